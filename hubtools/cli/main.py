@@ -1,0 +1,129 @@
+"""The `hubtools` command: finds the sub-command, turns every error into a sentence."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+import hubtools
+from hubtools.cli.output import say_error
+from hubtools.errors import ExitCode, HubtoolsError, as_sentence
+
+# Sub-command -> one line of help. Kept here so that `hubtools --help` imports no command.
+COMMANDS = {
+    "init": "Make a project folder that validates at once.",
+    "validate": "Check a folder of pictures before anything is trained or uploaded.",
+    "train": "Train a LoRA.",
+    "generate": "Draw pictures with a base model and a LoRA.",
+    "card": "Write the dataset or model card.",
+    "prune": "Show what of a run folder is worth publishing; move the rest to a trash.",
+    "push": "Send a dataset or model folder to the Hub, planned and verified.",
+    "ship": "Do all of it in order, from hubtools.toml; skips what is done.",
+    "rehearse": "Ship to a Hub on this machine and read everything back.",
+    "hub": "Run the embedded Hub.",
+    "demo": "Rehearse on the built-in example.",
+    "doctor": "Tell what this machine has and what each extra would add.",
+    "schema": "Print the JSON schema of hubtools.toml.",
+    "explain": "Tell what a rule means and how to fix what it finds.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported only when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"hubtools.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else " See `hubtools --help`."
+            raise click.UsageError(error.message.rstrip(".") + "." + hint, ctx) from None
+
+
+@click.command(
+    cls=LazyGroup,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        # diffusers spells options --learning_rate; both spellings mean the same here.
+        "token_normalize_func": lambda token: token.replace("_", "-"),
+        "max_content_width": 100,
+    },
+)
+@click.version_option(hubtools.__version__, prog_name="hubtools")
+def group() -> None:
+    """From a folder of pictures to a published, licensed, small, reproducible LoRA.
+
+    Exit codes: 0 done, 1 error, 2 usage, 3 checks failed, 130 interrupted.
+    """
+
+
+def _terminate(signum: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit with an `ExitCode`."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] == ["--"]:
+        # `hf extensions exec hubtools -- ...` hands its separator on.
+        del arguments[0]
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str]) -> int:
+    """The command line as a function: prints what there is to say, returns the exit code."""
+    try:
+        result = group.main(arguments, prog_name="hubtools", standalone_mode=False)
+        return result if isinstance(result, int) else ExitCode.DONE
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        say_error("interrupted.", "run the same command again; it continues where it stopped")
+        return ExitCode.INTERRUPTED
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "hubtools"
+        say_error(error.format_message(), f"see `{where} --help`")
+        return ExitCode.USAGE
+    except click.ClickException as error:
+        say_error(error.format_message())
+        return ExitCode.ERROR
+    except BrokenPipeError:
+        # The reader (head, less) has gone; that is no error, and Python must not report it later.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.DONE
+    except Exception as error:
+        if os.environ.get("HUBTOOLS_DEBUG"):
+            traceback.print_exc()
+        sentence = as_sentence(error) or HubtoolsError(
+            f"{type(error).__name__}: {' '.join(str(error).split()) or 'no further word'}",
+            hint="this looks like a bug in hubtools; HUBTOOLS_DEBUG=1 shows where it happened",
+        )
+        say_error(sentence.message, sentence.hint)
+        return sentence.exit_code

@@ -1,0 +1,250 @@
+"""What commands print. Data on stdout, everything else on stderr; five formats.
+
+human  coloured text and tables for people (the default in a terminal and in a pipe)
+json   one JSON value on stdout
+agent  TSV or key=value lines, no colour, no truncation (auto when AI tools are driving)
+quiet  only the essential value, one a line
+auto   agent if the environment says an AI tool is driving, else human
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from hubtools.findings import Report
+
+Format = Literal["human", "json", "quiet", "agent", "github"]
+FORMATS = ("auto", "human", "json", "quiet", "agent")
+F = TypeVar("F", bound=Callable[..., Any])
+
+# Variables that common AI coding tools set in the shells they drive.
+_AGENT_VARIABLES = ("AI_AGENT", "CLAUDECODE", "CURSOR_AGENT", "GEMINI_CLI", "CODEX_SANDBOX")
+
+
+def _colour(stream: Any) -> bool:
+    return not os.environ.get("NO_COLOR") and stream.isatty()
+
+
+def _can_print(text: str, stream: Any) -> bool:
+    try:
+        text.encode(getattr(stream, "encoding", None) or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def say_error(message: str, hint: str | None = None) -> None:
+    """`Error: ...` and `Hint: ...` on stderr."""
+    red, plain = ("\x1b[31m", "\x1b[0m") if _colour(sys.stderr) else ("", "")
+    print(f"{red}Error:{plain} {message}", file=sys.stderr)
+    if hint:
+        print(f"Hint: {hint}", file=sys.stderr)
+
+
+def output_options(*extra: str) -> Callable[[F], F]:
+    """Add `--format` and `-q`; the command gets an `out: Output` argument instead of them.
+    `extra` names further formats the command knows (e.g. `github`)."""
+
+    def decorate(function: F) -> F:
+        import functools
+
+        @functools.wraps(function)
+        def wrapper(*args: Any, format: str, quiet: bool, **kwargs: Any) -> Any:
+            return function(*args, out=Output.of(format, quiet), **kwargs)
+
+        with_options = click.option(
+            "--format",
+            type=click.Choice([*FORMATS, *extra]),
+            default="auto",
+            help="How to print results.",
+        )(wrapper)
+        with_options = click.option(
+            "-q", "--quiet", is_flag=True, help="Same as --format quiet."
+        )(with_options)
+        return cast(F, with_options)
+
+    return decorate
+
+
+class Output:
+    """One command's voice. Methods that print *data* write to stdout, all others to stderr."""
+
+    def __init__(self, format: Format) -> None:
+        self.format: Format = format
+
+    @classmethod
+    def of(cls, name: str, quiet: bool) -> Output:
+        """Resolve `auto` and `-q`."""
+        if quiet:
+            name = "quiet"
+        if name == "auto":
+            agent = any(os.environ.get(variable) for variable in _AGENT_VARIABLES)
+            name = "agent" if agent else "human"
+        return cls(cast(Format, name))
+
+    @property
+    def human(self) -> bool:
+        """True when a person is to read it: colours, tables and progress bars make sense."""
+        return self.format == "human"
+
+    def console(self, *, stderr: bool = True) -> Console:
+        """A rich console; honours NO_COLOR and pipes by itself."""
+        from rich.console import Console
+
+        return Console(stderr=stderr, highlight=False, soft_wrap=True)
+
+    def progress(self) -> Progress:
+        """A progress display on stderr; silent unless a person looks at a terminal."""
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
+        return Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=self.console(),
+            disable=not (self.human and sys.stderr.isatty()),
+            transient=True,
+        )
+
+    def note(self, message: str) -> None:
+        """A line about what is going on (stderr; silent in quiet)."""
+        if self.format != "quiet":
+            print(message, file=sys.stderr, flush=True)
+
+    def warn(self, message: str) -> None:
+        """A warning (stderr, always)."""
+        yellow, plain = ("\x1b[33m", "\x1b[0m") if _colour(sys.stderr) else ("", "")
+        print(f"{yellow}Warning:{plain} {message}", file=sys.stderr, flush=True)
+
+    def hint(self, message: str) -> None:
+        """What to do next (stderr; silent in quiet and json)."""
+        if self.format in ("human", "agent"):
+            print(f"Hint: {message}", file=sys.stderr)
+
+    def result(self, message: str, essential: str | None = None, **facts: Any) -> None:
+        """The outcome of a command. human: `✓ message` and `key: value` lines; json: the facts as
+        an object; agent: `key=value ...`; quiet: `essential` (default the first fact)."""
+        if self.format == "json":
+            print(json.dumps(facts, ensure_ascii=False, default=str))
+        elif self.format == "quiet":
+            value = essential if essential is not None else next(iter(facts.values()), None)
+            if value is not None:
+                print(value)
+        elif self.format == "agent":
+            print(" ".join(f"{key}={_flat(value)}" for key, value in facts.items()))
+        else:
+            tick = "✓" if _can_print("✓", sys.stdout) else "OK"
+            green, plain = ("\x1b[32m", "\x1b[0m") if _colour(sys.stdout) else ("", "")
+            print(f"{green}{tick}{plain} {message}")
+            for key, value in facts.items():
+                if value is not None:
+                    print(f"  {key.replace('_', ' ')}: {_flat(value)}")
+
+    def table(
+        self,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[Any]],
+        *,
+        title: str | None = None,
+        right: Sequence[int] = (),
+    ) -> None:
+        """Rows as data. json: array of objects; agent: TSV with a header; quiet: first column;
+        human: a table (`right`: indexes of right-aligned columns)."""
+        if self.format == "json":
+            print(
+                json.dumps(
+                    [dict(zip(columns, row, strict=True)) for row in rows],
+                    ensure_ascii=False,
+                    default=str,
+                )
+            )
+        elif self.format == "quiet":
+            for row in rows:
+                print(row[0])
+        elif self.format == "agent":
+            print("\t".join(columns))
+            for row in rows:
+                print("\t".join(_flat(value) for value in row))
+        else:
+            from rich.table import Table
+            from rich.text import Text
+
+            table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+            for index, column in enumerate(columns):
+                table.add_column(
+                    column,
+                    justify="right" if index in right else "left",
+                    header_style="bold",
+                    overflow="fold",
+                )
+            for row in rows:
+                table.add_row(*(Text(_flat(value)) for value in row))
+            from rich.console import Console
+
+            Console(highlight=False).print(table)
+
+    def data(self, text: str) -> None:
+        """Raw data to stdout."""
+        print(text)
+
+    def report(self, report: Report, prefix: str = "") -> None:
+        """A check's report in the chosen format."""
+        from hubtools.findings import Severity, to_github, to_json, to_text
+
+        if self.format == "json":
+            print(to_json(report))
+        elif self.format == "github":
+            if text := to_github(report, prefix):
+                print(text)
+            print(f"{report.subject}: {report.summary}", file=sys.stderr)
+        elif self.format == "quiet":
+            for finding in report.sorted():
+                print(f"{finding.place or report.subject}: {finding.rule}")
+        elif self.format == "agent":
+            print("severity\trule\tplace\tmessage\tfix")
+            for finding in report.sorted():
+                cells = (finding.severity, finding.rule, finding.place, finding.message)
+                print("\t".join(_flat(cell) for cell in (*cells, finding.fix or "")))
+        elif not _colour(sys.stdout):
+            print(to_text(report))
+        else:
+            colours = {Severity.ERROR: "31", Severity.WARNING: "33", Severity.INFO: "36"}
+            for finding in report.sorted():
+                place = f"\x1b[1m{finding.place}:\x1b[0m " if finding.place else ""
+                mark = f"\x1b[{colours[finding.severity]}m{finding.severity} {finding.rule}\x1b[0m"
+                print(f"{place}{mark} {finding.message}")
+                if finding.fix:
+                    print(f"    \x1b[2mfix:\x1b[0m {finding.fix}")
+            colour = "32" if report.ok else "31"
+            print(f"\x1b[{colour}m{report.subject}: {report.summary}\x1b[0m")
+
+
+def _flat(value: Any) -> str:
+    """One line, no tabs: fit for a TSV cell."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_flat(item) for item in value)
+    return " ".join(str(value).split())

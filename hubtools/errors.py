@@ -1,0 +1,155 @@
+"""Errors are sentences: what is wrong, where, and what to do about it."""
+
+from __future__ import annotations
+
+import importlib.util
+from enum import IntEnum
+from typing import Any
+
+
+class ExitCode(IntEnum):
+    """What a hubtools process returns; the same for every command."""
+
+    DONE = 0
+    ERROR = 1
+    USAGE = 2
+    CHECKS_FAILED = 3
+    INTERRUPTED = 130
+
+
+class HubtoolsError(Exception):
+    """A mistake the user can do something about.
+
+    `message` is one sentence naming the file (and line), `hint` the thing to type or change.
+    """
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, exit_code: ExitCode = ExitCode.ERROR
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.exit_code = exit_code
+
+
+class UsageError(HubtoolsError):
+    """The command line, the environment or `hubtools.toml` asks for something that cannot be."""
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint, exit_code=ExitCode.USAGE)
+
+
+class ChecksFailed(HubtoolsError):
+    """A check found errors and the command therefore did nothing further."""
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint, exit_code=ExitCode.CHECKS_FAILED)
+
+
+# What each optional extra brings, by import name; `doctor` and `require_extra` read it.
+EXTRAS: dict[str, tuple[str, ...]] = {
+    "train": (
+        "torch",
+        "diffusers",
+        "transformers",
+        "accelerate",
+        "peft",
+        "datasets",
+        "safetensors",
+    ),
+    "hub": ("starlette", "uvicorn", "markdown_it"),
+    "xformers": ("xformers",),
+}
+
+
+def missing_modules(extra: str) -> list[str]:
+    """Import names of `extra` that are not installed (found without importing them)."""
+    return [name for name in EXTRAS[extra] if importlib.util.find_spec(name) is None]
+
+
+def require_extra(extra: str, what: str) -> None:
+    """Raise a `HubtoolsError` naming the extra to install if `what` cannot run without it."""
+    missing = missing_modules(extra)
+    if missing:
+        raise HubtoolsError(
+            f"{what} needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'}"
+            " not installed.",
+            hint=f"pip install 'hf-hubtools[{extra}]'",
+        )
+
+
+def _http_status(error: BaseException) -> int | None:
+    response: Any = getattr(error, "response", None)
+    status = getattr(response, "status_code", None)
+    return status if isinstance(status, int) else None
+
+
+# Class names of huggingface_hub and its HTTP library, so that neither is imported to say sorry.
+_CONNECTION = {
+    "ConnectError",
+    "ConnectTimeout",
+    "ReadTimeout",
+    "ReadError",
+    "ConnectionError",
+    "RemoteProtocolError",
+    "OfflineModeIsEnabled",
+    "LocalEntryNotFoundError",
+    "NetworkError",
+}
+
+
+def as_sentence(error: BaseException) -> HubtoolsError | None:
+    """Translate a well-known error of the system or the Hub client; None if it is none of them."""
+    if isinstance(error, HubtoolsError):
+        return error
+    names = {cls.__name__ for cls in type(error).__mro__}
+    first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    if "GatedRepoError" in names:
+        return HubtoolsError(
+            f"The repository is gated: {first_line}",
+            hint="accept its terms on its Hub page while logged in, then set HF_TOKEN",
+        )
+    if "RepositoryNotFoundError" in names:
+        return HubtoolsError(
+            f"The Hub knows no such repository, or your token may not see it: {first_line}",
+            hint="check the name (owner/name) and the token: `hf auth whoami`",
+        )
+    if "RevisionNotFoundError" in names or "EntryNotFoundError" in names:
+        if "LocalEntryNotFoundError" not in names:
+            return HubtoolsError(f"Not found on the Hub: {first_line}")
+    if "HFValidationError" in names:
+        return HubtoolsError(f"That is not a Hub repository name: {first_line}")
+    if "LocalTokenNotFoundError" in names:
+        return HubtoolsError(
+            "No Hub token was found.",
+            hint="run `hf auth login`, or set HF_TOKEN to a token with write permission",
+        )
+    status = _http_status(error)
+    if status in (401, 403):
+        return HubtoolsError(
+            f"The Hub refused the token (HTTP {status}): {first_line}",
+            hint="set HF_TOKEN to a token with write permission for this repository",
+        )
+    if status is not None and "HfHubHTTPError" in names:
+        return HubtoolsError(f"The Hub answered HTTP {status}: {first_line}")
+    if names & _CONNECTION and not isinstance(error, (FileNotFoundError, PermissionError)):
+        return HubtoolsError(
+            f"The Hub could not be reached: {first_line}",
+            hint="check the network, HF_ENDPOINT and HF_HUB_OFFLINE; then run the same command"
+            " again, it continues where it stopped",
+        )
+    if isinstance(error, PermissionError):
+        return HubtoolsError(f"Permission denied: {error.filename or first_line}")
+    if isinstance(error, OSError) and error.errno == 28:
+        return HubtoolsError(
+            "The disk is full.", hint="free some space and run the same command again"
+        )
+    if isinstance(error, (FileNotFoundError, IsADirectoryError, NotADirectoryError)):
+        return HubtoolsError(f"{error.strerror or 'Not found'}: {error.filename or first_line}")
+    if "OutOfMemoryError" in names:
+        return HubtoolsError(
+            "The device ran out of memory.",
+            hint="try --gradient-checkpointing, --train-batch-size 1 with"
+            " --gradient-accumulation-steps, or a smaller --resolution",
+        )
+    return None

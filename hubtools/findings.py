@@ -1,0 +1,246 @@
+"""The one shape in which every check answers: rules, findings, and a report of both.
+
+A rule is a function with the `RuleBook.rule` decorator: it looks at its wing's context and yields
+`Problem`s. Its docstring is what `hubtools explain ID` prints.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+from hubtools.errors import UsageError
+
+Context = TypeVar("Context")
+
+REPORT_SCHEMA = 1
+
+
+class Severity(StrEnum):
+    """How bad it is. `--strict` turns warnings into errors; info never fails a check."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+_ORDER = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A check with a stable id: `D` dataset, `C` card, `P` publish, `T` training."""
+
+    id: str
+    title: str
+    severity: Severity
+    doc: str
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a rule function yields: the place, what happens if nothing is done, and the fix."""
+
+    message: str
+    fix: str | None = None
+    path: str | None = None
+    line: int | None = None
+    column: int | None = None
+    severity: Severity | None = None  # when it differs from the rule's own
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A problem with its rule and severity. `path` is relative to the report's root, `/`-joined;
+    `line` and `column` count from 1."""
+
+    rule: str
+    severity: Severity
+    message: str
+    fix: str | None = None
+    path: str | None = None
+    line: int | None = None
+    column: int | None = None
+
+    @property
+    def place(self) -> str:
+        """`metadata.jsonl:3:14`, as compilers write it; empty if it speaks of no file."""
+        parts = [self.path or ""]
+        if self.path and self.line is not None:
+            parts.append(str(self.line))
+            if self.column is not None:
+                parts.append(str(self.column))
+        return ":".join(parts)
+
+
+class RuleBook(Generic[Context]):
+    """The rules of one wing, all taking the same context."""
+
+    def __init__(self) -> None:
+        self._rules: dict[str, tuple[Rule, Callable[[Context], Iterable[Problem]]]] = {}
+
+    def rule(
+        self, id: str, title: str, severity: Severity
+    ) -> Callable[
+        [Callable[[Context], Iterable[Problem]]], Callable[[Context], Iterable[Problem]]
+    ]:
+        """Register the decorated function as rule `id`."""
+
+        def register(
+            function: Callable[[Context], Iterable[Problem]],
+        ) -> Callable[[Context], Iterable[Problem]]:
+            if id in self._rules:
+                raise ValueError(f"rule {id} is defined twice")
+            doc = inspect.getdoc(function)
+            if not doc:
+                raise ValueError(f"rule {id} has no docstring: explain would have nothing to say")
+            self._rules[id] = (Rule(id, title, severity, doc), function)
+            return function
+
+        return register
+
+    def __iter__(self) -> Iterator[Rule]:
+        return iter(sorted((rule for rule, _ in self._rules.values()), key=lambda rule: rule.id))
+
+    def get(self, id: str) -> Rule | None:
+        """The rule with this id, if it is in this book."""
+        entry = self._rules.get(id)
+        return entry[0] if entry else None
+
+    def run(
+        self,
+        context: Context,
+        *,
+        select: Sequence[str] = (),
+        ignore: Sequence[str] = (),
+        strict: bool = False,
+    ) -> list[Finding]:
+        """Apply every rule whose id starts with a prefix in `select` (all if empty) and with none
+        in `ignore`. Raises `UsageError` for a prefix that matches no rule."""
+        for prefix in (*select, *ignore):
+            if not any(id.startswith(prefix.upper()) for id in self._rules):
+                near = difflib.get_close_matches(prefix.upper(), self._rules, n=1)
+                raise UsageError(
+                    f"No rule is called {prefix!r}.",
+                    hint=f"did you mean {near[0]}?" if near else "see `hubtools explain --all`",
+                )
+        chosen = tuple(prefix.upper() for prefix in select)
+        dropped = tuple(prefix.upper() for prefix in ignore)
+        findings = []
+        for rule, function in self._rules.values():
+            if (chosen and not rule.id.startswith(chosen)) or rule.id.startswith(dropped):
+                continue
+            for problem in function(context):
+                severity = problem.severity or rule.severity
+                if strict and severity is Severity.WARNING:
+                    severity = Severity.ERROR
+                findings.append(
+                    Finding(
+                        rule.id,
+                        severity,
+                        problem.message,
+                        problem.fix,
+                        problem.path,
+                        problem.line,
+                        problem.column,
+                    )
+                )
+        return findings
+
+
+@dataclass(frozen=True)
+class Report:
+    """All findings of one check over one thing, and a few facts about that thing.
+
+    `subject` names what was looked at; `facts` are small JSON values shown above the findings.
+    """
+
+    subject: str
+    findings: tuple[Finding, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def sorted(self) -> list[Finding]:
+        """Worst first, then by place, then by rule."""
+        return sorted(
+            self.findings,
+            key=lambda f: (_ORDER[f.severity], f.path or "", f.line or 0, f.rule, f.message),
+        )
+
+    def count(self, severity: Severity) -> int:
+        """How many findings have exactly this severity."""
+        return sum(finding.severity is severity for finding in self.findings)
+
+    @property
+    def ok(self) -> bool:
+        """True if there is no error."""
+        return self.count(Severity.ERROR) == 0
+
+    @property
+    def summary(self) -> str:
+        """`2 errors, 1 warning` or `no problems found`."""
+        parts = []
+        for severity, noun in ((Severity.ERROR, "error"), (Severity.WARNING, "warning")):
+            if number := self.count(severity):
+                parts.append(f"{number} {noun}{'s' if number > 1 else ''}")
+        if number := self.count(Severity.INFO):
+            parts.append(f"{number} note{'s' if number > 1 else ''}")
+        return ", ".join(parts) or "no problems found"
+
+
+def to_dict(report: Report) -> dict[str, Any]:
+    """The report as JSON values. `schema` grows by one when a key changes its meaning."""
+    return {
+        "schema": REPORT_SCHEMA,
+        "subject": report.subject,
+        "ok": report.ok,
+        "facts": report.facts,
+        "counts": {severity.value: report.count(severity) for severity in Severity},
+        "findings": [asdict(finding) for finding in report.sorted()],
+    }
+
+
+def to_json(report: Report) -> str:
+    """`to_dict`, as text."""
+    return json.dumps(to_dict(report), indent=2, ensure_ascii=False)
+
+
+def to_text(report: Report) -> str:
+    """Plain text, one finding a block; colours are added by the command line, not here."""
+    lines = []
+    for finding in report.sorted():
+        place = f"{finding.place}: " if finding.place else ""
+        lines.append(f"{place}{finding.severity} {finding.rule}: {finding.message}")
+        if finding.fix:
+            lines.append(f"    fix: {finding.fix}")
+    lines.append(f"{report.subject}: {report.summary}")
+    return "\n".join(lines)
+
+
+def _escape(text: str, *, in_property: bool) -> str:
+    text = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return text.replace(":", "%3A").replace(",", "%2C") if in_property else text
+
+
+def to_github(report: Report, prefix: str = "") -> str:
+    """GitHub workflow commands, one a finding; `prefix` is the checked folder's path in the
+    repository. Escaping as GitHub's docs on workflow commands ask."""
+    kinds = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
+    lines = []
+    for finding in report.sorted():
+        properties = {}
+        if finding.path:
+            properties["file"] = f"{prefix.rstrip('/')}/{finding.path}" if prefix else finding.path
+            if finding.line is not None:
+                properties["line"] = str(finding.line)
+            if finding.column is not None:
+                properties["col"] = str(finding.column)
+        properties["title"] = finding.rule
+        pairs = ",".join(f"{k}={_escape(v, in_property=True)}" for k, v in properties.items())
+        message = finding.message + (f" Fix: {finding.fix}" if finding.fix else "")
+        lines.append(f"::{kinds[finding.severity]} {pairs}::{_escape(message, in_property=False)}")
+    return "\n".join(lines)

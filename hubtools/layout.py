@@ -1,0 +1,63 @@
+"""Every file name of a project, a dataset repo, a run folder and a model repo, and what it means.
+
+    project/
+      hubtools.toml             settings (see project.py)
+      dataset/                  a Hub dataset repo on disk
+        metadata.jsonl          one JSON object a line: file_name + caption column
+        README.md               dataset card
+        *.png ...
+      runs/<name>/              a run folder, and the raw material of a Hub model repo
+        hubtools.toml           the settings the run was started with, resolved
+        run.json                facts for later steps (manifest.RunManifest)
+        pytorch_lora_weights.safetensors   the LoRA; the name stock diffusers looks for
+        snapshots/<slug>-step000500.safetensors   LoRA at a step; small, publishable
+        state/step-000500/      for resuming only (LoRA, Adam, step); never published
+        samples/                pictures, each with a .json of its parameters
+        images/NN.png           gallery pictures of the card
+        metrics.jsonl loss.png  the training curve
+        README.md               model card
+      .hubtools/                bookkeeping: ship.json, plans, trash; never published
+
+Names of published weights must not contain "checkpoint", "optimizer" or "scheduler": diffusers
+filters such names out when it looks for a LoRA file (lora_pipeline `_best_guess_weight_name`).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+PROJECT_FILE = "hubtools.toml"
+WORK_DIR = ".hubtools"
+SHIP_STATE = "ship.json"
+TRASH_DIR = "trash"
+
+CARD = "README.md"
+METADATA_NAMES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
+
+RUN_MANIFEST = "run.json"
+LORA_WEIGHTS = "pytorch_lora_weights.safetensors"
+SNAPSHOTS_DIR = "snapshots"
+STATE_DIR = "state"
+STATE_MANIFEST = "state.json"
+SAMPLES_DIR = "samples"
+IMAGES_DIR = "images"
+METRICS = "metrics.jsonl"
+LOSS_CHART = "loss.png"
+
+
+def step_name(step: int) -> str:
+    """`step-000500` for step 500: sorts by name up to a million steps."""
+    return f"step-{step:06d}"
+
+
+def cache_dir() -> Path:
+    """Where latents and text embeddings are cached.
+
+    `HUBTOOLS_CACHE`, else `$XDG_CACHE_HOME/hubtools`, else `~/.cache/hubtools`.
+    """
+    explicit = os.environ.get("HUBTOOLS_CACHE")
+    if explicit:
+        return Path(explicit)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "hubtools"

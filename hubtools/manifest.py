@@ -1,0 +1,144 @@
+"""What an earlier step writes down for a later one: `run.json` and the JSON beside each sample.
+
+Nothing here may name a place on the user's machine: these files are published.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from hubtools.errors import HubtoolsError
+from hubtools.files import write_text
+from hubtools.layout import RUN_MANIFEST
+
+SCHEMA = 1
+
+
+class _Manifest(BaseModel):
+    model_config = ConfigDict(extra="ignore", protected_namespaces=())
+
+
+class BaseModelFacts(_Manifest):
+    """The pipeline the LoRA was trained on."""
+
+    id: str | None = Field(description="Hub id, or None for a local folder without one.")
+    revision: str | None = Field(None, description="Commit hash the id resolved to, if known.")
+    family: str = Field(description="Family name, e.g. `stable-diffusion`.")
+    prediction_type: str = Field(description="epsilon or v_prediction.")
+    license: str | None = None
+    license_name: str | None = None
+    license_link: str | None = None
+    random_weights: bool = Field(
+        False, description="True for the demo's randomly initialised stand-in."
+    )
+
+
+class DatasetFacts(_Manifest):
+    """The pictures the LoRA was trained on."""
+
+    repo: str | None = None
+    revision: str | None = None
+    fingerprint: str = Field(description="SHA-256 over (image bytes, caption) in row order.")
+    images: int
+    caption_column: str
+    trigger: str | None = None
+    license: str | None = None
+
+
+class LoraFacts(_Manifest):
+    """The adapter file."""
+
+    file: str
+    sha256: str
+    bytes: int
+    rank: int
+    alpha: float
+    target_modules: list[str]
+    parameters: int
+
+
+class SampleRecord(_Manifest):
+    """Everything needed to draw one picture again; lies beside it as `<name>.json`."""
+
+    file: str
+    prompt: str
+    negative_prompt: str | None = None
+    seed: int
+    steps: int
+    guidance: float
+    scheduler: str = Field(description="Name as given to --scheduler, or `default`.")
+    scheduler_class: str
+    width: int
+    height: int
+    base_model: str | None
+    base_revision: str | None = None
+    lora_sha256: str | None = None
+    lora_weight: float = 0.0
+    train_step: int | None = Field(None, description="Training step of the LoRA, if known.")
+    dtype: str = "float32"
+    blanked: bool = Field(False, description="True if the safety checker blacked it out.")
+    versions: dict[str, str] = Field(default_factory=dict)
+
+
+class RunManifest(_Manifest):
+    """The facts of one training run (`run.json`)."""
+
+    schema_version: int = SCHEMA
+    name: str
+    status: Literal["running", "finished", "interrupted", "failed"]
+    started: str = Field(description="UTC, ISO 8601.")
+    finished: str | None = None
+    base_model: BaseModelFacts
+    dataset: DatasetFacts
+    train: dict[str, Any] = Field(description="The [train] settings as resolved, without paths.")
+    steps: int = Field(description="Optimizer steps planned.")
+    steps_done: int = 0
+    epochs: float
+    seed: int
+    lora: LoraFacts | None = None
+    loss_first: float | None = Field(None, description="Mean loss of the first tenth of steps.")
+    loss_last: float | None = Field(None, description="Mean loss of the last tenth of steps.")
+    seconds: float | None = None
+    device: str = ""
+    dtype: str = Field("", description="dtype of the frozen base; the LoRA is float32 always.")
+    versions: dict[str, str] = Field(default_factory=dict)
+
+    @classmethod
+    def read(cls, run_dir: Path) -> RunManifest:
+        """Read `run_dir/run.json`. Raises `HubtoolsError` if it is absent or not a manifest."""
+        path = run_dir / RUN_MANIFEST
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            raise HubtoolsError(
+                f"{run_dir} is no run folder: it has no {RUN_MANIFEST}.",
+                hint="give the folder that `hubtools train` wrote",
+            ) from None
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "the file"
+            raise HubtoolsError(
+                f"{path} is damaged: {where}: {first['msg']}.",
+                hint="run the same `hubtools train` again; it resumes and writes the file anew",
+            ) from None
+
+    def write(self, run_dir: Path) -> None:
+        """Write `run_dir/run.json` atomically."""
+        write_text(run_dir / RUN_MANIFEST, self.model_dump_json(indent=2) + "\n")
+
+
+def read_samples(folder: Path) -> list[SampleRecord]:
+    """The records of all pictures in `folder`, sorted by file name; unreadable ones are left out
+    (a picture without a readable record proves nothing and is not shown on a card)."""
+    records = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            record = SampleRecord.model_validate_json(path.read_bytes())
+        except (ValidationError, ValueError):
+            continue
+        if (folder / record.file).is_file():
+            records.append(record)
+    return records

@@ -1,0 +1,496 @@
+"""`hubtools.toml`: the one source of truth for options.
+
+The pydantic models below make the file, the environment variables (`HUBTOOLS_TRAIN_SEED`), the
+command-line options (`--seed`), the JSON schema and the table in the docs. Precedence: command
+line, environment, file, default. Names are those of diffusers' training scripts where they have
+one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+
+from hubtools.errors import UsageError
+from hubtools.layout import PROJECT_FILE
+
+Rights = Literal["own", "permission", "synthetic", "public-domain", "licensed"]
+
+_REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+
+
+def _repo_id(value: str) -> str:
+    if not _REPO.fullmatch(value) or "--" in value or ".." in value or value.endswith(".git"):
+        raise ValueError("must look like owner/name (letters, digits, - _ .; no -- or ..)")
+    if len(value) > 96:
+        raise ValueError("must be at most 96 characters long")
+    return value
+
+
+RepoId = Annotated[str, AfterValidator(_repo_id)]
+
+
+def _option(default: Any, description: str, *aliases: str, **constraints: Any) -> Any:
+    """A setting; `aliases` are further names the file and the command line accept."""
+    return Field(
+        default,
+        description=description,
+        json_schema_extra={"aliases": list(aliases)} if aliases else None,
+        **constraints,
+    )
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", protected_namespaces=(), validate_assignment=True)
+
+
+class DatasetSettings(_Section):
+    """The pictures and what may be done with them."""
+
+    path: str = _option(
+        "dataset", "Folder of pictures with a metadata file.", "train_data_dir"
+    )
+    repo: RepoId | None = _option(
+        None, "Dataset repository on the Hub, owner/name.", "dataset_name"
+    )
+    revision: str | None = _option(
+        None, "Branch, tag or commit of the dataset repository to train from.",
+        "dataset_revision",
+    )
+    caption_column: str = _option("text", "Metadata column that holds the captions.")
+    trigger: str | None = _option(
+        None, "Token that stands for the subject in every caption.", "instance_token"
+    )
+    license: str | None = _option(None, "Licence id of the pictures, as the Hub spells it.")
+    rights: Rights | None = _option(
+        None, "Why you may use the pictures: own work, permission, synthetic, ..."
+    )
+    rights_note: str | None = _option(None, "A sentence on the rights, shown on the card.")
+
+
+LrScheduler = Literal[
+    "constant",
+    "constant_with_warmup",
+    "linear",
+    "cosine",
+    "cosine_with_restarts",
+    "polynomial",
+]
+
+
+class TrainSettings(_Section):
+    """Hyperparameters of the LoRA."""
+
+    pretrained_model_name_or_path: str | None = _option(
+        None, "Base pipeline: Hub id or local folder.", "base_model"
+    )
+    base_model_repo: RepoId | None = _option(
+        None, "Hub id of the base, for the card, when the base is a local folder."
+    )
+    revision: str | None = _option(None, "Branch, tag or commit of the base.")
+    variant: str | None = _option(None, "Weight variant of the base, e.g. fp16.")
+    output_dir: str = _option("runs/lora", "Run folder to write.")
+    resolution: int = _option(512, "Side of the training crop in pixels.", ge=32, le=4096)
+    center_crop: bool = _option(
+        True, "Crop the middle of the picture; otherwise a random but fixed place."
+    )
+    random_flip: bool = _option(
+        False, "Also train on mirrored pictures (bad for asymmetric subjects)."
+    )
+    image_interpolation_mode: Literal["lanczos", "bicubic", "bilinear", "nearest"] = _option(
+        "lanczos", "Filter for resizing."
+    )
+    max_train_samples: int | None = _option(None, "Use only the first N pictures.", ge=1)
+    repeats: int = _option(1, "How often a picture appears in one epoch.", ge=1)
+    caption_dropout: float = _option(
+        0.05, "Share of steps trained with an empty caption.", ge=0, le=1
+    )
+    train_batch_size: int = _option(1, "Pictures in one forward pass.", ge=1)
+    gradient_accumulation_steps: int = _option(1, "Forward passes in one optimizer step.", ge=1)
+    num_train_epochs: int | None = _option(
+        None, "Passes over the pictures; max_train_steps overrules it.", ge=1
+    )
+    max_train_steps: int | None = _option(
+        None, "Optimizer steps; default 100 a picture, at least 600, at most 2000.", "steps", ge=1
+    )
+    learning_rate: float = _option(1e-4, "Peak learning rate.", "lr", gt=0)
+    scale_lr: bool = _option(
+        False, "Multiply the learning rate by batch, accumulation and processes."
+    )
+    lr_scheduler: LrScheduler = _option("cosine", "Shape of the learning rate over the run.")
+    lr_warmup_steps: int | None = _option(
+        None, "Optimizer steps of linear warm-up; default 5 % of the run (0 for constant).", ge=0
+    )
+    snr_gamma: float | None = _option(
+        5.0, "min-SNR weighting of the loss (arXiv:2303.09556); 0 turns it off.", ge=0
+    )
+    noise_offset: float = _option(0.0, "Strength of per-channel offset noise.", ge=0)
+    prediction_type: Literal["epsilon", "v_prediction"] | None = _option(
+        None, "Overrules what the base's scheduler says it predicts."
+    )
+    rank: int = _option(16, "Rank of the LoRA matrices.", ge=1, le=1024)
+    lora_alpha: float | None = _option(None, "LoRA alpha; default the rank.", "alpha", gt=0)
+    lora_dropout: float = _option(0.0, "Dropout inside the LoRA.", ge=0, lt=1)
+    target_modules: list[str] = _option(
+        ["to_k", "to_q", "to_v", "to_out.0"], "Layers of the denoiser that get a LoRA."
+    )
+    adam_beta1: float = _option(0.9, "AdamW beta1.", ge=0, lt=1)
+    adam_beta2: float = _option(0.999, "AdamW beta2.", ge=0, lt=1)
+    adam_weight_decay: float = _option(1e-2, "AdamW weight decay.", ge=0)
+    adam_epsilon: float = _option(1e-8, "AdamW epsilon.", gt=0)
+    max_grad_norm: float = _option(1.0, "Gradient norm to clip at; 0 turns clipping off.", ge=0)
+    mixed_precision: Literal["auto", "no", "fp16", "bf16"] = _option(
+        "auto", "Precision of the frozen base; auto is bf16 (else fp16) on a GPU, none on a CPU."
+    )
+    gradient_checkpointing: bool = _option(False, "Save memory, cost a third more time.")
+    enable_xformers_memory_efficient_attention: bool = _option(
+        False, "Use xformers instead of PyTorch's own attention.", "xformers"
+    )
+    allow_tf32: bool = _option(True, "TF32 matrix products on Ampere and later.")
+    checkpointing_steps: int | None = _option(
+        None, "Save state for resuming every N steps; default 250.", ge=1
+    )
+    checkpoints_total_limit: int = _option(2, "States to keep.", ge=1)
+    snapshot_steps: int | None = _option(
+        None, "Keep a publishable copy of the LoRA every N steps; default with the samples.", ge=1
+    )
+    validation_steps: int | None = _option(
+        None, "Draw samples every N steps; default an eighth of the run, at least 100; 0 never.",
+        "sample_steps", ge=0,
+    )
+    seed: int = _option(0, "Seed of initial weights, data order, noise and crops.", ge=0)
+    num_threads: int | None = _option(
+        None, "CPU threads; default the cores that are free.", ge=1
+    )
+
+
+class SampleSettings(_Section):
+    """Pictures drawn during and after training."""
+
+    prompts: list[str] = _option([], "Prompts to draw; repeat the option.", "prompt")
+    negative_prompt: str | None = _option(None, "What the pictures should not show.")
+    seed: int = _option(0, "Seed of the first picture; the next ones count up.", ge=0)
+    steps: int = _option(30, "Denoising steps.", "num_inference_steps", ge=1, le=1000)
+    guidance: float = _option(7.5, "Classifier-free guidance scale.", "guidance_scale", ge=0)
+    scheduler: str = _option(
+        "default", "Sampler by name, e.g. euler_a, dpmpp_2m, ddim; default is the base's own."
+    )
+    size: int | None = _option(
+        None, "Side of the picture in pixels; default the training resolution.", ge=32, le=4096
+    )
+    lora_weight: float = _option(1.0, "Strength of the LoRA; 0 is the bare base.")
+
+
+class ModelSettings(_Section):
+    """The repository of the LoRA."""
+
+    repo: RepoId | None = _option(None, "Model repository on the Hub, owner/name.", "hub_model_id")
+    license: str | None = _option(
+        None, "Licence id of the LoRA; default what the base's licence asks for."
+    )
+    license_name: str | None = _option(None, "Name of the licence when its id is `other`.")
+    license_link: str | None = _option(None, "Address of the licence when its id is `other`.")
+    title: str | None = _option(None, "Title of the model card; default the repository's name.")
+
+
+class PushSettings(_Section):
+    """How things reach the Hub."""
+
+    private: bool = _option(True, "Create repositories private (an existing one is left as is).")
+    pr: bool = _option(False, "Open a pull request instead of committing to main.", "create_pr")
+    tag: str | None = _option(None, "Tag to put on the pushed model commit, e.g. v1.")
+
+
+class Project(_Section):
+    """A whole `hubtools.toml`."""
+
+    dataset: DatasetSettings = Field(default_factory=DatasetSettings)
+    train: TrainSettings = Field(default_factory=TrainSettings)
+    samples: SampleSettings = Field(default_factory=SampleSettings)
+    model: ModelSettings = Field(default_factory=ModelSettings)
+    push: PushSettings = Field(default_factory=PushSettings)
+
+    _root: Path = PrivateAttr(default_factory=Path)
+    _file: Path | None = PrivateAttr(default=None)
+
+    @model_validator(mode="after")
+    def _trigger_is_one_line(self) -> Project:
+        trigger = self.dataset.trigger
+        if trigger is not None and (not trigger.strip() or "\n" in trigger):
+            raise ValueError("dataset.trigger must be a non-empty single line")
+        return self
+
+    @property
+    def root(self) -> Path:
+        """Folder that relative paths in the settings are relative to."""
+        return self._root
+
+    @property
+    def file(self) -> Path | None:
+        """The `hubtools.toml` that was read, if there was one."""
+        return self._file
+
+    def at(self, relative: str) -> Path:
+        """A path from the settings, made absolute against the project's folder."""
+        return self._root / Path(relative).expanduser()
+
+    @property
+    def dataset_dir(self) -> Path:
+        """Folder of the pictures."""
+        return self.at(self.dataset.path)
+
+    @property
+    def run_dir(self) -> Path:
+        """Run folder."""
+        return self.at(self.train.output_dir)
+
+
+SECTIONS: dict[str, type[_Section]] = {
+    "dataset": DatasetSettings,
+    "train": TrainSettings,
+    "samples": SampleSettings,
+    "model": ModelSettings,
+    "push": PushSettings,
+}
+
+
+def aliases_of(field: FieldInfo) -> list[str]:
+    """Other names under which the file and the command line accept this setting."""
+    extra = field.json_schema_extra
+    if isinstance(extra, dict):
+        return [str(name) for name in typing.cast(list[Any], extra.get("aliases", []))]
+    return []
+
+
+def schema() -> dict[str, Any]:
+    """JSON schema of `hubtools.toml` (draft 2020-12), with a title and an `$schema` entry."""
+    result = Project.model_json_schema()
+    result.pop("description", None)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **result,
+        "title": PROJECT_FILE,
+    }
+
+
+def load_project(
+    path: Path | None = None,
+    overrides: Mapping[tuple[str, str], Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+    *,
+    required: bool = False,
+) -> Project:
+    """Read settings from `path` (a file, or a folder that holds `hubtools.toml`; default the
+    current folder), then the environment, then `overrides` {(section, key): value}.
+
+    Paths given by the environment or by `overrides` are relative to the current folder, those in
+    the file to the file's folder. Raises `UsageError` with the file and line of the first mistake.
+    `required`: a missing file is an error too.
+    """
+    file = _find(path, required)
+    values: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
+    source = ""
+    if file is not None:
+        source = _read(file)
+        _merge_file(values, source, file)
+    origins: dict[tuple[str, str], str] = {}
+    _merge_environment(values, origins, os.environ if environ is None else environ)
+    for (section, key), value in (overrides or {}).items():
+        values[section][key] = _from_here(section, key, value)
+        origins[section, key] = f"--{key.replace('_', '-')}"
+    try:
+        project = Project.model_validate(values)
+    except ValidationError as error:
+        raise _as_usage_error(error, file, source, origins) from None
+    project._root = (file.parent if file else Path.cwd()).resolve()
+    project._file = file
+    return project
+
+
+_PATHS = {("dataset", "path"), ("train", "output_dir")}
+
+
+def _from_here(section: str, key: str, value: Any) -> Any:
+    """A path typed by the user is relative to where they stand, not to the project file."""
+    if (section, key) in _PATHS and isinstance(value, str):
+        return str(Path(value).expanduser().absolute())
+    if (section, key) == ("train", "pretrained_model_name_or_path") and isinstance(value, str):
+        folder = Path(value).expanduser()
+        return str(folder.absolute()) if folder.is_dir() else value
+    return value
+
+
+def _find(path: Path | None, required: bool) -> Path | None:
+    candidate = path if path is not None else Path(PROJECT_FILE)
+    if candidate.is_dir():
+        candidate = candidate / PROJECT_FILE
+    if candidate.is_file():
+        return candidate.absolute()
+    if path is not None or required:
+        raise UsageError(
+            f"There is no {candidate}.", hint="`hubtools init DIR` writes one that works"
+        )
+    return None
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"{file} is not UTF-8 text (byte {error.start}).", hint="save it as UTF-8"
+        ) from None
+
+
+def _merge_file(values: dict[str, dict[str, Any]], source: str, file: Path) -> None:
+    try:
+        data = tomllib.loads(source)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(
+            f"{file} is not valid TOML: {error}.", hint="strings need quotes, sections [brackets]"
+        ) from None
+    for section, content in data.items():
+        if section not in SECTIONS:
+            raise _unknown(section, SECTIONS, f"{file}:{_line_of(source, None, section)}", "")
+        if not isinstance(content, dict):
+            raise UsageError(
+                f"{file}:{_line_of(source, None, section)}: {section} must be a section.",
+                hint=f"write [{section}] on a line of its own",
+            )
+        names = _names(section)
+        for key, value in content.items():
+            place = f"{file}:{_line_of(source, section, key)}"
+            if key not in names:
+                raise _unknown(key, names, place, f" in [{section}]")
+            if names[key] in values[section]:
+                raise UsageError(f"{place}: {key} and {names[key]} are the same setting.")
+            values[section][names[key]] = value
+
+
+def _names(section: str) -> dict[str, str]:
+    """Every accepted spelling of the section's settings -> its canonical name."""
+    names = {}
+    for key, field in SECTIONS[section].model_fields.items():
+        for name in (key, *aliases_of(field)):
+            names[name] = key
+    return names
+
+
+def _unknown(key: str, known: Mapping[str, Any], place: str, where: str) -> UsageError:
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    elsewhere = [section for section in SECTIONS if where and key in _names(section)]
+    if near:
+        hint = f"did you mean {near[0]}?"
+    elif elsewhere:
+        hint = f"it belongs in [{elsewhere[0]}]"
+    else:
+        hint = f"known here: {', '.join(known)}"
+    return UsageError(f"{place}: unknown key {key!r}{where}.", hint=hint)
+
+
+def _line_of(source: str, section: str | None, key: str) -> int:
+    """Line (from 1) where `key` of `section` is set; for messages only, so a search will do."""
+    current: str | None = None
+    for number, line in enumerate(source.splitlines(), start=1):
+        if header := re.match(r"\s*\[\s*([\w.-]+)\s*\]", line):
+            current = header[1]
+            if section is None and current.split(".")[0] == key:
+                return number
+        elif current == section and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[=.]", line):
+            return number
+        elif re.match(rf"\s*{re.escape(f'{section}.{key}')}\s*=", line):
+            return number
+    return 1
+
+
+def _merge_environment(
+    values: dict[str, dict[str, Any]],
+    origins: dict[tuple[str, str], str],
+    environ: Mapping[str, str],
+) -> None:
+    for section, model in SECTIONS.items():
+        for key, field in model.model_fields.items():
+            name = f"HUBTOOLS_{section}_{key}".upper()
+            text = environ.get(name)
+            if text is None:
+                continue
+            value: Any = text
+            if typing.get_origin(field.annotation) is list:
+                value = [part for part in text.split("\n" if "\n" in text else "|") if part]
+            elif text == "" and type(None) in typing.get_args(field.annotation):
+                value = None
+            values[section][key] = _from_here(section, key, value)
+            origins[section, key] = name
+
+
+def _as_usage_error(
+    error: ValidationError,
+    file: Path | None,
+    source: str,
+    origins: Mapping[tuple[str, str], str],
+) -> UsageError:
+    first = error.errors()[0]
+    location = [str(part) for part in first["loc"]]
+    message = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    given = first.get("input")
+    if len(location) < 2:
+        return UsageError(f"{file or 'The settings'}: {message}.")
+    section, key = location[0], location[1]
+    origin = origins.get((section, key))
+    if origin is None and file is not None:
+        origin = f"{file}:{_line_of(source, section, key)}: {section}.{key}"
+    shown = f", not {given!r}" if isinstance(given, (str, int, float, bool)) else ""
+    return UsageError(f"{origin or f'{section}.{key}'} {message}{shown}.")
+
+
+def to_toml(settings: Mapping[str, Mapping[str, Any]]) -> str:
+    """Settings as TOML text; None values are left out, since TOML has no null."""
+    lines: list[str] = []
+    for section, content in settings.items():
+        pairs = [(key, value) for key, value in content.items() if value is not None]
+        if not pairs:
+            continue
+        if lines:
+            lines.append("")
+        lines.append(f"[{section}]")
+        lines.extend(f"{key} = {_toml_value(value)}" for key, value in pairs)
+    return "\n".join(lines) + "\n"
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return repr(value)
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml_value(item) for item in value) + "]"
+    text = str(value)
+    escaped = "".join(_TOML_ESCAPES.get(c) or (c if c.isprintable() else _escape(c)) for c in text)
+    return f'"{escaped}"'
+
+
+_TOML_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
