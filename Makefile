@@ -1,0 +1,44 @@
+# Everything sets itself up: a bare machine needs Python 3.11+, make and git.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip -qq --disable-pip-version-check
+# One virtual environment serves all targets. The stamp is renewed when what it was made from changes.
+STAMP  := $(VENV)/.installed
+
+# Two spinning OpenMP threads beside another process can be thirty times slower than one.
+export OMP_WAIT_POLICY ?= PASSIVE
+export TOKENIZERS_PARALLELISM ?= false
+
+.PHONY: demo test lint bench clean help
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+$(STAMP): pyproject.toml constraints.txt
+	@echo "Setting up $(VENV) (once; a few minutes, mostly PyTorch) ..."
+	@$(PYTHON) -c 'import sys; sys.exit("hubtools needs Python 3.11 or newer; set PYTHON=python3.x") if sys.version_info < (3, 11) else None'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install --constraint constraints.txt --editable '.[dev]'
+	@$(BIN)/python -c 'import hubtools, torch, diffusers, starlette, pytest'
+	@touch $@
+
+demo: $(STAMP) ## the whole journey on the built-in example, against the embedded Hub
+	@$(BIN)/hubtools demo
+
+test: $(STAMP) ## all tests
+	@$(BIN)/python -m pytest -q
+
+lint: $(STAMP) ## style, types, floors, workflows
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/zizmor --offline --quiet .github
+	@$(BIN)/actionlint
+
+bench: $(STAMP) ## what is measured, against whom; prints ratios
+	@for script in benchmarks/bench_*.py; do OMP_NUM_THREADS=1 $(BIN)/python $$script || exit 1; done
+
+clean: ## remove the virtual environment and the demo
+	rm -rf $(VENV) hubtools-demo
