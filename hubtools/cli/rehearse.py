@@ -1,0 +1,92 @@
+"""`hubtools rehearse`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hubtools.cli.output import Output, output_options
+from hubtools.errors import ExitCode
+
+if TYPE_CHECKING:
+    from hubtools.journey.rehearse import Rehearsal
+
+
+def serve_option(function: click.decorators.FC) -> click.decorators.FC:
+    """Whether the Hub stays up after the last check."""
+    return click.option(
+        "--serve/--no-serve",
+        default=None,
+        help="Keep the Hub up afterwards until Ctrl-C  [default: only in a terminal]",
+    )(function)
+
+
+def keep_serving(out: Output, serve: bool | None) -> Callable[[Rehearsal], None]:
+    """What to do while the Hub still runs: show the result, then wait if asked to."""
+
+    def meanwhile(rehearsal: Rehearsal) -> None:
+        show(out, rehearsal)
+        if serve or (serve is None and out.human and sys.stdout.isatty() and sys.stdin.isatty()):
+            out.note(f"\nThe embedded Hub is up: {rehearsal.model_url}  (Ctrl-C stops it)")
+            try:
+                while True:
+                    time.sleep(3600)
+            except KeyboardInterrupt:
+                out.note("")
+        else:
+            out.hint(f"look at it: hubtools hub serve --root {rehearsal.root}")
+
+    return meanwhile
+
+
+def show(out: Output, rehearsal: Rehearsal) -> None:
+    """The checks and the links."""
+    if out.format == "human":
+        for check in rehearsal.checks:
+            out.note(f"{'✓' if check.ok else '✗'} {check.name}: {check.detail}")
+    verdict = "Read back as shipped" if rehearsal.ok else "Something did not read back as shipped"
+    facts = {
+        "model": rehearsal.model_url,
+        "dataset": rehearsal.dataset_url,
+        "ok": rehearsal.ok,
+    }
+    if out.format == "json":
+        facts["checks"] = [
+            {"name": check.name, "ok": check.ok, "detail": check.detail}
+            for check in rehearsal.checks
+        ]
+    out.result(verdict, **facts)
+
+
+@click.command("rehearse")
+@click.argument("folder", metavar="[PROJECT]", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--base-folder",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Local folder to offer as the base model on the embedded Hub.",
+)
+@serve_option
+@output_options()
+def command(
+    folder: Path | None, base_folder: Path | None, serve: bool | None, out: Output
+) -> int:
+    """Ship to a Hub on this machine, then read everything back with stock libraries.
+
+    PROJECT is the folder with hubtools.toml (default: here). Nothing leaves the machine. A later
+    `hubtools ship` skips what the rehearsal has trained already.
+    """
+    from hubtools.journey.rehearse import rehearse
+    from hubtools.project import load_project
+
+    rehearsal = rehearse(
+        load_project(folder, required=True),
+        base_folder=base_folder,
+        note=out.note,
+        meanwhile=keep_serving(out, serve),
+    )
+    return ExitCode.DONE if rehearsal.ok else ExitCode.CHECKS_FAILED

@@ -1,0 +1,73 @@
+"""`hubtools ship`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from hubtools.cli.options import project_options
+from hubtools.cli.output import Output, output_options
+
+if TYPE_CHECKING:
+    from hubtools.findings import Report
+    from hubtools.project import Project
+
+
+class _Voice:
+    """Tells the journey on stderr: one line a step."""
+
+    def __init__(self, out: Output) -> None:
+        self._out = out
+
+    def started(self, step: str, title: str) -> None:
+        self._out.note(f"> {step}: {title}")
+
+    def skipped(self, step: str, title: str, why: str) -> None:
+        self._out.note(f"- {step}: skipped, {why}")
+
+    def done(self, step: str, sentence: str, seconds: float) -> None:
+        self._out.note(f"  {step}: {sentence} [{seconds:.1f} s]")
+
+    def note(self, sentence: str) -> None:
+        self._out.note(f"  {sentence}")
+
+    def report(self, report: Report) -> None:
+        from hubtools.findings import to_text
+
+        self._out.note("\n".join("  " + line for line in to_text(report).splitlines()))
+
+
+@click.command("ship")
+@project_options("train", "dataset", "samples", "model", "push")
+@click.option("--from", "first", metavar="STEP", help="First step to run.")
+@click.option("--until", "last", metavar="STEP", help="Last step to run.")
+@click.option("--dry-run", is_flag=True, help="List the steps and whether they would run.")
+@output_options()
+def command(
+    project: Project, first: str | None, last: str | None, dry_run: bool, out: Output
+) -> None:
+    """Do all of it in order: validate, dataset-card, push-dataset, train, generate, card, prune,
+    push.
+
+    A step whose inputs have not changed since it last finished is skipped and says so. Stop it at
+    any moment and run it again: it continues where it stopped.
+    """
+    from hubtools.journey.ship import forecast, ship
+
+    voice = _Voice(out)
+    if dry_run:
+        out.table(
+            ["step", "would", "why"],
+            [(step.name, verb, why) for step, verb, why in forecast(project, voice, first, last)],
+        )
+        return
+    result = ship(project, voice, first=first, last=last)
+    done = f"{len(result.done)} steps done, {len(result.skipped)} skipped"
+    out.result(
+        done,
+        essential=result.model_url or str(result.run_dir),
+        model=result.model_url,
+        dataset=result.dataset_url,
+        run=str(result.run_dir),
+    )

@@ -1,0 +1,273 @@
+"""`rehearse`: ship to a Hub on this machine, then read everything back with stock libraries."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageOps
+
+from hubtools.dataset.load import Example, read_examples
+from hubtools.errors import ExitCode, HubtoolsError, UsageError, require_extra
+from hubtools.files import write_json, write_text
+from hubtools.journey import readback
+from hubtools.layout import SAMPLES_DIR, WORK_DIR
+from hubtools.manifest import RunManifest, SampleRecord, read_samples
+from hubtools.project import Project
+
+TOKEN = "hf_local"
+DEFAULT_OWNER = "me"
+_PORT_FILE = "port"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was read back: what, whether it held, and the figures."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What a rehearsal proved and where to look at it."""
+
+    checks: tuple[Check, ...]
+    endpoint: str
+    dataset_url: str | None
+    model_url: str
+    root: Path
+
+    @property
+    def ok(self) -> bool:
+        """True if everything read back as it should."""
+        return all(check.ok for check in self.checks)
+
+
+def repos_of(project: Project) -> tuple[str, str]:
+    """(dataset repo, model repo) of a rehearsal: the project's, or names made from its folder."""
+    stem = "".join(c if c.isalnum() else "-" for c in project.root.name.lower()).strip("-")
+    stem = "-".join(part for part in stem.split("-") if part) or "project"
+    return (
+        project.dataset.repo or f"{DEFAULT_OWNER}/{stem}-pictures",
+        project.model.repo or f"{DEFAULT_OWNER}/{stem}-lora",
+    )
+
+
+def rehearse(
+    project: Project,
+    *,
+    note: Callable[[str], None],
+    base_folder: Path | None = None,
+    arguments: Sequence[str] = (),
+    meanwhile: Callable[[Rehearsal], None] | None = None,
+) -> Rehearsal:
+    """Ship `project` to an embedded Hub and read the result back with stock libraries.
+
+    The base model is offered on that Hub under its own id: `base_folder`, or what the real Hub or
+    its cache gives. Shipping happens in a process of its own with a Hub cache of its own, so that
+    nothing of a rehearsal is ever mistaken for the real Hub. `arguments` go to `hubtools ship`.
+    `meanwhile` is called with the result while the Hub still runs (to keep serving its pages).
+    """
+    require_extra("hub", "The embedded Hub")
+    require_extra("train", "Training")
+    from hubtools.localhub.server import Hub
+
+    if project.file is None:
+        raise UsageError(
+            "A rehearsal needs a project.", hint="`hubtools init DIR` makes one; then give DIR"
+        )
+    root = project.root / WORK_DIR / "rehearsal"
+    root.mkdir(parents=True, exist_ok=True)
+    dataset_repo, model_repo = repos_of(project)
+    base, base_folder, base_revision = _base_of(project, base_folder, note)
+    owners = {repo.split("/")[0] for repo in (dataset_repo, model_repo)} | {DEFAULT_OWNER}
+    with Hub(root / "hub", port=_free_port(root / _PORT_FILE), token=TOKEN, owners=owners) as hub:
+        if base_folder is not None:
+            hub.store.mount("model", base, base_folder, commit=base_revision)
+        environment = _environment(root, hub.url, dataset_repo, model_repo)
+        command = [sys.executable, "-m", "hubtools", "ship", "--project", str(project.file)]
+        _call([*command, *arguments], environment)
+        rehearsal = _read_back(project, root, environment, base, dataset_repo, model_repo)
+        if meanwhile is not None:
+            meanwhile(rehearsal)
+    return rehearsal
+
+
+def _base_of(
+    project: Project, base_folder: Path | None, note: Callable[[str], None]
+) -> tuple[str, Path | None, str | None]:
+    """(what `from_pretrained` is given, folder to offer under that id or None, its commit)."""
+    from hubtools.inference.base import fetch_base, resolve_base
+
+    name = project.train.pretrained_model_name_or_path
+    if not name:
+        raise UsageError(
+            "No base model is set.",
+            hint="set train.pretrained_model_name_or_path in hubtools.toml",
+        )
+    if base_folder is not None:
+        return name, base_folder, None
+    base = resolve_base(
+        name, revision=project.train.revision, variant=project.train.variant, notify=note
+    )
+    if base.local:
+        return base.path_or_id, None, None
+    return base.path_or_id, fetch_base(base, variant=project.train.variant), base.revision
+
+
+def _environment(root: Path, url: str, dataset_repo: str, model_repo: str) -> dict[str, str]:
+    """The caller's environment, with everything about the Hub replaced by the rehearsal's."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING"))}
+    return environment | {
+        "HF_ENDPOINT": url,
+        "HF_TOKEN": TOKEN,
+        "HF_HOME": str(root / "hf-home"),
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "HUBTOOLS_DATASET_REPO": dataset_repo,
+        "HUBTOOLS_MODEL_REPO": model_repo,
+    }
+
+
+def _call(command: list[str], environment: dict[str, str]) -> None:
+    """Run a step of the rehearsal with our own stdout as its stderr: data is ours to print."""
+    finished = subprocess.run(command, env=environment, stdout=sys.stderr, check=False)
+    if finished.returncode:
+        # It has said why already; only its exit code is left to pass on.
+        codes = {code.value for code in ExitCode}
+        code = finished.returncode if finished.returncode in codes else ExitCode.ERROR
+        raise HubtoolsError("The rehearsal stopped.", exit_code=ExitCode(code))
+
+
+def _read_back(
+    project: Project,
+    root: Path,
+    environment: dict[str, str],
+    base: str,
+    dataset_repo: str,
+    model_repo: str,
+) -> Rehearsal:
+    examples = read_examples(project.dataset_dir, project.dataset.caption_column)
+    record = _a_sample(project.run_dir)
+    manifest = RunManifest.read(project.run_dir)
+    questions: dict[str, Any] = {
+        "dataset": {"repo": dataset_repo, "revision": manifest.dataset.revision},
+        "sample": {
+            "base": base,
+            "repo": model_repo,
+            "record": record.model_dump(),
+            "local": str(project.run_dir / SAMPLES_DIR / record.file),
+        },
+    }
+    asked = root / "readback.json"
+    write_json(asked, questions)
+    script = Path(readback.__file__)
+    finished = subprocess.run(
+        [sys.executable, str(script), str(asked)],
+        # The same picture needs the same number of threads: sums are taken in another order else.
+        env=environment | {"OMP_NUM_THREADS": environment.get("OMP_NUM_THREADS", "1")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if finished.returncode:
+        last = (finished.stderr.strip().splitlines() or ["no word why"])[-1]
+        raise HubtoolsError(
+            f"Reading back with stock libraries failed: {last}",
+            hint=f"the whole story: {sys.executable} {script} {asked}",
+        )
+    answers = json.loads(finished.stdout.strip().splitlines()[-1])
+    endpoint = environment["HF_ENDPOINT"]
+    return Rehearsal(
+        (
+            *_dataset_checks(answers["dataset"], examples, project.dataset.caption_column),
+            _sample_check(answers["sample"], record),
+        ),
+        endpoint,
+        f"{endpoint}/datasets/{dataset_repo}",
+        f"{endpoint}/{model_repo}",
+        root / "hub",
+    )
+
+
+def _a_sample(run_dir: Path) -> SampleRecord:
+    """The last picture drawn with the published LoRA."""
+    drawn = [
+        record
+        for record in read_samples(run_dir / SAMPLES_DIR)
+        if record.file.startswith("final_") and record.lora_weight and not record.blanked
+    ]
+    if not drawn:
+        raise HubtoolsError(
+            f"{run_dir / SAMPLES_DIR} holds no picture drawn with the finished LoRA.",
+            hint="`hubtools ship --from generate` draws them",
+        )
+    return drawn[-1]
+
+
+def _dataset_checks(
+    answer: dict[str, Any], examples: Sequence[Example], caption_column: str
+) -> Iterator[Check]:
+    rows = answer["rows"]
+    yield Check(
+        "datasets.load_dataset sees every picture",
+        rows == len(examples),
+        f"{rows} rows, columns {', '.join(answer['columns'])}",
+    )
+    yield Check(
+        "the captions came along",
+        caption_column in answer["columns"],
+        f"column {caption_column}",
+    )
+    local = []
+    for example in examples:
+        with Image.open(example.image) as picture:
+            local.append(readback.picture_hash(ImageOps.exif_transpose(picture)))
+    same = sum(a == b for a, b in zip(sorted(answer["pictures"]), sorted(local), strict=False))
+    yield Check(
+        "their pixels are the local ones",
+        sorted(answer["pictures"]) == sorted(local),
+        f"{same} of {len(local)} equal",
+    )
+
+
+def _sample_check(answer: dict[str, Any], record: SampleRecord) -> Check:
+    return Check(
+        "stock diffusers draws the same picture from base and published LoRA",
+        answer["max"] <= _TOLERANCE,
+        f"{record.file}: largest difference {answer['max']} of 255",
+    )
+
+
+# Equal on one machine; a step of 1 is what another instruction order may round differently.
+_TOLERANCE = 1
+
+
+def _free_port(memory: Path) -> int:
+    """The port of the last rehearsal if it is free, so that links stay the same; else any."""
+    wanted = [0]
+    try:
+        wanted.insert(0, int(memory.read_text()))
+    except (FileNotFoundError, ValueError):
+        pass
+    for port in wanted:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            found = int(probe.getsockname()[1])
+        write_text(memory, str(found))
+        return found
+    raise HubtoolsError("No port is free on this machine.")
