@@ -1,0 +1,198 @@
+"""Which base model a name means: a local pipeline folder, or a repository on the Hub."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hubtools.errors import HubtoolsError, UsageError
+
+# Set in model_index.json by `tiny.build_tiny_pipeline`, so that nobody takes noise for a result.
+RANDOM_WEIGHTS_KEY = "_hubtools_random_weights"
+
+_PIPELINE_FILE = "model_index.json"
+
+# The owner withdrew these in November 2025; the same weights live on under another name.
+_MOVED_FROM = "stabilityai/stable-diffusion-2"
+_MOVED_TO = "sd2-community"
+
+# Pipeline class in model_index.json -> family name.
+FAMILIES = {"StableDiffusionPipeline": "stable-diffusion"}
+
+
+@dataclass(frozen=True)
+class Base:
+    """A base model that exists. `path_or_id` is what `from_pretrained` takes."""
+
+    id: str | None  # Hub id; None for a local folder
+    path_or_id: str
+    revision: str | None  # commit hash on the Hub; None for a local folder
+    local: bool
+    random_weights: bool
+    family: str
+    prediction_type: str
+    variant: str | None = None
+
+
+def resolve_base(
+    name: str,
+    *,
+    revision: str | None = None,
+    variant: str | None = None,
+    notify: Callable[[str], None] = lambda sentence: None,
+) -> Base:
+    """Find the base model `name`: a folder with model_index.json, else a Hub id.
+
+    `stabilityai/stable-diffusion-2*` is asked for first; if the Hub answers that it does not
+    exist, the repository of the same name of sd2-community is used and `notify` is told. Without
+    a connection the cached copy is used. Raises `HubtoolsError` if there is neither, or if
+    the pipeline's family is not supported.
+    """
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return _local_base(folder, variant)
+    if folder.is_absolute() or name.startswith((".", "~")) or name.count("/") != 1:
+        raise UsageError(
+            f"The base model {name!r} is neither a folder nor a Hub id.",
+            hint="a Hub id looks like owner/name, e.g. stable-diffusion-v1-5/stable-diffusion-v1-5",
+        )
+    return _hub_base(name, revision, variant, notify)
+
+
+def _local_base(folder: Path, variant: str | None) -> Base:
+    index = folder / _PIPELINE_FILE
+    if not index.is_file():
+        raise HubtoolsError(
+            f"{folder} is no diffusers pipeline: it has no {_PIPELINE_FILE}.",
+            hint="give the folder that holds unet/, vae/, text_encoder/ and model_index.json;"
+            " a single .safetensors checkpoint must be converted first",
+        )
+    content = _json(index)
+    return Base(
+        None,
+        str(folder.absolute()),
+        None,
+        True,
+        bool(content.get(RANDOM_WEIGHTS_KEY)),
+        _family(content, str(folder)),
+        _prediction_type(_json(folder / "scheduler" / "scheduler_config.json")),
+        variant,
+    )
+
+
+def _hub_base(
+    name: str, revision: str | None, variant: str | None, notify: Callable[[str], None]
+) -> Base:
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+    )
+
+    try:
+        index = Path(hf_hub_download(name, _PIPELINE_FILE, revision=revision))
+    except LocalEntryNotFoundError as error:
+        raise HubtoolsError(
+            f"{name} is not in the local cache, and the Hub cannot be reached.",
+            hint="go online once, or give a local folder as the base model",
+        ) from error
+    except RepositoryNotFoundError:
+        if not name.startswith(_MOVED_FROM):
+            raise
+        moved = f"{_MOVED_TO}/{name.split('/')[1]}"
+        notify(f"{name} is no longer on the Hub; using the same weights from {moved}.")
+        return _hub_base(moved, revision, variant, notify)
+    except EntryNotFoundError:
+        raise HubtoolsError(
+            f"{name} is no diffusers pipeline: it has no {_PIPELINE_FILE}.",
+            hint="give the repository of a whole pipeline, not of a single model or a LoRA",
+        ) from None
+    content = _json(index)
+    commit = index.parent.name  # .../snapshots/<commit>/model_index.json
+    scheduler = Path(hf_hub_download(name, "scheduler/scheduler_config.json", revision=commit))
+    return Base(
+        name,
+        name,
+        commit,
+        False,
+        bool(content.get(RANDOM_WEIGHTS_KEY)),
+        _family(content, name),
+        _prediction_type(_json(scheduler)),
+        variant,
+    )
+
+
+def fetch_base(base: Base) -> Path:
+    """Folder with the base's files, downloaded if need be: safetensors only, one variant only."""
+    if base.local:
+        return Path(base.path_or_id)
+    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        names = HfApi().list_repo_files(base.path_or_id, revision=base.revision)
+    except (HfHubHTTPError, OSError):
+        names = []
+    patterns = wanted_files(names, base.variant) or None
+    return Path(
+        snapshot_download(base.path_or_id, revision=base.revision, allow_patterns=patterns)
+    )
+
+
+_WEIGHTS = (".safetensors", ".bin", ".ckpt", ".pt", ".pth", ".msgpack", ".onnx", ".h5", ".pb")
+# Components that text-to-image with a LoRA never loads unless the pipeline names them.
+_SUFFIXES = (".json", ".txt", ".model", ".md")
+
+
+def wanted_files(names: list[str], variant: str | None) -> list[str]:
+    """Of a repository's files, those `from_pretrained` needs: per component the safetensors of
+    `variant` if there are any, else the plain safetensors, else the pickled weights."""
+    wanted = []
+    folders = {name.rsplit("/", 1)[0] for name in names if "/" in name}
+    for folder in sorted(folders):
+        here = [name for name in names if name.rsplit("/", 1)[0] == folder]
+        wanted += [name for name in here if name.endswith(_SUFFIXES)]
+        for ending in (".safetensors", ".bin"):
+            weights = [name for name in here if name.endswith(ending)]
+            plain = [name for name in weights if not _variant_of(name)]
+            chosen = [name for name in weights if variant and _variant_of(name) == variant] or plain
+            if chosen:
+                wanted += chosen
+                break
+    return wanted + [n for n in names if "/" not in n and n.endswith((".json", ".md", ".txt"))]
+
+
+def _variant_of(name: str) -> str | None:
+    """`fp16` of `model.fp16.safetensors` and of `model.fp16-00001-of-00002.safetensors`."""
+    parts = name.rsplit("/", 1)[-1].split(".")
+    return parts[-2].split("-")[0] if len(parts) > 2 else None
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise HubtoolsError(f"The base model lacks {path.parent.name}/{path.name}.") from None
+    except ValueError as error:
+        raise HubtoolsError(f"{path} is not valid JSON: {error}.") from None
+    if not isinstance(content, dict):
+        raise HubtoolsError(f"{path} is not a JSON object.")
+    return content
+
+
+def _family(index: dict[str, Any], name: str) -> str:
+    kind = str(index.get("_class_name", "an unnamed pipeline"))
+    if kind not in FAMILIES:
+        raise HubtoolsError(
+            f"{name} is a {kind}, which hubtools cannot use yet.",
+            hint=f"supported pipelines: {', '.join(FAMILIES)} (Stable Diffusion 1.x and 2.x)",
+        )
+    return FAMILIES[kind]
+
+
+def _prediction_type(config: dict[str, Any]) -> str:
+    return str(config.get("prediction_type") or "epsilon")
