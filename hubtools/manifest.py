@@ -71,6 +71,9 @@ class SampleRecord(_Manifest):
     guidance: float
     scheduler: str = Field(description="Name as given to --scheduler, or `default`.")
     scheduler_class: str
+    scheduler_options: dict[str, Any] = Field(
+        default_factory=dict, description="What the name adds to the base's configuration."
+    )
     width: int
     height: int
     base_model: str | None

@@ -138,9 +138,7 @@ def fetch_base(base: Base) -> Path:
     except (HfHubHTTPError, OSError):
         names = []
     patterns = wanted_files(names, base.variant) or None
-    return Path(
-        snapshot_download(base.path_or_id, revision=base.revision, allow_patterns=patterns)
-    )
+    return Path(snapshot_download(base.path_or_id, revision=base.revision, allow_patterns=patterns))
 
 
 _WEIGHTS = (".safetensors", ".bin", ".ckpt", ".pt", ".pth", ".msgpack", ".onnx", ".h5", ".pb")

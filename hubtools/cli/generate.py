@@ -1,0 +1,105 @@
+"""`hubtools generate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hubtools.cli.options import project_options
+from hubtools.cli.output import Output, output_options
+
+if TYPE_CHECKING:
+    from hubtools.manifest import SampleRecord
+    from hubtools.project import Project
+
+
+@click.command("generate")
+@click.argument("texts", metavar="[PROMPT]...", nargs=-1)
+@click.option("--lora", metavar="RUN|FILE|REPO", help="Run folder, .safetensors file or Hub id.")
+@click.option("--step", type=int, help="Snapshot of this training step instead of the last.")
+@click.option("--weight-name", help="Weight file, where a folder or repository has several.")
+@click.option(
+    "-n", "--num-images", "images", type=click.IntRange(1), default=1, show_default=True,
+    help="Pictures for each prompt; seeds count up.",
+)  # fmt: skip
+@click.option(
+    "--batch-size", type=click.IntRange(1), default=1, show_default=True,
+    help="Pictures drawn at once.",
+)  # fmt: skip
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the pictures  [default: samples]",
+)  # fmt: skip
+@click.option(
+    "--contact-sheet", "sheet", type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write all pictures side by side to this file.",
+)  # fmt: skip
+@click.option(
+    "--safety-checker/--no-safety-checker", default=True, help="Use the base's own, if it has one."
+)
+@click.option("--device", help="cuda, mps or cpu  [default: the best there is]")
+@click.option("--dtype", type=click.Choice(["float32", "float16", "bfloat16"]))
+@project_options("samples", "train")
+@output_options()
+def command(
+    texts: tuple[str, ...],
+    lora: str | None,
+    step: int | None,
+    weight_name: str | None,
+    images: int,
+    batch_size: int,
+    output: Path | None,
+    sheet: Path | None,
+    safety_checker: bool,
+    device: str | None,
+    dtype: str | None,
+    project: Project,
+    out: Output,
+) -> None:
+    """Draw pictures with a base model and a LoRA.
+
+    Without --lora, the project's run is used if it is finished, else the bare base. Every PNG
+    carries its parameters and has a JSON beside it; a picture that is there already with the same
+    parameters is kept.
+    """
+    from hubtools.inference.generate import generate
+    from hubtools.layout import LORA_WEIGHTS
+
+    if lora is None and (project.run_dir / LORA_WEIGHTS).is_file():
+        lora = str(project.run_dir)
+    kept = 0
+
+    def seen(record: SampleRecord, drawn: bool) -> None:
+        nonlocal kept
+        kept += not drawn
+
+    with out.progress() as progress:
+        task = progress.add_task("drawing", total=None, note="")
+        records = generate(
+            project,
+            lora=lora,
+            prompts=texts,
+            images=images,
+            output=output,
+            batch_size=batch_size,
+            sheet=sheet,
+            step=step,
+            weight_name=weight_name,
+            safety_checker=safety_checker,
+            device=device,
+            dtype=dtype,
+            note=out.note,
+            on_step=lambda done, total: progress.update(task, completed=done, total=total),
+            on_picture=seen,
+        )
+    folder = output or project.root / "samples"
+    if out.human:
+        drawn = f"{len(records) - kept} drawn" + (f", {kept} were there already" if kept else "")
+        out.result(f"{drawn}: {folder}", contact_sheet=sheet)
+    else:
+        out.table(
+            ["file", "seed", "prompt"],
+            [(str(folder / record.file), record.seed, record.prompt) for record in records],
+        )

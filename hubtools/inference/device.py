@@ -1,0 +1,53 @@
+"""Which device, precision and number of threads to use when nobody says."""
+
+from __future__ import annotations
+
+import os
+
+
+def best_device() -> str:
+    """`cuda`, `mps` or `cpu`."""
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if torch.backends.mps.is_available():
+        return "mps"
+    return "cpu"
+
+
+def best_dtype(device: str) -> str:
+    """`bfloat16` where the GPU has it, else `float16` on a GPU, `float32` on a CPU."""
+    import torch
+
+    if device.startswith("cuda"):
+        return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
+    return "float16" if device == "mps" else "float32"
+
+
+def free_cores() -> int:
+    """Cores this process may use that others leave idle; at least one.
+
+    Spinning OpenMP threads on a busy core make every step many times slower, not a bit.
+    """
+    try:
+        allowed = len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS and Windows
+        allowed = os.cpu_count() or 1
+    try:
+        busy = os.getloadavg()[0]
+    except (AttributeError, OSError):
+        busy = 0.0
+    return max(1, allowed - round(busy))
+
+
+def use_threads(wanted: int | None = None) -> int:
+    """Set torch's CPU threads to `wanted`, else OMP_NUM_THREADS, else the free cores; say how
+    many."""
+    import torch
+
+    if wanted is None and os.environ.get("OMP_NUM_THREADS", "").isdigit():
+        wanted = int(os.environ["OMP_NUM_THREADS"])
+    count = wanted or free_cores()
+    torch.set_num_threads(count)
+    return count

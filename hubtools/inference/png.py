@@ -1,0 +1,57 @@
+"""Pictures that carry the parameters they were drawn with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from pydantic import ValidationError
+
+from hubtools.files import replacing, write_text
+from hubtools.manifest import SampleRecord
+
+TEXT_KEY = "parameters"  # what AUTOMATIC1111's web UI writes and many viewers show
+JSON_KEY = "hubtools"
+
+
+def parameters_text(record: SampleRecord) -> str:
+    """The record in the three-line form that AUTOMATIC1111's web UI writes into its PNGs."""
+    lines = [record.prompt]
+    if record.negative_prompt:
+        lines.append(f"Negative prompt: {record.negative_prompt}")
+    facts = {
+        "Steps": record.steps,
+        "Sampler": record.scheduler,
+        "CFG scale": record.guidance,
+        "Seed": record.seed,
+        "Size": f"{record.width}x{record.height}",
+        "Model": record.base_model,
+        "LoRA hash": record.lora_sha256[:10] if record.lora_sha256 else None,
+        "LoRA weight": record.lora_weight if record.lora_sha256 else None,
+    }
+    lines.append(", ".join(f"{key}: {value}" for key, value in facts.items() if value is not None))
+    return "\n".join(lines)
+
+
+def save_picture(image: Image.Image, path: Path, record: SampleRecord) -> None:
+    """Write `path` (PNG with its parameters) and `<stem>.json` beside it. The JSON comes last:
+    where it is, the picture is whole."""
+    info = PngInfo()
+    info.add_itxt(TEXT_KEY, parameters_text(record))
+    info.add_itxt(JSON_KEY, record.model_dump_json())
+    with replacing(path) as temporary:
+        image.save(temporary, format="PNG", pnginfo=info)
+    write_text(path.with_suffix(".json"), json.dumps(record.model_dump(), indent=2) + "\n")
+
+
+def read_record(path: Path) -> SampleRecord | None:
+    """The record inside a PNG, or beside it as JSON; None if there is none."""
+    try:
+        with Image.open(path) as image:
+            text = getattr(image, "text", {}).get(JSON_KEY)
+        source = text or path.with_suffix(".json").read_text(encoding="utf-8")
+        return SampleRecord.model_validate_json(source)
+    except (OSError, ValidationError, ValueError):
+        return None

@@ -1,0 +1,175 @@
+"""A small Stable Diffusion pipeline with random weights, for rehearsals and tests.
+
+Everything about it is real but its knowledge: stock diffusers loads it, trains it and draws with
+it, and what it draws is noise.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, Literal
+
+from hubtools.files import write_text
+from hubtools.inference.base import RANDOM_WEIGHTS_KEY
+
+# Words that get a token of their own; all others are spelt letter by letter, which is correct but
+# long, and a caption has room for 75 tokens.
+_WORDS = """
+a an and are at background black blue blurry body bright brown by camera cheerful city clean clear
+close closed coat colour crossed dark day deformed detailed distorted dress expression eyes face
+facial features figure food forest front full gentle girl glasses golden green grey hair hands
+happy hat headshot high hoodie in indoor is jacket japanese laughing lavender left light lighting
+looking lora man misato mint natural neutral night of on open orange outdoor outfit painting pale
+park peach person photo pink plain pop portrait pose profile professional purple quality quarter
+red render right sad scarf school serious shirt side sign skirt sky smile smiling smirk soft
+standing street studio style subject summer sunny surprised sweater teal the three to token top
+uniform view walking warm waving wearing white wide wink winking winter with woman yellow young
+billboard poorly drawn disfigured ad 90s anime words
+""".split()
+
+_CARD = """\
+---
+license: apache-2.0
+library_name: diffusers
+pipeline_tag: text-to-image
+tags:
+- text-to-image
+- stable-diffusion
+---
+
+# A tiny Stable Diffusion pipeline with random weights
+
+It has never seen a picture: whatever the prompt, it draws noise. hubtools builds it on the spot to try the journey from
+pictures to a published LoRA without downloading anything. Use it for nothing else.
+"""
+
+
+def build_tiny_pipeline(
+    folder: Path,
+    *,
+    seed: int = 0,
+    prediction_type: Literal["epsilon", "v_prediction"] = "epsilon",
+    size: int = 64,
+) -> Path:
+    """Write a `StableDiffusionPipeline` folder and return it. The same seed gives the same bytes.
+
+    `size`: native side in pixels, a multiple of 16. VAE factor 8, 4 latent channels, one CLIP text
+    encoder of 77 positions, about 1 M parameters. Built beside `folder` and renamed into place.
+    """
+    import torch
+    from diffusers import AutoencoderKL, PNDMScheduler, StableDiffusionPipeline
+    from diffusers import UNet2DConditionModel as UNet
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=".tmp-base-", dir=folder.parent))
+    try:
+        vocabulary = _write_tokenizer(work)
+        tokenizer = CLIPTokenizer(
+            str(work / "vocab.json"), str(work / "merges.txt"), model_max_length=77
+        )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            text_encoder = CLIPTextModel(
+                CLIPTextConfig(
+                    vocab_size=vocabulary,
+                    hidden_size=32,
+                    intermediate_size=64,
+                    projection_dim=32,
+                    num_hidden_layers=2,
+                    num_attention_heads=4,
+                    max_position_embeddings=77,
+                    bos_token_id=vocabulary - 2,
+                    eos_token_id=vocabulary - 1,
+                    pad_token_id=vocabulary - 1,
+                )
+            )
+            vae = AutoencoderKL(
+                block_out_channels=(8, 16, 16, 16),
+                down_block_types=("DownEncoderBlock2D",) * 4,
+                up_block_types=("UpDecoderBlock2D",) * 4,
+                layers_per_block=1,
+                latent_channels=4,
+                norm_num_groups=4,
+                sample_size=size,
+            )
+            unet = UNet(
+                sample_size=size // 8,
+                in_channels=4,
+                out_channels=4,
+                block_out_channels=(32, 64),
+                down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+                up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+                layers_per_block=1,
+                cross_attention_dim=32,
+                attention_head_dim=8,
+                norm_num_groups=8,
+            )
+        scheduler = PNDMScheduler(
+            beta_start=0.00085,
+            beta_end=0.012,
+            beta_schedule="scaled_linear",
+            prediction_type=prediction_type,
+            skip_prk_steps=True,
+            steps_offset=1,
+            set_alpha_to_one=False,
+        )
+        pipeline = StableDiffusionPipeline(
+            vae=vae,
+            text_encoder=text_encoder,
+            tokenizer=tokenizer,
+            unet=unet,
+            scheduler=scheduler,
+            safety_checker=None,
+            feature_extractor=None,
+            requires_safety_checker=False,
+        )
+        built = work / "pipeline"
+        pipeline.save_pretrained(str(built), safe_serialization=True)
+        _mark(built)
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(built, folder)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return folder
+
+
+def _write_tokenizer(folder: Path) -> int:
+    """vocab.json and merges.txt of a byte-pair tokenizer that spells anything; its size."""
+    from transformers.convert_slow_tokenizer import bytes_to_unicode
+
+    letters = list(bytes_to_unicode().values())
+    tokens = [*letters, *(letter + "</w>" for letter in letters)]
+    merges: list[tuple[str, str]] = []
+    for word in sorted(set(_WORDS)):
+        built = word[0]
+        for index, letter in enumerate(word[1:], start=2):
+            part = letter + "</w>" if index == len(word) else letter
+            if (built, part) not in merges:
+                merges.append((built, part))
+                tokens.append(built + part)
+            built += part
+    tokens += ["<|startoftext|>", "<|endoftext|>"]
+    vocabulary = {token: number for number, token in enumerate(dict.fromkeys(tokens))}
+    write_text(folder / "vocab.json", json.dumps(vocabulary, ensure_ascii=False))
+    lines = ["#version: 0.2", *(" ".join(pair) for pair in merges)]
+    write_text(folder / "merges.txt", "\n".join(lines) + "\n")
+    return len(vocabulary)
+
+
+def _mark(folder: Path) -> None:
+    index = folder / "model_index.json"
+    content: dict[str, Any] = json.loads(index.read_text(encoding="utf-8"))
+    content[RANDOM_WEIGHTS_KEY] = True
+    # Where it was built is nobody's business, and would change the bytes.
+    for file in folder.rglob("*config.json"):
+        config = json.loads(file.read_text(encoding="utf-8"))
+        if config.pop("_name_or_path", None) is not None:
+            write_text(file, json.dumps(config, indent=2) + "\n")
+    write_text(index, json.dumps(content, indent=2) + "\n")
+    write_text(folder / "README.md", _CARD)
