@@ -1,0 +1,87 @@
+"""`hubtools hub`: the embedded Hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from hubtools.cli.output import Output, output_options
+
+
+@click.group()
+def command() -> None:
+    """Run the embedded Hub: repositories on this machine, spoken to like the real one."""
+
+
+@command.command()
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path),
+    default=Path(".hubtools/hub"),
+    show_default=True,
+    help="Folder that keeps the repositories.",
+)
+@click.option("--port", type=int, default=5577, show_default=True, help="0: any free one.")
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="127.0.0.1, localhost or ::1 only."
+)
+@click.option("--token", default="hf_local", show_default=True, help="Token of the user `me`.")
+@click.option(
+    "--owner",
+    "owners",
+    multiple=True,
+    help="A further namespace `me` may write to; may be repeated.",
+)
+@click.option(
+    "--mount",
+    "mounts",
+    multiple=True,
+    metavar="KIND/OWNER/NAME=DIR",
+    help="Offer a folder read-only, e.g. models/me/base=./base; may be repeated.",
+)
+@click.option(
+    "--open-pages/--no-open-pages",
+    default=True,
+    show_default=True,
+    help="Show private repositories on the HTML pages (only this machine can see them).",
+)
+@output_options()
+def serve(
+    out: Output,
+    root: Path,
+    port: int,
+    host: str,
+    token: str,
+    owners: tuple[str, ...],
+    mounts: tuple[str, ...],
+    open_pages: bool,
+) -> None:
+    """Serve until Ctrl-C. Prints the variables that make other programs use this Hub."""
+    from hubtools.errors import require_extra
+
+    require_extra("hub", "The embedded Hub")
+    from hubtools.localhub.serve import serve as serve_hub
+
+    with serve_hub(
+        root,
+        host=host,
+        port=port,
+        token=token,
+        owners=owners,
+        mounts=mounts,
+        open_pages=open_pages,
+    ) as running:
+        lines = [f"export {key}={value}" for key, value in running.hub.environment().items()]
+        out.result(
+            f"The embedded Hub is at {running.hub.url}",
+            url=running.hub.url,
+            token=running.hub.token,
+            root=str(running.hub.root.resolve()),
+        )
+        out.note("Use it from another terminal with\n")
+        for line in lines:
+            out.note(f"  {line}")
+        out.note("\nCtrl-C stops it.")
+        running.wait()
+        out.note("Stopped.")

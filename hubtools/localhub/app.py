@@ -1,0 +1,243 @@
+"""The embedded Hub as an ASGI application: who asks, for what, and how the answer leaves."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import secrets
+import tempfile
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import RedirectResponse, Response
+from starlette.types import Message, Receive, Scope, Send
+
+from hubtools.localhub import (
+    api_account,
+    api_commits,
+    api_discussions,
+    api_files,
+    api_repos,
+    downloads,
+    lfs,
+    pages,
+)
+from hubtools.localhub.accounts import Accounts
+from hubtools.localhub.faults import Fault, Faults
+from hubtools.localhub.http import Call, Router, parse_query, problem_answer, split_path
+from hubtools.localhub.problems import Moved, Problem
+from hubtools.localhub.store import Store
+
+logger = logging.getLogger("hubtools.localhub")
+
+_IN_MEMORY = 1 << 20
+_WRITE_BLOCK = 1 << 20
+_HOST = re.compile(r"(?:127\.0\.0\.1|localhost|\[::1\])(?::\d{1,5})?", re.IGNORECASE)
+_SIDE_HOST = re.compile(r"[a-z0-9.-]+\.localhost(?::\d{1,5})?", re.IGNORECASE)
+_COMMON = {
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+class HubApp:
+    """An embedded Hub on top of a store. Answers every request: what it does not know with 404,
+    what it fails at with 501, which the client (unlike 500) does not try again and again."""
+
+    def __init__(
+        self,
+        store: Store,
+        accounts: Accounts,
+        *,
+        faults: Faults | None = None,
+        open_pages: bool = True,
+    ) -> None:
+        self.store = store
+        self.accounts = accounts
+        self.faults = faults or Faults()
+        self.open_pages = open_pages
+        self.router = Router()
+        for part in (
+            api_account,
+            api_repos,
+            api_files,
+            api_commits,
+            api_discussions,
+            lfs,
+            downloads,
+            pages,
+        ):
+            part.add_routes(self.router)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+            return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1000})
+            return
+        request = Request(scope, receive)
+        raw_path = scope["raw_path"].decode("ascii", "replace")
+        fault = self.faults.strike(request.method, raw_path)
+        if fault is not None and fault.outcome == "drop":
+            _drop(send)
+            return
+        try:
+            response = await self._answer(request, raw_path, fault)
+        except ClientDisconnect:
+            return
+        if fault is not None and fault.outcome == "drop-after":
+            _drop(send)
+            return
+        headers = _COMMON | {"X-Request-Id": f"Root=1-{secrets.token_hex(12)}"}
+        for name, value in headers.items():
+            response.headers.setdefault(name, value)
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request, raw_path: str, fault: Fault | None) -> Response:
+        spool = None
+        try:
+            if fault is not None and isinstance(fault.outcome, int):
+                raise Problem(fault.outcome, fault.message, headers=dict(fault.headers))
+            call = self._call(request, raw_path)
+            segments = _segments(raw_path)
+            if segments[0] == lfs.UPLOAD and request.method == "PUT":
+                return await self._receive_object(request, segments)
+            if segments[0] == lfs.UPLOAD and request.method in ("GET", "HEAD"):
+                return await run_in_threadpool(self._send_object, call, segments)
+            found = self.router.find(request.method, segments)
+            if found is None:
+                raise Problem(404, "Sorry, we can't find the page you are looking for.")
+            handler, call.params = found
+            if request.method in ("POST", "PUT", "DELETE", "PATCH"):
+                spool = call.body = await self._spool(request)
+            return await run_in_threadpool(handler, call)
+        except Problem as problem:
+            await _drain(request)
+            return problem_answer(problem)
+        except Moved as moved:
+            await _drain(request)
+            return _redirect(request, raw_path, moved)
+        except ClientDisconnect:
+            raise
+        except Exception:
+            logger.exception("%s %s failed", request.method, raw_path)
+            await _drain(request)
+            return problem_answer(
+                Problem(501, "The embedded Hub failed at this request; its log says why.")
+            )
+        finally:
+            if spool is not None:
+                spool.close()
+
+    def _call(self, request: Request, raw_path: str) -> Call:
+        host = request.headers.get("host", "")
+        if not _HOST.fullmatch(host):
+            # A page of another site that made its name point at 127.0.0.1, or a library that
+            # looks for a sister service (datasets-server.localhost).
+            status = 404 if _SIDE_HOST.fullmatch(host) else 421
+            raise Problem(status, "This Hub answers to 127.0.0.1, localhost and [::1] only.")
+        return Call(
+            hub=self,
+            method=request.method,
+            raw_path=raw_path,
+            query=parse_query(request.url.query),
+            headers=request.headers,
+            base=f"http://{host}",
+            user=self.accounts.identify(request.headers.get("authorization")),
+        )
+
+    async def _spool(self, request: Request) -> tempfile.SpooledTemporaryFile[bytes]:
+        """The body: small ones in memory, big ones in a file."""
+        spool: tempfile.SpooledTemporaryFile[bytes] = tempfile.SpooledTemporaryFile(  # noqa: SIM115
+            max_size=_IN_MEMORY, dir=str(self.store.blobs.incoming), prefix="body-"
+        )
+        try:
+            async for block in request.stream():
+                if spool.tell() + len(block) > _IN_MEMORY:
+                    await run_in_threadpool(spool.write, block)
+                else:
+                    spool.write(block)
+        except BaseException:
+            spool.close()
+            raise
+        spool.seek(0)
+        return spool
+
+    async def _receive_object(self, request: Request, segments: list[str]) -> Response:
+        """PUT of a Git LFS object to its signed address, block by block to the disk."""
+        repo_id, sha256, size = lfs.upload_target(self.store, segments)
+        incoming = await run_in_threadpool(self.store.blobs.receive)
+        try:
+            waiting = bytearray()
+            async for block in request.stream():
+                waiting += block
+                if incoming.size + len(waiting) > size:
+                    raise Problem(400, f"More than the announced {size} bytes arrived.")
+                if len(waiting) >= _WRITE_BLOCK:
+                    await run_in_threadpool(incoming.write, bytes(waiting))
+                    waiting.clear()
+            await run_in_threadpool(incoming.write, bytes(waiting))
+            if incoming.size != size:
+                raise Problem(400, f"{incoming.size} bytes arrived instead of {size}.")
+            if incoming.sha256 != sha256:
+                raise Problem(400, f"What arrived has the SHA-256 {incoming.sha256}, not {sha256}.")
+            await run_in_threadpool(self.store.keep_object, repo_id, incoming)
+        finally:
+            incoming.discard()
+        return Response(status_code=200, headers={"ETag": f'"{sha256}"'})
+
+    def _send_object(self, call: Call, segments: list[str]) -> Response:
+        """GET of a Git LFS object from its signed address."""
+        content = lfs.download_target(self.store, segments)
+        headers = {"ETag": f'"{segments[2]}"', "Content-Type": "application/octet-stream"}
+        return downloads.ranged(call, content, headers)
+
+
+def _segments(raw_path: str) -> list[str]:
+    try:
+        return split_path(raw_path)
+    except UnicodeDecodeError:
+        raise Problem(400, "The address is not valid UTF-8.") from None
+
+
+def _redirect(request: Request, raw_path: str, moved: Moved) -> Response:
+    """307 to the same address under the repository's new name."""
+    segments = raw_path.split("/")
+    for index in range(len(segments) - 1):
+        before = segments[index]
+        if index and before in ("models", "datasets", "spaces") and segments[1] == "api":
+            segments[index + 1 : index + 3] = [moved.namespace, moved.name]
+            break
+    else:
+        start = 2 if segments[1] in ("datasets", "spaces") else 1
+        git = ".git" if segments[start + 1].endswith(".git") else ""
+        segments[start : start + 2] = [moved.namespace, moved.name + git]
+    target = "/".join(segments) + (f"?{request.url.query}" if request.url.query else "")
+    return RedirectResponse(target, 307)
+
+
+async def _drain(request: Request) -> None:
+    """Read what the client still sends: it looks for the answer only when it is done."""
+    with contextlib.suppress(ClientDisconnect, RuntimeError):
+        async for _ in request.stream():
+            pass
+
+
+def _drop(send: Send) -> None:
+    """Cut the connection. uvicorn's `send` is a method of the object that holds it."""
+    transport: Any = getattr(getattr(send, "__self__", None), "transport", None)
+    if transport is None:
+        raise RuntimeError("this server's connections cannot be cut on purpose")
+    transport.abort()
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message: Message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

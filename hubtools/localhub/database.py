@@ -1,0 +1,161 @@
+"""The sqlite file: schema, connections, transactions.
+
+WAL mode: a reader sees the state between two transactions, a process killed at any moment leaves
+the last committed one. One transaction writes at a time; `writing()` serialises them.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hubtools.errors import HubtoolsError
+
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE repos (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL,
+    folded TEXT NOT NULL,              -- lower-case id: names differing in case only collide
+    visibility TEXT NOT NULL, gated TEXT NOT NULL DEFAULT '', sdk TEXT, created TEXT NOT NULL,
+    UNIQUE (kind, folded)
+);
+CREATE TABLE moved (
+    kind TEXT NOT NULL, folded TEXT NOT NULL,
+    repo INTEGER NOT NULL REFERENCES repos ON DELETE CASCADE,
+    PRIMARY KEY (kind, folded)
+);
+CREATE TABLE refs (
+    repo INTEGER NOT NULL REFERENCES repos ON DELETE CASCADE,
+    name TEXT NOT NULL, target TEXT NOT NULL,
+    PRIMARY KEY (repo, name)
+);
+CREATE TABLE commits (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    repo INTEGER NOT NULL REFERENCES repos ON DELETE CASCADE,
+    oid TEXT NOT NULL, parent TEXT, merged TEXT, tree TEXT NOT NULL,
+    title TEXT NOT NULL, message TEXT NOT NULL, author TEXT NOT NULL, date TEXT NOT NULL,
+    UNIQUE (repo, oid)
+);
+-- one row a folder: JSON [[name, id, size | null for a folder, sha256 if Git LFS], ...]
+CREATE TABLE trees (oid TEXT PRIMARY KEY, entries TEXT NOT NULL) WITHOUT ROWID;
+-- files of regular (not Git LFS) size, by their git id
+CREATE TABLE contents (oid TEXT PRIMARY KEY, data BLOB NOT NULL);
+-- the Git LFS objects a repository may use; the bytes are in the blob folder, shared by all
+CREATE TABLE lfs_objects (
+    repo INTEGER NOT NULL REFERENCES repos ON DELETE CASCADE,
+    sha256 TEXT NOT NULL, size INTEGER NOT NULL,
+    filename TEXT NOT NULL DEFAULT '', ref TEXT, pushed TEXT NOT NULL,
+    PRIMARY KEY (repo, sha256)
+);
+CREATE INDEX lfs_by_hash ON lfs_objects (sha256);
+CREATE TABLE discussions (
+    repo INTEGER NOT NULL REFERENCES repos ON DELETE CASCADE,
+    num INTEGER NOT NULL, title TEXT NOT NULL, author TEXT NOT NULL, status TEXT NOT NULL,
+    pull_request INTEGER NOT NULL, created TEXT NOT NULL, base TEXT, merge_commit TEXT,
+    PRIMARY KEY (repo, num)
+);
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    repo INTEGER NOT NULL, num INTEGER NOT NULL,
+    kind TEXT NOT NULL, author TEXT NOT NULL, created TEXT NOT NULL, data TEXT NOT NULL,
+    FOREIGN KEY (repo, num) REFERENCES discussions ON DELETE CASCADE
+);
+CREATE INDEX events_of ON events (repo, num);
+-- hashes of mounted files, valid while size and modification time stay the same
+CREATE TABLE hashes (
+    path TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+    sha1 TEXT NOT NULL, sha256 TEXT NOT NULL
+);
+"""
+
+
+class Database:
+    """Connections to one sqlite file, shared by the threads of one process."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._idle: list[sqlite3.Connection] = []
+        self._idle_lock = threading.Lock()
+        self._write_lock = threading.RLock()
+        self._closed = False
+        try:
+            connection = self._open()
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version == 0:
+                # One script, one transaction: a kill in between leaves an empty file.
+                connection.executescript(
+                    f"BEGIN IMMEDIATE;{_SCHEMA}PRAGMA user_version = {_VERSION};COMMIT;"
+                )
+        except sqlite3.DatabaseError as error:
+            raise HubtoolsError(
+                f"{path} is not the database of an embedded Hub: {error}.",
+                hint="choose another folder with --root",
+            ) from error
+        if version not in (0, _VERSION):
+            connection.close()
+            raise HubtoolsError(
+                f"{path} was written by another version of hubtools (format {version}).",
+                hint="choose another folder with --root",
+            )
+        self._idle.append(connection)
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path, timeout=30, isolation_level=None, check_same_thread=False
+        )
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA journal_mode = WAL")
+        # A killed process loses nothing; a power cut may lose the last transactions, never more.
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        return connection
+
+    @contextmanager
+    def _borrowed(self) -> Iterator[sqlite3.Connection]:
+        with self._idle_lock:
+            connection = self._idle.pop() if self._idle else None
+        if connection is None:
+            connection = self._open()
+        try:
+            yield connection
+        finally:
+            with self._idle_lock:
+                if self._closed:
+                    connection.close()
+                else:
+                    self._idle.append(connection)
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection whose queries all see one and the same state."""
+        with self._borrowed() as connection:
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.execute("ROLLBACK")
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction: committed at the end, rolled back if anything is raised."""
+        with self._write_lock, self._borrowed() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+
+    def close(self) -> None:
+        """Close the idle connections now, busy ones as they come back."""
+        with self._idle_lock:
+            self._closed = True
+            for connection in self._idle:
+                connection.close()
+            self._idle.clear()

@@ -1,0 +1,211 @@
+"""Requests, answers and routes. Paths are split before they are decoded, so that `%2F` inside a
+branch or a file name is no separator."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import parse_qs, quote, unquote, urlencode
+
+from starlette.responses import JSONResponse, Response
+
+from hubtools.localhub.accounts import User
+from hubtools.localhub.names import KIND_OF_PLURAL
+from hubtools.localhub.problems import Problem
+
+if TYPE_CHECKING:
+    from hubtools.localhub.app import HubApp
+
+MAX_JSON_BODY = 32 * 1024 * 1024
+
+
+@dataclass
+class Call:
+    """One request as the handlers see it."""
+
+    hub: HubApp
+    method: str
+    raw_path: str
+    query: Mapping[str, list[str]]
+    headers: Mapping[str, str]
+    base: str  # http://127.0.0.1:1234, as the client wrote it
+    user: User | None
+    params: dict[str, str] = field(default_factory=dict)
+    body: tempfile.SpooledTemporaryFile[bytes] | None = None
+
+    def flag(self, name: str) -> bool:
+        """True for `?name=1`, `=true`, `=True`."""
+        return self.query.get(name, [""])[-1].lower() in ("1", "true", "yes")
+
+    def text(self, name: str, default: str = "") -> str:
+        """The last value of a query parameter."""
+        return self.query.get(name, [default])[-1]
+
+    def values(self, name: str) -> list[str]:
+        """Every value of a query parameter, written `name=` or `name[]=`."""
+        return [*self.query.get(name, []), *self.query.get(f"{name}[]", [])]
+
+    def number(self, name: str, default: int, most: int) -> int:
+        """A query parameter that is a whole number from 0 to `most`."""
+        text = self.text(name, str(default))
+        if not text.isdecimal() or len(text) > 12:
+            raise Problem(400, f'"{name}" must be a whole number.')
+        return min(int(text), most)
+
+    def bytes(self) -> bytes:
+        """The whole body, of at most 32 MiB."""
+        if self.body is None:
+            return b""
+        self.body.seek(0)
+        data = self.body.read(MAX_JSON_BODY + 1)
+        if len(data) > MAX_JSON_BODY:
+            raise Problem(413, "The request is larger than 32 MiB.")
+        return data
+
+    def json(self) -> dict[str, Any]:
+        """The body as a JSON object; {} if it is empty."""
+        data = self.bytes()
+        if not data.strip():
+            return {}
+        try:
+            value = json.loads(data)
+        except (ValueError, RecursionError):
+            raise Problem(400, "The request's body is not JSON.") from None
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            raise Problem(400, "The request's body must be a JSON object.")
+        return value
+
+    def form(self) -> dict[str, list[str]]:
+        """The body as a form, or as JSON whose values are wrapped in lists."""
+        if "json" in self.headers.get("content-type", ""):
+            return {
+                key: [str(item) for item in value] if isinstance(value, list) else [str(value)]
+                for key, value in self.json().items()
+            }
+        return parse_query(self.bytes().decode("utf-8", "replace"))
+
+    def require_user(self) -> User:
+        """Who is asking. Raises `Problem` 401 if nobody says."""
+        if self.user is None:
+            raise Problem(401, "Invalid username or password.")
+        return self.user
+
+    def url(self, path: str) -> str:
+        """An absolute URL on this Hub under the name the client knows it by."""
+        return f"{self.base}/{quote(path)}"
+
+    def link(self, query: Mapping[str, list[str]]) -> str:
+        """A `Link` header to the next page: this address with another query."""
+        return f'<{self.base}{self.raw_path}?{urlencode(query, doseq=True)}>; rel="next"'
+
+
+Handler = Callable[[Call], Response]
+BodyUse = Literal["none", "spool"]
+
+
+@dataclass(frozen=True)
+class Route:
+    """`GET api/{kinds}/{ns}/{name}/tree/{rev}/{path*}`: `{kinds}` is models, datasets or spaces,
+    `{x*}` takes what is left, even nothing."""
+
+    method: str
+    segments: tuple[str, ...]
+    handler: Handler
+
+    def match(self, segments: list[str]) -> dict[str, str] | None:
+        """Parameters if the decoded `segments` fit."""
+        params: dict[str, str] = {}
+        for index, pattern in enumerate(self.segments):
+            if pattern.endswith("*}"):
+                params[pattern[1:-2]] = "/".join(segments[index:])
+                return params
+            if index >= len(segments):
+                return None
+            segment = segments[index]
+            if pattern == "{kinds}":
+                if segment not in KIND_OF_PLURAL:
+                    return None
+                params["kind"] = KIND_OF_PLURAL[segment]
+            elif pattern.startswith("{"):
+                if not segment:
+                    return None
+                params[pattern[1:-1]] = segment
+            elif pattern != segment:
+                return None
+        return params if len(segments) == len(self.segments) else None
+
+
+class Router:
+    """An ordered list of routes."""
+
+    def __init__(self) -> None:
+        self.routes: list[Route] = []
+
+    def add(self, method: str, path: str, handler: Handler) -> None:
+        """Later routes are tried later."""
+        self.routes.append(Route(method, tuple(path.split("/")), handler))
+
+    def find(self, method: str, segments: list[str]) -> tuple[Handler, dict[str, str]] | None:
+        """The handler of a request. Raises `Problem` 405 if only other methods would do."""
+        others: set[str] = set()
+        for route in self.routes:
+            params = route.match(segments)
+            if params is None:
+                continue
+            if route.method == method or (method == "HEAD" and route.method == "GET"):
+                return route.handler, params
+            others.add(route.method)
+        if others:
+            allowed = ", ".join(sorted(others))
+            raise Problem(405, f"{method} is not for this address.", headers={"Allow": allowed})
+        return None
+
+
+def split_path(raw_path: str) -> list[str]:
+    """Decoded segments of a path, without the empty ones before the first and after the last
+    slash. A revision `refs/pr/1` written with plain slashes becomes one segment."""
+    text = raw_path.removeprefix("/")
+    segments = [unquote(segment, errors="strict") for segment in text.split("/")]
+    while len(segments) > 1 and segments[-1] == "":
+        segments.pop()
+    for index in range(1, len(segments) - 2):
+        if (
+            segments[index] == "refs"
+            and segments[index + 1] in ("pr", "heads", "tags", "convert")
+            and segments[index - 1] in _BEFORE_REVISION
+        ):
+            segments[index : index + 3] = ["/".join(segments[index : index + 3])]
+            break
+    return segments
+
+
+_BEFORE_REVISION = {"resolve", "raw", "tree", "blob", "commits", "revision", "preupload", "commit"}
+
+
+def parse_query(text: str) -> dict[str, list[str]]:
+    """{name: values} of a query string or form."""
+    try:
+        return parse_qs(text, keep_blank_values=True, max_num_fields=20_000)
+    except ValueError:
+        raise Problem(400, "The query has too many fields.") from None
+
+
+def answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """JSON."""
+    return JSONResponse(value, status, dict(headers or {}))
+
+
+def problem_answer(problem: Problem) -> Response:
+    """The JSON and headers of a `Problem`."""
+    sentence = " ".join(problem.message.split())
+    headers = {"X-Error-Message": sentence.encode("ascii", "backslashreplace").decode()}
+    if problem.code:
+        headers["X-Error-Code"] = problem.code
+    return answer(
+        {"error": problem.message, **problem.body}, problem.status, headers | problem.headers
+    )

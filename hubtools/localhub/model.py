@@ -1,0 +1,111 @@
+"""The words the store speaks in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from hubtools.localhub.gitids import lfs_pointer
+from hubtools.localhub.names import repo_prefix
+
+if TYPE_CHECKING:
+    from hubtools.localhub.mounts import Mount
+
+Visibility = Literal["public", "private"]
+
+
+@dataclass(frozen=True)
+class File:
+    """A file in a tree. `oid` is git's id of its content or, with Git LFS, of its pointer;
+    `size` is that of the content in bytes; `sha256` is set exactly for Git LFS."""
+
+    oid: str
+    size: int
+    sha256: str | None = None
+
+    @property
+    def pointer_size(self) -> int:
+        """Bytes of the Git LFS pointer."""
+        return len(lfs_pointer(self.sha256 or "", self.size))
+
+    @property
+    def etag(self) -> str:
+        """What a download is cached under: SHA-256 of a Git LFS file, git id of any other."""
+        return self.sha256 or self.oid
+
+
+@dataclass(frozen=True)
+class Repo:
+    """A repository as of one moment."""
+
+    id: int
+    kind: str
+    namespace: str
+    name: str
+    visibility: Visibility = "public"
+    gated: str = ""
+    sdk: str | None = None
+    created: str = ""
+    mount: Mount | None = field(default=None, compare=False)
+
+    @property
+    def full_name(self) -> str:
+        """`namespace/name`."""
+        return f"{self.namespace}/{self.name}"
+
+    @property
+    def private(self) -> bool:
+        return self.visibility != "public"
+
+    @property
+    def url_path(self) -> str:
+        """`datasets/namespace/name`: the path of its page."""
+        return repo_prefix(self.kind) + self.full_name
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit; `tree` is the id of its root folder, `date` ISO 8601 UTC with milliseconds."""
+
+    oid: str
+    tree: str
+    title: str
+    message: str
+    author: str
+    date: str
+    parent: str | None = None
+    merged: str | None = None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A repository at a commit: every file by its path, every folder's git id by its path."""
+
+    repo: Repo
+    commit: Commit
+    files: Mapping[str, File]
+    folders: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Content:
+    """The bytes of a file: in memory, or on disk."""
+
+    size: int
+    data: bytes | None = None
+    path: Path | None = None
+
+    def read_all(self) -> bytes:
+        """Everything. For files that are known to be small."""
+        if self.data is not None:
+            return self.data
+        assert self.path is not None
+        return self.path.read_bytes()
+
+
+def now() -> str:
+    """This moment as the Hub writes it: `2026-01-02T03:04:05.678Z`."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"

@@ -1,0 +1,61 @@
+"""`hubtools hub serve` as a function: a Hub, its mounts, and waiting for the end."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from hubtools.errors import UsageError
+from hubtools.localhub.accounts import DEFAULT_TOKEN
+from hubtools.localhub.server import Hub
+
+
+@dataclass(frozen=True)
+class Running:
+    """A Hub that answers."""
+
+    hub: Hub
+
+    def wait(self) -> None:
+        """Return at Ctrl-C (or whatever else raises KeyboardInterrupt)."""
+        with contextlib.suppress(KeyboardInterrupt):
+            threading.Event().wait()
+
+
+@contextmanager
+def serve(
+    root: Path,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    token: str = DEFAULT_TOKEN,
+    owners: Iterable[str] = (),
+    mounts: Iterable[str] = (),
+    open_pages: bool = True,
+) -> Iterator[Running]:
+    """A running `Hub` with `mounts` such as `models/me/base=./base`. Raises as `Hub` does, and
+    `UsageError` for a mount that cannot be."""
+    pairs = [_parse_mount(text) for text in mounts]
+    hub = Hub(root, host=host, port=port, token=token, owners=owners, open_pages=open_pages)
+    try:
+        for kind, repo_id, folder in pairs:
+            hub.store.mount(kind, repo_id, folder)
+        hub.start()
+        yield Running(hub)
+    finally:
+        hub.stop()
+
+
+def _parse_mount(text: str) -> tuple[str, str, Path]:
+    name, equals, folder = text.partition("=")
+    kind, slash, repo_id = name.partition("/")
+    if not equals or not slash or not folder:
+        raise UsageError(
+            f"--mount {text} is not KIND/OWNER/NAME=DIR.",
+            hint="for example --mount models/me/base=./base",
+        )
+    return kind, repo_id, Path(folder)

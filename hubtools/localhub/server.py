@@ -1,0 +1,168 @@
+"""The embedded Hub in a thread of this process."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+import uvicorn
+
+from hubtools.errors import HubtoolsError, UsageError
+from hubtools.localhub.accounts import DEFAULT_TOKEN, DEFAULT_USER, Accounts, User, default_users
+from hubtools.localhub.app import HubApp
+from hubtools.localhub.faults import Fault, Faults, Outcome
+from hubtools.localhub.store import Store
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class Hub:
+    """A Hub on this machine, for `huggingface_hub`, `datasets`, `diffusers` and `hf` to talk to.
+
+        with Hub(Path("hub")) as hub:
+            os.environ |= hub.environment()
+
+    `root` keeps everything and may be used by one Hub at a time. `port` 0 takes any free one.
+    `users`: who has which token; by default one user `me` with `token`, who may also write to
+    every namespace in `owners`. `open_pages`: the HTML pages show private repositories too; they
+    are for the person at this machine, no other can reach them. The API keeps them private.
+
+    Raises `UsageError` for a host other than this machine's loopback and for a root that holds
+    other things, `HubtoolsError` if the port or the root is taken.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        token: str = DEFAULT_TOKEN,
+        owners: Iterable[str] = (),
+        users: Sequence[User] | None = None,
+        open_pages: bool = True,
+        faults: Faults | None = None,
+    ) -> None:
+        if host not in LOOPBACK:
+            raise UsageError(
+                f"The embedded Hub serves this machine only, so it cannot listen on {host}.",
+                hint="leave --host out, or give 127.0.0.1, localhost or ::1",
+            )
+        if not 0 <= port <= 65535:
+            raise UsageError(f"{port} is not a port: 0 to 65535.")
+        accounts = Accounts(default_users(token, owners) if users is None else users)
+        self.root = Path(root)
+        self.host = "127.0.0.1" if host == "localhost" else host
+        self.accounts = accounts
+        self.faults = faults or Faults()
+        self._socket = _listen(self.host, port)
+        try:
+            self.store = Store(self.root)
+        except BaseException:
+            self._socket.close()
+            raise
+        self.port = int(self._socket.getsockname()[1])
+        self.app = HubApp(self.store, accounts, faults=self.faults, open_pages=open_pages)
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                self.app,
+                log_config=None,
+                log_level=logging.WARNING,
+                access_log=False,
+                lifespan="on",
+                http="h11",
+                ws="none",
+                timeout_keep_alive=75,  # longer than clients rest between two requests
+                timeout_graceful_shutdown=2,
+                server_header=False,
+            )
+        )
+        self._thread: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        """`http://127.0.0.1:PORT`: what HF_ENDPOINT must be."""
+        shown = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{shown}:{self.port}"
+
+    @property
+    def token(self) -> str:
+        """The token of the first user."""
+        return self.accounts.users[0].token
+
+    def environment(self) -> Mapping[str, str]:
+        """What a process must have in its environment to use this Hub."""
+        return {"HF_ENDPOINT": self.url, "HF_TOKEN": self.token, "HF_HUB_DISABLE_XET": "1"}
+
+    def fail_next(
+        self,
+        method: str,
+        path: str,
+        outcome: Outcome,
+        times: int = 1,
+        *,
+        message: str = "This failure was asked for.",
+        headers: Mapping[str, str] | None = None,
+    ) -> Fault:
+        """Make the next `times` requests of `method` ('*': any) to a path the regular expression
+        `path` is found in fail with `outcome`: a status, 'drop' (the connection breaks and nothing
+        is done) or 'drop-after' (done, but the answer is lost). `.hits` of what is returned counts.
+        """
+        return self.faults.add(Fault(method, path, outcome, times, message, headers or {}))
+
+    def start(self) -> Hub:
+        """Serve until `stop`. Returns when requests are answered."""
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [self._socket]}, name="hub", daemon=True
+        )
+        self._thread.start()
+        while not self._server.started:
+            if not self._thread.is_alive():
+                self.stop()
+                raise HubtoolsError("The embedded Hub did not start.")
+            self._thread.join(0.01)
+        return self
+
+    def stop(self) -> None:
+        """Finish the requests under way (two seconds at most), close everything."""
+        self._server.should_exit = True
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        self._socket.close()
+        self.store.close()
+
+    def __enter__(self) -> Hub:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        # So that a Hub can come back to its port at once; not what this means on Windows.
+        if hasattr(socket, "SO_REUSEPORT"):
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise HubtoolsError(
+            f"Port {port} of {host} cannot be used: {error.strerror or error}.",
+            hint="another program has it; give another one with --port, or 0 for any free one",
+        ) from None
+    return listener
+
+
+__all__ = ["DEFAULT_TOKEN", "DEFAULT_USER", "Hub", "User"]
