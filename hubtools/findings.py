@@ -86,9 +86,7 @@ class RuleBook(Generic[Context]):
 
     def rule(
         self, id: str, title: str, severity: Severity
-    ) -> Callable[
-        [Callable[[Context], Iterable[Problem]]], Callable[[Context], Iterable[Problem]]
-    ]:
+    ) -> Callable[[Callable[[Context], Iterable[Problem]]], Callable[[Context], Iterable[Problem]]]:
         """Register the decorated function as rule `id`."""
 
         def register(

@@ -26,6 +26,9 @@ class BaseModelFacts(_Manifest):
 
     id: str | None = Field(description="Hub id, or None for a local folder without one.")
     revision: str | None = Field(None, description="Commit hash the id resolved to, if known.")
+    fingerprint: str | None = Field(
+        None, description="SHA-256 over the denoiser's files, for a base without a commit."
+    )
     family: str = Field(description="Family name, e.g. `stable-diffusion`.")
     prediction_type: str = Field(description="epsilon or v_prediction.")
     license: str | None = None
@@ -105,6 +108,7 @@ class RunManifest(_Manifest):
     loss_first: float | None = Field(None, description="Mean loss of the first tenth of steps.")
     loss_last: float | None = Field(None, description="Mean loss of the last tenth of steps.")
     seconds: float | None = None
+    processes: int = Field(1, description="Processes that trained together.")
     device: str = ""
     dtype: str = Field("", description="dtype of the frozen base; the LoRA is float32 always.")
     versions: dict[str, str] = Field(default_factory=dict)

@@ -64,14 +64,13 @@ class _Section(BaseModel):
 class DatasetSettings(_Section):
     """The pictures and what may be done with them."""
 
-    path: str = _option(
-        "dataset", "Folder of pictures with a metadata file.", "train_data_dir"
-    )
+    path: str = _option("dataset", "Folder of pictures with a metadata file.", "train_data_dir")
     repo: RepoId | None = _option(
         None, "Dataset repository on the Hub, owner/name.", "dataset_name"
     )
     revision: str | None = _option(
-        None, "Branch, tag or commit of the dataset repository to train from.",
+        None,
+        "Branch, tag or commit of the dataset repository to train from.",
         "dataset_revision",
     )
     caption_column: str = _option("text", "Metadata column that holds the captions.")
@@ -138,6 +137,8 @@ class TrainSettings(_Section):
     lr_warmup_steps: int | None = _option(
         None, "Optimizer steps of linear warm-up; default 5 % of the run (0 for constant).", ge=0
     )
+    lr_num_cycles: int = _option(3, "Cosine waves of cosine_with_restarts.", ge=1)
+    lr_power: float = _option(1.0, "Power of the polynomial schedule.", gt=0)
     snr_gamma: float | None = _option(
         5.0, "min-SNR weighting of the loss (arXiv:2303.09556); 0 turns it off.", ge=0
     )
@@ -172,13 +173,13 @@ class TrainSettings(_Section):
         None, "Keep a publishable copy of the LoRA every N steps; default with the samples.", ge=1
     )
     validation_steps: int | None = _option(
-        None, "Draw samples every N steps; default an eighth of the run, at least 100; 0 never.",
-        "sample_steps", ge=0,
+        None,
+        "Draw samples every N steps; default an eighth of the run, at least 100; 0 never.",
+        "sample_steps",
+        ge=0,
     )
     seed: int = _option(0, "Seed of initial weights, data order, noise and crops.", ge=0)
-    num_threads: int | None = _option(
-        None, "CPU threads; default the cores that are free.", ge=1
-    )
+    num_threads: int | None = _option(None, "CPU threads; default the cores that are free.", ge=1)
 
 
 class SampleSettings(_Section):

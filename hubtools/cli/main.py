@@ -94,6 +94,8 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         # `hf extensions exec hubtools -- ...` hands its separator on.
         del arguments[0]
     signal.signal(signal.SIGTERM, _terminate)
+    # The client's log lines about retries say nothing that the final sentence does not.
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     sys.exit(run(arguments))
 
 

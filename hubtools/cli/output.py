@@ -68,9 +68,9 @@ def output_options(*extra: str) -> Callable[[F], F]:
             default="auto",
             help="How to print results.",
         )(wrapper)
-        with_options = click.option(
-            "-q", "--quiet", is_flag=True, help="Same as --format quiet."
-        )(with_options)
+        with_options = click.option("-q", "--quiet", is_flag=True, help="Same as --format quiet.")(
+            with_options
+        )
         return cast(F, with_options)
 
     return decorate

@@ -72,9 +72,7 @@ def show(out: Output, rehearsal: Rehearsal) -> None:
 )
 @serve_option
 @output_options()
-def command(
-    folder: Path | None, base_folder: Path | None, serve: bool | None, out: Output
-) -> int:
+def command(folder: Path | None, base_folder: Path | None, serve: bool | None, out: Output) -> int:
     """Ship to a Hub on this machine, then read everything back with stock libraries.
 
     PROJECT is the folder with hubtools.toml (default: here). Nothing leaves the machine. A later

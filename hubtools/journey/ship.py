@@ -197,7 +197,7 @@ def _preconditions(project: Project, names: list[str]) -> None:
     if "push" in names and not project.model.repo:
         raise UsageError(
             "No repository is set for the model.",
-            hint="set model.repo = \"owner/name\" in hubtools.toml, or stop with --until prune",
+            hint='set model.repo = "owner/name" in hubtools.toml, or stop with --until prune',
         )
     if {"push", "push-dataset"} & set(names):
         from hubtools.publish.push import check_access
@@ -225,9 +225,7 @@ def _validate(journey: Journey) -> tuple[str, dict[str, Any]]:
     from hubtools.dataset.check import validate
 
     settings = journey.project
-    report = validate(
-        settings.dataset_dir, settings.dataset, resolution=settings.train.resolution
-    )
+    report = validate(settings.dataset_dir, settings.dataset, resolution=settings.train.resolution)
     _checked(journey, report, "The dataset does not pass")
     return f"{journey.project.dataset.path}: {report.summary}", {}
 
@@ -461,4 +459,3 @@ STEPS: list[Step] = [
         stands=_remote_stands,
     ),
 ]
-

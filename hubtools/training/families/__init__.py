@@ -1,0 +1,153 @@
+"""Model families: what the loop needs to know of one, and which there are.
+
+A family is one file here plus its line in `_FAMILIES`. The loop knows none by name: it calls the
+methods below and moves dictionaries of tensors between them, so that a family may cache whatever
+it needs beside the usual (pooled embeddings, size conditioning, ...).
+
+Shapes: N pictures, latents (N, C, h, w); a picture's and a caption's tensors have no N.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from hubtools.errors import HubtoolsError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from hubtools.inference.base import Base
+
+Tensors = Mapping[str, "Tensor"]
+
+
+@dataclass(frozen=True)
+class BaseInfo:
+    """What a base's small configuration files tell. Sizes in pixels, `caption_tokens` in tokens;
+    `latent_factor` pixels a latent cell along one side."""
+
+    family: str
+    prediction_type: str
+    native_size: int
+    latent_factor: int
+    caption_tokens: int
+
+
+@dataclass(frozen=True)
+class Noised:
+    """A batch ready for the denoiser: what goes in, what should come out, how much each counts.
+
+    `latents` and `target` (N, C, h, w), `timesteps` and `weight` (N,).
+    """
+
+    latents: Tensor
+    timesteps: Tensor
+    target: Tensor
+    weight: Tensor
+
+
+class Model(Protocol):
+    """A loaded base of some family."""
+
+    pipeline: Any
+    """The diffusers pipeline; shares its modules with this object."""
+    denoiser: nn.Module
+    """The module that gets the LoRA."""
+    prefix: str
+    """Name of the denoiser in a diffusers LoRA file: `unet` or `transformer`."""
+
+    def encoders(self) -> Sequence[nn.Module]:
+        """Frozen modules needed for encoding and sampling, but not by the loop."""
+
+    def picture_identity(self) -> str:
+        """Hex digest over everything that decides what `encode_picture` answers."""
+
+    def text_identity(self) -> str:
+        """Hex digest over everything that decides what `encode_caption` answers."""
+
+    def encode_picture(self, pixels: Tensor) -> dict[str, Tensor]:
+        """Tensors (on the CPU) of one picture; `pixels` (3, H, W) float32 in [-1, 1]."""
+
+    def encode_caption(self, caption: str) -> dict[str, Tensor]:
+        """Tensors (on the CPU) of one caption; `""` is the caption that was dropped."""
+
+    def latent_shape(self, picture: Tensors) -> tuple[int, ...]:
+        """(C, h, w) of the latents that `latents` will make of an encoded picture."""
+
+    def latents(self, pictures: Tensors, posterior: Tensor) -> Tensor:
+        """Latents at the denoiser's scale, sampled with standard normal `posterior`."""
+
+    def noised(self, latents: Tensor, noise: Tensor, when: Tensor) -> Noised:
+        """Noise latents for the moments `when` (N,), uniform in [0, 1): 1 is pure noise."""
+
+    def predict(self, noised: Noised, texts: Tensors) -> Tensor:
+        """The denoiser's answer, with gradients; the shape of `noised.target`."""
+
+
+class Family(Protocol):
+    """How to recognise, measure and load the bases of one family."""
+
+    name: str
+    pipelines: tuple[str, ...]
+    """Class names in `model_index.json` that belong to this family."""
+    prefix: str
+
+    def info(self, folder: Path, prediction_type: str | None) -> BaseInfo:
+        """Read the configuration files in `folder`; `prediction_type` overrules the scheduler's.
+        Raises `HubtoolsError` for what this family cannot train."""
+
+    def blank_denoiser(self, folder: Path) -> nn.Module:
+        """The denoiser without weights (on the meta device), to count what a LoRA would add."""
+
+    def load(
+        self,
+        base: Base,
+        info: BaseInfo,
+        *,
+        variant: str | None,
+        dtype: torch.dtype,
+        snr_gamma: float | None,
+    ) -> Model:
+        """Load the base onto the CPU: denoiser in `dtype`, encoders in float32, all frozen."""
+
+
+# model family -> module and class that know it
+_FAMILIES = {"stable-diffusion": "hubtools.training.families.stable_diffusion:StableDiffusion"}
+
+
+def families() -> list[Family]:
+    """Every known family."""
+    found = []
+    for place in _FAMILIES.values():
+        module, _, name = place.partition(":")
+        found.append(cast(Family, getattr(importlib.import_module(module), name)()))
+    return found
+
+
+def family_of(folder: Path, shown: str) -> Family:
+    """The family of the pipeline whose configuration lies in `folder`; `shown` names it in
+    messages. Raises `HubtoolsError` if it is none that can be trained."""
+    path = folder / "model_index.json"
+    try:
+        index = json.loads(path.read_bytes())
+        name = str(index["_class_name"])
+    except FileNotFoundError:
+        raise HubtoolsError(
+            f"{shown} is no diffusers pipeline: it has no model_index.json.",
+            hint="give the id or folder of a whole pipeline, not of a single weight file",
+        ) from None
+    except (ValueError, KeyError, TypeError):
+        raise HubtoolsError(f"{shown}: model_index.json names no pipeline class.") from None
+    for family in families():
+        if name in family.pipelines:
+            return family
+    raise HubtoolsError(
+        f"{shown} is a {name}, which hubtools cannot train yet.",
+        hint="trainable families: " + ", ".join(_FAMILIES),
+    )
