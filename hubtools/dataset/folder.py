@@ -1,0 +1,145 @@
+"""One walk over a dataset folder: what is there, before anything is judged or decoded."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from hubtools.errors import HubtoolsError
+from hubtools.layout import CARD, METADATA_NAMES
+
+# What the imagefolder loader of `datasets` 5.2 takes for pictures and a browser or PIL also reads.
+# (Its own list has 61 endings; the rest are formats nobody trains on.)
+PICTURE_ENDINGS = frozenset(
+    ".png .jpg .jpeg .webp .gif .bmp .tif .tiff .jp2 .jpe .jfif .apng .ppm .pgm .pbm .pnm .tga"
+    " .dib .ico .icns .psd .pcx .sgi .ras .j2k .jpx".split()
+)
+# Pictures to a person, but not to the loader without a metadata row (or not at all).
+FOREIGN_ENDINGS = frozenset(".avif .heic .heif .jxl .svg .raw .cr2 .nef .dng".split())
+JUNK_NAMES = frozenset(
+    {"thumbs.db", "desktop.ini", ".ds_store", "ehthumbs.db", ".spotlight-v100", ".trashes"}
+)
+JUNK_FOLDERS = frozenset({"__macosx", ".ipynb_checkpoints", "__pycache__", ".git", ".cache"})
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file of the dataset folder. `name` is relative, with `/`; `size` in bytes."""
+
+    name: str
+    size: int
+    mtime_ns: int
+    link: bool = False
+
+    @property
+    def ending(self) -> str:
+        """Lower-case suffix with its dot."""
+        return os.path.splitext(self.name)[1].lower()
+
+    @property
+    def folder(self) -> str:
+        """Name of the folder it lies in; empty for the root."""
+        return self.name.rpartition("/")[0]
+
+    @property
+    def base(self) -> str:
+        """Name without its folder."""
+        return self.name.rpartition("/")[2]
+
+    @property
+    def hidden(self) -> bool:
+        """True if the loader's globs pass it by: a dot or double-underscore part in its path."""
+        parts = self.name.split("/")
+        return parts[-1].startswith(".") or any(part.startswith((".", "__")) for part in parts[:-1])
+
+    @property
+    def junk(self) -> bool:
+        """True for what operating systems and tools leave behind."""
+        parts = [part.lower() for part in self.name.split("/")]
+        return (
+            parts[-1] in JUNK_NAMES
+            or parts[-1].startswith("._")
+            or any(part in JUNK_FOLDERS for part in parts[:-1])
+        )
+
+
+@dataclass(frozen=True)
+class Listing:
+    """All files below `root`, sorted by name, and folders that could not be read."""
+
+    root: Path
+    entries: tuple[Entry, ...]
+    linked_folders: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """All relative names."""
+        return frozenset(entry.name for entry in self.entries)
+
+    @cached_property
+    def pictures(self) -> tuple[Entry, ...]:
+        """What the loader takes for pictures by their ending, junk and hidden ones left out."""
+        return tuple(
+            entry
+            for entry in self.entries
+            if entry.ending in PICTURE_ENDINGS and not entry.hidden and not entry.junk
+        )
+
+    @cached_property
+    def metadata(self) -> tuple[Entry, ...]:
+        """Metadata files, in every folder."""
+        return tuple(
+            entry
+            for entry in self.entries
+            if entry.base in METADATA_NAMES and not entry.hidden and not entry.junk
+        )
+
+    @cached_property
+    def card(self) -> Path | None:
+        """The dataset card, if there is one."""
+        return self.root / CARD if CARD in self.names else None
+
+
+def walk(root: Path) -> Listing:
+    """List `root` with one `os.scandir` a folder; symbolic links to folders are not entered.
+
+    hubtools' own `.hubtools` is passed by. Raises `HubtoolsError` if `root` is no folder.
+    """
+    if not root.exists():
+        raise HubtoolsError(
+            f"There is no folder {root}.", hint="give the folder that holds the pictures"
+        )
+    if not root.is_dir():
+        raise HubtoolsError(f"{root} is a file.", hint="give the folder that holds it")
+    entries: list[Entry] = []
+    linked: list[str] = []
+    unreadable: list[str] = []
+    pending = [""]
+    while pending:
+        folder = pending.pop()
+        try:
+            with os.scandir(root / folder) as found:
+                for item in found:
+                    name = f"{folder}/{item.name}" if folder else item.name
+                    if item.is_dir(follow_symlinks=False):
+                        if item.name not in (".git", ".hubtools"):
+                            pending.append(name)
+                    elif item.is_symlink() and item.is_dir():
+                        linked.append(name)
+                    else:
+                        entries.append(_entry(item, name))
+        except OSError:
+            unreadable.append(folder or ".")
+    entries.sort(key=lambda entry: entry.name)
+    return Listing(root, tuple(entries), tuple(sorted(linked)), tuple(sorted(unreadable)))
+
+
+def _entry(item: os.DirEntry[str], name: str) -> Entry:
+    try:
+        stat = item.stat()
+        return Entry(name, stat.st_size, stat.st_mtime_ns, item.is_symlink())
+    except OSError:  # a link that leads nowhere
+        return Entry(name, 0, 0, True)

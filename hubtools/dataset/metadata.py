@@ -1,0 +1,436 @@
+"""Read metadata.jsonl, .csv and .parquet without ever stopping at the first mistake.
+
+The `datasets` loader names neither file nor line when a record is broken. Here every record that
+can be read is read, and what cannot is a `Trouble` with its place.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from hubtools.dataset.folder import Entry
+
+FILE_NAME = "file_name"
+
+
+class Kind(StrEnum):
+    """What is wrong with a piece of a metadata file."""
+
+    JSON = "json"  # not JSON
+    MULTI_LINE = "multi-line"  # a record over several lines
+    ARRAY = "array"  # one JSON array instead of a record a line
+    NOT_OBJECT = "not-object"  # a line that is JSON but no object
+    DUPLICATE_KEY = "duplicate-key"
+    ENCODING = "encoding"
+    EMPTY = "empty"
+    CSV_COLUMNS = "csv-columns"  # a row with more or fewer fields than the header
+    CSV_QUOTE = "csv-quote"  # a quote that is never closed
+    CSV_HEADER = "csv-header"  # spaces around a column's name
+    CSV_DELIMITER = "csv-delimiter"  # semicolons or tabs instead of commas
+    PARQUET = "parquet"  # not a parquet file
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """A mistake; `line` and `column` count from 1."""
+
+    kind: Kind
+    message: str
+    line: int | None = None
+    column: int | None = None
+    fix: str | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A record: its values as the file has them, and where it begins."""
+
+    source: str  # name of the metadata file
+    line: int | None  # None in parquet
+    values: dict[str, Any]
+
+    @property
+    def file_name(self) -> Any:
+        """The value of `file_name`, whatever it is; None if there is none."""
+        return self.values.get(FILE_NAME)
+
+
+@dataclass
+class MetadataFile:
+    """One metadata file, read as far as it can be."""
+
+    entry: Entry
+    rows: list[Row] = field(default_factory=list)
+    troubles: list[Trouble] = field(default_factory=list)
+    columns: list[str] = field(default_factory=list)  # in the order of first appearance
+
+    @property
+    def name(self) -> str:
+        """Name relative to the dataset folder."""
+        return self.entry.name
+
+
+def read_metadata(root: Path, entry: Entry) -> MetadataFile:
+    """Read `root/entry.name`. Never raises for its contents; unreadable files are a trouble."""
+    found = MetadataFile(entry)
+    try:
+        data = (root / entry.name).read_bytes()
+    except OSError as error:
+        found.troubles.append(Trouble(Kind.ENCODING, f"cannot be read: {error.strerror}"))
+        return found
+    if entry.ending == ".parquet":
+        _read_parquet(data, found)
+    else:
+        text = _decode(data, found)
+        if text is not None:
+            if not text.strip():
+                found.troubles.append(
+                    Trouble(Kind.EMPTY, "holds no record", 1, fix="write one record a picture")
+                )
+            elif entry.ending == ".csv":
+                _read_csv(text, found)
+            else:
+                _read_jsonl(text, found)
+    columns: dict[str, None] = dict.fromkeys(found.columns)
+    for row in found.rows:
+        columns.update(dict.fromkeys(row.values))
+    found.columns = list(columns)
+    return found
+
+
+def _decode(data: bytes, found: MetadataFile) -> str | None:
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or data[:200].count(b"\0") > 20:
+        found.troubles.append(
+            Trouble(Kind.ENCODING, "is UTF-16, which no loader reads", fix="save it as UTF-8")
+        )
+        try:
+            return data.decode("utf-16")
+        except UnicodeDecodeError:
+            return None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        column = error.start - data.rfind(b"\n", 0, error.start)
+        found.troubles.append(
+            Trouble(
+                Kind.ENCODING,
+                f"byte 0x{data[error.start]:02x} is not UTF-8",
+                line,
+                column,
+                "save it as UTF-8",
+            )
+        )
+        return data.decode("utf-8", errors="replace")
+
+
+# --- JSON Lines --------------------------------------------------------------------------------
+
+
+def _read_jsonl(text: str, found: MetadataFile) -> None:
+    if text.lstrip().startswith("[") and _read_array(text, found):
+        return
+    lines = re.split(r"\r\n|\n|\r", text)
+    decoder = json.JSONDecoder()
+    number = 0
+    multi_line: list[int] = []
+    while number < len(lines):
+        line = lines[number]
+        number += 1
+        if not line.strip():
+            continue
+        value = _loads(line)
+        if isinstance(value, dict):
+            found.rows.append(Row(found.name, number, value))
+            _look_for_duplicate_keys(line, value, number, found)
+        elif value is not _BROKEN:
+            found.troubles.append(
+                Trouble(
+                    Kind.NOT_OBJECT,
+                    f"the line is {_kind_of(value)}, not an object",
+                    number,
+                    1,
+                    'write {"file_name": "...", ...}',
+                )
+            )
+        else:
+            number = _read_broken(lines, number, decoder, multi_line, found)
+    if multi_line:
+        found.troubles.append(
+            Trouble(
+                Kind.MULTI_LINE,
+                f"{len(multi_line)} of {len(found.rows)} records are spread over several lines;"
+                " that is not JSON Lines",
+                multi_line[0],
+                1,
+                "write each record on one line",
+            )
+        )
+
+
+_BROKEN = object()
+
+
+def _loads(line: str) -> Any:
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        return json.loads(line)  # NaN and Infinity, which the loaders read as well
+    except (ValueError, RecursionError):
+        return _BROKEN
+
+
+def _read_broken(
+    lines: list[str],
+    number: int,
+    decoder: json.JSONDecoder,
+    multi_line: list[int],
+    found: MetadataFile,
+) -> int:
+    """Line `number` (from 1) is no whole record: the beginning of one, several, or a mistake.
+    Gives the number of lines now read."""
+    line = lines[number - 1]
+    # several objects on one line are read by the loaders as several rows
+    several = list(_objects(line, decoder))
+    if several:
+        found.rows.extend(Row(found.name, number, value) for value in several)
+        return number
+    if line.strip().rstrip(",") in ("[", "]"):
+        return number
+    if line.strip().endswith(","):
+        value = _loads(line.strip().rstrip(","))
+        if isinstance(value, dict):
+            found.rows.append(Row(found.name, number, value))
+            found.troubles.append(
+                Trouble(
+                    Kind.JSON,
+                    "a comma stands behind the record",
+                    number,
+                    len(line.rstrip()),
+                    "remove the comma; records are separated by line ends only",
+                )  # fmt: skip
+            )
+            return number
+    if line.lstrip().startswith("{"):
+        joined = line
+        for end in range(number, min(number + 200, len(lines))):
+            if lines[end].lstrip().startswith("{"):
+                break
+            joined += "\n" + lines[end]
+            value = _loads(joined.strip().rstrip(","))
+            if isinstance(value, dict):
+                found.rows.append(Row(found.name, number, value))
+                multi_line.append(number)
+                return end + 1
+    found.troubles.append(_diagnose(line, number))
+    # do not complain once more about each further line of the same broken record
+    while number < len(lines) and not lines[number].lstrip().startswith("{"):
+        number += 1
+    return number
+
+
+def _objects(line: str, decoder: json.JSONDecoder) -> Iterator[dict[str, Any]]:
+    """All objects of a line that holds nothing but objects, else nothing."""
+    values = []
+    place = 0
+    text = line.strip()
+    try:
+        while place < len(text):
+            value, place = decoder.raw_decode(text, place)
+            if not isinstance(value, dict):
+                return
+            values.append(value)
+            while place < len(text) and text[place].isspace():
+                place += 1
+    except (ValueError, RecursionError):
+        return
+    yield from values
+
+
+def _read_array(text: str, found: MetadataFile) -> bool:
+    value = _loads(text)
+    if not isinstance(value, list):
+        return False
+    found.troubles.append(
+        Trouble(
+            Kind.ARRAY,
+            "is one JSON array; JSON Lines has one object a line",
+            1,
+            1,
+            "write each record on a line of its own, without [ ] and commas between",
+        )
+    )
+    found.rows.extend(Row(found.name, None, item) for item in value if isinstance(item, dict))
+    return True
+
+
+_SMART = "“”„‘’"
+
+
+def _diagnose(line: str, number: int) -> Trouble:
+    """Say what is wrong with a line that is not JSON, as precisely as can be."""
+    try:
+        json.loads(line)
+    except ValueError as error:
+        message = getattr(error, "msg", str(error))
+        column = int(getattr(error, "colno", 1))
+    except RecursionError:
+        message, column = "nested too deeply", 1
+    near = line[max(0, column - 1) : column + 19].strip() or "the end of the line"
+    fix = None
+    if any(mark in line for mark in _SMART) and '"' not in line:
+        column = min(line.index(mark) for mark in _SMART if mark in line) + 1
+        message, fix = "typographic quotes", 'use plain double quotes "'
+    elif re.search(r",\s*[}\]]", line):
+        column = (re.search(r",\s*[}\]]", line) or re.match("", line)).start() + 1  # type: ignore[union-attr]
+        message, fix = "a comma before the closing bracket", "remove the comma"
+    elif re.match(r"\s*\{\s*'", line):
+        message, fix = "single quotes", 'use double quotes "'
+    elif line.lstrip().startswith(("//", "#")):
+        message, fix = "a comment", "JSON has no comments; remove the line"
+    elif "Invalid control character" in message:
+        fix = r"write line ends inside a text as \n and tabs as \t"
+    elif "Unterminated string" in message:
+        fix = 'close the text with "; a quote inside it is written \\"'
+    elif "Expecting ',' delimiter" in message:
+        fix = 'put a comma between fields; a quote inside a text is written \\"'
+    return Trouble(Kind.JSON, f"{message.lower()} at {near!r}", number, column, fix)
+
+
+def _look_for_duplicate_keys(
+    line: str, value: dict[str, Any], number: int, found: MetadataFile
+) -> None:
+    if line.count('":') + line.count('" :') <= len(value):
+        return  # cannot be: there are no more colons behind quotes than keys
+    twice: list[str] = []
+
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        keys = [key for key, _ in items]
+        twice.extend(key for key in dict.fromkeys(keys) if keys.count(key) > 1)
+        return dict(items)
+
+    try:
+        json.loads(line, object_pairs_hook=pairs)
+    except (ValueError, RecursionError):
+        return
+    for key in twice:
+        found.troubles.append(
+            Trouble(
+                Kind.DUPLICATE_KEY,
+                f"the key {key!r} appears twice in one record",
+                number,
+                line.rfind(f'"{key}"') + 1,
+                "keep one of them",
+            )
+        )
+
+
+def _kind_of(value: Any) -> str:
+    names = {list: "an array", str: "a text", bool: "true or false", type(None): "null"}
+    return names.get(type(value), "a number")
+
+
+# --- CSV ---------------------------------------------------------------------------------------
+
+
+def _read_csv(text: str, found: MetadataFile) -> None:
+    header_line = text.split("\n", 1)[0].rstrip("\r")
+    if "," not in header_line and (";" in header_line or "\t" in header_line):
+        mark = ";" if ";" in header_line else "\t"
+        found.troubles.append(
+            Trouble(
+                Kind.CSV_DELIMITER,
+                f"columns are separated by {'semicolons' if mark == ';' else 'tabs'}, not commas",
+                1,
+                header_line.index(mark) + 1,
+                "save it as comma-separated values",
+            )
+        )
+    else:
+        mark = ","
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=False)
+    header: list[str] | None = None
+    try:
+        begin = 1
+        for fields in reader:
+            line, begin = begin, reader.line_num + 1
+            if header is None:
+                header = [name.strip() for name in fields]
+                found.columns = header
+                for name in fields:
+                    if name != name.strip():
+                        found.troubles.append(
+                            Trouble(
+                                Kind.CSV_HEADER,
+                                f"the column {name!r} has spaces around its name",
+                                1,
+                                fix="remove the spaces",
+                            )
+                        )
+                continue
+            if not fields:
+                continue
+            if len(fields) != len(header):
+                long = len(fields) > len(header)
+                found.troubles.append(
+                    Trouble(
+                        Kind.CSV_COLUMNS,
+                        f"{len(fields)} fields for {len(header)} columns",
+                        line,
+                        fix='put texts that hold a comma into "double quotes"' if long else None,
+                    )
+                )
+                if long:
+                    continue
+            if any(value.count("\n") > 3 for value in fields):
+                found.troubles.append(
+                    Trouble(
+                        Kind.CSV_QUOTE,
+                        "a quote is opened here and closed lines later; the rows between are lost",
+                        line,
+                        fix='close the quote; a quote inside a text is written ""',
+                    )
+                )
+            values: dict[str, Any] = dict(zip(header, fields, strict=False))
+            found.rows.append(Row(found.name, line, values))
+    except csv.Error as error:
+        found.troubles.append(Trouble(Kind.CSV_QUOTE, str(error), reader.line_num))
+
+
+# --- parquet -----------------------------------------------------------------------------------
+
+
+def _read_parquet(data: bytes, found: MetadataFile) -> None:
+    try:
+        import pyarrow as arrow
+        import pyarrow.parquet as parquet
+    except ImportError:
+        found.troubles.append(
+            Trouble(
+                Kind.PARQUET,
+                "reading parquet needs pyarrow, which is not installed",
+                fix="pip install 'hf-hubtools[train]'",
+            )
+        )
+        return
+    try:
+        table = parquet.read_table(io.BytesIO(data))
+    except (arrow.ArrowException, OSError, ValueError) as error:
+        found.troubles.append(
+            Trouble(Kind.PARQUET, f"is not a readable parquet file: {str(error).splitlines()[0]}")
+        )
+        return
+    found.columns = list(table.column_names)
+    found.rows.extend(Row(found.name, None, values) for values in table.to_pylist())
