@@ -1,0 +1,111 @@
+"""`hubtools train`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from hubtools.cli.options import project_options
+from hubtools.cli.output import Output, output_options
+
+if TYPE_CHECKING:
+    from hubtools.project import Project
+    from hubtools.training.reporter import Reporter
+
+
+def reporter_of(out: Output) -> Reporter:
+    """Bars on a terminal, occasional lines otherwise."""
+    from hubtools.training.reporter import PlainReporter
+
+    class Terminal(PlainReporter):
+        """A bar instead of lines."""
+
+        @contextmanager
+        def progress(
+            self, title: str, total: int, done: int = 0
+        ) -> Iterator[Callable[[int, str], None]]:
+            with out.progress() as bars:
+                task = bars.add_task(title, total=total, completed=done, note="")
+                yield lambda more, word: bars.update(task, advance=more, note=word)
+
+    kind = Terminal if out.human and sys.stderr.isatty() else PlainReporter
+    return kind(out.note, out.warn)
+
+
+def _typed(context: click.Context, parameter: str) -> bool:
+    source = context.get_parameter_source(parameter)
+    return source is click.core.ParameterSource.COMMANDLINE
+
+
+@click.command("train")
+@project_options("train", "dataset", "samples")
+@click.option(
+    "--resume/--no-resume",
+    default=True,
+    help="Continue the run in the folder; --no-resume moves it aside.",
+)
+@click.option(
+    "--resume-from-checkpoint",
+    metavar="latest",
+    help="As in diffusers; only `latest`, which is the default.",
+)
+@click.option("--dry-run", is_flag=True, help="Tell the plan and stop.")
+@click.option("--skip-validation", is_flag=True, help="Train even if the dataset does not pass.")
+@click.option("--strict", is_flag=True, help="Warnings about the plan are errors.")
+@output_options()
+@click.pass_context
+def command(
+    context: click.Context,
+    project: Project,
+    resume: bool,
+    resume_from_checkpoint: str | None,
+    dry_run: bool,
+    skip_validation: bool,
+    strict: bool,
+    out: Output,
+) -> None:
+    """Train a LoRA on a folder of pictures or a dataset on the Hub.
+
+    Kill it at any moment and run the same command again: it continues as if it had never stopped.
+    """
+    from hubtools.errors import UsageError
+    from hubtools.training.train import train
+
+    if resume_from_checkpoint not in (None, "latest"):
+        raise UsageError(
+            f"--resume-from-checkpoint {resume_from_checkpoint} cannot be: a run continues from"
+            " its newest state.",
+            hint="leave it out, or `latest`; to continue elsewhere copy the run folder",
+        )
+    if resume_from_checkpoint and not resume:
+        raise UsageError("--resume-from-checkpoint and --no-resume contradict each other.")
+    named = _typed(context, "setting__dataset__repo") and not _typed(
+        context, "setting__dataset__path"
+    )
+    manifest = train(
+        project,
+        resume=resume,
+        reporter=reporter_of(out),
+        dry_run=dry_run,
+        from_hub=named,
+        skip_validation=skip_validation,
+        strict=strict,
+    )
+    if dry_run:
+        out.result("The plan stands", steps=manifest.steps, run=str(project.run_dir))
+        return
+    out.result(
+        f"{manifest.name}: {manifest.steps_done:,} steps",
+        essential=str(project.run_dir),
+        run=str(project.run_dir),
+        lora=manifest.lora.file if manifest.lora else None,
+        bytes=manifest.lora.bytes if manifest.lora else None,
+        loss_first=round(manifest.loss_first, 5) if manifest.loss_first is not None else None,
+        loss_last=round(manifest.loss_last, 5) if manifest.loss_last is not None else None,
+        seconds=manifest.seconds,
+    )
+    out.hint(f"next: hubtools generate --lora {project.run_dir}")

@@ -1,0 +1,78 @@
+"""Latents and text embeddings, kept on disk under what they were made of.
+
+A file's place is a digest of the encoder's weights and of the picture or caption, so an entry can
+be missing or damaged but never stale. Damaged ones are noticed by a checksum and made again.
+
+    <cache>/latents/<vae digest>/<picture sha256>_<cut>_<filter>[_flip].safetensors
+    <cache>/text/<encoder digest>/<sha256 of caption>.safetensors
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hubtools.files import replacing
+from hubtools.layout import cache_dir
+from hubtools.training.tensors import digest_tensors, read_tensors, write_tensors
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+# Part of every key: grows by one when the way from file to tensor changes.
+VERSION = 1
+
+# Entries beyond this many bytes are read from disk each time they are needed.
+MEMORY = 4 << 30
+
+
+def identity_of(module: nn.Module, extra: bytes = b"") -> str:
+    """Hex digest over a module's class, configuration, weights and `extra`."""
+    config: Any = getattr(module, "config", {})
+    values = config.to_dict() if hasattr(config, "to_dict") else dict(config)
+    # where it was loaded from and by what does not change its answers
+    told = {
+        key: value
+        for key, value in values.items()
+        if not key.startswith("_") and key not in ("transformers_version", "dtype", "torch_dtype")
+    }
+    text = json.dumps(told, sort_keys=True, default=str)
+    digest = hashlib.sha256(f"{VERSION} {type(module).__name__} {text} ".encode() + extra)
+    digest.update(digest_tensors(module.state_dict()).encode())
+    return digest.hexdigest()[:32]
+
+
+class Cache:
+    """Entries of one encoder. `found` and `made` count what `fetch` had to do."""
+
+    def __init__(self, kind: str, identity: str) -> None:
+        self.folder = cache_dir() / kind / identity
+        self.found = 0
+        self.made = 0
+        self._memory: dict[str, dict[str, Tensor]] = {}
+        self._bytes = 0
+
+    def path(self, name: str) -> Path:
+        """Where the entry `name` lies."""
+        return self.folder / f"{name}.safetensors"
+
+    def fetch(self, name: str, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+        """The entry, from memory, from disk, or made, checked and stored."""
+        if name in self._memory:
+            return self._memory[name]
+        entry = read_tensors(self.path(name), verify=True)
+        if entry is None:
+            entry = {key: value.contiguous() for key, value in make().items()}
+            with replacing(self.path(name)) as temporary:
+                write_tensors(temporary, entry, checksum=True)
+            self.made += 1
+        else:
+            self.found += 1
+        size = sum(value.numel() * value.element_size() for value in entry.values())
+        if self._bytes + size <= MEMORY:
+            self._memory[name] = entry
+            self._bytes += size
+        return entry

@@ -1,0 +1,169 @@
+"""Where the run happens: device, processes, precision, threads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hubtools.errors import UsageError, missing_modules
+from hubtools.project import TrainSettings
+from hubtools.training.recipe import DTYPES
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class World:
+    """One process among `processes`; `process` counts from 0."""
+
+    device: torch.device
+    process: int
+    processes: int
+    _accelerator: Any
+
+    @property
+    def main(self) -> bool:
+        """True for the one process that writes files and speaks."""
+        return self.process == 0
+
+    def barrier(self) -> None:
+        """Wait for the other processes."""
+        if self.processes > 1:
+            self._accelerator.wait_for_everyone()
+
+    def sum(self, flat: Tensor) -> Tensor:
+        """The sum of `flat` over all processes."""
+        if self.processes == 1:
+            return flat
+        summed: Tensor = self._accelerator.reduce(flat, reduction="sum")
+        return summed
+
+    def sum_gradients(self, parameters: Sequence[nn.Parameter], loss: Tensor) -> Tensor:
+        """Make every gradient the sum over all processes; answer the summed loss.
+
+        One message for everything. A process that had no picture in this step adds zeros, which
+        a gradient-averaging wrapper could not.
+        """
+        if self.processes == 1:
+            return loss
+        import torch
+
+        for parameter in parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        flat = torch.cat([p.grad.reshape(-1) for p in parameters] + [loss.reshape(1)])  # type: ignore[union-attr]
+        flat = self.sum(flat)
+        start = 0
+        for parameter in parameters:
+            size = parameter.numel()
+            parameter.grad.copy_(flat[start : start + size].view_as(parameter))  # type: ignore[union-attr]
+            start += size
+        return flat[-1]
+
+
+def open_world() -> World:
+    """Find the device, and the other processes if `accelerate launch` or `torchrun` made some."""
+    from accelerate import Accelerator
+
+    # Precision is ours (see `precision_of`), so that the launcher's own choice cannot contradict.
+    accelerator = Accelerator(mixed_precision="no")
+    return World(
+        accelerator.device, accelerator.process_index, accelerator.num_processes, accelerator
+    )
+
+
+def precision_of(settings: TrainSettings, device: torch.device) -> str:
+    """`no`, `fp16` or `bf16`. Raises `UsageError` for what the device cannot do."""
+    import torch
+
+    asked = settings.mixed_precision
+    if device.type == "cuda":
+        bf16 = torch.cuda.is_bf16_supported()
+        if asked == "auto":
+            return "bf16" if bf16 else "fp16"
+        if asked == "bf16" and not bf16:
+            raise UsageError(
+                f"{torch.cuda.get_device_name(device)} cannot compute in bf16.",
+                hint="--mixed-precision fp16",
+            )
+        return asked
+    if asked == "auto":
+        return "no"
+    if asked == "fp16" and device.type == "cpu":
+        raise UsageError(
+            "fp16 needs a GPU; this run is on the CPU.", hint="--mixed-precision bf16, or no"
+        )
+    return asked
+
+
+def dtype_of(precision: str) -> torch.dtype:
+    """dtype of the frozen denoiser."""
+    import torch
+
+    dtype: torch.dtype = getattr(torch, DTYPES[precision])
+    return dtype
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
+    """Mixed precision for a forward pass; nothing where everything is float32."""
+    import torch
+
+    if precision == "no":
+        return nullcontext()
+    return torch.autocast(device.type, dtype=dtype_of(precision))
+
+
+def cap_threads(settings: TrainSettings, remembered: int | None) -> tuple[int, str]:
+    """Set PyTorch's CPU threads; answers (how many, a word on why).
+
+    Threads that wait for a busy core spin: two threads on one free core are many times slower
+    than one. `remembered` is what the run was started with: sums in another order would make the
+    continued run another run. OMP_NUM_THREADS is respected as an upper bound.
+    """
+    import torch
+
+    from hubtools.inference.device import free_cores
+
+    if settings.num_threads is not None:
+        number, why = settings.num_threads, "as set"
+    elif remembered is not None:
+        number, why = remembered, "as when the run was started"
+    else:
+        number, why = free_cores(), "the cores that are free"
+        limit = os.environ.get("OMP_NUM_THREADS", "")
+        if limit.isdigit() and 0 < int(limit) < number:
+            number, why = int(limit), "OMP_NUM_THREADS"
+    torch.set_num_threads(number)
+    return number, why
+
+
+def set_up(settings: TrainSettings, denoiser: Any, device: torch.device) -> None:
+    """TF32, gradient checkpointing and xformers, as the settings ask."""
+    import torch
+
+    if device.type == "cuda":
+        torch.backends.cuda.matmul.allow_tf32 = settings.allow_tf32
+        torch.backends.cudnn.allow_tf32 = settings.allow_tf32
+    if settings.gradient_checkpointing:
+        denoiser.enable_gradient_checkpointing()
+    if settings.enable_xformers_memory_efficient_attention:
+        denoiser.enable_xformers_memory_efficient_attention()
+
+
+def check_xformers(settings: TrainSettings, device: torch.device) -> None:
+    """Raise `UsageError` if xformers is asked for and cannot be had."""
+    if not settings.enable_xformers_memory_efficient_attention:
+        return
+    without = "leave the option out: PyTorch's own attention is about as fast"
+    if missing_modules("xformers"):
+        raise UsageError(
+            "xformers is asked for, but not installed.",
+            hint=f"pip install 'hf-hubtools[xformers]', or {without}",
+        )
+    if device.type != "cuda":
+        raise UsageError(f"xformers needs a CUDA GPU; this run is on {device.type}.", hint=without)

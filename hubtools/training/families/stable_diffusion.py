@@ -1,0 +1,209 @@
+"""Stable Diffusion 1.x and 2.x: a UNet with one CLIP text encoder, epsilon or v-prediction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hubtools.errors import HubtoolsError
+from hubtools.training.families import BaseInfo, Noised, Tensors
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from hubtools.inference.base import Base
+
+PREDICTIONS = ("epsilon", "v_prediction")
+
+
+class StableDiffusion:
+    """The family."""
+
+    name = "stable-diffusion"
+    pipelines = ("StableDiffusionPipeline",)
+    prefix = "unet"
+
+    def info(self, folder: Path, prediction_type: str | None) -> BaseInfo:
+        """Sizes and prediction type from the configuration files of unet, vae and scheduler."""
+        unet = _config(folder, "unet/config.json")
+        vae = _config(folder, "vae/config.json")
+        scheduler = _config(folder, "scheduler/scheduler_config.json")
+        tokenizer = _config(folder, "tokenizer/tokenizer_config.json", required=False)
+        text = _config(folder, "text_encoder/config.json", required=False)
+        if unet.get("in_channels") != vae.get("latent_channels", 4):
+            raise HubtoolsError(
+                f"The UNet takes {unet.get('in_channels')} channels, but the VAE makes"
+                f" {vae.get('latent_channels', 4)}: this is an inpainting or depth model.",
+                hint="train on the plain text-to-image model of the same version",
+            )
+        prediction = prediction_type or str(scheduler.get("prediction_type", "epsilon"))
+        if prediction not in PREDICTIONS:
+            raise HubtoolsError(
+                f"The base's scheduler predicts {prediction!r}; hubtools trains"
+                f" {' and '.join(PREDICTIONS)}.",
+                hint="overrule it with --prediction-type if you know better",
+            )
+        blocks = vae.get("block_out_channels") or [0] * 4
+        factor = 2 ** (len(blocks) - 1)
+        tokens = text.get("max_position_embeddings") or tokenizer.get("model_max_length") or 77
+        return BaseInfo(
+            self.name, prediction, int(unet.get("sample_size") or 64) * factor, factor, int(tokens)
+        )
+
+    def blank_denoiser(self, folder: Path) -> nn.Module:
+        """The UNet on the meta device."""
+        import torch
+        from diffusers import UNet2DConditionModel
+
+        with torch.device("meta"):
+            unet: nn.Module = UNet2DConditionModel.from_config(_config(folder, "unet/config.json"))
+        return unet
+
+    def load(
+        self,
+        base: Base,
+        info: BaseInfo,
+        *,
+        variant: str | None,
+        dtype: torch.dtype,
+        snr_gamma: float | None,
+    ) -> StableDiffusionModel:
+        """Load the pipeline; only the UNet goes to `dtype`, since VAE and text encoder answer
+        once a picture and their answers are cached whatever the precision."""
+        from hubtools.inference.pipeline import load_pipeline
+
+        pipeline = load_pipeline(base, dtype="float32", device="cpu", variant=variant)
+        return StableDiffusionModel(pipeline, info.prediction_type, dtype, snr_gamma)
+
+
+class StableDiffusionModel:
+    """A loaded Stable Diffusion pipeline."""
+
+    prefix = "unet"
+
+    def __init__(
+        self, pipeline: Any, prediction_type: str, dtype: torch.dtype, snr_gamma: float | None
+    ) -> None:
+        from diffusers import DDPMScheduler
+
+        self.pipeline = pipeline
+        self.denoiser = pipeline.unet
+        self._vae = pipeline.vae
+        self._text = pipeline.text_encoder
+        self._tokenizer = pipeline.tokenizer
+        for module in (self.denoiser, self._vae, self._text):
+            module.requires_grad_(False)
+            module.eval()
+        self.denoiser.to(dtype)
+        self._prediction = prediction_type
+        self._snr_gamma = snr_gamma or None
+        # from_config keeps the base's betas, zero terminal SNR included
+        scheduler = DDPMScheduler.from_config(pipeline.scheduler.config)
+        self._alphas: Tensor = scheduler.alphas_cumprod.float()
+
+    def encoders(self) -> Sequence[nn.Module]:
+        """VAE and text encoder."""
+        return (self._vae, self._text)
+
+    def picture_identity(self) -> str:
+        """Digest of the VAE."""
+        from hubtools.training.cache import identity_of
+
+        return identity_of(self._vae)
+
+    def text_identity(self) -> str:
+        """Digest of the text encoder and the whole tokenizer."""
+        from hubtools.training.cache import identity_of
+
+        backend = getattr(self._tokenizer, "backend_tokenizer", None)
+        told = backend.to_str() if backend else json.dumps(self._tokenizer.get_vocab())
+        return identity_of(self._text, f"{self._tokenizer.model_max_length} {told}".encode())
+
+    def _tokens(self, caption: str) -> list[int]:
+        tokens = self._tokenizer(
+            caption,
+            padding="max_length",
+            max_length=self._tokenizer.model_max_length,
+            truncation=True,
+        ).input_ids
+        return list(tokens)
+
+    def encode_picture(self, pixels: Tensor) -> dict[str, Tensor]:
+        """Mean and standard deviation of the VAE's posterior, each (C, h, w), unscaled."""
+        import torch
+
+        with torch.no_grad():
+            device = next(self._vae.parameters()).device
+            posterior = self._vae.encode(pixels[None].to(device, torch.float32)).latent_dist
+        return {"mean": posterior.mean[0].cpu(), "std": posterior.std[0].cpu()}
+
+    def encode_caption(self, caption: str) -> dict[str, Tensor]:
+        """Last hidden state of the text encoder, (tokens, width); padded as for inference."""
+        import torch
+
+        with torch.no_grad():
+            device = next(self._text.parameters()).device
+            tokens = torch.tensor([self._tokens(caption)], device=device)
+            return {"embeds": self._text(tokens)[0][0].float().cpu()}
+
+    def latent_shape(self, picture: Tensors) -> tuple[int, ...]:
+        """The shape of the mean."""
+        return tuple(picture["mean"].shape)
+
+    def latents(self, pictures: Tensors, posterior: Tensor) -> Tensor:
+        """A sample of the posterior, times the VAE's scaling factor."""
+        sample = pictures["mean"] + pictures["std"] * posterior
+        scaled: Tensor = sample * self._vae.config.scaling_factor
+        return scaled
+
+    def noised(self, latents: Tensor, noise: Tensor, when: Tensor) -> Noised:
+        """DDPM forward process (arXiv:2006.11239, eq. 4); v as in arXiv:2202.00512, app. D.
+
+        The weight is min-SNR's (arXiv:2303.09556): min(snr, gamma) over snr for epsilon and over
+        snr + 1 for v, written so that snr = 0 (zero terminal SNR) divides nothing by zero.
+        """
+        import torch
+
+        if self._alphas.device != latents.device:
+            self._alphas = self._alphas.to(latents.device)
+        timesteps = (when * len(self._alphas)).long().clamp(max=len(self._alphas) - 1)
+        alpha = self._alphas[timesteps]
+        signal = alpha.sqrt().view(-1, 1, 1, 1)
+        spread = (1 - alpha).sqrt().view(-1, 1, 1, 1)
+        noisy = signal * latents + spread * noise
+        v_prediction = self._prediction == "v_prediction"
+        target = signal * noise - spread * latents if v_prediction else noise
+        if self._snr_gamma is None:
+            weight = torch.ones_like(alpha)
+        else:
+            snr = alpha / (1 - alpha)
+            if v_prediction:
+                weight = snr.clamp(max=self._snr_gamma) / (snr + 1)
+            else:
+                weight = (self._snr_gamma / snr).clamp(max=1.0)
+        return Noised(noisy, timesteps, target, weight)
+
+    def predict(self, noised: Noised, texts: Tensors) -> Tensor:
+        """The UNet's answer."""
+        dtype = next(self.denoiser.parameters()).dtype
+        answer: Tensor = self.denoiser(
+            noised.latents.to(dtype), noised.timesteps, texts["embeds"].to(dtype), return_dict=False
+        )[0]
+        return answer
+
+
+def _config(folder: Path, name: str, *, required: bool = True) -> dict[str, Any]:
+    try:
+        content = json.loads((folder / name).read_bytes())
+    except FileNotFoundError:
+        if not required:
+            return {}
+        raise HubtoolsError(
+            f"The base has no {name}.", hint="is the download complete, the folder whole?"
+        ) from None
+    except ValueError as error:
+        raise HubtoolsError(f"{folder / name} is not valid JSON: {error}.") from None
+    return content if isinstance(content, dict) else {}

@@ -1,0 +1,136 @@
+"""The training loop. It knows pictures, noise and a LoRA, but no model family by name.
+
+One optimizer step sees `batch x accumulation x processes` pictures. Its loss is the mean over
+them, however they are cut into forward passes, and however few the epoch has left for its last
+step. All randomness is a function of (seed, step, picture's place in the step): see data.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hubtools.training.data import draw, micro_batches, seed_of, step_items
+from hubtools.training.device import World, autocast
+from hubtools.training.families import Model, Tensors
+from hubtools.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+
+@dataclass
+class Trainee:
+    """What is trained and with what. `encoded` answers (picture's tensors, caption's tensors) by
+    the picture's index; `flip` asks for the mirrored one, `drop` for the empty caption."""
+
+    model: Model
+    parameters: dict[str, nn.Parameter]
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+    encoded: Callable[[int, bool, bool], tuple[Tensors, Tensors]]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step that is done: `done` counts from 1; `loss` and `norm` are still on the device."""
+
+    done: int
+    loss: Tensor
+    norm: Tensor
+    rate: float
+
+
+def make_optimizer(recipe: Recipe, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    """AdamW, fused where PyTorch can."""
+    import torch
+
+    settings = recipe.settings
+    options: dict[str, Any] = {
+        "lr": recipe.learning_rate,
+        "betas": (settings.adam_beta1, settings.adam_beta2),
+        "weight_decay": settings.adam_weight_decay,
+        "eps": settings.adam_epsilon,
+    }
+    try:
+        return torch.optim.AdamW(parameters, fused=True, **options)
+    except RuntimeError:  # this device has no fused kernel
+        return torch.optim.AdamW(parameters, **options)
+
+
+def train_steps(trainee: Trainee, recipe: Recipe, world: World, start: int) -> Iterator[Step]:
+    """Train from step `start` to the end, yielding after each optimizer step.
+
+    Whoever iterates may save, sample or stop between two steps; nothing done there changes what
+    follows, because every step seeds its own randomness.
+    """
+    import torch
+
+    parameters = list(trainee.parameters.values())
+    trainee.model.denoiser.train()
+    for step in range(start, recipe.steps):
+        rate = recipe.learning_rate_at(step)
+        for group in trainee.optimizer.param_groups:
+            group["lr"] = rate
+
+        pictures = len(step_items(recipe, step))
+        loss = torch.zeros((), device=world.device)
+        for number, batch in enumerate(micro_batches(recipe, step, world.process)):
+            # for dropout inside the denoiser; noise has generators of its own
+            torch.manual_seed(seed_of("dropout", recipe.settings.seed, step, number, world.process))
+            part = loss_sum(trainee, recipe, world, step, batch) / pictures
+            trainee.scaler.scale(part).backward()  # type: ignore[no-untyped-call]
+            loss += part.detach()
+
+        loss = world.sum_gradients(parameters, loss)
+        trainee.scaler.unscale_(trainee.optimizer)
+        norm = clip(parameters, recipe.settings.max_grad_norm)
+        trainee.scaler.step(trainee.optimizer)
+        trainee.scaler.update()
+        trainee.optimizer.zero_grad(set_to_none=True)
+        yield Step(step + 1, loss, norm, rate)
+
+
+def loss_sum(
+    trainee: Trainee, recipe: Recipe, world: World, step: int, batch: list[tuple[int, int]]
+) -> Tensor:
+    """Weighted squared error of a forward pass, summed over its pictures (a scalar).
+
+    `batch`: (slot, picture index) pairs, see `micro_batches`.
+    """
+    model, device = trainee.model, world.device
+    slots, indexes = [slot for slot, _ in batch], [index for _, index in batch]
+    first_picture, _ = trainee.encoded(indexes[0], False, False)
+    draws = draw(recipe, step, slots, model.latent_shape(first_picture))
+    rows = [
+        trainee.encoded(index, flip, drop)
+        for index, flip, drop in zip(indexes, draws.flip, draws.drop, strict=True)
+    ]
+    pictures = _stack([picture for picture, _ in rows], device)
+    texts = _stack([text for _, text in rows], device)
+
+    latents = model.latents(pictures, draws.posterior.to(device, non_blocking=True))
+    noise = draws.noise.to(device, non_blocking=True)
+    noised = model.noised(latents, noise, draws.when.to(device, non_blocking=True))
+    with autocast(device, recipe.precision):
+        prediction = model.predict(noised, texts)
+    errors = (prediction.float() - noised.target.float()).square().flatten(1).mean(1)
+    return (errors * noised.weight).sum()
+
+
+def _stack(rows: list[Tensors], device: torch.device) -> Tensors:
+    import torch
+
+    return {
+        key: torch.stack([row[key] for row in rows]).to(device, non_blocking=True)
+        for key in rows[0]
+    }
+
+
+def clip(parameters: list[nn.Parameter], limit: float) -> Tensor:
+    """Scale the gradients down to a norm of `limit` (0: leave them); answers the norm before."""
+    from torch.nn.utils import clip_grad_norm_
+
+    return clip_grad_norm_(parameters, limit or float("inf"))

@@ -1,0 +1,259 @@
+"""From settings to a plan, and from a plan to encoded pictures: all that precedes the loop."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import hubtools
+from hubtools.errors import ChecksFailed, HubtoolsError, UsageError
+from hubtools.files import sha256_of
+from hubtools.project import Project
+from hubtools.training.adapter import add_lora
+from hubtools.training.cache import Cache
+from hubtools.training.data import Picture, geometry, pixels
+from hubtools.training.device import World, check_xformers, precision_of
+from hubtools.training.families import Family, Model, Tensors, family_of
+from hubtools.training.plan import Plan
+from hubtools.training.recipe import make_recipe
+from hubtools.training.reporter import Reporter
+from hubtools.training.samples import prompts_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from hubtools.dataset.load import Example
+    from hubtools.inference.base import Base
+
+
+@dataclass(frozen=True)
+class Source:
+    """The pictures: where they lie, and where they came from if that was the Hub."""
+
+    folder: Path
+    repo: str | None
+    revision: str | None
+    examples: list[Example]
+    fingerprint: str
+    sizes: list[tuple[int, int]]
+
+
+def find_pictures(
+    project: Project, reporter: Reporter, *, from_hub: bool, skip_validation: bool
+) -> Source:
+    """Read the captions of the local folder, or of `dataset.repo` if there is none or `from_hub`.
+
+    Raises `ChecksFailed` if the folder does not pass `validate`, `HubtoolsError` if there are no
+    pictures.
+    """
+    from hubtools.dataset.check import validate
+    from hubtools.dataset.load import fetch_dataset, fingerprint, open_image, read_examples
+
+    settings = project.dataset
+    folder, repo, revision = project.dataset_dir, settings.repo, None
+    if from_hub or not folder.is_dir():
+        if repo is None:
+            raise UsageError(
+                f"There is no folder {folder} to train on.",
+                hint="give one with --train-data-dir DIR, or a Hub dataset with --dataset-name",
+            )
+        reporter.note(f"Pictures: {repo} on the Hub.")
+        folder, revision = fetch_dataset(repo, settings.revision)
+    if not skip_validation:
+        report = validate(folder, settings, resolution=project.train.resolution)
+        if report.findings:
+            reporter.report(report)
+        if not report.ok:
+            raise ChecksFailed(
+                f"{folder.name} does not pass validation: {report.summary}.",
+                hint="fix the errors above (`hubtools explain ID` tells how)",
+            )
+    examples = read_examples(folder, settings.caption_column)
+    examples = examples[: project.train.max_train_samples]
+    if not examples:
+        raise HubtoolsError(
+            f"{folder} holds no picture with a caption.", hint="`hubtools validate` tells why"
+        )
+    sizes = []
+    for example in examples:
+        with open_image(example.image) as image:
+            sizes.append(image.size)
+    return Source(folder, repo, revision, examples, fingerprint(examples), sizes)
+
+
+def find_base(project: Project, reporter: Reporter) -> tuple[Base, Path, Family]:
+    """The base, a folder with its configuration files, and its family; no weights yet."""
+    from hubtools.inference.base import resolve_base
+
+    settings = project.train
+    if not settings.pretrained_model_name_or_path:
+        raise UsageError(
+            "No base model is set.",
+            hint="--pretrained-model-name-or-path owner/name, or set it in hubtools.toml",
+        )
+    name = settings.pretrained_model_name_or_path
+    local = project.at(name)
+    base = resolve_base(
+        str(local) if local.is_dir() else name,
+        revision=settings.revision,
+        variant=settings.variant,
+        notify=reporter.note,
+    )
+    if base.local:
+        folder = Path(base.path_or_id)
+    else:
+        from huggingface_hub import snapshot_download
+
+        folder = Path(
+            snapshot_download(
+                base.path_or_id,
+                revision=base.revision,
+                allow_patterns=["model_index.json", "*/*config.json"],
+            )
+        )
+    return base, folder, family_of(folder, base.id or str(folder))
+
+
+def base_fingerprint(base: Base, folder: Path, family: Family) -> str | None:
+    """SHA-256 over the denoiser's files of a base that has no commit to be known by."""
+    import hashlib
+
+    if base.revision is not None:
+        return None
+    digest = hashlib.sha256()
+    for path in sorted((folder / family.prefix).glob("*")):
+        if path.suffix in (".json", ".safetensors", ".bin"):
+            digest.update(f"{path.name} {sha256_of(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def make_plan(
+    project: Project, base: Base, folder: Path, family: Family, source: Source, world: World
+) -> Plan:
+    """Put all numbers together. Raises `UsageError` for what this device or base cannot do."""
+    settings = project.train
+    check_xformers(settings, world.device)
+    info = family.info(folder, settings.prediction_type)
+    recipe = make_recipe(
+        settings,
+        images=len(source.examples),
+        processes=world.processes,
+        precision=precision_of(settings, world.device),
+        prediction_type=info.prediction_type,
+    )
+    blank = add_lora(family.blank_denoiser(folder), settings, recipe.alpha)
+    existing = project.run_dir
+    while not existing.exists():
+        existing = existing.parent
+    return Plan(
+        recipe=recipe,
+        base=info,
+        base_name=base.id or settings.base_model_repo or Path(base.path_or_id).name,
+        base_prediction_type=base.prediction_type,
+        dataset=project.dataset,
+        samples=project.samples,
+        examples=source.examples,
+        sizes=source.sizes,
+        prompts=prompts_of(project.samples, source.examples),
+        device=world.device.type,
+        run_dir=project.run_dir,
+        lora_parameters=sum(parameter.numel() for parameter in blank.values()),
+        bytes_free=shutil.disk_usage(existing).free,
+    )
+
+
+def library_versions() -> dict[str, str]:
+    """What the run depends on."""
+    found = {"hubtools": hubtools.__version__}
+    for name in ("torch", "diffusers", "transformers", "peft", "accelerate"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+class Encoded:
+    """Every picture's and caption's tensors, through the cache."""
+
+    def __init__(self, model: Model, plan: Plan) -> None:
+        settings = plan.recipe.settings
+        self._settings, self._model = settings, model
+        self._latents = Cache("latents", model.picture_identity())
+        self._texts = Cache("text", model.text_identity())
+        self.pictures = []
+        for example, size in zip(plan.examples, plan.sizes, strict=True):
+            digest = sha256_of(example.image)
+            cut = geometry(
+                size,
+                settings.resolution,
+                center_crop=settings.center_crop,
+                seed=settings.seed,
+                identity=digest,
+            )
+            self.pictures.append(Picture(example, digest, cut))
+
+    def fill(self, world: World, reporter: Reporter) -> None:
+        """Encode what is missing, each process its share; all of it is there afterwards.
+
+        One at a time: in a batch the last bits would depend on the neighbours, and so the run on
+        what happened to be cached.
+        """
+        flips = [False, True] if self._settings.random_flip else [False]
+        captions = sorted({picture.example.caption for picture in self.pictures} | {""})
+        work: list[Callable[[], object]] = []
+        for index in range(len(self.pictures)):
+            for flip in flips:
+                work.append(lambda i=index, f=flip: self.picture(i, f))  # type: ignore[misc]
+        work += [lambda c=caption: self.caption(c) for caption in captions]  # type: ignore[misc]
+        mine = work[world.process :: world.processes]
+        with reporter.progress("encoding", len(mine)) as advance:
+            for job in mine:
+                job()
+                advance(1, "")
+        world.barrier()
+        for job in work:
+            job()
+        made, found = self._latents.made, self._latents.found
+        made_texts, found_texts = self._texts.made, self._texts.found
+        reporter.note(
+            f"Cache: {found} of {made + found} latents and {found_texts} of"
+            f" {made_texts + found_texts} caption embeddings were there already."
+        )
+
+    def picture(self, index: int, flip: bool) -> Tensors:
+        """Tensors of a picture."""
+        picture = self.pictures[index]
+        filter = self._settings.image_interpolation_mode
+        name = f"{picture.sha256}_{picture.cut.name}_{filter}{'_flip' if flip else ''}"
+        return self._latents.fetch(name, lambda: self._encode(picture, filter, flip))
+
+    def _encode(self, picture: Picture, filter: str, flip: bool) -> dict[str, Tensor]:
+        from hubtools.dataset.load import open_image
+
+        with open_image(picture.example.image) as image:
+            cut = pixels(image, picture.cut, filter=filter, flip=flip)
+        tensors = self._model.encode_picture(cut)
+        for tensor in tensors.values():
+            if not bool(tensor.isfinite().all()):
+                raise HubtoolsError(
+                    f"The VAE makes no numbers of {picture.example.file_name}.",
+                    hint="is the picture damaged, or the base's VAE a half-precision one?",
+                )
+        return tensors
+
+    def caption(self, caption: str) -> Tensors:
+        """Tensors of a caption; `""` is the dropped one."""
+        import hashlib
+
+        name = hashlib.sha256(caption.encode()).hexdigest()
+        return self._texts.fetch(name, lambda: self._model.encode_caption(caption))
+
+    def __call__(self, index: int, flip: bool, drop: bool) -> tuple[Tensors, Tensors]:
+        """(picture's tensors, caption's tensors), as the loop asks for them."""
+        caption = "" if drop else self.pictures[index].example.caption
+        return self.picture(index, flip), self.caption(caption)

@@ -1,0 +1,149 @@
+"""Settings resolved into numbers: how many steps, at which rate, saved how often."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from hubtools.project import TrainSettings
+
+DEFAULT_CHECKPOINT_STEPS = 250
+DTYPES = {"no": "float32", "fp16": "float16", "bf16": "bfloat16"}
+STATE_SECONDS = 600.0  # without checkpointing_steps, state is also saved this often
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One run's numbers. Steps are optimizer steps; `sample_every` 0 means never."""
+
+    settings: TrainSettings
+    images: int
+    processes: int
+    steps: int
+    warmup: int
+    learning_rate: float
+    alpha: float
+    precision: str
+    prediction_type: str
+    checkpoint_every: int
+    snapshot_every: int
+    sample_every: int
+
+    @property
+    def items(self) -> int:
+        """Pictures in one epoch, repeats counted."""
+        return self.images * self.settings.repeats
+
+    @property
+    def pictures_a_step(self) -> int:
+        """Pictures in a full optimizer step over all processes."""
+        return _pictures_a_step(self.settings, self.processes)
+
+    @property
+    def steps_an_epoch(self) -> int:
+        """Optimizer steps in one epoch; the last one takes what is left."""
+        return math.ceil(self.items / self.pictures_a_step)
+
+    @property
+    def epochs(self) -> float:
+        """Passes over the pictures."""
+        return self.steps / self.steps_an_epoch
+
+    def learning_rate_at(self, step: int) -> float:
+        """Learning rate of the optimizer step with index `step` (from 0).
+
+        Warm-up rises linearly and reaches the peak at index `warmup - 1`; its first step is not
+        zero, so that no step is lost. The shapes after it are those of diffusers' `get_scheduler`.
+        """
+        if step < self.warmup:
+            return self.learning_rate * (step + 1) / self.warmup
+        shape = self.settings.lr_scheduler
+        left = max(1, self.steps - self.warmup)
+        progress = min(1.0, (step - self.warmup) / left)
+        factor = 1.0
+        if shape == "linear":
+            factor = 1.0 - progress
+        elif shape == "polynomial":
+            factor = (1.0 - progress) ** self.settings.lr_power
+        elif shape == "cosine":
+            factor = 0.5 * (1.0 + math.cos(math.pi * progress))
+        elif shape == "cosine_with_restarts":
+            factor = 0.5 * (1.0 + math.cos(math.pi * (progress * self.settings.lr_num_cycles % 1)))
+        return self.learning_rate * factor
+
+    def resolved(self) -> dict[str, Any]:
+        """The settings with every default filled in and no local path."""
+        return self.settings.model_dump(
+            exclude={"output_dir", "pretrained_model_name_or_path", "num_threads"}
+        ) | {
+            "num_train_epochs": None,
+            "max_train_steps": self.steps,
+            "lr_warmup_steps": self.warmup,
+            "lora_alpha": self.alpha,
+            "mixed_precision": self.precision,
+            "prediction_type": self.prediction_type,
+            "checkpointing_steps": self.checkpoint_every,
+            "snapshot_steps": self.snapshot_every,
+            "validation_steps": self.sample_every,
+            "target_modules": sorted(self.settings.target_modules),
+        }
+
+
+# Settings that may change between a run and its continuation: they do not decide what is learned.
+FREE = frozenset(
+    {
+        "base_model_repo",
+        "revision",  # the commit it resolved to is compared instead
+        "variant",
+        "num_train_epochs",
+        "checkpointing_steps",
+        "checkpoints_total_limit",
+        "snapshot_steps",
+        "validation_steps",
+        "gradient_checkpointing",
+        "enable_xformers_memory_efficient_attention",
+        "allow_tf32",
+    }
+)
+
+
+def _pictures_a_step(settings: TrainSettings, processes: int) -> int:
+    return settings.train_batch_size * settings.gradient_accumulation_steps * processes
+
+
+def make_recipe(
+    settings: TrainSettings, *, images: int, processes: int, precision: str, prediction_type: str
+) -> Recipe:
+    """Fill in every default. `images` at least 1; `precision` is `no`, `fp16` or `bf16`."""
+    an_epoch = math.ceil(images * settings.repeats / _pictures_a_step(settings, processes))
+    if settings.max_train_steps is not None:
+        steps = settings.max_train_steps
+    elif settings.num_train_epochs is not None:
+        steps = settings.num_train_epochs * an_epoch
+    else:
+        steps = min(2000, max(600, 100 * images))
+    warms_up = settings.lr_scheduler != "constant"
+    warmup = settings.lr_warmup_steps
+    if warmup is None:
+        warmup = round(0.05 * steps)
+    rate = settings.learning_rate
+    if settings.scale_lr:
+        rate *= _pictures_a_step(settings, processes)
+    sample_every = settings.validation_steps
+    if sample_every is None:
+        sample_every = max(100, steps // 8)
+    return Recipe(
+        settings=settings,
+        images=images,
+        processes=processes,
+        steps=steps,
+        warmup=warmup if warms_up else 0,
+        learning_rate=rate,
+        alpha=float(settings.lora_alpha or settings.rank),
+        precision=precision,
+        prediction_type=prediction_type,
+        checkpoint_every=settings.checkpointing_steps or DEFAULT_CHECKPOINT_STEPS,
+        snapshot_every=settings.snapshot_steps or sample_every or max(100, steps // 8),
+        sample_every=sample_every,
+    )

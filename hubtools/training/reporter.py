@@ -1,0 +1,86 @@
+"""Whom the trainer talks to. The command line draws bars; a library user may want silence."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
+
+from hubtools.findings import Report, to_text
+
+# (how much more is done, a short word such as the loss)
+Advance = Callable[[int, str], None]
+
+
+class Reporter(Protocol):
+    """One voice for plans, notes, warnings and progress."""
+
+    def note(self, sentence: str) -> None:
+        """What is going on."""
+
+    def warn(self, sentence: str) -> None:
+        """What may be wrong."""
+
+    def report(self, report: Report) -> None:
+        """What a check found."""
+
+    def progress(self, title: str, total: int, done: int = 0) -> AbstractContextManager[Advance]:
+        """A context that yields an `Advance` for `total` units, of which `done` are done."""
+
+
+class PlainReporter:
+    """Lines of text; progress is a line at most every `every` seconds."""
+
+    def __init__(
+        self,
+        note: Callable[[str], None],
+        warn: Callable[[str], None] | None = None,
+        *,
+        every: float = 15.0,
+    ) -> None:
+        self._note = note
+        self._warn = warn or (lambda sentence: note(f"Warning: {sentence}"))
+        self._every = every
+
+    def note(self, sentence: str) -> None:
+        self._note(sentence)
+
+    def warn(self, sentence: str) -> None:
+        self._warn(sentence)
+
+    def report(self, report: Report) -> None:
+        self._note(to_text(report))
+
+    @contextmanager
+    def progress(self, title: str, total: int, done: int = 0) -> Iterator[Advance]:
+        begun = time.monotonic()
+        last, start = begun, done
+
+        def advance(more: int, word: str) -> None:
+            nonlocal last, done
+            done += more
+            now = time.monotonic()
+            if now - last < self._every or done >= total:
+                return
+            last = now
+            left = duration((now - begun) / max(1, done - start) * (total - done))
+            self._note(f"{title}: {done:,} of {total:,}, {left} left{f', {word}' if word else ''}")
+
+        yield advance
+
+
+def silent() -> PlainReporter:
+    """Says nothing at all."""
+    return PlainReporter(lambda sentence: None, lambda sentence: None)
+
+
+def duration(seconds: float) -> str:
+    """`45 s`, `5 min 20 s`, `5 h 50 min`, `3 d 4 h`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s" if seconds >= 9.5 else f"{seconds:.1f} s"
+    for big, name, small, rest in ((86400, "d", 3600, "h"), (3600, "h", 60, "min")):
+        if whole >= big:
+            return f"{whole // big} {name} {whole % big // small} {rest}"
+    return f"{whole // 60} min {whole % 60} s"

@@ -1,0 +1,193 @@
+"""The run folder: whose it is, what a run must share with an earlier one to continue it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from hubtools.errors import HubtoolsError
+from hubtools.files import sha256_of, write_text
+from hubtools.layout import (
+    CARD,
+    IMAGES_DIR,
+    LORA_WEIGHTS,
+    LOSS_CHART,
+    METRICS,
+    PROJECT_FILE,
+    RUN_MANIFEST,
+    SAMPLES_DIR,
+    SNAPSHOTS_DIR,
+    STATE_DIR,
+)
+from hubtools.manifest import RunManifest
+from hubtools.project import Project, to_toml
+from hubtools.training.checkpoints import states
+from hubtools.training.recipe import FREE
+
+_OURS = {
+    CARD,
+    IMAGES_DIR,
+    LORA_WEIGHTS,
+    LOSS_CHART,
+    METRICS,
+    PROJECT_FILE,
+    RUN_MANIFEST,
+    SAMPLES_DIR,
+    SNAPSHOTS_DIR,
+    STATE_DIR,
+}
+_LOCK = ".lock"
+
+
+def now() -> str:
+    """UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).replace(microsecond=0).isoformat()
+
+
+def identity(manifest: RunManifest, processes: int) -> dict[str, Any]:
+    """What decides the result of a run, by the names a user knows."""
+    base = manifest.base_model
+    return {
+        "base model": base.id or base.fingerprint,
+        "base model revision": base.revision or base.fingerprint,
+        "dataset": manifest.dataset.fingerprint,
+        "caption_column": manifest.dataset.caption_column,
+        "processes": processes,
+        **{key: value for key, value in manifest.train.items() if key not in FREE},
+    }
+
+
+def fingerprint(identity: dict[str, Any]) -> str:
+    """Hex SHA-256 of an identity."""
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """`rank (16, now 32)`, `the dataset`, ...: what keeps the one from continuing the other."""
+    found = []
+    for key in sorted(old.keys() | new.keys()):
+        before, after = old.get(key), new.get(key)
+        if before == after:
+            continue
+        if key in ("dataset", "base model", "base model revision"):
+            found.append(f"the {key}")
+        else:
+            found.append(f"{key} ({before}, now {after})")
+    return found
+
+
+def is_complete(run_dir: Path, manifest: RunManifest) -> bool:
+    """True if the run is finished and its LoRA still is the file it left."""
+    weights = run_dir / LORA_WEIGHTS
+    return (
+        manifest.status == "finished"
+        and manifest.lora is not None
+        and weights.is_file()
+        and sha256_of(weights) == manifest.lora.sha256
+    )
+
+
+def earlier_run(run_dir: Path) -> RunManifest | None:
+    """The run that this folder holds, if any. Raises `HubtoolsError` for a folder that is no run
+    folder but not empty either, so that nothing of the user's is ever written over."""
+    if run_dir.exists() and not run_dir.is_dir():
+        raise HubtoolsError(f"{run_dir} is a file.", hint="--output-dir another folder")
+    if (run_dir / RUN_MANIFEST).is_file():
+        try:
+            return RunManifest.read(run_dir)
+        except HubtoolsError:
+            return None  # half of nothing: states are checked on their own
+    if run_dir.is_dir():
+        foreign = sorted(
+            path.name
+            for path in run_dir.iterdir()
+            if path.name not in _OURS and not path.name.startswith(".")
+        )
+        if foreign:
+            raise HubtoolsError(
+                f"{run_dir} is not empty and no run folder (it holds {', '.join(foreign[:3])}).",
+                hint="give an empty or a new folder: --output-dir runs/<name>",
+            )
+    return None
+
+
+def has_progress(run_dir: Path) -> bool:
+    """True if starting afresh would lose something."""
+    return bool(states(run_dir)) or (run_dir / LORA_WEIGHTS).exists()
+
+
+def refuse_if_changed(run_dir: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
+    """Raise `HubtoolsError` if the run in this folder is not the one that is asked for."""
+    changed = differences(old, new)
+    if changed:
+        shown = ", ".join(changed[:5]) + (", ..." if len(changed) > 5 else "")
+        raise HubtoolsError(
+            f"{run_dir} holds a run that differs in {shown}; it cannot be continued with that.",
+            hint="--no-resume moves it aside and starts afresh, --output-dir leaves it alone,"
+            " or go back to its settings",
+        )
+
+
+def move_aside(run_dir: Path) -> Path:
+    """Rename the folder to `<name>.old-<time>`; answers the new place."""
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    target = run_dir.with_name(f"{run_dir.name}.old-{stamp}")
+    number = 1
+    while target.exists():
+        number += 1
+        target = run_dir.with_name(f"{run_dir.name}.old-{stamp}-{number}")
+    run_dir.rename(target)
+    return target
+
+
+@contextmanager
+def locked(run_dir: Path) -> Iterator[None]:
+    """Keep a second training out of the folder. The lock ends with the process, however it ends.
+
+    Raises `HubtoolsError` if another process holds it. No lock on Windows.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    run_dir.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(run_dir / _LOCK, os.O_CREAT | os.O_RDWR, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise HubtoolsError(
+                f"Another training is writing into {run_dir}.",
+                hint="wait for it, stop it, or give another --output-dir",
+            ) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def write_settings(run_dir: Path, project: Project, manifest: RunManifest) -> None:
+    """`hubtools.toml` of the run: every setting resolved, nothing that names a place on this
+    machine. Base and dataset appear by their Hub ids, if they have any."""
+    train = {
+        key: value for key, value in manifest.train.items() if key not in ("num_train_epochs",)
+    }
+    train["revision"] = manifest.base_model.revision
+    text = to_toml(
+        {
+            "dataset": project.dataset.model_dump(exclude={"path"})
+            | {"repo": manifest.dataset.repo, "revision": manifest.dataset.revision},
+            "train": {"pretrained_model_name_or_path": manifest.base_model.id, **train},
+            "samples": project.samples.model_dump(),
+            "model": project.model.model_dump(),
+            "push": project.push.model_dump(),
+        }
+    )
+    write_text(run_dir / PROJECT_FILE, text)

@@ -1,0 +1,113 @@
+"""Samples during training: same prompts, same noise, on disk, and never the end of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hubtools.errors import as_sentence
+from hubtools.layout import SAMPLES_DIR
+from hubtools.project import SampleSettings
+
+if TYPE_CHECKING:
+    import torch
+
+    from hubtools.dataset.load import Example
+    from hubtools.inference.base import Base
+    from hubtools.training.families import Model
+
+
+class Interrupted(Exception):
+    """The user wants to stop; sampling gives way."""
+
+
+def prompts_of(settings: SampleSettings, examples: Sequence[Example]) -> list[str]:
+    """The prompts to draw: the settings', else two captions from the dataset."""
+    if settings.prompts:
+        return list(settings.prompts)
+    captions = list(dict.fromkeys(example.caption for example in examples))
+    return captions if len(captions) < 2 else [captions[0], captions[len(captions) // 2]]
+
+
+def draw_samples(
+    model: Model,
+    base: Base,
+    settings: SampleSettings,
+    prompts: Sequence[str],
+    run_dir: Path,
+    *,
+    size: int,
+    step: int,
+    device: torch.device,
+    warn: Callable[[str], None],
+    stopping: Callable[[], bool],
+) -> int:
+    """Draw each prompt with the LoRA as it is after `step`; answers how many pictures there are.
+
+    Before the first step the bare base is drawn. Encoders visit `device` for the while. Whatever
+    goes wrong is a warning: hours of training are worth more than a picture.
+    """
+    import torch
+
+    from hubtools.inference.pipeline import Shot, draw
+
+    shots = [
+        Shot(
+            prompt=prompt,
+            negative_prompt=settings.negative_prompt,
+            seed=settings.seed + index,
+            steps=settings.steps,
+            guidance=settings.guidance,
+            scheduler=settings.scheduler,
+            width=size,
+            height=size,
+            lora_weight=settings.lora_weight if step else 0.0,
+        )
+        for index, prompt in enumerate(prompts)
+    ]
+    names = [f"step{step:06d}_p{i:02d}_s{shot.seed}" for i, shot in enumerate(shots)]
+
+    def stepped(done: int, total: int) -> None:
+        if stopping():
+            raise Interrupted
+
+    try:
+        move_encoders(model, device)
+        records = draw(
+            model.pipeline,
+            shots,
+            run_dir / SAMPLES_DIR,
+            names=names,
+            base=base,
+            train_step=step,
+            on_step=stepped,
+        )
+        return len(records)
+    except Interrupted:
+        return 0
+    except Exception as error:
+        sentence = as_sentence(error)
+        why = sentence.message if sentence else f"{type(error).__name__}: {_line(error)}"
+        warn(f"No samples at step {step:,}: {why} Training goes on.")
+        return 0
+    finally:
+        move_encoders(model, torch.device("cpu"))
+        _free(device)
+
+
+def move_encoders(model: Model, device: torch.device) -> None:
+    """VAE and text encoders to `device`; the loop does without them."""
+    for module in model.encoders():
+        module.to(device)
+
+
+def _free(device: Any) -> None:
+    import torch
+
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200] or "no further word"

@@ -1,0 +1,150 @@
+"""`train`: from a project to a run folder with a LoRA in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from hubtools.errors import ChecksFailed, require_extra
+from hubtools.manifest import BaseModelFacts, DatasetFacts, RunManifest
+from hubtools.project import Project
+from hubtools.training import runfolder
+from hubtools.training.checkpoints import newest_facts
+from hubtools.training.plan import Plan, describe, judge
+from hubtools.training.recipe import DTYPES
+from hubtools.training.reporter import PlainReporter, Reporter, silent
+
+if TYPE_CHECKING:
+    from hubtools.inference.base import Base
+    from hubtools.training.device import World
+    from hubtools.training.prepare import Source
+
+
+def train(
+    project: Project,
+    *,
+    resume: bool = True,
+    reporter: Reporter | None = None,
+    note: Callable[[str], None] | None = None,
+    dry_run: bool = False,
+    from_hub: bool = False,
+    skip_validation: bool = False,
+    strict: bool = False,
+) -> RunManifest:
+    """Train a LoRA as `project` says and answer the run's facts (also in its `run.json`).
+
+    An earlier run in the folder is continued if it is the same one, bit for bit as if it had
+    never stopped; a finished one is left as it is. `resume=False` moves it aside. `dry_run` tells
+    the plan and changes nothing. `from_hub` trains on `dataset.repo` even if there is a local
+    folder. `reporter` (or `note`, for plain lines) hears what goes on.
+
+    Raises `ChecksFailed` if dataset or plan do not pass (`strict`: warnings count), `UsageError`
+    for settings that cannot be, `HubtoolsError` for a run that differs from the one in the folder
+    or a loss that is no number, `KeyboardInterrupt` after Ctrl-C or SIGTERM, once state is saved.
+    """
+    require_extra("train", "Training")
+    from hubtools.inference.quiet import hush
+
+    hush()
+    from hubtools.training.device import open_world
+    from hubtools.training.prepare import base_fingerprint, find_base, find_pictures, make_plan
+    from hubtools.training.run import Run
+
+    world = open_world()
+    reporter = reporter or (PlainReporter(note) if note else silent())
+    if not world.main:
+        reporter = silent()
+
+    base, folder, family = find_base(project, reporter)
+    source = find_pictures(project, reporter, from_hub=from_hub, skip_validation=skip_validation)
+    plan = make_plan(project, base, folder, family, source, world)
+    manifest = _manifest(project, base, plan, source, world)
+    manifest.base_model.fingerprint = base_fingerprint(base, folder, family)
+
+    run_dir = project.run_dir
+    identity = runfolder.identity(manifest, world.processes)
+    earlier = runfolder.earlier_run(run_dir)
+    aside = not resume and runfolder.has_progress(run_dir)
+    finished = False
+    if earlier is not None and runfolder.has_progress(run_dir) and not aside:
+        known = runfolder.identity(earlier, earlier.processes)
+        runfolder.refuse_if_changed(run_dir, known, identity)
+        finished = runfolder.is_complete(run_dir, earlier)
+        facts = newest_facts(run_dir)
+        if facts and not finished:
+            plan = replace(plan, resumes_at=facts.step)
+
+    reporter.note("\n".join(describe(plan)))
+    report = judge(plan, strict=strict)
+    if report.findings:
+        reporter.report(report)
+    if earlier is not None and finished:
+        reporter.note(
+            f"{run_dir} is finished already: {earlier.steps_done:,} steps with the same settings"
+            " and pictures. Nothing to do (--no-resume trains it anew)."
+        )
+        return earlier
+    if not report.ok:
+        raise ChecksFailed(
+            f"The training plan has errors: {report.summary}.", hint="change what it names"
+        )
+    if dry_run:
+        if aside:
+            reporter.note(f"{run_dir} would be moved aside.")
+        return manifest
+
+    with ExitStack() as stack:
+        if world.main:
+            if aside:
+                reporter.note(f"The earlier run is now {runfolder.move_aside(run_dir)}.")
+            stack.enter_context(runfolder.locked(run_dir))
+        world.barrier()
+        run = Run(project, base, family, plan, world, reporter, manifest, identity)
+        return run.go(resume)
+
+
+def _manifest(
+    project: Project, base: Base, plan: Plan, source: Source, world: World
+) -> RunManifest:
+    from hubtools.training.prepare import library_versions
+
+    recipe = plan.recipe
+    return RunManifest(
+        name=project.run_dir.name,
+        status="running",
+        started=runfolder.now(),
+        base_model=BaseModelFacts(
+            id=base.id or project.train.base_model_repo,
+            revision=base.revision,
+            family=plan.base.family,
+            prediction_type=recipe.prediction_type,
+            random_weights=base.random_weights,
+        ),
+        dataset=DatasetFacts(
+            repo=source.repo,
+            revision=source.revision,
+            fingerprint=source.fingerprint,
+            images=len(source.examples),
+            caption_column=project.dataset.caption_column,
+            trigger=project.dataset.trigger,
+            license=project.dataset.license,
+        ),
+        train=recipe.resolved(),
+        steps=recipe.steps,
+        epochs=round(recipe.epochs, 4),
+        seed=recipe.settings.seed,
+        processes=world.processes,
+        device=_device_name(world),
+        dtype=DTYPES[recipe.precision],
+        versions=library_versions(),
+    )
+
+
+def _device_name(world: World) -> str:
+    import torch
+
+    if world.device.type == "cuda":
+        return torch.cuda.get_device_name(world.device)
+    return world.device.type
