@@ -120,8 +120,9 @@ def create_tag(call: Call) -> Response:
     name = call.json().get("tag")
     if not isinstance(name, str):
         raise Problem(400, '"tag" must be a string')
-    check_ref(name, "tag")
     with call.hub.store.database.writing() as connection:
+        call.hub.store.resolve(connection, repo_of(call), call.params["rev"])
+        check_ref(name, "tag")
         _new_ref(connection, call, f"refs/tags/{name}", call.params["rev"])
     return answer({})
 
@@ -129,7 +130,7 @@ def create_tag(call: Call) -> Response:
 def delete_branch(call: Call) -> Response:
     name = call.params["ref"].removeprefix("refs/heads/")
     if name == "main":
-        raise Problem(403, "Cannot delete the default branch main")
+        raise Problem(403, "Cannot delete refs/heads/main: it is the default branch")
     return _delete_ref(call, f"refs/heads/{name}")
 
 

@@ -131,7 +131,7 @@ def move(call: Call) -> Response:
                 (namespace, name, folded, repo.id),
             )
         except sqlite3.IntegrityError:
-            raise Problem(409, f"A {kind} {target} exists already") from None
+            raise Problem(409, f"A {kind} repository called {target} already exists") from None
         connection.execute("DELETE FROM moved WHERE kind = ? AND folded = ?", (kind, folded))
         if folded != old:
             connection.execute(

@@ -27,7 +27,8 @@ from hubtools.localhub import (
 from hubtools.localhub.accounts import Accounts
 from hubtools.localhub.faults import Fault, Faults
 from hubtools.localhub.http import Call, Router, parse_query, problem_answer, split_path
-from hubtools.localhub.problems import Moved, Problem
+from hubtools.localhub.names import KIND_OF_PLURAL
+from hubtools.localhub.problems import Moved, Problem, repo_not_found
 from hubtools.localhub.store import Store
 
 logger = logging.getLogger("hubtools.localhub")
@@ -110,6 +111,8 @@ class HubApp:
                 return await run_in_threadpool(self._send_object, call, segments)
             found = self.router.find(request.method, segments)
             if found is None:
+                if _names_no_namespace(segments):
+                    raise repo_not_found(call.user is None)
                 raise Problem(404, "Sorry, we can't find the page you are looking for.")
             handler, call.params = found
             if request.method in ("POST", "PUT", "DELETE", "PATCH"):
@@ -202,6 +205,14 @@ def _segments(raw_path: str) -> list[str]:
         return split_path(raw_path)
     except UnicodeDecodeError:
         raise Problem(400, "The address is not valid UTF-8.") from None
+
+
+def _names_no_namespace(segments: list[str]) -> bool:
+    """True for addresses of a repository without an owner (`api/models/gpt2`): there are none."""
+    if segments[0] == "api":
+        return len(segments) > 2 and segments[1] in KIND_OF_PLURAL
+    start = 1 if segments[0] in ("datasets", "spaces") else 0
+    return segments[start + 1 : start + 2] == ["resolve"]
 
 
 def _redirect(request: Request, raw_path: str, moved: Moved) -> Response:

@@ -20,8 +20,8 @@ from hubtools.localhub.trees import clash_of
 
 MAX_REGULAR = 10 * 1024 * 1024  # larger files must come through Git LFS, as on the Hub
 STALE_PARENT = (
-    "The branch was updated since you opened this page: its head is {head}, not the parent commit"
-    " {parent}. Please refresh and try again."
+    "The branch was updated since you opened this page. Please refresh and try again."
+    " (Its head is {head}, not {parent}.)"
 )
 
 
@@ -109,17 +109,20 @@ class Changes:
 
     def _deleted_file(self, value: Mapping[str, Any]) -> None:
         path = check_path(value.get("path"))
-        if self.files.pop(path, None) is None:
+        if self.files.pop(path, None) is None and not self._drop_below(path):
             raise entry_not_found(f'A file with the name "{path}" does not exist')
 
     def _deleted_folder(self, value: Mapping[str, Any]) -> None:
         text = value.get("path")
         path = check_path(text.rstrip("/") if isinstance(text, str) else text)
-        below = [name for name in self.files if name.startswith(path + "/")]
-        if not below:
+        if not self._drop_below(path):
             raise entry_not_found(f'A folder with the name "{path}" does not exist')
+
+    def _drop_below(self, folder: str) -> bool:
+        below = [name for name in self.files if name.startswith(folder + "/")]
         for name in below:
             del self.files[name]
+        return bool(below)
 
     def finish(self) -> None:
         """Check what only the whole can tell. Raises `Problem`."""

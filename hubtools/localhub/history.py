@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 
-from hubtools.localhub.commits import Header, add_commit, ref_target, set_ref
+from hubtools.localhub.commits import Header, add_commit, branch_ref, ref_target, set_ref
 from hubtools.localhub.model import Commit, File, Repo, Snapshot
 from hubtools.localhub.problems import Problem, revision_not_found
 from hubtools.localhub.store import Store, commit_from
@@ -66,7 +66,7 @@ def last_changes(store: Store, snapshot: Snapshot, paths: Iterable[str]) -> dict
 def squash(store: Store, repo: Repo, branch: str, message: str, author: str) -> Commit:
     """Replace the history of a branch by one commit with the same files. Raises `Problem` 404
     if there is no such branch."""
-    name = f"refs/heads/{branch.removeprefix('refs/heads/')}"
+    name = branch_ref(branch)
     with store.database.writing() as connection:
         if ref_target(connection, repo, name) is None:
             raise revision_not_found(branch)

@@ -132,15 +132,15 @@ class Store:
         self._mounts[key] = Repo(**{**bare.__dict__, "mount": mount})
 
     def find(self, kind: str, namespace: str, name: str) -> Repo | None:
-        """The repository, or None. Raises `Moved` if it has another name by now."""
+        """The repository, or None. Upper and lower case are the same. Raises `Moved` if it has
+        another name by now."""
         folded = f"{namespace}/{name}".lower()
         mounted = self._mounts.get((kind, folded))
         if mounted:
-            return mounted if mounted.full_name == f"{namespace}/{name}" else None
+            return mounted
         with self.database.reading() as connection:
             row = connection.execute(
-                "SELECT * FROM repos WHERE kind = ? AND namespace = ? AND name = ?",
-                (kind, namespace, name),
+                "SELECT * FROM repos WHERE kind = ? AND folded = ?", (kind, folded)
             ).fetchone()
             if row:
                 return _repo(row)
