@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -95,6 +96,8 @@ def command(
         skip_validation=skip_validation,
         strict=strict,
     )
+    if os.environ.get("RANK", "0") != "0":
+        return  # one of several processes; the first one speaks
     if dry_run:
         out.result("The plan stands", steps=manifest.steps, run=str(project.run_dir))
         return

@@ -13,11 +13,39 @@ from hubtools.layout import CARD, METADATA_NAMES
 # What the imagefolder loader of `datasets` 5.2 takes for pictures and a browser or PIL also reads.
 # (Its own list has 61 endings; the rest are formats nobody trains on.)
 PICTURE_ENDINGS = frozenset(
-    ".png .jpg .jpeg .webp .gif .bmp .tif .tiff .jp2 .jpe .jfif .apng .ppm .pgm .pbm .pnm .tga"
-    " .dib .ico .icns .psd .pcx .sgi .ras .j2k .jpx".split()
+    [
+        ".png",
+        ".jpg",
+        ".jpeg",
+        ".webp",
+        ".gif",
+        ".bmp",
+        ".tif",
+        ".tiff",
+        ".jp2",
+        ".jpe",
+        ".jfif",
+        ".apng",
+        ".ppm",
+        ".pgm",
+        ".pbm",
+        ".pnm",
+        ".tga",
+        ".dib",
+        ".ico",
+        ".icns",
+        ".psd",
+        ".pcx",
+        ".sgi",
+        ".ras",
+        ".j2k",
+        ".jpx",
+    ]
 )
 # Pictures to a person, but not to the loader without a metadata row (or not at all).
-FOREIGN_ENDINGS = frozenset(".avif .heic .heif .jxl .svg .raw .cr2 .nef .dng".split())
+FOREIGN_ENDINGS = frozenset(
+    [".avif", ".heic", ".heif", ".jxl", ".svg", ".raw", ".cr2", ".nef", ".dng"]
+)
 JUNK_NAMES = frozenset(
     {"thumbs.db", "desktop.ini", ".ds_store", "ehthumbs.db", ".spotlight-v100", ".trashes"}
 )

@@ -220,7 +220,7 @@ def _read_broken(
                     number,
                     len(line.rstrip()),
                     "remove the comma; records are separated by line ends only",
-                )  # fmt: skip
+                )
             )
             return number
     if line.lstrip().startswith("{"):

@@ -1,0 +1,75 @@
+"""`hubtools validate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hubtools.cli.options import project_options
+from hubtools.cli.output import Output, output_options
+from hubtools.errors import ExitCode
+
+if TYPE_CHECKING:
+    from hubtools.project import Project
+
+
+@click.command("validate")
+@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.option("--select", multiple=True, metavar="ID", help="Only rules that begin with ID.")
+@click.option("--ignore", multiple=True, metavar="ID", help="All but rules that begin with ID.")
+@click.option("--strict", is_flag=True, help="Warnings count as errors.")
+@click.option("--resolution", type=int, help="Training resolution to check sizes against.")
+@project_options("dataset")
+@output_options("github")
+def command(
+    path: Path | None,
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    strict: bool,
+    resolution: int | None,
+    project: Project,
+    out: Output,
+) -> int:
+    """Check a folder of pictures before anything is trained or uploaded.
+
+    PATH is a folder of pictures or a project folder (default: the project's dataset). Exit code 3
+    if there are errors.
+    """
+    from hubtools.dataset.check import validate
+    from hubtools.files import human_bytes
+    from hubtools.layout import PROJECT_FILE
+    from hubtools.project import load_project
+
+    if path is not None and (path / PROJECT_FILE).is_file():
+        project = load_project(path)
+        path = None
+    folder = path if path is not None else project.dataset_dir
+    base = project.train.pretrained_model_name_or_path
+    with out.progress() as progress:
+        task = progress.add_task("reading pictures", total=None, note="")
+        report = validate(
+            folder,
+            project.dataset,
+            select=select,
+            ignore=ignore,
+            strict=strict,
+            resolution=resolution or project.train.resolution,
+            base=project.at(base) if base else None,
+            on_picture=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    facts = report.facts
+    if out.human:
+        sizes = f", {facts['smallest']} to {facts['largest']}" if "smallest" in facts else ""
+        out.note(
+            f"{facts['pictures']} pictures ({human_bytes(facts['bytes'])}{sizes}),"
+            f" {facts['rows']} rows, {facts['captions']} captions"
+        )
+    prefix = folder.absolute()
+    try:
+        shown = prefix.relative_to(Path.cwd()).as_posix()
+    except ValueError:
+        shown = prefix.as_posix()
+    out.report(report, prefix="" if shown == "." else shown)
+    return ExitCode.DONE if report.ok else ExitCode.CHECKS_FAILED

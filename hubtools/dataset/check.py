@@ -1,0 +1,51 @@
+"""`validate`: everything that can be wrong with a folder of pictures, before anything is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from hubtools.dataset.rules import DATASET_RULES
+from hubtools.dataset.view import DatasetView, view
+from hubtools.findings import Report
+from hubtools.project import DatasetSettings
+
+
+def validate(
+    folder: Path,
+    settings: DatasetSettings | None = None,
+    *,
+    select: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    strict: bool = False,
+    resolution: int = 512,
+    base: Path | None = None,
+    on_picture: Callable[[int, int], None] | None = None,
+) -> Report:
+    """Check the imagefolder at `folder` by all dataset rules (`select`, `ignore`: id prefixes).
+
+    `resolution` is that of the training to come, in pixels; `base` a local pipeline folder whose
+    tokenizer counts caption tokens. `strict` makes warnings errors. `on_picture(done, total)`
+    follows the reading. Raises `HubtoolsError` if there is no such folder, `UsageError` for an
+    unknown rule id.
+    """
+    settings = settings or DatasetSettings()
+    looked = view(folder, settings, resolution=resolution, base=base, on_picture=on_picture)
+    findings = DATASET_RULES.run(looked, select=select, ignore=ignore, strict=strict)
+    return Report(folder.name or str(folder), tuple(findings), _facts(looked))
+
+
+def _facts(looked: DatasetView) -> dict[str, Any]:
+    sizes = sorted({(f.width, f.height) for f in looked.pictures.values() if f.width})
+    facts: dict[str, Any] = {
+        "pictures": len(looked.pictures),
+        "rows": len(looked.rows),
+        "captions": len(looked.captions),
+        "bytes": sum(facts.bytes for facts in looked.pictures.values()),
+        "tokens_counted_by": looked.counter.source,
+    }
+    if sizes:
+        facts["smallest"] = "{}x{}".format(*min(sizes, key=lambda s: s[0] * s[1]))
+        facts["largest"] = "{}x{}".format(*max(sizes, key=lambda s: s[0] * s[1]))
+    return facts

@@ -1,0 +1,22 @@
+"""The book that the rule modules write into, and what they share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hubtools.dataset.view import DatasetView
+from hubtools.findings import RuleBook
+
+DATASET_RULES: RuleBook[DatasetView] = RuleBook()
+
+
+def some(names: Iterable[str], limit: int = 3) -> str:
+    """`a.png, b.png, c.png and 4 more`."""
+    listed = sorted(names)
+    rest = len(listed) - limit
+    return ", ".join(listed[:limit]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 picture`, `2 pictures`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"

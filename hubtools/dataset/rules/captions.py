@@ -1,0 +1,246 @@
+"""D5xx: what the captions say."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterator
+
+from hubtools.dataset.metadata import FILE_NAME, Row
+from hubtools.dataset.rules.book import DATASET_RULES, plural, some
+from hubtools.dataset.view import DatasetView, is_blank
+from hubtools.findings import Problem, Severity
+
+
+@DATASET_RULES.rule("D501", "The caption column does not exist", Severity.ERROR)
+def no_caption_column(view: DatasetView) -> Iterator[Problem]:
+    """Training reads the captions from the column that `caption_column` names. If it does not
+    exist, nothing can be trained; diffusers' scripts fall back to the second column of the
+    metadata, whatever it is.
+
+    Fix: set dataset.caption_column to one of the columns, or rename the column.
+    """
+    column = view.settings.caption_column
+    for file in view.metadata:
+        if not file.rows or column in file.columns:
+            continue
+        others = [
+            name
+            for name in file.columns
+            if name != FILE_NAME and isinstance(file.rows[0].values.get(name), str)
+        ]
+        yield Problem(
+            f"there is no column {column!r} (columns: {', '.join(file.columns)})",
+            f"set dataset.caption_column = {others[0]!r} in hubtools.toml, or --caption-column"
+            if others
+            else f"write the captions into a column {column}",
+            file.name,
+            file.rows[0].line,
+        )
+
+
+@DATASET_RULES.rule("D502", "A caption is empty", Severity.ERROR)
+def empty_caption(view: DatasetView) -> Iterator[Problem]:
+    """A picture without a caption is learnt without words, or crashes the trainer (None). The
+    words NA, None, null and nan are read as nothing in CSV files.
+
+    Fix: describe the picture.
+    """
+    column = view.settings.caption_column
+    for file in view.metadata:
+        if column not in file.columns:
+            continue  # D501 speaks of it
+        for row in file.rows:
+            value = row.values.get(column)
+            if isinstance(value, str) and not is_blank(value):
+                continue
+            if value is not None and not isinstance(value, str):
+                continue  # D508
+            said = "absent" if value is None else "empty" if not value.strip() else f"{value!r}"
+            yield Problem(f"the caption is {said}", "describe the picture", *view.where(row))
+
+
+@DATASET_RULES.rule("D503", "A caption is longer than the text encoder reads", Severity.WARNING)
+def too_long(view: DatasetView) -> Iterator[Problem]:
+    """Stable Diffusion's text encoder reads 77 tokens, two of which mark beginning and end. What
+    comes after the 75th is cut off in silence, in training and in prompts.
+
+    Fix: shorten the caption; put what matters first.
+    """
+    counter = view.counter
+    for row, caption in view.captions:
+        # A token is at least one byte: most captions need no counting.
+        if len(caption.encode()) <= counter.room:
+            continue
+        count = counter.count(caption)
+        limit = counter.room if counter.exact else counter.room * 1.15
+        if count > limit:
+            about = "" if counter.exact else "about "
+            yield Problem(
+                f"the caption has {about}{count} tokens and {counter.room} are read; the end is"
+                " cut off",
+                "shorten it",
+                *view.where(row),
+            )
+
+
+def _trigger_problem(caption: str, trigger: str) -> str | None:
+    if trigger not in caption:
+        return "lacks"
+    edge = r"(?<![\w-])" if trigger[0].isalnum() else ""
+    end = r"(?![\w-])" if trigger[-1].isalnum() else ""
+    return None if re.search(edge + re.escape(trigger) + end, caption) else "hides"
+
+
+@DATASET_RULES.rule("D504", "A caption lacks the trigger", Severity.WARNING)
+def no_trigger(view: DatasetView) -> Iterator[Problem]:
+    """Prompts call the subject by its trigger. Pictures captioned without it teach the subject to
+    the words around it instead.
+
+    Fix: put dataset.trigger into the caption.
+    """
+    trigger = view.settings.trigger
+    if not trigger:
+        return
+    without = [row for row, text in view.captions if _trigger_problem(text, trigger) == "lacks"]
+    if not without:
+        return
+    if len(without) == len(view.captions):
+        yield Problem(
+            f"no caption has the trigger {trigger!r}: nothing would be bound to it",
+            "correct dataset.trigger, or put it into the captions",
+            *view.where(without[0]),
+            severity=Severity.ERROR,
+        )
+        return
+    for row in without:
+        yield Problem(
+            f"the caption lacks the trigger {trigger!r}",
+            "put it in, or prompts with it will not find this picture's looks",
+            *view.where(row),
+        )
+
+
+@DATASET_RULES.rule("D505", "The trigger is part of another word", Severity.WARNING)
+def trigger_inside(view: DatasetView) -> Iterator[Problem]:
+    """Inside another word the tokenizer splits the trigger differently, so that this caption
+    teaches other tokens than the others.
+
+    Example: trigger `sks`, caption "a photo of sksdog"
+    Fix: put spaces around it.
+    """
+    trigger = view.settings.trigger
+    if not trigger:
+        return
+    for row, caption in view.captions:
+        if _trigger_problem(caption, trigger) == "hides":
+            yield Problem(
+                f"the trigger {trigger!r} stands only inside another word",
+                "put spaces around it",
+                *view.where(row),
+            )
+
+
+@DATASET_RULES.rule("D506", "Captions are the same", Severity.INFO)
+def same_captions(view: DatasetView) -> Iterator[Problem]:
+    """Equal captions for different pictures give the model no words for what differs; it then
+    varies at random. That can be meant (a pure trigger caption).
+
+    Fix: say in each caption what is different: view, expression, clothes, background.
+    """
+    by_caption: dict[str, list[Row]] = defaultdict(list)
+    for row, caption in view.captions:
+        by_caption[" ".join(caption.split())].append(row)
+    for caption, rows in by_caption.items():
+        if len(rows) > 1:
+            yield Problem(
+                f"{plural(len(rows), 'record')} have the caption {_short(caption)!r}",
+                "say what differs",
+                *view.where(rows[1]),
+            )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+# Typical traces of UTF-8 read as Latin-1 or Windows-1252.
+_MOJIBAKE = re.compile("[ÃÂ][\u0080-\u00bf]|â€[\u0080-\u00bf™œ\u009d“”]|ï»¿|\ufffd")
+_TAG = re.compile(r"</?[a-zA-Z][^<>]{0,80}>")
+
+
+@DATASET_RULES.rule("D507", "A caption holds garbled text", Severity.WARNING)
+def garbled(view: DatasetView) -> Iterator[Problem]:
+    """Characters like Ã© are text that was read in the wrong encoding; control and direction
+    characters are invisible; HTML tags are read as words. All of it is learnt.
+
+    Fix: correct the caption.
+    """
+    for row, caption in view.captions:
+        if match := _MOJIBAKE.search(caption):
+            said = f"{match[0]!r} looks like text read in the wrong encoding"
+        elif hidden := next((c for c in caption if unicodedata.category(c) in ("Cc", "Cf")), None):
+            if hidden in "\t\n\u200d\ufe0f":
+                continue
+            said = f"it holds the invisible character U+{ord(hidden):04X}"
+        elif match := _TAG.search(caption):
+            said = f"{match[0]!r} is HTML, and would be read as words"
+        else:
+            continue
+        yield Problem(said, "correct the caption", *view.where(row))
+
+
+@DATASET_RULES.rule("D508", "A caption is no text", Severity.ERROR)
+def not_text(view: DatasetView) -> Iterator[Problem]:
+    """A number, a list or an object as caption makes the trainer fail or train on its spelling.
+
+    Fix: write a text; join a list of tags with commas.
+    """
+    column = view.settings.caption_column
+    for row in view.rows:
+        value = row.values.get(column)
+        if value is not None and not isinstance(value, str):
+            yield Problem(
+                f"the caption is {_short(repr(value))}, not a text",
+                "write it as one text",
+                *view.where(row),
+            )
+
+
+@DATASET_RULES.rule("D509", "A caption is a file name", Severity.WARNING)
+def file_name_caption(view: DatasetView) -> Iterator[Problem]:
+    """The caption is the picture's own name: some tool has filled it in. The model would learn
+    that name as if it described the picture.
+
+    Fix: describe the picture.
+    """
+    for row, caption in view.captions:
+        name = row.file_name
+        if not isinstance(name, str):
+            continue
+        base = name.replace("\\", "/").rpartition("/")[2]
+        if caption.strip().lower() in (base.lower(), base.rpartition(".")[0].lower()):
+            yield Problem(
+                f"the caption is the file name {caption.strip()!r}",
+                "describe the picture",
+                *view.where(row),
+            )
+
+
+@DATASET_RULES.rule("D510", "No trigger is set", Severity.INFO)
+def trigger_unset(view: DatasetView) -> Iterator[Problem]:
+    """A LoRA of a subject needs a token that calls it, in every caption and in prompts. A LoRA of
+    a style can do without.
+
+    Fix: set dataset.trigger, e.g. "(lora-name-token)".
+    """
+    if view.settings.trigger or not view.captions:
+        return
+    words = [set(re.findall(r"[^\s,]+", caption)) for _, caption in view.captions]
+    common = set.intersection(*words) if len(words) > 1 else set()
+    odd = [word for word in common if re.search(r"[-_()\d]", word)]
+    yield Problem(
+        "no trigger is set; prompts have no word that calls the subject",
+        f"set dataset.trigger, perhaps to {some(odd, 1)}" if odd else "set dataset.trigger",
+    )

@@ -1,0 +1,272 @@
+"""D2xx: pictures and records that do not find each other, and names that mislead loaders."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+
+from hubtools.dataset.folder import FOREIGN_ENDINGS, PICTURE_ENDINGS
+from hubtools.dataset.load import resolve
+from hubtools.dataset.rules.book import DATASET_RULES, plural, some
+from hubtools.dataset.splits import infer_splits, outvoted_by
+from hubtools.dataset.view import DatasetView, escapes
+from hubtools.findings import Problem, Severity
+from hubtools.layout import CARD, METADATA_NAMES
+
+
+@DATASET_RULES.rule("D201", "A record's picture does not exist", Severity.ERROR)
+def missing_picture(view: DatasetView) -> Iterator[Problem]:
+    """The loader does not look: the row loads, and the trainer stops with FileNotFoundError when
+    it comes to this picture. Names that look equal may differ in case or in how an accented
+    letter is composed (macOS writes them differently).
+
+    Fix: correct the name, or add the picture.
+    """
+    names = view.listing.names
+    folded = {_fold(name): name for name in names}
+    by_base: dict[str, list[str]] = {}
+    for name in names:
+        by_base.setdefault(_fold(name.rpartition("/")[2]), []).append(name)
+    for row, name in view.named:
+        if name in names:
+            continue
+        fix = "correct the name, or add the picture"
+        near = folded.get(_fold(name))
+        elsewhere = by_base.get(_fold(name.rpartition("/")[2]), [])
+        if near is not None:
+            difference = (
+                "upper and lower case differ"
+                if near.casefold() == name.casefold()
+                else "accents are composed differently, or spaces differ"
+            )
+            fix = f"there is {near}: {difference}"
+        elif elsewhere:
+            fix = f"there is {elsewhere[0]}: names are relative to the metadata file"
+        yield Problem(f"there is no picture {name}", fix, *view.where(row))
+
+
+def _fold(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold().strip()
+
+
+@DATASET_RULES.rule("D202", "A picture has no record", Severity.ERROR)
+def picture_without_row(view: DatasetView) -> Iterator[Problem]:
+    """Rows come from the metadata alone: a picture that it does not name is dropped without a
+    word. A set of 21 pictures with one row trains for hours on one picture.
+
+    Fix: add a record for it, or remove the picture.
+    """
+    if not view.metadata:
+        return
+    covered = view.rows_of
+    lost = [entry.name for entry in view.listing.pictures if entry.name not in covered]
+    if len(lost) > 20:
+        yield Problem(
+            f"{len(lost)} of {plural(len(view.listing.pictures), 'picture')} have no record and are"
+            f" dropped in silence: {some(lost)}",
+            "add a record for each",
+            lost[0],
+        )
+        return
+    for name in lost:
+        yield Problem(
+            "no record names this picture; the loader drops it in silence",
+            "add a record for it, or remove it",
+            name,
+        )
+
+
+@DATASET_RULES.rule("D203", "A picture has several records", Severity.ERROR)
+def duplicate_row(view: DatasetView) -> Iterator[Problem]:
+    """Every record is a row: a picture named twice is trained twice as much, with both captions.
+
+    Fix: remove one of the records.
+    """
+    for name, rows in view.rows_of.items():
+        for row in rows[1:]:
+            first = rows[0]
+            yield Problem(
+                f"{name} has a record already, at {first.source}:{first.line or '?'}",
+                "remove one of them",
+                *view.where(row),
+            )
+
+
+@DATASET_RULES.rule("D204", "A record names a file outside the folder", Severity.ERROR)
+def outside(view: DatasetView) -> Iterator[Problem]:
+    """Names must be relative and stay inside the data set. Absolute paths, .. and addresses are
+    refused by the loaders, and mean nothing on another machine.
+
+    Fix: copy the picture into the folder and name it relative to the metadata file.
+    """
+    for row in view.rows:
+        name = resolve(row)
+        raw = row.file_name
+        if name is not None and isinstance(raw, str):
+            drive = len(raw) > 2 and raw[1] == ":" and raw[2] in "\\/"
+            if escapes(name) or escapes(raw) or drive:
+                yield Problem(
+                    f"{raw!r} leads out of the data set; loading fails",
+                    "copy the picture into the folder and name it relative to the metadata file",
+                    *view.where(row),
+                )
+
+
+@DATASET_RULES.rule("D205", "Captions lie outside the folders of their split", Severity.ERROR)
+def root_metadata(view: DatasetView) -> Iterator[Problem]:
+    """With pictures in train/ and test/ the loader looks for metadata inside those folders. A
+    metadata.jsonl at the root is ignored: the captions are gone, and the columns become image
+    and label.
+
+    Fix: move the records into train/metadata.jsonl and test/metadata.jsonl (file names relative
+    to those), or let the card's `configs:` name the files.
+    """
+    if _has_configs(view):
+        return
+    splits = infer_splits(_visible(view))
+    if splits.reason != "folder":
+        return
+    ignored = [file for file in view.metadata if file.name in splits.dropped and file.rows]
+    for file in ignored:
+        yield Problem(
+            f"{plural(len(file.rows), 'caption')} here are ignored, because the loader takes"
+            f" {some(splits.culprits)} for splits",
+            "move the records into those folders, or let `hubtools card` write `configs:`",
+            file.name,
+        )
+
+
+def _has_configs(view: DatasetView) -> bool:
+    configs = view.card.data.get("configs")
+    return isinstance(configs, list) and any(
+        isinstance(config, dict) and config.get("data_files") for config in configs
+    )
+
+
+def _visible(view: DatasetView) -> list[str]:
+    return [entry.name for entry in view.listing.entries if not entry.hidden]
+
+
+@DATASET_RULES.rule("D206", "A name makes the loader drop the other pictures", Severity.ERROR)
+def split_keyword(view: DatasetView) -> Iterator[Problem]:
+    """The loader guesses splits from words in names: train, test, val, dev, eval and the like,
+    between dots, dashes, digits or spaces. As soon as one file matches, those that match nothing
+    are dropped. A picture called dress-test-2.png turns a set of 21 into a test split of one.
+
+    Fix: rename the file or folder, or let the card's `configs:` name the files (`hubtools card`
+    writes it).
+    """
+    if _has_configs(view):
+        return
+    splits = infer_splits(_visible(view))
+    if splits.reason == "none":
+        return
+    pictures = {entry.name for entry in view.listing.pictures}
+    lost = [name for name in splits.dropped if name in pictures]
+    if lost:
+        found = ", ".join(splits.files)
+        yield Problem(
+            f"the name makes the loader see the split {found} only, and drop"
+            f" {plural(len(lost), 'other picture')}: {some(lost)}",
+            "rename it, or let `hubtools card` write `configs:` into the card",
+            splits.culprits[0],
+        )
+
+
+@DATASET_RULES.rule("D207", "Other files outnumber the pictures", Severity.ERROR)
+def outvoted(view: DatasetView) -> Iterator[Problem]:
+    """The loader is chosen by the most frequent ending. One .txt or .json beside each picture is
+    enough to load a data set of texts, without a single picture.
+
+    Fix: move the sidecar files out of the folder; their captions belong into metadata.jsonl.
+    """
+    if not view.listing.pictures:
+        return
+    names = [n for n in _visible(view) if n.rpartition("/")[2] != CARD]
+    winner = outvoted_by(names, PICTURE_ENDINGS)
+    if winner is not None:
+        others = [name for name in names if name.lower().endswith(winner)]
+        yield Problem(
+            f"{plural(len(others), winner + ' file')} outvote the pictures: the loader would not"
+            " see a folder of pictures",
+            "move them out of the data set",
+            others[0] if others else None,
+        )
+
+
+@DATASET_RULES.rule("D208", "A picture's ending is not loaded", Severity.WARNING)
+def foreign(view: DatasetView) -> Iterator[Problem]:
+    """.heic, .avif, .jxl, .svg and raw files are pictures to you but not to the loader, which
+    passes them by.
+
+    Fix: export them as PNG or JPEG.
+    """
+    named = view.rows_of
+    for entry in view.listing.entries:
+        if entry.ending in FOREIGN_ENDINGS and not entry.junk:
+            if entry.name in named and entry.ending == ".avif":
+                continue  # decodes when a record names it
+            yield Problem(
+                f"{entry.ending} files are not loaded",
+                "export it as PNG or JPEG",
+                entry.name,
+                severity=Severity.ERROR if entry.name in named else None,
+            )
+
+
+@DATASET_RULES.rule("D209", "A picture is hidden or linked", Severity.WARNING)
+def hidden(view: DatasetView) -> Iterator[Problem]:
+    """Names that begin with a dot (or folders with two underscores) are passed by, linked folders
+    are not entered, and a linked file is uploaded as a copy of what it points to, wherever that
+    is.
+
+    Fix: rename it, or put the file itself there.
+    """
+    for entry in view.listing.entries:
+        if entry.junk or entry.base in METADATA_NAMES:
+            continue
+        picture = entry.ending in PICTURE_ENDINGS
+        if picture and entry.hidden and entry.name not in view.rows_of:
+            yield Problem("the name hides the picture from the loader", "rename it", entry.name)
+        elif entry.link and picture:
+            yield Problem(
+                "the picture is a symbolic link; hubtools does not publish what links point to",
+                "put the file itself there",
+                entry.name,
+            )
+    for folder in view.listing.linked_folders:
+        yield Problem(
+            "the folder is a symbolic link; the loader does not enter it",
+            "put the folder itself there",
+            folder,
+        )
+
+
+@DATASET_RULES.rule("D210", "Metadata at two levels names the same picture", Severity.ERROR)
+def doubled_metadata(view: DatasetView) -> Iterator[Problem]:
+    """A metadata file at the root and one in a sub-folder that speak of the same pictures give
+    every picture twice.
+
+    Fix: keep one of the two files.
+    """
+    twice: dict[tuple[str, str], int] = {}
+    for rows in view.rows_of.values():
+        sources = sorted({row.source for row in rows})
+        if len(sources) > 1:
+            twice[sources[0], sources[1]] = twice.get((sources[0], sources[1]), 0) + 1
+    for (one, other), count in twice.items():
+        yield Problem(
+            f"{one} and {other} both name {plural(count, 'picture')}", "keep one of them", other
+        )
+
+
+@DATASET_RULES.rule("D211", "An ending is written in mixed case", Severity.WARNING)
+def mixed_case(view: DatasetView) -> Iterator[Problem]:
+    """Endings are looked up all lower or all upper case: .JpEg is passed by.
+
+    Fix: write it in lower case.
+    """
+    for entry in view.listing.pictures:
+        written = entry.name[-len(entry.ending) :]
+        if written not in (entry.ending, entry.ending.upper()) and entry.name not in view.rows_of:
+            yield Problem(f"{written} is passed by", "write the ending in lower case", entry.name)

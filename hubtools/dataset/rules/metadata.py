@@ -1,0 +1,376 @@
+"""D1xx: the metadata files themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hubtools.dataset.folder import PICTURE_ENDINGS
+from hubtools.dataset.metadata import FILE_NAME, Kind
+from hubtools.dataset.rules.book import DATASET_RULES, some
+from hubtools.dataset.view import DatasetView
+from hubtools.findings import Problem, Severity
+
+
+def _troubles(view: DatasetView, kind: Kind, consequence: str) -> Iterator[Problem]:
+    for file in view.metadata:
+        for trouble in file.troubles:
+            if trouble.kind is kind:
+                yield Problem(
+                    f"{trouble.message}; {consequence}",
+                    trouble.fix,
+                    file.name,
+                    trouble.line,
+                    trouble.column,
+                )
+
+
+@DATASET_RULES.rule("D101", "A metadata record is not JSON", Severity.ERROR)
+def bad_json(view: DatasetView) -> Iterator[Problem]:
+    """One broken line makes `load_dataset` fail for the whole data set, and its message names
+    neither the file nor the line.
+
+    Example: {"file_name": "a.png", "text": "a cat",}
+    Fix: what the finding says; here, remove the comma before the closing bracket.
+    """
+    yield from _troubles(view, Kind.JSON, "no loader reads a set with a broken record")
+
+
+@DATASET_RULES.rule("D102", "Records are spread over several lines", Severity.ERROR)
+def multi_line(view: DatasetView) -> Iterator[Problem]:
+    """JSON Lines is one record a line. Spread records happen to load while the file is smaller
+    than one read block (about 320 kB) and fail with "Missing a name for object member" beyond it:
+    it works until the set grows.
+
+    Fix: write each record on one line.
+    """
+    yield from _troubles(view, Kind.MULTI_LINE, "it loads while small and fails when it grows")
+
+
+@DATASET_RULES.rule("D103", "The metadata is one JSON array", Severity.ERROR)
+def array(view: DatasetView) -> Iterator[Problem]:
+    """The loaders read JSON Lines, not a JSON document, and fail on the opening bracket.
+
+    Fix: write each record on a line of its own, without brackets and commas between.
+    """
+    yield from _troubles(view, Kind.ARRAY, "loading fails")
+
+
+@DATASET_RULES.rule("D104", "A metadata line is no object", Severity.ERROR)
+def not_object(view: DatasetView) -> Iterator[Problem]:
+    """Every line must be an object with file_name and the caption; anything else fails to load.
+
+    Fix: write {"file_name": "a.png", "text": "..."}.
+    """
+    yield from _troubles(view, Kind.NOT_OBJECT, "loading fails")
+
+
+@DATASET_RULES.rule("D105", "A key appears twice in one record", Severity.ERROR)
+def duplicate_key(view: DatasetView) -> Iterator[Problem]:
+    """Python keeps the last of the two, Arrow, which the loaders use, refuses the file.
+
+    Fix: keep one of them.
+    """
+    yield from _troubles(view, Kind.DUPLICATE_KEY, "loading fails")
+
+
+@DATASET_RULES.rule("D106", "The metadata is not UTF-8", Severity.ERROR)
+def encoding(view: DatasetView) -> Iterator[Problem]:
+    """Metadata must be UTF-8. Spreadsheets and old editors write UTF-16 or a code page.
+
+    Fix: save the file as UTF-8 (a byte order mark does no harm).
+    """
+    yield from _troubles(view, Kind.ENCODING, "loading fails or captions are garbled")
+
+
+@DATASET_RULES.rule("D107", "The metadata file is empty", Severity.ERROR)
+def empty(view: DatasetView) -> Iterator[Problem]:
+    """An empty metadata file makes loading fail with "list index out of range".
+
+    Fix: write one record a picture, or remove the file.
+    """
+    yield from _troubles(view, Kind.EMPTY, "loading fails")
+
+
+@DATASET_RULES.rule("D108", "A CSV row has too many or too few fields", Severity.ERROR)
+def csv_columns(view: DatasetView) -> Iterator[Problem]:
+    """A caption with a comma outside quotes shifts the columns: part of the caption is then taken
+    for a path or lost.
+
+    Example: a.png,a cat, sleeping
+    Fix: a.png,"a cat, sleeping"
+    """
+    yield from _troubles(view, Kind.CSV_COLUMNS, "columns shift from here on this row")
+
+
+@DATASET_RULES.rule("D109", "A CSV quote is never closed", Severity.ERROR)
+def csv_quote(view: DatasetView) -> Iterator[Problem]:
+    """Everything up to the next quote becomes one caption; the rows in between disappear without
+    a word.
+
+    Fix: close the quote; a quote inside a text is written twice.
+    """
+    yield from _troubles(view, Kind.CSV_QUOTE, "the following rows become part of one caption")
+
+
+@DATASET_RULES.rule("D110", "A CSV column name has spaces around it", Severity.ERROR)
+def csv_header(view: DatasetView) -> Iterator[Problem]:
+    """`file_name, text` makes a column called " text": the caption column is then not found.
+
+    Fix: write the header without spaces behind the commas.
+    """
+    yield from _troubles(view, Kind.CSV_HEADER, "the column is not found by its name")
+
+
+@DATASET_RULES.rule("D111", "A CSV file is separated by semicolons or tabs", Severity.ERROR)
+def csv_delimiter(view: DatasetView) -> Iterator[Problem]:
+    """Spreadsheets in many countries write semicolons; the loaders expect commas and find no
+    file_name column.
+
+    Fix: export it with commas.
+    """
+    yield from _troubles(view, Kind.CSV_DELIMITER, "the loader sees a single column")
+
+
+@DATASET_RULES.rule("D112", "A parquet file cannot be read", Severity.ERROR)
+def parquet(view: DatasetView) -> Iterator[Problem]:
+    """metadata.parquet is damaged, cut off or something else.
+
+    Fix: write it again.
+    """
+    yield from _troubles(view, Kind.PARQUET, "loading fails")
+
+
+_ALMOST = {
+    "metadata.json", "metadata.json1", "metadata.jsonlines", "metadata.ndjson", "metadata.txt",
+    "metadata.jsonl.txt", "metadata.csv.txt", "metadata.tsv", "metadata.xlsx", "metadata.jsonl.gz",
+    "metadata.yaml", "metadata.yml", "captions.jsonl", "captions.json", "meta.jsonl",
+    "metadata.jsonl.bak", "metadata (1).jsonl", "metadata.parq",
+}  # fmt: skip
+
+
+@DATASET_RULES.rule("D113", "A metadata file has a name that no loader looks for", Severity.ERROR)
+def misnamed(view: DatasetView) -> Iterator[Problem]:
+    """Only metadata.jsonl, metadata.csv and metadata.parquet are read, spelt exactly so. With any
+    other name the pictures load without captions, and nothing says so.
+
+    Example: Metadata.jsonl, metadata.json, metadata.json1, captions.jsonl
+    Fix: rename the file.
+    """
+    right = {entry.name for entry in view.listing.metadata}
+    for entry in view.listing.entries:
+        if entry.name in right or entry.hidden or entry.junk:
+            continue
+        folded = entry.base.lower()
+        if folded in _ALMOST or folded in ("metadata.jsonl", "metadata.csv", "metadata.parquet"):
+            others = any(name.rpartition("/")[0] == entry.folder for name in right)
+            yield Problem(
+                f"{entry.base} is not read by any loader; only metadata.jsonl, .csv and .parquet"
+                " are",
+                "rename it to metadata.jsonl" if not others else "remove it",
+                entry.name,
+                severity=Severity.WARNING if others else None,
+            )
+
+
+@DATASET_RULES.rule("D114", "Metadata in two formats", Severity.ERROR)
+def two_formats(view: DatasetView) -> Iterator[Problem]:
+    """A data set with metadata.jsonl and metadata.csv fails with "Found metadata files with
+    different extensions".
+
+    Fix: keep one format.
+    """
+    endings = sorted({entry.ending for entry in view.listing.metadata})
+    if len(endings) > 1:
+        first = view.listing.metadata[0]
+        yield Problem(
+            f"metadata comes in {' and '.join(endings)}; loading fails",
+            "keep one of them",
+            first.name,
+        )
+
+
+@DATASET_RULES.rule("D115", "The metadata has no file_name column", Severity.ERROR)
+def no_file_name(view: DatasetView) -> Iterator[Problem]:
+    """The column that names the picture must be called file_name. Other names fail with
+    "`file_name`, ... must be present".
+
+    Fix: rename the column to file_name.
+    """
+    for file in view.metadata:
+        if file.rows and not any(
+            column == FILE_NAME or column.endswith(("_file_name", "file_names"))
+            for column in file.columns
+        ):
+            near = next(
+                (c for c in file.columns if c.lower().strip() in _LIKE_FILE_NAME), None
+            ) or next((c for c in file.columns if _holds_names(file.rows[0].values.get(c))), None)
+            columns = ", ".join(file.columns)
+            yield Problem(
+                f"there is no column file_name (columns: {columns}); loading fails",
+                f"rename the column {near} to file_name" if near else "add the column file_name",
+                file.name,
+                file.rows[0].line,
+            )
+
+
+_LIKE_FILE_NAME = {"filename", "file", "image", "image_file", "path", "file name", "img", "name"}
+
+
+def _holds_names(value: object) -> bool:
+    if not isinstance(value, str) or "." not in value:
+        return False
+    return "." + value.rpartition(".")[2].lower() in PICTURE_ENDINGS
+
+
+@DATASET_RULES.rule("D116", "A record names no picture", Severity.ERROR)
+def null_file_name(view: DatasetView) -> Iterator[Problem]:
+    """A record whose file_name is absent, null, empty or a number loads as a row without a
+    picture; the trainer crashes on it hours later.
+
+    Fix: name the picture, or remove the record.
+    """
+    for file in view.metadata:
+        if FILE_NAME not in file.columns:
+            continue  # D115 speaks of it
+        for row in file.rows:
+            value = row.file_name
+            if isinstance(value, str) and value.strip():
+                continue
+            said = "absent" if FILE_NAME not in row.values else repr(value)
+            yield Problem(
+                f"file_name is {said}: the row loads without a picture",
+                "name the picture, or remove the record",
+                *view.where(row),
+            )
+
+
+@DATASET_RULES.rule("D117", "A column is called image", Severity.ERROR)
+def image_column(view: DatasetView) -> Iterator[Problem]:
+    """The loader makes a column `image` for the picture. A column of that name in the metadata
+    wins over it: `image` is then text and the picture is gone.
+
+    Fix: rename the column in the metadata.
+    """
+    for file in view.metadata:
+        if FILE_NAME in file.columns and "image" in file.columns:
+            yield Problem(
+                "a column called image hides the pictures from the loader",
+                "rename the column, e.g. to subject",
+                file.name,
+                1,
+            )
+
+
+@DATASET_RULES.rule("D118", "A column changes its type", Severity.ERROR)
+def type_drift(view: DatasetView) -> Iterator[Problem]:
+    """Arrow wants one type a column. A number among texts (or a list, or an object) makes loading
+    fail, sometimes only once the file is large.
+
+    Fix: write the odd value in the type of the others.
+    """
+    for file in view.metadata:
+        if file.entry.ending != ".jsonl":
+            continue
+        first: dict[str, str] = {}
+        said: set[str] = set()
+        for row in file.rows:
+            for key, value in row.values.items():
+                if value is None or key in said:
+                    continue
+                kind = _type(value)
+                if first.setdefault(key, kind) != kind:
+                    said.add(key)
+                    yield Problem(
+                        f"{key} is {kind} here and {first[key]} before; loading fails",
+                        f"write it as {first[key]} in every record",
+                        *view.where(row),
+                    )
+
+
+def _type(value: object) -> str:
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, (int, float)):
+        return "a number"
+    if isinstance(value, str):
+        return "a text"
+    return "a list" if isinstance(value, list) else "an object"
+
+
+@DATASET_RULES.rule("D119", "A key is missing in some records", Severity.WARNING)
+def missing_key(view: DatasetView) -> Iterator[Problem]:
+    """Rows without the key load with None there. A key that first appears late in a large file
+    (beyond the first 10 MB) is dropped altogether.
+
+    Fix: give every record the same keys.
+    """
+    caption = view.settings.caption_column
+    for file in view.metadata:
+        if file.entry.ending != ".jsonl" or len(file.rows) < 2:
+            continue
+        for column in file.columns:
+            if column in (FILE_NAME, caption):
+                continue  # other rules speak of these, more severely
+            without = [row for row in file.rows if column not in row.values]
+            if without:
+                yield Problem(
+                    f"{column} is missing in {len(without)} of {len(file.rows)} records;"
+                    " they load with None",
+                    "give every record the same keys",
+                    *view.where(without[0]),
+                )
+
+
+@DATASET_RULES.rule("D120", "There is no metadata", Severity.ERROR)
+def no_metadata(view: DatasetView) -> Iterator[Problem]:
+    """Without a metadata file the pictures have no captions, and a text-to-image trainer has
+    nothing to learn words from.
+
+    Fix: write metadata.jsonl, one line a picture: {"file_name": "a.png", "text": "..."}. Captions
+    beside the pictures as .txt files are read by other trainers only; `hubtools init --from`
+    takes them over.
+    """
+    if view.metadata:
+        return
+    if not view.listing.pictures:
+        yield Problem("the folder holds no pictures", "put pictures and a metadata.jsonl into it")
+        return
+    sidecars = [
+        entry.name
+        for entry in view.listing.entries
+        if entry.ending == ".txt"
+        and any(p.name.rpartition(".")[0] == entry.name[:-4] for p in view.listing.pictures)
+    ]
+    count = len(view.listing.pictures)
+    if sidecars:
+        yield Problem(
+            f"{count} pictures have captions in .txt files only ({some(sidecars)}); the Hub's"
+            " loaders do not read them",
+            "write them into metadata.jsonl: `hubtools init NEW --from THIS` does it",
+        )
+    else:
+        yield Problem(
+            f"{count} pictures and no metadata.jsonl: they would load without captions",
+            'write metadata.jsonl with one {"file_name": ..., "text": ...} a line',
+        )
+
+
+@DATASET_RULES.rule("D121", "Another file column comes before file_name", Severity.ERROR)
+def column_order(view: DatasetView) -> Iterator[Problem]:
+    """With a column like mask_file_name written before file_name, the loader puts the picture into
+    the wrong column and leaves `image` empty. Only the order of the keys decides.
+
+    Fix: write file_name first in every record.
+    """
+    for file in view.metadata:
+        if FILE_NAME not in file.columns:
+            continue
+        before = file.columns[: file.columns.index(FILE_NAME)]
+        clash = [column for column in before if column.endswith("_file_name")]
+        if clash:
+            yield Problem(
+                f"{clash[0]} stands before file_name: the loader then loses the picture",
+                "write file_name first",
+                file.name,
+                file.rows[0].line if file.rows else 1,
+            )

@@ -1,0 +1,192 @@
+"""D6xx: licence and rights. D7xx: what should not leave the house, and the Hub's limits."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from hubtools.dataset.rules.book import DATASET_RULES, some
+from hubtools.dataset.view import DatasetView
+from hubtools.findings import Problem, Severity
+from hubtools.layout import CARD
+from hubtools.licenses import is_license, suggest
+
+
+@DATASET_RULES.rule("D601", "The pictures have no licence", Severity.WARNING)
+def no_license(view: DatasetView) -> Iterator[Problem]:
+    """Without a licence nobody may use the data set, and the Hub's page shows none. Pushing does
+    not stop for it; people will ask.
+
+    Fix: set dataset.license in hubtools.toml, e.g. cc-by-4.0 for your own pictures.
+    """
+    if not view.license[0]:
+        yield Problem(
+            "no licence is stated: nobody may use the pictures",
+            "set dataset.license in hubtools.toml, e.g. cc-by-4.0",
+        )
+
+
+@DATASET_RULES.rule("D602", "The licence id is unknown to the Hub", Severity.ERROR)
+def unknown_license(view: DatasetView) -> Iterator[Problem]:
+    """The Hub accepts only the ids of its list and refuses the card otherwise, after everything
+    has been uploaded.
+
+    Example: "Apache 2.0" instead of apache-2.0
+    Fix: use the id; `other` with license_name and license_link for anything else.
+    """
+    value, where = view.license
+    values = view.card.data.get("license")
+    for item in values if isinstance(values, list) and len(values) > 1 else [value]:
+        if item and not (isinstance(item, str) and is_license(item)):
+            near = suggest(str(item))
+            yield Problem(
+                f"the Hub knows no licence {item!r} and will refuse the card",
+                f"write {near}" if near else "use an id of the Hub's list, or other",
+                CARD if where == CARD else None,
+            )
+
+
+@DATASET_RULES.rule("D603", "It is not stated why you may use the pictures", Severity.WARNING)
+def no_rights(view: DatasetView) -> Iterator[Problem]:
+    """A LoRA of a person or a style needs their permission: a living artist's style, a commercial
+    character or somebody's likeness are not yours to take. The statement goes on the card.
+
+    Fix: set dataset.rights to own, permission, synthetic, public-domain or licensed.
+    """
+    if not view.settings.rights:
+        yield Problem(
+            "no statement of rights: are the pictures yours to train on and to publish?",
+            "set dataset.rights in hubtools.toml (own, permission, synthetic, public-domain,"
+            " licensed)",
+        )
+
+
+@DATASET_RULES.rule("D604", "The statement of rights needs a note", Severity.WARNING)
+def rights_note(view: DatasetView) -> Iterator[Problem]:
+    """`permission` and `licensed` mean something only with who gave it and where it is written.
+
+    Fix: set dataset.rights_note, e.g. "Model release signed 2026-03-02, on file".
+    """
+    if view.settings.rights in ("permission", "licensed") and not view.settings.rights_note:
+        yield Problem(
+            f"rights are {view.settings.rights!r}, but whose, and where is it written?",
+            "set dataset.rights_note in hubtools.toml",
+        )
+
+
+@DATASET_RULES.rule("D605", "The card's front matter cannot be read", Severity.ERROR)
+def card_yaml(view: DatasetView) -> Iterator[Problem]:
+    """README.md begins with YAML between two lines of ---. If it is broken, `load_dataset` fails
+    before it looks at a single picture.
+
+    Fix: correct the YAML; texts with a colon need quotes.
+    """
+    if view.card.error:
+        yield Problem(
+            f"{view.card.error}; the Hub refuses the card and the data set does not load",
+            "correct the YAML between the --- lines",
+            CARD,
+            view.card.line,
+        )
+
+
+@DATASET_RULES.rule("D606", "The card declares sizes that the loader will check", Severity.WARNING)
+def dataset_info(view: DatasetView) -> Iterator[Problem]:
+    """A `dataset_info` with numbers of examples must match to the row: otherwise loading fails
+    with NonMatchingSplitsSizesError. hubtools never writes it.
+
+    Fix: remove dataset_info from the card.
+    """
+    info = view.card.data.get("dataset_info")
+    infos = info if isinstance(info, list) else [info]
+    for item in infos:
+        splits = item.get("splits") if isinstance(item, dict) else None
+        if not isinstance(splits, list):
+            continue
+        counts = [s.get("num_examples") for s in splits if isinstance(s, dict)]
+        total = sum(count for count in counts if isinstance(count, int))
+        if total != len(view.rows):
+            yield Problem(
+                f"dataset_info says {total} examples, the metadata has {len(view.rows)} rows:"
+                " loading fails",
+                "remove dataset_info from README.md",
+                CARD,
+                severity=Severity.ERROR,
+            )
+
+
+@DATASET_RULES.rule("D701", "A picture tells where it was taken", Severity.ERROR)
+def gps(view: DatasetView) -> Iterator[Problem]:
+    """Phones write the position into the picture. Published with the data set, it may be somebody's
+    home; parquet shards keep it too.
+
+    Fix: strip the position (`exiftool -gps:all= FILE`), or export the pictures without it.
+    """
+    found = [facts.name for facts in view.pictures.values() if facts.gps]
+    for name in found:
+        yield Problem(
+            "the picture's EXIF data holds a GPS position", "strip it before publishing", name
+        )
+
+
+@DATASET_RULES.rule("D702", "A folder has too many files for the Hub", Severity.ERROR)
+def too_many_files(view: DatasetView) -> Iterator[Problem]:
+    """The Hub rejects a push with more than 10,000 entries in one folder, at the end of the
+    upload.
+
+    Fix: spread the pictures over sub-folders (000/, 001/, ...), or make parquet shards.
+    """
+    counts = Counter(entry.folder for entry in view.listing.entries)
+    for folder, count in counts.items():
+        if count > 10_000:
+            yield Problem(
+                f"{folder or 'the folder'} has {count} files; the Hub takes 10,000",
+                "spread them over sub-folders",
+                folder or None,
+            )
+
+
+# Well-known shapes of access tokens; each with a fixed prefix, so that words never match.
+SECRET = re.compile(
+    r"\b(?:hf_[A-Za-z0-9]{30,}|ghp_[A-Za-z0-9]{36}|github_pat_\w{50,}|AKIA[0-9A-Z]{16}"
+    r"|sk-[A-Za-z0-9_-]{32,})\b"
+)
+
+
+@DATASET_RULES.rule("D703", "A record holds an access token", Severity.ERROR)
+def secrets(view: DatasetView) -> Iterator[Problem]:
+    """A token in the metadata is published with it, and found by others within minutes.
+
+    Fix: remove it, and revoke the token.
+    """
+    for row in view.rows:
+        for key, value in row.values.items():
+            if isinstance(value, str) and SECRET.search(value):
+                yield Problem(
+                    f"{key} holds what looks like an access token",
+                    "remove it, and revoke the token",
+                    *view.where(row),
+                )
+
+
+@DATASET_RULES.rule("D704", "Junk lies among the pictures", Severity.INFO)
+def junk(view: DatasetView) -> Iterator[Problem]:
+    """Files that operating systems and tools leave behind (.DS_Store, Thumbs.db, __MACOSX,
+    .ipynb_checkpoints). `hubtools push` leaves them out; `hf upload` does not.
+
+    Fix: remove them.
+    """
+    found = [entry.name for entry in view.listing.entries if entry.junk]
+    if found:
+        yield Problem(f"left behind by other programs: {some(found)}", "remove them", found[0])
+
+
+@DATASET_RULES.rule("D705", "A folder cannot be read", Severity.ERROR)
+def unreadable(view: DatasetView) -> Iterator[Problem]:
+    """What cannot be listed cannot be checked, and would be missing from the upload.
+
+    Fix: give yourself permission to read it.
+    """
+    for folder in view.listing.unreadable:
+        yield Problem("the folder cannot be read", "check its permissions", folder)
