@@ -187,9 +187,11 @@ def _loads(line: str) -> Any:
     except orjson.JSONDecodeError:
         pass
     try:
-        return json.loads(line)  # NaN and Infinity, which the loaders read as well
+        value = json.loads(line)  # NaN and Infinity, which the loaders read as well
+        json.dumps(value, ensure_ascii=False).encode()  # but half a character they do not
     except (ValueError, RecursionError):
         return _BROKEN
+    return value
 
 
 def _read_broken(
@@ -284,10 +286,12 @@ def _diagnose(line: str, number: int) -> Trouble:
     try:
         json.loads(line)
     except ValueError as error:
-        message = getattr(error, "msg", str(error))
+        message = getattr(error, "msg", str(error)).removesuffix(" starting at")
         column = int(getattr(error, "colno", 1))
     except RecursionError:
         message, column = "nested too deeply", 1
+    else:
+        message, column = "half of a character pair", line.lower().find("\\ud") + 1
     near = line[max(0, column - 1) : column + 19].strip() or "the end of the line"
     fix = None
     if any(mark in line for mark in _SMART) and '"' not in line:

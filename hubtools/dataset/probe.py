@@ -27,6 +27,8 @@ _MAGIC = (
     (b"<?xml", "an XML or SVG file"),
 )
 
+_FORMATS = frozenset({"JPEG", "PNG", "GIF", "BMP", "TIFF"})
+
 # Endings that a format may have.
 ENDINGS = {
     "JPEG": {".jpg", ".jpeg", ".jpe", ".jfif"},
@@ -83,6 +85,8 @@ def probe_bytes(data: bytes, name: str) -> PictureFacts:
     except Exception as error:
         # Pillow's plug-ins raise nearly anything on hostile bytes; which one says nothing.
         kind = _kind(data)
+        if kind in _FORMATS:
+            return PictureFacts(name, size, digest, problem=f"its {kind} header is damaged")
         reason = f"it is {kind}" if kind else _reason(error)
         return PictureFacts(name, size, digest, kind=kind, problem=reason)
 
@@ -175,7 +179,7 @@ def _kind(data: bytes) -> str | None:
     head = data[:64].lstrip()
     for magic, kind in _MAGIC:
         if head.lower().startswith(magic.lower()):
-            return kind if kind.startswith(("a ", "an ")) else f"a damaged {kind}"
+            return kind
     if data[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1"):
         return "an HEIC picture"
     if not any(data[:64]):
