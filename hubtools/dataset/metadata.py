@@ -256,6 +256,7 @@ def _objects(line: str, decoder: json.JSONDecoder) -> Iterator[dict[str, Any]]:
             values.append(value)
             while place < len(text) and text[place].isspace():
                 place += 1
+        json.dumps(values, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         return
     yield from values
