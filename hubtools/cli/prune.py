@@ -1,0 +1,103 @@
+"""`hubtools prune`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from hubtools.cli.options import project_options
+from hubtools.cli.output import Output, output_options
+from hubtools.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from hubtools.project import Project
+
+
+@click.command("prune")
+@click.argument("run_dir", required=False, type=click.Path(path_type=Path))
+@click.option("--apply", "do_apply", is_flag=True, help="Move what is dropped to a trash.")
+@click.option("--undo", "do_undo", is_flag=True, help="Bring the last trash back.")
+@click.option("--purge", "do_purge", is_flag=True, help="Delete all trashes for good (with --yes).")
+@click.option("--yes", is_flag=True, help="Really purge.")
+@click.option("--dry-run", is_flag=True, help="Only show (the default).")
+@click.option(
+    "--keep-snapshots",
+    type=click.Choice(["none", "last", "all"]),
+    default="none",
+    show_default=True,
+    help="LoRA files of earlier steps to keep.",
+)
+@click.option("--keep", multiple=True, metavar="PATTERN", help="Keep matching files.")
+@click.option("--drop", multiple=True, metavar="PATTERN", help="Drop matching files.")
+@project_options()
+@output_options()
+def command(
+    run_dir: Path | None,
+    do_apply: bool,
+    do_undo: bool,
+    do_purge: bool,
+    yes: bool,
+    dry_run: bool,
+    keep_snapshots: Literal["none", "last", "all"],
+    keep: tuple[str, ...],
+    drop: tuple[str, ...],
+    project: Project,
+    out: Output,
+) -> int:
+    """Show what of a run folder is worth publishing, what is not, why, and how many bytes.
+
+    Nothing changes without --apply, which moves files to a trash that --undo brings back. Exit
+    code 3 if there are large files that no rule knows.
+    """
+    from hubtools.files import human_bytes
+    from hubtools.publish import trash
+    from hubtools.publish.prune import classify
+
+    root = run_dir if run_dir is not None else project.run_dir
+    if sum((do_apply, do_undo, do_purge, dry_run)) > 1:
+        raise UsageError("--apply, --undo, --purge and --dry-run exclude each other.")
+    if do_undo:
+        count = trash.undo(root)
+        out.result(f"{count} files are back in {root}", restored=count)
+        return ExitCode.DONE
+    if do_purge:
+        if not yes:
+            raise UsageError("Purging cannot be undone.", hint="add --yes if you mean it")
+        freed = trash.purge(root)
+        out.result(f"Trash of {root} deleted", freed=human_bytes(freed))
+        return ExitCode.DONE
+    plan = classify(root, keep_snapshots=keep_snapshots, keep=keep, drop=drop)
+    if do_apply:
+        place = trash.apply(plan)
+        out.result(
+            f"{len(plan.dropped)} files ({human_bytes(plan.bytes_dropped)}) moved aside"
+            if place
+            else "Nothing to move",
+            trash=str(place) if place else None,
+            kept=len(plan.kept),
+        )
+        return ExitCode.DONE
+    columns = ["path", "verdict", "bytes" if not out.human else "size", "why"]
+    out.table(
+        columns,
+        [
+            (
+                item.path,
+                item.verdict.value,
+                human_bytes(item.bytes) if out.human else item.bytes,
+                item.reason,
+            )
+            for item in sorted(plan.items, key=lambda item: (item.verdict, item.path))
+        ],
+        right=(2,),
+    )
+    out.note(
+        f"{len(plan.kept)} files ({human_bytes(plan.bytes_kept)}) are worth publishing,"
+        f" {len(plan.dropped)} ({human_bytes(plan.bytes_dropped)}) are not."
+    )
+    if plan.asks:
+        out.warn(f"{len(plan.asks)} files are undecided: use --keep PATTERN or --drop PATTERN.")
+        return ExitCode.CHECKS_FAILED
+    return ExitCode.DONE

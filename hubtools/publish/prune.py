@@ -1,0 +1,343 @@
+"""Which files of a run folder are worth publishing, and why; moving the rest to a trash.
+
+Nothing is deleted. `classify` only looks; `apply` moves what is not worth publishing to
+`.hubtools/trash/<time>/`, `undo` brings it back.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal
+
+from hubtools.errors import HubtoolsError
+from hubtools.files import human_bytes, sha256_of
+from hubtools.layout import (
+    CARD,
+    LORA_WEIGHTS,
+    LOSS_CHART,
+    METRICS,
+    PROJECT_FILE,
+    RUN_MANIFEST,
+    SAMPLES_DIR,
+    SNAPSHOTS_DIR,
+    STATE_DIR,
+    WORK_DIR,
+)
+from hubtools.publish.weights import Header, Holds, read_header
+
+KeepSnapshots = Literal["none", "last", "all"]
+
+# An unknown file larger than this is not decided silently.
+ASK_FROM_BYTES = 10_000_000
+
+
+class Verdict(StrEnum):
+    """What becomes of a file."""
+
+    KEEP = "keep"  # goes to the Hub
+    DROP = "drop"  # stays here, or goes to the trash
+    ASK = "ask"  # nobody knows: the user decides
+
+
+@dataclass(frozen=True)
+class Item:
+    """A file of the run folder with its verdict. `target` differs from `path` where a checkpoint's
+    LoRA is published as the run's."""
+
+    path: str  # relative, with /
+    bytes: int
+    verdict: Verdict
+    reason: str
+    target: str | None = None
+
+
+@dataclass(frozen=True)
+class PrunePlan:
+    """All files of a run folder, each with a verdict, sorted by path."""
+
+    root: Path
+    items: tuple[Item, ...]
+    weights: str  # the one LoRA file that is published
+
+    def of(self, verdict: Verdict) -> tuple[Item, ...]:
+        """The items with this verdict."""
+        return tuple(item for item in self.items if item.verdict is verdict)
+
+    @property
+    def kept(self) -> tuple[Item, ...]:
+        """What goes to the Hub."""
+        return self.of(Verdict.KEEP)
+
+    @property
+    def dropped(self) -> tuple[Item, ...]:
+        """What does not."""
+        return self.of(Verdict.DROP)
+
+    @property
+    def asks(self) -> tuple[Item, ...]:
+        """What the user has to decide."""
+        return self.of(Verdict.ASK)
+
+    @property
+    def bytes_kept(self) -> int:
+        """Bytes that go to the Hub."""
+        return sum(item.bytes for item in self.kept)
+
+    @property
+    def bytes_dropped(self) -> int:
+        """Bytes that do not."""
+        return sum(item.bytes for item in self.dropped)
+
+
+def classify(
+    root: Path,
+    *,
+    keep_snapshots: KeepSnapshots = "none",
+    keep: Sequence[str] = (),
+    drop: Sequence[str] = (),
+) -> PrunePlan:
+    """Judge every file below the run folder `root`; `keep` and `drop` are patterns (fnmatch, on
+    relative paths or file names) that overrule the rules.
+
+    Weight files are judged by their headers, not their names. Exactly one LoRA is kept at the top
+    level; if there is none there, the newest checkpoint's LoRA is kept under the usual name.
+    Raises `HubtoolsError` if the folder is no place to prune or holds no LoRA.
+    """
+    refuse_places(root)
+    files = list(_walk(root))
+    headers = {
+        name: read_header(root / name)
+        for name, _, link in files
+        if name.endswith(".safetensors") and not link
+    }
+    weights, target = _the_lora(root, headers, drop)
+    shown = _referenced(root)
+    last_snapshot = max(
+        (n for n in headers if n.startswith(f"{SNAPSHOTS_DIR}/")), key=_number, default=None
+    )
+    items = []
+    for name, size, link in files:
+        if name == weights:
+            reason = "the LoRA" if target is None else f"the newest LoRA; published as {target}"
+            items.append(Item(name, size, Verdict.KEEP, reason, target))
+            continue
+        verdict, reason = _verdict(name, size, link, headers.get(name), shown)
+        if name.startswith(f"{SNAPSHOTS_DIR}/") and name in headers:
+            wanted = keep_snapshots == "all" or (keep_snapshots == "last" and name == last_snapshot)
+            if wanted and headers[name].holds is Holds.LORA:
+                verdict, reason = Verdict.KEEP, "a snapshot, kept as asked"
+        if _matches(name, drop):
+            verdict, reason = Verdict.DROP, "dropped as asked"
+        elif _matches(name, keep) and not link:
+            verdict, reason = Verdict.KEEP, "kept as asked"
+        items.append(Item(name, size, verdict, reason))
+    return PrunePlan(root, tuple(_without_copies(root, items, weights)), target or weights)
+
+
+def refuse_places(root: Path) -> None:
+    """Raise `HubtoolsError` for folders that are surely no run folder."""
+    if not root.is_dir():
+        raise HubtoolsError(f"There is no folder {root}.", hint="give the run folder")
+    real = root.resolve()
+    home = Path.home().resolve()
+    if real == Path(real.anchor) or real == home or real in home.parents:
+        raise HubtoolsError(
+            f"{real} is no run folder; hubtools does not prune it.", hint="give the run folder"
+        )
+    if (real / ".git").exists():
+        raise HubtoolsError(
+            f"{real} is the root of a git work tree; hubtools does not prune it.",
+            hint="give the run folder inside it",
+        )
+
+
+def _walk(root: Path) -> Iterable[tuple[str, int, bool]]:
+    """(relative name, bytes, whether it is a link) of every file; links are not followed and
+    hubtools' own folder is left out."""
+    found = []
+    for folder, folders, names in os.walk(root, followlinks=False):
+        here = Path(folder)
+        linked = [name for name in folders if (here / name).is_symlink()]
+        folders[:] = [n for n in folders if n not in linked and n != WORK_DIR]
+        for name in [*names, *linked]:
+            path = here / name
+            link = path.is_symlink()
+            relative = path.relative_to(root).as_posix()
+            found.append((relative, 0 if link else path.stat().st_size, link))
+    return sorted(found)
+
+
+def _the_lora(
+    root: Path, headers: dict[str, Header], drop: Sequence[str]
+) -> tuple[str, str | None]:
+    """(path of the LoRA to publish, name to publish it under if that differs)."""
+    loras = [
+        name
+        for name, header in headers.items()
+        if header.holds is Holds.LORA and not _matches(name, drop)
+    ]
+    top = [name for name in loras if "/" not in name]
+    if LORA_WEIGHTS in top:
+        return LORA_WEIGHTS, None
+    named = _named_by_manifest(root)
+    if named in top:
+        return named, None
+    if len(top) == 1:
+        return top[0], None
+    if len(top) > 1:
+        raise HubtoolsError(
+            f"{root} holds several LoRA files: {', '.join(top)}.",
+            hint=f"drop all but one (--drop PATTERN), or name the final one {LORA_WEIGHTS}",
+        )
+    below = [name for name in loras if not name.startswith((f"{STATE_DIR}/",))] or loras
+    if below:
+        return max(below, key=_number), LORA_WEIGHTS
+    damaged = [name for name, header in headers.items() if header.holds is Holds.DAMAGED]
+    hint = f"these are damaged: {', '.join(damaged[:3])}" if damaged else "train first"
+    raise HubtoolsError(f"{root} holds no LoRA; nothing would be left to publish.", hint=hint)
+
+
+def _named_by_manifest(root: Path) -> str:
+    import json
+
+    try:
+        content = json.loads((root / RUN_MANIFEST).read_bytes())
+        return str(content["lora"]["file"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def _number(name: str) -> tuple[int, str]:
+    """The step a path speaks of: the last number in its folder or file name."""
+    numbers = re.findall(r"\d+", name.replace("pytorch_lora_weights", ""))
+    return (int(numbers[-1]) if numbers else -1, name)
+
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    base = name.rpartition("/")[2]
+    return any(
+        fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(base, pattern)
+        for pattern in patterns
+    )
+
+
+_PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
+_PICKLES = (".bin", ".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".dill")
+
+# (pattern on the relative path, reason); first match decides. All of them are dropped.
+_LEFTOVERS: tuple[tuple[str, str], ...] = (
+    (rf"{STATE_DIR}/", "state for resuming; not needed to use the LoRA"),
+    (r"(^|/)optimizer[^/]*\.(bin|pt|safetensors)$", "optimizer state; only for resuming"),
+    (r"(^|/)scheduler[^/]*\.(bin|pt)$", "state of the learning rate; only for resuming"),
+    (r"(^|/)(random_states|rng_state|sampler|dl_state_dict|scaler)[^/]*$", "only for resuming"),
+    (r"(^|/)(training_args\.bin|trainer_state\.json|training_state\.json)$", "only for resuming"),
+    (r"(^|/)pytorch_model_fsdp[^/]*/", "state of a sharded training; only for resuming"),
+    (r"-state/", "state for resuming (sd-scripts)"),
+    (r"(^|/)(logs?|runs|wandb|mlruns|tensorboard|lightning_logs)/", "training logs"),
+    (r"(tfevents|(^|/)hparams\.ya?ml$|\.log$|(^|/)nohup\.out$)", "training logs"),
+    (r"(^|/)(\.cache|__pycache__|\.ipynb_checkpoints|__MACOSX|\.git)/", "left by other programs"),
+    (r"(^|/)(\.DS_Store|Thumbs\.db|desktop\.ini|\._[^/]*)$", "left by other programs"),
+    (r"(^|/)(\.tmp-[^/]*|[^/]*\.(tmp|part|incomplete|lock|swp))$", "an unfinished file"),
+    (r"(^|/)(\.env[^/]*|[^/]*\.(pem|key)|token|credentials[^/]*)$", "may hold a secret"),
+    (r"(^|/)\.git(ignore|attributes|modules)$", "the Hub would obey it; not part of a release"),
+    (r"\.npz$", "cached latents"),
+    (
+        r"(^|/)(unet|vae|text_encoder(_2)?|tokenizer(_2)?|feature_extractor|safety_checker|transformer"
+        r"|image_encoder)/",
+        "a copy of the base model",
+    ),
+    (r"^(model_index\.json|scheduler/)", "a copy of the base model"),
+)
+_KEPT_NAMES = {
+    RUN_MANIFEST: "the facts of the run",
+    PROJECT_FILE: "the settings of the run",
+    CARD: "the model card",
+    "adapter_config.json": "the adapter's configuration",
+}
+
+
+def _verdict(
+    name: str, size: int, link: bool, header: Header | None, shown: frozenset[str]
+) -> tuple[Verdict, str]:
+    if link:
+        return Verdict.DROP, "a symbolic link; links are never followed"
+    if name in _KEPT_NAMES:
+        return Verdict.KEEP, _KEPT_NAMES[name]
+    if "/" not in name and name.upper().startswith(("LICENSE", "LICENCE", "NOTICE")):
+        return Verdict.KEEP, "the licence"
+    if name in shown:
+        return Verdict.KEEP, "shown on the card"
+    for pattern, reason in _LEFTOVERS:
+        if re.search(pattern, name):
+            return Verdict.DROP, reason
+    if header is not None:
+        return _weights_verdict(name, size, header)
+    if name.endswith(_PICKLES):
+        return Verdict.DROP, "a pickle; it can run code when it is opened"
+    if name.startswith(f"{SAMPLES_DIR}/"):
+        return Verdict.DROP, "a sample the card does not show"
+    if name in (METRICS, LOSS_CHART):
+        return Verdict.DROP, "the training curve; the card does not show it"
+    if size > ASK_FROM_BYTES:
+        return Verdict.ASK, f"unknown, and {human_bytes(size)} large"
+    if name.endswith(_PICTURES):
+        return Verdict.DROP, "a picture the card does not show"
+    return Verdict.DROP, "not part of a release"
+
+
+def _weights_verdict(name: str, size: int, header: Header) -> tuple[Verdict, str]:
+    large = human_bytes(size)
+    match header.holds:
+        case Holds.FULL_WITH_LORA:
+            return Verdict.DROP, (
+                f"{large}: the frozen base with the LoRA inside; not needed to use or publish it"
+            )
+        case Holds.OPTIMIZER:
+            return Verdict.DROP, "optimizer state; only for resuming"
+        case Holds.LORA if name.startswith(f"{SNAPSHOTS_DIR}/"):
+            return Verdict.DROP, "the LoRA at an earlier step (--keep-snapshots keeps it)"
+        case Holds.LORA:
+            return Verdict.DROP, "another LoRA file; a repository has exactly one"
+        case Holds.DAMAGED:
+            return Verdict.DROP, "a damaged weight file"
+        case _:
+            return Verdict.DROP, f"{large}: a whole model; not needed to use or publish the LoRA"
+
+
+def _referenced(root: Path) -> frozenset[str]:
+    """Relative paths of files that the card shows or links to."""
+    try:
+        text = (root / CARD).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return frozenset()
+    found = re.findall(r"(?:url|path|license_link)\s*:\s*[\"']?([^\s\"']+)", text)
+    found += re.findall(r"!?\[[^\]]*\]\(\s*<?([^)\s>]+)", text)
+    found += re.findall(r"(?:src|href)=[\"']([^\"']+)", text)
+    names = set()
+    for name in found:
+        clean = os.path.normpath(name.split("#")[0].split("?")[0]).replace(os.sep, "/")
+        if "://" not in name and not clean.startswith(("..", "/")):
+            names.add(clean)
+    return frozenset(names)
+
+
+def _without_copies(root: Path, items: list[Item], weights: str) -> list[Item]:
+    """Drop kept files that are byte for byte another kept one (the LoRA itself stays)."""
+    seen: dict[tuple[int, str], str] = {}
+    result = []
+    sizes = [item.bytes for item in items if item.verdict is Verdict.KEEP]
+    for item in sorted(items, key=lambda item: item.path != weights):
+        if item.verdict is Verdict.KEEP and item.bytes > 0 and sizes.count(item.bytes) > 1:
+            key = (item.bytes, sha256_of(root / item.path))
+            if key in seen and item.path.endswith(".safetensors"):
+                item = Item(item.path, item.bytes, Verdict.DROP, f"the same as {seen[key]}")
+            else:
+                seen.setdefault(key, item.path)
+        result.append(item)
+    return sorted(result, key=lambda item: item.path)

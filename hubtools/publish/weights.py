@@ -1,0 +1,66 @@
+"""What a weight file holds, by its header alone: nothing is loaded, no pickle is ever opened."""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+_MAX_HEADER = 100_000_000
+
+
+class Holds(StrEnum):
+    """What is in a .safetensors file."""
+
+    LORA = "lora"
+    FULL_WITH_LORA = "full-with-lora"  # a frozen model saved with its adapter inside
+    OPTIMIZER = "optimizer"
+    MODEL = "model"
+    DAMAGED = "damaged"
+
+
+@dataclass(frozen=True)
+class Header:
+    """A safetensors header: tensor name -> {dtype, shape, ...}, and the free metadata."""
+
+    holds: Holds
+    tensors: dict[str, dict[str, Any]]
+    metadata: dict[str, str]
+
+
+_LORA = (".lora_A.", ".lora_B.", ".lora.down.", ".lora.up.", "lora_down", "lora_up")
+_ADAM = ("exp_avg", "exp_avg_sq", "momentum_buffer")
+
+
+def read_header(path: Path) -> Header:
+    """Read and classify the header (8 bytes little-endian length, then JSON; docs of safetensors).
+    A file that has none is `DAMAGED`."""
+    try:
+        with path.open("rb") as file:
+            length = struct.unpack("<Q", file.read(8))[0]
+            if length > min(_MAX_HEADER, path.stat().st_size - 8):
+                raise ValueError("header longer than the file")
+            content = json.loads(file.read(length))
+        metadata = dict(content.pop("__metadata__", {}))
+        tensors = {name: dict(entry) for name, entry in content.items()}
+    except (OSError, ValueError, TypeError, AttributeError, struct.error, RecursionError):
+        return Header(Holds.DAMAGED, {}, {})
+    return Header(_judge(tensors), tensors, {str(k): str(v) for k, v in metadata.items()})
+
+
+def _judge(tensors: dict[str, dict[str, Any]]) -> Holds:
+    lora = sum(any(mark in name for mark in _LORA) for name in tensors)
+    if any(any(mark in name for mark in _ADAM) for name in tensors):
+        return Holds.OPTIMIZER
+    if not lora:
+        return Holds.MODEL
+    base = sum(".base_layer." in name for name in tensors)
+    # alphas and DoRA magnitudes come with LoRA layers; whole layers do not
+    others = sum(
+        not any(mark in name for mark in (*_LORA, "alpha", "dora_scale", "magnitude"))
+        for name in tensors
+    )
+    return Holds.FULL_WITH_LORA if base or others > lora else Holds.LORA
