@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -79,6 +80,7 @@ def serve(
             token=running.hub.token,
             root=str(running.hub.root.resolve()),
         )
+        sys.stdout.flush()  # whoever reads our pipe waits for the URL
         out.note("Use it from another terminal with\n")
         for line in lines:
             out.note(f"  {line}")

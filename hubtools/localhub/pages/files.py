@@ -1,0 +1,164 @@
+"""The pages of folders, files and commits."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+from starlette.responses import Response
+
+from hubtools.files import human_bytes
+from hubtools.localhub import history
+from hubtools.localhub.diff import diff_of
+from hubtools.localhub.downloads import content_type
+from hubtools.localhub.http import Call
+from hubtools.localhub.model import Commit, Snapshot
+from hubtools.localhub.pages.frame import View, moment
+from hubtools.localhub.pages.html import Html, join, link, tag
+from hubtools.localhub.problems import entry_not_found
+
+_LONGEST_TEXT = 512 * 1024
+_LONGEST_DIFF = 256 * 1024
+_COMMITS = 200
+
+
+def file_table(view: View, folder: str) -> Html:
+    """What is in a folder: folders first, then files with size and download."""
+    prefix = f"{folder}/" if folder else ""
+    revision = view.call.params.get("rev", "main")
+    rows = []
+    for path in view.snapshot.folders:
+        if path.startswith(prefix) and "/" not in path[len(prefix) :]:
+            inside = [f.size for p, f in view.snapshot.files.items() if p.startswith(f"{path}/")]
+            rows.append(
+                tag(
+                    "tr",
+                    tag("td", link(view.href("tree", revision, path), f"{path[len(prefix) :]}/")),
+                    tag("td", f"{len(inside)} files", class_="soft fixed"),
+                    tag("td", human_bytes(sum(inside)), class_="size"),
+                    tag("td"),
+                )
+            )
+    for path, file in view.snapshot.files.items():
+        if path.startswith(prefix) and "/" not in path[len(prefix) :]:
+            address = view.place.file(path)
+            mark = "&" if "?" in address else "?"
+            rows.append(
+                tag(
+                    "tr",
+                    tag("td", link(view.href("blob", revision, path), path[len(prefix) :])),
+                    tag("td", "LFS" if file.sha256 else "", class_="soft fixed"),
+                    tag("td", human_bytes(file.size), class_="size"),
+                    tag("td", link(f"{address}{mark}download=true", "download"), class_="fixed"),
+                )
+            )
+    if not rows:
+        return tag("div", tag("div", "No files.", class_="empty"), class_="sheet flush")
+    return tag("div", tag("table", *rows), class_="sheet flush")
+
+
+def _crumbs(view: View, path: str) -> Html:
+    revision = view.call.params.get("rev", "main")
+    parts: list[object] = [link(view.href("tree", revision), view.repo.name)]
+    names = path.split("/") if path else []
+    for depth, name in enumerate(names, 1):
+        here = "/".join(names[:depth])
+        parts += [
+            " / ",
+            name if depth == len(names) else link(view.href("tree", revision, here), name),
+        ]
+    return tag("p", *parts)
+
+
+def tree(call: Call) -> Response:
+    view = View.of(call)
+    folder = call.params["path"].strip("/")
+    if folder and folder not in view.snapshot.folders:
+        raise entry_not_found(f"There is no folder {folder} at {call.params['rev']}.")
+    return view.document("files", _crumbs(view, folder), file_table(view, folder))
+
+
+def blob(call: Call) -> Response:
+    view = View.of(call)
+    path = call.params["path"]
+    file, content = call.hub.store.open(view.snapshot, path)
+    kind = content_type(path)
+    if kind.startswith("image/"):
+        address = view.place.file(path)
+        shown = tag("div", link(address, tag("img", src=address, alt=path)), class_="sheet")
+    elif file.sha256 is None and file.size <= _LONGEST_TEXT:
+        text = content.read_all().decode("utf-8", "replace")
+        shown = tag("div", tag("pre", text), class_="sheet")
+    else:
+        shown = tag("div", "Too big, or no text: download it to look inside.", class_="sheet soft")
+    facts = [("Size", f"{human_bytes(file.size)} ({file.size} bytes)"), ("git id", file.oid)]
+    if file.sha256:
+        facts.append(("SHA-256", file.sha256))
+    address = view.place.file(path)
+    mark = "&" if "?" in address else "?"
+    return view.document(
+        "files",
+        _crumbs(view, path),
+        shown,
+        tag(
+            "div",
+            tag(
+                "table",
+                *(tag("tr", tag("td", k, class_="soft fixed"), tag("td", v)) for k, v in facts),
+            ),
+            class_="sheet flush",
+        ),
+        tag("p", link(f"{address}{mark}download=true", f"Download {PurePosixPath(path).name}")),
+    )
+
+
+def commits(call: Call) -> Response:
+    view = View.of(call)
+    found = history.log(call.hub.store, view.snapshot)
+    rows = [commit_row(view, item) for item in found[:_COMMITS]]
+    more = len(found) - len(rows)
+    return view.document(
+        "commits",
+        tag("div", tag("table", *rows), class_="sheet flush"),
+        tag("p", f"and {more} older ones", class_="soft") if more else None,
+    )
+
+
+def commit_row(view: View, commit: Commit) -> Html:
+    """A commit in a table."""
+    return tag(
+        "tr",
+        tag("td", link(view.href("commit", commit.oid), commit.title)),
+        tag("td", commit.author, class_="soft fixed"),
+        tag("td", moment(commit.date), class_="soft fixed"),
+        tag("td", tag("code", commit.oid[:8]), class_="fixed"),
+    )
+
+
+def commit(call: Call) -> Response:
+    view = View.of(call)
+    item = view.snapshot.commit
+    if item.parent:
+        before = call.hub.store.snapshot(view.repo, item.parent)
+    else:
+        before = Snapshot(view.repo, item, {}, {})
+    return view.document(
+        "commits",
+        tag("h2", item.title),
+        tag("p", f"{item.author} · {moment(item.date)} · ", tag("code", item.oid), class_="soft"),
+        tag("p", item.message) if item.message else None,
+        show_diff(diff_of(call.hub.store, before, view.snapshot)),
+    )
+
+
+def show_diff(diff: str) -> Html:
+    """A unified diff, coloured."""
+    if not diff:
+        return tag("div", "No changes.", class_="sheet soft")
+    lines = diff[:_LONGEST_DIFF].splitlines(keepends=True)
+    colours = {"+": "add", "-": "del", "@": "at"}
+    shown = [
+        tag("span", line, class_=colours[line[0]]) if line[:1] in colours else line
+        for line in lines
+    ]
+    cut = tag("p", "The rest is cut.", class_="soft") if len(diff) > _LONGEST_DIFF else None
+    return tag("div", tag("pre", join(*shown)), cut, class_="sheet")

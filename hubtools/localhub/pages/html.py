@@ -1,0 +1,97 @@
+"""Writing HTML: everything is escaped unless it says that it is HTML already."""
+
+from __future__ import annotations
+
+from html import escape
+from importlib import resources
+from urllib.parse import quote
+
+from starlette.responses import Response
+
+from hubtools.localhub.http import Call
+
+CSP = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none';"
+    " frame-ancestors 'none'"
+)
+
+
+class Html(str):
+    """Text that is HTML already and must not be escaped again."""
+
+    __slots__ = ()
+
+
+def text(value: object) -> Html:
+    """`value` fit to stand between tags or inside a quoted attribute."""
+    return value if isinstance(value, Html) else Html(escape(str(value), quote=True))
+
+
+def tag(element: str, /, *children: object, **attributes: str | None) -> Html:
+    """`<element key="value">children</element>`; `class_` is written `class`, None is left out."""
+    written = "".join(
+        f' {key.rstrip("_")}="{text(value)}"'
+        for key, value in attributes.items()
+        if value is not None
+    )
+    if element in ("img", "link", "meta", "br"):
+        return Html(f"<{element}{written}>")
+    return Html(f"<{element}{written}>{join(*children)}</{element}>")
+
+
+def join(*parts: object) -> Html:
+    """The parts one after the other; None is nothing."""
+    return Html("".join(text(part) for part in parts if part is not None))
+
+
+def link(href: str, *children: object, **attributes: str | None) -> Html:
+    """A link inside this Hub, or to the web."""
+    return tag("a", *children, href=href, **attributes)
+
+
+def path(*segments: str) -> str:
+    """`/a/b c` as `/a/b%20c`: each segment quoted, slashes within kept."""
+    return "/" + "/".join(quote(segment) for segment in segments if segment)
+
+
+def document(title: str, *body: object, status: int = 200) -> Response:
+    """A whole page."""
+    content = join(
+        Html("<!doctype html>\n"),
+        tag(
+            "html",
+            tag(
+                "head",
+                tag("meta", charset="utf-8"),
+                tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+                tag("title", title),
+                tag("link", rel="stylesheet", href="/-/style.css"),
+            ),
+            tag(
+                "body",
+                tag(
+                    "header",
+                    tag(
+                        "div",
+                        tag("strong", link("/", "Embedded Hub")),
+                        tag("span", "on this machine only"),
+                    ),
+                    class_="top",
+                ),
+                tag("main", *body),
+                tag("footer", "Served by hubtools from this machine. Nothing here is public."),
+            ),
+            lang="en",
+        ),
+    )
+    headers = {"Content-Security-Policy": CSP, "Content-Type": "text/html; charset=utf-8"}
+    return Response(
+        content.encode("utf-8", "replace"), status, headers | {"Cache-Control": "no-store"}
+    )
+
+
+def stylesheet(call: Call) -> Response:
+    """The one style sheet of all pages."""
+    del call
+    css = resources.files(__package__).joinpath("style.css").read_text("utf-8")
+    return Response(css, headers={"Content-Type": "text/css; charset=utf-8"})
