@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -10,6 +9,7 @@ from hubtools.dataset.rules.book import DATASET_RULES, some
 from hubtools.dataset.view import DatasetView
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD
+from hubtools.leaks import tokens
 from hubtools.licenses import is_license, suggest
 
 
@@ -147,13 +147,6 @@ def too_many_files(view: DatasetView) -> Iterator[Problem]:
             )
 
 
-# Well-known shapes of access tokens; each with a fixed prefix, so that words never match.
-SECRET = re.compile(
-    r"\b(?:hf_[A-Za-z0-9]{30,}|ghp_[A-Za-z0-9]{36}|github_pat_\w{50,}|AKIA[0-9A-Z]{16}"
-    r"|sk-[A-Za-z0-9_-]{32,})\b"
-)
-
-
 @DATASET_RULES.rule("D703", "A record holds an access token", Severity.ERROR)
 def secrets(view: DatasetView) -> Iterator[Problem]:
     """A token in the metadata is published with it, and found by others within minutes.
@@ -162,7 +155,7 @@ def secrets(view: DatasetView) -> Iterator[Problem]:
     """
     for row in view.rows:
         for key, value in row.values.items():
-            if isinstance(value, str) and SECRET.search(value):
+            if isinstance(value, str) and any(tokens(value)):
                 yield Problem(
                     f"{key} holds what looks like an access token",
                     "remove it, and revoke the token",

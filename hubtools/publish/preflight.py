@@ -1,0 +1,296 @@
+"""P rules: what must be right before a single byte is sent."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from hubtools.dataset.view import read_card
+from hubtools.findings import Problem, RuleBook, Severity
+from hubtools.layout import CARD, LORA_WEIGHTS
+from hubtools.leaks import local_paths, tokens
+from hubtools.publish.release import Release, ReleaseFile
+from hubtools.publish.weights import Holds, read_header
+
+PUBLISH_RULES: RuleBook[Release] = RuleBook()
+
+_TEXT = (".md", ".txt", ".json", ".jsonl", ".csv", ".toml", ".yaml", ".yml", ".py", ".sh", ".log")
+_PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
+_PICKLES = (".bin", ".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib")
+_MAX_TEXT = 50_000_000
+
+
+def _texts(release: Release) -> Iterator[tuple[ReleaseFile, str]]:
+    for file in release.files:
+        plain = file.name.lower().endswith(_TEXT) or file.name.startswith(("LICENSE", "NOTICE"))
+        if plain and file.bytes <= _MAX_TEXT:
+            yield file, file.source.read_text(encoding="utf-8", errors="replace")
+
+
+def _embedded(release: Release) -> Iterator[tuple[ReleaseFile, str]]:
+    """Text that files carry inside: safetensors metadata, text and EXIF of pictures."""
+    for file in release.files:
+        if file.name.endswith(".safetensors"):
+            yield file, "\n".join(read_header(file.source).metadata.values())
+        elif file.name.lower().endswith(_PICTURES):
+            stat = file.source.stat()
+            yield file, _picture_text(file.source, stat.st_size, stat.st_mtime_ns)[0]
+
+
+@cache
+def _picture_text(path: Path, size: int, mtime_ns: int) -> tuple[str, bool]:
+    """(all text inside a picture, whether it has a GPS position). Pixels are not decoded."""
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path) as picture:
+                exif = picture.getexif()
+                values = [*picture.info.values(), *exif.values()]
+                gps = bool(exif.get_ifd(0x8825)) if 0x8825 in exif else False
+    except Exception:
+        return "", False  # whether it is a picture is for `validate` to say
+    texts = [v.decode("latin-1") if isinstance(v, bytes) else v for v in values]
+    return "\n".join(text for text in texts if isinstance(text, str)), gps
+
+
+def _line(text: str, offset: int) -> int:
+    return text.count("\n", 0, offset) + 1
+
+
+@PUBLISH_RULES.rule("P101", "A text file holds an access token", Severity.ERROR)
+def secret_in_text(release: Release) -> Iterator[Problem]:
+    """Logs and settings of training scripts hold the Hub token more often than one thinks. Once
+    published it is found within minutes, and the history keeps it.
+
+    Fix: remove it, and revoke the token.
+    """
+    for file, text in _texts(release):
+        for what, offset in tokens(text):
+            yield Problem(
+                f"this looks like {what}; everybody could use it",
+                "remove it, and revoke it",
+                file.name,
+                _line(text, offset),
+            )
+
+
+@PUBLISH_RULES.rule("P102", "A text file names a path of this machine", Severity.WARNING)
+def path_in_text(release: Release) -> Iterator[Problem]:
+    """A path into a home folder tells the account's name and means nothing to anybody else.
+
+    Fix: remove it, or write a path relative to the repository.
+    """
+    for file, text in _texts(release):
+        for path, offset in list(local_paths(text))[:1]:
+            yield Problem(
+                f"{path!r} is a path of this machine",
+                "remove it, or write it relative to the repository",
+                file.name,
+                _line(text, offset),
+            )
+
+
+@PUBLISH_RULES.rule("P103", "A file would run code when opened", Severity.ERROR)
+def pickle(release: Release) -> Iterator[Problem]:
+    """.bin, .pt, .ckpt and .pkl files are pickles: opening one runs whatever code is in it. The Hub
+    marks such repositories as unsafe.
+
+    Fix: publish safetensors only.
+    """
+    for file in release.files:
+        if file.name.lower().endswith(_PICKLES):
+            yield Problem(
+                "a pickle runs code when it is opened", "leave it out (--drop)", file.name
+            )
+
+
+def _top_weights(release: Release) -> list[ReleaseFile]:
+    return [f for f in release.files if "/" not in f.name and f.name.endswith(".safetensors")]
+
+
+@PUBLISH_RULES.rule("P104", "There is no LoRA at the top level", Severity.ERROR)
+def no_lora(release: Release) -> Iterator[Problem]:
+    """`load_lora_weights("owner/name")` looks for a .safetensors file at the top of the
+    repository.
+
+    Fix: train first, or put the file there.
+    """
+    if release.repo_type != "model":
+        return
+    if not any(read_header(f.source).holds is Holds.LORA for f in _top_weights(release)):
+        yield Problem(
+            "no LoRA file lies at the top level: nobody could load it",
+            f"put {LORA_WEIGHTS} there",
+        )
+
+
+@PUBLISH_RULES.rule("P105", "Several weight files at the top level", Severity.ERROR)
+def many_loras(release: Release) -> Iterator[Problem]:
+    """Without the usual name diffusers takes whichever comes first in the listing, and says so
+    only in a log line.
+
+    Fix: publish one; others belong into a folder.
+    """
+    weights = _top_weights(release)
+    if release.repo_type == "model" and len(weights) > 1:
+        usual = any(file.name == LORA_WEIGHTS for file in weights)
+        yield Problem(
+            f"{len(weights)} weight files at the top level:"
+            f" {', '.join(file.name for file in weights)}",
+            "publish one; put the others into a folder",
+            weights[1].name,
+            severity=Severity.WARNING if usual else None,
+        )
+
+
+@PUBLISH_RULES.rule("P106", "diffusers would not find the weight file", Severity.ERROR)
+def weight_name(release: Release) -> Iterator[Problem]:
+    """When diffusers looks for a LoRA it passes by names with "checkpoint", "optimizer" or
+    "scheduler" in them; if nothing is left it fails with "list index out of range".
+
+    Fix: rename the file.
+    """
+    for file in _top_weights(release):
+        found = [w for w in ("checkpoint", "optimizer", "scheduler") if w in file.name.lower()]
+        if found and release.repo_type == "model":
+            yield Problem(
+                f"diffusers passes by names with {found[0]!r} in them", "rename it", file.name
+            )
+
+
+@PUBLISH_RULES.rule("P107", "There is no card", Severity.WARNING)
+def no_card(release: Release) -> Iterator[Problem]:
+    """Without README.md the page is empty, and nobody knows licence, base model or trigger.
+
+    Fix: `hubtools card`.
+    """
+    if not any(file.name == CARD for file in release.files):
+        yield Problem("the repository would have no card", "`hubtools card` writes one", CARD)
+
+
+@PUBLISH_RULES.rule("P108", "The card names no licence", Severity.WARNING)
+def no_license(release: Release) -> Iterator[Problem]:
+    """Without a licence nobody may use what you publish.
+
+    Fix: set model.license or dataset.license in hubtools.toml and run `hubtools card`.
+    """
+    card = next((file for file in release.files if file.name == CARD), None)
+    if card is None:
+        return
+    front = read_card(card.source)
+    if front.error:
+        yield Problem(
+            f"the card's front matter cannot be read: {front.error}; the Hub refuses it",
+            "correct the YAML",
+            CARD,
+            front.line,
+            severity=Severity.ERROR,
+        )
+    elif not front.data.get("license"):
+        yield Problem("the card names no licence", "run `hubtools card`", CARD, 1)
+
+
+@PUBLISH_RULES.rule("P109", "A file is a Git LFS pointer", Severity.ERROR)
+def lfs_pointer(release: Release) -> Iterator[Problem]:
+    """The file was never fetched from its git repository; what would be published is a note of
+    130 bytes that says where the real one is.
+
+    Fix: `git lfs pull`.
+    """
+    for file in release.files:
+        if 100 <= file.bytes <= 200 and file.source.read_bytes().startswith(
+            b"version https://git-lfs"
+        ):
+            yield Problem("this is a Git LFS pointer, not the file", "`git lfs pull`", file.name)
+
+
+@PUBLISH_RULES.rule("P110", "A file is too large", Severity.ERROR)
+def too_large(release: Release) -> Iterator[Problem]:
+    """The Hub takes at most 500 GB a file and advises 200 GB.
+
+    Fix: split it.
+    """
+    for file in release.files:
+        if file.bytes > 200_000_000_000:
+            yield Problem(
+                "the file is larger than 200 GB",
+                "split it",
+                file.name,
+                severity=None if file.bytes > 500_000_000_000 else Severity.WARNING,
+            )
+
+
+@PUBLISH_RULES.rule("P111", "A folder has too many files", Severity.ERROR)
+def too_many(release: Release) -> Iterator[Problem]:
+    """The Hub rejects more than 10,000 entries in one folder, after everything has been uploaded.
+
+    Fix: spread them over sub-folders.
+    """
+    counts = Counter(file.name.rpartition("/")[0] for file in release.files)
+    for folder, count in counts.items():
+        if count > 10_000:
+            yield Problem(
+                f"{folder or 'the top level'} has {count} files; the Hub takes 10,000",
+                "spread them over sub-folders",
+                folder or None,
+            )
+
+
+@PUBLISH_RULES.rule("P112", "A picture tells where it was taken", Severity.ERROR)
+def gps(release: Release) -> Iterator[Problem]:
+    """The position in a photo's EXIF data may be somebody's home.
+
+    Fix: strip it (`exiftool -gps:all= FILE`).
+    """
+    for file in release.files:
+        if file.name.lower().endswith(_PICTURES):
+            stat = file.source.stat()
+            if _picture_text(file.source, stat.st_size, stat.st_mtime_ns)[1]:
+                yield Problem("the picture holds a GPS position", "strip it", file.name)
+
+
+@PUBLISH_RULES.rule("P113", "A file carries an access token inside", Severity.ERROR)
+def embedded_secret(release: Release) -> Iterator[Problem]:
+    """Trainers write their settings into safetensors headers, picture programs their workflows into
+    PNG files; tokens have been found in both.
+
+    Fix: write the file again without it, and revoke the token.
+    """
+    for file, text in _embedded(release):
+        for what, _ in list(tokens(text))[:1]:
+            yield Problem(
+                f"its metadata holds what looks like {what}",
+                "write the file without it, and revoke it",
+                file.name,
+            )
+
+
+@PUBLISH_RULES.rule("P114", "A file carries a path of this machine inside", Severity.WARNING)
+def embedded_path(release: Release) -> Iterator[Problem]:
+    """Headers of weight files and texts in pictures often name the folders they were made in, and
+    with them the account.
+
+    Fix: write the file again without it.
+    """
+    for file, text in _embedded(release):
+        for path, _ in list(local_paths(text))[:1]:
+            yield Problem(
+                f"its metadata holds the path {path!r}", "write the file without it", file.name
+            )
+
+
+@PUBLISH_RULES.rule("P115", "A weight file is damaged", Severity.ERROR)
+def damaged_weights(release: Release) -> Iterator[Problem]:
+    """The header of a .safetensors file cannot be read: it was cut off while it was written.
+
+    Fix: write it again.
+    """
+    for file in release.files:
+        if file.name.endswith(".safetensors"):
+            if read_header(file.source).holds is Holds.DAMAGED:
+                yield Problem("the weight file is damaged", "write it again", file.name)
