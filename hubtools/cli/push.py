@@ -1,0 +1,130 @@
+"""`hubtools push`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from hubtools.cli.options import project_options
+from hubtools.cli.output import Output, output_options
+from hubtools.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from hubtools.project import Project
+    from hubtools.publish.push import PushPlan
+
+
+@click.command("push")
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.argument("repo", required=False)
+@click.option("--type", "kind", type=click.Choice(["auto", "model", "dataset"]), default="auto")
+@click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
+@click.option("--plan", "plan_file", type=click.Path(path_type=Path), help="Write the plan, stop.")
+@click.option("--from-plan", type=click.Path(path_type=Path), help="Do what a plan says.")
+@click.option("--public", is_flag=True, help="Same as --no-private.")
+@click.option("--message", help="Commit message.")
+@click.option("--ignore", multiple=True, metavar="ID", help="Leave out P rules that begin with ID.")
+@click.option(
+    "--keep-snapshots", type=click.Choice(["none", "last", "all"]), default="none",
+    help="LoRA files of earlier steps to publish too.",
+)  # fmt: skip
+@click.option("--keep", multiple=True, metavar="PATTERN", help="Publish matching files as well.")
+@click.option("--drop", multiple=True, metavar="PATTERN", help="Do not publish matching files.")
+@project_options("push")
+@output_options()
+def command(
+    folder: Path | None,
+    repo: str | None,
+    kind: Literal["auto", "model", "dataset"],
+    dry_run: bool,
+    plan_file: Path | None,
+    from_plan: Path | None,
+    public: bool,
+    message: str | None,
+    ignore: tuple[str, ...],
+    keep_snapshots: Literal["none", "last", "all"],
+    keep: tuple[str, ...],
+    drop: tuple[str, ...],
+    project: Project,
+    out: Output,
+) -> int:
+    """Send a run folder or a dataset folder to the Hub: planned, in one commit, verified by
+    checksum.
+
+    FOLDER defaults to the project's run folder, REPO to the repository in hubtools.toml. A new
+    repository is private unless you say --public. Exit code 3 if a P rule objects.
+    """
+    from hubtools.publish.push import load_plan, plan_push, push, save_plan
+    from hubtools.publish.release import kind_of
+
+    if from_plan is not None:
+        plan = load_plan(from_plan)
+    else:
+        source = folder if folder is not None else project.run_dir
+        repo_type = kind_of(source) if kind == "auto" else kind
+        target = repo or (project.model.repo if repo_type == "model" else project.dataset.repo)
+        if target is None:
+            raise UsageError(
+                f"No repository is set for the {repo_type}.",
+                hint=f"hubtools push {source} owner/name, or set {repo_type}.repo in hubtools.toml",
+            )
+        plan = plan_push(
+            source,
+            target,
+            repo_type,
+            private=project.push.private and not public,
+            pr=project.push.pr,
+            tag=project.push.tag if repo_type == "model" else None,
+            message=message,
+            ignore=ignore,
+            keep_snapshots=keep_snapshots,
+            keep=keep,
+            drop=drop,
+        )
+    if ignore:
+        out.warn(f"rules left out as asked: {', '.join(ignore)}")
+    _show(out, plan, full=dry_run)
+    if plan_file is not None:
+        save_plan(plan, plan_file)
+        out.result(f"Plan written to {plan_file}", plan=str(plan_file))
+        return ExitCode.DONE if plan.report.ok else ExitCode.CHECKS_FAILED
+    if dry_run:
+        return ExitCode.DONE if plan.report.ok else ExitCode.CHECKS_FAILED
+    with out.progress() as progress:
+        task = progress.add_task("sending", total=len(plan.changes), note="")
+        result = push(plan, on_commit=lambda done, _total: progress.update(task, completed=done))
+    if result.pushed or result.deleted:
+        said = f"{result.pushed} files sent, {result.verified} verified by checksum"
+    else:
+        said = f"Nothing to push; already at {result.commit[:8]}"
+    out.result(
+        said,
+        essential=result.url,
+        url=result.url,
+        commit=result.commit,
+        deleted=result.deleted or None,
+        tag=result.tag,
+    )
+    return ExitCode.DONE
+
+
+def _show(out: Output, plan: PushPlan, *, full: bool) -> None:
+    from hubtools.files import human_bytes
+    from hubtools.findings import to_text
+
+    if full:
+        rows = [
+            (file.name, file.action.value, human_bytes(file.bytes) if out.human else file.bytes, "")
+            for file in plan.files
+        ]
+        rows += [(name, "exclude", "", reason) for name, reason in plan.excluded]
+        out.table(["path", "action", "size", "why"], rows, right=(2,))
+    if plan.report.findings:
+        out.note(to_text(plan.report))
+    new = "new, " + ("private" if plan.private else "public") if plan.head is None else "existing"
+    out.note(
+        f"{plan.repo} ({plan.repo_type}, {new}): {len(plan.changes)} of {len(plan.files)} files"
+        f" change, {human_bytes(plan.bytes_sent)} to send, {len(plan.excluded)} stay here"
+    )

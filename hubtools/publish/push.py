@@ -1,0 +1,451 @@
+"""`push`: plan what changes in a repository, send it so that readers see all or nothing, verify.
+
+One commit on top of the head that was looked at; beyond `BATCH` files several commits on a
+pull request that is merged at the end. `upload_folder` is not used: it commits in parts, follows
+links, and obeys a stray .gitignore without a word.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from hubtools.errors import ChecksFailed, HubtoolsError
+from hubtools.files import sha256_of, write_json, write_text
+from hubtools.findings import Report
+from hubtools.layout import WORK_DIR
+from hubtools.publish.hub import (
+    check_access,
+    endpoint,
+    full_repo_id,
+    is_same,
+    plain_lfs,
+    remote_files,
+    remote_head,
+)
+from hubtools.publish.preflight import PUBLISH_RULES
+from hubtools.publish.prune import KeepSnapshots
+from hubtools.publish.release import ReleaseFile, RepoType, collect
+
+# Files in one commit; the Hub's docs advise 50-100 and give a commit 60 s.
+BATCH = 100
+_SENT = "pushed.json"
+_PLAN_SCHEMA = 1
+
+
+class Action(StrEnum):
+    """What happens to a file of the repository."""
+
+    ADD = "add"
+    CHANGE = "change"
+    SAME = "same"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True)
+class PlannedFile:
+    """A file of the repository and what happens to it; `source` is None for deletions."""
+
+    name: str
+    action: Action
+    bytes: int
+    source: Path | None
+
+
+@dataclass(frozen=True)
+class PushPlan:
+    """Everything a push will do. `head` is the commit it builds on, None for a new repository."""
+
+    root: Path
+    repo: str
+    repo_type: RepoType
+    head: str | None
+    private: bool
+    pr: bool
+    tag: str | None
+    message: str
+    files: tuple[PlannedFile, ...]
+    excluded: tuple[tuple[str, str], ...]
+    report: Report
+
+    @property
+    def changes(self) -> tuple[PlannedFile, ...]:
+        """All files but those that stay as they are."""
+        return tuple(file for file in self.files if file.action is not Action.SAME)
+
+    @property
+    def bytes_sent(self) -> int:
+        """Bytes of new and changed files."""
+        return sum(file.bytes for file in self.changes if file.source is not None)
+
+
+@dataclass(frozen=True)
+class PushResult:
+    """What happened. `pushed` counts new and changed files, `verified` files compared by hash."""
+
+    url: str
+    commit: str
+    pushed: int
+    deleted: int
+    verified: int
+    pr_url: str | None = None
+    tag: str | None = None
+
+
+def plan_push(
+    folder: Path,
+    repo: str,
+    repo_type: RepoType,
+    *,
+    private: bool = True,
+    pr: bool = False,
+    tag: str | None = None,
+    message: str | None = None,
+    ignore: Sequence[str] = (),
+    keep_snapshots: KeepSnapshots = "none",
+    keep: Sequence[str] = (),
+    drop: Sequence[str] = (),
+) -> PushPlan:
+    """Compare the release at `folder` with the repository and say what would change.
+
+    Nothing is sent. `plan.report` holds what the P rules found (`ignore`: id prefixes to leave
+    out); a plan with errors cannot be pushed. Raises `HubtoolsError` if the token cannot write
+    there or the tag exists elsewhere.
+    """
+    repo = full_repo_id(repo)
+    check_access(repo, repo_type)
+    release = collect(folder, repo_type, keep_snapshots=keep_snapshots, keep=keep, drop=drop)
+    report = Report(repo, tuple(PUBLISH_RULES.run(release, ignore=ignore)))
+    head = remote_head(repo, repo_type)
+    there = remote_files(repo, repo_type, head) if head else {}
+    files = [_planned(file, there) for file in release.files]
+    local = {file.name for file in release.files}
+    for name in sorted(_sent_before(folder, repo, repo_type) - local):
+        if name in there:
+            files.append(PlannedFile(name, Action.DELETE, there[name].bytes, None))
+    if tag is not None and head is not None:
+        _check_tag(repo, repo_type, tag, head, any(f.action is not Action.SAME for f in files))
+    return PushPlan(
+        folder,
+        repo,
+        repo_type,
+        head,
+        private,
+        pr,
+        tag,
+        message or f"Push {repo_type} with hubtools",
+        tuple(sorted(files, key=lambda file: file.name)),
+        release.excluded,
+        report,
+    )
+
+
+def _planned(file: ReleaseFile, there: dict[str, Any]) -> PlannedFile:
+    remote = there.get(file.name)
+    if remote is None:
+        action = Action.ADD
+    else:
+        action = Action.SAME if is_same(remote, file.source, file.bytes) else Action.CHANGE
+    return PlannedFile(file.name, action, file.bytes, file.source)
+
+
+def _check_tag(repo: str, repo_type: str, tag: str, head: str, changes: bool) -> None:
+    from huggingface_hub import HfApi
+
+    for ref in HfApi().list_repo_refs(repo, repo_type=repo_type).tags:
+        if ref.name == tag and (changes or ref.target_commit != head):
+            raise HubtoolsError(
+                f"The tag {tag} exists in {repo} already, on commit {ref.target_commit[:8]}.",
+                hint="choose another --tag",
+            )
+
+
+# --- what was sent before ------------------------------------------------------------------------
+
+
+def _ledger(folder: Path) -> Path:
+    return folder / WORK_DIR / _SENT
+
+
+def _read_ledger(folder: Path) -> dict[str, dict[str, Any]]:
+    try:
+        content = json.loads(_ledger(folder).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _key(repo: str, repo_type: str) -> str:
+    return f"{endpoint()}/{repo_type}s/{repo}"
+
+
+def _sent_before(folder: Path, repo: str, repo_type: str) -> set[str]:
+    """Names that hubtools itself has pushed from this folder; only those are ever deleted."""
+    return set(_read_ledger(folder).get(_key(repo, repo_type), {}).get("files", []))
+
+
+def _note(plan: PushPlan, **facts: Any) -> None:
+    content = _read_ledger(plan.root)
+    entry = content.setdefault(_key(plan.repo, plan.repo_type), {})
+    entry.update(facts)
+    write_json(_ledger(plan.root), content)
+
+
+# --- doing it ------------------------------------------------------------------------------------
+
+
+def push(
+    plan: PushPlan,
+    *,
+    on_commit: Callable[[int, int], None] = lambda done, total: None,
+) -> PushResult:
+    """Do what the plan says, then compare every file's hash with the repository's.
+
+    A reader of main sees the old state or the whole new one. Killed at any moment, a new plan and
+    push continue: blobs that are there are not sent again. If somebody else committed meanwhile,
+    the plan is made anew once. `on_commit(done, total)` counts files. Raises `ChecksFailed` if the
+    plan's report has errors, `HubtoolsError` for all that the Hub refuses.
+    """
+    if not plan.report.ok:
+        raise ChecksFailed(
+            f"{plan.repo} is not pushed: {plan.report.summary}.",
+            hint="fix them, or leave a rule out with --ignore ID",
+        )
+    with plain_lfs():
+        try:
+            return _push(plan, on_commit)
+        except Exception as error:
+            if getattr(getattr(error, "response", None), "status_code", None) != 412:
+                raise
+            fresh = plan_push(
+                plan.root, plan.repo, plan.repo_type, private=plan.private, pr=plan.pr,
+                tag=plan.tag, message=plan.message,
+            )  # fmt: skip
+            return _push(replace(fresh, files=_only(plan, fresh)), on_commit)
+
+
+def _only(plan: PushPlan, fresh: PushPlan) -> tuple[PlannedFile, ...]:
+    """Of a fresh plan, the files the first one spoke of."""
+    names = {file.name for file in plan.files}
+    return tuple(file for file in fresh.files if file.name in names)
+
+
+def _push(plan: PushPlan, on_commit: Callable[[int, int], None]) -> PushResult:
+    from huggingface_hub import HfApi
+
+    api = HfApi()
+    head = plan.head
+    if head is None:
+        api.create_repo(plan.repo, repo_type=plan.repo_type, private=plan.private, exist_ok=True)
+        head = remote_head(plan.repo, plan.repo_type)
+    url = _url(plan)
+    changes = plan.changes
+    pr_url = None
+    if not changes:
+        commit = str(head)
+    elif len(changes) <= BATCH:
+        info = api.create_commit(
+            plan.repo,
+            _operations(changes),
+            commit_message=plan.message,
+            repo_type=plan.repo_type,
+            parent_commit=head,
+            create_pr=plan.pr,
+        )
+        commit, pr_url = info.oid, info.pr_url
+        on_commit(len(changes), len(changes))
+    else:
+        commit, pr_url = _push_in_parts(api, plan, changes, on_commit)
+    verified = _verify(plan, commit)
+    if not plan.pr:
+        names = sorted(f.name for f in plan.files if f.action is not Action.DELETE)
+        _note(plan, files=names, commit=commit)
+        if plan.tag is not None:
+            api.create_tag(
+                plan.repo, tag=plan.tag, revision=commit, repo_type=plan.repo_type, exist_ok=True
+            )
+    return PushResult(
+        pr_url or url,
+        commit,
+        sum(file.source is not None for file in changes),
+        sum(file.source is None for file in changes),
+        verified,
+        pr_url,
+        plan.tag,
+    )
+
+
+def _url(plan: PushPlan) -> str:
+    prefix = "" if plan.repo_type == "model" else f"{plan.repo_type}s/"
+    return f"{endpoint()}/{prefix}{plan.repo}"
+
+
+def _operations(files: Sequence[PlannedFile]) -> list[Any]:
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+    return [
+        CommitOperationDelete(path_in_repo=file.name)
+        if file.source is None
+        else CommitOperationAdd(path_in_repo=file.name, path_or_fileobj=str(file.source))
+        for file in files
+    ]
+
+
+def _push_in_parts(
+    api: Any,
+    plan: PushPlan,
+    changes: Sequence[PlannedFile],
+    on_commit: Callable[[int, int], None],
+) -> tuple[str, str | None]:
+    """Several commits on one pull request, merged when all are there. A push that was killed
+    goes on with its own pull request."""
+    number = _open_pr(api, plan)
+    ref = f"refs/pr/{number}"
+    there = remote_files(plan.repo, plan.repo_type, ref)
+    todo = [
+        file
+        for file in changes
+        if (file.source is None and file.name in there)
+        or (file.source and not is_same(there.get(file.name), file.source, file.bytes))
+    ]
+    done = len(changes) - len(todo)
+    for start in range(0, len(todo), BATCH):
+        part = todo[start : start + BATCH]
+        api.create_commit(
+            plan.repo,
+            _operations(part),
+            commit_message=f"{plan.message} ({done + len(part)} of {len(changes)} files)",
+            repo_type=plan.repo_type,
+            revision=ref,
+        )
+        done += len(part)
+        on_commit(done, len(changes))
+    details = api.get_discussion_details(plan.repo, number, repo_type=plan.repo_type)
+    if plan.pr:
+        head = api.repo_info(plan.repo, repo_type=plan.repo_type, revision=ref).sha
+        return str(head), details.url
+    if details.status == "draft":
+        api.change_discussion_status(plan.repo, number, "open", repo_type=plan.repo_type)
+    api.merge_pull_request(plan.repo, number, repo_type=plan.repo_type)
+    _note(plan, pending=None)
+    return str(remote_head(plan.repo, plan.repo_type)), None
+
+
+def _open_pr(api: Any, plan: PushPlan) -> int:
+    pending = _read_ledger(plan.root).get(_key(plan.repo, plan.repo_type), {}).get("pending")
+    if isinstance(pending, int):
+        details = api.get_discussion_details(plan.repo, pending, repo_type=plan.repo_type)
+        if details.status in ("draft", "open"):
+            return pending
+    created = api.create_pull_request(plan.repo, title=plan.message, repo_type=plan.repo_type)
+    _note(plan, pending=created.num)
+    return int(created.num)
+
+
+def _verify(plan: PushPlan, commit: str) -> int:
+    """Compare every planned file with the commit's tree; give how many were compared."""
+    there = remote_files(plan.repo, plan.repo_type, commit)
+    wrong = []
+    kept = [file for file in plan.files if file.source is not None]
+    for file in kept:
+        assert file.source is not None
+        if not is_same(there.get(file.name), file.source, file.bytes):
+            wrong.append(file.name)
+    if wrong:
+        absent = [name for name in wrong if name not in there]
+        raise HubtoolsError(
+            f"{len(wrong)} files in {plan.repo} are not what was sent: {', '.join(wrong[:3])}.",
+            hint="a .gitignore in the repository keeps files out; remove it there"
+            if absent and ".gitignore" in there
+            else "push again",
+        )
+    return len(kept)
+
+
+# --- plans as files ------------------------------------------------------------------------------
+
+
+class _SavedFile(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    name: str
+    source: str
+    bytes: int
+    sha256: str
+
+
+class _SavedPlan(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    schema_version: int
+    root: str
+    repo: str
+    repo_type: RepoType
+    private: bool
+    pr: bool
+    tag: str | None
+    message: str
+    files: list[_SavedFile]
+
+
+def save_plan(plan: PushPlan, path: Path) -> None:
+    """Write the plan with the hash of every file, for a later `load_plan`."""
+    saved = _SavedPlan(
+        schema_version=_PLAN_SCHEMA,
+        root=str(plan.root.absolute()),
+        repo=plan.repo,
+        repo_type=plan.repo_type,
+        private=plan.private,
+        pr=plan.pr,
+        tag=plan.tag,
+        message=plan.message,
+        files=[
+            _SavedFile(
+                name=file.name,
+                source=file.source.relative_to(plan.root).as_posix(),
+                bytes=file.bytes,
+                sha256=sha256_of(file.source),
+            )
+            for file in plan.files
+            if file.source is not None
+        ],
+    )
+    write_text(path, saved.model_dump_json(indent=2) + "\n")
+
+
+def load_plan(path: Path) -> PushPlan:
+    """Read a plan and compare it with the disk and the repository as they are now.
+
+    Raises `HubtoolsError` if a file is no longer what was planned.
+    """
+    try:
+        saved = _SavedPlan.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise HubtoolsError(f"There is no plan {path}.") from None
+    except ValidationError as error:
+        raise HubtoolsError(f"{path} is no push plan: {error.errors()[0]['msg']}.") from None
+    root = Path(saved.root)
+    for file in saved.files:
+        source = root / file.source
+        if not source.is_file() or sha256_of(source) != file.sha256:
+            raise HubtoolsError(
+                f"{source} is not what was planned any more.", hint="make a new plan"
+            )
+    plan = plan_push(
+        root,
+        saved.repo,
+        saved.repo_type,
+        private=saved.private,
+        pr=saved.pr,
+        tag=saved.tag,
+        message=saved.message,
+    )
+    planned = {file.name for file in saved.files}
+    return replace(
+        plan,
+        files=tuple(f for f in plan.files if f.source is None or f.name in planned),
+    )
