@@ -55,3 +55,78 @@ def suggest(text: str) -> str | None:
 def _fold(text: str) -> str:
     words = re.sub(r"[^a-z0-9]+", " ", text.lower().replace("+", "plus")).split()
     return "".join(word for word in words if word not in ("license", "licence", "the", "v"))
+
+
+# --- what a base model asks of a LoRA ------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class BaseLicense:
+    """A base model's licence. `id` None: known to be contradictory or to have its own terms."""
+
+    id: str | None
+    kind: LicenseClass
+    source: str
+    name: str | None = None  # for `other`
+    link: str | None = None  # for `other`
+
+
+_OPENRAIL = re.compile(r"openrail|-rail-")
+_RESTRICTED = re.compile(r"-nc\b|-nc-|-nd\b|^other$|llama|gemma|^cc-by-nc|research|community")
+# Ids that say a family but not which licence.
+_VAGUE = frozenset({"cc", "bsd", "openrail", "unknown", "gpl", "lgpl", "llama"})
+
+
+def class_of(id: str) -> LicenseClass:
+    """How free a licence id leaves those who build on it."""
+    if id in _VAGUE or not is_license(id):
+        return "openrail" if id == "openrail" else "unknown"
+    if _OPENRAIL.search(id):
+        return "openrail"
+    return "restricted" if _RESTRICTED.search(id) else "permissive"
+
+
+def license_of_base(base_id: str) -> BaseLicense | None:
+    """The shipped table's row for a Hub id; None if it has none."""
+    text = (files("hubtools") / "data" / "base_licenses.json").read_text(encoding="utf-8")
+    for row in json.loads(text)["bases"]:
+        if re.search(row["pattern"], base_id.lower()):
+            return BaseLicense(
+                row["id"], row["class"], row["source"], row.get("name"), row.get("link")
+            )
+    return None
+
+
+def license_of_card(card: dict[str, Any], source: str) -> BaseLicense | None:
+    """What a card's front matter says; None if it names no licence."""
+    value = card.get("license")
+    if isinstance(value, list):
+        value = value[0] if len(value) == 1 else None
+    if not isinstance(value, str) or not value:
+        return None
+    return BaseLicense(
+        value, class_of(value), source, card.get("license_name"), card.get("license_link")
+    )
+
+
+def check_derived(base: BaseLicense | None, chosen: str, name: str | None) -> str | None:
+    """Why a LoRA of this base may not carry the licence `chosen` (with `name` for `other`), as a
+    sentence; None if it may.
+
+    Permissive bases allow any. OpenRAIL licences carry use restrictions that must travel, so the
+    same id is asked for. Non-commercial and community licences must be passed on by name.
+    """
+    if base is None or base.id is None or base.kind in ("permissive", "unknown"):
+        return None
+    if base.kind == "openrail":
+        if class_of(chosen) == "openrail" and chosen == base.id:
+            return None
+        return (
+            f"the base model's licence {base.id} has use restrictions that must travel with the"
+            f" LoRA; {chosen} drops them"
+        )
+    same = chosen == base.id and (base.name is None or name in (None, base.name))
+    if same:
+        return None
+    wanted = f"{base.id} ({base.name})" if base.name else base.id
+    return f"the base model's licence {wanted} must be passed on; {chosen} would promise more"

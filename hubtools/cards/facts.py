@@ -1,0 +1,463 @@
+"""What a card may say: only what a manifest, a file or a setting says."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hubtools.dataset.folder import walk
+from hubtools.dataset.load import read_examples
+from hubtools.dataset.view import read_card
+from hubtools.errors import HubtoolsError
+from hubtools.files import sha256_of
+from hubtools.layout import CARD, LORA_WEIGHTS, SAMPLES_DIR
+from hubtools.licenses import (
+    BaseLicense,
+    check_derived,
+    is_license,
+    license_of_base,
+    license_of_card,
+    name_of,
+    suggest,
+)
+from hubtools.manifest import RunManifest, SampleRecord, read_samples
+from hubtools.project import Project
+
+FAMILY_TITLES = {"stable-diffusion": "Stable Diffusion"}
+GALLERY_LIMIT = 12
+
+
+@dataclass(frozen=True)
+class License:
+    """A licence as a card writes it; name and link for `other`."""
+
+    id: str
+    name: str | None = None
+    link: str | None = None
+
+    @property
+    def title(self) -> str:
+        """In words."""
+        return self.name or name_of(self.id)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A picture of the gallery. `image` is its path in the repository."""
+
+    image: str
+    prompt: str
+    seed: int
+    steps: int
+    guidance: float
+    scheduler: str
+    width: int
+    height: int
+    lora_weight: float
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What the template of a model card may use (as `card`)."""
+
+    title: str
+    repo: str | None
+    base_model: str | None
+    random_base: bool
+    family: str
+    family_title: str
+    dataset_repo: str | None
+    dataset_revision: str | None
+    pictures: str  # "21 pictures"
+    steps: int
+    trigger: str | None
+    negative_prompt: str | None
+    samples: tuple[Sample, ...]
+    snippet: str
+    training: tuple[tuple[str, str], ...]
+    weights: str
+    weights_bytes: int
+    weights_sha256: str
+    license: License
+    license_sentence: str
+    front_matter: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DatasetCard:
+    """What the template of a dataset card may use (as `card`)."""
+
+    title: str
+    repo: str | None
+    pictures: str
+    trigger: str | None
+    caption_column: str
+    content: tuple[tuple[str, str], ...]
+    examples: tuple[tuple[str, str], ...]  # (file, caption)
+    load_from: str
+    rights_sentence: str | None
+    license: str | None
+    front_matter: dict[str, Any] = field(default_factory=dict)
+
+
+# --- models --------------------------------------------------------------------------------------
+
+
+def model_facts(run_dir: Path, project: Project) -> tuple[ModelCard, list[SampleRecord]]:
+    """Gather the facts of a finished run and the records of its gallery, in order.
+
+    Raises `HubtoolsError` if the run has no LoRA yet, or if its licence cannot be told.
+    """
+    manifest = RunManifest.read(run_dir)
+    weights = run_dir / (manifest.lora.file if manifest.lora else LORA_WEIGHTS)
+    if manifest.lora is None or not weights.is_file():
+        raise HubtoolsError(
+            f"{run_dir} has no finished LoRA yet.", hint="finish the training: `hubtools train`"
+        )
+    records = gallery(run_dir, manifest)
+    base_model = manifest.base_model.id or project.train.base_model_repo
+    license = model_license(manifest, project, base_model)
+    trigger = manifest.dataset.trigger
+    repo = project.model.repo
+    name = repo.partition("/")[2] if repo else manifest.name
+    first = records[0] if records else None
+    card = ModelCard(
+        title=project.model.title or name,
+        repo=repo,
+        base_model=base_model,
+        random_base=manifest.base_model.random_weights,
+        family=manifest.base_model.family,
+        family_title=FAMILY_TITLES.get(manifest.base_model.family, manifest.base_model.family),
+        dataset_repo=manifest.dataset.repo,
+        dataset_revision=manifest.dataset.revision,
+        pictures=_count(manifest.dataset.images, "picture"),
+        steps=manifest.steps_done,
+        trigger=trigger,
+        negative_prompt=first.negative_prompt if first else None,
+        samples=tuple(_sample(record, index) for index, record in enumerate(records)),
+        snippet=_snippet(base_model, repo, weights.name, first, trigger),
+        training=tuple(_training(manifest)),
+        weights=weights.name,
+        weights_bytes=weights.stat().st_size,
+        weights_sha256=sha256_of(weights),
+        license=license,
+        license_sentence=_license_sentence(license, base_model),
+    )
+    card.front_matter.update(_model_front_matter(card, records))
+    return card, records
+
+
+def gallery(run_dir: Path, manifest: RunManifest) -> list[SampleRecord]:
+    """The pictures worth showing: drawn with the finished LoRA and not blanked, those whose prompt
+    has the trigger first (the Hub's page takes the first as its example prompt)."""
+    sha256 = manifest.lora.sha256 if manifest.lora else None
+    records = [
+        record
+        for record in read_samples(run_dir / SAMPLES_DIR)
+        if not record.blanked and record.lora_weight and record.lora_sha256 == sha256
+    ]
+    trigger = manifest.dataset.trigger
+    if trigger:
+        records.sort(key=lambda record: trigger not in record.prompt)
+    return records[:GALLERY_LIMIT]
+
+
+def image_name(index: int) -> str:
+    """Path of a gallery picture in the repository."""
+    return f"images/{index:02d}.png"
+
+
+def _sample(record: SampleRecord, index: int) -> Sample:
+    return Sample(
+        image_name(index),
+        record.prompt,
+        record.seed,
+        record.steps,
+        record.guidance,
+        record.scheduler_class if record.scheduler == "default" else record.scheduler,
+        record.width,
+        record.height,
+        record.lora_weight,
+    )
+
+
+def model_license(manifest: RunManifest, project: Project, base_model: str | None) -> License:
+    """The LoRA's licence: what the settings say if the base allows it, else what the base asks
+    for. Raises `HubtoolsError` rather than guess."""
+    base = base_license(manifest, base_model)
+    chosen = project.model.license
+    if chosen is None:
+        if base is None or base.id is None or not is_license(base.id):
+            known = f" ({base.source})" if base else ""
+            raise HubtoolsError(
+                f"The licence of the base model {base_model or '(a local folder)'} is not"
+                f" known{known}.",
+                hint="read it, then set model.license in hubtools.toml",
+            )
+        return License(base.id, base.name, base.link)
+    if not is_license(chosen):
+        near = suggest(chosen)
+        raise HubtoolsError(
+            f"The Hub knows no licence {chosen!r}.",
+            hint=f"write {near}" if near else "use an id of the Hub's list, or other",
+        )
+    name, link = project.model.license_name, project.model.license_link
+    if problem := check_derived(base, chosen, name):
+        raise HubtoolsError(
+            f"The LoRA cannot be licensed {chosen}: {problem}.",
+            hint="leave model.license out to take the base's",
+        )
+    if chosen == "other" and base is not None and base.id == "other":
+        name, link = name or base.name, link or base.link
+    if chosen == "other" and not (name and link):
+        raise HubtoolsError(
+            "The licence `other` needs a name and a link.",
+            hint="set model.license_name and model.license_link in hubtools.toml",
+        )
+    return License(chosen, name, link)
+
+
+def base_license(manifest: RunManifest, base_model: str | None) -> BaseLicense | None:
+    """The base's licence: from its manifest, from its own card, or from the shipped table."""
+    facts = manifest.base_model
+    if facts.license:
+        card = {
+            "license": facts.license,
+            "license_name": facts.license_name,
+            "license_link": facts.license_link,
+        }
+        return license_of_card(card, "the run's manifest")
+    if base_model is None:
+        return None
+    table = license_of_base(base_model)
+    if table is not None and table.kind == "unknown":
+        return table  # its card is known to be wrong
+    return _from_hub(base_model) or table
+
+
+def _from_hub(base_model: str) -> BaseLicense | None:
+    from huggingface_hub import hf_hub_download
+
+    try:
+        path = Path(hf_hub_download(base_model, CARD))
+    except Exception:
+        return None  # offline, gated or without a card: the table is there for this
+    return license_of_card(read_card(path).data, "its model card")
+
+
+def _license_sentence(license: License, base_model: str | None) -> str:
+    of_base = f", as its base model {base_model} asks" if base_model else ""
+    if license.id == "other":
+        return f"{license.title} ({license.link}){of_base}."
+    return f"{license.title} ({license.id}){of_base if 'rail' in license.id else ''}."
+
+
+def _training(manifest: RunManifest) -> list[tuple[str, str]]:
+    train, lora = manifest.train, manifest.lora
+    assert lora is not None
+    rows: list[tuple[str, Any]] = [
+        ("base model", manifest.base_model.id),
+        ("base revision", manifest.base_model.revision),
+        ("prediction type", manifest.base_model.prediction_type),
+        ("pictures", manifest.dataset.images),
+        ("dataset", manifest.dataset.repo),
+        ("dataset revision", manifest.dataset.revision),
+        ("steps", manifest.steps_done),
+        ("epochs", round(manifest.epochs, 2)),
+        ("rank", lora.rank),
+        ("alpha", f"{lora.alpha:g}"),
+        ("target modules", ", ".join(lora.target_modules)),
+        ("trained parameters", f"{lora.parameters:,}"),
+    ]
+    for key in (
+        "resolution", "train_batch_size", "gradient_accumulation_steps", "learning_rate",
+        "lr_scheduler", "lr_warmup_steps", "snr_gamma", "noise_offset", "caption_dropout",
+        "random_flip", "max_grad_norm",
+    ):  # fmt: skip
+        rows.append((key, train.get(key)))
+    rows += [
+        ("seed", manifest.seed),
+        ("precision of the base", manifest.dtype or None),
+        ("device", manifest.device or None),
+        ("time", f"{manifest.seconds:.0f} s" if manifest.seconds else None),
+        ("loss, first tenth", _figure(manifest.loss_first)),
+        ("loss, last tenth", _figure(manifest.loss_last)),
+        ("versions", ", ".join(f"{k} {v}" for k, v in manifest.versions.items()) or None),
+    ]
+    return [(name, str(value)) for name, value in rows if value is not None]
+
+
+def _figure(value: float | None) -> str | None:
+    return None if value is None else f"{value:.4g}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _snippet(
+    base: str | None,
+    repo: str | None,
+    weights: str,
+    record: SampleRecord | None,
+    trigger: str | None,
+) -> str:
+    """Python that draws the first picture of the gallery with stock diffusers; empty if the base
+    has no public name."""
+    if base is None:
+        return ""
+    prompt = record.prompt if record else (trigger or "")
+    lines = ["import torch"]
+    lines.append("from diffusers import DiffusionPipeline")
+    scheduler = record is not None and record.scheduler != "default"
+    if record is not None and scheduler:
+        lines[-1] = f"from diffusers import DiffusionPipeline, {record.scheduler_class}"
+    lines += ["", f"pipeline = DiffusionPipeline.from_pretrained({base!r})"]
+    if record is not None and scheduler:
+        options = "".join(f", {k}={v!r}" for k, v in record.scheduler_options.items())
+        lines.append(
+            f"pipeline.scheduler = {record.scheduler_class}.from_config("
+            f"pipeline.scheduler.config{options})"
+        )
+    lines.append(f"pipeline.load_lora_weights({repo or '.'!r}, weight_name={weights!r})")
+    lines += ["image = pipeline(", f"    {prompt!r},"]
+    if record is not None:
+        if record.negative_prompt:
+            lines.append(f"    negative_prompt={record.negative_prompt!r},")
+        lines += [
+            f"    num_inference_steps={record.steps},",
+            f"    guidance_scale={record.guidance:g},",
+            f"    width={record.width},",
+            f"    height={record.height},",
+            f'    generator=torch.Generator("cpu").manual_seed({record.seed}),',
+        ]
+    lines += [").images[0]", 'image.save("picture.png")']
+    return "\n".join(lines)
+
+
+def _model_front_matter(card: ModelCard, records: list[SampleRecord]) -> dict[str, Any]:
+    data: dict[str, Any] = {"license": card.license.id}
+    if card.license.id == "other":
+        data |= {"license_name": card.license.name, "license_link": card.license.link}
+    if card.base_model:
+        data |= {"base_model": card.base_model, "base_model_relation": "adapter"}
+    data |= {"library_name": "diffusers", "pipeline_tag": "text-to-image"}
+    if card.trigger:
+        data["instance_prompt"] = card.trigger
+    if card.dataset_repo:
+        data["datasets"] = [card.dataset_repo]
+    data["tags"] = [
+        "text-to-image",
+        "lora",
+        "diffusers",
+        card.family,
+        "template:sd-lora",
+        "hubtools",
+    ]
+    if records:
+        data["widget"] = [_widget(record, index) for index, record in enumerate(records)]
+    return data
+
+
+def _widget(record: SampleRecord, index: int) -> dict[str, Any]:
+    entry: dict[str, Any] = {"text": record.prompt}
+    if record.negative_prompt:
+        entry["parameters"] = {"negative_prompt": record.negative_prompt}
+    entry["output"] = {"url": image_name(index)}
+    return entry
+
+
+# --- datasets ------------------------------------------------------------------------------------
+
+_RIGHTS = {
+    "own": "The pictures are the author's own work.",
+    "permission": "The pictures are used with permission.",
+    "synthetic": "The pictures are synthetic: made by a program, of nobody who exists.",
+    "public-domain": "The pictures are in the public domain.",
+    "licensed": "The pictures are used under a licence.",
+}
+_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+
+
+def dataset_facts(folder: Path, project: Project) -> DatasetCard:
+    """Gather the facts of a dataset folder. Raises `HubtoolsError` if it has no captions."""
+    settings = project.dataset
+    examples = read_examples(folder, settings.caption_column)
+    listing = walk(folder)
+    sizes = Counter(_size_of(example.image) for example in examples)
+    words = sorted(len(example.caption.split()) for example in examples)
+    repo = settings.repo
+    sizes_text = ", ".join(
+        f"{n} of {size}" if len(sizes) > 1 else size for size, n in sizes.most_common(4)
+    )
+    content = [
+        ("pictures", str(len(examples))),
+        ("sizes", sizes_text),
+        ("formats", ", ".join(sorted({e.image.suffix.lower().lstrip(".") for e in examples}))),
+        ("caption column", settings.caption_column),
+        ("words in a caption", f"{words[0]} to {words[-1]}, median {words[len(words) // 2]}"),
+    ]
+    rights = None
+    if settings.rights:
+        note = f" {settings.rights_note.strip()}" if settings.rights_note else ""
+        rights = _RIGHTS[settings.rights] + note
+    license = read_card(folder / CARD).data.get("license") or settings.license
+    card = DatasetCard(
+        title=repo.partition("/")[2] if repo else folder.resolve().name,
+        repo=repo,
+        pictures=_count(len(examples), "picture"),
+        trigger=settings.trigger,
+        caption_column=settings.caption_column,
+        content=tuple(content),
+        examples=tuple((e.file_name, e.caption) for e in _spread(examples, 4)),
+        load_from=repo or ".",
+        rights_sentence=rights,
+        license=settings.license or (license if isinstance(license, str) else None),
+    )
+    size_category = next((name for limit, name in _SIZES if len(examples) < limit), "n>1M")
+    data: dict[str, Any] = {}
+    if settings.license:
+        data["license"] = settings.license
+    data |= {
+        "pretty_name": card.title,
+        "task_categories": ["text-to-image"],
+        "size_categories": [size_category],
+        "tags": ["image", "lora", "hubtools"],
+        "configs": _configs(folder, [entry.name for entry in listing.metadata]),
+    }
+    card.front_matter.update(data)
+    return card
+
+
+def _configs(folder: Path, metadata: list[str]) -> list[dict[str, Any]]:
+    """Say outright which files make which split, so that no loader guesses from names."""
+    from hubtools.dataset.splits import KEYWORDS
+
+    folders = {name.partition("/")[0] for name in metadata if "/" in name}
+    if "metadata.jsonl" not in metadata and folders and all("/" in name for name in metadata):
+        splits = {
+            split: sorted(f for f in folders if f.lower() in words)
+            for split, words in KEYWORDS.items()
+        }
+        found = [
+            {"split": split, "path": f"{names[0]}/**"} for split, names in splits.items() if names
+        ]
+        if found and sum(len(names) for names in splits.values()) == len(folders):
+            return [{"config_name": "default", "data_files": found}]
+    return [{"config_name": "default", "data_files": [{"split": "train", "path": "**"}]}]
+
+
+def _size_of(path: Path) -> str:
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        return f"{picture.width}x{picture.height}"
+
+
+def _spread(items: list[Any], count: int) -> list[Any]:
+    """`count` items from all over the list."""
+    if len(items) <= count:
+        return items
+    return [items[round(i * (len(items) - 1) / (count - 1))] for i in range(count)]

@@ -1,0 +1,211 @@
+"""Write a card again without losing what a person has written into it.
+
+Body: text outside `<!-- hubtools:begin NAME -->` ... `<!-- hubtools:end NAME -->` is a person's and
+stays. A block that a person deleted stays deleted, one that a person edited stays edited. Front
+matter: keys that a person added, changed or deleted stay so; the rest is written anew. To tell the
+one from the other, what was written last lies in `.hubtools/card.json` beside the card; without
+it, blocks and managed keys count as hubtools' own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hubtools.errors import HubtoolsError
+from hubtools.files import write_json
+from hubtools.layout import WORK_DIR
+
+_MEMORY = "card.json"
+_BLOCK = re.compile(
+    r"<!-- hubtools:begin (?P<name>[\w-]+) -->\n?(?P<text>.*?)\n?<!-- hubtools:end (?P=name) -->",
+    re.DOTALL,
+)
+
+
+@dataclass
+class Memory:
+    """What hubtools wrote last time: front matter values and the hash of each block."""
+
+    data: dict[str, Any] = field(default_factory=dict)
+    blocks: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, folder: Path) -> Memory | None:
+        """None if there is none, or none that can be read."""
+        try:
+            content = json.loads((folder / WORK_DIR / _MEMORY).read_bytes())
+            return cls(dict(content["data"]), dict(content["blocks"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def write(self, folder: Path) -> None:
+        """Remember."""
+        write_json(folder / WORK_DIR / _MEMORY, {"data": self.data, "blocks": self.blocks})
+
+
+def merge(
+    current: str | None, data: dict[str, Any], body: str, memory: Memory | None
+) -> tuple[str, Memory]:
+    """The new text of the card, and what to remember. `data` and `body` are what hubtools would
+    write on a clean sheet. Raises `HubtoolsError` if the current front matter cannot be read."""
+    blocks = {match["name"]: match["text"] for match in _BLOCK.finditer(body)}
+    remembered = Memory(data, {name: _hash(text) for name, text in blocks.items()})
+    if current is None or not current.strip():
+        return _assemble(_dump(data), body), remembered
+    front, text = split(current)
+    merged_front = _merge_front(front, data, memory)
+    return _assemble(merged_front, _merge_body(text, body, blocks, memory)), remembered
+
+
+def split(text: str) -> tuple[str | None, str]:
+    """(YAML between the --- lines or None, the rest)."""
+    match = re.match(r"\ufeff?---[ \t]*\r?\n(.*?)^---[ \t]*\r?$\n?", text, re.DOTALL | re.MULTILINE)
+    if match is None:
+        return None, text
+    return match[1], text[match.end() :]
+
+
+def _assemble(front: str, body: str) -> str:
+    return f"---\n{front.rstrip()}\n---\n{body}"
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.strip().encode()).hexdigest()
+
+
+# --- front matter --------------------------------------------------------------------------------
+
+
+def _merge_front(front: str | None, data: dict[str, Any], memory: Memory | None) -> str:
+    if front is None:
+        return _dump(data)
+    try:
+        there = yaml.safe_load(front)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 2 if mark else 1
+        raise HubtoolsError(
+            f"README.md:{line}: the front matter is not YAML:"
+            f" {getattr(error, 'problem', None) or 'cannot be read'}.",
+            hint="correct it; hubtools does not overwrite what it cannot read",
+        ) from None
+    if there is None:
+        there = {}
+    if not isinstance(there, dict):
+        raise HubtoolsError(
+            "README.md:2: the front matter is no mapping of keys to values.", hint="correct it"
+        )
+    wanted = dict(there)
+    for key, value in data.items():
+        wanted_value = _wanted(key, value, there, memory)
+        if wanted_value is not _ABSENT:
+            wanted[key] = wanted_value
+    for key in memory.data if memory else {}:
+        # hubtools wrote it, a person left it as it was, and there is nothing to say any more
+        if key not in data and there.get(key) == memory.data[key]:  # type: ignore[union-attr]
+            wanted.pop(key, None)
+    return _rewrite(front, there, wanted)
+
+
+_ABSENT = object()
+
+
+def _wanted(key: str, value: Any, there: dict[str, Any], memory: Memory | None) -> Any:
+    before = memory.data.get(key, _ABSENT) if memory else _ABSENT
+    if key not in there:
+        return _ABSENT if before is not _ABSENT else value
+    now = there[key]
+    if key == "tags" and isinstance(now, list):
+        old = before if isinstance(before, list) else []
+        removed = [tag for tag in old if tag not in now]
+        kept = [tag for tag in now if tag not in old or tag in value]
+        added = [tag for tag in value if tag not in kept and tag not in removed]
+        return list(dict.fromkeys([*kept, *added]))
+    if memory is None:
+        # a card nobody has a record of: ours if it has our tag, a person's otherwise
+        ours = "hubtools" in (there.get("tags") or [])
+        return value if ours else now
+    if before is _ABSENT:
+        return now
+    return value if now == before else now
+
+
+def _dump(data: dict[str, Any]) -> str:
+    return yaml.safe_dump(
+        data, sort_keys=False, allow_unicode=True, width=1_000_000, default_flow_style=False
+    )
+
+
+def _rewrite(front: str, there: dict[str, Any], wanted: dict[str, Any]) -> str:
+    """Keep the text of every key whose value stays, comments and all; write the others anew."""
+    if there == wanted:
+        return front
+    pieces: dict[str, str] = {}
+    lead = ""
+    name: str | None = None
+    for line in front.splitlines(keepends=True):
+        if match := re.match(r"(?:\"([^\"]+)\"|'([^']+)'|([^\s#\-\"'][^:#]*?))\s*:(?:\s|$)", line):
+            name = match[1] or match[2] or match[3]
+            pieces[name] = lead + line
+            lead = ""
+        elif re.match(r"#|\s*$", line):
+            lead += line
+        elif name is None:
+            lead += line
+        else:
+            pieces[name] += lead + line
+            lead = ""
+    # a layout this simple reader does not follow is written anew as a whole
+    if set(pieces) != {str(key) for key in there}:
+        return _dump(wanted)
+    text = ""
+    for key, value in wanted.items():
+        piece = pieces.get(str(key))
+        if piece is not None and there.get(key, _ABSENT) == value:
+            text += piece if piece.endswith("\n") else piece + "\n"
+        else:
+            comment = "".join(
+                line for line in (piece or "").splitlines(keepends=True) if line.startswith("#")
+            )
+            text += comment + _dump({key: value})
+    text += lead
+    return text if yaml.safe_load(text) == wanted else _dump(wanted)
+
+
+# --- body ----------------------------------------------------------------------------------------
+
+
+def _merge_body(text: str, body: str, blocks: dict[str, str], memory: Memory | None) -> str:
+    present = {match["name"]: match["text"] for match in _BLOCK.finditer(text)}
+
+    def renew(match: re.Match[str]) -> str:
+        name = match["name"]
+        if name not in blocks:
+            # nothing to say any more; a person's edits inside are theirs
+            untouched = memory is None or memory.blocks.get(name) == _hash(match["text"])
+            return "" if untouched and memory is not None else match[0]
+        if memory is not None and name in memory.blocks:
+            if memory.blocks[name] != _hash(match["text"]):
+                return match[0]
+        return _marked(name, blocks[name])
+
+    merged = _BLOCK.sub(renew, text)
+    known = set(present) | (set(memory.blocks) if memory else set())
+    missing = [name for name in blocks if name not in known]
+    if not present and memory is None:
+        # a card that a person wrote alone: everything of ours goes below it
+        return f"{merged.rstrip()}\n\n{body.strip()}\n" if merged.strip() else body
+    for name in missing:
+        merged = f"{merged.rstrip()}\n\n{_marked(name, blocks[name])}\n"
+    return merged
+
+
+def _marked(name: str, text: str) -> str:
+    return f"<!-- hubtools:begin {name} -->\n{text}\n<!-- hubtools:end {name} -->"

@@ -1,0 +1,77 @@
+"""`hubtools card`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from hubtools.cli.options import project_options
+from hubtools.cli.output import Output, output_options
+from hubtools.errors import ExitCode, HubtoolsError
+
+if TYPE_CHECKING:
+    from hubtools.project import Project
+
+
+@click.command("card")
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.option("--kind", type=click.Choice(["auto", "model", "dataset"]), default="auto")
+@click.option(
+    "--template", type=click.Path(path_type=Path), help="Folder with templates of your own."
+)
+@click.option("--check", is_flag=True, help="Check the card instead of writing it.")
+@click.option("--dry-run", is_flag=True, help="Show what would change.")
+@project_options("model", "dataset")
+@output_options("github")
+def command(
+    folder: Path | None,
+    kind: Literal["auto", "model", "dataset"],
+    template: Path | None,
+    check: bool,
+    dry_run: bool,
+    project: Project,
+    out: Output,
+) -> int:
+    """Write the card of a run folder or a dataset folder, or of both of a project.
+
+    What people wrote into it stays: hubtools renews its own blocks and keys only. Exit code 3 if
+    the card breaks a rule (see `hubtools explain C101`).
+    """
+    from hubtools.cards.check import check_card
+    from hubtools.cards.render import write_dataset_card, write_model_card
+    from hubtools.layout import PROJECT_FILE, RUN_MANIFEST
+    from hubtools.project import load_project
+    from hubtools.publish.release import kind_of
+
+    if folder is not None and (folder / PROJECT_FILE).is_file():
+        if not (folder / RUN_MANIFEST).is_file():
+            project, folder = load_project(folder), None
+    todo: list[tuple[Path, Literal["model", "dataset"]]] = []
+    if folder is not None:
+        todo.append((folder, kind_of(folder) if kind == "auto" else kind))
+    else:
+        if kind in ("auto", "dataset") and project.dataset_dir.is_dir():
+            todo.append((project.dataset_dir, "dataset"))
+        if kind in ("auto", "model") and (project.run_dir / RUN_MANIFEST).is_file():
+            todo.append((project.run_dir, "model"))
+    if not todo:
+        raise HubtoolsError(
+            "There is neither a dataset folder nor a run folder here.", hint="give the folder"
+        )
+    code = ExitCode.DONE
+    for place, what in todo:
+        if not check:
+            write = write_model_card if what == "model" else write_dataset_card
+            written = write(place, project, template=template, dry_run=dry_run)
+            if dry_run:
+                out.data(written.diff.rstrip() or f"{written.path}: nothing would change")
+                continue
+            verb = "Wrote" if written.changed else "Nothing new for"
+            out.note(f"{verb} {written.path}")
+        report = check_card(place, what)
+        out.report(report, prefix=place.as_posix())
+        if not report.ok:
+            code = ExitCode.CHECKS_FAILED
+    return code
