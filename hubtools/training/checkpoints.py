@@ -86,7 +86,10 @@ def save_state(
         shutil.rmtree(final)
     temporary.rename(final)
     sync_folder(folder)
-    for old in states(run_dir)[:-limit]:
+    # One of a later step can only be damaged: else this run would have continued from it.
+    there = states(run_dir)
+    place = there.index(final)
+    for old in (*there[: max(0, place + 1 - limit)], *there[place + 1 :]):
         shutil.rmtree(old, ignore_errors=True)
     return final
 

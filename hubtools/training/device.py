@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,15 @@ class World:
         """Wait for the other processes."""
         if self.processes > 1:
             self._accelerator.wait_for_everyone()
+
+    @contextmanager
+    def main_first(self) -> Iterator[None]:
+        """The main process goes first, the others follow."""
+        if not self.main:
+            self.barrier()
+        yield
+        if self.main:
+            self.barrier()
 
     def sum(self, flat: Tensor) -> Tensor:
         """The sum of `flat` over all processes."""
@@ -70,8 +79,11 @@ def open_world() -> World:
     """Find the device, and the other processes if `accelerate launch` or `torchrun` made some."""
     from accelerate import Accelerator
 
+    from hubtools.inference.device import best_device
+
     # Precision is ours (see `precision_of`), so that the launcher's own choice cannot contradict.
-    accelerator = Accelerator(mixed_precision="no")
+    # Without a GPU several processes must be told so, or each takes itself for the only one.
+    accelerator = Accelerator(mixed_precision="no", cpu=best_device() == "cpu")
     return World(
         accelerator.device, accelerator.process_index, accelerator.num_processes, accelerator
     )

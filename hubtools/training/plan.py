@@ -403,6 +403,20 @@ def untriggered(plan: Plan) -> Iterator[Problem]:
         )
 
 
+@TRAIN_RULES.rule("T116", "the samples' size cannot be drawn", Severity.WARNING)
+def sample_grid(plan: Plan) -> Iterator[Problem]:
+    """The samples' size is not a multiple of the VAE's factor (8 pixels for Stable Diffusion).
+
+    Every attempt to draw one would fail; the training itself is not touched.
+    """
+    size, factor = plan.sample_size, plan.base.latent_factor
+    if plan.recipe.sample_every and size % factor:
+        yield Problem(
+            f"Samples of {size} px cannot be drawn: it is not a multiple of {factor}.",
+            f"--size {max(factor, round(size / factor) * factor)}",
+        )
+
+
 @TRAIN_RULES.rule("T115", "very few pictures", Severity.INFO)
 def few(plan: Plan) -> Iterator[Problem]:
     """Fewer than five pictures: the LoRA will know the subject from these sides only."""

@@ -50,8 +50,7 @@ def find_pictures(
     Raises `ChecksFailed` if the folder does not pass `validate`, `HubtoolsError` if there are no
     pictures.
     """
-    from hubtools.dataset.check import validate
-    from hubtools.dataset.load import fetch_dataset, fingerprint, open_image, read_examples
+    from hubtools.dataset.load import fetch_dataset, fingerprint, read_examples
 
     settings = project.dataset
     folder, repo, revision = project.dataset_dir, settings.repo, None
@@ -64,6 +63,8 @@ def find_pictures(
         reporter.note(f"Pictures: {repo} on the Hub.")
         folder, revision = fetch_dataset(repo, settings.revision)
     if not skip_validation:
+        from hubtools.dataset.check import validate
+
         report = validate(folder, settings, resolution=project.train.resolution)
         if report.findings:
             reporter.report(report)
@@ -78,11 +79,19 @@ def find_pictures(
         raise HubtoolsError(
             f"{folder} holds no picture with a caption.", hint="`hubtools validate` tells why"
         )
-    sizes = []
-    for example in examples:
-        with open_image(example.image) as image:
-            sizes.append(image.size)
+    sizes = [_size_of(example.image) for example in examples]
     return Source(folder, repo, revision, examples, fingerprint(examples), sizes)
+
+
+def _size_of(path: Path) -> tuple[int, int]:
+    """(width, height) as the trainer sees it, from the header alone."""
+    from PIL import Image
+
+    with Image.open(path) as image:
+        width, height = image.size
+        # EXIF orientations 5 to 8 lie on their side
+        turned = image.getexif().get(0x0112) in (5, 6, 7, 8)
+    return (height, width) if turned else (width, height)
 
 
 def find_base(project: Project, reporter: Reporter) -> tuple[Base, Path, Family]:

@@ -69,7 +69,7 @@ class Run:
             self.manifest.steps_done = self.saved_step = state.facts.step
         self._write_manifest()
         if self.world.main:
-            runfolder.write_settings(self.run_dir, self.project, self.manifest)
+            runfolder.write_settings(self.run_dir, self.project, self.manifest, self.plan.prompts)
         self.world.barrier()
         try:
             trainee, encoded = self._load(state)
@@ -150,21 +150,23 @@ class Run:
         total = self.recipe.steps
         with self.reporter.progress("training", total, start) as advance:
             if start == 0:
-                self._sample(trainee, 0, stop)
-                self._write_manifest()
+                with book.pause():
+                    self._sample(trainee, 0, stop)
             for step in train_steps(trainee, self.recipe, self.world, start):
                 looked = book.add(step)
                 advance(1, f"loss {book.loss_ema:.4f}" if book.loss_ema is not None else "")
                 if step.done - start == MEASURED and book.seconds_a_step and step.done < total:
-                    left = book.seconds_a_step * (total - step.done)
+                    left = total - step.done
                     self.reporter.note(
-                        f"Measured {book.seconds_a_step:.3g} s a step: about {duration(left)} for"
-                        f" the {total - step.done:,} steps left, samples not counted."
+                        f"Measured {book.seconds_a_step:.3g} s a step: about"
+                        f" {duration(book.seconds_a_step * left)} for the {left:,} left, samples"
+                        " not counted."
                     )
                 stopping = self._all_stop(stop, looked)
                 with book.pause():
                     self._between_steps(trainee, step.done, stop, save=stopping)
-                if (stopping or stop) and self.saved_step == step.done:
+                alone = self.world.processes == 1
+                if stopping or (alone and stop and self.saved_step == step.done):
                     raise KeyboardInterrupt
 
     def _all_stop(self, stop: _Stop, looked: bool) -> bool:
@@ -220,7 +222,8 @@ class Run:
         save_state(self.run_dir, facts, trainee.parameters, trainee.optimizer, limit)
         self.manifest.steps_done = done
         self._write_manifest()
-        self.book.draw(self._title())
+        if done < self.recipe.steps:
+            self.book.draw(self._title())
 
     def _sample(self, trainee: Trainee, done: int, stop: _Stop) -> None:
         from hubtools.training.samples import draw_samples

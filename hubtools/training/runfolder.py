@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,7 +28,7 @@ from hubtools.layout import (
 )
 from hubtools.manifest import RunManifest
 from hubtools.project import Project, to_toml
-from hubtools.training.checkpoints import states
+from hubtools.training.checkpoints import newest_facts, states
 from hubtools.training.recipe import FREE
 
 _OURS = {
@@ -123,6 +123,18 @@ def has_progress(run_dir: Path) -> bool:
     return bool(states(run_dir)) or (run_dir / LORA_WEIGHTS).exists()
 
 
+def refuse_if_unknown(run_dir: Path, digest: str) -> None:
+    """Raise `HubtoolsError` unless the newest state of a folder without `run.json` says itself
+    that it belongs to the run with this fingerprint."""
+    facts = newest_facts(run_dir)
+    if facts is None or facts.fingerprint != digest:
+        what = "a LoRA" if facts is None else "states of a run"
+        raise HubtoolsError(
+            f"{run_dir} holds {what}, but no readable {RUN_MANIFEST} says of which settings.",
+            hint="--no-resume moves it aside and starts afresh, --output-dir leaves it alone",
+        )
+
+
 def refuse_if_changed(run_dir: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
     """Raise `HubtoolsError` if the run in this folder is not the one that is asked for."""
     changed = differences(old, new)
@@ -168,24 +180,26 @@ def locked(run_dir: Path) -> Iterator[None]:
                 f"Another training is writing into {run_dir}.",
                 hint="wait for it, stop it, or give another --output-dir",
             ) from None
-        yield
+        try:
+            yield
+        finally:
+            (run_dir / _LOCK).unlink(missing_ok=True)
     finally:
         os.close(descriptor)
 
 
-def write_settings(run_dir: Path, project: Project, manifest: RunManifest) -> None:
+def write_settings(
+    run_dir: Path, project: Project, manifest: RunManifest, prompts: Sequence[str]
+) -> None:
     """`hubtools.toml` of the run: every setting resolved, nothing that names a place on this
     machine. Base and dataset appear by their Hub ids, if they have any."""
-    train = {
-        key: value for key, value in manifest.train.items() if key not in ("num_train_epochs",)
-    }
-    train["revision"] = manifest.base_model.revision
+    train = manifest.train | {"revision": manifest.base_model.revision}
     text = to_toml(
         {
             "dataset": project.dataset.model_dump(exclude={"path"})
             | {"repo": manifest.dataset.repo, "revision": manifest.dataset.revision},
             "train": {"pretrained_model_name_or_path": manifest.base_model.id, **train},
-            "samples": project.samples.model_dump(),
+            "samples": project.samples.model_dump() | {"prompts": list(prompts)},
             "model": project.model.model_dump(),
             "push": project.push.model_dump(),
         }

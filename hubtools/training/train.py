@@ -57,8 +57,11 @@ def train(
     if not world.main:
         reporter = silent()
 
-    base, folder, family = find_base(project, reporter)
-    source = find_pictures(project, reporter, from_hub=from_hub, skip_validation=skip_validation)
+    with world.main_first():  # what one has fetched the others find in the cache
+        base, folder, family = find_base(project, reporter)
+        source = find_pictures(
+            project, reporter, from_hub=from_hub, skip_validation=skip_validation
+        )
     plan = make_plan(project, base, folder, family, source, world)
     manifest = _manifest(project, base, plan, source, world)
     manifest.base_model.fingerprint = base_fingerprint(base, folder, family)
@@ -66,9 +69,12 @@ def train(
     run_dir = project.run_dir
     identity = runfolder.identity(manifest, world.processes)
     earlier = runfolder.earlier_run(run_dir)
-    aside = not resume and runfolder.has_progress(run_dir)
+    progress = runfolder.has_progress(run_dir)
+    aside = not resume and (progress or earlier is not None)
     finished = False
-    if earlier is not None and runfolder.has_progress(run_dir) and not aside:
+    if progress and not aside and earlier is None:
+        runfolder.refuse_if_unknown(run_dir, runfolder.fingerprint(identity))
+    if earlier is not None and progress and not aside:
         known = runfolder.identity(earlier, earlier.processes)
         runfolder.refuse_if_changed(run_dir, known, identity)
         finished = runfolder.is_complete(run_dir, earlier)
@@ -95,9 +101,12 @@ def train(
             reporter.note(f"{run_dir} would be moved aside.")
         return manifest
 
+    world.barrier()  # every process has looked at the folder before one changes it
     with ExitStack() as stack:
         if world.main:
             if aside:
+                with runfolder.locked(run_dir):
+                    pass  # nobody is writing there
                 reporter.note(f"The earlier run is now {runfolder.move_aside(run_dir)}.")
             stack.enter_context(runfolder.locked(run_dir))
         world.barrier()

@@ -87,6 +87,7 @@ class StableDiffusionModel:
     def __init__(
         self, pipeline: Any, prediction_type: str, dtype: torch.dtype, snr_gamma: float | None
     ) -> None:
+        import torch
         from diffusers import DDPMScheduler
 
         self.pipeline = pipeline
@@ -97,7 +98,8 @@ class StableDiffusionModel:
         for module in (self.denoiser, self._vae, self._text):
             module.requires_grad_(False)
             module.eval()
-        self.denoiser.to(dtype)
+        # diffusers' own `to` warns of an empty list
+        torch.nn.Module.to(self.denoiser, dtype)
         self._prediction = prediction_type
         self._snr_gamma = snr_gamma or None
         # from_config keeps the base's betas, zero terminal SNR included
@@ -105,8 +107,9 @@ class StableDiffusionModel:
         self._alphas: Tensor = scheduler.alphas_cumprod.float()
 
     def encoders(self) -> Sequence[nn.Module]:
-        """VAE and text encoder."""
-        return (self._vae, self._text)
+        """VAE, text encoder and, if the base has one, the safety checker of its samples."""
+        checker = getattr(self.pipeline, "safety_checker", None)
+        return (self._vae, self._text) if checker is None else (self._vae, self._text, checker)
 
     def picture_identity(self) -> str:
         """Digest of the VAE."""

@@ -1,0 +1,118 @@
+"""States: whole or not there, the newest good one wins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from hubtools.training.checkpoints import (  # noqa: E402
+    LORA,
+    OPTIMIZER,
+    StateFacts,
+    load_newest,
+    newest_facts,
+    restore,
+    save_state,
+    states,
+)
+
+
+class Bench:
+    """A parameter with an optimizer that has done a step."""
+
+    def __init__(self, value: float) -> None:
+        self.parameters = {"a.lora_A": torch.nn.Parameter(torch.full((2, 3), value))}
+        self.optimizer = torch.optim.AdamW(self.parameters.values(), lr=0.1, fused=True)
+        self.learn()
+
+    def learn(self) -> None:
+        for parameter in self.parameters.values():
+            parameter.grad = torch.arange(6.0).reshape(2, 3)
+        self.optimizer.step()
+
+    def save(self, run: Path, step: int, limit: int = 2, fingerprint: str = "f") -> None:
+        facts = StateFacts(step=step, fingerprint=fingerprint, threads=1, files={})
+        save_state(run, facts, self.parameters, self.optimizer, limit)
+
+
+def names(run: Path) -> list[str]:
+    return [path.name for path in states(run)]
+
+
+def test_the_newest_are_kept(tmp_path: Path) -> None:
+    bench = Bench(1.0)
+    for step in (5, 10, 15, 1000000):
+        bench.save(tmp_path, step)
+    assert names(tmp_path) == ["step-000015", "step-1000000"]
+    facts = newest_facts(tmp_path)
+    assert facts is not None
+    assert facts.step == 1000000
+
+
+def test_what_is_restored_continues_bit_for_bit(tmp_path: Path) -> None:
+    straight, stopped = Bench(1.0), Bench(1.0)
+    stopped.save(tmp_path, 1)
+    straight.learn()
+    fresh = Bench(7.0)
+    state = load_newest(tmp_path, "f", pytest.fail)
+    assert state is not None
+    restore(state, fresh.parameters, fresh.optimizer)
+    fresh.learn()
+    for name, parameter in straight.parameters.items():
+        assert torch.equal(parameter, fresh.parameters[name])
+        for key, value in straight.optimizer.state[parameter].items():
+            assert torch.equal(value, fresh.optimizer.state[fresh.parameters[name]][key])
+
+
+@pytest.mark.parametrize("file", [LORA, OPTIMIZER, "state.json"])
+@pytest.mark.parametrize("how", ["cut", "missing", "bit", "empty"])
+def test_a_damaged_state_falls_back_with_a_warning(tmp_path: Path, file: str, how: str) -> None:
+    bench = Bench(1.0)
+    bench.save(tmp_path, 10)
+    bench.save(tmp_path, 20)
+    path = tmp_path / "state" / "step-000020" / file
+    content = bytearray(path.read_bytes())
+    if how == "missing":
+        path.unlink()
+    elif how == "cut":
+        path.write_bytes(content[: len(content) // 2])
+    elif how == "empty":
+        path.write_bytes(b"")
+    else:
+        content[len(content) // 2] ^= 64
+        path.write_bytes(content)
+    warnings: list[str] = []
+    state = load_newest(tmp_path, "f", warnings.append)
+    assert state is not None
+    if state.facts.step == 20:
+        # a flipped bit in state.json may hit a figure that decides nothing
+        assert (file, how) == ("state.json", "bit")
+        return
+    assert state.facts.step == 10
+    assert len(warnings) == 1
+    assert "step-000020 is passed over" in warnings[0]
+    # the next state replaces the damaged one, whatever the limit
+    bench.save(tmp_path, 12, limit=1)
+    assert names(tmp_path) == ["step-000012"]
+
+
+def test_a_state_of_other_settings_is_not_taken(tmp_path: Path) -> None:
+    Bench(1.0).save(tmp_path, 10, fingerprint="other")
+    warnings: list[str] = []
+    assert load_newest(tmp_path, "f", warnings.append) is None
+    assert "other settings" in warnings[0]
+
+
+def test_left_overs_of_a_killed_save_are_no_state(tmp_path: Path) -> None:
+    bench = Bench(1.0)
+    bench.save(tmp_path, 10)
+    left = tmp_path / "state" / ".tmp-step-000020"
+    left.mkdir()
+    (left / LORA).write_bytes(b"half")
+    assert names(tmp_path) == ["step-000010"]
+    bench.save(tmp_path, 20)
+    assert names(tmp_path) == ["step-000010", "step-000020"]
+    assert not left.exists()

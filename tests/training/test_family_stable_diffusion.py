@@ -1,0 +1,145 @@
+"""The Stable Diffusion family against the formulas it implements."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from hubtools.errors import HubtoolsError  # noqa: E402
+from hubtools.inference.base import resolve_base  # noqa: E402
+from hubtools.training.families import families, family_of  # noqa: E402
+from hubtools.training.families.stable_diffusion import (  # noqa: E402
+    StableDiffusion,
+    StableDiffusionModel,
+)
+
+
+def load(
+    folder: Path, snr_gamma: float | None, prediction: str | None = None
+) -> StableDiffusionModel:
+    family = StableDiffusion()
+    return family.load(
+        resolve_base(str(folder)),
+        family.info(folder, prediction),
+        variant=None,
+        dtype=torch.float32,
+        snr_gamma=snr_gamma,
+    )
+
+
+def test_facts_come_from_the_configuration(tiny_base: Path, tiny_v_base: Path) -> None:
+    family = family_of(tiny_base, "tiny")
+    assert isinstance(family, StableDiffusion)
+    info = family.info(tiny_base, None)
+    assert (info.native_size, info.latent_factor, info.caption_tokens) == (64, 8, 77)
+    assert info.prediction_type == "epsilon"
+    assert family.info(tiny_v_base, None).prediction_type == "v_prediction"
+    assert family.info(tiny_v_base, "epsilon").prediction_type == "epsilon"
+
+
+def test_foreign_pipelines_are_refused_with_a_sentence(tiny_base: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(tiny_base, other)
+    index = json.loads((other / "model_index.json").read_text())
+    (other / "model_index.json").write_text(json.dumps(index | {"_class_name": "FluxPipeline"}))
+    with pytest.raises(HubtoolsError, match="FluxPipeline, which hubtools cannot train yet"):
+        family_of(other, "x/flux")
+    (other / "model_index.json").write_text("[]")
+    with pytest.raises(HubtoolsError, match="names no pipeline class"):
+        family_of(other, "x")
+    (other / "model_index.json").unlink()
+    with pytest.raises(HubtoolsError, match="no model_index"):
+        family_of(other, "x")
+
+
+def test_inpainting_models_and_odd_schedulers_are_refused(tiny_base: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(tiny_base, other)
+    config = json.loads((other / "unet/config.json").read_text())
+    (other / "unet/config.json").write_text(json.dumps(config | {"in_channels": 9}))
+    with pytest.raises(HubtoolsError, match="takes 9 channels"):
+        StableDiffusion().info(other, None)
+    (other / "unet/config.json").write_text(json.dumps(config))
+    path = other / "scheduler/scheduler_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"prediction_type": "sample"}))
+    with pytest.raises(HubtoolsError, match="predicts 'sample'"):
+        StableDiffusion().info(other, None)
+
+
+def test_every_family_says_what_it_recognises() -> None:
+    names = [name for family in families() for name in family.pipelines]
+    assert names
+    assert len(names) == len(set(names))
+
+
+def test_noise_and_targets_are_those_of_diffusers(tiny_base: Path, tiny_v_base: Path) -> None:
+    from diffusers import DDPMScheduler
+
+    torch.manual_seed(1)
+    latents, noise = torch.randn(5, 4, 8, 8), torch.randn(5, 4, 8, 8)
+    when = torch.tensor([0.0, 0.0999999, 0.1, 0.5, 0.99999])
+    for base, v_prediction in ((tiny_base, False), (tiny_v_base, True)):
+        model = load(base, None)
+        scheduler = DDPMScheduler.from_config(model.pipeline.scheduler.config)
+        noised = model.noised(latents, noise, when)
+        assert noised.timesteps.tolist() == [0, 99, 100, 500, 999]
+        expected = scheduler.add_noise(latents, noise, noised.timesteps)
+        assert torch.allclose(noised.latents, expected, atol=1e-6)
+        velocity = scheduler.get_velocity(latents, noise, noised.timesteps)
+        assert torch.allclose(noised.target, velocity if v_prediction else noise, atol=1e-6)
+        assert noised.weight.tolist() == [1.0] * 5
+
+
+def test_min_snr_weights(tiny_base: Path, tiny_v_base: Path) -> None:
+    latents = torch.zeros(1000, 4, 1, 1)
+    when = (torch.arange(1000, dtype=torch.float64) + 0.5).div(1000).float()
+    for base, v_prediction in ((tiny_base, False), (tiny_v_base, True)):
+        model = load(base, 5.0)
+        alphas = model._alphas.double()
+        snr = alphas / (1 - alphas)
+        clipped = torch.minimum(snr, torch.full_like(snr, 5.0))
+        expected = clipped / (snr + 1) if v_prediction else clipped / snr
+        found = model.noised(latents, latents, when).weight.double()
+        assert torch.allclose(found, expected, rtol=1e-4)
+        assert float(found.max()) <= 1.0 + 1e-6
+
+
+def test_min_snr_survives_zero_terminal_snr(tiny_v_base: Path, tmp_path: Path) -> None:
+    other = tmp_path / "zero"
+    shutil.copytree(tiny_v_base, other)
+    path = other / "scheduler/scheduler_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"rescale_betas_zero_snr": True}))
+    last = torch.tensor([0.9999])
+    zero = torch.zeros(1, 4, 8, 8)
+    model = load(other, 5.0)
+    # diffusers keeps a hair of signal, 2^-24, for the last step
+    assert float(model._alphas[-1]) < 1e-6
+    model._alphas[-1] = 0.0
+    assert model.noised(zero, zero, last).weight.tolist() == [0.0]
+    epsilon = load(other, 5.0, "epsilon")
+    epsilon._alphas[-1] = 0.0
+    assert epsilon.noised(zero, zero, last).weight.tolist() == [1.0]
+
+
+def test_encoders_answer_as_the_pipeline_does(tiny_base: Path) -> None:
+    model = load(tiny_base, None)
+    pipeline = model.pipeline
+    embeds, _ = pipeline.encode_prompt("photo of a girl", "cpu", 1, False)
+    found = model.encode_caption("photo of a girl")["embeds"]
+    assert torch.allclose(found, embeds[0], atol=1e-6)
+    pixels = torch.rand(3, 64, 64) * 2 - 1
+    picture = model.encode_picture(pixels)
+    assert model.latent_shape(picture) == (4, 8, 8)
+    with torch.no_grad():
+        mode = pipeline.vae.encode(pixels[None]).latent_dist.mode()
+    batch = {key: value[None] for key, value in picture.items()}
+    latents = model.latents(batch, torch.zeros(1, 4, 8, 8))
+    assert torch.allclose(latents, mode * pipeline.vae.config.scaling_factor, atol=1e-6)
+    shifted = model.latents(batch, torch.ones(1, 4, 8, 8)) - latents
+    scaled = picture["std"] * pipeline.vae.config.scaling_factor
+    assert torch.allclose(shifted[0], scaled, atol=1e-5)

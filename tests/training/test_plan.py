@@ -1,0 +1,167 @@
+"""The plan's arithmetic and its rules, each with a bad and a good case."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hubtools.dataset.load import Example
+from hubtools.findings import Severity
+from hubtools.project import DatasetSettings, SampleSettings, TrainSettings
+from hubtools.training.families import BaseInfo
+from hubtools.training.plan import TRAIN_RULES, Plan, describe, judge
+from hubtools.training.recipe import make_recipe
+
+
+def plan(
+    *,
+    images: int = 21,
+    size: tuple[int, int] = (800, 900),
+    processes: int = 1,
+    caption: str = "photo of tok, front view",
+    samples: dict[str, Any] | None = None,
+    trigger: str | None = None,
+    **settings: Any,
+) -> Plan:
+    examples = [
+        Example(Path(f"/d/{n}.png"), f"{caption} {n}", f"{n}.png", n + 1) for n in range(images)
+    ]
+    train = TrainSettings.model_validate({"max_train_steps": 1000} | settings)
+    chosen = SampleSettings.model_validate(samples or {})
+    return Plan(
+        recipe=make_recipe(
+            train,
+            images=images,
+            processes=processes,
+            precision="no",
+            prediction_type=train.prediction_type or "epsilon",
+        ),
+        base=BaseInfo("stable-diffusion", "epsilon", 512, 8, 77),
+        base_name="owner/base",
+        base_prediction_type="epsilon",
+        dataset=DatasetSettings(trigger=trigger),
+        samples=chosen,
+        examples=examples,
+        sizes=[size] * images,
+        prompts=chosen.prompts or [examples[0].caption],
+        device="cpu",
+        run_dir=Path("/runs/x"),
+        lora_parameters=800_000,
+        bytes_free=10**12,
+    )
+
+
+def found(plan: Plan) -> set[str]:
+    return {finding.rule for finding in judge(plan).findings}
+
+
+def test_a_usual_plan_has_nothing_to_say() -> None:
+    assert judge(plan()).findings == ()
+
+
+def test_the_arithmetic_is_told() -> None:
+    text = "\n".join(describe(plan(max_train_steps=None, num_train_epochs=1000)))
+    assert (
+        "21 images x 1 repeat / (batch 1 x accumulation 1 x processes 1) = 21 steps an epoch;"
+        " 1,000 epochs = 21,000 steps" in text
+    )
+    text = "\n".join(describe(plan(images=1, repeats=2, train_batch_size=2, max_train_steps=3)))
+    assert "1 image x 2 repeats / (batch 2 x accumulation 1 x processes 1) = 1 step an" in text
+
+
+def test_the_plan_tells_what_will_lie_on_disk() -> None:
+    text = "\n".join(describe(plan(checkpointing_steps=100, validation_steps=250)))
+    assert "every 100 steps and on Ctrl-C, 2 kept (19.2 MB)" in text
+    assert "every 250 steps, 4 in all (12.8 MB)" in text
+    assert "1 every 250 steps and before the first, 5 in all, 30 denoising steps each" in text
+    assert "none" in "\n".join(describe(plan(validation_steps=0)))
+    assert "10 minutes" in "\n".join(describe(plan()))
+    assert "after step 40; 960 are left" in "\n".join(describe(replace(plan(), resumes_at=40)))
+
+
+BAD: dict[str, Plan] = {
+    "T101": plan(checkpointing_steps=5000),
+    "T102": plan(images=6, train_batch_size=4, gradient_accumulation_steps=2),
+    "T103": plan(size=(400, 900)),
+    "T104": plan(resolution=768, size=(900, 900)),
+    "T105": plan(num_train_epochs=10),
+    "T106": plan(random_flip=True, caption="photo of tok, Left profile"),
+    "T107": plan(learning_rate=1e-3, scale_lr=True, train_batch_size=4),
+    "T108": replace(plan(), bytes_free=1_000_000),
+    "T109": plan(resolution=516),
+    "T110": plan(lr_scheduler="constant", lr_warmup_steps=100),
+    "T111": plan(max_train_steps=21_000),
+    "T112": replace(plan(), base_prediction_type="v_prediction"),
+    "T113": plan(rank=4, lora_alpha=128),
+    "T114": plan(trigger="tok", samples={"prompts": ["a dog"]}),
+    "T115": plan(images=3),
+    "T116": plan(samples={"size": 500}),
+}
+GOOD: dict[str, list[Plan]] = {
+    "T101": [plan(checkpointing_steps=1000), plan(max_train_steps=10)],
+    "T102": [plan(images=8, train_batch_size=4, gradient_accumulation_steps=2)],
+    "T103": [plan(size=(512, 900))],
+    "T104": [plan(resolution=512)],
+    "T105": [plan(max_train_steps=None, num_train_epochs=10)],
+    "T106": [
+        plan(random_flip=True, caption="photo of tok, bright light"),
+        plan(caption="tok, left profile"),
+    ],
+    "T107": [plan(learning_rate=1e-3), plan(learning_rate=1e-3, train_batch_size=4)],
+    "T108": [plan()],
+    "T109": [plan(resolution=520)],
+    "T110": [plan(lr_scheduler="constant", lr_warmup_steps=0), plan(lr_warmup_steps=100)],
+    "T111": [plan(max_train_steps=2000)],
+    "T112": [plan()],
+    "T113": [plan(rank=16, lora_alpha=32)],
+    "T114": [
+        plan(trigger="tok", samples={"prompts": ["a dog", "tok as a dog"]}),
+        plan(samples={"prompts": ["a dog"]}),
+    ],
+    "T115": [plan(images=5)],
+    "T116": [plan(samples={"size": 504}), plan(samples={"size": 500}, validation_steps=0)],
+}
+
+
+@pytest.mark.parametrize("rule", sorted(BAD))
+def test_a_bad_plan_is_found(rule: str) -> None:
+    findings = [f for f in judge(BAD[rule]).findings if f.rule == rule]
+    assert len(findings) == 1
+    assert findings[0].fix
+    assert findings[0].message.endswith(".")
+
+
+@pytest.mark.parametrize("rule", sorted(GOOD))
+def test_a_good_plan_is_left_alone(rule: str) -> None:
+    for good in GOOD[rule]:
+        assert rule not in found(good)
+
+
+def test_every_rule_has_both_cases() -> None:
+    ids = {rule.id for rule in TRAIN_RULES}
+    assert ids == set(BAD) == set(GOOD)
+
+
+def test_only_what_cannot_work_stops_the_run() -> None:
+    errors = {rule.id for rule in TRAIN_RULES if rule.severity is Severity.ERROR}
+    assert errors == {"T108", "T109"}
+    assert not judge(BAD["T109"]).ok
+    assert judge(BAD["T107"]).ok
+    assert not judge(BAD["T107"], strict=True).ok
+
+
+def test_warm_up_as_long_as_the_run_is_found() -> None:
+    assert "T110" in found(plan(max_train_steps=100, lr_warmup_steps=100))
+
+
+def test_slight_enlargement_is_a_note_only() -> None:
+    slight = [f for f in judge(plan(size=(500, 500))).findings if f.rule == "T103"]
+    assert [f.severity for f in slight] == [Severity.INFO]
+
+
+def test_the_fix_of_the_learning_rate_names_the_cause() -> None:
+    fixes = [f.fix for f in judge(BAD["T107"]).findings if f.rule == "T107"]
+    assert fixes == ["--no-scale-lr"]

@@ -1,0 +1,217 @@
+"""`hubtools train` as a user runs it: a process that is killed, stopped, and started again."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch")
+
+from hubtools.layout import LORA_WEIGHTS
+from hubtools.manifest import RunManifest
+from hubtools.project import Project
+from hubtools.training.metrics import read_metrics
+from hubtools.training.train import train
+
+MakeProject = Callable[..., Project]
+
+
+def command(project: Project, *more: str) -> list[str]:
+    """The command line of a project."""
+    settings = project.train.model_dump(exclude_unset=True)
+    words = [sys.executable, "-m", "hubtools", "train", f"--train-data-dir={project.dataset.path}"]
+    for key, value in settings.items():
+        for one in value if isinstance(value, list) else [value]:
+            words.append(f"--{key.replace('_', '-')}={one}")
+    return [*words, *more]
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"OMP_NUM_THREADS": "1"}
+
+
+def call(project: Project, *more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(project, *more), env=environment(), capture_output=True, text=True, check=False
+    )
+
+
+def start(project: Project, until: int, *more: str) -> subprocess.Popen[str]:
+    """Start a training and wait until its log has passed step `until`."""
+    process = subprocess.Popen(
+        command(project, *more),
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    for _ in range(6000):
+        metrics = read_metrics(project.run_dir)
+        if metrics and metrics[-1].step >= until:
+            return process
+        if process.poll() is not None:
+            assert process.stdout is not None
+            raise AssertionError(process.stdout.read())
+        time.sleep(0.01)
+    process.kill()
+    raise AssertionError("it never got there")
+
+
+LONG: dict[str, Any] = {"max_train_steps": 90, "checkpointing_steps": 7, "lora_dropout": 0.1}
+
+
+def test_killed_at_a_random_moment_and_started_again_it_is_the_same_run(
+    make_project: MakeProject,
+) -> None:
+    straight, killed = make_project(name="straight", **LONG), make_project(name="killed", **LONG)
+    train(straight, skip_validation=True)
+    process = start(killed, random.randint(8, 50), "--skip-validation")
+    time.sleep(random.random() * 0.3)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (killed.run_dir / LORA_WEIGHTS).exists()
+    done = call(killed, "--skip-validation", "--resume_from_checkpoint", "latest")
+    assert done.returncode == 0, done.stderr
+    assert "Continuing after step" in done.stderr
+    names = [LORA_WEIGHTS, "state/step-000090/optimizer.safetensors"]
+    for name in names:
+        assert (killed.run_dir / name).read_bytes() == (straight.run_dir / name).read_bytes()
+    assert [m.step for m in read_metrics(killed.run_dir)] == list(range(1, 91))
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_asked_to_stop_it_saves_first(make_project: MakeProject, how: signal.Signals) -> None:
+    project = make_project(**LONG | {"max_train_steps": 2000, "checkpointing_steps": 1500})
+    process = start(project, 10, "--skip-validation")
+    process.send_signal(how)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert "run the same command again" in output
+    assert "Traceback" not in output
+    manifest = RunManifest.read(project.run_dir)
+    assert manifest.status == "interrupted"
+    assert 10 <= manifest.steps_done < 1500
+    (state,) = (project.run_dir / "state").iterdir()
+    assert state.name == f"step-{manifest.steps_done:06d}"
+
+
+def test_what_is_printed_where(make_project: MakeProject) -> None:
+    project = make_project(max_train_steps=2)
+    done = call(project, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    facts = json.loads(done.stdout)
+    assert facts["lora"] == LORA_WEIGHTS
+    assert facts["run"] == str(project.run_dir)
+    assert "2 steps" in done.stderr
+    assert "= 5 steps an epoch" in done.stderr
+    # advice of the libraries is no word of ours
+    assert "torchvision" not in done.stderr
+    assert "text_projection" not in done.stderr
+
+
+@pytest.fixture
+def invoke(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """The command line within this process: (exit code, stdout, stderr)."""
+    from hubtools.cli.main import run
+
+    def call(*words: str) -> tuple[int, str, str]:
+        code = run(["train", *words])
+        out, err = capsys.readouterr()
+        return int(code), out, err
+
+    return call
+
+
+def test_wrong_inputs_end_in_one_sentence(
+    invoke: Any, make_project: MakeProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    project = make_project()
+    words = command(project)[4:]
+    cases: list[tuple[list[str], int, str]] = [
+        ([], 2, "No base model is set"),
+        (["--base-model", "nonsense"], 2, "neither a folder nor a Hub id"),
+        ([*words, "--train-data-dir", "nowhere"], 2, "There is no folder"),
+        ([*words, "--rank", "0"], 2, "--rank"),
+        ([*words, "--lr-scheduler", "sawtooth"], 2, "sawtooth"),
+        ([*words, "--caption-column", "prompt"], 3, "does not pass validation"),
+        ([*words, "--resume-from-checkpoint", "checkpoint-500"], 2, "newest state"),
+        ([*words, "--no-resume", "--resume-from-checkpoint", "latest"], 2, "contradict"),
+        ([*words, "--target-modules", "to_z"], 2, "'to_z'"),
+        ([*words, "--resolution", "68"], 3, "T109"),
+        ([*words, "--strict", "--learning-rate", "0.1"], 3, "T107"),
+        ([*words, "--mixed-precision", "fp16"], 2, "fp16 needs a GPU"),
+    ]
+    for arguments, code, sentence in cases:
+        found, out, err = invoke(*arguments)
+        assert found == code, (arguments, err)
+        assert sentence in err, (arguments, err)
+        assert "Traceback" not in err
+        assert out == ""
+    assert not project.run_dir.exists()
+
+
+def test_a_dry_run_by_the_tutorials_names(invoke: Any, make_project: MakeProject) -> None:
+    project = make_project()
+    code, out, err = invoke(
+        f"--pretrained_model_name_or_path={project.train.pretrained_model_name_or_path}",
+        f"--train_data_dir={project.dataset.path}",
+        "--caption_column=text",
+        "--resolution=64",
+        "--random_flip",
+        "--train_batch_size=1",
+        "--num_train_epochs=1000",
+        "--checkpointing_steps=5001",
+        "--learning_rate=1e-04",
+        "--lr_scheduler=constant",
+        "--lr_warmup_steps=0",
+        "--seed=42",
+        f"--output_dir={project.run_dir}",
+        "--dry-run",
+    )
+    assert code == 0
+    assert "1,000 epochs = 5,000 steps" in err
+    assert "T101" in err
+    assert "T111" in err
+    assert "5000" in out
+    assert not project.run_dir.exists()
+
+
+@pytest.mark.slow
+def test_two_processes_are_one_with_twice_the_batch(make_project: MakeProject) -> None:
+    """Five pictures in steps of four: one process has nothing to do in every second step."""
+    import torch
+
+    from hubtools.training.tensors import read_tensors
+
+    settings: dict[str, Any] = {"max_train_steps": 6, "checkpointing_steps": 2}
+    one = make_project(name="one", train_batch_size=4, **settings)
+    train(one, skip_validation=True)
+    two = make_project(name="two", train_batch_size=2, **settings)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
+    words = [*launch, "-m", *command(two, "--skip-validation", "--format", "json")[2:]]
+    done = subprocess.run(words, env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["run"] == str(two.run_dir)
+    assert done.stderr.count("= 2 steps an epoch") == 1
+    assert "processes 2" in done.stderr
+    a, b = (read_tensors(project.run_dir / LORA_WEIGHTS) for project in (one, two))
+    assert a is not None
+    assert b is not None
+    difference = max(float((a[name] - b[name]).abs().max()) for name in a)
+    assert difference < 1e-5
+    assert any(bool(torch.any(tensor != 0)) for name, tensor in b.items() if ".up." in name)
+    # the loss that is logged is that of all pictures of the step
+    for mine, theirs in zip(read_metrics(one.run_dir), read_metrics(two.run_dir), strict=True):
+        assert mine.loss == pytest.approx(theirs.loss, rel=1e-5)
+        assert mine.grad_norm == pytest.approx(theirs.grad_norm, rel=1e-4)

@@ -1,0 +1,156 @@
+"""Order, cut and random numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from hubtools.project import TrainSettings
+from hubtools.training.data import (
+    draw,
+    geometry,
+    micro_batches,
+    permutation,
+    pixels,
+    step_items,
+)
+from hubtools.training.recipe import Recipe, make_recipe
+
+
+def recipe(images: int, processes: int = 1, **given: object) -> Recipe:
+    return make_recipe(
+        TrainSettings.model_validate({"max_train_steps": 50} | given),
+        images=images,
+        processes=processes,
+        precision="no",
+        prediction_type="epsilon",
+    )
+
+
+@given(st.integers(1, 300), st.integers(0, 2**40), st.integers(0, 50))
+def test_an_epoch_has_every_picture_once(count: int, seed: int, epoch: int) -> None:
+    assert sorted(permutation(count, seed, epoch)) == list(range(count))
+
+
+def test_order_differs_between_epochs_and_seeds_and_is_pinned() -> None:
+    assert permutation(50, 0, 0) != permutation(50, 0, 1)
+    assert permutation(50, 0, 0) != permutation(50, 1, 0)
+    # A change here would make every state saved so far continue as another run.
+    assert permutation(8, 42, 3) == (0, 3, 6, 2, 1, 7, 5, 4)
+
+
+@settings(deadline=None)
+@given(
+    images=st.integers(1, 40),
+    repeats=st.integers(1, 3),
+    batch=st.integers(1, 5),
+    accumulation=st.integers(1, 4),
+    processes=st.integers(1, 4),
+    step=st.integers(0, 49),
+)
+def test_forward_passes_of_all_processes_make_up_the_step(
+    images: int, repeats: int, batch: int, accumulation: int, processes: int, step: int
+) -> None:
+    found = recipe(
+        images,
+        processes,
+        repeats=repeats,
+        train_batch_size=batch,
+        gradient_accumulation_steps=accumulation,
+    )
+    shares = [micro_batches(found, step, process) for process in range(processes)]
+    together = sorted(pair for share in shares for part in share for pair in part)
+    assert together == list(enumerate(step_items(found, step)))
+    assert all(len(part) <= batch for share in shares for part in share)
+    assert all(len(share) <= accumulation for share in shares)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 30), st.integers(1, 3), st.integers(1, 7))
+def test_an_epoch_of_steps_sees_each_picture_as_often_as_it_repeats(
+    images: int, repeats: int, batch: int
+) -> None:
+    found = recipe(images, repeats=repeats, train_batch_size=batch)
+    seen = Counter(item for step in range(found.steps_an_epoch) for item in step_items(found, step))
+    assert seen == dict.fromkeys(range(images), repeats)
+
+
+def test_two_processes_see_what_one_with_twice_the_batch_sees() -> None:
+    one = recipe(11, 1, train_batch_size=4)
+    two = recipe(11, 2, train_batch_size=2)
+    for step in range(20):
+        halves = [micro_batches(two, step, process) for process in range(2)]
+        merged = [pair for share in halves for part in share for pair in part]
+        assert sorted(merged) == sorted(p for part in micro_batches(one, step, 0) for p in part)
+
+
+def test_random_numbers_belong_to_a_place_in_a_step_and_to_nothing_else() -> None:
+    torch = pytest.importorskip("torch")
+    found = recipe(9, train_batch_size=3, random_flip=True)
+    together = draw(found, 5, [0, 1, 2], (4, 8, 8))
+    alone = draw(found, 5, [2], (4, 8, 8))
+    assert torch.equal(together.noise[2], alone.noise[0])
+    assert torch.equal(together.posterior[2], alone.posterior[0])
+    assert together.when[2] == alone.when[0]
+    assert (together.flip[2], together.drop[2]) == (alone.flip[0], alone.drop[0])
+    assert not torch.equal(together.noise[0], together.noise[1])
+    assert not torch.equal(draw(found, 6, [0], (4, 8, 8)).noise[0], together.noise[0])
+    # turning one kind of randomness on does not shift another's
+    other = recipe(9, noise_offset=0.1, caption_dropout=0.9)
+    assert torch.equal(draw(other, 5, [2], (4, 8, 8)).posterior[0], alone.posterior[0])
+
+
+def test_random_numbers_have_the_right_shares() -> None:
+    pytest.importorskip("torch")
+    found = recipe(9, random_flip=True, caption_dropout=0.2, noise_offset=0.5)
+    many = draw(found, 0, range(3000), (4, 2, 2))
+    assert sum(many.flip) / 3000 == pytest.approx(0.5, abs=0.04)
+    assert sum(many.drop) / 3000 == pytest.approx(0.2, abs=0.04)
+    assert float(many.when.mean()) == pytest.approx(0.5, abs=0.03)
+    assert 0 <= float(many.when.min()) <= float(many.when.max()) < 1
+    # a channel's offset is shared by its cells: their mean varies by 1/4 + 0.5^2 around 0
+    assert float(many.noise.mean((2, 3)).var()) == pytest.approx(0.5, abs=0.05)
+    none = draw(recipe(9, caption_dropout=0.0), 0, range(50), (4, 2, 2))
+    assert not any(none.flip)
+    assert not any(none.drop)
+
+
+@given(
+    st.integers(1, 3000), st.integers(1, 3000), st.integers(4, 128), st.booleans(), st.integers(0)
+)
+def test_a_cut_lies_within_the_resized_picture(
+    width: int, height: int, eighths: int, center: bool, seed: int
+) -> None:
+    resolution = 8 * eighths
+    cut = geometry((width, height), resolution, center_crop=center, seed=seed, identity="x")
+    assert cut.size == (resolution, resolution)
+    assert 0 <= cut.left <= cut.width - resolution
+    assert 0 <= cut.top <= cut.height - resolution
+    assert min(cut.width, cut.height) == resolution
+
+
+def test_random_crop_is_fixed_by_seed_and_picture() -> None:
+    def cut(seed: int, identity: str) -> int:
+        return geometry((64, 4000), 64, center_crop=False, seed=seed, identity=identity).top
+
+    assert cut(0, "a") == cut(0, "a")
+    assert len({cut(0, "a"), cut(1, "a"), cut(0, "b")}) == 3
+    middle = geometry((64, 4000), 64, center_crop=True, seed=0, identity="a")
+    assert middle.top == (4000 - 64) // 2
+
+
+def test_pixels_are_cut_mirrored_and_scaled() -> None:
+    torch = pytest.importorskip("torch")
+    picture = Image.new("RGB", (128, 64), (255, 0, 0))
+    picture.paste((0, 0, 255), (64, 0, 128, 64))
+    cut = geometry(picture.size, 64, center_crop=True, seed=0, identity="a")
+    plain = pixels(picture, cut, filter="nearest", flip=False)
+    assert plain.shape == (3, 64, 64)
+    assert plain[:, 0, 0].tolist() == [1.0, -1.0, -1.0]
+    assert plain[:, 0, 63].tolist() == [-1.0, -1.0, 1.0]
+    mirrored = pixels(picture, cut, filter="nearest", flip=True)
+    assert torch.equal(mirrored, plain.flip(2))
