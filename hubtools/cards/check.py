@@ -52,11 +52,9 @@ class CardView:
     def widget(self) -> list[dict[str, Any]]:
         """The widget entries that are objects."""
         value = self.data.get("widget")
-        return [entry for entry in value if isinstance(entry, dict)] if _is_list(value) else []
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list)
+        if not isinstance(value, list):
+            return []
+        return [entry for entry in value if isinstance(entry, dict)]
 
 
 CARD_RULES: RuleBook[CardView] = RuleBook()

@@ -155,9 +155,7 @@ def _rewrite(front: str, there: dict[str, Any], wanted: dict[str, Any]) -> str:
             name = match[1] or match[2] or match[3]
             pieces[name] = lead + line
             lead = ""
-        elif re.match(r"#|\s*$", line):
-            lead += line
-        elif name is None:
+        elif re.match(r"#|\s*$", line) or name is None:
             lead += line
         else:
             pieces[name] += lead + line

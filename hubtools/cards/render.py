@@ -123,7 +123,7 @@ def _render(name: str, card: ModelCard | DatasetCard, template: Path | None) -> 
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701
+        autoescape=False,
     )
     environment.filters |= {"md": markdown, "cell": cell, "code": code}
     try:

@@ -45,8 +45,9 @@ def command(
     from hubtools.project import load_project
     from hubtools.publish.release import kind_of
 
-    if folder is not None and (folder / PROJECT_FILE).is_file():
-        if not (folder / RUN_MANIFEST).is_file():
+    # a run folder has a hubtools.toml as well, the settings it was started with
+    if folder is not None and not (folder / RUN_MANIFEST).is_file():
+        if (folder / PROJECT_FILE).is_file():
             project, folder = load_project(folder), None
     todo: list[tuple[Path, Literal["model", "dataset"]]] = []
     if folder is not None:
