@@ -66,7 +66,9 @@ class Scene:
     view: View = "front"
     framing: Framing = "portrait"
     expression: Expression = "neutral"
-    outfit: Outfit = field(default_factory=lambda: Outfit((90, 110, 170), (245, 245, 250), (60, 60, 84)))
+    outfit: Outfit = field(
+        default_factory=lambda: Outfit((90, 110, 170), (245, 245, 250), (60, 60, 84))
+    )
     background: Colour = (236, 238, 242)
     tilt: float = 0.0
     pose: Literal["standing", "waving", "hand on hip", "walking"] = "standing"
@@ -95,7 +97,9 @@ def _smooth(points: Sequence[Point], closed: bool = True, steps: int = 10) -> li
             p2, p3 = points[index + 1], points[min(index + 2, count - 1)]
         for step in range(steps):
             t = step / steps
-            result.append((_spline(p0[0], p1[0], p2[0], p3[0], t), _spline(p0[1], p1[1], p2[1], p3[1], t)))
+            result.append(
+                (_spline(p0[0], p1[0], p2[0], p3[0], t), _spline(p0[1], p1[1], p2[1], p3[1], t))
+            )
     if not closed:
         result.append(points[-1])
     return result
@@ -162,13 +166,12 @@ class _Artist:
         box = mask.getbbox()
         if box is None:
             return mask
-        paint = Image.new("RGB", self.image.size, colour)
+        size = (box[2] - box[0], box[3] - box[1])
+        paint = Image.new("RGB", size, colour)
         if to is not None:
-            ramp = Image.linear_gradient("L").resize((box[2] - box[0], box[3] - box[1]))
-            full = Image.new("L", self.image.size, 0)
-            full.paste(ramp, box[:2])
-            paint = Image.composite(Image.new("RGB", self.image.size, to), paint, full)
-        self.image.paste(paint, (0, 0), mask)
+            ramp = Image.linear_gradient("L").resize(size)
+            paint = Image.composite(Image.new("RGB", size, to), paint, ramp)
+        self.image.paste(paint, box[:2], mask.crop(box))
         width = (box[2] - box[0]) / self.unit
         if shade:
             self._edge(mask, box, _darker(colour, 0.55), shade, -0.16 * width)
@@ -177,13 +180,20 @@ class _Artist:
         return mask
 
     def _edge(
-        self, mask: Image.Image, box: tuple[int, int, int, int], colour: Colour, much: float, dx: float
+        self,
+        mask: Image.Image,
+        box: tuple[int, int, int, int],
+        colour: Colour,
+        much: float,
+        dx: float,
     ) -> None:
-        moved = ImageChops.offset(mask, round(dx * self.unit), round(-abs(dx) * 0.5 * self.unit))
-        rim = ImageChops.subtract(mask, moved).crop(box)
+        shape = mask.crop(box)
+        right, down = round(dx * self.unit), round(-abs(dx) * 0.5 * self.unit)
+        moved = Image.new("L", shape.size, 0)
+        moved.paste(shape, (right, down))
         radius = max(1.0, abs(dx) * self.unit * 0.45)
-        rim = rim.filter(ImageFilter.GaussianBlur(radius)).point(lambda v: round(v * much))
-        rim = ImageChops.multiply(rim, mask.crop(box))
+        rim = ImageChops.subtract(shape, moved).filter(ImageFilter.GaussianBlur(radius))
+        rim = ImageChops.multiply(rim.point(lambda v: round(v * much)), shape)
         self.image.paste(Image.new("RGB", rim.size, colour), box[:2], rim)
 
     def ellipse(self, x: float, y: float, rx: float, ry: float, colour: Colour) -> None:
@@ -204,7 +214,12 @@ class _Artist:
     def glow(self, x: float, y: float, rx: float, ry: float, colour: Colour, much: float) -> None:
         """A soft spot."""
         u = self.unit
-        box = (round((x - 2 * rx) * u), round((y - 2 * ry) * u), round((x + 2 * rx) * u), round((y + 2 * ry) * u))
+        box = (
+            round((x - 2 * rx) * u),
+            round((y - 2 * ry) * u),
+            round((x + 2 * rx) * u),
+            round((y + 2 * ry) * u),
+        )
         spot = Image.new("L", (box[2] - box[0], box[3] - box[1]), 0)
         ImageDraw.Draw(spot).ellipse(
             (rx * u, ry * u, 3 * rx * u, 3 * ry * u), fill=round(255 * much)
@@ -232,8 +247,10 @@ class _Artist:
             self._bust()
         else:
             self._body()
-        self._head()
+        head = self._head()
+        bare = self.image.copy()
         self._face()
+        self.image = Image.composite(self.image, bare, head)  # features end where the face ends
         self._front_hair()
         self._tails(behind=False)
         if self.scene.tilt:
@@ -241,10 +258,13 @@ class _Artist:
         return self.image
 
     def _tilt(self) -> None:
-        centre = (256 * self.unit, 470 * self.unit)
-        self.image = self.image.rotate(
-            self.scene.tilt, Image.Resampling.BICUBIC, center=centre, fillcolor=self.scene.background
-        )
+        """Turn the picture and cut out the largest square without empty corners."""
+        angle = math.radians(abs(self.scene.tilt))
+        turned = self.image.rotate(self.scene.tilt, Image.Resampling.BICUBIC)
+        half = self.pixels / (math.cos(angle) + math.sin(angle)) / 2 - 2
+        middle = self.pixels / 2
+        box = (middle - half, middle - half, middle + half, middle + half)
+        self.image = turned.resize(self.image.size, Image.Resampling.BICUBIC, box)
 
     def _background(self) -> None:
         colour = self.scene.background
@@ -331,22 +351,43 @@ class _Artist:
         rim: list[Point] = []
         for angle in range(180, 361, 15):
             a = math.radians(angle)
-            rim.append((self.cx + back + 1.05 * r * math.cos(a), self.head_y(-0.12) + 1.02 * r * math.sin(a)))
+            rim.append(
+                (
+                    self.cx + back + 1.05 * r * math.cos(a),
+                    self.head_y(-0.12) + 1.02 * r * math.sin(a),
+                )
+            )
         fringe: list[Point] = []
         tips = (64, 46, 30, 14, -2, -18, -34, -50, -66)
         for index, longitude in enumerate(tips):
             y = (-0.02 if index in (0, len(tips) - 1) else -0.30) + (0.05 if index % 3 == 0 else 0)
             x, facing = self.on_head(longitude, y, 0.99)
             between, between_facing = self.on_head(longitude + 8, -0.52, 0.98)
-            if between_facing > 0.05:
+            if between_facing > 0.30:
                 fringe.append((between, self.head_y(-0.52)))
-            if facing > 0.05:
+            if facing > 0.35:
                 fringe.append((x, self.head_y(y)))
-        # where the face ends, the hair comes down to the ear
         right, left = self.rim_of_face()
-        points = [*rim, (right, self.head_y(0.34)), *fringe, (left, self.head_y(0.34))]
+        points = [*rim, *self._temple(1, right), *fringe, *reversed(self._temple(-1, left))]
         mask = self.fill(points, root, smooth=False, shade=0.35)
         self._gloss(mask)
+
+    def _temple(self, side: int, inner: float) -> list[Point]:
+        """The hair between the rim of the head and the face, on the viewer's right (1) or left
+        (-1): down to the ear, over the whole side of a head that is turned away from it, and next
+        to nothing where the face itself is the rim."""
+        turn = math.sin(math.radians(self.yaw)) * side
+        if turn > 0.3:
+            return [(self.cx + side * 0.90 * self.r, self.head_y(-0.30))]
+        if turn < -0.3:
+            outer = self.cx + side * (1.02 + 0.10 * -turn) * self.r
+            low = 0.34 + 0.26 * -turn
+            return [
+                (outer, self.head_y(0.20)),
+                (outer - side * 0.2 * self.r, self.head_y(low)),
+                (inner, self.head_y(0.42)),
+            ]
+        return [(inner, self.head_y(0.34))]
 
     def rim_of_face(self) -> tuple[float, float]:
         """x of the hair's inner edge at the temples: (viewer's right, viewer's left)."""
@@ -381,7 +422,8 @@ class _Artist:
 
     # -- head and face ----------------------------------------------------------------------------
 
-    def _head(self) -> None:
+    def _head(self) -> Image.Image:
+        """Neck, head and ears; gives the mask of the head."""
         r = self.r
         turn = math.sin(math.radians(self.yaw))
         side = math.copysign(1.0, turn) if turn else 0.0
@@ -413,8 +455,9 @@ class _Artist:
         ]
         if profile:
             outline = self._profile_outline(side)
-        self.fill(outline, skin, shade=0.20)
+        mask = self.fill(outline, skin, shade=0.20)
         self._ears(skin)
+        return mask
 
     def _profile_outline(self, side: float) -> list[Point]:
         """Forehead, nose, lips and chin against the background; `side` is where the nose points."""
@@ -434,7 +477,9 @@ class _Artist:
                 continue
             wide = 0.10 + 0.06 * max(0.0, facing)
             self.ellipse(x, self.head_y(0.18), wide * self.r, 0.19 * self.r, _darker(skin, 0.06))
-            self.ellipse(x, self.head_y(0.20), wide * 0.5 * self.r, 0.11 * self.r, _darker(skin, 0.18))
+            self.ellipse(
+                x, self.head_y(0.20), wide * 0.5 * self.r, 0.11 * self.r, _darker(skin, 0.18)
+            )
 
     def _face(self) -> None:
         expression = self.scene.expression
@@ -450,12 +495,14 @@ class _Artist:
     def _cheek(self, side: int) -> None:
         x, facing = self.on_head(side * 40, 0.36, 0.9)
         if facing > 0.25:
-            self.glow(x, self.head_y(0.38), 0.15 * self.r * facing, 0.09 * self.r, (240, 130, 130), 0.35)
+            self.glow(
+                x, self.head_y(0.38), 0.15 * self.r * facing, 0.09 * self.r, (240, 130, 130), 0.35
+            )
 
     def _star(self) -> None:
         """A small star on the left cheek, below the eye."""
         x, facing = self.on_head(42, 0.40, 0.95)
-        if facing < 0.18:
+        if facing < 0.30:
             return
         outer, inner = 0.125 * self.r, 0.052 * self.r
         points = []
@@ -463,7 +510,10 @@ class _Artist:
             radius = outer if corner % 2 == 0 else inner
             angle = math.radians(corner * 36 - 90)
             points.append(
-                (x + radius * math.cos(angle) * (0.35 + 0.65 * facing), self.head_y(0.40) + radius * math.sin(angle))
+                (
+                    x + radius * math.cos(angle) * (0.35 + 0.65 * facing),
+                    self.head_y(0.40) + radius * math.sin(angle),
+                )
             )
         self.fill(points, self.who.star, smooth=False)
 
@@ -482,7 +532,9 @@ class _Artist:
         self._brow(x, y, wide, side, expression)
         if shut:
             self.stroke(
-                [(x - wide, y + 0.04 * r), (x, y - 0.05 * r), (x + wide, y + 0.04 * r)], ink, 0.045 * r
+                [(x - wide, y + 0.04 * r), (x, y - 0.05 * r), (x + wide, y + 0.04 * r)],
+                ink,
+                0.045 * r,
             )
             return
         if expression == "surprised":
@@ -497,14 +549,31 @@ class _Artist:
         look = math.sin(math.radians(self.yaw)) * 0.16 * wide
         iris = 0.78 if expression != "surprised" else 0.62
         before = self.image.copy()
-        self.ellipse(x + look, y - 0.02 * r, wide * iris, tall * 0.80 * (iris / 0.78), _darker(self.who.eyes, 0.35))
+        self.ellipse(
+            x + look,
+            y - 0.02 * r,
+            wide * iris,
+            tall * 0.80 * (iris / 0.78),
+            _darker(self.who.eyes, 0.35),
+        )
         self.ellipse(x + look, y + 0.03 * r, wide * iris * 0.86, tall * 0.62, self.who.eyes)
-        self.ellipse(x + look, y + 0.08 * r, wide * iris * 0.60, tall * 0.36, _lighter(self.who.eyes, 0.4))
+        self.ellipse(
+            x + look, y + 0.08 * r, wide * iris * 0.60, tall * 0.36, _lighter(self.who.eyes, 0.4)
+        )
         self.ellipse(x + look, y - 0.01 * r, wide * 0.34, tall * 0.36, (24, 22, 40))
-        self.ellipse(x + look - wide * 0.28, y - tall * 0.36, wide * 0.24, tall * 0.20, (255, 255, 255))
-        self.ellipse(x + look + wide * 0.26, y + tall * 0.26, wide * 0.12, tall * 0.10, (255, 255, 255))
+        self.ellipse(
+            x + look - wide * 0.28, y - tall * 0.36, wide * 0.24, tall * 0.20, (255, 255, 255)
+        )
+        self.ellipse(
+            x + look + wide * 0.26, y + tall * 0.26, wide * 0.12, tall * 0.10, (255, 255, 255)
+        )
         self.image = Image.composite(self.image, before, mask)
-        lid = [(x - wide * 1.10, y + 0.01 * r), (x - wide * 0.6, y - tall * 0.80), (x + wide * 0.6, y - tall * 0.80), (x + wide * 1.10, y + 0.01 * r)]
+        lid = [
+            (x - wide * 1.10, y + 0.01 * r),
+            (x - wide * 0.6, y - tall * 0.80),
+            (x + wide * 0.6, y - tall * 0.80),
+            (x + wide * 1.10, y + 0.01 * r),
+        ]
         self.stroke(lid, ink, 0.048 * r)
         self.stroke(
             [(x - wide * 0.5, y + tall * 0.74), (x + wide * 0.5, y + tall * 0.74)],
@@ -556,7 +625,13 @@ class _Artist:
                 self.ellipse(x, y + 0.02 * r, wide * 0.55, 0.10 * r, inside)
                 self.ellipse(x, y + 0.07 * r, wide * 0.36, 0.04 * r, lip)
                 return
-            shape = [(x - wide * 1.2, y - 0.05 * r), (x, y - 0.02 * r), (x + wide * 1.2, y - 0.05 * r), (x + wide * 0.7, y + 0.12 * r), (x - wide * 0.7, y + 0.12 * r)]
+            shape = [
+                (x - wide * 1.2, y - 0.05 * r),
+                (x, y - 0.02 * r),
+                (x + wide * 1.2, y - 0.05 * r),
+                (x + wide * 0.7, y + 0.12 * r),
+                (x - wide * 0.7, y + 0.12 * r),
+            ]
             mask = self.fill(shape, inside)
             before = self.image.copy()
             self.ellipse(x, y - 0.04 * r, wide * 1.0, 0.045 * r, (255, 255, 255))
@@ -587,7 +662,11 @@ class _Artist:
         outfit = self.scene.outfit
         skin = _darker(self.who.skin, 0.08)
         if outfit.kind == "sailor":
-            self.fill([(x - 44 * s, y - 14 * s), (x + 44 * s, y - 14 * s), (x, y + 70 * s)], skin, smooth=False)
+            self.fill(
+                [(x - 44 * s, y - 14 * s), (x + 44 * s, y - 14 * s), (x, y + 70 * s)],
+                skin,
+                smooth=False,
+            )
             for side in (-1, 1):
                 self.fill(
                     [(x + side * 40 * s, y - 18 * s), (x + side * 92 * s, y + 8 * s), (x + side * 70 * s, y + 60 * s), (x, y + 82 * s)],
@@ -598,7 +677,16 @@ class _Artist:
                 self.who.star, smooth=False,
             )  # fmt: skip
         elif outfit.kind == "coat":
-            self.fill([(x - 40 * s, y - 12 * s), (x + 40 * s, y - 12 * s), (x + 14 * s, y + 120 * s), (x - 14 * s, y + 120 * s)], outfit.collar, smooth=False)
+            self.fill(
+                [
+                    (x - 40 * s, y - 12 * s),
+                    (x + 40 * s, y - 12 * s),
+                    (x + 14 * s, y + 120 * s),
+                    (x - 14 * s, y + 120 * s),
+                ],
+                outfit.collar,
+                smooth=False,
+            )
             for side in (-1, 1):
                 self.fill(
                     [(x + side * 36 * s, y - 20 * s), (x + side * 84 * s, y + 6 * s), (x + side * 62 * s, y + 84 * s), (x + side * 10 * s, y + 124 * s)],
@@ -609,9 +697,17 @@ class _Artist:
                 [(x - 74 * s, y - 8 * s), (x, y - 30 * s), (x + 74 * s, y - 8 * s), (x + 54 * s, y + 42 * s), (x, y + 58 * s), (x - 54 * s, y + 42 * s)],
                 _darker(outfit.top, 0.18), shade=0.3,
             )  # fmt: skip
-            self.fill([(x - 40 * s, y - 14 * s), (x + 40 * s, y - 14 * s), (x, y + 34 * s)], skin, smooth=True)
+            self.fill(
+                [(x - 40 * s, y - 14 * s), (x + 40 * s, y - 14 * s), (x, y + 34 * s)],
+                skin,
+                smooth=True,
+            )
             for side in (-1, 1):
-                self.stroke([(x + side * 26 * s, y + 40 * s), (x + side * 30 * s, y + 96 * s)], outfit.collar, 5 * s)
+                self.stroke(
+                    [(x + side * 26 * s, y + 40 * s), (x + side * 30 * s, y + 96 * s)],
+                    outfit.collar,
+                    5 * s,
+                )
 
     def _body(self) -> None:
         outfit = self.scene.outfit
@@ -623,7 +719,7 @@ class _Artist:
         for side in (-1, 1):
             foot = x + side * 20 * narrow + side * stride
             self.fill(
-                [(x + side * 6, 312), (x + side * 34 * narrow, 312), (foot + 11, 466), (foot - 11, 466)],
+                [(x + side * 20 * narrow - 15, 312), (x + side * 20 * narrow + 15, 312), (foot + 10, 466), (foot - 10, 466)],
                 skin, smooth=False, shade=0.3,
             )  # fmt: skip
             toe = turn * 10
@@ -637,7 +733,11 @@ class _Artist:
             outfit.bottom, to=_darker(outfit.bottom, 0.2), smooth=False, shade=0.35,
         )  # fmt: skip
         for pleat in (-36, -12, 12, 36):
-            self.stroke([(x + pleat * 0.66 * narrow, 276), (x + pleat * 1.2 * narrow, 340)], _darker(outfit.bottom, 0.3), 1.6)
+            self.stroke(
+                [(x + pleat * 0.66 * narrow, 276), (x + pleat * 1.2 * narrow, 340)],
+                _darker(outfit.bottom, 0.3),
+                1.6,
+            )
         self.fill(
             [(x - 20, 164), (x - 54 * narrow, 180), (x - 50 * narrow, 222), (x - 44 * narrow, 268), (x + 44 * narrow, 268), (x + 50 * narrow, 222), (x + 54 * narrow, 180), (x + 20, 164)],
             outfit.top, to=_darker(outfit.top, 0.15), shade=0.35, light=0.10,
@@ -652,7 +752,10 @@ class _Artist:
             elif self.scene.pose == "hand on hip" and side == 1:
                 elbow, hand = (x + 96 * narrow, 232.0), (x + 54 * narrow, 262.0)
             elif self.scene.pose == "walking":
-                elbow, hand = (x + side * 70 * narrow, 236.0), (x + side * 60 * narrow + side * 14, 286.0)
+                elbow, hand = (
+                    (x + side * 70 * narrow, 236.0),
+                    (x + side * 60 * narrow + side * 14, 286.0),
+                )
             else:
                 elbow, hand = (x + side * 66 * narrow, 238.0), (x + side * 66 * narrow, 292.0)
             self.stroke([elbow, hand], _darker(outfit.top, 0.12), 21)

@@ -1,0 +1,61 @@
+"""`hubtools init`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from hubtools.cli.output import Output, output_options
+
+
+@click.command("init")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--example", is_flag=True, help="Use the built-in pictures.")
+@click.option(
+    "--from", "source", type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Folder of pictures to copy; captions from its metadata or .txt files.",
+)  # fmt: skip
+@click.option("--base-model", help="Base model to train on.")
+@click.option("--dataset-repo", metavar="OWNER/NAME", help="Dataset repository on the Hub.")
+@click.option("--model-repo", metavar="OWNER/NAME", help="Model repository on the Hub.")
+@click.option("--trigger", help="Token that stands for the subject in every caption.")
+@click.option("--force", is_flag=True, help="Write over what is there.")
+@output_options()
+def command(
+    folder: Path,
+    example: bool,
+    source: Path | None,
+    base_model: str | None,
+    dataset_repo: str | None,
+    model_repo: str | None,
+    trigger: str | None,
+    force: bool,
+    out: Output,
+) -> None:
+    """Make a project folder: hubtools.toml, a dataset, .gitignore.
+
+    Pictures that lie in DIR already become its dataset; without any, the built-in example does.
+    """
+    from hubtools.journey.init import init
+
+    given = {
+        "dataset": {"repo": dataset_repo, "trigger": trigger},
+        "train": {"pretrained_model_name_or_path": base_model},
+        "model": {"repo": model_repo},
+    }
+    settings = {
+        section: {key: value for key, value in content.items() if value is not None}
+        for section, content in given.items()
+    }
+    made = init(folder, example=example, source=source, settings=settings, force=force)
+    said = {
+        "example": f"the built-in example, {made.pictures} pictures",
+        "folder": f"{made.pictures} pictures copied from {source}",
+        "here": f"the {made.pictures} pictures that were there",
+    }[made.source]
+    out.result(f"Project in {folder}: {said}", project=str(folder), pictures=made.pictures)
+    if made.without_caption:
+        count = len(made.without_caption)
+        out.warn(f"{count} pictures have no caption yet: write them into dataset/metadata.jsonl.")
+    out.hint(f"next: hubtools validate {folder}")

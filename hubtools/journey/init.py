@@ -1,0 +1,222 @@
+"""`init`: a project folder that validates at once."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hubtools.dataset.folder import PICTURE_ENDINGS, walk
+from hubtools.errors import HubtoolsError
+from hubtools.files import write_text
+from hubtools.layout import PROJECT_FILE, WORK_DIR
+from hubtools.project import SECTIONS, load_project, to_toml
+
+DATASET = "dataset"
+
+_EXAMPLE: dict[str, dict[str, Any]] = {
+    "dataset": {
+        "path": DATASET,
+        "caption_column": "prompt",
+        "trigger": "(lora-misato-token)",
+        "license": "cc0-1.0",
+        "rights": "synthetic",
+        "rights_note": "Drawn by a program that comes with hubtools; the character is invented.",
+    },
+    "train": {
+        "pretrained_model_name_or_path": "stable-diffusion-v1-5/stable-diffusion-v1-5",
+        "output_dir": "runs/misato",
+    },
+    "samples": {
+        "prompts": [
+            "(lora-misato-token), front view, portrait, smiling, white background",
+            "(lora-misato-token) in food ad, billboard sign, 90s, anime, japanese pop,"
+            " front view, plain background",
+        ],
+        "negative_prompt": "deformed, distorted, disfigured, poorly drawn, bad anatomy, blurry",
+        "seed": 1234567,
+        "steps": 50,
+        "guidance": 6.0,
+        "scheduler": "euler_a",
+    },
+}
+
+
+@dataclass(frozen=True)
+class Made:
+    """A project that was made: its folder, what is in its dataset, and where that came from."""
+
+    root: Path
+    pictures: int
+    source: str  # example, folder, here
+    without_caption: tuple[str, ...] = ()
+
+
+def init(
+    folder: Path,
+    *,
+    example: bool = False,
+    source: Path | None = None,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+    force: bool = False,
+) -> Made:
+    """Make a project in `folder`: hubtools.toml, a dataset, .gitignore.
+
+    `source`: a folder of pictures to copy; captions come from its metadata, or from .txt files
+    beside the pictures. `example`: the built-in pictures (also without `source`, if the folder
+    holds no pictures yet). `settings` {section: {key: value}} go into hubtools.toml. Originals are
+    never touched. Raises `HubtoolsError` if a project is there already and not `force`.
+    """
+    file = folder / PROJECT_FILE
+    if file.exists() and not force:
+        raise HubtoolsError(
+            f"{file} exists already.", hint="give another folder, or --force to write it anew"
+        )
+    if folder.exists() and not folder.is_dir():
+        raise HubtoolsError(f"{folder} is a file.", hint="give a folder")
+    values: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
+    without: tuple[str, ...] = ()
+    if source is not None:
+        count, column, without = _copy(source, folder / DATASET, force)
+        values["dataset"] |= {"path": DATASET, "caption_column": column}
+        kind = "folder"
+    elif not example and (here := _pictures_here(folder)) is not None:
+        count, column = here[1], here[2]
+        values["dataset"] |= {"path": here[0], "caption_column": column}
+        kind = "here"
+    else:
+        from hubtools.dataset.example import write_example
+
+        _refuse_to_mix(folder / DATASET, force)
+        count = len(write_example(folder / DATASET))
+        for section, content in _EXAMPLE.items():
+            values[section] |= content
+        kind = "example"
+    values["train"].setdefault("output_dir", f"runs/{folder.resolve().name}")
+    for section, content in (settings or {}).items():
+        values[section] |= content
+    write_text(file, _commented(values))
+    _ignore(folder)
+    load_project(folder)  # what was written can be read
+    return Made(folder, count, kind, without)
+
+
+def _pictures_here(folder: Path) -> tuple[str, int, str] | None:
+    """(relative path, number of pictures, caption column) of pictures that lie here already."""
+    for name in (DATASET, "."):
+        place = folder / name
+        if place.is_dir():
+            pictures = walk(place).pictures
+            if pictures:
+                return name, len(pictures), _caption_column(place)
+    return None
+
+
+def _caption_column(folder: Path) -> str:
+    """The column of the metadata that looks like captions: a usual name, else the first text."""
+    from hubtools.dataset.metadata import FILE_NAME, read_metadata
+
+    for entry in walk(folder).metadata:
+        found = read_metadata(folder, entry)
+        texts = [
+            column
+            for column in found.columns
+            if column != FILE_NAME
+            and any(isinstance(r.values.get(column), str) for r in found.rows)
+        ]
+        for usual in ("text", "prompt", "caption"):
+            if usual in texts:
+                return usual
+        if texts:
+            return texts[0]
+    return "text"
+
+
+def _refuse_to_mix(dataset: Path, force: bool) -> None:
+    if dataset.is_dir() and any(dataset.iterdir()) and not force:
+        raise HubtoolsError(
+            f"{dataset} is not empty; the example would mix with what is there.",
+            hint="give another folder, or --force",
+        )
+
+
+def _copy(source: Path, target: Path, force: bool) -> tuple[int, str, tuple[str, ...]]:
+    """Copy pictures and captions; give (pictures, caption column, pictures without a caption)."""
+    listing = walk(source)
+    if not listing.pictures:
+        raise HubtoolsError(
+            f"{source} holds no pictures.",
+            hint=f"known endings: {', '.join(sorted(PICTURE_ENDINGS)[:8])}, ...",
+        )
+    _refuse_to_mix(target, force)
+    for entry in (*listing.pictures, *listing.metadata):
+        place = target / entry.name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / entry.name, place)
+    if listing.metadata:
+        return len(listing.pictures), _caption_column(source), ()
+    lines, without = [], []
+    for entry in listing.pictures:
+        sidecar = (source / entry.name).with_suffix(".txt")
+        try:
+            caption = " ".join(sidecar.read_text(encoding="utf-8-sig").split())
+        except (OSError, UnicodeDecodeError):
+            caption = ""
+        if not caption:
+            without.append(entry.name)
+        lines.append(json.dumps({"file_name": entry.name, "text": caption}, ensure_ascii=False))
+    write_text(target / "metadata.jsonl", "\n".join(lines) + "\n")
+    return len(listing.pictures), "text", tuple(without)
+
+
+def _commented(values: Mapping[str, Mapping[str, Any]]) -> str:
+    """hubtools.toml with what is set, and what is most often set next as comments."""
+    hints = {
+        "dataset": ("repo", "trigger", "license", "rights", "rights_note"),
+        "train": (
+            "pretrained_model_name_or_path", "resolution", "max_train_steps", "learning_rate",
+            "rank", "train_batch_size", "mixed_precision", "validation_steps",
+        ),
+        "samples": ("prompts", "negative_prompt", "steps", "guidance", "scheduler", "seed"),
+        "model": ("repo", "license"),
+        "push": ("private", "pr", "tag"),
+    }  # fmt: skip
+    examples: dict[tuple[str, str], Any] = {
+        ("dataset", "repo"): "owner/name",
+        ("dataset", "trigger"): "(lora-name-token)",
+        ("dataset", "license"): "cc-by-4.0",
+        ("dataset", "rights"): "own",
+        ("dataset", "rights_note"): "Who made the pictures, who agreed, where it is written.",
+        ("train", "pretrained_model_name_or_path"): "stable-diffusion-v1-5/stable-diffusion-v1-5",
+        ("train", "max_train_steps"): 1000,
+        ("train", "validation_steps"): 250,
+        ("samples", "prompts"): ["a photo of (lora-name-token), front view"],
+        ("samples", "negative_prompt"): "blurry",
+        ("model", "repo"): "owner/name",
+        ("model", "license"): "creativeml-openrail-m",
+        ("push", "tag"): "v1",
+    }
+    lines = ["# Settings of this project. `hubtools schema` lists all; unknown keys are errors."]
+    for section, model in SECTIONS.items():
+        lines += ["", f"[{section}]"]
+        given = {key: value for key, value in values[section].items() if value is not None}
+        lines += to_toml({section: given}).splitlines()[1:]
+        for key in hints[section]:
+            if key in given:
+                continue
+            field = model.model_fields[key]
+            value = examples.get((section, key), field.get_default(call_default_factory=True))
+            text = to_toml({section: {key: value}}).splitlines()[-1]
+            lines.append(f"# {text}  # {field.description}")
+    return "\n".join(lines) + "\n"
+
+
+def _ignore(folder: Path) -> None:
+    path = folder / ".gitignore"
+    there = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    missing = [line for line in ("runs/", f"{WORK_DIR}/") if line not in there]
+    if missing:
+        write_text(path, "\n".join([*there, *missing]) + "\n")
