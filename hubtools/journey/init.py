@@ -96,8 +96,8 @@ def init(
             values[section] |= content
         kind = "example"
     values["train"].setdefault("output_dir", f"runs/{folder.resolve().name}")
-    for section, content in (settings or {}).items():
-        values[section] |= content
+    for section, given in (settings or {}).items():
+        values[section] |= given
     write_text(file, _commented(values))
     _ignore(folder)
     load_project(folder)  # what was written can be read

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hubtools.errors import UsageError
 from hubtools.localhub.accounts import DEFAULT_TOKEN
@@ -21,9 +23,13 @@ class Running:
     hub: Hub
 
     def wait(self) -> None:
-        """Return at Ctrl-C (or whatever else raises KeyboardInterrupt)."""
+        """Return at Ctrl-C (or whatever else raises KeyboardInterrupt). In the main thread a
+        second one is ignored then: stopping takes two seconds at most and should be clean."""
         with contextlib.suppress(KeyboardInterrupt):
             threading.Event().wait()
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager
@@ -40,6 +46,7 @@ def serve(
     """A running `Hub` with `mounts` such as `models/me/base=./base`. Raises as `Hub` does, and
     `UsageError` for a mount that cannot be."""
     pairs = [_parse_mount(text) for text in mounts]
+    before = _handlers()
     hub = Hub(root, host=host, port=port, token=token, owners=owners, open_pages=open_pages)
     try:
         for kind, repo_id, folder in pairs:
@@ -48,6 +55,15 @@ def serve(
         yield Running(hub)
     finally:
         hub.stop()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _handlers() -> dict[signal.Signals, Any]:
+    """The signal handlers `wait` may replace; none outside the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    return {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
 
 def _parse_mount(text: str) -> tuple[str, str, Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import socket
 import threading
@@ -160,7 +161,9 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.close()
         raise HubtoolsError(
             f"Port {port} of {host} cannot be used: {error.strerror or error}.",
-            hint="another program has it; give another one with --port, or 0 for any free one",
+            hint="another program has it; give another one with --port, or 0 for any free one"
+            if error.errno == errno.EADDRINUSE
+            else "give another one with --port, or 0 for any free one",
         ) from None
     return listener
 

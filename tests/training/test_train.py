@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -170,7 +171,7 @@ def test_it_learns_two_pictures(
     data = draw_pictures(tmp_path / "two", 2)
     project = make_project(
         data=data,
-        max_train_steps=100,
+        max_train_steps=60,
         learning_rate=5e-3,
         rank=16,
         train_batch_size=2,
@@ -473,6 +474,43 @@ def test_a_resumed_run_is_the_same_run(make_project: MakeProject, stop: int) -> 
         ]
 
     assert told(straight) == told(stopped)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_run_after_the_step(
+    make_project: MakeProject, number: signal.Signals
+) -> None:
+    """The third step is done and saved; what follows is the same run."""
+
+    class Signals(StopsAt):
+        def progress(self, title: str, total: int, done: int = 0) -> Any:
+            from contextlib import contextmanager
+
+            @contextmanager
+            def counting() -> Any:
+                seen = done
+
+                def advance(more: int, word: str) -> None:
+                    nonlocal seen
+                    seen += more
+                    if title == "training" and seen == 3:
+                        signal.raise_signal(number)
+
+                yield advance
+
+            return counting()
+
+    project = make_project(max_train_steps=8)
+    before = signal.getsignal(number)
+    with pytest.raises(KeyboardInterrupt):
+        train(project, reporter=Signals(3), skip_validation=True)
+    assert signal.getsignal(number) == before
+    manifest = RunManifest.read(project.run_dir)
+    assert (manifest.status, manifest.steps_done) == ("interrupted", 3)
+    run(project)
+    straight = make_project(name="straight", max_train_steps=8)
+    run(straight)
+    assert bytes_of(project) == bytes_of(straight)
 
 
 # --- running it again --------------------------------------------------------------------------

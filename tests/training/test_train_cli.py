@@ -67,7 +67,7 @@ def start(project: Project, until: int, *more: str) -> subprocess.Popen[str]:
     raise AssertionError("it never got there")
 
 
-LONG: dict[str, Any] = {"max_train_steps": 90, "checkpointing_steps": 7, "lora_dropout": 0.1}
+LONG: dict[str, Any] = {"max_train_steps": 60, "checkpointing_steps": 7, "lora_dropout": 0.1}
 
 
 def test_killed_at_a_random_moment_and_started_again_it_is_the_same_run(
@@ -75,25 +75,29 @@ def test_killed_at_a_random_moment_and_started_again_it_is_the_same_run(
 ) -> None:
     straight, killed = make_project(name="straight", **LONG), make_project(name="killed", **LONG)
     train(straight, skip_validation=True)
-    process = start(killed, random.randint(8, 50), "--skip-validation")
+    process = start(killed, random.randint(8, 30), "--skip-validation")
     time.sleep(random.random() * 0.3)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (killed.run_dir / LORA_WEIGHTS).exists()
-    done = call(killed, "--skip-validation", "--resume_from_checkpoint", "latest")
+    done = call(killed, "--resume_from_checkpoint", "latest", "--format", "json")
     assert done.returncode == 0, done.stderr
     assert "Continuing after step" in done.stderr
-    names = [LORA_WEIGHTS, "state/step-000090/optimizer.safetensors"]
+    names = [LORA_WEIGHTS, "state/step-000060/optimizer.safetensors"]
     for name in names:
         assert (killed.run_dir / name).read_bytes() == (straight.run_dir / name).read_bytes()
-    assert [m.step for m in read_metrics(killed.run_dir)] == list(range(1, 91))
+    assert [m.step for m in read_metrics(killed.run_dir)] == list(range(1, 61))
+    # data on stdout, everything else on stderr, and of that no advice of the libraries
+    facts = json.loads(done.stdout)
+    assert (facts["lora"], facts["run"]) == (LORA_WEIGHTS, str(killed.run_dir))
+    assert "= 5 steps an epoch" in done.stderr
+    assert "torchvision" not in done.stderr
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_asked_to_stop_it_saves_first(make_project: MakeProject, how: signal.Signals) -> None:
+def test_asked_to_stop_it_saves_first(make_project: MakeProject) -> None:
     project = make_project(**LONG | {"max_train_steps": 2000, "checkpointing_steps": 1500})
     process = start(project, 10, "--skip-validation")
-    process.send_signal(how)
+    process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130, output
     assert "run the same command again" in output
@@ -103,20 +107,6 @@ def test_asked_to_stop_it_saves_first(make_project: MakeProject, how: signal.Sig
     assert 10 <= manifest.steps_done < 1500
     (state,) = (project.run_dir / "state").iterdir()
     assert state.name == f"step-{manifest.steps_done:06d}"
-
-
-def test_what_is_printed_where(make_project: MakeProject) -> None:
-    project = make_project(max_train_steps=2)
-    done = call(project, "--format", "json")
-    assert done.returncode == 0, done.stderr
-    facts = json.loads(done.stdout)
-    assert facts["lora"] == LORA_WEIGHTS
-    assert facts["run"] == str(project.run_dir)
-    assert "2 steps" in done.stderr
-    assert "= 5 steps an epoch" in done.stderr
-    # advice of the libraries is no word of ours
-    assert "torchvision" not in done.stderr
-    assert "text_projection" not in done.stderr
 
 
 @pytest.fixture
