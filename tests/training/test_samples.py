@@ -1,0 +1,62 @@
+"""Samples give way to a user who wants to stop, and to anything else that goes wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from hubtools.dataset.load import Example  # noqa: E402
+from hubtools.inference.base import resolve_base  # noqa: E402
+from hubtools.project import SampleSettings  # noqa: E402
+from hubtools.training.families.stable_diffusion import StableDiffusion  # noqa: E402
+from hubtools.training.samples import draw_samples, prompts_of  # noqa: E402
+
+
+def examples(*captions: str) -> list[Example]:
+    return [Example(Path(f"{n}.png"), c, f"{n}.png", n + 1) for n, c in enumerate(captions)]
+
+
+def test_prompts_are_the_settings_or_two_captions() -> None:
+    data = examples("a", "a", "b", "c", "d")
+    assert prompts_of(SampleSettings(), data) == ["a", "c"]
+    assert prompts_of(SampleSettings(), examples("a", "a")) == ["a"]
+    assert prompts_of(SampleSettings(prompts=["x"]), data) == ["x"]
+
+
+def test_stopping_leaves_no_half_picture(tiny_base: Path, tmp_path: Path) -> None:
+    base = resolve_base(str(tiny_base))
+    family = StableDiffusion()
+    model = family.load(
+        base, family.info(tiny_base, None), variant=None, dtype=torch.float32, snr_gamma=None
+    )
+    asked = 0
+
+    def later() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked > 5  # in the middle of the second picture
+
+    def draw(stopping: Callable[[], bool]) -> int:
+        return draw_samples(
+            model,
+            base,
+            SampleSettings(steps=4),
+            ["one", "two"],
+            tmp_path,
+            size=64,
+            step=0,
+            device=torch.device("cpu"),
+            warn=pytest.fail,
+            stopping=stopping,
+        )
+
+    # PNDM takes one denoising step more than asked: five a picture
+    assert draw(later) == 0
+    assert asked == 6
+    names = sorted(path.name for path in (tmp_path / "samples").iterdir())
+    assert names == ["step000000_p00_s0.json", "step000000_p00_s0.png"]
+    assert draw(lambda: False) == 2
