@@ -187,7 +187,7 @@ class SampleSettings(_Section):
 
     prompts: list[str] = _option([], "Prompts to draw; repeat the option.", "prompt")
     negative_prompt: str | None = _option(None, "What the pictures should not show.")
-    seed: int = _option(0, "Seed of the first picture; the next ones count up.", ge=0)
+    seed: int = _option(0, "Seed of a prompt's first picture; its further ones count up.", ge=0)
     steps: int = _option(30, "Denoising steps.", "num_inference_steps", ge=1, le=1000)
     guidance: float = _option(7.5, "Classifier-free guidance scale.", "guidance_scale", ge=0)
     scheduler: str = _option(

@@ -134,6 +134,7 @@ def _render(name: str, card: ModelCard | DatasetCard, template: Path | None) -> 
         raise HubtoolsError(
             f"{place}: {error.message}.", hint="docs/cards.md lists what a template may use"
         ) from None
+    text = re.sub(r"(<!-- hubtools:end [\w-]+ -->)\n+(?=<!-- hubtools:begin)", r"\1\n\n", text)
     return re.sub(r"\n{3,}", "\n\n", text).lstrip("\n")
 
 
@@ -147,14 +148,16 @@ def _template_line(error: BaseException, name: str) -> int | None:
     return line
 
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~])")
+# What Markdown would read as something else anywhere in a line; an underscore inside a word is none.
+_SPECIAL = re.compile(r"([\\`*\[\]<>|]|(?<![^\W_])_|_(?![^\W_])|~~)")
 
 
 def markdown(text: object) -> str:
     """Text that Markdown shows as it is, on one line."""
-    line = " ".join(str(text).split())
-    line = _SPECIAL.sub(r"\\\1", line.replace("&", "&amp;")).replace("\\<", "&lt;")
-    return re.sub(r"^(\d+)([.)])", r"\1\\\2", line).replace("\\(", "(").replace("\\)", ")")
+    line = " ".join(str(text).split()).replace("&", "&amp;")
+    line = _SPECIAL.sub(r"\\\1", line).replace("\\<", "&lt;").replace("\\>", "&gt;")
+    # at the beginning of a line a few more signs make headings, lists and quotes
+    return re.sub(r"^([#+=-])", r"\\\1", re.sub(r"^(\d+)([.)])(?=\s|$)", r"\1\\\2", line))
 
 
 def cell(text: object) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -49,18 +50,16 @@ def show(out: Output, rehearsal: Rehearsal) -> None:
     if out.format == "human":
         for check in rehearsal.checks:
             out.note(f"{'✓' if check.ok else '✗'} {check.name}: {check.detail}")
-    verdict = "Read back as shipped" if rehearsal.ok else "Something did not read back as shipped"
-    facts = {
-        "model": rehearsal.model_url,
-        "dataset": rehearsal.dataset_url,
-        "ok": rehearsal.ok,
-    }
+    facts: dict[str, Any] = {"model": rehearsal.model_url, "dataset": rehearsal.dataset_url}
+    if not out.human:
+        facts["ok"] = rehearsal.ok
     if out.format == "json":
-        facts["checks"] = [
-            {"name": check.name, "ok": check.ok, "detail": check.detail}
-            for check in rehearsal.checks
-        ]
-    out.result(verdict, **facts)
+        facts["checks"] = [asdict(check) for check in rehearsal.checks]
+    if rehearsal.ok:
+        out.result("Read back as shipped", **facts)
+    else:
+        out.warn("Something did not read back as shipped.")
+        out.result("Shipped to the embedded Hub", **facts)
 
 
 @click.command("rehearse")
