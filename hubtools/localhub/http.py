@@ -4,6 +4,7 @@ branch or a file name is no separator."""
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -101,7 +102,8 @@ class Call:
 
     def link(self, query: Mapping[str, list[str]]) -> str:
         """A `Link` header to the next page: this address with another query."""
-        return f'<{self.base}{self.raw_path}?{urlencode(query, doseq=True)}>; rel="next"'
+        path = quote(self.raw_path, safe="/%!$&'()*+,;=:@~")
+        return f'<{self.base}{path}?{urlencode(query, doseq=True)}>; rel="next"'
 
 
 Handler = Callable[[Call], Response]
@@ -202,8 +204,9 @@ def answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = No
 
 def problem_answer(problem: Problem) -> Response:
     """The JSON and headers of a `Problem`."""
-    sentence = " ".join(problem.message.split())
-    headers = {"X-Error-Message": sentence.encode("ascii", "backslashreplace").decode()}
+    # A header can hold printable ASCII only; what somebody sent may hold anything.
+    sentence = " ".join(problem.message.split()).encode("ascii", "backslashreplace").decode()
+    headers = {"X-Error-Message": re.sub(r"[^ -~]", "?", sentence)[:2000]}
     if problem.code:
         headers["X-Error-Code"] = problem.code
     return answer(
