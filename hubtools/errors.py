@@ -114,9 +114,9 @@ def as_sentence(error: BaseException) -> HubtoolsError | None:
             f"The Hub knows no such repository, or your token may not see it: {first_line}",
             hint="check the name (owner/name) and the token: `hf auth whoami`",
         )
-    if "RevisionNotFoundError" in names or "EntryNotFoundError" in names:
-        if "LocalEntryNotFoundError" not in names:
-            return HubtoolsError(f"Not found on the Hub: {first_line}")
+    remote = names & {"RevisionNotFoundError", "EntryNotFoundError"}
+    if remote and "LocalEntryNotFoundError" not in names:
+        return HubtoolsError(f"Not found on the Hub: {first_line}")
     if "HFValidationError" in names:
         return HubtoolsError(f"That is not a Hub repository name: {first_line}")
     if "LocalTokenNotFoundError" in names:

@@ -5,6 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+_NAMED = (
+    r"(?i)\b(?:hub_token|wandb_api_key|api_key|secret_key|access_token)\b"
+    r"[\"']?\s*[:=]\s*[\"']?(?!null|none|true|false)[A-Za-z0-9_-]{20,}"
+)
+
 # Well-known shapes of access tokens: each has a fixed prefix, so that ordinary words never match.
 _TOKENS: tuple[tuple[str, str], ...] = (
     ("a Hugging Face token", r"\bhf_(?:jwt_)?[A-Za-z0-9._-]{30,}"),
@@ -16,8 +21,7 @@ _TOKENS: tuple[tuple[str, str], ...] = (
     ("a private key", r"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----"),
     (
         "a key beside its name",
-        r"(?i)\b(?:hub_token|wandb_api_key|api_key|secret_key|access_token)\b"
-        r"[\"']?\s*[:=]\s*[\"']?(?!null|none|true|false)[A-Za-z0-9_-]{20,}",
+        _NAMED,
     ),
 )
 _TOKEN = [(what, re.compile(pattern)) for what, pattern in _TOKENS]

@@ -414,9 +414,9 @@ def _line_of(source: str, section: str | None, key: str) -> int:
             current = header[1]
             if section is None and current.split(".")[0] == key:
                 return number
-        elif current == section and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[=.]", line):
-            return number
-        elif re.match(rf"\s*{re.escape(f'{section}.{key}')}\s*=", line):
+        elif (
+            current == section and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[=.]", line)
+        ) or re.match(rf"\s*{re.escape(f'{section}.{key}')}\s*=", line):
             return number
     return 1
 

@@ -189,9 +189,9 @@ def _merge_body(text: str, body: str, blocks: dict[str, str], memory: Memory | N
             # nothing to say any more; a person's edits inside are theirs
             untouched = memory is None or memory.blocks.get(name) == _hash(match["text"])
             return "" if untouched and memory is not None else match[0]
-        if memory is not None and name in memory.blocks:
-            if memory.blocks[name] != _hash(match["text"]):
-                return match[0]
+        written = memory.blocks.get(name) if memory else None
+        if written is not None and written != _hash(match["text"]):
+            return match[0]  # a person has edited it
         return _marked(name, blocks[name])
 
     merged = _BLOCK.sub(renew, text)

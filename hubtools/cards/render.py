@@ -134,7 +134,7 @@ def _render(name: str, card: ModelCard | DatasetCard, template: Path | None) -> 
         raise HubtoolsError(
             f"{place}: {error.message}.", hint="docs/cards.md lists what a template may use"
         ) from None
-    text = re.sub(r"(<!-- hubtools:end [\w-]+ -->)\n+(?=<!-- hubtools:begin)", r"\1\n\n", text)
+    text = re.sub(r"(hubtools:end [\w-]+ -->)\n+(?=<!-- hubtools:begin)", r"\1\n\n", text)
     return re.sub(r"\n{3,}", "\n\n", text).lstrip("\n")
 
 
@@ -148,7 +148,7 @@ def _template_line(error: BaseException, name: str) -> int | None:
     return line
 
 
-# What Markdown would read as something else anywhere in a line; an underscore inside a word is none.
+# What Markdown reads as something else anywhere in a line (not an underscore inside a word).
 _SPECIAL = re.compile(r"([\\`*\[\]<>|]|(?<![^\W_])_|_(?![^\W_])|~~)")
 
 

@@ -46,9 +46,9 @@ def command(
     from hubtools.publish.release import kind_of
 
     # a run folder has a hubtools.toml as well, the settings it was started with
-    if folder is not None and not (folder / RUN_MANIFEST).is_file():
-        if (folder / PROJECT_FILE).is_file():
-            project, folder = load_project(folder), None
+    is_run = folder is not None and (folder / RUN_MANIFEST).is_file()
+    if folder is not None and not is_run and (folder / PROJECT_FILE).is_file():
+        project, folder = load_project(folder), None
     todo: list[tuple[Path, Literal["model", "dataset"]]] = []
     if folder is not None:
         todo.append((folder, kind_of(folder) if kind == "auto" else kind))

@@ -189,7 +189,13 @@ class Output:
             from rich.table import Table
             from rich.text import Text
 
-            table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+            table = Table(
+                title=title,
+                title_justify="left",
+                box=None,
+                pad_edge=False,
+                show_header=any(columns),
+            )
             for index, column in enumerate(columns):
                 table.add_column(
                     column,

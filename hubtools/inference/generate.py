@@ -141,14 +141,20 @@ def write_sheet(records: Sequence[SampleRecord], folder: Path, path: Path) -> No
                 folder / record.file,
                 [
                     record.prompt,
-                    f"seed {record.seed}, {record.scheduler}, {record.steps} steps,"
-                    f" guidance {record.guidance:g}",
+                    _how(record),
                     f"LoRA {record.lora_weight:g}" if record.lora_sha256 else "base",
                 ],
             )
             for record in records
         ],
         path,
+    )
+
+
+def _how(record: SampleRecord) -> str:
+    return (
+        f"seed {record.seed}, {record.scheduler}, {record.steps} steps,"
+        f" guidance {record.guidance:g}"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from hubtools.errors import HubtoolsError, require_extra
 from hubtools.journey.init import init
@@ -15,7 +16,7 @@ BASE_REPO = "me/tiny-random-stable-diffusion"
 BASE_FOLDER = "base"
 
 # Small enough for two CPU cores, long enough that states, snapshots and samples all happen.
-SETTINGS = {
+SETTINGS: dict[str, dict[str, Any]] = {
     "dataset": {"repo": "me/misato-pictures"},
     "train": {
         "pretrained_model_name_or_path": BASE_REPO,

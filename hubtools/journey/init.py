@@ -33,8 +33,7 @@ _EXAMPLE: dict[str, dict[str, Any]] = {
     "samples": {
         "prompts": [
             "(lora-misato-token), front view, portrait, smiling, white background",
-            "(lora-misato-token) in food ad, billboard sign, 90s, anime, japanese pop,"
-            " front view, plain background",
+            "(lora-misato-token) in food ad, billboard sign, 90s, anime, plain background",
         ],
         "negative_prompt": "deformed, distorted, disfigured, poorly drawn, bad anatomy, blurry",
         "seed": 1234567,

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,7 +122,7 @@ def _base_of(
     )
     if base.local:
         return base.path_or_id, None, None
-    return base.path_or_id, fetch_base(base, variant=project.train.variant), base.revision
+    return base.path_or_id, fetch_base(base), base.revision
 
 
 def _environment(root: Path, url: str, dataset_repo: str, model_repo: str) -> dict[str, str]:
@@ -256,10 +257,8 @@ _TOLERANCE = 1
 def _free_port(memory: Path) -> int:
     """The port of the last rehearsal if it is free, so that links stay the same; else any."""
     wanted = [0]
-    try:
+    with suppress(FileNotFoundError, ValueError):
         wanted.insert(0, int(memory.read_text()))
-    except (FileNotFoundError, ValueError):
-        pass
     for port in wanted:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from hubtools.errors import ChecksFailed, UsageError
 from hubtools.findings import Report
@@ -157,11 +157,11 @@ def _walk(journey: Journey, steps: list[Step]) -> Iterator[tuple[Step, str | Non
         if step not in steps:
             continue
         why = step.needed(journey)
-        if why is None and journey.ledger.is_done(
+        done = why is None and journey.ledger.is_done(
             step.name, digest_of(step.inputs(journey)), _outputs(journey, step)
-        ):
-            if step.stands(journey, journey.results[step.name]):
-                why = "nothing changed since it was done"
+        )
+        if done and step.stands(journey, journey.results[step.name]):
+            why = "nothing changed since it was done"
         yield step, why
 
 
@@ -200,7 +200,7 @@ def _preconditions(project: Project, names: list[str]) -> None:
             hint='set model.repo = "owner/name" in hubtools.toml, or stop with --until prune',
         )
     if {"push", "push-dataset"} & set(names):
-        from hubtools.publish.push import check_access
+        from hubtools.publish.hub import check_access
 
         targets = []
         if "push-dataset" in names and project.dataset.repo:
@@ -247,7 +247,12 @@ def _push_dataset(journey: Journey) -> tuple[str, dict[str, Any]]:
 
 
 def _send(
-    journey: Journey, folder: Path, repo: str, repo_type: str, *, tag: str | None
+    journey: Journey,
+    folder: Path,
+    repo: str,
+    repo_type: Literal["model", "dataset"],
+    *,
+    tag: str | None,
 ) -> tuple[str, dict[str, Any]]:
     from hubtools.publish.push import plan_push, push
 
@@ -312,8 +317,10 @@ def _prune(journey: Journey) -> tuple[str, dict[str, Any]]:
         )
     kept, dropped = plan.bytes_kept, plan.bytes_dropped
     return (
-        f"{len(plan.kept)} files ({human_bytes(kept)}) are worth publishing;"
-        f" {len(plan.dropped)} ({human_bytes(dropped)}) stay here",
+        (
+            f"{len(plan.kept)} files ({human_bytes(kept)}) are worth publishing;"
+            f" {len(plan.dropped)} ({human_bytes(dropped)}) stay here"
+        ),
         {"kept": kept, "dropped": dropped},
     )
 
@@ -333,7 +340,7 @@ def _endpoint() -> str:
 
 def _remote_stands(journey: Journey, result: dict[str, Any]) -> bool:
     """The repository still exists and still is where it was left."""
-    from hubtools.publish.push import remote_head
+    from hubtools.publish.hub import remote_head
 
     if not result.get("repo"):
         return False

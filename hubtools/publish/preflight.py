@@ -291,6 +291,6 @@ def damaged_weights(release: Release) -> Iterator[Problem]:
     Fix: write it again.
     """
     for file in release.files:
-        if file.name.endswith(".safetensors"):
-            if read_header(file.source).holds is Holds.DAMAGED:
-                yield Problem("the weight file is damaged", "write it again", file.name)
+        weights = file.name.endswith(".safetensors")
+        if weights and read_header(file.source).holds is Holds.DAMAGED:
+            yield Problem("the weight file is damaged", "write it again", file.name)

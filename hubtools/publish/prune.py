@@ -230,6 +230,11 @@ def _matches(name: str, patterns: Sequence[str]) -> bool:
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 _PICKLES = (".bin", ".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".dill")
 
+_COMPONENTS = (
+    "unet|vae|transformer|text_encoder(_[23])?|tokenizer(_[23])?|feature_extractor|image_encoder"
+    "|safety_checker"
+)
+
 # (pattern on the relative path, reason); first match decides. All of them are dropped.
 _LEFTOVERS: tuple[tuple[str, str], ...] = (
     (rf"{STATE_DIR}/", "state for resuming; not needed to use the LoRA"),
@@ -247,11 +252,7 @@ _LEFTOVERS: tuple[tuple[str, str], ...] = (
     (r"(^|/)(\.env[^/]*|[^/]*\.(pem|key)|token|credentials[^/]*)$", "may hold a secret"),
     (r"(^|/)\.git(ignore|attributes|modules)$", "the Hub would obey it; not part of a release"),
     (r"\.npz$", "cached latents"),
-    (
-        r"(^|/)(unet|vae|text_encoder(_2)?|tokenizer(_2)?|feature_extractor|safety_checker|transformer"
-        r"|image_encoder)/",
-        "a copy of the base model",
-    ),
+    (rf"(^|/)({_COMPONENTS})/", "a copy of the base model"),
     (r"^(model_index\.json|scheduler/)", "a copy of the base model"),
 )
 _KEPT_NAMES = {

@@ -1,0 +1,36 @@
+"""`hubtools doctor`."""
+
+from __future__ import annotations
+
+import click
+
+from hubtools.cli.output import Output, output_options
+from hubtools.errors import ExitCode
+
+
+@click.command("doctor")
+@output_options()
+def command(out: Output) -> int:
+    """Tell what this machine has, what is odd about it, and what each extra would add.
+
+    Says whether there is a Hub token, never which. Exit code 1 if something keeps hubtools from
+    working.
+    """
+    from hubtools.journey.doctor import doctor
+
+    facts = doctor()
+    if out.human:
+        marks = {"ok": "", "note": "note", "problem": "PROBLEM"}
+        out.table(
+            ["", "", "", ""],
+            [(fact.topic, fact.name, fact.value, marks[fact.state]) for fact in facts],
+        )
+        for fact in facts:
+            if fact.hint and (fact.state != "ok" or fact.topic == "extras"):
+                out.hint(f"{fact.name}: {fact.hint}")
+    else:
+        out.table(
+            ["name", "topic", "value", "state", "hint"],
+            [(f.name, f.topic, f.value, f.state, f.hint) for f in facts],
+        )
+    return ExitCode.ERROR if any(fact.state == "problem" for fact in facts) else ExitCode.DONE

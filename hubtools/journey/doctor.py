@@ -1,0 +1,244 @@
+"""`doctor`: what this machine has, what is odd about it, and what each extra would add."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+import hubtools
+from hubtools.errors import EXTRAS, missing_modules
+from hubtools.files import human_bytes
+
+State = Literal["ok", "note", "problem"]
+
+_CORE = ("huggingface_hub", "click", "rich", "pydantic", "jinja2", "pillow", "numpy", "orjson")
+_EXTRA_GIVES = {
+    "train": "train, generate, ship, rehearse, demo",
+    "hub": "hub serve, rehearse, demo",
+    "xformers": "--enable-xformers-memory-efficient-attention",
+}
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One line of the doctor's answer. `hint` says what to do about a note or problem."""
+
+    topic: str
+    name: str
+    value: str
+    state: State = "ok"
+    hint: str | None = None
+
+
+def doctor(folder: Path | None = None, *, timeout: float = 3.0) -> list[Fact]:
+    """Look at Python, packages, device, memory, disk (at `folder`), Hub and token.
+
+    The token's value is never read into the answer; only that there is one, and from where.
+    `timeout`: seconds to wait for the Hub.
+    """
+    return [
+        *_python(),
+        *_packages(),
+        *_device(),
+        *_machine(folder or Path.cwd()),
+        *_hub(timeout),
+        *_extras(),
+    ]
+
+
+def _python() -> Iterator[Fact]:
+    good = sys.version_info >= (3, 11)
+    yield Fact(
+        "python",
+        "version",
+        platform.python_version(),
+        "ok" if good else "problem",
+        None if good else "hubtools needs Python 3.11 or newer",
+    )
+    yield Fact("python", "platform", f"{platform.system()} {platform.machine()}")
+    yield Fact("python", "hubtools", hubtools.__version__)
+    try:
+        other = version("hubtools")
+    except PackageNotFoundError:
+        return
+    yield Fact(
+        "python", "package hubtools", other, "problem",
+        "an unrelated, abandoned package has this name; `pip uninstall hubtools`, then install"
+        " hf-hubtools again",
+    )  # fmt: skip
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _packages() -> Iterator[Fact]:
+    for name in _CORE:
+        found = _version(name)
+        yield Fact(
+            "packages", name, found or "missing", "ok" if found else "problem",
+            None if found else "pip install hf-hubtools",
+        )  # fmt: skip
+    for name in EXTRAS["train"]:
+        if found := _version(name):
+            yield Fact("packages", name, found)
+    if importlib.util.find_spec("torchvision") is not None:
+        yield _torchvision()
+
+
+def _torchvision() -> Fact:
+    """A torchvision built for another torch breaks the import of transformers; hubtools needs
+    none. Asked in a process of its own, since a failed import cannot be undone."""
+    import subprocess
+
+    check = subprocess.run(
+        [sys.executable, "-c", "import torchvision"], capture_output=True, check=False
+    )
+    found = _version("torchvision") or "unknown"
+    if check.returncode == 0:
+        return Fact("packages", "torchvision", found)
+    return Fact(
+        "packages", "torchvision", f"{found}, does not fit torch {_version('torch')}", "problem",
+        "it breaks transformers (operator torchvision::nms does not exist); hubtools does not need"
+        " it: `pip uninstall torchvision`",
+    )  # fmt: skip
+
+
+def _device() -> Iterator[Fact]:
+    if importlib.util.find_spec("torch") is None:
+        yield Fact(
+            "device", "torch", "not installed", "note", "pip install 'hf-hubtools[train]' to train"
+        )
+        return
+    import torch
+
+    from hubtools.inference.device import best_device, best_dtype, free_cores
+
+    device = best_device()
+    if device == "cuda":
+        for index in range(torch.cuda.device_count()):
+            facts: Any = torch.cuda.get_device_properties(index)
+            yield Fact(
+                "device", f"cuda:{index}", f"{facts.name}, {human_bytes(facts.total_memory)}"
+            )
+    else:
+        hint = "training a full-size model on a CPU takes days" if device == "cpu" else None
+        yield Fact("device", "device", device, "note" if hint else "ok", hint)
+    yield Fact("device", "dtype", best_dtype(device))
+    threads = os.environ.get("OMP_NUM_THREADS")
+    free = free_cores()
+    crowded = threads is not None and threads.isdigit() and int(threads) > free
+    yield Fact(
+        "device", "CPU threads", f"{free} free of {os.cpu_count()}"
+        + (f", OMP_NUM_THREADS={threads}" if threads else ""),
+        "note" if crowded else "ok",
+        "more threads than free cores make every step many times slower" if crowded else None,
+    )  # fmt: skip
+
+
+def _machine(folder: Path) -> Iterator[Fact]:
+    memory = _memory()
+    if memory is not None:
+        yield Fact("machine", "memory", human_bytes(memory))
+    for name, place in (("disk here", folder), ("disk of the Hub cache", _hub_cache())):
+        there = place
+        while not there.exists() and there != there.parent:
+            there = there.parent
+        free = shutil.disk_usage(there).free
+        low = free < 10_000_000_000
+        yield Fact(
+            "machine", name, f"{human_bytes(free)} free", "note" if low else "ok",
+            "a base model takes 2 to 30 GB" if low else None,
+        )  # fmt: skip
+
+
+def _memory() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None  # Windows
+
+
+def _hub_cache() -> Path:
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE)
+
+
+def _hub(timeout: float) -> Iterator[Fact]:
+    from huggingface_hub import constants
+
+    endpoint = str(constants.ENDPOINT)
+    yield Fact("hub", "endpoint", endpoint)
+    if (
+        constants.is_offline_mode()
+        if hasattr(constants, "is_offline_mode")
+        else (constants.HF_HUB_OFFLINE)
+    ):
+        yield Fact("hub", "connection", "offline mode (HF_HUB_OFFLINE)", "note",
+                   "unset it to download or push")  # fmt: skip
+    else:
+        yield _answers(endpoint, timeout)
+    yield _token()
+    other = endpoint.rstrip("/") != "https://huggingface.co"
+    if other and not constants.HF_HUB_DISABLE_XET:
+        yield Fact(
+            "hub", "Xet", "on", "note",
+            "few Hubs but huggingface.co speak Xet; hubtools switches it off for them, for `hf`"
+            " set HF_HUB_DISABLE_XET=1",
+        )  # fmt: skip
+
+
+def _answers(endpoint: str, timeout: float) -> Fact:
+    from urllib.error import HTTPError
+    from urllib.request import Request, urlopen
+
+    if not endpoint.startswith(("http://", "https://")):
+        return Fact("hub", "connection", "HF_ENDPOINT is no web address", "problem",
+                    "it begins with http:// or https://")  # fmt: skip
+    request = Request(f"{endpoint}/api/models?limit=1", method="HEAD")  # noqa: S310
+    try:
+        with urlopen(request, timeout=timeout):  # noqa: S310
+            pass
+    except HTTPError:
+        pass  # it answers; what does not matter here
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        return Fact("hub", "connection", f"no answer: {reason}", "note",
+                    "what needs the Hub will fail; all else works")  # fmt: skip
+    return Fact("hub", "connection", "answers")
+
+
+def _token() -> Fact:
+    if os.environ.get("HF_OIDC_RESOURCE"):
+        return Fact("hub", "token", "by trusted publisher (HF_OIDC_RESOURCE)")
+    if os.environ.get("HF_TOKEN") or os.environ.get("HUGGING_FACE_HUB_TOKEN"):
+        return Fact("hub", "token", "present, in HF_TOKEN")
+    from huggingface_hub import get_token
+
+    if get_token() is not None:
+        return Fact("hub", "token", "present, from `hf auth login`")
+    return Fact("hub", "token", "none", "note", "to push: `hf auth login`, or set HF_TOKEN")
+
+
+def _extras() -> Iterator[Fact]:
+    for extra, gives in _EXTRA_GIVES.items():
+        missing = missing_modules(extra)
+        if not missing:
+            yield Fact("extras", extra, f"installed: {gives}")
+        else:
+            yield Fact(
+                "extras", extra, f"would add {gives} (lacks {', '.join(missing)})", "ok",
+                f"pip install 'hf-hubtools[{extra}]'",
+            )  # fmt: skip
