@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.inference.base import Base, resolve_base
 from hubtools.inference.lora import LoraFile, resolve_lora
-from hubtools.inference.pipeline import Shot, draw, load_pipeline, prompt_notes
+from hubtools.inference.pipeline import draw, load_pipeline, prompt_notes
 from hubtools.inference.sheet import contact_sheet
+from hubtools.inference.shots import prompts_of, shots_of
 from hubtools.layout import SAMPLES_DIR
 from hubtools.manifest import SampleRecord
-from hubtools.project import Project, SampleSettings
+from hubtools.project import Project
 
 Note = Callable[[str], None]
 
@@ -21,46 +23,14 @@ def _silent(sentence: str) -> None:
     pass
 
 
-def shots_of(
-    settings: SampleSettings, prompts: Sequence[str], resolution: int, images: int = 1
-) -> tuple[list[Shot], list[str]]:
-    """A shot for every prompt and every one of `images` seeds, and a name for each
-    (`p00_s42`: first prompt, seed 42)."""
-    size = settings.size or resolution
-    if size % 8:
-        raise UsageError(
-            f"samples.size is {size}; pictures need a multiple of 8.",
-            hint=f"{size // 8 * 8} would do",
-        )
-    shots, names = [], []
-    for number, prompt in enumerate(prompts):
-        for seed in range(settings.seed, settings.seed + images):
-            shots.append(
-                Shot(
-                    prompt,
-                    settings.negative_prompt,
-                    seed,
-                    settings.steps,
-                    settings.guidance,
-                    settings.scheduler,
-                    size,
-                    size,
-                    settings.lora_weight,
-                )
-            )
-            names.append(f"p{number:02d}_s{seed}")
-    return shots, names
-
-
-def prompts_of(project: Project) -> list[str]:
-    """The prompts to draw: `samples.prompts`, else the captions of two pictures of the dataset."""
+def _prompts(project: Project) -> list[str]:
+    """`samples.prompts`, else captions of the dataset."""
     if project.samples.prompts:
-        return project.samples.prompts
+        return list(project.samples.prompts)
     from hubtools.dataset.load import read_examples
 
     examples = read_examples(project.dataset_dir, project.dataset.caption_column)
-    captions = list(dict.fromkeys(example.caption for example in examples))
-    return [captions[0], captions[len(captions) // 2]] if len(captions) > 1 else captions
+    return prompts_of(project.samples, [example.caption for example in examples])
 
 
 def generate(
@@ -90,10 +60,10 @@ def generate(
     """
     from hubtools.inference.device import best_device, best_dtype, use_threads
 
-    prompts = list(prompts) or prompts_of(project)
+    prompts = list(prompts) or _prompts(project)
     if not prompts:
         raise UsageError("There is no prompt.", hint='hubtools generate "a photo of ..."')
-    shots, names = shots_of(project.samples, prompts, project.train.resolution, images)
+    shots, names = shots_of(project.samples, prompts, project.train.resolution, images=images)
     found = resolve_lora(lora, weight_name=weight_name, step=step) if lora else None
     base = _base(project, found, note)
     device = device or best_device()
@@ -204,7 +174,7 @@ def generate_for_run(
             "samples.lora_weight is 0: the samples would not show the LoRA.",
             hint="set it to 1 in hubtools.toml",
         )
-    shots, names = shots_of(project.samples, prompts_of(project), project.train.resolution)
+    shots, names = shots_of(project.samples, _prompts(project), project.train.resolution)
     base = _base(project, lora, note)
     device = best_device()
     use_threads(project.train.num_threads)
@@ -212,7 +182,7 @@ def generate_for_run(
     folder = run_dir / SAMPLES_DIR
     bare = draw(
         pipeline,
-        [Shot(**{**shot.__dict__, "lora_weight": 0.0}) for shot in shots],
+        [replace(shot, lora_weight=0.0) for shot in shots],
         folder,
         names=[BASE_PREFIX + name for name in names],
         base=base,

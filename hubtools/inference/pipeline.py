@@ -6,7 +6,6 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,27 +16,13 @@ from hubtools.inference.base import Base, fetch_base
 from hubtools.inference.lora import LoraFile, apply_lora
 from hubtools.inference.png import save_picture
 from hubtools.inference.schedulers import options_of, use_scheduler
+from hubtools.inference.shots import Shot
 from hubtools.manifest import SampleRecord
 
 if TYPE_CHECKING:
     from PIL import Image
 
 _LIBRARIES = ("torch", "diffusers", "transformers", "peft")
-
-
-@dataclass(frozen=True)
-class Shot:
-    """One picture to draw. Sizes in pixels, multiples of 8; `lora_weight` 0 is the bare base."""
-
-    prompt: str
-    negative_prompt: str | None = None
-    seed: int = 0
-    steps: int = 30
-    guidance: float = 7.5
-    scheduler: str = "default"
-    width: int = 512
-    height: int = 512
-    lora_weight: float = 1.0
 
 
 def load_pipeline(

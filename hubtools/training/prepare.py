@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import hubtools
 from hubtools.errors import ChecksFailed, HubtoolsError, UsageError
 from hubtools.files import sha256_of
+from hubtools.inference.shots import prompts_of
 from hubtools.project import Project
 from hubtools.training.adapter import add_lora
 from hubtools.training.cache import Cache
@@ -21,7 +22,6 @@ from hubtools.training.families import Family, Model, Tensors, family_of
 from hubtools.training.plan import Plan
 from hubtools.training.recipe import make_recipe
 from hubtools.training.reporter import Reporter
-from hubtools.training.samples import prompts_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -167,7 +167,7 @@ def make_plan(
         samples=project.samples,
         examples=source.examples,
         sizes=source.sizes,
-        prompts=prompts_of(project.samples, source.examples),
+        prompts=prompts_of(project.samples, [e.caption for e in source.examples]),
         device=world.device.type,
         run_dir=project.run_dir,
         lora_parameters=sum(parameter.numel() for parameter in blank.values()),

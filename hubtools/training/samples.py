@@ -13,21 +13,12 @@ from hubtools.project import SampleSettings
 if TYPE_CHECKING:
     import torch
 
-    from hubtools.dataset.load import Example
     from hubtools.inference.base import Base
     from hubtools.training.families import Model
 
 
 class Interrupted(Exception):
     """The user wants to stop; sampling gives way."""
-
-
-def prompts_of(settings: SampleSettings, examples: Sequence[Example]) -> list[str]:
-    """The prompts to draw: the settings', else two captions from the dataset."""
-    if settings.prompts:
-        return list(settings.prompts)
-    captions = list(dict.fromkeys(example.caption for example in examples))
-    return captions if len(captions) < 2 else [captions[0], captions[len(captions) // 2]]
 
 
 def draw_samples(
@@ -50,23 +41,11 @@ def draw_samples(
     """
     import torch
 
-    from hubtools.inference.pipeline import Shot, draw
+    from hubtools.inference.pipeline import draw
+    from hubtools.inference.shots import shots_of
 
-    shots = [
-        Shot(
-            prompt=prompt,
-            negative_prompt=settings.negative_prompt,
-            seed=settings.seed + index,
-            steps=settings.steps,
-            guidance=settings.guidance,
-            scheduler=settings.scheduler,
-            width=size,
-            height=size,
-            lora_weight=settings.lora_weight if step else 0.0,
-        )
-        for index, prompt in enumerate(prompts)
-    ]
-    names = [f"step{step:06d}_p{i:02d}_s{shot.seed}" for i, shot in enumerate(shots)]
+    weight = settings.lora_weight if step else 0.0
+    shots, names = shots_of(settings, prompts, size, lora_weight=weight)
 
     def stepped(done: int, total: int) -> None:
         if stopping():
@@ -78,7 +57,7 @@ def draw_samples(
             model.pipeline,
             shots,
             run_dir / SAMPLES_DIR,
-            names=names,
+            names=[f"step{step:06d}_{name}" for name in names],
             base=base,
             train_step=step,
             on_step=stepped,

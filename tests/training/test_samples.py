@@ -9,22 +9,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from hubtools.dataset.load import Example  # noqa: E402
 from hubtools.inference.base import resolve_base  # noqa: E402
 from hubtools.project import SampleSettings  # noqa: E402
 from hubtools.training.families.stable_diffusion import StableDiffusion  # noqa: E402
-from hubtools.training.samples import draw_samples, prompts_of  # noqa: E402
-
-
-def examples(*captions: str) -> list[Example]:
-    return [Example(Path(f"{n}.png"), c, f"{n}.png", n + 1) for n, c in enumerate(captions)]
-
-
-def test_prompts_are_the_settings_or_two_captions() -> None:
-    data = examples("a", "a", "b", "c", "d")
-    assert prompts_of(SampleSettings(), data) == ["a", "c"]
-    assert prompts_of(SampleSettings(), examples("a", "a")) == ["a"]
-    assert prompts_of(SampleSettings(prompts=["x"]), data) == ["x"]
+from hubtools.training.samples import draw_samples  # noqa: E402
 
 
 def test_stopping_leaves_no_half_picture(tiny_base: Path, tmp_path: Path) -> None:

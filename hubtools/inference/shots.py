@@ -1,0 +1,73 @@
+"""What to draw: the settings of [samples] turned into shots, the same in training and after it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hubtools.errors import UsageError
+from hubtools.project import SampleSettings
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One picture to draw. Sizes in pixels, multiples of 8; `lora_weight` 0 is the bare base."""
+
+    prompt: str
+    negative_prompt: str | None = None
+    seed: int = 0
+    steps: int = 30
+    guidance: float = 7.5
+    scheduler: str = "default"
+    width: int = 512
+    height: int = 512
+    lora_weight: float = 1.0
+
+
+def prompts_of(settings: SampleSettings, captions: Sequence[str]) -> list[str]:
+    """The prompts to draw: `samples.prompts`, else two of the dataset's captions."""
+    if settings.prompts:
+        return list(settings.prompts)
+    distinct = list(dict.fromkeys(captions))
+    return distinct if len(distinct) < 2 else [distinct[0], distinct[len(distinct) // 2]]
+
+
+def shots_of(
+    settings: SampleSettings,
+    prompts: Sequence[str],
+    resolution: int,
+    *,
+    images: int = 1,
+    lora_weight: float | None = None,
+) -> tuple[list[Shot], list[str]]:
+    """A shot for every prompt and each of `images` seeds, and a name for each (`p00_s42`: first
+    prompt, seed 42). Seeds begin anew with every prompt, so that prompts are compared on the same
+    noise. `resolution` is the size if the settings name none; `lora_weight` overrules theirs.
+
+    Raises `UsageError` for a size that no pipeline can draw.
+    """
+    size = settings.size or resolution
+    if size % 8:
+        raise UsageError(
+            f"samples.size is {size}; pictures need a multiple of 8.",
+            hint=f"{size // 8 * 8} would do",
+        )
+    weight = settings.lora_weight if lora_weight is None else lora_weight
+    shots, names = [], []
+    for number, prompt in enumerate(prompts):
+        for seed in range(settings.seed, settings.seed + images):
+            shots.append(
+                Shot(
+                    prompt,
+                    settings.negative_prompt,
+                    seed,
+                    settings.steps,
+                    settings.guidance,
+                    settings.scheduler,
+                    size,
+                    size,
+                    weight,
+                )
+            )
+            names.append(f"p{number:02d}_s{seed}")
+    return shots, names
