@@ -49,6 +49,9 @@ def suggest(text: str) -> str | None:
         by_form[_fold(id)] = id
     if folded in by_form:
         return by_form[folded]
+    longer = {id for form, id in by_form.items() if len(folded) > 2 and form.startswith(folded)}
+    if len(longer) == 1:  # a version was left out: CC0
+        return longer.pop()
     near = difflib.get_close_matches(folded, by_form, n=1, cutoff=0.7)
     return by_form[near[0]] if near else None
 

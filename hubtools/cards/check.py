@@ -58,6 +58,7 @@ class CardView:
 
 
 CARD_RULES: RuleBook[CardView] = RuleBook()
+_NAME = r"[A-Za-z0-9][\w.-]*"  # of a user or a repository: `./base` is a path
 
 
 def check_card(
@@ -144,7 +145,7 @@ def base_model(view: CardView) -> Iterator[Problem]:
         )
         return
     for item in value if isinstance(value, list) else [value]:
-        if not isinstance(item, str) or not re.fullmatch(r"[\w.-]+/[\w.-]+", item):
+        if not isinstance(item, str) or not re.fullmatch(f"{_NAME}/{_NAME}", item):
             yield _at(
                 view, "base_model", f"{item!r} is no Hub id", "write owner/name",
                 severity=Severity.ERROR,
@@ -195,7 +196,7 @@ def dataset_ids(view: CardView) -> Iterator[Problem]:
     value = view.data["datasets"]
     items = value if isinstance(value, list) else [value]
     for item in items:
-        if not isinstance(item, str) or not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", item):
+        if not isinstance(item, str) or not re.fullmatch(f"({_NAME}/)?{_NAME}", item):
             yield _at(view, "datasets", f"{item!r} is no dataset id", "write owner/name")
 
 
@@ -357,7 +358,7 @@ def gallery(view: CardView) -> Iterator[Problem]:
 
     Fix: run `hubtools card`.
     """
-    if view.kind != "model":
+    if view.kind != "model" or view.front.error:
         return
     tag = "<Gallery />" in view.body
     if tag and not view.widget:

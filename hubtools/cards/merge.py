@@ -174,7 +174,10 @@ def _rewrite(front: str, there: dict[str, Any], wanted: dict[str, Any]) -> str:
             )
             text += comment + _dump({key: value})
     text += lead
-    return text if yaml.safe_load(text) == wanted else _dump(wanted)
+    try:
+        return text if yaml.safe_load(text) == wanted else _dump(wanted)
+    except yaml.YAMLError:  # e.g. a front matter that was `{}`
+        return _dump(wanted)
 
 
 # --- body ----------------------------------------------------------------------------------------

