@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from enum import IntEnum
 from typing import Any
 
@@ -84,6 +85,26 @@ def _http_status(error: BaseException) -> int | None:
     return status if isinstance(status, int) else None
 
 
+def _repository(error: BaseException) -> str:
+    """`dataset owner/name`, as far as the Hub client's error tells."""
+    name = getattr(error, "repo_id", None)
+    if name:
+        return f"{getattr(error, 'repo_type', None) or 'model'} {name}"
+    url = getattr(getattr(error, "response", None), "url", None)
+    return f"repository at {url}" if url else "such repository"
+
+
+def _telling_line(error: BaseException) -> str:
+    """The line that says most: the server's, else the client's below its bare status."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    said = getattr(error, "server_message", None)
+    if isinstance(said, str) and said.strip():
+        return said.strip().splitlines()[0]
+    if len(lines) > 1 and re.match(r"\d{3} (Client|Server) Error", lines[0]):
+        return lines[1]
+    return lines[0] if lines else type(error).__name__
+
+
 # Class names of huggingface_hub and its HTTP library, so that neither is imported to say sorry.
 _CONNECTION = {
     "ConnectError",
@@ -98,20 +119,26 @@ _CONNECTION = {
 }
 
 
+def is_unreachable(error: BaseException) -> bool:
+    """True if the Hub gave no answer, or none but a server error: time to look into the cache."""
+    names = {cls.__name__ for cls in type(error).__mro__}
+    return bool(names & _CONNECTION) or (_http_status(error) or 0) >= 500
+
+
 def as_sentence(error: BaseException) -> HubtoolsError | None:
     """Translate a well-known error of the system or the Hub client; None if it is none of them."""
     if isinstance(error, HubtoolsError):
         return error
     names = {cls.__name__ for cls in type(error).__mro__}
-    first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    first_line = _telling_line(error)
     if "GatedRepoError" in names:
         return HubtoolsError(
-            f"The repository is gated: {first_line}",
+            f"{_repository(error)} is gated, and this account has not been let in.",
             hint="accept its terms on its Hub page while logged in, then set HF_TOKEN",
         )
     if "RepositoryNotFoundError" in names:
         return HubtoolsError(
-            f"The Hub knows no such repository, or your token may not see it: {first_line}",
+            f"The Hub knows no {_repository(error)}, or your token may not see it.",
             hint="check the name (owner/name) and the token: `hf auth whoami`",
         )
     remote = names & {"RevisionNotFoundError", "EntryNotFoundError"}

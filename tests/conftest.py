@@ -7,15 +7,17 @@ without asking for that fixture finds nobody there.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from PIL import Image, ImageDraw
 
 if TYPE_CHECKING:
     from hubtools.localhub.server import Hub
@@ -73,3 +75,48 @@ def local_hub(_hub_of_session: Hub) -> Iterator[Hub]:
     _hub_of_session.store.clear()
     yield _hub_of_session
     _hub_of_session.faults.clear()
+
+
+@pytest.fixture(scope="session")
+def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random Stable Diffusion pipeline that predicts epsilon."""
+    from hubtools.inference.tiny import build_tiny_pipeline
+
+    return build_tiny_pipeline(tmp_path_factory.mktemp("bases") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny_v_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random Stable Diffusion pipeline that predicts v."""
+    from hubtools.inference.tiny import build_tiny_pipeline
+
+    folder = tmp_path_factory.mktemp("bases") / "tiny-v"
+    return build_tiny_pipeline(folder, prediction_type="v_prediction")
+
+
+def write_pictures(folder: Path, count: int, size: tuple[int, int] = (80, 96)) -> Path:
+    """`count` different pictures with captions in the column `text`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for number in range(count):
+        picture = Image.new("RGB", size, (37 * number % 256, 200 - 20 * number, 90))
+        pen = ImageDraw.Draw(picture)
+        pen.ellipse((5 + 4 * number, 12, 50, 70), fill=(250, 25 * number, 30))
+        pen.rectangle((50, 60, 78, 90), fill=(20, 60, 25 * number))
+        name = f"picture{number}.png"
+        picture.save(folder / name)
+        rows.append(json.dumps({"file_name": name, "text": f"photo of a tok, number {number}"}))
+    (folder / "metadata.jsonl").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def draw_pictures() -> Callable[..., Path]:
+    """`draw_pictures(folder, count, size=...)` writes a dataset."""
+    return write_pictures
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five pictures."""
+    return write_pictures(tmp_path_factory.mktemp("data") / "pictures", 5)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hubtools.errors import HubtoolsError, UsageError
+from hubtools.errors import HubtoolsError, UsageError, is_unreachable
 
 # Set in model_index.json by `tiny.build_tiny_pipeline`, so that nobody takes noise for a result.
 RANDOM_WEIGHTS_KEY = "_hubtools_random_weights"
@@ -35,6 +35,7 @@ class Base:
     family: str
     prediction_type: str
     variant: str | None = None
+    files: tuple[str, ...] = ()  # of the repository; empty if local or if the Hub is not reached
 
 
 def resolve_base(
@@ -86,34 +87,46 @@ def _local_base(folder: Path, variant: str | None) -> Base:
 def _hub_base(
     name: str, revision: str | None, variant: str | None, notify: Callable[[str], None]
 ) -> Base:
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import (
-        EntryNotFoundError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-    )
+    from huggingface_hub import HfApi, hf_hub_download
+    from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
 
+    files: tuple[str, ...] = ()
     try:
-        index = Path(hf_hub_download(name, _PIPELINE_FILE, revision=revision))
-    except LocalEntryNotFoundError as error:
-        raise HubtoolsError(
-            f"{name} is not in the local cache, and the Hub cannot be reached.",
-            hint="go online once, or give a local folder as the base model",
-        ) from error
+        # Unlike a download, this does not try for half a minute to reach a Hub that is not there.
+        info = HfApi().model_info(name, revision=revision)
     except RepositoryNotFoundError:
         if not name.startswith(_MOVED_FROM):
             raise
         moved = f"{_MOVED_TO}/{name.split('/')[1]}"
         notify(f"{name} is no longer on the Hub; using the same weights from {moved}.")
         return _hub_base(moved, revision, variant, notify)
-    except EntryNotFoundError:
+    except Exception as error:
+        if not is_unreachable(error):
+            raise
+        offline = True
+    else:
+        offline = False
+        files = tuple(sibling.rfilename for sibling in info.siblings or ())
+        if _PIPELINE_FILE not in files:
+            raise HubtoolsError(
+                f"{name} is no diffusers pipeline: it has no {_PIPELINE_FILE}.",
+                hint="give the repository of a whole pipeline, not of a single model or a LoRA",
+            )
+
+    def fetch(file: str, revision: str | None) -> Path:
+        return Path(hf_hub_download(name, file, revision=revision, local_files_only=offline))
+
+    try:
+        # by branch, so that the cache notes which commit the branch is at
+        index = fetch(_PIPELINE_FILE, revision)
+        commit = index.parent.name  # .../snapshots/<commit>/model_index.json
+        scheduler = fetch("scheduler/scheduler_config.json", commit)
+    except LocalEntryNotFoundError as error:
         raise HubtoolsError(
-            f"{name} is no diffusers pipeline: it has no {_PIPELINE_FILE}.",
-            hint="give the repository of a whole pipeline, not of a single model or a LoRA",
-        ) from None
+            f"{name} is not in the local cache, and the Hub cannot be reached.",
+            hint="go online once, or give a local folder as the base model",
+        ) from error
     content = _json(index)
-    commit = index.parent.name  # .../snapshots/<commit>/model_index.json
-    scheduler = Path(hf_hub_download(name, "scheduler/scheduler_config.json", revision=commit))
     return Base(
         name,
         name,
@@ -123,6 +136,7 @@ def _hub_base(
         _family(content, name),
         _prediction_type(_json(scheduler)),
         variant,
+        files,
     )
 
 
@@ -130,15 +144,16 @@ def fetch_base(base: Base) -> Path:
     """Folder with the base's files, downloaded if need be: safetensors only, one variant only."""
     if base.local:
         return Path(base.path_or_id)
-    from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub import snapshot_download
 
-    try:
-        names = HfApi().list_repo_files(base.path_or_id, revision=base.revision)
-    except (HfHubHTTPError, OSError):
-        names = []
-    patterns = wanted_files(names, base.variant) or None
-    return Path(snapshot_download(base.path_or_id, revision=base.revision, allow_patterns=patterns))
+    return Path(
+        snapshot_download(
+            base.path_or_id,
+            revision=base.revision,
+            allow_patterns=wanted_files(list(base.files), base.variant) or None,
+            local_files_only=not base.files,
+        )
+    )
 
 
 _WEIGHTS = (".safetensors", ".bin", ".ckpt", ".pt", ".pth", ".msgpack", ".onnx", ".h5", ".pb")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hubtools.errors import HubtoolsError, UsageError
+from hubtools.errors import HubtoolsError, UsageError, is_unreachable
 from hubtools.files import sha256_of
 from hubtools.layout import LORA_WEIGHTS, RUN_MANIFEST, SNAPSHOTS_DIR, step_name
 from hubtools.manifest import RunManifest
@@ -84,28 +84,29 @@ def _hub(repo: str, revision: str | None, weight_name: str | None, source: str) 
     from huggingface_hub import HfApi, hf_hub_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
+    base = None
     try:
-        if weight_name is None:
-            names = HfApi().list_repo_files(repo, revision=revision)
-            weight_name = choose_weights(
-                [n for n in names if n.endswith(".safetensors") and "/" not in n], None, repo
-            )
-    except (OSError, LocalEntryNotFoundError):
-        weight_name = LORA_WEIGHTS  # offline: the usual name, if it is in the cache
-    path = Path(hf_hub_download(repo, weight_name, revision=revision))
-    return _file(path, source, None, _base_of_card(repo, revision))
-
-
-def _base_of_card(repo: str, revision: str | None) -> str | None:
-    """`base_model` of the repository's card; None if it names none or several."""
-    from huggingface_hub import HfApi
-
+        info = HfApi().model_info(repo, revision=revision)
+    except Exception as error:
+        if not is_unreachable(error):
+            raise
+        offline = True
+        weight_name = weight_name or LORA_WEIGHTS
+    else:
+        offline = False
+        names = [sibling.rfilename for sibling in info.siblings or ()]
+        there = [n for n in names if n.endswith(".safetensors") and "/" not in n]
+        weight_name = choose_weights(there, weight_name, repo)
+        named = getattr(info.card_data, "base_model", None)
+        base = named if isinstance(named, str) else None  # several say nothing
     try:
-        card = HfApi().model_info(repo, revision=revision).card_data
-    except Exception:
-        return None  # a LoRA without a readable card is still a LoRA; the user can name the base
-    base = getattr(card, "base_model", None)
-    return base if isinstance(base, str) else None
+        file = hf_hub_download(repo, weight_name, revision=revision, local_files_only=offline)
+    except LocalEntryNotFoundError as error:
+        raise HubtoolsError(
+            f"{repo} has no {weight_name} in the local cache, and the Hub cannot be reached.",
+            hint="go online once, or give a file",
+        ) from error
+    return _file(Path(file), source, None, base)
 
 
 def choose_weights(names: list[str], wanted: str | None, where: str) -> str:
@@ -171,11 +172,8 @@ def apply_lora(pipeline: Any, lora: LoraFile, weight: float) -> None:
 
     Raises `HubtoolsError` if the LoRA was trained for a model of another shape.
     """
-    loaded = getattr(pipeline, "_hubtools_lora", None)
-    if loaded != lora.sha256:
-        if loaded is not None:
-            pipeline.unload_lora_weights()
-            pipeline._hubtools_lora = None
+    if getattr(pipeline, "_hubtools_lora", None) != lora.sha256:
+        remove_lora(pipeline)
         with _without_text_encoder_complaint():
             try:
                 pipeline.load_lora_weights(
@@ -198,6 +196,13 @@ def apply_lora(pipeline: Any, lora: LoraFile, weight: float) -> None:
     else:
         pipeline.enable_lora()
         pipeline.set_adapters([ADAPTER], [weight])
+
+
+def remove_lora(pipeline: Any) -> None:
+    """Take out what `apply_lora` has put in, if it has."""
+    if getattr(pipeline, "_hubtools_lora", None) is not None:
+        pipeline.unload_lora_weights()
+        pipeline._hubtools_lora = None
 
 
 @contextmanager

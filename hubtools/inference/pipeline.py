@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import hubtools
 from hubtools.errors import HubtoolsError, require_extra
 from hubtools.inference.base import Base, fetch_base
-from hubtools.inference.lora import LoraFile, apply_lora
+from hubtools.inference.lora import LoraFile, apply_lora, remove_lora
 from hubtools.inference.png import save_picture
 from hubtools.inference.schedulers import options_of, use_scheduler
 from hubtools.inference.shots import Shot
@@ -90,6 +90,8 @@ def draw(
     scheduler as they were. `on_step(done, total)` is called after every denoising step,
     `on_picture(record, drawn)` after every picture.
     """
+    if lora is None:
+        remove_lora(pipeline)
     live = lora is None and bool(getattr(pipeline.unet, "peft_config", None))
     wanted = [
         _record(pipeline, shot, name, base, lora, live, train_step)

