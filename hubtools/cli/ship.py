@@ -8,34 +8,33 @@ import click
 
 from hubtools.cli.options import project_options
 from hubtools.cli.output import Output, output_options
+from hubtools.cli.train import reporter_of
 
 if TYPE_CHECKING:
-    from hubtools.findings import Report
+    from hubtools.journey.ship import Narrator
     from hubtools.project import Project
 
 
-class _Voice:
-    """Tells the journey on stderr: one line a step."""
+def _voice_of(out: Output) -> Narrator:
+    """Tells the journey on stderr: one line a step, bars or lines for what takes long."""
+    reporter = reporter_of(out, indent="  ")
 
-    def __init__(self, out: Output) -> None:
-        self._out = out
+    class Voice:
+        note = staticmethod(reporter.note)
+        warn = staticmethod(reporter.warn)
+        report = staticmethod(reporter.report)
+        progress = staticmethod(reporter.progress)
 
-    def started(self, step: str, title: str) -> None:
-        self._out.note(f"> {step}: {title}")
+        def started(self, step: str, title: str) -> None:
+            out.note(f"> {step}: {title}")
 
-    def skipped(self, step: str, title: str, why: str) -> None:
-        self._out.note(f"- {step}: skipped, {why}")
+        def skipped(self, step: str, title: str, why: str) -> None:
+            out.note(f"- {step}: skipped, {why}")
 
-    def done(self, step: str, sentence: str, seconds: float) -> None:
-        self._out.note(f"  {step}: {sentence} [{seconds:.1f} s]")
+        def done(self, step: str, sentence: str, seconds: float) -> None:
+            out.note(f"  {step}: {sentence} [{seconds:.1f} s]")
 
-    def note(self, sentence: str) -> None:
-        self._out.note(f"  {sentence}")
-
-    def report(self, report: Report) -> None:
-        from hubtools.findings import to_text
-
-        self._out.note("\n".join("  " + line for line in to_text(report).splitlines()))
+    return Voice()
 
 
 @click.command("ship")
@@ -55,7 +54,7 @@ def command(
     """
     from hubtools.journey.ship import forecast, ship
 
-    voice = _Voice(out)
+    voice = _voice_of(out)
     if dry_run:
         out.table(
             ["step", "would", "why"],

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from hubtools.training.reporter import Reporter
 
 
-def reporter_of(out: Output) -> Reporter:
-    """Bars on a terminal, occasional lines otherwise."""
+def reporter_of(out: Output, indent: str = "") -> Reporter:
+    """Bars on a terminal, occasional lines otherwise; every line begins with `indent`."""
     from hubtools.training.reporter import PlainReporter
 
     class Terminal(PlainReporter):
@@ -34,7 +34,11 @@ def reporter_of(out: Output) -> Reporter:
                 yield lambda more, word: bars.update(task, advance=more, note=word)
 
     kind = Terminal if out.human and sys.stderr.isatty() else PlainReporter
-    return kind(out.note, out.warn)
+
+    def note(text: str) -> None:
+        out.note("\n".join(indent + line for line in text.splitlines()))
+
+    return kind(note, out.warn)
 
 
 def _typed(context: click.Context, parameter: str) -> bool:

@@ -180,13 +180,18 @@ def generate_for_run(
     use_threads(project.train.num_threads)
     pipeline = load_pipeline(base, dtype=best_dtype(device), device=device)
     folder = run_dir / SAMPLES_DIR
+    half = sum(shot.steps for shot in shots)
+
+    def stepped(before: int) -> Callable[[int, int], None] | None:
+        return on_step and (lambda done, _total: on_step(before + done, 2 * half))
+
     bare = draw(
         pipeline,
         [replace(shot, lora_weight=0.0) for shot in shots],
         folder,
         names=[BASE_PREFIX + name for name in names],
         base=base,
-        on_step=on_step,
+        on_step=stepped(0),
     )
     final = draw(
         pipeline,
@@ -195,7 +200,7 @@ def generate_for_run(
         names=[FINAL_PREFIX + name for name in names],
         base=base,
         lora=lora,
-        on_step=on_step,
+        on_step=stepped(half),
     )
     write_sheet([*bare, *final], folder, folder / "comparison.png")
     return [*bare, *final]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -14,9 +15,10 @@ from hubtools.findings import Report
 from hubtools.journey.ledger import Ledger, digest_of
 from hubtools.layout import CARD, LORA_WEIGHTS, RUN_MANIFEST, SAMPLES_DIR, WORK_DIR
 from hubtools.project import Project
+from hubtools.training.reporter import Advance, Reporter
 
 
-class Narrator(Protocol):
+class Narrator(Reporter, Protocol):
     """Whoever tells the user how the journey goes."""
 
     def started(self, step: str, title: str) -> None:
@@ -28,11 +30,22 @@ class Narrator(Protocol):
     def done(self, step: str, sentence: str, seconds: float) -> None:
         """`step` is finished."""
 
-    def note(self, sentence: str) -> None:
-        """Something worth knowing."""
 
-    def report(self, report: Report) -> None:
-        """A check has found something."""
+@contextmanager
+def _bar(narrator: Narrator, title: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress display for what reports (done so far, total)."""
+    with ExitStack() as stack:
+        advance: Advance | None = None
+        seen = 0
+
+        def on_step(done: int, total: int) -> None:
+            nonlocal advance, seen
+            if advance is None:
+                advance = stack.enter_context(narrator.progress(title, total))
+            advance(done - seen, "")
+            seen = done
+
+        yield on_step
 
 
 @dataclass
@@ -225,7 +238,13 @@ def _validate(journey: Journey) -> tuple[str, dict[str, Any]]:
     from hubtools.dataset.check import validate
 
     settings = journey.project
-    report = validate(settings.dataset_dir, settings.dataset, resolution=settings.train.resolution)
+    with _bar(journey.narrator, "reading pictures") as on_picture:
+        report = validate(
+            settings.dataset_dir,
+            settings.dataset,
+            resolution=settings.train.resolution,
+            on_picture=on_picture,
+        )
     _checked(journey, report, "The dataset does not pass")
     return f"{journey.project.dataset.path}: {report.summary}", {}
 
@@ -260,7 +279,8 @@ def _send(
     plan = plan_push(folder, repo, repo_type, private=settings.private, pr=settings.pr, tag=tag)
     if plan.report.findings:
         _checked(journey, plan.report, f"{repo} cannot be pushed")
-    result = push(plan)
+    with _bar(journey.narrator, "sending") as on_commit:
+        result = push(plan, on_commit=on_commit)
     facts = {"url": result.url, "commit": result.commit, "repo": repo, "pr": result.pr_url}
     if result.pushed:
         sentence = f"{result.pushed} files to {result.url}, verified by checksum"
@@ -272,7 +292,7 @@ def _send(
 def _train(journey: Journey) -> tuple[str, dict[str, Any]]:
     from hubtools.training.train import train
 
-    manifest = train(journey.project, note=journey.narrator.note)
+    manifest = train(journey.project, reporter=journey.narrator)
     seconds = f" in {manifest.seconds:.0f} s" if manifest.seconds else ""
     return f"{manifest.steps_done} steps{seconds}", {"steps": manifest.steps_done}
 
@@ -280,7 +300,8 @@ def _train(journey: Journey) -> tuple[str, dict[str, Any]]:
 def _generate(journey: Journey) -> tuple[str, dict[str, Any]]:
     from hubtools.inference.generate import generate_for_run
 
-    records = generate_for_run(journey.project)
+    with _bar(journey.narrator, "drawing") as on_step:
+        records = generate_for_run(journey.project, note=journey.narrator.note, on_step=on_step)
     return f"{len(records)} pictures, with the LoRA and without", {
         "files": [record.file for record in records]
     }

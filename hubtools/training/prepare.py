@@ -122,6 +122,7 @@ def find_base(project: Project, reporter: Reporter) -> tuple[Base, Path, Family]
                 base.path_or_id,
                 revision=base.revision,
                 allow_patterns=["model_index.json", "*/*config.json"],
+                local_files_only=not base.files,
             )
         )
     return base, folder, family_of(folder, base.id or str(folder))
