@@ -27,7 +27,7 @@ FAMILIES = {"StableDiffusionPipeline": "stable-diffusion"}
 class Base:
     """A base model that exists. `path_or_id` is what `from_pretrained` takes."""
 
-    id: str | None  # Hub id; None for a local folder
+    id: str | None  # Hub id; for a local folder the one it is `known_as`, if any
     path_or_id: str
     revision: str | None  # commit hash on the Hub; None for a local folder
     local: bool
@@ -43,9 +43,11 @@ def resolve_base(
     *,
     revision: str | None = None,
     variant: str | None = None,
+    known_as: str | None = None,
     notify: Callable[[str], None] = lambda sentence: None,
 ) -> Base:
-    """Find the base model `name`: a folder with model_index.json, else a Hub id.
+    """Find the base model `name`: a folder with model_index.json (`known_as`: the id under which
+    others find it on the Hub), else a Hub id.
 
     `stabilityai/stable-diffusion-2*` is asked for first; if the Hub answers that it does not
     exist, the repository of the same name of sd2-community is used and `notify` is told. Without
@@ -54,7 +56,7 @@ def resolve_base(
     """
     folder = Path(name).expanduser()
     if folder.is_dir():
-        return _local_base(folder, variant)
+        return _local_base(folder, known_as, variant)
     if folder.is_absolute() or name.startswith((".", "~")) or name.count("/") != 1:
         raise UsageError(
             f"The base model {name!r} is neither a folder nor a Hub id.",
@@ -63,7 +65,7 @@ def resolve_base(
     return _hub_base(name, revision, variant, notify)
 
 
-def _local_base(folder: Path, variant: str | None) -> Base:
+def _local_base(folder: Path, known_as: str | None, variant: str | None) -> Base:
     index = folder / _PIPELINE_FILE
     if not index.is_file():
         raise HubtoolsError(
@@ -73,7 +75,7 @@ def _local_base(folder: Path, variant: str | None) -> Base:
         )
     content = _json(index)
     return Base(
-        None,
+        known_as,
         str(folder.absolute()),
         None,
         True,

@@ -141,7 +141,11 @@ def _base(project: Project, lora: LoraFile | None, note: Note) -> Base:
         )
     found = _local(project, name)
     return resolve_base(
-        found, revision=project.train.revision, variant=project.train.variant, notify=note
+        found,
+        revision=project.train.revision,
+        variant=project.train.variant,
+        known_as=project.train.base_model_repo,
+        notify=note,
     )
 
 

@@ -19,7 +19,8 @@ BASE_FOLDER = "base"
 SETTINGS: dict[str, dict[str, Any]] = {
     "dataset": {"repo": "me/misato-pictures"},
     "train": {
-        "pretrained_model_name_or_path": BASE_REPO,
+        "pretrained_model_name_or_path": BASE_FOLDER,
+        "base_model_repo": BASE_REPO,
         "output_dir": "runs/misato",
         "resolution": 64,
         "max_train_steps": 210,
@@ -74,4 +75,4 @@ def demo(
         "The demo's base model has random weights: it is built on this machine in a second and"
         " draws noise. The journey around it is the real one."
     )
-    return rehearse(load_project(folder), base_folder=base, note=note, meanwhile=meanwhile)
+    return rehearse(load_project(folder), note=note, meanwhile=meanwhile)

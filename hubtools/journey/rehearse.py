@@ -117,12 +117,17 @@ def _base_of(
         )
     if base_folder is not None:
         return name, base_folder, None
+    local = project.at(name)
     base = resolve_base(
-        name, revision=project.train.revision, variant=project.train.variant, notify=note
+        str(local) if local.is_dir() else name,
+        revision=project.train.revision,
+        variant=project.train.variant,
+        known_as=project.train.base_model_repo,
+        notify=note,
     )
-    if base.local:
+    if base.id is None:
         return base.path_or_id, None, None
-    return base.path_or_id, fetch_base(base), base.revision
+    return base.id, fetch_base(base), base.revision
 
 
 def _environment(root: Path, url: str, dataset_repo: str, model_repo: str) -> dict[str, str]:

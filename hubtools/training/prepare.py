@@ -110,6 +110,7 @@ def find_base(project: Project, reporter: Reporter) -> tuple[Base, Path, Family]
         str(local) if local.is_dir() else name,
         revision=settings.revision,
         variant=settings.variant,
+        known_as=settings.base_model_repo,
         notify=reporter.note,
     )
     if base.local:
@@ -162,7 +163,7 @@ def make_plan(
     return Plan(
         recipe=recipe,
         base=info,
-        base_name=base.id or settings.base_model_repo or Path(base.path_or_id).name,
+        base_name=base.id or Path(base.path_or_id).name,
         base_prediction_type=base.prediction_type,
         dataset=project.dataset,
         samples=project.samples,

@@ -125,7 +125,7 @@ def _manifest(
         status="running",
         started=runfolder.now(),
         base_model=BaseModelFacts(
-            id=base.id or project.train.base_model_repo,
+            id=base.id,
             revision=base.revision,
             family=plan.base.family,
             prediction_type=recipe.prediction_type,

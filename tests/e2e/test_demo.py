@@ -1,0 +1,136 @@
+"""`hubtools demo`: the whole journey on the built-in example, twice, and its result looked at."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+pytest.importorskip("torch")
+
+import numpy as np
+from PIL import Image
+
+from hubtools.journey.demo import BASE_REPO
+from hubtools.layout import LORA_WEIGHTS
+from hubtools.localhub.server import Hub
+
+if TYPE_CHECKING:
+    from conftest import Cli, Finished
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, cli: Cli) -> tuple[Path, Finished]:
+    folder = tmp_path_factory.mktemp("demo")
+    return folder / "hubtools-demo", cli("demo", "--no-serve", cwd=folder)
+
+
+@pytest.fixture
+def hub(made: tuple[Path, Finished]) -> Iterator[Hub]:
+    """The Hub that the demo left, served again."""
+    folder, _ = made
+    root = folder / ".hubtools/rehearsal"
+    with Hub(root / "hub", port=int((root / "port").read_text())) as served:
+        served.store.mount("model", BASE_REPO, folder / "base")
+        yield served
+
+
+def test_everything_is_done_and_reads_back(made: tuple[Path, Finished]) -> None:
+    _, done = made
+    assert done.returncode == 0, done.stderr
+    assert (
+        "21 images x 1 repeat / (batch 1 x accumulation 1 x processes 1) = 21 steps" in done.stderr
+    )
+    assert "random weights" in done.stderr
+    for line in (
+        "sees every picture: 21 rows",
+        "21 of 21 equal",
+        "draws the same picture from base and published LoRA",
+    ):
+        assert line in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_second_run_does_nothing_twice(made: tuple[Path, Finished], cli: Cli) -> None:
+    folder, _ = made
+    weights = (folder / "runs/misato" / LORA_WEIGHTS).stat()
+    again = cli("demo", "--no-serve", cwd=folder.parent)
+    assert again.returncode == 0, again.stderr
+    assert "0 steps done, 8 skipped" in again.stdout + again.stderr
+    assert (folder / "runs/misato" / LORA_WEIGHTS).stat().st_mtime_ns == weights.st_mtime_ns
+
+
+def test_a_stranger_runs_the_cards_code(
+    made: tuple[Path, Finished], hub: Hub, tmp_path: Path
+) -> None:
+    folder, _ = made
+    card = (folder / "runs/misato/README.md").read_text()
+    snippet = re.search(r"```python\n(.*?)```", card, re.DOTALL)
+    assert snippet is not None
+    away = os.environ | {
+        "HF_ENDPOINT": hub.url,
+        "HF_TOKEN": "hf_local",
+        "HF_HOME": str(tmp_path / "hf"),
+        "OMP_NUM_THREADS": "1",
+    }
+    run: dict[str, Any] = {"env": away, "check": True, "cwd": tmp_path, "capture_output": True}
+    subprocess.run([sys.executable, "-c", snippet[1]], **run)
+    with (
+        Image.open(tmp_path / "picture.png") as theirs,
+        Image.open(folder / "runs/misato/images/00.png") as ours,
+    ):
+        apart = np.abs(np.asarray(theirs).astype(int) - np.asarray(ours).astype(int))
+    assert apart.max() <= 1
+    dataset_card = (folder / "dataset/README.md").read_text()
+    snippet = re.search(r"```python\n(.*?)```", dataset_card, re.DOTALL)
+    assert snippet is not None
+    printed = subprocess.run([sys.executable, "-c", snippet[1]], **run)
+    assert b"(lora-misato-token)" in printed.stdout
+
+
+def test_the_published_repository_is_small_and_whole(
+    made: tuple[Path, Finished], hub: Hub, tmp_path: Path
+) -> None:
+    from huggingface_hub import HfApi
+
+    info = HfApi(endpoint=hub.url, token="hf_local").model_info(
+        "me/finetuned-misato", files_metadata=True
+    )
+    names = {file.rfilename for file in info.siblings or []}
+    assert {LORA_WEIGHTS, "README.md", "run.json", "images/00.png"} <= names
+    assert not any("state" in name or "snapshots" in name for name in names)
+    assert sum(file.size or 0 for file in info.siblings or []) < 1_000_000
+    assert info.private
+    card = info.card_data
+    assert card is not None
+    assert card.base_model == BASE_REPO
+    assert card.license == "apache-2.0"
+
+
+def test_changing_a_prompt_does_only_what_follows(made: tuple[Path, Finished], cli: Cli) -> None:
+    folder, _ = made
+    settings = folder / "hubtools.toml"
+    settings.write_text(settings.read_text().replace("smiling, plain background", "laughing"))
+    again = cli("rehearse", str(folder), "--no-serve")
+    assert again.returncode == 0, again.stderr
+    told = again.stdout + again.stderr
+    for step in ("validate", "dataset-card", "push-dataset", "train"):
+        assert f"- {step}: skipped" in told
+    for step in ("generate", "card", "push"):
+        assert f"> {step}: " in told
+
+
+def test_a_folder_with_other_things_in_it_is_left_alone(tmp_path: Path, cli: Cli) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    refused = cli("demo", "--dir", str(tmp_path), "--no-serve")
+    assert refused.returncode == 1
+    assert "is not empty" in refused.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
