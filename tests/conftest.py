@@ -8,13 +8,15 @@ without asking for that fixture finds nobody there.
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import socket
+import struct
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image, ImageDraw
@@ -120,3 +122,37 @@ def draw_pictures() -> Callable[..., Path]:
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Five pictures."""
     return write_pictures(tmp_path_factory.mktemp("data") / "pictures", 5)
+
+
+def write_header(path: Path, tensors: dict[str, list[int]], **metadata: str) -> Path:
+    """A float16 .safetensors file of these shapes. It is sparse: gigabytes take no room."""
+    header: dict[str, Any] = {"__metadata__": metadata} if metadata else {}
+    end = 0
+    for name, shape in tensors.items():
+        begin, end = end, end + 2 * math.prod(shape)
+        header[name] = {"dtype": "F16", "shape": shape, "data_offsets": [begin, end]}
+    text = json.dumps(header).encode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        file.truncate(8 + len(text) + end)
+    return path
+
+
+def write_lora(path: Path, rank: int = 4, **metadata: str) -> Path:
+    """A file that reads as a LoRA of one layer, 320 wide."""
+    layer = "unet.down_blocks.0.attn1.to_q"
+    shapes = {f"{layer}.lora_A.weight": [rank, 320], f"{layer}.lora_B.weight": [320, rank]}
+    return write_header(path, shapes, **metadata)
+
+
+@pytest.fixture(scope="session")
+def make_weights() -> Callable[..., Path]:
+    """`make_weights(path, {"name": [shape]}, key="metadata")`: a sparse .safetensors file."""
+    return write_header
+
+
+@pytest.fixture(scope="session")
+def make_lora_file() -> Callable[..., Path]:
+    """`make_lora_file(path, rank=4, key="metadata")`."""
+    return write_lora

@@ -56,7 +56,7 @@ def command(
     FOLDER defaults to the project's run folder, REPO to the repository in hubtools.toml. A new
     repository is private unless you say --public. Exit code 3 if a P rule objects.
     """
-    from hubtools.publish.push import load_plan, plan_push, push, save_plan
+    from hubtools.publish.push import PushOptions, load_plan, plan_push, push, save_plan
     from hubtools.publish.release import kind_of
 
     if from_plan is not None:
@@ -70,10 +70,7 @@ def command(
                 f"No repository is set for the {repo_type}.",
                 hint=f"hubtools push {source} owner/name, or set {repo_type}.repo in hubtools.toml",
             )
-        plan = plan_push(
-            source,
-            target,
-            repo_type,
+        options = PushOptions(
             private=project.push.private and not public,
             pr=project.push.pr,
             tag=project.push.tag if repo_type == "model" else None,
@@ -83,8 +80,9 @@ def command(
             keep=keep,
             drop=drop,
         )
-    if ignore:
-        out.warn(f"rules left out as asked: {', '.join(ignore)}")
+        plan = plan_push(source, target, repo_type, options)
+    if plan.options.ignore:
+        out.warn(f"rules left out as asked: {', '.join(plan.options.ignore)}")
     _show(out, plan, full=dry_run)
     if plan_file is not None:
         save_plan(plan, plan_file)
@@ -123,7 +121,11 @@ def _show(out: Output, plan: PushPlan, *, full: bool) -> None:
         out.table(["path", "action", "size", "why"], rows, right=(2,))
     if plan.report.findings:
         out.note(to_text(plan.report))
-    new = "new, " + ("private" if plan.private else "public") if plan.head is None else "existing"
+    new = (
+        "new, " + ("private" if plan.options.private else "public")
+        if plan.head is None
+        else "existing"
+    )
     out.note(
         f"{plan.repo} ({plan.repo_type}, {new}): {len(plan.changes)} of {len(plan.files)} files"
         f" change, {human_bytes(plan.bytes_sent)} to send, {len(plan.excluded)} stay here"

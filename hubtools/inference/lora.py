@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,11 +13,9 @@ from hubtools.errors import HubtoolsError, UsageError, is_unreachable
 from hubtools.files import sha256_of
 from hubtools.layout import LORA_WEIGHTS, RUN_MANIFEST, SNAPSHOTS_DIR, step_name
 from hubtools.manifest import RunManifest
+from hubtools.weights import Holds, read_header
 
 ADAPTER = "hubtools"
-
-# Parts of tensor names that only LoRA files have: diffusers/peft, kohya, older diffusers.
-_LORA_MARKS = (".lora_A.", ".lora_B.", ".lora.down.", ".lora.up.", "lora_down", "lora_up")
 
 
 @dataclass(frozen=True)
@@ -135,36 +131,18 @@ def choose_weights(names: list[str], wanted: str | None, where: str) -> str:
     )
 
 
-def read_header(path: Path) -> dict[str, Any]:
-    """The JSON header of a safetensors file (format: 8 bytes little-endian length, then JSON;
-    huggingface.co/docs/safetensors). Raises `HubtoolsError` if it is not one."""
-    try:
-        with path.open("rb") as file:
-            size = struct.unpack("<Q", file.read(8))[0]
-            if size > 100_000_000 or size > path.stat().st_size - 8:
-                raise ValueError("header too long")
-            content = json.loads(file.read(size))
-    except (ValueError, struct.error):
-        raise HubtoolsError(
-            f"{path} is not a safetensors file.", hint="it may be cut off; fetch it again"
-        ) from None
-    if not isinstance(content, dict):
-        raise HubtoolsError(f"{path} is not a safetensors file.")
-    return content
-
-
 def _file(path: Path, source: str, step: int | None, base: str | None) -> LoraFile:
     header = read_header(path)
-    tensors = {name: entry for name, entry in header.items() if name != "__metadata__"}
-    marked = [name for name in tensors if any(mark in name for mark in _LORA_MARKS)]
-    if not marked:
+    if header.holds is Holds.DAMAGED:
         raise HubtoolsError(
-            f"{path} holds no LoRA: none of its {len(tensors)} tensors is one.",
+            f"{path} is not a safetensors file.", hint="it may be cut off; fetch it again"
+        )
+    if header.rank is None:
+        raise HubtoolsError(
+            f"{path} holds no LoRA: none of its {len(header.tensors)} tensors is one.",
             hint="a full model is a base, not a LoRA: give it as --base-model",
         )
-    downs = [n for n in marked if ".lora_A." in n or ".lora.down." in n or "lora_down" in n]
-    shape = tensors[downs[0]]["shape"] if downs else [0]
-    return LoraFile(path, sha256_of(path), int(shape[0]), step, source, base)
+    return LoraFile(path, sha256_of(path), header.rank, step, source, base)
 
 
 def apply_lora(pipeline: Any, lora: LoraFile, weight: float) -> None:

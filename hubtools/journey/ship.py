@@ -273,10 +273,11 @@ def _send(
     *,
     tag: str | None,
 ) -> tuple[str, dict[str, Any]]:
-    from hubtools.publish.push import plan_push, push
+    from hubtools.publish.push import PushOptions, plan_push, push
 
     settings = journey.project.push
-    plan = plan_push(folder, repo, repo_type, private=settings.private, pr=settings.pr, tag=tag)
+    options = PushOptions(private=settings.private, pr=settings.pr, tag=tag)
+    plan = plan_push(folder, repo, repo_type, options)
     if plan.report.findings:
         _checked(journey, plan.report, f"{repo} cannot be pushed")
     with _bar(journey.narrator, "sending") as on_commit:

@@ -13,7 +13,7 @@ from hubtools.findings import Problem, RuleBook, Severity
 from hubtools.layout import CARD, LORA_WEIGHTS
 from hubtools.leaks import local_paths, tokens
 from hubtools.publish.release import Release, ReleaseFile
-from hubtools.publish.weights import Holds, read_header
+from hubtools.weights import Holds, read_header
 
 PUBLISH_RULES: RuleBook[Release] = RuleBook()
 

@@ -29,7 +29,7 @@ from hubtools.layout import (
     STATE_DIR,
     WORK_DIR,
 )
-from hubtools.publish.weights import Header, Holds, read_header
+from hubtools.weights import Header, Holds, read_header
 
 KeepSnapshots = Literal["none", "last", "all"]
 

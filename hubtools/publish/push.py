@@ -48,6 +48,22 @@ class Action(StrEnum):
     DELETE = "delete"
 
 
+class PushOptions(BaseModel):
+    """How to push. `private` counts for a new repository only; `ignore`: id prefixes of P rules to
+    leave out; the last three go to `prune.classify`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    private: bool = True
+    pr: bool = False
+    tag: str | None = None
+    message: str | None = None
+    ignore: tuple[str, ...] = ()
+    keep_snapshots: KeepSnapshots = "none"
+    keep: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class PlannedFile:
     """A file of the repository and what happens to it; `source` is None for deletions."""
@@ -66,13 +82,15 @@ class PushPlan:
     repo: str
     repo_type: RepoType
     head: str | None
-    private: bool
-    pr: bool
-    tag: str | None
-    message: str
+    options: PushOptions
     files: tuple[PlannedFile, ...]
     excluded: tuple[tuple[str, str], ...]
     report: Report
+
+    @property
+    def message(self) -> str:
+        """Of the commit."""
+        return self.options.message or f"Push {self.repo_type} with hubtools"
 
     @property
     def changes(self) -> tuple[PlannedFile, ...]:
@@ -99,29 +117,24 @@ class PushResult:
 
 
 def plan_push(
-    folder: Path,
-    repo: str,
-    repo_type: RepoType,
-    *,
-    private: bool = True,
-    pr: bool = False,
-    tag: str | None = None,
-    message: str | None = None,
-    ignore: Sequence[str] = (),
-    keep_snapshots: KeepSnapshots = "none",
-    keep: Sequence[str] = (),
-    drop: Sequence[str] = (),
+    folder: Path, repo: str, repo_type: RepoType, options: PushOptions | None = None
 ) -> PushPlan:
     """Compare the release at `folder` with the repository and say what would change.
 
-    Nothing is sent. `plan.report` holds what the P rules found (`ignore`: id prefixes to leave
-    out); a plan with errors cannot be pushed. Raises `HubtoolsError` if the token cannot write
-    there or the tag exists elsewhere.
+    Nothing is sent. `plan.report` holds what the P rules found; a plan with errors cannot be
+    pushed. Raises `HubtoolsError` if the token cannot write there or the tag exists elsewhere.
     """
+    options = options or PushOptions()
     repo = full_repo_id(repo)
     check_access(repo, repo_type)
-    release = collect(folder, repo_type, keep_snapshots=keep_snapshots, keep=keep, drop=drop)
-    report = Report(repo, tuple(PUBLISH_RULES.run(release, ignore=ignore)))
+    release = collect(
+        folder,
+        repo_type,
+        keep_snapshots=options.keep_snapshots,
+        keep=options.keep,
+        drop=options.drop,
+    )
+    report = Report(repo, tuple(PUBLISH_RULES.run(release, ignore=options.ignore)))
     head = remote_head(repo, repo_type)
     there = remote_files(repo, repo_type, head) if head else {}
     files = [_planned(file, there) for file in release.files]
@@ -129,17 +142,15 @@ def plan_push(
     for name in sorted(_sent_before(folder, repo, repo_type) - local):
         if name in there:
             files.append(PlannedFile(name, Action.DELETE, there[name].bytes, None))
-    if tag is not None and head is not None:
-        _check_tag(repo, repo_type, tag, head, any(f.action is not Action.SAME for f in files))
+    if options.tag is not None and head is not None:
+        changes = any(file.action is not Action.SAME for file in files)
+        _check_tag(repo, repo_type, options.tag, head, changes)
     return PushPlan(
         folder,
         repo,
         repo_type,
         head,
-        private,
-        pr,
-        tag,
-        message or f"Push {repo_type} with hubtools",
+        options,
         tuple(sorted(files, key=lambda file: file.name)),
         release.excluded,
         report,
@@ -223,10 +234,7 @@ def push(
         except Exception as error:
             if getattr(getattr(error, "response", None), "status_code", None) != 412:
                 raise
-            fresh = plan_push(
-                plan.root, plan.repo, plan.repo_type, private=plan.private, pr=plan.pr,
-                tag=plan.tag, message=plan.message,
-            )  # fmt: skip
+            fresh = plan_push(plan.root, plan.repo, plan.repo_type, plan.options)
             return _push(replace(fresh, files=_only(plan, fresh)), on_commit)
 
 
@@ -242,7 +250,9 @@ def _push(plan: PushPlan, on_commit: Callable[[int, int], None]) -> PushResult:
     api = HfApi()
     head = plan.head
     if head is None:
-        api.create_repo(plan.repo, repo_type=plan.repo_type, private=plan.private, exist_ok=True)
+        api.create_repo(
+            plan.repo, repo_type=plan.repo_type, private=plan.options.private, exist_ok=True
+        )
         head = remote_head(plan.repo, plan.repo_type)
     url = _url(plan)
     changes = plan.changes
@@ -256,19 +266,23 @@ def _push(plan: PushPlan, on_commit: Callable[[int, int], None]) -> PushResult:
             commit_message=plan.message,
             repo_type=plan.repo_type,
             parent_commit=head,
-            create_pr=plan.pr,
+            create_pr=plan.options.pr,
         )
         commit, pr_url = info.oid, info.pr_url
         on_commit(len(changes), len(changes))
     else:
         commit, pr_url = _push_in_parts(api, plan, changes, on_commit)
     verified = _verify(plan, commit)
-    if not plan.pr:
+    if not plan.options.pr:
         names = sorted(f.name for f in plan.files if f.action is not Action.DELETE)
         _note(plan, files=names, commit=commit)
-        if plan.tag is not None:
+        if plan.options.tag is not None:
             api.create_tag(
-                plan.repo, tag=plan.tag, revision=commit, repo_type=plan.repo_type, exist_ok=True
+                plan.repo,
+                tag=plan.options.tag,
+                revision=commit,
+                repo_type=plan.repo_type,
+                exist_ok=True,
             )
     return PushResult(
         pr_url or url,
@@ -277,7 +291,7 @@ def _push(plan: PushPlan, on_commit: Callable[[int, int], None]) -> PushResult:
         sum(file.source is None for file in changes),
         verified,
         pr_url,
-        plan.tag,
+        plan.options.tag,
     )
 
 
@@ -327,7 +341,7 @@ def _push_in_parts(
         done += len(part)
         on_commit(done, len(changes))
     details = api.get_discussion_details(plan.repo, number, repo_type=plan.repo_type)
-    if plan.pr:
+    if plan.options.pr:
         head = api.repo_info(plan.repo, repo_type=plan.repo_type, revision=ref).sha
         return str(head), details.url
     if details.status == "draft":
@@ -385,10 +399,7 @@ class _SavedPlan(BaseModel):
     root: str
     repo: str
     repo_type: RepoType
-    private: bool
-    pr: bool
-    tag: str | None
-    message: str
+    options: PushOptions
     files: list[_SavedFile]
 
 
@@ -399,10 +410,7 @@ def save_plan(plan: PushPlan, path: Path) -> None:
         root=str(plan.root.absolute()),
         repo=plan.repo,
         repo_type=plan.repo_type,
-        private=plan.private,
-        pr=plan.pr,
-        tag=plan.tag,
-        message=plan.message,
+        options=plan.options,
         files=[
             _SavedFile(
                 name=file.name,
@@ -435,15 +443,7 @@ def load_plan(path: Path) -> PushPlan:
             raise HubtoolsError(
                 f"{source} is not what was planned any more.", hint="make a new plan"
             )
-    plan = plan_push(
-        root,
-        saved.repo,
-        saved.repo_type,
-        private=saved.private,
-        pr=saved.pr,
-        tag=saved.tag,
-        message=saved.message,
-    )
+    plan = plan_push(root, saved.repo, saved.repo_type, saved.options)
     planned = {file.name for file in saved.files}
     return replace(
         plan,

@@ -16,7 +16,7 @@ from huggingface_hub import HfApi
 
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.inference.base import Base, fetch_base, resolve_base, wanted_files
-from hubtools.inference.lora import apply_lora, choose_weights, read_header, resolve_lora
+from hubtools.inference.lora import apply_lora, choose_weights, resolve_lora
 from hubtools.inference.schedulers import SCHEDULERS, use_scheduler
 from hubtools.localhub.server import Hub
 
@@ -206,7 +206,7 @@ def test_files_that_are_no_safetensors(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "x.safetensors"
     path.write_bytes(data)
     with pytest.raises(HubtoolsError, match="not a safetensors file"):
-        read_header(path)
+        resolve_lora(str(path))
 
 
 def test_a_full_model_is_no_lora(tiny_base: Path) -> None:

@@ -30,8 +30,19 @@ class Header:
     tensors: dict[str, dict[str, Any]]
     metadata: dict[str, str]
 
+    @property
+    def rank(self) -> int | None:
+        """Rank of the first LoRA layer, which is the first extent of its down projection; None if
+        there is no such layer."""
+        for name, entry in self.tensors.items():
+            if any(mark in name for mark in _DOWN):
+                return next(iter(entry["shape"]), 0)
+        return None
 
-_LORA = (".lora_A.", ".lora_B.", ".lora.down.", ".lora.up.", "lora_down", "lora_up")
+
+# Parts of tensor names that only LoRA files have: diffusers/peft, older diffusers, sd-scripts.
+_DOWN, _UP = (".lora_A.", ".lora.down.", "lora_down"), (".lora_B.", ".lora.up.", "lora_up")
+_LORA = _DOWN + _UP
 _ADAM = ("exp_avg", "exp_avg_sq", "momentum_buffer")
 
 
@@ -46,9 +57,15 @@ def read_header(path: Path) -> Header:
             content = json.loads(file.read(length))
         metadata = dict(content.pop("__metadata__", {}))
         tensors = {name: dict(entry) for name, entry in content.items()}
+        if not all(_is_shape(entry.get("shape")) for entry in tensors.values()):
+            raise ValueError("a tensor without a shape")
     except (OSError, ValueError, TypeError, AttributeError, struct.error, RecursionError):
         return Header(Holds.DAMAGED, {}, {})
     return Header(_judge(tensors), tensors, {str(k): str(v) for k, v in metadata.items()})
+
+
+def _is_shape(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(extent, int) for extent in value)
 
 
 def _judge(tensors: dict[str, dict[str, Any]]) -> Holds:
