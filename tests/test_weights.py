@@ -22,15 +22,24 @@ Make = Callable[..., Path]
     [
         (["unet.a.to_q.lora_A.weight", "unet.a.to_q.lora_B.weight"], Holds.LORA),
         (["unet.a.lora.down.weight", "unet.a.lora.up.weight"], Holds.LORA),
-        (["lora_unet_a.lora_down.weight", "lora_unet_a.lora_up.weight", "lora_unet_a.alpha"], Holds.LORA),
+        (
+            ["lora_unet_a.lora_down.weight", "lora_unet_a.lora_up.weight", "lora_unet_a.alpha"],
+            Holds.LORA,
+        ),
         (["a.lora_A.weight", "a.lora_B.weight", "a.lora_magnitude_vector"], Holds.LORA),
-        (["a.base_layer.weight", "a.lora_A.default.weight", "a.lora_B.default.weight"], Holds.FULL_WITH_LORA),
-        (["a.lora_A.weight", "a.lora_B.weight", "x.weight", "y.weight", "z.weight"], Holds.FULL_WITH_LORA),
+        (
+            ["a.base_layer.weight", "a.lora_A.default.weight", "a.lora_B.default.weight"],
+            Holds.FULL_WITH_LORA,
+        ),
+        (
+            ["a.lora_A.weight", "a.lora_B.weight", "x.weight", "y.weight", "z.weight"],
+            Holds.FULL_WITH_LORA,
+        ),
         (["a.lora_A.weight.exp_avg", "a.lora_A.weight.exp_avg_sq"], Holds.OPTIMIZER),
         (["conv_in.weight"], Holds.MODEL),
         ([], Holds.MODEL),
     ],
-)  # fmt: skip
+)
 def test_kinds(tmp_path: Path, make_weights: Make, names: list[str], holds: Holds) -> None:
     path = make_weights(tmp_path / "x.safetensors", {key: [4, 8] for key in names})
     header = read_header(path)

@@ -138,13 +138,13 @@ def many_loras(release: Release) -> Iterator[Problem]:
     """
     weights = _top_weights(release)
     if release.repo_type == "model" and len(weights) > 1:
-        usual = any(file.name == LORA_WEIGHTS for file in weights)
+        others = [file.name for file in weights if file.name != LORA_WEIGHTS]
         yield Problem(
             f"{len(weights)} weight files at the top level:"
             f" {', '.join(file.name for file in weights)}",
             "publish one; put the others into a folder",
-            weights[1].name,
-            severity=Severity.WARNING if usual else None,
+            others[0],
+            severity=Severity.WARNING if len(others) < len(weights) else None,
         )
 
 

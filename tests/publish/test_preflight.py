@@ -1,0 +1,162 @@
+"""Each P rule objects to its bad release and to no other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from hubtools.findings import Severity
+from hubtools.layout import LORA_WEIGHTS
+from hubtools.publish.preflight import PUBLISH_RULES
+from hubtools.publish.release import RepoType, collect
+
+Make = Callable[..., Path]
+Spoil = Callable[[Path, Make], None]
+
+TOKEN = "hf_" + "aB3" * 11 + "x"
+POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{0:064}\nsize 1\n"
+HOME = "/home/" + "someone/pictures/x"
+
+
+def found(root: Path, repo_type: RepoType, keep: tuple[str, ...] = ("*",)) -> list[tuple[str, str]]:
+    """(rule, place) of every finding."""
+    if repo_type == "dataset":
+        keep = ()
+    release = collect(root, repo_type, keep=keep, drop=["state/*", "snapshots/*", "samples/*"])
+    return [(finding.rule, finding.place) for finding in PUBLISH_RULES.run(release)]
+
+
+def write(name: str, text: str | bytes) -> Spoil:
+    def spoil(root: Path, make: Make) -> None:
+        data = text.encode() if isinstance(text, str) else text
+        (root / name).write_bytes(data)
+
+    return spoil
+
+
+def sparse(name: str, size: int) -> Spoil:
+    def spoil(root: Path, make: Make) -> None:
+        with (root / name).open("wb") as file:
+            file.truncate(size)
+
+    return spoil
+
+
+def many(root: Path, make: Make) -> None:
+    (root / "notes").mkdir()
+    for number in range(10_001):
+        (root / f"notes/{number}").touch()
+
+
+def gps(root: Path, make: Make) -> None:
+    exif = Image.Exif()
+    exif.get_ifd(0x8825)[1] = "N"
+    Image.new("RGB", (8, 8)).save(root / "3.jpg", exif=exif)
+
+
+def text_in_png(text: str) -> Spoil:
+    def spoil(root: Path, make: Make) -> None:
+        info = PngInfo()
+        info.add_text("workflow", text)
+        Image.new("RGB", (8, 8)).save(root / "3.png", pnginfo=info)
+
+    return spoil
+
+
+def inside(text: str) -> Spoil:
+    return lambda root, make: make(root / LORA_WEIGHTS, comment=text) and None
+
+
+def lora_called(name: str) -> Spoil:
+    def spoil(root: Path, make: Make) -> None:
+        (root / LORA_WEIGHTS).rename(root / name)
+
+    return spoil
+
+
+BAD: list[tuple[str, RepoType, Spoil, str]] = [
+    ("P101", "dataset", write("notes.txt", f"a\nb {TOKEN}\n"), "notes.txt:2"),
+    ("P101", "model", write("hparams.yml", f"hub_token: {TOKEN}\n"), "hparams.yml:1"),
+    ("P102", "model", write("notes.txt", f"a\n{HOME}\n"), "notes.txt:2"),
+    ("P103", "model", write("unet.bin", b"\x80\x04"), "unet.bin"),
+    (
+        "P105",
+        "model",
+        lambda root, make: make(root / "b.safetensors", rank=9) and None,
+        "b.safetensors",
+    ),
+    ("P106", "model", lora_called("checkpoint-5.safetensors"), "checkpoint-5.safetensors"),
+    ("P107", "dataset", lambda root, make: (root / "README.md").unlink(), "README.md"),
+    ("P108", "dataset", write("README.md", "---\ntags: [a]\n---\n# A\n"), "README.md:1"),
+    ("P108", "model", write("README.md", "---\nlicense: [\n---\n# A\n"), "README.md:2"),
+    (
+        "P109",
+        "dataset",
+        write("3.png", POINTER),
+        "3.png",
+    ),
+    ("P110", "model", sparse("big.dat", 200_000_000_001), "big.dat"),
+    ("P111", "dataset", many, "notes"),
+    ("P112", "dataset", gps, "3.jpg"),
+    ("P113", "dataset", text_in_png(f"token={TOKEN}"), "3.png"),
+    ("P113", "model", inside(TOKEN), LORA_WEIGHTS),
+    ("P114", "dataset", text_in_png(HOME), "3.png"),
+    ("P114", "model", inside(HOME), LORA_WEIGHTS),
+    ("P115", "model", write("x/../old.safetensors", b"cut"), "old.safetensors"),
+]
+
+
+def folder(repo_type: RepoType, run_dir: Path, dataset: Path) -> Path:
+    return run_dir if repo_type == "model" else dataset
+
+
+@pytest.mark.parametrize("repo_type", ["model", "dataset"])
+def test_a_good_release_passes(run_dir: Path, dataset: Path, repo_type: RepoType) -> None:
+    assert found(folder(repo_type, run_dir, dataset), repo_type) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "repo_type", "spoil", "place"), BAD, ids=[f"{row[0]}-{row[1]}" for row in BAD]
+)
+def test_each_rule_finds_its_bad_release(
+    run_dir: Path,
+    dataset: Path,
+    make_lora_file: Make,
+    rule: str,
+    repo_type: RepoType,
+    spoil: Spoil,
+    place: str,
+) -> None:
+    root = folder(repo_type, run_dir, dataset)
+    (root / "x").mkdir()
+    spoil(root, make_lora_file)
+    findings = found(root, repo_type)
+    assert (rule, place) in findings
+    also = {"P115": {"P105"}}  # a damaged file is a second one at the top level as well
+    assert {found for found, _ in findings} - also.get(rule, set()) == {rule}
+
+
+def test_a_release_without_a_lora(run_dir: Path) -> None:
+    # `collect` makes none; whoever builds one otherwise is stopped here
+    release = collect(run_dir, "model")
+    files = tuple(file for file in release.files if file.name != LORA_WEIGHTS)
+    findings = PUBLISH_RULES.run(replace(release, files=files))
+    assert [finding.rule for finding in findings] == ["P104"]
+
+
+def test_no_rule_lacks_its_bad_release() -> None:
+    assert {row[0] for row in BAD} | {"P104"} == {rule.id for rule in PUBLISH_RULES}
+
+
+def test_tokens_are_not_repeated(dataset: Path, make_lora_file: Make) -> None:
+    write("notes.txt", TOKEN)(dataset, make_lora_file)
+    text_in_png(TOKEN)(dataset, make_lora_file)
+    findings = PUBLISH_RULES.run(collect(dataset, "dataset"))
+    assert {finding.rule for finding in findings} == {"P101", "P113"}
+    assert TOKEN not in str(findings)
+    assert all(finding.severity is Severity.ERROR for finding in findings)

@@ -1,0 +1,106 @@
+"""`hubtools prune` and `hubtools push` as typed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from huggingface_hub import HfApi
+
+from hubtools.layout import LORA_WEIGHTS
+from hubtools.localhub.server import Hub
+
+
+def cli(*arguments: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "hubtools", *map(str, arguments)],
+        env=os.environ | environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_prune_shows_applies_undoes_and_purges(run_dir: Path) -> None:
+    shown = cli("prune", run_dir, "--format", "json")
+    rows = {row["path"]: row for row in json.loads(shown.stdout)}
+    assert rows[LORA_WEIGHTS]["verdict"] == "keep"
+    assert rows["metrics.jsonl"]["verdict"] == "drop"
+    assert "6 files" in shown.stderr
+    assert (run_dir / "metrics.jsonl").exists()
+    applied = cli("prune", run_dir, "--apply")
+    assert applied.returncode == 0, applied.stderr
+    assert not (run_dir / "metrics.jsonl").exists()
+    assert "files are back" in cli("prune", run_dir, "--undo").stdout
+    assert (run_dir / "metrics.jsonl").exists()
+    cli("prune", run_dir, "--apply")
+    refused = cli("prune", run_dir, "--purge")
+    assert refused.returncode == 2
+    assert "--yes" in refused.stderr
+    assert cli("prune", run_dir, "--purge", "--yes").returncode == 0
+    assert cli("prune", run_dir, "--undo").returncode == 1
+
+
+def test_prune_asks_with_its_exit_code(run_dir: Path) -> None:
+    (run_dir / "huge.dat").write_bytes(b"0" * 10_000_001)
+    asked = cli("prune", run_dir)
+    assert asked.returncode == 3
+    assert "undecided" in asked.stderr
+
+
+def test_push_plans_sends_and_says_where(local_hub: Hub, run_dir: Path, tmp_path: Path) -> None:
+    dry = cli("push", run_dir, "me/people", "--dry-run", "--format", "agent")
+    assert dry.returncode == 0, dry.stderr
+    assert f"{LORA_WEIGHTS}\tadd\t" in dry.stdout
+    assert "state for resuming" in dry.stdout
+    assert not HfApi().repo_exists("me/people")
+    assert cli("push", run_dir, "me/people", "--plan", tmp_path / "p.json").returncode == 0
+    sent = cli("push", "--from-plan", tmp_path / "p.json", "-q")
+    assert sent.returncode == 0, sent.stderr
+    assert sent.stdout == f"{local_hub.url}/me/people\n"
+    again = cli("push", run_dir, "me/people", "--format", "json")
+    assert json.loads(again.stdout)["commit"] == HfApi().model_info("me/people").sha
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("nowhere",), 1, "no folder nowhere"),
+        (("{run}/images",), 1, "neither a LoRA nor a dataset"),
+        (("{run}",), 2, "No repository is set"),
+        (("{run}", "not a repo"), 1, "not a"),
+        (("{run}", "me/x", "--keep-snapshots", "some"), 2, "none"),
+        (("--from-plan", "nowhere.json"), 1, "no plan"),
+        (("{run}", "nobody/x"), 1, "cannot create it"),
+    ],
+)
+def test_mistakes_get_a_sentence(
+    local_hub: Hub, run_dir: Path, arguments: tuple[str, ...], code: int, words: str
+) -> None:
+    done = cli("push", *(word.format(run=run_dir) for word in arguments))
+    assert done.returncode == code, done.stderr
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_release_with_an_error_is_not_sent(local_hub: Hub, dataset: Path) -> None:
+    token = "hf_" + "aB3" * 11 + "x"
+    (dataset / "notes.txt").write_text(token)
+    done = cli("push", dataset, "me/people")
+    assert done.returncode == 3
+    assert "P101" in done.stderr
+    assert token not in done.stdout + done.stderr
+    assert not HfApi().repo_exists("me/people", repo_type="dataset")
+
+
+def test_a_token_is_never_shown(local_hub: Hub, dataset: Path) -> None:
+    token = "hf_" + "Zz9" * 11 + "q"
+    done = cli("push", dataset, "me/people", HF_TOKEN=token)
+    assert done.returncode == 1
+    assert token not in done.stdout + done.stderr
+    assert "token" in done.stderr

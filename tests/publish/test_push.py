@@ -1,0 +1,301 @@
+"""push over a real socket: planned, atomic, verified, and the same after any accident."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from huggingface_hub import HfApi, hf_hub_download
+
+from hubtools.errors import ChecksFailed, HubtoolsError, as_sentence
+from hubtools.layout import LORA_WEIGHTS
+from hubtools.localhub.server import Hub
+from hubtools.publish.push import Action, PushOptions, load_plan, plan_push, push, save_plan
+
+Make = Callable[..., Path]
+REPO = "me/people"
+
+
+def actions(folder: Path, **options: Any) -> dict[str, str]:
+    plan = plan_push(folder, REPO, "model", PushOptions(**options))
+    return {file.name: file.action.value for file in plan.files}
+
+
+def send(folder: Path, **options: Any) -> Any:
+    return push(plan_push(folder, REPO, "model", PushOptions(**options)))
+
+
+def commits(repo_type: str = "model", revision: str = "main") -> list[str]:
+    listed = HfApi().list_repo_commits(REPO, repo_type=repo_type, revision=revision)
+    return [commit.title for commit in listed]
+
+
+def there(repo_type: str = "model") -> set[str]:
+    return set(HfApi().list_repo_files(REPO, repo_type=repo_type)) - {".gitattributes"}
+
+
+def sentence_of(call: Callable[[], object]) -> HubtoolsError:
+    """The sentence that the command line would print for what `call` raises."""
+    with pytest.raises(Exception, match=r".") as caught:
+        call()
+    sentence = as_sentence(caught.value)
+    assert sentence is not None, repr(caught.value)
+    return sentence
+
+
+def test_the_plan_says_what_will_happen_and_changes_nothing(local_hub: Hub, run_dir: Path) -> None:
+    plan = plan_push(run_dir, REPO, "model")
+    assert plan.head is None
+    assert {file.action for file in plan.files} == {Action.ADD}
+    assert plan.bytes_sent == sum((run_dir / f.name).stat().st_size for f in plan.files)
+    excluded = dict(plan.excluded)
+    assert "resuming" in excluded["state/step-000010/optimizer.safetensors"]
+    assert all(excluded.values())
+    assert not HfApi().repo_exists(REPO)
+
+
+def test_one_private_commit_that_is_verified(local_hub: Hub, run_dir: Path) -> None:
+    result = send(run_dir)
+    assert result.url == f"{local_hub.url}/{REPO}"
+    assert result.pushed == result.verified == 6
+    info = HfApi().model_info(REPO)
+    assert info.private
+    assert info.sha == result.commit
+    assert there() == {file.name for file in plan_push(run_dir, REPO, "model").files}
+    assert len(commits()) == 2  # the Hub's own first one
+    local = (run_dir / LORA_WEIGHTS).read_bytes()
+    assert Path(hf_hub_download(REPO, LORA_WEIGHTS)).read_bytes() == local
+
+
+def test_a_second_push_sends_only_what_changed(local_hub: Hub, run_dir: Path) -> None:
+    first = send(run_dir)
+    again = send(run_dir)
+    assert (again.pushed, again.commit) == (0, first.commit)
+    (run_dir / "README.md").write_text("---\nlicense: mit\n---\n# New\n")
+    (run_dir / "NOTICE").write_text("by me")
+    (run_dir / "LICENSE.md").unlink()
+    (run_dir / "images/00.png").unlink()
+    assert {k: v for k, v in actions(run_dir).items() if v != "same"} == {
+        "README.md": "change",
+        "NOTICE": "add",
+        "LICENSE.md": "delete",
+        "images/00.png": "delete",
+    }
+    result = send(run_dir)
+    assert (result.pushed, result.deleted) == (2, 2)
+    assert "LICENSE.md" not in there()
+
+
+def test_what_others_put_there_stays(local_hub: Hub, run_dir: Path) -> None:
+    HfApi().create_repo(REPO)
+    HfApi().upload_file(path_or_fileobj=b"theirs", path_in_repo="theirs.txt", repo_id=REPO)
+    send(run_dir)
+    assert "theirs.txt" in there()
+    assert not HfApi().model_info(REPO).private, "an existing repository is left as it is"
+
+
+def test_somebody_else_commits_in_between(local_hub: Hub, run_dir: Path) -> None:
+    send(run_dir)
+    (run_dir / "NOTICE").write_text("by me")
+    (run_dir / "loss.png").write_bytes(b"another")
+    plan = plan_push(run_dir, REPO, "model", PushOptions(keep=("loss.png",)))
+    HfApi().upload_file(path_or_fileobj=b"theirs", path_in_repo="theirs.txt", repo_id=REPO)
+    push(plan)
+    assert {"NOTICE", "loss.png", "theirs.txt"} <= there()
+
+
+@pytest.mark.parametrize("outcome", [500, 503, "drop"])
+def test_a_hub_that_fails_leaves_nothing_half_done(
+    local_hub: Hub, run_dir: Path, outcome: Any
+) -> None:
+    before = send(run_dir).commit
+    (run_dir / "NOTICE").write_text("by me")
+    (run_dir / "README.md").write_text("---\nlicense: mit\n---\n# New\n")
+    local_hub.fail_next("POST", "/commit/", outcome, times=50)
+    sentence = sentence_of(lambda: send(run_dir))
+    assert "Traceback" not in sentence.message
+    assert len(sentence.message.splitlines()) == 1
+    assert HfApi().model_info(REPO).sha == before
+    local_hub.faults.clear()
+    assert send(run_dir).pushed == 2
+
+
+def test_an_answer_that_is_lost_is_not_sent_twice(local_hub: Hub, run_dir: Path) -> None:
+    local_hub.fail_next("POST", "/commit/", "drop-after")
+    sentence_of(lambda: send(run_dir))
+    result = send(run_dir)
+    assert result.verified == 6
+    assert len(commits()) == 2
+
+
+def test_a_hiccup_in_an_upload_is_survived(local_hub: Hub, run_dir: Path) -> None:
+    hiccup = local_hub.fail_next("PUT", "", 503)
+    result = send(run_dir)
+    assert hiccup.hits == 1
+    assert result.verified == 6
+
+
+def test_tags(local_hub: Hub, run_dir: Path) -> None:
+    first = send(run_dir, tag="v1")
+    assert [(t.name, t.target_commit) for t in HfApi().list_repo_refs(REPO).tags] == [
+        ("v1", first.commit)
+    ]
+    assert send(run_dir, tag="v1").tag == "v1"  # nothing changed: the tag stands
+    (run_dir / "NOTICE").write_text("by me")
+    with pytest.raises(HubtoolsError, match="tag v1 exists"):
+        plan_push(run_dir, REPO, "model", PushOptions(tag="v1"))
+    assert send(run_dir, tag="v2").tag == "v2"
+
+
+def test_a_pull_request(local_hub: Hub, run_dir: Path) -> None:
+    before = send(run_dir).commit
+    (run_dir / "NOTICE").write_text("by me")
+    result = send(run_dir, pr=True)
+    assert result.pr_url is not None
+    assert result.pr_url.endswith("/discussions/1")
+    assert HfApi().model_info(REPO).sha == before
+    assert "NOTICE" in HfApi().list_repo_files(REPO, revision="refs/pr/1")
+
+
+def test_errors_of_the_check_stop_it(local_hub: Hub, run_dir: Path) -> None:
+    token = "hf_" + "aB3" * 11 + "x"
+    (run_dir / "hubtools.toml").write_text(f'token = "{token}"')
+    plan = plan_push(run_dir, REPO, "model")
+    with pytest.raises(ChecksFailed) as caught:
+        push(plan)
+    assert token not in str(caught.value) + str(plan.report)
+    assert not HfApi().repo_exists(REPO)
+    push(plan_push(run_dir, REPO, "model", PushOptions(ignore=("P101",))))
+
+
+# --- plans as files ------------------------------------------------------------------------------
+
+
+def test_a_plan_is_replayed_as_it_was(local_hub: Hub, run_dir: Path, tmp_path: Path) -> None:
+    (run_dir / "hubtools.toml").write_text('key = "/home/' + 'me/x"')
+    options = PushOptions(keep=("loss.png",), drop=("LICENSE*",), ignore=("P102",), tag="v1")
+    save_plan(plan_push(run_dir, REPO, "model", options), tmp_path / "plan.json")
+    result = push(load_plan(tmp_path / "plan.json"))
+    assert result.tag == "v1"
+    assert "loss.png" in there()
+    assert "LICENSE.md" not in there()
+
+
+@pytest.mark.parametrize("change", ["edit", "delete"])
+def test_a_plan_whose_files_have_changed_is_refused(
+    local_hub: Hub, run_dir: Path, tmp_path: Path, change: str
+) -> None:
+    save_plan(plan_push(run_dir, REPO, "model"), tmp_path / "plan.json")
+    if change == "edit":
+        (run_dir / "README.md").write_text("---\nlicense: mit\n---\n# Other\n")
+    else:
+        (run_dir / "README.md").unlink()
+    with pytest.raises(HubtoolsError, match="not what was planned"):
+        load_plan(tmp_path / "plan.json")
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{}", b"[]", b"\xff", b'{"schema_version": 1}'])
+def test_files_that_are_no_plan(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "plan.json").write_bytes(content)
+    with pytest.raises(HubtoolsError, match="plan"):
+        load_plan(tmp_path / "plan.json")
+
+
+# --- who may -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("token", "repo", "words"),
+    [
+        ("hf_wrong" + "x" * 10, REPO, "token"),
+        ("hf_reader", REPO, "may not"),
+        ("hf_other", "me/new", "cannot create it"),
+        ("hf_local", "nobody/new", "use me/new"),
+        ("hf_local", "other/theirs", "other/theirs"),
+        (None, REPO, "no Hub token"),
+    ],
+)
+def test_who_may_not_gets_a_sentence_before_anything_is_sent(
+    local_hub: Hub,
+    run_dir: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    token: str | None,
+    repo: str,
+    words: str,
+) -> None:
+    HfApi(token="hf_other").create_repo("other/theirs")
+    HfApi().create_repo(REPO)
+    if token is None:
+        monkeypatch.delenv("HF_TOKEN")
+    else:
+        monkeypatch.setenv("HF_TOKEN", token)
+    sentence = sentence_of(lambda: plan_push(run_dir, repo, "model"))
+    assert words in f"{sentence.message} {sentence.hint}"
+    assert token is None or token not in f"{sentence.message} {sentence.hint}"
+
+
+def test_a_name_without_an_owner_is_ones_own(local_hub: Hub, run_dir: Path) -> None:
+    assert plan_push(run_dir, "people", "model").repo == "me/people"
+
+
+# --- many files ----------------------------------------------------------------------------------
+
+
+def many(dataset: Path, count: int) -> None:
+    rows = []
+    for number in range(count):
+        (dataset / f"{number:04d}.txt.png").write_bytes(b"%d" % number)
+        rows.append(f'{{"file_name": "{number:04d}.txt.png", "text": "x"}}\n')
+    (dataset / "metadata.jsonl").write_text("".join(rows))
+
+
+def test_many_files_go_through_a_pull_request(local_hub: Hub, dataset: Path) -> None:
+    many(dataset, 230)
+    seen: list[tuple[int, int]] = []
+    plan = plan_push(dataset, REPO, "dataset")
+    result = push(plan, on_commit=lambda done, total: seen.append((done, total)))
+    assert seen == [(100, 235), (200, 235), (235, 235)]
+    assert result.verified == 235
+    assert len(there("dataset")) == 235
+    (details,) = HfApi().get_repo_discussions(REPO, repo_type="dataset")
+    assert details.status == "merged"
+
+
+def test_stopped_and_killed_in_the_middle_of_many(local_hub: Hub, dataset: Path) -> None:
+    many(dataset, 250)
+
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        push(plan_push(dataset, REPO, "dataset"), on_commit=stop)
+    assert there("dataset") == set(), "readers of main see nothing of it"
+    command = [sys.executable, "-m", "hubtools", "push", str(dataset), REPO]
+    merging = local_hub.fail_next("POST", "/discussions/1/merge", "drop", times=99)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for _ in range(6000):
+        if merging.hits or process.poll() is not None:
+            break
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    local_hub.faults.clear()
+    assert merging.hits
+    assert there("dataset") == set()
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(there("dataset")) == 255
+    (discussion,) = HfApi().get_repo_discussions(REPO, repo_type="dataset")
+    assert discussion.status == "merged"
+    on_it = [title for title in commits("dataset") if "of 255 files" in title]
+    assert len(on_it) == 3, "no part was sent twice"
+    again = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "Nothing to push" in again.stdout
