@@ -18,7 +18,7 @@ from typing import Any
 
 import orjson
 
-from hubtools.dataset.folder import Entry
+from hubtools.dataset.folder import PICTURE_ENDINGS, Entry
 
 FILE_NAME = "file_name"
 
@@ -399,7 +399,7 @@ def _read_csv(text: str, found: MetadataFile) -> None:
                 )
                 if long:
                     continue
-            if any(value.count("\n") > 3 for value in fields):
+            if any(_swallows_rows(value) for value in fields):
                 found.troubles.append(
                     Trouble(
                         Kind.CSV_QUOTE,
@@ -412,6 +412,13 @@ def _read_csv(text: str, found: MetadataFile) -> None:
             found.rows.append(Row(found.name, line, values))
     except csv.Error as error:
         found.troubles.append(Trouble(Kind.CSV_QUOTE, str(error), reader.line_num))
+
+
+def _swallows_rows(value: str) -> bool:
+    """True for a field of several lines that read as rows: an open quote has swallowed them."""
+    lines = value.split("\n")[1:]
+    names = (line.partition(",")[0].strip().lower() for line in lines)
+    return len(lines) > 3 or any(name.endswith(tuple(PICTURE_ENDINGS)) for name in names)
 
 
 # --- parquet -----------------------------------------------------------------------------------
@@ -434,7 +441,11 @@ def _read_parquet(data: bytes, found: MetadataFile) -> None:
         table = parquet.read_table(io.BytesIO(data))
     except (arrow.ArrowException, OSError, ValueError) as error:
         found.troubles.append(
-            Trouble(Kind.PARQUET, f"is not a readable parquet file: {str(error).splitlines()[0]}")
+            Trouble(
+                Kind.PARQUET,
+                f"is not a readable parquet file: {str(error).splitlines()[0].rstrip('.')}",
+                fix="write it again",
+            )
         )
         return
     found.columns = list(table.column_names)

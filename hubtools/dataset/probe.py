@@ -6,6 +6,8 @@ import io
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import xxhash
@@ -94,7 +96,7 @@ def probe_bytes(data: bytes, name: str) -> PictureFacts:
 def _opened(data: bytes, name: str, digest: str) -> PictureFacts:
     from PIL import Image
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _any_size():
         warnings.simplefilter("ignore")
         with Image.open(io.BytesIO(data)) as picture:
             width, height = picture.size
@@ -110,13 +112,28 @@ def _opened(data: bytes, name: str, digest: str) -> PictureFacts:
                 width=width,
                 height=height,
                 # an MPO's further frames are a preview and a depth map, not an animation
-                frames=1 if picture.format == "MPO" else int(getattr(picture, "n_frames", 1)),
+                frames=1
+                if too_large or picture.format == "MPO"
+                else int(getattr(picture, "n_frames", 1)),
                 orientation=_orientation(exif.get(_ORIENTATION)),
                 gps=bool(exif.get_ifd(_GPS)) if _GPS in exif else False,
                 transparent=bool(picture.has_transparency_data),
                 problem=problem,
                 too_large=too_large,
             )
+
+
+@contextmanager
+def _any_size() -> Iterator[None]:
+    """Let Pillow open the header of a picture of any size; what is too large is not decoded."""
+    from PIL import Image
+
+    limit = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
 
 
 def _orientation(value: object) -> int:

@@ -1,0 +1,391 @@
+"""Every D rule finds its bad dataset, at its place, and nothing else does."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import picture
+from PIL import Image
+
+from hubtools.dataset.check import validate
+from hubtools.dataset.rules import DATASET_RULES
+from hubtools.findings import Finding, Severity
+from hubtools.project import DatasetSettings
+
+Spoil = Callable[[Path], object]
+TOKEN = "hf_" + "aB3" * 11 + "x"
+
+
+# --- ways to spoil a dataset ---------------------------------------------------------------------
+
+
+def line(number: int, new: str | dict[str, Any]) -> Spoil:
+    """Replace a line of the metadata (from 1)."""
+
+    def spoil(root: Path) -> None:
+        lines = (root / "metadata.jsonl").read_text().splitlines()
+        lines[number - 1] = new if isinstance(new, str) else json.dumps(new)
+        (root / "metadata.jsonl").write_text("\n".join(lines) + "\n")
+
+    return spoil
+
+
+def rows(change: Callable[[int, dict[str, Any]], dict[str, Any]]) -> Spoil:
+    """Change every record."""
+
+    def spoil(root: Path) -> None:
+        lines = (root / "metadata.jsonl").read_text().splitlines()
+        changed = [change(n, json.loads(text)) for n, text in enumerate(lines)]
+        (root / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in changed))
+
+    return spoil
+
+
+def put(name: str, data: str | bytes = "") -> Spoil:
+    def spoil(root: Path) -> None:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(data.encode() if isinstance(data, str) else data)
+
+    return spoil
+
+
+def csv(text: str) -> Spoil:
+    def spoil(root: Path) -> None:
+        (root / "metadata.jsonl").unlink()
+        (root / "metadata.csv").write_text(text)
+
+    return spoil
+
+
+def image(change: Callable[[Image.Image], Image.Image], **save: Any) -> Spoil:
+    """Save a changed 2.png."""
+
+    def spoil(root: Path) -> None:
+        with Image.open(root / "2.png") as opened:
+            opened.load()
+            change(opened).save(root / "2.png", **save)
+
+    return spoil
+
+
+def both(*steps: Spoil) -> Spoil:
+    return lambda root: [step(root) for step in steps]
+
+
+def renamed(old: str, new: str) -> Spoil:
+    """Rename a picture, on disk and in the metadata."""
+
+    def spoil(root: Path) -> None:
+        (root / new).parent.mkdir(parents=True, exist_ok=True)
+        (root / old).rename(root / new)
+        path = root / "metadata.jsonl"
+        path.write_text(path.read_text().replace(f'"{old}"', f'"{new}"'))
+
+    return spoil
+
+
+def again(root: Path) -> None:
+    with (root / "metadata.jsonl").open("a") as file:
+        file.write('{"file_name": "0.png", "text": "(tok), again"}\n')
+
+
+def unsplit(root: Path) -> None:
+    """Pictures in train/ and test/, records at the root."""
+    for number, folder in ((0, "train"), (1, "train"), (2, "test")):
+        renamed(f"{number}.png", f"{folder}/{number}.png")(root)
+
+
+def two_levels(root: Path) -> None:
+    """A second metadata file beside a picture that the first one names."""
+    renamed("2.png", "sub/2.png")(root)
+    put("sub/metadata.jsonl", '{"file_name": "2.png", "text": "(tok), below"}\n')(root)
+
+
+def locked(root: Path) -> None:
+    (root / "locked").mkdir()
+    (root / "locked").chmod(0)
+
+
+def exif(root: Path, **tags: Any) -> None:
+    data = Image.Exif()
+    data[0x0112] = 1 if tags.get("gps") else 6
+    if tags.get("gps"):
+        data.get_ifd(0x8825)[1] = "N"
+    image(lambda opened: opened, exif=data)(root)
+
+
+def big(root: Path) -> None:
+    """A PNG that says it has 20,000 x 20,000 pixels; nobody has to decode them to see."""
+    import struct
+    import zlib
+
+    data = bytearray((root / "2.png").read_bytes())
+    data[16:24] = struct.pack(">II", 20_000, 20_000)
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    (root / "2.png").write_bytes(data)
+
+
+GOOD_2 = {"file_name": "2.png", "text": "(tok), view 2"}
+
+# rule, what spoils, place of the finding, other rules that must speak as well, settings
+Row = tuple[str, Spoil, str, set[str], dict[str, Any]]
+BAD: list[Row] = [
+    ("D101", line(2, '{"file_name": "1.png", "text": "(tok)",}'), "metadata.jsonl:2", {"D202"}, {}),
+    ("D102", line(2, '{"file_name": "1.png",\n"text": "(tok), 1"}'), "metadata.jsonl:2", set(), {}),
+    (
+        "D103",
+        put("metadata.jsonl", '[{"file_name": "0.png", "text": "(tok)"}]'),
+        "metadata.jsonl:1",
+        {"D202"},
+        {},
+    ),
+    ("D104", line(2, '"1.png"'), "metadata.jsonl:2", {"D202"}, {}),
+    (
+        "D105",
+        line(2, '{"file_name": "1.png", "text": "a", "text": "(tok), 1"}'),
+        "metadata.jsonl:2",
+        set(),
+        {},
+    ),
+    (
+        "D106",
+        put("metadata.jsonl", '{"file_name": "0.png", "text": "(tok) caf\xe9"}'.encode("latin-1")),
+        "metadata.jsonl:1",
+        {"D202", "D507"},
+        {},
+    ),
+    ("D107", put("metadata.jsonl"), "metadata.jsonl", {"D202"}, {}),
+    (
+        "D108",
+        csv("file_name,text\n0.png,(tok), 0\n1.png,(tok) 1\n2.png,(tok) 2\n"),
+        "metadata.csv:2",
+        {"D202"},
+        {},
+    ),
+    (
+        "D109",
+        csv('file_name,text\n0.png,"(tok) 0\n1.png,(tok) 1\n2.png,(tok) 2\n'),
+        "metadata.csv:2",
+        {"D202"},
+        {},
+    ),
+    (
+        "D110",
+        csv("file_name, text\n0.png,(tok) 0\n1.png,(tok) 1\n2.png,(tok) 2\n"),
+        "metadata.csv:1",
+        set(),
+        {},
+    ),
+    (
+        "D111",
+        csv("file_name;text\n0.png;(tok) 0\n1.png;(tok) 1\n2.png;(tok) 2\n"),
+        "metadata.csv:1",
+        set(),
+        {},
+    ),
+    (
+        "D112",
+        both(lambda root: (root / "metadata.jsonl").unlink(), put("metadata.parquet", "PAR1 cut")),
+        "metadata.parquet",
+        {"D202"},
+        {},
+    ),
+    ("D113", put("captions.jsonl", "{}"), "captions.jsonl", set(), {}),
+    (
+        "D114",
+        put("metadata.csv", "file_name,text\n0.png,(tok)\n"),
+        "metadata.csv",
+        {"D203", "D210"},
+        {},
+    ),
+    (
+        "D115",
+        rows(lambda n, row: {"filename": row["file_name"], "text": row["text"]}),
+        "metadata.jsonl:1",
+        {"D202"},
+        {},
+    ),
+    ("D116", line(2, {"file_name": "", "text": "(tok)"}), "metadata.jsonl:2", {"D202"}, {}),
+    ("D117", rows(lambda n, row: row | {"image": "a"}), "metadata.jsonl:1", set(), {}),
+    ("D118", rows(lambda n, row: row | {"age": n if n < 2 else "two"}), "metadata.jsonl:3", set(), {}),
+    ("D119", rows(lambda n, row: row | ({} if n else {"age": 1})), "metadata.jsonl:2", set(), {}),
+    ("D120", lambda root: (root / "metadata.jsonl").unlink(), "", set(), {}),
+    (
+        "D121",
+        rows(lambda n, row: {"mask_file_name": row["file_name"]} | row),
+        "metadata.jsonl:1",
+        set(),
+        {},
+    ),
+    ("D201", line(2, {"file_name": "7.png", "text": "(tok)"}), "metadata.jsonl:2", {"D202"}, {}),
+    ("D202", lambda root: picture(root / "3.png", 3), "3.png", set(), {}),
+    ("D203", again, "metadata.jsonl:4", set(), {}),
+    (
+        "D204",
+        line(2, {"file_name": "../1.png", "text": "(tok)"}),
+        "metadata.jsonl:2",
+        {"D202"},
+        {},
+    ),
+    ("D205", unsplit, "metadata.jsonl", set(), {}),
+    ("D206", renamed("2.png", "dress-test-2.png"), "dress-test-2.png", set(), {}),
+    (
+        "D207",
+        both(*(put(f"{n}.txt", f"(tok) {n}") for n in range(5))),
+        "0.txt",
+        set(),
+        {},
+    ),
+    ("D208", put("raw.heic", "heic"), "raw.heic", set(), {}),
+    ("D209", lambda root: picture(root / ".hidden.png", 9), ".hidden.png", set(), {}),
+    ("D210", two_levels, "sub/metadata.jsonl", {"D203"}, {}),
+    ("D211", lambda root: picture(root / "3.PnG", 3), "3.PnG", {"D202"}, {}),
+    ("D301", lambda root: put("2.png", (root / "2.png").read_bytes()[:120])(root), "2.png", set(), {}),
+    ("D302", put("2.png", "<!DOCTYPE html><html>no such file</html>"), "2.png", set(), {}),
+    ("D303", image(lambda opened: opened, format="JPEG"), "2.png", set(), {}),
+    ("D304", lambda root: picture(root / "2.png", 2, (63, 64)), "2.png", set(), {}),
+    ("D305", image(lambda opened: opened.convert("RGBA").rotate(30)), "2.png", set(), {}),
+    ("D306", image(lambda opened: opened.convert("P")), "2.png", set(), {}),
+    (
+        "D307",
+        both(
+            lambda root: picture(root / "c.jpg", 5, mode="CMYK"),
+            rows(lambda n, row: row | ({"file_name": "c.jpg"} if n == 2 else {})),
+            lambda root: (root / "2.png").unlink(),
+        ),
+        "c.jpg",
+        set(),
+        {},
+    ),
+    ("D308", image(lambda opened: opened.convert("I;16")), "2.png", set(), {}),
+    ("D309", exif, "2.png", set(), {}),
+    (
+        "D310",
+        image(
+            lambda opened: opened,
+            save_all=True,
+            append_images=[Image.new("RGB", (64, 64))],
+        ),
+        "2.png",
+        set(),
+        {},
+    ),
+    ("D311", big, "2.png", set(), {}),
+    ("D312", lambda root: picture(root / "2.png", 2, (64, 200)), "2.png", set(), {}),
+    (
+        "D401",
+        lambda root: put("2.png", (root / "1.png").read_bytes())(root),
+        "1.png",
+        set(),
+        {},
+    ),
+    ("D501", lambda root: None, "metadata.jsonl:1", set(), {"caption_column": "prompt"}),
+    ("D502", line(3, GOOD_2 | {"text": "  "}), "metadata.jsonl:3", set(), {}),
+    ("D503", line(3, GOOD_2 | {"text": "(tok) " + "hat " * 120}), "metadata.jsonl:3", set(), {}),
+    ("D504", line(3, GOOD_2 | {"text": "a hat"}), "metadata.jsonl:3", set(), {}),
+    (
+        "D505",
+        rows(lambda n, row: row | {"text": f"sks{'dog' * (n == 2)} {n}"}),
+        "metadata.jsonl:3",
+        set(),
+        {"trigger": "sks"},
+    ),
+    ("D506", line(3, GOOD_2 | {"text": "(tok), view 1"}), "metadata.jsonl:3", set(), {}),
+    ("D507", line(3, GOOD_2 | {"text": "(tok)\x07 <b>"}), "metadata.jsonl:3", set(), {}),
+    ("D508", line(3, GOOD_2 | {"text": ["(tok)"]}), "metadata.jsonl:3", {"D118"}, {}),
+    ("D509", line(3, GOOD_2 | {"text": "2.png"}), "metadata.jsonl:3", {"D504"}, {}),
+    ("D510", lambda root: None, "", set(), {"trigger": None}),
+    ("D601", lambda root: None, "", set(), {"license": None}),
+    ("D602", put("README.md", "---\nlicense: Apache 2.0\n---\n# A\n"), "README.md", set(), {}),
+    ("D603", lambda root: None, "", set(), {"rights": None}),
+    ("D604", lambda root: None, "", set(), {"rights": "permission"}),
+    ("D605", put("README.md", "---\ntitle: a: b\n---\n"), "README.md:2", set(), {}),
+    (
+        "D606",
+        put(
+            "README.md",
+            "---\ndataset_info:\n  splits:\n  - name: train\n    num_examples: 9\n---\n# A\n",
+        ),
+        "README.md",
+        set(),
+        {},
+    ),
+    ("D701", lambda root: exif(root, gps=True), "2.png", set(), {}),
+    ("D702", lambda root: [put(f"x/{n}.md")(root) for n in range(10_001)], "x", {"D207"}, {}),
+    ("D703", line(3, GOOD_2 | {"note": TOKEN}), "metadata.jsonl:3", {"D119"}, {}),
+    ("D704", put(".DS_Store", "x"), ".DS_Store", set(), {}),
+    pytest.param(  # type: ignore[list-item]
+        "D705",
+        locked,
+        "locked",
+        set(),
+        {},
+        marks=pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything"),
+    ),
+]
+
+
+def found(root: Path, settings: DatasetSettings, **changes: Any) -> list[Finding]:
+    report = validate(root, settings.model_copy(update=changes), resolution=64)
+    return list(report.findings)
+
+
+def test_the_good_dataset_has_no_finding(good: Path, settings: DatasetSettings) -> None:
+    assert found(good, settings) == []
+
+
+@pytest.mark.parametrize(("rule", "spoil", "place", "also", "changes"), BAD)
+def test_each_rule_finds_its_bad_dataset(
+    good: Path,
+    settings: DatasetSettings,
+    rule: str,
+    spoil: Spoil,
+    place: str,
+    also: set[str],
+    changes: dict[str, Any],
+) -> None:
+    spoil(good)
+    findings = found(good, settings, **changes)
+    assert {finding.rule for finding in findings} == {rule} | also, findings
+    ours = next(finding for finding in findings if finding.rule == rule)
+    assert ours.place.startswith(place)
+    assert ours.place.count(":") <= place.count(":") + 1  # a column may follow the line
+    assert bool(ours.place) == bool(place)
+    assert ours.fix
+    assert TOKEN not in str(findings)
+
+
+def test_no_rule_lacks_its_bad_dataset() -> None:
+    tried = {row[0] if isinstance(row, tuple) and isinstance(row[0], str) else "D705" for row in BAD}
+    assert tried == {rule.id for rule in DATASET_RULES}
+    for rule in DATASET_RULES:
+        assert "Fix:" in rule.doc
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [("0.PNG", "0.PNG"), ("o\u0301.png", "\u00f3.png"), ("deep/0.png", "deep/0.png")],
+)
+def test_a_missing_picture_that_is_nearly_there(
+    good: Path, settings: DatasetSettings, name: str, near: str
+) -> None:
+    (good / near).parent.mkdir(exist_ok=True)
+    (good / "0.png").rename(good / near)
+    wanted = {"0.PNG": "0.png", "o\u0301.png": "o\u0301.png", "deep/0.png": "0.png"}[name]
+    line(1, {"file_name": wanted, "text": "(tok)"})(good)
+    (finding,) = (f for f in found(good, settings) if f.rule == "D201")
+    assert near in str(finding.fix)
+
+
+def test_severities_that_depend(good: Path, settings: DatasetSettings) -> None:
+    rows(lambda n, row: row | {"text": f"view {n}"})(good)
+    (finding,) = found(good, settings)
+    assert (finding.rule, finding.severity) == ("D504", Severity.ERROR)
+    picture(good / "2.png", 2, (20, 20))
+    (small,) = (f for f in found(good, settings) if f.rule == "D304")
+    assert small.severity is Severity.ERROR
