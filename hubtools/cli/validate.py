@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 @click.option("--select", multiple=True, metavar="ID", help="Only rules that begin with ID.")
 @click.option("--ignore", multiple=True, metavar="ID", help="All but rules that begin with ID.")
 @click.option("--strict", is_flag=True, help="Warnings count as errors.")
-@click.option("--resolution", type=int, help="Training resolution to check sizes against.")
+@click.option(
+    "--resolution",
+    type=click.IntRange(32, 4096),
+    help="Training resolution to check sizes against.",
+)
 @project_options("dataset")
 @output_options("github")
 def command(

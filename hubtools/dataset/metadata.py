@@ -210,6 +210,15 @@ def _read_broken(
         found.rows.extend(Row(found.name, number, value) for value in several)
         return number
     if line.strip().rstrip(",") in ("[", "]"):
+        found.troubles.append(
+            Trouble(
+                Kind.ARRAY,
+                f"a bracket {line.strip()[0]} stands alone; records have no brackets around them",
+                number,
+                1,
+                "remove it, and the commas between records",
+            )
+        )
         return number
     if line.strip().endswith(","):
         value = _loads(line.strip().rstrip(","))
@@ -311,6 +320,7 @@ def _diagnose(line: str, number: int) -> Trouble:
         fix = 'close the text with "; a quote inside it is written \\"'
     elif "Expecting ',' delimiter" in message:
         fix = 'put a comma between fields; a quote inside a text is written \\"'
+    fix = fix or 'write {"file_name": "...", ...} on one line'
     return Trouble(Kind.JSON, f"{message.lower()} at {near!r}", number, column, fix)
 
 

@@ -212,7 +212,13 @@ BAD: list[Row] = [
     ),
     ("D116", line(2, {"file_name": "", "text": "(tok)"}), "metadata.jsonl:2", {"D202"}, {}),
     ("D117", rows(lambda n, row: row | {"image": "a"}), "metadata.jsonl:1", set(), {}),
-    ("D118", rows(lambda n, row: row | {"age": n if n < 2 else "two"}), "metadata.jsonl:3", set(), {}),
+    (
+        "D118",
+        rows(lambda n, row: row | {"age": [0, 1, "two"][n]}),
+        "metadata.jsonl:3",
+        set(),
+        {},
+    ),
     ("D119", rows(lambda n, row: row | ({} if n else {"age": 1})), "metadata.jsonl:2", set(), {}),
     ("D120", lambda root: (root / "metadata.jsonl").unlink(), "", set(), {}),
     (
@@ -245,7 +251,13 @@ BAD: list[Row] = [
     ("D209", lambda root: picture(root / ".hidden.png", 9), ".hidden.png", set(), {}),
     ("D210", two_levels, "sub/metadata.jsonl", {"D203"}, {}),
     ("D211", lambda root: picture(root / "3.PnG", 3), "3.PnG", {"D202"}, {}),
-    ("D301", lambda root: put("2.png", (root / "2.png").read_bytes()[:120])(root), "2.png", set(), {}),
+    (
+        "D301",
+        lambda root: put("2.png", (root / "2.png").read_bytes()[:120])(root),
+        "2.png",
+        set(),
+        {},
+    ),
     ("D302", put("2.png", "<!DOCTYPE html><html>no such file</html>"), "2.png", set(), {}),
     ("D303", image(lambda opened: opened, format="JPEG"), "2.png", set(), {}),
     ("D304", lambda root: picture(root / "2.png", 2, (63, 64)), "2.png", set(), {}),
@@ -361,7 +373,9 @@ def test_each_rule_finds_its_bad_dataset(
 
 
 def test_no_rule_lacks_its_bad_dataset() -> None:
-    tried = {row[0] if isinstance(row, tuple) and isinstance(row[0], str) else "D705" for row in BAD}
+    tried = {
+        row[0] if isinstance(row, tuple) and isinstance(row[0], str) else "D705" for row in BAD
+    }
     assert tried == {rule.id for rule in DATASET_RULES}
     for rule in DATASET_RULES:
         assert "Fix:" in rule.doc

@@ -1,0 +1,74 @@
+"""`hubtools validate` as typed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def validate(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "hubtools", "validate", *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+GOOD = ("--trigger=(tok)", "--license=cc0-1.0", "--rights=own", "--resolution=64")
+
+
+def test_good_strict_and_bad(good: Path) -> None:
+    done = validate(good, *GOOD)
+    assert (done.returncode, "no problems found" in done.stdout) == (0, True), done.stderr
+    warned = validate(good, *GOOD[:-1])
+    assert warned.returncode == 0
+    assert "warning D304" in warned.stdout
+    assert validate(good, *GOOD[:-1], "--strict").returncode == 3
+    with (good / "metadata.jsonl").open("a") as file:
+        file.write("{\n")
+    bad = validate(good, *GOOD)
+    assert bad.returncode == 3
+    assert bad.stdout.startswith("metadata.jsonl:4:")
+    assert "    fix: " in bad.stdout
+
+
+def test_formats(good: Path) -> None:
+    (good / "0.png").unlink()
+    told = json.loads(validate(good, *GOOD, "--format", "json").stdout)
+    (finding,) = told["findings"]
+    assert (told["ok"], finding["rule"], finding["line"]) == (False, "D201", 1)
+    annotations = validate(good, *GOOD, "--format", "github").stdout
+    assert annotations.startswith("::error file=")
+    assert ",line=1,title=D201::there is no picture 0.png" in annotations
+    assert validate(good, *GOOD, "-q").stdout == "metadata.jsonl:1: D201\n"
+    assert validate(good, *GOOD, "--ignore", "D2").returncode == 0
+    assert validate(good, *GOOD, "--select", "D1").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("nowhere",), 1, "nowhere"),
+        ((".", "--select", "D999"), 2, "D999"),
+        ((".", "--resolution", "big"), 2, "big"),
+        ((".", "--resolution", "0"), 2, "resolution"),
+        ((".", "--nonsense"), 2, "nonsense"),
+        ((".", "--rights", "mine"), 2, "mine"),
+        ((".", "--dataset-name", "a b"), 2, "owner/name"),
+    ],
+)
+def test_mistakes_get_a_sentence(
+    tmp_path: Path, arguments: tuple[str, ...], code: int, words: str
+) -> None:
+    done = validate(*arguments, cwd=tmp_path)
+    assert done.returncode == code, done.stderr
+    assert words in done.stderr
+    assert done.stderr.startswith("Error: ")
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) <= 2
