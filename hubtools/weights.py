@@ -48,18 +48,33 @@ _ADAM = ("exp_avg", "exp_avg_sq", "momentum_buffer")
 
 def read_header(path: Path) -> Header:
     """Read and classify the header (8 bytes little-endian length, then JSON; docs of safetensors).
-    A file that has none is `DAMAGED`."""
+    A file that has none, or not exactly the bytes it speaks of, is `DAMAGED`: the library would
+    not open it."""
     try:
         with path.open("rb") as file:
+            size = path.stat().st_size - 8
             length = struct.unpack("<Q", file.read(8))[0]
-            if length > min(_MAX_HEADER, path.stat().st_size - 8):
+            if length > min(_MAX_HEADER, size):
                 raise ValueError("header longer than the file")
             content = json.loads(file.read(length))
         metadata = dict(content.pop("__metadata__", {}))
         tensors = {name: dict(entry) for name, entry in content.items()}
         if not all(_is_shape(entry.get("shape")) for entry in tensors.values()):
             raise ValueError("a tensor without a shape")
-    except (OSError, ValueError, TypeError, AttributeError, struct.error, RecursionError):
+        if (
+            max((entry["data_offsets"][1] for entry in tensors.values()), default=0) + length
+            != size
+        ):
+            raise ValueError("cut off, or more than the header speaks of")
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+        struct.error,
+        RecursionError,
+    ):
         return Header(Holds.DAMAGED, {}, {})
     return Header(_judge(tensors), tensors, {str(k): str(v) for k, v in metadata.items()})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -56,6 +57,19 @@ def test_metadata_and_rank_of_a_file_by_the_library(tmp_path: Path) -> None:
     save_file(tensors, tmp_path / "x.safetensors", metadata={"step": "7"})
     header = read_header(tmp_path / "x.safetensors")
     assert (header.holds, header.rank, header.metadata) == (Holds.LORA, 3, {"step": "7"})
+
+
+@pytest.mark.parametrize("change", [-1, -60, 1])
+def test_what_the_library_would_not_open_is_damaged(
+    tmp_path: Path, make_lora_file: Make, change: int
+) -> None:
+    path = make_lora_file(tmp_path / "x.safetensors")
+    assert read_header(path).holds is Holds.LORA
+    os.truncate(path, path.stat().st_size + change)
+    assert read_header(path).holds is Holds.DAMAGED
+    safetensors = pytest.importorskip("safetensors")
+    with pytest.raises(safetensors.SafetensorError):
+        safetensors.safe_open(path, framework="np")
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))

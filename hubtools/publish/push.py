@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from hubtools.errors import ChecksFailed, HubtoolsError
+from hubtools.errors import ChecksFailed, HubtoolsError, as_sentence
 from hubtools.files import sha256_of, write_json, write_text
 from hubtools.findings import Report
 from hubtools.layout import WORK_DIR
@@ -238,6 +238,17 @@ def push(
             return _push(replace(fresh, files=_only(plan, fresh)), on_commit)
 
 
+def _commit(api: Any, plan: PushPlan, files: Sequence[PlannedFile], **options: Any) -> Any:
+    """One commit; if an upload fails, the error says why."""
+    try:
+        return api.create_commit(plan.repo, _operations(files), repo_type=plan.repo_type, **options)
+    except RuntimeError as error:  # the client puts it in front of the real one
+        reason = as_sentence(error.__cause__) if error.__cause__ else None
+        if reason is None:
+            raise
+        raise HubtoolsError(f"An upload failed: {reason.message}", hint=reason.hint) from error
+
+
 def _only(plan: PushPlan, fresh: PushPlan) -> tuple[PlannedFile, ...]:
     """Of a fresh plan, the files the first one spoke of."""
     names = {file.name for file in plan.files}
@@ -253,6 +264,7 @@ def _push(plan: PushPlan, on_commit: Callable[[int, int], None]) -> PushResult:
         api.create_repo(
             plan.repo, repo_type=plan.repo_type, private=plan.options.private, exist_ok=True
         )
+        _note(plan, pending=None)  # of a repository of that name that is gone
         head = remote_head(plan.repo, plan.repo_type)
     url = _url(plan)
     changes = plan.changes
@@ -260,19 +272,20 @@ def _push(plan: PushPlan, on_commit: Callable[[int, int], None]) -> PushResult:
     if not changes:
         commit = str(head)
     elif len(changes) <= BATCH:
-        info = api.create_commit(
-            plan.repo,
-            _operations(changes),
+        info = _commit(
+            api,
+            plan,
+            changes,
             commit_message=plan.message,
-            repo_type=plan.repo_type,
             parent_commit=head,
             create_pr=plan.options.pr,
         )
         commit, pr_url = info.oid, info.pr_url
         on_commit(len(changes), len(changes))
     else:
-        commit, pr_url = _push_in_parts(api, plan, changes, on_commit)
+        commit, pr_url = _push_in_parts(api, plan, str(head), on_commit)
     verified = _verify(plan, commit)
+    _close_pr(api, plan)
     if not plan.options.pr:
         names = sorted(f.name for f in plan.files if f.action is not Action.DELETE)
         _note(plan, files=names, commit=commit)
@@ -312,38 +325,43 @@ def _operations(files: Sequence[PlannedFile]) -> list[Any]:
 
 
 def _push_in_parts(
-    api: Any,
-    plan: PushPlan,
-    changes: Sequence[PlannedFile],
-    on_commit: Callable[[int, int], None],
+    api: Any, plan: PushPlan, head: str, on_commit: Callable[[int, int], None]
 ) -> tuple[str, str | None]:
     """Several commits on one pull request, merged when all are there. A push that was killed
-    goes on with its own pull request."""
+    goes on with its own pull request; what has left the plan since is taken back there."""
     number = _open_pr(api, plan)
     ref = f"refs/pr/{number}"
     there = remote_files(plan.repo, plan.repo_type, ref)
     todo = [
         file
-        for file in changes
+        for file in plan.files
         if (file.source is None and file.name in there)
         or (file.source and not is_same(there.get(file.name), file.source, file.bytes))
     ]
-    done = len(changes) - len(todo)
+    known = {file.name for file in plan.files} | {".gitattributes"}  # the Hub writes that one
+    known |= remote_files(plan.repo, plan.repo_type, head).keys()
+    todo += [
+        PlannedFile(name, Action.DELETE, there[name].bytes, None)
+        for name in sorted(there.keys() - known)
+    ]
+    total = max(len(plan.changes), len(todo))
+    done = total - len(todo)
     for start in range(0, len(todo), BATCH):
         part = todo[start : start + BATCH]
-        api.create_commit(
-            plan.repo,
-            _operations(part),
-            commit_message=f"{plan.message} ({done + len(part)} of {len(changes)} files)",
-            repo_type=plan.repo_type,
+        _commit(
+            api,
+            plan,
+            part,
+            commit_message=f"{plan.message} ({done + len(part)} of {total} files)",
             revision=ref,
         )
         done += len(part)
-        on_commit(done, len(changes))
+        on_commit(done, total)
     details = api.get_discussion_details(plan.repo, number, repo_type=plan.repo_type)
     if plan.options.pr:
-        head = api.repo_info(plan.repo, repo_type=plan.repo_type, revision=ref).sha
-        return str(head), details.url
+        commit = api.repo_info(plan.repo, repo_type=plan.repo_type, revision=ref).sha
+        _note(plan, pending=None)  # complete; it is the user's now
+        return str(commit), details.url
     if details.status == "draft":
         api.change_discussion_status(plan.repo, number, "open", repo_type=plan.repo_type)
     api.merge_pull_request(plan.repo, number, repo_type=plan.repo_type)
@@ -352,14 +370,37 @@ def _push_in_parts(
 
 
 def _open_pr(api: Any, plan: PushPlan) -> int:
-    pending = _read_ledger(plan.root).get(_key(plan.repo, plan.repo_type), {}).get("pending")
-    if isinstance(pending, int):
-        details = api.get_discussion_details(plan.repo, pending, repo_type=plan.repo_type)
-        if details.status in ("draft", "open"):
-            return pending
+    pending = _pending_pr(api, plan)
+    if pending is not None:
+        return pending
     created = api.create_pull_request(plan.repo, title=plan.message, repo_type=plan.repo_type)
     _note(plan, pending=created.num)
     return int(created.num)
+
+
+def _pending_pr(api: Any, plan: PushPlan) -> int | None:
+    """The pull request of a push that did not come to its end, if it can still be written to."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    number = _read_ledger(plan.root).get(_key(plan.repo, plan.repo_type), {}).get("pending")
+    if not isinstance(number, int):
+        return None
+    try:
+        details = api.get_discussion_details(plan.repo, number, repo_type=plan.repo_type)
+    except HfHubHTTPError as error:
+        if error.response is None or error.response.status_code != 404:
+            raise
+        return None  # the repository was deleted and made again
+    alive = details.is_pull_request and details.status in ("draft", "open")
+    return number if alive else None
+
+
+def _close_pr(api: Any, plan: PushPlan) -> None:
+    """Close the pull request of an earlier push that this one has done without."""
+    number = _pending_pr(api, plan)
+    if number is not None:
+        api.change_discussion_status(plan.repo, number, "closed", repo_type=plan.repo_type)
+        _note(plan, pending=None)
 
 
 def _verify(plan: PushPlan, commit: str) -> int:

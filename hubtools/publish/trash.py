@@ -72,8 +72,17 @@ def _unfinished(root: Path) -> bool:
     return isinstance(content, dict) and content.get("status") in ("running", "interrupted")
 
 
+def _place(root: Path) -> Path:
+    """The folder of all trashes; never a link, which may lead out."""
+    place = root / WORK_DIR / TRASH_DIR
+    for folder in (place.parent, place):
+        if folder.is_symlink():
+            raise HubtoolsError(f"{folder} is a symbolic link.", hint="make it a folder")
+    return place
+
+
 def _new_trash(root: Path) -> Path:
-    parent = root / WORK_DIR / TRASH_DIR
+    parent = _place(root)
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     for number in range(1000):
         trash = parent / (stamp if number == 0 else f"{stamp}-{number}")
@@ -87,7 +96,7 @@ def _new_trash(root: Path) -> Path:
 
 def trashes(root: Path) -> list[Path]:
     """All trashes of a run folder, oldest first."""
-    parent = root / WORK_DIR / TRASH_DIR
+    parent = _place(root)
     return sorted(path for path in parent.glob("*") if (path / _LIST).is_file())
 
 
@@ -101,29 +110,54 @@ def undo(root: Path) -> int:
     if not found:
         raise HubtoolsError(f"{root} has no trash to bring back.")
     trash = found[-1]
-    content = json.loads((trash / _LIST).read_bytes())
-    moves = [(trash / "files" / m["to"], root / m["from"]) for m in content["moves"]]
-    pending = [(here, there) for here, there in moves if here.exists() or here.is_symlink()]
-    back = [(root / m["to"], root / m["from"]) for m in content["promoted"]]
-    blocked = [there for _, there in pending if there.exists()]
-    if blocked:
-        raise HubtoolsError(
-            f"{blocked[0]} exists again; bringing the trash back would overwrite it.",
-            hint="move it aside and undo again",
-        )
-    count = 0
-    for here, there in [*back, *pending]:
-        if not here.exists() and not here.is_symlink():
-            continue
+    pending = [(here, there) for here, there in _moves_back(root, trash) if os.path.lexists(here)]
+    for _, there in pending:
+        blocked = _in_the_way(root, there)
+        if blocked is not None:
+            raise HubtoolsError(
+                f"{blocked} exists again; bringing the trash back would overwrite it.",
+                hint="move it aside and undo again",
+            )
+    for here, there in pending:
         there.parent.mkdir(parents=True, exist_ok=True)
         os.replace(here, there)
-        count += 1
     (trash / _LIST).unlink()
     _remove_empty_folders(trash)
     for folder in (trash, trash.parent):
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
-    return count
+    return len(pending)
+
+
+def _moves_back(root: Path, trash: Path) -> list[tuple[Path, Path]]:
+    """(where a file is, where it was) of all that `apply` listed, nothing outside the folder."""
+    try:
+        content = json.loads((trash / _LIST).read_bytes())
+        promoted = [(root, m["to"], m["from"]) for m in content["promoted"]]
+        moved = [(trash / "files", m["to"], m["from"]) for m in content["moves"]]
+    except (ValueError, KeyError, TypeError):
+        raise HubtoolsError(f"{trash / _LIST} is damaged; nothing was moved.") from None
+    moves = []
+    for base, to, origin in [*promoted, *moved]:
+        for name in (to, origin):
+            if not isinstance(name, str) or name.startswith("/") or ".." in name.split("/"):
+                raise HubtoolsError(
+                    f"{trash / _LIST} names {name!r}, which is not in {root}; nothing was moved."
+                )
+        moves.append((base / to, root / origin))
+    return moves
+
+
+def _in_the_way(root: Path, path: Path) -> Path | None:
+    """What keeps a file from going to `path`: one that is there, or a parent that is no folder
+    (links count; they may lead out)."""
+    if os.path.lexists(path):
+        return path
+    for parent in path.relative_to(root).parents:
+        place = root / parent
+        if place != root and os.path.lexists(place) and (place.is_symlink() or not place.is_dir()):
+            return place
+    return None
 
 
 def purge(root: Path) -> int:

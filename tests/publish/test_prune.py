@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import struct
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from hubtools.errors import HubtoolsError
+from hubtools.errors import HubtoolsError, as_sentence
 from hubtools.layout import LORA_WEIGHTS
 from hubtools.publish.prune import Verdict, classify
 from hubtools.publish.trash import apply
@@ -201,3 +205,77 @@ def test_a_run_that_goes_on_keeps_its_states(run_dir: Path, status: str) -> None
     with pytest.raises(HubtoolsError, match="not finished"):
         apply(classify(run_dir))
     assert (run_dir / "state/step-000010/optimizer.safetensors").is_file()
+
+
+@pytest.mark.parametrize(
+    "lie", ["empty", "endless header", "no object", "cut off", "longer than it says"]
+)
+def test_a_lying_header_is_never_the_lora(run_dir: Path, make_lora_file: Make, lie: str) -> None:
+    good = make_lora_file(run_dir / "another.safetensors", rank=5).read_bytes()
+    data = {
+        "empty": b"",
+        "endless header": struct.pack("<Q", 1 << 60) + good[8:],
+        "no object": struct.pack("<Q", 2) + b"[]",
+        "cut off": good[:-10],
+        "longer than it says": good + b"x",
+    }[lie]
+    (run_dir / "another.safetensors").write_bytes(data)
+    verdicts = {item.path: (item.verdict, item.reason) for item in classify(run_dir).items}
+    assert verdicts["another.safetensors"] == (Verdict.DROP, "a damaged weight file")
+    assert verdicts[LORA_WEIGHTS][0] is Verdict.KEEP
+    for path in run_dir.rglob("*.safetensors"):
+        path.write_bytes(data)
+    with pytest.raises(HubtoolsError, match="nothing would be left"):
+        classify(run_dir)
+
+
+def test_a_linked_lora_is_none(tmp_path: Path, make_lora_file: Make) -> None:
+    outside = make_lora_file(tmp_path / "outside.safetensors")
+    root = tmp_path / "run"
+    root.mkdir()
+    (root / LORA_WEIGHTS).symlink_to(outside)
+    with pytest.raises(HubtoolsError, match="holds no LoRA"):
+        classify(root, keep=["*"])
+    assert outside.is_file()
+
+
+def test_looking_changes_nothing(run_dir: Path) -> None:
+    def state() -> dict[str, tuple[int, int]]:
+        return {
+            str(path): (path.lstat().st_mtime_ns, path.lstat().st_size)
+            for path in [run_dir, *run_dir.rglob("*")]
+        }
+
+    before = state()
+    classify(run_dir)
+    assert state() == before
+
+
+def test_a_trash_that_cannot_be_made_moves_nothing(run_dir: Path) -> None:
+    (run_dir / ".hubtools").write_text("a file")
+    before = sorted(run_dir.rglob("*"))
+    with pytest.raises(OSError, match=r"\.hubtools") as caught:
+        apply(classify(run_dir))
+    assert as_sentence(caught.value) is not None
+    assert sorted(run_dir.rglob("*")) == before
+
+
+def test_a_folder_one_may_not_write_to(make_lora_file: Make) -> None:
+    code = (
+        "import os, sys, pathlib; from hubtools.publish import trash, prune;"
+        "os.geteuid() or os.setuid(65534);"  # root may write everywhere
+        "trash.apply(prune.classify(pathlib.Path(sys.argv[1])))"
+    )
+    with tempfile.TemporaryDirectory() as name:  # pytest's own are closed to other users
+        root = Path(name) / "run"
+        make_lora_file(root / LORA_WEIGHTS)
+        fill(root, "optimizer.bin a.log")
+        root.parent.chmod(0o755)
+        root.chmod(0o555)
+        before = sorted(root.rglob("*"))
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(root)], capture_output=True, text=True, check=False
+        )
+        root.chmod(0o755)
+        assert "PermissionError" in done.stderr
+        assert sorted(root.rglob("*")) == before

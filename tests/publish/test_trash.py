@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -73,6 +74,92 @@ def test_nothing_is_overwritten_on_the_way_back(run_dir: Path) -> None:
     assert "state/step-000010/state.json" in contents(run_dir)
 
 
+def everything(root: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(root)): str(path.readlink()).encode()
+        if path.is_symlink()
+        else path.read_bytes()
+        for path in root.rglob("*")
+        if path.is_symlink() or path.is_file()
+    }
+
+
+@pytest.mark.parametrize("new", ["dangling link", "file for a folder", "link for a folder"])
+def test_whatever_is_in_the_way_stays(run_dir: Path, tmp_path: Path, new: str) -> None:
+    trash.apply(classify(run_dir))
+    (tmp_path / "outside").mkdir()
+    match new:
+        case "dangling link":
+            (run_dir / "metrics.jsonl").symlink_to("nowhere")
+        case "file for a folder":
+            (run_dir / "state").write_text("a file")
+        case _:
+            (run_dir / "state").symlink_to(tmp_path / "outside")
+    before = everything(run_dir)
+    with pytest.raises(HubtoolsError, match="exists again"):
+        trash.undo(run_dir)
+    assert everything(run_dir) == before, "not even a part is moved"
+    assert not any((tmp_path / "outside").iterdir())
+
+
+def test_new_files_beside_the_old_ones_are_no_hindrance(run_dir: Path) -> None:
+    before = contents(run_dir)
+    trash.apply(classify(run_dir))
+    for name in ("new.txt", "samples/new.png", "state/step-000020/state.json"):
+        (run_dir / name).parent.mkdir(parents=True, exist_ok=True)
+        (run_dir / name).write_text(name)
+    trash.undo(run_dir)
+    after = contents(run_dir)
+    assert before.items() <= after.items()
+    assert after["state/step-000020/state.json"] == b"state/step-000020/state.json"
+
+
+def test_a_new_checkpoint_is_not_overwritten(tmp_path: Path, make_lora_file: Make) -> None:
+    old = make_lora_file(tmp_path / "checkpoint-1" / LORA_WEIGHTS)
+    trash.apply(classify(tmp_path))
+    old.parent.mkdir()
+    old.write_bytes(b"new")
+    with pytest.raises(HubtoolsError, match="exists again"):
+        trash.undo(tmp_path)
+    assert old.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("name", ["../outside", "/outside", "a/../../outside"])
+@pytest.mark.parametrize("list_of", ["moves", "promoted"])
+def test_a_list_cannot_lead_out(run_dir: Path, name: str, list_of: str) -> None:
+    place = trash.apply(classify(run_dir))
+    assert place is not None
+    listed: dict[str, object] = {"schema": 1, "moves": [], "promoted": []}
+    for one in ({"from": name, "to": "metrics.jsonl"}, {"from": "x", "to": name}):
+        (place / "files.json").write_text(json.dumps(listed | {list_of: [one]}))
+        with pytest.raises(HubtoolsError, match="which is not in"):
+            trash.undo(run_dir)
+    assert not (run_dir.parent / "outside").exists()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"moves": [1], "promoted": []}'])
+def test_a_damaged_list_is_said(run_dir: Path, text: str) -> None:
+    place = trash.apply(classify(run_dir))
+    assert place is not None
+    (place / "files.json").write_text(text)
+    with pytest.raises(HubtoolsError, match=r"files\.json is damaged"):
+        trash.undo(run_dir)
+    assert (place / "files/metrics.jsonl").is_file()
+
+
+@pytest.mark.parametrize("name", [".hubtools", ".hubtools/trash"])
+def test_a_trash_is_never_a_link(run_dir: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / "outside").mkdir()
+    (run_dir / name).parent.mkdir(exist_ok=True)
+    (run_dir / name).symlink_to(tmp_path / "outside")
+    before = contents(run_dir)
+    for call in (lambda: trash.apply(classify(run_dir)), lambda: trash.purge(run_dir)):
+        with pytest.raises(HubtoolsError, match="symbolic link"):
+            call()
+    assert contents(run_dir) == before
+    assert not any((tmp_path / "outside").iterdir())
+
+
 def test_a_promoted_lora_goes_back_as_well(tmp_path: Path, make_lora_file: Make) -> None:
     for step in (1, 2):
         make_lora_file(tmp_path / f"checkpoint-{step}" / LORA_WEIGHTS, rank=step)
@@ -128,24 +215,41 @@ def test_files_of_any_name_come_back(
     assert contents(root) == before
 
 
-def test_killed_in_the_middle_nothing_is_lost(run_dir: Path) -> None:
-    for number in range(3000):
-        (run_dir / f"samples/{number:05d}.png").write_bytes(b"%d" % number)
-    before = contents(run_dir)
+APPLY = "trash.apply(prune.classify(root))"
+UNDO = "trash.undo(root)"
+
+
+def kill_while(call: str, root: Path, so_far: Callable[[], bool]) -> None:
+    """Run `call` in a process of its own and kill it when `so_far`, before its end."""
     code = (
         "import sys, pathlib; from hubtools.publish import trash, prune;"
-        "trash.apply(prune.classify(pathlib.Path(sys.argv[1])))"
+        f"root = pathlib.Path(sys.argv[1]); {call}"
     )
-    process = subprocess.Popen([sys.executable, "-c", code, str(run_dir)], env=os.environ)
-    for _ in range(4000):
-        if trash.trashes(run_dir) and not (run_dir / "samples/00300.png").exists():
+    process = subprocess.Popen([sys.executable, "-c", code, str(root)], env=os.environ)
+    for _ in range(20_000):
+        if so_far() or process.poll() is not None:
             break
-        if process.poll() is not None:
-            break
-        time.sleep(0.001)
+        time.sleep(0.0005)
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    assert process.wait() == -signal.SIGKILL, "it was killed, and had not ended"
+
+
+@pytest.mark.parametrize("then", ["undo", "again"])
+def test_killed_in_the_middle_nothing_is_lost(run_dir: Path, then: str) -> None:
+    for number in range(6000):
+        (run_dir / f"samples/{number:05d}.png").write_bytes(b"%d" % number)
+    before = contents(run_dir)
+    first, last = run_dir / "samples/00100.png", run_dir / "samples/05999.png"
+    kill_while(APPLY, run_dir, lambda: not first.exists())
+    assert last.exists()
     there = {path.read_bytes() for path in run_dir.rglob("*") if path.is_file()}
     assert set(before.values()) <= there
-    trash.undo(run_dir)
+    if then == "again":
+        plan = classify(run_dir)
+        trash.apply(plan)
+        assert set(contents(run_dir)) == {item.path for item in plan.kept}
+    else:
+        kill_while(UNDO, run_dir, first.exists)
+    while trash.trashes(run_dir):
+        trash.undo(run_dir)
     assert contents(run_dir) == before
