@@ -1,7 +1,71 @@
 """hubtools: a folder of pictures becomes a published, licensed, small, reproducible LoRA.
 
-Importing the package is cheap on purpose: no torch, no diffusers, no Hub client. Each command has
-a function in the package with the same name; see the README for the list.
+Importing the package is cheap on purpose: no torch, no diffusers, no Hub client. What the commands
+do is there as functions, imported when they are first used:
+
+    project = hubtools.load_project("hubtools.toml")
+    report = hubtools.validate(project.dataset_dir, project.dataset)
+    manifest = hubtools.train(project)
 """
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from hubtools.cards.check import check_card
+    from hubtools.cards.render import write_dataset_card, write_model_card
+    from hubtools.dataset.check import validate
+    from hubtools.inference.generate import generate
+    from hubtools.journey.doctor import doctor
+    from hubtools.journey.init import init
+    from hubtools.journey.rehearse import rehearse
+    from hubtools.journey.ship import ship
+    from hubtools.project import load_project
+    from hubtools.publish.prune import classify
+    from hubtools.publish.push import plan_push, push
+    from hubtools.training.train import train
+
+_WHERE = {
+    "check_card": "hubtools.cards.check",
+    "classify": "hubtools.publish.prune",
+    "doctor": "hubtools.journey.doctor",
+    "generate": "hubtools.inference.generate",
+    "init": "hubtools.journey.init",
+    "load_project": "hubtools.project",
+    "plan_push": "hubtools.publish.push",
+    "push": "hubtools.publish.push",
+    "rehearse": "hubtools.journey.rehearse",
+    "ship": "hubtools.journey.ship",
+    "train": "hubtools.training.train",
+    "validate": "hubtools.dataset.check",
+    "write_dataset_card": "hubtools.cards.render",
+    "write_model_card": "hubtools.cards.render",
+}
+
+__all__ = [
+    "__version__",
+    "check_card",
+    "classify",
+    "doctor",
+    "generate",
+    "init",
+    "load_project",
+    "plan_push",
+    "push",
+    "rehearse",
+    "ship",
+    "train",
+    "validate",
+    "write_dataset_card",
+    "write_model_card",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        return getattr(import_module(_WHERE[name]), name)
+    raise AttributeError(f"module 'hubtools' has no attribute {name!r}")

@@ -1,0 +1,130 @@
+"""The command as a whole: light to start, the same manners everywhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hubtools.cli.main import COMMANDS
+
+HEAVY = ("torch", "diffusers", "transformers", "datasets", "huggingface_hub", "starlette", "PIL")
+
+
+def hubtools(*arguments: str, **more: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # type: ignore[call-overload, no-any-return]
+        [sys.executable, "-m", "hubtools", *arguments],
+        **{"capture_output": True, "text": True, "check": False} | more,
+    )
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from hubtools.cli.main import run; code = run(['--help']);"
+        f"print([n for n in {HEAVY} if n in sys.modules], file=sys.stderr); sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert done.stderr.strip() == "[]"
+    for name in COMMANDS:
+        assert f"\n  {name} " in done.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_without_torch(name: str) -> None:
+    code = (
+        f"import sys; from hubtools.cli.main import run; code = run([{name!r}, '--help']);"
+        "assert 'torch' not in sys.modules; sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Usage: hubtools" in done.stdout
+
+
+def test_the_package_has_the_commands_as_functions() -> None:
+    code = (
+        "import sys, hubtools; assert 'torch' not in sys.modules\n"
+        "for name in hubtools.__all__: assert getattr(hubtools, name), name\n"
+        "assert 'torch' not in sys.modules\n"
+        "try: hubtools.nonsense\n"
+        "except AttributeError: pass\n"
+        "else: raise SystemExit(1)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("vallidate",), "Did you mean 'validate'?"),
+        (("qqqq",), "See `hubtools --help`"),
+        (("train", "--learning-rat", "1"), "--learning-rate"),
+        (("explain", "D20Z"), "did you mean D2"),
+        (("train", "--rank", "0"), "rank"),
+        (("ship", "--project", "nowhere.toml"), "nowhere.toml"),
+    ],
+)
+def test_typing_errors_get_a_hand(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+    done = hubtools(*arguments, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert words in done.stderr
+    assert done.stderr.startswith("Error: ")
+    assert done.stdout == ""
+
+
+def test_a_leading_separator_and_underscores_are_tolerated(tmp_path: Path) -> None:
+    assert hubtools("--", "--version").stdout.startswith("hubtools, version ")
+    done = hubtools("train", "--learning_rate", "abc", cwd=tmp_path)
+    assert "abc" in done.stderr
+    assert done.returncode == 2
+
+
+def test_output_formats(tmp_path: Path) -> None:
+    rules = json.loads(hubtools("explain", "--all", "--format", "json").stdout)
+    assert {"D101", "T101", "C101", "P101"} <= {rule["rule"] for rule in rules}
+    table = hubtools("explain", "--all", "--format", "agent").stdout.splitlines()
+    assert table[0] == "rule\tseverity\ttitle"
+    assert len(table) == len(rules) + 1
+    assert hubtools("explain", "--all", "-q").stdout.split()[0] == rules[0]["rule"]
+    schema = json.loads(hubtools("schema").stdout)
+    assert set(schema["properties"]) == {"dataset", "train", "samples", "model", "push"}
+    piped = hubtools("explain", "D202").stdout
+    assert "\x1b[" not in piped
+    assert "Fix:" in piped
+
+
+def test_an_ascii_terminal_is_no_reason_to_fail(tmp_path: Path) -> None:
+    environ = os.environ | {"PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
+    done = hubtools("init", "p", "--example", cwd=tmp_path, env=environ)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("OK ")
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    command = f"{sys.executable} -m hubtools explain --all | head -1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "0", done.stderr
+    assert done.stderr == ""
+
+
+def test_ctrl_c_ends_in_a_sentence(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hubtools", "hub", "serve", "--root", str(tmp_path / "hub")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    for stream in (process.stderr, process.stdout):
+        if "http://127.0.0.1" in stream.readline():
+            break
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode in (0, 130)
+    assert "Traceback" not in errors

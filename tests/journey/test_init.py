@@ -1,0 +1,79 @@
+"""`init`: a project that validates at once, and nothing of the user's touched."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hubtools.dataset.load import read_examples
+from hubtools.errors import HubtoolsError
+from hubtools.journey.init import init
+from hubtools.project import load_project
+
+Draw = Callable[..., Path]
+
+
+def test_pictures_that_are_there_become_the_dataset(tmp_path: Path, draw_pictures: Draw) -> None:
+    draw_pictures(tmp_path / "dataset", 3)
+    before = sorted(path.read_bytes() for path in (tmp_path / "dataset").iterdir())
+    made = init(tmp_path)
+    assert (made.source, made.pictures) == ("here", 3)
+    assert sorted(path.read_bytes() for path in (tmp_path / "dataset").iterdir()) == before
+    project = load_project(tmp_path)
+    assert len(read_examples(project.dataset_dir, project.dataset.caption_column)) == 3
+
+
+def test_a_folder_with_captions_in_text_files_is_copied(
+    tmp_path: Path, draw_pictures: Draw
+) -> None:
+    source = draw_pictures(tmp_path / "mine", 3)
+    (source / "metadata.jsonl").unlink()
+    (source / "picture0.txt").write_text("\ufeffa man,\n in a \u201chat\u201d\n", encoding="utf-8")
+    (source / "picture1.txt").write_text("  ")
+    made = init(tmp_path / "project", source=source)
+    assert made.without_caption == ("picture1.png", "picture2.png")
+    lines = (tmp_path / "project/dataset/metadata.jsonl").read_text().splitlines()
+    assert json.loads(lines[0]) == {"file_name": "picture0.png", "text": "a man, in a “hat”"}
+    assert len(lines) == 3
+    assert (source / "picture0.txt").exists()
+    assert not (tmp_path / "project/dataset/picture0.txt").exists()
+
+
+def test_the_caption_column_is_found(tmp_path: Path, draw_pictures: Draw) -> None:
+    source = draw_pictures(tmp_path / "mine", 2)
+    text = (source / "metadata.jsonl").read_text().replace('"text"', '"caption"')
+    (source / "metadata.jsonl").write_text(text)
+    init(tmp_path / "project", source=source)
+    assert load_project(tmp_path / "project").dataset.caption_column == "caption"
+
+
+def test_a_project_is_not_overwritten(tmp_path: Path, draw_pictures: Draw) -> None:
+    draw_pictures(tmp_path / "dataset", 2)
+    init(tmp_path, settings={"dataset": {"trigger": "(tok)"}})
+    with pytest.raises(HubtoolsError, match="exists already"):
+        init(tmp_path)
+    assert load_project(tmp_path).dataset.trigger == "(tok)"
+    init(tmp_path, force=True)
+    assert load_project(tmp_path).dataset.trigger is None
+
+
+def test_the_example_does_not_mix_with_pictures(tmp_path: Path, draw_pictures: Draw) -> None:
+    draw_pictures(tmp_path / "dataset", 2)
+    with pytest.raises(HubtoolsError, match="not empty"):
+        init(tmp_path, example=True)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(HubtoolsError, match="holds no pictures"):
+        init(tmp_path / "other", source=tmp_path / "empty")
+    (tmp_path / "file").touch()
+    with pytest.raises(HubtoolsError, match="is a file"):
+        init(tmp_path / "file")
+
+
+def test_gitignore_gets_what_it_lacks(tmp_path: Path, draw_pictures: Draw) -> None:
+    draw_pictures(tmp_path / "dataset", 2)
+    (tmp_path / ".gitignore").write_text("*.pyc\nruns/\n")
+    init(tmp_path)
+    assert (tmp_path / ".gitignore").read_text() == "*.pyc\nruns/\n.hubtools/\n"

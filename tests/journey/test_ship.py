@@ -1,0 +1,99 @@
+"""`ship`: what it would do, what it refuses at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hubtools.errors import UsageError
+from hubtools.findings import Report
+from hubtools.journey.ship import STEPS, forecast, ship
+from hubtools.project import Project, load_project, to_toml
+from hubtools.training.reporter import silent
+
+Draw = Callable[..., Path]
+
+
+class Silent:
+    """A narrator for nobody."""
+
+    _reporter = silent()
+    progress = staticmethod(_reporter.progress)
+
+    def note(self, sentence: str) -> None: ...
+    def warn(self, sentence: str) -> None: ...
+    def report(self, report: Report) -> None: ...
+    def started(self, step: str, title: str) -> None: ...
+    def skipped(self, step: str, title: str, why: str) -> None: ...
+    def done(self, step: str, sentence: str, seconds: float) -> None: ...
+
+
+@pytest.fixture
+def make(tmp_path: Path, draw_pictures: Draw) -> Callable[..., Project]:
+    draw_pictures(tmp_path / "dataset", 3, (64, 64))
+
+    def build(**sections: dict[str, Any]) -> Project:
+        settings = {
+            "dataset": {"trigger": "a tok", "license": "cc0-1.0", "rights": "own"},
+            "train": {"resolution": 64},
+        }
+        for name, content in sections.items():
+            settings[name] = settings.get(name, {}) | content
+        (tmp_path / "hubtools.toml").write_text(to_toml(settings))
+        return load_project(tmp_path)
+
+    return build
+
+
+def verbs(project: Project, **options: Any) -> dict[str, str]:
+    return {step.name: verb for step, verb, _ in forecast(project, Silent(), **options)}
+
+
+def test_a_forecast_changes_nothing(make: Callable[..., Project], tmp_path: Path) -> None:
+    project = make()
+    before = sorted(tmp_path.rglob("*"))
+    told = verbs(project)
+    assert list(told) == [step.name for step in STEPS]
+    assert told.pop("push-dataset") == "skip"  # no repository for it
+    assert set(told.values()) == {"run"}
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_changes_makes_only_what_depends_on_it_run_again(
+    make: Callable[..., Project],
+) -> None:
+    project = make()
+    result = ship(project, Silent(), last="dataset-card")
+    assert result.done == ("validate", "dataset-card")
+    assert ship(project, Silent(), last="dataset-card").done == ()
+    assert verbs(project, last="dataset-card") == {"validate": "skip", "dataset-card": "skip"}
+    # the card is written with the licence, the check reads it too
+    other = make(dataset={"license": "cc-by-4.0"})
+    assert ship(other, Silent(), last="dataset-card").done == ("validate", "dataset-card")
+    # a person's words in the card are no reason to check the pictures again
+    card = project.dataset_dir / "README.md"
+    card.write_text(card.read_text() + "\nMore.\n")
+    assert verbs(other, last="validate") == {"validate": "skip"}
+    # a caption is
+    path = project.dataset_dir / "metadata.jsonl"
+    path.write_text(path.read_text().replace("number 1", "number one"))
+    assert verbs(other, last="validate") == {"validate": "run"}
+
+
+@pytest.mark.parametrize(
+    ("sections", "options", "words"),
+    [
+        ({}, {}, "No base model is set"),
+        ({"train": {"pretrained_model_name_or_path": "a/b"}}, {}, "No repository is set"),
+        ({}, {"first": "trian"}, "'trian'"),
+        ({}, {"first": "push", "last": "train"}, "comes after"),
+    ],
+)
+def test_what_cannot_end_well_does_not_begin(
+    make: Callable[..., Project], sections: dict[str, Any], options: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(UsageError, match=words):
+        ship(make(**sections), Silent(), **options)

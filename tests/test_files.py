@@ -1,0 +1,104 @@
+"""Writing atomically, leaks, and errors as sentences."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from hubtools.errors import HubtoolsError, as_sentence
+from hubtools.files import human_bytes, replacing, sha256_of, write_json, write_text
+from hubtools.leaks import local_paths, tokens
+
+
+def test_a_file_is_old_or_new_and_keeps_its_mode(tmp_path: Path) -> None:
+    path = tmp_path / "deep/x.txt"
+    write_text(path, "old")
+    path.chmod(0o640)
+
+    def killed() -> None:
+        with replacing(path) as temporary:
+            temporary.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        killed()
+    assert path.read_text() == "old"
+    write_text(path, "new\r\n")
+    assert path.read_bytes() == b"new\r\n"
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert [child.name for child in path.parent.iterdir()] == ["x.txt"]
+    umask = os.umask(0)
+    os.umask(umask)
+    write_json(tmp_path / "y.json", {"é": 1})
+    assert (tmp_path / "y.json").stat().st_mode & 0o777 == 0o666 & ~umask
+    assert (tmp_path / "y.json").read_text() == '{\n  "é": 1\n}\n'
+
+
+def test_hashes_and_sizes(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"a" * (3 << 20))
+    seen: list[int] = []
+    digest = sha256_of(tmp_path / "x", seen.append)
+    assert digest == hashlib.sha256(b"a" * (3 << 20)).hexdigest()
+    assert sum(seen) == 3 << 20
+    assert [human_bytes(n) for n in (0, 999, 3_400_000, 3_470_000_000, 10**16)] == [
+        "0 B",
+        "999 B",
+        "3.40 MB",
+        "3.47 GB",
+        "10000 TB",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("hf_" + "aB3" * 11 + "x", 1),
+        ("hf_short", 0),
+        ("ghp_" + "a1B2" * 9, 1),
+        ("AKIA" + "ABCD1234EFGH5678", 1),
+        ("-----BEGIN " + "PRIVATE KEY-----", 1),
+        ("wandb_api_key: " + "0a1b2c3d" * 5, 1),
+        ("hub_token: null", 0),
+        ("a photo of hf_style_people_in_a_row", 0),
+        ("sk-" + "a1B2c3D4" * 5, 1),
+    ],
+)
+def test_tokens(text: str, count: int) -> None:
+    assert len(list(tokens(f"before\n{text}\nafter"))) == count
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("/home/" + "me/pictures/a.png", True),
+        ("/Users/" + "me/x", True),
+        ("C:\\Users\\" + "me\\x", True),
+        ("https://example.com/home/", False),
+        ("images/00.png", False),
+        ("/usr/bin/env python", False),
+    ],
+)
+def test_local_paths(text: str, found: bool) -> None:
+    assert bool(list(local_paths(f"see {text} here"))) == found
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (PermissionError(13, "Permission denied", "x.txt"), "x.txt"),
+        (OSError(28, "No space left on device"), "disk is full"),
+        (FileNotFoundError(2, "No such file or directory", "y.txt"), "y.txt"),
+        (HubtoolsError("mine"), "mine"),
+    ],
+)
+def test_errors_of_the_system_are_sentences(error: BaseException, words: str) -> None:
+    sentence = as_sentence(error)
+    assert sentence is not None
+    assert words in sentence.message
+
+
+def test_a_bug_is_not_hidden_as_a_sentence() -> None:
+    assert as_sentence(KeyError("x")) is None

@@ -1,0 +1,107 @@
+"""Findings in every form that people and machines read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hubtools.errors import UsageError
+from hubtools.findings import (
+    Finding,
+    Problem,
+    Report,
+    RuleBook,
+    Severity,
+    to_github,
+    to_json,
+    to_text,
+)
+
+BOOK: RuleBook[int] = RuleBook()
+
+
+@BOOK.rule("X101", "Odd", Severity.WARNING)
+def odd(number: int) -> Iterator[Problem]:
+    """Odd numbers."""
+    if number % 2:
+        yield Problem(f"{number} is odd", "add one", "numbers.txt", number)
+
+
+@BOOK.rule("X201", "Large", Severity.ERROR)
+def large(number: int) -> Iterator[Problem]:
+    """Large numbers."""
+    if number > 10:
+        yield Problem(f"{number} is large", severity=Severity.INFO if number < 20 else None)
+
+
+def run(number: int, **options: object) -> list[tuple[str, str]]:
+    return [(f.rule, f.severity.value) for f in BOOK.run(number, **options)]  # type: ignore[arg-type]
+
+
+def test_rules_are_selected_ignored_and_made_strict() -> None:
+    assert run(21) == [("X101", "warning"), ("X201", "error")]
+    assert run(13) == [("X101", "warning"), ("X201", "info")]
+    assert run(21, select=["x2"]) == [("X201", "error")]
+    assert run(21, ignore=["X1"]) == [("X201", "error")]
+    assert run(13, strict=True) == [("X101", "error"), ("X201", "info")]
+    with pytest.raises(UsageError, match="X102") as caught:
+        run(1, select=["X102"])
+    assert "X101" in str(caught.value.hint)
+
+
+def test_a_book_refuses_doubles_and_silence() -> None:
+    with pytest.raises(ValueError, match="twice"):
+        BOOK.rule("X101", "Again", Severity.INFO)(odd)
+    with pytest.raises(ValueError, match="docstring"):
+        BOOK.rule("X301", "Mute", Severity.INFO)(lambda number: [])
+
+
+REPORT = Report("numbers", tuple(BOOK.run(21)), {"count": 1})
+
+
+def test_text_is_as_compilers_write_it() -> None:
+    assert to_text(REPORT).splitlines() == [
+        "error X201: 21 is large",
+        "numbers.txt:21: warning X101: 21 is odd",
+        "    fix: add one",
+        "numbers: 1 error, 1 warning",
+    ]
+    assert to_text(Report("numbers")) == "numbers: no problems found"
+
+
+def test_json_has_all() -> None:
+    told = json.loads(to_json(REPORT))
+    assert (told["schema"], told["ok"], told["facts"]) == (1, False, {"count": 1})
+    assert told["counts"] == {"error": 1, "warning": 1, "info": 0}
+    assert told["findings"][1] == {
+        "rule": "X101",
+        "severity": "warning",
+        "message": "21 is odd",
+        "fix": "add one",
+        "path": "numbers.txt",
+        "line": 21,
+        "column": None,
+    }
+
+
+def test_github_annotations_are_escaped() -> None:
+    finding = Finding("X1", Severity.INFO, "50%\nof it", None, "a,b:c.txt", 3, 4)
+    assert to_github(Report("x", (finding,)), "data/") == (
+        "::notice file=data/a%2Cb%3Ac.txt,line=3,col=4,title=X1::50%25%0Aof it"
+    )
+
+
+@given(st.text(), st.text(), st.none() | st.text(min_size=1), st.none() | st.integers(1, 9))
+def test_any_words_stay_on_one_line_of_github(
+    message: str, fix: str, path: str | None, line: int | None
+) -> None:
+    finding = Finding("X1", Severity.ERROR, message, fix, path, line)
+    text = to_github(Report("x", (finding,)))
+    assert "\n" not in text
+    assert "\r" not in text
+    assert text.startswith("::error ")
+    assert json.loads(to_json(Report("x", (finding,))))["findings"][0]["message"] == message

@@ -1,0 +1,147 @@
+"""hubtools.toml, the environment and the command line: one vocabulary, one order."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hubtools.errors import UsageError
+from hubtools.project import SECTIONS, Project, load_project, schema, to_toml
+
+
+def write(folder: Path, text: str) -> Path:
+    (folder / "hubtools.toml").write_text(text, encoding="utf-8")
+    return folder
+
+
+def load(folder: Path, overrides: dict[tuple[str, str], Any] | None = None, **env: str) -> Project:
+    return load_project(folder, overrides, env)
+
+
+def test_the_command_line_beats_the_environment_beats_the_file(tmp_path: Path) -> None:
+    write(tmp_path, "[train]\nrank = 8\nseed = 1\nresolution = 256\n")
+    project = load(
+        tmp_path, {("train", "rank"): 2}, HUBTOOLS_TRAIN_RANK="3", HUBTOOLS_TRAIN_SEED="9"
+    )
+    assert (project.train.rank, project.train.seed, project.train.resolution) == (2, 9, 256)
+    assert project.train.train_batch_size == Project().train.train_batch_size
+
+
+def test_names_of_diffusers_are_understood(tmp_path: Path) -> None:
+    text = '[dataset]\ntrain_data_dir = "d"\ndataset_name = "a/b"\n[model]\nhub_model_id = "a/c"\n'
+    project = load(write(tmp_path, text))
+    assert (project.dataset.path, project.dataset.repo, project.model.repo) == ("d", "a/b", "a/c")
+
+
+def test_paths_belong_to_who_names_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "project").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    write(tmp_path / "project", '[dataset]\npath = "pictures"\n')
+    assert load(tmp_path / "project").dataset_dir == tmp_path / "project/pictures"
+    typed = load(tmp_path / "project", {("dataset", "path"): "mine"})
+    assert typed.dataset_dir == tmp_path / "here/mine"
+
+
+def test_lists_from_the_environment(tmp_path: Path) -> None:
+    project = load(write(tmp_path, ""), HUBTOOLS_SAMPLES_PROMPTS="a man, old|a woman")
+    assert project.samples.prompts == ["a man, old", "a woman"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        (
+            "[train]\nranc = 4\n",
+            "hubtools.toml:2: unknown key 'ranc' in [train]",
+            "did you mean rank?",
+        ),
+        ("[trian]\n", "hubtools.toml:1: unknown key 'trian'", "did you mean train?"),
+        ("\n[model]\nrank = 4\n", "hubtools.toml:3: unknown key 'rank'", "it belongs in [train]"),
+        ("[train]\nrank = 0\n", "hubtools.toml:2: train.rank", None),
+        ("[train]\nrank = 'x'\n", "hubtools.toml:2: train.rank", None),
+        ("[train\n", "not valid TOML", "brackets"),
+        ("train = 4\n", "hubtools.toml:1: train must be a section", "[train]"),
+        ('[dataset]\nrepo = "x"\n', "owner/name", None),
+        ('[dataset]\nrepo = "a--b/c"\n', "owner/name", None),
+        ('[dataset]\nrights = "mine"\n', "'own'", None),
+        ('[dataset]\npath = "a"\ntrain_data_dir = "b"\n', "are the same setting", None),
+        ('[dataset]\ntrigger = " "\n', "trigger", None),
+    ],
+)
+def test_mistakes_are_told_with_their_line(
+    tmp_path: Path, text: str, message: str, hint: str | None
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        load(write(tmp_path, text))
+    assert message in str(caught.value)
+    assert hint is None or hint in str(caught.value.hint)
+    assert "\n" not in str(caught.value)
+
+
+def test_mistakes_elsewhere_are_told_by_name(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="HUBTOOLS_TRAIN_RANK"):
+        load(write(tmp_path, ""), HUBTOOLS_TRAIN_RANK="many")
+    with pytest.raises(UsageError, match="--rank"):
+        load(tmp_path, {("train", "rank"): -1})
+    (tmp_path / "hubtools.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(UsageError, match="UTF-8"):
+        load(tmp_path)
+    with pytest.raises(UsageError, match="There is no"):
+        load(tmp_path / "nowhere")
+
+
+def test_the_schema_speaks_of_every_setting() -> None:
+    told = schema()
+    json.dumps(told)
+    assert set(told["properties"]) == set(SECTIONS)
+    for model in SECTIONS.values():
+        properties = told["$defs"][model.__name__]["properties"]
+        assert set(properties) == set(model.model_fields)
+        assert all(entry.get("description") for entry in properties.values())
+
+
+values = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**50), 2**50),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(),
+    st.lists(st.text(max_size=8), max_size=3),
+)
+
+
+@settings(deadline=None)
+@given(
+    st.dictionaries(
+        st.sampled_from(list(SECTIONS)), st.dictionaries(st.sampled_from("abcd"), values)
+    )
+)
+def test_what_is_written_is_read_back(content: dict[str, dict[str, Any]]) -> None:
+    try:
+        text = to_toml(content)
+        text.encode()
+    except UnicodeEncodeError:
+        return
+    wanted = {
+        section: {key: value for key, value in pairs.items() if value is not None}
+        for section, pairs in content.items()
+    }
+    assert tomllib.loads(text) == {section: pairs for section, pairs in wanted.items() if pairs}
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.text(alphabet="[]=\"'\n#. abrank_trin0123456789{}", max_size=60))
+def test_any_file_is_read_or_refused_in_a_sentence(tmp_path: Path, text: str) -> None:
+    said = ""
+    try:
+        load(write(tmp_path, text))
+    except UsageError as error:
+        said = str(error)
+    assert "\n" not in said
