@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -104,3 +106,42 @@ def test_a_token_is_never_shown(local_hub: Hub, dataset: Path) -> None:
     assert done.returncode == 1
     assert token not in done.stdout + done.stderr
     assert "token" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("token", "repo", "words"),
+    [
+        ("hf_reader", "me/people", "may not write"),
+        ("hf_other", "me/people", "may not write"),
+        ("", "me/people", "no Hub token"),
+    ],
+)
+def test_who_may_not_gets_one_sentence(
+    local_hub: Hub, run_dir: Path, token: str, repo: str, words: str
+) -> None:
+    HfApi().create_repo(repo)
+    before = HfApi().model_info(repo).sha
+    done = cli("push", run_dir, repo, HF_TOKEN=token)
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert not token or token not in done.stdout + done.stderr
+    assert HfApi().model_info(repo).sha == before
+
+
+def test_a_stopped_push_is_interrupted_and_goes_on(local_hub: Hub, run_dir: Path) -> None:
+    waiting = local_hub.fail_next("PUT", "", 503, times=99)  # the client tries again for a while
+    command = [sys.executable, "-m", "hubtools", "push", str(run_dir), "me/people"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 30
+    while not waiting.hits and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    local_hub.faults.clear()  # or the client's threads go on trying for 24 seconds
+    stdout, stderr = process.communicate(timeout=40)
+    assert process.returncode == 130, stderr
+    assert stdout == ""
+    assert "Traceback" not in stderr
+    assert HfApi().list_repo_files("me/people") == [".gitattributes"]
+    assert cli("push", run_dir, "me/people").returncode == 0
+    assert LORA_WEIGHTS in HfApi().list_repo_files("me/people")

@@ -14,6 +14,7 @@ import pytest
 from huggingface_hub import HfApi, hf_hub_download
 
 from hubtools.errors import ChecksFailed, HubtoolsError, as_sentence
+from hubtools.files import sha256_of
 from hubtools.layout import LORA_WEIGHTS
 from hubtools.localhub.server import Hub
 from hubtools.publish.push import Action, PushOptions, load_plan, plan_push, push, save_plan
@@ -92,6 +93,21 @@ def test_a_second_push_sends_only_what_changed(local_hub: Hub, run_dir: Path) ->
     assert "LICENSE.md" not in there()
 
 
+def test_large_files_are_stored_as_lfs_with_their_hash(local_hub: Hub, run_dir: Path) -> None:
+    commit = send(run_dir).commit
+    (info,) = HfApi().get_paths_info(REPO, [LORA_WEIGHTS], revision=commit)
+    assert info.lfs is not None
+    assert info.lfs.sha256 == sha256_of(run_dir / LORA_WEIGHTS)
+
+
+def test_a_file_that_changes_while_it_is_sent_is_noticed(local_hub: Hub, run_dir: Path) -> None:
+    def meddle(done: int, total: int) -> None:
+        (run_dir / "README.md").write_text("---\nlicense: mit\n---\n# Changed meanwhile\n")
+
+    with pytest.raises(HubtoolsError, match=r"not what was sent: README\.md"):
+        push(plan_push(run_dir, REPO, "model"), on_commit=meddle)
+
+
 def test_what_others_put_there_stays(local_hub: Hub, run_dir: Path) -> None:
     HfApi().create_repo(REPO)
     HfApi().upload_file(path_or_fileobj=b"theirs", path_in_repo="theirs.txt", repo_id=REPO)
@@ -108,6 +124,15 @@ def test_somebody_else_commits_in_between(local_hub: Hub, run_dir: Path) -> None
     HfApi().upload_file(path_or_fileobj=b"theirs", path_in_repo="theirs.txt", repo_id=REPO)
     push(plan)
     assert {"NOTICE", "loss.png", "theirs.txt"} <= there()
+
+
+def test_somebody_else_changes_a_file_that_was_to_stay(local_hub: Hub, run_dir: Path) -> None:
+    send(run_dir)
+    (run_dir / "NOTICE").write_text("by me")
+    plan = plan_push(run_dir, REPO, "model")
+    HfApi().upload_file(path_or_fileobj=b"theirs", path_in_repo="LICENSE.md", repo_id=REPO)
+    assert push(plan).verified == 7
+    assert Path(hf_hub_download(REPO, "LICENSE.md")).read_text() == "terms", "history has theirs"
 
 
 @pytest.mark.parametrize("outcome", [500, 503, "drop"])
@@ -134,11 +159,32 @@ def test_an_answer_that_is_lost_is_not_sent_twice(local_hub: Hub, run_dir: Path)
     assert len(commits()) == 2
 
 
-def test_a_hiccup_in_an_upload_is_survived(local_hub: Hub, run_dir: Path) -> None:
-    hiccup = local_hub.fail_next("PUT", "", 503)
+@pytest.mark.parametrize("outcome", [500, "drop"])
+def test_a_hiccup_in_an_upload_is_survived(local_hub: Hub, run_dir: Path, outcome: Any) -> None:
+    hiccup = local_hub.fail_next("PUT", "", outcome)
     result = send(run_dir)
     assert hiccup.hits == 1
     assert result.verified == 6
+
+
+def test_an_upload_that_cannot_be_done_says_why(local_hub: Hub, run_dir: Path) -> None:
+    # the client gives other failures 24 seconds, and then raises just the same
+    local_hub.fail_next("PUT", "", 403, times=50, message="the store is closed")
+    sentence = sentence_of(lambda: send(run_dir))
+    assert sentence.message.startswith("An upload failed: ")
+    assert len(sentence.message.splitlines()) == 1
+    assert there() == set()
+    local_hub.faults.clear()
+    assert send(run_dir).verified == 6
+
+
+def test_a_hub_that_always_has_a_newer_head(local_hub: Hub, run_dir: Path) -> None:
+    before = send(run_dir).commit
+    (run_dir / "NOTICE").write_text("by me")
+    newer = local_hub.fail_next("POST", "/commit/", 412, times=9)
+    assert "412" in sentence_of(lambda: send(run_dir)).message
+    assert newer.hits == 2, "the plan is made anew once"
+    assert HfApi().model_info(REPO).sha == before
 
 
 def test_tags(local_hub: Hub, run_dir: Path) -> None:
@@ -241,6 +287,22 @@ def test_who_may_not_gets_a_sentence_before_anything_is_sent(
     assert token is None or token not in f"{sentence.message} {sentence.hint}"
 
 
+def test_a_gated_repository_of_others(local_hub: Hub, run_dir: Path) -> None:
+    other = HfApi(token="hf_other")
+    other.create_repo("other/theirs")
+    other.update_repo_settings("other/theirs", gated="manual")
+    before = other.model_info("other/theirs").sha
+    sentence = sentence_of(lambda: plan_push(run_dir, "other/theirs", "model"))
+    assert "other/theirs" in sentence.message
+    assert other.model_info("other/theirs").sha == before
+
+
+def test_ones_own_gated_repository(local_hub: Hub, run_dir: Path) -> None:
+    HfApi().create_repo(REPO)
+    HfApi().update_repo_settings(REPO, gated="manual")
+    assert send(run_dir).verified == 6
+
+
 def test_a_name_without_an_owner_is_ones_own(local_hub: Hub, run_dir: Path) -> None:
     assert plan_push(run_dir, "people", "model").repo == "me/people"
 
@@ -271,9 +333,6 @@ def test_many_files_go_through_a_pull_request(local_hub: Hub, dataset: Path) -> 
 def test_stopped_and_killed_in_the_middle_of_many(local_hub: Hub, dataset: Path) -> None:
     many(dataset, 250)
 
-    def stop(done: int, total: int) -> None:
-        raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
         push(plan_push(dataset, REPO, "dataset"), on_commit=stop)
     assert there("dataset") == set(), "readers of main see nothing of it"
@@ -299,3 +358,76 @@ def test_stopped_and_killed_in_the_middle_of_many(local_hub: Hub, dataset: Path)
     assert len(on_it) == 3, "no part was sent twice"
     again = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "Nothing to push" in again.stdout
+
+
+def stop(done: int, total: int) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.fixture
+def begun(local_hub: Hub, dataset: Path) -> Path:
+    """A dataset of 130 pictures whose push was stopped after the first 100 files."""
+    many(dataset, 130)
+    with pytest.raises(KeyboardInterrupt):
+        push(plan_push(dataset, REPO, "dataset"), on_commit=stop)
+    return dataset
+
+
+def statuses() -> list[str]:
+    return [talk.status for talk in HfApi().get_repo_discussions(REPO, repo_type="dataset")]
+
+
+def test_what_was_deleted_since_the_stop_is_not_published(begun: Path) -> None:
+    (begun / "0003.txt.png").unlink()
+    (begun / "0004.txt.png").write_bytes(b"another")
+    assert push(plan_push(begun, REPO, "dataset")).verified == 134
+    assert "0003.txt.png" not in there("dataset")
+    assert statuses() == ["merged"]
+
+
+def test_a_smaller_push_closes_what_it_does_without(begun: Path) -> None:
+    for path in begun.glob("00*.txt.png"):
+        path.unlink()
+    push(plan_push(begun, REPO, "dataset"))
+    assert len(there("dataset")) == 35
+    assert statuses() == ["closed"]
+
+
+def test_what_was_changed_back_since_the_stop_stays(local_hub: Hub, dataset: Path) -> None:
+    (dataset / "0-first.txt").write_text("old")
+    push(plan_push(dataset, REPO, "dataset"))
+    many(dataset, 230)
+    (dataset / "0-first.txt").write_text("new, and sent in the first part")
+    with pytest.raises(KeyboardInterrupt):
+        push(plan_push(dataset, REPO, "dataset"), on_commit=stop)
+    changed = hf_hub_download(REPO, "0-first.txt", repo_type="dataset", revision="refs/pr/1")
+    assert Path(changed).read_text().startswith("new")
+    (dataset / "0-first.txt").write_text("old")
+    push(plan_push(dataset, REPO, "dataset"))
+    merged = hf_hub_download(REPO, "0-first.txt", repo_type="dataset")
+    assert Path(merged).read_text() == "old"
+    assert statuses() == ["merged"]
+
+
+@pytest.mark.parametrize("again", ["gone", "made again", "with a discussion"])
+def test_a_repository_that_was_deleted_since(begun: Path, again: str) -> None:
+    HfApi().delete_repo(REPO, repo_type="dataset")
+    if again != "gone":
+        HfApi().create_repo(REPO, repo_type="dataset")
+    if again == "with a discussion":
+        HfApi().create_discussion(REPO, title="Hello", repo_type="dataset")
+    assert push(plan_push(begun, REPO, "dataset")).verified == 135
+    assert len(there("dataset")) == 135
+
+
+def test_a_pull_request_of_many_is_left_to_its_readers(local_hub: Hub, dataset: Path) -> None:
+    many(dataset, 130)
+    asked = push(plan_push(dataset, REPO, "dataset", PushOptions(pr=True)))
+    assert asked.pr_url is not None
+    assert there("dataset") == set()
+    push(plan_push(dataset, REPO, "dataset"))
+    assert len(there("dataset")) == 135
+    found = {
+        talk.num: talk.status for talk in HfApi().get_repo_discussions(REPO, repo_type="dataset")
+    }
+    assert found == {1: "draft", 2: "merged"}, "the one that was asked for is not touched"

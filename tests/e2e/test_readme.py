@@ -1,0 +1,89 @@
+"""Every command that the README shows runs as it stands there."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+pytest.importorskip("torch")
+
+from huggingface_hub import HfApi
+
+from hubtools.localhub.server import Hub
+
+if TYPE_CHECKING:
+    from conftest import Cli
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BASE = "stable-diffusion-v1-5/stable-diffusion-v1-5"
+# The commands are the README's; a tiny base and a short training are ours.
+SMALL = {
+    "HUBTOOLS_TRAIN_RESOLUTION": "64",
+    "HUBTOOLS_TRAIN_MAX_TRAIN_STEPS": "4",
+    "HUBTOOLS_TRAIN_VALIDATION_STEPS": "0",
+    "HUBTOOLS_TRAIN_TARGET_MODULES": "to_v",
+    "HUBTOOLS_SAMPLES_STEPS": "2",
+    "HUBTOOLS_SAMPLES_SIZE": "64",
+    "OMP_NUM_THREADS": "1",
+}
+
+
+def commands(language: str) -> list[str]:
+    blocks = re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+    return [line for block in blocks for line in block.splitlines() if line]
+
+
+@pytest.mark.slow
+def test_the_journey(
+    local_hub: Hub, tiny_base: Path, draw_pictures: Callable[..., Path], tmp_path: Path
+) -> None:
+    local_hub.store.mount("model", BASE, tiny_base)
+    pictures = draw_pictures(tmp_path / "pictures", 3, (64, 64))
+    captions = (pictures / "metadata.jsonl").read_text().replace("a tok", "(tok)")
+    (pictures / "metadata.jsonl").write_text(captions)
+    lines = commands("sh")
+    assert len(lines) > 10
+    script = "\n".join(["set -e", 'hubtools() { "$PYTHON" -m hubtools "$@"; }', *lines])
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=tmp_path,
+        env=os.environ | SMALL | {"PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "people/sheet.png").is_file()
+    assert HfApi().model_info("me/people-lora").card_data is not None
+    python = "\n".join(commands("python"))
+    subprocess.run([sys.executable, "-c", python], cwd=tmp_path / "people", check=True)
+
+
+def test_every_command_is_shown() -> None:
+    from hubtools.cli.main import COMMANDS
+
+    shown = set(re.findall(r"\bhubtools (\w+)", README)) | set(re.findall(r"`(\w+)", README))
+    assert set(COMMANDS) - {"schema"} <= shown
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+@pytest.mark.parametrize("target", ["demo", "test", "lint", "bench"])
+def test_make_knows_its_targets(target: str) -> None:
+    subprocess.run(["make", "-n", target], cwd=ROOT, check=True, capture_output=True)
+
+
+def test_links_lead_somewhere(cli: Cli) -> None:
+    for source in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)\)", source.read_text(encoding="utf-8")):
+            if "://" not in target:
+                assert (source.parent / target).exists(), f"{source.name}: {target}"
