@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+StrPath = str | os.PathLike[str]
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:

@@ -29,6 +29,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from hubtools.errors import UsageError
+from hubtools.files import StrPath
 from hubtools.layout import PROJECT_FILE
 
 Rights = Literal["own", "permission", "synthetic", "public-domain", "licensed"]
@@ -292,7 +293,7 @@ def schema() -> dict[str, Any]:
 
 
 def load_project(
-    path: Path | None = None,
+    path: StrPath | None = None,
     overrides: Mapping[tuple[str, str], Any] | None = None,
     environ: Mapping[str, str] | None = None,
     *,
@@ -305,7 +306,7 @@ def load_project(
     the file to the file's folder. Raises `UsageError` with the file and line of the first mistake.
     `required`: a missing file is an error too.
     """
-    file = _find(path, required)
+    file = _find(None if path is None else Path(path), required)
     values: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
     source = ""
     if file is not None:

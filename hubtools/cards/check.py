@@ -11,6 +11,7 @@ from typing import Any, Literal
 from hubtools.cards.merge import split
 from hubtools.dataset.view import Card, read_card
 from hubtools.errors import HubtoolsError
+from hubtools.files import StrPath
 from hubtools.findings import Problem, Report, RuleBook, Severity
 from hubtools.layout import CARD
 from hubtools.leaks import local_paths, tokens
@@ -62,7 +63,7 @@ _NAME = r"[A-Za-z0-9][\w.-]*"  # of a user or a repository: `./base` is a path
 
 
 def check_card(
-    folder: Path,
+    folder: StrPath,
     kind: Kind,
     *,
     select: Sequence[str] = (),
@@ -70,6 +71,7 @@ def check_card(
     strict: bool = False,
 ) -> Report:
     """Check `folder/README.md` by all card rules. Raises `HubtoolsError` if there is none."""
+    folder = Path(folder)
     path = folder / CARD
     try:
         text = path.read_bytes().decode("utf-8-sig", errors="replace")

@@ -220,7 +220,8 @@ def model_license(manifest: RunManifest, project: Project, base_model: str | Non
 
 
 def base_license(manifest: RunManifest, base_model: str | None) -> BaseLicense | None:
-    """The base's licence: from its manifest, from its own card, or from the shipped table."""
+    """The base's licence: from the run's manifest, from the shipped table (some cards are known to
+    be wrong, and the check of the card reads the table too), or from the base's own card."""
     facts = manifest.base_model
     if facts.license:
         card = {
@@ -231,10 +232,7 @@ def base_license(manifest: RunManifest, base_model: str | None) -> BaseLicense |
         return license_of_card(card, "the run's manifest")
     if base_model is None:
         return None
-    table = license_of_base(base_model)
-    if table is not None and table.kind == "unknown":
-        return table  # its card is known to be wrong
-    return _from_hub(base_model) or table
+    return license_of_base(base_model) or _from_hub(base_model)
 
 
 def _from_hub(base_model: str) -> BaseLicense | None:
@@ -243,7 +241,7 @@ def _from_hub(base_model: str) -> BaseLicense | None:
     try:
         path = Path(hf_hub_download(base_model, CARD))
     except Exception:
-        return None  # offline, gated or without a card: the table is there for this
+        return None  # offline, gated or without a card
     return license_of_card(read_card(path).data, "its model card")
 
 

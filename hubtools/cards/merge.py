@@ -73,7 +73,8 @@ def split(text: str) -> tuple[str | None, str]:
 
 
 def _assemble(front: str, body: str) -> str:
-    return f"---\n{front.rstrip()}\n---\n{body}"
+    front = front.rstrip(" \t\r\n")  # other space may be somebody's value
+    return f"---\n{front}\n---\n{body}"
 
 
 def _hash(text: str) -> str:

@@ -18,7 +18,7 @@ from hubtools.cards.facts import (
 )
 from hubtools.cards.merge import Memory, merge
 from hubtools.errors import HubtoolsError
-from hubtools.files import write_bytes, write_text
+from hubtools.files import StrPath, write_bytes, write_text
 from hubtools.inference.png import TEXT_KEY, parameters_text
 from hubtools.layout import CARD, IMAGES_DIR, SAMPLES_DIR
 from hubtools.manifest import SampleRecord
@@ -46,13 +46,14 @@ class CardResult:
 
 
 def write_model_card(
-    run_dir: Path, project: Project, *, template: Path | None = None, dry_run: bool = False
+    run_dir: StrPath, project: Project, *, template: Path | None = None, dry_run: bool = False
 ) -> CardResult:
     """Write `README.md` and `images/` of a run folder.
 
     `template`: folder with a `model_card.md.j2` to use instead of the shipped one. Raises
     `HubtoolsError` if the run has no LoRA, the licence cannot be told, or the template fails.
     """
+    run_dir = Path(run_dir)
     card, records = model_facts(run_dir, project)
     body = _render(MODEL_TEMPLATE, card, template)
     result = _write(run_dir, card.front_matter, body, dry_run)
@@ -65,9 +66,10 @@ def write_model_card(
 
 
 def write_dataset_card(
-    folder: Path, project: Project, *, template: Path | None = None, dry_run: bool = False
+    folder: StrPath, project: Project, *, template: Path | None = None, dry_run: bool = False
 ) -> CardResult:
     """Write `README.md` of a dataset folder; see `write_model_card`."""
+    folder = Path(folder)
     card = dataset_facts(folder, project)
     body = _render(DATASET_TEMPLATE, card, template)
     return _write(folder, card.front_matter, body, dry_run)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from hubtools.cli.options import project_options
+from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options
 from hubtools.errors import ExitCode, HubtoolsError
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hubtools.project import Project
 
 
-@click.command("card")
+@click.command("card", cls=SettingsCommand)
 @click.argument("folder", required=False, type=click.Path(path_type=Path))
 @click.option("--kind", type=click.Choice(["auto", "model", "dataset"]), default="auto")
 @click.option(

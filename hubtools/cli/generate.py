@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hubtools.cli.options import project_options
+from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hubtools.project import Project
 
 
-@click.command("generate")
+@click.command("generate", cls=SettingsCommand)
 @click.argument("texts", metavar="[PROMPT]...", nargs=-1)
 @click.option("--lora", metavar="RUN|FILE|REPO", help="Run folder, .safetensors file or Hub id.")
 @click.option("--step", type=int, help="Snapshot of this training step instead of the last.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
@@ -41,24 +41,53 @@ def _dashed(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def _option(section: str, key: str, field: FieldInfo, taken: set[str]) -> click.Option:
+class SettingOption(click.Option):
+    """An option that stands for a setting of a section of `hubtools.toml`."""
+
+    def __init__(self, names: Sequence[str], section: str, **kwargs: Any) -> None:
+        super().__init__(names, **kwargs)
+        self.section = section
+
+
+class SettingsCommand(click.Command):
+    """A command whose `--help` lists its own options first, then the settings by section."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        groups: dict[str, list[tuple[str, str]]] = {"Options": []}
+        for parameter in self.get_params(ctx):
+            if (record := parameter.get_help_record(ctx)) is None:
+                continue
+            title = "Options"
+            if isinstance(parameter, SettingOption):
+                title = f"Settings [{parameter.section}]"
+            groups.setdefault(title, []).append(record)
+        for title, records in groups.items():
+            with formatter.section(title):
+                formatter.write_dl(records, col_max=34)
+
+
+def _option(section: str, key: str, field: FieldInfo, taken: set[str]) -> SettingOption:
     annotation, many = _innermost(field.annotation)
     names = [_dashed(name) for name in (key, *aliases_of(field))]
     free = [name for name in names if name not in taken]
     if names[0] not in free:
-        free = [_dashed(f"{section}_{key}")]
+        free = list(dict.fromkeys([_dashed(f"{section}_{key}"), *free]))
     taken.update(free)
     default = field.get_default(call_default_factory=True)
-    shown = "" if default is None or default == [] else f"  [{section}.{key}, default {default}]"
-    help_text = (field.description or "") + (shown or f"  [{section}.{key}]")
+    shown = [] if free[0] == names[0] else [f"{section}.{key}"]
+    if default is not None and default != []:
+        value = ", ".join(default) if isinstance(default, list) else default
+        shown.append(f"default {str(value).lower() if annotation is bool else value}")
+    help_text = (field.description or "") + (f"  [{'; '.join(shown)}]" if shown else "")
     destination = f"setting__{section}__{key}"
     if annotation is bool:
         off = _dashed(f"no_{free[0].removeprefix('--').replace('-', '_')}")
-        return click.Option(
-            [destination, f"{free[0]}/{off}", *free[1:]], default=None, help=help_text
+        return SettingOption(
+            [destination, f"{free[0]}/{off}", *free[1:]], section, default=None, help=help_text
         )
-    return click.Option(
+    return SettingOption(
         [destination, *free],
+        section,
         type=_click_type(annotation),
         multiple=many,
         default=None,
@@ -108,4 +137,4 @@ def project_options(*sections: str) -> Callable[[F], F]:
     return decorate
 
 
-__all__ = ["Project", "project_options"]
+__all__ = ["Project", "SettingsCommand", "project_options"]

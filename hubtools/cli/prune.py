@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from hubtools.cli.options import project_options
+from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options
 from hubtools.errors import ExitCode, UsageError
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hubtools.project import Project
 
 
-@click.command("prune")
+@click.command("prune", cls=SettingsCommand)
 @click.argument("run_dir", required=False, type=click.Path(path_type=Path))
 @click.option("--apply", "do_apply", is_flag=True, help="Move what is dropped to a trash.")
 @click.option("--undo", "do_undo", is_flag=True, help="Bring the last trash back.")

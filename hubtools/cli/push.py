@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from hubtools.cli.options import project_options
+from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options
 from hubtools.errors import ExitCode, UsageError
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hubtools.publish.push import PushPlan
 
 
-@click.command("push")
+@click.command("push", cls=SettingsCommand)
 @click.argument("folder", required=False, type=click.Path(path_type=Path))
 @click.argument("repo", required=False)
 @click.option("--type", "kind", type=click.Choice(["auto", "model", "dataset"]), default="auto")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hubtools.cli.options import project_options
+from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options
 from hubtools.cli.train import reporter_of
 
@@ -37,7 +37,7 @@ def _voice_of(out: Output) -> Narrator:
     return Voice()
 
 
-@click.command("ship")
+@click.command("ship", cls=SettingsCommand)
 @project_options("train", "dataset", "samples", "model", "push")
 @click.option("--from", "first", metavar="STEP", help="First step to run.")
 @click.option("--until", "last", metavar="STEP", help="Last step to run.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hubtools.cli.options import project_options
+from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def _typed(context: click.Context, parameter: str) -> bool:
     return source is click.core.ParameterSource.COMMANDLINE
 
 
-@click.command("train")
+@click.command("train", cls=SettingsCommand)
 @project_options("train", "dataset", "samples")
 @click.option(
     "--resume/--no-resume",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hubtools.cli.options import project_options
+from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options
 from hubtools.errors import ExitCode
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hubtools.project import Project
 
 
-@click.command("validate")
+@click.command("validate", cls=SettingsCommand)
 @click.argument("path", required=False, type=click.Path(path_type=Path))
 @click.option("--select", multiple=True, metavar="ID", help="Only rules that begin with ID.")
 @click.option("--ignore", multiple=True, metavar="ID", help="All but rules that begin with ID.")

@@ -8,12 +8,13 @@ from typing import Any
 
 from hubtools.dataset.rules import DATASET_RULES
 from hubtools.dataset.view import DatasetView, view
+from hubtools.files import StrPath
 from hubtools.findings import Report
 from hubtools.project import DatasetSettings
 
 
 def validate(
-    folder: Path,
+    folder: StrPath,
     settings: DatasetSettings | None = None,
     *,
     select: Sequence[str] = (),
@@ -30,6 +31,7 @@ def validate(
     follows the reading. Raises `HubtoolsError` if there is no such folder, `UsageError` for an
     unknown rule id.
     """
+    folder = Path(folder)
     settings = settings or DatasetSettings()
     looked = view(folder, settings, resolution=resolution, base=base, on_picture=on_picture)
     findings = DATASET_RULES.run(looked, select=select, ignore=ignore, strict=strict)

@@ -11,7 +11,7 @@ from typing import Any
 
 from hubtools.dataset.folder import PICTURE_ENDINGS, walk
 from hubtools.errors import HubtoolsError
-from hubtools.files import write_text
+from hubtools.files import StrPath, write_text
 from hubtools.layout import PROJECT_FILE, WORK_DIR
 from hubtools.project import SECTIONS, load_project, to_toml
 
@@ -55,7 +55,7 @@ class Made:
 
 
 def init(
-    folder: Path,
+    folder: StrPath,
     *,
     example: bool = False,
     source: Path | None = None,
@@ -69,6 +69,7 @@ def init(
     holds no pictures yet). `settings` {section: {key: value}} go into hubtools.toml. Originals are
     never touched. Raises `HubtoolsError` if a project is there already and not `force`.
     """
+    folder = Path(folder)
     file = folder / PROJECT_FILE
     if file.exists() and not force:
         raise HubtoolsError(

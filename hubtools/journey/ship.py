@@ -170,12 +170,18 @@ def _walk(journey: Journey, steps: list[Step]) -> Iterator[tuple[Step, str | Non
         if step not in steps:
             continue
         why = step.needed(journey)
-        done = why is None and journey.ledger.is_done(
-            step.name, digest_of(step.inputs(journey)), _outputs(journey, step)
-        )
-        if done and step.stands(journey, journey.results[step.name]):
+        if (
+            why is None
+            and _is_done(journey, step)
+            and step.stands(journey, journey.results[step.name])
+        ):
             why = "nothing changed since it was done"
         yield step, why
+
+
+def _is_done(journey: Journey, step: Step) -> bool:
+    inputs = digest_of(step.inputs(journey))
+    return journey.ledger.is_done(step.name, inputs, _outputs(journey, step))
 
 
 def _outputs(journey: Journey, step: Step) -> str:
@@ -293,7 +299,9 @@ def _send(
 def _train(journey: Journey) -> tuple[str, dict[str, Any]]:
     from hubtools.training.train import train
 
-    manifest = train(journey.project, reporter=journey.narrator)
+    # What `validate` has just said need not be said again.
+    validated = _is_done(journey, next(step for step in STEPS if step.name == "validate"))
+    manifest = train(journey.project, reporter=journey.narrator, skip_validation=validated)
     seconds = f" in {manifest.seconds:.0f} s" if manifest.seconds else ""
     return f"{manifest.steps_done} steps{seconds}", {"steps": manifest.steps_done}
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from hubtools.errors import HubtoolsError
-from hubtools.files import human_bytes, sha256_of
+from hubtools.files import StrPath, human_bytes, sha256_of
 from hubtools.layout import (
     CARD,
     LORA_WEIGHTS,
@@ -96,7 +96,7 @@ class PrunePlan:
 
 
 def classify(
-    root: Path,
+    root: StrPath,
     *,
     keep_snapshots: KeepSnapshots = "none",
     keep: Sequence[str] = (),
@@ -109,6 +109,7 @@ def classify(
     level; if there is none there, the newest checkpoint's LoRA is kept under the usual name.
     Raises `HubtoolsError` if the folder is no place to prune or holds no LoRA.
     """
+    root = Path(root)
     refuse_places(root)
     files = list(_walk(root))
     headers = {

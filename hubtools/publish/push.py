@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hubtools.errors import ChecksFailed, HubtoolsError, as_sentence
-from hubtools.files import sha256_of, write_json, write_text
+from hubtools.files import StrPath, sha256_of, write_json, write_text
 from hubtools.findings import Report
 from hubtools.layout import WORK_DIR
 from hubtools.publish.hub import (
@@ -117,13 +117,14 @@ class PushResult:
 
 
 def plan_push(
-    folder: Path, repo: str, repo_type: RepoType, options: PushOptions | None = None
+    folder: StrPath, repo: str, repo_type: RepoType, options: PushOptions | None = None
 ) -> PushPlan:
     """Compare the release at `folder` with the repository and say what would change.
 
     Nothing is sent. `plan.report` holds what the P rules found; a plan with errors cannot be
     pushed. Raises `HubtoolsError` if the token cannot write there or the tag exists elsewhere.
     """
+    folder = Path(folder)
     options = options or PushOptions()
     repo = full_repo_id(repo)
     check_access(repo, repo_type)

@@ -66,9 +66,10 @@ def find_pictures(
         from hubtools.dataset.check import validate
 
         report = validate(folder, settings, resolution=project.train.resolution)
-        if report.findings:
-            reporter.report(report)
+        if report.ok and report.findings:
+            reporter.note(f"Dataset: {report.summary}; `hubtools validate` shows them.")
         if not report.ok:
+            reporter.report(report)
             raise ChecksFailed(
                 f"{folder.name} does not pass validation: {report.summary}.",
                 hint="fix the errors above (`hubtools explain ID` tells how)",

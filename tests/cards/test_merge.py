@@ -126,6 +126,7 @@ values = st.one_of(words, st.integers(), st.booleans(), st.lists(words, max_size
     later=st.dictionaries(keys, values, max_size=4),
 )
 @example(mine={"tags": None}, prose=["---"], ours={"tags": ["a"]}, later={})
+@example(mine={"a": "\xa0"}, prose=[], ours={}, later={})
 @example(mine={}, prose=["<!-- hubtools:begin facts -->"], ours={}, later={})
 def test_any_card_keeps_its_words_and_settles(
     mine: dict[str, Any], prose: list[str], ours: dict[str, Any], later: dict[str, Any]
