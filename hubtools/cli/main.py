@@ -62,7 +62,7 @@ class LazyGroup(click.Group):
             import difflib
 
             near = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else " See `hubtools --help`."
+            hint = f" Did you mean {near[0]!r}?" if near else ""
             raise click.UsageError(error.message.rstrip(".") + "." + hint, ctx) from None
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from hubtools.errors import HubtoolsError, UsageError
+from hubtools.errors import HubtoolsError, UsageError, require_extra
 from hubtools.inference.base import Base, resolve_base
 from hubtools.inference.lora import LoraFile, resolve_lora
 from hubtools.inference.pipeline import draw, load_pipeline, prompt_notes
@@ -60,6 +60,7 @@ def generate(
     """
     from hubtools.inference.device import best_device, best_dtype, use_threads
 
+    require_extra("train", "Drawing pictures")  # before anything else is looked for
     prompts = list(prompts) or _prompts(project)
     if not prompts:
         raise UsageError("There is no prompt.", hint='hubtools generate "a photo of ..."')
