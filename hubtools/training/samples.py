@@ -45,13 +45,13 @@ def draw_samples(
     from hubtools.inference.shots import shots_of
 
     weight = settings.lora_weight if step else 0.0
-    shots, names = shots_of(settings, prompts, size, lora_weight=weight)
 
     def stepped(done: int, total: int) -> None:
         if stopping():
             raise Interrupted
 
     try:
+        shots, names = shots_of(settings, prompts, size, lora_weight=weight)
         move_encoders(model, device)
         records = draw(
             model.pipeline,

@@ -129,7 +129,7 @@ def test_a_run_leaves_a_whole_folder(make_project: MakeProject, tiny_base: Path)
     ]
     samples = read_samples(folder / "samples")
     assert [(s.file, s.train_step, s.lora_weight) for s in samples] == [
-        (f"step{step:06d}_p{number:02d}_s{number}.png", step, 1.0 if step else 0.0)
+        (f"step{step:06d}_p{number:02d}_s0.png", step, 1.0 if step else 0.0)
         for step in (0, 8, 12)
         for number in range(2)
     ]
