@@ -15,7 +15,7 @@ from hubtools.errors import HubtoolsError, require_extra
 from hubtools.inference.base import Base, fetch_base
 from hubtools.inference.lora import LoraFile, apply_lora, remove_lora
 from hubtools.inference.png import save_picture
-from hubtools.inference.schedulers import options_of, use_scheduler
+from hubtools.inference.schedulers import options_of, seed_scheduler, use_scheduler
 from hubtools.inference.shots import Shot
 from hubtools.manifest import SampleRecord
 
@@ -154,6 +154,7 @@ def _call(
     with ExitStack() as stack:
         stack.callback(setattr, pipeline, "scheduler", own)
         use_scheduler(pipeline, first.scheduler)
+        seed_scheduler(pipeline, [shot.seed for shot in shots])
         if lora is not None:
             apply_lora(pipeline, lora, first.lora_weight)
         elif live and first.lora_weight == 0:

@@ -17,7 +17,6 @@ from huggingface_hub import HfApi
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.inference.base import Base, fetch_base, resolve_base, wanted_files
 from hubtools.inference.lora import apply_lora, choose_weights, resolve_lora
-from hubtools.inference.schedulers import SCHEDULERS, use_scheduler
 from hubtools.localhub.server import Hub
 
 MakeLora = Callable[..., Path]
@@ -228,47 +227,6 @@ def test_a_lora_of_another_shape_is_refused(
     with pytest.raises(HubtoolsError, match="does not fit"):
         apply_lora(pipeline, resolve_lora(str(tmp_path / "wide.safetensors")), 1.0)
     pipeline.unload_lora_weights()
-
-
-# --- schedulers ----------------------------------------------------------------------------------
-
-
-class Stand:
-    """A pipeline as far as schedulers go."""
-
-    def __init__(self, folder: Path) -> None:
-        from diffusers import DDIMScheduler
-
-        self.scheduler: Any = DDIMScheduler.from_pretrained(folder, subfolder="scheduler")
-
-
-@pytest.mark.parametrize("name", [name for name in SCHEDULERS if not name.startswith("flow")])
-def test_every_scheduler_keeps_the_bases_configuration(tiny_v_base: Path, name: str) -> None:
-    from importlib.util import find_spec
-
-    if SCHEDULERS[name][0] == "LMSDiscreteScheduler" and find_spec("scipy") is None:
-        with pytest.raises(HubtoolsError, match="needs scipy"):
-            use_scheduler(Stand(tiny_v_base), name)
-        return
-    stand = Stand(tiny_v_base)
-    own = stand.scheduler.config
-    assert use_scheduler(stand, name) == SCHEDULERS[name][0] == type(stand.scheduler).__name__
-    config = stand.scheduler.config
-    for key in ("prediction_type", "beta_start", "beta_end", "beta_schedule"):
-        assert config[key] == own[key]
-    for key, value in SCHEDULERS[name][1].items():
-        assert config[key] == value
-
-
-def test_schedulers_by_class_and_by_mistake(tiny_base: Path) -> None:
-    stand = Stand(tiny_base)
-    assert use_scheduler(stand, "default") == "DDIMScheduler"
-    assert use_scheduler(stand, "EulerDiscreteScheduler") == "EulerDiscreteScheduler"
-    with pytest.raises(UsageError, match="'eular'") as caught:
-        use_scheduler(stand, "eular")
-    assert caught.value.hint == "did you mean euler?"
-    with pytest.raises(UsageError, match="does not fit"):
-        use_scheduler(stand, "flow_euler")
 
 
 def test_a_base_without_a_variant_says_so(tiny_base: Path, tmp_path: Path) -> None:

@@ -97,6 +97,19 @@ def test_batches_change_nothing(pipeline: Any, base: Base, tmp_path: Path) -> No
     assert apart(tmp_path / "single/0.png", tmp_path / "single/1.png") > 8
 
 
+@pytest.mark.parametrize("name", ["euler_a", "dpmpp_2m_sde", "dpmpp_sde", "lcm", "ddpm"])
+def test_noise_on_the_way_is_a_pictures_own(
+    pipeline: Any, base: Base, tmp_path: Path, name: str
+) -> None:
+    if name == "dpmpp_sde":
+        pytest.importorskip("torchsde")
+    shots = [shot(seed=seed, scheduler=name, steps=3) for seed in (1, 2)]
+    draw(pipeline, shots, tmp_path / "batch", names=["1", "2"], base=base, batch_size=2)
+    draw(pipeline, shots[1:], tmp_path / "single", names=["2"], base=base)
+    assert apart(tmp_path / "single/2.png", tmp_path / "batch/2.png") <= 1
+    assert apart(tmp_path / "batch/1.png", tmp_path / "batch/2.png") > 8
+
+
 def test_stock_diffusers_in_another_process_draws_the_same(
     pipeline: Any, base: Base, lora_file: Path, tmp_path: Path
 ) -> None:
