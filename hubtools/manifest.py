@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from hubtools.errors import HubtoolsError
 from hubtools.files import write_text
@@ -63,6 +63,18 @@ class LoraFacts(_Manifest):
     parameters: int
 
 
+class LoraUse(_Manifest):
+    """A LoRA that a picture was drawn with."""
+
+    name: str | None = Field(
+        None, description="Hub id, or the name of its run folder or file; never a path."
+    )
+    file: str | None = Field(None, description="Name of the weight file.")
+    sha256: str
+    weight: float
+    step: int | None = Field(None, description="Training step, if known.")
+
+
 class SampleRecord(_Manifest):
     """Everything needed to draw one picture again; lies beside it as `<name>.json`."""
 
@@ -81,12 +93,39 @@ class SampleRecord(_Manifest):
     height: int
     base_model: str | None
     base_revision: str | None = None
-    lora_sha256: str | None = None
-    lora_weight: float = 0.0
+    lora_sha256: str | None = Field(None, description="Of the first LoRA.")
+    lora_weight: float = Field(0.0, description="Of the first LoRA.")
+    loras: list[LoraUse] = Field(default_factory=list, description="All LoRAs, in order.")
+    fused: bool = Field(False, description="True if they were added into the base's weights.")
     train_step: int | None = Field(None, description="Training step of the LoRA, if known.")
+    prompt_weights: bool | None = Field(
+        None,
+        description="Whether brackets are weights and long prompts read to the end;"
+        " None where that makes no difference.",
+    )
+    literals: list[str] = Field(
+        default_factory=list, description="Words whose brackets are part of them (the trigger)."
+    )
     dtype: str = "float32"
+    device: str = Field("", description="cpu, cuda or mps.")
     blanked: bool = Field(False, description="True if the safety checker blacked it out.")
     versions: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_lora_of_old(self) -> SampleRecord:
+        """Records of before there could be several LoRAs name one."""
+        if self.lora_sha256 and not self.loras:
+            self.loras = [
+                LoraUse(sha256=self.lora_sha256, weight=self.lora_weight, step=self.train_step)
+            ]
+        return self
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the pixels: equal identities are the same picture. Leaves out what is known
+        only after drawing, where it was drawn, and what the LoRAs are called."""
+        content = self.model_dump(exclude={"blanked", "device"})
+        content["loras"] = [(lora["sha256"], lora["weight"]) for lora in content["loras"]]
+        return content
 
 
 class RunManifest(_Manifest):

@@ -197,7 +197,12 @@ class SampleSettings(_Section):
     size: int | None = _option(
         None, "Side of the picture in pixels; default the training resolution.", ge=32, le=4096
     )
-    lora_weight: float = _option(1.0, "Strength of the LoRA; 0 is the bare base.")
+    lora_weight: float = _option(
+        1.0, "Strength of the LoRA; 0 is the bare base. Of several, each one's own is multiplied."
+    )
+    prompt_weights: bool = _option(
+        True, "Read (word:1.3) and [word] as weights, and long prompts to their end (CLIP only)."
+    )
 
 
 class ModelSettings(_Section):

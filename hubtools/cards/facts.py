@@ -150,13 +150,14 @@ def model_facts(run_dir: Path, project: Project) -> tuple[ModelCard, list[Sample
 
 
 def gallery(run_dir: Path, manifest: RunManifest) -> list[SampleRecord]:
-    """The pictures worth showing: drawn with the finished LoRA and not blanked, those whose prompt
-    has the trigger first (the Hub's page takes the first as its example prompt)."""
+    """The pictures worth showing: drawn with the finished LoRA and no other, not blanked; those
+    whose prompt has the trigger first (the Hub's page takes the first as its example prompt)."""
     sha256 = manifest.lora.sha256 if manifest.lora else None
     records = [
         record
         for record in read_samples(run_dir / SAMPLES_DIR)
         if not record.blanked and record.lora_weight and record.lora_sha256 == sha256
+        if not any(lora.weight for lora in record.loras[1:])
     ]
     trigger = manifest.dataset.trigger
     if trigger:
@@ -320,6 +321,11 @@ def _snippet(
             f"pipeline.scheduler.config{options})"
         )
     lines.append(f"pipeline.load_lora_weights({repo or '.'!r}, weight_name={weights!r})")
+    if record is not None and record.prompt_weights:
+        lines += [
+            "# hubtools reads brackets as weights and long prompts to their end. Stock diffusers",
+            "# does not, and draws another picture than `hubtools generate` has drawn.",
+        ]
     lines += ["image = pipeline(", f"    {prompt!r},"]
     if record is not None:
         if record.negative_prompt:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hubtools.cli.options import SettingsCommand, project_options
+from hubtools.cli.options import SettingsCommand, given_settings, project_options
 from hubtools.cli.output import Output, output_options
 
 if TYPE_CHECKING:
@@ -17,8 +17,15 @@ if TYPE_CHECKING:
 
 @click.command("generate", cls=SettingsCommand)
 @click.argument("texts", metavar="[PROMPT]...", nargs=-1)
-@click.option("--lora", metavar="RUN|FILE|REPO", help="Run folder, .safetensors file or Hub id.")
+@click.option(
+    "--lora", "loras", metavar="RUN|FILE|REPO[:WEIGHT]", multiple=True,
+    help="Run folder, .safetensors file or Hub id; repeat for several.",
+)  # fmt: skip
 @click.option("--step", type=int, help="Snapshot of this training step instead of the last.")
+@click.option(
+    "--from", "like", metavar="PNG", type=click.Path(path_type=Path, dir_okay=False),
+    help="Repeat a picture from what it carries; options given beside it overrule that.",
+)  # fmt: skip
 @click.option("--weight-name", help="Weight file, where a folder or repository has several.")
 @click.option(
     "-n", "--num-images", "images", type=click.IntRange(1), default=1, show_default=True,
@@ -37,6 +44,11 @@ if TYPE_CHECKING:
     help="Also write all pictures side by side to this file.",
 )  # fmt: skip
 @click.option(
+    "--fuse/--no-fuse",
+    default=None,
+    help="Add LoRAs into the base's weights: faster for many pictures at one weight.",
+)
+@click.option(
     "--safety-checker/--no-safety-checker", default=True, help="Use the base's own, if it has one."
 )
 @click.option("--device", help="cuda, mps or cpu  [default: the best there is]")
@@ -45,13 +57,15 @@ if TYPE_CHECKING:
 @output_options()
 def command(
     texts: tuple[str, ...],
-    lora: str | None,
+    loras: tuple[str, ...],
     step: int | None,
+    like: Path | None,
     weight_name: str | None,
     images: int,
     batch_size: int,
     output: Path | None,
     sheet: Path | None,
+    fuse: bool | None,
     safety_checker: bool,
     device: str | None,
     dtype: str | None,
@@ -62,13 +76,14 @@ def command(
 
     Without --lora, the project's run is used if it is finished, else the bare base. Every PNG
     carries its parameters and has a JSON beside it; a picture that is there already with the same
-    parameters is kept.
+    parameters is kept. (word:1.3), (word) and [word] weigh words; the trigger's own brackets do
+    not.
     """
     from hubtools.inference.generate import generate
     from hubtools.layout import LORA_WEIGHTS
 
-    if lora is None and (project.run_dir / LORA_WEIGHTS).is_file():
-        lora = str(project.run_dir)
+    if not loras and like is None and (project.run_dir / LORA_WEIGHTS).is_file():
+        loras = (str(project.run_dir),)
     kept = 0
 
     def seen(record: SampleRecord, drawn: bool) -> None:
@@ -79,7 +94,7 @@ def command(
         task = progress.add_task("drawing", total=None, note="")
         records = generate(
             project,
-            lora=lora,
+            lora=loras,
             prompts=texts,
             images=images,
             output=output,
@@ -87,6 +102,9 @@ def command(
             sheet=sheet,
             step=step,
             weight_name=weight_name,
+            fuse=fuse,
+            like=like,
+            given=given_settings(),
             safety_checker=safety_checker,
             device=device,
             dtype=dtype,
@@ -97,9 +115,11 @@ def command(
     folder = output or project.root / "samples"
     if out.human:
         drawn = f"{len(records) - kept} drawn" + (f", {kept} were there already" if kept else "")
+        blanked = sum(record.blanked for record in records)
+        drawn += f", {blanked} of them blanked by the safety checker" if blanked else ""
         out.result(f"{drawn}: {folder}", contact_sheet=sheet)
     else:
         out.table(
-            ["file", "seed", "prompt"],
-            [(str(folder / record.file), record.seed, record.prompt) for record in records],
+            ["file", "seed", "prompt", "blanked"],
+            [(str(folder / r.file), r.seed, r.prompt, r.blanked) for r in records],
         )

@@ -137,4 +137,15 @@ def project_options(*sections: str) -> Callable[[F], F]:
     return decorate
 
 
-__all__ = ["Project", "SettingsCommand", "project_options"]
+def given_settings() -> frozenset[str]:
+    """Settings that the running command's own line names, e.g. `samples.steps`; those of the file
+    and the environment are not among them."""
+    parameters = click.get_current_context().params
+    return frozenset(
+        name.removeprefix("setting__").replace("__", ".", 1)
+        for name, value in parameters.items()
+        if name.startswith("setting__") and value is not None and value != ()
+    )
+
+
+__all__ = ["Project", "SettingsCommand", "given_settings", "project_options"]

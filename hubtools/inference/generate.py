@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from hubtools.errors import HubtoolsError, UsageError, require_extra
-from hubtools.inference.base import Base, resolve_base
-from hubtools.inference.lora import LoraFile, resolve_lora
-from hubtools.inference.pipeline import draw, load_pipeline, prompt_notes
+from hubtools.files import StrPath
+from hubtools.inference.base import Base, project_base
+from hubtools.inference.embeddings import prompt_notes
+from hubtools.inference.lora import LoraFile, WeightedLora, resolve_lora, resolve_loras
+from hubtools.inference.pipeline import draw, load_pipeline
+from hubtools.inference.repeat import recall
 from hubtools.inference.sheet import contact_sheet
-from hubtools.inference.shots import prompts_of, shots_of
+from hubtools.inference.shots import Shot, prompts_of, shots_of
 from hubtools.layout import SAMPLES_DIR
 from hubtools.manifest import SampleRecord
 from hubtools.project import Project
@@ -36,72 +40,137 @@ def _prompts(project: Project) -> list[str]:
 def generate(
     project: Project,
     *,
-    lora: str | None = None,
+    lora: str | Sequence[str] | None = None,
     prompts: Sequence[str] = (),
     images: int = 1,
-    output: Path | None = None,
+    output: StrPath | None = None,
     batch_size: int = 1,
-    sheet: Path | None = None,
+    sheet: StrPath | None = None,
     step: int | None = None,
     weight_name: str | None = None,
+    fuse: bool | None = None,
     safety_checker: bool = True,
     device: str | None = None,
     dtype: str | None = None,
+    like: StrPath | None = None,
+    given: Collection[str] = (),
     note: Note = _silent,
     on_step: Callable[[int, int], None] | None = None,
     on_picture: Callable[[SampleRecord, bool], None] | None = None,
 ) -> list[SampleRecord]:
     """Draw `images` pictures of every prompt to `output` (default `samples/` in the project).
 
-    Settings come from `project.samples`. `lora`: run folder, file or Hub id; None draws the bare
-    base. The base is `train.pretrained_model_name_or_path`, else the one the LoRA names. Pictures
-    that are there already, with equal parameters, are kept. `sheet` also writes a contact sheet.
-    Raises `HubtoolsError` if base or LoRA cannot be found or do not fit.
-    """
-    from hubtools.inference.device import best_device, best_dtype, use_threads
+    Settings come from `project.samples`. `lora`: run folder, file or Hub id, each perhaps with
+    `:weight`, one or several; None draws the bare base. The base is
+    `train.pretrained_model_name_or_path`, else the one the first LoRA names. Pictures that are
+    there already, with equal parameters, are kept. `sheet` also writes a contact sheet. `fuse`
+    adds the LoRAs into the base's weights, which pays when many pictures share one weight.
 
+    `like`: a PNG that hubtools drew; it is drawn again as `<name>_again.png` with all that it
+    carries, except for what `prompts`, `lora` and `given` (names of settings, such as
+    `samples.steps`) overrule. Raises `HubtoolsError` if base or LoRA cannot be found or do not fit.
+    """
     require_extra("train", "Drawing pictures")  # before anything else is looked for
-    prompts = list(prompts) or _prompts(project)
-    if not prompts:
-        raise UsageError("There is no prompt.", hint='hubtools generate "a photo of ..."')
-    shots, names = shots_of(project.samples, prompts, project.train.resolution, images=images)
-    found = resolve_lora(lora, weight_name=weight_name, step=step) if lora else None
-    base = _base(project, found, note)
-    device = device or best_device()
-    threads = use_threads(project.train.num_threads)
-    if device == "cpu":
-        note(f"Drawing on the CPU with {threads} thread{'s' if threads > 1 else ''}.")
-    pipeline = load_pipeline(
-        base,
-        dtype=dtype or best_dtype(device),
-        device=device,
-        variant=project.train.variant,
-        safety_checker=safety_checker,
+    texts = (lora,) if isinstance(lora, str) else tuple(lora or ())
+    loras = resolve_loras(texts, weight_name=weight_name, step=step)
+    folder = Path(output) if output else project.root / SAMPLES_DIR
+    again = None
+    if like is not None:
+        again = recall(Path(like), project, loras, given, note=note)
+        loras = again.loras
+        prompts = list(prompts) or (project.samples.prompts if "samples.prompts" in given else [])
+        shots, names = again.shots(project.samples, prompts, images, triggers(project, loras))
+        base = again.base
+        fuse = again.record.fused if fuse is None else fuse
+        dtype = dtype or again.record.dtype
+    else:
+        prompts = list(prompts) or _prompts(project)
+        if not prompts:
+            raise UsageError("There is no prompt.", hint='hubtools generate "a photo of ..."')
+        shots, names = shots_of(
+            project.samples,
+            prompts,
+            project.train.resolution,
+            images=images,
+            literals=triggers(project, loras),
+        )
+        base = base_of(project, loras[0].file if loras else None, note)
+    pipeline = open_pipeline(
+        project, base, device=device, dtype=dtype, safety_checker=safety_checker, note=note
     )
-    for prompt in dict.fromkeys([*prompts, project.samples.negative_prompt or ""]):
-        for sentence in prompt_notes(pipeline, prompt):
-            note(sentence)
-    folder = output or project.root / SAMPLES_DIR
+    tell_of_prompts(pipeline, shots, note)
     records = draw(
         pipeline,
         shots,
         folder,
         names=names,
         base=base,
-        lora=found,
+        loras=loras,
+        fuse=bool(fuse),
         batch_size=batch_size,
         on_step=on_step,
         on_picture=on_picture,
     )
+    tell_of_blanked(records, note)
+    if again is not None and len(records) == 1:
+        again.compare(records[0], folder, note)
+    if sheet is not None:
+        write_sheet(records, folder, Path(sheet))
+    return records
+
+
+def triggers(project: Project, loras: Sequence[WeightedLora]) -> tuple[str, ...]:
+    """Words whose brackets are no weights: the project's trigger and those of the LoRAs."""
+    names = [project.dataset.trigger, *(lora.file.trigger for lora in loras)]
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def open_pipeline(
+    project: Project,
+    base: Base,
+    *,
+    device: str | None = None,
+    dtype: str | None = None,
+    safety_checker: bool = True,
+    note: Note = _silent,
+) -> Any:
+    """The base's pipeline on the best device there is, threads set."""
+    from hubtools.inference.device import best_device, best_dtype, use_threads
+
+    device = device or best_device()
+    threads = use_threads(project.train.num_threads)
+    if device == "cpu":
+        note(f"Drawing on the CPU with {threads} thread{'s' if threads > 1 else ''}.")
+    return load_pipeline(
+        base,
+        dtype=dtype or best_dtype(device),
+        device=device,
+        variant=project.train.variant,
+        safety_checker=safety_checker,
+    )
+
+
+def tell_of_prompts(pipeline: Any, shots: Sequence[Shot], note: Note) -> None:
+    """Say once what will not be read as it may be meant."""
+    told = set()
+    for shot in shots:
+        for text in (shot.prompt, shot.negative_prompt or ""):
+            if text not in told:
+                told.add(text)
+                for sentence in prompt_notes(
+                    pipeline, text, weights=shot.prompt_weights, literals=shot.literals
+                ):
+                    note(sentence)
+
+
+def tell_of_blanked(records: Sequence[SampleRecord], note: Note) -> None:
+    """Name the pictures that show nothing."""
     for record in records:
         if record.blanked:
             note(
-                f"{record.file} was blanked by the base's safety checker"
+                f"{record.file} was blanked by the base's safety checker and goes into no card"
                 " (--no-safety-checker leaves it out, if licence and use allow)."
             )
-    if sheet is not None:
-        write_sheet(records, folder, sheet)
-    return records
 
 
 def write_sheet(records: Sequence[SampleRecord], folder: Path, path: Path) -> None:
@@ -113,7 +182,7 @@ def write_sheet(records: Sequence[SampleRecord], folder: Path, path: Path) -> No
                 [
                     record.prompt,
                     _how(record),
-                    f"LoRA {record.lora_weight:g}" if record.lora_sha256 else "base",
+                    "blanked by the safety checker" if record.blanked else _whose(record),
                 ],
             )
             for record in records
@@ -129,7 +198,15 @@ def _how(record: SampleRecord) -> str:
     )
 
 
-def _base(project: Project, lora: LoraFile | None, note: Note) -> Base:
+def _whose(record: SampleRecord) -> str:
+    active = [f"{lora.weight:g}" for lora in record.loras if lora.weight]
+    if not active:
+        return "base"
+    return f"LoRA{'s' if len(active) > 1 else ''} {' + '.join(active)}"
+
+
+def base_of(project: Project, lora: LoraFile | None, note: Note) -> Base:
+    """The base model of the settings, else the one that `lora` names."""
     name = project.train.pretrained_model_name_or_path
     if name is None and lora is not None:
         name = lora.base_model
@@ -140,20 +217,7 @@ def _base(project: Project, lora: LoraFile | None, note: Note) -> Base:
             "No base model is set, and the LoRA names none.",
             hint="give --base-model owner/name or a folder",
         )
-    found = _local(project, name)
-    return resolve_base(
-        found,
-        revision=project.train.revision,
-        variant=project.train.variant,
-        known_as=project.train.base_model_repo,
-        notify=note,
-    )
-
-
-def _local(project: Project, name: str) -> str:
-    """A relative folder in hubtools.toml is relative to that file."""
-    folder = project.at(name)
-    return str(folder) if folder.is_dir() else name
+    return project_base(project, name, note)
 
 
 BASE_PREFIX, FINAL_PREFIX = "base_", "final_"
@@ -170,8 +234,6 @@ def generate_for_run(
     Pictures go to the run's `samples/` as `final_*` and `base_*`, and `comparison.png` beside
     them shows both rows. Returns the records of both.
     """
-    from hubtools.inference.device import best_device, best_dtype, use_threads
-
     run_dir = project.run_dir
     lora = resolve_lora(str(run_dir))
     if project.samples.lora_weight == 0:
@@ -179,11 +241,13 @@ def generate_for_run(
             "samples.lora_weight is 0: the samples would not show the LoRA.",
             hint="set it to 1 in hubtools.toml",
         )
-    shots, names = shots_of(project.samples, _prompts(project), project.train.resolution)
-    base = _base(project, lora, note)
-    device = best_device()
-    use_threads(project.train.num_threads)
-    pipeline = load_pipeline(base, dtype=best_dtype(device), device=device)
+    literals = triggers(project, [WeightedLora(lora)])
+    shots, names = shots_of(
+        project.samples, _prompts(project), project.train.resolution, literals=literals
+    )
+    base = base_of(project, lora, note)
+    pipeline = open_pipeline(project, base)
+    tell_of_prompts(pipeline, shots, note)
     folder = run_dir / SAMPLES_DIR
     half = sum(shot.steps for shot in shots)
 
@@ -207,5 +271,6 @@ def generate_for_run(
         lora=lora,
         on_step=stepped(half),
     )
+    tell_of_blanked([*bare, *final], note)
     write_sheet([*bare, *final], folder, folder / "comparison.png")
     return [*bare, *final]

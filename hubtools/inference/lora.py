@@ -1,21 +1,17 @@
-"""Which LoRA file a name means, and putting it into a pipeline."""
+"""Which LoRA files names mean."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from hubtools.errors import HubtoolsError, UsageError, is_unreachable
 from hubtools.files import sha256_of
 from hubtools.layout import LORA_WEIGHTS, RUN_MANIFEST, SNAPSHOTS_DIR, step_name
 from hubtools.manifest import RunManifest
 from hubtools.weights import Holds, read_header
-
-ADAPTER = "hubtools"
 
 
 @dataclass(frozen=True)
@@ -28,6 +24,60 @@ class LoraFile:
     step: int | None  # training step, if the file or its run says so
     source: str  # what the user typed
     base_model: str | None = None  # from its run, for when no base is named
+    trigger: str | None = None  # from its run or its card
+    name: str = ""  # fit to be published: Hub id, run folder's or file's name
+
+
+@dataclass(frozen=True)
+class WeightedLora:
+    """A LoRA and its own strength; a shot's `lora_weight` multiplies it."""
+
+    file: LoraFile
+    weight: float = 1.0
+
+
+# Only a number behind the last colon is a weight: neither C:\loras\a nor owner/name has one.
+_WEIGHTED = re.compile(r"(?P<source>.+):(?P<weight>[+-]?(?:\d+(?:\.\d*)?|\.\d+))")
+
+
+def parse_lora(text: str) -> tuple[str, float]:
+    """(`source`, weight) of `source:0.8`; the weight is 1 if none is given."""
+    match = _WEIGHTED.fullmatch(text)
+    if match is None or Path(text).expanduser().exists():
+        return text, 1.0
+    return match["source"], float(match["weight"])
+
+
+def resolve_loras(
+    texts: Sequence[str], *, weight_name: str | None = None, step: int | None = None
+) -> tuple[WeightedLora, ...]:
+    """Find every LoRA of `texts`, each `source` or `source:weight`. `step` is for the one that is a
+    run folder, `weight_name` for when there is but one.
+
+    Raises what `resolve_lora` raises, and `UsageError` if one is given twice or if it is not clear
+    which of them `step` or `weight_name` means.
+    """
+    parsed = [parse_lora(text) for text in texts]
+    runs = [source for source, _ in parsed if (Path(source).expanduser() / RUN_MANIFEST).is_file()]
+    if step is not None and len(runs) > 1:
+        raise UsageError(
+            "A training step was given, and several run folders.",
+            hint="give the files in their snapshots/ instead",
+        )
+    if weight_name is not None and len(parsed) > 1:
+        raise UsageError(
+            "A weight file's name was given, and several LoRAs.", hint="give the files themselves"
+        )
+    found: list[WeightedLora] = []
+    for source, weight in parsed:
+        wanted = step if source in runs or len(parsed) == 1 else None
+        file = resolve_lora(source, weight_name=weight_name, step=wanted)
+        if any(file.sha256 == other.file.sha256 for other in found):
+            raise UsageError(
+                f"The LoRA {source} is given twice.", hint="give it once, with the sum as weight"
+            )
+        found.append(WeightedLora(file, weight))
+    return tuple(found)
 
 
 def resolve_lora(
@@ -45,7 +95,7 @@ def resolve_lora(
     """
     path = Path(source).expanduser()
     if path.is_file():
-        return _file(path, source, None, None)
+        return _in_run(_file(path, source, None, None))
     if path.is_dir():
         return _folder(path, source, weight_name, step)
     if path.is_absolute() or source.startswith((".", "~")) or source.count("/") != 1:
@@ -54,6 +104,11 @@ def resolve_lora(
             hint="give runs/<name>, a .safetensors file or owner/name",
         )
     repo, _, at = source.partition("@")
+    if step is not None:
+        raise UsageError(
+            f"{source} is no run folder; a training step cannot be chosen in it.",
+            hint="choose the file with --weight-name",
+        )
     return _hub(repo, revision or at or None, weight_name, source)
 
 
@@ -61,26 +116,57 @@ def _folder(folder: Path, source: str, weight_name: str | None, step: int | None
     manifest = None
     if (folder / RUN_MANIFEST).is_file():
         manifest = RunManifest.read(folder)
-    base = manifest.base_model.id if manifest else None
     if step is not None:
-        found = sorted((folder / SNAPSHOTS_DIR).glob(f"*-{step_name(step).replace('-', '')}*"))
-        if not found:
-            there = sorted(p.stem for p in (folder / SNAPSHOTS_DIR).glob("*.safetensors"))
-            raise HubtoolsError(
-                f"{folder} has no snapshot of step {step}.",
-                hint=f"there are: {', '.join(there)}" if there else "the run kept no snapshots",
+        path = _snapshot(folder, step)
+    else:
+        names = sorted(p.name for p in folder.glob("*.safetensors"))
+        path = folder / choose_weights(names, weight_name, str(folder))
+        step = manifest.steps_done if manifest else None
+    found = replace(_file(path, source, step, None), name=folder.absolute().name)
+    if manifest is None:
+        return found
+    return replace(found, base_model=manifest.base_model.id, trigger=manifest.dataset.trigger)
+
+
+def _snapshot(folder: Path, step: int) -> Path:
+    found = sorted((folder / SNAPSHOTS_DIR).glob(f"*-{step_name(step).replace('-', '')}*"))
+    if not found:
+        there = snapshots_of(folder)
+        raise HubtoolsError(
+            f"{folder} has no snapshot of step {step}.",
+            hint=f"there are: {', '.join(map(str, there))}"
+            if there
+            else "the run kept no snapshots",
+        )
+    return found[0]
+
+
+def snapshots_of(folder: Path) -> list[int]:
+    """Training steps of which the run folder keeps a LoRA, in order."""
+    names = (path.stem for path in (folder / SNAPSHOTS_DIR).glob("*.safetensors"))
+    return sorted(int(match[1]) for name in names if (match := re.search(r"-step(\d+)$", name)))
+
+
+def _in_run(file: LoraFile) -> LoraFile:
+    """A file inside a run folder knows what the run knows of base and trigger."""
+    parent = file.path.absolute().parent
+    for folder in (parent, parent.parent):
+        if (folder / RUN_MANIFEST).is_file():
+            try:
+                manifest = RunManifest.read(folder)
+            except HubtoolsError:
+                return file  # the run's own commands tell of it; the weights are whole
+            return replace(
+                file, base_model=manifest.base_model.id, trigger=manifest.dataset.trigger
             )
-        return _file(found[0], source, step, base)
-    names = sorted(p.name for p in folder.glob("*.safetensors"))
-    chosen = choose_weights(names, weight_name, str(folder))
-    return _file(folder / chosen, source, manifest.steps_done if manifest else None, base)
+    return file
 
 
 def _hub(repo: str, revision: str | None, weight_name: str | None, source: str) -> LoraFile:
     from huggingface_hub import HfApi, hf_hub_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
-    base = None
+    base = trigger = None
     try:
         info = HfApi().model_info(repo, revision=revision)
     except Exception as error:
@@ -95,6 +181,8 @@ def _hub(repo: str, revision: str | None, weight_name: str | None, source: str) 
         weight_name = choose_weights(there, weight_name, repo)
         named = getattr(info.card_data, "base_model", None)
         base = named if isinstance(named, str) else None  # several say nothing
+        said = getattr(info.card_data, "instance_prompt", None)
+        trigger = said if isinstance(said, str) else None
     try:
         file = hf_hub_download(repo, weight_name, revision=revision, local_files_only=offline)
     except LocalEntryNotFoundError as error:
@@ -102,7 +190,7 @@ def _hub(repo: str, revision: str | None, weight_name: str | None, source: str) 
             f"{repo} has no {weight_name} in the local cache, and the Hub cannot be reached.",
             hint="go online once, or give a file",
         ) from error
-    return _file(Path(file), source, None, base)
+    return replace(_file(Path(file), source, None, base), trigger=trigger, name=repo)
 
 
 def choose_weights(names: list[str], wanted: str | None, where: str) -> str:
@@ -142,64 +230,6 @@ def _file(path: Path, source: str, step: int | None, base: str | None) -> LoraFi
             f"{path} holds no LoRA: none of its {len(header.tensors)} tensors is one.",
             hint="a full model is a base, not a LoRA: give it as --base-model",
         )
-    return LoraFile(path, sha256_of(path), header.rank, step, source, base)
-
-
-def apply_lora(pipeline: Any, lora: LoraFile, weight: float) -> None:
-    """Load `lora` into `pipeline` once and set its strength; 0 gives exactly the bare base.
-
-    Raises `HubtoolsError` if the LoRA was trained for a model of another shape.
-    """
-    if getattr(pipeline, "_hubtools_lora", None) != lora.sha256:
-        remove_lora(pipeline)
-        with _without_text_encoder_complaint():
-            try:
-                pipeline.load_lora_weights(
-                    str(lora.path.parent), weight_name=lora.path.name, adapter_name=ADAPTER
-                )
-            except (RuntimeError, ValueError, KeyError) as error:
-                first = str(error).strip().splitlines()[0]
-                raise HubtoolsError(
-                    f"The LoRA {lora.source} does not fit the base model: {first}",
-                    hint="use the base model it was trained on (--base-model)",
-                ) from None
-        if ADAPTER not in (pipeline.get_list_adapters().get("unet") or []):
-            raise HubtoolsError(
-                f"The LoRA {lora.source} changes nothing in this base model's denoiser.",
-                hint="use the base model it was trained on (--base-model)",
-            )
-        pipeline._hubtools_lora = lora.sha256
-    if weight == 0:
-        pipeline.disable_lora()
-    else:
-        pipeline.enable_lora()
-        pipeline.set_adapters([ADAPTER], [weight])
-
-
-def remove_lora(pipeline: Any) -> None:
-    """Take out what `apply_lora` has put in, if it has."""
-    if getattr(pipeline, "_hubtools_lora", None) is not None:
-        pipeline.unload_lora_weights()
-        pipeline._hubtools_lora = None
-
-
-@contextmanager
-def _without_text_encoder_complaint() -> Iterator[None]:
-    """A LoRA of the denoiser alone is the usual case; diffusers calls it a reason for a bug
-    report. Only that line is kept back."""
-
-    class Quiet(logging.Filter):
-        def filter(self, record: logging.LogRecord) -> bool:
-            return "No LoRA keys associated to" not in record.getMessage()
-
-    quiet = Quiet()
-    loggers = [
-        logging.getLogger(f"diffusers.loaders.{name}") for name in ("lora_base", "lora_pipeline")
-    ]
-    for logger in loggers:
-        logger.addFilter(quiet)
-    try:
-        yield
-    finally:
-        for logger in loggers:
-            logger.removeFilter(quiet)
+    return LoraFile(
+        path, sha256_of(path), header.rank, step, source, base_model=base, name=path.name
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import hubtools
 from hubtools.errors import HubtoolsError, require_extra
+from hubtools.inference.adapters import apply_loras, remove_loras, unfuse
 from hubtools.inference.base import Base, fetch_base
-from hubtools.inference.lora import LoraFile, apply_lora, remove_lora
+from hubtools.inference.embeddings import Prompts
+from hubtools.inference.lora import LoraFile, WeightedLora
 from hubtools.inference.png import save_picture
+from hubtools.inference.prompts import read_prompt
 from hubtools.inference.schedulers import options_of, seed_scheduler, use_scheduler
 from hubtools.inference.shots import Shot
-from hubtools.manifest import SampleRecord
+from hubtools.manifest import LoraUse, SampleRecord
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -76,28 +79,30 @@ def draw(
     names: Sequence[str],
     base: Base,
     lora: LoraFile | None = None,
+    loras: Sequence[WeightedLora] = (),
+    fuse: bool = False,
     train_step: int | None = None,
     batch_size: int = 1,
     on_step: Callable[[int, int], None] | None = None,
     on_picture: Callable[[SampleRecord, bool], None] | None = None,
+    seconds: dict[str, float] | None = None,
 ) -> list[SampleRecord]:
     """Draw each shot to `folder/<name>.png` with its record beside it; give all records.
 
-    A picture whose record is there already, equal in everything, is not drawn again. `lora` is
-    loaded if given; without it an adapter that the UNet already carries (in training) is used as it
-    is. Noise comes from one CPU generator a picture, seeded with its seed, so that it is the same
-    on every device and at every batch size. Leaves global randomness, train/eval mode and the
-    scheduler as they were. `on_step(done, total)` is called after every denoising step,
-    `on_picture(record, drawn)` after every picture.
+    A picture whose record is there already, equal in everything, is not drawn again. `loras` (or
+    the one `lora`) are loaded if given; without them an adapter that the UNet already carries (in
+    training) is used as it is. `fuse` adds them into the base's weights for the while. Noise comes
+    from one CPU generator a picture, seeded with its seed, so that it is the same on every device
+    and at every batch size. Leaves global randomness, train/eval mode and the scheduler as they
+    were. `on_step(done, total)` is called after every denoising step, `on_picture(record, drawn)`
+    after every picture; `seconds` is filled with what each file took (its share of its batch).
     """
-    if lora is None:
-        remove_lora(pipeline)
-    live = lora is None and bool(getattr(pipeline.unet, "peft_config", None))
-    wanted = [
-        _record(pipeline, shot, name, base, lora, live, train_step)
-        for shot, name in zip(shots, names, strict=True)
-    ]
-    existing = [_existing(folder, record) for record in wanted]
+    loras = loras or ((WeightedLora(lora),) if lora else ())
+    if not loras:
+        remove_loras(pipeline)
+    studio = _Studio(pipeline, base, tuple(loras), fuse, train_step)
+    wanted = [studio.record(shot, name) for shot, name in zip(shots, names, strict=True)]
+    existing = [_existing(pipeline, folder, record) for record in wanted]
     todo = [index for index, record in enumerate(existing) if record is None]
     total = sum(shots[index].steps for index in todo)
     done = 0
@@ -114,71 +119,160 @@ def draw(
         for record in existing:
             if record is not None:
                 on_picture(record, False)
-    with _undisturbed(pipeline):
-        for batch in _batches(shots, todo, batch_size):
-            images, blanked = _call(pipeline, [shots[i] for i in batch], lora, live, stepped)
+    with ExitStack() as stack:
+        stack.enter_context(_undisturbed(pipeline))
+        if fuse:
+            stack.callback(unfuse, pipeline)
+        for batch in studio.batches(shots, todo, batch_size):
+            started = time.perf_counter()
+            images, blanked = studio.call([shots[i] for i in batch], stepped)
             done += shots[batch[0]].steps * (len(batch) - 1)
+            share = (time.perf_counter() - started) / len(batch)
             for index, image, blank in zip(batch, images, blanked, strict=True):
                 record = wanted[index].model_copy(update={"blanked": blank})
                 save_picture(image, folder / record.file, record)
                 results[index] = record
+                if seconds is not None:
+                    seconds[record.file] = share
                 if on_picture:
                     on_picture(record, True)
     return [record for record in results if record is not None]
 
 
-def _batches(shots: Sequence[Shot], todo: Sequence[int], size: int) -> Iterator[list[int]]:
-    """Indexes of shots that one call can draw: alike in all but prompt and seed."""
-    groups: dict[tuple[Any, ...], list[int]] = {}
-    for index in todo:
-        shot = shots[index]
-        kind = (shot.steps, shot.guidance, shot.scheduler, shot.width, shot.height)
-        key = (*kind, shot.lora_weight, shot.negative_prompt is None)
-        groups.setdefault(key, []).append(index)
-    for group in groups.values():
-        for start in range(0, len(group), max(1, size)):
-            yield group[start : start + max(1, size)]
+class _Studio:
+    """One `draw`: a pipeline with its base and LoRAs, and the prompts read so far."""
 
+    def __init__(
+        self,
+        pipeline: Any,
+        base: Base,
+        loras: tuple[WeightedLora, ...],
+        fuse: bool,
+        train_step: int | None,
+    ) -> None:
+        self.pipeline, self.base, self.loras, self.fuse = pipeline, base, loras, fuse
+        self.train_step = train_step
+        # an adapter in training, which has no file
+        self.live = not loras and bool(getattr(pipeline.unet, "peft_config", None))
+        self.prompts = Prompts(pipeline)
 
-def _call(
-    pipeline: Any,
-    shots: list[Shot],
-    lora: LoraFile | None,
-    live: bool,
-    stepped: Callable[..., dict[str, Any]],
-) -> tuple[list[Image.Image], list[bool]]:
-    import torch
+    def batches(self, shots: Sequence[Shot], todo: Sequence[int], size: int) -> Iterator[list[int]]:
+        """Indexes of shots that one call can draw: alike in all but prompt and seed."""
+        groups: dict[tuple[Any, ...], list[int]] = {}
+        for index in todo:
+            shot = shots[index]
+            key: tuple[Any, ...] = (shot.lora_weight, shot.steps, shot.guidance, shot.scheduler)
+            key = (*key, shot.width, shot.height)
+            # a longer neighbour would lengthen a prompt, and so change its picture
+            key += (self.prompts.windows(shot),) if self.prompts.able else ()
+            key += () if self.prompts.able else (shot.negative_prompt is None,)
+            groups.setdefault(key, []).append(index)
+        for group in groups.values():
+            for start in range(0, len(group), max(1, size)):
+                yield group[start : start + max(1, size)]
 
-    first = shots[0]
-    own = pipeline.scheduler
-    with ExitStack() as stack:
-        stack.callback(setattr, pipeline, "scheduler", own)
-        use_scheduler(pipeline, first.scheduler)
-        seed_scheduler(pipeline, [shot.seed for shot in shots])
-        if lora is not None:
-            apply_lora(pipeline, lora, first.lora_weight)
-        elif live and first.lora_weight == 0:
-            pipeline.unet.disable_adapters()
-            stack.callback(pipeline.unet.enable_adapters)
-        if len({pipeline.unet.dtype, pipeline.vae.dtype, pipeline.text_encoder.dtype}) > 1:
-            kind = pipeline.unet.device.type
-            stack.enter_context(torch.autocast(kind, dtype=pipeline.unet.dtype))
-        result = pipeline(
-            prompt=[shot.prompt for shot in shots],
-            negative_prompt=(
-                None
-                if first.negative_prompt is None
-                else [shot.negative_prompt or "" for shot in shots]
-            ),
-            num_inference_steps=first.steps,
-            guidance_scale=first.guidance,
-            width=first.width,
-            height=first.height,
-            generator=[torch.Generator("cpu").manual_seed(shot.seed) for shot in shots],
-            callback_on_step_end=stepped,
+    def call(
+        self, shots: list[Shot], stepped: Callable[..., dict[str, Any]]
+    ) -> tuple[list[Image.Image], list[bool]]:
+        """Draw one batch; pictures, and which of them the safety checker has blanked."""
+        import torch
+
+        first, pipeline = shots[0], self.pipeline
+        own = pipeline.scheduler
+        with ExitStack() as stack:
+            stack.callback(setattr, pipeline, "scheduler", own)
+            use_scheduler(pipeline, first.scheduler)
+            seed_scheduler(pipeline, [shot.seed for shot in shots])
+            if self.loras:
+                weighted = [(lora.file, lora.weight * first.lora_weight) for lora in self.loras]
+                if apply_loras(pipeline, weighted, fuse=self.fuse):
+                    self.prompts.forget()
+            elif self.live and first.lora_weight == 0:
+                pipeline.unet.disable_adapters()
+                stack.callback(pipeline.unet.enable_adapters)
+            if len({pipeline.unet.dtype, pipeline.vae.dtype, pipeline.text_encoder.dtype}) > 1:
+                kind = pipeline.unet.device.type
+                stack.enter_context(torch.autocast(kind, dtype=pipeline.unet.dtype))
+            result = pipeline(
+                **self._words(shots),
+                num_inference_steps=first.steps,
+                guidance_scale=first.guidance,
+                width=first.width,
+                height=first.height,
+                generator=[torch.Generator("cpu").manual_seed(shot.seed) for shot in shots],
+                callback_on_step_end=stepped,
+            )
+        blanked = getattr(result, "nsfw_content_detected", None) or [False] * len(shots)
+        return list(result.images), [bool(flag) for flag in blanked]
+
+    def _words(self, shots: list[Shot]) -> dict[str, Any]:
+        if self.prompts.able:
+            return dict(self.prompts.embeddings(shots))
+        negative = [shot.negative_prompt or "" for shot in shots]
+        without = shots[0].negative_prompt is None
+        return {
+            "prompt": [shot.prompt for shot in shots],
+            "negative_prompt": None if without else negative,
+        }
+
+    def record(self, shot: Shot, name: str) -> SampleRecord:
+        """Everything about the shot that can be known before it is drawn."""
+        pipeline, base = self.pipeline, self.base
+        own = pipeline.scheduler
+        try:
+            class_name = use_scheduler(pipeline, shot.scheduler)
+        finally:
+            pipeline.scheduler = own
+        uses = [
+            LoraUse(
+                name=lora.file.name or None,
+                file=lora.file.path.name,
+                sha256=lora.file.sha256,
+                weight=lora.weight * shot.lora_weight,
+                step=lora.file.step,
+            )
+            for lora in self.loras
+        ]
+        step = self.train_step
+        if step is None and uses:
+            step = uses[0].step
+        applied = self.prompts.applied(shot)
+        return SampleRecord(
+            file=f"{name}.png",
+            prompt=shot.prompt,
+            negative_prompt=shot.negative_prompt,
+            seed=shot.seed,
+            steps=shot.steps,
+            guidance=shot.guidance,
+            scheduler=shot.scheduler,
+            scheduler_class=class_name,
+            scheduler_options=options_of(shot.scheduler),
+            width=shot.width,
+            height=shot.height,
+            base_model=base.id,
+            base_revision=base.revision,
+            lora_sha256=uses[0].sha256 if uses else None,
+            lora_weight=uses[0].weight if uses else (shot.lora_weight if self.live else 0.0),
+            loras=uses,
+            fused=self.fuse and any(use.weight for use in uses),
+            train_step=step,
+            prompt_weights=applied,
+            literals=self._literals(shot) if applied else [],
+            dtype=str(pipeline.unet.dtype).removeprefix("torch."),
+            device=pipeline.unet.device.type,
+            versions=versions(),
         )
-    blanked = getattr(result, "nsfw_content_detected", None) or [False] * len(shots)
-    return list(result.images), [bool(flag) for flag in blanked]
+
+    @staticmethod
+    def _literals(shot: Shot) -> list[str]:
+        texts = (shot.prompt, shot.negative_prompt or "")
+        found = [name for text in texts for name in read_prompt(text, shot.literals).literals]
+        return list(dict.fromkeys(found))
+
+
+def versions() -> dict[str, str]:
+    """Of the libraries that decide how a picture comes out."""
+    return {"hubtools": hubtools.__version__, **{name: version(name) for name in _LIBRARIES}}
 
 
 @contextmanager
@@ -195,47 +289,11 @@ def _undisturbed(pipeline: Any) -> Iterator[None]:
         pipeline.unet.train(training)
 
 
-def _record(
-    pipeline: Any,
-    shot: Shot,
-    name: str,
-    base: Base,
-    lora: LoraFile | None,
-    live: bool,
-    train_step: int | None,
-) -> SampleRecord:
-    own = pipeline.scheduler
-    try:
-        class_name = use_scheduler(pipeline, shot.scheduler)
-    finally:
-        pipeline.scheduler = own
-    active = lora is not None or live
-    return SampleRecord(
-        file=f"{name}.png",
-        prompt=shot.prompt,
-        negative_prompt=shot.negative_prompt,
-        seed=shot.seed,
-        steps=shot.steps,
-        guidance=shot.guidance,
-        scheduler=shot.scheduler,
-        scheduler_class=class_name,
-        scheduler_options=options_of(shot.scheduler),
-        width=shot.width,
-        height=shot.height,
-        base_model=base.id,
-        base_revision=base.revision,
-        lora_sha256=lora.sha256 if lora else None,
-        lora_weight=shot.lora_weight if active else 0.0,
-        train_step=train_step if train_step is not None else (lora.step if lora else None),
-        dtype=str(pipeline.unet.dtype).removeprefix("torch."),
-        versions={"hubtools": hubtools.__version__, **{n: version(n) for n in _LIBRARIES}},
-    )
-
-
-def _existing(folder: Path, wanted: SampleRecord) -> SampleRecord | None:
+def _existing(pipeline: Any, folder: Path, wanted: SampleRecord) -> SampleRecord | None:
     """The record on disk if picture and record are there and say the same, else None.
 
-    A picture of a live adapter is always drawn: its weights have no name to compare.
+    A picture of a live adapter is always drawn: its weights have no name to compare. So is one that
+    the safety checker has blanked, once that is left out.
     """
     if wanted.lora_weight and wanted.lora_sha256 is None:
         return None
@@ -244,25 +302,6 @@ def _existing(folder: Path, wanted: SampleRecord) -> SampleRecord | None:
         found = SampleRecord.model_validate_json(picture.with_suffix(".json").read_bytes())
     except (OSError, ValueError):
         return None
-    same = found.model_dump(exclude={"blanked"}) == wanted.model_dump(exclude={"blanked"})
-    return found if same and picture.is_file() else None
-
-
-_WEIGHTED = re.compile(r"\([^()]+:\s*\d*\.?\d+\s*\)")
-
-
-def prompt_notes(pipeline: Any, prompt: str) -> list[str]:
-    """What this pipeline will not read as meant: weights written as `(word:1.3)`, and words past
-    the end of the text encoder's window. Empty if all is well."""
-    notes = []
-    if match := _WEIGHTED.search(prompt):
-        notes.append(
-            f"{match[0]!r} looks like a prompt weight; it is read as plain words, number included."
-        )
-    tokenizer = pipeline.tokenizer
-    room = tokenizer.model_max_length
-    tokens = tokenizer(prompt, truncation=False).input_ids
-    if len(tokens) > room:
-        cut = tokenizer.decode(tokens[room - 1 : -1]).strip()
-        notes.append(f"The prompt has {len(tokens) - 2} tokens, {room - 2} fit; unread: {cut!r}.")
-    return notes
+    if found.blanked and getattr(pipeline, "safety_checker", None) is None:
+        return None
+    return found if found.identity() == wanted.identity() and picture.is_file() else None

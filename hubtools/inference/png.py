@@ -16,6 +16,14 @@ TEXT_KEY = "parameters"  # what AUTOMATIC1111's web UI writes and many viewers s
 JSON_KEY = "hubtools"
 
 
+_ON_OFF = {None: None, True: "on", False: "off"}
+
+
+def _further(record: SampleRecord) -> str | None:
+    """`hash:weight` of the second LoRA and those after it."""
+    return " ".join(f"{lora.sha256[:10]}:{lora.weight:g}" for lora in record.loras[1:]) or None
+
+
 def parameters_text(record: SampleRecord) -> str:
     """The record in the three-line form that AUTOMATIC1111's web UI writes into its PNGs."""
     lines = [record.prompt]
@@ -30,6 +38,8 @@ def parameters_text(record: SampleRecord) -> str:
         "Model": record.base_model,
         "LoRA hash": record.lora_sha256[:10] if record.lora_sha256 else None,
         "LoRA weight": record.lora_weight if record.lora_sha256 else None,
+        "Further LoRAs": _further(record),
+        "Prompt weights": _ON_OFF[record.prompt_weights],
     }
     lines.append(", ".join(f"{key}: {value}" for key, value in facts.items() if value is not None))
     return "\n".join(lines)

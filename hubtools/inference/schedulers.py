@@ -136,7 +136,7 @@ def _zero_snr(scheduler: Any) -> bool:
 
 
 def _takes(scheduler_class: type, parameter: str) -> bool:
-    return parameter in inspect.signature(scheduler_class.__init__).parameters
+    return parameter in inspect.signature(scheduler_class).parameters
 
 
 def _zero_snr_names(current: Any) -> list[str]:

@@ -11,7 +11,8 @@ from hubtools.project import SampleSettings
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture to draw. Sizes in pixels, multiples of 8; `lora_weight` 0 is the bare base."""
+    """One picture to draw. Sizes in pixels, multiples of 8; `lora_weight` 0 is the bare base.
+    `literals` are words whose brackets are no notation of weights (see prompts.py)."""
 
     prompt: str
     negative_prompt: str | None = None
@@ -22,6 +23,8 @@ class Shot:
     width: int = 512
     height: int = 512
     lora_weight: float = 1.0
+    prompt_weights: bool = True
+    literals: tuple[str, ...] = ()
 
 
 def prompts_of(settings: SampleSettings, captions: Sequence[str]) -> list[str]:
@@ -39,10 +42,12 @@ def shots_of(
     *,
     images: int = 1,
     lora_weight: float | None = None,
+    literals: Sequence[str] = (),
 ) -> tuple[list[Shot], list[str]]:
     """A shot for every prompt and each of `images` seeds, and a name for each (`p00_s42`: first
     prompt, seed 42). Seeds begin anew with every prompt, so that prompts are compared on the same
-    noise. `resolution` is the size if the settings name none; `lora_weight` overrules theirs.
+    noise. `resolution` is the size if the settings name none; `lora_weight` overrules theirs;
+    `literals`: triggers, whose brackets are not weights.
 
     Raises `UsageError` for a size that no pipeline can draw.
     """
@@ -67,6 +72,8 @@ def shots_of(
                     size,
                     size,
                     weight,
+                    settings.prompt_weights,
+                    tuple(literals),
                 )
             )
             names.append(f"p{number:02d}_s{seed}")

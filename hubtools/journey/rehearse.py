@@ -164,7 +164,15 @@ def _read_back(
     model_repo: str,
 ) -> Rehearsal:
     examples = read_examples(project.dataset_dir, project.dataset.caption_column)
+    samples = project.run_dir / SAMPLES_DIR
     record = _a_sample(project.run_dir)
+    if record.prompt_weights:
+        # stock diffusers reads none: what it is compared with is drawn without them
+        command = [sys.executable, "-m", "hubtools", "generate", "--no-prompt-weights"]
+        command += ["--project", str(project.file), "--from", str(samples / record.file)]
+        samples = root / SAMPLES_DIR
+        _call([*command, "--output", str(samples)], environment)
+        (record,) = read_samples(samples)
     manifest = RunManifest.read(project.run_dir)
     questions: dict[str, Any] = {
         "dataset": {"repo": dataset_repo, "revision": manifest.dataset.revision},
@@ -172,7 +180,7 @@ def _read_back(
             "base": base,
             "repo": model_repo,
             "record": record.model_dump(),
-            "local": str(project.run_dir / SAMPLES_DIR / record.file),
+            "local": str(samples / record.file),
         },
     }
     asked = root / "readback.json"
@@ -213,6 +221,8 @@ def _a_sample(run_dir: Path) -> SampleRecord:
         for record in read_samples(run_dir / SAMPLES_DIR)
         if record.file.startswith("final_") and record.lora_weight and not record.blanked
     ]
+    # stock diffusers reads no prompt weights; one without them is as good
+    drawn = [record for record in drawn if not record.prompt_weights] or drawn
     if not drawn:
         raise HubtoolsError(
             f"{run_dir / SAMPLES_DIR} holds no picture drawn with the finished LoRA.",

@@ -240,6 +240,7 @@ class Run:
                 device=self.world.device,
                 warn=self.reporter.warn,
                 stopping=lambda: bool(stop),
+                trigger=self.project.dataset.trigger,
             )
         self.world.barrier()
 
@@ -279,7 +280,8 @@ class Run:
         return self.manifest
 
     def _verify(self, path: Path, trainee: Trainee, encoded: Encoded) -> float:
-        from hubtools.inference.lora import apply_lora, resolve_lora
+        from hubtools.inference.adapters import apply_lora
+        from hubtools.inference.lora import resolve_lora
         from hubtools.training.adapter import compare, probe
         from hubtools.training.device import autocast, dtype_of
 

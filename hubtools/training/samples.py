@@ -33,11 +33,13 @@ def draw_samples(
     device: torch.device,
     warn: Callable[[str], None],
     stopping: Callable[[], bool],
+    trigger: str | None = None,
 ) -> int:
     """Draw each prompt with the LoRA as it is after `step`; answers how many pictures there are.
 
-    Before the first step the bare base is drawn. Encoders visit `device` for the while. Whatever
-    goes wrong is a warning: hours of training are worth more than a picture.
+    Before the first step the bare base is drawn. The brackets of `trigger` are no prompt weights.
+    Encoders visit `device` for the while. Whatever goes wrong is a warning: hours of training are
+    worth more than a picture.
     """
     import torch
 
@@ -51,7 +53,8 @@ def draw_samples(
             raise Interrupted
 
     try:
-        shots, names = shots_of(settings, prompts, size, lora_weight=weight)
+        literals = (trigger,) if trigger else ()
+        shots, names = shots_of(settings, prompts, size, lora_weight=weight, literals=literals)
         move_encoders(model, device)
         records = draw(
             model.pipeline,

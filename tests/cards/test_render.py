@@ -71,6 +71,27 @@ def test_gallery_pictures_are_those_of_this_lora(run_dir: Path, project: Project
     assert sorted(path.name for path in (run_dir / "images").iterdir()) == ["00.png"]
 
 
+def test_a_picture_of_this_lora_and_another_is_not_of_this_lora(
+    run_dir: Path, project: Project
+) -> None:
+    path = run_dir / "samples/final_p00_s42.json"
+    record = json.loads(path.read_text())
+    other = {"sha256": "1" * 64, "weight": 0.5}
+    record["loras"] = [{"sha256": record["lora_sha256"], "weight": 1.0}, other]
+    path.write_text(json.dumps(record))
+    write_model_card(run_dir, project)
+    assert sorted(path.name for path in (run_dir / "images").iterdir()) == ["00.png"]
+
+
+def test_the_snippet_says_where_stock_diffusers_draws_otherwise(
+    run_dir: Path, project: Project
+) -> None:
+    assert "as weights" not in write_model_card(run_dir, project).text
+    path = run_dir / "samples/final_p01_s42.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"prompt_weights": True}))
+    assert "# hubtools reads brackets as weights" in write_model_card(run_dir, project).text
+
+
 def test_writing_again_changes_nothing_and_keeps_words(run_dir: Path, project: Project) -> None:
     first = write_model_card(run_dir, project)
     assert first.changed

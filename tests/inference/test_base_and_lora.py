@@ -15,8 +15,9 @@ import pytest
 from huggingface_hub import HfApi
 
 from hubtools.errors import HubtoolsError, UsageError
+from hubtools.inference.adapters import apply_lora
 from hubtools.inference.base import Base, fetch_base, resolve_base, wanted_files
-from hubtools.inference.lora import apply_lora, choose_weights, resolve_lora
+from hubtools.inference.lora import choose_weights, resolve_lora
 from hubtools.localhub.server import Hub
 
 MakeLora = Callable[..., Path]
@@ -226,7 +227,7 @@ def test_a_lora_of_another_shape_is_refused(
     save_file(wide, tmp_path / "wide.safetensors")
     with pytest.raises(HubtoolsError, match="does not fit"):
         apply_lora(pipeline, resolve_lora(str(tmp_path / "wide.safetensors")), 1.0)
-    pipeline.unload_lora_weights()
+    assert not pipeline.get_list_adapters(), "nothing of it stays"
 
 
 def test_a_base_without_a_variant_says_so(tiny_base: Path, tmp_path: Path) -> None:

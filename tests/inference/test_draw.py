@@ -18,7 +18,7 @@ torch = pytest.importorskip("torch")
 from hubtools.errors import HubtoolsError, UsageError  # noqa: E402
 from hubtools.inference.base import Base  # noqa: E402
 from hubtools.inference.lora import resolve_lora  # noqa: E402
-from hubtools.inference.pipeline import draw, load_pipeline, prompt_notes  # noqa: E402
+from hubtools.inference.pipeline import draw, load_pipeline  # noqa: E402
 from hubtools.inference.png import read_record  # noqa: E402
 from hubtools.inference.shots import Shot  # noqa: E402
 
@@ -188,13 +188,6 @@ def test_progress_reaches_its_end_and_only_that(pipeline: Any, base: Base, tmp_p
     )
     assert calls[-1] == (6, 6)
     assert [done for done, _ in calls] == sorted(done for done, _ in calls)
-
-
-def test_prompts_that_are_not_read_as_meant(pipeline: Any) -> None:
-    assert prompt_notes(pipeline, "a red hat") == []
-    assert "(hat:1.3)" in prompt_notes(pipeline, "a (hat:1.3)")[0]
-    (long,) = prompt_notes(pipeline, "hat " * 90)
-    assert "75 fit" in long
 
 
 @pytest.mark.parametrize("damage", ["missing", "truncated"])

@@ -1,0 +1,169 @@
+"""Putting LoRAs into a pipeline, several at once, and taking them out again without a trace.
+
+Measured with diffusers 0.42: loading a second LoRA silently makes it the only active one, and
+`unload_lora_weights` after `fuse_lora` leaves the LoRA in the base. So adapters are always named
+and set together, and what fusing adds is undone by putting the old weights back, since subtracting
+it again would leave rounding errors behind (large ones in half precision).
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from hubtools.errors import HubtoolsError
+from hubtools.inference.lora import LoraFile
+
+# Kept on the pipeline: {sha256: adapter name}, ((sha256, weight), ...), [(layer weight, its copy)]
+_LOADED, _STATE, _SAVED = "_hubtools_loras", "_hubtools_lora_state", "_hubtools_unfused"
+
+
+def apply_lora(pipeline: Any, lora: LoraFile, weight: float) -> None:
+    """Load `lora` into `pipeline` once and set its strength; 0 gives exactly the bare base."""
+    apply_loras(pipeline, [(lora, weight)])
+
+
+def apply_loras(
+    pipeline: Any, loras: Sequence[tuple[LoraFile, float]], *, fuse: bool = False
+) -> bool:
+    """Make `pipeline` draw with exactly these LoRAs at these weights (a LoRA of weight 0 takes no
+    part); answers whether anything changed. What is loaded already is not loaded again.
+
+    `fuse` adds them into the base's weights: each step is then as fast as without a LoRA, but
+    changing a weight costs a pass over all layers, and pictures differ in the last bit.
+    Raises `HubtoolsError` if a LoRA was trained for a model of another shape.
+    """
+    state = (tuple((lora.sha256, weight) for lora, weight in loras), fuse)
+    if getattr(pipeline, _STATE, None) == state:
+        return False
+    unfuse(pipeline)
+    names = _load(pipeline, [lora for lora, _ in loras])
+    active = [(names[lora.sha256], weight) for lora, weight in loras if weight != 0]
+    if not active:
+        pipeline.disable_lora()
+    else:
+        pipeline.enable_lora()
+        pipeline.set_adapters([name for name, _ in active], [weight for _, weight in active])
+        if fuse:
+            _fuse(pipeline, [name for name, _ in active])
+    setattr(pipeline, _STATE, state)
+    return True
+
+
+def remove_loras(pipeline: Any) -> None:
+    """Take out what `apply_loras` has put in, if it has: the bare base is left, bit for bit."""
+    unfuse(pipeline)
+    if getattr(pipeline, _LOADED, None):
+        pipeline.unload_lora_weights()
+    setattr(pipeline, _LOADED, {})
+    setattr(pipeline, _STATE, None)
+
+
+def unfuse(pipeline: Any) -> None:
+    """Undo `fuse`; the LoRAs stay loaded. Must come before unloading."""
+    saved = getattr(pipeline, _SAVED, None)
+    if not saved:
+        return
+    import torch
+
+    pipeline.unfuse_lora(components=_components(pipeline))
+    with torch.no_grad():
+        for weight, copy in saved:
+            weight.copy_(copy)
+    setattr(pipeline, _SAVED, [])
+    setattr(pipeline, _STATE, None)
+
+
+def _fuse(pipeline: Any, names: list[str]) -> None:
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    saved = []
+    for component in _components(pipeline):
+        for module in getattr(pipeline, component).modules():
+            if isinstance(module, BaseTunerLayer):
+                weight = module.get_base_layer().weight
+                # beside the model, not on the device: it may be full
+                saved.append((weight, weight.detach().to("cpu", copy=True)))
+    setattr(pipeline, _SAVED, saved)
+    pipeline.fuse_lora(components=_components(pipeline), adapter_names=names)
+
+
+def _components(pipeline: Any) -> list[str]:
+    """Parts of the pipeline that carry a LoRA: unet, perhaps text_encoder."""
+    return list(pipeline.get_list_adapters())
+
+
+def _load(pipeline: Any, loras: Sequence[LoraFile]) -> dict[str, str]:
+    """Load what is missing, delete what is not wanted; gives the adapter name of every hash."""
+    loaded: dict[str, str] = dict(getattr(pipeline, _LOADED, None) or {})
+    wanted = {lora.sha256 for lora in loras}
+    stale = [sha256 for sha256 in loaded if sha256 not in wanted]
+    if stale and len(stale) == len(loaded):
+        remove_loras(pipeline)
+        loaded = {}
+    elif stale:
+        with _without_complaints():
+            pipeline.delete_adapters([loaded.pop(sha256) for sha256 in stale])
+    for lora in loras:
+        if lora.sha256 in loaded:
+            continue
+        name = f"hubtools_{lora.sha256[:16]}"
+        try:
+            _load_one(pipeline, lora, name)
+        except BaseException:
+            # half a LoRA must not stay
+            pipeline.unload_lora_weights()
+            setattr(pipeline, _LOADED, {})
+            setattr(pipeline, _STATE, None)
+            raise
+        loaded[lora.sha256] = name
+    setattr(pipeline, _LOADED, loaded)
+    setattr(pipeline, _STATE, None)
+    return loaded
+
+
+def _load_one(pipeline: Any, lora: LoraFile, name: str) -> None:
+    hint = "use the base model it was trained on (--base-model)"
+    with _without_complaints():
+        try:
+            pipeline.load_lora_weights(
+                str(lora.path.parent), weight_name=lora.path.name, adapter_name=name
+            )
+        except (RuntimeError, ValueError, KeyError) as error:
+            first = str(error).strip().splitlines()[0]
+            raise HubtoolsError(
+                f"The LoRA {lora.source} does not fit the base model: {first}", hint=hint
+            ) from None
+    if name not in (pipeline.get_list_adapters().get("unet") or []):
+        raise HubtoolsError(
+            f"The LoRA {lora.source} changes nothing in this base model's denoiser.", hint=hint
+        )
+
+
+@contextmanager
+def _without_complaints() -> Iterator[None]:
+    """A LoRA of the denoiser alone is the usual case, which diffusers calls a reason for a bug
+    report; two LoRAs are what was asked for, which peft warns of. Only those lines are kept
+    back."""
+
+    class Quiet(logging.Filter):
+        def filter(self, record: logging.LogRecord) -> bool:
+            return "No LoRA keys associated to" not in record.getMessage()
+
+    quiet = Quiet()
+    loggers = [
+        logging.getLogger(f"diffusers.loaders.{name}") for name in ("lora_base", "lora_pipeline")
+    ]
+    for logger in loggers:
+        logger.addFilter(quiet)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Already found a `peft_config`")
+            warnings.filterwarnings("ignore", "Adapter .* was active which is now deleted")
+            yield
+    finally:
+        for logger in loggers:
+            logger.removeFilter(quiet)
