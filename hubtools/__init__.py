@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hubtools.cards.render import write_dataset_card, write_model_card
     from hubtools.dataset.check import validate
     from hubtools.inference.generate import generate
+    from hubtools.inference.grid import grid
     from hubtools.journey.doctor import doctor
     from hubtools.journey.init import init
     from hubtools.journey.rehearse import rehearse
@@ -34,6 +35,7 @@ _WHERE = {
     "classify": "hubtools.publish.prune",
     "doctor": "hubtools.journey.doctor",
     "generate": "hubtools.inference.generate",
+    "grid": "hubtools.inference.grid",
     "init": "hubtools.journey.init",
     "load_project": "hubtools.project",
     "plan_push": "hubtools.publish.push",
@@ -52,6 +54,7 @@ __all__ = [
     "classify",
     "doctor",
     "generate",
+    "grid",
     "init",
     "load_project",
     "plan_push",

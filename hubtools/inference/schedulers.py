@@ -88,6 +88,12 @@ def use_scheduler(pipeline: Any, name: str) -> str:
     return class_name
 
 
+def check_name(name: str) -> None:
+    """Raise `UsageError` if no scheduler is called so."""
+    if name != "default":
+        _lookup(name)
+
+
 def seed_scheduler(pipeline: Any, seeds: Sequence[int]) -> None:
     """Tell a sampler that draws noise of its own, outside the pipeline's generators, the seed of
     each picture: DPMSolverSDE's Brownian paths come from global chance otherwise."""

@@ -39,7 +39,7 @@ def contact_sheet(
         left = _GAP + (index % columns) * (cell + _GAP)
         top = _GAP + (index // columns) * (cell + text_height + _GAP)
         with Image.open(file) as opened:
-            picture = _fitted(opened.convert("RGB"), cell)
+            picture = fitted(opened.convert("RGB"), cell)
         offset = ((cell - picture.width) // 2, (cell - picture.height) // 2)
         sheet.paste(picture, (left + offset[0], top + offset[1]))
         for number, line in enumerate(lines):
@@ -49,7 +49,8 @@ def contact_sheet(
         sheet.save(temporary, format="PNG")
 
 
-def _fitted(picture: Image.Image, cell: int) -> Image.Image:
+def fitted(picture: Image.Image, cell: int) -> Image.Image:
+    """The picture scaled to fit a square of `cell` pixels; small ones by whole pixels."""
     longest = max(picture.size)
     if longest * 2 <= cell:
         factor = cell // longest

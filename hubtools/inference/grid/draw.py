@@ -1,0 +1,201 @@
+"""Draw what a plan lacks, cell by cell, and write picture, page and facts."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from hubtools.files import sha256_of, write_json, write_text
+from hubtools.inference.generate import open_pipeline, tell_of_blanked, tell_of_prompts
+from hubtools.inference.grid.page import grid_page
+from hubtools.inference.grid.picture import grid_picture
+from hubtools.inference.grid.plan import CELLS_DIR, FACTS, PAGE, PICTURE, GridPlan, plan_grid
+from hubtools.inference.pipeline import draw
+from hubtools.inference.schedulers import use_scheduler
+from hubtools.manifest import SampleRecord
+from hubtools.project import Project
+
+_EVERY = 2.0  # seconds between two writings of grid.json while cells are drawn
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A picture of the grid: its record, the file's hash, and how long it took, if that is known
+    (its share of its batch)."""
+
+    record: SampleRecord
+    sha256: str
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class GridResult:
+    """A grid on disk: `grid.png`, `index.html`, `grid.json` and `cells/` in the plan's folder."""
+
+    plan: GridPlan
+    pictures: dict[str, Drawn]  # by file
+    drawn: int  # of them now
+
+
+def grid(
+    project: Project,
+    prompt: str | None = None,
+    *,
+    x: str,
+    y: str | None = None,
+    z: str | None = None,
+    batch_size: int = 1,
+    cell_size: int = 256,
+    on_step: Callable[[int, int], None] | None = None,
+    note: Callable[[str], None] = lambda sentence: None,
+    **options: Any,
+) -> GridResult:
+    """Plan and draw a grid: `plan_grid` (which takes `options`), then `draw_grid`."""
+    plan = plan_grid(project, prompt, x=x, y=y, z=z, note=note, **options)
+    return draw_grid(plan, batch_size=batch_size, cell_size=cell_size, on_step=on_step, note=note)
+
+
+def draw_grid(
+    plan: GridPlan,
+    *,
+    batch_size: int = 1,
+    cell_size: int = 256,
+    on_step: Callable[[int, int], None] | None = None,
+    on_picture: Callable[[SampleRecord], None] | None = None,
+    note: Callable[[str], None] = lambda sentence: None,
+) -> GridResult:
+    """Draw the cells that are not there, then write the rest. `cell_size`: side of a cell of
+    grid.png in pixels. `on_step(done, total)` counts denoising steps of the whole grid.
+
+    Can be stopped at any moment: cells that are done stay done, and grid.json knows them.
+    """
+    todo = plan.todo()
+    known = _known(plan)
+    drawn = 0
+    try:
+        if todo:
+            drawn = _draw(plan, todo, known, batch_size, on_step, on_picture, note)
+    finally:
+        pictures = _pictures(plan, known)
+        _write_facts(plan, pictures)
+    tell_of_blanked([picture.record for picture in pictures.values()], note)
+    grid_picture(plan, pictures, plan.folder / PICTURE, cell_size)
+    write_text(plan.folder / PAGE, grid_page(plan, pictures))
+    return GridResult(plan, pictures, drawn)
+
+
+def _draw(
+    plan: GridPlan,
+    todo: list[tuple[Any, list[Any]]],
+    known: dict[str, tuple[str, float | None]],
+    batch_size: int,
+    on_step: Callable[[int, int], None] | None,
+    on_picture: Callable[[SampleRecord], None] | None,
+    note: Callable[[str], None],
+) -> int:
+    pipeline = open_pipeline(
+        plan.project,
+        plan.base,
+        device=plan.device,
+        dtype=plan.dtype,
+        safety_checker=plan.safety_checker,
+        note=note,
+    )
+    cells = [cell for _, group in todo for cell in group]
+    _check_schedulers(pipeline, {cell.shot.scheduler for cell in cells})
+    tell_of_prompts(pipeline, [cell.shot for cell in cells], note)
+    total = sum(cell.shot.steps for cell in cells)
+    before = count = 0
+    written = time.monotonic()
+    seconds: dict[str, float] = {}
+
+    def stepped(done: int, _of_group: int) -> None:
+        if on_step:
+            on_step(before + done, total)
+
+    def seen(record: SampleRecord, drawn: bool) -> None:
+        nonlocal count, written
+        count += drawn
+        file = f"{CELLS_DIR}/{record.file}"
+        known[file] = (sha256_of(plan.folder / file), seconds.get(record.file))
+        if on_picture:
+            on_picture(record)
+        if time.monotonic() - written > _EVERY:
+            _write_facts(plan, _pictures(plan, known))
+            written = time.monotonic()
+
+    for loras, group in todo:
+        draw(
+            pipeline,
+            [cell.shot for cell in group],
+            plan.folder / CELLS_DIR,
+            names=[cell.file.removeprefix(f"{CELLS_DIR}/").removesuffix(".png") for cell in group],
+            base=plan.base,
+            loras=loras,
+            batch_size=batch_size,
+            on_step=stepped,
+            on_picture=seen,
+            seconds=seconds,
+        )
+        before += sum(cell.shot.steps for cell in group)
+    return count
+
+
+def _check_schedulers(pipeline: Any, names: set[str]) -> None:
+    """Better now than after an hour."""
+    own = pipeline.scheduler
+    try:
+        for name in sorted(names):
+            use_scheduler(pipeline, name)
+            pipeline.scheduler = own
+    finally:
+        pipeline.scheduler = own
+
+
+def _known(plan: GridPlan) -> dict[str, tuple[str, float | None]]:
+    """File -> (hash, seconds), as an earlier grid.json in the folder tells."""
+    try:
+        content = json.loads((plan.folder / FACTS).read_bytes())
+        return {cell["file"]: (cell["sha256"], cell["seconds"]) for cell in content["cells"]}
+    except (OSError, ValueError, LookupError, TypeError):
+        return {}
+
+
+def _pictures(plan: GridPlan, known: dict[str, tuple[str, float | None]]) -> dict[str, Drawn]:
+    """The pictures that are on disk by now, with their facts."""
+    pictures = {}
+    for file in plan.there():
+        path = plan.folder / file
+        record = SampleRecord.model_validate_json(path.with_suffix(".json").read_bytes())
+        sha256 = sha256_of(path)
+        before = known.get(file)
+        pictures[file] = Drawn(
+            record, sha256, before[1] if before and before[0] == sha256 else None
+        )
+    return pictures
+
+
+def _write_facts(plan: GridPlan, pictures: dict[str, Drawn]) -> None:
+    cells = []
+    for cell in plan.cells:
+        picture = pictures.get(cell.file)
+        cells.append(
+            {
+                "labels": {
+                    axis.name: axis.values[index].label
+                    for axis, index in zip(plan.axes, cell.at, strict=True)
+                },
+                "file": cell.file,
+                "drawn": picture is not None,
+                "sha256": picture.sha256 if picture else None,
+                "seconds": round(picture.seconds, 3) if picture and picture.seconds else None,
+                "parameters": picture.record.model_dump(exclude={"file"}) if picture else None,
+            }
+        )
+    axes = [
+        {"name": axis.name, "values": [value.label for value in axis.values]} for axis in plan.axes
+    ]
+    write_json(plan.folder / FACTS, {"schema_version": 1, "axes": axes, "cells": cells})
