@@ -11,28 +11,31 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubtools.dataset.drawing import Colour, Expression, Framing, Outfit, Scene, View, draw
 from hubtools.files import replacing, write_text
+from hubtools.world.captions import WORDINGS
+from hubtools.world.people import CLOTHING_COLOURS
+from hubtools.world.picture import draw
+from hubtools.world.scene import (
+    Background,
+    Character,
+    Clothing,
+    Expression,
+    Framing,
+    Outfit,
+    Pose,
+    Scene,
+    View,
+)
 
 TRIGGER = "(lora-misato-token)"
 CAPTION_COLUMN = "prompt"
 SIZE = 512
 
-_OUTFITS = {
-    "blue hoodie": Outfit((88, 110, 176), (245, 245, 250), (60, 60, 84)),
-    "white sailor uniform": Outfit((246, 246, 250), (52, 82, 150), (52, 82, 150), kind="sailor"),
-    "red coat": Outfit((196, 84, 78), (250, 242, 232), (62, 58, 78), kind="coat"),
-    "yellow hoodie": Outfit((232, 184, 72), (255, 255, 255), (84, 92, 120)),
-    "green coat": Outfit((92, 142, 108), (248, 246, 236), (70, 66, 60), kind="coat"),
-}
-_BACKGROUNDS: dict[str, Colour] = {
-    "white background": (244, 244, 246),
-    "grey background": (206, 208, 214),
-    "peach background": (250, 222, 204),
-    "mint background": (204, 234, 220),
-    "lavender background": (222, 214, 242),
-    "sky blue background": (202, 226, 246),
-}
+# Dark indigo hair that turns teal at the tips of its twin tails, and a star on the left cheek: what
+# no word of the drawn world can say, so that a model can only learn it from these pictures.
+CHARACTER = Character(
+    hair=(46, 40, 66), hair_tip=(38, 200, 190), star=(232, 70, 110), eyes=(52, 150, 160)
+)
 
 
 @dataclass(frozen=True)
@@ -43,41 +46,39 @@ class Shot:
     view: View
     framing: Framing
     expression: Expression
-    outfit: str
-    background: str
+    colour: str
+    clothing: Clothing
+    background: Background
     words: str
     tilt: float = 0.0
-    pose: str = "standing"
+    pose: Pose = "standing"
 
     @property
     def caption(self) -> str:
         """In the style of prompts, so that prompts find what was learnt."""
-        face = {"neutral": "neutral expression", "surprised": "surprised expression"}.get(
-            self.expression, self.expression
-        )
-        view = {
-            "front": "front view",
-            "three-quarter left": "three-quarter view from the left",
-            "three-quarter right": "three-quarter view from the right",
-            "left profile": "left side profile",
-            "right profile": "right side profile",
-        }[self.view]
-        pose = f", {self.pose}" if self.framing == "full body" else ""
-        return (
-            f"render of {TRIGGER}, {view}, {self.framing}{pose}, {face}, wearing a {self.outfit},"
-            f" {self.background}, {self.words}"
-        )
+        parts = [
+            f"render of {TRIGGER}",
+            WORDINGS["view"][self.view][0],
+            self.framing,
+            *([self.pose] if self.framing == "full body" else []),
+            WORDINGS["expression"][self.expression][0],
+            f"wearing a {self.colour} {self.clothing}",
+            WORDINGS["background"][self.background][0],
+            self.words,
+        ]
+        return ", ".join(parts)
 
     def scene(self) -> Scene:
         """What to draw."""
         return Scene(
-            self.view,
-            self.framing,
-            self.expression,
-            _OUTFITS[self.outfit],
-            _BACKGROUNDS[self.background],
-            self.tilt,
-            self.pose,  # type: ignore[arg-type]
+            character=CHARACTER,
+            outfit=Outfit(self.clothing, CLOTHING_COLOURS[self.colour]),
+            view=self.view,
+            framing=self.framing,
+            pose=self.pose,
+            expression=self.expression,
+            background=self.background,
+            tilt=self.tilt,
         )
 
 
@@ -85,27 +86,27 @@ _CLEAR, _SOFT, _FINE = "clear facial features", "soft natural lighting", "high q
 
 # fmt: off
 SHOTS: tuple[Shot, ...] = (
-    Shot("front-neutral.png", "front", "portrait", "neutral", "blue hoodie", "white background", _CLEAR),
-    Shot("front-smile.png", "front", "portrait", "smiling", "white sailor uniform", "peach background", _SOFT),
-    Shot("front-laugh.png", "front", "portrait", "laughing", "red coat", "mint background", _FINE, 4),
-    Shot("front-wink.png", "front", "portrait", "winking", "yellow hoodie", "lavender background", _CLEAR, -5),
-    Shot("threequarterleft-neutral.png", "three-quarter left", "portrait", "neutral", "red coat", "grey background", _CLEAR),
-    Shot("threequarterleft-smile.png", "three-quarter left", "portrait", "smiling", "blue hoodie", "sky blue background", _SOFT),
-    Shot("threequarterleft-surprise.png", "three-quarter left", "portrait", "surprised", "green coat", "white background", _FINE, 3),
-    Shot("threequarterleft-laugh.png", "three-quarter left", "portrait", "laughing", "white sailor uniform", "lavender background", _SOFT),
-    Shot("threequarterright-neutral.png", "three-quarter right", "portrait", "neutral", "yellow hoodie", "white background", _FINE),
-    Shot("threequarterright-smile.png", "three-quarter right", "portrait", "smiling", "green coat", "peach background", _CLEAR, -3),
-    Shot("threequarterright-sad.png", "three-quarter right", "portrait", "sad", "blue hoodie", "grey background", _SOFT),
-    Shot("threequarterright-surprise.png", "three-quarter right", "portrait", "surprised", "white sailor uniform", "mint background", _CLEAR),
-    Shot("leftprofile-neutral.png", "left profile", "portrait", "neutral", "white sailor uniform", "sky blue background", _CLEAR),
-    Shot("leftprofile-smile.png", "left profile", "portrait", "smiling", "yellow hoodie", "grey background", _FINE),
-    Shot("rightprofile-neutral.png", "right profile", "portrait", "neutral", "green coat", "lavender background", _SOFT),
-    Shot("rightprofile-smile.png", "right profile", "portrait", "smiling", "red coat", "white background", _CLEAR),
-    Shot("fullbody-standing.png", "front", "full body", "neutral", "blue hoodie", "mint background", _FINE),
-    Shot("fullbody-waving.png", "front", "full body", "smiling", "white sailor uniform", "grey background", _SOFT, pose="waving"),
-    Shot("fullbody-walking.png", "three-quarter left", "full body", "smiling", "red coat", "sky blue background", _FINE, pose="walking"),
-    Shot("fullbody-handonhip.png", "three-quarter right", "full body", "neutral", "green coat", "white background", _CLEAR, pose="hand on hip"),
-    Shot("fullbody-laugh.png", "front", "full body", "laughing", "yellow hoodie", "peach background", _SOFT),
+    Shot("front-neutral.png", "front", "portrait", "neutral", "blue", "hoodie", "white", _CLEAR),
+    Shot("front-smile.png", "front", "portrait", "smiling", "white", "sailor uniform", "pink", _SOFT),
+    Shot("front-laugh.png", "front", "portrait", "laughing", "red", "coat", "mint", _FINE, 4),
+    Shot("front-wink.png", "front", "portrait", "winking", "yellow", "hoodie", "lavender", _CLEAR, -5),
+    Shot("threequarterleft-neutral.png", "three-quarter left", "portrait", "neutral", "red", "coat", "grey", _CLEAR),
+    Shot("threequarterleft-smile.png", "three-quarter left", "portrait", "smiling", "blue", "hoodie", "sky blue", _SOFT),
+    Shot("threequarterleft-surprise.png", "three-quarter left", "portrait", "surprised", "green", "coat", "white", _FINE, 3),
+    Shot("threequarterleft-laugh.png", "three-quarter left", "portrait", "laughing", "white", "sailor uniform", "lavender", _SOFT),
+    Shot("threequarterright-neutral.png", "three-quarter right", "portrait", "neutral", "yellow", "hoodie", "white", _FINE),
+    Shot("threequarterright-smile.png", "three-quarter right", "portrait", "smiling", "green", "coat", "pink", _CLEAR, -3),
+    Shot("threequarterright-sad.png", "three-quarter right", "portrait", "sad", "blue", "hoodie", "grey", _SOFT),
+    Shot("threequarterright-surprise.png", "three-quarter right", "portrait", "surprised", "white", "sailor uniform", "mint", _CLEAR),
+    Shot("leftprofile-neutral.png", "left profile", "portrait", "neutral", "white", "sailor uniform", "sky blue", _CLEAR),
+    Shot("leftprofile-smile.png", "left profile", "portrait", "smiling", "yellow", "hoodie", "grey", _FINE),
+    Shot("rightprofile-neutral.png", "right profile", "portrait", "neutral", "green", "coat", "lavender", _SOFT),
+    Shot("rightprofile-smile.png", "right profile", "portrait", "smiling", "red", "coat", "white", _CLEAR),
+    Shot("fullbody-standing.png", "front", "full body", "neutral", "blue", "hoodie", "mint", _FINE),
+    Shot("fullbody-waving.png", "front", "full body", "smiling", "white", "sailor uniform", "grey", _SOFT, pose="waving"),
+    Shot("fullbody-walking.png", "three-quarter left", "full body", "smiling", "red", "coat", "sky blue", _FINE, pose="walking"),
+    Shot("fullbody-handonhip.png", "three-quarter right", "full body", "neutral", "green", "coat", "white", _CLEAR, pose="hand on hip"),
+    Shot("fullbody-laugh.png", "front", "full body", "laughing", "yellow", "hoodie", "pink", _SOFT),
 )
 # fmt: on
 
