@@ -181,6 +181,9 @@ class _Studio:
         own = pipeline.scheduler
         with ExitStack() as stack:
             stack.callback(setattr, pipeline, "scheduler", own)
+            stack.enter_context(warnings.catch_warnings())
+            # torchsde on the last digit of a float
+            warnings.filterwarnings("ignore", "Should have t.* but got")
             use_scheduler(pipeline, first.scheduler)
             seed_scheduler(pipeline, [shot.seed for shot in shots])
             if self.loras:

@@ -120,7 +120,8 @@ def recall(
     *,
     note: Note = lambda sentence: None,
 ) -> Again:
-    """Read what `picture` carries and find its base and LoRAs. `loras`, if any, replace its own.
+    """Read what `picture` carries and find its base and LoRAs. `loras`, if any, replace its own;
+    but if all of them are its own and no weight is given, they only say where those lie.
 
     Tells of library versions that differ. Raises `HubtoolsError` if the picture carries nothing, or
     if its base or a LoRA cannot be found.
@@ -135,9 +136,11 @@ def recall(
         )
     for sentence in changes_since(record):
         note(sentence)
-    replaced = bool(loras)
+    hashes = {use.sha256 for use in record.loras}
+    replaced = any(lora.file.sha256 not in hashes or lora.weight != 1 for lora in loras)
     if not replaced:
-        loras = _find_loras(record, picture, project, given, note)
+        places = [lora.file.path for lora in loras]
+        loras = _find_loras(record, picture, project, given, places, note)
     base = _find_base(record, project, given, note)
     return Again(picture, record, base, loras, frozenset(given), replaced)
 
@@ -183,7 +186,12 @@ def _find_base(record: SampleRecord, project: Project, given: Collection[str], n
 
 
 def _find_loras(
-    record: SampleRecord, picture: Path, project: Project, given: Collection[str], note: Note
+    record: SampleRecord,
+    picture: Path,
+    project: Project,
+    given: Collection[str],
+    places: Sequence[Path],
+    note: Note,
 ) -> tuple[WeightedLora, ...]:
     if record.lora_weight and not record.loras:
         step = f" --step {record.train_step}" if record.train_step else ""
@@ -197,15 +205,15 @@ def _find_loras(
             continue  # it took no part
         # of one LoRA a new weight replaces the old, of several it scales them all
         alone = len(record.loras) == 1 and "samples.lora_weight" in given
-        path = _find_lora(use, picture, project, note)
+        path = _find_lora(use, [*places, *_near(picture, project)], note)
         found.append(WeightedLora(resolve_lora(path), 1.0 if alone else use.weight))
     return tuple(found)
 
 
-def _find_lora(use: LoraUse, picture: Path, project: Project, note: Note) -> str:
+def _find_lora(use: LoraUse, places: Sequence[Path], note: Note) -> str:
     """Path of the LoRA with the hash of `use`, else of one of the same name, with a warning."""
     namesake: Path | None = None
-    for path in _near(picture, project):
+    for path in places:
         if path.stat().st_size > 0 and read_header(path).holds is Holds.LORA:
             if sha256_of(path) == use.sha256:
                 return str(path)

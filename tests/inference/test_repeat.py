@@ -135,6 +135,21 @@ def test_a_lora_that_is_gone_or_another(project: Project, make_lora: MakeLora) -
     assert "--lora" in (caught.value.hint or "")
 
 
+def test_a_lora_that_lies_elsewhere_is_named_without_its_weight(
+    project: Project, make_lora: MakeLora, tmp_path: Path
+) -> None:
+    run_dir = str(project.root / "runs/lora")
+    other = str(make_lora(tmp_path / "far/away", name="x.safetensors", seed=23))
+    picture, first = drawn(project, lora=[f"{run_dir}:0.5", f"{other}:0.8"])
+    with pytest.raises(HubtoolsError, match=r"x\.safetensors.* is not here"):
+        again(project, picture)
+    file, record, _ = again(project, picture, lora=other)
+    assert [use.weight for use in record.loras] == [0.5, 0.8] == [u.weight for u in first.loras]
+    assert np.array_equal(pixels(file), pixels(picture))
+    _, record, _ = again(project, picture, lora=f"{other}:0.3")
+    assert [use.weight for use in record.loras] == [0.3], "with a weight it replaces them"
+
+
 def test_a_lora_and_a_base_of_the_hub(project: Project, local_hub: Hub, tiny_base: Path) -> None:
     local_hub.store.mount("model", "someone/base", tiny_base)
     HfApi().create_repo("me/people")

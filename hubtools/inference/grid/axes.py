@@ -106,7 +106,7 @@ _EXAMPLES = {
 
 _LABELS: dict[str, Callable[[str], str]] = {
     "seed": lambda text: f"seed {text}",
-    "steps": lambda text: f"{text} steps",
+    "steps": lambda text: f"{text} step{'' if text == '1' else 's'}",
     "guidance": lambda text: f"guidance {text}",
     "lora_weight": lambda text: "base" if float(text) == 0 else f"LoRA {text}",
     "step": lambda text: f"step {text}",

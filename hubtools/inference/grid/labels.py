@@ -24,7 +24,7 @@ def constants(plan: GridPlan) -> list[str]:
     words = {
         "seed": f"seed {shot.seed}",
         "scheduler": "the base's own scheduler" if shot.scheduler == "default" else shot.scheduler,
-        "steps": f"{shot.steps} steps",
+        "steps": f"{shot.steps} step{'s' if shot.steps > 1 else ''}",
         "guidance": f"guidance {shot.guidance:g}",
         "size": f"{shot.width}x{shot.height}",
         "lora_weight": _loras(plan, varied),

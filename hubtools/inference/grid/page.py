@@ -45,8 +45,8 @@ button.cell:focus-visible { outline: 3px solid var(--mark); outline-offset: 2px;
 img.small { image-rendering: pixelated; }
 .void { width: 16rem; height: 16rem; box-sizing: border-box; padding: .8rem; border-radius: 4px;
   background: var(--line); color: var(--faint); }
-dialog { border: 0; padding: 0; width: 100vw; height: 100vh; max-width: none; max-height: none;
-  background: var(--paper); color: var(--ink); }
+dialog { border: 0; outline: 0; padding: 0; width: 100vw; height: 100vh; max-width: none;
+  max-height: none; background: var(--paper); color: var(--ink); }
 dialog[open] { display: grid; grid-template-columns: minmax(0, 1fr) 22rem; }
 dialog .big { display: flex; min-width: 0; min-height: 0; height: 100vh; background: #0b0c0d;
   cursor: zoom-out; }
@@ -61,7 +61,7 @@ dl { margin: 1rem 0; } dt { color: var(--faint); font-size: .85rem; margin-top: 
 dd { margin: 0; overflow-wrap: anywhere; }
 a { color: var(--mark); }
 @media (max-width: 48rem) {
-  dialog[open] { grid-template-columns: 1fr; grid-template-rows: minmax(0, 60vh) auto; }
+  dialog[open] { display: block; overflow: auto; }
   dialog .big { height: 60vh; } dialog .side { height: auto; }
   .cell img, .void { width: 9rem; height: 9rem; }
 }
