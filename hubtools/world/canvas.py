@@ -92,6 +92,12 @@ def _ramp(low: float, high: float) -> Image.Image:
     return Image.fromarray(np.round(255 * t * t * (3 - 2 * t)).astype(np.uint8)[:, None])
 
 
+@functools.cache
+def _levels(share: float) -> list[int]:
+    """For `Image.point`: grey levels times a share."""
+    return [min(255, round(level * share)) for level in range(256)]
+
+
 class Shape:
     """A painted shape: its outline in canvas pixels, perhaps cut by another shape."""
 
@@ -288,9 +294,7 @@ class Pen:
         if not self.look.soft:
             shape = Shape(self.place(ellipse(x, y, rx, ry)), self.canvas.image.size, None)
             if not shape.empty:
-                self.canvas.image.paste(
-                    colour, shape.box, shape.mask.point(lambda v: round(v * much * 0.8))
-                )
+                self.canvas.image.paste(colour, shape.box, shape.mask.point(_levels(much * 0.8)))
             return
         # radial_gradient is black in the middle
         spot = _spot(round(255 * much)).resize((max(2, round(4 * wide)), max(2, round(4 * tall))))
@@ -310,7 +314,7 @@ class Pen:
         if self.look.hard:
             moved = Image.new("L", mask.size)
             moved.paste(mask, (round(dx * 0.8), round(-abs(dx) * 0.4)))
-            rim = ImageChops.subtract(mask, moved).point(lambda v: round(v * min(1, much * 1.6)))
+            rim = ImageChops.subtract(mask, moved).point(_levels(min(1.0, much * 1.6)))
         else:
             # blurred anyway, so made small and grown again
             less = max(1, round(abs(dx) * 0.3))
@@ -319,7 +323,7 @@ class Pen:
             moved.paste(small, (round(dx / less), round(-abs(dx) * 0.5 / less)))
             rim = ImageChops.subtract(small, moved)
             rim = rim.filter(ImageFilter.BoxBlur(max(1.0, abs(dx) * 0.45 / less)))
-            rim = rim.point(lambda v: min(255, round(v * much * 1.25)))
+            rim = rim.point(_levels(much * 1.25))
             if less > 1:
                 rim = rim.resize(mask.size, Image.Resampling.BILINEAR)
             rim = ImageChops.multiply(rim, mask)

@@ -117,7 +117,7 @@ def _brow(figure: Figure, x: float, wide: float, outer: int) -> None:
     expression = figure.scene.expression
     lift = {"surprised": -0.10, "laughing": -0.03}.get(expression, 0.0)
     # positive: the inner end is higher
-    slant = {"sad": 0.10, "neutral": -0.02, "surprised": 0.02}.get(expression, 0.0) * outer
+    slant = {"sad": 0.10, "neutral": 0.01, "surprised": 0.02}.get(expression, 0.0) * outer
     y = EYE_Y - 0.33 + lift
     colour = darker(figure.who.hair, 0.45)
     arch = [(x - wide * 0.85, y + 0.04 - slant), (x, y - 0.02), (x + wide * 0.85, y + 0.04 + slant)]

@@ -51,4 +51,5 @@ def _pixels(scene: Scene, size: int) -> int:
     if scene.style == "pixel art":
         block = block_of(size)
         return -(-size // block) * 6
-    return size * (3 if size <= 256 else 2)
+    # dots hide the edges anyway
+    return size * (3 if size <= 256 and scene.style != "pointillist painting" else 2)
