@@ -86,8 +86,9 @@ class Again:
         """Say whether the new picture is the old one, if it was asked to be."""
         old = self.record.identity() | {"file": "", "versions": {}, "train_step": None}
         new = drawn.identity() | {"file": "", "versions": {}, "train_step": None}
-        for key in ("prompt_weights", "literals"):  # the pixels tell
-            old[key] = new[key] = None
+        for one in (old, new):
+            one["prompt_weights"] = bool(one["prompt_weights"])
+            one["literals"] = None  # a trigger learned of since may have made a difference or not
         if old != new:
             return
         difference = largest_difference(self.picture, folder / drawn.file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -171,7 +172,8 @@ def _read_back(
         command = [sys.executable, "-m", "hubtools", "generate", "--no-prompt-weights"]
         command += ["--project", str(project.file), "--from", str(samples / record.file)]
         samples = root / SAMPLES_DIR
-        _call([*command, "--output", str(samples)], environment)
+        shutil.rmtree(samples, ignore_errors=True)  # of another rehearsal
+        _call([*command, "--quiet", "--output", str(samples)], environment)
         (record,) = read_samples(samples)
     manifest = RunManifest.read(project.run_dir)
     questions: dict[str, Any] = {

@@ -128,6 +128,24 @@ def test_changing_a_prompt_does_only_what_follows(made: tuple[Path, Finished], c
         assert f"> {step}: " in told
 
 
+def test_samples_with_prompt_weights_read_back_as_well(
+    made: tuple[Path, Finished], cli: Cli
+) -> None:
+    """Stock diffusers reads no weights: it is compared with a picture drawn without them, and the
+    card says so."""
+    folder, _ = made
+    settings = folder / "hubtools.toml"
+    text = re.sub(r"^negative_prompt = .*\n", "", settings.read_text(), flags=re.MULTILINE)
+    weighted = "[samples]\nnegative_prompt = '(deformed, distorted:1.3), blurry'"
+    settings.write_text(text.replace("[samples]", weighted))
+    for _ in range(2):
+        again = cli("rehearse", str(folder), "--no-serve")
+        assert again.returncode == 0, again.stderr
+        assert "stock diffusers draws the same picture" in again.stdout + again.stderr
+    card = (folder / "runs/misato/README.md").read_text()
+    assert "# hubtools reads brackets as weights" in card
+
+
 def test_a_folder_with_other_things_in_it_is_left_alone(tmp_path: Path, cli: Cli) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     refused = cli("demo", "--dir", str(tmp_path), "--no-serve")

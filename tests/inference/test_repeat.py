@@ -104,6 +104,16 @@ def test_without_a_lora_and_with_prompt_weights_off(project: Project) -> None:
     assert np.array_equal(pixels(file), pixels(picture))
 
 
+def test_weights_turned_off_beside_it_make_another_picture(project: Project) -> None:
+    picture, _ = drawn(project)
+    changed = other_settings(project)
+    changed.samples.prompt_weights = False
+    file, record, notes = again(changed, picture, given={"samples.prompt_weights"})
+    assert record.prompt_weights is False
+    assert not np.array_equal(pixels(file), pixels(picture))
+    assert not any("differs" in note for note in notes), "it was not asked to be the same"
+
+
 def test_options_beside_it_overrule(project: Project) -> None:
     lora = str(project.root / "runs/lora")
     picture, first = drawn(project, lora=lora)
