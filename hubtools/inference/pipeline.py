@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -273,9 +274,14 @@ class _Studio:
         return list(dict.fromkeys(found))
 
 
+@functools.cache
+def _versions() -> dict[str, str]:
+    return {"hubtools": hubtools.__version__, **{name: version(name) for name in _LIBRARIES}}
+
+
 def versions() -> dict[str, str]:
     """Of the libraries that decide how a picture comes out."""
-    return {"hubtools": hubtools.__version__, **{name: version(name) for name in _LIBRARIES}}
+    return dict(_versions())
 
 
 @contextmanager

@@ -258,6 +258,17 @@ def test_interrupted_it_goes_on(project: Project, run_dir: str) -> None:
     assert len(list(cells.glob("*.png"))) == 6
 
 
+def test_a_large_grid_is_still_a_picture_one_can_open(project: Project, tmp_path: Path) -> None:
+    from hubtools.inference.grid.picture import grid_picture
+
+    for axes in ({"x": "seed=0..399"}, {"x": "seed=0..49", "y": "steps=1..40"}):
+        plan = plan_grid(project, "a hat", **axes)  # type: ignore[arg-type]
+        grid_picture(plan, {}, tmp_path / "grid.png", 2048)
+        with Image.open(tmp_path / "grid.png") as picture:
+            assert picture.width <= 16_400
+            assert picture.width * picture.height < 89_000_000, "Pillow would warn"
+
+
 # --- looking at it -------------------------------------------------------------------------------
 
 

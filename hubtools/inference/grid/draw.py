@@ -73,13 +73,14 @@ def draw_grid(
     Can be stopped at any moment: cells that are done stay done, and grid.json knows them.
     """
     todo = plan.todo()
-    known = _known(plan)
+    pictures = _pictures(plan, _known(plan))
     drawn = 0
     try:
         if todo:
-            drawn = _draw(plan, todo, known, batch_size, on_step, on_picture, note)
+            drawn = _draw(plan, todo, pictures, batch_size, on_step, on_picture, note)
     finally:
-        pictures = _pictures(plan, known)
+        known = {file: (picture.sha256, picture.seconds) for file, picture in pictures.items()}
+        pictures = _pictures(plan, known)  # what lies there now, whatever has happened
         _write_facts(plan, pictures)
     tell_of_blanked([picture.record for picture in pictures.values()], note)
     grid_picture(plan, pictures, plan.folder / PICTURE, cell_size)
@@ -90,7 +91,7 @@ def draw_grid(
 def _draw(
     plan: GridPlan,
     todo: list[tuple[Any, list[Any]]],
-    known: dict[str, tuple[str, float | None]],
+    pictures: dict[str, Drawn],
     batch_size: int,
     on_step: Callable[[int, int], None] | None,
     on_picture: Callable[[SampleRecord], None] | None,
@@ -120,11 +121,12 @@ def _draw(
         nonlocal count, written
         count += drawn
         file = f"{CELLS_DIR}/{record.file}"
-        known[file] = (sha256_of(plan.folder / file), seconds.get(record.file))
+        sha256 = sha256_of(plan.folder / file)
+        pictures[file] = Drawn(record, sha256, seconds.get(record.file))
         if on_picture:
             on_picture(record)
         if time.monotonic() - written > _EVERY:
-            _write_facts(plan, _pictures(plan, known))
+            _write_facts(plan, pictures)
             written = time.monotonic()
 
     for loras, group in todo:

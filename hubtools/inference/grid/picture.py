@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 _PAPER, _INK, _FAINT, _VOID = (250, 250, 248), (32, 33, 36), (110, 112, 118), (232, 232, 228)
 _GAP, _EDGE = 8, 24
-_WIDEST = 16_000  # pixels; cells shrink so that viewers and the memory can bear it
+# Cells shrink so that viewers and the memory can bear the picture.
+_WIDEST, _LARGEST = 16_000, 70_000_000  # pixels, one way and in all
 _MOST_LINES = 5
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
@@ -33,7 +35,8 @@ def grid_picture(
     columns = len(plan.axes[0].values)
     rows = plan.axes[1].values if len(plan.axes) > 1 else ()
     blocks = plan.axes[2].values if len(plan.axes) > 2 else ()
-    cell = max(32, min(cell_size, (_WIDEST - 400) // columns - _GAP))
+    most = min((_WIDEST - 400) // columns, math.isqrt(_LARGEST // len(plan.cells)))
+    cell = max(32, min(cell_size, most - _GAP))
     label, small = ImageFont.load_default(size=16), ImageFont.load_default(size=14)
     title = ImageFont.load_default(size=22)
 
