@@ -270,12 +270,12 @@ def test_blanked_pictures_are_named_marked_and_drawn_again_without_the_checker(
     assert read_record(picture).blanked  # type: ignore[union-attr]
     assert not pixels(picture).any()
     assert any("p00_s9.png was blanked" in note for note in notes)
-    options = ["--project", str(project.root), "--base-model", str(strict_base)]
-    assert run(["generate", f"a (red:1.4) hat, {TRIGGER}", *options]) == 0
-    assert "1 of them blanked" in capfd.readouterr().out
     picture, record = drawn(project, safety_checker=False)
     assert not record.blanked
     assert pixels(picture).any()
+    options = ["--project", str(project.root), "--base-model", str(strict_base)]
+    assert run(["generate", "a hat", *options]) == 0
+    assert "1 of them blanked" in capfd.readouterr().out
 
 
 def test_a_strict_base_can_be_loaded_without_its_checker(strict_base: Path) -> None:

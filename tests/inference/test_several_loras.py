@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -225,6 +226,11 @@ def test_a_lora_of_the_text_encoder_beside_one_without(
     draw(fresh, [SHOT], tmp_path, names=["fresh"], base=base, lora=plain)
     assert apart(tmp_path / "after.png", tmp_path / "fresh.png") == 0, "embeddings forgotten too"
     assert apart(tmp_path / "end.png", tmp_path / "bare.png") == 0
+    # within one call as well: a prompt is read anew when the encoder's LoRA changes its weight
+    shots = [SHOT, replace(SHOT, lora_weight=0.0)]
+    draw(pipeline, shots, tmp_path, names=["in", "out"], base=base, lora=both)
+    assert apart(tmp_path / "in.png", tmp_path / "text.png") == 0
+    assert apart(tmp_path / "out.png", tmp_path / "bare.png") == 0
     assert apart(tmp_path / "two.png", tmp_path / "text.png") > 0
     assert apart(tmp_path / "text.png", tmp_path / "bare.png") > 0
 

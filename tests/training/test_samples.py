@@ -48,3 +48,31 @@ def test_stopping_leaves_no_half_picture(tiny_base: Path, tmp_path: Path) -> Non
     names = sorted(path.name for path in (tmp_path / "samples").iterdir())
     assert names == ["step000000_p00_s0.json", "step000000_p00_s0.png"]
     assert draw(lambda: False) == 2
+
+
+def test_the_triggers_brackets_are_words_and_others_weights(
+    tiny_base: Path, tmp_path: Path
+) -> None:
+    from hubtools.manifest import read_samples
+
+    base = resolve_base(str(tiny_base))
+    family = StableDiffusion()
+    model = family.load(
+        base, family.info(tiny_base, None), variant=None, dtype=torch.float32, snr_gamma=None
+    )
+    draw_samples(
+        model,
+        base,
+        SampleSettings(steps=1),
+        ["(tok) in a (red:1.3) hat", "(tok)"],
+        tmp_path,
+        size=64,
+        step=0,
+        device=torch.device("cpu"),
+        warn=pytest.fail,
+        stopping=lambda: False,
+        trigger="(tok)",
+    )
+    first, second = read_samples(tmp_path / "samples")
+    assert (first.prompt_weights, first.literals) == (True, ["(tok)"])
+    assert (second.prompt_weights, second.literals) == (None, [])
