@@ -58,11 +58,11 @@ def resolve_loras(
     which of them `step` or `weight_name` means.
     """
     parsed = [parse_lora(text) for text in texts]
-    runs = [source for source, _ in parsed if (Path(source).expanduser() / RUN_MANIFEST).is_file()]
-    if step is not None and len(runs) > 1:
+    runs = [source for source, _ in parsed if is_run(source)]
+    if step is not None and len(runs) != 1:
         raise UsageError(
-            "A training step was given, and several run folders.",
-            hint="give the files in their snapshots/ instead",
+            f"A training step was given, and {'several run folders' if runs else 'no run folder'}.",
+            hint="a step is a snapshot that a run keeps; its file can be given as well",
         )
     if weight_name is not None and len(parsed) > 1:
         raise UsageError(
@@ -70,7 +70,7 @@ def resolve_loras(
         )
     found: list[WeightedLora] = []
     for source, weight in parsed:
-        wanted = step if source in runs or len(parsed) == 1 else None
+        wanted = step if source in runs else None
         file = resolve_lora(source, weight_name=weight_name, step=wanted)
         if any(file.sha256 == other.file.sha256 for other in found):
             raise UsageError(
@@ -104,11 +104,6 @@ def resolve_lora(
             hint="give runs/<name>, a .safetensors file or owner/name",
         )
     repo, _, at = source.partition("@")
-    if step is not None:
-        raise UsageError(
-            f"{source} is no run folder; a training step cannot be chosen in it.",
-            hint="choose the file with --weight-name",
-        )
     return _hub(repo, revision or at or None, weight_name, source)
 
 
@@ -126,6 +121,12 @@ def _folder(folder: Path, source: str, weight_name: str | None, step: int | None
     if manifest is None:
         return found
     return replace(found, base_model=manifest.base_model.id, trigger=manifest.dataset.trigger)
+
+
+def is_run(source: str) -> bool:
+    """True for a folder that keeps LoRAs of several training steps, or may."""
+    folder = Path(source).expanduser()
+    return (folder / RUN_MANIFEST).is_file() or (folder / SNAPSHOTS_DIR).is_dir()
 
 
 def _snapshot(folder: Path, step: int) -> Path:

@@ -92,9 +92,21 @@ def test_one_lora_is_not_given_twice(files: tuple[Path, Path]) -> None:
         resolve_loras([str(file) for file in files], weight_name="x.safetensors")
 
 
-def test_a_step_is_not_chosen_in_a_repository() -> None:
-    with pytest.raises(UsageError, match="no run folder"):
-        resolve_lora("me/people", step=3)
+def test_a_step_is_chosen_in_the_one_run_folder(
+    files: tuple[Path, Path], make_lora: MakeLora, tmp_path: Path
+) -> None:
+    snapshot = make_lora(tmp_path / "run/snapshots", name="x-step000003.safetensors", seed=13)
+    found = resolve_loras([f"{tmp_path / 'run'}:0.5", str(files[0])], step=3)
+    assert [(lora.file.path, lora.file.step, lora.weight) for lora in found] == [
+        (snapshot, 3, 0.5),
+        (files[0], None, 1.0),
+    ]
+    for texts in ([str(files[0])], ["me/people"]):
+        with pytest.raises(UsageError, match="no run folder"):
+            resolve_loras(texts, step=3)
+    make_lora(tmp_path / "other/snapshots", name="y-step000003.safetensors", seed=14)
+    with pytest.raises(UsageError, match="several run folders"):
+        resolve_loras([str(tmp_path / "run"), str(tmp_path / "other")], step=3)
 
 
 def test_two_loras_are_both_heard_and_recorded(

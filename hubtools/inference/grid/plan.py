@@ -15,9 +15,8 @@ from hubtools.files import StrPath
 from hubtools.inference.base import Base
 from hubtools.inference.generate import base_of, triggers
 from hubtools.inference.grid.axes import ALL, NAMES, Axis, Value, parse_axis, step_value
-from hubtools.inference.lora import WeightedLora, parse_lora, resolve_loras, snapshots_of
+from hubtools.inference.lora import WeightedLora, is_run, parse_lora, resolve_loras, snapshots_of
 from hubtools.inference.shots import Shot, shots_of
-from hubtools.layout import RUN_MANIFEST
 from hubtools.manifest import SampleRecord
 from hubtools.project import Project
 
@@ -177,7 +176,7 @@ def _check(axes: Sequence[Axis], loras: Sequence[str], step: int | None) -> None
     if "step" in names:
         if step is not None:
             raise UsageError("The training step is an axis and an option.", hint="drop --step")
-        if not any((Path(parse_lora(t)[0]).expanduser() / RUN_MANIFEST).is_file() for t in loras):
+        if not any(is_run(parse_lora(text)[0]) for text in loras):
             raise UsageError(
                 "The axis step needs a run folder, which keeps snapshots.",
                 hint="--lora runs/<name>",
