@@ -52,6 +52,7 @@ def test_labels_say_what_they_are() -> None:
     assert labels("step=500,final") == ["step 500", "final"]
     assert labels("prompt.end=, in oil|") == ["in oil", "(nothing)"]
     assert labels("size=512x768") == ["512x768"]
+    assert labels("negative_prompt=|bad") == ["no negative prompt", "negative: bad"]
 
 
 @pytest.mark.parametrize(

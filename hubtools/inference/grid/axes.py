@@ -6,7 +6,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 
 from hubtools.errors import UsageError
@@ -221,7 +221,15 @@ def _schedulers(name: str, text: str) -> list[Value]:
 
 def _prompts(name: str, text: str) -> list[Value]:
     """Whole prompts, separated by `|`, since they are full of commas."""
-    return [_words(part.strip()) for part in text.split("|")] if text.strip() else []
+    if not text.strip():
+        return []
+    values = [_words(part.strip()) for part in text.split("|")]
+    if name == "negative_prompt":
+        return [
+            replace(v, label=f"negative: {v.label}" if v.value else "no negative prompt")
+            for v in values
+        ]
+    return values
 
 
 def _parts(name: str, text: str) -> list[Value]:
