@@ -62,7 +62,7 @@ def test_the_package_has_the_commands_as_functions() -> None:
     ("arguments", "words"),
     [
         (("vallidate",), "Did you mean 'validate'?"),
-        (("qqqq",), "See `hubtools --help`"),
+        (("qqqq",), "see `hubtools --help`"),
         (("train", "--learning-rat", "1"), "--learning-rate"),
         (("explain", "D20Z"), "did you mean D2"),
         (("train", "--rank", "0"), "rank"),
