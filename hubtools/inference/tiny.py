@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +19,7 @@ from hubtools.inference.base import RANDOM_WEIGHTS_KEY
 
 # Words that get a token of their own; all others are spelt letter by letter, which is correct but
 # long, and a caption has room for 75 tokens.
-_WORDS = [
+COMMON_WORDS = [
     "a",
     "an",
     "and",
@@ -208,7 +209,7 @@ def build_tiny_pipeline(
     folder.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=".tmp-base-", dir=folder.parent))
     try:
-        vocabulary = _write_tokenizer(work)
+        vocabulary = write_tokenizer(work, COMMON_WORDS)
         tokenizer = CLIPTokenizer(
             str(work / "vocab.json"), str(work / "merges.txt"), model_max_length=77
         )
@@ -279,21 +280,23 @@ def build_tiny_pipeline(
     return folder
 
 
-def _write_tokenizer(folder: Path) -> int:
-    """vocab.json and merges.txt of a byte-pair tokenizer that spells anything; its size."""
+def write_tokenizer(folder: Path, words: Iterable[str]) -> int:
+    """Write vocab.json and merges.txt of a byte-pair tokenizer with a token for each of `words`
+    (lower case) that spells everything else; answers the size of the vocabulary."""
     from transformers.convert_slow_tokenizer import bytes_to_unicode
 
     letters = list(bytes_to_unicode().values())
     tokens = [*letters, *(letter + "</w>" for letter in letters)]
-    merges: list[tuple[str, str]] = []
-    for word in sorted(set(_WORDS)):
-        built = word[0]
-        for index, letter in enumerate(word[1:], start=2):
-            part = letter + "</w>" if index == len(word) else letter
-            if (built, part) not in merges:
-                merges.append((built, part))
-                tokens.append(built + part)
-            built += part
+    merges: dict[tuple[str, str], None] = {}
+    for word in sorted(set(words)):
+        # From the end: a merge that holds the end of the word fits nowhere else, so that no other
+        # word's merge can come in between, as it would with merges from the start.
+        built = word[-1] + "</w>"
+        for letter in reversed(word[:-1]):
+            if (letter, built) not in merges:
+                merges[letter, built] = None
+                tokens.append(letter + built)
+            built = letter + built
     tokens += ["<|startoftext|>", "<|endoftext|>"]
     vocabulary = {token: number for number, token in enumerate(dict.fromkeys(tokens))}
     write_text(folder / "vocab.json", json.dumps(vocabulary, ensure_ascii=False))

@@ -1,0 +1,181 @@
+"""The autoencoder, the denoiser and the classifier, and how each is taught."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import torch
+from classifier import AttributeClassifier
+from data import SIZE, caption_spans, to_tensor, values
+from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
+from steps import train
+from torch.nn import functional
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from hubtools.world import ATTRIBUTES
+
+LATENTS = 8
+
+
+def make_vae() -> AutoencoderKL:
+    """Factor 8, 8 latent channels, no attention: it works at any size."""
+    return AutoencoderKL(
+        block_out_channels=(16, 32, 64, 80),
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        layers_per_block=1, latent_channels=LATENTS, norm_num_groups=8, sample_size=SIZE,
+        mid_block_add_attention=False,
+    )  # fmt: skip
+
+
+def _slopes(pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    return pictures.diff(dim=2), pictures.diff(dim=3)
+
+
+def teach_vae(
+    work: Path, pictures: np.ndarray, *, steps: int, seed: int, device: str
+) -> AutoencoderKL:
+    """On crops of 64 px, batch 16: absolute error of pixels and of their slopes (edges are what a
+    small autoencoder blurs first), and a light pull towards unit normal latents."""
+    torch.manual_seed(seed)
+    vae = make_vae().to(memory_format=torch.channels_last)
+
+    def loss_of(step: int, generator: torch.Generator) -> torch.Tensor:
+        chosen = torch.randint(0, len(pictures), (16,), generator=generator)
+        places = torch.randint(0, SIZE - 63, (16, 2), generator=generator).tolist()
+        crops = np.stack(
+            [
+                pictures[int(index), y : y + 64, x : x + 64]
+                for index, (y, x) in zip(chosen, places, strict=True)
+            ]
+        )
+        real = to_tensor(crops).to(device).contiguous(memory_format=torch.channels_last)
+        code = vae.encode(real).latent_dist
+        noise = torch.randn(code.mean.shape, generator=generator).to(device)
+        drawn = vae.decode(code.mean + code.std * noise).sample.float()
+        loss = functional.l1_loss(drawn, real) + 0.5 * functional.mse_loss(drawn, real)
+        for one, other in zip(_slopes(drawn), _slopes(real), strict=True):
+            loss = loss + functional.l1_loss(one, other)
+        mean, log = code.mean.float(), code.logvar.float()
+        return loss + 5e-4 * (mean**2 + log.exp() - 1 - log).mean()
+
+    train(
+        "vae", work, vae, loss_of, steps=steps, peak=1.5e-3, seed=seed, ema=0.995, device=device,
+        weight_decay=0.0,
+    )  # fmt: skip
+    return vae.eval().requires_grad_(False)
+
+
+@torch.no_grad()
+def encode(
+    work: Path, vae: AutoencoderKL, pictures: np.ndarray, device: str
+) -> tuple[torch.Tensor, float]:
+    """((n, 8, 16, 16) latents of unit variance in half precision, the scaling factor)."""
+    path = work / "latents.pt"
+    if not path.exists():
+        means = []
+        for first in range(0, len(pictures), 64):
+            real = to_tensor(pictures[first : first + 64]).to(device)
+            with torch.autocast(device, torch.bfloat16):
+                means.append(vae.encode(real).latent_dist.mean.half().cpu())
+        torch.save(torch.cat(means), path)
+    latents = torch.load(path)
+    factor = 1 / latents[:4000].float().std().item()
+    return (latents.float() * factor).half(), factor
+
+
+def make_unet(width: int) -> UNet2DConditionModel:
+    """Convolutions alone at 16x16, attention to itself and to the text at 8x8 and 4x4."""
+    return UNet2DConditionModel(
+        sample_size=SIZE // 8, in_channels=LATENTS, out_channels=LATENTS,
+        block_out_channels=(64, 128, 192), layers_per_block=1,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        cross_attention_dim=width, attention_head_dim=4, norm_num_groups=16,
+    )  # fmt: skip
+
+
+def noise_schedule() -> DDPMScheduler:
+    """That of Stable Diffusion 1 and 2."""
+    return DDPMScheduler(
+        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False
+    )
+
+
+def teach_unet(
+    work: Path, tokenizer: CLIPTokenizer, encoder: CLIPTextModel, latents: torch.Tensor, *,
+    steps: int, batch: int, seed: int, device: str,
+) -> UNet2DConditionModel:  # fmt: skip
+    """Epsilon prediction with min-SNR weights (gamma 5, arXiv:2303.09556), a tenth of the captions
+    empty, for guidance."""
+    torch.manual_seed(seed)
+    unet = make_unet(encoder.config.hidden_size).to(memory_format=torch.channels_last)
+    encoder.to(device)
+    alphas = noise_schedule().alphas_cumprod
+
+    def loss_of(step: int, generator: torch.Generator) -> torch.Tensor:
+        rng = random.Random(f"unet {seed} {step}")
+        chosen = [rng.randrange(len(latents)) for _ in range(batch)]
+        texts = [
+            "" if rng.random() < 0.1 else "".join(piece.text for piece in caption_spans(n, rng))
+            for n in chosen
+        ]
+        ids = tokenizer(
+            texts, padding="max_length", truncation=True, max_length=tokenizer.model_max_length,
+            return_tensors="pt",
+        ).input_ids  # fmt: skip
+        with torch.no_grad():
+            states = encoder(ids.to(device)).last_hidden_state
+        clean = latents[chosen].float()
+        noise = torch.randn(clean.shape, generator=generator)
+        times = torch.randint(0, 1000, (batch,), generator=generator)
+        alpha = alphas[times].view(-1, 1, 1, 1)
+        noisy = (alpha.sqrt() * clean + (1 - alpha).sqrt() * noise).to(device)
+        noisy = noisy.contiguous(memory_format=torch.channels_last)
+        found = unet(noisy, times.to(device), states).sample.float()
+        snr = alphas[times] / (1 - alphas[times])
+        weights = (snr.clamp(max=5) / snr).to(device)
+        return ((found - noise.to(device)).pow(2).mean((1, 2, 3)) * weights).mean()
+
+    train("unet", work, unet, loss_of, steps=steps, peak=8e-4, seed=seed, ema=0.999, device=device)
+    return unet.eval().requires_grad_(False)
+
+
+def teach_classifier(
+    work: Path, vae: AutoencoderKL, latents: torch.Tensor, factor: float, pictures: np.ndarray, *,
+    steps: int, seed: int, device: str,
+) -> AttributeClassifier:  # fmt: skip
+    """On drawn pictures, every third as the autoencoder gives it back, so that its softness is no
+    excuse; the pose of a portrait is not asked for."""
+    torch.manual_seed(seed)
+    model = AttributeClassifier({name: len(v) for name, v in ATTRIBUTES.items()})
+    model.to(memory_format=torch.channels_last)
+    truth = values(range(len(pictures)))
+    full = ATTRIBUTES["framing"].index("full body")
+
+    def loss_of(step: int, generator: torch.Generator) -> torch.Tensor:
+        chosen = torch.randint(0, len(pictures), (64,), generator=generator)
+        seen = to_tensor(pictures[np.sort(chosen.numpy())]).to(device)
+        chosen = chosen.sort().values
+        again = torch.randperm(64, generator=generator)[:21]
+        with torch.no_grad():
+            codes = latents[chosen[again]].float().to(device) / factor
+            seen[again] = vae.decode(codes).sample.float().clamp(-1, 1)
+        shift = torch.randn((64, 3, 1, 1), generator=generator) * 0.03
+        seen = seen + shift.to(device)
+        logits = model(seen.contiguous(memory_format=torch.channels_last))
+        losses = []
+        for name, row in logits.items():
+            asked = truth[name][chosen].clone()
+            if name == "pose":
+                asked[truth["framing"][chosen] != full] = -100
+            losses.append(functional.cross_entropy(row.float(), asked.to(device)))
+        return torch.stack(losses).mean()
+
+    train(
+        "classifier", work, model, loss_of, steps=steps, peak=1.5e-3, seed=seed, ema=0.998,
+        device=device,
+    )  # fmt: skip
+    return model.eval().requires_grad_(False)
