@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from classifier import AttributeClassifier
-from data import SIZE, caption_spans, to_tensor, values
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
-from steps import train
 from torch.nn import functional
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from base.classifier import AttributeClassifier
+from base.data import SIZE, caption_spans, to_tensor, values
+from base.steps import train
 from hubtools.world import ATTRIBUTES
 
 LATENTS = 8
@@ -22,7 +22,7 @@ LATENTS = 8
 def make_vae() -> AutoencoderKL:
     """Factor 8, 8 latent channels, no attention: it works at any size."""
     return AutoencoderKL(
-        block_out_channels=(16, 32, 64, 80),
+        block_out_channels=(16, 32, 64, 64),
         down_block_types=("DownEncoderBlock2D",) * 4,
         up_block_types=("UpDecoderBlock2D",) * 4,
         layers_per_block=1, latent_channels=LATENTS, norm_num_groups=8, sample_size=SIZE,

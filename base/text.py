@@ -11,11 +11,11 @@ import random
 from pathlib import Path
 
 import torch
-from data import caption_spans
-from steps import train
 from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from base.data import caption_spans
+from base.steps import train
 from hubtools.inference.tiny import write_tokenizer
 from hubtools.world import ATTRIBUTES
 
@@ -62,15 +62,15 @@ def _example(
     asked, answers = [], []
     text = ""
     for piece in caption_spans(number, rng):
-        text += piece.text
         if piece.attribute is not None:
             said[piece.attribute] = ATTRIBUTES[piece.attribute].index(piece.value)
-        if "," in piece.text and piece.attribute is None:
-            # a comma is a token of its own, so the text up to it has the tokens it has alone
-            count = len(tokenizer(text.rstrip(), add_special_tokens=False).input_ids)
-            before = dict(said)
-            asked.append(count)
-            answers.append(list(before.values()))
+        for index, letter in enumerate(piece.text):
+            if letter == ",":
+                # a comma is a token of its own, so the text up to it has the tokens it has alone
+                before = text + piece.text[: index + 1]
+                asked.append(len(tokenizer(before, add_special_tokens=False).input_ids))
+                answers.append(list(said.values()))
+        text += piece.text
     ids += tokenizer(text, add_special_tokens=False).input_ids
     end = len(ids)
     ids += [tokenizer.eos_token_id] * (LENGTH - end)

@@ -1,7 +1,7 @@
 """Train the embedded base: a Stable Diffusion pipeline that knows the drawn people of
 `hubtools.world`, and a classifier that reads their attributes.
 
-    python base/train.py --work base-work            # everything, or on from where it stopped
+    python -m base.train --work base-work            # everything, or on from where it stopped
 
 Nothing is downloaded. Every stage leaves a file in the work folder and is skipped when it is there;
 a kill costs two minutes at most. The pipeline folder is `WORK/pipeline`, its table of what it draws
@@ -11,21 +11,15 @@ as asked `WORK/evaluation.json`.
 from __future__ import annotations
 
 import json
-import random
-import sys
 from pathlib import Path
 
 import click
 import torch
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-import nets
-import text
-from classifier import AttributeClassifier
-from data import HELD_OUT, SIZE, person, pictures, to_tensor, values, words
 from diffusers import DDIMScheduler, StableDiffusionPipeline
 
+from base import nets, text
+from base.classifier import AttributeClassifier
+from base.data import HELD_OUT, SIZE, person, pictures, to_tensor, values, words
 from hubtools.inference.quiet import hush
 from hubtools.world import ATTRIBUTES, draw, full_caption
 
@@ -129,5 +123,4 @@ def _sheet(made):  # type: ignore[no-untyped-def]
 
 
 if __name__ == "__main__":
-    random.seed(0)
     main()

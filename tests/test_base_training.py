@@ -1,0 +1,86 @@
+"""The scripts in base/ that train the base model of our own."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+import torch
+
+from base import data, steps, text
+
+ROOT = Path(__file__).parents[1]
+
+
+class Stop(Exception):
+    pass
+
+
+def teach(work: Path, stop_at: int = 99) -> torch.Tensor:
+    """A line through noisy points, learnt in 30 steps; the weights."""
+    torch.manual_seed(0)
+    model = torch.nn.Linear(3, 1)
+
+    def loss_of(step: int, generator: torch.Generator) -> torch.Tensor:
+        if step == stop_at:
+            raise Stop
+        points = torch.randn((8, 3), generator=generator)
+        return (model(points) - points.sum(1, keepdim=True)).pow(2).mean()
+
+    work.mkdir(exist_ok=True)
+    steps.train("line", work, model, loss_of, steps=30, peak=0.1, seed=1, bf16=False, save_every=0)
+    return torch.cat([p.flatten() for p in model.parameters()])
+
+
+def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+    whole = teach(tmp_path / "whole")
+    with pytest.raises(Stop):
+        teach(tmp_path / "parts", stop_at=13)
+    assert torch.equal(teach(tmp_path / "parts"), whole)
+    logged = (tmp_path / "parts/line.jsonl").read_text().splitlines()
+    assert json.loads(logged[-1])["step"] == 30
+    assert torch.equal(teach(tmp_path / "parts", stop_at=0), whole), "nothing is learnt twice"
+
+
+def test_each_word_of_the_world_is_one_token(tmp_path: Path) -> None:
+    tokenizer = text.make_tokenizer(tmp_path, data.words())
+    rng = random.Random(0)
+    for number in range(200):
+        caption = "".join(piece.text for piece in data.spans(data.person(number), rng))
+        ids = tokenizer(caption, add_special_tokens=False).input_ids
+        pieces = caption.replace("-", " - ").replace(",", " , ").split()
+        assert [tokenizer.decode([i]).strip() for i in ids] == pieces
+
+
+def test_the_text_encoder_is_asked_at_commas_for_what_was_said(tmp_path: Path) -> None:
+    tokenizer = text.make_tokenizer(tmp_path, data.words())
+    comma = tokenizer(",", add_special_tokens=False).input_ids[0]
+    for number in range(50):
+        ids, asked, answers = text._example(tokenizer, number, random.Random(number))
+        assert len(ids) == text.LENGTH
+        assert {ids[p] for p in asked} == {comma, tokenizer.eos_token_id}
+        truth = list(data.person(number).values().values())
+        unsaid = [len(values) for values in data.ATTRIBUTES.values()]
+        for row in answers:
+            assert all(a in (t, u) for a, t, u in zip(row, truth, unsaid, strict=True))
+        assert sum(map(int.__ne__, answers[-1], unsaid)) >= sum(map(int.__ne__, answers[0], unsaid))
+
+
+@pytest.mark.slow
+def test_a_few_steps_make_a_pipeline(tmp_path: Path) -> None:
+    few = "--people 64 --vae-steps 2 --text-steps 2 --unet-steps 2 --classifier-steps 2"
+    command = [sys.executable, "-m", "base.train", "--work", str(tmp_path), *few.split()]
+    command += ["--batch", "2", "--captions", "2", "--threads", "1", "--device", "cpu"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    table = json.loads((tmp_path / "evaluation.json").read_text())
+    assert len(table["asked"]) == 6
+    weights = sum(path.stat().st_size for path in tmp_path.rglob("pipeline/**/*.safetensors"))
+    assert weights <= 25e6
