@@ -28,8 +28,8 @@ def _silent(sentence: str) -> None:
 
 
 def _prompts(project: Project) -> list[str]:
-    """`samples.prompts`, else captions of the dataset."""
-    if project.samples.prompts:
+    """`samples.prompts`, else captions of the dataset, else none."""
+    if project.samples.prompts or not project.dataset_dir.is_dir():
         return list(project.samples.prompts)
     from hubtools.dataset.load import read_examples
 

@@ -67,6 +67,7 @@ def test_the_package_has_the_commands_as_functions() -> None:
         (("explain", "D20Z"), "did you mean D2"),
         (("train", "--rank", "0"), "rank"),
         (("ship", "--project", "nowhere.toml"), "nowhere.toml"),
+        (("generate",), "There is no prompt"),
     ],
 )
 def test_typing_errors_get_a_hand(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
