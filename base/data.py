@@ -56,7 +56,7 @@ def values(numbers: Sequence[int]) -> dict[str, torch.Tensor]:
 
 def to_tensor(array: np.ndarray) -> torch.Tensor:
     """(n, h, w, 3) uint8 to (n, 3, h, w) float in -1..1."""
-    return torch.from_numpy(np.ascontiguousarray(array)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return torch.from_numpy(np.array(array)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def words() -> set[str]:
