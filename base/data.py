@@ -15,7 +15,7 @@ import torch
 
 from hubtools.inference.tiny import COMMON_WORDS
 from hubtools.world import ATTRIBUTES, Person, Span, draw, sample, spans
-from hubtools.world.captions import WORDINGS
+from hubtools.world.captions import SUBJECTS, WORDINGS
 
 SIZE = 128
 HELD_OUT = 10_000_000  # people from this number on are never trained on
@@ -68,11 +68,6 @@ def words() -> set[str]:
     return found | set(COMMON_WORDS)
 
 
-_SUBJECT = re.compile(
-    r"\b(a person|a girl|someone|a character|a boy|a young person|an anime character)\b"
-)
-
-
 def caption_spans(number: int, rng: random.Random) -> list[Span]:
     """A caption in pieces. A fifth of them call the person by a made-up name, in the manner of
     triggers: so that a word the base does not know stands for anybody, and a LoRA can take it."""
@@ -84,9 +79,4 @@ def caption_spans(number: int, rng: random.Random) -> list[Span]:
         for _ in range(rng.randint(1, 2))
     )
     name = rng.choice(["{}", "({})", "<{}>", "{} person"]).format(name)
-    return [
-        piece._replace(text=_SUBJECT.sub(name, piece.text, count=1))
-        if piece.attribute is None
-        else piece
-        for piece in pieces
-    ]
+    return [piece._replace(text=name) if piece.text in SUBJECTS else piece for piece in pieces]

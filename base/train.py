@@ -63,9 +63,9 @@ def main(
     vae.register_to_config(scaling_factor=factor)
     pipeline = StableDiffusionPipeline(
         vae=vae, text_encoder=encoder, tokenizer=tokenizer, unet=unet,
-        scheduler=DDIMScheduler(
-            beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False,
-            set_alpha_to_one=False, steps_offset=1, timestep_spacing="trailing",
+        scheduler=DDIMScheduler.from_config(
+            nets.noise_schedule().config, set_alpha_to_one=False, steps_offset=1,
+            timestep_spacing="trailing",
         ),
         safety_checker=None, feature_extractor=None, requires_safety_checker=False,
     )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hubtools.cli.options import SettingsCommand, given_settings, project_options
+from hubtools.cli.options import SettingsCommand, drawing_options, given_settings, project_options
 from hubtools.cli.output import Output, output_options
 
 if TYPE_CHECKING:
@@ -17,23 +17,14 @@ if TYPE_CHECKING:
 
 @click.command("generate", cls=SettingsCommand)
 @click.argument("texts", metavar="[PROMPT]...", nargs=-1)
-@click.option(
-    "--lora", "loras", metavar="RUN|FILE|REPO[:WEIGHT]", multiple=True,
-    help="Run folder, .safetensors file or Hub id; repeat for several.",
-)  # fmt: skip
-@click.option("--step", type=int, help="Snapshot of this training step instead of the last.")
+@drawing_options
 @click.option(
     "--from", "like", metavar="PNG", type=click.Path(path_type=Path, dir_okay=False),
     help="Repeat a picture from what it carries; options given beside it overrule that.",
 )  # fmt: skip
-@click.option("--weight-name", help="Weight file, where a folder or repository has several.")
 @click.option(
     "-n", "--num-images", "images", type=click.IntRange(1), default=1, show_default=True,
     help="Pictures for each prompt; seeds count up.",
-)  # fmt: skip
-@click.option(
-    "--batch-size", type=click.IntRange(1), default=1, show_default=True,
-    help="Pictures drawn at once.",
 )  # fmt: skip
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, file_okay=False),
@@ -48,11 +39,6 @@ if TYPE_CHECKING:
     default=None,
     help="Add LoRAs into the base's weights: faster for many pictures at one weight.",
 )
-@click.option(
-    "--safety-checker/--no-safety-checker", default=True, help="Use the base's own, if it has one."
-)
-@click.option("--device", help="cuda, mps or cpu  [default: the best there is]")
-@click.option("--dtype", type=click.Choice(["float32", "float16", "bfloat16"]))
 @project_options("samples", "train")
 @output_options()
 def command(

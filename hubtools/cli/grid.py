@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hubtools.cli.options import SettingsCommand, project_options
+from hubtools.cli.options import SettingsCommand, drawing_options, project_options
 from hubtools.cli.output import Output, output_options
 
 if TYPE_CHECKING:
@@ -20,12 +20,7 @@ if TYPE_CHECKING:
 @click.option("--x", metavar="NAME=VALUES", required=True, help="What varies from left to right.")
 @click.option("--y", metavar="NAME=VALUES", help="What varies from top to bottom.")
 @click.option("--z", metavar="NAME=VALUES", help="What varies from block to block.")
-@click.option(
-    "--lora", "loras", metavar="RUN|FILE|REPO[:WEIGHT]", multiple=True,
-    help="Run folder, .safetensors file or Hub id; repeat for several.",
-)  # fmt: skip
-@click.option("--step", type=int, help="Snapshot of this training step instead of the last.")
-@click.option("--weight-name", help="Weight file, where a folder or repository has several.")
+@drawing_options
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, file_okay=False),
     help="Folder for the grid  [default: grids/<prompt>_<axes>]",
@@ -34,15 +29,6 @@ if TYPE_CHECKING:
     "--cell-size", type=click.IntRange(32, 2048), default=256, show_default=True,
     help="Side of a cell of grid.png in pixels.",
 )  # fmt: skip
-@click.option(
-    "--batch-size", type=click.IntRange(1), default=1, show_default=True,
-    help="Pictures drawn at once.",
-)  # fmt: skip
-@click.option(
-    "--safety-checker/--no-safety-checker", default=True, help="Use the base's own, if it has one."
-)
-@click.option("--device", help="cuda, mps or cpu  [default: the best there is]")
-@click.option("--dtype", type=click.Choice(["float32", "float16", "bfloat16"]))
 @click.option("--dry-run", is_flag=True, help="Say what would be drawn, and stop.")
 @project_options("samples", "train")
 @output_options()

@@ -55,8 +55,9 @@ class SettingsCommand(click.Command):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         groups: dict[str, list[tuple[str, str]]] = {"Options": []}
         for parameter in self.get_params(ctx):
-            if (record := parameter.get_help_record(ctx)) is None:
-                continue
+            record = parameter.get_help_record(ctx)
+            if record is None or not isinstance(parameter, click.Option):
+                continue  # arguments stand in the usage line
             title = "Options"
             if isinstance(parameter, SettingOption):
                 title = f"Settings [{parameter.section}]"
@@ -93,6 +94,37 @@ def _option(section: str, key: str, field: FieldInfo, taken: set[str]) -> Settin
         default=None,
         help=help_text,
     )
+
+
+def drawing_options(function: F) -> F:
+    """The options of commands that draw: which LoRAs, on what, how many at once. The command gets
+    `loras`, `step`, `weight_name`, `batch_size`, `safety_checker`, `device` and `dtype`."""
+    options = [
+        click.option(
+            "--lora", "loras", metavar="RUN|FILE|REPO[:WEIGHT]", multiple=True,
+            help="Run folder, .safetensors file or Hub id; repeat for several.",
+        ),
+        click.option(
+            "--step", type=int, help="Snapshot of this training step instead of the last."
+        ),
+        click.option(
+            "--weight-name", help="Weight file, where a folder or repository has several."
+        ),
+        click.option(
+            "--batch-size", type=click.IntRange(1), default=1, show_default=True,
+            help="Pictures drawn at once.",
+        ),
+        click.option(
+            "--safety-checker/--no-safety-checker",
+            default=True,
+            help="Use the base's own, if it has one.",
+        ),
+        click.option("--device", help="cuda, mps or cpu  [default: the best there is]"),
+        click.option("--dtype", type=click.Choice(["float32", "float16", "bfloat16"])),
+    ]  # fmt: skip
+    for option in reversed(options):  # click applies them in reverse order of decoration
+        function = option(function)
+    return function
 
 
 def project_options(*sections: str) -> Callable[[F], F]:

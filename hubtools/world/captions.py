@@ -13,7 +13,7 @@ _CANONICAL = 0.6  # the share of captions with the first wording of a value
 _NO_ACCESSORY = 0.4  # of people without one, the share of whom it is said
 
 QUALITY = ("clear facial features", "soft natural lighting", "high quality, detailed")
-_SUBJECTS = (
+SUBJECTS = (
     "a person", "a girl", "someone", "a character", "a boy", "a young person", "an anime character",
 )  # fmt: skip
 
@@ -157,7 +157,7 @@ def spans(person: Person, rng: random.Random) -> list[Span]:
     said = 1 - DROPPED if person.accessory != "none" else _NO_ACCESSORY
     if rng.random() < said:
         parts.append([word("accessory")])
-    first = [Span(_one_of(_SUBJECTS, rng, 0.4))]
+    first = [Span(_one_of(SUBJECTS, rng, 0.4))]
     if rng.random() >= DROPPED:
         first = [word("style"), Span(" of "), *first]
     if rng.random() >= DROPPED:
