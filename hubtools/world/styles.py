@@ -20,8 +20,7 @@ LOOKS: dict[Style, Look] = {
 }
 _PIXELS = 128 / 3  # of pixel art, to a picture's width: 3 pixels each at 128
 _COLOURS = 28  # of pixel art
-_DOTS = 52  # of pointillism, to a picture's width
-_PATTERNS = 4  # of dots, for each size
+_DOTS = 40  # of pointillism, to a picture's width
 
 
 def block_of(size: int) -> int:
@@ -60,11 +59,11 @@ def _pixels(image: Image.Image, size: int) -> Image.Image:
 
 @functools.lru_cache(16)
 def _pattern(
-    size: int, number: int
+    size: int,
 ) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.intp]]:
     """Dots scattered over a picture: for each pixel the dot it belongs to and how much it is
     covered by it (0 to 1), (size, size); and the pixel in the middle of each dot, flat."""
-    rng = np.random.Generator(np.random.PCG64(number))
+    rng = np.random.Generator(np.random.PCG64(3))
     cells = _DOTS + 2
     pitch = size / _DOTS
     grid = np.stack(np.meshgrid(np.arange(cells), np.arange(cells)), -1) - 0.5
@@ -92,11 +91,11 @@ def _pattern(
 def _dots(picture: Image.Image, seed: int) -> Image.Image:
     """Dots of pure colour on a darkened ground; each strays a little in hue and brightness."""
     size = picture.width
-    dots, cover, middle = _pattern(size, seed % _PATTERNS)
+    dots, cover, middle = _pattern(size)
     pixels = np.asarray(picture, np.float32).reshape(-1, 3)
     rng = np.random.Generator(np.random.PCG64(seed))
     stray = rng.random((len(middle), 4), np.float32) - 0.5
-    colours = pixels[middle] + stray[:, :3] * 30 + stray[:, 3:] * 34
+    colours = pixels[middle] + stray[:, :3] * 16 + stray[:, 3:] * 18
     grey = colours.mean(1, keepdims=True)
     colours = grey + (colours - grey) * 1.25  # pure colours, as from the tube
     ground = pixels.reshape(size, size, 3) * 0.68 + np.array([40, 38, 56], np.float32)
