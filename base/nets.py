@@ -11,9 +11,9 @@ from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 from torch.nn import functional
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from base.classifier import AttributeClassifier
 from base.data import SIZE, caption_spans, to_tensor, values
 from base.steps import train
+from hubtools.tinypeople.classifier import AttributeClassifier
 from hubtools.world import ATTRIBUTES
 
 LATENTS = 8

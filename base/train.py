@@ -12,15 +12,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline
+from PIL import Image
 
 from base import nets, text
-from base.classifier import AttributeClassifier
-from base.data import HELD_OUT, SIZE, person, pictures, to_tensor, values, words
+from base.data import HELD_OUT, SIZE, person, pictures, values, words
+from base.marks import teach_marks
+from base.ship import ship
+from hubtools import tinypeople
+from hubtools.files import write_json
 from hubtools.inference.quiet import hush
+from hubtools.tinypeople.classifier import AttributeClassifier, as_tensor, write_classifier
 from hubtools.world import ATTRIBUTES, draw, full_caption
 
 ASKED = ("hair_colour", "clothing_colour", "background", "view", "framing", "style")
@@ -33,14 +39,17 @@ ASKED = ("hair_colour", "clothing_colour", "background", "view", "framing", "sty
 @click.option("--text-steps", default=2_000, show_default=True)
 @click.option("--unet-steps", default=16_000, show_default=True)
 @click.option("--classifier-steps", default=3_000, show_default=True)
+@click.option("--marks-steps", default=800, show_default=True)
 @click.option("--batch", default=32, show_default=True, help="Pictures in a step of the denoiser.")
 @click.option("--captions", default=200, show_default=True, help="Held-out captions to draw.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--threads", default=2, show_default=True)
+@click.option("--install", is_flag=True, help="Put the result into the package.")
 @click.option("--device", default="cuda" if torch.cuda.is_available() else "cpu")
 def main(
     work: Path, people: int, vae_steps: int, text_steps: int, unet_steps: int,
-    classifier_steps: int, batch: int, captions: int, seed: int, threads: int, device: str,
+    classifier_steps: int, marks_steps: int, batch: int, captions: int, seed: int, threads: int,
+    device: str, install: bool,
 ) -> None:  # fmt: skip
     """Train all parts, put the pipeline together and measure it."""
     hush()
@@ -70,9 +79,17 @@ def main(
         safety_checker=None, feature_extractor=None, requires_safety_checker=False,
     )  # fmt: skip
     pipeline.to(torch.float16).save_pretrained(work / "pipeline")
-    table = evaluate(pipeline.to(device, torch.float32), classifier, captions, work)
-    (work / "evaluation.json").write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
+    table: dict[str, Any] = evaluate(pipeline.to(device, torch.float32), classifier, captions, work)
+    marks, table["marks"] = teach_marks(
+        work, vae, count=8_000, steps=marks_steps, seed=seed, device=device, processes=threads
+    )
+    write_classifier(work / "attributes.safetensors", classifier)
+    write_classifier(work / "marks.safetensors", marks)
+    table |= {"unet_steps": unet_steps, "captions": captions}
+    write_json(work / "evaluation.json", table)
     print(json.dumps(table, indent=2))
+    if install:
+        ship(work, tinypeople.HERE)
 
 
 @torch.no_grad()
@@ -83,9 +100,9 @@ def evaluate(
     caption asked for."""
     numbers = list(range(HELD_OUT, HELD_OUT + captions))
     truth = values(numbers)
-    real = [to_tensor(_array(draw(person(n).scene(), SIZE))) for n in numbers]
+    real = [draw(person(n).scene(), SIZE) for n in numbers]
     prompts = [full_caption(person(n)) for n in numbers]
-    made = []
+    made: list[Image.Image] = []
     pipeline.set_progress_bar_config(disable=True)
     for first in range(0, captions, 25):
         generators = [torch.Generator().manual_seed(n) for n in numbers[first : first + 25]]
@@ -96,8 +113,8 @@ def evaluate(
     _sheet(made[:60]).save(work / "drawn.png")
     device = pipeline.device
     table: dict[str, dict[str, float]] = {"drawn": {}, "generated": {}}
-    for kind, seen in (("drawn", real), ("generated", [to_tensor(_array(m)) for m in made])):
-        logits = classifier.to(device)(torch.cat(seen).to(device))
+    for kind, seen in (("drawn", real), ("generated", made)):
+        logits = classifier.to(device)(as_tensor(seen).to(device))
         for name in ATTRIBUTES:
             if name == "pose":
                 continue
@@ -107,15 +124,7 @@ def evaluate(
     return table
 
 
-def _array(picture):  # type: ignore[no-untyped-def]
-    import numpy as np
-
-    return np.asarray(picture)[None]
-
-
-def _sheet(made):  # type: ignore[no-untyped-def]
-    from PIL import Image
-
+def _sheet(made: list[Image.Image]) -> Image.Image:
     sheet = Image.new("RGB", (SIZE * 10, SIZE * -(-len(made) // 10)))
     for index, picture in enumerate(made):
         sheet.paste(picture, (index % 10 * SIZE, index // 10 * SIZE))

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from hubtools.errors import HubtoolsError
+
 StrPath = str | os.PathLike[str]
 
 
@@ -90,3 +92,35 @@ def human_bytes(count: int) -> str:
             return f"{size:.{digits}f} {unit}"
         size /= 1000
     raise AssertionError("unreachable")
+
+
+SUMS = "SHA256SUMS"
+
+
+def write_sums(folder: Path) -> None:
+    """Write `SHA256SUMS` of all files below `folder`, as `sha256sum` prints them."""
+    names = sorted(
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != SUMS
+    )
+    write_text(folder / SUMS, "".join(f"{sha256_of(folder / name)}  {name}\n" for name in names))
+
+
+def check_sums(folder: Path) -> None:
+    """Compare the files below `folder` with its `SHA256SUMS`.
+
+    Raises `HubtoolsError` if it is missing or if a file is missing or another.
+    """
+    try:
+        lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        raise HubtoolsError(f"{folder} has no readable {SUMS}.", hint="fetch it again") from None
+    for line in lines:
+        wanted, _, name = line.partition("  ")
+        path = folder / name
+        if not path.is_file() or sha256_of(path) != wanted:
+            missing = "is missing" if not path.is_file() else "is not what it was"
+            raise HubtoolsError(
+                f"{path} {missing} (by {SUMS}).", hint="delete the folder and fetch it again"
+            )

@@ -15,6 +15,8 @@
         samples/                pictures, each with a .json of its parameters
         images/NN.png           gallery pictures of the card
         metrics.jsonl loss.png  the training curve
+        evaluation.json evaluation.png   what was measured of base and LoRA
+        evaluation/             the pictures that was measured on; never published
         README.md               model card
       .hubtools/                bookkeeping: ship.json, plans, trash; never published
 
@@ -31,6 +33,7 @@ PROJECT_FILE = "hubtools.toml"
 WORK_DIR = ".hubtools"
 SHIP_STATE = "ship.json"
 TRASH_DIR = "trash"
+FIXES_DIR = "fixes"  # below a dataset's .hubtools: what `fix` changed, with the originals
 
 CARD = "README.md"
 METADATA_NAMES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
@@ -44,6 +47,9 @@ SAMPLES_DIR = "samples"
 IMAGES_DIR = "images"
 METRICS = "metrics.jsonl"
 LOSS_CHART = "loss.png"
+EVALUATION = "evaluation.json"
+EVALUATION_CHART = "evaluation.png"
+EVALUATION_DIR = "evaluation"
 
 
 def step_name(step: int) -> str:

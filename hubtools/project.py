@@ -205,6 +205,28 @@ class SampleSettings(_Section):
     )
 
 
+class EvaluateSettings(_Section):
+    """How a LoRA is measured against its base."""
+
+    prompts: list[str] = _option(
+        [], "Prompts to measure on; default samples.prompts, else captions. Repeat the option."
+    )
+    num_images: int = _option(4, "Pictures of each prompt.", ge=1, le=1000)
+    checkpoints: str = _option("final", "Training steps: 200,400,final or all.")
+    weights: str = _option("1", "Strengths of the LoRA: 0.5,1 or 0:1:0.25 (0 is the base).")
+    held_out: str | None = _option(
+        None, "Folder of pictures with captions that were not trained on, for the denoising loss."
+    )
+    class_noun: str = _option("person", "What to call the subject where its trigger is left out.")
+    picture_encoder: str = _option(
+        "auto", "auto, dinov2, efficientnet-lite0, or a vision model on the Hub or in a folder."
+    )
+    prompt_judge: str = _option(
+        "auto", "auto, clip, none, or a CLIP model on the Hub or in a folder."
+    )
+    in_ship: bool = _option(False, "Make it a step of ship, before the card.")
+
+
 class ModelSettings(_Section):
     """The repository of the LoRA."""
 
@@ -231,6 +253,7 @@ class Project(_Section):
     dataset: DatasetSettings = Field(default_factory=DatasetSettings)
     train: TrainSettings = Field(default_factory=TrainSettings)
     samples: SampleSettings = Field(default_factory=SampleSettings)
+    evaluate: EvaluateSettings = Field(default_factory=EvaluateSettings)
     model: ModelSettings = Field(default_factory=ModelSettings)
     push: PushSettings = Field(default_factory=PushSettings)
 
@@ -273,6 +296,7 @@ SECTIONS: dict[str, type[_Section]] = {
     "dataset": DatasetSettings,
     "train": TrainSettings,
     "samples": SampleSettings,
+    "evaluate": EvaluateSettings,
     "model": ModelSettings,
     "push": PushSettings,
 }
@@ -331,7 +355,7 @@ def load_project(
     return project
 
 
-_PATHS = {("dataset", "path"), ("train", "output_dir")}
+_PATHS = {("dataset", "path"), ("train", "output_dir"), ("evaluate", "held_out")}
 
 
 def _from_here(section: str, key: str, value: Any) -> Any:

@@ -24,6 +24,7 @@ COMMANDS = {
     "train": "Train a LoRA.",
     "generate": "Draw pictures with a base model and a LoRA.",
     "grid": "Draw a prompt with up to three things varied, side by side.",
+    "evaluate": "Measure a LoRA against its base: learned, forgot, which step and weight?",
     "card": "Write the dataset or model card.",
     "prune": "Show what of a run folder is worth publishing; move the rest to a trash.",
     "push": "Send a dataset or model folder to the Hub, planned and verified.",

@@ -1,0 +1,1 @@
+"""`evaluate`: what a LoRA learned, measured against its base."""

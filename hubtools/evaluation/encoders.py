@@ -1,0 +1,141 @@
+"""What turns pictures into features that can be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hubtools.errors import HubtoolsError, UsageError, is_unreachable
+from hubtools.evaluation.measures import Floats, unit
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+DINO = "facebook/dinov2-small"
+CLIP = "openai/clip-vit-base-patch32"
+OFFLINE = "efficientnet-lite0"
+
+
+@dataclass(frozen=True)
+class PictureEncoder:
+    """`name` says what it is; `encode` gives (n, d) unit vectors of n pictures."""
+
+    name: str
+    encode: Callable[[Sequence[Image.Image]], Floats]
+
+
+def picture_encoder(choice: str, device: str, note: Callable[[str], None]) -> PictureEncoder:
+    """`auto` takes DINOv2-small if it is cached or the Hub can be reached, else EfficientNet-Lite0
+    from its wheel; else `dinov2`, `efficientnet-lite0`, or a Hub id or folder of a vision model
+    that transformers loads. Raises `HubtoolsError` if what is asked for by name is not there."""
+    if choice == OFFLINE:
+        return _efficientnet(device)
+    if choice in ("auto", "dinov2"):
+        try:
+            return _transformers(DINO, device)
+        except HubtoolsError:
+            if choice != "auto":
+                raise
+            note(f"{DINO} cannot be reached; pictures are compared by EfficientNet-Lite0.")
+            return _efficientnet(device)
+    return _transformers(choice, device)
+
+
+def _efficientnet(device: str) -> PictureEncoder:
+    import torch
+
+    from hubtools.evaluation.efficientnet import SIZE, load
+
+    model = load().to(device)
+
+    def encode(pictures: Sequence[Image.Image]) -> Floats:
+        rows: list[NDArray[np.float32]] = []
+        for first in range(0, len(pictures), 32):
+            array = np.stack([_square(p, SIZE) for p in pictures[first : first + 32]])
+            pixels = torch.from_numpy(array).permute(0, 3, 1, 2).float()
+            with torch.no_grad():
+                rows.append(model(((pixels - 127) / 128).to(device)).float().cpu().numpy())
+        return unit(np.concatenate(rows)) if rows else np.zeros((0, 1280))
+
+    return PictureEncoder("EfficientNet-Lite0 (ImageNet)", encode)
+
+
+def _square(picture: Image.Image, side: int) -> NDArray[np.uint8]:
+    """The middle square, scaled: (side, side, 3)."""
+    from PIL import Image, ImageOps
+
+    fitted = ImageOps.fit(picture.convert("RGB"), (side, side), Image.Resampling.BICUBIC)
+    return np.asarray(fitted)
+
+
+def _transformers(name: str, device: str) -> PictureEncoder:
+    model, processor = load_transformers(name, "AutoModel", "AutoImageProcessor")
+    model = model.to(device)
+
+    def encode(pictures: Sequence[Image.Image]) -> Floats:
+        import torch
+
+        rows = []
+        for first in range(0, len(pictures), 16):
+            batch = [picture.convert("RGB") for picture in pictures[first : first + 16]]
+            inputs = processor(images=batch, return_tensors="pt").to(device)
+            with torch.no_grad():
+                answer = model(**inputs)
+            pooled = getattr(answer, "pooler_output", None)
+            features = answer.last_hidden_state[:, 0] if pooled is None else pooled
+            rows.append(features.float().cpu().numpy())
+        return unit(np.concatenate(rows))
+
+    return PictureEncoder(name, encode)
+
+
+def load_transformers(name: str, model_class: str, processor_class: str) -> tuple[Any, Any]:
+    """Model (eval, frozen) and processor of a Hub id or folder; downloads only what is missing.
+
+    Raises `HubtoolsError` if it is not cached and the Hub cannot be reached, or does not exist.
+    """
+    folder = Path(name).expanduser()
+    source = str(folder) if folder.is_dir() else _fetched(name)
+    from hubtools.inference.quiet import hush
+
+    hush()
+    import transformers
+
+    try:
+        model = getattr(transformers, model_class).from_pretrained(source)
+        processor = getattr(transformers, processor_class).from_pretrained(source)
+    except (OSError, ValueError, RuntimeError, ImportError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise HubtoolsError(f"{name} could not be loaded: {first}") from error
+    return model.eval().requires_grad_(False), processor
+
+
+def _fetched(name: str) -> str:
+    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
+
+    if name.count("/") != 1:
+        raise UsageError(f"{name!r} is neither a folder nor a Hub id.", hint="e.g. " + DINO)
+    patterns = ["*.json", "*.txt", "*.safetensors"]
+    try:
+        return snapshot_download(name, allow_patterns=patterns, local_files_only=True)
+    except LocalEntryNotFoundError:
+        pass
+    try:
+        # unlike a download, this does not try for half a minute
+        HfApi().model_info(name)
+        return snapshot_download(name, allow_patterns=patterns)
+    except RepositoryNotFoundError as error:
+        raise HubtoolsError(f"There is no model {name} on the Hub.") from error
+    except Exception as error:
+        if not is_unreachable(error):
+            raise
+        raise HubtoolsError(
+            f"{name} is not in the local cache, and the Hub cannot be reached.",
+            hint="go online once, or give a local folder",
+        ) from error

@@ -1,0 +1,189 @@
+"""What to draw and with which LoRAs, before anything is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from hubtools.dataset.load import Example, read_examples
+from hubtools.errors import HubtoolsError, UsageError
+from hubtools.inference.base import Base
+from hubtools.inference.generate import base_of, triggers
+from hubtools.inference.grid.axes import ALL, Value, parse_axis, step_value
+from hubtools.inference.lora import LoraFile, WeightedLora, resolve_lora, snapshots_of
+from hubtools.inference.shots import Shot, shots_of
+from hubtools.project import Project
+
+Note = Callable[[str], None]
+
+DEFAULT_PROMPTS = 8
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A LoRA and the weight it is measured at."""
+
+    lora: LoraFile
+    weight: float
+
+    @property
+    def label(self) -> str:
+        """`step 400 at weight 0.75`."""
+        step = "the LoRA" if self.lora.step is None else f"step {self.lora.step}"
+        return f"{step} at weight {self.weight:g}"
+
+    @property
+    def prefix(self) -> str:
+        """Of its pictures' names."""
+        step = self.lora.sha256[:8] if self.lora.step is None else f"step{self.lora.step:06d}"
+        return f"{step}_w{self.weight:g}"
+
+
+@dataclass(frozen=True)
+class EvaluationPlan:
+    """`texts` are the prompts with the trigger, `plain` all prompts with the class noun in its
+    place (empty if there is no trigger); `shots` and `names` run over texts, then plain, `images`
+    seeds each."""
+
+    project: Project
+    base: Base
+    choices: tuple[Choice, ...]
+    trigger: str | None
+    texts: tuple[str, ...]
+    plain: tuple[str, ...]
+    shots: tuple[Shot, ...]
+    names: tuple[str, ...]
+    real: tuple[Example, ...]
+    measured: tuple[Example, ...]
+    held_out: bool
+    folder: Path
+
+    @property
+    def images(self) -> int:
+        """Pictures of each prompt."""
+        return self.project.evaluate.num_images
+
+    @property
+    def with_trigger(self) -> int:
+        """How many of the shots come first: those with the trigger."""
+        return len(self.texts) * self.images
+
+
+def plan_evaluation(
+    project: Project,
+    lora: str | None = None,
+    *,
+    prompts: Sequence[str] = (),
+    note: Note,
+) -> EvaluationPlan:
+    """Resolve LoRAs, base, prompts and pictures. `lora`: run folder (default the project's), file
+    or Hub id; `prompts` overrule the settings'.
+
+    Raises `UsageError` for settings that make no sense, `HubtoolsError` for what is not there.
+    """
+    settings = project.evaluate
+    source = lora or str(project.run_dir)
+    choices = _choices(source, settings.checkpoints, settings.weights)
+    base = base_of(project, choices[0].lora, note)
+    trigger = project.dataset.trigger or choices[0].lora.trigger
+    real = _real(project)
+    texts = _texts(project, prompts, real, trigger)
+    plain: tuple[str, ...] = ()
+    if trigger:
+        replaced = [text.replace(trigger, settings.class_noun) for text in texts]
+        plain = tuple(dict.fromkeys(replaced))
+        texts = [text for text in texts if trigger in text]
+    literals = triggers(project, [WeightedLora(choices[0].lora)])
+    shots, names = shots_of(
+        project.samples,
+        [*texts, *plain],
+        project.train.resolution,
+        images=settings.num_images,
+        lora_weight=1.0,
+        literals=literals,
+    )
+    measured, held_out = _measured(project, real)
+    run = Path(source)
+    folder = run if run.is_dir() else project.run_dir
+    return EvaluationPlan(
+        project, base, choices, trigger, tuple(texts), plain, tuple(shots), tuple(names),
+        tuple(real), tuple(measured), held_out, folder,
+    )  # fmt: skip
+
+
+def _choices(source: str, checkpoints: str, weights: str) -> tuple[Choice, ...]:
+    strengths = [
+        float(value.value)  # type: ignore[arg-type]
+        for value in parse_axis(f"lora_weight={weights}").values
+    ]
+    strengths = [strength for strength in strengths if strength != 0]
+    if not strengths:
+        raise UsageError(
+            "evaluate.weights has no weight but 0, which is the base.", hint="--weights 0:1:0.25"
+        )
+    steps: list[Value] = []
+    for value in parse_axis(f"step={checkpoints}").values:
+        if value.value == ALL:
+            steps += [step_value(step) for step in snapshots_of(Path(source))]
+            steps.append(Value(None, "final"))
+        else:
+            steps.append(value)
+    found: dict[str, LoraFile] = {}
+    for value in steps:
+        step = value.value if isinstance(value.value, int) else None
+        file = resolve_lora(source, step=step)
+        found[file.sha256] = file  # the last snapshot often is the finished LoRA
+    return tuple(Choice(file, strength) for file in found.values() for strength in strengths)
+
+
+def _real(project: Project) -> list[Example]:
+    folder = project.dataset_dir
+    if not folder.is_dir() and project.dataset.repo:
+        from hubtools.dataset.load import fetch_dataset
+
+        folder, _ = fetch_dataset(project.dataset.repo, project.dataset.revision)
+    if not folder.is_dir():
+        raise HubtoolsError(
+            f"There is no folder {folder} with the pictures the LoRA was trained on.",
+            hint="give it with --train-data-dir, or the Hub dataset with --dataset-name",
+        )
+    examples = read_examples(folder, project.dataset.caption_column)
+    if len(examples) < 2:
+        raise HubtoolsError(
+            f"{folder} holds one picture; similarities need two at least.", hint="add pictures"
+        )
+    return examples
+
+
+def _texts(
+    project: Project, prompts: Sequence[str], real: Sequence[Example], trigger: str | None
+) -> list[str]:
+    texts = list(prompts or project.evaluate.prompts or project.samples.prompts)
+    if not texts:
+        captions = list(dict.fromkeys(example.caption for example in real))
+        stride = max(1, len(captions) // DEFAULT_PROMPTS)
+        texts = captions[::stride][:DEFAULT_PROMPTS]
+    if trigger and not any(trigger in text for text in texts):
+        raise UsageError(
+            f"No prompt has the trigger {trigger!r}.",
+            hint="prompts are drawn with it and without; write it where the subject is",
+        )
+    return list(dict.fromkeys(texts))
+
+
+def _measured(project: Project, real: Sequence[Example]) -> tuple[list[Example], bool]:
+    given = project.evaluate.held_out
+    if given is None:
+        return list(real)[:16], False
+    folder = project.at(given)
+    if not folder.is_dir():
+        raise UsageError(
+            f"There is no folder {folder} of held-out pictures.", hint="see evaluate.held_out"
+        )
+    return read_examples(folder, project.dataset.caption_column), True
+
+
+def weighted(shots: Sequence[Shot], weight: float) -> list[Shot]:
+    """The shots at a weight of the LoRA."""
+    return [replace(shot, lora_weight=weight) for shot in shots]

@@ -1,0 +1,97 @@
+"""`evaluation.json`: what was measured, on what, and what follows from it."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from hubtools.errors import HubtoolsError
+from hubtools.evaluation.measures import Figure
+from hubtools.files import write_text
+from hubtools.layout import EVALUATION
+
+SCHEMA = 1
+
+
+class _Facts(BaseModel):
+    model_config = ConfigDict(extra="ignore", protected_namespaces=())
+
+
+class Measured(_Facts):
+    """A mean over `n` values and its 95 % bootstrap interval; None where there was nothing."""
+
+    mean: float | None
+    low: float | None
+    high: float | None
+    n: int
+
+    @classmethod
+    def of(cls, figure: Figure) -> Measured:
+        """Rounded to four places."""
+        mean, low, high = (None if math.isnan(v) else round(v, 4) for v in figure[:3])
+        return cls(mean=mean, low=low, high=high, n=figure.n)
+
+
+class Candidate(_Facts):
+    """One LoRA at one weight, or the base (`weight` 0)."""
+
+    label: str
+    step: int | None = Field(None, description="Training step, if known.")
+    weight: float
+    lora_sha256: str | None = None
+    figures: dict[str, Measured] = Field(default_factory=dict)
+    against_base: dict[str, Measured] = Field(
+        default_factory=dict, description="Differences to the base, pair by pair."
+    )
+    attributes: dict[str, Measured] = Field(
+        default_factory=dict, description="Share of pictures with what was asked, by attribute."
+    )
+
+
+class Evaluation(_Facts):
+    """The whole file. Nothing in it names a place on the machine."""
+
+    schema_version: int = SCHEMA
+    date: str = Field(description="UTC, ISO 8601.")
+    base_model: str | None
+    base_revision: str | None = None
+    trigger: str | None
+    class_noun: str = Field(description="What stands for the trigger where it is left out.")
+    prompts: list[str]
+    images: int = Field(description="Pictures of each prompt.")
+    samples: dict[str, Any] = Field(description="Steps, guidance, scheduler, size and seed.")
+    picture_encoder: str
+    prompt_judge: str | None
+    real_pictures: int = Field(description="Training pictures compared with.")
+    real_nearest: float | None = Field(
+        None, description="The greatest similarity of two training pictures."
+    )
+    loss_pictures: int = 0
+    loss_held_out: bool = Field(False, description="Whether those were never trained on.")
+    blanked: int = Field(0, description="Pictures the safety checker blanked; they do not count.")
+    candidates: list[Candidate] = Field(description="The base first.")
+    recommended: int | None = Field(None, description="Place in `candidates`.")
+    recommendation: str
+    versions: dict[str, str] = Field(default_factory=dict)
+
+    def write(self, run_dir: Path) -> None:
+        """Write it to the run folder."""
+        write_text(run_dir / EVALUATION, self.model_dump_json(indent=2) + "\n")
+
+    @classmethod
+    def read(cls, run_dir: Path) -> Evaluation | None:
+        """The run's evaluation; None if there is none. Raises `HubtoolsError` if it is damaged."""
+        path = run_dir / EVALUATION
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "the file"
+            raise HubtoolsError(
+                f"{path} is damaged: {where}: {first['msg']}.", hint="`hubtools evaluate` again"
+            ) from None

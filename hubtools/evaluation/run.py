@@ -1,0 +1,332 @@
+"""`evaluate`: did it learn, did it forget, which checkpoint and which weight are best?
+
+Base and LoRA draw the same prompts from the same noise, with the trigger and with a plain noun in
+its place. What is measured, each with its mean, 95 % interval and paired difference to the base:
+
+subject_fidelity   similarity to the training pictures (DINO-I of DreamBooth, arXiv:2208.12242)
+prompt_fidelity    what the prompt asks for is there (CLIP-T of DreamBooth, or an attribute reader)
+diversity          difference between pictures of one prompt (DIV of DreamBooth): 0 is collapse
+nearest            similarity to the nearest training picture
+memorised          share of pictures nearer to a training picture than any two of those are to
+                   each other (the nearest-neighbour test of arXiv:2301.13188, with these features)
+leakage            subject_fidelity without the trigger: above the base's, the subject shows unasked
+plain_fidelity     prompt_fidelity without the trigger: below the base's, the LoRA has forgotten
+denoising_loss     error of the prediction on the same noise at the same moments
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hubtools.errors import require_extra
+from hubtools.evaluation.measures import (
+    Figure,
+    Floats,
+    difference,
+    diversity,
+    fidelity,
+    figure,
+    nearest,
+    nearest_neighbours,
+)
+from hubtools.evaluation.plan import EvaluationPlan, plan_evaluation, weighted
+from hubtools.evaluation.result import Candidate, Evaluation, Measured
+from hubtools.evaluation.verdict import Contender, recommend
+from hubtools.layout import EVALUATION_CHART, EVALUATION_DIR
+from hubtools.project import Project
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from hubtools.evaluation.encoders import PictureEncoder
+    from hubtools.evaluation.following import PromptJudge
+    from hubtools.manifest import SampleRecord
+
+Note = Callable[[str], None]
+BASE = "the base"
+
+
+def _silent(sentence: str) -> None:
+    pass
+
+
+def evaluate(
+    project: Project,
+    lora: str | None = None,
+    *,
+    prompts: Sequence[str] = (),
+    batch_size: int = 8,
+    device: str | None = None,
+    dtype: str | None = None,
+    note: Note = _silent,
+    on_step: Callable[[int, int], None] | None = None,
+) -> Evaluation:
+    """Measure a LoRA (default the project's run) against its base as `project.evaluate` says.
+
+    Pictures go to `evaluation/` in the run folder, and those that are there already are kept;
+    `evaluation.json` and `evaluation.png` are written beside it. Raises `HubtoolsError` if base,
+    LoRA or training pictures are missing, `UsageError` for settings that make no sense.
+    """
+    require_extra("train", "Evaluating")
+    plan = plan_evaluation(project, lora, prompts=prompts, note=note)
+    studio = _Studio.open(plan, device, dtype, note)
+    lines = studio.draw_all(batch_size, on_step)
+    result = _measure(plan, studio, lines, note)
+    result.write(plan.folder)
+    from hubtools.evaluation.chart import draw_chart
+
+    draw_chart(plan.folder / EVALUATION_CHART, result)
+    return result
+
+
+@dataclass
+class _Line:
+    """The base or a candidate, and all that was seen of it."""
+
+    label: str
+    step: int | None
+    weight: float
+    sha256: str | None
+    records: list[SampleRecord]
+    losses: Floats = field(default_factory=lambda: np.zeros(0))
+    values: dict[str, Floats] = field(default_factory=dict)
+    attributes: dict[str, Floats] = field(default_factory=dict)
+
+
+@dataclass
+class _Studio:
+    """The loaded base."""
+
+    plan: EvaluationPlan
+    model: Any
+    encoded: Any
+    device: str
+    dtype: str
+
+    @classmethod
+    def open(
+        cls, plan: EvaluationPlan, device: str | None, dtype: str | None, note: Note
+    ) -> _Studio:
+        import torch
+
+        from hubtools.evaluation.denoising import encode
+        from hubtools.inference.base import fetch_base
+        from hubtools.inference.device import best_device, best_dtype, use_threads
+        from hubtools.training.families import family_of
+
+        device = device or best_device()
+        threads = use_threads(plan.project.train.num_threads)
+        if device == "cpu":
+            note(f"Drawing on the CPU with {threads} thread{'s' if threads > 1 else ''}.")
+        dtype = dtype or best_dtype(device)
+        base = plan.base
+        folder = fetch_base(base)
+        family = family_of(folder, base.id or str(folder))
+        info = family.info(folder, plan.project.train.prediction_type)
+        model = family.load(
+            base, info, variant=plan.project.train.variant, dtype=torch.float32, snr_gamma=0.0
+        )
+        model.pipeline.to(device)
+        # before the pipeline goes to half precision: a picture is encoded once
+        encoded = encode(model, plan.measured, plan.project.train.resolution)
+        model.pipeline.to(dtype=getattr(torch, dtype))
+        return cls(plan, model, encoded, device, dtype)
+
+    def draw_all(self, batch_size: int, on_step: Callable[[int, int], None] | None) -> list[_Line]:
+        """Draw base and candidates, and take the loss of each while its LoRA is in."""
+        from hubtools.evaluation.denoising import losses
+        from hubtools.inference.adapters import apply_lora
+        from hubtools.inference.pipeline import draw
+
+        plan, pipeline = self.plan, self.model.pipeline
+        folder = plan.folder / EVALUATION_DIR
+        each = sum(shot.steps for shot in plan.shots)
+        total = each * (1 + len(plan.choices))
+        lines: list[_Line] = []
+        for choice in (None, *plan.choices):
+            before = each * len(lines)
+
+            def stepped(done: int, of: int, before: int = before) -> None:
+                if on_step:
+                    on_step(before + each - of + done, total)
+
+            weight = choice.weight if choice else 0.0
+            prefix = choice.prefix if choice else "base"
+            records = draw(
+                pipeline,
+                weighted(plan.shots, weight),
+                folder,
+                names=[f"{prefix}_{name}" for name in plan.names],
+                base=plan.base,
+                lora=choice.lora if choice else None,
+                batch_size=batch_size,
+                on_step=stepped,
+            )
+            if choice:
+                apply_lora(pipeline, choice.lora, choice.weight)
+            found = losses(self.model, self.encoded, self.device)
+            lines.append(
+                _Line(
+                    choice.label if choice else BASE,
+                    choice.lora.step if choice else None,
+                    weight,
+                    choice.lora.sha256 if choice else None,
+                    records,
+                    found,
+                )
+            )
+            if on_step:
+                on_step(before + each, total)
+        return lines
+
+
+def _measure(plan: EvaluationPlan, studio: _Studio, lines: list[_Line], note: Note) -> Evaluation:
+    from hubtools.dataset.load import open_image
+    from hubtools.evaluation.encoders import picture_encoder
+    from hubtools.evaluation.following import prompt_judge
+    from hubtools.inference.pipeline import versions
+    from hubtools.tinypeople import is_tiny_people
+
+    settings = plan.project.evaluate
+    tiny = plan.base.local and is_tiny_people(Path(plan.base.path_or_id))
+    encoder = picture_encoder(settings.picture_encoder, studio.device, note)
+    judge = prompt_judge(settings.prompt_judge, tiny, studio.device, note)
+    real = encoder.encode([open_image(example.image) for example in plan.real])
+    blanked = {i for line in lines for i, r in enumerate(line.records) if r.blanked}
+    if blanked:
+        note(f"{len(blanked)} pictures were blanked by the safety checker and do not count.")
+    readers = _mark_readers() if tiny else {}
+    for line in lines:
+        _look(plan, line, real, encoder, judge, blanked, readers)
+    first = lines[0]
+    base = _contender(first, first)
+    contenders = [_contender(line, first) for line in lines[1:]]
+    place, sentence = recommend(base, contenders)
+    shot = plan.shots[0]
+    return Evaluation(
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        base_model=plan.base.id,
+        base_revision=plan.base.revision,
+        trigger=plan.trigger,
+        class_noun=settings.class_noun,
+        prompts=list(plan.texts),
+        images=plan.images,
+        samples={
+            "steps": shot.steps,
+            "guidance": shot.guidance,
+            "scheduler": shot.scheduler,
+            "width": shot.width,
+            "height": shot.height,
+            "seed": plan.project.samples.seed,
+            "negative_prompt": shot.negative_prompt,
+            "dtype": studio.dtype,
+        },
+        picture_encoder=encoder.name,
+        prompt_judge=judge.name if judge else None,
+        real_pictures=len(plan.real),
+        real_nearest=round(float(nearest_neighbours(real).max()), 4),
+        loss_pictures=len(plan.measured),
+        loss_held_out=plan.held_out,
+        blanked=len(blanked),
+        candidates=[_facts(line, c) for line, c in zip(lines, [base, *contenders], strict=True)],
+        recommended=None if place is None else place + 1,
+        recommendation=sentence,
+        versions=versions(),
+    )
+
+
+def _mark_readers() -> dict[str, Callable[[Sequence[Image.Image]], Floats]]:
+    """For pictures of tiny people: whether the marks of the example's character are seen."""
+    from hubtools.tinypeople import MARKS, load_classifier
+
+    detector = load_classifier("marks")
+
+    def reader(name: str) -> Callable[[Sequence[Image.Image]], Floats]:
+        return lambda pictures: (detector.read(pictures)[name][:, 1] > 0.5).astype(np.float64)
+
+    return {name: reader(name) for name in MARKS}
+
+
+def _look(
+    plan: EvaluationPlan,
+    line: _Line,
+    real: Floats,
+    encoder: PictureEncoder,
+    judge: PromptJudge | None,
+    blanked: set[int],
+    readers: dict[str, Callable[[Sequence[Image.Image]], Floats]],
+) -> None:
+    """Fill in the line's values from its pictures."""
+    from PIL import Image
+
+    folder = plan.folder / EVALUATION_DIR
+    kept = [index for index in range(len(line.records)) if index not in blanked]
+    called = [index for index in kept if index < plan.with_trigger]
+    plain = [index for index in kept if index >= plan.with_trigger]
+    values = line.values
+    for some, ours in ((called, True), (plain, False)):
+        if not some:
+            continue
+        pictures = [Image.open(folder / line.records[i].file).convert("RGB") for i in some]
+        features = encoder.encode(pictures)
+        groups = [line.records[i].prompt for i in some]
+        if ours:
+            values["subject_fidelity"] = fidelity(features, real)
+            values["nearest"] = nearest(features, real)
+            limit = nearest_neighbours(real).max()
+            values["memorised"] = (values["nearest"] > limit).astype(np.float64)
+            values["diversity"] = diversity(features, groups)
+        else:
+            values["leakage"] = fidelity(features, real)
+        for name, read in readers.items():
+            values[name if ours else f"{name}_unasked"] = read(pictures)
+        if judge is not None:
+            noun = plan.project.evaluate.class_noun
+            texts = [t.replace(plan.trigger, noun) if plan.trigger else t for t in groups]
+            judged = judge.judge(pictures, texts)
+            values["prompt_fidelity" if ours else "plain_fidelity"] = judged.scores
+            for name, found in judged.attributes.items():
+                line.attributes[name if ours else f"{name} (plain)"] = found
+    values["denoising_loss"] = line.losses
+
+
+def _contender(line: _Line, base: _Line) -> Contender:
+    figures = {name: figure(_there(values)) for name, values in line.values.items()}
+    against = {}
+    if line is not base:
+        for name, values in line.values.items():
+            theirs = base.values[name]
+            both = ~(np.isnan(values) | np.isnan(theirs))
+            against[name] = difference(values[both], theirs[both])
+    return Contender(
+        line.label, line.step, line.weight, _known(figures), _known(against),
+        line.values.get("subject_fidelity"),
+    )  # fmt: skip
+
+
+def _there(values: Floats) -> Floats:
+    return values[~np.isnan(values)]
+
+
+def _known(figures: dict[str, Figure]) -> dict[str, Figure]:
+    return {name: found for name, found in figures.items() if found.n}
+
+
+def _facts(line: _Line, contender: Contender) -> Candidate:
+    return Candidate(
+        label=line.label,
+        step=line.step,
+        weight=line.weight,
+        lora_sha256=line.sha256,
+        figures={name: Measured.of(value) for name, value in contender.figures.items()},
+        against_base={name: Measured.of(value) for name, value in contender.against_base.items()},
+        attributes={
+            name: Measured.of(figure(_there(values))) for name, values in line.attributes.items()
+        },
+    )

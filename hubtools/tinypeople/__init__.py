@@ -1,0 +1,64 @@
+"""Tiny people: a small Stable Diffusion base that hubtools brings along, and its readers.
+
+The pipeline in `model/` draws people of the world of `hubtools.world` at 128 px; stock diffusers
+loads it. `attributes.safetensors` reads a drawn person's attributes off a picture,
+`marks.safetensors` the two marks of the built-in example's character, which no word of that world
+can say. All were trained by `base/` in the repository, from drawn pictures alone.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hubtools.errors import HubtoolsError
+from hubtools.files import check_sums
+
+if TYPE_CHECKING:
+    from hubtools.tinypeople.classifier import AttributeClassifier
+
+HERE = Path(__file__).parent
+MODEL = HERE / "model"
+REPO_NAME = "tiny-people"
+SIZE = 128
+
+# Marks of the example's character: hair that changes colour at its tips, a star on the left cheek.
+MARKS = ("hair_tip", "star")
+
+
+def is_tiny_people(folder: Path) -> bool:
+    """True if the pipeline in `folder` is this one, by its sums."""
+    ours, theirs = MODEL / "SHA256SUMS", folder / "SHA256SUMS"
+    return ours.is_file() and theirs.is_file() and ours.read_bytes() == theirs.read_bytes()
+
+
+def copy_model(folder: Path) -> Path:
+    """Put the pipeline into `folder` unless it is there already, whole.
+
+    Raises `HubtoolsError` if the installed files are not what was shipped.
+    """
+    check_sums(MODEL)
+    if is_tiny_people(folder) and not _damaged(folder):
+        return folder
+    work = folder.with_name(f".tmp-{folder.name}")
+    shutil.rmtree(work, ignore_errors=True)
+    shutil.copytree(MODEL, work)
+    shutil.rmtree(folder, ignore_errors=True)
+    work.replace(folder)
+    return folder
+
+
+def _damaged(folder: Path) -> bool:
+    try:
+        check_sums(folder)
+    except HubtoolsError:
+        return True
+    return False
+
+
+def load_classifier(name: str = "attributes") -> AttributeClassifier:
+    """The network of `NAME.safetensors`, float32, in eval mode: `attributes` or `marks`."""
+    from hubtools.tinypeople.classifier import read_classifier
+
+    return read_classifier(HERE / f"{name}.safetensors")

@@ -1,0 +1,71 @@
+"""Figures and their intervals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hubtools.evaluation.measures import (
+    difference,
+    diversity,
+    fidelity,
+    figure,
+    nearest,
+    nearest_neighbours,
+    unit,
+)
+
+VALUES = st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=30)
+
+
+@given(VALUES)
+def test_an_interval_holds_the_mean_and_lies_among_the_values(values: list[float]) -> None:
+    found = figure(values)
+    assert found.n == len(values)
+    assert found.mean == pytest.approx(sum(values) / len(values), abs=1e-6)
+    slack = 1e-6
+    assert min(values) - slack <= found.low <= found.high <= max(values) + slack
+
+
+def test_the_interval_of_many_draws_is_that_of_theory() -> None:
+    values = np.random.default_rng(1).normal(3.0, 2.0, 400)
+    found = figure(values)
+    half = 1.96 * values.std(ddof=1) / 20
+    assert found.high - found.mean == pytest.approx(half, rel=0.1)
+    assert found.mean - found.low == pytest.approx(half, rel=0.1)
+    assert figure(values) == found, "the same numbers give the same interval"
+
+
+def test_no_values_are_no_figure() -> None:
+    found = figure([])
+    assert found.n == 0
+    assert np.isnan(found.mean)
+
+
+def test_differences_are_taken_pair_by_pair() -> None:
+    base = np.random.default_rng(2).normal(0, 5, 50)
+    found = difference(base + 0.1, base)
+    assert found.low == pytest.approx(0.1)
+    assert found.high == pytest.approx(0.1)
+    with pytest.raises(ValueError, match="49 values against 50"):
+        difference(base[:-1], base)
+
+
+def test_similarities_of_known_vectors() -> None:
+    real = unit(np.array([[2.0, 0.0], [0.0, 3.0]]))
+    drawn = unit(np.array([[5.0, 0.0], [1.0, 1.0]]))
+    half = np.sqrt(0.5)
+    assert fidelity(drawn, real) == pytest.approx([0.5, half])
+    assert nearest(drawn, real) == pytest.approx([1.0, half])
+    assert nearest_neighbours(unit(np.array([[1.0, 0], [1, 1], [0, 1]]))) == pytest.approx(
+        [half] * 3
+    )
+    assert unit(np.zeros((1, 4))).tolist() == [[0.0] * 4]
+
+
+def test_diversity_compares_pictures_of_one_prompt_only() -> None:
+    rows = unit(np.array([[1.0, 0], [1, 0], [0, 1], [1, 1]]))
+    assert diversity(rows, ["a", "a", "b", "b"]) == pytest.approx([0.0, 1 - np.sqrt(0.5)])
+    assert diversity(rows, ["a", "b", "c", "d"]).size == 0
