@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hubtools.dataset.configs import split_configs
 from hubtools.dataset.folder import walk
 from hubtools.dataset.load import read_examples
 from hubtools.dataset.view import read_card
@@ -429,28 +430,10 @@ def dataset_facts(folder: Path, project: Project) -> DatasetCard:
         "task_categories": ["text-to-image"],
         "size_categories": [size_category],
         "tags": ["image", "lora", "hubtools"],
-        "configs": _configs(folder, [entry.name for entry in listing.metadata]),
+        "configs": split_configs(entry.name for entry in listing.metadata),
     }
     card.front_matter.update(data)
     return card
-
-
-def _configs(folder: Path, metadata: list[str]) -> list[dict[str, Any]]:
-    """Say outright which files make which split, so that no loader guesses from names."""
-    from hubtools.dataset.splits import KEYWORDS
-
-    folders = {name.partition("/")[0] for name in metadata if "/" in name}
-    if "metadata.jsonl" not in metadata and folders and all("/" in name for name in metadata):
-        splits = {
-            split: sorted(f for f in folders if f.lower() in words)
-            for split, words in KEYWORDS.items()
-        }
-        found = [
-            {"split": split, "path": f"{names[0]}/**"} for split, names in splits.items() if names
-        ]
-        if found and sum(len(names) for names in splits.values()) == len(folders):
-            return [{"config_name": "default", "data_files": found}]
-    return [{"config_name": "default", "data_files": [{"split": "train", "path": "**"}]}]
 
 
 def _size_of(path: Path) -> str:

@@ -82,12 +82,18 @@ class MetadataFile:
 
 def read_metadata(root: Path, entry: Entry) -> MetadataFile:
     """Read `root/entry.name`. Never raises for its contents; unreadable files are a trouble."""
-    found = MetadataFile(entry)
     try:
         data = (root / entry.name).read_bytes()
     except OSError as error:
+        found = MetadataFile(entry)
         found.troubles.append(Trouble(Kind.ENCODING, f"cannot be read: {error.strerror}"))
         return found
+    return parse_metadata(entry, data)
+
+
+def parse_metadata(entry: Entry, data: bytes) -> MetadataFile:
+    """Read a metadata file from its bytes; the ending of `entry` says how. Never raises."""
+    found = MetadataFile(entry)
     if entry.ending == ".parquet":
         _read_parquet(data, found)
     else:
@@ -409,7 +415,7 @@ def _read_csv(text: str, found: MetadataFile) -> None:
                 )
                 if long:
                     continue
-            if any(_swallows_rows(value) for value in fields):
+            if any(swallows_rows(value) for value in fields):
                 found.troubles.append(
                     Trouble(
                         Kind.CSV_QUOTE,
@@ -424,7 +430,7 @@ def _read_csv(text: str, found: MetadataFile) -> None:
         found.troubles.append(Trouble(Kind.CSV_QUOTE, str(error), reader.line_num))
 
 
-def _swallows_rows(value: str) -> bool:
+def swallows_rows(value: str) -> bool:
     """True for a field of several lines that read as rows: an open quote has swallowed them."""
     lines = value.split("\n")[1:]
     names = (line.partition(",")[0].strip().lower() for line in lines)
