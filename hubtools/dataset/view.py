@@ -176,12 +176,17 @@ def probe_file(job: tuple[str, str]) -> PictureFacts:
 
 def read_card(path: Path) -> Card:
     """The YAML between the first two `---` lines of a card."""
-    import yaml
-
     try:
-        text = path.read_bytes().decode("utf-8-sig", errors="replace")
+        return parse_card(path.read_bytes())
     except OSError:
         return Card({}, exists=False)
+
+
+def parse_card(data: bytes) -> Card:
+    """`read_card`, of the bytes of a card."""
+    import yaml
+
+    text = data.decode("utf-8-sig", errors="replace")
     lines = text.splitlines()
     if not lines or lines[0].strip() != "---":
         return Card({})
