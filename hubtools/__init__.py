@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hubtools.cards.check import check_card
     from hubtools.cards.render import write_dataset_card, write_model_card
     from hubtools.dataset.check import validate
+    from hubtools.evaluation.run import evaluate
     from hubtools.inference.generate import generate
     from hubtools.inference.grid import grid
     from hubtools.journey.doctor import doctor
@@ -34,6 +35,7 @@ _WHERE = {
     "check_card": "hubtools.cards.check",
     "classify": "hubtools.publish.prune",
     "doctor": "hubtools.journey.doctor",
+    "evaluate": "hubtools.evaluation.run",
     "generate": "hubtools.inference.generate",
     "grid": "hubtools.inference.grid",
     "init": "hubtools.journey.init",
@@ -53,6 +55,7 @@ __all__ = [
     "check_card",
     "classify",
     "doctor",
+    "evaluate",
     "generate",
     "grid",
     "init",

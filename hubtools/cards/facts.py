@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hubtools.cards.evaluation import EvaluationCard, evaluation_card
 from hubtools.dataset.configs import split_configs
 from hubtools.dataset.folder import walk
 from hubtools.dataset.load import read_examples
@@ -83,6 +84,7 @@ class ModelCard:
     weights_sha256: str
     license: License
     license_sentence: str
+    evaluation: EvaluationCard | None = None
     front_matter: dict[str, Any] = field(default_factory=dict)
 
 
@@ -145,6 +147,7 @@ def model_facts(run_dir: Path, project: Project) -> tuple[ModelCard, list[Sample
         weights_sha256=sha256_of(weights),
         license=license,
         license_sentence=_license_sentence(license, base_model),
+        evaluation=evaluation_card(run_dir, manifest.lora.sha256),
     )
     card.front_matter.update(_model_front_matter(card, records))
     return card, records

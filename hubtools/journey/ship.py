@@ -13,7 +13,15 @@ from typing import Any, Literal, Protocol
 from hubtools.errors import ChecksFailed, UsageError
 from hubtools.findings import Report
 from hubtools.journey.ledger import Ledger, digest_of
-from hubtools.layout import CARD, LORA_WEIGHTS, RUN_MANIFEST, SAMPLES_DIR, WORK_DIR
+from hubtools.layout import (
+    CARD,
+    EVALUATION,
+    EVALUATION_CHART,
+    LORA_WEIGHTS,
+    RUN_MANIFEST,
+    SAMPLES_DIR,
+    WORK_DIR,
+)
 from hubtools.project import Project
 from hubtools.training.reporter import Advance, Reporter
 
@@ -316,6 +324,14 @@ def _generate(journey: Journey) -> tuple[str, dict[str, Any]]:
     }
 
 
+def _evaluate(journey: Journey) -> tuple[str, dict[str, Any]]:
+    from hubtools.evaluation.run import evaluate
+
+    with _bar(journey.narrator, "measuring") as on_step:
+        result = evaluate(journey.project, note=journey.narrator.note, on_step=on_step)
+    return result.recommendation, {"recommended": result.recommended}
+
+
 def _card(journey: Journey) -> tuple[str, dict[str, Any]]:
     from hubtools.cards.check import check_card
     from hubtools.cards.render import write_model_card
@@ -383,7 +399,7 @@ def _remote_stands(journey: Journey, result: dict[str, Any]) -> bool:
 def _run_files(journey: Journey) -> Iterator[Path]:
     """The run folder's files that a card or a push reads; states and logs are neither."""
     run_dir = journey.project.run_dir
-    for name in (RUN_MANIFEST, LORA_WEIGHTS):
+    for name in (RUN_MANIFEST, LORA_WEIGHTS, EVALUATION, EVALUATION_CHART):
         yield run_dir / name
     yield from sorted((run_dir / SAMPLES_DIR).glob("*"))
 
@@ -451,6 +467,19 @@ STEPS: list[Step] = [
         },
         outputs=lambda j: sorted((j.project.run_dir / SAMPLES_DIR).glob("final_*")),
         run=_generate,
+    ),
+    Step(
+        "evaluate",
+        "measure the LoRA against its base",
+        inputs=lambda j: {
+            "lora": j.ledger.hash_file(j.project.run_dir / LORA_WEIGHTS),
+            "samples": j.project.samples.model_dump(),
+            "evaluate": j.project.evaluate.model_dump(),
+            "pictures": j.dataset_digest(card=False),
+        },
+        outputs=lambda j: [j.project.run_dir / EVALUATION],
+        run=_evaluate,
+        needed=lambda j: None if j.project.evaluate.in_ship else "evaluate.in_ship is not set",
     ),
     Step(
         "card",

@@ -19,6 +19,8 @@ from hubtools.errors import HubtoolsError
 from hubtools.files import StrPath, human_bytes, sha256_of
 from hubtools.layout import (
     CARD,
+    EVALUATION,
+    EVALUATION_DIR,
     LORA_WEIGHTS,
     LOSS_CHART,
     METRICS,
@@ -284,6 +286,10 @@ def _verdict(
         return Verdict.DROP, "a pickle; it can run code when it is opened"
     if name.startswith(f"{SAMPLES_DIR}/"):
         return Verdict.DROP, "a sample the card does not show"
+    if name.startswith(f"{EVALUATION_DIR}/"):
+        return Verdict.DROP, "a picture that was only measured"
+    if name == EVALUATION:
+        return Verdict.KEEP, "what was measured"
     if name in (METRICS, LOSS_CHART):
         return Verdict.DROP, "the training curve; the card does not show it"
     if size > ASK_FROM_BYTES:

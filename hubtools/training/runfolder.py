@@ -200,6 +200,7 @@ def write_settings(
             | {"repo": manifest.dataset.repo, "revision": manifest.dataset.revision},
             "train": {"pretrained_model_name_or_path": manifest.base_model.id, **train},
             "samples": project.samples.model_dump() | {"prompts": list(prompts)},
+            "evaluate": project.evaluate.model_dump(exclude={"held_out"}, exclude_defaults=True),
             "model": project.model.model_dump(),
             "push": project.push.model_dump(),
         }

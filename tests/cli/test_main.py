@@ -93,7 +93,14 @@ def test_output_formats(tmp_path: Path) -> None:
     assert len(table) == len(rules) + 1
     assert hubtools("explain", "--all", "-q").stdout.split()[0] == rules[0]["rule"]
     schema = json.loads(hubtools("schema").stdout)
-    assert set(schema["properties"]) == {"dataset", "train", "samples", "model", "push"}
+    assert set(schema["properties"]) == {
+        "dataset",
+        "train",
+        "samples",
+        "evaluate",
+        "model",
+        "push",
+    }
     piped = hubtools("explain", "D202").stdout
     assert "\x1b[" not in piped
     assert "Fix:" in piped

@@ -1,0 +1,78 @@
+"""What a card may say of `evaluation.json`: only what was measured of the very LoRA it is about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hubtools.evaluation.result import Candidate, Evaluation, Measured
+from hubtools.layout import EVALUATION_CHART
+
+_ROWS = {
+    "subject_fidelity": "similarity to the training pictures",
+    "prompt_fidelity": "prompt fidelity, with the trigger",
+    "plain_fidelity": "prompt fidelity, without it",
+    "leakage": "similarity to the training pictures, without the trigger",
+    "diversity": "diversity of a prompt's pictures",
+    "memorised": "share of pictures that copy a training picture",
+    "hair_tip": "coloured hair tips seen, with the trigger",
+    "hair_tip_unasked": "coloured hair tips seen, without it",
+    "star": "star on the cheek seen, with the trigger",
+    "star_unasked": "star on the cheek seen, without it",
+}
+
+
+@dataclass(frozen=True)
+class EvaluationCard:
+    """What the template may use (as `card.evaluation`). `rows` are (what, base, LoRA); `chart` is
+    the name of the picture in the repository, or None."""
+
+    sentence: str
+    weight: str
+    rows: tuple[tuple[str, str, str], ...]
+    how: str
+    chart: str | None
+
+
+def evaluation_card(run_dir: Path, lora_sha256: str) -> EvaluationCard | None:
+    """The run's evaluation at the recommended weight, else at the one nearest to 1; None if the
+    LoRA was not measured, or another one was. Raises `HubtoolsError` if the file is damaged."""
+    found = Evaluation.read(run_dir)
+    if found is None or not found.candidates:
+        return None
+    ours = [c for c in found.candidates if c.lora_sha256 == lora_sha256]
+    if not ours:
+        return None
+    base = found.candidates[0]
+    best = found.candidates[found.recommended] if found.recommended is not None else None
+    chosen = best if best in ours else min(ours, key=lambda c: abs(c.weight - 1))
+    assert chosen is not None
+    rows = [
+        (title, _cell(base, name), _cell(chosen, name))
+        for name, title in _ROWS.items()
+        if name in chosen.figures
+    ]
+    name = "denoising_loss"
+    if name in chosen.figures:
+        seen = "held-out" if found.loss_held_out else "training"
+        title = f"denoising loss on {found.loss_pictures} {seen} pictures"
+        rows.append((title, _cell(base, name, 4), _cell(chosen, name, 4)))
+    samples = found.samples
+    how = (
+        f"{len(found.prompts)} prompts, {found.images} pictures each, drawn by base and LoRA from"
+        f" the same noise ({samples.get('steps')} steps, guidance {samples.get('guidance')}, seeds"
+        f" from {samples.get('seed')}); without the trigger, {found.class_noun!r} stands in its"
+        f" place. In brackets 95 % bootstrap intervals. Pictures are compared by"
+        f" {found.picture_encoder}"
+        + (f", prompts judged by {found.prompt_judge}" if found.prompt_judge else "")
+        + ". All numbers are in `evaluation.json`."
+    )
+    chart = EVALUATION_CHART if (run_dir / EVALUATION_CHART).is_file() else None
+    return EvaluationCard(found.recommendation, f"{chosen.weight:g}", tuple(rows), how, chart)
+
+
+def _cell(candidate: Candidate, name: str, digits: int = 2) -> str:
+    found: Measured | None = candidate.figures.get(name)
+    if found is None or found.mean is None:
+        return ""
+    return f"{found.mean:.{digits}f} ({found.low:.{digits}f} to {found.high:.{digits}f})"
