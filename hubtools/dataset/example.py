@@ -8,6 +8,7 @@ captions, so that the trigger is left with what does not vary: the character.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,15 +112,39 @@ SHOTS: tuple[Shot, ...] = (
 # fmt: on
 
 
+# The same character in places and clothes that the data set does not show, to measure with.
+# fmt: off
+HELD_OUT: tuple[Shot, ...] = (
+    Shot("front-purple-dress.png", "front", "portrait", "neutral", "purple", "dress", "sky blue", _CLEAR),
+    Shot("front-black-coat.png", "front", "portrait", "smiling", "black", "coat", "beach", _SOFT, 3),
+    Shot("threequarterleft-pink-hoodie.png", "three-quarter left", "portrait", "laughing", "pink", "hoodie", "forest", _FINE),
+    Shot("threequarterright-orange-shirt.png", "three-quarter right", "portrait", "neutral", "orange", "t-shirt", "city", _CLEAR),
+    Shot("leftprofile-green-hoodie.png", "left profile", "portrait", "sad", "green", "hoodie", "snow", _SOFT),
+    Shot("rightprofile-white-shirt.png", "right profile", "portrait", "smiling", "white", "t-shirt", "sunset", _FINE, -3),
+    Shot("fullbody-red-dress.png", "front", "full body", "smiling", "red", "dress", "beach", _CLEAR),
+    Shot("fullbody-purple-hoodie.png", "three-quarter left", "full body", "neutral", "purple", "hoodie", "pink", _SOFT, pose="walking"),
+)
+# fmt: on
+
+
+def write_held_out(folder: Path) -> list[Path]:
+    """Draw eight further pictures of the character into `folder`, in the same form."""
+    return _write(folder, HELD_OUT)
+
+
 def write_example(folder: Path) -> list[Path]:
     """Draw the example data set into `folder`: 21 PNG files of 512 px and metadata.jsonl with the
     columns file_name and prompt. Gives the pictures' paths. Pictures that exist are drawn anew."""
+    return _write(folder, SHOTS)
+
+
+def _write(folder: Path, shots: Sequence[Shot]) -> list[Path]:
     paths = []
-    for shot in SHOTS:
+    for shot in shots:
         path = folder / shot.file
         with replacing(path) as temporary:
             draw(shot.scene(), size=SIZE).save(temporary, format="PNG")
         paths.append(path)
-    rows = ({"file_name": shot.file, CAPTION_COLUMN: shot.caption} for shot in SHOTS)
+    rows = ({"file_name": shot.file, CAPTION_COLUMN: shot.caption} for shot in shots)
     write_text(folder / "metadata.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
     return paths

@@ -191,7 +191,7 @@ def _read_back(
     finished = subprocess.run(
         [sys.executable, str(script), str(asked)],
         # The same picture needs the same number of threads: sums are taken in another order else.
-        env=environment | {"OMP_NUM_THREADS": environment.get("OMP_NUM_THREADS", "1")},
+        env=environment | {"OMP_NUM_THREADS": _threads(project, environment)},
         capture_output=True,
         text=True,
         check=False,
@@ -214,6 +214,10 @@ def _read_back(
         f"{endpoint}/{model_repo}",
         root / "hub",
     )
+
+
+def _threads(project: Project, environment: dict[str, str]) -> str:
+    return str(project.train.num_threads or environment.get("OMP_NUM_THREADS", "1"))
 
 
 def _a_sample(run_dir: Path) -> SampleRecord:

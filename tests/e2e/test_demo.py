@@ -47,9 +47,9 @@ def test_everything_is_done_and_reads_back(made: tuple[Path, Finished]) -> None:
     _, done = made
     assert done.returncode == 0, done.stderr
     assert (
-        "21 images x 1 repeat / (batch 1 x accumulation 1 x processes 1) = 21 steps" in done.stderr
+        "21 images x 1 repeat / (batch 4 x accumulation 1 x processes 1) = 6 steps" in done.stderr
     )
-    assert "random weights" in done.stderr
+    assert "base model is tiny people" in done.stderr
     for line in (
         "sees every picture: 21 rows",
         "21 of 21 equal",
@@ -64,7 +64,7 @@ def test_a_second_run_does_nothing_twice(made: tuple[Path, Finished], cli: Cli) 
     weights = (folder / "runs/misato" / LORA_WEIGHTS).stat()
     again = cli("demo", "--no-serve", cwd=folder.parent)
     assert again.returncode == 0, again.stderr
-    assert "0 steps done, 8 skipped" in again.stdout + again.stderr
+    assert "0 steps done, 9 skipped" in again.stdout + again.stderr
     assert (folder / "runs/misato" / LORA_WEIGHTS).stat().st_mtime_ns == weights.st_mtime_ns
 
 
