@@ -110,6 +110,16 @@ class RuleBook(Generic[Context]):
         entry = self._rules.get(id)
         return entry[0] if entry else None
 
+    def check_prefixes(self, prefixes: Iterable[str]) -> None:
+        """Raise `UsageError` for a prefix with which no rule's id begins."""
+        for prefix in prefixes:
+            if not any(id.startswith(prefix.upper()) for id in self._rules):
+                near = difflib.get_close_matches(prefix.upper(), self._rules, n=1)
+                raise UsageError(
+                    f"No rule is called {prefix!r}.",
+                    hint=f"did you mean {near[0]}?" if near else "see `hubtools explain --all`",
+                )
+
     def run(
         self,
         context: Context,
@@ -120,13 +130,7 @@ class RuleBook(Generic[Context]):
     ) -> list[Finding]:
         """Apply every rule whose id starts with a prefix in `select` (all if empty) and with none
         in `ignore`. Raises `UsageError` for a prefix that matches no rule."""
-        for prefix in (*select, *ignore):
-            if not any(id.startswith(prefix.upper()) for id in self._rules):
-                near = difflib.get_close_matches(prefix.upper(), self._rules, n=1)
-                raise UsageError(
-                    f"No rule is called {prefix!r}.",
-                    hint=f"did you mean {near[0]}?" if near else "see `hubtools explain --all`",
-                )
+        self.check_prefixes((*select, *ignore))
         chosen = tuple(prefix.upper() for prefix in select)
         dropped = tuple(prefix.upper() for prefix in ignore)
         findings = []

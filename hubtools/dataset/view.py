@@ -182,11 +182,11 @@ def read_card(path: Path) -> Card:
         return Card({}, exists=False)
 
 
-def parse_card(data: bytes) -> Card:
+def parse_card(card: bytes) -> Card:
     """`read_card`, of the bytes of a card."""
     import yaml
 
-    text = data.decode("utf-8-sig", errors="replace")
+    text = card.decode("utf-8-sig", errors="replace")
     lines = text.splitlines()
     if not lines or lines[0].strip() != "---":
         return Card({})
