@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
+from torch import nn
 from torch.nn import functional
 from transformers import CLIPTextModel, CLIPTokenizer
 
@@ -44,6 +45,29 @@ def _recoloured(pictures: torch.Tensor, generator: torch.Generator) -> torch.Ten
     return pictures
 
 
+def _crops(pictures: np.ndarray, generator: torch.Generator) -> torch.Tensor:
+    """(16, 3, 64, 64) pieces of pictures chosen by chance, recoloured in part."""
+    chosen = torch.randint(0, len(pictures), (16,), generator=generator)
+    places = torch.randint(0, SIZE - 63, (16, 2), generator=generator)
+    # people stand in the middle, and they are what has details
+    places[:10, 1] = torch.randint(20, 45, (10,), generator=generator)
+    crops = np.stack(
+        [
+            pictures[int(index), y : y + 64, x : x + 64]
+            for index, (y, x) in zip(chosen, places.tolist(), strict=True)
+        ]
+    )
+    recoloured = _recoloured(to_tensor(crops), generator)
+    return recoloured.contiguous(memory_format=torch.channels_last)
+
+
+def _apart(drawn: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
+    loss = functional.l1_loss(drawn, real) + 0.5 * functional.mse_loss(drawn, real)
+    for one, other in zip(_slopes(drawn), _slopes(real), strict=True):
+        loss = loss + functional.l1_loss(one, other)
+    return loss
+
+
 def teach_vae(
     work: Path, pictures: np.ndarray, *, steps: int, seed: int, device: str
 ) -> AutoencoderKL:
@@ -54,32 +78,39 @@ def teach_vae(
     vae = make_vae().to(memory_format=torch.channels_last)
 
     def loss_of(step: int, generator: torch.Generator) -> torch.Tensor:
-        chosen = torch.randint(0, len(pictures), (16,), generator=generator)
-        places = torch.randint(0, SIZE - 63, (16, 2), generator=generator)
-        # people stand in the middle, and they are what has details
-        places[:10, 1] = torch.randint(20, 45, (10,), generator=generator)
-        crops = np.stack(
-            [
-                pictures[int(index), y : y + 64, x : x + 64]
-                for index, (y, x) in zip(chosen, places.tolist(), strict=True)
-            ]
-        )
-        real = _recoloured(to_tensor(crops), generator).to(device)
-        real = real.contiguous(memory_format=torch.channels_last)
+        real = _crops(pictures, generator).to(device)
         code = vae.encode(real).latent_dist
         noise = torch.randn(code.mean.shape, generator=generator).to(device)
         drawn = vae.decode(code.mean + code.std * noise).sample.float()
-        loss = functional.l1_loss(drawn, real) + 0.5 * functional.mse_loss(drawn, real)
-        for one, other in zip(_slopes(drawn), _slopes(real), strict=True):
-            loss = loss + functional.l1_loss(one, other)
         mean, log = code.mean.float(), code.logvar.float()
-        return loss + 5e-4 * (mean**2 + log.exp() - 1 - log).mean()
+        return _apart(drawn, real) + 5e-4 * (mean**2 + log.exp() - 1 - log).mean()
 
     train(
         "vae", work, vae, loss_of, steps=steps, peak=1.5e-3, seed=seed, ema=0.995, device=device,
         weight_decay=0.0,
     )  # fmt: skip
     return vae.eval().requires_grad_(False)
+
+
+def sharpen(
+    work: Path, vae: AutoencoderKL, pictures: np.ndarray, *, steps: int, seed: int, device: str
+) -> None:
+    """Train the decoder alone for longer: latents stay what they are, so that this can be done at
+    any time, also for a denoiser that is taught already."""
+    half = nn.ModuleList([vae.post_quant_conv, vae.decoder]).requires_grad_(True)
+
+    def loss_of(step: int, generator: torch.Generator) -> torch.Tensor:
+        real = _crops(pictures, generator).to(device)
+        with torch.no_grad():
+            code = vae.encode(real).latent_dist
+        noise = torch.randn(code.mean.shape, generator=generator).to(device)
+        return _apart(vae.decode(code.mean + code.std * noise).sample.float(), real)
+
+    train(
+        "decoder", work, half, loss_of, steps=steps, peak=1e-3, seed=seed + 1, ema=0.998,
+        device=device, weight_decay=0.0,
+    )  # fmt: skip
+    vae.eval().requires_grad_(False)
 
 
 @torch.no_grad()
@@ -127,6 +158,8 @@ def teach_unet(
     torch.manual_seed(seed)
     unet = make_unet(encoder.config.hidden_size).to(memory_format=torch.channels_last)
     encoder.to(device)
+    if (begun := work / "unet.start.pt").exists():
+        unet.load_state_dict(torch.load(begun))
     alphas = noise_schedule().alphas_cumprod
 
     def loss_of(step: int, generator: torch.Generator) -> torch.Tensor:

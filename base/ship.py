@@ -68,6 +68,7 @@ def ship(work: Path, target: Path) -> None:
 
     found: dict[str, Any] = json.loads((work / "evaluation.json").read_text(encoding="utf-8"))
     model = target / "model"
+    target.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(model, ignore_errors=True)
     shutil.copytree(work / "pipeline", model)
     for name in ("attributes.safetensors", "marks.safetensors"):
@@ -98,6 +99,27 @@ def ship(work: Path, target: Path) -> None:
     write_text(model / "README.md", card)
     write_json(target / "evaluation.json", found)
     write_sums(model)
+
+
+def unpack(pipeline: Path, work: Path) -> None:
+    """Put the parts of a shipped pipeline into a work folder, so that training goes on from them;
+    what lies there already is left as it is."""
+    import torch
+    from diffusers import AutoencoderKL, UNet2DConditionModel
+    from transformers import CLIPTextModel
+
+    from base.text import Reader
+
+    def keep(name: str, state: dict[str, torch.Tensor]) -> None:
+        if not (work / name).exists():
+            torch.save(state, work / name)
+
+    vae = AutoencoderKL.from_pretrained(pipeline / "vae", torch_dtype=torch.float32)
+    keep("vae.pt", vae.state_dict())
+    encoder = CLIPTextModel.from_pretrained(pipeline / "text_encoder", torch_dtype=torch.float32)
+    keep("text.pt", Reader(encoder, encoder.config.hidden_size).state_dict())
+    unet = UNet2DConditionModel.from_pretrained(pipeline / "unet", torch_dtype=torch.float32)
+    keep("unet.start.pt", unet.state_dict())
 
 
 def _parameters(path: Path) -> int:

@@ -43,7 +43,9 @@ def make_encoder(tokenizer: CLIPTokenizer, width: int, layers: int) -> CLIPTextM
     )  # fmt: skip
 
 
-class _Reader(nn.Module):
+class Reader(nn.Module):
+    """The encoder with the heads that question it."""
+
     def __init__(self, encoder: CLIPTextModel, width: int) -> None:
         super().__init__()
         self.encoder = encoder
@@ -87,7 +89,7 @@ def teach(
 ) -> CLIPTextModel:  # fmt: skip
     """The encoder after `steps` steps of 64 captions."""
     torch.manual_seed(seed)
-    reader = _Reader(make_encoder(tokenizer, width, layers), width)
+    reader = Reader(make_encoder(tokenizer, width, layers), width)
 
     def loss_of(step: int, generator: torch.Generator) -> torch.Tensor:
         rng = random.Random(f"text {seed} {step}")

@@ -22,7 +22,7 @@ from PIL import Image
 from base import nets, text
 from base.data import HELD_OUT, SIZE, person, pictures, values, words
 from base.marks import teach_marks
-from base.ship import ship
+from base.ship import ship, unpack
 from hubtools import tinypeople
 from hubtools.files import write_json
 from hubtools.inference.quiet import hush
@@ -36,25 +36,33 @@ ASKED = ("hair_colour", "clothing_colour", "background", "view", "framing", "sty
 @click.option("--work", type=click.Path(path_type=Path), default=Path("base-work"))
 @click.option("--people", default=24_000, show_default=True)
 @click.option("--vae-steps", default=4_000, show_default=True)
+@click.option("--decoder-steps", default=0, show_default=True, help="Further ones, of it alone.")
 @click.option("--text-steps", default=2_000, show_default=True)
 @click.option("--unet-steps", default=16_000, show_default=True)
 @click.option("--classifier-steps", default=3_000, show_default=True)
+@click.option("--marked", default=8_000, show_default=True, help="Pictures for the detector.")
 @click.option("--marks-steps", default=800, show_default=True)
 @click.option("--batch", default=32, show_default=True, help="Pictures in a step of the denoiser.")
 @click.option("--captions", default=200, show_default=True, help="Held-out captions to draw.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--threads", default=2, show_default=True)
+@click.option(
+    "--start", type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Pipeline to go on from instead of from nothing, e.g. hubtools/tinypeople/model.",
+)  # fmt: skip
 @click.option("--install", is_flag=True, help="Put the result into the package.")
 @click.option("--device", default="cuda" if torch.cuda.is_available() else "cpu")
 def main(
-    work: Path, people: int, vae_steps: int, text_steps: int, unet_steps: int,
-    classifier_steps: int, marks_steps: int, batch: int, captions: int, seed: int, threads: int,
-    device: str, install: bool,
+    work: Path, people: int, vae_steps: int, decoder_steps: int, text_steps: int,
+    unet_steps: int, classifier_steps: int, marked: int, marks_steps: int, batch: int,
+    captions: int, seed: int, threads: int, device: str, start: Path | None, install: bool,
 ) -> None:  # fmt: skip
     """Train all parts, put the pipeline together and measure it."""
     hush()
     torch.set_num_threads(threads)
     work.mkdir(parents=True, exist_ok=True)
+    if start is not None:
+        unpack(start, work)
     drawn = pictures(work, people, processes=threads)
     tokenizer = text.make_tokenizer(work, words())
     encoder = text.teach(
@@ -63,6 +71,8 @@ def main(
     )  # fmt: skip
     vae = nets.teach_vae(work, drawn, steps=vae_steps, seed=seed, device=device)
     latents, factor = nets.encode(work, vae, drawn, device)
+    if decoder_steps:
+        nets.sharpen(work, vae, drawn, steps=decoder_steps, seed=seed, device=device)
     classifier = nets.teach_classifier(
         work, vae, latents, factor, drawn, steps=classifier_steps, seed=seed, device=device
     )
@@ -81,7 +91,7 @@ def main(
     pipeline.to(torch.float16).save_pretrained(work / "pipeline")
     table: dict[str, Any] = evaluate(pipeline.to(device, torch.float32), classifier, captions, work)
     marks, table["marks"] = teach_marks(
-        work, vae, count=8_000, steps=marks_steps, seed=seed, device=device, processes=threads
+        work, vae, count=marked, steps=marks_steps, seed=seed, device=device, processes=threads
     )
     write_classifier(work / "attributes.safetensors", classifier)
     write_classifier(work / "marks.safetensors", marks)

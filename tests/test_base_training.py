@@ -76,11 +76,46 @@ def test_the_text_encoder_is_asked_at_commas_for_what_was_said(tmp_path: Path) -
 @pytest.mark.slow
 def test_a_few_steps_make_a_pipeline(tmp_path: Path) -> None:
     few = "--people 64 --vae-steps 2 --text-steps 2 --unet-steps 2 --classifier-steps 2"
+    few += " --marked 40 --marks-steps 2 --decoder-steps 1"
     command = [sys.executable, "-m", "base.train", "--work", str(tmp_path), *few.split()]
     command += ["--batch", "2", "--captions", "2", "--threads", "1", "--device", "cpu"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    _installed(tmp_path)
+    _goes_on(tmp_path)
     table = json.loads((tmp_path / "evaluation.json").read_text())
     assert len(table["asked"]) == 6
     weights = sum(path.stat().st_size for path in tmp_path.rglob("pipeline/**/*.safetensors"))
     assert weights <= 25e6
+
+
+def _installed(work: Path) -> None:
+    """What was trained can be put into a package folder, with sums and a card of its own."""
+    from base.ship import ship
+    from hubtools.files import check_sums
+    from hubtools.tinypeople.classifier import read_classifier
+
+    target = work / "package"
+    ship(work, target)
+    check_sums(target / "model")
+    card = (target / "model/README.md").read_text()
+    assert "license: apache-2.0" in card
+    assert "| hair colour | 10 | 10% |" in card
+    marks = read_classifier(target / "marks.safetensors")
+    assert set(marks.sizes) == {"hair_tip", "star"}
+
+
+def _goes_on(work: Path) -> None:
+    """The parts of a shipped pipeline are where a later training begins."""
+    from base.ship import unpack
+
+    later = work / "later"
+    later.mkdir()
+    unpack(work / "package/model", later)
+    for name in ("vae.pt", "text.pt"):
+        before, after = torch.load(work / name), torch.load(later / name)
+        assert before.keys() == after.keys()
+        if name == "vae.pt":
+            key = "encoder.conv_in.weight"
+            assert torch.allclose(before[key], after[key], atol=1e-3)
+    assert (later / "unet.start.pt").exists()
