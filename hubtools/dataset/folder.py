@@ -101,6 +101,7 @@ class Listing:
     entries: tuple[Entry, ...]
     linked_folders: tuple[str, ...] = ()
     unreadable: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()  # all of them, those that are not entered too
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -145,6 +146,7 @@ def walk(root: Path) -> Listing:
     entries: list[Entry] = []
     linked: list[str] = []
     unreadable: list[str] = []
+    folders: list[str] = []
     pending = [""]
     while pending:
         folder = pending.pop()
@@ -153,6 +155,7 @@ def walk(root: Path) -> Listing:
                 for item in found:
                     name = f"{folder}/{item.name}" if folder else item.name
                     if item.is_dir(follow_symlinks=False):
+                        folders.append(name)
                         if item.name not in (".git", ".hubtools"):
                             pending.append(name)
                     elif item.is_symlink() and item.is_dir():
@@ -162,7 +165,13 @@ def walk(root: Path) -> Listing:
         except OSError:
             unreadable.append(folder or ".")
     entries.sort(key=lambda entry: entry.name)
-    return Listing(root, tuple(entries), tuple(sorted(linked)), tuple(sorted(unreadable)))
+    return Listing(
+        root,
+        tuple(entries),
+        tuple(sorted(linked)),
+        tuple(sorted(unreadable)),
+        tuple(sorted(folders)),
+    )
 
 
 def _entry(item: os.DirEntry[str], name: str) -> Entry:

@@ -73,6 +73,8 @@ class MetadataFile:
     rows: list[Row] = field(default_factory=list)
     troubles: list[Trouble] = field(default_factory=list)
     columns: list[str] = field(default_factory=list)  # in the order of first appearance
+    data: bytes = field(default=b"", repr=False)  # as on disk
+    types: dict[str, str] = field(default_factory=dict)  # Arrow's, of a parquet file's columns
 
     @property
     def name(self) -> str:
@@ -93,7 +95,7 @@ def read_metadata(root: Path, entry: Entry) -> MetadataFile:
 
 def parse_metadata(entry: Entry, data: bytes) -> MetadataFile:
     """Read a metadata file from its bytes; the ending of `entry` says how. Never raises."""
-    found = MetadataFile(entry)
+    found = MetadataFile(entry, data=data)
     if entry.ending == ".parquet":
         _read_parquet(data, found)
     else:
@@ -211,7 +213,7 @@ def _read_broken(
     Gives the number of lines now read."""
     line = lines[number - 1]
     # several objects on one line are read by the loaders as several rows
-    several = list(_objects(line, decoder))
+    several = list(objects(line, decoder))
     if several:
         found.rows.extend(Row(found.name, number, value) for value in several)
         return number
@@ -258,7 +260,7 @@ def _read_broken(
     return number
 
 
-def _objects(line: str, decoder: json.JSONDecoder) -> Iterator[dict[str, Any]]:
+def objects(line: str, decoder: json.JSONDecoder) -> Iterator[dict[str, Any]]:
     """All objects of a line that holds nothing but objects, else nothing."""
     values = []
     place = 0
@@ -465,4 +467,5 @@ def _read_parquet(data: bytes, found: MetadataFile) -> None:
         )
         return
     found.columns = list(table.column_names)
+    found.types = {column.name: str(column.type) for column in table.schema}
     found.rows.extend(Row(found.name, None, values) for values in table.to_pylist())

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from hubtools.layout import METADATA_NAMES
@@ -22,11 +22,11 @@ KEYWORDS = {
 _SEPARATORS = "-._ 0-9"
 _SHARD = re.compile(r"data/([^/]+)-\d{5}-of-\d{5}[^/]*\.[^/]*")
 # Files that the loader never counts as data.
-_IGNORED = {
+IGNORED = {
     "README.md", "config.json", "dataset_info.json", "dataset_infos.json", "dummy_data.zip",
     "dataset_dict.json",
 }  # fmt: skip
-_SPECIAL = {"task.toml", "instruction.md"}
+_SPECIAL = ("task.toml", "instruction.md")
 
 
 @dataclass(frozen=True)
@@ -39,31 +39,56 @@ class Splits:
     culprits: tuple[str, ...]  # names or folders that triggered the rule
 
 
-def _matcher(words: tuple[str, ...]) -> re.Pattern[str]:
-    joined = "|".join(words)
-    return re.compile(rf"(?:^|.*[{_SEPARATORS}])(?:{joined})(?:$|[{_SEPARATORS}].*)")
+# How a keyword may stand in the name of a folder, and in that of a file, in the order in which
+# `datasets` tries them. A name that matches twice is loaded twice.
+_FOLDER_FORMS = ("{0}", "{0}[{1}].*", ".*[{1}]{0}", ".*[{1}]{0}[{1}].*")
+_FILE_FORMS = ("{0}[{1}].*", ".*[{1}]{0}[{1}].*")
 
 
-_MATCH = {split: _matcher(words) for split, words in KEYWORDS.items()}
+def _patterns(forms: tuple[str, ...]) -> list[tuple[str, int, re.Pattern[str]]]:
+    """(split, order, pattern), for one part of a path."""
+    return [
+        (split, number, re.compile(form.format(word, _SEPARATORS), re.DOTALL))
+        for split, words in KEYWORDS.items()
+        for number, (word, form) in enumerate((w, f) for w in words for f in forms)
+    ]
 
 
-def _in_folder(name: str, split: str) -> str | None:
-    parts = name.split("/")[:-1]
-    for index, part in enumerate(parts):
-        if _MATCH[split].fullmatch(part):
-            return "/".join(parts[: index + 1])
-    return None
+_IN_FOLDER = _patterns(_FOLDER_FORMS)
+_IN_FILE = _patterns(_FILE_FORMS)
+# All keywords hold one of these: one look spares most names the patterns.
+_ANY = re.compile("train|val|dev|test|eval")
 
 
-_FILE_MATCH = {
-    split: re.compile(rf"(?:^|.*[{_SEPARATORS}])(?:{'|'.join(words)})[{_SEPARATORS}].*")
-    for split, words in KEYWORDS.items()
-}
+def _in_folder(folder: str) -> tuple[list[tuple[str, int]], str | None]:
+    """Which patterns a folder's path matches, and the shortest path that matches one."""
+    if not _ANY.search(folder):
+        return [], None
+    parts = folder.split("/")
+    culprit: str | None = None
+    found: list[tuple[str, int]] = []
+    shortest = len(parts)
+    for split, number, pattern in _IN_FOLDER:
+        place = next((n for n, part in enumerate(parts) if pattern.fullmatch(part)), None)
+        if place is not None:
+            found.append((split, number))
+            if place < shortest:
+                shortest, culprit = place, "/".join(parts[: place + 1])
+    return found, culprit
+
+
+def _in_file(base: str) -> list[tuple[str, int]]:
+    if not _ANY.search(base):
+        return []
+    return [(split, number) for split, number, pattern in _IN_FILE if pattern.fullmatch(base)]
 
 
 def infer_splits(names: Iterable[str]) -> Splits:
-    """Apply the rules to relative names (hidden ones already left out)."""
-    data = [name for name in names if name.rpartition("/")[2] not in _IGNORED]
+    """Apply the rules to relative names (hidden ones already left out).
+
+    A file that several patterns of a split match is in it as many times.
+    """
+    data = sorted(name for name in names if name.rpartition("/")[2] not in IGNORED)
     shards = [name for name in data if _SHARD.fullmatch(name)]
     if shards:
         files: dict[str, list[str]] = {}
@@ -71,31 +96,38 @@ def infer_splits(names: Iterable[str]) -> Splits:
             match = _SHARD.fullmatch(name)
             assert match is not None
             files.setdefault(match[1], []).append(name)
+        order = [*KEYWORDS, *sorted(files)]
+        files = {split: files[split] for split in dict.fromkeys(order) if split in files}
         return _result(files, data, "special", shards)
     logs = [name for name in data if name.endswith(".eval")]
     if logs:
         return _result({"logs": logs}, data, "special", logs)
-    special = [name for name in data if name.rpartition("/")[2] in _SPECIAL]
+    special = [name for wanted in _SPECIAL for name in data if name.rpartition("/")[2] == wanted]
     if special:
         return _result({"test": special}, data, "special", special)
-    by_folder: dict[str, list[str]] = {}
-    folders: list[str] = []
-    for name in data:
-        for split in KEYWORDS:
-            if folder := _in_folder(name, split):
-                by_folder.setdefault(split, []).append(name)
-                folders.append(folder)
+    folders = {folder: _in_folder(folder) for folder in {n.rpartition("/")[0] for n in data}}
+    by_folder = _matched(data, lambda name: folders[name.rpartition("/")[0]][0])
     if by_folder:
-        return _result(by_folder, data, "folder", list(dict.fromkeys(folders)))
-    by_file: dict[str, list[str]] = {}
-    for name in data:
-        for split in KEYWORDS:
-            if _FILE_MATCH[split].fullmatch(name.rpartition("/")[2]):
-                by_file.setdefault(split, []).append(name)
+        culprits = sorted({culprit for _, culprit in folders.values() if culprit})
+        return _result(by_folder, data, "folder", culprits)
+    by_file = _matched(data, lambda name: _in_file(name.rpartition("/")[2]))
     if by_file:
-        culprits = [name for files in by_file.values() for name in files]
+        culprits = [name for files in by_file.values() for name in dict.fromkeys(files)]
         return _result(by_file, data, "file", culprits)
     return _result({"train": data}, data, "none", [])
+
+
+def _matched(data: list[str], hits: Callable[[str], list[tuple[str, int]]]) -> dict[str, list[str]]:
+    """Split -> files, pattern by pattern."""
+    buckets: dict[tuple[str, int], list[str]] = {}
+    for name in data:
+        for hit in hits(name):
+            buckets.setdefault(hit, []).append(name)
+    found: dict[str, list[str]] = {}
+    for split in KEYWORDS:
+        for bucket in sorted(key for key in buckets if key[0] == split):
+            found.setdefault(split, []).extend(buckets[bucket])
+    return found
 
 
 def _result(

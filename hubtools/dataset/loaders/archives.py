@@ -1,0 +1,74 @@
+"""Zip archives among the files: what is inside, without unpacking them."""
+
+from __future__ import annotations
+
+import zipfile
+from collections import Counter
+from dataclasses import dataclass, field
+
+from hubtools.dataset.folder import Entry
+from hubtools.dataset.loaders.endings import MODULE_OF
+from hubtools.dataset.loaders.model import LoadError
+from hubtools.dataset.loaders.source import Source, picture_trouble
+from hubtools.dataset.loaders.tables import Table, read_table
+from hubtools.dataset.metadata import parse_metadata
+from hubtools.layout import METADATA_NAMES
+
+# datasets.config.ARCHIVES_MAX_NUMBER_FOR_MODULE_INFERENCE
+MAX_LOOKED_INTO = 10
+
+
+@dataclass
+class Archive:
+    """A zip file: the members that `datasets` iterates over, sorted."""
+
+    name: str
+    members: tuple[str, ...]
+    path: str
+    tables: list[Table] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, source: Source, name: str) -> Archive:
+        """Raises `LoadError` for what is no zip archive."""
+        path = str(source.root / name)
+        try:
+            with zipfile.ZipFile(path) as opened:
+                inside = [m for m in opened.namelist() if not m.endswith("/")]
+                members = tuple(sorted(member for member in inside if not _hidden(member)))
+                tables = [
+                    read_table(parse_metadata(Entry(m, 0, 0), opened.read(m)))
+                    for m in members
+                    if m.rpartition("/")[2] in METADATA_NAMES
+                ]
+        except (OSError, zipfile.BadZipFile, RuntimeError) as error:
+            raise LoadError(f"{name} is no zip archive: {error}", sure=False) from None
+        return cls(name, members, path, tables)
+
+    def trouble(self, member: str) -> str | None:
+        """Why a picture inside cannot be read, None if it can."""
+        try:
+            with zipfile.ZipFile(self.path) as opened:
+                return picture_trouble(opened.read(member))
+        except KeyError:
+            return "there is no such file in the archive"
+
+
+def _hidden(member: str) -> bool:
+    return any(part.startswith((".", "__")) for part in member.split("/"))
+
+
+def module_inside(source: Source, names: list[str]) -> str | None:
+    """The module for the most frequent ending in the archives; the first of several as frequent."""
+    votes: Counter[str] = Counter()
+    for name in [n for n in names if n.endswith(".zip")][:MAX_LOOKED_INTO]:
+        try:
+            with zipfile.ZipFile(source.root / name) as opened:
+                inside = opened.namelist()
+        except (OSError, zipfile.BadZipFile) as error:
+            raise LoadError(f"{name} is no zip archive: {error}") from None
+        votes.update(
+            "." + part.lower()
+            for member in inside
+            for part in member.rpartition("/")[2].split(".")[1:]
+        )
+    return MODULE_OF.get(votes.most_common(1)[0][0]) if votes else None

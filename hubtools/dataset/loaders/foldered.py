@@ -1,0 +1,381 @@
+"""The folder modules (imagefolder and its siblings): rows from metadata, or one a file.
+
+After `FolderBasedBuilder` of `datasets` 5.2, in its order: splits are looked at one after the
+other, and what was found in an earlier one counts for the later ones.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice, product
+from typing import Any
+
+from hubtools.dataset.loaders.archives import Archive
+from hubtools.dataset.loaders.endings import FOLDER_COLUMN, folder_endings
+from hubtools.dataset.loaders.kinds import TEXTS, Kind, fits
+from hubtools.dataset.loaders.model import Broken, LoadError, Split
+from hubtools.dataset.loaders.source import Source
+from hubtools.dataset.loaders.tables import Row, Table
+from hubtools.layout import METADATA_NAMES
+
+Columns = dict[str, Kind]
+_PICTURE = "picture"  # the kind of a column, or of the items of a list, that names files
+
+
+@dataclass
+class _Part:
+    """What one split's files are, and what the builder decided when it came to it."""
+
+    name: str
+    files: list[str]
+    archives: list[Archive]
+    tables: list[Table] = field(default_factory=list)
+    labelled: bool = False
+    from_metadata: bool = False
+
+
+@dataclass(frozen=True)
+class Options:
+    """Parameters that `configs:` may give the builder."""
+
+    drop_labels: bool | None = None
+    drop_metadata: bool | None = None
+
+
+def build(
+    source: Source, module: str, files: Mapping[str, Sequence[str]], options: Options
+) -> list[list[Split]]:
+    """The splits; several results where chance decides which metadata file gives the columns.
+
+    Raises `LoadError`.
+    """
+    endings = folder_endings(module)
+    column = FOLDER_COLUMN[module]
+    parts = [_part(source, name, names, endings) for name, names in files.items()]
+    labels, depths = set[str](), set[int]()
+    any_metadata = labelled = from_metadata = False
+    for part in parts:
+        if options.drop_labels and options.drop_metadata:
+            continue
+        if not options.drop_labels:
+            for label, depth in _seen(source, part, endings):
+                labels.add(label)
+                depths.add(depth)
+        any_metadata = any_metadata or bool(part.tables)
+        from_metadata = any_metadata and not options.drop_metadata
+        labelled = not any_metadata and (
+            (len(labels) > 1 and len(depths) == 1)
+            if options.drop_labels is None
+            else not options.drop_labels
+        )
+        part.labelled, part.from_metadata = labelled, from_metadata
+    if not from_metadata:
+        shape = (column, "label") if labelled else (column,)
+        return [[_plain(source, part, shape, column, labels) for part in parts]]
+    return [
+        [_split(source, part, columns, column, labels) for part in parts]
+        for columns in _features(parts)
+    ]
+
+
+def _part(source: Source, split: str, names: Sequence[str], endings: frozenset[str]) -> _Part:
+    part = _Part(split, [], [])
+    for name in names:
+        stem, ending = os.path.splitext(name)
+        second = os.path.splitext(stem)[1]
+        if ending.lower() in endings or second.lower() in endings:
+            part.files.append(name)
+        elif name.rpartition("/")[2] in METADATA_NAMES:
+            part.tables.append(source.table(name))
+        elif ending.lower() == ".zip":
+            part.archives.append(Archive.read(source, name))
+        else:
+            continue
+        if "::" in name:
+            raise LoadError(f"{name}: '::' in a name is taken for a path into an archive")
+    part.tables = list({table.name: table for table in part.tables}.values())
+    for archive in part.archives:
+        part.tables += archive.tables
+    return part
+
+
+def _seen(source: Source, part: _Part, endings: frozenset[str]) -> Iterator[tuple[str, int]]:
+    """(folder, depth) of every picture; those two decide whether folders are labels."""
+    for name in part.files:
+        if os.path.splitext(name)[1].lower() in endings:
+            yield _label(source, name), name.count("/")
+    for archive in part.archives:
+        for member in archive.members:
+            if os.path.splitext(member)[1] in endings:
+                # the address zip://member::archive has two slashes more
+                depth = archive.name.count("/") + 2 + member.count("/")
+                yield member.rpartition("/")[0].rpartition("/")[2], depth
+
+
+def _label(source: Source, name: str) -> str:
+    """The name of the folder a file lies in."""
+    folder = name.rpartition("/")[0].rpartition("/")[2]
+    return folder or source.root.resolve().name
+
+
+# --- without metadata ----------------------------------------------------------------------------
+
+
+def _plain(
+    source: Source, part: _Part, shape: tuple[str, ...], column: str, labels: set[str]
+) -> Split:
+    names: list[str] = []
+    broken: list[Broken] = []
+    for name in part.files:
+        if part.labelled:
+            label = _label(source, name)
+            if label not in labels:
+                raise LoadError(f"{name}: its folder {label!r} is no label")
+        if column == "image" and (reason := source.trouble(name)):
+            broken.append(Broken(len(names), name, reason))
+        names.append(name)
+    for archive in part.archives:
+        for member in archive.members:
+            if part.labelled:
+                label = _label(source, archive.name)
+                if label not in labels:
+                    raise LoadError(
+                        f"{archive.name}: pictures in an archive would be labelled {label!r},"
+                        " the folder of the archive"
+                    )
+            if column == "image" and (reason := archive.trouble(member)):
+                broken.append(Broken(len(names), f"{archive.name}/{member}", reason))
+            names.append(f"{archive.name}/{member}")
+    _not_empty(part.name, len(names))
+    return Split(part.name, len(names), shape, (column,), tuple(names), tuple(broken))
+
+
+def _not_empty(split: str, rows: int) -> None:
+    if not rows:
+        raise LoadError(f"the split {split} has no rows")
+
+
+# --- with metadata -------------------------------------------------------------------------------
+
+
+def _features(parts: Sequence[_Part]) -> list[Columns]:
+    """The columns the metadata gives; several if chance decides."""
+    tables = [table for part in parts for table in part.tables]
+    endings = sorted({os.path.splitext(table.name)[1] for table in tables})
+    if len(endings) > 1:
+        raise LoadError(f"metadata comes in {' and '.join(endings)}")
+    for table in tables:
+        if table.error is not None:
+            raise table.error
+    choices: list[list[tuple[str, Columns]]] = []
+    for part in parts:
+        found: list[tuple[str, Columns]] = []
+        for table in part.tables:
+            columns = table.columns
+            if columns is not None and not any(
+                list(columns.items()) == list(known.items()) for _, known in found
+            ):
+                found.append((table.name, columns))
+        if found:
+            choices.append(found)
+    if not choices:
+        raise LoadError("the metadata holds no record")
+    results: list[Columns] = []
+    failed: LoadError | None = None
+    for chosen in islice(product(*choices), 16):
+        try:
+            columns = _agreed(chosen)
+        except LoadError as error:
+            failed = error
+            continue
+        if not any(list(columns.items()) == list(known.items()) for known in results):
+            results.append(columns)
+    if failed and results:
+        raise LoadError(f"{failed.reason}; which file decides is left to chance", sure=False)
+    if failed:
+        raise failed
+    return results
+
+
+def _agreed(chosen: Sequence[tuple[str, Columns]]) -> Columns:
+    first_name, first = chosen[0]
+    for name, columns in chosen[1:]:
+        if columns != first:
+            raise LoadError(
+                f"{first_name} and {name} have different columns: {_odd(first, columns)}"
+            )
+    return first
+
+
+def _odd(one: Columns, other: Columns) -> str:
+    keys = [key for key in (*one, *other) if one.get(key) != other.get(key)]
+    return ", ".join(
+        f"{key} ({_said(one.get(key))} and {_said(other.get(key))})" for key in dict.fromkeys(keys)
+    )
+
+
+def _said(kind: Kind | None) -> str:
+    return "missing" if kind is None else kind if isinstance(kind, str) else str(kind[0])
+
+
+def with_pictures(columns: Columns, base: str) -> tuple[Columns, bool]:
+    """Columns as features: those that name files become pictures. After `_set_feature`: a column
+    of the same name that comes later wins."""
+    found: Columns = {}
+    any_picture = False
+    for key, kind in columns.items():
+        if isinstance(kind, tuple):
+            inner, inside = _nested(kind, base)
+            any_picture = any_picture or inside
+        else:
+            inner = kind
+        if (key == "file_name" or key.endswith("_file_name")) and kind in TEXTS:
+            found[key.removesuffix("file_name").removesuffix("_") or base] = _PICTURE
+            any_picture = True
+        elif (
+            (key == "file_names" or key.endswith("_file_names"))
+            and isinstance(kind, tuple)
+            and kind[0] == "list"
+            and kind[1] in TEXTS
+        ):
+            found[key.removesuffix("file_names").removesuffix("_") or f"{base}s"] = (
+                "list",
+                _PICTURE,
+            )
+            any_picture = True
+        else:
+            found[key] = inner
+    return found, any_picture
+
+
+def _nested(kind: tuple[Any, ...], base: str) -> tuple[Kind, bool]:
+    if kind[0] == "list":
+        if isinstance(kind[1], tuple):
+            inner, inside = _nested(kind[1], base)
+            return ("list", inner), inside
+        return kind, False
+    columns, inside = with_pictures(dict(kind[1]), base)
+    return ("struct", tuple(columns.items())), inside
+
+
+def _split(source: Source, part: _Part, columns: Columns, column: str, labels: set[str]) -> Split:
+    features, any_picture = with_pictures(columns, column)
+    if not any_picture:
+        raise LoadError(
+            f"no column is called file_name and holds texts (columns: {', '.join(columns)})"
+        )
+    shape = tuple(features)
+    shown = tuple(name for name, kind in features.items() if _holds_picture(kind))
+    if not part.from_metadata:
+        # a split before the first one with metadata: its pictures come without any caption
+        plain = _plain(source, part, shape, column, labels)
+        if features.get(column) == _PICTURE:
+            return Split(part.name, plain.rows, shape, shown, plain.files, plain.broken)
+        return Split(part.name, plain.rows, shape, shown)
+    files: list[str | None] = []
+    broken: list[Broken] = []
+    rows = 0
+    keys = _picture_keys(features)
+    for table in part.tables:
+        folder = table.name.rpartition("/")[0]
+        archive = next((a for a in part.archives if table in a.tables), None)
+        for kinds, values in table.chunks:
+            _check_types(table.name, columns, kinds, values, features)
+            for row in values:
+                first: str | None = None
+                for item in _named(row, keys, features, table.name):
+                    path = f"{folder}/{item}" if folder else item
+                    reason = archive.trouble(item) if archive else source.trouble(path)
+                    first = first or path
+                    if reason and column == "image":
+                        broken.append(Broken(rows, path, reason))
+                        break
+                files.append(first)
+                rows += 1
+    _not_empty(part.name, rows)
+    return Split(part.name, rows, shape, shown, tuple(files), tuple(broken))
+
+
+def _holds_picture(kind: Kind) -> bool:
+    if isinstance(kind, str):
+        return kind == _PICTURE
+    if kind[0] == "list":
+        return _holds_picture(kind[1])
+    return any(_holds_picture(pair[1]) for pair in kind[1])
+
+
+def _check_types(
+    name: str, columns: Columns, kinds: Columns, rows: Sequence[Row], features: Columns
+) -> None:
+    for key, kind in kinds.items():
+        schema = columns.get(key)
+        if schema is None or schema == kind or _holds_picture(features.get(key, "null")):
+            continue
+        good = fits(schema, kind, (row.get(key) for row in rows))
+        if not good:
+            raise LoadError(
+                f"{name}: {key} is {_said(kind)} here and {_said(schema)} where the columns are"
+                " taken from",
+                sure=good is False,
+            )
+
+
+def _picture_keys(features: Columns) -> tuple[str, ...] | None:
+    """The keys that name the picture if there is one picture column, at the top; else None."""
+    if sum(map(_holds_picture, features.values())) != 1 or _PICTURE not in features.values():
+        return None
+    key = next(key for key, kind in features.items() if kind == _PICTURE)
+    return ("file_name", f"{key}_file_name")
+
+
+def _named(row: Row, keys: tuple[str, ...] | None, features: Columns, source: str) -> Iterable[str]:
+    """The files a row names, in the order of the picture columns. Raises `LoadError`."""
+    if keys is None:
+        return list(_walk_row(dict(row), features.items(), source))
+    value = row.get(keys[0]) or row.get(keys[1])
+    return [_inside_folder(value, source)] if value else []
+
+
+def _walk_row(row: Row, features: Iterable[tuple[str, Kind]], source: str) -> Iterator[str]:
+    for key, kind in features:
+        if not _holds_picture(kind):
+            continue
+        if kind == _PICTURE:
+            value = row.pop("file_name", None) or row.pop(f"{key}_file_name", None)
+            if value:
+                yield _inside_folder(value, source)
+        elif kind == ("list", _PICTURE):
+            listed = row.pop("file_names", None) or row.pop(f"{key}_file_names", None)
+            if not isinstance(listed, list):
+                raise LoadError(f"{source}: a row lists no files in {key}_file_names")
+            for value in listed:
+                if value is not None:
+                    yield _inside_folder(value, source)
+        else:
+            yield from _walk_nested(row.get(key), kind, key, source)
+
+
+def _walk_nested(value: Any, kind: Kind, key: str, source: str) -> Iterator[str]:
+    if kind[0] == "struct":
+        if not isinstance(value, dict):
+            raise LoadError(f"{source}: a row has no object {key}, which names files")
+        yield from _walk_row(dict(value), kind[1], source)
+    else:
+        if not isinstance(value, list):
+            raise LoadError(f"{source}: a row has no list {key}, which names files")
+        for item in value:
+            yield from _walk_nested(item, kind[1], key, source)
+
+
+def _inside_folder(value: Any, source: str) -> str:
+    """The path below the metadata's folder. Raises `LoadError` for one that leads out of it."""
+    if not isinstance(value, str):
+        raise LoadError(f"{source}: {value!r} is no file name")
+    if "://" in value:
+        raise LoadError(f"{source}: {value!r} is an address")
+    path = os.path.normpath(value).replace("\\", "/")
+    if os.path.isabs(value) or os.path.isabs(path) or path == ".." or path.startswith("../"):
+        raise LoadError(f"{source}: {value!r} leads out of the folder")
+    return path

@@ -1,0 +1,148 @@
+"""The column types that Arrow and pandas infer, as far as loading depends on them.
+
+A kind is a word for a scalar, `("list", kind)` or `("struct", ((key, kind), ...))` with the keys
+sorted, because `datasets` compares features as dictionaries. Rules measured with pyarrow 26
+(`pyarrow.json.read_json`) and pandas 3 (`read_csv`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+Kind = str | tuple[Any, ...]
+
+NULL, BOOL, INT, FLOAT, STRING, LARGE, TIME = (
+    "null", "bool", "int64", "double", "string", "large_string", "timestamp[s]",
+)  # fmt: skip
+TEXTS = frozenset({STRING, LARGE})
+
+
+class MixedError(Exception):
+    """Values of one column that Arrow does not put together; `at` counts them from 0."""
+
+    def __init__(self, first: str, then: str, at: int) -> None:
+        super().__init__(f"{first} and {then}")
+        self.first, self.then, self.at = first, then, at
+
+
+_WORDS = {
+    bool: "true or false", int: "a number", float: "a number", str: "a text", list: "a list",
+    dict: "an object",
+}  # fmt: skip
+
+
+def json_kind(values: Iterable[Any]) -> Kind:
+    """The type Arrow gives a column of JSON values. Raises `MixedError`."""
+    listed = list(values)
+    types = set(map(type, listed)) - {type(None)}
+    if not types:
+        return NULL
+    if types <= {int, float}:
+        whole = types == {int} and all(v is None or -(2**63) <= v < 2**63 for v in listed)
+        return INT if whole else FLOAT
+    if len(types) > 1:
+        _complain(listed)
+    (only,) = types
+    if only is bool:
+        return BOOL
+    if only is str:
+        return TIME if all(v is None or _is_time(v) for v in listed) else STRING
+    present = [v for v in listed if v is not None]
+    if only is list:
+        return ("list", json_kind(item for value in present for item in value))
+    return ("struct", tuple(sorted((k, json_kind(c)) for k, c in columns_of(present).items())))
+
+
+def _complain(values: list[Any]) -> None:
+    words = [(at, _WORDS.get(type(v), "something else")) for at, v in enumerate(values)]
+    words = [(at, word) for at, word in words if values[at] is not None]
+    first = words[0][1]
+    for at, word in words:
+        if word != first:
+            raise MixedError(first, word, at)
+
+
+def columns_of(rows: Iterable[dict[str, Any]]) -> dict[str, list[Any]]:
+    """Columns in the order of first appearance, None where a row lacks the key."""
+    found: dict[str, list[Any]] = {}
+    for count, row in enumerate(rows):
+        if row.keys() != found.keys():
+            for key in row:
+                found.setdefault(key, [None] * count)
+        for key, column in found.items():
+            column.append(row.get(key))
+    return found
+
+
+_TIME = re.compile(
+    r"\d{4}-\d\d-\d\d(?:[ T]\d\d(?::?\d\d(?::?\d\d)?)?(?:Z|[+-]\d\d(?::?\d\d)?)?)?", re.ASCII
+)
+
+
+def _is_time(text: str) -> bool:
+    if not _TIME.fullmatch(text):
+        return False
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+# What pandas 3 reads as nothing.
+_NOTHING = frozenset(
+    [
+        "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN",
+        "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null",
+    ]
+)  # fmt: skip
+_TRUTH = frozenset({"True", "TRUE", "true", "False", "FALSE", "false"})
+_INT = re.compile(r"\s*[+-]?\d+\s*", re.ASCII)
+_FLOAT = re.compile(
+    r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*|[+-]?(?:inf|infinity)", re.ASCII | re.I
+)
+
+
+def csv_value(text: str) -> str | None:
+    """A CSV field, None if pandas takes it for nothing."""
+    return None if text in _NOTHING else text
+
+
+def csv_kind(values: Iterable[str | None]) -> Kind:
+    """The type pandas, and Arrow after it, gives a CSV column (`csv_value` already applied)."""
+    listed = list(values)
+    if not listed:
+        return NULL
+    texts = [value for value in listed if value is not None]
+    # one look at the first text spares the patterns for nearly every column of captions
+    if not texts:
+        return FLOAT
+    if texts[0] in _TRUTH:
+        return BOOL if all(text in _TRUTH for text in texts) else LARGE
+    if not _FLOAT.fullmatch(texts[0]) or not all(_FLOAT.fullmatch(text) for text in texts):
+        return LARGE
+    if len(texts) == len(listed) and all(_INT.fullmatch(text) for text in texts):
+        return INT if all(-(2**63) <= int(text) < 2**63 for text in texts) else FLOAT
+    return FLOAT
+
+
+def fits(schema: Kind, kind: Kind, values: Iterable[Any]) -> bool | None:
+    """Whether values of `kind` can be written into a column of `schema`; None if not known.
+
+    `datasets` calls str(), int(), float() or bool() on each value first (`Value.encode_example`).
+    """
+    if schema in (kind, BOOL) or kind == NULL or schema in TEXTS:
+        return True
+    if schema in (INT, FLOAT):
+        convert = int if schema == INT else float
+        try:
+            for value in values:
+                if value is not None:
+                    convert(value)
+        except (TypeError, ValueError, OverflowError):
+            return False
+        return True
+    return None

@@ -1,0 +1,123 @@
+"""The answers of the simulator, and the one exception it uses inside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+
+class Mode(StrEnum):
+    """A way in which folders of pictures are read."""
+
+    AUTO = "auto"  # load_dataset(path): users, the Hub's viewer
+    IMAGEFOLDER = "imagefolder"  # load_dataset("imagefolder", data_dir=path)
+    DIFFUSERS = "diffusers"  # load_dataset("imagefolder", data_files={"train": path/**})
+    DREAMBOOTH = "dreambooth"  # [Image.open(x) for x in Path(path).iterdir()]
+
+
+class Outcome(StrEnum):
+    """What comes of reading."""
+
+    LOADS = "loads"
+    RAISES = "raises"  # at load: nobody gets a single row
+    ON_ACCESS = "raises on access"  # loads, and stops when a certain row is asked for
+    MAY_RAISE = "may raise"  # beyond what the simulator knows; the reason says why
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A file that a loader leaves out. Names are relative to the dataset folder, with `/`."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A row that cannot be read. `row` counts from 0 in its split; `name` is its file."""
+
+    row: int
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Split:
+    """A split as loaded. `rows` is None where it cannot be told."""
+
+    name: str
+    rows: int | None
+    columns: tuple[str, ...] = ()
+    pictures: tuple[str, ...] = ()  # columns that hold pictures
+    files: tuple[str | None, ...] = ()  # of each row, that of the first picture column
+    broken: tuple[Broken, ...] = ()
+
+    @property
+    def blank(self) -> int:
+        """How many rows have no picture where there is a picture column."""
+        return sum(name is None for name in self.files)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What one loader makes of the folder.
+
+    `alternatives` are other results that the same call may give, where chance decides.
+    """
+
+    mode: Mode
+    module: str | None
+    outcome: Outcome
+    reason: str | None = None
+    splits: tuple[Split, ...] = ()
+    lost: tuple[Lost, ...] = ()
+    alternatives: tuple[Loaded, ...] = ()
+
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """What two loaders must have in common to agree: splits, rows, columns, outcome."""
+        splits = tuple((s.name, s.rows, s.columns, len(s.broken)) for s in self.splits)
+        return (self.outcome is Outcome.RAISES, splits)
+
+    def without_splits(self, outcome: Outcome, reason: str) -> Loaded:
+        """The same call, come to nothing."""
+        return replace(self, outcome=outcome, reason=reason, splits=(), lost=())
+
+    def to_dict(self, names: int = 20) -> dict[str, Any]:
+        """As JSON values; at most `names` file names of a kind are listed."""
+        return {
+            "mode": self.mode.value,
+            "module": self.module,
+            "outcome": self.outcome.value,
+            "reason": self.reason,
+            "splits": {
+                split.name: {
+                    "rows": split.rows,
+                    "columns": list(split.columns),
+                    "pictures": list(split.pictures),
+                    "without_picture": split.blank,
+                    "broken": len(split.broken),
+                    "broken_rows": _broken(split.broken[:names]),
+                }
+                for split in self.splits
+            },
+            "lost": len(self.lost),
+            "lost_files": [
+                {"name": lost.name, "reason": lost.reason} for lost in self.lost[:names]
+            ],
+        }
+
+
+def _broken(rows: Sequence[Broken]) -> list[dict[str, Any]]:
+    return [{"row": row.row, "name": row.name, "reason": row.reason} for row in rows]
+
+
+class LoadError(Exception):
+    """The loader would raise here; the message says why. `sure` is False if it only may."""
+
+    def __init__(self, reason: str, *, sure: bool = True) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.sure = sure

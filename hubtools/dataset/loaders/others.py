@@ -1,0 +1,145 @@
+"""Modules that make no pictures of the files: text, JSON, CSV, parquet, Harbor tasks.
+
+They matter because files beside the pictures can outvote them. What these modules do with odd
+files goes further than this; what is not followed to the end is said to be unsure.
+"""
+
+from __future__ import annotations
+
+import io
+import tomllib
+import zipfile
+from collections.abc import Mapping, Sequence
+
+from hubtools.dataset.loaders.kinds import TEXTS
+from hubtools.dataset.loaders.model import LoadError, Split
+from hubtools.dataset.loaders.source import Source
+from hubtools.dataset.loaders.tables import Table, read_table
+from hubtools.dataset.metadata import Kind, MetadataFile, parse_metadata
+
+Files = Mapping[str, Sequence[str]]
+
+
+def build(source: Source, module: str, files: Files) -> list[Split]:
+    """The splits a module gives. Raises `LoadError`."""
+    if module == "text":
+        return _text(source, files)
+    if module == "harbor":
+        return _harbor(source, files)
+    if module == "json":
+        return _tables(source, files, fills_in=True)
+    if module in ("csv", "parquet"):
+        return _tables(source, files, fills_in=False)
+    if module == "eval":
+        for name in (name for names in files.values() for name in names):
+            if not zipfile.is_zipfile(source.root / name):
+                raise LoadError(f"{name} is taken for an Inspect log, and is no zip archive")
+    raise LoadError(f"the files are read by the module {module}, not as pictures", sure=False)
+
+
+def _text(source: Source, files: Files) -> list[Split]:
+    splits = []
+    for split, names in files.items():
+        rows = 0
+        for name in names:
+            if name.endswith(".zip"):
+                raise LoadError(f"{name}: texts in archives are not followed", sure=False)
+            try:
+                with io.TextIOWrapper(io.BytesIO(source.read(name)), "utf-8") as lines:
+                    rows += sum(1 for _ in lines)
+            except UnicodeDecodeError:
+                raise LoadError(f"{name} is not UTF-8") from None
+        _not_empty(split, rows)
+        splits.append(Split(split, rows, ("text",)))
+    return splits
+
+
+def _not_empty(split: str, rows: int) -> None:
+    if not rows:
+        raise LoadError(f"the split {split} has no rows")
+
+
+_HARBOR_COLUMNS = (
+    "name", "instruction", "description", "keywords", "schema_version", "config", "metadata",
+    "files", "location",
+)  # fmt: skip
+
+
+def _harbor(source: Source, files: Files) -> list[Split]:
+    splits = []
+    for split, names in files.items():
+        tasks = [name for name in names if name.rpartition("/")[2] == "task.toml"]
+        if not tasks:
+            raise LoadError(
+                "files called task.toml, instruction.md or *.md make it look for Harbor tasks,"
+                " and there is no task.toml"
+            )
+        for name in tasks:
+            instruction = f"{name.removesuffix('task.toml')}instruction.md"
+            if instruction not in source.entries:
+                raise LoadError(f"{name} is taken for a Harbor task, and {instruction} is missing")
+            try:
+                tomllib.loads(source.read(name).decode())
+            except (ValueError, OSError):
+                raise LoadError(f"{name} is taken for a Harbor task, and is no TOML") from None
+        splits.append(Split(split, len(tasks), _HARBOR_COLUMNS))
+    return splits
+
+
+def _tables(source: Source, files: Files, *, fills_in: bool) -> list[Split]:
+    """JSON (`fills_in`: columns that a file lacks are added), CSV and parquet: the first file
+    decides the columns, and a file with others fails."""
+    splits: list[Split] = []
+    first: dict[str, object] | None = None
+    for split, names in files.items():
+        rows = 0
+        for name in names:
+            table = _read(source, name)
+            for kinds, values in table.chunks:
+                if first is None:
+                    first = dict(kinds)
+                _must_match(name, first, kinds, fills_in)
+                rows += len(values)
+        _not_empty(split, rows)
+        splits.append(Split(split, rows, tuple(first or {})))
+    return splits
+
+
+def _must_match(
+    name: str, first: Mapping[str, object], kinds: Mapping[str, object], fills_in: bool
+) -> None:
+    extra = kinds.keys() - first.keys()
+    missing = first.keys() - kinds.keys()
+    if extra or (missing and not fills_in):
+        raise LoadError(f"{name}: columns differ from those of the first file")
+    odd = [k for k in kinds if kinds[k] != first[k] and "null" not in (kinds[k], first[k])]
+    if any(not (first[key] in TEXTS and isinstance(kinds[key], str)) for key in odd):
+        raise LoadError(f"{name}: {odd[0]} has another type than in the first file", sure=False)
+
+
+def _read(source: Source, name: str) -> Table:
+    ending = "." + name.rpartition(".")[2]
+    if ending not in (".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".parquet"):
+        raise LoadError(f"{name}: files of this kind are not followed", sure=False)
+    if ending in (".json", ".jsonl", ".ndjson"):
+        return _json(source, name)
+    table = source.table(name, "\t" if ending == ".tsv" else ",")
+    if table.error is not None:
+        raise table.error
+    return table
+
+
+def _json(source: Source, name: str) -> Table:
+    """The JSON module forgives more than metadata is forgiven: one list of objects is read, and
+    a column of mixed types becomes JSON texts."""
+    entry = source.entries[name]
+    file = source.metadata.get(name) or parse_metadata(entry, source.read(name))
+    kinds = {trouble.kind for trouble in file.troubles}
+    if kinds & {Kind.JSON, Kind.ENCODING, Kind.NOT_OBJECT, Kind.DUPLICATE_KEY}:
+        raise LoadError(f"{name} holds no JSON records", sure=Kind.JSON in kinds)
+    if Kind.ARRAY in kinds:
+        file = MetadataFile(file.entry, rows=file.rows, columns=file.columns)
+    table = read_table(file)
+    if table.error is not None:
+        raise LoadError(table.error.reason, sure=False)
+    return table

@@ -1,0 +1,104 @@
+"""File patterns of `configs:`, matched as `datasets` matches them (fsspec globs, hidden files)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+
+from hubtools.dataset.loaders.model import LoadError
+from hubtools.dataset.splits import IGNORED
+
+_MAGIC = re.compile(r"[*?\[]")
+
+
+def translate(pattern: str) -> str:
+    """A regular expression for a glob. `**` stands for any number of folders, and only alone.
+
+    After `fsspec.utils.glob_translate`. Raises `ValueError` for `**` inside a name.
+    """
+    parts = pattern.split("/")
+    found = []
+    for number, part in enumerate(parts):
+        last = number == len(parts) - 1
+        if part == "**":
+            found.append(".*" if last else "(?:.+/)?")
+            continue
+        if "**" in part:
+            raise ValueError("'**' must stand alone between slashes")
+        if part == "*":
+            found.append("[^/]+")
+        else:
+            found.append(_segment(part))
+        if not last:
+            found.append("/")
+    return "".join(found)
+
+
+def _segment(part: str) -> str:
+    result, place = "", 0
+    while place < len(part):
+        mark = part[place]
+        place += 1
+        if mark == "*":
+            result += "[^/]*"
+        elif mark == "?":
+            result += "[^/]"
+        elif (
+            mark == "["
+            and (end := part.find("]", place + 2 if _negated(part, place) else place + 1)) > 0
+        ):
+            inside = part[place:end].replace("\\", "\\\\")
+            place = end + 1
+            negated = inside.startswith("!")
+            result += (
+                "[^" + inside[1:] + "]" if negated else "[" + inside.replace("^", "\\^", 1) + "]"
+            )
+        else:
+            result += re.escape(mark)
+    return result
+
+
+def _negated(part: str, place: int) -> bool:
+    return part.startswith("!", place)
+
+
+def resolve(pattern: str, names: Iterable[str]) -> list[str]:
+    """The files of `names` (all of the folder, hidden ones too, relative, sorted) that `pattern`
+    names.
+
+    Hidden files and folders match only where the pattern writes as many hidden parts. Raises
+    `LoadError` where the loader raises, and for what cannot be told from names.
+    """
+    if "://" in pattern or pattern.startswith(("/", "~")) or ".." in pattern.split("/"):
+        raise LoadError(f"configs: {pattern!r} leads out of the folder", sure=False)
+    if "::" in pattern:
+        raise LoadError(f"configs: {pattern!r} looks into an archive", sure=False)
+    plain = PurePosixPath(pattern).as_posix()
+    base = plain.rpartition("/")[2]
+    wanted = (_hidden(plain), _special(plain))
+    if not _MAGIC.search(plain):
+        found = [plain] if plain in set(names) else []
+    else:
+        try:
+            matcher = re.compile(f"(?s:{translate(plain)})")
+        except (ValueError, re.error) as error:
+            raise LoadError(f"configs: {pattern!r} is no pattern: {error}") from None
+        found = [name for name in names if matcher.fullmatch(name)]
+    found = [
+        name
+        for name in found
+        if (name.rpartition("/")[2] not in IGNORED or name.rpartition("/")[2] == base)
+        and (_hidden(name), _special(name)) == wanted
+    ]
+    if not found and not _MAGIC.search(plain):
+        raise LoadError(f"configs: there is no file {pattern!r}")
+    return found
+
+
+def _hidden(name: str) -> int:
+    return sum(part.startswith(".") and set(part) != {"."} for part in name.split("/"))
+
+
+def _special(name: str) -> int:
+    return sum(part.startswith("__") for part in name.split("/")[:-1])

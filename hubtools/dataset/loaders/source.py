@@ -1,0 +1,110 @@
+"""What the simulator may look at: the listing, parsed metadata, and files by name when it must."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from hubtools.dataset.folder import Entry, Listing
+from hubtools.dataset.loaders.tables import Table, read_table
+from hubtools.dataset.metadata import MetadataFile, parse_metadata
+
+
+@dataclass
+class Source:
+    """A dataset folder. `sound` are pictures already known to decode."""
+
+    listing: Listing
+    metadata: dict[str, MetadataFile]
+    sound: frozenset[str]
+
+    @classmethod
+    def of(
+        cls, listing: Listing, metadata: Iterable[MetadataFile], sound: Iterable[str] = ()
+    ) -> Source:
+        """Gather; files of no known soundness are opened by Pillow when a row asks for them."""
+        return cls(listing, {file.name: file for file in metadata}, frozenset(sound))
+
+    def __post_init__(self) -> None:
+        self._tables: dict[str, Table] = {}
+        self._opened: dict[tuple[str, bool], str | None] = {}
+
+    @property
+    def root(self) -> Path:
+        """The dataset folder."""
+        return self.listing.root
+
+    @cached_property
+    def entries(self) -> dict[str, Entry]:
+        """Entries by name, links that lead nowhere left out."""
+        return {
+            entry.name: entry
+            for entry in self.listing.entries
+            if not (entry.link and not entry.mtime_ns)
+        }
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """All file names, sorted."""
+        return tuple(self.entries)
+
+    @cached_property
+    def visible(self) -> tuple[str, ...]:
+        """File names that globs without a dot find."""
+        return tuple(name for name, entry in self.entries.items() if not entry.hidden)
+
+    def read(self, name: str) -> bytes:
+        """The bytes of a file. Raises `OSError`."""
+        return (self.root / name).read_bytes()
+
+    def table(self, name: str, separator: str = ",") -> Table:
+        """A .jsonl, .json, .csv or .parquet file as its reader sees it."""
+        if name not in self._tables:
+            file = self.metadata.get(name)
+            if file is None:
+                file = parse_metadata(self.entries[name], self.read(name))
+            self._tables[name] = read_table(file, separator)
+        return self._tables[name]
+
+    def trouble(self, name: str, *, header_only: bool = False) -> str | None:
+        """Why Pillow cannot read the picture `name` (or only its header), None if it can."""
+        if name in self.sound:
+            return None
+        key = (name, header_only)
+        if key not in self._opened:
+            self._opened[key] = _trouble(self.root / name, header_only)
+        return self._opened[key]
+
+
+def _trouble(path: Path, header_only: bool) -> str | None:
+    try:
+        if path.is_dir():
+            return "it is a folder"
+        data = path.read_bytes()
+    except (OSError, ValueError):  # ValueError: a NUL in the name
+        return "there is no such file" if not path.exists() else "the file cannot be read"
+    return picture_trouble(data, header_only=header_only)
+
+
+def picture_trouble(data: bytes, *, header_only: bool = False) -> str | None:
+    """Open and decode a picture as `datasets.Image` does; the reason it fails, or None."""
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with Image.open(io.BytesIO(data)) as picture:
+                if not header_only:
+                    picture.load()
+                    if picture.getexif().get(0x0112) is not None:
+                        ImageOps.exif_transpose(picture)
+        except UnidentifiedImageError:
+            return "Pillow knows no such picture format"
+        except Exception as error:
+            # plug-ins raise nearly anything on hostile bytes, and so do the loaders then
+            return " ".join(str(error).split())[:120] or type(error).__name__
+    return None

@@ -1,0 +1,142 @@
+"""What `datasets` really does with a folder, in the words of the simulator."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from hubtools.dataset.folder import walk
+from hubtools.dataset.loaders import Loaded, Mode, Outcome, simulate
+from hubtools.dataset.metadata import read_metadata
+
+# More rows than this are not opened one by one.
+OPENED = 60
+
+Splits = dict[str, tuple[int, tuple[str, ...], tuple[int, ...]]]  # rows, columns, broken rows
+
+
+@dataclass(frozen=True)
+class Truth:
+    """`module` and `splits` as loaded, or what was raised."""
+
+    module: str | None
+    splits: Splits | None
+    error: str = ""
+    files: tuple[str | None, ...] = ()
+
+
+def simulated(root: Path) -> dict[Mode, Loaded]:
+    listing = walk(root)
+    metadata = [read_metadata(root, entry) for entry in listing.metadata]
+    return {loaded.mode: loaded for loaded in simulate(listing, metadata)}
+
+
+def truth(root: Path, mode: Mode) -> Truth:
+    """Load the folder as `mode` does, and look at every row."""
+    if mode is Mode.DREAMBOOTH:
+        return _dreambooth(root)
+    cache = tempfile.mkdtemp()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            loaded = _load(root, mode, cache)
+            splits = {}
+            for name, table in loaded.items():
+                broken = tuple(n for n in range(min(len(table), OPENED)) if not _opens(table, n))
+                splits[name] = (len(table), tuple(table.column_names), broken)
+            module = next(iter(loaded.values())).info.builder_name
+            return Truth(module, splits)
+    except Exception as error:
+        return Truth(None, None, f"{type(error).__name__}: {error}")
+    finally:
+        shutil.rmtree(cache, ignore_errors=True)
+
+
+def _load(root: Path, mode: Mode, cache: str) -> Any:
+    from datasets import load_dataset
+
+    if mode is Mode.IMAGEFOLDER:
+        return load_dataset("imagefolder", data_dir=str(root), cache_dir=cache)
+    if mode is Mode.DIFFUSERS:
+        files = {"train": os.path.join(str(root), "**")}
+        return load_dataset("imagefolder", data_files=files, cache_dir=cache)
+    return load_dataset(str(root), cache_dir=cache)
+
+
+def _opens(table: Any, row: int) -> bool:
+    try:
+        table[row]
+    except Exception:
+        return False
+    return True
+
+
+def _dreambooth(root: Path) -> Truth:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            pictures = [Image.open(path) for path in Path(root).iterdir()]
+        except Exception as error:
+            return Truth(None, None, f"{type(error).__name__}: {error}")
+        broken = 0
+        for picture in pictures:
+            try:
+                picture.load()
+            except Exception:
+                broken += 1
+        # the order of a folder is not known: broken ones are counted only
+        return Truth(None, {"train": (len(pictures), ("image",), tuple(range(broken)))})
+
+
+def predicted(loaded: Loaded) -> Truth:
+    """The simulator's answer, to be compared with `truth`."""
+    if loaded.outcome is Outcome.RAISES:
+        return Truth(None, None, loaded.reason or "")
+    counted = loaded.mode is Mode.DREAMBOOTH
+    splits = {
+        split.name: (
+            split.rows or 0,
+            split.columns,
+            tuple(range(len(split.broken)))
+            if counted
+            else tuple(b.row for b in split.broken if b.row < OPENED),
+        )
+        for split in loaded.splits
+    }
+    return Truth(loaded.module, splits)
+
+
+def disagreement(root: Path, loaded: Loaded) -> str | None:
+    """How the prediction differs from what happens; None if it does not.
+
+    Rows of several metadata files come in an order that `datasets` leaves to chance; then broken
+    rows are counted only.
+    """
+    real = truth(root, loaded.mode)
+    if loaded.alternatives:
+        tried = [disagreement_of(real, one, several=True) for one in loaded.alternatives]
+        return None if None in tried else "; ".join(str(t) for t in tried)
+    if loaded.outcome is Outcome.MAY_RAISE:
+        return None
+    several = len(walk(root).metadata) > 1
+    return disagreement_of(real, loaded, several=several)
+
+
+def disagreement_of(real: Truth, loaded: Loaded, *, several: bool) -> str | None:
+    ours = predicted(loaded)
+    if (ours.splits is None) != (real.splits is None):
+        return f"predicted {ours}, got {real}"
+    if ours.splits is None or real.splits is None:
+        return None
+    theirs = {s: (rows, c, len(b) if several else b) for s, (rows, c, b) in real.splits.items()}
+    mine = {s: (rows, c, len(b) if several else b) for s, (rows, c, b) in ours.splits.items()}
+    if theirs != mine or (real.module and real.module != ours.module):
+        return f"predicted {ours}, got {real}"
+    return None
