@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from hubtools.cards.check import check_card
     from hubtools.cards.render import write_dataset_card, write_model_card
     from hubtools.dataset.check import validate
+    from hubtools.dataset.fix.planner import plan_fix
+    from hubtools.dataset.fix.run import fix, undo_fix
     from hubtools.evaluation.run import evaluate
     from hubtools.inference.generate import generate
     from hubtools.inference.grid import grid
@@ -36,15 +38,18 @@ _WHERE = {
     "classify": "hubtools.publish.prune",
     "doctor": "hubtools.journey.doctor",
     "evaluate": "hubtools.evaluation.run",
+    "fix": "hubtools.dataset.fix.run",
     "generate": "hubtools.inference.generate",
     "grid": "hubtools.inference.grid",
     "init": "hubtools.journey.init",
     "load_project": "hubtools.project",
+    "plan_fix": "hubtools.dataset.fix.planner",
     "plan_push": "hubtools.publish.push",
     "push": "hubtools.publish.push",
     "rehearse": "hubtools.journey.rehearse",
     "ship": "hubtools.journey.ship",
     "train": "hubtools.training.train",
+    "undo_fix": "hubtools.dataset.fix.run",
     "validate": "hubtools.dataset.check",
     "write_dataset_card": "hubtools.cards.render",
     "write_model_card": "hubtools.cards.render",
@@ -56,15 +61,18 @@ __all__ = [
     "classify",
     "doctor",
     "evaluate",
+    "fix",
     "generate",
     "grid",
     "init",
     "load_project",
+    "plan_fix",
     "plan_push",
     "push",
     "rehearse",
     "ship",
     "train",
+    "undo_fix",
     "validate",
     "write_dataset_card",
     "write_model_card",

@@ -21,6 +21,7 @@ from hubtools.errors import ExitCode, HubtoolsError, as_sentence
 COMMANDS = {
     "init": "Make a project folder that validates at once.",
     "validate": "Check a folder of pictures before anything is trained or uploaded.",
+    "fix": "Repair what validate finds: a diff first, then applied with an undo journal.",
     "train": "Train a LoRA.",
     "generate": "Draw pictures with a base model and a LoRA.",
     "grid": "Draw a prompt with up to three things varied, side by side.",

@@ -209,6 +209,12 @@ class Output:
 
             Console(highlight=False).print(table)
 
+    def diff_line(self, line: str) -> None:
+        """A line of a diff, coloured as `git diff` does."""
+        colours = {"+": "32", "-": "31", "@": "36"}
+        colour = colours.get(line[:1]) if _colour(sys.stdout) else None
+        print(f"\x1b[{colour}m{line}\x1b[0m" if colour else line)
+
     def data(self, text: str) -> None:
         """Raw data to stdout."""
         print(text)

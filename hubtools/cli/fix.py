@@ -1,0 +1,261 @@
+"""`hubtools fix`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hubtools.cli.options import SettingsCommand, project_options
+from hubtools.cli.output import Output, output_options
+from hubtools.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from hubtools.dataset.fix.plan import Plan
+    from hubtools.project import Project
+
+# Lines of one text's diff that are shown before asking.
+_SHOWN = 60
+
+
+class FixCommand(SettingsCommand):
+    """Its `--help` lists the names that --unsafe takes."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list below the options."""
+        from hubtools.dataset.fix.remedies import UNSAFE
+
+        with formatter.section("Unsafe fixes"):
+            formatter.write_dl(list(UNSAFE.items()), col_max=34)
+        formatter.write_paragraph()
+
+
+@click.command("fix", cls=FixCommand)
+@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Only show what would be done.")
+@click.option("--yes", is_flag=True, help="Apply without asking.")
+@click.option("--select", multiple=True, metavar="ID", help="Only rules that begin with ID.")
+@click.option("--ignore", multiple=True, metavar="ID", help="All but rules that begin with ID.")
+@click.option(
+    "--unsafe", multiple=True, metavar="NAME", help="Also do this (see below); repeat for several."
+)
+@click.option(
+    "--plan",
+    "plan_file",
+    type=click.Path(path_type=Path),
+    help="Apply this plan, which --dry-run --format json has printed.",
+)
+@click.option("--undo", is_flag=True, help="Put back what the last fix has changed (or --id).")
+@click.option("--id", metavar="ID", help="The fix to undo.")
+@click.option("--journal", is_flag=True, help="List all fixes that were applied.")
+@click.option(
+    "--purge", is_flag=True, help="Delete the originals in the journal for good (with --yes)."
+)
+@click.option(
+    "--resolution",
+    type=click.IntRange(32, 4096),
+    help="Training resolution to check sizes against.",
+)
+@project_options("dataset")
+@output_options()
+def command(
+    path: Path | None,
+    dry_run: bool,
+    yes: bool,
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    unsafe: tuple[str, ...],
+    plan_file: Path | None,
+    undo: bool,
+    id: str | None,
+    journal: bool,
+    purge: bool,
+    resolution: int | None,
+    project: Project,
+    out: Output,
+) -> int:
+    """Repair a folder of pictures: shows a diff, asks, applies, and can undo it all.
+
+    PATH is a folder of pictures or a project folder (default: the project's dataset). Everything
+    that is changed or removed is kept in .hubtools/fixes inside the folder until --purge. Exit code
+    3 if there is something to fix and nobody said yes.
+    """
+    from hubtools.dataset.fix import journal as journals
+    from hubtools.dataset.fix.plan import load_plan
+    from hubtools.dataset.fix.planner import plan_fix
+    from hubtools.layout import PROJECT_FILE
+    from hubtools.project import load_project
+
+    if sum((dry_run, undo, journal, purge)) > 1:
+        raise UsageError("--dry-run, --undo, --journal and --purge exclude each other.")
+    if id is not None and not undo:
+        raise UsageError("--id says which fix to --undo.")
+    if path is not None and (path / PROJECT_FILE).is_file():
+        project = load_project(path)
+        path = None
+    folder = path if path is not None else project.dataset_dir
+    if undo:
+        undone = journals.undo(folder, id)
+        count = sum(step.path is not None for step in undone.steps)
+        out.result(f"{folder} is as it was before {undone.id}", id=undone.id, restored=count)
+        return ExitCode.DONE
+    if journal:
+        _list(folder, out)
+        return ExitCode.DONE
+    if purge:
+        return _purge(folder, yes, out)
+    _finish(folder, dry_run, out)
+    base = project.train.pretrained_model_name_or_path
+
+    def again(leave: dict[str, str]) -> Plan:
+        if plan_file is not None:
+            return load_plan(folder, plan_file)
+        with out.progress() as progress:
+            task = progress.add_task("reading pictures", total=None, note="")
+            return plan_fix(
+                folder,
+                project.dataset,
+                select=select,
+                ignore=ignore,
+                unsafe=unsafe,
+                resolution=resolution or project.train.resolution,
+                base=project.at(base) if base else None,
+                on_picture=lambda done, total: progress.update(task, completed=done, total=total),
+                leave=leave,
+            )
+
+    plan = again({})
+    if not plan.operations:
+        _nothing(plan, out)
+        return ExitCode.DONE
+    if out.format != "json":
+        _show(plan, out, _SHOWN if not dry_run and not yes else None)
+    if not dry_run and not yes:
+        yes = _asked(plan, out)
+    if not yes:
+        if out.format == "json":
+            out.data(json.dumps(plan.to_dict() | {"applied": False}, indent=2, ensure_ascii=False))
+        if dry_run:
+            _left(plan, out)
+            return ExitCode.DONE
+        out.hint("nothing was changed; add --yes to apply this, --dry-run to see all of it")
+        return ExitCode.CHECKS_FAILED
+    return _apply(plan, again, replay=plan_file is not None, out=out)
+
+
+def _asked(plan: Plan, out: Output) -> bool:
+    """True if somebody at a terminal says yes."""
+    if not (out.human and sys.stdin.isatty()):
+        return False
+    return click.confirm(f"Apply {_count(plan)}?", default=False, err=True)
+
+
+def _count(plan: Plan) -> str:
+    number = len(plan.operations)
+    return f"{number} change{'' if number == 1 else 's'}"
+
+
+def _show(plan: Plan, out: Output, limit: int | None) -> None:
+    if out.format == "quiet":
+        for op in plan.operations:
+            out.data(op.path or str(op.target))
+        return
+    if out.format == "agent":
+        columns = ("action", "path", "target", "rules", "why")
+        out.table(
+            columns,
+            [(op.action.value, op.path, op.target, op.rules, op.why) for op in plan.operations],
+        )
+        return
+    for line in plan.diff(limit):
+        out.diff_line(line)
+
+
+def _nothing(plan: Plan, out: Output) -> None:
+    if out.format == "json":
+        out.data(json.dumps(plan.to_dict() | {"applied": False}, indent=2, ensure_ascii=False))
+        return
+    out.result("Nothing to fix", essential="", changes=0)
+    _left(plan, out)
+
+
+def _apply(plan: Plan, again: Any, *, replay: bool, out: Output) -> int:
+    from hubtools.dataset.fix.journal import apply
+    from hubtools.dataset.fix.run import Fixed, apply_or_leave
+
+    fixed = Fixed(plan, apply(plan.root, plan)) if replay else apply_or_leave(plan, again)
+    id = fixed.journal.id if fixed.journal else None
+    if out.format == "json":
+        facts = {"applied": True, "journal": id}
+        out.data(json.dumps(fixed.plan.to_dict() | facts, indent=2, ensure_ascii=False))
+        return ExitCode.DONE
+    out.result(
+        f"{_count(fixed.plan)} applied",
+        essential=id,
+        journal=id,
+        changes=len(fixed.plan.operations),
+        rules=fixed.plan.rules,
+    )
+    _left(fixed.plan, out)
+    out.hint("`hubtools fix --undo` puts everything back")
+    return ExitCode.DONE
+
+
+def _left(plan: Plan, out: Output) -> None:
+    """What stays: files, and rules that a person (or a name for --unsafe) has to see to."""
+    from hubtools.dataset.fix.remedies import REMEDIES
+    from hubtools.findings import Severity
+
+    for name, why in sorted(plan.left.items()):
+        out.note(f"left as it is: {name}: {why}")
+    told = [f for f in plan.remaining if f.severity is not Severity.INFO]
+    if not told:
+        return
+    errors = sum(finding.severity is Severity.ERROR for finding in told)
+    out.note(f"What remains: {errors} errors, {len(told) - errors} warnings (`hubtools validate`).")
+    for rule in sorted({finding.rule for finding in told}):
+        remedy = REMEDIES.get(rule)
+        names = [name for name in remedy.unsafe if name not in plan.unsafe] if remedy else []
+        if names:
+            out.note(f"  {rule}: --unsafe {' or --unsafe '.join(names)}")
+
+
+def _list(folder: Path, out: Output) -> None:
+    from hubtools.dataset.fix.journal import journals
+    from hubtools.files import human_bytes
+
+    rows = [
+        (j.id, j.state, len(j.steps), sorted({r for step in j.steps for r in step.rules}),
+         human_bytes(j.bytes) if out.human else j.bytes)
+        for j in journals(folder)
+    ]  # fmt: skip
+    out.table(("id", "state", "changes", "rules", "kept"), rows, right=(2, 4))
+
+
+def _purge(folder: Path, yes: bool, out: Output) -> int:
+    from hubtools.dataset.fix.journal import purge
+    from hubtools.files import human_bytes
+
+    if not yes:
+        raise UsageError("Purging cannot be undone.", hint="add --yes if you mean it")
+    out.result(f"Journal of {folder} deleted", freed=human_bytes(purge(folder)))
+    return ExitCode.DONE
+
+
+def _finish(folder: Path, dry_run: bool, out: Output) -> None:
+    """Go on with a fix that was interrupted; whoever started it had said yes."""
+    from hubtools.dataset.fix.journal import finish, unfinished
+    from hubtools.errors import HubtoolsError
+
+    if unfinished(folder) is None:
+        return
+    if dry_run:
+        raise HubtoolsError(
+            f"A fix of {folder} was interrupted.", hint="`hubtools fix` finishes it first"
+        )
+    done = finish(folder)
+    if done is not None:
+        out.note(f"finished {done.id}, which was interrupted")

@@ -1,0 +1,115 @@
+"""Fixes of what captions say."""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from collections.abc import Callable
+
+from hubtools.dataset.fix.draft import Draft
+from hubtools.dataset.view import is_blank
+
+
+def texts(draft: Draft) -> None:
+    """D508: captions are texts."""
+    if not draft.findings("D508"):
+        return
+    for table in draft.tables.values():
+        for record in list(table.editable):
+            value = record.values.get(draft.caption)
+            if isinstance(value, list) and all(isinstance(item, str) for item in value):
+                text = ", ".join(item.strip() for item in value if item.strip())
+            elif isinstance(value, (int, float)) and not isinstance(value, bool):
+                text = str(value)
+            else:
+                continue
+            values = record.values | {draft.caption: text}
+            table.put(record, values, "D508", "write the caption as a text")
+
+
+def garbled(draft: Draft) -> None:
+    """D507: captions read as they were meant, without invisible characters."""
+    if not draft.findings("D507"):
+        return
+    _change(draft, "D507", "clean a caption", _cleaned)
+    if draft.may("strip-html"):
+        _change(draft, "D507", "remove HTML from a caption", _without_html)
+
+
+def trigger(draft: Draft) -> None:
+    """D504 and D505, by name: every caption has the trigger as a word of its own."""
+    word = draft.looked.settings.trigger
+    if not word or not draft.may("add-trigger"):
+        return
+    if draft.findings("D505"):
+        edge = r"(?<![\w-])" if word[0].isalnum() else ""
+        end = r"(?![\w-])" if word[-1].isalnum() else ""
+        alone = re.compile(edge + re.escape(word) + end)
+
+        def apart(text: str) -> str:
+            if word not in text or alone.search(text):
+                return text
+            return re.sub(r" {2,}", " ", text.replace(word, f" {word} ")).strip()
+
+        _change(draft, "D505", "put spaces around the trigger", apart)
+    if draft.findings("D504"):
+        _change(
+            draft, "D504", "put the trigger before the caption",
+            lambda text: text if word in text else f"{word}, {text}",
+        )  # fmt: skip
+
+
+def _change(draft: Draft, rule: str, what: str, change: Callable[[str], str]) -> None:
+    if not draft.wants(rule):
+        return
+    for table in draft.tables.values():
+        for record in list(table.editable):
+            value = record.values.get(draft.caption)
+            if isinstance(value, str) and not is_blank(value):
+                changed = change(value)
+                if changed != value:
+                    table.put(record, record.values | {draft.caption: changed}, rule, what)
+
+
+# --- garbled text --------------------------------------------------------------------------------
+
+_TRACES = re.compile("[ÃÂ][\u0080-\u00bf]|â€|ï»¿")
+# characters that Windows-1252 has and ASCII has not
+_RUN = re.compile("[\u0080-\u00ff€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]+")
+_BREAKS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
+# characters that joined scripts and emoji need
+_NEEDED = "\t\n\u200c\u200d\ufe0f"
+
+
+def _cleaned(text: str) -> str:
+    for _ in range(3):  # some texts were read wrongly more than once
+        if not _TRACES.search(text):
+            break
+        text = _RUN.sub(_read_again, text)
+    text = _BREAKS.sub("\n", text)
+    kept = [c for c in text if c in _NEEDED or unicodedata.category(c) not in ("Cc", "Cf")]
+    return "".join(kept).strip()
+
+
+def _read_again(match: re.Match[str]) -> str:
+    """UTF-8 that was read as Windows-1252, read as UTF-8; other runs stay."""
+    data = b"".join(_byte(mark) for mark in match[0])
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return match[0]
+
+
+def _byte(mark: str) -> bytes:
+    try:
+        return mark.encode("cp1252")
+    except UnicodeEncodeError:
+        return mark.encode("latin-1")
+
+
+_TAG = re.compile(r"</?[a-zA-Z][^<>]{0,80}>")
+
+
+def _without_html(text: str) -> str:
+    return " ".join(html.unescape(_TAG.sub(" ", text)).split())

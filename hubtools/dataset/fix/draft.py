@@ -1,0 +1,307 @@
+"""The dataset as it would be: what fixes change, and what the rules then look at."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from hubtools.dataset.fix.remedies import Unsafe
+from hubtools.dataset.fix.tables import Notes, Record, Table, is_file_column, load_table
+from hubtools.dataset.folder import Entry, Listing
+from hubtools.dataset.load import resolve
+from hubtools.dataset.metadata import FILE_NAME, MetadataFile, parse_metadata
+from hubtools.dataset.probe import PictureFacts, probe_bytes
+from hubtools.dataset.rules import DATASET_RULES
+from hubtools.dataset.view import Card, DatasetView, escapes, parse_card
+from hubtools.findings import Finding
+from hubtools.layout import CARD
+
+
+@dataclass
+class File:
+    """A file that is no metadata. `origin` is its name on the disk."""
+
+    origin: str
+    entry: Entry
+    edits: tuple[str, ...] = ()
+    notes: Notes = field(default_factory=Notes)
+
+
+@dataclass
+class Reference:
+    """A place in a record that names a file."""
+
+    table: Table
+    record: Record
+    column: str
+    index: int | None  # in a list
+
+
+class Draft:
+    """What a dataset would be after the fixes so far. Nothing on the disk is touched."""
+
+    def __init__(
+        self,
+        looked: DatasetView,
+        unsafe: Unsafe,
+        *,
+        wanted: frozenset[str],
+        leave: Mapping[str, str],
+    ) -> None:
+        self.looked = looked
+        self.unsafe = unsafe
+        self.wanted = wanted  # ids of the rules to satisfy
+        self.left: dict[str, str] = dict(leave)  # file -> why it is left as it is
+        self._leave = frozenset(leave)
+        self.caption = looked.settings.caption_column
+        self.changes = 0
+        self.scrubbed: set[str] = set()  # pictures whose metadata has been looked at
+        self.gone: dict[str, Notes] = {}
+        self.facts: dict[str, PictureFacts] = dict(looked.pictures)
+        self.tables: dict[str, Table] = {}
+        self.files: dict[str, File] = {}
+        self._view: tuple[object, DatasetView] | None = None
+        self._files_of: dict[str, tuple[bytes, MetadataFile]] = {}
+        self.card: bytes | None = self._read(CARD) if CARD in looked.listing.names else None
+        self.card_notes = Notes()
+        metadata = {entry.name for entry in looked.listing.metadata}
+        for entry in looked.listing.entries:
+            if entry.name in metadata:
+                self._load(entry)
+            else:
+                self.files[entry.name] = File(entry.name, entry)
+
+    # --- asking ------------------------------------------------------------------------------
+
+    def wants(self, *rules: str) -> bool:
+        """True if one of these rules was selected."""
+        return any(rule in self.wanted for rule in rules)
+
+    def may(self, name: str) -> bool:
+        """True if this unsafe fix was asked for."""
+        return name in self.unsafe.names
+
+    @property
+    def names(self) -> frozenset[str]:
+        """All files that are no metadata."""
+        return self.view.listing.names
+
+    def read(self, name: str) -> bytes:
+        """The bytes of a file on the disk, before any edit; empty if it cannot be read."""
+        return self._read(self.files[name].origin)
+
+    def _read(self, origin: str) -> bytes:
+        try:
+            return (self.looked.root / origin).read_bytes()
+        except OSError:
+            return b""
+
+    @property
+    def view(self) -> DatasetView:
+        """The dataset as the rules would see it now."""
+        state = self.state
+        if self._view is None or self._view[0] != state:
+            self._view = (state, self._look())
+        return self._view[1]
+
+    @property
+    def state(self) -> object:
+        """Something that differs after every change."""
+        return self.changes, tuple((name, table.version) for name, table in self.tables.items())
+
+    def findings(self, *rules: str) -> list[Finding]:
+        """What these rules (that were selected) say of the draft."""
+        wanted = [rule for rule in rules if rule in self.wanted]
+        return DATASET_RULES.run(self.view, select=wanted) if wanted else []
+
+    def rows(self) -> Iterator[tuple[Table, Record, str]]:
+        """(table, record, picture) of every record that names a file inside the folder."""
+        for table in self.tables.values():
+            for record in table.records:
+                value = record.values.get(FILE_NAME)
+                name = locate(table.folder, value)
+                if name is not None and not escapes(name):
+                    yield table, record, name
+
+    def references(self) -> dict[str, list[Reference]]:
+        """Where each file is named."""
+        found: dict[str, list[Reference]] = {}
+        for table in self.tables.values():
+            for record in table.records:
+                for column, value in record.values.items():
+                    if not is_file_column(column, value):
+                        continue
+                    items = list(enumerate(value)) if isinstance(value, list) else [(None, value)]
+                    for index, item in items:
+                        name = locate(table.folder, item)
+                        if name is not None:
+                            place = Reference(table, record, column, index)
+                            found.setdefault(name, []).append(place)
+        return found
+
+    # --- changing ----------------------------------------------------------------------------
+
+    def changed(self) -> None:
+        """Say that the draft is no longer what it was."""
+        self.changes += 1
+
+    def remove(self, name: str, rule: str, what: str) -> None:
+        """Take a file that is no metadata out of the set."""
+        file = self.files.pop(name)
+        self.facts.pop(name, None)
+        file.notes.add(rule, what)
+        self.gone[file.origin] = file.notes
+        self.changed()
+
+    def remove_table(self, name: str, notes: Notes) -> None:
+        """Take a metadata file out of the set."""
+        table = self.tables.pop(name)
+        if table.source is not None:
+            table.notes.take(notes)
+            self.gone[table.source] = table.notes
+        self.changed()
+
+    def remove_pictures(
+        self, names: Sequence[str], rule: str, what: str, *, alone: bool = False
+    ) -> None:
+        """Take pictures out with the records that name them; a picture stays if a record that
+        must not be changed, or another column (a mask), names it."""
+        references = self.references()
+        for name in names:
+            places = references.get(name, [])
+            if any(not _free(place) or place.column != FILE_NAME for place in places):
+                self.left[name] = "a record that cannot be changed names it"
+                continue
+            for place in places:
+                place.table.drop([place.record], rule, "remove the record of a removed picture")
+            self.remove(name, rule, what)
+
+    def rename(self, names: Mapping[str, str], rule: str, what: str) -> set[str]:
+        """Give files new names, in the records as well; gives those that could be renamed."""
+        references = self.references()
+        taken = {name.casefold() for name in (*self.files, *self.tables)}
+        done: set[str] = set()
+        for old, new in names.items():
+            free = new.casefold() == old.casefold() or new.casefold() not in taken
+            places = references.get(old, [])
+            fits = all(_free(p) and relative(p.table.folder, new) is not None for p in places)
+            if self.files[old].origin in self._leave or not free or not fits or new in self.files:
+                self.left[old] = (
+                    f"{new} exists already" if not free else "a record names it that must stay"
+                )
+                continue
+            for place in places:
+                _point(place, str(relative(place.table.folder, new)), rule)
+            file = self.files.pop(old)
+            file.entry = replace(file.entry, name=new)
+            file.notes.add(rule, what)
+            self.files[new] = file
+            if old in self.facts:
+                self.facts[new] = replace(self.facts.pop(old), name=new)
+            taken.add(new.casefold())
+            done.add(old)
+            self.changed()
+        return done
+
+    def edit(self, name: str, edit: str, facts: PictureFacts, rule: str, what: str) -> None:
+        """Note an edit of a picture, and what it will then be."""
+        file = self.files[name]
+        file.edits = (*file.edits, edit)
+        file.notes.add(rule, what)
+        self.facts[name] = facts
+        self.changed()
+
+    def may_edit(self, name: str) -> bool:
+        """False for links, for what is left alone, and for what is no file of the set."""
+        file = self.files.get(name)
+        return file is not None and file.origin not in self._leave and not file.entry.link
+
+    # --- inside ------------------------------------------------------------------------------
+
+    def _load(self, entry: Entry) -> None:
+        data = self._read(entry.name)
+        table = load_table(
+            entry.name,
+            data,
+            caption=self.caption,
+            resolve_doubt=self.may("drop-rows") and self.wants("D101", "D104", "D105"),
+        )
+        unwanted = [rule for rule in table.notes.rules if rule not in self.wanted]
+        if unwanted or entry.link:
+            # to write the file is to repair it: if that was not asked for, it stays as it is
+            table.locked = "it is a link" if entry.link else f"{', '.join(unwanted)} not selected"
+            table.changed, table.notes = False, Notes()
+        self.tables[entry.name] = table
+
+    def metadata_of(self, table: Table) -> tuple[bytes, MetadataFile]:
+        """A table's bytes as they would be, and what the reader makes of them."""
+        if not table.changed and table.source is not None:
+            data = self._read(table.source)
+        else:
+            data = table.render()
+        known = self._files_of.get(table.name)
+        if known is None or known[0] != data:
+            known = (data, parse_metadata(Entry(table.name, len(data), 0), data))
+            self._files_of[table.name] = known
+        return known
+
+    def _look(self) -> DatasetView:
+        metadata = tuple(self.metadata_of(self.tables[name])[1] for name in sorted(self.tables))
+        entries = [file.entry for file in self.files.values()]
+        entries += [file.entry for file in metadata]
+        if self.card is not None and CARD not in self.files:
+            entries.append(Entry(CARD, len(self.card), 0))
+        entries.sort(key=lambda entry: entry.name)
+        listing = replace(self.looked.listing, entries=tuple(entries))
+        self._probe_new(listing, metadata)
+        card = parse_card(self.card) if self.card is not None else Card({}, exists=False)
+        return replace(
+            self.looked,
+            listing=listing,
+            metadata=metadata,
+            pictures=self.facts,
+            card=card,
+        )
+
+    def _probe_new(self, listing: Listing, metadata: tuple[MetadataFile, ...]) -> None:
+        """Look at files that only now count as pictures: by their new name, or as a record names
+        them."""
+        wanted = {entry.name for entry in listing.pictures}
+        wanted.update(
+            name for file in metadata for row in file.rows if (name := resolve(row)) is not None
+        )
+        for name in wanted & self.files.keys() - self.facts.keys():
+            self.facts[name] = probe_bytes(self.read(name), name)
+
+
+def locate(folder: str, value: Any) -> str | None:
+    """The file that a value in a metadata file of `folder` names, relative to the dataset; None if
+    it names none."""
+    if not isinstance(value, str) or not value.strip():
+        return None
+    joined = os.path.normpath(os.path.join(folder, value.replace("\\", "/")))
+    return joined.replace(os.sep, "/")
+
+
+def relative(folder: str, name: str) -> str | None:
+    """How a metadata file in `folder` names the file `name`; None if it lies elsewhere."""
+    if not folder:
+        return name
+    return name[len(folder) + 1 :] if name.startswith(f"{folder}/") else None
+
+
+def _free(place: Reference) -> bool:
+    return place.table.locked is None and not place.record.raw
+
+
+def _point(place: Reference, value: str, rule: str) -> None:
+    values = dict(place.record.values)
+    if place.index is None:
+        values[place.column] = value
+    else:
+        items = list(values[place.column])
+        items[place.index] = value
+        values[place.column] = items
+    place.table.put(place.record, values, rule, "name a renamed picture")

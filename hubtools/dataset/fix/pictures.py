@@ -1,0 +1,173 @@
+"""Fixes of picture files."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+
+import xxhash
+
+from hubtools.dataset.fix.draft import Draft
+from hubtools.dataset.fix.exif import Damaged
+from hubtools.dataset.fix.pixels import Refused, apply_edits
+from hubtools.dataset.fix.scrub import scrub
+from hubtools.dataset.folder import FOREIGN_ENDINGS
+from hubtools.dataset.probe import ENDINGS, probe_bytes
+from hubtools.dataset.view import is_blank
+
+# The ending to give a format, where it has several.
+_PROPER = {"JPEG": ".jpg", "TIFF": ".tif"}
+
+
+def removals(draft: Draft) -> None:
+    """D301, D302, D304, D202, D401, by name: pictures that must go."""
+    if draft.may("remove-damaged"):
+        damaged = [
+            str(finding.path)
+            for finding in draft.findings("D301", "D302")
+            if "LFS" not in (draft.facts[str(finding.path)].kind or "")
+        ]
+        draft.remove_pictures(damaged, "D301", "it cannot be decoded")
+    if draft.may("remove-small"):
+        small = [str(finding.path) for finding in draft.findings("D304")]
+        size = draft.looked.resolution
+        draft.remove_pictures(small, "D304", f"it is smaller than {size} pixels")
+    if draft.may("remove-unlisted") and draft.findings("D202"):
+        listed = draft.references()
+        unlisted = [e.name for e in draft.view.listing.pictures if e.name not in listed]
+        draft.remove_pictures(unlisted, "D202", "no record names it")
+    if draft.may("delete-duplicates") and draft.findings("D401"):
+        _duplicates(draft)
+
+
+def _duplicates(draft: Draft) -> None:
+    captioned = {
+        name
+        for _, record, name in draft.rows()
+        if isinstance(text := record.values.get(draft.caption), str) and not is_blank(text)
+    }
+    same: dict[str, list[str]] = defaultdict(list)
+    for facts in draft.facts.values():
+        if facts.digest and facts.bytes:
+            same[facts.digest].append(facts.name)
+    for names in same.values():
+        first, *others = sorted(names, key=lambda name: (name not in captioned, name))
+        draft.remove_pictures(others, "D401", f"the same as {first}")
+
+
+def names(draft: Draft) -> None:
+    """D209, D211, D303: pictures have names that loaders find, and endings that fit."""
+    if draft.may("unhide"):
+        hidden = [str(f.path) for f in draft.findings("D209") if "hides" in f.message]
+        for name in hidden:
+            new = "/".join(part.lstrip("._") or part for part in name.split("/"))
+            draft.rename({name: new}, "D209", "make it visible to loaders")
+    for finding in draft.findings("D211"):
+        name = str(finding.path)
+        ending = "." + name.rpartition(".")[2]
+        new = name.removesuffix(ending) + ending.lower()
+        draft.rename({name: new}, "D211", "write the ending in lower case")
+    for finding in draft.findings("D303"):
+        name = str(finding.path)
+        format = draft.facts[name].format or ""
+        new = name.rpartition(".")[0] + _ending(format)
+        draft.rename({name: new}, "D303", f"name it after its content, {format}")
+
+
+def _ending(format: str) -> str:
+    return _PROPER.get(format) or sorted(ENDINGS[format], key=len)[0]
+
+
+def links(draft: Draft) -> None:
+    """D209, by name: links to pictures are replaced by the pictures."""
+    if not draft.may("copy-links"):
+        return
+    for finding in draft.findings("D209"):
+        name = str(finding.path)
+        file = draft.files.get(name)
+        if file is None or not file.entry.link or not draft.read(name):
+            continue
+        file.entry = replace(file.entry, link=False)
+        facts = draft.facts.get(name) or probe_bytes(draft.read(name), name)
+        draft.edit(name, "copy", facts, "D209", "put a copy in place of the link")
+
+
+def encodings(draft: Draft) -> None:
+    """D208, D305, D307, D308, D310, by name: pictures are encoded anew."""
+    if draft.may("convert"):
+        kind = draft.unsafe.format
+        for name in sorted(draft.files):
+            ending = draft.files[name].entry.ending
+            foreign = ending in FOREIGN_ENDINGS and draft.wants("D208")
+            if (foreign or ending == ".webp") and not draft.files[name].entry.junk:
+                rule = "D208" if foreign else ""
+                transparent = name in draft.facts and draft.facts[name].transparent
+                chosen = "png" if transparent else kind
+                _encode(draft, name, chosen, rule, f"convert it to {chosen.upper()}")
+    for unsafe, rule, edit, what in (
+        ("first-frame", "D310", "first-frame", "keep its first frame, as PNG"),
+        ("flatten-alpha", "D305", "flatten=#{:02x}{:02x}{:02x}".format(*draft.unsafe.colour),
+         "lay it over a colour"),
+        ("scale-16-bit", "D308", "scale", "scale it to 8 bits"),
+        ("to-rgb", "D307", "rgb", "convert it to RGB"),
+    ):  # fmt: skip
+        if draft.may(unsafe):
+            for finding in draft.findings(rule):
+                _encode(draft, str(finding.path), edit, rule, what)
+
+
+def turning(draft: Draft) -> None:
+    """D309: pixels lie as they are shown; without loss in a PNG, by name in others."""
+    for finding in draft.findings("D309"):
+        name = str(finding.path)
+        if draft.facts[name].format == "PNG":
+            _encode(draft, name, "upright", "D309", "turn its pixels, bit for bit")
+        elif draft.may("rotate"):
+            _encode(draft, name, "rotate", "D309", "turn its pixels, encoding them anew")
+
+
+def _encode(draft: Draft, name: str, edit: str, rule: str, what: str) -> None:
+    """Plan an edit that writes the picture anew, with the ending that its format then asks for.
+    It is done here already, for what comes of it and whether it can be done at all."""
+    if not draft.may_edit(name):
+        return
+    file = draft.files[name]
+    try:
+        data, _ = apply_edits(draft.read(name), (*file.edits, edit))
+    except Refused as error:
+        draft.left[name] = str(error)
+        return
+    facts = probe_bytes(data, name)
+    if file.entry.ending not in ENDINGS[facts.format or "PNG"]:
+        new = name[: -len(file.entry.ending)] + _ending(facts.format or "PNG")
+        if not draft.rename({name: new}, rule, what):
+            return
+        name = new
+    draft.edit(name, edit, replace(facts, name=name), rule, what)
+
+
+_SCRUBBED = frozenset({"JPEG", "MPO", "PNG", "WEBP", "TIFF"})
+
+
+def privacy(draft: Draft) -> None:
+    """D701: no picture tells where, by whom or with which device it was taken."""
+    if not draft.wants("D701"):
+        return
+    for name, facts in list(draft.facts.items()):
+        if facts.format not in _SCRUBBED or name in draft.scrubbed or not draft.may_edit(name):
+            continue
+        draft.scrubbed.add(name)
+        file = draft.files[name]
+        try:
+            data = draft.read(name)
+            if file.edits:
+                data, _ = apply_edits(data, file.edits)
+            cleaned, removed = scrub(data)
+        except (Refused, Damaged) as error:
+            if facts.gps:
+                draft.left[name] = str(error)
+            continue
+        if removed and cleaned != data:
+            digest = xxhash.xxh3_128_hexdigest(cleaned)
+            after = replace(facts, gps=False, digest=digest, bytes=len(cleaned))
+            draft.edit(name, "scrub", after, "D701", f"blank {', '.join(removed)}")

@@ -1,0 +1,147 @@
+"""Fixes of what lies where: junk, splits, the card, crowded folders."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import Any
+
+from hubtools.dataset.configs import split_configs
+from hubtools.dataset.fix.card import with_configs, without_key
+from hubtools.dataset.fix.draft import Draft, locate, relative
+from hubtools.dataset.fix.tables import Notes, Record, Table, is_file_column
+from hubtools.dataset.folder import PICTURE_ENDINGS
+from hubtools.dataset.metadata import FILE_NAME
+from hubtools.dataset.splits import infer_splits, outvoted_by
+from hubtools.layout import CARD
+
+_PER_FOLDER = 1_000
+
+
+def junk(draft: Draft) -> None:
+    """D704: what other programs left behind goes."""
+    if draft.wants("D704"):
+        for name, file in list(draft.files.items()):
+            if file.entry.junk:
+                draft.remove(name, "D704", "left behind by another program")
+
+
+def split_metadata(draft: Draft) -> None:
+    """D205: records lie in the folder of their split."""
+    for finding in draft.findings("D205"):
+        table = draft.tables[str(finding.path)]
+        if table.locked is None and (places := _owners(draft, table)) is not None:
+            _distribute(draft, table, places)
+
+
+def _owners(draft: Draft, table: Table) -> dict[str, list[Record]] | None:
+    """Split folder -> records of its pictures; None if one belongs to no such folder."""
+    visible = [e.name for e in draft.view.listing.entries if not e.hidden]
+    folders = [f for f in infer_splits(visible).culprits if relative(table.folder, f) is not None]
+    owners: dict[str, list[Record]] = defaultdict(list)
+    for record in table.records:
+        name = locate(table.folder, record.values.get(FILE_NAME))
+        inside = [folder for folder in folders if (name or "").startswith(f"{folder}/")]
+        if record.raw or not inside:
+            return None
+        owners[min(inside, key=len)].append(record)
+    formats = {name.rpartition(".")[2] for name in draft.tables}
+    blocked = any(
+        (there := draft.tables.get(f"{folder}/metadata.{table.form}")) and there.locked
+        for folder in owners
+    )
+    return owners if owners and formats == {table.form} and not blocked else None
+
+
+def _distribute(draft: Draft, table: Table, owners: dict[str, list[Record]]) -> None:
+    moved: dict[str, list[dict[str, Any]]] = {}
+    for folder, records in owners.items():
+        values = [_rebased(record.values, table.folder, folder) for record in records]
+        if any(item is None for item in values):
+            return
+        moved[folder] = [item for item in values if item is not None]
+    for folder, items in moved.items():
+        name = f"{folder}/metadata.{table.form}"
+        if name not in draft.tables:
+            draft.tables[name] = Table(name, None, table.form, header=list(table.header))
+        for item in items:
+            draft.tables[name].add(item, "D205", "move a record into the folder of its split")
+    notes = Notes()
+    notes.add("D205", "its records are in the folders of their splits")
+    draft.remove_table(table.name, notes)
+
+
+def _rebased(values: dict[str, Any], old: str, new: str) -> dict[str, Any] | None:
+    """A record for a metadata file in another folder; None if that cannot name its files."""
+    result = dict(values)
+    for key, value in values.items():
+        if not is_file_column(key, value):
+            continue
+        items = value if isinstance(value, list) else [value]
+        names = [relative(new, locate(old, item) or "") for item in items]
+        if any(name is None for name in names):
+            return None
+        result[key] = names if isinstance(value, list) else names[0]
+    return result
+
+
+def configs(draft: Draft) -> None:
+    """D205, D206: the card says which files make which split, so that no loader guesses."""
+    for finding in draft.findings("D205", "D206"):
+        if draft.view.card.error or CARD in draft.left:
+            return
+        folders = {n.partition("/")[0] for n in draft.names if "/" in n}
+        value = split_configs(draft.tables, {f for f in folders if not f.startswith((".", "__"))})
+        if not _set_card(draft, with_configs(draft.card, value), finding.rule, "write `configs:`"):
+            return
+
+
+def dataset_info(draft: Draft) -> None:
+    """D606: the card declares no sizes."""
+    if draft.findings("D606") and draft.card is not None:
+        changed = without_key(draft.card, "dataset_info")
+        _set_card(draft, changed, "D606", "remove dataset_info, whose sizes are wrong")
+
+
+def _set_card(draft: Draft, card: bytes | None, rule: str, what: str) -> bool:
+    try:
+        text = card.decode("utf-8") if card is not None else None
+    except UnicodeDecodeError:
+        text = None
+    if text is None or card == draft.card:
+        draft.left[CARD] = "its front matter cannot be changed for certain"
+        return False
+    draft.card = card
+    draft.card_notes.add(rule, what)
+    draft.changed()
+    return True
+
+
+def others(draft: Draft) -> None:
+    """D207, by name: files that outnumber the pictures go."""
+    if not draft.may("remove-other-files") or not draft.findings("D207"):
+        return
+    visible = [e.name for e in draft.view.listing.entries if not e.hidden and e.name != CARD]
+    winner = outvoted_by(visible, PICTURE_ENDINGS)
+    for name in visible:
+        base = name.rpartition("/")[2].upper()
+        kept = base.startswith(("LICENSE", "LICENCE", "NOTICE"))
+        if winner and name in draft.files and name.lower().endswith(winner) and not kept:
+            draft.remove(name, "D207", "it is no picture, and outnumbers them with its like")
+
+
+def spread(draft: Draft) -> None:
+    """D702, by name: pictures of crowded folders go into sub-folders."""
+    if not draft.may("spread-folders") or not draft.findings("D702"):
+        return
+    counts = Counter(name.rpartition("/")[0] for name in draft.names)
+    for folder in [folder for folder, count in counts.items() if count > 10_000]:
+        above = f"{folder}/" if folder else ""
+        pictures = [e.name for e in draft.view.listing.pictures if e.folder == folder]
+        taken = {name[len(above) :].partition("/")[0] for name in draft.names if above in name}
+        free = (f"{n:03d}" for n in range(100_000) if f"{n:03d}" not in taken)
+        names: dict[str, str] = {}
+        for start in range(0, len(pictures), _PER_FOLDER):
+            below = next(free)
+            for name in pictures[start : start + _PER_FOLDER]:
+                names[name] = f"{above}{below}/{name[len(above) :]}"
+        draft.rename(names, "D702", "spread pictures over sub-folders")

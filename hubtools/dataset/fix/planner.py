@@ -1,0 +1,152 @@
+"""Make a plan: each step looks at the draft through the rules and changes it, until none does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from hubtools.dataset.fix import (
+    captions,
+    columns,
+    formats,
+    pictures,
+    places,
+    records,
+    sidecars,
+)
+from hubtools.dataset.fix.draft import Draft
+from hubtools.dataset.fix.journal import fingerprint, fingerprint_of
+from hubtools.dataset.fix.plan import Action, Operation, Plan
+from hubtools.dataset.fix.remedies import REMEDIES, parse_unsafe
+from hubtools.dataset.rules import DATASET_RULES
+from hubtools.dataset.view import view
+from hubtools.files import StrPath
+from hubtools.layout import CARD
+from hubtools.project import DatasetSettings
+
+# The order matters: files first find their names and formats, then records their pictures, then
+# columns and captions their form; what lies where is last.
+_STEPS: tuple[Callable[[Draft], None], ...] = (
+    places.junk,
+    formats.misnamed,
+    formats.two_formats,
+    columns.name_column,
+    columns.image_column,
+    columns.caption_column,
+    pictures.links,
+    pictures.names,
+    records.names,
+    records.drop,
+    pictures.removals,
+    sidecars.sidecars,
+    records.twice,
+    pictures.encodings,
+    pictures.turning,
+    pictures.privacy,
+    captions.texts,
+    columns.types,
+    columns.missing_keys,
+    columns.order,
+    captions.garbled,
+    captions.trigger,
+    places.others,
+    places.spread,
+    formats.empty,
+    places.split_metadata,
+    places.configs,
+    places.dataset_info,
+)
+_ROUNDS = 6
+
+
+def plan_fix(
+    folder: StrPath,
+    settings: DatasetSettings | None = None,
+    *,
+    select: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    unsafe: Sequence[str] = (),
+    resolution: int = 512,
+    base: Path | None = None,
+    on_picture: Callable[[int, int], None] | None = None,
+    leave: Mapping[str, str] | None = None,
+) -> Plan:
+    """What can be repaired in the dataset at `folder`; nothing is changed.
+
+    `select` and `ignore` are prefixes of rule ids, `unsafe` names of fixes that are only done when
+    asked for (`remedies.UNSAFE`). `leave`: files not to touch, and why. Raises `HubtoolsError` if
+    there is no such folder, `UsageError` for an unknown rule or name.
+    """
+    asked = parse_unsafe(unsafe)
+    folder = Path(folder)
+    settings = settings or DatasetSettings()
+    looked = view(folder, settings, resolution=resolution, base=base, on_picture=on_picture)
+    wanted = _selected(select, ignore)
+    draft = Draft(looked, asked, wanted=wanted, leave=leave or {})
+    for _ in range(_ROUNDS):
+        before = draft.state
+        for step in _STEPS:
+            step(draft)
+        if draft.state == before:
+            break
+    remaining = DATASET_RULES.run(draft.view)
+    operations = _operations(draft)
+    touched = {op.path for op in operations}
+    left = {name: why for name, why in draft.left.items() if name not in touched}
+    return Plan(folder, operations, left, tuple(remaining), tuple(unsafe))
+
+
+def _selected(select: Sequence[str], ignore: Sequence[str]) -> frozenset[str]:
+    DATASET_RULES.check_prefixes((*select, *ignore))
+    chosen = tuple(prefix.upper() for prefix in select)
+    dropped = tuple(prefix.upper() for prefix in ignore)
+    return frozenset(
+        rule
+        for rule in REMEDIES
+        if (not chosen or rule.startswith(chosen)) and not rule.startswith(dropped)
+    )
+
+
+def _operations(draft: Draft) -> tuple[Operation, ...]:
+    """The difference between the draft and the disk."""
+    root = draft.looked.root
+    found: list[Operation] = []
+    for name, table in draft.tables.items():
+        before = fingerprint(root / table.source) if table.source is not None else None
+        same_name = table.source == name
+        if table.changed or table.source is None:
+            data = table.render()
+            if same_name and fingerprint_of(data) == before:
+                continue
+            text = data.decode("utf-8")
+            found.append(
+                Operation(
+                    Action.WRITE,
+                    table.source,
+                    name,
+                    table.notes.rules,
+                    table.notes.why,
+                    before,
+                    text,
+                )
+            )
+        elif not same_name:
+            rules, why = table.notes.rules, table.notes.why
+            found.append(Operation(Action.RENAME, table.source, name, rules, why, before))
+    if draft.card is not None and draft.card_notes:
+        source = CARD if CARD in draft.looked.listing.names else None
+        before = fingerprint(root / CARD) if source else None
+        notes, text = draft.card_notes, draft.card.decode("utf-8")
+        found.append(Operation(Action.WRITE, source, CARD, notes.rules, notes.why, before, text))
+    for name, file in draft.files.items():
+        if file.edits or name != file.origin:
+            action = Action.EDIT if file.edits else Action.RENAME
+            before = fingerprint(root / file.origin)
+            rules, why = file.notes.rules, file.notes.why
+            found.append(Operation(action, file.origin, name, rules, why, before, edits=file.edits))
+    for origin, notes in draft.gone.items():
+        before = fingerprint(root / origin)
+        found.append(Operation(Action.REMOVE, origin, None, notes.rules, notes.why, before))
+    order = list(Action)
+    found.sort(key=lambda op: (order.index(op.action), op.path or op.target or ""))
+    return tuple(found)

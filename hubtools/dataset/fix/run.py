@@ -1,0 +1,64 @@
+"""`fix`: plan and apply in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hubtools.dataset.fix.journal import Journal, RefusedFiles, apply, finish, undo
+from hubtools.dataset.fix.plan import Plan
+from hubtools.dataset.fix.planner import plan_fix
+from hubtools.files import StrPath
+from hubtools.project import DatasetSettings
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """What was done: the plan as it was carried out, and its journal (None: nothing to do)."""
+
+    plan: Plan
+    journal: Journal | None
+
+
+def fix(
+    folder: StrPath,
+    settings: DatasetSettings | None = None,
+    *,
+    select: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    unsafe: Sequence[str] = (),
+    resolution: int = 512,
+    base: Path | None = None,
+) -> Fixed:
+    """Repair the dataset at `folder`, keeping every original in a journal that `undo_fix` brings
+    back. A fix that was interrupted is finished first.
+
+    Takes what `plan_fix` takes; see there. Pictures that cannot be edited as promised are left as
+    they are, and named in `plan.left`.
+    """
+    finish(Path(folder))
+
+    def again(leave: dict[str, str]) -> Plan:
+        return plan_fix(
+            folder, settings, select=select, ignore=ignore, unsafe=unsafe,
+            resolution=resolution, base=base, leave=leave,
+        )  # fmt: skip
+
+    return apply_or_leave(again({}), again)
+
+
+def apply_or_leave(plan: Plan, again: Callable[[dict[str, str]], Plan]) -> Fixed:
+    """Apply a plan; if edits are refused, plan `again` without those files and apply that."""
+    leave: dict[str, str] = {}
+    while True:
+        try:
+            return Fixed(plan, apply(plan.root, plan))
+        except RefusedFiles as refused:
+            leave |= refused.files
+            plan = again(leave)
+
+
+def undo_fix(folder: StrPath, id: str | None = None) -> Journal:
+    """Put back what the fix `id` (default the last) has changed, byte for byte."""
+    return undo(Path(folder), id)

@@ -1,0 +1,137 @@
+"""Captions that lie beside the pictures, as kohya's and other trainers want them."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+
+from hubtools.dataset.fix.draft import Draft, relative
+from hubtools.dataset.fix.recover import old_text
+from hubtools.dataset.fix.tables import Form, Record, Table
+from hubtools.dataset.metadata import FILE_NAME
+from hubtools.dataset.view import is_blank
+from hubtools.findings import Finding
+
+ENDINGS = (".txt", ".caption", ".json")
+_KEYS = ("caption", "text", "prompt", "description", "tags")
+
+
+def sidecars(draft: Draft) -> None:
+    """D120, D202, D207, D502: captions beside the pictures go into the metadata, where pictures
+    lack one; sidecars that say nothing else are removed."""
+    found = draft.findings("D120", "D202", "D207", "D502")
+    if not found:
+        return
+    outvoting = any(finding.rule == "D207" for finding in found)
+    rows: dict[str, list[tuple[Table, Record]]] = defaultdict(list)
+    for table, record, name in draft.rows():
+        rows[name].append((table, record))
+    for name, pictures in _pairs(draft):
+        caption = _caption(draft, name)
+        if caption is None:
+            continue
+        said: set[str] = set()
+        for picture in pictures:
+            said.add(_merge(draft, picture, caption, rows) if caption else "known")
+        if "apart" in said and not draft.may("drop-rows"):
+            if outvoting:
+                draft.left[name] = "the metadata has another caption (--unsafe drop-rows)"
+        elif "stuck" not in said and ("taken" in said or outvoting):
+            rule = next(r for r in ("D207", "D120", "D202", "D502") if _is(r, found))
+            draft.remove(name, rule, "its caption is in the metadata")
+
+
+def _is(rule: str, found: list[Finding]) -> bool:
+    return any(finding.rule == rule for finding in found)
+
+
+def _pairs(draft: Draft) -> list[tuple[str, list[str]]]:
+    """(sidecar, its pictures): a.txt or a.png.txt of a.png."""
+    pictures = [entry.name for entry in draft.view.listing.pictures]
+    stems: dict[str, list[str]] = defaultdict(list)
+    for picture in pictures:
+        stems[picture.rpartition(".")[0]].append(picture)
+        stems[picture].append(picture)
+    return [
+        (name, stems[stem])
+        for name, file in sorted(draft.files.items())
+        if file.entry.ending in ENDINGS
+        and not file.entry.hidden
+        and draft.may_edit(name)
+        and (stem := name[: -len(file.entry.ending)]) in stems
+    ]
+
+
+def _caption(draft: Draft, name: str) -> str | None:
+    """The caption on one line; empty if there is none, None if the file is something else."""
+    data = draft.read(name)
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = old_text(data)
+    if "\0" in text:
+        return None
+    if name.lower().endswith(".json"):
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            return None
+        if not isinstance(value, dict):
+            return None
+        values = [value.get(key) for key in (draft.caption, *_KEYS)]
+        texts = [
+            ", ".join(map(str, item)) if isinstance(item, list) else item for item in values if item
+        ]
+        text = next((item for item in texts if isinstance(item, str)), "")
+        if not text:
+            return None
+    return " ".join(text.split())
+
+
+def _merge(
+    draft: Draft, picture: str, caption: str, rows: dict[str, list[tuple[Table, Record]]]
+) -> str:
+    """What becomes of a caption: `taken` over, `known` already, `apart` from what the metadata
+    says, or `stuck` because the metadata must not be changed."""
+    if picture not in rows:
+        if not draft.wants("D120", "D202"):
+            return "stuck"
+        table = _table_for(draft, picture)
+        if table is None:
+            return "stuck"
+        name = relative(table.folder, picture)
+        rule = "D120" if draft.wants("D120") and not draft.looked.metadata else "D202"
+        table.add({FILE_NAME: name, draft.caption: caption}, rule, "take over a sidecar's caption")
+        rows[picture].append((table, table.records[-1]))
+        return "taken"
+    for table, record in rows[picture]:
+        old = record.values.get(draft.caption)
+        if isinstance(old, str) and " ".join(old.split()) == caption:
+            return "known"
+        if old is None or (isinstance(old, str) and is_blank(old)):
+            if record.raw or table.locked is not None or not draft.wants("D502"):
+                return "stuck"
+            values = record.values | {draft.caption: caption}
+            table.put(record, values, "D502", "take over a sidecar's caption")
+            return "taken"
+    return "apart"
+
+
+def _table_for(draft: Draft, picture: str) -> Table | None:
+    """The nearest metadata file above a picture; a new one at the root if there is none."""
+    folder = picture.rpartition("/")[0]
+    while True:
+        here = [table for table in draft.tables.values() if table.folder == folder]
+        if here:
+            return here[0] if here[0].locked is None else None
+        if not folder:
+            break
+        folder = folder.rpartition("/")[0]
+    forms = {table.form for table in draft.tables.values()}
+    if "parquet" in forms:
+        return None
+    form: Form = "csv" if forms == {"csv"} else "jsonl"
+    table = Table(f"metadata.{form}", None, form)
+    draft.tables[table.name] = table
+    draft.changed()
+    return table
