@@ -44,6 +44,7 @@ SNAPSHOTS_DIR = "snapshots"
 STATE_DIR = "state"
 STATE_MANIFEST = "state.json"
 SAMPLES_DIR = "samples"
+COMPARISON = "comparison.png"  # in samples: base above, LoRA below
 IMAGES_DIR = "images"
 METRICS = "metrics.jsonl"
 LOSS_CHART = "loss.png"

@@ -13,20 +13,22 @@ if TYPE_CHECKING:
     from hubtools.evaluation.result import Candidate, Evaluation
     from hubtools.project import Project
 
-# figure -> (heading, what the difference to the base should be: 1 up, -1 down, 0 none)
-COLUMNS = {
-    "subject_fidelity": ("subject", 1),
-    "prompt_fidelity": ("prompt", 1),
-    "plain_fidelity": ("prompt, no trigger", 0),
-    "leakage": ("leakage", 0),
-    "diversity": ("diversity", 0),
-    "memorised": ("copies", -1),
-    "denoising_loss": ("loss", -1),
-    "hair_tip": ("hair tips", 1),
-    "hair_tip_unasked": ("tips unasked", 0),
-    "star": ("star", 1),
-    "star_unasked": ("star unasked", 0),
+# figure -> (in full, short: None if it is left out of a table of many candidates)
+FIGURES: dict[str, tuple[str, str | None]] = {
+    "subject_fidelity": ("like the training pictures", "subject"),
+    "prompt_fidelity": ("follows prompts, with trigger", "prompt"),
+    "plain_fidelity": ("follows prompts, without trigger", "plain"),
+    "leakage": ("like the pictures, without trigger", "leakage"),
+    "diversity": ("diversity", "diversity"),
+    "memorised": ("copies of training pictures", "copies"),
+    "denoising_loss": ("denoising loss", "loss"),
+    "hair_tip": ("coloured hair tips", "tips"),
+    "hair_tip_unasked": ("coloured hair tips, without trigger", None),
+    "star": ("star on the cheek", None),
+    "star_unasked": ("star on the cheek, without trigger", None),
 }
+# More than these do not fit side by side.
+_COLUMNS = 4
 
 
 @click.command("evaluate", cls=SettingsCommand)
@@ -82,14 +84,19 @@ def command(
 
 def show(out: Output, result: Evaluation) -> None:
     """The table of figures, and under it what they were measured by."""
-    names = [name for name in COLUMNS if any(name in c.figures for c in result.candidates)]
-    rows = [
-        [_label(candidate, place == result.recommended), *(_cell(candidate, n) for n in names)]
-        for place, candidate in enumerate(result.candidates)
-    ]
-    out.table(
-        ["", *(COLUMNS[name][0] for name in names)], rows, right=list(range(1, len(names) + 1))
-    )
+    names = [name for name in FIGURES if any(name in c.figures for c in result.candidates)]
+    labels = [_label(c, place == result.recommended) for place, c in enumerate(result.candidates)]
+    if len(labels) <= _COLUMNS:
+        rows = [[FIGURES[n][0], *(_cell(c, n) for c in result.candidates)] for n in names]
+        heads = ["", *labels]
+    else:
+        names = [name for name in names if FIGURES[name][1]]
+        rows = [
+            [label, *(_cell(candidate, name) for name in names)]
+            for label, candidate in zip(labels, result.candidates, strict=True)
+        ]
+        heads = ["", *(str(FIGURES[name][1]) for name in names)]
+    out.table(heads, rows, right=list(range(1, len(heads))))
     seen = "held-out" if result.loss_held_out else "training"
     out.note(
         f"{len(result.prompts)} prompts x {result.images} pictures, 95 % intervals. Pictures"

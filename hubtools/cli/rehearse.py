@@ -46,13 +46,27 @@ def keep_serving(out: Output, serve: bool | None) -> Callable[[Rehearsal], None]
 
 
 def show(out: Output, rehearsal: Rehearsal) -> None:
-    """The checks and the links."""
+    """The checks, the scores if there are any, and the links."""
+    from hubtools.cli.evaluate import show as show_scores
+    from hubtools.evaluation.result import Evaluation
+    from hubtools.layout import COMPARISON, SAMPLES_DIR
+
     if out.format == "human":
         for check in rehearsal.checks:
             out.note(f"{'✓' if check.ok else '✗'} {check.name}: {check.detail}")
+    measured = Evaluation.read(rehearsal.run_dir)
+    comparison = rehearsal.run_dir / SAMPLES_DIR / COMPARISON
+    if measured is not None and out.human:
+        out.note("")
+        show_scores(out, measured)
+        out.note(measured.recommendation)
+    if comparison.is_file() and out.human:
+        out.note(f"Base and LoRA side by side: {comparison}\n")
     facts: dict[str, Any] = {"model": rehearsal.model_url, "dataset": rehearsal.dataset_url}
     if not out.human:
         facts["ok"] = rehearsal.ok
+    if measured is not None and not out.human:
+        facts["recommendation"] = measured.recommendation
     if out.format == "json":
         facts["checks"] = [asdict(check) for check in rehearsal.checks]
     if rehearsal.ok:

@@ -16,7 +16,7 @@ from hubtools.inference.pipeline import draw, load_pipeline
 from hubtools.inference.repeat import recall
 from hubtools.inference.sheet import contact_sheet
 from hubtools.inference.shots import Shot, prompts_of, shots_of
-from hubtools.layout import SAMPLES_DIR
+from hubtools.layout import COMPARISON, SAMPLES_DIR
 from hubtools.manifest import SampleRecord
 from hubtools.project import Project
 
@@ -272,5 +272,5 @@ def generate_for_run(
         on_step=stepped(half),
     )
     tell_of_blanked([*bare, *final], note)
-    write_sheet([*bare, *final], folder, folder / "comparison.png")
+    write_sheet([*bare, *final], folder, folder / COMPARISON)
     return [*bare, *final]

@@ -47,6 +47,7 @@ class Rehearsal:
     dataset_url: str | None
     model_url: str
     root: Path
+    run_dir: Path
 
     @property
     def ok(self) -> bool:
@@ -213,6 +214,7 @@ def _read_back(
         f"{endpoint}/datasets/{dataset_repo}",
         f"{endpoint}/{model_repo}",
         root / "hub",
+        project.run_dir,
     )
 
 

@@ -1,0 +1,145 @@
+"""A LoRA trained on the built-in example has learned what it was taught, and forgot little; a
+trainer that is broken on purpose does not pass."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch")
+
+import torch
+
+from hubtools.dataset.example import CHARACTER, HELD_OUT, SHOTS, write_example
+from hubtools.evaluation.result import Evaluation
+from hubtools.evaluation.run import evaluate
+from hubtools.journey.demo import SETTINGS
+from hubtools.project import Project
+from hubtools.tinypeople import MODEL, is_tiny_people, load_classifier
+from hubtools.training.families.stable_diffusion import StableDiffusionModel
+from hubtools.training.loop import Trainee
+from hubtools.training.prepare import Encoded
+from hubtools.training.train import train
+from hubtools.world import draw, sample
+
+pytestmark = pytest.mark.slow
+
+# Shares of pictures.
+SEEN, UNASKED, ON_BASE, LOST = 0.80, 0.10, 0.05, 0.10
+
+
+def failures(found: Evaluation) -> list[str]:
+    """What of "it has learned" does not hold of the last candidate."""
+    base, lora = found.candidates[0], found.candidates[-1]
+
+    def mean(candidate: Any, name: str) -> float:
+        value = {**candidate.figures, **candidate.attributes}[name].mean
+        assert value is not None
+        return float(value)
+
+    wrong = []
+    if mean(lora, "hair_tip") < SEEN:
+        wrong.append("not learned")
+    if mean(lora, "hair_tip_unasked") > UNASKED:
+        wrong.append("leaks")
+    if max(mean(base, "hair_tip"), mean(base, "hair_tip_unasked")) > ON_BASE:
+        wrong.append("seen on the base")
+    for name in ("background", "view", "background (plain)", "view (plain)"):
+        if mean(base, name) - mean(lora, name) > LOST:
+            wrong.append(f"forgot {name}")
+    return wrong
+
+
+def test_the_detector_sees_the_marks_of_the_subject_and_on_nobody_else() -> None:
+    marks = load_classifier("marks")
+    subject = [draw(shot.scene(), 128) for shot in (*SHOTS, *HELD_OUT)]
+    rng = random.Random(9)
+    for _ in range(171):
+        scene = sample(rng).scene()
+        character = replace(CHARACTER, skin=scene.character.skin)
+        subject.append(draw(replace(scene, character=character), 128))
+    seen = marks.read(subject)["hair_tip"][:, 1] > 0.5
+    assert seen.mean() >= 0.95
+    others = [draw(sample(rng).scene(), 128) for _ in range(200)]
+    assert (marks.read(others)["hair_tip"][:, 1] > 0.5).mean() <= 0.05
+    portraits = [draw(shot.scene(), 128) for shot in SHOTS if shot.file.startswith("front")]
+    assert (marks.read(portraits)["star"][:, 1] > 0.5).mean() >= 0.75
+    assert (marks.read(others)["star"][:, 1] > 0.5).mean() <= 0.05
+
+
+def project_in(folder: Path, *, images: int) -> Project:
+    """The demo's project, without publishing."""
+    assert is_tiny_people(MODEL)
+    write_example(folder / "dataset")
+    settings = {name: dict(content) for name, content in SETTINGS.items()}
+    settings["dataset"] = {
+        "path": str(folder / "dataset"), "caption_column": "prompt",
+        "trigger": "(lora-misato-token)",
+    }  # fmt: skip
+    settings["train"] |= {
+        "pretrained_model_name_or_path": str(MODEL), "output_dir": str(folder / "run"),
+        "validation_steps": 0,
+    }  # fmt: skip
+    settings["evaluate"] |= {
+        "num_images": images, "held_out": None, "picture_encoder": "efficientnet-lite0",
+    }  # fmt: skip
+    return Project.model_validate(settings)
+
+
+def wrong_target(patch: pytest.MonkeyPatch) -> None:
+    """The loss asks for the clean latents where the model predicts the noise."""
+    right = StableDiffusionModel.noised
+
+    def noised(self: Any, latents: Any, noise: Any, when: Any) -> Any:
+        return replace(right(self, latents, noise, when), target=latents)
+
+    patch.setattr(StableDiffusionModel, "noised", noised)
+
+
+def no_gradient(patch: pytest.MonkeyPatch) -> None:
+    """The LoRA takes no part in the forward pass that is differentiated."""
+    right = StableDiffusionModel.predict
+
+    def predict(self: Any, noised: Any, texts: Any) -> Any:
+        if not torch.is_grad_enabled():
+            return right(self, noised, texts)
+        self.denoiser.disable_adapters()
+        answer = right(self, noised, texts)
+        self.denoiser.enable_adapters()
+        # a graph to go back through, with nothing in it
+        nothing = sum(p.sum() * 0 for n, p in self.denoiser.named_parameters() if "lora_" in n)
+        return answer + nothing
+
+    patch.setattr(StableDiffusionModel, "predict", predict)
+
+
+def shuffled_captions(patch: pytest.MonkeyPatch) -> None:
+    """Every picture is trained with the caption of another one."""
+    right = Encoded.__call__
+
+    def encoded(self: Any, index: int, flip: bool, drop: bool) -> Any:
+        other = (index * 5 + 8) % len(self.pictures)
+        return right(self, index, flip, drop)[0], right(self, other, flip, drop)[1]
+
+    patch.setattr(Encoded, "__call__", encoded)
+
+
+@pytest.mark.parametrize("mutate", [wrong_target, no_gradient, shuffled_captions])
+def test_a_broken_trainer_fails(
+    mutate: Callable[[pytest.MonkeyPatch], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = project_in(tmp_path, images=4)
+    with monkeypatch.context() as patch:
+        mutate(patch)
+        train(project)
+    assert failures(evaluate(project))
+
+
+def test_trainee_is_what_the_mutations_take_it_for() -> None:
+    """The places that are broken on purpose are the ones the loop uses."""
+    assert Trainee.__dataclass_fields__.keys() >= {"model", "encoded"}
