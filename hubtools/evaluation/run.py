@@ -142,6 +142,7 @@ class _Studio:
         """Draw base and candidates, and take the loss of each while its LoRA is in."""
         from hubtools.evaluation.denoising import losses
         from hubtools.inference.adapters import apply_lora
+        from hubtools.inference.lora import WeightedLora
         from hubtools.inference.pipeline import draw
 
         plan, pipeline = self.plan, self.model.pipeline
@@ -164,7 +165,7 @@ class _Studio:
                 folder,
                 names=[f"{prefix}_{name}" for name in plan.names],
                 base=plan.base,
-                lora=choice.lora if choice else None,
+                loras=[WeightedLora(choice.lora)] if choice else [],
                 batch_size=batch_size,
                 on_step=stepped,
             )

@@ -268,7 +268,7 @@ def generate_for_run(
         folder,
         names=[FINAL_PREFIX + name for name in names],
         base=base,
-        lora=lora,
+        loras=[WeightedLora(lora)],
         on_step=stepped(half),
     )
     tell_of_blanked([*bare, *final], note)

@@ -16,7 +16,7 @@ from hubtools.errors import HubtoolsError, require_extra
 from hubtools.inference.adapters import apply_loras, remove_loras, unfuse
 from hubtools.inference.base import Base, fetch_base
 from hubtools.inference.embeddings import Prompts
-from hubtools.inference.lora import LoraFile, WeightedLora
+from hubtools.inference.lora import WeightedLora
 from hubtools.inference.png import save_picture
 from hubtools.inference.prompts import read_prompt
 from hubtools.inference.schedulers import options_of, seed_scheduler, use_scheduler
@@ -79,7 +79,6 @@ def draw(
     *,
     names: Sequence[str],
     base: Base,
-    lora: LoraFile | None = None,
     loras: Sequence[WeightedLora] = (),
     fuse: bool = False,
     train_step: int | None = None,
@@ -90,15 +89,14 @@ def draw(
 ) -> list[SampleRecord]:
     """Draw each shot to `folder/<name>.png` with its record beside it; give all records.
 
-    A picture whose record is there already, equal in everything, is not drawn again. `loras` (or
-    the one `lora`) are loaded if given; without them an adapter that the UNet already carries (in
-    training) is used as it is. `fuse` adds them into the base's weights for the while. Noise comes
-    from one CPU generator a picture, seeded with its seed, so that it is the same on every device
+    A picture whose record is there already, equal in everything, is not drawn again. `loras` are
+    loaded if given; without them an adapter that the UNet already carries (in training) is used as
+    it is. `fuse` adds them into the base's weights for the while. Noise comes from one CPU
+    generator a picture, seeded with its seed, so that it is the same on every device
     and at every batch size. Leaves global randomness, train/eval mode and the scheduler as they
     were. `on_step(done, total)` is called after every denoising step, `on_picture(record, drawn)`
     after every picture; `seconds` is filled with what each file took (its share of its batch).
     """
-    loras = loras or ((WeightedLora(lora),) if lora else ())
     if not loras:
         remove_loras(pipeline)
     studio = _Studio(pipeline, base, tuple(loras), fuse, train_step)

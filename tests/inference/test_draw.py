@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch")
 
 from hubtools.errors import HubtoolsError, UsageError  # noqa: E402
 from hubtools.inference.base import Base  # noqa: E402
-from hubtools.inference.lora import resolve_lora  # noqa: E402
+from hubtools.inference.lora import WeightedLora, resolve_lora  # noqa: E402
 from hubtools.inference.pipeline import draw, load_pipeline  # noqa: E402
 from hubtools.inference.png import read_record  # noqa: E402
 from hubtools.inference.shots import Shot  # noqa: E402
@@ -43,7 +43,9 @@ def test_a_picture_carries_what_it_was_drawn_with(
 ) -> None:
     lora = resolve_lora(str(lora_file))
     wanted = shot(negative_prompt="blurry", guidance=3.0, scheduler="dpmpp_2m_karras")
-    (record,) = draw(pipeline, [wanted], tmp_path, names=["one"], base=base, lora=lora)
+    (record,) = draw(
+        pipeline, [wanted], tmp_path, names=["one"], base=base, loras=[WeightedLora(lora)]
+    )
     assert record == read_record(tmp_path / "one.png")
     (tmp_path / "one.json").unlink()
     assert record == read_record(tmp_path / "one.png"), "the PNG alone says it as well"
@@ -63,7 +65,7 @@ def test_weight_zero_is_the_bare_base(
     lora = resolve_lora(str(lora_file))
     shots = [shot(), shot(lora_weight=0.5), shot(lora_weight=0.0)]
     names = ["full", "half", "none"]
-    draw(pipeline, shots, tmp_path, names=names, base=base, lora=lora)
+    draw(pipeline, shots, tmp_path, names=names, base=base, loras=[WeightedLora(lora)])
     fresh = load_pipeline(base, device="cpu")
     draw(fresh, [shot()], tmp_path, names=["bare"], base=base)
     draw(pipeline, [shot()], tmp_path, names=["without"], base=base)
@@ -81,7 +83,7 @@ def test_another_lora_replaces_the_first(
     first = resolve_lora(str(lora_file))
     pipeline = load_pipeline(base, device="cpu")
     for name, lora in (("a1", first), ("b", other), ("a2", first)):
-        draw(pipeline, [shot()], tmp_path, names=[name], base=base, lora=lora)
+        draw(pipeline, [shot()], tmp_path, names=[name], base=base, loras=[WeightedLora(lora)])
     assert apart(tmp_path / "a1.png", tmp_path / "a2.png") == 0
     assert apart(tmp_path / "a1.png", tmp_path / "b.png") > 8
 
@@ -114,7 +116,7 @@ def test_stock_diffusers_in_another_process_draws_the_same(
     pipeline: Any, base: Base, lora_file: Path, tmp_path: Path
 ) -> None:
     lora = resolve_lora(str(lora_file))
-    draw(pipeline, [shot()], tmp_path, names=["ours"], base=base, lora=lora)
+    draw(pipeline, [shot()], tmp_path, names=["ours"], base=base, loras=[WeightedLora(lora)])
     code = (
         "import sys, torch; torch.set_num_threads(1)\n"
         "from diffusers import DiffusionPipeline\n"

@@ -235,12 +235,12 @@ def test_a_lora_of_the_text_encoder_beside_one_without(
         weighted = [WeightedLora(lora) for lora in loras]
         draw(pipeline, [SHOT], tmp_path, names=[name], base=base, loras=weighted)
     fresh = load_pipeline(base, device="cpu")
-    draw(fresh, [SHOT], tmp_path, names=["fresh"], base=base, lora=plain)
+    draw(fresh, [SHOT], tmp_path, names=["fresh"], base=base, loras=[WeightedLora(plain)])
     assert apart(tmp_path / "after.png", tmp_path / "fresh.png") == 0, "embeddings forgotten too"
     assert apart(tmp_path / "end.png", tmp_path / "bare.png") == 0
     # within one call as well: a prompt is read anew when the encoder's LoRA changes its weight
     shots = [SHOT, replace(SHOT, lora_weight=0.0)]
-    draw(pipeline, shots, tmp_path, names=["in", "out"], base=base, lora=both)
+    draw(pipeline, shots, tmp_path, names=["in", "out"], base=base, loras=[WeightedLora(both)])
     assert apart(tmp_path / "in.png", tmp_path / "text.png") == 0
     assert apart(tmp_path / "out.png", tmp_path / "bare.png") == 0
     assert apart(tmp_path / "two.png", tmp_path / "text.png") > 0
