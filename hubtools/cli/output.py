@@ -211,6 +211,8 @@ class Output:
 
     def diff_line(self, line: str) -> None:
         """A line of a diff, coloured as `git diff` does."""
+        if not _can_print(line, sys.stdout):
+            line = line.encode("ascii", "backslashreplace").decode("ascii")
         colours = {"+": "32", "-": "31", "@": "36"}
         colour = colours.get(line[:1]) if _colour(sys.stdout) else None
         print(f"\x1b[{colour}m{line}\x1b[0m" if colour else line)

@@ -90,7 +90,8 @@ def _take_over(draft: Draft, name: str, extra: Table, others: list[Table]) -> No
     for _, record, picture in draft.rows():
         known.setdefault(picture, []).append(record)
     new: list[Record] = []
-    target = next((table for table in others if table.locked is None), None)
+    keys = {key for record in extra.records for key in record.values}
+    target = next((table for table in others if table.takes(*keys)), None)
     for record in extra.records:
         name_of = locate(extra.folder, record.values.get(FILE_NAME)) or ""
         if not record.raw and any(contained(record, r) for r in known.get(name_of, ())):

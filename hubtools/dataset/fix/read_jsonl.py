@@ -58,7 +58,9 @@ def _chunk(lines: list[str], number: int) -> str:
     end = number
     while end < len(lines) and not lines[end].lstrip().startswith("{"):
         end += 1
-    return "\n".join(lines[number - 1 : end]).rstrip()
+    while end > number and not lines[end - 1].strip():
+        end -= 1
+    return "\n".join(lines[number - 1 : end])
 
 
 def _is(line: str, values: dict[str, Any]) -> bool:

@@ -137,7 +137,7 @@ def _commas_between(text: str) -> str:
     return re.sub(r'("|\d|true|false|null|\])\s+("[^"]+"\s*:)', r"\1, \2", text)
 
 
-_ENDS_TEXT = re.compile(r'\s*(:|[}\]]|,\s*"[^"]*"\s*:|$)')
+_ENDS_TEXT = re.compile(r'\s*(:|,?\s*[}\]]|,\s*"[^"]*"\s*:|$)')
 
 
 def _escape_inner(text: str) -> str:

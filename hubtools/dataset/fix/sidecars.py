@@ -109,7 +109,7 @@ def _merge(
         if isinstance(old, str) and " ".join(old.split()) == caption:
             return "known"
         if old is None or (isinstance(old, str) and is_blank(old)):
-            if record.raw or table.locked is not None or not draft.wants("D502"):
+            if record.raw or not table.takes(draft.caption) or not draft.wants("D502"):
                 return "stuck"
             values = record.values | {draft.caption: caption}
             table.put(record, values, "D502", "take over a sidecar's caption")
@@ -123,7 +123,7 @@ def _table_for(draft: Draft, picture: str) -> Table | None:
     while True:
         here = [table for table in draft.tables.values() if table.folder == folder]
         if here:
-            return here[0] if here[0].locked is None else None
+            return here[0] if here[0].takes(FILE_NAME, draft.caption) else None
         if not folder:
             break
         folder = folder.rpartition("/")[0]

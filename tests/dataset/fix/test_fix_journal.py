@@ -1,0 +1,269 @@
+"""Killed at any moment, nothing is lost and the command goes on; undo goes all the way back."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from conftest import picture
+from PIL import Image
+from test_fix_rules import snapshot
+from test_rules import exif, line, put
+
+from hubtools.dataset.fix.journal import apply, finish, journals, purge, undo, unfinished
+from hubtools.dataset.fix.plan import Plan, load_plan
+from hubtools.dataset.fix.planner import plan_fix
+from hubtools.dataset.fix.run import fix
+from hubtools.errors import HubtoolsError
+from hubtools.project import DatasetSettings
+
+# File-system calls that Python announces; the process dies just before one of them.
+_EVENTS = (
+    "os.rename", "os.link", "os.symlink", "os.remove", "os.mkdir", "os.rmdir", "os.chmod",
+    "os.truncate", "open", "shutil.rmtree", "shutil.copymode",
+)  # fmt: skip
+
+
+@pytest.fixture
+def sick(good: Path) -> Path:
+    """A set with something of everything: texts, edits, a chain of names, removals, a new file."""
+    exif(good, gps=True)  # 2.png is edited in place
+    put(".DS_Store", "x")(good)
+    put("__MACOSX/junk", "y")(good)
+    put("1.txt", "(tok) another")(good)
+    line(2, '{"file_name": "1.PNG", "text": "(tok), view 1",}')(good)
+    with Image.open(good / "0.png") as opened:
+        opened.save(good / "4.png", format="JPEG")  # renamed
+    picture(good / "dress-test-3.png", 3)
+    put("dress-test-3.txt", "(tok), view 3")(good)
+    return good
+
+
+def bytes_anywhere(root: Path) -> set[bytes]:
+    return {path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def killed_at(number: int, action: Callable[[], object]) -> bool:
+    """Run `action` in a child that is killed before its file-system call `number`; False if it
+    ended before that."""
+    child = os.fork()
+    if child == 0:
+        left = number
+        armed = True
+
+        def hook(event: str, _: tuple[object, ...]) -> None:
+            nonlocal left
+            if armed and event in _EVENTS:
+                left -= 1
+                if left < 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        try:
+            sys.addaudithook(hook)
+            action()
+            armed = False
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
+    return os.WIFSIGNALED(status)
+
+
+def copies(root: Path, action: Callable[[Path], object]) -> Iterator[tuple[int, Path]]:
+    """A fresh copy of `root` for every moment at which `action` can be killed."""
+    number = 0
+    while True:
+        copy = root.parent / f"copy{number}" / root.name
+        shutil.copytree(root, copy, symlinks=True)
+        alive = not killed_at(number, lambda place=copy: action(place))  # type: ignore[misc]
+        yield number, copy
+        shutil.rmtree(copy.parent)
+        if alive:
+            assert number > 60  # the hook did count
+            return
+        number += 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_kill_at_any_moment_loses_nothing(sick: Path, settings: DatasetSettings) -> None:
+    plan = plan_fix(sick, settings, resolution=64)
+    assert {op.action.value for op in plan.operations} == {"write", "edit", "rename", "remove"}
+    before = snapshot(sick)
+    healthy = sick.parent / "healthy"
+    shutil.copytree(sick, healthy)
+    apply(healthy, plan)
+    expected = snapshot(healthy)
+    assert expected != before
+    resumed = 0
+    for _, copy in copies(sick, lambda root: apply(root, plan)):
+        assert {data for data in before.values() if isinstance(data, bytes)} <= bytes_anywhere(copy)
+        if finish(copy) is not None:
+            resumed += 1
+        elif not journals(copy):
+            assert snapshot(copy) == before  # it had not begun
+            apply(copy, plan)
+        assert snapshot(copy) == expected
+        assert unfinished(copy) is None
+        undo(copy)
+        assert snapshot(copy) == before
+    assert resumed > 10
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_an_undo_that_is_killed_goes_on(sick: Path, settings: DatasetSettings) -> None:
+    before = snapshot(sick)
+    fix(sick, settings, resolution=64)
+    expected = snapshot(sick)
+    for _, copy in copies(sick, lambda root: undo(root)):
+        assert {data for data in before.values() if isinstance(data, bytes)} <= bytes_anywhere(copy)
+        if finish(copy) is None and journals(copy)[0].state == "done":
+            assert snapshot(copy) == expected
+            undo(copy)
+        assert snapshot(copy) == before
+
+
+def test_names_can_change_places(good: Path) -> None:
+    """a -> b and b -> a, with equal contents elsewhere."""
+    from hubtools.dataset.fix.journal import fingerprint
+    from hubtools.dataset.fix.plan import Action, Operation
+
+    (good / "2.png").write_bytes((good / "0.png").read_bytes())
+    pairs = (("0.png", "1.png"), ("1.png", "2.png"), ("2.png", "0.png"))
+    before = snapshot(good)
+    operations = tuple(
+        Operation(Action.RENAME, old, new, (), ("swap",), fingerprint(good / old))
+        for old, new in pairs
+    )
+    apply(good, Plan(good, operations))
+    after = snapshot(good)
+    assert all(after[new] == before[old] for old, new in pairs)
+    undo(good)
+    assert snapshot(good) == before
+
+
+def test_fixes_are_undone_one_after_the_other(sick: Path, settings: DatasetSettings) -> None:
+    states = [snapshot(sick)]
+    for select in ("D7", "D1", ""):
+        assert fix(sick, settings, select=(select,) if select else (), resolution=64).journal
+        states.append(snapshot(sick))
+    first, second, third = (journal.id for journal in journals(sick))
+    assert first < second < third
+    with pytest.raises(HubtoolsError, match="changed since") as caught:
+        undo(sick, second)
+    assert "later fixes first" in str(caught.value.hint)
+    assert snapshot(sick) == states[-1]
+    for state in reversed(states[:-1]):
+        undo(sick)
+        assert snapshot(sick) == state
+    with pytest.raises(HubtoolsError, match="no fix to undo"):
+        undo(sick)
+    assert [journal.state for journal in journals(sick)] == ["undone"] * 3
+
+
+def test_undo_never_overwrites_later_work(sick: Path, settings: DatasetSettings) -> None:
+    fix(sick, settings, resolution=64)
+    (sick / "metadata.jsonl").write_text("mine\n")
+    now = snapshot(sick)
+    with pytest.raises(HubtoolsError, match=r"metadata\.jsonl has been changed"):
+        undo(sick)
+    assert snapshot(sick) == now
+    (sick / "metadata.jsonl").unlink()
+    put(".DS_Store", "new")(sick)
+    with pytest.raises(HubtoolsError, match="exists again"):
+        undo(sick)
+
+
+def test_a_plan_is_applied_only_to_what_it_was_made_for(
+    sick: Path, settings: DatasetSettings, tmp_path: Path
+) -> None:
+    plan = plan_fix(sick, settings, resolution=64)
+    plan.save(tmp_path / "plan.json")
+    again = load_plan(sick, tmp_path / "plan.json")
+    assert again.operations == plan.operations
+    put("metadata.jsonl", "changed")(sick)
+    now = snapshot(sick)
+    with pytest.raises(HubtoolsError, match="has changed since the plan"):
+        apply(sick, again)
+    assert snapshot(sick) == now
+    assert journals(sick) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"path": "../outside.txt"},
+        {"path": "/etc/passwd"},
+        {"path": ".hubtools/fixes/x"},
+        {"path": "a//b"},
+        {"path": None},
+        {"target": "a/../../b"},
+        {"action": "burn"},
+        {"edits": ["melt"]},
+        {"content": "text for a removal"},
+        {"why": None},
+    ],
+)
+def test_a_plan_that_leads_elsewhere_is_refused(
+    good: Path, tmp_path: Path, change: dict[str, object]
+) -> None:
+    item = {
+        "action": "remove", "path": "0.png", "target": None, "rules": [], "why": [],
+        "before": None, "content": None, "edits": [],
+    }  # fmt: skip
+    content = {"schema": 1, "operations": [item | change]}
+    (tmp_path / "plan.json").write_text(json.dumps(content))
+    with pytest.raises(HubtoolsError, match="is no plan"):
+        load_plan(good, tmp_path / "plan.json")
+
+
+def test_links_are_not_followed_out(sick: Path, settings: DatasetSettings, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (sick / ".hubtools").symlink_to(elsewhere)
+    with pytest.raises(HubtoolsError, match="symbolic link"):
+        fix(sick, settings, resolution=64)
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_two_fixes_at_once_do_not_meet(sick: Path, settings: DatasetSettings) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    place = sick / ".hubtools" / "fixes"
+    place.mkdir(parents=True)
+    before = snapshot(sick)
+    with (place / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(HubtoolsError, match="Another"):
+            fix(sick, settings, resolution=64)
+    assert snapshot(sick) == before
+    assert fix(sick, settings, resolution=64).journal
+
+
+def test_the_journal_keeps_the_proof_and_can_be_purged(
+    sick: Path, settings: DatasetSettings
+) -> None:
+    done = fix(sick, settings, resolution=64).journal
+    assert done is not None
+    (edited,) = (step for step in done.steps if step.action == "edit")
+    assert (edited.path, edited.rules) == ("2.png", ("D701",))
+    assert len(str(edited.pixels)) == 64
+    after = snapshot(sick)
+    assert purge(sick) > 0
+    assert journals(sick) == []
+    assert snapshot(sick) == after
+
+
+def test_a_damaged_journal_is_told(sick: Path, settings: DatasetSettings) -> None:
+    done = fix(sick, settings, resolution=64).journal
+    assert done is not None
+    (done.place / "journal.json").write_text('{"steps": [{}]}')
+    with pytest.raises(HubtoolsError, match="damaged"):
+        undo(sick)
