@@ -52,14 +52,16 @@ JUNK_NAMES = frozenset(
 JUNK_FOLDERS = frozenset({"__macosx", ".ipynb_checkpoints", "__pycache__", ".git", ".cache"})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
-    """A file of the dataset folder. `name` is relative, with `/`; `size` in bytes."""
+    """A file of the dataset folder. `name` is relative, with `/`; `size` in bytes; times in
+    nanoseconds since 1970, 0 for a file that is only planned."""
 
     name: str
     size: int
     mtime_ns: int
     link: bool = False
+    ctime_ns: int = 0  # no program can set it back, as it can the time of change
 
     @property
     def ending(self) -> str:
@@ -177,6 +179,6 @@ def walk(root: Path) -> Listing:
 def _entry(item: os.DirEntry[str], name: str) -> Entry:
     try:
         stat = item.stat()
-        return Entry(name, stat.st_size, stat.st_mtime_ns, item.is_symlink())
+        return Entry(name, stat.st_size, stat.st_mtime_ns, item.is_symlink(), stat.st_ctime_ns)
     except OSError:  # a link that leads nowhere
         return Entry(name, 0, 0, True)

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import io
-import struct
 import warnings
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import xxhash
+
+from hubtools.dataset.decode import Damaged, small_grey
+from hubtools.dataset.tags import tags_of
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+# Changes when the same bytes would be judged otherwise: what is kept from older runs is void then.
+ENGINE = 1
 
 # Formats by their first bytes, for naming what a file really is.
 _MAGIC = (
@@ -42,18 +50,24 @@ ENDINGS = {
     "TIFF": {".tif", ".tiff"},
     "AVIF": {".avif"},
 }
-
-_GPS, _ORIENTATION = 0x8825, 0x0112
 # Pixels beyond which decoding is refused (Pillow warns at half of it).
 MAX_PIXELS = 178_956_970
 
+# What is decoded without a guard: formats whose decoders see hostile files every day, in sizes
+# that fit anywhere.
+_PLAIN_FORMATS = frozenset({"JPEG", "MPO", "PNG", "GIF", "WEBP", "BMP"})
+_PLAIN_PIXELS = 50_000_000
+_PLAIN_BYTES = 64_000_000
+_PLAIN_SCANS = 64  # of a progressive JPEG; each costs a pass over the whole picture
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class PictureFacts:
     """What is known of one picture. Sizes in pixels as stored, before any rotation.
 
     `problem` is why it cannot be decoded, None if it can; `kind` says what the file is if it is no
-    picture at all.
+    picture at all. Fields from `seen` on are set only for what was decoded; their units are those
+    of `looks.Look`.
     """
 
     name: str
@@ -70,20 +84,40 @@ class PictureFacts:
     transparent: bool = False
     problem: str | None = None
     too_large: bool = False
+    owner: str = ""  # tags that identify somebody, by name
+    profile: str = ""  # a colour profile other than sRGB, by name
+    seen: bool = False
+    hash: int = 0  # 64-bit perceptual hash of the upright picture
+    grey: int = 0  # xxh3-64 of the small grey copy: equal for equal pixels in the same format
+    brightness: float = 0.0
+    darkest: float = 0.0
+    lightest: float = 0.0
+    contrast: float = 0.0
+    information: float = 0.0
+    sharpness: float = 0.0
+    crispness: float = 0.0
 
 
-def probe_bytes(data: bytes, name: str) -> PictureFacts:
-    """Look at the bytes of a picture file: header, metadata, and whether every byte decodes.
+class NotPlain(Exception):
+    """The picture should be decoded where a crash, a hang or a flood of memory does no harm."""
 
-    Never raises for what the bytes hold. JPEG is decoded strictly (libjpeg's warnings count as
-    damage, which Pillow and OpenCV accept), PNG chunks are checked against their CRCs.
+
+def probe_bytes(data: bytes, name: str, *, plain_only: bool = False) -> PictureFacts:
+    """Look at the bytes of a picture file: header, metadata, whether every byte decodes, and what
+    it looks like.
+
+    Never raises for what the bytes hold, but for `NotPlain` if `plain_only` asks for it. JPEG is
+    decoded strictly (libjpeg's warnings count as damage, which Pillow and OpenCV accept), PNG
+    chunks are checked against their CRCs.
     """
     digest = xxhash.xxh3_128_hexdigest(data)
     size = len(data)
     if not data:
         return PictureFacts(name, 0, digest, kind="an empty file", problem="it is empty")
     try:
-        return _opened(data, name, digest)
+        return _opened(data, name, digest, plain_only)
+    except NotPlain:
+        raise
     except Exception as error:
         # Pillow's plug-ins raise nearly anything on hostile bytes; which one says nothing.
         kind = _kind(data)
@@ -93,34 +127,58 @@ def probe_bytes(data: bytes, name: str) -> PictureFacts:
         return PictureFacts(name, size, digest, kind=kind, problem=reason)
 
 
-def _opened(data: bytes, name: str, digest: str) -> PictureFacts:
+def _opened(data: bytes, name: str, digest: str, plain_only: bool) -> PictureFacts:
     from PIL import Image
 
     with warnings.catch_warnings(), _any_size():
         warnings.simplefilter("ignore")
         with Image.open(io.BytesIO(data)) as picture:
-            width, height = picture.size
-            too_large = width * height > MAX_PIXELS
-            problem = None if too_large else _damage(data, picture)
-            exif = picture.getexif() if not too_large else Image.Exif()
-            return PictureFacts(
-                name,
-                len(data),
-                digest,
-                format=picture.format,
-                mode=picture.mode,
-                width=width,
-                height=height,
-                # an MPO's further frames are a preview and a depth map, not an animation
-                frames=1
-                if too_large or picture.format == "MPO"
-                else int(getattr(picture, "n_frames", 1)),
-                orientation=_orientation(exif.get(_ORIENTATION)),
-                gps=bool(exif.get_ifd(_GPS)) if _GPS in exif else False,
-                transparent=bool(picture.has_transparency_data),
-                problem=problem,
-                too_large=too_large,
-            )
+            known: dict[str, Any] = {
+                "format": picture.format,
+                "mode": picture.mode,
+                "width": picture.width,
+                "height": picture.height,
+                "transparent": bool(picture.has_transparency_data),
+            }
+            if picture.width * picture.height > MAX_PIXELS:
+                return PictureFacts(name, len(data), digest, **known, too_large=True)
+            if plain_only and not _plain(data, picture):
+                raise NotPlain
+            known |= tags_of(picture)._asdict()
+            try:
+                known |= _look(data, picture, known["orientation"])
+            except Exception as error:
+                known["problem"] = _reason(error)
+            # an MPO's further frames are a preview and a depth map, not an animation
+            if picture.format not in ("JPEG", "MPO"):
+                known["frames"] = int(getattr(picture, "n_frames", 1))
+            return PictureFacts(name, len(data), digest, **known)
+
+
+def _plain(data: bytes, picture: Image.Image) -> bool:
+    return (
+        picture.format in _PLAIN_FORMATS
+        and picture.width * picture.height <= _PLAIN_PIXELS
+        and len(data) <= _PLAIN_BYTES
+        and (picture.format != "JPEG" or data.count(b"\xff\xda") <= _PLAIN_SCANS)
+    )
+
+
+def _look(data: bytes, picture: Image.Image, orientation: int) -> dict[str, Any]:
+    """Every byte of pixel data is decoded for this; raises if one is damaged."""
+    # here, not above: commands that look at no picture need not wait for numpy
+    import numpy as np
+
+    from hubtools.dataset.looks import look_at, turned
+
+    grey = small_grey(data, picture)
+    key = xxhash.xxh3_64(str(grey.shape).encode())
+    key.update(grey.tobytes())
+    look = look_at(grey)._asdict()
+    if orientation != 1:
+        upright = turned(np.array([look["hash"]], dtype=np.uint64), orientation)
+        look["hash"] = int(upright[0])
+    return {"seen": True, "grey": key.intdigest(), **look}
 
 
 @contextmanager
@@ -136,62 +194,6 @@ def _any_size() -> Iterator[None]:
         Image.MAX_IMAGE_PIXELS = limit
 
 
-def _orientation(value: object) -> int:
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
-
-
-def _damage(data: bytes, picture: object) -> str | None:
-    """Why the picture does not decode, or None. Every byte of pixel data is looked at."""
-    from PIL import Image
-
-    assert isinstance(picture, Image.Image)
-    if picture.format == "PNG" and (problem := _png_damage(data)):
-        return problem
-    if picture.format in ("JPEG", "MPO"):
-        problem, sure = _jpeg_damage(data)
-        if sure:
-            return problem
-    try:
-        picture.load()
-    except Exception as error:
-        return _reason(error)
-    return None
-
-
-def _jpeg_damage(data: bytes) -> tuple[str | None, bool]:
-    """(damage or None, whether a strict decoder was there to tell)."""
-    try:
-        import simplejpeg
-    except ImportError:
-        return None, False
-    try:
-        # Scaled decoding still reads the whole entropy stream, at half the cost.
-        simplejpeg.decode_jpeg(data, colorspace="GRAY", min_height=64, min_width=64, strict=True)
-    except ValueError as error:
-        text = str(error).lower()
-        if "unsupported" in text or "not supported" in text:
-            return None, False
-        return f"its JPEG data is damaged ({text.strip().rstrip('.')})", True
-    return None, True
-
-
-def _png_damage(data: bytes) -> str | None:
-    """Walk the chunks: each has a CRC, and IEND must come (PNG specification, section 5)."""
-    place = 8
-    while place + 12 <= len(data):
-        length, kind = struct.unpack(">I4s", data[place : place + 8])
-        end = place + 12 + length
-        if end > len(data):
-            return "it is cut off"
-        stored = struct.unpack(">I", data[end - 4 : end])[0]
-        if zlib.crc32(data[place + 4 : end - 4]) != stored:
-            return f"its {kind.decode('latin-1')} chunk is damaged"
-        if kind == b"IEND":
-            return None
-        place = end
-    return "it is cut off"
-
-
 def _kind(data: bytes) -> str | None:
     head = data[:64].lstrip()
     for magic, kind in _MAGIC:
@@ -205,6 +207,10 @@ def _kind(data: bytes) -> str | None:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, Damaged):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "it takes more memory to decode than a picture may"
     text = " ".join(str(error).split())
     if "truncated" in text.lower():
         return "it is cut off"

@@ -1,0 +1,44 @@
+"""Reading picture files from a disk that may hold anything."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from hubtools.dataset.probe import PictureFacts
+
+# A picture file beyond this is a mistake, and would be held in memory whole.
+MAX_BYTES = 1 << 30
+
+
+class Unreadable(Exception):
+    """The file cannot be read; `facts` say why, with an empty name."""
+
+    def __init__(self, size: int, problem: str) -> None:
+        super().__init__(problem)
+        self.facts = PictureFacts("", size, "", problem=problem)
+
+
+def read_picture(path: str) -> bytes:
+    """All bytes of a regular file. Raises `Unreadable`; never waits for a pipe or a device."""
+    try:
+        # A pipe without a writer would block the opening for ever.
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _binary())
+    except OSError as error:
+        raise Unreadable(0, f"it cannot be read: {error.strerror}") from None
+    try:
+        with os.fdopen(handle, "rb", buffering=0) as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise Unreadable(0, "it is no regular file")
+            if found.st_size > MAX_BYTES:
+                raise Unreadable(
+                    found.st_size, f"it has {found.st_size:,} bytes; no picture is that large"
+                )
+            return file.read()
+    except OSError as error:
+        raise Unreadable(0, f"it cannot be read: {error.strerror}") from None
+
+
+def _binary() -> int:
+    return getattr(os, "O_BINARY", 0)
