@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from hubtools.dataset.check import validate
     from hubtools.dataset.fix.planner import plan_fix
     from hubtools.dataset.fix.run import fix, undo_fix
+    from hubtools.dataset.shard.unshard import unshard
+    from hubtools.dataset.shard.write import shard
     from hubtools.evaluation.run import evaluate
     from hubtools.inference.generate import generate
     from hubtools.inference.grid import grid
@@ -47,9 +49,11 @@ _WHERE = {
     "plan_push": "hubtools.publish.push",
     "push": "hubtools.publish.push",
     "rehearse": "hubtools.journey.rehearse",
+    "shard": "hubtools.dataset.shard.write",
     "ship": "hubtools.journey.ship",
     "train": "hubtools.training.train",
     "undo_fix": "hubtools.dataset.fix.run",
+    "unshard": "hubtools.dataset.shard.unshard",
     "validate": "hubtools.dataset.check",
     "write_dataset_card": "hubtools.cards.render",
     "write_model_card": "hubtools.cards.render",
@@ -70,9 +74,11 @@ __all__ = [
     "plan_push",
     "push",
     "rehearse",
+    "shard",
     "ship",
     "train",
     "undo_fix",
+    "unshard",
     "validate",
     "write_dataset_card",
     "write_model_card",

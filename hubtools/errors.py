@@ -59,6 +59,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
         "safetensors",
     ),
     "hub": ("starlette", "uvicorn", "markdown_it"),
+    "shards": ("pyarrow",),
     "xformers": ("xformers",),
 }
 

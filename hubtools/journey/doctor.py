@@ -23,6 +23,7 @@ _CORE = ("huggingface_hub", "click", "rich", "pydantic", "jinja2", "pillow", "nu
 _EXTRA_GIVES = {
     "train": "train, generate, ship, rehearse, demo",
     "hub": "hub serve, rehearse, demo",
+    "shards": "shard --format parquet, unshard",
     "xformers": "--enable-xformers-memory-efficient-attention",
 }
 

@@ -1,0 +1,130 @@
+"""`hubtools shard`."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from hubtools.cli.options import SettingsCommand, project_options
+from hubtools.cli.output import Output, output_options
+from hubtools.errors import ExitCode
+
+if TYPE_CHECKING:
+    from hubtools.dataset.shard.plan import Format
+    from hubtools.dataset.shard.write import Shards
+    from hubtools.project import Project
+
+
+class Bytes(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4 only
+    """A size such as 500MB, 1GB or 2GiB, in bytes."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Bytes."""
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", str(value).strip().lower())
+        if match is None or not float(match[1]):
+            self.fail(f"{value!r} is no size; write 500MB or 1GB", param, ctx)
+        step = 1024 if match[3] else 1000
+        return max(1, int(float(match[1]) * step ** " kmgt".index(match[2] or " ")))
+
+
+@click.command("shard", cls=SettingsCommand)
+@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--to", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder to write."
+)
+@click.option(
+    "--as",
+    "kind",
+    type=click.Choice(["parquet", "webdataset"]),
+    default="parquet",
+    show_default=True,
+    help="Parquet with the pictures inside, or tar files; --format takes these words too.",
+)
+@click.option(
+    "--max-shard-size",
+    type=Bytes(),
+    metavar="SIZE",
+    help="Bytes of pictures in one shard  [default: 500MB, webdataset 1GB]",
+)
+@project_options()
+@output_options("parquet", "webdataset")
+def command(
+    path: Path | None,
+    to: Path,
+    kind: Format,
+    max_shard_size: int | None,
+    project: Project,
+    out: Output,
+) -> int:
+    """Pack a folder of pictures into a few large files, each read back and compared by hash.
+
+    PATH is a folder of pictures or a project folder (default: the project's dataset). The shards
+    load with `datasets` and on the Hub; `hubtools unshard` gives the folder back, byte for byte. A
+    run that was killed goes on where it was.
+    """
+    from hubtools.dataset.shard.write import shard
+    from hubtools.files import human_bytes
+    from hubtools.layout import PROJECT_FILE
+    from hubtools.project import load_project
+
+    word: str = out.format
+    if word in ("parquet", "webdataset"):
+        # the form of the shards, where others ask for that of the printed lines
+        kind, out = cast("Format", word), Output.of("auto", False)
+    if path is not None and (path / PROJECT_FILE).is_file():
+        project = load_project(path)
+        path = None
+    folder = path if path is not None else project.dataset_dir
+    with out.progress() as progress:
+        task = progress.add_task("counting rows", total=None, note="")
+
+        def tell(done: int, total: int | None) -> None:
+            doing = "counting rows" if total is None else "writing"
+            progress.update(task, completed=done, total=total, description=doing)
+
+        done = shard(folder, to, format=kind, max_shard_size=max_shard_size, on_row=tell)
+    columns = ("shard", "split", "rows", "bytes" if not out.human else "size", "sha256")
+    rows = [
+        (s.name, s.split, s.rows, human_bytes(s.bytes) if out.human else s.bytes, s.sha256)
+        for s in done.shards
+    ]
+    if out.format == "json":
+        facts = {
+            "folder": str(done.folder), "rows": done.rows, "bytes": done.bytes,
+            "pictures_bytes": done.pictures, "unnamed": done.unnamed, "left": done.left_count,
+            "located": done.located,
+            "shards": [dict(zip(columns, row, strict=True)) for row in rows],
+        }  # fmt: skip
+        out.data(json.dumps(facts, indent=2))
+    else:
+        short = [(*row[:-1], row[-1][:12]) for row in rows] if out.human else rows
+        out.table(columns, short, right=(2, 3))
+    if out.human:
+        out.note(
+            f"{done.rows} rows, {human_bytes(done.bytes)}: every picture came back with the same"
+            f" SHA-256. `hubtools unshard {to} --to DIR` unpacks them."
+        )
+    _warn(done, folder, out)
+    return ExitCode.DONE
+
+
+def _warn(done: Shards, folder: Path, out: Output) -> None:
+    if done.unnamed:
+        out.warn(
+            f"{done.unnamed} pictures are in no shard, because no record names them;"
+            f" `hubtools validate {folder}` lists them."
+        )
+    if done.left_count:
+        more = f" and {done.left_count - 3} more" if done.left_count > 3 else ""
+        out.warn(f"No picture, so in no shard: {', '.join(done.left[:3])}{more}.")
+    if done.located:
+        out.warn(
+            f"{done.located} pictures say where they were taken (GPS), and so do the shards;"
+            f" `hubtools fix {folder}` removes that before you shard again."
+        )

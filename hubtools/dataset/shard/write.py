@@ -1,0 +1,271 @@
+"""`shard`: a folder of pictures becomes a few large files, each read back before it counts."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from hubtools.dataset.front import with_key
+from hubtools.dataset.shard.plan import Format, Plan, ShardPlan, plan_shards
+from hubtools.dataset.shard.rows import Sample
+from hubtools.dataset.shard.stored import Writer, fingerprint, open_shard
+from hubtools.errors import HubtoolsError, require_extra
+from hubtools.files import StrPath, replacing, sha256_of, write_bytes, write_json
+from hubtools.layout import CARD, SHARDS_STATE, WORK_DIR
+
+_SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A shard that was written and read back. `kept`: it was there from an earlier run."""
+
+    name: str
+    split: str
+    rows: int
+    bytes: int
+    sha256: str
+    kept: bool = False
+
+
+@dataclass(frozen=True)
+class Shards:
+    """What `shard` wrote into `folder`. `left`: files of the dataset that are in no shard (the
+    first few by name); `unnamed`: pictures among its files that no record names; `located`:
+    pictures that say where they were taken."""
+
+    folder: Path
+    shards: tuple[Shard, ...]
+    pictures: int
+    left: tuple[str, ...]
+    left_count: int
+    unnamed: int
+    located: int
+
+    @property
+    def rows(self) -> int:
+        """Rows of all shards."""
+        return sum(shard.rows for shard in self.shards)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all shards."""
+        return sum(shard.bytes for shard in self.shards)
+
+
+def shard(
+    folder: StrPath,
+    to: StrPath,
+    *,
+    format: Format = "parquet",
+    max_shard_size: int | None = None,
+    on_row: Callable[[int, int | None], None] | None = None,
+) -> Shards:
+    """Write the dataset at `folder` as shards into the folder `to`, a dataset repo of its own.
+
+    `max_shard_size`: bytes of pictures in one shard (default 500 MB for parquet, 1 GB for
+    WebDataset). `on_row(done, total)` follows; the total is None while rows are counted. Every
+    shard is read back and compared with the pictures and rows by SHA-256 before it gets its name.
+    A run that was killed goes on where it was. Raises `HubtoolsError` for a record that names no
+    picture, and if `to` holds anything else.
+    """
+    folder, to = Path(folder), Path(to)
+    if format == "parquet":
+        require_extra("shards", "Writing parquet")
+    if to.resolve().is_relative_to(folder.resolve()):
+        raise HubtoolsError(f"{to} lies inside {folder}.", hint="write shards beside the pictures")
+    counted = (lambda done: on_row(done, None)) if on_row else None
+    plan = plan_shards(folder, format, max_shard_size, counted)
+    state = _state(plan, to)
+    done: list[Shard] = []
+    rows, located = 0, 0
+    for split in dict.fromkeys(item.split for item in plan.shards):
+        samples = plan.samples(split)
+        for item in (item for item in plan.shards if item.split == split):
+            mine = islice(samples, item.rows)
+            known = _kept(to, item, state)
+            if known is not None:
+                located += state["done"][item.name]["located"]
+                for _ in mine:
+                    rows += 1
+            else:
+
+                def tell() -> None:
+                    nonlocal rows
+                    rows += 1
+                    if on_row is not None:
+                        on_row(rows, plan.rows)
+
+                known, found = _write(plan, item, to, mine, tell)
+                located += found
+                state["done"][item.name] = {
+                    "bytes": known.bytes, "sha256": known.sha256, "located": found,
+                }  # fmt: skip
+                write_json(to / WORK_DIR / SHARDS_STATE, state)
+            done.append(known)
+        if next(samples, None) is not None:
+            raise _changed(plan)
+    _carry(plan, to)
+    contents = plan.contents
+    return Shards(
+        to, tuple(done), plan.pictures, tuple(contents.others), contents.others_count,
+        plan.unnamed, located,
+    )  # fmt: skip
+
+
+def _state(plan: Plan, to: Path) -> dict[str, Any]:
+    """What an earlier run of the same plan has done. Raises `HubtoolsError` if `to` holds
+    something else."""
+    fresh: dict[str, Any] = {"schema": _SCHEMA, "plan": plan.digest, "done": {}}
+    there = set()
+    if to.exists():
+        if not to.is_dir():
+            raise HubtoolsError(f"{to} is a file.", hint="give a folder")
+        there = {path.relative_to(to).as_posix() for path in to.rglob("*") if not path.is_dir()}
+    try:
+        state = json.loads((to / WORK_DIR / SHARDS_STATE).read_bytes())
+        if state["schema"] == _SCHEMA and state["plan"] == plan.digest:
+            fresh = state
+        elif state["done"]:
+            raise HubtoolsError(
+                f"{to} holds shards of another data set, or of this one before it changed.",
+                hint="remove that folder, or give another one",
+            )
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (ValueError, KeyError, TypeError):
+        raise HubtoolsError(f"{to / WORK_DIR / SHARDS_STATE} is damaged.") from None
+    ours = {item.name for item in plan.shards} | set(plan.contents.carried) | {CARD}
+    strange = sorted(name for name in there - ours if not _leftover(name))
+    if strange:
+        raise HubtoolsError(
+            f"{to} holds {strange[0]}{f' and {len(strange) - 1} more' if strange[1:] else ''}.",
+            hint="give an empty or a new folder",
+        )
+    for name in filter(_leftover, there):
+        if not name.startswith(WORK_DIR):
+            (to / name).unlink()
+    write_json(to / WORK_DIR / SHARDS_STATE, fresh)
+    return fresh
+
+
+def _leftover(name: str) -> bool:
+    """True for our own bookkeeping, and for what a killed run left half written."""
+    return name.startswith(f"{WORK_DIR}/") or name.rpartition("/")[2].startswith(".tmp-")
+
+
+def _kept(to: Path, item: ShardPlan, state: dict[str, Any]) -> Shard | None:
+    known = state["done"].get(item.name)
+    path = to / item.name
+    if known is None or not path.is_file() or path.stat().st_size != known["bytes"]:
+        return None
+    if sha256_of(path) != known["sha256"]:
+        return None
+    return Shard(item.name, item.split, item.rows, known["bytes"], known["sha256"], kept=True)
+
+
+def _write(
+    plan: Plan,
+    item: ShardPlan,
+    to: Path,
+    samples: Iterator[Sample],
+    tell: Callable[[], None],
+) -> tuple[Shard, int]:
+    """Write one shard, read it back, give it its name; also how many pictures say where."""
+    prints: list[bytes] = []
+    located = 0
+    with replacing(to / item.name) as temporary:
+        writer = _writer(plan, item, temporary)
+        try:
+            for sample in samples:
+                pictures = {
+                    key: (plan.root / name).read_bytes() for key, name in sample.files.items()
+                }
+                writer.add(sample, pictures)
+                prints.append(fingerprint(sample.values, pictures))
+                located += any(map(_says_where, pictures.values()))
+                tell()
+            if len(prints) != item.rows:
+                raise _changed(plan)
+            writer.close()
+        except BaseException:
+            writer.abandon()
+            raise
+        _verify(temporary, item, prints)
+        size, digest = temporary.stat().st_size, sha256_of(temporary)
+    return Shard(item.name, item.split, item.rows, size, digest), located
+
+
+def _writer(plan: Plan, item: ShardPlan, path: Path) -> Writer:
+    if plan.format == "parquet":
+        from hubtools.dataset.shard.parquet import ParquetWriter, parquet_schema
+
+        schema = parquet_schema(plan.columns, plan.description(item))
+        return ParquetWriter(path, schema, plan.files)
+    from hubtools.dataset.shard.tar import TarWriter
+
+    return TarWriter(path, plan.description(item), plan.ending)
+
+
+def _verify(path: Path, item: ShardPlan, prints: list[bytes]) -> None:
+    number = 0
+    for stored in open_shard(path):
+        if number >= len(prints) or fingerprint(stored.values, stored.pictures) != prints[number]:
+            raise HubtoolsError(
+                f"{item.name}: row {number + 1} ({stored.values.get('file_name')}) came back as"
+                " something else; the shard was not kept.",
+                hint="shard with --format webdataset, which keeps every value as it is",
+            )
+        number += 1
+    if number != len(prints):
+        raise HubtoolsError(f"{item.name}: {number} of {len(prints)} rows came back.")
+
+
+def _changed(plan: Plan) -> HubtoolsError:
+    return HubtoolsError(
+        f"{plan.root} has changed while it was read.", hint="run the same command again"
+    )
+
+
+def _carry(plan: Plan, to: Path) -> None:
+    """Card and licence go along. The card's `configs:` then names the shards."""
+    for name in plan.contents.carried:
+        if name != CARD:
+            with replacing(to / name) as temporary:
+                shutil.copyfile(plan.root / name, temporary)
+    old = (plan.root / CARD).read_bytes() if (plan.root / CARD).is_file() else None
+    splits = dict.fromkeys(item.split for item in plan.shards)
+    files = [{"split": split, "path": f"data/{split}-*"} for split in splits]
+    card = with_key(old, "dataset_info", None) or b""
+    if card or not old:
+        card = with_key(card, "configs", [{"config_name": "default", "data_files": files}]) or b""
+    if not card:
+        raise HubtoolsError(
+            f"The front matter of {plan.root / CARD} cannot be changed for certain.",
+            hint="remove `configs:` and `dataset_info:` from it by hand; the shards are written",
+        )
+    if not (to / CARD).is_file() or (to / CARD).read_bytes() != card:
+        write_bytes(to / CARD, card)
+
+
+def _says_where(data: bytes) -> bool:
+    """True for a picture whose EXIF block names a place."""
+    if (
+        not any(mark in data[:70_000] for mark in (b"Exif", b"eXIf"))
+        and b"EXIF" not in data[-70_000:]
+    ):
+        return False
+    import io
+
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            return bool(picture.getexif().get_ifd(0x8825))
+    except Exception:
+        return False  # validate says what is wrong with it
