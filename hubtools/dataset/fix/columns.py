@@ -131,8 +131,10 @@ def missing_keys(draft: Draft) -> None:
 
 
 def order(draft: Draft) -> None:
-    """D121: file_name comes first, then the caption."""
-    for finding in draft.findings("D121"):
+    """D121, D218: file_name comes first, then the caption."""
+    for finding in draft.findings("D121", "D218"):
+        if finding.path not in draft.tables:
+            continue
         table = draft.tables[str(finding.path)]
         if table.locked is not None:
             continue
@@ -140,7 +142,7 @@ def order(draft: Draft) -> None:
             _reorder(record, draft.caption)
         first = [name for name in (FILE_NAME, draft.caption) if name in table.header]
         table.header = [*first, *(name for name in table.header if name not in first)]
-        table.touch("D121", "write file_name first")
+        table.touch(finding.rule, "write file_name first, then the caption")
 
 
 def _reorder(record: Record, caption: str) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
+from hubtools.dataset.fix.overlay import overlay
 from hubtools.dataset.fix.remedies import Unsafe
 from hubtools.dataset.fix.tables import Notes, Record, Table, is_file_column, load_table
 from hubtools.dataset.folder import Entry, Listing
@@ -62,6 +65,8 @@ class Draft:
         self.facts: dict[str, PictureFacts] = dict(looked.pictures)
         self.tables: dict[str, Table] = {}
         self.files: dict[str, File] = {}
+        self._scratch = tempfile.TemporaryDirectory(prefix="hubtools-fix-")
+        self._written: dict[bytes, Path] = {}
         self._view: tuple[object, DatasetView] | None = None
         self._files_of: dict[str, tuple[bytes, MetadataFile]] = {}
         self.card: bytes | None = self._read(CARD) if CARD in looked.listing.names else None
@@ -72,6 +77,12 @@ class Draft:
                 self._load(entry)
             else:
                 self.files[entry.name] = File(entry.name, entry)
+
+    def __enter__(self) -> Draft:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._scratch.cleanup()
 
     # --- asking ------------------------------------------------------------------------------
 
@@ -113,7 +124,7 @@ class Draft:
 
     def findings(self, *rules: str) -> list[Finding]:
         """What these rules (that were selected) say of the draft."""
-        wanted = [rule for rule in rules if rule in self.wanted]
+        wanted = [rule for rule in rules if rule in self.wanted and DATASET_RULES.get(rule)]
         return DATASET_RULES.run(self.view, select=wanted) if wanted else []
 
     def rows(self) -> Iterator[tuple[Table, Record, str]]:
@@ -213,6 +224,10 @@ class Draft:
         self.facts[name] = facts
         self.changed()
 
+    def take_back(self, card: bytes | None, changes: int) -> None:
+        """Give the card its former text: what was tried did not help."""
+        self.card, self.changes, self._view = card, changes, None
+
     def may_edit(self, name: str) -> bool:
         """False for links, for what is left alone, and for what is no file of the set."""
         file = self.files.get(name)
@@ -254,26 +269,50 @@ class Draft:
         if self.card is not None and CARD not in self.files:
             entries.append(Entry(CARD, len(self.card), 0))
         entries.sort(key=lambda entry: entry.name)
-        listing = replace(self.looked.listing, entries=tuple(entries))
-        self._probe_new(listing, metadata)
+        root = overlay(self.looked.root, self._moved())
+        listing = replace(self.looked.listing, root=root, entries=tuple(entries))
+        shown = self._shown(listing, metadata)
         card = parse_card(self.card) if self.card is not None else Card({}, exists=False)
         return replace(
             self.looked,
             listing=listing,
             metadata=metadata,
-            pictures=self.facts,
+            pictures=shown,
             card=card,
         )
 
-    def _probe_new(self, listing: Listing, metadata: tuple[MetadataFile, ...]) -> None:
-        """Look at files that only now count as pictures: by their new name, or as a record names
-        them."""
-        wanted = {entry.name for entry in listing.pictures}
-        wanted.update(
-            name for file in metadata for row in file.rows if (name := resolve(row)) is not None
-        )
-        for name in wanted & self.files.keys() - self.facts.keys():
-            self.facts[name] = probe_bytes(self.read(name), name)
+    def _moved(self) -> dict[str, Path]:
+        """Where the files lie that are not yet what, or where, they would be."""
+        root = self.looked.root
+        moved = {name: root / file.origin for name, file in self.files.items()}
+        for name, table in self.tables.items():
+            moved[name] = self._scratch_file(self.metadata_of(table)[0])
+        if self.card is not None:
+            moved[CARD] = self._scratch_file(self.card)
+        return moved
+
+    def _scratch_file(self, data: bytes) -> Path:
+        if data not in self._written:
+            path = Path(self._scratch.name) / str(len(self._written))
+            path.write_bytes(data)
+            self._written[data] = path
+        return self._written[data]
+
+    def _shown(
+        self, listing: Listing, metadata: tuple[MetadataFile, ...]
+    ) -> dict[str, PictureFacts]:
+        """Facts of the files that count as pictures, by their name or as a record names them; those
+        that only now do are looked at."""
+        names = dict.fromkeys(entry.name for entry in listing.pictures)
+        for file in metadata:
+            names.update(dict.fromkeys(resolve(row) or "" for row in file.rows))
+        found = {}
+        for name in names:
+            if name in self.files:
+                if name not in self.facts:
+                    self.facts[name] = probe_bytes(self.read(name), name)
+                found[name] = self.facts[name]
+        return found
 
 
 def locate(folder: str, value: Any) -> str | None:

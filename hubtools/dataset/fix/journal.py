@@ -368,6 +368,10 @@ def purge(root: Path) -> int:
         for journal in journals(root):
             freed += journal.bytes
             shutil.rmtree(journal.place)
+        place = _place(root)
+        shutil.rmtree(place)
+        if not any(place.parent.iterdir()):
+            place.parent.rmdir()
         return freed
 
 

@@ -71,6 +71,9 @@ def names(draft: Draft) -> None:
         name = str(finding.path)
         format = draft.facts[name].format or ""
         new = name.rpartition(".")[0] + _ending(format)
+        if _ending(format) in FOREIGN_ENDINGS:
+            draft.left[name] = f"as {_ending(format)}, loaders would pass it by"
+            continue
         draft.rename({name: new}, "D303", f"name it after its content, {format}")
 
 

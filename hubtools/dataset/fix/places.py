@@ -9,9 +9,9 @@ from hubtools.dataset.configs import split_configs
 from hubtools.dataset.fix.card import with_configs, without_key
 from hubtools.dataset.fix.draft import Draft, locate, relative
 from hubtools.dataset.fix.tables import Notes, Record, Table, is_file_column
-from hubtools.dataset.folder import PICTURE_ENDINGS
+from hubtools.dataset.folder import FOREIGN_ENDINGS, PICTURE_ENDINGS
 from hubtools.dataset.metadata import FILE_NAME
-from hubtools.dataset.splits import infer_splits, outvoted_by
+from hubtools.dataset.splits import infer_splits
 from hubtools.layout import CARD
 
 _PER_FOLDER = 1_000
@@ -85,14 +85,26 @@ def _rebased(values: dict[str, Any], old: str, new: str) -> dict[str, Any] | Non
 
 
 def configs(draft: Draft) -> None:
-    """D205, D206: the card says which files make which split, so that no loader guesses."""
-    for finding in draft.findings("D205", "D206"):
-        if draft.view.card.error or CARD in draft.left:
-            return
+    """D205, D206, D217 and, by name, D214: the card says which files make which split, so
+    that no loader guesses. Written only if that satisfies the rule."""
+    for rule in ("D205", "D206", "D214", "D217"):
+        found = draft.findings(rule)
+        if not found or draft.view.card.error or CARD in draft.left:
+            continue
+        told = draft.view.card.data.get("configs")
+        if (
+            isinstance(told, list)
+            and told
+            and not (rule == "D214" and draft.may("rewrite-configs"))
+        ):
+            continue  # somebody has decided
         folders = {n.partition("/")[0] for n in draft.names if "/" in n}
         value = split_configs(draft.tables, {f for f in folders if not f.startswith((".", "__"))})
-        if not _set_card(draft, with_configs(draft.card, value), finding.rule, "write `configs:`"):
-            return
+        before, changes = draft.card, draft.changes
+        done = _set_card(draft, with_configs(before, value), rule, "write `configs:`")
+        if done and len(draft.findings(rule)) >= len(found):
+            draft.card_notes.remove(rule)
+            draft.take_back(before, changes)
 
 
 def dataset_info(draft: Draft) -> None:
@@ -120,13 +132,15 @@ def others(draft: Draft) -> None:
     """D207, by name: files that outnumber the pictures go."""
     if not draft.may("remove-other-files") or not draft.findings("D207"):
         return
-    visible = [e.name for e in draft.view.listing.entries if not e.hidden and e.name != CARD]
-    winner = outvoted_by(visible, PICTURE_ENDINGS)
-    for name in visible:
-        base = name.rpartition("/")[2].upper()
-        kept = base.startswith(("LICENSE", "LICENCE", "NOTICE"))
-        if winner and name in draft.files and name.lower().endswith(winner) and not kept:
-            draft.remove(name, "D207", "it is no picture, and outnumbers them with its like")
+    for finding in draft.findings("D207"):
+        first = draft.files.get(str(finding.path))
+        if first is None or first.entry.ending in PICTURE_ENDINGS | FOREIGN_ENDINGS:
+            continue
+        for name, file in list(draft.files.items()):
+            base = file.entry.base.upper()
+            kept = name == CARD or base.startswith(("LICENSE", "LICENCE", "NOTICE"))
+            if file.entry.ending == first.entry.ending and not file.entry.hidden and not kept:
+                draft.remove(name, "D207", "it is no picture, and outnumbers them with its like")
 
 
 def spread(draft: Draft) -> None:

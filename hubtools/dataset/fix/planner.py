@@ -82,15 +82,15 @@ def plan_fix(
     settings = settings or DatasetSettings()
     looked = view(folder, settings, resolution=resolution, base=base, on_picture=on_picture)
     wanted = _selected(select, ignore)
-    draft = Draft(looked, asked, wanted=wanted, leave=leave or {})
-    for _ in range(_ROUNDS):
-        before = draft.state
-        for step in _STEPS:
-            step(draft)
-        if draft.state == before:
-            break
-    remaining = DATASET_RULES.run(draft.view)
-    operations = _operations(draft)
+    with Draft(looked, asked, wanted=wanted, leave=leave or {}) as draft:
+        for _ in range(_ROUNDS):
+            before = draft.state
+            for step in _STEPS:
+                step(draft)
+            if draft.state == before:
+                break
+        remaining = DATASET_RULES.run(draft.view)
+        operations = _operations(draft)
     touched = {op.path for op in operations}
     left = {name: why for name, why in draft.left.items() if name not in touched}
     return Plan(folder, operations, left, tuple(remaining), tuple(unsafe))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubtools.dataset.fix.journal import Journal, RefusedFiles, apply, finish, undo
+from hubtools.dataset.fix.journal import Journal, RefusedFiles, apply, finish, undo, unfinished
 from hubtools.dataset.fix.plan import Plan
 from hubtools.dataset.fix.planner import plan_fix
 from hubtools.files import StrPath
@@ -37,7 +37,8 @@ def fix(
     Takes what `plan_fix` takes; see there. Pictures that cannot be edited as promised are left as
     they are, and named in `plan.left`.
     """
-    finish(Path(folder))
+    if unfinished(Path(folder)) is not None:
+        finish(Path(folder))
 
     def again(leave: dict[str, str]) -> Plan:
         return plan_fix(

@@ -53,6 +53,11 @@ class Notes:
         """`what` is a phrase such as "correct a file name"; said again, it is counted."""
         self._counts[rule, what] += 1
 
+    def remove(self, rule: str) -> None:
+        """Forget what was said under a rule."""
+        for key in [key for key in self._counts if key[0] == rule]:
+            del self._counts[key]
+
     def take(self, other: Notes) -> None:
         """Add another file's notes."""
         self._counts.update(other._counts)

@@ -259,6 +259,7 @@ def test_the_journal_keeps_the_proof_and_can_be_purged(
     assert purge(sick) > 0
     assert journals(sick) == []
     assert snapshot(sick) == after
+    assert not (sick / ".hubtools").exists()
 
 
 def test_a_damaged_journal_is_told(sick: Path, settings: DatasetSettings) -> None:
