@@ -41,6 +41,7 @@ def command(
     PATH is a folder of pictures or a project folder (default: the project's dataset). Exit code 3
     if there are errors.
     """
+    from hubtools.cli.loaders import show_loaders
     from hubtools.dataset.check import validate
     from hubtools.files import human_bytes
     from hubtools.layout import PROJECT_FILE
@@ -70,6 +71,7 @@ def command(
             f"{facts['pictures']} pictures ({human_bytes(facts['bytes'])}{sizes}),"
             f" {facts['rows']} rows, {facts['captions']} captions"
         )
+        show_loaders(facts["loaders"], out)
     prefix = folder.absolute()
     try:
         shown = prefix.relative_to(Path.cwd()).as_posix()

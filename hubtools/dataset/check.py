@@ -46,6 +46,7 @@ def _facts(looked: DatasetView) -> dict[str, Any]:
         "captions": len(looked.captions),
         "bytes": sum(facts.bytes for facts in looked.pictures.values()),
         "tokens_counted_by": looked.counter.source,
+        "loaders": {mode.value: loaded.to_dict() for mode, loaded in looked.loaders.items()},
     }
     if sizes:
         facts["smallest"] = "{}x{}".format(*min(sizes, key=lambda s: s[0] * s[1]))

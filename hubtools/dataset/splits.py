@@ -1,8 +1,8 @@
-"""Which split and which loader module `datasets` chooses from names alone.
+"""Which splits `datasets` guesses from names alone.
 
-Rules of `datasets` 5.2 (`data_files.py` patterns, `load.py` module inference): a keyword in a
+Rules of `datasets` 5.2 (`data_files.py`): a keyword in a
 folder name decides before one in a file name; once any file matches, files that match nothing are
-dropped; the module is the most frequent ending.
+dropped. Which module reads them is decided afterwards (`hubtools.dataset.loaders`).
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from typing import Any
 
 from hubtools.dataset.folder import Entry, Listing, walk
 from hubtools.dataset.load import resolve
+from hubtools.dataset.loaders import Loaded, Mode, simulate
 from hubtools.dataset.metadata import MetadataFile, Row, read_metadata
 from hubtools.dataset.probe import PictureFacts, probe_bytes
 from hubtools.dataset.tokens import TokenCounter, token_counter
@@ -73,6 +74,12 @@ class DatasetView:
             for row, caption in pairs
             if isinstance(caption, str) and not is_blank(caption)
         )
+
+    @cached_property
+    def loaders(self) -> dict[Mode, Loaded]:
+        """What each loader makes of the folder."""
+        sound = (f.name for f in self.pictures.values() if f.problem is None and not f.too_large)
+        return {loaded.mode: loaded for loaded in simulate(self.listing, self.metadata, sound)}
 
     @property
     def license(self) -> tuple[str | None, str]:

@@ -121,15 +121,15 @@ def disagreement(root: Path, loaded: Loaded) -> str | None:
     """
     real = truth(root, loaded.mode)
     if loaded.alternatives:
-        tried = [disagreement_of(real, one, several=True) for one in loaded.alternatives]
-        return None if None in tried else "; ".join(str(t) for t in tried)
+        tried = [_differs(real, one, several=True) for one in loaded.alternatives]
+        return None if None in tried else "; ".join(str(text) for text in tried)
     if loaded.outcome is Outcome.MAY_RAISE:
         return None
     several = len(walk(root).metadata) > 1
-    return disagreement_of(real, loaded, several=several)
+    return _differs(real, loaded, several=several)
 
 
-def disagreement_of(real: Truth, loaded: Loaded, *, several: bool) -> str | None:
+def _differs(real: Truth, loaded: Loaded, *, several: bool) -> str | None:
     ours = predicted(loaded)
     if (ours.splits is None) != (real.splits is None):
         return f"predicted {ours}, got {real}"

@@ -100,6 +100,25 @@ def unsplit(root: Path) -> None:
         renamed(f"{number}.png", f"{folder}/{number}.png")(root)
 
 
+def bare(root: Path) -> None:
+    """Pictures without a record."""
+    (root / "metadata.jsonl").unlink()
+
+
+def split_up(root: Path) -> None:
+    """Pictures and their records in train/ and test/."""
+    rows = [json.loads(text) for text in (root / "metadata.jsonl").read_text().splitlines()]
+    unsplit(root)
+    bare(root)
+    for folder, part in (("train", rows[:2]), ("test", rows[2:])):
+        (root / folder / "metadata.jsonl").write_text("".join(json.dumps(r) + "\n" for r in part))
+
+
+def line_of(folder: str, row: dict[str, Any]) -> Spoil:
+    """Replace the metadata of a folder by one record."""
+    return lambda root: (root / folder / "metadata.jsonl").write_text(json.dumps(row))
+
+
 def two_levels(root: Path) -> None:
     """A second metadata file beside a picture that the first one names."""
     renamed("2.png", "sub/2.png")(root)
@@ -225,7 +244,7 @@ BAD: list[Row] = [
         "D121",
         rows(lambda n, row: {"mask_file_name": row["file_name"]} | row),
         "metadata.jsonl:1",
-        set(),
+        {"D218"},
         {},
     ),
     ("D201", line(2, {"file_name": "7.png", "text": "(tok)"}), "metadata.jsonl:2", {"D202"}, {}),
@@ -251,6 +270,50 @@ BAD: list[Row] = [
     ("D209", lambda root: picture(root / ".hidden.png", 9), ".hidden.png", set(), {}),
     ("D210", two_levels, "sub/metadata.jsonl", {"D203"}, {}),
     ("D211", lambda root: picture(root / "3.PnG", 3), "3.PnG", {"D202"}, {}),
+    ("D212", both(split_up, line_of("test", {"file_name": "2.png", "text": 5})), "", {"D508"}, {}),
+    (
+        "D213",
+        both(split_up, lambda root: (root / "test/metadata.jsonl").unlink()),
+        "",
+        {"D202"},
+        {},
+    ),
+    (
+        "D214",
+        put("README.md", "---\nconfigs:\n- config_name: a\n  data_files: x/*.pn\n---\n"),
+        "README.md",
+        set(),
+        {},
+    ),
+    ("D215", put("notes::1.txt", "x"), "", set(), {}),
+    ("D216", split_up, "", set(), {}),
+    (
+        "D217",
+        both(
+            renamed("0.png", "train/training/0.png"),
+            renamed("1.png", "train/1.png"),
+            renamed("2.png", "train/2.png"),
+            bare,
+        ),
+        "train/training/0.png",
+        {"D120"},
+        {},
+    ),
+    (
+        "D218",
+        rows(lambda n, row: {"file_name": row["file_name"], "id": f"i{n}"} | row),
+        "metadata.jsonl",
+        set(),
+        {},
+    ),
+    ("D219", both(bare, put("notes.md", "x")), "notes.md", {"D120"}, {}),
+    (
+        "D220",
+        put("README.md", "---\nconfigs:\n- config_name: a\n  data_files: '*.png'\n---\n"),
+        "README.md",
+        set(),
+        {},
+    ),
     (
         "D301",
         lambda root: put("2.png", (root / "2.png").read_bytes()[:120])(root),

@@ -51,6 +51,27 @@ def test_formats(good: Path) -> None:
     assert validate(good, *GOOD, "--select", "D1").returncode == 0
 
 
+def test_what_the_loaders_see(good: Path) -> None:
+    agree = validate(good, *GOOD, "--format", "human")
+    assert "all loaders agree: 3 rows in train (image, text)" in agree.stderr
+    (good / "2.png").rename(good / "dress-test-2.png")
+    (good / "metadata.jsonl").write_text(
+        (good / "metadata.jsonl").read_text().replace('"2.png', '"dress-test-2.png')
+    )
+    shown = validate(good, *GOOD, "--format", "human").stderr.splitlines()
+    auto = next(line for line in shown if line.startswith("path, the Hub"))
+    diffusers = next(line for line in shown if line.startswith("diffusers"))
+    assert "1 row in test" in auto
+    assert "3 rows in train" in diffusers
+    told = json.loads(validate(good, *GOOD, "--format", "json").stdout)
+    loaders = told["facts"]["loaders"]
+    assert list(loaders) == ["auto", "imagefolder", "diffusers", "dreambooth"]
+    assert loaders["auto"]["splits"]["test"]["rows"] == 1
+    assert loaders["auto"]["lost"] == 3  # two pictures and the metadata
+    assert loaders["diffusers"]["splits"]["train"]["columns"] == ["image", "text"]
+    assert loaders["dreambooth"]["outcome"] == "raises"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [

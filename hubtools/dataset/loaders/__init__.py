@@ -18,10 +18,12 @@ Sources: `datasets` 5.2 `load.py`, `data_files.py`, `packaged_modules/folder_bas
 measured against the library itself in tests/dataset/test_loaders_oracle.py.
 
 Out of reach, and said so (`Outcome.MAY_RAISE`): modules that are not about pictures beyond text,
-JSON, CSV and parquet (WebDataset, audio, video, Harbor tasks, ...); `configs:` that name addresses
-or absolute paths; JSON files that neither hold a record a line nor one list. Where several
-metadata files of one split disagree about the columns, `datasets` takes one of them by chance:
-then `Loaded.alternatives` has all results it may give.
+JSON, CSV and parquet (WebDataset, audio, video, PDF, ...); `configs:` that name addresses,
+absolute paths or files in archives; `.huggingface.yaml`; JSON files that neither hold a record a
+line nor one list; a JSON line that is `null` (Arrow may crash on it).
+
+Where several metadata files of one split disagree about the columns, `datasets` takes those of
+one of them by chance (`Outcome.BY_CHANCE`): `Loaded.alternatives` has all results it may give.
 """
 
 from hubtools.dataset.loaders.model import Loaded, Lost, Mode, Outcome, Split

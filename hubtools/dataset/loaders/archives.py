@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import zipfile
 from collections import Counter
 from dataclasses import dataclass, field
@@ -41,11 +42,12 @@ class Archive:
                     if m.rpartition("/")[2] in METADATA_NAMES
                 ]
         except (OSError, zipfile.BadZipFile, RuntimeError) as error:
-            raise LoadError(f"{name} is no zip archive: {error}", sure=False) from None
+            raise LoadError(f"{name} is no zip archive: {error}") from None
         return cls(name, members, path, tables)
 
     def trouble(self, member: str) -> str | None:
         """Why a picture inside cannot be read, None if it can."""
+        member = posixpath.normpath(member)
         try:
             with zipfile.ZipFile(self.path) as opened:
                 return picture_trouble(opened.read(member))

@@ -46,10 +46,13 @@ class Declared:
             return self.configs[0] if self.configs else None
         chosen = [c for c in self.configs if c.name == "default" or c.default]
         if len(chosen) > 1:
-            raise LoadError("configs: two of them are the default")
+            raise LoadError("README.md: two entries of configs: are the default", rule="D214")
         if not chosen:
             names = ", ".join(config.name for config in self.configs)
-            raise LoadError(f"configs: none of {names} is the default, and the call names none")
+            raise LoadError(
+                f"README.md: none of the configs {names} is the default, and the call names none",
+                rule="D214",
+            )
         return chosen[0]
 
 
@@ -64,12 +67,12 @@ def declared(text: str) -> Declared:
         data = yaml.safe_load(match[2])
     except (yaml.YAMLError, ValueError) as error:
         raise LoadError(
-            f"README.md: the front matter is not YAML: {str(error).splitlines()[0]}"
+            f"README.md: the front matter is not YAML: {str(error).splitlines()[0]}", rule="D605"
         ) from None
     if data is None:
         return Declared()
     if not isinstance(data, dict):
-        raise LoadError("README.md: the front matter is no mapping of keys to values")
+        raise LoadError("README.md: the front matter is no mapping of keys to values", rule="D605")
     return Declared(_configs(data.get("configs")), _sizes(data.get("dataset_info")))
 
 
@@ -77,14 +80,14 @@ def _configs(value: Any) -> tuple[Config, ...]:
     if not value:
         return ()
     if not isinstance(value, list):
-        raise LoadError("README.md: configs: is no list")
+        raise LoadError("README.md: configs: is no list", rule="D214")
     found: dict[str, Config] = {}
     for item in value:
         if not isinstance(item, dict) or not isinstance(item.get("config_name"), str):
-            raise LoadError("README.md: an entry of configs: has no config_name")
+            raise LoadError("README.md: an entry of configs: has no config_name", rule="D214")
         name = item["config_name"]
         if _BAD_IN_NAME & set(name) or not name:
-            raise LoadError(f"README.md: {name!r} is no name for a config")
+            raise LoadError(f"README.md: {name!r} is no name for a config", rule="D214")
         found[name] = Config(
             name,
             _patterns(item.get("data_files")),
@@ -102,7 +105,7 @@ def _patterns(value: Any) -> dict[str, list[str]] | None:
     if isinstance(value, str):
         return {"train": [value]}
     if not isinstance(value, list) or not value:
-        raise LoadError("README.md: data_files: is neither a pattern nor a list")
+        raise LoadError("README.md: data_files: is neither a pattern nor a list", rule="D214")
     if all(isinstance(item, str) for item in value):
         return {"train": list(value)}
     found: dict[str, list[str]] = {}
@@ -110,11 +113,13 @@ def _patterns(value: Any) -> dict[str, list[str]] | None:
         path = item.get("path") if isinstance(item, dict) else None
         split = item.get("split") if isinstance(item, dict) else None
         if not isinstance(item, dict) or len(item) != 2 or not isinstance(path, str | list):
-            raise LoadError("README.md: an entry of data_files: needs split and path, only those")
+            raise LoadError(
+                "README.md: an entry of data_files: needs split and path, only those", rule="D214"
+            )
         if not isinstance(split, str) or not _SPLIT_NAME.fullmatch(split):
-            raise LoadError(f"README.md: {split!r} is no name for a split")
+            raise LoadError(f"README.md: {split!r} is no name for a split", rule="D214")
         if split in found:
-            raise LoadError(f"README.md: the split {split} is declared twice")
+            raise LoadError(f"README.md: the split {split} is declared twice", rule="D214")
         found[split] = [path] if isinstance(path, str) else [str(p) for p in path]
     return found
 

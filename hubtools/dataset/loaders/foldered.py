@@ -14,13 +14,15 @@ from typing import Any
 
 from hubtools.dataset.loaders.archives import Archive
 from hubtools.dataset.loaders.endings import FOLDER_COLUMN, folder_endings
-from hubtools.dataset.loaders.kinds import TEXTS, Kind, fits
+from hubtools.dataset.loaders.kinds import TEXTS, Kind, breaks_writer, fits
 from hubtools.dataset.loaders.model import Broken, LoadError, Split
 from hubtools.dataset.loaders.source import Source
 from hubtools.dataset.loaders.tables import Row, Table
+from hubtools.dataset.metadata import Kind as Wrong
 from hubtools.layout import METADATA_NAMES
 
 Columns = dict[str, Kind]
+Result = list[Split] | LoadError
 _PICTURE = "picture"  # the kind of a column, or of the items of a list, that names files
 
 
@@ -46,10 +48,10 @@ class Options:
 
 def build(
     source: Source, module: str, files: Mapping[str, Sequence[str]], options: Options
-) -> list[list[Split]]:
-    """The splits; several results where chance decides which metadata file gives the columns.
+) -> list[Result]:
+    """The splits, or the error; several where chance decides which metadata file gives the columns.
 
-    Raises `LoadError`.
+    Raises `LoadError` for what fails in any case.
     """
     endings = folder_endings(module)
     column = FOLDER_COLUMN[module]
@@ -74,10 +76,16 @@ def build(
     if not from_metadata:
         shape = (column, "label") if labelled else (column,)
         return [[_plain(source, part, shape, column, labels) for part in parts]]
-    return [
-        [_split(source, part, columns, column, labels) for part in parts]
-        for columns in _features(parts)
-    ]
+    results: list[Result] = []
+    for columns in _features(parts):
+        if isinstance(columns, LoadError):
+            results.append(columns)
+            continue
+        try:
+            results.append([_split(source, part, columns, column, labels) for part in parts])
+        except LoadError as error:
+            results.append(error)
+    return results
 
 
 def _part(source: Source, split: str, names: Sequence[str], endings: frozenset[str]) -> _Part:
@@ -154,18 +162,19 @@ def _plain(
 
 def _not_empty(split: str, rows: int) -> None:
     if not rows:
-        raise LoadError(f"the split {split} has no rows")
+        raise LoadError(f"the split {split} has no rows", rule="D213")
 
 
 # --- with metadata -------------------------------------------------------------------------------
 
 
-def _features(parts: Sequence[_Part]) -> list[Columns]:
-    """The columns the metadata gives; several if chance decides."""
+def _features(parts: Sequence[_Part]) -> list[Columns | LoadError]:
+    """The columns the metadata gives; several if chance decides (a split's metadata files are a
+    Python set of texts, whose order changes from run to run)."""
     tables = [table for part in parts for table in part.tables]
     endings = sorted({os.path.splitext(table.name)[1] for table in tables})
     if len(endings) > 1:
-        raise LoadError(f"metadata comes in {' and '.join(endings)}")
+        raise LoadError(f"metadata comes in {' and '.join(endings)}", rule="D114")
     for table in tables:
         if table.error is not None:
             raise table.error
@@ -175,27 +184,26 @@ def _features(parts: Sequence[_Part]) -> list[Columns]:
         for table in part.tables:
             columns = table.columns
             if columns is not None and not any(
-                list(columns.items()) == list(known.items()) for _, known in found
+                list(columns.items()) == list(others.items()) for _, others in found
             ):
                 found.append((table.name, columns))
         if found:
             choices.append(found)
     if not choices:
-        raise LoadError("the metadata holds no record")
-    results: list[Columns] = []
-    failed: LoadError | None = None
+        empty = any(Wrong.EMPTY in table.troubles for table in tables)
+        raise LoadError("the metadata holds no record", rule="D107" if empty else None)
+    results: list[Columns | LoadError] = []
+    known: list[list[tuple[str, Kind]]] = []
     for chosen in islice(product(*choices), 16):
         try:
             columns = _agreed(chosen)
         except LoadError as error:
-            failed = error
+            if not any(isinstance(result, LoadError) for result in results):
+                results.append(error)
             continue
-        if not any(list(columns.items()) == list(known.items()) for known in results):
+        if list(columns.items()) not in known:
+            known.append(list(columns.items()))
             results.append(columns)
-    if failed and results:
-        raise LoadError(f"{failed.reason}; which file decides is left to chance", sure=False)
-    if failed:
-        raise failed
     return results
 
 
@@ -204,7 +212,8 @@ def _agreed(chosen: Sequence[tuple[str, Columns]]) -> Columns:
     for name, columns in chosen[1:]:
         if columns != first:
             raise LoadError(
-                f"{first_name} and {name} have different columns: {_odd(first, columns)}"
+                f"{first_name} and {name} have different columns: {_odd(first, columns)}",
+                rule="D212",
             )
     return first
 
@@ -250,6 +259,20 @@ def with_pictures(columns: Columns, base: str) -> tuple[Columns, bool]:
     return found, any_picture
 
 
+def _names_files(key: str) -> bool:
+    return key == "file_name" or key.endswith(("_file_name", "file_names"))
+
+
+def _why_unnamed(part: _Part, columns: Columns) -> str | None:
+    """The rule that tells why no column names files."""
+    troubles = {trouble for table in part.tables for trouble in table.troubles}
+    if Wrong.CSV_DELIMITER in troubles:
+        return "D111"
+    if Wrong.CSV_HEADER in troubles:
+        return "D110"
+    return None if any(map(_names_files, columns)) else "D115"
+
+
 def _nested(kind: tuple[Any, ...], base: str) -> tuple[Kind, bool]:
     if kind[0] == "list":
         if isinstance(kind[1], tuple):
@@ -264,7 +287,8 @@ def _split(source: Source, part: _Part, columns: Columns, column: str, labels: s
     features, any_picture = with_pictures(columns, column)
     if not any_picture:
         raise LoadError(
-            f"no column is called file_name and holds texts (columns: {', '.join(columns)})"
+            f"no column is called file_name and holds texts (columns: {', '.join(columns)})",
+            rule=_why_unnamed(part, columns),
         )
     shape = tuple(features)
     shown = tuple(name for name, kind in features.items() if _holds_picture(kind))
@@ -287,7 +311,7 @@ def _split(source: Source, part: _Part, columns: Columns, column: str, labels: s
                 first: str | None = None
                 for item in _named(row, keys, features, table.name):
                     path = f"{folder}/{item}" if folder else item
-                    reason = archive.trouble(item) if archive else source.trouble(path)
+                    reason = archive.trouble(path) if archive else source.trouble(path)
                     first = first or path
                     if reason and column == "image":
                         broken.append(Broken(rows, path, reason))
@@ -309,16 +333,23 @@ def _holds_picture(kind: Kind) -> bool:
 def _check_types(
     name: str, columns: Columns, kinds: Columns, rows: Sequence[Row], features: Columns
 ) -> None:
+    # taken out of every row for the first picture column, whatever else it is
+    taken = {"file_name"} if _PICTURE in features.values() else set[str]()
     for key, kind in kinds.items():
         schema = columns.get(key)
-        if schema is None or schema == kind or _holds_picture(features.get(key, "null")):
+        if schema is None or key in taken or _holds_picture(features.get(key, "null")):
             continue
-        good = fits(schema, kind, (row.get(key) for row in rows))
+        good: bool | None = True
+        if schema != kind:
+            good = fits(schema, kind, (row.get(key) for row in rows))
+        if good and isinstance(schema, tuple):
+            good = not breaks_writer(schema, (row.get(key) for row in rows))
         if not good:
             raise LoadError(
                 f"{name}: {key} is {_said(kind)} here and {_said(schema)} where the columns are"
                 " taken from",
                 sure=good is False,
+                rule="D212" if schema != kind else None,
             )
 
 
@@ -335,7 +366,7 @@ def _named(row: Row, keys: tuple[str, ...] | None, features: Columns, source: st
     if keys is None:
         return list(_walk_row(dict(row), features.items(), source))
     value = row.get(keys[0]) or row.get(keys[1])
-    return [_inside_folder(value, source)] if value else []
+    return [] if value is None else [_inside_folder(value, source)]
 
 
 def _walk_row(row: Row, features: Iterable[tuple[str, Kind]], source: str) -> Iterator[str]:
@@ -344,7 +375,7 @@ def _walk_row(row: Row, features: Iterable[tuple[str, Kind]], source: str) -> It
             continue
         if kind == _PICTURE:
             value = row.pop("file_name", None) or row.pop(f"{key}_file_name", None)
-            if value:
+            if value is not None:  # an empty text that no key follows stands for the folder
                 yield _inside_folder(value, source)
         elif kind == ("list", _PICTURE):
             listed = row.pop("file_names", None) or row.pop(f"{key}_file_names", None)
@@ -357,11 +388,11 @@ def _walk_row(row: Row, features: Iterable[tuple[str, Kind]], source: str) -> It
             yield from _walk_nested(row.get(key), kind, key, source)
 
 
-def _walk_nested(value: Any, kind: Kind, key: str, source: str) -> Iterator[str]:
+def _walk_nested(value: Any, kind: Any, key: str, source: str) -> Iterator[str]:
     if kind[0] == "struct":
         if not isinstance(value, dict):
             raise LoadError(f"{source}: a row has no object {key}, which names files")
-        yield from _walk_row(dict(value), kind[1], source)
+        yield from _walk_row(dict(value), list(kind[1]), source)
     else:
         if not isinstance(value, list):
             raise LoadError(f"{source}: a row has no list {key}, which names files")
@@ -374,8 +405,8 @@ def _inside_folder(value: Any, source: str) -> str:
     if not isinstance(value, str):
         raise LoadError(f"{source}: {value!r} is no file name")
     if "://" in value:
-        raise LoadError(f"{source}: {value!r} is an address")
+        raise LoadError(f"{source}: {value!r} is an address", rule="D204")
     path = os.path.normpath(value).replace("\\", "/")
     if os.path.isabs(value) or os.path.isabs(path) or path == ".." or path.startswith("../"):
-        raise LoadError(f"{source}: {value!r} leads out of the folder")
+        raise LoadError(f"{source}: {value!r} leads out of the folder", rule="D204")
     return path

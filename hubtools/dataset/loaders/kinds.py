@@ -8,7 +8,7 @@ sorted, because `datasets` compares features as dictionaries. Rules measured wit
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +26,7 @@ class MixedError(Exception):
     def __init__(self, first: str, then: str, at: int) -> None:
         super().__init__(f"{first} and {then}")
         self.first, self.then, self.at = first, then, at
+        self.nested = False  # within a list or an object
 
 
 _WORDS = {
@@ -51,9 +52,14 @@ def json_kind(values: Iterable[Any]) -> Kind:
     if only is str:
         return TIME if all(v is None or _is_time(v) for v in listed) else STRING
     present = [v for v in listed if v is not None]
-    if only is list:
-        return ("list", json_kind(item for value in present for item in value))
-    return ("struct", tuple(sorted((k, json_kind(c)) for k, c in columns_of(present).items())))
+    try:
+        if only is list:
+            return ("list", json_kind(item for value in present for item in value))
+        inner = {key: json_kind(values) for key, values in columns_of(present).items()}
+    except MixedError as mixed:
+        mixed.nested = True
+        raise
+    return ("struct", tuple(sorted(inner.items())))
 
 
 def _complain(values: list[Any]) -> None:
@@ -129,6 +135,10 @@ def csv_kind(values: Iterable[str | None]) -> Kind:
     return FLOAT
 
 
+_INTS = re.compile(r"u?int\d+")
+_FLOATS = frozenset({FLOAT, "float", "halffloat"})
+
+
 def fits(schema: Kind, kind: Kind, values: Iterable[Any]) -> bool | None:
     """Whether values of `kind` can be written into a column of `schema`; None if not known.
 
@@ -136,13 +146,62 @@ def fits(schema: Kind, kind: Kind, values: Iterable[Any]) -> bool | None:
     """
     if schema in (kind, BOOL) or kind == NULL or schema in TEXTS:
         return True
-    if schema in (INT, FLOAT):
-        convert = int if schema == INT else float
-        try:
-            for value in values:
-                if value is not None:
-                    convert(value)
-        except (TypeError, ValueError, OverflowError):
+    if schema == NULL:
+        return False
+    if isinstance(schema, tuple):
+        return _fits_nested(schema, kind, values)
+    whole = _INTS.fullmatch(schema) is not None
+    if whole or schema in _FLOATS:
+        if isinstance(kind, tuple) or kind == TIME:
             return False
-        return True
+        return _converts(int if whole else float, values)
+    if schema == TIME:
+        return kind == INT
     return None
+
+
+def _converts(convert: Callable[[Any], object], values: Iterable[Any]) -> bool:
+    try:
+        for value in values:
+            if value is not None:
+                convert(value)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return True
+
+
+def _fits_nested(schema: tuple[Any, ...], kind: Kind, values: Iterable[Any]) -> bool | None:
+    present = [value for value in values if value is not None]
+    if isinstance(kind, str):
+        # a text is taken for a list of its characters
+        return True if schema == ("list", STRING) and kind == STRING else _maybe(schema, kind)
+    if schema[0] == "list":
+        if kind[0] == "list":
+            return fits(schema[1], kind[1], (item for value in present for item in value))
+        return True if schema[1] == STRING else None
+    if kind[0] != "struct":
+        return False
+    inner = dict(kind[1])
+    answers = [
+        fits(wanted, inner[key], (value.get(key) for value in present))
+        for key, wanted in schema[1]
+        if key in inner
+    ]
+    return False if False in answers else None if None in answers else True
+
+
+def _maybe(schema: tuple[Any, ...], kind: str) -> bool | None:
+    return None if schema[0] == "list" and kind == STRING else False
+
+
+def breaks_writer(schema: Kind, values: Iterable[Any]) -> bool:
+    """True for a list of two nulls or more where a column has no other list items: writing it fails
+    in `datasets` 5.2 with "index ... is out-of-bounds"."""
+    if isinstance(schema, str):
+        return False
+    present = [value for value in values if value is not None]
+    if schema[0] == "list":
+        if schema[1] == NULL:
+            return any(len(value) > 1 for value in present)
+        return breaks_writer(schema[1], [item for value in present for item in value])
+    return any(breaks_writer(kind, [v.get(key) for v in present]) for key, kind in schema[1])

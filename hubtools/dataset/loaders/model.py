@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -23,6 +23,7 @@ class Outcome(StrEnum):
     LOADS = "loads"
     RAISES = "raises"  # at load: nobody gets a single row
     ON_ACCESS = "raises on access"  # loads, and stops when a certain row is asked for
+    BY_CHANCE = "by chance"  # one of `Loaded.alternatives`, another one next time
     MAY_RAISE = "may raise"  # beyond what the simulator knows; the reason says why
 
 
@@ -64,7 +65,8 @@ class Split:
 class Loaded:
     """What one loader makes of the folder.
 
-    `alternatives` are other results that the same call may give, where chance decides.
+    `alternatives` are the results that the same call may give, where chance decides; `rule` the
+    dataset rule that tells more about `reason`.
     """
 
     mode: Mode
@@ -74,16 +76,13 @@ class Loaded:
     splits: tuple[Split, ...] = ()
     lost: tuple[Lost, ...] = ()
     alternatives: tuple[Loaded, ...] = ()
+    rule: str | None = None
 
     @property
     def shape(self) -> tuple[object, ...]:
         """What two loaders must have in common to agree: splits, rows, columns, outcome."""
         splits = tuple((s.name, s.rows, s.columns, len(s.broken)) for s in self.splits)
         return (self.outcome is Outcome.RAISES, splits)
-
-    def without_splits(self, outcome: Outcome, reason: str) -> Loaded:
-        """The same call, come to nothing."""
-        return replace(self, outcome=outcome, reason=reason, splits=(), lost=())
 
     def to_dict(self, names: int = 20) -> dict[str, Any]:
         """As JSON values; at most `names` file names of a kind are listed."""
@@ -115,9 +114,11 @@ def _broken(rows: Sequence[Broken]) -> list[dict[str, Any]]:
 
 
 class LoadError(Exception):
-    """The loader would raise here; the message says why. `sure` is False if it only may."""
+    """The loader would raise here; the message says why. `sure` is False if it only may; `rule` is
+    the dataset rule that tells more about it, if one does."""
 
-    def __init__(self, reason: str, *, sure: bool = True) -> None:
+    def __init__(self, reason: str, *, sure: bool = True, rule: str | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
         self.sure = sure
+        self.rule = rule

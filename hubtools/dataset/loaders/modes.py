@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from hubtools.dataset.folder import FOREIGN_ENDINGS, PICTURE_ENDINGS, Listing
 from hubtools.dataset.loaders import foldered, others
@@ -19,7 +20,7 @@ from hubtools.dataset.loaders.endings import (
     folder_endings,
     kept_names,
 )
-from hubtools.dataset.loaders.foldered import Options
+from hubtools.dataset.loaders.foldered import Options, Result
 from hubtools.dataset.loaders.losses import losses
 from hubtools.dataset.loaders.model import Broken, Loaded, LoadError, Mode, Outcome, Split
 from hubtools.dataset.loaders.patterns import resolve, translate
@@ -56,29 +57,31 @@ def _loaded(source: Source, mode: Mode) -> Loaded:
             raise LoadError("the folder's own path has [ ] in it, which is taken for a pattern")
         results = plan.run(mode)
     except LoadError as error:
-        outcome = Outcome.RAISES if error.sure else Outcome.MAY_RAISE
-        return Loaded(mode, plan.module, outcome, error.reason)
+        return _answer(source, mode, plan, error)
     except OSError as error:
         return Loaded(mode, plan.module, Outcome.RAISES, str(error))
-    answers = [_answer(source, mode, plan, splits) for splits in results]
-    first, *rest = answers
+    answers = [_answer(source, mode, plan, result) for result in results]
+    first, *rest = sorted(answers, key=lambda answer: answer.outcome is Outcome.RAISES)
     if not rest:
         return first
-    return Loaded(
-        first.mode,
-        first.module,
-        Outcome.MAY_RAISE,
-        "several metadata files have different columns; which file decides is left to chance",
-        first.splits,
-        first.lost,
-        tuple(answers),
+    reason = "several metadata files disagree about the columns; which one decides is chance"
+    return replace(
+        first,
+        outcome=Outcome.BY_CHANCE,
+        reason=reason,
+        alternatives=tuple(answers),
+        rule="D212",
     )
 
 
-def _answer(source: Source, mode: Mode, plan: _Plan, splits: list[Split]) -> Loaded:
+def _answer(source: Source, mode: Mode, plan: _Plan, splits: Result) -> Loaded:
+    if isinstance(splits, LoadError):
+        failure = Outcome.RAISES if splits.sure else Outcome.MAY_RAISE
+        return Loaded(mode, plan.module, failure, splits.reason, rule=splits.rule)
     module = plan.module or ""
     broken = sum(len(split.broken) for split in splits)
-    outcome, reason = Outcome.LOADS, None
+    outcome: Outcome = Outcome.LOADS
+    reason: str | None = None
     if broken:
         first = next(split.broken[0] for split in splits if split.broken)
         outcome, reason = Outcome.ON_ACCESS, f"{first.name}: {first.reason}"
@@ -108,7 +111,7 @@ class _Plan:
         self.files: Files = {}  # as handed to the module
         self.chosen: Files = {}  # before endings were looked at
 
-    def run(self, mode: Mode) -> list[list[Split]]:
+    def run(self, mode: Mode) -> list[Result]:
         """The splits (several results where chance decides). Raises `LoadError`."""
         if mode is Mode.AUTO:
             return self._auto()
@@ -128,18 +131,25 @@ class _Plan:
     def _guessed(self, names: Iterable[str]) -> Files:
         splits = infer_splits(names)
         if not any(splits.files.values()):
-            raise LoadError("the folder holds no data files")
+            raise LoadError("the folder holds no data files", rule="D120")
         for split in splits.files:
             if not re.fullmatch(r"\w+(\.\w+)*", split):
                 raise LoadError(f"{splits.files[split][0]}: {split!r} is no name for a split")
         return dict(splits.files)
 
-    def _auto(self) -> list[list[Split]]:
+    def _auto(self) -> list[Result]:
         card = self._card()
         first = card.configs[0] if card.configs else None
         found = self._patterns(first if first and first.patterns is not None else None)
         self.chosen = found
         allowed = {split: _allowed(names) for split, names in found.items()}
+        if first and first.patterns is not None:
+            for split, names in allowed.items():
+                if not names:
+                    patterns = ", ".join(first.patterns[split])
+                    raise LoadError(
+                        f"README.md: no data file matches {patterns} (split {split})", rule="D214"
+                    )
         self.module = self._module(allowed)
         config = card.default
         if config is None:
@@ -187,29 +197,33 @@ class _Plan:
             said = ", ".join(f"{split}: {module or 'none'}" for split, module in modules.items())
             raise LoadError(f"the splits would be read by different modules ({said})")
         if first is None:
-            raise LoadError("no file has an ending that a module reads")
+            raise LoadError("no file has an ending that a module reads", rule="D120")
         return first
 
-    def _build(self, config: Config | None) -> list[list[Split]]:
+    def _build(self, config: Config | None) -> list[Result]:
         assert self.module is not None
         if self.module in FOLDER_COLUMN:
             options = Options(config.drop_labels, config.drop_metadata) if config else Options()
             return foldered.build(self.source, self.module, self.files, options)
-        return [others.build(self.source, self.module, self.files)]
+        try:
+            return [others.build(self.source, self.module, self.files)]
+        except LoadError as error:  # whatever it is, other files took the place of the pictures
+            special = config is None and infer_splits(self.source.visible).reason == "special"
+            rule = "D206" if special else "D207"
+            raise LoadError(error.reason, sure=error.sure, rule=rule) from None
 
-    def _check_sizes(
-        self, card: Declared, config: Config | None, results: list[list[Split]]
-    ) -> None:
+    def _check_sizes(self, card: Declared, config: Config | None, results: list[Result]) -> None:
         sizes = card.sizes or {}
         name = config.name if config else next(iter(sizes)) if len(sizes) == 1 else "default"
         promised = sizes.get(name)
-        if promised is None:
+        if promised is None or isinstance(results[0], LoadError):
             return
         counted = {split.name: split.rows for split in results[0]}
         if promised != counted:
             raise LoadError(
                 f"README.md: dataset_info promises {_said(promised)}, and there are"
-                f" {_said(counted)}"
+                f" {_said(counted)}",
+                rule="D606",
             )
 
 

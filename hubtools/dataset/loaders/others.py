@@ -10,6 +10,7 @@ import io
 import tomllib
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from hubtools.dataset.loaders.kinds import TEXTS
 from hubtools.dataset.loaders.model import LoadError, Split
@@ -26,10 +27,8 @@ def build(source: Source, module: str, files: Files) -> list[Split]:
         return _text(source, files)
     if module == "harbor":
         return _harbor(source, files)
-    if module == "json":
-        return _tables(source, files, fills_in=True)
-    if module in ("csv", "parquet"):
-        return _tables(source, files, fills_in=False)
+    if module in ("json", "csv", "parquet"):
+        return _tables(source, files, module)
     if module == "eval":
         for name in (name for names in files.values() for name in names):
             if not zipfile.is_zipfile(source.root / name):
@@ -86,19 +85,19 @@ def _harbor(source: Source, files: Files) -> list[Split]:
     return splits
 
 
-def _tables(source: Source, files: Files, *, fills_in: bool) -> list[Split]:
-    """JSON (`fills_in`: columns that a file lacks are added), CSV and parquet: the first file
-    decides the columns, and a file with others fails."""
+def _tables(source: Source, files: Files, module: str) -> list[Split]:
+    """The first file decides the columns, and one with others fails; JSON alone fills in columns
+    that a file lacks."""
     splits: list[Split] = []
     first: dict[str, object] | None = None
     for split, names in files.items():
         rows = 0
         for name in names:
-            table = _read(source, name)
+            table = _read(source, name, module)
             for kinds, values in table.chunks:
                 if first is None:
                     first = dict(kinds)
-                _must_match(name, first, kinds, fills_in)
+                _must_match(name, first, kinds, fills_in=module == "json")
                 rows += len(values)
         _not_empty(split, rows)
         splits.append(Split(split, rows, tuple(first or {})))
@@ -106,7 +105,7 @@ def _tables(source: Source, files: Files, *, fills_in: bool) -> list[Split]:
 
 
 def _must_match(
-    name: str, first: Mapping[str, object], kinds: Mapping[str, object], fills_in: bool
+    name: str, first: Mapping[str, object], kinds: Mapping[str, object], *, fills_in: bool
 ) -> None:
     extra = kinds.keys() - first.keys()
     missing = first.keys() - kinds.keys()
@@ -117,13 +116,20 @@ def _must_match(
         raise LoadError(f"{name}: {odd[0]} has another type than in the first file", sure=False)
 
 
-def _read(source: Source, name: str) -> Table:
-    ending = "." + name.rpartition(".")[2]
-    if ending not in (".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".parquet"):
-        raise LoadError(f"{name}: files of this kind are not followed", sure=False)
-    if ending in (".json", ".jsonl", ".ndjson"):
+def _read(source: Source, name: str, module: str) -> Table:
+    """Whatever its ending: `a.csv.png` is read as CSV where CSV was chosen."""
+    if name.endswith((".zip", ".gz")):
+        raise LoadError(f"{name}: archives of tables are not followed", sure=False)
+    if module == "json":
         return _json(source, name)
-    table = source.table(name, "\t" if ending == ".tsv" else ",")
+    ending = f".{module}"
+    tabs = name.endswith(".tsv")
+    entry = source.entries[name]
+    if entry.ending == ending:
+        table = source.table(name)
+    else:
+        named = replace(entry, name=f"{name}{ending}")
+        table = read_table(parse_metadata(named, source.read(name)), "\t" if tabs else ",")
     if table.error is not None:
         raise table.error
     return table
@@ -132,7 +138,7 @@ def _read(source: Source, name: str) -> Table:
 def _json(source: Source, name: str) -> Table:
     """The JSON module forgives more than metadata is forgiven: one list of objects is read, and
     a column of mixed types becomes JSON texts."""
-    entry = source.entries[name]
+    entry = replace(source.entries[name], name=f"{name}.jsonl")
     file = source.metadata.get(name) or parse_metadata(entry, source.read(name))
     kinds = {trouble.kind for trouble in file.troubles}
     if kinds & {Kind.JSON, Kind.ENCODING, Kind.NOT_OBJECT, Kind.DUPLICATE_KEY}:

@@ -71,9 +71,9 @@ def resolve(pattern: str, names: Iterable[str]) -> list[str]:
     `LoadError` where the loader raises, and for what cannot be told from names.
     """
     if "://" in pattern or pattern.startswith(("/", "~")) or ".." in pattern.split("/"):
-        raise LoadError(f"configs: {pattern!r} leads out of the folder", sure=False)
+        raise LoadError(f"configs: {pattern!r} leads out of the folder", sure=False, rule="D214")
     if "::" in pattern:
-        raise LoadError(f"configs: {pattern!r} looks into an archive", sure=False)
+        raise LoadError(f"configs: {pattern!r} looks into an archive", sure=False, rule="D214")
     plain = PurePosixPath(pattern).as_posix()
     base = plain.rpartition("/")[2]
     wanted = (_hidden(plain), _special(plain))
@@ -83,7 +83,7 @@ def resolve(pattern: str, names: Iterable[str]) -> list[str]:
         try:
             matcher = re.compile(f"(?s:{translate(plain)})")
         except (ValueError, re.error) as error:
-            raise LoadError(f"configs: {pattern!r} is no pattern: {error}") from None
+            raise LoadError(f"configs: {pattern!r} is no pattern: {error}", rule="D214") from None
         found = [name for name in names if matcher.fullmatch(name)]
     found = [
         name
@@ -92,7 +92,7 @@ def resolve(pattern: str, names: Iterable[str]) -> list[str]:
         and (_hidden(name), _special(name)) == wanted
     ]
     if not found and not _MAGIC.search(plain):
-        raise LoadError(f"configs: there is no file {pattern!r}")
+        raise LoadError(f"configs: there is no file {pattern!r}", rule="D214")
     return found
 
 

@@ -37,6 +37,7 @@ class Table:
     name: str
     chunks: list[tuple[dict[str, Kind], list[Row]]] = field(default_factory=list)
     error: LoadError | None = None
+    troubles: frozenset[Wrong] = frozenset()
 
     @property
     def columns(self) -> dict[str, Kind] | None:
@@ -51,7 +52,7 @@ class Table:
 
 def read_table(file: MetadataFile, separator: str = ",") -> Table:
     """Read a metadata (or any .jsonl, .csv, .parquet) file as the loader would."""
-    table = Table(file.name)
+    table = Table(file.name, troubles=frozenset(trouble.kind for trouble in file.troubles))
     try:
         if file.entry.ending == ".parquet":
             _parquet(file, table)
@@ -66,7 +67,14 @@ def read_table(file: MetadataFile, separator: str = ",") -> Table:
 
 # --- JSON Lines --------------------------------------------------------------------------------
 
-_FATAL = (Wrong.JSON, Wrong.ARRAY, Wrong.DUPLICATE_KEY, Wrong.ENCODING, Wrong.NOT_OBJECT)
+# What Arrow refuses, and the rule that speaks of it.
+_FATAL = {
+    Wrong.JSON: "D101",
+    Wrong.ARRAY: "D103",
+    Wrong.NOT_OBJECT: "D104",
+    Wrong.DUPLICATE_KEY: "D105",
+    Wrong.ENCODING: "D106",
+}
 
 
 def _jsonl(file: MetadataFile, table: Table) -> None:
@@ -74,7 +82,8 @@ def _jsonl(file: MetadataFile, table: Table) -> None:
         if trouble.kind in _FATAL:
             place = f"{file.name}:{trouble.line}" if trouble.line else file.name
             lone_null = trouble.kind is Wrong.NOT_OBJECT and "null" in trouble.message
-            raise LoadError(f"{place}: {trouble.message}", sure=not lone_null)
+            rule = _FATAL[trouble.kind]
+            raise LoadError(f"{place}: {trouble.message}", sure=not lone_null, rule=rule)
     if any(trouble.kind is Wrong.MULTI_LINE for trouble in file.troubles):
         _check_blocks(file)
     for rows in _json_chunks(file):
@@ -84,7 +93,8 @@ def _jsonl(file: MetadataFile, table: Table) -> None:
                 kinds[key] = json_kind(values)
             except MixedError as mixed:
                 raise LoadError(
-                    f"{file.name}: {key} is {mixed.first} first and {mixed.then} later"
+                    f"{file.name}: {key} is {mixed.first} first and {mixed.then} later",
+                    rule=None if mixed.nested else "D118",
                 ) from None
         table.chunks.append((kinds, rows))
 
@@ -135,7 +145,8 @@ def _check_blocks(file: MetadataFile) -> None:
             if piece.strip() and not any(True for _ in objects(piece, decoder)):
                 raise LoadError(
                     f"{file.name}: a record over several lines is cut in two, because the file"
-                    f" is read in blocks of {BLOCK:,} bytes"
+                    f" is read in blocks of {BLOCK:,} bytes",
+                    rule="D102",
                 )
 
 
@@ -179,10 +190,10 @@ def _csv(file: MetadataFile, table: Table, separator: str) -> None:
     try:
         text = file.data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise LoadError(f"{file.name} is not UTF-8") from None
-    rows = _csv_rows(text, separator, file.name)
+        raise LoadError(f"{file.name} is not UTF-8", rule="D106") from None
+    rows = _csv_rows(text, separator, file.name, table.troubles)
     if not rows:
-        raise LoadError(f"{file.name} is empty")
+        raise LoadError(f"{file.name} is empty", rule="D107")
     header, rows = rows[0], rows[1:]
     names = _header(header)
     if rows:
@@ -192,7 +203,8 @@ def _csv(file: MetadataFile, table: Table, separator: str) -> None:
         names += [f"__index_level_{n}__" for n in range(width - len(names))]
         for line, fields in rows[1:]:
             if len(fields) > width:
-                raise LoadError(f"{file.name}:{line}: {len(fields)} fields for {width} columns")
+                reason = f"{file.name}:{line}: {len(fields)} fields for {width} columns"
+                raise LoadError(reason, rule=_told(table.troubles, Wrong.CSV_COLUMNS, "D108"))
         shift = width - len(header[1])
         values = [_shifted(fields, width, shift) for _, fields in rows]
         for start in range(0, len(values), CSV_CHUNK):
@@ -204,21 +216,31 @@ def _csv(file: MetadataFile, table: Table, separator: str) -> None:
             table.chunks.append((kinds, chunk))
 
 
-def _csv_rows(text: str, separator: str, name: str) -> list[tuple[int, list[str]]]:
+def _told(troubles: frozenset[Wrong], kind: Wrong, rule: str) -> str | None:
+    return rule if kind in troubles else None
+
+
+def _csv_rows(
+    text: str, separator: str, name: str, troubles: frozenset[Wrong]
+) -> list[tuple[int, list[str]]]:
     """(line, fields); blank lines are passed over. A quote open at the end is an error."""
     closed = text if text.endswith(("\n", "\r")) else text + "\n"
     reader = csv.reader(io.StringIO(closed + _END, newline=""), delimiter=separator)
     rows: list[tuple[int, list[str]]] = []
+    written = re.split(r"\r\n|\n|\r", closed + _END)
     line = 1
     try:
         for fields in reader:
-            if fields and not (len(fields) == 1 and not fields[0].strip(" \t")):
+            # a blank line is none; a line of two quotes is a row with an empty field
+            blank = len(fields) < 2 and not written[line - 1].strip(" \t")
+            if fields and not blank:
                 rows.append((line, fields))
             line = reader.line_num + 1
     except csv.Error as error:
         raise LoadError(f"{name}:{reader.line_num}: {error}", sure=False) from None
     if not rows or rows[-1][1] != [_END]:
-        raise LoadError(f"{name}: a quote is never closed")
+        rule = _told(troubles, Wrong.CSV_QUOTE, "D109")
+        raise LoadError(f"{name}: a quote is never closed", rule=rule)
     return rows[:-1]
 
 
@@ -248,7 +270,7 @@ _LIST_OF = re.compile(r"(?:large_)?list<\w+: ((?:large_)?string)(?: not null)?>"
 def _parquet(file: MetadataFile, table: Table) -> None:
     for trouble in file.troubles:
         readable = "needs pyarrow" not in trouble.message
-        raise LoadError(f"{file.name} {trouble.message}", sure=readable)
+        raise LoadError(f"{file.name} {trouble.message}", sure=readable, rule="D112")
     kinds: dict[str, Kind] = {}
     for name, written in file.types.items():
         match = _LIST_OF.fullmatch(written)

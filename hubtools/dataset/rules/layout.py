@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Iterator
 
 from hubtools.dataset.folder import FOREIGN_ENDINGS, PICTURE_ENDINGS
 from hubtools.dataset.load import resolve
+from hubtools.dataset.loaders import Mode
+from hubtools.dataset.loaders.endings import endings_of
 from hubtools.dataset.rules.book import DATASET_RULES, plural, some
-from hubtools.dataset.splits import infer_splits, outvoted_by
+from hubtools.dataset.splits import infer_splits
 from hubtools.dataset.view import DatasetView, escapes
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD, METADATA_NAMES
@@ -104,7 +107,8 @@ def outside(view: DatasetView) -> Iterator[Problem]:
         raw = row.file_name
         if name is not None and isinstance(raw, str):
             drive = len(raw) > 2 and raw[1] == ":" and raw[2] in "\\/"
-            if escapes(name) or escapes(raw) or drive:
+            climbs = os.path.normpath(raw).replace("\\", "/").startswith("../")
+            if escapes(name) or escapes(raw) or climbs or drive:
                 yield Problem(
                     f"{raw!r} leads out of the data set; loading fails",
                     "copy the picture into the folder and name it relative to the metadata file",
@@ -180,18 +184,20 @@ def outvoted(view: DatasetView) -> Iterator[Problem]:
 
     Fix: move the sidecar files out of the folder; their captions belong into metadata.jsonl.
     """
-    if not view.listing.pictures:
+    module = view.loaders[Mode.AUTO].module
+    if not view.listing.pictures or module in (None, "imagefolder"):
         return
-    names = [n for n in _visible(view) if n.rpartition("/")[2] != CARD]
-    winner = outvoted_by(names, PICTURE_ENDINGS)
-    if winner is not None:
-        others = [name for name in names if name.lower().endswith(winner)]
-        yield Problem(
-            f"{plural(len(others), winner + ' file')} outvote the pictures: the loader would not"
-            " see a folder of pictures",
-            "move them out of the data set",
-            others[0] if others else None,
-        )
+    names = [name for name in _visible(view) if name not in (CARD, *METADATA_NAMES)]
+    if infer_splits(names).reason == "special":
+        return  # D206 speaks of it
+    endings = endings_of(str(module))
+    others = [n for n in names if any("." + part in endings for part in n.lower().split(".")[1:])]
+    yield Problem(
+        f"{plural(len(others), 'other file')} outvote the pictures: load_dataset(path) and the Hub"
+        f" take the module {module} and see no folder of pictures",
+        "move them out of the data set",
+        others[0] if others else None,
+    )
 
 
 @DATASET_RULES.rule("D208", "A picture's ending is not loaded", Severity.WARNING)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from hubtools.dataset.loaders import Mode
 from hubtools.dataset.rules.book import DATASET_RULES, some
 from hubtools.dataset.view import DatasetView
 from hubtools.findings import Problem, Severity
@@ -98,22 +99,14 @@ def dataset_info(view: DatasetView) -> Iterator[Problem]:
 
     Fix: remove dataset_info from the card.
     """
-    info = view.card.data.get("dataset_info")
-    infos = info if isinstance(info, list) else [info]
-    for item in infos:
-        splits = item.get("splits") if isinstance(item, dict) else None
-        if not isinstance(splits, list):
-            continue
-        counts = [s.get("num_examples") for s in splits if isinstance(s, dict)]
-        total = sum(count for count in counts if isinstance(count, int))
-        if total != len(view.rows):
-            yield Problem(
-                f"dataset_info says {total} examples, the metadata has {len(view.rows)} rows:"
-                " loading fails",
-                "remove dataset_info from README.md",
-                CARD,
-                severity=Severity.ERROR,
-            )
+    loaded = view.loaders[Mode.AUTO]
+    if loaded.rule == "D606":
+        yield Problem(
+            f"{loaded.reason}: loading fails",
+            "remove dataset_info from README.md",
+            CARD,
+            severity=Severity.ERROR,
+        )
 
 
 @DATASET_RULES.rule("D701", "A picture tells where it was taken", Severity.ERROR)
