@@ -18,6 +18,7 @@ from diffusers import AutoencoderKL
 from torch.nn import functional
 
 from base.data import HELD_OUT, SIZE, person, to_tensor
+from base.nets import through
 from base.steps import train
 from hubtools.dataset.example import CHARACTER
 from hubtools.tinypeople import MARKS
@@ -103,7 +104,7 @@ def teach_marks(
     torch.manual_seed(seed)
     model = AttributeClassifier(dict.fromkeys(MARKS, 2), width=16)
     model.to(memory_format=torch.channels_last)
-    back = through(work, vae, pictures, device)
+    back = through(work / "marks_back.npy", vae, pictures, device)
 
     def loss_of(step: int, generator: torch.Generator) -> torch.Tensor:
         chosen = torch.randint(0, learnt, (64,), generator=generator).numpy()
@@ -131,19 +132,3 @@ def teach_marks(
         found = logits[name].argmax(1).cpu()
         right[name] = round((found[sure] == truth[sure]).float().mean().item(), 4)
     return model, right
-
-
-@torch.no_grad()
-def through(work: Path, vae: AutoencoderKL, pictures: np.ndarray, device: str) -> np.ndarray:
-    """The pictures as the autoencoder gives them back, uint8."""
-    path = work / "marks_back.npy"
-    if not path.exists():
-        rows = []
-        for first in range(0, len(pictures), 64):
-            real = to_tensor(pictures[first : first + 64]).to(device)
-            with torch.autocast(device, torch.bfloat16):
-                drawn = vae.decode(vae.encode(real).latent_dist.mean).sample
-            drawn = (drawn.float().clamp(-1, 1) + 1) * 127.5
-            rows.append(drawn.round().byte().permute(0, 2, 3, 1).cpu().numpy())
-        np.save(path, np.concatenate(rows))
-    return np.load(path)

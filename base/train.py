@@ -74,7 +74,7 @@ def main(
     if decoder_steps:
         nets.sharpen(work, vae, drawn, steps=decoder_steps, seed=seed, device=device)
     classifier = nets.teach_classifier(
-        work, vae, latents, factor, drawn, steps=classifier_steps, seed=seed, device=device
+        work, vae, drawn, steps=classifier_steps, seed=seed, device=device
     )
     unet = nets.teach_unet(
         work, tokenizer, encoder, latents, steps=unet_steps, batch=batch, seed=seed, device=device
