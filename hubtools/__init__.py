@@ -18,6 +18,9 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from hubtools.cards.check import check_card
     from hubtools.cards.render import write_dataset_card, write_model_card
+    from hubtools.dataset.caption.exchange import export_captions
+    from hubtools.dataset.caption.planner import plan_captions
+    from hubtools.dataset.caption.run import caption
     from hubtools.dataset.check import validate
     from hubtools.dataset.fix.planner import plan_fix
     from hubtools.dataset.fix.run import fix, undo_fix
@@ -36,15 +39,18 @@ if TYPE_CHECKING:
     from hubtools.training.train import train
 
 _WHERE = {
+    "caption": "hubtools.dataset.caption.run",
     "check_card": "hubtools.cards.check",
     "classify": "hubtools.publish.prune",
     "doctor": "hubtools.journey.doctor",
     "evaluate": "hubtools.evaluation.run",
+    "export_captions": "hubtools.dataset.caption.exchange",
     "fix": "hubtools.dataset.fix.run",
     "generate": "hubtools.inference.generate",
     "grid": "hubtools.inference.grid",
     "init": "hubtools.journey.init",
     "load_project": "hubtools.project",
+    "plan_captions": "hubtools.dataset.caption.planner",
     "plan_fix": "hubtools.dataset.fix.planner",
     "plan_push": "hubtools.publish.push",
     "push": "hubtools.publish.push",
@@ -61,15 +67,18 @@ _WHERE = {
 
 __all__ = [
     "__version__",
+    "caption",
     "check_card",
     "classify",
     "doctor",
     "evaluate",
+    "export_captions",
     "fix",
     "generate",
     "grid",
     "init",
     "load_project",
+    "plan_captions",
     "plan_fix",
     "plan_push",
     "push",

@@ -168,8 +168,9 @@ class ParquetReader:
         """Rows that are a few megabytes together."""
         whole = self._file.metadata
         groups = range(whole.num_row_groups)
-        size = sum(whole.row_group(number).total_byte_size for number in groups)
-        return max(1, min(64, 4_000_000 * whole.num_rows // (size + 1)))
+        rows = int(whole.num_rows)
+        size: int = sum(whole.row_group(number).total_byte_size for number in groups)
+        return max(1, min(64, 4_000_000 * rows // (size + 1)))
 
     def _guessed(self) -> dict[str, str]:
         """Columns of pictures in a file that others wrote: the first is `file_name`."""

@@ -1,0 +1,213 @@
+"""`hubtools caption`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hubtools.cli.options import SettingsCommand, project_options
+from hubtools.cli.output import Output, output_options
+from hubtools.errors import ExitCode, HubtoolsError, UsageError
+
+if TYPE_CHECKING:
+    from hubtools.dataset.caption.exchange import Trainer
+    from hubtools.dataset.caption.planner import CaptionPlan
+    from hubtools.project import Project
+
+# Pictures that are shown before asking.
+_SHOWN = 20
+_TRAINER = click.Choice(["kohya", "ai-toolkit"])
+
+
+@click.command("caption", cls=SettingsCommand)
+@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--template", metavar="TEXT", help='From columns: "photo of {trigger}, {view}, {expression}".'
+)
+@click.option("--model", metavar="ID|FOLDER", help="Let a model of transformers say what it sees.")
+@click.option("--prompt", metavar="TEXT", help="What to ask the model.")
+@click.option(
+    "--max-new-tokens", type=click.IntRange(1, 2000), default=60, show_default=True,
+    help="How long the model may speak.",
+)  # fmt: skip
+@click.option("--device", help="cuda, mps or cpu for the model  [default: cuda if there is one]")
+@click.option("--import", "source", type=_TRAINER, help="Take over text files beside the pictures.")
+@click.option(
+    "--from", "source_dir", type=click.Path(path_type=Path), metavar="DIR",
+    help="Folder of the text files to import.",
+)  # fmt: skip
+@click.option(
+    "--export", "export", type=(_TRAINER, click.Path(path_type=Path)), metavar="TRAINER DIR",
+    help="Copy pictures and captions into DIR as kohya or ai-toolkit want them.",
+)  # fmt: skip
+@click.option("--replace", multiple=True, metavar="OLD=NEW", help="Replace in all captions.")
+@click.option("--regex", is_flag=True, help="OLD of --replace is a regular expression.")
+@click.option(
+    "--trigger-insert", is_flag=True, help="Put the trigger before captions that lack it."
+)
+@click.option(
+    "--trigger-rename", multiple=True, metavar="OLD=NEW", help="Give a trigger another name."
+)
+@click.option("--overwrite", is_flag=True, help="Also pictures that have a caption.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be done.")
+@click.option("--yes", is_flag=True, help="Apply without asking.")
+@click.option("--undo", is_flag=True, help="Put back what the last caption (or fix) has changed.")
+@project_options("dataset")
+@output_options()
+def command(
+    path: Path | None,
+    template: str | None,
+    model: str | None,
+    prompt: str | None,
+    max_new_tokens: int,
+    device: str | None,
+    source: Trainer | None,
+    source_dir: Path | None,
+    export: tuple[Trainer, Path] | None,
+    replace: tuple[str, ...],
+    regex: bool,
+    trigger_insert: bool,
+    trigger_rename: tuple[str, ...],
+    overwrite: bool,
+    dry_run: bool,
+    yes: bool,
+    undo: bool,
+    project: Project,
+    out: Output,
+) -> int:
+    """Caption pictures and edit captions: shows each before and after, asks, can undo it all.
+
+    PATH is a folder of pictures or a project folder (default: the project's dataset). A caption
+    that is there stays unless --overwrite; --replace and the --trigger options edit all of them.
+    Originals are kept in .hubtools/fixes, as `hubtools fix` does. Exit code 3 if there is
+    something to do and nobody said yes.
+    """
+    from hubtools.dataset.caption.planner import plan_captions
+    from hubtools.dataset.fix import journal
+    from hubtools.layout import PROJECT_FILE
+    from hubtools.project import load_project
+
+    if path is not None and (path / PROJECT_FILE).is_file():
+        project = load_project(path)
+        path = None
+    folder = path if path is not None else project.dataset_dir
+    if dry_run and undo:
+        raise UsageError("--dry-run and --undo exclude each other.")
+    if source_dir is not None and source is None:
+        raise UsageError("--from says where to --import from.")
+    edits = (template, model, source, replace, trigger_insert, trigger_rename)
+    if undo:
+        undone = journal.undo(folder)
+        count = sum(step.path is not None for step in undone.steps)
+        out.result(f"{folder} is as it was before {undone.id}", id=undone.id, restored=count)
+        return ExitCode.DONE
+    if export is not None:
+        if any(edits):
+            raise UsageError("--export stands alone.", hint="caption first, then export")
+        return _export(folder, project, *export, out=out)
+    if journal.unfinished(folder) is not None:
+        if dry_run:
+            raise HubtoolsError(
+                f"A change of {folder} was interrupted.", hint="`hubtools fix` finishes it first"
+            )
+        journal.finish(folder)
+    with out.progress() as progress:
+        task = progress.add_task("captioning", total=None, note="")
+        plan = plan_captions(
+            folder,
+            project.dataset,
+            template=template,
+            source=source,
+            source_dir=source_dir,
+            model=model,
+            prompt=prompt,
+            max_new_tokens=max_new_tokens,
+            device=device,
+            replace=replace,
+            regex=regex,
+            trigger_rename=trigger_rename,
+            trigger_insert=trigger_insert,
+            overwrite=overwrite,
+            on_picture=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    asks = not dry_run and not yes
+    if out.format != "json" and plan.changes:
+        _show(plan, out, limit=_SHOWN if asks else None)
+    if asks and plan.changes and out.human and sys.stdin.isatty():
+        yes = click.confirm(f"Write {_count(plan)}?", default=False, err=True)
+    if not yes or not plan.changes:
+        if out.format == "json":
+            _json(plan, None, out)
+        elif not plan.changes:
+            out.result("No caption to change", essential="", changes=0, kept=plan.kept)
+        _left(plan, out)
+        if not plan.changes or dry_run:
+            return ExitCode.DONE
+        out.hint("nothing was changed; add --yes to write this, --dry-run to see all of it")
+        return ExitCode.CHECKS_FAILED
+    done = journal.apply(folder, plan.plan)
+    id = done.id if done else None
+    if out.format == "json":
+        _json(plan, id, out)
+    elif out.format != "quiet":
+        out.result(
+            f"{_count(plan)} written", essential=id, journal=id, changes=len(plan.changes),
+            kept=plan.kept,
+        )  # fmt: skip
+    _left(plan, out)
+    if trigger_rename:
+        out.hint("set dataset.trigger in hubtools.toml to the new name")
+    out.hint("`hubtools caption --undo` puts everything back")
+    return ExitCode.DONE
+
+
+def _count(plan: CaptionPlan) -> str:
+    number = len(plan.changes)
+    return f"{number} caption{'' if number == 1 else 's'}"
+
+
+def _show(plan: CaptionPlan, out: Output, limit: int | None) -> None:
+    if out.format in ("agent", "quiet"):
+        rows = [(c.picture, c.before, c.after, c.how) for c in plan.changes]
+        out.table(("picture", "before", "after", "how"), rows)
+        return
+    shown = 0
+    for line in plan.diff():
+        shown += line.startswith("@")
+        if limit is not None and shown > limit:
+            out.note(f"... and {len(plan.changes) - limit} more; --dry-run shows all")
+            return
+        out.diff_line(line)
+
+
+def _left(plan: CaptionPlan, out: Output) -> None:
+    if out.human and plan.kept:
+        out.note(f"{plan.kept} pictures keep the caption they have (--overwrite replaces it).")
+    if out.human and plan.without:
+        out.note(f"{len(plan.without)} pictures have no caption: {', '.join(plan.without[:3])} ...")
+
+
+def _json(plan: CaptionPlan, id: str | None, out: Output) -> None:
+    facts = plan.to_dict() | {"applied": id is not None, "journal": id}
+    out.data(json.dumps(facts, indent=2, ensure_ascii=False))
+
+
+def _export(folder: Path, project: Project, trainer: Trainer, to: Path, *, out: Output) -> int:
+    from hubtools.dataset.caption.exchange import export_captions
+
+    done = export_captions(folder, to, trainer, project.dataset, repeats=project.train.repeats)
+    if done.blank:
+        out.warn(f"{done.blank} pictures have an empty caption.")
+    if done.foreign:
+        out.warn(
+            f"{done.foreign} pictures are neither .jpg nor .png, which ai-toolkit may not read."
+        )
+    out.result(
+        f"{done.pictures} pictures with captions in {to}",
+        essential=str(to), folder=str(to), pictures=done.pictures, trigger_word=done.trigger,
+    )  # fmt: skip
+    return ExitCode.DONE

@@ -1,0 +1,175 @@
+"""Captions as other trainers keep them: a text file beside each picture.
+
+kohya's sd-scripts read the first line of `x.txt` or `x.caption`, and want the pictures in a folder
+called `<repeats>_<name>`. ai-toolkit reads all of `x.txt`, or `caption` in `x.json`, and puts its
+`trigger_word` where the caption says `[trigger]`; it reads .jpg, .jpeg and .png.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from hubtools.dataset.caption.edits import tidy, word
+from hubtools.dataset.load import read_examples
+from hubtools.dataset.shard.rows import entries
+from hubtools.errors import HubtoolsError, UsageError
+from hubtools.files import StrPath
+from hubtools.project import DatasetSettings
+
+Trainer = Literal["kohya", "ai-toolkit"]
+TRAINERS: tuple[Trainer, ...] = ("kohya", "ai-toolkit")
+_ENDINGS: dict[Trainer, tuple[str, ...]] = {
+    "kohya": (".txt", ".caption"),
+    "ai-toolkit": (".txt", ".json"),
+}
+_PLACE = "[trigger]"
+_READS = (".jpg", ".jpeg", ".png")  # what ai-toolkit does
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written: `foreign` are pictures of a format that the trainer may not read."""
+
+    folder: Path
+    pictures: int
+    blank: int
+    trigger: str | None  # to be set as trigger_word
+    foreign: int
+
+
+# --- in --------------------------------------------------------------------------------------
+
+
+def read_sidecars(
+    trainer: Trainer, folder: Path, names: Iterable[str], trigger: str | None
+) -> dict[str, str]:
+    """Captions of the pictures `names` (all of the dataset, relative) from the text files in
+    `folder`, which has the same folders below it, or all files in one.
+
+    Raises `UsageError` for a caption with `[trigger]` if there is no trigger to put there.
+    """
+    if not folder.is_dir():
+        raise HubtoolsError(f"There is no folder {folder}.", hint="give the folder of captions")
+    sidecars: dict[str, str] = {}  # name without ending -> file; the first ending counts
+    order = {ending: number for number, ending in enumerate(_ENDINGS[trainer])}
+    files = [entry for entry in entries(folder) if entry.ending in order and not entry.junk]
+    for entry in sorted(files, key=lambda entry: order[entry.ending]):
+        stem = entry.name[: -len(entry.ending)]
+        sidecars.setdefault(stem, entry.name)
+    bases: dict[str, list[str]] = {}
+    for stem, name in sidecars.items():
+        bases.setdefault(stem.rpartition("/")[2], []).append(name)
+    found: dict[str, str] = {}
+    stems = {name: os.path.splitext(name)[0] for name in names}
+    pictures = Counter(stem.rpartition("/")[2] for stem in stems.values())
+    for name, stem in stems.items():
+        sidecar = sidecars.get(stem) or sidecars.get(name)
+        # elsewhere the folders may be others (10_tok): then the bare name says which, unless it is
+        # there twice; `a_1` is what export calls a/1 beside another 1
+        base = stem.rpartition("/")[2]
+        for bare in (stem.replace("/", "_"), base) if sidecar is None else ():
+            if len(bases.get(bare, [])) == 1 and (bare != base or stem == base or
+                                                  pictures[base] == 1):  # fmt: skip
+                sidecar = bases[bare][0]
+                break
+        if sidecar is None:
+            continue
+        caption = _read(trainer, folder / sidecar)
+        if trainer == "ai-toolkit" and _PLACE in caption:
+            if not trigger:
+                raise UsageError(
+                    f"{folder / sidecar} has {_PLACE}, but no trigger is set.",
+                    hint="add --trigger WORD, or set dataset.trigger",
+                )
+            caption = caption.replace(_PLACE, trigger)
+        if caption:
+            found[name] = caption
+    return found
+
+
+def _read(trainer: Trainer, path: Path) -> str:
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise HubtoolsError(
+            f"{path} is not UTF-8 (byte {error.start}).", hint="save it as UTF-8"
+        ) from None
+    if path.suffix.lower() == ".json":
+        try:
+            value = json.loads(text)
+        except ValueError:
+            raise HubtoolsError(f"{path} is no JSON.") from None
+        caption = value.get("caption") if isinstance(value, dict) else None
+        return tidy(caption) if isinstance(caption, str) else ""
+    if trainer == "kohya":
+        text = next(iter(text.splitlines()), "")
+    return tidy(text)
+
+
+# --- out -------------------------------------------------------------------------------------
+
+
+def export_captions(
+    folder: StrPath,
+    to: StrPath,
+    trainer: Trainer,
+    settings: DatasetSettings | None = None,
+    *,
+    repeats: int = 1,
+) -> Exported:
+    """Copy the training pictures of `folder` with their captions into `to`, as `trainer` wants
+    them; `to` must be empty or not there yet, and appears when it is whole.
+
+    `repeats` goes into the name of kohya's folder. For ai-toolkit the trigger becomes `[trigger]`.
+    """
+    folder, to, settings = Path(folder), Path(to), settings or DatasetSettings()
+    if to.exists() and (not to.is_dir() or any(to.iterdir())):
+        raise HubtoolsError(f"{to} is there already.", hint="give an empty or a new folder")
+    examples = read_examples(folder, settings.caption_column)
+    trigger = settings.trigger
+    subject = re.sub(r"[^\w-]+", "-", trigger or "pictures").strip("-") or "pictures"
+    below = f"{repeats}_{subject}" if trainer == "kohya" else ""
+    to.parent.mkdir(parents=True, exist_ok=True)
+    work = to.parent / f".{to.name}.export"  # of a killed run: nobody else uses that name
+    shutil.rmtree(work, ignore_errors=True)
+    (work / below).mkdir(parents=True)
+    used: set[str] = set()
+    blank = foreign = 0
+    placed = False
+    try:
+        for example in examples:
+            stem, ending = os.path.splitext(example.file_name)
+            caption = tidy(example.caption)
+            blank += not caption
+            foreign += trainer == "ai-toolkit" and ending.lower() not in _READS
+            if trainer == "ai-toolkit" and trigger and word(trigger).search(caption):
+                caption, placed = word(trigger).sub(lambda _: _PLACE, caption), True
+            name = _free(stem, used)
+            shutil.copyfile(example.image, work / below / f"{name}{ending}")
+            (work / below / f"{name}.txt").write_text(caption + "\n", encoding="utf-8")
+        if to.exists():
+            to.rmdir()
+        work.replace(to)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return Exported(to, len(examples), blank, trigger if placed else None, foreign)
+
+
+def _free(stem: str, used: set[str]) -> str:
+    """A name without folders that no other picture has, whatever its ending."""
+    name = base = stem.rpartition("/")[2]
+    if name.casefold() in used:
+        name = base = stem.replace("/", "_")
+    number = 2
+    while name.casefold() in used:
+        name, number = f"{base}-{number}", number + 1
+    used.add(name.casefold())
+    return name

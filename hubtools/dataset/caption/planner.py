@@ -1,0 +1,308 @@
+"""Every caption before and after, and the plan of `fix` that writes them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hubtools.dataset.caption.edits import (
+    Edit,
+    check_columns,
+    fill,
+    inserting,
+    pair,
+    placeholders,
+    renaming,
+    replacing,
+)
+from hubtools.dataset.caption.exchange import Trainer, read_sidecars
+from hubtools.dataset.fix.draft import locate, relative
+from hubtools.dataset.fix.journal import fingerprint
+from hubtools.dataset.fix.plan import Action, Operation, Plan
+from hubtools.dataset.fix.tables import Record, Table, load_table
+from hubtools.dataset.folder import Listing, walk
+from hubtools.dataset.front import with_key
+from hubtools.dataset.metadata import FILE_NAME
+from hubtools.dataset.view import is_blank, parse_card
+from hubtools.errors import HubtoolsError, UsageError
+from hubtools.files import StrPath
+from hubtools.layout import CARD
+from hubtools.project import DatasetSettings
+
+MACHINE = "machine-generated"
+_ANNOTATIONS = "annotations_creators"
+# Columns that every picture has.
+_GIVEN = ("trigger", "stem", "folder", FILE_NAME)
+
+
+@dataclass(frozen=True)
+class Change:
+    """A picture's caption before (None: it had none) and after; `how` says where it is from."""
+
+    picture: str
+    before: str | None
+    after: str
+    how: str
+
+
+@dataclass(frozen=True)
+class CaptionPlan:
+    """What `caption` would do. `kept`: pictures that have a caption and keep it; `without`: those
+    that have none afterwards."""
+
+    plan: Plan
+    changes: tuple[Change, ...]
+    kept: int
+    without: tuple[str, ...]
+
+    def diff(self) -> Iterator[str]:
+        """Lines to read: each picture with its captions before and after."""
+        for change in self.changes:
+            yield f"@@ {_printable(change.picture)} ({change.how}) @@"
+            if change.before is not None:
+                yield f"-{_printable(change.before)}"
+            yield f"+{_printable(change.after)}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "changes": [vars(change) for change in self.changes],
+            "kept": self.kept,
+            "without": list(self.without),
+            "files": [op.target for op in self.plan.operations],
+        }
+
+
+def plan_captions(
+    folder: StrPath,
+    settings: DatasetSettings | None = None,
+    *,
+    template: str | None = None,
+    source: Trainer | None = None,
+    source_dir: Path | None = None,
+    model: str | None = None,
+    prompt: str | None = None,
+    max_new_tokens: int = 60,
+    device: str | None = None,
+    replace: Sequence[str] = (),
+    regex: bool = False,
+    trigger_rename: Sequence[str] = (),
+    trigger_insert: bool = False,
+    overwrite: bool = False,
+    on_picture: Callable[[int, int], None] | None = None,
+) -> CaptionPlan:
+    """Work out new captions for the pictures of `folder`; nothing is changed.
+
+    Captions come from text files beside the pictures (or in `source_dir`) as the trainer `source`
+    has them, from a `model` (folder or Hub id), from a `template`: pictures that have a caption
+    keep it unless `overwrite`. Then all captions are edited: `replace` and `trigger_rename` are
+    `OLD=NEW` (`regex`: the former are regular expressions), `trigger_insert` puts
+    `settings.trigger` before those that lack it. Raises `UsageError` for anything that cannot be,
+    `HubtoolsError` if metadata must be repaired first.
+    """
+    settings = settings or DatasetSettings()
+    if sum((source is not None, model is not None, template is not None)) > 1:
+        raise UsageError("Captions come from --import, --model or --template: choose one.")
+    edits = _edits(settings, replace, regex, trigger_rename, trigger_insert)
+    if source is None and model is None and template is None and not edits:
+        raise UsageError(
+            "There is nothing to do.",
+            hint="give --template, --model, --import, --replace, --trigger-insert or"
+            " --trigger-rename",
+        )
+    album = _Album(Path(folder), settings.caption_column)
+    free = [item for item in album.items if overwrite or item.caption is None]
+    new: dict[str, str] = {}
+    how = ""
+    if source is not None:
+        names = [item.picture for item in album.items]
+        found = read_sidecars(source, source_dir or album.root, names, settings.trigger)
+        new = {item.picture: found[item.picture] for item in free if item.picture in found}
+        how = f"from {source}"
+    elif model is not None:
+        new, how = _ask(album, free, model, prompt, max_new_tokens, device, on_picture), model
+    elif template is not None:
+        new, how = _filled(album, free, template, settings.trigger), "template"
+    changes, kept = [], 0
+    for item in album.items:
+        after = new.get(item.picture, item.caption)
+        origin = how if item.picture in new else "edited"
+        if source or model or template:
+            kept += item.picture not in new and item.caption is not None
+        for edit in edits if after is not None else ():
+            after = edit(str(after))
+        if after is not None and after != item.caption:
+            changes.append(Change(item.picture, item.caption, after, origin))
+            album.put(item, after, f"caption pictures ({origin})")
+    without = tuple(i.picture for i in album.items if i.caption is None and i.picture not in
+                    {change.picture for change in changes})  # fmt: skip
+    machine = model is not None and any(change.picture in new for change in changes)
+    return CaptionPlan(album.plan(machine=machine), tuple(changes), kept, without)
+
+
+def _edits(
+    settings: DatasetSettings,
+    replace: Sequence[str],
+    regex: bool,
+    trigger_rename: Sequence[str],
+    trigger_insert: bool,
+) -> list[Edit]:
+    edits = [replacing(*pair("--replace", value), regex=regex) for value in replace]
+    edits += [renaming(*pair("--trigger-rename", value)) for value in trigger_rename]
+    if trigger_insert:
+        if not settings.trigger:
+            raise UsageError("No trigger is set.", hint="add --trigger WORD")
+        edits.append(inserting(settings.trigger))
+    return edits
+
+
+def _ask(
+    album: _Album,
+    free: list[_Item],
+    model: str,
+    prompt: str | None,
+    max_new_tokens: int,
+    device: str | None,
+    on_picture: Callable[[int, int], None] | None,
+) -> dict[str, str]:
+    from hubtools.dataset.caption.model import Captioner
+
+    captioner = Captioner(model, prompt=prompt, max_new_tokens=max_new_tokens, device=device)
+    paths = [album.root / item.picture for item in free]
+    said = captioner.captions(paths, on_picture)
+    pairs = zip(free, said, strict=True)
+    return {item.picture: caption for item, caption in pairs if not is_blank(caption)}
+
+
+def _filled(album: _Album, free: list[_Item], template: str, trigger: str | None) -> dict[str, str]:
+    names = placeholders(template)
+    if "trigger" in names and not trigger and not any("trigger" in i.values for i in album.items):
+        raise UsageError("The template has {trigger}, but none is set.", hint="add --trigger WORD")
+    check_columns(template, {*_GIVEN, *(key for item in album.items for key in item.values)})
+    found: dict[str, str] = {}
+    for item in free:
+        stem = os.path.splitext(item.picture.rpartition("/")[2])[0]
+        place = {"trigger": trigger, "stem": stem, "folder": item.picture.rpartition("/")[0]}
+        text = fill(template, place | {k: v for k, v in item.values.items() if v is not None})
+        if text:
+            found[item.picture] = text
+    return found
+
+
+@dataclass
+class _Item:
+    """A picture with its record, if it has one."""
+
+    picture: str
+    table: Table | None
+    record: Record | None
+    caption: str | None
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+class _Album:
+    """The pictures of a dataset with their captions, in the order of the metadata."""
+
+    def __init__(self, root: Path, column: str) -> None:
+        self.root = root
+        self._column = column
+        self._listing: Listing = walk(root)
+        self._tables: dict[str, Table] = {}
+        for entry in self._listing.metadata:
+            self._tables[entry.name] = self._load(entry.name)
+        self.items = list(self._items())
+
+    def _load(self, name: str) -> Table:
+        data = (self.root / name).read_bytes()
+        table = load_table(name, data, caption=self._column, resolve_doubt=False)
+        raw = any(record.raw for record in table.records)
+        if table.locked is not None or table.changed or raw:
+            reason = table.locked or "it has records that must be repaired first"
+            raise HubtoolsError(
+                f"{self.root / name} cannot be edited: {reason}.",
+                hint=f"`hubtools fix {self.root}`, or write a metadata.jsonl",
+            )
+        return table
+
+    def _items(self) -> Iterator[_Item]:
+        seen: set[str] = set()
+        for table in self._tables.values():
+            for record in table.records:
+                name = locate(table.folder, record.values.get(FILE_NAME))
+                if name is None or name not in self._listing.names:
+                    continue  # validate says so; there is no picture to caption
+                seen.add(name)
+                value = record.values.get(self._column)
+                if value is not None and not isinstance(value, str):
+                    raise HubtoolsError(
+                        f"{self.root / table.name}: {self._column} of {name} is no text.",
+                        hint=f"`hubtools fix {self.root}` first, or another --caption-column",
+                    )
+                caption = None if value is None or is_blank(value) else value
+                yield _Item(name, table, record, caption, record.values)
+        for entry in self._listing.pictures:
+            if entry.name not in seen:
+                yield _Item(entry.name, None, None, None)
+
+    def put(self, item: _Item, caption: str, why: str) -> None:
+        """Give a picture this caption, and a record if it has none."""
+        if item.table is not None and item.record is not None:
+            item.table.put(item.record, item.record.values | {self._column: caption}, "", why)
+            return
+        table = self._table_for(item.picture)
+        values = {FILE_NAME: relative(table.folder, item.picture), self._column: caption}
+        table.add(values, "", why)
+
+    def _table_for(self, picture: str) -> Table:
+        """The nearest metadata file above a picture; a new one at the root if there is none."""
+        folder = picture.rpartition("/")[0]
+        while True:
+            for table in self._tables.values():
+                if table.folder == folder:
+                    return table
+            if not folder:
+                break
+            folder = folder.rpartition("/")[0]
+        csv = bool(self._tables) and all(t.form == "csv" for t in self._tables.values())
+        table = Table("metadata.csv" if csv else "metadata.jsonl", None, "csv" if csv else "jsonl")
+        self._tables[table.name] = table
+        return table
+
+    def plan(self, *, machine: bool) -> Plan:
+        """The files to write; the card says `machine-generated` if a model has captioned."""
+        operations = []
+        for name, table in self._tables.items():
+            if table.changed:
+                text = table.render().decode("utf-8")
+                operations.append(self._write(name, text, table.notes.why))
+        if machine and (card := self._card()) is not None:
+            operations.append(self._write(CARD, card, ("say who wrote the captions",)))
+        return Plan(self.root, tuple(operations))
+
+    def _write(self, name: str, text: str, why: tuple[str, ...]) -> Operation:
+        there = (self.root / name).exists()
+        before = fingerprint(self.root / name) if there else None
+        return Operation(Action.WRITE, name if there else None, name, (), why, before, text)
+
+    def _card(self) -> str | None:
+        """The card with its new front matter; None if it says so already."""
+        path = self.root / CARD
+        old = path.read_bytes() if path.is_file() else None
+        said = parse_card(old or b"").data.get(_ANNOTATIONS)
+        creators = [said] if isinstance(said, str) else list(said or [])
+        if MACHINE in creators:
+            return None
+        card = with_key(old, _ANNOTATIONS, [*creators, MACHINE])
+        if card is None:
+            raise HubtoolsError(
+                f"The front matter of {path} cannot be changed for certain.",
+                hint=f"write `{_ANNOTATIONS}: [{MACHINE}]` there yourself",
+            )
+        return card.decode("utf-8")
+
+
+def _printable(text: str) -> str:
+    return "".join(mark if mark.isprintable() else ascii(mark)[1:-1] for mark in text)

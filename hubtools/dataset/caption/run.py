@@ -1,0 +1,31 @@
+"""`caption`: plan and apply in one call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hubtools.dataset.caption.planner import CaptionPlan, plan_captions
+from hubtools.dataset.fix.journal import Journal, apply, finish
+from hubtools.files import StrPath
+from hubtools.project import DatasetSettings
+
+
+@dataclass(frozen=True)
+class Captioned:
+    """What was done, and its journal (None: nothing to do); `undo_fix` brings all of it back."""
+
+    plan: CaptionPlan
+    journal: Journal | None
+
+
+def caption(folder: StrPath, settings: DatasetSettings | None = None, **options: Any) -> Captioned:
+    """Caption the pictures of `folder`, or edit their captions; every original is kept in the
+    journal of `fix`.
+
+    Takes what `plan_captions` takes; see there.
+    """
+    finish(Path(folder))
+    plan = plan_captions(folder, settings, **options)
+    return Captioned(plan, apply(Path(folder), plan.plan))
