@@ -160,8 +160,9 @@ def make_unet(width: int) -> UNet2DConditionModel:
 
 def noise_schedule() -> DDPMScheduler:
     """That of Stable Diffusion 1 and 2 but for its end: at 0.012 a fifteenth of the signal is left
-    in what should be noise (arXiv:2305.08891). Over 16x16 places that is enough to read off the
-    picture's mean colour, which then is chance when a picture is drawn; 0.022 leaves a hundredth."""
+    in what should be noise (arXiv:2305.08891). Over 16x16 places that is enough to read the
+    picture's mean colour off it, which is chance when a picture is drawn; 0.022 leaves a hundredth.
+    """
     return DDPMScheduler(
         beta_start=0.00085, beta_end=0.022, beta_schedule="scaled_linear", clip_sample=False
     )
