@@ -21,6 +21,7 @@ PRIVATE_TAGS = {
     0xA420: "an id of the picture",
     0xC62F: "the camera's serial number",
     0x013C: "the computer's name",
+    0x9C9D: "the owner's name",
     0xC634: "maker notes",
 }
 
