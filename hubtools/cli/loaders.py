@@ -62,4 +62,6 @@ def _rows(way: dict[str, Any]) -> str:
 
 def _columns(way: dict[str, Any]) -> list[str]:
     """Of the first split; all splits have the same."""
-    return list(next(iter(way["splits"].values()), {}).get("columns", []))
+    for split in way["splits"].values():
+        return list(split["columns"])
+    return []

@@ -8,11 +8,8 @@ dropped. Which module reads them is decided afterwards (`hubtools.dataset.loader
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-
-from hubtools.layout import METADATA_NAMES
 
 KEYWORDS = {
     "train": ("train", "training"),
@@ -45,10 +42,10 @@ _FOLDER_FORMS = ("{0}", "{0}[{1}].*", ".*[{1}]{0}", ".*[{1}]{0}[{1}].*")
 _FILE_FORMS = ("{0}[{1}].*", ".*[{1}]{0}[{1}].*")
 
 
-def _patterns(forms: tuple[str, ...]) -> list[tuple[str, int, re.Pattern[str]]]:
-    """(split, order, pattern), for one part of a path."""
+def _patterns(forms: tuple[str, ...]) -> list[tuple[str, int, str, re.Pattern[str]]]:
+    """(split, order, keyword, pattern), for one part of a path."""
     return [
-        (split, number, re.compile(form.format(word, _SEPARATORS), re.DOTALL))
+        (split, number, word, re.compile(form.format(word, _SEPARATORS), re.DOTALL))
         for split, words in KEYWORDS.items()
         for number, (word, form) in enumerate((w, f) for w in words for f in forms)
     ]
@@ -56,19 +53,17 @@ def _patterns(forms: tuple[str, ...]) -> list[tuple[str, int, re.Pattern[str]]]:
 
 _IN_FOLDER = _patterns(_FOLDER_FORMS)
 _IN_FILE = _patterns(_FILE_FORMS)
-# All keywords hold one of these: one look spares most names the patterns.
-_ANY = re.compile("train|val|dev|test|eval")
 
 
 def _in_folder(folder: str) -> tuple[list[tuple[str, int]], str | None]:
     """Which patterns a folder's path matches, and the shortest path that matches one."""
-    if not _ANY.search(folder):
-        return [], None
     parts = folder.split("/")
     culprit: str | None = None
     found: list[tuple[str, int]] = []
     shortest = len(parts)
-    for split, number, pattern in _IN_FOLDER:
+    for split, number, word, pattern in _IN_FOLDER:
+        if word not in folder:
+            continue
         place = next((n for n, part in enumerate(parts) if pattern.fullmatch(part)), None)
         if place is not None:
             found.append((split, number))
@@ -78,9 +73,12 @@ def _in_folder(folder: str) -> tuple[list[tuple[str, int]], str | None]:
 
 
 def _in_file(base: str) -> list[tuple[str, int]]:
-    if not _ANY.search(base):
-        return []
-    return [(split, number) for split, number, pattern in _IN_FILE if pattern.fullmatch(base)]
+    # looking for the word first spares nearly all names the patterns
+    return [
+        (split, number)
+        for split, number, word, pattern in _IN_FILE
+        if word in base and pattern.fullmatch(base)
+    ]
 
 
 def infer_splits(names: Iterable[str]) -> Splits:
@@ -140,29 +138,3 @@ def _result(
         reason,
         tuple(culprits),
     )
-
-
-# Endings that stand for a module of their own, and so can outvote pictures.
-_OTHER_MODULES = {
-    ".txt": "text", ".json": "json", ".jsonl": "json", ".csv": "csv", ".tsv": "csv",
-    ".parquet": "parquet", ".arrow": "arrow", ".md": "text or harbor", ".xml": "xml",
-    ".toml": "harbor", ".pdf": "pdffolder", ".npy": "numpy", ".tar": "webdataset",
-}  # fmt: skip
-
-
-def outvoted_by(names: Iterable[str], picture_endings: frozenset[str]) -> str | None:
-    """The ending that outvotes the pictures (so that the loader does not see a folder of
-    pictures), or None. Every dot part of a name votes; metadata files do not."""
-    votes = Counter(
-        "." + part.lower()
-        for name in names
-        if name.rpartition("/")[2] not in METADATA_NAMES
-        for part in name.rpartition("/")[2].split(".")[1:]
-    )
-    candidates = {e: n for e, n in votes.items() if e in _OTHER_MODULES or e in picture_endings}
-    if not candidates:
-        return None
-    # draws: the table formats first, then the alphabetically last ending
-    table = {".parquet": 4, ".arrow": 3, ".jsonl": 2, ".json": 1.5, ".csv": 1}
-    winner = max(candidates, key=lambda e: (candidates[e], table.get(e, 0), e))
-    return None if winner in picture_endings else winner

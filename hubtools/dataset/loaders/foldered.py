@@ -91,13 +91,12 @@ def build(
 def _part(source: Source, split: str, names: Sequence[str], endings: frozenset[str]) -> _Part:
     part = _Part(split, [], [])
     for name in names:
-        stem, ending = os.path.splitext(name)
-        second = os.path.splitext(stem)[1]
-        if ending.lower() in endings or second.lower() in endings:
+        ending, second = source.ending(name)
+        if ending in endings or second in endings:
             part.files.append(name)
         elif name.rpartition("/")[2] in METADATA_NAMES:
             part.tables.append(source.table(name))
-        elif ending.lower() == ".zip":
+        elif ending == ".zip":
             part.archives.append(Archive.read(source, name))
         else:
             continue
@@ -112,7 +111,7 @@ def _part(source: Source, split: str, names: Sequence[str], endings: frozenset[s
 def _seen(source: Source, part: _Part, endings: frozenset[str]) -> Iterator[tuple[str, int]]:
     """(folder, depth) of every picture; those two decide whether folders are labels."""
     for name in part.files:
-        if os.path.splitext(name)[1].lower() in endings:
+        if source.ending(name)[0] in endings:
             yield _label(source, name), name.count("/")
     for archive in part.archives:
         for member in archive.members:
@@ -125,7 +124,7 @@ def _seen(source: Source, part: _Part, endings: frozenset[str]) -> Iterator[tupl
 def _label(source: Source, name: str) -> str:
     """The name of the folder a file lies in."""
     folder = name.rpartition("/")[0].rpartition("/")[2]
-    return folder or source.root.resolve().name
+    return folder or source.root_name
 
 
 # --- without metadata ----------------------------------------------------------------------------

@@ -26,7 +26,7 @@ from hubtools.dataset.loaders.model import Broken, Loaded, LoadError, Mode, Outc
 from hubtools.dataset.loaders.patterns import resolve, translate
 from hubtools.dataset.loaders.source import Source
 from hubtools.dataset.metadata import MetadataFile
-from hubtools.dataset.splits import IGNORED, infer_splits
+from hubtools.dataset.splits import IGNORED, Splits, infer_splits
 from hubtools.layout import CARD
 
 Files = dict[str, tuple[str, ...]]
@@ -117,7 +117,7 @@ class _Plan:
             return self._auto()
         self.module = "imagefolder"
         if mode is Mode.IMAGEFOLDER:
-            self.chosen = self._guessed(self.source.visible)
+            self.chosen = self._guessed(self.source.guessed)
         else:
             data = (n for n in self.source.visible if n.rpartition("/")[2] not in IGNORED)
             self.chosen = {"train": tuple(data)}
@@ -128,13 +128,12 @@ class _Plan:
                     raise LoadError(f"{name}: '::' is taken for a path into an archive")
         return foldered.build(self.source, self.module, self.files, Options())
 
-    def _guessed(self, names: Iterable[str]) -> Files:
-        splits = infer_splits(names)
+    def _guessed(self, splits: Splits) -> Files:
         if not any(splits.files.values()):
             raise LoadError("the folder holds no data files", rule="D120")
-        for split in splits.files:
+        for split, names in splits.files.items():
             if not re.fullmatch(r"\w+(\.\w+)*", split):
-                raise LoadError(f"{splits.files[split][0]}: {split!r} is no name for a split")
+                raise LoadError(f"{names[0]}: {split!r} is no name for a split")
         return dict(splits.files)
 
     def _auto(self) -> list[Result]:
@@ -174,15 +173,15 @@ class _Plan:
     def _patterns(self, config: Config | None) -> Files:
         """Split -> files, before endings are looked at."""
         if config is None:
-            return self._guessed(self.source.visible)
+            return self._guessed(self.source.guessed)
         names: Sequence[str] = self.source.names
         prefix = ""
         if config.folder:
             prefix = config.folder.strip("/") + "/"
             names = [n.removeprefix(prefix) for n in names if n.startswith(prefix)]
         if config.patterns is None:
-            shown = [n for n in names if prefix + n in set(self.source.visible)]
-            found = self._guessed(shown)
+            visible = set(self.source.visible)
+            found = self._guessed(infer_splits(n for n in names if prefix + n in visible))
         else:
             found = {
                 split: tuple(n for pattern in patterns for n in resolve(pattern, names))
@@ -208,7 +207,7 @@ class _Plan:
         try:
             return [others.build(self.source, self.module, self.files)]
         except LoadError as error:  # whatever it is, other files took the place of the pictures
-            special = config is None and infer_splits(self.source.visible).reason == "special"
+            special = config is None and self.source.guessed.reason == "special"
             rule = "D206" if special else "D207"
             raise LoadError(error.reason, sure=error.sure, rule=rule) from None
 

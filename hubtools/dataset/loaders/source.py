@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import posixpath
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 from hubtools.dataset.folder import Entry, Listing
 from hubtools.dataset.loaders.tables import Table, read_table
 from hubtools.dataset.metadata import MetadataFile, parse_metadata
+from hubtools.dataset.splits import Splits, infer_splits
 
 
 @dataclass
@@ -31,6 +33,7 @@ class Source:
 
     def __post_init__(self) -> None:
         self._tables: dict[str, Table] = {}
+        self._endings: dict[str, tuple[str, str]] = {}
         self._opened: dict[tuple[str, bool], str | None] = {}
 
     @property
@@ -56,6 +59,24 @@ class Source:
     def visible(self) -> tuple[str, ...]:
         """File names that globs without a dot find."""
         return tuple(name for name, entry in self.entries.items() if not entry.hidden)
+
+    @cached_property
+    def guessed(self) -> Splits:
+        """The splits that the names suggest."""
+        return infer_splits(self.visible)
+
+    @cached_property
+    def root_name(self) -> str:
+        """What files at the top are labelled with."""
+        return self.root.resolve().name
+
+    def ending(self, name: str) -> tuple[str, str]:
+        """The suffix of a name and the one before it, in lower case, with their dots."""
+        if (known := self._endings.get(name)) is None:
+            stem, ending = posixpath.splitext(name)
+            known = (ending.lower(), posixpath.splitext(stem)[1].lower())
+            self._endings[name] = known
+        return known
 
     def read(self, name: str) -> bytes:
         """The bytes of a file. Raises `OSError`."""
