@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 # CLIP's window is 77 tokens, two of which mark beginning and end (openai/CLIP, `context_length`).
@@ -32,6 +33,11 @@ def token_counter(base: Path | None = None) -> TokenCounter:
     is installed, else an estimate."""
     if base is not None and (counter := _of_base(base)):
         return counter
+    return _of_clip()
+
+
+@cache  # reading the vocabulary takes a third of a second
+def _of_clip() -> TokenCounter:
     try:
         from instant_clip_tokenizer import Tokenizer
     except ImportError:
