@@ -159,21 +159,26 @@ def make_unet(width: int) -> UNet2DConditionModel:
 
 
 def noise_schedule() -> DDPMScheduler:
-    """That of Stable Diffusion 1 and 2 but for its end: at 0.012 a fifteenth of the signal is left
-    in what should be noise (arXiv:2305.08891). Over 16x16 places that is enough to read the
-    picture's mean colour off it, which is chance when a picture is drawn; 0.022 leaves a hundredth.
-    """
+    """That of Stable Diffusion 1 and 2."""
     return DDPMScheduler(
-        beta_start=0.00085, beta_end=0.022, beta_schedule="scaled_linear", clip_sample=False
+        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False
     )
+
+
+def loss_weights(alphas: torch.Tensor) -> torch.Tensor:
+    """What an error of the noise counts at each `alphas_cumprod`. min-SNR's weight (gamma 5,
+    arXiv:2303.09556) divided by alpha, at most 30: as if v were predicted (arXiv:2202.00512), whose
+    error is that of the noise over sqrt(alpha). Where little but noise is left the colour of the
+    background is decided, and an error of the noise hardly shows it."""
+    snr = alphas / (1 - alphas)
+    return ((snr.clamp(max=5) / snr) / alphas).clamp(max=30)
 
 
 def teach_unet(
     work: Path, tokenizer: CLIPTokenizer, encoder: CLIPTextModel, latents: torch.Tensor, *,
     steps: int, batch: int, seed: int, device: str,
 ) -> UNet2DConditionModel:  # fmt: skip
-    """Epsilon prediction with min-SNR weights (gamma 5, arXiv:2303.09556), a tenth of the captions
-    empty, for guidance."""
+    """Epsilon prediction, a tenth of the captions empty, for guidance."""
     torch.manual_seed(seed)
     unet = make_unet(encoder.config.hidden_size).to(memory_format=torch.channels_last)
     encoder.to(device)
@@ -201,8 +206,7 @@ def teach_unet(
         noisy = (alpha.sqrt() * clean + (1 - alpha).sqrt() * noise).to(device)
         noisy = noisy.contiguous(memory_format=torch.channels_last)
         found = unet(noisy, times.to(device), states).sample.float()
-        snr = alphas[times] / (1 - alphas[times])
-        weights = (snr.clamp(max=5) / snr).to(device)
+        weights = loss_weights(alphas[times]).to(device)
         return ((found - noise.to(device)).pow(2).mean((1, 2, 3)) * weights).mean()
 
     train("unet", work, unet, loss_of, steps=steps, peak=8e-4, seed=seed, ema=0.999, device=device)
