@@ -52,7 +52,7 @@ def show_loaders(loaders: dict[str, dict[str, Any]], out: Output) -> None:
 
 def _rows(way: dict[str, Any]) -> str:
     """`3 rows in train, 1 in test`."""
-    parts = []
+    parts: list[str] = []
     for name, split in way["splits"].items():
         rows = split["rows"]
         noun = "" if parts else (" row" if rows == 1 else " rows")

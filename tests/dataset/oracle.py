@@ -120,11 +120,11 @@ def disagreement(root: Path, loaded: Loaded) -> str | None:
     rows are counted only.
     """
     real = truth(root, loaded.mode)
+    if any(one.outcome is Outcome.MAY_RAISE for one in (loaded, *loaded.alternatives)):
+        return None
     if loaded.alternatives:
         tried = [_differs(real, one, several=True) for one in loaded.alternatives]
         return None if None in tried else "; ".join(str(text) for text in tried)
-    if loaded.outcome is Outcome.MAY_RAISE:
-        return None
     several = len(walk(root).metadata) > 1
     return _differs(real, loaded, several=several)
 

@@ -110,7 +110,11 @@ def test_the_endings_are_those_of_the_installed_library() -> None:
 
 # --- drawn at random -----------------------------------------------------------------------------
 
-_FEW = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+# The same examples every time: a new one that differs is a find for whoever draws more, and must
+# not fail the build of somebody who changed something else.
+_FEW = settings(
+    max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)
 _COUNT = itertools.count()
 
 

@@ -20,7 +20,8 @@ measured against the library itself in tests/dataset/test_loaders_oracle.py.
 Out of reach, and said so (`Outcome.MAY_RAISE`): modules that are not about pictures beyond text,
 JSON, CSV and parquet (WebDataset, audio, video, PDF, ...); `configs:` that name addresses,
 absolute paths or files in archives; `.huggingface.yaml`; JSON files that neither hold a record a
-line nor one list; a JSON line that is `null` (Arrow may crash on it).
+line nor one list; a JSON line that is `null` (Arrow may crash on it); metadata columns of lists
+with a null among other items (`datasets` writes some and fails on others).
 
 Where several metadata files of one split disagree about the columns, `datasets` takes those of
 one of them by chance (`Outcome.BY_CHANCE`): `Loaded.alternatives` has all results it may give.

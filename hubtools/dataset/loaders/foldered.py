@@ -14,7 +14,7 @@ from typing import Any
 
 from hubtools.dataset.loaders.archives import Archive
 from hubtools.dataset.loaders.endings import FOLDER_COLUMN, folder_endings
-from hubtools.dataset.loaders.kinds import TEXTS, Kind, breaks_writer, fits
+from hubtools.dataset.loaders.kinds import TEXTS, Kind, fits, has_gaps
 from hubtools.dataset.loaders.model import Broken, LoadError, Split
 from hubtools.dataset.loaders.source import Source
 from hubtools.dataset.loaders.tables import Row, Table
@@ -341,14 +341,14 @@ def _check_types(
         good: bool | None = True
         if schema != kind:
             good = fits(schema, kind, (row.get(key) for row in rows))
-        if good and isinstance(schema, tuple):
-            good = not breaks_writer(schema, (row.get(key) for row in rows))
+        if good and isinstance(kind, tuple) and has_gaps(kind, (row.get(key) for row in rows)):
+            raise LoadError(f"{name}: {key} has a list with a null in it", sure=False)
         if not good:
             raise LoadError(
                 f"{name}: {key} is {_said(kind)} here and {_said(schema)} where the columns are"
                 " taken from",
                 sure=good is False,
-                rule="D212" if schema != kind else None,
+                rule="D212",
             )
 
 

@@ -172,13 +172,15 @@ def _converts(convert: Callable[[Any], object], values: Iterable[Any]) -> bool:
 
 def _fits_nested(schema: tuple[Any, ...], kind: Kind, values: Iterable[Any]) -> bool | None:
     present = [value for value in values if value is not None]
+    if schema == ("struct", ()):
+        return True  # it has no keys to look for
     if isinstance(kind, str):
         # a text is taken for a list of its characters
         return True if schema == ("list", STRING) and kind == STRING else _maybe(schema, kind)
     if schema[0] == "list":
         if kind[0] == "list":
             return fits(schema[1], kind[1], (item for value in present for item in value))
-        return True if schema[1] == STRING else None
+        return True if schema[1] == STRING or kind == ("struct", ()) else None
     if kind[0] != "struct":
         return False
     inner = dict(kind[1])
@@ -194,14 +196,14 @@ def _maybe(schema: tuple[Any, ...], kind: str) -> bool | None:
     return None if schema[0] == "list" and kind == STRING else False
 
 
-def breaks_writer(schema: Kind, values: Iterable[Any]) -> bool:
-    """True for a list of two nulls or more where a column has no other list items: writing it fails
-    in `datasets` 5.2 with "index ... is out-of-bounds"."""
-    if isinstance(schema, str):
+def has_gaps(kind: Kind, values: Iterable[Any]) -> bool:
+    """True for a list of several items with a null among them, at any depth: `datasets` 5.2 writes
+    some of them and fails on others with "index ... is out-of-bounds"."""
+    if isinstance(kind, str):
         return False
     present = [value for value in values if value is not None]
-    if schema[0] == "list":
-        if schema[1] == NULL:
-            return any(len(value) > 1 for value in present)
-        return breaks_writer(schema[1], [item for value in present for item in value])
-    return any(breaks_writer(kind, [v.get(key) for v in present]) for key, kind in schema[1])
+    if kind[0] == "list":
+        if any(len(value) > 1 and None in value for value in present):
+            return True
+        return has_gaps(kind[1], [item for value in present for item in value])
+    return any(has_gaps(inner, [v.get(key) for v in present]) for key, inner in kind[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from collections.abc import Iterable
 from pathlib import PurePosixPath
@@ -39,28 +40,27 @@ def _segment(part: str) -> str:
     result, place = "", 0
     while place < len(part):
         mark = part[place]
-        place += 1
+        end = _closing(part, place) if mark == "[" else -1
         if mark == "*":
             result += "[^/]*"
         elif mark == "?":
             result += "[^/]"
-        elif (
-            mark == "["
-            and (end := part.find("]", place + 2 if _negated(part, place) else place + 1)) > 0
-        ):
-            inside = part[place:end].replace("\\", "\\\\")
-            place = end + 1
-            negated = inside.startswith("!")
-            result += (
-                "[^" + inside[1:] + "]" if negated else "[" + inside.replace("^", "\\^", 1) + "]"
-            )
+        elif end > 0:
+            # fsspec's character sets are those of fnmatch, whose translation is "(?s:SET)\\Z"
+            translated = fnmatch.translate(part[place : end + 1])
+            result += translated[len("(?s:") : translated.rindex(")")]
+            place = end
         else:
             result += re.escape(mark)
+        place += 1
     return result
 
 
-def _negated(part: str, place: int) -> bool:
-    return part.startswith("!", place)
+def _closing(part: str, place: int) -> int:
+    """Where the set that opens at `place` ends, -1 if it does not; `]` right at its beginning is
+    one of its characters."""
+    begin = place + 2 if part.startswith("!", place + 1) else place + 1
+    return part.find("]", begin + 1)
 
 
 def resolve(pattern: str, names: Iterable[str]) -> list[str]:
