@@ -148,7 +148,7 @@ def thumbnail(data: bytes, side: int = 64) -> Any:
     from hubtools.dataset.load import to_rgb
 
     with Image.open(io.BytesIO(data)) as picture:
-        picture.draft(None, (2 * side, 2 * side))
+        picture.draft(None, (4 * side, 4 * side))
         picture.load()
         upright = to_rgb(ImageOps.exif_transpose(picture))
     factor = min(upright.size) // (2 * side)

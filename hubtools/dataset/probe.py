@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import xxhash
 
-from hubtools.dataset.decode import Damaged, small_grey
+from hubtools.dataset.decode import Damaged, small_grey, thumbnail
 from hubtools.dataset.tags import tags_of
 
 if TYPE_CHECKING:
@@ -61,13 +61,16 @@ _PLAIN_BYTES = 64_000_000
 _PLAIN_SCANS = 64  # of a progressive JPEG; each costs a pass over the whole picture
 
 
+_HARDLY = 4.0  # grey levels of contrast
+
+
 @dataclass(frozen=True, slots=True)
 class PictureFacts:
     """What is known of one picture. Sizes in pixels as stored, before any rotation.
 
     `problem` is why it cannot be decoded, None if it can; `kind` says what the file is if it is no
     picture at all. Fields from `seen` on are set only for what was decoded; their units are those
-    of `looks.Look`.
+    of `looks.Look`; where grey hardly varies, `contrast` is that of the most varied colour.
     """
 
     name: str
@@ -144,7 +147,7 @@ def _opened(data: bytes, name: str, digest: str, plain_only: bool) -> PictureFac
                 return PictureFacts(name, len(data), digest, **known, too_large=True)
             if plain_only and not _plain(data, picture):
                 raise NotPlain
-            known |= tags_of(picture)._asdict()
+            known |= tags_of(picture, data)._asdict()
             try:
                 known |= _look(data, picture, known["orientation"])
             except Exception as error:
@@ -175,6 +178,10 @@ def _look(data: bytes, picture: Image.Image, orientation: int) -> dict[str, Any]
     key = xxhash.xxh3_64(str(grey.shape).encode())
     key.update(grey.tobytes())
     look = look_at(grey)._asdict()
+    if look["contrast"] < _HARDLY:
+        # Colours may be as bright as each other: grey alone would call this one colour.
+        colours = thumbnail(data).reshape(-1, 3).astype(np.float32)
+        look["contrast"] = max(look["contrast"], float(colours.std(axis=0).max()))
     if orientation != 1:
         upright = turned(np.array([look["hash"]], dtype=np.uint64), orientation)
         look["hash"] = int(upright[0])

@@ -35,8 +35,11 @@ class Tags(NamedTuple):
     profile: str = ""
 
 
-def tags_of(picture: Image.Image) -> Tags:
-    """Read the tags of an opened picture. Never raises for what they hold."""
+def tags_of(picture: Image.Image, data: bytes) -> Tags:
+    """Read the tags of a picture that was opened from `data`. Never raises for what they hold."""
+    # Pillow decodes a whole PNG in search of tags behind the pixels.
+    if picture.format == "PNG" and b"eXIf" not in data and b"Raw profile type" not in data:
+        return Tags(owner=", ".join(_in_xmp(picture)), profile=_profile(picture))
     try:
         exif = picture.getexif()
         orientation = exif.get(_ORIENTATION)
