@@ -20,6 +20,7 @@ def command(rule_id: str | None, everything: bool, out: Output) -> None:
     import difflib
 
     from hubtools.cards.check import CARD_RULES
+    from hubtools.dataset.fix.remedies import REMEDIES, UNSAFE, Remedy
     from hubtools.dataset.rules import DATASET_RULES
     from hubtools.publish.preflight import PUBLISH_RULES
     from hubtools.training.plan import TRAIN_RULES
@@ -44,6 +45,11 @@ def command(rule_id: str | None, everything: bool, out: Output) -> None:
         )
     if out.human:
         out.data(f"{rule.id}: {rule.title} ({rule.severity})\n\n{rule.doc}")
+        remedy = REMEDIES.get(rule.id, Remedy())
+        if remedy.safe:
+            out.data(f"\n`hubtools fix` {remedy.safe}.")
+        for name in remedy.unsafe:
+            out.data(f"\n`hubtools fix --unsafe {name}`: {UNSAFE[name]}.")
     else:
         out.result(
             rule.title, id=rule.id, severity=rule.severity.value, title=rule.title, text=rule.doc

@@ -43,6 +43,7 @@ def command(
     """
     from hubtools.cli.loaders import show_loaders
     from hubtools.dataset.check import validate
+    from hubtools.dataset.fix.remedies import REMEDIES
     from hubtools.files import human_bytes
     from hubtools.layout import PROJECT_FILE
     from hubtools.project import load_project
@@ -78,4 +79,7 @@ def command(
     except ValueError:
         shown = prefix.as_posix()
     out.report(report, prefix="" if shown == "." else shown)
+    curable = sum(1 for finding in report.findings if (r := REMEDIES.get(finding.rule)) and r.safe)
+    if curable and out.human:
+        out.hint(f"`hubtools fix` may repair {curable} of these; it shows a diff first")
     return ExitCode.DONE if report.ok else ExitCode.CHECKS_FAILED

@@ -40,8 +40,8 @@ modes = st.sampled_from(["RGB", "RGB", "RGB", "RGBA", "P", "L", "I;16", "CMYK", 
 formats = st.sampled_from([None, None, None, "PNG", "JPEG", "WEBP", "TIFF"])
 damages = st.sampled_from(["", "", "", "", "cut", "html", "empty", "lfs", "noise"])
 words = st.sampled_from(
-    ["tok", "a hat", "", "  ", "tok, a \"red\" hat", "cafÃ©", "x\x07y", "tok\nline", "NA", "<b>tok</b>",
-     "sktok", "tok, 1", "a; b", "ünïcödé", "“tok”"]
+    ["tok", "a hat", "", "  ", "tok, a \"red\" hat", "cafÃ©", "x\x07y", "tok\nline", "NA",
+     "<b>tok</b>", "sktok", "tok, 1", "a; b", "ünïcödé", "“tok”"]
 )  # fmt: skip
 values = st.one_of(words, words, words, st.integers(0, 9), st.just(None), st.just(["tok", "b"]))
 
@@ -131,8 +131,8 @@ def metadata_files(draw: st.DrawFn, names: list[str]) -> dict[str, bytes]:
             st.sampled_from(
                 ["metadata.jsonl"] * 4
                 + ["metadata.csv"] * 2
-                + ["Metadata.jsonl", "metadata.json", "captions.jsonl", "metadata.txt", "METADATA.csv",
-                   "metadata.tsv"]
+                + ["Metadata.jsonl", "metadata.json", "captions.jsonl", "metadata.txt",
+                   "METADATA.csv", "metadata.tsv"]
             )
         )  # fmt: skip
         files[folder + base] = text.encode(coding, "replace")
