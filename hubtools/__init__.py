@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from hubtools.project import load_project
     from hubtools.publish.prune import classify
     from hubtools.publish.push import plan_push, push
+    from hubtools.training.preview import inspect
     from hubtools.training.train import train
 
 _WHERE = {
@@ -49,6 +50,7 @@ _WHERE = {
     "generate": "hubtools.inference.generate",
     "grid": "hubtools.inference.grid",
     "init": "hubtools.journey.init",
+    "inspect": "hubtools.training.preview",
     "load_project": "hubtools.project",
     "plan_captions": "hubtools.dataset.caption.planner",
     "plan_fix": "hubtools.dataset.fix.planner",
@@ -77,6 +79,7 @@ __all__ = [
     "generate",
     "grid",
     "init",
+    "inspect",
     "load_project",
     "plan_captions",
     "plan_fix",

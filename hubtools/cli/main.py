@@ -22,6 +22,7 @@ COMMANDS = {
     "init": "Make a project folder that validates at once.",
     "validate": "Check a folder of pictures before anything is trained or uploaded.",
     "fix": "Repair what validate finds: a diff first, then applied with an undo journal.",
+    "inspect": "Show sizes, captions and pictures, cut as the trainer will cut them.",
     "caption": "Write captions by template or model, edit them, exchange them with other trainers.",
     "shard": "Pack a folder of pictures into parquet or WebDataset shards, proven by hash.",
     "unshard": "Unpack shards into the folder they were made of.",

@@ -1,0 +1,166 @@
+"""`hubtools inspect`."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hubtools.cli.options import SettingsCommand, project_options
+from hubtools.cli.output import Output, output_options
+from hubtools.errors import ExitCode
+
+if TYPE_CHECKING:
+    from hubtools.dataset.inspect.look import Inspection
+    from hubtools.project import Project
+
+# Rows of the table before --all is needed.
+_ROWS = 30
+
+
+@click.command("inspect", cls=SettingsCommand)
+@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--resolution", type=click.IntRange(32, 4096), help="Training resolution to show the cut at."
+)
+@click.option("--all", "everything", is_flag=True, help="List every picture.")
+@click.option(
+    "--pictures", type=click.IntRange(0), metavar="N",
+    help="Draw N pictures  [default: 8 in a terminal, else none]",
+)  # fmt: skip
+@click.option(
+    "--draw",
+    type=click.Choice(["auto", "kitty", "iterm", "sixel", "blocks"]),
+    default="auto",
+    help="How to draw; auto asks the terminal.",
+)
+@click.option(
+    "--sheet", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.png",
+    help="Write a contact sheet with the cut marked.",
+)  # fmt: skip
+@project_options("dataset")
+@output_options()
+def command(
+    path: Path | None,
+    resolution: int | None,
+    everything: bool,
+    pictures: int | None,
+    draw: str,
+    sheet: Path | None,
+    project: Project,
+    out: Output,
+) -> int:
+    """Show what is in a folder of pictures, and what the trainer will see of each.
+
+    PATH is a folder of pictures or a project folder (default: the project's dataset). In drawn
+    pictures the frame is what is trained on (orange: enlarged to the training resolution), the dark
+    part is cut off.
+    """
+    from hubtools.layout import PROJECT_FILE
+    from hubtools.project import load_project
+    from hubtools.training.preview import inspect
+
+    if path is not None and (path / PROJECT_FILE).is_file():
+        project = load_project(path)
+        path = None
+    folder = path if path is not None else project.dataset_dir
+    train = project.train
+    if resolution is not None:
+        train = train.model_copy(update={"resolution": resolution})
+    base = train.pretrained_model_name_or_path
+    with out.progress() as progress:
+        task = progress.add_task("reading pictures", total=None, note="")
+
+        def tell(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        found = inspect(
+            folder, project.dataset, train, base=project.at(base) if base else None, on_picture=tell
+        )
+        shown = 0
+        if sheet is not None and found.seen:
+            from hubtools.dataset.inspect.draw import write_sheet
+
+            progress.update(task, description="drawing")
+            shown = write_sheet(folder, found.seen, sheet, on_picture=tell)
+    if out.format == "json":
+        out.data(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
+    else:
+        _tables(found, out, everything)
+    if pictures is None:
+        pictures = 8 if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else 0
+    if out.human and pictures:
+        _draw(folder, found, pictures, draw)
+    if sheet is not None:
+        rest = f" (of {len(found.seen)})" if shown < len(found.seen) else ""
+        out.note(f"{shown} pictures{rest} are on {sheet}")
+    return ExitCode.DONE
+
+
+def _tables(found: Inspection, out: Output, everything: bool) -> None:
+    from hubtools.files import human_bytes
+
+    if out.human:
+        facts = found.summary()
+        facts["bytes"] = human_bytes(facts["bytes"])
+        lines: list[tuple[str, Any]] = [
+            (key.replace("_", " "), _said(value)) for key, value in facts.items() if value
+        ]
+        out.table(("", ""), lines)
+        out.data("")
+    columns = ("picture", "size", "resized", "kept", "tokens", "warnings")
+    # those with something to say come first, if not all are shown
+    order = sorted(found.seen, key=lambda one: not one.warnings) if out.human else found.seen
+    limit = None if everything or not out.human else _ROWS
+    rows = [
+        (
+            one.name,
+            f"{one.width}x{one.height}",
+            "{}x{}".format(*one.resized),
+            f"{one.kept:.0%}",
+            one.tokens,
+            "; ".join(one.warnings),
+        )
+        for one in order[:limit]
+    ]
+    out.table(columns, rows, right=(3, 4))
+    if limit is not None and len(order) > limit:
+        out.note(f"... and {len(order) - limit} more; --all lists them")
+    for name, why in found.broken.items():
+        out.warn(f"{name} cannot be trained on: {why}")
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {number:g}" for key, number in value.items())
+    return f"{value:.0%}" if isinstance(value, float) else str(value)
+
+
+def _draw(folder: Path, found: Inspection, count: int, draw: str) -> None:
+    from PIL import Image
+
+    from hubtools.dataset.inspect.draw import thumbnail
+    from hubtools.dataset.inspect.terminal import PROTOCOLS, protocol_of, render
+
+    protocol = next((p for p in PROTOCOLS if p == draw), None) or protocol_of(ask=True)
+    true_colour = os.environ.get("COLORTERM", "truecolor") in ("truecolor", "24bit")
+    width = max(20, min(shutil.get_terminal_size((80, 24)).columns, 160))
+    wide = 24  # characters a picture
+    across = max(1, width // (wide + 1))
+    side = 240
+    chosen = found.seen[:count]
+    for start in range(0, len(chosen), across):
+        line = chosen[start : start + across]
+        strip = Image.new("RGB", (side * len(line), side))
+        for number, one in enumerate(line):
+            strip.paste(thumbnail(folder, one, side), (number * side, 0))
+        drawn = render(strip, protocol, wide * len(line), true_colour=true_colour)
+        sys.stdout.write(drawn)
+        labels = [one.name if len(one.name) < wide else f"…{one.name[2 - wide :]}" for one in line]
+        printable = ["".join(c if c.isprintable() else "?" for c in label) for label in labels]
+        print("".join(label.ljust(wide) for label in printable))

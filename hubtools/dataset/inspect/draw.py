@@ -1,0 +1,79 @@
+"""Pictures with what the trainer cuts out of them, alone and on a contact sheet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageEnhance
+
+from hubtools.dataset.inspect.look import Seen
+from hubtools.dataset.load import open_image
+from hubtools.files import replacing
+
+# Upscaled pictures stand out.
+FRAME, WARNED = (60, 200, 90), (240, 150, 30)
+_LABEL = 28
+_PAPER, _INK = (24, 24, 27), (228, 228, 231)
+MOST_ON_A_SHEET = 2000
+
+
+def thumbnail(root: Path, one: Seen, side: int) -> Image.Image:
+    """The picture in a square of `side` pixels: what is cut off is dark, what is left is framed.
+
+    Raises `HubtoolsError` if it cannot be read.
+    """
+    picture = open_image(root / one.name)
+    scale = side / max(picture.size)
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    small = picture.resize(size, Image.Resampling.LANCZOS)
+    box = [round(value * scale) for value in one.box]
+    box = [min(max(box[0], 0), size[0] - 1), min(max(box[1], 0), size[1] - 1),
+           min(max(box[2], 1), size[0]), min(max(box[3], 1), size[1])]  # fmt: skip
+    dark = ImageEnhance.Brightness(small).enhance(0.3)
+    inside = (box[0], box[1], max(box[2], box[0] + 1), max(box[3], box[1] + 1))
+    dark.paste(small.crop(inside), inside[:2])
+    colour = WARNED if one.scale > 1 else FRAME
+    edge = (inside[0], inside[1], inside[2] - 1, inside[3] - 1)
+    ImageDraw.Draw(dark).rectangle(edge, outline=colour, width=max(1, side // 100))
+    paper = Image.new("RGB", (side, side), _PAPER)
+    paper.paste(dark, ((side - size[0]) // 2, (side - size[1]) // 2))
+    return paper
+
+
+def write_sheet(
+    root: Path,
+    pictures: Sequence[Seen],
+    path: Path,
+    *,
+    side: int = 192,
+    columns: int = 8,
+    on_picture: Callable[[int, int], None] | None = None,
+) -> int:
+    """Write a contact sheet; gives how many pictures it shows (at most 2000)."""
+    shown = pictures[:MOST_ON_A_SHEET]
+    columns = max(1, min(columns, len(shown)))
+    rows = -(-len(shown) // columns)
+    gap = 6
+    width, height = columns * (side + gap) + gap, rows * (side + _LABEL + gap) + gap
+    sheet = Image.new("RGB", (width, max(height, gap)), _PAPER)
+    pen = ImageDraw.Draw(sheet)
+    for number, one in enumerate(shown):
+        left = gap + number % columns * (side + gap)
+        top = gap + number // columns * (side + _LABEL + gap)
+        sheet.paste(thumbnail(root, one, side), (left, top))
+        room = side // 7  # letters of the small built-in font
+        ink = WARNED if one.warnings else _INK
+        pen.text((left, top + side + 1), _plain(one.name)[-room:], fill=ink)
+        told = f"{one.width}x{one.height} x{one.scale:.2f} {one.kept:.0%}"
+        pen.text((left, top + side + 14), told[:room], fill=ink)
+        if on_picture is not None:
+            on_picture(number + 1, len(shown))
+    with replacing(path) as temporary:
+        sheet.save(temporary)
+    return len(shown)
+
+
+def _plain(text: str) -> str:
+    """The built-in font has no other letters."""
+    return text.encode("latin-1", "replace").decode("latin-1")

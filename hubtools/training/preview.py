@@ -1,0 +1,53 @@
+"""`inspect`: the pictures of a dataset as this trainer will see them, without loading a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from hubtools.dataset.inspect.look import Cut, Inspection, Seen, seen, upright
+from hubtools.dataset.view import is_blank, view
+from hubtools.files import StrPath, sha256_of
+from hubtools.project import DatasetSettings, TrainSettings
+from hubtools.training.data import geometry
+
+
+def inspect(
+    folder: StrPath,
+    settings: DatasetSettings | None = None,
+    train: TrainSettings | None = None,
+    *,
+    base: Path | None = None,
+    on_picture: Callable[[int, int], None] | None = None,
+) -> Inspection:
+    """Look at every picture of `folder`: its size and caption, how `train` (resolution,
+    center_crop, seed) resizes and cuts it, and what speaks against that.
+
+    `base`: local pipeline whose tokenizer counts caption tokens. Pictures that cannot be read are
+    in `broken`. Raises `HubtoolsError` if there is no such folder.
+    """
+    folder = Path(folder)
+    settings, train = settings or DatasetSettings(), train or TrainSettings()
+    looked = view(folder, settings, resolution=train.resolution, base=base, on_picture=on_picture)
+    counter = looked.counter
+    found: list[Seen] = []
+    broken: dict[str, str] = {}
+    for name, facts in looked.pictures.items():
+        if facts.problem is not None or not facts.width:
+            broken[name] = facts.problem or "it cannot be read"
+            continue
+        place = geometry(
+            upright(facts),
+            train.resolution,
+            center_crop=train.center_crop,
+            seed=train.seed,
+            # a place by chance hangs on the file, as it does in training
+            identity="" if train.center_crop else sha256_of(folder / name),
+        )
+        cut = Cut(place.width, place.height, place.left, place.top, place.size)
+        values = [row.values.get(settings.caption_column) for row in looked.rows_of.get(name, ())]
+        captions = [text for text in values if isinstance(text, str) and not is_blank(text)]
+        tokens = counter.count(captions[0]) if captions else 0
+        found.append(seen(facts, cut, captions, tokens, counter.room, train.resolution))
+    found.sort(key=lambda one: one.name)
+    return Inspection(train.resolution, tuple(found), broken, counter.source, counter.room)

@@ -1,0 +1,285 @@
+"""inspect: what it says of a cut is what the trainer cuts, and what it draws is the picture."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import picture
+from PIL import Image
+
+from hubtools import inspect
+from hubtools.dataset.inspect.draw import FRAME, WARNED, thumbnail, write_sheet
+from hubtools.dataset.inspect.look import aspect_of
+from hubtools.dataset.inspect.terminal import protocol_of, render
+from hubtools.project import DatasetSettings, TrainSettings
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> Path:
+    """Wide, small, turned by EXIF, transparent, damaged; one without a caption, one told twice."""
+    root = tmp_path / "mixed"
+    picture(root / "wide.png", 1, (300, 100))
+    picture(root / "small.png", 2, (40, 50))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (120, 90), "red").save(root / "turned.jpg", exif=exif)
+    Image.new("RGBA", (90, 90), (0, 0, 0, 0)).save(root / "clear.png")
+    (root / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\nno")
+    rows = [
+        {"file_name": "wide.png", "text": "a wide one"},
+        {"file_name": "small.png", "text": "word " * 90},
+        {"file_name": "turned.jpg", "text": ""},
+        {"file_name": "clear.png", "text": "clear"},
+        {"file_name": "clear.png", "text": "again"},
+        {"file_name": "bad.png", "text": "bad"},
+    ]
+    (root / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return root
+
+
+def test_what_is_said_of_each(mixed: Path) -> None:
+    found = inspect(mixed, train=TrainSettings(resolution=80))
+    seen = {one.name: one for one in found.seen}
+    assert list(found.broken) == ["bad.png"]
+    wide = seen["wide.png"]
+    assert (wide.resized, wide.box) == ((240, 80), (100, 0, 200, 100))
+    assert wide.kept == pytest.approx(1 / 3)
+    assert wide.warnings == ("67% of it is cut off",)
+    small = seen["small.png"]
+    assert (small.scale, small.resized, small.box) == (2.0, (80, 100), (0, 5, 40, 45))
+    assert small.warnings[0].startswith("enlarged 2.00 times: its shorter side is 40")
+    assert "after 75 nothing is read" in small.warnings[1]
+    turned = seen["turned.jpg"]
+    assert (turned.width, turned.height) == (90, 120)
+    assert turned.warnings == ("it has no caption",)
+    assert seen["clear.png"].warnings == ("2 records name it", "what is transparent becomes white")
+    facts = found.summary()
+    assert (facts["pictures"], facts["broken"], facts["upscaled"]) == (4, 1, 1)
+    assert (facts["captions"], facts["too_long"]) == (3, 1)
+    assert facts["width"] == {"least": 40, "median": 90, "most": 300}
+    assert facts["aspects"] == {"3:4": 2, "1:1": 1, "2:1 and wider": 1}
+
+
+def test_the_cut_is_the_trainers(mixed: Path) -> None:
+    """The box cut out of the picture is what training reads, up to the filter's reach."""
+    pytest.importorskip("torch")
+    from hubtools.dataset.load import open_image
+    from hubtools.files import sha256_of
+    from hubtools.training.data import geometry, pixels
+
+    train = TrainSettings(resolution=80, center_crop=False, seed=3)
+    for one in inspect(mixed, train=train).seen:
+        image = open_image(mixed / one.name)
+        assert image.size == (one.width, one.height)
+        digest = sha256_of(mixed / one.name)
+        cut = geometry(image.size, 80, center_crop=False, seed=3, identity=digest)
+        read = (pixels(image, cut, filter="bilinear", flip=False).numpy() + 1) * 127.5
+        mine = np.asarray(image.resize((80, 80), Image.Resampling.BILINEAR, box=one.box))
+        difference = np.abs(read.transpose(1, 2, 0) - mine.astype(float)).mean()
+        assert difference < 4, one.name
+    moved = inspect(mixed, train=train.model_copy(update={"seed": 4})).seen
+    assert [one.box for one in moved] != [one.box for one in inspect(mixed, train=train).seen]
+
+
+def test_aspects() -> None:
+    shapes = [(1, 3), (2, 3), (3, 4), (5, 5), (4, 3), (3, 2), (16, 9), (3, 1)]
+    names = ["1:2 and narrower", "2:3", "3:4", "1:1", "4:3", "3:2", "16:9", "2:1 and wider"]
+    assert [aspect_of(*shape) for shape in shapes] == names
+
+
+# --- drawn -----------------------------------------------------------------------------------
+
+
+def test_the_frame_is_the_cut(mixed: Path) -> None:
+    seen = {one.name: one for one in inspect(mixed, train=TrainSettings(resolution=80)).seen}
+    drawn = np.asarray(thumbnail(mixed, seen["wide.png"], 90))
+    framed = np.argwhere((drawn == FRAME).all(axis=2))
+    assert framed.min(axis=0).tolist() == [30, 30]
+    assert framed.max(axis=0).tolist() == [59, 59]
+    original = np.asarray(Image.open(mixed / "wide.png").resize((90, 30), Image.Resampling.LANCZOS))
+    assert np.abs(drawn[31:59, 31:59].astype(int) - original[1:29, 31:59]).max() == 0
+    assert drawn[45, 10].sum() < original[15, 10].sum() / 2  # cut off: dark
+    warned = np.asarray(thumbnail(mixed, seen["small.png"], 90))
+    assert (warned == WARNED).all(axis=2).any()
+
+
+def test_sheet(mixed: Path, tmp_path: Path) -> None:
+    seen = inspect(mixed, train=TrainSettings(resolution=80)).seen
+    assert write_sheet(mixed, seen, tmp_path / "sheet.png", side=90, columns=2) == 4
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.size == (6 + 2 * 96, 6 + 2 * (90 + 28 + 6))
+        first = sheet.crop((6, 6, 96, 96))
+        assert first.tobytes() == thumbnail(mixed, seen[0], 90).tobytes()
+
+
+def a_picture() -> Image.Image:
+    across = np.linspace(0, 255, 80).astype(np.uint8)
+    pixels = np.stack([np.tile(across, (60, 1)), np.tile(across[::-1], (60, 1)),
+                       np.full((60, 80), 90, np.uint8)], axis=2)  # fmt: skip
+    return Image.fromarray(pixels)
+
+
+def test_blocks() -> None:
+    lines = render(a_picture(), "blocks", 20, true_colour=True).splitlines()
+    wanted = np.asarray(a_picture().resize((20, 16)))
+    assert len(lines) == 8
+    for number, line in enumerate(lines):
+        colours: list[int] = []
+        column = 0
+        for match in re.finditer(r"\x1b\[([\d;]*)m|▀", line):
+            if match[0] != "▀":
+                colours = [int(value) for value in match[1].split(";") if value]
+                continue
+            assert colours[2:5] == wanted[2 * number, column].tolist()
+            assert colours[7:10] == wanted[2 * number + 1, column].tolist()
+            column += 1
+        assert column == 20
+        assert line.endswith("\x1b[0m")
+    few = render(a_picture(), "blocks", 20, true_colour=False)
+    numbers = [int(n) for n in re.findall(r"[34]8;5;(\d+)", few)]
+    assert numbers
+    assert all(16 <= n <= 231 for n in numbers)
+
+
+def test_kitty_and_iterm() -> None:
+    noise = Image.effect_noise((90, 90), 80).convert("RGB")
+    parts = re.findall(
+        r"\x1b_G([^;]*);([^\x1b]*)\x1b\\", render(noise, "kitty", 10, true_colour=True)
+    )
+    assert len(parts) > 1
+    assert all(len(data) <= 4096 for _, data in parts)
+    assert [keys[-3:] for keys, _ in parts] == ["m=1"] * (len(parts) - 1) + ["m=0"]
+    assert "c=10,r=5" in parts[0][0]
+    data = base64.b64decode("".join(data for _, data in parts))
+    assert Image.open(io.BytesIO(data)).tobytes() == noise.tobytes()
+    told = render(noise, "iterm", 10, true_colour=True)
+    found = re.fullmatch(r"\x1b\]1337;File=inline=1;size=(\d+);[^:]*:(.*)\x07\n", told)
+    assert found is not None
+    data = base64.b64decode(found[2])
+    assert len(data) == int(found[1])
+    assert Image.open(io.BytesIO(data)).tobytes() == noise.tobytes()
+
+
+def sixel(text: str) -> np.ndarray:
+    """Read sixel back: (height, width, 3) in 0..100; -1 where nothing was drawn."""
+    match = re.fullmatch(r'\x1bPq"1;1;(\d+);(\d+)(.*)\x1b\\\n', text, re.DOTALL)
+    assert match is not None
+    width, height = int(match[1]), int(match[2])
+    pixels = np.full((height + 6, width, 3), -1)
+    palette: dict[int, tuple[int, ...]] = {}
+    colour = x = y = 0
+    for token in re.findall(r"#\d+(?:;\d+)*|!\d+.|[$-]|[?-~]", match[3]):
+        if token[0] == "#":
+            values = [int(value) for value in token[1:].split(";")]
+            colour = values[0]
+            if len(values) > 1:
+                palette[colour] = tuple(values[2:])
+        elif token in "$-":
+            x, y = 0, y + 6 * (token == "-")
+        else:
+            count = int(token[1:-1]) if token[0] == "!" else 1
+            bits = ord(token[-1]) - 63
+            for bit in range(6):
+                if bits >> bit & 1:
+                    pixels[y + bit, x : x + count] = palette[colour]
+            x += count
+    return pixels[:height]
+
+
+def test_sixel() -> None:
+    found = sixel(render(a_picture(), "sixel", 8, true_colour=True))
+    wanted = np.asarray(a_picture().resize((80, 60))) / 255 * 100
+    assert found.shape == wanted.shape
+    assert found.min() >= 0
+    assert np.abs(found - wanted).mean() < 3
+
+
+@pytest.mark.parametrize(
+    ("environ", "protocol"),
+    [
+        ({"TERM": "xterm-kitty"}, "kitty"),
+        ({"TERM": "xterm-256color", "KITTY_WINDOW_ID": "1"}, "kitty"),
+        ({"TERM_PROGRAM": "ghostty"}, "kitty"),
+        ({"TERM_PROGRAM": "iTerm.app"}, "iterm"),
+        ({"TERM_PROGRAM": "WezTerm"}, "iterm"),
+        ({"TERM": "foot"}, "sixel"),
+        ({"TERM": "xterm-sixel"}, "sixel"),
+        ({"TERM": "xterm-256color"}, "blocks"),
+        ({"TERM": "tmux-256color", "KITTY_WINDOW_ID": "1", "TMUX": "yes"}, "blocks"),
+        ({}, "blocks"),
+    ],
+)
+def test_which_protocol(environ: dict[str, str], protocol: str) -> None:
+    assert protocol_of(environ) == protocol
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pseudo terminals")
+@pytest.mark.parametrize(
+    ("answer", "found"), [("\x1b[?62;4;22c", "sixel"), ("\x1b[?62;22c", "blocks")]
+)
+def test_a_terminal_is_asked(answer: str, found: str) -> None:
+    import pty
+
+    master, slave = pty.openpty()
+    code = "from hubtools.dataset.inspect.terminal import protocol_of as p; import sys;"
+    code += "print('is', p({'TERM': 'xterm'}, ask=True), flush=True); sys.stdin.readline()"
+    process = subprocess.Popen([sys.executable, "-c", code], stdin=slave, stdout=slave)
+    os.close(slave)
+    told = b""
+    while b"\r\n" not in told:
+        told += os.read(master, 100)
+        if told == b"\x1b[c":
+            os.write(master, answer.encode())
+    os.write(master, b"\n")
+    process.wait(30)
+    os.close(master)
+    assert f"is {found}".encode() in told
+
+
+# --- as typed --------------------------------------------------------------------------------
+
+
+def typed(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-X", "utf8", "-m", "hubtools", "inspect", *map(str, arguments)],
+        capture_output=True, text=True, check=False, encoding="utf-8",
+    )  # fmt: skip
+
+
+def test_as_typed(mixed: Path, tmp_path: Path) -> None:
+    human = typed(mixed, "--resolution", "80", "--format", "human", "--sheet", tmp_path / "s.png")
+    assert human.returncode == 0, human.stderr
+    assert "67% of it is cut off" in " ".join(human.stdout.split())
+    assert "\x1b" not in human.stdout  # not a terminal: nothing drawn
+    assert "bad.png cannot be trained on" in human.stderr
+    assert (tmp_path / "s.png").is_file()
+    drawn = typed(mixed, "--resolution", "80", "--format", "human", "--pictures", "2",
+                  "--draw", "blocks")  # fmt: skip
+    assert drawn.stdout.count("▀") == 12 * 48
+    told = json.loads(typed(mixed, "--resolution", "80", "--format", "json").stdout)
+    assert told["summary"]["pictures"] == len(told["pictures"]) == 4
+    assert told["pictures"][3]["box"] == [100, 0, 200, 100]
+    assert typed("nowhere").returncode == 1
+
+
+def test_no_torch(mixed: Path) -> None:
+    code = "import sys, hubtools; hubtools.inspect(sys.argv[1]); print('torch' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(mixed)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "False\n"
+
+
+def test_caption_column_and_defaults(good: Path) -> None:
+    found = inspect(good, DatasetSettings(caption_column="nothing"))
+    assert {one.caption for one in found.seen} == {None}
+    assert found.resolution == 512
