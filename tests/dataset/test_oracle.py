@@ -16,6 +16,7 @@ from hubtools.cards.render import write_dataset_card
 from hubtools.dataset.check import validate
 from hubtools.dataset.load import read_examples
 from hubtools.dataset.splits import infer_splits
+from hubtools.findings import Severity
 from hubtools.project import DatasetSettings, Project
 
 datasets = pytest.importorskip("datasets")
@@ -99,7 +100,7 @@ def test_a_dataset_that_passes_loads_as_hubtools_reads_it(tmp_path: Path, build:
     report = validate(
         root, DatasetSettings(license="cc0-1.0", rights="own", trigger="caption"), resolution=64
     )
-    assert report.findings == ()
+    assert [f for f in report.findings if f.severity is not Severity.INFO] == []
     examples = read_examples(root, "text")
     train = load(root, tmp_path / "cache")["train"]
     theirs = [(row["image"].filename, row["text"]) for row in train]
