@@ -49,9 +49,9 @@ SETTINGS: dict[str, dict[str, Any]] = {
             _PROMPT + "front view, full body, wearing a pink hoodie, in a forest",
         ],
         "seed": 1234567,
-        "steps": 25,
+        "steps": 14,
         "guidance": 4.0,
-        "scheduler": "ddim",
+        "scheduler": "dpmpp_2m",
         "size": SIZE,
     },
     "evaluate": {

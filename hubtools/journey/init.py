@@ -181,6 +181,7 @@ def _commented(values: Mapping[str, Mapping[str, Any]]) -> str:
             "rank", "train_batch_size", "mixed_precision", "validation_steps",
         ),
         "samples": ("prompts", "negative_prompt", "steps", "guidance", "scheduler", "seed"),
+        "evaluate": ("num_images", "in_ship"),
         "model": ("repo", "license"),
         "push": ("private", "pr", "tag"),
     }  # fmt: skip
