@@ -35,6 +35,7 @@ SHIP_STATE = "ship.json"
 TRASH_DIR = "trash"
 SHARDS_STATE = "shard.json"  # below the .hubtools of a folder of shards: what is done
 SCAN_CACHE = "pictures.cache"  # below a dataset's .hubtools: what is known of its pictures
+COPIES_CACHE = "copies.json"  # beside it: which of them were compared, and found alike
 FIXES_DIR = "fixes"  # below a dataset's .hubtools: what `fix` changed, with the originals
 
 CARD = "README.md"

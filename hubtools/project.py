@@ -78,6 +78,14 @@ class DatasetSettings(_Section):
     trigger: str | None = _option(
         None, "Token that stands for the subject in every caption.", "instance_token"
     )
+    near_radius: int = _option(
+        6,
+        "Bits, of 64, in which the perceptual hashes of near copies may differ before their pixels"
+        " are compared; -1 looks for equal pixels only.",
+        ge=-1,
+        le=12,
+    )
+    mirrored_copies: bool = _option(False, "Look for mirrored and turned copies as well.")
     license: str | None = _option(None, "Licence id of the pictures, as the Hub spells it.")
     rights: Rights | None = _option(
         None, "Why you may use the pictures: own work, permission, synthetic, ..."

@@ -39,12 +39,14 @@ def validate(
 
 
 def _facts(looked: DatasetView) -> dict[str, Any]:
-    sizes = sorted({(f.width, f.height) for f in looked.pictures.values() if f.width})
+    table = looked.table
+    width, height = (table.column(side).tolist() for side in ("width", "height"))
+    sizes = sorted({size for size in zip(width, height, strict=True) if size[0]})
     facts: dict[str, Any] = {
         "pictures": len(looked.pictures),
         "rows": len(looked.rows),
         "captions": len(looked.captions),
-        "bytes": sum(facts.bytes for facts in looked.pictures.values()),
+        "bytes": int(table.column("bytes").sum()),
         "tokens_counted_by": looked.counter.source,
         "loaders": {mode.value: loaded.to_dict() for mode, loaded in looked.loaders.items()},
     }

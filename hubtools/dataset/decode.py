@@ -154,7 +154,7 @@ def thumbnail(data: bytes, side: int = 64) -> Any:
     factor = min(upright.size) // (2 * side)
     if factor > 1:
         upright = upright.reduce(factor)
-    return np.asarray(upright.resize((side, side), Image.Resampling.BOX))
+    return np.asarray(upright.resize((side, side), Image.Resampling.BILINEAR))
 
 
 def pixel_digest(data: bytes) -> str:

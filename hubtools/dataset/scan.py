@@ -27,9 +27,9 @@ Progress = Callable[[int, int], None]
 # From here on worker processes pay for their start (a third of a second each).
 POOL_FILES = 100
 POOL_BYTES = 64_000_000
-_MOST_WORKERS = 8  # 40 MB each
+MOST_WORKERS = 8  # 40 MB each
 # Fewer new facts than this are quicker found again than kept.
-_WORTH_KEEPING = 64
+WORTH_KEEPING = 64
 _KEEP_EVERY = 30.0  # seconds
 
 
@@ -76,7 +76,7 @@ def scan(
                 patience = max(_KEEP_EVERY, 20 * (time.monotonic() - kept_at - patience))
                 kept_at = time.monotonic()
     finally:
-        changed = len(new) >= _WORTH_KEEPING or len(memory.table) > len(entries) * 2 + 1000
+        changed = len(new) >= WORTH_KEEPING or len(memory.table) > len(entries) * 2 + 1000
         if remember and changed:
             _keep(place, entries, known, memory, fresh, begun_ns)
     told(len(entries), last=True)
@@ -121,7 +121,7 @@ def _results(
     if workers is None:
         total = sum(entries[number].size for number in new)
         many = len(new) >= POOL_FILES or (len(new) > 1 and total >= POOL_BYTES)
-        workers = min(cpus(), _MOST_WORKERS, len(new)) if many else 0
+        workers = min(cpus(), MOST_WORKERS, len(new)) if many else 0
     # what each file may still be, if only its times changed: row in the memory, digest
     maybe = {number: memory.digest(entries[number]) for number in new}
     jobs: list[Job] = [

@@ -126,6 +126,28 @@ class PictureTable(Mapping[str, PictureFacts]):
         result: npt.NDArray[np.bool_] = self.has("problem", None) & ~self.column("too_large")
         return result
 
+    @property
+    def short(self) -> npt.NDArray[np.int64]:
+        """The shorter side of each, in pixels."""
+        import numpy as np
+
+        sides: npt.NDArray[np.int64] = np.minimum(self.column("width"), self.column("height"))
+        return sides
+
+    @property
+    def long(self) -> npt.NDArray[np.int64]:
+        """The longer side of each, in pixels."""
+        import numpy as np
+
+        sides: npt.NDArray[np.int64] = np.maximum(self.column("width"), self.column("height"))
+        return sides
+
+    def named(self, endings: tuple[str, ...]) -> npt.NDArray[np.bool_]:
+        """For each row whether its name ends so, in any case."""
+        import numpy as np
+
+        return np.array([name.lower().endswith(endings) for name in self.names], dtype=np.bool_)
+
     def select(self, mask: npt.NDArray[Any]) -> Iterator[PictureFacts]:
         """The facts of the rows for which `mask` is true."""
         for row in mask.nonzero()[0].tolist():

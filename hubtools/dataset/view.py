@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hubtools.dataset.folder import Entry, Listing, walk
+from hubtools.dataset.folder import Listing, walk
 from hubtools.dataset.load import resolve
 from hubtools.dataset.loaders import Loaded, Mode, simulate
 from hubtools.dataset.metadata import MetadataFile, Row, read_metadata
-from hubtools.dataset.probe import PictureFacts, probe_bytes
+from hubtools.dataset.probe import PictureFacts
 from hubtools.dataset.tokens import TokenCounter, token_counter
 from hubtools.layout import CARD
 from hubtools.project import DatasetSettings
 
-# Beyond this many pictures worker processes pay for their start.
-_POOL_FROM = 400
+if TYPE_CHECKING:
+    from hubtools.dataset.duplicates import Group
+    from hubtools.dataset.table import PictureTable
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class DatasetView:
     root: Path
     listing: Listing
     metadata: tuple[MetadataFile, ...]
-    pictures: dict[str, PictureFacts]  # by name; every file that a row names or that has the ending
+    pictures: Mapping[str, PictureFacts]  # by name: files that a row names or whose ending fits
     settings: DatasetSettings
     resolution: int
     card: Card
@@ -76,10 +77,49 @@ class DatasetView:
         )
 
     @cached_property
+    def table(self) -> PictureTable:
+        """The pictures in columns."""
+        from hubtools.dataset.table import PictureTable
+
+        return PictureTable.of(self.pictures)
+
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """Pictures that are copies of each other. Files are read to make sure."""
+        from hubtools.dataset.copies import groups_below
+
+        return groups_below(
+            self.listing.root,
+            self.table,
+            radius=self.settings.near_radius,
+            turns=self.settings.mirrored_copies,
+            captioned=self.captioned,
+        )
+
+    @cached_property
+    def splits_of(self) -> dict[str, set[str]]:
+        """The splits in which the loader has each picture; empty if there is one split only."""
+        splits = self.loaders[Mode.AUTO].splits
+        if len(splits) < 2:
+            return {}
+        found: dict[str, set[str]] = {}
+        for split in splits:
+            for name in split.files:
+                if name is not None:
+                    found.setdefault(name, set()).add(split.name)
+        return found
+
+    @cached_property
     def loaders(self) -> dict[Mode, Loaded]:
         """What each loader makes of the folder."""
-        sound = (f.name for f in self.pictures.values() if f.problem is None and not f.too_large)
+        whole = self.table.whole.tolist()
+        sound = (name for name, ok in zip(self.table.names, whole, strict=True) if ok)
         return {loaded.mode: loaded for loaded in simulate(self.listing, self.metadata, sound)}
+
+    @cached_property
+    def captioned(self) -> frozenset[str]:
+        """Names of the pictures that have a caption."""
+        return frozenset(name for row, _ in self.captions if (name := resolve(row)))
 
     @property
     def license(self) -> tuple[str | None, str]:
@@ -123,6 +163,10 @@ def view(
 
     Raises `HubtoolsError` if `folder` is no folder.
     """
+    # here, not above: who reads only a card need not wait for numpy
+    from hubtools.dataset.scan import scan
+
+    begun_ns = time.time_ns()
     listing = walk(folder)
     metadata = tuple(read_metadata(folder, entry) for entry in listing.metadata)
     wanted = {entry.name: entry for entry in listing.pictures}
@@ -136,49 +180,12 @@ def view(
         folder,
         listing,
         metadata,
-        {facts.name: facts for facts in _probe_all(folder, list(wanted.values()), on_picture)},
+        scan(folder, list(wanted.values()), on_picture=on_picture, begun_ns=begun_ns),
         settings,
         resolution,
         read_card(folder / CARD),
         token_counter(base),
     )
-
-
-def _probe_all(
-    root: Path, entries: list[Entry], on_picture: Callable[[int, int], None] | None
-) -> Iterator[PictureFacts]:
-    jobs = [(str(root / entry.name), entry.name) for entry in entries]
-    results: Iterable[PictureFacts]
-    workers = min(os.cpu_count() or 1, 8)
-    if len(jobs) >= _POOL_FROM and workers > 1:
-        from concurrent.futures import ProcessPoolExecutor
-        from multiprocessing import get_context
-
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            yield from _counted(pool.map(probe_file, jobs, chunksize=32), len(jobs), on_picture)
-        return
-    results = map(probe_file, jobs)
-    yield from _counted(results, len(jobs), on_picture)
-
-
-def _counted(
-    results: Iterable[PictureFacts],
-    total: int,
-    on_picture: Callable[[int, int], None] | None,
-) -> Iterator[PictureFacts]:
-    for done, facts in enumerate(results, start=1):
-        if on_picture is not None:
-            on_picture(done, total)
-        yield facts
-
-
-def probe_file(job: tuple[str, str]) -> PictureFacts:
-    """`probe_bytes` of a file: (path, name)."""
-    path, name = job
-    try:
-        return probe_bytes(Path(path).read_bytes(), name)
-    except OSError as error:
-        return PictureFacts(name, 0, "", problem=f"it cannot be read: {error.strerror}")
 
 
 def read_card(path: Path) -> Card:

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from conftest import picture
-from PIL import Image
+from photos import P3_RED, photo, profile, put_photo
+from PIL import Image, ImageDraw, ImageFilter
 
 from hubtools.dataset.check import validate
 from hubtools.dataset.rules import DATASET_RULES
@@ -147,6 +148,38 @@ def big(root: Path) -> None:
     data[16:24] = struct.pack(">II", 20_000, 20_000)
     data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
     (root / "2.png").write_bytes(data)
+
+
+def serial(root: Path) -> None:
+    data = Image.Exif()
+    data[0x0112] = 1
+    data.get_ifd(0x8769)[0xA431] = "12345678"
+    image(lambda opened: opened, exif=data)(root)
+
+
+def copied(change: Callable[[Image.Image], Image.Image], **save: Any) -> Spoil:
+    """1.png is a photograph, 2.png a copy of it."""
+
+    def spoil(root: Path) -> None:
+        original = photo(1)
+        original.save(root / "1.png")
+        change(original).save(root / "2.png", **save)
+
+    return spoil
+
+
+def leak(root: Path) -> None:
+    """Pictures and records in train/ and test/; the one in test/ is a small copy."""
+    copied(lambda original: original.resize((128, 96)))(root)
+    (root / "metadata.jsonl").unlink()
+    for folder, numbers in (("train", (0, 1)), ("test", (2,))):
+        (root / folder).mkdir()
+        records = []
+        for number in numbers:
+            (root / f"{number}.png").rename(root / folder / f"{number}.png")
+            records.append({"file_name": f"{number}.png", "text": f"(tok), view {number}"})
+        text = "".join(json.dumps(record) + "\n" for record in records)
+        (root / folder / "metadata.jsonl").write_text(text)
 
 
 GOOD_2 = {"file_name": "2.png", "text": "(tok), view 2"}
@@ -337,7 +370,7 @@ BAD: list[Row] = [
         set(),
         {},
     ),
-    ("D308", image(lambda opened: opened.convert("I;16")), "2.png", set(), {}),
+    ("D308", image(lambda opened: opened.convert("I;16")), "2.png", {"D315"}, {}),
     ("D309", exif, "2.png", set(), {}),
     (
         "D310",
@@ -352,6 +385,38 @@ BAD: list[Row] = [
     ),
     ("D311", big, "2.png", set(), {}),
     ("D312", lambda root: picture(root / "2.png", 2, (64, 200)), "2.png", set(), {}),
+    (
+        "D313",
+        lambda root: photo(2).filter(ImageFilter.GaussianBlur(6)).save(root / "2.png"),
+        "2.png",
+        set(),
+        {},
+    ),
+    (
+        "D314",
+        lambda root: photo(2).point(lambda v: v // 14).save(root / "2.png"),
+        "2.png",
+        set(),
+        {},
+    ),
+    (
+        "D315",
+        lambda root: Image.new("RGB", (64, 64), "teal").save(root / "2.png"),
+        "2.png",
+        set(),
+        {},
+    ),
+    ("D316", image(lambda opened: opened, icc_profile=profile(P3_RED)), "2.png", set(), {}),
+    ("D402", copied(lambda original: original, compress_level=1), "2.png", set(), {}),
+    ("D403", copied(lambda original: original.resize((128, 96))), "1.png", set(), {}),
+    ("D404", leak, "train/1.png", {"D216", "D403"}, {}),
+    (
+        "D405",
+        copied(lambda original: original.transpose(Image.Transpose.FLIP_LEFT_RIGHT)),
+        "2.png",
+        set(),
+        {"mirrored_copies": True},
+    ),
     (
         "D401",
         lambda root: put("2.png", (root / "1.png").read_bytes())(root),
@@ -394,6 +459,7 @@ BAD: list[Row] = [
     ("D702", lambda root: [put(f"x/{n}.md")(root) for n in range(10_001)], "x", {"D207"}, {}),
     ("D703", line(3, GOOD_2 | {"note": TOKEN}), "metadata.jsonl:3", {"D119"}, {}),
     ("D704", put(".DS_Store", "x"), ".DS_Store", set(), {}),
+    ("D706", serial, "2.png", set(), {}),
     pytest.param(  # type: ignore[list-item]
         "D705",
         locked,
@@ -457,6 +523,52 @@ def test_a_missing_picture_that_is_nearly_there(
     line(1, {"file_name": wanted, "text": "(tok)"})(good)
     (finding,) = (f for f in found(good, settings) if f.rule == "D201")
     assert near in str(finding.fix)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        image(lambda opened: opened, icc_profile=profile()),
+        copied(lambda original: photo(2)),
+        copied(lambda original: original.transpose(Image.Transpose.FLIP_LEFT_RIGHT)),
+        lambda root: put_photo(root, "2.png", 3, (64, 64)),
+        # a few strokes on white paper; a starry night
+        lambda root: image(lambda opened: drawing("white", "black"))(root),
+        lambda root: image(lambda opened: drawing("black", "white"))(root),
+    ],
+)
+def test_what_is_meant_so_is_not_found(good: Path, settings: DatasetSettings, spoil: Spoil) -> None:
+    spoil(good)
+    assert found(good, settings) == []
+
+
+def drawing(paper: str, ink: str) -> Image.Image:
+    picture = Image.new("RGB", (256, 256), paper)
+    draw = ImageDraw.Draw(picture)
+    draw.line((60, 60, 180, 90, 120, 200), fill=ink, width=2)
+    draw.ellipse((100, 40, 140, 80), outline=ink)
+    return picture
+
+
+def test_the_best_copy_is_proposed(good: Path, settings: DatasetSettings) -> None:
+    copied(lambda original: original.resize((128, 96)))(good)
+    line(2, {"file_name": "1.png", "text": ""})(good)
+    (finding,) = (f for f in found(good, settings) if f.rule == "D403")
+    assert finding.path == "1.png"
+    assert str(finding.fix).startswith("keep 1.png (256x192), remove 2.png")
+    assert "caption from 2.png" in str(finding.fix)
+
+
+def test_copies_but_for_a_part_are_a_note(good: Path, settings: DatasetSettings) -> None:
+    def marked(original: Image.Image) -> Image.Image:
+        copy = original.copy()
+        ImageDraw.Draw(copy).rectangle((170, 160, 190, 170), fill="white")
+        return copy
+
+    copied(marked)(good)
+    (finding,) = found(good, settings)
+    assert (finding.rule, finding.severity) == ("D403", Severity.INFO)
+    assert found(good, settings, near_radius=-1) == []
 
 
 def test_severities_that_depend(good: Path, settings: DatasetSettings) -> None:

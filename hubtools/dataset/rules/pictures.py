@@ -1,20 +1,36 @@
-"""D3xx: the picture files. D4xx: pictures that are the same."""
+"""D3xx: the picture files, one by one."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from hubtools.dataset.probe import ENDINGS, MAX_PIXELS, PictureFacts
-from hubtools.dataset.rules.book import DATASET_RULES, some
+from hubtools.dataset.rules.book import DATASET_RULES
+from hubtools.dataset.table import PictureTable
 from hubtools.dataset.view import DatasetView
 from hubtools.findings import Problem, Severity
 
+# Pillow's modes of print, and of more than 8 bits a channel.
+_PRINT = ("CMYK", "YCCK", "LAB", "HSV")
+_DEEP = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")
 
-def _whole(view: DatasetView) -> Iterator[PictureFacts]:
-    for facts in view.pictures.values():
-        if facts.problem is None and not facts.too_large:
-            yield facts
+# Sharpness of the sharpest of 64 tiles as a share of the contrast squared. Photographs, drawings
+# and scans that are in focus have 0.14 and more; after a Gaussian blur of a hundredth of their
+# short side most have less than 0.04, and after one of twice that all but rough textures.
+_BLURRED, _SOFT = 0.02, 0.04
+# Levels, 0 to 255. Night and high-key pictures stay within, line drawings by their contrast.
+_CONTRAST, _FAINT, _ONE_COLOUR = 8.0, 12.0, 3.0
+_DARK, _LIGHT = 50, 212
+# Pixels; smaller pictures have no small copy in which fine and coarse can be told apart.
+_ENOUGH = 128
+
+
+def _whole(view: DatasetView, wanted: Callable[[PictureTable], Any]) -> Iterator[PictureFacts]:
+    """Pictures that can be decoded and for which `wanted` says true; it is given the columns, so
+    that a million pictures are passed over in a moment."""
+    table = view.table
+    return table.select(table.whole & wanted(table)) if len(table) else iter(())
 
 
 @DATASET_RULES.rule("D301", "A picture is damaged", Severity.ERROR)
@@ -24,13 +40,13 @@ def damaged(view: DatasetView) -> Iterator[Problem]:
 
     Fix: export it again from the original.
     """
-    for facts in view.pictures.values():
-        if facts.problem and facts.kind is None:
-            yield Problem(
-                f"the picture cannot be read whole: {facts.problem}",
-                "export it again from the original",
-                facts.name,
-            )
+    table = view.table
+    for facts in table.select(~table.has("problem", None) & table.has("kind", None)):
+        yield Problem(
+            f"the picture cannot be read whole: {facts.problem}",
+            "export it again from the original",
+            facts.name,
+        )
 
 
 @DATASET_RULES.rule("D302", "A file is no picture", Severity.ERROR)
@@ -40,14 +56,14 @@ def no_picture(view: DatasetView) -> Iterator[Problem]:
 
     Fix: fetch the real file (`git lfs pull`), or remove it.
     """
-    for facts in view.pictures.values():
-        if facts.problem and facts.kind is not None:
-            lfs = "LFS" in facts.kind
-            yield Problem(
-                f"this is {facts.kind}, not a picture",
-                "fetch the real file: `git lfs pull`" if lfs else "replace or remove it",
-                facts.name,
-            )
+    table = view.table
+    for facts in table.select(~table.has("problem", None) & ~table.has("kind", None)):
+        lfs = "LFS" in str(facts.kind)
+        yield Problem(
+            f"this is {facts.kind}, not a picture",
+            "fetch the real file: `git lfs pull`" if lfs else "replace or remove it",
+            facts.name,
+        )
 
 
 @DATASET_RULES.rule("D303", "Ending and content disagree", Severity.WARNING)
@@ -57,14 +73,15 @@ def wrong_ending(view: DatasetView) -> Iterator[Problem]:
 
     Fix: rename it.
     """
-    for facts in _whole(view):
-        fitting = ENDINGS.get(facts.format or "")
-        ending = "." + facts.name.rpartition(".")[2].lower()
-        if fitting and ending not in fitting:
-            proper = sorted(fitting, key=len)[0]
+    table = view.table
+    for format, fitting in ENDINGS.items():
+        wrong = table.whole & table.has("format", format)
+        if not wrong.any():
+            continue
+        for facts in table.select(wrong & ~table.named(tuple(fitting))):
             yield Problem(
-                f"the content is {facts.format}, the name says {ending}",
-                f"rename it to {proper}",
+                f"the content is {format}, the name says .{facts.name.rpartition('.')[2].lower()}",
+                f"rename it to {sorted(fitting, key=len)[0]}",
                 facts.name,
             )
 
@@ -75,16 +92,14 @@ def too_small(view: DatasetView) -> Iterator[Problem]:
 
     Fix: use a larger original, or train at a lower resolution.
     """
-    for facts in _whole(view):
-        side = min(facts.width, facts.height)
-        if side < view.resolution:
-            yield Problem(
-                f"{facts.width}x{facts.height} is smaller than the training resolution"
-                f" {view.resolution}; it would be enlarged",
-                "use a larger original, or lower train.resolution",
-                facts.name,
-                severity=Severity.ERROR if side < 32 else None,
-            )
+    for facts in _whole(view, lambda table: table.short < view.resolution):
+        yield Problem(
+            f"{facts.width}x{facts.height} is smaller than the training resolution"
+            f" {view.resolution}; it would be enlarged",
+            "use a larger original, or lower train.resolution",
+            facts.name,
+            severity=Severity.ERROR if min(facts.width, facts.height) < 32 else None,
+        )
 
 
 @DATASET_RULES.rule("D305", "A picture is partly transparent", Severity.WARNING)
@@ -94,14 +109,13 @@ def alpha(view: DatasetView) -> Iterator[Problem]:
 
     Fix: put it on the background you want.
     """
-    for facts in _whole(view):
-        if facts.transparent:
-            yield Problem(
-                f"the picture ({facts.mode}) has transparency; other trainers show what hides"
-                " beneath it",
-                "put it on a background",
-                facts.name,
-            )
+    for facts in _whole(view, lambda table: table.column("transparent")):
+        yield Problem(
+            f"the picture ({facts.mode}) has transparency; other trainers show what hides"
+            " beneath it",
+            "put it on a background",
+            facts.name,
+        )
 
 
 @DATASET_RULES.rule("D306", "A picture has a palette", Severity.WARNING)
@@ -110,11 +124,12 @@ def palette(view: DatasetView) -> Iterator[Problem]:
 
     Fix: use the original in full colour.
     """
-    for facts in _whole(view):
-        if facts.mode in ("P", "PA", "1") and not facts.transparent:
-            yield Problem(
-                "the picture has at most 256 colours", "use the original in full colour", facts.name
-            )
+    for facts in _whole(
+        view, lambda table: table.has("mode", "P", "PA", "1") & ~table.column("transparent")
+    ):
+        yield Problem(
+            "the picture has at most 256 colours", "use the original in full colour", facts.name
+        )
 
 
 @DATASET_RULES.rule("D307", "A picture is made for print", Severity.WARNING)
@@ -123,13 +138,12 @@ def cmyk(view: DatasetView) -> Iterator[Problem]:
 
     Fix: export it as RGB (sRGB).
     """
-    for facts in _whole(view):
-        if facts.mode in ("CMYK", "YCCK", "LAB", "HSV"):
-            yield Problem(
-                f"the picture is {facts.mode}; colours shift when it is converted",
-                "export it as RGB",
-                facts.name,
-            )
+    for facts in _whole(view, lambda table: table.has("mode", *_PRINT)):
+        yield Problem(
+            f"the picture is {facts.mode}; colours shift when it is converted",
+            "export it as RGB",
+            facts.name,
+        )
 
 
 @DATASET_RULES.rule("D308", "A picture has more than 8 bits a channel", Severity.ERROR)
@@ -139,13 +153,12 @@ def deep(view: DatasetView) -> Iterator[Problem]:
 
     Fix: export it with 8 bits a channel.
     """
-    for facts in _whole(view):
-        if facts.mode.startswith("I") or facts.mode == "F":
-            yield Problem(
-                f"the picture has mode {facts.mode}; most trainers would see it white or black",
-                "export it with 8 bits a channel",
-                facts.name,
-            )
+    for facts in _whole(view, lambda table: table.has("mode", *_DEEP)):
+        yield Problem(
+            f"the picture has mode {facts.mode}; most trainers would see it white or black",
+            "export it with 8 bits a channel",
+            facts.name,
+        )
 
 
 @DATASET_RULES.rule("D309", "A picture is stored rotated", Severity.WARNING)
@@ -155,13 +168,12 @@ def rotated(view: DatasetView) -> Iterator[Problem]:
 
     Fix: rotate the pixels and drop the tag (`mogrify -auto-orient FILE`).
     """
-    for facts in _whole(view):
-        if facts.orientation != 1:
-            yield Problem(
-                f"EXIF orientation {facts.orientation}: some trainers see the picture turned",
-                "rotate the pixels and drop the tag",
-                facts.name,
-            )
+    for facts in _whole(view, lambda table: table.column("orientation") != 1):
+        yield Problem(
+            f"EXIF orientation {facts.orientation}: some trainers see the picture turned",
+            "rotate the pixels and drop the tag",
+            facts.name,
+        )
 
 
 @DATASET_RULES.rule("D310", "A picture has several frames", Severity.WARNING)
@@ -170,13 +182,12 @@ def animated(view: DatasetView) -> Iterator[Problem]:
 
     Fix: export the frame you mean.
     """
-    for facts in _whole(view):
-        if facts.frames > 1:
-            yield Problem(
-                f"only the first of {facts.frames} frames is used",
-                "export the frame you mean",
-                facts.name,
-            )
+    for facts in _whole(view, lambda table: table.column("frames") > 1):
+        yield Problem(
+            f"only the first of {facts.frames} frames is used",
+            "export the frame you mean",
+            facts.name,
+        )
 
 
 @DATASET_RULES.rule("D311", "A picture is absurdly large", Severity.ERROR)
@@ -185,13 +196,12 @@ def bomb(view: DatasetView) -> Iterator[Problem]:
 
     Fix: scale it down.
     """
-    for facts in view.pictures.values():
-        if facts.too_large:
-            yield Problem(
-                f"{facts.width}x{facts.height} is beyond {MAX_PIXELS:,} pixels",
-                "scale it down",
-                facts.name,
-            )
+    for facts in view.table.select(view.table.column("too_large")):
+        yield Problem(
+            f"{facts.width}x{facts.height} is beyond {MAX_PIXELS:,} pixels",
+            "scale it down",
+            facts.name,
+        )
 
 
 @DATASET_RULES.rule("D312", "A picture is very long or very wide", Severity.WARNING)
@@ -201,28 +211,89 @@ def aspect(view: DatasetView) -> Iterator[Problem]:
 
     Fix: crop it yourself.
     """
-    for facts in _whole(view):
+    for facts in _whole(view, lambda table: table.long > 2.5 * table.short):
         short, long = sorted((facts.width, facts.height))
-        if short and long / short > 2.5:
-            yield Problem(
-                f"{facts.width}x{facts.height}: only {short / long:.0%} of it fits the square crop",
-                "crop it yourself",
-                facts.name,
-            )
+        yield Problem(
+            f"{facts.width}x{facts.height}: only {short / long:.0%} of it fits the square crop",
+            "crop it yourself",
+            facts.name,
+        )
 
 
-@DATASET_RULES.rule("D401", "Pictures are exactly the same", Severity.ERROR)
-def exact_duplicates(view: DatasetView) -> Iterator[Problem]:
-    """The same file under two names is trained twice as much, often with two captions that
-    contradict each other.
+@DATASET_RULES.rule("D313", "A picture is blurry", Severity.WARNING)
+def blurry(view: DatasetView) -> Iterator[Problem]:
+    """Nowhere in the picture is there a sharp edge, not even in its sharpest part (a soft
+    background behind a sharp subject is fine). The LoRA learns the softness as a trait of its
+    subject. Where it is less certain, a note is all that is given.
 
-    Fix: keep one.
+    Fix: use a sharper picture.
     """
-    by_digest: dict[str, list[str]] = defaultdict(list)
-    for facts in view.pictures.values():
-        if facts.digest and facts.bytes:
-            by_digest[facts.digest].append(facts.name)
-    for names in by_digest.values():
-        if len(names) > 1:
-            first, *rest = sorted(names)
-            yield Problem(f"the same picture as {some(rest)}", "keep one of them", first)
+
+    def soft(table: PictureTable) -> Any:
+        contrast = table.column("contrast")
+        large = (table.short >= _ENOUGH) & (contrast >= _CONTRAST)
+        return large & (table.column("crispness") < _SOFT * contrast**2)
+
+    for facts in _whole(view, soft):
+        sure = facts.crispness < _BLURRED * facts.contrast**2
+        yield Problem(
+            "nothing in the picture is sharp" if sure else "the picture may be out of focus",
+            "use a sharper picture",
+            facts.name,
+            severity=None if sure else Severity.INFO,
+        )
+
+
+@DATASET_RULES.rule("D314", "A picture is nearly black or nearly white", Severity.WARNING)
+def extreme(view: DatasetView) -> Iterator[Problem]:
+    """99 of 100 pixels are darker than a fifth, or lighter than five sixths, and what there is to
+    see hardly stands out: an exposure that went wrong. The LoRA learns the murk.
+
+    Fix: use a better exposed picture, or correct it from the original.
+    """
+
+    def murky(table: PictureTable) -> Any:
+        faint = (table.column("contrast") >= _ONE_COLOUR) & (table.column("contrast") < _FAINT)
+        dark = table.column("lightest") < _DARK
+        return faint & (dark | (table.column("darkest") > _LIGHT))
+
+    for facts in _whole(view, murky):
+        dark = facts.lightest < _DARK
+        yield Problem(
+            f"the picture is nearly {'black' if dark else 'white'}"
+            f" (mean brightness {facts.brightness:.0f} of 255)",
+            "use a better exposed picture",
+            facts.name,
+        )
+
+
+@DATASET_RULES.rule("D315", "A picture is of one colour", Severity.WARNING)
+def empty(view: DatasetView) -> Iterator[Problem]:
+    """There is nothing to see: a failed download or export, a blank page. Its caption is learnt to
+    mean nothing.
+
+    Fix: remove it, or export it again.
+    """
+    for facts in _whole(
+        view, lambda table: table.column("seen") & (table.column("contrast") < _ONE_COLOUR)
+    ):
+        yield Problem(
+            "the picture is of one colour, nothing can be learnt from it",
+            "remove it, or export it again",
+            facts.name,
+        )
+
+
+@DATASET_RULES.rule("D316", "A picture has colours other than sRGB", Severity.WARNING)
+def profile(view: DatasetView) -> Iterator[Problem]:
+    """A colour profile (Adobe RGB, Display P3, ProPhoto) says what the numbers mean. Trainers drop
+    it and take them for sRGB: colours come out duller, and are learnt so.
+
+    Fix: convert it to sRGB (`mogrify -profile sRGB.icc FILE`), or export it so.
+    """
+    for facts in _whole(view, lambda table: ~table.has("profile", "")):
+        yield Problem(
+            f"its colours are {facts.profile}; trainers take them for sRGB, and they fade",
+            "convert it to sRGB",
+            facts.name,
+        )

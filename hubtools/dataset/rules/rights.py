@@ -116,10 +116,11 @@ def gps(view: DatasetView) -> Iterator[Problem]:
 
     Fix: strip the position (`exiftool -gps:all= FILE`), or export the pictures without it.
     """
-    found = [facts.name for facts in view.pictures.values() if facts.gps]
-    for name in found:
+    for facts in view.table.select(view.table.column("gps")):
         yield Problem(
-            "the picture's EXIF data holds a GPS position", "strip it before publishing", name
+            "the picture's EXIF data holds a GPS position",
+            "strip it before publishing",
+            facts.name,
         )
 
 
@@ -176,3 +177,17 @@ def unreadable(view: DatasetView) -> Iterator[Problem]:
     """
     for folder in view.listing.unreadable:
         yield Problem("the folder cannot be read", "check its permissions", folder)
+
+
+@DATASET_RULES.rule("D706", "A picture names its owner or camera", Severity.WARNING)
+def owner(view: DatasetView) -> Iterator[Problem]:
+    """Cameras write their serial number and their owner's name into each picture, Windows that of
+    its user. With it, other pictures of the same person can be found. (Artist and copyright are
+    meant to be read, and are no problem.)
+
+    Fix: strip the tags (`exiftool -SerialNumber= -OwnerName= FILE`, or `hubtools fix`).
+    """
+    for facts in view.table.select(~view.table.has("owner", "")):
+        yield Problem(
+            f"the picture's metadata holds {facts.owner}", "strip it before publishing", facts.name
+        )

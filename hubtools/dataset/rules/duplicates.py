@@ -1,0 +1,128 @@
+"""D4xx: pictures that are the same, or nearly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hubtools.dataset.compare import Grade
+from hubtools.dataset.duplicates import Copy, Group
+from hubtools.dataset.looks import TURNS
+from hubtools.dataset.rules.book import DATASET_RULES, some
+from hubtools.dataset.view import DatasetView
+from hubtools.findings import Problem, Severity
+
+
+def _copies(
+    view: DatasetView, *grades: Grade, turned: bool = False
+) -> Iterator[tuple[Group, list[Copy]]]:
+    for group in view.groups:
+        copies = [c for c in group.copies if c.grade in grades and (c.turn != 1) is turned]
+        if copies:
+            yield group, copies
+
+
+def _size(view: DatasetView, name: str) -> str:
+    facts = view.pictures[name]
+    return f"{name} ({facts.width}x{facts.height})"
+
+
+def _keep(view: DatasetView, best: str, copies: list[Copy]) -> str:
+    """Which of them to keep; its caption may have to come from another."""
+    captioned = {name for name in view.captioned if name == best or name in _names(copies)}
+    advice = f"keep {_size(view, best)}, remove {some(_names(copies))}"
+    if captioned and best not in captioned:
+        advice += f"; take the caption from {min(captioned)}"
+    return advice
+
+
+def _names(copies: list[Copy]) -> list[str]:
+    return [copy.name for copy in copies]
+
+
+@DATASET_RULES.rule("D401", "Pictures are exactly the same", Severity.ERROR)
+def exact(view: DatasetView) -> Iterator[Problem]:
+    """The same file under two names is trained twice as much, often with two captions that
+    contradict each other.
+
+    Fix: keep one.
+    """
+    for group, copies in _copies(view, Grade.BYTES):
+        yield Problem(
+            f"the same picture as {some(_names(copies))}",
+            _keep(view, group.best, copies),
+            group.best,
+        )
+
+
+@DATASET_RULES.rule("D402", "Pictures have the same pixels", Severity.ERROR)
+def same_pixels(view: DatasetView) -> Iterator[Problem]:
+    """Two files differ in their bytes, but not in a single pixel: one was saved again, or lost its
+    EXIF data. The picture is trained twice as much.
+
+    Example: a.png, and a.bmp that was converted from it
+    Fix: keep one.
+    """
+    for group, copies in _copies(view, Grade.PIXELS):
+        yield Problem(
+            f"pixel by pixel the same picture as {some(_names(copies))}",
+            _keep(view, group.best, copies),
+            group.best,
+        )
+
+
+@DATASET_RULES.rule("D403", "A picture is nearly another one", Severity.WARNING)
+def near(view: DatasetView) -> Iterator[Problem]:
+    """The same picture at another size, quality or brightness: it is trained twice as much, and
+    the worse copy pulls the better one down. Copies are found by a perceptual hash and compared
+    pixel by pixel before they are told. Pictures that are the same but for a part (a watermark,
+    another expression) may be meant so, and give a note only.
+
+    Fix: keep the best; dataset.near_radius = -1 if they are meant to be there.
+    """
+    for group, copies in _copies(view, Grade.COPY):
+        yield Problem(
+            f"nearly the same picture as {some(_names(copies))}",
+            _keep(view, group.best, copies),
+            group.best,
+        )
+    for group, copies in _copies(view, Grade.ALIKE):
+        yield Problem(
+            f"the same as {some(_names(copies))}, but for a part",
+            "keep one of them, unless the difference is meant",
+            group.best,
+            severity=Severity.INFO,
+        )
+
+
+@DATASET_RULES.rule("D404", "A picture is in two splits", Severity.ERROR)
+def across_splits(view: DatasetView) -> Iterator[Problem]:
+    """What is trained on must not be tested on: the test then rewards learning by heart, and its
+    numbers mean nothing. Copies count as the same picture.
+
+    Fix: remove it from one of the splits.
+    """
+    splits = view.splits_of
+    for group in view.groups if splits else ():
+        names = [group.best, *(c.name for c in group.copies if c.grade >= Grade.COPY)]
+        found = {split: name for name in reversed(names) for split in splits.get(name, ())}
+        if len(found) > 1:
+            places = ", ".join(f"{split} ({name})" for split, name in sorted(found.items()))
+            yield Problem(
+                f"the same picture is in {places}", "remove it from all but one split", group.best
+            )
+
+
+@DATASET_RULES.rule("D405", "A picture is another one, mirrored or turned", Severity.WARNING)
+def mirrored(view: DatasetView) -> Iterator[Problem]:
+    """Looked for if dataset.mirrored_copies is set. Mirrored copies teach that a parting, a scar or
+    a logo may be on either side; random_flip does the same to all pictures, if it is wanted.
+
+    Fix: keep the one that is right.
+    """
+    for group, copies in _copies(view, Grade.COPY, Grade.PIXELS, turned=True):
+        how = sorted({TURNS[copy.turn] for copy in copies})
+        yield Problem(
+            f"the same picture as {some(_names(copies))}, {' or '.join(how)}",
+            _keep(view, group.best, copies),
+            group.best,
+        )
