@@ -296,6 +296,73 @@ def test_a_model_captions_what_nobody_has(
     assert everything(views) == before
 
 
+@pytest.fixture(scope="module")
+def llava(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that is asked by a chat template, of random weights."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import (
+        CLIPImageProcessor,
+        CLIPVisionConfig,
+        LlamaConfig,
+        LlavaConfig,
+        LlavaForConditionalGeneration,
+        LlavaProcessor,
+        PreTrainedTokenizerFast,
+    )
+
+    folder = tmp_path_factory.mktemp("llava")
+    words = ["<unk>", "<pad>", "</s>", "<s>", "<image>", "user", "Describe", "this", "picture"]
+    words += [f"word{n}" for n in range(40)]
+    vocabulary = {word: number for number, word in enumerate(words)}
+    raw = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    raw.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=raw, unk_token="<unk>", pad_token="<pad>", eos_token="</s>",
+        bos_token="<s>", extra_special_tokens={"image_token": "<image>"},
+    )  # fmt: skip
+    small = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+             "intermediate_size": 16}  # fmt: skip
+    torch.manual_seed(2)
+    config = LlavaConfig(
+        text_config=LlamaConfig(vocab_size=len(words), num_key_value_heads=2, bos_token_id=3,
+                                eos_token_id=2, pad_token_id=1, **small),
+        vision_config=CLIPVisionConfig(image_size=32, patch_size=8, projection_dim=16, **small),
+        image_token_index=4, vision_feature_layer=-1,
+    )  # fmt: skip
+    model = LlavaForConditionalGeneration(config)
+    head = model.get_output_embeddings().weight
+    with torch.no_grad():  # it says nothing but word0 ... word39
+        head.normal_()
+        head[:9] = 0
+    template = (
+        "{% for m in messages %}<s> {{ m.role }} {% for c in m.content %}"
+        "{% if c.type == 'image' %}<image> {% else %}{{ c.text }} {% endif %}{% endfor %}"
+        "{% endfor %}{% if add_generation_prompt %}<s>{% endif %}"
+    )
+    pictures = CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
+    processor = LlavaProcessor(
+        image_processor=pictures, tokenizer=tokenizer, patch_size=8, chat_template=template,
+        vision_feature_select_strategy="default", num_additional_image_tokens=1,
+    )  # fmt: skip
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder
+
+
+def test_a_model_that_is_asked_gives_the_answer_alone(
+    views: Path, settings: DatasetSettings, llava: Path, cache: Path
+) -> None:
+    plan = plan_captions(
+        views, settings, model=str(llava), max_new_tokens=5, prompt="Describe this"
+    )
+    assert len(plan.changes) == 2
+    for change in plan.changes:
+        said = change.after.split()
+        assert 1 <= len(said) <= 5
+        assert all(word.startswith("word") for word in said)  # no question, no marks
+
+
 def test_the_card_keeps_who_was_there(
     views: Path, settings: DatasetSettings, blip: Path, cache: Path
 ) -> None:

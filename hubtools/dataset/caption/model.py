@@ -82,8 +82,8 @@ class Captioner:
         import torch
 
         model, processor = self._load()
-        kind = model.config.model_type
-        task = self._prompt or (_FLORENCE if kind == "florence2" else None)
+        florence = model.config.model_type == "florence2"
+        task = self._prompt or (_FLORENCE if florence else None)
         if getattr(processor, "chat_template", None):
             content = [
                 {"type": "image", "image": picture},
@@ -105,10 +105,6 @@ class Captioner:
             )
         if getattr(processor, "chat_template", None) and not model.config.is_encoder_decoder:
             ids = ids[:, inputs["input_ids"].shape[1] :]  # without the question
-        if kind == "florence2" and task:
-            said = processor.batch_decode(ids, skip_special_tokens=False)[0]
-            answer = processor.post_process_generation(said, task=task, image_size=picture.size)
-            return tidy(str(answer[task]))
         return tidy(processor.batch_decode(ids, skip_special_tokens=True)[0])
 
     def _load(self) -> tuple[Any, Any]:
@@ -116,7 +112,10 @@ class Captioner:
             require_extra("train", "Captioning by a model")
             import torch
             from transformers import AutoModelForImageTextToText, AutoProcessor
+            from transformers.utils import logging
 
+            logging.set_verbosity_error()  # its bars and advice would run through the preview
+            logging.disable_progress_bar()
             device = self._device or ("cuda" if torch.cuda.is_available() else "cpu")
             dtype = torch.bfloat16 if device.startswith("cuda") else torch.float32
             try:
