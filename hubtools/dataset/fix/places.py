@@ -85,18 +85,14 @@ def _rebased(values: dict[str, Any], old: str, new: str) -> dict[str, Any] | Non
 
 
 def configs(draft: Draft) -> None:
-    """D205, D206, D217 and, by name, D214: the card says which files make which split, so
+    """D205, D206, D217 and, by name, D214, D220: the card says which files make which split, so
     that no loader guesses. Written only if that satisfies the rule."""
-    for rule in ("D205", "D206", "D214", "D217"):
+    for rule in ("D205", "D206", "D214", "D217", "D220"):
         found = draft.findings(rule)
         if not found or draft.view.card.error or CARD in draft.left:
             continue
-        told = draft.view.card.data.get("configs")
-        if (
-            isinstance(told, list)
-            and told
-            and not (rule == "D214" and draft.may("rewrite-configs"))
-        ):
+        asked = rule in ("D214", "D220") and draft.may("rewrite-configs")
+        if draft.view.card.data.get("configs") and not asked:
             continue  # somebody has decided
         folders = {n.partition("/")[0] for n in draft.names if "/" in n}
         value = split_configs(draft.tables, {f for f in folders if not f.startswith((".", "__"))})

@@ -214,7 +214,8 @@ def load_table(
         before, after = troubles_of(name, data), troubles_of(name, table.render())
         for rule in sorted(before - after):
             if rule != "D107":  # nothing is left to write; the planner decides
-                table.touch(rule, REPAIRED[rule])
+                unread = rule == "D101" and resolve_doubt
+                table.touch(rule, REPAIRED[rule] + (", remove what is beyond it" if unread else ""))
     return table
 
 

@@ -93,6 +93,7 @@ def copies(root: Path, action: Callable[[Path], object]) -> Iterator[tuple[int, 
         number += 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_kill_at_any_moment_loses_nothing(sick: Path, settings: DatasetSettings) -> None:
     plan = plan_fix(sick, settings, resolution=64)
@@ -118,6 +119,7 @@ def test_a_kill_at_any_moment_loses_nothing(sick: Path, settings: DatasetSetting
     assert resumed > 10
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_an_undo_that_is_killed_goes_on(sick: Path, settings: DatasetSettings) -> None:
     before = snapshot(sick)

@@ -12,6 +12,7 @@ import unicodedata
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -231,6 +232,7 @@ def pixels_of(files: dict[str, bytes | str]) -> set[str]:
     return found
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(broken_sets(), st.lists(st.sampled_from(sorted(UNSAFE)), max_size=6, unique=True))
 def test_nothing_is_ever_lost(files: dict[str, bytes], unsafe: list[str]) -> None:

@@ -248,6 +248,12 @@ CASES: list[Case] = [
         {},
     ),
     (
+        "D220",
+        "rewrite-configs",
+        put("README.md", "---\nconfigs:\n- config_name: a\n  data_files: '*.png'\n---\n"),
+        {},
+    ),
+    (
         "D217",
         "",
         both(
