@@ -81,13 +81,16 @@ def _initialise(name: str, parameter: nn.Parameter, seed: int) -> None:
 
 
 def lora_tensors(model: Model) -> dict[str, Tensor]:
-    """The LoRA under the names diffusers publishes: `unet.….to_q.lora.down.weight`."""
+    """The LoRA under the names diffusers publishes: `unet.….to_q.lora.down.weight`, or peft's own
+    (`lora_A`) for all layers if there is one that the former has no name for, such as a
+    convolution: of a file that mixes both, diffusers loads a part and says nothing."""
     from diffusers.utils import convert_state_dict_to_diffusers
     from peft import get_peft_model_state_dict
 
-    state: dict[str, Tensor] = convert_state_dict_to_diffusers(
-        get_peft_model_state_dict(model.denoiser)
-    )
+    own: dict[str, Tensor] = get_peft_model_state_dict(model.denoiser)
+    state: dict[str, Tensor] = convert_state_dict_to_diffusers(own)
+    if any(".lora_A." in name for name in state):
+        state = own
     return {f"{model.prefix}.{name}": tensor.float() for name, tensor in state.items()}
 
 

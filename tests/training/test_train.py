@@ -189,6 +189,25 @@ def test_it_learns_two_pictures(
     assert after < 0.8 * before, (before, after)
 
 
+def test_a_lora_of_convolutions_reads_back_whole(
+    make_project: MakeProject, tiny_base: Path
+) -> None:
+    """diffusers loads nothing of attention from a file that names it in another way than the
+    convolutions."""
+    project = make_project(max_train_steps=1, target_modules=["to_q", "to_v", "conv1", "proj_in"])
+    manifest = run(project)
+    from diffusers import StableDiffusionPipeline
+
+    pipeline = StableDiffusionPipeline.from_pretrained(str(tiny_base))
+    pipeline.load_lora_weights(str(project.run_dir), weight_name=LORA_WEIGHTS)
+    loaded = {n: p.numel() for n, p in pipeline.unet.named_parameters() if "lora_" in n}
+    assert manifest.lora is not None
+    assert sum(loaded.values()) == manifest.lora.parameters
+    assert {name.split(".lora_")[0].rsplit(".", 1)[1] for name in loaded} == {
+        "to_q", "to_v", "conv1", "proj_in",
+    }  # fmt: skip
+
+
 def fixed_noise_loss(pipeline: Any, data: Path) -> float:
     """Epsilon loss over ten moments, by stock diffusers alone."""
     import numpy as np
