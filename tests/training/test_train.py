@@ -195,7 +195,8 @@ def test_a_lora_of_convolutions_reads_back_whole(
     """diffusers loads nothing of attention from a file that names it in another way than the
     convolutions."""
     project = make_project(max_train_steps=1, target_modules=["to_q", "to_v", "conv1", "proj_in"])
-    manifest = run(project)
+    run(project)
+    manifest = RunManifest.read(project.run_dir)
     from diffusers import StableDiffusionPipeline
 
     pipeline = StableDiffusionPipeline.from_pretrained(str(tiny_base))
