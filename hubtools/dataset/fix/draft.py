@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import xxhash
+
 from hubtools.dataset.fix.overlay import overlay
 from hubtools.dataset.fix.remedies import Unsafe
 from hubtools.dataset.fix.tables import Notes, Record, Table, is_file_column, load_table
@@ -30,6 +32,7 @@ class File:
     entry: Entry
     edits: tuple[str, ...] = ()
     notes: Notes = field(default_factory=Notes)
+    draft: Path | None = None  # its content, once its pixels are others
 
 
 @dataclass
@@ -102,6 +105,11 @@ class Draft:
     def read(self, name: str) -> bytes:
         """The bytes of a file on the disk, before any edit; empty if it cannot be read."""
         return self._read(self.files[name].origin)
+
+    def content(self, name: str) -> bytes:
+        """The bytes of a file with its edits so far (but for those that change no pixel)."""
+        draft = self.files[name].draft
+        return draft.read_bytes() if draft is not None else self.read(name)
 
     def _read(self, origin: str) -> bytes:
         try:
@@ -216,10 +224,20 @@ class Draft:
             self.changed()
         return done
 
-    def edit(self, name: str, edit: str, facts: PictureFacts, rule: str, what: str) -> None:
-        """Note an edit of a picture, and what it will then be."""
+    def edit(
+        self,
+        name: str,
+        edit: str,
+        facts: PictureFacts,
+        rule: str,
+        what: str,
+        data: bytes | None = None,
+    ) -> None:
+        """Note an edit of a picture, and what it will then be; `data` if its pixels change."""
         file = self.files[name]
         file.edits = (*file.edits, edit)
+        if data is not None:
+            file.draft = self._scratch_file(data)
         file.notes.add(rule, what)
         self.facts[name] = facts
         self.changed()
@@ -284,7 +302,7 @@ class Draft:
     def _moved(self) -> dict[str, Path]:
         """Where the files lie that are not yet what, or where, they would be."""
         root = self.looked.root
-        moved = {name: root / file.origin for name, file in self.files.items()}
+        moved = {name: file.draft or root / file.origin for name, file in self.files.items()}
         for name, table in self.tables.items():
             moved[name] = self._scratch_file(self.metadata_of(table)[0])
         if self.card is not None:
@@ -292,11 +310,12 @@ class Draft:
         return moved
 
     def _scratch_file(self, data: bytes) -> Path:
-        if data not in self._written:
+        digest = xxhash.xxh3_128_digest(data)
+        if digest not in self._written:
             path = Path(self._scratch.name) / str(len(self._written))
             path.write_bytes(data)
-            self._written[data] = path
-        return self._written[data]
+            self._written[digest] = path
+        return self._written[digest]
 
     def _shown(
         self, listing: Listing, metadata: tuple[MetadataFile, ...]

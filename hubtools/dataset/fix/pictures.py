@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import replace
 
 import xxhash
 
+from hubtools.dataset.compare import Grade
 from hubtools.dataset.fix.draft import Draft
 from hubtools.dataset.fix.exif import Damaged
 from hubtools.dataset.fix.pixels import Refused, apply_edits
-from hubtools.dataset.fix.scrub import scrub
+from hubtools.dataset.fix.scrub import PLACES, scrub
 from hubtools.dataset.folder import FOREIGN_ENDINGS
 from hubtools.dataset.probe import ENDINGS, probe_bytes
-from hubtools.dataset.view import is_blank
 
 # The ending to give a format, where it has several.
 _PROPER = {"JPEG": ".jpg", "TIFF": ".tif"}
 
 
 def removals(draft: Draft) -> None:
-    """D301, D302, D304, D202, D401, by name: pictures that must go."""
+    """D301, D302, D304, D202, D401, D402, by name: pictures that must go."""
     if draft.may("remove-damaged"):
         damaged = [
             str(finding.path)
@@ -36,23 +35,17 @@ def removals(draft: Draft) -> None:
         listed = draft.references()
         unlisted = [e.name for e in draft.view.listing.pictures if e.name not in listed]
         draft.remove_pictures(unlisted, "D202", "no record names it")
-    if draft.may("delete-duplicates") and draft.findings("D401"):
+    if draft.may("delete-duplicates") and draft.findings("D401", "D402"):
         _duplicates(draft)
 
 
 def _duplicates(draft: Draft) -> None:
-    captioned = {
-        name
-        for _, record, name in draft.rows()
-        if isinstance(text := record.values.get(draft.caption), str) and not is_blank(text)
-    }
-    same: dict[str, list[str]] = defaultdict(list)
-    for facts in draft.facts.values():
-        if facts.digest and facts.bytes:
-            same[facts.digest].append(facts.name)
-    for names in same.values():
-        first, *others = sorted(names, key=lambda name: (name not in captioned, name))
-        draft.remove_pictures(others, "D401", f"the same as {first}")
+    rules = {Grade.BYTES: "D401", Grade.PIXELS: "D402"}
+    for group in draft.view.groups:
+        for copy in group.copies:
+            rule = rules.get(copy.grade)
+            if rule is not None and copy.turn == 1 and draft.wants(rule):
+                draft.remove_pictures([copy.name], rule, f"the same as {group.best}")
 
 
 def names(draft: Draft) -> None:
@@ -96,7 +89,7 @@ def links(draft: Draft) -> None:
 
 
 def encodings(draft: Draft) -> None:
-    """D208, D305, D307, D308, D310, by name: pictures are encoded anew."""
+    """D208, D305, D307, D308, D310, D316, by name: pictures are encoded anew."""
     if draft.may("convert"):
         kind = draft.unsafe.format
         for name in sorted(draft.files):
@@ -113,6 +106,7 @@ def encodings(draft: Draft) -> None:
          "lay it over a colour"),
         ("scale-16-bit", "D308", "scale", "scale it to 8 bits"),
         ("to-rgb", "D307", "rgb", "convert it to RGB"),
+        ("to-rgb", "D316", "rgb", "convert it to sRGB"),
     ):  # fmt: skip
         if draft.may(unsafe):
             for finding in draft.findings(rule):
@@ -146,31 +140,30 @@ def _encode(draft: Draft, name: str, edit: str, rule: str, what: str) -> None:
         if not draft.rename({name: new}, rule, what):
             return
         name = new
-    draft.edit(name, edit, replace(facts, name=name), rule, what)
+    draft.edit(name, edit, replace(facts, name=name), rule, what, data)
 
 
 _SCRUBBED = frozenset({"JPEG", "MPO", "PNG", "WEBP", "TIFF"})
 
 
 def privacy(draft: Draft) -> None:
-    """D701: no picture tells where, by whom or with which device it was taken."""
-    if not draft.wants("D701"):
+    """D701, D706: no picture tells where, by whom or with which device it was taken."""
+    if not draft.wants("D701", "D706"):
         return
     for name, facts in list(draft.facts.items()):
         if facts.format not in _SCRUBBED or name in draft.scrubbed or not draft.may_edit(name):
             continue
         draft.scrubbed.add(name)
-        file = draft.files[name]
+        data = draft.content(name)
         try:
-            data = draft.read(name)
-            if file.edits:
-                data, _ = apply_edits(data, file.edits)
             cleaned, removed = scrub(data)
-        except (Refused, Damaged) as error:
-            if facts.gps:
+        except Damaged as error:
+            if facts.gps or facts.owner:
                 draft.left[name] = str(error)
             continue
         if removed and cleaned != data:
             digest = xxhash.xxh3_128_hexdigest(cleaned)
-            after = replace(facts, gps=False, digest=digest, bytes=len(cleaned))
-            draft.edit(name, "scrub", after, "D701", f"blank {', '.join(removed)}")
+            after = replace(facts, gps=False, owner="", digest=digest, bytes=len(cleaned))
+            rule = "D701" if PLACES & set(removed) and draft.wants("D701") else "D706"
+            rule = rule if draft.wants(rule) else "D701"
+            draft.edit(name, "scrub", after, rule, f"blank {', '.join(removed)}")

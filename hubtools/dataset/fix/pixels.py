@@ -180,15 +180,17 @@ def _rgb(data: bytes, _: str) -> bytes:
 
     picture, kept = _first(data)
     profile = kept.pop("icc_profile", None)
-    if picture.mode not in ("CMYK", "LAB"):
+    alpha = picture.convert("RGBA").getchannel("A") if picture.has_transparency_data else None
+    if alpha is not None or picture.mode not in ("CMYK", "LAB", "L", "RGB"):
         picture = picture.convert("RGB")
-    elif picture.mode == "LAB" or profile:
+    if picture.mode == "LAB" or profile:
         source = ImageCms.createProfile("LAB") if picture.mode == "LAB" else io.BytesIO(profile)
         target = ImageCms.createProfile("sRGB")
         picture = ImageCms.profileToProfile(picture, source, target, outputMode="RGB")  # type: ignore[assignment]
-    else:
-        picture = picture.convert("RGB")
+    picture = picture.convert("RGB")
     picture.info.pop("icc_profile", None)
+    if alpha is not None:
+        picture.putalpha(alpha)
     return _encoded(picture, "JPEG" if data.startswith(b"\xff\xd8") else "PNG", kept)
 
 

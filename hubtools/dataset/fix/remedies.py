@@ -13,15 +13,15 @@ from hubtools.errors import UsageError
 UNSAFE: dict[str, str] = {
     "drop-rows": "remove records that are broken beyond repair, name no picture of the set, or"
     " contradict another record of the same picture (also sidecars that do)",
-    "delete-duplicates": "keep one of pictures that are byte for byte the same, preferring one with"
-    " a caption",
+    "delete-duplicates": "keep one of pictures that are the same byte for byte, or pixel by pixel,"
+    " preferring one with a caption",
     "remove-small": "remove pictures smaller than the training resolution, with their records",
     "remove-damaged": "remove files that are no pictures or do not decode (never Git LFS pointers)",
     "remove-unlisted": "remove pictures that no record names",
     "remove-other-files": "remove files that outnumber the pictures (.md, .json, ...)",
     "scale-16-bit": "scale 16-bit and float grey to 8 bits",
     "flatten-alpha": "lay transparent pictures over a colour (white, or flatten-alpha=COLOUR)",
-    "to-rgb": "convert CMYK and Lab to RGB through the embedded colour profile",
+    "to-rgb": "convert CMYK, Lab and wide colours to sRGB through the embedded profile",
     "rotate": "turn the pixels of JPEG and WebP upright, which encodes them anew (quality 95)",
     "first-frame": "keep the first frame of an animation, as PNG",
     "convert": "HEIC, AVIF, JPEG XL and WebP to PNG (convert=jpeg: to JPEG, quality 95)",
@@ -97,7 +97,9 @@ REMEDIES: dict[str, Remedy] = {
     "D308": _by_name("scale-16-bit"),
     "D309": _safe("turns the pixels of a PNG, bit for bit", "rotate"),
     "D310": _by_name("first-frame"),
+    "D316": _by_name("to-rgb"),
     "D401": _by_name("delete-duplicates"),
+    "D402": _by_name("delete-duplicates"),
     "D501": _by_name("rename-column"),
     "D502": _safe("takes the caption from a sidecar"),
     "D504": _by_name("add-trigger"),
@@ -108,6 +110,7 @@ REMEDIES: dict[str, Remedy] = {
     "D701": _safe("blanks position, serial numbers and maker notes, and touches no pixel"),
     "D702": _by_name("spread-folders"),
     "D704": _safe("removes it"),
+    "D706": _safe("blanks them, with serial numbers and maker notes, and touches no pixel"),
 }
 
 

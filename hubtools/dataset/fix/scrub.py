@@ -20,6 +20,8 @@ _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _XMP_MORE = b"http://ns.adobe.com/xmp/extension/\0"
 
 Removed = list[str]
+# What of the things that `scrub` says it has removed tells where a picture was taken.
+PLACES = frozenset({"the GPS position", "place or device in XMP", "the place in IPTC"})
 
 
 def scrub(data: bytes) -> tuple[bytes, tuple[str, ...]]:

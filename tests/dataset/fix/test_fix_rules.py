@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 from conftest import picture
+from photos import P3_RED, profile
 from PIL import Image
 from test_rules import (
     GOOD_2,
     Spoil,
     again,
     both,
+    copied,
     csv,
     exif,
     found,
@@ -26,6 +28,7 @@ from test_rules import (
     put,
     renamed,
     rows,
+    serial,
     two_levels,
     unsplit,
 )
@@ -305,6 +308,9 @@ CASES: list[Case] = [
         lambda root: put("2.png", (root / "1.png").read_bytes())(root),
         {},
     ),
+    ("D316", "to-rgb", image(lambda opened: opened, icc_profile=profile(P3_RED)), {}),
+    ("D402", "delete-duplicates", copied(lambda original: original, compress_level=1), {}),
+    ("D706", "", serial, {}),
     ("D501", "rename-column", lambda root: None, {"caption_column": "prompt"}),
     ("D502", "", both(line(3, GOOD_2 | {"text": "  "}), put("2.txt", "(tok), view 2")), {}),
     ("D504", "add-trigger", line(3, GOOD_2 | {"text": "a hat"}), {}),
