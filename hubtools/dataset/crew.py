@@ -32,6 +32,7 @@ Job = tuple[str, str | None]  # path, digest that is already known
 
 FILES_IN_A_LIST = 64
 BYTES_IN_A_LIST = 4_000_000
+PROGRAM = "hubtools.dataset.worker"
 # A worker may need long to start on a busy machine; one that never answers must not hang the scan.
 _START_LIMIT = 120.0
 _STARTER = (
@@ -79,7 +80,7 @@ class Crew:
         workers: int,
         limits: Limits | None = None,
         *,
-        program: str = "hubtools.dataset.worker",
+        program: str = PROGRAM,
     ) -> None:
         self.limits = limits or Limits()
         self._program = program

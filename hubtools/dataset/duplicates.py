@@ -26,8 +26,9 @@ from hubtools.dataset.table import PictureTable
 JUDGE = 1
 # Below this contrast (levels) a picture is one colour: all such hash alike.
 FLAT = 4.0
-# One step of sharpness; less is no reason to prefer a copy.
-_SHARPER = 1.15
+# A copy with less than this share of the sharpness is the worse one; more is no reason to prefer
+# it: the blocks of a hard-pressed JPEG look sharp too, and decoders differ a little.
+_SHARP = 0.6
 # Decoded pictures held at a time, 12 kB each.
 _BATCH = 2000
 # With how many others a picture is compared at most.
@@ -52,7 +53,7 @@ class Copy:
 
 @dataclass(frozen=True)
 class Group:
-    """The best copy, and the others, each compared with it."""
+    """The best copy, and the others. All were compared with one of them."""
 
     best: str
     copies: tuple[Copy, ...]
@@ -102,20 +103,39 @@ def find_groups(
     _prove(table, fresh, read, near=radius >= 0)
     for part in parts:
         result.notes[part.key] = part.numbered()
-        groups: dict[int, list[Copy]] = defaultdict(list)
-        for best, row, grade, turn in part.verdicts:
-            groups[best].append(Copy(table.names[row], Grade(grade), turn))
-        for best, copies in groups.items():
-            result.groups.append(Group(table.names[best], tuple(copies)))
+        verdicts: dict[int, list[_Verdict]] = defaultdict(list)
+        for verdict in part.verdicts:
+            verdicts[verdict[0]].append(verdict)
+        result.groups += [_group(table, rank, found) for found in verdicts.values()]
     return result
 
 
+def _group(table: PictureTable, rank: npt.NDArray[np.int64], verdicts: Sequence[_Verdict]) -> Group:
+    """Told from the best copy, which need not be the one that all were compared with."""
+    first = verdicts[0][0]
+    pixels, sharp = table.column("width") * table.column("height"), table.column("sharpness")
+    grades = {first: Grade.BYTES}
+    grades |= {row: Grade(g) for _, row, g, turn in verdicts if g >= Grade.COPY and turn == 1}
+    equals = [row for row in grades if pixels[row] == pixels[first]]
+    enough = _SHARP * max(float(sharp[row]) for row in equals)
+    best = min((row for row in equals if sharp[row] >= enough), key=lambda row: int(rank[row]))
+    if best == first:
+        copies = [Copy(table.names[row], Grade(g), turn) for _, row, g, turn in verdicts]
+    else:
+        copies = [Copy(table.names[first], grades[best])]
+        copies += [
+            Copy(table.names[row], min(Grade(g), grades[best]), turn)
+            for _, row, g, turn in verdicts
+            if row != best
+        ]
+    return Group(table.names[best], tuple(copies))
+
+
 def _ranks(table: PictureTable, captioned: Collection[str]) -> npt.NDArray[np.int64]:
-    """Place of each row among all, the best first."""
+    """Place of each row among all, the best first, as far as can be told of one alone."""
     pixels = table.column("width") * table.column("height")
-    sharp = np.rint(np.log(table.column("sharpness") + 1.0) / np.log(_SHARPER))
     told = np.fromiter((name in captioned for name in table.names), np.bool_, len(table))
-    order = np.lexsort((-table.column("bytes"), ~told, -sharp, -pixels))
+    order = np.lexsort((-table.column("bytes"), ~told, -pixels))
     rank = np.empty(len(table), dtype=np.int64)
     rank[order] = np.arange(len(table))
     return rank

@@ -122,9 +122,13 @@ class Memory:
             "texts": table.texts,
             "parts": {name: len(part) for name, part in parts.items()},
         }
+        first = json.dumps(head).encode() + b"\n"
+        digest = xxhash.xxh3_128(first)
+        for part in parts.values():
+            digest.update(part)
         try:
             with replacing(place) as temporary, temporary.open("wb") as file:
-                file.write(_MAGIC + json.dumps(head).encode() + b"\n")
+                file.write(_MAGIC + digest.hexdigest().encode() + first)
                 for part in parts.values():
                     file.write(part)
         except OSError:
@@ -132,10 +136,12 @@ class Memory:
 
 
 def _parsed(data: bytes) -> tuple[dict[str, Any], dict[str, bytes]]:
-    if not data.startswith(_MAGIC):
-        raise ValueError("another kind of file")
-    end = data.index(b"\n", len(_MAGIC))
-    head = json.loads(data[len(_MAGIC) : end])
+    start = len(_MAGIC) + 32
+    digest = xxhash.xxh3_128_hexdigest(memoryview(data)[start:]).encode()
+    if not data.startswith(_MAGIC + digest):
+        raise ValueError("another kind of file, or a damaged one")
+    end = data.index(b"\n", start)
+    head = json.loads(data[start:end])
     parts, place = {}, end + 1
     for name, length in head["parts"].items():
         parts[name] = data[place : place + length]

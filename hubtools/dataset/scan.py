@@ -14,7 +14,7 @@ from pathlib import Path
 
 import xxhash
 
-from hubtools.dataset.crew import Crew, Failure, Job, Limits, cpus
+from hubtools.dataset.crew import PROGRAM, Crew, Failure, Job, Limits, cpus
 from hubtools.dataset.files import Unreadable, read_picture
 from hubtools.dataset.folder import Entry
 from hubtools.dataset.memory import Memory, merged, place_of
@@ -42,13 +42,15 @@ def scan(
     workers: int | None = None,
     limits: Limits | None = None,
     remember: bool = True,
+    program: str = PROGRAM,
 ) -> PictureTable:
     """Facts about the files `entries` below `root`, in their order.
 
     What an earlier scan found of files that did not change is not read again (`remember`; see
     `memory`). `begun_ns` is when `entries` began to be listed; default now. `workers`: number of
     processes; default one for each processor if there are many files, none for a few.
-    `on_picture(done, total)` is called now and then, and at the end. When it is interrupted, what
+    `program` is the module that they run (see `crew`). `on_picture(done, total)` is called now and
+    then, and at the end. When it is interrupted, what
     was found so far is kept.
     """
     begun_ns = begun_ns or time.time_ns()
@@ -64,7 +66,7 @@ def scan(
     told = _Told(on_picture, len(entries))
     kept_at, patience = time.monotonic(), _KEEP_EVERY
     try:
-        for number, result in _results(root, entries, new, memory, workers, limits):
+        for number, result in _results(root, entries, new, memory, workers, limits, program):
             if isinstance(result, int):
                 known[number] = result
             else:
@@ -116,6 +118,7 @@ def _results(
     memory: Memory,
     workers: int | None,
     limits: Limits | None,
+    program: str,
 ) -> Iterator[tuple[int, PictureFacts | int]]:
     """(number of the entry, its facts or its row in `memory`), in no order."""
     if workers is None:
@@ -142,7 +145,7 @@ def _results(
     if not rest:
         return
     sizes = [entries[new[job]].size for job in rest]
-    with Crew(workers or 1, limits) as crew:
+    with Crew(workers or 1, limits, program=program) as crew:
         for place, result in crew.run("probe", [jobs[job] for job in rest], sizes):
             number = new[rest[place]]
             known = maybe[number]

@@ -1,0 +1,58 @@
+"""Workers may crash, hang and lie; the files that did it are named, the others are done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from photos import put_photo
+
+from hubtools.dataset.crew import Crew, Failure, Limits
+from hubtools.errors import HubtoolsError
+
+HOSTILE = "hostile_worker"
+
+
+def jobs(root: Path, *names: str) -> list[tuple[str, str | None]]:
+    return [(str(put_photo(root, name, n, (32, 24))), None) for n, name in enumerate(names)]
+
+
+def test_who_crashes_is_named_and_the_rest_is_done(tmp_path: Path) -> None:
+    names = [
+        "a.png",
+        "crash1.png",
+        "b.png",
+        "leave.png",
+        "c.png",
+        "hang.png",
+        "crash2.png",
+        "d.png",
+    ]
+    with Crew(2, Limits(seconds=1.5), program=HOSTILE) as crew:
+        results = dict(crew.run("probe", jobs(tmp_path, *names)))
+    told = {names[n]: r.reason for n, r in results.items() if isinstance(r, Failure)}
+    assert told == {
+        "crash1.png": "decoding it crashed the decoder (signal 11)",
+        "crash2.png": "decoding it crashed the decoder (signal 11)",
+        "leave.png": "decoding it stopped the decoder (exit code 7)",
+        "hang.png": "decoding it took longer than 1.5 seconds",
+    }
+    assert len(results) == len(names)
+
+
+def test_a_crew_can_be_asked_again_and_dismissed_in_the_middle(tmp_path: Path) -> None:
+    asked = jobs(tmp_path, *(f"{n}.png" for n in range(70)))
+    with Crew(2) as crew:
+        assert len(dict(crew.run("probe", asked))) == 70
+        assert {type(thumb) for _, thumb in crew.run("thumb", asked[:3])} == {bytes}
+        next(crew.run("pixels", asked))
+
+
+@pytest.mark.parametrize("memory", [1, 1 << 30])
+def test_workers_that_never_answer_sensibly_get_a_sentence(tmp_path: Path, memory: int) -> None:
+    limits = Limits(memory=memory)
+    with (
+        Crew(1, limits, program="broken_worker") as crew,
+        pytest.raises(HubtoolsError, match="cannot be started"),
+    ):
+        list(crew.run("probe", jobs(tmp_path, "a.png")))
