@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from photos import photo
 from PIL import Image
 
 from hubtools.dataset.load import open_image
-from hubtools.dataset.probe import probe_bytes
+from hubtools.dataset.probe import NotPlain, probe_bytes
 from hubtools.errors import HubtoolsError
 
 
@@ -97,6 +98,85 @@ def test_what_passes_can_be_opened_by_the_trainer(
     if probe_bytes(bytes(whole), "x").problem is None:
         (tmp_path / "x").write_bytes(whole)
         assert open_image(tmp_path / "x").mode == "RGB"
+
+
+def test_what_is_hostile_is_left_to_another_process() -> None:
+    for data in (encoded("TIFF"), encoded("JPEG") + b"\xff\xda" * 100):
+        with pytest.raises(NotPlain):
+            probe_bytes(data, "x", plain_only=True)
+    for format in ("PNG", "JPEG", "WEBP", "GIF", "BMP"):
+        assert probe_bytes(encoded(format), "x", plain_only=True).seen
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "F", "YCbCr"])
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "TIFF", "WEBP"])
+def test_every_kind_has_a_look(mode: str, format: str) -> None:
+    try:
+        buffer = io.BytesIO()
+        photo(1, (300, 280)).convert("L" if mode == "I;16" else "RGB").convert(mode).save(
+            buffer, format
+        )
+    except (OSError, ValueError):
+        pytest.skip(f"Pillow writes no {mode} {format}")
+    facts = probe_bytes(buffer.getvalue(), "x")
+    assert facts.problem is None
+    assert facts.seen
+    if mode not in ("I;16", "F"):  # values of 8 bits are next to nothing there
+        ours = probe_bytes(as_png(photo(1, (300, 280))), "x")
+        assert (facts.hash ^ ours.hash).bit_count() <= 6
+        assert facts.brightness == pytest.approx(ours.brightness, abs=12)
+
+
+def test_transparency_is_laid_over_white() -> None:
+    hidden = photo(1, (300, 280))
+    hidden.putalpha(0)
+    facts = probe_bytes(as_png(hidden), "x")
+    assert (facts.brightness, facts.contrast) == (255, 0)
+
+
+def test_colours_of_one_brightness_are_not_one_colour() -> None:
+    picture = Image.new("RGB", (64, 64), (255, 88, 0))
+    picture.paste((0, 190, 145), (0, 0, 32, 64))
+    assert probe_bytes(as_png(picture), "x").contrast > 50
+    assert probe_bytes(as_png(Image.new("RGB", (64, 64), "teal")), "x").contrast == 0
+
+
+def as_png(picture: Image.Image, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("size", [(64, 48), (300, 280), (1024, 256), (7, 900)])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_the_fast_decoder_of_png_sees_what_pillow_sees(mode: str, size: tuple[int, int]) -> None:
+    pytest.importorskip("kornia_rs")
+    from hubtools.dataset.decode import _fast_png
+
+    drawn = photo(2, size).convert(mode)
+    if mode == "RGBA":
+        drawn.putalpha(photo(3, size).convert("L"))
+    data = as_png(drawn)
+    with Image.open(io.BytesIO(data)) as picture:
+        fast = _fast_png(data, picture)
+        assert fast is not None
+        assert fast.tobytes() == picture.tobytes()
+        assert fast.mode == picture.mode
+
+
+def test_the_fast_decoder_leaves_the_rest_to_pillow() -> None:
+    pytest.importorskip("kornia_rs")
+    from hubtools.dataset.decode import _fast_png
+
+    deep = as_png(noise("L").convert("I;16"))
+    for data in (
+        deep,
+        encoded("PNG", "P"),
+        encoded("PNG", "L"),
+        encoded("PNG", transparency=(0, 0, 0)),
+    ):
+        with Image.open(io.BytesIO(data)) as picture:
+            assert _fast_png(data, picture) is None
 
 
 def saved(tmp_path: Path, picture: Image.Image, **options: Any) -> Path:
