@@ -45,7 +45,8 @@ def encode(model: Model, examples: Sequence[Example], resolution: int) -> Encode
 
 
 def losses(model: Model, encoded: Encoded, device: str) -> Floats:
-    """(pictures,) squared error of the prediction, a mean over `MOMENTS` and `DRAWS`.
+    """(pictures,) squared error of the prediction, weighed as training weighs it, a mean over
+    `MOMENTS` and `DRAWS`.
 
     Noise is a function of picture, moment and draw alone, so that two calls see the same.
     """
@@ -72,7 +73,8 @@ def losses(model: Model, encoded: Encoded, device: str) -> Floats:
                 latents = model.latents(many, posterior.to(device))
                 noised = model.noised(latents, noise.to(device), when.to(device))
                 answer = model.predict(noised, texts)
-            found.append((answer.float() - noised.target.float()).square().mean().item())
+            errors = (answer.float() - noised.target.float()).square().flatten(1).mean(1)
+            found.append((errors * noised.weight).mean().item())
     finally:
         model.denoiser.train(was_training)
     return np.asarray(found)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hubtools.errors import HubtoolsError, UsageError, is_unreachable
-from hubtools.evaluation.measures import Floats, unit
+from hubtools.evaluation.measures import Floats
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -23,10 +23,12 @@ OFFLINE = "efficientnet-lite0"
 
 @dataclass(frozen=True)
 class PictureEncoder:
-    """`name` says what it is; `encode` gives (n, d) unit vectors of n pictures."""
+    """`name` says what it is; `encode` gives (n, d) features of n pictures. `relative`: what all
+    pictures at hand have in common must be taken off before they are compared (see `scale_of`)."""
 
     name: str
     encode: Callable[[Sequence[Image.Image]], Floats]
+    relative: bool = False
 
 
 def picture_encoder(choice: str, device: str, note: Callable[[str], None]) -> PictureEncoder:
@@ -60,9 +62,9 @@ def _efficientnet(device: str) -> PictureEncoder:
             pixels = torch.from_numpy(array).permute(0, 3, 1, 2).float()
             with torch.no_grad():
                 rows.append(model(((pixels - 127) / 128).to(device)).float().cpu().numpy())
-        return unit(np.concatenate(rows)) if rows else np.zeros((0, 1280))
+        return np.concatenate(rows).astype(np.float64) if rows else np.zeros((0, 1280))
 
-    return PictureEncoder("EfficientNet-Lite0 (ImageNet)", encode)
+    return PictureEncoder("EfficientNet-Lite0 (ImageNet)", encode, relative=True)
 
 
 def _square(picture: Image.Image, side: int) -> NDArray[np.uint8]:
@@ -89,7 +91,7 @@ def _transformers(name: str, device: str) -> PictureEncoder:
             pooled = getattr(answer, "pooler_output", None)
             features = answer.last_hidden_state[:, 0] if pooled is None else pooled
             rows.append(features.float().cpu().numpy())
-        return unit(np.concatenate(rows))
+        return np.concatenate(rows).astype(np.float64)
 
     return PictureEncoder(name, encode)
 

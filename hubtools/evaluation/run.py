@@ -3,7 +3,9 @@
 Base and LoRA draw the same prompts from the same noise, with the trigger and with a plain noun in
 its place. What is measured, each with its mean, 95 % interval and paired difference to the base:
 
-subject_fidelity   similarity to the training pictures (DINO-I of DreamBooth, arXiv:2208.12242)
+subject_fidelity   similarity to the training pictures (DINO-I of DreamBooth, arXiv:2208.12242; of
+                   features standardised over training and base pictures where the encoder is
+                   EfficientNet, so that 0 is what all have in common)
 prompt_fidelity    what the prompt asks for is there (CLIP-T of DreamBooth, or an attribute reader)
 diversity          difference between pictures of one prompt (DIV of DreamBooth): 0 is collapse
 nearest            similarity to the nearest training picture
@@ -34,6 +36,8 @@ from hubtools.evaluation.measures import (
     figure,
     nearest,
     nearest_neighbours,
+    scale_of,
+    unit,
 )
 from hubtools.evaluation.plan import EvaluationPlan, plan_evaluation, weighted
 from hubtools.evaluation.result import Candidate, Evaluation, Measured
@@ -130,7 +134,11 @@ class _Studio:
         family = family_of(folder, base.id or str(folder))
         info = family.info(folder, plan.project.train.prediction_type)
         model = family.load(
-            base, info, variant=plan.project.train.variant, dtype=torch.float32, snr_gamma=0.0
+            base,
+            info,
+            variant=plan.project.train.variant,
+            dtype=torch.float32,
+            snr_gamma=plan.project.train.snr_gamma,
         )
         model.pipeline.to(device)
         # before the pipeline goes to half precision: a picture is encoded once
@@ -198,13 +206,15 @@ def _measure(plan: EvaluationPlan, studio: _Studio, lines: list[_Line], note: No
     tiny = plan.base.local and is_tiny_people(Path(plan.base.path_or_id))
     encoder = picture_encoder(settings.picture_encoder, studio.device, note)
     judge = prompt_judge(settings.prompt_judge, tiny, studio.device, note)
-    real = encoder.encode([open_image(example.image) for example in plan.real])
+    seen = [open_image(example.image) for example in plan.real]
     blanked = {i for line in lines for i, r in enumerate(line.records) if r.blanked}
     if blanked:
         note(f"{len(blanked)} pictures were blanked by the safety checker and do not count.")
     readers = _mark_readers() if tiny else {}
+    compare = _Comparison.of(encoder, seen, _pictures(plan, lines[0], blanked))
+    real = compare.real
     for line in lines:
-        _look(plan, line, real, encoder, judge, blanked, readers)
+        _look(plan, line, compare, judge, blanked, readers)
     first = lines[0]
     base = _contender(first, first)
     contenders = [_contender(line, first) for line in lines[1:]]
@@ -254,11 +264,42 @@ def _mark_readers() -> dict[str, Callable[[Sequence[Image.Image]], Floats]]:
     return {name: reader(name) for name in MARKS}
 
 
+@dataclass(frozen=True)
+class _Comparison:
+    """How pictures are compared with the real ones: (m, d) unit vectors `real`."""
+
+    encoder: PictureEncoder
+    mean: Floats
+    spread: Floats
+    real: Floats
+
+    @classmethod
+    def of(
+        cls, encoder: PictureEncoder, real: Sequence[Image.Image], base: Sequence[Image.Image]
+    ) -> _Comparison:
+        features = encoder.encode(real)
+        mean, spread = np.zeros(1), np.ones(1)
+        if encoder.relative:
+            mean, spread = scale_of(features, encoder.encode(base))
+        return cls(encoder, mean, spread, unit((features - mean) / spread))
+
+    def encode(self, pictures: Sequence[Image.Image]) -> Floats:
+        """(n, d) unit vectors."""
+        return unit((self.encoder.encode(pictures) - self.mean) / self.spread)
+
+
+def _pictures(plan: EvaluationPlan, line: _Line, blanked: set[int]) -> list[Image.Image]:
+    from PIL import Image
+
+    folder = plan.folder / EVALUATION_DIR
+    kept = [record for index, record in enumerate(line.records) if index not in blanked]
+    return [Image.open(folder / record.file).convert("RGB") for record in kept]
+
+
 def _look(
     plan: EvaluationPlan,
     line: _Line,
-    real: Floats,
-    encoder: PictureEncoder,
+    compare: _Comparison,
     judge: PromptJudge | None,
     blanked: set[int],
     readers: dict[str, Callable[[Sequence[Image.Image]], Floats]],
@@ -275,7 +316,7 @@ def _look(
         if not some:
             continue
         pictures = [Image.open(folder / line.records[i].file).convert("RGB") for i in some]
-        features = encoder.encode(pictures)
+        features, real = compare.encode(pictures), compare.real
         groups = [line.records[i].prompt for i in some]
         if ours:
             values["subject_fidelity"] = fidelity(features, real)
