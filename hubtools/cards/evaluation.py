@@ -17,8 +17,6 @@ _ROWS = {
     "memorised": "share of pictures that copy a training picture",
     "hair_tip": "coloured hair tips seen, with the trigger",
     "hair_tip_unasked": "coloured hair tips seen, without it",
-    "star": "star on the cheek seen, with the trigger",
-    "star_unasked": "star on the cheek seen, without it",
 }
 
 

@@ -24,8 +24,6 @@ FIGURES: dict[str, tuple[str, str | None]] = {
     "denoising_loss": ("denoising loss", "loss"),
     "hair_tip": ("coloured hair tips", "tips"),
     "hair_tip_unasked": ("coloured hair tips, without trigger", None),
-    "star": ("star on the cheek", None),
-    "star_unasked": ("star on the cheek, without trigger", None),
 }
 # More than these do not fit side by side.
 _COLUMNS = 4

@@ -8,6 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from hubtools.evaluation.result import Candidate, Evaluation, Measured
 from hubtools.files import replacing
+from hubtools.training.chart import nice_ticks
 
 # name -> (title, which way is better)
 PANELS = {
@@ -65,10 +66,9 @@ def _panel(pen: ImageDraw.ImageDraw, evaluation: Evaluation, name: str, x0: int,
     def y(value: float) -> float:
         return bottom - (bottom - top) * (value - low) / (high - low)
 
-    for part in range(5):
-        tick = low + (high - low) * part / 4
+    for tick in nice_ticks(low, high, 5):
         pen.line([(left, y(tick)), (right, y(tick))], fill=_GRID, width=_SCALE)
-        pen.text((left - 8 * _SCALE, y(tick)), f"{tick:.3g}", _GREY, small, anchor="rm")
+        pen.text((left - 8 * _SCALE, y(tick)), f"{tick + 0.0:.3g}", _GREY, small, anchor="rm")
     base = values[0]
     step = (right - left) / len(shown)
     if base:

@@ -254,14 +254,14 @@ def _measure(plan: EvaluationPlan, studio: _Studio, lines: list[_Line], note: No
 
 def _mark_readers() -> dict[str, Callable[[Sequence[Image.Image]], Floats]]:
     """For pictures of tiny people: whether the marks of the example's character are seen."""
-    from hubtools.tinypeople import MARKS, load_classifier
+    from hubtools.tinypeople import MEASURED_MARKS, SURE, load_classifier
 
     detector = load_classifier("marks")
 
     def reader(name: str) -> Callable[[Sequence[Image.Image]], Floats]:
-        return lambda pictures: (detector.read(pictures)[name][:, 1] > 0.5).astype(np.float64)
+        return lambda pictures: (detector.read(pictures)[name][:, 1] > SURE).astype(np.float64)
 
-    return {name: reader(name) for name in MARKS}
+    return {name: reader(name) for name in MEASURED_MARKS}
 
 
 @dataclass(frozen=True)

@@ -473,7 +473,9 @@ STEPS: list[Step] = [
         "measure the LoRA against its base",
         inputs=lambda j: {
             "lora": j.ledger.hash_file(j.project.run_dir / LORA_WEIGHTS),
-            "samples": j.project.samples.model_dump(),
+            "samples": j.project.samples.model_dump(
+                exclude={"prompts"} if j.project.evaluate.prompts else None
+            ),
             "evaluate": j.project.evaluate.model_dump(),
             "pictures": j.dataset_digest(card=False),
         },

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from test_learning import failures
 
 pytest.importorskip("torch")
 
 import numpy as np
 from PIL import Image
 
+from hubtools.evaluation.result import Evaluation
 from hubtools.journey.demo import BASE_REPO
 from hubtools.layout import LORA_WEIGHTS
 from hubtools.localhub.server import Hub
@@ -57,6 +59,25 @@ def test_everything_is_done_and_reads_back(made: tuple[Path, Finished]) -> None:
     ):
         assert line in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_what_was_learned_is_shown_last_and_stands_on_the_card(
+    made: tuple[Path, Finished],
+) -> None:
+    folder, done = made
+    found = Evaluation.read(folder / "runs/misato")
+    assert found is not None
+    lora = found.candidates[-1]
+    assert failures(found) == []
+    assert (lora.against_base["subject_fidelity"].low or 0) > 0
+    assert found.loss_held_out
+    said = done.stdout + done.stderr
+    assert found.recommendation in said
+    assert said.rindex("coloured hair tips") > said.rindex("21 of 21 equal")
+    card = (folder / "runs/misato/README.md").read_text()
+    assert "## Evaluation" in card
+    assert f"{lora.figures['hair_tip'].mean:.2f} (" in card
+    assert "![figures with their intervals](evaluation.png)" in card
 
 
 def test_a_second_run_does_nothing_twice(made: tuple[Path, Finished], cli: Cli) -> None:
@@ -107,7 +128,7 @@ def test_the_published_repository_is_small_and_whole(
     names = {file.rfilename for file in info.siblings or []}
     assert {LORA_WEIGHTS, "README.md", "run.json", "images/00.png"} <= names
     assert not any("state" in name or "snapshots" in name for name in names)
-    assert sum(file.size or 0 for file in info.siblings or []) < 1_000_000
+    assert sum(file.size or 0 for file in info.siblings or []) < 5_000_000
     assert info.private
     card = info.card_data
     assert card is not None
@@ -118,11 +139,13 @@ def test_the_published_repository_is_small_and_whole(
 def test_changing_a_prompt_does_only_what_follows(made: tuple[Path, Finished], cli: Cli) -> None:
     folder, _ = made
     settings = folder / "hubtools.toml"
-    settings.write_text(settings.read_text().replace("smiling, plain background", "laughing"))
+    settings.write_text(
+        settings.read_text().replace("wearing a pink hoodie", "wearing a blue coat")
+    )
     again = cli("rehearse", str(folder), "--no-serve")
     assert again.returncode == 0, again.stderr
     told = again.stdout + again.stderr
-    for step in ("validate", "dataset-card", "push-dataset", "train"):
+    for step in ("validate", "dataset-card", "push-dataset", "train", "evaluate"):
         assert f"- {step}: skipped" in told
     for step in ("generate", "card", "push"):
         assert f"> {step}: " in told
@@ -136,6 +159,7 @@ def test_samples_with_prompt_weights_read_back_as_well(
     folder, _ = made
     settings = folder / "hubtools.toml"
     text = re.sub(r"^negative_prompt = .*\n", "", settings.read_text(), flags=re.MULTILINE)
+    text = text.replace("in_ship = true", "in_ship = false")  # to measure again takes a minute
     weighted = "[samples]\nnegative_prompt = '(deformed, distorted:1.3), blurry'"
     settings.write_text(text.replace("[samples]", weighted))
     for _ in range(2):
