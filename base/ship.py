@@ -77,6 +77,9 @@ def ship(work: Path, target: Path) -> None:
         config = json.loads(file.read_text(encoding="utf-8"))
         if config.pop("_name_or_path", None) is not None:
             write_json(file, config)
+    # transformers loads what this says, whatever is stored; diffusers loads float32
+    file = model / "text_encoder/config.json"
+    write_json(file, json.loads(file.read_text(encoding="utf-8")) | {"dtype": "float32"})
     vae = json.loads((model / "vae/config.json").read_text(encoding="utf-8"))
     rows = [
         f"| {name.replace('_', ' ')} | {len(values)} | {1 / len(values):.0%}"

@@ -119,3 +119,16 @@ def _goes_on(work: Path) -> None:
             key = "encoder.conv_in.weight"
             assert torch.allclose(before[key], after[key], atol=1e-3)
     assert (later / "unet.start.pt").exists()
+
+
+def test_the_shipped_base_is_whole_and_stock_diffusers_draws_with_it() -> None:
+    from diffusers import StableDiffusionPipeline
+
+    from hubtools.files import check_sums
+    from hubtools.tinypeople import MODEL
+
+    check_sums(MODEL)
+    assert sum(path.stat().st_size for path in MODEL.rglob("*")) <= 25e6
+    pipeline = StableDiffusionPipeline.from_pretrained(MODEL)
+    (picture,) = pipeline("render of a person, front view", num_inference_steps=2).images
+    assert picture.size == (128, 128)
