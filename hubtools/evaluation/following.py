@@ -20,8 +20,8 @@ from hubtools.evaluation.measures import Floats, unit
 if TYPE_CHECKING:
     from PIL import Image
 
-# What the classifier reads off a picture that a prompt may ask for; a pose is seen at times only.
-_NOT_JUDGED = frozenset({"pose"})
+# A pose is seen at times only; an expression is beyond what the autoencoder leaves of a face.
+_NOT_JUDGED = frozenset({"pose", "expression"})
 
 
 @dataclass(frozen=True)
