@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +35,23 @@ def validate(
     """
     folder = Path(folder)
     settings = settings or DatasetSettings()
-    looked = view(folder, settings, resolution=resolution, base=base, on_picture=on_picture)
-    findings = DATASET_RULES.run(looked, select=select, ignore=ignore, strict=strict)
-    return Report(folder.name or str(folder), tuple(findings), _facts(looked))
+    with _no_collector():
+        looked = view(folder, settings, resolution=resolution, base=base, on_picture=on_picture)
+        findings = DATASET_RULES.run(looked, select=select, ignore=ignore, strict=strict)
+        return Report(folder.name or str(folder), tuple(findings), _facts(looked))
+
+
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    """Without the search for cycles: of a million records none is garbage, and it would look at
+    all of them again and again, for half of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _facts(looked: DatasetView) -> dict[str, Any]:

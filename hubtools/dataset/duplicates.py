@@ -288,6 +288,11 @@ class _Part:
                 self._leaders[self._node_of[row]].append(row)
                 self._thumbs[row] = thumb
 
+    def forget(self) -> None:
+        """Let go of the pictures: all are compared."""
+        self._thumbs.clear()
+        self._leaders.clear()
+
     def _judged(self, row: int, thumb: Thumb) -> tuple[Grade, int, int]:
         result = (Grade.DIFFERENT, -1, 1)
         for compared, (best, turn) in enumerate(self._candidates(row)):
@@ -340,6 +345,8 @@ def _compare_batch(
     }
     for part, rows in batch:
         part.compare(rows, thumbs)
+        if rows[-1] == part.rows[-1]:
+            part.forget()
     return len(names)
 
 

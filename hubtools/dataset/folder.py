@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from hubtools.errors import HubtoolsError
@@ -66,7 +66,8 @@ class Entry:
     @property
     def ending(self) -> str:
         """Lower-case suffix with its dot."""
-        return os.path.splitext(self.name)[1].lower()
+        base, dot, suffix = self.name.rpartition("/")[2].rpartition(".")
+        return f".{suffix.lower()}" if dot and base.strip(".") else ""
 
     @property
     def folder(self) -> str:
@@ -81,18 +82,25 @@ class Entry:
     @property
     def hidden(self) -> bool:
         """True if the loader's globs pass it by: a dot or double-underscore part in its path."""
-        parts = self.name.split("/")
-        return parts[-1].startswith(".") or any(part.startswith((".", "__")) for part in parts[:-1])
+        folder, _, base = self.name.rpartition("/")
+        return base.startswith(".") or _hidden(folder)
 
     @property
     def junk(self) -> bool:
         """True for what operating systems and tools leave behind."""
-        parts = [part.lower() for part in self.name.split("/")]
-        return (
-            parts[-1] in JUNK_NAMES
-            or parts[-1].startswith("._")
-            or any(part in JUNK_FOLDERS for part in parts[:-1])
-        )
+        folder, _, base = self.name.rpartition("/")
+        return base.lower() in JUNK_NAMES or base.startswith("._") or _junk(folder)
+
+
+# Folders are few, files may be a million.
+@lru_cache(maxsize=4096)
+def _hidden(folder: str) -> bool:
+    return any(part.startswith((".", "__")) for part in folder.split("/"))
+
+
+@lru_cache(maxsize=4096)
+def _junk(folder: str) -> bool:
+    return any(part in JUNK_FOLDERS for part in folder.lower().split("/"))
 
 
 @dataclass(frozen=True)

@@ -34,12 +34,19 @@ class Example:
     line: int | None = None
 
 
+# What only a name may hold that does not mean what it says.
+_ODD = ("\\", "//", "/.", ":")
+
+
 def resolve(row: Row) -> str | None:
     """The picture a row names, relative to the dataset folder with `/`; None if it names none."""
     value = row.file_name
     if not isinstance(value, str) or not value.strip():
         return None
     folder = row.source.rpartition("/")[0]
+    # Nearly all names need no tidying, and there may be a million.
+    if value[0] not in "./" and value[-1] != "/" and not any(odd in value for odd in _ODD):
+        return f"{folder}/{value}" if folder else value
     joined = os.path.normpath(os.path.join(folder, value.replace("\\", "/")))
     return joined.replace(os.sep, "/")
 

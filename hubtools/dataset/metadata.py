@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -51,9 +51,9 @@ class Trouble:
     fix: str | None = None
 
 
-@dataclass(frozen=True)
-class Row:
-    """A record: its values as the file has them, and where it begins."""
+class Row(NamedTuple):
+    """A record: its values as the file has them, and where it begins. (A tuple, for there may be a
+    million.)"""
 
     source: str  # name of the metadata file
     line: int | None  # None in parquet
@@ -111,7 +111,8 @@ def parse_metadata(entry: Entry, data: bytes) -> MetadataFile:
                 _read_jsonl(text, found)
     columns: dict[str, None] = dict.fromkeys(found.columns)
     for row in found.rows:
-        columns.update(dict.fromkeys(row.values))
+        if not row.values.keys() <= columns.keys():
+            columns.update(dict.fromkeys(row.values))
     found.columns = list(columns)
     return found
 
@@ -148,19 +149,25 @@ def _decode(data: bytes, found: MetadataFile) -> str | None:
 def _read_jsonl(text: str, found: MetadataFile) -> None:
     if text.lstrip().startswith("[") and _read_array(text, found):
         return
-    lines = re.split(r"\r\n|\n|\r", text)
+    lines = re.split(r"\r\n|\n|\r", text) if "\r" in text else text.split("\n")
     decoder = json.JSONDecoder()
-    number = 0
+    number = keys = 0
     multi_line: list[int] = []
+    whole: list[Row] = []
+    name, rows = found.name, found.rows
     while number < len(lines):
         line = lines[number]
         number += 1
-        if not line.strip():
-            continue
-        value = _loads(line)
+        try:
+            value = orjson.loads(line)
+        except orjson.JSONDecodeError:
+            if not line.strip():
+                continue
+            value = _loads(line)
         if isinstance(value, dict):
-            found.rows.append(Row(found.name, number, value))
-            _look_for_duplicate_keys(line, value, number, found)
+            whole.append(Row(name, number, value))
+            rows.append(whole[-1])
+            keys += len(value)
         elif value is not _BROKEN:
             found.troubles.append(
                 Trouble(
@@ -173,6 +180,9 @@ def _read_jsonl(text: str, found: MetadataFile) -> None:
             )
         else:
             number = _read_broken(lines, number, decoder, multi_line, found)
+    # A look at the whole text spares one at each line, unless values hold objects or such quotes.
+    if text.count('":') + text.count('" :') > keys:
+        _look_for_duplicate_keys(lines, whole, found)
     if multi_line:
         found.troubles.append(
             Trouble(
@@ -332,11 +342,19 @@ def _diagnose(line: str, number: int) -> Trouble:
     return Trouble(Kind.JSON, f"{message.lower()} at {near!r}", number, column, fix)
 
 
-def _look_for_duplicate_keys(
-    line: str, value: dict[str, Any], number: int, found: MetadataFile
-) -> None:
-    if line.count('":') + line.count('" :') <= len(value):
-        return  # cannot be: there are no more colons behind quotes than keys
+def _look_for_duplicate_keys(lines: list[str], rows: list[Row], found: MetadataFile) -> None:
+    count = len(found.troubles)
+    for row in rows:
+        assert row.line is not None
+        line = lines[row.line - 1]
+        # Otherwise it cannot be: there are no more colons behind quotes than keys.
+        if line.count('":') + line.count('" :') > len(row.values):
+            _keys_of(line, row.line, found)
+    if len(found.troubles) > count:
+        found.troubles.sort(key=lambda trouble: trouble.line or 0)
+
+
+def _keys_of(line: str, number: int, found: MetadataFile) -> None:
     twice: list[str] = []
 
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -170,6 +170,11 @@ _MOJIBAKE = re.compile("[ÃÂ][\u0080-\u00bf]|â€[\u0080-\u00bf™œ\u009d“�
 _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,80}>")
 
 
+def _invisible(text: str) -> str:
+    """The first control or format character, if there is one."""
+    return next((c for c in text if unicodedata.category(c) in ("Cc", "Cf")), "")
+
+
 @DATASET_RULES.rule("D507", "A caption holds garbled text", Severity.WARNING)
 def garbled(view: DatasetView) -> Iterator[Problem]:
     """Characters like Ã© are text that was read in the wrong encoding; control and direction
@@ -180,7 +185,7 @@ def garbled(view: DatasetView) -> Iterator[Problem]:
     for row, caption in view.captions:
         if match := _MOJIBAKE.search(caption):
             said = f"{match[0]!r} looks like text read in the wrong encoding"
-        elif hidden := next((c for c in caption if unicodedata.category(c) in ("Cc", "Cf")), None):
+        elif hidden := "" if caption.isprintable() else _invisible(caption):
             if hidden in "\t\n\u200d\ufe0f":
                 continue
             said = f"it holds the invisible character U+{ord(hidden):04X}"
@@ -237,8 +242,12 @@ def trigger_unset(view: DatasetView) -> Iterator[Problem]:
     """
     if view.settings.trigger or not view.captions:
         return
-    words = [set(re.findall(r"[^\s,]+", caption)) for _, caption in view.captions]
-    common = set.intersection(*words) if len(words) > 1 else set()
+    captions = iter(caption for _, caption in view.captions)
+    common = set(re.findall(r"[^\s,]+", next(captions))) if len(view.captions) > 1 else set()
+    for caption in captions:
+        if not common:
+            break
+        common &= set(re.findall(r"[^\s,]+", caption))
     odd = [word for word in common if re.search(r"[-_()\d]", word)]
     yield Problem(
         "no trigger is set; prompts have no word that calls the subject",

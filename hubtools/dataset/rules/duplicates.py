@@ -28,7 +28,7 @@ def _size(view: DatasetView, name: str) -> str:
 
 def _keep(view: DatasetView, best: str, copies: list[Copy]) -> str:
     """Which of them to keep; its caption may have to come from another."""
-    captioned = {name for name in view.captioned if name == best or name in _names(copies)}
+    captioned = view.captioned.intersection([best, *_names(copies)])
     advice = f"keep {_size(view, best)}, remove {some(_names(copies))}"
     if captioned and best not in captioned:
         advice += f"; take the caption from {min(captioned)}"

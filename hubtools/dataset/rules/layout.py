@@ -26,13 +26,14 @@ def missing_picture(view: DatasetView) -> Iterator[Problem]:
     Fix: correct the name, or add the picture.
     """
     names = view.listing.names
+    missing = [(row, name) for row, name in view.named if name not in names]
+    if not missing:
+        return
     folded = {_fold(name): name for name in names}
     by_base: dict[str, list[str]] = {}
     for name in names:
         by_base.setdefault(_fold(name.rpartition("/")[2]), []).append(name)
-    for row, name in view.named:
-        if name in names:
-            continue
+    for row, name in missing:
         fix = "correct the name, or add the picture"
         near = folded.get(_fold(name))
         elsewhere = by_base.get(_fold(name.rpartition("/")[2]), [])
