@@ -71,9 +71,9 @@ def test_what_was_learned_is_shown_last_and_stands_on_the_card(
     assert failures(found) == []
     assert (lora.against_base["subject_fidelity"].low or 0) > 0
     assert found.loss_held_out
-    said = done.stdout + done.stderr
-    assert found.recommendation in said
-    assert said.rindex("coloured hair tips") > said.rindex("21 of 21 equal")
+    assert "coloured hair tips" in done.stdout
+    notes = done.stderr
+    assert notes.rindex(found.recommendation) > notes.rindex("21 of 21 equal")
     card = (folder / "runs/misato/README.md").read_text()
     assert "## Evaluation" in card
     assert f"{lora.figures['hair_tip'].mean:.2f} (" in card

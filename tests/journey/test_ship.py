@@ -58,6 +58,7 @@ def test_a_forecast_changes_nothing(make: Callable[..., Project], tmp_path: Path
     told = verbs(project)
     assert list(told) == [step.name for step in STEPS]
     assert told.pop("push-dataset") == "skip"  # no repository for it
+    assert told.pop("evaluate") == "skip"  # not asked for
     assert set(told.values()) == {"run"}
     assert sorted(tmp_path.rglob("*")) == before
 
