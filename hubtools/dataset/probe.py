@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import xxhash
 
+from hubtools.dataset.claims import claims_of
 from hubtools.dataset.decode import Damaged, small_grey, thumbnail
 from hubtools.dataset.tags import tags_of
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 # Changes when the same bytes would be judged otherwise: what is kept from older runs is void then.
-ENGINE = 1
+ENGINE = 2
 
 # Formats by their first bytes, for naming what a file really is.
 _MAGIC = (
@@ -89,6 +90,10 @@ class PictureFacts:
     too_large: bool = False
     owner: str = ""  # tags that identify somebody, by name
     profile: str = ""  # a colour profile other than sRGB, by name
+    creator: str = ""  # whom the picture's metadata names as its maker
+    notice: str = ""  # of copyright, in the picture's metadata
+    reserved: str = ""  # where its metadata reserves training, and how
+    credentials: bool = False  # it carries a C2PA manifest
     seen: bool = False
     hash: int = 0  # 64-bit perceptual hash of the upright picture
     grey: int = 0  # xxh3-64 of the small grey copy: equal for equal pixels in the same format
@@ -148,6 +153,7 @@ def _opened(data: bytes, name: str, digest: str, plain_only: bool) -> PictureFac
             if plain_only and not _plain(data, picture):
                 raise NotPlain
             known |= tags_of(picture, data)._asdict()
+            known |= claims_of(picture, data)._asdict()
             try:
                 known |= _look(data, picture, known["orientation"])
             except Exception as error:

@@ -26,6 +26,7 @@ NUMBERS = {
     "gps": "b",
     "transparent": "b",
     "too_large": "b",
+    "credentials": "b",
     "seen": "b",
     "hash": "Q",
     "grey": "Q",
@@ -37,8 +38,8 @@ NUMBERS = {
     "sharpness": "f",
     "crispness": "f",
 }
-TEXTS = ("format", "kind", "mode", "problem", "owner", "profile")
-_FLAGS = ("gps", "transparent", "too_large", "seen")
+TEXTS = ("format", "kind", "mode", "problem", "owner", "profile", "creator", "notice", "reserved")
+_FLAGS = ("gps", "transparent", "too_large", "seen", "credentials")
 _COLUMNS = {**NUMBERS, **dict.fromkeys(TEXTS, "I"), "digest_high": "Q", "digest_low": "Q"}
 
 

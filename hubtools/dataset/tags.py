@@ -6,6 +6,8 @@ import re
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
+from hubtools.dataset.chunks import png_chunks
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -19,6 +21,7 @@ _IN_EXIF = {
     0xA431: "BodySerialNumber",
     0xA435: "LensSerialNumber",
 }
+_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _XMP = re.compile(
     rb"(?:aux|exifEX|crs|tiff):(OwnerName|CameraOwnerName|SerialNumber|BodySerialNumber"
     rb"|LensSerialNumber)\s*(?:=\s*[\"'][^\"'\s]|>\s*[^<\s])"
@@ -38,7 +41,7 @@ class Tags(NamedTuple):
 def tags_of(picture: Image.Image, data: bytes) -> Tags:
     """Read the tags of a picture that was opened from `data`. Never raises for what they hold."""
     # Pillow decodes a whole PNG in search of tags behind the pixels.
-    if picture.format == "PNG" and b"eXIf" not in data and b"Raw profile type" not in data:
+    if picture.format == "PNG" and not _has_exif(data):
         return Tags(owner=", ".join(_in_xmp(picture)), profile=_profile(picture))
     try:
         exif = picture.getexif()
@@ -54,6 +57,13 @@ def tags_of(picture: Image.Image, data: bytes) -> Tags:
         gps,
         ", ".join(dict.fromkeys(owner + _in_xmp(picture))),
         _profile(picture),
+    )
+
+
+def _has_exif(png: bytes) -> bool:
+    return any(
+        kind == b"eXIf" or (kind in _TEXTS and content.startswith(b"Raw profile type"))
+        for kind, content in png_chunks(png)
     )
 
 

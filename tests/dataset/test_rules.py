@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from conftest import picture
+from marked import DMI, itxt, manifest, png, xmp
 from photos import P3_RED, photo, profile, put_photo
 from PIL import Image, ImageDraw, ImageFilter
 
@@ -455,6 +456,21 @@ BAD: list[Row] = [
         set(),
         {},
     ),
+    (
+        "D607",
+        put("2.png", png(itxt(xmp(attributes=f'p:DataMining="{DMI}"')))),
+        "2.png",
+        {"D603"},
+        {"rights": None},
+    ),
+    (
+        "D608",
+        put("2.png", png((b"tEXt", b"Copyright\0(c) Jane Doe"))),
+        "2.png",
+        {"D603"},
+        {"rights": None},
+    ),
+    ("D609", put("2.png", png((b"caBX", manifest({})))), "2.png", set(), {}),
     ("D701", lambda root: exif(root, gps=True), "2.png", set(), {}),
     ("D702", lambda root: [put(f"x/{n}.md")(root) for n in range(10_001)], "x", {"D207"}, {}),
     ("D703", line(3, GOOD_2 | {"note": TOKEN}), "metadata.jsonl:3", {"D119"}, {}),
@@ -569,6 +585,22 @@ def test_copies_but_for_a_part_are_a_note(good: Path, settings: DatasetSettings)
     (finding,) = found(good, settings)
     assert (finding.rule, finding.severity) == ("D403", Severity.INFO)
     assert found(good, settings, near_radius=-1) == []
+
+
+def test_who_states_rights_is_told_of_reservations(good: Path, settings: DatasetSettings) -> None:
+    chunks = (
+        itxt(xmp(attributes='p:DataMining="DMI-PROHIBITED"')),
+        (b"tEXt", b"Copyright\0(c) Jane"),
+    )
+    put("2.png", png(*chunks))(good)
+    (note,) = found(good, settings)
+    assert (note.rule, note.severity) == ("D607", Severity.INFO)
+    assert "of (c) Jane" in note.message
+    (warned,) = found(good, settings, rights="public-domain")
+    assert warned.severity is Severity.WARNING
+    put("2.png", png((b"tEXt", b"Author\0Jane")))(good)
+    named = [f for f in found(good, settings, rights=None) if f.rule == "D608"]
+    assert [f.severity for f in named] == [Severity.INFO]
 
 
 def test_severities_that_depend(good: Path, settings: DatasetSettings) -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from hubtools.dataset.loaders import Mode
-from hubtools.dataset.rules.book import DATASET_RULES, some
+from hubtools.dataset.rules.book import DATASET_RULES, plural, some
 from hubtools.dataset.view import DatasetView
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD
@@ -108,6 +108,79 @@ def dataset_info(view: DatasetView) -> Iterator[Problem]:
             "remove dataset_info from README.md",
             CARD,
             severity=Severity.ERROR,
+        )
+
+
+@DATASET_RULES.rule("D607", "A picture reserves training on it", Severity.ERROR)
+def reserved(view: DatasetView) -> Iterator[Problem]:
+    """Its metadata says that it is not for training models: `plus:DataMining` of IPTC and PLUS, the
+    reservation of TDMRep, an assertion on training in its content credentials (C2PA), or plain
+    words in its copyright notice. In the European Union such a reservation is binding (Directive
+    2019/790, article 4). Where dataset.rights says why you may use the pictures all the same, it is
+    a note; public-domain does not go with it, and leaves a warning.
+
+    Example: plus:DataMining = DMI-PROHIBITED-AIMLTRAINING
+    Fix: leave the picture out, or ask whoever made it, and set dataset.rights = "permission".
+    """
+    rights = view.settings.rights
+    severity = None
+    if rights:
+        severity = Severity.WARNING if rights == "public-domain" else Severity.INFO
+    for facts in view.table.select(~view.table.has("reserved", "")):
+        by = facts.creator or facts.notice
+        yield Problem(
+            f"the picture{f' of {by}' if by else ''} is not to be trained on"
+            f" ({facts.reserved})" + (f"; you state the rights {rights!r}" if rights else ""),
+            "make sure that your rights cover it"
+            if rights
+            else "leave it out, or set dataset.rights if you may use it all the same",
+            facts.name,
+            severity=severity,
+        )
+
+
+@DATASET_RULES.rule("D608", "Pictures name whose they are", Severity.WARNING)
+def copyrighted(view: DatasetView) -> Iterator[Problem]:
+    """EXIF, IPTC or XMP name a copyright, and nothing says that you may use the pictures. A name
+    without a notice of copyright (the camera's owner, often) is a note. Where dataset.rights is
+    set, the question is answered, and nothing is said.
+
+    Example: Copyright = "(c) 2025 Jane Doe"
+    Fix: set dataset.rights: `own` if it is you, else `licensed` or `permission`, with a note.
+    """
+    if view.settings.rights:
+        return
+    found: dict[tuple[str, str], list[str]] = {}
+    for facts in view.table.select(~view.table.has("creator", "") | ~view.table.has("notice", "")):
+        found.setdefault((facts.creator, facts.notice), []).append(facts.name)
+    for (creator, notice), names in found.items():
+        said = notice or f"made by {creator}"
+        if creator and notice and creator not in notice:
+            said += f" (made by {creator})"
+        yield Problem(
+            f"{plural(len(names), 'picture')} {'says' if len(names) == 1 else 'say'}"
+            f" {said!r}: {some(names)}",
+            "set dataset.rights in hubtools.toml if you may use them",
+            names[0],
+            severity=None if notice else Severity.INFO,
+        )
+
+
+@DATASET_RULES.rule("D609", "Pictures carry content credentials", Severity.INFO)
+def credentials(view: DatasetView) -> Iterator[Problem]:
+    """A C2PA manifest says how a picture came to be: by which camera or program, edited how, drawn
+    by a model or not. It is published along, and is void once the file is changed (`hubtools fix`
+    and others that rewrite it). What it says on training is D607's.
+
+    Fix: none is needed; look at it (`c2patool FILE`) if you do not know where the picture is from.
+    """
+    names = [facts.name for facts in view.table.select(view.table.column("credentials"))]
+    if names:
+        yield Problem(
+            f"{plural(len(names), 'picture')} {'has' if len(names) == 1 else 'have'} a C2PA"
+            f" manifest: {some(names)}",
+            "look at it if you do not know where the pictures are from",
+            names[0],
         )
 
 
