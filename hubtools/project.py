@@ -20,10 +20,12 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PrivateAttr,
     ValidationError,
+    WithJsonSchema,
     model_validator,
 )
 from pydantic.fields import FieldInfo
@@ -31,6 +33,7 @@ from pydantic.fields import FieldInfo
 from hubtools.errors import UsageError
 from hubtools.files import StrPath
 from hubtools.layout import PROJECT_FILE
+from hubtools.shotplan import parse_plan
 
 Rights = Literal["own", "permission", "synthetic", "public-domain", "licensed"]
 
@@ -46,6 +49,19 @@ def _repo_id(value: str) -> str:
 
 
 RepoId = Annotated[str, AfterValidator(_repo_id)]
+
+Plan = Annotated[
+    dict[str, str],
+    BeforeValidator(parse_plan),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string"},
+                {"type": "object", "additionalProperties": {"type": ["string", "integer"]}},
+            ]
+        }
+    ),
+]
 
 
 def _option(default: Any, description: str, *aliases: str, **constraints: Any) -> Any:
@@ -77,6 +93,17 @@ class DatasetSettings(_Section):
     caption_column: str = _option("text", "Metadata column that holds the captions.")
     trigger: str | None = _option(
         None, "Token that stands for the subject in every caption.", "instance_token"
+    )
+    plan: Plan | None = _option(
+        None,
+        "How many pictures of which shots there should be: a table [dataset.plan] such as"
+        ' portrait = "3..4", the same in one line (portrait=3..4, profile=3..), or subject, a'
+        " plan that is ready.",
+    )
+    view_column: str | None = _option(
+        None,
+        "Metadata column that says which shot a picture is; default view, angle, shot and the like,"
+        " else the caption's words.",
     )
     near_radius: int = _option(
         6,
@@ -450,6 +477,8 @@ def _line_of(source: str, section: str | None, key: str) -> int:
     for number, line in enumerate(source.splitlines(), start=1):
         if header := re.match(r"\s*\[\s*([\w.-]+)\s*\]", line):
             current = header[1]
+            if current == f"{section}.{key}":
+                return number
             if section is None and current.split(".")[0] == key:
                 return number
         elif (
@@ -522,6 +551,9 @@ def _toml_value(value: Any) -> str:
         return str(value)
     if isinstance(value, list):
         return "[" + ", ".join(_toml_value(item) for item in value) + "]"
+    if isinstance(value, Mapping):
+        pairs = (f"{_toml_value(key)} = {_toml_value(item)}" for key, item in value.items())
+        return "{ " + ", ".join(pairs) + " }" if value else "{}"
     text = str(value)
     escaped = "".join(_TOML_ESCAPES.get(c) or (c if c.isprintable() else _escape(c)) for c in text)
     return f'"{escaped}"'

@@ -28,6 +28,8 @@ def _type(annotation: Any) -> str:
     arguments = [a for a in typing.get_args(annotation) if a is not type(None)]
     if origin is typing.Literal:
         return ", ".join(f"`{a}`" for a in typing.get_args(annotation))
+    if origin is dict:
+        return "table"
     if origin is list:
         return f"list of {_type(arguments[0])}"
     if origin is not None and arguments:

@@ -41,6 +41,7 @@ def command(
     PATH is a folder of pictures or a project folder (default: the project's dataset). Exit code 3
     if there are errors.
     """
+    from hubtools.cli.coverage import show_coverage
     from hubtools.cli.loaders import show_loaders
     from hubtools.dataset.check import validate
     from hubtools.dataset.fix.remedies import REMEDIES
@@ -73,6 +74,7 @@ def command(
             f" {facts['rows']} rows, {facts['captions']} captions"
         )
         show_loaders(facts["loaders"], out)
+        show_coverage(facts, out)
     prefix = folder.absolute()
     try:
         shown = prefix.relative_to(Path.cwd()).as_posix()

@@ -66,6 +66,10 @@ def _facts(looked: DatasetView) -> dict[str, Any]:
         "tokens_counted_by": looked.counter.source,
         "loaders": {mode.value: loaded.to_dict() for mode, loaded in looked.loaders.items()},
     }
+    if looked.settings.plan:
+        entries, unplanned = looked.coverage
+        facts["coverage"] = [entry.to_dict() for entry in entries]
+        facts["unplanned"] = list(unplanned)
     if sizes:
         facts["smallest"] = "{}x{}".format(*min(sizes, key=lambda s: s[0] * s[1]))
         facts["largest"] = "{}x{}".format(*max(sizes, key=lambda s: s[0] * s[1]))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hubtools.dataset.folder import Listing, walk
-from hubtools.dataset.load import resolve
+from hubtools.dataset.load import HELD_OUT, resolve
 from hubtools.dataset.loaders import Loaded, Mode, simulate
 from hubtools.dataset.metadata import MetadataFile, Row, read_metadata
 from hubtools.dataset.probe import PictureFacts
@@ -19,6 +19,7 @@ from hubtools.layout import CARD
 from hubtools.project import DatasetSettings
 
 if TYPE_CHECKING:
+    from hubtools.dataset.coverage import Covered
     from hubtools.dataset.duplicates import Group
     from hubtools.dataset.table import PictureTable
 
@@ -120,6 +121,36 @@ class DatasetView:
     def captioned(self) -> frozenset[str]:
         """Names of the pictures that have a caption."""
         return frozenset(name for row, _ in self.captions if (name := resolve(row)))
+
+    @cached_property
+    def coverage(self) -> tuple[tuple[Covered, ...], tuple[str, ...]]:
+        """The shot plan's entries with the training pictures that fulfil them, and the pictures
+        that fulfil none; two empty ones if there is no plan."""
+        plan = self.settings.plan
+        if not plan:
+            return (), ()
+        # here, not above: few have a plan
+        from hubtools.dataset.coverage import VIEW_COLUMNS, cover
+
+        column = self.settings.view_column
+        wanted = {column.lower()} if column else set(VIEW_COLUMNS)
+
+        def told(row: Row) -> list[str]:
+            return [
+                value
+                for key, value in row.values.items()
+                if key.lower() in wanted and isinstance(value, str) and value
+            ]
+
+        caption = self.settings.caption_column
+        return cover(
+            plan,
+            (
+                (name, str(row.values.get(caption) or ""), told(row))
+                for row, name in self.named
+                if row.source.split("/")[0].lower() not in HELD_OUT
+            ),
+        )
 
     @property
     def license(self) -> tuple[str | None, str]:

@@ -25,6 +25,7 @@ _EXAMPLE: dict[str, dict[str, Any]] = {
         "license": "cc0-1.0",
         "rights": "synthetic",
         "rights_note": "Drawn by a program that comes with hubtools; the character is invented.",
+        "plan": "subject",
     },
     "train": {
         "pretrained_model_name_or_path": "stable-diffusion-v1-5/stable-diffusion-v1-5",
@@ -175,7 +176,7 @@ def _copy(source: Path, target: Path, force: bool) -> tuple[int, str, tuple[str,
 def _commented(values: Mapping[str, Mapping[str, Any]]) -> str:
     """hubtools.toml with what is set, and what is most often set next as comments."""
     hints = {
-        "dataset": ("repo", "trigger", "license", "rights", "rights_note"),
+        "dataset": ("repo", "trigger", "license", "rights", "rights_note", "plan"),
         "train": (
             "pretrained_model_name_or_path", "resolution", "max_train_steps", "learning_rate",
             "rank", "train_batch_size", "mixed_precision", "validation_steps",
@@ -190,6 +191,7 @@ def _commented(values: Mapping[str, Mapping[str, Any]]) -> str:
         ("dataset", "trigger"): "(lora-name-token)",
         ("dataset", "license"): "cc-by-4.0",
         ("dataset", "rights"): "own",
+        ("dataset", "plan"): "subject",
         ("dataset", "rights_note"): "Who made the pictures, who agreed, where it is written.",
         ("train", "pretrained_model_name_or_path"): "stable-diffusion-v1-5/stable-diffusion-v1-5",
         ("train", "max_train_steps"): 1000,

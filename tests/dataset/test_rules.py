@@ -441,6 +441,7 @@ BAD: list[Row] = [
     ("D508", line(3, GOOD_2 | {"text": ["(tok)"]}), "metadata.jsonl:3", {"D118"}, {}),
     ("D509", line(3, GOOD_2 | {"text": "2.png"}), "metadata.jsonl:3", {"D504"}, {}),
     ("D510", lambda root: None, "", set(), {"trigger": None}),
+    ("D511", rows(lambda n, row: row), "", set(), {"plan": {"profile": "1", "view_1": "1"}}),
     ("D601", lambda root: None, "", set(), {"license": None}),
     ("D602", put("README.md", "---\nlicense: Apache 2.0\n---\n# A\n"), "README.md", set(), {}),
     ("D603", lambda root: None, "", set(), {"rights": None}),

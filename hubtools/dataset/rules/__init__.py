@@ -1,6 +1,15 @@
 """The dataset rules. A rule is a function; `DATASET_RULES` has them all once this is imported."""
 
-from hubtools.dataset.rules import captions, duplicates, layout, loaders, metadata, pictures, rights
+from hubtools.dataset.rules import (
+    captions,
+    duplicates,
+    layout,
+    loaders,
+    metadata,
+    pictures,
+    rights,
+    wording,
+)
 from hubtools.dataset.rules.book import DATASET_RULES
 
 __all__ = [
@@ -12,4 +21,5 @@ __all__ = [
     "metadata",
     "pictures",
     "rights",
+    "wording",
 ]
