@@ -48,6 +48,7 @@ class DatasetFacts(_Manifest):
     images: int
     caption_column: str
     trigger: str | None = None
+    class_noun: str | None = Field(None, description="Set where the base was kept to its captions.")
     license: str | None = None
 
 

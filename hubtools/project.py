@@ -113,6 +113,7 @@ class DatasetSettings(_Section):
         le=12,
     )
     mirrored_copies: bool = _option(False, "Look for mirrored and turned copies as well.")
+    class_noun: str = _option("person", "What to call the subject where its trigger is left out.")
     license: str | None = _option(None, "Licence id of the pictures, as the Hub spells it.")
     rights: Rights | None = _option(
         None, "Why you may use the pictures: own work, permission, synthetic, ..."
@@ -188,6 +189,15 @@ class TrainSettings(_Section):
     target_modules: list[str] = _option(
         ["to_k", "to_q", "to_v", "to_out.0"], "Layers of the denoiser that get a LoRA."
     )
+    with_prior_preservation: bool = _option(
+        False,
+        "Without the trigger, keep what the base draws: half of each step is spent on that.",
+    )
+    prior_loss_weight: float = _option(1.0, "How much that half counts.", ge=0)
+    class_prompt: str | None = _option(
+        None,
+        "Caption of that half; default each picture's own, dataset.class_noun for the trigger.",
+    )
     adam_beta1: float = _option(0.9, "AdamW beta1.", ge=0, lt=1)
     adam_beta2: float = _option(0.999, "AdamW beta2.", ge=0, lt=1)
     adam_weight_decay: float = _option(1e-2, "AdamW weight decay.", ge=0)
@@ -252,7 +262,6 @@ class EvaluateSettings(_Section):
     held_out: str | None = _option(
         None, "Folder of pictures with captions that were not trained on, for the denoising loss."
     )
-    class_noun: str = _option("person", "What to call the subject where its trigger is left out.")
     picture_encoder: str = _option(
         "auto", "auto, dinov2, efficientnet-lite0, or a vision model on the Hub or in a folder."
     )

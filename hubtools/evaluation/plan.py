@@ -91,7 +91,7 @@ def plan_evaluation(
     texts = _texts(project, prompts, real, trigger)
     plain: tuple[str, ...] = ()
     if trigger:
-        replaced = [text.replace(trigger, settings.class_noun) for text in texts]
+        replaced = [text.replace(trigger, project.dataset.class_noun) for text in texts]
         plain = tuple(dict.fromkeys(replaced))
         texts = [text for text in texts if trigger in text]
     literals = triggers(project, [WeightedLora(choices[0].lora)])

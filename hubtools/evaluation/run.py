@@ -225,7 +225,7 @@ def _measure(plan: EvaluationPlan, studio: _Studio, lines: list[_Line], note: No
         base_model=plan.base.id,
         base_revision=plan.base.revision,
         trigger=plan.trigger,
-        class_noun=settings.class_noun,
+        class_noun=plan.project.dataset.class_noun,
         prompts=list(plan.texts),
         images=plan.images,
         samples={
@@ -329,7 +329,7 @@ def _look(
         for name, read in readers.items():
             values[name if ours else f"{name}_unasked"] = read(pictures)
         if judge is not None:
-            noun = plan.project.evaluate.class_noun
+            noun = plan.project.dataset.class_noun
             texts = [t.replace(plan.trigger, noun) if plan.trigger else t for t in groups]
             judged = judge.judge(pictures, texts)
             values["prompt_fidelity" if ours else "plain_fidelity"] = judged.scores

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from hubtools.training.data import draw, micro_batches, seed_of, step_items
 from hubtools.training.device import World, autocast
-from hubtools.training.families import Model, Tensors
+from hubtools.training.families import Model, Noised, Tensors
 from hubtools.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -24,13 +24,15 @@ if TYPE_CHECKING:
 @dataclass
 class Trainee:
     """What is trained and with what. `encoded` answers (picture's tensors, caption's tensors) by
-    the picture's index; `flip` asks for the mirrored one, `drop` for the empty caption."""
+    the picture's index; `flip` asks for the mirrored one, `drop` for the empty caption. `prior`
+    answers the tensors of the caption without the subject, for what the base is to be kept to."""
 
     model: Model
     parameters: dict[str, nn.Parameter]
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
     encoded: Callable[[int, bool, bool], tuple[Tensors, Tensors]]
+    prior: Callable[[int, bool], Tensors] | None = None
 
 
 @dataclass(frozen=True)
@@ -104,8 +106,10 @@ def loss_sum(
     slots, indexes = [slot for slot, _ in batch], [index for _, index in batch]
     first_picture, _ = trainee.encoded(indexes[0], False, False)
     draws = draw(recipe, step, slots, model.latent_shape(first_picture))
+    # where the base is to be kept, the empty caption is among what is kept, and is not trained
+    prior = trainee.prior
     rows = [
-        trainee.encoded(index, flip, drop)
+        trainee.encoded(index, flip, drop and prior is None)
         for index, flip, drop in zip(indexes, draws.flip, draws.drop, strict=True)
     ]
     pictures = _stack([picture for picture, _ in rows], device)
@@ -116,8 +120,37 @@ def loss_sum(
     noised = model.noised(latents, noise, draws.when.to(device, non_blocking=True))
     with autocast(device, recipe.precision):
         prediction = model.predict(noised, texts)
-    errors = (prediction.float() - noised.target.float()).square().flatten(1).mean(1)
-    return (errors * noised.weight).sum()
+    errors = _apart(prediction, noised.target) * noised.weight
+    if prior is not None:
+        others = _stack(
+            [prior(index, drop) for index, drop in zip(indexes, draws.drop, strict=True)], device
+        )
+        drift = _drift(model, noised, others, recipe)
+        errors = errors + recipe.settings.prior_loss_weight * drift
+    return errors.sum()
+
+
+def _drift(model: Model, noised: Noised, texts: Tensors, recipe: Recipe) -> Tensor:
+    """How far the LoRA has moved the base's answers to captions without the subject, (N,).
+
+    What DreamBooth's prior preservation is for (arXiv:2208.12242, section 3.2), without its
+    pictures: the base's own answer to the same noised latents is the target.
+    """
+    import torch
+
+    device = noised.latents.device
+    model.denoiser.disable_adapters()  # type: ignore[operator]
+    with torch.no_grad(), autocast(device, recipe.precision):
+        wanted = model.predict(noised, texts)
+    model.denoiser.enable_adapters()  # type: ignore[operator]
+    with autocast(device, recipe.precision):
+        found = model.predict(noised, texts)
+    return _apart(found, wanted)
+
+
+def _apart(found: Tensor, wanted: Tensor) -> Tensor:
+    """Mean squared difference of each picture, (N,) float32."""
+    return (found.float() - wanted.float()).square().flatten(1).mean(1)
 
 
 def _stack(rows: list[Tensors], device: torch.device) -> Tensors:

@@ -37,6 +37,14 @@ class Plan:
     bytes_free: int
     resumes_at: int = 0
 
+    def caption_of_others(self, example: Example) -> str:
+        """The caption that asks for anybody but the subject, in the same view, place and so on."""
+        given, trigger = self.recipe.settings.class_prompt, self.dataset.trigger
+        if given is not None:
+            return given
+        noun = self.dataset.class_noun
+        return example.caption.replace(trigger, noun) if trigger else example.caption
+
     @property
     def lora_bytes(self) -> int:
         """One LoRA file: float32, and a header of about 120 bytes a tensor."""
@@ -118,6 +126,7 @@ def describe(plan: Plan) -> list[str]:
         f" parameters in float32 ({human_bytes(plan.lora_bytes)})",
         "pictures": f"{settings.resolution} px, {cut} crop, {mirror}; latents and captions cached"
         f" ({human_bytes(plan.cache_bytes)} at most)",
+        "prior": _prior(plan),
         "learning rate": _rate(recipe),
         "states": f"{often} and on Ctrl-C, {plan.states} kept"
         f" ({human_bytes(plan.states * plan.state_bytes)})",
@@ -137,6 +146,18 @@ def _arithmetic(recipe: Recipe) -> str:
         f" x accumulation {settings.gradient_accumulation_steps} x processes {recipe.processes})"
         f" = {_count(recipe.steps_an_epoch, 'step')} an epoch;"
         f" {_number(recipe.epochs)} epochs = {_count(recipe.steps, 'step')}"
+    )
+
+
+def _prior(plan: Plan) -> str:
+    settings = plan.recipe.settings
+    if not settings.with_prior_preservation:
+        return ""
+    caption = plan.caption_of_others(plan.examples[0])
+    short = caption if len(caption) <= 60 else caption[:57] + "..."
+    return (
+        f"the base is kept at captions like {short!r}, weight {settings.prior_loss_weight:g};"
+        " a step takes a little more than twice as long"
     )
 
 
@@ -415,6 +436,28 @@ def sample_grid(plan: Plan) -> Iterator[Problem]:
             f"Samples of {size} px cannot be drawn: it is not a multiple of {factor}.",
             f"--size {max(factor, round(size / factor) * factor)}",
         )
+
+
+@TRAIN_RULES.rule("T117", "the base would be kept to the subject", Severity.ERROR)
+def prior_of_subject(plan: Plan) -> Iterator[Problem]:
+    """with_prior_preservation needs captions that do not call the subject.
+
+    They are class_prompt, or each picture's caption with dataset.class_noun in place of the
+    trigger. If such a caption calls the subject, one half of each step unlearns what the other
+    half learns.
+    """
+    if not plan.recipe.settings.with_prior_preservation:
+        return
+    trigger = plan.dataset.trigger
+    for example in plan.examples:
+        other = plan.caption_of_others(example)
+        if other == example.caption or (trigger and trigger in other):
+            yield Problem(
+                f"with_prior_preservation keeps the base at {other!r}, which calls the subject.",
+                "set dataset.trigger, or a --class-prompt without it",
+                path=example.file_name,
+            )
+            return
 
 
 @TRAIN_RULES.rule("T115", "very few pictures", Severity.INFO)

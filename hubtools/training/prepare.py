@@ -195,6 +195,7 @@ class Encoded:
     def __init__(self, model: Model, plan: Plan) -> None:
         settings = plan.recipe.settings
         self._settings, self._model = settings, model
+        self._others = [plan.caption_of_others(example) for example in plan.examples]
         self._latents = Cache("latents", model.picture_identity())
         self._texts = Cache("text", model.text_identity())
         self.pictures = []
@@ -217,6 +218,8 @@ class Encoded:
         """
         flips = [False, True] if self._settings.random_flip else [False]
         captions = sorted({picture.example.caption for picture in self.pictures} | {""})
+        if self._settings.with_prior_preservation:
+            captions = sorted({*captions, *self._others})
         work: list[Callable[[], object]] = []
         for index in range(len(self.pictures)):
             for flip in flips:
@@ -269,3 +272,7 @@ class Encoded:
         """(picture's tensors, caption's tensors), as the loop asks for them."""
         caption = "" if drop else self.pictures[index].example.caption
         return self.picture(index, flip), self.caption(caption)
+
+    def prior(self, index: int, drop: bool) -> Tensors:
+        """The caption's tensors of a picture as if it showed somebody else."""
+        return self.caption("" if drop else self._others[index])

@@ -130,7 +130,8 @@ class Run:
             if state.facts.scaler and scaler.is_enabled():
                 scaler.load_state_dict(state.facts.scaler)
             self.reporter.note(f"Continuing after step {state.facts.step:,}.")
-        return Trainee(model, parameters, optimizer, scaler, encoded), encoded
+        prior = encoded.prior if self.settings.with_prior_preservation else None
+        return Trainee(model, parameters, optimizer, scaler, encoded, prior), encoded
 
     # --- the loop ------------------------------------------------------------------------------
 

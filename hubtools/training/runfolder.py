@@ -59,6 +59,7 @@ def identity(manifest: RunManifest, processes: int) -> dict[str, Any]:
         "base model revision": base.revision or base.fingerprint,
         "dataset": manifest.dataset.fingerprint,
         "caption_column": manifest.dataset.caption_column,
+        "class_noun": manifest.dataset.class_noun,
         "processes": processes,
         **{key: value for key, value in manifest.train.items() if key not in FREE},
     }

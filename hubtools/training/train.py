@@ -138,6 +138,9 @@ def _manifest(
             images=len(source.examples),
             caption_column=project.dataset.caption_column,
             trigger=project.dataset.trigger,
+            class_noun=project.dataset.class_noun
+            if recipe.settings.with_prior_preservation
+            else None,
             license=project.dataset.license,
         ),
         train=recipe.resolved(),

@@ -82,6 +82,17 @@ def test_the_plan_tells_what_will_lie_on_disk() -> None:
     assert "after step 40; 960 are left" in "\n".join(describe(replace(plan(), resumes_at=40)))
 
 
+def test_what_the_base_is_kept_to_is_told() -> None:
+    kept = plan(with_prior_preservation=True, trigger="tok", prior_loss_weight=0.5)
+    assert "'photo of person, front view 0', weight 0.5" in "\n".join(describe(kept))
+    assert "prior:" not in "\n".join(describe(plan(trigger="tok")))
+
+
+def test_the_trigger_may_not_be_in_the_class_prompt() -> None:
+    wrong = plan(with_prior_preservation=True, trigger="tok", class_prompt="photo of tok")
+    assert "T117" in found(wrong)
+
+
 BAD: dict[str, Plan] = {
     "T101": plan(checkpointing_steps=5000),
     "T102": plan(images=6, train_batch_size=4, gradient_accumulation_steps=2),
@@ -99,6 +110,7 @@ BAD: dict[str, Plan] = {
     "T114": plan(trigger="tok", samples={"prompts": ["a dog"]}),
     "T115": plan(images=3),
     "T116": plan(samples={"size": 500}),
+    "T117": plan(with_prior_preservation=True),
 }
 GOOD: dict[str, list[Plan]] = {
     "T101": [plan(checkpointing_steps=1000), plan(max_train_steps=10)],
@@ -122,6 +134,10 @@ GOOD: dict[str, list[Plan]] = {
         plan(samples={"prompts": ["a dog"]}),
     ],
     "T115": [plan(images=5)],
+    "T117": [
+        plan(with_prior_preservation=True, trigger="tok"),
+        plan(with_prior_preservation=True, class_prompt="photo of a person"),
+    ],
     "T116": [plan(samples={"size": 504}), plan(samples={"size": 500}, validation_steps=0)],
 }
 
@@ -147,7 +163,7 @@ def test_every_rule_has_both_cases() -> None:
 
 def test_only_what_cannot_work_stops_the_run() -> None:
     errors = {rule.id for rule in TRAIN_RULES if rule.severity is Severity.ERROR}
-    assert errors == {"T108", "T109"}
+    assert errors == {"T108", "T109", "T117"}
     assert not judge(BAD["T109"]).ok
     assert judge(BAD["T107"]).ok
     assert not judge(BAD["T107"], strict=True).ok

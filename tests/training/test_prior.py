@@ -1,0 +1,145 @@
+"""Prior preservation: what has no trigger stays what the base makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from hubtools.errors import ChecksFailed, HubtoolsError  # noqa: E402
+from hubtools.inference.adapters import apply_lora  # noqa: E402
+from hubtools.inference.base import resolve_base  # noqa: E402
+from hubtools.inference.lora import resolve_lora  # noqa: E402
+from hubtools.layout import LORA_WEIGHTS  # noqa: E402
+from hubtools.project import Project  # noqa: E402
+from hubtools.training.families import family_of  # noqa: E402
+from hubtools.training.reporter import PlainReporter  # noqa: E402
+from hubtools.training.tensors import read_tensors  # noqa: E402
+from hubtools.training.train import train  # noqa: E402
+
+MakeProject = Callable[..., Project]
+
+# The trigger of the test pictures, which is in every caption.
+CALLED: dict[str, Any] = {"dataset": {"trigger": "tok"}}
+STRONG: dict[str, Any] = {
+    "max_train_steps": 60, "train_batch_size": 4, "learning_rate": 1e-2,
+    "lr_scheduler": "constant", "target_modules": ["to_k", "to_q", "to_v", "to_out.0"],
+}  # fmt: skip
+
+
+def run(project: Project) -> dict[str, torch.Tensor]:
+    train(project, skip_validation=True)
+    tensors = read_tensors(project.run_dir / LORA_WEIGHTS)
+    assert tensors is not None
+    return tensors
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return all(torch.allclose(a[name], b[name], atol=1e-7, rtol=0) for name in a)
+
+
+def moved(project: Project, tiny_base: Path, caption: str) -> float:
+    """How far the LoRA moves the base's answer to a caption, averaged over noise."""
+    base = resolve_base(str(tiny_base))
+    family = family_of(tiny_base, "tiny")
+    info = family.info(tiny_base, None)
+    model = family.load(base, info, variant=None, dtype=torch.float32, snr_gamma=None)
+    text = {"embeds": model.encode_caption(caption)["embeds"][None].repeat(8, 1, 1)}
+    channels = model.denoiser.config.in_channels
+    noise = torch.randn((8, channels, 8, 8), generator=torch.Generator().manual_seed(3))
+    when = torch.linspace(0.1, 0.99, 8)
+    noised = model.noised(torch.zeros_like(noise), noise, when)
+    with torch.no_grad():
+        before = model.predict(noised, text)
+        apply_lora(model.pipeline, resolve_lora(str(project.run_dir)), 1.0)
+        after = model.predict(noised, text)
+    return float((after - before).square().mean())
+
+
+def test_captions_without_the_trigger_stay_where_the_base_is(
+    make_project: MakeProject, tiny_base: Path
+) -> None:
+    free = make_project(name="free", **CALLED, **STRONG)
+    kept = make_project(name="kept", with_prior_preservation=True, **CALLED, **STRONG)
+    run(free)
+    run(kept)
+    # a caption of the kind that was kept, and the empty one that guidance leans on
+    for caption in ("photo of a person, number 2", ""):
+        assert moved(kept, tiny_base, caption) < 0.5 * moved(free, tiny_base, caption)
+    subject = "photo of a tok, number 2"
+    assert moved(kept, tiny_base, subject) > moved(kept, tiny_base, "photo of a person, number 2")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"with_prior_preservation": False},
+        {"prior_loss_weight": 0.3},
+        {"class_prompt": "photo of a hat"},
+        {"dataset": {"trigger": "tok", "class_noun": "hat"}},
+        {"caption_dropout": 0.6},
+    ],
+)
+def test_each_setting_counts(make_project: MakeProject, change: dict[str, Any]) -> None:
+    usual = {"with_prior_preservation": True, "max_train_steps": 6, **CALLED}
+    changed = usual | change
+    assert not same(
+        run(make_project(name="usual", **usual)), run(make_project(name="changed", **changed))
+    )
+
+
+def test_a_weight_of_nothing_is_training_without_dropout(make_project: MakeProject) -> None:
+    """The empty caption is among what is kept, and not trained as the subject."""
+    kept = make_project(
+        name="kept", with_prior_preservation=True, prior_loss_weight=0.0, caption_dropout=0.9,
+        **CALLED,
+    )  # fmt: skip
+    assert same(run(kept), run(make_project(name="plain", caption_dropout=0.0, **CALLED)))
+
+
+def test_a_step_is_the_same_however_it_is_cut(make_project: MakeProject) -> None:
+    usual = {"with_prior_preservation": True, "max_train_steps": 4, **CALLED}
+    whole = run(make_project(name="a", train_batch_size=4, **usual))
+    parts = run(make_project(name="b", gradient_accumulation_steps=4, **usual))
+    assert all(torch.allclose(whole[name], parts[name], atol=1e-5) for name in whole)
+
+
+def test_a_resumed_run_is_the_same_run(make_project: MakeProject) -> None:
+    usual = {
+        "with_prior_preservation": True, "checkpointing_steps": 2, "caption_dropout": 0.4, **CALLED,
+    }  # fmt: skip
+    straight = run(make_project(name="straight", **usual))
+    stopped = make_project(name="stopped", **usual)
+    run(stopped)
+    (stopped.run_dir / LORA_WEIGHTS).unlink()
+    (stopped.run_dir / "run.json").write_text(
+        (stopped.run_dir / "run.json").read_text().replace('"finished"', '"interrupted"')
+    )
+    for state in (stopped.run_dir / "state").glob("*5"):
+        for file in state.iterdir():
+            file.unlink()
+        state.rmdir()
+    assert same(straight, run(stopped))
+
+
+def test_other_captions_are_another_run(make_project: MakeProject) -> None:
+    usual = {"with_prior_preservation": True, "max_train_steps": 2}
+    run(make_project(**usual, **CALLED))
+    other = make_project(**usual, dataset={"trigger": "tok", "class_noun": "hat"})
+    with pytest.raises(HubtoolsError, match=r"class_noun \(person, now hat\)"):
+        train(other, skip_validation=True)
+
+
+def test_without_a_trigger_there_is_nobody_else(make_project: MakeProject) -> None:
+    heard: list[str] = []
+    with pytest.raises(ChecksFailed):
+        train(
+            make_project(with_prior_preservation=True),
+            skip_validation=True,
+            reporter=PlainReporter(heard.append),
+        )
+    assert "calls the subject" in "\n".join(heard)
