@@ -34,6 +34,7 @@ from hubtools.errors import UsageError
 from hubtools.files import StrPath
 from hubtools.layout import PROJECT_FILE
 from hubtools.shotplan import parse_plan
+from hubtools.targets import TargetName
 
 Rights = Literal["own", "permission", "synthetic", "public-domain", "licensed"]
 
@@ -93,6 +94,11 @@ class DatasetSettings(_Section):
     caption_column: str = _option("text", "Metadata column that holds the captions.")
     trigger: str | None = _option(
         None, "Token that stands for the subject in every caption.", "instance_token"
+    )
+    target: TargetName | None = _option(
+        None,
+        "Kind of model that the pictures are for, which decides on caption length and size;"
+        " default that of the base model.",
     )
     plan: Plan | None = _option(
         None,
@@ -329,6 +335,19 @@ class Project(_Section):
     def dataset_dir(self) -> Path:
         """Folder of the pictures."""
         return self.at(self.dataset.path)
+
+    @property
+    def base(self) -> str | None:
+        """The base model: an absolute folder if there is one of that name, else the Hub id."""
+        name = self.train.pretrained_model_name_or_path
+        if name and (folder := self.at(name)).is_dir():
+            return str(folder)
+        return name
+
+    @property
+    def set_resolution(self) -> int | None:
+        """The training resolution in pixels, if somebody has set it."""
+        return self.train.resolution if "resolution" in self.train.model_fields_set else None
 
     @property
     def run_dir(self) -> Path:

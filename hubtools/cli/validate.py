@@ -53,7 +53,7 @@ def command(
         project = load_project(path)
         path = None
     folder = path if path is not None else project.dataset_dir
-    base = project.train.pretrained_model_name_or_path
+    base = project.base
     with out.progress() as progress:
         task = progress.add_task("reading pictures", total=None, note="")
         report = validate(
@@ -62,8 +62,8 @@ def command(
             select=select,
             ignore=ignore,
             strict=strict,
-            resolution=resolution or project.train.resolution,
-            base=project.at(base) if base else None,
+            resolution=resolution or project.set_resolution,
+            base=base,
             on_picture=lambda done, total: progress.update(task, completed=done, total=total),
         )
     facts = report.facts
@@ -73,6 +73,13 @@ def command(
             f"{facts['pictures']} pictures ({human_bytes(facts['bytes'])}{sizes}),"
             f" {facts['rows']} rows, {facts['captions']} captions"
         )
+        if facts["target"]:
+            told = (
+                f"{one['name']} reads {one['tokens']} tokens"
+                + ("" if one["exact"] else ", counted by an estimate")
+                for one in facts["text_encoders"]
+            )
+            out.note(f"for {facts['target']}: {facts['resolution']} px; {'; '.join(told)}")
         show_loaders(facts["loaders"], out)
         show_coverage(facts, out)
     prefix = folder.absolute()

@@ -22,16 +22,17 @@ def validate(
     select: Sequence[str] = (),
     ignore: Sequence[str] = (),
     strict: bool = False,
-    resolution: int = 512,
-    base: Path | None = None,
+    resolution: int | None = None,
+    base: StrPath | None = None,
     on_picture: Callable[[int, int], None] | None = None,
 ) -> Report:
     """Check the imagefolder at `folder` by all dataset rules (`select`, `ignore`: id prefixes).
 
-    `resolution` is that of the training to come, in pixels; `base` a local pipeline folder whose
-    tokenizer counts caption tokens. `strict` makes warnings errors. `on_picture(done, total)`
-    follows the reading. Raises `HubtoolsError` if there is no such folder, `UsageError` for an
-    unknown rule id.
+    `resolution` is that of the training to come, in pixels; default that of the target: what
+    `settings.target` names, else what `base` is, a pipeline folder or a Hub id. Its tokenizers
+    count the captions' tokens where they are on this machine. `strict` makes warnings errors.
+    `on_picture(done, total)` follows the reading. Raises `HubtoolsError` if there is no such
+    folder, `UsageError` for an unknown rule id.
     """
     folder = Path(folder)
     settings = settings or DatasetSettings()
@@ -63,7 +64,18 @@ def _facts(looked: DatasetView) -> dict[str, Any]:
         "rows": len(looked.rows),
         "captions": len(looked.captions),
         "bytes": int(table.column("bytes").sum()),
+        "resolution": looked.resolution,
+        "target": looked.target.name if looked.target else None,
         "tokens_counted_by": looked.counter.source,
+        "text_encoders": [
+            {
+                "name": counter.encoder.name,
+                "tokens": counter.room,
+                "counted_by": counter.source,
+                "exact": counter.exact,
+            }
+            for counter in looked.counters
+        ],
         "loaders": {mode.value: loaded.to_dict() for mode, loaded in looked.loaders.items()},
     }
     if looked.settings.plan:

@@ -12,7 +12,6 @@ import re
 import struct
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
-from xml.etree import ElementTree
 
 from hubtools.dataset.chunks import png_chunks, png_text
 from hubtools.dataset.credentials import Credentials, credentials_of
@@ -44,10 +43,10 @@ _TRAINING = (
     r"|machine[ -]learning|data[ -]mining|TDM)"
 )
 _NO = r"(?:no|not|never|without|prohibit\w*|forbid\w*|disallow\w*|exclud\w*|opt\w*[ -]out)"
-_IN_WORDS = re.compile(
-    rf"\b{_NO}\b[^.;]{{0,60}}?\b{_TRAINING}\b|\b{_TRAINING}\b[^.;]{{0,40}}?\b{_NO}\b"
-    r"|\bno(?: generative)? AI\b|\bno(?:image)?ai\b",
-    re.IGNORECASE,
+# Compiled when there is something to look at: most pictures claim nothing.
+_IN_WORDS = (
+    rf"(?i)\b{_NO}\b[^.;]{{0,60}}?\b{_TRAINING}\b|\b{_TRAINING}\b[^.;]{{0,40}}?\b{_NO}\b"
+    r"|\bno(?: generative)? AI\b|\bno(?:image)?ai\b"
 )
 # Notices that give the picture away rather than keep it.
 _FREE = re.compile(
@@ -159,7 +158,7 @@ def _said(texts: Iterable[str]) -> list[str]:
         dict.fromkeys(
             _clean(text[max(0, match.start() - 20) : match.end() + 20])
             for text in texts
-            if (match := _IN_WORDS.search(text[:5000]))
+            if text and (match := re.search(_IN_WORDS, text[:5000]))
         )
     )
 
@@ -225,6 +224,8 @@ def _in_iptc(block: bytes) -> dict[int, str]:
 
 def _in_xmp(packet: bytes) -> dict[str, str]:
     """Texts of the properties of interest, by {namespace}name; a reservation of TDMRep as `tdm`."""
+    from xml.etree import ElementTree
+
     # No DTD, hence no entities that grow; XMP has none.
     if len(packet) > _LARGEST_PACKET or b"<!DOCTYPE" in packet or b"<!ENTITY" in packet:
         return {}

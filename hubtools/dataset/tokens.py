@@ -1,39 +1,60 @@
-"""How long a caption is for the text encoder, without loading one."""
+"""How long a caption is for the text encoders of a model, without loading one."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-# CLIP's window is 77 tokens, two of which mark beginning and end (openai/CLIP, `context_length`).
-CLIP_WINDOW = 77
+from hubtools.files import StrPath
+from hubtools.targets import CLIP, Encoder, Target, folder_of
 
 
 @dataclass(frozen=True)
 class TokenCounter:
-    """Counts tokens of a text. `exact` is False for an estimate; `window` includes two marks."""
+    """Counts an encoder's tokens of a text. `exact` is False for an estimate; `source` says whose
+    tokens they are."""
 
     count: Callable[[str], int]
     exact: bool
     source: str
-    window: int = CLIP_WINDOW
+    encoder: Encoder = CLIP
 
     @property
     def room(self) -> int:
         """Tokens a caption may have."""
-        return self.window - 2
+        return self.encoder.room
+
+    @property
+    def limit(self) -> float:
+        """Counts above this are too long; an estimate is given the benefit of the doubt."""
+        return self.room if self.exact else self.room * 1.15
 
 
-def token_counter(base: Path | None = None) -> TokenCounter:
-    """The base model's own tokenizer if `base` is a pipeline folder, else CLIP's vocabulary if it
-    is installed, else an estimate."""
-    if base is not None and (counter := _of_base(base)):
-        return counter
-    return _of_clip()
+def token_counters(
+    target: Target | None = None, base: StrPath | None = None
+) -> tuple[TokenCounter, ...]:
+    """One for each text encoder of `target` (CLIP, if it is None), from narrow to wide: with the
+    tokenizer of `base` where that is a pipeline folder or in the Hub's cache, else with CLIP's
+    vocabulary, else an estimate."""
+    folder = folder_of(base) if base is not None else None
+    encoders = target.encoders if target else (CLIP,)
+    return tuple(_counter(encoder, folder) for encoder in encoders)
+
+
+def _counter(encoder: Encoder, folder: Path | None) -> TokenCounter:
+    file = folder / encoder.folder / "tokenizer.json" if folder is not None else None
+    if file is not None and file.is_file():
+        if counter := _of_file(str(file)):
+            return replace(counter, encoder=encoder)
+        # its tokens may be others than those of the family
+        return TokenCounter(_estimate, False, "an estimate", encoder)
+    if encoder.name == CLIP.name:
+        return replace(_of_clip(), encoder=encoder)
+    return TokenCounter(_estimate, False, "an estimate", encoder)
 
 
 @cache  # reading the vocabulary takes a third of a second
@@ -46,15 +67,14 @@ def _of_clip() -> TokenCounter:
     return TokenCounter(lambda text: len(tokenizer.encode(text)), True, "CLIP's vocabulary")
 
 
-def _of_base(base: Path) -> TokenCounter | None:
-    file = base / "tokenizer" / "tokenizer.json"
-    if not file.is_file():
-        return None
+@cache
+def _of_file(file: str) -> TokenCounter | None:
     try:
         from tokenizers import Tokenizer
-    except ImportError:
+
+        tokenizer = Tokenizer.from_file(file)
+    except Exception:  # not installed, or a file that it cannot read (it raises bare Exceptions)
         return None
-    tokenizer = Tokenizer.from_file(str(file))
     return TokenCounter(
         lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids),
         True,
@@ -63,6 +83,6 @@ def _of_base(base: Path) -> TokenCounter | None:
 
 
 def _estimate(text: str) -> int:
-    """CLIP splits rare words in pieces of about four letters and every punctuation mark apart."""
+    """Rare words are split in pieces of about four letters, and every punctuation mark apart."""
     pieces = re.findall(r"[A-Za-z]+|\d|[^\sA-Za-z\d]", text)
     return sum(1 if len(piece) <= 7 else math.ceil(len(piece) / 5) for piece in pieces)

@@ -14,14 +14,20 @@ from hubtools.dataset.load import HELD_OUT, resolve
 from hubtools.dataset.loaders import Loaded, Mode, simulate
 from hubtools.dataset.metadata import MetadataFile, Row, read_metadata
 from hubtools.dataset.probe import PictureFacts
-from hubtools.dataset.tokens import TokenCounter, token_counter
+from hubtools.dataset.tokens import TokenCounter, token_counters
+from hubtools.files import StrPath
 from hubtools.layout import CARD
 from hubtools.project import DatasetSettings
+from hubtools.targets import TARGETS, Target, target_of
 
 if TYPE_CHECKING:
     from hubtools.dataset.coverage import Covered
     from hubtools.dataset.duplicates import Group
     from hubtools.dataset.table import PictureTable
+
+
+# Pixels, where neither settings nor base tell.
+DEFAULT_SIZE = 512
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,13 @@ class DatasetView:
     settings: DatasetSettings
     resolution: int
     card: Card
-    counter: TokenCounter
+    counters: tuple[TokenCounter, ...]  # of the target's text encoders, from narrow to wide
+    target: Target | None = None
+
+    @property
+    def counter(self) -> TokenCounter:
+        """That of the encoder that reads most."""
+        return self.counters[-1]
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:
@@ -185,12 +197,13 @@ def view(
     folder: Path,
     settings: DatasetSettings,
     *,
-    resolution: int = 512,
-    base: Path | None = None,
+    resolution: int | None = None,
+    base: StrPath | None = None,
     on_picture: Callable[[int, int], None] | None = None,
 ) -> DatasetView:
-    """Read a dataset folder. `base`: local pipeline whose tokenizer counts caption tokens.
-    `on_picture(done, total)` is called as pictures are read.
+    """Read a dataset folder. `base`: the pipeline, a folder or a Hub id, that the target and its
+    tokenizers are taken from unless `settings` name a target. `resolution` in pixels, default
+    what the target was made for. `on_picture(done, total)` is called as pictures are read.
 
     Raises `HubtoolsError` if `folder` is no folder.
     """
@@ -198,6 +211,7 @@ def view(
     from hubtools.dataset.scan import scan
 
     begun_ns = time.time_ns()
+    target = TARGETS[settings.target] if settings.target else target_of(base) if base else None
     listing = walk(folder)
     metadata = tuple(read_metadata(folder, entry) for entry in listing.metadata)
     wanted = {entry.name: entry for entry in listing.pictures}
@@ -213,9 +227,10 @@ def view(
         metadata,
         scan(folder, list(wanted.values()), on_picture=on_picture, begun_ns=begun_ns),
         settings,
-        resolution,
+        resolution or (target.size if target else DEFAULT_SIZE),
         read_card(folder / CARD),
-        token_counter(base),
+        token_counters(target, base),
+        target,
     )
 
 

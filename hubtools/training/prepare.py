@@ -65,7 +65,7 @@ def find_pictures(
     if not skip_validation:
         from hubtools.dataset.check import validate
 
-        report = validate(folder, settings, resolution=project.train.resolution)
+        report = validate(folder, settings, resolution=project.train.resolution, base=project.base)
         if report.ok and report.findings:
             reporter.note(f"Dataset: {report.summary}; `hubtools validate` shows them.")
         if not report.ok:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from hubtools.dataset.metadata import FILE_NAME, Row
 from hubtools.dataset.rules.book import DATASET_RULES, plural, some
+from hubtools.dataset.tokens import TokenCounter
 from hubtools.dataset.view import DatasetView, is_blank
 from hubtools.findings import Problem, Severity
 
@@ -63,26 +64,44 @@ def empty_caption(view: DatasetView) -> Iterator[Problem]:
 
 @DATASET_RULES.rule("D503", "A caption is longer than the text encoder reads", Severity.WARNING)
 def too_long(view: DatasetView) -> Iterator[Problem]:
-    """Stable Diffusion's text encoder reads 77 tokens, two of which mark beginning and end. What
-    comes after the 75th is cut off in silence, in training and in prompts.
+    """CLIP, the text encoder of Stable Diffusion and SDXL, reads 77 tokens, two of which mark
+    beginning and end. What comes after the 75th is cut off in silence, in training and in prompts.
+    Models with a second, wider encoder (T5 of Stable Diffusion 3 and FLUX.1) hear the rest from
+    that one only, which is a note. How much is read follows dataset.target, else the base model.
+
+    Tokens are counted by the base's own tokenizer where it is on this machine, by CLIP's vocabulary
+    for CLIP, and else estimated, which the finding says.
 
     Fix: shorten the caption; put what matters first.
     """
-    counter = view.counter
+    widest = view.counter
+    narrow = [counter for counter in view.counters if counter.room < widest.room]
+    least = min(counter.room for counter in view.counters)
     for row, caption in view.captions:
         # A token is at least one byte: most captions need no counting.
-        if len(caption.encode()) <= counter.room:
+        if len(caption.encode()) <= least:
             continue
-        count = counter.count(caption)
-        limit = counter.room if counter.exact else counter.room * 1.15
-        if count > limit:
-            about = "" if counter.exact else "about "
+        if (count := widest.count(caption)) > widest.limit:
             yield Problem(
-                f"the caption has {about}{count} tokens and {counter.room} are read; the end is"
-                " cut off",
+                f"the caption has {_about(widest)}{count} tokens and {widest.room} are read; the"
+                " end is cut off",
                 "shorten it",
                 *view.where(row),
             )
+            continue
+        for counter in narrow:
+            if (count := counter.count(caption)) > counter.limit:
+                yield Problem(
+                    f"the caption has {_about(counter)}{count} tokens for {counter.encoder.name},"
+                    f" which reads {counter.room}; only {widest.encoder.name} reads the end",
+                    "put what matters first",
+                    *view.where(row),
+                    severity=Severity.INFO,
+                )
+
+
+def _about(counter: TokenCounter) -> str:
+    return "" if counter.exact else "about "
 
 
 def _trigger_problem(caption: str, trigger: str) -> str | None:

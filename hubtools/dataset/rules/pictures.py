@@ -88,14 +88,17 @@ def wrong_ending(view: DatasetView) -> Iterator[Problem]:
 
 @DATASET_RULES.rule("D304", "A picture is smaller than the training resolution", Severity.WARNING)
 def too_small(view: DatasetView) -> Iterator[Problem]:
-    """Training enlarges it, and the LoRA learns the blur: results look low-resolution.
+    """Training enlarges it, and the LoRA learns the blur: results look low-resolution. The size is
+    `--resolution` or train.resolution if one of them is set, else what the model of dataset.target,
+    or the base model, was made for.
 
     Fix: use a larger original, or train at a lower resolution.
     """
+    own = view.target.title if view.target and view.target.size == view.resolution else None
     for facts in _whole(view, lambda table: table.short < view.resolution):
         yield Problem(
             f"{facts.width}x{facts.height} is smaller than the training resolution"
-            f" {view.resolution}; it would be enlarged",
+            f" {view.resolution}{f' of {own}' if own else ''}; it would be enlarged",
             "use a larger original, or lower train.resolution",
             facts.name,
             severity=Severity.ERROR if min(facts.width, facts.height) < 32 else None,
