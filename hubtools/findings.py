@@ -21,6 +21,11 @@ Context = TypeVar("Context")
 REPORT_SCHEMA = 1
 
 
+def plural(count: int, noun: str) -> str:
+    """`1 picture`, `2 pictures`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 class Severity(StrEnum):
     """How bad it is. `--strict` turns warnings into errors; info never fails a check."""
 

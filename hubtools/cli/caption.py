@@ -12,6 +12,7 @@ import click
 from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options
 from hubtools.errors import ExitCode, HubtoolsError, UsageError
+from hubtools.findings import plural
 
 if TYPE_CHECKING:
     from hubtools.dataset.caption.exchange import Trainer
@@ -166,8 +167,7 @@ def command(
 
 
 def _count(plan: CaptionPlan) -> str:
-    number = len(plan.changes)
-    return f"{number} caption{'' if number == 1 else 's'}"
+    return plural(len(plan.changes), "caption")
 
 
 def _show(plan: CaptionPlan, out: Output, limit: int | None) -> None:
@@ -186,9 +186,16 @@ def _show(plan: CaptionPlan, out: Output, limit: int | None) -> None:
 
 def _left(plan: CaptionPlan, out: Output) -> None:
     if out.human and plan.kept:
-        out.note(f"{plan.kept} pictures keep the caption they have (--overwrite replaces it).")
+        kept, it = (
+            ("keeps its caption", "it") if plan.kept == 1 else ("keep their captions", "them")
+        )
+        out.note(f"{plural(plan.kept, 'picture')} {kept} (--overwrite replaces {it}).")
     if out.human and plan.without:
-        out.note(f"{len(plan.without)} pictures have no caption: {', '.join(plan.without[:3])} ...")
+        more = ", ..." if len(plan.without) > 3 else ""
+        out.note(
+            f"{plural(len(plan.without), 'picture')} {'has' if len(plan.without) == 1 else 'have'}"
+            f" no caption: {', '.join(plan.without[:3])}{more}"
+        )
 
 
 def _json(plan: CaptionPlan, id: str | None, out: Output) -> None:

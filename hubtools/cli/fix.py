@@ -12,6 +12,7 @@ import click
 from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options
 from hubtools.errors import ExitCode, UsageError
+from hubtools.findings import plural
 
 if TYPE_CHECKING:
     from hubtools.dataset.fix.plan import Plan
@@ -154,8 +155,7 @@ def _asked(plan: Plan, out: Output) -> bool:
 
 
 def _count(plan: Plan) -> str:
-    number = len(plan.operations)
-    return f"{number} change{'' if number == 1 else 's'}"
+    return plural(len(plan.operations), "change")
 
 
 def _show(plan: Plan, out: Output, limit: int | None) -> None:
@@ -215,7 +215,10 @@ def _left(plan: Plan, out: Output) -> None:
     if not told:
         return
     errors = sum(finding.severity is Severity.ERROR for finding in told)
-    out.note(f"What remains: {errors} errors, {len(told) - errors} warnings (`hubtools validate`).")
+    said = [plural(errors, "error")] if errors else []
+    if len(told) > errors:
+        said.append(plural(len(told) - errors, "warning"))
+    out.note(f"What remains: {', '.join(said)} (`hubtools validate`).")
     for rule in sorted({finding.rule for finding in told}):
         remedy = REMEDIES.get(rule)
         names = [name for name in remedy.unsafe if name not in plan.unsafe] if remedy else []

@@ -132,7 +132,7 @@ def _tables(found: Inspection, out: Output, everything: bool) -> None:
     if limit is not None and len(order) > limit:
         out.note(f"... and {len(order) - limit} more; --all lists them")
     for name, why in found.broken.items():
-        out.warn(f"{name} cannot be trained on: {why}")
+        out.warn(f"{name} cannot be trained on: {why}.")
 
 
 def _said(value: Any) -> str:

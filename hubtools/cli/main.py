@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
@@ -103,6 +104,8 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     signal.signal(signal.SIGTERM, _terminate)
     # The client's log lines about retries say nothing that the final sentence does not.
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")
+    # Pillow warns of odd bytes in a picture; what matters of that is a finding.
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
     sys.exit(run(arguments))
 
 

@@ -12,6 +12,7 @@ import click
 from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options
 from hubtools.errors import ExitCode
+from hubtools.findings import plural
 
 if TYPE_CHECKING:
     from hubtools.dataset.shard.plan import Format
@@ -107,8 +108,8 @@ def command(
         out.table(columns, short, right=(2, 3))
     if out.human:
         out.note(
-            f"{done.rows} rows, {human_bytes(done.bytes)}: every picture came back with the same"
-            f" SHA-256. `hubtools unshard {to} --to DIR` unpacks them."
+            f"{plural(done.rows, 'row')}, {human_bytes(done.bytes)}: every picture came back with"
+            f" the same SHA-256. `hubtools unshard {to} --to DIR` unpacks them."
         )
     _warn(done, folder, out)
     return ExitCode.DONE
@@ -117,14 +118,20 @@ def command(
 def _warn(done: Shards, folder: Path, out: Output) -> None:
     if done.unnamed:
         out.warn(
-            f"{done.unnamed} pictures are in no shard, because no record names them;"
-            f" `hubtools validate {folder}` lists them."
+            f"{plural(done.unnamed, 'picture')} {'is' if done.unnamed == 1 else 'are'} in no shard,"
+            f" because no record names {'it' if done.unnamed == 1 else 'them'};"
+            f" see `hubtools validate {folder}`."
         )
     if done.left_count:
-        more = f" and {done.left_count - 3} more" if done.left_count > 3 else ""
-        out.warn(f"No picture, so in no shard: {', '.join(done.left[:3])}{more}.")
+        named = f" ({', '.join(done.left[:3])}{', ...' if done.left_count > 3 else ''})"
+        out.warn(
+            f"{plural(done.left_count, 'file')} that no loader takes for"
+            f" {'a picture is' if done.left_count == 1 else 'pictures are'} in no shard"
+            f"{named if done.left else ''}."
+        )
     if done.located:
         out.warn(
-            f"{done.located} pictures say where they were taken (GPS), and so do the shards;"
+            f"{plural(done.located, 'picture')} {'says' if done.located == 1 else 'say'} where"
+            f" {'it was' if done.located == 1 else 'they were'} taken (GPS), and so do the shards;"
             f" `hubtools fix {folder}` removes that before you shard again."
         )

@@ -10,6 +10,7 @@ import click
 from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options
 from hubtools.errors import ExitCode
+from hubtools.findings import plural
 
 if TYPE_CHECKING:
     from hubtools.project import Project
@@ -70,8 +71,8 @@ def command(
     if out.human:
         sizes = f", {facts['smallest']} to {facts['largest']}" if "smallest" in facts else ""
         out.note(
-            f"{facts['pictures']} pictures ({human_bytes(facts['bytes'])}{sizes}),"
-            f" {facts['rows']} rows, {facts['captions']} captions"
+            f"{plural(facts['pictures'], 'picture')} ({human_bytes(facts['bytes'])}{sizes}),"
+            f" {plural(facts['rows'], 'row')}, {plural(facts['captions'], 'caption')}"
         )
         if facts["target"]:
             told = (

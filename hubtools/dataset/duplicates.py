@@ -135,7 +135,9 @@ def _ranks(table: PictureTable, captioned: Collection[str]) -> npt.NDArray[np.in
     """Place of each row among all, the best first, as far as can be told of one alone."""
     pixels = table.column("width") * table.column("height")
     told = np.fromiter((name in captioned for name in table.names), np.bool_, len(table))
-    order = np.lexsort((-table.column("bytes"), ~told, -pixels))
+    # IMG_1.JPG rather than IMG_1(1).JPG
+    length = np.fromiter(map(len, table.names), np.int64, len(table))
+    order = np.lexsort((length, -table.column("bytes"), ~told, -pixels))
     rank = np.empty(len(table), dtype=np.int64)
     rank[order] = np.arange(len(table))
     return rank

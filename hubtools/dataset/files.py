@@ -40,5 +40,16 @@ def read_picture(path: str) -> bytes:
         raise Unreadable(0, f"it cannot be read: {error.strerror}") from None
 
 
+def head_of(path: str | os.PathLike[str], size: int) -> bytes:
+    """The first `size` bytes of a regular file; empty if it cannot be read. Never waits."""
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _binary())
+        with os.fdopen(handle, "rb", buffering=0) as file:
+            regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+            return file.read(size) if regular else b""
+    except (OSError, ValueError):
+        return b""
+
+
 def _binary() -> int:
     return getattr(os, "O_BINARY", 0)

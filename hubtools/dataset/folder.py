@@ -46,10 +46,34 @@ PICTURE_ENDINGS = frozenset(
 FOREIGN_ENDINGS = frozenset(
     [".avif", ".heic", ".heif", ".jxl", ".svg", ".raw", ".cr2", ".nef", ".dng"]
 )
+# What nobody would look for pictures in: texts, tables, archives, caches, unfinished downloads.
+_OTHERS = """
+    txt caption json jsonl csv tsv parquet arrow md toml yaml yml xml xmp html htm py log cfg ini
+    npz npy pt pth bin safetensors ckpt db lrcat xlsx docx pdf zip tar gz 7z rar mov mp4 avi mkv
+    webm aae part tmp download crdownload lnk url
+"""
+NO_PICTURES = frozenset(f".{ending}" for ending in _OTHERS.split())
 JUNK_NAMES = frozenset(
-    {"thumbs.db", "desktop.ini", ".ds_store", "ehthumbs.db", ".spotlight-v100", ".trashes"}
+    {"thumbs.db", "desktop.ini", ".ds_store", "ehthumbs.db", ".apdisk", ".nomedia", ".picasa.ini"}
 )
-JUNK_FOLDERS = frozenset({"__macosx", ".ipynb_checkpoints", "__pycache__", ".git", ".cache"})
+JUNK_FOLDERS = frozenset(
+    {
+        "__macosx",
+        ".appledouble",
+        ".fseventsd",
+        ".spotlight-v100",
+        ".temporaryitems",
+        ".trashes",
+        "$recycle.bin",
+        "system volume information",
+        "@eadir",
+        ".thumbnails",
+        ".ipynb_checkpoints",
+        "__pycache__",
+        ".git",
+        ".cache",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +113,8 @@ class Entry:
     def junk(self) -> bool:
         """True for what operating systems and tools leave behind."""
         folder, _, base = self.name.rpartition("/")
-        return base.lower() in JUNK_NAMES or base.startswith("._") or _junk(folder)
+        # ._x: what a Mac cannot store in x; ~$x: Office has x open
+        return base.lower() in JUNK_NAMES or base.startswith(("._", "~$")) or _junk(folder)
 
 
 # Folders are few, files may be a million.

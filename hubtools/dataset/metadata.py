@@ -75,6 +75,7 @@ class MetadataFile:
     columns: list[str] = field(default_factory=list)  # in the order of first appearance
     data: bytes = field(default=b"", repr=False)  # as on disk
     types: dict[str, str] = field(default_factory=dict)  # Arrow's, of a parquet file's columns
+    nameless: list[str] = field(default_factory=list)  # columns of a CSV file with made-up names
 
     @property
     def name(self) -> str:
@@ -408,8 +409,11 @@ def _read_csv(text: str, found: MetadataFile) -> None:
         for fields in reader:
             line, begin = begin, reader.line_num + 1
             if header is None:
-                header = [name.strip() for name in fields]
+                header = column_names(fields)
                 found.columns = header
+                found.nameless = [
+                    made for made, name in zip(header, fields, strict=True) if made != name.strip()
+                ]
                 for name in fields:
                     if name != name.strip():
                         found.troubles.append(
@@ -448,6 +452,20 @@ def _read_csv(text: str, found: MetadataFile) -> None:
             found.rows.append(Row(found.name, line, values))
     except csv.Error as error:
         found.troubles.append(Trouble(Kind.CSV_QUOTE, str(error), reader.line_num))
+
+
+def column_names(header: list[str]) -> list[str]:
+    """Names of the columns of a CSV file, without spaces around them. One without a name, or with
+    that of another, gets the name that pandas (and so the loader) gives it."""
+    names: list[str] = []
+    for place, name in enumerate(header):
+        base = name.strip() or f"Unnamed: {place}"
+        made, number = base, 0
+        while made in names:
+            number += 1
+            made = f"{base}.{number}"
+        names.append(made)
+    return names
 
 
 def swallows_rows(value: str) -> bool:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 # Changes when the same bytes would be judged otherwise: what is kept from older runs is void then.
-ENGINE = 2
+ENGINE = 3
 
 # Formats by their first bytes, for naming what a file really is.
 _MAGIC = (
@@ -36,7 +36,16 @@ _MAGIC = (
     (b"<html", "an HTML page"),
     (b"<svg", "an SVG drawing"),
     (b"<?xml", "an XML or SVG file"),
+    (b"\0\5\x16\7", "what a Mac keeps beside a file (AppleDouble)"),
+    (b"\0\0\0\x0cJXL ", "a JPEG XL picture"),
+    (b"\xff\x0a", "a JPEG XL picture"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"SQLite format 3", "a database"),
+    (b"\x93NUMPY", "a NumPy array"),
 )
+# Brands of the ISO container (ISO/IEC 14496-12), in bytes 4 to 12.
+_HEIC = tuple(b"ftyp" + brand for brand in (b"heic", b"heix", b"hevc", b"heim", b"mif1", b"msf1"))
+_FILM = tuple(b"ftyp" + brand for brand in (b"qt  ", b"isom", b"iso2", b"mp41", b"mp42", b"avc1"))
 
 _FORMATS = frozenset({"JPEG", "PNG", "GIF", "BMP", "TIFF"})
 
@@ -51,6 +60,8 @@ ENDINGS = {
     "TIFF": {".tif", ".tiff"},
     "AVIF": {".avif"},
 }
+# The ending to give a format, where it has several.
+_PROPER = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "BMP": ".bmp", "TIFF": ".tif"}
 # Pixels beyond which decoding is refused (Pillow warns at half of it).
 MAX_PIXELS = 178_956_970
 
@@ -63,6 +74,23 @@ _PLAIN_SCANS = 64  # of a progressive JPEG; each costs a pass over the whole pic
 
 
 _HARDLY = 4.0  # grey levels of contrast
+
+
+def proper_ending(format: str) -> str:
+    """The usual ending of a format that `ENDINGS` knows."""
+    return _PROPER.get(format) or min(ENDINGS[format])
+
+
+def picture_format(head: bytes) -> str | None:
+    """The format that the first 16 bytes of a file announce; None if it is no picture, or one that
+    `ENDINGS` does not know."""
+    found = next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
+    if found in _FORMATS:
+        # two letters are too few to go by
+        return found if found != "BMP" or head[6:10] == b"\0\0\0\0" else None
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "WEBP"
+    return "AVIF" if head[4:12] in (b"ftypavif", b"ftypavis") else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,11 +240,25 @@ def _kind(data: bytes) -> str | None:
     for magic, kind in _MAGIC:
         if head.lower().startswith(magic.lower()):
             return kind
-    if data[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1"):
+    if data[4:12] in _HEIC:
         return "an HEIC picture"
+    if data[4:12] in _FILM:
+        return "a film"
     if not any(data[:64]):
         return "a file of zeros"
-    return None
+    return _text_kind(data[:4096])
+
+
+def _text_kind(head: bytes) -> str | None:
+    try:
+        text = head.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        if error.start < len(head) - 3:  # else only the last letter is cut
+            return None
+        text = head[: error.start].decode("utf-8-sig")
+    if any(mark < " " and mark not in "\t\r\n\f" for mark in text):
+        return None
+    return "a JSON text" if text.lstrip().startswith(("{", "[")) else "a text"
 
 
 def _reason(error: Exception) -> str:

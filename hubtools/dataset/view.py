@@ -9,7 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hubtools.dataset.folder import Listing, walk
+from hubtools.dataset.folder import (
+    FOREIGN_ENDINGS,
+    NO_PICTURES,
+    PICTURE_ENDINGS,
+    Listing,
+    walk,
+)
 from hubtools.dataset.load import HELD_OUT, resolve
 from hubtools.dataset.loaders import Loaded, Mode, simulate
 from hubtools.dataset.metadata import MetadataFile, Row, read_metadata
@@ -110,6 +116,24 @@ class DatasetView:
         )
 
     @cached_property
+    def disguised(self) -> dict[str, str]:
+        """Files that are pictures by their first bytes, but neither by their name nor by a
+        record's word: their format by name."""
+        from hubtools.dataset.files import head_of
+        from hubtools.dataset.probe import picture_format
+
+        found: dict[str, str] = {}
+        for entry in self.listing.entries:
+            odd = entry.ending not in PICTURE_ENDINGS | FOREIGN_ENDINGS | NO_PICTURES
+            if odd and not (
+                entry.hidden or entry.junk or entry.link or entry.name in self.pictures
+            ):
+                format = picture_format(head_of(self.listing.root / entry.name, 16))
+                if format is not None:
+                    found[entry.name] = format
+        return found
+
+    @cached_property
     def splits_of(self) -> dict[str, set[str]]:
         """The splits in which the loader has each picture; empty if there is one split only."""
         splits = self.loaders[Mode.AUTO].splits
@@ -179,6 +203,8 @@ class DatasetView:
         return row.source, row.line
 
 
+# Endings that say what a file is.
+_TOLD = PICTURE_ENDINGS | FOREIGN_ENDINGS | NO_PICTURES
 # Words that a spreadsheet writes for nothing.
 _NOTHING = frozenset({"", "na", "n/a", "nan", "none", "null", "#n/a", "<na>"})
 

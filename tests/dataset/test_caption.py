@@ -399,7 +399,7 @@ def test_as_typed(views: Path, tmp_path: Path) -> None:
     asked = typed(views, "--template", "a {view}", "--format", "human")
     assert asked.returncode == 3, asked.stderr
     assert asked.stdout.splitlines() == ["@@ 1.png (template) @@", "+a left side"]
-    assert "1 pictures keep the caption" in asked.stderr
+    assert "1 picture keeps its caption" in asked.stderr
     assert typed(views, "--template", "a {view}", "--dry-run").returncode == 0
     assert everything(views) == before
     done = typed(views, "--template", "a {view}", "--yes", "--format", "json")

@@ -17,6 +17,7 @@ from hubtools.dataset.fix.tables import Notes, Record, Table, is_file_column, lo
 from hubtools.dataset.folder import Entry, Listing
 from hubtools.dataset.load import resolve
 from hubtools.dataset.metadata import FILE_NAME, MetadataFile, parse_metadata
+from hubtools.dataset.names import fold
 from hubtools.dataset.probe import PictureFacts, probe_bytes
 from hubtools.dataset.rules import DATASET_RULES
 from hubtools.dataset.view import Card, DatasetView, escapes, parse_card
@@ -224,6 +225,22 @@ class Draft:
             self.changed()
         return done
 
+    def free_names(self, wanted: Mapping[str, str]) -> dict[str, str]:
+        """New names by old ones: those `wanted`, with a number where another file has one (in any
+        case or composition of letters)."""
+        taken = {fold(name) for name in (*self.files, *self.tables) if name not in wanted}
+        found: dict[str, str] = {}
+        for old, name in wanted.items():
+            folder, slash, base = name.rpartition("/")
+            stem, dot, ending = base.rpartition(".") if "." in base[1:] else (base, "", "")
+            number, new = 1, name
+            while fold(new) in taken:
+                number += 1
+                new = f"{folder}{slash}{stem}-{number}{dot}{ending}"
+            taken.add(fold(new))
+            found[old] = new
+        return found
+
     def edit(
         self,
         name: str,
@@ -266,6 +283,8 @@ class Draft:
             # to write the file is to repair it: if that was not asked for, it stays as it is
             table.locked = "it is a link" if entry.link else f"{', '.join(unwanted)} not selected"
             table.changed, table.notes = False, Notes()
+        elif table.locked is not None and table.form != "parquet":
+            self.left.setdefault(entry.name, table.locked)
         self.tables[entry.name] = table
 
     def metadata_of(self, table: Table) -> tuple[bytes, MetadataFile]:

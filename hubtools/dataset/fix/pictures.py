@@ -12,10 +12,9 @@ from hubtools.dataset.fix.exif import Damaged
 from hubtools.dataset.fix.pixels import Refused, apply_edits
 from hubtools.dataset.fix.scrub import PLACES, scrub
 from hubtools.dataset.folder import FOREIGN_ENDINGS
-from hubtools.dataset.probe import ENDINGS, probe_bytes
-
-# The ending to give a format, where it has several.
-_PROPER = {"JPEG": ".jpg", "TIFF": ".tif"}
+from hubtools.dataset.names import named_as, portable
+from hubtools.dataset.probe import ENDINGS, probe_bytes, proper_ending
+from hubtools.dataset.rules.layout import name_troubles
 
 
 def removals(draft: Draft) -> None:
@@ -49,29 +48,41 @@ def _duplicates(draft: Draft) -> None:
 
 
 def names(draft: Draft) -> None:
-    """D209, D211, D303: pictures have names that loaders find, and endings that fit."""
+    """D208, D209, D211, D221, D303: files have names that loaders find and every system can have,
+    and endings that fit."""
     if draft.may("unhide"):
         hidden = [str(f.path) for f in draft.findings("D209") if "hides" in f.message]
         for name in hidden:
             new = "/".join(part.lstrip("._") or part for part in name.split("/"))
             draft.rename({name: new}, "D209", "make it visible to loaders")
+    lower: dict[str, str] = {}
     for finding in draft.findings("D211"):
         name = str(finding.path)
         ending = "." + name.rpartition(".")[2]
-        new = name.removesuffix(ending) + ending.lower()
-        draft.rename({name: new}, "D211", "write the ending in lower case")
-    for finding in draft.findings("D303"):
-        name = str(finding.path)
-        format = draft.facts[name].format or ""
-        new = name.rpartition(".")[0] + _ending(format)
-        if _ending(format) in FOREIGN_ENDINGS:
-            draft.left[name] = f"as {_ending(format)}, loaders would pass it by"
+        lower[name] = name.removesuffix(ending) + ending.lower()
+    draft.rename(lower, "D211", "write the ending in lower case")
+    _after_content(draft)
+    if draft.findings("D221"):
+        odd = [name for name, _ in name_troubles(draft.view) if name in draft.files]
+        better = draft.free_names({name: portable(name) for name in odd})
+        draft.rename(better, "D221", "give it a name that every system can have")
+
+
+def _after_content(draft: Draft) -> None:
+    """D208, D303: endings say what the content is."""
+    formats = dict(draft.view.disguised) if draft.findings("D208") else {}
+    wrong = [str(finding.path) for finding in draft.findings("D303")]
+    formats |= {name: draft.facts[name].format or "PNG" for name in wrong}
+    for format in sorted(set(formats.values())):
+        ending = proper_ending(format)
+        names = [name for name, found in formats.items() if found == format]
+        if ending in FOREIGN_ENDINGS:
+            draft.left |= dict.fromkeys(names, f"as {ending}, loaders would pass it by")
             continue
-        draft.rename({name: new}, "D303", f"name it after its content, {format}")
-
-
-def _ending(format: str) -> str:
-    return _PROPER.get(format) or sorted(ENDINGS[format], key=len)[0]
+        new = draft.free_names({name: named_as(name, ending) for name in names})
+        for rule, some in (("D303", set(wrong)), ("D208", set(formats) - set(wrong))):
+            chosen = {name: new[name] for name in names if name in some}
+            draft.rename(chosen, rule, f"name it after its content, {format}")
 
 
 def links(draft: Draft) -> None:
@@ -95,8 +106,11 @@ def encodings(draft: Draft) -> None:
         for name in sorted(draft.files):
             ending = draft.files[name].entry.ending
             foreign = ending in FOREIGN_ENDINGS and draft.wants("D208")
-            if (foreign or ending == ".webp") and not draft.files[name].entry.junk:
-                rule = "D208" if foreign else ""
+            format = draft.facts[name].format if name in draft.facts else None
+            disguised = format == "AVIF" and not foreign and draft.wants("D303")
+            kept = draft.files[name].entry.junk
+            if (foreign or disguised or ending == ".webp") and not kept:
+                rule = "D208" if foreign else "D303" if disguised else ""
                 transparent = name in draft.facts and draft.facts[name].transparent
                 chosen = "png" if transparent else kind
                 _encode(draft, name, chosen, rule, f"convert it to {chosen.upper()}")
@@ -136,7 +150,7 @@ def _encode(draft: Draft, name: str, edit: str, rule: str, what: str) -> None:
         return
     facts = probe_bytes(data, name)
     if file.entry.ending not in ENDINGS[facts.format or "PNG"]:
-        new = name[: -len(file.entry.ending)] + _ending(facts.format or "PNG")
+        new = name[: -len(file.entry.ending)] + proper_ending(facts.format or "PNG")
         if not draft.rename({name: new}, rule, what):
             return
         name = new

@@ -52,9 +52,9 @@ class Operation:
     @property
     def line(self) -> str:
         """`remove  .DS_Store  (D704: left behind by another program)`."""
-        names = f"{self.path or self.target}"
+        names = _quoted(str(self.path or self.target))
         if self.path and self.target and self.path != self.target:
-            names += f" -> {self.target}"
+            names += f" -> {_quoted(self.target)}"
         rules = f"{', '.join(self.rules)}: " if self.rules else ""
         return f"{self.action:<6}  {names}  ({rules}{'; '.join(self.why)})"
 
@@ -102,6 +102,16 @@ class Plan:
         if old_lines == new_lines:
             yield "  (only encoding or line ends change)"
             return
+        alike = {unicodedata.normalize("NFC", line) for line in new_lines} - set(new_lines)
+        alike |= {unicodedata.normalize("NFC", line) for line in old_lines} - set(old_lines)
+        if alike:  # the same letters composed in two ways: nobody would see what changes
+            old_lines, new_lines = (
+                [
+                    _spelt(line) if unicodedata.normalize("NFC", line) in alike else line
+                    for line in x
+                ]
+                for x in (old_lines, new_lines)
+            )
         names = (f"a/{op.path}" if op.path else "/dev/null", f"b/{op.target}")
         yield from difflib.unified_diff(old_lines, new_lines, *names, lineterm="")
 
@@ -195,6 +205,15 @@ def _printable(line: str) -> str:
         else ascii(mark)[1:-1]
         for mark in line
     )
+
+
+def _quoted(name: str) -> str:
+    return repr(name) if name != name.strip() else name
+
+
+def _spelt(line: str) -> str:
+    """Combining marks as escapes."""
+    return "".join(ascii(mark)[1:-1] if unicodedata.combining(mark) else mark for mark in line)
 
 
 def _lines(text: str) -> list[str]:

@@ -7,7 +7,7 @@ import io
 
 from hubtools.dataset.fix.tables import Record, Table
 from hubtools.dataset.folder import FOREIGN_ENDINGS, PICTURE_ENDINGS
-from hubtools.dataset.metadata import FILE_NAME, swallows_rows
+from hubtools.dataset.metadata import FILE_NAME, column_names, swallows_rows
 
 
 def read_csv(text: str, table: Table, caption: str, resolve_doubt: bool) -> None:
@@ -33,14 +33,39 @@ def read_csv(text: str, table: Table, caption: str, resolve_doubt: bool) -> None
     rows = [fields for fields in rows if fields]
     if not rows:
         return
+    names = [name.strip() for name in rows[0]]
+    if "" in names or len(set(names)) != len(names):
+        rows = _named(rows)
+        table.touch("D122", "give each column a name of its own, or remove it")
     table.header = [name.strip() for name in rows[0]]
-    if len(set(table.header)) != len(table.header) or "" in table.header:
-        table.locked = "two columns have the same name, or one has none"
-        return
     for fields in rows[1:]:
         record = _record(fields, table.header, mark, caption)
         if not (record.raw and resolve_doubt):
             table.records.append(record)
+
+
+def _named(rows: list[list[str]]) -> list[list[str]]:
+    """Rows whose columns each have a name: those that are empty, number the rows, or repeat a
+    column to the letter are left out."""
+    width = len(rows[0])
+    columns = [[row[n] if n < len(row) else "" for row in rows[1:]] for n in range(width)]
+    kept: dict[str, int] = {}
+    for place, name in enumerate(column_names(rows[0])):
+        given = rows[0][place].strip()
+        first = kept.get(given, place)
+        numbers = [[str(n + start) for n in range(len(rows) - 1)] for start in (0, 1)]
+        useless = (
+            columns[place] in ([""] * len(columns[place]), *numbers)
+            if not given
+            else first != place and columns[first] == columns[place]
+        )
+        if not useless:
+            kept[name if given else f"column_{place + 1}"] = place
+    # of rows that are too long, what is too much stays for others to judge
+    return [
+        list(kept),
+        *([row[n] for n in kept.values() if n < len(row)] + row[width:] for row in rows[1:]),
+    ]
 
 
 def _split(lines: list[str], header: list[str], mark: str) -> list[list[str]] | None:

@@ -63,7 +63,8 @@ def _pairs(draft: Draft) -> list[tuple[str, list[str]]]:
 
 
 def _caption(draft: Draft, name: str) -> str | None:
-    """The caption on one line; empty if there is none, None if the file is something else."""
+    """The caption on one line, with the trigger where it says `[trigger]`; empty if there is none,
+    None if the file is something else."""
     data = draft.read(name)
     try:
         text = data.decode("utf-8-sig")
@@ -85,7 +86,9 @@ def _caption(draft: Draft, name: str) -> str | None:
         text = next((item for item in texts if isinstance(item, str)), "")
         if not text:
             return None
-    return " ".join(text.split())
+    text = " ".join(text.split())
+    trigger = draft.looked.settings.trigger
+    return text.replace("[trigger]", trigger) if trigger else text  # as ai-toolkit does
 
 
 def _merge(

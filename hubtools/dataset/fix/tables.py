@@ -73,9 +73,11 @@ class Notes:
     @property
     def why(self) -> tuple[str, ...]:
         """The phrases, with how often each applies."""
+        counts: Counter[str] = Counter()
+        for (_, what), count in self._counts.items():
+            counts[what] += count
         return tuple(
-            what if count == 1 else f"{what} ({count} times)"
-            for (_, what), count in self._counts.items()
+            what if count == 1 else f"{what} ({count} times)" for what, count in counts.items()
         )
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from hubtools.dataset.view import DatasetView
-from hubtools.findings import RuleBook
+from hubtools.findings import RuleBook, plural
+
+__all__ = ["DATASET_RULES", "plural", "some"]
 
 DATASET_RULES: RuleBook[DatasetView] = RuleBook()
 
@@ -15,8 +17,3 @@ def some(names: Iterable[str], limit: int = 3) -> str:
     listed = sorted(names)
     rest = len(listed) - limit
     return ", ".join(listed[:limit]) + (f" and {rest} more" if rest > 0 else "")
-
-
-def plural(count: int, noun: str) -> str:
-    """`1 picture`, `2 pictures`."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"

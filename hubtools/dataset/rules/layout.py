@@ -10,6 +10,8 @@ from hubtools.dataset.folder import FOREIGN_ENDINGS, PICTURE_ENDINGS
 from hubtools.dataset.load import resolve
 from hubtools.dataset.loaders import Mode
 from hubtools.dataset.loaders.endings import endings_of
+from hubtools.dataset.names import fold, trouble_of
+from hubtools.dataset.probe import proper_ending
 from hubtools.dataset.rules.book import DATASET_RULES, plural, some
 from hubtools.dataset.splits import infer_splits
 from hubtools.dataset.view import DatasetView, escapes
@@ -204,9 +206,9 @@ def outvoted(view: DatasetView) -> Iterator[Problem]:
 @DATASET_RULES.rule("D208", "A picture's ending is not loaded", Severity.WARNING)
 def foreign(view: DatasetView) -> Iterator[Problem]:
     """.heic, .avif, .jxl, .svg and raw files are pictures to you but not to the loader, which
-    passes them by.
+    passes them by. So it does with a picture that has no ending, or one such as .jpg?w=300.
 
-    Fix: export them as PNG or JPEG.
+    Fix: export them as PNG or JPEG (`hubtools fix --unsafe convert`); give the others an ending.
     """
     named = view.rows_of
     for entry in view.listing.entries:
@@ -219,6 +221,12 @@ def foreign(view: DatasetView) -> Iterator[Problem]:
                 entry.name,
                 severity=Severity.ERROR if entry.name in named else None,
             )
+    for name, format in view.disguised.items():
+        yield Problem(
+            f"the content is {format}, but no loader takes a file of this name for a picture",
+            f"give it the ending {proper_ending(format)}",
+            name,
+        )
 
 
 @DATASET_RULES.rule("D209", "A picture is hidden or linked", Severity.WARNING)
@@ -277,3 +285,39 @@ def mixed_case(view: DatasetView) -> Iterator[Problem]:
         written = entry.name[-len(entry.ending) :]
         if written not in (entry.ending, entry.ending.upper()) and entry.name not in view.rows_of:
             yield Problem(f"{written} is passed by", "write the ending in lower case", entry.name)
+
+
+@DATASET_RULES.rule("D221", "Windows cannot have a file of this name", Severity.WARNING)
+def portable_names(view: DatasetView) -> Iterator[Problem]:
+    """Who downloads or clones the data set on Windows (or, for names that differ in case or in how
+    accents are composed, on a Mac) gets an error, or one file in place of two.
+
+    Example: CON.png, aux.jpg, a?b.png, "a.png ", Hat.png beside hat.png
+    Fix: rename it.
+    """
+    troubles = dict(name_troubles(view))
+    if len(troubles) > 20:
+        first, reason = next(iter(troubles.items()))
+        yield Problem(
+            f"Windows cannot have {plural(len(troubles), 'file')} of these names"
+            f" ({some(troubles)}): {reason}, for one",
+            "rename them",
+            first,
+        )
+        return
+    for name, reason in troubles.items():
+        yield Problem(f"Windows cannot have a file of this name: {reason}", "rename it", name)
+
+
+def name_troubles(view: DatasetView) -> Iterator[tuple[str, str]]:
+    """(file, why Windows cannot have it), for D221."""
+    seen: dict[str, str] = {}
+    for entry in view.listing.entries:
+        if entry.junk or entry.hidden:
+            continue
+        other = seen.setdefault(fold(entry.name), entry.name)
+        reason = next(filter(None, map(trouble_of, entry.name.split("/"))), None)
+        if other != entry.name:
+            reason = f"it is taken for {other}, on a Mac too"
+        if reason is not None:
+            yield entry.name, reason

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from hubtools.dataset.folder import PICTURE_ENDINGS
 from hubtools.dataset.metadata import FILE_NAME, Kind
-from hubtools.dataset.rules.book import DATASET_RULES, some
+from hubtools.dataset.rules.book import DATASET_RULES, plural, some
 from hubtools.dataset.view import DatasetView
 from hubtools.findings import Problem, Severity
 
@@ -163,10 +163,13 @@ def misnamed(view: DatasetView) -> Iterator[Problem]:
         folded = entry.base.lower()
         if folded in _ALMOST or folded in ("metadata.jsonl", "metadata.csv", "metadata.parquet"):
             others = any(name.rpartition("/")[0] == entry.folder for name in right)
+            fix = "remove it" if others else "rename it to metadata.jsonl"
+            if folded.endswith(".xlsx"):
+                fix = "export it as CSV (UTF-8) called metadata.csv" + (", or " + fix) * others
             yield Problem(
                 f"{entry.base} is not read by any loader; only metadata.jsonl, .csv and .parquet"
                 " are",
-                "rename it to metadata.jsonl" if not others else "remove it",
+                fix,
                 entry.name,
                 severity=Severity.WARNING if others else None,
             )
@@ -327,31 +330,34 @@ def no_metadata(view: DatasetView) -> Iterator[Problem]:
     nothing to learn words from.
 
     Fix: write metadata.jsonl, one line a picture: {"file_name": "a.png", "text": "..."}. Captions
-    beside the pictures as .txt files are read by other trainers only; `hubtools init --from`
-    takes them over.
+    beside the pictures as .txt files are read by other trainers only; `hubtools fix` and
+    `hubtools init --from` take them over.
     """
     if view.metadata:
         return
     if not view.listing.pictures:
         yield Problem("the folder holds no pictures", "put pictures and a metadata.jsonl into it")
         return
+    stems = {picture.name.rpartition(".")[0] for picture in view.listing.pictures}
+    stems |= {picture.name for picture in view.listing.pictures}
+    endings = (".txt", ".caption", ".json")
     sidecars = [
         entry.name
         for entry in view.listing.entries
-        if entry.ending == ".txt"
-        and any(p.name.rpartition(".")[0] == entry.name[:-4] for p in view.listing.pictures)
+        if entry.ending in endings and entry.name[: -len(entry.ending)] in stems
     ]
     count = len(view.listing.pictures)
     if sidecars:
         yield Problem(
-            f"{count} pictures have captions in .txt files only ({some(sidecars)}); the Hub's"
-            " loaders do not read them",
-            "write them into metadata.jsonl: `hubtools init NEW --from THIS` does it",
+            f"the captions of {plural(count, 'picture')} are in {plural(len(sidecars), 'file')}"
+            f" beside them ({some(sidecars)}), which the Hub's loaders do not read",
+            "write them into metadata.jsonl: `hubtools fix` does it",
         )
     else:
         yield Problem(
-            f"{count} pictures and no metadata.jsonl: they would load without captions",
-            'write metadata.jsonl with one {"file_name": ..., "text": ...} a line',
+            f"{plural(count, 'picture')} and no metadata.jsonl: they would load without captions",
+            'write metadata.jsonl with one {"file_name": ..., "text": ...} a line'
+            " (`hubtools caption` helps)",
         )
 
 
@@ -373,4 +379,25 @@ def column_order(view: DatasetView) -> Iterator[Problem]:
                 "write file_name first",
                 file.name,
                 file.rows[0].line if file.rows else 1,
+            )
+
+
+@DATASET_RULES.rule("D122", "A CSV column has no name of its own", Severity.WARNING)
+def nameless_column(view: DatasetView) -> Iterator[Problem]:
+    """Spreadsheets write columns that were once touched, pandas its index, without a name. The
+    loader makes one up, and the viewer shows a column `Unnamed: 3`. Of two columns with the same
+    name the second becomes `text.1`, and nobody reads it.
+
+    Example: file_name,text,,
+    Fix: remove the column, or give it a name.
+    """
+    for file in view.metadata:
+        if file.nameless:
+            yield Problem(
+                f"{plural(len(file.nameless), 'column')} without a name of"
+                f" {'its' if len(file.nameless) == 1 else 'their'} own;"
+                f" the loader says {some(file.nameless)}",
+                "remove what is empty, name the others",
+                file.name,
+                1,
             )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from hubtools.dataset.probe import ENDINGS, MAX_PIXELS, PictureFacts
+from hubtools.dataset.folder import Entry
+from hubtools.dataset.probe import ENDINGS, MAX_PIXELS, PictureFacts, proper_ending
 from hubtools.dataset.rules.book import DATASET_RULES
 from hubtools.dataset.table import PictureTable
 from hubtools.dataset.view import DatasetView
@@ -79,9 +80,12 @@ def wrong_ending(view: DatasetView) -> Iterator[Problem]:
         if not wrong.any():
             continue
         for facts in table.select(wrong & ~table.named(tuple(fitting))):
+            ending = Entry(facts.name, 0, 0).ending
+            said = f"the name says {ending}" if ending.strip(". ") else "the name has no ending"
+            said = f"the name says {ending!r}" if ending != ending.strip() else said
             yield Problem(
-                f"the content is {format}, the name says .{facts.name.rpartition('.')[2].lower()}",
-                f"rename it to {sorted(fitting, key=len)[0]}",
+                f"the content is {format}, {said}",
+                f"rename it to {proper_ending(format)}",
                 facts.name,
             )
 

@@ -57,6 +57,8 @@ class Plan:
     absent: list[str]
     ending: str
     unnamed: int
+    left: tuple[str, ...]  # files that are in no shard: the first few by name
+    left_count: int
     digest: str
     card: dict[str, Any]
     splits: Splitter
@@ -165,6 +167,7 @@ def plan_shards(
     if not piles:
         raise UsageError(f"{root} holds no pictures.", hint="give the folder that holds them")
     unnamed = len(np.setdiff1d(contents.pictures, named)) if contents.metadata else 0
+    left = set(np.setdiff1d(contents.others_hashes, named).tolist())
     return Plan(
         root,
         format,
@@ -175,6 +178,8 @@ def plan_shards(
         columns.absent,
         _ending(endings),
         unnamed,
+        tuple(name for name in contents.others if hash_of(name) in left),
+        len(left),
         digest.hexdigest(),
         {key: card.data[key] for key in _KEYS if key in card.data},
         splits,

@@ -62,7 +62,7 @@ class Contents:
     pictures: array[int] = field(default_factory=lambda: array("Q"))
     carried: list[str] = field(default_factory=list)  # card, licence: they go along as they are
     others: list[str] = field(default_factory=list)  # what a shard has no place for (first few)
-    others_count: int = 0
+    others_hashes: array[int] = field(default_factory=lambda: array("Q"))
 
 
 _CARRIED = ("readme.md", "license", "licence", "notice", "citation", ".gitattributes")
@@ -111,7 +111,7 @@ def look(root: Path) -> Contents:
         elif entry.name.lower().startswith(_CARRIED) and "/" not in entry.name:
             found.carried.append(entry.name)
         else:
-            found.others_count += 1
+            found.others_hashes.append(hash_of(entry.name))
             if len(found.others) < _NAMED:
                 found.others.append(entry.name)
     found.metadata.sort()
@@ -214,6 +214,8 @@ def _csv_rows(root: Path, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         with path.open(encoding="utf-8-sig", newline="") as text:
             reader = csv.reader(text)
             header = [name.strip() for name in next(reader, [])]
+            if len(set(header)) != len(header):
+                raise HubtoolsError(f"{path}:1: two columns have one name.", hint=_told(root))
             begin = reader.line_num + 1
             for fields in reader:
                 line, begin = begin, reader.line_num + 1

@@ -111,11 +111,7 @@ def shard(
         if next(samples, None) is not None:
             raise _changed(plan)
     _carry(plan, to)
-    contents = plan.contents
-    return Shards(
-        to, tuple(done), plan.pictures, tuple(contents.others), contents.others_count,
-        plan.unnamed, located,
-    )  # fmt: skip
+    return Shards(to, tuple(done), plan.pictures, plan.left, plan.left_count, plan.unnamed, located)
 
 
 def _state(plan: Plan, to: Path) -> dict[str, Any]:
