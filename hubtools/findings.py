@@ -7,14 +7,20 @@ A rule is a function with the `RuleBook.rule` decorator: it looks at its wing's 
 from __future__ import annotations
 
 import difflib
+import hashlib
 import inspect
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from hubtools.errors import UsageError
+
+if TYPE_CHECKING:
+    from hubtools.reporting.exhibits import Exhibits
 
 Context = TypeVar("Context")
 
@@ -62,7 +68,8 @@ class Problem:
 @dataclass(frozen=True)
 class Finding:
     """A problem with its rule and severity. `path` is relative to the report's root, `/`-joined;
-    `line` and `column` count from 1."""
+    `line` and `column` count from 1; `picture` is the one it speaks of, be it `path` itself
+    or that of the record there."""
 
     rule: str
     severity: Severity
@@ -71,6 +78,16 @@ class Finding:
     path: str | None = None
     line: int | None = None
     column: int | None = None
+    picture: str | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """32 hex digits that stay when lines move: of rule, path, picture and what is said, without
+        the numbers of lines and rows in it."""
+        said = _LINES.sub(r"\1 #", " ".join(self.message.split()))
+        picture = self.picture if self.picture != self.path else None
+        parts = "\0".join((self.rule, self.path or "", picture or "", said))
+        return hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
     @property
     def place(self) -> str:
@@ -81,6 +98,10 @@ class Finding:
             if self.column is not None:
                 parts.append(str(self.column))
         return ":".join(parts)
+
+
+# `line 3`, `lines 3 and 7`, `rows 1, 2 and 5`
+_LINES = re.compile(r"\b(lines?|rows?|records?)\s+\d+(?:(?:,| and| to|-)\s*\d+)*")
 
 
 class RuleBook(Generic[Context]):
@@ -125,6 +146,18 @@ class RuleBook(Generic[Context]):
                     hint=f"did you mean {near[0]}?" if near else "see `hubtools explain --all`",
                 )
 
+    def chosen(self, select: Sequence[str] = (), ignore: Sequence[str] = ()) -> tuple[Rule, ...]:
+        """The rules whose ids start with a prefix in `select` (all if empty) and with none in
+        `ignore`. Raises `UsageError` for a prefix that matches no rule."""
+        self.check_prefixes((*select, *ignore))
+        chosen = tuple(prefix.upper() for prefix in select)
+        dropped = tuple(prefix.upper() for prefix in ignore)
+        return tuple(
+            rule
+            for rule, _ in self._rules.values()
+            if (not chosen or rule.id.startswith(chosen)) and not rule.id.startswith(dropped)
+        )
+
     def run(
         self,
         context: Context,
@@ -133,15 +166,10 @@ class RuleBook(Generic[Context]):
         ignore: Sequence[str] = (),
         strict: bool = False,
     ) -> list[Finding]:
-        """Apply every rule whose id starts with a prefix in `select` (all if empty) and with none
-        in `ignore`. Raises `UsageError` for a prefix that matches no rule."""
-        self.check_prefixes((*select, *ignore))
-        chosen = tuple(prefix.upper() for prefix in select)
-        dropped = tuple(prefix.upper() for prefix in ignore)
+        """Apply the `chosen` rules. `strict` makes warnings errors."""
         findings = []
-        for rule, function in self._rules.values():
-            if (chosen and not rule.id.startswith(chosen)) or rule.id.startswith(dropped):
-                continue
+        for chosen in self.chosen(select, ignore):
+            rule, function = self._rules[chosen.id]
             for problem in function(context):
                 severity = problem.severity or rule.severity
                 if strict and severity is Severity.WARNING:
@@ -165,18 +193,20 @@ class Report:
     """All findings of one check over one thing, and a few facts about that thing.
 
     `subject` names what was looked at; `facts` are small JSON values shown above the findings.
+    `rules` are those that were applied; `known` are findings that a baseline hides; `exhibits` is
+    what the HTML page shows beside them.
     """
 
     subject: str
     findings: tuple[Finding, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
+    known: tuple[Finding, ...] = ()
+    exhibits: Exhibits | None = field(default=None, repr=False, compare=False)
 
     def sorted(self) -> list[Finding]:
         """Worst first, then by place, then by rule."""
-        return sorted(
-            self.findings,
-            key=lambda f: (_ORDER[f.severity], f.path or "", f.line or 0, f.rule, f.message),
-        )
+        return in_order(self.findings)
 
     def count(self, severity: Severity) -> int:
         """How many findings have exactly this severity."""
@@ -196,7 +226,18 @@ class Report:
                 parts.append(f"{number} {noun}{'s' if number > 1 else ''}")
         if number := self.count(Severity.INFO):
             parts.append(f"{number} note{'s' if number > 1 else ''}")
-        return ", ".join(parts) or "no problems found"
+        if not self.known:
+            return ", ".join(parts) or "no problems found"
+        said = ", ".join(parts) or "no new problems"
+        return f"{said}, and {len(self.known)} that the baseline knows"
+
+
+def in_order(findings: Iterable[Finding]) -> list[Finding]:
+    """Worst first, then by place, then by rule."""
+    return sorted(
+        findings,
+        key=lambda f: (_ORDER[f.severity], f.path or "", f.line or 0, f.rule, f.message),
+    )
 
 
 def to_dict(report: Report) -> dict[str, Any]:
@@ -207,13 +248,38 @@ def to_dict(report: Report) -> dict[str, Any]:
         "ok": report.ok,
         "facts": report.facts,
         "counts": {severity.value: report.count(severity) for severity in Severity},
-        "findings": [asdict(finding) for finding in report.sorted()],
+        "findings": [finding_dict(finding) for finding in report.sorted()],
+        "suppressed": [finding_dict(finding) for finding in in_order(report.known)],
     }
 
 
+def finding_dict(finding: Finding) -> dict[str, Any]:
+    """A finding as JSON values."""
+    return asdict(finding) | {"fingerprint": finding.fingerprint}
+
+
+def report_schema() -> dict[str, Any]:
+    """JSON schema (draft 2020-12) of what `to_dict` gives."""
+    file = Path(__file__).parent / "data" / "report.schema.json"
+    schema: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return schema
+
+
 def to_json(report: Report) -> str:
-    """`to_dict`, as text."""
-    return json.dumps(to_dict(report), indent=2, ensure_ascii=False)
+    """`to_dict`, as text; data/report.schema.json describes it."""
+    return printable(json.dumps(to_dict(report), indent=2, ensure_ascii=False))
+
+
+def to_jsonl(report: Report) -> str:
+    """One finding a line, worst first; what a baseline hides comes last, as `suppressed`."""
+    lines = [finding_dict(finding) | {"suppressed": False} for finding in report.sorted()]
+    lines += [finding_dict(finding) | {"suppressed": True} for finding in in_order(report.known)]
+    return printable("\n".join(json.dumps(line, ensure_ascii=False) for line in lines))
+
+
+def printable(text: str) -> str:
+    """Text that UTF-8 can write: names of files that are not UTF-8 have lone surrogates."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def to_text(report: Report) -> str:

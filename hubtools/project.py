@@ -127,6 +127,47 @@ class DatasetSettings(_Section):
     rights_note: str | None = _option(None, "A sentence on the rights, shown on the card.")
 
 
+def _prefixes(value: Any) -> Any:
+    """Rule ids, one each or several with commas between them."""
+    if isinstance(value, str):
+        value = [value]
+    if not isinstance(value, (list, tuple)):
+        return value
+    parts = [part.split(",") if isinstance(part, str) else [part] for part in value]
+    return [p.strip() if isinstance(p, str) else p for part in parts for p in part if p != ""]
+
+
+def _per_file(value: Any) -> Any:
+    """`glob:D301,D4`, one or several, as the command line and the environment have them."""
+    if isinstance(value, str):
+        value = [part for part in value.split("|") if part]
+    if not isinstance(value, list):
+        return value
+    found: dict[str, list[str]] = {}
+    for part in value:
+        glob, colon, prefixes = str(part).rpartition(":")
+        if not colon or not glob or not prefixes.strip():
+            raise ValueError("must look like GLOB:ID,ID, for example 'old/*:D304,D4'")
+        found.setdefault(glob, []).extend(_prefixes(prefixes))
+    return found
+
+
+Prefixes = Annotated[list[str], BeforeValidator(_prefixes)]
+
+
+class RulesSettings(_Section):
+    """Which rules `hubtools validate` applies, and which of their findings are known."""
+
+    select: Prefixes = _option([], "Only rules whose ids begin so, e.g. D3; default all.")
+    ignore: Prefixes = _option([], "All but rules whose ids begin so.")
+    per_file_ignores: Annotated[dict[str, Prefixes], BeforeValidator(_per_file)] = _option(
+        {}, "Rules to leave out by file: glob = [ids]. On the command line GLOB:ID,ID."
+    )
+    baseline: str | None = _option(
+        None, "File of findings that are known: hidden and counted, so that only new ones fail."
+    )
+
+
 LrScheduler = Literal[
     "constant",
     "constant_with_warmup",
@@ -301,6 +342,7 @@ class Project(_Section):
     """A whole `hubtools.toml`."""
 
     dataset: DatasetSettings = Field(default_factory=DatasetSettings)
+    rules: RulesSettings = Field(default_factory=RulesSettings)
     train: TrainSettings = Field(default_factory=TrainSettings)
     samples: SampleSettings = Field(default_factory=SampleSettings)
     evaluate: EvaluateSettings = Field(default_factory=EvaluateSettings)
@@ -350,6 +392,17 @@ class Project(_Section):
         return self.train.resolution if "resolution" in self.train.model_fields_set else None
 
     @property
+    def baseline(self) -> Path | None:
+        """File of findings that are known, if there is to be one."""
+        return self.at(self.rules.baseline) if self.rules.baseline else None
+
+    @property
+    def rule_choice(self) -> dict[str, Any]:
+        """[rules] as arguments of `dataset.check.validate`."""
+        chosen = self.rules.model_dump(include={"select", "ignore", "per_file_ignores"})
+        return chosen | {"baseline": self.baseline}
+
+    @property
     def run_dir(self) -> Path:
         """Run folder."""
         return self.at(self.train.output_dir)
@@ -357,6 +410,7 @@ class Project(_Section):
 
 SECTIONS: dict[str, type[_Section]] = {
     "dataset": DatasetSettings,
+    "rules": RulesSettings,
     "train": TrainSettings,
     "samples": SampleSettings,
     "evaluate": EvaluateSettings,
@@ -418,7 +472,12 @@ def load_project(
     return project
 
 
-_PATHS = {("dataset", "path"), ("train", "output_dir"), ("evaluate", "held_out")}
+_PATHS = {
+    ("dataset", "path"),
+    ("rules", "baseline"),
+    ("train", "output_dir"),
+    ("evaluate", "held_out"),
+}
 
 
 def _from_here(section: str, key: str, value: Any) -> Any:

@@ -30,6 +30,8 @@ def _type(annotation: Any) -> str:
         return ", ".join(f"`{a}`" for a in typing.get_args(annotation))
     if origin is dict:
         return "table"
+    if origin is typing.Annotated:
+        return _type(arguments[0])
     if origin is list:
         return f"list of {_type(arguments[0])}"
     if origin is not None and arguments:

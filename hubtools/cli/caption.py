@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hubtools.cli.options import SettingsCommand, project_options
+from hubtools.cli.options import SettingsCommand, project_in, project_options
 from hubtools.cli.output import Output, output_options
 from hubtools.errors import ExitCode, HubtoolsError, UsageError
 from hubtools.findings import plural
@@ -90,10 +90,9 @@ def command(
     from hubtools.dataset.caption.planner import plan_captions
     from hubtools.dataset.fix import journal
     from hubtools.layout import PROJECT_FILE
-    from hubtools.project import load_project
 
     if path is not None and (path / PROJECT_FILE).is_file():
-        project = load_project(path)
+        project = project_in(path)
         path = None
     folder = path if path is not None else project.dataset_dir
     if dry_run and undo:

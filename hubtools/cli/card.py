@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from hubtools.cli.options import SettingsCommand, project_options
-from hubtools.cli.output import Output, output_options
-from hubtools.errors import ExitCode, HubtoolsError
+from hubtools.cli.options import SettingsCommand, project_in, project_options
+from hubtools.cli.output import REPORT_FORMATS, Output, output_options
+from hubtools.errors import ExitCode, HubtoolsError, UsageError
 
 if TYPE_CHECKING:
     from hubtools.project import Project
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--check", is_flag=True, help="Check the card instead of writing it.")
 @click.option("--dry-run", is_flag=True, help="Show what would change.")
 @project_options("model", "dataset")
-@output_options("github")
+@output_options(*REPORT_FORMATS, report=True)
 def command(
     folder: Path | None,
     kind: Literal["auto", "model", "dataset"],
@@ -42,13 +42,12 @@ def command(
     from hubtools.cards.check import check_card
     from hubtools.cards.render import write_dataset_card, write_model_card
     from hubtools.layout import PROJECT_FILE, RUN_MANIFEST
-    from hubtools.project import load_project
     from hubtools.publish.release import kind_of
 
     # a run folder has a hubtools.toml as well, the settings it was started with
     is_run = folder is not None and (folder / RUN_MANIFEST).is_file()
     if folder is not None and not is_run and (folder / PROJECT_FILE).is_file():
-        project, folder = load_project(folder), None
+        project, folder = project_in(folder), None
     todo: list[tuple[Path, Literal["model", "dataset"]]] = []
     if folder is not None:
         todo.append((folder, kind_of(folder) if kind == "auto" else kind))
@@ -60,6 +59,11 @@ def command(
     if not todo:
         raise HubtoolsError(
             "There is neither a dataset folder nor a run folder here.", hint="give the folder"
+        )
+    if len(todo) > 1 and (out.report_files or out.format in ("sarif", "html")):
+        raise UsageError(
+            "There is a dataset card and a model card, and one report is of one card.",
+            hint="say --kind dataset or --kind model",
         )
     code = ExitCode.DONE
     for place, what in todo:

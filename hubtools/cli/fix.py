@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hubtools.cli.options import SettingsCommand, project_options
+from hubtools.cli.options import SettingsCommand, project_in, project_options
 from hubtools.cli.output import Output, output_options
 from hubtools.errors import ExitCode, UsageError
 from hubtools.findings import plural
@@ -88,14 +88,13 @@ def command(
     from hubtools.dataset.fix.plan import load_plan
     from hubtools.dataset.fix.planner import plan_fix
     from hubtools.layout import PROJECT_FILE
-    from hubtools.project import load_project
 
     if sum((dry_run, undo, journal, purge)) > 1:
         raise UsageError("--dry-run, --undo, --journal and --purge exclude each other.")
     if id is not None and not undo:
         raise UsageError("--id says which fix to --undo.")
     if path is not None and (path / PROJECT_FILE).is_file():
-        project = load_project(path)
+        project = project_in(path)
         path = None
     folder = path if path is not None else project.dataset_dir
     if undo:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hubtools.cli.options import SettingsCommand, project_options
+from hubtools.cli.options import SettingsCommand, project_in, project_options
 from hubtools.cli.output import Output, output_options
 from hubtools.errors import ExitCode
 
@@ -62,11 +62,10 @@ def command(
     part is cut off.
     """
     from hubtools.layout import PROJECT_FILE
-    from hubtools.project import load_project
     from hubtools.training.preview import inspect
 
     if path is not None and (path / PROJECT_FILE).is_file():
-        project = load_project(path)
+        project = project_in(path)
         path = None
     folder = path if path is not None else project.dataset_dir
     train = project.train

@@ -7,22 +7,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hubtools.cli.output import Output
 
-# The three calls of `datasets`; the fourth way, DreamBooth's, reads bare folders of pictures.
-_DATASETS = ("auto", "imagefolder", "diffusers")
-_NAMES = {
-    "auto": "path, the Hub",
-    "imagefolder": "imagefolder",
-    "diffusers": "diffusers",
-    "dreambooth": "DreamBooth",
-}
-
 
 def show_loaders(loaders: dict[str, dict[str, Any]], out: Output) -> None:
     """One line if the three calls of `datasets` agree and lose nothing, else a table (stderr)."""
-    ways = [loaders[mode] for mode in _DATASETS]
-    splits = {_rows(way) for way in ways}
-    if len(splits) == 1 and not any(w["lost"] or w["outcome"] != "loads" for w in ways):
-        out.note(f"all loaders agree: {splits.pop()} ({', '.join(_columns(ways[0]))})")
+    from hubtools.dataset.loaders.told import agreed, told
+
+    if (said := agreed(loaders)) is not None:
+        out.note(f"all loaders agree: {said}")
         return
     from rich.console import Console
     from rich.table import Table
@@ -32,36 +23,19 @@ def show_loaders(loaders: dict[str, dict[str, Any]], out: Output) -> None:
     for column in ("loader", "module", "rows", "columns", "lost", "outcome"):
         table.add_column(column, header_style="bold", overflow="fold")
     reasons: dict[str, list[str]] = {}
-    for mode, way in loaders.items():
-        if way["reason"]:
-            reasons.setdefault(way["reason"], []).append(_NAMES[mode])
+    for loader in told(loaders):
+        if loader.reason:
+            reasons.setdefault(loader.reason, []).append(loader.name)
         colour = {"loads": "green", "by chance": "yellow", "may raise": "yellow"}
         table.add_row(
-            _NAMES[mode],
-            way["module"] or "",
-            _rows(way),
-            ", ".join(_columns(way)),
-            str(way["lost"] or ""),
-            Text(way["outcome"], style=colour.get(way["outcome"], "red")),
+            loader.name,
+            loader.module,
+            loader.rows,
+            loader.columns,
+            str(loader.lost or ""),
+            Text(loader.outcome, style=colour.get(loader.outcome, "red")),
         )
     console = Console(stderr=True, highlight=False)
     console.print(table)
     for reason, names in reasons.items():
         console.print(Text(f"{'; '.join(names)}: {reason}", style="dim"), soft_wrap=True)
-
-
-def _rows(way: dict[str, Any]) -> str:
-    """`3 rows in train, 1 in test`."""
-    parts: list[str] = []
-    for name, split in way["splits"].items():
-        rows = split["rows"]
-        noun = "" if parts else (" row" if rows == 1 else " rows")
-        parts.append(f"{'?' if rows is None else rows}{noun} in {name}")
-    return ", ".join(parts)
-
-
-def _columns(way: dict[str, Any]) -> list[str]:
-    """Of the first split; all splits have the same."""
-    for split in way["splits"].values():
-        return list(split["columns"])
-    return []

@@ -39,7 +39,7 @@ COMMANDS = {
     "hub": "Run the embedded Hub.",
     "demo": "Rehearse on the built-in example.",
     "doctor": "Tell what this machine has and what each extra would add.",
-    "schema": "Print the JSON schema of hubtools.toml.",
+    "schema": "Print the JSON schema of hubtools.toml, or of a report.",
     "explain": "Tell what a rule means and how to fix what it finds.",
 }
 

@@ -17,12 +17,15 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _innermost(annotation: Any) -> tuple[Any, bool]:
-    """(type without `| None`, `list[...]` and constraints; whether it was a list)."""
+    """(type without `| None`, `list[...]` and constraints; whether it was a list). A table of
+    settings is a list of texts on the command line."""
     many = False
     while True:
         origin = typing.get_origin(annotation)
         if origin is Literal:
             return annotation, many
+        if origin is dict:
+            return str, True
         arguments = [a for a in typing.get_args(annotation) if a is not type(None)]
         if origin is None or not arguments:
             return annotation, many
@@ -76,7 +79,7 @@ def _option(section: str, key: str, field: FieldInfo, taken: set[str]) -> Settin
     taken.update(free)
     default = field.get_default(call_default_factory=True)
     shown = [] if free[0] == names[0] else [f"{section}.{key}"]
-    if default is not None and default != []:
+    if default not in (None, [], {}):
         value = ", ".join(default) if isinstance(default, list) else default
         shown.append(f"default {str(value).lower() if annotation is bool else value}")
     help_text = (field.description or "") + (f"  [{'; '.join(shown)}]" if shown else "")
@@ -138,14 +141,9 @@ def project_options(*sections: str) -> Callable[[F], F]:
     def decorate(function: F) -> F:
         @functools.wraps(function)
         def wrapper(*args: Any, project_file: Path | None, **kwargs: Any) -> Any:
-            overrides: dict[tuple[str, str], Any] = {}
             for name in [name for name in kwargs if name.startswith("setting__")]:
-                value = kwargs.pop(name)
-                _, section, key = name.split("__", 2)
-                if value is None or value == ():
-                    continue
-                overrides[section, key] = list(value) if isinstance(value, tuple) else value
-            project = load_project(project_file, overrides)
+                del kwargs[name]
+            project = load_project(project_file, _overrides())
             return function(*args, project=project, **kwargs)
 
         parameters = list(getattr(wrapper, "__click_params__", []))
@@ -169,15 +167,25 @@ def project_options(*sections: str) -> Callable[[F], F]:
     return decorate
 
 
+def _overrides() -> dict[tuple[str, str], Any]:
+    """What the running command's own line sets, {(section, key): value}."""
+    found: dict[tuple[str, str], Any] = {}
+    for name, value in click.get_current_context().params.items():
+        if name.startswith("setting__") and value is not None and value != ():
+            _, section, key = name.split("__", 2)
+            found[section, key] = list(value) if isinstance(value, tuple) else value
+    return found
+
+
+def project_in(folder: Path) -> Project:
+    """The project whose folder a command got as its argument, with what the command line sets."""
+    return load_project(folder, _overrides())
+
+
 def given_settings() -> frozenset[str]:
     """Settings that the running command's own line names, e.g. `samples.steps`; those of the file
     and the environment are not among them."""
-    parameters = click.get_current_context().params
-    return frozenset(
-        name.removeprefix("setting__").replace("__", ".", 1)
-        for name, value in parameters.items()
-        if name.startswith("setting__") and value is not None and value != ()
-    )
+    return frozenset(f"{section}.{key}" for section, key in _overrides())
 
 
-__all__ = ["Project", "SettingsCommand", "given_settings", "project_options"]
+__all__ = ["Project", "SettingsCommand", "given_settings", "project_in", "project_options"]

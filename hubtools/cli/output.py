@@ -5,6 +5,9 @@ json   one JSON value on stdout
 agent  TSV or key=value lines, no colour, no truncation (auto when AI tools are driving)
 quiet  only the essential value, one a line
 auto   agent if the environment says an AI tool is driving, else human
+
+Commands that print a report have `text` (the same as human), `jsonl`, `sarif`, `github` and `html`
+as well, and may write it to files.
 """
 
 from __future__ import annotations
@@ -13,9 +16,12 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import click
+
+from hubtools.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,8 +29,14 @@ if TYPE_CHECKING:
 
     from hubtools.findings import Report
 
-Format = Literal["human", "json", "quiet", "agent", "github"]
+Format = Literal["human", "json", "quiet", "agent", "jsonl", "sarif", "github", "html"]
 FORMATS = ("auto", "human", "json", "quiet", "agent")
+REPORT_FORMATS = ("text", "jsonl", "sarif", "github", "html")
+# Ending of a file -> the format in which a report is written to it.
+_ENDINGS: dict[str, Format] = {
+    ".html": "html", ".htm": "html", ".json": "json", ".jsonl": "jsonl", ".sarif": "sarif",
+    ".txt": "human",
+}  # fmt: skip
 F = TypeVar("F", bound=Callable[..., Any])
 
 # Variables that common AI coding tools set in the shells they drive.
@@ -51,27 +63,46 @@ def say_error(message: str, hint: str | None = None) -> None:
         print(f"Hint: {hint}", file=sys.stderr)
 
 
-def output_options(*extra: str) -> Callable[[F], F]:
+def output_options(*extra: str, report: bool = False) -> Callable[[F], F]:
     """Add `--format` and `-q`; the command gets an `out: Output` argument instead of them.
-    `extra` names further formats the command knows (e.g. `github`)."""
+    `extra` names further formats the command knows. `report` adds `--report FILE`."""
 
     def decorate(function: F) -> F:
         import functools
 
         @functools.wraps(function)
-        def wrapper(*args: Any, format: str, quiet: bool, **kwargs: Any) -> Any:
-            return function(*args, out=Output.of(format, quiet), **kwargs)
+        def wrapper(
+            *args: Any, format: str, quiet: bool, report_files: tuple[Path, ...] = (), **kwargs: Any
+        ) -> Any:
+            for path in report_files:
+                if path.suffix.lower() not in _ENDINGS:
+                    raise UsageError(
+                        f"{path} has no ending that tells how to write a report.",
+                        hint=f"known are {', '.join(_ENDINGS)}",
+                    )
+            return function(*args, out=Output.of(format, quiet, report_files), **kwargs)
 
-        with_options = click.option(
-            "--format",
-            type=click.Choice([*FORMATS, *extra]),
-            default="auto",
-            help="How to print results.",
-        )(wrapper)
-        with_options = click.option("-q", "--quiet", is_flag=True, help="Same as --format quiet.")(
-            with_options
-        )
-        return cast(F, with_options)
+        options = [
+            click.option("-q", "--quiet", is_flag=True, help="Same as --format quiet."),
+            click.option(
+                "--format",
+                type=click.Choice([*FORMATS, *extra]),
+                default="auto",
+                help="How to print results.",
+            ),
+        ]
+        if report:
+            options.append(
+                click.option(
+                    "--report", "report_files", multiple=True, metavar="FILE",
+                    type=click.Path(path_type=Path, dir_okay=False),
+                    help="Write the report to FILE too: .html, .sarif, .json, .jsonl or .txt.",
+                )
+            )  # fmt: skip
+        decorated: Any = wrapper
+        for option in reversed(options):
+            decorated = option(decorated)
+        return cast(F, decorated)
 
     return decorate
 
@@ -79,23 +110,33 @@ def output_options(*extra: str) -> Callable[[F], F]:
 class Output:
     """One command's voice. Methods that print *data* write to stdout, all others to stderr."""
 
-    def __init__(self, format: Format) -> None:
+    def __init__(self, format: Format, report_files: Sequence[Path] = ()) -> None:
         self.format: Format = format
+        self.report_files = tuple(report_files)
 
     @classmethod
-    def of(cls, name: str, quiet: bool) -> Output:
-        """Resolve `auto` and `-q`."""
+    def of(cls, name: str, quiet: bool, report_files: Sequence[Path] = ()) -> Output:
+        """Resolve `auto`, `text` and `-q`."""
         if quiet:
             name = "quiet"
+        if name == "text":
+            name = "human"
         if name == "auto":
             agent = any(os.environ.get(variable) for variable in _AGENT_VARIABLES)
             name = "agent" if agent else "human"
-        return cls(cast(Format, name))
+        return cls(cast(Format, name), report_files)
 
     @property
     def human(self) -> bool:
         """True when a person is to read it: colours, tables and progress bars make sense."""
         return self.format == "human"
+
+    @property
+    def wants_page(self) -> bool:
+        """True if a report will be written as HTML, on stdout or to a file."""
+        return self.format == "html" or any(
+            _ENDINGS[path.suffix.lower()] == "html" for path in self.report_files
+        )
 
     def console(self, *, stderr: bool = True) -> Console:
         """A rich console; honours NO_COLOR and pipes by itself."""
@@ -222,35 +263,75 @@ class Output:
         print(text)
 
     def report(self, report: Report, prefix: str = "") -> None:
-        """A check's report in the chosen format."""
-        from hubtools.findings import Severity, to_github, to_json, to_text
+        """A check's report in the chosen format, and in the files that were asked for. `prefix` is
+        the checked folder's path, with which the addresses of SARIF and GitHub begin."""
+        from hubtools.findings import Severity, printable, to_text
 
-        if self.format == "json":
-            print(to_json(report))
-        elif self.format == "github":
-            if text := to_github(report, prefix):
-                print(text)
-            print(f"{report.subject}: {report.summary}", file=sys.stderr)
+        self.write_report(report, prefix)
+        if self.format in ("json", "jsonl", "sarif", "github", "html"):
+            if text := _as_text(report, self.format, prefix):
+                _print_utf8(text)
+            if self.format != "json":
+                print(printable(f"{report.subject}: {report.summary}"), file=sys.stderr)
         elif self.format == "quiet":
             for finding in report.sorted():
-                print(f"{finding.place or report.subject}: {finding.rule}")
+                print(printable(f"{finding.place or report.subject}: {finding.rule}"))
         elif self.format == "agent":
             print("severity\trule\tplace\tmessage\tfix")
             for finding in report.sorted():
                 cells = (finding.severity, finding.rule, finding.place, finding.message)
-                print("\t".join(_flat(cell) for cell in (*cells, finding.fix or "")))
+                print(printable("\t".join(_flat(cell) for cell in (*cells, finding.fix or ""))))
         elif not _colour(sys.stdout):
-            print(to_text(report))
+            print(printable(to_text(report)))
         else:
             colours = {Severity.ERROR: "31", Severity.WARNING: "33", Severity.INFO: "36"}
             for finding in report.sorted():
                 place = f"\x1b[1m{finding.place}:\x1b[0m " if finding.place else ""
                 mark = f"\x1b[{colours[finding.severity]}m{finding.severity} {finding.rule}\x1b[0m"
-                print(f"{place}{mark} {finding.message}")
+                print(printable(f"{place}{mark} {finding.message}"))
                 if finding.fix:
-                    print(f"    \x1b[2mfix:\x1b[0m {finding.fix}")
+                    print(printable(f"    \x1b[2mfix:\x1b[0m {finding.fix}"))
             colour = "32" if report.ok else "31"
             print(f"\x1b[{colour}m{report.subject}: {report.summary}\x1b[0m")
+
+    def write_report(self, report: Report, prefix: str = "") -> None:
+        """The files that `--report` asked for."""
+        from hubtools.files import write_text
+
+        for path in self.report_files:
+            text = _as_text(report, _ENDINGS[path.suffix.lower()], prefix)
+            write_text(path, f"{text}\n" if text else "")
+            self.note(f"wrote {path}")
+
+
+def _as_text(report: Report, format: Format, prefix: str) -> str:
+    from hubtools import findings
+
+    if format == "json":
+        return findings.to_json(report)
+    if format == "jsonl":
+        return findings.to_jsonl(report)
+    if format == "github":
+        return findings.printable(findings.to_github(report, prefix))
+    if format == "sarif":
+        from hubtools.reporting.sarif import to_sarif
+
+        return to_sarif(report, prefix)
+    if format == "html":
+        from hubtools.reporting.page import to_html
+
+        return to_html(report)
+    return findings.printable(findings.to_text(report))
+
+
+def _print_utf8(text: str) -> None:
+    """JSON and HTML are UTF-8, whatever the terminal's encoding is."""
+    sys.stdout.flush()
+    if hasattr(sys.stdout, "buffer"):
+        sys.stdout.buffer.write(text.encode() + b"\n")
+        sys.stdout.buffer.flush()
+    else:
+        print(text)
 
 
 def _flat(value: Any) -> str:

@@ -6,10 +6,17 @@ import click
 
 
 @click.command("schema")
-def command() -> None:
-    """Print the JSON schema of hubtools.toml, for editors and checks."""
+@click.argument("what", type=click.Choice(["settings", "report"]), default="settings")
+def command(what: str) -> None:
+    """Print the JSON schema of hubtools.toml (settings) or of --format json (report), for editors
+    and checks."""
     import json
 
+    if what == "report":
+        from hubtools.findings import report_schema
+
+        click.echo(json.dumps(report_schema(), indent=2))
+        return
     from hubtools.project import schema
 
     click.echo(json.dumps(schema(), indent=2))

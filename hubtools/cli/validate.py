@@ -7,40 +7,42 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hubtools.cli.options import SettingsCommand, project_options
-from hubtools.cli.output import Output, output_options
+from hubtools.cli.options import SettingsCommand, project_in, project_options
+from hubtools.cli.output import REPORT_FORMATS, Output, output_options
 from hubtools.errors import ExitCode
 from hubtools.findings import plural
 
 if TYPE_CHECKING:
+    from hubtools.findings import Report
     from hubtools.project import Project
 
 
 @click.command("validate", cls=SettingsCommand)
 @click.argument("path", required=False, type=click.Path(path_type=Path))
-@click.option("--select", multiple=True, metavar="ID", help="Only rules that begin with ID.")
-@click.option("--ignore", multiple=True, metavar="ID", help="All but rules that begin with ID.")
 @click.option("--strict", is_flag=True, help="Warnings count as errors.")
 @click.option(
     "--resolution",
     type=click.IntRange(32, 4096),
     help="Training resolution to check sizes against.",
 )
-@project_options("dataset")
-@output_options("github")
+@click.option(
+    "--write-baseline", is_flag=True,
+    help="Write what is found down as known  [default file: hubtools-baseline.json]",
+)  # fmt: skip
+@project_options("rules", "dataset")
+@output_options(*REPORT_FORMATS, report=True)
 def command(
     path: Path | None,
-    select: tuple[str, ...],
-    ignore: tuple[str, ...],
     strict: bool,
     resolution: int | None,
+    write_baseline: bool,
     project: Project,
     out: Output,
 ) -> int:
     """Check a folder of pictures before anything is trained or uploaded.
 
     PATH is a folder of pictures or a project folder (default: the project's dataset). Exit code 3
-    if there are errors.
+    if there are errors. --report FILE.html writes a page with pictures.
     """
     from hubtools.cli.coverage import show_coverage
     from hubtools.cli.loaders import show_loaders
@@ -48,11 +50,14 @@ def command(
     from hubtools.dataset.fix.remedies import REMEDIES
     from hubtools.files import human_bytes
     from hubtools.layout import PROJECT_FILE
-    from hubtools.project import load_project
+    from hubtools.reporting.baseline import BASELINE, renew_baseline
 
     if path is not None and (path / PROJECT_FILE).is_file():
-        project = load_project(path)
+        project = project_in(path)
         path = None
+    choice = project.rule_choice
+    if write_baseline:
+        choice["baseline"] = None
     folder = path if path is not None else project.dataset_dir
     base = project.base
     with out.progress() as progress:
@@ -60,13 +65,19 @@ def command(
         report = validate(
             folder,
             project.dataset,
-            select=select,
-            ignore=ignore,
             strict=strict,
             resolution=resolution or project.set_resolution,
             base=base,
+            exhibits=out.wants_page,
             on_picture=lambda done, total: progress.update(task, completed=done, total=total),
+            **choice,
         )
+    if write_baseline:
+        file = project.baseline or Path(BASELINE)
+        report = renew_baseline(report, file)
+        out.note(f"{len(report.known)} findings are known now, in {file}")
+        if project.baseline is None:
+            out.hint(f'baseline = "{file}" in the section [rules] of hubtools.toml, or --baseline')
     facts = report.facts
     if out.human:
         sizes = f", {facts['smallest']} to {facts['largest']}" if "smallest" in facts else ""
@@ -89,7 +100,21 @@ def command(
     except ValueError:
         shown = prefix.as_posix()
     out.report(report, prefix="" if shown == "." else shown)
+    _tell_stale(report, out)
     curable = sum(1 for finding in report.findings if (r := REMEDIES.get(finding.rule)) and r.safe)
     if curable and out.human:
         out.hint(f"`hubtools fix` may repair {curable} of these; it shows a diff first")
     return ExitCode.DONE if report.ok else ExitCode.CHECKS_FAILED
+
+
+def _tell_stale(report: Report, out: Output) -> None:
+    """Entries of the baseline that can go."""
+    stale = report.facts.get("baseline", {}).get("stale", [])
+    if not stale:
+        return
+    shown = "; ".join(f"{entry['rule']} {entry['place']}".strip() for entry in stale[:3])
+    rest = f" and {len(stale) - 3} more" if len(stale) > 3 else ""
+    out.warn(
+        f"{len(stale)} of the baseline's entries {'is' if len(stale) == 1 else 'are'} not found any"
+        f" more ({shown}{rest}); --write-baseline renews it"
+    )

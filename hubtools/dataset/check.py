@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from hubtools.dataset.rules import DATASET_RULES
 from hubtools.dataset.view import DatasetView, view
 from hubtools.files import StrPath
-from hubtools.findings import Report
+from hubtools.findings import Finding, Report
 from hubtools.project import DatasetSettings
+from hubtools.reporting.baseline import against_baseline, without_ignored
 
 
 def validate(
@@ -21,25 +23,69 @@ def validate(
     *,
     select: Sequence[str] = (),
     ignore: Sequence[str] = (),
+    per_file_ignores: Mapping[str, Sequence[str]] | None = None,
+    baseline: StrPath | None = None,
     strict: bool = False,
     resolution: int | None = None,
     base: StrPath | None = None,
+    exhibits: bool = False,
     on_picture: Callable[[int, int], None] | None = None,
 ) -> Report:
-    """Check the imagefolder at `folder` by all dataset rules (`select`, `ignore`: id prefixes).
+    """Check the imagefolder at `folder` by all dataset rules (`select`, `ignore`: id prefixes;
+    `per_file_ignores`: those by glob of the file). What the file `baseline` knows is set aside.
 
     `resolution` is that of the training to come, in pixels; default that of the target: what
     `settings.target` names, else what `base` is, a pipeline folder or a Hub id. Its tokenizers
     count the captions' tokens where they are on this machine. `strict` makes warnings errors.
-    `on_picture(done, total)` follows the reading. Raises `HubtoolsError` if there is no such
-    folder, `UsageError` for an unknown rule id.
+    `exhibits`: gather pictures and histograms for the HTML page. `on_picture(done, total)` follows
+    the reading. Raises `HubtoolsError` if there is no such folder, `UsageError` for an unknown rule
+    id.
     """
     folder = Path(folder)
     settings = settings or DatasetSettings()
+    ignores = per_file_ignores or {}
+    # before anything is read: a mistake should not cost a minute
+    applied = DATASET_RULES.chosen(select, ignore)
+    DATASET_RULES.check_prefixes(prefix for ids in ignores.values() for prefix in ids)
     with _no_collector():
-        looked = view(folder, settings, resolution=resolution, base=base, on_picture=on_picture)
+        looked = view(
+            folder,
+            settings,
+            resolution=resolution,
+            base=base,
+            on_picture=on_picture,
+            previews=exhibits,
+        )
         findings = DATASET_RULES.run(looked, select=select, ignore=ignore, strict=strict)
-        return Report(folder.name or str(folder), tuple(findings), _facts(looked))
+        findings = without_ignored(_with_pictures(findings, looked), ignores)
+        subject = folder.name or folder.resolve().name or str(folder)
+        report = Report(subject, tuple(findings), _facts(looked), applied)
+        if baseline is not None:
+            report = against_baseline(report, Path(baseline))
+        if exhibits:
+            from hubtools.dataset.exhibits import gather
+
+            report = replace(report, exhibits=gather(looked, report))
+        return report
+
+
+def _with_pictures(findings: Sequence[Finding], looked: DatasetView) -> list[Finding]:
+    """`findings`, with the picture that each speaks of: its own path, or that of the record on
+    its line."""
+    sources = {file.name for file in looked.metadata}
+    wanted = {(f.path, f.line) for f in findings if f.line is not None and f.path in sources}
+    named: dict[tuple[str | None, int | None], str] = {
+        place: name
+        for row, name in (looked.named if wanted else ())
+        if (place := (row.source, row.line)) in wanted and name in looked.pictures
+    }
+    result = []
+    for finding in findings:
+        picture = finding.picture or named.get((finding.path, finding.line))
+        if picture is None and finding.path in looked.pictures:
+            picture = finding.path
+        result.append(replace(finding, picture=picture) if picture else finding)
+    return result
 
 
 @contextmanager

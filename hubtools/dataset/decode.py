@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -16,7 +16,19 @@ class Damaged(Exception):
     """The picture does not decode; the message says why."""
 
 
-def small_grey(data: bytes, picture: Image.Image) -> Grey:
+class Decoded(NamedTuple):
+    """A small grey copy of a picture, and all of its pixels where they had to be decoded for it
+    (JPEG is decoded smaller)."""
+
+    grey: Grey
+    pixels: Image.Image | None = None
+
+
+# The longer side of a preview, in pixels.
+PREVIEW = 192
+
+
+def decoded(data: bytes, picture: Image.Image) -> Decoded:
     """Decode all of `data`, which Pillow has opened as `picture`, into a small grey copy as
     `looks` wants it: as stored, not turned upright, transparency over white.
 
@@ -29,16 +41,16 @@ def small_grey(data: bytes, picture: Image.Image) -> Grey:
     if picture.format in ("JPEG", "MPO") and picture.mode in ("L", "RGB"):
         grey = _jpeg(data)
         if grey is not None:
-            return shrunk(grey)
+            return Decoded(shrunk(grey))
     elif picture.format in ("JPEG", "MPO"):
         _jpeg(data)  # for the damage; the colours of print are Pillow's to convert
     elif picture.format == "PNG":
         _check_png(data)
         pixels = _fast_png(data, picture)
         if pixels is not None:
-            return _reduced(pixels)
+            return Decoded(_reduced(pixels), pixels)
     picture.load()
-    return _reduced(picture)
+    return Decoded(_reduced(picture), picture)
 
 
 def _jpeg(data: bytes) -> Grey | None:
@@ -155,6 +167,54 @@ def thumbnail(data: bytes, side: int = 64) -> Any:
     if factor > 1:
         upright = upright.reduce(factor)
     return np.asarray(upright.resize((side, side), Image.Resampling.BILINEAR))
+
+
+_ORIENTATION = 0x0112
+# EXIF orientation -> how to turn what is stored
+_TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}  # values of Image.Transpose
+
+
+def preview(
+    data: bytes, orientation: int | None = None, pixels: Image.Image | None = None
+) -> bytes:
+    """A small JPEG of the picture, upright, transparency over white.
+
+    `orientation` (EXIF) and `pixels` are those of `data`, if they are known already.
+    Raises whatever Pillow raises for what is no whole picture.
+    """
+    import io
+
+    from PIL import Image
+
+    from hubtools.dataset.load import to_rgb
+
+    if pixels is None:
+        with Image.open(io.BytesIO(data)) as picture:
+            picture.draft(None, (PREVIEW, PREVIEW))
+            picture.load()
+            if orientation is None:
+                orientation = picture.getexif().get(_ORIENTATION, 1)
+            small = _smaller(picture)
+    else:
+        small = _smaller(pixels)
+    small = to_rgb(small)
+    small.thumbnail((PREVIEW, PREVIEW), Image.Resampling.BILINEAR)
+    if orientation in _TURNS:
+        small = small.transpose(Image.Transpose(_TURNS[orientation]))
+    buffer = io.BytesIO()
+    small.save(buffer, "JPEG", quality=75)
+    return buffer.getvalue()
+
+
+def _smaller(picture: Image.Image) -> Image.Image:
+    """A copy of at most some four times the size of a preview."""
+    from hubtools.dataset.load import to_rgb
+
+    plain = picture.mode in ("RGB", "RGBA", "L")
+    if not plain or (picture.mode != "RGBA" and picture.has_transparency_data):
+        picture = to_rgb(picture)
+    factor = max(picture.size) // (2 * PREVIEW)
+    return picture.reduce(factor) if factor > 1 else picture.copy()
 
 
 def pixel_digest(data: bytes) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import xxhash
 
 from hubtools.dataset.claims import claims_of
-from hubtools.dataset.decode import Damaged, small_grey, thumbnail
+from hubtools.dataset.decode import Damaged, decoded, preview, thumbnail
 from hubtools.dataset.tags import tags_of
 
 if TYPE_CHECKING:
@@ -138,20 +139,26 @@ class NotPlain(Exception):
     """The picture should be decoded where a crash, a hang or a flood of memory does no harm."""
 
 
-def probe_bytes(data: bytes, name: str, *, plain_only: bool = False) -> PictureFacts:
+# Gets the `decode.preview` of a picture that was looked at.
+OnPreview = Callable[[bytes], None]
+
+
+def probe_bytes(
+    data: bytes, name: str, *, plain_only: bool = False, on_preview: OnPreview | None = None
+) -> PictureFacts:
     """Look at the bytes of a picture file: header, metadata, whether every byte decodes, and what
     it looks like.
 
     Never raises for what the bytes hold, but for `NotPlain` if `plain_only` asks for it. JPEG is
     decoded strictly (libjpeg's warnings count as damage, which Pillow and OpenCV accept), PNG
-    chunks are checked against their CRCs.
+    chunks are checked against their CRCs. `on_preview` gets a small copy in colour.
     """
     digest = xxhash.xxh3_128_hexdigest(data)
     size = len(data)
     if not data:
         return PictureFacts(name, 0, digest, kind="an empty file", problem="it is empty")
     try:
-        return _opened(data, name, digest, plain_only)
+        return _opened(data, name, digest, plain_only, on_preview)
     except NotPlain:
         raise
     except Exception as error:
@@ -163,7 +170,9 @@ def probe_bytes(data: bytes, name: str, *, plain_only: bool = False) -> PictureF
         return PictureFacts(name, size, digest, kind=kind, problem=reason)
 
 
-def _opened(data: bytes, name: str, digest: str, plain_only: bool) -> PictureFacts:
+def _opened(
+    data: bytes, name: str, digest: str, plain_only: bool, on_preview: OnPreview | None
+) -> PictureFacts:
     from PIL import Image
 
     with warnings.catch_warnings(), _any_size():
@@ -183,7 +192,7 @@ def _opened(data: bytes, name: str, digest: str, plain_only: bool) -> PictureFac
             known |= tags_of(picture, data)._asdict()
             known |= claims_of(picture, data)._asdict()
             try:
-                known |= _look(data, picture, known["orientation"])
+                known |= _look(data, picture, known["orientation"], on_preview)
             except Exception as error:
                 known["problem"] = _reason(error)
             # an MPO's further frames are a preview and a depth map, not an animation
@@ -201,14 +210,16 @@ def _plain(data: bytes, picture: Image.Image) -> bool:
     )
 
 
-def _look(data: bytes, picture: Image.Image, orientation: int) -> dict[str, Any]:
+def _look(
+    data: bytes, picture: Image.Image, orientation: int, on_preview: OnPreview | None
+) -> dict[str, Any]:
     """Every byte of pixel data is decoded for this; raises if one is damaged."""
     # here, not above: commands that look at no picture need not wait for numpy
     import numpy as np
 
     from hubtools.dataset.looks import look_at, turned
 
-    grey = small_grey(data, picture)
+    grey, pixels = decoded(data, picture)
     key = xxhash.xxh3_64(str(grey.shape).encode())
     key.update(grey.tobytes())
     look = look_at(grey)._asdict()
@@ -219,6 +230,10 @@ def _look(data: bytes, picture: Image.Image, orientation: int) -> dict[str, Any]
     if orientation != 1:
         upright = turned(np.array([look["hash"]], dtype=np.uint64), orientation)
         look["hash"] = int(upright[0])
+    if on_preview is not None:
+        # what is found out must not depend on whether a preview was asked for
+        with contextlib.suppress(Exception):
+            on_preview(preview(data, orientation, pixels))
     return {"seen": True, "grey": key.intdigest(), **look}
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import xxhash
@@ -18,7 +19,7 @@ from hubtools.dataset.crew import PROGRAM, Crew, Failure, Job, Limits, cpus
 from hubtools.dataset.files import Unreadable, read_picture
 from hubtools.dataset.folder import Entry
 from hubtools.dataset.memory import Memory, merged, place_of
-from hubtools.dataset.probe import NotPlain, PictureFacts, probe_bytes
+from hubtools.dataset.probe import NotPlain, OnPreview, PictureFacts, probe_bytes
 from hubtools.dataset.table import PictureTable
 from hubtools.dataset.worker import FIELDS
 
@@ -31,6 +32,8 @@ MOST_WORKERS = 8  # 40 MB each
 # Fewer new facts than this are quicker found again than kept.
 WORTH_KEEPING = 64
 _KEEP_EVERY = 30.0  # seconds
+# Previews are made along with the scan of so many pictures; of more, most would be made in vain.
+MOST_PREVIEWS = 400
 
 
 def scan(
@@ -43,6 +46,7 @@ def scan(
     limits: Limits | None = None,
     remember: bool = True,
     program: str = PROGRAM,
+    previews: dict[str, bytes] | None = None,
 ) -> PictureTable:
     """Facts about the files `entries` below `root`, in their order.
 
@@ -51,7 +55,8 @@ def scan(
     processes; default one for each processor if there are many files, none for a few.
     `program` is the module that they run (see `crew`). `on_picture(done, total)` is called now and
     then, and at the end. When it is interrupted, what
-    was found so far is kept.
+    was found so far is kept. `previews` gets the `decode.preview` of each whole picture that is
+    read now, if they are no more than `MOST_PREVIEWS`.
     """
     begun_ns = begun_ns or time.time_ns()
     place = place_of(root)
@@ -63,10 +68,13 @@ def scan(
             known[number] = row
     new = [number for number in range(len(entries)) if number not in known]
     fresh = PictureTable()
+    made: dict[int, bytes] | None = None
+    if previews is not None and len(new) <= MOST_PREVIEWS:
+        made = {}
     told = _Told(on_picture, len(entries))
     kept_at, patience = time.monotonic(), _KEEP_EVERY
     try:
-        for number, result in _results(root, entries, new, memory, workers, limits, program):
+        for number, result in _results(root, entries, new, memory, workers, limits, program, made):
             if isinstance(result, int):
                 known[number] = result
             else:
@@ -82,6 +90,8 @@ def scan(
         if remember and changed:
             _keep(place, entries, known, memory, fresh, begun_ns)
     told(len(entries), last=True)
+    if previews is not None and made:
+        previews |= {entries[number].name: preview for number, preview in made.items()}
     return merged(entries, known, memory, fresh)
 
 
@@ -119,8 +129,10 @@ def _results(
     workers: int | None,
     limits: Limits | None,
     program: str,
+    made: dict[int, bytes] | None,
 ) -> Iterator[tuple[int, PictureFacts | int]]:
-    """(number of the entry, its facts or its row in `memory`), in no order."""
+    """(number of the entry, its facts or its row in `memory`), in no order. `made` gets previews
+    by number."""
     if workers is None:
         total = sum(entries[number].size for number in new)
         many = len(new) >= POOL_FILES or (len(new) > 1 and total >= POOL_BYTES)
@@ -136,7 +148,9 @@ def _results(
         rest = []
         for job, number in enumerate(new):
             try:
-                facts = _here(*jobs[job])
+                facts = _here(
+                    *jobs[job], None if made is None else partial(made.__setitem__, number)
+                )
             except NotPlain:
                 rest.append(job)
                 continue
@@ -146,9 +160,15 @@ def _results(
         return
     sizes = [entries[new[job]].size for job in rest]
     with Crew(workers or 1, limits, program=program) as crew:
-        for place, result in crew.run("probe", [jobs[job] for job in rest], sizes):
+        task = "probe" if made is None else "probe_and_preview"
+        for place, answer in crew.run(task, [jobs[job] for job in rest], sizes):
             number = new[rest[place]]
             known = maybe[number]
+            result = answer
+            if made is not None and not isinstance(answer, Failure):
+                result, preview = answer
+                if preview is not None:
+                    made[number] = preview
             if isinstance(result, Failure):
                 yield number, PictureFacts("", entries[number].size, "", problem=result.reason)
             elif result is None and known:
@@ -157,7 +177,7 @@ def _results(
                 yield number, PictureFacts("", **dict(zip(FIELDS, result, strict=True)))
 
 
-def _here(path: str, known: str | None) -> PictureFacts | None:
+def _here(path: str, known: str | None, on_preview: OnPreview | None) -> PictureFacts | None:
     """Facts of a file looked at in this process; None if its digest is `known`. Raises `NotPlain`
     if it should rather be looked at in another process."""
     try:
@@ -166,4 +186,4 @@ def _here(path: str, known: str | None) -> PictureFacts | None:
         return error.facts
     if known is not None and xxhash.xxh3_128_hexdigest(data) == known:
         return None
-    return probe_bytes(data, "", plain_only=True)
+    return probe_bytes(data, "", plain_only=True, on_preview=on_preview)

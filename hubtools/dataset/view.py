@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,6 +59,7 @@ class DatasetView:
     card: Card
     counters: tuple[TokenCounter, ...]  # of the target's text encoders, from narrow to wide
     target: Target | None = None
+    previews: Mapping[str, bytes] = field(default_factory=dict)  # of some pictures, by name
 
     @property
     def counter(self) -> TokenCounter:
@@ -226,10 +227,12 @@ def view(
     resolution: int | None = None,
     base: StrPath | None = None,
     on_picture: Callable[[int, int], None] | None = None,
+    previews: bool = False,
 ) -> DatasetView:
     """Read a dataset folder. `base`: the pipeline, a folder or a Hub id, that the target and its
     tokenizers are taken from unless `settings` name a target. `resolution` in pixels, default
     what the target was made for. `on_picture(done, total)` is called as pictures are read.
+    `previews`: keep small copies of pictures that are read, if they are not too many.
 
     Raises `HubtoolsError` if `folder` is no folder.
     """
@@ -247,16 +250,24 @@ def view(
             name = resolve(row)
             if name is not None and name in by_name:
                 wanted.setdefault(name, by_name[name])
+    made: dict[str, bytes] = {}
     return DatasetView(
         folder,
         listing,
         metadata,
-        scan(folder, list(wanted.values()), on_picture=on_picture, begun_ns=begun_ns),
+        scan(
+            folder,
+            list(wanted.values()),
+            on_picture=on_picture,
+            begun_ns=begun_ns,
+            previews=made if previews else None,
+        ),
         settings,
         resolution or (target.size if target else DEFAULT_SIZE),
         read_card(folder / CARD),
         token_counters(target, base),
         target,
+        made,
     )
 
 

@@ -19,9 +19,9 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from hubtools.dataset.decode import pixel_digest, thumbnail
+from hubtools.dataset.decode import pixel_digest, preview, thumbnail
 from hubtools.dataset.files import Unreadable, read_picture
-from hubtools.dataset.probe import PictureFacts, probe_bytes
+from hubtools.dataset.probe import OnPreview, PictureFacts, probe_bytes
 
 HEADER = struct.Struct("<Q")
 SLOT = struct.Struct("<q")  # number of the file in work, from 1; 0 between lists
@@ -33,7 +33,7 @@ _values = attrgetter(*FIELDS)
 Task = Callable[[str, str | None], Any]
 
 
-def probe(path: str, known: str | None) -> Any:
+def probe(path: str, known: str | None, on_preview: OnPreview | None = None) -> Any:
     """The fields of `PictureFacts` without the name; None if the file is the known one."""
     try:
         data = read_picture(path)
@@ -44,7 +44,22 @@ def probe(path: str, known: str | None) -> Any:
 
         if xxhash.xxh3_128_hexdigest(data) == known:
             return None
-    return _values(probe_bytes(data, ""))
+    return _values(probe_bytes(data, "", on_preview=on_preview))
+
+
+def probe_and_preview(path: str, known: str | None) -> tuple[Any, bytes | None]:
+    """What `probe` answers, and the `decode.preview` if the picture was looked at."""
+    previews: list[bytes] = []
+    facts = probe(path, known, previews.append)
+    return facts, previews[0] if previews else None
+
+
+def look_again(path: str, known: str | None) -> bytes | None:
+    """`decode.preview` of a picture that was found whole before; None if it cannot be read now."""
+    try:
+        return preview(read_picture(path))
+    except Exception:
+        return None
 
 
 def thumb(path: str, known: str | None) -> bytes | None:
@@ -64,7 +79,13 @@ def pixels(path: str, known: str | None) -> str | None:
         return None
 
 
-TASKS: dict[str, Task] = {"probe": probe, "thumb": thumb, "pixels": pixels}
+TASKS: dict[str, Task] = {
+    "probe": probe,
+    "probe_and_preview": probe_and_preview,
+    "look_again": look_again,
+    "thumb": thumb,
+    "pixels": pixels,
+}
 
 
 def send(pipe: BinaryIO, value: Any) -> None:

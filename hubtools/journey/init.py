@@ -177,6 +177,7 @@ def _commented(values: Mapping[str, Mapping[str, Any]]) -> str:
     """hubtools.toml with what is set, and what is most often set next as comments."""
     hints = {
         "dataset": ("repo", "trigger", "license", "rights", "rights_note", "plan"),
+        "rules": ("ignore", "per_file_ignores", "baseline"),
         "train": (
             "pretrained_model_name_or_path", "resolution", "max_train_steps", "learning_rate",
             "rank", "train_batch_size", "mixed_precision", "validation_steps",
@@ -193,6 +194,9 @@ def _commented(values: Mapping[str, Mapping[str, Any]]) -> str:
         ("dataset", "rights"): "own",
         ("dataset", "plan"): "subject",
         ("dataset", "rights_note"): "Who made the pictures, who agreed, where it is written.",
+        ("rules", "ignore"): ["D304"],
+        ("rules", "per_file_ignores"): {"old/*": ["D304"]},
+        ("rules", "baseline"): "hubtools-baseline.json",
         ("train", "pretrained_model_name_or_path"): "stable-diffusion-v1-5/stable-diffusion-v1-5",
         ("train", "max_train_steps"): 1000,
         ("train", "validation_steps"): 250,

@@ -259,6 +259,7 @@ def _validate(journey: Journey) -> tuple[str, dict[str, Any]]:
             resolution=settings.train.resolution,
             base=settings.base,
             on_picture=on_picture,
+            **settings.rule_choice,
         )
     _checked(journey, report, "The dataset does not pass")
     return f"{journey.project.dataset.path}: {report.summary}", {}

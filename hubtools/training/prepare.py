@@ -65,7 +65,13 @@ def find_pictures(
     if not skip_validation:
         from hubtools.dataset.check import validate
 
-        report = validate(folder, settings, resolution=project.train.resolution, base=project.base)
+        report = validate(
+            folder,
+            settings,
+            resolution=project.train.resolution,
+            base=project.base,
+            **project.rule_choice,
+        )
         if report.ok and report.findings:
             reporter.note(f"Dataset: {report.summary}; `hubtools validate` shows them.")
         if not report.ok:

@@ -16,6 +16,7 @@ _ASPECTS = (
     ("1:2 and narrower", 0.58), ("2:3", 0.71), ("3:4", 0.87), ("1:1", 1.15), ("4:3", 1.41),
     ("3:2", 1.64), ("16:9", 1.95), ("2:1 and wider", float("inf")),
 )  # fmt: skip
+SHAPES = tuple(name for name, _ in _ASPECTS)
 
 
 @dataclass(frozen=True)

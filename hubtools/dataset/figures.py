@@ -1,0 +1,155 @@
+"""Counts over all pictures and captions, for the HTML report."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable
+from functools import cache
+from itertools import islice, pairwise
+
+from hubtools.dataset.inspect.look import SHAPES, aspect_of
+from hubtools.dataset.view import DatasetView
+from hubtools.reporting.exhibits import Bar, Histogram, Word, Words
+
+# Words in the table, buckets in the histogram, captions that are counted.
+_WORDS = 120
+_BUCKETS = 24
+_CAPTIONS = 50_000
+_WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
+_TURNED = (5, 6, 7, 8)
+
+
+def sizes_of(looked: DatasetView) -> Counter[tuple[int, int]]:
+    """How many pictures have which (width, height), upright."""
+    table = looked.table
+    columns = (table.column(name).tolist() for name in ("width", "height", "orientation"))
+    found = Counter(zip(*columns, strict=True))
+    sizes: Counter[tuple[int, int]] = Counter()
+    for (width, height, orientation), count in found.items():
+        if width and height:
+            sizes[(height, width) if orientation in _TURNED else (width, height)] += count
+    return sizes
+
+
+def formats(looked: DatasetView) -> str:
+    """`PNG, JPEG`, the most frequent first."""
+    texts = looked.table.texts
+    found = Counter(texts[place] for place in looked.table.column("format").tolist())
+    return ", ".join(name for name, _ in found.most_common() if name)
+
+
+def short_sides(looked: DatasetView) -> Histogram:
+    """Shorter sides against the training resolution."""
+    resolution = looked.resolution
+    edges = [resolution * part // 4 for part in (2, 3, 4, 6, 8, 16)]
+    counts = [0] * (len(edges) + 1)
+    for size, count in sizes_of(looked).items():
+        counts[bisect_right(edges, min(size))] += count
+    labels = [f"below {edges[0]}"]
+    labels += [f"{low} to {high - 1}" for low, high in pairwise(edges)]
+    labels.append(f"{edges[-1]} and more")
+    small = edges.index(resolution) + 1 if resolution in edges else 0
+    bars = tuple(
+        Bar(label, count, number < small, "enlarged for training" if number < small else "")
+        for number, (label, count) in enumerate(zip(labels, counts, strict=True))
+    )
+    about = f"Pixels of the shorter side; training is at {resolution}."
+    return Histogram("Sizes", about, bars if any(counts) else ())
+
+
+def aspects(looked: DatasetView) -> Histogram:
+    """Shapes by the nearest usual one."""
+    found: Counter[str] = Counter()
+    for (width, height), count in sizes_of(looked).items():
+        found[aspect_of(width, height)] += count
+    bars = tuple(Bar(name, found[name]) for name in SHAPES if found[name])
+    return Histogram("Shapes", "Width to height, by the nearest usual shape.", bars)
+
+
+def buckets(looked: DatasetView) -> Histogram:
+    """Sizes in which a trainer that sorts by shape would train them."""
+    resolution = looked.resolution
+    found: Counter[tuple[int, int]] = Counter()
+    for (width, height), count in sizes_of(looked).items():
+        found[bucket_of(width / height, resolution)] += count
+    shown = sorted(found.most_common(_BUCKETS), key=lambda pair: pair[0][0] / pair[0][1])
+    bars = tuple(
+        Bar(f"{width} x {height}", count, count == 1 and len(looked.pictures) > 1,
+            "alone: no batch of two" if count == 1 and len(looked.pictures) > 1 else "")
+        for (width, height), count in shown
+    )  # fmt: skip
+    about = (
+        f"What trainers that sort pictures by shape make of them: sides in steps of"
+        f" {step_of(resolution)}, no more pixels than {resolution} x {resolution}."
+        " hubtools train cuts a square instead."
+    )
+    if len(found) > _BUCKETS:
+        about += f" The {_BUCKETS} fullest of {len(found)} are shown."
+    return Histogram("Training buckets", about, bars)
+
+
+def step_of(resolution: int) -> int:
+    """Pixels by which the sides of buckets differ: 64, less where that would be too coarse."""
+    return 64 if resolution >= 256 else max(8, resolution // 8)
+
+
+def bucket_of(aspect: float, resolution: int) -> tuple[int, int]:
+    """(width, height) of the bucket nearest to `aspect`, in the logarithm as it is symmetric."""
+    return min(
+        _all_buckets(resolution),
+        key=lambda size: (max(size[0] / size[1] / aspect, aspect * size[1] / size[0]), size),
+    )
+
+
+@cache
+def _all_buckets(resolution: int) -> tuple[tuple[int, int], ...]:
+    """For each width the largest height that keeps to the area, and the other way round."""
+    step = step_of(resolution)
+    found = set()
+    for long in range(max(step, resolution // step * step), 2 * resolution + 1, step):
+        short = min(long, resolution * resolution // long // step * step)
+        if short >= step:
+            found |= {(long, short), (short, long)}
+    return tuple(sorted(found))
+
+
+def token_lengths(looked: DatasetView) -> Histogram:
+    """Lengths of captions against what the text encoder reads."""
+    counter = looked.counter
+    room = counter.room
+    edges = [room * part // 5 + 1 for part in (1, 2, 3, 4, 5)]
+    counts = [0] * (len(edges) + 1)
+    for _, text in islice(looked.captions, _CAPTIONS):
+        counts[bisect_right(edges, counter.count(text))] += 1
+    lows = [0, *edges]
+    labels = [f"{low} to {high - 1}" for low, high in zip(lows, edges, strict=False)]
+    labels.append(f"more than {room}")
+    bars = tuple(
+        Bar(label, count, number == len(edges), "the rest is not read" * (number == len(edges)))
+        for number, (label, count) in enumerate(zip(labels, counts, strict=True))
+    )
+    about = f"Tokens of a caption, by {counter.source}; {room} are read."
+    if len(looked.captions) > _CAPTIONS:
+        about += f" Counted for the first {_CAPTIONS:,}."
+    return Histogram("Caption lengths", about, bars if any(counts) else ())
+
+
+def words_of(captions: Iterable[str], trigger: str = "") -> Words | None:
+    """In how many captions each word is; None without captions. Words of the `trigger` are not
+    bound to it, they are it."""
+    found: Counter[str] = Counter()
+    total = 0
+    for caption in captions:
+        total += 1
+        found.update({word.lower() for word in _WORD.findall(caption)})
+    if not found:
+        return None
+    ranked = sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))
+    own = {word.lower() for word in _WORD.findall(trigger)}
+    bound = tuple(
+        word for word, count in ranked if count == total > 2 and len(word) > 2 and word not in own
+    )
+    table = tuple(Word(word, count) for word, count in ranked[:_WORDS])
+    return Words(total, len(found), table, bound)

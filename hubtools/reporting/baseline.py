@@ -1,0 +1,197 @@
+"""Findings that a project knows of: hidden and counted, so that only new ones fail.
+
+A baseline is a JSON file with one entry for each kind of finding: its fingerprint, how often it is
+known, and where it was when it was written down, for people to read.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from hubtools.errors import HubtoolsError, UsageError
+from hubtools.files import write_text
+from hubtools.findings import Finding, Report, in_order, printable
+
+BASELINE_SCHEMA = 1
+BASELINE = "hubtools-baseline.json"
+
+
+@dataclass(frozen=True)
+class Known:
+    """`count` findings that are known; `place` and `message` are those of the first."""
+
+    fingerprint: str
+    rule: str
+    place: str
+    message: str
+    count: int = 1
+
+
+def read_baseline(path: Path) -> list[Known]:
+    """The entries of a baseline. Raises `UsageError` if there is no such file, `HubtoolsError` if
+    it is none."""
+    try:
+        data = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise UsageError(
+            f"There is no baseline {path}.", hint="--write-baseline writes what is found now"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise HubtoolsError(f"{path} cannot be read as a baseline: {error}.") from None
+    if not isinstance(data, dict) or data.get("schema") != BASELINE_SCHEMA:
+        raise HubtoolsError(
+            f"{path} is no baseline of this version.", hint="--write-baseline writes a new one"
+        )
+    try:
+        return [
+            Known(
+                str(entry["fingerprint"]),
+                str(entry["rule"]),
+                str(entry.get("place", "")),
+                str(entry.get("message", "")),
+                int(entry.get("count", 1)),
+            )
+            for entry in data["findings"]
+        ]
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise HubtoolsError(
+            f"{path} has an entry without fingerprint and rule.",
+            hint="--write-baseline writes a new one",
+        ) from None
+
+
+def baseline_of(findings: Iterable[Finding], kept: Iterable[Known] = ()) -> list[Known]:
+    """Entries for `findings`, and `kept` ones of other rules; by place."""
+    first: dict[str, Finding] = {}
+    counts: Counter[str] = Counter()
+    for finding in in_order(findings):
+        key = finding.fingerprint
+        first.setdefault(key, finding)
+        counts[key] += 1
+    entries = [
+        Known(key, found.rule, found.place, found.message, counts[key])
+        for key, found in first.items()
+    ]
+    entries += [entry for entry in kept if entry.fingerprint not in first]
+    return sorted(entries, key=lambda entry: (entry.rule, entry.place, entry.fingerprint))
+
+
+def write_baseline(path: Path, entries: Sequence[Known]) -> None:
+    """Write a baseline, one entry a line, so that a diff of it can be read."""
+    lines = [
+        json.dumps(
+            {
+                "rule": entry.rule,
+                "place": entry.place,
+                "message": entry.message,
+                "count": entry.count,
+                "fingerprint": entry.fingerprint,
+            },
+            ensure_ascii=False,
+        )
+        for entry in entries
+    ]
+    body = ",\n".join(f"    {line}" for line in lines)
+    text = f'{{\n  "schema": {BASELINE_SCHEMA},\n  "findings": [\n{body}\n  ]\n}}\n'
+    write_text(path, printable(text))
+
+
+@dataclass(frozen=True)
+class Split:
+    """Findings apart: `new` ones, `known` ones, and entries (`stale`) that nothing matched; their
+    `count` is what was not found any more."""
+
+    new: tuple[Finding, ...]
+    known: tuple[Finding, ...]
+    stale: tuple[Known, ...]
+
+
+def split(findings: Sequence[Finding], entries: Iterable[Known], rules: Iterable[str]) -> Split:
+    """Hold `findings` of the `rules` that were applied against a baseline; entries of other rules
+    are not stale, they were not looked for."""
+    listed = list(entries)
+    left: Counter[str] = Counter()
+    for entry in listed:
+        left[entry.fingerprint] += entry.count
+    new, known = [], []
+    for finding in findings:
+        key = finding.fingerprint
+        if left[key] > 0:
+            left[key] -= 1
+            known.append(finding)
+        else:
+            new.append(finding)
+    applied = frozenset(rules)
+    stale = []
+    for entry in listed:
+        rest = left.pop(entry.fingerprint, 0)
+        if rest > 0 and entry.rule in applied:
+            stale.append(Known(entry.fingerprint, entry.rule, entry.place, entry.message, rest))
+    return Split(tuple(new), tuple(known), tuple(stale))
+
+
+def against_baseline(report: Report, path: Path) -> Report:
+    """`report` with what the baseline at `path` knows set aside. `facts["baseline"]` tells how many
+    that are, and which entries are stale. Raises as `read_baseline` does."""
+    return _apart(report, path, read_baseline(path))
+
+
+def renew_baseline(report: Report, path: Path) -> Report:
+    """Write all findings of `report` down as known. Entries of rules that were not applied stay."""
+    applied = {rule.id for rule in report.rules}
+    old = read_baseline(path) if path.exists() else []
+    entries = baseline_of(report.findings, [entry for entry in old if entry.rule not in applied])
+    write_baseline(path, entries)
+    return _apart(report, path, entries)
+
+
+def _apart(report: Report, path: Path, entries: Sequence[Known]) -> Report:
+    parts = split(report.findings, entries, (rule.id for rule in report.rules))
+    stale = [
+        {"rule": e.rule, "place": e.place, "message": e.message, "count": e.count}
+        for e in parts.stale
+    ]
+    facts = {"file": path.name, "known": len(parts.known), "stale": stale}
+    return replace(
+        report,
+        findings=parts.new,
+        known=parts.known,
+        facts=report.facts | {"baseline": facts},
+    )
+
+
+def without_ignored(
+    findings: Iterable[Finding], ignores: Mapping[str, Sequence[str]]
+) -> list[Finding]:
+    """`findings` but those that `ignores` {glob: rule prefixes} leaves out. A glob is held against
+    the path of the file and of the picture a finding speaks of; one without / against their last
+    part too."""
+    by_glob = [
+        (glob, tuple(prefix.upper() for prefix in prefixes)) for glob, prefixes in ignores.items()
+    ]
+    if not by_glob:
+        return list(findings)
+
+    def left_out(finding: Finding) -> bool:
+        names = [name for name in (finding.path, finding.picture) if name]
+        return any(
+            finding.rule.startswith(prefixes) and any(matches(name, glob) for name in names)
+            for glob, prefixes in by_glob
+        )
+
+    return [finding for finding in findings if not left_out(finding)]
+
+
+def matches(name: str, glob: str) -> bool:
+    """Whether the `/`-joined `name` is meant by `glob`: `*.png`, `train/*`, `old/`."""
+    if glob.endswith("/"):
+        glob += "*"
+    glob = glob.removeprefix("./")
+    if fnmatch.fnmatchcase(name, glob):
+        return True
+    return "/" not in glob and fnmatch.fnmatchcase(name.rpartition("/")[2], glob)

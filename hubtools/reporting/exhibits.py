@@ -1,0 +1,110 @@
+"""What the HTML page of a report shows beside its findings; every part may be missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One line of a histogram. `marked` bars are those to look at; `note` says why."""
+
+    label: str
+    count: int
+    marked: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Counts by label. `about` is a sentence on what is counted."""
+
+    title: str
+    about: str
+    bars: tuple[Bar, ...]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture and what is told of it; `tags` are short, the first stands out."""
+
+    name: str
+    lines: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Pictures that are copies of each other; the best first."""
+
+    pictures: tuple[Shown, ...]
+    more: int = 0  # copies that are not shown
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A part of the shot plan: how many pictures are wanted (`high` None: no limit) and found."""
+
+    name: str
+    low: int
+    high: int | None
+    found: int
+    pictures: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> str:
+        """`missing`, `too few`, `too many` or `ok`."""
+        if self.found < self.low:
+            return "too few" if self.found else "missing"
+        return "too many" if self.high is not None and self.found > self.high else "ok"
+
+
+@dataclass(frozen=True)
+class Loader:
+    """What one loader makes of the folder, as the table of `validate` has it. `aside`: it is for
+    other folders than this, and its refusal says little."""
+
+    name: str
+    module: str
+    rows: str
+    columns: str
+    lost: int
+    outcome: str
+    reason: str = ""
+    aside: bool = False
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word of the captions: in how many of them it is."""
+
+    text: str
+    captions: int
+
+
+@dataclass(frozen=True)
+class Words:
+    """Words of `captions` captions, the most frequent `table` of `different` ones."""
+
+    captions: int
+    different: int
+    table: tuple[Word, ...]
+    bound: tuple[str, ...] = ()  # in every caption: the trigger stands for them too
+
+
+@dataclass(frozen=True)
+class Exhibits:
+    """All of it. `thumbnails` are WebP or JPEG files by picture; `unseen` is how many pictures
+    that are spoken of have none because there are too many."""
+
+    figures: tuple[tuple[str, str], ...] = ()
+    loaders: tuple[Loader, ...] = ()
+    pictures: tuple[Shown, ...] = ()
+    clusters: tuple[Cluster, ...] = ()
+    clusters_more: int = 0
+    histograms: tuple[Histogram, ...] = ()
+    coverage: tuple[Wanted, ...] = ()
+    words: Words | None = None
+    thumbnails: Mapping[str, bytes] = field(default_factory=dict)
+    unseen: int = 0
