@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
+import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,8 +18,10 @@ from hubtools.findings import (
     Report,
     RuleBook,
     Severity,
+    report_schema,
     to_github,
     to_json,
+    to_jsonl,
     to_text,
 )
 
@@ -85,7 +89,29 @@ def test_json_has_all() -> None:
         "path": "numbers.txt",
         "line": 21,
         "column": None,
+        "picture": None,
+        "fingerprint": REPORT.sorted()[1].fingerprint,
     }
+    assert told["suppressed"] == []
+    jsonschema.validate(told, report_schema())
+
+
+def test_json_lines_have_a_finding_each() -> None:
+    known = replace(REPORT, findings=REPORT.findings[:1], known=REPORT.findings[1:])
+    lines = [json.loads(line) for line in to_jsonl(known).splitlines()]
+    assert [(line["rule"], line["suppressed"]) for line in lines] == [
+        ("X101", False),
+        ("X201", True),
+    ]
+    assert to_jsonl(Report("x")) == ""
+    jsonschema.validate(json.loads(to_json(known)), report_schema())
+
+
+def test_names_that_are_no_text_can_be_printed() -> None:
+    report = Report("x", (Finding("X101", Severity.INFO, "\udcff", path="a\ud800"),))
+    for text in (to_json(report), to_jsonl(report)):
+        text.encode("utf-8")
+        json.loads(text)
 
 
 def test_github_annotations_are_escaped() -> None:

@@ -6,7 +6,7 @@ import functools
 import typing
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 import click
 from pydantic.fields import FieldInfo
@@ -18,14 +18,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def _innermost(annotation: Any) -> tuple[Any, bool]:
     """(type without `| None`, `list[...]` and constraints; whether it was a list). A table of
-    settings is a list of texts on the command line."""
+    lists is a list of texts on the command line, any other a text."""
     many = False
     while True:
         origin = typing.get_origin(annotation)
         if origin is Literal:
             return annotation, many
         if origin is dict:
-            return str, True
+            return str, typing.get_origin(typing.get_args(annotation)[1]) in (list, Annotated)
         arguments = [a for a in typing.get_args(annotation) if a is not type(None)]
         if origin is None or not arguments:
             return annotation, many

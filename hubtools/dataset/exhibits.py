@@ -82,6 +82,7 @@ def gather(looked: DatasetView, report: Report) -> Exhibits:
             if histogram.bars
         ),
         coverage=coverage,
+        unplanned=len(report.facts.get("unplanned", ())),
         words=words_of((text for _, text in looked.captions), looked.settings.trigger or ""),
         thumbnails=_thumbnails(looked, visible[:MOST_PREVIEWS]),
         unseen=max(0, len(visible) - MOST_PREVIEWS),
@@ -139,7 +140,9 @@ def _how(copy: Copy) -> Iterator[str]:
 
 def _wanted(part: dict[str, Any]) -> Wanted:
     names = tuple(str(name) for name in part.get("pictures", ())[:_IN_PLAN])
-    return Wanted(str(part["name"]), part["low"], part["high"], part["found"], names)
+    return Wanted(
+        str(part["name"]).replace("_", " "), part["low"], part["high"], part["found"], names
+    )
 
 
 def _spoken_of(report: Report) -> Iterator[str]:

@@ -97,7 +97,8 @@ def write_baseline(path: Path, entries: Sequence[Known]) -> None:
         for entry in entries
     ]
     body = ",\n".join(f"    {line}" for line in lines)
-    text = f'{{\n  "schema": {BASELINE_SCHEMA},\n  "findings": [\n{body}\n  ]\n}}\n'
+    entries_text = f"[\n{body}\n  ]" if lines else "[]"
+    text = f'{{\n  "schema": {BASELINE_SCHEMA},\n  "findings": {entries_text}\n}}\n'
     write_text(path, printable(text))
 
 

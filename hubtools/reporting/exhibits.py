@@ -105,6 +105,7 @@ class Exhibits:
     clusters_more: int = 0
     histograms: tuple[Histogram, ...] = ()
     coverage: tuple[Wanted, ...] = ()
+    unplanned: int = 0  # pictures of no shot of the plan
     words: Words | None = None
     thumbnails: Mapping[str, bytes] = field(default_factory=dict)
     unseen: int = 0

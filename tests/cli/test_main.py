@@ -95,6 +95,7 @@ def test_output_formats(tmp_path: Path) -> None:
     schema = json.loads(hubtools("schema").stdout)
     assert set(schema["properties"]) == {
         "dataset",
+        "rules",
         "train",
         "samples",
         "evaluate",
