@@ -77,7 +77,7 @@ def gather(looked: DatasetView, report: Report) -> Exhibits:
                 short_sides(looked),
                 aspects(looked),
                 buckets(looked),
-                token_lengths(looked),
+                *token_lengths(looked),
             )
             if histogram.bars
         ),
@@ -103,6 +103,7 @@ def _figures(looked: DatasetView, facts: dict[str, Any]) -> tuple[tuple[str, str
         "captions": f"{facts['captions']:,}",
         "trigger": looked.settings.trigger or "",
         "licence": looked.license[0] or "",
+        "target": looked.target.title if looked.target else "",
         "training at": f"{looked.resolution} px",
     }
     return tuple((key, value) for key, value in shown.items() if value)

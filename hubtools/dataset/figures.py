@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import islice, pairwise
 
@@ -115,25 +115,26 @@ def _all_buckets(resolution: int) -> tuple[tuple[int, int], ...]:
     return tuple(sorted(found))
 
 
-def token_lengths(looked: DatasetView) -> Histogram:
-    """Lengths of captions against what the text encoder reads."""
-    counter = looked.counter
-    room = counter.room
-    edges = [room * part // 5 + 1 for part in (1, 2, 3, 4, 5)]
-    counts = [0] * (len(edges) + 1)
-    for _, text in islice(looked.captions, _CAPTIONS):
-        counts[bisect_right(edges, counter.count(text))] += 1
-    lows = [0, *edges]
-    labels = [f"{low} to {high - 1}" for low, high in zip(lows, edges, strict=False)]
-    labels.append(f"more than {room}")
-    bars = tuple(
-        Bar(label, count, number == len(edges), "the rest is not read" * (number == len(edges)))
-        for number, (label, count) in enumerate(zip(labels, counts, strict=True))
-    )
-    about = f"Tokens of a caption, by {counter.source}; {room} are read."
-    if len(looked.captions) > _CAPTIONS:
-        about += f" Counted for the first {_CAPTIONS:,}."
-    return Histogram("Caption lengths", about, bars if any(counts) else ())
+def token_lengths(looked: DatasetView) -> Iterator[Histogram]:
+    """Lengths of captions against what each text encoder reads."""
+    several = len(looked.counters) > 1
+    for counter in looked.counters:
+        room = counter.room
+        edges = [room * part // 5 + 1 for part in (1, 2, 3, 4, 5)]
+        counts = [0] * (len(edges) + 1)
+        for _, text in islice(looked.captions, _CAPTIONS):
+            counts[bisect_right(edges, counter.count(text))] += 1
+        labels = [f"{low} to {high - 1}" for low, high in pairwise([0, *edges])]
+        labels.append(f"more than {room}")
+        bars = tuple(
+            Bar(label, count, number == len(edges), "the rest is not read")
+            for number, (label, count) in enumerate(zip(labels, counts, strict=True))
+        )
+        about = f"Tokens of a caption, by {counter.source}; {room} are read."
+        if len(looked.captions) > _CAPTIONS:
+            about += f" Counted for the first {_CAPTIONS:,}."
+        title = f"Caption lengths for {counter.encoder.name}" if several else "Caption lengths"
+        yield Histogram(title, about, bars if any(counts) else ())
 
 
 def words_of(captions: Iterable[str], trigger: str = "") -> Words | None:
