@@ -32,7 +32,7 @@ class Trainee:
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
     encoded: Callable[[int, bool, bool], tuple[Tensors, Tensors]]
-    prior: Callable[[int, bool], Tensors] | None = None
+    prior: Callable[[int], Tensors] | None = None
 
 
 @dataclass(frozen=True)
@@ -106,10 +106,8 @@ def loss_sum(
     slots, indexes = [slot for slot, _ in batch], [index for _, index in batch]
     first_picture, _ = trainee.encoded(indexes[0], False, False)
     draws = draw(recipe, step, slots, model.latent_shape(first_picture))
-    # where the base is to be kept, the empty caption is among what is kept, and is not trained
-    prior = trainee.prior
     rows = [
-        trainee.encoded(index, flip, drop and prior is None)
+        trainee.encoded(index, flip, drop)
         for index, flip, drop in zip(indexes, draws.flip, draws.drop, strict=True)
     ]
     pictures = _stack([picture for picture, _ in rows], device)
@@ -121,10 +119,8 @@ def loss_sum(
     with autocast(device, recipe.precision):
         prediction = model.predict(noised, texts)
     errors = _apart(prediction, noised.target) * noised.weight
-    if prior is not None:
-        others = _stack(
-            [prior(index, drop) for index, drop in zip(indexes, draws.drop, strict=True)], device
-        )
+    if trainee.prior is not None:
+        others = _stack([trainee.prior(index) for index in indexes], device)
         drift = _drift(model, noised, others, recipe)
         errors = errors + recipe.settings.prior_loss_weight * drift
     return errors.sum()
@@ -134,7 +130,9 @@ def _drift(model: Model, noised: Noised, texts: Tensors, recipe: Recipe) -> Tens
     """How far the LoRA has moved the base's answers to captions without the subject, (N,).
 
     What DreamBooth's prior preservation is for (arXiv:2208.12242, section 3.2), without its
-    pictures: the base's own answer to the same noised latents is the target.
+    pictures: the base's own answer to the same noised latents is the target. The empty caption is
+    left to caption_dropout: guidance leads away from it, and so, without the trigger, away from the
+    subject; were it kept as well, guidance would overdo the subject with it.
     """
     import torch
 

@@ -279,6 +279,6 @@ class Encoded:
         caption = "" if drop else self.pictures[index].example.caption
         return self.picture(index, flip), self.caption(caption)
 
-    def prior(self, index: int, drop: bool) -> Tensors:
+    def prior(self, index: int) -> Tensors:
         """The caption's tensors of a picture as if it showed somebody else."""
-        return self.caption("" if drop else self._others[index])
+        return self.caption(self._others[index])
