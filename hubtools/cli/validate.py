@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command("validate", cls=SettingsCommand)
-@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.argument("source", required=False, metavar="[SOURCE]")
 @click.option("--strict", is_flag=True, help="Warnings count as errors.")
 @click.option(
     "--resolution",
@@ -32,17 +32,18 @@ if TYPE_CHECKING:
 @project_options("rules", "dataset")
 @output_options(*REPORT_FORMATS, report=True)
 def command(
-    path: Path | None,
+    source: str | None,
     strict: bool,
     resolution: int | None,
     write_baseline: bool,
     project: Project,
     out: Output,
 ) -> int:
-    """Check a folder of pictures before anything is trained or uploaded.
+    """Check pictures before anything is trained or uploaded.
 
-    PATH is a folder of pictures or a project folder (default: the project's dataset). Exit code 3
-    if there are errors. --report FILE.html writes a page with pictures.
+    SOURCE is a folder of pictures or a project folder (default: the project's dataset), a .zip or
+    .tar.gz of a folder, parquet or WebDataset shards, hf://datasets/owner/name@revision, or another
+    address. Exit code 3 if there are errors. --report FILE.html writes a page with pictures.
     """
     from hubtools.cli.coverage import show_coverage
     from hubtools.cli.loaders import show_loaders
@@ -52,18 +53,18 @@ def command(
     from hubtools.layout import PROJECT_FILE
     from hubtools.reporting.baseline import BASELINE, renew_baseline
 
-    if path is not None and (path / PROJECT_FILE).is_file():
-        project = project_in(path)
-        path = None
+    if source is not None and "://" not in source and (Path(source) / PROJECT_FILE).is_file():
+        project = project_in(Path(source))
+        source = None
     choice = project.rule_choice
     if write_baseline:
         choice["baseline"] = None
-    folder = path if path is not None else project.dataset_dir
+    where = source if source is not None else project.dataset_dir
     base = project.base
     with out.progress() as progress:
         task = progress.add_task("reading pictures", total=None, note="")
         report = validate(
-            folder,
+            where,
             project.dataset,
             strict=strict,
             resolution=resolution or project.set_resolution,
@@ -94,13 +95,10 @@ def command(
             out.note(f"for {facts['target']}: {facts['resolution']} px; {'; '.join(told)}")
         show_loaders(facts["loaders"], out)
         show_coverage(facts, out)
-    prefix = folder.absolute()
-    try:
-        shown = prefix.relative_to(Path.cwd()).as_posix()
-    except ValueError:
-        shown = prefix.as_posix()
-    out.report(report, prefix="" if shown == "." else shown)
+    out.report(report, prefix=_prefix(where))
     _tell_stale(report, out)
+    if not Path(where).is_dir():
+        return ExitCode.DONE if report.ok else ExitCode.CHECKS_FAILED
     curable = sum(1 for finding in report.findings if (r := REMEDIES.get(finding.rule)) and r.safe)
     if curable and out.human:
         out.hint(f"`hubtools fix` may repair {curable} of these; it shows a diff first")
@@ -118,3 +116,17 @@ def _tell_stale(report: Report, out: Output) -> None:
         f"{len(stale)} of the baseline's entries {'is' if len(stale) == 1 else 'are'} not found any"
         f" more ({shown}{rest}); --write-baseline renews it"
     )
+
+
+def _prefix(where: str | Path) -> str:
+    """Where paths of findings begin, from here: `--format github` wants it."""
+    place = Path(where).absolute()
+    if not place.is_dir():
+        place = place.parent
+        if not place.is_dir() or "://" in str(where):
+            return ""
+    try:
+        shown = place.relative_to(Path.cwd()).as_posix()
+    except ValueError:
+        shown = place.as_posix()
+    return "" if shown == "." else shown

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hubtools.dataset.rules import DATASET_RULES
 from hubtools.dataset.view import DatasetView, view
@@ -16,9 +16,12 @@ from hubtools.findings import Finding, Report
 from hubtools.project import DatasetSettings
 from hubtools.reporting.baseline import against_baseline, without_ignored
 
+if TYPE_CHECKING:
+    from hubtools.dataset.sources.model import Source
+
 
 def validate(
-    folder: StrPath,
+    source: StrPath | Source,
     settings: DatasetSettings | None = None,
     *,
     select: Sequence[str] = (),
@@ -31,17 +34,19 @@ def validate(
     exhibits: bool = False,
     on_picture: Callable[[int, int], None] | None = None,
 ) -> Report:
-    """Check the imagefolder at `folder` by all dataset rules (`select`, `ignore`: id prefixes;
-    `per_file_ignores`: those by glob of the file). What the file `baseline` knows is set aside.
+    """Check a data set by all dataset rules (`select`, `ignore`: id prefixes; `per_file_ignores`:
+    those by glob of the file). What the file `baseline` knows is set aside.
 
-    `resolution` is that of the training to come, in pixels; default that of the target: what
-    `settings.target` names, else what `base` is, a pipeline folder or a Hub id. Its tokenizers
-    count the captions' tokens where they are on this machine. `strict` makes warnings errors.
-    `exhibits`: gather pictures and histograms for the HTML page. `on_picture(done, total)` follows
-    the reading. Raises `HubtoolsError` if there is no such folder, `UsageError` for an unknown rule
-    id.
+    `source` is a folder, an archive or shards on this machine, `hf://datasets/owner/name@revision`,
+    or an address that fsspec knows. `resolution` is that of the training to come, in pixels;
+    default that of the target: what `settings.target` names, else what `base` is, a pipeline folder
+    or a Hub id. Its tokenizers count the captions' tokens where they are on this machine. `strict`
+    makes warnings errors. `exhibits`: gather pictures and histograms for the HTML page.
+    `on_picture(done, total)` follows the reading. Raises `HubtoolsError` if there is no such
+    source, `UsageError` for an unknown rule id.
     """
-    folder = Path(folder)
+    from hubtools.dataset.sources.opening import open_source
+
     settings = settings or DatasetSettings()
     ignores = per_file_ignores or {}
     # before anything is read: a mistake should not cost a minute
@@ -49,17 +54,20 @@ def validate(
     DATASET_RULES.check_prefixes(prefix for ids in ignores.values() for prefix in ids)
     with _no_collector():
         looked = view(
-            folder,
+            open_source(source),
             settings,
             resolution=resolution,
             base=base,
             on_picture=on_picture,
             previews=exhibits,
         )
-        findings = DATASET_RULES.run(looked, select=select, ignore=ignore, strict=strict)
+        contents = looked.contents
+        findings = DATASET_RULES.run(
+            looked, select=select, ignore=(*ignore, *contents.silent), strict=strict
+        )
         findings = without_ignored(_with_pictures(findings, looked), ignores)
-        subject = folder.name or folder.resolve().name or str(folder)
-        report = Report(subject, tuple(findings), _facts(looked), applied)
+        told = tuple(replace(one, path=contents.shown(one.path)) for one in findings)
+        report = Report(looked.source.name, told, _facts(looked), applied)
         if baseline is not None:
             report = against_baseline(report, Path(baseline))
         if exhibits:

@@ -8,19 +8,22 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from hubtools.dataset.crew import Crew, Failure, Limits, cpus
+from hubtools.dataset.crew import Crew, Failure, Job, Limits, cpus
 from hubtools.dataset.duplicates import Group, find_groups
-from hubtools.dataset.memory import place_of
+from hubtools.dataset.files import Unreadable
+from hubtools.dataset.folder import Entry
 from hubtools.dataset.probe import ENGINE
 from hubtools.dataset.scan import MOST_WORKERS, POOL_BYTES, POOL_FILES, WORTH_KEEPING
+from hubtools.dataset.sources.local import LocalFolder
+from hubtools.dataset.sources.model import Source
 from hubtools.dataset.table import PictureTable
 from hubtools.dataset.worker import TASKS
 from hubtools.files import write_text
-from hubtools.layout import COPIES_CACHE
+from hubtools.layout import COPIES_CACHE, SCAN_CACHE
 
 
 def groups_below(
-    root: Path,
+    source: Path | Source,
     table: PictureTable,
     *,
     radius: int,
@@ -29,12 +32,16 @@ def groups_below(
     workers: int | None = None,
     limits: Limits | None = None,
 ) -> tuple[Group, ...]:
-    """`find_groups` for the pictures of `table`, which lie below `root`. What was compared is
-    kept beside the memory of the scan."""
-    place = place_of(root).with_name(COPIES_CACHE)
+    """`find_groups` for the pictures of `table`, which a source (or a folder) has. What was
+    compared is kept beside the memory of the scan."""
+    if isinstance(source, Path):
+        source = LocalFolder(source)
+    memory = source.memory_place
+    own = memory.name == SCAN_CACHE
+    place = memory.with_name(COPIES_CACHE) if own else memory.with_suffix(f".{COPIES_CACHE}")
     found = find_groups(
         table,
-        reader(root, table, workers, limits),
+        reader(source, table, workers, limits),
         radius=radius,
         turns=turns,
         captioned=captioned,
@@ -57,27 +64,43 @@ def _notes(place: Path) -> dict[str, Any]:
 
 
 def reader(
-    root: Path,
+    source: Path | Source,
     table: PictureTable,
     workers: int | None = None,
     limits: Limits | None = None,
 ) -> Callable[[str, Sequence[str]], Iterator[tuple[str, Any]]]:
     """How `find_groups` reads pictures: a few right here, many by worker processes."""
     sizes = table.column("bytes")
+    where = LocalFolder(source) if isinstance(source, Path) else source
 
     def read(task: str, names: Sequence[str]) -> Iterator[tuple[str, Any]]:
-        paths = [str(root / name) for name in names]
-        bytes_of = [int(sizes[table.rows[name]]) for name in names]
+        bytes_of = {name: int(sizes[table.rows[name]]) for name in names}
+        stream = (
+            (entry, what)
+            for entry, what in where.stream(
+                [Entry(name, size, 0) for name, size in bytes_of.items()]
+            )
+            if not isinstance(what, Unreadable)
+        )
         count = workers
         if count is None:
-            many = len(names) >= POOL_FILES or sum(bytes_of) >= POOL_BYTES
+            many = len(names) >= POOL_FILES or sum(bytes_of.values()) >= POOL_BYTES
             count = min(cpus(), MOST_WORKERS, len(names)) if many else 0
         if not count:
-            for name, path in zip(names, paths, strict=True):
-                yield name, TASKS[task](path, None)
+            for entry, what in stream:
+                yield entry.name, TASKS[task](what, None)
             return
+        listed: list[Entry] = []
+        lengths: list[int] = []
+
+        def jobs() -> Iterator[Job]:
+            for entry, what in stream:
+                listed.append(entry)
+                lengths.append(entry.size)
+                yield what, None
+
         with Crew(count, limits) as crew:
-            for number, result in crew.run(task, [(path, None) for path in paths], bytes_of):
-                yield names[number], None if isinstance(result, Failure) else result
+            for number, result in crew.run(task, jobs(), lengths):
+                yield listed[number].name, None if isinstance(result, Failure) else result
 
     return read

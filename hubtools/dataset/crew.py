@@ -20,7 +20,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,11 +28,13 @@ from typing import Any
 from hubtools.dataset.worker import SLOT, receive, send
 from hubtools.errors import HubtoolsError
 
-Job = tuple[str, str | None]  # path, digest that is already known
+Job = tuple[str | bytes, str | None]  # path (or the bytes), digest that is already known
 
 FILES_IN_A_LIST = 64
 BYTES_IN_A_LIST = 4_000_000
 PROGRAM = "hubtools.dataset.worker"
+# Lists that wait for each worker.
+_AHEAD = 2
 # A worker may need long to start on a busy machine; one that never answers must not hang the scan.
 _START_LIMIT = 120.0
 _STARTER = (
@@ -117,17 +119,26 @@ class Crew:
         self._shared.unlink(missing_ok=True)
 
     def run(
-        self, task: str, jobs: Sequence[Job], sizes: Sequence[int] | None = None
+        self, task: str, jobs: Iterable[Job], sizes: Sequence[int] | None = None
     ) -> Iterator[tuple[int, Any]]:
         """Give (number of the job, result or `Failure`) as they come, in no order.
 
+        `jobs` are taken a few lists ahead of the work, so that they may be more than memory holds.
         `sizes` in bytes balances the lists. Raises `HubtoolsError` if no worker can be started.
         """
-        with self._more:
-            self._lists.extend(_lists(task, jobs, sizes))
-            self._more.notify_all()
-        left = len(jobs)
-        while left:
+        lists = _lists(task, jobs, sizes)
+        left, more = 0, True
+        while more or left:
+            while more and len(self._lists) < _AHEAD * len(self._seats):
+                taken = next(lists, None)
+                more = taken is not None
+                if taken is not None:
+                    left += len(taken[1])
+                    with self._more:
+                        self._lists.append(taken)
+                        self._more.notify()
+            if not left:
+                break
             try:
                 results = self._results.get(timeout=0.2)
             except queue.Empty:
@@ -299,15 +310,17 @@ def _why(code: int, late: bool, limits: Limits) -> str:
 
 
 def _lists(
-    task: str, jobs: Sequence[Job], sizes: Sequence[int] | None
+    task: str, jobs: Iterable[Job], sizes: Sequence[int] | None
 ) -> Iterator[tuple[str, list[int], list[Job]]]:
     numbers: list[int] = []
+    listed: list[Job] = []
     total = 0
-    for number in range(len(jobs)):
+    for number, job in enumerate(jobs):
         numbers.append(number)
-        total += sizes[number] if sizes else 0
+        listed.append(job)
+        total += len(job[0]) if isinstance(job[0], bytes) else sizes[number] if sizes else 0
         if len(numbers) == FILES_IN_A_LIST or total >= BYTES_IN_A_LIST:
-            yield task, numbers, [jobs[n] for n in numbers]
-            numbers, total = [], 0
+            yield task, numbers, listed
+            numbers, listed, total = [], [], 0
     if numbers:
-        yield task, numbers, [jobs[n] for n in numbers]
+        yield task, numbers, listed

@@ -170,6 +170,6 @@ def _thumbnails(looked: DatasetView, names: Iterable[str]) -> dict[str, bytes]:
         else:
             missing.append(name)
     if missing:
-        again = reader(looked.listing.root, looked.table)("look_again", missing)
+        again = reader(looked.source, looked.table)("look_again", missing)
         found |= {name: preview for name, preview in again if preview is not None}
     return found

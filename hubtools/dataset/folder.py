@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import BinaryIO
 
 from hubtools.errors import HubtoolsError
-from hubtools.layout import CARD, METADATA_NAMES
+from hubtools.layout import METADATA_NAMES
 
 # What the imagefolder loader of `datasets` 5.2 takes for pictures and a browser or PIL also reads.
 # (Its own list has 61 endings; the rest are formats nobody trains on.)
@@ -137,6 +139,17 @@ class Listing:
     linked_folders: tuple[str, ...] = ()
     unreadable: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()  # all of them, those that are not entered too
+    # how to open a file of what lies elsewhere; `root` is then a name and no path
+    opener: Callable[[str], BinaryIO] | None = None
+
+    def open(self, name: str) -> BinaryIO:
+        """The file `name`, to be read and sought in. Raises `OSError`."""
+        return (self.root / name).open("rb") if self.opener is None else self.opener(name)
+
+    def read(self, name: str) -> bytes:
+        """The bytes of the file `name`. Raises `OSError`."""
+        with self.open(name) as file:
+            return file.read()
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -160,11 +173,6 @@ class Listing:
             for entry in self.entries
             if entry.base in METADATA_NAMES and not entry.hidden and not entry.junk
         )
-
-    @cached_property
-    def card(self) -> Path | None:
-        """The dataset card, if there is one."""
-        return self.root / CARD if CARD in self.names else None
 
 
 def walk(root: Path) -> Listing:

@@ -59,7 +59,7 @@ class Memory:
     def row(self, entry: Entry) -> int | None:
         """Row of the facts of a file that has not changed."""
         row = self.table.rows.get(entry.name)
-        if row is None or not entry.ctime_ns or self._sizes[row] != entry.size:
+        if row is None or not entry.ctime_ns or (entry.size and self._sizes[row] != entry.size):
             return None
         return row if self._times[row] == (entry.mtime_ns, entry.ctime_ns) else None
 
@@ -71,7 +71,7 @@ class Memory:
                 keys = zip(self._sizes, (mtime for mtime, _ in self._times), strict=True)
                 self._moved = {key: row for row, key in enumerate(keys)}
             row = self._moved.get((entry.size, entry.mtime_ns))
-        if row is None or self._sizes[row] != entry.size:
+        if row is None or (entry.size and self._sizes[row] != entry.size):
             return None
         digest = self.table.row(row).digest
         return (row, digest) if digest else None

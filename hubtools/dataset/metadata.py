@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from hubtools.dataset.folder import PICTURE_ENDINGS, Entry
+from hubtools.dataset.folder import PICTURE_ENDINGS, Entry, Listing
 
 FILE_NAME = "file_name"
 
@@ -83,13 +83,18 @@ class MetadataFile:
         return self.entry.name
 
 
-def read_metadata(root: Path, entry: Entry) -> MetadataFile:
-    """Read `root/entry.name`. Never raises for its contents; unreadable files are a trouble."""
+def read_metadata(where: Path | Listing, entry: Entry) -> MetadataFile:
+    """Read the file `entry` of a folder or a listing. Never raises for its contents; unreadable
+    files are a trouble."""
     try:
-        data = (root / entry.name).read_bytes()
+        if isinstance(where, Path):
+            data = (where / entry.name).read_bytes()
+        else:
+            data = where.read(entry.name)
     except OSError as error:
         found = MetadataFile(entry)
-        found.troubles.append(Trouble(Kind.ENCODING, f"cannot be read: {error.strerror}"))
+        reason = error.strerror or str(error)
+        found.troubles.append(Trouble(Kind.ENCODING, f"cannot be read: {reason}"))
         return found
     return parse_metadata(entry, data)
 

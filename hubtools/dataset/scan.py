@@ -1,16 +1,17 @@
-"""One pass over the pictures: each file is read once, hashed, decoded and measured.
+"""One pass over the pictures: each is read once, hashed, decoded and measured.
 
-A few files are looked at right here, since starting processes would take longer; many are shared
-out to worker processes. What is unlikely to be harmless goes to a worker in any case: a crash, a
-hang or a flood of memory then costs a finding, not the run.
+A few are looked at right here, since starting processes would take longer; many are shared out to
+worker processes. What is unlikely to be harmless goes to a worker in any case: a crash, a hang or
+a flood of memory then costs a finding, not the run.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import xxhash
@@ -18,12 +19,16 @@ import xxhash
 from hubtools.dataset.crew import PROGRAM, Crew, Failure, Job, Limits, cpus
 from hubtools.dataset.files import Unreadable, read_picture
 from hubtools.dataset.folder import Entry
-from hubtools.dataset.memory import Memory, merged, place_of
+from hubtools.dataset.memory import Memory, merged
 from hubtools.dataset.probe import NotPlain, OnPreview, PictureFacts, probe_bytes
+from hubtools.dataset.sources.local import LocalFolder
+from hubtools.dataset.sources.model import Contents, Read, Source
 from hubtools.dataset.table import PictureTable
 from hubtools.dataset.worker import FIELDS
 
 Progress = Callable[[int, int], None]
+# Looks at pictures of a source in a way of its own.
+Engine = Callable[["Source", Sequence[Entry]], Iterator[PictureFacts]]
 
 # From here on worker processes pay for their start (a third of a second each).
 POOL_FILES = 100
@@ -37,9 +42,10 @@ MOST_PREVIEWS = 400
 
 
 def scan(
-    root: Path,
+    source: Path | Source,
     entries: Sequence[Entry],
     *,
+    seen: PictureTable | None = None,
     on_picture: Progress | None = None,
     begun_ns: int | None = None,
     workers: int | None = None,
@@ -47,38 +53,55 @@ def scan(
     remember: bool = True,
     program: str = PROGRAM,
     previews: dict[str, bytes] | None = None,
+    engine: Engine | None = None,
 ) -> PictureTable:
-    """Facts about the files `entries` below `root`, in their order.
+    """Facts about the pictures `entries` of a source (or a folder), in their order.
 
     What an earlier scan found of files that did not change is not read again (`remember`; see
-    `memory`). `begun_ns` is when `entries` began to be listed; default now. `workers`: number of
-    processes; default one for each processor if there are many files, none for a few.
-    `program` is the module that they run (see `crew`). `on_picture(done, total)` is called now and
-    then, and at the end. When it is interrupted, what
-    was found so far is kept. `previews` gets the `decode.preview` of each whole picture that is
-    read now, if they are no more than `MOST_PREVIEWS`.
+    `memory`), nor is what `pass_by` has `seen`. `begun_ns` is when `entries` began to be listed;
+    default now. `workers`: number of processes; default one for each processor if there are many
+    files, none for a few. `program` is the module that they run (see `crew`). `engine` looks at
+    what is new instead of them. `on_picture(done, total)` is called now and then, and at the end.
+    When it is interrupted, what was found so far is kept. `previews` gets the `decode.preview` of
+    each whole picture that is read now, if they are no more than `MOST_PREVIEWS`.
     """
+    if isinstance(source, Path):
+        source = LocalFolder(source)
     begun_ns = begun_ns or time.time_ns()
-    place = place_of(root)
+    place = source.memory_place
     memory = Memory.load(place) if remember else Memory()
+    fresh = seen if seen is not None else PictureTable()
     known: dict[int, int] = {}
+    new: list[Entry] = []
+    numbers: dict[str, int] = {}
+    already = set(fresh.names)
     for number, entry in enumerate(entries):
+        if entry.name in already:
+            continue
         row = memory.row(entry)
         if row is not None:
             known[number] = row
-    new = [number for number in range(len(entries)) if number not in known]
-    fresh = PictureTable()
-    made: dict[int, bytes] | None = None
-    if previews is not None and len(new) <= MOST_PREVIEWS:
-        made = {}
+        else:
+            numbers[entry.name] = number
+            new.append(entry)
+    made = previews if previews is not None and len(new) <= MOST_PREVIEWS else None
     told = _Told(on_picture, len(entries))
     kept_at, patience = time.monotonic(), _KEEP_EVERY
+    if workers is None:
+        total = sum(entry.size for entry in new)
+        many = len(new) >= POOL_FILES or (len(new) > 1 and total >= POOL_BYTES)
+        workers = min(cpus(), MOST_WORKERS, len(new)) if many else 0
     try:
-        for number, result in _results(root, entries, new, memory, workers, limits, program, made):
+        if engine is not None:
+            results: Iterable[tuple[Entry, PictureFacts | int]] = _by(engine, source, new)
+        else:
+            stream = source.stream(new) if new else iter(())
+            results = _results(stream, memory, workers, limits, program, made)
+        for entry, result in results:
             if isinstance(result, int):
-                known[number] = result
+                known[numbers[entry.name]] = result
             else:
-                fresh.add(replace(result, name=entries[number].name))
+                fresh.add(replace(result, name=entry.name))
             told(len(known) + len(fresh))
             if remember and time.monotonic() - kept_at > patience:
                 _keep(place, entries, known, memory, fresh, begun_ns)
@@ -86,13 +109,85 @@ def scan(
                 patience = max(_KEEP_EVERY, 20 * (time.monotonic() - kept_at - patience))
                 kept_at = time.monotonic()
     finally:
-        changed = len(new) >= WORTH_KEEPING or len(memory.table) > len(entries) * 2 + 1000
+        changed = (
+            len(new) + len(already) >= WORTH_KEEPING or len(memory.table) > len(entries) * 2 + 1000
+        )
         if remember and changed:
             _keep(place, entries, known, memory, fresh, begun_ns)
     told(len(entries), last=True)
-    if previews is not None and made:
-        previews |= {entries[number].name: preview for number, preview in made.items()}
     return merged(entries, known, memory, fresh)
+
+
+def look_at(
+    source: Source,
+    begun_ns: int,
+    wanted: Callable[[Entry], bool] | None = None,
+    *,
+    on_picture: Progress | None = None,
+    previews: dict[str, bytes] | None = None,
+    engine: Engine | None = None,
+) -> tuple[Contents, PictureTable]:
+    """What a source holds, and the facts about those of its pictures that are `wanted`."""
+    seen = None
+    passing = source.first()
+    if passing is not None and wanted is None and engine is None:
+        seen = pass_by(source, passing, on_picture=on_picture)
+    contents = source.look()
+    if seen is not None:
+        seen.cut(contents.top)
+    pictures = [entry for entry in contents.pictures if wanted is None or wanted(entry)]
+    table = scan(
+        source,
+        pictures,
+        seen=seen,
+        on_picture=on_picture,
+        begun_ns=begun_ns,
+        previews=previews,
+        engine=engine,
+    )
+    return contents, table
+
+
+def pass_by(
+    source: Source,
+    stream: Iterable[Read],
+    *,
+    on_picture: Progress | None = None,
+    workers: int | None = None,
+) -> PictureTable:
+    """Facts about pictures as they pass by, of a source that cannot be listed before (see
+    `Source.first`)."""
+    memory = Memory.load(source.memory_place)
+    seen = PictureTable()
+    told = _Told(on_picture, 0)
+    if workers is None:
+        stream, few = _few(iter(stream))
+        workers = 0 if few else min(cpus(), MOST_WORKERS)
+    for entry, result in _results(stream, memory, workers, None, PROGRAM, None):
+        facts = memory.table.row(result) if isinstance(result, int) else result
+        seen.add(replace(facts, name=entry.name))
+        told(len(seen))
+    return seen
+
+
+def _few(stream: Iterator[Read]) -> tuple[Iterator[Read], bool]:
+    """The same stream, and whether there is little in it."""
+    head: list[Read] = []
+    held = 0
+    for one in stream:
+        head.append(one)
+        held += len(one[1]) if isinstance(one[1], bytes) else 0
+        if len(head) >= POOL_FILES or held >= POOL_BYTES // 4:
+            return chain(head, stream), False
+    return iter(head), True
+
+
+def _by(
+    engine: Engine, source: Source, new: Sequence[Entry]
+) -> Iterator[tuple[Entry, PictureFacts]]:
+    by_name = {entry.name: entry for entry in new}
+    for facts in engine(source, new) if new else ():
+        yield by_name[facts.name], facts
 
 
 def _keep(
@@ -117,71 +212,94 @@ class _Told:
 
     def __call__(self, done: int, *, last: bool = False) -> None:
         if self._on_picture is not None and (last or time.monotonic() - self._at > 0.1):
-            self._on_picture(done, self._total)
+            self._on_picture(done, max(self._total, done))
             self._at = time.monotonic()
 
 
 def _results(
-    root: Path,
-    entries: Sequence[Entry],
-    new: Sequence[int],
+    stream: Iterable[Read],
     memory: Memory,
-    workers: int | None,
+    workers: int,
     limits: Limits | None,
     program: str,
-    made: dict[int, bytes] | None,
-) -> Iterator[tuple[int, PictureFacts | int]]:
-    """(number of the entry, its facts or its row in `memory`), in no order. `made` gets previews
-    by number."""
-    if workers is None:
-        total = sum(entries[number].size for number in new)
-        many = len(new) >= POOL_FILES or (len(new) > 1 and total >= POOL_BYTES)
-        workers = min(cpus(), MOST_WORKERS, len(new)) if many else 0
-    # what each file may still be, if only its times changed: row in the memory, digest
-    maybe = {number: memory.digest(entries[number]) for number in new}
-    jobs: list[Job] = [
-        (str(root / entries[number].name), known[1] if (known := maybe[number]) else None)
-        for number in new
-    ]
-    rest = list(range(len(jobs)))
-    if not workers:
-        rest = []
-        for job, number in enumerate(new):
-            try:
-                facts = _here(
-                    *jobs[job], None if made is None else partial(made.__setitem__, number)
-                )
-            except NotPlain:
-                rest.append(job)
-                continue
-            known = maybe[number]
-            yield number, known[0] if facts is None and known else facts  # type: ignore[misc]
-    if not rest:
+    made: dict[str, bytes] | None,
+) -> Iterator[tuple[Entry, PictureFacts | int]]:
+    """(entry, its facts or its row in `memory`), in no order. `made` gets previews by name."""
+    if workers:
+        yield from _shared_out(stream, memory, workers, limits, program, made)
         return
-    sizes = [entries[new[job]].size for job in rest]
-    with Crew(workers or 1, limits, program=program) as crew:
+    rest: list[Read] = []
+    held = 0
+    for entry, what in stream:
+        # what the file may still be, if only its times changed: row in the memory, digest
+        maybe = memory.digest(entry)
+        try:
+            on_preview = None if made is None else partial(made.__setitem__, entry.name)
+            facts = _here(what, maybe[1] if maybe else None, on_preview)
+        except NotPlain:
+            rest.append((entry, what))
+            held += len(what) if isinstance(what, bytes) else 0
+            if held >= POOL_BYTES:
+                yield from _shared_out(rest, memory, 1, limits, program, made)
+                rest, held = [], 0
+            continue
+        yield entry, maybe[0] if facts is None and maybe else facts  # type: ignore[misc]
+    if rest:
+        yield from _shared_out(rest, memory, 1, limits, program, made)
+
+
+def _shared_out(
+    stream: Iterable[Read],
+    memory: Memory,
+    workers: int,
+    limits: Limits | None,
+    program: str,
+    made: dict[str, bytes] | None,
+) -> Iterator[tuple[Entry, PictureFacts | int]]:
+    out: dict[int, tuple[Entry, tuple[int, str] | None]] = {}
+    unreadable: list[tuple[Entry, PictureFacts]] = []
+    sizes: list[int] = []
+
+    def jobs() -> Iterator[Job]:
+        for entry, what in stream:
+            if isinstance(what, Unreadable):
+                unreadable.append((entry, what.facts))
+                continue
+            maybe = memory.digest(entry)
+            out[len(sizes)] = (entry, maybe)
+            sizes.append(entry.size)
+            yield what, maybe[1] if maybe else None
+
+    with Crew(workers, limits, program=program) as crew:
         task = "probe" if made is None else "probe_and_preview"
-        for place, answer in crew.run(task, [jobs[job] for job in rest], sizes):
-            number = new[rest[place]]
-            known = maybe[number]
+        for place, answer in crew.run(task, jobs(), sizes):
+            entry, maybe = out.pop(place)
             result = answer
             if made is not None and not isinstance(answer, Failure):
                 result, preview = answer
                 if preview is not None:
-                    made[number] = preview
+                    made[entry.name] = preview
             if isinstance(result, Failure):
-                yield number, PictureFacts("", entries[number].size, "", problem=result.reason)
-            elif result is None and known:
-                yield number, known[0]
+                yield entry, PictureFacts("", entry.size, "", problem=result.reason)
+            elif result is None and maybe:
+                yield entry, maybe[0]
             else:
-                yield number, PictureFacts("", **dict(zip(FIELDS, result, strict=True)))
+                yield entry, PictureFacts("", **dict(zip(FIELDS, result, strict=True)))
+            while unreadable:
+                yield unreadable.pop()
+    while unreadable:
+        yield unreadable.pop()
 
 
-def _here(path: str, known: str | None, on_preview: OnPreview | None) -> PictureFacts | None:
-    """Facts of a file looked at in this process; None if its digest is `known`. Raises `NotPlain`
-    if it should rather be looked at in another process."""
+def _here(
+    what: bytes | str | Unreadable, known: str | None, on_preview: OnPreview | None
+) -> PictureFacts | None:
+    """Facts of a picture looked at in this process; None if its digest is `known`. Raises
+    `NotPlain` if it should rather be looked at in another process."""
+    if isinstance(what, Unreadable):
+        return what.facts
     try:
-        data = read_picture(path)
+        data = read_picture(what)
     except Unreadable as error:
         return error.facts
     if known is not None and xxhash.xxh3_128_hexdigest(data) == known:

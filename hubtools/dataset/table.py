@@ -73,6 +73,11 @@ class PictureTable(Mapping[str, PictureFacts]):
         self.names.append(facts.name)
         self._rows = None
 
+    def cut(self, prefix: str) -> None:
+        """Take `prefix` off all names that begin with it."""
+        self.names = [name.removeprefix(prefix) for name in self.names]
+        self._rows = None
+
     def _place(self, text: str | None) -> int:
         place = self._text_places.get(text)
         if place is None:

@@ -7,18 +7,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from hubtools.dataset.folder import (
     FOREIGN_ENDINGS,
     NO_PICTURES,
     PICTURE_ENDINGS,
     Listing,
-    walk,
 )
 from hubtools.dataset.load import HELD_OUT, resolve
 from hubtools.dataset.loaders import Loaded, Mode, simulate
-from hubtools.dataset.metadata import MetadataFile, Row, read_metadata
+from hubtools.dataset.metadata import MetadataFile, Row
 from hubtools.dataset.probe import PictureFacts
 from hubtools.dataset.tokens import TokenCounter, token_counters
 from hubtools.files import StrPath
@@ -29,11 +28,26 @@ from hubtools.targets import TARGETS, Target, target_of
 if TYPE_CHECKING:
     from hubtools.dataset.coverage import Covered
     from hubtools.dataset.duplicates import Group
+    from hubtools.dataset.sources.model import Contents, Source
     from hubtools.dataset.table import PictureTable
 
 
 # Pixels, where neither settings nor base tell.
 DEFAULT_SIZE = 512
+
+
+class Look(Protocol):
+    """Looks at a source: what it holds, and the facts about its pictures."""
+
+    def __call__(
+        self,
+        source: Source,
+        begun_ns: int,
+        *,
+        on_picture: Callable[[int, int], None] | None = None,
+        previews: dict[str, bytes] | None = None,
+    ) -> tuple[Contents, Mapping[str, PictureFacts]]:
+        """`begun_ns`: when it began. `previews` gets small copies by name, if there are few."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +62,7 @@ class Card:
 
 @dataclass(frozen=True)
 class DatasetView:
-    """One dataset folder, read. Rules only look; nothing here changes."""
+    """One data set, read. Rules only look; nothing here changes."""
 
     root: Path
     listing: Listing
@@ -58,6 +72,8 @@ class DatasetView:
     resolution: int
     card: Card
     counters: tuple[TokenCounter, ...]  # of the target's text encoders, from narrow to wide
+    source: Source
+    contents: Contents
     target: Target | None = None
     previews: Mapping[str, bytes] = field(default_factory=dict)  # of some pictures, by name
 
@@ -109,7 +125,7 @@ class DatasetView:
         from hubtools.dataset.copies import groups_below
 
         return groups_below(
-            self.listing.root,
+            self.source,
             self.table,
             radius=self.settings.near_radius,
             turns=self.settings.mirrored_copies,
@@ -124,12 +140,13 @@ class DatasetView:
         from hubtools.dataset.probe import picture_format
 
         found: dict[str, str] = {}
-        for entry in self.listing.entries:
+        # what lies elsewhere would have to be fetched for it
+        for entry in self.listing.entries if self.listing.opener is None else ():
             odd = entry.ending not in PICTURE_ENDINGS | FOREIGN_ENDINGS | NO_PICTURES
             if odd and not (
                 entry.hidden or entry.junk or entry.link or entry.name in self.pictures
             ):
-                format = picture_format(head_of(self.listing.root / entry.name, 16))
+                format = picture_format(head_of(self.root / entry.name, 16))
                 if format is not None:
                     found[entry.name] = format
         return found
@@ -149,7 +166,9 @@ class DatasetView:
 
     @cached_property
     def loaders(self) -> dict[Mode, Loaded]:
-        """What each loader makes of the folder."""
+        """What each loader makes of it."""
+        if self.contents.loaded is not None:
+            return {loaded.mode: loaded for loaded in self.contents.loaded}
         whole = self.table.whole.tolist()
         sound = (name for name, ok in zip(self.table.names, whole, strict=True) if ok)
         return {loaded.mode: loaded for loaded in simulate(self.listing, self.metadata, sound)}
@@ -221,54 +240,59 @@ def escapes(name: str) -> bool:
 
 
 def view(
-    folder: Path,
+    source: Path | Source,
     settings: DatasetSettings,
     *,
     resolution: int | None = None,
     base: StrPath | None = None,
     on_picture: Callable[[int, int], None] | None = None,
     previews: bool = False,
+    look: Look | None = None,
 ) -> DatasetView:
-    """Read a dataset folder. `base`: the pipeline, a folder or a Hub id, that the target and its
-    tokenizers are taken from unless `settings` name a target. `resolution` in pixels, default
-    what the target was made for. `on_picture(done, total)` is called as pictures are read.
-    `previews`: keep small copies of pictures that are read, if they are not too many.
+    """Read a data set: a folder, or any source. `base`: the pipeline, a folder or a Hub id, that
+    the target and its tokenizers are taken from unless `settings` name a target. `resolution` in
+    pixels, default what the target was made for. `on_picture(done, total)` is called as pictures
+    are read. `previews`: keep small copies of pictures that are read, if they are not too many.
+    `look` looks at the pictures in another way than `look_at`.
 
-    Raises `HubtoolsError` if `folder` is no folder.
+    Raises `HubtoolsError` if there is no such folder.
     """
+    if isinstance(source, Path):
+        from hubtools.dataset.sources.local import LocalFolder
+
+        source = LocalFolder(source)
     # here, not above: who reads only a card need not wait for numpy
-    from hubtools.dataset.scan import scan
+    from hubtools.dataset.scan import look_at
 
     begun_ns = time.time_ns()
     target = TARGETS[settings.target] if settings.target else target_of(base) if base else None
-    listing = walk(folder)
-    metadata = tuple(read_metadata(folder, entry) for entry in listing.metadata)
-    wanted = {entry.name: entry for entry in listing.pictures}
-    by_name = {entry.name: entry for entry in listing.entries}
-    for file in metadata:
-        for row in file.rows:
-            name = resolve(row)
-            if name is not None and name in by_name:
-                wanted.setdefault(name, by_name[name])
     made: dict[str, bytes] = {}
+    contents, table = (look or look_at)(
+        source, begun_ns, on_picture=on_picture, previews=made if previews else None
+    )
     return DatasetView(
-        folder,
-        listing,
-        metadata,
-        scan(
-            folder,
-            list(wanted.values()),
-            on_picture=on_picture,
-            begun_ns=begun_ns,
-            previews=made if previews else None,
-        ),
+        contents.listing.root,
+        contents.listing,
+        contents.metadata,
+        table,
         settings,
         resolution or (target.size if target else DEFAULT_SIZE),
-        read_card(folder / CARD),
+        _card_of(contents.listing),
         token_counters(target, base),
+        source,
+        contents,
         target,
         made,
     )
+
+
+def _card_of(listing: Listing) -> Card:
+    if CARD not in listing.names:
+        return Card({}, exists=False)
+    try:
+        return parse_card(listing.read(CARD))
+    except OSError:
+        return Card({}, exists=False)
 
 
 def read_card(path: Path) -> Card:

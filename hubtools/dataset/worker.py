@@ -29,11 +29,11 @@ SLOT = struct.Struct("<q")  # number of the file in work, from 1; 0 between list
 FIELDS = tuple(field.name for field in fields(PictureFacts) if field.name != "name")
 _values = attrgetter(*FIELDS)
 
-# What a worker can be asked to do: path, digest that is already known -> plain values
-Task = Callable[[str, str | None], Any]
+# What a worker can be asked to do: path or bytes, digest that is known already -> plain values
+Task = Callable[[str | bytes, str | None], Any]
 
 
-def probe(path: str, known: str | None, on_preview: OnPreview | None = None) -> Any:
+def probe(path: str | bytes, known: str | None, on_preview: OnPreview | None = None) -> Any:
     """The fields of `PictureFacts` without the name; None if the file is the known one."""
     try:
         data = read_picture(path)
@@ -47,14 +47,14 @@ def probe(path: str, known: str | None, on_preview: OnPreview | None = None) -> 
     return _values(probe_bytes(data, "", on_preview=on_preview))
 
 
-def probe_and_preview(path: str, known: str | None) -> tuple[Any, bytes | None]:
+def probe_and_preview(path: str | bytes, known: str | None) -> tuple[Any, bytes | None]:
     """What `probe` answers, and the `decode.preview` if the picture was looked at."""
     previews: list[bytes] = []
     facts = probe(path, known, previews.append)
     return facts, previews[0] if previews else None
 
 
-def look_again(path: str, known: str | None) -> bytes | None:
+def look_again(path: str | bytes, known: str | None) -> bytes | None:
     """`decode.preview` of a picture that was found whole before; None if it cannot be read now."""
     try:
         return preview(read_picture(path))
@@ -62,7 +62,7 @@ def look_again(path: str, known: str | None) -> bytes | None:
         return None
 
 
-def thumb(path: str, known: str | None) -> bytes | None:
+def thumb(path: str | bytes, known: str | None) -> bytes | None:
     """Bytes of `decode.thumbnail`; None if the picture cannot be read."""
     try:
         result: bytes = thumbnail(read_picture(path)).tobytes()
@@ -71,7 +71,7 @@ def thumb(path: str, known: str | None) -> bytes | None:
     return result
 
 
-def pixels(path: str, known: str | None) -> str | None:
+def pixels(path: str | bytes, known: str | None) -> str | None:
     """`decode.pixel_digest`; None if the picture cannot be read."""
     try:
         return pixel_digest(read_picture(path))

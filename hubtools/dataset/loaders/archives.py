@@ -25,15 +25,14 @@ class Archive:
 
     name: str
     members: tuple[str, ...]
-    path: str
+    source: Source
     tables: list[Table] = field(default_factory=list)
 
     @classmethod
     def read(cls, source: Source, name: str) -> Archive:
         """Raises `LoadError` for what is no zip archive."""
-        path = str(source.root / name)
         try:
-            with zipfile.ZipFile(path) as opened:
+            with source.listing.open(name) as file, zipfile.ZipFile(file) as opened:
                 inside = [m for m in opened.namelist() if not m.endswith("/")]
                 members = tuple(sorted(member for member in inside if not _hidden(member)))
                 tables = [
@@ -43,13 +42,13 @@ class Archive:
                 ]
         except (OSError, zipfile.BadZipFile, RuntimeError) as error:
             raise LoadError(f"{name} is no zip archive: {error}") from None
-        return cls(name, members, path, tables)
+        return cls(name, members, source, tables)
 
     def trouble(self, member: str) -> str | None:
         """Why a picture inside cannot be read, None if it can."""
         member = posixpath.normpath(member)
         try:
-            with zipfile.ZipFile(self.path) as opened:
+            with self.source.listing.open(self.name) as file, zipfile.ZipFile(file) as opened:
                 return picture_trouble(opened.read(member))
         except KeyError:
             return "there is no such file in the archive"
@@ -64,7 +63,7 @@ def module_inside(source: Source, names: list[str]) -> str | None:
     votes: Counter[str] = Counter()
     for name in [n for n in names if n.endswith(".zip")][:MAX_LOOKED_INTO]:
         try:
-            with zipfile.ZipFile(source.root / name) as opened:
+            with source.listing.open(name) as file, zipfile.ZipFile(file) as opened:
                 inside = opened.namelist()
         except (OSError, zipfile.BadZipFile) as error:
             raise LoadError(f"{name} is no zip archive: {error}") from None

@@ -93,6 +93,8 @@ def _answer(source: Source, mode: Mode, plan: _Plan, splits: Result) -> Loaded:
 
 def _globs(source: Source) -> bool:
     """False if the path of the folder does not match itself as a pattern."""
+    if source.listing.opener is not None:
+        return True
     path = source.root.resolve().as_posix()
     if "[" not in path:
         return True

@@ -31,7 +31,9 @@ def build(source: Source, module: str, files: Files) -> list[Split]:
         return _tables(source, files, module)
     if module == "eval":
         for name in (name for names in files.values() for name in names):
-            if not zipfile.is_zipfile(source.root / name):
+            with source.listing.open(name) as file:
+                whole = zipfile.is_zipfile(file)
+            if not whole:
                 raise LoadError(f"{name} is taken for an Inspect log, and is no zip archive")
     raise LoadError(f"the files are read by the module {module}, not as pictures", sure=False)
 

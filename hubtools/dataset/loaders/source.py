@@ -68,7 +68,7 @@ class Source:
     @cached_property
     def root_name(self) -> str:
         """What files at the top are labelled with."""
-        return self.root.resolve().name
+        return self.root.resolve().name if self.listing.opener is None else self.root.name
 
     def ending(self, name: str) -> tuple[str, str]:
         """The suffix of a name and the one before it, in lower case, with their dots."""
@@ -80,7 +80,7 @@ class Source:
 
     def read(self, name: str) -> bytes:
         """The bytes of a file. Raises `OSError`."""
-        return (self.root / name).read_bytes()
+        return self.listing.read(name)
 
     def table(self, name: str, separator: str = ",") -> Table:
         """A .jsonl, .json, .csv or .parquet file as its reader sees it."""
@@ -97,8 +97,20 @@ class Source:
             return None
         key = (name, header_only)
         if key not in self._opened:
-            self._opened[key] = _trouble(self.root / name, header_only)
+            self._opened[key] = self._trouble(name, header_only)
         return self._opened[key]
+
+    def _trouble(self, name: str, header_only: bool) -> str | None:
+        if self.listing.opener is None:
+            return _trouble(self.root / name, header_only)
+        name = posixpath.normpath(name)
+        if name not in self.entries:
+            below = any(other.startswith(f"{name}/") for other in self.names)
+            return "it is a folder" if below else "there is no such file"
+        try:
+            return picture_trouble(self.read(name), header_only=header_only)
+        except OSError:
+            return "the file cannot be read"
 
 
 def _trouble(path: Path, header_only: bool) -> str | None:

@@ -8,6 +8,7 @@ from hubtools.dataset.rules import (
     metadata,
     pictures,
     rights,
+    sources,
     wording,
 )
 from hubtools.dataset.rules.book import DATASET_RULES
@@ -21,5 +22,6 @@ __all__ = [
     "metadata",
     "pictures",
     "rights",
+    "sources",
     "wording",
 ]

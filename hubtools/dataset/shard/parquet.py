@@ -134,14 +134,43 @@ def _leaves(field: arrow.Field) -> list[str]:
     return [field.name + rest for rest in below(field.type)]
 
 
+def open_parquet(file: Any) -> parquet.ParquetFile:
+    """A parquet file, by path or open, to be read a few rows at a time."""
+    # a small buffer: else a whole column of a row group is read at once
+    return parquet.ParquetFile(file, buffer_size=1 << 20, pre_buffer=False)
+
+
+def rows_at_once(file: parquet.ParquetFile) -> int:
+    """Rows that are a few megabytes together."""
+    whole = file.metadata
+    groups = range(whole.num_row_groups)
+    rows = int(whole.num_rows)
+    size: int = sum(whole.row_group(number).total_byte_size for number in groups)
+    return max(1, min(64, 4_000_000 * rows // (size + 1)))
+
+
+def picture_columns(schema: arrow.Schema) -> dict[str, str]:
+    """Columns of pictures in a file that others wrote, and what a record would call them: the
+    first is `file_name`."""
+    names = [
+        field.name
+        for field in schema
+        if arrow.types.is_struct(field.type)
+        and {child.name for child in field.type} == {"bytes", "path"}
+    ]
+    return {
+        name: "file_name" if number == 0 else f"{name}_file_name"
+        for number, name in enumerate(names)
+    }
+
+
 class ParquetReader:
     """Reads a shard a few rows at a time. Raises `HubtoolsError` if it is damaged."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            # a small buffer: else a whole column of a row group is read at once
-            self._file = parquet.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False)
+            self._file = open_parquet(path)
         except (arrow.ArrowException, OSError) as error:
             raise self._broken(error) from None
         self._schema = self._file.schema_arrow
@@ -149,7 +178,7 @@ class ParquetReader:
         self.description: dict[str, Any] | None = json.loads(known) if known else None
 
     def __iter__(self) -> Iterator[Stored]:
-        files = self.description["files"] if self.description else self._guessed()
+        files = self.description["files"] if self.description else picture_columns(self._schema)
         if not files:
             raise HubtoolsError(
                 f"{self._path} has no column of pictures.",
@@ -158,32 +187,11 @@ class ParquetReader:
         absent = frozenset(self.description["absent"] if self.description else ())
         order = self.description["order"] if self.description else self._schema.names
         try:
-            for batch in self._file.iter_batches(self._rows_at_once(), use_threads=False):
+            for batch in self._file.iter_batches(rows_at_once(self._file), use_threads=False):
                 for row in batch.to_pylist():
                     yield _stored(row, order, files, absent)
         except (arrow.ArrowException, OSError) as error:
             raise self._broken(error) from None
-
-    def _rows_at_once(self) -> int:
-        """Rows that are a few megabytes together."""
-        whole = self._file.metadata
-        groups = range(whole.num_row_groups)
-        rows = int(whole.num_rows)
-        size: int = sum(whole.row_group(number).total_byte_size for number in groups)
-        return max(1, min(64, 4_000_000 * rows // (size + 1)))
-
-    def _guessed(self) -> dict[str, str]:
-        """Columns of pictures in a file that others wrote: the first is `file_name`."""
-        names = [
-            field.name
-            for field in self._schema
-            if arrow.types.is_struct(field.type)
-            and {child.name for child in field.type} == {"bytes", "path"}
-        ]
-        return {
-            name: "file_name" if number == 0 else f"{name}_file_name"
-            for number, name in enumerate(names)
-        }
 
     def _broken(self, error: Exception) -> HubtoolsError:
         reason = str(error).splitlines()[0].rstrip(".")

@@ -93,7 +93,7 @@ class TarReader:
                     tar.members = []  # type: ignore[attr-defined]
                     if not info.isfile():
                         continue
-                    base, name = _split(info.name)
+                    base, name = split_name(info.name)
                     if key is not None and base != key:
                         yield self._stored(key, members)
                         members = {}
@@ -115,20 +115,22 @@ class TarReader:
                 return Stored(values, {name: members[_member(name, ending)] for name in keys})
             except (KeyError, ValueError):
                 raise HubtoolsError(f"{place} is no whole sample.") from None
-        return _foreign(key, members, place)
+        return foreign_row(key, members, place)
 
     def _broken(self, error: Exception) -> HubtoolsError:
         return HubtoolsError(f"{self._path} is no whole tar file: {error}.")
 
 
-def _split(name: str) -> tuple[str, str]:
+def split_name(name: str) -> tuple[str, str]:
     """(key, rest): a name is cut at the first dot of its last part, as WebDataset has it."""
     folder, slash, base = name.rpartition("/")
     stem, _, rest = base.partition(".")
     return folder + slash + stem, rest
 
 
-def _foreign(key: str, members: dict[str, bytes], place: str) -> Stored:
+def foreign_row(key: str, members: dict[str, bytes], place: str) -> Stored:
+    """The row that a sample of others stands for: its first picture is `file_name`. Raises
+    `HubtoolsError`, which begins with `place`, for one without a picture or with broken JSON."""
     values: dict[str, Any] = {FILE_NAME: None}
     pictures: dict[str, bytes] = {}
     for name, data in members.items():

@@ -1,0 +1,58 @@
+"""A folder of this machine: the pictures are read by whoever looks at them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from hubtools.dataset.folder import Entry, Listing, walk
+from hubtools.dataset.load import resolve
+from hubtools.dataset.memory import place_of
+from hubtools.dataset.metadata import MetadataFile, read_metadata
+from hubtools.dataset.sources.model import Contents, Read
+
+
+class LocalFolder:
+    """The source at `root`."""
+
+    def __init__(self, root: Path, listing: Listing | None = None) -> None:
+        self.root = root
+        self._listing = listing
+
+    @property
+    def name(self) -> str:
+        """The folder's own name."""
+        return self.root.name or str(self.root)
+
+    @cached_property
+    def memory_place(self) -> Path:
+        """Below the folder, if it can be written to."""
+        return place_of(self.root)
+
+    def first(self) -> Iterator[Read] | None:
+        """A folder can be listed."""
+        return None
+
+    def look(self) -> Contents:
+        """One walk, and the metadata."""
+        listing = self._listing or walk(self.root)
+        metadata = tuple(read_metadata(listing, entry) for entry in listing.metadata)
+        return Contents(listing, metadata, pictures_of(listing, metadata))
+
+    def stream(self, entries: Sequence[Entry]) -> Iterator[Read]:
+        """Paths."""
+        for entry in entries:
+            yield entry, str(self.root / entry.name)
+
+
+def pictures_of(listing: Listing, metadata: Iterable[MetadataFile]) -> tuple[Entry, ...]:
+    """What ends like a picture, and what a row names."""
+    wanted = {entry.name: entry for entry in listing.pictures}
+    by_name = {entry.name: entry for entry in listing.entries}
+    for file in metadata:
+        for row in file.rows:
+            name = resolve(row)
+            if name is not None and name in by_name:
+                wanted.setdefault(name, by_name[name])
+    return tuple(wanted.values())

@@ -1,0 +1,39 @@
+"""Names in archives, which anybody may have written."""
+
+from __future__ import annotations
+
+from hubtools.dataset.folder import PICTURE_ENDINGS, Entry
+from hubtools.layout import CARD, METADATA_NAMES
+
+
+def unsafe(name: str) -> bool:
+    """True for a name that would be written elsewhere, or nowhere, where it is unpacked."""
+    parts = name.replace("\\", "/").split("/")
+    drive = len(name) > 1 and name[1] == ":"
+    return name.startswith(("/", "\\")) or drive or ".." in parts or "\0" in name or not name
+
+
+def is_picture(entry: Entry) -> bool:
+    """As `Listing.pictures` has it."""
+    return entry.ending in PICTURE_ENDINGS and not entry.hidden and not entry.junk
+
+
+def top_folder(names: list[str]) -> str:
+    """`photos/` if all that matters lies in that one folder, as when a folder was packed whole; a
+    folder that is called like a split is none."""
+    told = [name for name in names if not Entry(name, 0, 0).junk]
+    if not told:
+        return ""
+    top, slash, _ = told[0].partition("/")
+    folder = top + slash
+    if not slash or not all(name.startswith(folder) for name in told):
+        return ""
+    inside = {name[len(folder) :] for name in told}
+    own = inside & {CARD, *METADATA_NAMES}
+    return folder if own or not _splits(top) else ""
+
+
+def _splits(name: str) -> bool:
+    from hubtools.dataset.splits import KEYWORDS
+
+    return name.lower() in {word for words in KEYWORDS.values() for word in words}

@@ -1,0 +1,165 @@
+"""Parquet shards: rows are listed without their pictures, which are then read row by row.
+
+What is remembered of a picture goes by its row, as long as the file is the same; a second look at
+a shard reads its texts only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from hubtools.dataset.files import Unreadable
+from hubtools.dataset.folder import Entry
+from hubtools.dataset.metadata import FILE_NAME, MetadataFile, Row
+from hubtools.dataset.sources.model import MAX_STREAMED, Read, Trouble, identified, identity_of
+from hubtools.errors import require_extra
+
+_NAMED = re.compile(r" row (\d+)(?: \((.*)\))?", re.DOTALL)
+_FEW = 20
+
+
+class ParquetShard:
+    """The file `entry`, opened by `open_file` (a path, or something to seek in)."""
+
+    def __init__(self, open_file: Callable[[], BinaryIO | Path], entry: Entry) -> None:
+        require_extra("shards", "Reading parquet")
+        self.name = entry.name
+        self.troubles: list[Trouble] = []
+        self.pictures: list[Entry] = []
+        self._open_file = open_file
+        self._entry = entry
+
+    def first(self) -> Iterator[Read] | None:
+        """Rows can be listed."""
+        return None
+
+    def read_rows(self) -> MetadataFile:
+        """The values of all rows; their pictures become `pictures`."""
+        import pyarrow as arrow
+
+        from hubtools.dataset.shard.parquet import open_parquet, picture_columns
+
+        found = MetadataFile(self._entry)
+        identity = identity_of(self._entry)
+        lost: list[int] = []
+        try:
+            with open_parquet(self._open_file()) as file:
+                schema = file.schema_arrow
+                columns = picture_columns(schema)
+                if not columns:
+                    self._trouble("D801", "it has no column of pictures (bytes and path)")
+                    return found
+                plain = [field.name for field in schema if _is_plain(field.type)]
+                found.columns = [*columns.values(), *plain]
+                found.types = {name: str(schema.field(name).type) for name in plain}
+                wanted = [*plain, *(f"{name}.path" for name in columns)]
+                number = 0
+                for batch in file.iter_batches(4096, columns=wanted, use_threads=False):
+                    for values in batch.to_pylist():
+                        number += 1
+                        name = f"{self.name} row {number}"
+                        row = self._row(name, values, columns, identity)
+                        if row[FILE_NAME] is None:
+                            lost.append(number)
+                        found.rows.append(Row(name, None, row))
+        except (arrow.ArrowException, OSError, ValueError, EOFError) as error:
+            self._trouble("D801", f"it cannot be read as parquet: {_reason(error)}")
+        if len(lost) > _FEW:
+            self._trouble("D802", f"{len(lost)} rows hold no picture, the first is row {lost[0]}")
+        else:
+            for number in lost:
+                text = "the row holds no picture"
+                self.troubles.append(Trouble("D802", text, f"{self.name} row {number}"))
+        return found
+
+    def _row(
+        self, name: str, values: dict[str, Any], columns: dict[str, str], identity: str
+    ) -> dict[str, Any]:
+        row: dict[str, Any] = {FILE_NAME: None}
+        for column, key in columns.items():
+            there = values.pop(column, None) is not None
+            picture = name if key == FILE_NAME else f"{name} ({column})"
+            if there:
+                self.pictures.append(identified(picture, 0, identity))
+            row[key] = picture.rpartition("/")[2] if there else None
+        return row | values
+
+    def _trouble(self, rule: str, message: str) -> None:
+        self.troubles.append(Trouble(rule, message, self.name))
+
+    def stream(self, entries: Sequence[Entry]) -> Iterator[Read]:
+        """In the order of rows, a few rows at a time."""
+        import pyarrow as arrow
+
+        from hubtools.dataset.shard.parquet import open_parquet, picture_columns
+
+        try:
+            with open_parquet(self._open_file()) as file:
+                first = next(iter(picture_columns(file.schema_arrow)), "")
+                wanted: dict[str, dict[int, Entry]] = {}
+                for entry in entries:
+                    match = _NAMED.fullmatch(entry.name[len(self.name) :])
+                    assert match is not None
+                    wanted.setdefault(match[2] or first, {})[int(match[1]) - 1] = entry
+                left = dict(wanted)
+                for column in wanted:
+                    yield from self._column(file, column, left[column])
+        except (arrow.ArrowException, OSError, ValueError, EOFError) as error:
+            reason = f"the shard cannot be read: {_reason(error)}"
+            for rows in left.values():
+                while rows:
+                    yield rows.popitem()[1], Unreadable(0, reason)
+
+    def _column(self, file: Any, column: str, rows: dict[int, Entry]) -> Iterator[Read]:
+        """Takes out of `rows` what it gives."""
+        from hubtools.dataset.shard.parquet import rows_at_once
+
+        begin = 0
+        for group in range(file.metadata.num_row_groups):
+            end = begin + file.metadata.row_group(group).num_rows
+            inside = [row for row in rows if begin <= row < end]
+            at = begin
+            if inside:
+                last = max(inside)
+                batches = file.iter_batches(
+                    rows_at_once(file), row_groups=[group], columns=[column], use_threads=False
+                )
+                for batch in batches:
+                    data = batch.column(0).field("bytes")
+                    paths = batch.column(0).field("path")
+                    for offset in range(len(batch)):
+                        entry = rows.pop(at + offset, None)
+                        if entry is not None:
+                            yield entry, _picture(data[offset], paths[offset])
+                    at += len(batch)
+                    if at > last:
+                        break
+            begin = end
+
+
+def _picture(data: Any, path: Any) -> bytes | Unreadable:
+    if not data.is_valid:
+        return Unreadable(0, f"the shard holds its path ({path.as_py()}) but not the picture")
+    size = data.as_buffer().size
+    if size > MAX_STREAMED:
+        return Unreadable(size, f"it has {size:,} bytes; no picture is that large")
+    picture: bytes = data.as_py()
+    return picture
+
+
+def _is_plain(kind: Any) -> bool:
+    """True for texts, numbers, dates: what rules look at, and what is small."""
+    import pyarrow as arrow
+
+    types = arrow.types
+    binary = (
+        types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind)
+    )
+    return not (types.is_nested(kind) or binary or types.is_null(kind)) or types.is_null(kind)
+
+
+def _reason(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")[:200]

@@ -1,0 +1,205 @@
+"""Parquet or WebDataset shards, one or many, with or without a card beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from hubtools.dataset.folder import Entry
+from hubtools.dataset.loaders.card import declared
+from hubtools.dataset.loaders.model import Loaded, LoadError, Mode, Outcome, Split
+from hubtools.dataset.loaders.patterns import resolve
+from hubtools.dataset.metadata import FILE_NAME, MetadataFile
+from hubtools.dataset.shard.rows import column_of
+from hubtools.dataset.sources.archives import SILENT_FOR_SHARDS, samples_of
+from hubtools.dataset.sources.model import Contents, Read, Trouble, identity_of, memory_of
+from hubtools.dataset.sources.names import is_picture
+from hubtools.dataset.sources.parquets import ParquetShard
+from hubtools.dataset.sources.remote import listing_of
+from hubtools.dataset.sources.stores import LocalStore, Store
+from hubtools.dataset.sources.tars import TarArchive
+from hubtools.dataset.splits import infer_splits
+from hubtools.layout import CARD, METADATA_NAMES
+
+TARS = (".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
+_FOLDERS = "reads folders of loose pictures, not shards"
+
+
+def is_shard(entry: Entry) -> bool:
+    """True for a file that rows with their pictures may be in."""
+    name = entry.base.lower()
+    if entry.hidden or entry.junk or name in METADATA_NAMES:
+        return False
+    return name.endswith((".parquet", *TARS))
+
+
+class Shards:
+    """The source of all rows in the shards of a store."""
+
+    def __init__(self, store: Store, shards: Sequence[Entry]) -> None:
+        self._store = store
+        self._shards: dict[str, ParquetShard | TarArchive] = {}
+        self._files = {entry.name: entry for entry in shards}
+        parquet = {e.name for e in shards if e.base.lower().endswith(".parquet")}
+        # a repository of one kind may hold a few files of the other, e.g. an index
+        self.kind = "parquet" if 2 * len(parquet) >= len(shards) else "webdataset"
+        for entry in shards:
+            if (entry.name in parquet) is not (self.kind == "parquet"):
+                continue
+            opener = partial(_open, store, entry.name)
+            if self.kind == "parquet":
+                self._shards[entry.name] = ParquetShard(opener, entry)
+            else:
+                self._shards[entry.name] = TarArchive(
+                    partial(store.open, entry.name),
+                    f"{store.name}/{entry.name}",
+                    identity_of(entry),
+                    entry.size,
+                )
+
+    @property
+    def name(self) -> str:
+        """The store's."""
+        return self._store.name
+
+    @property
+    def memory_place(self) -> Path:
+        """In the user's cache."""
+        path = self._store.path.resolve() if isinstance(self._store, LocalStore) else None
+        return memory_of(str(path or self._store.name.partition("@")[0]))
+
+    def first(self) -> Iterator[Read] | None:
+        """Tar files that nothing is known of have to be read."""
+        passes = [(name, shard.first()) for name, shard in self._shards.items()]
+        new = [(name, stream) for name, stream in passes if stream is not None]
+        if not new:
+            return None
+        return (
+            (replace(entry, name=f"{name}!{entry.name}"), what)
+            for name, stream in new
+            for entry, what in stream
+        )
+
+    def look(self) -> Contents:
+        """Rows of all shards; of parquet files, all but the pictures are read."""
+        listing = listing_of(self._store, self._store.entries())
+        metadata: dict[str, MetadataFile] = {}
+        pictures: list[Entry] = []
+        troubles: list[Trouble] = []
+        for name, shard in self._shards.items():
+            if isinstance(shard, ParquetShard):
+                if not shard.pictures and not shard.troubles:
+                    metadata[name] = shard.read_rows()
+                pictures += shard.pictures
+                troubles += shard.troubles
+            else:
+                prefix = f"{name}!"
+                metadata[name] = samples_of(shard, self._files[name], prefix)
+                pictures += [
+                    replace(entry, name=prefix + entry.name)
+                    for entry in shard.entries()
+                    if is_picture(entry) and not entry.link
+                ]
+                cut = f"{self._store.name}/"
+                troubles += [
+                    replace(one, path=(one.path or "").removeprefix(cut)) for one in shard.troubles
+                ]
+        card = _text(listing.read) if CARD in listing.names else None
+        return Contents(
+            listing,
+            tuple(metadata.values()),
+            tuple(pictures),
+            tuple(troubles),
+            loaded=loaded_shards(self.kind, metadata, card),
+            silent=SILENT_FOR_SHARDS,
+        )
+
+    def stream(self, entries: Sequence[Entry]) -> Iterator[Read]:
+        """Shard by shard."""
+        mark = " row " if self.kind == "parquet" else "!"
+        inside: dict[str, list[Entry]] = {}
+        for entry in entries:
+            inside.setdefault(_shard_of(entry.name, mark, self._shards), []).append(entry)
+        for name, wanted in inside.items():
+            shard = self._shards[name]
+            if isinstance(shard, ParquetShard):
+                yield from shard.stream(wanted)
+                continue
+            by_name = {entry.name: entry for entry in wanted}
+            cut = len(name) + 1
+            asked = [replace(entry, name=entry.name[cut:]) for entry in wanted]
+            for entry, what in shard.stream(asked):
+                yield by_name[f"{name}!{entry.name}"], what
+
+
+def _open(store: Store, name: str) -> BinaryIO | Path:
+    """A local file by its path: Arrow then reads it itself."""
+    if isinstance(store, LocalStore):
+        return store.path if store.single else store.path / name
+    return store.open(name)
+
+
+def _shard_of(picture: str, mark: str, shards: Mapping[str, object]) -> str:
+    place = picture.find(mark)
+    while place >= 0 and picture[:place] not in shards:
+        place = picture.find(mark, place + 1)
+    return picture[:place]
+
+
+def _text(read: Callable[[str], bytes]) -> str | None:
+    try:
+        return read(CARD).decode("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def loaded_shards(
+    kind: str, files: Mapping[str, MetadataFile], card: str | None
+) -> tuple[Loaded, ...]:
+    """What the loaders make of shards: by their path they are read, and nothing else reads them."""
+    others = [
+        Loaded(mode, None, Outcome.RAISES, _FOLDERS) for mode in Mode if mode is not Mode.AUTO
+    ]
+    try:
+        splits = _splits(tuple(files), card)
+    except LoadError as error:
+        sure = Outcome.RAISES if error.sure else Outcome.MAY_RAISE
+        return (Loaded(Mode.AUTO, kind, sure, error.reason, rule=error.rule), *others)
+    found = tuple(
+        _split(name, [files[file] for file in inside if file in files])
+        for name, inside in splits.items()
+    )
+    return (Loaded(Mode.AUTO, kind, Outcome.LOADS, None, found), *others)
+
+
+def _splits(names: tuple[str, ...], card: str | None) -> dict[str, tuple[str, ...]]:
+    config = declared(card).default if card else None
+    if config is None or config.patterns is None:
+        return dict(infer_splits(names).files)
+    return {
+        split: tuple(name for pattern in patterns for name in resolve(pattern, names))
+        for split, patterns in config.patterns.items()
+    }
+
+
+def _split(name: str, files: Sequence[MetadataFile]) -> Split:
+    columns: dict[str, None] = {}
+    pictures: dict[str, None] = {}
+    for file in files:
+        for key in file.columns:
+            picture = key.endswith(FILE_NAME)
+            column = column_of(key) if picture else key
+            columns[column] = None
+            if picture:
+                pictures[column] = None
+    rows = [row for file in files for row in file.rows]
+    return Split(
+        name,
+        len(rows),
+        tuple(columns),
+        tuple(pictures),
+        tuple(row.source if row.file_name else None for row in rows),
+    )

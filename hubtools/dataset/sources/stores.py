@@ -1,0 +1,395 @@
+"""Where files lie that are not in a folder of this machine: on the Hub, or at an address."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol, cast
+from urllib.parse import unquote
+
+from hubtools.dataset.files import Unreadable
+from hubtools.dataset.folder import Entry, walk
+from hubtools.dataset.sources.model import MAX_STREAMED, identified
+from hubtools.errors import HubtoolsError, as_sentence
+
+_HUB = re.compile(
+    r"hf://datasets/(?P<repo>[^/@]+/[^/@]+)(?:@(?P<revision>refs/(?:pr|convert)/[^/]+|[^/]+))?"
+    r"(?:/(?P<path>.*))?"
+)
+_HOW = "write it as hf://datasets/owner/name, hf://datasets/owner/name@revision/folder"
+_BLOCK = 4 << 20  # bytes asked for at once of a file that is read in order
+_TRIES = 3
+
+
+class Store(Protocol):
+    """Files with names, and a name for all of them."""
+
+    @property
+    def name(self) -> str:
+        """What a report calls it."""
+
+    @property
+    def single(self) -> bool:
+        """True if it is one file, which `entries` names."""
+
+    def entries(self) -> list[Entry]:
+        """All files, in the order of their names."""
+
+    def open(self, name: str) -> BinaryIO:
+        """A file, to be read and sought in. Raises `OSError`."""
+
+    def read(self, entry: Entry) -> bytes | str:
+        """The bytes of a file, or the path at which this machine has it already. Raises
+        `Unreadable` for a file that fails, `HubtoolsError` if nothing can be reached any more."""
+
+
+@dataclass(frozen=True)
+class LocalStore:
+    """A folder or a file of this machine."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """Its own name."""
+        return self.path.name or str(self.path)
+
+    @cached_property
+    def single(self) -> bool:
+        """True for a file."""
+        return self.path.is_file()
+
+    def entries(self) -> list[Entry]:
+        """One walk."""
+        if not self.single:
+            return list(walk(self.path).entries)
+        stat = self.path.stat()
+        name, modified = self.path.name, stat.st_mtime_ns
+        return [Entry(name, stat.st_size, modified, ctime_ns=stat.st_ctime_ns)]
+
+    def open(self, name: str) -> BinaryIO:
+        """From the disk."""
+        return (self.path if self.single else self.path / name).open("rb")
+
+    def read(self, entry: Entry) -> bytes | str:
+        """Its path."""
+        return str(self.path if self.single else self.path / entry.name)
+
+
+# --- the Hub -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class HubStore:
+    """A dataset repository at one commit, or what lies below `path` in it."""
+
+    repo: str
+    commit: str
+    path: str  # without / around it; empty for all
+    told: str  # as the user wrote it
+
+    @classmethod
+    def at(cls, address: str) -> HubStore | Path:
+        """What an address `hf://datasets/...` means; while offline, where the Hub client keeps its
+        copy of it. Raises `HubtoolsError`."""
+        repo, revision, path = _parsed(address)
+        from huggingface_hub import HfApi, constants, snapshot_download
+
+        with reached(address):
+            if constants.HF_HUB_OFFLINE:
+                kept = snapshot_download(
+                    repo, repo_type="dataset", revision=revision, local_files_only=True
+                )
+                return Path(kept) / path
+            commit = HfApi().repo_info(repo, repo_type="dataset", revision=revision).sha
+        return cls(repo, str(commit), path, address)
+
+    @property
+    def name(self) -> str:
+        """The address, with the commit that was read."""
+        below = f"/{self.path}" if self.path else ""
+        return f"hf://datasets/{self.repo}@{self.commit}{below}"
+
+    @cached_property
+    def _found(self) -> tuple[bool, list[Entry]]:
+        from huggingface_hub import HfApi
+        from huggingface_hub.hf_api import RepoFile
+
+        api = HfApi()
+        place: dict[str, Any] = {"repo_type": "dataset", "revision": self.commit}
+        with reached(self.told):
+            single = False
+            if self.path:
+                there = api.get_paths_info(self.repo, [self.path], **place)
+                if not there:
+                    raise HubtoolsError(f"There is no {self.path} in {self.repo} at {self.commit}.")
+                single = isinstance(there[0], RepoFile)
+            if single:
+                found: Any = there
+            else:
+                found = api.list_repo_tree(self.repo, self.path or None, recursive=True, **place)
+            cut = len(self.path.rpartition("/")[0] if single else self.path)
+            entries = [
+                identified(item.path[cut:].lstrip("/"), item.size, item.blob_id)
+                for item in found
+                if isinstance(item, RepoFile)
+            ]
+        return single, sorted(entries, key=lambda entry: entry.name)
+
+    @property
+    def single(self) -> bool:
+        """True if the address names a file."""
+        return self._found[0]
+
+    def entries(self) -> list[Entry]:
+        """By one listing of the repository's tree."""
+        return self._found[1]
+
+    def open(self, name: str) -> BinaryIO:
+        """By ranges, nothing is kept on the disk."""
+        from huggingface_hub import HfFileSystem
+
+        with as_os_error(name):
+            path = f"datasets/{self.repo}@{self.commit}/{self._inside(name)}"
+            opened = HfFileSystem().open(path, "rb", block_size=_BLOCK)
+        return cast(BinaryIO, opened)
+
+    def read(self, entry: Entry) -> bytes | str:
+        """By one request, unless the Hub client has the file in its cache."""
+        import huggingface_hub
+        from huggingface_hub import constants, hf_hub_url, try_to_load_from_cache
+
+        client: Any = huggingface_hub.utils
+        _check_size(entry)
+        inside = self._inside(entry.name)
+        place: dict[str, Any] = {"repo_type": "dataset", "revision": self.commit}
+        kept = try_to_load_from_cache(self.repo, inside, **place)
+        if isinstance(kept, str):
+            return kept
+        url = hf_hub_url(self.repo, inside, **place)
+        timeout = constants.HF_HUB_DOWNLOAD_TIMEOUT
+        with reached(self.told):
+            answer = client.http_backoff(
+                "GET", url, headers=client.build_hf_headers(), timeout=timeout
+            )
+            if answer.status_code >= 400 and answer.status_code not in (401, 403):
+                raise Unreadable(
+                    0, f"it cannot be read: the Hub answered HTTP {answer.status_code}"
+                )
+            client.hf_raise_for_status(answer)
+            data: bytes = answer.content
+        return _whole(entry, data)
+
+    def _inside(self, name: str) -> str:
+        if self.single:
+            return self.path
+        return f"{self.path}/{name}" if self.path else name
+
+
+def _parsed(address: str) -> tuple[str, str | None, str]:
+    match = _HUB.fullmatch(address)
+    if match is None:
+        kind = "a model" if re.match(r"hf://(models/)?[^/]+/[^/]+", address) else "no dataset"
+        kind = "a Space" if address.startswith("hf://spaces/") else kind
+        if address.startswith("hf://datasets/"):
+            raise HubtoolsError(f"{address} is no address of a dataset repository.", hint=_HOW)
+        raise HubtoolsError(f"{address} names {kind}, not a dataset.", hint=_HOW)
+    revision = unquote(match["revision"]) if match["revision"] else None
+    path = (match["path"] or "").strip("/")
+    return match["repo"], revision, path
+
+
+# --- any address -------------------------------------------------------------------------------
+
+
+class FsspecStore:
+    """What lies at an address, through whatever file system of fsspec knows it."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        scheme = address.partition("://")[0]
+        with reached(address):
+            import fsspec
+
+            try:
+                self._fs, path = fsspec.core.url_to_fs(address)
+            except ImportError as error:
+                web = scheme in ("http", "https")
+                words = " ".join(str(error).split())
+                raise HubtoolsError(
+                    f"Reading {scheme}:// needs a package that is not installed"
+                    f" ({'aiohttp' if web else words}).",
+                    hint="pip install 'hf-hubtools[url]'" if web else None,
+                ) from None
+            except ValueError as error:
+                raise HubtoolsError(
+                    f"{address} is no address that can be read: {error}.",
+                    hint="hf://, http(s):// and, with their packages, s3://, gs://, az://, ...",
+                ) from None
+        self._root = str(path)
+
+    @property
+    def name(self) -> str:
+        """The address, without what may be a secret in it."""
+        return re.sub(r"://[^/@]*@", "://", self._address.partition("?")[0])
+
+    @cached_property
+    def _found(self) -> tuple[bool, dict[str, str], list[Entry]]:
+        """(whether it is a file, path by name, the files)."""
+        with reached(self._address):
+            if self._looks_like_a_file():
+                info = self._fs.info(self._root)
+                if info.get("type") == "file":
+                    name = unquote(self._root.partition("?")[0].rstrip("/").rpartition("/")[2])
+                    return True, {name: self._root}, [_entry(name, info)]
+            found = self._fs.find(self._root, detail=True)
+            cut = len(self._root.rstrip("/"))
+            paths, entries = {}, []
+            for path, info in sorted(found.items()):
+                inside = path[cut:].lstrip("/")
+                if info.get("type") == "file" and inside and not set("?#") & set(inside):
+                    name = unquote(inside) if "http" in self._address[:4] else inside
+                    paths[name] = path
+                    entries.append(_entry(name, info))
+            if not entries:
+                raise HubtoolsError(f"There is nothing at {self.name}.", hint="check the address")
+        return False, paths, sorted(entries, key=lambda entry: entry.name)
+
+    def _looks_like_a_file(self) -> bool:
+        """Web servers call everything a file, folders end in no suffix."""
+        base = self._root.partition("?")[0].rpartition("/")[2]
+        return "." in base or not self._address.startswith("http")
+
+    @property
+    def single(self) -> bool:
+        """True if the address names a file."""
+        return self._found[0]
+
+    def entries(self) -> list[Entry]:
+        """As the file system lists them."""
+        return self._found[2]
+
+    def open(self, name: str) -> BinaryIO:
+        """By ranges where the server knows them."""
+        path = self._found[1].get(name)
+        if path is None:
+            raise FileNotFoundError(2, "No such file", name)
+        with as_os_error(name):
+            opened = self._fs.open(path, "rb", block_size=_BLOCK)
+        return cast(BinaryIO, opened)
+
+    def read(self, entry: Entry) -> bytes | str:
+        """All of it, tried three times."""
+        _check_size(entry)
+        path = self._found[1][entry.name]
+        for attempt in range(1, _TRIES + 1):
+            try:
+                data: bytes = self._fs.cat_file(path)
+                return _whole(entry, data)
+            except FileNotFoundError:
+                raise Unreadable(0, "it is no longer there") from None
+            except Unreadable:
+                raise
+            except Exception as error:  # every file system has its own
+                if attempt == _TRIES:
+                    raise self._gone(error) from None
+                time.sleep(0.2 * attempt)
+        raise AssertionError
+
+    def _gone(self, error: Exception) -> Exception:
+        status = getattr(error, "status", None)
+        if isinstance(status, int):
+            return Unreadable(0, f"it cannot be read: the server answered HTTP {status}")
+        names = {kind.__name__ for kind in type(error).__mro__}
+        if "ClientConnectorError" in names or not names & {"ClientPayloadError", "OSError"}:
+            return HubtoolsError(
+                f"{self.name} cannot be reached any more: {_said(error)}.",
+                hint="run the same command again; it continues where it stopped",
+            )
+        return Unreadable(0, f"it cannot be read: {_said(error)}")
+
+
+# What file systems call that by which a file is known again, best first.
+_IDENTITIES = (
+    "ETag", "etag", "md5", "md5Hash", "sha256", "checksum", "generation", "version_id",
+    "LastModified", "last_modified", "Last-Modified", "mtime", "modified", "updated", "created",
+)  # fmt: skip
+
+
+def _entry(name: str, info: dict[str, Any]) -> Entry:
+    identity = next((str(info[key]) for key in _IDENTITIES if info.get(key)), "")
+    return identified(name, int(info.get("size") or 0), identity)
+
+
+def _check_size(entry: Entry) -> None:
+    if entry.size > MAX_STREAMED:
+        raise Unreadable(entry.size, f"it has {entry.size:,} bytes; no picture is that large")
+
+
+def _whole(entry: Entry, data: bytes) -> bytes:
+    if entry.size and len(data) != entry.size:
+        raise Unreadable(
+            len(data),
+            f"it changed while it was read: {entry.size:,} bytes were listed, {len(data):,} came",
+        )
+    return data
+
+
+# --- errors ------------------------------------------------------------------------------------
+
+
+@contextmanager
+def reached(address: str) -> Iterator[None]:
+    """Turn what clients raise when something is not there into one sentence."""
+    try:
+        yield
+    except (HubtoolsError, Unreadable):
+        raise
+    except Exception as error:
+        if isinstance(error, FileNotFoundError) and not address.startswith("hf://"):
+            raise HubtoolsError(
+                f"There is nothing at {address.partition('?')[0]}.", hint="check the address"
+            ) from None
+        sentence = as_sentence(error) if address.startswith("hf://") else None
+        if sentence is None:
+            sentence = HubtoolsError(
+                f"{address.partition('?')[0]} cannot be read: {_said(error)}.",
+                hint="check the address, the network and your access",
+            )
+        raise sentence from None
+
+
+@contextmanager
+def as_os_error(name: str) -> Iterator[None]:
+    """For callers that know files only."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        raise OSError(5, _said(error), name) from None
+
+
+def _said(error: BaseException) -> str:
+    text = " ".join(str(error).split()).rstrip(".")
+    return text[:200] or type(error).__name__
+
+
+def local_path(address: str) -> Path | None:
+    """The path that an address of this machine means; None for any other address."""
+    if address.startswith(("file://", "local://")):
+        path = unquote(address.partition("://")[2])
+        return Path(path.lstrip("/") if os.name == "nt" else path)
+    return None if scheme_of(address) else Path(address)
+
+
+def scheme_of(address: str) -> str | None:
+    """`hf`, `https`, ... of an address; a drive letter is none."""
+    match = re.match(r"([a-z][a-z0-9+.-]+):/", address, re.IGNORECASE)
+    return match[1].lower() if match else None
