@@ -10,25 +10,28 @@ from hubtools.dataset.folder import Entry, Listing, walk
 from hubtools.dataset.load import resolve
 from hubtools.dataset.memory import place_of
 from hubtools.dataset.metadata import MetadataFile, read_metadata
-from hubtools.dataset.sources.model import Contents, Read
+from hubtools.dataset.sources.model import Contents, Read, memory_of
 
 
 class LocalFolder:
-    """The source at `root`."""
+    """The source at `root`. `address`: what it is a copy of, if it is somebody else's."""
 
-    def __init__(self, root: Path, listing: Listing | None = None) -> None:
+    def __init__(
+        self, root: Path, listing: Listing | None = None, address: str | None = None
+    ) -> None:
         self.root = root
         self._listing = listing
+        self._address = address
 
     @property
     def name(self) -> str:
         """The folder's own name."""
-        return self.root.name or str(self.root)
+        return self._address or self.root.name or str(self.root)
 
     @cached_property
     def memory_place(self) -> Path:
-        """Below the folder, if it can be written to."""
-        return place_of(self.root)
+        """Below the folder, if it can be written to and is no copy."""
+        return memory_of(self._address) if self._address else place_of(self.root)
 
     def first(self) -> Iterator[Read] | None:
         """A folder can be listed."""

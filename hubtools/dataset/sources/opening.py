@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def open_source(where: StrPath | Source) -> Source:
     if scheme_of(address) == "hf":
         found = HubStore.at(address)
         if isinstance(found, Path):
-            return _local(found)
+            return _local(found, address)
         store = found
     else:
         store = FsspecStore(address)
@@ -59,14 +60,17 @@ def _both_slashes(match: re.Match[str]) -> str:
     return f"{match[1]}:///" if match[1].lower() in ("file", "local") else f"{match[1]}://"
 
 
-def _local(path: Path) -> Source:
+def _local(path: Path, address: str | None = None) -> Source:
     store = LocalStore(path)
     if path.is_file():
         return _file(store, store.entries()[0])
     if not path.exists():
         raise HubtoolsError(f"There is no {path}.", hint=f"give {_KINDS}")
     listing = walk(path)
-    return _shards_of(store, listing) or LocalFolder(path, listing)
+    if address is not None:  # the Hub client's copy, which is all links
+        entries = tuple(replace(entry, link=False) for entry in listing.entries)
+        listing = replace(listing, entries=entries)
+    return _shards_of(store, listing) or LocalFolder(path, listing, address)
 
 
 def _shards_of(store: Store, listing: Listing) -> Shards | None:

@@ -103,9 +103,16 @@ class HubStore:
 
         with reached(address):
             if constants.HF_HUB_OFFLINE:
-                kept = snapshot_download(
-                    repo, repo_type="dataset", revision=revision, local_files_only=True
-                )
+                try:
+                    kept = snapshot_download(
+                        repo, repo_type="dataset", revision=revision, local_files_only=True
+                    )
+                except FileNotFoundError:
+                    raise HubtoolsError(
+                        f"{address} is not in the cache of the Hub client, and HF_HUB_OFFLINE is"
+                        " set.",
+                        hint="unset HF_HUB_OFFLINE, or fetch it first: `hf download`",
+                    ) from None
                 return Path(kept) / path
             commit = HfApi().repo_info(repo, repo_type="dataset", revision=revision).sha
         return cls(repo, str(commit), path, address)
