@@ -111,6 +111,12 @@ class DatasetSettings(_Section):
         "Metadata column that says which shot a picture is; default view, angle, shot and the like,"
         " else the caption's words.",
     )
+    common_share: float = _option(
+        1.0,
+        "Share of the captions from which on words in them are told to be learnt as the trigger.",
+        ge=0.5,
+        le=1,
+    )
     near_radius: int = _option(
         6,
         "Bits, of 64, in which the perceptual hashes of near copies may differ before their pixels"

@@ -183,6 +183,19 @@ def leak(root: Path) -> None:
         (root / folder / "metadata.jsonl").write_text(text)
 
 
+def many(caption: Callable[[int], str]) -> Spoil:
+    """Seven further pictures, and a caption for each of the ten."""
+
+    def spoil(root: Path) -> None:
+        for number in range(3, 10):
+            put_photo(root, f"{number}.png", number, (64, 64))
+        records = ({"file_name": f"{n}.png", "text": caption(n)} for n in range(10))
+        text = "".join(json.dumps(record) + "\n" for record in records)
+        (root / "metadata.jsonl").write_text(text)
+
+    return spoil
+
+
 GOOD_2 = {"file_name": "2.png", "text": "(tok), view 2"}
 
 # rule, what spoils, place of the finding, other rules that must speak as well, settings
@@ -464,6 +477,17 @@ BAD: list[Row] = [
     ("D508", line(3, GOOD_2 | {"text": ["(tok)"]}), "metadata.jsonl:3", {"D118"}, {}),
     ("D509", line(3, GOOD_2 | {"text": "2.png"}), "metadata.jsonl:3", {"D504"}, {}),
     ("D510", lambda root: None, "", set(), {"trigger": None}),
+    ("D512", many(lambda n: "(tok)" if n < 4 else f"(tok) {n}"), "metadata.jsonl:1", {"D506"}, {}),
+    ("D513", many(lambda n: f"(tok), red hair, view {n}"), "", set(), {}),
+    ("D514", many(lambda n: f"(tok), white background, view {n}"), "", set(), {}),
+    ("D707", line(3, GOOD_2 | {"text": "(tok), ask joe.b@mail.de"}), "metadata.jsonl:3", set(), {}),
+    (
+        "D123",
+        rows(lambda n, row: row | {"text": f"2024-05-0{n + 1}"}),
+        "metadata.jsonl:1",
+        {"D505"},
+        {"trigger": "2024"},
+    ),
     ("D511", rows(lambda n, row: row), "", set(), {"plan": {"profile": "1", "view_1": "1"}}),
     ("D601", lambda root: None, "", set(), {"license": None}),
     ("D602", put("README.md", "---\nlicense: Apache 2.0\n---\n# A\n"), "README.md", set(), {}),

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Callable
 
 from hubtools.dataset.fix.draft import Draft
+from hubtools.dataset.garble import ungarbled
 from hubtools.dataset.view import is_blank
 
 
@@ -74,38 +75,15 @@ def _change(draft: Draft, rule: str, what: str, change: Callable[[str], str]) ->
 
 # --- garbled text --------------------------------------------------------------------------------
 
-_TRACES = re.compile("[ÃÂ][\u0080-\u00bf]|â€|ï»¿")
-# characters that Windows-1252 has and ASCII has not
-_RUN = re.compile("[\u0080-\u00ff€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]+")
 _BREAKS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 # characters that joined scripts and emoji need
 _NEEDED = "\t\n\u200c\u200d\ufe0f"
 
 
 def _cleaned(text: str) -> str:
-    for _ in range(3):  # some texts were read wrongly more than once
-        if not _TRACES.search(text):
-            break
-        text = _RUN.sub(_read_again, text)
-    text = _BREAKS.sub("\n", text)
+    text = _BREAKS.sub("\n", ungarbled(text))
     kept = [c for c in text if c in _NEEDED or unicodedata.category(c) not in ("Cc", "Cf")]
     return "".join(kept).strip()
-
-
-def _read_again(match: re.Match[str]) -> str:
-    """UTF-8 that was read as Windows-1252, read as UTF-8; other runs stay."""
-    data = b"".join(_byte(mark) for mark in match[0])
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return match[0]
-
-
-def _byte(mark: str) -> bytes:
-    try:
-        return mark.encode("cp1252")
-    except UnicodeEncodeError:
-        return mark.encode("latin-1")
 
 
 _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,80}>")

@@ -6,7 +6,9 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
+from html import unescape
 
+from hubtools.dataset.garble import garbled as wrongly_read
 from hubtools.dataset.metadata import FILE_NAME, Row
 from hubtools.dataset.rules.book import DATASET_RULES, plural, some
 from hubtools.dataset.tokens import TokenCounter
@@ -184,9 +186,8 @@ def _short(text: str) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-# Typical traces of UTF-8 read as Latin-1 or Windows-1252.
-_MOJIBAKE = re.compile("[ÃÂ][\u0080-\u00bf]|â€[\u0080-\u00bf™œ\u009d“”]|ï»¿|\ufffd")
 _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,80}>")
+_ENTITY = re.compile(r"&(?:[a-zA-Z]{2,8}|#\d{2,7}|#x[0-9a-fA-F]{2,6});")
 
 
 def _invisible(text: str) -> str:
@@ -197,19 +198,21 @@ def _invisible(text: str) -> str:
 @DATASET_RULES.rule("D507", "A caption holds garbled text", Severity.WARNING)
 def garbled(view: DatasetView) -> Iterator[Problem]:
     """Characters like Ã© are text that was read in the wrong encoding; control and direction
-    characters are invisible; HTML tags are read as words. All of it is learnt.
+    characters are invisible; HTML tags and entities are read as words. All of it is learnt.
 
     Fix: correct the caption.
     """
     for row, caption in view.captions:
-        if match := _MOJIBAKE.search(caption):
-            said = f"{match[0]!r} looks like text read in the wrong encoding"
+        if bad := "\ufffd" if "\ufffd" in caption else wrongly_read(caption):
+            said = f"{bad!r} looks like text read in the wrong encoding"
         elif hidden := "" if caption.isprintable() else _invisible(caption):
             if hidden in "\t\n\u200d\ufe0f":
                 continue
             said = f"it holds the invisible character U+{ord(hidden):04X}"
         elif match := _TAG.search(caption):
             said = f"{match[0]!r} is HTML, and would be read as words"
+        elif "&" in caption and (match := _ENTITY.search(caption)):
+            said = f"{match[0]!r} is HTML for {unescape(match[0])!r}, and would be read as words"
         else:
             continue
         yield Problem(said, "correct the caption", *view.where(row))
@@ -234,22 +237,44 @@ def not_text(view: DatasetView) -> Iterator[Problem]:
 
 @DATASET_RULES.rule("D509", "A caption is a file name", Severity.WARNING)
 def file_name_caption(view: DatasetView) -> Iterator[Problem]:
-    """The caption is the picture's own name: some tool has filled it in. The model would learn
-    that name as if it described the picture.
+    """The caption is the picture's own name, or holds a file's name: some tool has filled it in.
+    The model would learn that name as if it described the picture. (A file that is named by three
+    or more plain words of its caption is no problem.)
 
+    Example: IMG_4711, front_view_01, "IMG_4711.JPG a cat"
     Fix: describe the picture.
     """
+    trigger = (view.settings.trigger or "").lower()
     for row, caption in view.captions:
         name = row.file_name
         if not isinstance(name, str):
             continue
-        base = name.replace("\\", "/").rpartition("/")[2]
-        if caption.strip().lower() in (base.lower(), base.rpartition(".")[0].lower()):
-            yield Problem(
-                f"the caption is the file name {caption.strip()!r}",
-                "describe the picture",
-                *view.where(row),
-            )
+        base = name.replace("\\", "/").rpartition("/")[2].lower()
+        stem = base.rpartition(".")[0]
+        text = caption.strip().lower()
+        if text in (base, stem) or _nearly(text.replace(trigger, " ") if trigger else text, stem):
+            said = f"the caption is the file name {_short(caption.strip())!r}"
+        elif "." in caption and "\n" not in caption and (match := _FILE.search(caption)):
+            words = caption[: match.end()].split()
+            said = f"the caption holds the file name {_short(words[-1])!r}"
+        else:
+            continue
+        yield Problem(said, "describe the picture", *view.where(row))
+
+
+# Looks for the dot first, which is quick.
+_FILE = re.compile(r"\.(?<=\w\.)(?:jpe?g|png|webp|gif|bmp|tiff?|heic)(?!\w)", re.IGNORECASE)
+
+
+def _nearly(text: str, stem: str) -> bool:
+    """True if text and name are the same but for what stands between their words and for numbers,
+    and it is no sentence that the file was named after."""
+    if len(text) > 2 * len(stem) + 8:
+        return False  # spares the patterns for nearly every caption
+    words, named = (re.findall(r"[^\W\d_]+", part) for part in (text, stem))
+    if not words or words != named:
+        return False
+    return len(words) < 3 or "_" in text or bool(re.search(r"\d", text))
 
 
 @DATASET_RULES.rule("D510", "No trigger is set", Severity.INFO)

@@ -1,4 +1,4 @@
-"""D212 to D220: what the loaders would make of the folder, where no other rule has said it."""
+"""D123 and D212 to D220: what loaders would make of the folder, where no other rule says it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from hubtools.dataset.loaders import Loaded, Mode, Outcome, Split
+from hubtools.dataset.loaders.kinds import BOOL, FLOAT, INT, TIME, csv_kind, csv_value, json_kind
 from hubtools.dataset.rules.book import DATASET_RULES, plural, some
 from hubtools.dataset.view import DatasetView
 from hubtools.findings import Problem, Severity
@@ -263,3 +264,37 @@ def left_out(view: DatasetView) -> Iterator[Problem]:
             "widen the patterns, or remove the files",
             CARD,
         )
+
+
+_READ_AS = {TIME: "dates", BOOL: "true or false", INT: "numbers", FLOAT: "numbers"}
+
+
+@DATASET_RULES.rule("D123", "Captions are read as dates or numbers", Severity.ERROR)
+def captions_become(view: DatasetView) -> Iterator[Problem]:
+    """If every caption of a file looks like a date, the loader makes times of them; in a CSV file
+    numbers and true or false as well (007 becomes 7). The trainer then finds no text.
+
+    Example: {"file_name": "a.png", "text": "2024-05-01"} in every record
+    Fix: describe the pictures in words.
+    """
+    column = view.settings.caption_column
+    for file in view.metadata:
+        values = [row.values.get(column) for row in file.rows]
+        first = next((value for value in values if value is not None), None)
+        text = first.strip() if isinstance(first, str) else ""
+        if not text or (text[0].isalpha() and text.lower() not in ("true", "false")):
+            continue  # one look at the first spares one at all
+        texts = [value if isinstance(value, str) else None for value in values]
+        if file.entry.ending == ".csv":
+            kind = csv_kind(csv_value(text) if text is not None else None for text in texts)
+        elif file.entry.ending == ".jsonl":
+            kind = json_kind(texts)
+        else:
+            continue
+        read_as = _READ_AS.get(kind) if isinstance(kind, str) else None
+        if read_as:
+            yield Problem(
+                f"every caption ({first!r}, ...) is read as {read_as}, not as text",
+                "describe the pictures in words",
+                *view.where(file.rows[0]),
+            )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hubtools.dataset.folder import PICTURE_ENDINGS
+from hubtools.dataset.loaders.tables import CHUNK
 from hubtools.dataset.metadata import FILE_NAME, Kind
 from hubtools.dataset.rules.book import DATASET_RULES, plural, some
 from hubtools.dataset.view import DatasetView
@@ -303,7 +304,7 @@ def _type(value: object) -> str:
 @DATASET_RULES.rule("D119", "A key is missing in some records", Severity.WARNING)
 def missing_key(view: DatasetView) -> Iterator[Problem]:
     """Rows without the key load with None there. A key that first appears late in a large file
-    (beyond the first 10 MB) is dropped altogether.
+    (beyond the first 10 MB) is dropped altogether, which is an error.
 
     Fix: give every record the same keys.
     """
@@ -311,17 +312,23 @@ def missing_key(view: DatasetView) -> Iterator[Problem]:
     for file in view.metadata:
         if file.entry.ending != ".jsonl" or len(file.rows) < 2:
             continue
+        # the loader takes its columns from what it reads first
+        end = file.data.count(b"\n", 0, CHUNK) + 1 if len(file.data) > CHUNK else 0
+        begun = [row for row in file.rows if row.line is not None and row.line <= end]
         for column in file.columns:
             if column in (FILE_NAME, caption):
                 continue  # other rules speak of these, more severely
             without = [row for row in file.rows if column not in row.values]
-            if without:
-                yield Problem(
-                    f"{column} is missing in {len(without)} of {len(file.rows)} records;"
-                    " they load with None",
-                    "give every record the same keys",
-                    *view.where(without[0]),
-                )
+            if not without:
+                continue
+            late = begun and not any(column in row.values for row in begun)
+            yield Problem(
+                f"{column} is missing in {len(without)} of {len(file.rows)} records; "
+                + ("it comes too late, and is dropped from all" if late else "they load with None"),
+                "give every record the same keys",
+                *view.where(without[0]),
+                severity=Severity.ERROR if late else None,
+            )
 
 
 @DATASET_RULES.rule("D120", "There is no metadata", Severity.ERROR)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from hubtools.dataset.loaders import Mode
+from hubtools.dataset.metadata import FILE_NAME, Row
 from hubtools.dataset.rules.book import DATASET_RULES, plural, some
 from hubtools.dataset.view import DatasetView
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD
-from hubtools.leaks import tokens
+from hubtools.leaks import contacts, may_hold_contacts, tokens
 from hubtools.licenses import is_license, suggest
 
 _AT_ONCE = 500  # rows
@@ -216,18 +217,22 @@ def too_many_files(view: DatasetView) -> Iterator[Problem]:
             )
 
 
+def _suspects(view: DatasetView, suspect: Callable[[str], bool]) -> Iterator[tuple[Row, ...]]:
+    """Rows, many at once, whose texts together are suspect: there is hardly ever one."""
+    for start in range(0, len(view.rows), _AT_ONCE):
+        rows = view.rows[start : start + _AT_ONCE]
+        texts = (value for row in rows for value in row.values.values() if isinstance(value, str))
+        if suspect("\n".join(texts)):
+            yield rows
+
+
 @DATASET_RULES.rule("D703", "A record holds an access token", Severity.ERROR)
 def secrets(view: DatasetView) -> Iterator[Problem]:
     """A token in the metadata is published with it, and found by others within minutes.
 
     Fix: remove it, and revoke the token.
     """
-    for start in range(0, len(view.rows), _AT_ONCE):
-        rows = view.rows[start : start + _AT_ONCE]
-        texts = (value for row in rows for value in row.values.values() if isinstance(value, str))
-        # one look at many: there is hardly ever a token
-        if not any(tokens("\n".join(texts))):
-            continue
+    for rows in _suspects(view, lambda text: any(tokens(text))):
         for row in rows:
             for key, value in row.values.items():
                 if isinstance(value, str) and any(tokens(value)):
@@ -272,3 +277,22 @@ def owner(view: DatasetView) -> Iterator[Problem]:
         yield Problem(
             f"the picture's metadata holds {facts.owner}", "strip it before publishing", facts.name
         )
+
+
+@DATASET_RULES.rule("D707", "A record holds an e-mail address or a phone number", Severity.WARNING)
+def personal(view: DatasetView) -> Iterator[Problem]:
+    """Published, it is collected within days, and it is somebody's. In a caption it is learnt as
+    well. Addresses at example.com and the like are nobody's.
+
+    Fix: remove it, unless whoever it reaches wants it there.
+    """
+    for rows in _suspects(view, may_hold_contacts):
+        for row in rows:
+            for key, value in row.values.items():
+                if isinstance(value, str) and key != FILE_NAME:
+                    for what, shown in contacts(value):
+                        yield Problem(
+                            f"{key} holds {what} ({shown})",
+                            "remove it, unless it is meant to be found",
+                            *view.where(row),
+                        )
