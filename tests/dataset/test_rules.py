@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from photos import P3_RED, photo, profile, put_photo
 from PIL import Image, ImageDraw, ImageFilter
 
 from hubtools.dataset.check import validate
+from hubtools.dataset.folder import Entry
 from hubtools.dataset.rules import DATASET_RULES
+from hubtools.dataset.view import view
 from hubtools.findings import Finding, Severity
 from hubtools.project import DatasetSettings
 
@@ -52,6 +55,16 @@ def put(name: str, data: str | bytes = "") -> Spoil:
     def spoil(root: Path) -> None:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(data.encode() if isinstance(data, str) else data)
+
+    return spoil
+
+
+def sparse(name: str, size: int) -> Spoil:
+    """A file that says it is so large; it takes no room."""
+
+    def spoil(root: Path) -> None:
+        with (root / name).open("wb") as file:
+            file.truncate(size)
 
     return spoil
 
@@ -521,6 +534,8 @@ BAD: list[Row] = [
     ("D609", put("2.png", png((b"caBX", manifest({})))), "2.png", set(), {}),
     ("D701", lambda root: exif(root, gps=True), "2.png", set(), {}),
     ("D702", lambda root: [put(f"x/{n}.md")(root) for n in range(10_001)], "x", {"D207"}, {}),
+    ("D709", sparse("raw.bin", 501 * 10**9), "raw.bin", set(), {}),
+    ("D710", line(3, GOOD_2 | {"note": "x" * 2_000_001}), "metadata.jsonl:3", {"D119"}, {}),
     ("D703", line(3, GOOD_2 | {"note": TOKEN}), "metadata.jsonl:3", {"D119"}, {}),
     ("D704", put(".DS_Store", "x"), ".DS_Store", set(), {}),
     ("D706", serial, "2.png", set(), {}),
@@ -570,7 +585,7 @@ def test_no_rule_lacks_its_bad_dataset() -> None:
         row[0] if isinstance(row, tuple) and isinstance(row[0], str) else "D705" for row in BAD
     }
     archives = {"D801", "D802", "D803", "D804"}  # tried in test_sources.py
-    assert tried | archives == {rule.id for rule in DATASET_RULES}
+    assert tried | archives | {"D708"} == {rule.id for rule in DATASET_RULES}
     for rule in DATASET_RULES:
         assert "Fix:" in rule.doc
 
@@ -650,6 +665,27 @@ def test_who_states_rights_is_told_of_reservations(good: Path, settings: Dataset
     put("2.png", png((b"tEXt", b"Author\0Jane")))(good)
     named = [f for f in found(good, settings, rights=None) if f.rule == "D608"]
     assert [f.severity for f in named] == [Severity.INFO]
+
+
+def test_a_hundred_thousand_files(good: Path, settings: DatasetSettings) -> None:
+    """The view is told of files that nobody has to make."""
+    looked = view(good, settings)
+    many = tuple(Entry(f"{n // 5000}/{n}.md", 1, 0) for n in range(100_001))
+    crowded = replace(looked, listing=replace(looked.listing, entries=many))
+    (finding,) = DATASET_RULES.run(crowded, select=["D708"])
+    assert (finding.severity, finding.path) == (Severity.WARNING, None)
+    assert "100,001 files" in finding.message
+    assert not DATASET_RULES.run(looked, select=["D708"])
+
+
+def test_beyond_the_viewer(good: Path, settings: DatasetSettings) -> None:
+    rows(lambda n, row: row | {f"c{i}": i for i in range(1000)})(good)
+    (wide,) = (f for f in found(good, settings) if f.rule == "D710")
+    assert wide.message.startswith("1,002 columns")
+    spoilt = sparse("raw.bin", 300 * 10**9)
+    spoilt(good)
+    (large,) = (f for f in found(good, settings) if f.rule == "D709")
+    assert large.severity is Severity.WARNING
 
 
 def test_severities_that_depend(good: Path, settings: DatasetSettings) -> None:

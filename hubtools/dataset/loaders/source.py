@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from hubtools.dataset.files import Unreadable, read_picture
 from hubtools.dataset.folder import Entry, Listing
 from hubtools.dataset.loaders.tables import Table, read_table
 from hubtools.dataset.metadata import MetadataFile, parse_metadata
@@ -117,8 +118,8 @@ def _trouble(path: Path, header_only: bool) -> str | None:
     try:
         if path.is_dir():
             return "it is a folder"
-        data = path.read_bytes()
-    except (OSError, ValueError):  # ValueError: a NUL in the name
+        data = read_picture(str(path))
+    except (Unreadable, OSError, ValueError):  # ValueError: a NUL in the name
         return "there is no such file" if not path.exists() else "the file cannot be read"
     return picture_trouble(data, header_only=header_only)
 

@@ -3,6 +3,7 @@
 from hubtools.dataset.rules import (
     captions,
     duplicates,
+    hub,
     layout,
     loaders,
     metadata,
@@ -17,6 +18,7 @@ __all__ = [
     "DATASET_RULES",
     "captions",
     "duplicates",
+    "hub",
     "layout",
     "loaders",
     "metadata",

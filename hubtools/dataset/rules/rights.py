@@ -1,8 +1,7 @@
-"""D6xx: licence and rights. D7xx: what should not leave the house, and the Hub's limits."""
+"""D6xx: licence and rights. D7xx: what should not leave the house."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 
 from hubtools.dataset.loaders import Mode
@@ -198,23 +197,6 @@ def gps(view: DatasetView) -> Iterator[Problem]:
             "strip it before publishing",
             facts.name,
         )
-
-
-@DATASET_RULES.rule("D702", "A folder has too many files for the Hub", Severity.ERROR)
-def too_many_files(view: DatasetView) -> Iterator[Problem]:
-    """The Hub rejects a push with more than 10,000 entries in one folder, at the end of the
-    upload.
-
-    Fix: spread the pictures over sub-folders (000/, 001/, ...), or make parquet shards.
-    """
-    counts = Counter(entry.folder for entry in view.listing.entries)
-    for folder, count in counts.items():
-        if count > 10_000:
-            yield Problem(
-                f"{folder or 'the folder'} has {count} files; the Hub takes 10,000",
-                "spread them over sub-folders",
-                folder or None,
-            )
 
 
 def _suspects(view: DatasetView, suspect: Callable[[str], bool]) -> Iterator[tuple[Row, ...]]:
