@@ -69,7 +69,6 @@ def find_pictures(
             folder,
             settings,
             resolution=project.train.resolution,
-            base=project.base,
             **project.rule_choice,
         )
         if report.ok and report.findings:

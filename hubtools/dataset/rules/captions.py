@@ -238,8 +238,8 @@ def not_text(view: DatasetView) -> Iterator[Problem]:
 @DATASET_RULES.rule("D509", "A caption is a file name", Severity.WARNING)
 def file_name_caption(view: DatasetView) -> Iterator[Problem]:
     """The caption is the picture's own name, or holds a file's name: some tool has filled it in.
-    The model would learn that name as if it described the picture. (A file that is named by three
-    or more plain words of its caption is no problem.)
+    The model would learn that name as if it described the picture. (Files may be named after their
+    captions: plain words are no problem.)
 
     Example: IMG_4711, front_view_01, "IMG_4711.JPG a cat"
     Fix: describe the picture.
@@ -252,7 +252,7 @@ def file_name_caption(view: DatasetView) -> Iterator[Problem]:
         base = name.replace("\\", "/").rpartition("/")[2].lower()
         stem = base.rpartition(".")[0]
         text = caption.strip().lower()
-        if text in (base, stem) or _nearly(text.replace(trigger, " ") if trigger else text, stem):
+        if text == base or _named(text.replace(trigger, " ") if trigger else text, stem):
             said = f"the caption is the file name {_short(caption.strip())!r}"
         elif "." in caption and "\n" not in caption and (match := _FILE.search(caption)):
             words = caption[: match.end()].split()
@@ -266,15 +266,15 @@ def file_name_caption(view: DatasetView) -> Iterator[Problem]:
 _FILE = re.compile(r"\.(?<=\w\.)(?:jpe?g|png|webp|gif|bmp|tiff?|heic)(?!\w)", re.IGNORECASE)
 
 
-def _nearly(text: str, stem: str) -> bool:
-    """True if text and name are the same but for what stands between their words and for numbers,
-    and it is no sentence that the file was named after."""
+def _named(text: str, stem: str) -> bool:
+    """True if the text is the name, but for numbers and what stands between words; not if it is
+    words alone, after which the file was named."""
     if len(text) > 2 * len(stem) + 8:
         return False  # spares the patterns for nearly every caption
     words, named = (re.findall(r"[^\W\d_]+", part) for part in (text, stem))
     if not words or words != named:
-        return False
-    return len(words) < 3 or "_" in text or bool(re.search(r"\d", text))
+        return text == stem
+    return "_" in text or bool(re.search(r"\d", text)) or (text == stem and len(words) < 3)
 
 
 @DATASET_RULES.rule("D510", "No trigger is set", Severity.INFO)
