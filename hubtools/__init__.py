@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from hubtools.project import load_project
     from hubtools.publish.prune import classify
     from hubtools.publish.push import plan_push, push
+    from hubtools.reporting.formats import write_report
     from hubtools.training.preview import inspect
     from hubtools.training.train import train
 
@@ -65,6 +66,7 @@ _WHERE = {
     "validate": "hubtools.dataset.check",
     "write_dataset_card": "hubtools.cards.render",
     "write_model_card": "hubtools.cards.render",
+    "write_report": "hubtools.reporting.formats",
 }
 
 __all__ = [
@@ -94,6 +96,7 @@ __all__ = [
     "validate",
     "write_dataset_card",
     "write_model_card",
+    "write_report",
 ]
 
 

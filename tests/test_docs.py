@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
@@ -20,3 +21,21 @@ def test_generated_page_is_up_to_date(name: str) -> None:
     expected = make_docs.PAGES[name]()
     found = (ROOT / "docs" / name).read_text(encoding="utf-8")
     assert found == expected, "run: python tools/make_docs.py"
+
+
+def test_no_page_is_left_of_a_rule_that_is_gone() -> None:
+    there = {f"rules/{path.name}" for path in (ROOT / "docs" / "rules").iterdir()}
+    assert there == {name for name in make_docs.PAGES if name.startswith("rules/")}
+
+
+def test_every_rule_of_the_dataset_says_what_to_do() -> None:
+    for rule in make_docs.DATASET_RULES:
+        happens, _, fix = make_docs._parts(rule.doc)
+        assert happens, rule.id
+        assert fix, rule.id
+
+
+def test_links_between_the_pages_lead_somewhere() -> None:
+    for page in (ROOT / "docs").rglob("*.md"):
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name} links {target}"

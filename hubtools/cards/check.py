@@ -81,7 +81,7 @@ def check_card(
     line = text[: len(text) - len(body)].count("\n") + 1
     view = CardView(folder, kind, text, read_card(path), body, line)
     findings = CARD_RULES.run(view, select=select, ignore=ignore, strict=strict)
-    return Report(f"{folder.name}/{CARD}", tuple(findings))
+    return Report(f"{folder.name}/{CARD}", tuple(findings), rules=tuple(CARD_RULES))
 
 
 def _at(view: CardView, key: str, message: str, fix: str | None = None, **more: Any) -> Problem:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from hubtools.cli.options import SettingsCommand, project_in, project_options
-from hubtools.cli.output import REPORT_FORMATS, Output, output_options
+from hubtools.cli.output import REPORT_FORMATS, Output, output_options, shown_path
 from hubtools.errors import ExitCode, HubtoolsError, UsageError
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def command(
             verb = "Wrote" if written.changed else "Nothing new for"
             out.note(f"{verb} {written.path}")
         report = check_card(place, what)
-        out.report(report, prefix=place.as_posix())
+        out.report(report, prefix=shown_path(place))
         if not report.ok:
             code = ExitCode.CHECKS_FAILED
     return code

@@ -21,8 +21,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import click
 
-from hubtools.errors import UsageError
-
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
@@ -32,11 +30,6 @@ if TYPE_CHECKING:
 Format = Literal["human", "json", "quiet", "agent", "jsonl", "sarif", "github", "html"]
 FORMATS = ("auto", "human", "json", "quiet", "agent")
 REPORT_FORMATS = ("text", "jsonl", "sarif", "github", "html")
-# Ending of a file -> the format in which a report is written to it.
-_ENDINGS: dict[str, Format] = {
-    ".html": "html", ".htm": "html", ".json": "json", ".jsonl": "jsonl", ".sarif": "sarif",
-    ".txt": "human",
-}  # fmt: skip
 F = TypeVar("F", bound=Callable[..., Any])
 
 # Variables that common AI coding tools set in the shells they drive.
@@ -74,12 +67,11 @@ def output_options(*extra: str, report: bool = False) -> Callable[[F], F]:
         def wrapper(
             *args: Any, format: str, quiet: bool, report_files: tuple[Path, ...] = (), **kwargs: Any
         ) -> Any:
-            for path in report_files:
-                if path.suffix.lower() not in _ENDINGS:
-                    raise UsageError(
-                        f"{path} has no ending that tells how to write a report.",
-                        hint=f"known are {', '.join(_ENDINGS)}",
-                    )
+            if report_files:
+                from hubtools.reporting.formats import format_of
+
+                for path in report_files:
+                    format_of(path)  # before anything is done
             return function(*args, out=Output.of(format, quiet, report_files), **kwargs)
 
         options = [
@@ -105,6 +97,16 @@ def output_options(*extra: str, report: bool = False) -> Callable[[F], F]:
         return cast(F, decorated)
 
     return decorate
+
+
+def shown_path(folder: Path) -> str:
+    """A checked folder relative to where the command runs (empty if it is that), else absolute:
+    what reports put before their paths."""
+    try:
+        shown = folder.absolute().relative_to(Path.cwd()).as_posix()
+    except ValueError:
+        return folder.absolute().as_posix()
+    return "" if shown == "." else shown
 
 
 class Output:
@@ -135,7 +137,7 @@ class Output:
     def wants_page(self) -> bool:
         """True if a report will be written as HTML, on stdout or to a file."""
         return self.format == "html" or any(
-            _ENDINGS[path.suffix.lower()] == "html" for path in self.report_files
+            path.suffix.lower() in (".html", ".htm") for path in self.report_files
         )
 
     def console(self, *, stderr: bool = True) -> Console:
@@ -269,7 +271,9 @@ class Output:
 
         self.write_report(report, prefix)
         if self.format in ("json", "jsonl", "sarif", "github", "html"):
-            if text := _as_text(report, self.format, prefix):
+            from hubtools.reporting.formats import ReportFormat, as_text
+
+            if text := as_text(report, cast(ReportFormat, self.format), prefix):
                 _print_utf8(text)
             if self.format != "json":
                 print(printable(f"{report.subject}: {report.summary}"), file=sys.stderr)
@@ -296,32 +300,11 @@ class Output:
 
     def write_report(self, report: Report, prefix: str = "") -> None:
         """The files that `--report` asked for."""
-        from hubtools.files import write_text
-
         for path in self.report_files:
-            text = _as_text(report, _ENDINGS[path.suffix.lower()], prefix)
-            write_text(path, f"{text}\n" if text else "")
+            from hubtools.reporting.formats import write_report
+
+            write_report(report, path, prefix=prefix)
             self.note(f"wrote {path}")
-
-
-def _as_text(report: Report, format: Format, prefix: str) -> str:
-    from hubtools import findings
-
-    if format == "json":
-        return findings.to_json(report)
-    if format == "jsonl":
-        return findings.to_jsonl(report)
-    if format == "github":
-        return findings.printable(findings.to_github(report, prefix))
-    if format == "sarif":
-        from hubtools.reporting.sarif import to_sarif
-
-        return to_sarif(report, prefix)
-    if format == "html":
-        from hubtools.reporting.page import to_html
-
-        return to_html(report)
-    return findings.printable(findings.to_text(report))
 
 
 def _print_utf8(text: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from hubtools.cli.options import SettingsCommand, project_options
-from hubtools.cli.output import Output, output_options
+from hubtools.cli.output import Output, output_options, shown_path
 from hubtools.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @click.option("--keep", multiple=True, metavar="PATTERN", help="Publish matching files as well.")
 @click.option("--drop", multiple=True, metavar="PATTERN", help="Do not publish matching files.")
 @project_options("push")
-@output_options()
+@output_options(report=True)
 def command(
     folder: Path | None,
     repo: str | None,
@@ -84,6 +84,7 @@ def command(
     if plan.options.ignore:
         out.warn(f"rules left out as asked: {', '.join(plan.options.ignore)}")
     _show(out, plan, full=dry_run)
+    out.write_report(plan.report, shown_path(plan.root))
     if plan_file is not None:
         save_plan(plan, plan_file)
         out.result(f"Plan written to {plan_file}", plan=str(plan_file))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hubtools.cli.options import SettingsCommand, project_in, project_options
-from hubtools.cli.output import REPORT_FORMATS, Output, output_options
+from hubtools.cli.output import REPORT_FORMATS, Output, output_options, shown_path
 from hubtools.errors import ExitCode
 from hubtools.findings import plural
 
@@ -119,14 +119,10 @@ def _tell_stale(report: Report, out: Output) -> None:
 
 
 def _prefix(where: str | Path) -> str:
-    """Where paths of findings begin, from here: `--format github` wants it."""
-    place = Path(where).absolute()
+    """Where paths of findings begin, from here; nowhere for what is not on this machine."""
+    place = Path(where)
     if not place.is_dir():
         place = place.parent
         if not place.is_dir() or "://" in str(where):
             return ""
-    try:
-        shown = place.relative_to(Path.cwd()).as_posix()
-    except ValueError:
-        shown = place.as_posix()
-    return "" if shown == "." else shown
+    return shown_path(place)

@@ -50,7 +50,7 @@ def validate(
     settings = settings or DatasetSettings()
     ignores = per_file_ignores or {}
     # before anything is read: a mistake should not cost a minute
-    applied = DATASET_RULES.chosen(select, ignore)
+    DATASET_RULES.check_prefixes((*select, *ignore))
     DATASET_RULES.check_prefixes(prefix for ids in ignores.values() for prefix in ids)
     with _no_collector():
         looked = view(
@@ -62,9 +62,9 @@ def validate(
             previews=exhibits,
         )
         contents = looked.contents
-        findings = DATASET_RULES.run(
-            looked, select=select, ignore=(*ignore, *contents.silent), strict=strict
-        )
+        ignore = (*ignore, *contents.silent)
+        applied = DATASET_RULES.chosen(select, ignore)
+        findings = DATASET_RULES.run(looked, select=select, ignore=ignore, strict=strict)
         findings = without_ignored(_with_pictures(findings, looked), ignores)
         told = tuple(replace(one, path=contents.shown(one.path)) for one in findings)
         report = Report(looked.source.name, told, _facts(looked), applied)

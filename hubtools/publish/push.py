@@ -135,7 +135,11 @@ def plan_push(
         keep=options.keep,
         drop=options.drop,
     )
-    report = Report(repo, tuple(PUBLISH_RULES.run(release, ignore=options.ignore)))
+    report = Report(
+        repo,
+        tuple(PUBLISH_RULES.run(release, ignore=options.ignore)),
+        rules=PUBLISH_RULES.chosen(ignore=options.ignore),
+    )
     head = remote_head(repo, repo_type)
     there = remote_files(repo, repo_type, head) if head else {}
     files = [_planned(file, there) for file in release.files]

@@ -194,7 +194,7 @@ TRAIN_RULES: RuleBook[Plan] = RuleBook()
 def judge(plan: Plan, *, strict: bool = False) -> Report:
     """Apply every rule to the plan."""
     findings = tuple(TRAIN_RULES.run(plan, strict=strict))
-    return Report("the training plan", findings)
+    return Report("the training plan", findings, rules=tuple(TRAIN_RULES))
 
 
 @TRAIN_RULES.rule("T101", "no state is saved during the run", Severity.WARNING)

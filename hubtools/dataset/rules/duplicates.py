@@ -117,6 +117,7 @@ def mirrored(view: DatasetView) -> Iterator[Problem]:
     """Looked for if dataset.mirrored_copies is set. Mirrored copies teach that a parting, a scar or
     a logo may be on either side; random_flip does the same to all pictures, if it is wanted.
 
+    Example: a.png, and a-mirrored.png that was made of it to have more pictures
     Fix: keep the one that is right.
     """
     for group, copies in _copies(view, Grade.COPY, Grade.PIXELS, turned=True):

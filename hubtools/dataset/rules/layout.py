@@ -25,6 +25,7 @@ def missing_picture(view: DatasetView) -> Iterator[Problem]:
     it comes to this picture. Names that look equal may differ in case or in how an accented
     letter is composed (macOS writes them differently).
 
+    Example: {"file_name": "A.png", ...}, and the file is called a.png
     Fix: correct the name, or add the picture.
     """
     names = view.listing.names
@@ -86,6 +87,7 @@ def picture_without_row(view: DatasetView) -> Iterator[Problem]:
 def duplicate_row(view: DatasetView) -> Iterator[Problem]:
     """Every record is a row: a picture named twice is trained twice as much, with both captions.
 
+    Example: {"file_name": "a.png", "text": "a cat"} and {"file_name": "a.png", "text": "a dog"}
     Fix: remove one of the records.
     """
     for name, rows in view.rows_of.items():
@@ -103,6 +105,7 @@ def outside(view: DatasetView) -> Iterator[Problem]:
     """Names must be relative and stay inside the data set. Absolute paths, .. and addresses are
     refused by the loaders, and mean nothing on another machine.
 
+    Example: {"file_name": "../other/a.png"} or {"file_name": "C:\\\\pictures\\\\a.png"}
     Fix: copy the picture into the folder and name it relative to the metadata file.
     """
     for row in view.rows:
@@ -125,6 +128,7 @@ def root_metadata(view: DatasetView) -> Iterator[Problem]:
     metadata.jsonl at the root is ignored: the captions are gone, and the columns become image
     and label.
 
+    Example: metadata.jsonl, train/a.png, test/b.png
     Fix: move the records into train/metadata.jsonl and test/metadata.jsonl (file names relative
     to those), or let the card's `configs:` name the files.
     """
@@ -160,6 +164,7 @@ def split_keyword(view: DatasetView) -> Iterator[Problem]:
     between dots, dashes, digits or spaces. As soon as one file matches, those that match nothing
     are dropped. A picture called dress-test-2.png turns a set of 21 into a test split of one.
 
+    Example: dress-test-2.png, or a folder called "dev kit"
     Fix: rename the file or folder, or let the card's `configs:` name the files (`hubtools card`
     writes it).
     """
@@ -185,6 +190,7 @@ def outvoted(view: DatasetView) -> Iterator[Problem]:
     """The loader is chosen by the most frequent ending. One .txt or .json beside each picture is
     enough to load a data set of texts, without a single picture.
 
+    Example: a.png, a.txt, b.png, b.txt
     Fix: move the sidecar files out of the folder; their captions belong into metadata.jsonl.
     """
     module = view.loaders[Mode.AUTO].module
@@ -208,6 +214,7 @@ def foreign(view: DatasetView) -> Iterator[Problem]:
     """.heic, .avif, .jxl, .svg and raw files are pictures to you but not to the loader, which
     passes them by. So it does with a picture that has no ending, or one such as .jpg?w=300.
 
+    Example: IMG_0042.HEIC
     Fix: export them as PNG or JPEG (`hubtools fix --unsafe convert`); give the others an ending.
     """
     named = view.rows_of
@@ -235,6 +242,7 @@ def hidden(view: DatasetView) -> Iterator[Problem]:
     are not entered, and a linked file is uploaded as a copy of what it points to, wherever that
     is.
 
+    Example: .a.png, or a folder that is a link to ~/Pictures
     Fix: rename it, or put the file itself there.
     """
     for entry in view.listing.entries:
@@ -262,6 +270,7 @@ def doubled_metadata(view: DatasetView) -> Iterator[Problem]:
     """A metadata file at the root and one in a sub-folder that speak of the same pictures give
     every picture twice.
 
+    Example: metadata.jsonl names cats/a.png, and so does cats/metadata.jsonl, as a.png
     Fix: keep one of the two files.
     """
     twice: dict[tuple[str, str], int] = {}
@@ -279,6 +288,7 @@ def doubled_metadata(view: DatasetView) -> Iterator[Problem]:
 def mixed_case(view: DatasetView) -> Iterator[Problem]:
     """Endings are looked up all lower or all upper case: .JpEg is passed by.
 
+    Example: holiday.JpEg
     Fix: write it in lower case.
     """
     for entry in view.listing.pictures:

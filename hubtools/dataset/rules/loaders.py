@@ -74,6 +74,7 @@ def split_without_rows(view: DatasetView) -> Iterator[Problem]:
     """As soon as one split has metadata, rows come from metadata alone: a later split that has
     pictures but no records is empty, and loading stops with "corresponds to no data".
 
+    Example: train/metadata.jsonl and train/a.png, but in test only b.png
     Fix: write a metadata file for that split as well, or take its folder away.
     """
     if not view.listing.pictures and not view.metadata:
@@ -187,6 +188,7 @@ def twice(view: DatasetView) -> Iterator[Problem]:
     matches two patterns of the loader, or `configs:` names a file by two patterns: without
     metadata it is then a row each time.
 
+    Example: train/training/a.png
     Fix: rename the folder or file, or write patterns that do not overlap.
     """
     if view.metadata:
@@ -206,6 +208,7 @@ def not_second(view: DatasetView) -> Iterator[Problem]:
     """The diffusers text-to-image scripts take the second column for the caption unless they are
     told: with {"file_name", "id", "text"} they train on the ids.
 
+    Example: {"file_name": "a.png", "id": "0001", "text": "a cat"}
     Fix: write the caption right behind file_name, or start them with --caption_column.
     """
     column = view.settings.caption_column
@@ -245,6 +248,7 @@ def left_out(view: DatasetView) -> Iterator[Problem]:
     Hub's viewer then show pictures without captions, and nothing says so. Pictures that no pattern
     names are not shown at all.
 
+    Example: configs: [{config_name: default, data_files: "*.png"}]
     Fix: let the patterns name the metadata files too, e.g. `path: "**"`.
     """
     if not view.card.data.get("configs"):

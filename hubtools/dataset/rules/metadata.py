@@ -42,6 +42,7 @@ def multi_line(view: DatasetView) -> Iterator[Problem]:
     than one read block (about 320 kB) and fail with "Missing a name for object member" beyond it:
     it works until the set grows.
 
+    Example: a line with {"file_name": "a.png", and a second one with "text": "a cat"}
     Fix: write each record on one line.
     """
     yield from _troubles(view, Kind.MULTI_LINE, "it loads while small and fails when it grows")
@@ -51,6 +52,7 @@ def multi_line(view: DatasetView) -> Iterator[Problem]:
 def array(view: DatasetView) -> Iterator[Problem]:
     """The loaders read JSON Lines, not a JSON document, and fail on the opening bracket.
 
+    Example: [{"file_name": "a.png", "text": "a cat"}, {"file_name": "b.png", "text": "a dog"}]
     Fix: write each record on a line of its own, without brackets and commas between.
     """
     yield from _troubles(view, Kind.ARRAY, "loading fails")
@@ -60,6 +62,7 @@ def array(view: DatasetView) -> Iterator[Problem]:
 def not_object(view: DatasetView) -> Iterator[Problem]:
     """Every line must be an object with file_name and the caption; anything else fails to load.
 
+    Example: ["a.png", "a cat"]
     Fix: write {"file_name": "a.png", "text": "..."}.
     """
     yield from _troubles(view, Kind.NOT_OBJECT, "loading fails")
@@ -69,6 +72,7 @@ def not_object(view: DatasetView) -> Iterator[Problem]:
 def duplicate_key(view: DatasetView) -> Iterator[Problem]:
     """Python keeps the last of the two, Arrow, which the loaders use, refuses the file.
 
+    Example: {"file_name": "a.png", "text": "a cat", "text": "a black cat"}
     Fix: keep one of them.
     """
     yield from _troubles(view, Kind.DUPLICATE_KEY, "loading fails")
@@ -78,6 +82,7 @@ def duplicate_key(view: DatasetView) -> Iterator[Problem]:
 def encoding(view: DatasetView) -> Iterator[Problem]:
     """Metadata must be UTF-8. Spreadsheets and old editors write UTF-16 or a code page.
 
+    Example: a metadata.csv that Excel saved as "Unicode text", or "Café" with the byte E9 for its é
     Fix: save the file as UTF-8 (a byte order mark does no harm).
     """
     yield from _troubles(view, Kind.ENCODING, "loading fails or captions are garbled")
@@ -108,6 +113,7 @@ def csv_quote(view: DatasetView) -> Iterator[Problem]:
     """Everything up to the next quote becomes one caption; the rows in between disappear without
     a word.
 
+    Example: a.png,"a cat
     Fix: close the quote; a quote inside a text is written twice.
     """
     yield from _troubles(view, Kind.CSV_QUOTE, "the following rows become part of one caption")
@@ -117,6 +123,7 @@ def csv_quote(view: DatasetView) -> Iterator[Problem]:
 def csv_header(view: DatasetView) -> Iterator[Problem]:
     """`file_name, text` makes a column called " text": the caption column is then not found.
 
+    Example: file_name, text
     Fix: write the header without spaces behind the commas.
     """
     yield from _troubles(view, Kind.CSV_HEADER, "the column is not found by its name")
@@ -127,6 +134,7 @@ def csv_delimiter(view: DatasetView) -> Iterator[Problem]:
     """Spreadsheets in many countries write semicolons; the loaders expect commas and find no
     file_name column.
 
+    Example: file_name;text
     Fix: export it with commas.
     """
     yield from _troubles(view, Kind.CSV_DELIMITER, "the loader sees a single column")
@@ -181,6 +189,7 @@ def two_formats(view: DatasetView) -> Iterator[Problem]:
     """A data set with metadata.jsonl and metadata.csv fails with "Found metadata files with
     different extensions".
 
+    Example: metadata.jsonl, and the metadata.csv it was made from
     Fix: keep one format.
     """
     endings = sorted({entry.ending for entry in view.listing.metadata})
@@ -198,6 +207,7 @@ def no_file_name(view: DatasetView) -> Iterator[Problem]:
     """The column that names the picture must be called file_name. Other names fail with
     "`file_name`, ... must be present".
 
+    Example: {"filename": "a.png", "text": "a cat"}
     Fix: rename the column to file_name.
     """
     for file in view.metadata:
@@ -231,6 +241,7 @@ def null_file_name(view: DatasetView) -> Iterator[Problem]:
     """A record whose file_name is absent, null, empty or a number loads as a row without a
     picture; the trainer crashes on it hours later.
 
+    Example: {"file_name": null, "text": "a cat"}
     Fix: name the picture, or remove the record.
     """
     for file in view.metadata:
@@ -253,6 +264,7 @@ def image_column(view: DatasetView) -> Iterator[Problem]:
     """The loader makes a column `image` for the picture. A column of that name in the metadata
     wins over it: `image` is then text and the picture is gone.
 
+    Example: {"file_name": "a.png", "image": "a.png", "text": "a cat"}
     Fix: rename the column in the metadata.
     """
     for file in view.metadata:
@@ -270,6 +282,7 @@ def type_drift(view: DatasetView) -> Iterator[Problem]:
     """Arrow wants one type a column. A number among texts (or a list, or an object) makes loading
     fail, sometimes only once the file is large.
 
+    Example: {"file_name": "a.png", "text": "a cat"} and {"file_name": "b.png", "text": 7}
     Fix: write the odd value in the type of the others.
     """
     for file in view.metadata:
@@ -306,6 +319,7 @@ def missing_key(view: DatasetView) -> Iterator[Problem]:
     """Rows without the key load with None there. A key that first appears late in a large file
     (beyond the first 10 MB) is dropped altogether, which is an error.
 
+    Example: {"file_name": "a.png", "text": "a cat"} and {"file_name": "b.png"}
     Fix: give every record the same keys.
     """
     caption = view.settings.caption_column
@@ -373,6 +387,7 @@ def column_order(view: DatasetView) -> Iterator[Problem]:
     """With a column like mask_file_name written before file_name, the loader puts the picture into
     the wrong column and leaves `image` empty. Only the order of the keys decides.
 
+    Example: {"mask_file_name": "a-mask.png", "file_name": "a.png"}
     Fix: write file_name first in every record.
     """
     for file in view.metadata:

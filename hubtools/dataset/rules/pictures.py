@@ -55,6 +55,7 @@ def no_picture(view: DatasetView) -> Iterator[Problem]:
     """The name says picture, the bytes say otherwise: a Git LFS pointer (the real file was never
     fetched), a web page saved by a failed download, an empty file.
 
+    Example: a.png that begins with "version https://git-lfs.github.com/spec/v1"
     Fix: fetch the real file (`git lfs pull`), or remove it.
     """
     table = view.table
@@ -72,6 +73,7 @@ def wrong_ending(view: DatasetView) -> Iterator[Problem]:
     """Loaders look at the content and get along; browsers, web forms and other trainers go by the
     name.
 
+    Example: a.png that a web browser saved as WebP
     Fix: rename it.
     """
     table = view.table
@@ -96,6 +98,7 @@ def too_small(view: DatasetView) -> Iterator[Problem]:
     `--resolution` or train.resolution if one of them is set, else what the model of dataset.target,
     or the base model, was made for.
 
+    Example: 300x200 where training is at 512: enlarged 2.6 times
     Fix: use a larger original, or train at a lower resolution.
     """
     own = view.target.title if view.target and view.target.size == view.resolution else None
@@ -216,6 +219,7 @@ def aspect(view: DatasetView) -> Iterator[Problem]:
     """Training cuts a square out of it; more than half of the picture, perhaps the subject, is
     never seen.
 
+    Example: 1600x500: only 31 % of it fits the square
     Fix: crop it yourself.
     """
     for facts in _whole(view, lambda table: table.long > 2.5 * table.short):
