@@ -104,7 +104,7 @@ def test_a_baseline_hides_what_is_known_and_fails_on_what_is_new(
     jsonschema.validate(told, report_schema())
     assert told["facts"]["baseline"]["known"] == len(told["suppressed"]) > 0
     with (bad / "metadata.jsonl").open("a") as out:
-        out.write('{"file_name": "lost.png", "text": "(tok), lost"}\n')
+        out.write('{"file_name": "lost.png", "text": "(tok), behind a wall"}\n')
     code, text, _ = here(capfd, *known, "--format", "sarif")
     assert code == 3
     results = json.loads(text)["runs"][0]["results"]
