@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from hubtools.dataset.check import validate
     from hubtools.dataset.fix.planner import plan_fix
     from hubtools.dataset.fix.run import fix, undo_fix
+    from hubtools.dataset.partial import merge_parts, validate_part
     from hubtools.dataset.shard.unshard import unshard
     from hubtools.dataset.shard.write import shard
     from hubtools.evaluation.run import evaluate
@@ -53,6 +54,7 @@ _WHERE = {
     "init": "hubtools.journey.init",
     "inspect": "hubtools.training.preview",
     "load_project": "hubtools.project",
+    "merge_parts": "hubtools.dataset.partial",
     "plan_captions": "hubtools.dataset.caption.planner",
     "plan_fix": "hubtools.dataset.fix.planner",
     "plan_push": "hubtools.publish.push",
@@ -64,6 +66,7 @@ _WHERE = {
     "undo_fix": "hubtools.dataset.fix.run",
     "unshard": "hubtools.dataset.shard.unshard",
     "validate": "hubtools.dataset.check",
+    "validate_part": "hubtools.dataset.partial",
     "write_dataset_card": "hubtools.cards.render",
     "write_model_card": "hubtools.cards.render",
     "write_report": "hubtools.reporting.formats",
@@ -83,6 +86,7 @@ __all__ = [
     "init",
     "inspect",
     "load_project",
+    "merge_parts",
     "plan_captions",
     "plan_fix",
     "plan_push",
@@ -94,6 +98,7 @@ __all__ = [
     "undo_fix",
     "unshard",
     "validate",
+    "validate_part",
     "write_dataset_card",
     "write_model_card",
     "write_report",

@@ -60,6 +60,8 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     ),
     "hub": ("starlette", "uvicorn", "markdown_it"),
     "shards": ("pyarrow",),
+    "url": ("aiohttp",),
+    "daft": ("daft",),
     "xformers": ("xformers",),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command("validate", cls=SettingsCommand)
-@click.argument("source", required=False, metavar="[SOURCE]")
+@click.argument("sources", nargs=-1, metavar="[SOURCE | merge PARTIAL... [SOURCE]]")
 @click.option("--strict", is_flag=True, help="Warnings count as errors.")
 @click.option(
     "--resolution",
@@ -29,13 +30,25 @@ if TYPE_CHECKING:
     "--write-baseline", is_flag=True,
     help="Write what is found down as known  [default file: hubtools-baseline.json]",
 )  # fmt: skip
+@click.option("--shard", metavar="I/N", help="Look at one share of the pictures only.")
+@click.option(
+    "--partial", type=click.Path(path_type=Path), metavar="FILE",
+    help="Where --shard writes what it found, for merge.",
+)  # fmt: skip
+@click.option(
+    "--engine", type=click.Choice(["local", "daft"]), default="local", show_default=True,
+    help="What spreads the work: processes of this machine, or daft (threads, Ray).",
+)  # fmt: skip
 @project_options("rules", "dataset")
 @output_options(*REPORT_FORMATS, report=True)
 def command(
-    source: str | None,
+    sources: tuple[str, ...],
     strict: bool,
     resolution: int | None,
     write_baseline: bool,
+    shard: str | None,
+    partial: Path | None,
+    engine: str,
     project: Project,
     out: Output,
 ) -> int:
@@ -44,15 +57,19 @@ def command(
     SOURCE is a folder of pictures or a project folder (default: the project's dataset), a .zip or
     .tar.gz of a folder, parquet or WebDataset shards, hf://datasets/owner/name@revision, or another
     address. Exit code 3 if there are errors. --report FILE.html writes a page with pictures.
+
+    Job arrays run it with --shard 1/N --partial FILE, ..., and then merge the files.
     """
     from hubtools.cli.coverage import show_coverage
     from hubtools.cli.loaders import show_loaders
     from hubtools.dataset.check import validate
     from hubtools.dataset.fix.remedies import REMEDIES
+    from hubtools.dataset.partial import merge_parts
     from hubtools.files import human_bytes
     from hubtools.layout import PROJECT_FILE
     from hubtools.reporting.baseline import BASELINE, renew_baseline
 
+    partials, source = _told(sources)
     if source is not None and "://" not in source and (Path(source) / PROJECT_FILE).is_file():
         project = project_in(Path(source))
         source = None
@@ -60,12 +77,16 @@ def command(
     if write_baseline:
         choice["baseline"] = None
     where = source if source is not None else project.dataset_dir
+    if shard is not None or partial is not None:
+        return _part(where, shard, partial, engine, out)
     base = project.base
     with out.progress() as progress:
         task = progress.add_task("reading pictures", total=None, note="")
-        report = validate(
-            where,
-            project.dataset,
+        check = functools.partial(validate, where, engine=engine)
+        if partials:
+            check = functools.partial(merge_parts, partials, source)
+        report = check(
+            settings=project.dataset,
             strict=strict,
             resolution=resolution or project.set_resolution,
             base=base,
@@ -103,6 +124,54 @@ def command(
     if curable and out.human:
         out.hint(f"`hubtools fix` may repair {curable} of these; it shows a diff first")
     return ExitCode.DONE if report.ok else ExitCode.CHECKS_FAILED
+
+
+def _told(sources: tuple[str, ...]) -> tuple[tuple[str, ...], str | None]:
+    """(files to merge, the source if one is named)."""
+    from hubtools.dataset.partial import is_partial
+
+    # a folder of that name is one when it stands alone
+    merging = sources[:1] == ("merge",) and (len(sources) > 1 or not Path("merge").exists())
+    if not merging:
+        if len(sources) > 1:
+            raise click.UsageError(f"One source at a time: {sources[0]} or {sources[1]}?")
+        return (), sources[0] if sources else None
+    files = sources[1:]
+    if not files:
+        raise click.UsageError("Which partial results? Write merge FILE FILE ...")
+    last = files[-1]
+    if len(files) > 1 and not is_partial(last) and ("://" in last or not Path(last).is_file()):
+        return files[:-1], last
+    if len(files) > 1 and not is_partial(last) and is_partial(files[-2]):
+        return files[:-1], last  # an archive
+    return files, None
+
+
+def _part(
+    where: str | Path, shard: str | None, partial: Path | None, engine: str, out: Output
+) -> int:
+    """One job of an array."""
+    from hubtools.dataset.partial import Part, validate_part
+
+    if shard is None or partial is None:
+        raise click.UsageError("--shard I/N and --partial FILE belong together.")
+    part = Part.parse(shard)
+    with out.progress() as progress:
+        task = progress.add_task("reading pictures", total=None, note="")
+        made = validate_part(
+            where,
+            part,
+            partial,
+            engine=engine,
+            on_picture=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    out.result(
+        f"Share {part.number} of {part.of}: looked at {made.pictures} of {made.total} pictures",
+        partial=str(made.path),
+        pictures=made.pictures,
+        total=made.total,
+    )
+    return ExitCode.DONE
 
 
 def _tell_stale(report: Report, out: Output) -> None:

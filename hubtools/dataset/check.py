@@ -6,11 +6,12 @@ import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hubtools.dataset.rules import DATASET_RULES
-from hubtools.dataset.view import DatasetView, view
+from hubtools.dataset.view import DatasetView, Look, view
 from hubtools.files import StrPath
 from hubtools.findings import Finding, Report
 from hubtools.project import DatasetSettings
@@ -33,6 +34,8 @@ def validate(
     base: StrPath | None = None,
     exhibits: bool = False,
     on_picture: Callable[[int, int], None] | None = None,
+    engine: str = "local",
+    look: Look | None = None,
 ) -> Report:
     """Check a data set by all dataset rules (`select`, `ignore`: id prefixes; `per_file_ignores`:
     those by glob of the file). What the file `baseline` knows is set aside.
@@ -42,8 +45,9 @@ def validate(
     default that of the target: what `settings.target` names, else what `base` is, a pipeline folder
     or a Hub id. Its tokenizers count the captions' tokens where they are on this machine. `strict`
     makes warnings errors. `exhibits`: gather pictures and histograms for the HTML page.
-    `on_picture(done, total)` follows the reading. Raises `HubtoolsError` if there is no such
-    source, `UsageError` for an unknown rule id.
+    `on_picture(done, total)` follows the reading. `engine`: local or daft (see `spread`); `look`
+    looks at the pictures in another way (see `view`). Raises `HubtoolsError` if there is no such
+    source, `UsageError` for an unknown rule id or engine.
     """
     from hubtools.dataset.sources.opening import open_source
 
@@ -52,6 +56,11 @@ def validate(
     # before anything is read: a mistake should not cost a minute
     DATASET_RULES.check_prefixes((*select, *ignore))
     DATASET_RULES.check_prefixes(prefix for ids in ignores.values() for prefix in ids)
+    if engine != "local":
+        from hubtools.dataset.scan import look_at
+        from hubtools.dataset.spread import engine_named
+
+        look = partial(look_at, engine=engine_named(engine))
     with _no_collector():
         looked = view(
             open_source(source),
@@ -60,6 +69,7 @@ def validate(
             base=base,
             on_picture=on_picture,
             previews=exhibits,
+            look=look,
         )
         contents = looked.contents
         ignore = (*ignore, *contents.silent)

@@ -66,7 +66,7 @@ def cpus() -> int:
     return os.cpu_count() or 1
 
 
-class _Plain(pickle.Unpickler):
+class PlainUnpickler(pickle.Unpickler):
     """Reads plain values only: a worker has seen hostile files, its answers run no code here."""
 
     def find_class(self, module: str, name: str) -> Any:
@@ -205,7 +205,7 @@ class _Seat:
         try:
             send(process.stdin, (task, jobs))  # type: ignore[arg-type]
             data = receive(process.stdout)  # type: ignore[arg-type]
-            answers = _Plain(io.BytesIO(data)).load()
+            answers = PlainUnpickler(io.BytesIO(data)).load()
         except (EOFError, OSError, ValueError, pickle.UnpicklingError):
             return None
         finally:

@@ -7,16 +7,16 @@ time of status change are the same; if only the times differ, its bytes are hash
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import xxhash
 
 from hubtools.dataset.folder import Entry
+from hubtools.dataset.packed import pack, unpack
 from hubtools.dataset.probe import ENGINE
 from hubtools.dataset.table import PictureTable
 from hubtools.files import replacing
@@ -83,7 +83,7 @@ class Memory:
 
         try:
             data = place.read_bytes()
-            head, parts = _parsed(data)
+            head, parts = unpack(_MAGIC, data)
             if head["form"] != [_FORM, ENGINE, sys.byteorder]:
                 return cls()
             names = os.fsdecode(parts.pop("names")).split("\0")[: head["count"]]
@@ -120,35 +120,12 @@ class Memory:
             "form": [_FORM, ENGINE, sys.byteorder],
             "count": len(table),
             "texts": table.texts,
-            "parts": {name: len(part) for name, part in parts.items()},
         }
-        first = json.dumps(head).encode() + b"\n"
-        digest = xxhash.xxh3_128(first)
-        for part in parts.values():
-            digest.update(part)
         try:
             with replacing(place) as temporary, temporary.open("wb") as file:
-                file.write(_MAGIC + digest.hexdigest().encode() + first)
-                for part in parts.values():
-                    file.write(part)
+                file.writelines(pack(_MAGIC, head, parts))
         except OSError:
             return
-
-
-def _parsed(data: bytes) -> tuple[dict[str, Any], dict[str, bytes]]:
-    start = len(_MAGIC) + 32
-    digest = xxhash.xxh3_128_hexdigest(memoryview(data)[start:]).encode()
-    if not data.startswith(_MAGIC + digest):
-        raise ValueError("another kind of file, or a damaged one")
-    end = data.index(b"\n", start)
-    head = json.loads(data[start:end])
-    parts, place = {}, end + 1
-    for name, length in head["parts"].items():
-        parts[name] = data[place : place + length]
-        if not isinstance(length, int) or len(parts[name]) != length:
-            raise ValueError("cut off")
-        place += length
-    return head, parts
 
 
 def merged(

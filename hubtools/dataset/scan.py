@@ -51,6 +51,7 @@ def scan(
     workers: int | None = None,
     limits: Limits | None = None,
     remember: bool = True,
+    keep: bool = True,
     program: str = PROGRAM,
     previews: dict[str, bytes] | None = None,
     engine: Engine | None = None,
@@ -62,8 +63,9 @@ def scan(
     default now. `workers`: number of processes; default one for each processor if there are many
     files, none for a few. `program` is the module that they run (see `crew`). `engine` looks at
     what is new instead of them. `on_picture(done, total)` is called now and then, and at the end.
-    When it is interrupted, what was found so far is kept. `previews` gets the `decode.preview` of
-    each whole picture that is read now, if they are no more than `MOST_PREVIEWS`.
+    When it is interrupted, what was found so far is kept, unless `keep` is false. `previews` gets
+    the `decode.preview` of each whole picture that is read now, if they are no more than
+    `MOST_PREVIEWS`.
     """
     if isinstance(source, Path):
         source = LocalFolder(source)
@@ -96,14 +98,14 @@ def scan(
             results: Iterable[tuple[Entry, PictureFacts | int]] = _by(engine, source, new)
         else:
             stream = source.stream(new) if new else iter(())
-            results = _results(stream, memory, workers, limits, program, made)
+            results = results_of(stream, memory, workers, limits, program, made)
         for entry, result in results:
             if isinstance(result, int):
                 known[numbers[entry.name]] = result
             else:
                 fresh.add(replace(result, name=entry.name))
             told(len(known) + len(fresh))
-            if remember and time.monotonic() - kept_at > patience:
+            if remember and keep and time.monotonic() - kept_at > patience:
                 _keep(place, entries, known, memory, fresh, begun_ns)
                 # keeping a million takes a while: let it be a small share of the whole
                 patience = max(_KEEP_EVERY, 20 * (time.monotonic() - kept_at - patience))
@@ -112,7 +114,7 @@ def scan(
         changed = (
             len(new) + len(already) >= WORTH_KEEPING or len(memory.table) > len(entries) * 2 + 1000
         )
-        if remember and changed:
+        if remember and keep and changed:
             _keep(place, entries, known, memory, fresh, begun_ns)
     told(len(entries), last=True)
     return merged(entries, known, memory, fresh)
@@ -144,6 +146,7 @@ def look_at(
         begun_ns=begun_ns,
         previews=previews,
         engine=engine,
+        keep=wanted is None,  # a share's memory would replace that of all
     )
     return contents, table
 
@@ -163,7 +166,7 @@ def pass_by(
     if workers is None:
         stream, few = _few(iter(stream))
         workers = 0 if few else min(cpus(), MOST_WORKERS)
-    for entry, result in _results(stream, memory, workers, None, PROGRAM, None):
+    for entry, result in results_of(stream, memory, workers, None, PROGRAM, None):
         facts = memory.table.row(result) if isinstance(result, int) else result
         seen.add(replace(facts, name=entry.name))
         told(len(seen))
@@ -216,7 +219,7 @@ class _Told:
             self._at = time.monotonic()
 
 
-def _results(
+def results_of(
     stream: Iterable[Read],
     memory: Memory,
     workers: int,

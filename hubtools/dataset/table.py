@@ -200,6 +200,22 @@ class PictureTable(Mapping[str, PictureFacts]):
         table._text_places = {text: place for place, text in enumerate(texts)}
         return table
 
+    @classmethod
+    def joined(cls, tables: Sequence[PictureTable]) -> PictureTable:
+        """One table of all rows. Names must differ."""
+        import numpy as np
+
+        result = cls()
+        for table in tables:
+            places = np.array([result._place(text) for text in table.texts], dtype=np.uint32)
+            for name, column in table._columns.items():
+                values = np.frombuffer(column, dtype=column.typecode)
+                moved = places[values] if name in TEXTS else values
+                result._columns[name].frombytes(moved.tobytes())
+            result.names += table.names
+        result._rows = None
+        return result
+
     def taken(self, rows: npt.NDArray[Any]) -> PictureTable:
         """A new table of these rows, in this order."""
         return PictureTable.load(self.names, self.texts, self.dump(), rows)

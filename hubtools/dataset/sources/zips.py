@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from hubtools.dataset.files import Unreadable
 from hubtools.dataset.folder import Entry
@@ -43,6 +43,10 @@ class ZipArchive:
                     hint="pack or fetch it again",
                 ) from None
         return self._opened
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For another process, which opens the file itself."""
+        return {**self.__dict__, "_opened": None}
 
     def first(self) -> Iterator[Read] | None:
         """A zip file has a directory."""
