@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -164,8 +165,7 @@ class HubStore:
 
         with as_os_error(name):
             path = f"datasets/{self.repo}@{self.commit}/{self._inside(name)}"
-            opened = HfFileSystem().open(path, "rb", block_size=_BLOCK)
-        return cast(BinaryIO, opened)
+            return _steady(HfFileSystem().open(path, "rb", block_size=_BLOCK), name)
 
     def read(self, entry: Entry) -> bytes | str:
         """By one request, unless the Hub client has the file in its cache."""
@@ -288,8 +288,7 @@ class FsspecStore:
         if path is None:
             raise FileNotFoundError(2, "No such file", name)
         with as_os_error(name):
-            opened = self._fs.open(path, "rb", block_size=_BLOCK)
-        return cast(BinaryIO, opened)
+            return _steady(self._fs.open(path, "rb", block_size=_BLOCK), name)
 
     def read(self, entry: Entry) -> bytes | str:
         """All of it, tried three times."""
@@ -359,6 +358,9 @@ def reached(address: str) -> Iterator[None]:
     except (HubtoolsError, Unreadable):
         raise
     except Exception as error:
+        cause = error.__cause__
+        if cause is not None and getattr(cause, "status", None) != 404:
+            error = cause if isinstance(cause, Exception) else error
         if isinstance(error, FileNotFoundError) and not address.startswith("hf://"):
             raise HubtoolsError(
                 f"There is nothing at {address.partition('?')[0]}.", hint="check the address"
@@ -370,6 +372,49 @@ def reached(address: str) -> Iterator[None]:
                 hint="check the address, the network and your access",
             )
         raise sentence from None
+
+
+class _Steady(io.RawIOBase):
+    """A file of a file system that raises what it likes; each read is tried three times."""
+
+    def __init__(self, file: Any, name: str) -> None:
+        self._file, self._name = file, name
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return int(self._file.tell())
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        with as_os_error(self._name):
+            return int(self._file.seek(offset, whence))
+
+    def readinto(self, buffer: Any) -> int:
+        place = self._file.tell()
+        for attempt in range(1, _TRIES + 1):
+            try:
+                data = self._file.read(len(buffer))
+                break
+            except Exception as error:
+                if attempt == _TRIES:
+                    raise OSError(5, _said(error), self._name) from None
+                time.sleep(0.2 * attempt)
+                self._file.seek(place)
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        with suppress(Exception):
+            self._file.close()
+        super().close()
+
+
+def _steady(file: Any, name: str) -> BinaryIO:
+    return cast(BinaryIO, io.BufferedReader(_Steady(file, name), 1 << 16))
 
 
 @contextmanager
