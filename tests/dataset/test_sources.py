@@ -272,7 +272,7 @@ def test_cut_off_files(
 def test_rows_without_a_picture(tmp_path: Path, settings: DatasetSettings) -> None:
     data = picture(tmp_path / "0.png", 1).read_bytes()
     kind = arrow.struct([("bytes", arrow.binary()), ("path", arrow.string())])
-    texts = [f"{TRIGGER} {n}" for n in "abc"]
+    texts = [f"{TRIGGER} {n}" for n in ("one", "two", "three")]
     rows = [{"bytes": data, "path": "0.png"}, None, {"bytes": None, "path": "/home/me/1.png"}]
     table = arrow.table({"image": arrow.array(rows, kind), "text": texts})
     parquet.write_table(table, tmp_path / "a.parquet")

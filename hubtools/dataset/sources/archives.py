@@ -89,7 +89,8 @@ class ArchivedFolder:
     def _samples(self, archive: TarArchive, entries: list[Entry]) -> Contents:
         from hubtools.dataset.sources.shards import loaded_shards
 
-        listing = Listing(Path(archive.name), tuple(entries), opener=self._open)
+        # one file, however many lie in it
+        listing = Listing(Path(archive.name), (Entry(archive.name, 0, 0),), opener=self._open)
         file = samples_of(archive, Entry(archive.name, 0, 0))
         pictures = tuple(entry for entry in entries if is_picture(entry) and not entry.link)
         return Contents(
