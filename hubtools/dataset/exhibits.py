@@ -50,7 +50,10 @@ def gather(looked: DatasetView, report: Report) -> Exhibits:
     coverage = tuple(_wanted(part) for part in report.facts.get("coverage", ()))
     gallery: tuple[Shown, ...] = ()
     if len(looked.pictures) <= GALLERY:
-        gallery = tuple(_shown(looked, name) for name in sorted(looked.pictures))
+        rules = _rules_by_picture(report)
+        gallery = tuple(
+            _shown(looked, name, *rules.get(name, ())) for name in sorted(looked.pictures)
+        )
     needed = dict.fromkeys(
         chain(
             (picture.name for cluster in clusters for picture in cluster.pictures),
@@ -144,6 +147,15 @@ def _wanted(part: dict[str, Any]) -> Wanted:
     return Wanted(
         str(part["name"]).replace("_", " "), part["low"], part["high"], part["found"], names
     )
+
+
+def _rules_by_picture(report: Report) -> dict[str, list[str]]:
+    """Ids of the rules that have found something, by picture; the worst first."""
+    found: dict[str, dict[str, None]] = {}
+    for finding in report.sorted():
+        if finding.picture is not None:
+            found.setdefault(finding.picture, {})[finding.rule] = None
+    return {name: list(ids) for name, ids in found.items()}
 
 
 def _spoken_of(report: Report) -> Iterator[str]:

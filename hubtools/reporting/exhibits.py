@@ -27,7 +27,7 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Shown:
-    """A picture and what is told of it; `tags` are short, the first stands out."""
+    """A picture and what is told of it. `tags` are short: how it is a copy, or ids of rules."""
 
     name: str
     lines: tuple[str, ...] = ()

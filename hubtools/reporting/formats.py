@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from hubtools import findings
-from hubtools.errors import UsageError
+from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath, write_text
 from hubtools.findings import Report
 
@@ -50,6 +50,10 @@ def as_text(report: Report, format: ReportFormat, prefix: str = "") -> str:
 
 
 def write_report(report: Report, path: StrPath, *, prefix: str = "") -> None:
-    """Write the report to a .html, .sarif, .json, .jsonl or .txt file; see `as_text`."""
+    """Write the report to a .html, .sarif, .json, .jsonl or .txt file; see `as_text`. Raises
+    `HubtoolsError` if it cannot be written."""
     text = as_text(report, format_of(path), prefix)
-    write_text(Path(path), f"{text}\n" if text else "")
+    try:
+        write_text(Path(path), f"{text}\n" if text else "")
+    except OSError as error:
+        raise HubtoolsError(f"{path} cannot be written: {error.strerror}.") from None

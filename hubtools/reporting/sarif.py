@@ -7,6 +7,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -56,7 +57,7 @@ def _log(report: Report, prefix: str) -> dict[str, Any]:
         "results": results,
     }
     if absolute:
-        run["originalUriBaseIds"] = {_ROOT: {"uri": f"file://{_address(prefix).rstrip('/')}/"}}
+        run["originalUriBaseIds"] = {_ROOT: {"uri": Path(prefix).as_uri().rstrip("/") + "/"}}
     return {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
 
 

@@ -93,9 +93,11 @@ def test_mistakes_get_a_sentence(
 def test_a_release_with_an_error_is_not_sent(local_hub: Hub, dataset: Path) -> None:
     token = "hf_" + "aB3" * 11 + "x"
     (dataset / "notes.txt").write_text(token)
-    done = cli("push", dataset, "me/people")
+    page = dataset.parent / "push.json"
+    done = cli("push", dataset, "me/people", "--report", page)
     assert done.returncode == 3
     assert "P101" in done.stderr
+    assert "P101" in {finding["rule"] for finding in json.loads(page.read_text())["findings"]}
     assert token not in done.stdout + done.stderr
     assert not HfApi().repo_exists("me/people", repo_type="dataset")
 
