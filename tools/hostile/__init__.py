@@ -1,0 +1,1 @@
+"""Makers of hostile input for `tools/fuzz.py`; each is a function of a random generator."""
