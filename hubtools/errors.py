@@ -176,6 +176,8 @@ def as_sentence(error: BaseException) -> HubtoolsError | None:
         )
     if isinstance(error, (FileNotFoundError, IsADirectoryError, NotADirectoryError)):
         return HubtoolsError(f"{error.strerror or 'Not found'}: {error.filename or first_line}")
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return HubtoolsError(f"{error.strerror}: {error.filename}")
     if "OutOfMemoryError" in names:
         return HubtoolsError(
             "The device ran out of memory.",

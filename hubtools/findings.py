@@ -278,23 +278,37 @@ def to_jsonl(report: Report) -> str:
 
 
 def printable(text: str) -> str:
-    """Text that UTF-8 can write: names of files that are not UTF-8 have lone surrogates."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    """Text that UTF-8 can write: names of files that are not UTF-8 have lone surrogates, which are
+    written `\\udcff`, as JSON does."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def visible(text: str) -> str:
+    """Text on one line that does nothing to a terminal: control characters, and those that turn
+    the direction of writing, are spelt out."""
+    if text.isprintable():
+        return text
+    return printable(_CONTROLS.sub(lambda found: ascii(found[0])[1:-1], text))
+
+
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 def to_text(report: Report) -> str:
     """Plain text, one finding a block; colours are added by the command line, not here."""
     lines = []
     for finding in report.sorted():
-        place = f"{finding.place}: " if finding.place else ""
-        lines.append(f"{place}{finding.severity} {finding.rule}: {finding.message}")
+        place = f"{visible(finding.place)}: " if finding.place else ""
+        lines.append(f"{place}{finding.severity} {finding.rule}: {visible(finding.message)}")
         if finding.fix:
-            lines.append(f"    fix: {finding.fix}")
-    lines.append(f"{report.subject}: {report.summary}")
+            lines.append(f"    fix: {visible(finding.fix)}")
+    lines.append(f"{visible(report.subject)}: {report.summary}")
     return "\n".join(lines)
 
 
 def _escape(text: str, *, in_property: bool) -> str:
+    if not text.isprintable():
+        text = "\n".join(map(visible, text.split("\n")))
     text = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
     return text.replace(":", "%3A").replace(",", "%2C") if in_property else text
 

@@ -171,7 +171,7 @@ def _fixed(random: random.Random, root: Path, settings: DatasetSettings) -> None
         promise(folders.snapshot(root) == before, "planning has changed something")
         done = fix(root, settings, unsafe=unsafe, resolution=16)
     except HubtoolsError as error:
-        printable(str(error.message), "a sentence")
+        promise(bool(error.message), "an error without a word")
         promise(folders.snapshot(root) == before, "a fix that failed has changed something")
         return
     after = folders.snapshot(root)
@@ -203,7 +203,7 @@ def _sharded(random: random.Random, root: Path, place: Path) -> None:
         done = shard(root, packed, format=format, max_shard_size=random.choice([None, 2000]))
         unshard(packed, back)
     except HubtoolsError as error:
-        printable(str(error.message), "a sentence")
+        promise(bool(error.message), "an error without a word")
     else:
         for name, data in folders.snapshot(back).items():
             told = "metadata" in name or name == "README.md"

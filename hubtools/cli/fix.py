@@ -12,7 +12,7 @@ import click
 from hubtools.cli.options import SettingsCommand, project_in, project_options
 from hubtools.cli.output import Output, output_options
 from hubtools.errors import ExitCode, UsageError
-from hubtools.findings import plural
+from hubtools.findings import plural, visible
 
 if TYPE_CHECKING:
     from hubtools.dataset.fix.plan import Plan
@@ -35,6 +35,8 @@ class FixCommand(SettingsCommand):
 
 
 @click.command("fix", cls=FixCommand)
+# first, so that it sees which names the others have taken: --plan is a file here
+@project_options("dataset")
 @click.argument("path", required=False, type=click.Path(path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Only show what would be done.")
 @click.option("--yes", is_flag=True, help="Apply without asking.")
@@ -60,7 +62,6 @@ class FixCommand(SettingsCommand):
     type=click.IntRange(32, 4096),
     help="Training resolution to check sizes against.",
 )
-@project_options("dataset")
 @output_options()
 def command(
     path: Path | None,
@@ -160,7 +161,7 @@ def _count(plan: Plan) -> str:
 def _show(plan: Plan, out: Output, limit: int | None) -> None:
     if out.format == "quiet":
         for op in plan.operations:
-            out.data(op.path or str(op.target))
+            out.data(visible(op.path or str(op.target)))
         return
     if out.format == "agent":
         columns = ("action", "path", "target", "rules", "why")

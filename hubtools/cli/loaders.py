@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 def show_loaders(loaders: dict[str, dict[str, Any]], out: Output) -> None:
     """One line if the three calls of `datasets` agree and lose nothing, else a table (stderr)."""
     from hubtools.dataset.loaders.told import agreed, told
+    from hubtools.findings import visible
 
     if (said := agreed(loaders)) is not None:
         out.note(f"all loaders agree: {said}")
@@ -30,12 +31,12 @@ def show_loaders(loaders: dict[str, dict[str, Any]], out: Output) -> None:
         table.add_row(
             loader.name,
             loader.module,
-            loader.rows,
-            loader.columns,
+            Text(visible(loader.rows)),
+            Text(visible(loader.columns)),
             str(loader.lost or ""),
             Text(loader.outcome, style=colour.get(loader.outcome, "red")),
         )
     console = Console(stderr=True, highlight=False)
     console.print(table)
     for reason, names in reasons.items():
-        console.print(Text(f"{'; '.join(names)}: {reason}", style="dim"), soft_wrap=True)
+        console.print(Text(f"{'; '.join(names)}: {visible(reason)}", style="dim"), soft_wrap=True)

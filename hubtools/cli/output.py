@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import click
 
+from hubtools.findings import printable, visible
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
@@ -51,9 +53,9 @@ def _can_print(text: str, stream: Any) -> bool:
 def say_error(message: str, hint: str | None = None) -> None:
     """`Error: ...` and `Hint: ...` on stderr."""
     red, plain = ("\x1b[31m", "\x1b[0m") if _colour(sys.stderr) else ("", "")
-    print(f"{red}Error:{plain} {message}", file=sys.stderr)
+    print(f"{red}Error:{plain} {visible(message)}", file=sys.stderr)
     if hint:
-        print(f"Hint: {hint}", file=sys.stderr)
+        print(f"Hint: {visible(hint)}", file=sys.stderr)
 
 
 def output_options(*extra: str, report: bool = False) -> Callable[[F], F]:
@@ -172,33 +174,33 @@ class Output:
     def note(self, message: str) -> None:
         """A line about what is going on (stderr; silent in quiet)."""
         if self.format != "quiet":
-            print(message, file=sys.stderr, flush=True)
+            print("\n".join(map(visible, message.split("\n"))), file=sys.stderr, flush=True)
 
     def warn(self, message: str) -> None:
         """A warning (stderr, always)."""
         yellow, plain = ("\x1b[33m", "\x1b[0m") if _colour(sys.stderr) else ("", "")
-        print(f"{yellow}Warning:{plain} {message}", file=sys.stderr, flush=True)
+        print(f"{yellow}Warning:{plain} {visible(message)}", file=sys.stderr, flush=True)
 
     def hint(self, message: str) -> None:
         """What to do next (stderr; silent in quiet and json)."""
         if self.format in ("human", "agent"):
-            print(f"Hint: {message}", file=sys.stderr)
+            print(f"Hint: {visible(message)}", file=sys.stderr)
 
     def result(self, message: str, essential: str | None = None, **facts: Any) -> None:
         """The outcome of a command. human: `✓ message` and `key: value` lines; json: the facts as
         an object; agent: `key=value ...`; quiet: `essential` (default the first fact)."""
         if self.format == "json":
-            print(json.dumps(facts, ensure_ascii=False, default=str))
+            print(printable(json.dumps(facts, ensure_ascii=False, default=str)))
         elif self.format == "quiet":
             value = essential if essential is not None else next(iter(facts.values()), None)
             if value is not None:
-                print(value)
+                print(visible(str(value)))
         elif self.format == "agent":
             print(" ".join(f"{key}={_flat(value)}" for key, value in facts.items()))
         else:
             tick = "✓" if _can_print("✓", sys.stdout) else "OK"
             green, plain = ("\x1b[32m", "\x1b[0m") if _colour(sys.stdout) else ("", "")
-            print(f"{green}{tick}{plain} {message}")
+            print(f"{green}{tick}{plain} {visible(message)}")
             for key, value in facts.items():
                 if value is not None:
                     print(f"  {key.replace('_', ' ')}: {_flat(value)}")
@@ -214,16 +216,11 @@ class Output:
         """Rows as data. json: array of objects; agent: TSV with a header; quiet: first column;
         human: a table (`right`: indexes of right-aligned columns)."""
         if self.format == "json":
-            print(
-                json.dumps(
-                    [dict(zip(columns, row, strict=True)) for row in rows],
-                    ensure_ascii=False,
-                    default=str,
-                )
-            )
+            found = [dict(zip(columns, row, strict=True)) for row in rows]
+            print(printable(json.dumps(found, ensure_ascii=False, default=str)))
         elif self.format == "quiet":
             for row in rows:
-                print(row[0])
+                print(visible(str(row[0])))
         elif self.format == "agent":
             print("\t".join(columns))
             for row in rows:
@@ -262,12 +259,12 @@ class Output:
 
     def data(self, text: str) -> None:
         """Raw data to stdout."""
-        print(text)
+        print(printable(text))
 
     def report(self, report: Report, prefix: str = "") -> None:
         """A check's report in the chosen format, and in the files that were asked for. `prefix` is
         the checked folder's path, with which the addresses of SARIF and GitHub begin."""
-        from hubtools.findings import Severity, printable, to_text
+        from hubtools.findings import Severity, to_text
 
         self.write_report(report, prefix)
         if self.format in ("json", "jsonl", "sarif", "github", "html"):
@@ -279,24 +276,24 @@ class Output:
                 print(printable(f"{report.subject}: {report.summary}"), file=sys.stderr)
         elif self.format == "quiet":
             for finding in report.sorted():
-                print(printable(f"{finding.place or report.subject}: {finding.rule}"))
+                print(f"{visible(finding.place or report.subject)}: {finding.rule}")
         elif self.format == "agent":
             print("severity\trule\tplace\tmessage\tfix")
             for finding in report.sorted():
                 cells = (finding.severity, finding.rule, finding.place, finding.message)
-                print(printable("\t".join(_flat(cell) for cell in (*cells, finding.fix or ""))))
+                print("\t".join(_flat(cell) for cell in (*cells, finding.fix or "")))
         elif not _colour(sys.stdout):
-            print(printable(to_text(report)))
+            print(to_text(report))
         else:
             colours = {Severity.ERROR: "31", Severity.WARNING: "33", Severity.INFO: "36"}
             for finding in report.sorted():
-                place = f"\x1b[1m{finding.place}:\x1b[0m " if finding.place else ""
+                place = f"\x1b[1m{visible(finding.place)}:\x1b[0m " if finding.place else ""
                 mark = f"\x1b[{colours[finding.severity]}m{finding.severity} {finding.rule}\x1b[0m"
-                print(printable(f"{place}{mark} {finding.message}"))
+                print(f"{place}{mark} {visible(finding.message)}")
                 if finding.fix:
-                    print(printable(f"    \x1b[2mfix:\x1b[0m {finding.fix}"))
+                    print(f"    \x1b[2mfix:\x1b[0m {visible(finding.fix)}")
             colour = "32" if report.ok else "31"
-            print(f"\x1b[{colour}m{report.subject}: {report.summary}\x1b[0m")
+            print(f"\x1b[{colour}m{visible(report.subject)}: {report.summary}\x1b[0m")
 
     def write_report(self, report: Report, prefix: str = "") -> None:
         """The files that `--report` asked for."""
@@ -325,4 +322,4 @@ def _flat(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, (list, tuple)):
         return ", ".join(_flat(item) for item in value)
-    return " ".join(str(value).split())
+    return visible(" ".join(str(value).split()))

@@ -6,6 +6,7 @@ import os
 import stat
 
 from hubtools.dataset.probe import PictureFacts
+from hubtools.files import StrPath, open_regular
 
 # A picture file beyond this is a mistake, and would be held in memory whole.
 MAX_BYTES = 1 << 30
@@ -43,13 +44,17 @@ def read_picture(path: str | bytes) -> bytes:
         raise Unreadable(0, f"it cannot be read: {error.strerror}") from None
 
 
-def head_of(path: str | os.PathLike[str], size: int) -> bytes:
+def read_file(path: StrPath) -> bytes:
+    """All bytes of a regular file. Raises `OSError` for any other; never waits for a pipe."""
+    with open_regular(path) as file:
+        return file.read()
+
+
+def head_of(path: StrPath, size: int) -> bytes:
     """The first `size` bytes of a regular file; empty if it cannot be read. Never waits."""
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _binary())
-        with os.fdopen(handle, "rb", buffering=0) as file:
-            regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
-            return file.read(size) if regular else b""
+        with open_regular(path) as file:
+            return file.read(size)
     except (OSError, ValueError):
         return b""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from hubtools.errors import HubtoolsError
+from hubtools.files import open_regular
 from hubtools.layout import METADATA_NAMES
 
 # What the imagefolder loader of `datasets` 5.2 takes for pictures and a browser or PIL also reads.
@@ -88,6 +90,7 @@ class Entry:
     mtime_ns: int
     link: bool = False
     ctime_ns: int = 0  # no program can set it back, as it can the time of change
+    special: bool = False  # a pipe, a socket, a device
 
     @property
     def ending(self) -> str:
@@ -144,7 +147,7 @@ class Listing:
 
     def open(self, name: str) -> BinaryIO:
         """The file `name`, to be read and sought in. Raises `OSError`."""
-        return (self.root / name).open("rb") if self.opener is None else self.opener(name)
+        return open_regular(self.root / name) if self.opener is None else self.opener(name)
 
     def read(self, name: str) -> bytes:
         """The bytes of the file `name`. Raises `OSError`."""
@@ -175,6 +178,14 @@ class Listing:
         )
 
 
+def leads_to_folder(link: os.DirEntry[str]) -> bool:
+    """False for a link to anything else, or to itself."""
+    try:
+        return link.is_dir()
+    except OSError:
+        return False
+
+
 def walk(root: Path) -> Listing:
     """List `root` with one `os.scandir` a folder; symbolic links to folders are not entered.
 
@@ -201,7 +212,7 @@ def walk(root: Path) -> Listing:
                         folders.append(name)
                         if item.name not in (".git", ".hubtools"):
                             pending.append(name)
-                    elif item.is_symlink() and item.is_dir():
+                    elif item.is_symlink() and leads_to_folder(item):
                         linked.append(name)
                     else:
                         entries.append(_entry(item, name))
@@ -219,7 +230,9 @@ def walk(root: Path) -> Listing:
 
 def _entry(item: os.DirEntry[str], name: str) -> Entry:
     try:
-        stat = item.stat()
-        return Entry(name, stat.st_size, stat.st_mtime_ns, item.is_symlink(), stat.st_ctime_ns)
+        found = item.stat()
+        special = not stat.S_ISREG(found.st_mode)
+        times = (found.st_mtime_ns, item.is_symlink(), found.st_ctime_ns)
+        return Entry(name, found.st_size, *times, special)
     except OSError:  # a link that leads nowhere
         return Entry(name, 0, 0, True)

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from hubtools.dataset.files import read_file
 from hubtools.dataset.folder import PICTURE_ENDINGS, Entry, Listing
 
 FILE_NAME = "file_name"
@@ -88,7 +89,7 @@ def read_metadata(where: Path | Listing, entry: Entry) -> MetadataFile:
     files are a trouble."""
     try:
         if isinstance(where, Path):
-            data = (where / entry.name).read_bytes()
+            data = read_file(where / entry.name)
         else:
             data = where.read(entry.name)
     except OSError as error:

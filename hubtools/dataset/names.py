@@ -11,7 +11,7 @@ from hubtools.dataset.folder import FOREIGN_ENDINGS, PICTURE_ENDINGS
 _DEVICES = frozenset(
     ["con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in "123456789¹²³")]
 )
-_FORBIDDEN = re.compile(r'[<>:"|?*\\\x00-\x1f]')
+_FORBIDDEN = re.compile('[<>:"|?*\\\\\x00-\x1f\ud800-\udfff]')
 # Bytes that a name may have on Linux; Windows and macOS count letters, which are fewer.
 MAX_BYTES = 255
 _KNOWN = "|".join(sorted(e[1:] for e in PICTURE_ENDINGS | FOREIGN_ENDINGS))
@@ -30,6 +30,8 @@ def trouble_of(part: str) -> str | None:
         return f"{part.split('.')[0]} is a device of Windows"
     if part != part.rstrip(". "):
         return "it ends in a dot or a space"
+    if not part.isprintable() and any("\ud800" <= mark <= "\udfff" for mark in part):
+        return "it is not UTF-8, so the Hub cannot have it either"
     if found := _FORBIDDEN.search(part):
         return f"it holds {found[0]!a}"
     return None

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from hubtools.dataset.files import read_file
 from hubtools.dataset.folder import (
     FOREIGN_ENDINGS,
     NO_PICTURES,
@@ -298,7 +299,7 @@ def _card_of(listing: Listing) -> Card:
 def read_card(path: Path) -> Card:
     """The YAML between the first two `---` lines of a card."""
     try:
-        return parse_card(path.read_bytes())
+        return parse_card(read_file(path))
     except OSError:
         return Card({}, exists=False)
 

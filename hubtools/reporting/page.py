@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hubtools.findings import Finding, Report, Rule, Severity, in_order, printable
+from hubtools.findings import Finding, Report, Rule, Severity, in_order
 from hubtools.reporting.exhibits import Exhibits
 
 # Findings of one rule that the page holds; more make it slow and are all the same.
@@ -51,7 +51,12 @@ def to_html(report: Report) -> str:
         version=hubtools.__version__,
         count=lambda severity: report.count(Severity(severity)),
     )
-    return printable(page)
+    return _utf8(page)
+
+
+def _utf8(text: str) -> str:
+    """In a page, a name that is not UTF-8 has question marks."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _held(report: Report) -> tuple[list[tuple[Finding, bool]], int]:
@@ -105,7 +110,7 @@ def _data(shown: list[tuple[Finding, bool]], rules: tuple[Rule, ...], exhibits: 
             for name, data in exhibits.thumbnails.items()
         },
     }
-    text = printable(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    text = _utf8(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
     # no end of a script element, no comment, and no line ends that only JavaScript knows
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")

@@ -16,7 +16,19 @@ _STEMS = (
     "ß", "\x1b[31m", "new\nline", "tab\t", " lead", "trail ", "dot.", "a::b", "a?w=3", "\udcff\udcfe",
     "$(x)", "-rf", "😀", "\u202egnp", "%41", "[1]", "*", "__x", "a\\b", "~", "README", "0",
 )  # fmt: skip
-_ENDINGS = (".png", ".png", ".png", ".jpg", ".PnG", ".webp", ".gif", ".txt", ".json", "", ".jpg?w=3")
+_ENDINGS = (
+    ".png",
+    ".png",
+    ".png",
+    ".jpg",
+    ".PnG",
+    ".webp",
+    ".gif",
+    ".txt",
+    ".json",
+    "",
+    ".jpg?w=3",
+)
 _FOLDERS = ("", "", "", "", "sub", "train", "test", "sub/deep", "__MACOSX", ".x", "a.png", "aux",
             "é", "\udcfe")  # fmt: skip
 
@@ -46,7 +58,9 @@ def hostile(random: random.Random, root: Path) -> None:
     root.mkdir(parents=True)
     names: list[str] = []
     # formats that are decoded in a process of their own take long
-    cheap = ("PNG", "PNG", "JPEG", "GIF", "WEBP", "BMP") + ("TIFF", "AVIF") * (random.random() < 0.1)
+    cheap = ("PNG", "PNG", "JPEG", "GIF", "WEBP", "BMP") + ("TIFF", "AVIF") * (
+        random.random() < 0.1
+    )
     for _ in range(random.randrange(7)):
         name = name_of(random)
         if name.endswith((".txt", ".json")):
@@ -63,7 +77,7 @@ def hostile(random: random.Random, root: Path) -> None:
     for _ in range(random.choice([0, 1, 1, 1, 2])):
         folder = random.choice(["", "", "", "sub/", "train/"])
         spelt = [_misspelt(random, n.removeprefix(folder)) for n in names]
-        base = random.choice(metadata.NAMES + ("Metadata.jsonl", "metadata.json", "captions.jsonl"))
+        base = random.choice((*metadata.NAMES, "Metadata.jsonl", "metadata.json", "captions.jsonl"))
         data = metadata.written(random, metadata.records(random, spelt), base)
         put(root, folder + base, texts.spoilt(random, data) if random.random() < 0.3 else data)
     if random.random() < 0.25:
@@ -124,7 +138,7 @@ def snapshot(root: Path) -> dict[str, object]:
     found: dict[str, object] = {}
     for place, folders, files in os.walk(root):
         folders[:] = [name for name in folders if name != ".hubtools"]
-        for name in files + [n for n in folders if os.path.islink(os.path.join(place, n))]:
+        for name in files + [n for n in folders if Path(place, n).is_symlink()]:
             path = Path(place, name)
             found[path.relative_to(root).as_posix()] = content(path)
     return found

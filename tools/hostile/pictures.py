@@ -29,16 +29,14 @@ def _drawn(mode: str, size: tuple[int, int], hue: int) -> Image.Image:
 def plain(format: str, mode: str = "RGB", tagged: bool = True, hue: int = 40) -> bytes:
     """A whole picture with EXIF data, a position, XMP and a colour profile."""
     tags = Image.Exif()
-    tags[0x0112], tags[0x013B], tags[0x9C9D] = 6, "Jane", "J\0a\0".encode()
+    tags[0x0112], tags[0x013B], tags[0x9C9D] = 6, "Jane", b"J\0a\0"
     tags.get_ifd(0x8769).update({0xA431: "SN-1", 0x927C: b"maker", 0x9286: b"ASCII\0\0\0hi"})
     tags.get_ifd(0x8825).update({1: "N", 2: (52.0, 31.0, 12.0)})
     more: dict[str, object] = {}
     if tagged and format in ("JPEG", "PNG", "WEBP", "TIFF", "MPO", "AVIF"):
         more["exif"] = tags
         if mode == "RGB":
-            more["icc_profile"] = ImageCms.ImageCmsProfile(
-                ImageCms.createProfile("sRGB")
-            ).tobytes()
+            more["icc_profile"] = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
         if format in ("JPEG", "WEBP", "AVIF", "MPO"):
             more["xmp"] = _XMP.encode()
     picture = _drawn(mode, (40, 32), hue)
@@ -207,7 +205,9 @@ def _tiff(random: random.Random, data: bytes) -> bytes:
         elif what == 1:
             struct.pack_into(order + "H", changed, entry + 2, random.randrange(20))
         elif what == 2:
-            struct.pack_into(order + "I", changed, entry + 4, random.choice([0, 1 << 28, 2**32 - 1]))
+            struct.pack_into(
+                order + "I", changed, entry + 4, random.choice([0, 1 << 28, 2**32 - 1])
+            )
         elif what == 3:  # a directory that leads to itself
             struct.pack_into(order + "I", changed, entry + 8, first - start)
         else:
@@ -236,7 +236,7 @@ def _words(random: random.Random, data: bytes) -> bytes:
     """Texts within say something else, at the same length."""
     for word in (b"SerialNumber", b"GPSLatitude", b"SN-1", b"Jane", b"desc", b"rXYZ", b"DMI-"):
         if word in data and random.random() < 0.5:
-            odd = bytes(random.choice(b"\0\x1b<>&\"\xff\xc3A0") for _ in word)
+            odd = bytes(random.choice(b'\0\x1b<>&"\xff\xc3A0') for _ in word)
             data = data.replace(word, odd, 1)
     return data
 

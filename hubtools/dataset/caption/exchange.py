@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from hubtools.dataset.caption.edits import tidy, word
+from hubtools.dataset.files import read_file
 from hubtools.dataset.load import read_examples
 from hubtools.dataset.shard.rows import entries
 from hubtools.errors import HubtoolsError, UsageError
@@ -97,7 +98,7 @@ def read_sidecars(
 
 def _read(trainer: Trainer, path: Path) -> str:
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = read_file(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise HubtoolsError(
             f"{path} is not UTF-8 (byte {error.start}).", hint="save it as UTF-8"

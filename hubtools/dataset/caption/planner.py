@@ -19,6 +19,7 @@ from hubtools.dataset.caption.edits import (
     replacing,
 )
 from hubtools.dataset.caption.exchange import Trainer, read_sidecars
+from hubtools.dataset.files import read_file
 from hubtools.dataset.fix.draft import locate, relative
 from hubtools.dataset.fix.journal import fingerprint
 from hubtools.dataset.fix.plan import Action, Operation, Plan
@@ -216,7 +217,10 @@ class _Album:
         self.items = list(self._items())
 
     def _load(self, name: str) -> Table:
-        data = (self.root / name).read_bytes()
+        try:
+            data = read_file(self.root / name)
+        except OSError as error:
+            raise HubtoolsError(f"{self.root / name} cannot be read: {error.strerror}.") from None
         table = load_table(name, data, caption=self._column, resolve_doubt=False)
         raw = any(record.raw for record in table.records)
         if table.locked is not None or table.changed or raw:
@@ -290,7 +294,7 @@ class _Album:
     def _card(self) -> str | None:
         """The card with its new front matter; None if it says so already."""
         path = self.root / CARD
-        old = path.read_bytes() if path.is_file() else None
+        old = read_file(path) if path.is_file() else None
         said = parse_card(old or b"").data.get(_ANNOTATIONS)
         creators = [said] if isinstance(said, str) else list(said or [])
         if MACHINE in creators:

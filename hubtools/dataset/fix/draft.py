@@ -11,6 +11,7 @@ from typing import Any
 
 import xxhash
 
+from hubtools.dataset.files import read_file
 from hubtools.dataset.fix.overlay import overlay
 from hubtools.dataset.fix.remedies import Unsafe
 from hubtools.dataset.fix.tables import Notes, Record, Table, is_file_column, load_table
@@ -61,7 +62,6 @@ class Draft:
         self.unsafe = unsafe
         self.wanted = wanted  # ids of the rules to satisfy
         self.left: dict[str, str] = dict(leave)  # file -> why it is left as it is
-        self._leave = frozenset(leave)
         self.caption = looked.settings.caption_column
         self.changes = 0
         self.scrubbed: set[str] = set()  # pictures whose metadata has been looked at
@@ -73,7 +73,10 @@ class Draft:
         self._written: dict[bytes, Path] = {}
         self._view: tuple[object, DatasetView] | None = None
         self._files_of: dict[str, tuple[bytes, MetadataFile]] = {}
-        self.card: bytes | None = self._read(CARD) if CARD in looked.listing.names else None
+        odd = [entry.name for entry in looked.listing.entries if entry.special]
+        self.left |= dict.fromkeys(odd, "it is no regular file")
+        self._leave = frozenset(self.left)
+        self.card: bytes | None = self._card()
         self.card_notes = Notes()
         metadata = {entry.name for entry in looked.listing.metadata}
         for entry in looked.listing.entries:
@@ -114,7 +117,7 @@ class Draft:
 
     def _read(self, origin: str) -> bytes:
         try:
-            return (self.looked.root / origin).read_bytes()
+            return read_file(self.looked.root / origin)
         except OSError:
             return b""
 
@@ -168,7 +171,9 @@ class Draft:
         self.changes += 1
 
     def remove(self, name: str, rule: str, what: str) -> None:
-        """Take a file that is no metadata out of the set."""
+        """Take a file that is no metadata out of the set, unless it is to be left alone."""
+        if self.files[name].origin in self._leave:
+            return
         file = self.files.pop(name)
         self.facts.pop(name, None)
         file.notes.add(rule, what)
@@ -191,6 +196,8 @@ class Draft:
         references = self.references()
         for name in names:
             places = references.get(name, [])
+            if self.files[name].origin in self._leave:
+                continue
             if any(not _free(place) or place.column != FILE_NAME for place in places):
                 self.left[name] = "a record that cannot be changed names it"
                 continue
@@ -270,8 +277,23 @@ class Draft:
 
     # --- inside ------------------------------------------------------------------------------
 
+    def _card(self) -> bytes | None:
+        listing = self.looked.listing
+        if CARD in (*listing.folders, *listing.linked_folders):
+            self.left[CARD] = "it is a folder"
+        if CARD not in listing.names:
+            return None
+        try:
+            return read_file(self.looked.root / CARD)
+        except OSError:
+            self.left.setdefault(CARD, "it cannot be read")
+            return None
+
     def _load(self, entry: Entry) -> None:
-        data = self._read(entry.name)
+        try:
+            data, unreadable = read_file(self.looked.root / entry.name), False
+        except OSError:
+            data, unreadable = b"", True
         table = load_table(
             entry.name,
             data,
@@ -279,7 +301,10 @@ class Draft:
             resolve_doubt=self.may("drop-rows") and self.wants("D101", "D104", "D105"),
         )
         unwanted = [rule for rule in table.notes.rules if rule not in self.wanted]
-        if unwanted or entry.link:
+        if unreadable:
+            table.locked = "it cannot be read"
+            self.left.setdefault(entry.name, table.locked)
+        elif unwanted or entry.link:
             # to write the file is to repair it: if that was not asked for, it stays as it is
             table.locked = "it is a link" if entry.link else f"{', '.join(unwanted)} not selected"
             table.changed, table.notes = False, Notes()

@@ -6,6 +6,7 @@ import gzip
 import json
 import zlib
 
+from hubtools.dataset.files import read_file
 from hubtools.dataset.fix.draft import Draft, locate
 from hubtools.dataset.fix.records import contained
 from hubtools.dataset.fix.tables import Notes, Record, Table, load_table
@@ -28,7 +29,7 @@ def misnamed(draft: Draft) -> None:
             _take_over(draft, name, table, others)
         elif table.records:
             file = draft.files.pop(name)
-            data = (draft.looked.root / file.origin).read_bytes()
+            data = read_file(draft.looked.root / file.origin)
             table.changed = table.form != "parquet" and table.render() != data
             table.notes.add("D113", f"name it {table.name.rpartition('/')[2]}")
             draft.tables[table.name] = table

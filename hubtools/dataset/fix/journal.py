@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hubtools.dataset.files import read_file
 from hubtools.dataset.fix.pixels import Refused, apply_edits
 from hubtools.dataset.fix.plan import Operation, Plan, check_name
 from hubtools.errors import HubtoolsError
@@ -166,7 +167,7 @@ def _make(root: Path, op: Operation, new: Path) -> str | None:
         write_bytes(new, op.content.encode("utf-8"))
     elif op.edits:
         assert op.path is not None
-        data, pixels = apply_edits((root / op.path).read_bytes(), op.edits)
+        data, pixels = apply_edits(read_file(root / op.path), op.edits)
         write_bytes(new, data)
         shutil.copymode(root / op.path, new)
         return pixels
@@ -376,13 +377,11 @@ def purge(root: Path) -> int:
 
 
 def fingerprint(path: Path) -> str | None:
-    """SHA-256 of a file, `link:` and its target of a link, None if there is nothing."""
+    """SHA-256 of a file, `link:` and its target of a link, None if there is nothing (or something
+    that has no bytes: a folder, a pipe)."""
     if path.is_symlink():
         return f"link:{path.readlink()}"
-    try:
-        return sha256_of(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
+    return sha256_of(path) if path.is_file() else None
 
 
 def fingerprint_of(data: bytes) -> str:

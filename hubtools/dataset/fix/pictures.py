@@ -176,6 +176,13 @@ def privacy(draft: Draft) -> None:
                 draft.left[name] = str(error)
             continue
         if removed and cleaned != data:
+            if facts.problem or facts.frames > 1 or facts.format == "MPO":
+                # what may be refused later is tried now, so that the plan does not promise it
+                try:
+                    apply_edits(data, ("scrub",))
+                except Refused as error:
+                    draft.left[name] = str(error)
+                    continue
             digest = xxhash.xxh3_128_hexdigest(cleaned)
             after = replace(facts, gps=False, owner="", digest=digest, bytes=len(cleaned))
             rule = "D701" if PLACES & set(removed) and draft.wants("D701") else "D706"

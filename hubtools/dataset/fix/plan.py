@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from hubtools.dataset.files import read_file
 from hubtools.dataset.fix.pixels import EDITS
 from hubtools.dataset.fix.recover import decode
 from hubtools.errors import HubtoolsError
@@ -96,7 +97,7 @@ class Plan:
     def _text_diff(self, op: Operation) -> Iterator[str]:
         old = ""
         if op.path is not None:
-            data = (self.root / op.path).read_bytes()
+            data = read_file(self.root / op.path)
             old = decode(data) or data.decode("utf-8", errors="replace")
         old_lines, new_lines = _lines(old), _lines(op.content or "")
         if old_lines == new_lines:

@@ -158,7 +158,7 @@ class Table:
                 lines.append(record.text)
             else:
                 lines.append(json.dumps(record.values, ensure_ascii=False))
-        return "".join(f"{line}\n" for line in lines).encode("utf-8")
+        return "".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace")
 
     def _csv(self) -> bytes:
         text = io.StringIO(newline="")
@@ -170,7 +170,7 @@ class Table:
             else:
                 cells = [record.values.get(name) for name in self.header]
                 writer.writerow([_cell(value) for value in cells])
-        return text.getvalue().encode("utf-8")
+        return text.getvalue().encode("utf-8", "backslashreplace")
 
 
 def _cell(value: Any) -> str:
@@ -205,11 +205,13 @@ def load_table(
     form: Form = "csv" if ending == "csv" else "jsonl"
     table = Table(name, source, form)
     text = decode(data)
-    if text is None:
+    # what is written must be read again as the same
+    if text is None or decode(text.encode("utf-8", "replace")) != text:
         table.locked = "its encoding is unknown"
         return table
     if form == "csv":
         read_csv(text, table, caption, resolve_doubt)
+        _settle(table, caption, resolve_doubt)
     else:
         table.records = read_jsonl(text, name, resolve_doubt)
     if table.locked is None:
@@ -219,6 +221,23 @@ def load_table(
                 unread = rule == "D101" and resolve_doubt
                 table.touch(rule, REPAIRED[rule] + (", remove what is beyond it" if unread else ""))
     return table
+
+
+def _settle(table: Table, caption: str, resolve_doubt: bool) -> None:
+    """Read what would be written until it stays as it is: a row that was put together, or a quote
+    that was taken away, may make others readable."""
+    from hubtools.dataset.fix.read_csv import read_csv
+
+    before: bytes | None = None
+    for _ in range(4):
+        data = table.render()
+        if table.locked is not None or data == before:
+            return
+        again = Table(table.name, table.source, "csv")
+        read_csv(data.decode("utf-8"), again, caption, resolve_doubt)
+        before, table.locked = data, again.locked
+        table.header, table.records = again.header, again.records
+    table.locked = "its rows can be read in more than one way"
 
 
 REPAIRED = {

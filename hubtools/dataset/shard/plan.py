@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import stat
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -192,12 +193,21 @@ def _dumps(values: dict[str, Any]) -> str:
 
 def _stat(root: Path, name: str, sample: Sample) -> tuple[int, int]:
     try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise HubtoolsError(
+            f"{root / sample.place}: the name {name!a} is not UTF-8.",
+            hint=f"`hubtools fix {root}` renames the file",
+        ) from None
+    try:
         found = (root / name).stat()
     except OSError:
         raise HubtoolsError(
             f"{root / sample.place}: there is no picture {name}.",
             hint="correct the name or add the picture",
         ) from None
+    if not stat.S_ISREG(found.st_mode):
+        raise HubtoolsError(f"{root / sample.place}: {name} is no regular file.")
     return found.st_size, found.st_mtime_ns
 
 

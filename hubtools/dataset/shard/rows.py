@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 import xxhash
 
-from hubtools.dataset.folder import PICTURE_ENDINGS, Entry
+from hubtools.dataset.folder import PICTURE_ENDINGS, Entry, leads_to_folder
 from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.view import escapes
 from hubtools.errors import HubtoolsError
@@ -88,7 +88,7 @@ def entries(root: Path) -> Iterator[Entry]:
             if item.is_dir(follow_symlinks=False):
                 if item.name not in (".git", ".hubtools"):
                     below.append(name)
-            elif not item.is_dir():
+            elif not leads_to_folder(item):
                 yield Entry(name, 0, 0)
         pending.extend(reversed(below))
 
@@ -174,6 +174,8 @@ def _told(root: Path) -> str:
 
 
 def _rows(root: Path, name: str) -> Iterator[tuple[int | None, dict[str, Any]]]:
+    if not (root / name).is_file():
+        raise HubtoolsError(f"{root / name} is no regular file.", hint=_told(root))
     ending = name.rpartition(".")[2]
     if ending == "csv":
         yield from _csv_rows(root, root / name)
@@ -236,10 +238,12 @@ def _parquet_rows(path: Path) -> Iterator[tuple[None, dict[str, Any]]]:
     import pyarrow.parquet as parquet
 
     try:
-        file = parquet.ParquetFile(path)
-    except (arrow.ArrowException, OSError) as error:
-        raise HubtoolsError(f"{path} is no parquet file: {str(error).splitlines()[0]}") from None
-    with file:
-        for batch in file.iter_batches(batch_size=1024):
-            for values in batch.to_pylist():
-                yield None, values
+        with parquet.ParquetFile(path) as file:
+            batches = file.iter_batches(batch_size=1024)
+            while (batch := next(batches, None)) is not None:
+                rows = batch.to_pylist()
+                for values in rows:
+                    yield None, values
+    except (arrow.ArrowException, OSError, ValueError) as error:
+        said = " ".join(str(error).split())[:200]
+        raise HubtoolsError(f"{path} is no parquet file that can be read: {said}.") from None

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from hubtools.dataset.files import read_file
 from hubtools.dataset.front import with_key
 from hubtools.dataset.shard.plan import Format, Plan, ShardPlan, plan_shards
 from hubtools.dataset.shard.rows import Sample
@@ -179,9 +180,7 @@ def _write(
         writer = _writer(plan, item, temporary)
         try:
             for sample in samples:
-                pictures = {
-                    key: (plan.root / name).read_bytes() for key, name in sample.files.items()
-                }
+                pictures = {key: read_file(plan.root / name) for key, name in sample.files.items()}
                 writer.add(sample, pictures)
                 prints.append(fingerprint(sample.values, pictures))
                 located += any(map(_says_where, pictures.values()))

@@ -1,0 +1,189 @@
+"""What the fuzzer has found, each as small as it can be; and a short run of the fuzzer itself."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import struct
+import sys
+import zlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import picture
+from PIL import Image
+
+from hubtools.cli.main import run
+from hubtools.dataset.check import validate
+from hubtools.dataset.fix.planner import plan_fix
+from hubtools.dataset.fix.run import fix, undo_fix
+from hubtools.dataset.fix.tables import load_table
+from hubtools.dataset.folder import walk
+from hubtools.dataset.shard.write import shard
+from hubtools.errors import HubtoolsError
+from hubtools.findings import to_github, to_json, to_text, visible
+from hubtools.project import DatasetSettings
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
+
+import fuzz
+from hostile.folders import snapshot
+
+needs_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+
+
+def test_a_short_run() -> None:
+    done = fuzz.fuzz(20, cases=90)
+    assert not done.broken, "\n".join(f"{case}\n{trace}" for case, trace in done.broken)
+    assert set(done.cases) == set(fuzz.KINDS)
+
+
+def test_a_broken_promise_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(random: object, place: Path) -> None:
+        (place / "evidence").write_text("x")
+        fuzz.promise(False, "so it is")
+
+    monkeypatch.setitem(fuzz.KINDS, "picture", (broken, 1))
+    done = fuzz.fuzz(0, cases=1, only="picture", keep=tmp_path)
+    ((case, trace),) = done.broken
+    assert case == "0:0 picture"
+    assert "so it is" in trace
+    assert (tmp_path / "0-0-picture" / "evidence").is_file()
+
+
+# --- names ---------------------------------------------------------------------------------------
+
+
+def test_names_do_nothing_to_a_terminal(good: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    picture(good / "\x1b[31mred\n.png", 7)
+    picture(good / "\u202egnp.png", 8)
+    for way in ("human", "quiet", "agent", "github"):
+        run(["validate", str(good), "--format", way, "--resolution", "64"])
+        run(["fix", str(good), "--format", "quiet" if way == "github" else way, "--dry-run"])
+    run(["inspect", str(good)])
+    said = "".join(capfd.readouterr())
+    assert not {"\x1b", "\u202e"} & set(said)
+    assert r"\x1b[31mred\n.png" in said
+    assert visible("a\tb\x85\u2028é😀") == r"a\tb\x85\u2028é😀"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have UTF-8 names only")
+def test_a_name_that_is_not_utf8(
+    good: Path, settings: DatasetSettings, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    odd = "\udcff\udcfe.png"
+    picture(good / odd, 7)
+    before = snapshot(good)
+    report = validate(good, settings, resolution=64)
+    assert {"D202", "D221"} == {finding.rule for finding in report.findings}
+    for text in (to_text(report), to_github(report), to_json(report)):
+        assert r"\udcff\udcfe.png" in text
+        text.encode()
+    found = json.loads(to_json(report))["findings"]
+    assert odd in {finding["path"] for finding in found}
+    assert run(["validate", str(good)]) == 3
+    (good / "metadata.jsonl").unlink()
+    with pytest.raises(HubtoolsError, match="not UTF-8"):
+        shard(good, tmp_path / "shards")
+    (good / "metadata.jsonl").write_bytes(before["metadata.jsonl"])  # type: ignore[arg-type]
+    fix(good, settings, resolution=64)
+    assert (good / "__.png").is_file()
+    undo_fix(good)
+    assert snapshot(good) == before
+
+
+def test_a_link_to_itself_hides_no_other_file(good: Path, settings: DatasetSettings) -> None:
+    (good / "loop").symlink_to("loop")
+    (good / "README.md").symlink_to("README.md")
+    listing = walk(good)
+    assert {"0.png", "1.png", "2.png", "loop"} <= listing.names
+    assert not listing.unreadable
+    assert not plan_fix(good, settings, resolution=64).operations
+
+
+@needs_pipes
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("name", ["3.png", "sub/metadata.jsonl", "README.md", "0.txt", "0", "._x"])
+def test_nobody_waits_for_a_pipe(
+    good: Path, settings: DatasetSettings, tmp_path: Path, name: str
+) -> None:
+    (good / "sub").mkdir()
+    os.mkfifo(good / name)
+    before = snapshot(good)
+    validate(good, settings, resolution=64)
+    plan = plan_fix(good, settings, unsafe=("remove-damaged", "remove-unlisted"), resolution=64)
+    assert not plan.operations
+    assert name in plan.left
+    if name.endswith("jsonl"):
+        with pytest.raises(HubtoolsError, match="no regular file"):
+            shard(good, tmp_path / "shards")
+    assert snapshot(good) == before
+
+
+# --- metadata ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'file_name,text\n0.png,"tok, 0.png\ng,"tok, 1.png"\n,,\n,"tok, 2.png", ,\n3.png,x\n',
+        b'\xff\xfe"\0f\0i\0l\0e\0_\0n\0a\0m\0e\0"\0' + b'"' * 63 + b"\n\0" * 40,
+        "\ufeff\ufefffile_name,text\n0.png,a\n".encode(),
+        b'file_name,,text,text\n0.png,"a",b\n"1.png"",c",d,e,f,g\n',
+    ],
+)
+def test_csv_is_repaired_once_or_left(data: bytes) -> None:
+    for doubt in (False, True):
+        table = load_table("metadata.csv", data, caption="text", resolve_doubt=doubt)
+        if table.locked is None:
+            text = table.render()
+            again = load_table("metadata.csv", text, caption="text", resolve_doubt=doubt)
+            assert again.render() == text
+
+
+def test_damaged_pages_of_a_parquet_file_are_told(good: Path, tmp_path: Path) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    import pyarrow.parquet as parquet
+
+    rows = arrow.table({"file_name": ["0.png"], "text": ["x" * 400]})
+    parquet.write_table(rows, good / "metadata.parquet")
+    data = bytearray((good / "metadata.parquet").read_bytes())
+    data[4:60] = bytes(56)
+    (good / "metadata.jsonl").unlink()
+    (good / "metadata.parquet").write_bytes(data)
+    with pytest.raises(HubtoolsError, match="no parquet file that can be read"):
+        shard(good, tmp_path / "shards")
+
+
+# --- pictures ------------------------------------------------------------------------------------
+
+
+def counting(png: bytes, frames: int) -> bytes:
+    """An animated PNG that says it has so many frames."""
+    place = png.index(b"acTL")
+    chunk = b"acTL" + struct.pack(">I", frames) + png[place + 8 : place + 12]
+    return png[:place] + chunk + struct.pack(">I", zlib.crc32(chunk)) + png[place + 16 :]
+
+
+def test_what_cannot_be_proven_is_not_planned(good: Path, settings: DatasetSettings) -> None:
+    """An animation that counts more frames than it has, a second picture that is cut off."""
+    tags = Image.Exif()
+    tags.get_ifd(0x8825)[1] = "N"
+    tags.get_ifd(0x8825)[2] = (1.0, 2.0, 3.0)
+    with Image.open(good / "2.png") as opened:
+        one = opened.convert("RGB")
+    more: dict[str, Any] = {"save_all": True, "append_images": [one.rotate(90)], "exif": tags}
+    out = io.BytesIO()
+    one.save(out, "PNG", **more)
+    (good / "2.png").write_bytes(counting(out.getvalue(), 4_194_306))
+    out = io.BytesIO()
+    one.save(out, "MPO", **more)
+    data = out.getvalue()
+    second = data.rindex(b"\xff\xd8\xff")
+    (good / "1.png").write_bytes(data[: second + 40] + bytes(len(data) - second - 40))
+    fix(good, settings, ignore=("D303",), resolution=64)
+    plan = plan_fix(good, settings, ignore=("D303",), resolution=64)
+    assert not plan.operations
+    assert {"1.png", "2.png"} <= set(plan.left)
