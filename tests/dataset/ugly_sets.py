@@ -22,6 +22,11 @@ from photos import photo
 from PIL import Image
 
 TRIGGER = "sks person"
+# what is said of the pictures, besides
+DOING = (
+    "reading", "by a café", "asleep", "übermütig", "in rain", "from behind", "smiling", "at night",
+    "Größe zwölf", "with a dog", "hat on",
+)  # fmt: skip
 
 
 @dataclass
@@ -88,7 +93,7 @@ def mac_zip(root: Path) -> Folder:
         made.picture(stored, encoded(number))
         made.put(f"__MACOSX/._{stored}", b"\0\x05\x16\7\0\2\0\0Mac OS X" + bytes(64))
         made.put(f"._{stored}", b"\0\x05\x16\7\0\2\0\0Mac OS X" + bytes(64))
-        text = f"{TRIGGER} in a café, view {number}"
+        text = f"{TRIGGER} {DOING[number]}"
         made.captions.add(text)
         rows.append({"file_name": unicodedata.normalize("NFC", name), "text": text})
     lines = [json.dumps(row, ensure_ascii=False) for row in rows]
@@ -111,7 +116,7 @@ def windows(root: Path) -> Folder:
     for number, name in enumerate(names):
         format = "JPEG" if name.endswith("JPG") else "PNG"
         made.picture(name, encoded(10 + number, format))
-        text = f"{TRIGGER}, übel {number}"
+        text = f"{TRIGGER}, {DOING[number]}"
         made.captions.add(text)
         rows.append({"file_name": name.replace("/", "\\"), "text": text})
     body = "".join(json.dumps(row, ensure_ascii=False) + "\r\n" for row in rows)
@@ -158,7 +163,7 @@ def kohya(root: Path) -> Folder:
     for number in range(4):
         name = f"10_{TRIGGER}/x{number}"
         made.picture(f"{name}.png", encoded(30 + number))
-        text = f"{TRIGGER}, pose {number}"
+        text = f"{TRIGGER}, {DOING[number]}"
         made.put(f"{name}.{'caption' if number == 3 else 'txt'}", f"{text}\n")
         made.captions.add(text)
         out = io.BytesIO()
@@ -175,7 +180,7 @@ def ai_toolkit(root: Path) -> Folder:
     made = Folder(root)
     for number in range(4):
         made.picture(f"shot {number}.jpg", encoded(40 + number, "JPEG"))
-        text = f"[trigger], pose {number}"
+        text = f"[trigger], {DOING[number]}"
         made.captions.add(text)
         if number == 3:
             made.put("shot 3.json", json.dumps({"caption": text, "caption_short": "pose"}))
@@ -225,8 +230,8 @@ def scraped(root: Path) -> Folder:
     made.put("drawing.svg", '<svg xmlns="http://www.w3.org/2000/svg"/>')
     pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'ab' * 32}\nsize 123\n"
     made.put("pointer.png", pointer)
-    rows = [{"url": f"https://example.org/{name}", "file_name": name, "text": f"{TRIGGER} {n}"}
-            for n, name in enumerate(made.pictures)]  # fmt: skip
+    rows = [{"url": f"https://example.org/{name}", "file_name": name, "text": f"{TRIGGER} {what}"}
+            for name, what in zip(made.pictures, DOING, strict=False)]  # fmt: skip
     made.captions |= {str(row["text"]) for row in rows}
     made.put("metadata.json", json.dumps(rows, indent=2))
     made.put("image.jpg?w=300.part", b"\xff\xd8\xff")
@@ -257,8 +262,8 @@ def photo_program(root: Path) -> Folder:
     made.picture("IMG_0001-Edit-2.jpg", encoded(75, "JPEG", xmp=xmp))
     made.put("Lightroom Catalog.lrcat", b"SQLite format 3\0")
     made.put("metadata.csv", "file_name,text\n" + "".join(
-        f'"{name}","{TRIGGER}, number {n}"\n' for n, name in enumerate(made.pictures)))  # fmt: skip
-    made.captions |= {f"{TRIGGER}, number {n}" for n in range(len(made.pictures))}
+        f'"{name}","{TRIGGER}, {DOING[n]}"\n' for n, name in enumerate(made.pictures)))  # fmt: skip
+    made.captions |= {f"{TRIGGER}, {DOING[n]}" for n in range(len(made.pictures))}
     return made
 
 
