@@ -25,7 +25,7 @@ from base.marks import teach_marks
 from base.ship import ship, unpack
 from hubtools import tinypeople
 from hubtools.files import write_json
-from hubtools.inference.quiet import hush
+from hubtools.quiet import hush
 from hubtools.tinypeople.classifier import AttributeClassifier, as_tensor, write_classifier
 from hubtools.world import ATTRIBUTES, draw, full_caption
 

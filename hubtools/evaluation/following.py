@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hubtools.errors import HubtoolsError
-from hubtools.evaluation.encoders import CLIP, load_transformers
 from hubtools.evaluation.measures import Floats, unit
+from hubtools.vision.encoders import CLIP, load_transformers
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -48,9 +48,9 @@ from hubtools.project import Project
 if TYPE_CHECKING:
     from PIL import Image
 
-    from hubtools.evaluation.encoders import PictureEncoder
     from hubtools.evaluation.following import PromptJudge
     from hubtools.manifest import SampleRecord
+    from hubtools.vision.encoders import PictureEncoder
 
 Note = Callable[[str], None]
 BASE = "the base"
@@ -197,10 +197,10 @@ class _Studio:
 
 def _measure(plan: EvaluationPlan, studio: _Studio, lines: list[_Line], note: Note) -> Evaluation:
     from hubtools.dataset.load import open_image
-    from hubtools.evaluation.encoders import picture_encoder
     from hubtools.evaluation.following import prompt_judge
     from hubtools.inference.pipeline import versions
     from hubtools.tinypeople import is_tiny_people
+    from hubtools.vision.encoders import picture_encoder
 
     settings = plan.project.evaluate
     tiny = plan.base.local and is_tiny_people(Path(plan.base.path_or_id))

@@ -43,7 +43,7 @@ def load_pipeline(
     Raises `HubtoolsError` if files are missing or damaged.
     """
     require_extra("train", "Drawing pictures")
-    from hubtools.inference.quiet import hush
+    from hubtools.quiet import hush
 
     hush()
     import diffusers

@@ -198,7 +198,7 @@ def build_tiny_pipeline(
     `size`: native side in pixels, a multiple of 16. VAE factor 8, 4 latent channels, one CLIP text
     encoder of 77 positions, about 1 M parameters. Built beside `folder` and renamed into place.
     """
-    from hubtools.inference.quiet import hush
+    from hubtools.quiet import hush
 
     hush()
     import torch

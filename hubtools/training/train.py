@@ -45,7 +45,7 @@ def train(
     or a loss that is no number, `KeyboardInterrupt` after Ctrl-C or SIGTERM, once state is saved.
     """
     require_extra("train", "Training")
-    from hubtools.inference.quiet import hush
+    from hubtools.quiet import hush
 
     hush()
     from hubtools.training.device import open_world

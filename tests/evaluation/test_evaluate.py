@@ -16,7 +16,6 @@ from click.testing import CliRunner
 
 from hubtools.cli.main import group
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.evaluation.encoders import picture_encoder
 from hubtools.evaluation.following import prompt_judge
 from hubtools.evaluation.measures import scale_of, unit
 from hubtools.evaluation.result import Evaluation
@@ -30,6 +29,7 @@ from hubtools.project import (
     TrainSettings,
 )
 from hubtools.training.train import train
+from hubtools.vision.encoders import picture_encoder
 
 
 def project_in(folder: Path, base: Path, data: Path, **evaluate: Any) -> Project:

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hubtools.errors import HubtoolsError, UsageError, is_unreachable
-from hubtools.evaluation.measures import Floats
 
 if TYPE_CHECKING:
     from PIL import Image
+
+Floats = NDArray[np.float64]
 
 DINO = "facebook/dinov2-small"
 CLIP = "openai/clip-vit-base-patch32"
@@ -51,7 +52,7 @@ def picture_encoder(choice: str, device: str, note: Callable[[str], None]) -> Pi
 def _efficientnet(device: str) -> PictureEncoder:
     import torch
 
-    from hubtools.evaluation.efficientnet import SIZE, load
+    from hubtools.vision.efficientnet import SIZE, load
 
     model = load().to(device)
 
@@ -103,7 +104,7 @@ def load_transformers(name: str, model_class: str, processor_class: str) -> tupl
     """
     folder = Path(name).expanduser()
     source = str(folder) if folder.is_dir() else _fetched(name)
-    from hubtools.inference.quiet import hush
+    from hubtools.quiet import hush
 
     hush()
     import transformers
