@@ -124,6 +124,11 @@ class DatasetSettings(_Section):
         ge=-1,
         le=12,
     )
+    embeddings: str | None = _option(
+        None,
+        "Vision model that looks for cropped and marked copies as well: efficientnet-lite0, dinov2,"
+        " auto, a Hub id or a folder. Takes a moment a picture, and PyTorch.",
+    )
     mirrored_copies: bool = _option(False, "Look for mirrored and turned copies as well.")
     class_noun: str = _option("person", "What to call the subject where its trigger is left out.")
     license: str | None = _option(None, "Licence id of the pictures, as the Hub spells it.")

@@ -29,6 +29,7 @@ from hubtools.targets import TARGETS, Target, target_of
 if TYPE_CHECKING:
     from hubtools.dataset.coverage import Covered
     from hubtools.dataset.duplicates import Group
+    from hubtools.dataset.likeness import Likeness
     from hubtools.dataset.sources.model import Contents, Source
     from hubtools.dataset.table import PictureTable
 
@@ -131,6 +132,26 @@ class DatasetView:
             radius=self.settings.near_radius,
             turns=self.settings.mirrored_copies,
             captioned=self.captioned,
+        )
+
+    @cached_property
+    def likenesses(self) -> tuple[Likeness, ...]:
+        """Pictures that a vision model takes for copies, if the settings name one; pairs that are
+        in one of `groups` are left out."""
+        if not self.settings.embeddings:
+            return ()
+        from hubtools.dataset.likeness import likely_copies
+
+        group_of: dict[str, int] = {}
+        for number, group in enumerate(self.groups):
+            for name in (group.best, *(copy.name for copy in group.copies)):
+                group_of.setdefault(name, number)
+        names = [name for name, ok in zip(self.table.names, self.table.whole, strict=True) if ok]
+        found = likely_copies(self.listing, names, self.settings.embeddings)
+        return tuple(
+            pair
+            for pair in found
+            if pair.one not in group_of or group_of[pair.one] != group_of.get(pair.other)
         )
 
     @cached_property

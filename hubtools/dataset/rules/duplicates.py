@@ -127,3 +127,22 @@ def mirrored(view: DatasetView) -> Iterator[Problem]:
             _keep(view, group.best, copies),
             group.best,
         )
+
+
+@DATASET_RULES.rule("D406", "A picture may be a part or a marked copy of another", Severity.INFO)
+def likely(view: DatasetView) -> Iterator[Problem]:
+    """Crops and pictures with a watermark have other hashes than their originals. Where
+    dataset.embeddings names a vision model, pictures are told that look more alike to it than
+    others of the set do, and whose grey levels agree where one is laid over the other. It may be
+    two shots of one thing all the same: look at both.
+
+    Example: photo.jpg, and photo-detail.jpg, which shows four fifths of it
+    Fix: keep one, if they are the same.
+    """
+    for pair in view.likenesses:
+        yield Problem(
+            f"it may be a part or a marked copy of {pair.other}, or that one of it (they agree to"
+            f" {pair.agree:.0%})",
+            "look at both; keep one if they are the same",
+            pair.one,
+        )
