@@ -12,7 +12,7 @@ import inspect
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -253,9 +253,13 @@ def to_dict(report: Report) -> dict[str, Any]:
     }
 
 
+_FIELDS = tuple(field.name for field in fields(Finding))
+
+
 def finding_dict(finding: Finding) -> dict[str, Any]:
     """A finding as JSON values."""
-    return asdict(finding) | {"fingerprint": finding.fingerprint}
+    values = {name: getattr(finding, name) for name in _FIELDS}
+    return values | {"fingerprint": finding.fingerprint}
 
 
 def report_schema() -> dict[str, Any]:
