@@ -98,6 +98,8 @@ def command(
         project = project_in(path)
         path = None
     folder = path if path is not None else project.dataset_dir
+    if not select and not ignore:
+        select, ignore = tuple(project.rules.select), tuple(project.rules.ignore)
     if undo:
         undone = journals.undo(folder, id)
         count = sum(step.path is not None for step in undone.steps)

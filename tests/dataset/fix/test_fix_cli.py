@@ -89,6 +89,14 @@ def test_formats_and_selection(sick: Path) -> None:
     assert (plain.returncode, r"\u2603" in plain.stdout) == (0, True), plain.stderr
 
 
+def test_rules_that_the_project_ignores_are_left_alone(sick: Path) -> None:
+    (sick.parent / "hubtools.toml").write_text(
+        f'[dataset]\npath = "{sick.name}"\n[rules]\nignore = ["D7"]\n'
+    )
+    assert run(sick.parent, *SET, "-q", "--dry-run").stdout == "metadata.jsonl\n"
+    assert run(sick.parent, *SET, "-q", "--dry-run", "--select", "D7").stdout == ".DS_Store\n"
+
+
 def test_escape_sequences_of_a_caption_do_not_reach_the_terminal(good: Path) -> None:
     (good / "metadata.jsonl").unlink()
     put("metadata.csv", "file_name; text\n0.png;(tok) \x1b[31mred\n")(good)
