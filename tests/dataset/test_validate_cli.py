@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.typed import typed
+
 
 def validate(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "hubtools", "validate", *map(str, arguments)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return typed("validate", *arguments, cwd=cwd)
 
 
 GOOD = ("--trigger=(tok)", "--license=cc0-1.0", "--rights=own", "--resolution=64")

@@ -11,13 +11,19 @@ from pathlib import Path
 import pytest
 
 from hubtools.localhub.server import Hub
+from tests.typed import typed
 
 TOKEN = "hf_" + "Qq7" * 11 + "z"
 
 
-def doctor(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+def doctor(*formats: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """In a process of its own: the Hub's client reads the environment only once."""
+    code = (
+        "import sys; from hubtools.cli.main import run\n"
+        "sys.exit(max(run(['doctor', '--format', form]) for form in sys.argv[1:]))"
+    )
     return subprocess.run(
-        [sys.executable, "-m", "hubtools", "doctor", *arguments],
+        [sys.executable, "-c", code, *formats],
         env=os.environ | environ,
         capture_output=True,
         text=True,
@@ -26,7 +32,7 @@ def doctor(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
 
 
 def facts(**environ: str) -> dict[tuple[str, str], dict[str, str]]:
-    done = doctor("--format", "json", **environ)
+    done = typed("doctor", "--format", "json", **environ)
     assert done.returncode == 0, done.stderr
     return {(row["topic"], row["name"]): row for row in json.loads(done.stdout)}
 
@@ -37,11 +43,10 @@ def test_a_token_is_present_and_never_shown(local_hub: Hub, tmp_path: Path) -> N
         {"HF_TOKEN": "", "HF_TOKEN_PATH": str(tmp_path / "token")},
     ):
         (tmp_path / "token").write_text(TOKEN)
-        for form in ("human", "json", "agent"):
-            done = doctor("--format", form, **environ)
-            assert TOKEN not in done.stdout + done.stderr
-            assert TOKEN[3:12] not in done.stdout + done.stderr
-            assert "present" in done.stdout
+        done = doctor("human", "json", "agent", **environ)
+        assert TOKEN not in done.stdout + done.stderr
+        assert TOKEN[3:12] not in done.stdout + done.stderr
+        assert done.stdout.count("present") == 3
 
 
 def test_what_it_knows(local_hub: Hub, tmp_path: Path) -> None:
@@ -70,7 +75,8 @@ def test_what_it_knows(local_hub: Hub, tmp_path: Path) -> None:
     ],
 )
 def test_oddities_are_told_not_fallen_over(environ: dict[str, str], words: str) -> None:
-    done = doctor("--format", "agent", **environ)
+    own = any(name.startswith("HF_") for name in environ)
+    done = doctor("agent", **environ) if own else typed("doctor", "--format", "agent", **environ)
     assert done.returncode in (0, 1, 3), done.stderr
     assert words in done.stdout
     assert "Traceback" not in done.stderr

@@ -14,6 +14,7 @@ from test_rules import line, put
 
 import hubtools
 from hubtools.dataset.fix.remedies import REMEDIES, UNSAFE
+from tests.typed import typed
 
 
 def run(*arguments: str | Path, **more: object) -> subprocess.CompletedProcess[str]:
@@ -79,10 +80,11 @@ def test_a_saved_plan_is_replayed(sick: Path, tmp_path: Path) -> None:
 
 
 def test_formats_and_selection(sick: Path) -> None:
-    assert run(sick, *SET, "-q", "--dry-run").stdout == "metadata.jsonl\n.DS_Store\n"
-    assert run(sick, *SET, "-q", "--dry-run", "--select", "D7").stdout == ".DS_Store\n"
-    assert run(sick, *SET, "-q", "--dry-run", "--ignore", "D7").stdout == "metadata.jsonl\n"
-    table = run(sick, *SET, "--format", "agent", "--dry-run").stdout.splitlines()
+    quiet = ("fix", sick, *SET, "-q", "--dry-run")
+    assert typed(*quiet).stdout == "metadata.jsonl\n.DS_Store\n"
+    assert typed(*quiet, "--select", "D7").stdout == ".DS_Store\n"
+    assert typed(*quiet, "--ignore", "D7").stdout == "metadata.jsonl\n"
+    table = typed("fix", sick, *SET, "--format", "agent", "--dry-run").stdout.splitlines()
     assert table[0] == "action\tpath\ttarget\trules\twhy"
     environ = os.environ | {"PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
     plain = run(sick, *SET, "--dry-run", env=environ)
@@ -100,17 +102,17 @@ def test_rules_that_the_project_ignores_are_left_alone(sick: Path) -> None:
 def test_escape_sequences_of_a_caption_do_not_reach_the_terminal(good: Path) -> None:
     (good / "metadata.jsonl").unlink()
     put("metadata.csv", "file_name; text\n0.png;(tok) \x1b[31mred\n")(good)
-    shown = run(good, *SET, "--dry-run").stdout
+    shown = typed("fix", good, *SET, "--dry-run").stdout
     assert "\x1b" not in shown
     assert r"\x1b[31mred" in shown
 
 
 def test_unsafe_fixes_are_asked_for_by_name(good: Path) -> None:
     line(2, '"1.png"')(good)
-    told = run(good, *SET)
+    told = typed("fix", good, *SET)
     assert told.returncode == 0
     assert "D104: --unsafe drop-rows" in told.stderr
-    assert run(good, *SET, "--unsafe", "drop-rows", "--yes").returncode == 0
+    assert typed("fix", good, *SET, "--unsafe", "drop-rows", "--yes").returncode == 0
     assert len((good / "metadata.jsonl").read_text().splitlines()) == 2
 
 
@@ -132,7 +134,7 @@ def test_unsafe_fixes_are_asked_for_by_name(good: Path) -> None:
 def test_mistakes_get_a_sentence(
     tmp_path: Path, arguments: tuple[str, ...], code: int, words: str
 ) -> None:
-    done = run(*arguments, cwd=tmp_path)
+    done = typed("fix", *arguments, cwd=tmp_path)
     assert done.returncode == code, done.stderr
     assert words in done.stderr
     assert done.stderr.startswith("Error: ")
@@ -140,7 +142,7 @@ def test_mistakes_get_a_sentence(
 
 
 def test_help_lists_what_is_unsafe() -> None:
-    done = run("--help")
+    done = typed("fix", "--help")
     for name in UNSAFE:
         assert f"  {name} " in done.stdout
 

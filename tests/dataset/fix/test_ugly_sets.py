@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from test_fix_property import captions_in
 from test_fix_rules import snapshot
 from ugly_sets import TRIGGER, UGLY
@@ -146,3 +148,21 @@ def test_what_is_asked_for_by_name(tmp_path: Path, shell: Shell) -> None:
     _, said, _ = shell("validate", roll.root, *OPTIONS, "--format", "json", code=3)
     assert rules_in(said) == {"D120", "D208"}
     assert (roll.root / "DCIM/100APPLE/IMG_1234.JPG").is_file()
+
+
+def test_a_telephones_own_format_is_converted(tmp_path: Path, shell: Shell) -> None:
+    """HEIC, if Pillow has been taught it; else a sentence says what to install."""
+    roll = UGLY["camera-roll"](tmp_path / "roll")
+    name = "DCIM/100APPLE/IMG_1235"
+    _, _, told = shell(
+        "fix", roll.root, *OPTIONS, "--yes", "--unsafe", "convert", "--select", "D208"
+    )
+    if find_spec("pillow_heif") is None:
+        assert f"left as it is: {name}.HEIC: decoding it needs `pip install pillow-heif`" in told
+        return
+    with Image.open(roll.root / f"{name}.png") as opened:
+        assert (opened.format, opened.size) == ("PNG", (64, 64))
+        red, green, blue = opened.convert("RGB").getpixel((24, 24))  # type: ignore[misc]
+        assert red > 150 > max(green, blue)
+    shell("fix", roll.root, "--undo")
+    assert (roll.root / f"{name}.HEIC").is_file()
