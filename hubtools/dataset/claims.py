@@ -26,14 +26,14 @@ _BYLINE, _SPECIAL, _CREDIT, _NOTICE = 80, 40, 110, 116
 
 _DC, _RIGHTS = "{http://purl.org/dc/elements/1.1/}", "{http://ns.adobe.com/xap/1.0/rights/}"
 _PLUS = "{http://ns.useplus.org/ldf/xmp/1.0/}"
-_TDM = re.compile(r"\{https?://www\.w3\.org/(?:ns|community)/tdmrep/?#?\}(?:reserve|reservation)$")
+_TDM = r"\{https?://www\.w3\.org/(?:ns|community)/tdmrep/?#?\}(?:reserve|reservation)$"
 _WANTED = frozenset(
     {_DC + "creator", _DC + "rights", _RIGHTS + "UsageTerms", _RIGHTS + "Marked"}
     | {_PLUS + "DataMining"}
 )
 # One of these must be in a packet, or nothing of interest is.
 _HINTS = (b"creator", b"rights", b"UsageTerms", b"Marked", b"DataMining", b"tdm", b"DMI-")
-_DMI = re.compile(r"DMI-PROHIBITED[A-Z-]*")
+_DMI = r"DMI-PROHIBITED[A-Z-]*"
 _LARGEST_PACKET = 4_000_000
 
 # Reserved in words: a denial, and training as its object. "Do not crop", "Studio AI" are none.
@@ -49,9 +49,8 @@ _IN_WORDS = (
     r"|\bno(?: generative)? AI\b|\bno(?:image)?ai\b"
 )
 # Notices that give the picture away rather than keep it.
-_FREE = re.compile(
-    r"\bCC[- ]?0\b|public[- ]domain|publicdomain/|no (?:known )?(?:copyright|rights reserved)",
-    re.IGNORECASE,
+_FREE = (
+    r"(?i)\bCC[- ]?0\b|public[- ]domain|publicdomain/|no (?:known )?(?:copyright|rights reserved)"
 )
 _LONGEST = 120
 # Where Pillow puts blocks of a JPEG in which claims may be.
@@ -112,7 +111,7 @@ def claims_of(picture: Image.Image, data: bytes) -> Claims:
         if marked == "true":
             notices.append("marked as copyrighted")
         # a closed list of words: they mean the same in a packet that is no whole XML
-        if found := _DMI.search(packet.decode("utf-8", "replace")):
+        if found := re.search(_DMI, packet.decode("utf-8", "replace")):
             reserved.append(f"plus:DataMining {found[0]}")
         if xmp.get("tdm", "").strip().lower() in ("1", "true"):
             reserved.append("tdm:reservation")
@@ -123,7 +122,7 @@ def claims_of(picture: Image.Image, data: bytes) -> Claims:
     reserved += [f"in words: {text!r}" for text in _said([*notices, *terms])]
     return Claims(
         _first(creators),
-        "" if free or _FREE.search(notice) else notice,
+        "" if free or re.search(_FREE, notice) else notice,
         "; ".join(dict.fromkeys(reserved))[: 4 * _LONGEST],
         credentials.there,
     )
@@ -233,7 +232,7 @@ def _in_xmp(packet: bytes) -> dict[str, str]:
     found: dict[str, str] = {}
     for element in ElementTree.fromstring(packet[start : end + 1]).iter():  # noqa: S314
         for name, text in ((element.tag, None), *element.attrib.items()):
-            key = "tdm" if _TDM.match(name) else name if name in _WANTED else None
+            key = "tdm" if re.match(_TDM, name) else name if name in _WANTED else None
             if key is None:
                 continue
             if text is None:
