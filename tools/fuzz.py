@@ -100,7 +100,7 @@ def picture(random: random.Random, place: Path) -> None:
         promise(bool(removed) or cleaned == data, "changed, and says nothing was removed")
         with contextlib.suppress(exif.Damaged):
             promise(scrub(cleaned)[0] == cleaned, "scrubbing twice is not scrubbing once")
-    edits = random.sample(sorted(EDITS), random.randint(1, 2))
+    edits = random.sample(sorted(EDITS - {"copy"}), random.randint(1, 2))
     try:
         changed, proof = apply_edits(data, edits)
     except Refused as error:

@@ -15,6 +15,7 @@ import xxhash
 from hubtools.dataset.claims import claims_of
 from hubtools.dataset.decode import Damaged, decoded, preview, thumbnail
 from hubtools.dataset.tags import tags_of
+from hubtools.findings import visible
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -278,7 +279,7 @@ def _text_kind(head: bytes) -> str | None:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, Damaged):
-        return str(error)
+        return visible(str(error))
     if isinstance(error, MemoryError):
         return "it takes more memory to decode than a picture may"
     text = " ".join(str(error).split())
@@ -286,4 +287,4 @@ def _reason(error: Exception) -> str:
         return "it is cut off"
     if "cannot identify" in text:
         return "no known picture format"
-    return text[:120] or type(error).__name__
+    return visible(text[:120]) or type(error).__name__

@@ -17,6 +17,7 @@ from hubtools.dataset.fix.planner import plan_fix
 from hubtools.dataset.fix.run import fix, undo_fix
 from hubtools.dataset.fix.tables import load_table
 from hubtools.dataset.folder import walk
+from hubtools.dataset.probe import probe_bytes
 from hubtools.dataset.shard.write import shard
 from hubtools.errors import HubtoolsError
 from hubtools.findings import to_github, to_json, to_text, visible
@@ -164,3 +165,10 @@ def test_what_cannot_be_proven_is_not_planned(good: Path, settings: DatasetSetti
     line(3, {"file_name": "2.jpg", "text": "(tok), view 2"})(good)
     assert fix(good, settings, resolution=16).journal is None
     assert "decoded" in plan_fix(good, settings, resolution=16).left["2.jpg"]
+
+
+def test_a_chunk_of_an_odd_name_is_told_in_letters() -> None:
+    png = pictures.plain("PNG").replace(b"IEND", b"IEN\0")
+    facts = probe_bytes(png, "x.png")
+    assert facts.problem is not None
+    assert facts.problem.isprintable()

@@ -21,6 +21,7 @@ from hubtools.dataset.metadata import FILE_NAME, MetadataFile, parse_metadata
 from hubtools.dataset.names import fold
 from hubtools.dataset.probe import PictureFacts, probe_bytes
 from hubtools.dataset.rules import DATASET_RULES
+from hubtools.dataset.sources.local import LocalFolder
 from hubtools.dataset.view import Card, DatasetView, escapes, parse_card
 from hubtools.findings import Finding
 from hubtools.layout import CARD
@@ -337,6 +338,8 @@ class Draft:
         card = parse_card(self.card) if self.card is not None else Card({}, exists=False)
         return replace(
             self.looked,
+            root=root,
+            source=LocalFolder(root, listing),
             listing=listing,
             metadata=metadata,
             pictures=shown,
