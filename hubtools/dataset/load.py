@@ -20,6 +20,8 @@ from hubtools.layout import cache_dir
 if TYPE_CHECKING:
     from PIL import Image
 
+    from hubtools.dataset.shard.stored import Stored
+
 # Folder names that the loaders take for splits other than train.
 HELD_OUT = frozenset({"validation", "valid", "dev", "val", "test", "testing", "eval", "evaluation"})
 
@@ -207,26 +209,29 @@ def _unpacked(folder: Path, shards: list[str], repo: str, commit: str) -> Path:
 def _unpack(folder: Path, shards: list[str], target: Path) -> None:
     import json
 
-    import pyarrow.parquet as parquet
+    from hubtools.dataset.shard.parquet import ParquetReader
 
     lines: list[str] = []
     for shard in shards:
-        for batch in parquet.ParquetFile(folder / shard).iter_batches(batch_size=64):
-            for values in batch.to_pylist():
-                lines.append(json.dumps(_unpack_row(values, len(lines), target), default=str))
+        for stored in ParquetReader(folder / shard):
+            row = _unpack_row(stored, len(lines), target)
+            lines.append(json.dumps(row, default=str))
     if not lines:
         raise HubtoolsError(f"{folder} holds no rows.")
     write_text(target / "metadata.jsonl", "\n".join(lines) + "\n")
 
 
-def _unpack_row(values: dict[str, Any], number: int, target: Path) -> dict[str, Any]:
-    for key, value in values.items():
-        if isinstance(value, dict) and isinstance(value.get("bytes"), bytes):
-            ending = Path(value.get("path") or "").suffix or ".png"
-            name = f"{number:06d}{ending}"
-            (target / name).write_bytes(value["bytes"])
-            rest = {k: v for k, v in values.items() if k != key and not isinstance(v, dict)}
-            return {FILE_NAME: name, **rest}
+def _unpack_row(stored: Stored, number: int, target: Path) -> dict[str, Any]:
+    for key, data in stored.pictures.items():
+        ending = Path(stored.values[key] or "").suffix or ".png"
+        name = f"{number:06d}{ending}"
+        (target / name).write_bytes(data)
+        rest = {
+            column: value
+            for column, value in stored.values.items()
+            if not column.endswith(FILE_NAME) and not isinstance(value, dict)
+        }
+        return {FILE_NAME: name, **rest}
     raise HubtoolsError(
         f"Row {number + 1} of the dataset holds no picture.",
         hint="training needs an image column with the pictures inside the parquet files",

@@ -11,6 +11,7 @@ from conftest import picture
 from huggingface_hub import HfApi, constants, snapshot_download
 
 from hubtools.dataset.check import validate
+from hubtools.dataset.load import fetch_dataset, read_examples
 from hubtools.dataset.shard.write import shard
 from hubtools.errors import HubtoolsError
 from hubtools.findings import Finding
@@ -90,6 +91,9 @@ def test_a_folder_and_a_file_of_a_repository(
     report = validate("hf://datasets/me/shards", settings, resolution=64)
     assert (report.findings, report.facts["pictures"]) == ((), 3)
     assert report.facts["loaders"]["auto"]["splits"]["train"]["rows"] == 3
+    folder, commit = fetch_dataset("me/shards")
+    assert folder.name == commit
+    assert [example.caption[-1] for example in read_examples(folder, "text")] == ["0", "1", "2"]
     one = f"{base}/parquet/data/train-00000-of-00001.parquet"
     assert validate(one, settings, resolution=64).facts["pictures"] == 3
 

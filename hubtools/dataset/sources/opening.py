@@ -65,7 +65,7 @@ def _local(path: Path, address: str | None = None) -> Source:
     if path.is_file():
         return _file(store, store.entries()[0])
     if not path.exists():
-        raise HubtoolsError(f"There is no {path}.", hint=f"give {_KINDS}")
+        raise HubtoolsError(f"There is no file or folder {path}.", hint=f"give {_KINDS}")
     listing = walk(path)
     if address is not None:  # the Hub client's copy, which is all links
         entries = tuple(replace(entry, link=False) for entry in listing.entries)
