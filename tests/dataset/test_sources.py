@@ -24,6 +24,7 @@ from hubtools.dataset import memory
 from hubtools.dataset.check import validate
 from hubtools.dataset.shard.write import shard
 from hubtools.dataset.sources import parquets, tars, zips
+from hubtools.dataset.sources.opening import open_source
 from hubtools.errors import HubtoolsError
 from hubtools.findings import Finding, Report
 from hubtools.project import DatasetSettings
@@ -128,6 +129,11 @@ def test_shards_are_judged_by_row(
         assert f"the same picture as {base if whole or kind == 'parquet' else ''}" in (
             findings[0].message
         )
+    contents = open_source(where).look()
+    name = contents.pictures[0].name
+    assert contents.listing.read(name) == (bad / "0.png").read_bytes()
+    with pytest.raises(OSError, match=r"no such row|not there|No such file"):
+        contents.listing.read(name.replace("row 1", "row x").replace("000000000", "9"))
     facts = judged(where, settings).facts
     assert facts["rows"] == facts["captions"] == facts["pictures"] == 5
     auto = facts["loaders"]["auto"]
@@ -285,6 +291,24 @@ def test_rows_without_a_picture(tmp_path: Path, settings: DatasetSettings) -> No
     parquet.write_table(arrow.table({"text": ["a"]}), tmp_path / "b.parquet")
     (finding,) = (f for f in found(tmp_path / "b.parquet", settings) if f.rule == "D801")
     assert "no column of pictures" in finding.message
+
+
+def test_a_shard_that_goes_away(
+    good: Path, tmp_path: Path, settings: DatasetSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shard(good, tmp_path / "shards")
+    (file,) = (tmp_path / "shards").rglob("*.parquet")
+    read = parquets.ParquetShard.read_rows
+
+    def then_gone(self: parquets.ParquetShard) -> Any:
+        rows = read(self)
+        file.write_bytes(file.read_bytes()[:200])
+        return rows
+
+    monkeypatch.setattr(parquets.ParquetShard, "read_rows", then_gone)
+    findings = found(tmp_path / "shards", settings)
+    assert [f.rule for f in findings] == ["D301"] * 3
+    assert "the shard cannot be read" in findings[0].message
 
 
 def test_a_webdataset_of_others(tmp_path: Path, settings: DatasetSettings) -> None:

@@ -96,22 +96,24 @@ class ParquetShard:
 
         from hubtools.dataset.shard.parquet import open_parquet, picture_columns
 
+        wanted: dict[str | None, dict[int, Entry]] = {}  # by column (None: the first) and row
+        for entry in entries:
+            match = _NAMED.fullmatch(entry.name[len(self.name) :])
+            if match is None:
+                yield entry, Unreadable(0, "there is no such row")
+            else:
+                wanted.setdefault(match[2], {})[int(match[1]) - 1] = entry
+        reason = "there is no such row"
         try:
             with open_parquet(self._open_file()) as file:
                 first = next(iter(picture_columns(file.schema_arrow)), "")
-                wanted: dict[str, dict[int, Entry]] = {}
-                for entry in entries:
-                    match = _NAMED.fullmatch(entry.name[len(self.name) :])
-                    assert match is not None
-                    wanted.setdefault(match[2] or first, {})[int(match[1]) - 1] = entry
-                left = dict(wanted)
-                for column in wanted:
-                    yield from self._column(file, column, left[column])
+                for column, rows in wanted.items():
+                    yield from self._column(file, column or first, rows)
         except (arrow.ArrowException, OSError, ValueError, EOFError) as error:
             reason = f"the shard cannot be read: {_reason(error)}"
-            for rows in left.values():
-                while rows:
-                    yield rows.popitem()[1], Unreadable(0, reason)
+        for rows in wanted.values():
+            while rows:
+                yield rows.popitem()[1], Unreadable(0, reason)
 
     def _column(self, file: Any, column: str, rows: dict[int, Entry]) -> Iterator[Read]:
         """Takes out of `rows` what it gives."""

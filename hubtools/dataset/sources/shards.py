@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -85,7 +86,8 @@ class Shards:
 
     def look(self) -> Contents:
         """Rows of all shards; of parquet files, all but the pictures are read."""
-        listing = listing_of(self._store, self._store.entries())
+        entries = self._store.entries()
+        listing = replace(listing_of(self._store, entries), opener=self._opened)
         metadata: dict[str, MetadataFile] = {}
         pictures: list[Entry] = []
         troubles: list[Trouble] = []
@@ -117,12 +119,25 @@ class Shards:
             silent=SILENT_FOR_SHARDS,
         )
 
+    def _opened(self, name: str) -> BinaryIO:
+        """A file beside the shards, or a picture in one of them."""
+        if _shard_of(name, self._mark, self._shards) in self._shards:
+            for _, what in self.stream([Entry(name, 0, 0)]):
+                if isinstance(what, bytes):
+                    return io.BytesIO(what)
+                raise OSError(5, str(what), name)
+        return self._store.open(name)
+
+    @property
+    def _mark(self) -> str:
+        """What stands between a shard's name and that of the picture in it."""
+        return " row " if self.kind == "parquet" else "!"
+
     def stream(self, entries: Sequence[Entry]) -> Iterator[Read]:
         """Shard by shard."""
-        mark = " row " if self.kind == "parquet" else "!"
         inside: dict[str, list[Entry]] = {}
         for entry in entries:
-            inside.setdefault(_shard_of(entry.name, mark, self._shards), []).append(entry)
+            inside.setdefault(_shard_of(entry.name, self._mark, self._shards), []).append(entry)
         for name, wanted in inside.items():
             shard = self._shards[name]
             if isinstance(shard, ParquetShard):

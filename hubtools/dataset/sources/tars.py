@@ -116,7 +116,7 @@ class TarArchive:
         places = {entry.name: entry for entry in entries}
         for entry in entries:
             if entry.name not in self._by_name:
-                yield places.pop(entry.name), Unreadable(0, "it is a link")
+                yield places.pop(entry.name), Unreadable(0, "it is a link, or not there")
         try:
             with self._open_file() as file:
                 if not _is_compressed(file):
