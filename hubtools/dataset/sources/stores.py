@@ -358,20 +358,23 @@ def reached(address: str) -> Iterator[None]:
     except (HubtoolsError, Unreadable):
         raise
     except Exception as error:
-        cause = error.__cause__
-        if cause is not None and getattr(cause, "status", None) != 404:
-            error = cause if isinstance(cause, Exception) else error
-        if isinstance(error, FileNotFoundError) and not address.startswith("hf://"):
+        if address.startswith("hf://"):
+            raise (as_sentence(error) or _unreadable(address, error)) from None
+        cause = error.__cause__  # what fsspec calls a missing file, whatever it was
+        if isinstance(cause, Exception) and getattr(cause, "status", None) != 404:
+            raise _unreadable(address, cause) from None
+        if isinstance(error, FileNotFoundError):
             raise HubtoolsError(
                 f"There is nothing at {address.partition('?')[0]}.", hint="check the address"
             ) from None
-        sentence = as_sentence(error) if address.startswith("hf://") else None
-        if sentence is None:
-            sentence = HubtoolsError(
-                f"{address.partition('?')[0]} cannot be read: {_said(error)}.",
-                hint="check the address, the network and your access",
-            )
-        raise sentence from None
+        raise _unreadable(address, error) from None
+
+
+def _unreadable(address: str, error: Exception) -> HubtoolsError:
+    return HubtoolsError(
+        f"{address.partition('?')[0]} cannot be read: {_said(error)}.",
+        hint="check the address, the network and your access",
+    )
 
 
 class _Steady(io.RawIOBase):
