@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, cast
+from typing import Any, BinaryIO, Protocol
 from urllib.parse import unquote
 
 from hubtools.dataset.files import Unreadable
 from hubtools.dataset.folder import Entry, walk
 from hubtools.dataset.sources.model import MAX_STREAMED, identified
-from hubtools.errors import HubtoolsError, as_sentence
+from hubtools.dataset.sources.steady import TRIES, as_os_error, reached, said, steady
+from hubtools.errors import HubtoolsError
 
 _HUB = re.compile(
     r"hf://datasets/(?P<repo>[^/@]+/[^/@]+)(?:@(?P<revision>refs/(?:pr|convert)/[^/]+|[^/]+))?"
@@ -25,7 +23,6 @@ _HUB = re.compile(
 )
 _HOW = "write it as hf://datasets/owner/name, hf://datasets/owner/name@revision/folder"
 _BLOCK = 4 << 20  # bytes asked for at once of a file that is read in order
-_TRIES = 3
 
 
 class Store(Protocol):
@@ -165,7 +162,7 @@ class HubStore:
 
         with as_os_error(name):
             path = f"datasets/{self.repo}@{self.commit}/{self._inside(name)}"
-            return _steady(HfFileSystem().open(path, "rb", block_size=_BLOCK), name)
+            return steady(HfFileSystem().open(path, "rb", block_size=_BLOCK), name)
 
     def read(self, entry: Entry) -> bytes | str:
         """By one request, unless the Hub client has the file in its cache."""
@@ -288,13 +285,13 @@ class FsspecStore:
         if path is None:
             raise FileNotFoundError(2, "No such file", name)
         with as_os_error(name):
-            return _steady(self._fs.open(path, "rb", block_size=_BLOCK), name)
+            return steady(self._fs.open(path, "rb", block_size=_BLOCK), name)
 
     def read(self, entry: Entry) -> bytes | str:
         """All of it, tried three times."""
         _check_size(entry)
         path = self._found[1][entry.name]
-        for attempt in range(1, _TRIES + 1):
+        for attempt in range(1, TRIES + 1):
             try:
                 data: bytes = self._fs.cat_file(path)
                 return _whole(entry, data)
@@ -303,7 +300,7 @@ class FsspecStore:
             except Unreadable:
                 raise
             except Exception as error:  # every file system has its own
-                if attempt == _TRIES:
+                if attempt == TRIES:
                     raise self._gone(error) from None
                 time.sleep(0.2 * attempt)
         raise AssertionError
@@ -315,10 +312,10 @@ class FsspecStore:
         names = {kind.__name__ for kind in type(error).__mro__}
         if "ClientConnectorError" in names or not names & {"ClientPayloadError", "OSError"}:
             return HubtoolsError(
-                f"{self.name} cannot be reached any more: {_said(error)}.",
+                f"{self.name} cannot be reached any more: {said(error)}.",
                 hint="run the same command again; it continues where it stopped",
             )
-        return Unreadable(0, f"it cannot be read: {_said(error)}")
+        return Unreadable(0, f"it cannot be read: {said(error)}")
 
 
 # What file systems call that by which a file is known again, best first.
@@ -345,95 +342,6 @@ def _whole(entry: Entry, data: bytes) -> bytes:
             f"it changed while it was read: {entry.size:,} bytes were listed, {len(data):,} came",
         )
     return data
-
-
-# --- errors ------------------------------------------------------------------------------------
-
-
-@contextmanager
-def reached(address: str) -> Iterator[None]:
-    """Turn what clients raise when something is not there into one sentence."""
-    try:
-        yield
-    except (HubtoolsError, Unreadable):
-        raise
-    except Exception as error:
-        if address.startswith("hf://"):
-            raise (as_sentence(error) or _unreadable(address, error)) from None
-        cause = error.__cause__  # what fsspec calls a missing file, whatever it was
-        if isinstance(cause, Exception) and getattr(cause, "status", None) != 404:
-            raise _unreadable(address, cause) from None
-        if isinstance(error, FileNotFoundError):
-            raise HubtoolsError(
-                f"There is nothing at {address.partition('?')[0]}.", hint="check the address"
-            ) from None
-        raise _unreadable(address, error) from None
-
-
-def _unreadable(address: str, error: Exception) -> HubtoolsError:
-    return HubtoolsError(
-        f"{address.partition('?')[0]} cannot be read: {_said(error)}.",
-        hint="check the address, the network and your access",
-    )
-
-
-class _Steady(io.RawIOBase):
-    """A file of a file system that raises what it likes; each read is tried three times."""
-
-    def __init__(self, file: Any, name: str) -> None:
-        self._file, self._name = file, name
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return int(self._file.tell())
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        with as_os_error(self._name):
-            return int(self._file.seek(offset, whence))
-
-    def readinto(self, buffer: Any) -> int:
-        place = self._file.tell()
-        for attempt in range(1, _TRIES + 1):
-            try:
-                data = self._file.read(len(buffer))
-                break
-            except Exception as error:
-                if attempt == _TRIES:
-                    raise OSError(5, _said(error), self._name) from None
-                time.sleep(0.2 * attempt)
-                self._file.seek(place)
-        buffer[: len(data)] = data
-        return len(data)
-
-    def close(self) -> None:
-        with suppress(Exception):
-            self._file.close()
-        super().close()
-
-
-def _steady(file: Any, name: str) -> BinaryIO:
-    return cast(BinaryIO, io.BufferedReader(_Steady(file, name), 1 << 16))
-
-
-@contextmanager
-def as_os_error(name: str) -> Iterator[None]:
-    """For callers that know files only."""
-    try:
-        yield
-    except OSError:
-        raise
-    except Exception as error:
-        raise OSError(5, _said(error), name) from None
-
-
-def _said(error: BaseException) -> str:
-    text = " ".join(str(error).split()).rstrip(".")
-    return text[:200] or type(error).__name__
 
 
 def local_path(address: str) -> Path | None:
