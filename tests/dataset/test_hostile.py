@@ -141,6 +141,13 @@ def test_csv_is_repaired_once_or_left(data: bytes) -> None:
             assert again.render() == text
 
 
+def test_json_is_repaired_once() -> None:
+    table = load_table("metadata.jsonl", b"[]\n,", caption="text", resolve_doubt=False)
+    text = table.render()
+    again = load_table("metadata.jsonl", text, caption="text", resolve_doubt=False)
+    assert again.render() == text
+
+
 def test_damaged_pages_of_a_parquet_file_are_told(good: Path, tmp_path: Path) -> None:
     arrow = pytest.importorskip("pyarrow")
     import pyarrow.parquet as parquet

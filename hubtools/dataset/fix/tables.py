@@ -214,6 +214,16 @@ def load_table(
         _settle(table, caption, resolve_doubt)
     else:
         table.records = read_jsonl(text, name, resolve_doubt)
+        for _ in range(4):  # what is left when commas are gone may be an array, or nothing
+            again = table.render()
+            if again == data:
+                break
+            records = read_jsonl(again.decode("utf-8"), name, resolve_doubt)
+            if Table(name, source, form, records).render() == again:
+                break
+            table.records = records
+        else:
+            table.locked = "its records can be read in more than one way"
     if table.locked is None:
         before, after = troubles_of(name, data), troubles_of(name, table.render())
         for rule in sorted(before - after):
