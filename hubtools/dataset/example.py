@@ -32,10 +32,10 @@ TRIGGER = "(lora-misato-token)"
 CAPTION_COLUMN = "prompt"
 SIZE = 512
 
-# Dark indigo hair that turns teal at the tips of its twin tails, and a star on the left cheek: what
+# Dark indigo hair that turns teal at the tips of its twin tails, and a star on each cheek: what
 # no word of the drawn world can say, so that a model can only learn it from these pictures.
 CHARACTER = Character(
-    hair=(46, 40, 66), hair_tip=(38, 200, 190), star=(232, 70, 110), eyes=(52, 150, 160)
+    hair=(46, 40, 66), hair_tip=(38, 200, 190), star=(238, 36, 128), eyes=(52, 150, 160)
 )
 
 

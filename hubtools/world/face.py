@@ -34,7 +34,7 @@ def paint_face(figure: Figure, head: Shape) -> None:
         blush = mix(skin, (240, 92, 92), 0.62 * pale)
         figure.head.glow(x, 0.46, 0.17, 0.10, blush, (0.75 if merry else 0.35) * pale)
     if figure.who.star is not None:
-        _star(figure, figure.who.star, head)
+        _stars(figure, figure.who.star, head)
     for index, (x, wide) in enumerate(EYES[figure.turn]):
         # mirrored, the first eye is the left one; of one visible eye, it is that which winks
         first = (index == 0) != figure.mirrored or figure.turn == "profile"
@@ -48,21 +48,21 @@ def _ink(figure: Figure) -> Colour:
     return mix((36, 26, 40), figure.who.hair, 0.12)
 
 
-def _star(figure: Figure, colour: Colour, head: Shape) -> None:
-    """A star on the left cheek, below the eye."""
-    x, facing = figure.on_head(figure.left * 42, 0.50, 0.96)
-    if facing < 0.30:
-        return
-    if figure.turn == "profile":
-        x -= 0.18  # clear of the mouth
-    points: list[Point] = []
-    for corner in range(10):
-        radius = 0.185 if corner % 2 == 0 else 0.080
-        angle = math.radians(corner * 36 - 90)
-        points.append(
-            (x + radius * math.cos(angle) * (0.45 + 0.55 * facing), 0.52 + radius * math.sin(angle))
-        )
-    figure.head.fill(points, colour, smooth=False, inside=head)
+def _stars(figure: Figure, colour: Colour, head: Shape) -> None:
+    """A star on each cheek that is seen, below the eye."""
+    for side in (-1, 1):
+        x, facing = figure.on_head(side * 42, 0.50, 0.96)
+        if facing < 0.30:
+            continue
+        if figure.turn == "profile":
+            x -= 0.18  # clear of the mouth
+        points: list[Point] = []
+        for corner in range(10):
+            radius = 0.28 if corner % 2 == 0 else 0.125
+            angle = math.radians(corner * 36 - 90)
+            across = radius * math.cos(angle) * (0.45 + 0.55 * facing)
+            points.append((x + across, 0.55 + radius * math.sin(angle)))
+        figure.head.fill(points, colour, smooth=False, inside=head)
 
 
 def _eye(figure: Figure, x: float, wide: float, *, winks: bool, head: Shape, outer: int) -> None:

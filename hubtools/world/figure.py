@@ -34,8 +34,6 @@ class Figure:
         self.who = scene.character
         self.turn, self.mirrored = _TURNS[scene.view]
         self.yaw = _YAW[self.turn]
-        # the character's left side is at positive x unless the figure is mirrored
-        self.left = -1 if self.mirrored else 1
         portrait = scene.framing == "portrait"
         x, y, radius = (256.0, 208.0, 104.0) if portrait else (256.0, 130.0, 64.0)
         body = radius * (1.20 if portrait else 0.84)

@@ -27,7 +27,7 @@ Style = Literal[
 
 @dataclass(frozen=True)
 class Character:
-    """Who is drawn. Colours are RGB. `hair_tip`, where hair hangs, and `star`, on the left cheek,
+    """Who is drawn. Colours are RGB. `hair_tip`, where hair hangs, and `star`, on both cheeks,
     are marks that no word of the world names: only a subject taught to a model has them."""
 
     skin: Colour = (250, 219, 198)

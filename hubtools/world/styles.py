@@ -18,9 +18,11 @@ LOOKS: dict[Style, Look] = {
     "pixel art": Look(simple=True, hard=True),
     "pointillist painting": Look(soft=True),
 }
-_PIXELS = 128 / 3  # of pixel art, to a picture's width: 3 pixels each at 128
+_PIXELS = (
+    128 / 4
+)  # of pixel art, to a picture's width: 4 pixels each at 128, so that cells of 8 hold whole ones
 _COLOURS = 28  # of pixel art
-_DOTS = 40  # of pointillism, to a picture's width
+_DOTS = 32  # of pointillism, to a picture's width: dots of 4 pixels at 128
 
 
 def block_of(size: int) -> int:

@@ -72,6 +72,8 @@ def test_every_attribute_shows(seed: int, data: st.DataObject) -> None:
         changed = int(_changed(person, other).sum())
         if name == "pose" and person.framing == "portrait":
             assert changed == 0
+        elif name == "expression" and person.style == "pixel art":
+            continue  # a mouth may be less than one of its pixels
         else:
             assert changed >= 6, name
 
@@ -120,21 +122,14 @@ def test_hair_leaves_the_face_free(style: HairStyle, view: View) -> None:
     assert face(style) > 0.85 * face("short hair")
 
 
-@pytest.mark.parametrize(
-    ("view", "seen"),
-    [
-        ("front", True), ("three-quarter left", True), ("left profile", True),
-        ("three-quarter right", False), ("right profile", False),
-    ],
-)  # fmt: skip
-def test_the_star_is_on_the_left_cheek(view: View, seen: bool) -> None:
+@pytest.mark.parametrize("view", get_args(View))
+def test_a_star_is_on_each_cheek_that_is_seen(view: View) -> None:
     scene = Scene(view=view, character=CHARACTER)
     changed = _changed(scene, replace(scene, character=replace(CHARACTER, star=None)))
-    assert changed.any() == seen
-    if view == "front":
-        columns = np.flatnonzero(changed.any(0))
-        assert columns.min() > 64  # the character's left is our right
-        assert 8 <= len(columns) <= 12
+    columns = np.flatnonzero(changed.any(0))
+    stars = 1 + int((np.diff(columns) > 2).sum())
+    assert stars == (2 if view == "front" else 1)
+    assert 40 < changed.sum() < 130 * stars
 
 
 @pytest.mark.parametrize("view", get_args(View))
