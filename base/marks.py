@@ -1,4 +1,4 @@
-"""The detector of the example's two marks: hair with tips of another colour, a star on the cheek.
+"""The detector of the example's two marks: hair with tips of another colour, a star on each cheek.
 
 It is taught on people of the world with and without them. A mark counts only where it can be seen:
 each scene is drawn with it and without, and the two are compared.
@@ -72,8 +72,6 @@ def example(number: int) -> tuple[np.ndarray, list[int]]:
             apart = np.abs(np.asarray(draw(without, SIZE), int) - picture).max(2) > 40
             seen = int(apart.sum())
             label = 1 if seen >= _SEEN[name] else UNSURE if seen else 0
-            if name == "star" and scene.framing == "full body":
-                label = UNSURE  # two pixels wide
         labels.append(label)
     return picture, labels
 

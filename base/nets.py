@@ -93,6 +93,17 @@ def teach_vae(
     return vae.eval().requires_grad_(False)
 
 
+@torch.no_grad()
+def settle(vae: AutoencoderKL) -> None:
+    """Leave next to no deviation in the posterior. Channels that the autoencoder has no use for
+    are pure noise of deviation 1; the denoiser has only seen means, and a LoRA trained on samples
+    would learn that noise."""
+    assert vae.quant_conv is not None
+    vae.quant_conv.weight[LATENTS:] = 0
+    assert vae.quant_conv.bias is not None
+    vae.quant_conv.bias[LATENTS:] = -12
+
+
 def sharpen(
     work: Path, vae: AutoencoderKL, pictures: np.ndarray, *, steps: int, seed: int, device: str
 ) -> None:
@@ -182,8 +193,6 @@ def teach_unet(
     torch.manual_seed(seed)
     unet = make_unet(encoder.config.hidden_size).to(memory_format=torch.channels_last)
     encoder.to(device)
-    if (begun := work / "unet.start.pt").exists():
-        unet.load_state_dict(torch.load(begun))
     alphas = noise_schedule().alphas_cumprod
 
     def loss_of(step: int, generator: torch.Generator) -> torch.Tensor:

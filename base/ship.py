@@ -112,6 +112,7 @@ def unpack(pipeline: Path, work: Path) -> None:
     from transformers import CLIPTextModel
 
     from base.text import Reader
+    from hubtools.tinypeople.classifier import read_classifier
 
     def keep(name: str, state: dict[str, torch.Tensor]) -> None:
         if not (work / name).exists():
@@ -123,6 +124,9 @@ def unpack(pipeline: Path, work: Path) -> None:
     keep("text.pt", Reader(encoder, encoder.config.hidden_size).state_dict())
     unet = UNet2DConditionModel.from_pretrained(pipeline / "unet", torch_dtype=torch.float32)
     keep("unet.start.pt", unet.state_dict())
+    for name, file in (("classifier", "attributes"), ("marks", "marks")):
+        if (path := pipeline.parent / f"{file}.safetensors").is_file():
+            keep(f"{name}.start.pt", read_classifier(path).state_dict())
 
 
 def _parameters(path: Path) -> int:

@@ -66,12 +66,15 @@ def train(
     save_every: float = 120.0,
 ) -> nn.Module:
     """Train `model` for `steps` steps, or go on where `work/NAME.state.pt` ends; the result holds
-    the averaged weights and lies in `work/NAME.pt`."""
+    the averaged weights and lies in `work/NAME.pt`. If there is a `work/NAME.start.pt`, a training
+    that begins does so from there."""
     result, state_file = work / f"{name}.pt", work / f"{name}.state.pt"
     model.to(device)
     if result.exists():
         model.load_state_dict(torch.load(result, map_location=device))
         return model
+    if (begun := work / f"{name}.start.pt").exists() and not state_file.exists():
+        model.load_state_dict(torch.load(begun, map_location=device))
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(
         parameters, lr=peak, betas=(0.9, 0.99), weight_decay=weight_decay, fused=True

@@ -79,6 +79,7 @@ def main(
     unet = nets.teach_unet(
         work, tokenizer, encoder, latents, steps=unet_steps, batch=batch, seed=seed, device=device
     )
+    nets.settle(vae)
     vae.register_to_config(scaling_factor=factor)
     pipeline = StableDiffusionPipeline(
         vae=vae, text_encoder=encoder, tokenizer=tokenizer, unet=unet,

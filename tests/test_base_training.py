@@ -49,6 +49,18 @@ def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     assert torch.equal(teach(tmp_path / "parts", stop_at=0), whole), "nothing is learnt twice"
 
 
+def test_a_training_begins_where_another_ended(tmp_path: Path) -> None:
+    first = teach(tmp_path / "first")
+    later = tmp_path / "later"
+    later.mkdir()
+    (tmp_path / "first/line.pt").rename(later / "line.start.pt")
+    with pytest.raises(Stop):
+        teach(later, stop_at=0)
+    state = torch.load(later / "line.start.pt")
+    assert torch.equal(torch.cat([state["weight"].flatten(), state["bias"]]), first)
+    assert not torch.equal(teach(later), first)
+
+
 def test_each_word_of_the_world_is_one_token(tmp_path: Path) -> None:
     tokenizer = text.make_tokenizer(tmp_path, data.words())
     rng = random.Random(0)
@@ -118,7 +130,8 @@ def _goes_on(work: Path) -> None:
         if name == "vae.pt":
             key = "encoder.conv_in.weight"
             assert torch.allclose(before[key], after[key], atol=1e-3)
-    assert (later / "unet.start.pt").exists()
+    for name in ("unet", "classifier", "marks"):
+        assert (later / f"{name}.start.pt").exists()
 
 
 def test_the_shipped_base_is_whole_and_stock_diffusers_draws_with_it() -> None:
