@@ -8,7 +8,7 @@ step. All randomness is a function of (seed, step, picture's place in the step):
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hubtools.training.data import draw, micro_batches, seed_of, step_items
@@ -116,34 +116,44 @@ def loss_sum(
     latents = model.latents(pictures, draws.posterior.to(device, non_blocking=True))
     noise = draws.noise.to(device, non_blocking=True)
     noised = model.noised(latents, noise, draws.when.to(device, non_blocking=True))
-    with autocast(device, recipe.precision):
-        prediction = model.predict(noised, texts)
+    if trainee.prior is None:
+        with autocast(device, recipe.precision):
+            prediction = model.predict(noised, texts)
+        return (_apart(prediction, noised.target) * noised.weight).sum()
+    others = _stack([trainee.prior(index) for index in indexes], device)
+    prediction, kept, wanted = _with_prior(model, noised, texts, others, recipe)
     errors = _apart(prediction, noised.target) * noised.weight
-    if trainee.prior is not None:
-        others = _stack([trainee.prior(index) for index in indexes], device)
-        drift = _drift(model, noised, others, recipe)
-        errors = errors + recipe.settings.prior_loss_weight * drift
-    return errors.sum()
+    drift = _apart(kept, wanted)
+    return (errors + recipe.settings.prior_loss_weight * drift).sum()
 
 
-def _drift(model: Model, noised: Noised, texts: Tensors, recipe: Recipe) -> Tensor:
-    """How far the LoRA has moved the base's answers to captions without the subject, (N,).
+def _with_prior(
+    model: Model, noised: Noised, texts: Tensors, others: Tensors, recipe: Recipe
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(answers to `texts`, answers to the captions without the subject, the base's to those).
 
-    What DreamBooth's prior preservation is for (arXiv:2208.12242, section 3.2), without its
-    pictures: the base's own answer to the same noised latents is the target. The empty caption is
-    left to caption_dropout: guidance leads away from it, and so, without the trigger, away from the
-    subject; were it kept as well, guidance would overdo the subject with it.
+    Prior preservation as in DreamBooth (arXiv:2208.12242, section 3.2), but without pictures drawn
+    beforehand: the base's own answer to the same noised latents is what the LoRA is held to. The
+    empty caption is left to caption_dropout.
     """
     import torch
 
     device = noised.latents.device
     model.denoiser.disable_adapters()  # type: ignore[operator]
     with torch.no_grad(), autocast(device, recipe.precision):
-        wanted = model.predict(noised, texts)
+        wanted = model.predict(noised, others)
     model.denoiser.enable_adapters()  # type: ignore[operator]
+    # one pass over twice as many is faster than two
+    twice = replace(
+        noised,
+        latents=torch.cat([noised.latents, noised.latents]),
+        timesteps=torch.cat([noised.timesteps, noised.timesteps]),
+    )
+    both = {key: torch.cat([texts[key], others[key]]) for key in texts}
     with autocast(device, recipe.precision):
-        found = model.predict(noised, texts)
-    return _apart(found, wanted)
+        answers = model.predict(twice, both)
+    prediction, kept = answers.chunk(2)
+    return prediction, kept, wanted
 
 
 def _apart(found: Tensor, wanted: Tensor) -> Tensor:

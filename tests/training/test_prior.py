@@ -38,8 +38,8 @@ def run(project: Project) -> dict[str, torch.Tensor]:
     return tensors
 
 
-def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
-    return all(torch.allclose(a[name], b[name], atol=1e-7, rtol=0) for name in a)
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor], apart: float = 1e-7) -> bool:
+    return all(torch.allclose(a[name], b[name], atol=apart, rtol=0) for name in a)
 
 
 def moved(project: Project, tiny_base: Path, caption: str) -> float:
@@ -95,14 +95,15 @@ def test_a_weight_of_nothing_is_training_without_it(make_project: MakeProject) -
     nothing = make_project(
         name="nothing", with_prior_preservation=True, prior_loss_weight=0.0, **usual
     )
-    assert same(run(nothing), run(make_project(name="plain", **usual)))
+    # up to rounding: the captions of others are in the same pass
+    assert same(run(nothing), run(make_project(name="plain", **usual)), 1e-5)
 
 
 def test_a_step_is_the_same_however_it_is_cut(make_project: MakeProject) -> None:
     usual = {"with_prior_preservation": True, "max_train_steps": 4, **CALLED}
     whole = run(make_project(name="a", train_batch_size=4, **usual))
     parts = run(make_project(name="b", gradient_accumulation_steps=4, **usual))
-    assert all(torch.allclose(whole[name], parts[name], atol=1e-5) for name in whole)
+    assert same(whole, parts, 1e-5)
 
 
 def test_a_resumed_run_is_the_same_run(make_project: MakeProject) -> None:
