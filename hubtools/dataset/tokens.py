@@ -73,6 +73,9 @@ def _of_file(file: str) -> TokenCounter | None:
         from tokenizers import Tokenizer
 
         tokenizer = Tokenizer.from_file(file)
+        # transformers keeps in the file how it was last called
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
     except Exception:  # not installed, or a file that it cannot read (it raises bare Exceptions)
         return None
     return TokenCounter(

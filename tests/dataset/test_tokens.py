@@ -101,3 +101,12 @@ def test_size_follows_the_target(good: Path, settings: DatasetSettings, tmp_path
     assert told["text_encoders"] == [
         {"name": "CLIP", "tokens": 75, "counted_by": "the base model's tokenizer", "exact": True}
     ]
+
+
+def test_padding_and_truncation_kept_in_a_file_count_for_nothing() -> None:
+    from hubtools.tinypeople import MODEL
+
+    (counter,) = token_counters(None, MODEL)
+    assert counter.source == "the base model's tokenizer"
+    assert counter.count("front view") == 2
+    assert counter.count("front view, " * 100) == 300
