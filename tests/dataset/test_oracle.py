@@ -51,7 +51,7 @@ def records(root: Path, name: str, rows: list[dict[str, Any]]) -> None:
 
 
 def rows_for(names: list[str]) -> list[dict[str, Any]]:
-    return [{"file_name": name, "text": f'caption of {name}, "quoted"'} for name in names]
+    return [{"file_name": name, "text": f'caption {n}, "quoted"'} for n, name in enumerate(names)]
 
 
 def flat(form: str) -> Build:
