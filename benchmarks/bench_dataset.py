@@ -113,7 +113,9 @@ def peer(name: str) -> Path | None:
     if not (VENVS / name / "ready").exists():
         try:
             subprocess.run([sys.executable, "-m", "venv", VENVS / name], check=True)
-            subprocess.run([python, "-m", "pip", "install", "-q", name], check=True)
+            # the torch that is tested here: a newer one brings gigabytes of CUDA along
+            wanted = [name, "torch==2.13.0"] if name == "imagededup" else [name]
+            subprocess.run([python, "-m", "pip", "install", "-q", *wanted], check=True)
         except subprocess.CalledProcessError:
             print(f"{name} cannot be installed here; left out")
             return None

@@ -106,6 +106,12 @@ def datasets_map(folder: Path) -> int:
 
 def imagededup(folder: Path) -> int:
     """imagededup's perceptual hash of every picture, and nothing else."""
+    import torch
+
+    # it imports torchvision, of which CPU builds of torch lack the operators; none is called
+    operators = torch.library.Library("torchvision", "DEF")
+    operators.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    operators.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     from imagededup.methods import PHash
 
     return len(PHash().encode_images(image_dir=str(folder), num_enc_workers=PROCESSES))
