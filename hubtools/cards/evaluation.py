@@ -17,6 +17,8 @@ _ROWS = {
     "memorised": "share of pictures that copy a training picture",
     "hair_tip": "coloured hair tips seen, with the trigger",
     "hair_tip_unasked": "coloured hair tips seen, without it",
+    "star": "stars on the cheeks seen, with the trigger",
+    "star_unasked": "stars on the cheeks seen, without it",
 }
 
 

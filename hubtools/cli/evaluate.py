@@ -24,6 +24,8 @@ FIGURES: dict[str, tuple[str, str | None]] = {
     "denoising_loss": ("denoising loss", "loss"),
     "hair_tip": ("coloured hair tips", "tips"),
     "hair_tip_unasked": ("coloured hair tips, without trigger", None),
+    "star": ("stars on the cheeks", "stars"),
+    "star_unasked": ("stars on the cheeks, without trigger", None),
 }
 # More than these do not fit side by side.
 _COLUMNS = 4
