@@ -19,7 +19,8 @@ from hubtools.dataset.folder import Entry, Listing
 from hubtools.dataset.load import resolve
 from hubtools.dataset.metadata import FILE_NAME, MetadataFile, parse_metadata
 from hubtools.dataset.names import fold
-from hubtools.dataset.probe import PictureFacts, probe_bytes
+from hubtools.dataset.probe import PictureFacts
+from hubtools.dataset.scan import look_at_one
 from hubtools.dataset.rules import DATASET_RULES
 from hubtools.dataset.sources.local import LocalFolder
 from hubtools.dataset.view import Card, DatasetView, escapes, parse_card
@@ -376,7 +377,7 @@ class Draft:
         for name in names:
             if name in self.files:
                 if name not in self.facts:
-                    self.facts[name] = probe_bytes(self.read(name), name)
+                    self.facts[name] = look_at_one(self.read(name), name)
                 found[name] = self.facts[name]
         return found
 

@@ -17,10 +17,21 @@ from hubtools.dataset.load import to_rgb
 # After these a picture looks exactly as before; `apply_edits` proves it each time.
 LOSSLESS = frozenset({"scrub", "upright"})
 _QUALITY = 95
+# What an edit holds in memory is up to a dozen bytes a pixel.
+MOST_PIXELS = 100_000_000
 
 
 class Refused(Exception):
     """An edit cannot be done, or not be proven to do what it promises; a clause says why."""
+
+
+def _open(data: bytes) -> Image.Image:
+    """The picture, not decoded yet. Raises `Refused` if decoding it would take gigabytes."""
+    opened = Image.open(io.BytesIO(data))
+    if opened.width * opened.height > MOST_PIXELS:
+        opened.close()
+        raise Refused(f"it has more than {MOST_PIXELS // 1_000_000} megapixels")
+    return opened
 
 
 def apply_edits(data: bytes, edits: Sequence[str]) -> tuple[bytes, str | None]:
@@ -55,7 +66,7 @@ def shown(data: bytes) -> str:
     profile of every frame, turned upright. Raises `Refused` if it does not decode."""
     digest = hashlib.sha256()
     try:
-        with Image.open(io.BytesIO(data)) as opened:
+        with _open(data) as opened:
             for frame in ImageSequence.Iterator(opened):
                 frame.load()
                 picture = ImageOps.exif_transpose(frame)
@@ -68,6 +79,8 @@ def shown(data: bytes) -> str:
                 digest.update(repr(parts).encode())
                 digest.update(frame.info.get("icc_profile") or b"")
                 digest.update(picture.tobytes())
+    except Refused:
+        raise
     except Exception as error:
         raise Refused(f"it cannot be decoded ({type(error).__name__})") from None
     return digest.hexdigest()
@@ -96,7 +109,7 @@ def _upright(data: bytes, _: str) -> bytes:
     if depth == 16 and colour != 0:
         raise Refused("it has 16 bits a channel, which Pillow would halve")
     turned = io.BytesIO()
-    with Image.open(io.BytesIO(data)) as opened:
+    with _open(data) as opened:
         opened.load()
         ImageOps.exif_transpose(opened).save(turned, "PNG", exif=b"", icc_profile=None)
     new = png_chunks(turned.getvalue())
@@ -114,7 +127,7 @@ def _upright(data: bytes, _: str) -> bytes:
 
 
 def _rotate(data: bytes, _: str) -> bytes:
-    with Image.open(io.BytesIO(data)) as opened:
+    with _open(data) as opened:
         format = opened.format
         if getattr(opened, "n_frames", 1) > 1 and format != "MPO":
             raise Refused("it is an animation")
@@ -157,7 +170,7 @@ def _encoded(picture: Image.Image, format: str, kept: dict[str, Any], **more: An
 def _first(data: bytes) -> tuple[Image.Image, dict[str, Any]]:
     """The first frame, decoded and upright, and what to write with it."""
     _more_formats(data)
-    with Image.open(io.BytesIO(data)) as opened:
+    with _open(data) as opened:
         opened.load()
         return ImageOps.exif_transpose(opened), _kept(opened)
 
