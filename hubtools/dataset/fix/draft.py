@@ -20,8 +20,8 @@ from hubtools.dataset.load import resolve
 from hubtools.dataset.metadata import FILE_NAME, MetadataFile, parse_metadata
 from hubtools.dataset.names import fold
 from hubtools.dataset.probe import PictureFacts
-from hubtools.dataset.scan import look_at_one
 from hubtools.dataset.rules import DATASET_RULES
+from hubtools.dataset.scan import look_at_one
 from hubtools.dataset.sources.local import LocalFolder
 from hubtools.dataset.view import Card, DatasetView, escapes, parse_card
 from hubtools.findings import Finding
