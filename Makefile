@@ -6,8 +6,8 @@ PIP    := $(BIN)/python -m pip -qq --disable-pip-version-check
 # One virtual environment serves all targets. The stamp is renewed when what it was made from changes.
 STAMP  := $(VENV)/.installed
 
-# Two spinning OpenMP threads beside another process can be thirty times slower than one.
-export OMP_WAIT_POLICY ?= PASSIVE
+# OpenMP threads that wait for each other for long are thirty times slower beside another process.
+export GOMP_SPINCOUNT ?= 10000
 export TOKENIZERS_PARALLELISM ?= false
 
 .PHONY: demo test lint bench clean help
