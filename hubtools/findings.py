@@ -32,6 +32,11 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
+def shortened(text: str) -> str:
+    """The text, or the beginning of it if it is longer than 60 characters."""
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
 class Severity(StrEnum):
     """How bad it is. `--strict` turns warnings into errors; info never fails a check."""
 

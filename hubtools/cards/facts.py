@@ -14,6 +14,7 @@ from hubtools.dataset.load import read_examples
 from hubtools.dataset.view import read_card
 from hubtools.errors import HubtoolsError
 from hubtools.files import sha256_of
+from hubtools.findings import plural
 from hubtools.layout import CARD, LORA_WEIGHTS, SAMPLES_DIR
 from hubtools.licenses import (
     BaseLicense,
@@ -135,7 +136,7 @@ def model_facts(run_dir: Path, project: Project) -> tuple[ModelCard, list[Sample
         family_title=FAMILY_TITLES.get(manifest.base_model.family, manifest.base_model.family),
         dataset_repo=manifest.dataset.repo,
         dataset_revision=manifest.dataset.revision,
-        pictures=_count(manifest.dataset.images, "picture"),
+        pictures=plural(manifest.dataset.images, "picture"),
         steps=manifest.steps_done,
         trigger=trigger,
         negative_prompt=first.negative_prompt if first else None,
@@ -296,10 +297,6 @@ def _figure(value: float | None) -> str | None:
     return None if value is None else f"{value:.4g}"
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def _snippet(
     base: str | None,
     repo: str | None,
@@ -415,7 +412,7 @@ def dataset_facts(folder: Path, project: Project) -> DatasetCard:
     card = DatasetCard(
         title=repo.partition("/")[2] if repo else folder.resolve().name,
         repo=repo,
-        pictures=_count(len(examples), "picture"),
+        pictures=plural(len(examples), "picture"),
         trigger=settings.trigger,
         caption_column=settings.caption_column,
         content=tuple(content),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubtools.files import human_bytes
-from hubtools.findings import Problem, Report, RuleBook, Severity
+from hubtools.findings import Problem, Report, RuleBook, Severity, shortened
 from hubtools.project import DatasetSettings, SampleSettings
 from hubtools.training.families import BaseInfo
 from hubtools.training.recipe import DTYPES, STATE_SECONDS, Recipe
@@ -153,8 +153,7 @@ def _prior(plan: Plan) -> str:
     settings = plan.recipe.settings
     if not settings.with_prior_preservation:
         return ""
-    caption = plan.caption_of_others(plan.examples[0])
-    short = caption if len(caption) <= 60 else caption[:57] + "..."
+    short = shortened(plan.caption_of_others(plan.examples[0]))
     return (
         f"the base is kept at captions like {short!r}, weight {settings.prior_loss_weight:g};"
         " a step takes a little more than twice as long"

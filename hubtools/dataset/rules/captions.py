@@ -13,7 +13,7 @@ from hubtools.dataset.metadata import FILE_NAME, Row
 from hubtools.dataset.rules.book import DATASET_RULES, plural, some
 from hubtools.dataset.tokens import TokenCounter
 from hubtools.dataset.view import DatasetView, is_blank
-from hubtools.findings import Problem, Severity
+from hubtools.findings import Problem, Severity, shortened
 
 
 @DATASET_RULES.rule("D501", "The caption column does not exist", Severity.ERROR)
@@ -176,14 +176,10 @@ def same_captions(view: DatasetView) -> Iterator[Problem]:
     for caption, rows in by_caption.items():
         if len(rows) > 1:
             yield Problem(
-                f"{plural(len(rows), 'record')} have the caption {_short(caption)!r}",
+                f"{plural(len(rows), 'record')} have the caption {shortened(caption)!r}",
                 "say what differs",
                 *view.where(rows[1]),
             )
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,80}>")
@@ -229,7 +225,7 @@ def not_text(view: DatasetView) -> Iterator[Problem]:
         value = row.values.get(column)
         if value is not None and not isinstance(value, str):
             yield Problem(
-                f"the caption is {_short(repr(value))}, not a text",
+                f"the caption is {shortened(repr(value))}, not a text",
                 "write it as one text",
                 *view.where(row),
             )
@@ -253,10 +249,10 @@ def file_name_caption(view: DatasetView) -> Iterator[Problem]:
         stem = base.rpartition(".")[0]
         text = caption.strip().lower()
         if text == base or _named(text.replace(trigger, " ") if trigger else text, stem):
-            said = f"the caption is the file name {_short(caption.strip())!r}"
+            said = f"the caption is the file name {shortened(caption.strip())!r}"
         elif "." in caption and "\n" not in caption and (match := _FILE.search(caption)):
             words = caption[: match.end()].split()
-            said = f"the caption holds the file name {_short(words[-1])!r}"
+            said = f"the caption holds the file name {shortened(words[-1])!r}"
         else:
             continue
         yield Problem(said, "describe the picture", *view.where(row))
