@@ -15,13 +15,14 @@ import xxhash
 from hubtools.dataset.claims import claims_of
 from hubtools.dataset.decode import Damaged, decoded, preview, thumbnail
 from hubtools.dataset.tags import tags_of
+from hubtools.dataset.trailers import trailer_of
 from hubtools.findings import visible
 
 if TYPE_CHECKING:
     from PIL import Image
 
 # Changes when the same bytes would be judged otherwise: what is kept from older runs is void then.
-ENGINE = 3
+ENGINE = 4
 
 # Formats by their first bytes, for naming what a file really is.
 _MAGIC = (
@@ -124,6 +125,8 @@ class PictureFacts:
     notice: str = ""  # of copyright, in the picture's metadata
     reserved: str = ""  # where its metadata reserves training, and how
     credentials: bool = False  # it carries a C2PA manifest
+    trailer: str = ""  # what lies behind the picture's end (see `trailers`)
+    trailer_bytes: int = 0
     seen: bool = False
     hash: int = 0  # 64-bit perceptual hash of the upright picture
     grey: int = 0  # xxh3-64 of the small grey copy: equal for equal pixels in the same format
@@ -192,6 +195,7 @@ def _opened(
                 raise NotPlain
             known |= tags_of(picture, data)._asdict()
             known |= claims_of(picture, data)._asdict()
+            known |= trailer_of(picture.format, data)._asdict()
             try:
                 known |= _look(data, picture, known["orientation"], on_preview)
             except Exception as error:

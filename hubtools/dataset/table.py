@@ -27,6 +27,7 @@ NUMBERS = {
     "transparent": "b",
     "too_large": "b",
     "credentials": "b",
+    "trailer_bytes": "q",
     "seen": "b",
     "hash": "Q",
     "grey": "Q",
@@ -38,7 +39,10 @@ NUMBERS = {
     "sharpness": "f",
     "crispness": "f",
 }
-TEXTS = ("format", "kind", "mode", "problem", "owner", "profile", "creator", "notice", "reserved")
+TEXTS = (
+    "format", "kind", "mode", "problem", "owner", "profile", "creator", "notice", "reserved",
+    "trailer",
+)  # fmt: skip
 _FLAGS = ("gps", "transparent", "too_large", "seen", "credentials")
 _COLUMNS = {**NUMBERS, **dict.fromkeys(TEXTS, "I"), "digest_high": "Q", "digest_low": "Q"}
 

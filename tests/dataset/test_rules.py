@@ -164,6 +164,12 @@ def big(root: Path) -> None:
     (root / "2.png").write_bytes(data)
 
 
+def trailed(root: Path) -> None:
+    """A film behind a picture's end."""
+    with (root / "2.png").open("ab") as file:
+        file.write(b"\0\0\0\x18ftypmp42\0\0\0\0isommp42" + b"mdat" * 9)
+
+
 def serial(root: Path) -> None:
     data = Image.Exif()
     data[0x0112] = 1
@@ -539,6 +545,7 @@ BAD: list[Row] = [
     ("D703", line(3, GOOD_2 | {"note": TOKEN}), "metadata.jsonl:3", {"D119"}, {}),
     ("D704", put(".DS_Store", "x"), ".DS_Store", set(), {}),
     ("D706", serial, "2.png", set(), {}),
+    ("D711", trailed, "2.png", set(), {}),
     pytest.param(  # type: ignore[list-item]
         "D705",
         locked,

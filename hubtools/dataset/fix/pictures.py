@@ -15,6 +15,8 @@ from hubtools.dataset.folder import FOREIGN_ENDINGS
 from hubtools.dataset.names import named_as, portable
 from hubtools.dataset.probe import ENDINGS, probe_bytes, proper_ending
 from hubtools.dataset.rules.layout import name_troubles
+from hubtools.dataset.trailers import without_trailer
+from hubtools.files import human_bytes
 
 
 def removals(draft: Draft) -> None:
@@ -160,6 +162,25 @@ def _encode(draft: Draft, name: str, edit: str, rule: str, what: str) -> None:
 _SCRUBBED = frozenset({"JPEG", "MPO", "PNG", "WEBP", "TIFF"})
 
 
+def trailers(draft: Draft) -> None:
+    """D711: files end where their pictures do."""
+    if not draft.wants("D711"):
+        return
+    for name, facts in list(draft.facts.items()):
+        if not facts.trailer or facts.problem or not draft.may_edit(name):
+            continue
+        try:
+            # tried now, so that the plan does not promise what may be refused later
+            cut, _ = apply_edits(draft.content(name), ("cut",))
+        except Refused as error:
+            draft.left[name] = str(error)
+            continue
+        what = f"cut off {facts.trailer} of {human_bytes(facts.trailer_bytes)}"
+        digest = xxhash.xxh3_128_hexdigest(cut)
+        after = replace(facts, trailer="", trailer_bytes=0, digest=digest, bytes=len(cut))
+        draft.edit(name, "cut", after, "D711", what)
+
+
 def privacy(draft: Draft) -> None:
     """D701, D706: no picture tells where, by whom or with which device it was taken."""
     if not draft.wants("D701", "D706"):
@@ -169,6 +190,8 @@ def privacy(draft: Draft) -> None:
             continue
         draft.scrubbed.add(name)
         data = draft.content(name)
+        if "cut" in draft.files[name].edits:
+            data = without_trailer(data)
         try:
             cleaned, removed = scrub(data)
         except Damaged as error:

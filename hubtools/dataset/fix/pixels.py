@@ -13,9 +13,10 @@ from PIL import Image, ImageOps, ImageSequence
 from hubtools.dataset.fix.exif import ORIENTATION, Damaged
 from hubtools.dataset.fix.scrub import png_chunks, png_file, scrub, upright
 from hubtools.dataset.load import to_rgb
+from hubtools.dataset.trailers import without_trailer
 
 # After these a picture looks exactly as before; `apply_edits` proves it each time.
-LOSSLESS = frozenset({"scrub", "upright"})
+LOSSLESS = frozenset({"scrub", "upright", "cut"})
 _QUALITY = 95
 # What an edit holds in memory is up to a dozen bytes a pixel.
 MOST_PIXELS = 100_000_000
@@ -88,6 +89,10 @@ def shown(data: bytes) -> str:
 
 def _scrub(data: bytes, _: str) -> bytes:
     return scrub(data)[0]
+
+
+def _cut(data: bytes, _: str) -> bytes:
+    return without_trailer(data)
 
 
 # --- turning -------------------------------------------------------------------------------------
@@ -247,6 +252,7 @@ def _more_formats(data: bytes) -> None:
 
 _EDITS: dict[str, Callable[[bytes, str], bytes]] = {
     "scrub": _scrub,
+    "cut": _cut,
     "upright": _upright,
     "rotate": _rotate,
     "flatten": _flatten,

@@ -42,6 +42,7 @@ _STEPS: tuple[Callable[[Draft], None], ...] = (
     records.twice,
     pictures.encodings,
     pictures.turning,
+    pictures.trailers,
     pictures.privacy,
     captions.texts,
     columns.types,

@@ -113,6 +113,7 @@ REMEDIES: dict[str, Remedy] = {
     "D702": _by_name("spread-folders"),
     "D704": _safe("removes it"),
     "D706": _safe("blanks them, with serial numbers and maker notes, and touches no pixel"),
+    "D711": _safe("cuts it off, and touches no pixel"),
 }
 
 

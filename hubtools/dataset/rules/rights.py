@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from hubtools.dataset.loaders import Mode
 from hubtools.dataset.metadata import FILE_NAME, Row
 from hubtools.dataset.rules.book import DATASET_RULES, plural, some
+from hubtools.dataset.trailers import GRAVE
 from hubtools.dataset.view import DatasetView
+from hubtools.files import human_bytes
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD
 from hubtools.leaks import contacts, may_hold_contacts, tokens
@@ -206,6 +208,38 @@ def _suspects(view: DatasetView, suspect: Callable[[str], bool]) -> Iterator[tup
         texts = (value for row in rows for value in row.values.values() if isinstance(value, str))
         if suspect("\n".join(texts)):
             yield rows
+
+
+@DATASET_RULES.rule("D711", "Something lies behind a picture's end", Severity.WARNING)
+def trailers(view: DatasetView) -> Iterator[Problem]:
+    """Viewers and loaders stop at a picture's end, but the whole file is published. Phones put the
+    film of a motion photo there, a few seconds of picture and sound; somebody may have hidden an
+    archive there; and some programs left the rest of the picture that they wrote over, so that what
+    was cropped away can be read. Anything else there (further pictures, a camera's notes) is a
+    note. Further pictures that the file's own index names, such as gain maps and previews, belong
+    to it. Looked at are PNG, and JPEG that does not end in an end mark.
+
+    Example: PXL_20260504.MP.jpg, 4 MB, of which 2.5 MB are an MP4
+    Fix: `hubtools fix` cuts it off and touches no pixel.
+    """
+    noted: dict[str, list[str]] = {}
+    for facts in view.table.select(view.table.column("trailer_bytes") > 0):
+        if facts.trailer not in GRAVE:
+            noted.setdefault(facts.trailer, []).append(facts.name)
+            continue
+        yield Problem(
+            f"{facts.trailer} of {human_bytes(facts.trailer_bytes)} lies behind the picture's end,"
+            " and would be published with it",
+            "cut it off",
+            facts.name,
+        )
+    for kind, names in noted.items():
+        yield Problem(
+            f"{kind} behind the end of {plural(len(names), 'picture')}: {some(names)}",
+            "cut it off, if it is not meant to be published",
+            names[0],
+            severity=Severity.INFO,
+        )
 
 
 @DATASET_RULES.rule("D703", "A record holds an access token", Severity.ERROR)

@@ -29,6 +29,7 @@ from test_rules import (
     renamed,
     rows,
     serial,
+    trailed,
     two_levels,
     unsplit,
 )
@@ -328,6 +329,7 @@ CASES: list[Case] = [
     ("D316", "to-rgb", image(lambda opened: opened, icc_profile=profile(P3_RED)), {}),
     ("D402", "delete-duplicates", copied(lambda original: original, compress_level=1), {}),
     ("D706", "", serial, {}),
+    ("D711", "", trailed, {}),
     ("D501", "rename-column", lambda root: None, {"caption_column": "prompt"}),
     ("D502", "", both(line(3, GOOD_2 | {"text": "  "}), put("2.txt", "(tok), view 2")), {}),
     ("D504", "add-trigger", line(3, GOOD_2 | {"text": "a hat"}), {}),
