@@ -15,13 +15,14 @@ from hubtools.errors import ExitCode, HubtoolsError, UsageError
 from hubtools.findings import plural
 
 if TYPE_CHECKING:
-    from hubtools.dataset.caption.exchange import Trainer
+    from hubtools.dataset.caption.exchange import Source, Trainer
     from hubtools.dataset.caption.planner import CaptionPlan
     from hubtools.project import Project
 
 # Pictures that are shown before asking.
 _SHOWN = 20
 _TRAINER = click.Choice(["kohya", "ai-toolkit"])
+_SOURCE = click.Choice(["kohya", "ai-toolkit", "embedded"])
 
 
 @click.command("caption", cls=SettingsCommand)
@@ -36,7 +37,10 @@ _TRAINER = click.Choice(["kohya", "ai-toolkit"])
     help="How long the model may speak.",
 )  # fmt: skip
 @click.option("--device", help="cuda, mps or cpu for the model  [default: cuda if there is one]")
-@click.option("--import", "source", type=_TRAINER, help="Take over text files beside the pictures.")
+@click.option(
+    "--import", "source", type=_SOURCE,
+    help="Take over text files beside the pictures, or what is embedded in them.",
+)  # fmt: skip
 @click.option(
     "--from", "source_dir", type=click.Path(path_type=Path), metavar="DIR",
     help="Folder of the text files to import.",
@@ -66,7 +70,7 @@ def command(
     prompt: str | None,
     max_new_tokens: int,
     device: str | None,
-    source: Trainer | None,
+    source: Source | None,
     source_dir: Path | None,
     export: tuple[Trainer, Path] | None,
     replace: tuple[str, ...],

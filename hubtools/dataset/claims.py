@@ -17,12 +17,15 @@ from hubtools.dataset.chunks import png_chunks, png_text
 from hubtools.dataset.credentials import Credentials, credentials_of
 
 if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
     from PIL import Image
 
 _ARTIST, _COPYRIGHT, _IPTC_IN_TIFF = 0x013B, 0x8298, 33723
 _IPTC_IN_PHOTOSHOP = 0x0404
 # Record 2 of IPTC IIM 4.2: whose it is, whose the rights are, what is asked of users.
 _BYLINE, _SPECIAL, _CREDIT, _NOTICE = 80, 40, 110, 116
+_WHOSE = frozenset({_BYLINE, _SPECIAL, _CREDIT, _NOTICE})
 
 _DC, _RIGHTS = "{http://purl.org/dc/elements/1.1/}", "{http://ns.adobe.com/xap/1.0/rights/}"
 _PLUS = "{http://ns.useplus.org/ldf/xmp/1.0/}"
@@ -93,8 +96,8 @@ def claims_of(picture: Image.Image, data: bytes) -> Claims:
         artist, copyright = _quietly(_in_exif, picture) or ("", "")
         creators.append(artist)
         notices.append(copyright)
-    for block in _quietly(_iptc_blocks, picture) or ():
-        iptc = _quietly(_in_iptc, block) or {}
+    for block in _quietly(iptc_blocks, picture) or ():
+        iptc = _quietly(iptc_texts, block, _WHOSE) or {}
         creators += [iptc.get(_BYLINE, "") or iptc.get(_CREDIT, "")]
         notices.append(iptc.get(_NOTICE, ""))
         terms.append(iptc.get(_SPECIAL, ""))
@@ -164,10 +167,10 @@ def _said(texts: Iterable[str]) -> list[str]:
 
 def _in_exif(picture: Image.Image) -> tuple[str, str]:
     exif = picture.getexif()
-    return _exif_text(exif.get(_ARTIST)), _exif_text(exif.get(_COPYRIGHT))
+    return exif_text(exif.get(_ARTIST)), exif_text(exif.get(_COPYRIGHT))
 
 
-def _exif_text(value: object) -> str:
+def exif_text(value: object) -> str:
     """Pillow reads texts as Latin-1; most programs write UTF-8."""
     text = value if isinstance(value, str) else ""
     with contextlib.suppress(UnicodeError):
@@ -190,7 +193,8 @@ def _png_texts(data: bytes) -> dict[str, str]:
     return found
 
 
-def _iptc_blocks(picture: Image.Image) -> list[bytes]:
+def iptc_blocks(picture: Image.Image) -> list[bytes]:
+    """The blocks of IPTC IIM in a picture."""
     photoshop = picture.info.get("photoshop")
     block = photoshop.get(_IPTC_IN_PHOTOSHOP) if isinstance(photoshop, dict) else None
     if block is None and picture.format == "TIFF":
@@ -200,8 +204,8 @@ def _iptc_blocks(picture: Image.Image) -> list[bytes]:
     return [block] if isinstance(block, bytes) else []
 
 
-def _in_iptc(block: bytes) -> dict[int, str]:
-    """Texts of record 2, by number (IPTC IIM 4.2, part 2); the first of each."""
+def iptc_texts(block: bytes, wanted: frozenset[int]) -> dict[int, str]:
+    """Texts of record 2 with these numbers (IPTC IIM 4.2, part 2); the first of each."""
     found: dict[int, str] = {}
     place, charset = 0, "latin-1"
     while place + 5 <= len(block) and block[place] == 0x1C:
@@ -211,7 +215,7 @@ def _in_iptc(block: bytes) -> dict[int, str]:
         value = block[place + 5 : place + 5 + size]
         if (record, number) == (1, 90) and value == b"\x1b%G":
             charset = "utf-8"
-        elif record == 2 and number in (_BYLINE, _SPECIAL, _CREDIT, _NOTICE):
+        elif record == 2 and number in wanted:
             try:
                 text = value.decode("utf-8")  # often not declared
             except UnicodeDecodeError:
@@ -221,16 +225,22 @@ def _in_iptc(block: bytes) -> dict[int, str]:
     return found
 
 
-def _in_xmp(packet: bytes) -> dict[str, str]:
-    """Texts of the properties of interest, by {namespace}name; a reservation of TDMRep as `tdm`."""
+def xmp_root(packet: bytes) -> Element | None:
+    """The XML of a packet; None for one that no program would write. Raises `ParseError`."""
     from xml.etree import ElementTree
 
     # No DTD, hence no entities that grow; XMP has none.
     if len(packet) > _LARGEST_PACKET or b"<!DOCTYPE" in packet or b"<!ENTITY" in packet:
-        return {}
+        return None
     start, end = packet.find(b"<"), packet.rfind(b">")
+    return ElementTree.fromstring(packet[start : end + 1])  # noqa: S314
+
+
+def _in_xmp(packet: bytes) -> dict[str, str]:
+    """Texts of the properties of interest, by {namespace}name; a reservation of TDMRep as `tdm`."""
+    root = xmp_root(packet)
     found: dict[str, str] = {}
-    for element in ElementTree.fromstring(packet[start : end + 1]).iter():  # noqa: S314
+    for element in root.iter() if root is not None else ():
         for name, text in ((element.tag, None), *element.attrib.items()):
             key = "tdm" if re.match(_TDM, name) else name if name in _WANTED else None
             if key is None:

@@ -26,6 +26,8 @@ from hubtools.files import StrPath
 from hubtools.project import DatasetSettings
 
 Trainer = Literal["kohya", "ai-toolkit"]
+EMBEDDED: Literal["embedded"] = "embedded"  # no trainer: what photo programs wrote (`embedded`)
+Source = Literal["kohya", "ai-toolkit", "embedded"]
 TRAINERS: tuple[Trainer, ...] = ("kohya", "ai-toolkit")
 _ENDINGS: dict[Trainer, tuple[str, ...]] = {
     "kohya": (".txt", ".caption"),

@@ -18,7 +18,8 @@ from hubtools.dataset.caption.edits import (
     renaming,
     replacing,
 )
-from hubtools.dataset.caption.exchange import Trainer, read_sidecars
+from hubtools.dataset.caption.embedded import read_embedded
+from hubtools.dataset.caption.exchange import EMBEDDED, Source, read_sidecars
 from hubtools.dataset.files import read_file
 from hubtools.dataset.fix.draft import locate, relative
 from hubtools.dataset.fix.journal import fingerprint
@@ -82,7 +83,7 @@ def plan_captions(
     settings: DatasetSettings | None = None,
     *,
     template: str | None = None,
-    source: Trainer | None = None,
+    source: Source | None = None,
     source_dir: Path | None = None,
     model: str | None = None,
     prompt: str | None = None,
@@ -98,15 +99,18 @@ def plan_captions(
     """Work out new captions for the pictures of `folder`; nothing is changed.
 
     Captions come from text files beside the pictures (or in `source_dir`) as the trainer `source`
-    has them, from a `model` (folder or Hub id), from a `template`: pictures that have a caption
-    keep it unless `overwrite`. Then all captions are edited: `replace` and `trigger_rename` are
-    `OLD=NEW` (`regex`: the former are regular expressions), `trigger_insert` puts
+    has them, or out of the pictures (`embedded`), from a `model` (folder or Hub id), from a
+    `template`: pictures that have a caption keep it unless `overwrite`. Then all captions are
+    edited: `replace` and `trigger_rename` are `OLD=NEW` (`regex`: the former are regular
+    expressions), `trigger_insert` puts
     `settings.trigger` before those that lack it. Raises `UsageError` for anything that cannot be,
     `HubtoolsError` if metadata must be repaired first.
     """
     settings = settings or DatasetSettings()
     if sum((source is not None, model is not None, template is not None)) > 1:
         raise UsageError("Captions come from --import, --model or --template: choose one.")
+    if source == EMBEDDED and source_dir is not None:
+        raise UsageError("Embedded captions are in the pictures; there is no folder to read.")
     edits = _edits(settings, replace, regex, trigger_rename, trigger_insert)
     if source is None and model is None and template is None and not edits:
         raise UsageError(
@@ -117,20 +121,24 @@ def plan_captions(
     album = _Album(Path(folder), settings.caption_column)
     free = [item for item in album.items if overwrite or item.caption is None]
     new: dict[str, str] = {}
-    how = ""
-    if source is not None:
+    how: dict[str, str] = {}
+    if source == EMBEDDED:
+        within = read_embedded(album.root, [item.picture for item in free], on_picture)
+        new = {picture: found.caption for picture, found in within.items()}
+        how = {picture: f"from its {found.place}" for picture, found in within.items()}
+    elif source is not None:
         names = [item.picture for item in album.items]
-        found = read_sidecars(source, source_dir or album.root, names, settings.trigger)
-        new = {item.picture: found[item.picture] for item in free if item.picture in found}
-        how = f"from {source}"
+        said = read_sidecars(source, source_dir or album.root, names, settings.trigger)
+        new = {item.picture: said[item.picture] for item in free if item.picture in said}
     elif model is not None:
-        new, how = _ask(album, free, model, prompt, max_new_tokens, device, on_picture), model
+        new = _ask(album, free, model, prompt, max_new_tokens, device, on_picture)
     elif template is not None:
-        new, how = _filled(album, free, template, settings.trigger), "template"
+        new = _filled(album, free, template, settings.trigger)
+    usual = f"from {source}" if source else model or "template"
     changes, kept = [], 0
     for item in album.items:
         after = new.get(item.picture, item.caption)
-        origin = how if item.picture in new else "edited"
+        origin = how.get(item.picture, usual) if item.picture in new else "edited"
         if source or model or template:
             kept += item.picture not in new and item.caption is not None
         for edit in edits if after is not None else ():
