@@ -68,13 +68,20 @@ def _rule(rule: Rule) -> dict[str, Any]:
         "id": rule.id,
         "name": "".join(word.capitalize() for word in re.findall(r"[A-Za-z0-9]+", rule.title)),
         "shortDescription": {"text": rule.title},
-        "fullDescription": {"text": " ".join(doc.split("\n\n")[0].split())},
+        "fullDescription": {"text": _shortened(re.split(r"^(?:Example|Fix):", doc, flags=re.M)[0])},
         "help": {"text": f"{doc}\n\n{more}", "markdown": f"{markdown(doc)}\n\n{more}"},
         "defaultConfiguration": {"level": _LEVELS[rule.severity]},
         "properties": {"tags": [_WINGS.get(rule.id[:1], "check")]},
     }
 
 
+def _shortened(text: str) -> str:
+    """On one line, and no longer than GitHub shows."""
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 3] + "..."
+
+
+_LONGEST = 1024
 _WINGS = {"D": "dataset", "C": "card", "P": "publish", "T": "training"}
 
 

@@ -14,9 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hubtools.cards.check import CARD_RULES
 from hubtools.dataset.rules import DATASET_RULES
-from hubtools.findings import Finding, Report, Rule, Severity
+from hubtools.findings import Finding, Report, Rule, RuleBook, Severity
+from hubtools.publish.preflight import PUBLISH_RULES
 from hubtools.reporting.sarif import to_sarif
+from hubtools.training.plan import TRAIN_RULES
 
 SCHEMA = (
     "https://raw.githubusercontent.com/oasis-tcs/sarif-spec/master/Schemata/sarif-schema-2.1.0.json"
@@ -85,10 +88,24 @@ def test_addresses_are_relative_or_have_a_base() -> None:
     assert address == "a%20b/%C3%BC%23.jsonl"
 
 
-def test_every_rule_of_the_dataset_is_described() -> None:
-    rules = tuple(DATASET_RULES)
+@pytest.mark.parametrize("book", [DATASET_RULES, TRAIN_RULES, CARD_RULES, PUBLISH_RULES])
+def test_every_rule_is_described(book: RuleBook[Any]) -> None:
+    """The project has no address for `helpUri`: what a code host shows must be in the file."""
+    rules = tuple(book)
     run = log(Report("set", (), {}, rules))
-    assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == [rule.id for rule in rules]
+    told = run["tool"]["driver"]["rules"]
+    assert [rule["id"] for rule in told] == [rule.id for rule in rules]
+    for said, rule in zip(told, rules, strict=True):
+        assert said["shortDescription"]["text"] == rule.title
+        full = said["fullDescription"]["text"]
+        happens = " ".join(rule.doc.partition("\nExample:")[0].partition("\nFix:")[0].split())
+        assert 20 < len(full) <= 1024
+        assert full == happens or full.endswith("...")
+        for form in ("text", "markdown"):
+            assert happens in " ".join(said["help"][form].split())
+            assert f"hubtools explain {rule.id}" in said["help"][form]
+        if "\nFix:" in rule.doc:
+            assert "**Fix:**" in said["help"]["markdown"]
 
 
 def test_a_report_without_rules_is_valid() -> None:

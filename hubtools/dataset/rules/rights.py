@@ -117,7 +117,8 @@ def dataset_info(view: DatasetView) -> Iterator[Problem]:
 def reserved(view: DatasetView) -> Iterator[Problem]:
     """Its metadata says that it is not for training models: `plus:DataMining` of IPTC and PLUS, the
     reservation of TDMRep, an assertion on training in its content credentials (C2PA), or plain
-    words in its copyright notice. In the European Union such a reservation is binding (Directive
+    words in its copyright notice. A reservation is honoured whoever made it; that of content
+    credentials is not verified. In the European Union such a reservation is binding (Directive
     2019/790, article 4). Where dataset.rights says why you may use the pictures all the same, it is
     a note; public-domain does not go with it, and leaves a warning.
 
@@ -172,16 +173,18 @@ def copyrighted(view: DatasetView) -> Iterator[Problem]:
 def credentials(view: DatasetView) -> Iterator[Problem]:
     """A C2PA manifest says how a picture came to be: by which camera or program, edited how, drawn
     by a model or not. It is published along, and is void once the file is changed (`hubtools fix`
-    and others that rewrite it). What it says on training is D607's.
+    and others that rewrite it). What it says on training is D607's. It is read and not verified:
+    whether its signature is good, whose it is, and whether the picture is still the one that was
+    signed, hubtools does not know; anybody can write one.
 
-    Fix: none is needed; look at it (`c2patool FILE`) if you do not know where the picture is from.
+    Fix: none is needed; verify it (`c2patool FILE`) if you do not know where the picture is from.
     """
     names = [facts.name for facts in view.table.select(view.table.column("credentials"))]
     if names:
         yield Problem(
             f"{plural(len(names), 'picture')} {'has' if len(names) == 1 else 'have'} a C2PA"
-            f" manifest: {some(names)}",
-            "look at it if you do not know where the pictures are from",
+            f" manifest (read, not verified): {some(names)}",
+            "verify it (c2patool) if you do not know where the pictures are from",
             names[0],
         )
 
