@@ -7,6 +7,7 @@ import os
 import platform
 import resource
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -14,7 +15,17 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).resolve().parent / "results"
-PACKAGES = ("hf-hubtools", "torch", "diffusers", "peft", "datasets", "huggingface_hub", "pillow")
+PACKAGES = (
+    "hf-hubtools",
+    "torch",
+    "diffusers",
+    "transformers",
+    "accelerate",
+    "peft",
+    "datasets",
+    "huggingface_hub",
+    "pillow",
+)
 
 
 def child_cost(command: Sequence[str], **options: Any) -> tuple[float, float]:
@@ -41,21 +52,54 @@ def machine() -> dict[str, Any]:
             versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return {
+    found = {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "cpus": os.cpu_count(),
         "omp_num_threads": os.environ.get("OMP_NUM_THREADS"),
         "versions": versions,
     }
+    return found | _gpu()
 
 
-def keep(name: str, rows: list[dict[str, Any]]) -> None:
-    """Print the rows and write them to results/<name>.json."""
+def _gpu() -> dict[str, Any]:
+    """The GPU, if this benchmark has used PyTorch and there is one."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_available():
+        return {}
+    facts = torch.cuda.get_device_properties(0)
+    return {
+        "gpu": {
+            "name": facts.name,
+            "memory_bytes": facts.total_memory,
+            "capability": f"{facts.major}.{facts.minor}",
+            "multiprocessors": facts.multi_processor_count,
+            "cuda": torch.version.cuda,
+            "cudnn": torch.backends.cudnn.version(),
+            "driver": _driver(),
+        }
+    }
+
+
+def _driver() -> str | None:
+    try:
+        text = Path("/proc/driver/nvidia/version").read_text(encoding="utf-8")
+    except OSError:
+        return None
+    return next((word for word in text.split() if word[:1].isdigit() and "." in word), None)
+
+
+def show(rows: list[dict[str, Any]]) -> None:
+    """Print rows that have the same columns."""
     widths = {key: max(len(key), *(len(str(row[key])) for row in rows)) for key in rows[0]}
     print("  ".join(key.ljust(width) for key, width in widths.items()))
     for row in rows:
-        print("  ".join(str(row[key]).ljust(width) for key, width in widths.items()))
+        print("  ".join(str(row[key]).ljust(width) for key, width in widths.items()), flush=True)
+
+
+def keep(name: str, rows: list[dict[str, Any]], **more: Any) -> None:
+    """Print the rows and write them, and `more` beside them, to results/<name>.json."""
+    show(rows)
     RESULTS.mkdir(exist_ok=True)
-    result = {"when": time.strftime("%Y-%m-%d"), "machine": machine(), "rows": rows}
+    result = {"when": time.strftime("%Y-%m-%d"), "machine": machine(), "rows": rows} | more
     (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

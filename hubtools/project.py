@@ -268,6 +268,11 @@ class TrainSettings(_Section):
     enable_xformers_memory_efficient_attention: bool = _option(
         False, "Use xformers instead of PyTorch's own attention.", "xformers"
     )
+    cuda_graph: bool = _option(
+        True,
+        "Record a step once and replay it: faster on a GPU that waits for Python (not with"
+        " checkpointing, dropout or several GPUs).",
+    )
     allow_tf32: bool = _option(True, "TF32 matrix products on Ampere and later.")
     checkpointing_steps: int | None = _option(
         None, "Save state for resuming every N steps; default 250.", ge=1

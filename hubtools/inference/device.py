@@ -18,11 +18,17 @@ def best_device() -> str:
 
 def best_dtype(device: str) -> str:
     """`bfloat16` where the GPU has it, else `float16` on a GPU, `float32` on a CPU."""
+    if device.startswith("cuda"):
+        return "bfloat16" if has_bf16() else "float16"
+    return "float16" if device == "mps" else "float32"
+
+
+def has_bf16() -> bool:
+    """True if the CUDA GPU computes in bfloat16 itself. Older ones (before Ampere) emulate it, many
+    times slower, which PyTorch calls support as well."""
     import torch
 
-    if device.startswith("cuda"):
-        return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
-    return "float16" if device == "mps" else "float32"
+    return bool(torch.cuda.is_bf16_supported(including_emulation=False))
 
 
 def free_cores() -> int:

@@ -36,10 +36,12 @@ def load_pipeline(
     device: str | None = None,
     variant: str | None = None,
     safety_checker: bool = True,
+    unet_dtype: str | None = None,
 ) -> Any:
     """A diffusers pipeline of `base` on `device` (default the best there is).
 
-    `dtype`: float32, float16 or bfloat16. `safety_checker=False` leaves the base's checker out.
+    `dtype`: float32, float16 or bfloat16; `unet_dtype`: another one for the UNet.
+    `safety_checker=False` leaves the base's checker out.
     Raises `HubtoolsError` if files are missing or damaged.
     """
     require_extra("train", "Drawing pictures")
@@ -52,6 +54,11 @@ def load_pipeline(
     from hubtools.inference.device import best_device
 
     options: dict[str, Any] = {"torch_dtype": getattr(torch, dtype)}
+    if unet_dtype is not None:  # not by way of float32: that would take twice the memory and time
+        options["torch_dtype"] = {
+            "default": options["torch_dtype"],
+            "unet": getattr(torch, unet_dtype),
+        }
     if variant or base.variant:
         options["variant"] = variant or base.variant
     if not safety_checker:

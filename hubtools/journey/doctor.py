@@ -7,7 +7,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -128,14 +128,12 @@ def _device() -> Iterator[Fact]:
 
     device = best_device()
     if device == "cuda":
-        for index in range(torch.cuda.device_count()):
-            facts: Any = torch.cuda.get_device_properties(index)
-            yield Fact(
-                "device", f"cuda:{index}", f"{facts.name}, {human_bytes(facts.total_memory)}"
-            )
+        yield from _gpus()
     else:
         hint = "training a full-size model on a CPU takes days" if device == "cpu" else None
         yield Fact("device", "device", device, "note" if hint else "ok", hint)
+        if unused := _unused_gpu(torch.version.cuda):
+            yield unused
     yield Fact("device", "dtype", best_dtype(device))
     threads = os.environ.get("OMP_NUM_THREADS")
     free = free_cores()
@@ -146,6 +144,67 @@ def _device() -> Iterator[Fact]:
         "note" if crowded else "ok",
         "more threads than free cores make every step many times slower" if crowded else None,
     )  # fmt: skip
+
+
+def _gpus() -> Iterator[Fact]:
+    import torch
+
+    built = torch.cuda.get_arch_list()
+    for index in range(torch.cuda.device_count()):
+        facts: Any = torch.cuda.get_device_properties(index)
+        free, total = torch.cuda.mem_get_info(index)
+        full = free < 0.8 * total
+        yield Fact(
+            "device", f"cuda:{index}",
+            f"{facts.name}, {human_bytes(total)} ({human_bytes(free)} free),"
+            f" compute capability {facts.major}.{facts.minor}",
+            "note" if full else "ok",
+            "another program holds its memory; `nvidia-smi` shows which" if full else None,
+        )  # fmt: skip
+        if torch.version.cuda and not _runs_on(facts.major, facts.minor, built):
+            yield Fact(
+                "device", f"kernels for cuda:{index}", f"none; there are {', '.join(built)}",
+                "problem", "install a PyTorch built for this GPU (https://pytorch.org)",
+            )  # fmt: skip
+    yield Fact("device", "CUDA of PyTorch", torch.version.cuda or f"ROCm {torch.version.hip}")
+
+
+def _runs_on(major: int, minor: int, built: Sequence[str]) -> bool:
+    """Whether code built for `built` (sm_80, compute_90, ...) runs on a GPU of that capability:
+    machine code within its major version, the portable form on every later GPU."""
+    for name in built:
+        kind, _, number = name.partition("_")
+        digits = "".join(c for c in number if c.isdigit())
+        if not digits:
+            continue
+        of = divmod(int(digits), 10)
+        same = of[0] == major and of[1] <= minor
+        if same or (kind == "compute" and of <= (major, minor)):
+            return True
+    return not built
+
+
+def _unused_gpu(built_for: str | None) -> Fact | None:
+    """An NVIDIA GPU that PyTorch does not see, or a PyTorch that looks for one in vain."""
+    there = Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
+    if built_for is None:
+        if not there:
+            return None
+        return Fact(
+            "device", "NVIDIA GPU", "not used: this PyTorch is built for the CPU", "note",
+            "install a CUDA build of PyTorch (https://pytorch.org)",
+        )  # fmt: skip
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if there and hidden is not None:
+        return Fact(
+            "device", "NVIDIA GPU", f"hidden by CUDA_VISIBLE_DEVICES={hidden}", "note", "unset it"
+        )
+    if there:
+        return Fact(
+            "device", "NVIDIA GPU", f"not usable by PyTorch, built for CUDA {built_for}", "note",
+            "the driver may be too old for it: `nvidia-smi` tells the newest CUDA it knows",
+        )  # fmt: skip
+    return None
 
 
 def _machine(folder: Path) -> Iterator[Fact]:

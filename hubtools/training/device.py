@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -93,9 +94,11 @@ def precision_of(settings: TrainSettings, device: torch.device) -> str:
     """`no`, `fp16` or `bf16`. Raises `UsageError` for what the device cannot do."""
     import torch
 
+    from hubtools.inference.device import has_bf16
+
     asked = settings.mixed_precision
     if device.type == "cuda":
-        bf16 = torch.cuda.is_bf16_supported()
+        bf16 = has_bf16()
         if asked == "auto":
             return "bf16" if bf16 else "fp16"
         if asked == "bf16" and not bf16:
@@ -156,15 +159,29 @@ def cap_threads(settings: TrainSettings, remembered: int | None) -> tuple[int, s
 
 def set_up(settings: TrainSettings, denoiser: Any, device: torch.device) -> None:
     """TF32, gradient checkpointing and xformers, as the settings ask."""
-    import torch
-
     if device.type == "cuda":
-        torch.backends.cuda.matmul.allow_tf32 = settings.allow_tf32
-        torch.backends.cudnn.allow_tf32 = settings.allow_tf32
+        _use_tf32(settings.allow_tf32)
     if settings.gradient_checkpointing:
         denoiser.enable_gradient_checkpointing()
     if settings.enable_xformers_memory_efficient_attention:
         denoiser.enable_xformers_memory_efficient_attention()
+
+
+def _use_tf32(allowed: bool) -> None:
+    import torch
+
+    with warnings.catch_warnings():
+        # newer PyTorch advises another name, but may not be told by both, and inductor reads these
+        warnings.filterwarnings("ignore", "Please use the new API settings")
+        torch.backends.cuda.matmul.allow_tf32 = allowed
+        torch.backends.cudnn.allow_tf32 = allowed
+
+
+def encode_exactly(device: torch.device) -> None:
+    """No TF32 until `set_up`: what is cached must not depend on the run that happened to make it,
+    and PyTorch's default is TF32 for convolutions."""
+    if device.type == "cuda":
+        _use_tf32(False)
 
 
 def check_xformers(settings: TrainSettings, device: torch.device) -> None:

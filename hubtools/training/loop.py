@@ -15,6 +15,7 @@ from hubtools.training.data import draw, micro_batches, seed_of, step_items
 from hubtools.training.device import World, autocast
 from hubtools.training.families import Model, Noised, Tensors
 from hubtools.training.recipe import Recipe
+from hubtools.training.replay import Batch, Passes, can_record
 
 if TYPE_CHECKING:
     import torch
@@ -72,6 +73,10 @@ def train_steps(trainee: Trainee, recipe: Recipe, world: World, start: int) -> I
 
     parameters = list(trainee.parameters.values())
     trainee.model.denoiser.train()
+    record = can_record(recipe.settings, world.device, world.processes)
+    passes = Passes(
+        lambda batch: backpropagate(trainee, recipe, batch), parameters, world.device, record=record
+    )
     for step in range(start, recipe.steps):
         rate = recipe.learning_rate_at(step)
         for group in trainee.optimizer.param_groups:
@@ -82,46 +87,66 @@ def train_steps(trainee: Trainee, recipe: Recipe, world: World, start: int) -> I
         for number, batch in enumerate(micro_batches(recipe, step, world.process)):
             # for dropout inside the denoiser; noise has generators of its own
             torch.manual_seed(seed_of("dropout", recipe.settings.seed, step, number, world.process))
-            part = loss_sum(trainee, recipe, world, step, batch) / pictures
-            trainee.scaler.scale(part).backward()  # type: ignore[no-untyped-call]
-            loss += part.detach()
+            loss += passes.run(gathered(trainee, recipe, step, batch, pictures))
 
         loss = world.sum_gradients(parameters, loss)
         trainee.scaler.unscale_(trainee.optimizer)
         norm = clip(parameters, recipe.settings.max_grad_norm)
         trainee.scaler.step(trainee.optimizer)
         trainee.scaler.update()
-        trainee.optimizer.zero_grad(set_to_none=True)
+        trainee.optimizer.zero_grad(set_to_none=not passes.keeps_gradients)
         yield Step(step + 1, loss, norm, rate)
 
 
-def loss_sum(
-    trainee: Trainee, recipe: Recipe, world: World, step: int, batch: list[tuple[int, int]]
-) -> Tensor:
-    """Weighted squared error of a forward pass, summed over its pictures (a scalar).
+def gathered(
+    trainee: Trainee, recipe: Recipe, step: int, batch: list[tuple[int, int]], pictures: int
+) -> Batch:
+    """What a forward pass is fed with, on the CPU; nothing else of it changes from step to step.
 
-    `batch`: (slot, picture index) pairs, see `micro_batches`.
+    `batch`: (slot, picture index) pairs, see `micro_batches`; `pictures`: in the whole step.
     """
-    model, device = trainee.model, world.device
+    import torch
+
     slots, indexes = [slot for slot, _ in batch], [index for _, index in batch]
     first_picture, _ = trainee.encoded(indexes[0], False, False)
-    draws = draw(recipe, step, slots, model.latent_shape(first_picture))
+    draws = draw(recipe, step, slots, trainee.model.latent_shape(first_picture))
     rows = [
         trainee.encoded(index, flip, drop)
         for index, flip, drop in zip(indexes, draws.flip, draws.drop, strict=True)
     ]
-    pictures = _stack([picture for picture, _ in rows], device)
-    texts = _stack([text for _, text in rows], device)
+    found: Batch = {
+        "pictures": _stack([picture for picture, _ in rows]),
+        "texts": _stack([text for _, text in rows]),
+        "posterior": draws.posterior,
+        "noise": draws.noise,
+        "when": draws.when,
+        "of": torch.tensor(float(pictures)),
+    }
+    if trainee.prior is not None:
+        found["others"] = _stack([trainee.prior(index) for index in indexes])
+    return found
 
-    latents = model.latents(pictures, draws.posterior.to(device, non_blocking=True))
-    noise = draws.noise.to(device, non_blocking=True)
-    noised = model.noised(latents, noise, draws.when.to(device, non_blocking=True))
-    if trainee.prior is None:
-        with autocast(device, recipe.precision):
-            prediction = model.predict(noised, texts)
+
+def backpropagate(trainee: Trainee, recipe: Recipe, batch: Batch) -> Tensor:
+    """Add the gradients of a batch (on the device) and answer its share of the step's loss.
+
+    Recorded where that is possible (see replay.py): it must look at no value of a tensor.
+    """
+    part: Tensor = loss_sum(trainee, recipe, batch) / batch["of"]
+    trainee.scaler.scale(part).backward()  # type: ignore[no-untyped-call]
+    return part.detach()
+
+
+def loss_sum(trainee: Trainee, recipe: Recipe, batch: Batch) -> Tensor:
+    """Weighted squared error of a forward pass, summed over its pictures (a scalar)."""
+    model = trainee.model
+    latents = model.latents(batch["pictures"], batch["posterior"])
+    noised = model.noised(latents, batch["noise"], batch["when"])
+    if "others" not in batch:
+        with autocast(latents.device, recipe.precision):
+            prediction = model.predict(noised, batch["texts"])
         return (_apart(prediction, noised.target) * noised.weight).sum()
-    others = _stack([trainee.prior(index) for index in indexes], device)
-    prediction, kept, wanted = _with_prior(model, noised, texts, others, recipe)
+    prediction, kept, wanted = _with_prior(model, noised, batch["texts"], batch["others"], recipe)
     errors = _apart(prediction, noised.target) * noised.weight
     drift = _apart(kept, wanted)
     return (errors + recipe.settings.prior_loss_weight * drift).sum()
@@ -161,13 +186,10 @@ def _apart(found: Tensor, wanted: Tensor) -> Tensor:
     return (found.float() - wanted.float()).square().flatten(1).mean(1)
 
 
-def _stack(rows: list[Tensors], device: torch.device) -> Tensors:
+def _stack(rows: list[Tensors]) -> dict[str, Tensor]:
     import torch
 
-    return {
-        key: torch.stack([row[key] for row in rows]).to(device, non_blocking=True)
-        for key in rows[0]
-    }
+    return {key: torch.stack([row[key] for row in rows]) for key in rows[0]}
 
 
 def clip(parameters: list[nn.Parameter], limit: float) -> Tensor:

@@ -104,6 +104,7 @@ FREE = frozenset(
         "gradient_checkpointing",
         "enable_xformers_memory_efficient_attention",
         "allow_tf32",
+        "cuda_graph",
     }
 )
 

@@ -102,7 +102,7 @@ class Run:
         import torch
 
         from hubtools.training.adapter import add_lora
-        from hubtools.training.device import dtype_of, set_up
+        from hubtools.training.device import dtype_of, encode_exactly, set_up
         from hubtools.training.loop import Trainee, make_optimizer
         from hubtools.training.prepare import Encoded
         from hubtools.training.samples import move_encoders
@@ -116,6 +116,7 @@ class Run:
             snr_gamma=self.settings.snr_gamma,
         )
         move_encoders(model, device)
+        encode_exactly(device)
         encoded = Encoded(model, self.plan)
         encoded.fill(self.world, self.reporter)
         move_encoders(model, torch.device("cpu"))

@@ -167,7 +167,8 @@ def load_transformers(name: str, model_class: str, processor_class: str) -> tupl
     except (OSError, ValueError, RuntimeError, ImportError) as error:
         first = str(error).strip().splitlines()[0]
         raise HubtoolsError(f"{name} could not be loaded: {first}") from error
-    return model.eval().requires_grad_(False), processor
+    # a folder may hold half precision, which pictures and, on a CPU, many layers do not come in
+    return model.float().eval().requires_grad_(False), processor
 
 
 def source_of(name: str) -> str:

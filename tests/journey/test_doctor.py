@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from hubtools.journey.doctor import _runs_on, _unused_gpu
 from hubtools.localhub.server import Hub
 from tests.typed import typed
 
@@ -80,3 +81,40 @@ def test_oddities_are_told_not_fallen_over(environ: dict[str, str], words: str) 
     assert done.returncode in (0, 1, 3), done.stderr
     assert words in done.stdout
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("capability", "built", "runs"),
+    [
+        ((9, 0), ["sm_80", "sm_90"], True),
+        ((8, 9), ["sm_80"], True),
+        ((7, 5), ["sm_80", "sm_90"], False),
+        ((12, 0), ["sm_90"], False),
+        ((12, 0), ["sm_90", "compute_90"], True),
+        ((9, 0), ["sm_90a", "gfx90a"], True),
+        ((9, 4), [], True),
+    ],
+)
+def test_which_gpus_a_build_runs_on(
+    capability: tuple[int, int], built: list[str], runs: bool
+) -> None:
+    assert _runs_on(*capability, built) is runs
+
+
+def test_a_gpu_that_is_there_and_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    if not Path("/proc/driver/nvidia/version").exists():
+        assert _unused_gpu(None) is None
+        assert _unused_gpu("13.0") is None  # the usual build on a machine without a GPU
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\n")
+    tool.chmod(0o755)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    for built, words in ((None, "built for the CPU"), ("13.0", "not usable")):
+        fact = _unused_gpu(built)
+        assert fact is not None
+        assert words in fact.value
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    fact = _unused_gpu("13.0")
+    assert fact is not None
+    assert "hidden by" in fact.value

@@ -75,8 +75,14 @@ class StableDiffusion:
         once a picture and their answers are cached whatever the precision."""
         from hubtools.inference.pipeline import load_pipeline
 
-        pipeline = load_pipeline(base, dtype="float32", device="cpu", variant=variant)
-        return StableDiffusionModel(pipeline, info.prediction_type, dtype, snr_gamma)
+        pipeline = load_pipeline(
+            base,
+            dtype="float32",
+            device="cpu",
+            variant=variant,
+            unet_dtype=str(dtype).removeprefix("torch."),
+        )
+        return StableDiffusionModel(pipeline, info.prediction_type, snr_gamma)
 
 
 class StableDiffusionModel:
@@ -84,10 +90,7 @@ class StableDiffusionModel:
 
     prefix = "unet"
 
-    def __init__(
-        self, pipeline: Any, prediction_type: str, dtype: torch.dtype, snr_gamma: float | None
-    ) -> None:
-        import torch
+    def __init__(self, pipeline: Any, prediction_type: str, snr_gamma: float | None) -> None:
         from diffusers import DDPMScheduler
 
         self.pipeline = pipeline
@@ -98,8 +101,6 @@ class StableDiffusionModel:
         for module in (self.denoiser, self._vae, self._text):
             module.requires_grad_(False)
             module.eval()
-        # diffusers' own `to` warns of an empty list
-        torch.nn.Module.to(self.denoiser, dtype)
         self._prediction = prediction_type
         self._snr_gamma = snr_gamma or None
         # from_config keeps the base's betas, zero terminal SNR included
