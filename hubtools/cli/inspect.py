@@ -94,7 +94,7 @@ def command(
     if pictures is None:
         pictures = 8 if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else 0
     if out.human and pictures:
-        _draw(folder, found, pictures, draw)
+        _draw(folder, found, pictures, draw, out)
     if sheet is not None:
         rest = f" (of {len(found.seen)})" if shown < len(found.seen) else ""
         out.note(f"{shown} pictures{rest} are on {sheet}")
@@ -140,14 +140,25 @@ def _said(value: Any) -> str:
     return f"{value:.0%}" if isinstance(value, float) else str(value)
 
 
-def _draw(folder: Path, found: Inspection, count: int, draw: str) -> None:
+def _draw(folder: Path, found: Inspection, count: int, draw: str, out: Output) -> None:
     from PIL import Image
 
     from hubtools.dataset.inspect.draw import thumbnail
-    from hubtools.dataset.inspect.terminal import PROTOCOLS, protocol_of, render
+    from hubtools.dataset.inspect.terminal import (
+        PROTOCOLS,
+        in_tmux,
+        protocol_of,
+        render,
+        true_colour,
+    )
 
-    protocol = next((p for p in PROTOCOLS if p == draw), None) or protocol_of(ask=True)
-    true_colour = os.environ.get("COLORTERM", "truecolor") in ("truecolor", "24bit")
+    told = next((p for p in PROTOCOLS if p == draw), None)
+    if told is None:
+        told = protocol_of(ask=True) if sys.stdout.isatty() else "blocks"
+    code = sys.stdout.encoding
+    if told == "blocks" and "?" in _in(code, "▀"):
+        out.warn(f"Pictures are not drawn: {code}, the encoding of the output, has no blocks.")
+        return
     width = max(20, min(shutil.get_terminal_size((80, 24)).columns, 160))
     wide = 24  # characters a picture
     across = max(1, width // (wide + 1))
@@ -158,8 +169,28 @@ def _draw(folder: Path, found: Inspection, count: int, draw: str) -> None:
         strip = Image.new("RGB", (side * len(line), side))
         for number, one in enumerate(line):
             strip.paste(thumbnail(folder, one, side), (number * side, 0))
-        drawn = render(strip, protocol, wide * len(line), true_colour=true_colour)
+        drawn = render(
+            strip,
+            told,
+            wide * len(line),
+            true_colour=true_colour(),
+            through_tmux=in_tmux(),
+        )
         sys.stdout.write(drawn)
-        labels = [one.name if len(one.name) < wide else f"…{one.name[2 - wide :]}" for one in line]
-        printable = ["".join(c if c.isprintable() else "?" for c in label) for label in labels]
-        print("".join(label.ljust(wide) for label in printable))
+        print(_in(code, "".join(_label(one.name, wide) for one in line)))
+
+
+def _in(code: str, text: str) -> str:
+    return text.encode(code, "replace").decode(code)
+
+
+def _label(name: str, wide: int) -> str:
+    """A name in `wide` cells, its end if it is longer."""
+    from rich.cells import cell_len, set_cell_size
+
+    label = "".join(mark if mark.isprintable() else "?" for mark in name)
+    if cell_len(label) >= wide:
+        while cell_len(label) > wide - 2:
+            label = label[1:]
+        label = f"…{label}"
+    return set_cell_size(label, wide)

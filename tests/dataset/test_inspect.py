@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +16,6 @@ from PIL import Image
 from hubtools import inspect
 from hubtools.dataset.inspect.draw import FRAME, WARNED, thumbnail, write_sheet
 from hubtools.dataset.inspect.look import aspect_of
-from hubtools.dataset.inspect.terminal import protocol_of, render
 from hubtools.project import DatasetSettings, TrainSettings
 
 
@@ -121,130 +117,6 @@ def test_sheet(mixed: Path, tmp_path: Path) -> None:
         assert first.tobytes() == thumbnail(mixed, seen[0], 90).tobytes()
 
 
-def a_picture() -> Image.Image:
-    across = np.linspace(0, 255, 80).astype(np.uint8)
-    pixels = np.stack([np.tile(across, (60, 1)), np.tile(across[::-1], (60, 1)),
-                       np.full((60, 80), 90, np.uint8)], axis=2)  # fmt: skip
-    return Image.fromarray(pixels)
-
-
-def test_blocks() -> None:
-    lines = render(a_picture(), "blocks", 20, true_colour=True).splitlines()
-    wanted = np.asarray(a_picture().resize((20, 16)))
-    assert len(lines) == 8
-    for number, line in enumerate(lines):
-        colours: list[int] = []
-        column = 0
-        for match in re.finditer(r"\x1b\[([\d;]*)m|▀", line):
-            if match[0] != "▀":
-                colours = [int(value) for value in match[1].split(";") if value]
-                continue
-            assert colours[2:5] == wanted[2 * number, column].tolist()
-            assert colours[7:10] == wanted[2 * number + 1, column].tolist()
-            column += 1
-        assert column == 20
-        assert line.endswith("\x1b[0m")
-    few = render(a_picture(), "blocks", 20, true_colour=False)
-    numbers = [int(n) for n in re.findall(r"[34]8;5;(\d+)", few)]
-    assert numbers
-    assert all(16 <= n <= 231 for n in numbers)
-
-
-def test_kitty_and_iterm() -> None:
-    noise = Image.effect_noise((90, 90), 80).convert("RGB")
-    parts = re.findall(
-        r"\x1b_G([^;]*);([^\x1b]*)\x1b\\", render(noise, "kitty", 10, true_colour=True)
-    )
-    assert len(parts) > 1
-    assert all(len(data) <= 4096 for _, data in parts)
-    assert [keys[-3:] for keys, _ in parts] == ["m=1"] * (len(parts) - 1) + ["m=0"]
-    assert "c=10,r=5" in parts[0][0]
-    data = base64.b64decode("".join(data for _, data in parts))
-    assert Image.open(io.BytesIO(data)).tobytes() == noise.tobytes()
-    told = render(noise, "iterm", 10, true_colour=True)
-    found = re.fullmatch(r"\x1b\]1337;File=inline=1;size=(\d+);[^:]*:(.*)\x07\n", told)
-    assert found is not None
-    data = base64.b64decode(found[2])
-    assert len(data) == int(found[1])
-    assert Image.open(io.BytesIO(data)).tobytes() == noise.tobytes()
-
-
-def sixel(text: str) -> np.ndarray:
-    """Read sixel back: (height, width, 3) in 0..100; -1 where nothing was drawn."""
-    match = re.fullmatch(r'\x1bPq"1;1;(\d+);(\d+)(.*)\x1b\\\n', text, re.DOTALL)
-    assert match is not None
-    width, height = int(match[1]), int(match[2])
-    pixels = np.full((height + 6, width, 3), -1)
-    palette: dict[int, tuple[int, ...]] = {}
-    colour = x = y = 0
-    for token in re.findall(r"#\d+(?:;\d+)*|!\d+.|[$-]|[?-~]", match[3]):
-        if token[0] == "#":
-            values = [int(value) for value in token[1:].split(";")]
-            colour = values[0]
-            if len(values) > 1:
-                palette[colour] = tuple(values[2:])
-        elif token in "$-":
-            x, y = 0, y + 6 * (token == "-")
-        else:
-            count = int(token[1:-1]) if token[0] == "!" else 1
-            bits = ord(token[-1]) - 63
-            for bit in range(6):
-                if bits >> bit & 1:
-                    pixels[y + bit, x : x + count] = palette[colour]
-            x += count
-    return pixels[:height]
-
-
-def test_sixel() -> None:
-    found = sixel(render(a_picture(), "sixel", 8, true_colour=True))
-    wanted = np.asarray(a_picture().resize((80, 60))) / 255 * 100
-    assert found.shape == wanted.shape
-    assert found.min() >= 0
-    assert np.abs(found - wanted).mean() < 3
-
-
-@pytest.mark.parametrize(
-    ("environ", "protocol"),
-    [
-        ({"TERM": "xterm-kitty"}, "kitty"),
-        ({"TERM": "xterm-256color", "KITTY_WINDOW_ID": "1"}, "kitty"),
-        ({"TERM_PROGRAM": "ghostty"}, "kitty"),
-        ({"TERM_PROGRAM": "iTerm.app"}, "iterm"),
-        ({"TERM_PROGRAM": "WezTerm"}, "iterm"),
-        ({"TERM": "foot"}, "sixel"),
-        ({"TERM": "xterm-sixel"}, "sixel"),
-        ({"TERM": "xterm-256color"}, "blocks"),
-        ({"TERM": "tmux-256color", "KITTY_WINDOW_ID": "1", "TMUX": "yes"}, "blocks"),
-        ({}, "blocks"),
-    ],
-)
-def test_which_protocol(environ: dict[str, str], protocol: str) -> None:
-    assert protocol_of(environ) == protocol
-
-
-@pytest.mark.skipif(os.name == "nt", reason="pseudo terminals")
-@pytest.mark.parametrize(
-    ("answer", "found"), [("\x1b[?62;4;22c", "sixel"), ("\x1b[?62;22c", "blocks")]
-)
-def test_a_terminal_is_asked(answer: str, found: str) -> None:
-    import pty
-
-    master, slave = pty.openpty()
-    code = "from hubtools.dataset.inspect.terminal import protocol_of as p; import sys;"
-    code += "print('is', p({'TERM': 'xterm'}, ask=True), flush=True); sys.stdin.readline()"
-    process = subprocess.Popen([sys.executable, "-c", code], stdin=slave, stdout=slave)
-    os.close(slave)
-    told = b""
-    while b"\r\n" not in told:
-        told += os.read(master, 100)
-        if told == b"\x1b[c":
-            os.write(master, answer.encode())
-    os.write(master, b"\n")
-    process.wait(30)
-    os.close(master)
-    assert f"is {found}".encode() in told
-
-
 # --- as typed --------------------------------------------------------------------------------
 
 
@@ -265,6 +137,12 @@ def test_as_typed(mixed: Path, tmp_path: Path) -> None:
     drawn = typed(mixed, "--resolution", "80", "--format", "human", "--pictures", "2",
                   "--draw", "blocks")  # fmt: skip
     assert drawn.stdout.count("▀") == 12 * 48
+    plain = subprocess.run(
+        [sys.executable, "-m", "hubtools", "inspect", mixed, "--format=human", "--pictures=1"],
+        capture_output=True, text=True, check=False, env=os.environ | {"PYTHONIOENCODING": "ascii"},
+    )  # fmt: skip
+    assert plain.returncode == 0
+    assert "ascii, the encoding of the output, has no blocks" in " ".join(plain.stderr.split())
     told = json.loads(typed(mixed, "--resolution", "80", "--format", "json").stdout)
     assert told["summary"]["pictures"] == len(told["pictures"]) == 4
     assert told["pictures"][3]["box"] == [100, 0, 200, 100]

@@ -24,15 +24,36 @@ def protocol_of(environ: Mapping[str, str] | None = None, *, ask: bool = False) 
     """What this terminal understands, by its variables; `ask`: else let it say if it has sixel."""
     env = os.environ if environ is None else environ
     term, program = env.get("TERM", ""), env.get("TERM_PROGRAM", "")
-    if env.get("TMUX") or term.startswith(("screen", "tmux")):
-        return "blocks"  # passes nothing through
+    if in_tmux(env) or env.get("STY") or term.startswith("screen"):
+        return "blocks"  # they pass nothing through unless told to
     if env.get("KITTY_WINDOW_ID") or "kitty" in term or program == "ghostty" or "ghostty" in term:
         return "kitty"
     if program in ("iTerm.app", "WezTerm", "mintty") or env.get("LC_TERMINAL") == "iTerm2":
         return "iterm"
+    if term == "wezterm":
+        return "iterm"
     if "sixel" in term or term.startswith(("foot", "mlterm", "yaft", "contour")):
         return "sixel"
-    return "sixel" if ask and _says_sixel() else "blocks"
+    return "sixel" if ask and term != "dumb" and _says_sixel() else "blocks"
+
+
+def in_tmux(environ: Mapping[str, str] | None = None) -> bool:
+    """Whether this runs within tmux."""
+    env = os.environ if environ is None else environ
+    return bool(env.get("TMUX")) or env.get("TERM", "").startswith("tmux")
+
+
+def true_colour(environ: Mapping[str, str] | None = None) -> bool:
+    """Whether the terminal says that it has more than 256 colours. Those that have not show
+    nonsense when they are sent some."""
+    env = os.environ if environ is None else environ
+    term = env.get("TERM", "")
+    return (
+        env.get("COLORTERM") in ("truecolor", "24bit")
+        or bool(env.get("WT_SESSION"))  # Windows Terminal
+        or term.endswith("-direct")
+        or term.startswith(("xterm-kitty", "xterm-ghostty", "alacritty", "foot", "wezterm"))
+    )
 
 
 def _says_sixel() -> bool:
@@ -46,6 +67,8 @@ def _says_sixel() -> bool:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return False
     source = sys.stdin.fileno()
+    if _in_background(source):
+        return False  # asking would stop it
     before = termios.tcgetattr(source)
     answer = b""
     try:
@@ -63,8 +86,26 @@ def _says_sixel() -> bool:
     return attributes is not None and b"4" in attributes[1].split(b";")
 
 
-def render(picture: Image.Image, protocol: Protocol, columns: int, *, true_colour: bool) -> str:
-    """What to print so that `picture` appears `columns` characters wide, and a line end."""
+def _in_background(terminal: int) -> bool:
+    try:
+        return os.tcgetpgrp(terminal) != os.getpgrp()
+    except OSError:  # not the one that controls this process
+        return False
+
+
+def render(
+    picture: Image.Image,
+    protocol: Protocol,
+    columns: int,
+    *,
+    true_colour: bool,
+    through_tmux: bool = False,
+) -> str:
+    """What to print so that `picture` appears `columns` characters wide, and a line end.
+
+    `through_tmux`: in the envelope that tmux hands to the terminal as it is, if its option
+    `allow-passthrough` is on; half blocks and sixel are its own to draw.
+    """
     rows = max(1, round(picture.height / picture.width * columns * CELL[0] / CELL[1]))
     if protocol == "blocks":
         return "\n".join(_blocks(picture, columns, rows, true_colour)) + "\n"
@@ -76,8 +117,12 @@ def render(picture: Image.Image, protocol: Protocol, columns: int, *, true_colou
     if protocol == "iterm":
         size = len(file.getvalue())
         head = f"inline=1;size={size};width={columns};height={rows};preserveAspectRatio=0"
-        return f"\x1b]1337;File={head}:{data}\x07\n"
-    return "".join(_kitty(data, columns, rows)) + "\n"
+        parts = [f"\x1b]1337;File={head}:{data}\x07"]
+    else:
+        parts = list(_kitty(data, columns, rows))
+    if through_tmux:
+        parts = ["\x1bPtmux;" + part.replace("\x1b", "\x1b\x1b") + "\x1b\\" for part in parts]
+    return "".join(parts) + "\n"
 
 
 def _kitty(data: str, columns: int, rows: int) -> Iterator[str]:
@@ -104,8 +149,8 @@ def _colour(plane: int, pixel: np.ndarray, true_colour: bool) -> str:
     red, green, blue = (int(value) for value in pixel)
     if true_colour:
         return f"{plane};2;{red};{green};{blue}"
-    # the cube of 6 x 6 x 6 colours that begins at 16
-    steps = [max(0, (value - 35) // 40) for value in (red, green, blue)]
+    # the cube of 6 x 6 x 6 colours that begins at 16; its steps are 0, 95, 135, 175, 215 and 255
+    steps = [(value >= 48) if value < 115 else (value - 35) // 40 for value in (red, green, blue)]
     return f"{plane};5;{16 + 36 * steps[0] + 6 * steps[1] + steps[2]}"
 
 
@@ -119,6 +164,7 @@ def _sixel(picture: Image.Image) -> str:
     for number in np.unique(indexes):
         red, green, blue = (round(value / 255 * 100) for value in palette[number])
         parts.append(f"#{number};2;{red};{green};{blue}")
+    bands = []
     for top in range(0, height, 6):
         band = indexes[top : top + 6]
         bits = (1 << np.arange(len(band)))[:, None]
@@ -126,8 +172,9 @@ def _sixel(picture: Image.Image) -> str:
         for number in np.unique(band):
             values = ((band == number) * bits).sum(axis=0)
             lines.append(f"#{number}{_runs(values)}")
-        parts.append("$".join(lines) + "-")
-    return "".join(parts) + "\x1b\\"
+        bands.append("$".join(lines))
+    # no `-` behind the last: terminals would leave a line free for it
+    return "".join(parts) + "-".join(bands) + "\x1b\\"
 
 
 def _runs(values: np.ndarray) -> str:
