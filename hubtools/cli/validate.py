@@ -114,7 +114,8 @@ def command(
                 for one in facts["text_encoders"]
             )
             out.note(f"for {facts['target']}: {facts['resolution']} px; {'; '.join(told)}")
-        show_loaders(facts["loaders"], out)
+        if "loaders" in facts:
+            show_loaders(facts["loaders"], out)
         show_coverage(facts, out)
     out.report(report, prefix=_prefix(where))
     _tell_stale(report, out)

@@ -77,7 +77,11 @@ def validate(
         findings = DATASET_RULES.run(looked, select=select, ignore=ignore, strict=strict)
         findings = without_ignored(_with_pictures(findings, looked), ignores)
         told = tuple(replace(one, path=contents.shown(one.path)) for one in findings)
-        report = Report(looked.source.name, told, _facts(looked), applied)
+        facts = _facts(looked)
+        # a selection of rules that ask nothing of the loaders need not wait for them
+        if not select or "loaders" in vars(looked):
+            facts["loaders"] = {mode.value: seen.to_dict() for mode, seen in looked.loaders.items()}
+        report = Report(looked.source.name, told, facts, applied)
         if baseline is not None:
             report = against_baseline(report, Path(baseline))
         if exhibits:
@@ -140,7 +144,6 @@ def _facts(looked: DatasetView) -> dict[str, Any]:
             }
             for counter in looked.counters
         ],
-        "loaders": {mode.value: loaded.to_dict() for mode, loaded in looked.loaders.items()},
     }
     if looked.settings.plan:
         entries, unplanned = looked.coverage

@@ -78,6 +78,7 @@ JUNK_FOLDERS = frozenset(
         ".cache",
     }
 )
+UNENTERED = frozenset({".git", ".hubtools"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +211,7 @@ def walk(root: Path) -> Listing:
                     name = f"{folder}/{item.name}" if folder else item.name
                     if item.is_dir(follow_symlinks=False):
                         folders.append(name)
-                        if item.name not in (".git", ".hubtools"):
+                        if item.name not in UNENTERED:
                             pending.append(name)
                     elif item.is_symlink() and leads_to_folder(item):
                         linked.append(name)

@@ -36,23 +36,6 @@ class Example:
     line: int | None = None
 
 
-# What only a name may hold that does not mean what it says.
-_ODD = ("\\", "//", "/.", ":")
-
-
-def resolve(row: Row) -> str | None:
-    """The picture a row names, relative to the dataset folder with `/`; None if it names none."""
-    value = row.file_name
-    if not isinstance(value, str) or not value.strip():
-        return None
-    folder = row.source.rpartition("/")[0]
-    # Nearly all names need no tidying, and there may be a million.
-    if value[0] not in "./" and value[-1] != "/" and not any(odd in value for odd in _ODD):
-        return f"{folder}/{value}" if folder else value
-    joined = os.path.normpath(os.path.join(folder, value.replace("\\", "/")))
-    return joined.replace(os.sep, "/")
-
-
 def read_examples(folder: Path, caption_column: str) -> list[Example]:
     """All training pictures of an imagefolder with metadata.
 
@@ -87,7 +70,7 @@ def _example(
     folder: Path, listing: Listing, file: MetadataFile, row: Row, caption_column: str
 ) -> Example:
     place = f"{folder / file.name}" + (f":{row.line}" if row.line else "")
-    name = resolve(row)
+    name = row.picture
     if name is None:
         raise HubtoolsError(f"{place}: the record has no {FILE_NAME}.", hint="name its picture")
     if name.startswith(("../", "/")) or os.path.isabs(name):

@@ -16,7 +16,7 @@ from hubtools.dataset.folder import (
     PICTURE_ENDINGS,
     Listing,
 )
-from hubtools.dataset.load import HELD_OUT, resolve
+from hubtools.dataset.load import HELD_OUT
 from hubtools.dataset.loaders import Loaded, Mode, simulate
 from hubtools.dataset.metadata import MetadataFile, Row
 from hubtools.dataset.probe import PictureFacts
@@ -92,8 +92,12 @@ class DatasetView:
     @cached_property
     def named(self) -> tuple[tuple[Row, str], ...]:
         """Rows that name a file inside the folder, with that name."""
-        pairs = ((row, resolve(row)) for row in self.rows)
-        return tuple((row, name) for row, name in pairs if name and not escapes(name))
+        return tuple(
+            (row, name)
+            for file in self.metadata
+            for row, name in zip(file.rows, file.pictures, strict=True)
+            if name and not escapes(name)
+        )
 
     @cached_property
     def rows_of(self) -> dict[str, list[Row]]:
@@ -205,7 +209,7 @@ class DatasetView:
     @cached_property
     def captioned(self) -> frozenset[str]:
         """Names of the pictures that have a caption."""
-        return frozenset(name for row, _ in self.captions if (name := resolve(row)))
+        return frozenset(name for row, _ in self.captions if (name := row.picture))
 
     @cached_property
     def coverage(self) -> tuple[tuple[Covered, ...], tuple[str, ...]]:

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from hubtools.dataset.check import validate
-from hubtools.dataset.folder import walk
-from hubtools.dataset.metadata import Kind, MetadataFile, read_metadata
+from hubtools.dataset.folder import Entry, walk
+from hubtools.dataset.metadata import Kind, MetadataFile, parse_metadata, read_metadata
 
 RELAXED = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -124,3 +124,31 @@ def test_what_csv_writes_is_read_back(tmp_path: Path, rows: list[tuple[str, str]
     clean = [row for row in rows if not any("\r" in cell or "\0" in cell for cell in row)]
     if clean == rows:
         assert [tuple(row.values.values()) for row in found.rows] == rows
+
+
+PIECES = st.sampled_from(
+    [
+        b'{"file_name": "a.png", "text": "x"}', b'{"a": 1, "a": 2}', b'{"a" \t: 1, "a"  :2}',
+        b'{"a": {"b": 1}}', b'{"a": "\\": x"}', b"{", b'{"a":', b'"b"}', b"}", b"[", b"]", b"5",
+        b"null",
+        b"", b" ", b"\x0c", b"\xff", b'{"a": NaN}', b'{"a": "\\ud800"}', b'{"a": 1} {"b": 2}',
+        b'{"a": 1},', b'[{"a": 1}]', b"\xef\xbb\xbf", "{“a”: 1}".encode(), b"\0",
+    ]
+)  # fmt: skip
+ENDS = st.sampled_from([b"\n", b"\n", b"\n", b"\r\n", b"\r", b"\n\n"])
+
+
+@RELAXED
+@given(st.lists(st.tuples(PIECES, ENDS), max_size=9), st.integers(1, 60), st.booleans())
+def test_reading_by_blocks_changes_nothing(
+    lines: list[tuple[bytes, bytes]], block: int, ended: bool
+) -> None:
+    data = b"".join(line + end for line, end in lines)
+    data = data if ended else data.rstrip(b"\r\n")
+    entry = Entry("metadata.jsonl", len(data), 0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hubtools.dataset.metadata.jsonl._BLOCK", block)
+        fast = parse_metadata(entry, data)
+        patch.setattr("hubtools.dataset.metadata.reading.read_plain_jsonl", lambda *_: 0)
+        slow = parse_metadata(entry, data)
+    assert fast == slow

@@ -65,6 +65,11 @@ def test_what_the_loaders_see(good: Path) -> None:
     assert loaders["auto"]["lost"] == 3  # two pictures and the metadata
     assert loaders["diffusers"]["splits"]["train"]["columns"] == ["image", "text"]
     assert loaders["dreambooth"]["outcome"] == "raises"
+    few = json.loads(
+        validate(good, *GOOD, "--select", "D1", "--ignore", "D123", "--format", "json").stdout
+    )
+    assert "loaders" not in few["facts"]
+    assert validate(good, *GOOD, "--select", "D102", "--format", "human").returncode == 0
 
 
 @pytest.mark.parametrize(

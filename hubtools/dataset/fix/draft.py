@@ -16,7 +16,6 @@ from hubtools.dataset.fix.overlay import overlay
 from hubtools.dataset.fix.remedies import Unsafe
 from hubtools.dataset.fix.tables import Notes, Record, Table, is_file_column, load_table
 from hubtools.dataset.folder import Entry, Listing
-from hubtools.dataset.load import resolve
 from hubtools.dataset.metadata import FILE_NAME, MetadataFile, parse_metadata
 from hubtools.dataset.names import fold
 from hubtools.dataset.probe import PictureFacts
@@ -372,7 +371,7 @@ class Draft:
         that only now do are looked at."""
         names = dict.fromkeys(entry.name for entry in listing.pictures)
         for file in metadata:
-            names.update(dict.fromkeys(resolve(row) or "" for row in file.rows))
+            names.update(dict.fromkeys(name or "" for name in file.pictures))
         found = {}
         for name in names:
             if name in self.files:

@@ -19,6 +19,7 @@ from hubtools.dataset.loaders.model import Broken, LoadError, Split
 from hubtools.dataset.loaders.source import Source
 from hubtools.dataset.loaders.tables import Row, Table
 from hubtools.dataset.metadata import Kind as Wrong
+from hubtools.dataset.metadata.named import BLOCK, plain
 from hubtools.layout import METADATA_NAMES
 
 Columns = dict[str, Kind]
@@ -297,28 +298,55 @@ def _split(source: Source, part: _Part, columns: Columns, column: str, labels: s
         if features.get(column) == _PICTURE:
             return Split(part.name, plain.rows, shape, shown, plain.files, plain.broken)
         return Split(part.name, plain.rows, shape, shown)
-    files: list[str | None] = []
-    broken: list[Broken] = []
-    rows = 0
+    # the ways of reading have this in common, and it may be a million rows
+    key = (tuple(table.name for table in part.tables), tuple(columns.items()), column)
+    if part.archives or key not in source.rows:
+        files: list[str | None] = []
+        broken: list[Broken] = []
+        for table in part.tables:
+            for kinds, values in table.chunks:
+                _check_types(table.name, columns, kinds, values, features)
+                _add_rows(source, part, table, values, features, column, files, broken)
+        source.rows[key] = (tuple(files), tuple(broken))
+    found, wrong = source.rows[key]
+    _not_empty(part.name, len(found))
+    return Split(part.name, len(found), shape, shown, found, wrong)
+
+
+def _add_rows(
+    source: Source,
+    part: _Part,
+    table: Table,
+    rows: Sequence[Row],
+    features: Columns,
+    column: str,
+    files: list[str | None],
+    broken: list[Broken],
+) -> None:
+    """The first picture of each row, and what is wrong with those that cannot be read."""
+    folder = table.name.rpartition("/")[0]
+    archive = next((a for a in part.archives if table in a.tables), None)
+    trouble = archive.trouble if archive else source.trouble
     keys = _picture_keys(features)
-    for table in part.tables:
-        folder = table.name.rpartition("/")[0]
-        archive = next((a for a in part.archives if table in a.tables), None)
-        for kinds, values in table.chunks:
-            _check_types(table.name, columns, kinds, values, features)
-            for row in values:
-                first: str | None = None
-                for item in _named(row, keys, features, table.name):
-                    path = f"{folder}/{item}" if folder else item
-                    reason = archive.trouble(path) if archive else source.trouble(path)
-                    first = first or path
-                    if reason and column == "image":
-                        broken.append(Broken(rows, path, reason))
-                        break
-                files.append(first)
-                rows += 1
-    _not_empty(part.name, rows)
-    return Split(part.name, rows, shape, shown, tuple(files), tuple(broken))
+    for start in range(0, len(rows), BLOCK):
+        block = rows[start : start + BLOCK]
+        values = [row.get(keys[0]) or row.get(keys[1]) for row in block] if keys else []
+        if keys and plain(values):
+            paths = [f"{folder}/{value}" if folder else str(value) for value in values]
+            for number, path in enumerate(paths, len(files)) if column == "image" else ():
+                if reason := trouble(path):
+                    broken.append(Broken(number, path, reason))
+            files += paths
+            continue
+        for row in block:
+            first: str | None = None
+            for item in _named(row, keys, features, table.name):
+                path = f"{folder}/{item}" if folder else item
+                first = first or path
+                if column == "image" and (reason := trouble(path)):
+                    broken.append(Broken(len(files), path, reason))
+                    break
+            files.append(first)
 
 
 def _holds_picture(kind: Kind) -> bool:

@@ -8,8 +8,9 @@ sorted, because `datasets` compares features as dictionaries. Rules measured wit
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 Kind = str | tuple[Any, ...]
@@ -71,9 +72,11 @@ def _complain(values: list[Any]) -> None:
             raise MixedError(first, word, at)
 
 
-def columns_of(rows: Iterable[dict[str, Any]]) -> dict[str, list[Any]]:
+def columns_of(rows: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
     """Columns in the order of first appearance, None where a row lacks the key."""
     found: dict[str, list[Any]] = {}
+    if rows and all(map(rows[0].keys().__eq__, map(dict.keys, rows))):
+        return {key: list(map(itemgetter(key), rows)) for key in rows[0]}
     for count, row in enumerate(rows):
         if row.keys() != found.keys():
             for key in row:

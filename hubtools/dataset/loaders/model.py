@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class Mode(StrEnum):
@@ -35,8 +35,7 @@ class Lost:
     reason: str
 
 
-@dataclass(frozen=True)
-class Broken:
+class Broken(NamedTuple):
     """A row that cannot be read. `row` counts from 0 in its split; `name` is its file."""
 
     row: int

@@ -141,13 +141,14 @@ def _json(source: Source, name: str) -> Table:
     """The JSON module forgives more than metadata is forgiven: one list of objects is read, and
     a column of mixed types becomes JSON texts."""
     entry = replace(source.entries[name], name=f"{name}.jsonl")
-    file = source.metadata.get(name) or parse_metadata(entry, source.read(name))
+    known = source.metadata.get(name)
+    file = known or parse_metadata(entry, source.read(name))
     kinds = {trouble.kind for trouble in file.troubles}
     if kinds & {Kind.JSON, Kind.ENCODING, Kind.NOT_OBJECT, Kind.DUPLICATE_KEY}:
         raise LoadError(f"{name} holds no JSON records", sure=Kind.JSON in kinds)
     if Kind.ARRAY in kinds:
         file = MetadataFile(file.entry, rows=file.rows, columns=file.columns)
-    table = read_table(file)
+    table = source.table(name) if file is known else read_table(file)
     if table.error is not None:
         raise LoadError(table.error.reason, sure=False)
     return table

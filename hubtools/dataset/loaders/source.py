@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import posixpath
+import unicodedata
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from hubtools.dataset.files import Unreadable, read_picture
-from hubtools.dataset.folder import Entry, Listing
+from hubtools.dataset.folder import UNENTERED, Entry, Listing
+from hubtools.dataset.loaders.model import Broken
 from hubtools.dataset.loaders.tables import Table, read_table
 from hubtools.dataset.metadata import MetadataFile, parse_metadata
 from hubtools.dataset.splits import Splits, infer_splits
@@ -36,6 +39,9 @@ class Source:
         self._tables: dict[str, Table] = {}
         self._endings: dict[str, tuple[str, str]] = {}
         self._opened: dict[tuple[str, bool], str | None] = {}
+        self._bare: dict[str, bool] = {}
+        # what `foldered` has made of tables of records: files and broken rows
+        self.rows: dict[Any, tuple[tuple[str | None, ...], tuple[Broken, ...]]] = {}
 
     @property
     def root(self) -> Path:
@@ -103,15 +109,59 @@ class Source:
 
     def _trouble(self, name: str, header_only: bool) -> str | None:
         if self.listing.opener is None:
+            if self._absent(name):
+                return "there is no such file"
             return _trouble(self.root / name, header_only)
         name = posixpath.normpath(name)
         if name not in self.entries:
-            below = any(other.startswith(f"{name}/") for other in self.names)
-            return "it is a folder" if below else "there is no such file"
+            return "it is a folder" if name in self._folders else "there is no such file"
         try:
             return picture_trouble(self.read(name), header_only=header_only)
         except OSError:
             return "the file cannot be read"
+
+    @cached_property
+    def _folders(self) -> frozenset[str]:
+        """All folders that files lie in."""
+        found: set[str] = set()
+        for name in self.names:
+            while (name := name.rpartition("/")[0]) and name not in found:
+                found.add(name)
+        return frozenset(found)
+
+    def _absent(self, name: str) -> bool:
+        """True if the listing, or the lack of its folder, says that there is no such file."""
+        if name in self.entries or name.endswith("."):
+            return False
+        folder = name.rpartition("/")[0]
+        if (bare := self._bare.get(folder)) is None:
+            try:
+                bare = not (self.root / folder).is_dir()
+            except OSError:  # the name is too long
+                bare = False
+            self._bare[folder] = bare
+        if bare:
+            return True
+        return folder in self._listed and alike(name) not in self._alike
+
+    @cached_property
+    def _listed(self) -> frozenset[str]:
+        """Folders of which the listing knows all files."""
+        entered = {
+            name for name in self.listing.folders if name.rpartition("/")[2] not in UNENTERED
+        }
+        return frozenset({"", *entered}) - {"" if n == "." else n for n in self.listing.unreadable}
+
+    @cached_property
+    def _alike(self) -> frozenset[str]:
+        """Whatever is there, as `alike` has it."""
+        names = [entry.name for entry in self.listing.entries]
+        return frozenset(map(alike, (*names, *self.listing.folders, *self.listing.linked_folders)))
+
+
+def alike(name: str) -> str:
+    """What a name has in common with those that some file systems take for the same."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _trouble(path: Path, header_only: bool) -> str | None:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,7 @@ from hubtools.dataset.loaders.kinds import (
 from hubtools.dataset.loaders.model import LoadError
 from hubtools.dataset.metadata import Kind as Wrong
 from hubtools.dataset.metadata import MetadataFile, objects
+from hubtools.dataset.metadata import Row as Record
 
 # `folder_based_builder._read_metadata`: bytes of JSON read at once, and of one parse block of them.
 CHUNK = 10 << 20
@@ -102,23 +104,26 @@ def _jsonl(file: MetadataFile, table: Table) -> None:
 def _json_chunks(file: MetadataFile) -> Iterator[list[Row]]:
     """Rows by the chunk of bytes they are read with: 10 MB, and the rest of the line."""
     values = [row.values for row in file.rows]
-    if not values:
-        return
     if len(file.data) <= CHUNK:
-        yield values
+        if values:
+            yield values
         return
-    last = 0
+    last = line = 0
     for start, end in _byte_chunks(file.data):
-        del start
-        line = len(re.findall(rb"\r\n|\n|\r", file.data[:end]))
-        upto = last
-        while upto < len(file.rows) and (file.rows[upto].line or 0) <= line:
-            upto += 1
+        # a chunk ends behind a line end, or with the file
+        line += sum(file.data.count(end_, start, end) for end_ in (b"\n", b"\r"))
+        line -= file.data.count(b"\r\n", start, end)
         if end == len(file.data):
             upto = len(values)
+        else:
+            upto = bisect_right(file.rows, line, last, key=_line_of)
         if upto > last:
             yield values[last:upto]
         last = upto
+
+
+def _line_of(row: Record) -> int:
+    return row.line or 0
 
 
 def _byte_chunks(data: bytes) -> Iterator[tuple[int, int]]:

@@ -7,7 +7,6 @@ import unicodedata
 from collections.abc import Iterator
 
 from hubtools.dataset.folder import FOREIGN_ENDINGS, PICTURE_ENDINGS
-from hubtools.dataset.load import resolve
 from hubtools.dataset.loaders import Mode
 from hubtools.dataset.loaders.endings import endings_of
 from hubtools.dataset.names import fold, trouble_of
@@ -109,7 +108,7 @@ def outside(view: DatasetView) -> Iterator[Problem]:
     Fix: copy the picture into the folder and name it relative to the metadata file.
     """
     for row in view.rows:
-        name = resolve(row)
+        name = row.picture
         raw = row.file_name
         if name is not None and isinstance(raw, str):
             drive = len(raw) > 2 and raw[1] == ":" and raw[2] in "\\/"

@@ -7,7 +7,6 @@ from functools import cached_property
 from pathlib import Path
 
 from hubtools.dataset.folder import Entry, Listing, walk
-from hubtools.dataset.load import resolve
 from hubtools.dataset.memory import place_of
 from hubtools.dataset.metadata import MetadataFile, read_metadata
 from hubtools.dataset.sources.model import Contents, Read, memory_of
@@ -54,8 +53,7 @@ def pictures_of(listing: Listing, metadata: Iterable[MetadataFile]) -> tuple[Ent
     wanted = {entry.name: entry for entry in listing.pictures}
     by_name = {entry.name: entry for entry in listing.entries}
     for file in metadata:
-        for row in file.rows:
-            name = resolve(row)
+        for name in file.pictures:
             if name is not None and name in by_name:
                 wanted.setdefault(name, by_name[name])
     return tuple(wanted.values())

@@ -1,0 +1,19 @@
+"""Metadata files: their records, and everything that is wrong with them."""
+
+from hubtools.dataset.metadata.delimited import column_names, swallows_rows
+from hubtools.dataset.metadata.jsonl import objects
+from hubtools.dataset.metadata.model import FILE_NAME, Kind, MetadataFile, Row, Trouble
+from hubtools.dataset.metadata.reading import parse_metadata, read_metadata
+
+__all__ = [
+    "FILE_NAME",
+    "Kind",
+    "MetadataFile",
+    "Row",
+    "Trouble",
+    "column_names",
+    "objects",
+    "parse_metadata",
+    "read_metadata",
+    "swallows_rows",
+]

@@ -1,0 +1,276 @@
+"""JSON Lines: each record with its line, and what keeps a line from being one."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from functools import partial
+from itertools import count, repeat
+from typing import Any
+
+import orjson
+
+from hubtools.dataset.metadata.model import Kind, MetadataFile, Row, Trouble
+
+# Bytes read at once; few enough for the cache of a processor.
+_BLOCK = 1 << 18
+_row = partial(tuple.__new__, Row)
+
+
+def read_plain_jsonl(data: bytes, found: MetadataFile) -> int | None:
+    """Read records while each is one object on a line of its own, a block of lines at a time.
+
+    None if all are. Else the number of lines before the block in which one is not: what is in
+    them has been read, and `read_jsonl` goes on from there.
+    """
+    start = lines = 0
+    while start < len(data):
+        end = data.find(b"\n", start + _BLOCK) + 1 or len(data)
+        block = data[start:end]
+        if b"\r" in block and block.count(b"\r") != block.count(b"\r\n"):
+            return lines  # a lone one ends a line as well
+        block = block.rstrip(b" \t\r\n") if end == len(data) else block[:-1]
+        written = block.split(b"\n")
+        try:
+            values = list(map(orjson.loads, written))
+        except orjson.JSONDecodeError:
+            return lines
+        if set(map(type, values)) != {dict}:
+            return lines
+        # a look at the whole block spares one at each line
+        if block.count(b":") > sum(map(len, values)):
+            for number, (line, value) in enumerate(zip(written, values, strict=True), lines + 1):
+                if line.count(b":") > len(value):
+                    _look_for_duplicate_keys(line.decode(), value, number, found)
+        found.rows.extend(map(_row, zip(repeat(found.name), count(lines + 1), values)))
+        start, lines = end, lines + len(written)
+    return None
+
+
+def read_jsonl(text: str, found: MetadataFile, skip: int = 0) -> None:
+    """Read what may be anything, `skip` lines passed over."""
+    if not skip and text.lstrip().startswith("[") and _read_array(text, found):
+        return
+    lines = re.split(r"\r\n|\n|\r", text) if "\r" in text else text.split("\n")
+    decoder = json.JSONDecoder()
+    number = skip
+    multi_line: list[int] = []
+    while number < len(lines):
+        line = lines[number]
+        number += 1
+        try:
+            value = orjson.loads(line)
+        except orjson.JSONDecodeError:
+            if not line.strip():
+                continue
+            value = _loads(line)
+        if isinstance(value, dict):
+            found.rows.append(Row(found.name, number, value))
+            if line.count(":") > len(value):
+                _look_for_duplicate_keys(line, value, number, found)
+        elif value is not _BROKEN:
+            found.troubles.append(
+                Trouble(
+                    Kind.NOT_OBJECT,
+                    f"the line is {_kind_of(value)}, not an object",
+                    number,
+                    1,
+                    'write {"file_name": "...", ...}',
+                )
+            )
+        else:
+            number = _read_broken(lines, number, decoder, multi_line, found)
+    if multi_line:
+        found.troubles.append(
+            Trouble(
+                Kind.MULTI_LINE,
+                f"{len(multi_line)} of {len(found.rows)} records are spread over several lines;"
+                " that is not JSON Lines",
+                multi_line[0],
+                1,
+                "write each record on one line",
+            )
+        )
+
+
+_BROKEN = object()
+
+
+def _loads(line: str) -> Any:
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        value = json.loads(line)  # NaN and Infinity, which the loaders read as well
+        json.dumps(value, ensure_ascii=False).encode()  # but half a character they do not
+    except (ValueError, RecursionError):
+        return _BROKEN
+    return value
+
+
+def _read_broken(
+    lines: list[str],
+    number: int,
+    decoder: json.JSONDecoder,
+    multi_line: list[int],
+    found: MetadataFile,
+) -> int:
+    """Line `number` (from 1) is no whole record: the beginning of one, several, or a mistake.
+    Gives the number of lines now read."""
+    line = lines[number - 1]
+    # several objects on one line are read by the loaders as several rows
+    several = list(objects(line, decoder))
+    if several:
+        found.rows.extend(Row(found.name, number, value) for value in several)
+        return number
+    if line.strip().rstrip(",") in ("[", "]"):
+        found.troubles.append(
+            Trouble(
+                Kind.ARRAY,
+                f"a bracket {line.strip()[0]} stands alone; records have no brackets around them",
+                number,
+                1,
+                "remove it, and the commas between records",
+            )
+        )
+        return number
+    if line.strip().endswith(","):
+        value = _loads(line.strip().rstrip(","))
+        if isinstance(value, dict):
+            found.rows.append(Row(found.name, number, value))
+            found.troubles.append(
+                Trouble(
+                    Kind.JSON,
+                    "a comma stands behind the record",
+                    number,
+                    len(line.rstrip()),
+                    "remove the comma; records are separated by line ends only",
+                )
+            )
+            return number
+    if line.lstrip().startswith("{"):
+        joined = line
+        for end in range(number, min(number + 200, len(lines))):
+            if lines[end].lstrip().startswith("{"):
+                break
+            joined += "\n" + lines[end]
+            value = _loads(joined.strip().rstrip(","))
+            if isinstance(value, dict):
+                found.rows.append(Row(found.name, number, value))
+                multi_line.append(number)
+                return end + 1
+    found.troubles.append(_diagnose(line, number))
+    # do not complain once more about each further line of the same broken record
+    while number < len(lines) and not lines[number].lstrip().startswith("{"):
+        number += 1
+    return number
+
+
+def objects(line: str, decoder: json.JSONDecoder) -> Iterator[dict[str, Any]]:
+    """All objects of a line that holds nothing but objects, else nothing."""
+    values = []
+    place = 0
+    text = line.strip()
+    try:
+        while place < len(text):
+            value, place = decoder.raw_decode(text, place)
+            if not isinstance(value, dict):
+                return
+            values.append(value)
+            while place < len(text) and text[place].isspace():
+                place += 1
+        json.dumps(values, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        return
+    yield from values
+
+
+def _read_array(text: str, found: MetadataFile) -> bool:
+    value = _loads(text)
+    if not isinstance(value, list):
+        return False
+    found.troubles.append(
+        Trouble(
+            Kind.ARRAY,
+            "is one JSON array; JSON Lines has one object a line",
+            1,
+            1,
+            "write each record on a line of its own, without [ ] and commas between",
+        )
+    )
+    found.rows.extend(Row(found.name, None, item) for item in value if isinstance(item, dict))
+    return True
+
+
+_SMART = "“”„‘’"
+
+
+def _diagnose(line: str, number: int) -> Trouble:
+    """Say what is wrong with a line that is not JSON, as precisely as can be."""
+    try:
+        json.loads(line)
+    except ValueError as error:
+        message = getattr(error, "msg", str(error)).removesuffix(" starting at")
+        column = int(getattr(error, "colno", 1))
+    except RecursionError:
+        message, column = "nested too deeply", 1
+    else:
+        message, column = "half of a character pair", line.lower().find("\\ud") + 1
+    near = line[max(0, column - 1) : column + 19].strip() or "the end of the line"
+    fix = None
+    if any(mark in line for mark in _SMART) and '"' not in line:
+        column = min(line.index(mark) for mark in _SMART if mark in line) + 1
+        message, fix = "typographic quotes", 'use plain double quotes "'
+    elif re.search(r",\s*[}\]]", line):
+        column = (re.search(r",\s*[}\]]", line) or re.match("", line)).start() + 1  # type: ignore[union-attr]
+        message, fix = "a comma before the closing bracket", "remove the comma"
+    elif re.match(r"\s*\{\s*'", line):
+        message, fix = "single quotes", 'use double quotes "'
+    elif line.lstrip().startswith(("//", "#")):
+        message, fix = "a comment", "JSON has no comments; remove the line"
+    elif "Invalid control character" in message:
+        fix = r"write line ends inside a text as \n and tabs as \t"
+    elif "Unterminated string" in message:
+        fix = 'close the text with "; a quote inside it is written \\"'
+    elif "Expecting ',' delimiter" in message:
+        fix = 'put a comma between fields; a quote inside a text is written \\"'
+    fix = fix or 'write {"file_name": "...", ...} on one line'
+    return Trouble(Kind.JSON, f"{message.lower()} at {near!r}", number, column, fix)
+
+
+_KEY_END = re.compile(r'"\s*:')
+
+
+def _look_for_duplicate_keys(
+    line: str, value: dict[str, Any], number: int, found: MetadataFile
+) -> None:
+    if len(_KEY_END.findall(line)) <= len(value):
+        return
+    twice: list[str] = []
+
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        keys = [key for key, _ in items]
+        twice.extend(key for key in dict.fromkeys(keys) if keys.count(key) > 1)
+        return dict(items)
+
+    try:
+        json.loads(line, object_pairs_hook=pairs)
+    except (ValueError, RecursionError):
+        return
+    for key in twice:
+        found.troubles.append(
+            Trouble(
+                Kind.DUPLICATE_KEY,
+                f"the key {key!r} appears twice in one record",
+                number,
+                line.rfind(f'"{key}"') + 1,
+                "keep one of them",
+            )
+        )
+
+
+def _kind_of(value: Any) -> str:
+    names = {list: "an array", str: "a text", bool: "true or false", type(None): "null"}
+    return names.get(type(value), "a number")

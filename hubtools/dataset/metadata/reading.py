@@ -1,0 +1,97 @@
+"""Read metadata.jsonl, .csv and .parquet without ever stopping at the first mistake.
+
+The `datasets` loader names neither file nor line when a record is broken. Here every record that
+can be read is read, and what cannot is a `Trouble` with its place.
+"""
+
+from __future__ import annotations
+
+from itertools import filterfalse
+from operator import itemgetter
+from pathlib import Path
+
+from hubtools.dataset.files import read_file
+from hubtools.dataset.folder import Entry, Listing
+from hubtools.dataset.metadata.delimited import read_csv
+from hubtools.dataset.metadata.jsonl import read_jsonl, read_plain_jsonl
+from hubtools.dataset.metadata.model import Kind, MetadataFile, Trouble
+from hubtools.dataset.metadata.parquet import read_parquet
+
+
+def read_metadata(where: Path | Listing, entry: Entry) -> MetadataFile:
+    """Read the file `entry` of a folder or a listing. Never raises for its contents; unreadable
+    files are a trouble."""
+    try:
+        if isinstance(where, Path):
+            data = read_file(where / entry.name)
+        else:
+            data = where.read(entry.name)
+    except OSError as error:
+        found = MetadataFile(entry)
+        reason = error.strerror or str(error)
+        found.troubles.append(Trouble(Kind.ENCODING, f"cannot be read: {reason}"))
+        return found
+    return parse_metadata(entry, data)
+
+
+def parse_metadata(entry: Entry, data: bytes) -> MetadataFile:
+    """Read a metadata file from its bytes; the ending of `entry` says how. Never raises."""
+    found = MetadataFile(entry, data=data)
+    if entry.ending == ".parquet":
+        read_parquet(data, found)
+    elif not data[:4096].strip() and not data.strip():
+        _nothing_in(found)
+    elif entry.ending == ".csv":
+        text = _decode(data, found)
+        if text is not None and not _nothing_in(found, text):
+            read_csv(text, found)
+    else:
+        lines = read_plain_jsonl(data, found)
+        if lines is not None:
+            text = _decode(data, found)
+            if text is not None and not _nothing_in(found, text):
+                read_jsonl(text, found, lines)
+    columns = dict.fromkeys(found.columns)
+    known = set(columns)
+    # while it runs, `known` grows
+    for values in filterfalse(known.issuperset, map(itemgetter(2), found.rows)):
+        known.update(values)
+        columns.update(dict.fromkeys(values))
+    found.columns = list(columns)
+    return found
+
+
+def _nothing_in(found: MetadataFile, text: str = "") -> bool:
+    """True, and told, if `text` is blank."""
+    if text.strip():
+        return False
+    found.troubles.append(
+        Trouble(Kind.EMPTY, "holds no record", 1, fix="write one record a picture")
+    )
+    return True
+
+
+def _decode(data: bytes, found: MetadataFile) -> str | None:
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or data[:200].count(b"\0") > 20:
+        found.troubles.append(
+            Trouble(Kind.ENCODING, "is UTF-16, which no loader reads", fix="save it as UTF-8")
+        )
+        try:
+            return data.decode("utf-16")
+        except UnicodeDecodeError:
+            return None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        column = error.start - data.rfind(b"\n", 0, error.start)
+        found.troubles.append(
+            Trouble(
+                Kind.ENCODING,
+                f"byte 0x{data[error.start]:02x} is not UTF-8",
+                line,
+                column,
+                "save it as UTF-8",
+            )
+        )
+        return data.decode("utf-8", errors="replace")
