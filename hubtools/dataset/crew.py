@@ -254,6 +254,8 @@ class _Seat:
         paths = [path or str(Path.cwd()) for path in sys.path]
         # One thread each: the processes are the parallelism. Each thread's stack counts as memory.
         alone = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "RAYON")}
+        # Else glibc gives the memory of each picture back, and gets it anew for the next.
+        kept = {"MALLOC_MMAP_THRESHOLD_": "8388608", "MALLOC_TRIM_THRESHOLD_": "16777216"}
         own_group: dict[str, Any] = (
             {"creationflags": 0x200} if os.name == "nt" else {"process_group": 0}
         )  # Ctrl-C is for the parent to answer
@@ -270,7 +272,7 @@ class _Seat:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # decoders written in C talk there
-            env={**os.environ, **alone},
+            env={**kept, **os.environ, **alone},
             **own_group,
         )
 

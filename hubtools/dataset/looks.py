@@ -11,6 +11,8 @@ mirrored copy is worked out, not measured (see `turned`).
 
 from __future__ import annotations
 
+import math
+from array import array
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -25,7 +27,7 @@ Floats = npt.NDArray[np.float32]
 # The side below which no small copy goes: fine blur is gone from anything smaller.
 SIDE = 128
 _TILES = 8
-_LEVELS = np.arange(256, dtype=np.float64)
+_LEVELS = np.arange(256, dtype=np.int64)
 
 
 class Look(NamedTuple):
@@ -48,20 +50,21 @@ class Look(NamedTuple):
 
 def look_at(grey: Grey) -> Look:
     """Measure a small grey copy."""
-    counts = np.array(Image.fromarray(grey).histogram(), dtype=np.float64)
-    shares = counts / counts.sum()
-    mean = float(shares @ _LEVELS)
-    spread = float(shares @ (_LEVELS - mean) ** 2)
-    reached = shares.cumsum()
-    some = shares[shares > 0]
+    counts = np.frombuffer(array("q", Image.fromarray(grey).histogram()), dtype=np.int64)
+    total = grey.size
+    reached = counts.cumsum()
+    first, second = int(counts @ _LEVELS), int(counts @ _LEVELS**2)
+    # whole numbers: nothing is lost where the levels hardly differ
+    spread = (second * total - first * first) / total**2
+    bits = float(counts @ np.log2(np.maximum(counts, 1)))
     sharpness, crispness = _sharpness(grey)
     return Look(
         hash_of(grey),
-        mean,
-        float(reached.searchsorted(0.01)),
-        float(reached.searchsorted(0.99 - 1e-9)),
+        first / total,
+        float(reached.searchsorted(-(-total // 100))),
+        float(reached.searchsorted(total - total // 100)),
         spread**0.5,
-        float(-(some @ np.log2(some))) + 0.0,
+        max(0.0, math.log2(total) - bits / total),
         sharpness,
         crispness,
     )
@@ -77,25 +80,37 @@ def shrunk(grey: Grey) -> Grey:
 
 def _sharpness(grey: Grey) -> tuple[float, float]:
     """Variance of the 4-neighbour Laplacian: (of the picture, of its sharpest tile)."""
+    across = grey.shape[1]
     height, width = (side - 2 for side in grey.shape)
     if height < 1 or width < 1:
         return 0.0, 0.0
-    levels = grey.astype(np.int16)
-    edges = levels[1:-1, 1:-1] * np.int16(4)
-    edges -= levels[:-2, 1:-1]
-    edges -= levels[2:, 1:-1]
-    edges -= levels[1:-1, :-2]
-    edges -= levels[1:-1, 2:]
-    squares = edges.astype(np.float32)
-    squares *= squares
+    # In one row, each pixel's neighbours are at fixed distances; what wraps around is cut off.
+    levels = grey.ravel().astype(np.int16)
+    edges = levels[across:-across] * np.int16(4)
+    edges -= levels[: -2 * across]
+    edges -= levels[2 * across :]
+    edges -= levels[across - 1 : -across - 1]
+    edges -= levels[across + 1 : levels.size - across + 1]
+    squares = edges.reshape(height, across)[:, 1:-1].astype(np.float32)
+    flat = squares.ravel()
     # The Laplacian's mean is next to nothing: its square is the variance.
-    whole = float(squares.mean())
+    whole = float(flat @ flat) / flat.size
     tall, wide = height // _TILES, width // _TILES
     if not tall or not wide:
         return whole, whole
-    rows = np.add.reduceat(squares[: tall * _TILES], np.arange(0, tall * _TILES, tall), axis=0)
-    tiles = rows[:, : wide * _TILES].reshape(_TILES, _TILES, wide).sum(axis=2)
+    squares *= squares
+    tiles = _tiles(height) @ squares @ _tiles(width).T
     return whole, float(tiles.max()) / (tall * wide)
+
+
+@lru_cache(maxsize=512)
+def _tiles(length: int) -> Floats:
+    """(8, length): adds up `length` pixels in eight tiles of equal size; a rest is left out."""
+    each = length // _TILES
+    sums = np.zeros((_TILES, length), dtype=np.float32)
+    for tile in range(_TILES):
+        sums[tile, tile * each : (tile + 1) * each] = 1
+    return sums
 
 
 # --- the hash ----------------------------------------------------------------------------------

@@ -138,11 +138,9 @@ def merged(
     old_rows: npt.NDArray[np.int64] = np.array(list(known.values()), dtype=np.int64)
     result = memory.table.taken(old_rows)
     result.names = [entries[number].name for number in known]
-    order = dict.fromkeys(result.names)
-    for facts in fresh.values():
-        order[facts.name] = None
-        result.add(facts)
-    places = {name: row for row, name in enumerate(order)}
+    if len(fresh):
+        result = PictureTable.joined([result, fresh])
+    places = {name: row for row, name in enumerate(result.names)}
     rows = [places[entry.name] for entry in entries if entry.name in places]
     if rows == list(range(len(result))):
         return result

@@ -24,7 +24,6 @@ from hubtools.dataset.probe import NotPlain, OnPreview, PictureFacts, probe_byte
 from hubtools.dataset.sources.local import LocalFolder
 from hubtools.dataset.sources.model import Contents, Read, Source
 from hubtools.dataset.table import PictureTable
-from hubtools.dataset.worker import FIELDS
 
 Progress = Callable[[int, int], None]
 # Looks at pictures of a source in a way of its own.
@@ -103,21 +102,22 @@ def scan(
             if isinstance(result, int):
                 known[numbers[entry.name]] = result
             else:
-                fresh.add(replace(result, name=entry.name))
+                fresh.add(result)
             told(len(known) + len(fresh))
             if remember and keep and time.monotonic() - kept_at > patience:
-                _keep(place, entries, known, memory, fresh, begun_ns)
+                _keep(place, entries, merged(entries, known, memory, fresh), begun_ns)
                 # keeping a million takes a while: let it be a small share of the whole
                 patience = max(_KEEP_EVERY, 20 * (time.monotonic() - kept_at - patience))
                 kept_at = time.monotonic()
     finally:
+        table = merged(entries, known, memory, fresh)
         changed = (
             len(new) + len(already) >= WORTH_KEEPING or len(memory.table) > len(entries) * 2 + 1000
         )
         if remember and keep and changed:
-            _keep(place, entries, known, memory, fresh, begun_ns)
+            _keep(place, entries, table, begun_ns)
     told(len(entries), last=True)
-    return merged(entries, known, memory, fresh)
+    return table
 
 
 def look_at(
@@ -167,8 +167,9 @@ def pass_by(
         stream, few = _few(iter(stream))
         workers = 0 if few else min(cpus(), MOST_WORKERS)
     for entry, result in results_of(stream, memory, workers, None, PROGRAM, None):
-        facts = memory.table.row(result) if isinstance(result, int) else result
-        seen.add(replace(facts, name=entry.name))
+        if isinstance(result, int):
+            result = replace(memory.table.row(result), name=entry.name)
+        seen.add(result)
         told(len(seen))
     return seen
 
@@ -193,15 +194,7 @@ def _by(
         yield by_name[facts.name], facts
 
 
-def _keep(
-    place: Path,
-    entries: Sequence[Entry],
-    known: dict[int, int],
-    memory: Memory,
-    fresh: PictureTable,
-    begun_ns: int,
-) -> None:
-    table = merged(entries, known, memory, fresh)
+def _keep(place: Path, entries: Sequence[Entry], table: PictureTable, begun_ns: int) -> None:
     there = [entry for entry in entries if entry.name in table]
     Memory.save(place, table, there, begun_ns)
 
@@ -238,7 +231,7 @@ def results_of(
         maybe = memory.digest(entry)
         try:
             on_preview = None if made is None else partial(made.__setitem__, entry.name)
-            facts = _here(what, maybe[1] if maybe else None, on_preview)
+            facts = _here(what, entry.name, maybe[1] if maybe else None, on_preview)
         except NotPlain:
             rest.append((entry, what))
             held += len(what) if isinstance(what, bytes) else 0
@@ -266,7 +259,7 @@ def _shared_out(
     def jobs() -> Iterator[Job]:
         for entry, what in stream:
             if isinstance(what, Unreadable):
-                unreadable.append((entry, what.facts))
+                unreadable.append((entry, replace(what.facts, name=entry.name)))
                 continue
             maybe = memory.digest(entry)
             out[len(sizes)] = (entry, maybe)
@@ -283,11 +276,11 @@ def _shared_out(
                 if preview is not None:
                     made[entry.name] = preview
             if isinstance(result, Failure):
-                yield entry, PictureFacts("", entry.size, "", problem=result.reason)
+                yield entry, PictureFacts(entry.name, entry.size, "", problem=result.reason)
             elif result is None and maybe:
                 yield entry, maybe[0]
             else:
-                yield entry, PictureFacts("", **dict(zip(FIELDS, result, strict=True)))
+                yield entry, PictureFacts(entry.name, *result)
             while unreadable:
                 yield unreadable.pop()
     while unreadable:
@@ -295,19 +288,19 @@ def _shared_out(
 
 
 def _here(
-    what: bytes | str | Unreadable, known: str | None, on_preview: OnPreview | None
+    what: bytes | str | Unreadable, name: str, known: str | None, on_preview: OnPreview | None
 ) -> PictureFacts | None:
     """Facts of a picture looked at in this process; None if its digest is `known`. Raises
     `NotPlain` if it should rather be looked at in another process."""
     if isinstance(what, Unreadable):
-        return what.facts
+        return replace(what.facts, name=name)
     try:
         data = read_picture(what)
     except Unreadable as error:
-        return error.facts
+        return replace(error.facts, name=name)
     if known is not None and xxhash.xxh3_128_hexdigest(data) == known:
         return None
-    return probe_bytes(data, "", plain_only=True, on_preview=on_preview)
+    return probe_bytes(data, name, plain_only=True, on_preview=on_preview)
 
 
 def look_at_one(data: bytes, name: str) -> PictureFacts:
@@ -318,4 +311,4 @@ def look_at_one(data: bytes, name: str) -> PictureFacts:
         entry = Entry(name, len(data), 0)
         ((_, facts),) = _shared_out([(entry, data)], Memory(), 1, None, PROGRAM, None)
         assert isinstance(facts, PictureFacts)
-        return replace(facts, name=name)
+        return facts

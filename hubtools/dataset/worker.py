@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 
 from hubtools.dataset.decode import pixel_digest, preview, thumbnail
 from hubtools.dataset.files import Unreadable, read_picture
-from hubtools.dataset.probe import OnPreview, PictureFacts, probe_bytes
+from hubtools.dataset.probe import OnPreview, PictureFacts, probe_bytes, quietly
 
 HEADER = struct.Struct("<Q")
 SLOT = struct.Struct("<q")  # number of the file in work, from 1; 0 between lists
@@ -129,12 +129,12 @@ def main(shared: str, number: int, memory: int, task: Task | None = None) -> Non
 
     with contextlib.suppress(ImportError):
         import simplejpeg  # noqa: F401
-    Image.init()
+    Image.preinit()  # the usual formats; Pillow loads others when they come
     limit_memory(memory)
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     with Path(shared).open("r+b") as file, mmap.mmap(file.fileno(), 0) as board:
         place = number * SLOT.size
-        with contextlib.suppress(EOFError, BrokenPipeError):
+        with contextlib.suppress(EOFError, BrokenPipeError), quietly():
             while True:
                 name, jobs = pickle.loads(receive(requests))  # noqa: S301 (from the parent only)
                 act = task or TASKS[name]

@@ -101,9 +101,15 @@ def test_what_passes_can_be_opened_by_the_trainer(
 
 
 def test_what_is_hostile_is_left_to_another_process() -> None:
-    for data in (encoded("TIFF"), encoded("JPEG") + b"\xff\xda" * 100):
+    progressive = encoded("JPEG", progressive=True)
+    scan = progressive.rindex(b"\xff\xda")
+    many = progressive[:-2] + progressive[scan:-2] * 100 + b"\xff\xd9"
+    parted = bytearray(encoded("JPEG"))  # a scan a channel
+    parted[parted.index(b"\xff\xda") + 4] = 1
+    for data in (encoded("TIFF"), many, bytes(parted) + b"\xff\xda" * 100):
         with pytest.raises(NotPlain):
             probe_bytes(data, "x", plain_only=True)
+    assert probe_bytes(progressive, "x", plain_only=True).seen
     for format in ("PNG", "JPEG", "WEBP", "GIF", "BMP"):
         assert probe_bytes(encoded(format), "x", plain_only=True).seen
 

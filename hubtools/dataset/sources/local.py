@@ -44,8 +44,9 @@ class LocalFolder:
 
     def stream(self, entries: Sequence[Entry]) -> Iterator[Read]:
         """Paths."""
+        root = str(self.root)
         for entry in entries:
-            yield entry, str(self.root / entry.name)
+            yield entry, f"{root}/{entry.name}"
 
 
 def pictures_of(listing: Listing, metadata: Iterable[MetadataFile]) -> tuple[Entry, ...]:
