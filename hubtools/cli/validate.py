@@ -10,7 +10,7 @@ import click
 
 from hubtools.cli.options import SettingsCommand, project_in, project_options
 from hubtools.cli.output import REPORT_FORMATS, Output, output_options, shown_path
-from hubtools.errors import ExitCode
+from hubtools.errors import ExitCode, HubtoolsError
 from hubtools.findings import plural
 
 if TYPE_CHECKING:
@@ -77,6 +77,8 @@ def command(
     if write_baseline:
         choice["baseline"] = None
     where = source if source is not None else project.dataset_dir
+    if partials and (shard is not None or partial is not None):
+        raise click.UsageError("merge takes whole sets of shares; --shard looks at one.")
     if shard is not None or partial is not None:
         return _part(where, shard, partial, engine, out)
     base = project.base
@@ -117,7 +119,7 @@ def command(
         if "loaders" in facts:
             show_loaders(facts["loaders"], out)
         show_coverage(facts, out)
-    out.report(report, prefix=_prefix(where))
+    out.report(report, prefix=_prefix(source or where))
     _tell_stale(report, out)
     if not Path(where).is_dir():
         return ExitCode.DONE if report.ok else ExitCode.CHECKS_FAILED
@@ -141,11 +143,16 @@ def _told(sources: tuple[str, ...]) -> tuple[tuple[str, ...], str | None]:
     if not files:
         raise click.UsageError("Which partial results? Write merge FILE FILE ...")
     last = files[-1]
-    if len(files) > 1 and not is_partial(last) and ("://" in last or not Path(last).is_file()):
-        return files[:-1], last
-    if len(files) > 1 and not is_partial(last) and is_partial(files[-2]):
-        return files[:-1], last  # an archive
-    return files, None
+    if "://" not in last and not Path(last).exists():
+        raise HubtoolsError(f"There is no file or folder {last}.")
+    source = None if is_partial(last) else last
+    files = files if source is None else files[:-1]
+    if not files:
+        raise click.UsageError(f"{last} is no partial result. Write merge FILE FILE ... [SOURCE]")
+    for file in files:
+        if Path(file).is_dir() or "://" in file:
+            raise click.UsageError(f"{file} is no partial result; the source goes last.")
+    return files, source
 
 
 def _part(
@@ -157,6 +164,8 @@ def _part(
     if shard is None or partial is None:
         raise click.UsageError("--shard I/N and --partial FILE belong together.")
     part = Part.parse(shard)
+    if partial.is_dir():  # before anything is looked at
+        raise click.UsageError(f"--partial {partial} is a folder; give a file.")
     with out.progress() as progress:
         task = progress.add_task("reading pictures", total=None, note="")
         made = validate_part(

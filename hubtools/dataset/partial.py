@@ -207,13 +207,17 @@ def _check(pieces: Sequence[_Piece]) -> None:
     first = pieces[0]
     shares: dict[int, Path] = {}
     for piece in pieces:
-        for key in ("source", "fingerprint"):
-            if piece.head[key] != first.head[key]:
-                raise HubtoolsError(
-                    f"{piece.path} is of other data than {first.path}"
-                    f" ({piece.head['source']}, {first.head['source']}).",
-                    hint="merge what was made of one data set, while it did not change",
-                )
+        sources = piece.head["source"], first.head["source"]
+        # a copy on another machine may have another name; another commit is other data
+        far = any("://" in source for source in sources)
+        if piece.head["fingerprint"] != first.head["fingerprint"] or (
+            far and sources[0] != sources[1]
+        ):
+            raise HubtoolsError(
+                f"{piece.path} is of other data than {first.path}"
+                f" ({sources[0]}{f', {sources[1]}' if sources[0] != sources[1] else ', changed'}).",
+                hint="merge what was made of one data set, while it did not change",
+            )
         number, of = piece.head["part"]
         if of != first.head["part"][1]:
             raise HubtoolsError(

@@ -109,6 +109,36 @@ def test_what_does_not_belong_together_is_refused(
         merge_parts([one, two, three], None, settings)
 
 
+def test_a_copy_of_another_name_is_the_same_data(
+    twelve: Path, tmp_path: Path, settings: DatasetSettings
+) -> None:
+    one, _ = parts_of(twelve, tmp_path, 2)
+    copy = shutil.copytree(twelve, tmp_path / "elsewhere")
+    _, two = parts_of(copy, tmp_path / "elsewhere-parts", 2)
+    merged = merge_parts([one, two], None, settings)
+    assert merged.facts["pictures"] == 12
+
+
+def test_what_changed_between_the_shares_is_told(
+    twelve: Path, tmp_path: Path, settings: DatasetSettings
+) -> None:
+    one, _ = parts_of(twelve, tmp_path / "before", 2)
+    picture(twelve / "new.png", 50)
+    _, two = parts_of(twelve, tmp_path / "after", 2)
+    with pytest.raises(HubtoolsError, match=r"is of other data than .* changed"):
+        merge_parts([one, two], None, settings)
+
+
+def test_one_of_another_version_is_refused(
+    twelve: Path, tmp_path: Path, settings: DatasetSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hubtools.dataset.partial.ENGINE", 0)
+    one, two = parts_of(twelve, tmp_path, 2)
+    monkeypatch.undo()
+    with pytest.raises(HubtoolsError, match="another version of hubtools"):
+        merge_parts([one, two], None, settings)
+
+
 @pytest.mark.parametrize("text", ["0/2", "3/2", "2", "1/0", "a/b", "-1/2"])
 def test_shares_that_are_none(text: str) -> None:
     with pytest.raises(UsageError, match="is no share"):
@@ -140,5 +170,16 @@ def test_as_typed(good: Path, tmp_path: Path) -> None:
     assert (other.returncode, "is of other data" in other.stderr) != (0, True)
     assert run("merge", *options, cwd=tmp_path).returncode == 0  # a folder of that name
     assert run("merge", "1.part", *options, cwd=tmp_path).returncode == 1
+    for words, code, said in [
+        (["merge", "1.part", "nowhere"], 1, "There is no file or folder nowhere"),
+        (["merge", "merge", "1.part"], 2, "merge is no partial result; the source goes last"),
+        (["merge", "merge/"], 2, "merge/ is no partial result"),
+        (["merge", "1.part", "2.part", "--shard", "1/2", "--partial", "x"], 2, "--shard looks at"),
+        (["merge/", "--shard", "1/2", "--partial", "merge"], 2, "is a folder; give a file"),
+        (["1.part"], 1, "1.part is a partial result"),
+    ]:
+        done = run(*words, cwd=tmp_path)
+        assert done.returncode == code, (words, done.stderr)
+        assert said in " ".join(done.stderr.split())
     for wrong in (["--shard", "1/2"], ["--partial", "x"], ["a", "b"]):
         assert run("merge" if len(wrong) == 1 else ".", *wrong, cwd=tmp_path).returncode == 2

@@ -93,4 +93,10 @@ def _file(store: Store, entry: Entry) -> Source:
         opener = partial(store.open, entry.name)
         tar = TarArchive(opener, entry.name, identity_of(entry), entry.size)
         return ArchivedFolder(tar, store.name, key)
+    from hubtools.dataset.partial import is_partial
+
+    if isinstance(store, LocalStore) and is_partial(store.path):
+        raise HubtoolsError(
+            f"{store.name} is a partial result.", hint="hubtools validate merge FILE FILE ..."
+        )
     raise HubtoolsError(f"{store.name} is a file that is no data set.", hint=f"give {_KINDS}")
