@@ -22,6 +22,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -268,6 +269,8 @@ def main() -> None:
     parser.add_argument("--sets", type=Path, help="folder where the drawn sets are kept")
     options = parser.parse_args()
     pythons = dict.fromkeys(PASSES, Path(sys.executable))
+    if find_spec("daft"):
+        pythons["daft"] = Path(sys.executable)
     versions = {}
     for name in PEERS if options.peers else ():
         python = peer(name)

@@ -46,6 +46,15 @@ def again(folder: Path) -> int:
     return len(pictures(folder, walk(folder).pictures))
 
 
+def daft(folder: Path) -> int:
+    """hubtools' engine, its pictures handed out by daft to threads of one process."""
+    from hubtools.dataset.folder import walk
+    from hubtools.dataset.scan import scan as pictures
+    from hubtools.dataset.spread import by_daft
+
+    return len(pictures(folder, walk(folder).pictures, engine=by_daft, remember=False))
+
+
 def _decoded(path: Path) -> int:
     """The least that proves a file whole and leaves something to look at."""
     data = path.read_bytes()
