@@ -92,7 +92,7 @@ def build_base(folder: Path, small: bool) -> Path:
         feature_extractor=None, requires_safety_checker=False,
     )  # fmt: skip
     for module in (unet, vae, text):
-        module.to(torch.bfloat16)
+        torch.nn.Module.to(module, torch.bfloat16)  # diffusers' own `to` warns of an empty list
     pipeline.save_pretrained(str(folder))
     index = folder / "model_index.json"
     content = json.loads(index.read_text(encoding="utf-8")) | {RANDOM_WEIGHTS_KEY: True}
@@ -113,14 +113,13 @@ class Watch(PlainReporter):
 
     @contextmanager
     def progress(self, title: str, total: int, done: int = 0) -> Iterator[Any]:
-        if title == "training":
-            self.before_steps = _peak()
-
         def advance(more: int, word: str) -> None:
             if title == "training" and self.first_step is None:
                 self.first_step = time.perf_counter() - self.begun
 
         yield advance
+        if title == "encoding":  # the run counts anew before its steps
+            self.before_steps = _peak()
 
 
 def _peak() -> int:
@@ -222,6 +221,10 @@ def _name(row: dict[str, Any]) -> str:
     return ", ".join(["hubtools", row.get("mixed_precision", "bf16"), *more])
 
 
+def _title(row: dict[str, Any]) -> str:
+    return f"{_name(row)}, rank {row['rank']}, batch {row['train_batch_size']}"
+
+
 def main() -> None:
     """Measure one thing after the other until the time is up; what fails is told and passed."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -285,11 +288,11 @@ def main() -> None:
 
         attempt("ceilings", lambda: more.update(ceilings=ceilings()))
         for row in ROWS[:2]:
-            attempt(_name(row), lambda r=row: ours(r))  # type: ignore[misc]
+            attempt(_title(row), lambda r=row: ours(r))  # type: ignore[misc]
             rank, batch = row["rank"], row["train_batch_size"]
-            attempt("plain loop", lambda r=rank, b=batch: peer(r, b))  # type: ignore[misc]
+            attempt(f"plain loop, rank {rank}, batch {batch}", lambda r=rank, b=batch: peer(r, b))  # type: ignore[misc]
         for row in ROWS[2:4]:
-            attempt(_name(row), lambda r=row: ours(r))  # type: ignore[misc]
+            attempt(_title(row), lambda r=row: ours(r))  # type: ignore[misc]
         drawing: list[dict[str, Any]] = []
         steps, each = (4, 2) if options.small else (20, 4)
         attempt(
@@ -298,9 +301,9 @@ def main() -> None:
         more["drawing"] = drawing
         attempt("parts", lambda: more.update(parts=parts(base, size, compiled=False)))
         for row in ROWS[4:]:
-            attempt(_name(row), lambda r=row: ours(r))  # type: ignore[misc]
+            attempt(_title(row), lambda r=row: ours(r))  # type: ignore[misc]
         for rank, batch in PEERS[2:]:
-            attempt("plain loop", lambda r=rank, b=batch: peer(r, b))  # type: ignore[misc]
+            attempt(f"plain loop, rank {rank}, batch {batch}", lambda r=rank, b=batch: peer(r, b))  # type: ignore[misc]
         _tell(rows, more, options.small)
         if not options.small:
             # last, since it may take minutes

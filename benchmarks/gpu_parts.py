@@ -129,6 +129,7 @@ def _pass(base: Path, size: int, rank: int, batch: int, way: Any, compiled: bool
     if last:
         unet.to(memory_format=torch.channels_last)
     if compiled:
+        torch._dynamo.reset()
         unet.compile_repeated_blocks(dynamic=False)
     unet.train()
     side, width = size // 8, unet.config.cross_attention_dim

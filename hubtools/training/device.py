@@ -184,6 +184,22 @@ def encode_exactly(device: torch.device) -> None:
         _use_tf32(False)
 
 
+def forget_memory(device: torch.device) -> None:
+    """Begin to count anew what `most_memory` tells."""
+    import torch
+
+    if device.type == "cuda":
+        torch.cuda.empty_cache()  # of the encoders
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def most_memory(device: torch.device) -> int:
+    """Bytes of GPU memory that this process has held at most; 0 where it is not counted."""
+    import torch
+
+    return torch.cuda.max_memory_reserved(device) if device.type == "cuda" else 0
+
+
 def check_xformers(settings: TrainSettings, device: torch.device) -> None:
     """Raise `UsageError` if xformers is asked for and cannot be had."""
     if not settings.enable_xformers_memory_efficient_attention:

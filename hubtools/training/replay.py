@@ -67,6 +67,8 @@ class Passes:
 
     def run(self, batch: Batch) -> Tensor:
         """Loss of `batch`, whose tensors may still be on the CPU."""
+        if self._device.type == "cuda":
+            batch = _pinned(batch)
         if self._wanted:
             self._wanted = False
             self._record(batch)
@@ -106,6 +108,16 @@ class Passes:
             parameter.grad = None if self.graph is None else parameter.grad
             if parameter.grad is not None:
                 parameter.grad.zero_()
+
+
+def _pinned(batch: Batch) -> Batch:
+    """In page-locked memory: a copy from any other waits for what the GPU has yet to do."""
+    return {
+        key: _pinned(value)
+        if isinstance(value, dict)
+        else (value.pin_memory() if value.device.type == "cpu" else value)
+        for key, value in batch.items()
+    }
 
 
 def _moved(batch: Batch, device: torch.device) -> Batch:

@@ -11,7 +11,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from hubtools.errors import HubtoolsError
-from hubtools.files import sha256_of
+from hubtools.files import human_bytes, sha256_of
 from hubtools.layout import LORA_WEIGHTS, SNAPSHOTS_DIR, step_name
 from hubtools.manifest import LoraFacts, RunManifest
 from hubtools.project import Project
@@ -137,6 +137,7 @@ class Run:
     # --- the loop ------------------------------------------------------------------------------
 
     def _steps(self, trainee: Trainee, state: State | None, stop: _Stop) -> None:
+        from hubtools.training.device import forget_memory
         from hubtools.training.logbook import MEASURED, Logbook
         from hubtools.training.loop import train_steps
 
@@ -150,6 +151,7 @@ class Run:
         )
         self.book = book
         total = self.recipe.steps
+        forget_memory(self.world.device)
         with self.reporter.progress("training", total, start) as advance:
             if start == 0:
                 with book.pause():
@@ -251,11 +253,14 @@ class Run:
     def _finish(self, trainee: Trainee, encoded: Encoded) -> RunManifest:
         """Write the LoRA, prove that a fresh pipeline reads it as trained, tell the facts."""
         from hubtools.training.adapter import write_lora
+        from hubtools.training.device import most_memory
 
         if not self.world.main:
             self.world.barrier()
             return self.manifest
         self.book.draw(self._title())
+        if held := most_memory(self.world.device):
+            self.reporter.note(f"GPU memory held during the steps: {human_bytes(held)} at most.")
         path = self.run_dir / LORA_WEIGHTS
         write_lora(path, trainee.model, self.settings, self.recipe.alpha, self.recipe.steps)
         difference = self._verify(path, trainee, encoded)

@@ -45,7 +45,7 @@ def test_the_same_seed_draws_the_same(tmp_path: Path, scheduler: str) -> None:
     samples = {"scheduler": scheduler}
     first = drawn(tmp_path / "first", samples=samples)
     assert apart(first, drawn(tmp_path / "again", samples=samples)) == 0
-    assert apart(first, drawn(tmp_path / "batch", samples=samples, batch_size=4)) < 4
+    assert apart(first, drawn(tmp_path / "batch", samples=samples, batch_size=4)) < 6
     assert apart(first[:1], first[1:2]) > 5  # another seed
     record = json.loads((tmp_path / "first" / "p00_s0.json").read_text())
     assert (record["device"], record["dtype"]) == ("cuda", "bfloat16")
