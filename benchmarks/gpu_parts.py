@@ -151,5 +151,5 @@ def _pass(base: Path, size: int, rank: int, batch: int, way: Any, compiled: bool
     for _ in range(4):
         passes.run(fed)
     if record and DEVICE == "cuda" and passes.graph is None:
-        raise RuntimeError("the pass could not be recorded")
+        raise RuntimeError(f"not recorded: {passes.problem}")
     return seconds(lambda: passes.run(fed), 12)

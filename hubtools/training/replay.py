@@ -42,7 +42,7 @@ class Passes:
 
     `work(batch)` computes and backpropagates the loss of a batch that lies on the device. With
     `record` the first batch is recorded, and every later one of the same shapes replayed; others
-    run as they are. If recording fails or would take too much memory, all do; `graph` tells.
+    run as they are. If recording fails or would take too much memory, all do, and `problem` says why.
     """
 
     def __init__(
@@ -59,6 +59,7 @@ class Passes:
         self._inputs: Batch = {}
         self._loss: Tensor | None = None
         self.graph: torch.cuda.CUDAGraph | None = None
+        self.problem: str | None = None
 
     @property
     def keeps_gradients(self) -> bool:
@@ -100,10 +101,12 @@ class Passes:
                     loss = self._work(inputs)
                 self.graph, self._loss = graph, loss
                 self._inputs, self._shapes = inputs, _shapes(batch)
+            else:
+                self.problem = f"a pass takes {used:,} bytes"
         except torch.OutOfMemoryError:
             raise
-        except RuntimeError:
-            pass  # some kernel cannot be recorded; it runs all the same
+        except RuntimeError as error:  # some kernel cannot be recorded; it runs all the same
+            self.problem = str(error)
         for parameter in self._parameters:
             parameter.grad = None if self.graph is None else parameter.grad
             if parameter.grad is not None:

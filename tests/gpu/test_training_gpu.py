@@ -119,7 +119,8 @@ def test_a_recorded_step_learns_the_same(
         folder = tmp_path / f"graph-{graph}"
         settings = {"cuda_graph": graph, **RECORDED[name]}
         loras.append(run(project_of(tiny_base, pictures, folder, **settings)))
-        assert (recorded.pop().graph is not None) is graph
+        passes = recorded.pop()
+        assert (passes.graph is not None) is graph, passes.problem
     far = difference(*loras)
     print(f"{name}: recorded and not differ by {far:.2g}")
     assert far < 2e-2
