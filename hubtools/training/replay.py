@@ -42,7 +42,8 @@ class Passes:
 
     `work(batch)` computes and backpropagates the loss of a batch that lies on the device. With
     `record` the first batch is recorded, and every later one of the same shapes replayed; others
-    run as they are. If recording fails or would take too much memory, all do, and `problem` says why.
+    run as they are. If recording fails or would take too much memory, all do, and `problem` says
+    why.
     """
 
     def __init__(
