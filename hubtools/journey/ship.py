@@ -257,6 +257,7 @@ def _validate(journey: Journey) -> tuple[str, dict[str, Any]]:
             settings.dataset_dir,
             settings.dataset,
             resolution=settings.train.resolution,
+            base=settings.base,
             on_picture=on_picture,
             **settings.rule_choice,
         )

@@ -16,6 +16,7 @@ from hubtools.training.recipe import DTYPES, STATE_SECONDS, Recipe
 
 if TYPE_CHECKING:
     from hubtools.dataset.load import Example
+    from hubtools.dataset.tokens import TokenCounter
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Plan:
     run_dir: Path
     lora_parameters: int
     bytes_free: int
+    counter: TokenCounter | None = None  # of the base's widest text encoder
     resumes_at: int = 0
 
     def caption_of_others(self, example: Example) -> str:
@@ -457,6 +459,36 @@ def prior_of_subject(plan: Plan) -> Iterator[Problem]:
                 path=example.file_name,
             )
             return
+
+
+@TRAIN_RULES.rule("T118", "captions are longer than the base reads", Severity.WARNING)
+def long_captions(plan: Plan) -> Iterator[Problem]:
+    """The base's text encoder reads so many tokens of a caption and cuts the end off in silence.
+
+    What stands there is never learned, and what it would have named becomes part of the trigger.
+    Counted is with the base's own tokenizer, and against the length in its own configuration (77
+    for the CLIP of Stable Diffusion, two of which mark beginning and end).
+    """
+    counter = plan.counter
+    if counter is None:
+        return
+    counts = {
+        caption: counter.count(caption)
+        for caption in {example.caption for example in plan.examples}
+        # a token is at least one byte: most captions need no counting
+        if len(caption.encode()) > counter.room
+    }
+    long = [e for e in plan.examples if counts.get(e.caption, 0) > counter.limit]
+    if long:
+        worst = max(long, key=lambda example: counts[example.caption])
+        yield Problem(
+            f"{len(long)} of {_count(len(plan.examples), 'caption')}"
+            f" {'is' if len(long) == 1 else 'are'} longer than the {counter.room} tokens that the"
+            f" base reads, and cut off there; that of {worst.file_name} has"
+            f" {'' if counter.exact else 'about '}{counts[worst.caption]}.",
+            "shorten them; put what matters first",
+            path=worst.file_name,
+        )
 
 
 @TRAIN_RULES.rule("T115", "very few pictures", Severity.INFO)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from hubtools.training.adapter import add_lora
 from hubtools.training.cache import Cache
 from hubtools.training.data import Picture, geometry, pixels
 from hubtools.training.device import World, check_xformers, precision_of
-from hubtools.training.families import Family, Model, Tensors, family_of
+from hubtools.training.families import BaseInfo, Family, Model, Tensors, family_of
 from hubtools.training.plan import Plan
 from hubtools.training.recipe import make_recipe
 from hubtools.training.reporter import Reporter
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from hubtools.dataset.load import Example
+    from hubtools.dataset.tokens import TokenCounter
     from hubtools.inference.base import Base
 
 
@@ -69,6 +70,7 @@ def find_pictures(
             folder,
             settings,
             resolution=project.train.resolution,
+            base=project.base,
             **project.rule_choice,
         )
         if report.ok and report.findings:
@@ -128,7 +130,7 @@ def find_base(project: Project, reporter: Reporter) -> tuple[Base, Path, Family]
             snapshot_download(
                 base.path_or_id,
                 revision=base.revision,
-                allow_patterns=["model_index.json", "*/*config.json"],
+                allow_patterns=["model_index.json", "*/*config.json", "tokenizer*/tokenizer.json"],
                 local_files_only=not base.files,
             )
         )
@@ -180,7 +182,17 @@ def make_plan(
         run_dir=project.run_dir,
         lora_parameters=sum(parameter.numel() for parameter in blank.values()),
         bytes_free=shutil.disk_usage(existing).free,
+        counter=_counter(folder, info),
     )
+
+
+def _counter(folder: Path, info: BaseInfo) -> TokenCounter:
+    """That of the base's widest text encoder, with the length that the base itself tells."""
+    from hubtools.dataset.tokens import token_counters
+    from hubtools.targets import target_of
+
+    widest = token_counters(target_of(folder), folder)[-1]
+    return replace(widest, encoder=replace(widest.encoder, window=info.caption_tokens))
 
 
 def library_versions() -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from hubtools.dataset.load import Example
+from hubtools.dataset.tokens import TokenCounter
 from hubtools.findings import Severity
 from hubtools.project import DatasetSettings, SampleSettings, TrainSettings
 from hubtools.training.families import BaseInfo
@@ -51,6 +52,7 @@ def plan(
         run_dir=Path("/runs/x"),
         lora_parameters=800_000,
         bytes_free=10**12,
+        counter=TokenCounter(lambda text: len(text.split()), True, "words"),
     )
 
 
@@ -111,6 +113,7 @@ BAD: dict[str, Plan] = {
     "T115": plan(images=3),
     "T116": plan(samples={"size": 500}),
     "T117": plan(with_prior_preservation=True),
+    "T118": plan(caption="a long word " * 26),
 }
 GOOD: dict[str, list[Plan]] = {
     "T101": [plan(checkpointing_steps=1000), plan(max_train_steps=10)],
@@ -134,6 +137,10 @@ GOOD: dict[str, list[Plan]] = {
         plan(samples={"prompts": ["a dog"]}),
     ],
     "T115": [plan(images=5)],
+    "T118": [
+        plan(caption="a long word " * 24),
+        replace(plan(caption="a long word " * 40), counter=None),
+    ],
     "T117": [
         plan(with_prior_preservation=True, trigger="tok"),
         plan(with_prior_preservation=True, class_prompt="photo of a person"),

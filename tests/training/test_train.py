@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shutil
 import signal
 from collections.abc import Callable
@@ -706,6 +707,24 @@ def test_a_dry_run_tells_the_plan_and_writes_nothing(make_project: MakeProject) 
     assert "= 5 steps an epoch" in heard.text
     assert "T101" in heard.text
     assert not project.run_dir.exists()
+
+
+def test_captions_are_counted_by_the_bases_own_tokenizer(
+    make_project: MakeProject, pictures: Path, tmp_path: Path
+) -> None:
+    """It knows few words and spells the others: what CLIP reads in ten tokens takes a hundred."""
+    data = tmp_path / "long"
+    shutil.copytree(pictures, data)
+    lines = (data / "metadata.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    rows[1]["text"] = "zyxwvutsrqp " * 10
+    (data / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    heard = Heard()
+    train(make_project(data=data), reporter=heard, dry_run=True)
+    told = " ".join(heard.text.split())
+    assert "T118" in told
+    assert re.search(rf"1 of {len(rows)} captions is longer than the 75 tokens", told)
+    assert re.search(rf"{re.escape(rows[1]['file_name'])} has 1\d\d\.", told)
 
 
 @pytest.mark.parametrize(
