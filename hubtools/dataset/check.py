@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hubtools.dataset.careful import one_helper
 from hubtools.dataset.rules import DATASET_RULES
 from hubtools.dataset.view import DatasetView, Look, view
 from hubtools.files import StrPath
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from hubtools.dataset.sources.model import Source
 
 
+@one_helper()
 def validate(
     source: StrPath | Source,
     settings: DatasetSettings | None = None,

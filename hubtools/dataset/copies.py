@@ -8,16 +8,16 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from hubtools.dataset.careful import carefully
 from hubtools.dataset.crew import Crew, Failure, Job, Limits, cpus
 from hubtools.dataset.duplicates import Group, find_groups
-from hubtools.dataset.files import Unreadable
+from hubtools.dataset.files import Unreadable, read_picture
 from hubtools.dataset.folder import Entry
 from hubtools.dataset.probe import ENGINE
 from hubtools.dataset.scan import MOST_WORKERS, POOL_BYTES, POOL_FILES, WORTH_KEEPING
 from hubtools.dataset.sources.local import LocalFolder
 from hubtools.dataset.sources.model import Source
 from hubtools.dataset.table import PictureTable
-from hubtools.dataset.worker import TASKS
 from hubtools.files import write_text
 from hubtools.layout import COPIES_CACHE, SCAN_CACHE
 
@@ -88,7 +88,7 @@ def reader(
             count = min(cpus(), MOST_WORKERS, len(names)) if many else 0
         if not count:
             for entry, what in stream:
-                yield entry.name, TASKS[task](what, None)
+                yield entry.name, _one(task, what)
             return
         listed: list[Entry] = []
         lengths: list[int] = []
@@ -104,3 +104,11 @@ def reader(
                 yield listed[number].name, None if isinstance(result, Failure) else result
 
     return read
+
+
+def _one(task: str, what: str | bytes) -> Any:
+    try:
+        result = carefully(task, read_picture(what))
+    except Unreadable:
+        return None
+    return None if isinstance(result, Failure) else result

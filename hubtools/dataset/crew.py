@@ -221,7 +221,7 @@ class _Seat:
             return
         process.kill()
         code = process.wait()
-        at = self._slot() - 1
+        at = abs(self._slot()) - 1
         self._set_slot(0)
         if not 0 <= at < len(jobs):
             crew._failed_starts += 1
@@ -287,7 +287,8 @@ class _Seat:
     def watch(self) -> None:
         """End a worker that has been at one file for too long."""
         now = (self._lists_done, self._slot())
-        if now != self._seen or not self._busy:
+        # one that waits for its turn waits for another that is watched
+        if now != self._seen or not self._busy or now[1] < 0:
             self._seen, self._since = now, time.monotonic()
             return
         limit = self._crew.limits.seconds if now[1] else _START_LIMIT

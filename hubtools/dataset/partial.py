@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 import xxhash
 
+from hubtools.dataset.careful import one_helper
 from hubtools.dataset.folder import Entry
 from hubtools.dataset.packed import pack, unpack
 from hubtools.dataset.probe import ENGINE
@@ -78,6 +79,7 @@ class Written:
     total: int
 
 
+@one_helper()
 def validate_part(
     source: StrPath | Source,
     part: Part | str,

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import io
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +11,13 @@ import xxhash
 
 from hubtools.dataset.claims import claims_of
 from hubtools.dataset.decode import Damaged, decoded, preview, thumbnail
+from hubtools.dataset.plain import is_plain, opened, opens_plainly, quietly, webp_canvas
 from hubtools.dataset.tags import tags_of
 from hubtools.dataset.trailers import trailer_of
 from hubtools.findings import visible
 
 if TYPE_CHECKING:
-    from PIL import Image, ImageFile
+    from PIL import Image
 
 # Changes when the same bytes would be judged otherwise: what is kept from older runs is void then.
 ENGINE = 4
@@ -67,14 +65,6 @@ ENDINGS = {
 _PROPER = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "BMP": ".bmp", "TIFF": ".tif"}
 # Pixels beyond which decoding is refused (Pillow warns at half of it).
 MAX_PIXELS = 178_956_970
-
-# What is decoded without a guard: formats whose decoders see hostile files every day, in sizes
-# that fit anywhere.
-_PLAIN_FORMATS = frozenset({"JPEG", "MPO", "PNG", "GIF", "WEBP", "BMP"})
-_PLAIN_PIXELS = 50_000_000
-_PLAIN_BYTES = 64_000_000
-_PLAIN_SCANS = 64  # of a progressive JPEG; each costs a pass over the whole picture
-
 
 _HARDLY = 4.0  # grey levels of contrast
 
@@ -177,7 +167,16 @@ def probe_bytes(
 def _opened(
     data: bytes, name: str, digest: str, plain_only: bool, on_preview: OnPreview | None
 ) -> PictureFacts:
-    with quietly(), _picture(data) as picture:
+    canvas = webp_canvas(data)
+    if canvas is not None and canvas[0] * canvas[1] > MAX_PIXELS:
+        # only to open it would take eight bytes a pixel
+        width, height = canvas
+        return PictureFacts(
+            name, len(data), digest, "WEBP", mode="RGB", width=width, height=height, too_large=True
+        )
+    if plain_only and not opens_plainly(data):
+        raise NotPlain
+    with quietly(), opened(data) as picture:
         known: dict[str, Any] = {
             "format": picture.format,
             "mode": picture.mode,
@@ -187,7 +186,7 @@ def _opened(
         }
         if picture.width * picture.height > MAX_PIXELS:
             return PictureFacts(name, len(data), digest, **known, too_large=True)
-        if plain_only and not _plain(data, picture):
+        if plain_only and not is_plain(data, picture):
             raise NotPlain
         known |= tags_of(picture, data)._asdict()
         known |= claims_of(picture, data)._asdict()
@@ -200,36 +199,6 @@ def _opened(
         if picture.format not in ("JPEG", "MPO"):
             known["frames"] = int(getattr(picture, "n_frames", 1))
         return PictureFacts(name, len(data), digest, **known)
-
-
-def _picture(data: bytes) -> ImageFile.ImageFile:
-    """`Image.open`, which would ask the plug-ins of all formats one after the other."""
-    from PIL import Image, UnidentifiedImageError
-
-    likely = "JPEG" if data.startswith(b"\xff\xd8\xff") else "PNG"
-    try:
-        return Image.open(io.BytesIO(data), formats=(likely,))
-    except UnidentifiedImageError:
-        return Image.open(io.BytesIO(data))
-
-
-def _plain(data: bytes, picture: ImageFile.ImageFile) -> bool:
-    return (
-        picture.format in _PLAIN_FORMATS
-        and picture.width * picture.height <= _PLAIN_PIXELS
-        and len(data) <= _PLAIN_BYTES
-        and (picture.format not in ("JPEG", "MPO") or _scans(data, picture) <= _PLAIN_SCANS)
-    )
-
-
-def _scans(data: bytes, picture: ImageFile.ImageFile) -> int:
-    """At least as many as a decoder of this JPEG makes. Counting them takes a tenth of the time
-    of decoding, and is for those whose first scan does not hold all (ITU T.81, B.2.3)."""
-    if "progressive" not in picture.info:
-        header = data.rfind(b"\xff\xda", 0, picture.fp.tell() if picture.fp else 0)
-        if header > 0 and data[header + 4] == len(picture.getbands()):
-            return 1
-    return data.count(b"\xff\xda")
 
 
 def _look(
@@ -257,25 +226,6 @@ def _look(
         with contextlib.suppress(Exception):
             on_preview(preview(data, orientation, pixels))
     return {"seen": True, "grey": key.intdigest(), **look}
-
-
-@contextmanager
-def quietly() -> Iterator[None]:
-    """Let Pillow open the header of a picture of any size (what is too large is not decoded), and
-    keep its warnings to itself. Who looks at many enters it once for all."""
-    from PIL import Image
-
-    if Image.MAX_IMAGE_PIXELS is None:
-        yield
-        return
-    limit = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
 
 
 def _kind(data: bytes) -> str | None:

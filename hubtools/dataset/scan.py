@@ -16,6 +16,7 @@ from pathlib import Path
 
 import xxhash
 
+from hubtools.dataset.careful import carefully
 from hubtools.dataset.crew import PROGRAM, Crew, Failure, Job, Limits, cpus
 from hubtools.dataset.files import Unreadable, read_picture
 from hubtools.dataset.folder import Entry
@@ -26,6 +27,8 @@ from hubtools.dataset.sources.model import Contents, Read, Source
 from hubtools.dataset.table import PictureTable
 
 Progress = Callable[[int, int], None]
+# What a file may still be, if only its times changed: row in the memory, digest.
+_Maybe = tuple[int, str] | None
 # Looks at pictures of a source in a way of its own.
 Engine = Callable[["Source", Sequence[Entry]], Iterator[PictureFacts]]
 
@@ -222,46 +225,44 @@ def results_of(
 ) -> Iterator[tuple[Entry, PictureFacts | int]]:
     """(entry, its facts or its row in `memory`), in no order. `made` gets previews by name."""
     if workers:
-        yield from _shared_out(stream, memory, workers, limits, program, made)
+        with_digest = ((entry, what, memory.digest(entry)) for entry, what in stream)
+        yield from _shared_out(with_digest, workers, limits, program, made)
         return
-    rest: list[Read] = []
+    rest: list[tuple[Entry, str | bytes | Unreadable, _Maybe]] = []
     held = 0
     for entry, what in stream:
-        # what the file may still be, if only its times changed: row in the memory, digest
         maybe = memory.digest(entry)
         try:
             on_preview = None if made is None else partial(made.__setitem__, entry.name)
             facts = _here(what, entry.name, maybe[1] if maybe else None, on_preview)
         except NotPlain:
-            rest.append((entry, what))
+            rest.append((entry, what, maybe))
             held += len(what) if isinstance(what, bytes) else 0
             if held >= POOL_BYTES:
-                yield from _shared_out(rest, memory, 1, limits, program, made)
+                yield from _shared_out(rest, 1, limits, program, made)
                 rest, held = [], 0
             continue
         yield entry, maybe[0] if facts is None and maybe else facts  # type: ignore[misc]
     if rest:
-        yield from _shared_out(rest, memory, 1, limits, program, made)
+        yield from _shared_out(rest, 1, limits, program, made)
 
 
 def _shared_out(
-    stream: Iterable[Read],
-    memory: Memory,
+    stream: Iterable[tuple[Entry, str | bytes | Unreadable, _Maybe]],
     workers: int,
     limits: Limits | None,
     program: str,
     made: dict[str, bytes] | None,
 ) -> Iterator[tuple[Entry, PictureFacts | int]]:
-    out: dict[int, tuple[Entry, tuple[int, str] | None]] = {}
+    out: dict[int, tuple[Entry, _Maybe]] = {}
     unreadable: list[tuple[Entry, PictureFacts]] = []
     sizes: list[int] = []
 
     def jobs() -> Iterator[Job]:
-        for entry, what in stream:
+        for entry, what, maybe in stream:
             if isinstance(what, Unreadable):
                 unreadable.append((entry, replace(what.facts, name=entry.name)))
                 continue
-            maybe = memory.digest(entry)
             out[len(sizes)] = (entry, maybe)
             sizes.append(entry.size)
             yield what, maybe[1] if maybe else None
@@ -305,10 +306,7 @@ def _here(
 
 def look_at_one(data: bytes, name: str) -> PictureFacts:
     """Facts of a picture that is in no file yet; decoded in another process if it may do harm."""
-    try:
-        return probe_bytes(data, name, plain_only=True)
-    except NotPlain:
-        entry = Entry(name, len(data), 0)
-        ((_, facts),) = _shared_out([(entry, data)], Memory(), 1, None, PROGRAM, None)
-        assert isinstance(facts, PictureFacts)
-        return facts
+    answer = carefully("probe", data)
+    if isinstance(answer, Failure):
+        return PictureFacts(name, len(data), "", problem=answer.reason)
+    return PictureFacts(name, *answer)

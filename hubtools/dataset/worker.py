@@ -13,7 +13,7 @@ import os
 import pickle
 import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from operator import attrgetter
 from pathlib import Path
@@ -21,16 +21,31 @@ from typing import Any, BinaryIO
 
 from hubtools.dataset.decode import pixel_digest, preview, thumbnail
 from hubtools.dataset.files import Unreadable, read_picture
-from hubtools.dataset.probe import OnPreview, PictureFacts, probe_bytes, quietly
+from hubtools.dataset.plain import plain, quietly
+from hubtools.dataset.probe import NotPlain, OnPreview, PictureFacts, probe_bytes
 
 HEADER = struct.Struct("<Q")
-SLOT = struct.Struct("<q")  # number of the file in work, from 1; 0 between lists
+# Number of the file in work, from 1; negative while it waits for its turn; 0 between lists.
+SLOT = struct.Struct("<q")
 
 FIELDS = tuple(field.name for field in fields(PictureFacts) if field.name != "name")
 _values = attrgetter(*FIELDS)
 
 # What a worker can be asked to do: path or bytes, digest that is known already -> plain values
 Task = Callable[[str | bytes, str | None], Any]
+
+
+@contextlib.contextmanager
+def _no_turn() -> Iterator[None]:
+    yield
+
+
+# Entered to decode what is not plain. In a worker: wait until no other worker decodes such.
+_turn: Callable[[], contextlib.AbstractContextManager[None]] = _no_turn
+
+
+def _turn_for(data: bytes) -> contextlib.AbstractContextManager[None]:
+    return contextlib.nullcontext() if _turn is _no_turn or plain(data) else _turn()
 
 
 def probe(path: str | bytes, known: str | None, on_preview: OnPreview | None = None) -> Any:
@@ -44,7 +59,11 @@ def probe(path: str | bytes, known: str | None, on_preview: OnPreview | None = N
 
         if xxhash.xxh3_128_hexdigest(data) == known:
             return None
-    return _values(probe_bytes(data, "", on_preview=on_preview))
+    try:
+        return _values(probe_bytes(data, "", plain_only=True, on_preview=on_preview))
+    except NotPlain:
+        with _turn():
+            return _values(probe_bytes(data, "", on_preview=on_preview))
 
 
 def probe_and_preview(path: str | bytes, known: str | None) -> tuple[Any, bytes | None]:
@@ -57,7 +76,9 @@ def probe_and_preview(path: str | bytes, known: str | None) -> tuple[Any, bytes 
 def look_again(path: str | bytes, known: str | None) -> bytes | None:
     """`decode.preview` of a picture that was found whole before; None if it cannot be read now."""
     try:
-        return preview(read_picture(path))
+        data = read_picture(path)
+        with _turn_for(data):
+            return preview(data)
     except Exception:
         return None
 
@@ -65,7 +86,9 @@ def look_again(path: str | bytes, known: str | None) -> bytes | None:
 def thumb(path: str | bytes, known: str | None) -> bytes | None:
     """Bytes of `decode.thumbnail`; None if the picture cannot be read."""
     try:
-        result: bytes = thumbnail(read_picture(path)).tobytes()
+        data = read_picture(path)
+        with _turn_for(data):
+            result: bytes = thumbnail(data).tobytes()
     except Exception:
         return None
     return result
@@ -74,9 +97,28 @@ def thumb(path: str | bytes, known: str | None) -> bytes | None:
 def pixels(path: str | bytes, known: str | None) -> str | None:
     """`decode.pixel_digest`; None if the picture cannot be read."""
     try:
-        return pixel_digest(read_picture(path))
+        data = read_picture(path)
+        with _turn_for(data):
+            return pixel_digest(data)
     except Exception:
         return None
+
+
+def trouble(path: str | bytes, known: str | None) -> str | None:
+    """`loaders.source.picture_trouble`; `known` is "header" if no more is asked for."""
+    from hubtools.dataset.loaders.source import picture_trouble
+
+    return picture_trouble(read_picture(path), header_only=known == "header")
+
+
+def edit(path: str | bytes, known: str | None) -> tuple[bytes, str | None] | str:
+    """`fix.pixels.apply_edits`, or why it was refused; `known` names the edits, one a line."""
+    from hubtools.dataset.fix.pixels import Refused, apply_edits
+
+    try:
+        return apply_edits(read_picture(path), (known or "").splitlines())
+    except Refused as error:
+        return str(error)
 
 
 TASKS: dict[str, Task] = {
@@ -85,6 +127,8 @@ TASKS: dict[str, Task] = {
     "look_again": look_again,
     "thumb": thumb,
     "pixels": pixels,
+    "trouble": trouble,
+    "edit": edit,
 }
 
 
@@ -120,6 +164,29 @@ def limit_memory(extra: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (now + extra, resource.RLIM_INFINITY))
 
 
+def _turns(file: BinaryIO, board: mmap.mmap, place: int) -> None:
+    """Let only one worker at a time decode what is not plain: the memory that all may take is then
+    little more than that of one. The system gives back the turn of a worker that dies."""
+    global _turn
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return
+
+    @contextlib.contextmanager
+    def turn() -> Iterator[None]:
+        (at,) = SLOT.unpack_from(board, place)
+        SLOT.pack_into(board, place, -at)
+        fcntl.flock(file, fcntl.LOCK_EX)
+        SLOT.pack_into(board, place, at)
+        try:
+            yield
+        finally:
+            fcntl.flock(file, fcntl.LOCK_UN)
+
+    _turn = turn
+
+
 def main(shared: str, number: int, memory: int, task: Task | None = None) -> None:
     """Answer lists of files until stdin ends. `task` overrules the tasks by name."""
     import numpy  # noqa: F401  (all that decoding needs, before memory is limited)
@@ -134,6 +201,7 @@ def main(shared: str, number: int, memory: int, task: Task | None = None) -> Non
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     with Path(shared).open("r+b") as file, mmap.mmap(file.fileno(), 0) as board:
         place = number * SLOT.size
+        _turns(file, board, place)
         with contextlib.suppress(EOFError, BrokenPipeError), quietly():
             while True:
                 name, jobs = pickle.loads(receive(requests))  # noqa: S301 (from the parent only)

@@ -25,8 +25,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hubtools.dataset.careful import one_helper
 from hubtools.dataset.files import read_file
-from hubtools.dataset.fix.pixels import Refused, apply_edits
+from hubtools.dataset.fix.pixels import Refused, edited
 from hubtools.dataset.fix.plan import Operation, Plan, check_name
 from hubtools.errors import HubtoolsError
 from hubtools.files import sha256_of, sync_folder, write_bytes, write_json
@@ -92,6 +93,7 @@ class Journal:
 # --- apply -----------------------------------------------------------------------------------
 
 
+@one_helper()
 def apply(
     root: Path, plan: Plan, on_file: Callable[[int, int], None] | None = None
 ) -> Journal | None:
@@ -167,7 +169,7 @@ def _make(root: Path, op: Operation, new: Path) -> str | None:
         write_bytes(new, op.content.encode("utf-8"))
     elif op.edits:
         assert op.path is not None
-        data, pixels = apply_edits(read_file(root / op.path), op.edits)
+        data, pixels = edited(read_file(root / op.path), op.edits)
         write_bytes(new, data)
         shutil.copymode(root / op.path, new)
         return pixels

@@ -9,12 +9,13 @@ import xxhash
 from hubtools.dataset.compare import Grade
 from hubtools.dataset.fix.draft import Draft
 from hubtools.dataset.fix.exif import Damaged
-from hubtools.dataset.fix.pixels import Refused, apply_edits
+from hubtools.dataset.fix.pixels import Refused, edited
 from hubtools.dataset.fix.scrub import PLACES, scrub
 from hubtools.dataset.folder import FOREIGN_ENDINGS
 from hubtools.dataset.names import named_as, portable
-from hubtools.dataset.probe import ENDINGS, probe_bytes, proper_ending
+from hubtools.dataset.probe import ENDINGS, proper_ending
 from hubtools.dataset.rules.layout import name_troubles
+from hubtools.dataset.scan import look_at_one
 from hubtools.dataset.trailers import without_trailer
 from hubtools.files import human_bytes
 
@@ -97,7 +98,7 @@ def links(draft: Draft) -> None:
         if file is None or not file.entry.link or not draft.read(name):
             continue
         file.entry = replace(file.entry, link=False)
-        facts = draft.facts.get(name) or probe_bytes(draft.read(name), name)
+        facts = draft.facts.get(name) or look_at_one(draft.read(name), name)
         draft.edit(name, "copy", facts, "D209", "put a copy in place of the link")
 
 
@@ -146,11 +147,11 @@ def _encode(draft: Draft, name: str, edit: str, rule: str, what: str) -> None:
         return
     file = draft.files[name]
     try:
-        data, _ = apply_edits(draft.read(name), (*file.edits, edit))
+        data, _ = edited(draft.read(name), (*file.edits, edit))
     except Refused as error:
         draft.left[name] = str(error)
         return
-    facts = probe_bytes(data, name)
+    facts = look_at_one(data, name)
     if file.entry.ending not in ENDINGS[facts.format or "PNG"]:
         new = name[: -len(file.entry.ending)] + proper_ending(facts.format or "PNG")
         if not draft.rename({name: new}, rule, what):
@@ -171,7 +172,7 @@ def trailers(draft: Draft) -> None:
             continue
         try:
             # tried now, so that the plan does not promise what may be refused later
-            cut, _ = apply_edits(draft.content(name), ("cut",))
+            cut, _ = edited(draft.content(name), ("cut",))
         except Refused as error:
             draft.left[name] = str(error)
             continue
@@ -202,7 +203,7 @@ def privacy(draft: Draft) -> None:
             if facts.problem or facts.frames > 1 or facts.format == "MPO":
                 # what may be refused later is tried now, so that the plan does not promise it
                 try:
-                    apply_edits(data, ("scrub",))
+                    edited(data, ("scrub",))
                 except Refused as error:
                     draft.left[name] = str(error)
                     continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from hubtools.dataset.careful import one_helper
 from hubtools.dataset.fix import (
     captions,
     columns,
@@ -60,6 +61,7 @@ _STEPS: tuple[Callable[[Draft], None], ...] = (
 _ROUNDS = 6
 
 
+@one_helper()
 def plan_fix(
     folder: StrPath,
     settings: DatasetSettings | None = None,

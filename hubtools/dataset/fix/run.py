@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hubtools.dataset.careful import one_helper
 from hubtools.dataset.fix.journal import Journal, RefusedFiles, apply, finish, undo, unfinished
 from hubtools.dataset.fix.plan import Plan
 from hubtools.dataset.fix.planner import plan_fix
@@ -21,6 +22,7 @@ class Fixed:
     journal: Journal | None
 
 
+@one_helper()
 def fix(
     folder: StrPath,
     settings: DatasetSettings | None = None,

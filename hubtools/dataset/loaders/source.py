@@ -12,11 +12,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from hubtools.dataset.careful import carefully
+from hubtools.dataset.crew import Failure
 from hubtools.dataset.files import Unreadable, read_picture
 from hubtools.dataset.folder import UNENTERED, Entry, Listing
 from hubtools.dataset.loaders.model import Broken
 from hubtools.dataset.loaders.tables import Table, read_table
 from hubtools.dataset.metadata import MetadataFile, parse_metadata
+from hubtools.dataset.plain import as_usual
 from hubtools.dataset.splits import Splits, infer_splits
 
 
@@ -116,7 +119,7 @@ class Source:
         if name not in self.entries:
             return "it is a folder" if name in self._folders else "there is no such file"
         try:
-            return picture_trouble(self.read(name), header_only=header_only)
+            return _asked(self.read(name), header_only)
         except OSError:
             return "the file cannot be read"
 
@@ -171,14 +174,19 @@ def _trouble(path: Path, header_only: bool) -> str | None:
         data = read_picture(str(path))
     except (Unreadable, OSError, ValueError):  # ValueError: a NUL in the name
         return "there is no such file" if not path.exists() else "the file cannot be read"
-    return picture_trouble(data, header_only=header_only)
+    return _asked(data, header_only)
+
+
+def _asked(data: bytes, header_only: bool) -> str | None:
+    answer = carefully("trouble", data, "header" if header_only else None)
+    return answer.reason if isinstance(answer, Failure) else answer
 
 
 def picture_trouble(data: bytes, *, header_only: bool = False) -> str | None:
     """Open and decode a picture as `datasets.Image` does; the reason it fails, or None."""
     from PIL import Image, ImageOps, UnidentifiedImageError
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), as_usual():
         warnings.simplefilter("ignore")
         try:
             with Image.open(io.BytesIO(data)) as picture:
