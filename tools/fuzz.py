@@ -5,9 +5,10 @@
 
 A case is made of its seed and number alone. Whatever is in a file: no exception but a sentence
 (HubtoolsError), the same answer twice, texts that can be printed, JSON that can be read, no more
-than some seconds; `fix` loses nothing, has nothing left to do the second time, and is undone byte
-for byte; what `unshard` unpacks is what was packed. A case that breaks this is printed and, with
-`--keep`, its folder is copied there. Exit code 1 if there is one.
+than some seconds, no more memory than `OWN`, `WORKER` and `WORKERS` say; `fix` loses nothing, has
+nothing left to do the second time, and is undone byte for byte; what `unshard` unpacks is what was
+packed. A case that breaks this is printed and, with `--keep`, its folder is copied there. Exit
+code 1 if there is one.
 """
 
 from __future__ import annotations
@@ -33,13 +34,15 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from hostile import folders, metadata, pictures, texts
+from hostile import folders, heavy, memory, metadata, pictures, texts
 
 from hubtools.dataset.caption.planner import plan_captions
+from hubtools.dataset.careful import carefully, one_helper
 from hubtools.dataset.check import validate
+from hubtools.dataset.crew import Failure, Limits
 from hubtools.dataset.fix import exif
 from hubtools.dataset.fix.journal import journals, purge
-from hubtools.dataset.fix.pixels import EDITS, LOSSLESS, Refused, apply_edits, shown
+from hubtools.dataset.fix.pixels import EDITS, LOSSLESS, Refused, edited, shown
 from hubtools.dataset.fix.planner import plan_fix
 from hubtools.dataset.fix.remedies import UNSAFE
 from hubtools.dataset.fix.run import fix, undo_fix
@@ -47,7 +50,8 @@ from hubtools.dataset.fix.scrub import scrub
 from hubtools.dataset.fix.tables import load_table
 from hubtools.dataset.folder import Entry
 from hubtools.dataset.metadata import parse_metadata
-from hubtools.dataset.probe import probe_bytes
+from hubtools.dataset.plain import plain
+from hubtools.dataset.scan import look_at_one
 from hubtools.dataset.shard.unshard import unshard
 from hubtools.dataset.shard.write import shard
 from hubtools.errors import HubtoolsError
@@ -84,14 +88,13 @@ def picture(random: random.Random, place: Path) -> None:
     """The bytes of a picture file: looked at, scrubbed, edited."""
     data = pictures.hostile(random)
     (place / "picture").write_bytes(data)
-    facts = probe_bytes(data, "x.png")
-    promise(facts == probe_bytes(data, "x.png"), "two looks differ")
+    facts = look_at_one(data, "x.png")
+    promise("crashed" not in (facts.problem or ""), f"{facts.problem}")
+    promise(facts == look_at_one(data, "x.png"), "two looks differ")
     for text in (facts.problem, facts.kind, facts.owner, facts.profile, facts.mode):
         printable(text or "", "a fact")
-    try:
-        before: str | None = shown(data)
-    except Refused:
-        before = None
+    trouble = carefully("trouble", data)
+    promise(not isinstance(trouble, Failure), f"{trouble}")
     try:
         cleaned, removed = scrub(data)
     except exif.Damaged as error:
@@ -102,14 +105,17 @@ def picture(random: random.Random, place: Path) -> None:
             promise(scrub(cleaned)[0] == cleaned, "scrubbing twice is not scrubbing once")
     edits = random.sample(sorted(EDITS - {"copy"}), random.randint(1, 2))
     try:
-        changed, proof = apply_edits(data, edits)
+        changed, proof = edited(data, edits)
     except Refused as error:
         printable(str(error), "a reason")
+        promise("crashed" not in str(error), f"{edits}: {error}")
         return
     if set(edits) <= LOSSLESS:
-        promise(proof is not None and before == proof == shown(changed), f"{edits}: other pixels")
+        promise(proof is not None, f"{edits}: not proven")
+        same = not plain(data) or shown(data) == proof == shown(changed)
+        promise(same, f"{edits}: other pixels")
     else:
-        promise(probe_bytes(changed, "x.png").kind is None, f"{edits}: no picture comes of it")
+        promise(look_at_one(changed, "x.png").kind is None, f"{edits}: no picture comes of it")
 
 
 def table(random: random.Random, place: Path) -> None:
@@ -212,6 +218,22 @@ def _sharded(random: random.Random, root: Path, place: Path) -> None:
     promise(folders.snapshot(root) == before, "sharding has changed the folder")
 
 
+def bomb(random: random.Random, place: Path) -> None:
+    """A folder with a small file that announces a picture of gigabytes."""
+    root = place / "set"
+    root.mkdir()
+    lines = []
+    for number in range(random.choice([1, 1, 2])):
+        name = f"{number}.{random.choice(['png', 'png', 'jpg', 'webp'])}"
+        (root / name).write_bytes(heavy.hostile(random))
+        lines.append(json.dumps({"file_name": name, "text": "a large one"}))
+    (root / "metadata.jsonl").write_text("\n".join(lines) + "\n")
+    settings = DatasetSettings()
+    report = validate(root, settings, resolution=16, exhibits=True)
+    promise("crashed" not in to_text(report), "a decoder has crashed")
+    _fixed(random, root, settings)
+
+
 def settings(random: random.Random, place: Path) -> None:
     """A hubtools.toml."""
     (place / "hubtools.toml").write_bytes(texts.toml(random))
@@ -259,9 +281,17 @@ KINDS: dict[str, tuple[Case, int]] = {
     "folder": (folder, 6),
     "settings": (settings, 6),
     "typed": (typed, 3),
+    "bomb": (bomb, 1),
 }
-# Seconds that a case may take: some start worker processes.
+# Seconds that a case may take: some start worker processes, which may take a minute for a picture.
 _PATIENCE = 60
+_MORE_PATIENCE = {"bomb": 240}
+# Megabytes by which this process may grow: it decodes what is plain, 30 bytes a pixel.
+OWN = 600
+# Megabytes of a worker: what one picture may take, and its own.
+WORKER = Limits().memory // 2**20 + 150
+# Megabytes of all workers: one at a time decodes what is not plain.
+WORKERS = WORKER + 8 * OWN
 
 
 # --- running them --------------------------------------------------------------------------------
@@ -274,6 +304,18 @@ class Result:
     cases: Counter[str] = field(default_factory=Counter)
     broken: list[tuple[str, str]] = field(default_factory=list)
     slowest: tuple[float, str] = (0.0, "")
+    own: float = 0.0  # megabytes, as in `memory.Watch`
+    worker: float = 0.0
+
+    def took(self, watch: memory.Watch) -> None:
+        """Note what a case took, and hold it to the bounds."""
+        self.own, self.worker = max(self.own, watch.own), max(self.worker, watch.worker)
+        for what, took, limit in (
+            ("this process", watch.own, OWN),
+            ("a worker", watch.worker, WORKER),
+            ("all workers", watch.workers, WORKERS),
+        ):
+            promise(took <= limit, f"{what} took {took:.0f} MB, more than {limit}")
 
 
 @contextlib.contextmanager
@@ -300,9 +342,11 @@ def try_case(seed: int, number: int, result: Result, keep: Path | None, only: st
     place = Path(tempfile.mkdtemp(prefix="hubtools-fuzz-"))
     begun = time.monotonic()
     try:
-        with warnings.catch_warnings(), _patience(_PATIENCE):
+        patience = _patience(_MORE_PATIENCE.get(kind, _PATIENCE))
+        with warnings.catch_warnings(), patience, memory.Watch() as watch:
             warnings.simplefilter("ignore")
             KINDS[kind][0](dice, place)
+        result.took(watch)
     except Exception:
         result.broken.append((f"{seed}:{number} {kind}", traceback.format_exc()))
         if keep is not None:
@@ -331,9 +375,10 @@ def fuzz(
 ) -> Result:
     """Try cases until the time is over, or so many."""
     result, until, number = Result(), time.monotonic() + seconds, 0
-    while time.monotonic() < until and (cases is None or number < cases):
-        try_case(seed, number, result, keep, only)
-        number += 1
+    with one_helper():
+        while time.monotonic() < until and (cases is None or number < cases):
+            try_case(seed, number, result, keep, only)
+            number += 1
     return result
 
 
@@ -360,12 +405,10 @@ def main() -> int:
             )  # fmt: skip
     for case, trace in result.broken:
         print(f"--- {case}\n{trace}")
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     counts = ", ".join(f"{count} {kind}" for kind, count in sorted(result.cases.items()))
     print(f"{result.cases.total()} cases ({counts}); {len(result.broken)} broken; slowest"
-          f" {result.slowest[0]:.1f} s ({result.slowest[1]}); {peak} MB")  # fmt: skip
+          f" {result.slowest[0]:.1f} s ({result.slowest[1]}); grown by {result.own:.0f} MB at most,"
+          f" a worker took {result.worker:.0f} MB")  # fmt: skip
     return 1 if result.broken else 0
 
 

@@ -1,0 +1,139 @@
+"""Small files that announce gigabytes: neither validate nor fix takes them, and both end soon."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from hubtools.cli.main import run
+from hubtools.dataset.careful import carefully
+from hubtools.dataset.check import validate
+from hubtools.dataset.crew import Crew
+from hubtools.dataset.fix.run import fix, undo_fix
+from hubtools.dataset.plain import plain, webp_canvas
+from hubtools.dataset.probe import MAX_PIXELS
+from hubtools.dataset.scan import look_at_one
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
+
+from fuzz import OWN, WORKER
+from hostile import heavy, memory, pictures
+
+pytestmark = [
+    pytest.mark.timeout(150),
+    pytest.mark.skipif(not memory.KNOWN, reason="needs /proc"),
+]
+
+BOMBS = {
+    "beyond.webp": heavy.webp_still(16_383, 16_383),
+    "canvas.webp": heavy.webp_animation(40, 4_194_336),
+    "screens.webp": heavy.webp_animation(5_000, 4_000),
+    "beyond.png": heavy.png(20_000, 9_000, 1, 0),
+    "alpha.png": heavy.png(5_000, 4_000, 8, 6),
+    "deep.png": heavy.png(5_000, 4_000, 16, 0),
+    "beyond.tif": heavy.tiff(2**31 - 1, 2**31 - 1),
+    "beyond-too.tif": heavy.tiff(2**31 - 1, 1),
+    "strip.tif": heavy.tiff(7_000, 7_000, bits=32),
+    "screen.gif": heavy.gif(12_000, 12_000),
+    "head.jpg": heavy.jpeg(6_000, 6_000, progressive=True),
+    "icon.ico": heavy.icon(5_000, 4_000),
+    "text.png": heavy.texts(7_000, 7_000),
+}
+
+
+@contextmanager
+def bounded() -> Iterator[None]:
+    with memory.Watch() as watch:
+        yield
+    assert watch.own <= OWN
+    assert watch.worker <= WORKER
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_validate_and_fix_take_little(tmp_path: Path, name: str) -> None:
+    data = BOMBS[name]
+    assert len(data) < 700_000
+    (tmp_path / name).write_bytes(data)
+    record = {"file_name": name, "text": "a photo of a large wall"}
+    (tmp_path / "metadata.jsonl").write_text(json.dumps(record) + "\n")
+    with bounded():
+        report = validate(tmp_path, resolution=64, exhibits=True)
+        assert report.findings
+        assert ("D311" in {f.rule for f in report.findings}) == ("beyond" in name)
+        done = fix(tmp_path, resolution=64, unsafe=["convert=png", "flatten-alpha", "scale-16-bit"])
+        if done.journal is not None:
+            undo_fix(tmp_path)
+    assert (tmp_path / name).read_bytes() == data
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_the_head_tells_what_is_not_plain(name: str) -> None:
+    with memory.Watch() as watch:
+        assert plain(BOMBS[name]) == (name in ("head.jpg", "text.png"))
+    assert watch.own < 30
+
+
+def test_usual_pictures_are_plain() -> None:
+    for format in ("JPEG", "PNG", "GIF", "WEBP", "BMP", "MPO"):
+        assert plain(pictures.plain(format)), format
+    assert plain(b"<html>")
+    assert not plain(pictures.plain("TIFF"))
+    assert not plain(pictures.plain("AVIF"))
+
+
+@pytest.mark.parametrize("more", [{"lossless": True}, {"quality": 50}, {"exif": b"Exif\0\0MM"}])
+def test_the_canvas_of_a_webp(more: dict[str, object]) -> None:
+    import io
+
+    from PIL import Image
+
+    out = io.BytesIO()
+    Image.new("RGB", (300, 17), "red").save(out, "WEBP", **more)
+    assert webp_canvas(out.getvalue()) == (300, 17)
+    assert webp_canvas(out.getvalue()[:29]) is None
+    assert webp_canvas(heavy.webp_animation(40, 4_194_336)) == (40, 4_194_336)
+
+
+def test_a_webp_beyond_all_is_not_even_opened() -> None:
+    facts = look_at_one(BOMBS["beyond.webp"], "a.webp")
+    assert facts.too_large
+    assert (facts.format, facts.width, facts.height) == ("WEBP", 16_383, 16_383)
+    assert facts.width * facts.height > MAX_PIXELS
+
+
+def test_the_helper_is_asked_again_after_a_picture_it_did_not_take() -> None:
+    from hubtools.dataset.careful import one_helper
+
+    with one_helper():
+        first = carefully("trouble", BOMBS["canvas.webp"])
+        assert isinstance(first, str)
+        assert carefully("trouble", pictures.plain("TIFF")) is None
+    assert carefully("trouble", pictures.plain("TIFF")) is None
+
+
+def test_workers_take_turns(tmp_path: Path) -> None:
+    """Of several at once each would take its share; one after the other they do not."""
+    data = heavy.png(6_000, 5_000)
+    with memory.Watch() as alone, Crew(1) as crew:
+        ((_, one),) = crew.run("probe", [(data, None)])
+    with memory.Watch() as together, Crew(3) as crew:
+        # lists of one job each, so that every worker gets one
+        found = dict(crew.run("probe", [(data, None)] * 6, [5_000_000] * 6))
+    assert list(found.values()) == [one] * 6
+    assert together.workers < alone.workers + 2 * 120
+
+
+@pytest.mark.parametrize("command", [["validate"], ["fix", "--yes"], ["fix", "--dry-run"]])
+def test_libtiff_says_nothing(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    """What it writes to stderr by itself names no file and no way out."""
+    (tmp_path / "a.tif").write_bytes(heavy.tiff(64, 64))
+    (tmp_path / "b.tif").write_bytes(pictures.plain("TIFF")[:-700])
+    run([*command, str(tmp_path), "--format", "quiet"])
+    assert "TIFF" not in capfd.readouterr().err
