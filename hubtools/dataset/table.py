@@ -65,7 +65,15 @@ class PictureTable(Mapping[str, PictureFacts]):
         return pictures if isinstance(pictures, PictureTable) else cls(pictures.values())
 
     def add(self, facts: PictureFacts) -> None:
-        """Append a row. The name must be new."""
+        """Append a row. The name must be new. Interrupted, it leaves the table as it was."""
+        try:
+            self._add(facts)
+        except BaseException:
+            for column in self._columns.values():
+                del column[len(self.names) :]
+            raise
+
+    def _add(self, facts: PictureFacts) -> None:
         columns = self._columns
         for field in NUMBERS:
             columns[field].append(getattr(facts, field))
@@ -74,8 +82,8 @@ class PictureTable(Mapping[str, PictureFacts]):
         digest = int(facts.digest or "0", 16)
         columns["digest_high"].append(digest >> 64)
         columns["digest_low"].append(digest & 0xFFFFFFFFFFFFFFFF)
-        self.names.append(facts.name)
         self._rows = None
+        self.names.append(facts.name)  # last: only now the row is there
 
     def cut(self, prefix: str) -> None:
         """Take `prefix` off all names that begin with it."""
@@ -85,8 +93,9 @@ class PictureTable(Mapping[str, PictureFacts]):
     def _place(self, text: str | None) -> int:
         place = self._text_places.get(text)
         if place is None:
-            place = self._text_places[text] = len(self.texts)
+            place = len(self.texts)
             self.texts.append(text)
+            self._text_places[text] = place
         return place
 
     # --- as a mapping ------------------------------------------------------------------------

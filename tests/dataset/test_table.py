@@ -78,3 +78,21 @@ def test_an_empty_table() -> None:
     assert PictureTable.of(table) is table
     one = PictureFacts("a", 1, "")
     assert PictureTable.of({"a": one})["a"] == replace(one)
+
+
+@pytest.mark.parametrize("at", ["bytes", "sharpness", "problem", "digest"])
+def test_an_interrupted_row_is_none(at: str) -> None:
+    class Interrupted:
+        def __getattr__(self, name: str) -> object:
+            if name == at:
+                raise KeyboardInterrupt
+            return getattr(PictureFacts("b", 1, "1f"), name)
+
+    table = PictureTable([PictureFacts("a", 1, "2f")])
+    with pytest.raises(KeyboardInterrupt):
+        table.add(Interrupted())  # type: ignore[arg-type]
+    table.add(PictureFacts("c", 3, "3f", mode="RGB"))
+    assert list(table.values()) == [
+        PictureFacts("a", 1, "2f"), PictureFacts("c", 3, "3f", mode="RGB"),
+    ]  # fmt: skip
+    assert {len(table.column(field)) for field in NUMBERS} == {2}
