@@ -86,13 +86,13 @@ def test_an_interrupted_row_is_none(at: str) -> None:
         def __getattr__(self, name: str) -> object:
             if name == at:
                 raise KeyboardInterrupt
-            return getattr(PictureFacts("b", 1, "1f"), name)
+            return getattr(PictureFacts("b", 1, f"{1:032x}"), name)
 
-    table = PictureTable([PictureFacts("a", 1, "2f")])
+    table = PictureTable([PictureFacts("a", 1, f"{2:032x}")])
     with pytest.raises(KeyboardInterrupt):
         table.add(Interrupted())  # type: ignore[arg-type]
-    table.add(PictureFacts("c", 3, "3f", mode="RGB"))
+    table.add(PictureFacts("c", 3, f"{3:032x}", mode="RGB"))
     assert list(table.values()) == [
-        PictureFacts("a", 1, "2f"), PictureFacts("c", 3, "3f", mode="RGB"),
+        PictureFacts("a", 1, f"{2:032x}"), PictureFacts("c", 3, f"{3:032x}", mode="RGB"),
     ]  # fmt: skip
     assert {len(table.column(field)) for field in NUMBERS} == {2}
