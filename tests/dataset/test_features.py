@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from photos import photo
+from PIL import Image
 
 from hubtools.dataset import likeness
 from hubtools.dataset.check import validate
 from hubtools.dataset.features import Features, beside
+from hubtools.dataset.folder import Listing
 from hubtools.dataset.likeness import close_pairs
 from hubtools.project import DatasetSettings
 from hubtools.vision.encoders import encoder_identity, picture_encoder
@@ -155,3 +157,30 @@ def test_pairs_do_not_hang_on_how_many_are_compared_at_a_time(
     parts = close_pairs(features)
     assert [(a, b) for a, b, _ in whole] == [(a, b) for a, b, _ in parts]
     assert [s for *_, s in whole] == pytest.approx([s for *_, s in parts], abs=1e-4)
+
+
+def test_what_was_seen_before_an_interruption_is_kept(
+    pictures: Path, settings: DatasetSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = settings.model_copy(update={"embeddings": "efficientnet-lite0"})
+    original = likeness.opened
+    opened: list[str] = []
+
+    def stopping(listing: Listing, name: str) -> Image.Image | None:
+        opened.append(name)
+        if len(opened) == 7:
+            raise KeyboardInterrupt
+        return original(listing, name)
+
+    monkeypatch.setattr(likeness, "_BATCH", 3)
+    monkeypatch.setattr(likeness, "opened", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        told(pictures, named)
+    seen = opened[:6]
+    opened.clear()
+    monkeypatch.setattr(
+        likeness, "opened", lambda at, name: opened.append(name) or original(at, name)
+    )
+    assert [rule for rule, *_ in told(pictures, named)] == ["D406"]
+    shown = opened[: 11 - len(seen)]  # the rest is the comparison
+    assert not set(shown) & set(seen)

@@ -177,3 +177,15 @@ def test_fix_cuts_and_undo_brings_back(good: Path, settings: DatasetSettings) ->
     assert not fix(good, settings, resolution=64).plan.operations
     undo_fix(good)
     assert (good / "2.png").read_bytes() == whole
+
+
+def test_a_gain_map_stays_when_the_film_behind_it_goes(
+    good: Path, settings: DatasetSettings
+) -> None:
+    data = mpo(jpeg(5))
+    (good / "2.jpg").write_bytes(data + film())
+    (good / "2.png").unlink()
+    text = (good / "metadata.jsonl").read_text().replace("2.png", "2.jpg")
+    (good / "metadata.jsonl").write_text(text)
+    assert fix(good, settings, resolution=64, select=["D711"]).plan.left == {}
+    assert (good / "2.jpg").read_bytes() == data
