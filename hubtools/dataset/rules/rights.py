@@ -223,7 +223,7 @@ def trailers(view: DatasetView) -> Iterator[Problem]:
     to it. Looked at are PNG, and JPEG that does not end in an end mark.
 
     Example: PXL_20260504.MP.jpg, 4 MB, of which 2.5 MB are an MP4
-    Fix: `hubtools fix` cuts it off and touches no pixel.
+    Fix: cut it off; a phone that shares the still picture only does the same.
     """
     noted: dict[str, list[str]] = {}
     for facts in view.table.select(view.table.column("trailer_bytes") > 0):
