@@ -77,15 +77,20 @@ def validate(
         ignore = (*ignore, *contents.silent)
         applied = DATASET_RULES.chosen(select, ignore)
         findings = DATASET_RULES.run(looked, select=select, ignore=ignore, strict=strict)
-        findings = without_ignored(_with_pictures(findings, looked), ignores)
-        told = tuple(replace(one, path=contents.shown(one.path)) for one in findings)
+        found = _with_pictures(findings, looked)
+        kept = without_ignored(found, ignores)
+        told = tuple(replace(one, path=contents.shown(one.path)) for one in kept)
         facts = _facts(looked)
         # a selection of rules that ask nothing of the loaders need not wait for them
         if not select or "loaders" in vars(looked):
             facts["loaders"] = {mode.value: seen.to_dict() for mode, seen in looked.loaders.items()}
         report = Report(looked.source.name, told, facts, applied)
         if baseline is not None:
-            report = against_baseline(report, Path(baseline))
+            there = set(map(id, kept))
+            ignored = [
+                replace(one, path=contents.shown(one.path)) for one in found if id(one) not in there
+            ]
+            report = against_baseline(report, Path(baseline), ignored)
         if exhibits:
             from hubtools.dataset.exhibits import gather
 

@@ -112,9 +112,15 @@ class Split:
     stale: tuple[Known, ...]
 
 
-def split(findings: Sequence[Finding], entries: Iterable[Known], rules: Iterable[str]) -> Split:
-    """Hold `findings` of the `rules` that were applied against a baseline; entries of other rules
-    are not stale, they were not looked for."""
+def split(
+    findings: Sequence[Finding],
+    entries: Iterable[Known],
+    rules: Iterable[str],
+    ignored: Iterable[Finding] = (),
+) -> Split:
+    """Hold `findings` of the `rules` that were applied against a baseline. Stale is only what is
+    mended: neither entries of other rules, which were not looked for, nor those of `ignored`
+    findings, which are still there."""
     listed = list(entries)
     left: Counter[str] = Counter()
     for entry in listed:
@@ -127,6 +133,7 @@ def split(findings: Sequence[Finding], entries: Iterable[Known], rules: Iterable
             known.append(finding)
         else:
             new.append(finding)
+    left.subtract(finding.fingerprint for finding in ignored)
     applied = frozenset(rules)
     stale = []
     for entry in listed:
@@ -136,10 +143,11 @@ def split(findings: Sequence[Finding], entries: Iterable[Known], rules: Iterable
     return Split(tuple(new), tuple(known), tuple(stale))
 
 
-def against_baseline(report: Report, path: Path) -> Report:
+def against_baseline(report: Report, path: Path, ignored: Iterable[Finding] = ()) -> Report:
     """`report` with what the baseline at `path` knows set aside. `facts["baseline"]` tells how many
-    that are, and which entries are stale. Raises as `read_baseline` does."""
-    return _apart(report, path, read_baseline(path))
+    that are, and which entries are stale: neither found nor `ignored` any more. Raises as
+    `read_baseline` does."""
+    return _apart(report, path, read_baseline(path), ignored)
 
 
 def renew_baseline(report: Report, path: Path) -> Report:
@@ -151,8 +159,10 @@ def renew_baseline(report: Report, path: Path) -> Report:
     return _apart(report, path, entries)
 
 
-def _apart(report: Report, path: Path, entries: Sequence[Known]) -> Report:
-    parts = split(report.findings, entries, (rule.id for rule in report.rules))
+def _apart(
+    report: Report, path: Path, entries: Sequence[Known], ignored: Iterable[Finding] = ()
+) -> Report:
+    parts = split(report.findings, entries, (rule.id for rule in report.rules), ignored)
     stale = [
         {"rule": e.rule, "place": e.place, "message": e.message, "count": e.count}
         for e in parts.stale

@@ -65,6 +65,18 @@ def test_entries_of_rules_that_were_not_applied_stay_and_are_not_stale(tmp_path:
     assert [entry.rule for entry in read_baseline(file)] == ["X2"]
 
 
+def test_what_is_ignored_is_not_stale_until_it_is_mended(tmp_path: Path) -> None:
+    file = tmp_path / "known.json"
+    one, two = found("X1", "a", line=3), found("X1", "a", line=5)
+    renew_baseline(Report("set", (one, two), {}, RULES), file)
+    nothing = Report("set", (), {}, RULES)
+    assert against_baseline(nothing, file, [one, two]).facts["baseline"]["stale"] == []
+    (stale,) = against_baseline(nothing, file, [one]).facts["baseline"]["stale"]
+    assert stale["count"] == 1
+    again = Report("set", (one, two), {}, RULES)
+    assert against_baseline(again, file, [found("X1", "a")]).facts["baseline"]["stale"] == []
+
+
 def test_a_baseline_is_the_same_whatever_the_order(tmp_path: Path) -> None:
     findings = (found("X2", "b"), found("X1", "ü\udcff"), found("X1", "a", None))
     for number, order in enumerate((findings, findings[::-1])):
