@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import chain
+from collections.abc import Container, Iterable, Iterator
+from itertools import chain, islice
 from typing import Any
 
 from hubtools.dataset.compare import Grade
@@ -31,6 +31,7 @@ GALLERY = 60
 MOST_CLUSTERS = 60
 _IN_CLUSTER = 8
 _IN_PLAN = 12
+_MOST_BLANK = 2000
 # Of each rule so many findings get a picture before any gets more.
 _FIRST = 30
 _GRADES = {
@@ -89,6 +90,7 @@ def gather(looked: DatasetView, report: Report) -> Exhibits:
         words=words_of((text for _, text in looked.captions), looked.settings.trigger or ""),
         thumbnails=_thumbnails(looked, visible[:MOST_PREVIEWS]),
         unseen=max(0, len(visible) - MOST_PREVIEWS),
+        blank=dict(islice(_blank(looked, needed, whole), _MOST_BLANK)),
     )
 
 
@@ -171,6 +173,18 @@ def _spoken_of(report: Report) -> Iterator[str]:
         else:
             later.append(finding.picture)
     yield from later
+
+
+def _blank(
+    looked: DatasetView, names: Iterable[str], whole: Container[str]
+) -> Iterator[tuple[str, str]]:
+    """Why pictures cannot be shown."""
+    for name in names:
+        if name not in whole and (facts := looked.pictures.get(name)) is not None:
+            yield (
+                name,
+                "too large to be decoded" if facts.too_large else facts.problem or "not shown",
+            )
 
 
 def _thumbnails(looked: DatasetView, names: Iterable[str]) -> dict[str, bytes]:

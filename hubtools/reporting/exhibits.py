@@ -96,7 +96,7 @@ class Words:
 @dataclass(frozen=True)
 class Exhibits:
     """All of it. `thumbnails` are WebP or JPEG files by picture; `unseen` is how many pictures
-    that are spoken of have none because there are too many."""
+    that are spoken of have none because there are too many; `blank` says why others have none."""
 
     figures: tuple[tuple[str, str], ...] = ()
     loaders: tuple[Loader, ...] = ()
@@ -109,3 +109,4 @@ class Exhibits:
     words: Words | None = None
     thumbnails: Mapping[str, bytes] = field(default_factory=dict)
     unseen: int = 0
+    blank: Mapping[str, str] = field(default_factory=dict)

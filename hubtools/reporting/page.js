@@ -9,7 +9,11 @@ function element(tag, className, text) {
   return made;
 }
 function place(image, name) {
-  if (!Object.hasOwn(data.pictures, name)) return;
+  if (!Object.hasOwn(data.pictures, name)) {
+    const frame = image.closest(".frame");
+    if (frame && Object.hasOwn(data.blank, name)) frame.dataset.why = frame.title = data.blank[name];
+    return;
+  }
   image.src = "data:image/jpeg;base64," + data.pictures[name];
   image.alt = name;
   image.title = name;
@@ -23,8 +27,8 @@ function finding(found) {
     const frame = element("div", "frame"), image = element("img");
     image.hidden = true;
     image.alt = "";
-    place(image, found.picture);
     frame.append(image);
+    place(image, found.picture);
     line.append(frame);
   }
   const words = element("div", "words-of");

@@ -109,6 +109,7 @@ def _data(shown: list[tuple[Finding, bool]], rules: tuple[Rule, ...], exhibits: 
             name: base64.b64encode(data).decode("ascii")
             for name, data in exhibits.thumbnails.items()
         },
+        "blank": dict(exhibits.blank),
     }
     text = _utf8(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
     # no end of a script element, no comment, and no line ends that only JavaScript knows

@@ -248,3 +248,13 @@ def test_words() -> None:
     }  # fmt: skip
     assert words_of([]) is None
     assert words_of(["???"]) is None
+
+
+def test_the_page_says_why_a_picture_is_not_shown(good: Path, settings: DatasetSettings) -> None:
+    (good / "0.png").write_bytes((good / "0.png").read_bytes()[:-30])
+    (good / "1.png").write_bytes(b"")
+    report = check(good, settings, resolution=64, exhibits=True)
+    assert report.exhibits is not None
+    assert set(report.exhibits.thumbnails) == {"2.png"}
+    assert report.exhibits.blank == {"0.png": "it is cut off", "1.png": "it is empty"}
+    assert '"blank":{"0.png":"it is cut off"' in to_html(report)

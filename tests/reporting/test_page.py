@@ -182,6 +182,10 @@ def test_many_findings_are_capped_by_rule_and_told() -> None:
 def test_a_browser_runs_it(tmp_path: Path) -> None:
     texts = "</script><script>document.title='hacked'</script>"
     report = full(texts)
+    assert report.exhibits is not None
+    blank = Finding("X101", Severity.ERROR, "it is damaged", None, "b.png", None, None, "b.png")
+    exhibits = replace(report.exhibits, blank={"b.png": 'it is "cut off"'})
+    report = replace(report, findings=(*report.findings, blank), exhibits=exhibits)
     (tmp_path / "page.html").write_text(to_html(report), encoding="utf-8")
     done = subprocess.run(
         [
@@ -197,3 +201,4 @@ def test_a_browser_runs_it(tmp_path: Path) -> None:
     assert found, "the script has not run"
     assert "&lt;/script&gt;&lt;script&gt;document.title='hacked'" in found[1]
     assert 'src="data:image/jpeg;base64,' in found[1]
+    assert 'data-why="it is &quot;cut off&quot;"' in shown
