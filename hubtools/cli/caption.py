@@ -193,11 +193,16 @@ def _left(plan: CaptionPlan, out: Output) -> None:
             ("keeps its caption", "it") if plan.kept == 1 else ("keep their captions", "them")
         )
         out.note(f"{plural(plan.kept, 'picture')} {kept} (--overwrite replaces {it}).")
-    if out.human and plan.without:
-        more = ", ..." if len(plan.without) > 3 else ""
+    for name, reason in list(plan.unreadable.items())[:_SHOWN]:
+        out.warn(f"{name} gets no caption: {reason}.")
+    if len(plan.unreadable) > _SHOWN:
+        out.warn(f"{len(plan.unreadable) - _SHOWN} more get none; `hubtools validate` names them.")
+    without = [name for name in plan.without if name not in plan.unreadable]
+    if out.human and without:
+        more = ", ..." if len(without) > 3 else ""
         out.note(
-            f"{plural(len(plan.without), 'picture')} {'has' if len(plan.without) == 1 else 'have'}"
-            f" no caption: {', '.join(plan.without[:3])}{more}"
+            f"{plural(len(without), 'picture')} {'has' if len(without) == 1 else 'have'}"
+            f" no caption: {', '.join(without[:3])}{more}"
         )
 
 

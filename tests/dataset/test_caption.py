@@ -50,6 +50,28 @@ def views(good: Path) -> Path:
     return good
 
 
+def test_what_cannot_be_read_gets_no_caption(
+    views: Path, settings: DatasetSettings, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from hubtools.cli.main import run
+
+    (views / "1.png").write_bytes((views / "1.png").read_bytes()[:-20])
+    (views / "3.png").write_text("<html>not found</html>")
+    (views / "4.png").touch()
+    plan = plan_captions(views, settings, template="x {stem}")
+    assert [change.picture for change in plan.changes] == ["2.png"]
+    assert plan.unreadable == {
+        "1.png": "it is cut off", "3.png": "it is an HTML page", "4.png": "it is empty",
+    }  # fmt: skip
+    assert plan.without == ("1.png", "3.png", "4.png")
+    # words that are there are a person's: they are edited all the same
+    rows(views, {"file_name": "1.png", "text": "my own words"})
+    edited = plan_captions(views, settings, template="x", replace=["own=very own"])
+    assert [c.after for c in edited.changes if c.picture == "1.png"] == ["my very own words"]
+    run(["caption", str(views), "--template", "x {stem}", "--dry-run"])
+    assert "3.png gets no caption: it is an HTML page." in capfd.readouterr().err
+
+
 # --- edits -----------------------------------------------------------------------------------
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from hubtools.dataset.fix.tables import Record, Table, load_table
 from hubtools.dataset.folder import Listing, walk
 from hubtools.dataset.front import with_key
 from hubtools.dataset.metadata import FILE_NAME
+from hubtools.dataset.scan import scan
 from hubtools.dataset.view import is_blank, parse_card
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath
@@ -53,12 +54,13 @@ class Change:
 @dataclass(frozen=True)
 class CaptionPlan:
     """What `caption` would do. `kept`: pictures that have a caption and keep it; `without`: those
-    that have none afterwards."""
+    that have none afterwards; `unreadable`: those that would have got one, and why they do not."""
 
     plan: Plan
     changes: tuple[Change, ...]
     kept: int
     without: tuple[str, ...]
+    unreadable: Mapping[str, str] = field(default_factory=dict)
 
     def diff(self) -> Iterator[str]:
         """Lines to read: each picture with its captions before and after."""
@@ -74,6 +76,7 @@ class CaptionPlan:
             "changes": [vars(change) for change in self.changes],
             "kept": self.kept,
             "without": list(self.without),
+            "unreadable": dict(self.unreadable),
             "files": [op.target for op in self.plan.operations],
         }
 
@@ -120,6 +123,11 @@ def plan_captions(
         )
     album = _Album(Path(folder), settings.caption_column)
     free = [item for item in album.items if overwrite or item.caption is None]
+    unreadable: dict[str, str] = {}
+    if model is not None or template is not None:
+        # nobody should be told what is seen where nothing is
+        unreadable = album.unreadable({item.picture for item in free})
+        free = [item for item in free if item.picture not in unreadable]
     new: dict[str, str] = {}
     how: dict[str, str] = {}
     if source == EMBEDDED:
@@ -149,7 +157,7 @@ def plan_captions(
     without = tuple(i.picture for i in album.items if i.caption is None and i.picture not in
                     {change.picture for change in changes})  # fmt: skip
     machine = model is not None and any(change.picture in new for change in changes)
-    return CaptionPlan(album.plan(machine=machine), tuple(changes), kept, without)
+    return CaptionPlan(album.plan(machine=machine), tuple(changes), kept, without, unreadable)
 
 
 def _edits(
@@ -258,6 +266,13 @@ class _Album:
         for entry in self._listing.pictures:
             if entry.name not in seen:
                 yield _Item(entry.name, None, None, None)
+
+    def unreadable(self, names: Container[str]) -> dict[str, str]:
+        """Those of the pictures that no trainer can read, and why."""
+        entries = [entry for entry in self._listing.entries if entry.name in names]
+        # what `validate` knows is not read again; what is found here is its to keep
+        table = scan(self.root, entries, keep=False)
+        return {facts.name: facts.problem for facts in table.values() if facts.problem is not None}
 
     def put(self, item: _Item, caption: str, why: str) -> None:
         """Give a picture this caption, and a record if it has none."""
