@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -12,6 +11,7 @@ from hubtools.dataset.view import read_card
 from hubtools.findings import Problem, RuleBook, Severity
 from hubtools.layout import CARD, LORA_WEIGHTS
 from hubtools.leaks import local_paths, tokens
+from hubtools.limits import IN_FOLDER, LARGE_FILE, TOO_LARGE_FILE, crowded_folders
 from hubtools.publish.release import Release, ReleaseFile
 from hubtools.weights import Holds, read_header
 
@@ -216,12 +216,12 @@ def too_large(release: Release) -> Iterator[Problem]:
     Fix: split it.
     """
     for file in release.files:
-        if file.bytes > 200_000_000_000:
+        if file.bytes > LARGE_FILE:
             yield Problem(
                 "the file is larger than 200 GB",
                 "split it",
                 file.name,
-                severity=None if file.bytes > 500_000_000_000 else Severity.WARNING,
+                severity=None if file.bytes > TOO_LARGE_FILE else Severity.WARNING,
             )
 
 
@@ -231,14 +231,13 @@ def too_many(release: Release) -> Iterator[Problem]:
 
     Fix: spread them over sub-folders.
     """
-    counts = Counter(file.name.rpartition("/")[0] for file in release.files)
-    for folder, count in counts.items():
-        if count > 10_000:
-            yield Problem(
-                f"{folder or 'the top level'} has {count} files; the Hub takes 10,000",
-                "spread them over sub-folders",
-                folder or None,
-            )
+    for folder, count in crowded_folders(file.name for file in release.files).items():
+        yield Problem(
+            f"{folder or 'the top level'} has {count:,} files and folders; the Hub takes"
+            f" {IN_FOLDER:,}",
+            "spread them over sub-folders",
+            folder or None,
+        )
 
 
 @PUBLISH_RULES.rule("P112", "A picture tells where it was taken", Severity.ERROR)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from typing import Any
 
 from hubtools.dataset.configs import split_configs
@@ -13,6 +13,7 @@ from hubtools.dataset.folder import FOREIGN_ENDINGS, PICTURE_ENDINGS
 from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.splits import infer_splits
 from hubtools.layout import CARD
+from hubtools.limits import crowded_folders
 
 _PER_FOLDER = 1_000
 
@@ -143,8 +144,7 @@ def spread(draft: Draft) -> None:
     """D702, by name: pictures of crowded folders go into sub-folders."""
     if not draft.may("spread-folders") or not draft.findings("D702"):
         return
-    counts = Counter(name.rpartition("/")[0] for name in draft.names)
-    for folder in [folder for folder, count in counts.items() if count > 10_000]:
+    for folder in crowded_folders(entry.name for entry in draft.view.listing.entries):
         above = f"{folder}/" if folder else ""
         pictures = [e.name for e in draft.view.listing.pictures if e.folder == folder]
         taken = {name[len(above) :].partition("/")[0] for name in draft.names if above in name}

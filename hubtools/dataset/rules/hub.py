@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 
 from hubtools.dataset.loaders import Mode
@@ -10,10 +9,8 @@ from hubtools.dataset.rules.book import DATASET_RULES
 from hubtools.dataset.view import DatasetView
 from hubtools.files import human_bytes
 from hubtools.findings import Problem, Severity
+from hubtools.limits import IN_FOLDER, IN_REPO, LARGE_FILE, TOO_LARGE_FILE, crowded_folders
 
-_IN_FOLDER, _IN_REPO = 10_000, 100_000
-_GB = 10**9
-_LARGE, _TOO_LARGE = 200 * _GB, 500 * _GB
 # What the viewer shows at most: bytes of a row, columns, splits.
 _ROW, _COLUMNS, _SPLITS = 2_000_000, 1_000, 30
 
@@ -25,14 +22,13 @@ def too_many_files(view: DatasetView) -> Iterator[Problem]:
 
     Fix: spread the pictures over sub-folders (000/, 001/, ...), or make parquet shards.
     """
-    counts = Counter(entry.folder for entry in view.listing.entries)
-    for folder, count in counts.items():
-        if count > _IN_FOLDER:
-            yield Problem(
-                f"{folder or 'the folder'} has {count} files; the Hub takes {_IN_FOLDER:,}",
-                "spread them over sub-folders",
-                folder or None,
-            )
+    for folder, count in crowded_folders(entry.name for entry in view.listing.entries).items():
+        yield Problem(
+            f"{folder or 'the folder'} has {count:,} files and folders; the Hub takes"
+            f" {IN_FOLDER:,}",
+            "spread them over sub-folders",
+            folder or None,
+        )
 
 
 @DATASET_RULES.rule("D708", "There are more files than a repository should have", Severity.WARNING)
@@ -43,9 +39,9 @@ def crowded(view: DatasetView) -> Iterator[Problem]:
     Fix: `hubtools shard` packs the pictures into parquet or WebDataset files of about a gigabyte.
     """
     count = len(view.listing.entries)
-    if count > _IN_REPO:
+    if count > IN_REPO:
         yield Problem(
-            f"{count:,} files; the Hub recommends less than {_IN_REPO:,}",
+            f"{count:,} files; the Hub recommends less than {IN_REPO:,}",
             "pack them with `hubtools shard`",
         )
 
@@ -58,8 +54,8 @@ def huge(view: DatasetView) -> Iterator[Problem]:
     Fix: split it; `hubtools shard` writes files of about a gigabyte.
     """
     for entry in view.listing.entries:
-        if entry.size > _LARGE:
-            refused = entry.size > _TOO_LARGE
+        if entry.size > LARGE_FILE:
+            refused = entry.size > TOO_LARGE_FILE
             yield Problem(
                 f"{human_bytes(entry.size)}; the Hub"
                 + (" takes 500 GB at most" if refused else " recommends 200 GB at most"),
