@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import TRIGGER, picture
 from hypothesis import given
 from hypothesis import strategies as st
+from simple import TRIGGER, picture
 
 from hubtools import caption, export_captions, plan_captions, undo_fix
 from hubtools.dataset.caption.edits import fill, inserting, placeholders, renaming

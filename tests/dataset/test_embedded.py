@@ -8,12 +8,12 @@ import struct
 from pathlib import Path
 
 import pytest
-from conftest import TRIGGER
 from hypothesis import given
 from hypothesis import strategies as st
 from marked import alt, iptc, itxt, png, xmp
 from photos import photo
 from PIL import Image, PngImagePlugin
+from simple import TRIGGER
 from typed import typed
 
 from hubtools import caption, plan_captions, undo_fix

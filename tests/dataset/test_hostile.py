@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import picture
+from simple import picture
 from test_rules import line
 
 from hubtools.cli.main import run

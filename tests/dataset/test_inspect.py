@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import picture
 from PIL import Image
+from simple import picture
 
 from hubtools import inspect
 from hubtools.dataset.inspect.draw import FRAME, WARNED, thumbnail, write_sheet

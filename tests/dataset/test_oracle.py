@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import picture
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from simple import picture
 
 from hubtools.cards.render import write_dataset_card
 from hubtools.dataset.check import validate

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import TRIGGER, picture
+from simple import TRIGGER, picture
 
 from hubtools.dataset.check import validate
 from hubtools.dataset.folder import Entry

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import picture
 from marked import DMI, itxt, manifest, png, xmp
 from photos import P3_RED, photo, profile, put_photo
 from PIL import Image, ImageDraw, ImageFilter
+from simple import picture
 
 from hubtools.dataset.check import validate
 from hubtools.dataset.folder import Entry

@@ -15,11 +15,11 @@ from typing import Any
 
 import pyarrow.parquet as parquet
 import pytest
-from conftest import picture
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from PIL import Image
+from simple import picture
 
 from hubtools import shard, unshard
 from hubtools.dataset.view import read_card

@@ -18,7 +18,7 @@ import fsspec
 import pyarrow as arrow
 import pyarrow.parquet as parquet
 import pytest
-from conftest import TRIGGER, picture
+from simple import TRIGGER, picture
 
 from hubtools.dataset import memory
 from hubtools.dataset.check import validate

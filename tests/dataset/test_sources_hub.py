@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import picture
 from huggingface_hub import HfApi, constants, snapshot_download
+from simple import picture
 
 from hubtools.dataset.check import validate
 from hubtools.dataset.load import fetch_dataset, read_examples

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import TRIGGER, picture
+from simple import TRIGGER, picture
 
 from hubtools import errors
 from hubtools.dataset.check import validate

@@ -24,7 +24,7 @@ from hubtools.layout import LORA_WEIGHTS
 from hubtools.localhub.server import Hub
 
 if TYPE_CHECKING:
-    from conftest import Cli, Finished
+    from tests.e2e.conftest import Cli, Finished
 
 pytestmark = pytest.mark.slow
 

@@ -19,7 +19,7 @@ from hubtools.localhub.server import Hub
 from hubtools.training.metrics import read_metrics
 
 if TYPE_CHECKING:
-    from conftest import Cli
+    from tests.e2e.conftest import Cli
 
 Start = Callable[..., subprocess.Popen[str]]
 Make = Callable[..., Path]

@@ -20,7 +20,7 @@ from huggingface_hub import HfApi
 from hubtools.localhub.server import Hub
 
 if TYPE_CHECKING:
-    from conftest import Cli
+    from tests.e2e.conftest import Cli
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import picture
 from PIL import Image
+from simple import picture
 from test_fix_rules import snapshot
 from test_rules import exif, line, put
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import picture
 from photos import P3_RED, profile
 from PIL import Image
+from simple import picture
 from test_rules import (
     GOOD_2,
     Spoil,
