@@ -4,6 +4,7 @@ sizes that fit anywhere. It is judged by the head of a file, before anything is 
 from __future__ import annotations
 
 import io
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from PIL import ImageFile
+
+# Without any handler, Python would print what Pillow logs about odd files.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 _FORMATS = frozenset({"JPEG", "MPO", "PNG", "GIF", "WEBP", "BMP"})
 # To look at a picture takes up to 30 bytes a pixel, and 8 where libjpeg decodes it smaller.
