@@ -36,12 +36,9 @@ def decoded(data: bytes, picture: Image.Image) -> Decoded:
     PNG chunks are checked against their CRCs. Raises `Damaged`, or whatever Pillow's plug-in
     raises on damaged pixels.
     """
-    from hubtools.dataset.looks import shrunk
-
     if picture.format in ("JPEG", "MPO") and picture.mode in ("L", "RGB"):
-        grey = _jpeg(data)
-        if grey is not None:
-            return Decoded(shrunk(grey))
+        if (small := decoded_jpeg(data)) is not None:
+            return small
     elif picture.format in ("JPEG", "MPO"):
         _jpeg(data)  # for the damage; the colours of print are Pillow's to convert
     elif picture.format == "PNG":
@@ -51,6 +48,14 @@ def decoded(data: bytes, picture: Image.Image) -> Decoded:
             return Decoded(_reduced(pixels), pixels)
     picture.load()
     return Decoded(_reduced(picture), picture)
+
+
+def decoded_jpeg(data: bytes) -> Decoded | None:
+    """`decoded` of a JPEG in grey or colour; None if only Pillow can do it. Raises `Damaged`."""
+    from hubtools.dataset.looks import shrunk
+
+    grey = _jpeg(data)
+    return None if grey is None else Decoded(shrunk(grey))
 
 
 def _jpeg(data: bytes) -> Grey | None:

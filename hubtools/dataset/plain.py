@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from hubtools.dataset.jpegs import Header, plain_header
+
 if TYPE_CHECKING:
     from PIL import ImageFile
 
@@ -36,6 +38,14 @@ def is_plain(data: bytes, picture: ImageFile.ImageFile) -> bool:
         and len(data) <= _BYTES
         and (picture.format not in ("JPEG", "MPO") or _scans(data, picture) <= _SCANS)
     )
+
+
+def plain_jpeg(data: bytes) -> Header | None:
+    """The header of a JPEG that any process may decode, if it holds nothing but its pixels."""
+    header = plain_header(data)
+    if header is None or header.width * header.height > _JPEG_PIXELS or len(data) > _BYTES:
+        return None
+    return header
 
 
 def _scans(data: bytes, picture: ImageFile.ImageFile) -> int:

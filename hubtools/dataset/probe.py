@@ -5,19 +5,30 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import xxhash
 
 from hubtools.dataset.claims import claims_of
-from hubtools.dataset.decode import Damaged, decoded, preview, thumbnail
-from hubtools.dataset.plain import is_plain, opened, opens_plainly, quietly, webp_canvas
+from hubtools.dataset.decode import (
+    Damaged,
+    Decoded,
+    decoded,
+    decoded_jpeg,
+    preview,
+    thumbnail,
+)
+from hubtools.dataset.plain import (
+    is_plain,
+    opened,
+    opens_plainly,
+    plain_jpeg,
+    quietly,
+    webp_canvas,
+)
 from hubtools.dataset.tags import tags_of
 from hubtools.dataset.trailers import trailer_of
 from hubtools.findings import visible
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 # Changes when the same bytes would be judged otherwise: what is kept from older runs is void then.
 ENGINE = 4
@@ -167,6 +178,8 @@ def probe_bytes(
 def _opened(
     data: bytes, name: str, digest: str, plain_only: bool, on_preview: OnPreview | None
 ) -> PictureFacts:
+    if (facts := _of_plain_jpeg(data, name, digest, on_preview)) is not None:
+        return facts
     canvas = webp_canvas(data)
     if canvas is not None and canvas[0] * canvas[1] > MAX_PIXELS:
         # only to open it would take eight bytes a pixel
@@ -192,7 +205,8 @@ def _opened(
         known |= claims_of(picture, data)._asdict()
         known |= trailer_of(picture.format, data)._asdict()
         try:
-            known |= _look(data, picture, known["orientation"], on_preview)
+            small = decoded(data, picture)
+            known |= _look(data, small, known["orientation"], on_preview)
         except Exception as error:
             known["problem"] = _reason(error)
         # an MPO's further frames are a preview and a depth map, not an animation
@@ -201,16 +215,34 @@ def _opened(
         return PictureFacts(name, len(data), digest, **known)
 
 
+def _of_plain_jpeg(
+    data: bytes, name: str, digest: str, on_preview: OnPreview | None
+) -> PictureFacts | None:
+    """What `_opened` would tell of a JPEG that holds nothing but its pixels; None of others."""
+    header = plain_jpeg(data)
+    if header is None:
+        return None
+    known: dict[str, Any] = {"format": "JPEG", **header._asdict()}
+    known |= trailer_of("JPEG", data)._asdict()
+    try:
+        small = decoded_jpeg(data)
+        if small is None:
+            return None
+        known |= _look(data, small, 1, on_preview)
+    except Exception as error:
+        known["problem"] = _reason(error)
+    return PictureFacts(name, len(data), digest, **known)
+
+
 def _look(
-    data: bytes, picture: Image.Image, orientation: int, on_preview: OnPreview | None
+    data: bytes, small: Decoded, orientation: int, on_preview: OnPreview | None
 ) -> dict[str, Any]:
-    """Every byte of pixel data is decoded for this; raises if one is damaged."""
     # here, not above: commands that look at no picture need not wait for numpy
     import numpy as np
 
     from hubtools.dataset.looks import look_at, turned
 
-    grey, pixels = decoded(data, picture)
+    grey, pixels = small
     key = xxhash.xxh3_64(str(grey.shape).encode())
     key.update(grey.tobytes())
     look = look_at(grey)._asdict()

@@ -111,11 +111,12 @@ class DatasetView:
     def captions(self) -> tuple[tuple[Row, str], ...]:
         """Rows whose caption is a text with something in it."""
         column = self.settings.caption_column
-        pairs = ((row, row.values.get(column)) for row in self.rows)
         return tuple(
-            (row, caption)
-            for row, caption in pairs
-            if isinstance(caption, str) and not is_blank(caption)
+            [
+                (row, caption)
+                for row in self.rows
+                if isinstance(caption := row.values.get(column), str) and not is_blank(caption)
+            ]
         )
 
     @cached_property
@@ -260,10 +261,14 @@ class DatasetView:
 _TOLD = PICTURE_ENDINGS | FOREIGN_ENDINGS | NO_PICTURES
 # Words that a spreadsheet writes for nothing.
 _NOTHING = frozenset({"", "na", "n/a", "nan", "none", "null", "#n/a", "<na>"})
+_LONGEST = max(map(len, _NOTHING))
 
 
 def is_blank(caption: str) -> bool:
     """True for white space and for what programs write in place of nothing."""
+    # nearly all need no second look, and there may be a million
+    if len(caption) > _LONGEST and "!" <= caption[0] <= "~":
+        return False
     return caption.strip().lower() in _NOTHING
 
 
