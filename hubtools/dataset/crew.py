@@ -32,6 +32,7 @@ Job = tuple[str | bytes, str | None]  # path (or the bytes), digest that is alre
 
 FILES_IN_A_LIST = 64
 BYTES_IN_A_LIST = 4_000_000
+HELD_IN_A_LIST = 1_000_000  # of pictures that are sent themselves; several lists wait in memory
 PROGRAM = "hubtools.dataset.worker"
 # Lists that wait for each worker.
 _AHEAD = 2
@@ -317,13 +318,17 @@ def _lists(
 ) -> Iterator[tuple[str, list[int], list[Job]]]:
     numbers: list[int] = []
     listed: list[Job] = []
-    total = 0
+    total = held = 0
     for number, job in enumerate(jobs):
         numbers.append(number)
         listed.append(job)
-        total += len(job[0]) if isinstance(job[0], bytes) else sizes[number] if sizes else 0
-        if len(numbers) == FILES_IN_A_LIST or total >= BYTES_IN_A_LIST:
+        if isinstance(job[0], bytes):
+            held += len(job[0])
+        else:
+            total += sizes[number] if sizes else 0
+        full = total >= BYTES_IN_A_LIST or held >= HELD_IN_A_LIST
+        if full or len(numbers) == FILES_IN_A_LIST:
             yield task, numbers, listed
-            numbers, listed, total = [], [], 0
+            numbers, listed, total, held = [], [], 0, 0
     if numbers:
         yield task, numbers, listed

@@ -135,7 +135,8 @@ TASKS: dict[str, Task] = {
 def send(pipe: BinaryIO, value: Any) -> None:
     """Write a value with its length before it."""
     data = pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
-    pipe.write(HEADER.pack(len(data)) + data)
+    pipe.write(HEADER.pack(len(data)))
+    pipe.write(data)
     pipe.flush()
 
 
