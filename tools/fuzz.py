@@ -41,7 +41,8 @@ from hubtools.dataset.careful import carefully, one_helper
 from hubtools.dataset.check import validate
 from hubtools.dataset.crew import Failure, Limits
 from hubtools.dataset.fix import exif
-from hubtools.dataset.fix.journal import journals, purge
+from hubtools.dataset.fix.journal import purge
+from hubtools.dataset.fix.journals import journals
 from hubtools.dataset.fix.pixels import EDITS, LOSSLESS, Refused, edited, shown
 from hubtools.dataset.fix.planner import plan_fix
 from hubtools.dataset.fix.remedies import UNSAFE

@@ -229,7 +229,7 @@ def _left(plan: Plan, out: Output) -> None:
 
 
 def _list(folder: Path, out: Output) -> None:
-    from hubtools.dataset.fix.journal import journals
+    from hubtools.dataset.fix.journals import journals
     from hubtools.files import human_bytes
 
     rows = [

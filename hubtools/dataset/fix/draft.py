@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import xxhash
 
 from hubtools.dataset.files import read_file
 from hubtools.dataset.fix.overlay import overlay
+from hubtools.dataset.fix.references import (
+    Reference,
+    is_free,
+    locate,
+    point,
+    references_in,
+    relative,
+)
 from hubtools.dataset.fix.remedies import Unsafe
-from hubtools.dataset.fix.tables import Notes, Record, Table, is_file_column, load_table
+from hubtools.dataset.fix.tables import Notes, Record, Table, load_table
 from hubtools.dataset.folder import Entry, Listing
 from hubtools.dataset.metadata import FILE_NAME, MetadataFile, parse_metadata
 from hubtools.dataset.names import fold
@@ -36,16 +42,6 @@ class File:
     edits: tuple[str, ...] = ()
     notes: Notes = field(default_factory=Notes)
     draft: Path | None = None  # its content, once its pixels are others
-
-
-@dataclass
-class Reference:
-    """A place in a record that names a file."""
-
-    table: Table
-    record: Record
-    column: str
-    index: int | None  # in a list
 
 
 class Draft:
@@ -151,19 +147,7 @@ class Draft:
 
     def references(self) -> dict[str, list[Reference]]:
         """Where each file is named."""
-        found: dict[str, list[Reference]] = {}
-        for table in self.tables.values():
-            for record in table.records:
-                for column, value in record.values.items():
-                    if not is_file_column(column, value):
-                        continue
-                    items = list(enumerate(value)) if isinstance(value, list) else [(None, value)]
-                    for index, item in items:
-                        name = locate(table.folder, item)
-                        if name is not None:
-                            place = Reference(table, record, column, index)
-                            found.setdefault(name, []).append(place)
-        return found
+        return references_in(self.tables.values())
 
     # --- changing ----------------------------------------------------------------------------
 
@@ -199,7 +183,7 @@ class Draft:
             places = references.get(name, [])
             if self.files[name].origin in self._leave:
                 continue
-            if any(not _free(place) or place.column != FILE_NAME for place in places):
+            if any(not is_free(place) or place.column != FILE_NAME for place in places):
                 self.left[name] = "a record that cannot be changed names it"
                 continue
             for place in places:
@@ -214,14 +198,14 @@ class Draft:
         for old, new in names.items():
             free = new.casefold() == old.casefold() or new.casefold() not in taken
             places = references.get(old, [])
-            fits = all(_free(p) and relative(p.table.folder, new) is not None for p in places)
+            fits = all(is_free(p) and relative(p.table.folder, new) is not None for p in places)
             if self.files[old].origin in self._leave or not free or not fits or new in self.files:
                 self.left[old] = (
                     f"{new} exists already" if not free else "a record names it that must stay"
                 )
                 continue
             for place in places:
-                _point(place, str(relative(place.table.folder, new)), rule)
+                point(place, str(relative(place.table.folder, new)), rule)
             file = self.files.pop(old)
             file.entry = replace(file.entry, name=new)
             file.notes.add(rule, what)
@@ -379,34 +363,3 @@ class Draft:
                     self.facts[name] = look_at_one(self.read(name), name)
                 found[name] = self.facts[name]
         return found
-
-
-def locate(folder: str, value: Any) -> str | None:
-    """The file that a value in a metadata file of `folder` names, relative to the dataset; None if
-    it names none."""
-    if not isinstance(value, str) or not value.strip():
-        return None
-    joined = os.path.normpath(os.path.join(folder, value.replace("\\", "/")))
-    return joined.replace(os.sep, "/")
-
-
-def relative(folder: str, name: str) -> str | None:
-    """How a metadata file in `folder` names the file `name`; None if it lies elsewhere."""
-    if not folder:
-        return name
-    return name[len(folder) + 1 :] if name.startswith(f"{folder}/") else None
-
-
-def _free(place: Reference) -> bool:
-    return place.table.locked is None and not place.record.raw
-
-
-def _point(place: Reference, value: str, rule: str) -> None:
-    values = dict(place.record.values)
-    if place.index is None:
-        values[place.column] = value
-    else:
-        items = list(values[place.column])
-        items[place.index] = value
-        values[place.column] = items
-    place.table.put(place.record, values, rule, "name a renamed picture")

@@ -7,8 +7,9 @@ import json
 import zlib
 
 from hubtools.dataset.files import read_file
-from hubtools.dataset.fix.draft import Draft, locate
+from hubtools.dataset.fix.draft import Draft
 from hubtools.dataset.fix.records import contained
+from hubtools.dataset.fix.references import locate
 from hubtools.dataset.fix.tables import Notes, Record, Table, load_table
 from hubtools.dataset.metadata import FILE_NAME
 

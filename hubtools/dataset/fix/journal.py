@@ -15,26 +15,27 @@ again.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from hubtools.dataset.careful import one_helper
 from hubtools.dataset.files import read_file
+from hubtools.dataset.fix.journals import (
+    JOURNAL,
+    Journal,
+    Step,
+    journals,
+    locked,
+    new_place,
+    place_of,
+)
 from hubtools.dataset.fix.pixels import Refused, edited
-from hubtools.dataset.fix.plan import Operation, Plan, check_name
+from hubtools.dataset.fix.plan import Operation, Plan
 from hubtools.errors import HubtoolsError
-from hubtools.files import sha256_of, sync_folder, write_bytes, write_json
-from hubtools.layout import FIXES_DIR, WORK_DIR
+from hubtools.files import sha256_of, sync_folder, write_bytes
 
-_JOURNAL = "journal.json"
-_SCHEMA = 1
 _UNFINISHED = ("removing", "placing", "undo-removing", "undo-placing")
 
 
@@ -45,49 +46,6 @@ class RefusedFiles(HubtoolsError):
         first = next(iter(files.items()))
         super().__init__(f"{first[0]} cannot be changed: {first[1]}.")
         self.files = files
-
-
-@dataclass(frozen=True)
-class Step:
-    """One operation as the journal has it. `pixels` is the hash that proves an edit lossless."""
-
-    action: str
-    path: str | None
-    target: str | None
-    before: str | None
-    after: str | None
-    rules: tuple[str, ...]
-    why: tuple[str, ...]
-    pixels: str | None = None
-
-    @property
-    def moves(self) -> bool:
-        """True if `path` will not be there afterwards under its name."""
-        return self.path is not None and self.path != self.target
-
-
-@dataclass(frozen=True)
-class Journal:
-    """What one `fix` did."""
-
-    place: Path
-    id: str
-    state: str
-    steps: tuple[Step, ...]
-
-    @property
-    def bytes(self) -> int:
-        """Bytes of the originals that are kept."""
-        return sum(p.lstat().st_size for p in self.place.rglob("*") if p.is_file())
-
-    def write(self, state: str) -> Journal:
-        """Write the journal with this state."""
-        steps = [vars(step) for step in self.steps]
-        write_json(
-            self.place / _JOURNAL,
-            {"schema": _SCHEMA, "id": self.id, "state": state, "steps": steps},
-        )
-        return Journal(self.place, self.id, state, self.steps)
 
 
 # --- apply -----------------------------------------------------------------------------------
@@ -104,9 +62,9 @@ def apply(
     """
     if not plan.operations:
         return None
-    with _locked(root):
+    with locked(root):
         _finish(root)
-        place = _new_place(root)
+        place = new_place(root)
         try:
             steps = _stage(root, place, plan, on_file)
         except BaseException:
@@ -246,15 +204,15 @@ def unfinished(root: Path) -> Journal | None:
 
 def finish(root: Path) -> Journal | None:
     """Go on with what was interrupted; give its journal, or None if there was nothing."""
-    with _locked(root):
+    with locked(root):
         return _finish(root)
 
 
 def _finish(root: Path) -> Journal | None:
-    place = _place(root)
+    place = place_of(root)
     if place.is_dir():
         for folder in place.iterdir():
-            if folder.is_dir() and not (folder / _JOURNAL).exists():
+            if folder.is_dir() and not (folder / JOURNAL).exists():
                 shutil.rmtree(folder)  # killed before anything was changed
     journal = unfinished(root)
     if journal is None:
@@ -268,7 +226,7 @@ def undo(root: Path, id: str | None = None) -> Journal:
     Raises `HubtoolsError` if there is none, or if a file has been changed since (nothing is
     touched then).
     """
-    with _locked(root):
+    with locked(root):
         _finish(root)
         known = {journal.id: journal for journal in journals(root) if journal.state == "done"}
         if not known:
@@ -337,41 +295,18 @@ def _tidy(root: Path, journal: Journal) -> None:
     sync_folder(root)
 
 
-# --- the journals ----------------------------------------------------------------------------
-
-
-def journals(root: Path) -> list[Journal]:
-    """All journals of a dataset, oldest first. Raises `HubtoolsError` for a damaged one."""
-    found = []
-    for path in sorted(_place(root).glob(f"*/{_JOURNAL}")):
-        try:
-            content = json.loads(path.read_bytes())
-            steps = tuple(_step(item) for item in content["steps"])
-            found.append(Journal(path.parent, str(content["id"]), str(content["state"]), steps))
-        except (ValueError, KeyError, TypeError):
-            raise HubtoolsError(f"{path} is damaged; nothing was touched.") from None
-    return found
-
-
-def _step(item: dict[str, Any]) -> Step:
-    for name in (item["path"], item["target"]):
-        if name is not None:
-            check_name(name)
-    return Step(
-        item["action"], item["path"], item["target"], item["before"], item["after"],
-        tuple(item["rules"]), tuple(item["why"]), item["pixels"],
-    )  # fmt: skip
+# --- files -----------------------------------------------------------------------------------
 
 
 def purge(root: Path) -> int:
     """Delete the originals of all finished fixes for good; give the bytes freed."""
-    with _locked(root):
+    with locked(root):
         _finish(root)
         freed = 0
         for journal in journals(root):
             freed += journal.bytes
             shutil.rmtree(journal.place)
-        place = _place(root)
+        place = place_of(root)
         shutil.rmtree(place)
         if not any(place.parent.iterdir()):
             place.parent.rmdir()
@@ -407,50 +342,3 @@ def _inside(root: Path, name: str) -> None:
     for parent in (root / name).relative_to(root).parents:
         if (root / parent).is_symlink() and root / parent != root:
             raise HubtoolsError(f"{root / parent} is a symbolic link; nothing was done.")
-
-
-def _place(root: Path) -> Path:
-    place = root / WORK_DIR / FIXES_DIR
-    for folder in (place.parent, place):
-        if folder.is_symlink():
-            raise HubtoolsError(f"{folder} is a symbolic link.", hint="make it a folder")
-    return place
-
-
-def _new_place(root: Path) -> Path:
-    parent = _place(root)
-    parent.mkdir(parents=True, exist_ok=True)
-    if not (parent / ".gitignore").exists():
-        write_bytes(parent / ".gitignore", b"*\n")  # originals may hold what was to be removed
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    for number in range(1000):
-        place = parent / (stamp if number == 0 else f"{stamp}-{number:03d}")
-        try:
-            place.mkdir()
-        except FileExistsError:
-            continue
-        return place
-    raise HubtoolsError(f"No new folder could be made in {parent}.")
-
-
-@contextmanager
-def _locked(root: Path) -> Iterator[None]:
-    """One fix at a time; the lock ends with the process, however that ends."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        yield
-        return
-    place = _place(root)
-    if not root.is_dir():
-        raise HubtoolsError(f"There is no folder {root}.")
-    place.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(place / ".lock", os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise HubtoolsError(f"Another `hubtools fix` is at work in {root}.") from None
-        yield
-    finally:
-        os.close(descriptor)

@@ -7,7 +7,8 @@ from typing import Any
 
 from hubtools.dataset.configs import split_configs
 from hubtools.dataset.fix.card import with_configs, without_key
-from hubtools.dataset.fix.draft import Draft, locate, relative
+from hubtools.dataset.fix.draft import Draft
+from hubtools.dataset.fix.references import locate, relative
 from hubtools.dataset.fix.tables import Notes, Record, Table, is_file_column
 from hubtools.dataset.folder import FOREIGN_ENDINGS, PICTURE_ENDINGS
 from hubtools.dataset.metadata import FILE_NAME

@@ -7,7 +7,8 @@ from collections import defaultdict
 from typing import Any
 
 from hubtools.dataset.fix.columns import is_picture_name
-from hubtools.dataset.fix.draft import Draft, locate, relative
+from hubtools.dataset.fix.draft import Draft
+from hubtools.dataset.fix.references import locate, relative
 from hubtools.dataset.fix.tables import Record, Table
 from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.view import escapes, is_blank

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hubtools.dataset.careful import one_helper
-from hubtools.dataset.fix.journal import Journal, RefusedFiles, apply, finish, undo, unfinished
+from hubtools.dataset.fix.journal import RefusedFiles, apply, finish, undo, unfinished
+from hubtools.dataset.fix.journals import Journal
 from hubtools.dataset.fix.plan import Plan
 from hubtools.dataset.fix.planner import plan_fix
 from hubtools.files import StrPath

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 
-from hubtools.dataset.fix.draft import Draft, relative
+from hubtools.dataset.fix.draft import Draft
 from hubtools.dataset.fix.recover import old_text
+from hubtools.dataset.fix.references import relative
 from hubtools.dataset.fix.tables import Form, Record, Table
 from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.view import is_blank

@@ -17,7 +17,8 @@ from simple import picture
 from test_fix_rules import snapshot
 from test_rules import exif, line, put
 
-from hubtools.dataset.fix.journal import apply, finish, journals, purge, undo, unfinished
+from hubtools.dataset.fix.journal import apply, finish, purge, undo, unfinished
+from hubtools.dataset.fix.journals import journals
 from hubtools.dataset.fix.plan import Plan, load_plan
 from hubtools.dataset.fix.planner import plan_fix
 from hubtools.dataset.fix.run import fix

@@ -19,7 +19,7 @@ from PIL import Image
 from test_fix_rules import promises, snapshot
 
 from hubtools.dataset.check import validate
-from hubtools.dataset.fix.journal import journals
+from hubtools.dataset.fix.journals import journals
 from hubtools.dataset.fix.pixels import Refused, shown
 from hubtools.dataset.fix.planner import plan_fix
 from hubtools.dataset.fix.remedies import UNSAFE

@@ -15,7 +15,7 @@ from test_fix_rules import snapshot
 from ugly_sets import TRIGGER, UGLY
 
 from hubtools.cli.main import run
-from hubtools.dataset.fix.journal import journals
+from hubtools.dataset.fix.journals import journals
 from hubtools.dataset.fix.pixels import Refused, shown
 
 Shell = Callable[..., tuple[int, str, str]]
