@@ -127,7 +127,7 @@ def _reduced(picture: Image.Image) -> Grey:
     import numpy as np
 
     from hubtools.dataset.load import to_rgb
-    from hubtools.dataset.looks import SIDE
+    from hubtools.dataset.looks import SIDE, narrowed
 
     factor = max(1, min(picture.size) // SIDE)
     if picture.mode.startswith("I") or picture.mode == "F":
@@ -139,7 +139,7 @@ def _reduced(picture: Image.Image) -> Grey:
         picture = picture.reduce(factor)
     if picture.has_transparency_data:
         picture = to_rgb(picture)
-    return np.asarray(picture.convert("L"))
+    return narrowed(np.asarray(picture.convert("L")))
 
 
 def _thinned(picture: Image.Image, factor: int) -> Image.Image:

@@ -26,6 +26,8 @@ Floats = npt.NDArray[np.float32]
 
 # The side below which no small copy goes: fine blur is gone from anything smaller.
 SIDE = 128
+# The longer side is averaged down to this: a picture of one column may have millions of rows.
+LONGEST = 8192
 _TILES = 8
 _LEVELS = np.arange(256, dtype=np.int64)
 
@@ -73,9 +75,17 @@ def look_at(grey: Grey) -> Look:
 def shrunk(grey: Grey) -> Grey:
     """Averaged down by a whole factor until the short side is below twice `SIDE`."""
     factor = min(grey.shape) // SIDE
-    if factor < 2:
+    if factor > 1:
+        grey = np.asarray(Image.fromarray(grey).reduce(factor))
+    return narrowed(grey)
+
+
+def narrowed(grey: Grey) -> Grey:
+    """Averaged down along its longer side until that is `LONGEST` at most."""
+    if max(grey.shape) <= LONGEST:
         return grey
-    return np.asarray(Image.fromarray(grey).reduce(factor))
+    down, across = (-(-side // LONGEST) for side in grey.shape)
+    return np.asarray(Image.fromarray(grey).reduce((across, down)))
 
 
 def _sharpness(grey: Grey) -> tuple[float, float]:

@@ -36,6 +36,7 @@ BOMBS = {
     "beyond.png": heavy.png(20_000, 9_000, 1, 0),
     "alpha.png": heavy.png(5_000, 4_000, 8, 6),
     "deep.png": heavy.png(5_000, 4_000, 16, 0),
+    "thread.png": heavy.png(1, 3_000_000),
     "beyond.tif": heavy.tiff(2**31 - 1, 2**31 - 1),
     "beyond-too.tif": heavy.tiff(2**31 - 1, 1),
     "strip.tif": heavy.tiff(7_000, 7_000, bits=32),
@@ -74,7 +75,7 @@ def test_validate_and_fix_take_little(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", BOMBS)
 def test_the_head_tells_what_is_not_plain(name: str) -> None:
     with memory.Watch() as watch:
-        assert plain(BOMBS[name]) == (name in ("head.jpg", "text.png"))
+        assert plain(BOMBS[name]) == (name in ("head.jpg", "text.png", "thread.png"))
     assert watch.own < 30
 
 

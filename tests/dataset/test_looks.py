@@ -76,7 +76,13 @@ def test_the_smallest_pictures_have_a_look(size: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize(
     ("size", "after"),
-    [((100, 100), (100, 100)), ((255, 400), (255, 400)), ((512, 1024), (128, 256))],
+    [
+        ((100, 100), (100, 100)),
+        ((255, 400), (255, 400)),
+        ((512, 1024), (128, 256)),
+        ((20_000, 3), (6667, 3)),
+        ((256, 40_000), (128, 6667)),
+    ],
 )
 def test_small_copies(size: tuple[int, int], after: tuple[int, int]) -> None:
     assert shrunk(np.zeros(size, dtype=np.uint8)).shape == after

@@ -106,8 +106,9 @@ def _scrub_ifd(block: _Block, place: int, removed: list[str], depth: int) -> Non
         tag = block.short(entry)
         if tag == _GPS_IFD:
             where = block.start + block.long(entry + 8)
-            if block.short(where):
-                removed.append("the GPS position")
+            if not block.short(where):
+                continue  # it says nothing
+            removed.append("the GPS position")
             for inner in _entries(block, where):
                 _blank_value(block, inner)
             block.blank(where, 2 + 12 * block.short(where) + 4)

@@ -286,13 +286,26 @@ def _tidy(root: Path, journal: Journal) -> None:
     names = {name for step in journal.steps for name in (step.path, step.target) if name}
     folders = {parent for name in names for parent in (root / name).parents if parent != root}
     folders = {folder for folder in folders if folder.is_relative_to(root)}
+    linked: set[str] | None = None
     for folder in sorted(folders, key=lambda folder: len(folder.parts), reverse=True):
         if folder.is_dir() and not folder.is_symlink():
             if any(folder.iterdir()):
                 sync_folder(folder)
-            else:
+                continue
+            linked = _linked(root) if linked is None else linked
+            if os.path.realpath(folder) not in linked:
                 folder.rmdir()
     sync_folder(root)
+
+
+def _linked(root: Path) -> set[str]:
+    """Folders that links below `root` lead to: without them, the links would lead nowhere."""
+    return {
+        os.path.realpath(path)
+        for place, folders, _ in os.walk(root)
+        for path in (Path(place, name) for name in folders)
+        if path.is_symlink()
+    }
 
 
 # --- files -----------------------------------------------------------------------------------

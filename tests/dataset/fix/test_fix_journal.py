@@ -271,3 +271,19 @@ def test_a_damaged_journal_is_told(sick: Path, settings: DatasetSettings) -> Non
     (done.place / "journal.json").write_text('{"steps": [{}]}')
     with pytest.raises(HubtoolsError, match="damaged"):
         undo(sick)
+
+
+def test_a_folder_that_a_link_leads_to_stays(good: Path, settings: DatasetSettings) -> None:
+    """Without it the link would lead nowhere, and be the next thing to repair."""
+    (good / "old").mkdir()
+    (good / "gone").mkdir()
+    (good / "z.png").symlink_to("old")
+    for name in ("old/a.png", "gone/a.png"):
+        (good / name).write_bytes(b"<html>")
+    before = snapshot(good)
+    fix(good, settings, unsafe=["remove-damaged"], resolution=64)
+    assert (good / "old").is_dir()
+    assert not (good / "gone").exists()
+    assert not plan_fix(good, settings, unsafe=["remove-damaged"], resolution=64).operations
+    undo(good)
+    assert snapshot(good) == before
