@@ -25,7 +25,7 @@ class LocalFolder:
     @property
     def name(self) -> str:
         """The folder's own name."""
-        return self._address or self.root.name or str(self.root)
+        return self._address or self.root.name or self.root.resolve().name or str(self.root)
 
     @cached_property
     def memory_place(self) -> Path:
