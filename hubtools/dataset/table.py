@@ -215,15 +215,14 @@ class PictureTable(Mapping[str, PictureFacts]):
 
     @classmethod
     def joined(cls, tables: Sequence[PictureTable]) -> PictureTable:
-        """One table of all rows. Names must differ. A row that was being added when something
-        interrupted it is left out."""
+        """One table of all rows. Names must differ."""
         import numpy as np
 
         result = cls()
         for table in tables:
             places = np.array([result._place(text) for text in table.texts], dtype=np.uint32)
             for name, column in table._columns.items():
-                values = np.frombuffer(column, dtype=column.typecode)[: len(table.names)]
+                values = np.frombuffer(column, dtype=column.typecode)
                 moved = places[values] if name in TEXTS else values
                 result._columns[name].frombytes(moved.tobytes())
             result.names += table.names

@@ -96,13 +96,3 @@ def test_an_interrupted_row_is_none(at: str) -> None:
         PictureFacts("a", 1, f"{2:032x}"), PictureFacts("c", 3, f"{3:032x}", mode="RGB"),
     ]  # fmt: skip
     assert {len(table.column(field)) for field in NUMBERS} == {2}
-
-
-def test_a_row_that_was_not_finished_is_left_out() -> None:
-    table = PictureTable([PictureFacts("a", 1, ""), PictureFacts("b", 2, "")])
-    table._columns["bytes"].append(3)  # where Ctrl-C may strike
-    table._place("JPEG")
-    joined = PictureTable.joined([PictureTable(), table])
-    assert [facts.bytes for facts in joined.values()] == [1, 2]
-    assert list(joined) == ["a", "b"]
-    assert len(joined.column("bytes")) == 2
