@@ -260,9 +260,9 @@ import sys, time
 from pathlib import Path
 from hubtools.dataset.folder import walk
 from hubtools.dataset.scan import scan
-sys.path.append(sys.argv[2])
 root = Path(sys.argv[1])
-scan(root, walk(root).pictures, workers=2, program="hostile_worker",
+sys.path += [sys.argv[2], str(root.parent)]
+scan(root, walk(root).pictures, workers=2, program=sys.argv[3],
      on_picture=lambda done, total: print(done, flush=True))
 """
 
@@ -273,8 +273,10 @@ def test_ctrl_c_ends_the_workers_and_keeps_what_was_found(tmp_path: Path) -> Non
     for number in range(400):
         put_photo(root, f"slow{number}.png", number % 5, (32, 24))
     here = str(Path(__file__).parent)
+    own = f"worker_{os.getpid()}"  # other tests may have such workers too
+    (tmp_path / f"{own}.py").write_text("from hostile_worker import main\n")
     process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(root), here],
+        [sys.executable, "-c", SCRIPT, str(root), here, own],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )
@@ -284,7 +286,7 @@ def test_ctrl_c_ends_the_workers_and_keeps_what_was_found(tmp_path: Path) -> Non
     assert process.wait(30) != 0
     kept = memory.Memory.load(memory.place_of(root)).table
     assert done <= len(kept) < 400
-    assert not [pid for pid in Path("/proc").glob("[0-9]*") if b"hostile_worker" in _command(pid)]
+    assert not [pid for pid in Path("/proc").glob("[0-9]*") if own.encode() in _command(pid)]
 
 
 def _command(pid: Path) -> bytes:
