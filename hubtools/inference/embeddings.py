@@ -13,6 +13,7 @@ attends to any number (AUTOMATIC1111's way; so does sd-scripts).
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -99,8 +100,9 @@ class Prompts:
         if key not in self._encoded:
             self._encoded[key] = self._embed(text, shot)
         short = count - self._count(text, shot)
-        empty = [self._window([])] * short
-        return torch.cat([self._encoded[key], *empty], dim=1) if short else self._encoded[key]
+        if not short:
+            return self._encoded[key]
+        return torch.cat([self._encoded[key], *[self._window([])] * short], dim=1)
 
     def _embed(self, text: str, shot: Shot) -> Tensor:
         import torch
@@ -113,7 +115,7 @@ class Prompts:
             return plain
         return torch.cat([self._window(window) for window in windows], dim=1)
 
-    @property
+    @functools.cached_property
     def _device(self) -> Any:
         return self.pipeline._execution_device
 
