@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 @click.option(
     "--fuse/--no-fuse",
     default=None,
-    help="Add LoRAs into the base's weights: faster for many pictures at one weight.",
+    help="Add LoRAs into the base's weights: faster for many pictures at one weight; in bf16 and"
+    " fp16 details change.",
 )
 @project_options("samples", "train")
 @output_options()

@@ -33,7 +33,8 @@ def apply_loras(
     part); answers whether anything changed. What is loaded already is not loaded again.
 
     `fuse` adds them into the base's weights: each step is then as fast as without a LoRA, but
-    changing a weight costs a pass over all layers, and pictures differ in the last bit.
+    changing a weight costs a pass over all layers, and pictures differ: in float32 in the last
+    bit, in half precision, where the sums are rounded, to the eye.
     Raises `HubtoolsError` if a LoRA was trained for a model of another shape.
     """
     state = (tuple((lora.sha256, weight) for lora, weight in loras), fuse)

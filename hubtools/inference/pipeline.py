@@ -17,10 +17,11 @@ from hubtools.inference.adapters import apply_loras, remove_loras, unfuse
 from hubtools.inference.base import Base, fetch_base
 from hubtools.inference.embeddings import Prompts
 from hubtools.inference.lora import WeightedLora
-from hubtools.inference.png import save_picture
+from hubtools.inference.noise import same_noise
 from hubtools.inference.prompts import read_prompt
 from hubtools.inference.schedulers import options_of, seed_scheduler, use_scheduler
 from hubtools.inference.shots import Shot
+from hubtools.inference.writer import Writer
 from hubtools.manifest import LoraUse, SampleRecord
 
 if TYPE_CHECKING:
@@ -99,10 +100,12 @@ def draw(
     A picture whose record is there already, equal in everything, is not drawn again. `loras` are
     loaded if given; without them an adapter that the UNet already carries (in training) is used as
     it is. `fuse` adds them into the base's weights for the while. Noise comes from one CPU
-    generator a picture, seeded with its seed, so that it is the same on every device
-    and at every batch size. Leaves global randomness, train/eval mode and the scheduler as they
-    were. `on_step(done, total)` is called after every denoising step, `on_picture(record, drawn)`
-    after every picture; `seconds` is filled with what each file took (its share of its batch).
+    generator a picture, seeded with its seed, so that it is the same on every device, in every
+    precision (see noise.py) and at every batch size. Leaves global randomness, train/eval mode and
+    the scheduler as they were. `on_step(done, total)` is called after every denoising step,
+    `on_picture(record, drawn)` once a picture and its record are on the disk, in the order in which
+    they are drawn; `seconds` is filled with what each file took
+    (its share of its batch).
     """
     if not loras:
         remove_loras(pipeline)
@@ -119,7 +122,13 @@ def draw(
         done += 1
         if on_step:
             on_step(min(done, total), total)
+        writer.look()
         return values
+
+    def saved(index: int, record: SampleRecord) -> None:
+        results[index] = record
+        if on_picture:
+            on_picture(record, True)
 
     if on_picture:
         for record in existing:
@@ -129,6 +138,7 @@ def draw(
         stack.enter_context(_undisturbed(pipeline))
         if fuse:
             stack.callback(unfuse, pipeline)
+        writer = stack.enter_context(Writer(folder, saved))
         for batch in studio.batches(shots, todo, batch_size):
             started = time.perf_counter()
             images, blanked = studio.call([shots[i] for i in batch], stepped)
@@ -136,12 +146,9 @@ def draw(
             share = (time.perf_counter() - started) / len(batch)
             for index, image, blank in zip(batch, images, blanked, strict=True):
                 record = wanted[index].model_copy(update={"blanked": blank})
-                save_picture(image, folder / record.file, record)
-                results[index] = record
                 if seconds is not None:
                     seconds[record.file] = share
-                if on_picture:
-                    on_picture(record, True)
+                writer.add(index, image, record)
     return [record for record in results if record is not None]
 
 
@@ -202,6 +209,7 @@ class _Studio:
             if len({pipeline.unet.dtype, pipeline.vae.dtype, pipeline.text_encoder.dtype}) > 1:
                 kind = pipeline.unet.device.type
                 stack.enter_context(torch.autocast(kind, dtype=pipeline.unet.dtype))
+            stack.enter_context(same_noise(pipeline))
             result = pipeline(
                 **self._words(shots),
                 num_inference_steps=first.steps,

@@ -18,6 +18,7 @@ torch = pytest.importorskip("torch")
 from hubtools.errors import HubtoolsError, UsageError  # noqa: E402
 from hubtools.inference.base import Base  # noqa: E402
 from hubtools.inference.lora import WeightedLora, resolve_lora  # noqa: E402
+from hubtools.inference.noise import same_noise  # noqa: E402
 from hubtools.inference.pipeline import draw, load_pipeline  # noqa: E402
 from hubtools.inference.png import read_record  # noqa: E402
 from hubtools.inference.shots import Shot  # noqa: E402
@@ -112,6 +113,31 @@ def test_noise_on_the_way_is_a_pictures_own(
     assert apart(tmp_path / "batch/1.png", tmp_path / "batch/2.png") > 8
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("name", ["default", "euler_a", "dpmpp_2m_sde", "dpmpp_sde", "ddpm"])
+def test_noise_is_the_same_in_every_precision(
+    pipeline: Any, base: Base, tmp_path: Path, dtype: str, name: str
+) -> None:
+    if name == "dpmpp_sde":
+        pytest.importorskip("torchsde")
+    half = load_pipeline(base, device="cpu", dtype=dtype)
+    wanted = [shot(scheduler=name, steps=3)]
+    draw(pipeline, wanted, tmp_path, names=["whole"], base=base)
+    draw(half, wanted, tmp_path, names=["half"], base=base)
+    far = np.abs(pixels(tmp_path / "whole.png") - pixels(tmp_path / "half.png")).mean()
+    assert far < 6  # other noise makes it 20 and more
+
+    def start(pipeline: Any, dtype: torch.dtype) -> Any:
+        noise = [torch.Generator("cpu").manual_seed(seed) for seed in (1, 2)]
+        with same_noise(pipeline):
+            return pipeline.prepare_latents(2, 4, 64, 64, dtype, torch.device("cpu"), noise)
+
+    kind = getattr(torch, dtype)
+    assert torch.equal(start(pipeline, torch.float32).to(kind), start(half, kind))
+    assert "prepare_latents" not in vars(half)
+    assert "step" not in vars(half.scheduler)
+
+
 def test_stock_diffusers_in_another_process_draws_the_same(
     pipeline: Any, base: Base, lora_file: Path, tmp_path: Path
 ) -> None:
@@ -190,6 +216,41 @@ def test_progress_reaches_its_end_and_only_that(pipeline: Any, base: Base, tmp_p
     )
     assert calls[-1] == (6, 6)
     assert [done for done, _ in calls] == sorted(done for done, _ in calls)
+
+
+def test_what_is_drawn_is_written_and_told_whatever_comes_next(
+    pipeline: Any, base: Base, tmp_path: Path
+) -> None:
+    told: list[str] = []
+
+    def stepped(done: int, total: int) -> None:
+        if done == 7:  # in the third picture; the base's scheduler takes three steps for two
+            raise KeyboardInterrupt
+
+    shots, names = [shot(seed=seed) for seed in range(4)], ["a", "b", "c", "d"]
+
+    def drawn(folder: Path, **options: Any) -> list[Any]:
+        return draw(
+            pipeline, shots, folder, names=names, base=base,
+            on_picture=lambda record, _: told.append(record.file), **options,
+        )  # fmt: skip
+
+    with pytest.raises(KeyboardInterrupt):
+        drawn(tmp_path / "stopped", on_step=stepped)
+    assert told == ["a.png", "b.png"]
+    assert sorted(path.name for path in (tmp_path / "stopped").iterdir()) == [
+        "a.json", "a.png", "b.json", "b.png",
+    ]  # fmt: skip
+    told.clear()
+    assert [record.file for record in drawn(tmp_path / "stopped")] == ["a.png", "b.png", *told[2:]]
+    assert told == ["a.png", "b.png", "c.png", "d.png"]
+
+    (tmp_path / "bad" / "b.png" / "x").mkdir(parents=True)  # no file can take its place
+    told.clear()
+    with pytest.raises(OSError, match=r"b\.png"):
+        drawn(tmp_path / "bad")
+    assert told[0] == "a.png"
+    assert "b.png" not in told
 
 
 @pytest.mark.parametrize("damage", ["missing", "truncated"])
