@@ -51,10 +51,24 @@ def test_the_same_seed_draws_the_same(tmp_path: Path, scheduler: str) -> None:
     assert (record["device"], record["dtype"]) == ("cuda", "bfloat16")
 
 
-def test_noise_does_not_depend_on_the_device(tmp_path: Path) -> None:
-    on_gpu = drawn(tmp_path / "gpu", dtype="float32")
-    assert apart(on_gpu, drawn(tmp_path / "cpu", dtype="float32", device="cpu")) < 2
-    assert apart(on_gpu, drawn(tmp_path / "half", dtype="float16")) < 4
+@pytest.mark.parametrize("scheduler", ["default", "euler_a", "dpmpp_sde"])
+def test_noise_does_not_depend_on_device_and_precision(tmp_path: Path, scheduler: str) -> None:
+    if scheduler == "dpmpp_sde":
+        pytest.importorskip("torchsde")
+    on_gpu = drawn(tmp_path / "gpu", dtype="float32", samples={"scheduler": scheduler})
+    found = {}
+    for device, dtype in (("cpu", "float32"), ("cuda", "float16"), ("cuda", "bfloat16")):
+        other = drawn(
+            tmp_path / f"{device}-{dtype}",
+            dtype=dtype,
+            device=device,
+            samples={"scheduler": scheduler},
+        )
+        found[device, dtype] = apart(on_gpu, other)
+    print(f"{scheduler}: pictures differ from float32 on the GPU by {found}")
+    assert found["cpu", "float32"] < 2
+    assert found["cuda", "float16"] < 6
+    assert found["cuda", "bfloat16"] < 20  # another noise makes it 75
 
 
 def test_a_trained_lora_draws(tmp_path: Path, pictures: Path) -> None:
@@ -62,7 +76,14 @@ def test_a_trained_lora_draws(tmp_path: Path, pictures: Path) -> None:
     run(project)
     bare, with_lora = drawn(tmp_path / "bare"), drawn(tmp_path / "lora", project.run_dir)
     assert apart(bare, with_lora) > 1
-    assert apart(with_lora, drawn(tmp_path / "fused", project.run_dir, fuse=True)) < 6
+    # in half precision the sums are rounded to what the base's weights hold
+    half = apart(with_lora, drawn(tmp_path / "fused", project.run_dir, fuse=True))
+    whole = [
+        drawn(tmp_path / f"whole-{fuse}", project.run_dir, dtype="float32", fuse=fuse)
+        for fuse in (False, True)
+    ]
+    print(f"fused differs by {half:.2g} in bf16, by {apart(*whole):.2g} in float32")
+    assert apart(*whole) < 2
 
 
 @pytest.fixture(scope="module")
