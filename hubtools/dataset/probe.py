@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import xxhash
 
@@ -178,8 +178,8 @@ def probe_bytes(
 def _opened(
     data: bytes, name: str, digest: str, plain_only: bool, on_preview: OnPreview | None
 ) -> PictureFacts:
-    if (facts := _of_plain_jpeg(data, name, digest, on_preview)) is not None:
-        return facts
+    if (begun := begin(data, name, digest)) is not None:
+        return begun.finished(on_preview) if isinstance(begun, Begun) else begun
     canvas = webp_canvas(data)
     if canvas is not None and canvas[0] * canvas[1] > MAX_PIXELS:
         # only to open it would take eight bytes a pixel
@@ -215,23 +215,37 @@ def _opened(
         return PictureFacts(name, len(data), digest, **known)
 
 
-def _of_plain_jpeg(
-    data: bytes, name: str, digest: str, on_preview: OnPreview | None
-) -> PictureFacts | None:
-    """What `_opened` would tell of a JPEG that holds nothing but its pixels; None of others."""
+class Begun(NamedTuple):
+    """A picture that is decoded and not yet measured."""
+
+    data: bytes
+    name: str
+    known: dict[str, Any]  # fields of its facts
+    small: Decoded
+
+    def finished(self, on_preview: OnPreview | None = None) -> PictureFacts:
+        """Measure it."""
+        known = self.known
+        try:
+            known |= _look(self.data, self.small, 1, on_preview)
+        except Exception as error:
+            known["problem"] = _reason(error)
+        return PictureFacts(self.name, len(self.data), **known)
+
+
+def begin(data: bytes, name: str, digest: str) -> Begun | PictureFacts | None:
+    """Decode a JPEG that holds nothing but its pixels. None for any other picture; facts, if it
+    is damaged."""
     header = plain_jpeg(data)
     if header is None:
         return None
-    known: dict[str, Any] = {"format": "JPEG", **header._asdict()}
+    known: dict[str, Any] = {"digest": digest, "format": "JPEG", **header._asdict()}
     known |= trailer_of("JPEG", data)._asdict()
     try:
         small = decoded_jpeg(data)
-        if small is None:
-            return None
-        known |= _look(data, small, 1, on_preview)
     except Exception as error:
-        known["problem"] = _reason(error)
-    return PictureFacts(name, len(data), digest, **known)
+        return PictureFacts(name, len(data), **known, problem=_reason(error))
+    return None if small is None else Begun(data, name, known, small)
 
 
 def _look(

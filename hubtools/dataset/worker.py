@@ -13,16 +13,19 @@ import os
 import pickle
 import struct
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import xxhash
+
 from hubtools.dataset.decode import pixel_digest, preview, thumbnail
 from hubtools.dataset.files import Unreadable, read_picture
 from hubtools.dataset.plain import plain, quietly
-from hubtools.dataset.probe import NotPlain, OnPreview, PictureFacts, probe_bytes
+from hubtools.dataset.probe import Begun, NotPlain, OnPreview, PictureFacts, begin, probe_bytes
 
 HEADER = struct.Struct("<Q")
 # Number of the file in work, from 1; negative while it waits for its turn; 0 between lists.
@@ -54,16 +57,43 @@ def probe(path: str | bytes, known: str | None, on_preview: OnPreview | None = N
         data = read_picture(path)
     except Unreadable as error:
         return _values(error.facts)
-    if known is not None:
-        import xxhash
+    if known is not None and xxhash.xxh3_128_hexdigest(data) == known:
+        return None
+    return _probed(data, on_preview)
 
-        if xxhash.xxh3_128_hexdigest(data) == known:
-            return None
+
+def _probed(data: bytes, on_preview: OnPreview | None = None) -> Any:
     try:
         return _values(probe_bytes(data, "", plain_only=True, on_preview=on_preview))
     except NotPlain:
         with _turn():
             return _values(probe_bytes(data, "", on_preview=on_preview))
+
+
+def probe_all(jobs: Sequence[tuple[str | bytes, str | None]], mark: Callable[[int], None]) -> Any:
+    """`probe` of each, told to `mark` before. Plain pictures are decoded one after the other and
+    measured then: either half has its code in the processor's cache, which saves a tenth."""
+    results: list[Any] = []
+    for number, (path, known) in enumerate(jobs, start=1):
+        mark(number)
+        try:
+            data = read_picture(path)
+        except Unreadable as error:
+            results.append(_values(error.facts))
+            continue
+        digest = xxhash.xxh3_128_hexdigest(data)
+        begun = None if digest == known else begin(data, "", digest)
+        if isinstance(begun, Begun):
+            results.append(begun)
+        elif begun is not None:
+            results.append(_values(begun))
+        else:
+            results.append(None if digest == known else _probed(data))
+    for number, begun in enumerate(results, start=1):
+        if isinstance(begun, Begun):
+            mark(number)
+            results[number - 1] = _values(begun.finished())
+    return results
 
 
 def probe_and_preview(path: str | bytes, known: str | None) -> tuple[Any, bytes | None]:
@@ -206,11 +236,14 @@ def main(shared: str, number: int, memory: int, task: Task | None = None) -> Non
         with contextlib.suppress(EOFError, BrokenPipeError), quietly():
             while True:
                 name, jobs = pickle.loads(receive(requests))  # noqa: S301 (from the parent only)
-                act = task or TASKS[name]
-                results = []
-                for done, (path, known) in enumerate(jobs, start=1):
-                    SLOT.pack_into(board, place, done)
-                    results.append(act(path, known))
+                if task is None and name == "probe":
+                    results = probe_all(jobs, partial(SLOT.pack_into, board, place))
+                else:
+                    act = task or TASKS[name]
+                    results = []
+                    for done, (path, known) in enumerate(jobs, start=1):
+                        SLOT.pack_into(board, place, done)
+                        results.append(act(path, known))
                 SLOT.pack_into(board, place, 0)
                 send(answers, results)
     # A decoder's threads or a full disk must not keep a finished worker alive.
