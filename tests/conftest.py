@@ -19,10 +19,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 from PIL import Image, ImageDraw
 
 if TYPE_CHECKING:
     from hubtools.localhub.server import Hub
+
+
+# How long an example takes depends on what else the machine does.
+hypothesis_settings.register_profile("hubtools", deadline=None)
+hypothesis_settings.load_profile("hubtools")
 
 
 def _free_port() -> int:
