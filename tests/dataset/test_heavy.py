@@ -18,6 +18,8 @@ from hubtools.dataset.fix.run import fix, undo_fix
 from hubtools.dataset.plain import plain, webp_canvas
 from hubtools.dataset.probe import MAX_PIXELS
 from hubtools.dataset.scan import look_at_one
+from hubtools.dataset.shard.unshard import unshard
+from hubtools.dataset.shard.write import shard
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 
@@ -144,3 +146,18 @@ def test_neither_libtiff_nor_pillow_says_anything(
     said = capfd.readouterr().err
     assert "TIFF" not in said
     assert "samples" not in said
+
+
+def test_shards_of_what_is_large(tmp_path: Path) -> None:
+    png = heavy.png(6_000, 5_000)
+    end = png.rindex(b"IEND") - 4
+    exif = pictures.plain("PNG")
+    start = exif.index(b"eXIf") - 4
+    exif = exif[start : start + 12 + int.from_bytes(exif[start : start + 4], "big")]
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "a.png").write_bytes(png[:end] + exif + png[end:])
+    (tmp_path / "set" / "b.png").write_bytes(heavy.icon(6_000, 5_000))
+    with bounded():
+        done = shard(tmp_path / "set", tmp_path / "packed", format="webdataset")
+        unshard(tmp_path / "packed", tmp_path / "back")
+    assert done.located == 1

@@ -12,6 +12,8 @@ from typing import Any
 
 from hubtools.dataset.files import read_file
 from hubtools.dataset.front import with_key
+from hubtools.dataset.plain import plain
+from hubtools.dataset.scan import look_at_one
 from hubtools.dataset.shard.plan import Format, Plan, ShardPlan, plan_shards
 from hubtools.dataset.shard.rows import Sample
 from hubtools.dataset.shard.stored import Writer, fingerprint, open_shard
@@ -250,11 +252,15 @@ def _carry(plan: Plan, to: Path) -> None:
 
 def _says_where(data: bytes) -> bool:
     """True for a picture whose EXIF block names a place."""
-    if (
-        not any(mark in data[:70_000] for mark in (b"Exif", b"eXIf"))
-        and b"EXIF" not in data[-70_000:]
-    ):
+    marks = {
+        b"Exif": data[:70_000],
+        b"eXIf": data[:70_000] + data[-70_000:],
+        b"EXIF": data[-70_000:],
+    }
+    if not any(mark in part for mark, part in marks.items()):
         return False
+    if not plain(data):
+        return look_at_one(data, "").gps
     import io
 
     from PIL import Image
