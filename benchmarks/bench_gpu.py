@@ -2,6 +2,7 @@
 diffusers' `train_text_to_image_lora.py` runs, and beside what the card can do at most.
 
     python benchmarks/bench_gpu.py --steps 60 --seconds 240
+    python benchmarks/bench_gpu.py --only "drawing|rank 4" --add   # a second run; rows say which
 
 Nothing is downloaded: the base has random weights, which cost as much time as good ones. `--small`
 tries it all on a tiny base, on the CPU as well; the figures then mean nothing.
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -24,7 +26,7 @@ from typing import Any
 
 import torch
 from gpu_parts import ceilings, flops_of_a_step, parts
-from harness import RESULTS, keep, show
+from harness import RESULTS, keep, machine, show
 from pictures import write_set
 
 from hubtools.inference.base import RANDOM_WEIGHTS_KEY
@@ -46,6 +48,7 @@ ROWS: list[dict[str, Any]] = [
     {"rank": 16, "train_batch_size": 1, "mixed_precision": "fp16"},
     {"rank": 16, "train_batch_size": 1, "with_prior_preservation": True, "class_prompt": "a photo"},
 ]
+BATCHES = 3  # drawn in one call
 PEERS = [(16, 1), (16, 4), (4, 1), (4, 4)]  # (rank, batch)
 
 
@@ -191,28 +194,34 @@ def sampling(base: Path, folder: Path, size: int, steps: int, each: int) -> list
     pipeline = open_pipeline(project, found, dtype="bfloat16" if CUDA else None)
     prompt = "photo of a woman in a park"
 
-    def ours(number: int) -> None:
-        shots, names = shots_of(project.samples, [prompt], size, images=each)
-        draw(pipeline, shots, folder / str(number), names=names, base=found, batch_size=each)
+    def ours(number: int, batch: int, times: int) -> None:
+        shots, names = shots_of(project.samples, [prompt], size, images=batch * times)
+        target = folder / f"{batch}-{number}"
+        draw(pipeline, shots, target, names=names, base=found, batch_size=batch)
 
-    def bare(number: int) -> None:
-        seeds = [torch.Generator("cpu").manual_seed(seed) for seed in range(each)]
-        options = {"num_inference_steps": steps, "height": size, "width": size, "generator": seeds}
-        for index, image in enumerate(pipeline([prompt] * each, **options).images):
-            image.save(folder / f"bare-{number}-{index}.png")
+    def bare(number: int, batch: int, times: int) -> None:
+        options = {"num_inference_steps": steps, "height": size, "width": size}
+        for first in range(0, batch * times, batch):
+            seeds = [torch.Generator("cpu").manual_seed(first + n) for n in range(batch)]
+            images = pipeline([prompt] * batch, generator=seeds, **options).images
+            for index, image in enumerate(images):
+                image.save(folder / f"bare-{number}-{first + index}.png")
 
     rows = []
-    (folder).mkdir()
-    for name, work in (("hubtools", ours), ("diffusers", bare)):
-        work(0)
-        times = []
-        for number in (1, 2, 3):
-            begun = time.perf_counter()
-            work(number)
-            times.append(time.perf_counter() - begun)
-        rows.append({"drawn by": name, "batch": each, "pictures_s": round(each / min(times), 2)})
-    ratio = rows[0]["pictures_s"] / rows[1]["pictures_s"]
-    return [row | {"ratio": round(ratio, 2)} for row in rows]
+    folder.mkdir()
+    for batch in (1, each):
+        for name, work in (("hubtools", ours), ("diffusers", bare)):
+            work(0, batch, 1)
+            times = []
+            for number in (1, 2):
+                begun = time.perf_counter()
+                work(number, batch, BATCHES)
+                times.append(time.perf_counter() - begun)
+            speed = round(batch * BATCHES / min(times), 2)
+            rows.append({"drawn by": name, "batch": batch, "pictures_s": speed})
+        ratio = rows[-2]["pictures_s"] / rows[-1]["pictures_s"]
+        rows[-2:] = [row | {"ratio": round(ratio, 2)} for row in rows[-2:]]
+    return rows
 
 
 def _name(row: dict[str, Any]) -> str:
@@ -225,36 +234,84 @@ def _title(row: dict[str, Any]) -> str:
     return f"{_name(row)}, rank {row['rank']}, batch {row['train_batch_size']}"
 
 
-def main() -> None:
-    """Measure one thing after the other until the time is up; what fails is told and passed."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=60)
-    parser.add_argument("--seconds", type=float, default=600, help="begin nothing later than that")
-    parser.add_argument("--small", action="store_true")
-    options = parser.parse_args()
-    begun = time.perf_counter()
-    size = 64 if options.small else 512
-    if not (CUDA or options.small):
-        print("There is no CUDA GPU; --small tries it without one.")
-        return
-    rows: list[dict[str, Any]] = []
-    more: dict[str, Any] = {"failed": {}}
+class Bench:
+    """What has been measured, in this run and, with `add`, in those before it."""
 
-    def attempt(name: str, work: Callable[[], None]) -> None:
-        spent = time.perf_counter() - begun
-        if spent > options.seconds:
-            more["failed"][name] = "no time left"
+    LISTS = ("ceilings", "drawing", "parts", "compiled")
+
+    def __init__(self, name: str, seconds: float, only: str | None, add: bool, note: str) -> None:
+        self.name, self.seconds, self.only, self.note = name, seconds, only, note
+        self.begun = time.perf_counter()
+        path = RESULTS / f"{name}.json"
+        there = json.loads(path.read_text(encoding="utf-8")) if add and path.is_file() else {}
+        first = {"run": 1, "when": there.get("when"), "machine": there.get("machine")}
+        self.runs = there.get("runs") or ([first] if there else [])
+        self.run = len(self.runs) + 1
+        self.found: dict[str, list[dict[str, Any]]] = {}
+        for key in ("rows", *self.LISTS):
+            old = there.get(key) or []
+            rows = old if isinstance(old, list) else [old]
+            self.found[key] = [{"run": 1} | row for row in rows]
+        self.failed: dict[str, str] = {}
+
+    def attempt(self, name: str, work: Callable[[], None]) -> None:
+        """Do it, unless it is not asked for or the time is up; what fails is told and passed."""
+        if self.only and not re.search(self.only, name):
+            return
+        if time.perf_counter() - self.begun > self.seconds:
+            self.failed[name] = "no time left"
             return
         try:
             work()
         except Exception as error:
-            more["failed"][name] = f"{type(error).__name__}: {error}"[:1500]
+            self.failed[name] = f"{type(error).__name__}: {error}"[:1500]
             traceback.print_exc()
-        print(f"[{time.perf_counter() - begun:5.0f} s] {name}", flush=True)
-        RESULTS.mkdir(exist_ok=True)
-        partial = RESULTS / "gpu-partial.json"  # a kill must not take all of it
-        partial.write_text(json.dumps({"rows": rows} | more, indent=2), encoding="utf-8")
+        print(f"[{time.perf_counter() - self.begun:5.0f} s] {name}", flush=True)
+        self.keep()  # a kill must not take all of it
 
+    def add(self, key: str, *rows: dict[str, Any]) -> None:
+        """Rows of this run."""
+        self.found[key] += [{"run": self.run} | row for row in rows]
+
+    def keep(self, *, shown: bool = False) -> None:
+        """Compare with the plain loop of the same run, or else of an earlier one; write."""
+        for row in self.found["rows"]:
+            alike = [
+                other
+                for other in self.found["rows"]
+                if "plain" in other["what"] and other["batch"] == row["batch"]
+            ]
+            alike.sort(key=lambda peer: (peer["run"] != row["run"], peer["rank"] != row["rank"]))
+            row["ratio"] = round(row["steps_s"] / alike[0]["steps_s"], 2) if alike else None
+            row["to_run"] = alike[0]["run"] if alike else None
+        for key in self.LISTS if shown else ():
+            if self.found[key]:
+                show(self.found[key])
+        now: dict[str, Any] = {"run": self.run, "when": time.strftime("%Y-%m-%d")}
+        now |= {"note": self.note, "machine": machine()}
+        more = {key: self.found[key] for key in self.LISTS}
+        keep(
+            self.name, self.found["rows"], quiet=not shown,
+            runs=[*self.runs, now], failed=self.failed, **more,
+        )  # fmt: skip
+
+
+def main() -> None:
+    """Measure one thing after the other until the time is up."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--seconds", type=float, default=600, help="begin nothing later than that")
+    parser.add_argument("--small", action="store_true")
+    parser.add_argument("--only", help="a regular expression of what to measure")
+    parser.add_argument("--add", action="store_true", help="keep the figures of earlier runs")
+    parser.add_argument("--note", default="", help="what is new in this run, kept with it")
+    options = parser.parse_args()
+    size = 64 if options.small else 512
+    if not (CUDA or options.small):
+        print("There is no CUDA GPU; --small tries it without one.")
+        return
+    name = "gpu-small" if options.small else "gpu"
+    bench = Bench(name, options.seconds, options.only, options.add, options.note)
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
         os.environ["HUBTOOLS_CACHE"] = str(root / "cache")
@@ -262,67 +319,61 @@ def main() -> None:
         write_set(root / "data", 16, (size, size), ".jpg")
 
         def ours(row: dict[str, Any]) -> None:
-            found = train_ours(
-                base, root / "data", root / f"run{len(rows)}", options.steps, size, row
-            )
+            folder = root / f"run{len(bench.found['rows'])}"
+            found = train_ours(base, root / "data", folder, options.steps, size, row)
             add(_name(row), row["rank"], row["train_batch_size"], found, row)
 
         def peer(rank: int, batch: int) -> None:
             found = train_peer(base, root / "data", options.steps, size, rank, batch)
             add("plain loop, bf16", rank, batch, found, {})
 
-        def add(name: str, rank: int, batch: int, found: Any, row: dict[str, Any]) -> None:
+        def add(what: str, rank: int, batch: int, found: Any, row: dict[str, Any]) -> None:
             work = flops_of_a_step(base, size, rank, batch)
             counted = not (row.get("gradient_checkpointing") or row.get("with_prior_preservation"))
-            rows.append(
+            bench.add(
+                "rows",
                 {
-                    "what": name, "rank": rank, "batch": batch,
+                    "what": what, "rank": rank, "batch": batch,
                     "steps_s": round(found["steps_s"], 2),
                     "pictures_s": round(found["steps_s"] * batch, 2),
                     "tflop_s": round(found["steps_s"] * work / 1e12, 1) if counted else None,
                     "memory_gb": round(found["memory_gb"], 2),
                     "first_step_s": round(found["first_step_s"], 2),
                     "whole_run_s": round(found["whole_run_s"], 1),
-                }
+                },
             )  # fmt: skip
 
-        attempt("ceilings", lambda: more.update(ceilings=ceilings()))
-        for row in ROWS[:2]:
-            attempt(_title(row), lambda r=row: ours(r))  # type: ignore[misc]
-            rank, batch = row["rank"], row["train_batch_size"]
-            attempt(f"plain loop, rank {rank}, batch {batch}", lambda r=rank, b=batch: peer(r, b))  # type: ignore[misc]
-        for row in ROWS[2:4]:
-            attempt(_title(row), lambda r=row: ours(r))  # type: ignore[misc]
-        drawing: list[dict[str, Any]] = []
+        def plain(rank: int, batch: int) -> None:
+            bench.attempt(f"plain loop, rank {rank}, batch {batch}", lambda: peer(rank, batch))
+
+        def rows(wanted: list[dict[str, Any]]) -> None:
+            for row in wanted:
+                bench.attempt(_title(row), lambda r=row: ours(r))  # type: ignore[misc]
+
+        def passes(key: str) -> None:
+            for row in parts(base, size, compiled=key == "compiled"):
+                bench.add(key, row)
+                bench.keep()
+
         steps, each = (4, 2) if options.small else (20, 4)
-        attempt(
-            "drawing", lambda: drawing.extend(sampling(base, root / "drawn", size, steps, each))
+        bench.attempt("ceilings", lambda: bench.add("ceilings", ceilings()))
+        for row, (rank, batch) in zip(ROWS[:2], PEERS[:2], strict=True):
+            rows([row])
+            plain(rank, batch)
+        rows(ROWS[2:4])
+        bench.attempt(
+            "drawing",
+            lambda: bench.add("drawing", *sampling(base, root / "drawn", size, steps, each)),
         )
-        more["drawing"] = drawing
-        attempt("parts", lambda: more.update(parts=parts(base, size, compiled=False)))
-        for row in ROWS[4:]:
-            attempt(_title(row), lambda r=row: ours(r))  # type: ignore[misc]
+        bench.attempt("parts", lambda: passes("parts"))
+        rows(ROWS[4:])
         for rank, batch in PEERS[2:]:
-            attempt(f"plain loop, rank {rank}, batch {batch}", lambda r=rank, b=batch: peer(r, b))  # type: ignore[misc]
-        _tell(rows, more, options.small)
+            plain(rank, batch)
+        bench.keep(shown=True)
         if not options.small:
-            # last, since it may take minutes
-            attempt("compiled", lambda: more.update(compiled=parts(base, size, compiled=True)))
-            _tell(rows, more, options.small)
-    print(json.dumps(more["failed"], indent=2))
-
-
-def _tell(rows: list[dict[str, Any]], more: dict[str, Any], small: bool) -> None:
-    for row in rows:
-        peers = [r for r in rows if "plain" in r["what"] and r["batch"] == row["batch"]]
-        same = [r for r in peers if r["rank"] == row["rank"]] or peers
-        row["ratio"] = round(row["steps_s"] / same[0]["steps_s"], 2) if same else None
-    for name in ("ceilings", "drawing", "parts", "compiled"):
-        if more.get(name):
-            show(more[name] if isinstance(more[name], list) else [more[name]])
-    if rows:
-        keep("gpu-small" if small else "gpu", rows, **more)
-    (RESULTS / "gpu-partial.json").unlink(missing_ok=True)
+            bench.attempt("compiled", lambda: passes("compiled"))  # last: it may take minutes
+            bench.keep(shown=True)
+    print(json.dumps(bench.failed, indent=2))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -92,9 +92,8 @@ COMPILED = {
 }
 
 
-def parts(base: Path, size: int, *, compiled: bool, rank: int = 16) -> list[dict[str, Any]]:
+def parts(base: Path, size: int, *, compiled: bool, rank: int = 16) -> Iterator[dict[str, Any]]:
     """Milliseconds of a forward and a backward pass, for batches of one and four."""
-    rows = []
     for name, way in (COMPILED if compiled else WAYS).items():
         row: dict[str, Any] = {"pass": name}
         begun = time.perf_counter()
@@ -107,8 +106,7 @@ def parts(base: Path, size: int, *, compiled: bool, rank: int = 16) -> list[dict
             row |= {"ms_batch_1": None, "ms_batch_4": None}
             print(name, type(error).__name__, str(error)[:500])
         row["setup_s"] = round(time.perf_counter() - begun, 1)
-        rows.append(row)
-    return rows
+        yield row
 
 
 def _pass(base: Path, size: int, rank: int, batch: int, way: Any, compiled: bool) -> float:

@@ -97,9 +97,11 @@ def show(rows: list[dict[str, Any]]) -> None:
         print("  ".join(str(row[key]).ljust(width) for key, width in widths.items()), flush=True)
 
 
-def keep(name: str, rows: list[dict[str, Any]], **more: Any) -> None:
-    """Print the rows and write them, and `more` beside them, to results/<name>.json."""
-    show(rows)
+def keep(name: str, rows: list[dict[str, Any]], *, quiet: bool = False, **more: Any) -> None:
+    """Print the rows (unless `quiet`) and write them, and `more` beside them, to
+    results/<name>.json."""
+    if rows and not quiet:
+        show(rows)
     RESULTS.mkdir(exist_ok=True)
     result = {"when": time.strftime("%Y-%m-%d"), "machine": machine(), "rows": rows} | more
     (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
