@@ -210,7 +210,12 @@ class DatasetView:
     @cached_property
     def captioned(self) -> frozenset[str]:
         """Names of the pictures that have a caption."""
-        return frozenset(name for row, _ in self.captions if (name := row.picture))
+        column = self.settings.caption_column
+        return frozenset(
+            name
+            for row, name in self.named
+            if isinstance(caption := row.values.get(column), str) and not is_blank(caption)
+        )
 
     @cached_property
     def coverage(self) -> tuple[tuple[Covered, ...], tuple[str, ...]]:

@@ -283,12 +283,12 @@ def trigger_unset(view: DatasetView) -> Iterator[Problem]:
     if view.settings.trigger or not view.captions:
         return
     captions = iter(caption for _, caption in view.captions)
-    common = set(re.findall(r"[^\s,]+", next(captions))) if len(view.captions) > 1 else set()
+    first = re.findall(r"[^\s,]+", next(captions)) if len(view.captions) > 1 else []
+    odd = {word for word in first if re.search(r"[-_()\d]", word)}
     for caption in captions:
-        if not common:
+        if not odd:
             break
-        common &= set(re.findall(r"[^\s,]+", caption))
-    odd = [word for word in common if re.search(r"[-_()\d]", word)]
+        odd.intersection_update(re.findall(r"[^\s,]+", caption))
     yield Problem(
         "no trigger is set; prompts have no word that calls the subject",
         f"set dataset.trigger, perhaps to {some(odd, 1)}" if odd else "set dataset.trigger",
