@@ -175,7 +175,9 @@ def as_sentence(error: BaseException) -> HubtoolsError | None:
             "The disk is full.", hint="free some space and run the same command again"
         )
     if isinstance(error, (FileNotFoundError, IsADirectoryError, NotADirectoryError)):
-        return HubtoolsError(f"{error.strerror or 'Not found'}: {error.filename or first_line}")
+        # of a rename the second one: the first is a temporary name
+        name = error.filename2 or error.filename or first_line
+        return HubtoolsError(f"{error.strerror or 'Not found'}: {name}")
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return HubtoolsError(f"{error.strerror}: {error.filename}")
     if "OutOfMemoryError" in names:

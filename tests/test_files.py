@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,25 @@ def test_a_file_is_old_or_new_and_keeps_its_mode(tmp_path: Path) -> None:
     write_json(tmp_path / "y.json", {"é": 1})
     assert (tmp_path / "y.json").stat().st_mode & 0o777 == 0o666 & ~umask
     assert (tmp_path / "y.json").read_text() == '{\n  "é": 1\n}\n'
+
+
+def test_a_folder_in_the_place_of_a_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "x.txt" / "y").mkdir(parents=True)
+    with pytest.raises(OSError, match=r"x\.txt") as caught:
+        write_text(tmp_path / "x.txt", "new")
+    sentence = as_sentence(caught.value)
+    assert sentence is not None
+    assert str(sentence).endswith(str(tmp_path / "x.txt"))
+
+
+def test_threads_that_write_at_once_keep_the_mode(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda n: write_text(tmp_path / f"{n}.txt", "x"), range(200)))
+        assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o640}
+    finally:
+        assert os.umask(before) == 0o027
 
 
 def test_hashes_and_sizes(tmp_path: Path) -> None:
