@@ -130,6 +130,8 @@ def test_nobody_waits_for_a_pipe(
         b'\xff\xfe"\0f\0i\0l\0e\0_\0n\0a\0m\0e\0"\0' + b'"' * 63 + b"\n\0" * 40,
         "\ufeff\ufefffile_name,text\n0.png,a\n".encode(),
         b'file_name,,text,text\n0.png,"a",b\n"1.png"",c",d,e,f,g\n',
+        b'{"file_name": "1.png", "text": \n"tok, 1:.pn\r, 1.png"}\r\n',
+        b"file_name,text\n" + b"x," * 100 + b"\n0.png," + bytes(30) + b"\n",  # nearly UTF-16
     ],
 )
 def test_csv_is_repaired_once_or_left(data: bytes) -> None:

@@ -97,7 +97,7 @@ def _one_line(line: str, mark: str) -> list[str]:
 
 def _record(fields: list[str], header: list[str], mark: str, caption: str) -> Record:
     if len(fields) == 1 and len(header) > 1 and mark in fields[0]:
-        inner = next(csv.reader([fields[0]], delimiter=mark), [])  # the whole row was quoted
+        inner = _within(fields[0], mark)  # the whole row was quoted
         fields = inner if len(inner) == len(header) else fields
     extra = len(fields) - len(header)
     if extra > 0:
@@ -107,6 +107,13 @@ def _record(fields: list[str], header: list[str], mark: str, caption: str) -> Re
         fields = joined
     values = dict(zip(header, fields, strict=False))
     return Record(values | dict.fromkeys(header[len(fields) :], ""))
+
+
+def _within(text: str, mark: str) -> list[str]:
+    try:
+        return next(csv.reader([text], delimiter=mark), [])
+    except csv.Error:  # there is a line break in it
+        return []
 
 
 def _joined(

@@ -224,8 +224,11 @@ def load_table(
             table.records = records
         else:
             table.locked = "its records can be read in more than one way"
+    written = table.render() if table.locked is None else b""
+    if decode(written) != written.decode("utf-8"):
+        table.locked = "its encoding is unknown"
     if table.locked is None:
-        before, after = troubles_of(name, data), troubles_of(name, table.render())
+        before, after = troubles_of(name, data), troubles_of(name, written)
         for rule in sorted(before - after):
             if rule != "D107":  # nothing is left to write; the planner decides
                 unread = rule == "D101" and resolve_doubt
