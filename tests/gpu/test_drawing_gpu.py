@@ -66,9 +66,10 @@ def test_noise_does_not_depend_on_device_and_precision(tmp_path: Path, scheduler
         )
         found[device, dtype] = apart(on_gpu, other)
     print(f"{scheduler}: pictures differ from float32 on the GPU by {found}")
-    assert found["cpu", "float32"] < 2
-    assert found["cuda", "float16"] < 6
-    assert found["cuda", "bfloat16"] < 20  # another noise makes it 75
+    # euler_a, which adds noise in each step, carries roundings farthest; another noise makes it 75
+    assert found["cpu", "float32"] < 4
+    assert found["cuda", "float16"] < 25
+    assert found["cuda", "bfloat16"] < 40
 
 
 def test_a_trained_lora_draws(tmp_path: Path, pictures: Path) -> None:
