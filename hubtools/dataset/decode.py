@@ -6,6 +6,8 @@ import struct
 import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from hubtools.dataset.plain import opened
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -157,21 +159,29 @@ def thumbnail(data: bytes, side: int = 64) -> Any:
 
     Raises whatever Pillow raises for what is no whole picture.
     """
-    import io
-
     import numpy as np
-    from PIL import Image, ImageOps
+    from PIL import Image
+
+    small = upright(data, 4 * side, 2 * side)
+    return np.asarray(small.resize((side, side), Image.Resampling.BILINEAR))
+
+
+def upright(data: bytes, draft: int, side: int) -> Image.Image:
+    """The picture in RGB, upright, transparency over white, its short side `side` pixels to twice
+    that unless it is smaller. A JPEG is decoded no smaller than `draft` pixels square.
+
+    Raises whatever Pillow raises for what is no whole picture.
+    """
+    from PIL import ImageOps
 
     from hubtools.dataset.load import to_rgb
 
-    with Image.open(io.BytesIO(data)) as picture:
-        picture.draft(None, (4 * side, 4 * side))
+    with opened(data) as picture:
+        picture.draft(None, (draft, draft))
         picture.load()
-        upright = to_rgb(ImageOps.exif_transpose(picture))
-    factor = min(upright.size) // (2 * side)
-    if factor > 1:
-        upright = upright.reduce(factor)
-    return np.asarray(upright.resize((side, side), Image.Resampling.BILINEAR))
+        turned = to_rgb(ImageOps.exif_transpose(picture))
+    factor = min(turned.size) // side
+    return turned.reduce(factor) if factor > 1 else turned
 
 
 _ORIENTATION = 0x0112
@@ -194,7 +204,7 @@ def preview(
     from hubtools.dataset.load import to_rgb
 
     if pixels is None:
-        with Image.open(io.BytesIO(data)) as picture:
+        with opened(data) as picture:
             picture.draft(None, (PREVIEW, PREVIEW))
             picture.load()
             if orientation is None:
@@ -224,14 +234,13 @@ def _smaller(picture: Image.Image) -> Image.Image:
 
 def pixel_digest(data: bytes) -> str:
     """xxh3-128 of the size and all pixels as `thumbnail` sees them."""
-    import io
 
     import xxhash
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
 
     from hubtools.dataset.load import to_rgb
 
-    with Image.open(io.BytesIO(data)) as picture:
+    with opened(data) as picture:
         picture.load()
         upright = to_rgb(ImageOps.exif_transpose(picture))
     digest = xxhash.xxh3_128(str(upright.size).encode())

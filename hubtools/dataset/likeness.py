@@ -9,7 +9,6 @@ levels agree.
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from hubtools.dataset.careful import carefully
+from hubtools.dataset.crew import Failure
 from hubtools.dataset.features import Features
 
 if TYPE_CHECKING:
@@ -172,21 +173,18 @@ def _encoder(model: str, note: Callable[[str], None]) -> PictureEncoder:
 def opened(listing: Listing, name: str) -> Image.Image | None:
     """The picture upright and in RGB, not much larger than an encoder needs it; None if it cannot
     be read."""
-    from PIL import Image, ImageOps
-
-    from hubtools.dataset.load import to_rgb
+    from PIL import Image
 
     try:
         with listing.open(name) as file:
             data = file.read()
-        with Image.open(io.BytesIO(data)) as picture:
-            picture.draft(None, (_SIDE, _SIDE))
-            picture.load()
-            upright = to_rgb(ImageOps.exif_transpose(picture))
-    except Exception:  # whatever is wrong with it, other rules tell
+    except OSError:
         return None
-    factor = min(upright.size) // _SIDE
-    return upright.reduce(factor) if factor > 1 else upright
+    found = carefully("upright", data, str(_SIDE))
+    if found is None or isinstance(found, Failure):  # whatever is wrong with it, other rules tell
+        return None
+    width, height, pixels = found
+    return Image.frombytes("RGB", (width, height), pixels)
 
 
 def close_pairs(features: npt.NDArray[Any], share: float = SHARE) -> list[tuple[int, int, float]]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from hubtools.dataset.folder import Listing, walk
 from hubtools.dataset.metadata import FILE_NAME, MetadataFile, Row, read_metadata
+from hubtools.dataset.plain import opened
 from hubtools.errors import HubtoolsError
 from hubtools.files import write_text
 from hubtools.layout import cache_dir
@@ -112,9 +113,9 @@ def open_image(path: Path) -> Image.Image:
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(path) as opened:
-            opened.load()
-            picture = ImageOps.exif_transpose(opened)
+        with opened(path.read_bytes()) as found:
+            found.load()
+            picture = ImageOps.exif_transpose(found)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise HubtoolsError(
             f"{path} cannot be read as a picture: {error}.", hint="export it again as PNG or JPEG"

@@ -94,14 +94,16 @@ def webp_canvas(data: bytes) -> tuple[int, int] | None:
 
 
 def opened(data: bytes) -> ImageFile.ImageFile:
-    """`Image.open`, which would ask the plug-ins of all formats one after the other."""
+    """`Image.open`, which would ask the plug-ins of all formats one after the other, and start
+    Ghostscript for what calls itself a picture and is a PostScript program."""
     from PIL import Image, UnidentifiedImageError
 
     likely = "JPEG" if data.startswith(b"\xff\xd8\xff") else "PNG"
     try:
         return Image.open(io.BytesIO(data), formats=(likely,))
     except UnidentifiedImageError:
-        return Image.open(io.BytesIO(data))
+        Image.init()
+        return Image.open(io.BytesIO(data), formats=[name for name in Image.ID if name != "EPS"])
 
 
 @contextmanager

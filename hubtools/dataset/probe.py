@@ -43,6 +43,8 @@ _MAGIC = (
     (b"MM\0*", "TIFF"),
     (b"version https://git-lfs", "a Git LFS pointer"),
     (b"%PDF", "a PDF"),
+    (b"%!PS", "a PostScript drawing"),
+    (b"\xc5\xd0\xd3\xc6", "a PostScript drawing"),
     (b"PK\x03\x04", "a zip archive"),
     (b"<!DOCTYPE", "an HTML page"),
     (b"<html", "an HTML page"),

@@ -22,6 +22,7 @@ from typing import Any, BinaryIO
 
 import xxhash
 
+from hubtools.dataset import decode
 from hubtools.dataset.decode import pixel_digest, preview, thumbnail
 from hubtools.dataset.files import Unreadable, read_picture
 from hubtools.dataset.plain import plain, quietly
@@ -151,6 +152,17 @@ def edit(path: str | bytes, known: str | None) -> tuple[bytes, str | None] | str
         return str(error)
 
 
+def upright(path: str | bytes, known: str | None) -> tuple[int, int, bytes] | None:
+    """Width, height and RGB bytes of `decode.upright`, `known` pixels its short side; None if it
+    cannot be read."""
+    try:
+        side = int(known or 0)
+        picture = decode.upright(read_picture(path), side, side)
+    except Exception:
+        return None
+    return picture.width, picture.height, picture.tobytes()
+
+
 TASKS: dict[str, Task] = {
     "probe": probe,
     "probe_and_preview": probe_and_preview,
@@ -158,6 +170,7 @@ TASKS: dict[str, Task] = {
     "thumb": thumb,
     "pixels": pixels,
     "trouble": trouble,
+    "upright": upright,
     "edit": edit,
 }
 

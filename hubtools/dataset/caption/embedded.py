@@ -8,7 +8,6 @@ into all.
 from __future__ import annotations
 
 import contextlib
-import io
 import re
 import warnings
 import zlib
@@ -21,6 +20,7 @@ from hubtools.dataset.caption.edits import tidy
 from hubtools.dataset.chunks import png_chunks, png_text
 from hubtools.dataset.claims import exif_text, iptc_blocks, iptc_texts, xmp_root
 from hubtools.dataset.files import read_file
+from hubtools.dataset.plain import opened
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -68,12 +68,11 @@ def read_embedded(
 
 def caption_in(data: bytes) -> Found | None:
     """The caption that a picture file holds. Never raises for what the bytes hold."""
-    from PIL import Image
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data)) as picture:
+            with opened(data) as picture:
                 for place, text in _texts(picture, data):
                     caption = tidy(text)
                     if caption and not _NO_CAPTION.fullmatch(caption):

@@ -15,6 +15,7 @@ from hubtools.dataset.crew import Failure
 from hubtools.dataset.fix.exif import ORIENTATION, Damaged
 from hubtools.dataset.fix.scrub import png_chunks, png_file, scrub, upright
 from hubtools.dataset.load import to_rgb
+from hubtools.dataset.plain import opened
 from hubtools.dataset.trailers import without_trailer
 
 # After these a picture looks exactly as before; `apply_edits` proves it each time.
@@ -30,11 +31,11 @@ class Refused(Exception):
 
 def _open(data: bytes) -> Image.Image:
     """The picture, not decoded yet. Raises `Refused` if decoding it would take gigabytes."""
-    opened = Image.open(io.BytesIO(data))
-    if opened.width * opened.height > MOST_PIXELS:
-        opened.close()
+    picture = opened(data)
+    if picture.width * picture.height > MOST_PIXELS:
+        picture.close()
         raise Refused(f"it has more than {MOST_PIXELS // 1_000_000} megapixels")
-    return opened
+    return picture
 
 
 def apply_edits(data: bytes, edits: Sequence[str]) -> tuple[bytes, str | None]:

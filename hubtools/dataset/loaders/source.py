@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import posixpath
+import shutil
 import unicodedata
 import warnings
 from collections.abc import Iterable
@@ -190,6 +191,9 @@ def picture_trouble(data: bytes, *, header_only: bool = False) -> str | None:
         warnings.simplefilter("ignore")
         try:
             with Image.open(io.BytesIO(data)) as picture:
+                if picture.format == "EPS" and not header_only:  # a program: it is not run here
+                    there = any(map(shutil.which, ("gs", "gswin32c", "gswin64c")))
+                    return None if there else "Unable to locate Ghostscript on paths"
                 if not header_only:
                     picture.load()
                     if picture.getexif().get(0x0112) is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import os
 import re
@@ -17,7 +16,7 @@ from hubtools.dataset.fix.plan import check_name
 from hubtools.dataset.folder import PICTURE_ENDINGS, Entry
 from hubtools.dataset.front import with_key
 from hubtools.dataset.metadata import FILE_NAME
-from hubtools.dataset.plain import opens_plainly, webp_canvas
+from hubtools.dataset.plain import opened, opens_plainly, webp_canvas
 from hubtools.dataset.shard.rows import entries
 from hubtools.dataset.shard.stored import Reader, Stored, open_shard
 from hubtools.errors import HubtoolsError, require_extra
@@ -228,12 +227,11 @@ def _split_of(path: Path) -> str:
 
 
 def _ending(data: bytes) -> str:
-    from PIL import Image
 
     if not opens_plainly(data):
         return ".webp" if webp_canvas(data) else ".ico"
     try:
-        with Image.open(io.BytesIO(data)) as picture:
+        with opened(data) as picture:
             kind = (picture.format or "png").lower()
     except Exception:
         return ".png"  # whatever it is, nothing may be lost; validate says what is wrong with it

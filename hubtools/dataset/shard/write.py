@@ -12,7 +12,7 @@ from typing import Any
 
 from hubtools.dataset.files import read_file
 from hubtools.dataset.front import with_key
-from hubtools.dataset.plain import plain
+from hubtools.dataset.plain import opened, plain
 from hubtools.dataset.scan import look_at_one
 from hubtools.dataset.shard.plan import Format, Plan, ShardPlan, plan_shards
 from hubtools.dataset.shard.rows import Sample
@@ -261,12 +261,9 @@ def _says_where(data: bytes) -> bool:
         return False
     if not plain(data):
         return look_at_one(data, "").gps
-    import io
-
-    from PIL import Image
 
     try:
-        with Image.open(io.BytesIO(data)) as picture:
+        with opened(data) as picture:
             return bool(picture.getexif().get_ifd(0x8825))
     except Exception:
         return False  # validate says what is wrong with it
