@@ -135,6 +135,9 @@ def passes_over(
 ) -> list[dict[str, Any]]:
     """All passes over one set, interleaved."""
     best: dict[str, dict[str, float]] = {}
+    for file in folder.iterdir():  # once, so that no pass pays for a disk that was asleep
+        if file.is_file():
+            file.read_bytes()
     for number in range(rounds):
         for name, python in pythons.items():
             if name in ("scan", "copies"):
