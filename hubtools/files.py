@@ -9,6 +9,7 @@ import os
 import stat
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,6 +51,29 @@ def _umask() -> int:
         mask = os.umask(0)
         os.umask(mask)
     return mask
+
+
+def no_link(folder: Path) -> Path:
+    """`folder`, which is made or to be made by hubtools. Raises `HubtoolsError` if it or the one
+    that it lies in is a symbolic link, which may lead out."""
+    for part in (folder.parent, folder):
+        if part.is_symlink():
+            raise HubtoolsError(f"{part} is a symbolic link.", hint="make it a folder")
+    return folder
+
+
+def stamped_folder(parent: Path, *, digits: int = 1) -> Path:
+    """A new folder in `parent`, named after the time, with a number of so many `digits` if there
+    is one of this second. Raises `HubtoolsError` if none can be made."""
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    for number in range(1000):
+        folder = parent / (stamp if number == 0 else f"{stamp}-{number:0{digits}d}")
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return folder
+    raise HubtoolsError(f"No new folder could be made in {parent}.")
 
 
 def sync_folder(folder: Path) -> None:

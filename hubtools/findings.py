@@ -32,9 +32,9 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def shortened(text: str) -> str:
-    """The text, or the beginning of it if it is longer than 60 characters."""
-    return text if len(text) <= 60 else text[:57] + "..."
+def shortened(text: str, longest: int = 60) -> str:
+    """The text, or the beginning of it if it is longer than so many characters."""
+    return text if len(text) <= longest else text[: longest - 3] + "..."
 
 
 class Severity(StrEnum):

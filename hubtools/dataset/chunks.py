@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 # Bytes of one text, unpacked.
 _LONGEST = 2_000_000
@@ -40,6 +41,16 @@ def png_text(kind: bytes, content: bytes) -> tuple[str, str]:
     if packed:
         rest = zlib.decompressobj().decompress(rest, _LONGEST)
     return keyword.decode("latin-1"), rest[:_LONGEST].decode(charset, "replace")
+
+
+def png_texts(chunks: Iterable[tuple[bytes, bytes]], keywords: tuple[bytes, ...]) -> dict[str, str]:
+    """The first text of each keyword; what cannot be read is passed over."""
+    found: dict[str, str] = {}
+    for kind, content in chunks:
+        if kind in (b"tEXt", b"zTXt", b"iTXt") and content.partition(b"\0")[0] in keywords:
+            with contextlib.suppress(ValueError, zlib.error):
+                found.setdefault(*png_text(kind, content))
+    return found
 
 
 def webp_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -13,7 +13,7 @@ import struct
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hubtools.dataset.chunks import png_chunks, png_text
+from hubtools.dataset.chunks import png_chunks, png_texts
 from hubtools.dataset.credentials import Credentials, credentials_of
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def claims_of(picture: Image.Image, data: bytes) -> Claims:
     terms: list[str] = []
     reserved: list[str] = []
     packets: list[bytes] = []
-    texts = _quietly(_png_texts, data) or {} if picture.format == "PNG" else {}
+    texts = attempt(_png_texts, data) or {} if picture.format == "PNG" else {}
     creators.append(texts.get("Author", ""))
     notices.append(texts.get("Copyright", ""))
     if (packet := texts.get("XML:com.adobe.xmp")) is not None:
@@ -93,11 +93,11 @@ def claims_of(picture: Image.Image, data: bytes) -> Claims:
         found = picture.info.get("xmp")
         packets.append(found.encode() if isinstance(found, str) else found or b"")
     if picture.format != "PNG" or "eXIf" in texts:
-        artist, copyright = _quietly(_in_exif, picture) or ("", "")
+        artist, copyright = attempt(_in_exif, picture) or ("", "")
         creators.append(artist)
         notices.append(copyright)
-    for block in _quietly(iptc_blocks, picture) or ():
-        iptc = _quietly(iptc_texts, block, _WHOSE) or {}
+    for block in attempt(iptc_blocks, picture) or ():
+        iptc = attempt(iptc_texts, block, _WHOSE) or {}
         creators += [iptc.get(_BYLINE, "") or iptc.get(_CREDIT, "")]
         notices.append(iptc.get(_NOTICE, ""))
         terms.append(iptc.get(_SPECIAL, ""))
@@ -105,7 +105,7 @@ def claims_of(picture: Image.Image, data: bytes) -> Claims:
     for packet in packets:
         if not isinstance(packet, bytes) or not any(hint in packet for hint in _HINTS):
             continue
-        xmp = _quietly(_in_xmp, packet) or {}
+        xmp = attempt(_in_xmp, packet) or {}
         creators.append(xmp.get(_DC + "creator", ""))
         notices.append(xmp.get(_DC + "rights", ""))
         terms.append(xmp.get(_RIGHTS + "UsageTerms", ""))
@@ -118,7 +118,7 @@ def claims_of(picture: Image.Image, data: bytes) -> Claims:
             reserved.append(f"plus:DataMining {found[0]}")
         if xmp.get("tdm", "").strip().lower() in ("1", "true"):
             reserved.append("tdm:reservation")
-    credentials = _quietly(credentials_of, picture, data) or Credentials()
+    credentials = attempt(credentials_of, picture, data) or Credentials()
     if credentials.reserved:
         reserved.append(credentials.reserved)
     notice = _first(notices)
@@ -131,7 +131,7 @@ def claims_of(picture: Image.Image, data: bytes) -> Claims:
     )
 
 
-def _quietly(read: Callable[..., Any], *arguments: Any) -> Any:
+def attempt(read: Callable[..., Any], *arguments: Any) -> Any:
     """What `read` gives; None if the bytes are such that it raises."""
     try:
         return read(*arguments)
@@ -180,16 +180,10 @@ def exif_text(value: object) -> str:
 
 def _png_texts(data: bytes) -> dict[str, str]:
     """Texts by keyword, also of chunks behind the pixels; `eXIf` if there is such a chunk."""
-    found: dict[str, str] = {}
-    for kind, content in png_chunks(data):
-        if kind == b"eXIf":
-            found["eXIf"] = ""
-        elif (
-            kind in (b"tEXt", b"zTXt", b"iTXt")
-            and content.startswith((b"Author", b"Copyright", b"XML:com.adobe.xmp"))
-            and (pair := _quietly(png_text, kind, content))
-        ):
-            found.setdefault(*pair)
+    chunks = list(png_chunks(data))
+    found = png_texts(chunks, (b"Author", b"Copyright", b"XML:com.adobe.xmp"))
+    if any(kind == b"eXIf" for kind, _ in chunks):
+        found["eXIf"] = ""
     return found
 
 

@@ -234,7 +234,6 @@ def _smaller(picture: Image.Image) -> Image.Image:
 
 def pixel_digest(data: bytes) -> str:
     """xxh3-128 of the size and all pixels as `thumbnail` sees them."""
-
     import xxhash
     from PIL import ImageOps
 

@@ -78,8 +78,8 @@ def likely_copies(
 
     keys = {name: (digests or {}).get(name) or f"name {name}" for name in names}
     identity = encoder_identity(model)
-    work = _Work(listing, keys, Features.load(place, identity) if place else Features(identity))
-    work.place = place
+    seen = Features.load(place, identity) if place else Features(identity)
+    work = _Work(listing, keys, seen, place)
     try:
         work.show(model, note)
         read = [name for name in names if keys[name] in work.seen]
@@ -121,8 +121,9 @@ class _Work:
                 continue
             if encoder is None:
                 encoder = _encoder(model, note)
-                if encoder.identity != self.seen.identity:  # the other could not be loaded
-                    self.seen = Features(encoder.identity)
+                identity = encoder.identity
+                if identity != self.seen.identity:  # the other could not be loaded
+                    self.seen = Features(identity)
                     self.show(model, note)
                     return
             rows = encoder.encode([picture for _, picture in whole])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -92,12 +92,14 @@ class DatasetView:
     @cached_property
     def named(self) -> tuple[tuple[Row, str], ...]:
         """Rows that name a file inside the folder, with that name."""
-        return tuple(
-            (row, name)
-            for file in self.metadata
-            for row, name in zip(file.rows, file.pictures, strict=True)
-            if name and not escapes(name)
-        )
+        return tuple((row, name) for row, name in self.resolved() if not escapes(name))
+
+    def resolved(self) -> Iterator[tuple[Row, str]]:
+        """Rows that name a file, wherever it is, with its name."""
+        for file in self.metadata:
+            for row, name in zip(file.rows, file.pictures, strict=True):
+                if name is not None:
+                    yield row, name
 
     @cached_property
     def rows_of(self) -> dict[str, list[Row]]:
@@ -115,7 +117,7 @@ class DatasetView:
             [
                 (row, caption)
                 for row in self.rows
-                if isinstance(caption := row.values.get(column), str) and not is_blank(caption)
+                if (caption := _caption_of(row, column)) is not None
             ]
         )
 
@@ -211,11 +213,7 @@ class DatasetView:
     def captioned(self) -> frozenset[str]:
         """Names of the pictures that have a caption."""
         column = self.settings.caption_column
-        return frozenset(
-            name
-            for row, name in self.named
-            if isinstance(caption := row.values.get(column), str) and not is_blank(caption)
-        )
+        return frozenset(name for row, name in self.named if _caption_of(row, column) is not None)
 
     @cached_property
     def coverage(self) -> tuple[tuple[Covered, ...], tuple[str, ...]]:
@@ -275,6 +273,11 @@ def is_blank(caption: str) -> bool:
     if len(caption) > _LONGEST and "!" <= caption[0] <= "~":
         return False
     return caption.strip().lower() in _NOTHING
+
+
+def _caption_of(row: Row, column: str) -> str | None:
+    caption = row.values.get(column)
+    return caption if isinstance(caption, str) and not is_blank(caption) else None
 
 
 def escapes(name: str) -> bool:

@@ -39,17 +39,12 @@ _values = attrgetter(*FIELDS)
 Task = Callable[[str | bytes, str | None], Any]
 
 
-@contextlib.contextmanager
-def _no_turn() -> Iterator[None]:
-    yield
-
-
 # Entered to decode what is not plain. In a worker: wait until no other worker decodes such.
-_turn: Callable[[], contextlib.AbstractContextManager[None]] = _no_turn
+_turn: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext
 
 
 def _turn_for(data: bytes) -> contextlib.AbstractContextManager[None]:
-    return contextlib.nullcontext() if _turn is _no_turn or plain(data) else _turn()
+    return contextlib.nullcontext() if _turn is contextlib.nullcontext or plain(data) else _turn()
 
 
 def probe(path: str | bytes, known: str | None, on_preview: OnPreview | None = None) -> Any:

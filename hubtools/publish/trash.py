@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from pathlib import Path
 
 from hubtools.errors import HubtoolsError
-from hubtools.files import sync_folder, write_json
+from hubtools.files import no_link, stamped_folder, sync_folder, write_json
 from hubtools.layout import RUN_MANIFEST, TRASH_DIR, WORK_DIR
 from hubtools.publish.prune import Item, PrunePlan, Verdict
 
@@ -73,25 +72,12 @@ def _unfinished(root: Path) -> bool:
 
 
 def _place(root: Path) -> Path:
-    """The folder of all trashes; never a link, which may lead out."""
-    place = root / WORK_DIR / TRASH_DIR
-    for folder in (place.parent, place):
-        if folder.is_symlink():
-            raise HubtoolsError(f"{folder} is a symbolic link.", hint="make it a folder")
-    return place
+    """The folder of all trashes."""
+    return no_link(root / WORK_DIR / TRASH_DIR)
 
 
 def _new_trash(root: Path) -> Path:
-    parent = _place(root)
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    for number in range(1000):
-        trash = parent / (stamp if number == 0 else f"{stamp}-{number}")
-        try:
-            trash.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        return trash
-    raise HubtoolsError(f"No new folder could be made in {parent}.")
+    return stamped_folder(_place(root))
 
 
 def trashes(root: Path) -> list[Path]:

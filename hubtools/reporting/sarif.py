@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from hubtools.findings import Finding, Report, Rule, Severity, in_order, printable
+from hubtools.findings import Finding, Report, Rule, Severity, in_order, printable, shortened
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json"
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
@@ -63,25 +63,20 @@ def _log(report: Report, prefix: str) -> dict[str, Any]:
 
 def _rule(rule: Rule) -> dict[str, Any]:
     doc = rule.doc or rule.title
+    happens = re.split(r"^(?:Example|Fix):", doc, flags=re.M)[0]
     more = f"`hubtools explain {rule.id}` prints this."
     return {
         "id": rule.id,
         "name": "".join(word.capitalize() for word in re.findall(r"[A-Za-z0-9]+", rule.title)),
         "shortDescription": {"text": rule.title},
-        "fullDescription": {"text": _shortened(re.split(r"^(?:Example|Fix):", doc, flags=re.M)[0])},
+        "fullDescription": {"text": shortened(" ".join(happens.split()), _LONGEST)},
         "help": {"text": f"{doc}\n\n{more}", "markdown": f"{markdown(doc)}\n\n{more}"},
         "defaultConfiguration": {"level": _LEVELS[rule.severity]},
         "properties": {"tags": [_WINGS.get(rule.id[:1], "check")]},
     }
 
 
-def _shortened(text: str) -> str:
-    """On one line, and no longer than GitHub shows."""
-    line = " ".join(text.split())
-    return line if len(line) <= _LONGEST else line[: _LONGEST - 3] + "..."
-
-
-_LONGEST = 1024
+_LONGEST = 1024  # characters that GitHub shows of a description
 _WINGS = {"D": "dataset", "C": "card", "P": "publish", "T": "training"}
 
 

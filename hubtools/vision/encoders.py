@@ -28,12 +28,17 @@ _SQUARE = "middle square, bicubic to 224"
 class PictureEncoder:
     """`name` says what it is; `encode` gives (n, d) features of n pictures. `relative`: what all
     pictures at hand have in common must be taken off before they are compared (see `scale_of`).
-    `identity`: see `encoder_identity`."""
+    `identify` reads all weights for `encoder_identity`."""
 
     name: str
     encode: Callable[[Sequence[Image.Image]], Floats]
     relative: bool = False
-    identity: str = ""
+    identify: Callable[[], str] = str
+
+    @property
+    def identity(self) -> str:
+        """See `encoder_identity`."""
+        return self.identify()
 
 
 def picture_encoder(choice: str, device: str, note: Callable[[str], None]) -> PictureEncoder:
@@ -117,8 +122,7 @@ def _efficientnet(device: str) -> PictureEncoder:
                 rows.append(model(((pixels - 127) / 128).to(device)).float().cpu().numpy())
         return np.concatenate(rows).astype(np.float64) if rows else np.zeros((0, 1280))
 
-    identity = _efficientnet_identity()
-    return PictureEncoder("EfficientNet-Lite0 (ImageNet)", encode, True, identity)
+    return PictureEncoder("EfficientNet-Lite0 (ImageNet)", encode, True, _efficientnet_identity)
 
 
 def _square(picture: Image.Image, side: int) -> NDArray[np.uint8]:
@@ -147,7 +151,9 @@ def _transformers(name: str, device: str) -> PictureEncoder:
             rows.append(features.float().cpu().numpy())
         return np.concatenate(rows).astype(np.float64)
 
-    return PictureEncoder(name, encode, identity=_transformers_identity(name, source_of(name)))
+    return PictureEncoder(
+        name, encode, identify=lambda: _transformers_identity(name, source_of(name))
+    )
 
 
 def load_transformers(name: str, model_class: str, processor_class: str) -> tuple[Any, Any]:

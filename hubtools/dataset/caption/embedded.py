@@ -7,18 +7,16 @@ into all.
 
 from __future__ import annotations
 
-import contextlib
 import re
 import warnings
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hubtools.dataset.caption.edits import tidy
-from hubtools.dataset.chunks import png_chunks, png_text
-from hubtools.dataset.claims import exif_text, iptc_blocks, iptc_texts, xmp_root
+from hubtools.dataset.chunks import png_chunks, png_texts
+from hubtools.dataset.claims import attempt, exif_text, iptc_blocks, iptc_texts, xmp_root
 from hubtools.dataset.files import read_file
 from hubtools.dataset.plain import opened
 
@@ -31,6 +29,7 @@ _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 _IPTC_CAPTION = 120
 _IMAGE_DESCRIPTION, _XP_COMMENT = 0x010E, 0x9C9C
 _KEYWORDS = ("Description", "Comment")
+_TEXTS = (b"XML:com.adobe.xmp", b"Description", b"Comment")
 # What cameras and programs write there of themselves.
 _NO_CAPTION = re.compile(
     r"(?i)(?:[a-z]+ )?digital (?:still )?camera|sony dsc|samsung|minolta|dcim\\.*|default|untitled"
@@ -68,7 +67,6 @@ def read_embedded(
 
 def caption_in(data: bytes) -> Found | None:
     """The caption that a picture file holds. Never raises for what the bytes hold."""
-
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -83,24 +81,16 @@ def caption_in(data: bytes) -> Found | None:
 
 
 def _texts(picture: Image.Image, data: bytes) -> Iterator[tuple[str, str]]:
-    chunks = _png_texts(data) if picture.format == "PNG" else {}
+    chunks = png_texts(png_chunks(data), _TEXTS) if picture.format == "PNG" else {}
     packet: Any = chunks.get("XML:com.adobe.xmp") or picture.info.get("xmp") or b""
-    yield "XMP", _quietly(_in_xmp, packet.encode() if isinstance(packet, str) else packet)
+    yield "XMP", attempt(_in_xmp, packet.encode() if isinstance(packet, str) else packet) or ""
     for block in iptc_blocks(picture):
         texts = iptc_texts(block, frozenset({_IPTC_CAPTION}))
         yield "IPTC", texts.get(_IPTC_CAPTION, "")
-    yield "EXIF", _quietly(_in_exif, picture, _IMAGE_DESCRIPTION)
-    yield "EXIF", _quietly(_in_exif, picture, _XP_COMMENT)
+    yield "EXIF", attempt(_in_exif, picture, _IMAGE_DESCRIPTION) or ""
+    yield "EXIF", attempt(_in_exif, picture, _XP_COMMENT) or ""
     for keyword in _KEYWORDS:
         yield f"PNG {keyword}", chunks.get(keyword, "")
-
-
-def _quietly(read: Callable[..., str], *arguments: Any) -> str:
-    """What `read` gives; nothing if the block is damaged: the others may not be."""
-    try:
-        return read(*arguments)
-    except Exception:
-        return ""
 
 
 def _in_xmp(packet: bytes) -> str:
@@ -124,13 +114,3 @@ def _in_exif(picture: Image.Image, tag: int) -> str:
         data = bytes(value) if isinstance(value, (bytes, tuple)) else b""
         return data.decode("utf-16-le", "replace").partition("\0")[0]
     return exif_text(value)
-
-
-def _png_texts(data: bytes) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for kind, content in png_chunks(data):
-        wanted = content.startswith((b"XML:com.adobe.xmp\0", b"Description\0", b"Comment\0"))
-        if wanted and kind in (b"tEXt", b"zTXt", b"iTXt"):
-            with contextlib.suppress(ValueError, zlib.error):
-                found.setdefault(*png_text(kind, content))
-    return found

@@ -23,11 +23,12 @@ from hubtools.dataset.caption.exchange import EMBEDDED, Source, read_sidecars
 from hubtools.dataset.files import read_file
 from hubtools.dataset.fix.journal import fingerprint
 from hubtools.dataset.fix.plan import Action, Operation, Plan
-from hubtools.dataset.fix.references import locate, relative
+from hubtools.dataset.fix.references import relative
 from hubtools.dataset.fix.tables import Record, Table, load_table
 from hubtools.dataset.folder import Listing, walk
 from hubtools.dataset.front import with_key
 from hubtools.dataset.metadata import FILE_NAME
+from hubtools.dataset.metadata.named import resolved
 from hubtools.dataset.scan import scan
 from hubtools.dataset.view import is_blank, parse_card
 from hubtools.errors import HubtoolsError, UsageError
@@ -251,7 +252,7 @@ class _Album:
         seen: set[str] = set()
         for table in self._tables.values():
             for record in table.records:
-                name = locate(table.folder, record.values.get(FILE_NAME))
+                name = resolved(table.folder, record.values.get(FILE_NAME))
                 if name is None or name not in self._listing.names:
                     continue  # validate says so; there is no picture to caption
                 seen.add(name)

@@ -14,7 +14,6 @@ from hubtools.dataset.fix.overlay import overlay
 from hubtools.dataset.fix.references import (
     Reference,
     is_free,
-    locate,
     point,
     references_in,
     relative,
@@ -23,6 +22,7 @@ from hubtools.dataset.fix.remedies import Unsafe
 from hubtools.dataset.fix.tables import Notes, Record, Table, load_table
 from hubtools.dataset.folder import Entry, Listing
 from hubtools.dataset.metadata import FILE_NAME, MetadataFile, parse_metadata
+from hubtools.dataset.metadata.named import resolved
 from hubtools.dataset.names import fold
 from hubtools.dataset.probe import PictureFacts
 from hubtools.dataset.rules import DATASET_RULES
@@ -141,7 +141,7 @@ class Draft:
         for table in self.tables.values():
             for record in table.records:
                 value = record.values.get(FILE_NAME)
-                name = locate(table.folder, value)
+                name = resolved(table.folder, value)
                 if name is not None and not escapes(name):
                     yield table, record, name
 

@@ -9,9 +9,9 @@ import zlib
 from hubtools.dataset.files import read_file
 from hubtools.dataset.fix.draft import Draft
 from hubtools.dataset.fix.records import contained
-from hubtools.dataset.fix.references import locate
 from hubtools.dataset.fix.tables import Notes, Record, Table, load_table
 from hubtools.dataset.metadata import FILE_NAME
+from hubtools.dataset.metadata.named import resolved
 
 
 def misnamed(draft: Draft) -> None:
@@ -95,7 +95,7 @@ def _take_over(draft: Draft, name: str, extra: Table, others: list[Table]) -> No
     keys = {key for record in extra.records for key in record.values}
     target = next((table for table in others if table.takes(*keys)), None)
     for record in extra.records:
-        name_of = locate(extra.folder, record.values.get(FILE_NAME)) or ""
+        name_of = resolved(extra.folder, record.values.get(FILE_NAME)) or ""
         if not record.raw and any(contained(record, r) for r in known.get(name_of, ())):
             continue
         if not record.raw and name_of in draft.files and name_of not in known and target:
@@ -126,10 +126,10 @@ def two_formats(draft: Draft) -> None:
             continue
         known: dict[str | None, list[Record]] = {}
         for record in target.records:
-            picture = locate(target.folder, record.values.get(FILE_NAME))
+            picture = resolved(target.folder, record.values.get(FILE_NAME))
             known.setdefault(picture, []).append(record)
         for record in table.records:
-            picture = locate(table.folder, record.values.get(FILE_NAME))
+            picture = resolved(table.folder, record.values.get(FILE_NAME))
             if not any(contained(record, other) for other in known.get(picture, ())):
                 target.add(dict(record.values), "D114", f"take over a record of {table.name}")
         notes = Notes()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import Any
 
 from hubtools.dataset.fix.plan import check_name
 from hubtools.errors import HubtoolsError
-from hubtools.files import write_bytes, write_json
+from hubtools.files import no_link, stamped_folder, write_bytes, write_json
 from hubtools.layout import FIXES_DIR, WORK_DIR
 
 JOURNAL = "journal.json"
@@ -91,11 +90,7 @@ def _step(item: dict[str, Any]) -> Step:
 
 def place_of(root: Path) -> Path:
     """Where the journals of a dataset lie. Raises `HubtoolsError` if a link leads elsewhere."""
-    place = root / WORK_DIR / FIXES_DIR
-    for folder in (place.parent, place):
-        if folder.is_symlink():
-            raise HubtoolsError(f"{folder} is a symbolic link.", hint="make it a folder")
-    return place
+    return no_link(root / WORK_DIR / FIXES_DIR)
 
 
 def new_place(root: Path) -> Path:
@@ -104,15 +99,7 @@ def new_place(root: Path) -> Path:
     parent.mkdir(parents=True, exist_ok=True)
     if not (parent / ".gitignore").exists():
         write_bytes(parent / ".gitignore", b"*\n")  # originals may hold what was to be removed
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    for number in range(1000):
-        place = parent / (stamp if number == 0 else f"{stamp}-{number:03d}")
-        try:
-            place.mkdir()
-        except FileExistsError:
-            continue
-        return place
-    raise HubtoolsError(f"No new folder could be made in {parent}.")
+    return stamped_folder(parent, digits=3)
 
 
 @contextmanager

@@ -8,10 +8,11 @@ from typing import Any
 from hubtools.dataset.configs import split_configs
 from hubtools.dataset.fix.card import with_configs, without_key
 from hubtools.dataset.fix.draft import Draft
-from hubtools.dataset.fix.references import locate, relative
+from hubtools.dataset.fix.references import relative
 from hubtools.dataset.fix.tables import Notes, Record, Table, is_file_column
 from hubtools.dataset.folder import FOREIGN_ENDINGS, PICTURE_ENDINGS
 from hubtools.dataset.metadata import FILE_NAME
+from hubtools.dataset.metadata.named import resolved
 from hubtools.dataset.splits import infer_splits
 from hubtools.layout import CARD
 from hubtools.limits import crowded_folders
@@ -41,7 +42,7 @@ def _owners(draft: Draft, table: Table) -> dict[str, list[Record]] | None:
     folders = [f for f in infer_splits(visible).culprits if relative(table.folder, f) is not None]
     owners: dict[str, list[Record]] = defaultdict(list)
     for record in table.records:
-        name = locate(table.folder, record.values.get(FILE_NAME))
+        name = resolved(table.folder, record.values.get(FILE_NAME))
         inside = [folder for folder in folders if (name or "").startswith(f"{folder}/")]
         if record.raw or not inside:
             return None
@@ -79,7 +80,7 @@ def _rebased(values: dict[str, Any], old: str, new: str) -> dict[str, Any] | Non
         if not is_file_column(key, value):
             continue
         items = value if isinstance(value, list) else [value]
-        names = [relative(new, locate(old, item) or "") for item in items]
+        names = [relative(new, resolved(old, item) or "") for item in items]
         if any(name is None for name in names):
             return None
         result[key] = names if isinstance(value, list) else names[0]

@@ -8,9 +8,10 @@ from typing import Any
 
 from hubtools.dataset.fix.columns import is_picture_name
 from hubtools.dataset.fix.draft import Draft
-from hubtools.dataset.fix.references import locate, relative
+from hubtools.dataset.fix.references import relative
 from hubtools.dataset.fix.tables import Record, Table
 from hubtools.dataset.metadata import FILE_NAME
+from hubtools.dataset.metadata.named import resolved
 from hubtools.dataset.view import escapes, is_blank
 
 
@@ -79,18 +80,18 @@ def _meant(
 ) -> tuple[str | None, str | None]:
     """(the rule that a record breaks, the picture it must mean)."""
     if isinstance(value, int) and not isinstance(value, bool):
-        return "D116", finder.near(locate(table.folder, str(value)) or "")
-    name = locate(table.folder, value)
+        return "D116", finder.near(resolved(table.folder, str(value)) or "")
+    name = resolved(table.folder, value)
     if name is None:
         return "D116", None
     drive = len(value) > 2 and value[1] == ":" and value[2] in "\\/"
     if escapes(name) or escapes(value) or drive:
         parts = [part for part in value.replace("\\", "/").split("/") if part not in ("", "..")]
         for start in range(len(parts)):
-            tail = locate(table.folder, "/".join(parts[start:])) or ""
+            tail = resolved(table.folder, "/".join(parts[start:])) or ""
             if tail in finder.exact and tail not in finder.claimed:
                 return "D204", tail
-        return "D204", finder.near(locate(table.folder, parts[-1]) or "") if parts else None
+        return "D204", finder.near(resolved(table.folder, parts[-1]) or "") if parts else None
     if name in draft.files or name in draft.tables:
         return None, None
     return "D201", finder.near(name)
@@ -168,7 +169,7 @@ def drop(draft: Draft) -> None:
 
 
 def _homeless(value: Any, table: Table, draft: Draft) -> str | None:
-    name = locate(table.folder, value)
+    name = resolved(table.folder, value)
     if name is None:
         return "D116"
     drive = len(value) > 2 and value[1] == ":" and value[2] in "\\/"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from hubtools.dataset.fix.tables import Record, Table, is_file_column
+from hubtools.dataset.metadata.named import resolved
 
 
 @dataclass
@@ -30,20 +29,11 @@ def references_in(tables: Iterable[Table]) -> dict[str, list[Reference]]:
                     continue
                 items = list(enumerate(value)) if isinstance(value, list) else [(None, value)]
                 for index, item in items:
-                    name = locate(table.folder, item)
+                    name = resolved(table.folder, item)
                     if name is not None:
                         place = Reference(table, record, column, index)
                         found.setdefault(name, []).append(place)
     return found
-
-
-def locate(folder: str, value: Any) -> str | None:
-    """The file that a value in a metadata file of `folder` names, relative to the dataset; None if
-    it names none."""
-    if not isinstance(value, str) or not value.strip():
-        return None
-    joined = os.path.normpath(os.path.join(folder, value.replace("\\", "/")))
-    return joined.replace(os.sep, "/")
 
 
 def relative(folder: str, name: str) -> str | None:

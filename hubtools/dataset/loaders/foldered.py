@@ -19,7 +19,7 @@ from hubtools.dataset.loaders.model import Broken, LoadError, Split
 from hubtools.dataset.loaders.source import Source
 from hubtools.dataset.loaders.tables import Row, Table
 from hubtools.dataset.metadata import Kind as Wrong
-from hubtools.dataset.metadata.named import BLOCK, plain
+from hubtools.dataset.metadata.named import BLOCK, all_tidy
 from hubtools.layout import METADATA_NAMES
 
 Columns = dict[str, Kind]
@@ -298,19 +298,30 @@ def _split(source: Source, part: _Part, columns: Columns, column: str, labels: s
         if features.get(column) == _PICTURE:
             return Split(part.name, plain.rows, shape, shown, plain.files, plain.broken)
         return Split(part.name, plain.rows, shape, shown)
-    # the ways of reading have this in common, and it may be a million rows
+    files, broken = _rows(source, part, columns, features, column)
+    _not_empty(part.name, len(files))
+    return Split(part.name, len(files), shape, shown, files, broken)
+
+
+def _rows(
+    source: Source, part: _Part, columns: Columns, features: Columns, column: str
+) -> tuple[tuple[str | None, ...], tuple[Broken, ...]]:
+    """The files of all rows, and those that cannot be read."""
+    # the ways of reading have this in common, and it may be a million rows; names in archives may
+    # be those of files outside
     key = (tuple(table.name for table in part.tables), tuple(columns.items()), column)
-    if part.archives or key not in source.rows:
-        files: list[str | None] = []
-        broken: list[Broken] = []
-        for table in part.tables:
-            for kinds, values in table.chunks:
-                _check_types(table.name, columns, kinds, values, features)
-                _add_rows(source, part, table, values, features, column, files, broken)
-        source.rows[key] = (tuple(files), tuple(broken))
-    found, wrong = source.rows[key]
-    _not_empty(part.name, len(found))
-    return Split(part.name, len(found), shape, shown, found, wrong)
+    if not part.archives and key in source.rows:
+        return source.rows[key]
+    files: list[str | None] = []
+    broken: list[Broken] = []
+    for table in part.tables:
+        for kinds, values in table.chunks:
+            _check_types(table.name, columns, kinds, values, features)
+            _add_rows(source, part, table, values, features, column, files, broken)
+    found = tuple(files), tuple(broken)
+    if not part.archives:
+        source.rows[key] = found
+    return found
 
 
 def _add_rows(
@@ -331,7 +342,7 @@ def _add_rows(
     for start in range(0, len(rows), BLOCK):
         block = rows[start : start + BLOCK]
         values = [row.get(keys[0]) or row.get(keys[1]) for row in block] if keys else []
-        if keys and plain(values):
+        if keys and all_tidy(values):
             paths = [f"{folder}/{value}" if folder else str(value) for value in values]
             for number, path in enumerate(paths, len(files)) if column == "image" else ():
                 if reason := trouble(path):

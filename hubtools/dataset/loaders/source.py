@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import posixpath
 import shutil
-import unicodedata
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from hubtools.dataset.folder import UNENTERED, Entry, Listing
 from hubtools.dataset.loaders.model import Broken
 from hubtools.dataset.loaders.tables import Table, read_table
 from hubtools.dataset.metadata import MetadataFile, parse_metadata
+from hubtools.dataset.names import fold
 from hubtools.dataset.plain import as_usual
 from hubtools.dataset.splits import Splits, infer_splits
 
@@ -146,7 +146,7 @@ class Source:
             self._bare[folder] = bare
         if bare:
             return True
-        return folder in self._listed and alike(name) not in self._alike
+        return folder in self._listed and fold(name) not in self._folded
 
     @cached_property
     def _listed(self) -> frozenset[str]:
@@ -157,15 +157,10 @@ class Source:
         return frozenset({"", *entered}) - {"" if n == "." else n for n in self.listing.unreadable}
 
     @cached_property
-    def _alike(self) -> frozenset[str]:
-        """Whatever is there, as `alike` has it."""
+    def _folded(self) -> frozenset[str]:
+        """Whatever is there, by what some file systems take for the same name."""
         names = [entry.name for entry in self.listing.entries]
-        return frozenset(map(alike, (*names, *self.listing.folders, *self.listing.linked_folders)))
-
-
-def alike(name: str) -> str:
-    """What a name has in common with those that some file systems take for the same."""
-    return unicodedata.normalize("NFC", name).casefold()
+        return frozenset(map(fold, (*names, *self.listing.folders, *self.listing.linked_folders)))
 
 
 def _trouble(path: Path, header_only: bool) -> str | None:

@@ -28,7 +28,7 @@ def all_resolved(folder: str, values: Sequence[Any]) -> Iterator[str | None]:
     at some thousand of them together spares one at each."""
     pending = iter(values)
     while block := list(islice(pending, BLOCK)):
-        if not plain(block):
+        if not all_tidy(block):
             yield from (resolved(folder, value) for value in block)
         elif folder:
             yield from (f"{folder}/{value}" for value in block)
@@ -36,7 +36,7 @@ def all_resolved(folder: str, values: Sequence[Any]) -> Iterator[str | None]:
             yield from block
 
 
-def plain(values: Sequence[Any]) -> bool:
+def all_tidy(values: Sequence[Any]) -> bool:
     """True if all are names that mean what they say."""
     try:
         joined = "\n".join(values)

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from hubtools.dataset.folder import FOREIGN_ENDINGS, PICTURE_ENDINGS
 from hubtools.dataset.loaders import Mode
 from hubtools.dataset.loaders.endings import endings_of
-from hubtools.dataset.metadata import Row
 from hubtools.dataset.names import fold, trouble_of
 from hubtools.dataset.probe import proper_ending
 from hubtools.dataset.rules.book import DATASET_RULES, plural, some
@@ -100,14 +99,6 @@ def duplicate_row(view: DatasetView) -> Iterator[Problem]:
             )
 
 
-def _named(view: DatasetView) -> Iterator[tuple[Row, str]]:
-    """Rows that name a file, wherever it is."""
-    for file in view.metadata:
-        for row, name in zip(file.rows, file.pictures, strict=True):
-            if name is not None:
-                yield row, name
-
-
 @DATASET_RULES.rule("D204", "A record names a file outside the folder", Severity.ERROR)
 def outside(view: DatasetView) -> Iterator[Problem]:
     """Names must be relative and stay inside the data set. Absolute paths, .. and addresses are
@@ -116,7 +107,7 @@ def outside(view: DatasetView) -> Iterator[Problem]:
     Example: {"file_name": "../other/a.png"} or {"file_name": "C:\\\\pictures\\\\a.png"}
     Fix: copy the picture into the folder and name it relative to the metadata file.
     """
-    for row, name in _named(view):
+    for row, name in view.resolved():
         raw = row.file_name
         if name == raw and raw[0] not in "~./" and ":" not in raw and "\\" not in raw:
             continue  # nearly all, and there may be a million

@@ -227,7 +227,6 @@ def _split_of(path: Path) -> str:
 
 
 def _ending(data: bytes) -> str:
-
     if not opens_plainly(data):
         return ".webp" if webp_canvas(data) else ".ico"
     try:
