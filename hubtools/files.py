@@ -100,9 +100,14 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON with a final newline, atomically."""
+    write_bytes(path, json_bytes(value))
+
+
+def json_bytes(value: Any) -> bytes:
+    """`value` as indented JSON with a final newline, in UTF-8."""
     text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
     # lone surrogates, of names that are not UTF-8, become JSON's escapes
-    write_bytes(path, text.encode("utf-8", "backslashreplace"))
+    return text.encode("utf-8", "backslashreplace")
 
 
 def open_regular(path: StrPath) -> BinaryIO:

@@ -72,3 +72,15 @@ def cache_dir() -> Path:
         return Path(explicit)
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "hubtools"
+
+
+def config_dir() -> Path:
+    """Where what belongs to the user lies, such as the key of `trust`.
+
+    `HUBTOOLS_CONFIG`, else `$XDG_CONFIG_HOME/hubtools`, else `~/.config/hubtools`.
+    """
+    explicit = os.environ.get("HUBTOOLS_CONFIG")
+    if explicit:
+        return Path(explicit)
+    base = os.environ.get("XDG_CONFIG_HOME")
+    return (Path(base) if base else Path.home() / ".config") / "hubtools"

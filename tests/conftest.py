@@ -50,6 +50,7 @@ os.environ |= {
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "HF_HUB_DISABLE_UPDATE_CHECK": "1",
     "HUBTOOLS_CACHE": str(_HOME / "cache"),
+    "HUBTOOLS_CONFIG": str(_HOME / "config"),
 }
 
 

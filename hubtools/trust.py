@@ -1,0 +1,153 @@
+"""Marks on the state that hubtools keeps inside folders: who wrote it, where.
+
+A journal, a ledger or a trash list makes hubtools act: replace files, delete them from a
+repository, move them back. A folder may come from a stranger with such state in it. So each state
+file carries a seal, an HMAC-SHA256 (RFC 2104) with a key that only this user has, over its content,
+its name in the folder and the folder's place. State without a valid seal is data: it can be listed,
+and acted on only after a question (`--trust-state`).
+
+The key lies in `state.key` in the user's config folder, and is made when it is first needed. In
+machines that keep no home folder, `HUBTOOLS_STATE_KEY` (a long random text) takes its place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import stat
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from hubtools.errors import HubtoolsError
+from hubtools.layout import config_dir
+
+SEAL = "seal"
+KEY_VARIABLE = "HUBTOOLS_STATE_KEY"
+_KEY_FILE = "state.key"
+_KEY_BYTES = 32
+_SHORTEST = 16  # characters of HUBTOOLS_STATE_KEY
+
+
+class ForeignState(HubtoolsError):
+    """State in a folder that this user did not write there; nothing was done with it.
+
+    `details` are lines that say what it would make hubtools do.
+    """
+
+    def __init__(self, path: Path, would: str, details: tuple[str, ...] = ()) -> None:
+        super().__init__(
+            f"{path} was not written by you on this machine, and would {would}.",
+            hint="look at it first; if you trust where the folder comes from, add --trust-state",
+        )
+        self.path = path
+        self.details = details
+
+
+def seal(root: Path, name: str, content: dict[str, Any]) -> dict[str, Any]:
+    """`content` (JSON values) with a seal for the file `name` (relative, with `/`) in `root`."""
+    content = {key: value for key, value in content.items() if key != SEAL}
+    place = _place(root)
+    return content | {SEAL: {**place, "mac": _mac(name, place, content)}}
+
+
+def is_sealed(root: Path, name: str, content: Any) -> bool:
+    """True if `content`, read from the file `name` in `root`, was sealed by this user for that
+    file in that folder. A folder that was moved is the same folder; a copy is another."""
+    if not isinstance(content, dict) or not isinstance(content.get(SEAL), dict):
+        return False
+    mark = content[SEAL]
+    place = {key: mark.get(key) for key in ("path", "device", "inode")}
+    bare = {key: value for key, value in content.items() if key != SEAL}
+    try:
+        expected = _mac(name, place, bare)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    if not hmac.compare_digest(expected.encode(), str(mark.get("mac")).encode()):
+        return False
+    here = _place(root)
+    moved = (place["device"], place["inode"]) == (here["device"], here["inode"])
+    return moved or place["path"] == here["path"]
+
+
+def _place(root: Path) -> dict[str, Any]:
+    real = root.resolve()
+    facts = real.stat()
+    return {"path": os.fspath(real), "device": facts.st_dev, "inode": facts.st_ino}
+
+
+def _mac(name: str, place: dict[str, Any], content: dict[str, Any]) -> str:
+    # ASCII: lone surrogates of odd file names become escapes
+    text = json.dumps([name, place, content], sort_keys=True, separators=(",", ":"))
+    return hmac.new(_key(), text.encode("ascii"), hashlib.sha256).hexdigest()
+
+
+def _key() -> bytes:
+    given = os.environ.get(KEY_VARIABLE)
+    if given:
+        if len(given) < _SHORTEST:
+            raise HubtoolsError(
+                f"{KEY_VARIABLE} has fewer than {_SHORTEST} characters.",
+                hint="make one with `python -c 'import secrets; print(secrets.token_hex(32))'`",
+            )
+        return hashlib.sha256(given.encode("utf-8", "surrogateescape")).digest()
+    return _stored(config_dir())
+
+
+@lru_cache(maxsize=8)
+def _stored(folder: Path) -> bytes:
+    path = folder / _KEY_FILE
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _make(path)
+        return _read(path)
+    except (PermissionError, NotADirectoryError, FileExistsError):
+        return _of_this_process()  # nothing can be kept: what is written now is foreign later
+    except OSError as error:
+        if error.errno == 30:  # a file system that is read only
+            return _of_this_process()
+        raise
+
+
+@lru_cache(maxsize=1)
+def _of_this_process() -> bytes:
+    return secrets.token_bytes(_KEY_BYTES)
+
+
+def _make(path: Path) -> None:
+    """Write a new key unless there is one; whole or not at all, also beside another process."""
+    if path.exists():
+        return
+    temporary = path.with_name(f".tmp-{secrets.token_hex(8)}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+    with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:
+        file.write(secrets.token_bytes(_KEY_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(temporary, path)  # fails if another process was faster
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without hard links
+        if not path.exists():
+            os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        facts = os.fstat(file.fileno())
+        key = file.read(_KEY_BYTES + 1)
+    if os.name != "nt" and (facts.st_uid not in (os.geteuid(), 0) or facts.st_mode & 0o077):
+        mode = stat.S_IMODE(facts.st_mode)
+        raise HubtoolsError(
+            f"Others can read or write {path} (mode {mode:o}); hubtools does not use it.",
+            hint="delete it; a new one is made, and state in folders is asked about again",
+        )
+    if len(key) != _KEY_BYTES:
+        raise HubtoolsError(f"{path} is no key of hubtools.", hint="delete it; a new one is made")
+    return key

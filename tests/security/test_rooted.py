@@ -1,0 +1,228 @@
+"""Nothing done through a `Root` leaves its folder, whatever lies there and whenever it came."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hubtools.errors import HubtoolsError
+from hubtools.rooted import LeadsOut, Root, parts_of
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture
+def inside(tmp_path: Path) -> Path:
+    """A folder with a link `out` to a folder beside it and `file-out` to a file there."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / ".bashrc").write_text("mine")
+    (folder / "out").symlink_to("../home")
+    (folder / "file-out").symlink_to("../home/.bashrc")
+    (folder / "a.txt").write_text("a")
+    return folder
+
+
+ACTS: dict[str, Callable[[Root], object]] = {
+    "write": lambda root: root.write("out/.bashrc", b"x"),
+    "write new": lambda root: root.write("out/new", b"x"),
+    "write below": lambda root: root.write("out/deep/new", b"x"),
+    "read": lambda root: root.read("out/.bashrc"),
+    "read link": lambda root: root.read("file-out"),
+    "sha256": lambda root: root.sha256("file-out"),
+    "rename out": lambda root: root.rename("a.txt", "out/a.txt"),
+    "rename in": lambda root: root.rename("out/.bashrc", "b.txt"),
+    "copy in": lambda root: root.copy("out/.bashrc", "b.txt"),
+    "copy out": lambda root: root.copy("a.txt", "out/b.txt"),
+    "unlink": lambda root: root.unlink("out/.bashrc"),
+    "remove_tree": lambda root: root.remove_tree("out/."[:-2] + "/.bashrc"),
+    "mkdir": lambda root: root.mkdir("out/new"),
+    "mkdir link": lambda root: root.mkdir("out"),
+    "symlink": lambda root: root.symlink("x", "out/new"),
+    "new_folder": lambda root: root.new_folder("out"),
+    "chmod": lambda root: root.chmod("out/.bashrc", 0o777),
+    "stat": lambda root: root.stat("out/.bashrc"),
+    "readlink": lambda root: root.readlink("out/x"),
+    "fingerprint": lambda root: root.fingerprint("out/.bashrc"),
+    "sweep": lambda root: root.sweep("out"),
+    "list": lambda root: root.list("out"),
+}
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_links_are_not_followed(inside: Path, act: str) -> None:
+    home = inside.parent / "home"
+    with Root(inside) as root, pytest.raises(LeadsOut) as caught:
+        ACTS[act](root)
+    assert "symbolic link" in str(caught.value)
+    assert names(home) == [".bashrc"]
+    assert (home / ".bashrc").read_text() == "mine"
+    assert (inside / "a.txt").exists()
+
+
+@given(
+    st.text(max_size=12) | st.sampled_from(["..", "../a", "/a", "a/../..", "a//b", ".", "", "a\0"])
+)
+def test_names_that_lead_out(name: str) -> None:
+    try:
+        parts = parts_of(name)
+    except LeadsOut:
+        return
+    assert not name.startswith("/")
+    assert not {"", ".", ".."} & set(parts)
+
+
+def test_a_folder_that_becomes_a_link(inside: Path) -> None:
+    """Between the look and the act."""
+    (inside / "pics").mkdir()
+    (inside / "pics" / "a").write_text("a")
+    with Root(inside) as root:
+        assert root.is_folder("pics")
+        (inside / "pics" / "a").unlink()
+        (inside / "pics").rmdir()
+        (inside / "pics").symlink_to("../home")
+        with pytest.raises(LeadsOut):
+            root.write("pics/.bashrc", b"x")
+    assert (inside.parent / "home" / ".bashrc").read_text() == "mine"
+
+
+def test_the_root_that_becomes_a_link(inside: Path) -> None:
+    """What was opened stays what is meant."""
+    with Root(inside) as root:
+        moved = inside.rename(inside.parent / "moved")
+        inside.symlink_to("home")
+        root.write("new", b"x")
+    assert (moved / "new").read_bytes() == b"x"
+    assert names(inside.parent / "home") == [".bashrc"]
+
+
+def test_writing_replaces_a_link(inside: Path) -> None:
+    with Root(inside) as root:
+        root.write("file-out", b"x")
+        assert root.is_file("file-out")
+    assert (inside.parent / "home" / ".bashrc").read_text() == "mine"
+
+
+def test_remove_tree_removes_links_not_targets(inside: Path) -> None:
+    (inside / "tree" / "deep").mkdir(parents=True)
+    (inside / "tree" / "deep" / "link").symlink_to("../../../home")
+    (inside / "tree" / "file").write_bytes(b"12345")
+    with Root(inside) as root:
+        assert root.remove_tree("tree") == 5
+        assert root.remove_tree("tree") == 0
+        assert root.remove_tree("out") == 0
+    assert names(inside) == ["a.txt", "file-out"]
+    assert (inside.parent / "home" / ".bashrc").read_text() == "mine"
+
+
+def test_very_deep_trees(tmp_path: Path) -> None:
+    here = tmp_path
+    for _ in range(300):
+        here = here / "d"
+    with Root(tmp_path) as root:
+        root.write("/".join("d" * 300) + "/file", b"x")
+        assert len(list(root.walk())) == 301
+        root.remove_tree("d")
+    assert names(tmp_path) == []
+
+
+def test_writes_are_whole_or_not_at_all(tmp_path: Path) -> None:
+    with Root(tmp_path) as root:
+        root.write("a/b.txt", b"old", mode=0o640)
+        with pytest.raises(ZeroDivisionError), root.replacing("a/b.txt") as file:
+            file.write(b"%d" % (1 // 0))
+        assert root.read("a/b.txt") == b"old"
+        assert root.list("a") == ["b.txt"]
+        root.write("a/b.txt", b"new")
+        facts = root.stat("a/b.txt")
+    assert facts is not None
+    assert stat.S_IMODE(facts.st_mode) == 0o640
+    assert facts.st_size == 3
+
+
+def test_copies_share_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"before")
+    (tmp_path / "a").chmod(0o600)
+    os.utime(tmp_path / "a", ns=(5, 7_000_000_000))
+    with Root(tmp_path) as root:
+        digest = root.copy("a", "kept/a")
+        assert digest == root.fingerprint("a")
+        with (tmp_path / "a").open("r+b") as file:
+            file.write(b"AFTER!")
+        assert root.read("kept/a") == b"before"
+        assert root.fingerprint("kept/a") == digest
+        facts = root.stat("kept/a")
+        with pytest.raises(FileExistsError):
+            root.copy("a", "kept/a")
+    assert facts is not None
+    assert (stat.S_IMODE(facts.st_mode), facts.st_mtime_ns) == (0o600, 7_000_000_000)
+
+
+def test_rename_keeps_what_is_there(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"a")
+    (tmp_path / "b").write_bytes(b"b")
+    with Root(tmp_path) as root:
+        with pytest.raises(FileExistsError):
+            root.rename("a", "b")
+        root.rename("a", "b", replace=True)
+        assert root.list() == ["b"]
+        root.rename("b", "new/c")
+        assert root.read("new/c") == b"a"
+
+
+def test_rename_across_file_systems(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a").write_bytes(b"a")
+    real = os.replace
+
+    def replace(old: str, new: str, **options: int) -> None:
+        if old == "a":
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        real(old, new, **options)
+
+    monkeypatch.setattr(os, "replace", replace)
+    with Root(tmp_path) as root:
+        root.rename("a", "b")
+        assert root.list() == ["b"]
+        assert root.read("b") == b"a"
+
+
+def test_pipes_and_folders_are_no_files(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    with Root(tmp_path) as root:
+        for name in ("pipe", "folder"):
+            with pytest.raises(OSError, match=str(tmp_path / name)):
+                root.read(name)
+        assert root.fingerprint("pipe") is None
+        assert not root.rmdir("folder") or root.list() == ["pipe"]
+        with pytest.raises(FileNotFoundError, match=str(tmp_path / "none")):
+            root.read("none")
+
+
+def test_bounds(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"12345")
+    with Root(tmp_path) as root:
+        assert root.read("a", 5) == b"12345"
+        with pytest.raises(HubtoolsError, match="more than 4 bytes"):
+            root.read("a", 4)
+    with pytest.raises(HubtoolsError, match="no folder"):
+        Root(tmp_path / "none")
+
+
+def test_sweep(tmp_path: Path) -> None:
+    (tmp_path / ".tmp-1234.json").write_bytes(b"")
+    (tmp_path / ".tmp-folder").mkdir()
+    (tmp_path / "a").write_bytes(b"")
+    with Root(tmp_path) as root:
+        assert root.sweep() == 1
+        assert root.list() == [".tmp-folder", "a"]
