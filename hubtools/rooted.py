@@ -10,6 +10,7 @@ The path of the folder itself is the user's own word: links in it are followed.
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import hashlib
 import os
@@ -18,9 +19,10 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, Self, cast
 
 from hubtools.errors import HubtoolsError
 from hubtools.files import StrPath, json_bytes
@@ -46,6 +48,7 @@ _WRITE = (
 )
 TEMPORARY = ".tmp-"  # first letters of files that are being written
 _BLOCK = 1 << 20
+_NOREPLACE = 1  # flag of renameat2(2)
 _FICLONE = 0x40049409  # ioctl of Linux: share the blocks of a file, copied when one is written
 
 
@@ -321,11 +324,12 @@ class Root:
             return f"link:{self.readlink(target)}"
         with self.open(source) as file, self._in(target, make=True) as (at, last):
             facts = os.fstat(file.fileno())
-            descriptor = os.open(last, _WRITE, 0o600, **at)
-            with os.fdopen(descriptor, "wb") as copy:
+            descriptor = os.open(last, _WRITE & ~os.O_WRONLY | os.O_RDWR, 0o600, **at)
+            with os.fdopen(descriptor, "r+b") as copy:
                 cloned = _clone(file.fileno(), copy.fileno())
                 digest = hashlib.sha256()
-                while block := file.read(_BLOCK):
+                # the source may change meanwhile: the digest is of what the copy holds
+                while block := (copy if cloned else file).read(_BLOCK):
                     digest.update(block)
                     if not cloned:
                         copy.write(block)
@@ -344,18 +348,19 @@ class Root:
         `FileExistsError` if `target` exists and `replace` is not set, and falls back to copying
         across file systems (for files)."""
         with self._in(source) as (here, old), self._in(target, make=True) as (there, new):
-            if not replace and self.exists(target):
-                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
             try:
-                _replace(old, new, here, there)
+                if replace:
+                    _replace(old, new, here, there)
+                else:
+                    _rename_new(old, new, here, there)
             except OSError as error:
                 if error.errno != errno.EXDEV:
                     raise
-                self._carry(source, target)
+                self._carry(source, target, replace)
             _sync(there)
             _sync(here)
 
-    def _carry(self, source: str, target: str) -> None:
+    def _carry(self, source: str, target: str, replace: bool) -> None:
         """Rename between file systems: a copy beside the target takes its place, then the source
         goes, if it is still what was copied."""
         folder, _, base = target.rpartition("/")
@@ -366,7 +371,7 @@ class Root:
             if self.fingerprint(source) != copied:
                 raise HubtoolsError(f"{self.path / source} changed while it was moved.")
             with self._in(temporary) as (at, last), self._in(target) as (there, new):
-                _replace(last, new, at, there)
+                (_replace if replace else _rename_new)(last, new, at, there)
         finally:
             self.unlink(temporary, missing_ok=True)
         self.unlink(source)
@@ -489,6 +494,35 @@ def _replace(old: str, new: str, here: dict[str, Any], there: dict[str, Any]) ->
         os.replace(old, new, src_dir_fd=here["dir_fd"], dst_dir_fd=there["dir_fd"])
     else:
         os.replace(old, new)
+
+
+def _rename_new(old: str, new: str, here: dict[str, Any], there: dict[str, Any]) -> None:
+    """Rename, never over something: in one step where the system has it (renameat2(2))."""
+    renameat2 = _renameat2()
+    if renameat2 is not None and here and there:
+        names = (os.fsencode(old), os.fsencode(new))
+        if renameat2(here["dir_fd"], names[0], there["dir_fd"], names[1], _NOREPLACE) == 0:
+            return
+        code = ctypes.get_errno()
+        if code not in (errno.EINVAL, errno.ENOSYS):  # of file systems and kernels without it
+            raise OSError(code, os.strerror(code))
+    try:
+        os.stat(new, follow_symlinks=False, **there)
+    except FileNotFoundError:
+        _replace(old, new, here, there)
+    else:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+
+
+@cache
+def _renameat2() -> Callable[..., int] | None:
+    if os.name == "nt":
+        return None
+    found: Any = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if found is not None:
+        letters = ctypes.c_char_p
+        found.argtypes = [ctypes.c_int, letters, ctypes.c_int, letters, ctypes.c_uint]
+    return cast("Callable[..., int] | None", found)
 
 
 def _sync(at: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ machines that keep no home folder, `HUBTOOLS_STATE_KEY` (a long random text) tak
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import hmac
 import json
@@ -107,7 +108,7 @@ def _stored(folder: Path) -> bytes:
     except (PermissionError, NotADirectoryError, FileExistsError):
         return _of_this_process()  # nothing can be kept: what is written now is foreign later
     except OSError as error:
-        if error.errno == 30:  # a file system that is read only
+        if error.errno == errno.EROFS:
             return _of_this_process()
         raise
 
@@ -131,8 +132,10 @@ def _make(path: Path) -> None:
         os.link(temporary, path)  # fails if another process was faster
     except FileExistsError:
         pass
-    except OSError:  # a file system without hard links
-        if not path.exists():
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
+            raise
+        if not path.exists():  # a file system without hard links
             os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

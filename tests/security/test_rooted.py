@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hubtools import rooted
 from hubtools.errors import HubtoolsError
 from hubtools.rooted import LeadsOut, Root, parts_of
 
@@ -180,6 +181,23 @@ def test_rename_keeps_what_is_there(tmp_path: Path) -> None:
         assert root.read("new/c") == b"a"
 
 
+@pytest.mark.parametrize("atomic", [True, False])
+def test_rename_never_replaces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, atomic: bool
+) -> None:
+    if not atomic:
+        monkeypatch.setattr(rooted, "_renameat2", lambda: None)
+    (tmp_path / "a").write_bytes(b"a")
+    (tmp_path / "link").symlink_to("nowhere")
+    with Root(tmp_path) as root:
+        with pytest.raises(FileExistsError, match="link"):
+            root.rename("a", "link")
+        with pytest.raises(FileNotFoundError):
+            root.rename("none", "b")
+        root.rename("a", "b")
+        assert root.list() == ["b", "link"]
+
+
 def test_rename_across_file_systems(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a").write_bytes(b"a")
     real = os.replace
@@ -191,7 +209,7 @@ def test_rename_across_file_systems(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(os, "replace", replace)
     with Root(tmp_path) as root:
-        root.rename("a", "b")
+        root.rename("a", "b", replace=True)
         assert root.list() == ["b"]
         assert root.read("b") == b"a"
 
