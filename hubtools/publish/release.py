@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
 from hubtools.dataset.folder import walk
 from hubtools.errors import HubtoolsError
 from hubtools.layout import METADATA_NAMES, RUN_MANIFEST
+from hubtools.publish.ignored import ignored
 from hubtools.publish.prune import KeepSnapshots, classify
 
 RepoType = Literal["model", "dataset"]
@@ -57,9 +59,10 @@ def collect(
     drop: Sequence[str] = (),
 ) -> Release:
     """The files of the release at `folder`: for a model what `prune` keeps, for a dataset
-    everything but junk, hidden files and links."""
+    everything but junk, hidden files and links. What a `.gitignore` in the folder names stays out,
+    unless a pattern of `keep` fits it."""
     if repo_type == "dataset":
-        return _dataset(folder)
+        return _without_ignored(_dataset(folder), keep)
     plan = classify(folder, keep_snapshots=keep_snapshots, keep=keep, drop=drop)
     if plan.asks:
         raise HubtoolsError(
@@ -67,12 +70,37 @@ def collect(
             hint="decide with --keep PATTERN or --drop PATTERN",
         )
     files = [ReleaseFile(i.target or i.path, folder / i.path, i.bytes) for i in plan.kept]
-    return Release(
+    release = Release(
         folder,
         "model",
         tuple(sorted(files, key=lambda file: file.name)),
         tuple((item.path, item.reason) for item in plan.dropped),
     )
+    return _without_ignored(release, keep)
+
+
+def _without_ignored(release: Release, keep: Sequence[str]) -> Release:
+    listed = [entry.name for entry in walk(release.root).entries]
+    said = {
+        name: line
+        for name, line in ignored(release.root, listed).items()
+        if not any(fnmatchcase(name, pattern) for pattern in keep)
+    }
+    if not said:
+        return release
+    files, excluded = [], list(release.excluded)
+    for file in release.files:
+        name = file.source.relative_to(release.root).as_posix()
+        if name in said:
+            excluded.append((name, f"named by {said[name]}; --keep PATTERN publishes it"))
+        else:
+            files.append(file)
+    if not files:
+        raise HubtoolsError(
+            f"All that {release.root} holds is named by its .gitignore.",
+            hint="publish it with --keep PATTERN, or change the .gitignore",
+        )
+    return replace(release, files=tuple(files), excluded=tuple(excluded))
 
 
 def _dataset(folder: Path) -> Release:
