@@ -8,7 +8,11 @@ do is there as functions, imported when they are first used:
     manifest = hubtools.train(project)
 """
 
-from __future__ import annotations
+# Before anything else is imported: the folder one stands in may hold a `typing.py`.
+from hubtools import interpreter
+
+if interpreter.is_program():
+    interpreter.leave_here()
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

@@ -17,6 +17,7 @@ import click
 import hubtools
 from hubtools.cli.output import say_error
 from hubtools.errors import ExitCode, HubtoolsError, as_sentence
+from hubtools.interpreter import guard_children, leave_here
 
 # Sub-command -> one line of help. Kept here so that `hubtools --help` imports no command.
 COMMANDS = {
@@ -97,6 +98,8 @@ def _terminate(signum: int, frame: FrameType | None) -> NoReturn:
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with an `ExitCode`."""
+    leave_here()
+    guard_children()
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["--"]:
         # `hf extensions exec hubtools -- ...` hands its separator on.

@@ -15,7 +15,6 @@ import os
 import pickle
 import queue
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -27,6 +26,7 @@ from typing import Any
 
 from hubtools.dataset.worker import SLOT, receive, send
 from hubtools.errors import HubtoolsError
+from hubtools.interpreter import code, places
 
 Job = tuple[str | bytes, str | None]  # path (or the bytes), digest that is already known
 
@@ -252,7 +252,6 @@ class _Seat:
     def _started(self) -> subprocess.Popen[bytes]:
         crew = self._crew
         arguments = [str(crew._shared), self._number, crew.limits.memory]
-        paths = [path or str(Path.cwd()) for path in sys.path]
         # One thread each: the processes are the parallelism. Each thread's stack counts as memory.
         alone = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "RAYON")}
         # Else glibc gives the memory of each picture back, and gets it anew for the next.
@@ -261,15 +260,7 @@ class _Seat:
             {"creationflags": 0x200} if os.name == "nt" else {"process_group": 0}
         )  # Ctrl-C is for the parent to answer
         return subprocess.Popen(
-            [
-                sys.executable,
-                "-P",
-                "-c",
-                _STARTER,
-                json.dumps(paths),
-                crew._program,
-                json.dumps(arguments),
-            ],
+            code(_STARTER, json.dumps(places()), crew._program, json.dumps(arguments)),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # decoders written in C talk there

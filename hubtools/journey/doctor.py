@@ -16,6 +16,7 @@ from typing import Any, Literal
 import hubtools
 from hubtools.errors import EXTRAS, missing_modules
 from hubtools.files import human_bytes
+from hubtools.interpreter import importing
 
 State = Literal["ok", "note", "problem"]
 
@@ -103,9 +104,7 @@ def _torchvision() -> Fact:
     none. Asked in a process of its own, since a failed import cannot be undone."""
     import subprocess
 
-    check = subprocess.run(
-        [sys.executable, "-c", "import torchvision"], capture_output=True, check=False
-    )
+    check = subprocess.run(importing("torchvision"), capture_output=True, check=False)
     found = _version("torchvision") or "unknown"
     if check.returncode == 0:
         return Fact("packages", "torchvision", found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import socket
 import subprocess
@@ -19,6 +20,7 @@ from PIL import Image, ImageOps
 from hubtools.dataset.load import Example, read_examples
 from hubtools.errors import ExitCode, HubtoolsError, UsageError, require_extra
 from hubtools.files import write_json, write_text
+from hubtools.interpreter import command
 from hubtools.journey import readback
 from hubtools.layout import SAMPLES_DIR, WORK_DIR
 from hubtools.manifest import RunManifest, SampleRecord, read_samples
@@ -97,8 +99,8 @@ def rehearse(
         if base_folder is not None:
             hub.store.mount("model", base, base_folder, commit=base_revision)
         environment = _environment(root, hub.url, dataset_repo, model_repo)
-        command = [sys.executable, "-m", "hubtools", "ship", "--project", str(project.file)]
-        _call([*command, *arguments], environment)
+        ship = command("hubtools", "ship", "--project", str(project.file), *arguments)
+        _call(ship, environment)
         rehearsal = _read_back(project, root, environment, base, dataset_repo, model_repo)
         if meanwhile is not None:
             meanwhile(rehearsal)
@@ -147,9 +149,9 @@ def _environment(root: Path, url: str, dataset_repo: str, model_repo: str) -> di
     }
 
 
-def _call(command: list[str], environment: dict[str, str]) -> None:
+def _call(words: list[str], environment: dict[str, str]) -> None:
     """Run a step of the rehearsal with our own stdout as its stderr: data is ours to print."""
-    finished = subprocess.run(command, env=environment, stdout=sys.stderr, check=False)
+    finished = subprocess.run(words, env=environment, stdout=sys.stderr, check=False)
     if finished.returncode:
         # It has said why already; only its exit code is left to pass on.
         codes = {code.value for code in ExitCode}
@@ -170,11 +172,12 @@ def _read_back(
     record = _a_sample(project.run_dir)
     if record.prompt_weights:
         # stock diffusers reads none: what it is compared with is drawn without them
-        command = [sys.executable, "-m", "hubtools", "generate", "--no-prompt-weights"]
-        command += ["--project", str(project.file), "--from", str(samples / record.file)]
+        words = ["generate", "--no-prompt-weights", "--project", str(project.file)]
+        words += ["--from", str(samples / record.file)]
         samples = root / SAMPLES_DIR
         shutil.rmtree(samples, ignore_errors=True)  # of another rehearsal
-        _call([*command, "--quiet", "--output", str(samples)], environment)
+        words += ["--quiet", "--output", str(samples)]
+        _call(command("hubtools", *words), environment)
         (record,) = read_samples(samples)
     manifest = RunManifest.read(project.run_dir)
     questions: dict[str, Any] = {
@@ -188,9 +191,9 @@ def _read_back(
     }
     asked = root / "readback.json"
     write_json(asked, questions)
-    script = Path(readback.__file__)
+    script = str(Path(readback.__file__).absolute())
     finished = subprocess.run(
-        [sys.executable, str(script), str(asked)],
+        command(script, str(asked)),
         # The same picture needs the same number of threads: sums are taken in another order else.
         env=environment | {"OMP_NUM_THREADS": _threads(project, environment)},
         capture_output=True,
@@ -201,7 +204,7 @@ def _read_back(
         last = (finished.stderr.strip().splitlines() or ["no word why"])[-1]
         raise HubtoolsError(
             f"Reading back with stock libraries failed: {last}",
-            hint=f"the whole story: {sys.executable} {script} {asked}",
+            hint=f"the whole story: {shlex.join(command(script, str(asked)))}",
         )
     answers = json.loads(finished.stdout.strip().splitlines()[-1])
     endpoint = environment["HF_ENDPOINT"]
