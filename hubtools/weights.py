@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
-_MAX_HEADER = 100_000_000
+from hubtools.files import human_bytes, open_regular
+
+# The library's own limit, in bytes; where letters take more memory than bytes, a smaller one.
+MAX_HEADER = 100_000_000
+MAX_UNICODE_HEADER = 20_000_000
+# Brackets and commas, about nine a tensor: more would fill the memory with empty lists.
+MAX_MARKS = 1_500_000
+_BITS = {
+    "BOOL": 8, "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6, "U8": 8, "I8": 8, "F8_E5M2": 8, "F8_E4M3": 8,
+    "F8_E8M0": 8, "F8_E4M3FNUZ": 8, "F8_E5M2FNUZ": 8, "I16": 16, "U16": 16, "F16": 16, "BF16": 16,
+    "I32": 32, "U32": 32, "F32": 32, "C64": 64, "F64": 64, "I64": 64, "U64": 64,
+}  # fmt: skip
 
 
 class Holds(StrEnum):
@@ -24,11 +36,13 @@ class Holds(StrEnum):
 
 @dataclass(frozen=True)
 class Header:
-    """A safetensors header: tensor name -> {dtype, shape, ...}, and the free metadata."""
+    """A safetensors header: tensor name -> {dtype, shape, ...}, and the free metadata. `problem`
+    says what is wrong with a damaged one."""
 
     holds: Holds
     tensors: dict[str, dict[str, Any]]
     metadata: dict[str, str]
+    problem: str | None = None
 
     @property
     def rank(self) -> int | None:
@@ -48,39 +62,108 @@ _ADAM = ("exp_avg", "exp_avg_sq", "momentum_buffer")
 
 def read_header(path: Path) -> Header:
     """Read and classify the header (8 bytes little-endian length, then JSON; docs of safetensors).
-    A file that has none, or not exactly the bytes it speaks of, is `DAMAGED`: the library would
-    not open it."""
+
+    What the library would not open is `DAMAGED`, and `problem` says why: a header that is longer
+    than the file, tensors whose bytes are not exactly those that dtype and shape take, gaps,
+    overlaps, bytes behind the last one, keys that are there twice. Time and memory are bounded
+    by the length of the header. Raises `OSError` for a file that cannot be read at all.
+    """
     try:
-        with path.open("rb") as file:
-            size = path.stat().st_size - 8
-            length = struct.unpack("<Q", file.read(8))[0]
-            if length > min(_MAX_HEADER, size):
-                raise ValueError("header longer than the file")
-            content = json.loads(file.read(length))
-        metadata = dict(content.pop("__metadata__", {}))
-        tensors = {name: dict(entry) for name, entry in content.items()}
-        if not all(_is_shape(entry.get("shape")) for entry in tensors.values()):
-            raise ValueError("a tensor without a shape")
-        if (
-            max((entry["data_offsets"][1] for entry in tensors.values()), default=0) + length
-            != size
-        ):
-            raise ValueError("cut off, or more than the header speaks of")
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        LookupError,
-        AttributeError,
-        struct.error,
-        RecursionError,
-    ):
-        return Header(Holds.DAMAGED, {}, {})
-    return Header(_judge(tensors), tensors, {str(k): str(v) for k, v in metadata.items()})
+        metadata, tensors = _parsed(path)
+    except _Damaged as error:
+        return Header(Holds.DAMAGED, {}, {}, str(error))
+    return Header(_judge(tensors), tensors, metadata)
 
 
-def _is_shape(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(extent, int) for extent in value)
+class _Damaged(Exception):
+    """What is wrong with a header, in words."""
+
+
+def _parsed(path: Path) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size - 8
+        start = file.read(8)
+        if len(start) < 8:
+            raise _Damaged("it has fewer than 8 bytes")
+        length = struct.unpack("<Q", start)[0]
+        if length > size:
+            raise _Damaged("its header is longer than the file")
+        if length > MAX_HEADER:
+            raise _Damaged(f"its header has more than {human_bytes(MAX_HEADER)}")
+        text = file.read(length)
+    if not text.isascii() and length > MAX_UNICODE_HEADER:
+        raise _Damaged(f"its header has more than {human_bytes(MAX_UNICODE_HEADER)} of Unicode")
+    if sum(map(text.count, (b"{", b"[", b","))) > MAX_MARKS:
+        raise _Damaged("its header has more parts than hubtools reads")
+    if not text.startswith(b"{"):
+        raise _Damaged("its header is no JSON object")
+    try:
+        content = json.loads(text.decode("utf-8"), object_pairs_hook=_unique)
+    except (ValueError, RecursionError):
+        raise _Damaged("its header is not JSON") from None
+    metadata = content.pop("__metadata__", None)
+    if metadata is None:
+        metadata = {}
+    if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
+        raise _Damaged("its metadata are not texts")
+    _check_tensors(content, size - length)
+    return metadata, content
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise _Damaged("a name is there twice")
+    return found
+
+
+def _check_tensors(tensors: dict[str, Any], size: int) -> None:
+    """Raise `_Damaged` unless the tensors fill `size` bytes, one behind the other."""
+    spans = []
+    for name, entry in tensors.items():
+        if not isinstance(entry, dict):
+            raise _Damaged(f"{_short(name)} is no tensor")
+        shape, offsets, bits = entry.get("shape"), entry.get("data_offsets"), _bits(entry)
+        if bits is None:
+            raise _Damaged(f"{_short(name)} is of an unknown type")
+        if not _is_extents(shape) or not _is_extents(offsets) or len(offsets) != 2:
+            raise _Damaged(f"{_short(name)} has no shape or no place")
+        if offsets[1] < offsets[0] or _product(shape) * bits != (offsets[1] - offsets[0]) * 8:
+            raise _Damaged(f"{_short(name)} has not the bytes that its shape takes")
+        spans.append((offsets[0], offsets[1]))
+    end = 0
+    for first, last in sorted(spans):
+        if first != end:
+            raise _Damaged("its tensors overlap, or leave gaps")
+        end = last
+    if end > size:
+        raise _Damaged("it was cut off")
+    if end < size:
+        raise _Damaged("it has more bytes than its header speaks of")
+
+
+def _short(name: str) -> str:
+    return repr(name if len(name) <= 80 else name[:77] + "...")
+
+
+def _bits(entry: dict[str, Any]) -> int | None:
+    dtype = entry.get("dtype")
+    return _BITS.get(dtype) if isinstance(dtype, str) else None
+
+
+def _is_extents(value: Any) -> TypeGuard[list[int]]:
+    # True and False are numbers to Python, not to JSON
+    return isinstance(value, list) and all(type(one) is int and 0 <= one < 1 << 64 for one in value)
+
+
+def _product(shape: list[int]) -> int:
+    """The number of elements. Raises `_Damaged` where 64 bits do not hold it."""
+    count = 1
+    for extent in shape:
+        count *= extent
+        if count >= 1 << 64:
+            raise _Damaged("a tensor is larger than any file")
+    return count
 
 
 def _judge(tensors: dict[str, dict[str, Any]]) -> Holds:

@@ -285,11 +285,14 @@ def embedded_path(release: Release) -> Iterator[Problem]:
 
 @PUBLISH_RULES.rule("P115", "A weight file is damaged", Severity.ERROR)
 def damaged_weights(release: Release) -> Iterator[Problem]:
-    """The header of a .safetensors file cannot be read: it was cut off while it was written.
+    """The header of a .safetensors file cannot be read, or its tensors are not the bytes that are
+    there: it was cut off while it was written, or made to deceive.
 
     Fix: write it again.
     """
     for file in release.files:
-        weights = file.name.endswith(".safetensors")
-        if weights and read_header(file.source).holds is Holds.DAMAGED:
-            yield Problem("the weight file is damaged", "write it again", file.name)
+        header = read_header(file.source) if file.name.endswith(".safetensors") else None
+        if header is not None and header.holds is Holds.DAMAGED:
+            yield Problem(
+                f"the weight file is damaged: {header.problem}", "write it again", file.name
+            )
