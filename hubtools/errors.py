@@ -7,6 +7,8 @@ import re
 from enum import IntEnum
 from typing import Any
 
+from hubtools.addresses import without_password
+
 
 class ExitCode(IntEnum):
     """What a hubtools process returns; the same for every command."""
@@ -22,14 +24,15 @@ class HubtoolsError(Exception):
     """A mistake the user can do something about.
 
     `message` is one sentence naming the file (and line), `hint` the thing to type or change.
+    Passwords in addresses are taken out of both.
     """
 
     def __init__(
         self, message: str, *, hint: str | None = None, exit_code: ExitCode = ExitCode.ERROR
     ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = without_password(message)
+        self.hint = without_password(hint) if hint else hint
+        super().__init__(self.message)
         self.exit_code = exit_code
 
 

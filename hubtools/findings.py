@@ -17,6 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from hubtools.addresses import without_password
 from hubtools.errors import UsageError
 
 if TYPE_CHECKING:
@@ -84,6 +85,12 @@ class Finding:
     line: int | None = None
     column: int | None = None
     picture: str | None = None
+
+    def __post_init__(self) -> None:
+        """No report shows a password that stands in an address."""
+        object.__setattr__(self, "message", without_password(self.message))
+        if self.fix:
+            object.__setattr__(self, "fix", without_password(self.fix))
 
     @property
     def fingerprint(self) -> str:
@@ -209,6 +216,10 @@ class Report:
     known: tuple[Finding, ...] = ()
     exhibits: Exhibits | None = field(default=None, repr=False, compare=False)
 
+    def __post_init__(self) -> None:
+        """Its subject may be an address."""
+        object.__setattr__(self, "subject", without_password(self.subject))
+
     def sorted(self) -> list[Finding]:
         """Worst first, then by place, then by rule."""
         return in_order(self.findings)
@@ -288,13 +299,14 @@ def to_jsonl(report: Report) -> str:
 
 def printable(text: str) -> str:
     """Text that UTF-8 can write: names of files that are not UTF-8 have lone surrogates, which are
-    written `\\udcff`, as JSON does."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    written `\\udcff`, as JSON does. Passwords in addresses are left out."""
+    return without_password(text).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def visible(text: str) -> str:
     """Text on one line that does nothing to a terminal: control characters, and those that turn
-    the direction of writing, are spelt out."""
+    the direction of writing, are spelt out. Passwords in addresses are left out."""
+    text = without_password(text)
     if text.isprintable():
         return text
     return printable(_CONTROLS.sub(lambda found: ascii(found[0])[1:-1], text))

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from hubtools.addresses import local_paths as local_paths
+from hubtools.addresses import without_password as without_password
+
 # Well-known shapes of access tokens: each has a fixed prefix, so that ordinary words never match.
 # What it looks like, texts of which one must be there (found much faster), the pattern.
 _TOKENS: tuple[tuple[str, tuple[str, ...], str], ...] = (
@@ -26,9 +29,6 @@ _NAMED = re.compile(
     rf"(?i)\b(?:{'|'.join(_NAMES)})\b"
     r"[\"']?\s*[:=]\s*[\"']?(?!null|none|true|false)[A-Za-z0-9_-]{20,}"
 )
-_HOME = re.compile(
-    r"(?:/home/[\w.-]+|/Users/[\w.-]+|/root|/mnt/[a-z]|[A-Za-z]:\\Users\\[\w.-]+)[/\\][\w./\\-]+"
-)
 
 
 def tokens(text: str) -> Iterator[tuple[str, int]]:
@@ -41,12 +41,6 @@ def tokens(text: str) -> Iterator[tuple[str, int]]:
     if any(name in lower for name in _NAMES):
         for match in _NAMED.finditer(text):
             yield "a key beside its name", match.start()
-
-
-def local_paths(text: str) -> Iterator[tuple[str, int]]:
-    """(path, offset) of every absolute path into somebody's home in `text`."""
-    for match in _HOME.finditer(text):
-        yield match[0], match.start()
 
 
 # These are compiled when they are first needed: hardly ever.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import signal
@@ -10,11 +11,12 @@ import traceback
 import warnings
 from collections.abc import Sequence
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
 import hubtools
+from hubtools.addresses import without_password
 from hubtools.cli.output import say_error
 from hubtools.errors import ExitCode, HubtoolsError, as_sentence
 from hubtools.interpreter import guard_children, leave_here
@@ -117,6 +119,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 def run(arguments: list[str]) -> int:
     """The command line as a function: prints what there is to say, returns the exit code."""
+    _no_passwords_in_logs()
     try:
         result = group.main(arguments, prog_name="hubtools", standalone_mode=False)
         return result if isinstance(result, int) else ExitCode.DONE
@@ -138,10 +141,30 @@ def run(arguments: list[str]) -> int:
         return ExitCode.DONE
     except Exception as error:
         if os.environ.get("HUBTOOLS_DEBUG"):
-            traceback.print_exc()
+            print(without_password(traceback.format_exc()), file=sys.stderr)
         sentence = as_sentence(error) or HubtoolsError(
             f"{type(error).__name__}: {' '.join(str(error).split()) or 'no further word'}",
             hint="this looks like a bug in hubtools; HUBTOOLS_DEBUG=1 shows where it happened",
         )
         say_error(sentence.message, sentence.hint)
         return sentence.exit_code
+
+
+def _no_passwords_in_logs() -> None:
+    """Libraries log the addresses that they ask; passwords in them are left out."""
+    import logging
+
+    make = logging.getLogRecordFactory()
+    if getattr(make, "without_passwords", False):
+        return
+
+    def record(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        made = make(*args, **kwargs)
+        with contextlib.suppress(Exception):  # its arguments do not fit; logging tells it later
+            said = made.getMessage()
+            if (shown := without_password(said)) != said:
+                made.msg, made.args = shown, ()
+        return made
+
+    record.without_passwords = True  # type: ignore[attr-defined]
+    logging.setLogRecordFactory(record)

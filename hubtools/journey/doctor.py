@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import hubtools
+from hubtools.addresses import bare, without_password
 from hubtools.errors import EXTRAS, missing_modules
 from hubtools.files import human_bytes
 from hubtools.interpreter import importing
@@ -239,7 +240,9 @@ def _hub(timeout: float) -> Iterator[Fact]:
     from huggingface_hub import constants
 
     endpoint = str(constants.ENDPOINT)
-    yield Fact("hub", "endpoint", endpoint)
+    # of one without https:// nobody can tell where a password would begin
+    shown = without_password(endpoint if "//" in endpoint else f"//{endpoint}")
+    yield Fact("hub", "endpoint", shown.removeprefix("//"))
     if (
         constants.is_offline_mode()
         if hasattr(constants, "is_offline_mode")
@@ -266,7 +269,9 @@ def _answers(endpoint: str, timeout: float) -> Fact:
     if not endpoint.startswith(("http://", "https://")):
         return Fact("hub", "connection", "HF_ENDPOINT is no web address", "problem",
                     "it begins with http:// or https://")  # fmt: skip
-    request = Request(f"{endpoint}/api/models?limit=1", method="HEAD")  # noqa: S310
+    # a name and a password would be taken for a host, and told in its error
+    address = bare(endpoint)
+    request = Request(f"{address}/api/models?limit=1", method="HEAD")  # noqa: S310
     try:
         with urlopen(request, timeout=timeout):  # noqa: S310
             pass

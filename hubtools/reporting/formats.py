@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from hubtools import findings
+from hubtools.addresses import without_password
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath, write_text
 from hubtools.findings import Report
@@ -30,8 +31,13 @@ def format_of(path: StrPath) -> ReportFormat:
 
 
 def as_text(report: Report, format: ReportFormat, prefix: str = "") -> str:
-    """The report in one format, without a line end behind it. `prefix` is the checked folder's
-    path in the repository, with which paths in SARIF and in GitHub's annotations begin."""
+    """The report in one format, without a line end behind it, and without passwords in addresses.
+    `prefix` is the checked folder's path in the repository, with which paths in SARIF and in
+    GitHub's annotations begin."""
+    return without_password(_as_text(report, format, prefix))
+
+
+def _as_text(report: Report, format: ReportFormat, prefix: str) -> str:
     if format == "json":
         return findings.to_json(report)
     if format == "jsonl":

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, cast
 
+from hubtools.addresses import bare, without_password
 from hubtools.dataset.files import Unreadable
 from hubtools.errors import HubtoolsError, as_sentence
 
@@ -29,14 +30,14 @@ def reached(address: str) -> Iterator[None]:
             raise _unreadable(address, cause) from None
         if isinstance(error, FileNotFoundError):
             raise HubtoolsError(
-                f"There is nothing at {address.partition('?')[0]}.", hint="check the address"
+                f"There is nothing at {bare(address)}.", hint="check the address"
             ) from None
         raise _unreadable(address, error) from None
 
 
 def _unreadable(address: str, error: Exception) -> HubtoolsError:
     return HubtoolsError(
-        f"{address.partition('?')[0]} cannot be read: {said(error)}.",
+        f"{bare(address)} cannot be read: {said(error)}.",
         hint="check the address, the network and your access",
     )
 
@@ -98,5 +99,6 @@ def as_os_error(name: str) -> Iterator[None]:
 
 def said(error: BaseException) -> str:
     """An error's text on one line, without its full stop."""
-    text = " ".join(str(error).split()).rstrip(".")
+    # before it is cut, or half an address would not be known for one
+    text = without_password(" ".join(str(error).split()).rstrip("."))
     return text[:200] or type(error).__name__

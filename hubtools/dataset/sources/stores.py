@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 from urllib.parse import unquote
 
+from hubtools.addresses import bare
 from hubtools.dataset.files import Unreadable
 from hubtools.dataset.folder import Entry, walk
 from hubtools.dataset.sources.model import MAX_STREAMED, identified
@@ -241,7 +242,7 @@ class FsspecStore:
     @property
     def name(self) -> str:
         """The address, without what may be a secret in it."""
-        return re.sub(r"://[^/@]*@", "://", self._address.partition("?")[0])
+        return bare(self._address)
 
     @cached_property
     def _found(self) -> tuple[bool, dict[str, str], list[Entry]]:
