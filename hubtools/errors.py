@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import re
 from enum import IntEnum
@@ -111,6 +112,32 @@ def _telling_line(error: BaseException) -> str:
     return lines[0] if lines else type(error).__name__
 
 
+def first_line(error: BaseException) -> str:
+    """What a library's error says first; its kind if it says nothing."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    # a KeyError says no more than the key
+    said = lines[0] if lines else ""
+    kind = type(error).__name__
+    return f"{kind}: {said}" if isinstance(error, (LookupError, AttributeError)) else said or kind
+
+
+def is_of_machine(error: BaseException) -> bool:
+    """True for what says nothing about the files at hand: no memory, no room, no permission, no
+    connection, or a sentence already."""
+    if isinstance(error, (HubtoolsError, MemoryError, PermissionError)):
+        return True
+    names = {cls.__name__ for cls in type(error).__mro__}
+    if "OutOfMemoryError" in names or names & _CONNECTION:
+        return True
+    return isinstance(error, OSError) and error.errno in _FULL_OR_BROKEN
+
+
+# The disk or a quota is full, too many files are open, a device fails, a file system is read only.
+_FULL_OR_BROKEN = {
+    getattr(errno, name, None)
+    for name in ("ENOSPC", "EDQUOT", "EMFILE", "ENFILE", "EIO", "EROFS", "ENOMEM")
+}
+
 # Class names of huggingface_hub and its HTTP library, so that neither is imported to say sorry.
 _CONNECTION = {
     "ConnectError",
@@ -122,6 +149,14 @@ _CONNECTION = {
     "OfflineModeIsEnabled",
     "LocalEntryNotFoundError",
     "NetworkError",
+    "TransportError",  # of httpx: all of the above, and a server that dies half-way
+    "StreamError",
+    "ChunkedEncodingError",
+    "ContentDecodingError",
+    "IncompleteRead",
+    "ProtocolError",
+    "ClientError",  # of aiohttp
+    "gaierror",
 }
 
 
@@ -136,7 +171,7 @@ def as_sentence(error: BaseException) -> HubtoolsError | None:
     if isinstance(error, HubtoolsError):
         return error
     names = {cls.__name__ for cls in type(error).__mro__}
-    first_line = _telling_line(error)
+    telling = _telling_line(error)
     if "GatedRepoError" in names:
         return HubtoolsError(
             f"{_repository(error)} is gated, and this account has not been let in.",
@@ -149,9 +184,9 @@ def as_sentence(error: BaseException) -> HubtoolsError | None:
         )
     remote = names & {"RevisionNotFoundError", "EntryNotFoundError"}
     if remote and "LocalEntryNotFoundError" not in names:
-        return HubtoolsError(f"Not found on the Hub: {first_line}")
+        return HubtoolsError(f"Not found on the Hub: {telling}")
     if "HFValidationError" in names:
-        return HubtoolsError(f"That is not a Hub repository name: {first_line}")
+        return HubtoolsError(f"That is not a Hub repository name: {telling}")
     if "LocalTokenNotFoundError" in names:
         return HubtoolsError(
             "No Hub token was found.",
@@ -160,33 +195,71 @@ def as_sentence(error: BaseException) -> HubtoolsError | None:
     status = _http_status(error)
     if status in (401, 403):
         return HubtoolsError(
-            f"The Hub refused the token (HTTP {status}): {first_line}",
+            f"The Hub refused the token (HTTP {status}): {telling}",
             hint="set HF_TOKEN to a token with write permission for this repository",
         )
     if status is not None and "HfHubHTTPError" in names:
-        return HubtoolsError(f"The Hub answered HTTP {status}: {first_line}")
+        return HubtoolsError(f"The Hub answered HTTP {status}: {telling}")
     if names & _CONNECTION and not isinstance(error, (FileNotFoundError, PermissionError)):
         return HubtoolsError(
-            f"The Hub could not be reached: {first_line}",
+            f"The Hub could not be reached: {telling}",
             hint="check the network, HF_ENDPOINT and HF_HUB_OFFLINE; then run the same command"
             " again, it continues where it stopped",
         )
-    if isinstance(error, PermissionError):
-        return HubtoolsError(f"Permission denied: {error.filename or first_line}")
-    if isinstance(error, OSError) and error.errno == 28:
+    return _of_system(error, telling) or _of_library(error, names)
+
+
+def _of_system(error: BaseException, said: str) -> HubtoolsError | None:
+    if isinstance(error, MemoryError):
         return HubtoolsError(
-            "The disk is full.", hint="free some space and run the same command again"
+            "There is not enough memory.", hint="close other programs, or give it smaller pieces"
+        )
+    if not isinstance(error, OSError):
+        return None
+    # of a rename the second one: the first is a temporary name
+    name = error.filename2 or error.filename
+    if isinstance(error, PermissionError):
+        return HubtoolsError(f"Permission denied: {name or said}")
+    if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
+        return HubtoolsError(
+            "The disk is full." + (f" ({name})" if name else ""),
+            hint="free some space and run the same command again",
+        )
+    if error.errno == errno.EXDEV:
+        return HubtoolsError(
+            f"{error.filename or 'A file'} and {name or 'its new place'} lie on different file"
+            " systems, and a move between them is not possible at once.",
+            hint="give a folder on the same disk",
         )
     if isinstance(error, (FileNotFoundError, IsADirectoryError, NotADirectoryError)):
-        # of a rename the second one: the first is a temporary name
-        name = error.filename2 or error.filename or first_line
-        return HubtoolsError(f"{error.strerror or 'Not found'}: {name}")
-    if isinstance(error, OSError) and error.filename is not None and error.strerror:
-        return HubtoolsError(f"{error.strerror}: {error.filename}")
-    if "OutOfMemoryError" in names:
+        return HubtoolsError(f"{error.strerror or 'Not found'}: {name or said}")
+    if error.strerror:
+        return HubtoolsError(f"{error.strerror}: {name}" if name else f"{error.strerror}.")
+    return HubtoolsError(said)  # of a library, in its own words: a download that came out short
+
+
+def _of_library(error: BaseException, names: set[str]) -> HubtoolsError | None:
+    said = first_line(error)
+    if "OutOfMemoryError" in names or "out of memory" in said:
         return HubtoolsError(
             "The device ran out of memory.",
             hint="try --gradient-checkpointing, --train-batch-size 1 with"
             " --gradient-accumulation-steps, or a smaller --resolution",
+        )
+    if isinstance(error, RuntimeError) and said.startswith("Data processing error"):
+        return HubtoolsError(
+            f"The Hub's storage could not be reached: {said}",
+            hint="run the same command again; HF_HUB_DISABLE_XET=1 goes without that storage",
+        )
+    if isinstance(error, RuntimeError) and re.match(r"(CUDA|HIP|NCCL|MPS|cuDNN)\b", said):
+        return HubtoolsError(f"The GPU failed: {said}", hint="`hubtools doctor` tells what it sees")
+    if "SafetensorError" in names:
+        if "No space left" in said:
+            return HubtoolsError("The disk is full.", hint="free some space and run it again")
+        return HubtoolsError(f"A .safetensors file cannot be read: {said}")
+    if isinstance(error, ImportError) and not str(error.name or "hubtools").startswith("hubtools"):
+        return HubtoolsError(
+            f"The package {error.name} cannot be used: {said}",
+            hint="`hubtools doctor` shows what is installed and what does not fit",
         )
     return None

@@ -278,6 +278,10 @@ class TrainSettings(_Section):
         None, "Save state for resuming every N steps; default 250.", ge=1
     )
     checkpoints_total_limit: int = _option(2, "States to keep.", ge=1)
+    allow_pickle: bool = _option(
+        False,
+        "Open pickled weights (.bin); they can run code. Not from a file: say it each time.",
+    )
     snapshot_steps: int | None = _option(
         None, "Keep a publishable copy of the LoRA every N steps; default with the samples.", ge=1
     )
@@ -474,6 +478,12 @@ def load_project(
     if file is not None:
         source = _read(file)
         _merge_file(values, source, file)
+        if values["train"].get("allow_pickle"):
+            raise UsageError(
+                f"{file}: train.allow_pickle cannot be set in a file, which may have come with the"
+                " folder.",
+                hint="give --allow-pickle, or set HUBTOOLS_TRAIN_ALLOW_PICKLE=1, if you mean it",
+            )
     origins: dict[tuple[str, str], str] = {}
     _merge_environment(values, origins, os.environ if environ is None else environ)
     for (section, key), value in (overrides or {}).items():

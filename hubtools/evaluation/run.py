@@ -121,10 +121,10 @@ class _Studio:
 
         from hubtools.evaluation.denoising import encode
         from hubtools.inference.base import fetch_base
-        from hubtools.inference.device import best_device, best_dtype, use_threads
+        from hubtools.inference.device import best_dtype, checked_device, use_threads
         from hubtools.training.families import family_of
 
-        device = device or best_device()
+        device = checked_device(device)
         threads = use_threads(plan.project.train.num_threads)
         if device == "cpu":
             note(f"Drawing on the CPU with {threads} thread{'s' if threads > 1 else ''}.")

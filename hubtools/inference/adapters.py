@@ -14,8 +14,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from hubtools.errors import HubtoolsError
+from hubtools.errors import HubtoolsError, first_line, is_of_machine
 from hubtools.inference.lora import LoraFile
+from hubtools.modelfiles import SAFE
 
 # Kept on the pipeline: {sha256: adapter name}, ((sha256, weight), ...), [(layer weight, its copy)]
 _LOADED, _STATE, _SAVED = "_hubtools_loras", "_hubtools_lora_state", "_hubtools_unfused"
@@ -127,17 +128,27 @@ def _load(pipeline: Any, loras: Sequence[LoraFile]) -> dict[str, str]:
 
 
 def _load_one(pipeline: Any, lora: LoraFile, name: str) -> None:
+    if not lora.path.name.endswith(SAFE):  # diffusers chooses by the name how to open a file
+        raise HubtoolsError(
+            f"The LoRA {lora.path} has no name that ends in {SAFE}.", hint="rename it"
+        )
     hint = "use the base model it was trained on (--base-model)"
     with _without_complaints():
         try:
+            # without the last one diffusers opens a .bin beside it when this cannot be read
             pipeline.load_lora_weights(
-                str(lora.path.parent), weight_name=lora.path.name, adapter_name=name
+                str(lora.path.parent),
+                weight_name=lora.path.name,
+                adapter_name=name,
+                use_safetensors=True,
             )
-        except (RuntimeError, ValueError, KeyError) as error:
-            first = str(error).strip().splitlines()[0]
+        except Exception as error:  # diffusers and peft trip over what does not fit in many ways
+            if is_of_machine(error):
+                raise
             raise HubtoolsError(
-                f"The LoRA {lora.source} does not fit the base model: {first}", hint=hint
-            ) from None
+                f"The LoRA {lora.source} does not fit the base model: {first_line(error)}",
+                hint=hint,
+            ) from error
     if name not in (pipeline.get_list_adapters().get("unet") or []):
         raise HubtoolsError(
             f"The LoRA {lora.source} changes nothing in this base model's denoiser.", hint=hint

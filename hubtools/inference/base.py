@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from hubtools.errors import HubtoolsError, UsageError, is_unreachable
+from hubtools.modelfiles import Pickled, check_pipeline, is_pickled, read_json
 from hubtools.project import Project
 
 # Set in model_index.json by `tiny.build_tiny_pipeline`, so that nobody takes noise for a result.
@@ -37,6 +37,7 @@ class Base:
     prediction_type: str
     variant: str | None = None
     files: tuple[str, ...] = ()  # of the repository; empty if local or if the Hub is not reached
+    allow_pickle: bool = False  # the user has asked for pickled weights to be opened
 
 
 def resolve_base(
@@ -46,9 +47,10 @@ def resolve_base(
     variant: str | None = None,
     known_as: str | None = None,
     notify: Callable[[str], None] = lambda sentence: None,
+    allow_pickle: bool = False,
 ) -> Base:
     """Find the base model `name`: a folder with model_index.json (`known_as`: the id under which
-    others find it on the Hub), else a Hub id.
+    others find it on the Hub), else a Hub id. `allow_pickle`: pickled weights will be opened.
 
     `stabilityai/stable-diffusion-2*` is asked for first; if the Hub answers that it does not
     exist, the repository of the same name of sd2-community is used and `notify` is told. Without
@@ -57,13 +59,13 @@ def resolve_base(
     """
     folder = Path(name).expanduser()
     if folder.is_dir():
-        return _local_base(folder, known_as, variant)
+        return replace(_local_base(folder, known_as, variant), allow_pickle=allow_pickle)
     if folder.is_absolute() or name.startswith((".", "~")) or name.count("/") != 1:
         raise UsageError(
             f"The base model {name!r} is neither a folder nor a Hub id.",
             hint="a Hub id looks like owner/name, e.g. stable-diffusion-v1-5/stable-diffusion-v1-5",
         )
-    return _hub_base(name, revision, variant, notify)
+    return replace(_hub_base(name, revision, variant, notify), allow_pickle=allow_pickle)
 
 
 def project_base(
@@ -78,6 +80,7 @@ def project_base(
         variant=project.train.variant,
         known_as=project.train.base_model_repo,
         notify=notify,
+        allow_pickle=project.train.allow_pickle,
     )
 
 
@@ -159,7 +162,16 @@ def _hub_base(
 
 
 def fetch_base(base: Base) -> Path:
-    """Folder with the base's files, downloaded if need be: safetensors only, one variant only."""
+    """Folder with the base's files, downloaded if need be: safetensors only, one variant only.
+
+    Raises `Pickled` if a part of it has no other weights than pickled ones, unless they were asked
+    for, and `HubtoolsError` if loading it would run code that came with it."""
+    folder = _fetched(base)
+    check_pipeline(folder, base.id or base.path_or_id, allow_pickle=base.allow_pickle)
+    return folder
+
+
+def _fetched(base: Base) -> Path:
     if base.local:
         return Path(base.path_or_id)
     from huggingface_hub import snapshot_download
@@ -168,26 +180,41 @@ def fetch_base(base: Base) -> Path:
         snapshot_download(
             base.path_or_id,
             revision=base.revision,
-            allow_patterns=wanted_files(list(base.files), base.variant) or None,
+            allow_patterns=_patterns(base),
             local_files_only=not base.files,
         )
     )
 
 
-_WEIGHTS = (".safetensors", ".bin", ".ckpt", ".pt", ".pth", ".msgpack", ".onnx", ".h5", ".pb")
+def _patterns(base: Base) -> list[str] | None:
+    """What to fetch; None: what the cache has. Nothing is fetched of a base that is refused."""
+    files = list(base.files)
+    all_weights = wanted_files(files, base.variant, pickled=True)
+    if not base.allow_pickle and any(is_pickled(name) for name in all_weights):
+        from huggingface_hub import hf_hub_download
+
+        path = hf_hub_download(base.path_or_id, _PIPELINE_FILE, revision=base.revision)
+        parts = read_json(Path(path)).keys()
+        for name in all_weights:
+            part, _, file = name.rpartition("/")
+            if is_pickled(file) and part in parts:
+                raise Pickled(f"{base.path_or_id}/{part}", file)
+    return wanted_files(files, base.variant, pickled=base.allow_pickle) or None
+
+
 # Components that text-to-image with a LoRA never loads unless the pipeline names them.
 _SUFFIXES = (".json", ".txt", ".model", ".md")
 
 
-def wanted_files(names: list[str], variant: str | None) -> list[str]:
+def wanted_files(names: list[str], variant: str | None, *, pickled: bool = False) -> list[str]:
     """Of a repository's files, those `from_pretrained` needs: per component the safetensors of
-    `variant` if there are any, else the plain safetensors, else the pickled weights."""
+    `variant` if there are any, else the plain safetensors, else, if asked for, pickled weights."""
     wanted = []
     folders = {name.rsplit("/", 1)[0] for name in names if "/" in name}
     for folder in sorted(folders):
         here = [name for name in names if name.rsplit("/", 1)[0] == folder]
         wanted += [name for name in here if name.endswith(_SUFFIXES)]
-        for ending in (".safetensors", ".bin"):
+        for ending in (".safetensors", ".bin") if pickled else (".safetensors",):
             weights = [name for name in here if name.endswith(ending)]
             plain = [name for name in weights if not _variant_of(name)]
             chosen = [name for name in weights if variant and _variant_of(name) == variant] or plain
@@ -204,15 +231,9 @@ def _variant_of(name: str) -> str | None:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise HubtoolsError(f"The base model lacks {path.parent.name}/{path.name}.") from None
-    except ValueError as error:
-        raise HubtoolsError(f"{path} is not valid JSON: {error}.") from None
-    if not isinstance(content, dict):
-        raise HubtoolsError(f"{path} is not a JSON object.")
-    return content
+    if not path.exists():
+        raise HubtoolsError(f"The base model lacks {path.parent.name}/{path.name}.")
+    return read_json(path)
 
 
 def _family(index: dict[str, Any], name: str) -> str:

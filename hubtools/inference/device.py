@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from hubtools.errors import UsageError
+
 
 def best_device() -> str:
     """`cuda`, `mps` or `cpu`."""
@@ -14,6 +16,35 @@ def best_device() -> str:
     if torch.backends.mps.is_available():
         return "mps"
     return "cpu"
+
+
+def checked_device(name: str | None) -> str:
+    """`name` if PyTorch can use that device, for None the best there is. Raises `UsageError`."""
+    import torch
+
+    if name is None:
+        return best_device()
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise UsageError(
+            f"There is no device {name!r}.", hint="--device cuda, cuda:1, mps or cpu"
+        ) from None
+    there = {"cpu": 1, "mps": int(torch.backends.mps.is_available())}
+    there["cuda"] = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    count = there.get(device.type, 0)
+    if (device.index or 0) < count:
+        return name
+    if count:
+        raise UsageError(
+            f"There is no device {name}: PyTorch sees {count} of that kind.",
+            hint=f"they are counted from {device.type}:0",
+        )
+    usable = ", ".join(sorted(kind for kind, number in there.items() if number))
+    raise UsageError(
+        f"PyTorch cannot use a device {name!r} here.",
+        hint=f"--device {usable}; `hubtools doctor` tells what it sees",
+    )
 
 
 def best_dtype(device: str) -> str:

@@ -135,9 +135,9 @@ def open_pipeline(
     note: Note = _silent,
 ) -> Any:
     """The base's pipeline on the best device there is, threads set."""
-    from hubtools.inference.device import best_device, best_dtype, use_threads
+    from hubtools.inference.device import best_dtype, checked_device, use_threads
 
-    device = device or best_device()
+    device = checked_device(device)
     threads = use_threads(project.train.num_threads)
     if device == "cpu":
         note(f"Drawing on the CPU with {threads} thread{'s' if threads > 1 else ''}.")

@@ -11,6 +11,7 @@ from hubtools.errors import HubtoolsError, UsageError, is_unreachable
 from hubtools.files import sha256_of
 from hubtools.layout import LORA_WEIGHTS, RUN_MANIFEST, SNAPSHOTS_DIR, step_name
 from hubtools.manifest import RunManifest
+from hubtools.modelfiles import is_pickled
 from hubtools.weights import Holds, read_header
 
 
@@ -221,6 +222,11 @@ def choose_weights(names: list[str], wanted: str | None, where: str) -> str:
 
 
 def _file(path: Path, source: str, step: int | None, base: str | None) -> LoraFile:
+    if is_pickled(path.name):
+        raise HubtoolsError(
+            f"The LoRA {path} is a pickle, which can run code; hubtools opens .safetensors only.",
+            hint="ask for the LoRA as .safetensors, or convert it on a machine without secrets",
+        )
     header = read_header(path)
     if header.holds is Holds.DAMAGED:
         raise HubtoolsError(

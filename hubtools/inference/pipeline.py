@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hubtools
-from hubtools.errors import HubtoolsError, require_extra
+from hubtools.errors import HubtoolsError, first_line, is_of_machine, require_extra
 from hubtools.inference.adapters import apply_loras, remove_loras, unfuse
 from hubtools.inference.base import Base, fetch_base
 from hubtools.inference.embeddings import Prompts
@@ -43,7 +43,8 @@ def load_pipeline(
 
     `dtype`: float32, float16 or bfloat16; `unet_dtype`: another one for the UNet.
     `safety_checker=False` leaves the base's checker out.
-    Raises `HubtoolsError` if files are missing or damaged.
+    Raises `HubtoolsError` if files are missing or damaged, or would run code (see
+    `fetch_base`), `UsageError` if there is no such device.
     """
     require_extra("train", "Drawing pictures")
     from hubtools.quiet import hush
@@ -52,9 +53,12 @@ def load_pipeline(
     import diffusers
     import torch
 
-    from hubtools.inference.device import best_device
+    from hubtools.inference.device import checked_device
 
-    options: dict[str, Any] = {"torch_dtype": getattr(torch, dtype)}
+    device = checked_device(device)
+    options: dict[str, Any] = {"torch_dtype": getattr(torch, dtype), "trust_remote_code": False}
+    if not base.allow_pickle:
+        options["use_safetensors"] = True
     if unet_dtype is not None:  # not by way of float32: that would take twice the memory and time
         options["torch_dtype"] = {
             "default": options["torch_dtype"],
@@ -70,14 +74,21 @@ def load_pipeline(
             # diffusers is renaming torch_dtype; both names work over the versions we support
             warnings.simplefilter("ignore", FutureWarning)
             pipeline = diffusers.DiffusionPipeline.from_pretrained(str(folder), **options)
-    except (OSError, ValueError, RuntimeError) as error:
-        first = str(error).strip().splitlines()[0]
+    except Exception as error:  # whatever the files are, the libraries trip over it in many ways
+        if is_of_machine(error):
+            raise
         raise HubtoolsError(
-            f"The base model {base.id or base.path_or_id} could not be loaded: {first}",
+            f"The base model {base.id or base.path_or_id} could not be loaded: {first_line(error)}",
             hint="check --variant and --revision, or fetch the files again",
         ) from error
+    for part in ("unet", "vae", "text_encoder", "tokenizer", "scheduler"):
+        if getattr(pipeline, part, None) is None:
+            raise HubtoolsError(
+                f"The base model {base.id or base.path_or_id} lacks its {part}.",
+                hint="is the download complete, the folder whole?",
+            )
     pipeline.set_progress_bar_config(disable=True)
-    return pipeline.to(device or best_device())
+    return pipeline.to(device)
 
 
 def draw(

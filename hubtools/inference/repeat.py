@@ -180,7 +180,13 @@ def _find_base(record: SampleRecord, project: Project, given: Collection[str], n
             hint="give the folder with --base-model",
         )
     revision = settings.revision if "train.revision" in given else record.base_revision
-    return resolve_base(record.base_model, revision=revision, variant=settings.variant, notify=note)
+    return resolve_base(
+        record.base_model,
+        revision=revision,
+        variant=settings.variant,
+        notify=note,
+        allow_pickle=settings.allow_pickle,
+    )
 
 
 # --- its LoRAs -----------------------------------------------------------------------------------

@@ -128,6 +128,7 @@ def _base_of(
         variant=project.train.variant,
         known_as=project.train.base_model_repo,
         notify=note,
+        allow_pickle=project.train.allow_pickle,
     )
     if base.id is None:
         return base.path_or_id, None, None
@@ -187,6 +188,7 @@ def _read_back(
             "repo": model_repo,
             "record": record.model_dump(),
             "local": str(samples / record.file),
+            "allow_pickle": project.train.allow_pickle,
         },
     }
     asked = root / "readback.json"

@@ -120,6 +120,7 @@ def find_base(project: Project, reporter: Reporter) -> tuple[Base, Path, Family]
         variant=settings.variant,
         known_as=settings.base_model_repo,
         notify=reporter.note,
+        allow_pickle=settings.allow_pickle,
     )
     if base.local:
         folder = Path(base.path_or_id)

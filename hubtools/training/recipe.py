@@ -75,7 +75,7 @@ class Recipe:
     def resolved(self) -> dict[str, Any]:
         """The settings with every default filled in and no local path."""
         return self.settings.model_dump(
-            exclude={"output_dir", "pretrained_model_name_or_path", "num_threads"}
+            exclude={"output_dir", "pretrained_model_name_or_path", "num_threads", "allow_pickle"}
         ) | {
             "num_train_epochs": None,
             "max_train_steps": self.steps,

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hubtools.errors import HubtoolsError, UsageError, is_unreachable
+from hubtools.errors import (
+    HubtoolsError,
+    UsageError,
+    first_line,
+    is_of_machine,
+    is_unreachable,
+)
+from hubtools.modelfiles import check_model
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -93,7 +100,7 @@ def _transformers_identity(name: str, source: str) -> str:
     return "; ".join((name, *parts, f"transformers {library}"))
 
 
-_PARTS = frozenset({".json", ".safetensors", ".bin"})
+_PARTS = frozenset({".json", ".safetensors"})
 
 
 def _hashed(path: Path) -> str:
@@ -167,12 +174,20 @@ def load_transformers(name: str, model_class: str, processor_class: str) -> tupl
     hush()
     import transformers
 
+    check_model(Path(source), name, hint="convert it to safetensors, or name another model")
+    safe = {"trust_remote_code": False, "local_files_only": True}
     try:
-        model = getattr(transformers, model_class).from_pretrained(source)
-        processor = getattr(transformers, processor_class).from_pretrained(source)
-    except (OSError, ValueError, RuntimeError, ImportError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise HubtoolsError(f"{name} could not be loaded: {first}") from error
+        kind = getattr(transformers, model_class)
+        model = kind.from_pretrained(source, use_safetensors=True, **safe)
+        processor = getattr(transformers, processor_class).from_pretrained(source, **safe)
+    except Exception as error:  # whatever the files are, transformers trips over it in many ways
+        if is_of_machine(error):
+            raise
+        raise HubtoolsError(
+            f"{name} could not be loaded: {first_line(error)}",
+            hint="give a model of pictures that transformers knows, with safetensors and without"
+            " code of its own",
+        ) from error
     # a folder may hold half precision, which pictures and, on a CPU, many layers do not come in
     return model.float().eval().requires_grad_(False), processor
 

@@ -137,12 +137,12 @@ def test_only_the_wanted_weights_are_fetched() -> None:
         "tokenizer/vocab.json",
         "tokenizer/merges.txt",
     }
-    assert set(wanted_files(names, None)) == common | {
+    assert set(wanted_files(names, None, pickled=True)) == common | {
         "unet/diffusion_pytorch_model.safetensors",
         "vae/diffusion_pytorch_model.bin",
         "text_encoder/model.safetensors",
     }
-    assert set(wanted_files(names, "fp16")) == common | {
+    assert set(wanted_files(names, "fp16", pickled=True)) == common | {
         "unet/diffusion_pytorch_model.fp16.safetensors",
         "vae/diffusion_pytorch_model.fp16.bin",
         "text_encoder/model.fp16-00001-of-00002.safetensors",

@@ -14,6 +14,7 @@ from hubtools.dataset.caption.edits import tidy
 from hubtools.dataset.load import open_image
 from hubtools.errors import HubtoolsError, is_unreachable, require_extra
 from hubtools.layout import cache_dir
+from hubtools.modelfiles import check_model
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -117,11 +118,18 @@ class Captioner:
             logging.set_verbosity_error()  # its bars and advice would run through the preview
             logging.disable_progress_bar()
             device = self._device or ("cuda" if torch.cuda.is_available() else "cpu")
+            check_model(self._folder, str(self._folder), hint="give one with safetensors")
             dtype = torch.bfloat16 if device.startswith("cuda") else torch.float32
             try:
-                processor = AutoProcessor.from_pretrained(self._folder, local_files_only=True)
+                processor = AutoProcessor.from_pretrained(
+                    self._folder, local_files_only=True, trust_remote_code=False
+                )
                 model = AutoModelForImageTextToText.from_pretrained(
-                    self._folder, dtype=dtype, use_safetensors=True, local_files_only=True
+                    self._folder,
+                    dtype=dtype,
+                    use_safetensors=True,
+                    local_files_only=True,
+                    trust_remote_code=False,
                 )
             except (ValueError, OSError, KeyError, ImportError) as error:
                 reason = next(iter(str(error).strip().splitlines()), type(error).__name__)

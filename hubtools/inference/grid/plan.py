@@ -125,9 +125,9 @@ def plan_grid(
     first = next(iter(by_step.values()))
     base = base_of(project, first[0].file if first else None, note)
     if dtype is None or device is None:
-        from hubtools.inference.device import best_device, best_dtype
+        from hubtools.inference.device import best_dtype, checked_device
 
-        device = device or best_device()
+        device = checked_device(device)
         dtype = dtype or best_dtype(device)
     (start,), _ = shots_of(
         project.samples, [prompt], project.train.resolution, literals=triggers(project, first)

@@ -1,0 +1,123 @@
+"""What of a folder of model files may be opened, judged by names and small JSON before it is.
+
+The libraries that load models would run code from such a folder: pickled weights (`.bin`, `.pt`,
+`.ckpt`), classes of a pipeline that name a module lying in it, or any installed one, kernels that
+its configuration fetches from the Hub, and adapters that send them to another model altogether.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from hubtools.errors import HubtoolsError
+from hubtools.files import open_regular
+
+SAFE = ".safetensors"
+PICKLED = (".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle")
+_LIBRARIES = ("diffusers", "transformers", "stable_diffusion")  # the last: diffusers' checker
+_CLASS = re.compile(r"[A-Z]\w*")
+_MOST = 10_000_000  # bytes of a configuration file
+_HINT = "convert it to safetensors; --allow-pickle opens pickled weights (.bin): they can run code"
+
+
+class Pickled(HubtoolsError):
+    """Weights that are pickled only; opening a pickle can run whatever code is in it."""
+
+    def __init__(self, where: str, file: str, hint: str = _HINT) -> None:
+        super().__init__(
+            f"{where} has pickled weights only ({file}); hubtools opens no pickles.", hint=hint
+        )
+
+
+def is_pickled(name: str) -> bool:
+    """True for the name of a file of weights that is a pickle."""
+    return name.endswith(PICKLED)
+
+
+def check_pipeline(folder: Path, shown: str, *, allow_pickle: bool = False) -> None:
+    """Raise `HubtoolsError` if loading the pipeline in `folder` would run code that came with it.
+
+    `allow_pickle`: pickled weights are opened all the same (by PyTorch's `weights_only`)."""
+    index = read_json(folder / "model_index.json")
+    for part, value in index.items():
+        if part.startswith("_") or not isinstance(value, list):
+            continue
+        library, kind = (*value, None, None)[:2]
+        if library is None and kind is None:
+            continue  # left out
+        known = library in _LIBRARIES and isinstance(kind, str) and _CLASS.fullmatch(kind)
+        automatic = str(kind).startswith("Auto") and not str(kind).startswith("Autoencoder")
+        if not known or automatic or "Pipeline" in str(kind):
+            raise HubtoolsError(
+                f"{shown}: model_index.json asks for {library}.{kind} as its {part}; hubtools loads"
+                " classes of diffusers and transformers only.",
+                hint="code that comes with a model is not run; use a model that needs none",
+            )
+        if (folder / part / f"{library}.py").exists():
+            raise HubtoolsError(
+                f"{shown} holds {part}/{library}.py, which diffusers would run.",
+                hint="code that comes with a model is not run; remove it if you do not know it",
+            )
+        check_model(folder / part, f"{shown}/{part}", allow_pickle=allow_pickle)
+
+
+def check_model(folder: Path, shown: str, *, allow_pickle: bool = False, hint: str = _HINT) -> None:
+    """The same of a folder with one model (or a tokenizer, which has no weights)."""
+    if not folder.is_dir():
+        return  # the library says what is missing
+    names = sorted(path.name for path in folder.iterdir())
+    if "adapter_config.json" in names:
+        raise HubtoolsError(
+            f"{shown} holds an adapter_config.json: transformers would load the model that it"
+            " names instead.",
+            hint="merge the adapter into the model, or remove the file",
+        )
+    pickled = [name for name in names if is_pickled(name)]
+    if pickled and not allow_pickle and not any(name.endswith(SAFE) for name in names):
+        raise Pickled(shown, pickled[0], hint)
+    for name in names:
+        if name.endswith(f"{SAFE}.index.json") and not allow_pickle:
+            shards = read_json(folder / name).get("weight_map")
+            for file in set(shards.values()) if isinstance(shards, dict) else ():
+                if not str(file).endswith(SAFE):  # opened by its ending, whatever the index is of
+                    raise Pickled(shown, str(file), hint)
+    if "config.json" in names:
+        for value in _fetched_kernels(read_json(folder / "config.json")):
+            raise HubtoolsError(
+                f"{shown}/config.json asks for the attention code {value!r} of the Hub.",
+                hint="code that comes with a model is not run; remove the entry",
+            )
+
+
+def _fetched_kernels(value: Any, depth: int = 0) -> Iterator[Any]:
+    """Values of `attn_implementation` that name a repository."""
+    if depth > 8 or not isinstance(value, dict):
+        return
+    for key, inner in value.items():
+        if "attn_implementation" in key and "/" in json.dumps(inner):
+            yield inner
+        yield from _fetched_kernels(inner, depth + 1)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a configuration file. Raises `HubtoolsError` if it is missing, too long or no
+    JSON object."""
+    try:
+        with open_regular(path) as file:
+            data = file.read(_MOST + 1)
+    except FileNotFoundError:
+        raise HubtoolsError(f"There is no {path}.", hint="is the download complete?") from None
+    if len(data) > _MOST:
+        raise HubtoolsError(f"{path} has more than {_MOST:,} bytes.")
+    try:
+        content = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        said = "too deep" if isinstance(error, RecursionError) else str(error)
+        raise HubtoolsError(f"{path} is not valid JSON: {said}.") from None
+    if not isinstance(content, dict):
+        raise HubtoolsError(f"{path} is not a JSON object.")
+    return content
