@@ -353,7 +353,7 @@ class ModelSettings(_Section):
 class PushSettings(_Section):
     """How things reach the Hub."""
 
-    private: bool = _option(True, "Create repositories private (an existing one is left as is).")
+    private: bool = _option(True, "Create repositories private, and push to no public one.")
     pr: bool = _option(False, "Open a pull request instead of committing to main.", "create_pr")
     tag: str | None = _option(None, "Tag to put on the pushed model commit, e.g. v1.")
 

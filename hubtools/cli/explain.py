@@ -22,12 +22,13 @@ def command(rule_id: str | None, everything: bool, out: Output) -> None:
     from hubtools.cards.check import CARD_RULES
     from hubtools.dataset.fix.remedies import REMEDIES, UNSAFE, Remedy
     from hubtools.dataset.rules import DATASET_RULES
+    from hubtools.publish.comparison import COMPARISON_RULES
     from hubtools.publish.preflight import PUBLISH_RULES
     from hubtools.training.plan import TRAIN_RULES
 
     rules = {
         rule.id: rule
-        for book in (DATASET_RULES, TRAIN_RULES, CARD_RULES, PUBLISH_RULES)
+        for book in (DATASET_RULES, TRAIN_RULES, CARD_RULES, PUBLISH_RULES, COMPARISON_RULES)
         for rule in book
     }
     if everything or rule_id is None:

@@ -9,11 +9,14 @@ import click
 
 from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options, shown_path
+from hubtools.cli.trust import trust_option, with_trust
 from hubtools.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from hubtools.project import Project
     from hubtools.publish.push import PushPlan
+
+_NAMED = 20  # deleted files that are listed by name
 
 
 @click.command("push", cls=SettingsCommand)
@@ -24,6 +27,14 @@ if TYPE_CHECKING:
 @click.option("--plan", "plan_file", type=click.Path(path_type=Path), help="Write the plan, stop.")
 @click.option("--from-plan", type=click.Path(path_type=Path), help="Do what a plan says.")
 @click.option("--public", is_flag=True, help="Same as --no-private.")
+@click.option(
+    "--overwrite",
+    is_flag=True,
+    help="Replace files of the repository that others changed, or that were not pushed from here.",
+)
+@click.option(
+    "--resolve-links", is_flag=True, help="Send the files that links in a dataset folder lead to."
+)
 @click.option("--message", help="Commit message.")
 @click.option("--ignore", multiple=True, metavar="ID", help="Leave out P rules that begin with ID.")
 @click.option(
@@ -32,6 +43,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option("--keep", multiple=True, metavar="PATTERN", help="Publish matching files as well.")
 @click.option("--drop", multiple=True, metavar="PATTERN", help="Do not publish matching files.")
+@trust_option()
 @project_options("push")
 @output_options(report=True)
 def command(
@@ -42,11 +54,14 @@ def command(
     plan_file: Path | None,
     from_plan: Path | None,
     public: bool,
+    overwrite: bool,
+    resolve_links: bool,
     message: str | None,
     ignore: tuple[str, ...],
     keep_snapshots: Literal["none", "last", "all"],
     keep: tuple[str, ...],
     drop: tuple[str, ...],
+    trust_state: bool,
     project: Project,
     out: Output,
 ) -> int:
@@ -54,13 +69,14 @@ def command(
     checksum.
 
     FOLDER defaults to the project's run folder, REPO to the repository in hubtools.toml. A new
-    repository is private unless you say --public. Exit code 3 if a P rule objects.
+    repository is private unless you say --public, and a public one is pushed to only if you do.
+    Exit code 3 if a P rule objects, or somebody else changed what would be replaced.
     """
     from hubtools.publish.push import PushOptions, load_plan, plan_push, push, save_plan
     from hubtools.publish.release import kind_of
 
     if from_plan is not None:
-        plan = load_plan(from_plan)
+        plan = with_trust(out, trust_state, lambda yes: load_plan(from_plan, trust_state=yes))
     else:
         source = folder if folder is not None else project.run_dir
         repo_type = kind_of(source) if kind == "auto" else kind
@@ -75,12 +91,18 @@ def command(
             pr=project.push.pr,
             tag=project.push.tag if repo_type == "model" else None,
             message=message,
+            overwrite=overwrite,
+            resolve_links=resolve_links,
             ignore=ignore,
             keep_snapshots=keep_snapshots,
             keep=keep,
             drop=drop,
         )
-        plan = plan_push(source, target, repo_type, options)
+        plan = with_trust(
+            out,
+            trust_state,
+            lambda yes: plan_push(source, target, repo_type, options, trust_state=yes),
+        )
     if plan.options.ignore:
         out.warn(f"rules left out as asked: {', '.join(plan.options.ignore)}")
     _show(out, plan, full=dry_run)
@@ -120,14 +142,18 @@ def _show(out: Output, plan: PushPlan, *, full: bool) -> None:
         ]
         rows += [(name, "exclude", "", reason) for name, reason in plan.excluded]
         out.table(["path", "action", "size", "why"], rows, right=(2,))
+    for note in plan.notes:
+        out.warn(note)
     if plan.report.findings:
         out.note(to_text(plan.report))
-    new = (
-        "new, " + ("private" if plan.options.private else "public")
-        if plan.head is None
-        else "existing"
-    )
     out.note(
-        f"{plan.repo} ({plan.repo_type}, {new}): {len(plan.changes)} of {len(plan.files)} files"
-        f" change, {human_bytes(plan.bytes_sent)} to send, {len(plan.excluded)} stay here"
+        f"{plan.root} to {plan.repo} ({plan.repo_type}, {plan.visibility}): {len(plan.changes)} of"
+        f" {len(plan.files)} files change, {human_bytes(plan.bytes_sent)} to send,"
+        f" {len(plan.excluded)} stay here"
     )
+    if plan.deletions:
+        more = len(plan.deletions) - _NAMED
+        out.note(
+            f"{len(plan.deletions)} files are deleted there: {', '.join(plan.deletions[:_NAMED])}"
+            + (f" and {more} more" if more > 0 else "")
+        )

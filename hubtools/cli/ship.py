@@ -9,6 +9,7 @@ import click
 from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options
 from hubtools.cli.train import reporter_of
+from hubtools.cli.trust import trust_option, with_trust
 
 if TYPE_CHECKING:
     from hubtools.journey.ship import Narrator
@@ -41,10 +42,18 @@ def _voice_of(out: Output) -> Narrator:
 @project_options("train", "dataset", "samples", "model", "push")
 @click.option("--from", "first", metavar="STEP", help="First step to run.")
 @click.option("--until", "last", metavar="STEP", help="Last step to run.")
+@click.option("--public", is_flag=True, help="Same as --no-private.")
+@trust_option()
 @click.option("--dry-run", is_flag=True, help="List the steps and whether they would run.")
 @output_options()
 def command(
-    project: Project, first: str | None, last: str | None, dry_run: bool, out: Output
+    project: Project,
+    first: str | None,
+    last: str | None,
+    public: bool,
+    trust_state: bool,
+    dry_run: bool,
+    out: Output,
 ) -> None:
     """Do all of it in order: validate, dataset-card, push-dataset, train, generate, card, prune,
     push.
@@ -54,6 +63,8 @@ def command(
     """
     from hubtools.journey.ship import forecast, ship
 
+    if public:
+        project.push = project.push.model_copy(update={"private": False})
     voice = _voice_of(out)
     if dry_run:
         out.table(
@@ -61,7 +72,11 @@ def command(
             [(step.name, verb, why) for step, verb, why in forecast(project, voice, first, last)],
         )
         return
-    result = ship(project, voice, first=first, last=last)
+    result = with_trust(
+        out,
+        trust_state,
+        lambda yes: ship(project, voice, first=first, last=last, trust_state=yes),
+    )
     done = f"{len(result.done)} steps done, {len(result.skipped)} skipped"
     out.result(
         done,

@@ -63,6 +63,8 @@ class Journey:
     project: Project
     narrator: Narrator
     ledger: Ledger
+    trust_state: bool = False
+    steps: tuple[str, ...] = ()  # those of this run
     results: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def dataset_files(self, *, card: bool) -> list[Path]:
@@ -117,16 +119,21 @@ def ship(
     *,
     first: str | None = None,
     last: str | None = None,
+    trust_state: bool = False,
 ) -> ShipResult:
     """Run the steps from `first` to `last` (names of `STEPS`, both included, default all).
 
     A step whose inputs and outputs have not changed since it last finished is skipped. Kill it at
-    any moment and run it again: it continues where it stopped. Raises `ChecksFailed` when a check
-    finds errors, `HubtoolsError` for everything else that stops the journey.
+    any moment and run it again: it continues where it stopped. What a ledger that came with the
+    folder calls done is not, unless `trust_state`. Raises `ChecksFailed` when a check finds errors,
+    `ForeignState` as `plan_push`, `HubtoolsError` for everything else that stops the journey.
     """
     steps = _between(first, last)
     _preconditions(project, [step.name for step in steps])
-    journey = Journey(project, narrator, Ledger.open(project.root))
+    names = tuple(step.name for step in steps)
+    journey = Journey(
+        project, narrator, _ledger(project, narrator, trust_state), trust_state, names
+    )
     done, skipped = [], []
     for step, why in _walk(journey, steps):
         if why is not None:
@@ -151,6 +158,16 @@ def ship(
     )
 
 
+def _ledger(project: Project, narrator: Narrator, trust_state: bool) -> Ledger:
+    ledger = Ledger.open(project.root, trust_state=trust_state)
+    if ledger.foreign:
+        narrator.warn(
+            f"{ledger.path} was not written by you on this machine; what it says is done counts as"
+            " not done (--trust-state believes it)"
+        )
+    return ledger
+
+
 def forecast(
     project: Project, narrator: Narrator, first: str | None = None, last: str | None = None
 ) -> list[tuple[Step, str, str]]:
@@ -158,7 +175,7 @@ def forecast(
 
     A step after one that would run is said to run: its inputs will have changed.
     """
-    journey = Journey(project, narrator, Ledger.open(project.root))
+    journey = Journey(project, narrator, _ledger(project, narrator, False))
     rows = []
     running = False
     for step, why in _walk(journey, _between(first, last)):
@@ -278,7 +295,24 @@ def _dataset_card(journey: Journey) -> tuple[str, dict[str, Any]]:
 def _push_dataset(journey: Journey) -> tuple[str, dict[str, Any]]:
     repo = journey.project.dataset.repo
     assert repo is not None  # `needed` has seen to it
-    return _send(journey, journey.project.dataset_dir, repo, "dataset", tag=None)
+    return _send(
+        journey,
+        journey.project.dataset_dir,
+        repo,
+        "dataset",
+        tag=None,
+        checked=lambda: _check_validated(journey),
+    )
+
+
+def _check_validated(journey: Journey) -> None:
+    """Raise `ChecksFailed` if the pictures are not those that this run has validated."""
+    validate = next(step for step in STEPS if step.name == "validate")
+    if validate.name in journey.steps and not _is_done(journey, validate):
+        raise ChecksFailed(
+            f"{journey.project.dataset.path} changed after it was validated; it is not sent.",
+            hint="ship again: it is then validated anew",
+        )
 
 
 def _send(
@@ -288,12 +322,21 @@ def _send(
     repo_type: Literal["model", "dataset"],
     *,
     tag: str | None,
+    checked: Callable[[], None] = lambda: None,
 ) -> tuple[str, dict[str, Any]]:
+    """Push a folder. `checked` raises if it is not what was checked; asked once its files are
+    hashed."""
     from hubtools.publish.push import PushOptions, plan_push, push
 
     settings = journey.project.push
     options = PushOptions(private=settings.private, pr=settings.pr, tag=tag)
-    plan = plan_push(folder, repo, repo_type, options)
+    plan = plan_push(folder, repo, repo_type, options, trust_state=journey.trust_state)
+    checked()
+    for note in plan.notes:
+        journey.narrator.warn(note)
+    journey.narrator.note(f"{repo} ({repo_type}, {plan.visibility})")
+    if plan.deletions:
+        journey.narrator.note(f"deletes there: {', '.join(plan.deletions[:20])}")
     if plan.report.findings:
         _checked(journey, plan.report, f"{repo} cannot be pushed")
     with _bar(journey.narrator, "sending") as on_commit:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
-from hubtools.errors import HubtoolsError
-from hubtools.files import sha256_of
+from hubtools.errors import HubtoolsError, as_sentence
+from hubtools.publish.content import Content
 
 _REAL_HUB = "https://huggingface.co"
 
@@ -24,6 +22,25 @@ class RemoteFile:
     bytes: int
     sha256: str | None
     blob_sha1: str
+
+    @property
+    def mark(self) -> str:
+        """The hash by which the Hub knows its content."""
+        return self.sha256 or self.blob_sha1
+
+    def holds(self, content: Content) -> bool:
+        """True if it has this content."""
+        wanted = content.sha1 if self.sha256 is None else content.sha256
+        return self.bytes == content.bytes and self.mark == wanted
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A repository at one moment. `head` and `private` are None if it does not exist."""
+
+    head: str | None = None
+    private: bool | None = None
+    files: dict[str, RemoteFile] = field(default_factory=dict)
 
 
 def endpoint() -> str:
@@ -48,16 +65,44 @@ def plain_lfs() -> Iterator[None]:
         constants.HF_HUB_DISABLE_XET = before
 
 
+@contextmanager
+def asking(what: str) -> Iterator[None]:
+    """Around calls of the client: an answer that it stumbles over becomes a sentence."""
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        if as_sentence(error) is not None:
+            raise
+        said = " ".join(str(error).split())[:200] or type(error).__name__
+        raise HubtoolsError(
+            f"The Hub's answer cannot be used ({what}): {said}.",
+            hint="try again later; check HF_ENDPOINT if it stays so",
+        ) from error
+
+
 def remote_head(repo: str, repo_type: str) -> str | None:
     """Commit hash of main; None if the repository does not exist."""
+    return head_and_privacy(repo, repo_type)[0]
+
+
+def head_and_privacy(repo: str, repo_type: str) -> tuple[str | None, bool | None]:
+    """(commit hash of main, whether only its owners see it); Nones if there is no such
+    repository."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import RepositoryNotFoundError
 
     try:
-        info: Any = HfApi().repo_info(repo, repo_type=repo_type)
+        with asking(repo):
+            info: Any = HfApi().repo_info(repo, repo_type=repo_type)
     except RepositoryNotFoundError:
-        return None
-    return str(info.sha)
+        return None, None
+    return str(info.sha), bool(info.private)
+
+
+def look(repo: str, repo_type: str) -> Remote:
+    """The repository as it is now."""
+    head, private = head_and_privacy(repo, repo_type)
+    return Remote(head, private, remote_files(repo, repo_type, head) if head else {})
 
 
 def remote_files(repo: str, repo_type: str, revision: str) -> dict[str, RemoteFile]:
@@ -66,30 +111,42 @@ def remote_files(repo: str, repo_type: str, revision: str) -> dict[str, RemoteFi
     from huggingface_hub.hf_api import RepoFile
 
     found = {}
-    tree = HfApi().list_repo_tree(repo, recursive=True, revision=revision, repo_type=repo_type)
-    for entry in tree:
-        if isinstance(entry, RepoFile):
-            sha256 = entry.lfs.sha256 if entry.lfs else None
-            found[entry.path] = RemoteFile(entry.path, entry.size, sha256, entry.blob_id)
+    with asking(f"files of {repo}"):
+        tree = HfApi().list_repo_tree(repo, recursive=True, revision=revision, repo_type=repo_type)
+        for entry in tree:
+            if isinstance(entry, RepoFile):
+                sha256 = entry.lfs.sha256 if entry.lfs else None
+                found[entry.path] = RemoteFile(entry.path, entry.size, sha256, entry.blob_id)
     return found
 
 
-def is_same(remote: RemoteFile | None, source: Path, size: int) -> bool:
-    """True if the repository's file has the local file's content."""
-    if remote is None or remote.bytes != size:
-        return False
-    if remote.sha256 is not None:
-        return remote.sha256 == sha256_of(source)
-    return remote.blob_sha1 == blob_sha1(source, size)
+_MOST = 20  # names whose last change is looked up
 
 
-def blob_sha1(source: Path, size: int) -> str:
-    """Git's hash of a file: SHA-1 of `blob <size>\\0` and the content."""
-    digest = hashlib.sha1(f"blob {size}\0".encode(), usedforsecurity=False)
-    with source.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+def last_changes(repo: str, repo_type: str, names: Iterable[str], revision: str) -> dict[str, str]:
+    """Who changed files last, and when, in words; as far as the Hub tells."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.hf_api import RepoFile
+
+    api = HfApi()
+    try:
+        with asking(f"history of {repo}"):
+            infos = api.get_paths_info(
+                repo, list(names)[:_MOST], expand=True, revision=revision, repo_type=repo_type
+            )
+            commits = api.list_repo_commits(repo, revision=revision, repo_type=repo_type)
+    except (HfHubHTTPError, HubtoolsError):
+        return {}  # it is said without
+    authors = {commit.commit_id: ", ".join(commit.authors) for commit in commits}
+    found = {}
+    for info in infos:
+        last = info.last_commit if isinstance(info, RepoFile) else None
+        if last is not None:
+            who = authors.get(last.oid)
+            when = f"{last.date:%Y-%m-%d %H:%M} UTC" if last.date else ""
+            found[info.path] = f"by {who} on {when}" if who else f"on {when}"
+    return found
 
 
 def check_access(repo: str, repo_type: str) -> None:

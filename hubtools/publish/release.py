@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
-from hubtools.dataset.folder import walk
+from hubtools.dataset.folder import Entry, walk
 from hubtools.errors import HubtoolsError
 from hubtools.layout import METADATA_NAMES, RUN_MANIFEST
 from hubtools.publish.ignored import ignored
@@ -27,6 +28,17 @@ class ReleaseFile:
 
 
 @dataclass(frozen=True)
+class Link:
+    """A symbolic link in a dataset folder. `leads_to` is where; `why_not` says why the file there
+    is not published in its place, None if it is; `outside`: it lies outside the folder."""
+
+    name: str
+    leads_to: str
+    why_not: str | None
+    outside: bool = False
+
+
+@dataclass(frozen=True)
 class Release:
     """What would be in the repository. `excluded`: (name, reason)."""
 
@@ -34,6 +46,7 @@ class Release:
     repo_type: RepoType
     files: tuple[ReleaseFile, ...]
     excluded: tuple[tuple[str, str], ...]
+    links: tuple[Link, ...] = ()
 
 
 def kind_of(folder: Path) -> RepoType:
@@ -57,12 +70,14 @@ def collect(
     keep_snapshots: KeepSnapshots = "none",
     keep: Sequence[str] = (),
     drop: Sequence[str] = (),
+    resolve_links: bool = False,
 ) -> Release:
     """The files of the release at `folder`: for a model what `prune` keeps, for a dataset
-    everything but junk, hidden files and links. What a `.gitignore` in the folder names stays out,
-    unless a pattern of `keep` fits it."""
+    everything but junk, hidden files and links (`resolve_links`: the files that they lead to take
+    their places), less what a pattern of `drop` fits. What a `.gitignore` in the folder names stays
+    out, unless a pattern of `keep` fits it."""
     if repo_type == "dataset":
-        return _without_ignored(_dataset(folder), keep)
+        return _without_ignored(_dataset(folder, drop, resolve_links), keep)
     plan = classify(folder, keep_snapshots=keep_snapshots, keep=keep, drop=drop)
     if plan.asks:
         raise HubtoolsError(
@@ -90,12 +105,14 @@ def _without_ignored(release: Release, keep: Sequence[str]) -> Release:
         return release
     files, excluded = [], list(release.excluded)
     for file in release.files:
-        name = file.source.relative_to(release.root).as_posix()
-        if name in said:
+        inside = file.source.is_relative_to(release.root)  # not so where a link was resolved
+        name = file.source.relative_to(release.root).as_posix() if inside else file.name
+        if name in said or file.name in said:
+            name = name if name in said else file.name
             excluded.append((name, f"named by {said[name]}; --keep PATTERN publishes it"))
         else:
             files.append(file)
-    if not files:
+    if not files and not release.links:
         raise HubtoolsError(
             f"All that {release.root} holds is named by its .gitignore.",
             hint="publish it with --keep PATTERN, or change the .gitignore",
@@ -103,21 +120,61 @@ def _without_ignored(release: Release, keep: Sequence[str]) -> Release:
     return replace(release, files=tuple(files), excluded=tuple(excluded))
 
 
-def _dataset(folder: Path) -> Release:
-    files, excluded = [], []
-    for entry in walk(folder).entries:
-        if entry.junk:
-            excluded.append((entry.name, "left by other programs"))
+def _dataset(folder: Path, drop: Sequence[str], resolve_links: bool) -> Release:
+    files, excluded, links = [], [], []
+    listing = walk(folder)
+    for entry in listing.entries:
+        if reason := _unwanted(entry, drop):
+            excluded.append((entry.name, reason))
         elif entry.link:
-            excluded.append((entry.name, "a symbolic link; links are never followed"))
-        elif entry.hidden:
-            excluded.append((entry.name, "hidden"))
-        elif entry.base.startswith(".tmp-") or entry.ending in (".tmp", ".part"):
-            excluded.append((entry.name, "an unfinished file"))
-        elif entry.ending in (".npz", ".pkl", ".pt", ".bin"):
-            excluded.append((entry.name, "a cache or a pickle; not part of a dataset of pictures"))
+            link, source = _link(folder, entry.name, resolve_links)
+            links.append(link)
+            if source is None:
+                excluded.append((entry.name, f"a symbolic link; {link.why_not}"))
+            else:
+                files.append(ReleaseFile(entry.name, source, source.stat().st_size))
+        elif entry.special:
+            excluded.append((entry.name, "no regular file"))
         else:
             files.append(ReleaseFile(entry.name, folder / entry.name, entry.size))
-    if not files:
+    for name in listing.linked_folders:
+        if not any(fnmatchcase(name, pattern) for pattern in drop):
+            links.append(_link(folder, name, resolve_links)[0])
+            excluded.append((name, "a symbolic link to a folder, which is never entered"))
+    if not files and not links:
         raise HubtoolsError(f"{folder} holds nothing to publish.")
-    return Release(folder, "dataset", tuple(files), tuple(excluded))
+    return Release(folder, "dataset", tuple(files), tuple(excluded), tuple(links))
+
+
+def _unwanted(entry: Entry, drop: Sequence[str]) -> str | None:
+    """Why a file of a dataset folder is not published; None if it may be."""
+    if entry.junk:
+        return "left by other programs"
+    if entry.hidden:
+        return "hidden"
+    if entry.base.startswith(".tmp-") or entry.ending in (".tmp", ".part"):
+        return "an unfinished file"
+    if entry.ending in (".npz", ".pkl", ".pt", ".bin"):
+        return "a cache or a pickle; not part of a dataset of pictures"
+    if any(fnmatchcase(entry.name, pattern) for pattern in drop):
+        return "left out as asked (--drop)"
+    return None
+
+
+def _link(folder: Path, name: str, resolve: bool) -> tuple[Link, Path | None]:
+    """A link, and the file to be published in its place."""
+    path = folder / name
+    try:
+        said = str(path.readlink())
+        target = path.resolve(strict=True)
+        facts = target.lstat()
+    except (OSError, RuntimeError):
+        return Link(name, "?", "it leads nowhere"), None
+    outside = not target.is_relative_to(folder.resolve())
+    if stat.S_ISDIR(facts.st_mode):
+        return Link(name, said, "it leads to a folder", outside), None
+    if not stat.S_ISREG(facts.st_mode):
+        return Link(name, said, "it leads to no regular file", outside), None
+    if not resolve:
+        return Link(name, said, "links are not followed", outside), None
+    return Link(name, str(target), None, outside), target

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from hubtools.cards.check import CARD_RULES
 from hubtools.dataset.rules import DATASET_RULES
 from hubtools.findings import Finding, Report, Rule, RuleBook, Severity
+from hubtools.publish.comparison import COMPARISON_RULES
 from hubtools.publish.preflight import PUBLISH_RULES
 from hubtools.reporting.sarif import to_sarif
 from hubtools.training.plan import TRAIN_RULES
@@ -88,7 +89,9 @@ def test_addresses_are_relative_or_have_a_base() -> None:
     assert address == "a%20b/%C3%BC%23.jsonl"
 
 
-@pytest.mark.parametrize("book", [DATASET_RULES, TRAIN_RULES, CARD_RULES, PUBLISH_RULES])
+@pytest.mark.parametrize(
+    "book", [DATASET_RULES, TRAIN_RULES, CARD_RULES, PUBLISH_RULES, COMPARISON_RULES]
+)
 def test_every_rule_is_described(book: RuleBook[Any]) -> None:
     """The project has no address for `helpUri`: what a code host shows must be in the file."""
     rules = tuple(book)

@@ -1,0 +1,113 @@
+"""What was pushed from a folder, kept in its `.hubtools/pushed.json`.
+
+It decides what a push may delete or replace in a repository, and with which pull request a push
+that was stopped goes on. So it is sealed (see `trust`): a ledger that came with the folder is
+shown and asked about, and decides nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hubtools.layout import WORK_DIR
+from hubtools.publish.hub import RemoteFile
+from hubtools.rooted import Root
+from hubtools.trust import is_sealed, seal
+
+NAME = f"{WORK_DIR}/pushed.json"
+_SCHEMA = 2
+_LARGEST = 64_000_000  # bytes
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What was sent to one repository.
+
+    `files`: each name with the mark (`RemoteFile.mark`) of what lies there since; "" where it is
+    not known. `offered`: hashes of what was on its way when last heard of: an answer that was lost,
+    or a pull request. `pending`: the number of a pull request that was not finished.
+    """
+
+    files: Mapping[str, str] = field(default_factory=dict)
+    offered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    commit: str | None = None
+    pending: int | None = None
+
+    def is_ours(self, remote: RemoteFile) -> bool:
+        """True if what lies there is what was sent from here."""
+        return remote.mark == self.files.get(remote.name) or remote.mark in self.offered.get(
+            remote.name, ()
+        )
+
+
+def read_ledger(root: Root) -> tuple[dict[str, Sent], bool]:
+    """(what was sent, by repository; whether this user wrote that). Unreadable is empty.
+
+    Raises `LeadsOut` if the ledger or its folder is a symbolic link.
+    """
+    content = _content(root)
+    if content is None:
+        return {}, True
+    repos = content.get("repos") if content.get("schema") == _SCHEMA else content
+    found = {}
+    for key, entry in repos.items() if isinstance(repos, dict) else ():
+        if isinstance(entry, dict) and isinstance(key, str) and "/" in key:
+            found[key] = _sent(entry)
+    return found, is_sealed(root.path, NAME, content)
+
+
+def _content(root: Root) -> dict[str, Any] | None:
+    if not root.exists(NAME):
+        return None
+    try:
+        content = json.loads(root.read(NAME, _LARGEST))
+    except (ValueError, RecursionError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _sent(entry: dict[str, Any]) -> Sent:
+    files = entry.get("files")
+    if isinstance(files, list):  # as earlier versions wrote them: names only
+        files = {name: "" for name in files if isinstance(name, str)}
+    offered = entry.get("offered")
+    commit, pending = entry.get("commit"), entry.get("pending")
+    return Sent(
+        _texts(files),
+        {
+            name: tuple(mark for mark in marks if isinstance(mark, str))
+            for name, marks in (offered.items() if isinstance(offered, dict) else ())
+            if isinstance(marks, list)
+        },
+        commit if isinstance(commit, str) else None,
+        pending if isinstance(pending, int) and not isinstance(pending, bool) else None,
+    )
+
+
+def _texts(value: Any) -> dict[str, str]:
+    if not isinstance(value, dict):
+        return {}
+    return {name: mark for name, mark in value.items() if isinstance(mark, str)}
+
+
+def write_ledger(root: Root, key: str, sent: Sent) -> None:
+    """Note what was sent to the repository `key`, sealed. A ledger of somebody else is set aside
+    as `pushed-of-others.json`, not lost."""
+    known, own = read_ledger(root)
+    if not own:
+        known = {}
+        root.rename(NAME, f"{WORK_DIR}/pushed-of-others.json", replace=True)
+    known[key] = sent
+    repos = {
+        key: {
+            "files": dict(sent.files),
+            "offered": {name: list(marks) for name, marks in sent.offered.items()},
+            "commit": sent.commit,
+            "pending": sent.pending,
+        }
+        for key, sent in known.items()
+    }
+    root.write_json(NAME, seal(root.path, NAME, {"schema": _SCHEMA, "repos": repos}))

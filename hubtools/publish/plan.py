@@ -1,0 +1,340 @@
+"""What a push will do: compare a release with the repository, judge it, and send nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from hubtools.errors import HubtoolsError, UsageError
+from hubtools.files import StrPath
+from hubtools.findings import Finding, Report, Rule
+from hubtools.publish.comparison import COMPARISON_RULES, GUARDS, Comparison, fresh_card
+from hubtools.publish.content import Content, Look
+from hubtools.publish.hub import (
+    Remote,
+    RemoteFile,
+    check_access,
+    endpoint,
+    full_repo_id,
+    last_changes,
+    look,
+)
+from hubtools.publish.ledger import NAME, Sent, read_ledger
+from hubtools.publish.preflight import PUBLISH_RULES
+from hubtools.publish.prune import KeepSnapshots
+from hubtools.publish.release import Release, ReleaseFile, RepoType, collect
+from hubtools.rooted import Root
+from hubtools.trust import ForeignState
+
+_CARD = "README.md"
+_SMALL_CARD = 2000  # bytes
+
+
+class Action(StrEnum):
+    """What happens to a file of the repository."""
+
+    ADD = "add"
+    CHANGE = "change"
+    SAME = "same"
+    DELETE = "delete"
+
+
+class PushOptions(BaseModel):
+    """How to push.
+
+    `private`: a new repository is private, and an existing one must be. `overwrite`: files of the
+    repository that others changed are replaced. `resolve_links`: the files that links of a dataset
+    folder lead to are sent. `ignore`: id prefixes of P rules to leave out; the last three go to
+    `release.collect`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    private: bool = True
+    pr: bool = False
+    tag: str | None = None
+    message: str | None = None
+    overwrite: bool = False
+    resolve_links: bool = False
+    ignore: tuple[str, ...] = ()
+    keep_snapshots: KeepSnapshots = "none"
+    keep: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PlannedFile:
+    """A file of the repository and what happens to it.
+
+    `source` and `content` (what was checked, and is sent) are None for deletions; `there` is the
+    mark of what the repository holds now, None for nothing.
+    """
+
+    name: str
+    action: Action
+    bytes: int
+    source: Path | None
+    content: Content | None = None
+    there: str | None = None
+
+
+@dataclass(frozen=True)
+class PushPlan:
+    """Everything a push will do. `head` is the commit it builds on and `remote_private` whether
+    the repository is; both None for a new one. `sent`: what was sent before. `notes` are sentences
+    for the user."""
+
+    root: Path
+    repo: str
+    repo_type: RepoType
+    head: str | None
+    options: PushOptions
+    files: tuple[PlannedFile, ...]
+    excluded: tuple[tuple[str, str], ...]
+    report: Report
+    remote_private: bool | None = None
+    sent: Sent = field(default_factory=Sent)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def message(self) -> str:
+        """Of the commit."""
+        return self.options.message or f"Push {self.repo_type} with hubtools"
+
+    @property
+    def changes(self) -> tuple[PlannedFile, ...]:
+        """All files but those that stay as they are."""
+        return tuple(file for file in self.files if file.action is not Action.SAME)
+
+    @property
+    def deletions(self) -> tuple[str, ...]:
+        """Names that are deleted."""
+        return tuple(file.name for file in self.files if file.action is Action.DELETE)
+
+    @property
+    def bytes_sent(self) -> int:
+        """Bytes of new and changed files."""
+        return sum(file.bytes for file in self.changes if file.source is not None)
+
+    @property
+    def visibility(self) -> str:
+        """Who can see the repository once this is done: `new, private` or `existing, public`."""
+        private = self.options.private if self.head is None else self.remote_private
+        return f"{'new' if self.head is None else 'existing'}, {'private' if private else 'public'}"
+
+
+def plan_push(
+    folder: StrPath,
+    repo: str,
+    repo_type: RepoType,
+    options: PushOptions | None = None,
+    *,
+    trust_state: bool = False,
+) -> PushPlan:
+    """Compare the release at `folder` with the repository and say what would change.
+
+    Nothing is sent. `plan.report` holds what the P rules found; a plan with errors cannot be
+    pushed. Raises `HubtoolsError` if the token cannot write there, the tag exists elsewhere or a
+    file changes meanwhile, and `ForeignState` if the folder's ledger, which is not this user's,
+    would delete files or go on with a pull request (`trust_state`: let it).
+    """
+    return make_plan(Path(folder), repo, repo_type, options or PushOptions(), trust_state, None)
+
+
+def make_plan(
+    folder: Path,
+    repo: str,
+    repo_type: RepoType,
+    options: PushOptions,
+    trust_state: bool,
+    sent: Sent | None,
+) -> PushPlan:
+    """`plan_push`, with what was `sent` before if the caller knows it."""
+    repo = full_repo_id(repo)
+    check_access(repo, repo_type)
+    release = collect(
+        folder,
+        repo_type,
+        keep_snapshots=options.keep_snapshots,
+        keep=options.keep,
+        drop=options.drop,
+        resolve_links=options.resolve_links,
+    )
+    with Root(folder) as root:
+        remote = look(repo, repo_type)
+        notes: tuple[str, ...] = ()
+        if sent is None:
+            sent, notes = _sent_before(
+                root, release, remote, ledger_key(repo, repo_type), repo, trust_state
+            )
+        looks = [Look.at(root, file.source) for file in release.files]
+        release = replace(
+            release,
+            files=tuple(
+                replace(file, bytes=seen.content.bytes)
+                for file, seen in zip(release.files, looks, strict=True)
+            ),
+        )
+        files = [
+            _planned(file, seen.content, remote.files)
+            for file, seen in zip(release.files, looks, strict=True)
+        ]
+        files += _deletions(release, remote, sent)
+        report = _judged(release, remote, files, sent, options, repo)
+        for seen in looks:
+            seen.check(root)  # what the rules read is what was hashed
+    if options.tag is not None and remote.head is not None:
+        changes = any(file.action is not Action.SAME for file in files)
+        _check_tag(repo, repo_type, options.tag, remote.head, changes)
+    return PushPlan(
+        folder,
+        repo,
+        repo_type,
+        remote.head,
+        options,
+        tuple(sorted(files, key=lambda file: file.name)),
+        release.excluded,
+        report,
+        remote.private,
+        sent,
+        notes,
+    )
+
+
+def ledger_key(repo: str, repo_type: str) -> str:
+    """Under which the ledger knows a repository."""
+    return f"{endpoint()}/{repo_type}s/{repo}"
+
+
+def _sent_before(
+    root: Root, release: Release, remote: Remote, key: str, repo: str, trust_state: bool
+) -> tuple[Sent, tuple[str, ...]]:
+    """What the ledger says was sent, if it is to be believed, and what the user must know."""
+    known, own = read_ledger(root)
+    sent = known.get(key, Sent())
+    if own or trust_state:
+        return sent, ()
+    path = root.path / NAME
+    would = [f"delete {file.name}" for file in _deletions(release, remote, sent)]
+    if sent.pending is not None and remote.head is not None:
+        would.append(f"go on with pull request {sent.pending}")
+    if would:
+        more = f" (and {len(would) - 1} things more)" if len(would) > 1 else ""
+        raise ForeignState(path, f"{would[0]} in {repo}{more}", tuple(would))
+    note = (
+        f"{path} was not written by you on this machine; what it says was pushed is not believed"
+        " (--trust-state does)"
+    )
+    return Sent(), (note,)
+
+
+def _deletions(release: Release, remote: Remote, sent: Sent) -> list[PlannedFile]:
+    """Only what hubtools itself has pushed from this folder is ever deleted."""
+    local = {file.name for file in release.files}
+    return [
+        PlannedFile(name, Action.DELETE, there.bytes, None, None, there.mark)
+        for name in sorted(sent.files.keys() - local)
+        if (there := remote.files.get(name)) is not None
+    ]
+
+
+def _planned(file: ReleaseFile, content: Content, there: dict[str, RemoteFile]) -> PlannedFile:
+    remote = there.get(file.name)
+    if remote is None:
+        return PlannedFile(file.name, Action.ADD, content.bytes, file.source, content)
+    action = Action.SAME if remote.holds(content) else Action.CHANGE
+    return PlannedFile(file.name, action, content.bytes, file.source, content, remote.mark)
+
+
+def _judged(
+    release: Release,
+    remote: Remote,
+    files: Sequence[PlannedFile],
+    sent: Sent,
+    options: PushOptions,
+    repo: str,
+) -> Report:
+    touched = [file for file in files if file.action in (Action.CHANGE, Action.DELETE)]
+    clashes = {
+        file.name: file.name in sent.files
+        for file in touched
+        if not sent.is_ours(remote.files[file.name])
+    }
+    if _CARD in clashes and not clashes[_CARD] and _is_fresh(remote, repo, release.repo_type):
+        del clashes[_CARD]
+    comparison = Comparison(
+        release,
+        remote,
+        clashes,
+        last_changes(repo, release.repo_type, clashes, str(remote.head)) if clashes else {},
+        tuple(file.name for file in files if file.action is Action.DELETE),
+        options.private,
+        options.overwrite,
+        options.pr,
+    )
+    findings, rules = _run(release, comparison, options.ignore)
+    counts = {f"{action.value}": sum(file.action is action for file in files) for action in Action}
+    private = options.private if remote.head is None else remote.private
+    facts: dict[str, Any] = {
+        "repository": repo,
+        "exists": remote.head is not None,
+        "visibility": "private" if private else "public",
+        **counts,
+    }
+    return Report(repo, tuple(findings), facts, tuple(rules))
+
+
+def _run(
+    release: Release, comparison: Comparison, ignore: Sequence[str]
+) -> tuple[list[Finding], list[Rule]]:
+    """Both books of rules. What guards the work of others is not to be ignored by a prefix."""
+    named = [prefix for prefix in ignore if prefix.upper() in GUARDS]
+    if named:
+        flag = "--public" if named[0].upper() == "P132" else "--overwrite"
+        raise UsageError(
+            f"{named[0]} cannot be left out with --ignore.", hint=f"say {flag} if you mean it"
+        )
+    findings: list[Finding] = []
+    rules: list[Rule] = []
+    mine = [prefix for prefix in ignore if not _begins(PUBLISH_RULES, prefix)]
+    others = [prefix for prefix in ignore if not _begins(COMPARISON_RULES, prefix)]
+    PUBLISH_RULES.check_prefixes(set(mine) & set(others))
+    left_out = [p for p in ignore if p not in mine]
+    findings += PUBLISH_RULES.run(release, ignore=left_out)
+    rules += PUBLISH_RULES.chosen(ignore=left_out)
+    left_out = [p for p in ignore if p not in others]
+    chosen = {rule.id for rule in COMPARISON_RULES.chosen(ignore=left_out)} | set(GUARDS)
+    findings += COMPARISON_RULES.run(comparison, select=sorted(chosen))
+    rules += COMPARISON_RULES.chosen(select=sorted(chosen))
+    return findings, rules
+
+
+def _begins(book: Any, prefix: str) -> bool:
+    return any(rule.id.startswith(prefix.upper()) for rule in book)
+
+
+def _is_fresh(remote: Remote, repo: str, repo_type: str) -> bool:
+    """True if the card there is the one that the Hub writes into a new repository."""
+    from huggingface_hub import hf_hub_download
+
+    there = remote.files[_CARD]
+    if there.bytes > _SMALL_CARD:
+        return False
+    path = hf_hub_download(repo, _CARD, revision=remote.head, repo_type=repo_type)
+    return fresh_card(Path(path).read_text(encoding="utf-8", errors="replace"))
+
+
+def _check_tag(repo: str, repo_type: str, tag: str, head: str, changes: bool) -> None:
+    from huggingface_hub import HfApi
+
+    for ref in HfApi().list_repo_refs(repo, repo_type=repo_type).tags:
+        if ref.name == tag and (changes or ref.target_commit != head):
+            raise HubtoolsError(
+                f"The tag {tag} exists in {repo} already, on commit {ref.target_commit[:8]}.",
+                hint="choose another --tag",
+            )
