@@ -1,0 +1,39 @@
+"""What must not leave the machine: access tokens, ways to reach a person, paths to an account."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from hubtools.addresses import local_paths, without_password
+from hubtools.leaks.personal import contacts, may_hold_contacts
+from hubtools.leaks.shapes import Secret
+from hubtools.leaks.text import secrets
+
+
+def tokens(text: str) -> Iterator[tuple[str, int]]:
+    """(what it looks like, offset) of every secret in `text`."""
+    for secret in secrets(text):
+        yield secret.what, secret.start
+
+
+def hide(text: str) -> str:
+    """`text` with every secret in it replaced by `***`: what may be printed."""
+    for secret in secrets(text):
+        if secret.value in text:
+            text = text.replace(secret.value, "***")
+        else:  # escaped, or packed: whatever it stands in goes
+            text = re.sub(rf"(?s)\A(.{{{secret.start}}})\S+", r"\1***", text)
+    return text
+
+
+__all__ = [
+    "Secret",
+    "contacts",
+    "hide",
+    "local_paths",
+    "may_hold_contacts",
+    "secrets",
+    "tokens",
+    "without_password",
+]

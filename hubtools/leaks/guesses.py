@@ -1,0 +1,72 @@
+"""What tells a real value from a placeholder, a name or a reference to a value."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from itertools import pairwise
+
+# Said in place of a value.
+_SAID = re.compile(
+    r"(?i)example|placeholder|redacted|changeme|change_me|dummy|your[_-]?(?:api|token|key|secret|pass|hf)"
+    r"|(?:token|key|secret|password)[_-]?here|insert[_-]|replace[_-]?me|not[_-]?a?[_-]?real|^fake[_-]|^test[_-]?(?:key|token|pass)|\.\.\.|xxxx|\*\*\*\*|____"
+)
+# A reference to where the value is.
+_ELSEWHERE = re.compile(
+    r"^[$<{%\[]|^\W*$|\$\{|\{\{|os\.environ|getenv|process\.env|secrets\.|\(\)?$"
+)
+
+
+def is_placeholder(value: str) -> bool:
+    """True for what stands in documents where a secret would be: `hf_xxx`, `<token>`, `${KEY}`."""
+    body = value.rpartition("_")[2] or value
+    if len(set(body.lower()) - set("-_.*x0# ")) == 0:
+        return True
+    return bool(_SAID.search(value[:300]) or _ELSEWHERE.search(value[:300]))
+
+
+def entropy(value: str) -> float:
+    """Bits a character (Shannon), by the characters' frequencies in `value` itself."""
+    if not value:
+        return 0.0
+    length = len(value)
+    return -sum(n / length * math.log2(n / length) for n in Counter(value).values())
+
+
+_HEX = re.compile(r"(?:[0-9a-f]+|[0-9A-F]+)\Z")
+# A path, a file's name, an address, a version, a date
+_FILELIKE = re.compile(
+    r"://|^[.~]?/|^\w+(?:\.\w+)+\(|^\d[\d.:TZ+-]*$|^sha\d{1,3}[-:]"
+    r"|\.(?:json|txt|png|jpe?g|safetensors|py|bin|parquet|toml|ya?ml|model|md)$"
+)
+# Words with something between them, a number behind them; a model's id
+_WORDS = re.compile(
+    r"[A-Za-z]+(?:[_./: -][A-Za-z]+)*[_./: -]?\d{0,4}$|[a-z][\w.]*(?:-[\w.]+)*/[\w.]+(?:-[\w.]+)+$"
+)
+
+
+def is_hex(value: str) -> bool:
+    """Hexadecimal digits in one case only, as hashes are."""
+    return bool(_HEX.match(value))
+
+
+def looks_random(value: str) -> bool:
+    """True for what no person would say: letters and digits mixed, of many kinds, no name of a
+    class, a file or a model."""
+    if len(value) < 16 or _FILELIKE.search(value) or is_placeholder(value):
+        return False
+    if not any(c.isdigit() for c in value):
+        turns = sum(a.islower() != b.islower() for a, b in pairwise(value))
+        return value.isalpha() and len(value) >= 20 and turns * 3 >= len(value)
+    if not any(c.isalpha() for c in value) or _WORDS.match(value):
+        return False
+    return entropy(value) >= (2.6 if is_hex(value) else 3.0)
+
+
+def is_password(value: str) -> bool:
+    """True for what somebody may have chosen: at least eight characters of two kinds."""
+    if not 8 <= len(value) <= 200 or _FILELIKE.search(value) or is_placeholder(value):
+        return False
+    kinds = {0 if c.isdigit() else 1 if c.isalpha() else 2 for c in value}
+    return len(kinds - {2}) >= 1 and len(kinds) >= 2 and entropy(value) >= 2.2

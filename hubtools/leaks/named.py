@@ -1,0 +1,171 @@
+"""Secrets without a form of their own: known by the word beside them, or by where they stand.
+
+Words are found first (`str.find`), and only what stands behind one is looked at more closely: the
+time grows with the text, whatever is in it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from hubtools.leaks.guesses import entropy, is_hex, is_password, is_placeholder, looks_random
+from hubtools.leaks.shapes import Secret
+
+_WORDS = ("key", "token", "secret", "auth", "authorization", "credential", "credentials", "webhook")
+_PASSWORDS = ("password", "passwd", "passphrase", "passwort", "pwd", "pass", "passcode")
+_QUOTE = r"(?:\\{0,3}[\"'`])?"
+# Between a name and its value: an equals sign, a colon, an arrow.
+_IS = rf"{_QUOTE}\]?\s{{0,8}}(?::=|=>|={{1,3}}|:(?!:))\s{{0,8}}[brfu]?{_QUOTE}"
+_TAIL = re.compile(
+    rf"(?:[_.-]?(?:\d{{1,2}}|v\d|value|base|prod|dev|live))?{_IS}([^\s\"'`\\,;<>(){{}}\[\]|]{{8,400}})"
+)
+_PASSWORD = re.compile(
+    rf"(?:[_.-]?(?:\d{{1,2}}|value|prod|dev|live))?{_IS}([^\s\"'`\\<>]{{8,200}})"
+)
+# What stands before `key` where the value is secret.
+_STRONG = re.compile(
+    r"(?i)(?:api|auth|access|secret|service|account|client|private|encryption|signing|master|admin"
+    r"|hub|hf|huggingface|wandb|comet|civitai|openai|replicate|aws|azure|gcp|kaggle|neptune|clearml"
+    r"|fal|runpod|mistral|cohere|together|elevenlabs|stability|deepl|datadog|sentry|mlflow|storage)"
+    r"[_. -]?\Z"
+)
+# Tokens that nobody is hurt by.
+_WEAK = re.compile(
+    r"(?i)(?:page|next|sync|continuation|cursor|pad|eos|bos|unk|mask|sep|cls|trigger|instance|class)[_. -]?\Z"
+)
+_CLOUD = re.compile(r"(?i)aws|secret|s3|storage")
+_BEARER = re.compile(r"\s{1,4}([A-Za-z0-9._~+/-]{20,2000}={0,2})")
+_CIVITAI = re.compile(r"[^\n]{0,200}?(?i:token|key)[^\w\n]{1,6}([0-9a-f]{32})(?![0-9a-f])")
+_NETRC = re.compile(r"\s+\S{1,200}\s+(?:account\s+\S{1,200}\s+)?password\s+(\S{4,400})")
+_KAGGLE = re.compile(r"\\*\"\s*:\s*\\*\"([0-9a-f]{32})\\*\"")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,30}\Z")
+# RFC 3986, 3.2.1: what stands before the @ of an address.
+_USERINFO = re.compile(r"([^\s/:@\"'<>?#]{0,200}):([^\s/@\"'<>]{2,400})@(?=[\w\[.-])")
+_CURL = re.compile(r"[^\n]{0,300}?\s(?:-u|--user)[ =][\"']?([^\s:\"']{1,80}):([^\s\"']{4,200})")
+# What manuals write for a password in an address.
+_COMMON = frozenset(
+    [
+        "password",
+        "passwd",
+        "pass",
+        "pw",
+        "pwd",
+        "secret",
+        "token",
+        "user",
+        "username",
+        "key",
+        "foo",
+        "bar",
+        "baz",
+        "test",
+        "xxx",
+        "xxxx",
+        "mypassword",
+        "mypass",
+        "my-password",
+        "my_password",
+        "s3cret",
+    ]
+)
+
+
+def named(text: str) -> Iterator[Secret]:
+    """Values beside telling words, in addresses, in .netrc and kaggle.json. Linear in the text."""
+    lower = text.lower()
+    if len(lower) != len(text):  # a few letters grow when made small; places must agree
+        lower = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+    yield from _addresses(text)
+    for word in _WORDS:
+        yield from _beside(text, lower, word)
+    for word in _PASSWORDS:
+        yield from _passwords(text, lower, word)
+    for what, word, pattern, holds in _ANCHORED:
+        for place, match in _after(text, lower, word, pattern):
+            value = match[match.lastindex or 0]
+            if holds(match):
+                yield Secret(what, place, value)
+
+
+def _places(text: str, word: str) -> Iterator[int]:
+    place = text.find(word)
+    while place >= 0:
+        yield place
+        place = text.find(word, place + len(word))
+
+
+def _after(
+    text: str, lower: str, word: str, pattern: re.Pattern[str]
+) -> Iterator[tuple[int, re.Match[str]]]:
+    """(where the word is, what the pattern found behind it); nothing is looked at twice."""
+    end = 0
+    for place in _places(lower, word):
+        if place < end:
+            continue
+        match = pattern.match(text, place + len(word))
+        if match:
+            end = match.end()
+            yield place, match
+
+
+def _addresses(text: str) -> Iterator[Secret]:
+    for place in _places(text, "://"):
+        match = _USERINFO.match(text, place + 3)
+        if match and _SCHEME.search(text, max(0, place - 32), place) and _is_chosen(match):
+            yield Secret("a password in an address", match.start(2), match[2])
+
+
+def _is_chosen(match: re.Match[str]) -> bool:
+    """True for (user, password) that are no manual's."""
+    user, password = match[1], match[2]
+    if password.lower() in _COMMON or is_placeholder(password) or password[:1] in "$%{":
+        return False
+    return password != user and (not password.isdigit() or len(password) >= 6)
+
+
+def _beside(text: str, lower: str, word: str) -> Iterator[Secret]:
+    for place, match in _after(text, lower, word, _TAIL):
+        value = match[1].partition("&")[0].rstrip(".:")
+        before = text[max(0, place - 24) : place]
+        if _CLOUD.search(before + word) and len(value) == 40 and _is_aws(value):
+            yield Secret("an AWS secret key", match.start(1), value)
+        elif word == "key" and not _STRONG.search(before):
+            continue
+        elif looks_random(value) and not _WEAK.search(before):
+            yield Secret("a key beside its name", match.start(1), value)
+
+
+def _is_aws(value: str) -> bool:
+    return (
+        re.fullmatch(r"[A-Za-z0-9/+]{40}", value) is not None
+        and not is_hex(value)
+        and not is_placeholder(value)
+        and entropy(value) > 3.5
+    )
+
+
+def _passwords(text: str, lower: str, word: str) -> Iterator[Secret]:
+    for place, match in _after(text, lower, word, _PASSWORD):
+        value = match[1].rstrip(",;)}")
+        alone = word not in ("pass", "pwd") or not text[max(0, place - 1) : place].isalpha()
+        if alone and is_password(value) and not _is_hash(value):
+            yield Secret("a password beside its name", match.start(1), value)
+
+
+def _is_hash(value: str) -> bool:
+    """Passwords are seldom a whole SHA-256, but hashes of them are."""
+    return is_hex(value) and len(value) in (64, 96, 128)
+
+
+def _of_netrc(match: re.Match[str]) -> bool:
+    return not is_placeholder(match[1]) and match[1].lower() not in _COMMON
+
+
+_ANCHORED = (
+    ("a token in an HTTP header", "bearer", _BEARER, lambda match: looks_random(match[1])),
+    ("a password of a .netrc file", "login", _NETRC, _of_netrc),
+    ("a password on a command line", "curl", _CURL, _is_chosen),
+    ("a Civitai key", "civitai", _CIVITAI, lambda match: True),
+    ("a Kaggle key", "key", _KAGGLE, lambda match: "username" in match.string),
+)

@@ -1,0 +1,188 @@
+"""What access tokens look like: known beginnings, and what must follow.
+
+Where a service publishes its form, that form is asked for; GitLab's, Discord's, Square's and
+Mailchimp's are those of Yelp's detect-secrets.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import NamedTuple
+
+from hubtools.leaks.guesses import is_placeholder
+
+_LONG = r"[A-Za-z0-9_-]"
+
+
+class Secret(NamedTuple):
+    """Something that must not be published: what it looks like, where it begins in the text that
+    was looked at, and itself, which is never shown."""
+
+    what: str
+    start: int
+    value: str
+
+    def __repr__(self) -> str:
+        return f"Secret({self.what!r}, {self.start})"
+
+
+class Shape(NamedTuple):
+    """`needles`: one of them must be in the text (found much faster); `group` 1 of the pattern, if
+    it has one, is the secret. `holds` has the last word."""
+
+    what: str
+    needles: tuple[str, ...]
+    pattern: str
+    holds: Callable[[str], bool] | None = None
+
+
+def _is_jwt(value: str) -> bool:
+    try:
+        head = value[value.index("eyJ") :].split(".")[0]
+        return isinstance(json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4))), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _is_mixed(value: str) -> bool:
+    """Words with hyphens between them are no keys."""
+    return any(
+        len(part) >= 16 and len({_class(c) for c in part}) >= 2 and any(c.isdigit() for c in part)
+        for part in re.split(r"[_-]", value)
+    )
+
+
+def _class(character: str) -> int:
+    return 0 if character.isdigit() else 1 if character.isupper() else 2
+
+
+def _varied(value: str) -> bool:
+    """A snake_case_name is no token."""
+    body = value.partition("_")[2] or value
+    return (
+        any(c.isdigit() for c in body)
+        or (any(c.isupper() for c in body) and any(c.islower() for c in body))
+        or len(set(body)) >= 14
+    )
+
+
+def _is_pair(value: str) -> bool:
+    """Docker's `auth` and HTTP's Basic: `user:password` in base64."""
+    try:
+        user, colon, password = (
+            base64.b64decode(value, validate=True).decode("ascii").partition(":")
+        )
+    except ValueError:
+        return False
+    return (
+        bool(user and colon)
+        and len(password) >= 4
+        and (user + password).isprintable()
+        and (not is_placeholder(password))
+    )
+
+
+_KEY_BODY = r"(?:\\{1,4}[rn]|[\s\"',>|#*]){0,40}(?!\.\.\.|<|\[|\{|…)([A-Za-z0-9+/=][^\0]{0,200})"
+
+SHAPES: tuple[Shape, ...] = (
+    Shape("a Hugging Face token", ("hf_",), r"hf_(?:jwt|oauth)_[A-Za-z0-9._-]{20,4000}"),
+    Shape("a Hugging Face token", ("hf_",), r"hf_[A-Za-z0-9]{30,34}", _varied),
+    Shape("a Hugging Face token", ("api_org_",), r"api_org_[A-Za-z0-9]{30,40}", _varied),
+    Shape(
+        "a GitHub token",
+        ("ghp_", "gho_", "ghu_", "ghs_", "ghr_"),
+        r"gh[pousr]_[A-Za-z0-9]{36}",
+    ),
+    Shape("a GitHub token", ("github_pat_",), r"github_pat_[A-Za-z0-9_]{50,82}"),
+    Shape(
+        "a GitLab token",
+        ("gl",),
+        r"gl(?:pat|dt|ft|soat|rt|cbt|imt|ptt|agent|oas|ffct)-(?:[0-9a-f]{2}_)?[A-Za-z0-9_.-]{20,64}",
+        _is_mixed,
+    ),
+    Shape("a GitLab token", ("GR1348941",), r"GR1348941[A-Za-z0-9_-]{20,50}"),
+    Shape("a Bitbucket token", ("ATBB", "ATCTT3"), r"ATBB[A-Za-z0-9]{32}(?![A-Za-z0-9])|ATCTT3[A-Za-z0-9_=.-]{60,250}"),
+    Shape("an Atlassian token", ("ATATT3",), r"ATATT3[A-Za-z0-9_=.-]{60,250}"),
+    Shape("an AWS key", ("AKIA", "ASIA", "ABIA", "ACCA"), r"(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16}(?![a-z])"),
+    Shape("a Google API key", ("AIza",), r"AIza[0-9A-Za-z_-]{35}"),
+    Shape("a Google OAuth secret", ("GOCSPX-",), r"GOCSPX-[0-9A-Za-z_-]{28}"),
+    Shape("a Google OAuth token", ("ya29.",), r"ya29\.[0-9A-Za-z_-]{30,400}"),
+    Shape("a Google refresh token", ("1//0",), r"1//0[0-9A-Za-z_-]{40,120}", _is_mixed),
+    Shape("an Azure storage key", ("AccountKey=", "SharedAccessKey="), r"(?:Account|SharedAccess)Key=([A-Za-z0-9+/]{42,88}={0,2})"),
+    Shape("an Azure shared access signature", ("sig=",), r"[?&;]?sig=([A-Za-z0-9+/%]{40,100}={0,2})(?![\w])"),
+    Shape("an Azure client secret", ("Q~",), r"(?<![A-Za-z0-9_~.-])[A-Za-z0-9_~.-]{3}[0-9]Q~[A-Za-z0-9_~.-]{31,34}"),
+    Shape("an Anthropic key", ("sk-ant-",), r"sk-ant-[a-z0-9]{2,12}-[A-Za-z0-9_-]{24,200}"),
+    Shape("an API key", ("sk-",), r"sk-(?!ant-)(?:proj-|svcacct-|admin-|None-|or-v1-|lf-)?[A-Za-z0-9_-]{32,200}", _is_mixed),
+    Shape("a Replicate token", ("r8_",), r"r8_[A-Za-z0-9]{37,40}"),
+    Shape("a Weights & Biases key", ("wandb_v",), r"wandb_v\d_[A-Za-z0-9_]{40,100}"),
+    Shape("a Slack token", ("xox", "xapp-"), r"(?:xox[abceoprs]|xapp)-(?:\d-)?[A-Za-z0-9%-]{18,250}", lambda v: any(c.isdigit() for c in v)),
+    Shape("a Slack webhook", ("hooks.slack.com/",), r"hooks\.slack\.com/(?:services|workflows|triggers)/[A-Z]?[A-Za-z0-9_]{6,}/[A-Za-z0-9_]{6,}/[A-Za-z0-9_/]{16,80}"),
+    Shape("a Discord token", (".",), r"(?<![A-Za-z0-9_.-])[MNO][A-Za-z\d_-]{23,27}\.[A-Za-z\d_-]{6}\.[A-Za-z\d_-]{27,40}(?![\w.-])", _is_mixed),
+    Shape("a Discord webhook", ("/api/webhooks/",), r"discord(?:app)?\.com/api/webhooks/\d{17,20}/([A-Za-z0-9_-]{60,80})"),
+    Shape("a Telegram token", (":AA",), r"(?<!\d)\d{8,10}:AA[A-Za-z0-9_-]{32,33}(?![\w-])"),
+    Shape("a Telegram token", ("/bot",), r"/bot(\d{8,10}:[A-Za-z0-9_-]{35})(?![\w-])"),
+    Shape("a Stripe key", ("_live_", "_test_"), r"(?:sk|rk|pk_s)_(?:live|test)_[A-Za-z0-9]{16,120}"),
+    Shape("a Stripe webhook secret", ("whsec_",), r"whsec_[A-Za-z0-9+/=]{30,60}"),
+    Shape("a SendGrid key", ("SG.",), r"SG\.[A-Za-z0-9_-]{20,24}\.[A-Za-z0-9_-]{39,50}"),
+    Shape("a PyPI token", ("pypi-",), r"pypi-[A-Za-z0-9_-]{80,300}"),
+    Shape("an npm token", ("npm_",), r"npm_[A-Za-z0-9]{36}"),
+    Shape("an npm password", ("_auth", "_password"), r"(?:^|[\s:])_(?:authToken|auth|password)\s*=\s*\"?([A-Za-z0-9+/=_-]{16,200})"),
+    Shape("a signed web token (JWT)", ("eyJ",), r"eyJ[A-Za-z0-9_-]{10,2000}\.eyJ[A-Za-z0-9_-]{8,4000}\.[A-Za-z0-9_-]{16,1000}", _is_jwt),
+    Shape("a Twilio key", ("SK",), r"(?<![A-Za-z0-9])SK[0-9a-f]{32}(?![A-Za-z0-9])"),
+    Shape("a Mailchimp key", ("-us",), r"(?<![0-9a-z])[0-9a-f]{32}-us\d{1,2}(?!\w)"),
+    Shape("a Square token", ("sq0",), r"sq0(?:csp|atp)-[0-9A-Za-z_-]{22,43}"),
+    Shape("a DigitalOcean token", ("_v1_",), r"do[oprt]_v1_[0-9a-f]{64}"),
+    Shape("a Databricks token", ("dapi",), r"dapi[0-9a-f]{32}"),
+    Shape("a Shopify token", ("shp",), r"shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}"),
+    Shape("a Groq key", ("gsk_",), r"gsk_[A-Za-z0-9]{48,56}"),
+    Shape("an xAI key", ("xai-",), r"xai-[A-Za-z0-9]{70,90}"),
+    Shape("a Perplexity key", ("pplx-",), r"pplx-[A-Za-z0-9]{40,60}"),
+    Shape("a RunPod key", ("rpa_",), r"rpa_[A-Z0-9]{36,50}[A-Za-z0-9]{0,6}"),
+    Shape("a Notion token", ("ntn_",), r"ntn_[A-Za-z0-9]{40,60}"),
+    Shape("a Linear key", ("lin_api_",), r"lin_api_[A-Za-z0-9]{36,44}"),
+    Shape("a Figma token", ("figd_",), r"figd_[A-Za-z0-9_-]{36,50}"),
+    Shape("a Postman key", ("PMAK-",), r"PMAK-[0-9a-f]{24}-[0-9a-f]{34}"),
+    Shape("a Vault token", ("hvs.", "hvb."), r"hv[sb]\.[A-Za-z0-9_-]{24,200}"),
+    Shape("an Artifactory key", ("AKCp",), r"AKCp[A-Za-z0-9]{60,80}"),
+    Shape("a fal.ai key", (":",), r"(?<![0-9a-f-])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}:[0-9a-f]{32}(?![0-9a-f])"),
+    Shape("an age key", ("AGE-SECRET-KEY-",), r"AGE-SECRET-KEY-1[0-9A-Z]{50,60}"),
+    Shape("a PuTTY key", ("PuTTY-User-Key-File",), r"PuTTY-User-Key-File-\d: [^\0]{0,400}"),
+    Shape("a private key", ("PRIVATE KEY",), r"-{4,5} ?BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)? ?-{4,5}" + _KEY_BODY),
+    Shape("a password in an HTTP header", ("asic ",), r"(?i:\bbasic )([A-Za-z0-9+/]{12,400}={0,2})", _is_pair),
+    Shape("a registry's password", ('auth"',), r"\"auth\"\s*:\s*\"([A-Za-z0-9+/]{12,400}={0,2})\"", _is_pair),
+)  # fmt: skip
+_COMPILED: dict[str, re.Pattern[str]] = {}
+_RUN = re.compile(r"[A-Za-z0-9+/_-]{8,40}\Z")
+
+
+def _by_chance(before: str) -> bool:
+    """Base64 of a picture holds any three letters sooner or later: whether a match stands within
+    such. A path or a name before it is no base64."""
+    run = _RUN.search(before)
+    if run is None:
+        return False
+    kinds = [0 if c.isdigit() else 1 if c.isupper() else 2 if c.islower() else 3 for c in run[0]]
+    turns = sum(a != b for a, b in pairwise(kinds))
+    return turns * 5 >= 2 * len(kinds) and {0, 1, 2} & set(kinds) >= {1, 2}
+
+
+def shaped(text: str) -> Iterator[Secret]:
+    """Everything in `text` that has a known shape. Linear in its length."""
+    for shape in SHAPES:
+        if not any(needle in text for needle in shape.needles):
+            continue
+        pattern = _COMPILED.get(shape.pattern) or _COMPILED.setdefault(
+            shape.pattern, re.compile(shape.pattern)
+        )
+        for match in pattern.finditer(text):
+            value = match[pattern.groups and 1]
+            if is_placeholder(value) or (shape.holds is not None and not shape.holds(value)):
+                continue
+            start = match.start()
+            if _by_chance(text[max(0, start - 40) : start]):
+                continue
+            yield Secret(shape.what, start, value)

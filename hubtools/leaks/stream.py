@@ -1,0 +1,211 @@
+"""Secrets in bytes of any length and kind: read in windows, in time that grows with the bytes.
+
+A secret is a run of printable characters, one, two or four bytes each. Such runs are found eight
+bytes at a time, so that pixels, weights and captions of short words cost next to nothing; what
+stands around a run is then looked at as text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
+
+from hubtools.addresses import local_paths
+from hubtools.leaks.shapes import Secret
+from hubtools.leaks.text import Nested, secrets
+
+WINDOW = 4 << 20
+# What the next window sees again: no secret is longer, packed ones included.
+OVERLAP = 64 << 10
+# Characters before a run in which its name may stand, and behind it.
+_BEFORE, _AFTER = 160, 80
+# 1: printable, no blank; 2: zero; 0: all else
+_CLASS = bytes(1 if 0x21 <= c <= 0x7E else 2 if c == 0 else 0 for c in range(256))
+_BLOCK = 0x0101010101010101
+# Short values have one of these beside them, in small letters here.
+_WORDS = (
+    b"passw", b"passphrase", b"passcode", b"pwd", b"pass=", b"pass:", b"_pass", b"login", b"token",
+    b"secret", b"key=", b"key:", b'key"', b"key'", b"key =", b"key :", b"auth", b"credential",
+    b"bearer", b"basic ", b"curl ", b"akia", b"asia", b"://", b"pass\"",
+)  # fmt: skip
+_HOMES = (
+    b"/home/", b"/users", b"/root/", b"/mnt/", b"/media/", b"/cygdrive/", b":\\", b":/", b"file:",
+    b"\\\\",
+)  # fmt: skip
+
+
+class Readable(Protocol):
+    """Whatever bytes can be read from."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most so many bytes; none at the end."""
+        ...
+
+
+class Found(NamedTuple):
+    """`secret` or `path`, and where: bytes from the start, and the line, from 1, if it is text."""
+
+    offset: int
+    line: int | None
+    secret: Secret | None
+    path: str | None = None
+
+
+class Wide(NamedTuple):
+    """Characters of several bytes: Python's name, bytes each, and the classes of eight bytes."""
+
+    codec: str
+    bytes: int
+    shift: int
+    block: int
+
+
+def _wides() -> tuple[Wide, ...]:
+    found = []
+    for size, name in ((2, "utf-16"), (4, "utf-32")):
+        for shift in range(size):
+            classes = bytes(1 if (n - shift) % size == 0 else 2 for n in range(8))
+            # where the letter stands in its unit says little: an odd place, the other order
+            found.append(Wide(f"{name}-le", size, shift, int.from_bytes(classes, "little")))
+    return tuple(found)
+
+
+_WIDES = _wides()
+
+
+def search(
+    file: Readable, *, nested: Nested | None = None, size: int | None = None
+) -> Iterator[Found]:
+    """Every secret and every path of this machine in the rest of `file`, once each. Holes of a
+    sparse file are passed over. Memory: a few windows."""
+    seen: set[tuple[str, int]] = set()
+    for base, lines, data, text in _windows(file, size):
+        for found in _in_window(data, text, nested):
+            key = (found.secret.value if found.secret else found.path or "", base + found.offset)
+            near = (key[0], key[1] // OVERLAP)
+            if key in seen or near in seen:
+                continue
+            seen.update((key, near))
+            line = None if found.line is None else found.line + lines
+            yield found._replace(offset=base + found.offset, line=line)
+
+
+def _windows(file: Readable, size: int | None) -> Iterator[tuple[int, int, bytes, bool]]:
+    """(offset, lines before, bytes, whether it is text) of windows that overlap."""
+    place, lines, rest, text = 0, 0, b"", True
+    while True:
+        data = file.read(WINDOW if size is None else min(WINDOW, size - place))
+        if not data:
+            return
+        if not place:
+            text = is_text(data[:4096])
+        start = place - len(rest)
+        whole = rest + data if rest else data
+        yield start, lines, whole, text
+        place += len(data)
+        rest = whole[-OVERLAP:]
+        if text:
+            lines += whole.count(b"\n", 0, len(whole) - len(rest))
+
+
+def is_text(head: bytes) -> bool:
+    """Whether bytes look like text: in UTF-8, UTF-16, UTF-32 or one byte a character."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")):
+        return True
+    controls = sum(head.count(bytes((c,))) for c in (*range(1, 9), *range(14, 27)))
+    if controls * 50 > len(head):
+        return False
+    zeros = head.count(0)
+    if not zeros:
+        return True
+    even = head[::2].count(0)
+    return max(even, zeros - even) * 5 > len(head) or zeros * 2 > len(head)
+
+
+def _in_window(data: bytes, text: bool, nested: Nested | None) -> Iterator[Found]:
+    import numpy
+
+    classes = data.translate(_CLASS)
+    blocks = numpy.frombuffer(classes, dtype="<u8", count=len(data) // 8)
+    full = blocks == _BLOCK
+    # two in a row: whatever has 23 characters; shorter secrets have a word beside them
+    for start, end in _regions(data, numpy.flatnonzero(full[1:] & full[:-1])):
+        for found in _in_region(data[start:end].decode("utf-8", "replace"), nested):
+            offset = start + _bytes_before(data, start, found.offset)
+            yield found._replace(offset=offset, line=_line(data, offset) if text else None)
+    if b"\0" not in data:
+        return
+    for wide in _WIDES:
+        places = numpy.flatnonzero(blocks == wide.block)
+        for start, end in _spans(places, _BEFORE * wide.bytes, _AFTER * wide.bytes, len(data)):
+            first = start + (wide.shift - start) % wide.bytes
+            part = data[first:end]
+            part = part[: len(part) // wide.bytes * wide.bytes]
+            for found in _in_region(part.decode(wide.codec, "replace"), nested):
+                offset = min(first + found.offset * wide.bytes, len(data))
+                yield found._replace(offset=offset, line=_line(data, offset) if text else None)
+
+
+def _line(data: bytes, offset: int) -> int:
+    return data.count(b"\n", 0, offset) + 1
+
+
+def _bytes_before(data: bytes, start: int, characters: int) -> int:
+    """About how many bytes so many characters take; exact in ASCII."""
+    piece = data[start : start + characters]
+    if piece.isascii():
+        return characters
+    text = data[start : start + 4 * characters].decode("utf-8", "replace")[:characters]
+    return len(text.encode("utf-8", "replace"))
+
+
+def _in_region(text: str, nested: Nested | None) -> Iterator[Found]:
+    for secret in secrets(text, nested):
+        yield Found(secret.start, None, secret)
+    for path, offset in local_paths(text):
+        yield Found(offset, None, None, path)
+
+
+def _regions(data: bytes, places: object) -> Iterator[tuple[int, int]]:
+    """(start, end) of everything that is worth reading as text."""
+    lower = data.lower()
+    spans = list(_spans(places, _BEFORE, _AFTER, len(data)))
+    known = len(spans)
+    for word in _WORDS + _HOMES:
+        end = 0
+        for place in _every(lower, word):
+            if place >= end:
+                end = place + 120
+                spans.append((max(0, place - 60), min(len(data), place + 240)))
+    return _merged(sorted(spans)) if len(spans) > known else iter(spans)
+
+
+def _every(data: bytes, needle: bytes) -> Iterator[int]:
+    place = data.find(needle)
+    while place >= 0:
+        yield place
+        place = data.find(needle, place + 1)
+
+
+def _spans(places: object, before: int, after: int, size: int) -> Iterator[tuple[int, int]]:
+    """Blocks of eight bytes with what stands around them, put together where they touch."""
+    import numpy
+
+    if not isinstance(places, numpy.ndarray) or not len(places):
+        return
+    # blocks whose surroundings touch belong together
+    apart = numpy.flatnonzero(numpy.diff(places) * 8 > before + after + 8)
+    firsts = numpy.concatenate(([0], apart + 1))
+    lasts = numpy.concatenate((apart, [len(places) - 1]))
+    for first, last in zip(places[firsts].tolist(), places[lasts].tolist(), strict=True):
+        yield max(0, first * 8 - before), min(size, last * 8 + 16 + after)
+
+
+def _merged(spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    start, end = spans[0]
+    for first, last in spans[1:]:
+        if first > end:
+            yield start, end
+            start, end = first, last
+        end = max(end, last)
+    yield start, end

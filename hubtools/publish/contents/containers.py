@@ -1,0 +1,281 @@
+"""Opening what holds further files: zip, tar, gzip, bzip2, xz, parquet, arrow. Nothing is written
+to the disk, no path within is followed, and what is unpacked is counted."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO
+
+# Bytes of a member that are held, so that it can be read again.
+HELD = 64 << 20
+# What one file may unpack to: so many bytes, and so many times its own.
+_FREE, _TIMES = 256 << 20, 40
+
+_MAGIC: tuple[tuple[bytes, str], ...] = (
+    (b"PK\x03\x04", "zip"),
+    (b"PK\x05\x06", "zip"),
+    (b"\x1f\x8b", "gzip"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ\0", "xz"),
+    (b"]\0\0", "lzma"),
+    (b"PAR1", "parquet"),
+    (b"PARE", "an encrypted parquet file"),
+    (b"ARROW1\0\0", "arrow"),
+    (b"\xff\xff\xff\xff", "arrow stream"),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard file"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
+    (b"Rar!\x1a\x07", "a RAR archive"),
+    (b"\x04\x22\x4d\x18", "an LZ4 file"),
+    (b"\x1f\x9d", "a compressed file (.Z)"),
+    (b"MSCF", "a cabinet archive"),
+    (b"Salted__", "an encrypted file"),
+    (b"age-encryption.org/", "an encrypted file"),
+)
+
+
+class NotOpened(Exception):
+    """Why something was not read, or not to its end: words that complete a sentence."""
+
+
+class Budget:
+    """How much may still be unpacked from one file, on all levels together."""
+
+    def __init__(self, size: int) -> None:
+        self.most = _FREE + _TIMES * max(size, 0)
+        self.left = self.most
+
+    def take(self, count: int) -> None:
+        """Raises `NotOpened` when it is used up."""
+        self.left -= count
+        if self.left < 0:
+            raise NotOpened(f"it unpacks to more than {self.most >> 20} MB, and was read so far")
+
+
+@dataclass
+class Member:
+    """Something within a container: a file, or rows of `texts` (number from 1, text), or a
+    `problem` that kept it from being opened."""
+
+    name: str
+    file: IO[bytes] | None = None
+    problem: str = ""
+    texts: list[tuple[int, str]] | None = None
+
+
+def packing(head: bytes) -> str | None:
+    """What kind of container begins so; None if it is none. What cannot be opened has an article
+    in its name."""
+    for magic, kind in _MAGIC:
+        if head.startswith(magic):
+            if kind == "lzma" and head[5:13] != b"\xff" * 8:
+                continue
+            if kind == "arrow stream" and not 8 <= int.from_bytes(head[4:8], "little") < 1 << 20:
+                continue
+            return kind
+    return "tar" if _is_tar(head[:512]) else None
+
+
+def members(kind: str, file: IO[bytes], budget: Budget) -> Iterator[Member]:
+    """What is in a container. Raises `NotOpened` where it cannot be read on; what came before
+    counts. A file of a member is good until the next one is asked for."""
+    if " " in kind and kind != "arrow stream":
+        raise NotOpened(f"{kind} cannot be opened here")
+    try:
+        if kind == "zip":
+            yield from _zip(file, budget)
+        elif kind == "tar":
+            yield from _tar(file, budget)
+        elif kind in ("parquet", "arrow", "arrow stream"):
+            from hubtools.publish.contents.tables import rows
+
+            yield from rows(kind, file, budget)
+        else:
+            yield _packed(kind, file, budget)
+    except NotOpened:
+        raise
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, ValueError) as error:
+        raise NotOpened(f"the {kind} is damaged ({_brief(error)})") from None
+    except (NotImplementedError, RuntimeError, struct.error, MemoryError, KeyError) as error:
+        raise NotOpened(f"the {kind} cannot be opened ({_brief(error)})") from None
+
+
+def _brief(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).split("\n")[0][:80]
+
+
+class _Counted(io.RawIOBase):
+    """Forward reading that is taken off the budget; going back starts anew, by `again`."""
+
+    def __init__(self, file: IO[bytes], budget: Budget, first: bytes = b"") -> None:
+        self._file, self._budget, self._first = file, budget, first
+
+    def read(self, size: int = -1) -> bytes:
+        if self._first:
+            part, self._first = self._first[:size], self._first[size:]
+            return part
+        data = self._file.read(min(size, 1 << 20) if size > 0 else 1 << 20)
+        self._budget.take(len(data))
+        return data
+
+
+def _held(name: str, file: IO[bytes], budget: Budget) -> Member:
+    """A member that is held whole, if it is not too long; a longer one is told."""
+    data = bytearray()
+    while part := file.read(min(1 << 20, HELD + 1 - len(data))):
+        budget.take(len(part))
+        data += part
+        if len(data) > HELD:
+            return _long(name, file, bytes(data), budget)
+    return Member(name, io.BytesIO(data))
+
+
+def _long(name: str, file: IO[bytes], first: bytes, budget: Budget) -> Member:
+    """Too long to be held: it can be read once, as bytes; within it nothing can be opened."""
+    if (kind := packing(first[:4096])) is not None and kind != "tar":
+        return Member(name, None, f"{kind} of more than {HELD >> 20} MB in a container; not opened")
+    return Member(name, _Once(_Counted(file, budget, first)))  # type: ignore[arg-type]
+
+
+class _Once:
+    """A long member: its beginning can be read again, the rest once."""
+
+    def __init__(self, file: _Counted) -> None:
+        self._file, self._place = file, 0
+        self._head = file.read(4096)
+
+    def seek(self, place: int, whence: int = 0) -> int:
+        self._place = place
+        return place
+
+    def read(self, size: int = -1) -> bytes:
+        if self._place < len(self._head):
+            part = self._head[self._place :]
+            if size >= 0:
+                part = part[:size]
+            self._place += len(part)
+            return part
+        data = self._file.read(size)
+        self._place += len(data)
+        return data
+
+
+def _zip(file: IO[bytes], budget: Budget) -> Iterator[Member]:
+    with zipfile.ZipFile(file) as archive:
+        for info in archive.infolist():
+            budget.take(64)  # a bomb may be made of names
+            if info.is_dir():
+                continue
+            if info.flag_bits & 1:
+                yield Member(info.filename, None, "it is encrypted, and cannot be looked into")
+                continue
+            with archive.open(info) as member:
+                yield _held(info.filename, member, budget)
+
+
+def _packed(kind: str, file: IO[bytes], budget: Budget) -> Member:
+    opened: IO[bytes]
+    if kind == "gzip":
+        opened = gzip.GzipFile(fileobj=file)  # type: ignore[assignment]
+    elif kind == "bzip2":
+        opened = bz2.BZ2File(file)
+    else:
+        opened = lzma.LZMAFile(file)  # noqa: SIM115
+    data = bytearray()
+    while part := opened.read(1 << 20):
+        budget.take(len(part))
+        data += part
+        if len(data) > HELD:
+            if _is_tar(bytes(data[:512])):
+                return Member("tar", _Again(opened, budget))  # type: ignore[arg-type]
+            return _long(kind, opened, bytes(data), budget)
+    return Member(kind, io.BytesIO(data))
+
+
+class _Again:
+    """An unpacked file that begins anew when somebody seeks back: read often, it counts often."""
+
+    def __init__(self, file: IO[bytes], budget: Budget) -> None:
+        self._file, self._budget = file, budget
+
+    def seek(self, place: int, whence: int = 0) -> int:
+        return self._file.seek(place, whence)
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self._budget.take(len(data) // 3)
+        return data
+
+
+# --- tar ------------------------------------------------------------------------------------------
+
+
+def _is_tar(block: bytes) -> bool:
+    """A header's sum agrees (POSIX.1-2008, pax, ustar)."""
+    if len(block) < 512 or not block[0]:
+        return False
+    try:
+        said = int(block[148:156].strip(b"\0 ") or b"-1", 8)
+    except ValueError:
+        return False
+    return said == sum(block) - sum(block[148:156]) + 8 * 32
+
+
+def _tar(file: IO[bytes], budget: Budget) -> Iterator[Member]:
+    """Files in a tar, in one pass; long names and pax records are read as members too."""
+    while len(block := _exactly(file, 512)) == 512:
+        if not block.strip(b"\0"):
+            continue
+        if not _is_tar(block):
+            raise NotOpened(
+                "the tar is damaged: what follows its last good member was read as bytes"
+            )
+        size = _number(block[124:136])
+        name = (
+            block[345:500].rstrip(b"\0") + b"/"
+            if block[257:262] == b"ustar" and block[345]
+            else b""
+        ) + block[:100].rstrip(b"\0")
+        part = _Part(file, size, budget)
+        kind = block[156:157]
+        if kind in (b"0", b"\0", b"7", b"x", b"g", b"L", b"K", b"S") and size:
+            yield _held(name.decode("utf-8", "replace"), part, budget)  # type: ignore[arg-type]
+        part.skip(-size % 512)
+
+
+class _Part:
+    """The next bytes of a file."""
+
+    def __init__(self, file: IO[bytes], size: int, budget: Budget) -> None:
+        self._file, self._left, self._budget = file, size, budget
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(self._left if size < 0 else min(size, self._left))
+        self._left -= len(data)
+        return data
+
+    def skip(self, more: int) -> None:
+        """Go to the end, and so many bytes further."""
+        self._left += more
+        while self._left > 0 and self.read(1 << 20):
+            pass
+
+
+def _exactly(file: IO[bytes], size: int) -> bytes:
+    data = file.read(size)
+    while len(data) < size and (more := file.read(size - len(data))):
+        data += more
+    return data
+
+
+def _number(field: bytes) -> int:
+    if field[0] & 0x80:
+        return int.from_bytes(field[1:], "big")
+    return int(field.strip(b"\0 ") or b"0", 8)

@@ -1,0 +1,218 @@
+"""One file's content, searched to its end: text in any encoding, containers, pictures' metadata.
+
+Memory: some windows of a few MB, and a member of at most `HELD` bytes on each level. Time grows
+with the bytes read; what unpacks to far more than was there is told, not read on.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, BinaryIO
+
+from hubtools.files import open_regular
+from hubtools.leaks.shapes import Secret
+from hubtools.leaks.stream import search
+from hubtools.leaks.text import secrets
+from hubtools.publish.contents.containers import Budget, Member, NotOpened, members, packing
+from hubtools.publish.contents.keepers import keeps_secrets
+from hubtools.publish.contents.leak import Kind, Leak
+from hubtools.publish.contents.pictures import parts
+
+# Leaks of one file that are told one by one.
+MOST = 100
+# Containers within containers.
+_DEEPEST = 4
+
+
+def scan_file(path: Path, name: str | None = None) -> Iterator[Leak]:
+    """`scan` of the file at `path`. Raises `OSError` if it cannot be read."""
+    with open_regular(path) as file:
+        yield from scan(name or path.name, file, os.fstat(file.fileno()).st_size)
+
+
+def scan(name: str, file: BinaryIO, size: int) -> Iterator[Leak]:
+    """Everything in `file` that must not be published, and in `name` itself.
+
+    `file` is read from its start, several times, and left wherever that ends; `size` in bytes
+    bounds what may be unpacked from it. Raises `OSError` only where `file` itself does.
+    """
+    shown = hidden_name(name)
+    for secret in secrets(name):
+        yield Leak(
+            Kind.SECRET, shown, f"{secret.what} in the file's name", None, False, secret.value
+        )
+    file.seek(0)
+    if (why := keeps_secrets(name, file)) is not None:
+        yield Leak(Kind.SECRET, shown, why[0], None, False, why[1])
+    for told, leak in enumerate(_Scan(Budget(size)).content(shown, file, 0)):
+        if told == MOST:
+            yield Leak(Kind.UNREAD, shown, f"more than {MOST} findings; the rest is not listed")
+            return
+        yield leak
+
+
+def hidden_name(name: str) -> str:
+    """The name, without secrets in it."""
+    from hubtools.leaks import hide
+
+    return hide(name)
+
+
+class _Scan:
+    """The search through one file and all that is in it."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+
+    def content(self, place: str, file: IO[bytes], depth: int) -> Iterator[Leak]:
+        """Search a file that can be read again from its start: first what is in it, for that has
+        better names, then its bytes as they are."""
+        values: set[str] = set()
+        file.seek(0)
+        head = file.read(4096)
+        kind = packing(head)
+        for leak in self._inside(place, file, head, kind, depth):
+            values.add(leak.secret or leak.what)
+            yield leak
+        holes = _Holes.over(file) if depth == 0 else file
+        file.seek(0)
+        archive = _Watch(holes)
+        for found in search(archive, nested=self._nested(depth)):
+            secret, path = found.secret, found.path
+            if secret is not None and secret.value not in values:
+                packed = kind is not None or _is_binary(head)
+                yield Leak(
+                    Kind.SECRET, place, secret.what, found.line, packed or depth > 0, secret.value
+                )
+            elif path is not None and path not in values:
+                values.add(path)
+                packed = kind is not None or _is_binary(head)
+                yield Leak(Kind.PATH, place, path, found.line, packed or depth > 0)
+        if archive.zip and kind != "zip":
+            yield from self._members(place, "zip", file, depth)
+
+    def _inside(
+        self, place: str, file: IO[bytes], head: bytes, kind: str | None, depth: int
+    ) -> Iterator[Leak]:
+        if kind is not None:
+            if depth >= _DEEPEST:
+                yield _unread(place, f"{kind} within {_DEEPEST} others is not opened")
+                return
+            yield from self._members(place, kind, file, depth)
+            return
+        for name, data in parts(file, head):
+            where = f"{place}!/{name}"
+            for found in search(io.BytesIO(data), nested=self._nested(depth)):
+                if found.secret is not None:
+                    yield Leak(
+                        Kind.SECRET, where, found.secret.what, None, True, found.secret.value
+                    )
+                elif found.path is not None:
+                    yield Leak(Kind.PATH, where, found.path, None, True)
+
+    def _members(self, place: str, kind: str, file: IO[bytes], depth: int) -> Iterator[Leak]:
+        file.seek(0)
+        try:
+            for member in members(kind, file, self._budget):
+                yield from self._member(f"{place}!/{hidden_name(member.name)}", member, depth)
+        except NotOpened as error:
+            yield _unread(place, str(error))
+
+    def _member(self, place: str, member: Member, depth: int) -> Iterator[Leak]:
+        for secret in secrets(member.name):
+            yield Leak(Kind.SECRET, place, f"{secret.what} in its name", None, True, secret.value)
+        if member.texts is not None:
+            yield from self._rows(place, member.texts, depth)
+            return
+        if member.problem:
+            yield _unread(place, member.problem)
+            return
+        if member.file is None:
+            return
+        if (why := keeps_secrets(member.name, member.file)) is not None:
+            yield Leak(Kind.SECRET, place, why[0], None, True, why[1])
+        for leak in self.content(place, member.file, depth + 1):
+            yield Leak(leak.kind, leak.place, leak.what, leak.line, True, leak.secret)
+
+    def _rows(self, place: str, texts: list[tuple[int, str]], depth: int) -> Iterator[Leak]:
+        """Texts of a table, a line each."""
+        lines = [" ".join(text.splitlines()) for _, text in texts]
+        data = "\n".join(lines).encode("utf-8", "replace")
+        for found in search(io.BytesIO(data), nested=self._nested(depth)):
+            row = texts[min((found.line or 1), len(texts)) - 1][0]
+            if found.secret is not None:
+                yield Leak(Kind.SECRET, place, found.secret.what, row, True, found.secret.value)
+            elif found.path is not None:
+                yield Leak(Kind.PATH, place, found.path, row, True)
+
+    def _nested(self, depth: int) -> Callable[[bytes], Iterator[Secret]]:
+        def nested(data: bytes) -> Iterator[Secret]:
+            """What is in bytes that stood in a text as base64."""
+            if depth >= _DEEPEST:
+                return
+            interesting = packing(data[:4096]) is not None or any(
+                True for _ in parts(io.BytesIO(data), data[:4096])
+            )
+            if interesting:
+                for leak in self.content("", io.BytesIO(data), depth + 1):
+                    if leak.kind is Kind.SECRET:
+                        yield Secret(leak.what, 0, leak.secret)
+
+        return nested
+
+
+def _unread(place: str, why: str) -> Leak:
+    return Leak(Kind.UNREAD, place, why)
+
+
+def _is_binary(head: bytes) -> bool:
+    from hubtools.leaks.stream import is_text
+
+    return not is_text(head)
+
+
+class _Watch:
+    """Reads on, and notes whether the end of a zip file went by."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._last, self.zip = file, b"", False
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self.zip = self.zip or b"PK\x05\x06" in self._last + data
+        self._last = data[-3:]
+        return data
+
+
+class _Holes:
+    """A sparse file, read without its holes: they hold nothing, and may be as long as one likes."""
+
+    def __init__(self, file: IO[bytes], descriptor: int) -> None:
+        self._file, self._fd, self._end = file, descriptor, 0
+
+    @staticmethod
+    def over(file: IO[bytes]) -> IO[bytes]:
+        """`file` itself where there are no holes."""
+        try:
+            descriptor = file.fileno()
+            state = os.fstat(descriptor)
+        except (OSError, AttributeError):
+            return file
+        if not hasattr(os, "SEEK_HOLE") or state.st_blocks * 512 >= state.st_size // 2:
+            return file
+        return _Holes(file, descriptor)  # type: ignore[return-value]
+
+    def read(self, size: int) -> bytes:
+        place = self._file.tell()
+        if place >= self._end:
+            try:
+                start = os.lseek(self._fd, place, os.SEEK_DATA)
+                self._end = os.lseek(self._fd, start, os.SEEK_HOLE)
+            except OSError:
+                return b""  # nothing but a hole up to the end
+            self._file.seek(start)
+            place = start
+        return self._file.read(min(size, self._end - place))

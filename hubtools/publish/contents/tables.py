@@ -1,0 +1,143 @@
+"""Texts and bytes in columns of parquet and arrow files, some rows at a time."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hubtools.publish.contents.containers import Budget, Member
+
+# Rows that are read together, and bytes of one value that are looked at.
+_ROWS, _VALUE = 256, 64 << 20
+_PIECE = 256 << 20  # what a piece of a column may say it unpacks to
+
+
+def rows(kind: str, file: IO[bytes], budget: Budget) -> Iterator[Member]:
+    """Each column's texts, batch by batch, and each cell of bytes as a file of its own. Raises
+    `NotOpened` if it cannot be read on."""
+    from hubtools.publish.contents.containers import NotOpened
+
+    try:
+        import pyarrow
+    except ImportError:
+        raise NotOpened(
+            f"the {kind} file can only be read with pyarrow: pip install 'hf-hubtools[shards]'"
+        ) from None
+    try:
+        number = 1
+        for batch in _batches(kind, file, budget):
+            budget.take(min(batch.nbytes, _PIECE))
+            for name, column in zip(batch.schema.names, batch.columns, strict=True):
+                yield from _column(str(name), column, number)
+            number += batch.num_rows
+    except pyarrow.ArrowException as error:
+        said = str(error).split("\n")[0][:80]
+        raise NotOpened(f"the {kind} file is damaged ({said})") from None
+
+
+def _batches(kind: str, file: IO[bytes], budget: Budget) -> Iterator[Any]:
+    import pyarrow
+
+    if kind == "parquet":
+        yield from _of_parquet(file, budget)
+    elif kind == "arrow":
+        reader = pyarrow.ipc.open_file(file)
+        for number in range(reader.num_record_batches):
+            yield reader.get_batch(number)
+    else:
+        yield from pyarrow.ipc.open_stream(file)
+
+
+def _of_parquet(file: IO[bytes], budget: Budget) -> Iterator[Any]:
+    """Values that repeat are kept as a dictionary: a small file may hold many copies of one."""
+    import pyarrow
+    from pyarrow import parquet
+
+    from hubtools.publish.contents.containers import NotOpened
+
+    size = file.seek(0, 2)
+    file.seek(0)
+    table = parquet.ParquetFile(file, pre_buffer=False)
+    schema, metadata = table.schema, table.metadata
+    texts = [
+        schema.column(number).path
+        for number in range(metadata.num_columns)
+        if schema.column(number).physical_type == "BYTE_ARRAY"
+    ]
+    table = parquet.ParquetFile(file, pre_buffer=False, read_dictionary=texts, buffer_size=1 << 16)
+    for group in range(metadata.num_row_groups):
+        piece = metadata.row_group(group)
+        for number in range(metadata.num_columns):
+            said = piece.column(number).total_uncompressed_size
+            if said > _PIECE and said > 40 * size:
+                raise NotOpened("a column of the parquet file unpacks to far more than the file")
+    for batch in table.iter_batches(batch_size=_ROWS):
+        yield pyarrow.RecordBatch.from_arrays(batch.columns, schema=batch.schema)
+    keys = metadata.metadata or {}
+    if keys:
+        pair = [
+            f"{k.decode('utf-8', 'replace')} = {v.decode('utf-8', 'replace')}"
+            for k, v in keys.items()
+            if k != b"ARROW:schema"
+        ]
+        yield pyarrow.RecordBatch.from_pydict({"(file)": pair})
+
+
+def _column(name: str, column: Any, first: int) -> Iterator[Member]:
+    """Texts of a column, in whatever it is nested, and its bytes."""
+    from pyarrow import types
+
+    from hubtools.publish.contents.containers import Member
+
+    kind = column.type
+    if types.is_dictionary(kind):
+        yield from _of_dictionary(name, column, first)
+    elif types.is_string(kind) or types.is_large_string(kind):
+        texts = [(first + n, text) for n, text in enumerate(_values(column)) if text]
+        if texts:
+            yield Member(name, texts=texts)
+    elif types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind):
+        for number, data in enumerate(_values(column)):
+            if data:
+                yield Member(f"{name}, row {first + number}", io.BytesIO(data[:_VALUE]))
+    elif types.is_struct(kind):
+        for number in range(kind.num_fields):
+            yield from _column(f"{name}.{kind.field(number).name}", column.field(number), first)
+    elif types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        yield from _column(name, column.flatten(), first)
+    elif types.is_map(kind):
+        yield from _column(name, column.keys, first)
+        yield from _column(name, column.items, first)
+    elif hasattr(column, "storage"):
+        yield from _column(name, column.storage, first)
+
+
+def _values(column: Any) -> list[Any]:
+    try:
+        return list(column.to_pylist())
+    except UnicodeDecodeError:
+        import pyarrow
+
+        return [v.decode("latin-1") if v else v for v in column.cast(pyarrow.binary()).to_pylist()]
+
+
+def _of_dictionary(name: str, column: Any, first: int) -> Iterator[Member]:
+    """Each value once, at the first row that has it."""
+    from hubtools.publish.contents.containers import Member
+
+    places: dict[int, int] = {}
+    for number, index in enumerate(column.indices.to_pylist()):
+        if index is not None:
+            places.setdefault(index, first + number)
+    texts = []
+    for place, value in zip(
+        places.values(), _values(column.dictionary.take(list(places))), strict=True
+    ):
+        if isinstance(value, str):
+            texts.append((place, value))
+        elif value:
+            yield Member(f"{name}, row {place}", io.BytesIO(value[:_VALUE]))
+    if texts:
+        yield Member(name, texts=texts)
