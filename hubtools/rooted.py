@@ -343,10 +343,10 @@ class Root:
                 os.fsync(copy.fileno())
         return digest.hexdigest()
 
-    def rename(self, source: str, target: str, *, replace: bool = False) -> None:
+    def rename(self, source: str, target: str, *, replace: bool = False, sync: bool = True) -> None:
         """Give a file, link or folder another name; folders on the way are made. Raises
         `FileExistsError` if `target` exists and `replace` is not set, and falls back to copying
-        across file systems (for files)."""
+        across file systems (for files). Without `sync` a power cut may forget the new name."""
         with self._in(source) as (here, old), self._in(target, make=True) as (there, new):
             try:
                 if replace:
@@ -357,8 +357,9 @@ class Root:
                 if error.errno != errno.EXDEV:
                     raise
                 self._carry(source, target, replace)
-            _sync(there)
-            _sync(here)
+            if sync:
+                _sync(there)
+                _sync(here)
 
     def _carry(self, source: str, target: str, replace: bool) -> None:
         """Rename between file systems: a copy beside the target takes its place, then the source
@@ -452,6 +453,17 @@ class Root:
                 os.fchmod(descriptor, mode)
             finally:
                 os.close(descriptor)
+
+    def set_times(self, name: str, atime_ns: int, mtime_ns: int) -> None:
+        """Set the times of a file, a link or a folder, in nanoseconds; "" is the root itself."""
+        times = (atime_ns, mtime_ns)
+        if not name:
+            os.utime(self._fd if _AT else self.path, ns=times)
+            return
+        with self._in(name) as (at, last):
+            os.utime(
+                last, ns=times, follow_symlinks=os.utime not in os.supports_follow_symlinks, **at
+            )
 
     def sync(self, name: str = "") -> None:
         """fsync a folder, so that renames in it survive a power cut."""

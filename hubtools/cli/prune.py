@@ -9,6 +9,7 @@ import click
 
 from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options
+from hubtools.cli.trust import trust_option, with_trust
 from hubtools.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 )
 @click.option("--keep", multiple=True, metavar="PATTERN", help="Keep matching files.")
 @click.option("--drop", multiple=True, metavar="PATTERN", help="Drop matching files.")
+@trust_option()
 @project_options()
 @output_options()
 def command(
@@ -43,60 +45,67 @@ def command(
     keep_snapshots: Literal["none", "last", "all"],
     keep: tuple[str, ...],
     drop: tuple[str, ...],
+    trust_state: bool,
     project: Project,
     out: Output,
 ) -> int:
     """Show what of a run folder is worth publishing, what is not, why, and how many bytes.
 
-    Nothing changes without --apply, which moves files to a trash that --undo brings back. Exit
-    code 3 if there are large files that no rule knows.
+    Nothing changes without --apply, which moves files to a trash that --undo brings back. Only
+    files that a trainer writes are moved: what hubtools does not know stays, unless --drop names
+    it. Exit code 3 if there are large files that no rule knows.
     """
     from hubtools.files import human_bytes
     from hubtools.publish import trash
     from hubtools.publish.prune import classify
+    from hubtools.publish.trainers import recognise
 
     root = run_dir if run_dir is not None else project.run_dir
     if sum((do_apply, do_undo, do_purge, dry_run)) > 1:
         raise UsageError("--apply, --undo, --purge and --dry-run exclude each other.")
     if do_undo:
-        count = trash.undo(root)
+        count = with_trust(out, trust_state, lambda trust: trash.undo(root, trust=trust))
         out.result(f"{count} files are back in {root}", restored=count)
         return ExitCode.DONE
     if do_purge:
         if not yes:
             raise UsageError("Purging cannot be undone.", hint="add --yes if you mean it")
-        freed = trash.purge(root)
+        freed = with_trust(out, trust_state, lambda trust: trash.purge(root, trust=trust))
         out.result(f"Trash of {root} deleted", freed=human_bytes(freed))
         return ExitCode.DONE
+    recognise(root)
     plan = classify(root, keep_snapshots=keep_snapshots, keep=keep, drop=drop)
     if do_apply:
         place = trash.apply(plan)
         out.result(
-            f"{len(plan.dropped)} files ({human_bytes(plan.bytes_dropped)}) moved aside"
+            f"{len(plan.moved)} files ({human_bytes(plan.bytes_moved)}) moved aside"
             if place
             else "Nothing to move",
             trash=str(place) if place else None,
             kept=len(plan.kept),
+            stayed=len(plan.left),
         )
         return ExitCode.DONE
     columns = ["path", "verdict", "bytes" if not out.human else "size", "why"]
-    out.table(
-        columns,
-        [
-            (
-                item.path,
-                item.verdict.value,
-                human_bytes(item.bytes) if out.human else item.bytes,
-                item.reason,
-            )
-            for item in sorted(plan.items, key=lambda item: (item.verdict, item.path))
-        ],
-        right=(2,),
-    )
+    rows = [
+        (
+            item.path,
+            item.word,
+            human_bytes(item.bytes) if out.human else item.bytes,
+            item.reason,
+        )
+        for item in plan.items
+    ]
+    out.table(columns, sorted(rows, key=lambda row: (row[1], row[0])), right=(2,))
     out.note(
         f"{len(plan.kept)} files ({human_bytes(plan.bytes_kept)}) are worth publishing,"
         f" {len(plan.dropped)} ({human_bytes(plan.bytes_dropped)}) are not."
     )
+    if plan.left:
+        out.note(
+            f"{len(plan.left)} of these stay where they are: no trainer that hubtools knows writes"
+            " them (--drop PATTERN moves them)."
+        )
     if plan.asks:
         out.warn(f"{len(plan.asks)} files are undecided: use --keep PATTERN or --drop PATTERN.")
         return ExitCode.CHECKS_FAILED

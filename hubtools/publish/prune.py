@@ -1,7 +1,8 @@
 """Which files of a run folder are worth publishing, and why; moving the rest to a trash.
 
-Nothing is deleted. `classify` only looks; `apply` moves what is not worth publishing to
-`.hubtools/trash/<time>/`, `undo` brings it back.
+Nothing is deleted. `classify` only looks; `apply` moves what is not worth publishing, and was
+written by a trainer (see `trainers`), to `.hubtools/trash/<time>/`; `undo` brings it back. What
+hubtools does not know is neither published nor moved.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import stat
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal
@@ -31,6 +34,14 @@ from hubtools.layout import (
     STATE_DIR,
     WORK_DIR,
 )
+from hubtools.publish.trainers import (
+    base_of_numbered,
+    read_manifest,
+    recognised,
+    refuse_places,
+    wrote,
+)
+from hubtools.rooted import Root
 from hubtools.weights import Header, Holds, read_header
 
 KeepSnapshots = Literal["none", "last", "all"]
@@ -57,6 +68,19 @@ class Item:
     verdict: Verdict
     reason: str
     target: str | None = None
+    # whether the trainer is known to write such a file there, or the user named it (--drop)
+    known: bool = False
+
+    @property
+    def word(self) -> str:
+        """What `prune` does with it: keep, drop, ask, or let it stay unpublished."""
+        stays = self.verdict is Verdict.DROP and not self.known
+        return "stay" if stays else self.verdict.value
+
+    @property
+    def moves(self) -> bool:
+        """True if `apply` moves it to the trash: it is not published, and it is no mystery."""
+        return self.verdict is Verdict.DROP and self.known
 
 
 @dataclass(frozen=True)
@@ -82,6 +106,16 @@ class PrunePlan:
         return self.of(Verdict.DROP)
 
     @property
+    def moved(self) -> tuple[Item, ...]:
+        """What `apply` moves to the trash."""
+        return tuple(item for item in self.items if item.moves)
+
+    @property
+    def left(self) -> tuple[Item, ...]:
+        """What is neither published nor moved: hubtools does not know what it is."""
+        return tuple(item for item in self.dropped if not item.known)
+
+    @property
     def asks(self) -> tuple[Item, ...]:
         """What the user has to decide."""
         return self.of(Verdict.ASK)
@@ -90,6 +124,11 @@ class PrunePlan:
     def bytes_kept(self) -> int:
         """Bytes that go to the Hub."""
         return sum(item.bytes for item in self.kept)
+
+    @property
+    def bytes_moved(self) -> int:
+        """Bytes that `apply` moves to the trash."""
+        return sum(item.bytes for item in self.moved)
 
     @property
     def bytes_dropped(self) -> int:
@@ -111,73 +150,69 @@ def classify(
     level; if there is none there, the newest checkpoint's LoRA is kept under the usual name.
     Raises `HubtoolsError` if the folder is no place to prune or holds no LoRA.
     """
-    root = Path(root)
-    refuse_places(root)
-    files = list(_walk(root))
-    headers = {
-        name: read_header(root / name)
-        for name, _, link in files
-        if name.endswith(".safetensors") and not link
-    }
-    weights, target = _the_lora(root, headers, drop)
-    shown = _referenced(root)
+    path = Path(root)
+    refuse_places(path)
+    run = recognised(path)
+    with Root(path) as opened:
+        files = _walk(opened)
+        regular = [name for name, facts in files if stat.S_ISREG(facts.st_mode)]
+        headers = {
+            name: read_header(path / name) for name in regular if name.endswith(".safetensors")
+        }
+        weights, target = _the_lora(opened, headers, drop)
+        shown = _referenced(opened)
     last_snapshot = max(
         (n for n in headers if n.startswith(f"{SNAPSHOTS_DIR}/")), key=_number, default=None
     )
     items = []
-    for name, size, link in files:
+    for name, facts in files:
+        size = facts.st_size if stat.S_ISREG(facts.st_mode) else 0
         if name == weights:
             reason = "the LoRA" if target is None else f"the newest LoRA; published as {target}"
             items.append(Item(name, size, Verdict.KEEP, reason, target))
             continue
-        verdict, reason = _verdict(name, size, link, headers.get(name), shown)
+        verdict, reason = _verdict(name, facts, headers.get(name), shown)
         if name.startswith(f"{SNAPSHOTS_DIR}/") and name in headers:
             wanted = keep_snapshots == "all" or (keep_snapshots == "last" and name == last_snapshot)
             if wanted and headers[name].holds is Holds.LORA:
                 verdict, reason = Verdict.KEEP, "a snapshot, kept as asked"
+        known = run is not None and wrote(run, name)
         if _matches(name, drop):
-            verdict, reason = Verdict.DROP, "dropped as asked"
-        elif _matches(name, keep) and not link:
-            verdict, reason = Verdict.KEEP, "kept as asked"
-        items.append(Item(name, size, verdict, reason))
-    return PrunePlan(root, tuple(_without_copies(root, items, weights)), target or weights)
+            verdict, reason, known = Verdict.DROP, "dropped as asked", True
+        elif _matches(name, keep) and stat.S_ISREG(facts.st_mode):
+            verdict, reason = _kept(name, verdict, reason)
+        items.append(Item(name, size, verdict, reason, known=known))
+    return PrunePlan(path, tuple(_without_copies(path, items, weights)), target or weights)
 
 
-def refuse_places(root: Path) -> None:
-    """Raise `HubtoolsError` for folders that are surely no run folder."""
-    if not root.is_dir():
-        raise HubtoolsError(f"There is no folder {root}.", hint="give the run folder")
-    real = root.resolve()
-    home = Path.home().resolve()
-    if real == Path(real.anchor) or real == home or real in home.parents:
-        raise HubtoolsError(
-            f"{real} is no run folder; hubtools does not prune it.", hint="give the run folder"
-        )
-    if (real / ".git").exists():
-        raise HubtoolsError(
-            f"{real} is the root of a git work tree; hubtools does not prune it.",
-            hint="give the run folder inside it",
-        )
+def _kept(name: str, verdict: Verdict, reason: str) -> tuple[Verdict, str]:
+    if verdict is Verdict.DROP and reason == _SECRET:
+        return verdict, f"{_SECRET}; --keep does not publish it"
+    return Verdict.KEEP, "kept as asked"
 
 
-def _walk(root: Path) -> Iterable[tuple[str, int, bool]]:
-    """(relative name, bytes, whether it is a link) of every file; links are not followed and
-    hubtools' own folder is left out."""
-    found = []
-    for folder, folders, names in os.walk(root, followlinks=False):
-        here = Path(folder)
-        linked = [name for name in folders if (here / name).is_symlink()]
-        folders[:] = [n for n in folders if n not in linked and n != WORK_DIR]
-        for name in [*names, *linked]:
-            path = here / name
-            link = path.is_symlink()
-            relative = path.relative_to(root).as_posix()
-            found.append((relative, 0 if link else path.stat().st_size, link))
-    return sorted(found)
+def _walk(root: Root) -> list[tuple[str, os.stat_result]]:
+    """(relative name, lstat) of everything that is no folder; links are not followed and hubtools'
+    own folder is left out."""
+    found, todo = [], [""]
+    while todo:
+        folder = todo.pop()
+        for entry in root.list(folder):
+            if entry == WORK_DIR:
+                continue
+            name = f"{folder}/{entry}" if folder else entry
+            facts = root.stat(name)
+            if facts is None:
+                continue  # gone since
+            if stat.S_ISDIR(facts.st_mode):
+                todo.append(name)
+            else:
+                found.append((name, facts))
+    return sorted(found, key=lambda one: one[0])
 
 
 def _the_lora(
-    root: Path, headers: dict[str, Header], drop: Sequence[str]
+    root: Root, headers: dict[str, Header], drop: Sequence[str]
 ) -> tuple[str, str | None]:
     """(path of the LoRA to publish, name to publish it under if that differs)."""
     loras = [
@@ -193,9 +228,11 @@ def _the_lora(
         return named, None
     if len(top) == 1:
         return top[0], None
+    if (final := _final_of(top)) is not None:
+        return final, None
     if len(top) > 1:
         raise HubtoolsError(
-            f"{root} holds several LoRA files: {', '.join(top)}.",
+            f"{root.path} holds several LoRA files: {', '.join(top)}.",
             hint=f"drop all but one (--drop PATTERN), or name the final one {LORA_WEIGHTS}",
         )
     below = [name for name in loras if not name.startswith((f"{STATE_DIR}/",))] or loras
@@ -203,17 +240,23 @@ def _the_lora(
         return max(below, key=_number), LORA_WEIGHTS
     damaged = [name for name, header in headers.items() if header.holds is Holds.DAMAGED]
     hint = f"these are damaged: {', '.join(damaged[:3])}" if damaged else "train first"
-    raise HubtoolsError(f"{root} holds no LoRA; nothing would be left to publish.", hint=hint)
+    raise HubtoolsError(f"{root.path} holds no LoRA; nothing would be left to publish.", hint=hint)
 
 
-def _named_by_manifest(root: Path) -> str:
-    import json
+def _final_of(names: Sequence[str]) -> str | None:
+    """The last of NAME-000010, NAME-000020, NAME as sd-scripts and ai-toolkit write them; None if
+    the names are not of one such row."""
+    bases = {base_of_numbered(name) or name for name in names}
+    if len(bases) != 1:
+        return None
+    base = bases.pop()
+    return base if base in names else max(names, key=_number)
 
-    try:
-        content = json.loads((root / RUN_MANIFEST).read_bytes())
-        return str(content["lora"]["file"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
+
+def _named_by_manifest(root: Root) -> str:
+    lora = (read_manifest(root) or {}).get("lora")
+    name = lora.get("file") if isinstance(lora, dict) else None
+    return name if isinstance(name, str) else ""
 
 
 def _number(name: str) -> tuple[int, str]:
@@ -252,12 +295,13 @@ _LEFTOVERS: tuple[tuple[str, str], ...] = (
     (r"(^|/)(\.cache|__pycache__|\.ipynb_checkpoints|__MACOSX|\.git)/", "left by other programs"),
     (r"(^|/)(\.DS_Store|Thumbs\.db|desktop\.ini|\._[^/]*)$", "left by other programs"),
     (r"(^|/)(\.tmp-[^/]*|[^/]*\.(tmp|part|incomplete|lock|swp))$", "an unfinished file"),
-    (r"(^|/)(\.env[^/]*|[^/]*\.(pem|key)|token|credentials[^/]*)$", "may hold a secret"),
     (r"(^|/)\.git(ignore|attributes|modules)$", "the Hub would obey it; not part of a release"),
     (r"\.npz$", "cached latents"),
     (rf"(^|/)({_COMPONENTS})/", "a copy of the base model"),
     (r"^(model_index\.json|scheduler/)", "a copy of the base model"),
 )
+_SECRET = "may hold a secret"
+_SECRETS = re.compile(r"(^|/)(\.env[^/]*|[^/]*\.(pem|key)|token|credentials[^/]*)$", re.IGNORECASE)
 _KEPT_NAMES = {
     RUN_MANIFEST: "the facts of the run",
     PROJECT_FILE: "the settings of the run",
@@ -267,10 +311,15 @@ _KEPT_NAMES = {
 
 
 def _verdict(
-    name: str, size: int, link: bool, header: Header | None, shown: frozenset[str]
+    name: str, facts: os.stat_result, header: Header | None, shown: frozenset[str]
 ) -> tuple[Verdict, str]:
-    if link:
+    size = facts.st_size
+    if stat.S_ISLNK(facts.st_mode):
         return Verdict.DROP, "a symbolic link; links are never followed"
+    if not stat.S_ISREG(facts.st_mode):
+        return Verdict.DROP, "no regular file"
+    if _SECRETS.search(name):  # before all else: whatever links to it does not make it public
+        return Verdict.DROP, _SECRET
     if name in _KEPT_NAMES:
         return Verdict.KEEP, _KEPT_NAMES[name]
     if "/" not in name and name.upper().startswith(("LICENSE", "LICENCE", "NOTICE")):
@@ -318,15 +367,17 @@ def _weights_verdict(name: str, size: int, header: Header) -> tuple[Verdict, str
             return Verdict.DROP, f"{large}: a whole model; not needed to use or publish the LoRA"
 
 
-def _referenced(root: Path) -> frozenset[str]:
+_MAX_CARD = 10_000_000  # bytes
+
+
+def _referenced(root: Root) -> frozenset[str]:
     """Relative paths of files that the card shows or links to."""
-    try:
-        text = (root / CARD).read_text(encoding="utf-8", errors="replace")
-    except OSError:
+    if not root.is_file(CARD):
         return frozenset()
-    found = re.findall(r"(?:url|path|license_link)\s*:\s*[\"']?([^\s\"']+)", text)
-    found += re.findall(r"!?\[[^\]]*\]\(\s*<?([^)\s>]+)", text)
-    found += re.findall(r"(?:src|href)=[\"']([^\"']+)", text)
+    text = root.read(CARD, _MAX_CARD).decode("utf-8", "replace")
+    found = re.findall(r"(?:url|path|license_link)\s{0,20}:\s{0,20}[\"']?([^\s\"']+)", text)
+    found += re.findall(r"\]\(\s{0,20}<?([^)\s>]+)", text)
+    found += re.findall(r"(?:src|href)=[\"']([^\"'\n]{1,4000})", text)
     names = set()
     for name in found:
         clean = os.path.normpath(name.split("#")[0].split("?")[0]).replace(os.sep, "/")
@@ -339,12 +390,12 @@ def _without_copies(root: Path, items: list[Item], weights: str) -> list[Item]:
     """Drop kept files that are byte for byte another kept one (the LoRA itself stays)."""
     seen: dict[tuple[int, str], str] = {}
     result = []
-    sizes = [item.bytes for item in items if item.verdict is Verdict.KEEP]
+    sizes = Counter(item.bytes for item in items if item.verdict is Verdict.KEEP)
     for item in sorted(items, key=lambda item: item.path != weights):
-        if item.verdict is Verdict.KEEP and item.bytes > 0 and sizes.count(item.bytes) > 1:
+        if item.verdict is Verdict.KEEP and item.bytes > 0 and sizes[item.bytes] > 1:
             key = (item.bytes, sha256_of(root / item.path))
             if key in seen and item.path.endswith(".safetensors"):
-                item = Item(item.path, item.bytes, Verdict.DROP, f"the same as {seen[key]}")
+                item = replace(item, verdict=Verdict.DROP, reason=f"the same as {seen[key]}")
             else:
                 seen.setdefault(key, item.path)
         result.append(item)

@@ -1,170 +1,322 @@
-"""Move what is not worth publishing aside, and bring it back."""
+"""Move what is not worth publishing aside, and bring it back exactly as it was.
+
+A trash is `.hubtools/trash/<time>/`: `files.json` says what was moved, and the modes and times of
+the folders it came from; below `files/` it lies under its old names. The list is written first and
+sealed (`hubtools.trust`): one that came with the folder is shown and acted on only if the user says
+so. All of it goes through `Root`: no link is followed and nothing outside the folder is touched.
+"""
 
 from __future__ import annotations
 
 import json
-import os
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hubtools.errors import HubtoolsError
-from hubtools.files import no_link, stamped_folder, sync_folder, write_json
-from hubtools.layout import RUN_MANIFEST, TRASH_DIR, WORK_DIR
-from hubtools.publish.prune import Item, PrunePlan, Verdict
+from hubtools.layout import TRASH_DIR, WORK_DIR
+from hubtools.publish.prune import PrunePlan
+from hubtools.publish.trainers import read_manifest, recognise
+from hubtools.rooted import LeadsOut, Root, parts_of
+from hubtools.trust import ForeignState, is_sealed, seal
 
 _LIST = "files.json"
+_FILES = "files"
+_ALL = f"{WORK_DIR}/{TRASH_DIR}"
+_MAX_LIST = 200_000_000  # bytes of a list: a million files
+_SHOWN = 10  # moves of a list that came with the folder that are shown
+
+
+@dataclass(frozen=True)
+class _Folder:
+    """A folder that files were moved out of, as it was; "" is the run folder."""
+
+    name: str
+    mode: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """What a list says: (where a file is now, where it was), the folders, and what was promoted."""
+
+    moves: tuple[tuple[str, str], ...]
+    folders: tuple[_Folder, ...]
+    promoted: dict[str, str | None]  # name now -> SHA-256 it had
+    sealed: bool
+
+
+# --- there ---------------------------------------------------------------------------------------
 
 
 def apply(plan: PrunePlan) -> Path | None:
-    """Move all dropped files to a new trash below the run folder; give it (None if there was
-    nothing to move). The list of moves is written first, so that `undo` works after a kill at
-    any moment.
+    """Move all files that the plan drops and knows to a new trash below the run folder; give it
+    (None if there was nothing to move). The list of moves is written first, so that `undo` works
+    after a kill at any moment.
 
-    Raises `HubtoolsError` if something is undecided or the run is not finished (its states are
-    what it would resume from).
+    Raises `HubtoolsError` if the folder is no trainer's output, something is undecided or the run
+    is not finished (its states are what it would resume from).
     """
+    recognise(plan.root)
     if plan.asks:
         raise HubtoolsError(
             f"{len(plan.asks)} files are undecided: {', '.join(i.path for i in plan.asks[:3])}.",
             hint="decide with --keep PATTERN or --drop PATTERN",
         )
-    if _unfinished(plan.root):
-        raise HubtoolsError(
-            f"The run in {plan.root} is not finished; pruning would take what it resumes from.",
-            hint="finish it with `hubtools train`, then prune",
-        )
-    moved = plan.dropped
-    promoted = [item for item in plan.kept if item.target]
-    if not moved and not promoted:
+    promoted = [(item.path, str(item.target)) for item in plan.kept if item.target]
+    if not plan.moved and not promoted:
         return None
-    trash = _new_trash(plan.root)
-    moves = [{"from": item.path, "to": item.path} for item in moved]
-    write_json(trash / _LIST, {"schema": 1, "moves": moves, "promoted": _promotions(promoted)})
-    for item in promoted:
-        _promote(plan.root, item)
-    for item in moved:
-        target = trash / "files" / item.path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(plan.root / item.path, target)
-    _remove_empty_folders(plan.root)
-    sync_folder(plan.root)
-    return trash
+    with Root(plan.root) as root:
+        if (read_manifest(root) or {}).get("status") in ("running", "interrupted"):
+            raise HubtoolsError(
+                f"The run in {plan.root} is not finished; pruning would take what it resumes from.",
+                hint="finish it with `hubtools train`, then prune",
+            )
+        for _, target in promoted:
+            if root.exists(target):
+                raise _in_the_way(root, target, "move it aside")
+        _sweep(root)
+        left = sorted(
+            _folders_of([item.path for item in plan.moved] + [old for old, _ in promoted])
+        )
+        folders = [found for name in left if (found := _folder(root, name)) is not None]
+        trash = root.new_folder(_ALL)
+        name = f"{trash}/{_LIST}"
+        content: dict[str, Any] = {
+            "schema": 2,
+            "moves": [{"from": item.path, "to": item.path} for item in plan.moved],
+            "promoted": [
+                {"from": old, "to": new, "sha256": root.sha256(old)} for old, new in promoted
+            ],
+            "folders": [
+                {"name": one.name, "mode": one.mode, "mtime_ns": one.mtime_ns} for one in folders
+            ],
+        }
+        root.write_json(name, seal(plan.root, name, content))
+        for old, new in promoted:
+            root.rename(old, new)
+        for item in plan.moved:
+            if root.exists(item.path):  # gone since the look otherwise
+                root.rename(item.path, f"{trash}/{_FILES}/{item.path}", sync=False)
+        _sync(root, [f"{trash}/{_FILES}/{item.path}" for item in plan.moved])
+        _remove_empty(root, left)
+        root.sync()
+    return plan.root / trash
 
 
-def _promotions(items: list[Item]) -> list[dict[str, str]]:
-    return [{"from": item.path, "to": str(item.target)} for item in items]
+def _folders_of(names: Iterable[str]) -> set[str]:
+    """All folders that these lie in; "" is the run folder."""
+    found = {""}
+    for name in names:
+        folder = name.rpartition("/")[0]
+        while folder and folder not in found:
+            found.add(folder)
+            folder = folder.rpartition("/")[0]
+    return found
 
 
-def _promote(root: Path, item: Item) -> None:
-    """Give the newest checkpoint's LoRA the usual name at the top; never over another file."""
-    assert item.target is not None
-    target = root / item.target
-    if target.exists():
-        raise HubtoolsError(f"{target} is in the way.", hint="move it aside")
-    os.replace(root / item.path, target)
+def _folder(root: Root, name: str) -> _Folder | None:
+    facts = root.stat(name) if name else root.path.stat()
+    if facts is None or not stat.S_ISDIR(facts.st_mode):
+        return None
+    return _Folder(name, stat.S_IMODE(facts.st_mode), facts.st_mtime_ns)
 
 
-def _unfinished(root: Path) -> bool:
-    try:
-        content = json.loads((root / RUN_MANIFEST).read_bytes())
-    except (OSError, ValueError):
-        return False  # not one of ours; it has no state we know of
-    return isinstance(content, dict) and content.get("status") in ("running", "interrupted")
+def _remove_empty(root: Root, folders: Iterable[str]) -> None:
+    """Remove those that are empty now; a folder after what is in it."""
+    for name in sorted(folders, key=lambda one: one.count("/"), reverse=True):
+        if name and root.is_folder(name):
+            root.rmdir(name)
 
 
-def _place(root: Path) -> Path:
-    """The folder of all trashes."""
-    return no_link(root / WORK_DIR / TRASH_DIR)
+def _sync(root: Root, names: Iterable[str]) -> None:
+    """Make the new names survive a power cut, before the old places go: a folder once, not once a
+    file."""
+    for folder in _folders_of(names):
+        if not folder or root.is_folder(folder):
+            root.sync(folder)
 
 
-def _new_trash(root: Path) -> Path:
-    return stamped_folder(_place(root))
+def _sweep(root: Root) -> None:
+    """Remove trashes that were killed before their list was written: nothing is in them."""
+    for entry in root.list(_ALL):
+        trash = f"{_ALL}/{entry}"
+        if root.is_folder(trash) and not root.exists(f"{trash}/{_LIST}"):
+            root.sweep(trash)
+            root.rmdir(trash)
+
+
+# --- and back ------------------------------------------------------------------------------------
 
 
 def trashes(root: Path) -> list[Path]:
-    """All trashes of a run folder, oldest first."""
-    parent = _place(root)
-    return sorted(path for path in parent.glob("*") if (path / _LIST).is_file())
+    """All trashes of a run folder, oldest first. Raises `LeadsOut` if one is a link."""
+    with Root(root) as opened:
+        return [root / trash for trash in _trashes(opened)]
 
 
-def undo(root: Path) -> int:
+def _trashes(root: Root) -> list[str]:
+    found = []
+    for entry in root.list(_ALL):
+        trash = f"{_ALL}/{entry}"
+        if (root.is_folder(trash) or root.is_link(trash)) and root.exists(f"{trash}/{_LIST}"):
+            found.append(trash)
+    return found
+
+
+def undo(root: Path, *, trust: bool = False) -> int:
     """Bring back the newest trash of the run folder; give the number of files restored.
 
-    Raises `HubtoolsError` if there is none, or if a file would be overwritten (nothing is moved
-    then).
+    Raises `ForeignState` for a list that this user did not write there, unless `trust` is set, and
+    `HubtoolsError` if there is no trash, the list is damaged or leads out, or a file would be
+    overwritten. Nothing is moved then.
     """
-    found = trashes(root)
-    if not found:
-        raise HubtoolsError(f"{root} has no trash to bring back.")
-    trash = found[-1]
-    pending = [(here, there) for here, there in _moves_back(root, trash) if os.path.lexists(here)]
-    for _, there in pending:
-        blocked = _in_the_way(root, there)
-        if blocked is not None:
-            raise HubtoolsError(
-                f"{blocked} exists again; bringing the trash back would overwrite it.",
-                hint="move it aside and undo again",
+    with Root(root) as opened:
+        found = _trashes(opened)
+        if not found:
+            raise HubtoolsError(f"{root} has no trash to bring back.")
+        trash = found[-1]
+        listed = _read(opened, trash)
+        pending = [(now, was) for now, was in listed.moves if opened.exists(now)]
+        if not listed.sealed and not trust:
+            shown = [f"{was!r} from {now!r}" for now, was in pending[:_SHOWN]]
+            more = [f"and {len(pending) - _SHOWN} more"] if len(pending) > _SHOWN else []
+            raise ForeignState(
+                opened.path / trash / _LIST,
+                f"move {len(pending)} files back into the folder",
+                tuple(shown + more),
             )
-    for here, there in pending:
-        there.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(here, there)
-    (trash / _LIST).unlink()
-    _remove_empty_folders(trash)
-    for folder in (trash, trash.parent):
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
+        copies = [(now, was) for now, was in pending if _blocked(opened, now, was)]
+        for now, digest in listed.promoted.items():
+            if digest is not None and opened.fingerprint(now) not in (None, digest):
+                raise HubtoolsError(
+                    f"{root / now} is another file now than the one that was moved there.",
+                    hint="move it aside and undo again",
+                )
+        for now, was in pending:
+            if (now, was) in copies:  # killed between copying it to another disk and removing it
+                opened.unlink(now)
+            else:
+                opened.rename(now, was, sync=False)
+        _sync(opened, [was for _, was in pending])
+        _restore(opened, [folder for folder in listed.folders if folder.name])
+        _remove_trash(opened, trash)
+        _restore(opened, [folder for folder in listed.folders if not folder.name])
     return len(pending)
 
 
-def _moves_back(root: Path, trash: Path) -> list[tuple[Path, Path]]:
-    """(where a file is, where it was) of all that `apply` listed, nothing outside the folder."""
-    try:
-        content = json.loads((trash / _LIST).read_bytes())
-        promoted = [(root, m["to"], m["from"]) for m in content["promoted"]]
-        moved = [(trash / "files", m["to"], m["from"]) for m in content["moves"]]
-    except (ValueError, KeyError, TypeError):
-        raise HubtoolsError(f"{trash / _LIST} is damaged; nothing was moved.") from None
-    moves = []
-    for base, to, origin in [*promoted, *moved]:
-        for name in (to, origin):
-            if not isinstance(name, str) or name.startswith("/") or ".." in name.split("/"):
-                raise HubtoolsError(
-                    f"{trash / _LIST} names {name!r}, which is not in {root}; nothing was moved."
+def _blocked(root: Root, now: str, was: str) -> bool:
+    """True if the very same file is there already. Raises `HubtoolsError` if something else is in
+    the way of `was`, or in that of a folder on the way (links count; they may lead out)."""
+    parts = parts_of(was)
+    for count in range(1, len(parts)):
+        folder = "/".join(parts[:count])
+        if root.exists(folder) and not root.is_folder(folder):
+            raise _in_the_way(root, folder)
+    if not root.exists(was):
+        return False
+    if root.is_file(was) and root.is_file(now) and root.fingerprint(was) == root.fingerprint(now):
+        return True
+    raise _in_the_way(root, was)
+
+
+def _in_the_way(root: Root, name: str, hint: str = "move it aside and undo again") -> HubtoolsError:
+    if hint == "move it aside":
+        return HubtoolsError(f"{root.path / name} is in the way.", hint=hint)
+    return HubtoolsError(
+        f"{root.path / name} exists again; bringing the trash back would overwrite it.", hint=hint
+    )
+
+
+def _restore(root: Root, folders: Iterable[_Folder]) -> None:
+    """Make the folders as they were; one after what is in it, so that its times stay."""
+    for folder in sorted(folders, key=lambda one: one.name.count("/"), reverse=True):
+        if folder.name:
+            root.mkdir(folder.name)
+            root.chmod(folder.name, folder.mode)
+        facts = root.stat(folder.name) if folder.name else root.path.stat()
+        assert facts is not None
+        root.set_times(folder.name, facts.st_atime_ns, folder.mtime_ns)
+
+
+def _remove_trash(root: Root, trash: str) -> None:
+    """Remove the list and the empty folders of a trash that was brought back."""
+    inside = [name for name, facts in root.walk(trash) if stat.S_ISDIR(facts.st_mode)]
+    _remove_empty(root, inside)
+    root.unlink(f"{trash}/{_LIST}", missing_ok=True)
+    root.sweep(trash)
+    _remove_empty(root, [trash])
+    _remove_empty(root, [_ALL])
+    _remove_empty(root, [WORK_DIR])
+
+
+def purge(root: Path, *, trust: bool = False) -> int:
+    """Delete all trashes of the run folder for good; give the bytes freed.
+
+    Raises `ForeignState`, before anything is deleted, if this user did not write one of the lists
+    there and `trust` is not set."""
+    with Root(root) as opened:
+        found = _trashes(opened)
+        for trash in found:
+            if not trust and not _read(opened, trash).sealed:
+                count = sum(not stat.S_ISDIR(facts.st_mode) for _, facts in opened.walk(trash))
+                raise ForeignState(
+                    opened.path / trash / _LIST, f"delete {count - 1} files for good"
                 )
-        moves.append((base / to, root / origin))
-    return moves
-
-
-def _in_the_way(root: Path, path: Path) -> Path | None:
-    """What keeps a file from going to `path`: one that is there, or a parent that is no folder
-    (links count; they may lead out)."""
-    if os.path.lexists(path):
-        return path
-    for parent in path.relative_to(root).parents:
-        place = root / parent
-        if place != root and os.path.lexists(place) and (place.is_symlink() or not place.is_dir()):
-            return place
-    return None
-
-
-def purge(root: Path) -> int:
-    """Delete all trashes of the run folder for good; give the bytes freed."""
-    import shutil
-
-    freed = 0
-    for trash in trashes(root):
-        freed += sum(p.lstat().st_size for p in trash.rglob("*") if p.is_file())
-        shutil.rmtree(trash)
+        freed = 0
+        for trash in found:
+            # the list last: a purge that is killed can be done again
+            freed += opened.remove_tree(f"{trash}/{_FILES}")
+            freed += opened.remove_tree(trash)
+        _remove_empty(opened, [_ALL])
     return freed
 
 
-def _remove_empty_folders(root: Path) -> None:
-    """Folders that moving has emptied; hubtools' own stays."""
-    for folder, _, _ in os.walk(root, topdown=False):
-        path = Path(folder)
-        if path == root or WORK_DIR in path.relative_to(root).parts:
-            continue
-        if not any(path.iterdir()):
-            path.rmdir()
+# --- the list ------------------------------------------------------------------------------------
 
 
-__all__ = ["Verdict", "apply", "purge", "trashes", "undo"]
+def _read(root: Root, trash: str) -> _Listed:
+    """The list of a trash. Raises `HubtoolsError` if it is damaged, names something twice or leads
+    out of the folder."""
+    name = f"{trash}/{_LIST}"
+    try:
+        content = json.loads(root.read(name, _MAX_LIST))
+        promoted = [(m["to"], m["from"]) for m in content["promoted"]]
+        moved = [(m["to"], m["from"]) for m in content["moves"]]
+        digests = {m["to"]: m.get("sha256") for m in content["promoted"]}
+        folders = [_Folder(f["name"], f["mode"], f["mtime_ns"]) for f in content.get("folders", [])]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise HubtoolsError(f"{root.path / name} is damaged; nothing was moved.") from None
+    names = [one for pair in promoted + moved for one in pair] + [f.name for f in folders if f.name]
+    for one in names:
+        _check(root, name, one)
+    numbers = [number for folder in folders for number in (folder.mode, folder.mtime_ns)]
+    if not all(type(n) is int and -(1 << 62) < n < 1 << 62 for n in numbers):
+        raise HubtoolsError(f"{root.path / name} is damaged; nothing was moved.")
+    _check_apart(root, name, [was for _, was in promoted + moved])
+    moves = [*promoted, *((f"{trash}/{_FILES}/{now}", was) for now, was in moved)]
+    return _Listed(tuple(moves), tuple(folders), digests, is_sealed(root.path, name, content))
+
+
+def _check(root: Root, listed: str, name: object) -> None:
+    try:
+        if isinstance(name, str) and WORK_DIR not in parts_of(name):
+            return
+    except LeadsOut:
+        pass
+    raise HubtoolsError(
+        f"{root.path / listed} names {name!r}, which is not in {root.path}; nothing was moved."
+    )
+
+
+def _check_apart(root: Root, listed: str, names: list[str]) -> None:
+    """Each file once, and none where another has its folder."""
+    seen = set(names)
+    twice = len(seen) < len(names)
+    if twice or seen & _folders_of(names):
+        raise HubtoolsError(f"{root.path / listed} puts two files in one place; nothing was moved.")
+
+
+__all__ = ["apply", "purge", "trashes", "undo"]

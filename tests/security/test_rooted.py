@@ -52,6 +52,7 @@ ACTS: dict[str, Callable[[Root], object]] = {
     "symlink": lambda root: root.symlink("x", "out/new"),
     "new_folder": lambda root: root.new_folder("out"),
     "chmod": lambda root: root.chmod("out/.bashrc", 0o777),
+    "set_times": lambda root: root.set_times("out/.bashrc", 0, 0),
     "stat": lambda root: root.stat("out/.bashrc"),
     "readlink": lambda root: root.readlink("out/x"),
     "fingerprint": lambda root: root.fingerprint("out/.bashrc"),
@@ -244,3 +245,13 @@ def test_sweep(tmp_path: Path) -> None:
     with Root(tmp_path) as root:
         assert root.sweep() == 1
         assert root.list() == [".tmp-folder", "a"]
+
+
+def test_times_are_of_what_is_named(inside: Path) -> None:
+    home = inside.parent / "home" / ".bashrc"
+    before = home.stat().st_mtime_ns
+    with Root(inside) as root:
+        for name in ("file-out", "a.txt", ""):
+            root.set_times(name, 1_000_000_001, 2_000_000_003)
+            assert (inside / name).lstat().st_mtime_ns == 2_000_000_003
+    assert home.stat().st_mtime_ns == before
