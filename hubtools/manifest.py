@@ -152,6 +152,9 @@ class RunManifest(_Manifest):
     device: str = ""
     dtype: str = Field("", description="dtype of the frozen base; the LoRA is float32 always.")
     versions: dict[str, str] = Field(default_factory=dict)
+    seal: dict[str, str] | None = Field(
+        None, description="By whom it was finished: a mark that only their hubtools can check."
+    )
 
     @classmethod
     def read(cls, run_dir: Path) -> RunManifest:

@@ -94,6 +94,23 @@ class Root:
     ) -> None:
         self.close()
 
+    @contextmanager
+    def inside(self, name: str, *, create: bool = False) -> Iterator[Root]:
+        """A folder in this one as a `Root` of its own. Raises `LeadsOut` if there is a link on the
+        way to it, `HubtoolsError` if there is no such folder and not `create`."""
+        if create:
+            self.mkdir(name)
+        found = self.stat(name)
+        if found is None or not stat.S_ISDIR(found.st_mode):
+            if found is not None and stat.S_ISLNK(found.st_mode):
+                raise self._link(name)
+            raise HubtoolsError(f"There is no folder {self.path / name}.")
+        with self._folder(name) as folder:
+            below = Root.__new__(Root)
+            below.path, below._fd = self.path / name, os.dup(folder) if _AT else -1
+            with below:
+                yield below
+
     def close(self) -> None:
         """Let the folder go."""
         if self._fd >= 0:
@@ -304,6 +321,56 @@ class Root:
         """Write a file atomically."""
         with self.replacing(name, mode=mode) as file:
             file.write(data)
+
+    def append(self, name: str, data: bytes) -> None:
+        """Write at the end of a file, which is made if there is none, and see it onto the disk.
+        Raises `LeadsOut` for a link."""
+        with self._opened(name, os.O_WRONLY | os.O_APPEND) as descriptor:
+            with os.fdopen(os.dup(descriptor), "ab") as file:
+                file.write(data)
+            os.fsync(descriptor)
+
+    @contextmanager
+    def _opened(self, name: str, flags: int) -> Iterator[int]:
+        """The descriptor of a regular file that is there afterwards."""
+        flags |= os.O_CREAT | (_READ & ~os.O_RDONLY)
+        with self._in(name, make=True) as (at, last):
+            try:
+                descriptor = os.open(last, flags, 0o666, **at)
+            except OSError as error:
+                if error.errno == errno.ELOOP:
+                    raise self._link(name) from None
+                raise
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise OSError(errno.EINVAL, "It is no regular file", str(self.path / name))
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    @contextmanager
+    def locked(self, name: str) -> Iterator[bool]:
+        """Hold the lock file `name` (flock); False if another process does. The lock ends with the
+        process, however it ends; the file goes with it. Always True where there is no flock."""
+        try:
+            import fcntl
+        except ImportError:
+            yield True
+            return
+        while True:
+            with self._opened(name, os.O_RDWR) as descriptor:
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    yield False
+                    return
+                if not os.fstat(descriptor).st_nlink:
+                    continue  # the one that held it has just removed it
+                try:
+                    yield True
+                finally:
+                    self.unlink(name, missing_ok=True)
+                return
 
     def write_json(self, name: str, value: Any) -> None:
         """Write `value` as indented JSON with a final newline, atomically."""

@@ -39,29 +39,38 @@ class ForeignState(HubtoolsError):
     `details` are lines that say what it would make hubtools do.
     """
 
-    def __init__(self, path: Path, would: str, details: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, path: Path, would: str, details: tuple[str, ...] = (), hint: str | None = None
+    ) -> None:
         super().__init__(
             f"{path} was not written by you on this machine, and would {would}.",
-            hint="look at it first; if you trust where the folder comes from, add --trust-state",
+            hint=hint
+            or "look at it first; if you trust where the folder comes from, add --trust-state",
         )
         self.path = path
         self.details = details
 
 
-def seal(root: Path, name: str, content: dict[str, Any]) -> dict[str, Any]:
-    """`content` (JSON values) with a seal for the file `name` (relative, with `/`) in `root`."""
+def seal(
+    root: Path, name: str, content: dict[str, Any], *, anywhere: bool = False
+) -> dict[str, Any]:
+    """`content` (JSON values) with a seal for the file `name` (relative, with `/`) in `root`.
+
+    `anywhere`: it holds in every folder, and names none. Only for what does no harm in another of
+    this user's folders, such as a state of a run that names the run it belongs to."""
     content = {key: value for key, value in content.items() if key != SEAL}
-    place = _place(root)
+    place = {} if anywhere else _place(root)
     return content | {SEAL: {**place, "mac": _mac(name, place, content)}}
 
 
-def is_sealed(root: Path, name: str, content: Any) -> bool:
+def is_sealed(root: Path, name: str, content: Any, *, anywhere: bool = False) -> bool:
     """True if `content`, read from the file `name` in `root`, was sealed by this user for that
-    file in that folder. A folder that was moved is the same folder; a copy is another."""
+    file in that folder (or `anywhere`). A folder that was moved is the same folder; a copy is
+    another."""
     if not isinstance(content, dict) or not isinstance(content.get(SEAL), dict):
         return False
     mark = content[SEAL]
-    place = {key: mark.get(key) for key in ("path", "device", "inode")}
+    place = {} if anywhere else {key: mark.get(key) for key in ("path", "device", "inode")}
     bare = {key: value for key, value in content.items() if key != SEAL}
     try:
         expected = _mac(name, place, bare)
@@ -69,6 +78,8 @@ def is_sealed(root: Path, name: str, content: Any) -> bool:
         return False
     if not hmac.compare_digest(expected.encode(), str(mark.get("mac")).encode()):
         return False
+    if anywhere:
+        return True
     here = _place(root)
     moved = (place["device"], place["inode"]) == (here["device"], here["inode"])
     return moved or place["path"] == here["path"]

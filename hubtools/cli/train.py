@@ -12,6 +12,7 @@ import click
 
 from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options
+from hubtools.cli.trust import trust_option, with_trust
 
 if TYPE_CHECKING:
     from hubtools.project import Project
@@ -61,6 +62,7 @@ def _typed(context: click.Context, parameter: str) -> bool:
 @click.option("--dry-run", is_flag=True, help="Tell the plan and stop.")
 @click.option("--skip-validation", is_flag=True, help="Train even if the dataset does not pass.")
 @click.option("--strict", is_flag=True, help="Warnings about the plan are errors.")
+@trust_option()
 @output_options()
 @click.pass_context
 def command(
@@ -71,6 +73,7 @@ def command(
     dry_run: bool,
     skip_validation: bool,
     strict: bool,
+    trust_state: bool,
     out: Output,
 ) -> None:
     """Train a LoRA on a folder of pictures or a dataset on the Hub.
@@ -91,14 +94,19 @@ def command(
     named = _typed(context, "setting__dataset__repo") and not _typed(
         context, "setting__dataset__path"
     )
-    manifest = train(
-        project,
-        resume=resume,
-        reporter=reporter_of(out),
-        dry_run=dry_run,
-        from_hub=named,
-        skip_validation=skip_validation,
-        strict=strict,
+    manifest = with_trust(
+        out,
+        trust_state,
+        lambda trusted: train(
+            project,
+            resume=resume,
+            reporter=reporter_of(out),
+            dry_run=dry_run,
+            from_hub=named,
+            skip_validation=skip_validation,
+            strict=strict,
+            trust_state=trusted,
+        ),
     )
     if os.environ.get("RANK", "0") != "0":
         return  # one of several processes; the first one speaks

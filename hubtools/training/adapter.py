@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.files import replacing
 from hubtools.project import TrainSettings
+from hubtools.rooted import Root
 from hubtools.training.data import seed_of
 from hubtools.training.families import Model
-from hubtools.training.tensors import write_tensors
+from hubtools.training.tensors import dump_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -94,7 +94,9 @@ def lora_tensors(model: Model) -> dict[str, Tensor]:
     return {f"{model.prefix}.{name}": tensor.float() for name, tensor in state.items()}
 
 
-def write_lora(path: Path, model: Model, settings: TrainSettings, alpha: float, step: int) -> None:
+def write_lora(
+    root: Root, name: str, model: Model, settings: TrainSettings, alpha: float, step: int
+) -> None:
     """Write the LoRA for publishing, atomically; equal LoRAs give equal bytes.
 
     The header holds only what every version of peft understands, so that old ones load it too.
@@ -112,8 +114,9 @@ def write_lora(path: Path, model: Model, settings: TrainSettings, alpha: float, 
         METADATA_KEY: json.dumps(entry, indent=2, sort_keys=True),
         "hubtools_step": str(step),
     }
-    with replacing(path) as temporary:
-        write_tensors(temporary, lora_tensors(model), metadata)
+    tensors = lora_tensors(model)
+    with root.replacing(name) as file:
+        dump_tensors(file, tensors, metadata)
 
 
 def slug_of(run_dir: Path) -> str:

@@ -6,22 +6,28 @@
 
 A state is put together in a folder with a leading dot and renamed when it is whole on disk. Old
 ones go only after that. Random numbers need no saving: they are functions of the step (data.py).
+
+`state.json` is sealed (see `trust`): a state that came with the folder says what somebody else
+wants to be trained. It is used only when that was asked for, and then it must still make sense.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Callable, Mapping
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
-from hubtools.files import sha256_of, sync_folder, write_text
+from hubtools.errors import HubtoolsError
 from hubtools.layout import STATE_DIR, STATE_MANIFEST, step_name
-from hubtools.training.tensors import read_tensors, write_tensors
+from hubtools.rooted import TEMPORARY, Root
+from hubtools.training.tensors import dump_tensors, parse_tensors
+from hubtools.trust import ForeignState, is_sealed, seal
 
 if TYPE_CHECKING:
     import torch
@@ -29,18 +35,30 @@ if TYPE_CHECKING:
 
 LORA = "lora.safetensors"
 OPTIMIZER = "optimizer.safetensors"
+_FILES = frozenset({LORA, OPTIMIZER, STATE_MANIFEST})
+_NAME = re.compile(r"step-\d{6,9}")
+_MOST = 1_000_000  # bytes of a state.json
+_MOMENTS = ("exp_avg", "exp_avg_sq", "step")
+WAYS_ON = (
+    "--trust-state uses it, if you know where the folder comes from; --no-resume moves the run"
+    " aside and starts anew, --output-dir leaves it alone"
+)
+
+_Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+_OfScaler = Annotated[str, Field(pattern=r"^_?(scale|growth_\w+|backoff_factor)$")]
+_Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class StateFacts(BaseModel):
     """`state.json`. `fingerprint` is of the settings that decide what is learned."""
 
-    step: int
+    step: int = Field(gt=0)
     fingerprint: str
-    threads: int
-    loss_ema: float | None = None
-    seconds: float = 0.0
-    scaler: dict[str, Any] = {}
-    files: dict[str, str]
+    threads: int = Field(ge=1, le=4096)
+    loss_ema: _Number | None = None
+    seconds: _Number = Field(0.0, ge=0)
+    scaler: dict[_OfScaler, int | _Number] = {}
+    files: dict[str, _Digest]
     versions: dict[str, str] = {}
 
 
@@ -53,6 +71,28 @@ class State:
     optimizer: dict[str, Tensor]
 
 
+@dataclass(frozen=True)
+class Seen:
+    """A state's folder, what its `state.json` says (None: it cannot be read), and whether this user
+    wrote it."""
+
+    folder: str
+    facts: StateFacts | None
+    ours: bool
+
+    def problem(self, fingerprint: str, steps: int | None) -> str | None:
+        """Why a run with this fingerprint, of so many steps, does not go on from it."""
+        if self.facts is None:
+            return f"its {STATE_MANIFEST} cannot be read"
+        if self.facts.fingerprint != fingerprint:
+            return "it belongs to a run with other settings"
+        if step_name(self.facts.step) != self.folder.rpartition("/")[2]:
+            return f"its {STATE_MANIFEST} speaks of step {self.facts.step:,}"
+        if steps is not None and self.facts.step > steps:
+            return f"the run has {steps:,} steps only"
+        return None
+
+
 def save_state(
     run_dir: Path,
     facts: StateFacts,
@@ -61,90 +101,196 @@ def save_state(
     limit: int,
 ) -> Path:
     """Write the state of `facts.step` and keep the newest `limit`; answers its folder."""
-    folder = run_dir / STATE_DIR
-    folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.glob(".tmp-*"):
-        shutil.rmtree(left, ignore_errors=True)
-    temporary = folder / f".tmp-{step_name(facts.step)}"
-    temporary.mkdir()
     adam = {
         f"{key}/{name}": value
         for name, parameter in parameters.items()
         for key, value in optimizer.state[parameter].items()
     }
-    digests = {}
-    for file, tensors in ((LORA, parameters), (OPTIMIZER, adam)):
-        write_tensors(temporary / file, tensors)
-        with (temporary / file).open("rb") as written:
-            os.fsync(written.fileno())
-        digests[file] = sha256_of(temporary / file)
-    whole = facts.model_copy(update={"files": digests})
-    write_text(temporary / STATE_MANIFEST, whole.model_dump_json(indent=2) + "\n")
-    sync_folder(temporary)
-    final = folder / step_name(facts.step)
-    if final.exists():  # a damaged one of the same step; it was not good enough to resume from
-        shutil.rmtree(final)
-    temporary.rename(final)
-    sync_folder(folder)
-    # One of a later step can only be damaged: else this run would have continued from it.
-    there = states(run_dir)
+    with Root(run_dir) as root:
+        root.mkdir(STATE_DIR)
+        _sweep(root)
+        final = f"{STATE_DIR}/{step_name(facts.step)}"
+        temporary = f"{STATE_DIR}/{TEMPORARY}{step_name(facts.step)}"
+        digests = {}
+        for file, tensors in ((LORA, parameters), (OPTIMIZER, adam)):
+            with root.replacing(f"{temporary}/{file}") as written:
+                dump_tensors(written, tensors)
+            digests[file] = root.sha256(f"{temporary}/{file}")
+        _write_facts(root, temporary, final, facts.model_copy(update={"files": digests}))
+        _make_room(root, final)
+        root.rename(temporary, final)
+        _drop_old(root, final, limit)
+    return run_dir / final
+
+
+def _write_facts(root: Root, folder: str, final: str, facts: StateFacts) -> None:
+    name = f"{final}/{STATE_MANIFEST}"
+    content = seal(root.path, name, json.loads(facts.model_dump_json()), anywhere=True)
+    root.write_json(f"{folder}/{STATE_MANIFEST}", content)
+
+
+def _sweep(root: Root) -> None:
+    """Remove states that a killed run was about to write."""
+    for name in root.list(STATE_DIR):
+        folder = f"{STATE_DIR}/{name}"
+        if name.startswith(TEMPORARY) and _NAME.fullmatch(name.removeprefix(TEMPORARY)):
+            _remove(root, folder)
+
+
+def _make_room(root: Root, final: str) -> None:
+    """Clear the place of a new state: what lies there was not good enough to resume from."""
+    if root.is_folder(final) and _is_ours(root, final):
+        _remove(root, final)
+    number = 1
+    while root.exists(final):
+        aside = f"{STATE_DIR}/other-{final.rpartition('/')[2]}-{number}"
+        if not root.exists(aside):
+            root.rename(final, aside)
+        number += 1
+
+
+def _drop_old(root: Root, final: str, limit: int) -> None:
+    """Remove states beyond the newest `limit`, and later ones: they can only be damaged, else this
+    run would have continued from them. What somebody else has put there stays."""
+    there = _names(root)
     place = there.index(final)
     for old in (*there[: max(0, place + 1 - limit)], *there[place + 1 :]):
-        shutil.rmtree(old, ignore_errors=True)
-    return final
+        if _is_ours(root, old):
+            _remove(root, old)
+
+
+def _is_ours(root: Root, folder: str) -> bool:
+    """True for a state of this user, and for the remains of one."""
+    seen = _seen(root, folder)
+    names = {name for name in root.list(folder) if not name.startswith(TEMPORARY)}
+    return seen.ours or (seen.facts is None and names <= _FILES)
+
+
+def _remove(root: Root, folder: str) -> None:
+    """Remove the files of a state, and its folder if nothing else is in it."""
+    for name in root.list(folder):
+        if root.is_file(f"{folder}/{name}") and (name in _FILES or name.startswith(TEMPORARY)):
+            root.unlink(f"{folder}/{name}", missing_ok=True)
+    root.rmdir(folder)
+
+
+def _names(root: Root) -> list[str]:
+    found = [name for name in root.list(STATE_DIR) if _NAME.fullmatch(name)]
+    return [
+        f"{STATE_DIR}/{name}"
+        for name in sorted(found, key=lambda name: int(name.removeprefix("step-")))
+        if root.is_folder(f"{STATE_DIR}/{name}")
+    ]
 
 
 def states(run_dir: Path) -> list[Path]:
-    """Folders of all states, oldest first."""
-    return sorted(path for path in (run_dir / STATE_DIR).glob("step-*") if path.is_dir())
+    """Folders of all states, oldest first. Raises `HubtoolsError` if they lie behind a link."""
+    if not run_dir.is_dir():
+        return []
+    with Root(run_dir) as root:
+        return [run_dir / name for name in _names(root)]
 
 
-def facts_of(folder: Path) -> StateFacts | None:
-    """The facts of a state, or None if they cannot be read."""
+def seen_states(run_dir: Path) -> list[Seen]:
+    """All states, newest first; tensors are not looked at."""
+    if not run_dir.is_dir():
+        return []
+    with Root(run_dir) as root:
+        return [_seen(root, name) for name in reversed(_names(root))]
+
+
+def _seen(root: Root, folder: str) -> Seen:
+    name = f"{folder}/{STATE_MANIFEST}"
     try:
-        return StateFacts.model_validate_json((folder / STATE_MANIFEST).read_bytes())
-    except (OSError, ValidationError, ValueError):
-        return None
+        content = json.loads(root.read(name, _MOST))
+        facts = StateFacts.model_validate(content)
+    except (OSError, ValidationError, ValueError, RecursionError, HubtoolsError):
+        return Seen(folder, None, False)
+    return Seen(folder, facts, is_sealed(root.path, name, content, anywhere=True))
 
 
 def newest_facts(run_dir: Path) -> StateFacts | None:
-    """The facts of the newest state whose `state.json` can be read; tensors are not looked at."""
-    for folder in reversed(states(run_dir)):
-        if facts := facts_of(folder):
-            return facts
+    """The facts of the newest state whose `state.json` can be read."""
+    return next((seen.facts for seen in seen_states(run_dir) if seen.facts), None)
+
+
+def newest_usable(run_dir: Path, fingerprint: str, steps: int) -> Seen | None:
+    """The newest state that this run would go on from, if its tensors are whole."""
+    return next((s for s in seen_states(run_dir) if s.problem(fingerprint, steps) is None), None)
+
+
+def foreign(run_dir: Path, seen: Seen, steps: int | None) -> ForeignState:
+    """What to raise about a state that this user did not write."""
+    assert seen.facts is not None
+    of = f" of {steps:,}" if steps is not None else ""
+    return ForeignState(
+        run_dir / seen.folder,
+        f"make the run go on after step {seen.facts.step:,}{of}",
+        (f"{seen.folder}: step {seen.facts.step:,}{of}, written by somebody else",),
+        WAYS_ON,
+    )
+
+
+def load_newest(
+    run_dir: Path,
+    fingerprint: str,
+    warn: Callable[[str], None],
+    *,
+    steps: int | None = None,
+    trust_state: bool = False,
+) -> State | None:
+    """The newest state that is whole and belongs to this run (of so many `steps`); warns of each
+    one passed over. Raises `ForeignState` at one that somebody else wrote, unless `trust_state`: it
+    is this user's from then on."""
+    if not run_dir.is_dir():
+        return None
+    with Root(run_dir) as root:
+        for seen in (_seen(root, name) for name in reversed(_names(root))):
+            problem = seen.problem(fingerprint, steps)
+            if problem is None and seen.facts is not None:
+                if not seen.ours and not trust_state:
+                    raise foreign(run_dir, seen, steps)
+                found = _tensors(root, seen)
+                if isinstance(found, State):
+                    if not seen.ours:
+                        _write_facts(root, seen.folder, seen.folder, seen.facts)
+                    return found
+                problem = found
+            warn(f"State {seen.folder.rpartition('/')[2]} is passed over: {problem}.")
     return None
 
 
-def load_newest(run_dir: Path, fingerprint: str, warn: Callable[[str], None]) -> State | None:
-    """The newest state that is whole and belongs to this run; warns of each one passed over."""
-    for folder in reversed(states(run_dir)):
-        facts = facts_of(folder)
-        problem = None
-        if facts is None:
-            problem = f"its {STATE_MANIFEST} cannot be read"
-        elif facts.fingerprint != fingerprint:
-            problem = "it belongs to a run with other settings"
-        else:
-            for name, digest in facts.files.items():
-                if not (folder / name).is_file():
-                    problem = f"its {name} is missing"
-                elif sha256_of(folder / name) != digest:
-                    problem = f"its {name} is damaged"
-        if problem is None and facts is not None:
-            lora, adam = read_tensors(folder / LORA), read_tensors(folder / OPTIMIZER)
-            if lora is not None and adam is not None:
-                return State(facts, lora, adam)
-            problem = "its tensors cannot be read"
-        warn(f"State {folder.name} is passed over: {problem}.")
-    return None
+def _tensors(root: Root, seen: Seen) -> State | str:
+    """The state with its tensors, or what is wrong with them. They are read once: what was hashed
+    is what is used."""
+    assert seen.facts is not None
+    parsed = []
+    for name in (LORA, OPTIMIZER):
+        try:
+            data = root.read(f"{seen.folder}/{name}")
+        except FileNotFoundError:
+            return f"its {name} is missing"
+        if hashlib.sha256(data).hexdigest() != seen.facts.files.get(name):
+            return f"its {name} is damaged"
+        tensors = parse_tensors(data)
+        if tensors is None:
+            return "its tensors cannot be read"
+        parsed.append(tensors)
+    return State(seen.facts, parsed[0], parsed[1])
 
 
 def restore(
     state: State, parameters: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer
 ) -> None:
-    """Put a state's tensors back, bit for bit."""
+    """Put a state's tensors back, bit for bit. Raises `HubtoolsError` if they are not those of
+    `parameters`, or no numbers."""
     import torch
 
+    for sentence in _misfits(state, parameters):
+        raise HubtoolsError(
+            f"The state of step {state.facts.step:,} does not fit this run: {sentence}.",
+            hint="--no-resume moves the run aside and starts anew",
+        )
     with torch.no_grad():
         for name, parameter in parameters.items():
             parameter.copy_(state.lora[name])
@@ -153,3 +299,23 @@ def restore(
         parameter = parameters[name]
         # fused AdamW wants its step counter where the parameters are
         optimizer.state[parameter][kind] = value.to(parameter.device, copy=True)
+
+
+def _misfits(state: State, parameters: Mapping[str, nn.Parameter]) -> Iterator[str]:
+    import torch
+
+    wanted = {name: tuple(parameter.shape) for name, parameter in parameters.items()}
+    if state.lora.keys() != wanted.keys():
+        yield "its LoRA has other layers"
+        return
+    adam = {f"{kind}/{name}" for name in wanted for kind in _MOMENTS}
+    if state.optimizer.keys() != adam:
+        yield "its optimizer has other layers"
+        return
+    for key, tensor in (*state.lora.items(), *state.optimizer.items()):
+        kind, _, name = key.rpartition("/")
+        shape = () if kind == "step" else wanted[name]
+        if tuple(tensor.shape) != shape or tensor.dtype != torch.float32:
+            yield f"{key} has another shape or type"
+        elif not bool(tensor.isfinite().all()):
+            yield f"{key} holds what is no number"

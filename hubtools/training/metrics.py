@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from hubtools.files import write_bytes
+from hubtools.errors import HubtoolsError
 from hubtools.layout import METRICS
+from hubtools.rooted import Root
 
+_MOST = 300_000_000  # bytes: a million steps and more
 EMA = 0.98  # of the smoothed loss: remembers about fifty steps
 
 
@@ -34,16 +35,15 @@ class MetricsLog:
 
     def __init__(self, run_dir: Path, step: int) -> None:
         """Open the log of a run that continues after `step`; later lines are dropped."""
-        self._path = run_dir / METRICS
+        self._run_dir = run_dir
         kept = [metric for metric in read_metrics(run_dir) if metric.step <= step]
-        write_bytes(self._path, b"".join(_line(metric) for metric in kept))
+        with Root(run_dir, create=True) as root:
+            root.write(METRICS, b"".join(_line(metric) for metric in kept))
 
     def append(self, metrics: Iterable[Metric]) -> None:
         """Add lines and see them onto the disk."""
-        with self._path.open("ab") as file:
-            file.write(b"".join(_line(metric) for metric in metrics))
-            file.flush()
-            os.fsync(file.fileno())
+        with Root(self._run_dir) as root:
+            root.append(METRICS, b"".join(_line(metric) for metric in metrics))
 
 
 def _line(metric: Metric) -> bytes:
@@ -56,19 +56,38 @@ def _line(metric: Metric) -> bytes:
 
 
 def read_metrics(run_dir: Path) -> list[Metric]:
-    """All whole lines, in order of steps; a half-written last line is left out."""
+    """All whole lines, in order of steps; a half-written last line is left out, and so is what is
+    no figure of a step. Of a link, or of more than a run can write, nothing is read."""
     found: dict[int, Metric] = {}
-    try:
-        lines = (run_dir / METRICS).read_bytes().splitlines()
-    except FileNotFoundError:
+    if not run_dir.is_dir():
         return []
+    with Root(run_dir) as root:
+        if not root.is_file(METRICS):
+            return []
+        try:
+            lines = root.read(METRICS, _MOST).splitlines()
+        except HubtoolsError:
+            return []
     for line in lines:
         try:
             metric = Metric(**json.loads(line))
-        except (ValueError, TypeError):
+            if _makes_sense(metric):
+                found[metric.step] = metric
+        except (ValueError, TypeError, OverflowError, RecursionError):
             continue
-        found[metric.step] = metric
     return [found[step] for step in sorted(found)]
+
+
+def _makes_sense(metric: Metric) -> bool:
+    """True if each value is a number of its kind; the file may hold any JSON."""
+    numbers: list[object] = [metric.loss, metric.loss_ema, metric.lr, metric.seconds]
+    if metric.grad_norm is not None:
+        numbers.append(metric.grad_norm)
+    return (
+        type(metric.step) is int
+        and 0 < metric.step < 10**9
+        and all(type(n) in (int, float) and math.isfinite(n) for n in numbers)  # type: ignore[arg-type]
+    )
 
 
 def smoothed(previous: float | None, loss: float, step: int) -> float:

@@ -15,6 +15,7 @@ from hubtools.files import human_bytes, sha256_of
 from hubtools.layout import LORA_WEIGHTS, SNAPSHOTS_DIR, step_name
 from hubtools.manifest import LoraFacts, RunManifest
 from hubtools.project import Project
+from hubtools.rooted import Root
 from hubtools.training import runfolder
 from hubtools.training.checkpoints import State, StateFacts, load_newest, restore, save_state
 from hubtools.training.metrics import first_and_last
@@ -48,12 +49,14 @@ class Run:
         reporter: Reporter,
         manifest: RunManifest,
         identity: dict[str, Any],
+        trust_state: bool = False,
     ) -> None:
         self.project, self.base, self.family, self.plan = project, base, family, plan
         self.recipe, self.settings = plan.recipe, plan.recipe.settings
         self.world, self.reporter, self.manifest = world, reporter, manifest
         self.run_dir = project.run_dir
         self.fingerprint = runfolder.fingerprint(identity)
+        self.trust_state = trust_state
         self.threads = 1
         self.saved_step = -1
         self.saved_at = time.monotonic()
@@ -62,7 +65,13 @@ class Run:
         """Load, encode, train, write, verify."""
         state = None
         if resume:
-            state = load_newest(self.run_dir, self.fingerprint, self.reporter.warn)
+            state = load_newest(
+                self.run_dir,
+                self.fingerprint,
+                self.reporter.warn,
+                steps=self.recipe.steps,
+                trust_state=self.trust_state,
+            )
         self._cap_threads(state)
         if state is not None:
             self.manifest.started = self._started_before() or self.manifest.started
@@ -198,8 +207,9 @@ class Run:
             self._save(trainee, done)
         if self.world.main and done % recipe.snapshot_every == 0:
             slug = f"{slug_of(self.run_dir)}-{step_name(done).replace('-', '')}.safetensors"
-            path = self.run_dir / SNAPSHOTS_DIR / slug
-            write_lora(path, trainee.model, self.settings, recipe.alpha, done)
+            with Root(self.run_dir) as root:
+                name = f"{SNAPSHOTS_DIR}/{slug}"
+                write_lora(root, name, trainee.model, self.settings, recipe.alpha, done)
         if recipe.sample_every and (last or done % recipe.sample_every == 0) and not save:
             self._sample(trainee, done, stop)
             if stop and self.world.processes == 1:
@@ -263,7 +273,9 @@ class Run:
         if held := most_memory(self.world.device):
             self.reporter.note(f"GPU memory held during the steps: {human_bytes(held)} at most.")
         path = self.run_dir / LORA_WEIGHTS
-        write_lora(path, trainee.model, self.settings, self.recipe.alpha, self.recipe.steps)
+        with Root(self.run_dir) as root:
+            alpha, steps = self.recipe.alpha, self.recipe.steps
+            write_lora(root, LORA_WEIGHTS, trainee.model, self.settings, alpha, steps)
         difference = self._verify(path, trainee, encoded)
         self.reporter.note(
             f"{LORA_WEIGHTS} read back into a fresh pipeline: predictions differ by"
@@ -283,6 +295,7 @@ class Run:
         self.manifest.seconds = round(self.book.seconds, 3)
         self.manifest.steps_done = self.recipe.steps
         self.manifest.finished = now()
+        runfolder.seal_finish(self.run_dir, self.manifest)
         self._write_manifest(status="finished")
         self.world.barrier()
         return self.manifest

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hubtools.errors import HubtoolsError
-from hubtools.files import sha256_of, write_text
+from hubtools.files import write_text
 from hubtools.layout import (
     CARD,
     IMAGES_DIR,
@@ -28,8 +27,10 @@ from hubtools.layout import (
 )
 from hubtools.manifest import RunManifest
 from hubtools.project import Project, to_toml
-from hubtools.training.checkpoints import newest_facts, states
+from hubtools.rooted import Root
+from hubtools.training.checkpoints import WAYS_ON, newest_facts, states
 from hubtools.training.recipe import FREE
+from hubtools.trust import SEAL, ForeignState, is_sealed, seal
 
 _OURS = {
     CARD,
@@ -85,14 +86,43 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
 
 
 def is_complete(run_dir: Path, manifest: RunManifest) -> bool:
-    """True if the run is finished and its LoRA still is the file it left."""
-    weights = run_dir / LORA_WEIGHTS
-    return (
-        manifest.status == "finished"
-        and manifest.lora is not None
-        and weights.is_file()
-        and sha256_of(weights) == manifest.lora.sha256
-    )
+    """True if the run says that it is finished and its LoRA still is the file it left."""
+    if manifest.status != "finished" or manifest.lora is None:
+        return False
+    with Root(run_dir) as root:
+        there = root.is_file(LORA_WEIGHTS)
+        return there and root.sha256(LORA_WEIGHTS) == manifest.lora.sha256
+
+
+def _finish(manifest: RunManifest) -> dict[str, Any]:
+    """What the end of a run is sealed over; the rest of `run.json` is only told."""
+    return {
+        "run": fingerprint(identity(manifest, manifest.processes)),
+        "steps": manifest.steps_done,
+        "lora": manifest.lora.sha256 if manifest.lora else None,
+    }
+
+
+def seal_finish(run_dir: Path, manifest: RunManifest) -> None:
+    """Mark `manifest` as that of a run that this user has finished (see `trust`)."""
+    manifest.seal = seal(run_dir, RUN_MANIFEST, _finish(manifest), anywhere=True)[SEAL]
+
+
+def refuse_foreign_finish(run_dir: Path, manifest: RunManifest, trust_state: bool) -> None:
+    """Raise `ForeignState` if somebody else has finished this run, whose LoRA would then be taken
+    for one that was trained here; with `trust_state` it is this user's from now on."""
+    sealed = _finish(manifest) | {SEAL: manifest.seal}
+    if is_sealed(run_dir, RUN_MANIFEST, sealed, anywhere=True):
+        return
+    if not trust_state:
+        raise ForeignState(
+            run_dir / RUN_MANIFEST,
+            f"make the run count as finished ({manifest.steps_done:,} steps), so that its LoRA is"
+            " taken for the one that you train",
+            hint=WAYS_ON,
+        )
+    seal_finish(run_dir, manifest)
+    manifest.write(run_dir)
 
 
 def earlier_run(run_dir: Path) -> RunManifest | None:
@@ -166,27 +196,22 @@ def locked(run_dir: Path) -> Iterator[None]:
 
     Raises `HubtoolsError` if another process holds it. No lock on Windows.
     """
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    run_dir.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(run_dir / _LOCK, os.O_CREAT | os.O_RDWR, 0o644)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+    with Root(run_dir, create=True) as root:
+        if root.is_folder(_LOCK):
             raise HubtoolsError(
-                f"Another training is writing into {run_dir}.",
-                hint="wait for it, stop it, or give another --output-dir",
-            ) from None
-        try:
+                f"{run_dir / _LOCK} is a folder; hubtools keeps its lock in a file of that name.",
+                hint="move it away",
+            )
+        with root.locked(_LOCK) as held:
+            if not held:
+                raise HubtoolsError(
+                    f"Another training is writing into {run_dir}.",
+                    hint="wait for it, stop it, or give another --output-dir",
+                )
+            for folder in ("", SNAPSHOTS_DIR, SAMPLES_DIR, IMAGES_DIR):
+                if not folder or root.is_folder(folder):
+                    root.sweep(folder)  # of writes that were killed; nobody else writes here now
             yield
-        finally:
-            (run_dir / _LOCK).unlink(missing_ok=True)
-    finally:
-        os.close(descriptor)
 
 
 def write_settings(

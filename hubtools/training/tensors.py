@@ -13,7 +13,7 @@ import json
 import struct
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -63,6 +63,18 @@ def write_tensors(
 ) -> None:
     """Write `tensors` in the order of their names; `checksum` adds a digest that
     `read_tensors(verify=True)` compares. Equal content gives equal bytes."""
+    with path.open("wb") as file:
+        dump_tensors(file, tensors, metadata, checksum=checksum)
+
+
+def dump_tensors(
+    file: BinaryIO,
+    tensors: Mapping[str, Tensor],
+    metadata: Mapping[str, str] | None = None,
+    *,
+    checksum: bool = False,
+) -> None:
+    """`write_tensors` into an open file."""
     names = _dtypes()
     header: dict[str, Any] = {}
     notes = {"format": "pt", **(metadata or {})}
@@ -81,11 +93,22 @@ def write_tensors(
         offset += size
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    with path.open("wb") as file:
-        file.write(struct.pack("<Q", len(text)))
-        file.write(text)
-        for name in sorted(tensors):
-            file.write(_raw(tensors[name]))
+    file.write(struct.pack("<Q", len(text)))
+    file.write(text)
+    for name in sorted(tensors):
+        file.write(_raw(tensors[name]))
+
+
+def parse_tensors(data: bytes) -> dict[str, Tensor] | None:
+    """The tensors in the bytes of a file; None if they are none."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        tensors: dict[str, Tensor] = load(data)
+    except (SafetensorError, ValueError, KeyError):
+        return None
+    return tensors
 
 
 def read_tensors(path: Path, *, verify: bool = False) -> dict[str, Tensor] | None:

@@ -11,7 +11,7 @@ from hubtools.errors import ChecksFailed, require_extra
 from hubtools.manifest import BaseModelFacts, DatasetFacts, RunManifest
 from hubtools.project import Project
 from hubtools.training import runfolder
-from hubtools.training.checkpoints import newest_facts
+from hubtools.training.checkpoints import foreign, newest_usable
 from hubtools.training.plan import Plan, describe, judge
 from hubtools.training.recipe import DTYPES
 from hubtools.training.reporter import PlainReporter, Reporter, silent
@@ -32,17 +32,20 @@ def train(
     from_hub: bool = False,
     skip_validation: bool = False,
     strict: bool = False,
+    trust_state: bool = False,
 ) -> RunManifest:
     """Train a LoRA as `project` says and answer the run's facts (also in its `run.json`).
 
     An earlier run in the folder is continued if it is the same one, bit for bit as if it had
     never stopped; a finished one is left as it is. `resume=False` moves it aside. `dry_run` tells
     the plan and changes nothing. `from_hub` trains on `dataset.repo` even if there is a local
-    folder. `reporter` (or `note`, for plain lines) hears what goes on.
+    folder. `reporter` (or `note`, for plain lines) hears what goes on. `trust_state` goes on from
+    states, or leaves a finished run, that somebody else wrote.
 
     Raises `ChecksFailed` if dataset or plan do not pass (`strict`: warnings count), `UsageError`
     for settings that cannot be, `HubtoolsError` for a run that differs from the one in the folder
-    or a loss that is no number, `KeyboardInterrupt` after Ctrl-C or SIGTERM, once state is saved.
+    or a loss that is no number, `ForeignState` for one that somebody else wrote,
+    `KeyboardInterrupt` after Ctrl-C or SIGTERM, once state is saved.
     """
     require_extra("train", "Training")
     from hubtools.quiet import hush
@@ -78,15 +81,24 @@ def train(
         known = runfolder.identity(earlier, earlier.processes)
         runfolder.refuse_if_changed(run_dir, known, identity)
         finished = runfolder.is_complete(run_dir, earlier)
-        facts = newest_facts(run_dir)
-        if facts and not finished:
-            plan = replace(plan, resumes_at=facts.step)
+    if progress and not aside and not finished:
+        digest = runfolder.fingerprint(identity)
+        newest = newest_usable(run_dir, digest, plan.recipe.steps)
+        if newest is not None and newest.facts is not None:
+            plan = replace(plan, resumes_at=newest.facts.step)
+            if not newest.ours and not trust_state:
+                told = foreign(run_dir, newest, plan.recipe.steps)
+                if not dry_run:
+                    raise told
+                reporter.warn(told.message)
 
     reporter.note("\n".join(describe(plan)))
     report = judge(plan, strict=strict)
     if report.findings:
         reporter.report(report)
     if earlier is not None and finished:
+        if not dry_run:
+            runfolder.refuse_foreign_finish(run_dir, earlier, trust_state)
         reporter.note(
             f"{run_dir} is finished already: {earlier.steps_done:,} steps with the same settings"
             " and pictures. Nothing to do (--no-resume trains it anew)."
@@ -110,7 +122,7 @@ def train(
                 reporter.note(f"The earlier run is now {runfolder.move_aside(run_dir)}.")
             stack.enter_context(runfolder.locked(run_dir))
         world.barrier()
-        run = Run(project, base, family, plan, world, reporter, manifest, identity)
+        run = Run(project, base, family, plan, world, reporter, manifest, identity, trust_state)
         return run.go(resume)
 
 
