@@ -354,7 +354,12 @@ def _train(journey: Journey) -> tuple[str, dict[str, Any]]:
 
     # What `validate` has just said need not be said again.
     validated = _is_done(journey, next(step for step in STEPS if step.name == "validate"))
-    manifest = train(journey.project, reporter=journey.narrator, skip_validation=validated)
+    manifest = train(
+        journey.project,
+        reporter=journey.narrator,
+        skip_validation=validated,
+        trust_state=journey.trust_state,
+    )
     seconds = f" in {manifest.seconds:.0f} s" if manifest.seconds else ""
     return f"{manifest.steps_done} steps{seconds}", {"steps": manifest.steps_done}
 
