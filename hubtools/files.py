@@ -6,8 +6,8 @@ import errno
 import hashlib
 import json
 import os
+import secrets
 import stat
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,12 +25,11 @@ def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; on success fsync it and rename it over `path`.
 
     The temporary name ends in the suffix of `path` (writers such as Pillow look at it) and
-    starts with a dot, so that a left-over is never taken for the real file.
+    starts with a dot, so that a left-over is never taken for the real file. `Root.sweep` knows it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=".tmp-", suffix=path.suffix, dir=path.parent)
-    os.close(descriptor)
-    temporary = Path(name)
+    temporary = path.parent / f".tmp-{secrets.token_hex(8)}{path.suffix}"
+    os.close(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     try:
         yield temporary
         with temporary.open("rb") as written:

@@ -14,8 +14,11 @@ import ctypes
 import errno
 import hashlib
 import os
+import re
 import secrets
+import shutil
 import stat
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -47,6 +50,9 @@ _WRITE = (
     | getattr(os, "O_CLOEXEC", 0)
 )
 TEMPORARY = ".tmp-"  # first letters of files that are being written
+# what a killed write leaves: nobody else's names look like this
+_LEFT_OVER = re.compile(r"\.tmp-[0-9a-f]{16}(\.[^/]*)?", re.DOTALL)
+_HOUR = 3600.0
 _BLOCK = 1 << 20
 _NOREPLACE = 1  # flag of renameat2(2)
 _FICLONE = 0x40049409  # ioctl of Linux: share the blocks of a file, copied when one is written
@@ -539,15 +545,65 @@ class Root:
         with self._folder(name) as folder:
             os.fsync(folder)
 
-    def sweep(self, name: str = "") -> int:
-        """Remove the left-overs of killed writes right in a folder; give how many there were."""
+    def sweep(self, name: str = "", *, older_than: float = _HOUR) -> int:
+        """Remove the left-overs of killed writes right in a folder: files of this user, called as
+        a write calls them, that nothing has written to for so many seconds; give how many."""
         count = 0
         for entry in self.list(name):
             whole = f"{name}/{entry}" if name else entry
-            if entry.startswith(TEMPORARY) and self.is_file(whole):
+            found = self.stat(whole) if _LEFT_OVER.fullmatch(entry) else None
+            if found is None or not stat.S_ISREG(found.st_mode):
+                continue
+            mine = os.name == "nt" or found.st_uid == os.geteuid()
+            if mine and time.time() - max(found.st_mtime, found.st_ctime) >= older_than:
                 self.unlink(whole, missing_ok=True)
                 count += 1
         return count
+
+    # --- the place -------------------------------------------------------------------------------
+
+    @contextmanager
+    def locked(self, name: str) -> Iterator[None]:
+        """Hold the lock file `name`; it ends with the process, however that ends. Raises
+        `BlockingIOError` if another process holds it, `HubtoolsError` if it is no file."""
+        try:
+            import fcntl
+        except ImportError:  # Windows
+            yield
+            return
+        flags = os.O_RDWR | os.O_CREAT | _NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        with self._in(name, make=True) as (at, last):
+            found = self.stat(name)
+            if found is not None and stat.S_ISLNK(found.st_mode):
+                raise self._link(name)
+            if found is not None and not stat.S_ISREG(found.st_mode):
+                raise HubtoolsError(
+                    f"{self.path / name} is not the lock file that hubtools keeps there.",
+                    hint="look what it is, and move it away",
+                )
+            descriptor = os.open(last, flags, 0o600, **at)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise _named(error, self.path / name) from None
+            yield
+        finally:
+            os.close(descriptor)
+
+    def free_bytes(self) -> int:
+        """What the file system of the folder still takes from this user."""
+        return shutil.disk_usage(self._fd if self._fd >= 0 else self.path).free
+
+    def writable(self, name: str = "") -> bool:
+        """True if this user may make and remove files in a folder, or in the nearest one above it
+        that exists."""
+        while name and not self.is_folder(name):
+            name = name.rpartition("/")[0]
+        with self._folder(name) as folder:
+            if _AT and os.access in os.supports_dir_fd:
+                return os.access(".", os.W_OK | os.X_OK, dir_fd=folder)
+            return os.access(folder, os.W_OK | os.X_OK)
 
 
 def _is_link(name: str, folder: int) -> bool:
@@ -580,6 +636,7 @@ def _rename_new(old: str, new: str, here: dict[str, Any], there: dict[str, Any])
     renameat2 = _renameat2()
     if renameat2 is not None and here and there:
         names = (os.fsencode(old), os.fsencode(new))
+        sys.audit("os.rename", old, new, here["dir_fd"], there["dir_fd"])
         if renameat2(here["dir_fd"], names[0], there["dir_fd"], names[1], _NOREPLACE) == 0:
             return
         code = ctypes.get_errno()

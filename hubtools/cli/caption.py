@@ -11,7 +11,9 @@ import click
 
 from hubtools.cli.options import SettingsCommand, project_in, project_options
 from hubtools.cli.output import Output, output_options
-from hubtools.errors import ExitCode, HubtoolsError, UsageError
+from hubtools.cli.recovery import recover
+from hubtools.cli.trust import trust_option, with_trust
+from hubtools.errors import ExitCode, UsageError
 from hubtools.findings import plural
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ _SOURCE = click.Choice(["kohya", "ai-toolkit", "embedded"])
 @click.option("--dry-run", is_flag=True, help="Only show what would be done.")
 @click.option("--yes", is_flag=True, help="Apply without asking.")
 @click.option("--undo", is_flag=True, help="Put back what the last caption (or fix) has changed.")
+@trust_option()
 @project_options("dataset")
 @output_options()
 def command(
@@ -81,6 +84,7 @@ def command(
     dry_run: bool,
     yes: bool,
     undo: bool,
+    trust_state: bool,
     project: Project,
     out: Output,
 ) -> int:
@@ -105,7 +109,9 @@ def command(
         raise UsageError("--from says where to --import from.")
     edits = (template, model, source, replace, trigger_insert, trigger_rename)
     if undo:
-        undone = journal.undo(folder)
+        undone = with_trust(
+            out, trust_state, lambda trusted: journal.undo(folder, trust_state=trusted)
+        )
         count = sum(step.path is not None for step in undone.steps)
         out.result(f"{folder} is as it was before {undone.id}", id=undone.id, restored=count)
         return ExitCode.DONE
@@ -113,12 +119,7 @@ def command(
         if any(edits):
             raise UsageError("--export stands alone.", hint="caption first, then export")
         return _export(folder, project, *export, out=out)
-    if journal.unfinished(folder) is not None:
-        if dry_run:
-            raise HubtoolsError(
-                f"A change of {folder} was interrupted.", hint="`hubtools fix` finishes it first"
-            )
-        journal.finish(folder)
+    recover(folder, out, yes=yes, dry_run=dry_run, trust_state=trust_state, command="caption")
     with out.progress() as progress:
         task = progress.add_task("captioning", total=None, note="")
         plan = plan_captions(

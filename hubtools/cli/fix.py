@@ -11,6 +11,8 @@ import click
 
 from hubtools.cli.options import SettingsCommand, project_in, project_options
 from hubtools.cli.output import Output, output_options
+from hubtools.cli.recovery import recover
+from hubtools.cli.trust import trust_option, with_trust
 from hubtools.errors import ExitCode, UsageError
 from hubtools.findings import plural, visible
 
@@ -62,6 +64,7 @@ class FixCommand(SettingsCommand):
     type=click.IntRange(32, 4096),
     help="Training resolution to check sizes against.",
 )
+@trust_option()
 @output_options()
 def command(
     path: Path | None,
@@ -76,14 +79,16 @@ def command(
     journal: bool,
     purge: bool,
     resolution: int | None,
+    trust_state: bool,
     project: Project,
     out: Output,
 ) -> int:
     """Repair a folder of pictures: shows a diff, asks, applies, and can undo it all.
 
     PATH is a folder of pictures or a project folder (default: the project's dataset). Everything
-    that is changed or removed is kept in .hubtools/fixes inside the folder until --purge. Exit code
-    3 if there is something to fix and nobody said yes.
+    that is changed or removed is kept in .hubtools/fixes inside the folder until --purge. A fix
+    that was interrupted is carried on with --yes, or taken back with --undo. Exit code 3 if there
+    is something to fix and nobody said yes.
     """
     from hubtools.dataset.fix import journal as journals
     from hubtools.dataset.fix.plan import load_plan
@@ -101,7 +106,9 @@ def command(
     if not select and not ignore:
         select, ignore = tuple(project.rules.select), tuple(project.rules.ignore)
     if undo:
-        undone = journals.undo(folder, id)
+        undone = with_trust(
+            out, trust_state, lambda trusted: journals.undo(folder, id, trust_state=trusted)
+        )
         count = sum(step.path is not None for step in undone.steps)
         out.result(f"{folder} is as it was before {undone.id}", id=undone.id, restored=count)
         return ExitCode.DONE
@@ -109,8 +116,8 @@ def command(
         _list(folder, out)
         return ExitCode.DONE
     if purge:
-        return _purge(folder, yes, out)
-    _finish(folder, dry_run, out)
+        return _purge(folder, yes, trust_state, out)
+    recover(folder, out, yes=yes, dry_run=dry_run, trust_state=trust_state, command="fix")
     base = project.train.pretrained_model_name_or_path
 
     def again(leave: dict[str, str]) -> Plan:
@@ -229,38 +236,29 @@ def _left(plan: Plan, out: Output) -> None:
 
 
 def _list(folder: Path, out: Output) -> None:
-    from hubtools.dataset.fix.journals import journals
+    from hubtools.dataset.fix.journals import journals, lost
     from hubtools.files import human_bytes
 
+    found = journals(folder)
     rows = [
         (j.id, j.state, len(j.steps), sorted({r for step in j.steps for r in step.rules}),
-         human_bytes(j.bytes) if out.human else j.bytes)
-        for j in journals(folder)
+         human_bytes(j.bytes) if out.human else j.bytes, "" if j.ours else "not yours")
+        for j in found
     ]  # fmt: skip
-    out.table(("id", "state", "changes", "rules", "kept"), rows, right=(2, 4))
+    out.table(("id", "state", "changes", "rules", "kept", "whose"), rows, right=(2, 4))
+    for name in lost(folder):
+        out.warn(f"{folder / name} holds originals, but their journal is gone; they are kept.")
 
 
-def _purge(folder: Path, yes: bool, out: Output) -> int:
+def _purge(folder: Path, yes: bool, trust_state: bool, out: Output) -> int:
     from hubtools.dataset.fix.journal import purge
+    from hubtools.dataset.fix.journals import lost
     from hubtools.files import human_bytes
 
     if not yes:
         raise UsageError("Purging cannot be undone.", hint="add --yes if you mean it")
-    out.result(f"Journal of {folder} deleted", freed=human_bytes(purge(folder)))
+    freed = with_trust(out, trust_state, lambda trusted: purge(folder, trust_state=trusted))
+    out.result(f"Journal of {folder} deleted", freed=human_bytes(freed))
+    for name in lost(folder):
+        out.warn(f"{folder / name} holds originals, but their journal is gone; it was kept.")
     return ExitCode.DONE
-
-
-def _finish(folder: Path, dry_run: bool, out: Output) -> None:
-    """Go on with a fix that was interrupted; whoever started it had said yes."""
-    from hubtools.dataset.fix.journal import finish, unfinished
-    from hubtools.errors import HubtoolsError
-
-    if unfinished(folder) is None:
-        return
-    if dry_run:
-        raise HubtoolsError(
-            f"A fix of {folder} was interrupted.", hint="`hubtools fix` finishes it first"
-        )
-    done = finish(folder)
-    if done is not None:
-        out.note(f"finished {done.id}, which was interrupted")

@@ -239,12 +239,36 @@ def test_bounds(tmp_path: Path) -> None:
 
 
 def test_sweep(tmp_path: Path) -> None:
-    (tmp_path / ".tmp-1234.json").write_bytes(b"")
-    (tmp_path / ".tmp-folder").mkdir()
-    (tmp_path / "a").write_bytes(b"")
+    """Only what a write of ours leaves, and only when it is no longer at work."""
+    left = ".tmp-0123456789abcdef.json"
+    others = [".tmp-1234.json", ".tmp-holidays.png", ".tmp-0123456789abcdefg", "a", left + "x/y"]
+    for name in (left, *others[:-1]):
+        (tmp_path / name).write_bytes(b"")
+        os.utime(tmp_path / name, (0, 0))
+    (tmp_path / ".tmp-0123456789abcde0").mkdir()
+    (tmp_path / ".tmp-0123456789abcde1").symlink_to("a")
     with Root(tmp_path) as root:
-        assert root.sweep() == 1
-        assert root.list() == [".tmp-folder", "a"]
+        assert root.sweep() == 0  # its status changed just now
+        assert root.sweep(older_than=0) == 1
+        assert not root.exists(left)
+        assert len(root.list()) == 6
+
+
+def test_what_a_lock_file_may_be(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("victim")
+    with Root(tmp_path) as root:
+        with pytest.raises(HubtoolsError, match="not the lock file"), root.locked("folder"):
+            pass
+        with pytest.raises(LeadsOut), root.locked("link"):
+            pass
+        with root.locked("lock"), pytest.raises(BlockingIOError), root.locked("lock"):
+            pass
+        with root.locked("lock"):
+            pass
+        assert root.list() == ["folder", "link", "lock"]
+        assert root.free_bytes() > 0
+        assert root.writable("folder/not/there/yet")
 
 
 def test_times_are_of_what_is_named(inside: Path) -> None:

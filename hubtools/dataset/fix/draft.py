@@ -255,6 +255,10 @@ class Draft:
         """Give the card its former text: what was tried did not help."""
         self.card, self.changes, self._view = card, changes, None
 
+    def is_left(self, name: str) -> bool:
+        """True for a file that is to be left as it is."""
+        return self.files[name].origin in self._leave
+
     def may_edit(self, name: str) -> bool:
         """False for links, for what is left alone, and for what is no file of the set."""
         file = self.files.get(name)

@@ -1,25 +1,34 @@
-"""The journals of a dataset: what they say, and where they lie.
+"""The journals of a dataset: what they say, where they lie, and whose they are.
 
-What is in their folders, and the order in which it is written, tells `journal`.
+What is in their folders, and the order in which it is written, tells `journal`. Each journal is
+sealed (`hubtools.trust`): one without a valid seal came with the folder, and is data.
 """
 
 from __future__ import annotations
 
 import json
-import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from hubtools.dataset.fix.plan import check_name
+from hubtools.dataset.fix.closed import check_operations, is_fingerprint
+from hubtools.dataset.fix.plan import Action, check_name
 from hubtools.errors import HubtoolsError
-from hubtools.files import no_link, stamped_folder, write_bytes, write_json
 from hubtools.layout import FIXES_DIR, WORK_DIR
+from hubtools.rooted import Root
+from hubtools.trust import is_sealed, seal
 
 JOURNAL = "journal.json"
+STAGING = "staging.json"  # says that nothing of the dataset has changed yet
+FIXES = f"{WORK_DIR}/{FIXES_DIR}"
+ORIGINALS = "originals"
+UNFINISHED = ("removing", "placing", "undo-removing", "undo-placing")
+_STATES = (*UNFINISHED, "done", "undone")
 _SCHEMA = 1
+_MOST_BYTES = 1 << 28
 
 
 @dataclass(frozen=True)
@@ -43,83 +52,181 @@ class Step:
 
 @dataclass(frozen=True)
 class Journal:
-    """What one `fix` did."""
+    """What one `fix` did to the dataset at `root`.
 
-    place: Path
+    `ours`: this user wrote it here. `keeps`: it was not, and a person trusted it: then nothing that
+    is taken away is deleted. `folders`: the modes of the folders that the files lay in.
+    """
+
+    root: Path
     id: str
     state: str
     steps: tuple[Step, ...]
+    ours: bool = True
+    keeps: bool = False
+    folders: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Its folder, relative to the dataset."""
+        return f"{FIXES}/{self.id}"
+
+    @property
+    def place(self) -> Path:
+        """Its folder."""
+        return self.root / self.name
+
+    @property
+    def unfinished(self) -> bool:
+        """True if it was interrupted, or an undo of it."""
+        return self.state in UNFINISHED
 
     @property
     def bytes(self) -> int:
         """Bytes of the originals that are kept."""
-        return sum(p.lstat().st_size for p in self.place.rglob("*") if p.is_file())
+        with Root(self.root) as root:
+            walked = root.walk(self.name)
+            return sum(found.st_size for _, found in walked if stat.S_ISREG(found.st_mode))
 
-    def write(self, state: str) -> Journal:
-        """Write the journal with this state."""
-        steps = [vars(step) for step in self.steps]
-        write_json(
-            self.place / JOURNAL,
-            {"schema": _SCHEMA, "id": self.id, "state": state, "steps": steps},
-        )
-        return Journal(self.place, self.id, state, self.steps)
+    def original(self, path: str) -> str:
+        """Where the original of a file is kept, relative to the dataset."""
+        return f"{self.name}/{ORIGINALS}/{path}"
+
+    def new(self, number: int) -> str:
+        """Where the result of a step waits, relative to the dataset."""
+        return f"{self.name}/new/{number}"
+
+    def write(self, root: Root, state: str) -> Journal:
+        """Write the journal with this state, sealed."""
+        name = f"{self.name}/{JOURNAL}"
+        content = {
+            "schema": _SCHEMA,
+            "id": self.id,
+            "state": state,
+            "keeps": self.keeps,
+            "folders": self.folders,
+            "steps": [vars(step) for step in self.steps],
+        }
+        root.write_json(name, seal(self.root, name, content))
+        return replace(self, state=state, ours=True)
+
+    def lines(self, most: int = 20) -> tuple[str, ...]:
+        """What its steps do, to be read, at most so many."""
+        found = [
+            f"{step.action} {ascii(step.path or step.target)[1:-1]}"
+            + (f" -> {ascii(step.target)[1:-1]}" if step.moves and step.target else "")
+            for step in self.steps[:most]
+        ]
+        more = len(self.steps) - len(found)
+        return (*found, f"... and {more} more") if more else tuple(found)
 
 
-def journals(root: Path) -> list[Journal]:
-    """All journals of a dataset, oldest first. Raises `HubtoolsError` for a damaged one."""
-    found = []
-    for path in sorted(place_of(root).glob(f"*/{JOURNAL}")):
-        try:
-            content = json.loads(path.read_bytes())
-            steps = tuple(_step(item) for item in content["steps"])
-            found.append(Journal(path.parent, str(content["id"]), str(content["state"]), steps))
-        except (ValueError, KeyError, TypeError):
-            raise HubtoolsError(f"{path} is damaged; nothing was touched.") from None
-    return found
+def journals(folder: Path) -> list[Journal]:
+    """All journals of a dataset, oldest first, those of others too. Raises `HubtoolsError` for a
+    damaged one."""
+    if not folder.is_dir():
+        return []
+    with Root(folder) as root:
+        names = [id for id in root.list(FIXES) if _is_folder(root, f"{FIXES}/{id}")]
+        return [
+            _read(root, id) for id in names if root.exists(f"{FIXES}/{id}/{JOURNAL}")
+        ]  # fmt: skip
+
+
+def lost(folder: Path) -> list[str]:
+    """Folders of originals (relative to the dataset) whose journal is gone; nothing acts on them,
+    and nothing removes them."""
+    if not folder.is_dir():
+        return []
+    with Root(folder) as root:
+        found = []
+        for id in root.list(FIXES):
+            name = f"{FIXES}/{id}"
+            if not _is_folder(root, name) or root.exists(f"{name}/{JOURNAL}"):
+                continue
+            if root.list(f"{name}/{ORIGINALS}") and not is_staging(root, id):
+                found.append(name)
+        return found
+
+
+def is_staging(root: Root, id: str) -> bool:
+    """True for the folder of a fix of ours that was killed before anything was changed."""
+    name = f"{FIXES}/{id}/{STAGING}"
+    if root.exists(f"{FIXES}/{id}/{JOURNAL}") or not root.is_file(name):
+        return False
+    try:
+        content = json.loads(root.read(name, 1 << 16))
+    except (ValueError, RecursionError, HubtoolsError):
+        return False
+    return is_sealed(root.path, name, content) and content.get("id") == id
+
+
+def mark_staging(root: Root, id: str) -> None:
+    """Say that the folder of a journal holds nothing yet that would be missed."""
+    name = f"{FIXES}/{id}/{STAGING}"
+    root.write_json(name, seal(root.path, name, {"schema": _SCHEMA, "id": id}))
+
+
+def _is_folder(root: Root, name: str) -> bool:
+    if root.is_link(name):
+        root.list(name)  # raises `LeadsOut`, which says so
+    return root.is_folder(name)
+
+
+def _read(root: Root, id: str) -> Journal:
+    name = f"{FIXES}/{id}/{JOURNAL}"
+    damaged = HubtoolsError(
+        f"{root.path / name} is damaged; nothing was touched.",
+        hint=f"the originals in {root.path / FIXES / id / ORIGINALS} are as they were kept; move"
+        f" {root.path / FIXES / id} to another place",
+    )
+    try:
+        content = json.loads(root.read(name, _MOST_BYTES))
+        if content["id"] != id or content["state"] not in _STATES:
+            raise damaged
+        steps = tuple(_step(item) for item in content["steps"])
+        check_operations((Action(s.action), s.path, s.target, s.before) for s in steps)
+        folders = {check_name(k): int(v) & 0o777 for k, v in content.get("folders", {}).items()}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise damaged from None
+    ours = is_sealed(root.path, name, content)
+    keeps = content.get("keeps") is True
+    return Journal(root.path, id, content["state"], steps, ours, keeps, folders)
 
 
 def _step(item: dict[str, Any]) -> Step:
     for name in (item["path"], item["target"]):
         if name is not None:
             check_name(name)
+    if (item["target"] is not None) != is_fingerprint(item["after"]):
+        raise ValueError("a step does not say what the file is afterwards")
+    pixels = item["pixels"]
     return Step(
-        item["action"], item["path"], item["target"], item["before"], item["after"],
-        tuple(item["rules"]), tuple(item["why"]), item["pixels"],
+        str(item["action"]), item["path"], item["target"], item["before"], item["after"],
+        tuple(map(str, item["rules"])), tuple(map(str, item["why"])),
+        str(pixels) if pixels is not None else None,
     )  # fmt: skip
 
 
-def place_of(root: Path) -> Path:
-    """Where the journals of a dataset lie. Raises `HubtoolsError` if a link leads elsewhere."""
-    return no_link(root / WORK_DIR / FIXES_DIR)
-
-
-def new_place(root: Path) -> Path:
-    """A new folder for a journal, named after the time."""
-    parent = place_of(root)
-    parent.mkdir(parents=True, exist_ok=True)
-    if not (parent / ".gitignore").exists():
-        write_bytes(parent / ".gitignore", b"*\n")  # originals may hold what was to be removed
-    return stamped_folder(parent, digits=3)
+def new_place(root: Root) -> str:
+    """The id of a new journal, named after the time; its folder says that it is being filled."""
+    if not root.exists(f"{FIXES}/.gitignore"):
+        root.write(f"{FIXES}/.gitignore", b"*\n")  # originals may hold what was to be removed
+    id = root.new_folder(FIXES, digits=3).rpartition("/")[2]
+    mark_staging(root, id)
+    return id
 
 
 @contextmanager
-def locked(root: Path) -> Iterator[None]:
-    """One fix at a time; the lock ends with the process, however that ends."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        yield
-        return
-    place = place_of(root)
-    if not root.is_dir():
-        raise HubtoolsError(f"There is no folder {root}.")
-    place.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(place / ".lock", os.O_CREAT | os.O_RDWR, 0o600)
-    try:
+def locked(folder: Path) -> Iterator[Root]:
+    """The dataset, opened; one fix at a time. The lock ends with the process, however that ends."""
+    with Root(folder) as root:
+        lock = root.locked(f"{FIXES}/.lock")
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise HubtoolsError(f"Another `hubtools fix` is at work in {root}.") from None
-        yield
-    finally:
-        os.close(descriptor)
+            lock.__enter__()
+        except BlockingIOError:
+            raise HubtoolsError(f"Another `hubtools fix` is at work in {folder}.") from None
+        try:
+            yield root
+        finally:
+            lock.__exit__(None, None, None)

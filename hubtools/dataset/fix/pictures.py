@@ -95,7 +95,7 @@ def links(draft: Draft) -> None:
     for finding in draft.findings("D209"):
         name = str(finding.path)
         file = draft.files.get(name)
-        if file is None or not file.entry.link or not draft.read(name):
+        if file is None or not file.entry.link or draft.is_left(name) or not draft.read(name):
             continue
         file.entry = replace(file.entry, link=False)
         facts = draft.facts.get(name) or look_at_one(draft.read(name), name)

@@ -15,12 +15,14 @@ from typing import Any
 from hubtools.dataset.files import read_file
 from hubtools.dataset.fix.pixels import EDITS
 from hubtools.dataset.fix.recover import decode
+from hubtools.dataset.names import MAX_BYTES, fold
 from hubtools.errors import HubtoolsError
 from hubtools.files import write_json
 from hubtools.findings import Finding
 from hubtools.layout import WORK_DIR
 
 PLAN_SCHEMA = 1
+MOST_PLAN_BYTES = 1 << 29
 
 
 class Action(StrEnum):
@@ -152,14 +154,20 @@ class Plan:
 
 
 def load_plan(root: Path, path: Path) -> Plan:
-    """Read a saved plan for the dataset at `root`. Raises `HubtoolsError` if it is none."""
+    """Read a saved plan for the dataset at `root`. Raises `HubtoolsError` if it is none, or if it
+    contradicts itself: a file named twice, one inside another."""
+    from hubtools.dataset.fix.closed import check_operations
+
+    if path.stat().st_size > MOST_PLAN_BYTES:
+        raise HubtoolsError(f"{path} has more than {MOST_PLAN_BYTES:,} bytes; no plan has.")
     try:
         content = json.loads(path.read_bytes())
         if content["schema"] != PLAN_SCHEMA:
             raise HubtoolsError(f"{path} was made by another version of hubtools.")
         operations = tuple(_operation(item) for item in content["operations"])
+        check_operations((op.action, op.path, op.target, op.before) for op in operations)
         return Plan(root, operations, unsafe=tuple(map(str, content.get("unsafe", ()))))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise HubtoolsError(
             f"{path} is no plan: {' '.join(str(error).split()) or type(error).__name__}.",
             hint="write one with `hubtools fix --dry-run --format json`",
@@ -179,6 +187,10 @@ def _operation(item: dict[str, Any]) -> Operation:
     action = Action(item["action"])
     if (action is Action.WRITE) != isinstance(item["content"], str):
         raise ValueError(f"{action.value} of {path or target} has the wrong content")
+    if action is Action.WRITE:
+        item["content"].encode("utf-8")
+    if (action is Action.EDIT) != bool(edits):
+        raise ValueError(f"{action.value} of {path or target} has the wrong edits")
     return Operation(
         action, path, target, tuple(map(str, item["rules"])), tuple(map(str, item["why"])),
         item["before"], item["content"], edits,
@@ -192,7 +204,13 @@ def check_name(name: object) -> str:
     if not isinstance(name, str) or "\0" in name:
         raise bad
     parts = name.split("/")
-    if parts[0] == WORK_DIR or any(part in ("", ".", "..") for part in parts):
+    try:
+        longest = max(len(os.fsencode(part)) for part in parts)
+    except UnicodeEncodeError:
+        raise bad from None
+    if fold(parts[0]) == WORK_DIR or longest > MAX_BYTES:
+        raise bad
+    if any(part in ("", ".", "..") for part in parts):
         raise bad
     if os.name == "nt" and (":" in name or "\\" in name):
         raise bad

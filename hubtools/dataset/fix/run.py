@@ -33,15 +33,17 @@ def fix(
     unsafe: Sequence[str] = (),
     resolution: int = 512,
     base: Path | None = None,
+    trust_state: bool = False,
 ) -> Fixed:
     """Repair the dataset at `folder`, keeping every original in a journal that `undo_fix` brings
-    back. A fix that was interrupted is finished first.
+    back. A fix that was interrupted is finished first: to call this is to say yes to it.
 
     Takes what `plan_fix` takes; see there. Pictures that cannot be edited as promised are left as
-    they are, and named in `plan.left`.
+    they are, and named in `plan.left`. Raises `ForeignState` if somebody else's fix was interrupted
+    in this folder, unless `trust_state` is set.
     """
     if unfinished(Path(folder)) is not None:
-        finish(Path(folder))
+        finish(Path(folder), trust_state=trust_state)
 
     def again(leave: dict[str, str]) -> Plan:
         return plan_fix(
@@ -59,10 +61,16 @@ def apply_or_leave(plan: Plan, again: Callable[[dict[str, str]], Plan]) -> Fixed
         try:
             return Fixed(plan, apply(plan.root, plan))
         except RefusedFiles as refused:
+            if refused.files.keys() <= leave.keys():
+                raise  # the same again: a plan that does not leave them would never end
             leave |= refused.files
             plan = again(leave)
 
 
-def undo_fix(folder: StrPath, id: str | None = None) -> Journal:
-    """Put back what the fix `id` (default the last) has changed, byte for byte."""
-    return undo(Path(folder), id)
+def undo_fix(folder: StrPath, id: str | None = None, *, trust_state: bool = False) -> Journal:
+    """Put back what the fix `id` (default the last) has changed, byte for byte.
+
+    Raises `ForeignState` if somebody else has written its journal, as in a copy of a folder, unless
+    `trust_state` is set.
+    """
+    return undo(Path(folder), id, trust_state=trust_state)
