@@ -563,7 +563,7 @@ class Root:
     # --- the place -------------------------------------------------------------------------------
 
     @contextmanager
-    def locked(self, name: str) -> Iterator[None]:
+    def holding(self, name: str) -> Iterator[None]:
         """Hold the lock file `name`; it ends with the process, however that ends. Raises
         `BlockingIOError` if another process holds it, `HubtoolsError` if it is no file."""
         try:

@@ -258,13 +258,13 @@ def test_what_a_lock_file_may_be(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to("victim")
     with Root(tmp_path) as root:
-        with pytest.raises(HubtoolsError, match="not the lock file"), root.locked("folder"):
+        with pytest.raises(HubtoolsError, match="not the lock file"), root.holding("folder"):
             pass
-        with pytest.raises(LeadsOut), root.locked("link"):
+        with pytest.raises(LeadsOut), root.holding("link"):
             pass
-        with root.locked("lock"), pytest.raises(BlockingIOError), root.locked("lock"):
+        with root.holding("lock"), pytest.raises(BlockingIOError), root.locked("lock"):
             pass
-        with root.locked("lock"):
+        with root.holding("lock"):
             pass
         assert root.list() == ["folder", "link", "lock"]
         assert root.free_bytes() > 0

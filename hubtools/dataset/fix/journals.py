@@ -221,7 +221,7 @@ def new_place(root: Root) -> str:
 def locked(folder: Path) -> Iterator[Root]:
     """The dataset, opened; one fix at a time. The lock ends with the process, however that ends."""
     with Root(folder) as root:
-        lock = root.locked(f"{FIXES}/.lock")
+        lock = root.holding(f"{FIXES}/.lock")
         try:
             lock.__enter__()
         except BlockingIOError:
