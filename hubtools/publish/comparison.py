@@ -240,7 +240,7 @@ def other_rows(comparison: Comparison) -> Iterator[Problem]:
     here = simulate(comparison.folder, comparison.metadata.values(), sound)[0]
     mine = {file.name for file in comparison.release.files}
     metadata = [file for file in comparison.metadata.values() if file.name in mine]
-    there = simulate(comparison.listing, metadata, sound)[0]
+    there = simulate(comparison.listing, metadata, [name for name in sound if name in mine])[0]
     if here.outcome in (Outcome.RAISES, Outcome.MAY_RAISE) or _same_rows(here, there):
         return
     lost = [name for name in _row_files(here) if name not in set(_row_files(there))]
