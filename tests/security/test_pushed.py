@@ -8,6 +8,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from hubtools.errors import ChecksFailed, HubtoolsError
 from hubtools.localhub.server import Hub
 from hubtools.publish import outbox
 from hubtools.publish.comparison import COMPARISON_RULES, Comparison
+from hubtools.publish.hub import Remote, RemoteFile
 from hubtools.publish.push import PushOptions, load_plan, plan_push, push, save_plan
 from hubtools.publish.release import collect
 from hubtools.rooted import LeadsOut
@@ -576,6 +578,29 @@ def test_releases_that_do_not_stand_alone(dataset: Path, case: str) -> None:
     spoil(dataset)
     found = COMPARISON_RULES.run(Comparison(collect(dataset, "dataset")))
     assert rule in {finding.rule for finding in found}
+
+
+def test_every_rule_of_comparing_has_a_bad_and_a_good_pair(dataset: Path) -> None:
+    """P135, P136 and P139 have theirs in `BAD`."""
+    good = Comparison(collect(dataset, "dataset"))
+    (dataset / "link.png").symlink_to("/etc/hosts")
+    stays = Comparison(collect(dataset, "dataset"))
+    outside = Comparison(collect(dataset, "dataset", resolve_links=True))
+    there = Remote("0" * 40, False, {"a": RemoteFile("a", 1, None, "0" * 40)})
+    bad = {
+        "P130": replace(good, remote=there, private=False, clashes={"a": True}),
+        "P131": replace(good, remote=there, private=False, clashes={"a": False}),
+        "P132": replace(good, remote=there),
+        "P133": replace(good, remote=replace(there, private=True), private=False),
+        "P134": replace(good, remote=replace(there, private=True), deletes=("a",)),
+        "P137": stays,
+        "P138": outside,
+    }
+    assert COMPARISON_RULES.run(good) == []
+    for rule, comparison in bad.items():
+        found = {finding.rule for finding in COMPARISON_RULES.run(comparison)}
+        assert rule in found, rule
+    assert {*bad, *(rule for rule, _ in BAD.values())} == {rule.id for rule in COMPARISON_RULES}
 
 
 def test_a_picture_that_is_in_the_repository_already_counts(local_hub: Hub, dataset: Path) -> None:

@@ -1,0 +1,342 @@
+"""The steps of `ship`: what each reads, leaves and does."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from hubtools.errors import ChecksFailed
+from hubtools.findings import Report
+from hubtools.journey.travel import Journey, Step, bar, files_below, is_done
+from hubtools.layout import (
+    CARD,
+    EVALUATION,
+    EVALUATION_CHART,
+    LORA_WEIGHTS,
+    RUN_MANIFEST,
+    SAMPLES_DIR,
+    STATE_DIR,
+)
+
+
+def _checked(journey: Journey, report: Report, what: str) -> None:
+    if report.findings:
+        journey.narrator.report(report)
+    if not report.ok:
+        raise ChecksFailed(f"{what}: {report.summary}.", hint="fix the errors, then ship again")
+
+
+def _validate(journey: Journey) -> tuple[str, dict[str, Any]]:
+    from hubtools.dataset.check import validate
+
+    settings = journey.project
+    with bar(journey.narrator, "reading pictures") as on_picture:
+        report = validate(
+            settings.dataset_dir,
+            settings.dataset,
+            resolution=settings.train.resolution,
+            base=settings.base,
+            on_picture=on_picture,
+            **settings.rule_choice,
+        )
+    _checked(journey, report, "The dataset does not pass")
+    return f"{journey.project.dataset.path}: {report.summary}", {}
+
+
+def _dataset_card(journey: Journey) -> tuple[str, dict[str, Any]]:
+    from hubtools.cards.check import check_card
+    from hubtools.cards.render import write_dataset_card
+
+    folder = journey.project.dataset_dir
+    write_dataset_card(folder, journey.project)
+    _checked(journey, check_card(folder, "dataset"), "The dataset card does not pass")
+    return f"wrote {journey.project.dataset.path}/{CARD}", {}
+
+
+def _push_dataset(journey: Journey) -> tuple[str, dict[str, Any]]:
+    repo = journey.project.dataset.repo
+    assert repo is not None  # `needed` has seen to it
+    return _send(
+        journey,
+        journey.project.dataset_dir,
+        repo,
+        "dataset",
+        tag=None,
+        checked=lambda: _check_validated(journey),
+    )
+
+
+def _check_validated(journey: Journey) -> None:
+    """Raise `ChecksFailed` if the pictures are not those that this run has validated."""
+    validate = next(step for step in STEPS if step.name == "validate")
+    if validate.name in journey.steps and not is_done(journey, validate):
+        raise ChecksFailed(
+            f"{journey.project.dataset.path} changed after it was validated; it is not sent.",
+            hint="ship again: it is then validated anew",
+        )
+
+
+def _send(
+    journey: Journey,
+    folder: Path,
+    repo: str,
+    repo_type: Literal["model", "dataset"],
+    *,
+    tag: str | None,
+    checked: Callable[[], None] = lambda: None,
+) -> tuple[str, dict[str, Any]]:
+    """Push a folder. `checked` raises if it is not what was checked; asked once its files are
+    hashed."""
+    from hubtools.publish.push import PushOptions, plan_push, push
+
+    settings = journey.project.push
+    options = PushOptions(private=settings.private, pr=settings.pr, tag=tag)
+    plan = plan_push(folder, repo, repo_type, options, trust_state=journey.trust_state)
+    checked()
+    for note in plan.notes:
+        journey.narrator.warn(note)
+    journey.narrator.note(f"{repo} ({repo_type}, {plan.visibility})")
+    if plan.deletions:
+        journey.narrator.note(f"deletes there: {', '.join(plan.deletions[:20])}")
+    if plan.report.findings:
+        _checked(journey, plan.report, f"{repo} cannot be pushed")
+    with bar(journey.narrator, "sending") as on_commit:
+        result = push(plan, on_commit=on_commit)
+    facts = {"url": result.url, "commit": result.commit, "repo": repo, "pr": result.pr_url}
+    if result.pushed:
+        sentence = f"{result.pushed} files to {result.url}, verified by checksum"
+    else:
+        sentence = f"{result.url} already has every file"
+    return sentence, facts
+
+
+def _train(journey: Journey) -> tuple[str, dict[str, Any]]:
+    from hubtools.training.train import train
+
+    # What `validate` has just said need not be said again.
+    validated = is_done(journey, next(step for step in STEPS if step.name == "validate"))
+    manifest = train(
+        journey.project,
+        reporter=journey.narrator,
+        skip_validation=validated,
+        trust_state=journey.trust_state,
+    )
+    seconds = f" in {manifest.seconds:.0f} s" if manifest.seconds else ""
+    return f"{manifest.steps_done} steps{seconds}", {"steps": manifest.steps_done}
+
+
+def _generate(journey: Journey) -> tuple[str, dict[str, Any]]:
+    from hubtools.inference.generate import generate_for_run
+
+    with bar(journey.narrator, "drawing") as on_step:
+        records = generate_for_run(journey.project, note=journey.narrator.note, on_step=on_step)
+    return f"{len(records)} pictures, with the LoRA and without", {
+        "files": [record.file for record in records]
+    }
+
+
+def _evaluate(journey: Journey) -> tuple[str, dict[str, Any]]:
+    from hubtools.evaluation.run import evaluate
+
+    with bar(journey.narrator, "measuring") as on_step:
+        result = evaluate(journey.project, note=journey.narrator.note, on_step=on_step)
+    return result.recommendation, {"recommended": result.recommended}
+
+
+def _card(journey: Journey) -> tuple[str, dict[str, Any]]:
+    from hubtools.cards.check import check_card
+    from hubtools.cards.render import write_model_card
+    from hubtools.manifest import RunManifest
+
+    run_dir = journey.project.run_dir
+    # Where the pictures went is known only since they were pushed; reproducing needs it.
+    pushed = journey.results["push-dataset"]
+    if pushed.get("commit"):
+        manifest = RunManifest.read(run_dir)
+        manifest.dataset.repo = pushed["repo"]
+        manifest.dataset.revision = pushed["commit"]
+        manifest.write(run_dir)
+    write_model_card(run_dir, journey.project)
+    _checked(journey, check_card(run_dir, "model"), "The model card does not pass")
+    return f"wrote {journey.project.train.output_dir}/{CARD}", {}
+
+
+def _prune(journey: Journey) -> tuple[str, dict[str, Any]]:
+    from hubtools.files import human_bytes
+    from hubtools.publish.prune import classify
+
+    plan = classify(journey.project.run_dir)
+    if plan.asks:
+        names = ", ".join(item.path for item in plan.asks[:5])
+        raise ChecksFailed(
+            f"hubtools does not know what to do with: {names}.",
+            hint="`hubtools prune` shows them; --keep or --drop decides",
+        )
+    kept, dropped = plan.bytes_kept, plan.bytes_dropped
+    return (
+        (
+            f"{len(plan.kept)} files ({human_bytes(kept)}) are worth publishing;"
+            f" {len(plan.dropped)} ({human_bytes(dropped)}) stay here"
+        ),
+        {"kept": kept, "dropped": dropped},
+    )
+
+
+def _push(journey: Journey) -> tuple[str, dict[str, Any]]:
+    project = journey.project
+    assert project.model.repo is not None  # `_preconditions` has seen to it
+    return _send(journey, project.run_dir, project.model.repo, "model", tag=project.push.tag)
+
+
+# --- what they read and leave ------------------------------------------------------------------
+
+
+def _endpoint() -> str:
+    return os.environ.get("HF_ENDPOINT", "")
+
+
+def _remote_stands(journey: Journey, result: dict[str, Any]) -> bool:
+    """The repository still exists and still is where it was left."""
+    from hubtools.publish.hub import remote_head
+
+    if not result.get("repo"):
+        return False
+    repo_type = "dataset" if "/datasets/" in str(result.get("url")) else "model"
+    return result.get("pr") is not None or remote_head(result["repo"], repo_type) == result.get(
+        "commit"
+    )
+
+
+def _run_files(journey: Journey) -> Iterator[Path]:
+    """The run folder's files that a card or a push reads; states and logs are neither."""
+    run_dir = journey.project.run_dir
+    for name in (RUN_MANIFEST, LORA_WEIGHTS, EVALUATION, EVALUATION_CHART):
+        yield run_dir / name
+    yield from sorted((run_dir / SAMPLES_DIR).glob("*"))
+
+
+def _release_files(journey: Journey) -> list[Path]:
+    """All of the run folder but hidden files and states for resuming."""
+    run_dir = journey.project.run_dir
+    return [
+        path for path in files_below(run_dir) if path.relative_to(run_dir).parts[0] != STATE_DIR
+    ]
+
+
+def _train_inputs(journey: Journey) -> dict[str, Any]:
+    project = journey.project
+    train = project.train.model_dump(exclude={"output_dir", "num_threads"})
+    return {
+        "pictures": journey.dataset_digest(card=False),
+        "dataset": project.dataset.model_dump(include={"caption_column", "trigger", "revision"}),
+        "train": train,
+        "run": str(project.run_dir),
+    }
+
+
+STEPS: list[Step] = [
+    Step(
+        "validate",
+        "check the pictures and captions",
+        inputs=lambda j: {
+            "pictures": j.dataset_digest(card=False),
+            "settings": j.project.dataset.model_dump(),
+            "resolution": j.project.train.resolution,
+        },
+        outputs=lambda j: [],
+        run=_validate,
+    ),
+    Step(
+        "dataset-card",
+        "write the dataset card",
+        inputs=lambda j: {
+            "pictures": j.dataset_digest(card=False),
+            "settings": j.project.dataset.model_dump(),
+        },
+        outputs=lambda j: [j.project.dataset_dir / CARD],
+        run=_dataset_card,
+    ),
+    Step(
+        "push-dataset",
+        "publish the dataset",
+        inputs=lambda j: {
+            "files": j.dataset_digest(card=True),
+            "repo": j.project.dataset.repo,
+            "push": j.project.push.model_dump(exclude={"tag"}),
+            "endpoint": _endpoint(),
+        },
+        outputs=lambda j: [],
+        run=_push_dataset,
+        needed=lambda j: None if j.project.dataset.repo else "dataset.repo is not set",
+        stands=_remote_stands,
+    ),
+    Step(
+        "train",
+        "train the LoRA",
+        inputs=_train_inputs,
+        outputs=lambda j: [j.project.run_dir / LORA_WEIGHTS],
+        run=_train,
+    ),
+    Step(
+        "generate",
+        "draw the samples",
+        inputs=lambda j: {
+            "lora": j.ledger.hash_file(j.project.run_dir / LORA_WEIGHTS),
+            "samples": j.project.samples.model_dump(),
+        },
+        outputs=lambda j: sorted((j.project.run_dir / SAMPLES_DIR).glob("final_*")),
+        run=_generate,
+    ),
+    Step(
+        "evaluate",
+        "measure the LoRA against its base",
+        inputs=lambda j: {
+            "lora": j.ledger.hash_file(j.project.run_dir / LORA_WEIGHTS),
+            "samples": j.project.samples.model_dump(
+                exclude={"prompts"} if j.project.evaluate.prompts else None
+            ),
+            "evaluate": j.project.evaluate.model_dump(),
+            "pictures": j.dataset_digest(card=False),
+        },
+        outputs=lambda j: [j.project.run_dir / EVALUATION],
+        run=_evaluate,
+        needed=lambda j: None if j.project.evaluate.in_ship else "evaluate.in_ship is not set",
+    ),
+    Step(
+        "card",
+        "write the model card",
+        inputs=lambda j: {
+            "model": j.project.model.model_dump(),
+            "dataset": j.project.dataset.model_dump(exclude={"path"}),
+            "pushed": j.results["push-dataset"].get("commit"),
+            "samples": j.ledger.hash_files(
+                j.project.run_dir,
+                [path for path in _run_files(j) if path.name != RUN_MANIFEST],
+            ),
+        },
+        outputs=lambda j: [j.project.run_dir / CARD, j.project.run_dir / RUN_MANIFEST],
+        run=_card,
+    ),
+    Step(
+        "prune",
+        "choose what is worth publishing",
+        inputs=lambda j: {"files": j.ledger.hash_files(j.project.run_dir, _release_files(j))},
+        outputs=lambda j: [],
+        run=_prune,
+    ),
+    Step(
+        "push",
+        "publish the LoRA",
+        inputs=lambda j: {
+            "files": j.ledger.hash_files(j.project.run_dir, _release_files(j)),
+            "repo": j.project.model.repo,
+            "push": j.project.push.model_dump(),
+            "endpoint": _endpoint(),
+        },
+        outputs=lambda j: [],
+        run=_push,
+        stands=_remote_stands,
+    ),
+]
