@@ -262,7 +262,7 @@ def test_what_a_lock_file_may_be(tmp_path: Path) -> None:
             pass
         with pytest.raises(LeadsOut), root.holding("link"):
             pass
-        with root.holding("lock"), pytest.raises(BlockingIOError), root.locked("lock"):
+        with root.holding("lock"), pytest.raises(BlockingIOError), root.holding("lock"):
             pass
         with root.holding("lock"):
             pass
