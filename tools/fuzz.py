@@ -40,18 +40,18 @@ from hubtools.dataset.caption.planner import plan_captions
 from hubtools.dataset.careful import carefully, one_helper
 from hubtools.dataset.check import validate
 from hubtools.dataset.crew import Failure, Limits
-from hubtools.dataset.fix import exif
 from hubtools.dataset.fix.journal import purge
 from hubtools.dataset.fix.journals import journals
 from hubtools.dataset.fix.pixels import EDITS, LOSSLESS, Refused, edited, shown
 from hubtools.dataset.fix.planner import plan_fix
 from hubtools.dataset.fix.remedies import UNSAFE
 from hubtools.dataset.fix.run import fix, undo_fix
-from hubtools.dataset.fix.scrub import scrub
 from hubtools.dataset.fix.tables import load_table
 from hubtools.dataset.folder import Entry
 from hubtools.dataset.metadata import parse_metadata
 from hubtools.dataset.plain import plain
+from hubtools.dataset.private import exif
+from hubtools.dataset.private.scrub import scrub
 from hubtools.dataset.scan import look_at_one
 from hubtools.dataset.shard.unshard import unshard
 from hubtools.dataset.shard.write import shard

@@ -59,6 +59,7 @@ _OTHERS = """
 NO_PICTURES = frozenset(f".{ending}" for ending in _OTHERS.split())
 JUNK_NAMES = frozenset(
     {"thumbs.db", "desktop.ini", ".ds_store", "ehthumbs.db", ".apdisk", ".nomedia", ".picasa.ini"}
+    | {"picasa.ini"}
 )
 JUNK_FOLDERS = frozenset(
     {
@@ -120,7 +121,14 @@ class Entry:
         """True for what operating systems and tools leave behind."""
         folder, _, base = self.name.rpartition("/")
         # ._x: what a Mac cannot store in x; ~$x: Office has x open
-        return base.lower() in JUNK_NAMES or base.startswith(("._", "~$")) or _junk(folder)
+        # a.png:Zone.Identifier: what Windows notes of a download, copied to a disk of another system
+        base = base.lower()
+        return (
+            base in JUNK_NAMES
+            or base.startswith(("._", "~$"))
+            or base.endswith("zone.identifier")
+            or _junk(folder)
+        )
 
 
 # Folders are few, files may be a million.

@@ -26,12 +26,13 @@ from hubtools.dataset.plain import (
     quietly,
     webp_canvas,
 )
+from hubtools.dataset.private.reading import private_of
 from hubtools.dataset.tags import tags_of
 from hubtools.dataset.trailers import trailer_of
 from hubtools.findings import visible
 
 # Changes when the same bytes would be judged otherwise: what is kept from older runs is void then.
-ENGINE = 4
+ENGINE = 5
 
 # Formats by their first bytes, for naming what a file really is.
 _MAGIC = (
@@ -123,6 +124,7 @@ class PictureFacts:
     problem: str | None = None
     too_large: bool = False
     owner: str = ""  # tags that identify somebody, by name
+    people: str = ""  # metadata that names who is to be seen, or the place, in words
     profile: str = ""  # a colour profile other than sRGB, by name
     creator: str = ""  # whom the picture's metadata names as its maker
     notice: str = ""  # of copyright, in the picture's metadata
@@ -172,9 +174,11 @@ def probe_bytes(
         # Pillow's plug-ins raise nearly anything on hostile bytes; which one says nothing.
         kind = _kind(data)
         if kind in _FORMATS:
-            return PictureFacts(name, size, digest, problem=f"its {kind} header is damaged")
+            reason = f"its {kind} header is damaged"
+            return PictureFacts(name, size, digest, problem=reason, **private_of(data)._asdict())
         reason = f"it is {kind}" if kind else _reason(error)
-        return PictureFacts(name, size, digest, kind=kind, problem=reason)
+        private = private_of(data)  # HEIC, films: no picture to us, but published all the same
+        return PictureFacts(name, size, digest, kind=kind, problem=reason, **private._asdict())
 
 
 def _opened(
@@ -243,6 +247,8 @@ def begin(data: bytes, name: str, digest: str) -> Begun | PictureFacts | None:
         return None
     known: dict[str, Any] = {"digest": digest, "format": "JPEG", **header._asdict()}
     known |= trailer_of("JPEG", data)._asdict()
+    if known["trailer"]:
+        known |= private_of(data)._asdict()
     try:
         small = decoded_jpeg(data)
     except Exception as error:

@@ -40,8 +40,8 @@ NUMBERS = {
     "crispness": "f",
 }
 TEXTS = (
-    "format", "kind", "mode", "problem", "owner", "profile", "creator", "notice", "reserved",
-    "trailer",
+    "format", "kind", "mode", "problem", "owner", "people", "profile", "creator", "notice",
+    "reserved", "trailer",
 )  # fmt: skip
 _FLAGS = ("gps", "transparent", "too_large", "seen", "credentials")
 _COLUMNS = {**NUMBERS, **dict.fromkeys(TEXTS, "I"), "digest_high": "Q", "digest_low": "Q"}

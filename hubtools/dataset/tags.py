@@ -2,62 +2,48 @@
 
 from __future__ import annotations
 
-import re
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 from hubtools.dataset.chunks import png_chunks
+from hubtools.dataset.private.reading import private_of
 
 if TYPE_CHECKING:
     from PIL import Image
 
-_GPS, _EXIF, _ORIENTATION = 0x8825, 0x8769, 0x0112
-
-# Tags that lead to a person or to one camera (EXIF 2.32; DNG; the XP tags of Windows). Artist and
-# copyright are left alone: they are meant to be read.
-_IN_MAIN = {0x9C9D: "XPAuthor", 0xC62F: "CameraSerialNumber"}
-_IN_EXIF = {
-    0xA430: "CameraOwnerName",
-    0xA431: "BodySerialNumber",
-    0xA435: "LensSerialNumber",
-}
+_ORIENTATION = 0x0112
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
-_XMP = re.compile(
-    rb"(?:aux|exifEX|crs|tiff):(OwnerName|CameraOwnerName|SerialNumber|BodySerialNumber"
-    rb"|LensSerialNumber)\s*(?:=\s*[\"'][^\"'\s]|>\s*[^<\s])"
-)
 
 
 class Tags(NamedTuple):
     """`orientation` 1 upright ... 8; `gps` a position; `owner` the tags that identify somebody,
-    by name; `profile` a colour profile other than sRGB, by name."""
+    by name; `profile` a colour profile other than sRGB, by name; `people`: what names who is to
+    be seen, or the place."""
 
     orientation: int = 1
     gps: bool = False
     owner: str = ""
     profile: str = ""
+    people: str = ""
 
 
 def tags_of(picture: Image.Image, data: bytes) -> Tags:
     """Read the tags of a picture that was opened from `data`. Never raises for what they hold."""
+    private = private_of(data)
+    return Tags(
+        _orientation(picture, data), private.gps, private.owner, _profile(picture), private.people
+    )
+
+
+def _orientation(picture: Image.Image, data: bytes) -> int:
     # Pillow decodes a whole PNG in search of tags behind the pixels.
     if picture.format == "PNG" and not _has_exif(data):
-        return Tags(owner=", ".join(_in_xmp(picture)), profile=_profile(picture))
+        return 1
     try:
-        exif = picture.getexif()
-        orientation = exif.get(_ORIENTATION)
-        main = [name for tag, name in _IN_MAIN.items() if _says(exif.get(tag))]
-        inner = exif.get_ifd(_EXIF) if _EXIF in exif else {}
-        gps = bool(exif.get_ifd(_GPS)) if _GPS in exif else False
+        found = picture.getexif().get(_ORIENTATION)
     except Exception:  # a damaged EXIF block is no reason to give up on the picture
-        return Tags(profile=_profile(picture))
-    owner = main + [name for tag, name in _IN_EXIF.items() if _says(inner.get(tag))]
-    return Tags(
-        orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1,
-        gps,
-        ", ".join(dict.fromkeys(owner + _in_xmp(picture))),
-        _profile(picture),
-    )
+        return 1
+    return found if isinstance(found, int) and 1 <= found <= 8 else 1
 
 
 def _has_exif(png: bytes) -> bool:
@@ -65,22 +51,6 @@ def _has_exif(png: bytes) -> bool:
         kind == b"eXIf" or (kind in _TEXTS and content.startswith(b"Raw profile type"))
         for kind, content in png_chunks(png)
     )
-
-
-def _says(value: object) -> bool:
-    """True unless the tag is absent or blank; cameras write zeros for an unknown number."""
-    if isinstance(value, bytes):
-        value = value.decode("latin-1").replace("\0", "")
-    return bool(str(value).strip(" \0")) and str(value).strip("0 \0") != "" if value else False
-
-
-def _in_xmp(picture: Image.Image) -> list[str]:
-    packet = picture.info.get("xmp") or picture.info.get("XML:com.adobe.xmp") or b""
-    if isinstance(packet, str):
-        packet = packet.encode("utf-8", "replace")
-    if not isinstance(packet, bytes):
-        return []
-    return [match[1].decode() for match in _XMP.finditer(packet)]
 
 
 # --- colour profiles ---------------------------------------------------------------------------

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from hubtools.dataset.coverage import Covered
     from hubtools.dataset.duplicates import Group
     from hubtools.dataset.likeness import Likeness
+    from hubtools.dataset.private.reading import Private
     from hubtools.dataset.sources.model import Contents, Source
     from hubtools.dataset.table import PictureTable
 
@@ -186,6 +187,31 @@ class DatasetView:
                 if format is not None:
                     found[entry.name] = format
         return found
+
+    @cached_property
+    def apart(self) -> dict[str, Private]:
+        """Pictures and films that no loader takes for pictures, and that tell about people."""
+        from hubtools.dataset.besides import APART, private_in
+
+        # what lies elsewhere would have to be fetched for it
+        listed = self.listing.entries if self.listing.opener is None else ()
+        names = [
+            entry.name
+            for entry in listed
+            if (entry.ending in APART or entry.name in self.disguised)
+            and not (entry.hidden or entry.junk or entry.link or entry.name in self.pictures)
+        ]
+        found = ((name, private_in(name, self.listing.open)) for name in names)
+        return {name: private for name, private in found if private.there}
+
+    @cached_property
+    def besides(self) -> dict[str, str]:
+        """Files beside the pictures that tell about people: what, by name."""
+        from hubtools.dataset.besides import besides
+
+        near = self.listing.opener is None
+        others = (entry for entry in self.listing.entries if entry.name not in self.pictures)
+        return dict(besides(others, self.listing.open, near=near))
 
     @cached_property
     def splits_of(self) -> dict[str, set[str]]:

@@ -8,11 +8,12 @@ import xxhash
 
 from hubtools.dataset.compare import Grade
 from hubtools.dataset.fix.draft import Draft
-from hubtools.dataset.fix.exif import Damaged
 from hubtools.dataset.fix.pixels import Refused, edited
-from hubtools.dataset.fix.scrub import PLACES, scrub
 from hubtools.dataset.folder import FOREIGN_ENDINGS
 from hubtools.dataset.names import named_as, portable
+from hubtools.dataset.private.kinds import Damaged, Kind
+from hubtools.dataset.private.reading import private_of
+from hubtools.dataset.private.scrub import scrub
 from hubtools.dataset.probe import ENDINGS, proper_ending
 from hubtools.dataset.rules.layout import name_troubles
 from hubtools.dataset.scan import look_at_one
@@ -161,6 +162,13 @@ def _encode(draft: Draft, name: str, edit: str, rule: str, what: str) -> None:
 
 
 _SCRUBBED = frozenset({"JPEG", "MPO", "PNG", "WEBP", "TIFF"})
+_PLAIN = _SCRUBBED - {"MPO"}
+_PRIVATE = {
+    Kind.POSITION: "D701",
+    Kind.OWNER: "D706",
+    Kind.PEOPLE: "D712",
+    Kind.PLACE: "D712",
+}
 
 
 def trailers(draft: Draft) -> None:
@@ -183,32 +191,48 @@ def trailers(draft: Draft) -> None:
 
 
 def privacy(draft: Draft) -> None:
-    """D701, D706: no picture tells where, by whom or with which device it was taken."""
-    if not draft.wants("D701", "D706"):
+    """D701, D706, D712: no picture tells where, of whom, by whom or with which device it was
+    taken."""
+    if not draft.wants(*_PRIVATE.values()):
         return
     for name, facts in list(draft.facts.items()):
-        if facts.format not in _SCRUBBED or name in draft.scrubbed or not draft.may_edit(name):
+        if name in draft.scrubbed or not draft.may_edit(name):
             continue
         draft.scrubbed.add(name)
+        private = facts.gps or facts.owner or facts.people
+        if facts.format not in _SCRUBBED and not private:
+            continue
         data = draft.content(name)
         if "cut" in draft.files[name].edits:
             data = without_trailer(data)
         try:
             cleaned, removed = scrub(data)
         except Damaged as error:
-            if facts.gps or facts.owner:
+            if private:
                 draft.left[name] = str(error)
             continue
-        if removed and cleaned != data:
-            if facts.problem or facts.frames > 1 or facts.format == "MPO":
-                # what may be refused later is tried now, so that the plan does not promise it
-                try:
-                    edited(data, ("scrub",))
-                except Refused as error:
-                    draft.left[name] = str(error)
-                    continue
-            digest = xxhash.xxh3_128_hexdigest(cleaned)
-            after = replace(facts, gps=False, owner="", digest=digest, bytes=len(cleaned))
-            rule = "D701" if PLACES & set(removed) and draft.wants("D701") else "D706"
-            rule = rule if draft.wants(rule) else "D701"
-            draft.edit(name, "scrub", after, rule, f"blank {', '.join(removed)}")
+        if not removed or cleaned == data:
+            if private:
+                draft.left[name] = "its private metadata cannot be taken out"
+            continue
+        if facts.problem or facts.frames > 1 or facts.format not in _PLAIN:
+            # what may be refused later is tried now, so that the plan does not promise it
+            try:
+                edited(data, ("scrub",))
+            except Refused as error:
+                draft.left[name] = str(error)
+                continue
+        after = replace(
+            facts,
+            digest=xxhash.xxh3_128_hexdigest(cleaned),
+            bytes=len(cleaned),
+            **private_of(cleaned)._asdict(),
+        )
+        rules = [_PRIVATE[one.kind] for one in removed if one.kind in _PRIVATE] or ["D701"]
+        rules = sorted({rule for rule in rules if draft.wants(rule)})
+        # to take out one is to take out all
+        rules = rules or [next(rule for rule in _PRIVATE.values() if draft.wants(rule))]
+        what = f"blank {', '.join(dict.fromkeys(one.what for one in removed))}"
+        draft.edit(name, "scrub", after, rules[0], what)
+        for rule in rules[1:]:
+            draft.files[name].notes.add(rule, what)

@@ -12,10 +12,11 @@ from PIL import Image, ImageOps, ImageSequence
 
 from hubtools.dataset.careful import carefully
 from hubtools.dataset.crew import Failure
-from hubtools.dataset.fix.exif import ORIENTATION, Damaged
-from hubtools.dataset.fix.scrub import png_chunks, png_file, scrub, upright
 from hubtools.dataset.load import to_rgb
 from hubtools.dataset.plain import opened
+from hubtools.dataset.private.exif import ORIENTATION
+from hubtools.dataset.private.kinds import Damaged
+from hubtools.dataset.private.scrub import png_chunks, png_file, scrub, upright
 from hubtools.dataset.trailers import without_trailer
 
 # After these a picture looks exactly as before; `apply_edits` proves it each time.

@@ -28,6 +28,14 @@ def junk(draft: Draft) -> None:
                 draft.remove(name, "D704", "left behind by another program")
 
 
+def besides(draft: Draft) -> None:
+    """D713: files beside the pictures that tell about people go."""
+    if draft.wants("D713"):
+        for name, what in draft.view.besides.items():
+            if name in draft.files:
+                draft.remove(name, "D713", f"it is {what}")
+
+
 def split_metadata(draft: Draft) -> None:
     """D205: records lie in the folder of their split."""
     for finding in draft.findings("D205"):

@@ -51,6 +51,7 @@ _STEPS: tuple[Callable[[Draft], None], ...] = (
     columns.order,
     captions.garbled,
     captions.trigger,
+    places.besides,
     places.others,
     places.spread,
     formats.empty,

@@ -114,6 +114,8 @@ REMEDIES: dict[str, Remedy] = {
     "D704": _safe("removes it"),
     "D706": _safe("blanks them, with serial numbers and maker notes, and touches no pixel"),
     "D711": _safe("cuts it off, and touches no pixel"),
+    "D712": _safe("blanks the names, with all that D701 speaks of, and touches no pixel"),
+    "D713": _safe("takes them out; the journal keeps them"),
 }
 
 

@@ -189,21 +189,6 @@ def credentials(view: DatasetView) -> Iterator[Problem]:
         )
 
 
-@DATASET_RULES.rule("D701", "A picture tells where it was taken", Severity.ERROR)
-def gps(view: DatasetView) -> Iterator[Problem]:
-    """Phones write the position into the picture. Published with the data set, it may be somebody's
-    home; parquet shards keep it too.
-
-    Fix: strip the position (`exiftool -gps:all= FILE`), or export the pictures without it.
-    """
-    for facts in view.table.select(view.table.column("gps")):
-        yield Problem(
-            "the picture's EXIF data holds a GPS position",
-            "strip it before publishing",
-            facts.name,
-        )
-
-
 def _suspects(view: DatasetView, suspect: Callable[[str], bool]) -> Iterator[tuple[Row, ...]]:
     """Rows, many at once, whose texts together are suspect: there is hardly ever one."""
     for start in range(0, len(view.rows), _AT_ONCE):
@@ -282,20 +267,6 @@ def unreadable(view: DatasetView) -> Iterator[Problem]:
     """
     for folder in view.listing.unreadable:
         yield Problem("the folder cannot be read", "check its permissions", folder)
-
-
-@DATASET_RULES.rule("D706", "A picture names its owner or camera", Severity.WARNING)
-def owner(view: DatasetView) -> Iterator[Problem]:
-    """Cameras write their serial number and their owner's name into each picture, Windows that of
-    its user. With it, other pictures of the same person can be found. (Artist and copyright are
-    meant to be read, and are no problem.)
-
-    Fix: strip the tags (`exiftool -SerialNumber= -OwnerName= FILE`, or `hubtools fix`).
-    """
-    for facts in view.table.select(~view.table.has("owner", "")):
-        yield Problem(
-            f"the picture's metadata holds {facts.owner}", "strip it before publishing", facts.name
-        )
 
 
 @DATASET_RULES.rule("D707", "A record holds an e-mail address or a phone number", Severity.WARNING)

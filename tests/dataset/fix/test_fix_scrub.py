@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, PngImagePlugin
 
-from hubtools.dataset.fix.exif import Damaged
 from hubtools.dataset.fix.pixels import Refused, apply_edits, shown
-from hubtools.dataset.fix.scrub import png_chunks, png_file, scrub, upright
+from hubtools.dataset.private.kinds import Damaged
+from hubtools.dataset.private.scrub import png_chunks, png_file, scrub, upright
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 XMP = (
@@ -132,7 +132,8 @@ def facts_of(data: bytes) -> tuple[Any, ...]:
 @pytest.mark.parametrize("name", FILES)
 def test_private_parts_go_and_the_rest_stays(name: str) -> None:
     data = FILES[name]
-    cleaned, removed = scrub(data)
+    cleaned, found = scrub(data)
+    removed = [one.what for one in found]
     assert "the GPS position" in removed
     assert "the camera's serial number" in removed
     assert "maker notes" in removed
