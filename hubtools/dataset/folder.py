@@ -121,7 +121,7 @@ class Entry:
         """True for what operating systems and tools leave behind."""
         folder, _, base = self.name.rpartition("/")
         # ._x: what a Mac cannot store in x; ~$x: Office has x open
-        # a.png:Zone.Identifier: what Windows notes of a download, copied to a disk of another system
+        # a.png:Zone.Identifier: what Windows notes of a download
         base = base.lower()
         return (
             base in JUNK_NAMES

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
 
+from hubtools.dataset.private.reading import texts_of
 from hubtools.dataset.view import read_card
-from hubtools.findings import Problem, RuleBook, Severity
+from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD, LORA_WEIGHTS
 from hubtools.leaks import local_paths, tokens
 from hubtools.limits import IN_FOLDER, LARGE_FILE, TOO_LARGE_FILE, crowded_folders
+from hubtools.publish import private as private
+from hubtools.publish.book import PUBLISH_RULES as PUBLISH_RULES
 from hubtools.publish.release import Release, ReleaseFile
 from hubtools.weights import Holds, read_header
-
-PUBLISH_RULES: RuleBook[Release] = RuleBook()
 
 _TEXT = (".md", ".txt", ".json", ".jsonl", ".csv", ".toml", ".yaml", ".yml", ".py", ".sh", ".log")
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
 _PICKLES = (".bin", ".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib")
 _MAX_TEXT = 50_000_000
+_MAX_PICTURE = 1 << 27
 
 
 def _texts(release: Release) -> Iterator[tuple[ReleaseFile, str]]:
@@ -36,26 +35,8 @@ def _embedded(release: Release) -> Iterator[tuple[ReleaseFile, str]]:
         if file.name.endswith(".safetensors"):
             yield file, "\n".join(read_header(file.source).metadata.values())
         elif file.name.lower().endswith(_PICTURES):
-            stat = file.source.stat()
-            yield file, _picture_text(file.source, stat.st_size, stat.st_mtime_ns)[0]
-
-
-@cache
-def _picture_text(path: Path, size: int, mtime_ns: int) -> tuple[str, bool]:
-    """(all text inside a picture, whether it has a GPS position). Pixels are not decoded."""
-    from PIL import Image
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(path) as picture:
-                exif = picture.getexif()
-                values = [*picture.info.values(), *exif.values()]
-                gps = bool(exif.get_ifd(0x8825)) if 0x8825 in exif else False
-    except Exception:
-        return "", False  # whether it is a picture is for `validate` to say
-    texts = [v.decode("latin-1") if isinstance(v, bytes) else v for v in values]
-    return "\n".join(text for text in texts if isinstance(text, str)), gps
+            data = file.source.read_bytes() if file.bytes < _MAX_PICTURE else b""
+            yield file, "\n".join(text for _, text in texts_of(data))
 
 
 def _line(text: str, offset: int) -> int:
@@ -238,19 +219,6 @@ def too_many(release: Release) -> Iterator[Problem]:
             "spread them over sub-folders",
             folder or None,
         )
-
-
-@PUBLISH_RULES.rule("P112", "A picture tells where it was taken", Severity.ERROR)
-def gps(release: Release) -> Iterator[Problem]:
-    """The position in a photo's EXIF data may be somebody's home.
-
-    Fix: strip it (`exiftool -gps:all= FILE`).
-    """
-    for file in release.files:
-        if file.name.lower().endswith(_PICTURES):
-            stat = file.source.stat()
-            if _picture_text(file.source, stat.st_size, stat.st_mtime_ns)[1]:
-                yield Problem("the picture holds a GPS position", "strip it", file.name)
 
 
 @PUBLISH_RULES.rule("P113", "A file carries an access token inside", Severity.ERROR)

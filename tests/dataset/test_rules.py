@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from marked import DMI, itxt, manifest, png, xmp
 from photos import P3_RED, photo, profile, put_photo
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter, PngImagePlugin
 from simple import picture
 
 from hubtools.dataset.check import validate
@@ -168,6 +168,20 @@ def trailed(root: Path) -> None:
     """A film behind a picture's end."""
     with (root / "2.png").open("ab") as file:
         file.write(b"\0\0\0\x18ftypmp42\0\0\0\0isommp42" + b"mdat" * 9)
+
+
+TAKEOUT = '{"title": "2.png", "geoData": {"latitude": 48.1, "longitude": 11.5}}'
+TAKEOUT_NAME = "2.png.supplemental-metadata.json"
+
+
+def named(root: Path) -> None:
+    """Somebody's face, with a name."""
+    packet = PngImagePlugin.PngInfo()
+    packet.add_itxt(
+        "XML:com.adobe.xmp",
+        "<x:xmpmeta><mwg-rs:Regions><rdf:li mwg-rs:Name='Jane Doe'/></mwg-rs:Regions></x:xmpmeta>",
+    )
+    image(lambda opened: opened, pnginfo=packet)(root)
 
 
 def serial(root: Path) -> None:
@@ -546,6 +560,15 @@ BAD: list[Row] = [
     ("D704", put(".DS_Store", "x"), ".DS_Store", set(), {}),
     ("D706", serial, "2.png", set(), {}),
     ("D711", trailed, "2.png", set(), {}),
+    ("D712", named, "2.png", set(), {}),
+    ("D713", put("2.png.supplemental-metadata.json", TAKEOUT), TAKEOUT_NAME, set(), {}),
+    (
+        "D714",
+        line(3, GOOD_2 | {"source": "C:\\Users\\jane\\2.png"}),
+        "metadata.jsonl:3",
+        {"D119"},
+        {},
+    ),
     pytest.param(  # type: ignore[list-item]
         "D705",
         locked,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -79,6 +80,20 @@ def lora_called(name: str) -> Spoil:
     return spoil
 
 
+TAKEOUT = '{"title": "0.png", "geoData": {"latitude": 48.1, "longitude": 11.5}}'
+
+
+def serial(root: Path, make: Make) -> None:
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0xA431] = "0815"
+    Image.new("RGB", (8, 8)).save(root / "3.jpg", exif=exif)
+
+
+def kohya(folder: str) -> Spoil:
+    said = json.dumps({folder: {"n_repeats": 10, "img_count": 3}})
+    return lambda root, make: make(root / LORA_WEIGHTS, ss_dataset_dirs=said) and None
+
+
 BAD: list[tuple[str, RepoType, Spoil, str]] = [
     ("P101", "dataset", write("notes.txt", f"a\nb {TOKEN}\n"), "notes.txt:2"),
     ("P101", "model", write("hparams.yml", f"hub_token: {TOKEN}\n"), "hparams.yml:1"),
@@ -108,6 +123,9 @@ BAD: list[tuple[str, RepoType, Spoil, str]] = [
     ("P114", "dataset", text_in_png(HOME), "3.png"),
     ("P114", "model", inside(HOME), LORA_WEIGHTS),
     ("P115", "model", write("x/../old.safetensors", b"cut"), "old.safetensors"),
+    ("P126", "dataset", write("0.png.json", TAKEOUT), "0.png.json"),
+    ("P127", "model", kohya("10_jane_doe"), LORA_WEIGHTS),
+    ("P128", "dataset", serial, "3.jpg"),
 ]
 
 
@@ -143,6 +161,9 @@ GOOD: list[tuple[str, RepoType, Spoil]] = [
     ("P113", "dataset", text_in_png("token=hf_short")),
     ("P114", "dataset", text_in_png("images/people/0.png")),
     ("P115", "model", renamed("earlier/old.safetensors")),
+    ("P126", "dataset", write("0.json", '{"caption": "people at latitude 48"}')),
+    ("P127", "model", inside("a comment")),
+    ("P128", "dataset", exif_without_gps),
 ]
 
 

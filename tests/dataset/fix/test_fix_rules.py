@@ -16,6 +16,8 @@ from PIL import Image
 from simple import picture
 from test_rules import (
     GOOD_2,
+    TAKEOUT,
+    TAKEOUT_NAME,
     Spoil,
     again,
     both,
@@ -25,6 +27,7 @@ from test_rules import (
     found,
     image,
     line,
+    named,
     put,
     renamed,
     rows,
@@ -330,6 +333,8 @@ CASES: list[Case] = [
     ("D402", "delete-duplicates", copied(lambda original: original, compress_level=1), {}),
     ("D706", "", serial, {}),
     ("D711", "", trailed, {}),
+    ("D712", "", named, {}),
+    ("D713", "", put(TAKEOUT_NAME, TAKEOUT), {}),
     ("D501", "rename-column", lambda root: None, {"caption_column": "prompt"}),
     ("D502", "", both(line(3, GOOD_2 | {"text": "  "}), put("2.txt", "(tok), view 2")), {}),
     ("D504", "add-trigger", line(3, GOOD_2 | {"text": "a hat"}), {}),

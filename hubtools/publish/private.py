@@ -1,0 +1,173 @@
+"""P112, P126 to P128: what the files of a release tell about people."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from hubtools.dataset.besides import besides, private_in
+from hubtools.dataset.folder import Entry
+from hubtools.dataset.private.reading import Private, private_of
+from hubtools.errors import HubtoolsError
+from hubtools.files import open_regular
+from hubtools.findings import Problem, Severity, plural, shortened
+from hubtools.publish.book import PUBLISH_RULES
+from hubtools.publish.release import Release
+from hubtools.weights import read_header
+
+_FIX = "`hubtools fix` blanks it, and touches no pixel"
+# By their first bytes, whatever they are called.
+_PICTURES = (
+    b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*", b"IIRO", b"8BPS", b"\xff\x0a",
+    b"\0\0\0\x0cJXL ", b"\0\0\0\x0cjP  ",
+)  # fmt: skip
+_PACKED = (".parquet", ".tar", ".tar.gz", ".tgz", ".zip")
+
+
+def _told(path: Path) -> tuple[Private, str]:
+    """What a file tells, and the name of the first picture in it that does."""
+    found = path.stat()
+    return _read(path, found.st_size, found.st_mtime_ns)
+
+
+@lru_cache(maxsize=1 << 17)
+def _read(path: Path, size: int, mtime_ns: int) -> tuple[Private, str]:
+    with open_regular(path) as file:
+        head = file.read(16)
+    if path.name.lower().endswith(_PACKED):
+        return _in_shard(path)
+    picture = head.startswith(_PICTURES) or head[8:12] == b"WEBP" or head[4:8] == b"ftyp"
+    return (private_in(str(path), open_regular) if picture else Private()), ""
+
+
+def _in_shard(path: Path) -> tuple[Private, str]:
+    from hubtools.dataset.sources.opening import open_source
+
+    gps, owner, people, first = False, "", "", ""
+    try:
+        source = open_source(str(path))
+        for entry, data in source.stream(source.look().pictures):
+            one = private_of(data) if isinstance(data, bytes) else Private()
+            if one.there:
+                first = first or entry.name
+                gps, owner, people = gps or one.gps, owner or one.owner, people or one.people
+    except HubtoolsError:
+        pass  # no shard of pictures; what else it is, is for others to say
+    return Private(gps, owner, people), first
+
+
+def _private(release: Release, field: str) -> Iterator[tuple[str, Any, str, str]]:
+    """(file, what it says, where in it, fix)."""
+    for file in release.files:
+        private, inside = _told(file.source)
+        if value := getattr(private, field):
+            fix = "fix the pictures and pack them again" if inside else _FIX
+            yield file.name, value, f" ({inside}, for one)" if inside else "", fix
+
+
+@PUBLISH_RULES.rule("P112", "A picture tells where it was taken", Severity.ERROR)
+def gps(release: Release) -> Iterator[Problem]:
+    """The position in a photo's EXIF or XMP may be somebody's home. Read are pictures and films by
+    their content, whatever they are called, and the pictures in shards and archives.
+
+    Fix: `hubtools fix` blanks it, and touches no pixel; it says what it cannot edit.
+    """
+    for name, _, where, fix in _private(release, "gps"):
+        yield Problem(f"the picture holds a GPS position{where}", fix, name)
+
+
+@PUBLISH_RULES.rule("P126", "A file beside the pictures tells about people", Severity.ERROR)
+def beside(release: Release) -> Iterator[Problem]:
+    """Notes of Google Takeout hold positions, people and addresses; XMP, Apple's .AAE, tracks and
+    others do so as well. They are found by what is in them, whatever they are called.
+
+    Fix: `hubtools fix` takes them out of a dataset; else leave them out (--drop).
+    """
+    sources = {file.name: file.source for file in release.files}
+    entries = [Entry(file.name, file.bytes, 0) for file in release.files]
+    for name, what in besides(entries, lambda name: open_regular(sources[name])):
+        fix = "`hubtools fix` takes it out" if release.repo_type == "dataset" else "leave it out"
+        yield Problem(f"the file is {what}", fix, name)
+
+
+@PUBLISH_RULES.rule("P127", "A weight file tells about its training set", Severity.WARNING)
+def header(release: Release) -> Iterator[Problem]:
+    """Trainers write their settings into the header of a .safetensors file: names of folders and
+    files, how often each word was used in the captions, notes. Folders are often called after a
+    person. Everybody can read it, and pages such as Civitai show it.
+
+    Example: ss_dataset_dirs = {"10_jane_doe": {"n_repeats": 10, "img_count": 24}}
+    Fix: write the file again without it (kohya: `--no_metadata`), if it is not meant to be read.
+    """
+    for file in release.files:
+        if file.name.lower().endswith(".safetensors"):
+            said = list(_said_in(read_header(file.source).metadata))
+            grave = any(severe for _, severe in said)
+            if said:
+                yield Problem(
+                    f"its header tells {'; '.join(text for text, _ in said)}",
+                    "write it again without, if that is not meant to be read",
+                    file.name,
+                    severity=None if grave else Severity.INFO,
+                )
+
+
+def _said_in(metadata: dict[str, str]) -> Iterator[tuple[str, bool]]:
+    """(what the header tells, whether it is about the pictures)."""
+    folders: dict[str, None] = {}
+    for key in ("ss_dataset_dirs", "ss_reg_dataset_dirs", "ss_tag_frequency"):
+        folders |= dict.fromkeys(_keys(metadata.get(key, "")))
+    for key in ("ss_datasets", "ss_dataset_config", "dataset_config"):
+        found = re.findall(r"\"(?:image_dir|metadata_file|folder_path)\"\s*:\s*\"([^\"]{1,300})",
+                           metadata.get(key, ""))  # fmt: skip
+        folders |= dict.fromkeys(found)
+    if folders:
+        names = ", ".join(repr(shortened(name)) for name in list(folders)[:3])
+        more = f" and {len(folders) - 3} more" if len(folders) > 3 else ""
+        yield f"the {'folder' if len(folders) == 1 else 'folders'} {names}{more}", True
+    tags = sum(len(_keys(json.dumps(one))) for one in _values(metadata.get("ss_tag_frequency", "")))
+    if tags:
+        yield f"how often {plural(tags, 'word')} of the captions were used", True
+    for key, what in (
+        ("ss_training_comment", "a note"),
+        ("ss_output_name", "the output's name"),
+        ("modelspec.author", "an author"),
+        ("ss_sd_model_name", "the name of the base file"),
+        ("ss_vae_name", "the name of the VAE file"),
+    ):
+        value = metadata.get(key, "").strip()
+        if value and value != "None":
+            yield f"{what} {shortened(value)!r}", key == "ss_training_comment"
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text) if len(text) < 20_000_000 else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def _keys(text: str) -> list[str]:
+    value = _json(text)
+    return [str(key) for key in value] if isinstance(value, dict) else []
+
+
+def _values(text: str) -> list[Any]:
+    value = _json(text)
+    return list(value.values()) if isinstance(value, dict) else []
+
+
+@PUBLISH_RULES.rule("P128", "A picture names people, a place or its owner", Severity.WARNING)
+def people(release: Release) -> Iterator[Problem]:
+    """Names of people and their faces (XMP regions, persons of IPTC), of town and country, serial
+    numbers and the owner's name are published with the picture.
+
+    Fix: `hubtools fix` blanks them, and touches no pixel.
+    """
+    for field in ("people", "owner"):
+        for name, said, where, fix in _private(release, field):
+            yield Problem(f"the picture's metadata holds {said}{where}", fix, name)
