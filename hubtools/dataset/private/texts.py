@@ -82,7 +82,7 @@ def scrub_xmp(data: bytes) -> tuple[bytes, list[Found]]:
             continue  # where the camera has focussed
         if kind is Kind.POSITION and name in _NO_POSITION:
             kind = Kind.REST
-        if said := says(_TAGS.sub(b" ", value)) or b'="' in value:
+        if said := says(_TAGS.sub(b" ", value)) or bool(_ATTRIBUTES.search(value)):
             found[Found(kind, _WORDS[kind], name)] = None
         if said and kind is Kind.PLACE and b"GPSL" in value:
             found[Found(Kind.POSITION, _WORDS[Kind.POSITION], "GPS")] = None
@@ -93,6 +93,7 @@ def scrub_xmp(data: bytes) -> tuple[bytes, list[Found]]:
     return bytes(cleaned), list(found)
 
 
+_ATTRIBUTES = re.compile(rb"=\s*[\"'][^\"'\s]")
 _TAGS = re.compile(rb"<[^<>]*>")
 _NO_POSITION = frozenset(
     {"GPSVersionID", "GPSTimeStamp", "GPSDateStamp", "GPSMapDatum", "GPSMeasureMode", "GPSStatus"}
