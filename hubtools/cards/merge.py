@@ -13,41 +13,93 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 from hubtools.errors import HubtoolsError
-from hubtools.files import write_json
-from hubtools.layout import WORK_DIR
+from hubtools.layout import CARD, WORK_DIR
+from hubtools.rooted import Root
+from hubtools.trust import is_sealed, seal
 
-_MEMORY = "card.json"
-_BLOCK = re.compile(
-    r"<!-- hubtools:begin (?P<name>[\w-]+) -->\n?(?P<text>.*?)\n?<!-- hubtools:end (?P=name) -->",
-    re.DOTALL,
-)
+_MEMORY = f"{WORK_DIR}/card.json"
+MAX_CARD = 5_000_000  # bytes
+_MARK = re.compile(r"<!-- hubtools:(?P<what>begin|end) (?P<name>[\w-]{1,100}) -->", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of hubtools in a text: from `start` to `end`, marks included."""
+
+    name: str
+    text: str
+    start: int
+    end: int
+
+
+def blocks_of(text: str) -> list[Block]:
+    """The blocks in the order of the text; one that does not end is none. Time grows with the
+    length of the text only."""
+    ends: dict[str, list[re.Match[str]]] = {}
+    marks = list(_MARK.finditer(text))
+    for mark in reversed(marks):
+        if mark["what"] == "end":
+            ends.setdefault(mark["name"], []).append(mark)
+    found: list[Block] = []
+    free = 0  # what lies before this is inside a block already
+    for mark in marks:
+        if mark["what"] == "end" or mark.start() < free:
+            continue
+        waiting = ends.get(mark["name"], [])
+        while waiting and waiting[-1].start() < mark.end():
+            waiting.pop()
+        if waiting:
+            inside = text[mark.end() : waiting[-1].start()]
+            inside = inside.removeprefix("\n").removesuffix("\n")
+            free = waiting[-1].end()
+            found.append(Block(mark["name"], inside, mark.start(), free))
+    return found
 
 
 @dataclass
 class Memory:
-    """What hubtools wrote last time: front matter values and the hash of each block."""
+    """What hubtools wrote last time: front matter values and the hash of each block.
+
+    A memory that this user did not write in this folder (`foreign`) only protects: what differs
+    from it is a person's and stays, but nothing is left out or taken away because of it.
+    """
 
     data: dict[str, Any] = field(default_factory=dict)
     blocks: dict[str, str] = field(default_factory=dict)
+    foreign: bool = False
 
     @classmethod
-    def read(cls, folder: Path) -> Memory | None:
-        """None if there is none, or none that can be read."""
-        try:
-            content = json.loads((folder / WORK_DIR / _MEMORY).read_bytes())
-            return cls(dict(content["data"]), dict(content["blocks"]))
-        except (OSError, ValueError, KeyError, TypeError):
+    def read(cls, root: Root) -> Memory | None:
+        """None if there is none, or none that can be read. Raises `LeadsOut` for a link."""
+        if not root.is_file(_MEMORY):
             return None
+        try:
+            content = json.loads(root.read(_MEMORY, MAX_CARD))
+            data, blocks = dict(content["data"]), dict(content["blocks"])
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return None
+        return cls(data, blocks, foreign=not is_sealed(root.path, _MEMORY, content))
 
-    def write(self, folder: Path) -> None:
+    def write(self, root: Root) -> None:
         """Remember."""
-        write_json(folder / WORK_DIR / _MEMORY, {"data": self.data, "blocks": self.blocks})
+        content = {"data": self.data, "blocks": self.blocks}
+        root.write_json(_MEMORY, seal(root.path, _MEMORY, content))
+
+
+def read_card_text(root: Root) -> str | None:
+    """The text of a folder's card; None if there is none. Raises `HubtoolsError` if it is a link,
+    too large or not UTF-8."""
+    if not root.exists(CARD):
+        return None
+    try:
+        return root.read(CARD, MAX_CARD).decode("utf-8")
+    except UnicodeDecodeError:
+        raise HubtoolsError(f"{root.path / CARD} is not UTF-8.", hint="save it as UTF-8") from None
 
 
 def merge(
@@ -55,7 +107,7 @@ def merge(
 ) -> tuple[str, Memory]:
     """The new text of the card, and what to remember. `data` and `body` are what hubtools would
     write on a clean sheet. Raises `HubtoolsError` if the current front matter cannot be read."""
-    blocks = {match["name"]: match["text"] for match in _BLOCK.finditer(body)}
+    blocks = {block.name: block.text for block in blocks_of(body)}
     remembered = Memory(data, {name: _hash(text) for name, text in blocks.items()})
     if current is None or not current.strip():
         return _assemble(_dump(data), body), remembered
@@ -108,7 +160,7 @@ def _merge_front(front: str | None, data: dict[str, Any], memory: Memory | None)
         wanted_value = _wanted(key, value, there, memory)
         if wanted_value is not _ABSENT:
             wanted[key] = wanted_value
-    for key in memory.data if memory else {}:
+    for key in memory.data if memory and not memory.foreign else {}:
         # hubtools wrote it, a person left it as it was, and there is nothing to say any more
         if key not in data and there.get(key) == memory.data[key]:  # type: ignore[union-attr]
             wanted.pop(key, None)
@@ -121,7 +173,8 @@ _ABSENT = object()
 def _wanted(key: str, value: Any, there: dict[str, Any], memory: Memory | None) -> Any:
     before = memory.data.get(key, _ABSENT) if memory else _ABSENT
     if key not in there:
-        return _ABSENT if before is not _ABSENT else value
+        removed_by_person = before is not _ABSENT and memory is not None and not memory.foreign
+        return _ABSENT if removed_by_person else value
     now = there[key]
     if key == "tags" and isinstance(now, list):
         old = before if isinstance(before, list) else []
@@ -185,21 +238,15 @@ def _rewrite(front: str, there: dict[str, Any], wanted: dict[str, Any]) -> str:
 
 
 def _merge_body(text: str, body: str, blocks: dict[str, str], memory: Memory | None) -> str:
-    present = {match["name"]: match["text"] for match in _BLOCK.finditer(text)}
-
-    def renew(match: re.Match[str]) -> str:
-        name = match["name"]
-        if name not in blocks:
-            # nothing to say any more; a person's edits inside are theirs
-            untouched = memory is None or memory.blocks.get(name) == _hash(match["text"])
-            return "" if untouched and memory is not None else match[0]
-        written = memory.blocks.get(name) if memory else None
-        if written is not None and written != _hash(match["text"]):
-            return match[0]  # a person has edited it
-        return _marked(name, blocks[name])
-
-    merged = _BLOCK.sub(renew, text)
-    known = set(present) | (set(memory.blocks) if memory else set())
+    present = blocks_of(text)
+    pieces, after = [], 0
+    for block in present:
+        pieces += [text[after : block.start], _renewed(block, text, blocks, memory)]
+        after = block.end
+    merged = "".join([*pieces, text[after:]])
+    known = {block.name for block in present}
+    if memory is not None and not memory.foreign:
+        known |= set(memory.blocks)  # a person has taken these out
     missing = [name for name in blocks if name not in known]
     if not present and memory is None:
         # a card that a person wrote alone: everything of ours goes below it
@@ -207,6 +254,18 @@ def _merge_body(text: str, body: str, blocks: dict[str, str], memory: Memory | N
     for name in missing:
         merged = f"{merged.rstrip()}\n\n{_marked(name, blocks[name])}\n"
     return merged
+
+
+def _renewed(block: Block, text: str, blocks: dict[str, str], memory: Memory | None) -> str:
+    written = memory.blocks.get(block.name) if memory else None
+    as_it_is = text[block.start : block.end]
+    if block.name not in blocks:
+        # nothing to say any more; a person's edits inside are theirs
+        ours = written == _hash(block.text) and memory is not None and not memory.foreign
+        return "" if ours else as_it_is
+    if written is not None and written != _hash(block.text):
+        return as_it_is  # a person has edited it
+    return _marked(block.name, blocks[block.name])
 
 
 def _marked(name: str, text: str) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import difflib
 import io
+import os
 import re
+import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from hubtools.cards.escape import cell, code, markdown
 from hubtools.cards.facts import (
     DatasetCard,
     ModelCard,
@@ -16,18 +19,26 @@ from hubtools.cards.facts import (
     image_name,
     model_facts,
 )
-from hubtools.cards.merge import Memory, merge
+from hubtools.cards.merge import Memory, merge, read_card_text
+from hubtools.cards.rendering import render_own, render_shipped
 from hubtools.errors import HubtoolsError
-from hubtools.files import StrPath, write_bytes, write_text
+from hubtools.files import StrPath
 from hubtools.inference.png import TEXT_KEY, parameters_text
 from hubtools.layout import CARD, IMAGES_DIR, SAMPLES_DIR
 from hubtools.manifest import SampleRecord
 from hubtools.project import Project
+from hubtools.rooted import Root
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = ["CardResult", "cell", "code", "markdown", "write_dataset_card", "write_model_card"]
 
 MODEL_TEMPLATE, DATASET_TEMPLATE = "model_card.md.j2", "dataset_card.md.j2"
 # A gallery picture larger than this is scaled down: the page loads all of them.
 MAX_IMAGE_BYTES = 1_000_000
 MAX_IMAGE_SIDE = 1024
+MAX_PIXELS = 64_000_000  # of a sample
 
 
 @dataclass(frozen=True)
@@ -76,24 +87,22 @@ def write_dataset_card(
 
 
 def _write(folder: Path, data: dict[str, Any], body: str, dry_run: bool) -> CardResult:
-    path = folder / CARD
-    try:
-        current = path.read_bytes().decode("utf-8")
-    except FileNotFoundError:
-        current = None
-    except UnicodeDecodeError:
-        raise HubtoolsError(f"{path} is not UTF-8.", hint="save it as UTF-8") from None
-    text, memory = merge(current, data, body, Memory.read(folder))
-    diff = "".join(
-        difflib.unified_diff(
-            (current or "").splitlines(keepends=True), text.splitlines(keepends=True), CARD, CARD
+    with Root(folder) as root:
+        current = read_card_text(root)
+        text, memory = merge(current, data, body, Memory.read(root))
+        diff = "".join(
+            difflib.unified_diff(
+                (current or "").splitlines(keepends=True),
+                text.splitlines(keepends=True),
+                CARD,
+                CARD,
+            )
         )
-    )
-    if not dry_run:
-        if diff:
-            write_text(path, text)
-        memory.write(folder)
-    return CardResult(path, text, diff)
+        if not dry_run:
+            if diff:
+                root.write(CARD, text.encode("utf-8"))
+            memory.write(root)
+    return CardResult(folder / CARD, text, diff)
 
 
 # --- templates -----------------------------------------------------------------------------------
@@ -109,71 +118,14 @@ def template_dir() -> Path:
 
 
 def _render(name: str, card: ModelCard | DatasetCard, template: Path | None) -> str:
-    from jinja2 import FileSystemLoader, StrictUndefined, TemplateError
-    from jinja2.sandbox import SandboxedEnvironment
-
-    folder = template_dir()
-    if template is not None:
-        if not template.is_dir():
-            raise HubtoolsError(f"There is no folder {template}.", hint="--template takes a folder")
-        if (template / name).is_file():
-            folder = template
-    # Markdown, not HTML: escaping for it is what the filters below do.
-    environment = SandboxedEnvironment(
-        loader=FileSystemLoader(folder),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
-    environment.filters |= {"md": markdown, "cell": cell, "code": code}
-    try:
-        text = environment.get_template(name).render(card=card)
-    except TemplateError as error:
-        line = getattr(error, "lineno", None) or _template_line(error, name)
-        place = f"{folder / name}:{line}" if line else f"{folder / name}"
-        raise HubtoolsError(
-            f"{place}: {error.message}.", hint="docs/cards.md lists what a template may use"
-        ) from None
+    if template is not None and not template.is_dir():
+        raise HubtoolsError(f"There is no folder {template}.", hint="--template takes a folder")
+    if template is not None and os.path.lexists(template / name):
+        text = render_own(template, name, card)
+    else:
+        text = render_shipped(template_dir(), name, card)
     text = re.sub(r"(hubtools:end [\w-]+ -->)\n+(?=<!-- hubtools:begin)", r"\1\n\n", text)
     return re.sub(r"\n{3,}", "\n\n", text).lstrip("\n")
-
-
-def _template_line(error: BaseException, name: str) -> int | None:
-    trace = error.__traceback__
-    line = None
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename.endswith(name):
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return line
-
-
-# What Markdown reads as something else anywhere in a line (not an underscore inside a word).
-_SPECIAL = re.compile(r"([\\`*\[\]<>|]|(?<![^\W_])_|_(?![^\W_])|~~)")
-
-
-def markdown(text: object) -> str:
-    """Text that Markdown shows as it is, on one line."""
-    line = " ".join(str(text).split()).replace("&", "&amp;")
-    line = _SPECIAL.sub(r"\\\1", line).replace("\\<", "&lt;").replace("\\>", "&gt;")
-    # at the beginning of a line a few more signs make headings, lists and quotes
-    return re.sub(r"^([#+=-])", r"\\\1", re.sub(r"^(\d+)([.)])(?=\s|$)", r"\1\\\2", line))
-
-
-def cell(text: object) -> str:
-    """Text for a cell of a Markdown table."""
-    return markdown(text)
-
-
-def code(text: object) -> str:
-    """Text between as many backticks as it takes."""
-    line = " ".join(str(text).split())
-    longest = max((len(run) for run in re.findall(r"`+", line)), default=0)
-    fence = "`" * (longest + 1)
-    pad = " " if line.startswith("`") or line.endswith("`") else ""
-    return f"{fence}{pad}{line}{pad}{fence}"
 
 
 # --- pictures and notices ------------------------------------------------------------------------
@@ -182,26 +134,26 @@ def code(text: object) -> str:
 def _write_images(run_dir: Path, records: list[SampleRecord]) -> None:
     """Copy the gallery to images/NN.png, small enough for a page and with nothing inside but the
     parameters; pictures of an earlier card go."""
-    folder = run_dir / IMAGES_DIR
     wanted = {image_name(index) for index in range(len(records))}
-    for path in folder.glob("[0-9][0-9].png"):
-        if f"{IMAGES_DIR}/{path.name}" not in wanted:
-            path.unlink()
-    for index, record in enumerate(records):
-        data = _page_image(run_dir / SAMPLES_DIR / record.file, record)
-        target = run_dir / image_name(index)
-        if not target.is_file() or target.read_bytes() != data:
-            write_bytes(target, data)
+    with Root(run_dir) as root:
+        for entry in root.list(IMAGES_DIR):
+            name = f"{IMAGES_DIR}/{entry}"
+            if re.fullmatch(r"\d\d\.png", entry) and name not in wanted and root.is_file(name):
+                root.unlink(name)
+        for index, record in enumerate(records):
+            data = _page_image(root, f"{SAMPLES_DIR}/{record.file}", record)
+            target = image_name(index)
+            if not root.is_file(target) or root.read(target) != data:
+                root.write(target, data)
 
 
-def _page_image(source: Path, record: SampleRecord) -> bytes:
+def _page_image(root: Root, name: str, record: SampleRecord) -> bytes:
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
     info = PngInfo()
     info.add_itxt(TEXT_KEY, parameters_text(record))
-    with Image.open(source) as opened:
-        picture = opened.convert("RGB")
+    picture = _opened(root, name)
     side = MAX_IMAGE_SIDE
     while True:
         small = picture
@@ -216,15 +168,41 @@ def _page_image(source: Path, record: SampleRecord) -> bytes:
         side = side * 3 // 4
 
 
+def _opened(root: Root, name: str) -> Image.Image:
+    """A picture of the samples, of a size that memory has room for."""
+    from PIL import Image, UnidentifiedImageError
+
+    place = root.path / name
+    with root.open(name) as file:
+        try:
+            with Image.open(file, formats=("PNG", "JPEG", "WEBP")) as opened:
+                if opened.width * opened.height > MAX_PIXELS:
+                    raise HubtoolsError(
+                        f"{place} has more than {MAX_PIXELS // 1_000_000} megapixels.",
+                        hint="no sample is that large; remove it",
+                    )
+                return opened.convert("RGB")
+        except UnidentifiedImageError:
+            raise HubtoolsError(f"{place} is no picture.", hint="draw it again") from None
+        except (Image.DecompressionBombError, SyntaxError, ValueError, struct.error) as error:
+            raise HubtoolsError(
+                f"{place} cannot be read as a picture: {error}.", hint="draw it again"
+            ) from None
+
+
 def _write_notice(run_dir: Path, card: ModelCard) -> None:
     """A LICENSE.md that passes the base's terms on; one that a person wrote stays."""
-    path = run_dir / "LICENSE.md"
-    if path.exists():
-        return
-    write_text(
-        path,
-        f"# {card.license.title}\n\n"
-        f"This LoRA is a derivative of {card.base_model or 'its base model'} and is passed on under"
-        f" the terms of the base model's licence, {card.license.title}.\n\n"
-        f"The text of the licence: {card.license.link}\n",
-    )
+    with Root(run_dir) as root:
+        if root.exists("LICENSE.md"):
+            return
+        title = markdown(card.license.title)
+        base = markdown(card.base_model) if card.base_model else "its base model"
+        root.write(
+            "LICENSE.md",
+            (
+                f"# {title}\n\n"
+                f"This LoRA is a derivative of {base} and is passed on under"
+                f" the terms of the base model's licence, {title}.\n\n"
+                f"The text of the licence: {card.license.link}\n"
+            ).encode(),
+        )

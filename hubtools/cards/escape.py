@@ -1,0 +1,84 @@
+"""Words from files, as a card may show them: as text, never as Markdown, HTML or Python.
+
+Names, captions, prompts, ids and addresses come from strangers' files. Whatever is put into a card
+goes through one of these; templates do so by default (`rendering`).
+"""
+
+from __future__ import annotations
+
+import html
+import re
+
+# What Markdown reads as something else anywhere in a line (not an underscore inside a word).
+_SPECIAL = re.compile(r"([\\`*\[\]<>|]|(?<![^\W_])_|_(?![^\W_])|~~)")
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x7f]")
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?", re.ASCII)
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+
+
+def _one_line(text: object) -> str:
+    return " ".join(_CONTROL.sub("", str(text)).split())
+
+
+def markdown(text: object) -> str:
+    """Text that Markdown shows as it is, on one line."""
+    line = _one_line(text).replace("&", "&amp;")
+    line = _SPECIAL.sub(r"\\\1", line).replace("\\<", "&lt;").replace("\\>", "&gt;")
+    # at the beginning of a line a few more signs make headings, lists and quotes
+    return re.sub(r"^([#+=-])", r"\\\1", re.sub(r"^(\d+)([.)])(?=\s|$)", r"\1\\\2", line))
+
+
+def cell(text: object) -> str:
+    """Text for a cell of a Markdown table."""
+    return markdown(text)
+
+
+def code(text: object) -> str:
+    """Text between as many backticks as it takes. What looks like a comment of HTML, such as the
+    marks around hubtools' own blocks, is written as HTML instead."""
+    line = _one_line(text)
+    if "<!--" in line or "-->" in line:
+        return f"<code>{markdown(line)}</code>"
+    longest = max((len(run) for run in re.findall(r"`+", line)), default=0)
+    fence = "`" * (longest + 1)
+    pad = " " if line.startswith("`") or line.endswith("`") else ""
+    return f"{fence}{pad}{line}{pad}{fence}"
+
+
+def code_cell(text: object) -> str:
+    """`code` for a cell of a Markdown table."""
+    line = _one_line(text)
+    return f"<code>{markdown(line)}</code>" if "|" in line else code(line)
+
+
+def hub_link(repo: object, kind: str = "") -> str:
+    """A link to a repository (`kind`: "" or "datasets/"); what is no id of the Hub is no link."""
+    name = str(repo)
+    if not _HUB_ID.fullmatch(name):
+        return code(name)
+    return f"[{markdown(name)}](https://huggingface.co/{kind}{name})"
+
+
+def python_literal(value: object) -> str:
+    """A value of JSON as Python writes it. The marks of HTML comments are written as escapes: the
+    card would take them for its own."""
+    return repr(value).replace("<!--", "\\x3c!--").replace("-->", "--\\x3e")
+
+
+def scheme_of(address: str) -> str | None:
+    """The scheme of an address as a browser reads it, in small letters; None for a path. Browsers
+    pass over control characters and spaces (`java\\nscript:`), pages over entities."""
+    found = _SCHEME.match(re.sub(r"[\x00-\x20\x7f]", "", html.unescape(address)))
+    return found[1].lower() if found else None
+
+
+def is_web_address(address: str) -> bool:
+    """True for http(s) addresses without spaces or signs that would end a link."""
+    return re.fullmatch(r"https?://[^\s<>\"'`(){}|\\^\x00-\x20]+", address, re.I) is not None
+
+
+def is_inside(path: str) -> bool:
+    """True for a relative path that stays in its folder, with `/`."""
+    if not path or path.startswith(("/", "\\")) or scheme_of(path) or "\0" in path:
+        return False
+    return ".." not in re.split(r"[/\\]", path)
