@@ -350,12 +350,51 @@ class ModelSettings(_Section):
     title: str | None = _option(None, "Title of the model card; default the repository's name.")
 
 
+class AllowedSecret(BaseModel):
+    """A finding of `push` that is none, by its fingerprint, and why."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    fingerprint: str = Field(description="The 16 hex digits that the finding names.")
+    reason: str = Field(description="Why it may be published; told at every push.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        """`FINGERPRINT: reason`, as the command line and the environment have it."""
+        if isinstance(value, str):
+            mark, _, reason = value.partition(":")
+            return {"fingerprint": mark.strip(), "reason": reason.strip()}
+        if isinstance(value, dict) and "reason" not in value:
+            raise ValueError('needs a reason: {fingerprint = "...", reason = "..."}')
+        return value
+
+    @model_validator(mode="after")
+    def _says_why(self) -> AllowedSecret:
+        if not re.fullmatch(r"[0-9a-f]{16}", self.fingerprint):
+            raise ValueError("fingerprint must be the 16 hex digits that the finding names")
+        if len(self.reason.split()) < 2:
+            raise ValueError(
+                f"{self.fingerprint} needs a reason: a few words on why it may be published"
+            )
+        return self
+
+
 class PushSettings(_Section):
     """How things reach the Hub."""
 
     private: bool = _option(True, "Create repositories private, and push to no public one.")
     pr: bool = _option(False, "Open a pull request instead of committing to main.", "create_pr")
     tag: str | None = _option(None, "Tag to put on the pushed model commit, e.g. v1.")
+    allow: list[str] = _option(
+        [],
+        "Patterns of files that are published though releases hold none of their kind, e.g. *.svg.",
+    )
+    allowed_secrets: list[AllowedSecret] = _option(
+        [],
+        "Findings of P101 and P113 that are no secrets: {fingerprint, reason}; on the command line"
+        " FINGERPRINT:REASON. Told at every push.",
+    )
 
 
 class Project(_Section):

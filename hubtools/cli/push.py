@@ -97,6 +97,8 @@ def command(
             keep_snapshots=keep_snapshots,
             keep=keep,
             drop=drop,
+            allow=tuple(project.push.allow),
+            allowed_secrets=tuple(project.push.allowed_secrets),
         )
         plan = with_trust(
             out,

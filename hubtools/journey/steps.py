@@ -92,7 +92,13 @@ def _send(
     from hubtools.publish.push import PushOptions, plan_push, push
 
     settings = journey.project.push
-    options = PushOptions(private=settings.private, pr=settings.pr, tag=tag)
+    options = PushOptions(
+        private=settings.private,
+        pr=settings.pr,
+        tag=tag,
+        allow=tuple(settings.allow),
+        allowed_secrets=tuple(settings.allowed_secrets),
+    )
     plan = plan_push(folder, repo, repo_type, options, trust_state=journey.trust_state)
     checked()
     for note in plan.notes:

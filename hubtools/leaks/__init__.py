@@ -19,6 +19,8 @@ def tokens(text: str) -> Iterator[tuple[str, int]]:
 
 def hide(text: str) -> str:
     """`text` with every secret in it replaced by `***`: what may be printed."""
+    if len(text) < 12:
+        return text
     for secret in secrets(text):
         if secret.value in text:
             text = text.replace(secret.value, "***")

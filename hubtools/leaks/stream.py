@@ -21,6 +21,7 @@ OVERLAP = 64 << 10
 _BEFORE, _AFTER = 160, 80
 # 1: printable, no blank; 2: zero; 0: all else
 _CLASS = bytes(1 if 0x21 <= c <= 0x7E else 2 if c == 0 else 0 for c in range(256))
+_CONTROLS = bytes((*range(1, 9), *range(14, 27)))
 _BLOCK = 0x0101010101010101
 # Short values have one of these beside them, in small letters here.
 _WORDS = (
@@ -112,14 +113,15 @@ def is_text(head: bytes) -> bool:
     """Whether bytes look like text: in UTF-8, UTF-16, UTF-32 or one byte a character."""
     if head.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")):
         return True
-    controls = sum(head.count(bytes((c,))) for c in (*range(1, 9), *range(14, 27)))
-    if controls * 50 > len(head):
-        return False
-    zeros = head.count(0)
-    if not zeros:
-        return True
-    even = head[::2].count(0)
-    return max(even, zeros - even) * 5 > len(head) or zeros * 2 > len(head)
+    if b"\0" not in head:
+        return len(head.translate(None, _CONTROLS)) * 50 >= len(head) * 49
+    classes = head[: len(head) // 4 * 4].translate(_CLASS)
+    for wide in _WIDES:  # a text of blanks and letters, with zeros between them
+        letters = classes[wide.shift :: wide.bytes]
+        zeros = classes.count(2)
+        if letters.count(1) * 2 > len(letters) and zeros * 10 >= 9 * (len(classes) - len(letters)):
+            return letters.count(2) * 50 <= len(letters)
+    return False
 
 
 def _in_window(data: bytes, text: bool, nested: Nested | None) -> Iterator[Found]:

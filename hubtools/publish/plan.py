@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath
 from hubtools.findings import Finding, Report, Rule
+from hubtools.project import AllowedSecret
+from hubtools.publish.book import refuse_to_ignore_secrets
 from hubtools.publish.comparison import COMPARISON_RULES, GUARDS, Comparison, fresh_card
 from hubtools.publish.content import Content, Look
 from hubtools.publish.hub import (
@@ -49,8 +51,8 @@ class PushOptions(BaseModel):
 
     `private`: a new repository is private, and an existing one must be. `overwrite`: files of the
     repository that others changed are replaced. `resolve_links`: the files that links of a dataset
-    folder lead to are sent. `ignore`: id prefixes of P rules to leave out; the last three go to
-    `release.collect`.
+    folder lead to are sent. `ignore`: id prefixes of P rules to leave out, but for those on
+    secrets; the last five go to `release.collect`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -65,6 +67,8 @@ class PushOptions(BaseModel):
     keep_snapshots: KeepSnapshots = "none"
     keep: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
+    allow: tuple[str, ...] = ()
+    allowed_secrets: tuple[AllowedSecret, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,8 @@ def plan_push(
     """Compare the release at `folder` with the repository and say what would change.
 
     Nothing is sent. `plan.report` holds what the P rules found; a plan with errors cannot be
-    pushed. Raises `HubtoolsError` if the token cannot write there, the tag exists elsewhere or a
+    pushed. Raises `UsageError` if `ignore` would leave out the search for
+    secrets, `HubtoolsError` if the token cannot write there, the tag exists elsewhere or a
     file changes meanwhile, and `ForeignState` if the folder's ledger, which is not this user's,
     would delete files or go on with a pull request (`trust_state`: let it).
     """
@@ -155,6 +160,7 @@ def make_plan(
     sent: Sent | None,
 ) -> PushPlan:
     """`plan_push`, with what was `sent` before if the caller knows it."""
+    refuse_to_ignore_secrets(options.ignore)
     repo = full_repo_id(repo)
     check_access(repo, repo_type)
     release = collect(
@@ -164,6 +170,8 @@ def make_plan(
         keep=options.keep,
         drop=options.drop,
         resolve_links=options.resolve_links,
+        allow=options.allow,
+        allowed_secrets=options.allowed_secrets,
     )
     with Root(folder) as root:
         remote = look(repo, repo_type)

@@ -4,76 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hubtools.dataset.private.reading import texts_of
 from hubtools.dataset.view import read_card
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD, LORA_WEIGHTS
-from hubtools.leaks import local_paths, tokens
 from hubtools.limits import IN_FOLDER, LARGE_FILE, TOO_LARGE_FILE, crowded_folders
+from hubtools.publish import leak_rules as leak_rules
 from hubtools.publish import private as private
 from hubtools.publish.book import PUBLISH_RULES as PUBLISH_RULES
 from hubtools.publish.release import Release, ReleaseFile
 from hubtools.weights import Holds, read_header
 
-_TEXT = (".md", ".txt", ".json", ".jsonl", ".csv", ".toml", ".yaml", ".yml", ".py", ".sh", ".log")
-_PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
 _PICKLES = (".bin", ".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib")
-_MAX_TEXT = 50_000_000
-_MAX_PICTURE = 1 << 27
-
-
-def _texts(release: Release) -> Iterator[tuple[ReleaseFile, str]]:
-    for file in release.files:
-        plain = file.name.lower().endswith(_TEXT) or file.name.startswith(("LICENSE", "NOTICE"))
-        if plain and file.bytes <= _MAX_TEXT:
-            yield file, file.source.read_text(encoding="utf-8", errors="replace")
-
-
-def _embedded(release: Release) -> Iterator[tuple[ReleaseFile, str]]:
-    """Text that files carry inside: safetensors metadata, text and EXIF of pictures."""
-    for file in release.files:
-        if file.name.endswith(".safetensors"):
-            yield file, "\n".join(read_header(file.source).metadata.values())
-        elif file.name.lower().endswith(_PICTURES):
-            data = file.source.read_bytes() if file.bytes < _MAX_PICTURE else b""
-            yield file, "\n".join(text for _, text in texts_of(data))
-
-
-def _line(text: str, offset: int) -> int:
-    return text.count("\n", 0, offset) + 1
-
-
-@PUBLISH_RULES.rule("P101", "A text file holds an access token", Severity.ERROR)
-def secret_in_text(release: Release) -> Iterator[Problem]:
-    """Logs and settings of training scripts hold the Hub token more often than one thinks. Once
-    published it is found within minutes, and the history keeps it.
-
-    Fix: remove it, and revoke the token.
-    """
-    for file, text in _texts(release):
-        for what, offset in tokens(text):
-            yield Problem(
-                f"this looks like {what}; everybody could use it",
-                "remove it, and revoke it",
-                file.name,
-                _line(text, offset),
-            )
-
-
-@PUBLISH_RULES.rule("P102", "A text file names a path of this machine", Severity.WARNING)
-def path_in_text(release: Release) -> Iterator[Problem]:
-    """A path into a home folder tells the account's name and means nothing to anybody else.
-
-    Fix: remove it, or write a path relative to the repository.
-    """
-    for file, text in _texts(release):
-        for path, offset in list(local_paths(text))[:1]:
-            yield Problem(
-                f"{path!r} is a path of this machine",
-                "remove it, or write it relative to the repository",
-                file.name,
-                _line(text, offset),
-            )
 
 
 @PUBLISH_RULES.rule("P103", "A file would run code when opened", Severity.ERROR)
@@ -219,36 +160,6 @@ def too_many(release: Release) -> Iterator[Problem]:
             "spread them over sub-folders",
             folder or None,
         )
-
-
-@PUBLISH_RULES.rule("P113", "A file carries an access token inside", Severity.ERROR)
-def embedded_secret(release: Release) -> Iterator[Problem]:
-    """Trainers write their settings into safetensors headers, picture programs their workflows into
-    PNG files; tokens have been found in both.
-
-    Fix: write the file again without it, and revoke the token.
-    """
-    for file, text in _embedded(release):
-        for what, _ in list(tokens(text))[:1]:
-            yield Problem(
-                f"its metadata holds what looks like {what}",
-                "write the file without it, and revoke it",
-                file.name,
-            )
-
-
-@PUBLISH_RULES.rule("P114", "A file carries a path of this machine inside", Severity.WARNING)
-def embedded_path(release: Release) -> Iterator[Problem]:
-    """Headers of weight files and texts in pictures often name the folders they were made in, and
-    with them the account.
-
-    Fix: write the file again without it.
-    """
-    for file, text in _embedded(release):
-        for path, _ in list(local_paths(text))[:1]:
-            yield Problem(
-                f"its metadata holds the path {path!r}", "write the file without it", file.name
-            )
 
 
 @PUBLISH_RULES.rule("P115", "A weight file is damaged", Severity.ERROR)

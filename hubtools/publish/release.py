@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 from hubtools.dataset.folder import Entry, walk
 from hubtools.errors import HubtoolsError
 from hubtools.layout import METADATA_NAMES, RUN_MANIFEST
+from hubtools.project import AllowedSecret
+from hubtools.publish.content import open_source
+from hubtools.publish.contents import Leak, scan
 from hubtools.publish.ignored import ignored
 from hubtools.publish.prune import KeepSnapshots, classify
+from hubtools.rooted import Root
 
 RepoType = Literal["model", "dataset"]
 
@@ -47,6 +52,32 @@ class Release:
     files: tuple[ReleaseFile, ...]
     excluded: tuple[tuple[str, str], ...]
     links: tuple[Link, ...] = ()
+    allow: tuple[str, ...] = ()  # patterns of files that somebody has asked for
+    allowed_secrets: tuple[AllowedSecret, ...] = ()
+
+    def is_allowed(self, file: ReleaseFile) -> bool:
+        """Whether somebody has asked for this file by a pattern on its name."""
+        base = file.name.rpartition("/")[2]
+        return any(fnmatchcase(file.name, p) or fnmatchcase(base, p) for p in self.allow)
+
+    @cached_property
+    def leaks(self) -> tuple[Leak, ...]:
+        """What the files hold that must not be published: each is read once, to its end. Raises
+        `OSError` if one cannot be read."""
+        found: list[Leak] = []
+        with Root(self.root) as root:
+            for file in self.files:
+                with open_source(root, file.source) as opened:
+                    found += scan(file.name, opened, file.bytes)
+        return tuple(found)
+
+    @property
+    def heads(self) -> Iterator[tuple[ReleaseFile, bytes]]:
+        """The first bytes of each file."""
+        with Root(self.root) as root:
+            for file in self.files:
+                with open_source(root, file.source) as opened:
+                    yield file, opened.read(4096)
 
 
 def kind_of(folder: Path) -> RepoType:
@@ -71,13 +102,25 @@ def collect(
     keep: Sequence[str] = (),
     drop: Sequence[str] = (),
     resolve_links: bool = False,
+    allow: Sequence[str] = (),
+    allowed_secrets: Sequence[AllowedSecret] = (),
 ) -> Release:
     """The files of the release at `folder`: for a model what `prune` keeps, for a dataset
     everything but junk, hidden files and links (`resolve_links`: the files that they lead to take
     their places), less what a pattern of `drop` fits. What a `.gitignore` in the folder names stays
-    out, unless a pattern of `keep` fits it."""
+    out, unless a pattern of `keep` fits it. Patterns of `keep` and `allow` are the word that P116
+    asks for; `allowed_secrets` are let through by P101 and P113."""
     if repo_type == "dataset":
-        return _without_ignored(_dataset(folder, drop, resolve_links), keep)
+        release = _dataset(folder, drop, resolve_links)
+    else:
+        release = _model(folder, keep_snapshots, keep, drop)
+    release = _without_ignored(release, keep)
+    return replace(release, allow=(*keep, *allow), allowed_secrets=tuple(allowed_secrets))
+
+
+def _model(
+    folder: Path, keep_snapshots: KeepSnapshots, keep: Sequence[str], drop: Sequence[str]
+) -> Release:
     plan = classify(folder, keep_snapshots=keep_snapshots, keep=keep, drop=drop)
     if plan.asks:
         raise HubtoolsError(
@@ -85,13 +128,12 @@ def collect(
             hint="decide with --keep PATTERN or --drop PATTERN",
         )
     files = [ReleaseFile(i.target or i.path, folder / i.path, i.bytes) for i in plan.kept]
-    release = Release(
+    return Release(
         folder,
         "model",
         tuple(sorted(files, key=lambda file: file.name)),
         tuple((item.path, item.reason) for item in plan.dropped),
     )
-    return _without_ignored(release, keep)
 
 
 def _without_ignored(release: Release, keep: Sequence[str]) -> Release:

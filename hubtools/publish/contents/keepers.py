@@ -20,14 +20,15 @@ def keeps_secrets(name: str, file: IO[bytes]) -> tuple[str, str] | None:
     """(what it is, its content in brief) if by its name the file holds secrets, and it holds
     anything at all."""
     base = name.replace("\\", "/").rpartition("/")[2]
-    file.seek(0)
     if _KEEPERS.match(base):
+        file.seek(0)
         head = file.read(_LONGEST)
         lines = [line.strip() for line in head.splitlines()]
         said = [line for line in lines if line and not line.startswith((b"#", b";"))]
         if said:
             return f"a file for secrets ({base})", hashlib.sha256(head).hexdigest()
     elif _TOKEN.match(base):
+        file.seek(0)
         head = file.read(2000).strip()
         if len(head) >= 16 and len(head.split()) == 1 and head.isascii():
             return "a token, alone in a file", head.decode()

@@ -7,20 +7,34 @@ import zlib
 from collections.abc import Iterator
 from typing import IO
 
+from hubtools.dataset.private.reading import texts_of
+
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
+_STARTS = (_PNG, _JPEG, b"GIF8", b"II*\0", b"MM\0*", b"8BPS", b"\xff\x0a", b"\0\0\0\x0cJXL ")
 # Bytes of one chunk that are unpacked, and of all of them.
 _CHUNK, _ALL = 16 << 20, 64 << 20
 
 
 def parts(file: IO[bytes], head: bytes) -> Iterator[tuple[str, bytes]]:
-    """(name, bytes) of packed chunks of a PNG, and of what a JPEG or a GIF cuts in pieces, put
-    together. Ends where the file does not go on as it should."""
+    """(name, bytes) of a picture's texts as the dataset rules read them, of packed chunks of a PNG,
+    and of what a JPEG or a GIF cuts in pieces, put together. Ends where the file does not go on as
+    it should."""
+    if head.startswith(_STARTS) or head[8:12] == b"WEBP" or head[4:8] == b"ftyp":
+        yield from _texts(file)
     if head.startswith(_PNG):
         yield from _png(file)
     elif head.startswith(_JPEG):
         yield from _jpeg(file)
     elif head.startswith((b"GIF87a", b"GIF89a")):
         yield from _gif(file)
+
+
+def _texts(file: IO[bytes]) -> Iterator[tuple[str, bytes]]:
+    file.seek(0)
+    data = file.read(_ALL + 1)
+    if len(data) <= _ALL:  # a longer one is searched as bytes, and in its chunks
+        for name, text in texts_of(data):
+            yield name, text.encode("utf-8", "replace")
 
 
 def _png(file: IO[bytes]) -> Iterator[tuple[str, bytes]]:

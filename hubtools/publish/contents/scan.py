@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from hubtools.files import open_regular
+from hubtools.leaks import hide
 from hubtools.leaks.shapes import Secret
 from hubtools.leaks.stream import search
 from hubtools.leaks.text import secrets
@@ -39,12 +40,13 @@ def scan(name: str, file: BinaryIO, size: int) -> Iterator[Leak]:
     `file` is read from its start, several times, and left wherever that ends; `size` in bytes
     bounds what may be unpacked from it. Raises `OSError` only where `file` itself does.
     """
-    shown = hidden_name(name)
-    for secret in secrets(name):
-        yield Leak(
-            Kind.SECRET, shown, f"{secret.what} in the file's name", None, False, secret.value
-        )
-    file.seek(0)
+    in_name = list(secrets(name)) if len(name) > 15 else []
+    shown = hide(name) if in_name else name
+    for secret in in_name:
+        what = f"{secret.what} in the file's name"
+        yield Leak(Kind.SECRET, shown, what, None, False, secret.value)
+    if not size:
+        return
     if (why := keeps_secrets(name, file)) is not None:
         yield Leak(Kind.SECRET, shown, why[0], None, False, why[1])
     for told, leak in enumerate(_Scan(Budget(size)).content(shown, file, 0)):
@@ -52,13 +54,6 @@ def scan(name: str, file: BinaryIO, size: int) -> Iterator[Leak]:
             yield Leak(Kind.UNREAD, shown, f"more than {MOST} findings; the rest is not listed")
             return
         yield leak
-
-
-def hidden_name(name: str) -> str:
-    """The name, without secrets in it."""
-    from hubtools.leaks import hide
-
-    return hide(name)
 
 
 class _Scan:
@@ -103,21 +98,23 @@ class _Scan:
                 return
             yield from self._members(place, kind, file, depth)
             return
+        seen: set[str] = set()
         for name, data in parts(file, head):
-            where = f"{place}!/{name}"
             for found in search(io.BytesIO(data), nested=self._nested(depth)):
-                if found.secret is not None:
-                    yield Leak(
-                        Kind.SECRET, where, found.secret.what, None, True, found.secret.value
-                    )
-                elif found.path is not None:
-                    yield Leak(Kind.PATH, where, found.path, None, True)
+                secret = found.secret
+                if secret is not None and secret.value not in seen:
+                    seen.add(secret.value)
+                    what = f"{secret.what} (in its {name})"
+                    yield Leak(Kind.SECRET, place, what, None, True, secret.value)
+                elif found.path is not None and found.path not in seen:
+                    seen.add(found.path)
+                    yield Leak(Kind.PATH, place, found.path, None, True)
 
     def _members(self, place: str, kind: str, file: IO[bytes], depth: int) -> Iterator[Leak]:
         file.seek(0)
         try:
             for member in members(kind, file, self._budget):
-                yield from self._member(f"{place}!/{hidden_name(member.name)}", member, depth)
+                yield from self._member(f"{place}!/{hide(member.name)}", member, depth)
         except NotOpened as error:
             yield _unread(place, str(error))
 
