@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -64,18 +64,18 @@ def _push_dataset(journey: Journey) -> tuple[str, dict[str, Any]]:
         repo,
         "dataset",
         tag=None,
-        checked=lambda: _check_validated(journey),
+        checked=("validate", "dataset-card"),
     )
 
 
-def _check_validated(journey: Journey) -> None:
-    """Raise `ChecksFailed` if the pictures are not those that this run has validated."""
-    validate = next(step for step in STEPS if step.name == "validate")
-    if validate.name in journey.steps and not is_done(journey, validate):
-        raise ChecksFailed(
-            f"{journey.project.dataset.path} changed after it was validated; it is not sent.",
-            hint="ship again: it is then validated anew",
-        )
+def _check_unchanged(journey: Journey, folder: Path, names: tuple[str, ...]) -> None:
+    """Raise `ChecksFailed` if a folder is not what these steps, if this run has them, have left."""
+    for step in STEPS:
+        if step.name in names and step.name in journey.steps and not is_done(journey, step):
+            raise ChecksFailed(
+                f"{folder} changed after it was checked ({step.name}); it is not sent.",
+                hint="ship again: it is then checked anew",
+            )
 
 
 def _send(
@@ -85,10 +85,9 @@ def _send(
     repo_type: Literal["model", "dataset"],
     *,
     tag: str | None,
-    checked: Callable[[], None] = lambda: None,
+    checked: tuple[str, ...],
 ) -> tuple[str, dict[str, Any]]:
-    """Push a folder. `checked` raises if it is not what was checked; asked once its files are
-    hashed."""
+    """Push a folder, if it still is what the steps `checked` have left."""
     from hubtools.publish.push import PushOptions, plan_push, push
 
     settings = journey.project.push
@@ -100,7 +99,7 @@ def _send(
         allowed_secrets=tuple(settings.allowed_secrets),
     )
     plan = plan_push(folder, repo, repo_type, options, trust_state=journey.trust_state)
-    checked()
+    _check_unchanged(journey, folder, checked)  # now that all files are hashed
     for note in plan.notes:
         journey.narrator.warn(note)
     journey.narrator.note(f"{repo} ({repo_type}, {plan.visibility})")
@@ -193,7 +192,14 @@ def _prune(journey: Journey) -> tuple[str, dict[str, Any]]:
 def _push(journey: Journey) -> tuple[str, dict[str, Any]]:
     project = journey.project
     assert project.model.repo is not None  # `_preconditions` has seen to it
-    return _send(journey, project.run_dir, project.model.repo, "model", tag=project.push.tag)
+    return _send(
+        journey,
+        project.run_dir,
+        project.model.repo,
+        "model",
+        tag=project.push.tag,
+        checked=("card",),
+    )
 
 
 # --- what they read and leave ------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -15,7 +15,7 @@ from hubtools.dataset.metadata.named import resolved
 from hubtools.dataset.names import fold
 from hubtools.findings import Problem, RuleBook, Severity
 from hubtools.publish.hub import Remote
-from hubtools.publish.release import Release
+from hubtools.publish.release import LEFT_OUT, Release
 
 COMPARISON_RULES: RuleBook[Comparison] = RuleBook()
 # Each has a flag of its own that says what it means; --ignore does not switch them off.
@@ -53,8 +53,11 @@ class Comparison:
 
     @cached_property
     def folder(self) -> Listing:
-        """The dataset folder, as `validate` sees it."""
-        return walk(self.release.root)
+        """The dataset folder, as `validate` sees it, less what the user left out."""
+        listing = walk(self.release.root)
+        dropped = {name for name, reason in self.release.excluded if reason == LEFT_OUT}
+        kept = tuple(entry for entry in listing.entries if entry.name not in dropped)
+        return replace(listing, entries=kept)
 
     @cached_property
     def listing(self) -> Listing:
@@ -317,8 +320,8 @@ def from_outside(comparison: Comparison) -> Iterator[Problem]:
 @COMPARISON_RULES.rule("P139", "A name that cannot be published", Severity.ERROR)
 def unusual_name(comparison: Comparison) -> Iterator[Problem]:
     """The Hub refuses names with control characters, backslashes, parts such as `.git` or of more
-    than 255 bytes. Two names that differ in case only are one file on Windows and macOS, so that
-    whoever fetches the repository there gets one of them.
+    than 255 bytes; two files cannot have one name. Two names that differ in case only are one file
+    on Windows and macOS, so that whoever fetches the repository there gets one of them.
 
     Fix: rename the file.
     """
@@ -326,7 +329,11 @@ def unusual_name(comparison: Comparison) -> Iterator[Problem]:
     twins: dict[str, list[str]] = defaultdict(list)
     for name in sorted(comparison.names):
         twins[fold(name)].append(name)
+    counts = Counter(file.name for file in comparison.release.files)
     for file in comparison.release.files:
+        if counts[file.name] > 1:
+            what = f"{counts[file.name]} files would have this name, {file.source} is one"
+            found.append(Problem(what, "rename one of them", file.name))
         if fault := name_fault(file.name):
             shown = file.name.encode("ascii", "backslashreplace").decode()
             found.append(Problem(f"the Hub refuses the name: {fault}", "rename the file", shown))

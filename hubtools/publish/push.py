@@ -71,10 +71,11 @@ def push(
         try:
             return _Push(plan, root, on_commit).run()
         except Exception as error:
-            status = getattr(getattr(error, "response", None), "status_code", None)
-            if status != 412 and not isinstance(error, Moved):
+            if not isinstance(error, Moved) and _status(error) != 412:
                 raise
-        fresh = made_anew(plan)
+            fresh = made_anew(plan)
+            if fresh.head is None and isinstance(error.__cause__, Exception):
+                raise error.__cause__ from None  # it is another repository that is in the way
         _must_pass(fresh)
         check_moved(plan, {f.name: f.there for f in fresh.files}, fresh.head)
         try:
@@ -83,6 +84,12 @@ def push(
             raise HubtoolsError(
                 f"{plan.repo} changes faster than it can be pushed to.", hint="push again later"
             ) from error
+
+
+def _status(error: Exception) -> int | None:
+    """Of the Hub's answer, if it is the error."""
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    return status if isinstance(status, int) else None
 
 
 def _must_pass(plan: PushPlan) -> None:
@@ -150,7 +157,7 @@ class _Push:
                 plan.repo, repo_type=plan.repo_type, private=plan.options.private, exist_ok=False
             )
         except Exception as error:
-            if getattr(getattr(error, "response", None), "status_code", None) != 409:
+            if _status(error) != 409:
                 raise
             raise Moved(plan.repo) from error
         return str(remote_head(plan.repo, plan.repo_type))

@@ -22,6 +22,8 @@ from hubtools.rooted import Root
 
 RepoType = Literal["model", "dataset"]
 
+LEFT_OUT = "left out as asked (--drop)"
+
 
 @dataclass(frozen=True)
 class ReleaseFile:
@@ -180,7 +182,9 @@ def _dataset(folder: Path, drop: Sequence[str], resolve_links: bool) -> Release:
         else:
             files.append(ReleaseFile(entry.name, folder / entry.name, entry.size))
     for name in listing.linked_folders:
-        if not any(fnmatchcase(name, pattern) for pattern in drop):
+        if any(fnmatchcase(name, pattern) for pattern in drop):
+            excluded.append((name, LEFT_OUT))
+        else:
             links.append(_link(folder, name, resolve_links)[0])
             excluded.append((name, "a symbolic link to a folder, which is never entered"))
     if not files and not links:
@@ -199,7 +203,7 @@ def _unwanted(entry: Entry, drop: Sequence[str]) -> str | None:
     if entry.ending in (".npz", ".pkl", ".pt", ".bin"):
         return "a cache or a pickle; not part of a dataset of pictures"
     if any(fnmatchcase(entry.name, pattern) for pattern in drop):
-        return "left out as asked (--drop)"
+        return LEFT_OUT
     return None
 
 

@@ -19,6 +19,7 @@ from PIL import Image
 from hubtools.errors import ChecksFailed, HubtoolsError
 from hubtools.localhub.server import Hub
 from hubtools.publish import outbox
+from hubtools.publish import push as pushing
 from hubtools.publish.comparison import COMPARISON_RULES, Comparison
 from hubtools.publish.hub import Remote, RemoteFile
 from hubtools.publish.push import PushOptions, load_plan, plan_push, push, save_plan
@@ -356,6 +357,31 @@ def test_a_repository_that_appears_meanwhile(local_hub: Hub, dataset: Path) -> N
     assert text_of("README.md").endswith("theirs\n")
 
 
+def test_somebody_else_commits_while_parts_are_sent(
+    local_hub: Hub, dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pushing, "BATCH", 2)
+    send(dataset)
+    for number in range(3):
+        (dataset / f"more{number}.txt").write_text(f"{number}")
+    (dataset / "notes.txt").write_text("mine\n")
+    made = plan(dataset)
+    done = []
+
+    def meddle(number: int, total: int) -> None:
+        if not done:
+            colleague("notes.txt", b"theirs\n")
+        done.append(number)
+
+    with pytest.raises(ChecksFailed, match=r"notes\.txt \(by me on "):
+        push(made, on_commit=meddle)
+    assert text_of("notes.txt") == "theirs\n"
+    assert "more0.txt" not in there(), "nothing of it is on main"
+    (dataset / "notes.txt").write_text("theirs\n")
+    send(dataset)
+    assert "more2.txt" in there()
+
+
 def test_what_others_changed_since_is_shown_and_kept(local_hub: Hub, dataset: Path) -> None:
     send(dataset)
     colleague("notes.txt", b"theirs\n")
@@ -503,6 +529,8 @@ def test_only_files_are_resolved(local_hub: Hub, dataset: Path, tmp_path: Path) 
     assert told == {"more", "lost.png", "pipe.png"}
     left_out = plan(dataset, drop=("more", "lost.png", "pipe.png"))
     assert left_out.report.ok
+    (dataset / "metadata.jsonl").unlink()
+    assert plan(dataset, drop=("more", "lost.png", "pipe.png", "2.png")).report.ok
 
 
 def test_a_link_that_leads_elsewhere_since_the_plan(

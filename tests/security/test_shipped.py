@@ -130,27 +130,34 @@ def test_an_edit_that_keeps_size_and_time_is_noticed(project: Project) -> None:
     assert verbs(project, "validate") == {"validate": "run"}
 
 
-@pytest.mark.parametrize("when", ["while it is validated", "before it is sent"])
-def test_what_changes_after_it_was_validated_is_not_sent(
-    local_hub: Hub, project: Project, when: str, monkeypatch: pytest.MonkeyPatch
+CHANGED = {"while it is validated": "validate", "before it is sent": "push-dataset"}
+
+
+@pytest.mark.parametrize("when", CHANGED)
+@pytest.mark.parametrize("what", ["metadata.jsonl", "README.md"])
+def test_what_changes_after_it_was_checked_is_not_sent(
+    local_hub: Hub, project: Project, what: str, when: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    name = "validate" if when.startswith("while") else "dataset-card"
-    step = next(step for step in STEPS if step.name == name)
+    step = next(step for step in STEPS if step.name == CHANGED[when])
     run = step.run
-    table = project.dataset_dir / "metadata.jsonl"
+    path = project.dataset_dir / what
 
     def meddling(journey: Journey) -> Any:
-        result = run(journey)
-        table.write_text(table.read_text().replace("number 1", "number X"))
-        return result
+        before = run(journey) if step.name == "validate" else None
+        text = path.read_text() if path.exists() else ""
+        path.write_text(text.replace("number 1", "number X") + "\n")
+        return before or run(journey)
 
     monkeypatch.setitem(step.__dict__, "run", meddling)
-    with pytest.raises(ChecksFailed, match="changed after it was validated"):
+    if (what, when) == ("README.md", "while it is validated"):
+        ship(project, Listener(), last="push-dataset")  # the card is checked after that
+        return
+    with pytest.raises(ChecksFailed, match="changed after it was checked"):
         ship(project, Listener(), last="push-dataset")
     assert not HfApi().repo_exists(REPO, repo_type="dataset")
     monkeypatch.undo()
     result = ship(project, Listener(), last="push-dataset")
-    assert "validate" in result.done
+    assert ("validate" if what == "metadata.jsonl" else "dataset-card") in result.done
     assert HfApi().repo_exists(REPO, repo_type="dataset")
 
 
