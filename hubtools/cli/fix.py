@@ -147,7 +147,7 @@ def command(
         yes = _asked(plan, out)
     if not yes:
         if out.format == "json":
-            out.data(json.dumps(plan.to_dict() | {"applied": False}, indent=2, ensure_ascii=False))
+            _as_json(plan, {"applied": False}, out)
         if dry_run:
             _left(plan, out)
             return ExitCode.DONE
@@ -183,9 +183,14 @@ def _show(plan: Plan, out: Output, limit: int | None) -> None:
         out.diff_line(line)
 
 
+def _as_json(plan: Plan, facts: dict[str, Any], out: Output) -> None:
+    text = json.dumps(plan.to_dict() | facts, indent=2, ensure_ascii=False)
+    out.data(text, exact=True)
+
+
 def _nothing(plan: Plan, out: Output) -> None:
     if out.format == "json":
-        out.data(json.dumps(plan.to_dict() | {"applied": False}, indent=2, ensure_ascii=False))
+        _as_json(plan, {"applied": False}, out)
         return
     out.result("Nothing to fix", essential="", changes=0)
     _left(plan, out)
@@ -199,7 +204,7 @@ def _apply(plan: Plan, again: Any, *, replay: bool, out: Output) -> int:
     id = fixed.journal.id if fixed.journal else None
     if out.format == "json":
         facts = {"applied": True, "journal": id}
-        out.data(json.dumps(fixed.plan.to_dict() | facts, indent=2, ensure_ascii=False))
+        _as_json(fixed.plan, facts, out)
         return ExitCode.DONE
     out.result(
         f"{_count(fixed.plan)} applied",

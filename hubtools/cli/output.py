@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import click
 
+from hubtools.addresses import without_password
 from hubtools.findings import printable, visible
 
 if TYPE_CHECKING:
@@ -251,15 +252,17 @@ class Output:
 
     def diff_line(self, line: str) -> None:
         """A line of a diff, coloured as `git diff` does."""
+        line = without_password(line)
         if not _can_print(line, sys.stdout):
             line = line.encode("ascii", "backslashreplace").decode("ascii")
         colours = {"+": "32", "-": "31", "@": "36"}
         colour = colours.get(line[:1]) if _colour(sys.stdout) else None
         print(f"\x1b[{colour}m{line}\x1b[0m" if colour else line)
 
-    def data(self, text: str) -> None:
-        """Raw data to stdout."""
-        print(printable(text))
+    def data(self, text: str, *, exact: bool = False) -> None:
+        """Raw data to stdout. `exact`: a plan, which a later command takes as it is; otherwise
+        passwords in addresses are left out."""
+        print(text.encode("utf-8", "backslashreplace").decode() if exact else printable(text))
 
     def report(self, report: Report, prefix: str = "") -> None:
         """A check's report in the chosen format, and in the files that were asked for. `prefix` is

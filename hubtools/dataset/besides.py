@@ -45,9 +45,10 @@ def besides(entries: Iterable[Entry], open: Open, *, near: bool = True) -> Itera
     """Those of `entries` that tell about people. `near`: they lie on this machine, and are read;
     else their names have to do."""
     for entry in entries:
-        what = _by_name(entry)
-        if what is None and near and not (entry.junk or entry.hidden or entry.link):
+        what = None
+        if near and not (entry.junk or entry.hidden or entry.link):
             what = _by_content(entry, open)
+        what = what or _by_name(entry)
         if what is not None:
             yield Beside(entry.name, what)
 
@@ -89,14 +90,14 @@ def told_by_text(data: bytes) -> str | None:
     if "AdjustmentBaseVersion" in start or "adjustmentFormatIdentifier" in start:
         return "Apple's list of edits"
     position = "a position" if _POSITION.search(text) else ""
+    only = "a text with a position" if position else None
     if start.startswith(("{", "[")):
         keys = set(_TAKEOUT.findall(text))
         people = "people's names" if _PEOPLE.search(text) else ""
         said = " and ".join(filter(None, (position, people)))
         if keys & _SURELY or len(keys) > 1:
             return f"notes of Google Takeout{f' with {said}' if said else ''}"
-        return position or None
-    return position or None
+    return only
 
 
 def _decoded(data: bytes) -> str:

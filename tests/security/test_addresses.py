@@ -7,6 +7,7 @@ import logging
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from typed import typed
 
 from hubtools.errors import HubtoolsError
@@ -172,3 +173,19 @@ def test_logs_hold_no_password(tmp_path: Path, caplog: pytest.LogCaptureFixture)
     with caplog.at_level(logging.WARNING):
         logging.getLogger("some.library").warning("retrying %s", ADDRESSES[0])
     assert PASSWORD not in caplog.records[0].getMessage()
+
+
+def test_a_plan_is_replayed_with_every_byte(tmp_path: Path) -> None:
+    """What is shown is not what is written: a caption keeps its address."""
+    root = tmp_path / "set"
+    root.mkdir()
+    Image.new("RGB", (64, 64)).save(root / "a.png")
+    line = json.dumps({"file_name": "a.png", "text": f"see {ADDRESSES[0]}"})
+    (root / "metadata.jsonl").write_bytes(b"\xef\xbb\xbf" + line.encode() + b",\n")
+    shown = typed("fix", root, "--dry-run", cwd=tmp_path)
+    assert PASSWORD not in shown.stdout + shown.stderr
+    plan = typed("fix", root, "--dry-run", "--format", "json", cwd=tmp_path)
+    (tmp_path / "plan.json").write_text(plan.stdout)
+    done = typed("fix", root, "--plan", tmp_path / "plan.json", "--yes", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert PASSWORD in (root / "metadata.jsonl").read_text()

@@ -195,6 +195,8 @@ def privacy(draft: Draft) -> None:
     taken."""
     if not draft.wants(*_PRIVATE.values()):
         return
+    for name in draft.view.apart:
+        draft.left[name] = "it tells about people, and cannot be edited: leave it out, or convert"
     for name, facts in list(draft.facts.items()):
         if name in draft.scrubbed or not draft.may_edit(name):
             continue

@@ -13,7 +13,7 @@ from hubtools.findings import Problem, Severity, shortened
 from hubtools.leaks import local_paths
 
 _FIX = "`hubtools fix` blanks it, and touches no pixel"
-_APART = "convert it (`hubtools fix --unsafe convert`), or leave it out"
+_APART = "leave it out, or make a PNG of it (`hubtools fix --unsafe convert`)"
 
 
 def _private(view: DatasetView, field: str) -> Iterator[tuple[str, Any, str]]:
