@@ -11,10 +11,13 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from hubtools.errors import HubtoolsError
-from hubtools.files import write_text
+from hubtools.files import open_regular, write_text
 from hubtools.layout import RUN_MANIFEST
+from hubtools.rooted import Root
 
 SCHEMA = 1
+_MAX_MANIFEST = 10_000_000  # bytes
+_MAX_RECORD = 1_000_000  # bytes
 
 
 class _Manifest(BaseModel):
@@ -161,8 +164,9 @@ class RunManifest(_Manifest):
         """Read `run_dir/run.json`. Raises `HubtoolsError` if it is absent or not a manifest."""
         path = run_dir / RUN_MANIFEST
         try:
-            return cls.model_validate_json(path.read_bytes())
-        except FileNotFoundError:
+            with open_regular(path) as file:
+                return cls.model_validate_json(file.read(_MAX_MANIFEST))
+        except (FileNotFoundError, NotADirectoryError):
             raise HubtoolsError(
                 f"{run_dir} is no run folder: it has no {RUN_MANIFEST}.",
                 hint="give the folder that `hubtools train` wrote",
@@ -183,12 +187,18 @@ class RunManifest(_Manifest):
 def read_samples(folder: Path) -> list[SampleRecord]:
     """The records of all pictures in `folder`, sorted by file name; unreadable ones are left out
     (a picture without a readable record proves nothing and is not shown on a card)."""
-    records = []
-    for path in sorted(folder.glob("*.json")):
-        try:
-            record = SampleRecord.model_validate_json(path.read_bytes())
-        except (ValidationError, ValueError):
-            continue
-        if (folder / record.file).is_file():
-            records.append(record)
+    records: list[SampleRecord] = []
+    if not folder.is_dir():
+        return records
+    with Root(folder) as root:
+        for name in root.list():
+            if not name.endswith(".json") or not root.is_file(name):
+                continue
+            try:
+                record = SampleRecord.model_validate_json(root.read(name, _MAX_RECORD))
+            except (ValidationError, ValueError, HubtoolsError):
+                continue
+            # a record speaks of a picture beside it, and of no other
+            if "/" not in record.file and "\\" not in record.file and root.is_file(record.file):
+                records.append(record)
     return records

@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hubtools.cards.escape import is_inside
 from hubtools.cards.evaluation import EvaluationCard, evaluation_card
+from hubtools.cards.license import License, license_sentence_of, model_license
+from hubtools.cards.snippet import snippet
 from hubtools.dataset.configs import split_configs
 from hubtools.dataset.folder import walk
 from hubtools.dataset.load import read_examples
@@ -16,34 +19,11 @@ from hubtools.errors import HubtoolsError
 from hubtools.files import sha256_of
 from hubtools.findings import plural
 from hubtools.layout import CARD, LORA_WEIGHTS, SAMPLES_DIR
-from hubtools.licenses import (
-    BaseLicense,
-    check_derived,
-    is_license,
-    license_of_base,
-    license_of_card,
-    name_of,
-    suggest,
-)
 from hubtools.manifest import RunManifest, SampleRecord, read_samples
 from hubtools.project import Project
 
 FAMILY_TITLES = {"stable-diffusion": "Stable Diffusion"}
 GALLERY_LIMIT = 12
-
-
-@dataclass(frozen=True)
-class License:
-    """A licence as a card writes it; name and link for `other`."""
-
-    id: str
-    name: str | None = None
-    link: str | None = None
-
-    @property
-    def title(self) -> str:
-        """In words."""
-        return self.name or name_of(self.id)
 
 
 @dataclass(frozen=True)
@@ -115,8 +95,9 @@ def model_facts(run_dir: Path, project: Project) -> tuple[ModelCard, list[Sample
     Raises `HubtoolsError` if the run has no LoRA yet, or if its licence cannot be told.
     """
     manifest = RunManifest.read(run_dir)
-    weights = run_dir / (manifest.lora.file if manifest.lora else LORA_WEIGHTS)
-    if manifest.lora is None or not weights.is_file():
+    name = manifest.lora.file if manifest.lora else LORA_WEIGHTS
+    weights = run_dir / name
+    if manifest.lora is None or not is_inside(name) or not weights.is_file():
         raise HubtoolsError(
             f"{run_dir} has no finished LoRA yet.", hint="finish the training: `hubtools train`"
         )
@@ -125,10 +106,10 @@ def model_facts(run_dir: Path, project: Project) -> tuple[ModelCard, list[Sample
     license = model_license(manifest, project, base_model)
     trigger = manifest.dataset.trigger
     repo = project.model.repo
-    name = repo.partition("/")[2] if repo else manifest.name
+    title = repo.partition("/")[2] if repo else manifest.name
     first = records[0] if records else None
     card = ModelCard(
-        title=project.model.title or name,
+        title=project.model.title or title,
         repo=repo,
         base_model=base_model,
         random_base=manifest.base_model.random_weights,
@@ -141,13 +122,13 @@ def model_facts(run_dir: Path, project: Project) -> tuple[ModelCard, list[Sample
         trigger=trigger,
         negative_prompt=first.negative_prompt if first else None,
         samples=tuple(_sample(record, index) for index, record in enumerate(records)),
-        snippet=_snippet(base_model, repo, weights.name, first, trigger),
+        snippet=snippet(base_model, repo, weights.name, first, trigger),
         training=tuple(_training(manifest)),
         weights=weights.name,
         weights_bytes=weights.stat().st_size,
         weights_sha256=sha256_of(weights),
         license=license,
-        license_sentence=_license_sentence(license, base_model),
+        license_sentence=license_sentence_of(license, base_model),
         evaluation=evaluation_card(run_dir, manifest.lora.sha256),
     )
     card.front_matter.update(_model_front_matter(card, records))
@@ -189,75 +170,6 @@ def _sample(record: SampleRecord, index: int) -> Sample:
     )
 
 
-def model_license(manifest: RunManifest, project: Project, base_model: str | None) -> License:
-    """The LoRA's licence: what the settings say if the base allows it, else what the base asks
-    for. Raises `HubtoolsError` rather than guess."""
-    base = base_license(manifest, base_model)
-    chosen = project.model.license
-    if chosen is None:
-        if base is None or base.id is None or not is_license(base.id):
-            known = f" ({base.source})" if base else ""
-            raise HubtoolsError(
-                f"The licence of the base model {base_model or '(a local folder)'} is not"
-                f" known{known}.",
-                hint="read it, then set model.license in hubtools.toml",
-            )
-        return License(base.id, base.name, base.link)
-    if not is_license(chosen):
-        near = suggest(chosen)
-        raise HubtoolsError(
-            f"The Hub knows no licence {chosen!r}.",
-            hint=f"write {near}" if near else "use an id of the Hub's list, or other",
-        )
-    name, link = project.model.license_name, project.model.license_link
-    if problem := check_derived(base, chosen, name):
-        raise HubtoolsError(
-            f"The LoRA cannot be licensed {chosen}: {problem}.",
-            hint="leave model.license out to take the base's",
-        )
-    if chosen == "other" and base is not None and base.id == "other":
-        name, link = name or base.name, link or base.link
-    if chosen == "other" and not (name and link):
-        raise HubtoolsError(
-            "The licence `other` needs a name and a link.",
-            hint="set model.license_name and model.license_link in hubtools.toml",
-        )
-    return License(chosen, name, link)
-
-
-def base_license(manifest: RunManifest, base_model: str | None) -> BaseLicense | None:
-    """The base's licence: from the run's manifest, from the shipped table (some cards are known to
-    be wrong, and the check of the card reads the table too), or from the base's own card."""
-    facts = manifest.base_model
-    if facts.license:
-        card = {
-            "license": facts.license,
-            "license_name": facts.license_name,
-            "license_link": facts.license_link,
-        }
-        return license_of_card(card, "the run's manifest")
-    if base_model is None:
-        return None
-    return license_of_base(base_model) or _from_hub(base_model)
-
-
-def _from_hub(base_model: str) -> BaseLicense | None:
-    from huggingface_hub import hf_hub_download
-
-    try:
-        path = Path(hf_hub_download(base_model, CARD))
-    except Exception:
-        return None  # offline, gated or without a card
-    return license_of_card(read_card(path).data, "its model card")
-
-
-def _license_sentence(license: License, base_model: str | None) -> str:
-    of_base = f", as its base model {base_model} asks" if base_model else ""
-    if license.id == "other":
-        return f"{license.title} ({license.link}){of_base}."
-    return f"{license.title} ({license.id}){of_base if 'rail' in license.id else ''}."
-
-
 def _training(manifest: RunManifest) -> list[tuple[str, str]]:
     train, lora = manifest.train, manifest.lora
     assert lora is not None
@@ -295,51 +207,6 @@ def _training(manifest: RunManifest) -> list[tuple[str, str]]:
 
 def _figure(value: float | None) -> str | None:
     return None if value is None else f"{value:.4g}"
-
-
-def _snippet(
-    base: str | None,
-    repo: str | None,
-    weights: str,
-    record: SampleRecord | None,
-    trigger: str | None,
-) -> str:
-    """Python that draws the first picture of the gallery with stock diffusers; empty if the base
-    has no public name."""
-    if base is None:
-        return ""
-    prompt = record.prompt if record else (trigger or "")
-    lines = ["import torch"]
-    lines.append("from diffusers import DiffusionPipeline")
-    scheduler = record is not None and record.scheduler != "default"
-    if record is not None and scheduler:
-        lines[-1] = f"from diffusers import DiffusionPipeline, {record.scheduler_class}"
-    lines += ["", f"pipeline = DiffusionPipeline.from_pretrained({base!r})"]
-    if record is not None and scheduler:
-        options = "".join(f", {k}={v!r}" for k, v in record.scheduler_options.items())
-        lines.append(
-            f"pipeline.scheduler = {record.scheduler_class}.from_config("
-            f"pipeline.scheduler.config{options})"
-        )
-    lines.append(f"pipeline.load_lora_weights({repo or '.'!r}, weight_name={weights!r})")
-    if record is not None and record.prompt_weights:
-        lines += [
-            "# hubtools reads brackets as weights and long prompts to their end. Stock diffusers",
-            "# does not, and draws another picture than `hubtools generate` has drawn.",
-        ]
-    lines += ["image = pipeline(", f"    {prompt!r},"]
-    if record is not None:
-        if record.negative_prompt:
-            lines.append(f"    negative_prompt={record.negative_prompt!r},")
-        lines += [
-            f"    num_inference_steps={record.steps},",
-            f"    guidance_scale={record.guidance:g},",
-            f"    width={record.width},",
-            f"    height={record.height},",
-            f'    generator=torch.Generator("cpu").manual_seed({record.seed}),',
-        ]
-    lines += [").images[0]", 'image.save("picture.png")']
-    return "\n".join(lines)
 
 
 def _model_front_matter(card: ModelCard, records: list[SampleRecord]) -> dict[str, Any]:

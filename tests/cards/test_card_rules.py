@@ -91,6 +91,15 @@ BAD: dict[str, tuple[Kind, str, str, int | None]] = {
         "license: other\nlicense_name: a\nlicense_link: TERMS.md",
         4,
     ),
+    "C113": ("model", "url: images/00.png", "url: javascript:alert(1)", 11),
+    "C114": ("model", "by name.", "by name. [it](java&#115;cript:alert(1))", 20),
+    "C115": ("model", "by name.", "by name. <img src=images/00.png onerror=alert(1)>", 20),
+    "C306": (
+        "dataset",
+        "license: cc0-1.0",
+        "license: other\nlicense_name: a\nlicense_link: javascript:alert(1)",
+        4,
+    ),
 }
 # a missing base also takes away what the licence is compared with, and so on
 TOGETHER = {"C101": {"C301"}, "C302": {"C304"}}

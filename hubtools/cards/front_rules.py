@@ -1,0 +1,238 @@
+"""C1: rules of the front matter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from hubtools.cards.escape import is_web_address
+from hubtools.cards.view import CARD_RULES, NAME, CardView, at, bytes_of, is_local
+from hubtools.findings import Problem, Severity
+from hubtools.layout import CARD
+
+
+@CARD_RULES.rule("C101", "The front matter cannot be read", Severity.ERROR)
+def front_matter(view: CardView) -> Iterator[Problem]:
+    """The Hub refuses a card whose YAML is broken, after everything else has been uploaded.
+
+    Fix: correct the YAML; texts with a colon need quotes.
+    """
+    if view.front.error:
+        yield Problem(
+            f"{view.front.error}; the Hub refuses the card", "correct the YAML", CARD,
+            view.front.line,
+        )  # fmt: skip
+    elif not view.data:
+        yield Problem(
+            "the card has no front matter: no licence, no base model, nothing to find it by",
+            "run `hubtools card`",
+            CARD,
+            1,
+        )
+
+
+@CARD_RULES.rule("C102", "pipeline_tag is missing or not one of the Hub's", Severity.WARNING)
+def pipeline_tag(view: CardView) -> Iterator[Problem]:
+    """The Hub offers a model under its task and makes a widget for it.
+
+    Fix: pipeline_tag: text-to-image
+    """
+    if view.kind != "model" or not view.data:
+        return
+    value = view.data.get("pipeline_tag")
+    if value is None:
+        yield Problem("there is no pipeline_tag", "add pipeline_tag: text-to-image", CARD, 1)
+    elif value not in ("text-to-image", "image-to-image", "text-to-video", "image-to-video"):
+        yield at(
+            view, "pipeline_tag", f"{value!r} is no task of an image LoRA", "write text-to-image"
+        )
+
+
+@CARD_RULES.rule("C103", "base_model is missing or no Hub id", Severity.WARNING)
+def base_model(view: CardView) -> Iterator[Problem]:
+    """The page's code snippet, the licence and the model tree all hang on base_model. A local path
+    means nothing to anybody else.
+
+    Fix: base_model: owner/name (train.base_model_repo if you train from a local folder).
+    """
+    if view.kind != "model" or not view.data:
+        return
+    value = view.data.get("base_model")
+    if value is None:
+        yield Problem(
+            "there is no base_model: nobody knows what to load the LoRA into",
+            "set train.base_model_repo in hubtools.toml",
+            CARD,
+            1,
+        )
+        return
+    for item in value if isinstance(value, list) else [value]:
+        if not isinstance(item, str) or not re.fullmatch(f"{NAME}/{NAME}", item):
+            yield at(
+                view, "base_model", f"{item!r} is no Hub id", "write owner/name",
+                severity=Severity.ERROR,
+            )  # fmt: skip
+
+
+@CARD_RULES.rule("C104", "tags are no list, or repeat", Severity.WARNING)
+def tags(view: CardView) -> Iterator[Problem]:
+    """A single text instead of a list is refused by the Hub; tags that repeat are left by scripts
+    that append on every run.
+
+    Fix: write a list with each tag once.
+    """
+    value = view.data.get("tags")
+    if value is None:
+        return
+    if not isinstance(value, list):
+        yield at(view, "tags", "tags is no list", "write - tag lines", severity=Severity.ERROR)
+        return
+    twice = sorted({str(tag) for tag in value if value.count(tag) > 1})
+    if twice:
+        yield at(view, "tags", f"{', '.join(twice)} repeats", "keep each tag once")
+
+
+@CARD_RULES.rule("C105", "library_name is missing", Severity.WARNING)
+def library_name(view: CardView) -> Iterator[Problem]:
+    """Without library_name: diffusers the page shows no code and counts no downloads.
+
+    Fix: library_name: diffusers
+    """
+    if view.kind == "model" and view.data and view.data.get("library_name") != "diffusers":
+        yield at(
+            view,
+            "library_name",
+            f"library_name is {view.data.get('library_name')!r}; the page shows no code",
+            "write library_name: diffusers",
+        )
+
+
+@CARD_RULES.rule("C106", "datasets are no Hub ids", Severity.ERROR)
+def dataset_ids(view: CardView) -> Iterator[Problem]:
+    """The Hub links them; null, a path or a title is refused.
+
+    Fix: a list of owner/name.
+    """
+    if view.kind != "model" or "datasets" not in view.data:
+        return
+    value = view.data["datasets"]
+    items = value if isinstance(value, list) else [value]
+    for item in items:
+        if not isinstance(item, str) or not re.fullmatch(f"({NAME}/)?{NAME}", item):
+            yield at(view, "datasets", f"{item!r} is no dataset id", "write owner/name")
+
+
+@CARD_RULES.rule("C107", "A picture of the gallery does not exist", Severity.ERROR)
+def widget_files(view: CardView) -> Iterator[Problem]:
+    """The page would show a broken picture.
+
+    Fix: run `hubtools card` again, or correct the path.
+    """
+    for entry in view.widget:
+        output = entry.get("output")
+        url = output.get("url") if isinstance(output, dict) else None
+        if isinstance(url, str) and is_local(url) and bytes_of(view, url) is None:
+            yield at(view, "widget", f"there is no {url}", "run `hubtools card`")
+
+
+@CARD_RULES.rule("C108", "A picture of the gallery is large", Severity.WARNING)
+def widget_size(view: CardView) -> Iterator[Problem]:
+    """The page loads all of them at once.
+
+    Fix: run `hubtools card`, which scales them, or scale it yourself.
+    """
+    for entry in view.widget:
+        output = entry.get("output")
+        url = output.get("url") if isinstance(output, dict) else None
+        if isinstance(url, str) and is_local(url):
+            size = bytes_of(view, url) or 0
+            if size > 3_000_000:
+                yield at(view, "widget", f"{url} has {size / 1e6:.1f} MB", "scale it down")
+
+
+@CARD_RULES.rule("C109", "The first example prompt lacks the trigger", Severity.WARNING)
+def widget_trigger(view: CardView) -> Iterator[Problem]:
+    """The page's code uses the first widget's text as the prompt: without the trigger it draws
+    anything but the subject.
+
+    Fix: put a prompt with the trigger first.
+    """
+    trigger = view.data.get("instance_prompt")
+    if isinstance(trigger, str) and view.widget:
+        text = view.widget[0].get("text")
+        if isinstance(text, str) and trigger not in text:
+            yield at(
+                view, "widget", f"the first prompt does not contain {trigger!r}",
+                "put a prompt with it first",
+            )  # fmt: skip
+
+
+@CARD_RULES.rule("C110", "A widget entry is not of the Hub's form", Severity.ERROR)
+def widget_form(view: CardView) -> Iterator[Problem]:
+    """Each entry is {text: ..., output: {url: ...}}.
+
+    Fix: run `hubtools card`.
+    """
+    value = view.data.get("widget")
+    if value is None:
+        return
+    entries = value if isinstance(value, list) else [value]
+    for entry in entries:
+        good = isinstance(entry, dict) and isinstance(entry.get("text", ""), str)
+        if not good or not isinstance(entry.get("output", {}), dict):
+            yield at(view, "widget", f"{entry!r} is no widget entry", "run `hubtools card`")
+
+
+@CARD_RULES.rule("C111", "A task or size category is unknown", Severity.ERROR)
+def dataset_categories(view: CardView) -> Iterator[Problem]:
+    """The Hub refuses task_categories and size_categories that are not on its lists.
+
+    Fix: task_categories: [text-to-image]; size_categories: [n<1K], [1K<n<10K], ...
+    """
+    if view.kind != "dataset":
+        return
+    sizes = view.data.get("size_categories")
+    for item in sizes if isinstance(sizes, list) else [sizes] if sizes is not None else []:
+        if item not in _SIZES:
+            yield at(view, "size_categories", f"{item!r} is no size category", "write e.g. n<1K")
+    tasks = view.data.get("task_categories")
+    if tasks is not None and not isinstance(tasks, list):
+        yield at(view, "task_categories", "task_categories is no list", "write [text-to-image]")
+    for item in tasks if isinstance(tasks, list) else []:
+        if not isinstance(item, str) or not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", item):
+            yield at(view, "task_categories", f"{item!r} is no task", "write text-to-image")
+
+
+_SIZES = (
+    "n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100M<n<1B",
+    "1B<n<10B", "10B<n<100B", "100B<n<1T", "n>1T",
+)  # fmt: skip
+
+
+@CARD_RULES.rule("C112", "A split name is not allowed", Severity.ERROR)
+def split_names(view: CardView) -> Iterator[Problem]:
+    """Names of splits in `configs` are letters, digits, _ and dots; others make loading fail.
+
+    Fix: rename the split, e.g. my_split.
+    """
+    configs = view.data.get("configs")
+    for config in configs if isinstance(configs, list) else []:
+        files = config.get("data_files") if isinstance(config, dict) else None
+        for entry in files if isinstance(files, list) else []:
+            name = entry.get("split") if isinstance(entry, dict) else None
+            if isinstance(name, str) and not re.fullmatch(r"\w+(\.\w+)*", name):
+                yield at(view, "configs", f"the split name {name!r} is not allowed", "rename it")
+
+
+@CARD_RULES.rule("C113", "A picture of the gallery is no address of the web", Severity.ERROR)
+def widget_schemes(view: CardView) -> Iterator[Problem]:
+    """A gallery shows files of the repository and https addresses. `javascript:`, `data:` and
+    `file:` addresses run code, or lead to the reader's machine.
+
+    Fix: write the path of a picture in the repository, or an https address.
+    """
+    for entry in view.widget:
+        output = entry.get("output")
+        url = output.get("url") if isinstance(output, dict) else None
+        if isinstance(url, str) and not is_local(url) and not is_web_address(url):
+            yield at(view, "widget", f"{url[:80]!r} is no picture", "write the path of a picture")

@@ -1,0 +1,99 @@
+"""C3: rules of the licence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hubtools.cards.escape import is_web_address
+from hubtools.cards.view import CARD_RULES, CardView, at, bytes_of, is_local
+from hubtools.findings import Problem, Severity
+from hubtools.layout import CARD
+from hubtools.licenses import check_derived, is_license, license_of_base, suggest
+
+
+@CARD_RULES.rule("C301", "There is no licence", Severity.WARNING)
+def license_missing(view: CardView) -> Iterator[Problem]:
+    """Without a licence nobody may use it.
+
+    Fix: set model.license or dataset.license in hubtools.toml.
+    """
+    if view.data and not view.data.get("license"):
+        yield Problem(
+            "the card names no licence",
+            f"set {view.kind}.license in hubtools.toml and run `hubtools card`",
+            CARD,
+            1,
+            severity=Severity.ERROR if view.kind == "model" else None,
+        )
+
+
+@CARD_RULES.rule("C302", "The licence id is unknown to the Hub", Severity.ERROR)
+def license_unknown(view: CardView) -> Iterator[Problem]:
+    """The Hub refuses the card.
+
+    Fix: use an id of the Hub's list.
+    """
+    value = view.data.get("license")
+    for item in value if isinstance(value, list) else [value]:
+        if item and not (isinstance(item, str) and is_license(item)):
+            near = suggest(str(item))
+            yield at(
+                view, "license", f"the Hub knows no licence {item!r}",
+                f"write {near}" if near else "use an id of its list, or other",
+            )  # fmt: skip
+
+
+@CARD_RULES.rule("C303", "The licence `other` has no name or link", Severity.ERROR)
+def license_other(view: CardView) -> Iterator[Problem]:
+    """`other` says nothing by itself; the Hub wants license_name and license_link.
+
+    Fix: set model.license_name and model.license_link.
+    """
+    if view.data.get("license") == "other":
+        for key in ("license_name", "license_link"):
+            if not view.data.get(key):
+                yield at(view, "license", f"{key} is missing", f"add {key}")
+
+
+@CARD_RULES.rule("C304", "The licence promises more than the base model's", Severity.ERROR)
+def license_derived(view: CardView) -> Iterator[Problem]:
+    """A LoRA is a derivative of its base: OpenRAIL use restrictions must travel, non-commercial and
+    community licences must be passed on by name.
+
+    Fix: take the base's licence.
+    """
+    if view.kind != "model":
+        return
+    base, chosen = view.data.get("base_model"), view.data.get("license")
+    if isinstance(base, str) and isinstance(chosen, str):
+        problem = check_derived(license_of_base(base), chosen, view.data.get("license_name"))
+        if problem:
+            yield at(view, "license", problem, "take the base's licence")
+
+
+@CARD_RULES.rule("C305", "The licence's file does not exist", Severity.ERROR)
+def license_link(view: CardView) -> Iterator[Problem]:
+    """license_link is an address or a file of the repository.
+
+    Fix: add the file, or give the address.
+    """
+    link = view.data.get("license_link")
+    if isinstance(link, str) and is_local(link) and bytes_of(view, link) is None:
+        yield at(view, "license_link", f"there is no {link}", "add it, or give an address")
+
+
+@CARD_RULES.rule("C306", "The licence's link is no address of the web", Severity.ERROR)
+def license_scheme(view: CardView) -> Iterator[Problem]:
+    """The Hub's page shows license_link as a link: a `javascript:` or `data:` address runs code,
+    a `file:` address leads to the reader's machine.
+
+    Fix: write an https address, or the name of a file of the repository.
+    """
+    link = view.data.get("license_link")
+    if link is None:
+        return
+    if not isinstance(link, str) or not (is_local(link) or is_web_address(link)):
+        yield at(
+            view, "license_link", f"{str(link)[:80]!r} is no address of the web",
+            "write an https address, or the name of a file",
+        )  # fmt: skip

@@ -1,0 +1,64 @@
+"""Python for a card, whose every text is a literal."""
+
+from __future__ import annotations
+
+import keyword
+
+from hubtools.cards.escape import python_literal
+from hubtools.manifest import SampleRecord
+
+
+def snippet(
+    base: str | None,
+    repo: str | None,
+    weights: str,
+    record: SampleRecord | None,
+    trigger: str | None,
+) -> str:
+    """Python that draws the first picture of the gallery with stock diffusers; empty if the base
+    has no public name."""
+    if base is None:
+        return ""
+    prompt = record.prompt if record else (trigger or "")
+    lines = ["import torch"]
+    lines.append("from diffusers import DiffusionPipeline")
+    # a record is a file like any other: what is no name of a class is not passed on as code
+    scheduler = (
+        record is not None
+        and record.scheduler != "default"
+        and _is_name(record.scheduler_class)
+        and all(_is_name(key) for key in record.scheduler_options)
+    )
+    if record is not None and scheduler:
+        lines[-1] = f"from diffusers import DiffusionPipeline, {record.scheduler_class}"
+    lines += ["", f"pipeline = DiffusionPipeline.from_pretrained({python_literal(base)})"]
+    if record is not None and scheduler:
+        options = "".join(f", {k}={python_literal(v)}" for k, v in record.scheduler_options.items())
+        lines.append(
+            f"pipeline.scheduler = {record.scheduler_class}.from_config("
+            f"pipeline.scheduler.config{options})"
+        )
+    place, file = python_literal(repo or "."), python_literal(weights)
+    lines.append(f"pipeline.load_lora_weights({place}, weight_name={file})")
+    if record is not None and record.prompt_weights:
+        lines += [
+            "# hubtools reads brackets as weights and long prompts to their end. Stock diffusers",
+            "# does not, and draws another picture than `hubtools generate` has drawn.",
+        ]
+    lines += ["image = pipeline(", f"    {python_literal(prompt)},"]
+    if record is not None:
+        if record.negative_prompt:
+            lines.append(f"    negative_prompt={python_literal(record.negative_prompt)},")
+        lines += [
+            f"    num_inference_steps={record.steps},",
+            f"    guidance_scale={record.guidance:g},",
+            f"    width={record.width},",
+            f"    height={record.height},",
+            f'    generator=torch.Generator("cpu").manual_seed({record.seed}),',
+        ]
+    lines += [").images[0]", 'image.save("picture.png")']
+    return "\n".join(lines)
+
+
+def _is_name(text: str) -> bool:
+    return text.isascii() and text.isidentifier() and not keyword.iskeyword(text)

@@ -1,0 +1,95 @@
+"""What the card rules look at, and the book that they stand in."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from hubtools.cards.escape import is_inside, scheme_of
+from hubtools.dataset.view import Card
+from hubtools.findings import Problem, RuleBook
+from hubtools.layout import CARD
+from hubtools.rooted import LeadsOut, Root
+
+Kind = Literal["model", "dataset"]
+
+
+@dataclass(frozen=True)
+class CardView:
+    """A card and the folder around it."""
+
+    root: Path
+    kind: Kind
+    text: str
+    front: Card
+    body: str
+    body_line: int  # line of the file on which the body begins
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The front matter."""
+        return self.front.data
+
+    def line_of(self, key: str) -> int | None:
+        """Line of a top-level key of the front matter."""
+        for number, line in enumerate(self.text.splitlines(), start=1):
+            if number > 1 and line.strip() == "---":
+                return None
+            if re.match(rf"[\"']?{re.escape(key)}[\"']?\s*:", line):
+                return number
+        return None
+
+    def body_line_of(self, offset: int) -> int:
+        """Line of the file at an offset of the body."""
+        return self.body_line + bisect_left(self._ends_of_body, offset)
+
+    def text_line_of(self, offset: int) -> int:
+        """Line of the file at an offset of it."""
+        return 1 + bisect_left(self._ends, offset)
+
+    @cached_property
+    def _ends_of_body(self) -> list[int]:
+        return [match.start() for match in re.finditer("\n", self.body)]
+
+    @cached_property
+    def _ends(self) -> list[int]:
+        return [match.start() for match in re.finditer("\n", self.text)]
+
+    @property
+    def widget(self) -> list[dict[str, Any]]:
+        """The widget entries that are objects."""
+        value = self.data.get("widget")
+        if not isinstance(value, list):
+            return []
+        return [entry for entry in value if isinstance(entry, dict)]
+
+
+CARD_RULES: RuleBook[CardView] = RuleBook()
+NAME = r"[A-Za-z0-9][\w.-]*"  # of a user or a repository: `./base` is a path
+
+
+def at(view: CardView, key: str, message: str, fix: str | None = None, **more: Any) -> Problem:
+    return Problem(message, fix, CARD, view.line_of(key), **more)
+
+
+def bytes_of(view: CardView, path: str) -> int | None:
+    """Bytes of a file of the folder that a card names; None if there is no such file in it. What
+    lies outside is not looked at."""
+    path = path.removeprefix("./").split("?")[0].rstrip("/")
+    if not is_inside(path):
+        return None
+    try:
+        with Root(view.root) as root:
+            found = root.stat(path)
+    except LeadsOut:
+        return None
+    return found.st_size if found is not None else None
+
+
+def is_local(address: str) -> bool:
+    """True for what names a file of the repository: no scheme, and no address of the Hub."""
+    return scheme_of(address) is None and not address.startswith("//")
