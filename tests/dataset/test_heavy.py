@@ -26,10 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 from fuzz import OWN, WORKER
 from hostile import heavy, memory, pictures
 
-pytestmark = [
-    pytest.mark.timeout(150),
-    pytest.mark.skipif(not memory.KNOWN, reason="needs /proc"),
-]
+pytestmark = pytest.mark.skipif(not memory.KNOWN, reason="needs /proc")
 
 BOMBS = {
     "beyond.webp": heavy.webp_still(16_383, 16_383),

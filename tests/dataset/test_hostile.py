@@ -102,7 +102,6 @@ def test_a_link_to_itself_hides_no_other_file(good: Path, settings: DatasetSetti
 
 
 @needs_pipes
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("name", ["3.png", "sub/metadata.jsonl", "README.md", "0.txt", "0", "._x"])
 def test_nobody_waits_for_a_pipe(
     good: Path, settings: DatasetSettings, tmp_path: Path, name: str

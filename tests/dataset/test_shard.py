@@ -5,11 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import tarfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ from simple import picture
 from hubtools import shard, unshard
 from hubtools.dataset.view import read_card
 from hubtools.errors import HubtoolsError
+from tests.doomed import RENAME, doomed
 
 FORMATS = ["parquet", "webdataset"]
 
@@ -210,28 +209,17 @@ def test_the_card_comes_back(rich: Path, tmp_path: Path) -> None:
     assert (back.folder / "LICENSE").read_text() == "CC0"
 
 
-def killed(rich: Path, to: Path, after: float) -> bool:
-    script = f"from hubtools import shard; shard({str(rich)!r}, {str(to)!r}, max_shard_size=60000)"
-    process = subprocess.Popen([sys.executable, "-c", script])
-    end = time.monotonic() + 60
-    while process.poll() is None and time.monotonic() < end:
-        if len(list(to.glob("data/train-*"))) >= after:
-            os.kill(process.pid, signal.SIGKILL)
-            break
-        time.sleep(0.001)
-    return process.wait() == -signal.SIGKILL
-
-
 def test_a_killed_run_goes_on(tmp_path: Path) -> None:
     root, to = tmp_path / "set", tmp_path / "to"
     root.mkdir()
     for number in range(60):
         (root / f"{number:02d}.png").write_bytes(os.urandom(60_000))
     write_rows(root, [{"file_name": f"{n:02d}.png", "text": str(n)} for n in range(60)])
-    assert killed(root, to, 5)
+    code = f"from hubtools import shard; shard({str(root)!r}, {str(to)!r}, max_shard_size=60000)"
+    doomed(RENAME, "data/train-", code=code, nth=6)
     assert not (to / "README.md").exists()
     made = shard(root, to, max_shard_size=60_000)
-    assert 4 <= sum(item.kept for item in made.shards) < 60
+    assert sum(item.kept for item in made.shards) == 5
     whole = shard(root, tmp_path / "whole", max_shard_size=60_000)
     assert files_of(made.folder, but=()) == files_of(whole.folder, but=())
     unshard(to, tmp_path / "back")

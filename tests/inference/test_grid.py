@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import signal
 import subprocess
-import sys
-import time
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -29,6 +26,8 @@ from hubtools.inference.grid import GridPlan, draw_grid, grid, plan_grid  # noqa
 from hubtools.inference.grid.picture import wrapped  # noqa: E402
 from hubtools.manifest import BaseModelFacts, DatasetFacts, RunManifest  # noqa: E402
 from hubtools.project import Project, load_project  # noqa: E402
+from tests.doomed import RENAME, doomed  # noqa: E402
+from tests.typed import typed  # noqa: E402
 
 MakeLora = Callable[..., Path]
 TRIGGER = "(tok)"
@@ -232,26 +231,17 @@ def test_a_scheduler_that_does_not_fit_is_told_before_anything_is_drawn(project:
 
 def test_interrupted_it_goes_on(project: Project, run_dir: str) -> None:
     """Ctrl-C in the middle: exit code 130, what is drawn stays, the rest follows."""
-    command = [sys.executable, "-m", "hubtools", "grid", "a hat", "--x", "seed=0..5"]
-    command += ["--steps", "60", "--project", str(project.root)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
-    process = subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    words = ["grid", "a hat", "--x", "seed=0..5", "--steps", "2", "--project", str(project.root)]
     cells = project.root / "grids/a-hat_seed/cells"
-    deadline = time.monotonic() + 120
-    while not list(cells.glob("*.json")) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130, errors
-    assert "continues where it stopped" in errors
+    stopped = doomed(RENAME, r"cells/.*\.png'", *words, nth=3, sent=signal.SIGINT)
+    assert stopped.returncode == 130, stopped.stderr
+    assert "continues where it stopped" in stopped.stderr
     done = sorted(cells.glob("*.png"))
     assert 0 < len(done) < 6
     listed = json.loads((cells.parent / "grid.json").read_text())["cells"]
     assert sum(cell["drawn"] for cell in listed) == len(done)
     stamps = {path: path.stat().st_mtime_ns for path in done}
-    finished = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    finished = typed(*words)
     assert finished.returncode == 0, finished.stderr
     assert f"{len(done)} there already, {6 - len(done)} to draw" in finished.stderr
     assert all(path.stat().st_mtime_ns == stamps[path] for path in done)
@@ -333,9 +323,7 @@ def test_a_cell_opens_in_a_browser(project: Project, tmp_path: Path) -> None:
     page = (result.plan.folder / "index.html").as_uri()
     command = [str(_CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
     command.append(f"--user-data-dir={tmp_path / 'chromium'}")
-    seen = subprocess.run(
-        [*command, f"{page}#1,1,0"], capture_output=True, text=True, check=False, timeout=120
-    )
+    seen = subprocess.run([*command, f"{page}#1,1,0"], capture_output=True, text=True, check=False)
     dialog = seen.stdout[seen.stdout.index("<dialog") :]
     assert re.match(r"<dialog[^>]* open", dialog)
     assert "<strong>seed 1, guidance 7</strong>" in dialog

@@ -347,9 +347,7 @@ def test_stopped_and_killed_in_the_middle_of_many(local_hub: Hub, dataset: Path)
     command = [sys.executable, "-m", "hubtools", "push", str(dataset), REPO]
     merging = local_hub.fail_next("POST", "/discussions/1/merge", "drop", times=99)
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    for _ in range(6000):
-        if merging.hits or process.poll() is not None:
-            break
+    while not merging.hits and process.poll() is None:
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.wait()

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +14,7 @@ from hubtools.errors import HubtoolsError
 from hubtools.layout import LORA_WEIGHTS
 from hubtools.publish import trash
 from hubtools.publish.prune import classify
+from tests.doomed import RENAME, doomed
 
 Make = Callable[..., Path]
 
@@ -219,29 +215,24 @@ APPLY = "trash.apply(prune.classify(root))"
 UNDO = "trash.undo(root)"
 
 
-def kill_while(call: str, root: Path, so_far: Callable[[], bool]) -> None:
-    """Run `call` in a process of its own and kill it when `so_far`, before its end."""
+def kill_in(call: str, root: Path, name: str) -> None:
+    """Run `call` in a process of its own and kill it before it moves the file of this name."""
     code = (
-        "import sys, pathlib; from hubtools.publish import trash, prune;"
+        "\nimport sys, pathlib; from hubtools.publish import trash, prune;"
         f"root = pathlib.Path(sys.argv[1]); {call}"
     )
-    process = subprocess.Popen([sys.executable, "-c", code, str(root)], env=os.environ)
-    for _ in range(20_000):
-        if so_far() or process.poll() is not None:
-            break
-        time.sleep(0.0005)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL, "it was killed, and had not ended"
+    doomed(RENAME, name, root, code=code)
 
 
 @pytest.mark.parametrize("then", ["undo", "again"])
 def test_killed_in_the_middle_nothing_is_lost(run_dir: Path, then: str) -> None:
-    for number in range(6000):
-        (run_dir / f"samples/{number:05d}.png").write_bytes(b"%d" % number)
+    samples = [run_dir / f"samples/{number:05d}.png" for number in range(200)]
+    for number, path in enumerate(samples):
+        path.write_bytes(b"%d" % number)
     before = contents(run_dir)
-    first, last = run_dir / "samples/00100.png", run_dir / "samples/05999.png"
-    kill_while(APPLY, run_dir, lambda: not first.exists())
-    assert last.exists()
+    kill_in(APPLY, run_dir, "00100.png")
+    assert not any(path.exists() for path in samples[:100])
+    assert all(path.exists() for path in samples[100:])
     there = {path.read_bytes() for path in run_dir.rglob("*") if path.is_file()}
     assert set(before.values()) <= there
     if then == "again":
@@ -249,7 +240,9 @@ def test_killed_in_the_middle_nothing_is_lost(run_dir: Path, then: str) -> None:
         trash.apply(plan)
         assert set(contents(run_dir)) == {item.path for item in plan.kept}
     else:
-        kill_while(UNDO, run_dir, first.exists)
+        kill_in(UNDO, run_dir, "00050.png")
+        assert all(path.exists() for path in samples[:50])
+        assert not any(path.exists() for path in samples[50:100])
     while trash.trashes(run_dir):
         trash.undo(run_dir)
     assert contents(run_dir) == before

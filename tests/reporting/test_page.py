@@ -193,7 +193,7 @@ def test_a_browser_runs_it(tmp_path: Path) -> None:
             f"--user-data-dir={tmp_path / 'browser'}", "--dump-dom",
             (tmp_path / "page.html").as_uri(),
         ],
-        capture_output=True, text=True, timeout=120, check=True,
+        capture_output=True, text=True, check=True,
     )  # fmt: skip
     shown = done.stdout
     assert "<title>hacked" not in shown

@@ -157,7 +157,7 @@ def test_a_person_is_asked(sick: Path) -> None:
             stdin=end, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
         os.write(terminal, answer)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate()
         os.close(terminal)
         os.close(end)
         assert process.returncode == code, errors
