@@ -10,10 +10,14 @@ STAMP  := $(VENV)/.installed
 export GOMP_SPINCOUNT ?= 10000
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: demo test lint bench clean help
+# Files of tests run in this many processes, of one thread each; the longest come first.
+WORKERS ?= 2
+PYTEST  := $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+.PHONY: demo test test-fast lint bench clean help
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 $(STAMP): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) (once; a few minutes, mostly PyTorch) ..."
@@ -26,8 +30,11 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP) ## the whole journey on the built-in example, against the embedded Hub
 	@$(BIN)/hubtools demo
 
-test: $(STAMP) ## all tests
-	@$(BIN)/python -m pytest -q
+test: $(STAMP) ## all tests, eight minutes on two cores
+	@$(PYTEST)
+
+test-fast: $(STAMP) ## the tests without those marked slow, two minutes
+	@$(PYTEST) -m 'not slow'
 
 lint: $(STAMP) ## style, types, floors, workflows
 	@$(BIN)/ruff check .

@@ -1,15 +1,18 @@
-"""What every test starts from: no network, no real Hub, caches of its own.
+"""What every test starts from: no network, no real Hub, caches of its own, one thread.
 
 `huggingface_hub` reads its environment when it is imported, so it is set here, before anything
 imports it. HF_ENDPOINT is the address at which `local_hub` serves; a test that reaches for the Hub
-without asking for that fixture finds nobody there.
+without asking for that fixture finds nobody there. Each process of pytest-xdist has its own home
+and port. OMP_NUM_THREADS makes sums, and so what is learnt, the same however many cores are free.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
+import random
 import shutil
 import socket
 import struct
@@ -32,9 +35,13 @@ hypothesis_settings.load_profile("hubtools")
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port below those that systems hand out by themselves, so that it stays free until the Hub
+    takes it."""
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_000)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 _HOME = Path(tempfile.mkdtemp(prefix="hubtools-tests-"))
@@ -42,6 +49,7 @@ _PORT = _free_port()
 for _name in [name for name in os.environ if name.startswith(("HF_", "HUGGING", "HUBTOOLS_"))]:
     del os.environ[_name]
 os.environ |= {
+    "OMP_NUM_THREADS": "1",
     "HF_ENDPOINT": f"http://127.0.0.1:{_PORT}",
     "HF_TOKEN": "hf_local",
     "HF_HOME": str(_HOME / "hf"),
@@ -54,9 +62,39 @@ os.environ |= {
 }
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _own_home() -> Iterator[None]:
-    yield
+# Files that take longest, in seconds of one core. They are begun first, so that all processes end
+# together, and are `slow` as a whole.
+_LONGEST = {
+    "e2e/test_demo.py": 400,
+    "dataset/test_loaders_oracle.py": 60,
+    "e2e/test_learning.py": 60,
+    "e2e/test_kill.py": 50,
+    "e2e/test_readme.py": 50,
+    "dataset/test_heavy.py": 45,
+    "training/test_train.py": 45,
+    "test_base_training.py": 40,
+    "training/test_train_cli.py": 40,
+    "training/test_prior.py": 25,
+    "dataset/fix/test_fix_rules.py": 20,
+    "dataset/fix/test_ugly_sets.py": 20,
+    "publish/test_push.py": 20,
+}
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` looks at the markers
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    tests = Path(__file__).parent
+
+    def seconds(item: pytest.Item) -> int:
+        return _LONGEST.get(item.path.relative_to(tests).as_posix(), 0)
+
+    items.sort(key=lambda item: -seconds(item))
+    for item in items:
+        if seconds(item):
+            item.add_marker("slow")
+
+
+def pytest_unconfigure() -> None:
     shutil.rmtree(_HOME, ignore_errors=True)
 
 

@@ -138,6 +138,7 @@ def test_noise_is_the_same_in_every_precision(
     assert "step" not in vars(half.scheduler)
 
 
+@pytest.mark.slow
 def test_stock_diffusers_in_another_process_draws_the_same(
     pipeline: Any, base: Base, lora_file: Path, tmp_path: Path
 ) -> None:
