@@ -55,7 +55,7 @@ def hub_link(repo: object, kind: str = "") -> str:
     """A link to a repository (`kind`: "" or "datasets/"); what is no id of the Hub is no link."""
     name = str(repo)
     if not _HUB_ID.fullmatch(name):
-        return code(name)
+        return code_cell(name)
     return f"[{markdown(name)}](https://huggingface.co/{kind}{name})"
 
 

@@ -1,0 +1,399 @@
+"""Whatever files say, a card shows it as text, and writing one touches nothing outside."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from hubtools.cards import rendering
+from hubtools.cards.check import check_card
+from hubtools.cards.escape import (
+    cell,
+    code,
+    code_cell,
+    hub_link,
+    is_inside,
+    is_web_address,
+    markdown,
+    python_literal,
+    scheme_of,
+)
+from hubtools.cards.merge import Memory, blocks_of, merge, split
+from hubtools.cards.render import write_dataset_card, write_model_card
+from hubtools.errors import HubtoolsError
+from hubtools.files import sha256_of
+from hubtools.layout import LORA_WEIGHTS
+from hubtools.manifest import BaseModelFacts, DatasetFacts, LoraFacts, RunManifest, SampleRecord
+from hubtools.project import DatasetSettings, ModelSettings, Project
+from hubtools.rooted import Root
+from tests.typed import typed
+
+Make = Callable[..., Path]
+EVIL = [
+    "<img src=x onerror=alert(1)>",
+    "[x](javascript:alert(1))",
+    "](javascript:alert(1)) [",
+    "`` ` ``` <script>alert(1)</script>",
+    "a | b |\n| --- |",
+    "\n\n# heading\n\n<!-- hubtools:end captions -->\n<script>",
+    "<!-- hubtools:begin x -->",
+    "-->",
+    "{{ 7 * 7 }} {% for x in range(9) %}",
+    "\n---\nlicense: mit\n---\n",
+    "'''\"\"\"); import os; os.system('x') #",
+    "&#60;img onerror=x&#62;",
+    "\x1b[31m\x00\u202e",
+]
+
+
+def html_of(text: str) -> str:
+    """As GitHub and the Hub read Markdown, with raw HTML let through."""
+    markdown_it = pytest.importorskip("markdown_it")
+    return str(markdown_it.MarkdownIt("commonmark", {"html": True}).enable("table").render(text))
+
+
+def active(page: str) -> list[str]:
+    return re.findall(r"<(?:script|img|iframe)[^>]*|(?:href|src)=\"(?!https?:|images/)[^\"]*", page)
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path, make_lora_file: Make) -> Path:
+    root = tmp_path / "run"
+    weights = make_lora_file(root / LORA_WEIGHTS)
+    write_manifest(root, weights)
+    write_sample(root, "a man")
+    return root
+
+
+def write_manifest(root: Path, weights: Path, evil: str = "fine", **base: Any) -> None:
+    facts: dict[str, Any] = {
+        "id": "a/b", "family": "stable-diffusion", "prediction_type": "epsilon", "license": "mit",
+    }  # fmt: skip
+    RunManifest(
+        name=evil, status="finished", started="2026-01-02T03:04:05Z",
+        base_model=BaseModelFacts(**(facts | base)),
+        dataset=DatasetFacts(
+            repo=evil, fingerprint="f" * 64, images=4, caption_column="text", trigger=evil
+        ),
+        train={"resolution": evil}, steps=20, steps_done=20, epochs=5.0, seed=42,
+        lora=LoraFacts(
+            file=weights.name, sha256=sha256_of(weights), bytes=1, rank=4, alpha=4.0,
+            target_modules=[evil], parameters=1,
+        ),
+        device=evil, versions={evil: evil},
+    ).write(root)  # fmt: skip
+
+
+def write_sample(root: Path, prompt: str, **more: Any) -> None:
+    folder = root / "samples"
+    folder.mkdir(exist_ok=True)
+    Image.new("RGB", (16, 16)).save(folder / "a.png")
+    facts: dict[str, Any] = {
+        "file": "a.png", "prompt": prompt, "seed": 1, "steps": 2, "guidance": 3.0,
+        "scheduler": "default", "scheduler_class": "PNDMScheduler", "width": 16, "height": 16,
+        "base_model": "a/b", "lora_sha256": sha256_of(root / LORA_WEIGHTS), "lora_weight": 1.0,
+    }  # fmt: skip
+    (folder / "a.json").write_text(SampleRecord(**(facts | more)).model_dump_json())
+
+
+def project() -> Project:
+    return Project(dataset=DatasetSettings(trigger="tok"), model=ModelSettings(license="mit"))
+
+
+@pytest.mark.parametrize("evil", EVIL)
+def test_a_model_card_of_hostile_facts(run_dir: Path, evil: str) -> None:
+    """`<img onerror>` of a name landed in README."""
+    write_manifest(run_dir, run_dir / LORA_WEIGHTS, evil, id=evil, family=evil)
+    write_sample(run_dir, evil, negative_prompt=evil, scheduler=evil, scheduler_class=evil)
+    text = write_model_card(run_dir, project()).text
+    front, body = split(text)
+    assert front is not None
+    data = yaml.safe_load(front)
+    assert data["license"] == "mit"
+    assert data["widget"][0]["text"] == evil
+    assert [block.name for block in blocks_of(body)] == [
+        "title", "gallery", "about", "trigger", "use", "samples", "training", "files", "license",
+    ]  # fmt: skip
+    page = html_of(body)
+    assert not active(page)
+    assert "7 * 7" not in evil or "{{ 7 * 7 }}" in page
+    snippet = next(block.text for block in blocks_of(body) if block.name == "use")
+    code_of = snippet.split("```python\n")[1].rsplit("\n```", 1)[0]
+    tree = ast.parse(code_of)
+    calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    assert "os.system" not in calls
+    again = write_model_card(run_dir, project())
+    assert not again.changed
+
+
+@pytest.mark.parametrize("evil", [text for text in EVIL if "\0" not in text and "/" not in text])
+def test_a_dataset_card_of_hostile_names(tmp_path: Path, evil: str) -> None:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    name = f"{evil}.png"
+    Image.new("RGB", (8, 8)).save(folder / name, format="PNG")
+    row = json.dumps({"file_name": name, "text": evil})
+    (folder / "metadata.jsonl").write_text(row + "\n", encoding="utf-8")
+    trigger = " ".join(evil.split())  # settings take one line only
+    settings = Project(dataset=DatasetSettings(trigger=trigger, rights="own", rights_note=evil))
+    try:
+        text = write_dataset_card(folder, settings).text
+    except HubtoolsError:
+        return  # a caption or a name that no dataset takes
+    _, body = split(text)
+    assert not active(html_of(body))
+    assert {block.name for block in blocks_of(body)} == {
+        "title", "about", "content", "captions", "use", "rights",
+    }  # fmt: skip
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from([*EVIL, "a", " ", "\\", "&", "!", "(", ")"]), max_size=5))
+def test_text_stays_text(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    for shown in (markdown(text), code(text), code_cell(text), hub_link(text)):
+        assert not active(html_of(shown))
+        assert "\n" not in shown
+        assert not blocks_of(f"{shown}\n<!-- hubtools:end x -->")
+    for shown in (cell(text), code_cell(text), hub_link(text)):
+        assert not active(html_of(f"| a |\n|---|\n| {shown} |\n"))
+    literal = python_literal(text)
+    assert ast.literal_eval(literal) == text
+    assert "<!--" not in literal
+
+
+def test_schemes_as_browsers_read_them() -> None:
+    for address in (
+        "javascript:x", "JavaScript:x", " java\nscript:x", "java&#115;cript:x", "\x01javascript:x",
+        "data:text/html,x", "file:///etc/passwd", "vbscript:x", "javascript://%0aalert(1)",
+    ):  # fmt: skip
+        assert scheme_of(address) not in (None, "http", "https"), address
+        assert not is_web_address(address)
+        assert not is_inside(address)
+    assert is_web_address("https://example.com/a?b=c#d")
+    for address in ("https://a b", 'https://a"onerror=x', "https://a<b>", "https://a)b", "//a.b"):
+        assert not is_web_address(address)
+    assert is_inside("LICENSE.md")
+    assert not is_inside("../x")
+    assert not is_inside("/x")
+
+
+@pytest.mark.parametrize("link", ["javascript:alert(1)", "data:text/html,x", "../secret"])
+def test_a_licence_link_that_runs_code_is_refused(run_dir: Path, link: str) -> None:
+    write_manifest(
+        run_dir, run_dir / LORA_WEIGHTS, license="other", license_name="x", license_link=link
+    )
+    with pytest.raises(HubtoolsError, match="neither an address of the web"):
+        write_model_card(run_dir, Project())
+    assert not (run_dir / "README.md").exists()
+
+
+# --- links ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [".hubtools", "README.md", "images", "LICENSE.md", "samples"])
+def test_nothing_is_written_or_read_through_links(run_dir: Path, tmp_path: Path, name: str) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(run_dir / "samples", home)
+    (home / "card.json").write_text('{"data": {}, "blocks": {}}')
+    (home / "00.png").write_bytes(b"mine")
+    (home / "file").write_text("---\nmine: yes\n---\n")
+    if (run_dir / name).is_dir():
+        shutil.rmtree(run_dir / name)
+    (run_dir / name).symlink_to(home / "file" if "." in name[1:] else home)
+    before = {path.name: path.read_bytes() for path in home.iterdir()}
+    write_manifest(
+        run_dir, run_dir / LORA_WEIGHTS, license="other", license_name="x",
+        license_link="https://example.com",
+    )  # fmt: skip
+    if name == "LICENSE.md":
+        write_model_card(run_dir, Project())  # something is there: it stays
+    else:
+        with pytest.raises(HubtoolsError, match="symbolic link"):
+            write_model_card(run_dir, Project())
+    assert {path.name: path.read_bytes() for path in home.iterdir()} == before
+    if name == "README.md":
+        with pytest.raises(HubtoolsError, match="symbolic link"):
+            check_card(run_dir, "model")
+
+
+def test_a_record_does_not_name_a_picture_elsewhere(run_dir: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (16, 16), (255, 0, 0)).save(tmp_path / "private.png")
+    for file in ("../../private.png", str(tmp_path / "private.png")):
+        write_sample(run_dir, "a man", file=file)
+        write_model_card(run_dir, project())
+        assert not (run_dir / "images").exists()
+    (run_dir / "samples/a.png").unlink()
+    (run_dir / "samples/a.png").symlink_to(tmp_path / "private.png")
+    write_sample_only = json.loads((run_dir / "samples/a.json").read_text()) | {"file": "a.png"}
+    (run_dir / "samples/a.json").write_text(json.dumps(write_sample_only))
+    write_model_card(run_dir, project())
+    assert not (run_dir / "images").exists()
+
+
+def test_a_card_looks_at_files_of_its_folder_only(tmp_path: Path) -> None:
+    root = tmp_path / "run"
+    root.mkdir()
+    (tmp_path / "there.png").touch()
+    (root / "out").symlink_to(tmp_path)
+    (root / "README.md").write_text(
+        "---\nlicense: mit\n---\n![x](../there.png) ![x](out/there.png)"
+    )
+    found = [finding for finding in check_card(root, "model").findings if finding.rule == "C205"]
+    assert len(found) == 2
+
+
+# --- the memory ----------------------------------------------------------------------------------
+
+
+def test_a_memory_of_a_stranger_takes_nothing_away(run_dir: Path) -> None:
+    """A forged `.hubtools/card.json` made hubtools drop a person's keys and blocks."""
+    mine = (
+        "---\nlicense: mit\nlanguage: en\ntags: [mine]\n---\n"
+        "<!-- hubtools:begin mine -->\nMy words.\n<!-- hubtools:end mine -->\n\nMore words.\n"
+    )
+    (run_dir / "README.md").write_text(mine)
+    forged = Memory({"language": "en", "license": "mit", "library_name": "x"}, {})
+    _, remembered = merge(None, {}, blocks_text("mine", "My words."), None)
+    forged.blocks = remembered.blocks | {"title": "0", "license": "0"}
+    (run_dir / ".hubtools").mkdir()
+    (run_dir / ".hubtools/card.json").write_text(
+        json.dumps({"data": forged.data, "blocks": forged.blocks})
+    )
+    text = write_model_card(run_dir, project()).text
+    data = yaml.safe_load(split(text)[0] or "")
+    assert data["language"] == "en"
+    assert data["library_name"] == "diffusers", "it says a person had removed it"
+    assert "My words." in text
+    assert "More words." in text
+    assert "hubtools:begin license" in text, "it says a person had removed it"
+
+
+def blocks_text(name: str, text: str) -> str:
+    return f"<!-- hubtools:begin {name} -->\n{text}\n<!-- hubtools:end {name} -->\n"
+
+
+def test_words_in_a_copied_folder_stay(run_dir: Path, tmp_path: Path) -> None:
+    text = write_model_card(run_dir, project()).text
+    (run_dir / "README.md").write_text(text.replace("for 20 steps", "for twenty steps"))
+    copy = tmp_path / "copy"
+    shutil.copytree(run_dir, copy)
+    with Root(copy) as root:
+        memory = Memory.read(root)
+    assert memory is not None
+    assert memory.foreign
+    assert "for twenty steps" in write_model_card(copy, project()).text
+    with Root(run_dir) as root:
+        memory = Memory.read(root)
+    assert memory is not None
+    assert not memory.foreign
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, "[]", '{"data": 5}', "\0", '{"data":{},"blocks":1}']
+)
+def test_a_damaged_memory_is_none(run_dir: Path, text: str) -> None:
+    (run_dir / ".hubtools").mkdir()
+    (run_dir / ".hubtools/card.json").write_text(text)
+    assert write_model_card(run_dir, project()).changed
+
+
+# --- templates -----------------------------------------------------------------------------------
+
+
+def by_template(run_dir: Path, source: str) -> str:
+    folder = run_dir.parent / "templates"
+    folder.mkdir(exist_ok=True)
+    (folder / "model_card.md.j2").write_text(source)
+    return write_model_card(run_dir, project(), template=folder).text
+
+
+ENDLESS = {
+    "loops": (
+        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+        "seconds|time or memory",
+    ),
+    "text": ("{% for a in range(99999) %}{{ 'x' * 1000 }}{% endfor %}", "characters"),
+    "memory": ("{{ 'x' * 10 ** 11 }}", "memory"),
+    "padding": ("{{ 'x' | center(10 ** 11) }}", "memory"),
+    "number": ("{{ 10 ** (10 ** 9) }}", "seconds|time or memory|memory"),
+    "range": ("{% for a in range(10 ** 9) %}{% endfor %}", "Range too big"),
+    "macro": ("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "without end"),
+    "include": ("{% include 'model_card.md.j2' %}", "without end|itself"),
+    "undefined": ("{{ card.nothing }}", "nothing"),
+    "division": ("{{ 1 / 0 }}", "ZeroDivisionError"),
+    "elsewhere": ("{% include '../secret' %}", r"secret|model_card"),
+    "linked": ("{% include 'linked' %}", "linked"),
+    "absolute": ("{% include '/etc/passwd' %}", "passwd"),
+    "attribute": ("{{ card.__class__.__mro__ }}", "unsafe|__class__|no attribute"),
+}
+
+
+@pytest.mark.parametrize("kind", ENDLESS)
+def test_a_template_that_does_not_end_is_a_sentence(
+    run_dir: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rendering, "SECONDS", 3)
+    (run_dir.parent / "secret").write_text("secret")
+    (run_dir.parent / "templates").mkdir()
+    (run_dir.parent / "templates/linked").symlink_to("../secret")
+    source, words = ENDLESS[kind]
+    with pytest.raises(HubtoolsError, match=words) as caught:
+        by_template(run_dir, source)
+    assert "model_card.md.j2" in caught.value.message
+    assert not (run_dir / "README.md").exists()
+
+
+def test_what_a_template_prints_is_escaped_unless_it_says_otherwise(run_dir: Path) -> None:
+    write_sample(run_dir, "<b>|`")
+    text = by_template(
+        run_dir,
+        "{% for s in card.samples %}{{ s.prompt }}, {{ s.prompt | code }}{% endfor %}\n"
+        "{{ card.steps }} {{ card.license.title }} {{ '<br>' | safe }}\n{{ card.snippet }}\n",
+    )
+    body = split(text)[1]
+    assert body.startswith("&lt;b&gt;\\|\\`, `` <b>|` ``20 MIT")
+    assert "<br>" in body
+    assert "image = pipeline(\n    '<b>|`'," in body
+
+
+def test_a_template_is_not_read_through_a_link(run_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret")
+    folder = tmp_path / "templates"
+    folder.mkdir()
+    (folder / "model_card.md.j2").symlink_to(tmp_path / "secret")
+    with pytest.raises(HubtoolsError, match="model_card"):
+        write_model_card(run_dir, project(), template=folder)
+
+
+# --- bounds --------------------------------------------------------------------------------------
+
+
+def test_a_card_of_many_marks_takes_little_time(tmp_path: Path) -> None:
+    """Pairs of marks were looked for from each mark to the end of the text."""
+    text = "<!-- hubtools:begin x -->\n" * 100_000 + "<!-- hubtools:end y -->\n" * 50_000
+    before = time.process_time()
+    assert blocks_of(text) == []
+    nested = "<!-- hubtools:begin a -->\n<!-- hubtools:begin b -->\nx\n<!-- hubtools:end a -->"
+    assert [block.name for block in blocks_of(nested)] == ["a"]
+    assert time.process_time() - before < 60, "it took hours"
+
+
+def test_a_large_card_is_refused_in_a_sentence(run_dir: Path) -> None:
+    (run_dir / "README.md").write_text("x" * 5_000_001)
+    for words in (("card", run_dir), ("card", run_dir, "--check")):
+        done = typed(*words)
+        assert done.returncode == 1
+        assert "more than 5,000,000 bytes" in done.stderr
