@@ -34,9 +34,9 @@ WORK_DIR = ".hubtools"
 SHIP_STATE = "ship.json"
 TRASH_DIR = "trash"
 SHARDS_STATE = "shard.json"  # below the .hubtools of a folder of shards: what is done
-SCAN_CACHE = "pictures.cache"  # below a dataset's .hubtools: what is known of its pictures
-COPIES_CACHE = "copies.json"  # beside it: which of them were compared, and found alike
-FEATURES_CACHE = "features.cache"  # beside it: what a vision model saw in them
+# endings in the user's cache folder, beside what is known of a dataset's pictures
+COPIES_CACHE = "copies.json"  # which of them were compared, and found alike
+FEATURES_CACHE = "features.cache"  # what a vision model saw in them
 FIXES_DIR = "fixes"  # below a dataset's .hubtools: what `fix` changed, with the originals
 
 CARD = "README.md"

@@ -19,7 +19,7 @@ from hubtools.dataset.sources.local import LocalFolder
 from hubtools.dataset.sources.model import Source
 from hubtools.dataset.table import PictureTable
 from hubtools.files import write_text
-from hubtools.layout import COPIES_CACHE, SCAN_CACHE
+from hubtools.layout import COPIES_CACHE
 
 
 def groups_below(
@@ -36,9 +36,7 @@ def groups_below(
     compared is kept beside the memory of the scan."""
     if isinstance(source, Path):
         source = LocalFolder(source)
-    memory = source.memory_place
-    own = memory.name == SCAN_CACHE
-    place = memory.with_name(COPIES_CACHE) if own else memory.with_suffix(f".{COPIES_CACHE}")
+    place = source.memory_place.with_suffix(f".{COPIES_CACHE}")
     found = find_groups(
         table,
         reader(source, table, workers, limits),

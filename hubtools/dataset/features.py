@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from hubtools.dataset.packed import pack, unpack
 from hubtools.files import replacing
-from hubtools.layout import FEATURES_CACHE, SCAN_CACHE
+from hubtools.layout import FEATURES_CACHE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,8 +28,7 @@ _FORM = 1
 
 def beside(memory: Path) -> Path:
     """Where features are kept if the scan's memory is `memory`."""
-    own = memory.name == SCAN_CACHE
-    return memory.with_name(FEATURES_CACHE) if own else memory.with_suffix(f".{FEATURES_CACHE}")
+    return memory.with_suffix(f".{FEATURES_CACHE}")
 
 
 class Features:

@@ -1,7 +1,7 @@
 """What earlier scans found, so that a second one need not read what has not changed.
 
-One file a dataset, `.hubtools/pictures.cache`, or one in the user's cache folder where the
-dataset's own cannot be written. A picture is taken as known if its name, size, time of change and
+One file a dataset, in the user's cache folder: what came with a data folder is not believed. A
+picture is taken as known if its name, size, time of change and
 time of status change are the same; if only the times differ, its bytes are hashed and compared.
 """
 
@@ -20,7 +20,7 @@ from hubtools.dataset.packed import pack, unpack
 from hubtools.dataset.probe import ENGINE
 from hubtools.dataset.table import PictureTable
 from hubtools.files import replacing
-from hubtools.layout import SCAN_CACHE, WORK_DIR, cache_dir
+from hubtools.layout import cache_dir
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,11 +34,9 @@ _TICK_NS = 2_000_000_000
 
 
 def place_of(root: Path) -> Path:
-    """Where the memory of the dataset at `root` lies."""
-    own = root / WORK_DIR
-    writable = os.access(own if own.exists() else root, os.W_OK | os.X_OK)
-    if writable and not own.is_symlink() and (own.is_dir() or not own.exists()):
-        return own / SCAN_CACHE
+    """Where the memory of the dataset at `root` lies: in the user's cache folder, by the folder's
+    real path. What lies in the folder itself may have come with it, and say that nothing is wrong.
+    """
     key = xxhash.xxh3_128_hexdigest(os.fsencode(root.resolve()))
     return cache_dir() / "scans" / f"{key}.cache"
 

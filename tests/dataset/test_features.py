@@ -72,7 +72,6 @@ def test_what_is_long_gone_goes_in_the_end(tmp_path: Path) -> None:
 
 
 def test_where_it_lies() -> None:
-    assert beside(Path("a/.hubtools/pictures.cache")) == Path("a/.hubtools/features.cache")
     assert beside(Path("scans/f00.cache")) == Path("scans/f00.features.cache")
 
 

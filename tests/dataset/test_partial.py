@@ -14,6 +14,7 @@ from simple import TRIGGER, picture
 
 from hubtools.dataset.check import validate
 from hubtools.dataset.folder import Entry
+from hubtools.dataset.memory import place_of
 from hubtools.dataset.partial import Part, merge_parts, validate_part
 from hubtools.dataset.shard.write import shard
 from hubtools.errors import HubtoolsError, UsageError
@@ -77,9 +78,9 @@ def test_a_share_forgets_nothing(twelve: Path, tmp_path: Path, settings: Dataset
     for number in range(70):
         picture(twelve / f"x{number}.png", number + 20, (80, 80))
     validate(twelve, settings)
-    kept = (twelve / ".hubtools" / "pictures.cache").read_bytes()
+    kept = place_of(twelve).read_bytes()
     parts_of(twelve, tmp_path, 2)
-    assert (twelve / ".hubtools" / "pictures.cache").read_bytes() == kept
+    assert place_of(twelve).read_bytes() == kept
 
 
 def test_what_does_not_belong_together_is_refused(

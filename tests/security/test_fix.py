@@ -659,3 +659,57 @@ def test_purge_asks_for_what_is_not_ours(data: Path) -> None:
     assert place.exists()
     assert purge(data, trust_state=True) > 0
     assert not (data / ".hubtools").exists()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text", "known"),
+    [
+        ("gbk", "一个女孩，红色的头发", False),
+        ("shift-jis", "赤い髪の女の子、カタログ", False),
+        ("shift-jis", "a girl カタログ", False),
+        ("big5", "一個女孩，紅色的頭髮", False),
+        ("euc-kr", "빨간 머리 소녀", False),
+        ("cp1251", "девушка с красными волосами", False),
+        ("cp1253", "κορίτσι", False),
+        ("utf-16", "一个女孩，红色的头发", True),
+        ("utf-16-le", "a girl with red hair, outside", True),
+        ("utf-8-sig", "一个女孩，红色的头发", True),
+        ("cp1252", "a café “at night” – Müßiggang, créée, ÉÈ", True),
+        ("latin-1", "une élève à l'école", True),
+    ],
+)
+def test_sidecars_in_another_encoding(data: Path, encoding: str, text: str, known: bool) -> None:
+    """What is certain is read; what is not is left, and said."""
+    (data / "metadata.jsonl").unlink()
+    written = text.encode(encoding)
+    for number in range(3):
+        (data / f"{number}.txt").write_bytes(written)
+    done = typed("fix", data, *SET, "--yes")
+    if known:
+        records = (data / "metadata.jsonl").read_text(encoding="utf-8").splitlines()
+        assert [json.loads(line)["text"] for line in records] == [text] * 3
+    else:
+        assert (data / "0.txt").read_bytes() == written
+        assert "0.txt: its text is in an encoding that is not certain" in done.stderr
+
+
+def test_a_table_in_another_encoding_is_left(data: Path) -> None:
+    (data / "metadata.jsonl").unlink()
+    written = "file_name,text\n0.png,一个女孩，红色的头发\n".encode("gbk")
+    (data / "metadata.csv").write_bytes(written)
+    typed("fix", data, *SET, "--yes")
+    assert (data / "metadata.csv").read_bytes() == written
+
+
+def test_what_came_with_the_folder_is_not_what_was_seen(data: Path) -> None:
+    """A forged memory of pictures is not believed, and nothing is written through a link."""
+    from hubtools.dataset.memory import place_of
+
+    home = data.parent / "home"
+    (data / ".hubtools").symlink_to(home)
+    assert not place_of(data).is_relative_to(data.resolve())
+    for number in range(80):
+        Image.new("RGB", (64, 64), (number, 3, 3)).save(data / f"x{number}.png")
+    assert typed("validate", data, "--resolution=64").returncode in (0, 3)
+    assert sorted(path.name for path in home.iterdir()) == [".bashrc"]
+    assert place_of(data).exists()

@@ -69,7 +69,7 @@ class Captioner:
         found: dict[str, str] = {}
         try:
             lines = self._answers.read_text(encoding="utf-8", errors="replace").split("\n")
-        except OSError:
+        except FileNotFoundError:
             return found
         for line in lines:
             try:

@@ -15,8 +15,8 @@ _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
 def decode(data: bytes) -> str | None:
-    """Metadata as text: UTF-8, UTF-16, or line by line UTF-8 or Windows-1252. None if it is none
-    of them."""
+    """A text: UTF-8, UTF-16, or line by line UTF-8 or what is surely Windows-1252. None if it is
+    none of them: a guess would put other letters in the place of those that were meant."""
     if data.startswith(_UTF16_MARKS) or data[:200].count(b"\0") > 20:
         if data.startswith(_UTF16_MARKS):
             name = "utf-16"
@@ -30,14 +30,34 @@ def decode(data: bytes) -> str | None:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         pass
-    return "".join(_line(line) for line in data.removeprefix(b"\xef\xbb\xbf").splitlines(True))
+    lines = [_line(line) for line in data.removeprefix(b"\xef\xbb\xbf").splitlines(True)]
+    return None if None in lines else "".join(map(str, lines))
 
 
-def _line(line: bytes) -> str:
+def _line(line: bytes) -> str | None:
     try:
         return line.decode("utf-8")
     except UnicodeDecodeError:
-        return old_text(line)
+        text = old_text(line)
+        return text if _is_western(text) else None
+
+
+_QUOTES = "‘’“”–—…«»¡¿•\xa0"
+_SIGNS = "°§£€©®™·ºª´²³½¼×"
+_LETTERS = "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖØÙÚÛÜÝÞŠŽŒŸßàáâãäåæçèéêëìíîïðñòóôõöøùúûüýþÿšžœ"
+_HIGH = re.compile(r"[^\x00-\x7f]+")
+_FEW = re.compile(f"[{_QUOTES}]{{0,3}}(?:[{_LETTERS}]{{0,2}}|[{_SIGNS}])[{_QUOTES}]{{0,3}}")
+
+
+def _is_western(text: str) -> bool:
+    """True for letters that stand as in Western European words: one or two beyond ASCII together.
+    Bytes of Chinese, Japanese, Korean, Cyrillic or Greek come in runs, or are other signs."""
+    for run in _HIGH.findall(text):
+        letters = run.strip(_QUOTES)
+        mixed = len(letters) == 2 and not (letters.islower() or letters.isupper())
+        if mixed or _FEW.fullmatch(run) is None:
+            return False
+    return True
 
 
 def old_text(data: bytes) -> str:

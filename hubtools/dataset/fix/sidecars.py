@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 
 from hubtools.dataset.fix.draft import Draft
-from hubtools.dataset.fix.recover import old_text
+from hubtools.dataset.fix.recover import decode
 from hubtools.dataset.fix.references import relative
 from hubtools.dataset.fix.tables import Form, Record, Table
 from hubtools.dataset.metadata import FILE_NAME
@@ -66,11 +66,10 @@ def _pairs(draft: Draft) -> list[tuple[str, list[str]]]:
 def _caption(draft: Draft, name: str) -> str | None:
     """The caption on one line, with the trigger where it says `[trigger]`; empty if there is none,
     None if the file is something else."""
-    data = draft.read(name)
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = old_text(data)
+    text = decode(draft.read(name))
+    if text is None:
+        draft.left[name] = "its text is in an encoding that is not certain; save it as UTF-8"
+        return None
     if "\0" in text:
         return None
     if name.lower().endswith(".json"):
