@@ -606,6 +606,11 @@ class Root:
             return os.access(folder, os.W_OK | os.X_OK)
 
 
+def is_left_over(name: str) -> bool:
+    """True for a name (without folders) that only a write that was killed leaves."""
+    return _LEFT_OVER.fullmatch(name) is not None
+
+
 def _is_link(name: str, folder: int) -> bool:
     try:
         return stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)

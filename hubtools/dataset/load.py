@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hubtools.dataset.folder import Listing, walk
+from hubtools.dataset.folder import PICTURE_ENDINGS, Listing, walk
 from hubtools.dataset.metadata import FILE_NAME, MetadataFile, Row, read_metadata
 from hubtools.dataset.plain import opened
 from hubtools.errors import HubtoolsError
@@ -207,7 +207,9 @@ def _unpack(folder: Path, shards: list[str], target: Path) -> None:
 
 def _unpack_row(stored: Stored, number: int, target: Path) -> dict[str, Any]:
     for key, data in stored.pictures.items():
-        ending = Path(stored.values[key] or "").suffix or ".png"
+        ending = Path(str(stored.values.get(key) or "")).suffix
+        if ending.lower() not in PICTURE_ENDINGS:
+            ending = ".png"
         name = f"{number:06d}{ending}"
         (target / name).write_bytes(data)
         rest = {

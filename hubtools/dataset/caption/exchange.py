@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from hubtools.dataset.appearing import appearing
 from hubtools.dataset.caption.edits import tidy, word
 from hubtools.dataset.files import read_file
 from hubtools.dataset.load import read_examples
@@ -134,20 +135,15 @@ def export_captions(
     `repeats` goes into the name of kohya's folder. For ai-toolkit the trigger becomes `[trigger]`.
     """
     folder, to, settings = Path(folder), Path(to), settings or DatasetSettings()
-    if to.exists() and (not to.is_dir() or any(to.iterdir())):
-        raise HubtoolsError(f"{to} is there already.", hint="give an empty or a new folder")
     examples = read_examples(folder, settings.caption_column)
     trigger = settings.trigger
     subject = re.sub(r"[^\w-]+", "-", trigger or "pictures").strip("-") or "pictures"
     below = f"{repeats}_{subject}" if trainer == "kohya" else ""
-    to.parent.mkdir(parents=True, exist_ok=True)
-    work = to.parent / f".{to.name}.export"  # of a killed run: nobody else uses that name
-    shutil.rmtree(work, ignore_errors=True)
-    (work / below).mkdir(parents=True)
     used: set[str] = set()
     blank = foreign = 0
     placed = False
-    try:
+    with appearing(to, "export") as work:
+        (work / below).mkdir(parents=True, exist_ok=True)
         for example in examples:
             stem, ending = os.path.splitext(example.file_name)
             caption = tidy(example.caption)
@@ -158,11 +154,6 @@ def export_captions(
             name = _free(stem, used)
             shutil.copyfile(example.image, work / below / f"{name}{ending}")
             (work / below / f"{name}.txt").write_text(caption + "\n", encoding="utf-8")
-        if to.exists():
-            to.rmdir()
-        work.replace(to)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     return Exported(to, len(examples), blank, trigger if placed else None, foreign)
 
 

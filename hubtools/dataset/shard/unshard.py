@@ -6,12 +6,12 @@ import csv
 import json
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from hubtools.dataset.appearing import appearing, copy_own, own_bytes_checked
 from hubtools.dataset.fix.plan import check_name
 from hubtools.dataset.folder import PICTURE_ENDINGS, Entry
 from hubtools.dataset.front import with_key
@@ -49,16 +49,10 @@ def unshard(
     split but train in a folder of its name. All of it appears at once, when all of it is there.
     """
     shards, to = Path(shards), Path(to)
-    if to.exists() and (not to.is_dir() or any(to.iterdir())):
-        raise HubtoolsError(f"{to} is there already.", hint="give an empty or a new folder")
     found = _find(shards)
     if any(path.suffix == ".parquet" for path in found):
         require_extra("shards", "Reading parquet")
-    to.parent.mkdir(parents=True, exist_ok=True)
-    work = to.parent / f".{to.name}.unshard"  # of a killed run: nobody else uses that name
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir()
-    try:
+    with appearing(to, "unshard") as work:
         unpacker = _Unpacker(work)
         for path in found:
             unpacker.shard(path, on_row)
@@ -67,11 +61,6 @@ def unshard(
         _carry(folder, found, work, unpacker)
         if hasattr(os, "sync"):
             os.sync()  # one for all files, before the name that says they are there
-        if to.exists():
-            to.rmdir()
-        work.replace(to)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     return Unsharded(
         to, len(found), unpacker.rows, unpacker.pictures, unpacker.bytes, tuple(unpacker.splits)
     )
@@ -121,8 +110,8 @@ class _Unpacker:
         """Unpack one shard."""
         reader = open_shard(path)
         described = reader.description
-        if described is not None and described.get("hubtools") != 1:
-            raise HubtoolsError(f"{path} was written by another version of hubtools.")
+        if described is not None:
+            _check_description(path, described)
         self.description = self.description or described
         split = described["split"] if described else _split_of(path)
         self.splits[split] = None
@@ -131,7 +120,7 @@ class _Unpacker:
             for name, data in pictures.items():
                 self._picture(path, name, data, again=again)
             if source is not None:
-                self._table(source).add(values)
+                self._table(_checked(path, source)).add(values)
             self.rows += 1
             if on_row is not None:
                 on_row(self.rows)
@@ -139,17 +128,16 @@ class _Unpacker:
     def _own(
         self, path: Path, reader: Reader, described: dict[str, Any]
     ) -> Iterator[tuple[str | None, dict[str, Any], dict[str, bytes], bool]]:
-        sources = [source for source, count in described["sources"] for _ in range(count)]
+        told = sum(count for _, count in described["sources"])
+        sources = (source for source, count in described["sources"] for _ in range(count))
         number = 0
         for stored in reader:
-            source = sources[number] if number < len(sources) else None
+            source = next(sources, None)
             number += 1
-            if source is not None:
-                _checked(path, source)
-            pictures = {str(stored.values[key]): data for key, data in stored.pictures.items()}
+            pictures = {str(stored.values.get(key)): data for key, data in stored.pictures.items()}
             yield source, _relative(stored, source), pictures, True
-        if number != len(sources):
-            raise HubtoolsError(f"{path} is no whole shard: {number} of {len(sources)} rows.")
+        if number != told:
+            raise HubtoolsError(f"{path} is no whole shard: {number} of {told} rows.")
 
     def _foreign(
         self, reader: Reader, split: str
@@ -159,7 +147,7 @@ class _Unpacker:
             pictures: dict[str, bytes] = {}
             values = {FILE_NAME: None, **stored.values}
             for key, data in stored.pictures.items():
-                name = self._free(folder, stored.values[key], data)
+                name = self._free(folder, stored.values.get(key), data)
                 values[key] = name[len(folder) :]
                 pictures[name] = data
             yield f"{folder}metadata.jsonl", values, pictures, False
@@ -188,7 +176,10 @@ class _Unpacker:
             if again and target.stat().st_size == len(data) and target.read_bytes() == data:
                 return
             raise HubtoolsError(f"{path}: two pictures are called {name}.")
-        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise HubtoolsError(f"{path}: {name!r} would lie inside another picture.") from None
         target.write_bytes(data)
         self.pictures += 1
         self.bytes += len(data)
@@ -202,6 +193,23 @@ class _Unpacker:
         """Finish the metadata files."""
         for table in self._tables.values():
             table.close()
+
+
+def _check_description(path: Path, described: Any) -> None:
+    """Raises `HubtoolsError` unless it is what `shard` writes: anybody can write something else."""
+    if not isinstance(described, dict) or described.get("hubtools") != 1:
+        raise HubtoolsError(f"{path} was written by another version of hubtools.")
+    sources, split = described.get("sources"), described.get("split")
+    good = isinstance(split, str) and isinstance(sources, list)
+    good = good and isinstance(described.get("card"), dict)
+    for item in sources if isinstance(sources, list) else ():
+        pair = isinstance(item, list) and len(item) == 2
+        good = good and pair and isinstance(item[1], int) and 0 <= item[1] <= 1 << 40
+        good = good and isinstance(item[0], (str, type(None)))
+        if good and item[0] is not None:
+            good = _checked(path, item[0]).rpartition("/")[2] in METADATA_NAMES
+    if not good:
+        raise HubtoolsError(f"{path}: what it says of itself is damaged; nothing was unpacked.")
 
 
 def _checked(path: Path, name: str) -> str:
@@ -300,10 +308,11 @@ def _carry(folder: Path, found: list[Path], work: Path, unpacker: _Unpacker) -> 
         if path in found or (entry.hidden and entry.name != ".gitattributes") or entry.junk:
             continue
         if "/" not in entry.name and entry.name != CARD and not (work / entry.name).exists():
-            shutil.copyfile(path, work / entry.name)
+            copy_own(folder, entry.name, work / entry.name)
     card = folder / CARD
     if not card.is_file():
         return
+    own_bytes_checked(folder, CARD)
     before = card.read_bytes()
     if unpacker.description is None:
         former: dict[str, Any] = {}

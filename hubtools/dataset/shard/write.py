@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import secrets
 import shutil
+import stat
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from hubtools.dataset.appearing import own_bytes_checked
 from hubtools.dataset.files import read_file
 from hubtools.dataset.front import with_key
 from hubtools.dataset.plain import opened, plain
@@ -18,10 +23,13 @@ from hubtools.dataset.shard.plan import Format, Plan, ShardPlan, plan_shards
 from hubtools.dataset.shard.rows import Sample
 from hubtools.dataset.shard.stored import Writer, fingerprint, open_shard
 from hubtools.errors import HubtoolsError, require_extra
-from hubtools.files import StrPath, replacing, sha256_of, write_bytes, write_json
+from hubtools.files import StrPath, open_regular, sha256_of
 from hubtools.layout import CARD, SHARDS_STATE, WORK_DIR
+from hubtools.rooted import TEMPORARY, Root, is_left_over
+from hubtools.trust import ForeignState, is_sealed, seal
 
 _SCHEMA = 1
+_STATE = f"{WORK_DIR}/{SHARDS_STATE}"
 
 
 @dataclass(frozen=True)
@@ -85,100 +93,140 @@ def shard(
     counted = (lambda done: on_row(done, None)) if on_row else None
     plan = plan_shards(folder, format, max_shard_size, counted)
     state = _state(plan, to)
-    done: list[Shard] = []
-    rows, located = 0, 0
-    for split in dict.fromkeys(item.split for item in plan.shards):
-        samples = plan.samples(split)
-        for item in (item for item in plan.shards if item.split == split):
-            mine = islice(samples, item.rows)
-            known = _kept(to, item, state)
-            if known is not None:
-                located += state["done"][item.name]["located"]
-                for _ in mine:
-                    rows += 1
-            else:
+    with Root(to) as root:
+        done: list[Shard] = []
+        rows, located = 0, 0
+        for split in dict.fromkeys(item.split for item in plan.shards):
+            samples = plan.samples(split)
+            for item in (item for item in plan.shards if item.split == split):
+                mine = islice(samples, item.rows)
+                known = _kept(root, item, state)
+                if known is not None:
+                    located += state["done"][item.name]["located"]
+                    for _ in mine:
+                        rows += 1
+                else:
 
-                def tell() -> None:
-                    nonlocal rows
-                    rows += 1
-                    if on_row is not None:
-                        on_row(rows, plan.rows)
+                    def tell() -> None:
+                        nonlocal rows
+                        rows += 1
+                        if on_row is not None:
+                            on_row(rows, plan.rows)
 
-                known, found = _write(plan, item, to, mine, tell)
-                located += found
-                state["done"][item.name] = {
-                    "bytes": known.bytes, "sha256": known.sha256, "located": found,
-                }  # fmt: skip
-                write_json(to / WORK_DIR / SHARDS_STATE, state)
-            done.append(known)
-        if next(samples, None) is not None:
-            raise _changed(plan)
-    _carry(plan, to)
+                    known, found = _write(plan, item, root, mine, tell)
+                    located += found
+                    state["done"][item.name] = {
+                        "bytes": known.bytes, "sha256": known.sha256, "located": found,
+                    }  # fmt: skip
+                    _write_state(root, state)
+                done.append(known)
+            if next(samples, None) is not None:
+                raise _changed(plan)
+        _carry(plan, root)
     return Shards(to, tuple(done), plan.pictures, plan.left, plan.left_count, plan.unnamed, located)
 
 
 def _state(plan: Plan, to: Path) -> dict[str, Any]:
-    """What an earlier run of the same plan has done. Raises `HubtoolsError` if `to` holds
-    something else."""
+    """What an earlier run of this user and the same plan has done. Raises `HubtoolsError` if `to`
+    holds something else: state that somebody else wrote is not believed, nor written over."""
     fresh: dict[str, Any] = {"schema": _SCHEMA, "plan": plan.digest, "done": {}}
-    there = set()
-    if to.exists():
-        if not to.is_dir():
-            raise HubtoolsError(f"{to} is a file.", hint="give a folder")
-        there = {path.relative_to(to).as_posix() for path in to.rglob("*") if not path.is_dir()}
-    try:
-        state = json.loads((to / WORK_DIR / SHARDS_STATE).read_bytes())
-        if state["schema"] == _SCHEMA and state["plan"] == plan.digest:
-            fresh = state
-        elif state["done"]:
+    if to.exists() and not to.is_dir():
+        raise HubtoolsError(f"{to} is a file.", hint="give a folder")
+    with Root(to, create=True) as root:
+        state = _read_state(root)
+        if state is not None and state["plan"] != plan.digest and state["done"]:
             raise HubtoolsError(
                 f"{to} holds shards of another data set, or of this one before it changed.",
                 hint="remove that folder, or give another one",
             )
-    except (FileNotFoundError, NotADirectoryError):
-        pass
-    except (ValueError, KeyError, TypeError):
-        raise HubtoolsError(f"{to / WORK_DIR / SHARDS_STATE} is damaged.") from None
-    ours = {item.name for item in plan.shards} | set(plan.contents.carried) | {CARD}
-    strange = sorted(name for name in there - ours if not _leftover(name))
-    if strange:
-        raise HubtoolsError(
-            f"{to} holds {strange[0]}{f' and {len(strange) - 1} more' if strange[1:] else ''}.",
-            hint="give an empty or a new folder",
+        ours = {item.name for item in plan.shards} | set(plan.contents.carried) | {CARD}
+        if state is None:
+            ours = set()
+        strange = sorted(
+            name
+            for name, found in root.walk()
+            if not stat.S_ISDIR(found.st_mode)
+            and not (stat.S_ISREG(found.st_mode) and (name in ours or _leftover(name)))
         )
-    for name in filter(_leftover, there):
-        if not name.startswith(WORK_DIR):
-            (to / name).unlink()
-    write_json(to / WORK_DIR / SHARDS_STATE, fresh)
+        if strange:
+            raise HubtoolsError(
+                f"{to} holds {strange[0]}{f' and {len(strange) - 1} more' if strange[1:] else ''}.",
+                hint="give an empty or a new folder",
+            )
+        for name in root.list():
+            if not name.startswith(WORK_DIR) and _leftover(name):
+                root.unlink(name)
+        if state is not None and state["plan"] == plan.digest:
+            fresh = state
+        _write_state(root, fresh)
     return fresh
+
+
+def _read_state(root: Root) -> dict[str, Any] | None:
+    """The state that this user wrote in this folder. None if there is none; raises
+    `HubtoolsError` if it is damaged, `ForeignState` if it is somebody else's."""
+    if not root.exists(_STATE):
+        return None
+    damaged = HubtoolsError(
+        f"{root.path / _STATE} is damaged.", hint="remove that folder, or give another one"
+    )
+    try:
+        state = json.loads(root.read(_STATE, 1 << 28))
+        if state["schema"] != _SCHEMA or not isinstance(state["done"], dict):
+            raise damaged
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise damaged from None
+    if not is_sealed(root.path, _STATE, state):
+        error = ForeignState(root.path / _STATE, "have its shards taken for verified ones")
+        error.hint = "give an empty or a new folder"
+        raise error
+    return {key: state[key] for key in ("schema", "plan", "done")}
+
+
+def _write_state(root: Root, state: dict[str, Any]) -> None:
+    root.write_json(_STATE, seal(root.path, _STATE, state))
 
 
 def _leftover(name: str) -> bool:
     """True for our own bookkeeping, and for what a killed run left half written."""
-    return name.startswith(f"{WORK_DIR}/") or name.rpartition("/")[2].startswith(".tmp-")
+    return name.startswith(f"{WORK_DIR}/") or is_left_over(name.rpartition("/")[2])
 
 
-def _kept(to: Path, item: ShardPlan, state: dict[str, Any]) -> Shard | None:
+def _kept(root: Root, item: ShardPlan, state: dict[str, Any]) -> Shard | None:
     known = state["done"].get(item.name)
-    path = to / item.name
-    if known is None or not path.is_file() or path.stat().st_size != known["bytes"]:
+    found = root.stat(item.name)
+    if known is None or found is None or found.st_size != known["bytes"]:
         return None
-    if sha256_of(path) != known["sha256"]:
+    if root.fingerprint(item.name) != known["sha256"]:
         return None
     return Shard(item.name, item.split, item.rows, known["bytes"], known["sha256"], kept=True)
+
+
+@contextmanager
+def _placing(root: Root, name: str) -> Iterator[Path]:
+    """A new file right in the folder; it takes its name at the end, through no link."""
+    temporary = f"{TEMPORARY}{secrets.token_hex(8)}{os.path.splitext(name)[1]}"
+    root.write(temporary, b"")
+    try:
+        yield root.path / temporary
+        with root.open(temporary) as written:
+            os.fsync(written.fileno())
+        root.rename(temporary, name, replace=True)
+    finally:
+        root.unlink(temporary, missing_ok=True)
 
 
 def _write(
     plan: Plan,
     item: ShardPlan,
-    to: Path,
+    root: Root,
     samples: Iterator[Sample],
     tell: Callable[[], None],
 ) -> tuple[Shard, int]:
     """Write one shard, read it back, give it its name; also how many pictures say where."""
     prints: list[bytes] = []
     located = 0
-    with replacing(to / item.name) as temporary:
+    with _placing(root, item.name) as temporary:
         writer = _writer(plan, item, temporary)
         try:
             for sample in samples:
@@ -229,12 +277,13 @@ def _changed(plan: Plan) -> HubtoolsError:
     )
 
 
-def _carry(plan: Plan, to: Path) -> None:
+def _carry(plan: Plan, root: Root) -> None:
     """Card and licence go along. The card's `configs:` then names the shards."""
     for name in plan.contents.carried:
+        own_bytes_checked(plan.root, name)
         if name != CARD:
-            with replacing(to / name) as temporary:
-                shutil.copyfile(plan.root / name, temporary)
+            with root.replacing(name) as copy, open_regular(plan.root / name) as source:
+                shutil.copyfileobj(source, copy)
     old = (plan.root / CARD).read_bytes() if (plan.root / CARD).is_file() else None
     splits = dict.fromkeys(item.split for item in plan.shards)
     files = [{"split": split, "path": f"data/{split}-*"} for split in splits]
@@ -246,8 +295,8 @@ def _carry(plan: Plan, to: Path) -> None:
             f"The front matter of {plan.root / CARD} cannot be changed for certain.",
             hint="remove `configs:` and `dataset_info:` from it by hand; the shards are written",
         )
-    if not (to / CARD).is_file() or (to / CARD).read_bytes() != card:
-        write_bytes(to / CARD, card)
+    if not root.is_file(CARD) or root.read(CARD) != card:
+        root.write(CARD, card)
 
 
 def _says_where(data: bytes) -> bool:

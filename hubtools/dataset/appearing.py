@@ -1,0 +1,79 @@
+"""Folders that are written under another name and appear when they are whole; what may be copied
+into them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hubtools.errors import HubtoolsError
+from hubtools.rooted import Root
+from hubtools.trust import is_sealed, seal
+
+_MARK = ".hubtools-work.json"
+
+
+@contextmanager
+def appearing(to: Path, kind: str) -> Iterator[Path]:
+    """A folder `.NAME.KIND` beside `to` to write into; it takes the name `to` at the end.
+
+    What a killed run of this user has left there is removed; anything else of that name stays.
+    Raises `HubtoolsError` if `to` holds something, or if something else has that name.
+    """
+    if to.is_symlink() or (to.exists() and (not to.is_dir() or any(to.iterdir()))):
+        raise HubtoolsError(f"{to} is there already.", hint="give an empty or a new folder")
+    to.parent.mkdir(parents=True, exist_ok=True)
+    name = f".{to.name}.{kind}"
+    with Root(to.parent) as parent:
+        if parent.exists(name):
+            if not _is_ours(parent, name):
+                raise HubtoolsError(
+                    f"{to.parent / name} is in the way, and was not left by a run of yours.",
+                    hint="look what it is, and move it away",
+                )
+            parent.remove_tree(name)
+        parent.mkdir(name)
+        mark = f"{name}/{_MARK}"
+        parent.write_json(mark, seal(to.parent, mark, {"for": to.name}))
+        try:
+            yield to.parent / name
+            parent.unlink(mark)
+            if parent.is_folder(to.name):
+                parent.rmdir(to.name)
+            parent.rename(name, to.name)
+        finally:
+            if parent.is_folder(name):
+                parent.remove_tree(name)
+
+
+def _is_ours(parent: Root, name: str) -> bool:
+    if not parent.is_folder(name):
+        return False
+    if not parent.list(name):
+        return True  # killed before it had a mark
+    mark = f"{name}/{_MARK}"
+    try:
+        return is_sealed(parent.path, mark, json.loads(parent.read(mark, 1 << 16)))
+    except (FileNotFoundError, ValueError, RecursionError):
+        return False
+
+
+def copy_own(folder: Path, name: str, target: Path) -> None:
+    """Copy a file of a folder. Raises `HubtoolsError` for a link that leads out of the folder (the
+    Hub's cache, whose files are links to its blobs, is one place)."""
+    own_bytes_checked(folder, name)
+    shutil.copyfile(folder / name, target)
+
+
+def own_bytes_checked(folder: Path, name: str) -> None:
+    """Raises `HubtoolsError` if a file of a folder is a link that leads out of it."""
+    real, root = (folder / name).resolve(), folder.resolve()
+    blobs = root.parent.parent / "blobs" if root.parent.name == "snapshots" else root
+    if not real.is_relative_to(root) and not real.is_relative_to(blobs):
+        raise HubtoolsError(
+            f"{folder / name} is a link out of the folder; it is not copied.",
+            hint="remove it, or put the file in its place",
+        )
