@@ -16,6 +16,12 @@ from hubtools.trust import is_sealed, seal
 _MARK = ".hubtools-work.json"
 
 
+def check_free(to: Path) -> None:
+    """Raises `HubtoolsError` if a folder to be made holds something, or is something else."""
+    if to.is_symlink() or (to.exists() and (not to.is_dir() or any(to.iterdir()))):
+        raise HubtoolsError(f"{to} is there already.", hint="give an empty or a new folder")
+
+
 @contextmanager
 def appearing(to: Path, kind: str) -> Iterator[Path]:
     """A folder `.NAME.KIND` beside `to` to write into; it takes the name `to` at the end.
@@ -23,8 +29,7 @@ def appearing(to: Path, kind: str) -> Iterator[Path]:
     What a killed run of this user has left there is removed; anything else of that name stays.
     Raises `HubtoolsError` if `to` holds something, or if something else has that name.
     """
-    if to.is_symlink() or (to.exists() and (not to.is_dir() or any(to.iterdir()))):
-        raise HubtoolsError(f"{to} is there already.", hint="give an empty or a new folder")
+    check_free(to)
     to.parent.mkdir(parents=True, exist_ok=True)
     name = f".{to.name}.{kind}"
     with Root(to.parent) as parent:

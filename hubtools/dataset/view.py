@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from hubtools.dataset.files import read_file
+from hubtools.dataset.files import NO_FILE, read_file
 from hubtools.dataset.folder import (
     FOREIGN_ENDINGS,
     NO_PICTURES,
@@ -363,16 +363,23 @@ def _card_of(listing: Listing) -> Card:
         return Card({}, exists=False)
     try:
         return parse_card(listing.read(CARD))
-    except OSError:
-        return Card({}, exists=False)
+    except OSError as error:
+        return _no_card(error)
 
 
 def read_card(path: Path) -> Card:
     """The YAML between the first two `---` lines of a card."""
     try:
         return parse_card(read_file(path))
-    except OSError:
+    except OSError as error:
+        return _no_card(error)
+
+
+def _no_card(error: OSError) -> Card:
+    """A card that cannot be read is there all the same."""
+    if error.errno in NO_FILE:
         return Card({}, exists=False)
+    return Card({}, exists=True, error=f"it cannot be read: {error.strerror or error}", line=1)
 
 
 def parse_card(card: bytes) -> Card:

@@ -713,3 +713,34 @@ def test_what_came_with_the_folder_is_not_what_was_seen(data: Path) -> None:
     assert typed("validate", data, "--resolution=64").returncode in (0, 3)
     assert sorted(path.name for path in home.iterdir()) == [".bashrc"]
     assert place_of(data).exists()
+
+
+def test_what_cannot_be_read_is_not_taken_for_nothing(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dying disk: neither the card nor a sidecar is replaced, and the reason is said."""
+    import errno
+
+    from hubtools.dataset import files, view
+    from hubtools.dataset.fix import draft
+    from hubtools.project import DatasetSettings
+
+    (data / "README.md").write_text("---\nlicense: mit\n---\n")
+    (data / "0.txt").write_text("another caption")
+    real = files.read_file
+
+    def dying(path: Any) -> bytes:
+        if Path(path).name in ("README.md", "0.txt"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return real(path)
+
+    monkeypatch.setattr(draft, "read_file", dying)
+    monkeypatch.setattr(view, "read_file", dying)
+    from hubtools.dataset.fix.planner import plan_fix
+
+    plan = plan_fix(data, DatasetSettings(), unsafe=["drop-rows"], resolution=64)
+    assert not {op.path for op in plan.operations} & {"README.md", "0.txt"}
+    assert "Input/output error" in plan.left["README.md"]
+    card = view.read_card(data / "README.md")
+    assert card.exists
+    assert "Input/output error" in str(card.error)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from hubtools.dataset.appearing import appearing
+from hubtools.dataset.appearing import appearing, check_free
 from hubtools.dataset.caption.edits import tidy, word
 from hubtools.dataset.files import read_file
 from hubtools.dataset.load import read_examples
@@ -135,6 +135,7 @@ def export_captions(
     `repeats` goes into the name of kohya's folder. For ai-toolkit the trigger becomes `[trigger]`.
     """
     folder, to, settings = Path(folder), Path(to), settings or DatasetSettings()
+    check_free(to)
     examples = read_examples(folder, settings.caption_column)
     trigger = settings.trigger
     subject = re.sub(r"[^\w-]+", "-", trigger or "pictures").strip("-") or "pictures"

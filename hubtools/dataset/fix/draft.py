@@ -9,7 +9,7 @@ from pathlib import Path
 
 import xxhash
 
-from hubtools.dataset.files import read_file
+from hubtools.dataset.files import NO_FILE, read_file
 from hubtools.dataset.fix.overlay import overlay
 from hubtools.dataset.fix.references import (
     Reference,
@@ -104,7 +104,8 @@ class Draft:
         return self.view.listing.names
 
     def read(self, name: str) -> bytes:
-        """The bytes of a file on the disk, before any edit; empty if it cannot be read."""
+        """The bytes of a file on the disk, before any edit; empty if it cannot be read, and then it
+        is left as it is."""
         return self._read(self.files[name].origin)
 
     def content(self, name: str) -> bytes:
@@ -115,7 +116,10 @@ class Draft:
     def _read(self, origin: str) -> bytes:
         try:
             return read_file(self.looked.root / origin)
-        except OSError:
+        except OSError as error:
+            if error.errno not in NO_FILE:
+                self.left.setdefault(origin, f"it cannot be read: {error.strerror}")
+                self._leave |= {origin}
             return b""
 
     @property
@@ -274,15 +278,15 @@ class Draft:
             return None
         try:
             return read_file(self.looked.root / CARD)
-        except OSError:
-            self.left.setdefault(CARD, "it cannot be read")
+        except OSError as error:
+            self.left.setdefault(CARD, f"it cannot be read: {error.strerror}")
             return None
 
     def _load(self, entry: Entry) -> None:
         try:
-            data, unreadable = read_file(self.looked.root / entry.name), False
-        except OSError:
-            data, unreadable = b"", True
+            data, unreadable = read_file(self.looked.root / entry.name), ""
+        except OSError as error:
+            data, unreadable = b"", f"it cannot be read: {error.strerror}"
         table = load_table(
             entry.name,
             data,
@@ -291,7 +295,7 @@ class Draft:
         )
         unwanted = [rule for rule in table.notes.rules if rule not in self.wanted]
         if unreadable:
-            table.locked = "it cannot be read"
+            table.locked = unreadable
             self.left.setdefault(entry.name, table.locked)
         elif unwanted or entry.link:
             # to write the file is to repair it: if that was not asked for, it stays as it is

@@ -201,10 +201,14 @@ def _stat(root: Path, name: str, sample: Sample) -> tuple[int, int]:
         ) from None
     try:
         found = (root / name).stat()
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         raise HubtoolsError(
             f"{root / sample.place}: there is no picture {name}.",
             hint="correct the name or add the picture",
+        ) from None
+    except OSError as error:
+        raise HubtoolsError(
+            f"{root / sample.place}: {name} cannot be looked at: {error.strerror}."
         ) from None
     if not stat.S_ISREG(found.st_mode):
         raise HubtoolsError(f"{root / sample.place}: {name} is no regular file.")

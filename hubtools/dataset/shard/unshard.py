@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from hubtools.dataset.appearing import appearing, copy_own, own_bytes_checked
+from hubtools.dataset.appearing import appearing, check_free, copy_own, own_bytes_checked
 from hubtools.dataset.fix.plan import check_name
 from hubtools.dataset.folder import PICTURE_ENDINGS, Entry
 from hubtools.dataset.front import with_key
@@ -49,6 +49,7 @@ def unshard(
     split but train in a folder of its name. All of it appears at once, when all of it is there.
     """
     shards, to = Path(shards), Path(to)
+    check_free(to)
     found = _find(shards)
     if any(path.suffix == ".parquet" for path in found):
         require_extra("shards", "Reading parquet")
