@@ -165,7 +165,10 @@ class RunManifest(_Manifest):
         path = run_dir / RUN_MANIFEST
         try:
             with open_regular(path) as file:
-                return cls.model_validate_json(file.read(_MAX_MANIFEST))
+                data = file.read(_MAX_MANIFEST + 1)
+            if len(data) > _MAX_MANIFEST:
+                raise HubtoolsError(f"{path} has more than {_MAX_MANIFEST:,} bytes.")
+            return cls.model_validate_json(data)
         except (FileNotFoundError, NotADirectoryError):
             raise HubtoolsError(
                 f"{run_dir} is no run folder: it has no {RUN_MANIFEST}.",
@@ -187,18 +190,25 @@ class RunManifest(_Manifest):
 def read_samples(folder: Path) -> list[SampleRecord]:
     """The records of all pictures in `folder`, sorted by file name; unreadable ones are left out
     (a picture without a readable record proves nothing and is not shown on a card)."""
-    records: list[SampleRecord] = []
-    if not folder.is_dir():
-        return records
-    with Root(folder) as root:
-        for name in root.list():
-            if not name.endswith(".json") or not root.is_file(name):
-                continue
-            try:
-                record = SampleRecord.model_validate_json(root.read(name, _MAX_RECORD))
-            except (ValidationError, ValueError, HubtoolsError):
-                continue
-            # a record speaks of a picture beside it, and of no other
-            if "/" not in record.file and "\\" not in record.file and root.is_file(record.file):
-                records.append(record)
-    return records
+    if not folder.parent.is_dir():
+        return []
+    with Root(folder.parent) as root:
+        if root.is_link(folder.name):
+            raise HubtoolsError(f"{folder} is a symbolic link.", hint="make it a folder")
+        if not root.is_folder(folder.name):
+            return []
+        with root.inside(folder.name) as samples:
+            names = [name for name in samples.list() if name.endswith(".json")]
+            found = [read_record_of(samples, name) for name in names]
+            return [r for r in found if r is not None and samples.is_file(r.file)]
+
+
+def read_record_of(folder: Root, name: str) -> SampleRecord | None:
+    """The record `name` (`x.json`) of a picture beside it; None if it is none, or speaks of a
+    picture elsewhere. Never through a link."""
+    try:
+        record = SampleRecord.model_validate_json(folder.read(name, _MAX_RECORD))
+    except (OSError, ValueError, HubtoolsError):
+        return None
+    beside = "/" not in record.file and "\\" not in record.file and record.file not in ("", "..")
+    return record if beside else None

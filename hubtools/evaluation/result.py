@@ -12,8 +12,10 @@ from hubtools.errors import HubtoolsError
 from hubtools.evaluation.measures import Figure
 from hubtools.files import write_text
 from hubtools.layout import EVALUATION
+from hubtools.rooted import Root
 
 SCHEMA = 1
+_MOST = 16_000_000  # bytes
 
 
 class _Facts(BaseModel):
@@ -85,10 +87,14 @@ class Evaluation(_Facts):
     def read(cls, run_dir: Path) -> Evaluation | None:
         """The run's evaluation; None if there is none. Raises `HubtoolsError` if it is damaged."""
         path = run_dir / EVALUATION
-        try:
-            return cls.model_validate_json(path.read_bytes())
-        except FileNotFoundError:
+        if not run_dir.is_dir():
             return None
+        with Root(run_dir) as root:
+            if not root.exists(EVALUATION):
+                return None
+            data = root.read(EVALUATION, _MOST)
+        try:
+            return cls.model_validate_json(data)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"]) or "the file"

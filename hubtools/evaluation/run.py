@@ -44,6 +44,7 @@ from hubtools.evaluation.result import Candidate, Evaluation, Measured
 from hubtools.evaluation.verdict import Contender, recommend
 from hubtools.layout import EVALUATION_CHART, EVALUATION_DIR
 from hubtools.project import Project
+from hubtools.rooted import Root
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -148,16 +149,28 @@ class _Studio:
 
     def draw_all(self, batch_size: int, on_step: Callable[[int, int], None] | None) -> list[_Line]:
         """Draw base and candidates, and take the loss of each while its LoRA is in."""
+        plan = self.plan
+        each = sum(shot.steps for shot in plan.shots)
+        lines: list[_Line] = []
+        with Root(plan.folder) as run, run.inside(EVALUATION_DIR, create=True) as below:
+            self._draw_each(below, each, lines, batch_size, on_step)
+        return lines
+
+    def _draw_each(
+        self,
+        folder: Root,
+        each: int,
+        lines: list[_Line],
+        batch_size: int,
+        on_step: Callable[[int, int], None] | None,
+    ) -> None:
         from hubtools.evaluation.denoising import losses
         from hubtools.inference.adapters import apply_lora
         from hubtools.inference.lora import WeightedLora
         from hubtools.inference.pipeline import draw
 
         plan, pipeline = self.plan, self.model.pipeline
-        folder = plan.folder / EVALUATION_DIR
-        each = sum(shot.steps for shot in plan.shots)
         total = each * (1 + len(plan.choices))
-        lines: list[_Line] = []
         for choice in (None, *plan.choices):
             before = each * len(lines)
 
@@ -192,7 +205,6 @@ class _Studio:
             )
             if on_step:
                 on_step(before + each, total)
-        return lines
 
 
 def _measure(plan: EvaluationPlan, studio: _Studio, lines: list[_Line], note: Note) -> Evaluation:

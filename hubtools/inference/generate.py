@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from hubtools.inference.shots import Shot, prompts_of, shots_of
 from hubtools.layout import COMPARISON, SAMPLES_DIR
 from hubtools.manifest import SampleRecord
 from hubtools.project import Project
+from hubtools.rooted import Root
 
 Note = Callable[[str], None]
 
@@ -99,18 +101,23 @@ def generate(
         project, base, device=device, dtype=dtype, safety_checker=safety_checker, note=note
     )
     tell_of_prompts(pipeline, shots, note)
-    records = draw(
-        pipeline,
-        shots,
-        folder,
-        names=names,
-        base=base,
-        loras=loras,
-        fuse=bool(fuse),
-        batch_size=batch_size,
-        on_step=on_step,
-        on_picture=on_picture,
-    )
+    with ExitStack() as stack:
+        place: Path | Root = folder
+        if output is None:  # below the project, whose folders may have come as links
+            root = stack.enter_context(Root(project.root))
+            place = stack.enter_context(root.inside(SAMPLES_DIR, create=True))
+        records = draw(
+            pipeline,
+            shots,
+            place,
+            names=names,
+            base=base,
+            loras=loras,
+            fuse=bool(fuse),
+            batch_size=batch_size,
+            on_step=on_step,
+            on_picture=on_picture,
+        )
     tell_of_blanked(records, note)
     if again is not None and len(records) == 1:
         again.compare(records[0], folder, note)
@@ -248,7 +255,23 @@ def generate_for_run(
     base = base_of(project, lora, note)
     pipeline = open_pipeline(project, base)
     tell_of_prompts(pipeline, shots, note)
-    folder = run_dir / SAMPLES_DIR
+    with Root(run_dir) as run, run.inside(SAMPLES_DIR, create=True) as folder:
+        records = _both(pipeline, shots, names, folder, base, lora, on_step)
+        tell_of_blanked(records, note)
+        write_sheet(records, folder.path, folder.path / COMPARISON)
+    return records
+
+
+def _both(
+    pipeline: Any,
+    shots: Sequence[Shot],
+    names: Sequence[str],
+    folder: Root,
+    base: Base,
+    lora: LoraFile,
+    on_step: Callable[[int, int], None] | None,
+) -> list[SampleRecord]:
+    """The shots without the LoRA, then with it."""
     half = sum(shot.steps for shot in shots)
 
     def stepped(before: int) -> Callable[[int, int], None] | None:
@@ -271,6 +294,4 @@ def generate_for_run(
         loras=[WeightedLora(lora)],
         on_step=stepped(half),
     )
-    tell_of_blanked([*bare, *final], note)
-    write_sheet([*bare, *final], folder, folder / COMPARISON)
     return [*bare, *final]

@@ -22,7 +22,8 @@ from hubtools.inference.prompts import read_prompt
 from hubtools.inference.schedulers import options_of, seed_scheduler, use_scheduler
 from hubtools.inference.shots import Shot
 from hubtools.inference.writer import Writer
-from hubtools.manifest import LoraUse, SampleRecord
+from hubtools.manifest import LoraUse, SampleRecord, read_record_of
+from hubtools.rooted import Root
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -94,7 +95,7 @@ def load_pipeline(
 def draw(
     pipeline: Any,
     shots: Sequence[Shot],
-    folder: Path,
+    folder: Path | Root,
     *,
     names: Sequence[str],
     base: Base,
@@ -106,7 +107,8 @@ def draw(
     on_picture: Callable[[SampleRecord, bool], None] | None = None,
     seconds: dict[str, float] | None = None,
 ) -> list[SampleRecord]:
-    """Draw each shot to `folder/<name>.png` with its record beside it; give all records.
+    """Draw each shot to `folder/<name>.png` with its record beside it; give all records. A `Root`
+    is a folder that came with others and is not left through links.
 
     A picture whose record is there already, equal in everything, is not drawn again. `loras` are
     loaded if given; without them an adapter that the UNet already carries (in training) is used as
@@ -118,6 +120,13 @@ def draw(
     they are drawn; `seconds` is filled with what each file took
     (its share of its batch).
     """
+    if not isinstance(folder, Root):
+        with Root(folder, create=True) as root:
+            return draw(
+                pipeline, shots, root, names=names, base=base, loras=loras, fuse=fuse,
+                train_step=train_step, batch_size=batch_size, on_step=on_step,
+                on_picture=on_picture, seconds=seconds,
+            )  # fmt: skip
     if not loras:
         remove_loras(pipeline)
     studio = _Studio(pipeline, base, tuple(loras), fuse, train_step)
@@ -322,7 +331,7 @@ def _undisturbed(pipeline: Any) -> Iterator[None]:
         pipeline.unet.train(training)
 
 
-def _existing(pipeline: Any, folder: Path, wanted: SampleRecord) -> SampleRecord | None:
+def _existing(pipeline: Any, folder: Root, wanted: SampleRecord) -> SampleRecord | None:
     """The record on disk if picture and record are there and say the same, else None.
 
     A picture of a live adapter is always drawn: its weights have no name to compare. So is one that
@@ -330,11 +339,9 @@ def _existing(pipeline: Any, folder: Path, wanted: SampleRecord) -> SampleRecord
     """
     if wanted.lora_weight and wanted.lora_sha256 is None:
         return None
-    picture = folder / wanted.file
-    try:
-        found = SampleRecord.model_validate_json(picture.with_suffix(".json").read_bytes())
-    except (OSError, ValueError):
+    found = read_record_of(folder, f"{wanted.file.removesuffix('.png')}.json")
+    if found is None:
         return None
     if found.blanked and getattr(pipeline, "safety_checker", None) is None:
         return None
-    return found if found.identity() == wanted.identity() and picture.is_file() else None
+    return found if found.identity() == wanted.identity() and folder.is_file(wanted.file) else None

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from pydantic import ValidationError
 
-from hubtools.files import replacing, write_text
-from hubtools.manifest import SampleRecord
+from hubtools.manifest import SampleRecord, read_record_of
+from hubtools.rooted import Root
 
 TEXT_KEY = "parameters"  # what AUTOMATIC1111's web UI writes and many viewers show
 JSON_KEY = "hubtools"
@@ -45,15 +44,16 @@ def parameters_text(record: SampleRecord) -> str:
     return "\n".join(lines)
 
 
-def save_picture(image: Image.Image, path: Path, record: SampleRecord) -> None:
-    """Write `path` (PNG with its parameters) and `<stem>.json` beside it. The JSON comes last:
-    where it is, the picture is whole."""
+def save_picture(image: Image.Image, folder: Root, record: SampleRecord) -> None:
+    """Write the file of `record` (PNG with its parameters) and `<stem>.json` beside it. The JSON
+    comes last: where it is, the picture is whole."""
     info = PngInfo()
     info.add_itxt(TEXT_KEY, parameters_text(record))
     info.add_itxt(JSON_KEY, record.model_dump_json())
-    with replacing(path) as temporary:
-        image.save(temporary, format="PNG", pnginfo=info)
-    write_text(path.with_suffix(".json"), json.dumps(record.model_dump(), indent=2) + "\n")
+    with folder.replacing(record.file) as file:
+        image.save(file, format="PNG", pnginfo=info)
+    text = json.dumps(record.model_dump(), indent=2) + "\n"
+    folder.write(str(PurePath(record.file).with_suffix(".json")), text.encode("utf-8"))
 
 
 def read_record(path: Path) -> SampleRecord | None:
@@ -61,7 +61,9 @@ def read_record(path: Path) -> SampleRecord | None:
     try:
         with Image.open(path) as image:
             text = getattr(image, "text", {}).get(JSON_KEY)
-        source = text or path.with_suffix(".json").read_text(encoding="utf-8")
-        return SampleRecord.model_validate_json(source)
-    except (OSError, ValidationError, ValueError):
+        if text:
+            return SampleRecord.model_validate_json(text)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return None
+    with Root(path.absolute().parent) as folder:
+        return read_record_of(folder, path.with_suffix(".json").name)

@@ -20,6 +20,7 @@ from hubtools.project import Project, SampleSettings
 from hubtools.weights import Holds, read_header
 
 Note = Callable[[str], None]
+_WIDEST = 8192  # pixels of a side
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,11 @@ def recall(
             f"{picture} does not carry the parameters hubtools writes into its PNGs.",
             hint="a copy that was edited, converted or sent by a messenger loses them",
         )
+    for what in _nonsense(record):
+        raise HubtoolsError(
+            f"{picture} speaks of {what}, which no picture of hubtools was drawn with.",
+            hint="was it made by somebody else, or edited?",
+        )
     for sentence in changes_since(record):
         note(sentence)
     hashes = {use.sha256 for use in record.loras}
@@ -144,6 +150,21 @@ def recall(
         loras = _find_loras(record, picture, project, given, places, note)
     base = _find_base(record, project, given, note)
     return Again(picture, record, base, loras, frozenset(given), replaced)
+
+
+def _nonsense(record: SampleRecord) -> Iterator[str]:
+    """Figures beyond what the settings allow: a picture may come from anybody."""
+    if not 1 <= record.steps <= 1000:
+        yield f"{record.steps:,} steps"
+    if not (8 <= record.width <= _WIDEST and 8 <= record.height <= _WIDEST):
+        yield f"{record.width:,} x {record.height:,} pixels"
+    if not 0 <= record.seed < 2**63:
+        yield f"the seed {record.seed}"
+    if record.dtype not in ("float32", "float16", "bfloat16"):
+        yield f"numbers of type {record.dtype!r}"
+    numbers = [record.guidance, record.lora_weight, *(use.weight for use in record.loras)]
+    if not all(abs(number) <= 1000 for number in numbers) or len(record.loras) > 100:
+        yield "such a guidance or such LoRAs"
 
 
 def changes_since(record: SampleRecord) -> list[str]:

@@ -6,12 +6,12 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from hubtools.inference.png import save_picture
 from hubtools.manifest import SampleRecord
+from hubtools.rooted import Root
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -27,7 +27,7 @@ class Writer:
     block is left by an exception, what was drawn is still written and told.
     """
 
-    def __init__(self, folder: Path, saved: Callable[[int, SampleRecord], None]) -> None:
+    def __init__(self, folder: Root, saved: Callable[[int, SampleRecord], None]) -> None:
         self._folder, self._saved = folder, saved
         self._thread = ThreadPoolExecutor(1, "pictures")
         self._waiting: deque[tuple[int, SampleRecord, Future[None]]] = deque()
@@ -36,7 +36,7 @@ class Writer:
         """Write `image` to the file that `record` names; waits if too many wait."""
         while len(self._waiting) >= _MOST:
             self._tell()
-        task = self._thread.submit(save_picture, image, self._folder / record.file, record)
+        task = self._thread.submit(save_picture, image, self._folder, record)
         self._waiting.append((place, record, task))
 
     def look(self) -> None:

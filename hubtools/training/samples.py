@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hubtools.errors import as_sentence
 from hubtools.layout import SAMPLES_DIR
 from hubtools.project import SampleSettings
+from hubtools.rooted import Root
 
 if TYPE_CHECKING:
     import torch
@@ -56,15 +57,16 @@ def draw_samples(
         literals = (trigger,) if trigger else ()
         shots, names = shots_of(settings, prompts, size, lora_weight=weight, literals=literals)
         move_encoders(model, device)
-        records = draw(
-            model.pipeline,
-            shots,
-            run_dir / SAMPLES_DIR,
-            names=[f"step{step:06d}_{name}" for name in names],
-            base=base,
-            train_step=step,
-            on_step=stepped,
-        )
+        with Root(run_dir, create=True) as run, run.inside(SAMPLES_DIR, create=True) as folder:
+            records = draw(
+                model.pipeline,
+                shots,
+                folder,
+                names=[f"step{step:06d}_{name}" for name in names],
+                base=base,
+                train_step=step,
+                on_step=stepped,
+            )
         return len(records)
     except Interrupted:
         return 0

@@ -381,3 +381,133 @@ def test_the_whole_command(
     assert done.returncode == 1
     assert "symbolic link" in done.stderr
     assert told(home) == before
+
+
+# --- pictures and what was measured of them ------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["samples", "evaluation", "snapshots"])
+def test_linked_folders_of_a_run(
+    name: str, tmp_path: Path, home: Path, tiny_base: Path, pictures: Path
+) -> None:
+    """Samples, pictures of the evaluation and snapshots were written through a link."""
+    before = told(home)
+    run = tmp_path / "run"
+    run.mkdir()
+    words = ["--base-model", tiny_base, "--train-data-dir", pictures, "--rank", 2]
+    words += ["--output-dir", run, "--resolution", 64, "--num-threads", 1]
+    steps = ["--max-train-steps", 2, "--target-modules", "to_v", "--num-inference-steps", 1]
+    if name == "snapshots":
+        (run / name).symlink_to("../home")
+        steps += ["--snapshot-steps", 1, "--validation-steps", 0]
+    elif name == "samples":
+        (run / name).symlink_to("../home")
+        steps += ["--validation-steps", 1, "--prompt", "a hat"]
+    else:
+        steps += ["--validation-steps", 0]
+    done = typed("train", *words, *steps)
+    if name == "snapshots":
+        assert done.returncode == 1
+    if name == "evaluation":
+        (run / name).symlink_to("../home")
+        done = typed(
+            "evaluate", *words, "--num-inference-steps", 1, "--num-images", 1,
+            "--prompt", "a tok", "--picture-encoder", "efficientnet-lite0",
+            "--prompt-judge", "none",
+        )  # fmt: skip
+        assert done.returncode == 1
+    assert "symbolic link" in done.stderr
+    assert "bug" not in done.stderr
+    assert told(home) == before
+
+
+def test_records_lead_nowhere_else(run: Path, home: Path) -> None:
+    """A card shows the pictures that records name: only those beside them."""
+    from hubtools.manifest import SampleRecord, read_samples
+
+    record = SampleRecord(
+        file="a.png", prompt="x", seed=1, steps=1, guidance=1, scheduler="ddim",
+        scheduler_class="x", width=8, height=8, base_model=None,
+    )  # fmt: skip
+    samples = run / "samples"
+    samples.mkdir()
+    (samples / "a.png").write_text("")
+    (home / "private.png").write_text("")
+    (samples / "b.png").symlink_to(home / "private.png")
+    for number, file in enumerate(["a.png", "../../home/private.png", "b.png", "..", "a/../a.png"]):
+        text = record.model_copy(update={"file": file}).model_dump_json()
+        (samples / f"{number}.json").write_text(text)
+    (samples / "9.json").write_text(" " * 5_000_000 + record.model_dump_json())
+    (home / "8.json").write_text(record.model_dump_json())
+    (samples / "8.json").symlink_to(home / "8.json")
+    assert [found.file for found in read_samples(samples)] == ["a.png"]
+    shutil.rmtree(samples)
+    samples.symlink_to(home)
+    with pytest.raises(HubtoolsError, match="symbolic link"):
+        read_samples(samples)
+
+
+def test_a_measured_file_elsewhere(run: Path, home: Path) -> None:
+    from hubtools.evaluation.result import Evaluation
+
+    assert Evaluation.read(run) is None
+    (run / "evaluation.json").symlink_to(home / "file")
+    with pytest.raises(LeadsOut):
+        Evaluation.read(run)
+    (run / "evaluation.json").unlink()
+    with (run / "evaluation.json").open("wb") as file:
+        file.truncate(10**10)
+    with pytest.raises(HubtoolsError, match="more than"):
+        Evaluation.read(run)
+
+
+def test_a_manifest_without_end(run: Path) -> None:
+    with (run / "run.json").open("wb") as file:
+        file.truncate(10**10)
+    with pytest.raises(HubtoolsError, match="more than"):
+        RunManifest.read(run)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"steps": 10**9},
+        {"width": 10**6},
+        {"height": -8},
+        {"seed": 2**70},
+        {"dtype": "load"},
+        {"guidance": float("nan")},
+        {"lora_weight": 1e300},
+    ],
+)
+def test_a_picture_that_asks_for_too_much(
+    tmp_path: Path, change: dict[str, Any], tiny_base: Path
+) -> None:
+    """`generate --from`: figures without end, and `torch.load` for a type of numbers."""
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    record = {
+        "file": "a.png", "prompt": "x", "seed": 1, "steps": 1, "guidance": 1, "width": 64,
+        "scheduler": "ddim", "scheduler_class": "x", "height": 64, "base_model": None,
+    }  # fmt: skip
+    info = PngInfo()
+    info.add_itxt("hubtools", json.dumps(record | change))
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png", pnginfo=info)
+    done = typed("generate", "--from", tmp_path / "a.png", "--base-model", tiny_base, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "speaks of" in done.stderr
+
+
+def test_a_linked_grid(tmp_path: Path, home: Path, tiny_base: Path) -> None:
+    before = told(home)
+    words = ["grid", "a hat", "--x", "seed=1,2", "--base-model", tiny_base, "--size", 64]
+    words += ["--num-inference-steps", 1]
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "cells").symlink_to("../home")
+    (tmp_path / "grids").symlink_to("home")
+    for more in (["-o", "out"], []):
+        done = typed(*words, *more, cwd=tmp_path)
+        assert done.returncode == 1, done.stderr
+        assert "symbolic link" in done.stderr
+    assert told(home) == before

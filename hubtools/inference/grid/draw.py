@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from hubtools.files import sha256_of, write_json, write_text
+from hubtools.errors import HubtoolsError
+from hubtools.files import sha256_of
 from hubtools.inference.generate import open_pipeline, tell_of_blanked, tell_of_prompts
 from hubtools.inference.grid.page import grid_page
 from hubtools.inference.grid.picture import grid_picture
@@ -17,7 +20,9 @@ from hubtools.inference.pipeline import draw
 from hubtools.inference.schedulers import use_scheduler
 from hubtools.manifest import SampleRecord
 from hubtools.project import Project
+from hubtools.rooted import Root
 
+_MOST = 256_000_000  # bytes of a grid.json
 _EVERY = 2.0  # seconds between two writings of grid.json while cells are drawn
 
 
@@ -84,7 +89,9 @@ def draw_grid(
         _write_facts(plan, pictures)
     tell_of_blanked([picture.record for picture in pictures.values()], note)
     grid_picture(plan, pictures, plan.folder / PICTURE, cell_size)
-    write_text(plan.folder / PAGE, grid_page(plan, pictures))
+    with plan.opened(create=True) as root:
+        assert root is not None
+        root.write(PAGE, grid_page(plan, pictures).encode("utf-8"))
     return GridResult(plan, pictures, drawn)
 
 
@@ -129,21 +136,30 @@ def _draw(
             _write_facts(plan, pictures)
             written = time.monotonic()
 
-    for loras, group in todo:
-        draw(
-            pipeline,
-            [cell.shot for cell in group],
-            plan.folder / CELLS_DIR,
-            names=[cell.file.removeprefix(f"{CELLS_DIR}/").removesuffix(".png") for cell in group],
-            base=plan.base,
-            loras=loras,
-            batch_size=batch_size,
-            on_step=stepped,
-            on_picture=seen,
-            seconds=seconds,
-        )
-        before += sum(cell.shot.steps for cell in group)
+    with plan.opened(create=True) as root, _cells(root) as cells_dir:
+        for loras, group in todo:
+            names = [cell.file.removeprefix(f"{CELLS_DIR}/") for cell in group]
+            draw(
+                pipeline,
+                [cell.shot for cell in group],
+                cells_dir,
+                names=[name.removesuffix(".png") for name in names],
+                base=plan.base,
+                loras=loras,
+                batch_size=batch_size,
+                on_step=stepped,
+                on_picture=seen,
+                seconds=seconds,
+            )
+            before += sum(cell.shot.steps for cell in group)
     return count
+
+
+@contextmanager
+def _cells(root: Root | None) -> Iterator[Root]:
+    assert root is not None
+    with root.inside(CELLS_DIR, create=True) as cells:
+        yield cells
 
 
 def _check_schedulers(pipeline: Any, names: set[str]) -> None:
@@ -160,19 +176,23 @@ def _check_schedulers(pipeline: Any, names: set[str]) -> None:
 def _known(plan: GridPlan) -> dict[str, tuple[str, float | None]]:
     """File -> (hash, seconds), as an earlier grid.json in the folder tells."""
     try:
-        content = json.loads((plan.folder / FACTS).read_bytes())
-        return {cell["file"]: (cell["sha256"], cell["seconds"]) for cell in content["cells"]}
-    except (OSError, ValueError, LookupError, TypeError):
+        with plan.opened() as root:
+            content = json.loads(root.read(FACTS, _MOST)) if root else {}
+        found = {cell["file"]: (cell["sha256"], cell["seconds"]) for cell in content["cells"]}
+    except (OSError, ValueError, LookupError, TypeError, RecursionError, HubtoolsError):
         return {}
+    return {
+        file: (sha256, seconds)
+        for file, (sha256, seconds) in found.items()
+        if type(seconds) in (int, float) and math.isfinite(seconds) and 0 <= seconds < 1e9
+    }
 
 
 def _pictures(plan: GridPlan, known: dict[str, tuple[str, float | None]]) -> dict[str, Drawn]:
     """The pictures that are on disk by now, with their facts."""
     pictures = {}
-    for file in plan.there():
-        path = plan.folder / file
-        record = SampleRecord.model_validate_json(path.with_suffix(".json").read_bytes())
-        sha256 = sha256_of(path)
+    for file, record in plan.records().items():
+        sha256 = sha256_of(plan.folder / file)
         before = known.get(file)
         pictures[file] = Drawn(
             record, sha256, before[1] if before and before[0] == sha256 else None
@@ -200,4 +220,6 @@ def _write_facts(plan: GridPlan, pictures: dict[str, Drawn]) -> None:
     axes = [
         {"name": axis.name, "values": [value.label for value in axis.values]} for axis in plan.axes
     ]
-    write_json(plan.folder / FACTS, {"schema_version": 1, "axes": axes, "cells": cells})
+    with plan.opened(create=True) as root:
+        assert root is not None
+        root.write_json(FACTS, {"schema_version": 1, "axes": axes, "cells": cells})

@@ -6,7 +6,8 @@ import hashlib
 import itertools
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -17,8 +18,9 @@ from hubtools.inference.generate import base_of, triggers
 from hubtools.inference.grid.axes import ALL, NAMES, Axis, Value, parse_axis, step_value
 from hubtools.inference.lora import WeightedLora, is_run, parse_lora, resolve_loras, snapshots_of
 from hubtools.inference.shots import Shot, shots_of
-from hubtools.manifest import SampleRecord
+from hubtools.manifest import SampleRecord, read_record_of
 from hubtools.project import Project
+from hubtools.rooted import Root
 
 GRIDS_DIR, CELLS_DIR = "grids", "cells"
 PICTURE, PAGE, FACTS = "grid.png", "index.html", "grid.json"
@@ -59,15 +61,37 @@ class GridPlan:
 
     def there(self) -> list[str]:
         """Files that need not be drawn again."""
-        return [file for file in self.files if self._usable(self.folder / file)]
+        return list(self.records())
 
-    def _usable(self, picture: Path) -> bool:
-        try:
-            text = picture.with_suffix(".json").read_bytes()
-            record = SampleRecord.model_validate_json(text)
-        except (OSError, ValueError):
-            return False
-        return picture.is_file() and not (record.blanked and not self.safety_checker)
+    @contextmanager
+    def opened(self, *, create: bool = False) -> Iterator[Root | None]:
+        """The grid's folder; None if there is none yet and not `create`. If it lies below the
+        project, no link leads to it."""
+        with ExitStack() as stack:
+            if not create and not self.folder.is_dir():
+                yield None
+            elif self.folder.parent == self.project.root / GRIDS_DIR:
+                root = stack.enter_context(Root(self.project.root))
+                name = f"{GRIDS_DIR}/{self.folder.name}"
+                yield stack.enter_context(root.inside(name, create=create))
+            else:
+                yield stack.enter_context(Root(self.folder, create=create))
+
+    def records(self) -> dict[str, SampleRecord]:
+        """What lies beside each picture that is there and need not be drawn again."""
+        found = {}
+        with self.opened() as folder:
+            if folder is None or not folder.exists(CELLS_DIR):
+                return {}
+            with folder.inside(CELLS_DIR) as cells:
+                for file in self.files:
+                    name = file.removeprefix(f"{CELLS_DIR}/")
+                    record = read_record_of(cells, f"{name.removesuffix('.png')}.json")
+                    if record is None or not cells.is_file(name):
+                        continue
+                    if not record.blanked or self.safety_checker:
+                        found[file] = record
+        return found
 
     def todo(self) -> list[tuple[tuple[WeightedLora, ...], list[Cell]]]:
         """Cells to draw, each file once, by the LoRAs they need: those without first, then by
