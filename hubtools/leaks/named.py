@@ -38,6 +38,7 @@ _CLOUD = re.compile(r"(?i)aws|secret|s3|storage")
 _BEARER = re.compile(r"\s{1,4}([A-Za-z0-9._~+/-]{20,2000}={0,2})")
 _CIVITAI = re.compile(r"[^\n]{0,200}?(?i:token|key)[^\w\n]{1,6}([0-9a-f]{32})(?![0-9a-f])")
 _NETRC = re.compile(r"\s+\S{1,200}\s+(?:account\s+\S{1,200}\s+)?password\s+(\S{4,400})")
+_MACHINE = re.compile(r"\b(?:machine\s+[\w.-]{3,80}|default)\s+login\Z")
 _KAGGLE = re.compile(r"\\*\"\s*:\s*\\*\"([0-9a-f]{32})\\*\"")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,30}\Z")
 # RFC 3986, 3.2.1: what stands before the @ of an address.
@@ -159,7 +160,11 @@ def _is_hash(value: str) -> bool:
 
 
 def _of_netrc(match: re.Match[str]) -> bool:
-    return not is_placeholder(match[1]) and match[1].lower() not in _COMMON
+    value, text, start = match[1], match.string, match.start()
+    if not _MACHINE.search(text, max(0, start - 120), start):
+        return False
+    word = value.isalpha() and value.islower() and len(value) < 16
+    return not word and not is_placeholder(value) and value.lower() not in _COMMON
 
 
 _ANCHORED = (

@@ -14,11 +14,12 @@ Nested = Callable[[bytes], Iterator[Secret]]
 
 _ESCAPE = re.compile(
     r"\\{1,8}u(?:00|\{0{0,4})([0-7][0-9a-fA-F])\}?|\\{1,8}x([0-7][0-9a-fA-F])|%([2-7][0-9a-fA-F])"
-    r"|&#x0{0,4}([2-7][0-9a-fA-F]);|&#0{0,3}(\d{2,3});|\\{1,8}([/\"'])"
+    r"|&#x0{0,4}([2-7][0-9a-fA-F]);|&#0{0,3}(\d{2,3});|\\{1,8}([/\"'])|\\{1,8}([nrt])"
 )
 _HINTS = ("\\", "%", "&#")
 # base64 in one piece, and hexadecimal digits, as ImageMagick writes metadata into PNG
 _PACKED = re.compile(r"[A-Za-z0-9+/_-]{22,}={0,2}")
+_BREAK = re.compile(r"\\{1,8}[rn]")
 _BETWEEN = re.compile(r"(?:\\{1,8}[rn]|[\s\"',+>#|]){1,40}\Z")
 _SHORT = 4096  # up to so many characters every alignment is tried
 _PRINTABLE = re.compile(rb"[\t\r\n -~]{12,}")
@@ -69,6 +70,8 @@ def _plain(text: str) -> Iterator[Secret]:
 def _unescaped(match: re.Match[str]) -> str:
     if match[6] is not None:
         return match[6]
+    if match[7] is not None:
+        return " "
     if match[5] is not None:
         return chr(int(match[5])) if 32 <= int(match[5]) < 127 else match[0]
     code = int(next(group for group in match.groups() if group is not None), 16)
@@ -98,6 +101,8 @@ def _unpacked(text: str, nested: Nested | None, depth: int) -> Iterator[Secret]:
 
 def _runs(text: str) -> Iterator[tuple[int, str]]:
     """(place, characters) of everything that may be base64; lines are put together."""
+    if "\\" in text:  # an escaped line break ends in a letter of base64
+        text = _BREAK.sub(lambda match: " " * len(match[0]), text)
     parts: list[str] = []
     start = end = 0
     for match in _PACKED.finditer(text):

@@ -1,0 +1,544 @@
+"""Made-up secrets in everything that may carry them, and what looks like a secret and is none.
+
+All of it is made by a generator with a fixed seed; beginnings of tokens are put together here, so
+that no scanner of this repository takes them for real.
+"""
+
+from __future__ import annotations
+
+import base64
+import bz2
+import gzip
+import hashlib
+import io
+import json
+import lzma
+import random
+import string
+import tarfile
+import uuid
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+LETTERS = string.ascii_letters + string.digits
+Make = Callable[[random.Random], str]
+Carry = Callable[[str, random.Random], bytes]
+
+
+def some(n: int, alphabet: str = LETTERS) -> Make:
+    return lambda r: "".join(r.choice(alphabet) for _ in range(n))
+
+
+def told(*parts: str | Make) -> Make:
+    """Pieces one after another."""
+    return lambda r: "".join(part if isinstance(part, str) else part(r) for part in parts)
+
+
+HEX, UPPER = "0123456789abcdef", string.ascii_uppercase + string.digits
+URLSAFE = LETTERS + "-_"
+
+
+def _jwt(r: random.Random) -> str:
+    def part(value: object) -> str:
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+    signature = base64.urlsafe_b64encode(r.randbytes(32)).decode().rstrip("=")
+    return f"{part({'alg': 'HS256', 'typ': 'JWT'})}.{part({'sub': str(r.random())})}.{signature}"
+
+
+def _pem(kind: str) -> Make:
+    def make(r: random.Random) -> str:
+        body = base64.encodebytes(r.randbytes(120)).decode()
+        return f"-----BEGIN {kind}-----\n{body}-----END {kind}-----"
+
+    return make
+
+
+# What it is, and the text that gives it away: the token alone, or with what stands beside it.
+SECRETS: dict[str, Make] = {
+    "hugging face": told("h", "f_", some(34, string.ascii_letters)),
+    "hugging face jwt": told("h", "f_jwt_", _jwt),
+    "hugging face oauth": told("h", "f_oauth_", _jwt),
+    "hugging face organisation": told("api", "_org_", some(34, string.ascii_letters)),
+    "github": told("gh", "p_", some(36)),
+    "github app": told("gh", "s_", some(36)),
+    "github fine": told("github", "_pat_", some(22), "_", some(59)),
+    "gitlab": told("gl", "pat-", some(20, URLSAFE.replace("-", "").replace("_", ""))),
+    "bitbucket": told("AT", "BB", some(32)),
+    "aws id": told("AK", "IA", some(16, UPPER)),
+    "aws secret": told("aws_secret_access", "_key = ", some(40, LETTERS + "/+")),
+    "google": told("AI", "za", some(35, URLSAFE)),
+    "google oauth": told("GOC", "SPX-", some(28, URLSAFE)),
+    "google service account": told(
+        '{"type": "service_account", "private_key": "',
+        lambda r: _pem("PRIVATE" + " KEY")(r).replace("\n", "\\n"),
+        '"}',
+    ),
+    "azure storage": told("Account", "Key=", some(86, LETTERS + "+/"), "=="),
+    "azure sas": told("?sv=2024-11-04&se=2030-01-01&sp=r&s", "ig=", some(43, LETTERS), "%3D"),
+    "azure client": told(some(3), some(1, "123456789"), "Q", "~", some(34)),
+    "openai": told("s", "k-", some(48)),
+    "openai project": told("s", "k-proj-", some(20), "T3BlbkFJ", some(20)),
+    "anthropic": told("s", "k-ant-api03-", some(93, URLSAFE), "AA"),
+    "replicate": told("r", "8_", some(37)),
+    "wandb": told("WANDB_API_KEY", "=", some(40, HEX)),
+    "comet": told("COMET_API_KEY", ": ", some(25)),
+    "civitai": told("https://civitai.com/api/download/models/1?tok", "en=", some(32, HEX)),
+    "slack": told(
+        "xo", "xb-", some(12, string.digits), "-", some(12, string.digits), "-", some(24)
+    ),
+    "slack webhook": told(
+        "https://hooks.sl",
+        "ack.com/services/T",
+        some(8, UPPER),
+        "/B",
+        some(8, UPPER),
+        "/",
+        some(24),
+    ),
+    "discord": told("M", some(23), ".", some(6), ".", some(27)),
+    "discord webhook": told(
+        "https://disc", "ord.com/api/webhooks/", some(18, string.digits), "/", some(68, URLSAFE)
+    ),
+    "telegram": told(some(9, "123456789"), ":A", "A", some(33)),
+    "stripe": told("sk_", "live_", some(24)),
+    "sendgrid": told("S", "G.", some(22), ".", some(43)),
+    "pypi": told("py", "pi-AgEIcHlwaS5vcmc", some(120)),
+    "npm": told("np", "m_", some(36)),
+    "jwt": _jwt,
+    "pem": _pem("RSA PRIVATE" + " KEY"),
+    "openssh": _pem("OPENSSH PRIVATE" + " KEY"),
+    "pgp": _pem("PGP PRIVATE" + " KEY BLOCK"),
+    "age": told("AGE-SECRET", "-KEY-1", some(58, UPPER)),
+    "netrc": told("machine api.wandb.ai\n  login user\n  pass", "word ", some(40, HEX)),
+    "kaggle": told('{"username": "someone", "k', 'ey": "', some(32, HEX), '"}'),
+    "address": told("postgres", "://admin:", some(14), "@db.internal:5432/people"),
+    "git address": told("https", "://me:", some(12), "@git.internal/me/set.git"),
+    "beside its name": told('"client_sec', 'ret": "', some(32, URLSAFE), '"'),
+    "password": told("DB_PASS", "WORD=", some(8), "!", some(3, string.digits)),
+    "bearer": told("Authorization: Bea", "rer ", some(40)),
+    "fal": told(
+        "FAL_K", "EY=", lambda r: str(uuid.UUID(int=r.getrandbits(128))), ":", some(32, HEX)
+    ),
+}
+# Where it may lie in more than its own letters: what stands alone in a string.
+SINGLE = [name for name in SECRETS if name not in ("netrc", "pem", "openssh", "pgp")]
+
+
+def _member(data: bytes) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        info = tarfile.TarInfo("0001.txt")
+        info.size = len(data)
+        tar.addfile(info, io.BytesIO(data))
+    return out.getvalue()
+
+
+def _zip(data: bytes, name: str = "notes.txt") -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
+    return out.getvalue()
+
+
+def picture(format: str = "PNG", **options: object) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (16, 16), (90, 40, 10)).save(out, format, **options)
+    return out.getvalue()
+
+
+def _png(kind: bytes, data: bytes) -> bytes:
+    info = PngInfo()
+    info.add(kind, data)
+    return picture(pnginfo=info)
+
+
+def _exif(tag: int, value: bytes | str, format: str) -> bytes:
+    exif = Image.Exif()
+    exif[tag] = value
+    return picture(format, exif=exif.tobytes())
+
+
+def _iptc(text: str) -> bytes:
+    data = text.encode()
+    block = b"\x1c\x02\x78" + len(data).to_bytes(2, "big") + data
+    block += b"\0" * (len(block) % 2)
+    segment = b"Photoshop 3.0\08BIM\x04\x04\0\0" + len(block).to_bytes(4, "big") + block
+    jpeg = picture("JPEG")
+    return jpeg[:2] + b"\xff\xed" + (len(segment) + 2).to_bytes(2, "big") + segment + jpeg[2:]
+
+
+def _xmp(text: str) -> str:
+    return f"<x:xmpmeta xmlns:x='adobe:ns:meta/'><d>{text.replace('<', '')}</d></x:xmpmeta>"
+
+
+def _parquet(text: str, *, bytes_too: bool = False) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows: dict[str, object] = {"text": ["a man", text, "a woman"]}
+    if bytes_too:
+        rows = {"image": [{"bytes": _png(b"zTXt", b"workflow\0\0" + zlib.compress(text.encode()))}]}
+    out = io.BytesIO()
+    pq.write_table(pa.table(rows), out, compression="zstd")
+    return out.getvalue()
+
+
+def _arrow(text: str) -> bytes:
+    import pyarrow as pa
+
+    out = io.BytesIO()
+    table = pa.table({"text": ["a man", text, "a woman"]})
+    with pa.ipc.new_file(out, table.schema) as writer:
+        writer.write_table(table)
+    return out.getvalue()
+
+
+def _safetensors(text: str) -> bytes:
+    header = json.dumps(
+        {
+            "__metadata__": {"note": text},
+            "a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]},
+        }
+    ).encode()
+    return len(header).to_bytes(8, "little") + header + bytes(4)
+
+
+def _notebook(text: str) -> bytes:
+    cell = {"cell_type": "code", "source": ["import os\n", text], "outputs": []}
+    return json.dumps({"cells": [cell], "nbformat": 4}).encode()
+
+
+def _escaped(text: str) -> bytes:
+    return ('{"a": "' + "".join(f"\\u{ord(c):04x}" for c in text) + '"}').encode()
+
+
+CARRIERS: dict[str, Carry] = {
+    "log": lambda t, r: f"step 1\nloss 0.5\n{t}\nstep 2\n".encode(),
+    "svg": lambda t, r: f"<svg><!-- {t} --></svg>".encode(),
+    "latin-1": lambda t, r: f"gr\xfc\xdfe\n{t}\n".encode("latin-1"),
+    "utf-16": lambda t, r: f"note\n{t}\n".encode("utf-16"),
+    "utf-16-be": lambda t, r: f"note\n{t}\n".encode("utf-16-be"),
+    "utf-16 in chinese": lambda t, r: f"\u7167\u7247 {t} \u7684".encode("utf-16-le"),
+    "utf-32": lambda t, r: f"note\n{t}\n".encode("utf-32"),
+    "utf-8-sig": lambda t, r: f"note\r\n{t}\r\n".encode("utf-8-sig"),
+    "notebook": lambda t, r: _notebook(t),
+    "json in json": lambda t, r: json.dumps({"a": json.dumps({"b": [t]})}).encode(),
+    "escaped": lambda t, r: _escaped(t),
+    "base64": lambda t, r: b"data: " + base64.b64encode(f"so: {t}".encode()) + b"\n",
+    "base64 lines": lambda t, r: base64.encodebytes(b"x" * 70 + f" {t} ".encode() + b"y" * 70),
+    "binary": lambda t, r: r.randbytes(999) + b"\0" + t.encode() + b"\0" + r.randbytes(999),
+    "far": lambda t, r: b"a photo of a man\n" * 300_000 + t.encode() + b"\n",
+    "zip": lambda t, r: _zip(t.encode()),
+    "zip in zip": lambda t, r: _zip(_zip(t.encode()), "inner.zip"),
+    "tar": lambda t, r: _member(t.encode()),
+    "tar.gz": lambda t, r: gzip.compress(_member(t.encode())),
+    "gz": lambda t, r: gzip.compress(t.encode()),
+    "bz2": lambda t, r: bz2.compress(t.encode()),
+    "xz": lambda t, r: lzma.compress(t.encode()),
+    "parquet": lambda t, r: _parquet(t),
+    "picture in parquet": lambda t, r: _parquet(t, bytes_too=True),
+    "arrow": lambda t, r: _arrow(t),
+    "safetensors": lambda t, r: _safetensors(t),
+    "png text": lambda t, r: _png(b"tEXt", b"Comment\0" + t.encode()),
+    "png packed": lambda t, r: _png(b"zTXt", b"Comment\0\0" + zlib.compress(t.encode())),
+    "png itxt": lambda t, r: _png(b"iTXt", b"c\0\1\0\0\0" + zlib.compress(t.encode())),
+    "png private": lambda t, r: _png(b"prVt", zlib.compress(t.encode())),
+    "exif": lambda t, r: _exif(0x010E, t, "JPEG"),
+    "xp comment": lambda t, r: _exif(0x9C9C, (t + "\0").encode("utf-16-le"), "JPEG"),
+    "avif": lambda t, r: _exif(0x010E, t, "AVIF"),
+    "webp": lambda t, r: _exif(0x010E, t, "WEBP"),
+    "webp xmp": lambda t, r: picture("WEBP", xmp=_xmp(t).encode()),
+    "jpeg xmp": lambda t, r: picture("JPEG", xmp=_xmp(t).encode()),
+    "iptc": lambda t, r: _iptc(t),
+    "gif": lambda t, r: picture("GIF", comment=b"z" * 230 + b" " + t.encode()),
+    "behind a jpeg": lambda t, r: picture("JPEG") + t.encode(),
+    "zip behind a png": lambda t, r: picture() + _zip(t.encode()),
+    "tiff": lambda t, r: picture("TIFF", description=t),
+    "picture in base64": lambda t, r: json.dumps(
+        {
+            "image/png": base64.encodebytes(
+                _png(b"zTXt", b"c\0\0" + zlib.compress(t.encode()))
+            ).decode()
+        }
+    ).encode(),
+}
+
+
+def planted(seed: int = 1) -> Iterator[tuple[str, str, bytes]]:
+    """(name of the case, what gives it away, file): every secret in a text and in seven other
+    carriers, every carrier often."""
+    r = random.Random(seed)
+    carriers = list(CARRIERS)
+    turn = 0
+    for what, make in SECRETS.items():
+        names = ["log"] + [carriers[(turn + n * 5) % len(carriers)] for n in range(1, 8)]
+        turn += 3
+        for carrier in dict.fromkeys(names):
+            text = make(r)
+            yield f"{what} in {carrier}", text, CARRIERS[carrier](text, r)
+
+
+_WORDS = [
+    "a",
+    "photo",
+    "of",
+    "the",
+    "man",
+    "woman",
+    "person",
+    "in",
+    "front",
+    "of",
+    "house",
+    "with",
+    "red",
+    "hat",
+    "standing",
+    "street",
+    "token",
+    "key",
+    "secret",
+    "garden",
+    "password",
+    "gate",
+    "author",
+    "authentic",
+    "keyboard",
+    "keys",
+    "monkey",
+    "passing",
+    "compass",
+    "sitting",
+    "portrait",
+    "bearer",
+    "basic",
+    "machine",
+    "login",
+    "light",
+    "window",
+    "old",
+    "city",
+    "painting",
+]
+
+
+def near_misses(seed: int = 2) -> Iterator[tuple[str, str]]:
+    """(kind, text) of at least 3,000 things that are no secrets."""
+    r = random.Random(seed)
+    for make in _KINDS:
+        for _ in range(100):
+            yield make.__name__, make(r)
+    for text in _FIXED:
+        yield "fixed", text
+
+
+def _hash(r: random.Random, name: str) -> str:
+    return hashlib.new(name, r.randbytes(8), usedforsecurity=False).hexdigest()
+
+
+def sha256_line(r: random.Random) -> str:
+    return f"{_hash(r, 'sha256')}  images/{r.randrange(9999):05d}.png"
+
+
+def git_id(r: random.Random) -> str:
+    return f"commit {_hash(r, 'sha1')}\nAuthor: someone\n\n    {caption(r)}"
+
+
+def revision(r: random.Random) -> str:
+    return json.dumps({"revision": _hash(r, "sha1"), "etag": _hash(r, "md5")})
+
+
+def cache_key(r: random.Random) -> str:
+    return json.dumps({"cache_key": _hash(r, "sha256"), "key": _hash(r, "md5"), "n": 1})
+
+
+def caption(r: random.Random) -> str:
+    return " ".join(r.choice(_WORDS) for _ in range(r.randrange(5, 25)))
+
+
+def record(r: random.Random) -> str:
+    return json.dumps(
+        {"file_name": f"{_hash(r, 'md5')}.png", "text": caption(r), "seed": r.getrandbits(32)}
+    )
+
+
+def said(r: random.Random) -> str:
+    return f"{r.choice(['token', 'secret', 'password', 'key'])}: {caption(r)}"
+
+
+def uuids(r: random.Random) -> str:
+    return json.dumps({"id": str(uuid.UUID(int=r.getrandbits(128))), "session": r.getrandbits(40)})
+
+
+def integrity(r: random.Random) -> str:
+    value = base64.b64encode(r.randbytes(64)).decode()
+    return f'"node_modules/x": {{"version": "1.2.3", "integrity": "sha512-{value}"}}'
+
+
+def lock_file(r: random.Random) -> str:
+    return f'name = "numpy"\nversion = "1.26.4"\nhash = "sha256:{_hash(r, "sha256")}"'
+
+
+def requirement(r: random.Random) -> str:
+    return f"numpy==1.26.4 --hash=sha256:{_hash(r, 'sha256')}"
+
+
+def picture_base64(r: random.Random) -> str:
+    image = Image.frombytes("RGB", (9, 9), r.randbytes(243))
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode()
+
+
+def random_base64(r: random.Random) -> str:
+    return base64.encodebytes(r.randbytes(900)).decode()
+
+
+def random_urlsafe(r: random.Random) -> str:
+    return base64.urlsafe_b64encode(r.randbytes(900)).decode()
+
+
+def notebook(r: random.Random) -> str:
+    cell = {
+        "cell_type": "code",
+        "source": [caption(r)],
+        "outputs": [{"image/png": picture_base64(r)}],
+    }
+    return json.dumps({"cells": [cell], "id": _hash(r, "md5")[:8]})
+
+
+def placeholder(r: random.Random) -> str:
+    name = r.choice(["HF_TOKEN", "api_key", "WANDB_API_KEY", "password", "client_secret", "token"])
+    value = r.choice(
+        [
+            "hf_" + "x" * 34, "YOUR_TOKEN_HERE", "<token>", "${HF_TOKEN}", "your-api-key-goes-here",
+            "os.environ['HF_TOKEN']", "{{ secrets.HF_TOKEN }}", "$(cat token.txt)", "changeme",
+            "null", "None", "********************", "xxxxxxxxxxxxxxxxxxxxxxxx", "hf_...",
+            "sk-XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX", "[REDACTED]", "getpass.getpass()",
+            "insert_your_key_here", "REPLACE_ME_WITH_A_REAL_KEY_1", "hf_" + "*" * 34,
+        ]
+    )  # fmt: skip
+    return r.choice(
+        [f"{name}={value}", f'{name} = "{value}"', f'"{name}": "{value}"', f"{name}: {value}"]
+    )
+
+
+def svg(r: random.Random) -> str:
+    path = "".join(
+        f"{r.choice('mlcqz')}{r.uniform(-99, 99):.2f},{r.uniform(-99, 99):.2f}" for _ in range(40)
+    )
+    return f'<svg viewBox="0 0 24 24"><path fill="#{_hash(r, "md5")[:6]}" d="{path}"/></svg>'
+
+
+def colours(r: random.Random) -> str:
+    return " ".join(f"#{_hash(r, 'md5')[:6]}" for _ in range(9))
+
+
+def model_id(r: random.Random) -> str:
+    name = r.choice(["stabilityai/stable-diffusion-xl-base-1.0", "black-forest-labs/FLUX.1-dev"])
+    return json.dumps({"base_model": name, "token": r.choice(["sks", "ohwx", "<s1>"]), "key": name})
+
+
+def address(r: random.Random) -> str:
+    return r.choice(
+        [
+            f"https://huggingface.co/datasets/me/set/resolve/{_hash(r, 'sha1')}/a.png",
+            f"https://cdn.example/{_hash(r, 'sha256')}?width=512&v={r.getrandbits(30)}",
+            f"https://example.com:8080/@me/{r.getrandbits(50)}",
+            "https://user:password@example.com/x",
+            "git@github.com:owner/repository.git",
+            "mailto:someone@example.com, see https://example.com/a:b",
+        ]
+    )
+
+
+def seeds(r: random.Random) -> str:
+    return f"Seed: {r.getrandbits(32)}, Steps: 30, Model hash: {_hash(r, 'sha256')[:10]}, CFG: 7.5"
+
+
+def tokenizer(r: random.Random) -> str:
+    return json.dumps(
+        {
+            "pad_token": "<|endoftext|>", "bos_token": "<|startoftext|>",
+            "tokenizer_class": "CLIPTokenizer", "added_tokens_decoder": {"49407": {"content": "x"}},
+            "model_max_length": 77, "token_id": r.randrange(49407),
+        }
+    )  # fmt: skip
+
+
+def tensor_names(r: random.Random) -> str:
+    n = r.randrange(12)
+    return json.dumps(
+        {
+            f"lora_unet_down_blocks_{n}_attentions_0_to_k.lora_down.weight": {"dtype": "F16"},
+            "sshs_model_hash": _hash(r, "sha256"),
+            "ss_new_sd_model_hash": _hash(r, "sha256"),
+        }
+    )
+
+
+def code(r: random.Random) -> str:
+    return r.choice(
+        [
+            "token = os.environ.get('HF_TOKEN')", "password = getpass.getpass('Password: ')",
+            "from huggingface_hub import hf_hub_download, HfApi  # hf_transfer_is_enabled",
+            "api_key: str = Field(default=None)", "auth = HTTPBasicAuth(user, password)",
+            "def secret_key_from_environment(token_name: str) -> str:",
+            "api_key = settings.OPENAI_API_KEY", "headers = {'Authorization': f'Bearer {token}'}",
+            "curl -H 'Authorization: Bearer $HF_TOKEN' https://huggingface.co/api/whoami-v2",
+            "key = lambda item: item.created_at", "sorted(values, key=operator.attrgetter('name'))",
+            "assert tokenizer.pad_token_id == tokenizer.eos_token_id",
+        ]
+    )  # fmt: skip
+
+
+def workflow(r: random.Random) -> str:
+    return "env:\n  HF_TOKEN: ${{ secrets.HF_TOKEN }}\n  uses: actions/checkout@" + _hash(r, "sha1")
+
+
+def xmp_ids(r: random.Random) -> str:
+    return f'xmpMM:DocumentID="xmp.did:{uuid.UUID(int=r.getrandbits(128))}" xmpMM:InstanceID="{_hash(r, "md5").upper()}"'
+
+
+def file_list(r: random.Random) -> str:
+    return "\n".join(f"{r.getrandbits(60)}_{r.getrandbits(60)}_n.jpg" for _ in range(5))
+
+
+def public_key(r: random.Random) -> str:
+    body = base64.b64encode(r.randbytes(90)).decode()
+    return r.choice(
+        [
+            f"ssh-ed25519 {body} me@machine",
+            f"-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----",
+        ]
+    )
+
+
+def weights_name(r: random.Random) -> str:
+    return f"sk-learn-pipelines-and-{r.choice(_WORDS)}-for-task-classification-{r.randrange(9)}.safetensors"
+
+
+def csv_row(r: random.Random) -> str:
+    return f"{r.randrange(9999)},{_hash(r, 'md5')},{r.random()},{caption(r)},+{r.randrange(10**10)}"
+
+
+_KINDS = [
+    sha256_line, git_id, revision, cache_key, caption, record, said, uuids, integrity, lock_file,
+    requirement, picture_base64, random_base64, random_urlsafe, notebook, placeholder, svg, colours,
+    model_id, address, seeds, tokenizer, tensor_names, code, workflow, xmp_ids, file_list,
+    public_key, weights_name, csv_row,
+]  # fmt: skip
+# Keys that manuals of the services print.
+_FIXED = [
+    "AKIA" + "IOSFODNN7EXAMPLE",
+    "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCY" + "EXAMPLEKEY",
+    "-----BEGIN PRIVATE" + " KEY-----\n...\n-----END PRIVATE KEY-----",
+    "set HF_TOKEN=hf_... first; hf_hub_download does it",
+    "the file begins with -----BEGIN RSA PRIVATE" + " KEY----- <your key>",
+    "machine huggingface.co login <user> password <token>",
+]

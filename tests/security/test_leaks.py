@@ -1,0 +1,239 @@
+"""Secrets are found in everything that is sent, and nothing else is taken for one."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import random
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from hubtools.errors import UsageError
+from hubtools.layout import LORA_WEIGHTS
+from hubtools.leaks import hide
+from hubtools.project import load_project
+from hubtools.publish.contents import Kind, Leak, containers, scan, scan_file
+from hubtools.publish.contents.leak import fingerprint
+from hubtools.publish.plan import PushOptions, plan_push
+from hubtools.publish.preflight import PUBLISH_RULES
+from hubtools.publish.release import RepoType, collect
+from tests.security.secrets_corpus import CARRIERS, SECRETS, near_misses, picture, planted
+from tests.typed import typed
+
+TOKEN = "h" + "f_" + "aB3" * 11 + "x"
+REASON = "made up for the manual"
+
+
+def read(data: bytes, name: str = "a.txt") -> list[Leak]:
+    return list(scan(name, io.BytesIO(data), len(data)))
+
+
+def kinds(data: bytes, name: str = "a.txt") -> set[Kind]:
+    return {leak.kind for leak in read(data, name)}
+
+
+# --- what is found, and what is not ---------------------------------------------------------------
+
+
+def test_planted_secrets_are_found() -> None:
+    cases = list(planted())
+    missed = [name for name, _, data in cases if Kind.SECRET not in kinds(data, "file")]
+    assert len(cases) >= 300
+    assert len(missed) <= 0.02 * len(cases), missed
+    assert not missed  # today
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_every_carrier_is_opened(carrier: str) -> None:
+    data = CARRIERS[carrier](f"the token {TOKEN} is here", random.Random(3))
+    found = read(data, "file")
+    assert {leak.secret for leak in found if leak.kind is Kind.SECRET} == {TOKEN}
+    assert TOKEN not in str(found)
+
+
+def test_near_misses_are_left_alone() -> None:
+    cases = list(near_misses())
+    assert len(cases) >= 3000
+    wrong: Counter[str] = Counter()
+    for kind, text in cases:
+        if Kind.SECRET in kinds(text.encode(), "file"):
+            wrong[f"{kind}: {text[:90]}"] += 1
+    assert not wrong
+
+
+def test_near_misses_together_are_left_alone() -> None:
+    # in one file they stand beside one another
+    data = "\n".join(text for _, text in near_misses(5)).encode()
+    assert [leak for leak in read(data, "all.txt") if leak.kind is Kind.SECRET] == []
+
+
+def test_places_are_told() -> None:
+    assert [(leak.place, leak.line) for leak in read(f"a\nb {TOKEN}\n".encode())] == [("a.txt", 2)]
+    assert [leak.line for leak in read(f"a\nb {TOKEN}\n".encode("utf-16"))] == [2]
+    member = read(CARRIERS["zip"](f"a\n{TOKEN}", random.Random(1)), "data.zip")
+    assert [(leak.place, leak.line) for leak in member] == [("data.zip!/notes.txt", 2)]
+    row = read(CARRIERS["parquet"](TOKEN, random.Random(1)), "d.parquet")
+    assert [(leak.place, leak.line) for leak in row] == [("d.parquet!/text", 2)]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [".env", ".env.local", ".netrc", "id_rsa", "kaggle.json", ".git-credentials", "keys.p12"],
+)
+def test_files_for_secrets_are_found_by_name(name: str) -> None:
+    assert kinds(b"A=b\n", name) == {Kind.SECRET}
+    assert kinds(b"# nothing\n", ".env") == set()
+    assert kinds(b"A=<value>\n", ".env.example") == set()
+
+
+def test_a_token_in_a_name_is_found_and_not_shown() -> None:
+    found = read(b"", f"notes_{TOKEN}.txt")
+    assert [leak.kind for leak in found] == [Kind.SECRET]
+    assert TOKEN not in str(found)
+    assert hide(f"see {TOKEN}") == "see ***"
+
+
+def test_what_cannot_be_read_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert kinds(gzip.compress(bytes(9))[:-9]) == {Kind.UNREAD}
+    assert kinds(b"7z\xbc\xaf\x27\x1c" + bytes(99)) == {Kind.UNREAD}
+    monkeypatch.setattr(containers, "_FREE", 1 << 23)
+    bomb = gzip.compress(gzip.compress(bytes(1 << 25), 9), 9)
+    assert kinds(bomb, "bomb.gz") == {Kind.UNREAD}
+
+
+def test_a_hole_of_a_sparse_file_takes_no_time(tmp_path: Path) -> None:
+    path = tmp_path / "big.dat"
+    with path.open("wb") as file:
+        file.seek(10**11)
+        file.write(b"\n" + TOKEN.encode())
+    if path.stat().st_blocks * 512 > 10**9:
+        pytest.skip("no sparse files here")
+    assert [leak.kind for leak in scan_file(path)] == [Kind.SECRET]
+
+
+def test_a_fingerprint_is_the_same_wherever_it_lies() -> None:
+    marks = {
+        leak.fingerprint
+        for carry in CARRIERS.values()
+        for leak in read(carry(f"x {TOKEN} y", random.Random(1)))
+    }
+    assert marks == {fingerprint(TOKEN)}
+    assert len(fingerprint(TOKEN)) == 16
+
+
+def test_made_up_secrets_have_names() -> None:
+    assert len(SECRETS) >= 40
+    assert len(CARRIERS) >= 40
+
+
+# --- the gate -------------------------------------------------------------------------------------
+
+
+def rules(root: Path, repo_type: RepoType, **options: object) -> list[tuple[str, str]]:
+    release = collect(root, repo_type, **options)  # type: ignore[arg-type]
+    return [(finding.rule, finding.place) for finding in PUBLISH_RULES.run(release)]
+
+
+def in_toml() -> str:
+    item = f'{{ fingerprint = "{fingerprint(TOKEN)}", reason = "{REASON}" }}'
+    return f"[push]\nallowed_secrets = [{item}]\n"
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    """A picture with its caption, and a card."""
+    root = tmp_path / "people"
+    root.mkdir()
+    (root / "0.png").write_bytes(picture())
+    (root / "metadata.jsonl").write_text('{"file_name": "0.png", "text": "a man"}\n')
+    (root / "README.md").write_text("---\nlicense: cc0-1.0\n---\n# People\n")
+    return root
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path, make_lora_file: Callable[..., Path]) -> Path:
+    """A LoRA and its card."""
+    root = tmp_path / "run"
+    make_lora_file(root / LORA_WEIGHTS)
+    (root / "run.json").write_text("{}")
+    (root / "README.md").write_text("---\nlicense: mit\n---\n# People\n")
+    return root
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a.ipynb", "a.ini", "a.svg", "a.html", "a.cfg", "env.txt", "netrc", "token", "id_rsa"],
+)
+def test_no_name_hides_a_token(dataset: Path, name: str) -> None:
+    (dataset / name).write_text(f"x {TOKEN}\n")
+    assert ("P101", f"{name}:1") in rules(dataset, "dataset")
+
+
+def test_a_secret_beats_the_card_and_keep(run_dir: Path) -> None:
+    for name in (".env", "settings.ini"):
+        (run_dir / name).write_text(f"HF_TOKEN={TOKEN}\n")
+    card = run_dir / "README.md"
+    card.write_text(card.read_text() + "\n[settings](.env) [more](settings.ini)\n")
+    for keep in ([], [".env", "settings.ini"], ["*"]):
+        release = collect(run_dir, "model", keep=keep)
+        assert ".env" not in {file.name for file in release.files}
+        found = [(finding.rule, finding.place) for finding in PUBLISH_RULES.run(release)]
+        assert ("P101", "settings.ini:1") in found
+
+
+def test_unexpected_kinds_need_a_word(dataset: Path) -> None:
+    (dataset / "notes.ini").write_text("a = 1\n")
+    assert ("P116", "notes.ini") in rules(dataset, "dataset")
+    assert rules(dataset, "dataset", allow=["*.ini"]) == []
+    assert rules(dataset, "dataset", keep=["notes.ini"]) == []
+
+
+def test_an_allowed_secret_is_told(dataset: Path, tmp_path: Path) -> None:
+    (dataset / "notes.txt").write_text(TOKEN)
+    (tmp_path / "hubtools.toml").write_text(in_toml())
+    allowed = load_project(tmp_path).push.allowed_secrets
+    assert rules(dataset, "dataset", allowed_secrets=allowed) == [("P118", "notes.txt:1")]
+    findings = PUBLISH_RULES.run(collect(dataset, "dataset", allowed_secrets=allowed))
+    assert REASON in findings[0].message
+    (dataset / "notes.txt").unlink()
+    assert rules(dataset, "dataset", allowed_secrets=allowed) == [("P119", "")]
+
+
+def test_an_override_needs_a_reason(tmp_path: Path) -> None:
+    for text in (
+        '{ fingerprint = "0123456789abcdef" }',
+        '"0123456789abcdef"',
+        '"0123456789abcdef: x"',
+    ):
+        (tmp_path / "hubtools.toml").write_text(f"[push]\nallowed_secrets = [{text}]\n")
+        with pytest.raises(UsageError, match="reason"):
+            load_project(tmp_path)
+
+
+@pytest.mark.parametrize("prefix", ["P101", "P113", "P1", "p"])
+def test_the_search_for_secrets_cannot_be_left_out(dataset: Path, prefix: str) -> None:
+    with pytest.raises(UsageError, match="one by one"):
+        plan_push(dataset, "me/people", "dataset", PushOptions(ignore=(prefix,)))
+
+
+def test_push_stops_and_says_what_to_type(local_hub: object, dataset: Path) -> None:
+    exif = Image.Exif()
+    exif[0x9C9C] = (TOKEN + "\0").encode("utf-16-le")
+    (dataset / "0.jpg").write_bytes(picture("JPEG", exif=exif))
+    (dataset / "a.jsonl").write_text(
+        json.dumps({"text": "".join(f"\\u{ord(c):04x}" for c in TOKEN)})
+    )
+    done = typed("push", dataset, "me/people", "--public", cwd=dataset.parent)
+    assert done.returncode == 3
+    assert TOKEN not in done.stdout + done.stderr
+    assert f'fingerprint = "{fingerprint(TOKEN)}"' in done.stderr
+    assert "a.jsonl:1" in done.stderr
+    (dataset.parent / "hubtools.toml").write_text(in_toml())
+    done = typed("push", dataset, "me/people", "--public", cwd=dataset.parent)
+    assert done.returncode == 0, done.stderr
+    assert REASON in done.stderr
