@@ -22,8 +22,8 @@ from hubtools.weights import read_header
 _FIX = "`hubtools fix` blanks it, and touches no pixel"
 # By their first bytes, whatever they are called.
 _PICTURES = (
-    b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*", b"IIRO", b"8BPS", b"\xff\x0a",
-    b"\0\0\0\x0cJXL ", b"\0\0\0\x0cjP  ",
+    b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"IIRO", b"8BPS",
+    b"\xff\x0a", b"\0\0\0\x0cJXL ", b"\0\0\0\x0cjP  ",
 )  # fmt: skip
 _PACKED = (".parquet", ".tar", ".tar.gz", ".tgz", ".zip")
 

@@ -149,7 +149,7 @@ def test_commands_do_not_echo_it(address: str, tmp_path: Path) -> None:
     for words in (
         ("validate", address),
         ("validate", address, "--format", "json"),
-        ("push", tmp_path, "--repo-id", address),
+        ("push", tmp_path, address),
         ("card", address),
         ("fix", address),
         ("doctor",),

@@ -106,6 +106,22 @@ def gif() -> bytes:
     return data[:-1] + b"\x21\xff\x0bXMP DataXMP" + ELEMENT + b"\x01\0\0;"
 
 
+def block() -> bytes:
+    return exif().tobytes().removeprefix(b"Exif\0\0")
+
+
+def own_chunk() -> bytes:
+    chunks = png_chunks(saved("PNG"))
+    return png_file([chunks[0], (b"prVt", b"mine" + block()), *chunks[1:]])
+
+
+def odd_segment() -> bytes:
+    """EXIF in a segment that is none of EXIF's."""
+    data = saved("JPEG")
+    body = b"Other\0" + block()
+    return data[:2] + b"\xff\xe9" + struct.pack(">H", len(body) + 2) + body + data[2:]
+
+
 POSITIONS = {
     "a.jpg": saved("JPEG", exif=exif()),
     "a.jfif": saved("JPEG", exif=exif()),
@@ -126,6 +142,9 @@ POSITIONS = {
     "motion.jpg": motion_photo(),
     "xmp.gif": gif(),
 }
+POSITIONS["copied.png"] = png_text("exif:GPSLatitude", "48/1, 8/1, 13/1")
+POSITIONS["own-chunk.png"] = own_chunk()
+POSITIONS["odd-block.jpg"] = odd_segment()
 if features.check("avif"):
     POSITIONS["a.avif"] = saved("AVIF", exif=exif())
     POSITIONS["xmp.avif"] = saved("AVIF", xmp=ELEMENT)
@@ -195,7 +214,7 @@ def test_what_no_loader_takes_is_looked_at_too(tmp_path: Path) -> None:
 
 def test_push_stops_for_it(tmp_path: Path) -> None:
     root = a_set(tmp_path / "set", {"called.dat": saved("JPEG", exif=exif())}, listed=False)
-    said = typed("push", root, "--repo-id", "me/x", "--dry-run", cwd=tmp_path, HF_TOKEN="")
+    said = typed("push", root, "me/x", "--type", "dataset", "--dry-run", cwd=tmp_path, HF_TOKEN="")
     assert said.returncode != 0
     assert "exiftool" not in said.stdout + said.stderr
 
@@ -379,3 +398,23 @@ def test_paths_in_records(tmp_path: Path, row: dict[str, Any]) -> None:
     line = {"file_name": "plain.png", "text": "(tok), nothing"} | row
     (root / "metadata.jsonl").write_text(json.dumps(line) + "\n")
     assert told(root, "D714") == {"metadata.jsonl"}
+
+
+def test_push_stops_before_anything_is_sent_and_goes_on_after_fix(
+    tmp_path: Path, local_hub: Any
+) -> None:
+    from huggingface_hub import HfApi
+
+    files = {"IMG_1.jpg.json": TAKEOUT.encode(), "x.dat": POSITIONS["a.jpg"], "private.csv": b"x"}
+    root = a_set(tmp_path / "set", files, listed=False)
+    (root / ".gitignore").write_text("private.*\n")
+    said = typed("push", root, "me/x", "--type", "dataset", "--public", cwd=tmp_path)
+    assert said.returncode == 3, said.stderr
+    assert "P126" in said.stdout + said.stderr
+    assert "P112" in said.stdout + said.stderr
+    assert not HfApi().repo_exists("me/x", repo_type="dataset")
+    typed("fix", root, "--yes", "--unsafe", "remove-unlisted", cwd=tmp_path)
+    said = typed("push", root, "me/x", "--type", "dataset", "--public", cwd=tmp_path)
+    assert said.returncode == 0, said.stdout + said.stderr
+    there = set(HfApi().list_repo_files("me/x", repo_type="dataset"))
+    assert there == {".gitattributes", "README.md", "metadata.jsonl", "plain.png"}

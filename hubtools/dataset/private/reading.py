@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from hubtools.dataset.plain import opened
 from hubtools.dataset.private import exif
 from hubtools.dataset.private.kinds import Found, Kind
 from hubtools.dataset.private.scrub import look
@@ -31,7 +32,21 @@ def private_of(data: bytes) -> Private:
     for what the bytes hold."""
     work = Work()
     look(data, work)
-    return summed([*work.removed, *work.stuck])
+    stuck = [*work.stuck, *_in_big_tiff(data)]
+    return summed([*work.removed, *stuck])
+
+
+def _in_big_tiff(data: bytes) -> list[Found]:
+    """BigTIFF is not edited; Pillow reads it."""
+    if data[:4] not in (b"II+\0", b"MM\0+"):
+        return []
+    try:
+        with opened(data) as picture:
+            if picture.getexif().get_ifd(0x8825):
+                return [Found(Kind.POSITION, "the GPS position", "GPS")]
+    except Exception:  # Pillow raises nearly anything on hostile bytes
+        return []
+    return []
 
 
 def summed(found: list[Found]) -> Private:
@@ -65,6 +80,9 @@ class _Texts(Work):
 
     def film(self, data: bytearray, start: int, end: int) -> None:
         pass
+
+    def drop(self, content: bytes) -> bool:
+        return False
 
     def text(self, keyword: bytes, text: bytes) -> None:
         self.texts.append((keyword.decode("latin-1"), text.decode("utf-8", "replace")))

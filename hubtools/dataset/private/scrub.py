@@ -61,6 +61,9 @@ class _Upright(Work):
     def iptc(self, data: bytes) -> bytes:
         return data
 
+    def drop(self, content: bytes) -> bool:
+        return False
+
 
 _DAMAGES = (Damaged, struct.error, zlib.error, IndexError, ValueError, OverflowError)
 
@@ -70,11 +73,13 @@ def _run(data: bytes, work: Work) -> tuple[bytes, tuple[Found, ...]]:
     rest = 0  # what follows has not been read block by block
     try:
         if data.startswith(b"\xff\xd8\xff"):
-            rest = _jpeg(buffer, work)
+            _jpeg(buffer, work)
+            rest = 2
         elif data.startswith(_PNG):
             buffer, rest = _png(data, work)
         elif data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-            rest = _webp(buffer, work)
+            _webp(buffer, work)
+            rest = 12
         elif data[:4] in (b"II*\0", b"MM\0*"):
             work.tiff(buffer, 0, len(buffer))
             rest = 8
@@ -90,9 +95,9 @@ def _run(data: bytes, work: Work) -> tuple[bytes, tuple[Found, ...]]:
 # --- JPEG ----------------------------------------------------------------------------------------
 
 
-def _jpeg(data: bytearray, work: Work) -> int:
+def _jpeg(data: bytearray, work: Work) -> None:
     """Segments up to the first scan; then the Exif blocks of further pictures in the file (an MPO's
-    preview has its own). Gives the place of the first scan."""
+    preview has its own)."""
     place = 2
     more: list[tuple[int, int]] = []
     while place + 4 <= len(data):
@@ -121,7 +126,6 @@ def _jpeg(data: bytearray, work: Work) -> int:
         end = begin - 2 + int.from_bytes(match[1], "big")
         if end <= len(data):
             _segment(data, 0xE1, begin, end, work)
-    return place
 
 
 _HEAD = len(_XMP_MORE) + 40  # then a digest of 32 letters, the whole length, and the place in it
@@ -210,11 +214,22 @@ def _png(data: bytes, work: Work) -> tuple[bytearray, int]:
     """The file, and where it ends: whatever follows IEND stays."""
     before = png_chunks(data)
     end = len(_PNG) + sum(12 + len(content) for _, content in before)
-    chunks = [(kind, _chunk(kind, content, work)) for kind, content in before]
+    chunks = [
+        (kind, _chunk(kind, content, work))
+        for kind, content in before
+        if not (kind in _TEXTS and content.lower().startswith(_COPIED) and work.drop(content))
+    ]
     if chunks == before:
         return bytearray(data), end
     whole = png_file(chunks)
     return bytearray(whole + data[end:]), len(whole)
+
+
+_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+# ImageMagick copies tags into texts of their own; a keyword says it all.
+_COPIED = (b"exif:gps", b"exif:bodyserialnumber", b"exif:cameraownername", b"exif:lensserialnumber")
+# Chunks that are no metadata, or signed.
+_OTHERS = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND", b"fdAT", b"iCCP", b"caBX"})
 
 
 def _chunk(kind: bytes, content: bytes, work: Work) -> bytes:
@@ -222,8 +237,12 @@ def _chunk(kind: bytes, content: bytes, work: Work) -> bytes:
         block = bytearray(content)
         work.tiff(block, 0, len(block))
         return bytes(block)
-    if kind not in (b"tEXt", b"zTXt", b"iTXt"):
-        return content
+    if kind not in _TEXTS:
+        if kind in _OTHERS or not work.strays or len(content) < 8:
+            return content
+        other = bytearray(content)
+        blank_strays(other, 0, work)
+        return bytes(other)
     name = content.partition(b"\0")[0]
     start = len(name) + (2 if kind == b"zTXt" else 1)
     packed = kind == b"zTXt"
@@ -328,8 +347,7 @@ _PROFILES: dict[bytes, Callable[[bytes, Work], bytes]] = {
 # --- WebP ----------------------------------------------------------------------------------------
 
 
-def _webp(data: bytearray, work: Work) -> int:
-    """Gives the place behind its last chunk."""
+def _webp(data: bytearray, work: Work) -> None:
     place = 12
     while place + 8 <= len(data):
         kind = bytes(data[place : place + 4])
@@ -343,7 +361,6 @@ def _webp(data: bytearray, work: Work) -> int:
         elif kind == b"XMP ":
             data[start:end] = work.xmp(bytes(data[start:end]))
         place = end + (end - start) % 2
-    return place
 
 
 # --- GIF -----------------------------------------------------------------------------------------

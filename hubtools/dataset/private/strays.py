@@ -9,6 +9,8 @@ from hubtools.dataset.private import exif
 from hubtools.dataset.private.kinds import Damaged, Found, Kind
 from hubtools.dataset.private.texts import scrub_iptc, scrub_xmp
 
+_SERIAL = Found(Kind.OWNER, "the camera's serial number", "BodySerialNumber")
+
 
 class Work:
     """What to do with each kind of block, as it is for `scrub`; `removed` collects what was there,
@@ -38,11 +40,24 @@ class Work:
         data[start:end] = re.sub(rb"\d", b"0", bytes(data[start:end]))
         self.removed.append(Found(Kind.POSITION, "the GPS position in the film", "GPS"))
 
+    def drop(self, content: bytes) -> bool:
+        """True if a text of a PNG, which is a copy of a tag, is to go."""
+        position = content.lower().startswith(b"exif:gps")
+        found = Found(Kind.POSITION, "the GPS position", "GPS") if position else _SERIAL
+        self.removed.append(found)
+        return True
+
     def text(self, keyword: bytes, text: bytes) -> None:
         """A text of a PNG, the comment of a GIF or a JPEG: they stay."""
 
 
-_TIFFS = (b"II*\0\x08\0\0\0", b"MM\0*\0\0\0\x08")
+# Magic, and how far behind it the block begins.
+_TIFFS = (
+    (b"II*\0\x08\0\0\0", 0),
+    (b"MM\0*\0\0\0\x08", 0),
+    (b"Exif\0\0II*\0", 6),
+    (b"Exif\0\0MM\0*", 6),
+)
 _XMPS = ((b"<x:xmpmeta", b"</x:xmpmeta>"), (b"<rdf:RDF", b"</rdf:RDF>"))
 _STRAY_TIFF = 1 << 18  # EXIF is hardly ever beyond 64 kB
 _STRAY_XMP = 4_000_000
@@ -61,14 +76,15 @@ _FILM_HINTS = (b"\xa9xyz", b"location.ISO6709")
 def blank_strays(data: bytearray, rest: int, work: Work) -> None:
     """EXIF, XMP and positions of films from `rest` on, wherever they lie. What only looks like one
     is left as it is."""
-    for magic in _TIFFS:
+    for magic, skip in _TIFFS:
         place, seen = data.find(magic, rest), 0
         while place >= 0 and seen < _MOST_STRAYS:
-            block = bytearray(data[place : place + _STRAY_TIFF])
+            start = place + skip
+            block = bytearray(data[start : start + _STRAY_TIFF])
             before = len(work.removed)
             try:
                 work.tiff(block, 0, len(block))
-                data[place : place + len(block)] = block
+                data[start : start + len(block)] = block
             except (Damaged, struct.error, IndexError):
                 del work.removed[before:]
             place, seen = data.find(magic, place + 8), seen + 1
