@@ -460,7 +460,7 @@ def test_private_pictures_do_not_go_into_a_public_repository(local_hub: Hub, dat
     assert "--public" in told.stderr
     assert "existing, public" in told.stderr
     assert there() == set()
-    assert typed("push", dataset, REPO, "--type", "dataset", "--ignore", "P").returncode == 3
+    assert typed("push", dataset, REPO, "--type", "dataset", "--ignore", "P13").returncode == 3
     assert typed("push", dataset, REPO, "--type", "dataset", "--ignore", "P132").returncode == 2
     assert there() == set()
     assert typed("push", dataset, REPO, "--type", "dataset", "--public").returncode == 0
