@@ -119,6 +119,20 @@ def open_regular(path: StrPath) -> BinaryIO:
     return file
 
 
+def read_within(path: StrPath, limit: int) -> bytes:
+    """All bytes of a regular file. Raises `OSError` for any other, and `HubtoolsError` for one of
+    more than `limit` bytes, of which nothing is read then."""
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > limit:
+            raise HubtoolsError(
+                f"{os.fspath(path)} has {human_bytes(size)}, and is not read above"
+                f" {human_bytes(limit)}.",
+                hint="look at what is in it; no such file should be that large",
+            )
+        return file.read(limit)
+
+
 def sha256_of(path: Path, progress: Callable[[int], None] | None = None) -> str:
     """Hex SHA-256 of a file, read in 1 MiB blocks; `progress` gets the bytes of each block."""
     digest = hashlib.sha256()

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from hubtools.addresses import without_password
 from hubtools.errors import UsageError
+from hubtools.limits import FINDINGS, SAID
 
 if TYPE_CHECKING:
     from hubtools.reporting.exhibits import Exhibits
@@ -182,7 +183,10 @@ class RuleBook(Generic[Context]):
         findings = []
         for chosen in self.chosen(select, ignore):
             rule, function = self._rules[chosen.id]
-            for problem in function(context):
+            count = 0
+            for count, problem in enumerate(function(context), start=1):
+                if count > FINDINGS:
+                    continue
                 severity = problem.severity or rule.severity
                 if strict and severity is Severity.WARNING:
                     severity = Severity.ERROR
@@ -190,14 +194,26 @@ class RuleBook(Generic[Context]):
                     Finding(
                         rule.id,
                         severity,
-                        problem.message,
-                        problem.fix,
+                        shortened(problem.message, SAID),
+                        problem.fix and shortened(problem.fix, SAID),
                         problem.path,
                         problem.line,
                         problem.column,
                     )
                 )
+            if count > FINDINGS:
+                findings.append(_more(rule, count, strict))
         return findings
+
+
+def _more(rule: Rule, count: int, strict: bool) -> Finding:
+    worse = strict and rule.severity is Severity.WARNING
+    return Finding(
+        rule.id,
+        Severity.ERROR if worse else rule.severity,
+        f"there are {count:,} findings of this rule; only the first {FINDINGS:,} are told",
+        "mend these first",
+    )
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,9 @@
-"""What the Hub takes (hub-docs, storage limits, as of August 2026)."""
+"""How much the Hub takes (hub-docs, storage limits, as of August 2026) and how much is read here.
+
+What is read may come from anybody. Each limit below is far beyond what people write, and keeps
+the memory of this process below 600 MB and its time in proportion to the bytes. What is beyond a
+limit is left out, and a finding or a sentence says so; docs/limits.md lists them.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +13,39 @@ from collections.abc import Iterable
 IN_FOLDER = 10_000  # entries of one folder; a push with more is rejected after the upload
 IN_REPO = 100_000  # files; recommended
 LARGE_FILE, TOO_LARGE_FILE = 200 * 10**9, 500 * 10**9  # bytes; recommended, refused
+
+# --- what hubtools reads -------------------------------------------------------------------------
+
+LINE = 16_000_000  # bytes of a line of metadata
+RECORDS = 150_000  # of one dataset; the Hub recommends 100,000 files
+RECORD_COST = 128_000_000  # bytes that the records of one dataset take in memory, estimated
+COLUMNS = 2_000  # of a metadata file
+DEPTH = 100  # of lists and objects in each other
+CAPTION = 100_000  # characters of a caption that rules look at
+REPAIR = 1_000_000  # bytes of a broken record that `fix` tries to repair
+SIDECAR = 1_000_000  # bytes of a text file beside a picture
+FRONT_MATTER = 1_000_000  # bytes of the YAML of a card
+FRONT_MATTER_VALUES = 100_000  # of it, those that aliases repeat each time
+CARD_FILE = 16_000_000  # bytes of README.md
+SETTINGS = 1_000_000  # bytes of hubtools.toml
+STATE = 64_000_000  # bytes of a plan, a journal, a ledger or another JSON file of hubtools'
+PICTURE = 200_000_000  # bytes of a picture file; what its pixels may take, pictures of bombs tell
+STREAMED = 128_000_000  # bytes of a picture or a text in an archive, a shard or far away
+MEMBERS = 150_000  # files of an archive, or of a folder
+FINDINGS = 10_000  # of one rule; the rest is counted
+SAID = 2_000  # characters of what one finding says
+
+
+def json_cost(data: bytes) -> int:
+    """About how many bytes of memory the values of some JSON (or JSON Lines, or CSV) take, never
+    much less: texts at the width of their widest character, and what Python adds to each value."""
+    wide = 1
+    if not data.isascii():
+        wide = 4 if any(data.count(bytes([first])) for first in range(0xF0, 0xF5)) else 2
+    if wide < 4 and b"\\u" in data:
+        wide = 4 if b"\\ud" in data or b"\\uD" in data else 2
+    marks = 184 * data.count(b"{") + 72 * data.count(b"[") + 64 * data.count(b",")
+    return len(data) * wide + marks + 60 * data.count(b":") + 110 * data.count(b"\n")
 
 
 def crowded_folders(names: Iterable[str]) -> dict[str, int]:

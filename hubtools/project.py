@@ -31,8 +31,9 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from hubtools.errors import UsageError
-from hubtools.files import StrPath
+from hubtools.files import StrPath, read_within
 from hubtools.layout import PROJECT_FILE
+from hubtools.limits import SETTINGS
 from hubtools.shotplan import parse_plan
 from hubtools.targets import TargetName
 
@@ -570,20 +571,28 @@ def _find(path: Path | None, required: bool) -> Path | None:
 
 def _read(file: Path) -> str:
     try:
-        return file.read_bytes().decode("utf-8-sig")
+        return read_within(file, SETTINGS).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UsageError(
             f"{file} is not UTF-8 text (byte {error.start}).", hint="save it as UTF-8"
         ) from None
 
 
+_DOTS = 100  # in a name; the parser takes time by the square of them
+
+
 def _merge_file(values: dict[str, dict[str, Any]], source: str, file: Path) -> None:
+    for number, line in enumerate(source.splitlines(), start=1):
+        if line.partition("=")[0].count(".") > _DOTS:
+            raise UsageError(f"{file}:{number}: a name has more than {_DOTS} parts.")
     try:
         data = tomllib.loads(source)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(
             f"{file} is not valid TOML: {error}.", hint="strings need quotes, sections [brackets]"
         ) from None
+    except RecursionError:
+        raise UsageError(f"{file} has lists or tables too deep in each other.") from None
     for section, content in data.items():
         if section not in SECTIONS:
             raise _unknown(section, SECTIONS, f"{file}:{_line_of(source, None, section)}", "")

@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from hubtools.errors import HubtoolsError
+from hubtools.frontmatter import load_yaml
 from hubtools.layout import CARD, WORK_DIR
 from hubtools.rooted import Root
 from hubtools.trust import is_sealed, seal
@@ -140,7 +141,7 @@ def _merge_front(front: str | None, data: dict[str, Any], memory: Memory | None)
     if front is None:
         return _dump(data)
     try:
-        there = yaml.safe_load(front)
+        there = load_yaml(front)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 2 if mark else 1
@@ -229,7 +230,7 @@ def _rewrite(front: str, there: dict[str, Any], wanted: dict[str, Any]) -> str:
             text += comment + _dump({key: value})
     text += lead
     try:
-        return text if yaml.safe_load(text) == wanted else _dump(wanted)
+        return text if load_yaml(text) == wanted else _dump(wanted)
     except yaml.YAMLError:  # e.g. a front matter that was `{}`
         return _dump(wanted)
 

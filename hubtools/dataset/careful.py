@@ -51,8 +51,12 @@ def one_helper() -> Iterator[None]:
 def carefully(task: str, data: bytes, argument: str | None = None) -> Any:
     """What `worker.TASKS[task]` gives for a picture; a `crew.Failure` if a worker had to be asked
     and did not survive it."""
-    if plain(data):
-        return TASKS[task](data, argument)
+    return TASKS[task](data, argument) if plain(data) else apart(task, data, argument)
+
+
+def apart(task: str, data: bytes, argument: str | None = None) -> Any:
+    """What `worker.TASKS[task]` gives for some bytes in a worker; a `crew.Failure` if that did not
+    survive them."""
     with one_helper():
         helper = _helper.get()
         assert helper is not None

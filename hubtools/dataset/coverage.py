@@ -145,7 +145,7 @@ def is_shot(name: str, shot: Shot, told: str, caption: str) -> bool:
             return (view, side) == (kind, "left") and not whole
         if name in (f"{kind}_right", f"right_{kind}"):
             return (view, side) == (kind, "right") and not whole
-    words = re.escape(name).replace("_", r"[\s_-]+")
+    words = r"[\s_-]+".join(map(re.escape, re.split("_+", name)))
     return bool(re.search(rf"(?<!\w){words}(?!\w)", caption.lower()))
 
 

@@ -8,9 +8,10 @@ import stat
 
 from hubtools.dataset.probe import PictureFacts
 from hubtools.files import StrPath, open_regular
+from hubtools.limits import PICTURE
 
 # A picture file beyond this is a mistake, and would be held in memory whole.
-MAX_BYTES = 1 << 30
+MAX_BYTES = PICTURE
 # Errors that say there is nothing of that name, or nothing that is a file. All others (no
 # permission, a dying disk) say that there is something, which cannot be read.
 NO_FILE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.ELOOP})

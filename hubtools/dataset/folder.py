@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from typing import BinaryIO
 from hubtools.errors import HubtoolsError
 from hubtools.files import open_regular
 from hubtools.layout import METADATA_NAMES
+from hubtools.limits import STREAMED
 
 # What the imagefolder loader of `datasets` 5.2 takes for pictures and a browser or PIL also reads.
 # (Its own list has 61 endings; the rest are formats nobody trains on.)
@@ -159,9 +161,12 @@ class Listing:
         return open_regular(self.root / name) if self.opener is None else self.opener(name)
 
     def read(self, name: str) -> bytes:
-        """The bytes of the file `name`. Raises `OSError`."""
+        """The bytes of the file `name`. Raises `OSError`, for one of too many as well."""
         with self.open(name) as file:
-            return file.read()
+            data = file.read(STREAMED + 1)
+        if len(data) > STREAMED:
+            raise OSError(errno.EFBIG, f"it has more than {STREAMED:,} bytes", name)
+        return data
 
     @cached_property
     def names(self) -> frozenset[str]:

@@ -103,18 +103,20 @@ def _runs(
     parts: Sequence[Sequence[str]], common: set[str], dull: frozenset[str]
 ) -> Iterator[tuple[str, ...]]:
     """Words in a row that are all common, without dull ones at either end."""
+    edges = dull - HEADS
     for part in parts:
         run: list[str] = []
         for word in (*part, ""):
             if word in common:
                 run.append(word)
                 continue
-            while run and run[0] in dull - HEADS:
-                run.pop(0)
-            while run and run[-1] in dull - HEADS:
-                run.pop()
-            if not dull.issuperset(run):
-                yield tuple(run)
+            first, last = 0, len(run)
+            while first < last and run[first] in edges:
+                first += 1
+            while last > first and run[last - 1] in edges:
+                last -= 1
+            if not dull.issuperset(run[first:last]):
+                yield tuple(run[first:last])
             run = []
 
 
@@ -136,10 +138,13 @@ def _beside(captions: Iterable[str], trigger: str | None) -> frozenset[str]:
     return frozenset(common or ())
 
 
+# A word or two. It is taken from its first letter on and whole, or not at all: a pattern that tries
+# every part of a long word takes hours.
+_ONE_OR_TWO = r"(?<![^\W\d_])((?:[^\W\d_]++ )?[^\W\d_]++)"
 # Attribute -> words that tell its value; a value is what was matched.
 _ATTRIBUTES = {
     "background": re.compile(
-        r"((?:[^\W\d_]+ )?[^\W\d_]+) background|background (?:of|is) ((?:[^\W\d_]+ )?[^\W\d_]+)"
+        _ONE_OR_TWO + r" background|background (?:of|is) ((?:[^\W\d_]+ )?[^\W\d_]+)"
     ),
     "clothes": re.compile(r"(?:wearing|dressed in|wears) (?:an? |the |her |his )?([^,.;]{3,30})"),
     "expression": re.compile(
@@ -148,7 +153,7 @@ _ATTRIBUTES = {
         r"|open mouth|closed mouth|expressionless)(?!\w)"
     ),
     "light": re.compile(
-        r"((?:[^\W\d_]+ )?[^\W\d_]+) (?:light|lighting)(?!\w)|(?<!\w)(backlit|golden hour|at night)"
+        _ONE_OR_TWO + r" (?:light|lighting)(?!\w)|(?<!\w)(backlit|golden hour|at night)"
     ),
 }
 

@@ -64,7 +64,9 @@ def _of_clip() -> TokenCounter:
     except ImportError:
         return TokenCounter(_estimate, False, "an estimate")
     tokenizer = Tokenizer()
-    return TokenCounter(lambda text: len(tokenizer.encode(text)), True, "CLIP's vocabulary")
+    return TokenCounter(
+        lambda text: len(tokenizer.encode(in_pieces(text))), True, "CLIP's vocabulary"
+    )
 
 
 @cache
@@ -79,10 +81,21 @@ def _of_file(file: str) -> TokenCounter | None:
     except Exception:  # not installed, or a file that it cannot read (it raises bare Exceptions)
         return None
     return TokenCounter(
-        lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids),
+        lambda text: len(tokenizer.encode(in_pieces(text), add_special_tokens=False).ids),
         True,
         "the base model's tokenizer",
     )
+
+
+_WORD = 500  # letters; the longest that people write have some dozens
+
+
+def in_pieces(text: str) -> str:
+    """The text with a space within what is longer than any word: tokenizers try the letters of a
+    word pair by pair, which takes hours for millions without a space."""
+    if len(text) <= _WORD:
+        return text
+    return re.sub(rf"\S{{{_WORD}}}", r"\g<0> ", text)
 
 
 def _estimate(text: str) -> int:

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from hubtools.dataset.files import NO_FILE, read_file
+from hubtools.dataset.files import NO_FILE
 from hubtools.dataset.folder import (
     FOREIGN_ENDINGS,
     NO_PICTURES,
@@ -21,8 +21,10 @@ from hubtools.dataset.loaders import Loaded, Mode, simulate
 from hubtools.dataset.metadata import MetadataFile, Row
 from hubtools.dataset.probe import PictureFacts
 from hubtools.dataset.tokens import TokenCounter, token_counters
-from hubtools.files import StrPath
+from hubtools.files import StrPath, open_regular
+from hubtools.frontmatter import load_yaml
 from hubtools.layout import CARD
+from hubtools.limits import CAPTION, FRONT_MATTER
 from hubtools.project import DatasetSettings
 from hubtools.targets import TARGETS, Target, target_of
 
@@ -112,14 +114,24 @@ class DatasetView:
 
     @cached_property
     def captions(self) -> tuple[tuple[Row, str], ...]:
-        """Rows whose caption is a text with something in it."""
+        """Rows whose caption is a text with something in it, and no longer than `CAPTION`."""
         column = self.settings.caption_column
         return tuple(
             [
                 (row, caption)
                 for row in self.rows
-                if (caption := _caption_of(row, column)) is not None
+                if (caption := _caption_of(row, column)) is not None and len(caption) <= CAPTION
             ]
+        )
+
+    @cached_property
+    def long_captions(self) -> tuple[tuple[Row, str], ...]:
+        """Rows whose caption is longer than any that rules look at."""
+        column = self.settings.caption_column
+        return tuple(
+            (row, caption)
+            for row in self.rows
+            if isinstance(caption := row.values.get(column), str) and len(caption) > CAPTION
         )
 
     @cached_property
@@ -362,7 +374,8 @@ def _card_of(listing: Listing) -> Card:
     if CARD not in listing.names:
         return Card({}, exists=False)
     try:
-        return parse_card(listing.read(CARD))
+        with listing.open(CARD) as file:
+            return parse_card(file.read(FRONT_MATTER + 1))
     except OSError as error:
         return _no_card(error)
 
@@ -370,7 +383,8 @@ def _card_of(listing: Listing) -> Card:
 def read_card(path: Path) -> Card:
     """The YAML between the first two `---` lines of a card."""
     try:
-        return parse_card(read_file(path))
+        with open_regular(path) as file:
+            return parse_card(file.read(FRONT_MATTER + 1))
     except OSError as error:
         return _no_card(error)
 
@@ -386,15 +400,19 @@ def parse_card(card: bytes) -> Card:
     """`read_card`, of the bytes of a card."""
     import yaml
 
-    text = card.decode("utf-8-sig", errors="replace")
+    text = card[: FRONT_MATTER + 100].decode("utf-8-sig", errors="replace")
     lines = text.splitlines()
     if not lines or lines[0].strip() != "---":
         return Card({})
     end = next((n for n, line in enumerate(lines[1:], start=1) if line.strip() == "---"), None)
+    if end is None and len(card) > FRONT_MATTER:
+        return Card(
+            {}, f"the front matter has more than {FRONT_MATTER:,} bytes, and is not read", 1
+        )
     if end is None:
         return Card({}, "the front matter is opened with --- but never closed", 1)
     try:
-        data = yaml.safe_load("\n".join(lines[1:end]))
+        data = load_yaml("\n".join(lines[1:end]))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or "not YAML"

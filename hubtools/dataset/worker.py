@@ -8,6 +8,7 @@ small shared file: should it die, the last number names the culprit.
 from __future__ import annotations
 
 import contextlib
+import json
 import mmap
 import os
 import pickle
@@ -158,7 +159,16 @@ def upright(path: str | bytes, known: str | None) -> tuple[int, int, bytes] | No
     return picture.width, picture.height, picture.tobytes()
 
 
+def parquet(path: str | bytes, known: str | None) -> dict[str, Any]:
+    """`parquet_rows.rows_within`; `known` is JSON: what the rows may cost, and how many."""
+    from hubtools.dataset.parquet_rows import rows_within
+
+    cost, records = json.loads(known or "[0, 0]")
+    return rows_within(read_picture(path), cost, records)
+
+
 TASKS: dict[str, Task] = {
+    "parquet": parquet,
     "probe": probe,
     "probe_and_preview": probe_and_preview,
     "look_again": look_again,

@@ -11,8 +11,9 @@ from typing import Any
 
 from hubtools.dataset.folder import PICTURE_ENDINGS, walk
 from hubtools.errors import HubtoolsError
-from hubtools.files import StrPath, write_text
+from hubtools.files import StrPath, read_within, write_text
 from hubtools.layout import PROJECT_FILE, WORK_DIR
+from hubtools.limits import SIDECAR
 from hubtools.project import SECTIONS, load_project, to_toml
 
 DATASET = "dataset"
@@ -163,7 +164,8 @@ def _copy(source: Path, target: Path, force: bool) -> tuple[int, str, tuple[str,
     for entry in listing.pictures:
         sidecar = (source / entry.name).with_suffix(".txt")
         try:
-            caption = " ".join(sidecar.read_text(encoding="utf-8-sig").split())
+            text = read_within(sidecar, SIDECAR).decode("utf-8-sig")
+            caption = " ".join(text.split())
         except (OSError, UnicodeDecodeError):
             caption = ""
         if not caption:

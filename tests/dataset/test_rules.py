@@ -334,6 +334,20 @@ BAD: list[Row] = [
         set(),
         {},
     ),
+    (
+        "D125",
+        line(3, GOOD_2 | {"more": json.loads("[" * 101 + "]" * 101)}),
+        "metadata.jsonl:3",
+        {"D202"},
+        {},
+    ),
+    (
+        "D126",
+        line(3, GOOD_2 | dict.fromkeys(map(str, range(2100)), 1)),
+        "metadata.jsonl:1",
+        {"D119", "D710"},
+        {},
+    ),
     ("D201", line(2, {"file_name": "7.png", "text": "(tok)"}), "metadata.jsonl:2", {"D202"}, {}),
     ("D202", lambda root: picture(root / "3.png", 3), "3.png", set(), {}),
     ("D203", again, "metadata.jsonl:4", set(), {}),
@@ -511,6 +525,14 @@ BAD: list[Row] = [
     ("D509", line(3, GOOD_2 | {"text": "2.png"}), "metadata.jsonl:3", {"D504"}, {}),
     ("D510", lambda root: None, "", set(), {"trigger": None}),
     ("D512", many(lambda n: "(tok)" if n < 4 else f"(tok) {n}"), "metadata.jsonl:1", {"D506"}, {}),
+    ("D515", line(3, GOOD_2 | {"text": "(tok), a cat " * 9_000}), "metadata.jsonl:3", set(), {}),
+    (
+        "D516",
+        lambda root: (root / "0.txt").write_text("a cat " * 200_000),
+        "0.txt",
+        set(),
+        {},
+    ),
     ("D513", many(lambda n: f"(tok), red hair, view {n}"), "", set(), {}),
     ("D514", many(lambda n: f"(tok), white background, view {n}"), "", set(), {}),
     ("D707", line(3, GOOD_2 | {"text": "(tok), ask joe.b@mail.de"}), "metadata.jsonl:3", set(), {}),
@@ -615,7 +637,7 @@ def test_no_rule_lacks_its_bad_dataset() -> None:
         row[0] if isinstance(row, tuple) and isinstance(row[0], str) else "D705" for row in BAD
     }
     archives = {"D801", "D802", "D803", "D804"}  # tried in test_sources.py
-    assert tried | archives | {"D406", "D708"} == {rule.id for rule in DATASET_RULES}
+    assert tried | archives | {"D406", "D708", "D124"} == {rule.id for rule in DATASET_RULES}
     for rule in DATASET_RULES:
         assert "Fix:" in rule.doc
 

@@ -19,11 +19,11 @@ from typing import Literal
 
 from hubtools.dataset.appearing import appearing, check_free
 from hubtools.dataset.caption.edits import tidy, word
-from hubtools.dataset.files import read_file
 from hubtools.dataset.load import read_examples
 from hubtools.dataset.shard.rows import entries
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.files import StrPath
+from hubtools.files import StrPath, read_within
+from hubtools.limits import SIDECAR
 from hubtools.project import DatasetSettings
 
 Trainer = Literal["kohya", "ai-toolkit"]
@@ -101,7 +101,7 @@ def read_sidecars(
 
 def _read(trainer: Trainer, path: Path) -> str:
     try:
-        text = read_file(path).decode("utf-8-sig")
+        text = read_within(path, SIDECAR).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise HubtoolsError(
             f"{path} is not UTF-8 (byte {error.start}).", hint="save it as UTF-8"
@@ -109,7 +109,7 @@ def _read(trainer: Trainer, path: Path) -> str:
     if path.suffix.lower() == ".json":
         try:
             value = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise HubtoolsError(f"{path} is no JSON.") from None
         caption = value.get("caption") if isinstance(value, dict) else None
         return tidy(caption) if isinstance(caption, str) else ""

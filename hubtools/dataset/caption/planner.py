@@ -32,8 +32,9 @@ from hubtools.dataset.metadata.named import resolved
 from hubtools.dataset.scan import scan
 from hubtools.dataset.view import is_blank, parse_card
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.files import StrPath
+from hubtools.files import StrPath, read_within
 from hubtools.layout import CARD
+from hubtools.limits import RECORD_COST
 from hubtools.project import DatasetSettings
 
 MACHINE = "machine-generated"
@@ -235,7 +236,7 @@ class _Album:
 
     def _load(self, name: str) -> Table:
         try:
-            data = read_file(self.root / name)
+            data = read_within(self.root / name, RECORD_COST)
         except OSError as error:
             raise HubtoolsError(f"{self.root / name} cannot be read: {error.strerror}.") from None
         table = load_table(name, data, caption=self._column, resolve_doubt=False)

@@ -19,7 +19,7 @@ from hubtools.dataset.fix.references import (
     relative,
 )
 from hubtools.dataset.fix.remedies import Unsafe
-from hubtools.dataset.fix.tables import Notes, Record, Table, load_table
+from hubtools.dataset.fix.tables import BEYOND, Form, Notes, Record, Table, load_table
 from hubtools.dataset.folder import Entry, Listing
 from hubtools.dataset.metadata import FILE_NAME, MetadataFile, parse_metadata
 from hubtools.dataset.metadata.named import resolved
@@ -29,8 +29,11 @@ from hubtools.dataset.rules import DATASET_RULES
 from hubtools.dataset.scan import look_at_one
 from hubtools.dataset.sources.local import LocalFolder
 from hubtools.dataset.view import Card, DatasetView, escapes, parse_card
+from hubtools.errors import HubtoolsError
+from hubtools.files import read_within
 from hubtools.findings import Finding
 from hubtools.layout import CARD
+from hubtools.limits import CARD_FILE
 
 
 @dataclass
@@ -70,6 +73,7 @@ class Draft:
         self._written: dict[bytes, Path] = {}
         self._view: tuple[object, DatasetView] | None = None
         self._files_of: dict[str, tuple[bytes, MetadataFile]] = {}
+        self._partial = {file.name: file for file in looked.metadata if file.partial}
         odd = [entry.name for entry in looked.listing.entries if entry.special]
         self.left |= dict.fromkeys(odd, "it is no regular file")
         self._leave = frozenset(self.left)
@@ -277,12 +281,23 @@ class Draft:
         if CARD not in listing.names:
             return None
         try:
-            return read_file(self.looked.root / CARD)
+            return read_within(self.looked.root / CARD, CARD_FILE)
+        except HubtoolsError:
+            self.left.setdefault(CARD, f"it has more than {CARD_FILE:,} bytes")
+            return None
         except OSError as error:
             self.left.setdefault(CARD, f"it cannot be read: {error.strerror}")
             return None
 
     def _load(self, entry: Entry) -> None:
+        if (partial := self._partial.get(entry.name)) is not None:
+            form: Form = "csv" if entry.ending == ".csv" else "jsonl"
+            table = Table(entry.name, entry.name, "parquet" if entry.ending == ".parquet" else form)
+            table.records = [Record(row.values) for row in partial.rows]
+            table.header, table.locked = list(partial.columns), BEYOND
+            self.left.setdefault(entry.name, table.locked)
+            self.tables[entry.name] = table
+            return
         try:
             data, unreadable = read_file(self.looked.root / entry.name), ""
         except OSError as error:
@@ -307,6 +322,8 @@ class Draft:
 
     def metadata_of(self, table: Table) -> tuple[bytes, MetadataFile]:
         """A table's bytes as they would be, and what the reader makes of them."""
+        if (partial := self._partial.get(table.source or "")) is not None:
+            return partial.data, replace(partial, entry=replace(partial.entry, name=table.name))
         if not table.changed and table.source is not None:
             data = self._read(table.source)
         else:

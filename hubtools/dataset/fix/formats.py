@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import zlib
 
 from hubtools.dataset.files import read_file
 from hubtools.dataset.fix.draft import Draft
 from hubtools.dataset.fix.records import contained
-from hubtools.dataset.fix.tables import Notes, Record, Table, load_table
+from hubtools.dataset.fix.tables import IS_PARQUET, Notes, Record, Table, load_table
 from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.metadata.named import resolved
+from hubtools.files import human_bytes
+from hubtools.frontmatter import load_yaml
+
+_UNPACKED = 32_000_000  # bytes of a misnamed file, unpacked
 
 
 def misnamed(draft: Draft) -> None:
@@ -39,13 +44,20 @@ def misnamed(draft: Draft) -> None:
 
 def _read(draft: Draft, name: str, folder: str) -> Table | None:
     """The table that a misnamed file holds."""
+    if draft.files[name].entry.size > _UNPACKED:
+        draft.left[name] = f"it has more than {human_bytes(_UNPACKED)}"
+        return None
     data = draft.read(name)
     base = name.rpartition("/")[2].lower()
     if base.endswith(".gz"):
         try:
-            data = gzip.decompress(data)
+            with gzip.GzipFile(fileobj=io.BytesIO(data)) as packed:
+                data = packed.read(_UNPACKED + 1)
         except (OSError, EOFError, zlib.error):
             return None
+    if len(data) > _UNPACKED:
+        draft.left[name] = f"it has more than {human_bytes(_UNPACKED)}"
+        return None
     if base.endswith(".xlsx"):
         draft.left[name] = "a spreadsheet: export it as CSV (UTF-8)"
         return None
@@ -75,7 +87,7 @@ def _from_yaml(data: bytes) -> bytes | None:
     import yaml
 
     try:
-        value = yaml.safe_load(data)
+        value = load_yaml(data)
         if isinstance(value, dict):
             value = [value]
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
@@ -138,7 +150,7 @@ def two_formats(draft: Draft) -> None:
 
 
 def _is_json(table: Table) -> bool:
-    if (table.locked is not None and table.form != "parquet") or not table.records:
+    if table.locked not in (None, IS_PARQUET) or not table.records:
         return False
     try:
         json.dumps([record.values for record in table.records])

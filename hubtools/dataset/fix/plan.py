@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import unicodedata
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hubtools.dataset.files import read_file
+from hubtools.dataset.fix.linediff import unified
 from hubtools.dataset.fix.pixels import EDITS
 from hubtools.dataset.fix.recover import decode
 from hubtools.dataset.names import MAX_BYTES, fold
@@ -116,7 +116,7 @@ class Plan:
                 for x in (old_lines, new_lines)
             )
         names = (f"a/{op.path}" if op.path else "/dev/null", f"b/{op.target}")
-        yield from difflib.unified_diff(old_lines, new_lines, *names, lineterm="")
+        yield from unified(old_lines, new_lines, *names)
 
     def to_dict(self) -> dict[str, Any]:
         """The plan as JSON values; `from_dict` reads `schema`, `operations` and `unsafe`."""

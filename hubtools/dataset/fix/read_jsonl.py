@@ -10,6 +10,7 @@ from hubtools.dataset.fix.recover import pairs_of, repair
 from hubtools.dataset.fix.tables import Record
 from hubtools.dataset.folder import FOREIGN_ENDINGS, PICTURE_ENDINGS, Entry
 from hubtools.dataset.metadata import FILE_NAME, Kind, parse_metadata
+from hubtools.limits import REPAIR
 
 
 def read_jsonl(text: str, name: str, resolve_doubt: bool) -> list[Record]:
@@ -44,7 +45,7 @@ def read_jsonl(text: str, name: str, resolve_doubt: bool) -> list[Record]:
             placed.append((trouble.line, Record({}, line, raw=True)))
         elif trouble.kind is Kind.JSON:
             chunk = _chunk(lines, trouble.line)
-            records = repair(chunk)
+            records = repair(chunk) if len(chunk) <= REPAIR else None
             if records is not None:
                 placed += [(trouble.line, r) for value in records for r in _expanded(value)]
             elif not resolve_doubt:

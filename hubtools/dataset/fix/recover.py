@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+_PYTHON = 100_000  # characters that are read as Python, which takes a thousand bytes for some
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -62,13 +63,13 @@ def _is_western(text: str) -> bool:
 
 def old_text(data: bytes) -> str:
     """Windows-1252, with Latin-1 for the five bytes it does not define."""
-    return "".join(
-        byte.decode("cp1252") if byte not in _UNDEFINED else byte.decode("latin-1")
-        for byte in (data[n : n + 1] for n in range(len(data)))
-    )
+    return data.decode("latin-1").translate(_CP1252)
 
 
-_UNDEFINED = frozenset({b"\x81", b"\x8d", b"\x8f", b"\x90", b"\x9d"})
+_UNDEFINED = frozenset({0x81, 0x8D, 0x8F, 0x90, 0x9D})
+_CP1252 = {
+    byte: bytes([byte]).decode("cp1252") for byte in range(0x80, 0xA0) if byte not in _UNDEFINED
+}
 
 
 # --- JSON ----------------------------------------------------------------------------------------
@@ -94,7 +95,7 @@ def _parse(text: str) -> Any:
         value = json.loads(text, strict=False)
     except (ValueError, RecursionError):
         value = None
-    if value is None and re.match(r"[{\[]\s*[{']", text):
+    if value is None and len(text) <= _PYTHON and re.match(r"[{\[]\s*[{']", text):
         try:
             value = ast.literal_eval(text)  # single quotes: a Python dictionary
             json.dumps(value)

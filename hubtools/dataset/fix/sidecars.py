@@ -12,6 +12,7 @@ from hubtools.dataset.fix.tables import Form, Record, Table
 from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.view import is_blank
 from hubtools.findings import Finding
+from hubtools.limits import SIDECAR
 
 ENDINGS = (".txt", ".caption", ".json")
 _KEYS = ("caption", "text", "prompt", "description", "tags")
@@ -66,6 +67,9 @@ def _pairs(draft: Draft) -> list[tuple[str, list[str]]]:
 def _caption(draft: Draft, name: str) -> str | None:
     """The caption on one line, with the trigger where it says `[trigger]`; empty if there is none,
     None if the file is something else."""
+    if draft.files[name].entry.size > SIDECAR:
+        draft.left.setdefault(name, f"it has more than {SIDECAR:,} bytes, and is not read")
+        return None
     text = decode(draft.read(name))
     if text is None:
         draft.left[name] = "its text is in an encoding that is not certain; save it as UTF-8"

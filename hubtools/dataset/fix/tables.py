@@ -16,6 +16,8 @@ from hubtools.dataset.metadata import FILE_NAME, Kind, parse_metadata
 
 Form = Literal["jsonl", "csv", "parquet"]
 
+IS_PARQUET = "it is a parquet file"  # and is written as another form only
+BEYOND = "a part of it is beyond the limits"
 RULE_OF = {
     Kind.JSON: "D101",
     Kind.MULTI_LINE: "D102",
@@ -29,6 +31,9 @@ RULE_OF = {
     Kind.CSV_HEADER: "D110",
     Kind.CSV_DELIMITER: "D111",
     Kind.PARQUET: "D112",
+    Kind.TOO_LARGE: "D124",
+    Kind.LIMIT: "D125",
+    Kind.COLUMNS: "D126",
 }
 
 
@@ -200,10 +205,15 @@ def load_table(
     ending = name.rpartition(".")[2]
     if ending == "parquet":
         found = parse_metadata(Entry(name, len(data), 0), data)
+        if found.partial:
+            return Table(name, source, "parquet", locked=BEYOND)
         records = [Record(row.values) for row in found.rows]
-        return Table(name, source, "parquet", records, locked="it is a parquet file")
+        return Table(name, source, "parquet", records, locked=IS_PARQUET)
     form: Form = "csv" if ending == "csv" else "jsonl"
     table = Table(name, source, form)
+    if parse_metadata(Entry(name, len(data), 0), data).partial:
+        table.locked = BEYOND
+        return table
     text = decode(data)
     # what is written must be read again as the same
     if text is None or decode(text.encode("utf-8", "replace")) != text:

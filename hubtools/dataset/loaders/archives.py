@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import posixpath
 import zipfile
+import zlib
 from collections import Counter
 from dataclasses import dataclass, field
 
+from hubtools.dataset.careful import carefully
+from hubtools.dataset.crew import Failure
 from hubtools.dataset.folder import Entry
 from hubtools.dataset.loaders.endings import MODULE_OF
 from hubtools.dataset.loaders.model import LoadError
-from hubtools.dataset.loaders.source import Source, picture_trouble
+from hubtools.dataset.loaders.source import Source
 from hubtools.dataset.loaders.tables import Table, read_table
 from hubtools.dataset.metadata import parse_metadata
+from hubtools.dataset.zipped import open_zip, read_member
 from hubtools.layout import METADATA_NAMES
+from hubtools.limits import RECORD_COST, STREAMED
 
 # datasets.config.ARCHIVES_MAX_NUMBER_FOR_MODULE_INFERENCE
 MAX_LOOKED_INTO = 10
@@ -32,15 +37,15 @@ class Archive:
     def read(cls, source: Source, name: str) -> Archive:
         """Raises `LoadError` for what is no zip archive."""
         try:
-            with source.listing.open(name) as file, zipfile.ZipFile(file) as opened:
+            with source.listing.open(name) as file, open_zip(file) as opened:
                 inside = [m for m in opened.namelist() if not m.endswith("/")]
                 members = tuple(sorted(member for member in inside if not _hidden(member)))
                 tables = [
-                    read_table(parse_metadata(Entry(m, 0, 0), opened.read(m)))
+                    read_table(parse_metadata(Entry(m, 0, 0), read_member(opened, m, RECORD_COST)))
                     for m in members
                     if m.rpartition("/")[2] in METADATA_NAMES
                 ]
-        except (OSError, zipfile.BadZipFile, RuntimeError) as error:
+        except (OSError, zipfile.BadZipFile, RuntimeError, EOFError, zlib.error) as error:
             raise LoadError(f"{name} is no zip archive: {error}") from None
         return cls(name, members, source, tables)
 
@@ -48,10 +53,14 @@ class Archive:
         """Why a picture inside cannot be read, None if it can."""
         member = posixpath.normpath(member)
         try:
-            with self.source.listing.open(self.name) as file, zipfile.ZipFile(file) as opened:
-                return picture_trouble(opened.read(member))
+            with self.source.listing.open(self.name) as file, open_zip(file) as opened:
+                data = read_member(opened, member, STREAMED)
         except KeyError:
             return "there is no such file in the archive"
+        except (OSError, zipfile.BadZipFile, RuntimeError, EOFError, zlib.error):
+            return "it cannot be read from the archive"
+        answer = carefully("trouble", data)
+        return answer.reason if isinstance(answer, Failure) else answer
 
 
 def _hidden(member: str) -> bool:
@@ -63,7 +72,7 @@ def module_inside(source: Source, names: list[str]) -> str | None:
     votes: Counter[str] = Counter()
     for name in [n for n in names if n.endswith(".zip")][:MAX_LOOKED_INTO]:
         try:
-            with source.listing.open(name) as file, zipfile.ZipFile(file) as opened:
+            with source.listing.open(name) as file, open_zip(file) as opened:
                 inside = opened.namelist()
         except (OSError, zipfile.BadZipFile) as error:
             raise LoadError(f"{name} is no zip archive: {error}") from None

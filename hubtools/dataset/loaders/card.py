@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hubtools.dataset.loaders.model import LoadError
+from hubtools.frontmatter import load_yaml
 
 # huggingface_hub.repocard.REGEX_YAML_BLOCK
 _BLOCK = re.compile(r"^(\s*---(?:\r\n|\r|\n))([\S\s]*?)((?:\r\n|\r|\n)---[ \t]*(\r\n|\n|$))")
@@ -64,7 +65,7 @@ def declared(text: str) -> Declared:
     if not match:
         return Declared()
     try:
-        data = yaml.safe_load(match[2])
+        data = load_yaml(match[2])
     except (yaml.YAMLError, ValueError) as error:
         raise LoadError(
             f"README.md: the front matter is not YAML: {str(error).splitlines()[0]}", rule="D605"

@@ -72,15 +72,34 @@ def _complain(values: list[Any]) -> None:
             raise MixedError(first, word, at)
 
 
+_SPARSE = 1_000_000  # empty cells from which on they are not written out
+
+
+def _sparse(rows: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
+    """The columns without what rows lack, but for one None."""
+    found: dict[str, list[Any]] = {}
+    for row in rows:
+        for key, value in row.items():
+            found.setdefault(key, []).append(value)
+    for column in found.values():
+        if len(column) < len(rows):
+            column.append(None)
+    return found
+
+
 def columns_of(rows: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
     """Columns in the order of first appearance, None where a row lacks the key."""
     found: dict[str, list[Any]] = {}
     if rows and all(map(rows[0].keys().__eq__, map(dict.keys, rows))):
         return {key: list(map(itemgetter(key), rows)) for key in rows[0]}
+    cells = 0
     for count, row in enumerate(rows):
         if row.keys() != found.keys():
             for key in row:
                 found.setdefault(key, [None] * count)
+        cells += len(row)
+        if len(found) * count > _SPARSE + 4 * cells:
+            return _sparse(rows)
         for key, column in found.items():
             column.append(row.get(key))
     return found

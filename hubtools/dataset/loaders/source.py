@@ -16,12 +16,13 @@ from hubtools.dataset.careful import carefully
 from hubtools.dataset.crew import Failure
 from hubtools.dataset.files import Unreadable, read_picture
 from hubtools.dataset.folder import UNENTERED, Entry, Listing
-from hubtools.dataset.loaders.model import Broken
+from hubtools.dataset.loaders.model import Broken, LoadError
 from hubtools.dataset.loaders.tables import Table, read_table
 from hubtools.dataset.metadata import MetadataFile, parse_metadata
 from hubtools.dataset.names import fold
 from hubtools.dataset.plain import as_usual
 from hubtools.dataset.splits import Splits, infer_splits
+from hubtools.limits import RECORD_COST, STREAMED
 
 
 @dataclass
@@ -90,8 +91,15 @@ class Source:
         return known
 
     def read(self, name: str) -> bytes:
-        """The bytes of a file. Raises `OSError`."""
-        return self.listing.read(name)
+        """The bytes of a text or a table. Raises `OSError`, and `LoadError` if there are too many
+        to look at."""
+        with self.listing.open(name) as file:
+            data = file.read(RECORD_COST + 1)
+        if len(data) > RECORD_COST:
+            raise LoadError(
+                f"{name} has more than {RECORD_COST:,} bytes, and is not followed", sure=False
+            )
+        return data
 
     def table(self, name: str, separator: str = ",") -> Table:
         """A .jsonl, .json, .csv or .parquet file as its reader sees it."""
@@ -120,9 +128,11 @@ class Source:
         if name not in self.entries:
             return "it is a folder" if name in self._folders else "there is no such file"
         try:
-            return _asked(self.read(name), header_only)
+            with self.listing.open(name) as file:
+                data = file.read(STREAMED + 1)
         except OSError:
             return "the file cannot be read"
+        return _asked(data, header_only) if len(data) <= STREAMED else "it is too large"
 
     @cached_property
     def _folders(self) -> frozenset[str]:

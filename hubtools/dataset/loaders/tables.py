@@ -20,8 +20,8 @@ from hubtools.dataset.loaders.kinds import (
     json_kind,
 )
 from hubtools.dataset.loaders.model import LoadError
+from hubtools.dataset.metadata import LIMITS, MetadataFile, objects
 from hubtools.dataset.metadata import Kind as Wrong
-from hubtools.dataset.metadata import MetadataFile, objects
 from hubtools.dataset.metadata import Row as Record
 
 # `folder_based_builder._read_metadata`: bytes of JSON read at once, and of one parse block of them.
@@ -55,6 +55,12 @@ class Table:
 def read_table(file: MetadataFile, separator: str = ",") -> Table:
     """Read a metadata (or any .jsonl, .csv, .parquet) file as the loader would."""
     table = Table(file.name, troubles=frozenset(trouble.kind for trouble in file.troubles))
+    if file.partial:
+        reason = f"{file.name}: a part of it is beyond the limits, and is not followed"
+        rules = {Wrong.LIMIT: "D125", Wrong.COLUMNS: "D126"}
+        kind = next(trouble.kind for trouble in file.troubles if trouble.kind in LIMITS)
+        table.error = LoadError(reason, sure=False, rule=rules.get(kind, "D124"))
+        return table
     try:
         if file.entry.ending == ".parquet":
             _parquet(file, table)

@@ -2,11 +2,12 @@
 
 from hubtools.dataset.metadata.delimited import column_names, swallows_rows
 from hubtools.dataset.metadata.jsonl import objects
-from hubtools.dataset.metadata.model import FILE_NAME, Kind, MetadataFile, Row, Trouble
-from hubtools.dataset.metadata.reading import parse_metadata, read_metadata
+from hubtools.dataset.metadata.model import FILE_NAME, LIMITS, Kind, MetadataFile, Row, Trouble
+from hubtools.dataset.metadata.reading import parse_metadata, read_all_metadata, read_metadata
 
 __all__ = [
     "FILE_NAME",
+    "LIMITS",
     "Kind",
     "MetadataFile",
     "Row",
@@ -14,6 +15,7 @@ __all__ = [
     "column_names",
     "objects",
     "parse_metadata",
+    "read_all_metadata",
     "read_metadata",
     "swallows_rows",
 ]

@@ -8,6 +8,7 @@ from typing import Any
 
 from hubtools.dataset.folder import PICTURE_ENDINGS
 from hubtools.dataset.metadata.model import Kind, MetadataFile, Row, Trouble
+from hubtools.limits import COLUMNS
 
 
 def read_csv(text: str, found: MetadataFile) -> None:
@@ -31,6 +32,17 @@ def read_csv(text: str, found: MetadataFile) -> None:
         begin = 1
         for fields in reader:
             line, begin = begin, reader.line_num + 1
+            if header is None and len(fields) > COLUMNS:
+                found.troubles.append(
+                    Trouble(
+                        Kind.COLUMNS,
+                        f"there are {len(fields):,} columns, and files of up to {COLUMNS:,} are"
+                        " read; this one is not",
+                        line,
+                        fix="remove columns",
+                    )
+                )
+                return
             if header is None:
                 header = column_names(fields)
                 found.columns = header
@@ -80,15 +92,16 @@ def read_csv(text: str, found: MetadataFile) -> None:
 def column_names(header: list[str]) -> list[str]:
     """Names of the columns of a CSV file, without spaces around them. One without a name, or with
     that of another, gets the name that pandas (and so the loader) gives it."""
-    names: list[str] = []
+    names: dict[str, None] = {}
+    last: dict[str, int] = {}  # number given to a name, so that none is tried twice
     for place, name in enumerate(header):
         base = name.strip() or f"Unnamed: {place}"
-        made, number = base, 0
+        made = base
         while made in names:
-            number += 1
-            made = f"{base}.{number}"
-        names.append(made)
-    return names
+            last[base] = last.get(base, 0) + 1
+            made = f"{base}.{last[base]}"
+        names[made] = None
+    return list(names)
 
 
 def swallows_rows(value: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from itertools import count, repeat
@@ -11,7 +12,9 @@ from typing import Any
 
 import orjson
 
+from hubtools.dataset.metadata.bounded import deepest, too_deep
 from hubtools.dataset.metadata.model import Kind, MetadataFile, Row, Trouble
+from hubtools.limits import DEPTH
 
 # Bytes read at once; few enough for the cache of a processor.
 _BLOCK = 1 << 18
@@ -37,6 +40,10 @@ def read_plain_jsonl(data: bytes, found: MetadataFile) -> int | None:
         except orjson.JSONDecodeError:
             return lines
         if set(map(type, values)) != {dict}:
+            return lines
+        if block.count(b"{") + block.count(b"[") > len(values) + DEPTH and any(
+            map(deepest, values)
+        ):
             return lines
         # a look at the whole block spares one at each line
         if block.count(b":") > sum(map(len, values)):
@@ -65,7 +72,9 @@ def read_jsonl(text: str, found: MetadataFile, skip: int = 0) -> None:
             if not line.strip():
                 continue
             value = _loads(line)
-        if isinstance(value, dict):
+        if isinstance(value, dict | list) and _deep(line, value):
+            found.troubles.append(too_deep(number))
+        elif isinstance(value, dict):
             found.rows.append(Row(found.name, number, value))
             if line.count(":") > len(value):
                 _look_for_duplicate_keys(line, value, number, found)
@@ -97,6 +106,10 @@ def read_jsonl(text: str, found: MetadataFile, skip: int = 0) -> None:
 _BROKEN = object()
 
 
+def _deep(text: str, value: Any) -> bool:
+    return text.count("{") + text.count("[") > DEPTH and deepest(value)
+
+
 def _loads(line: str) -> Any:
     try:
         return orjson.loads(line)
@@ -123,7 +136,10 @@ def _read_broken(
     # several objects on one line are read by the loaders as several rows
     several = list(objects(line, decoder))
     if several:
-        found.rows.extend(Row(found.name, number, value) for value in several)
+        if _deep(line, several):
+            found.troubles.append(too_deep(number))
+        else:
+            found.rows.extend(Row(found.name, number, value) for value in several)
         return number
     if line.strip().rstrip(",") in ("[", "]"):
         found.troubles.append(
@@ -138,7 +154,7 @@ def _read_broken(
         return number
     if line.strip().endswith(","):
         value = _loads(line.strip().rstrip(","))
-        if isinstance(value, dict):
+        if isinstance(value, dict) and not _deep(line, value):
             found.rows.append(Row(found.name, number, value))
             found.troubles.append(
                 Trouble(
@@ -151,21 +167,38 @@ def _read_broken(
             )
             return number
     if line.lstrip().startswith("{"):
-        joined = line
-        for end in range(number, min(number + 200, len(lines))):
-            if lines[end].lstrip().startswith("{"):
-                break
-            joined += "\n" + lines[end]
-            value = _loads(joined.strip().rstrip(","))
-            if isinstance(value, dict):
-                found.rows.append(Row(found.name, number, value))
-                multi_line.append(number)
-                return end + 1
+        end = _closing(lines, number - 1)
+        value = _loads("\n".join(lines[number - 1 : end]).strip().rstrip(",")) if end else None
+        if isinstance(value, dict) and not _deep(line, value):
+            found.rows.append(Row(found.name, number, value))
+            multi_line.append(number)
+            return end
     found.troubles.append(_diagnose(line, number))
     # do not complain once more about each further line of the same broken record
     while number < len(lines) and not lines[number].lstrip().startswith("{"):
         number += 1
     return number
+
+
+_LINES_OF_ONE = 200
+_TEXT = re.compile(r'"(?:[^"\\]|\\.)*+"')
+
+
+def _closing(lines: list[str], first: int) -> int:
+    """Number of the line (from 1) on which the bracket that line `first` (from 0) opens is closed;
+    0 if none of the next ones does, before another record begins."""
+    depth = 0
+    for place in range(first, min(first + _LINES_OF_ONE, len(lines))):
+        line = lines[place]
+        if place > first and line.lstrip().startswith("{"):
+            break
+        bare = _TEXT.sub("", line)
+        if '"' in bare:
+            break  # a text that goes on is no JSON, whatever follows
+        depth += bare.count("{") + bare.count("[") - bare.count("}") - bare.count("]")
+        if depth <= 0:
+            return place + 1 if place > first else 0
+    return 0
 
 
 def objects(line: str, decoder: json.JSONDecoder) -> Iterator[dict[str, Any]]:
@@ -200,6 +233,9 @@ def _read_array(text: str, found: MetadataFile) -> bool:
             "write each record on a line of its own, without [ ] and commas between",
         )
     )
+    if _deep(text, value):
+        found.troubles.append(too_deep(1))
+        return True
     found.rows.extend(Row(found.name, None, item) for item in value if isinstance(item, dict))
     return True
 
@@ -240,6 +276,7 @@ def _diagnose(line: str, number: int) -> Trouble:
     return Trouble(Kind.JSON, f"{message.lower()} at {near!r}", number, column, fix)
 
 
+_TWICE = 20  # keys of one record that are told
 _KEY_END = re.compile(r'"\s*:')
 
 
@@ -251,15 +288,17 @@ def _look_for_duplicate_keys(
     twice: list[str] = []
 
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
-        keys = [key for key, _ in items]
-        twice.extend(key for key in dict.fromkeys(keys) if keys.count(key) > 1)
-        return dict(items)
+        values = dict(items)
+        if len(values) < len(items):
+            counts = Counter(key for key, _ in items)
+            twice.extend(key for key in values if counts[key] > 1)
+        return values
 
     try:
         json.loads(line, object_pairs_hook=pairs)
     except (ValueError, RecursionError):
         return
-    for key in twice:
+    for key in twice[:_TWICE]:
         found.troubles.append(
             Trouble(
                 Kind.DUPLICATE_KEY,

@@ -28,6 +28,13 @@ class Kind(StrEnum):
     CSV_HEADER = "csv-header"  # spaces around a column's name
     CSV_DELIMITER = "csv-delimiter"  # semicolons or tabs instead of commas
     PARQUET = "parquet"  # not a parquet file
+    TOO_LARGE = "too-large"  # more bytes or records than are read
+    LIMIT = "limit"  # a line or record that is longer or deeper than is read
+    COLUMNS = "columns"  # more columns than are read
+
+
+# What was left out of the records on purpose: of such a file nothing may be written.
+LIMITS = frozenset({Kind.TOO_LARGE, Kind.LIMIT, Kind.COLUMNS})
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,11 @@ class MetadataFile:
     def name(self) -> str:
         """Name relative to the dataset folder."""
         return self.entry.name
+
+    @property
+    def partial(self) -> bool:
+        """True if something in it is beyond a limit, and left out."""
+        return any(trouble.kind in LIMITS for trouble in self.troubles)
 
     @cached_property
     def pictures(self) -> list[str | None]:

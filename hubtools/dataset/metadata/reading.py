@@ -10,47 +10,54 @@ from itertools import filterfalse
 from operator import itemgetter
 from pathlib import Path
 
-from hubtools.dataset.files import read_file
 from hubtools.dataset.folder import Entry, Listing
+from hubtools.dataset.metadata.bounded import Budget, settle, within
 from hubtools.dataset.metadata.delimited import read_csv
 from hubtools.dataset.metadata.jsonl import read_jsonl, read_plain_jsonl
 from hubtools.dataset.metadata.model import Kind, MetadataFile, Trouble
 from hubtools.dataset.metadata.parquet import read_parquet
+from hubtools.files import open_regular
 
 
-def read_metadata(where: Path | Listing, entry: Entry) -> MetadataFile:
-    """Read the file `entry` of a folder or a listing. Never raises for its contents; unreadable
-    files are a trouble."""
+def read_metadata(
+    where: Path | Listing, entry: Entry, budget: Budget | None = None
+) -> MetadataFile:
+    """Read the file `entry` of a folder or a listing, as far as `budget` allows. Never raises for
+    its contents; unreadable files are a trouble."""
+    budget = budget or Budget()
     try:
         if isinstance(where, Path):
-            data = read_file(where / entry.name)
+            opened = open_regular(where / entry.name)
         else:
-            data = where.read(entry.name)
+            opened = where.open(entry.name)
+        with opened as file:
+            data = file.read(budget.cost + 1)
     except OSError as error:
         found = MetadataFile(entry)
         reason = error.strerror or str(error)
         found.troubles.append(Trouble(Kind.ENCODING, f"cannot be read: {reason}"))
         return found
-    return parse_metadata(entry, data)
+    return parse_metadata(entry, data, budget, max(entry.size, len(data)))
 
 
-def parse_metadata(entry: Entry, data: bytes) -> MetadataFile:
-    """Read a metadata file from its bytes; the ending of `entry` says how. Never raises."""
+def read_all_metadata(listing: Listing) -> tuple[MetadataFile, ...]:
+    """All metadata files of a listing, as far as one budget allows."""
+    budget = Budget()
+    return tuple(read_metadata(listing, entry, budget) for entry in listing.metadata)
+
+
+def parse_metadata(
+    entry: Entry, data: bytes, budget: Budget | None = None, size: int = 0
+) -> MetadataFile:
+    """Read a metadata file from its bytes; the ending of `entry` says how. Never raises. `size`:
+    bytes of the whole file, where `data` is only its beginning."""
+    budget = budget or Budget()
     found = MetadataFile(entry, data=data)
     if entry.ending == ".parquet":
-        read_parquet(data, found)
-    elif not data[:4096].strip() and not data.strip():
-        _nothing_in(found)
-    elif entry.ending == ".csv":
-        text = _decode(data, found)
-        if text is not None and not _nothing_in(found, text):
-            read_csv(text, found)
+        read_parquet(data, max(size, len(data)), budget, found)
     else:
-        lines = read_plain_jsonl(data, found)
-        if lines is not None:
-            text = _decode(data, found)
-            if text is not None and not _nothing_in(found, text):
-                read_jsonl(text, found, lines)
+        found.data = data = within(data, max(size, len(data)), budget, found)
+        _read_text(data, found)
     columns = dict.fromkeys(found.columns)
     known = set(columns)
     # while it runs, `known` grows
@@ -58,13 +65,35 @@ def parse_metadata(entry: Entry, data: bytes) -> MetadataFile:
         known.update(values)
         columns.update(dict.fromkeys(values))
     found.columns = list(columns)
+    settle(budget, found)
     return found
+
+
+def _read_text(data: bytes, found: MetadataFile) -> None:
+    if not data[:4096].strip() and not data.strip():
+        _nothing_in(found)
+    elif found.entry.ending == ".csv":
+        text = _decode(data, found)
+        if text is not None and not _nothing_in(found, text):
+            read_csv(text, found)
+    else:
+        told = len(found.troubles)
+        lines = read_plain_jsonl(data, found)
+        if lines is not None:
+            later = found.troubles[told:]
+            del found.troubles[told:]
+            text = _decode(data, found)
+            found.troubles += later
+            if text is not None and not _nothing_in(found, text):
+                read_jsonl(text, found, lines)
 
 
 def _nothing_in(found: MetadataFile, text: str = "") -> bool:
     """True, and told, if `text` is blank."""
     if text.strip():
         return False
+    if found.partial:
+        return True
     found.troubles.append(
         Trouble(Kind.EMPTY, "holds no record", 1, fix="write one record a picture")
     )

@@ -1,6 +1,7 @@
 """The dataset rules. A rule is a function; `DATASET_RULES` has them all once this is imported."""
 
 from hubtools.dataset.rules import (
+    bounds,
     captions,
     duplicates,
     hub,
@@ -17,6 +18,7 @@ from hubtools.dataset.rules.book import DATASET_RULES
 
 __all__ = [
     "DATASET_RULES",
+    "bounds",
     "captions",
     "duplicates",
     "hub",

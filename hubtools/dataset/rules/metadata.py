@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from hubtools.dataset.folder import PICTURE_ENDINGS
@@ -291,9 +292,10 @@ def type_drift(view: DatasetView) -> Iterator[Problem]:
         first: dict[str, str] = {}
         said: set[str] = set()
         values = [row.values for row in file.rows]
-        types = ({type(value.get(key)) for value in values} for key in file.columns)
-        if all(len(kinds - {type(None)}) < 2 for kinds in types):
-            continue  # nearly always, and there may be a million rows
+        if len(file.columns) * len(values) < 4 * sum(map(len, values)):
+            types = ({type(value.get(key)) for value in values} for key in file.columns)
+            if all(len(kinds - {type(None)}) < 2 for kinds in types):
+                continue  # nearly always, and there may be many rows
         for row in file.rows:
             for key, value in row.values.items():
                 if value is None or key in said:
@@ -333,18 +335,21 @@ def missing_key(view: DatasetView) -> Iterator[Problem]:
         # the loader takes its columns from what it reads first
         end = file.data.count(b"\n", 0, CHUNK) + 1 if len(file.data) > CHUNK else 0
         begun = [row for row in file.rows if row.line is not None and row.line <= end]
+        counts = Counter(key for row in file.rows for key in row.values)
+        early = {key for row in begun for key in row.values}
         for column in file.columns:
             if column in (FILE_NAME, caption):
                 continue  # other rules speak of these, more severely
-            without = [row for row in file.rows if column not in row.values]
-            if not without:
+            missing = len(file.rows) - counts[column]
+            if not missing:
                 continue
-            late = begun and not any(column in row.values for row in begun)
+            late = begun and column not in early
+            first = next(row for row in file.rows if column not in row.values)
             yield Problem(
-                f"{column} is missing in {len(without)} of {len(file.rows)} records; "
+                f"{column} is missing in {missing} of {len(file.rows)} records; "
                 + ("it comes too late, and is dropped from all" if late else "they load with None"),
                 "give every record the same keys",
-                *view.where(without[0]),
+                *view.where(first),
                 severity=Severity.ERROR if late else None,
             )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from hubtools.dataset.folder import Entry, Listing
-from hubtools.dataset.metadata import FILE_NAME, MetadataFile, Row, read_metadata
+from hubtools.dataset.metadata import FILE_NAME, MetadataFile, Row, read_all_metadata
 from hubtools.dataset.sources.local import pictures_of
 from hubtools.dataset.sources.model import Contents, Read, Trouble, memory_of
 from hubtools.dataset.sources.names import is_picture, top_folder
@@ -76,7 +76,7 @@ class ArchivedFolder:
         ]
         label = Path(self._top.rstrip("/") or archive.name.partition(".")[0] or "dataset")
         listing = Listing(label, tuple(sorted(inside, key=lambda e: e.name)), opener=self._open)
-        metadata = tuple(read_metadata(listing, entry) for entry in listing.metadata)
+        metadata = read_all_metadata(listing)
         return Contents(
             listing,
             metadata,

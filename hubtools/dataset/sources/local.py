@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hubtools.dataset.folder import Entry, Listing, walk
 from hubtools.dataset.memory import place_of
-from hubtools.dataset.metadata import MetadataFile, read_metadata
+from hubtools.dataset.metadata import MetadataFile, read_all_metadata
 from hubtools.dataset.sources.model import Contents, Read, memory_of
 
 
@@ -39,7 +39,7 @@ class LocalFolder:
     def look(self) -> Contents:
         """One walk, and the metadata."""
         listing = self._listing or walk(self.root)
-        metadata = tuple(read_metadata(listing, entry) for entry in listing.metadata)
+        metadata = read_all_metadata(listing)
         return Contents(listing, metadata, pictures_of(listing, metadata))
 
     def stream(self, entries: Sequence[Entry]) -> Iterator[Read]:

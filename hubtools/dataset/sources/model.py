@@ -14,15 +14,16 @@ from hubtools.dataset.folder import Entry, Listing
 from hubtools.dataset.loaders.model import Loaded
 from hubtools.dataset.metadata import MetadataFile
 from hubtools.layout import cache_dir
+from hubtools.limits import STREAMED
 
 # A picture and what it holds: its bytes, or the path of a file on this machine for whoever looks
 # at it to read, or why there are none.
 Read = tuple[Entry, "bytes | str | Unreadable"]
 
 # Pictures that do not lie on this machine are held in memory whole, some of them at a time.
-MAX_STREAMED = 256 << 20
+MAX_STREAMED = STREAMED
 # Metadata files and cards beyond this are not read.
-MAX_TEXT = 1 << 30
+MAX_TEXT = STREAMED
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from hubtools.dataset.folder import Entry
 from hubtools.dataset.metadata import FILE_NAME, MetadataFile, Row
 from hubtools.dataset.sources.model import MAX_STREAMED, Read, Trouble, identified, identity_of
 from hubtools.errors import require_extra
+from hubtools.limits import RECORD_COST, RECORDS
 
 _NAMED = re.compile(r" row (\d+)(?: \((.*)\))?", re.DOTALL)
 _FEW = 20
@@ -40,6 +41,7 @@ class ParquetShard:
         """The values of all rows; their pictures become `pictures`."""
         import pyarrow as arrow
 
+        from hubtools.dataset.parquet_rows import at_once
         from hubtools.dataset.shard.parquet import open_parquet, picture_columns
 
         found = MetadataFile(self._entry)
@@ -56,8 +58,13 @@ class ParquetShard:
                 found.columns = [*columns.values(), *plain]
                 found.types = {name: str(schema.field(name).type) for name in plain}
                 wanted = [*plain, *(f"{name}.path" for name in columns)]
-                number = 0
-                for batch in file.iter_batches(4096, columns=wanted, use_threads=False):
+                number = cost = 0
+                for batch in file.iter_batches(at_once(file), columns=wanted, use_threads=False):
+                    cost += 2 * batch.nbytes + (300 + 64 * len(wanted)) * batch.num_rows
+                    if cost > RECORD_COST or number + batch.num_rows > RECORDS:
+                        text = f"only {number:,} of its {file.metadata.num_rows:,} rows are read"
+                        self._trouble("D801", f"{text}; the others are left out")
+                        break
                     for values in batch.to_pylist():
                         number += 1
                         name = f"{self.name} row {number}"

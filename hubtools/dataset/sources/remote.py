@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from hubtools.dataset.files import Unreadable
 from hubtools.dataset.folder import Entry, Listing
-from hubtools.dataset.metadata import read_metadata
+from hubtools.dataset.metadata import read_all_metadata
 from hubtools.dataset.sources.local import pictures_of
 from hubtools.dataset.sources.model import Contents, Read, memory_of
 from hubtools.dataset.sources.stores import Store
@@ -43,7 +43,7 @@ class StoredFolder:
     def look(self) -> Contents:
         """By a listing; metadata is read."""
         listing = listing_of(self._store, self._store.entries())
-        metadata = tuple(read_metadata(listing, entry) for entry in listing.metadata)
+        metadata = read_all_metadata(listing)
         return Contents(listing, metadata, pictures_of(listing, metadata))
 
     def stream(self, entries: Sequence[Entry]) -> Iterator[Read]:

@@ -30,13 +30,14 @@ from hubtools.dataset.sources.names import is_picture, unsafe
 from hubtools.errors import HubtoolsError
 from hubtools.files import write_bytes
 from hubtools.layout import CARD, METADATA_NAMES, cache_dir
+from hubtools.limits import MEMBERS
 
 _BROKEN = (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError, ValueError)
 _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"(\xb5/\xfd")
 _RATIO = 200  # what an archive may unpack to, as a multiple of its bytes
 _HARMLESS = 1 << 30
 _MAX_SIDECAR = 1 << 20
-_MAX_METADATA = 512 << 20
+_KEPT = 64_000_000  # bytes of metadata files and sidecars that are kept, all together
 _SIDECARS = (".json", ".txt", ".text", ".caption", ".cls")
 _FORM = 1
 
@@ -176,8 +177,11 @@ class TarArchive:
         bad: list[str] = []
         there: set[str] = set()
         whole = False
+        kept = left_out = 0
         try:
             for info, tar in self._members():
+                if len(there) >= MEMBERS:
+                    raise tarfile.ReadError(f"more than {MEMBERS:,} files are not listed")
                 name = _plain(info.name)
                 if info.isdir():
                     continue
@@ -193,11 +197,15 @@ class TarArchive:
                 if is_picture(entry):
                     samples.add(name, b"")
                     yield entry, _content(tar, info)
-                elif entry.base in (CARD, *METADATA_NAMES) and info.size <= _MAX_METADATA:
+                elif entry.base in (CARD, *METADATA_NAMES) and kept + info.size <= _KEPT:
+                    kept += info.size
                     data = _content(tar, info)
                     if isinstance(data, bytes):
                         index.files[name] = data
+                elif entry.base in (CARD, *METADATA_NAMES) or kept > _KEPT:
+                    left_out += 1
                 elif entry.ending in _SIDECARS and info.size <= _MAX_SIDECAR and not entry.junk:
+                    kept += info.size + 200
                     data = _content(tar, info)
                     if isinstance(data, bytes):
                         samples.add(name, data)
@@ -211,6 +219,9 @@ class TarArchive:
                 )
             )
         samples.end()
+        if left_out:
+            text = f"{left_out:,} texts are left out: together they have more than {_KEPT:,} bytes"
+            index.troubles.append(Trouble("D801", text, self.name))
         if bad:
             more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
             names = ", ".join(map(repr, bad[:3])) + more

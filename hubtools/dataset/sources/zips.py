@@ -13,6 +13,7 @@ from hubtools.dataset.files import Unreadable
 from hubtools.dataset.folder import Entry
 from hubtools.dataset.sources.model import MAX_STREAMED, MAX_TEXT, Read, Trouble, identified
 from hubtools.dataset.sources.names import unsafe
+from hubtools.dataset.zipped import open_zip
 from hubtools.errors import HubtoolsError
 
 # What a member may unpack to, as a multiple of its bytes, before it is called a bomb: deflate
@@ -36,7 +37,7 @@ class ZipArchive:
     def _zip(self) -> zipfile.ZipFile:
         if self._opened is None:
             try:
-                self._opened = zipfile.ZipFile(self._open_file())
+                self._opened = open_zip(self._open_file())
             except _BROKEN as error:
                 raise HubtoolsError(
                     f"{self.name} is no whole zip archive: {_reason(error)}.",

@@ -1,0 +1,89 @@
+"""What a worker does with a parquet file of metadata: it gives as many rows as fit."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+from hubtools.files import human_bytes
+from hubtools.limits import COLUMNS
+
+if TYPE_CHECKING:
+    import pyarrow as arrow
+
+_ROW, _VALUE = 300, 64  # bytes that Python adds to a row, and to each value
+_HELD = 64_000_000  # bytes that are unpacked at once
+_MOST = 1024  # rows that are
+
+
+def rows_within(data: bytes, cost: int, records: int) -> dict[str, Any]:
+    """`columns`, `types`, `rows` (an Arrow stream), what they `cost` in memory at the most, and
+    what is `told` if some were left out; or the `error`."""
+    import pyarrow as arrow
+    import pyarrow.parquet as parquet
+
+    try:
+        return _read(parquet.ParquetFile(io.BytesIO(data)), cost, records)
+    except MemoryError:  # Arrow's own is one too
+        return {"error": "unpacking it takes more memory than there is for it"}
+    except (arrow.ArrowException, OSError, ValueError) as error:
+        said = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
+        return {"error": said[:300]}
+
+
+def _read(file: Any, cost: int, records: int) -> dict[str, Any]:
+    import pyarrow as arrow
+
+    schema = file.schema_arrow
+    names = list(schema.names)
+    # what is left out of the columns is told by who counts them
+    wanted = ["file_name"] * ("file_name" in names[COLUMNS:]) + names[:COLUMNS]
+    out = io.BytesIO()
+    spent = taken = 0
+    told: str | None = None
+    writer: Any = None
+    for batch in file.iter_batches(at_once(file), columns=wanted, use_threads=False):
+        table = _plain(arrow.Table.from_batches([batch]))
+        spent += 2 * table.nbytes + (_ROW + _VALUE * len(names)) * table.num_rows
+        if spent > cost or taken + table.num_rows > records:
+            told = (
+                f"only {taken:,} of its {file.metadata.num_rows:,} rows are read: together they"
+                f" take more than {human_bytes(cost)} of memory"
+            )
+            break
+        if writer is None:
+            writer = arrow.ipc.new_stream(out, table.schema)
+        writer.write_table(table)
+        taken += table.num_rows
+    if writer is None:
+        arrow.ipc.new_stream(out, schema.empty_table().schema).close()
+    else:
+        writer.close()
+    types = {field.name: str(field.type) for field in schema if field.name in set(wanted)}
+    answer = {"columns": names, "types": types, "rows": out.getvalue(), "cost": min(spent, cost)}
+    return answer | ({"told": told} if told else {})
+
+
+def at_once(file: Any) -> int:
+    """Rows that can be unpacked together even if each is the largest value there may be."""
+    whole = file.metadata
+    largest = max(
+        (
+            whole.row_group(group).column(column).total_uncompressed_size
+            for group in range(min(whole.num_row_groups, 1000))
+            for column in range(min(whole.num_columns, COLUMNS))
+        ),
+        default=1,
+    )
+    return max(1, min(_MOST, _HELD // max(1, largest)))
+
+
+def _plain(table: arrow.Table) -> arrow.Table:
+    """Values in place of dictionaries, in which a small file may hold a text a million times."""
+    import pyarrow as arrow
+
+    for place, field in enumerate(table.schema):
+        if arrow.types.is_dictionary(field.type):
+            plain = table.column(place).cast(field.type.value_type)
+            table = table.set_column(place, arrow.field(field.name, plain.type), plain)
+    return table
