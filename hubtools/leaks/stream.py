@@ -130,8 +130,15 @@ def _in_window(data: bytes, text: bool, nested: Nested | None) -> Iterator[Found
     classes = data.translate(_CLASS)
     blocks = numpy.frombuffer(classes, dtype="<u8", count=len(data) // 8)
     full = blocks == _BLOCK
-    # two in a row: whatever has 23 characters; shorter secrets have a word beside them
-    for start, end in _regions(data, numpy.flatnonzero(full[1:] & full[:-1])):
+    if numpy.count_nonzero(full) * 20 > len(full):
+        # two in a row: whatever has 23 characters; shorter secrets have a word beside them
+        regions = _regions(data, numpy.flatnonzero(full[1:] & full[:-1]))
+    else:
+        # pixels, weights: whatever has 11 characters in a row, which they hardly ever have
+        half = numpy.frombuffer(classes, dtype="<u4", count=len(data) // 4) == _BLOCK & 0xFFFFFFFF
+        places = numpy.unique(numpy.flatnonzero(half[1:] & half[:-1]) // 2)
+        regions = _spans(places, _BEFORE, _AFTER, len(data))
+    for start, end in regions:
         for found in _in_region(data[start:end].decode("utf-8", "replace"), nested):
             offset = start + _bytes_before(data, start, found.offset)
             yield found._replace(offset=offset, line=_line(data, offset) if text else None)
