@@ -42,7 +42,7 @@ def _type(annotation: Any) -> str:
     if origin is not None and arguments:
         return _type(arguments[0])
     names = {str: "text", int: "integer", float: "number", bool: "true or false"}
-    return names.get(annotation, str(annotation))
+    return names.get(annotation, "table" if isinstance(annotation, type) else str(annotation))
 
 
 def settings() -> str:
