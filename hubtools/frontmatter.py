@@ -40,7 +40,8 @@ def _loaded(text: str | bytes) -> Any:
         return loader.construct_document(node)
     except RecursionError:
         raise ConstructorError(None, None, "lists or mappings lie too deep in each other") from None
-    except (ValueError, OverflowError, TypeError) as error:  # a date or a number that is none
+    except (ValueError, OverflowError, TypeError, LookupError, AttributeError) as error:
+        # a date or a number that is none, `!!bool` of a word
         raise ConstructorError(None, None, str(error).splitlines()[0]) from None
     finally:
         loader.dispose()

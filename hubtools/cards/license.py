@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hubtools.cards.escape import is_inside, is_web_address
 from hubtools.dataset.view import read_card
-from hubtools.errors import HubtoolsError
+from hubtools.errors import HubtoolsError, is_unreachable
 from hubtools.layout import CARD
 from hubtools.licenses import (
     BaseLicense,
@@ -103,8 +103,11 @@ def _from_hub(base_model: str) -> BaseLicense | None:
 
     try:
         path = Path(hf_hub_download(base_model, CARD))
-    except Exception:
-        return None  # offline, gated or without a card
+    except Exception as error:
+        # offline, gated or without a card; a disk that fails is another matter
+        if isinstance(error, OSError) and error.errno is not None and not is_unreachable(error):
+            raise
+        return None
     return license_of_card(read_card(path).data, "its model card")
 
 

@@ -41,7 +41,9 @@ def read_baseline(path: Path) -> list[Known]:
         raise UsageError(
             f"There is no baseline {path}.", hint="--write-baseline writes what is found now"
         ) from None
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise HubtoolsError(f"{path} cannot be read: {error.strerror}.") from None
+    except (ValueError, RecursionError) as error:
         raise HubtoolsError(f"{path} cannot be read as a baseline: {error}.") from None
     if not isinstance(data, dict) or data.get("schema") != BASELINE_SCHEMA:
         raise HubtoolsError(

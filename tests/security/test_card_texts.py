@@ -397,3 +397,26 @@ def test_a_large_card_is_refused_in_a_sentence(run_dir: Path) -> None:
         done = typed(*words)
         assert done.returncode == 1
         assert "more than 5,000,000 bytes" in done.stderr
+
+
+BOMB = "a: &a [x, x]\n" + "".join(
+    f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n"
+    for old, new in zip("abcdefghijklmn", "bcdefghijklmno", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    "front",
+    [
+        BOMB, "a: " + "[" * 100_000, "a: 2026-99-99", f"a: {'9' * 5000}", "a: !!bool x",
+        "a: !!timestamp x", "a: !!int ''", "? [a]\n: b", "a: !!python/object/apply:os.system [x]",
+        "widget: " + "x" * 1_000_001,
+    ],
+)  # fmt: skip
+def test_a_hostile_front_matter_is_a_finding(run_dir: Path, front: str) -> None:
+    (run_dir / "README.md").write_text(f"---\n{front}\n---\nSome words that a person wrote.\n")
+    before = (run_dir / "README.md").read_bytes()
+    assert "C101" in {finding.rule for finding in check_card(run_dir, "model").findings}
+    with pytest.raises(HubtoolsError, match=r"README\.md"):
+        write_model_card(run_dir, project())
+    assert (run_dir / "README.md").read_bytes() == before
