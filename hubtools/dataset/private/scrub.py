@@ -145,8 +145,7 @@ def _extended_xmp(data: bytearray, segments: list[tuple[int, int]], work: Work) 
     for start, end in parts:
         data[start:end] = cleaned[place : place + end - start]
         place += end - start
-    if len(olds) == 1:
-        old = olds.pop()
+    if len(olds) == 1 and re.fullmatch(rb"[0-9A-Fa-f]{32}", old := olds.pop()):
         new = hashlib.md5(cleaned, usedforsecurity=False).hexdigest().upper().encode()
         data[:] = data.replace(old, new)
 
