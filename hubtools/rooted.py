@@ -387,10 +387,11 @@ class Root:
         with self._in(name, make=True) as (at, last):
             os.symlink(target, last, **at)
 
-    def copy(self, source: str, target: str) -> str:
+    def copy(self, source: str, target: str, *, sync: bool = True) -> str:
         """Copy a file or a link with its mode and times; give its fingerprint, computed from the
         bytes that were copied. The copy shares nothing that a later write could change (blocks are
-        shared where the file system copies them on writing). `target` must not exist.
+        shared where the file system copies them on writing). `target` must not exist. Without
+        `sync` a power cut may forget it.
         """
         if self.is_link(source):
             self.symlink(self.readlink(source), target)
@@ -413,7 +414,8 @@ class Root:
                     copy.fileno() if os.utime in os.supports_fd else last,
                     ns=(facts.st_atime_ns, facts.st_mtime_ns),
                 )
-                os.fsync(copy.fileno())
+                if sync:
+                    os.fsync(copy.fileno())
         return digest.hexdigest()
 
     def rename(self, source: str, target: str, *, replace: bool = False, sync: bool = True) -> None:

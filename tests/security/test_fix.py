@@ -744,3 +744,21 @@ def test_what_cannot_be_read_is_not_taken_for_nothing(
     card = view.read_card(data / "README.md")
     assert card.exists
     assert "Input/output error" in str(card.error)
+
+
+def test_nothing_outside_is_shown_or_taken_for_a_caption(data: Path) -> None:
+    """Neither a plan's path behind a link nor a sidecar that is a link brings in what is there."""
+    (data.parent / "home" / "notes.txt").write_text("secret")
+    (data / "pics").symlink_to("../home")
+    plan = data.parent / "plan.json"
+    item = write(data, None, "pics/.bashrc", before=sha(b"mine")) | {"path": "pics/.bashrc"}
+    plan.write_text(json.dumps({"schema": 1, "operations": [item]}))
+    for words in ((), ("--dry-run",), ("--yes",)):
+        told = typed("fix", data, *SET, "--plan", plan, *words)
+        assert (told.returncode, "symbolic link" in told.stderr) == (1, True)
+        assert "mine" not in told.stdout + told.stderr
+    (data / "0.txt").symlink_to("../home/notes.txt")
+    typed("fix", data, *SET, "--yes", "--unsafe", "drop-rows")
+    told = typed("caption", data, "--import", "kohya", "--overwrite", "--yes")
+    assert (told.returncode, "link out of the folder" in told.stderr) == (1, True)
+    assert "secret" not in (data / "metadata.jsonl").read_text()

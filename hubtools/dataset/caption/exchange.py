@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from hubtools.dataset.appearing import appearing, check_free
+from hubtools.dataset.appearing import appearing, check_free, own_bytes_checked
 from hubtools.dataset.caption.edits import tidy, word
 from hubtools.dataset.load import read_examples
 from hubtools.dataset.shard.rows import entries
@@ -86,6 +86,7 @@ def read_sidecars(
                 break
         if sidecar is None:
             continue
+        own_bytes_checked(folder, sidecar)
         caption = _read(trainer, folder / sidecar)
         if trainer == "ai-toolkit" and _PLACE in caption:
             if not trigger:

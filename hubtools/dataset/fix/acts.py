@@ -33,6 +33,7 @@ def act(root: Root, journal: Journal, *, fresh: bool = False) -> Journal:
                     _lift(root, journal, number, step)
                 else:
                     _take(root, journal, f"{number}-path", step.path, (step.before,))
+        _sync(root, journal)
         journal = journal.write(root, "placing")
     for number, step in enumerate(journal.steps):
         if step.target is not None:
@@ -58,6 +59,7 @@ def act_back(root: Root, journal: Journal) -> Journal:
             if name in was and root.fingerprint(name) == was[name]:
                 continue  # it had not been moved yet
             _take(root, journal, f"{number}-target", name, (step.after,))
+        _sync(root, journal)
         journal = journal.write(root, "undo-placing")
     _clear_folders(root, journal)
     for number, step in enumerate(journal.steps):
@@ -117,7 +119,7 @@ def _take(
     if not root.exists(name):
         return
     aside = f"{journal.name}/aside/{mark}"
-    root.rename(name, aside)
+    root.rename(name, aside, sync=False)
     if root.fingerprint(aside) in expected:
         _drop(root, journal, aside, name)
         return
@@ -128,14 +130,14 @@ def _take(
 def _drop(root: Root, journal: Journal, aside: str, name: str) -> None:
     if journal.keeps:
         kept = f"{secrets.token_hex(4)}-{name.rpartition('/')[2]}"[-200:]
-        root.rename(aside, f"{journal.name}/kept/{kept}")
+        root.rename(aside, f"{journal.name}/kept/{kept}", sync=False)
     else:
         root.unlink(aside)
 
 
 def _give_back(root: Root, aside: str, name: str) -> None:
     try:
-        root.rename(aside, name)
+        root.rename(aside, name, sync=False)
     except FileExistsError:
         raise HubtoolsError(
             f"{root.path / name} has changed twice since: what it was before is"
@@ -150,7 +152,7 @@ def _lift(root: Root, journal: Journal, number: int, step: Step) -> None:
     new = journal.new(number)
     assert step.path is not None
     if not root.exists(new) and root.exists(step.path):
-        root.rename(step.path, new)
+        root.rename(step.path, new, sync=False)
     if root.exists(new) and root.fingerprint(new) != step.before:
         _give_back(root, new, step.path)
         raise in_the_way(root, step.path)
@@ -170,7 +172,7 @@ def _place(root: Root, journal: Journal, number: int, step: Step, *, fresh: bool
     if not step.moves and step.path is not None:
         _take(root, journal, f"{number}-path", step.path, (step.before, step.after))
     try:
-        root.rename(new, step.target)
+        root.rename(new, step.target, sync=False)
     except FileExistsError:
         raise in_the_way(root, step.target) from None
 
@@ -198,7 +200,7 @@ def _put_back(root: Root, journal: Journal, number: int, step: Step) -> None:
     if step.target == step.path:
         _take(root, journal, f"{number}-target", step.path, (step.after,))
     try:
-        root.rename(original, step.path)
+        root.rename(original, step.path, sync=False)
     except FileExistsError:
         raise in_the_way(root, step.path) from None
 
@@ -234,6 +236,15 @@ def _folders(journal: Journal) -> list[str]:
     return sorted(found, key=lambda name: name.count("/"), reverse=True)
 
 
+def _sync(root: Root, journal: Journal) -> None:
+    """Make what was moved durable, before the journal says that it was."""
+    places = (f"{journal.name}/{name}" for name in ("", "new", "aside", "kept"))
+    for folder in (*_folders(journal), *(place.rstrip("/") for place in places)):
+        if root.is_folder(folder):
+            root.sync(folder)
+    root.sync()
+
+
 def _clear_folders(root: Root, journal: Journal) -> None:
     """Remove emptied folders that have the name of a file that comes back."""
     paths = {step.path for step in journal.steps}
@@ -251,12 +262,11 @@ def _tidy(root: Root, journal: Journal) -> None:
         if not root.is_folder(folder):
             continue
         if root.list(folder):
-            root.sync(folder)
             continue
         linked = _linked(root) if linked is None else linked
         if os.path.realpath(root.path / folder) not in linked:
             root.rmdir(folder)
-    root.sync()
+    _sync(root, journal)
 
 
 def _linked(root: Root) -> set[str]:

@@ -20,6 +20,7 @@ from hubtools.errors import HubtoolsError
 from hubtools.files import write_json
 from hubtools.findings import Finding
 from hubtools.layout import WORK_DIR
+from hubtools.rooted import Root
 
 PLAN_SCHEMA = 1
 MOST_PLAN_BYTES = 1 << 29
@@ -99,6 +100,8 @@ class Plan:
     def _text_diff(self, op: Operation) -> Iterator[str]:
         old = ""
         if op.path is not None:
+            with Root(self.root) as root:
+                root.stat(op.path)  # a plan may name what lies behind a link: that is not shown
             data = read_file(self.root / op.path)
             old = decode(data) or data.decode("utf-8", errors="replace")
         old_lines, new_lines = _lines(old), _lines(op.content or "")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
 import stat
+import sys
 from collections.abc import Callable, Iterable
 
 from hubtools.dataset.files import Unreadable, read_picture
@@ -18,6 +20,7 @@ from hubtools.layout import WORK_DIR
 from hubtools.rooted import Root
 
 _SPARE = 1 << 20  # bytes for the journal itself
+_ONE_SYNC = sys.platform == "linux"  # there sync(2) waits until everything is on the disk
 
 
 class RefusedFiles(HubtoolsError):
@@ -132,6 +135,8 @@ def stage(
             on_file(number + 1, len(plan.operations))
     if refused:
         raise RefusedFiles(refused)
+    if _ONE_SYNC:
+        os.sync()
     for name, found in root.walk(journal.name):
         if stat.S_ISDIR(found.st_mode):
             root.sync(name)
@@ -143,7 +148,7 @@ def stage(
 def _copied(root: Root, source: str, target: str) -> str | None:
     """Copy an original; its fingerprint, or None if it is gone or no file any more."""
     try:
-        return root.copy(source, target)
+        return root.copy(source, target, sync=not _ONE_SYNC)
     except FileNotFoundError:
         return None
     except OSError as error:
