@@ -19,6 +19,8 @@ from hubtools.files import open_regular
 SAFE = ".safetensors"
 PICKLED = (".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle")
 _LIBRARIES = ("diffusers", "transformers", "stable_diffusion")  # the last: diffusers' checker
+_OPTIONAL = ("safety_checker", "feature_extractor", "image_encoder")
+_WORDS = ("tokenizer.json", "vocab.json")
 _CLASS = re.compile(r"[A-Z]\w*")
 _MOST = 10_000_000  # bytes of a configuration file
 _HINT = "convert it to safetensors; --allow-pickle opens pickled weights (.bin): they can run code"
@@ -57,6 +59,13 @@ def check_pipeline(folder: Path, shown: str, *, allow_pickle: bool = False) -> N
                 " classes of diffusers and transformers only.",
                 hint="code that comes with a model is not run; use a model that needs none",
             )
+        if part not in _OPTIONAL and not (folder / part).is_dir():
+            raise HubtoolsError(
+                f"{shown} lacks its {part}.", hint="is the download complete, the folder whole?"
+            )
+        if part == "tokenizer" and not any((folder / part / name).exists() for name in _WORDS):
+            # transformers would go on with an empty one
+            raise HubtoolsError(f"{shown}/tokenizer has no words.", hint="fetch the files again")
         if (folder / part / f"{library}.py").exists():
             raise HubtoolsError(
                 f"{shown} holds {part}/{library}.py, which diffusers would run.",

@@ -11,12 +11,14 @@ from typing import Any
 
 from hubtools.dataset.folder import PICTURE_ENDINGS, walk
 from hubtools.errors import HubtoolsError
-from hubtools.files import StrPath, read_within, write_text
+from hubtools.files import StrPath, open_regular, read_within, write_text
 from hubtools.layout import PROJECT_FILE, WORK_DIR
 from hubtools.limits import SIDECAR
 from hubtools.project import SECTIONS, load_project, to_toml
+from hubtools.rooted import Root
 
 DATASET = "dataset"
+_MOST = 10_000_000  # bytes of a .gitignore
 
 _EXAMPLE: dict[str, dict[str, Any]] = {
     "dataset": {
@@ -79,6 +81,11 @@ def init(
         )
     if folder.exists() and not folder.is_dir():
         raise HubtoolsError(f"{folder} is a file.", hint="give a folder")
+    if (source is not None or example) and (folder / DATASET).is_symlink():
+        raise HubtoolsError(
+            f"{folder / DATASET} is a symbolic link; pictures are not copied through it.",
+            hint="remove it, or give another folder",
+        )
     values: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
     without: tuple[str, ...] = ()
     if source is not None:
@@ -154,10 +161,10 @@ def _copy(source: Path, target: Path, force: bool) -> tuple[int, str, tuple[str,
             hint=f"known endings: {', '.join(sorted(PICTURE_ENDINGS)[:8])}, ...",
         )
     _refuse_to_mix(target, force)
-    for entry in (*listing.pictures, *listing.metadata):
-        place = target / entry.name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source / entry.name, place)
+    with Root(target, create=True) as root:
+        for entry in (*listing.pictures, *listing.metadata):
+            with open_regular(source / entry.name) as file, root.replacing(entry.name) as copy:
+                shutil.copyfileobj(file, copy)
     if listing.metadata:
         return len(listing.pictures), _caption_column(source), ()
     lines, without = [], []
@@ -224,8 +231,14 @@ def _commented(values: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _ignore(folder: Path) -> None:
-    path = folder / ".gitignore"
-    there = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    missing = [line for line in ("runs/", f"{WORK_DIR}/") if line not in there]
-    if missing:
-        write_text(path, "\n".join([*there, *missing]) + "\n")
+    name = ".gitignore"
+    with Root(folder) as root:
+        if root.is_link(name):
+            return  # somebody shares it between projects
+        text = root.read(name, _MOST) if root.exists(name) else b""
+        there = [line.strip() for line in text.splitlines()]
+        wanted = (b"runs/", f"{WORK_DIR}/".encode())
+        missing = [line for line in wanted if line not in there]
+        if missing:
+            before = text if text.endswith(b"\n") or not text else text + b"\n"
+            root.write(name, before + b"\n".join(missing) + b"\n")

@@ -25,6 +25,8 @@ from hubtools.journey import readback
 from hubtools.layout import SAMPLES_DIR, WORK_DIR
 from hubtools.manifest import RunManifest, SampleRecord, read_samples
 from hubtools.project import Project
+from hubtools.rooted import Root
+from hubtools.trust import is_sealed, seal
 
 TOKEN = "hf_local"
 DEFAULT_OWNER = "me"
@@ -90,8 +92,7 @@ def rehearse(
         raise UsageError(
             "A rehearsal needs a project.", hint="`hubtools init DIR` makes one; then give DIR"
         )
-    root = project.root / WORK_DIR / "rehearsal"
-    root.mkdir(parents=True, exist_ok=True)
+    root = _own_folder(project.root, note)
     dataset_repo, model_repo = repos_of(project)
     base, base_folder, base_revision = _base_of(project, base_folder, note)
     owners = {repo.split("/")[0] for repo in (dataset_repo, model_repo)} | {DEFAULT_OWNER}
@@ -105,6 +106,34 @@ def rehearse(
         if meanwhile is not None:
             meanwhile(rehearsal)
     return rehearsal
+
+
+_PLACE = f"{WORK_DIR}/rehearsal"
+_OWNER = "owner.json"  # sealed: who made the folder
+
+
+def _own_folder(project: Path, note: Callable[[str], None]) -> Path:
+    """The folder of rehearsals, which keeps a Hub and its cache. One that came with the project
+    would bring a base model or an account of somebody else's: it is moved aside, and a new one
+    made. Raises `LeadsOut` if a link is in the way."""
+    name = f"{_PLACE}/{_OWNER}"
+    with Root(project) as root:
+        if root.exists(_PLACE) and not _is_own(root, name):
+            number = 1
+            while root.exists(aside := f"{_PLACE}.other-{number}"):
+                number += 1
+            root.rename(_PLACE, aside)
+            note(f"{project / _PLACE} was not made by you on this machine; it is now {aside}.")
+        if not root.exists(_PLACE):
+            root.write_json(name, seal(project, name, {"made_by": "hubtools rehearse"}))
+    return project / _PLACE
+
+
+def _is_own(root: Root, name: str) -> bool:
+    try:
+        return is_sealed(root.path, name, json.loads(root.read(name, 100_000)))
+    except (FileNotFoundError, ValueError, RecursionError):
+        return False
 
 
 def _base_of(

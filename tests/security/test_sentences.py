@@ -1,0 +1,212 @@
+"""A user's mistake, or the world's, is one sentence; "a bug" is said of hubtools' own only."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hubtools.errors import as_sentence
+from tests.typed import typed
+
+
+@pytest.fixture
+def base(tiny_base: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny_base, tmp_path / "base"))
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+_BROKEN: dict[str, Callable[[Path], object]] = {
+    "no unet": lambda b: shutil.rmtree(b / "unet"),
+    "no tokenizer": lambda b: shutil.rmtree(b / "tokenizer"),
+    "no scheduler": lambda b: shutil.rmtree(b / "scheduler"),
+    "cut off": lambda b: cut(b / "unet" / "diffusion_pytorch_model.safetensors"),
+    "empty weights": lambda b: (b / "vae" / "diffusion_pytorch_model.safetensors").write_bytes(b""),
+    "no json": lambda b: (b / "unet" / "config.json").write_text("{"),
+    "no object": lambda b: (b / "unet" / "config.json").write_text("[]"),
+    "index of numbers": lambda b: (b / "model_index.json").write_text("[1]"),
+    "deep json": lambda b: (b / "model_index.json").write_text("[" * 100_000),
+    "no class": lambda b: (b / "model_index.json").write_text("{}"),
+    "odd parts": lambda b: (b / "model_index.json").write_text(
+        json.dumps({"_class_name": "StableDiffusionPipeline", "unet": [1, 2, 3], "vae": ["x"]})
+    ),
+    "left out": lambda b: (b / "model_index.json").write_text(
+        json.dumps(json.loads((b / "model_index.json").read_text()) | {"vae": [None, None]})
+    ),
+    "text for a number": lambda b: (b / "unet" / "config.json").write_text(
+        json.dumps(json.loads((b / "unet" / "config.json").read_text()) | {"in_channels": "x"})
+    ),
+    "odd encoder": lambda b: (b / "text_encoder" / "config.json").write_text(
+        json.dumps({"model_type": "clip_text_model", "hidden_size": "wide"})
+    ),
+    "odd scheduler": lambda b: (b / "scheduler" / "scheduler_config.json").write_text(
+        json.dumps({"_class_name": "DDIMScheduler", "beta_schedule": "none of them"})
+    ),
+    "a file for a folder": lambda b: (shutil.rmtree(b / "vae"), (b / "vae").write_text("")),
+}
+
+
+@pytest.mark.parametrize("how", _BROKEN)
+def test_broken_bases(base: Path, how: str) -> None:
+    _BROKEN[how](base)
+    done = typed("generate", "a hat", "--base-model", base, "--size", 64, cwd=base.parent)
+    assert done.returncode in (1, 2), done.stderr
+    assert "bug" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("how", ["no unet", "no json", "text for a number", "odd encoder"])
+def test_broken_bases_in_training(base: Path, pictures: Path, how: str) -> None:
+    _BROKEN[how](base)
+    words = ["--base-model", base, "--train-data-dir", pictures, "--output-dir", "run"]
+    words += ["--max-train-steps", 1, "--resolution", 64, "--target-modules", "to_v"]
+    done = typed("train", *words, cwd=base.parent)
+    assert done.returncode in (1, 2), done.stderr
+    assert "bug" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["generate", "grid", "evaluate"])
+@pytest.mark.parametrize("device", ["cuda", "mps", "cuda:7", "meta", "nonsense", "cpu:3", ""])
+def test_devices_that_are_not_there(
+    command: str, device: str, tiny_base: Path, pictures: Path, tmp_path: Path
+) -> None:
+    import torch
+
+    if device.startswith("cuda") and torch.cuda.device_count():
+        pytest.skip("there is a GPU")
+    words: list[str | Path] = [command, "--base-model", tiny_base, "--device", device]
+    words += {"generate": ["a"], "grid": ["a", "--x", "seed=1"], "evaluate": []}[command]
+    if command == "evaluate":
+        (tmp_path / "run").mkdir()
+        words += ["--train-data-dir", pictures, "--output-dir", "run"]
+    done = typed(*words, cwd=tmp_path)
+    assert done.returncode in (1, 2), done.stderr
+    assert "bug" not in done.stderr
+    if command != "evaluate":
+        assert "device" in done.stderr
+
+
+def test_places_that_cannot_be_written(tiny_base: Path, pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    far = "x" * 300
+    for output in ("file", f"file/{'run'}", far):
+        done = typed("generate", "a", "--base-model", tiny_base, "-o", output, cwd=tmp_path)
+        assert done.returncode in (1, 2), (output, done.stderr)
+        assert "bug" not in done.stderr
+        words = ["--base-model", tiny_base, "--train-data-dir", pictures, "--output-dir", output]
+        done = typed("train", *words, "--max-train-steps", 1, "--resolution", 64, cwd=tmp_path)
+        assert done.returncode in (1, 2), (output, done.stderr)
+        assert "bug" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            OSError(errno.EXDEV, os.strerror(errno.EXDEV), "/a", None, "/b"),
+            "different file systems",
+        ),
+        (OSError(errno.EXDEV, os.strerror(errno.EXDEV)), "different file systems"),
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/a"), "disk is full"),
+        (OSError(errno.EROFS, os.strerror(errno.EROFS), "/a"), "Read-only"),
+        (OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), "/a"), "too long"),
+        (OSError(errno.EIO, os.strerror(errno.EIO)), "Input/output"),
+        (OSError("Consistency check failed: file should be of size 5"), "Consistency check"),
+        (
+            ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"),
+            "could not be reached",
+        ),
+        (MemoryError(), "memory"),
+        (RuntimeError("CUDA error: device-side assert triggered"), "GPU failed"),
+        (RuntimeError("MPS backend out of memory (8 GB)"), "ran out of memory"),
+        (RuntimeError("Data processing error: CAS service error"), "storage"),
+        (ImportError("cannot import name x", name="torchvision"), "torchvision"),
+    ],
+)
+def test_errors_of_the_world(error: Exception, said: str) -> None:
+    sentence = as_sentence(error)
+    assert sentence is not None
+    assert said in sentence.message
+    assert "\n" not in sentence.message
+
+
+def test_a_dying_server() -> None:
+    httpx = pytest.importorskip("httpx2")  # what huggingface_hub speaks through
+
+    for kind in (httpx.RemoteProtocolError, httpx.ReadError, httpx.ReadTimeout, httpx.CloseError):
+        sentence = as_sentence(kind("peer closed connection without sending complete message body"))
+        assert sentence is not None
+        assert "could not be reached" in sentence.message
+
+
+def test_bugs_are_bugs() -> None:
+    for error in (
+        KeyError("x"),
+        TypeError("x"),
+        RuntimeError("x"),
+        ImportError("x", name="hubtools.x"),
+    ):
+        assert as_sentence(error) is None
+
+
+# --- projects that came with more than pictures --------------------------------------------------
+
+
+def test_a_rehearsal_of_somebody_else(tmp_path: Path) -> None:
+    """Its Hub and its cache could hold another base model: it is moved aside."""
+    from hubtools.journey.rehearse import _own_folder
+
+    notes: list[str] = []
+    folder = tmp_path / ".hubtools" / "rehearsal"
+    (folder / "hf-home").mkdir(parents=True)
+    (folder / "owner.json").write_text('{"made_by": "hubtools rehearse"}')
+    assert _own_folder(tmp_path, notes.append) == folder
+    assert not (folder / "hf-home").exists()
+    assert (tmp_path / ".hubtools" / "rehearsal.other-1" / "hf-home").exists()
+    assert len(notes) == 1
+    (folder / "hub").mkdir()
+    _own_folder(tmp_path, notes.append)
+    assert (folder / "hub").exists()
+    assert len(notes) == 1
+
+
+@pytest.mark.parametrize("name", [".hubtools", ".hubtools/rehearsal"])
+def test_a_linked_rehearsal(tmp_path: Path, name: str) -> None:
+    from hubtools.errors import HubtoolsError
+    from hubtools.journey.rehearse import _own_folder
+
+    project = tmp_path / "project"
+    (project / name).parent.mkdir(parents=True)
+    (tmp_path / "home").mkdir()
+    (project / name).symlink_to(tmp_path / "home")
+    with pytest.raises(HubtoolsError, match="symbolic link"):
+        _own_folder(project, print)
+    assert list((tmp_path / "home").iterdir()) == []
+
+
+def test_init_writes_through_no_link(tmp_path: Path, pictures: Path) -> None:
+    home, project = tmp_path / "home", tmp_path / "project"
+    home.mkdir()
+    project.mkdir()
+    (home / "ignore").write_text("mine")
+    (project / "dataset").symlink_to("../home")
+    (project / ".gitignore").symlink_to("../home/ignore")
+    for more in (["--example"], ["--from", pictures]):
+        done = typed("init", project, *more, "--force")
+        assert done.returncode in (1, 2), done.stderr
+        assert "bug" not in done.stderr
+    (project / "dataset").unlink()
+    assert typed("init", project, "--example", "--force").returncode == 0
+    assert [(path.name, path.read_text()) for path in home.iterdir()] == [("ignore", "mine")]
+    (project / ".gitignore").unlink()
+    (project / ".gitignore").write_bytes(b"caf\xe9\n")
+    assert typed("init", project, "--example", "--force").returncode == 0
+    assert (project / ".gitignore").read_bytes() == b"caf\xe9\nruns/\n.hubtools/\n"
