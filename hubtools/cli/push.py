@@ -136,13 +136,19 @@ def command(
 def _show(out: Output, plan: PushPlan, *, full: bool) -> None:
     from hubtools.files import human_bytes
     from hubtools.findings import to_text
+    from hubtools.leaks import hide
 
     if full:
         rows = [
-            (file.name, file.action.value, human_bytes(file.bytes) if out.human else file.bytes, "")
+            (
+                hide(file.name),
+                file.action.value,
+                human_bytes(file.bytes) if out.human else file.bytes,
+                "",
+            )
             for file in plan.files
         ]
-        rows += [(name, "exclude", "", reason) for name, reason in plan.excluded]
+        rows += [(hide(name), "exclude", "", reason) for name, reason in plan.excluded]
         out.table(["path", "action", "size", "why"], rows, right=(2,))
     for note in plan.notes:
         out.warn(note)

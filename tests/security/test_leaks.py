@@ -16,6 +16,7 @@ from PIL import Image
 from hubtools.errors import UsageError
 from hubtools.layout import LORA_WEIGHTS
 from hubtools.leaks import hide
+from hubtools.leaks.stream import WINDOW
 from hubtools.project import load_project
 from hubtools.publish.contents import Kind, Leak, containers, scan, scan_file
 from hubtools.publish.contents.leak import fingerprint
@@ -114,6 +115,21 @@ def test_a_hole_of_a_sparse_file_takes_no_time(tmp_path: Path) -> None:
     if path.stat().st_blocks * 512 > 10**9:
         pytest.skip("no sparse files here")
     assert [leak.kind for leak in scan_file(path)] == [Kind.SECRET]
+
+
+@pytest.mark.parametrize("before", [-50, -20, -1, 0])
+def test_a_token_between_two_windows_is_found_once(before: int) -> None:
+    data = b"a word \n" * (WINDOW // 8) + b" " * 99
+    place = WINDOW + before
+    found = read(data[:place] + b" " + TOKEN.encode() + b" " + data[place + 39 :])
+    assert [leak.secret for leak in found] == [TOKEN]
+
+
+def test_a_name_with_a_token_is_not_shown_by_the_plan(local_hub: object, dataset: Path) -> None:
+    (dataset / f"notes_{TOKEN}.txt").write_text("a")
+    done = typed("push", dataset, "me/people", "--dry-run", cwd=dataset.parent)
+    assert done.returncode == 3
+    assert TOKEN not in done.stdout + done.stderr
 
 
 def test_a_fingerprint_is_the_same_wherever_it_lies() -> None:

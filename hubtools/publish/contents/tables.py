@@ -9,8 +9,8 @@ from typing import IO, TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hubtools.publish.contents.containers import Budget, Member
 
-# Rows that are read together, and bytes of one value that are looked at.
-_ROWS, _VALUE = 256, 64 << 20
+# Rows that are read together, bytes of them by their average, and bytes of one value that are read.
+_ROWS, _TOGETHER, _VALUE = 256, 32 << 20, 64 << 20
 _PIECE = 256 << 20  # what a piece of a column may say it unpacks to
 
 
@@ -67,13 +67,16 @@ def _of_parquet(file: IO[bytes], budget: Budget) -> Iterator[Any]:
         if schema.column(number).physical_type == "BYTE_ARRAY"
     ]
     table = parquet.ParquetFile(file, pre_buffer=False, read_dictionary=texts, buffer_size=1 << 16)
+    together = _ROWS
     for group in range(metadata.num_row_groups):
         piece = metadata.row_group(group)
+        each = piece.total_byte_size // max(1, piece.num_rows)
+        together = max(1, min(together, _TOGETHER // max(1, each)))
         for number in range(metadata.num_columns):
             said = piece.column(number).total_uncompressed_size
             if said > _PIECE and said > 40 * size:
                 raise NotOpened("a column of the parquet file unpacks to far more than the file")
-    for batch in table.iter_batches(batch_size=_ROWS):
+    for batch in table.iter_batches(batch_size=together, use_threads=False):
         yield pyarrow.RecordBatch.from_arrays(batch.columns, schema=batch.schema)
     keys = metadata.metadata or {}
     if keys:
