@@ -35,6 +35,7 @@ from hubtools.layout import (
     WORK_DIR,
 )
 from hubtools.publish.trainers import (
+    MAX_MANIFEST,
     base_of_numbered,
     read_manifest,
     recognised,
@@ -74,8 +75,7 @@ class Item:
     @property
     def word(self) -> str:
         """What `prune` does with it: keep, drop, ask, or let it stay unpublished."""
-        stays = self.verdict is Verdict.DROP and not self.known
-        return "stay" if stays else self.verdict.value
+        return self.verdict.value if self.known or self.verdict is not Verdict.DROP else "stay"
 
     @property
     def moves(self) -> bool:
@@ -367,14 +367,11 @@ def _weights_verdict(name: str, size: int, header: Header) -> tuple[Verdict, str
             return Verdict.DROP, f"{large}: a whole model; not needed to use or publish the LoRA"
 
 
-_MAX_CARD = 10_000_000  # bytes
-
-
 def _referenced(root: Root) -> frozenset[str]:
     """Relative paths of files that the card shows or links to."""
     if not root.is_file(CARD):
         return frozenset()
-    text = root.read(CARD, _MAX_CARD).decode("utf-8", "replace")
+    text = root.read(CARD, MAX_MANIFEST).decode("utf-8", "replace")
     found = re.findall(r"(?:url|path|license_link)\s{0,20}:\s{0,20}[\"']?([^\s\"']+)", text)
     found += re.findall(r"\]\(\s{0,20}<?([^)\s>]+)", text)
     found += re.findall(r"(?:src|href)=[\"']([^\"'\n]{1,4000})", text)
