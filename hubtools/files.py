@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from hubtools.errors import HubtoolsError
+from hubtools.limits import JSON_COST, JSON_FILE, json_cost
 
 StrPath = str | os.PathLike[str]
 
@@ -131,6 +132,20 @@ def read_within(path: StrPath, limit: int) -> bytes:
                 hint="look at what is in it; no such file should be that large",
             )
         return file.read(limit)
+
+
+def json_within(path: StrPath) -> Any:
+    """The value in a JSON file. Raises `OSError`, `ValueError` for what is no JSON (or is nested
+    too deeply to be read), and `HubtoolsError` for more of it than is read."""
+    data = read_within(path, JSON_FILE)
+    if json_cost(data) > JSON_COST:
+        raise HubtoolsError(
+            f"{os.fspath(path)} holds more values than are read.", hint="look at what is in it"
+        )
+    try:
+        return json.loads(data)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def sha256_of(path: Path, progress: Callable[[int], None] | None = None) -> str:

@@ -17,22 +17,24 @@ LARGE_FILE, TOO_LARGE_FILE = 200 * 10**9, 500 * 10**9  # bytes; recommended, ref
 # --- what hubtools reads -------------------------------------------------------------------------
 
 LINE = 16_000_000  # bytes of a line of metadata
-RECORDS = 150_000  # of one dataset; the Hub recommends 100,000 files
+RECORDS = 150_000  # records of one dataset; the Hub recommends 100,000 files
 RECORD_COST = 128_000_000  # bytes that the records of one dataset take in memory, estimated
-COLUMNS = 2_000  # of a metadata file
-DEPTH = 100  # of lists and objects in each other
+COLUMNS = 2_000  # columns of a metadata file
+DEPTH = 100  # levels of lists and objects in each other
 CAPTION = 100_000  # characters of a caption that rules look at
 REPAIR = 1_000_000  # bytes of a broken record that `fix` tries to repair
 SIDECAR = 1_000_000  # bytes of a text file beside a picture
 FRONT_MATTER = 1_000_000  # bytes of the YAML of a card
-FRONT_MATTER_VALUES = 100_000  # of it, those that aliases repeat each time
+FRONT_MATTER_VALUES = 100_000  # values of it, those that aliases repeat each time
 CARD_FILE = 16_000_000  # bytes of README.md
 SETTINGS = 1_000_000  # bytes of hubtools.toml
-STATE = 64_000_000  # bytes of a plan, a journal, a ledger or another JSON file of hubtools'
-PICTURE = 200_000_000  # bytes of a picture file; what its pixels may take, pictures of bombs tell
+JSON_FILE = 64_000_000  # bytes of a baseline, a configuration or another JSON file
+JSON_COST = 256_000_000  # bytes that its values take in memory, estimated
+PICTURE = 200_000_000  # bytes of a picture file
 STREAMED = 128_000_000  # bytes of a picture or a text in an archive, a shard or far away
-MEMBERS = 150_000  # files of an archive, or of a folder
-FINDINGS = 10_000  # of one rule; the rest is counted
+MEMBERS = 150_000  # files of an archive
+FILES = 500_000  # files of a folder with all that is below it
+FINDINGS = 10_000  # findings of one rule; the rest is counted
 SAID = 2_000  # characters of what one finding says
 
 

@@ -8,14 +8,13 @@ caption. A model of a table row is known by its Hub id or by the class that its 
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from hubtools.files import StrPath
+from hubtools.files import StrPath, json_within
 
 TargetName = Literal[
     "sd15", "sd2", "sdxl", "sd3", "flux", "flux2", "z-image", "qwen-image", "chroma", "lumina2",
@@ -176,7 +175,7 @@ def _of_folder(folder: Path) -> Target | None:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_bytes())
+        content = json_within(path)
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -14,7 +14,7 @@ from typing import BinaryIO
 from hubtools.errors import HubtoolsError
 from hubtools.files import open_regular
 from hubtools.layout import METADATA_NAMES
-from hubtools.limits import STREAMED
+from hubtools.limits import FILES, STREAMED
 
 # What the imagefolder loader of `datasets` 5.2 takes for pictures and a browser or PIL also reads.
 # (Its own list has 61 endings; the rest are formats nobody trains on.)
@@ -222,6 +222,12 @@ def walk(root: Path) -> Listing:
             with os.scandir(root / folder) as found:
                 for item in found:
                     name = f"{folder}/{item.name}" if folder else item.name
+                    if len(entries) + len(folders) >= FILES:
+                        raise HubtoolsError(
+                            f"{root} has more than {FILES:,} files and folders.",
+                            hint="give the folder that holds the data set, or split it; the Hub"
+                            " recommends no more than 100,000 files",
+                        )
                     if item.is_dir(follow_symlinks=False):
                         folders.append(name)
                         if item.name not in UNENTERED:

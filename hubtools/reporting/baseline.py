@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.files import write_text
+from hubtools.files import json_within, write_text
 from hubtools.findings import Finding, Report, in_order, printable
 
 BASELINE_SCHEMA = 1
@@ -36,7 +36,7 @@ def read_baseline(path: Path) -> list[Known]:
     """The entries of a baseline. Raises `UsageError` if there is no such file, `HubtoolsError` if
     it is none."""
     try:
-        data = json.loads(path.read_bytes())
+        data = json_within(path)
     except FileNotFoundError:
         raise UsageError(
             f"There is no baseline {path}.", hint="--write-baseline writes what is found now"

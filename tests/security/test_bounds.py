@@ -318,3 +318,50 @@ def test_a_diff_of_a_long_file_takes_no_comparison_of_all_with_all() -> None:
     lines = list(unified(old, new, "a", "b"))
     assert sum(line.startswith("+line") for line in lines) == 30_000
     assert list(unified(["same"] * 1_200, ["same"] * 1_200, "a", "b")) == []
+
+
+def test_json_of_a_stranger(tmp_path: Path) -> None:
+    (tmp_path / "metadata.jsonl").write_bytes(records(1))
+    known = tmp_path / "known.json"
+    for data in (b"[" * 300_000, b"[" + b"{}," * 3_000_000 + b"{}]", None):
+        if data is None:
+            big(known, 2_000_000_000, b"[")
+        else:
+            known.write_bytes(data)
+        with bounded():
+            done = typed("validate", tmp_path, "--baseline", known)
+        assert done.returncode == 1
+        assert str(known) in done.stderr
+        assert "bug in hubtools" not in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--plan"])
+def test_a_plan_of_a_stranger(tmp_path: Path, option: str) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "metadata.jsonl").write_bytes(records(1))
+    plan = tmp_path / "plan.json"
+    for data in (b"[" * 300_000, b"{}", None):
+        if data is None:
+            big(plan, 2_000_000_000, b"{")
+        else:
+            plan.write_bytes(data)
+        with bounded():
+            done = typed("fix", tmp_path / "set", option, plan, "--yes")
+        assert done.returncode == 1
+        assert "bug in hubtools" not in done.stderr
+        assert (tmp_path / "set" / "metadata.jsonl").read_bytes() == records(1)
+
+
+def test_a_folder_of_very_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hubtools.dataset.folder.FILES", 3)
+    for number in range(4):
+        (tmp_path / f"{number}.png").write_bytes(b"")
+    done = typed("validate", tmp_path)
+    assert done.returncode == 1
+    assert "more than 3 files" in done.stderr
+
+
+def test_the_limits_are_in_the_docs() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "limits.md").read_text(encoding="utf-8")
+    for limit in (LINE, RECORDS, CAPTION, COLUMNS, DEPTH, MEMBERS):
+        assert f"| {limit:,} |" in text

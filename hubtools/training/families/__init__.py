@@ -10,13 +10,13 @@ Shapes: N pictures, latents (N, C, h, w); a picture's and a caption's tensors ha
 from __future__ import annotations
 
 import importlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from hubtools.errors import HubtoolsError
+from hubtools.files import json_within
 
 if TYPE_CHECKING:
     import torch
@@ -135,7 +135,7 @@ def family_of(folder: Path, shown: str) -> Family:
     messages. Raises `HubtoolsError` if it is none that can be trained."""
     path = folder / "model_index.json"
     try:
-        index = json.loads(path.read_bytes())
+        index = json_within(path)
         name = str(index["_class_name"])
     except FileNotFoundError:
         raise HubtoolsError(

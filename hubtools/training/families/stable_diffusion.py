@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hubtools.errors import HubtoolsError
+from hubtools.files import json_within
 from hubtools.training.families import BaseInfo, Noised, Tensors
 
 if TYPE_CHECKING:
@@ -201,7 +202,7 @@ class StableDiffusionModel:
 
 def _config(folder: Path, name: str, *, required: bool = True) -> dict[str, Any]:
     try:
-        content = json.loads((folder / name).read_bytes())
+        content = json_within(folder / name)
     except FileNotFoundError:
         if not required:
             return {}
