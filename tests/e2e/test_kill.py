@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 from huggingface_hub import HfApi
 
+from tests.doomed import RENAME, doomed
+
 pytest.importorskip("torch")
 
 from hubtools.layout import LORA_WEIGHTS
@@ -43,12 +45,15 @@ def pushed(repo: str, repo_type: str) -> list[str]:
     return [commit.title for commit in commits if commit.title != "initial commit"]
 
 
-def killed(process: subprocess.Popen[str], when: Callable[[], bool]) -> None:
-    for _ in range(12000):
-        if when():
-            break
+def await_(process: subprocess.Popen[str], when: Callable[[], bool]) -> None:
+    """However long it takes; what hangs is ended by pytest."""
+    while not when():
         assert process.poll() is None, process.stdout.read() if process.stdout else ""
         time.sleep(0.005)
+
+
+def killed(process: subprocess.Popen[str], when: Callable[[], bool]) -> None:
+    await_(process, when)
     process.send_signal(signal.SIGKILL)
     process.communicate()
 
@@ -72,11 +77,9 @@ def test_killed_in_training_and_in_both_pushes(
     lost = local_hub.fail_next("POST", r"/api/datasets/me/people/commit/", "drop-after", times=99)
     killed(start("ship", cwd=folder), lambda: lost.hits > 0)
     local_hub.faults.clear()
-    # 2: in training
-    killed(
-        start("ship", cwd=folder),
-        lambda: any(metric.step >= 9 for metric in read_metrics(run)),
-    )
+    # 2: in training, when the state of its tenth step is whole but not in place
+    doomed(RENAME, "tmp-step-000010", "ship", cwd=folder)
+    assert [path.name for path in (run / "state").glob("step-*")] == ["step-000005"]
     assert not (run / LORA_WEIGHTS).exists()
     # 3: while the LoRA's files are being sent
     stuck = local_hub.fail_next("POST", r"/api/models/me/people-lora/commit/", 503, times=99)
@@ -103,12 +106,9 @@ def test_interrupted_by_the_user(
     folder = ship_project(tmp_path, steps=4000)
     process = start("ship", cwd=folder)
     run = folder / "runs/people"
-    for _ in range(6000):
-        if any(metric.step >= 6 for metric in read_metrics(run)):
-            break
-        time.sleep(0.01)
+    await_(process, lambda: any(metric.step >= 6 for metric in read_metrics(run)))
     process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate()
     assert process.returncode == 130, output
     assert "run the same command again" in output
     assert "Traceback" not in output
