@@ -87,8 +87,8 @@ def test_the_text_encoder_is_asked_at_commas_for_what_was_said(tmp_path: Path) -
 
 @pytest.mark.slow
 def test_a_few_steps_make_a_pipeline(tmp_path: Path) -> None:
-    few = "--people 64 --vae-steps 2 --text-steps 2 --unet-steps 2 --classifier-steps 2"
-    few += " --marked 40 --marks-steps 2 --decoder-steps 1"
+    few = "--people 8 --vae-steps 2 --text-steps 2 --unet-steps 2 --classifier-steps 1"
+    few += " --marked 20 --marks-steps 1 --decoder-steps 1"
     command = [sys.executable, "-m", "base.train", "--work", str(tmp_path), *few.split()]
     command += ["--batch", "2", "--captions", "2", "--threads", "1", "--device", "cpu"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
