@@ -14,6 +14,7 @@ import math
 import os
 import random
 import shutil
+import signal
 import socket
 import struct
 import tempfile
@@ -32,6 +33,11 @@ if TYPE_CHECKING:
 # How long an example takes depends on what else the machine does.
 hypothesis_settings.register_profile("hubtools", deadline=None)
 hypothesis_settings.load_profile("hubtools")
+
+
+# A shell ignores Ctrl-C for what it starts in the background, and children inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _free_port() -> int:
