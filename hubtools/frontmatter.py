@@ -1,16 +1,206 @@
-"""YAML of strangers: as much of it as a card has, and no more than it says.
+"""The front matter of a README.md: the one reader, and changes that keep every other byte.
 
-Ten lines of aliases stand for a thousand million values, and a number of a million digits takes
-minutes. What a text stands for is counted before anything is made of it.
+What counts as front matter is what `huggingface_hub.RepoCard` takes for it (and `datasets` with
+it): UTF-8 with or without a byte order mark, perhaps white space, `---` alone on its line, YAML,
+`---` at the start of a line. `datasets` reads `configs:` from nowhere else, so that a laxer reader
+would predict rows that nobody gets.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 from hubtools.limits import FRONT_MATTER, FRONT_MATTER_VALUES
+
+_MARK = b"\xef\xbb\xbf"
+# huggingface_hub.repocard.REGEX_YAML_BLOCK
+_BLOCK = re.compile(r"^(\s*---(?:\r\n|\r|\n))([\S\s]*?)((?:\r\n|\r|\n)---[ \t]*(\r\n|\n|$))")
+# what people write, and no reader takes: a space behind the fence, an indented or empty one
+_NEARLY = re.compile(r"\s*---[ \t]*(?:\r\n|\r|\n)")
+_FENCE = re.compile(r"^[ \t]*---[ \t]*$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class FrontMatter:
+    """A card in its parts: `opening` + `block` + `closing` + `body` is its text, without the mark.
+
+    `block` is None, and `body` everything, if there is no front matter. `data` is {} where it
+    cannot be read; `error` says why, `line` (from 1, in the file) where. `repeated`: keys of the
+    top level that are given twice (the Hub refuses them; YAML readers in Python take the last).
+    """
+
+    body: str
+    opening: str = ""
+    block: str | None = None
+    closing: str = ""
+    data: dict[str, Any] = field(default_factory=dict)
+    error: str | None = None
+    line: int | None = None
+    repeated: tuple[str, ...] = ()
+
+
+def parse(card: bytes | str) -> FrontMatter:
+    """Take a card apart and read its YAML. Never raises."""
+    text = card.removeprefix(_MARK).decode("utf-8", "replace") if isinstance(card, bytes) else card
+    text = text.removeprefix("\ufeff")
+    found = _BLOCK.match(text)
+    if found is None:
+        error, line = _nearly(text)
+        return FrontMatter(text, error=error, line=line)
+    opening, block, closing = found[1], found[2], found[3]
+    first = len(re.findall(r"\r\n|\r|\n", opening)) + 1  # line of the block's first
+    data, error, at = _load(block)
+    if data is None:
+        data = {}
+    elif not isinstance(data, dict):
+        data, error, at = {}, "the front matter is no mapping of keys to values", 0
+    return FrontMatter(
+        text[found.end() :],
+        opening,
+        block,
+        closing,
+        {str(key): value for key, value in data.items()},
+        error,
+        first + at if error else None,
+        tuple(_repeated(block)),
+    )
+
+
+def _nearly(text: str) -> tuple[str | None, int | None]:
+    """What keeps the start of a card from being front matter, if it looks like one."""
+    opened = _NEARLY.match(text)
+    if opened is None:
+        return None, None
+    line = len(re.findall(r"\r\n|\r|\n", opened[0]))
+    if opened[0].strip(" \t\r\n") != opened[0].rstrip("\r\n").lstrip():
+        return "no reader takes `---` with a space behind it for the start of front matter", line
+    closed = _FENCE.search(text, opened.end())
+    if closed is None:
+        return "the front matter is opened with --- but never closed", line
+    if closed.start() == opened.end():
+        return None, None  # nothing between the fences
+    if closed[0].startswith((" ", "\t")):
+        below = text.count("\n", 0, closed.start()) + 1
+        return "no reader takes an indented `---` for the end of front matter", below
+    return None, None
+
+
+def _load(block: str) -> tuple[Any, str | None, int]:
+    """(value, what is wrong or None, its line from 0) of the YAML of a front matter."""
+    import yaml
+
+    try:
+        return load_yaml(block), None, 0
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        return None, str(getattr(error, "problem", None) or "not YAML"), mark.line if mark else 0
+
+
+def _repeated(block: str) -> Iterator[str]:
+    """Keys of the top level that are given twice."""
+    import yaml
+
+    if len(block) > FRONT_MATTER:
+        return
+    seen = set()
+    depth = 0
+    key = True
+    try:
+        for event in yaml.parse(block, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+            if isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
+                depth -= 1
+                key = not key if depth == 1 else key
+            elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
+                depth += 1
+            elif depth == 1:
+                if key and isinstance(event, yaml.ScalarEvent):
+                    if event.value in seen:
+                        yield str(event.value)
+                    seen.add(event.value)
+                key = not key
+    except yaml.YAMLError:
+        return
+
+
+# --- changing it -----------------------------------------------------------------------------
+
+
+def with_key(card: bytes | None, key: str, value: Any, *, last: bool = False) -> bytes | None:
+    """The card (None: there is none yet) with this key of its front matter set to `value`, first
+    or `last` of all, or taken away if that is None. Gives None if it cannot be changed for
+    certain."""
+    import yaml
+
+    before = parse(card or b"")
+    if before.error is not None:
+        return None
+    cleared = without_key(card, key) if card and key in before.data else card or b""
+    if cleared is None or value is None:
+        return cleared
+    lines = yaml.safe_dump({key: value}, sort_keys=False, allow_unicode=True)
+    mark, text = _marked(cleared)
+    end = "\r\n" if b"\r\n" in text else "\n"
+    block = lines.replace("\n", end).encode()
+    parts = parse(text)
+    if parts.block is not None:
+        place = len(parts.opening.encode())
+        if last:
+            place += len(parts.block.encode())
+            block = (end.encode() if parts.block else b"") + block.removesuffix(end.encode())
+        changed = mark + text[:place] + block + text[place:]
+    else:
+        rule = f"---{end}".encode()
+        changed = mark + rule + block + rule + text
+    return changed if _holds(changed, before.data | {key: value}) else None
+
+
+def without_key(card: bytes, key: str) -> bytes | None:
+    """The card without a key of its front matter; None if that cannot be done for certain."""
+    mark, text = _marked(card)
+    parts = parse(text)
+    if parts.block is None:
+        return card
+    start = len(parts.opening.encode())
+    stop = start + len(parts.block.encode())
+    kept = _without(text[start:stop] + b"\n", key)
+    front = kept.removesuffix(b"\n").removesuffix(b"\r") if kept else b""
+    changed = mark + text[:start] + front + text[stop:]
+    wanted = {name: value for name, value in parts.data.items() if name != key}
+    return changed if _holds(changed, wanted) else None
+
+
+def _holds(card: bytes, wanted: Mapping[str, Any]) -> bool:
+    after = parse(card)
+    return after.error is None and after.data == wanted
+
+
+def _marked(card: bytes) -> tuple[bytes, bytes]:
+    """(byte order mark, the rest)."""
+    return (_MARK, card[3:]) if card.startswith(_MARK) else (b"", card)
+
+
+def _without(front: bytes, key: str) -> bytes:
+    """The lines without a top-level key: its line and what belongs to it, indented or a list."""
+    kept: list[bytes] = []
+    inside = False
+    for line in front.splitlines(keepends=True):
+        if re.match(re.escape(key).encode() + rb"[ \t]*:", line):
+            inside = True
+        elif inside and not re.match(rb"[ \t]|-[ \t]|\r?\n", line):
+            inside = False
+        if not inside:
+            kept.append(line)
+    return b"".join(kept)
+
+
+# --- YAML of strangers: no more of it than it says -------------------------------------------
+# Ten lines of aliases stand for a thousand million values, and a number of a million digits takes
+# minutes: what a text stands for is counted before anything is made of it.
 
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 _DIGITS = 400

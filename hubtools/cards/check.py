@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from hubtools import frontmatter
 from hubtools.cards import body_rules, front_rules, license_rules
-from hubtools.cards.merge import MAX_CARD, split
+from hubtools.cards.merge import MAX_CARD
 from hubtools.cards.view import CARD_RULES, CardView, Kind
 from hubtools.dataset.view import parse_card
 from hubtools.errors import HubtoolsError
@@ -35,7 +36,7 @@ def check_card(
             raise HubtoolsError(f"{folder} has no {CARD}.", hint="`hubtools card` writes it")
         data = root.read(CARD, MAX_CARD)
     text = data.decode("utf-8-sig", errors="replace")
-    _, body = split(text)
+    body = frontmatter.parse(text).body
     line = text[: len(text) - len(body)].count("\n") + 1
     view = CardView(folder, kind, text, parse_card(data), body, line)
     findings = CARD_RULES.run(view, select=select, ignore=ignore, strict=strict)

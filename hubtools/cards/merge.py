@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from hubtools import frontmatter
 from hubtools.errors import HubtoolsError
 from hubtools.frontmatter import load_yaml
 from hubtools.layout import CARD, WORK_DIR
@@ -112,17 +113,15 @@ def merge(
     remembered = Memory(data, {name: _hash(text) for name, text in blocks.items()})
     if current is None or not current.strip():
         return _assemble(_dump(data), body), remembered
-    front, text = split(current)
-    merged_front = _merge_front(front, data, memory)
-    return _assemble(merged_front, _merge_body(text, body, blocks, memory)), remembered
-
-
-def split(text: str) -> tuple[str | None, str]:
-    """(YAML between the --- lines or None, the rest)."""
-    match = re.match(r"\ufeff?---[ \t]*\r?\n(.*?)^---[ \t]*\r?$\n?", text, re.DOTALL | re.MULTILINE)
-    if match is None:
-        return None, text
-    return match[1], text[match.end() :]
+    card = frontmatter.parse(current)
+    if card.error is not None:
+        what = "is not YAML: " if card.block is not None and "mapping" not in card.error else ""
+        raise HubtoolsError(
+            f"README.md:{card.line}: {f'the front matter {what}' if what else ''}{card.error}.",
+            hint="correct it; hubtools does not overwrite what it cannot read",
+        )
+    front = _merge_front(card.block, card.data, data, memory)
+    return _assemble(front, _merge_body(card.body, body, blocks, memory)), remembered
 
 
 def _assemble(front: str, body: str) -> str:
@@ -137,25 +136,12 @@ def _hash(text: str) -> str:
 # --- front matter --------------------------------------------------------------------------------
 
 
-def _merge_front(front: str | None, data: dict[str, Any], memory: Memory | None) -> str:
-    if front is None:
+def _merge_front(
+    block: str | None, there: dict[str, Any], data: dict[str, Any], memory: Memory | None
+) -> str:
+    if block is None:
         return _dump(data)
-    try:
-        there = load_yaml(front)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 2 if mark else 1
-        raise HubtoolsError(
-            f"README.md:{line}: the front matter is not YAML:"
-            f" {getattr(error, 'problem', None) or 'cannot be read'}.",
-            hint="correct it; hubtools does not overwrite what it cannot read",
-        ) from None
-    if there is None:
-        there = {}
-    if not isinstance(there, dict):
-        raise HubtoolsError(
-            "README.md:2: the front matter is no mapping of keys to values.", hint="correct it"
-        )
+    front = f"{block}\n" if block else ""
     wanted = dict(there)
     for key, value in data.items():
         wanted_value = _wanted(key, value, there, memory)

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from hubtools import frontmatter
 from hubtools.dataset.files import NO_FILE
 from hubtools.dataset.folder import (
     FOREIGN_ENDINGS,
@@ -22,7 +23,6 @@ from hubtools.dataset.metadata import MetadataFile, Row
 from hubtools.dataset.probe import PictureFacts
 from hubtools.dataset.tokens import TokenCounter, token_counters
 from hubtools.files import StrPath, open_regular
-from hubtools.frontmatter import load_yaml
 from hubtools.layout import CARD
 from hubtools.limits import CAPTION, FRONT_MATTER
 from hubtools.project import DatasetSettings
@@ -398,27 +398,9 @@ def _no_card(error: OSError) -> Card:
 
 def parse_card(card: bytes) -> Card:
     """`read_card`, of the bytes of a card."""
-    import yaml
-
-    text = card[: FRONT_MATTER + 100].decode("utf-8-sig", errors="replace")
-    lines = text.splitlines()
-    if not lines or lines[0].strip() != "---":
-        return Card({})
-    end = next((n for n, line in enumerate(lines[1:], start=1) if line.strip() == "---"), None)
-    if end is None and len(card) > FRONT_MATTER:
+    found = frontmatter.parse(card[: FRONT_MATTER + 100])
+    if found.block is None and found.error is not None and len(card) > FRONT_MATTER:
         return Card(
             {}, f"the front matter has more than {FRONT_MATTER:,} bytes, and is not read", 1
         )
-    if end is None:
-        return Card({}, "the front matter is opened with --- but never closed", 1)
-    try:
-        data = load_yaml("\n".join(lines[1:end]))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        problem = getattr(error, "problem", None) or "not YAML"
-        return Card({}, str(problem), mark.line + 2 if mark else 1)
-    if data is None:
-        return Card({})
-    if not isinstance(data, dict):
-        return Card({}, "the front matter is no mapping of keys to values", 2)
-    return Card(data)
+    return Card(found.data, found.error, found.line)

@@ -9,7 +9,8 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from hubtools.cards.merge import Memory, merge, split
+from hubtools.cards.merge import Memory, merge
+from hubtools.frontmatter import parse
 from hubtools.errors import HubtoolsError
 
 
@@ -26,7 +27,7 @@ def first() -> tuple[str, Memory]:
 
 
 def front(text: str) -> dict[str, Any]:
-    data, _ = split(text)
+    data = parse(text).block
     assert data is not None
     loaded = yaml.safe_load(data)
     assert isinstance(loaded, dict)

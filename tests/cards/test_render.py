@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hubtools.cards.check import check_card
-from hubtools.cards.merge import split
+from hubtools.frontmatter import parse
 from hubtools.cards.render import cell, code, markdown, write_dataset_card, write_model_card
 from hubtools.errors import HubtoolsError
 from hubtools.files import sha256_of
@@ -28,7 +28,7 @@ Rebase = Callable[..., None]
 
 
 def front(path: Path) -> dict[str, Any]:
-    data, _ = split(path.read_text(encoding="utf-8"))
+    data = parse(path.read_text(encoding="utf-8")).block
     loaded = yaml.safe_load(data or "")
     assert isinstance(loaded, dict)
     return loaded

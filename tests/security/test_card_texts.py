@@ -30,7 +30,8 @@ from hubtools.cards.escape import (
     python_literal,
     scheme_of,
 )
-from hubtools.cards.merge import Memory, blocks_of, merge, split
+from hubtools.cards.merge import Memory, blocks_of, merge
+from hubtools.frontmatter import parse
 from hubtools.cards.render import write_dataset_card, write_model_card
 from hubtools.errors import HubtoolsError
 from hubtools.files import sha256_of
@@ -118,7 +119,8 @@ def test_a_model_card_of_hostile_facts(run_dir: Path, evil: str) -> None:
     write_manifest(run_dir, run_dir / LORA_WEIGHTS, evil, id=evil, family=evil)
     write_sample(run_dir, evil, negative_prompt=evil, scheduler=evil, scheduler_class=evil)
     text = write_model_card(run_dir, project()).text
-    front, body = split(text)
+    card = parse(text)
+    front, body = card.block, card.body
     assert front is not None
     data = yaml.safe_load(front)
     assert data["license"] == "mit"
@@ -152,7 +154,7 @@ def test_a_dataset_card_of_hostile_names(tmp_path: Path, evil: str) -> None:
         text = write_dataset_card(folder, settings).text
     except HubtoolsError:
         return  # a caption or a name that no dataset takes
-    _, body = split(text)
+    body = parse(text).body
     assert not active(html_of(body))
     assert {block.name for block in blocks_of(body)} == {
         "title", "about", "content", "captions", "use", "rights",
@@ -273,7 +275,7 @@ def test_a_memory_of_a_stranger_takes_nothing_away(run_dir: Path) -> None:
         json.dumps({"data": forged.data, "blocks": forged.blocks})
     )
     text = write_model_card(run_dir, project()).text
-    data = yaml.safe_load(split(text)[0] or "")
+    data = parse(text).data
     assert data["language"] == "en"
     assert data["library_name"] == "diffusers", "it says a person had removed it"
     assert "My words." in text
@@ -363,7 +365,7 @@ def test_what_a_template_prints_is_escaped_unless_it_says_otherwise(run_dir: Pat
         "{% for s in card.samples %}{{ s.prompt }}, {{ s.prompt | code }}{% endfor %}\n"
         "{{ card.steps }} {{ card.license.title }} {{ '<br>' | safe }}\n{{ card.snippet }}\n",
     )
-    body = split(text)[1]
+    body = parse(text).body
     assert body.startswith("&lt;b&gt;\\|\\`, `` <b>|` ``20 MIT")
     assert "<br>" in body
     assert "image = pipeline(\n    '<b>|`'," in body

@@ -26,13 +26,13 @@ from hubtools.dataset.fix.plan import Action, Operation, Plan
 from hubtools.dataset.fix.references import relative
 from hubtools.dataset.fix.tables import Record, Table, load_table
 from hubtools.dataset.folder import Listing, walk
-from hubtools.dataset.front import with_key
 from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.metadata.named import resolved
 from hubtools.dataset.scan import scan
 from hubtools.dataset.view import is_blank, parse_card
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath, read_within
+from hubtools.frontmatter import with_key
 from hubtools.layout import CARD
 from hubtools.limits import RECORD_COST
 from hubtools.project import DatasetSettings

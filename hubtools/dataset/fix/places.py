@@ -6,7 +6,6 @@ from collections import defaultdict
 from typing import Any
 
 from hubtools.dataset.configs import split_configs
-from hubtools.dataset.fix.card import with_configs, without_key
 from hubtools.dataset.fix.draft import Draft
 from hubtools.dataset.fix.references import relative
 from hubtools.dataset.fix.tables import Notes, Record, Table, is_file_column
@@ -14,6 +13,7 @@ from hubtools.dataset.folder import FOREIGN_ENDINGS, PICTURE_ENDINGS
 from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.metadata.named import resolved
 from hubtools.dataset.splits import infer_splits
+from hubtools.frontmatter import with_key, without_key
 from hubtools.layout import CARD
 from hubtools.limits import crowded_folders
 
@@ -108,7 +108,9 @@ def configs(draft: Draft) -> None:
         folders = {n.partition("/")[0] for n in draft.names if "/" in n}
         value = split_configs(draft.tables, {f for f in folders if not f.startswith((".", "__"))})
         before, changes = draft.card, draft.changes
-        done = _set_card(draft, with_configs(before, value), rule, "write `configs:`")
+        done = _set_card(
+            draft, with_key(before, "configs", value, last=True), rule, "write `configs:`"
+        )
         if done and len(draft.findings(rule)) >= len(found):
             draft.card_notes.remove(rule)
             draft.take_back(before, changes)

@@ -10,11 +10,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from hubtools import frontmatter
 from hubtools.dataset.loaders.model import LoadError
-from hubtools.frontmatter import load_yaml
 
-# huggingface_hub.repocard.REGEX_YAML_BLOCK
-_BLOCK = re.compile(r"^(\s*---(?:\r\n|\r|\n))([\S\s]*?)((?:\r\n|\r|\n)---[ \t]*(\r\n|\n|$))")
 _SPLIT_NAME = re.compile(r"\w+(\.\w+)*")
 
 # datasets.naming.INVALID_WINDOWS_CHARACTERS_IN_PATH
@@ -59,22 +57,12 @@ class Declared:
 
 def declared(text: str) -> Declared:
     """Read a card. Raises `LoadError` where `load_dataset` raises."""
-    import yaml
-
-    match = _BLOCK.search(text)
-    if not match:
-        return Declared()
-    try:
-        data = load_yaml(match[2])
-    except (yaml.YAMLError, ValueError) as error:
-        raise LoadError(
-            f"README.md: the front matter is not YAML: {str(error).splitlines()[0]}", rule="D605"
-        ) from None
-    if data is None:
-        return Declared()
-    if not isinstance(data, dict):
-        raise LoadError("README.md: the front matter is no mapping of keys to values", rule="D605")
-    return Declared(_configs(data.get("configs")), _sizes(data.get("dataset_info")))
+    found = frontmatter.parse(text)
+    if found.block is None:
+        return Declared()  # what nearly is front matter is none
+    if found.error is not None:
+        raise LoadError(f"README.md: the front matter is not YAML: {found.error}", rule="D605")
+    return Declared(_configs(found.data.get("configs")), _sizes(found.data.get("dataset_info")))
 
 
 def _configs(value: Any) -> tuple[Config, ...]:

@@ -14,13 +14,13 @@ from typing import IO, Any
 from hubtools.dataset.appearing import appearing, check_free, copy_own, own_bytes_checked
 from hubtools.dataset.fix.plan import check_name
 from hubtools.dataset.folder import PICTURE_ENDINGS, Entry
-from hubtools.dataset.front import with_key
 from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.plain import opened, opens_plainly, webp_canvas
 from hubtools.dataset.shard.rows import entries
 from hubtools.dataset.shard.stored import Reader, Stored, open_shard
 from hubtools.errors import HubtoolsError, require_extra
 from hubtools.files import StrPath, write_bytes
+from hubtools.frontmatter import with_key
 from hubtools.layout import CARD, METADATA_NAMES
 
 _ENDINGS = (".parquet", ".tar", ".tgz", ".gz")

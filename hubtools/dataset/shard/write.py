@@ -16,7 +16,6 @@ from typing import Any
 
 from hubtools.dataset.appearing import own_bytes_checked
 from hubtools.dataset.files import read_file
-from hubtools.dataset.front import with_key
 from hubtools.dataset.plain import opened, plain
 from hubtools.dataset.scan import look_at_one
 from hubtools.dataset.shard.plan import Format, Plan, ShardPlan, plan_shards
@@ -24,6 +23,7 @@ from hubtools.dataset.shard.rows import Sample
 from hubtools.dataset.shard.stored import Writer, fingerprint, open_shard
 from hubtools.errors import HubtoolsError, require_extra
 from hubtools.files import StrPath, open_regular, sha256_of
+from hubtools.frontmatter import with_key
 from hubtools.layout import CARD, SHARDS_STATE, WORK_DIR
 from hubtools.rooted import TEMPORARY, Root, is_left_over
 from hubtools.trust import ForeignState, is_sealed, seal
