@@ -160,7 +160,8 @@ def with_key(card: bytes | None, key: str, value: Any, *, last: bool = False) ->
 
 
 def without_key(card: bytes, key: str) -> bytes | None:
-    """The card without a key of its front matter; None if that cannot be done for certain."""
+    """The card without a key of its front matter, and without the front matter if it was all;
+    None if that cannot be done for certain."""
     mark, text = _marked(card)
     parts = parse(text)
     if parts.block is None:
@@ -170,6 +171,8 @@ def without_key(card: bytes, key: str) -> bytes | None:
     kept = _without(text[start:stop] + b"\n", key)
     front = kept.removesuffix(b"\n").removesuffix(b"\r") if kept else b""
     changed = mark + text[:start] + front + text[stop:]
+    if not front:  # nothing between the fences is no front matter
+        changed = mark + parts.body.encode()
     wanted = {name: value for name, value in parts.data.items() if name != key}
     return changed if _holds(changed, wanted) else None
 

@@ -10,8 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hubtools.cards.merge import Memory, merge
-from hubtools.frontmatter import parse
 from hubtools.errors import HubtoolsError
+from hubtools.frontmatter import parse
 
 
 def block(name: str, text: str) -> str:

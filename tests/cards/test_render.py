@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hubtools.cards.check import check_card
-from hubtools.frontmatter import parse
 from hubtools.cards.render import cell, code, markdown, write_dataset_card, write_model_card
 from hubtools.errors import HubtoolsError
 from hubtools.files import sha256_of
+from hubtools.frontmatter import parse
 from hubtools.layout import LORA_WEIGHTS
 from hubtools.localhub.server import Hub
 from hubtools.project import DatasetSettings, ModelSettings, Project
@@ -273,7 +273,10 @@ def test_text_and_code_of_any_kind_come_out_as_they_went_in(text: str) -> None:
     line = " ".join(text.split())
 
     def shown(source: str) -> str:
+        # what looks like a comment of HTML is written between these
+        tags = ("<code>", "</code>")
         children = [c for token in reader.parse(source) for c in token.children or []]
+        children = [c for c in children if c.type != "html_inline" or c.content not in tags]
         assert {c.type for c in children} <= {"text", "text_special", "code_inline"}, children
         return "".join(child.content for child in children)
 

@@ -31,10 +31,10 @@ from hubtools.cards.escape import (
     scheme_of,
 )
 from hubtools.cards.merge import Memory, blocks_of, merge
-from hubtools.frontmatter import parse
 from hubtools.cards.render import write_dataset_card, write_model_card
 from hubtools.errors import HubtoolsError
 from hubtools.files import sha256_of
+from hubtools.frontmatter import parse
 from hubtools.layout import LORA_WEIGHTS
 from hubtools.manifest import BaseModelFacts, DatasetFacts, LoraFacts, RunManifest, SampleRecord
 from hubtools.project import DatasetSettings, ModelSettings, Project
