@@ -59,12 +59,15 @@ def parse(card: bytes | str) -> FrontMatter:
         data = {}
     elif not isinstance(data, dict):
         data, error, at = {}, "the front matter is no mapping of keys to values", 0
+    elif not all(isinstance(key, str) for key in data):
+        odd = next(key for key in data if not isinstance(key, str))
+        data, error, at = {}, f"the key {odd} of the front matter is no text", 0
     return FrontMatter(
         text[found.end() :],
         opening,
         block,
         closing,
-        {str(key): value for key, value in data.items()},
+        data,
         error,
         first + at if error else None,
         tuple(_repeated(block)),
