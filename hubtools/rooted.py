@@ -400,7 +400,7 @@ class Root:
             facts = os.fstat(file.fileno())
             descriptor = os.open(last, _WRITE & ~os.O_WRONLY | os.O_RDWR, 0o600, **at)
             with os.fdopen(descriptor, "r+b") as copy:
-                cloned = _clone(file.fileno(), copy.fileno())
+                cloned = clone(file.fileno(), copy.fileno())
                 digest = hashlib.sha256()
                 # the source may change meanwhile: the digest is of what the copy holds
                 while block := (copy if cloned else file).read(_BLOCK):
@@ -673,7 +673,7 @@ def _sync(at: dict[str, Any]) -> None:
         os.fsync(at["dir_fd"])
 
 
-def _clone(source: int, target: int) -> bool:
+def clone(source: int, target: int) -> bool:
     """Share the blocks of a file with an empty one; False where the file system cannot."""
     try:
         import fcntl

@@ -1,28 +1,31 @@
 """What is handed to the Hub's client: bytes that nobody can change any more.
 
-Small files are held in memory, larger ones as copies in the folder's `.hubtools/sending` (their
-blocks are shared where the file system can), each made from a descriptor and hashed while it is
-made. Where there is no room for copies, the open file itself is sent, and the client hashes it
-first. Whatever has another hash than the plan says is not sent.
+Small files are held in memory, larger ones as copies in a folder of this user alone, below the
+cache and never below the dataset, which others may be able to write to (blocks are shared where
+the file system can). Where there is no room for copies, the open file itself is sent. The client
+hashes whatever it is given before it sends that: what has another hash than the plan says is not
+sent.
 """
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
-import secrets
 import shutil
+import stat
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any, BinaryIO
 
-from hubtools.layout import WORK_DIR
+from hubtools.errors import HubtoolsError
+from hubtools.layout import cache_dir
 from hubtools.publish.content import changed, open_source
 from hubtools.publish.plan import PlannedFile
-from hubtools.rooted import Root
+from hubtools.rooted import Root, clone
 
-_SENDING = f"{WORK_DIR}/sending"
+_SENDING = "sending"  # in the cache folder
 _SMALL = 4_000_000  # bytes of a file that is held in memory
 _MEMORY = 64_000_000  # bytes held in memory at once
 _BLOCK = 1 << 20
@@ -34,13 +37,12 @@ def operations(root: Root, files: Sequence[PlannedFile]) -> Iterator[list[Any]]:
     the plan says, `LeadsOut` for one that has become a link."""
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
-    sweep(root)
-    folder = f"{_SENDING}/{os.getpid()}-{secrets.token_hex(4)}"
-    free = shutil.disk_usage(root.path).free
     memory = 0
     found: list[Any] = []
     with ExitStack() as stack:
-        stack.callback(_remove, root, folder)
+        folder = _own_folder()
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        free = shutil.disk_usage(folder).free
         for number, file in enumerate(files):
             if file.source is None:
                 found.append(CommitOperationDelete(path_in_repo=file.name, is_folder=False))
@@ -50,15 +52,14 @@ def operations(root: Root, files: Sequence[PlannedFile]) -> Iterator[list[Any]]:
                 payload = _bytes(root, file)
                 memory += file.bytes
             elif file.bytes * 2 < free:
-                payload = _copy(root, file, f"{folder}/{number:04d}{file.source.suffix[:16]}")
+                payload = _copy(root, file, folder / f"{number:04d}{file.source.suffix[:16]}")
                 free -= file.bytes
             else:
                 opened = stack.enter_context(open_source(root, file.source))
                 payload = io.BufferedReader(_Steady(opened, file.bytes))
             add = CommitOperationAdd(path_in_repo=file.name, path_or_fileobj=payload)
             assert file.content is not None
-            # of a copy it was compared when it was made
-            if not isinstance(payload, str) and add.upload_info.sha256.hex() != file.content.sha256:
+            if add.upload_info.sha256.hex() != file.content.sha256:
                 raise changed(file.source)
             found.append(add)
         yield found
@@ -70,28 +71,21 @@ def _bytes(root: Root, file: PlannedFile) -> bytes:
         return source.read(file.bytes + 1)
 
 
-def _copy(root: Root, file: PlannedFile, target: str) -> str:
+def _copy(root: Root, file: PlannedFile, target: Path) -> str:
     assert file.source is not None
-    assert file.content is not None
-    with open_source(root, file.source) as source:
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    with (
+        open_source(root, file.source) as source,
+        os.fdopen(os.open(target, flags, 0o600), "r+b") as copy,
+    ):
         if os.fstat(source.fileno()).st_size != file.bytes:
             raise changed(file.source)
-        if file.source.is_relative_to(root.path):
-            digest = root.copy(file.source.relative_to(root.path).as_posix(), target)
-        else:
-            with root.replacing(target, mode=0o600) as copy:
-                digest = _poured(source, copy, file.bytes)
-    if digest != file.content.sha256:
-        raise changed(file.source)
-    return str(root.path / target)
-
-
-def _poured(source: BinaryIO, copy: BinaryIO, size: int) -> str:
-    digest = hashlib.sha256()
-    while (block := source.read(_BLOCK)) and copy.tell() <= size:
-        digest.update(block)
-        copy.write(block)
-    return digest.hexdigest()
+        if not clone(source.fileno(), copy.fileno()):
+            left = file.bytes
+            while left and (block := source.read(min(left, _BLOCK))):
+                copy.write(block)
+                left -= len(block)
+    return str(target)
 
 
 class _Steady(io.RawIOBase):
@@ -121,18 +115,28 @@ class _Steady(io.RawIOBase):
         return len(block)
 
 
-def _remove(root: Root, folder: str) -> None:
-    root.remove_tree(folder)
-    if root.is_folder(_SENDING):
-        root.rmdir(_SENDING)
+def _own_folder() -> Path:
+    """A new folder that only this user can write to. Raises `HubtoolsError` if the one that it
+    would lie in is somebody else's."""
+    parent = cache_dir() / _SENDING
+    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    facts = parent.lstat()
+    foreign = os.name != "nt" and (facts.st_uid != os.geteuid() or facts.st_mode & 0o022)
+    if not stat.S_ISDIR(facts.st_mode) or foreign:
+        raise HubtoolsError(
+            f"{parent} is not a folder that only you can write to.",
+            hint="remove it, or give another cache folder (HUBTOOLS_CACHE)",
+        )
+    sweep(parent)
+    return Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=parent))
 
 
-def sweep(root: Root) -> None:
+def sweep(parent: Path) -> None:
     """Remove the copies of pushes that were killed."""
-    for name in root.list(_SENDING):
-        pid, _, rest = name.partition("-")
+    for entry in parent.iterdir():
+        pid, _, rest = entry.name.partition("-")
         if rest and pid.isdecimal() and not _alive(int(pid)):
-            root.remove_tree(f"{_SENDING}/{name}")
+            shutil.rmtree(entry, ignore_errors=True)
 
 
 def _alive(pid: int) -> bool:
