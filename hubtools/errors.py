@@ -8,7 +8,7 @@ import re
 from enum import IntEnum
 from typing import Any
 
-from hubtools.addresses import without_password
+from hubtools.leaks import hide, without_password
 
 
 class ExitCode(IntEnum):
@@ -25,14 +25,14 @@ class HubtoolsError(Exception):
     """A mistake the user can do something about.
 
     `message` is one sentence naming the file (and line), `hint` the thing to type or change.
-    Passwords in addresses are taken out of both.
+    Secrets, and passwords in addresses, are taken out of both.
     """
 
     def __init__(
         self, message: str, *, hint: str | None = None, exit_code: ExitCode = ExitCode.ERROR
     ) -> None:
-        self.message = without_password(message)
-        self.hint = without_password(hint) if hint else hint
+        self.message = hide(without_password(message))
+        self.hint = hide(without_password(hint)) if hint else hint
         super().__init__(self.message)
         self.exit_code = exit_code
 

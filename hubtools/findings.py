@@ -17,8 +17,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from hubtools.addresses import without_password
 from hubtools.errors import UsageError
+from hubtools.leaks import hide, masked, without_password
 from hubtools.limits import FINDINGS, SAID
 
 if TYPE_CHECKING:
@@ -35,7 +35,9 @@ def plural(count: int, noun: str) -> str:
 
 
 def shortened(text: str, longest: int = 60) -> str:
-    """The text, or the beginning of it if it is longer than so many characters."""
+    """The text, or the beginning of it if it is longer than so many characters. Secrets are taken
+    out first: half of one is no longer known for what it is."""
+    text = hide(text)
     return text if len(text) <= longest else text[: longest - 3] + "..."
 
 
@@ -88,10 +90,10 @@ class Finding:
     picture: str | None = None
 
     def __post_init__(self) -> None:
-        """No report shows a password that stands in an address."""
-        object.__setattr__(self, "message", without_password(self.message))
+        """No report shows a secret, nor a password that stands in an address."""
+        object.__setattr__(self, "message", hide(without_password(self.message)))
         if self.fix:
-            object.__setattr__(self, "fix", without_password(self.fix))
+            object.__setattr__(self, "fix", hide(without_password(self.fix)))
 
     @property
     def fingerprint(self) -> str:
@@ -234,7 +236,7 @@ class Report:
 
     def __post_init__(self) -> None:
         """Its subject may be an address."""
-        object.__setattr__(self, "subject", without_password(self.subject))
+        object.__setattr__(self, "subject", hide(without_password(self.subject)))
 
     def sorted(self) -> list[Finding]:
         """Worst first, then by place, then by rule."""
@@ -291,6 +293,8 @@ _FIELDS = tuple(field.name for field in fields(Finding))
 def finding_dict(finding: Finding) -> dict[str, Any]:
     """A finding as JSON values."""
     values = {name: getattr(finding, name) for name in _FIELDS}
+    for name in ("path", "picture"):  # a name may hold a token
+        values[name] = values[name] and hide(values[name])
     return values | {"fingerprint": finding.fingerprint}
 
 
@@ -315,14 +319,14 @@ def to_jsonl(report: Report) -> str:
 
 def printable(text: str) -> str:
     """Text that UTF-8 can write: names of files that are not UTF-8 have lone surrogates, which are
-    written `\\udcff`, as JSON does. Passwords in addresses are left out."""
-    return without_password(text).encode("utf-8", "backslashreplace").decode("utf-8")
+    written `\\udcff`, as JSON does. Passwords in addresses and tokens are left out."""
+    return masked(without_password(text)).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def visible(text: str) -> str:
     """Text on one line that does nothing to a terminal: control characters, and those that turn
     the direction of writing, are spelt out. Passwords in addresses are left out."""
-    text = without_password(text)
+    text = hide(without_password(text))
     if text.isprintable():
         return text
     return printable(_CONTROLS.sub(lambda found: ascii(found[0])[1:-1], text))

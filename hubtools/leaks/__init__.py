@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from hubtools.addresses import local_paths, without_password
 from hubtools.leaks.personal import contacts, may_hold_contacts
-from hubtools.leaks.shapes import Secret
+from hubtools.leaks.shapes import Secret, shaped
 from hubtools.leaks.text import secrets
 
 
@@ -29,11 +29,21 @@ def hide(text: str) -> str:
     return text
 
 
+def masked(text: str) -> str:
+    """`text` with `***` for every token of a known form in it, and nothing else changed: it may be
+    JSON or HTML, whose quotes and brackets must stay."""
+    for secret in shaped(text):
+        if not re.search(r"[\\\"'<>\s{}]", secret.value):
+            text = text.replace(secret.value, "***")
+    return text
+
+
 __all__ = [
     "Secret",
     "contacts",
     "hide",
     "local_paths",
+    "masked",
     "may_hold_contacts",
     "secrets",
     "tokens",

@@ -157,11 +157,25 @@ SHAPES: tuple[Shape, ...] = (
 )  # fmt: skip
 _COMPILED: dict[str, re.Pattern[str]] = {}
 _RUN = re.compile(r"[A-Za-z0-9+/_-]{8,40}\Z")
+# A beginning that base64 cannot have by chance: it has neither `_` nor `-`.
+_MARK = re.compile(r"([a-z0-9]{2,10}|[A-Z]{3,})[_-]")
+_URLSAFE = re.compile(r"[A-Za-z0-9_-]{60}\Z")
+
+
+def _within_base64(text: str, match: re.Match[str]) -> bool:
+    """Base64 of a picture holds any few letters sooner or later: whether a match stands within such.
+    Only that for addresses has `_` and `-`; there three characters may come by chance if it goes on
+    before them and behind."""
+    start, end = match.span()
+    if mark := _MARK.match(match[0]):
+        goes_on = re.match(r"[A-Za-z0-9_-]", text[end : end + 1]) is not None
+        if len(mark[0]) > 3 or not goes_on or not _URLSAFE.search(text[max(0, start - 60) : start]):
+            return False
+    return _by_chance(text[max(0, start - 40) : start])
 
 
 def _by_chance(before: str) -> bool:
-    """Base64 of a picture holds any three letters sooner or later: whether a match stands within
-    such. A path or a name before it is no base64."""
+    """Whether this ends in letters and digits as mixed as those of base64 are."""
     run = _RUN.search(before)
     if run is None:
         return False
@@ -183,6 +197,5 @@ def shaped(text: str) -> Iterator[Secret]:
             if is_placeholder(value) or (shape.holds is not None and not shape.holds(value)):
                 continue
             start = match.start()
-            if _by_chance(text[max(0, start - 40) : start]):
-                continue
-            yield Secret(shape.what, start, value)
+            if not _within_base64(text, match):
+                yield Secret(shape.what, start, value)

@@ -81,9 +81,11 @@ def search(
     sparse file are passed over. Memory: a few windows."""
     seen: set[tuple[str, int]] = set()
     for base, lines, data, text in _windows(file, size):
+        # only what two windows share can be found twice
+        seen = {key for key in seen if key[1] >= base}
         for found in _in_window(data, text, nested):
             key = (found.secret.value if found.secret else found.path or "", base + found.offset)
-            near = (key[0], key[1] // OVERLAP)
+            near = (key[0], (key[1] // OVERLAP + 1) * OVERLAP)
             if key in seen or near in seen:
                 continue
             seen.update((key, near))

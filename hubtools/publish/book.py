@@ -17,6 +17,12 @@ SECRETS = ("P101", "P113", "P118")
 def refuse_to_ignore_secrets(ignore: Sequence[str]) -> None:
     """Raise `UsageError` for a prefix that would leave out the search for secrets."""
     for prefix in ignore:
+        if "P117".startswith(prefix.upper()) and len(prefix) == 4:
+            raise UsageError(
+                "P117 cannot be left out with --ignore: what was not read may hold a secret.",
+                hint="if you know what is in the file, name it in hubtools.toml: [push] allow ="
+                ' ["NAME"]',
+            )
         if hit := next((id for id in SECRETS if id.startswith(prefix.upper())), None):
             raise UsageError(
                 f"{hit} cannot be left out with --ignore {prefix}: secrets are let through one by"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from glob import escape
+from shlex import quote
 
 from hubtools.findings import Problem, Severity
 from hubtools.leaks import hide
@@ -113,7 +115,7 @@ def unexpected_kind(release: Release) -> Iterator[Problem]:
             yield Problem(
                 why,
                 "leave it out with --drop, or say that it belongs there with --keep"
-                f" '{hide(file.name)}' (push.allow in hubtools.toml)",
+                f" {quote(escape(hide(file.name)))} (push.allow in hubtools.toml)",
                 hide(file.name),
             )
 
@@ -123,15 +125,20 @@ def unread(release: Release) -> Iterator[Problem]:
     """What is encrypted, damaged, in a form that cannot be opened here, or unpacks to far more than
     the file, has not been searched for secrets to its end.
 
-    Fix: publish it unpacked, or in another form; `--ignore P117` sends it as it is.
+    Fix: publish it unpacked, or in another form. A file that push.allow in hubtools.toml names is
+    sent as it is, and that is told; --ignore and --keep do not let it through.
     """
     for leak in release.leaks:
-        if leak.kind is Kind.UNREAD:
-            yield Problem(
-                f"not searched for secrets to its end: {leak.what}",
-                "publish it in a form that can be read, or --ignore P117 if you know what is in it",
-                leak.place,
-            )
+        if leak.kind is not Kind.UNREAD:
+            continue
+        vouched = release.is_vouched_for(leak.place.partition("!/")[0])
+        yield Problem(
+            f"not searched for secrets to its end: {leak.what}",
+            "publish it in a form that can be read; if you know what is in it, name the file in"
+            " hubtools.toml: [push] allow",
+            leak.place,
+            severity=Severity.INFO if vouched else None,
+        )
 
 
 @PUBLISH_RULES.rule("P118", "A secret is published as allowed", Severity.INFO)

@@ -55,12 +55,16 @@ class Release:
     excluded: tuple[tuple[str, str], ...]
     links: tuple[Link, ...] = ()
     allow: tuple[str, ...] = ()  # patterns of files that somebody has asked for
+    vouched: tuple[str, ...] = ()  # those of push.allow: they may hold what cannot be read
     allowed_secrets: tuple[AllowedSecret, ...] = ()
 
     def is_allowed(self, file: ReleaseFile) -> bool:
         """Whether somebody has asked for this file by a pattern on its name."""
-        base = file.name.rpartition("/")[2]
-        return any(fnmatchcase(file.name, p) or fnmatchcase(base, p) for p in self.allow)
+        return _fits(file.name, self.allow)
+
+    def is_vouched_for(self, name: str) -> bool:
+        """Whether push.allow names this file, which could not be read to its end."""
+        return _fits(name, self.vouched)
 
     @cached_property
     def leaks(self) -> tuple[Leak, ...]:
@@ -80,6 +84,11 @@ class Release:
             for file in self.files:
                 with open_source(root, file.source) as opened:
                     yield file, opened.read(4096)
+
+
+def _fits(name: str, patterns: Sequence[str]) -> bool:
+    base = name.rpartition("/")[2]
+    return any(fnmatchcase(name, p) or fnmatchcase(base, p) for p in patterns)
 
 
 def kind_of(folder: Path) -> RepoType:
@@ -111,13 +120,18 @@ def collect(
     everything but junk, hidden files and links (`resolve_links`: the files that they lead to take
     their places), less what a pattern of `drop` fits. What a `.gitignore` in the folder names stays
     out, unless a pattern of `keep` fits it. Patterns of `keep` and `allow` are the word that P116
-    asks for; `allowed_secrets` are let through by P101 and P113."""
+    asks for, those of `allow` P117 too; `allowed_secrets` are let through by P101 and P113."""
     if repo_type == "dataset":
         release = _dataset(folder, drop, resolve_links)
     else:
         release = _model(folder, keep_snapshots, keep, drop)
     release = _without_ignored(release, keep)
-    return replace(release, allow=(*keep, *allow), allowed_secrets=tuple(allowed_secrets))
+    return replace(
+        release,
+        allow=(*keep, *allow),
+        vouched=tuple(allow),
+        allowed_secrets=tuple(allowed_secrets),
+    )
 
 
 def _model(

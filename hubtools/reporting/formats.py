@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Literal
 
 from hubtools import findings
-from hubtools.addresses import without_password
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath, write_text
 from hubtools.findings import Report
+from hubtools.leaks import masked, without_password
 
 ReportFormat = Literal["text", "json", "jsonl", "sarif", "github", "html"]
 
@@ -34,7 +34,7 @@ def as_text(report: Report, format: ReportFormat, prefix: str = "") -> str:
     """The report in one format, without a line end behind it, and without passwords in addresses.
     `prefix` is the checked folder's path in the repository, with which paths in SARIF and in
     GitHub's annotations begin."""
-    return without_password(_as_text(report, format, prefix))
+    return masked(without_password(_as_text(report, format, prefix)))
 
 
 def _as_text(report: Report, format: ReportFormat, prefix: str) -> str:

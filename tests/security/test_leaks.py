@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import random
+import shlex
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from hubtools.errors import UsageError
+from hubtools.errors import HubtoolsError, UsageError
+from hubtools.findings import Finding, Report, Severity, shortened
 from hubtools.layout import LORA_WEIGHTS
 from hubtools.leaks import hide
 from hubtools.leaks.stream import WINDOW
@@ -23,6 +25,7 @@ from hubtools.publish.contents.leak import fingerprint
 from hubtools.publish.plan import PushOptions, plan_push
 from hubtools.publish.preflight import PUBLISH_RULES
 from hubtools.publish.release import RepoType, collect
+from hubtools.reporting.formats import as_text
 from tests.security.secrets_corpus import CARRIERS, SECRETS, near_misses, picture, planted
 from tests.typed import typed
 
@@ -253,3 +256,85 @@ def test_push_stops_and_says_what_to_type(local_hub: object, dataset: Path) -> N
     done = typed("push", dataset, "me/people", "--public", cwd=dataset.parent)
     assert done.returncode == 0, done.stderr
     assert REASON in done.stderr
+
+
+# --- what an attack on this search found ----------------------------------------------------------
+
+GITHUB = "gh" + "p_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"see HfHub_Token_{TOKEN} there",
+        f"https://x.org/MyToken1_{TOKEN}",
+        f"[x](https://hub/Model7/{TOKEN})",
+        f"logs/RunA1B2c3D4/{TOKEN}/x",
+        f"https://hub/aB3/{GITHUB}",
+        f"data: QmFzZTY0RGF0YUhlcmU{TOKEN}",
+        f"QmFzZTY0RGF0YUhlcmU/{GITHUB}",
+    ],
+)
+def test_names_and_paths_before_a_token_do_not_hide_it(text: str) -> None:
+    assert Kind.SECRET in kinds(text.encode())
+    assert TOKEN not in hide(text)
+    assert GITHUB not in hide(text)
+    assert Kind.SECRET in kinds(b"", f"HfHubToken1_{TOKEN}.txt")
+
+
+def test_many_findings_do_not_end_the_search() -> None:
+    paths = "".join(f"/home/jane{n}/pics/{n}.png\n" for n in range(150))
+    assert [leak.kind for leak in read(paths.encode())] == [Kind.PATH]
+    found = read(f"{paths}{'a b c' * 2000}\ntoken {TOKEN}\n".encode())
+    assert [leak.secret for leak in found if leak.kind is Kind.SECRET] == [TOKEN]
+    many = [TOKEN[:-3] + f"{n:03}" for n in range(150)]
+    found = read("\n".join(many).encode())
+    assert len(found) == 101
+    assert {leak.kind for leak in found} == {Kind.SECRET}
+    assert "50 more" in found[-1].what
+    changed = read("\n".join([*many[:-1], TOKEN]).encode())
+    assert changed[-1].fingerprint != found[-1].fingerprint
+
+
+def test_rows_that_name_where_they_came_from_are_a_warning(dataset: Path) -> None:
+    rows = [
+        {"file_name": "0.png", "text": "a man", "original": f"/home/jane/x/{n}.png"}
+        for n in range(150)
+    ]
+    (dataset / "notes.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert rules(dataset, "dataset") == [("P102", "notes.jsonl:1")]
+
+
+def test_what_was_not_read_is_let_through_by_name_only(dataset: Path, tmp_path: Path) -> None:
+    (dataset / "old.tar.gz").write_bytes(gzip.compress(bytes(9))[:-9])
+    with pytest.raises(UsageError, match="P117"):
+        plan_push(dataset, "me/people", "dataset", PushOptions(ignore=("P117",)))
+    for options in ({}, {"keep": ["old.tar.gz"]}, {"allow": ["old.tar.gz"]}):
+        findings = PUBLISH_RULES.run(collect(dataset, "dataset", **options))  # type: ignore[arg-type]
+        told = {finding.rule: finding.severity.value for finding in findings}
+        assert told["P117"] == ("info" if "allow" in options else "error")
+
+
+def test_no_finding_and_no_error_prints_a_token(tmp_path: Path) -> None:
+    name = f"pictures_{TOKEN}.png"
+    finding = Finding("D1", Severity.ERROR, f"{name} {TOKEN}", f"drop {name}", name, picture=name)
+    report = Report(name, (finding,), {"largest": name})
+    for format in ("text", "json", "jsonl", "sarif", "github", "html"):
+        assert TOKEN not in as_text(report, format)
+        assert format not in ("json", "sarif") or json.loads(as_text(report, format))
+    error = HubtoolsError(f"no {TOKEN}", hint=name)
+    assert TOKEN not in f"{error} {error.hint}"
+    assert TOKEN[:20] not in shortened(f"a value: {TOKEN}", 40)
+    (tmp_path / "hubtools.toml").write_text(f'[push]\nprivate = "{TOKEN}"\n')
+    for words in (("validate", "."), ("push", ".", "me/x"), ("doctor",), (f"{TOKEN}",)):
+        said = typed(*words, cwd=tmp_path)
+        assert TOKEN not in said.stdout + said.stderr, words
+
+
+def test_the_advice_of_a_kind_can_be_typed(dataset: Path) -> None:
+    name = "a[1] it's.svg"
+    (dataset / name).write_text("<svg/>")
+    findings = PUBLISH_RULES.run(collect(dataset, "dataset"))
+    advice = next(finding.fix for finding in findings if finding.rule == "P116")
+    words = shlex.split((advice or "").split("--keep ")[1].split(" (push")[0])
+    assert rules(dataset, "dataset", keep=words) == []

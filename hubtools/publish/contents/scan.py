@@ -6,6 +6,7 @@ with the bytes read; what unpacks to far more than was there is told, not read o
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ from hubtools.publish.contents.keepers import keeps_secrets
 from hubtools.publish.contents.leak import Kind, Leak
 from hubtools.publish.contents.pictures import parts
 
-# Leaks of one file that are told one by one.
+# Secrets of one file that are told one by one, and places in it with a path, or not read.
 MOST = 100
 # Containers within containers.
 _DEEPEST = 4
@@ -49,11 +50,29 @@ def scan(name: str, file: BinaryIO, size: int) -> Iterator[Leak]:
         return
     if (why := keeps_secrets(name, file)) is not None:
         yield Leak(Kind.SECRET, shown, why[0], None, False, why[1])
-    for told, leak in enumerate(_Scan(Budget(size)).content(shown, file, 0)):
-        if told == MOST:
-            yield Leak(Kind.UNREAD, shown, f"more than {MOST} findings; the rest is not listed")
-            return
-        yield leak
+    yield from _told(shown, _Scan(Budget(size)).content(shown, file, 0))
+
+
+def _told(shown: str, leaks: Iterator[Leak]) -> Iterator[Leak]:
+    """Every secret once for each place, up to `MOST` of them; the others together as one more,
+    whose fingerprint is made of them all. Of paths and of what was not read one for each place."""
+    told: dict[Kind, set[tuple[str, str, bool]]] = {kind: set() for kind in Kind}
+    rest, more, inside = hashlib.sha256(), 0, True
+    for leak in leaks:
+        known = told[leak.kind]
+        value = leak.secret if leak.kind is Kind.SECRET else ""
+        key = (leak.place, value, leak.inside)
+        if key in known:
+            continue
+        if len(known) < MOST:
+            known.add(key)
+            yield leak
+        elif leak.kind is Kind.SECRET:
+            more, inside = more + 1, inside and leak.inside
+            rest.update(leak.secret.encode("utf-8", "surrogatepass") + b"\0")
+    if more:
+        what = f"a file with {MOST} secrets and {more} more, which are not listed"
+        yield Leak(Kind.SECRET, shown, what, None, inside, f"{more} {rest.hexdigest()}")
 
 
 class _Scan:
@@ -74,7 +93,7 @@ class _Scan:
             yield leak
         holes = _Holes.over(file) if depth == 0 else file
         file.seek(0)
-        archive = _Watch(holes)
+        archive, told = _Watch(holes), False
         for found in search(archive, nested=self._nested(depth)):
             secret, path = found.secret, found.path
             if secret is not None and secret.value not in values:
@@ -82,8 +101,8 @@ class _Scan:
                 yield Leak(
                     Kind.SECRET, place, secret.what, found.line, packed or depth > 0, secret.value
                 )
-            elif path is not None and path not in values:
-                values.add(path)
+            elif path is not None and not told and path not in values:
+                told = True  # one for each file is enough
                 packed = kind is not None or _is_binary(head)
                 yield Leak(Kind.PATH, place, path, found.line, packed or depth > 0)
         if archive.zip and kind != "zip":
