@@ -11,21 +11,20 @@ from typing import Any
 
 from hubtools.dataset.besides import besides, private_in
 from hubtools.dataset.folder import Entry
-from hubtools.dataset.private.reading import Private, private_of
-from hubtools.errors import HubtoolsError
+from hubtools.dataset.private.reading import Private
 from hubtools.files import open_regular
 from hubtools.findings import Problem, Severity, plural, shortened
+from hubtools.leaks.stream import is_text
 from hubtools.publish.book import PUBLISH_RULES
+from hubtools.publish.contents import Kind
+from hubtools.publish.contents.containers import packing
+from hubtools.publish.contents.people import is_picture
 from hubtools.publish.release import Release
 from hubtools.weights import read_header
 
+# Large, and no place for pictures.
+_WEIGHTS = (".safetensors", ".ckpt", ".pt", ".pth", ".gguf", ".onnx", ".npy", ".npz")
 _FIX = "`hubtools fix` blanks it, and touches no pixel"
-# By their first bytes, whatever they are called.
-_PICTURES = (
-    b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"IIRO", b"8BPS",
-    b"\xff\x0a", b"\0\0\0\x0cJXL ", b"\0\0\0\x0cjP  ",
-)  # fmt: skip
-_PACKED = (".parquet", ".tar", ".tar.gz", ".tgz", ".zip")
 
 
 def _told(path: Path) -> tuple[Private, str]:
@@ -37,42 +36,27 @@ def _told(path: Path) -> tuple[Private, str]:
 @lru_cache(maxsize=1 << 17)
 def _read(path: Path, size: int, mtime_ns: int) -> tuple[Private, str]:
     with open_regular(path) as file:
-        head = file.read(16)
-    if path.name.lower().endswith(_PACKED):
-        return _in_shard(path)
-    picture = head.startswith(_PICTURES) or head[8:12] == b"WEBP" or head[4:8] == b"ftyp"
-    return (private_in(str(path), open_regular) if picture else Private()), ""
-
-
-def _in_shard(path: Path) -> tuple[Private, str]:
-    from hubtools.dataset.sources.opening import open_source
-
-    gps, owner, people, first = False, "", "", ""
-    try:
-        source = open_source(str(path))
-        for entry, data in source.stream(source.look().pictures):
-            one = private_of(data) if isinstance(data, bytes) else Private()
-            if one.there:
-                first = first or entry.name
-                gps, owner, people = gps or one.gps, owner or one.owner, people or one.people
-    except HubtoolsError:
-        pass  # no shard of pictures; what else it is, is for others to say
-    return Private(gps, owner, people), first
+        head = file.read(4096)
+    apart = packing(head) is not None or is_text(head) or path.suffix.lower() in _WEIGHTS
+    looked = is_picture(head) or not apart
+    return (private_in(str(path), open_regular) if looked else Private()), ""
 
 
 def _private(release: Release, field: str) -> Iterator[tuple[str, Any, str, str]]:
     """(file, what it says, where in it, fix)."""
     for file in release.files:
-        private, inside = _told(file.source)
-        if value := getattr(private, field):
-            fix = "fix the pictures and pack them again" if inside else _FIX
-            yield file.name, value, f" ({inside}, for one)" if inside else "", fix
+        if value := getattr(_told(file.source)[0], field):
+            yield file.name, value, "", _FIX
+    for leak in release.leaks:
+        if leak.kind.value == field:
+            name, _, inside = leak.place.partition("!/")
+            yield name, leak.what, f" ({inside}, for one)", "clean what is in it, and pack it again"
 
 
 @PUBLISH_RULES.rule("P112", "A picture tells where it was taken", Severity.ERROR)
 def gps(release: Release) -> Iterator[Problem]:
     """The position in a photo's EXIF or XMP may be somebody's home. Read are pictures and films by
-    their content, whatever they are called, and the pictures in shards and archives.
+    their content, whatever they are called, also in shards, archives, tables and base64.
 
     Fix: `hubtools fix` blanks it, and touches no pixel; it says what it cannot edit.
     """
@@ -83,7 +67,8 @@ def gps(release: Release) -> Iterator[Problem]:
 @PUBLISH_RULES.rule("P126", "A file beside the pictures tells about people", Severity.ERROR)
 def beside(release: Release) -> Iterator[Problem]:
     """Notes of Google Takeout hold positions, people and addresses; XMP, Apple's .AAE, tracks and
-    others do so as well. They are found by what is in them, whatever they are called.
+    others do so as well. They are found by what is in them, whatever they are called, in archives
+    and tables too.
 
     Fix: `hubtools fix` takes them out of a dataset; else leave them out (--drop).
     """
@@ -92,6 +77,10 @@ def beside(release: Release) -> Iterator[Problem]:
     for name, what in besides(entries, lambda name: open_regular(sources[name])):
         fix = "`hubtools fix` takes it out" if release.repo_type == "dataset" else "leave it out"
         yield Problem(f"the file is {what}", fix, name)
+    for leak in release.leaks:
+        if leak.kind is Kind.BESIDE:
+            name, _, inside = leak.place.partition("!/")
+            yield Problem(f"within it, {inside} is {leak.what}", "pack it without that", name)
 
 
 @PUBLISH_RULES.rule("P127", "A weight file tells about its training set", Severity.WARNING)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import io
 import json
 import struct
+import tarfile
+import zipfile
 import zlib
 from pathlib import Path
 from typing import Any
@@ -220,8 +224,6 @@ def test_push_stops_for_it(tmp_path: Path) -> None:
 
 
 def test_positions_in_shards_stop_a_push(tmp_path: Path) -> None:
-    import tarfile
-
     root = a_set(tmp_path / "set", {})
     with tarfile.open(root / "train-00000.tar", "w") as tar:
         info = tarfile.TarInfo("0.jpg")
@@ -418,3 +420,84 @@ def test_push_stops_before_anything_is_sent_and_goes_on_after_fix(
     assert said.returncode == 0, said.stdout + said.stderr
     there = set(HfApi().list_repo_files("me/x", repo_type="dataset"))
     assert there == {".gitattributes", "README.md", "metadata.jsonl", "plain.png"}
+
+
+# --- within others -------------------------------------------------------------------------------
+
+
+def zipped(name: str, data: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, data)
+    return out.getvalue()
+
+
+def tarred(name: str, data: bytes) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        info = tarfile.TarInfo(name)
+        info.size = len(data)
+        tar.addfile(info, io.BytesIO(data))
+    return out.getvalue()
+
+
+def table(value: Any, form: str) -> bytes:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    out, rows = io.BytesIO(), pa.table({"a": [value]})
+    if form == "parquet":
+        parquet.write_table(rows, out)
+    else:
+        with getattr(pa.ipc, form)(out, rows.schema) as writer:
+            writer.write_table(rows)
+    return out.getvalue()
+
+
+PHOTO = POSITIONS["a.jpg"]
+CELL = {"bytes": PHOTO, "path": "a.jpg"}
+BASE64 = base64.b64encode(PHOTO).decode()
+WITHIN = {
+    **{f"{n}.zip": zipped(name, PHOTO) for n, name in enumerate(("a.dat", "a.txt", "a.heic", "a"))},
+    "zip.zip": zipped("in.zip", zipped("a.jpg", PHOTO)),
+    "tar.zip": zipped("in.tar", tarred("a.png", PHOTO)),
+    "img.tar": tarred("000.img", PHOTO),
+    "binary.parquet": table(PHOTO, "parquet"),
+    "struct.parquet": table(CELL, "parquet"),
+    "list.parquet": table([CELL], "parquet"),
+    "base64.parquet": table(BASE64, "parquet"),
+    "file.arrow": table(CELL, "new_file"),
+    "stream.arrow": table(CELL, "new_stream"),
+    "a.jpg.gz": gzip.compress(PHOTO),
+    "raf.jpg": b"FUJIFILMCCD-RAW " + b"\0" * 80 + PHOTO,
+    "bmp.bmp": saved("BMP") + PHOTO,
+    "ico.ico": b"\0\0\1\0" + PHOTO,
+    "sound.mp3": b"ID3\3\0\0\0\0\x7f\x7fAPIC\0\0\0\0\0\0" + PHOTO,
+    "base64.md": f"# A\n<img src='data:image/jpeg;base64,{BASE64}'>\n".encode(),
+    "base64.jsonl": json.dumps({"x": BASE64}).encode(),
+}
+NOTES = {
+    "takeout.zip": zipped("Takeout/a.jpg.json", TAKEOUT.encode()),
+    "takeout.tar": tarred("a.jpg.json", TAKEOUT.encode()),
+    "takeout.tgz": gzip.compress(tarred("a.jpg.json", TAKEOUT.encode())),
+    "xmp.zip": zipped("a.xmp", ELEMENT),
+    "xmp.tar": tarred("a.xmp", ELEMENT),
+    "called.zip": zipped("a.txt", ELEMENT),
+    "cell.parquet": table(TAKEOUT, "parquet"),
+}
+PLAIN = {
+    "plain.zip": zipped("a.jpg", saved("JPEG")),
+    "plain.tar": tarred("a.txt", b"a caption at (x: 3, y: 5), 48.137 wide"),
+    "plain.parquet": table({"bytes": saved("PNG"), "path": "a"}, "parquet"),
+    "boxes.zip": zipped("a.json", b'{"bbox": [48.1, 11.5, 3, 4], "x": 48.1, "y": 11.5}'),
+}
+
+
+def test_a_position_within_other_files_stops_a_push(tmp_path: Path) -> None:
+    root = a_set(tmp_path / "set", WITHIN | PLAIN, listed=False)
+    assert stopped(root, "P112") == set(WITHIN)
+
+
+def test_notes_within_other_files_stop_a_push(tmp_path: Path) -> None:
+    root = a_set(tmp_path / "set", NOTES | PLAIN, listed=False)
+    assert stopped(root, "P126") == set(NOTES)

@@ -9,11 +9,16 @@ from functools import lru_cache
 
 
 class Kind(StrEnum):
-    """A secret, a path of this machine, or something that could not be read to its end."""
+    """A secret, a path of this machine, something that could not be read to its end; and what a
+    member of a file tells about people: a position, whose camera, who, notes beside pictures."""
 
     SECRET = "secret"
     PATH = "path"
     UNREAD = "unread"
+    GPS = "gps"
+    OWNER = "owner"
+    PEOPLE = "people"
+    BESIDE = "beside"
 
 
 @dataclass(frozen=True)

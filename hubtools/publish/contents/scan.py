@@ -21,6 +21,7 @@ from hubtools.leaks.text import secrets
 from hubtools.publish.contents.containers import Budget, Member, NotOpened, members, packing
 from hubtools.publish.contents.keepers import keeps_secrets
 from hubtools.publish.contents.leak import Kind, Leak
+from hubtools.publish.contents.people import People, is_picture
 from hubtools.publish.contents.pictures import parts
 
 # Secrets of one file that are told one by one, and places in it with a path, or not read.
@@ -50,7 +51,9 @@ def scan(name: str, file: BinaryIO, size: int) -> Iterator[Leak]:
         return
     if (why := keeps_secrets(name, file)) is not None:
         yield Leak(Kind.SECRET, shown, why[0], None, False, why[1])
-    yield from _told(shown, _Scan(Budget(size)).content(shown, file, 0))
+    looking = _Scan(Budget(size))
+    yield from _told(shown, looking.content(shown, file, 0))
+    yield from looking.people.leaks()
 
 
 def _told(shown: str, leaks: Iterator[Leak]) -> Iterator[Leak]:
@@ -79,7 +82,7 @@ class _Scan:
     """The search through one file and all that is in it."""
 
     def __init__(self, budget: Budget) -> None:
-        self._budget = budget
+        self._budget, self.people = budget, People()
 
     def content(self, place: str, file: IO[bytes], depth: int) -> Iterator[Leak]:
         """Search a file that can be read again from its start: first what is in it, for that has
@@ -88,13 +91,15 @@ class _Scan:
         file.seek(0)
         head = file.read(4096)
         kind = packing(head)
+        if depth and kind is None:
+            self.people.look(place, file, head)
         for leak in self._inside(place, file, head, kind, depth):
             values.add(leak.secret or leak.what)
             yield leak
         holes = _Holes.over(file) if depth == 0 else file
         file.seek(0)
         archive, told = _Watch(holes), False
-        for found in search(archive, nested=self._nested(depth)):
+        for found in search(archive, nested=self._nested(depth, place)):
             secret, path = found.secret, found.path
             if secret is not None and secret.value not in values:
                 packed = kind is not None or _is_binary(head)
@@ -119,7 +124,7 @@ class _Scan:
             return
         seen: set[str] = set()
         for name, data in parts(file, head):
-            for found in search(io.BytesIO(data), nested=self._nested(depth)):
+            for found in search(io.BytesIO(data), nested=self._nested(depth, place)):
                 secret = found.secret
                 if secret is not None and secret.value not in seen:
                     seen.add(secret.value)
@@ -156,24 +161,29 @@ class _Scan:
     def _rows(self, place: str, texts: list[tuple[int, str]], depth: int) -> Iterator[Leak]:
         """Texts of a table, a line each."""
         lines = [" ".join(text.splitlines()) for _, text in texts]
+        for _, text in texts:
+            if text.lstrip()[:1] in ("{", "[", "<"):
+                self.people.text(place, text[: 1 << 18].encode("utf-8", "replace"))
         data = "\n".join(lines).encode("utf-8", "replace")
-        for found in search(io.BytesIO(data), nested=self._nested(depth)):
+        for found in search(io.BytesIO(data), nested=self._nested(depth, place)):
             row = texts[min((found.line or 1), len(texts)) - 1][0]
             if found.secret is not None:
                 yield Leak(Kind.SECRET, place, found.secret.what, row, True, found.secret.value)
             elif found.path is not None:
                 yield Leak(Kind.PATH, place, found.path, row, True)
 
-    def _nested(self, depth: int) -> Callable[[bytes], Iterator[Secret]]:
+    def _nested(self, depth: int, place: str) -> Callable[[bytes], Iterator[Secret]]:
         def nested(data: bytes) -> Iterator[Secret]:
             """What is in bytes that stood in a text as base64."""
             if depth >= _DEEPEST:
                 return
-            interesting = packing(data[:4096]) is not None or any(
-                True for _ in parts(io.BytesIO(data), data[:4096])
+            interesting = (
+                is_picture(data)
+                or packing(data[:4096]) is not None
+                or any(True for _ in parts(io.BytesIO(data), data[:4096]))
             )
             if interesting:
-                for leak in self.content("", io.BytesIO(data), depth + 1):
+                for leak in self.content(f"{place}!/base64", io.BytesIO(data), depth + 1):
                     if leak.kind is Kind.SECRET:
                         yield Secret(leak.what, 0, leak.secret)
 
