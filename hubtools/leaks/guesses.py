@@ -14,7 +14,7 @@ _SAID = re.compile(
 )
 # A reference to where the value is.
 _ELSEWHERE = re.compile(
-    r"^[$<{%\[]|^\W*$|\$\{|\{\{|os\.environ|getenv|process\.env|secrets\.|\(\)?$"
+    r"^(?:[<{%\[]|\$[({]|\$[A-Z_][A-Z0-9_]*$|\$[a-z_]+$)|^\W*$|\$\{|\{\{|os\.environ|getenv|process\.env|secrets\.|\(\)?$"
 )
 
 

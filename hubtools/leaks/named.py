@@ -38,6 +38,9 @@ _CLOUD = re.compile(r"(?i)aws|secret|s3|storage")
 _BEARER = re.compile(r"\s{1,4}([A-Za-z0-9._~+/-]{20,2000}={0,2})")
 _CIVITAI = re.compile(r"[^\n]{0,200}?(?i:token|key)[^\w\n]{1,6}([0-9a-f]{32})(?![0-9a-f])")
 _NETRC = re.compile(r"\s+\S{1,200}\s+(?:account\s+\S{1,200}\s+)?password\s+(\S{4,400})")
+_WANDB = re.compile(
+    r"[\"',\s]{1,8}login[\"',\s]{1,8}(?:--\S{1,40}\s{1,4})*([0-9a-f]{40})(?![0-9a-f])"
+)
 _MACHINE = re.compile(r"\b(?:machine\s+[\w.-]{3,80}|default)\s+login\Z")
 _KAGGLE = re.compile(r"\\*\"\s*:\s*\\*\"([0-9a-f]{32})\\*\"")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,30}\Z")
@@ -171,6 +174,7 @@ _ANCHORED = (
     ("a token in an HTTP header", "bearer", _BEARER, lambda match: looks_random(match[1])),
     ("a password of a .netrc file", "login", _NETRC, _of_netrc),
     ("a password on a command line", "curl", _CURL, _is_chosen),
+    ("a Weights & Biases key", "wandb", _WANDB, lambda match: True),
     ("a Civitai key", "civitai", _CIVITAI, lambda match: True),
     ("a Kaggle key", "key", _KAGGLE, lambda match: "username" in match.string),
 )

@@ -35,6 +35,13 @@ _HOMES = (
 )  # fmt: skip
 
 
+# Wide letters that begin a token (`hf`, `gh`, `sk`), and a space without a width.
+_UNUSUAL = (
+    b"\xef\xbd\x88\xef\xbd\x86", b"\xef\xbd\x87\xef\xbd\x88", b"\xef\xbd\x93\xef\xbd\x8b",
+    b"\xe2\x80\x8b",
+)  # fmt: skip
+
+
 class Readable(Protocol):
     """Whatever bytes can be read from."""
 
@@ -139,7 +146,8 @@ def _in_window(data: bytes, text: bool, nested: Nested | None) -> Iterator[Found
         # pixels, weights: whatever has 11 characters in a row, which they hardly ever have
         half = numpy.frombuffer(classes, dtype="<u4", count=len(data) // 4) == _BLOCK & 0xFFFFFFFF
         places = numpy.unique(numpy.flatnonzero(half[1:] & half[:-1]) // 2)
-        regions = _spans(places, _BEFORE, _AFTER, len(data))
+        spans = sorted([*_spans(places, _BEFORE, _AFTER, len(data)), *_around(data, _UNUSUAL)])
+        regions = _merged(spans) if spans else iter(())
     for start, end in regions:
         for found in _in_region(data[start:end].decode("utf-8", "replace"), nested):
             offset = start + _bytes_before(data, start, found.offset)
@@ -182,13 +190,17 @@ def _regions(data: bytes, places: object) -> Iterator[tuple[int, int]]:
     lower = data.lower()
     spans = list(_spans(places, _BEFORE, _AFTER, len(data)))
     known = len(spans)
-    for word in _WORDS + _HOMES:
+    spans += _around(lower, _WORDS + _HOMES + _UNUSUAL)
+    return _merged(sorted(spans)) if len(spans) > known else iter(spans)
+
+
+def _around(data: bytes, words: tuple[bytes, ...]) -> Iterator[tuple[int, int]]:
+    for word in words:
         end = 0
-        for place in _every(lower, word):
+        for place in _every(data, word):
             if place >= end:
                 end = place + 120
-                spans.append((max(0, place - 60), min(len(data), place + 240)))
-    return _merged(sorted(spans)) if len(spans) > known else iter(spans)
+                yield max(0, place - 60), min(len(data), place + 240)
 
 
 def _every(data: bytes, needle: bytes) -> Iterator[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import unicodedata
 from collections.abc import Callable, Iterator
 
 from hubtools.leaks.named import named
@@ -24,6 +25,7 @@ _BETWEEN = re.compile(r"(?:\\{1,8}[rn]|[\s\"',+>#|]){1,40}\Z")
 _SHORT = 4096  # up to so many characters every alignment is tried
 _PRINTABLE = re.compile(rb"[\t\r\n -~]{12,}")
 _DEEP = 3
+_INVISIBLE = re.compile("[\u00ad\u034f\u180e\u200b-\u200f\u2060-\u2064\ufeff]")
 
 
 def secrets(text: str, nested: Nested | None = None) -> Iterator[Secret]:
@@ -38,6 +40,11 @@ def secrets(text: str, nested: Nested | None = None) -> Iterator[Secret]:
 
 def _secrets(text: str, nested: Nested | None, depth: int) -> Iterator[Secret]:
     yield from _plain(text)
+    if not text.isascii():  # wide letters, and such without a width between others
+        plain = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
+        if plain != text:
+            for secret in _plain(plain):
+                yield secret._replace(start=_place(text, plain, secret.start, text.count("\n")))
     if any(hint in text for hint in _HINTS):
         plain = text
         for _ in range(_DEEP):  # JSON in JSON, as notebooks and workflows have it
@@ -75,7 +82,7 @@ def _unescaped(match: re.Match[str]) -> str:
     if match[5] is not None:
         return chr(int(match[5])) if 32 <= int(match[5]) < 127 else match[0]
     code = int(next(group for group in match.groups() if group is not None), 16)
-    return chr(code) if code >= 32 else match[0]
+    return chr(code) if code >= 32 else " " if code in (9, 10, 13) else match[0]
 
 
 def _unpacked(text: str, nested: Nested | None, depth: int) -> Iterator[Secret]:
@@ -109,7 +116,7 @@ def _runs(text: str) -> Iterator[tuple[int, str]]:
         if (
             parts
             and match.start() - end <= 40
-            and len(parts[-1]) >= 40
+            and len(parts[-1]) >= 32
             and (_BETWEEN.match(text[end : match.start()]))
         ):
             parts.append(match[0])

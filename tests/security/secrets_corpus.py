@@ -259,6 +259,21 @@ CARRIERS: dict[str, Carry] = {
     "behind a jpeg": lambda t, r: picture("JPEG") + t.encode(),
     "zip behind a png": lambda t, r: picture() + _zip(t.encode()),
     "tiff": lambda t, r: picture("TIFF", description=t),
+    "gzip behind a png": lambda t, r: picture() + gzip.compress(t.encode()),
+    "xz behind a jpeg": lambda t, r: picture("JPEG") + lzma.compress(t.encode()),
+    "zlib behind a png": lambda t, r: picture() + zlib.compress(t.encode()),
+    "bz2 behind a gif": lambda t, r: picture("GIF") + bz2.compress(t.encode()),
+    "tar.gz behind a webp": lambda t, r: picture("WEBP") + gzip.compress(_member(t.encode())),
+    "zip before a zip": lambda t, r: _zip(t.encode()) + _zip(b"hello", "b.txt"),
+    "png private far": lambda t, r: _png(b"prVt", b"\1" * 500 + zlib.compress(t.encode())),
+    "png private second": lambda t, r: _png(
+        b"prVt", zlib.compress(b"hello world") + zlib.compress(t.encode())
+    ),
+    "pdf": lambda t, r: (
+        b"%PDF-1.4\n1 0 obj<</Filter/FlateDecode/Length 99>>stream\n"
+        + zlib.compress(t.encode())
+        + b"\nendstream endobj\n%%EOF"
+    ),
     "picture in base64": lambda t, r: json.dumps(
         {
             "image/png": base64.encodebytes(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import io
 import json
 import random
 import shlex
+import textwrap
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -338,3 +340,25 @@ def test_the_advice_of_a_kind_can_be_typed(dataset: Path) -> None:
     advice = next(finding.fix for finding in findings if finding.rule == "P116")
     words = shlex.split((advice or "").split("--keep ")[1].split(" (push")[0])
     assert rules(dataset, "dataset", keep=words) == []
+
+
+def test_an_archive_behind_a_picture_that_cannot_be_opened_is_told() -> None:
+    for format in ("PNG", "JPEG"):
+        assert kinds(picture(format) + b"7z\xbc\xaf\x27\x1c" + bytes(99)) == {Kind.UNREAD}
+        assert kinds(picture(format)) == set()
+    assert kinds(b"password: $ecretPa55w0rd!9\n") == {Kind.SECRET}
+    for said in ("password: $PASSWORD1", "password: ${PASS_1}", "password: $(cat pw1.txt)"):
+        assert kinds(said.encode()) == set()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        TOKEN[:3] + "\u200b" + TOKEN[3:],
+        "".join(chr(ord(c) + 0xFEE0) for c in TOKEN),
+        "wandb login 0a1b2c3d4e5f60718293a4b5c6d7e8f901234567",
+        "\n".join(textwrap.wrap(base64.b64encode(f"token {TOKEN}".encode()).decode(), 32)),
+    ],
+)
+def test_other_ways_to_write_it(text: str) -> None:
+    assert Kind.SECRET in kinds(f"a {text} b\n".encode())

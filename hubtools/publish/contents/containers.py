@@ -178,6 +178,34 @@ def _zip(file: IO[bytes], budget: Budget) -> Iterator[Member]:
                 continue
             with archive.open(info) as member:
                 yield _held(info.filename, member, budget)
+        listed, end = archive.infolist(), archive.start_dir
+    yield from _between(file, listed, end)
+
+
+def _between(file: IO[bytes], listed: list[zipfile.ZipInfo], end: int) -> Iterator[Member]:
+    """Bytes before the directory that no listed member covers: two archives one behind the other
+    show the last one's members only."""
+    place = 0
+    for info in sorted(listed, key=lambda info: info.header_offset):
+        yield from _gap(file, place, info.header_offset)
+        file.seek(info.header_offset + 26)
+        extra = file.read(4)
+        names = int.from_bytes(extra[:2], "little") + int.from_bytes(extra[2:], "little")
+        place = max(place, info.header_offset + 30 + names + info.compress_size)
+    yield from _gap(file, place, end)
+
+
+def _gap(file: IO[bytes], start: int, end: int) -> Iterator[Member]:
+    if end - start <= 24:  # sums and sizes behind a member
+        return
+    if end - start > HELD:
+        yield Member("(not listed)", None, "many bytes of it belong to no member")
+        return
+    file.seek(start)
+    data = file.read(end - start)
+    first = data.find(b"PK\x03\x04")
+    if first >= 0:
+        yield Member("(not listed)", io.BytesIO(data[first:]))
 
 
 def _packed(kind: str, file: IO[bytes], budget: Budget) -> Member:

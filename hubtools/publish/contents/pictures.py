@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import struct
-import zlib
 from collections.abc import Iterator
 from typing import IO
 
 from hubtools.dataset.private.reading import texts_of
+from hubtools.publish.contents.streams import streams
 
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 _STARTS = (_PNG, _JPEG, b"GIF8", b"II*\0", b"MM\0*", b"8BPS", b"\xff\x0a", b"\0\0\0\x0cJXL ")
@@ -47,26 +47,10 @@ def _png(file: IO[bytes]) -> Iterator[tuple[str, bytes]]:
             continue
         data = file.read(length)
         file.seek(4, 1)
-        if b"\x78" in data[:400] and left > 0:
-            for unpacked in _inflated(kind, data, left):
+        if left > 0:
+            for unpacked, _ in streams(data):
                 left -= len(unpacked)
                 yield kind.decode("latin-1"), unpacked
-
-
-def _inflated(kind: bytes, data: bytes, most: int) -> Iterator[bytes]:
-    """Whatever zlib unpacks: where the chunk's kind says so, or from where its mark stands."""
-    place, tries = data.find(b"\x78"), 0
-    while 0 <= place < 400 and tries < 8:
-        tries += 1
-        if place + 1 < len(data) and (data[place] * 256 + data[place + 1]) % 31 == 0:
-            try:
-                unpacked = zlib.decompressobj().decompress(data[place:], min(_CHUNK, most))
-            except zlib.error:
-                unpacked = b""
-            if unpacked:
-                yield unpacked
-                return
-        place = data.find(b"\x78", place + 1)
 
 
 # What stands before the pieces of a long block.

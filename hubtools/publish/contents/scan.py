@@ -23,9 +23,12 @@ from hubtools.publish.contents.keepers import keeps_secrets
 from hubtools.publish.contents.leak import Kind, Leak
 from hubtools.publish.contents.people import People, is_picture
 from hubtools.publish.contents.pictures import parts
+from hubtools.publish.contents.streams import behind, closed, streams
 
 # Secrets of one file that are told one by one, and places in it with a path, or not read.
 MOST = 100
+# Pictures that may have something behind them, and PDF.
+_CARRIERS = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"BM", b"GIF8", b"%PDF-")
 # Containers within containers.
 _DEEPEST = 4
 
@@ -133,6 +136,21 @@ class _Scan:
                 elif found.path is not None and found.path not in seen:
                     seen.add(found.path)
                     yield Leak(Kind.PATH, place, found.path, None, True)
+
+        yield from self._streams(place, file, head, depth)
+
+    def _streams(self, place: str, file: IO[bytes], head: bytes, depth: int) -> Iterator[Leak]:
+        """What is packed behind a picture's end, and in a PDF."""
+        if not head.startswith(_CARRIERS):
+            return
+        data = behind(file, head)
+        if not head.startswith(b"%PDF-") and closed(data):
+            yield _unread(place, "an archive behind the picture's end cannot be opened here")
+        for unpacked, whole in streams(data) if depth < _DEEPEST else ():
+            for leak in self.content(place, io.BytesIO(unpacked), depth + 1):
+                yield Leak(leak.kind, leak.place, leak.what, None, True, leak.secret)
+            if not whole:
+                yield _unread(place, "what is packed in it is too long to be read to its end")
 
     def _members(self, place: str, kind: str, file: IO[bytes], depth: int) -> Iterator[Leak]:
         file.seek(0)
