@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import shlex
 import tomllib
 import typing
 from collections.abc import Mapping
@@ -411,6 +412,8 @@ class Project(_Section):
 
     _root: Path = PrivateAttr(default_factory=Path)
     _file: Path | None = PrivateAttr(default=None)
+    # paths that neither the command line nor the environment has said
+    _unsaid: dict[tuple[str, str], Any] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")
     def _trigger_is_one_line(self) -> Project:
@@ -433,10 +436,42 @@ class Project(_Section):
         """A path from the settings, made absolute against the project's folder."""
         return self._root / Path(relative).expanduser()
 
+    def is_own(self, path: Path) -> bool:
+        """True for a path that lies inside the project's folder, links followed."""
+        return path.resolve().is_relative_to(self._root.resolve())
+
+    def to_change(self, section: str, key: str) -> Path:
+        """The path of a setting, for a command that writes, moves or deletes there.
+
+        A file may have come with its folder from somebody else, so it (or a link in the folder)
+        opens no place outside to that. Raises `UsageError` for such a path, unless the command
+        line, the environment or the caller of the library has set it.
+        """
+        value = getattr(getattr(self, section), key)
+        path = self.at(value)
+        if self._unsaid.get((section, key)) != value or self.is_own(path):
+            return path
+        where = f"{self._file}: {section}.{key} is" if self._file else f"{section}.{key} is"
+        raise UsageError(
+            f"{where} {value!r}, which leads out of the project's folder to {path.resolve()};"
+            " nothing is changed there because a file says so.",
+            hint=_say_it(section, key, path),
+        )
+
     @property
     def dataset_dir(self) -> Path:
         """Folder of the pictures."""
         return self.at(self.dataset.path)
+
+    @property
+    def dataset_to_change(self) -> Path:
+        """Folder of the pictures, for a command that changes it; raises as `to_change`."""
+        return self.to_change("dataset", "path")
+
+    @property
+    def run_to_change(self) -> Path:
+        """Run folder, for a command that changes it; raises as `to_change`."""
+        return self.to_change("train", "output_dir")
 
     @property
     def base(self) -> str | None:
@@ -466,6 +501,14 @@ class Project(_Section):
     def run_dir(self) -> Path:
         """Run folder."""
         return self.at(self.train.output_dir)
+
+
+def _say_it(section: str, key: str, path: Path) -> str:
+    place = shlex.quote(str(path))
+    return (
+        f"if you mean that place, say so yourself: --{key.replace('_', '-')} {place} where the"
+        f" command has this option, or HUBTOOLS_{section.upper()}_{key.upper()}={place}"
+    )
 
 
 SECTIONS: dict[str, type[_Section]] = {
@@ -535,6 +578,11 @@ def load_project(
         raise _as_usage_error(error, file, source, origins) from None
     project._root = (file.parent if file else Path.cwd()).resolve()
     project._file = file
+    project._unsaid = {
+        (section, key): getattr(getattr(project, section), key)
+        for section, key in _PATHS
+        if (section, key) not in origins
+    }
     return project
 
 

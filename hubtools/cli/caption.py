@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hubtools.cli.options import SettingsCommand, project_in, project_options
+from hubtools.cli.options import SettingsCommand, dataset_folder, project_options
 from hubtools.cli.output import Output, output_options
 from hubtools.cli.recovery import recover
 from hubtools.cli.trust import trust_option, with_trust
@@ -97,12 +97,8 @@ def command(
     """
     from hubtools.dataset.caption.planner import plan_captions
     from hubtools.dataset.fix import journal
-    from hubtools.layout import PROJECT_FILE
 
-    if path is not None and (path / PROJECT_FILE).is_file():
-        project = project_in(path)
-        path = None
-    folder = path if path is not None else project.dataset_dir
+    folder, project = dataset_folder(path, project, out, change=not dry_run and export is None)
     if dry_run and undo:
         raise UsageError("--dry-run and --undo exclude each other.")
     if source_dir is not None and source is None:

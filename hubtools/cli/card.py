@@ -53,9 +53,11 @@ def command(
         todo.append((folder, kind_of(folder) if kind == "auto" else kind))
     else:
         if kind in ("auto", "dataset") and project.dataset_dir.is_dir():
-            todo.append((project.dataset_dir, "dataset"))
+            place = project.dataset_dir if check or dry_run else project.dataset_to_change
+            todo.append((place, "dataset"))
         if kind in ("auto", "model") and (project.run_dir / RUN_MANIFEST).is_file():
-            todo.append((project.run_dir, "model"))
+            place = project.run_dir if check or dry_run else project.run_to_change
+            todo.append((place, "model"))
     if not todo:
         raise HubtoolsError(
             "There is neither a dataset folder nor a run folder here.", hint="give the folder"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hubtools.cli.options import SettingsCommand, project_in, project_options
+from hubtools.cli.options import SettingsCommand, dataset_folder, project_options
 from hubtools.cli.output import Output, output_options
 from hubtools.cli.recovery import recover
 from hubtools.cli.trust import trust_option, with_trust
@@ -93,16 +93,12 @@ def command(
     from hubtools.dataset.fix import journal as journals
     from hubtools.dataset.fix.plan import load_plan
     from hubtools.dataset.fix.planner import plan_fix
-    from hubtools.layout import PROJECT_FILE
 
     if sum((dry_run, undo, journal, purge)) > 1:
         raise UsageError("--dry-run, --undo, --journal and --purge exclude each other.")
     if id is not None and not undo:
         raise UsageError("--id says which fix to --undo.")
-    if path is not None and (path / PROJECT_FILE).is_file():
-        project = project_in(path)
-        path = None
-    folder = path if path is not None else project.dataset_dir
+    folder, project = dataset_folder(path, project, out, change=not (dry_run or journal))
     if not select and not ignore:
         select, ignore = tuple(project.rules.select), tuple(project.rules.ignore)
     if undo:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hubtools.cli.options import SettingsCommand, project_in, project_options
+from hubtools.cli.options import SettingsCommand, dataset_folder, project_options
 from hubtools.cli.output import Output, output_options
 from hubtools.errors import ExitCode
 
@@ -61,13 +61,9 @@ def command(
     pictures the frame is what is trained on (orange: enlarged to the training resolution), the dark
     part is cut off.
     """
-    from hubtools.layout import PROJECT_FILE
     from hubtools.training.preview import inspect
 
-    if path is not None and (path / PROJECT_FILE).is_file():
-        project = project_in(path)
-        path = None
-    folder = path if path is not None else project.dataset_dir
+    folder, project = dataset_folder(path, project, out, change=False)
     train = project.train
     if resolution is not None:
         train = train.model_copy(update={"resolution": resolution})

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal, TypeVar, cast
 import click
 from pydantic.fields import FieldInfo
 
+from hubtools.cli.output import Output
+from hubtools.layout import PROJECT_FILE
 from hubtools.project import SECTIONS, Project, aliases_of, load_project
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -182,10 +184,35 @@ def project_in(folder: Path) -> Project:
     return load_project(folder, _overrides())
 
 
+def dataset_folder(
+    path: Path | None, project: Project, out: Output, *, change: bool
+) -> tuple[Path, Project]:
+    """(folder of pictures, its project) that a command's PATH means: that folder, or the dataset of
+    the project in it or here. A folder that was not typed is told if it is changed, or lies outside
+    the project. Raises `UsageError` as `Project.to_change` if the command is to `change` it."""
+    typed = path or Path()
+    if path is not None and (path / PROJECT_FILE).is_file():
+        project = project_in(path)
+    elif path is not None:
+        return path, project
+    folder = project.dataset_to_change if change else project.dataset_dir
+    untold = change and folder.resolve() != typed.resolve()
+    if project.file and (untold or not project.is_own(folder)):
+        out.note(f"The pictures are in {folder.resolve()}.")
+    return folder, project
+
+
 def given_settings() -> frozenset[str]:
     """Settings that the running command's own line names, e.g. `samples.steps`; those of the file
     and the environment are not among them."""
     return frozenset(f"{section}.{key}" for section, key in _overrides())
 
 
-__all__ = ["Project", "SettingsCommand", "given_settings", "project_in", "project_options"]
+__all__ = [
+    "Project",
+    "SettingsCommand",
+    "dataset_folder",
+    "given_settings",
+    "project_in",
+    "project_options",
+]

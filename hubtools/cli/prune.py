@@ -60,7 +60,8 @@ def command(
     from hubtools.publish.prune import classify
     from hubtools.publish.trainers import recognise
 
-    root = run_dir if run_dir is not None else project.run_dir
+    changes = do_apply or do_undo or do_purge
+    root = run_dir or (project.run_to_change if changes else project.run_dir)
     if sum((do_apply, do_undo, do_purge, dry_run)) > 1:
         raise UsageError("--apply, --undo, --purge and --dry-run exclude each other.")
     if do_undo:

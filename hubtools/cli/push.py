@@ -78,7 +78,7 @@ def command(
     if from_plan is not None:
         plan = with_trust(out, trust_state, lambda yes: load_plan(from_plan, trust_state=yes))
     else:
-        source = folder if folder is not None else project.run_dir
+        source = folder if folder is not None else project.run_to_change
         repo_type = kind_of(source) if kind == "auto" else kind
         target = repo or (project.model.repo if repo_type == "model" else project.dataset.repo)
         if target is None:

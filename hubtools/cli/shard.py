@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from hubtools.cli.options import SettingsCommand, project_options
+from hubtools.cli.options import SettingsCommand, dataset_folder, project_options
 from hubtools.cli.output import Output, output_options
 from hubtools.errors import ExitCode
 from hubtools.findings import plural
@@ -71,17 +71,12 @@ def command(
     """
     from hubtools.dataset.shard.write import shard
     from hubtools.files import human_bytes
-    from hubtools.layout import PROJECT_FILE
-    from hubtools.project import load_project
 
     word: str = out.format
     if word in ("parquet", "webdataset"):
         # the form of the shards, where others ask for that of the printed lines
         kind, out = cast("Format", word), Output.of("auto", False)
-    if path is not None and (path / PROJECT_FILE).is_file():
-        project = load_project(path)
-        path = None
-    folder = path if path is not None else project.dataset_dir
+    folder, _ = dataset_folder(path, project, out, change=False)
     with out.progress() as progress:
         task = progress.add_task("counting rows", total=None, note="")
 

@@ -74,7 +74,10 @@ def command(
         project = project_in(Path(source))
         source = None
     choice = project.rule_choice
+    known = Path(BASELINE)
     if write_baseline:
+        if project.rules.baseline:
+            known = project.to_change("rules", "baseline")  # before anything is read
         choice["baseline"] = None
     where = source if source is not None else project.dataset_dir
     if partials and (shard is not None or partial is not None):
@@ -97,7 +100,7 @@ def command(
             **choice,
         )
     if write_baseline:
-        file = project.baseline or Path(BASELINE)
+        file = known
         report = renew_baseline(report, file)
         out.note(f"{len(report.known)} findings are known now, in {file}")
         if project.baseline is None:

@@ -83,7 +83,7 @@ def plan_evaluation(
     Raises `UsageError` for settings that make no sense, `HubtoolsError` for what is not there.
     """
     settings = project.evaluate
-    source = lora or str(project.run_dir)
+    source = lora or str(project.run_to_change)
     choices = _choices(source, settings.checkpoints, settings.weights)
     base = base_of(project, choices[0].lora, note)
     trigger = project.dataset.trigger or choices[0].lora.trigger
@@ -105,7 +105,7 @@ def plan_evaluation(
     )
     measured, held_out = _measured(project, real)
     run = Path(source)
-    folder = run if run.is_dir() else project.run_dir
+    folder = run if run.is_dir() else project.run_to_change
     return EvaluationPlan(
         project, base, choices, trigger, tuple(texts), plain, tuple(shots), tuple(names),
         tuple(real), tuple(measured), held_out, folder,

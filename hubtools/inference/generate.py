@@ -241,7 +241,7 @@ def generate_for_run(
     Pictures go to the run's `samples/` as `final_*` and `base_*`, and `comparison.png` beside
     them shows both rows. Returns the records of both.
     """
-    run_dir = project.run_dir
+    run_dir = project.run_to_change
     lora = resolve_lora(str(run_dir))
     if project.samples.lora_weight == 0:
         raise HubtoolsError(

@@ -130,6 +130,10 @@ def _between(first: str | None, last: str | None) -> list[Step]:
 
 def _preconditions(project: Project, names: list[str]) -> None:
     """Refuse at once what would otherwise fail after hours of training."""
+    if {"dataset-card", "push-dataset"} & set(names) and project.dataset_dir.is_dir():
+        _ = project.dataset_to_change
+    if set(names) - {"validate", "dataset-card", "push-dataset"}:
+        _ = project.run_to_change
     if "train" in names and not project.train.pretrained_model_name_or_path:
         raise UsageError(
             "No base model is set.",

@@ -48,6 +48,7 @@ def train(
     `KeyboardInterrupt` after Ctrl-C or SIGTERM, once state is saved.
     """
     require_extra("train", "Training")
+    run_dir = project.run_to_change
     from hubtools.quiet import hush
 
     hush()
@@ -69,7 +70,6 @@ def train(
     manifest = _manifest(project, base, plan, source, world)
     manifest.base_model.fingerprint = base_fingerprint(base, folder, family)
 
-    run_dir = project.run_dir
     identity = runfolder.identity(manifest, world.processes)
     earlier = runfolder.earlier_run(run_dir)
     progress = runfolder.has_progress(run_dir)

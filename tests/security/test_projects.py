@@ -1,0 +1,167 @@
+"""A stranger's `hubtools.toml`, or a link in the folder it came with, leads no command that changes
+something out of that folder."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from hubtools.errors import UsageError
+from hubtools.project import Project, load_project
+from tests.conftest import write_pictures
+from tests.typed import typed
+
+
+def state(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): (
+            hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "folder"
+        )
+        for path in sorted(folder.rglob("*"))
+    }
+
+
+def sick(folder: Path) -> Path:
+    """Pictures with something to fix."""
+    write_pictures(folder, 2)
+    (folder / "Thumbs.db").write_text("mine")
+    return folder
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    return sick(tmp_path / "outside")
+
+
+def project(folder: Path, text: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "hubtools.toml").write_text(text)
+    return folder
+
+
+CHANGING = (
+    ("fix", "--yes"),
+    ("fix", "--undo"),
+    ("fix", "--purge", "--yes"),
+    ("caption", "--template", "x {file_name}", "--overwrite", "--yes"),
+    ("caption", "--undo"),
+    ("card", "--kind", "dataset"),
+)
+
+
+@pytest.mark.parametrize("words", CHANGING, ids=" ".join)
+@pytest.mark.parametrize("way", ["relative", "absolute", "home", "link", "linked default"])
+def test_a_dataset_outside_is_not_changed(
+    tmp_path: Path, outside: Path, words: tuple[str, ...], way: str
+) -> None:
+    value = {"relative": "../outside", "absolute": str(outside), "home": "~/outside"}.get(way, "")
+    folder = project(tmp_path / "ds", f'[dataset]\npath = "{value or "dataset"}"\n')
+    if "link" in way:
+        (folder / "dataset").symlink_to("../outside")
+    if way == "linked default":
+        (folder / "hubtools.toml").write_text("")
+    if words[-1] == "--undo" or "--purge" in words:
+        assert typed("fix", outside, "--yes").returncode in (0, 3)
+    before = state(outside)
+    for place in ((folder,), ()):
+        done = typed(words[0], *place, *words[1:], cwd=folder, HOME=str(tmp_path))
+        assert done.returncode == 2, done.stderr
+        assert "dataset.path" in done.stderr
+        assert str(outside) in done.stderr
+        assert f"--path {folder}" in done.stderr or f"--path {outside}" in done.stderr
+    assert state(outside) == before
+
+
+def test_said_by_oneself_it_is_changed_and_told(tmp_path: Path, outside: Path) -> None:
+    folder = project(tmp_path / "ds", '[dataset]\npath = "../outside"\n')
+    done = typed("fix", folder, "--yes", "--path", "../outside", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert str(outside) in done.stderr
+    assert not (outside / "Thumbs.db").exists()
+    done = typed("fix", folder, "--undo", cwd=folder, HUBTOOLS_DATASET_PATH=str(outside))
+    assert done.returncode == 0, done.stderr
+    assert (outside / "Thumbs.db").exists()
+
+
+@pytest.mark.parametrize("words", [("validate",), ("inspect",), ("fix", "--dry-run")])
+def test_reading_elsewhere_stays_allowed(
+    tmp_path: Path, outside: Path, words: tuple[str, ...]
+) -> None:
+    folder = project(tmp_path / "ds", '[dataset]\npath = "../outside"\n')
+    before = state(outside)
+    assert typed(*words, cwd=folder).returncode in (0, 3)
+    assert state(outside) == before
+
+
+def test_a_dataset_inside_is_changed_and_told(tmp_path: Path) -> None:
+    folder = project(tmp_path / "ds", '[dataset]\npath = "pics"\n')
+    sick(folder / "pics")
+    done = typed("fix", folder, "--yes", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert str(folder / "pics") in done.stderr
+    assert not (folder / "pics" / "Thumbs.db").exists()
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_baseline_outside_is_not_written(tmp_path: Path, outside: Path, there: bool) -> None:
+    folder = project(
+        tmp_path / "ds", '[dataset]\npath = "."\n[rules]\nbaseline = "../outside/new/b.json"\n'
+    )
+    write_pictures(folder, 2)
+    if there:
+        (outside / "new").mkdir()
+        (outside / "new" / "b.json").write_text("{}")
+    before = state(outside)
+    done = typed("validate", "--write-baseline", cwd=folder)
+    assert done.returncode == 2
+    assert "rules.baseline" in done.stderr
+    assert state(outside) == before
+    done = typed("validate", "--write-baseline", "--baseline", "../outside/b.json", cwd=folder)
+    assert done.returncode in (0, 3), done.stderr
+    assert (outside / "b.json").is_file()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("train", "--dry-run"),
+        ("prune", "--apply"),
+        ("prune", "--undo"),
+        ("prune", "--purge", "--yes"),
+        ("push",),
+        ("ship", "--base-model", "a/b", "--until", "prune"),
+        ("evaluate",),
+    ],
+    ids=" ".join,
+)
+def test_a_run_folder_outside_is_not_changed(
+    tmp_path: Path, outside: Path, words: tuple[str, ...]
+) -> None:
+    folder = project(tmp_path / "ds", '[train]\noutput_dir = "../outside"\n')
+    before = state(outside)
+    done = typed(*words, cwd=folder)
+    assert done.returncode == 2, done.stderr
+    assert "train.output_dir" in done.stderr
+    assert state(outside) == before
+
+
+def test_ship_sends_no_dataset_from_outside(tmp_path: Path, outside: Path) -> None:
+    folder = project(tmp_path / "ds", '[dataset]\npath = "../outside"\n')
+    for first in ("dataset-card", "push-dataset"):
+        done = typed("ship", "--from", first, "--until", "push-dataset", cwd=folder)
+        assert done.returncode == 2, done.stderr
+        assert "dataset.path" in done.stderr
+    assert not (outside / "README.md").exists()
+
+
+def test_settings_made_in_python_are_ones_own(tmp_path: Path, outside: Path) -> None:
+    mine = Project()
+    mine.dataset.path = str(outside)
+    assert mine.dataset_to_change == outside
+    loaded = load_project(project(tmp_path / "ds", '[train]\noutput_dir = "../outside"\n'))
+    with pytest.raises(UsageError, match="leads out"):
+        _ = loaded.run_to_change
+    loaded.train.output_dir = str(outside)
+    assert loaded.run_to_change == outside
