@@ -8,7 +8,7 @@ import struct
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any, BinaryIO, TypeGuard
 
 from hubtools.files import human_bytes, open_regular
 
@@ -60,16 +60,17 @@ _LORA = _DOWN + _UP
 _ADAM = ("exp_avg", "exp_avg_sq", "momentum_buffer")
 
 
-def read_header(path: Path) -> Header:
+def read_header(source: Path | BinaryIO) -> Header:
     """Read and classify the header (8 bytes little-endian length, then JSON; docs of safetensors).
 
     What the library would not open is `DAMAGED`, and `problem` says why: a header that is longer
     than the file, tensors whose bytes are not exactly those that dtype and shape take, gaps,
     overlaps, bytes behind the last one, keys that are there twice. Time and memory are bounded
-    by the length of the header. Raises `OSError` for a file that cannot be read at all.
+    by the length of the header. An open file is read from where it
+    stands, and closed. Raises `OSError` for a file that cannot be read at all.
     """
     try:
-        metadata, tensors = _parsed(path)
+        metadata, tensors = _parsed(open_regular(source) if isinstance(source, Path) else source)
     except _Damaged as error:
         return Header(Holds.DAMAGED, {}, {}, str(error))
     return Header(_judge(tensors), tensors, metadata)
@@ -79,8 +80,8 @@ class _Damaged(Exception):
     """What is wrong with a header, in words."""
 
 
-def _parsed(path: Path) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
-    with open_regular(path) as file:
+def _parsed(opened: BinaryIO) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
+    with opened as file:
         size = os.fstat(file.fileno()).st_size - 8
         start = file.read(8)
         if len(start) < 8:

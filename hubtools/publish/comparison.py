@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, BinaryIO
 
 from hubtools.dataset.folder import PICTURE_ENDINGS, Listing, walk
 from hubtools.dataset.loaders import Loaded, Outcome, simulate
@@ -69,7 +69,13 @@ class Comparison:
     @cached_property
     def metadata(self) -> dict[str, MetadataFile]:
         """The metadata files of the folder by name."""
-        return {e.name: read_metadata(self.folder, e) for e in self.folder.metadata}
+        files = {file.name: file for file in self.release.files}
+
+        def opener(name: str) -> BinaryIO:
+            return self.release.open(files[name]) if name in files else self.folder.open(name)
+
+        listing = replace(self.folder, opener=opener)
+        return {e.name: read_metadata(listing, e) for e in self.folder.metadata}
 
 
 def _severity(comparison: Comparison) -> Severity:

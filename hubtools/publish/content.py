@@ -91,6 +91,14 @@ class Look:
                 raise changed(path)
         return cls(path, content, before, begun)
 
+    def open(self, root: Root) -> BinaryIO:
+        """The file, to be read. Raises `ChecksFailed` if what is opened is not the file of the
+        look: a folder on the way may have been exchanged, and be changed back before `check`."""
+        with open_source(root, self.path) as file:
+            if _stamp(os.fstat(file.fileno())) != self.stamp:
+                raise changed(self.path)
+            return os.fdopen(os.dup(file.fileno()), "rb")
+
     def check(self, root: Root) -> None:
         """Raise `ChecksFailed` if the file may be another, or hold other bytes, than at the look.
 

@@ -184,7 +184,7 @@ def make_plan(
         release = replace(
             release,
             files=tuple(
-                replace(file, bytes=seen.content.bytes)
+                replace(file, bytes=seen.content.bytes, look=seen)
                 for file, seen in zip(release.files, looks, strict=True)
             ),
         )

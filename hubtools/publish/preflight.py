@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hubtools.dataset.view import read_card
+from hubtools.dataset.view import parse_card
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD, LORA_WEIGHTS
-from hubtools.limits import IN_FOLDER, LARGE_FILE, TOO_LARGE_FILE, crowded_folders
+from hubtools.limits import FRONT_MATTER, IN_FOLDER, LARGE_FILE, TOO_LARGE_FILE, crowded_folders
 from hubtools.publish import leak_rules as leak_rules
 from hubtools.publish import private as private
 from hubtools.publish.book import PUBLISH_RULES as PUBLISH_RULES
@@ -44,7 +44,7 @@ def no_lora(release: Release) -> Iterator[Problem]:
     """
     if release.repo_type != "model":
         return
-    if not any(read_header(f.source).holds is Holds.LORA for f in _top_weights(release)):
+    if not any(read_header(release.open(f)).holds is Holds.LORA for f in _top_weights(release)):
         yield Problem(
             "no LoRA file lies at the top level: nobody could load it",
             f"put {LORA_WEIGHTS} there",
@@ -104,7 +104,8 @@ def no_license(release: Release) -> Iterator[Problem]:
     card = next((file for file in release.files if file.name == CARD), None)
     if card is None:
         return
-    front = read_card(card.source)
+    with release.open(card) as opened:
+        front = parse_card(opened.read(FRONT_MATTER + 1))
     if front.error:
         yield Problem(
             f"the card's front matter cannot be read: {front.error}; the Hub refuses it",
@@ -125,9 +126,11 @@ def lfs_pointer(release: Release) -> Iterator[Problem]:
     Fix: `git lfs pull`.
     """
     for file in release.files:
-        if 100 <= file.bytes <= 200 and file.source.read_bytes().startswith(
-            b"version https://git-lfs"
-        ):
+        if not 100 <= file.bytes <= 200:
+            continue
+        with release.open(file) as opened:
+            pointer = opened.read(200).startswith(b"version https://git-lfs")
+        if pointer:
             yield Problem("this is a Git LFS pointer, not the file", "`git lfs pull`", file.name)
 
 
@@ -170,7 +173,7 @@ def damaged_weights(release: Release) -> Iterator[Problem]:
     Fix: write it again.
     """
     for file in release.files:
-        header = read_header(file.source) if file.name.endswith(".safetensors") else None
+        header = read_header(release.open(file)) if file.name.endswith(".safetensors") else None
         if header is not None and header.holds is Holds.DAMAGED:
             yield Problem(
                 f"the weight file is damaged: {header.problem}", "write it again", file.name

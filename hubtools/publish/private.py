@@ -5,47 +5,49 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from hubtools.dataset.besides import besides, private_in
 from hubtools.dataset.folder import Entry
 from hubtools.dataset.private.reading import Private
-from hubtools.files import open_regular
 from hubtools.findings import Problem, Severity, plural, shortened
 from hubtools.leaks.stream import is_text
 from hubtools.publish.book import PUBLISH_RULES
 from hubtools.publish.contents import Kind
 from hubtools.publish.contents.containers import packing
 from hubtools.publish.contents.people import is_picture
-from hubtools.publish.release import Release
+from hubtools.publish.release import Release, ReleaseFile
 from hubtools.weights import read_header
 
 # Large, and no place for pictures.
 _WEIGHTS = (".safetensors", ".ckpt", ".pt", ".pth", ".gguf", ".onnx", ".npy", ".npz")
+_KNOWN: dict[tuple[str, bool], Private] = {}  # by hash, and whether it is called weights
+_MOST_KNOWN = 1 << 17
 _FIX = "`hubtools fix` blanks it, and touches no pixel"
 
 
-def _told(path: Path) -> tuple[Private, str]:
-    """What a file tells, and the name of the first picture in it that does."""
-    found = path.stat()
-    return _read(path, found.st_size, found.st_mtime_ns)
-
-
-@lru_cache(maxsize=1 << 17)
-def _read(path: Path, size: int, mtime_ns: int) -> tuple[Private, str]:
-    with open_regular(path) as file:
-        head = file.read(4096)
-    apart = packing(head) is not None or is_text(head) or path.suffix.lower() in _WEIGHTS
+def _told(release: Release, file: ReleaseFile) -> Private:
+    """What a file tells."""
+    # by its content: size and time of a file are what its owner wants them to be
+    known = (file.sha256 or "", file.source.suffix.lower() in _WEIGHTS)
+    if known in _KNOWN:
+        return _KNOWN[known]
+    with release.open(file) as opened:
+        head = opened.read(4096)
+    apart = packing(head) is not None or is_text(head) or known[1]
     looked = is_picture(head) or not apart
-    return (private_in(str(path), open_regular) if looked else Private()), ""
+    told = private_in(file.name, lambda name: release.open(file)) if looked else Private()
+    if file.sha256 is not None:
+        if len(_KNOWN) >= _MOST_KNOWN:
+            _KNOWN.clear()
+        _KNOWN[known] = told
+    return told
 
 
 def _private(release: Release, field: str) -> Iterator[tuple[str, Any, str, str]]:
     """(file, what it says, where in it, fix)."""
     for file in release.files:
-        if value := getattr(_told(file.source)[0], field):
+        if value := getattr(_told(release, file), field):
             yield file.name, value, "", _FIX
     for leak in release.leaks:
         if leak.kind.value == field:
@@ -72,9 +74,9 @@ def beside(release: Release) -> Iterator[Problem]:
 
     Fix: `hubtools fix` takes them out of a dataset; else leave them out (--drop).
     """
-    sources = {file.name: file.source for file in release.files}
+    files = {file.name: file for file in release.files}
     entries = [Entry(file.name, file.bytes, 0) for file in release.files]
-    for name, what in besides(entries, lambda name: open_regular(sources[name])):
+    for name, what in besides(entries, lambda name: release.open(files[name])):
         fix = "`hubtools fix` takes it out" if release.repo_type == "dataset" else "leave it out"
         yield Problem(f"the file is {what}", fix, name)
     for leak in release.leaks:
@@ -94,7 +96,7 @@ def header(release: Release) -> Iterator[Problem]:
     """
     for file in release.files:
         if file.name.lower().endswith(".safetensors"):
-            said = list(_said_in(read_header(file.source).metadata))
+            said = list(_said_in(read_header(release.open(file)).metadata))
             grave = any(severe for _, severe in said)
             if said:
                 yield Problem(

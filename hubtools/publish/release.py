@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from hubtools.dataset.folder import Entry, walk
 from hubtools.errors import HubtoolsError
 from hubtools.layout import METADATA_NAMES, RUN_MANIFEST
 from hubtools.project import AllowedSecret
-from hubtools.publish.content import open_source
+from hubtools.publish.content import Look, open_source
 from hubtools.publish.contents import Leak, scan
 from hubtools.publish.ignored import ignored
 from hubtools.publish.prune import KeepSnapshots, classify
@@ -27,11 +28,18 @@ LEFT_OUT = "left out as asked (--drop)"
 
 @dataclass(frozen=True)
 class ReleaseFile:
-    """A file that is published: its name in the repository and its place on this disk."""
+    """A file that is published: its name in the repository and its place on this disk. `look`:
+    when it was hashed, if it was; whoever reads it then gets that file or an error."""
 
     name: str
     source: Path
     bytes: int
+    look: Look | None = None
+
+    @property
+    def sha256(self) -> str | None:
+        """Hash of its content, if it was read."""
+        return None if self.look is None else self.look.content.sha256
 
 
 @dataclass(frozen=True)
@@ -66,24 +74,31 @@ class Release:
         """Whether push.allow names this file, which could not be read to its end."""
         return _fits(name, self.vouched)
 
+    def open(self, file: ReleaseFile) -> BinaryIO:
+        """A file of the release, to be read: every rule reads by this. Raises `ChecksFailed` if it
+        is another than the one that was hashed, `LeadsOut` for a link, `OSError` for no file."""
+        with Root(self.root) as root:
+            if file.look is not None:
+                return file.look.open(root)
+            with open_source(root, file.source) as opened:
+                return os.fdopen(os.dup(opened.fileno()), "rb")
+
     @cached_property
     def leaks(self) -> tuple[Leak, ...]:
         """What the files hold that must not be published: each is read once, to its end. Raises
         `OSError` if one cannot be read."""
         found: list[Leak] = []
-        with Root(self.root) as root:
-            for file in self.files:
-                with open_source(root, file.source) as opened:
-                    found += scan(file.name, opened, file.bytes)
+        for file in self.files:
+            with self.open(file) as opened:
+                found += scan(file.name, opened, file.bytes)
         return tuple(found)
 
     @property
     def heads(self) -> Iterator[tuple[ReleaseFile, bytes]]:
         """The first bytes of each file."""
-        with Root(self.root) as root:
-            for file in self.files:
-                with open_source(root, file.source) as opened:
-                    yield file, opened.read(4096)
+        for file in self.files:
+            with self.open(file) as opened:
+                yield file, opened.read(4096)
 
 
 def _fits(name: str, patterns: Sequence[str]) -> bool:

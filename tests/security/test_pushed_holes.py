@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import stat
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from PIL import Image
 
-from hubtools.errors import HubtoolsError
+from hubtools.errors import ChecksFailed, HubtoolsError
 from hubtools.layout import cache_dir
 from hubtools.localhub.server import Hub
 from hubtools.publish import outbox
+from hubtools.publish.content import Look
+from hubtools.publish.preflight import PUBLISH_RULES
+from hubtools.publish.release import Release, collect
 from hubtools.rooted import Root
-from tests.security.pushing import make_dataset, plan, send
+from tests.security.pushing import TOKEN, make_dataset, plan, rules, send
 
 
 @pytest.fixture
@@ -50,3 +59,74 @@ def test_a_folder_for_copies_that_is_a_link_is_refused(
     with pytest.raises(HubtoolsError, match="only you can write to"):
         send(dataset)
     assert list((tmp_path / "target").iterdir()) == []
+
+
+def exchanged(dataset: Path, monkeypatch: pytest.MonkeyPatch, bad: bytes, name: str) -> Any:
+    """Plan a push while the folder of a file is another one for as long as rules read it."""
+    from hubtools.publish import plan as planning
+
+    pictures, clean = dataset / "more", dataset.parent / "clean"
+    for folder, data in ((pictures, bad), (clean, b"a" * len(bad))):
+        folder.mkdir()
+        (folder / name).write_bytes(data)
+    judged = planning._judged
+
+    def meddling(*arguments: Any) -> Any:
+        pictures.rename(dataset.parent / "bad")
+        clean.rename(pictures)
+        try:
+            return judged(*arguments)
+        finally:
+            pictures.rename(clean)
+            (dataset.parent / "bad").rename(pictures)
+
+    monkeypatch.setattr(planning, "_judged", meddling)
+    return plan(dataset)
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "a.png", "a.zip", "a.parquet", "a.json"])
+def test_a_folder_that_is_exchanged_while_rules_read(
+    local_hub: Hub, dataset: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    with pytest.raises(ChecksFailed, match="changed after it was checked"):
+        exchanged(dataset, monkeypatch, f"token {TOKEN}\n".encode(), name)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda release: release.leaks,
+        lambda release: list(release.heads),
+        lambda release: list(PUBLISH_RULES.run(release, select=["P112"])),
+        lambda release: list(PUBLISH_RULES.run(release, select=["P126"])),
+    ],
+    ids=["secrets", "kinds", "positions", "beside"],
+)
+def test_every_reader_takes_the_file_that_was_hashed(
+    dataset: Path, read: Callable[[Release], object]
+) -> None:
+    (dataset / "more").mkdir()
+    (dataset / "more/a.json").write_text("{}")
+    release = collect(dataset, "dataset")
+    with Root(dataset) as root:
+        files = tuple(replace(f, look=Look.at(root, f.source)) for f in release.files)
+    release = replace(release, files=files)
+    (dataset / "more").rename(dataset.parent / "old")
+    shutil.copytree(dataset.parent / "old", dataset / "more")
+    with pytest.raises(ChecksFailed, match=r"a\.json changed"):
+        read(release)
+
+
+def test_a_picture_of_equal_size_and_time_is_read_again(local_hub: Hub, dataset: Path) -> None:
+    exif = Image.Exif()
+    exif.get_ifd(0x8825).update({1: "N", 2: (48.0, 8.0, 12.0), 3: "E", 4: (11.0, 34.0, 12.0)})
+    picture = dataset / "0.png"
+    Image.new("RGB", (8, 8)).save(picture, "JPEG", exif=exif)
+    bad = picture.read_bytes()
+    Image.new("RGB", (8, 8)).save(picture, "JPEG")
+    picture.write_bytes(picture.read_bytes().ljust(len(bad), b"\0"))
+    os.utime(picture, (1e9, 1e9))
+    assert "P112" not in rules(plan(dataset))
+    picture.write_bytes(bad)
+    os.utime(picture, (1e9, 1e9))
+    assert "P112" in rules(plan(dataset))
