@@ -4,12 +4,15 @@ into them."""
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from hubtools.errors import HubtoolsError
+from hubtools.files import open_regular
 from hubtools.rooted import Root
 from hubtools.trust import is_sealed, seal
 
@@ -69,12 +72,28 @@ def _is_ours(parent: Root, name: str) -> bool:
 def copy_own(folder: Path, name: str, target: Path) -> None:
     """Copy a file of a folder. Raises `HubtoolsError` for a link that leads out of the folder (the
     Hub's cache, whose files are links to its blobs, is one place)."""
-    own_bytes_checked(folder, name)
-    shutil.copyfile(folder / name, target)
+    with open_own(folder, name) as source, target.open("wb") as copy:
+        shutil.copyfileobj(source, copy)
 
 
-def own_bytes_checked(folder: Path, name: str) -> None:
-    """Raises `HubtoolsError` if a file of a folder is a link that leads out of it."""
+def open_own(folder: Path, name: str) -> BinaryIO:
+    """A file of a folder, to be read; what is judged is the open file itself, so a link made
+    meanwhile changes nothing. Raises as `own_bytes_checked`, and `OSError` for no regular file."""
+    file = open_regular(folder / name)
+    try:
+        real = own_bytes_checked(folder, name)
+        if not os.path.samestat(os.fstat(file.fileno()), os.lstat(real)):
+            raise HubtoolsError(
+                f"{folder / name} has changed while it was read.", hint="run the command again"
+            )
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def own_bytes_checked(folder: Path, name: str) -> Path:
+    """Where a file of a folder really is. Raises `HubtoolsError` for a link that leads out."""
     real, root = (folder / name).resolve(), folder.resolve()
     blobs = root.parent.parent / "blobs" if root.parent.name == "snapshots" else root
     if not real.is_relative_to(root) and not real.is_relative_to(blobs):
@@ -82,3 +101,4 @@ def own_bytes_checked(folder: Path, name: str) -> None:
             f"{folder / name} is a link out of the folder; it is not copied.",
             hint="remove it, or put the file in its place",
         )
+    return real

@@ -6,12 +6,13 @@ import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from hubtools.dataset.appearing import open_own, own_bytes_checked
 from hubtools.dataset.folder import PICTURE_ENDINGS, walk
 from hubtools.errors import HubtoolsError
-from hubtools.files import StrPath, open_regular, read_within, write_text
+from hubtools.files import StrPath, read_within, write_text
 from hubtools.layout import PROJECT_FILE, WORK_DIR
 from hubtools.limits import SIDECAR
 from hubtools.project import SECTIONS, load_project, to_toml
@@ -163,15 +164,16 @@ def _copy(source: Path, target: Path, force: bool) -> tuple[int, str, tuple[str,
     _refuse_to_mix(target, force)
     with Root(target, create=True) as root:
         for entry in (*listing.pictures, *listing.metadata):
-            with open_regular(source / entry.name) as file, root.replacing(entry.name) as copy:
+            with open_own(source, entry.name) as file, root.replacing(entry.name) as copy:
                 shutil.copyfileobj(file, copy)
     if listing.metadata:
         return len(listing.pictures), _caption_column(source), ()
     lines, without = [], []
     for entry in listing.pictures:
-        sidecar = (source / entry.name).with_suffix(".txt")
+        sidecar = PurePosixPath(entry.name).with_suffix(".txt").as_posix()
         try:
-            text = read_within(sidecar, SIDECAR).decode("utf-8-sig")
+            own_bytes_checked(source, sidecar)
+            text = read_within(source / sidecar, SIDECAR).decode("utf-8-sig")
             caption = " ".join(text.split())
         except (OSError, UnicodeDecodeError):
             caption = ""

@@ -165,3 +165,33 @@ def test_settings_made_in_python_are_ones_own(tmp_path: Path, outside: Path) -> 
         _ = loaded.run_to_change
     loaded.train.output_dir = str(outside)
     assert loaded.run_to_change == outside
+
+
+@pytest.mark.parametrize("name", ["picture0.png", "metadata.jsonl"])
+@pytest.mark.parametrize(
+    "words", [("init", "../new", "--from", "."), ("caption", ".", "--export", "kohya", "../new")]
+)
+def test_what_a_link_leads_to_outside_is_not_copied(
+    tmp_path: Path, outside: Path, words: tuple[str, ...], name: str
+) -> None:
+    folder = write_pictures(tmp_path / "ds", 2)
+    (folder / name).unlink()
+    (folder / name).symlink_to(f"../outside/{name}")
+    done = typed(*words, cwd=folder)
+    assert done.returncode == 1, done.stderr
+    assert name in done.stderr
+    secret = (outside / name).read_bytes()
+    assert all(
+        path.read_bytes() != secret for path in (tmp_path / "new").rglob("*") if path.is_file()
+    )
+
+
+def test_links_inside_the_folder_are_copied(tmp_path: Path) -> None:
+    folder = write_pictures(tmp_path / "ds", 2)
+    (folder / ".kept").mkdir()
+    (folder / "picture0.png").rename(folder / ".kept" / "a")
+    (folder / "picture0.png").symlink_to(".kept/a")
+    assert typed("init", "../new", "--from", ".", cwd=folder).returncode == 0
+    copy = tmp_path / "new" / "dataset" / "picture0.png"
+    assert copy.read_bytes() == (folder / ".kept" / "a").read_bytes()
+    assert not copy.is_symlink()

@@ -10,15 +10,15 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from hubtools.dataset.appearing import appearing, check_free, own_bytes_checked
+from hubtools.dataset.appearing import appearing, check_free, copy_own, own_bytes_checked
 from hubtools.dataset.caption.edits import tidy, word
+from hubtools.dataset.folder import walk
 from hubtools.dataset.load import read_examples
 from hubtools.dataset.shard.rows import entries
 from hubtools.errors import HubtoolsError, UsageError
@@ -137,6 +137,8 @@ def export_captions(
     """
     folder, to, settings = Path(folder), Path(to), settings or DatasetSettings()
     check_free(to)
+    for entry in walk(folder).metadata:
+        own_bytes_checked(folder, entry.name)
     examples = read_examples(folder, settings.caption_column)
     trigger = settings.trigger
     subject = re.sub(r"[^\w-]+", "-", trigger or "pictures").strip("-") or "pictures"
@@ -154,7 +156,7 @@ def export_captions(
             if trainer == "ai-toolkit" and trigger and word(trigger).search(caption):
                 caption, placed = word(trigger).sub(lambda _: _PLACE, caption), True
             name = _free(stem, used)
-            shutil.copyfile(example.image, work / below / f"{name}{ending}")
+            copy_own(folder, example.file_name, work / below / f"{name}{ending}")
             (work / below / f"{name}.txt").write_text(caption + "\n", encoding="utf-8")
     return Exported(to, len(examples), blank, trigger if placed else None, foreign)
 
