@@ -4,6 +4,7 @@ something out of that folder."""
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -195,3 +196,18 @@ def test_links_inside_the_folder_are_copied(tmp_path: Path) -> None:
     copy = tmp_path / "new" / "dataset" / "picture0.png"
     assert copy.read_bytes() == (folder / ".kept" / "a").read_bytes()
     assert not copy.is_symlink()
+
+
+@pytest.mark.parametrize("target", [".git/config", "hubtools.toml", "a/.GIT/hooks/post-checkout"])
+def test_a_plan_writes_no_settings(tmp_path: Path, target: str) -> None:
+    folder = write_pictures(tmp_path / "ds", 2)
+    operation = {
+        "action": "write", "path": None, "target": target, "rules": [], "why": [],
+        "before": None, "content": "x", "edits": [],
+    }  # fmt: skip
+    plan = tmp_path / "plan.json"
+    plan.write_text(json.dumps({"schema": 1, "operations": [operation]}))
+    done = typed("fix", folder, "--plan", plan, "--yes")
+    assert done.returncode == 1, done.stderr
+    assert target in done.stderr
+    assert not (folder / target).exists()

@@ -19,7 +19,7 @@ from hubtools.dataset.names import MAX_BYTES, fold
 from hubtools.errors import HubtoolsError
 from hubtools.files import write_json
 from hubtools.findings import Finding
-from hubtools.layout import WORK_DIR
+from hubtools.layout import PROJECT_FILE, WORK_DIR
 from hubtools.rooted import Root
 
 PLAN_SCHEMA = 1
@@ -184,6 +184,9 @@ def _operation(item: dict[str, Any]) -> Operation:
             check_name(name)
     if path is None and target is None:
         raise ValueError("an operation names no file")
+    # what git and hubtools act on is no part of a dataset
+    if target is not None and {fold(part) for part in target.split("/")} & {".git", PROJECT_FILE}:
+        raise ValueError(f"{target!r} is not for a plan to write")
     edits = tuple(str(edit) for edit in item["edits"])
     if any(edit.partition("=")[0] not in EDITS for edit in edits):
         raise ValueError(f"unknown edit in {list(edits)}")
