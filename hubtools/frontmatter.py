@@ -215,11 +215,23 @@ _DIGITS = 400
 def load_yaml(text: str | bytes) -> Any:
     """What `yaml.safe_load` gives. Raises `yaml.YAMLError` for what is no YAML, and for what is
     beyond the limits of `hubtools.limits`."""
-    return deepcopy(_loaded(text))
+    found, error = _loaded(text)
+    if error is not None:
+        raise error.with_traceback(None)
+    return deepcopy(found)
 
 
 @lru_cache(maxsize=4)  # one command reads the same card several times, and YAML is slow
-def _loaded(text: str | bytes) -> Any:
+def _loaded(text: str | bytes) -> tuple[Any, Exception | None]:
+    import yaml
+
+    try:
+        return _read(text), None
+    except yaml.YAMLError as error:
+        return None, error
+
+
+def _read(text: str | bytes) -> Any:
     import yaml
     from yaml.constructor import ConstructorError
 

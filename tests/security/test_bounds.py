@@ -102,9 +102,9 @@ def test_a_word_below_the_limit_is_counted_in_linear_time() -> None:
 def test_a_line_of_two_gigabytes(tmp_path: Path, name: str) -> None:
     head = b"file_name,text\n" if name.endswith("csv") else b'{"file_name": "a.png", "text": "x"}\n'
     big(tmp_path / name, 2_000_000_000, head + b"x", b"\n")
-    found = rules(both(tmp_path))
-    assert {"D124", "D125"} <= found
-    told = [f for f in validate(tmp_path).findings if f.rule == "D125"]
+    report = both(tmp_path)
+    assert {"D124", "D125"} <= rules(report)
+    told = [f for f in report.findings if f.rule == "D125"]
     assert [f.line for f in told] == [2]
 
 
@@ -129,7 +129,8 @@ def test_a_broken_line_below_the_limit_is_left_to_the_user(tmp_path: Path) -> No
 
 def test_thousands_of_captions_of_one_long_word(tmp_path: Path) -> None:
     shapes.long_words(tmp_path, 5_600 * 2_000)
-    assert "D503" in rules(both(tmp_path))
+    with bounded():
+        assert "D503" in rules(validate(tmp_path, select=["D5"]))
 
 
 def test_patterns_take_no_second_look_at_a_long_word() -> None:
@@ -140,12 +141,19 @@ def test_patterns_take_no_second_look_at_a_long_word() -> None:
     assert common_phrases(dull) == []
 
 
+def test_cells_that_are_nearly_numbers(tmp_path: Path) -> None:
+    cell = "1" * 120_000 + "x"
+    (tmp_path / "metadata.csv").write_text(f"file_name,text,n\na.png,tok,{cell}\n" * 20)
+    assert rules(both(tmp_path))
+
+
 def test_a_parquet_bomb(tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
     shapes.parquet_bomb(tmp_path)
     assert (tmp_path / "metadata.parquet").stat().st_size < 100_000
-    report = both(tmp_path)
-    (told,) = (f for f in report.findings if f.rule == "D124")
+    with bounded():
+        (told,) = validate(tmp_path, select=["D1"]).findings
+    assert told.rule == "D124"
     assert "rows are read" in told.message
 
 
@@ -187,15 +195,15 @@ def test_what_is_nested_too_deeply(tmp_path: Path, levels: int) -> None:
 
 
 def test_very_many_columns(tmp_path: Path) -> None:
-    shapes.many_columns(tmp_path / "a", 10_000_000)
-    shapes.csv_columns(tmp_path / "b", 8_000_000)
+    shapes.many_columns(tmp_path / "a", 3_000_000)
+    shapes.csv_columns(tmp_path / "b", 4_000_000)
     for name in "ab":
         told = {f.rule: f.message for f in both(tmp_path / name).findings}
         assert f"{COLUMNS:,}" in told.get("D126", "") or "are read" in told["D124"]
 
 
 def test_columns_that_each_record_has_of_its_own(tmp_path: Path) -> None:
-    shapes.other_columns(tmp_path, 1_500_000)
+    shapes.other_columns(tmp_path, 200_000)
     assert "D126" in rules(both(tmp_path))
 
 
@@ -215,7 +223,7 @@ def test_columns_that_each_record_has_of_its_own(tmp_path: Path) -> None:
         "---\na: &a [*a]\n---\n",
         "---\na: 2024-99-99\n---\n",
         "---\n" + "".join(f"key{n}: 1\n" for n in range(100_000)) + "---\n",
-        "---\n" + "# more\n" * 1_300_000 + "---\n",
+        "---\n" + "# more\n" * 80_000 + "---\n",
     ],
     ids=["aliases", "merges", "sixties", "digits", "deep", "itself", "date", "keys", "long"],
 )

@@ -130,7 +130,8 @@ _NOTHING = frozenset(
 _TRUTH = frozenset({"True", "TRUE", "true", "False", "FALSE", "false"})
 _INT = re.compile(r"\s*[+-]?\d+\s*", re.ASCII)
 _FLOAT = re.compile(
-    r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*|[+-]?(?:inf|infinity)", re.ASCII | re.I
+    r"\s*[+-]?(?:\d++(?:\.\d*+)?+|\.\d++)(?:[eE][+-]?\d+)?\s*|[+-]?(?:inf|infinity)",
+    re.ASCII | re.I,
 )
 
 
