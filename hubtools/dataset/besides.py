@@ -22,6 +22,14 @@ _ZONE = re.compile(r"zone\.identifier(?:[ _.(-].{0,8})?$")
 _PICASA = frozenset({"picasa.ini", ".picasa.ini"})
 _TRACKS = frozenset({".gpx", ".kml", ".kmz", ".tcx", ".fit", ".nmea", ".igc"})
 _TEXTS = frozenset({".json", ".xmp", ".srt", ".vtt", ".ini", ".xml", ".plist", ""})
+# Of these only what is such a file as a whole: a caption or a table may well hold two numbers.
+_CALLED = frozenset(
+    {".txt", ".md", ".jsonl", ".ndjson", ".csv", ".tsv", ".yaml", ".yml", ".caption", ".tags"}
+    | {".html", ".htm", ".log", ".rst", ".geojson", ".svg", ".dat", ".bak", ".old"}
+)
+# The records of a set itself: their columns are for P129, and nothing may take them away.
+_RECORDS = frozenset({"metadata.jsonl", "metadata.csv", "readme.md"})
+_ONLY = "a text with a position"
 
 _TAKEOUT = re.compile(
     r"\"(geoData|geoDataExif|photoTakenTime|photoLastModifiedTime|googlePhotosOrigin|imageViews"
@@ -30,6 +38,10 @@ _TAKEOUT = re.compile(
 _SURELY = frozenset({"geoData", "geoDataExif", "photoTakenTime", "googlePhotosOrigin", "albumData"})
 _POSITION = re.compile(
     r"(?i)[\"\[](?:gps)?[ _]?lat(?:itude)?\"?\s{0,9}:\s{0,9}[\"\[]?\s?-?(?:[1-9]|0\.0{0,5}[1-9])"
+)
+_TRACK = re.compile(
+    r"\A(?:<\?xml[^>]{0,200}>\s{0,99}|<!--[^>]{0,400}-->\s{0,99}){0,3}"
+    r"<(?:gpx|kml|TrainingCenterDatabase)[\s>/]|\A\$G[PNL](?:GGA|RMC),"
 )
 _PEOPLE = re.compile(r"\"people\"\s{0,20}:\s{0,20}\[\s{0,20}\{")
 
@@ -69,14 +81,16 @@ def _by_name(entry: Entry) -> str | None:
 
 
 def _by_content(entry: Entry, open: Open) -> str | None:
-    if entry.ending not in _TEXTS or not entry.size:
+    called = entry.ending in _CALLED and entry.base.lower() not in _RECORDS
+    if not (entry.ending in _TEXTS or called) or not entry.size:
         return None
     try:
         with open(entry.name) as file:
             data = file.read(_HEAD)
     except OSError:
         return None
-    return told_by_text(data)
+    told = told_by_text(data)
+    return None if called and told == _ONLY else told
 
 
 def told_by_text(data: bytes) -> str | None:
@@ -89,8 +103,10 @@ def told_by_text(data: bytes) -> str | None:
         return _in_xmp(text)
     if "AdjustmentBaseVersion" in start or "adjustmentFormatIdentifier" in start:
         return "Apple's list of edits"
+    if _TRACK.search(start):
+        return "a track of positions"
     position = "a position" if _POSITION.search(text) else ""
-    only = "a text with a position" if position else None
+    only = _ONLY if position else None
     if start.startswith(("{", "[")):
         keys = set(_TAKEOUT.findall(text))
         people = "people's names" if _PEOPLE.search(text) else ""

@@ -1,4 +1,4 @@
-"""P112, P126 to P128: what the files of a release tell about people."""
+"""P112, P126 to P129: what the files of a release tell about people."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from hubtools.dataset.besides import besides, private_in
 from hubtools.dataset.folder import Entry
+from hubtools.dataset.positions import columns_of
 from hubtools.dataset.private.reading import Private
 from hubtools.findings import Problem, Severity, plural, shortened
 from hubtools.leaks.stream import is_text
@@ -66,6 +67,13 @@ def gps(release: Release) -> Iterator[Problem]:
         yield Problem(f"the picture holds a GPS position{where}", fix, name)
 
 
+def _notes(release: Release) -> dict[str, str]:
+    """Files beside the pictures that tell about people: what, by name."""
+    files = {file.name: file for file in release.files}
+    entries = [Entry(file.name, file.bytes, 0) for file in release.files]
+    return dict(besides(entries, lambda name: release.open(files[name])))
+
+
 @PUBLISH_RULES.rule("P126", "A file beside the pictures tells about people", Severity.ERROR)
 def beside(release: Release) -> Iterator[Problem]:
     """Notes of Google Takeout hold positions, people and addresses; XMP, Apple's .AAE, tracks and
@@ -74,9 +82,7 @@ def beside(release: Release) -> Iterator[Problem]:
 
     Fix: `hubtools fix` takes them out of a dataset; else leave them out (--drop).
     """
-    files = {file.name: file for file in release.files}
-    entries = [Entry(file.name, file.bytes, 0) for file in release.files]
-    for name, what in besides(entries, lambda name: release.open(files[name])):
+    for name, what in _notes(release).items():
         fix = "`hubtools fix` takes it out" if release.repo_type == "dataset" else "leave it out"
         yield Problem(f"the file is {what}", fix, name)
     for leak in release.leaks:
@@ -162,3 +168,28 @@ def people(release: Release) -> Iterator[Problem]:
     for field in ("people", "owner"):
         for name, said, where, fix in _private(release, field):
             yield Problem(f"the picture's metadata holds {said}{where}", fix, name)
+
+
+_TABLES = (".jsonl", ".ndjson", ".json", ".geojson", ".csv", ".tsv", ".txt")
+_HEAD = 1 << 20  # bytes of a table that are looked at
+
+
+@PUBLISH_RULES.rule("P129", "A table holds positions", Severity.WARNING)
+def positions(release: Release) -> Iterator[Problem]:
+    """Columns called latitude and longitude, or GeoJSON, say where pictures were taken, although
+    nothing in the pictures does.
+
+    Example: metadata.jsonl: "latitude": 48.137, "longitude": 11.575
+    Fix: take the columns out, or round them to whole degrees, if they are not meant to be read.
+    """
+    told = _notes(release)
+    for file in release.files:
+        if file.name.lower().endswith(_TABLES) and file.name not in told:
+            with release.open(file) as opened:
+                text = opened.read(_HEAD).decode("utf-8", "replace")
+            if columns := columns_of(text):
+                yield Problem(
+                    f"it holds positions: {shortened(columns)}",
+                    "take them out, if they are not meant to be read",
+                    file.name,
+                )

@@ -127,6 +127,7 @@ BAD: list[tuple[str, RepoType, Spoil, str]] = [
     ("P126", "dataset", write("0.png.json", TAKEOUT), "0.png.json"),
     ("P127", "model", kohya("10_jane_doe"), LORA_WEIGHTS),
     ("P128", "dataset", serial, "3.jpg"),
+    ("P129", "dataset", write("a.csv", "latitude,longitude\n48.1,11.5\n"), "a.csv"),
     ("P116", "dataset", write("notes.ini", "a = 1\n"), "notes.ini"),
     ("P116", "dataset", write("3.png", "<html>not a picture, but a page</html>"), "3.png"),
     ("P117", "dataset", write("old.tar.gz", gzip.compress(bytes(9))[:-9]), "old.tar.gz"),
@@ -168,6 +169,7 @@ GOOD: list[tuple[str, RepoType, Spoil]] = [
     ("P126", "dataset", write("0.json", '{"caption": "people at latitude 48"}')),
     ("P127", "model", inside("a comment")),
     ("P128", "dataset", exif_without_gps),
+    ("P129", "dataset", write("a.csv", "x,longitude\n48.1,11.5\n")),
     ("P116", "dataset", write("notes.yaml", "a: 1\n")),
     ("P117", "dataset", write("old.tar.gz", gzip.compress(bytes(9)))),
 ]

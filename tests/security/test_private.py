@@ -501,3 +501,42 @@ def test_a_position_within_other_files_stops_a_push(tmp_path: Path) -> None:
 def test_notes_within_other_files_stop_a_push(tmp_path: Path) -> None:
     root = a_set(tmp_path / "set", NOTES | PLAIN, listed=False)
     assert stopped(root, "P126") == set(NOTES)
+
+
+# --- called otherwise ----------------------------------------------------------------------------
+
+GPX = b"<?xml version='1.0'?><gpx><trk><trkpt lat='48.1' lon='11.5'/></trk></gpx>"
+CALLED = {
+    **{f"takeout{ending}": TAKEOUT.encode() for ending in (".txt", ".md", ".jsonl", ".csv")},
+    **{f"xmp{ending}": ELEMENT for ending in (".txt", ".md", ".csv", ".xml")},
+    "way.txt": GPX,
+    "plain.txt": ELEMENT,
+}
+
+
+def test_notes_are_known_by_what_is_in_them(tmp_path: Path) -> None:
+    root = a_set(tmp_path / "set", CALLED, listed=False)
+    assert stopped(root, "P126") == told(root, "D713") == set(CALLED)
+
+
+PLACED = {
+    "a.jsonl": b'{"file_name": "a.png", "latitude": 48.137, "longitude": 11.575}\n',
+    "b.csv": b"file_name,gps_lat,gps_lon\na.png,48.137,11.575\n",
+    "c.json": b'{"a": {"type": "Point", "coordinates": [11.575, 48.137]}}',
+    "d.jsonl": b'{"GPSLatitude": "48.137", "GPSLongitude": "-11.575"}\n',
+}
+NOT_PLACED = {
+    "a.jsonl": b'{"file_name": "a.png", "x": 48.137, "y": 11.575, "bbox": [1.25, 2.5, 3, 4]}\n',
+    "b.csv": b"file_name,x,y,lat_score,plate\na.png,48.137,11.575,3.5,4.5\n",
+    "c.json": b'{"a": {"type": "Point", "coordinates": [1024.25, 3000.25]}}',
+    "d.jsonl": b'{"latitude": 0, "longitude": 0}\n{"lat": 1234.5, "lon": 17.5}\n',
+    "e.txt": b"a map at latitude 48.137, longitude 11.575",
+    "f.jsonl": b'{"flat": 3.5, "colon": 4.5, "balloon": 2.5, "melon": 1.5}\n',
+}
+
+
+def test_columns_of_positions_are_told(tmp_path: Path) -> None:
+    root = a_set(tmp_path / "set", PLACED, listed=False)
+    assert stopped(root, "P129") == set(PLACED)
+    root = a_set(tmp_path / "other", NOT_PLACED, listed=False)
+    assert stopped(root, "P129") == stopped(root, "P126") == set()
