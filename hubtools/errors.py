@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib.util
+import os
 import re
 from enum import IntEnum
 from typing import Any
@@ -191,6 +192,10 @@ def as_sentence(error: BaseException) -> HubtoolsError | None:
         return HubtoolsError(
             "No Hub token was found.",
             hint="run `hf auth login`, or set HF_TOKEN to a token with write permission",
+        )
+    if isinstance(error, UnicodeEncodeError) and not os.environ.get("HF_TOKEN", "").isascii():
+        return HubtoolsError(
+            "HF_TOKEN holds a character that no token has.", hint="set it again: hf_ and letters"
         )
     status = _http_status(error)
     if status in (401, 403):

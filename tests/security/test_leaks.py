@@ -362,3 +362,9 @@ def test_an_archive_behind_a_picture_that_cannot_be_opened_is_told() -> None:
 )
 def test_other_ways_to_write_it(text: str) -> None:
     assert Kind.SECRET in kinds(f"a {text} b\n".encode())
+
+
+def test_a_token_that_is_none_is_a_sentence(local_hub: object, dataset: Path) -> None:
+    said = typed("push", dataset, "me/people", cwd=dataset.parent, HF_TOKEN="hf_ä" + TOKEN)
+    assert said.returncode == 1
+    assert "HF_TOKEN holds a character that no token has" in said.stderr
