@@ -28,13 +28,15 @@ class Sent:
 
     `files`: each name with the mark (`RemoteFile.mark`) of what lies there since; "" where it is
     not known. `offered`: hashes of what was on its way when last heard of: an answer that was lost,
-    or a pull request. `pending`: the number of a pull request that was not finished.
+    or a pull request. `pending`: the number of a pull request that was not finished; `opened`: its
+    author, title and time, for a repository that is made again counts from 1.
     """
 
     files: Mapping[str, str] = field(default_factory=dict)
     offered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     commit: str | None = None
     pending: int | None = None
+    opened: str | None = None
 
     def is_ours(self, remote: RemoteFile) -> bool:
         """True if what lies there is what was sent from here."""
@@ -75,6 +77,7 @@ def _sent(entry: dict[str, Any]) -> Sent:
         files = {name: "" for name in files if isinstance(name, str)}
     offered = entry.get("offered")
     commit, pending = entry.get("commit"), entry.get("pending")
+    opened = entry.get("opened")
     return Sent(
         _texts(files),
         {
@@ -84,6 +87,7 @@ def _sent(entry: dict[str, Any]) -> Sent:
         },
         commit if isinstance(commit, str) else None,
         pending if isinstance(pending, int) and not isinstance(pending, bool) else None,
+        opened if isinstance(opened, str) else None,
     )
 
 
@@ -107,6 +111,7 @@ def write_ledger(root: Root, key: str, sent: Sent) -> None:
             "offered": {name: list(marks) for name, marks in sent.offered.items()},
             "commit": sent.commit,
             "pending": sent.pending,
+            "opened": sent.opened,
         }
         for key, sent in known.items()
     }

@@ -267,6 +267,7 @@ class _Push:
         return todo + [
             PlannedFile(name, Action.DELETE, there[name].bytes, None)
             for name in sorted(there.keys() - known)
+            if self.sent.is_ours(there[name])
         ]
 
     def open_pr(self) -> int:
@@ -277,7 +278,7 @@ class _Push:
         created = self.api.create_pull_request(
             plan.repo, title=plan.message, repo_type=plan.repo_type
         )
-        self.note(pending=int(created.num))
+        self.note(pending=int(created.num), opened=_opened(created))
         return int(created.num)
 
     def pending_pr(self) -> int | None:
@@ -294,6 +295,8 @@ class _Push:
             if error.response is None or error.response.status_code != 404:
                 raise
             return None  # the repository was deleted and made again
+        if _opened(details) != self.sent.opened:
+            return None  # made again by somebody whose pull request this is
         alive = details.is_pull_request and details.status in ("draft", "open")
         return number if alive else None
 
@@ -304,6 +307,11 @@ class _Push:
             plan = self.plan
             self.api.change_discussion_status(plan.repo, number, "closed", repo_type=plan.repo_type)
             self.note(pending=None)
+
+
+def _opened(discussion: Any) -> str:
+    """What tells a pull request from another of its number."""
+    return f"{discussion.author} {discussion.created_at.isoformat()} {discussion.title}"
 
 
 def _url(plan: PushPlan) -> str:

@@ -11,17 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from huggingface_hub import HfApi
 from PIL import Image
 
 from hubtools.errors import ChecksFailed, HubtoolsError
 from hubtools.layout import cache_dir
 from hubtools.localhub.server import Hub
 from hubtools.publish import outbox
+from hubtools.publish import push as pushing
 from hubtools.publish.content import Look
 from hubtools.publish.preflight import PUBLISH_RULES
 from hubtools.publish.release import Release, collect
 from hubtools.rooted import Root
-from tests.security.pushing import TOKEN, make_dataset, plan, rules, send
+from tests.security.pushing import REPO, TOKEN, make_dataset, plan, rules, send, there
 
 
 @pytest.fixture
@@ -130,3 +132,34 @@ def test_a_picture_of_equal_size_and_time_is_read_again(local_hub: Hub, dataset:
     picture.write_bytes(bad)
     os.utime(picture, (1e9, 1e9))
     assert "P112" in rules(plan(dataset))
+
+
+def test_a_pull_request_of_a_repository_made_again_is_left_alone(
+    local_hub: Hub, dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pushing, "BATCH", 2)
+    commit, calls = pushing._Push.commit, []
+
+    def dying(self: Any, *arguments: Any, **options: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return commit(self, *arguments, **options)
+
+    monkeypatch.setattr(pushing._Push, "commit", dying)
+    with pytest.raises(KeyboardInterrupt):
+        send(dataset)
+    api = HfApi()
+    api.delete_repo(REPO, repo_type="dataset")
+    api.create_repo(REPO, repo_type="dataset", private=True)
+    api.upload_file(
+        path_or_fileobj=b"days of work",
+        path_in_repo="work.txt",
+        repo_id=REPO,
+        repo_type="dataset",
+        create_pr=True,
+    )
+    send(dataset)
+    assert api.get_discussion_details(REPO, 1, repo_type="dataset").status == "open"
+    assert "work.txt" in api.list_repo_files(REPO, repo_type="dataset", revision="refs/pr/1")
+    assert "work.txt" not in there()
