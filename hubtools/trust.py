@@ -17,6 +17,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import secrets
 import stat
 from functools import lru_cache
@@ -30,6 +31,7 @@ SEAL = "seal"
 KEY_VARIABLE = "HUBTOOLS_STATE_KEY"
 _KEY_FILE = "state.key"
 _KEY_BYTES = 32
+_MAC = re.compile(r"[0-9a-f]{64}")
 _SHORTEST = 16  # characters of HUBTOOLS_STATE_KEY
 
 
@@ -66,23 +68,27 @@ def seal(
 def is_sealed(root: Path, name: str, content: Any, *, anywhere: bool = False) -> bool:
     """True if `content`, read from the file `name` in `root`, was sealed by this user for that
     file in that folder (or `anywhere`). A folder that was moved is the same folder; a copy is
-    another."""
+    another, at the same path too."""
     if not isinstance(content, dict) or not isinstance(content.get(SEAL), dict):
         return False
     mark = content[SEAL]
+    given = mark.get("mac")
+    if not isinstance(given, str) or _MAC.fullmatch(given) is None:
+        return False
     place = {} if anywhere else {key: mark.get(key) for key in ("path", "device", "inode")}
     bare = {key: value for key, value in content.items() if key != SEAL}
     try:
         expected = _mac(name, place, bare)
     except (TypeError, ValueError, RecursionError):
         return False
-    if not hmac.compare_digest(expected.encode(), str(mark.get("mac")).encode()):
+    if not hmac.compare_digest(expected, given):
         return False
     if anywhere:
         return True
     here = _place(root)
-    moved = (place["device"], place["inode"]) == (here["device"], here["inode"])
-    return moved or place["path"] == here["path"]
+    # another folder at the same path (unpacked again) is another; devices are renumbered at times
+    same = place["device"] == here["device"] or place["path"] == here["path"]
+    return same and place["inode"] == here["inode"]
 
 
 def _place(root: Path) -> dict[str, Any]:

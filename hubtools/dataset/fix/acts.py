@@ -24,7 +24,8 @@ def act(root: Root, journal: Journal, *, fresh: bool = False) -> Journal:
     """
     if not fresh:
         root.unlink(f"{journal.name}/{STAGING}", missing_ok=True)
-        check_originals(root, journal)
+        _keep_again(root, journal)
+        _check_new(root, journal)
         _settle(root, journal)
     if journal.state == "removing":
         for number, step in enumerate(journal.steps):
@@ -32,7 +33,7 @@ def act(root: Root, journal: Journal, *, fresh: bool = False) -> Journal:
                 if step.action == Action.RENAME:
                     _lift(root, journal, number, step)
                 else:
-                    _take(root, journal, f"{number}-path", step.path, (step.before,))
+                    _take(root, journal, f"{number}-path", step.path, step, (step.before,))
         _sync(root, journal)
         journal = journal.write(root, "placing")
     for number, step in enumerate(journal.steps):
@@ -47,8 +48,14 @@ def act(root: Root, journal: Journal, *, fresh: bool = False) -> Journal:
     return journal
 
 
-def act_back(root: Root, journal: Journal) -> Journal:
-    """Go on from `undo-removing` or `undo-placing` to `undone`, whatever had been done."""
+def act_back(root: Root, journal: Journal, *, fresh: bool = False) -> Journal:
+    """Go on from `undo-removing` or `undo-placing` to `undone`, whatever had been done. What is
+    taken away is kept until all originals are in their places, and what they are not, unless the
+    undo is `fresh` (asked for and checked just now), for longer: the journal may be a replayed one.
+
+    Raises `HubtoolsError` if an original is not what it was; nothing is touched then.
+    """
+    check_originals(root, journal)
     _settle(root, journal)
     was = {step.path: step.before for step in journal.steps if step.path is not None}
     if journal.state == "undo-removing":
@@ -58,7 +65,7 @@ def act_back(root: Root, journal: Journal) -> Journal:
                 continue
             if name in was and root.fingerprint(name) == was[name]:
                 continue  # it had not been moved yet
-            _take(root, journal, f"{number}-target", name, (step.after,))
+            _take(root, journal, f"{number}-target", name, step, (step.after,))
         _sync(root, journal)
         journal = journal.write(root, "undo-placing")
     _clear_folders(root, journal)
@@ -72,25 +79,59 @@ def act_back(root: Root, journal: Journal) -> Journal:
             root.chmod(folder, mode)
     journal = journal.write(root, "undone")
     if not journal.keeps:
+        _clear_kept(root, journal, fresh)
         root.remove_tree(f"{journal.name}/{ORIGINALS}")
         root.remove_tree(f"{journal.name}/new")
     return journal
 
 
 def check_originals(root: Root, journal: Journal) -> None:
-    """Raises `HubtoolsError` if an original is not what it was, and is not back in its place."""
+    """Before an undo. Raises `HubtoolsError` if an original is not what it was, and is not back in
+    its place."""
     for step in journal.steps:
         if step.path is None:
             continue
         kept = root.fingerprint(journal.original(step.path))
-        if kept == step.before or (kept is None and _at(root, step.path) == step.before):
+        if kept != step.before and (kept is not None or _at(root, step.path) != step.before):
+            raise _no_original(root, journal, step.path)
+
+
+def _keep_again(root: Root, journal: Journal) -> None:
+    """Before going forward: each file has an original, or gets one, for an undo has put the former
+    ones back. Raises `HubtoolsError` if there is none to be had."""
+    for number, step in enumerate(journal.steps):
+        if step.path is None:
             continue
-        what = "is missing" if kept is None else "is not what it was"
-        raise HubtoolsError(
-            f"The original of {root.path / step.path} in {journal.place} {what}; nothing was"
-            " changed.",
-            hint=f"the others are in {journal.place / ORIGINALS}: copy back by hand what you need",
-        )
+        original = journal.original(step.path)
+        if not root.exists(original):
+            places = (step.path, journal.new(number), step.target)
+            for place in places if step.action == Action.RENAME else (step.path,):
+                if place is not None and _at(root, place) == step.before:
+                    root.copy(place, original)
+                    break
+        if root.fingerprint(original) != step.before:
+            raise _no_original(root, journal, step.path)
+
+
+def _no_original(root: Root, journal: Journal, name: str) -> HubtoolsError:
+    there = root.exists(journal.original(name))
+    return HubtoolsError(
+        f"The original of {root.path / name} in {journal.place}"
+        f" {'is not what it was' if there else 'is missing'}; nothing was changed.",
+        hint=f"the others are in {journal.place / ORIGINALS}: copy back by hand what you need, then"
+        f" move {journal.place} to another place",
+    )
+
+
+def _check_new(root: Root, journal: Journal) -> None:
+    """Raises `HubtoolsError` if something that is no file lies where a step keeps its result."""
+    for number in range(len(journal.steps)):
+        name = journal.new(number)
+        if root.exists(name) and root.fingerprint(name) is None:
+            raise HubtoolsError(
+                f"{root.path / name} is no file, and no fix has made it; nothing was changed.",
+                hint="move it away, and run the same command again",
+            )
 
 
 def _at(root: Root, name: str) -> str | None:
@@ -113,26 +154,53 @@ def in_the_way(root: Root, name: str) -> HubtoolsError:
 
 
 def _take(
-    root: Root, journal: Journal, mark: str, name: str, expected: tuple[str | None, ...]
+    root: Root,
+    journal: Journal,
+    mark: str,
+    name: str,
+    step: Step,
+    expected: tuple[str | None, ...],
 ) -> None:
     """Take a file away of which the journal has a copy; one that is another stays."""
     if not root.exists(name):
         return
     aside = f"{journal.name}/aside/{mark}"
+    if root.exists(aside):  # not ours: `_settle` has seen to what is
+        aside += f"-{secrets.token_hex(4)}"
     root.rename(name, aside, sync=False)
-    if root.fingerprint(aside) in expected:
-        _drop(root, journal, aside, name)
+    found = root.fingerprint(aside)
+    if found is not None and found in expected:
+        _drop(root, journal, aside, name, step, found)
         return
     _give_back(root, aside, name)
     raise in_the_way(root, name)
 
 
-def _drop(root: Root, journal: Journal, aside: str, name: str) -> None:
-    if journal.keeps:
-        kept = f"{secrets.token_hex(4)}-{name.rpartition('/')[2]}"[-200:]
-        root.rename(aside, f"{journal.name}/kept/{kept}", sync=False)
-    else:
+def _drop(root: Root, journal: Journal, aside: str, name: str, step: Step, found: str) -> None:
+    """Delete what was taken away if its original has the very same bytes, now; else, and in an
+    undo always, keep it."""
+    back = journal.keeps or journal.state.startswith("undo")
+    original = journal.original(step.path) if step.path is not None else None
+    if not back and original is not None and root.fingerprint(original) == found:
         root.unlink(aside)
+        return
+    kept = f"{secrets.token_hex(4)}-{name.rpartition('/')[2]}"
+    kept = os.fsdecode(os.fsencode(kept)[:200])
+    root.rename(aside, f"{journal.name}/kept/{kept}", sync=False)
+
+
+def _clear_kept(root: Root, journal: Journal, fresh: bool) -> None:
+    """Delete what an undo has kept and is in its place by now, or what the fix has made of it."""
+    known = {step.before for step in journal.steps}
+    if fresh:
+        known |= {step.after for step in journal.steps}
+    folder = f"{journal.name}/kept"
+    for entry in root.list(folder):
+        found = root.fingerprint(f"{folder}/{entry}")
+        if found is not None and found in known:
+            root.unlink(f"{folder}/{entry}")
+    if root.is_folder(folder):
+        root.rmdir(folder)
 
 
 def _give_back(root: Root, aside: str, name: str) -> None:
@@ -170,7 +238,7 @@ def _place(root: Root, journal: Journal, number: int, step: Step, *, fresh: bool
     if not fresh and root.fingerprint(new) != step.after:
         raise _lacks(root, journal, step.target)
     if not step.moves and step.path is not None:
-        _take(root, journal, f"{number}-path", step.path, (step.before, step.after))
+        _take(root, journal, f"{number}-path", step.path, step, (step.before, step.after))
     try:
         root.rename(new, step.target, sync=False)
     except FileExistsError:
@@ -198,7 +266,7 @@ def _put_back(root: Root, journal: Journal, number: int, step: Step) -> None:
             hint=f"{journal.place / ORIGINALS} has the others",
         )
     if step.target == step.path:
-        _take(root, journal, f"{number}-target", step.path, (step.after,))
+        _take(root, journal, f"{number}-target", step.path, step, (step.after,))
     try:
         root.rename(original, step.path, sync=False)
     except FileExistsError:
@@ -213,12 +281,13 @@ def _settle(root: Root, journal: Journal) -> None:
         if not number.isdecimal() or int(number) >= len(journal.steps):
             continue
         step = journal.steps[int(number)]
-        name = step.path if which == "path" else step.target
-        if name is None:
-            continue
+        name = step.path if which.partition("-")[0] == "path" else step.target
         aside = f"{folder}/{entry}"
-        if root.fingerprint(aside) in (step.before, step.after):
-            _drop(root, journal, aside, name)
+        found = root.fingerprint(aside)
+        if name is None or found is None:
+            continue  # a folder there is not ours
+        if found in (step.before, step.after):
+            _drop(root, journal, aside, name, step, found)
         else:
             _give_back(root, aside, name)
 

@@ -167,11 +167,12 @@ def undo(root: Path, id: str | None = None, *, trust_state: bool = False) -> Jou
                 f"The fix {other.id} of {root} was interrupted.",
                 hint=f"`hubtools fix {root} --undo --id {other.id}` first",
             )
-        if not journal.state.startswith("undo"):
+        fresh = not journal.state.startswith("undo")
+        if fresh:
             check_originals(rooted, journal)
             _refuse_to_lose(rooted, journal, newest=journal.id == last.id)
             journal = journal.write(rooted, "undo-removing")
-        return act_back(rooted, journal)
+        return act_back(rooted, journal, fresh=fresh)
 
 
 def _last(known: dict[str, Journal]) -> Journal:

@@ -186,12 +186,18 @@ def _read(root: Root, id: str) -> Journal:
             raise damaged
         steps = tuple(_step(item) for item in content["steps"])
         check_operations((Action(s.action), s.path, s.target, s.before) for s in steps)
-        folders = {check_name(k): int(v) & 0o777 for k, v in content.get("folders", {}).items()}
+        folders = {check_name(k): _mode(v) for k, v in content.get("folders", {}).items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise damaged from None
     ours = is_sealed(root.path, name, content)
     keeps = content.get("keeps") is True
     return Journal(root.path, id, content["state"], steps, ours, keeps, folders)
+
+
+def _mode(value: object) -> int:
+    if type(value) is not int or not 0 <= value <= 0o7777:
+        raise ValueError("a folder has no mode")
+    return value & 0o777
 
 
 def _step(item: dict[str, Any]) -> Step:
