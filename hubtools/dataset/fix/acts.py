@@ -14,7 +14,7 @@ import stat
 from hubtools.dataset.fix.journals import ORIGINALS, STAGING, Journal, Step
 from hubtools.dataset.fix.plan import Action
 from hubtools.errors import HubtoolsError
-from hubtools.rooted import LeadsOut, Root
+from hubtools.rooted import Root
 
 
 def act(root: Root, journal: Journal, *, fresh: bool = False) -> Journal:
@@ -92,7 +92,10 @@ def check_originals(root: Root, journal: Journal) -> None:
         if step.path is None:
             continue
         kept = root.fingerprint(journal.original(step.path))
-        if kept != step.before and (kept is not None or _at(root, step.path) != step.before):
+        if kept == step.before:
+            continue
+        there = root.fingerprint(step.path)  # raises `LeadsOut` for a link on the way
+        if kept is not None or there != step.before:
             raise _no_original(root, journal, step.path)
 
 
@@ -106,7 +109,7 @@ def _keep_again(root: Root, journal: Journal) -> None:
         if not root.exists(original):
             places = (step.path, journal.new(number), step.target)
             for place in places if step.action == Action.RENAME else (step.path,):
-                if place is not None and _at(root, place) == step.before:
+                if place is not None and root.fingerprint(place) == step.before:
                     root.copy(place, original)
                     break
         if root.fingerprint(original) != step.before:
@@ -132,13 +135,6 @@ def _check_new(root: Root, journal: Journal) -> None:
                 f"{root.path / name} is no file, and no fix has made it; nothing was changed.",
                 hint="move it away, and run the same command again",
             )
-
-
-def _at(root: Root, name: str) -> str | None:
-    try:
-        return root.fingerprint(name)
-    except LeadsOut:
-        return None
 
 
 def in_the_way(root: Root, name: str) -> HubtoolsError:

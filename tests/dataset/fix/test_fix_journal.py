@@ -93,8 +93,12 @@ def copies(root: Path, action: Callable[[Path], object]) -> Iterator[tuple[int, 
     shutil.copytree(root, kept, symlinks=True)
     number = 0
     while True:
-        shutil.rmtree(root)
-        shutil.copytree(kept, root, symlinks=True)
+        for entry in root.iterdir():  # the folder stays: another one is not the one of the journal
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+        shutil.copytree(kept, root, symlinks=True, dirs_exist_ok=True)
         alive = not killed_at(number, lambda: action(root))
         yield number, root
         if alive:
