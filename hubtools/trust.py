@@ -88,7 +88,7 @@ def is_sealed(root: Path, name: str, content: Any, *, anywhere: bool = False) ->
     here = _place(root)
     # another folder at the same path (unpacked again) is another; devices are renumbered at times
     same = place["device"] == here["device"] or place["path"] == here["path"]
-    return same and place["inode"] == here["inode"]
+    return bool(same and place["inode"] == here["inode"])
 
 
 def _place(root: Path) -> dict[str, Any]:
