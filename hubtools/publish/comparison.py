@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, BinaryIO
 
+from hubtools import frontmatter
 from hubtools.dataset.folder import PICTURE_ENDINGS, Listing, walk
 from hubtools.dataset.loaders import Loaded, Outcome, simulate
 from hubtools.dataset.metadata import MetadataFile, read_metadata
@@ -382,5 +383,6 @@ def name_fault(name: str) -> str | None:
 def fresh_card(text: str) -> bool:
     """True for a README.md that holds no more than what the Hub writes for a new repository: front
     matter with a licence or tags."""
-    lines = text.strip().splitlines()
-    return len(lines) < 30 and lines[:1] == ["---"] and lines[-1:] == ["---"] and len(lines) > 1
+    card = frontmatter.parse(text)
+    known = set(card.data) <= {"license", "tags"}
+    return card.block is not None and card.error is None and not card.body.strip() and known

@@ -163,3 +163,20 @@ def test_a_pull_request_of_a_repository_made_again_is_left_alone(
     assert api.get_discussion_details(REPO, 1, repo_type="dataset").status == "open"
     assert "work.txt" in api.list_repo_files(REPO, repo_type="dataset", revision="refs/pr/1")
     assert "work.txt" not in there()
+
+
+@pytest.mark.parametrize(
+    "card, fresh",
+    [
+        ("---\nlicense: mit\n---\n", True),
+        ("---\nlicense: mit\ntags:\n- a\n---", True),
+        ("---\nlicense: mit\n---\n# Ours\n\nThree days of work\n\n---", False),
+        ("---\nconfigs:\n- config_name: default\n---\n", False),
+        ("# Ours\n", False),
+        ("", False),
+    ],
+)
+def test_a_card_that_somebody_wrote_is_not_taken_for_a_new_one(card: str, fresh: bool) -> None:
+    from hubtools.publish.comparison import fresh_card
+
+    assert fresh_card(card) is fresh
