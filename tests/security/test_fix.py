@@ -735,7 +735,13 @@ def test_what_cannot_be_read_is_not_taken_for_nothing(
         return real(path)
 
     monkeypatch.setattr(draft, "read_file", dying)
-    monkeypatch.setattr(view, "read_file", dying)
+    opened = view.open_regular
+
+    def dying_open(path: Any) -> Any:
+        dying(path)
+        return opened(path)
+
+    monkeypatch.setattr(view, "open_regular", dying_open)
     from hubtools.dataset.fix.planner import plan_fix
 
     plan = plan_fix(data, DatasetSettings(), unsafe=["drop-rows"], resolution=64)

@@ -11,7 +11,7 @@ import pytest
 
 from hubtools.errors import UsageError
 from hubtools.project import Project, load_project
-from tests.conftest import write_pictures
+from tests.drawing import write_pictures
 from tests.typed import typed
 
 

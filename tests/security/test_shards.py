@@ -17,7 +17,7 @@ from hubtools.dataset.shard.unshard import unshard
 from hubtools.dataset.shard.write import shard
 from hubtools.errors import HubtoolsError
 from hubtools.trust import ForeignState
-from tests.conftest import write_pictures
+from tests.drawing import write_pictures
 from tests.typed import typed
 
 
