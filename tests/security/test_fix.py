@@ -735,6 +735,7 @@ def test_what_cannot_be_read_is_not_taken_for_nothing(
         return real(path)
 
     monkeypatch.setattr(draft, "read_file", dying)
+    monkeypatch.setattr(draft, "read_within", lambda path, limit: dying(path))
     opened = view.open_regular
 
     def dying_open(path: Any) -> Any:
