@@ -216,7 +216,7 @@ def test_a_killed_run_goes_on(tmp_path: Path) -> None:
         (root / f"{number:02d}.png").write_bytes(os.urandom(60_000))
     write_rows(root, [{"file_name": f"{n:02d}.png", "text": str(n)} for n in range(60)])
     code = f"from hubtools import shard; shard({str(root)!r}, {str(to)!r}, max_shard_size=60000)"
-    doomed(RENAME, "data/train-", code=code, nth=6)
+    doomed(RENAME, "train-", code=code, nth=6)
     assert not (to / "README.md").exists()
     made = shard(root, to, max_shard_size=60_000)
     assert sum(item.kept for item in made.shards) == 5
