@@ -15,9 +15,10 @@ import pytest
 from PIL import Image
 
 from hubtools.dataset.fix import stage
+from hubtools.dataset.fix.closed import Action
 from hubtools.dataset.fix.journal import apply, fingerprint, finish, purge, undo, unfinished
 from hubtools.dataset.fix.journals import journals, lost
-from hubtools.dataset.fix.plan import Action, Operation, Plan, load_plan
+from hubtools.dataset.fix.plan import Operation, Plan, load_plan
 from hubtools.errors import HubtoolsError
 from hubtools.rooted import LeadsOut
 from hubtools.trust import ForeignState

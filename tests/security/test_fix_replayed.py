@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from hubtools.dataset.fix import acts, journal
+from hubtools.dataset.fix.closed import Action
 from hubtools.dataset.fix.journals import Journal, journals
-from hubtools.dataset.fix.plan import Action, Operation, Plan
+from hubtools.dataset.fix.plan import Operation, Plan
 from hubtools.errors import HubtoolsError
 from hubtools.rooted import Root
 

@@ -21,8 +21,9 @@ from hubtools.dataset.caption.edits import (
 from hubtools.dataset.caption.embedded import read_embedded
 from hubtools.dataset.caption.exchange import EMBEDDED, Source, read_sidecars
 from hubtools.dataset.files import read_file
+from hubtools.dataset.fix.closed import Action
 from hubtools.dataset.fix.journal import fingerprint
-from hubtools.dataset.fix.plan import Action, Operation, Plan
+from hubtools.dataset.fix.plan import Operation, Plan
 from hubtools.dataset.fix.references import relative
 from hubtools.dataset.fix.tables import Record, Table, load_table
 from hubtools.dataset.folder import Listing, walk

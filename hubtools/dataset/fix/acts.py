@@ -11,8 +11,8 @@ import os
 import secrets
 import stat
 
+from hubtools.dataset.fix.closed import Action
 from hubtools.dataset.fix.journals import ORIGINALS, STAGING, Journal, Step
-from hubtools.dataset.fix.plan import Action
 from hubtools.errors import HubtoolsError
 from hubtools.rooted import Root
 

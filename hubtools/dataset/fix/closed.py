@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from enum import StrEnum
 
-from hubtools.dataset.fix.plan import Action
 from hubtools.dataset.names import fold
 
 _PRINT = re.compile(r"[0-9a-f]{64}|link:.*", re.DOTALL)
@@ -14,6 +14,15 @@ _PRINT = re.compile(r"[0-9a-f]{64}|link:.*", re.DOTALL)
 def is_fingerprint(value: object) -> bool:
     """True for what `journal.fingerprint` gives for a file or a link."""
     return isinstance(value, str) and _PRINT.fullmatch(value) is not None
+
+
+class Action(StrEnum):
+    """What becomes of a file."""
+
+    WRITE = "write"  # a text gets this content (and perhaps a new name)
+    EDIT = "edit"  # a picture is changed (and perhaps gets a new name)
+    RENAME = "rename"
+    REMOVE = "remove"  # to the journal
 
 
 def check_operations(

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from hubtools.dataset.fix.closed import check_operations, is_fingerprint
-from hubtools.dataset.fix.plan import Action, check_name
+from hubtools.dataset.fix.closed import Action, check_operations, is_fingerprint
+from hubtools.dataset.fix.plan import check_name
 from hubtools.errors import HubtoolsError
 from hubtools.layout import FIXES_DIR, WORK_DIR
 from hubtools.rooted import Root

@@ -7,11 +7,11 @@ import os
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from hubtools.dataset.files import read_file
+from hubtools.dataset.fix.closed import Action, check_operations
 from hubtools.dataset.fix.linediff import unified
 from hubtools.dataset.fix.pixels import EDITS
 from hubtools.dataset.fix.recover import decode
@@ -24,15 +24,6 @@ from hubtools.rooted import Root
 
 PLAN_SCHEMA = 1
 MOST_PLAN_BYTES = 1 << 29
-
-
-class Action(StrEnum):
-    """What becomes of a file."""
-
-    WRITE = "write"  # a text gets this content (and perhaps a new name)
-    EDIT = "edit"  # a picture is changed (and perhaps gets a new name)
-    RENAME = "rename"
-    REMOVE = "remove"  # to the journal
 
 
 @dataclass(frozen=True)
@@ -159,7 +150,6 @@ class Plan:
 def load_plan(root: Path, path: Path) -> Plan:
     """Read a saved plan for the dataset at `root`. Raises `HubtoolsError` if it is none, or if it
     contradicts itself: a file named twice, one inside another."""
-    from hubtools.dataset.fix.closed import check_operations
 
     if path.stat().st_size > MOST_PLAN_BYTES:
         raise HubtoolsError(f"{path} has more than {MOST_PLAN_BYTES:,} bytes; no plan has.")

@@ -15,9 +15,10 @@ from hubtools.dataset.fix import (
     records,
     sidecars,
 )
+from hubtools.dataset.fix.closed import Action
 from hubtools.dataset.fix.draft import Draft
 from hubtools.dataset.fix.journal import fingerprint, fingerprint_of
-from hubtools.dataset.fix.plan import Action, Operation, Plan
+from hubtools.dataset.fix.plan import Operation, Plan
 from hubtools.dataset.fix.remedies import REMEDIES, parse_unsafe
 from hubtools.dataset.rules import DATASET_RULES
 from hubtools.dataset.view import view

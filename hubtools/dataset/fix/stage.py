@@ -9,10 +9,10 @@ import sys
 from collections.abc import Callable, Iterable
 
 from hubtools.dataset.files import Unreadable, read_picture
-from hubtools.dataset.fix.closed import check_operations
+from hubtools.dataset.fix.closed import Action, check_operations
 from hubtools.dataset.fix.journals import FIXES, JOURNAL, STAGING, Journal, Step, is_staging
 from hubtools.dataset.fix.pixels import Refused, edited
-from hubtools.dataset.fix.plan import Action, Operation, Plan
+from hubtools.dataset.fix.plan import Operation, Plan
 from hubtools.dataset.scan import look_at_one
 from hubtools.errors import HubtoolsError
 from hubtools.files import human_bytes

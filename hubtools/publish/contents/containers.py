@@ -11,13 +11,13 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import IO
+
+from hubtools.publish.contents.member import Budget, Member, NotOpened
+from hubtools.publish.contents.tables import rows
 
 # Bytes of a member that are held, so that it can be read again.
 HELD = 64 << 20
-# What one file may unpack to: so many bytes, and so many times its own.
-_FREE, _TIMES = 256 << 20, 40
 
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"PK\x03\x04", "zip"),
@@ -39,35 +39,6 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"Salted__", "an encrypted file"),
     (b"age-encryption.org/", "an encrypted file"),
 )
-
-
-class NotOpened(Exception):
-    """Why something was not read, or not to its end: words that complete a sentence."""
-
-
-class Budget:
-    """How much may still be unpacked from one file, on all levels together."""
-
-    def __init__(self, size: int) -> None:
-        self.most = _FREE + _TIMES * max(size, 0)
-        self.left = self.most
-
-    def take(self, count: int) -> None:
-        """Raises `NotOpened` when it is used up."""
-        self.left -= count
-        if self.left < 0:
-            raise NotOpened(f"it unpacks to more than {self.most >> 20} MB, and was read so far")
-
-
-@dataclass
-class Member:
-    """Something within a container: a file, or rows of `texts` (number from 1, text), or a
-    `problem` that kept it from being opened."""
-
-    name: str
-    file: IO[bytes] | None = None
-    problem: str = ""
-    texts: list[tuple[int, str]] | None = None
 
 
 def packing(head: bytes) -> str | None:
@@ -94,8 +65,6 @@ def members(kind: str, file: IO[bytes], budget: Budget) -> Iterator[Member]:
         elif kind == "tar":
             yield from _tar(file, budget)
         elif kind in ("parquet", "arrow", "arrow stream"):
-            from hubtools.publish.contents.tables import rows
-
             yield from rows(kind, file, budget)
         else:
             yield _packed(kind, file, budget)

@@ -18,9 +18,10 @@ from hubtools.leaks import hide
 from hubtools.leaks.shapes import Secret
 from hubtools.leaks.stream import search
 from hubtools.leaks.text import secrets
-from hubtools.publish.contents.containers import Budget, Member, NotOpened, members, packing
+from hubtools.publish.contents.containers import members, packing
 from hubtools.publish.contents.keepers import keeps_secrets
 from hubtools.publish.contents.leak import Kind, Leak
+from hubtools.publish.contents.member import Budget, Member, NotOpened
 from hubtools.publish.contents.people import People, is_picture
 from hubtools.publish.contents.pictures import parts
 from hubtools.publish.contents.streams import behind, closed, streams

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
-if TYPE_CHECKING:
-    from hubtools.publish.contents.containers import Budget, Member
+from hubtools.publish.contents.member import Budget, Member, NotOpened
 
 # Rows that are read together, bytes of them by their average, and bytes of one value that are read.
 _ROWS, _TOGETHER, _VALUE = 256, 32 << 20, 64 << 20
@@ -17,7 +16,6 @@ _PIECE = 256 << 20  # what a piece of a column may say it unpacks to
 def rows(kind: str, file: IO[bytes], budget: Budget) -> Iterator[Member]:
     """Each column's texts, batch by batch, and each cell of bytes as a file of its own. Raises
     `NotOpened` if it cannot be read on."""
-    from hubtools.publish.contents.containers import NotOpened
 
     try:
         import pyarrow
@@ -55,8 +53,6 @@ def _of_parquet(file: IO[bytes], budget: Budget) -> Iterator[Any]:
     import pyarrow
     from pyarrow import parquet
 
-    from hubtools.publish.contents.containers import NotOpened
-
     size = file.seek(0, 2)
     file.seek(0)
     table = parquet.ParquetFile(file, pre_buffer=False)
@@ -92,8 +88,6 @@ def _column(name: str, column: Any, first: int) -> Iterator[Member]:
     """Texts of a column, in whatever it is nested, and its bytes."""
     from pyarrow import types
 
-    from hubtools.publish.contents.containers import Member
-
     kind = column.type
     if types.is_dictionary(kind):
         yield from _of_dictionary(name, column, first)
@@ -128,7 +122,6 @@ def _values(column: Any) -> list[Any]:
 
 def _of_dictionary(name: str, column: Any, first: int) -> Iterator[Member]:
     """Each value once, at the first row that has it."""
-    from hubtools.publish.contents.containers import Member
 
     places: dict[int, int] = {}
     for number, index in enumerate(column.indices.to_pylist()):

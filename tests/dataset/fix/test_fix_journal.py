@@ -151,8 +151,9 @@ def test_an_undo_that_is_killed_goes_on(sick: Path, settings: DatasetSettings) -
 
 def test_names_can_change_places(good: Path) -> None:
     """a -> b and b -> a, with equal contents elsewhere."""
+    from hubtools.dataset.fix.closed import Action
     from hubtools.dataset.fix.journal import fingerprint
-    from hubtools.dataset.fix.plan import Action, Operation
+    from hubtools.dataset.fix.plan import Operation
 
     (good / "2.png").write_bytes((good / "0.png").read_bytes())
     pairs = (("0.png", "1.png"), ("1.png", "2.png"), ("2.png", "0.png"))
