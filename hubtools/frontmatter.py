@@ -30,8 +30,7 @@ class FrontMatter:
     """A card in its parts: `opening` + `block` + `closing` + `body` is its text, without the mark.
 
     `block` is None, and `body` everything, if there is no front matter. `data` is {} where it
-    cannot be read; `error` says why, `line` (from 1, in the file) where. `repeated`: keys of the
-    top level that are given twice (the Hub refuses them; YAML readers in Python take the last).
+    cannot be read; `error` says why, `line` (from 1, in the file) where.
     """
 
     body: str
@@ -41,7 +40,12 @@ class FrontMatter:
     data: dict[str, Any] = field(default_factory=dict)
     error: str | None = None
     line: int | None = None
-    repeated: tuple[str, ...] = ()
+
+    @property
+    def repeated(self) -> tuple[str, ...]:
+        """Keys of the top level that are given twice (the Hub refuses them; YAML readers in Python
+        take the last). Reads the block once more."""
+        return tuple(_repeated(self.block or ""))
 
 
 def parse(card: bytes | str) -> FrontMatter:
@@ -70,7 +74,6 @@ def parse(card: bytes | str) -> FrontMatter:
         data,
         error,
         first + at if error else None,
-        tuple(_repeated(block)),
     )
 
 

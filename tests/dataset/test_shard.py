@@ -231,6 +231,18 @@ def test_a_killed_run_goes_on(tmp_path: Path) -> None:
     assert [item.name for item in again.shards if not item.kept] == [made.shards[0].name]
 
 
+def test_a_card_that_begins_with_two_rules_comes_back(tmp_path: Path) -> None:
+    """No front matter lies between them: they are the user's own words."""
+    root = tmp_path / "set"
+    root.mkdir()
+    (root / "0.png").write_bytes(os.urandom(100))
+    write_rows(root, [{"file_name": "0.png", "text": "a"}])
+    (root / "README.md").write_bytes(b"---\n---\n# Ours\n")
+    shard(root, tmp_path / "to")
+    unshard(tmp_path / "to", tmp_path / "back")
+    assert (tmp_path / "back" / "README.md").read_bytes() == b"---\n---\n# Ours\n"
+
+
 def refused(root: Path, to: Path, **options: Any) -> str:
     with pytest.raises(HubtoolsError) as caught:
         shard(root, to, **options)

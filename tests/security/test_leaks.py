@@ -22,7 +22,7 @@ from hubtools.layout import LORA_WEIGHTS
 from hubtools.leaks import hide
 from hubtools.leaks.stream import WINDOW
 from hubtools.project import load_project
-from hubtools.publish.contents import Kind, Leak, containers, scan, scan_file
+from hubtools.publish.contents import Kind, Leak, member, scan, scan_file
 from hubtools.publish.contents.leak import fingerprint
 from hubtools.publish.plan import PushOptions, plan_push
 from hubtools.publish.preflight import PUBLISH_RULES
@@ -107,7 +107,7 @@ def test_a_token_in_a_name_is_found_and_not_shown() -> None:
 def test_what_cannot_be_read_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert kinds(gzip.compress(bytes(9))[:-9]) == {Kind.UNREAD}
     assert kinds(b"7z\xbc\xaf\x27\x1c" + bytes(99)) == {Kind.UNREAD}
-    monkeypatch.setattr(containers, "_FREE", 1 << 23)
+    monkeypatch.setattr(member, "_FREE", 1 << 23)
     bomb = gzip.compress(gzip.compress(bytes(1 << 25), 9), 9)
     assert kinds(bomb, "bomb.gz") == {Kind.UNREAD}
 

@@ -327,7 +327,5 @@ def _carry(folder: Path, found: list[Path], work: Path, unpacker: _Unpacker) -> 
             f"The front matter of {card} cannot be changed for certain.",
             hint="remove `configs:` and `dataset_info:` from it by hand",
         )
-    # front matter that `shard` has opened for `configs:` alone
-    changed = re.sub(rb"\A---[ \t]*\r?\n---[ \t]*\r?\n", b"", changed)
     if changed.strip():
         write_bytes(work / CARD, changed)
