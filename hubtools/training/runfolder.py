@@ -210,7 +210,7 @@ def locked(run_dir: Path) -> Iterator[None]:
                 )
             for folder in ("", SNAPSHOTS_DIR, SAMPLES_DIR, IMAGES_DIR):
                 if not folder or root.is_folder(folder):
-                    root.sweep(folder)  # of writes that were killed; nobody else writes here now
+                    root.sweep(folder, older_than=0)  # killed writes: nobody else writes here now
             yield
 
 

@@ -283,7 +283,8 @@ def test_one_lock_for_one_run(run: Path) -> None:
 
 
 def test_killed_writes_are_swept(run: Path, home: Path) -> None:
-    for name in (".tmp-0123456789abcdef.json", "samples/.tmp-abc_defg.png", "snapshots/.tmp-x"):
+    half = ".tmp-0123456789abcdef"  # as writes call them
+    for name in (f"{half}.json", f"samples/{half}.png", f"snapshots/{half}"):
         (run / name).parent.mkdir(exist_ok=True)
         (run / name).write_text("half")
     (run / ".tmp-folder").mkdir()
