@@ -30,10 +30,10 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP) ## the whole journey on the built-in example, against the embedded Hub
 	@$(BIN)/hubtools demo
 
-test: $(STAMP) ## all tests, eight minutes on two cores
+test: $(STAMP) ## all tests, 18 minutes on two cores
 	@$(PYTEST)
 
-test-fast: $(STAMP) ## the tests without those marked slow, two minutes
+test-fast: $(STAMP) ## the tests without those marked slow
 	@$(PYTEST) -m 'not slow'
 
 lint: $(STAMP) ## style, types, floors, workflows
