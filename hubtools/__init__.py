@@ -17,7 +17,7 @@ if interpreter.is_program():
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from hubtools.version import __version__
 
 if TYPE_CHECKING:
     from hubtools.cards.check import check_card

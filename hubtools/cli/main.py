@@ -15,11 +15,11 @@ from typing import Any, NoReturn
 
 import click
 
-import hubtools
 from hubtools.addresses import without_password
 from hubtools.cli.output import say_error
 from hubtools.errors import ExitCode, HubtoolsError, as_sentence
 from hubtools.interpreter import guard_children, leave_here
+from hubtools.version import __version__
 
 # Sub-command -> one line of help. Kept here so that `hubtools --help` imports no command.
 COMMANDS = {
@@ -86,7 +86,7 @@ class LazyGroup(click.Group):
         "max_content_width": 100,
     },
 )
-@click.version_option(hubtools.__version__, prog_name="hubtools")
+@click.version_option(__version__, prog_name="hubtools")
 def group() -> None:
     """From a folder of pictures to a published, licensed, small, reproducible LoRA.
 

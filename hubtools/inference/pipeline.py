@@ -11,7 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import hubtools
 from hubtools.errors import HubtoolsError, first_line, is_of_machine, require_extra
 from hubtools.inference.adapters import apply_loras, remove_loras, unfuse
 from hubtools.inference.base import Base, fetch_base
@@ -24,6 +23,7 @@ from hubtools.inference.shots import Shot
 from hubtools.inference.writer import Writer
 from hubtools.manifest import LoraUse, SampleRecord, read_record_of
 from hubtools.rooted import Root
+from hubtools.version import __version__
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -309,7 +309,7 @@ class _Studio:
 
 @functools.cache
 def _versions() -> dict[str, str]:
-    return {"hubtools": hubtools.__version__, **{name: version(name) for name in _LIBRARIES}}
+    return {"hubtools": __version__, **{name: version(name) for name in _LIBRARIES}}
 
 
 def versions() -> dict[str, str]:

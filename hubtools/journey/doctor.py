@@ -13,11 +13,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
-import hubtools
 from hubtools.addresses import bare, without_password
 from hubtools.errors import EXTRAS, missing_modules
 from hubtools.files import human_bytes
 from hubtools.interpreter import importing
+from hubtools.version import __version__
 
 State = Literal["ok", "note", "problem"]
 
@@ -67,7 +67,7 @@ def _python() -> Iterator[Fact]:
         None if good else "hubtools needs Python 3.11 or newer",
     )
     yield Fact("python", "platform", f"{platform.system()} {platform.machine()}")
-    yield Fact("python", "hubtools", hubtools.__version__)
+    yield Fact("python", "hubtools", __version__)
     try:
         other = version("hubtools")
     except PackageNotFoundError:

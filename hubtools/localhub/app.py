@@ -26,7 +26,7 @@ from hubtools.localhub import (
 )
 from hubtools.localhub.accounts import Accounts
 from hubtools.localhub.faults import Fault, Faults
-from hubtools.localhub.http import Call, Router, parse_query, problem_answer, split_path
+from hubtools.localhub.http import Call, Hub, Router, parse_query, problem_answer, split_path
 from hubtools.localhub.names import KIND_OF_PLURAL
 from hubtools.localhub.problems import Moved, Problem, repo_not_found
 from hubtools.localhub.store import Store
@@ -57,9 +57,8 @@ class HubApp:
         open_pages: bool = True,
     ) -> None:
         self.store = store
-        self.accounts = accounts
         self.faults = faults or Faults()
-        self.open_pages = open_pages
+        self.hub = Hub(store, accounts, open_pages)
         self.router = Router()
         for part in (
             api_account,
@@ -144,13 +143,13 @@ class HubApp:
             status = 404 if _SIDE_HOST.fullmatch(host) else 421
             raise Problem(status, "This Hub answers to 127.0.0.1, localhost and [::1] only.")
         return Call(
-            hub=self,
+            hub=self.hub,
             method=request.method,
             raw_path=raw_path,
             query=parse_query(request.url.query),
             headers=request.headers,
             base=f"http://{host}",
-            user=self.accounts.identify(request.headers.get("authorization")),
+            user=self.hub.accounts.identify(request.headers.get("authorization")),
         )
 
     async def _spool(self, request: Request) -> tempfile.SpooledTemporaryFile[bytes]:

@@ -8,26 +8,33 @@ import re
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 from urllib.parse import parse_qs, quote, unquote, urlencode
 
 from starlette.responses import JSONResponse, Response
 
-from hubtools.localhub.accounts import User
+from hubtools.localhub.accounts import Accounts, User
 from hubtools.localhub.names import KIND_OF_PLURAL
 from hubtools.localhub.problems import Problem
-
-if TYPE_CHECKING:
-    from hubtools.localhub.app import HubApp
+from hubtools.localhub.store import Store
 
 MAX_JSON_BODY = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Hub:
+    """What the handlers work on. `open_pages`: the pages show private repositories too."""
+
+    store: Store
+    accounts: Accounts
+    open_pages: bool = True
 
 
 @dataclass
 class Call:
     """One request as the handlers see it."""
 
-    hub: HubApp
+    hub: Hub
     method: str
     raw_path: str
     query: Mapping[str, list[str]]

@@ -6,13 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, Protocol
 
 from hubtools.localhub.gitids import lfs_pointer
 from hubtools.localhub.names import repo_prefix
-
-if TYPE_CHECKING:
-    from hubtools.localhub.mounts import Mount
 
 Visibility = Literal["public", "private"]
 
@@ -49,7 +46,7 @@ class Repo:
     gated: str = ""
     sdk: str | None = None
     created: str = ""
-    mount: Mount | None = field(default=None, compare=False)
+    mount: Mounted | None = field(default=None, compare=False)
 
     @property
     def full_name(self) -> str:
@@ -104,6 +101,18 @@ class Content:
             return self.data
         assert self.path is not None
         return self.path.read_bytes()
+
+
+class Mounted(Protocol):
+    """A folder of this machine that stands for a repository."""
+
+    def snapshot(self, repo: Repo) -> Snapshot:
+        """The folder as it is now."""
+        ...
+
+    def open(self, path: str) -> Path | None:
+        """Where the bytes of `path` are; None if there is no such file (any more)."""
+        ...
 
 
 def now() -> str:

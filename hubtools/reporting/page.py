@@ -16,6 +16,7 @@ from typing import Any
 
 from hubtools.findings import Finding, Report, Rule, Severity, in_order
 from hubtools.reporting.exhibits import Exhibits
+from hubtools.version import __version__
 
 # Findings of one rule that the page holds; more make it slow and are all the same.
 MOST_OF_A_RULE = 1000
@@ -24,8 +25,6 @@ _HERE = Path(__file__).parent
 
 def to_html(report: Report) -> str:
     """The page."""
-    import hubtools
-
     style, script = _part("page.css"), _part("page.js")
     policy = (
         f"default-src 'none'; img-src data:; style-src '{_hash(style)}';"
@@ -48,7 +47,7 @@ def to_html(report: Report) -> str:
         words_top=max((word.captions for word in exhibits.words.table), default=1)
         if exhibits.words
         else 1,
-        version=hubtools.__version__,
+        version=__version__,
         count=lambda severity: report.count(Severity(severity)),
     )
     return _utf8(page)

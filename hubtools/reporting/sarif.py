@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from hubtools.findings import Finding, Report, Rule, Severity, in_order, printable, shortened
+from hubtools.version import __version__
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json"
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
@@ -29,8 +30,6 @@ def to_sarif(report: Report, prefix: str = "") -> str:
 
 
 def _log(report: Report, prefix: str) -> dict[str, Any]:
-    import hubtools
-
     absolute = os.path.isabs(prefix)
     applied = {rule.id: rule for rule in report.rules}
     for finding in (*report.findings, *report.known):
@@ -47,8 +46,8 @@ def _log(report: Report, prefix: str) -> dict[str, Any]:
         "tool": {
             "driver": {
                 "name": "hubtools",
-                "version": hubtools.__version__,
-                "semanticVersion": hubtools.__version__,
+                "version": __version__,
+                "semanticVersion": __version__,
                 "rules": [_rule(applied[id]) for id in places],
             }
         },

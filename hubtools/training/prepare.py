@@ -9,7 +9,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import hubtools
 from hubtools.errors import ChecksFailed, HubtoolsError, UsageError
 from hubtools.files import sha256_of
 from hubtools.inference.shots import prompts_of
@@ -22,6 +21,7 @@ from hubtools.training.families import BaseInfo, Family, Model, Tensors, family_
 from hubtools.training.plan import Plan
 from hubtools.training.recipe import make_recipe
 from hubtools.training.reporter import Reporter
+from hubtools.version import __version__
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -198,7 +198,7 @@ def _counter(folder: Path, info: BaseInfo) -> TokenCounter:
 
 def library_versions() -> dict[str, str]:
     """What the run depends on."""
-    found = {"hubtools": hubtools.__version__}
+    found = {"hubtools": __version__}
     for name in ("torch", "diffusers", "transformers", "peft", "accelerate"):
         try:
             found[name] = version(name)
