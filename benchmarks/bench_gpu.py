@@ -29,7 +29,7 @@ from gpu_parts import ceilings, flops_of_a_step, parts
 from harness import RESULTS, keep, machine, show
 from pictures import write_set
 
-from hubtools.inference.base import RANDOM_WEIGHTS_KEY
+from hubtools.models.base import RANDOM_WEIGHTS_KEY
 from hubtools.project import DatasetSettings, Project, SampleSettings, TrainSettings
 from hubtools.training.reporter import PlainReporter
 
@@ -184,10 +184,10 @@ def train_peer(base: Path, data: Path, steps: int, size: int, rank: int, batch: 
 
 def sampling(base: Path, folder: Path, size: int, steps: int, each: int) -> list[dict[str, Any]]:
     """Pictures a second, drawn by hubtools (records and PNG files and all) and by a bare call."""
-    from hubtools.inference.base import resolve_base
     from hubtools.inference.generate import open_pipeline
     from hubtools.inference.pipeline import draw
     from hubtools.inference.shots import shots_of
+    from hubtools.models.base import resolve_base
 
     project = Project(samples=SampleSettings(steps=steps, size=size))
     found = resolve_base(str(base))

@@ -12,9 +12,9 @@ from typing import Any
 
 import torch
 
+from hubtools.models.families.stable_diffusion import StableDiffusion
 from hubtools.project import TrainSettings
 from hubtools.training.adapter import add_lora
-from hubtools.training.families.stable_diffusion import StableDiffusion
 from hubtools.training.replay import Passes
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"

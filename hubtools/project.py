@@ -35,8 +35,8 @@ from hubtools.errors import UsageError
 from hubtools.files import StrPath, read_within
 from hubtools.layout import PROJECT_FILE
 from hubtools.limits import SETTINGS
+from hubtools.models.registry import TargetName
 from hubtools.shotplan import parse_plan
-from hubtools.targets import TargetName
 
 Rights = Literal["own", "permission", "synthetic", "public-domain", "licensed"]
 

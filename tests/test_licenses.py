@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubtools.licenses import (
+from hubtools.licensing.ids import (
     BaseLicense,
     check_derived,
     class_of,

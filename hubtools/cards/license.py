@@ -9,7 +9,7 @@ from hubtools.cards.escape import is_inside, is_web_address
 from hubtools.dataset.view import read_card
 from hubtools.errors import HubtoolsError, is_unreachable
 from hubtools.layout import CARD
-from hubtools.licenses import (
+from hubtools.licensing.ids import (
     BaseLicense,
     check_derived,
     is_license,

@@ -8,7 +8,7 @@ from hubtools.cards.escape import is_web_address
 from hubtools.cards.view import CARD_RULES, CardView, at, bytes_of, is_local
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD
-from hubtools.licenses import check_derived, is_license, license_of_base, suggest
+from hubtools.licensing.ids import check_derived, is_license, license_of_base, suggest
 
 
 @CARD_RULES.rule("C301", "There is no licence", Severity.WARNING)

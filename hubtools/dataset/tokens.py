@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from hubtools.files import StrPath
-from hubtools.targets import CLIP, Encoder, Target, folder_of
+from hubtools.models.registry import CLIP, Encoder, Target, folder_of
 
 
 @dataclass(frozen=True)

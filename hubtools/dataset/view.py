@@ -25,8 +25,8 @@ from hubtools.dataset.tokens import TokenCounter, token_counters
 from hubtools.files import StrPath, open_regular
 from hubtools.layout import CARD
 from hubtools.limits import CAPTION, FRONT_MATTER
+from hubtools.models.registry import TARGETS, Target, target_of
 from hubtools.project import DatasetSettings
-from hubtools.targets import TARGETS, Target, target_of
 
 if TYPE_CHECKING:
     from hubtools.dataset.coverage import Covered

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hubtools.evaluation.measures import Floats
-from hubtools.training.data import geometry, pixels, seed_of
+from hubtools.models.seeds import seed_of
+from hubtools.training.data import geometry, pixels
 
 if TYPE_CHECKING:
     from hubtools.dataset.load import Example
-    from hubtools.training.families import Model, Tensors
+    from hubtools.models.families.protocol import Model, Tensors
 
 # Moments of the noising process, 0 to 1, and draws of noise at each.
 MOMENTS = (0.1, 0.3, 0.5, 0.7, 0.9)

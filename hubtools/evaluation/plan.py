@@ -8,11 +8,11 @@ from pathlib import Path
 
 from hubtools.dataset.load import Example, read_examples
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.inference.base import Base
 from hubtools.inference.generate import base_of, triggers
 from hubtools.inference.grid.axes import ALL, Value, parse_axis, step_value
 from hubtools.inference.lora import LoraFile, WeightedLora, resolve_lora, snapshots_of
 from hubtools.inference.shots import Shot, shots_of
+from hubtools.models.base import Base
 from hubtools.project import Project
 
 Note = Callable[[str], None]

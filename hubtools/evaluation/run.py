@@ -121,9 +121,9 @@ class _Studio:
         import torch
 
         from hubtools.evaluation.denoising import encode
-        from hubtools.inference.base import fetch_base
-        from hubtools.inference.device import best_dtype, checked_device, use_threads
-        from hubtools.training.families import family_of
+        from hubtools.models.base import fetch_base
+        from hubtools.models.device import best_dtype, checked_device, use_threads
+        from hubtools.models.families.protocol import family_of
 
         device = checked_device(device)
         threads = use_threads(plan.project.train.num_threads)

@@ -10,15 +10,17 @@ from typing import Any
 
 from hubtools.errors import HubtoolsError, UsageError, require_extra
 from hubtools.files import StrPath
-from hubtools.inference.base import Base, project_base
 from hubtools.inference.embeddings import prompt_notes
 from hubtools.inference.lora import LoraFile, WeightedLora, resolve_lora, resolve_loras
-from hubtools.inference.pipeline import draw, load_pipeline
+from hubtools.inference.pipeline import draw
+from hubtools.inference.project_base import project_base
 from hubtools.inference.repeat import recall
 from hubtools.inference.sheet import contact_sheet
 from hubtools.inference.shots import Shot, prompts_of, shots_of
 from hubtools.layout import COMPARISON, SAMPLES_DIR
 from hubtools.manifest import SampleRecord
+from hubtools.models.base import Base
+from hubtools.models.loading import load_pipeline
 from hubtools.project import Project
 from hubtools.rooted import Root
 
@@ -142,7 +144,7 @@ def open_pipeline(
     note: Note = _silent,
 ) -> Any:
     """The base's pipeline on the best device there is, threads set."""
-    from hubtools.inference.device import best_dtype, checked_device, use_threads
+    from hubtools.models.device import best_dtype, checked_device, use_threads
 
     device = checked_device(device)
     threads = use_threads(project.train.num_threads)

@@ -10,12 +10,13 @@ from PIL import Image, ImageChops
 
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import sha256_of
-from hubtools.inference.base import Base, project_base, resolve_base
 from hubtools.inference.lora import WeightedLora, resolve_lora
 from hubtools.inference.png import read_record
+from hubtools.inference.project_base import project_base
 from hubtools.inference.shots import Shot
 from hubtools.layout import RUN_MANIFEST, SNAPSHOTS_DIR
 from hubtools.manifest import LoraUse, SampleRecord
+from hubtools.models.base import Base, resolve_base
 from hubtools.project import Project, SampleSettings
 from hubtools.weights import Holds, read_header
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hubtools.files import write_text
-from hubtools.inference.base import RANDOM_WEIGHTS_KEY
+from hubtools.models.base import RANDOM_WEIGHTS_KEY
 
 # Words that get a token of their own; all others are spelt letter by letter, which is correct but
 # long, and a caption has room for 75 tokens.

@@ -124,7 +124,7 @@ def _device() -> Iterator[Fact]:
         return
     import torch
 
-    from hubtools.inference.device import best_device, best_dtype, free_cores
+    from hubtools.models.device import best_device, best_dtype, free_cores
 
     device = best_device()
     if device == "cuda":

@@ -140,7 +140,7 @@ def _base_of(
     project: Project, base_folder: Path | None, note: Callable[[str], None]
 ) -> tuple[str, Path | None, str | None]:
     """(what `from_pretrained` is given, folder to offer under that id or None, its commit)."""
-    from hubtools.inference.base import fetch_base, resolve_base
+    from hubtools.models.base import fetch_base, resolve_base
 
     name = project.train.pretrained_model_name_or_path
     if not name:

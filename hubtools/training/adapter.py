@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hubtools.errors import HubtoolsError, UsageError
+from hubtools.models.families.protocol import Model
+from hubtools.models.seeds import seed_of
+from hubtools.models.tensors import dump_tensors
 from hubtools.project import TrainSettings
 from hubtools.rooted import Root
-from hubtools.training.data import seed_of
-from hubtools.training.families import Model
-from hubtools.training.tensors import dump_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -9,40 +9,19 @@ be missing or damaged but never stale. Damaged ones are noticed by a checksum an
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hubtools.files import replacing
 from hubtools.layout import cache_dir
-from hubtools.training.tensors import digest_tensors, read_tensors, write_tensors
+from hubtools.models.tensors import read_tensors, write_tensors
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
-
-# Part of every key: grows by one when the way from file to tensor changes.
-VERSION = 1
+    from torch import Tensor
 
 # Entries beyond this many bytes are read from disk each time they are needed.
 MEMORY = 4 << 30
-
-
-def identity_of(module: nn.Module, extra: bytes = b"") -> str:
-    """Hex digest over a module's class, configuration, weights and `extra`."""
-    config: Any = getattr(module, "config", {})
-    values = config.to_dict() if hasattr(config, "to_dict") else dict(config)
-    # where it was loaded from and by what does not change its answers
-    told = {
-        key: value
-        for key, value in values.items()
-        if not key.startswith("_") and key not in ("transformers_version", "dtype", "torch_dtype")
-    }
-    text = json.dumps(told, sort_keys=True, default=str)
-    digest = hashlib.sha256(f"{VERSION} {type(module).__name__} {text} ".encode() + extra)
-    digest.update(digest_tensors(module.state_dict()).encode())
-    return digest.hexdigest()[:32]
 
 
 class Cache:

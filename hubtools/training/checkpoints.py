@@ -25,8 +25,8 @@ from pydantic import BaseModel, Field, ValidationError
 
 from hubtools.errors import HubtoolsError
 from hubtools.layout import STATE_DIR, STATE_MANIFEST, step_name
+from hubtools.models.tensors import dump_tensors, parse_tensors
 from hubtools.rooted import TEMPORARY, Root
-from hubtools.training.tensors import dump_tensors, parse_tensors
 from hubtools.trust import ForeignState, is_sealed, seal
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ processes of two.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from hubtools.models.seeds import seed_of
 from hubtools.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -20,12 +20,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from hubtools.dataset.load import Example
-
-
-def seed_of(*parts: object) -> int:
-    """A 63-bit seed made of anything with a stable `repr`."""
-    digest = hashlib.sha256(repr(parts).encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1
 
 
 # --- order -------------------------------------------------------------------------------------

@@ -80,7 +80,7 @@ def open_world() -> World:
     """Find the device, and the other processes if `accelerate launch` or `torchrun` made some."""
     from accelerate import Accelerator
 
-    from hubtools.inference.device import best_device
+    from hubtools.models.device import best_device
 
     # Precision is ours (see `precision_of`), so that the launcher's own choice cannot contradict.
     # Without a GPU several processes must be told so, or each takes itself for the only one.
@@ -94,7 +94,7 @@ def precision_of(settings: TrainSettings, device: torch.device) -> str:
     """`no`, `fp16` or `bf16`. Raises `UsageError` for what the device cannot do."""
     import torch
 
-    from hubtools.inference.device import has_bf16
+    from hubtools.models.device import has_bf16
 
     asked = settings.mixed_precision
     if device.type == "cuda":
@@ -142,7 +142,7 @@ def cap_threads(settings: TrainSettings, remembered: int | None) -> tuple[int, s
     """
     import torch
 
-    from hubtools.inference.device import free_cores
+    from hubtools.models.device import free_cores
 
     if settings.num_threads is not None:
         number, why = settings.num_threads, "as set"

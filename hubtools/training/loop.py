@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from hubtools.training.data import draw, micro_batches, seed_of, step_items
+from hubtools.models.families.protocol import Model, Noised, Tensors
+from hubtools.models.seeds import seed_of
+from hubtools.training.data import draw, micro_batches, step_items
 from hubtools.training.device import World, autocast
-from hubtools.training.families import Model, Noised, Tensors
 from hubtools.training.recipe import Recipe
 from hubtools.training.replay import Batch, Passes, can_record
 

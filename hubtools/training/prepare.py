@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from hubtools.errors import ChecksFailed, HubtoolsError, UsageError
 from hubtools.files import sha256_of
 from hubtools.inference.shots import prompts_of
+from hubtools.models.families.protocol import BaseInfo, Family, Model, Tensors, family_of
 from hubtools.project import Project
 from hubtools.training.adapter import add_lora
 from hubtools.training.cache import Cache
 from hubtools.training.data import Picture, geometry, pixels
 from hubtools.training.device import World, check_xformers, precision_of
-from hubtools.training.families import BaseInfo, Family, Model, Tensors, family_of
 from hubtools.training.plan import Plan
 from hubtools.training.recipe import make_recipe
 from hubtools.training.reporter import Reporter
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from hubtools.dataset.load import Example
     from hubtools.dataset.tokens import TokenCounter
-    from hubtools.inference.base import Base
+    from hubtools.models.base import Base
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def _size_of(path: Path) -> tuple[int, int]:
 
 def find_base(project: Project, reporter: Reporter) -> tuple[Base, Path, Family]:
     """The base, a folder with its configuration files, and its family; no weights yet."""
-    from hubtools.inference.base import resolve_base
+    from hubtools.models.base import resolve_base
 
     settings = project.train
     if not settings.pretrained_model_name_or_path:
@@ -190,7 +190,7 @@ def make_plan(
 def _counter(folder: Path, info: BaseInfo) -> TokenCounter:
     """That of the base's widest text encoder, with the length that the base itself tells."""
     from hubtools.dataset.tokens import token_counters
-    from hubtools.targets import target_of
+    from hubtools.models.registry import target_of
 
     widest = token_counters(target_of(folder), folder)[-1]
     return replace(widest, encoder=replace(widest.encoder, window=info.caption_tokens))

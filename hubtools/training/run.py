@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from hubtools.inference.base import Base
+    from hubtools.models.base import Base
+    from hubtools.models.families.protocol import Family, Model
     from hubtools.training.device import World
-    from hubtools.training.families import Family, Model
     from hubtools.training.loop import Trainee
     from hubtools.training.prepare import Encoded
 

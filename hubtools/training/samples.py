@@ -14,8 +14,8 @@ from hubtools.rooted import Root
 if TYPE_CHECKING:
     import torch
 
-    from hubtools.inference.base import Base
-    from hubtools.training.families import Model
+    from hubtools.models.base import Base
+    from hubtools.models.families.protocol import Model
 
 
 class Interrupted(Exception):

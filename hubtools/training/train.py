@@ -17,7 +17,7 @@ from hubtools.training.recipe import DTYPES
 from hubtools.training.reporter import PlainReporter, Reporter, silent
 
 if TYPE_CHECKING:
-    from hubtools.inference.base import Base
+    from hubtools.models.base import Base
     from hubtools.training.device import World
     from hubtools.training.prepare import Source
 

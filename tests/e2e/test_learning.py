@@ -21,9 +21,9 @@ from hubtools.evaluation.result import Evaluation
 from hubtools.evaluation.run import evaluate
 from hubtools.journey.demo import SETTINGS
 from hubtools.layout import EVALUATION_DIR
+from hubtools.models.families.stable_diffusion import StableDiffusionModel
 from hubtools.project import Project
 from hubtools.tinypeople import MEASURED_MARKS, MODEL, SURE, is_tiny_people, load_classifier
-from hubtools.training.families.stable_diffusion import StableDiffusionModel
 from hubtools.training.prepare import Encoded
 from hubtools.training.train import train
 from hubtools.world import draw, sample

@@ -62,7 +62,7 @@ class StopsAt(PlainReporter):
 
 def run(project: Project, *, stop_at: int | None = None) -> dict[str, Any]:
     """Train, perhaps only up to a crash at `stop_at`; answers the LoRA, if there is one."""
-    from hubtools.training.tensors import read_tensors
+    from hubtools.models.tensors import read_tensors
     from hubtools.training.train import train
 
     try:

@@ -69,10 +69,10 @@ def test_it_learns(tmp_path: Path) -> None:
     from hubtools.dataset.load import read_examples
     from hubtools.evaluation.denoising import encode, losses
     from hubtools.inference.adapters import apply_lora, remove_loras
-    from hubtools.inference.base import resolve_base
     from hubtools.inference.lora import resolve_lora
+    from hubtools.models.base import resolve_base
+    from hubtools.models.families.stable_diffusion import StableDiffusion
     from hubtools.tinypeople import MODEL
-    from hubtools.training.families.stable_diffusion import StableDiffusion
 
     data = tmp_path / "data"
     write_example(data)
@@ -210,9 +210,9 @@ def test_memory_that_runs_out_is_a_sentence() -> None:
 
 def test_cached_latents_do_not_depend_on_the_run_before(tiny_base: Path) -> None:
     """PyTorch's convolutions are TF32 by default, and stay so for the next run in a process."""
-    from hubtools.inference.base import resolve_base
+    from hubtools.models.base import resolve_base
+    from hubtools.models.families.stable_diffusion import StableDiffusion
     from hubtools.training.device import encode_exactly
-    from hubtools.training.families.stable_diffusion import StableDiffusion
 
     family, base = StableDiffusion(), resolve_base(str(tiny_base))
     model = family.load(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hubtools.inference.base import Base, resolve_base
+from hubtools.models.base import Base, resolve_base
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +21,7 @@ def base(tiny_base: Path) -> Base:
 def pipeline(base: Base) -> Any:
     """The tiny base on the CPU; tests leave it as they found it."""
     torch = pytest.importorskip("torch")
-    from hubtools.inference.pipeline import load_pipeline
+    from hubtools.models.loading import load_pipeline
 
     torch.set_num_threads(1)
     return load_pipeline(base, device="cpu")

@@ -16,9 +16,9 @@ from huggingface_hub import HfApi
 
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.inference.adapters import apply_lora
-from hubtools.inference.base import Base, fetch_base, resolve_base, wanted_files
 from hubtools.inference.lora import choose_weights, resolve_lora
 from hubtools.localhub.server import Hub
+from hubtools.models.base import Base, fetch_base, resolve_base, wanted_files
 
 MakeLora = Callable[..., Path]
 
@@ -86,7 +86,7 @@ def test_a_base_of_the_hub_is_pinned_and_used_offline(local_hub: Hub, tiny_base:
     assert (folder / "unet").is_dir()
     assert folder.name == base.revision
     code = (
-        "from hubtools.inference.base import *; base = resolve_base('someone/base');"
+        "from hubtools.models.base import *; base = resolve_base('someone/base');"
         "print(base.revision, fetch_base(base))"
     )
     nobody = os.environ | {"HF_ENDPOINT": "http://127.0.0.1:9"}
@@ -231,7 +231,7 @@ def test_a_lora_of_another_shape_is_refused(
 
 
 def test_a_base_without_a_variant_says_so(tiny_base: Path, tmp_path: Path) -> None:
-    from hubtools.inference.pipeline import load_pipeline
+    from hubtools.models.loading import load_pipeline
 
     shutil.copytree(tiny_base, tmp_path / "b")
     content = json.loads((tmp_path / "b/model_index.json").read_text())
@@ -243,7 +243,7 @@ def test_a_base_without_a_variant_says_so(tiny_base: Path, tmp_path: Path) -> No
 def test_nothing_in_the_cache_and_nobody_there(tmp_path: Path) -> None:
     code = (
         "from hubtools.errors import HubtoolsError\n"
-        "from hubtools.inference.base import resolve_base\n"
+        "from hubtools.models.base import resolve_base\n"
         "from hubtools.inference.lora import resolve_lora\n"
         "for resolve in (resolve_base, resolve_lora):\n"
         "    try: resolve('someone/thing')\n"

@@ -16,12 +16,13 @@ from PIL import Image
 torch = pytest.importorskip("torch")
 
 from hubtools.errors import HubtoolsError, UsageError  # noqa: E402
-from hubtools.inference.base import Base  # noqa: E402
 from hubtools.inference.lora import WeightedLora, resolve_lora  # noqa: E402
 from hubtools.inference.noise import same_noise  # noqa: E402
-from hubtools.inference.pipeline import draw, load_pipeline  # noqa: E402
+from hubtools.inference.pipeline import draw  # noqa: E402
 from hubtools.inference.png import read_record  # noqa: E402
 from hubtools.inference.shots import Shot  # noqa: E402
+from hubtools.models.base import Base  # noqa: E402
+from hubtools.models.loading import load_pipeline  # noqa: E402
 
 
 def shot(**changes: Any) -> Shot:
@@ -258,7 +259,7 @@ def test_what_is_drawn_is_written_and_told_whatever_comes_next(
 def test_a_damaged_base_gets_a_sentence(tiny_base: Path, tmp_path: Path, damage: str) -> None:
     import shutil
 
-    from hubtools.inference.base import resolve_base
+    from hubtools.models.base import resolve_base
 
     copy = tmp_path / "base"
     shutil.copytree(tiny_base, copy)

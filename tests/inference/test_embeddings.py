@@ -14,7 +14,6 @@ from PIL import Image
 
 torch = pytest.importorskip("torch")
 
-from hubtools.inference.base import Base  # noqa: E402
 from hubtools.inference.embeddings import (  # noqa: E402
     Prompts,
     can_weigh,
@@ -25,6 +24,7 @@ from hubtools.inference.embeddings import (  # noqa: E402
 from hubtools.inference.pipeline import draw  # noqa: E402
 from hubtools.inference.prompts import read_prompt  # noqa: E402
 from hubtools.inference.shots import Shot  # noqa: E402
+from hubtools.models.base import Base  # noqa: E402
 
 TRIGGER = "(lora-misato-token)"
 NEGATIVE = (

@@ -19,10 +19,10 @@ torch = pytest.importorskip("torch")
 from hubtools.cli.main import run  # noqa: E402
 from hubtools.errors import HubtoolsError, UsageError  # noqa: E402
 from hubtools.inference.generate import generate  # noqa: E402
-from hubtools.inference.pipeline import load_pipeline  # noqa: E402
 from hubtools.inference.png import read_record  # noqa: E402
 from hubtools.localhub.server import Hub  # noqa: E402
 from hubtools.manifest import SampleRecord  # noqa: E402
+from hubtools.models.loading import load_pipeline  # noqa: E402
 from hubtools.project import Project, load_project  # noqa: E402
 
 MakeLora = Callable[..., Path]
@@ -279,7 +279,7 @@ def test_blanked_pictures_are_named_marked_and_drawn_again_without_the_checker(
 
 
 def test_a_strict_base_can_be_loaded_without_its_checker(strict_base: Path) -> None:
-    from hubtools.inference.base import resolve_base
+    from hubtools.models.base import resolve_base
 
     pipeline = load_pipeline(resolve_base(str(strict_base)), device="cpu", safety_checker=False)
     assert pipeline.safety_checker is None

@@ -15,17 +15,18 @@ torch = pytest.importorskip("torch")
 
 from hubtools.errors import HubtoolsError, UsageError  # noqa: E402
 from hubtools.inference.adapters import apply_loras, remove_loras, unfuse  # noqa: E402
-from hubtools.inference.base import Base  # noqa: E402
 from hubtools.inference.lora import (  # noqa: E402
     WeightedLora,
     parse_lora,
     resolve_lora,
     resolve_loras,
 )
-from hubtools.inference.pipeline import draw, load_pipeline  # noqa: E402
+from hubtools.inference.pipeline import draw  # noqa: E402
 from hubtools.inference.png import read_record  # noqa: E402
 from hubtools.inference.shots import Shot  # noqa: E402
 from hubtools.manifest import SampleRecord  # noqa: E402
+from hubtools.models.base import Base  # noqa: E402
+from hubtools.models.loading import load_pipeline  # noqa: E402
 
 SHOT = Shot("a red hat", seed=7, steps=2, width=64, height=64)
 MakeLora = Callable[..., Path]

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.inference.base import fetch_base, resolve_base, wanted_files
 from hubtools.inference.lora import resolve_lora
-from hubtools.inference.pipeline import load_pipeline
 from hubtools.localhub.server import Hub
 from hubtools.modelfiles import Pickled, check_model, check_pipeline
+from hubtools.models.base import fetch_base, resolve_base, wanted_files
+from hubtools.models.loading import load_pipeline
 from hubtools.project import load_project
 from tests.typed import typed
 

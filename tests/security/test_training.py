@@ -13,6 +13,7 @@ import pytest
 from hubtools.errors import HubtoolsError
 from hubtools.files import sha256_of
 from hubtools.manifest import RunManifest
+from hubtools.models.tensors import parse_tensors, write_tensors
 from hubtools.rooted import LeadsOut
 from hubtools.training.checkpoints import (
     LORA,
@@ -26,7 +27,6 @@ from hubtools.training.checkpoints import (
 )
 from hubtools.training.metrics import MetricsLog, read_metrics
 from hubtools.training.runfolder import locked
-from hubtools.training.tensors import parse_tensors, write_tensors
 from hubtools.trust import SEAL, ForeignState
 from tests.typed import typed
 

@@ -11,9 +11,9 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from hubtools.errors import HubtoolsError  # noqa: E402
-from hubtools.inference.base import resolve_base  # noqa: E402
-from hubtools.training.families import families, family_of  # noqa: E402
-from hubtools.training.families.stable_diffusion import (  # noqa: E402
+from hubtools.models.base import resolve_base  # noqa: E402
+from hubtools.models.families.protocol import families, family_of  # noqa: E402
+from hubtools.models.families.stable_diffusion import (  # noqa: E402
     StableDiffusion,
     StableDiffusionModel,
 )

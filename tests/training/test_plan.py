@@ -11,8 +11,8 @@ import pytest
 from hubtools.dataset.load import Example
 from hubtools.dataset.tokens import TokenCounter
 from hubtools.findings import Severity
+from hubtools.models.families.protocol import BaseInfo
 from hubtools.project import DatasetSettings, SampleSettings, TrainSettings
-from hubtools.training.families import BaseInfo
 from hubtools.training.plan import TRAIN_RULES, Plan, describe, judge
 from hubtools.training.recipe import make_recipe
 

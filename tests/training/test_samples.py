@@ -9,9 +9,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from hubtools.inference.base import resolve_base  # noqa: E402
+from hubtools.models.base import resolve_base  # noqa: E402
+from hubtools.models.families.stable_diffusion import StableDiffusion  # noqa: E402
 from hubtools.project import SampleSettings  # noqa: E402
-from hubtools.training.families.stable_diffusion import StableDiffusion  # noqa: E402
 from hubtools.training.samples import draw_samples  # noqa: E402
 
 

@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
-from hubtools.training.cache import Cache, identity_of  # noqa: E402
-from hubtools.training.tensors import digest_tensors, read_tensors, write_tensors  # noqa: E402
+from hubtools.models.identity import identity_of  # noqa: E402
+from hubtools.models.tensors import digest_tensors, read_tensors, write_tensors  # noqa: E402
+from hubtools.training.cache import Cache  # noqa: E402
 
 WRITE = """
 import sys, torch
 from pathlib import Path
-from hubtools.training.tensors import write_tensors
+from hubtools.models.tensors import write_tensors
 write_tensors(Path(sys.argv[1]), {"b": torch.arange(6.).reshape(2, 3), "a": torch.ones(2)},
               {"z": "1", "y": "2", "x": "3"})
 """

@@ -178,7 +178,7 @@ def test_two_processes_are_one_with_twice_the_batch(make_project: MakeProject) -
     """Five pictures in steps of four: one process has nothing to do in every second step."""
     import torch
 
-    from hubtools.training.tensors import read_tensors
+    from hubtools.models.tensors import read_tensors
 
     settings: dict[str, Any] = {"max_train_steps": 6, "checkpointing_steps": 2}
     one = make_project(name="one", train_batch_size=4, **settings)

@@ -13,7 +13,7 @@ from hubtools.files import human_bytes
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD
 from hubtools.leaks import contacts, may_hold_contacts, tokens
-from hubtools.licenses import is_license, suggest
+from hubtools.licensing.ids import is_license, suggest
 
 _AT_ONCE = 500  # rows
 

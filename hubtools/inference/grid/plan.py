@@ -13,12 +13,12 @@ from pathlib import Path
 
 from hubtools.errors import UsageError, require_extra
 from hubtools.files import StrPath
-from hubtools.inference.base import Base
 from hubtools.inference.generate import base_of, triggers
 from hubtools.inference.grid.axes import ALL, NAMES, Axis, Value, parse_axis, step_value
 from hubtools.inference.lora import WeightedLora, is_run, parse_lora, resolve_loras, snapshots_of
 from hubtools.inference.shots import Shot, shots_of
 from hubtools.manifest import SampleRecord, read_record_of
+from hubtools.models.base import Base
 from hubtools.project import Project
 from hubtools.rooted import Root
 
@@ -149,7 +149,7 @@ def plan_grid(
     first = next(iter(by_step.values()))
     base = base_of(project, first[0].file if first else None, note)
     if dtype is None or device is None:
-        from hubtools.inference.device import best_dtype, checked_device
+        from hubtools.models.device import best_dtype, checked_device
 
         device = checked_device(device)
         dtype = dtype or best_dtype(device)

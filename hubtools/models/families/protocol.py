@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from hubtools.inference.base import Base
+    from hubtools.models.base import Base
 
 Tensors = Mapping[str, "Tensor"]
 
@@ -118,7 +118,7 @@ class Family(Protocol):
 
 
 # model family -> module and class that know it
-_FAMILIES = {"stable-diffusion": "hubtools.training.families.stable_diffusion:StableDiffusion"}
+_FAMILIES = {"stable-diffusion": "hubtools.models.families.stable_diffusion:StableDiffusion"}
 
 
 def families() -> list[Family]:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from hubtools.errors import HubtoolsError
 from hubtools.files import json_within
-from hubtools.training.families import BaseInfo, Noised, Tensors
+from hubtools.models.families.protocol import BaseInfo, Noised, Tensors
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from hubtools.inference.base import Base
+    from hubtools.models.base import Base
 
 PREDICTIONS = ("epsilon", "v_prediction")
 
@@ -74,7 +74,7 @@ class StableDiffusion:
     ) -> StableDiffusionModel:
         """Load the pipeline; only the UNet goes to `dtype`, since VAE and text encoder answer
         once a picture and their answers are cached whatever the precision."""
-        from hubtools.inference.pipeline import load_pipeline
+        from hubtools.models.loading import load_pipeline
 
         pipeline = load_pipeline(
             base,
@@ -115,13 +115,13 @@ class StableDiffusionModel:
 
     def picture_identity(self) -> str:
         """Digest of the VAE."""
-        from hubtools.training.cache import identity_of
+        from hubtools.models.identity import identity_of
 
         return identity_of(self._vae)
 
     def text_identity(self) -> str:
         """Digest of the text encoder and the whole tokenizer."""
-        from hubtools.training.cache import identity_of
+        from hubtools.models.identity import identity_of
 
         backend = getattr(self._tokenizer, "backend_tokenizer", None)
         told = backend.to_str() if backend else json.dumps(self._tokenizer.get_vocab())

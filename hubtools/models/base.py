@@ -9,7 +9,6 @@ from typing import Any
 
 from hubtools.errors import HubtoolsError, UsageError, is_unreachable
 from hubtools.modelfiles import Pickled, check_pipeline, is_pickled, read_json
-from hubtools.project import Project
 
 # Set in model_index.json by `tiny.build_tiny_pipeline`, so that nobody takes noise for a result.
 RANDOM_WEIGHTS_KEY = "_hubtools_random_weights"
@@ -66,22 +65,6 @@ def resolve_base(
             hint="a Hub id looks like owner/name, e.g. stable-diffusion-v1-5/stable-diffusion-v1-5",
         )
     return replace(_hub_base(name, revision, variant, notify), allow_pickle=allow_pickle)
-
-
-def project_base(
-    project: Project, name: str, notify: Callable[[str], None] = lambda sentence: None
-) -> Base:
-    """`resolve_base` with the project's revision and variant; a relative folder is relative to
-    hubtools.toml."""
-    folder = project.at(name)
-    return resolve_base(
-        str(folder) if folder.is_dir() else name,
-        revision=project.train.revision,
-        variant=project.train.variant,
-        known_as=project.train.base_model_repo,
-        notify=notify,
-        allow_pickle=project.train.allow_pickle,
-    )
 
 
 def _local_base(folder: Path, known_as: str | None, variant: str | None) -> Base:

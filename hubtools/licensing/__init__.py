@@ -1,0 +1,1 @@
+"""Licences: the ids of the Hub, and which one a LoRA may carry."""

@@ -1,0 +1,1 @@
+"""Base models: which there are, where they lie, how they are loaded."""

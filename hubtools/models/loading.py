@@ -1,0 +1,70 @@
+"""Open the weights of a base model."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from hubtools.errors import HubtoolsError, first_line, is_of_machine, require_extra
+from hubtools.models.base import Base, fetch_base
+
+
+def load_pipeline(
+    base: Base,
+    *,
+    dtype: str = "float32",
+    device: str | None = None,
+    variant: str | None = None,
+    safety_checker: bool = True,
+    unet_dtype: str | None = None,
+) -> Any:
+    """A diffusers pipeline of `base` on `device` (default the best there is).
+
+    `dtype`: float32, float16 or bfloat16; `unet_dtype`: another one for the UNet.
+    `safety_checker=False` leaves the base's checker out.
+    Raises `HubtoolsError` if files are missing or damaged, or would run code (see
+    `fetch_base`), `UsageError` if there is no such device.
+    """
+    require_extra("train", "Drawing pictures")
+    from hubtools.quiet import hush
+
+    hush()
+    import diffusers
+    import torch
+
+    from hubtools.models.device import checked_device
+
+    device = checked_device(device)
+    options: dict[str, Any] = {"torch_dtype": getattr(torch, dtype), "trust_remote_code": False}
+    if not base.allow_pickle:
+        options["use_safetensors"] = True
+    if unet_dtype is not None:  # not by way of float32: that would take twice the memory and time
+        options["torch_dtype"] = {
+            "default": options["torch_dtype"],
+            "unet": getattr(torch, unet_dtype),
+        }
+    if variant or base.variant:
+        options["variant"] = variant or base.variant
+    if not safety_checker:
+        options |= {"safety_checker": None, "requires_safety_checker": False}
+    folder = fetch_base(base)
+    try:
+        with warnings.catch_warnings():
+            # diffusers is renaming torch_dtype; both names work over the versions we support
+            warnings.simplefilter("ignore", FutureWarning)
+            pipeline = diffusers.DiffusionPipeline.from_pretrained(str(folder), **options)
+    except Exception as error:  # whatever the files are, the libraries trip over it in many ways
+        if is_of_machine(error):
+            raise
+        raise HubtoolsError(
+            f"The base model {base.id or base.path_or_id} could not be loaded: {first_line(error)}",
+            hint="check --variant and --revision, or fetch the files again",
+        ) from error
+    for part in ("unet", "vae", "text_encoder", "tokenizer", "scheduler"):
+        if getattr(pipeline, part, None) is None:
+            raise HubtoolsError(
+                f"The base model {base.id or base.path_or_id} lacks its {part}.",
+                hint="is the download complete, the folder whole?",
+            )
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline.to(device)
