@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -196,22 +196,18 @@ def locked(run_dir: Path) -> Iterator[None]:
 
     Raises `HubtoolsError` if another process holds it. No lock on Windows.
     """
-    with Root(run_dir, create=True) as root:
-        if root.is_folder(_LOCK):
+    with Root(run_dir, create=True) as root, ExitStack() as stack:
+        try:
+            stack.enter_context(root.holding(_LOCK, remove=True))
+        except BlockingIOError:
             raise HubtoolsError(
-                f"{run_dir / _LOCK} is a folder; hubtools keeps its lock in a file of that name.",
-                hint="move it away",
-            )
-        with root.locked(_LOCK) as held:
-            if not held:
-                raise HubtoolsError(
-                    f"Another training is writing into {run_dir}.",
-                    hint="wait for it, stop it, or give another --output-dir",
-                )
-            for folder in ("", SNAPSHOTS_DIR, SAMPLES_DIR, IMAGES_DIR):
-                if not folder or root.is_folder(folder):
-                    root.sweep(folder, older_than=0)  # killed writes: nobody else writes here now
-            yield
+                f"Another training is writing into {run_dir}.",
+                hint="wait for it, stop it, or give another --output-dir",
+            ) from None
+        for folder in ("", SNAPSHOTS_DIR, SAMPLES_DIR, IMAGES_DIR):
+            if not folder or root.is_folder(folder):
+                root.sweep(folder, older_than=0)  # killed writes: nobody else writes here now
+        yield
 
 
 def write_settings(

@@ -12,9 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubtools import rooted
 from hubtools.errors import HubtoolsError
-from hubtools.rooted import LeadsOut, Root, parts_of
+from hubtools.rooted import LeadsOut, Root, parts_of, system
 
 
 def names(folder: Path) -> list[str]:
@@ -187,7 +186,7 @@ def test_rename_never_replaces(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, atomic: bool
 ) -> None:
     if not atomic:
-        monkeypatch.setattr(rooted, "_renameat2", lambda: None)
+        monkeypatch.setattr(system, "_renameat2", lambda: None)
     (tmp_path / "a").write_bytes(b"a")
     (tmp_path / "link").symlink_to("nowhere")
     with Root(tmp_path) as root:

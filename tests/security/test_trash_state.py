@@ -14,11 +14,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hubtools import rooted
 from hubtools.errors import HubtoolsError
 from hubtools.layout import LORA_WEIGHTS
 from hubtools.publish import trash
 from hubtools.publish.prune import classify
+from hubtools.rooted import TEMPORARY, system
 from hubtools.trust import ForeignState
 from tests.typed import typed
 
@@ -217,16 +217,16 @@ def test_other_file_systems_are_copied_to(run_dir: Path, monkeypatch: pytest.Mon
         raise OSError(18, "Invalid cross-device link")
 
     before = state(run_dir)
-    real = rooted._rename_new
+    real = system.rename_new
 
     def once(old: str, new: str, here: Any, there: Any) -> None:
         # what lies right below a temporary name was copied to this file system
-        if old.startswith(rooted.TEMPORARY):
+        if old.startswith(TEMPORARY):
             real(old, new, here, there)
         else:
             elsewhere()
 
-    monkeypatch.setattr(rooted, "_rename_new", once)
+    monkeypatch.setattr(system, "rename_new", once)
     trash.apply(classify(run_dir))
     trash.undo(run_dir)
     assert state(run_dir) == before
@@ -309,8 +309,8 @@ def killed_after(count: int, call: Callable[[], object]) -> bool:
 
         for name in CALLS:
             setattr(os, name, counted(getattr(os, name)))
-        rooted._rename_new = counted(rooted._rename_new)
-        rooted._replace = counted(rooted._replace)
+        system.rename_new = counted(system.rename_new)
+        system.replace = counted(system.replace)
         try:
             call()
         except BaseException:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -226,13 +226,9 @@ def new_place(root: Root) -> str:
 @contextmanager
 def locked(folder: Path) -> Iterator[Root]:
     """The dataset, opened; one fix at a time. The lock ends with the process, however that ends."""
-    with Root(folder) as root:
-        lock = root.holding(f"{FIXES}/.lock")
+    with Root(folder) as root, ExitStack() as stack:
         try:
-            lock.__enter__()
+            stack.enter_context(root.holding(f"{FIXES}/.lock"))
         except BlockingIOError:
             raise HubtoolsError(f"Another `hubtools fix` is at work in {folder}.") from None
-        try:
-            yield root
-        finally:
-            lock.__exit__(None, None, None)
+        yield root

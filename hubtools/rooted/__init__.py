@@ -1,0 +1,17 @@
+"""File operations below one folder that never leave it, whatever lies in the folder.
+
+A folder of pictures comes from strangers: any name in it may be a symbolic link, and may become
+one between a look and an act. A `Root` opens the folder once; each operation then walks from that
+descriptor, one part of the name at a time, with `O_NOFOLLOW` (openat(2)), and acts on the last
+part inside the descriptor of its folder. A link on the way is an error at the moment of acting.
+
+The path of the folder itself is the user's own word: links in it are followed.
+"""
+
+from __future__ import annotations
+
+from hubtools.rooted.names import TEMPORARY, LeadsOut, is_left_over, parts_of
+from hubtools.rooted.root import Root
+from hubtools.rooted.system import clone
+
+__all__ = ["TEMPORARY", "LeadsOut", "Root", "clone", "is_left_over", "parts_of"]

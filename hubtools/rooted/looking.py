@@ -1,0 +1,220 @@
+"""A folder that is open: walking into it, looking, and reading."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+from hubtools.errors import HubtoolsError
+from hubtools.files import StrPath
+from hubtools.rooted.names import LeadsOut, parts_of
+from hubtools.rooted.system import AT, BLOCK, FOLDER, NOFOLLOW, READ, is_link, named
+
+
+class Looking:
+    """What a `Root` does without changing anything."""
+
+    def __init__(self, path: StrPath, *, create: bool = False) -> None:
+        self.path = Path(path)
+        if create:
+            self.path.mkdir(parents=True, exist_ok=True)
+        self._fd = -1
+        if not self.path.is_dir():
+            raise HubtoolsError(f"There is no folder {self.path}.")
+        if AT:
+            self._fd = os.open(self.path, FOLDER & ~NOFOLLOW)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the folder go."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    # --- on the way ------------------------------------------------------------------------------
+
+    @contextmanager
+    def _in(self, name: str, *, make: bool = False) -> Iterator[tuple[dict[str, Any], str]]:
+        """(`dir_fd` of the folder that `name` lies in, last part); errors name the whole path.
+
+        Where there is no openat, the dictionary is empty and the second is the whole path.
+        """
+        *folders, last = parts_of(name)
+        opened = -1
+        try:
+            if not AT:
+                yield {}, str(self._checked(folders, make) / last)
+                return
+            here = self._fd
+            for number, folder in enumerate(folders):
+                fd = self._step(here, folder, "/".join(folders[: number + 1]), make)
+                if opened >= 0:
+                    os.close(opened)
+                here = opened = fd
+            yield {"dir_fd": here}, last
+        except OSError as error:
+            raise named(error, self.path / name) from None
+        finally:
+            if opened >= 0:
+                os.close(opened)
+
+    def _step(self, here: int, folder: str, name: str, make: bool) -> int:
+        try:
+            return os.open(folder, FOLDER, dir_fd=here)
+        except FileNotFoundError:
+            if not make:
+                raise
+            with suppress(FileExistsError):
+                os.mkdir(folder, dir_fd=here)
+            return os.open(folder, FOLDER, dir_fd=here)
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.ENOTDIR) and is_link(folder, here):
+                raise self._link(name) from None
+            raise
+
+    def _checked(self, folders: list[str], make: bool) -> Path:
+        here = self.path
+        for folder in folders:
+            here = here / folder
+            if here.is_symlink() or (hasattr(os.path, "isjunction") and os.path.isjunction(here)):
+                raise self._link(here.relative_to(self.path).as_posix())
+            if make:
+                here.mkdir(exist_ok=True)
+        return here
+
+    def _link(self, name: str) -> LeadsOut:
+        return LeadsOut(
+            f"{self.path / name} is a symbolic link; hubtools does not go through it.",
+            hint="replace it by what it leads to, or remove it",
+        )
+
+    # --- looking ---------------------------------------------------------------------------------
+
+    def stat(self, name: str) -> os.stat_result | None:
+        """What `lstat` says; None if there is nothing of that name."""
+        try:
+            with self._in(name) as (at, last):
+                return os.stat(last, follow_symlinks=False, **at)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def exists(self, name: str) -> bool:
+        """True if there is something, a broken link too."""
+        return self.stat(name) is not None
+
+    def is_file(self, name: str) -> bool:
+        """True for a regular file; not for a link to one."""
+        found = self.stat(name)
+        return found is not None and stat.S_ISREG(found.st_mode)
+
+    def is_folder(self, name: str) -> bool:
+        """True for a folder; not for a link to one."""
+        found = self.stat(name)
+        return found is not None and stat.S_ISDIR(found.st_mode)
+
+    def is_link(self, name: str) -> bool:
+        """True for a symbolic link."""
+        found = self.stat(name)
+        return found is not None and stat.S_ISLNK(found.st_mode)
+
+    def list(self, name: str = "") -> list[str]:
+        """Names in a folder, sorted; [] if there is none. "" is the root itself."""
+        try:
+            with self._folder(name) as folder:
+                return sorted(os.listdir(folder))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    @contextmanager
+    def _folder(self, name: str) -> Iterator[Any]:
+        """A folder as `os.listdir` and `os.fsync` take it."""
+        if not name:
+            yield self._fd if AT else str(self.path)
+            return
+        with self._in(name + "/-") as (at, last):
+            yield at["dir_fd"] if AT else str(Path(last).parent)
+
+    def walk(self, name: str = "") -> Iterator[tuple[str, os.stat_result]]:
+        """(name, lstat) of everything below a folder, a folder before what is in it; links are not
+        followed."""
+        todo = [name]
+        while todo:
+            folder = todo.pop()
+            for entry in self.list(folder):
+                whole = f"{folder}/{entry}" if folder else entry
+                found = self.stat(whole)
+                if found is None:
+                    continue  # gone since
+                yield whole, found
+                if stat.S_ISDIR(found.st_mode):
+                    todo.append(whole)
+
+    def readlink(self, name: str) -> str:
+        """Where a link leads to."""
+        with self._in(name) as (at, last):
+            return os.readlink(last, **at)
+
+    # --- reading ---------------------------------------------------------------------------------
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[BinaryIO]:
+        """A regular file, to be read. Raises `LeadsOut` for a link and `OSError` for what is no
+        file; never waits for a pipe."""
+        with self._in(name) as (at, last):
+            try:
+                descriptor = os.open(last, READ, **at)
+            except OSError as error:
+                if error.errno == errno.ELOOP or (error.errno == errno.EMLINK):
+                    raise self._link(name) from None
+                raise
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                os.close(descriptor)
+                raise OSError(errno.EINVAL, "It is no regular file", str(self.path / name))
+        with os.fdopen(descriptor, "rb") as file:
+            yield file
+
+    def read(self, name: str, limit: int | None = None) -> bytes:
+        """The bytes of a file. Raises `HubtoolsError` if it has more than `limit`."""
+        with self.open(name) as file:
+            size = os.fstat(file.fileno()).st_size
+            data = file.read() if limit is None else file.read(limit + 1)
+        if limit is not None and max(size, len(data)) > limit:
+            raise HubtoolsError(f"{self.path / name} has more than {limit:,} bytes.")
+        return data
+
+    def sha256(self, name: str, progress: Callable[[int], None] | None = None) -> str:
+        """Hex SHA-256 of a file; `progress` gets the bytes of each block."""
+        digest = hashlib.sha256()
+        with self.open(name) as file:
+            while block := file.read(BLOCK):
+                digest.update(block)
+                if progress is not None:
+                    progress(len(block))
+        return digest.hexdigest()
+
+    def fingerprint(self, name: str) -> str | None:
+        """SHA-256 of a file, `link:` and its target of a link, None if there is nothing (or
+        something that has no bytes: a folder, a pipe)."""
+        found = self.stat(name)
+        if found is None:
+            return None
+        if stat.S_ISLNK(found.st_mode):
+            return f"link:{self.readlink(name)}"
+        return self.sha256(name) if stat.S_ISREG(found.st_mode) else None

@@ -1,0 +1,37 @@
+"""Names inside a folder: which are allowed, and which a write in progress has."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+
+from hubtools.errors import HubtoolsError
+
+TEMPORARY = ".tmp-"  # first letters of files that are being written
+# what a killed write leaves: nobody else's names look like this
+_LEFT_OVER = re.compile(r"\.tmp-[0-9a-f]{16}(\.[^/]*)?", re.DOTALL)
+
+
+class LeadsOut(HubtoolsError):
+    """A name that leaves its folder, or a symbolic link in the way."""
+
+
+def parts_of(name: str) -> tuple[str, ...]:
+    """The parts of a relative name with `/`. Raises `LeadsOut` if it is absolute, has empty parts,
+    `.` or `..`, or a NUL."""
+    parts = tuple(name.split("/"))
+    bad = "\0" in name or any(part in ("", ".", "..") for part in parts)
+    if bad or (os.name == "nt" and any(mark in name for mark in ":\\")):
+        raise LeadsOut(f"{name!r} is no name of a file inside a folder; nothing was done.")
+    return parts
+
+
+def temporary_for(name: str) -> str:
+    """A name for a file (without folders) while it is written; it ends as `name` does."""
+    return TEMPORARY + secrets.token_hex(8) + os.path.splitext(name)[1][:16]
+
+
+def is_left_over(name: str) -> bool:
+    """True for a name (without folders) that only a write that was killed leaves."""
+    return _LEFT_OVER.fullmatch(name) is not None

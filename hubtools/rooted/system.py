@@ -1,0 +1,126 @@
+"""The calls of the system that the operations on a folder are made of.
+
+`here` and `there` hold the `dir_fd` that a name is relative to; they are empty where there is no
+openat(2), and the name is then a whole path.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+# Windows has no openat: there each part is looked at just before the act.
+AT = os.open in os.supports_dir_fd and os.rename in os.supports_dir_fd
+FLOCK = os.name != "nt"
+NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | NOFOLLOW | getattr(os, "O_CLOEXEC", 0)
+READ = (
+    os.O_RDONLY
+    | NOFOLLOW
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_BINARY", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+)
+WRITE = (
+    os.O_WRONLY
+    | os.O_CREAT
+    | os.O_EXCL
+    | NOFOLLOW
+    | getattr(os, "O_BINARY", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+)
+BLOCK = 1 << 20
+_NOREPLACE = 1  # flag of renameat2(2)
+_FICLONE = 0x40049409  # ioctl of Linux: share the blocks of a file, copied when one is written
+
+
+def is_link(name: str, folder: int) -> bool:
+    """True for a symbolic link in an open folder."""
+    try:
+        return stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
+    except OSError:
+        return False
+
+
+def named(error: OSError, path: Path) -> OSError:
+    """The error with the whole path: a name inside a descriptor says little."""
+    if error.errno is None or (error.filename and os.path.isabs(os.fspath(error.filename))):
+        return error
+    return OSError(error.errno, error.strerror, str(path))
+
+
+def replace(old: str, new: str, here: dict[str, Any], there: dict[str, Any]) -> None:
+    """Rename, over a file that is there."""
+    if here or there:
+        os.replace(old, new, src_dir_fd=here["dir_fd"], dst_dir_fd=there["dir_fd"])
+    else:
+        os.replace(old, new)
+
+
+def rename_new(old: str, new: str, here: dict[str, Any], there: dict[str, Any]) -> None:
+    """Rename, never over something: in one step where the system has it (renameat2(2))."""
+    renameat2 = _renameat2()
+    if renameat2 is not None and here and there:
+        names = (os.fsencode(old), os.fsencode(new))
+        sys.audit("os.rename", old, new, here["dir_fd"], there["dir_fd"])
+        if renameat2(here["dir_fd"], names[0], there["dir_fd"], names[1], _NOREPLACE) == 0:
+            return
+        code = ctypes.get_errno()
+        if code not in (errno.EINVAL, errno.ENOSYS):  # of file systems and kernels without it
+            raise OSError(code, os.strerror(code))
+    try:
+        os.stat(new, follow_symlinks=False, **there)
+    except FileNotFoundError:
+        replace(old, new, here, there)
+    else:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+
+
+@cache
+def _renameat2() -> Callable[..., int] | None:
+    if os.name == "nt":
+        return None
+    found: Any = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if found is not None:
+        letters = ctypes.c_char_p
+        found.argtypes = [ctypes.c_int, letters, ctypes.c_int, letters, ctypes.c_uint]
+    return cast("Callable[..., int] | None", found)
+
+
+def sync(at: dict[str, Any]) -> None:
+    """fsync the folder."""
+    if at:
+        os.fsync(at["dir_fd"])
+
+
+def clone(source: int, target: int) -> bool:
+    """Share the blocks of a file with an empty one; False where the file system cannot."""
+    try:
+        import fcntl
+
+        fcntl.ioctl(target, _FICLONE, source)
+    except (ImportError, OSError):
+        return False
+    return True
+
+
+@contextmanager
+def flocked(descriptor: int) -> Iterator[bool]:
+    """Lock an open file; False if another process has it. It ends with the descriptor."""
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        held = False
+    else:
+        held = True
+    yield held

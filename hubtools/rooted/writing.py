@@ -1,0 +1,162 @@
+"""A folder that is open: writing, copying and renaming files in it."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, BinaryIO
+
+from hubtools.errors import HubtoolsError
+from hubtools.files import json_bytes
+from hubtools.rooted import system
+from hubtools.rooted.looking import Looking
+from hubtools.rooted.names import temporary_for
+from hubtools.rooted.system import BLOCK, READ, WRITE, clone
+
+
+class Writing(Looking):
+    """What a `Root` does with single files."""
+
+    @contextmanager
+    def replacing(self, name: str, *, mode: int | None = None) -> Iterator[BinaryIO]:
+        """A file to write; on success it is fsynced and takes the place of `name`, whatever that
+        is (a link is replaced, never written through). Folders on the way are made. The mode is
+        `mode`, else that of the file there, else what the umask leaves."""
+        with self._in(name, make=True) as (at, last):
+            if mode is None:
+                old = self.stat(name)
+                if old is not None and stat.S_ISREG(old.st_mode):
+                    mode = stat.S_IMODE(old.st_mode)
+            folder, base = (os.path.dirname(last), os.path.basename(last)) if not at else ("", last)
+            temporary = os.path.join(folder, temporary_for(base))
+            descriptor = os.open(temporary, WRITE, 0o666, **at)
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    yield file
+                    file.flush()
+                    if mode is not None and os.name != "nt":
+                        os.fchmod(file.fileno(), mode)
+                    os.fsync(file.fileno())
+                system.replace(temporary, last, at, at)
+            except BaseException:
+                with suppress(OSError):
+                    os.unlink(temporary, **at)
+                raise
+            system.sync(at)
+
+    def write(self, name: str, data: bytes, *, mode: int | None = None) -> None:
+        """Write a file atomically."""
+        with self.replacing(name, mode=mode) as file:
+            file.write(data)
+
+    def append(self, name: str, data: bytes) -> None:
+        """Write at the end of a file, which is made if there is none, and see it onto the disk.
+        Raises `LeadsOut` for a link."""
+        with self._opened(name, os.O_WRONLY | os.O_APPEND) as descriptor:
+            with os.fdopen(os.dup(descriptor), "ab") as file:
+                file.write(data)
+            os.fsync(descriptor)
+
+    @contextmanager
+    def _opened(self, name: str, flags: int) -> Iterator[int]:
+        """The descriptor of a regular file that is there afterwards."""
+        flags |= os.O_CREAT | (READ & ~os.O_RDONLY)
+        with self._in(name, make=True) as (at, last):
+            try:
+                descriptor = os.open(last, flags, 0o666, **at)
+            except OSError as error:
+                if error.errno == errno.ELOOP:
+                    raise self._link(name) from None
+                raise
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise OSError(errno.EINVAL, "It is no regular file", str(self.path / name))
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Write `value` as indented JSON with a final newline, atomically."""
+        self.write(name, json_bytes(value))
+
+    def symlink(self, target: str, name: str) -> None:
+        """Make a link. Raises `FileExistsError` if there is something."""
+        with self._in(name, make=True) as (at, last):
+            os.symlink(target, last, **at)
+
+    def copy(self, source: str, target: str, *, sync: bool = True) -> str:
+        """Copy a file or a link with its mode and times; give its fingerprint, computed from the
+        bytes that were copied. The copy shares nothing that a later write could change (blocks are
+        shared where the file system copies them on writing). `target` must not exist. Without
+        `sync` a power cut may forget it.
+        """
+        if self.is_link(source):
+            self.symlink(self.readlink(source), target)
+            return f"link:{self.readlink(target)}"
+        with self.open(source) as file, self._in(target, make=True) as (at, last):
+            facts = os.fstat(file.fileno())
+            descriptor = os.open(last, WRITE & ~os.O_WRONLY | os.O_RDWR, 0o600, **at)
+            with os.fdopen(descriptor, "r+b") as copy:
+                cloned = clone(file.fileno(), copy.fileno())
+                digest = hashlib.sha256()
+                # the source may change meanwhile: the digest is of what the copy holds
+                while block := (copy if cloned else file).read(BLOCK):
+                    digest.update(block)
+                    if not cloned:
+                        copy.write(block)
+                copy.flush()
+                if os.name != "nt":
+                    os.fchmod(copy.fileno(), stat.S_IMODE(facts.st_mode))
+                os.utime(
+                    copy.fileno() if os.utime in os.supports_fd else last,
+                    ns=(facts.st_atime_ns, facts.st_mtime_ns),
+                )
+                if sync:
+                    os.fsync(copy.fileno())
+        return digest.hexdigest()
+
+    def rename(self, source: str, target: str, *, replace: bool = False, sync: bool = True) -> None:
+        """Give a file, link or folder another name; folders on the way are made. Raises
+        `FileExistsError` if `target` exists and `replace` is not set, and falls back to copying
+        across file systems (for files). Without `sync` a power cut may forget the new name."""
+        with self._in(source) as (here, old), self._in(target, make=True) as (there, new):
+            try:
+                if replace:
+                    system.replace(old, new, here, there)
+                else:
+                    system.rename_new(old, new, here, there)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                self._carry(source, target, replace)
+            if sync:
+                system.sync(there)
+                system.sync(here)
+
+    def _carry(self, source: str, target: str, replace: bool) -> None:
+        """Rename between file systems: a copy beside the target takes its place, then the source
+        goes, if it is still what was copied."""
+        folder, _, base = target.rpartition("/")
+        temporary = f"{folder}/{temporary_for(base)}" if folder else temporary_for(base)
+        try:
+            copied = self.copy(source, temporary)
+            if self.fingerprint(source) != copied:
+                raise HubtoolsError(f"{self.path / source} changed while it was moved.")
+            with self._in(temporary) as (at, last), self._in(target) as (there, new):
+                (system.replace if replace else system.rename_new)(last, new, at, there)
+        finally:
+            self.unlink(temporary, missing_ok=True)
+        self.unlink(source)
+
+    def unlink(self, name: str, *, missing_ok: bool = False) -> None:
+        """Remove a file or a link."""
+        try:
+            with self._in(name) as (at, last):
+                os.unlink(last, **at)
+        except FileNotFoundError:
+            if not missing_ok:
+                raise
