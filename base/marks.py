@@ -20,7 +20,7 @@ from torch.nn import functional
 from base.data import HELD_OUT, SIZE, person, to_tensor
 from base.nets import through
 from base.steps import train
-from hubtools.dataset.example import CHARACTER
+from hubtools.journey.example import CHARACTER
 from hubtools.tinypeople import MARKS
 from hubtools.tinypeople.classifier import AttributeClassifier
 from hubtools.world import draw

@@ -30,8 +30,8 @@ from harness import RESULTS, keep, machine, show
 from pictures import write_set
 
 from hubtools.models.base import RANDOM_WEIGHTS_KEY
+from hubtools.progress import PlainReporter
 from hubtools.project import DatasetSettings, Project, SampleSettings, TrainSettings
-from hubtools.training.reporter import PlainReporter
 
 HERE = Path(__file__).resolve().parent
 CUDA = torch.cuda.is_available()

@@ -18,9 +18,9 @@ from harness import keep
 from pictures import scene
 from PIL import Image, ImageDraw
 
-from hubtools.dataset.example import SHOTS
 from hubtools.dataset.folder import walk
 from hubtools.dataset.likeness import likely_copies
+from hubtools.journey.example import SHOTS
 from hubtools.world import draw, sample
 
 Change = Callable[[Image.Image, random.Random], Image.Image]

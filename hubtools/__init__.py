@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from hubtools.version import __version__
 
 if TYPE_CHECKING:
-    from hubtools.cards.check import check_card
+    from hubtools.cards.rules import check_card
     from hubtools.cards.render import write_dataset_card, write_model_card
     from hubtools.dataset.caption.exchange import export_captions
     from hubtools.dataset.caption.planner import plan_captions
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "caption": "hubtools.dataset.caption.run",
-    "check_card": "hubtools.cards.check",
+    "check_card": "hubtools.cards.rules",
     "classify": "hubtools.publish.prune",
     "doctor": "hubtools.journey.doctor",
     "evaluate": "hubtools.evaluation.run",

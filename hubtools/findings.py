@@ -22,7 +22,7 @@ from hubtools.leaks import hide, masked, without_password
 from hubtools.limits import FINDINGS, SAID
 
 if TYPE_CHECKING:
-    from hubtools.reporting.exhibits import Exhibits
+    from hubtools.exhibits import Exhibits
 
 Context = TypeVar("Context")
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from hubtools.errors import HubtoolsError, as_sentence
+from hubtools.errors import HubtoolsError
 from hubtools.files import human_bytes, replacing, sha256_of, write_json, write_text
+from hubtools.hub.errors import as_sentence
 from hubtools.leaks import local_paths, tokens
 
 

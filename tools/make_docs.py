@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from hubtools import limits
-from hubtools.cards.check import CARD_RULES
+from hubtools.cards.rules import CARD_RULES
 from hubtools.dataset.fix.remedies import REMEDIES, UNSAFE, Remedy
 from hubtools.dataset.rules import DATASET_RULES
 from hubtools.findings import Rule
 from hubtools.project import SECTIONS, aliases_of
 from hubtools.publish.comparison import COMPARISON_RULES, GUARDS
-from hubtools.publish.preflight import PUBLISH_RULES
+from hubtools.publish.rules import PUBLISH_RULES
 from hubtools.training.plan import TRAIN_RULES
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"

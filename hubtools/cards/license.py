@@ -7,7 +7,8 @@ from pathlib import Path
 
 from hubtools.cards.escape import is_inside, is_web_address
 from hubtools.dataset.view import read_card
-from hubtools.errors import HubtoolsError, is_unreachable
+from hubtools.errors import HubtoolsError
+from hubtools.hub.errors import is_unreachable
 from hubtools.layout import CARD
 from hubtools.licensing.ids import (
     BaseLicense,

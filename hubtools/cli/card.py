@@ -39,8 +39,8 @@ def command(
     What people wrote into it stays: hubtools renews its own blocks and keys only. Exit code 3 if
     the card breaks a rule (see `hubtools explain C101`).
     """
-    from hubtools.cards.check import check_card
     from hubtools.cards.render import write_dataset_card, write_model_card
+    from hubtools.cards.rules import check_card
     from hubtools.layout import PROJECT_FILE, RUN_MANIFEST
     from hubtools.publish.release import kind_of
 

@@ -19,11 +19,11 @@ def command(rule_id: str | None, everything: bool, out: Output) -> None:
     """
     import difflib
 
-    from hubtools.cards.check import CARD_RULES
+    from hubtools.cards.rules import CARD_RULES
     from hubtools.dataset.fix.remedies import REMEDIES, UNSAFE, Remedy
     from hubtools.dataset.rules import DATASET_RULES
     from hubtools.publish.comparison import COMPARISON_RULES
-    from hubtools.publish.preflight import PUBLISH_RULES
+    from hubtools.publish.rules import PUBLISH_RULES
     from hubtools.training.plan import TRAIN_RULES
 
     rules = {

@@ -17,7 +17,8 @@ import click
 
 from hubtools.addresses import without_password
 from hubtools.cli.output import say_error
-from hubtools.errors import ExitCode, HubtoolsError, as_sentence
+from hubtools.errors import ExitCode, HubtoolsError
+from hubtools.hub.errors import as_sentence
 from hubtools.interpreter import guard_children, leave_here
 from hubtools.version import __version__
 

@@ -15,13 +15,13 @@ from hubtools.cli.output import Output, output_options
 from hubtools.cli.trust import trust_option, with_trust
 
 if TYPE_CHECKING:
+    from hubtools.progress import Reporter
     from hubtools.project import Project
-    from hubtools.training.reporter import Reporter
 
 
 def reporter_of(out: Output, indent: str = "") -> Reporter:
     """Bars on a terminal, occasional lines otherwise; every line begins with `indent`."""
-    from hubtools.training.reporter import PlainReporter
+    from hubtools.progress import PlainReporter
 
     class Terminal(PlainReporter):
         """A bar instead of lines."""

@@ -22,9 +22,9 @@ from hubtools.dataset.loaders.told import told
 from hubtools.dataset.looks import TURNS
 from hubtools.dataset.scan import MOST_PREVIEWS
 from hubtools.dataset.view import DatasetView
+from hubtools.exhibits import Cluster, Exhibits, Shown, Wanted
 from hubtools.files import human_bytes
 from hubtools.findings import Report, in_order
-from hubtools.reporting.exhibits import Cluster, Exhibits, Shown, Wanted
 
 # All pictures are shown of sets up to this size.
 GALLERY = 60

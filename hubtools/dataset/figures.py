@@ -11,7 +11,7 @@ from itertools import islice, pairwise
 
 from hubtools.dataset.inspect.look import SHAPES, aspect_of
 from hubtools.dataset.view import DatasetView
-from hubtools.reporting.exhibits import Bar, Histogram, Word, Words
+from hubtools.exhibits import Bar, Histogram, Word, Words
 
 # Words in the table, buckets in the histogram, captions that are counted.
 _WORDS = 120

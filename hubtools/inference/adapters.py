@@ -14,7 +14,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from hubtools.errors import HubtoolsError, first_line, is_of_machine
+from hubtools.errors import HubtoolsError, first_line
+from hubtools.hub.errors import is_of_machine
 from hubtools.inference.lora import LoraFile
 from hubtools.modelfiles import SAFE
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hubtools.errors import HubtoolsError, UsageError, is_unreachable
+from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import sha256_of
+from hubtools.hub.errors import is_unreachable
 from hubtools.layout import LORA_WEIGHTS, RUN_MANIFEST, SNAPSHOTS_DIR, step_name
 from hubtools.manifest import RunManifest
 from hubtools.modelfiles import is_pickled

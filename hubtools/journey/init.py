@@ -98,7 +98,7 @@ def init(
         values["dataset"] |= {"path": here[0], "caption_column": column}
         kind = "here"
     else:
-        from hubtools.dataset.example import write_example
+        from hubtools.journey.example import write_example
 
         _refuse_to_mix(folder / DATASET, force)
         count = len(write_example(folder / DATASET))

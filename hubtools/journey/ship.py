@@ -145,7 +145,7 @@ def _preconditions(project: Project, names: list[str]) -> None:
             hint='set model.repo = "owner/name" in hubtools.toml, or stop with --until prune',
         )
     if {"push", "push-dataset"} & set(names):
-        from hubtools.publish.hub import check_access
+        from hubtools.hub.client import check_access
 
         targets = []
         if "push-dataset" in names and project.dataset.repo:

@@ -46,8 +46,8 @@ def _validate(journey: Journey) -> tuple[str, dict[str, Any]]:
 
 
 def _dataset_card(journey: Journey) -> tuple[str, dict[str, Any]]:
-    from hubtools.cards.check import check_card
     from hubtools.cards.render import write_dataset_card
+    from hubtools.cards.rules import check_card
 
     folder = journey.project.dataset_dir
     write_dataset_card(folder, journey.project)
@@ -151,8 +151,8 @@ def _evaluate(journey: Journey) -> tuple[str, dict[str, Any]]:
 
 
 def _card(journey: Journey) -> tuple[str, dict[str, Any]]:
-    from hubtools.cards.check import check_card
     from hubtools.cards.render import write_model_card
+    from hubtools.cards.rules import check_card
     from hubtools.manifest import RunManifest
 
     run_dir = journey.project.run_dir
@@ -211,7 +211,7 @@ def _endpoint() -> str:
 
 def _remote_stands(journey: Journey, result: dict[str, Any]) -> bool:
     """The repository still exists and still is where it was left."""
-    from hubtools.publish.hub import remote_head
+    from hubtools.hub.client import remote_head
 
     if not result.get("repo"):
         return False

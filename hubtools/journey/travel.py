@@ -11,9 +11,9 @@ from typing import Any, Protocol
 
 from hubtools.journey.ledger import Ledger, digest_of
 from hubtools.layout import CARD
+from hubtools.progress import Advance, Reporter
 from hubtools.project import Project
 from hubtools.publish.ignored import GITIGNORE
-from hubtools.training.reporter import Advance, Reporter
 
 
 class Narrator(Reporter, Protocol):

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hubtools.errors import HubtoolsError, UsageError, is_unreachable
+from hubtools.errors import HubtoolsError, UsageError
+from hubtools.hub.errors import is_unreachable
 from hubtools.modelfiles import Pickled, check_pipeline, is_pickled, read_json
 
 # Set in model_index.json by `tiny.build_tiny_pipeline`, so that nobody takes noise for a result.

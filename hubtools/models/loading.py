@@ -5,7 +5,8 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from hubtools.errors import HubtoolsError, first_line, is_of_machine, require_extra
+from hubtools.errors import HubtoolsError, first_line, require_extra
+from hubtools.hub.errors import is_of_machine
 from hubtools.models.base import Base, fetch_base
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from hubtools.errors import ChecksFailed, HubtoolsError
+from hubtools.hub.client import RemoteFile, last_changes
 from hubtools.publish.content import changed
-from hubtools.publish.hub import RemoteFile, last_changes
 from hubtools.publish.plan import Action, PushPlan, make_plan
 
 

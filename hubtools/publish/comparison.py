@@ -15,7 +15,7 @@ from hubtools.dataset.metadata import MetadataFile, read_metadata
 from hubtools.dataset.metadata.named import resolved
 from hubtools.dataset.names import fold
 from hubtools.findings import Problem, RuleBook, Severity
-from hubtools.publish.hub import Remote
+from hubtools.hub.client import Remote
 from hubtools.publish.release import LEFT_OUT, Release
 
 COMPARISON_RULES: RuleBook[Comparison] = RuleBook()

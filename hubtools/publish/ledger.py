@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hubtools.hub.client import RemoteFile
 from hubtools.layout import WORK_DIR
-from hubtools.publish.hub import RemoteFile
 from hubtools.rooted import Root
 from hubtools.trust import is_sealed, seal
 

@@ -13,11 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath
 from hubtools.findings import Finding, Report, Rule
-from hubtools.project import AllowedSecret
-from hubtools.publish.book import refuse_to_ignore_secrets
-from hubtools.publish.comparison import COMPARISON_RULES, GUARDS, Comparison, fresh_card
-from hubtools.publish.content import Content, Look
-from hubtools.publish.hub import (
+from hubtools.hub.client import (
     Remote,
     RemoteFile,
     check_access,
@@ -26,10 +22,14 @@ from hubtools.publish.hub import (
     last_changes,
     look,
 )
+from hubtools.project import AllowedSecret
+from hubtools.publish.book import refuse_to_ignore_secrets
+from hubtools.publish.comparison import COMPARISON_RULES, GUARDS, Comparison, fresh_card
+from hubtools.publish.content import Content, Look
 from hubtools.publish.ledger import NAME, Sent, read_ledger
-from hubtools.publish.preflight import PUBLISH_RULES
 from hubtools.publish.prune import KeepSnapshots
 from hubtools.publish.release import Release, ReleaseFile, RepoType, collect
+from hubtools.publish.rules import PUBLISH_RULES
 from hubtools.rooted import Root
 from hubtools.trust import ForeignState
 

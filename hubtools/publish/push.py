@@ -11,9 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hubtools.errors import ChecksFailed, HubtoolsError, as_sentence
-from hubtools.publish.again import Moved, check_moved, made_anew
-from hubtools.publish.hub import (
+from hubtools.errors import ChecksFailed, HubtoolsError
+from hubtools.hub.client import (
     RemoteFile,
     asking,
     endpoint,
@@ -22,6 +21,8 @@ from hubtools.publish.hub import (
     remote_files,
     remote_head,
 )
+from hubtools.hub.errors import as_sentence
+from hubtools.publish.again import Moved, check_moved, made_anew
 from hubtools.publish.ledger import Sent, write_ledger
 from hubtools.publish.outbox import operations
 from hubtools.publish.plan import (

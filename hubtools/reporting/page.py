@@ -14,8 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from hubtools.exhibits import Exhibits
 from hubtools.findings import Finding, Report, Rule, Severity, in_order
-from hubtools.reporting.exhibits import Exhibits
 from hubtools.version import __version__
 
 # Findings of one rule that the page holds; more make it slow and are all the same.

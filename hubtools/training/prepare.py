@@ -13,6 +13,7 @@ from hubtools.errors import ChecksFailed, HubtoolsError, UsageError
 from hubtools.files import sha256_of
 from hubtools.inference.shots import prompts_of
 from hubtools.models.families.protocol import BaseInfo, Family, Model, Tensors, family_of
+from hubtools.progress import Reporter
 from hubtools.project import Project
 from hubtools.training.adapter import add_lora
 from hubtools.training.cache import Cache
@@ -20,7 +21,6 @@ from hubtools.training.data import Picture, geometry, pixels
 from hubtools.training.device import World, check_xformers, precision_of
 from hubtools.training.plan import Plan
 from hubtools.training.recipe import make_recipe
-from hubtools.training.reporter import Reporter
 from hubtools.version import __version__
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from hubtools.errors import HubtoolsError
 from hubtools.files import human_bytes, sha256_of
 from hubtools.layout import LORA_WEIGHTS, SNAPSHOTS_DIR, step_name
 from hubtools.manifest import LoraFacts, RunManifest
+from hubtools.progress import Reporter, duration
 from hubtools.project import Project
 from hubtools.rooted import Root
 from hubtools.training import runfolder
@@ -21,7 +22,6 @@ from hubtools.training.checkpoints import State, StateFacts, load_newest, restor
 from hubtools.training.metrics import first_and_last
 from hubtools.training.plan import Plan
 from hubtools.training.recipe import STATE_SECONDS
-from hubtools.training.reporter import Reporter, duration
 from hubtools.training.runfolder import now
 
 if TYPE_CHECKING:

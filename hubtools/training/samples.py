@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hubtools.errors import as_sentence
+from hubtools.hub.errors import as_sentence
 from hubtools.layout import SAMPLES_DIR
 from hubtools.project import SampleSettings
 from hubtools.rooted import Root

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from hubtools.errors import ChecksFailed, require_extra
 from hubtools.manifest import BaseModelFacts, DatasetFacts, RunManifest
+from hubtools.progress import PlainReporter, Reporter, silent
 from hubtools.project import Project
 from hubtools.training import runfolder
 from hubtools.training.checkpoints import foreign, newest_usable
 from hubtools.training.plan import Plan, describe, judge
 from hubtools.training.recipe import DTYPES
-from hubtools.training.reporter import PlainReporter, Reporter, silent
 
 if TYPE_CHECKING:
     from hubtools.models.base import Base

@@ -10,13 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hubtools.errors import (
-    HubtoolsError,
-    UsageError,
-    first_line,
-    is_of_machine,
-    is_unreachable,
-)
+from hubtools.errors import HubtoolsError, UsageError, first_line
+from hubtools.hub.errors import is_of_machine, is_unreachable
 from hubtools.modelfiles import check_model
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from hubtools.cards.check import CARD_RULES, Kind, check_card
+from hubtools.cards.rules import CARD_RULES, Kind, check_card
 from hubtools.errors import HubtoolsError
 from hubtools.findings import Severity
 

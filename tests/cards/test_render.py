@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from hubtools.cards.check import check_card
 from hubtools.cards.render import cell, code, markdown, write_dataset_card, write_model_card
+from hubtools.cards.rules import check_card
 from hubtools.errors import HubtoolsError
 from hubtools.files import sha256_of
 from hubtools.frontmatter import parse

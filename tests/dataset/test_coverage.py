@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from hubtools.dataset.check import validate
 from hubtools.dataset.coverage import Shot, cover, read_shot
-from hubtools.dataset.example import SHOTS
 from hubtools.findings import Severity
+from hubtools.journey.example import SHOTS
 from hubtools.project import DatasetSettings, load_project, schema, to_toml
 from hubtools.shotplan import SUBJECT
 from hubtools.world.captions import WORDINGS

@@ -14,10 +14,10 @@ from PIL import Image, ImageDraw, ImageEnhance
 from hubtools.dataset.compare import Grade, alike
 from hubtools.dataset.decode import pixel_digest, thumbnail
 from hubtools.dataset.duplicates import Groups, find_groups
-from hubtools.dataset.example import SHOTS
 from hubtools.dataset.looks import TURNS, turned_pixels
 from hubtools.dataset.probe import probe_bytes
 from hubtools.dataset.table import PictureTable
+from hubtools.journey.example import SHOTS
 from hubtools.world.picture import draw
 
 

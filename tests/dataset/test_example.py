@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from hubtools.dataset.check import validate
-from hubtools.dataset.example import write_example
 from hubtools.dataset.load import read_examples
+from hubtools.journey.example import write_example
 from hubtools.journey.init import init
 from hubtools.project import load_project
 

@@ -14,8 +14,8 @@ from photos import photo, profile
 from PIL import Image
 
 from hubtools.dataset.check import validate
-from hubtools.dataset.example import CAPTION_COLUMN, TRIGGER, write_example
 from hubtools.findings import Severity
+from hubtools.journey.example import CAPTION_COLUMN, TRIGGER, write_example
 from hubtools.project import DatasetSettings
 
 Make = Callable[[Path], dict[str, Any] | None]

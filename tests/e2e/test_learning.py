@@ -16,10 +16,10 @@ pytest.importorskip("torch")
 
 import torch
 
-from hubtools.dataset.example import CHARACTER, HELD_OUT, SHOTS, write_example
 from hubtools.evaluation.result import Evaluation
 from hubtools.evaluation.run import evaluate
 from hubtools.journey.demo import SETTINGS
+from hubtools.journey.example import CHARACTER, HELD_OUT, SHOTS, write_example
 from hubtools.layout import EVALUATION_DIR
 from hubtools.models.families.stable_diffusion import StableDiffusionModel
 from hubtools.project import Project

@@ -188,7 +188,7 @@ def test_without_a_hub_the_encoder_of_the_wheel_is_taken_and_said() -> None:
 
 
 def test_efficientnet_knows_likeness() -> None:
-    from hubtools.dataset.example import SHOTS
+    from hubtools.journey.example import SHOTS
     from hubtools.world import draw, sample
 
     encoder = picture_encoder("efficientnet-lite0", "cpu", lambda sentence: None)

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from hubtools.layout import LORA_WEIGHTS
+from hubtools.progress import PlainReporter
 from hubtools.project import DatasetSettings, Project, SampleSettings, TrainSettings
-from hubtools.training.reporter import PlainReporter
 
 
 def project_of(base: Path, data: Path, run_dir: Path, **train: Any) -> Project:

@@ -10,8 +10,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from hubtools.dataset.example import write_example  # noqa: E402
-from hubtools.errors import as_sentence  # noqa: E402
+from hubtools.hub.errors import as_sentence  # noqa: E402
+from hubtools.journey.example import write_example  # noqa: E402
 from hubtools.manifest import RunManifest  # noqa: E402
 from hubtools.training import loop  # noqa: E402
 from hubtools.training.metrics import read_metrics  # noqa: E402
@@ -183,7 +183,7 @@ def test_samples_along_the_way(tiny_base: Path, pictures: Path, tmp_path: Path) 
     project = project_of(
         tiny_base, pictures, tmp_path / "run", validation_steps=4, samples={"prompts": ["a tok"]}
     )
-    from hubtools.training.reporter import PlainReporter
+    from hubtools.progress import PlainReporter
     from hubtools.training.train import train
 
     train(

@@ -101,7 +101,7 @@ def test_a_base_of_the_hub_is_pinned_and_used_offline(local_hub: Hub, tiny_base:
     [("someone/nothing", "someone/nothing"), ("me/lora-only", "no diffusers pipeline")],
 )
 def test_repositories_that_are_no_base(local_hub: Hub, repo: str, words: str) -> None:
-    from hubtools.errors import as_sentence
+    from hubtools.hub.errors import as_sentence
 
     HfApi().create_repo("me/lora-only")
     with pytest.raises(Exception, match=r".") as caught:

@@ -11,8 +11,8 @@ import pytest
 from hubtools.errors import UsageError
 from hubtools.findings import Report
 from hubtools.journey.ship import STEPS, forecast, ship
+from hubtools.progress import silent
 from hubtools.project import Project, load_project, to_toml
-from hubtools.training.reporter import silent
 
 Draw = Callable[..., Path]
 

@@ -14,8 +14,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from hubtools.findings import Severity
 from hubtools.layout import LORA_WEIGHTS
-from hubtools.publish.preflight import PUBLISH_RULES
 from hubtools.publish.release import RepoType, collect
+from hubtools.publish.rules import PUBLISH_RULES
 
 Make = Callable[..., Path]
 Spoil = Callable[[Path, Make], None]

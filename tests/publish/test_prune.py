@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from hubtools.errors import HubtoolsError, as_sentence
+from hubtools.errors import HubtoolsError
+from hubtools.hub.errors import as_sentence
 from hubtools.layout import LORA_WEIGHTS
 from hubtools.publish.prune import Verdict, classify
 from hubtools.publish.trash import apply

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from huggingface_hub import HfApi, hf_hub_download
 
-from hubtools.errors import ChecksFailed, HubtoolsError, UsageError, as_sentence
+from hubtools.errors import ChecksFailed, HubtoolsError, UsageError
 from hubtools.files import sha256_of
+from hubtools.hub.errors import as_sentence
 from hubtools.layout import LORA_WEIGHTS
 from hubtools.localhub.server import Hub
 from hubtools.publish.push import Action, PushOptions, load_plan, plan_push, push, save_plan

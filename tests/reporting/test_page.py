@@ -17,8 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubtools.findings import Finding, Report, Rule, Severity
-from hubtools.reporting.exhibits import (
+from hubtools.exhibits import (
     Bar,
     Cluster,
     Exhibits,
@@ -29,6 +28,7 @@ from hubtools.reporting.exhibits import (
     Word,
     Words,
 )
+from hubtools.findings import Finding, Report, Rule, Severity
 from hubtools.reporting.page import MOST_OF_A_RULE, to_html
 
 RULE = Rule("X101", "Odd number", Severity.WARNING, "It is odd.\n\nFix: add one.")

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubtools.cards.check import CARD_RULES
+from hubtools.cards.rules import CARD_RULES
 from hubtools.dataset.rules import DATASET_RULES
 from hubtools.findings import Finding, Report, Rule, RuleBook, Severity
 from hubtools.publish.comparison import COMPARISON_RULES
-from hubtools.publish.preflight import PUBLISH_RULES
+from hubtools.publish.rules import PUBLISH_RULES
 from hubtools.reporting.sarif import to_sarif
 from hubtools.training.plan import TRAIN_RULES
 

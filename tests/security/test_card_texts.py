@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hubtools.cards import rendering
-from hubtools.cards.check import check_card
 from hubtools.cards.escape import (
     cell,
     code,
@@ -32,6 +31,7 @@ from hubtools.cards.escape import (
 )
 from hubtools.cards.merge import Memory, blocks_of, merge
 from hubtools.cards.render import write_dataset_card, write_model_card
+from hubtools.cards.rules import check_card
 from hubtools.errors import HubtoolsError
 from hubtools.files import sha256_of
 from hubtools.frontmatter import parse

@@ -25,8 +25,8 @@ from hubtools.project import load_project
 from hubtools.publish.contents import Kind, Leak, member, scan, scan_file
 from hubtools.publish.contents.leak import fingerprint
 from hubtools.publish.plan import PushOptions, plan_push
-from hubtools.publish.preflight import PUBLISH_RULES
 from hubtools.publish.release import RepoType, collect
+from hubtools.publish.rules import PUBLISH_RULES
 from hubtools.reporting.formats import as_text
 from tests.security.secrets_corpus import CARRIERS, SECRETS, near_misses, picture, planted
 from tests.typed import typed

@@ -25,8 +25,8 @@ from hubtools.dataset.private.scrub import png_chunks, png_file, scrub
 from hubtools.dataset.rules import DATASET_RULES
 from hubtools.dataset.view import view
 from hubtools.project import DatasetSettings
-from hubtools.publish.preflight import PUBLISH_RULES
 from hubtools.publish.release import collect
+from hubtools.publish.rules import PUBLISH_RULES
 
 LATITUDE = b"48,8.22N"
 NAME = b"Jane Q. Public"

@@ -14,9 +14,9 @@ import pytest
 from huggingface_hub import HfApi, hf_hub_download
 
 from hubtools.errors import HubtoolsError
+from hubtools.hub.client import Remote, RemoteFile
 from hubtools.localhub.server import Hub
 from hubtools.publish.comparison import COMPARISON_RULES, Comparison
-from hubtools.publish.hub import Remote, RemoteFile
 from hubtools.publish.push import load_plan, push, save_plan
 from hubtools.publish.release import collect
 from hubtools.rooted import LeadsOut

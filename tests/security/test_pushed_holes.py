@@ -20,8 +20,8 @@ from hubtools.localhub.server import Hub
 from hubtools.publish import outbox
 from hubtools.publish import push as pushing
 from hubtools.publish.content import Look
-from hubtools.publish.preflight import PUBLISH_RULES
 from hubtools.publish.release import Release, collect
+from hubtools.publish.rules import PUBLISH_RULES
 from hubtools.rooted import Root
 from tests.security.pushing import REPO, TOKEN, make_dataset, plan, rules, send, there
 

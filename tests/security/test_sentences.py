@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hubtools.errors import as_sentence
+from hubtools.hub.errors import as_sentence
 from tests.typed import typed
 
 

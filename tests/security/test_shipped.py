@@ -17,9 +17,9 @@ from hubtools.journey.ledger import NAME, Ledger
 from hubtools.journey.ship import STEPS, forecast, ship
 from hubtools.journey.travel import Journey
 from hubtools.localhub.server import Hub
+from hubtools.progress import silent
 from hubtools.project import Project, load_project, to_toml
 from hubtools.rooted import LeadsOut
-from hubtools.training.reporter import silent
 from tests.typed import typed
 
 Draw = Callable[..., Path]

@@ -17,8 +17,8 @@ from hubtools.layout import LORA_WEIGHTS  # noqa: E402
 from hubtools.models.base import resolve_base  # noqa: E402
 from hubtools.models.families.protocol import family_of  # noqa: E402
 from hubtools.models.tensors import read_tensors  # noqa: E402
+from hubtools.progress import PlainReporter  # noqa: E402
 from hubtools.project import Project  # noqa: E402
-from hubtools.training.reporter import PlainReporter  # noqa: E402
 from hubtools.training.train import train  # noqa: E402
 
 MakeProject = Callable[..., Project]

@@ -19,9 +19,9 @@ from hubtools.errors import ChecksFailed, HubtoolsError, UsageError  # noqa: E40
 from hubtools.layout import LORA_WEIGHTS  # noqa: E402
 from hubtools.manifest import RunManifest, read_samples  # noqa: E402
 from hubtools.models.tensors import read_tensors  # noqa: E402
+from hubtools.progress import PlainReporter  # noqa: E402
 from hubtools.project import Project, load_project  # noqa: E402
 from hubtools.training.metrics import read_metrics  # noqa: E402
-from hubtools.training.reporter import PlainReporter  # noqa: E402
 from hubtools.training.train import train  # noqa: E402
 
 MakeProject = Callable[..., Project]

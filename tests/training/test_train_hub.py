@@ -90,7 +90,7 @@ def test_a_dataset_named_on_the_command_line_wins_over_a_local_folder(
 def test_a_missing_dataset_is_a_sentence(
     local_hub: Hub, make_project: MakeProject, tmp_path: Path
 ) -> None:
-    from hubtools.errors import as_sentence
+    from hubtools.hub.errors import as_sentence
 
     project = make_project(data=tmp_path / "not-here", dataset={"repo": "someone/nothing"})
     caught: Any

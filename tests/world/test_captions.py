@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubtools.dataset.example import SHOTS, TRIGGER
+from hubtools.journey.example import SHOTS, TRIGGER
 from hubtools.world import ATTRIBUTES, Person, caption, full_caption, sample, spans
 from hubtools.world.captions import DROPPED, QUALITY, WORDINGS
 from hubtools.world.people import CLOTHING_COLOURS, HAIR_COLOURS

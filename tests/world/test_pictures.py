@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubtools.dataset.example import CHARACTER
+from hubtools.journey.example import CHARACTER
 from hubtools.world import ATTRIBUTES, Person, draw, sample
 from hubtools.world.scene import HairStyle, Scene, Style, View
 

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from hubtools.dataset.example import SHOTS
+from hubtools.journey.example import SHOTS
 from hubtools.world import full_caption, sample, spans
 from hubtools.world.reading import read_caption
 

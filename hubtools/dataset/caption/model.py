@@ -12,7 +12,8 @@ import xxhash
 
 from hubtools.dataset.caption.edits import tidy
 from hubtools.dataset.load import open_image
-from hubtools.errors import HubtoolsError, is_unreachable, require_extra
+from hubtools.errors import HubtoolsError, require_extra
+from hubtools.hub.errors import is_unreachable
 from hubtools.layout import cache_dir
 from hubtools.modelfiles import check_model
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hubtools.reporting.exhibits import Loader
+from hubtools.exhibits import Loader
 
 # The three calls of `datasets`; the fourth way, DreamBooth's, reads bare folders of pictures.
 _DATASETS = ("auto", "imagefolder", "diffusers")

@@ -10,7 +10,8 @@ from typing import Any, BinaryIO, cast
 
 from hubtools.addresses import bare, without_password
 from hubtools.dataset.files import Unreadable
-from hubtools.errors import HubtoolsError, as_sentence
+from hubtools.errors import HubtoolsError
+from hubtools.hub.errors import as_sentence
 
 TRIES = 3
 

@@ -1,4 +1,4 @@
-"""The Hub as the publish wing sees it: who may write, what is there, plain LFS where Xet is not."""
+"""The Hub: who may write, what is there, plain LFS where Xet is not."""
 
 from __future__ import annotations
 
@@ -6,12 +6,23 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
-from hubtools.errors import HubtoolsError, as_sentence
-from hubtools.publish.content import Content
+from hubtools.errors import HubtoolsError
+from hubtools.hub.errors import as_sentence
 
 _REAL_HUB = "https://huggingface.co"
+
+
+class Hashes(Protocol):
+    """A file's content: its bytes, its SHA-256, and git's SHA-1 of it as a blob."""
+
+    @property
+    def bytes(self) -> int: ...
+    @property
+    def sha256(self) -> str: ...
+    @property
+    def sha1(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -28,7 +39,7 @@ class RemoteFile:
         """The hash by which the Hub knows its content."""
         return self.sha256 or self.blob_sha1
 
-    def holds(self, content: Content) -> bool:
+    def holds(self, content: Hashes) -> bool:
         """True if it has this content."""
         wanted = content.sha1 if self.sha256 is None else content.sha256
         return self.bytes == content.bytes and self.mark == wanted

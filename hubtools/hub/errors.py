@@ -1,0 +1,129 @@
+"""Errors on the way to the Hub, as sentences. They are known by the names of their classes, so that
+the Hub's client is not imported for them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from typing import Any
+
+from hubtools.errors import HubtoolsError, of_library, of_system
+
+
+def _http_status(error: BaseException) -> int | None:
+    response: Any = getattr(error, "response", None)
+    status = getattr(response, "status_code", None)
+    return status if isinstance(status, int) else None
+
+
+def _repository(error: BaseException) -> str:
+    """`dataset owner/name`, as far as the Hub client's error tells."""
+    name = getattr(error, "repo_id", None)
+    if name:
+        return f"{getattr(error, 'repo_type', None) or 'model'} {name}"
+    url = getattr(getattr(error, "response", None), "url", None)
+    return f"repository at {url}" if url else "such repository"
+
+
+def _telling_line(error: BaseException) -> str:
+    """The line that says most: the server's, else the client's below its bare status."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    said = getattr(error, "server_message", None)
+    if isinstance(said, str) and said.strip():
+        return said.strip().splitlines()[0]
+    if len(lines) > 1 and re.match(r"\d{3} (Client|Server) Error", lines[0]):
+        return lines[1]
+    return lines[0] if lines else type(error).__name__
+
+
+def is_of_machine(error: BaseException) -> bool:
+    """True for what says nothing about the files at hand: no memory, no room, no permission, no
+    connection, or a sentence already."""
+    if isinstance(error, (HubtoolsError, MemoryError, PermissionError)):
+        return True
+    names = {cls.__name__ for cls in type(error).__mro__}
+    if "OutOfMemoryError" in names or names & _CONNECTION:
+        return True
+    return isinstance(error, OSError) and error.errno in _FULL_OR_BROKEN
+
+
+# The disk or a quota is full, too many files are open, a device fails, a file system is read only.
+_FULL_OR_BROKEN = {
+    getattr(errno, name, None)
+    for name in ("ENOSPC", "EDQUOT", "EMFILE", "ENFILE", "EIO", "EROFS", "ENOMEM")
+}
+
+# Class names of huggingface_hub and its HTTP library.
+_CONNECTION = {
+    "ConnectError",
+    "ConnectTimeout",
+    "ReadTimeout",
+    "ReadError",
+    "ConnectionError",
+    "RemoteProtocolError",
+    "OfflineModeIsEnabled",
+    "LocalEntryNotFoundError",
+    "NetworkError",
+    "TransportError",  # of httpx: all of the above, and a server that dies half-way
+    "StreamError",
+    "ChunkedEncodingError",
+    "ContentDecodingError",
+    "IncompleteRead",
+    "ProtocolError",
+    "ClientError",  # of aiohttp
+    "gaierror",
+}
+
+
+def is_unreachable(error: BaseException) -> bool:
+    """True if the Hub gave no answer, or none but a server error: time to look into the cache."""
+    names = {cls.__name__ for cls in type(error).__mro__}
+    return bool(names & _CONNECTION) or (_http_status(error) or 0) >= 500
+
+
+def as_sentence(error: BaseException) -> HubtoolsError | None:
+    """Translate a well-known error of the system or the Hub client; None if it is none of them."""
+    if isinstance(error, HubtoolsError):
+        return error
+    names = {cls.__name__ for cls in type(error).__mro__}
+    telling = _telling_line(error)
+    if "GatedRepoError" in names:
+        return HubtoolsError(
+            f"{_repository(error)} is gated, and this account has not been let in.",
+            hint="accept its terms on its Hub page while logged in, then set HF_TOKEN",
+        )
+    if "RepositoryNotFoundError" in names:
+        return HubtoolsError(
+            f"The Hub knows no {_repository(error)}, or your token may not see it.",
+            hint="check the name (owner/name) and the token: `hf auth whoami`",
+        )
+    remote = names & {"RevisionNotFoundError", "EntryNotFoundError"}
+    if remote and "LocalEntryNotFoundError" not in names:
+        return HubtoolsError(f"Not found on the Hub: {telling}")
+    if "HFValidationError" in names:
+        return HubtoolsError(f"That is not a Hub repository name: {telling}")
+    if "LocalTokenNotFoundError" in names:
+        return HubtoolsError(
+            "No Hub token was found.",
+            hint="run `hf auth login`, or set HF_TOKEN to a token with write permission",
+        )
+    if isinstance(error, UnicodeEncodeError) and not os.environ.get("HF_TOKEN", "").isascii():
+        return HubtoolsError(
+            "HF_TOKEN holds a character that no token has.", hint="set it again: hf_ and letters"
+        )
+    status = _http_status(error)
+    if status in (401, 403):
+        return HubtoolsError(
+            f"The Hub refused the token (HTTP {status}): {telling}",
+            hint="set HF_TOKEN to a token with write permission for this repository",
+        )
+    if status is not None and "HfHubHTTPError" in names:
+        return HubtoolsError(f"The Hub answered HTTP {status}: {telling}")
+    if names & _CONNECTION and not isinstance(error, (FileNotFoundError, PermissionError)):
+        return HubtoolsError(
+            f"The Hub could not be reached: {telling}",
+            hint="check the network, HF_ENDPOINT and HF_HUB_OFFLINE; then run the same command"
+            " again, it continues where it stopped",
+        )
+    return of_system(error, telling) or of_library(error, names)
