@@ -31,7 +31,8 @@ from pictures import write_set
 
 from hubtools.models.base import RANDOM_WEIGHTS_KEY
 from hubtools.progress import PlainReporter
-from hubtools.project import DatasetSettings, Project, SampleSettings, TrainSettings
+from hubtools.project import Project
+from hubtools.settings import DatasetSettings, SampleSettings, TrainSettings
 
 HERE = Path(__file__).resolve().parent
 CUDA = torch.cuda.is_available()

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from hubtools.models.families.stable_diffusion import StableDiffusion
-from hubtools.project import TrainSettings
+from hubtools.settings import TrainSettings
 from hubtools.training.adapter import add_lora
 from hubtools.training.replay import Passes
 

@@ -1,7 +1,7 @@
 """Every file name of a project, a dataset repo, a run folder and a model repo, and what it means.
 
     project/
-      hubtools.toml             settings (see project.py)
+      hubtools.toml             settings (see settings.py)
       dataset/                  a Hub dataset repo on disk
         metadata.jsonl          one JSON object a line: file_name + caption column
         README.md               dataset card

@@ -12,7 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hubtools.errors import UsageError
-from hubtools.project import SECTIONS, Project, load_project, schema, to_toml
+from hubtools.project import Project, load_project, schema
+from hubtools.project_file import to_toml
+from hubtools.settings import SECTIONS
 
 
 def write(folder: Path, text: str) -> Path:

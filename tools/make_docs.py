@@ -17,9 +17,9 @@ from hubtools.cards.rules import CARD_RULES
 from hubtools.dataset.fix.remedies import REMEDIES, UNSAFE, Remedy
 from hubtools.dataset.rules import DATASET_RULES
 from hubtools.findings import Rule
-from hubtools.project import SECTIONS, aliases_of
 from hubtools.publish.comparison import COMPARISON_RULES, GUARDS
 from hubtools.publish.rules import PUBLISH_RULES
+from hubtools.settings import SECTIONS, aliases_of
 from hubtools.training.plan import TRAIN_RULES
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"

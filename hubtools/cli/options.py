@@ -13,7 +13,8 @@ from pydantic.fields import FieldInfo
 
 from hubtools.cli.output import Output
 from hubtools.layout import PROJECT_FILE
-from hubtools.project import SECTIONS, Project, aliases_of, load_project
+from hubtools.project import Project, load_project
+from hubtools.settings import SECTIONS, aliases_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -15,8 +15,8 @@ from hubtools.dataset.rules import DATASET_RULES
 from hubtools.dataset.view import DatasetView, Look, view
 from hubtools.files import StrPath
 from hubtools.findings import Finding, Report
-from hubtools.project import DatasetSettings
 from hubtools.reporting.baseline import against_baseline, without_ignored
+from hubtools.settings import DatasetSettings
 
 if TYPE_CHECKING:
     from hubtools.dataset.sources.model import Source

@@ -26,7 +26,7 @@ from hubtools.files import StrPath, open_regular
 from hubtools.layout import CARD
 from hubtools.limits import CAPTION, FRONT_MATTER
 from hubtools.models.registry import TARGETS, Target, target_of
-from hubtools.project import DatasetSettings
+from hubtools.settings import DatasetSettings
 
 if TYPE_CHECKING:
     from hubtools.dataset.coverage import Covered

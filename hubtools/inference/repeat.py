@@ -17,7 +17,8 @@ from hubtools.inference.shots import Shot
 from hubtools.layout import RUN_MANIFEST, SNAPSHOTS_DIR
 from hubtools.manifest import LoraUse, SampleRecord
 from hubtools.models.base import Base, resolve_base
-from hubtools.project import Project, SampleSettings
+from hubtools.project import Project
+from hubtools.settings import SampleSettings
 from hubtools.weights import Holds, read_header
 
 Note = Callable[[str], None]

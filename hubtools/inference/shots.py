@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hubtools.errors import UsageError
-from hubtools.project import SampleSettings
+from hubtools.settings import SampleSettings
 
 
 @dataclass(frozen=True)

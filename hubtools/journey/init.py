@@ -15,8 +15,10 @@ from hubtools.errors import HubtoolsError
 from hubtools.files import StrPath, read_within, write_text
 from hubtools.layout import PROJECT_FILE, WORK_DIR
 from hubtools.limits import SIDECAR
-from hubtools.project import SECTIONS, load_project, to_toml
+from hubtools.project import load_project
+from hubtools.project_file import to_toml
 from hubtools.rooted import Root
+from hubtools.settings import SECTIONS
 
 DATASET = "dataset"
 _MOST = 10_000_000  # bytes of a .gitignore

@@ -22,7 +22,6 @@ from hubtools.hub.client import (
     last_changes,
     look,
 )
-from hubtools.project import AllowedSecret
 from hubtools.publish.book import refuse_to_ignore_secrets
 from hubtools.publish.comparison import COMPARISON_RULES, GUARDS, Comparison, fresh_card
 from hubtools.publish.content import Content, Look
@@ -31,6 +30,7 @@ from hubtools.publish.prune import KeepSnapshots
 from hubtools.publish.release import Release, ReleaseFile, RepoType, collect
 from hubtools.publish.rules import PUBLISH_RULES
 from hubtools.rooted import Root
+from hubtools.setting_types import AllowedSecret
 from hubtools.trust import ForeignState
 
 _CARD = "README.md"

@@ -14,12 +14,12 @@ from typing import BinaryIO, Literal
 from hubtools.dataset.folder import Entry, walk
 from hubtools.errors import HubtoolsError
 from hubtools.layout import METADATA_NAMES, RUN_MANIFEST
-from hubtools.project import AllowedSecret
 from hubtools.publish.content import Look, open_source
 from hubtools.publish.contents import Leak, scan
 from hubtools.publish.ignored import ignored
 from hubtools.publish.prune import KeepSnapshots, classify
 from hubtools.rooted import Root
+from hubtools.setting_types import AllowedSecret
 
 RepoType = Literal["model", "dataset"]
 

@@ -13,8 +13,8 @@ from hubtools.errors import HubtoolsError, UsageError
 from hubtools.models.families.protocol import Model
 from hubtools.models.seeds import seed_of
 from hubtools.models.tensors import dump_tensors
-from hubtools.project import TrainSettings
 from hubtools.rooted import Root
+from hubtools.settings import TrainSettings
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hubtools.errors import UsageError, missing_modules
-from hubtools.project import TrainSettings
+from hubtools.settings import TrainSettings
 from hubtools.training.recipe import DTYPES
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from hubtools.files import human_bytes
 from hubtools.findings import Problem, Report, RuleBook, Severity, shortened
 from hubtools.models.families.protocol import BaseInfo
-from hubtools.project import DatasetSettings, SampleSettings
+from hubtools.settings import DatasetSettings, SampleSettings
 from hubtools.training.recipe import DTYPES, STATE_SECONDS, Recipe
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pathlib import Path
 from hubtools.dataset.inspect.look import Cut, Inspection, Seen, seen, upright
 from hubtools.dataset.view import is_blank, view
 from hubtools.files import StrPath, sha256_of
-from hubtools.project import DatasetSettings, TrainSettings
+from hubtools.settings import DatasetSettings, TrainSettings
 from hubtools.training.data import geometry
 
 

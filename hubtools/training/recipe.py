@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from hubtools.project import TrainSettings
+from hubtools.settings import TrainSettings
 
 DEFAULT_CHECKPOINT_STEPS = 250
 DTYPES = {"no": "float32", "fp16": "float16", "bf16": "bfloat16"}

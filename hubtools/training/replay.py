@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from hubtools.project import TrainSettings
+from hubtools.settings import TrainSettings
 
 if TYPE_CHECKING:
     import torch

@@ -26,7 +26,8 @@ from hubtools.layout import (
     STATE_DIR,
 )
 from hubtools.manifest import RunManifest
-from hubtools.project import Project, to_toml
+from hubtools.project import Project
+from hubtools.project_file import to_toml
 from hubtools.rooted import Root
 from hubtools.training.checkpoints import WAYS_ON, newest_facts, states
 from hubtools.training.recipe import FREE

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from hubtools.hub.errors import as_sentence
 from hubtools.layout import SAMPLES_DIR
-from hubtools.project import SampleSettings
 from hubtools.rooted import Root
+from hubtools.settings import SampleSettings
 
 if TYPE_CHECKING:
     import torch

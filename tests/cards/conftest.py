@@ -13,7 +13,8 @@ from PIL import Image
 from hubtools.files import sha256_of
 from hubtools.layout import LORA_WEIGHTS, SAMPLES_DIR
 from hubtools.manifest import BaseModelFacts, DatasetFacts, LoraFacts, RunManifest, SampleRecord
-from hubtools.project import DatasetSettings, ModelSettings, Project, TrainSettings
+from hubtools.project import Project
+from hubtools.settings import DatasetSettings, ModelSettings, TrainSettings
 
 TRIGGER = "(tok)"
 

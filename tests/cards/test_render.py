@@ -22,7 +22,8 @@ from hubtools.files import sha256_of
 from hubtools.frontmatter import parse
 from hubtools.layout import LORA_WEIGHTS
 from hubtools.localhub.server import Hub
-from hubtools.project import DatasetSettings, ModelSettings, Project
+from hubtools.project import Project
+from hubtools.settings import DatasetSettings, ModelSettings
 
 Rebase = Callable[..., None]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from simple import TRIGGER, picture
 
-from hubtools.project import DatasetSettings
+from hubtools.settings import DatasetSettings
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from hubtools import caption, export_captions, plan_captions, undo_fix
 from hubtools.dataset.caption.edits import fill, inserting, placeholders, renaming
 from hubtools.dataset.view import read_card
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.project import DatasetSettings
+from hubtools.settings import DatasetSettings
 
 
 def captions(root: Path, column: str = "text") -> dict[str, Any]:

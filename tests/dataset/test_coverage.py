@@ -12,7 +12,9 @@ from hubtools.dataset.check import validate
 from hubtools.dataset.coverage import Shot, cover, read_shot
 from hubtools.findings import Severity
 from hubtools.journey.example import SHOTS
-from hubtools.project import DatasetSettings, load_project, schema, to_toml
+from hubtools.project import load_project, schema
+from hubtools.project_file import to_toml
+from hubtools.settings import DatasetSettings
 from hubtools.shotplan import SUBJECT
 from hubtools.world.captions import WORDINGS
 

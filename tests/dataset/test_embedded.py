@@ -19,7 +19,7 @@ from typed import typed
 from hubtools import caption, plan_captions, undo_fix
 from hubtools.dataset.caption.embedded import Found, caption_in
 from hubtools.errors import UsageError
-from hubtools.project import DatasetSettings
+from hubtools.settings import DatasetSettings
 
 SAID = "a red car, \u00fc\u4e2d\U0001f697"
 

@@ -18,7 +18,7 @@ from hubtools.dataset.check import validate
 from hubtools.dataset.features import Features, beside
 from hubtools.dataset.folder import Listing
 from hubtools.dataset.likeness import close_pairs
-from hubtools.project import DatasetSettings
+from hubtools.settings import DatasetSettings
 from hubtools.vision.encoders import encoder_identity, picture_encoder
 
 ONE, OTHER, THIRD = "1" * 32, "2" * 32, "a" * 32

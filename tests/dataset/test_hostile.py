@@ -21,7 +21,7 @@ from hubtools.dataset.probe import probe_bytes
 from hubtools.dataset.shard.write import shard
 from hubtools.errors import HubtoolsError
 from hubtools.findings import to_github, to_json, to_text, visible
-from hubtools.project import DatasetSettings
+from hubtools.settings import DatasetSettings
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 

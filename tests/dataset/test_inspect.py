@@ -16,7 +16,7 @@ from simple import picture
 from hubtools import inspect
 from hubtools.dataset.inspect.draw import FRAME, WARNED, thumbnail, write_sheet
 from hubtools.dataset.inspect.look import aspect_of
-from hubtools.project import DatasetSettings, TrainSettings
+from hubtools.settings import DatasetSettings, TrainSettings
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from hubtools.dataset.check import validate
 from hubtools.dataset.likeness import AGREE, close_pairs, overlap
 from hubtools.errors import HubtoolsError
 from hubtools.findings import Severity
-from hubtools.project import DatasetSettings
+from hubtools.settings import DatasetSettings
 from hubtools.world import draw, sample
 
 

@@ -21,7 +21,7 @@ from hubtools.dataset.loaders import Mode, Outcome
 from hubtools.dataset.loaders.endings import MODULE_OF, endings_of, folder_endings, kept_names
 from hubtools.dataset.loaders.patterns import translate
 from hubtools.findings import Severity
-from hubtools.project import DatasetSettings
+from hubtools.settings import DatasetSettings
 
 datasets = pytest.importorskip("datasets", minversion="5")
 from oracle import disagreement, simulated  # noqa: E402

@@ -17,7 +17,8 @@ from hubtools.dataset.check import validate
 from hubtools.dataset.load import read_examples
 from hubtools.dataset.splits import infer_splits
 from hubtools.findings import Severity
-from hubtools.project import DatasetSettings, Project
+from hubtools.project import Project
+from hubtools.settings import DatasetSettings
 
 datasets = pytest.importorskip("datasets")
 datasets.disable_progress_bars()

@@ -19,7 +19,7 @@ from hubtools.dataset.partial import Part, merge_parts, validate_part
 from hubtools.dataset.shard.write import shard
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.findings import to_dict
-from hubtools.project import DatasetSettings
+from hubtools.settings import DatasetSettings
 
 
 @pytest.fixture

@@ -18,8 +18,9 @@ from hubtools.dataset.exhibits import GALLERY
 from hubtools.dataset.figures import bucket_of, step_of, words_of
 from hubtools.dataset.scan import MOST_PREVIEWS
 from hubtools.findings import report_schema, to_dict
-from hubtools.project import DatasetSettings, load_project
+from hubtools.project import load_project
 from hubtools.reporting.page import to_html
+from hubtools.settings import DatasetSettings
 
 
 @pytest.fixture

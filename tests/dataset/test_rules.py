@@ -20,7 +20,7 @@ from hubtools.dataset.folder import Entry
 from hubtools.dataset.rules import DATASET_RULES
 from hubtools.dataset.view import view
 from hubtools.findings import Finding, Severity
-from hubtools.project import DatasetSettings
+from hubtools.settings import DatasetSettings
 
 Spoil = Callable[[Path], object]
 TOKEN = "hf_" + "aB3" * 11 + "x"

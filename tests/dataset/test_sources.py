@@ -27,7 +27,7 @@ from hubtools.dataset.sources import parquets, tars, zips
 from hubtools.dataset.sources.opening import open_source
 from hubtools.errors import HubtoolsError
 from hubtools.findings import Finding, Report
-from hubtools.project import DatasetSettings
+from hubtools.settings import DatasetSettings
 
 Pack = Callable[[Path, Path], Any]
 

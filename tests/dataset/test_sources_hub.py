@@ -15,7 +15,7 @@ from hubtools.dataset.load import fetch_dataset, read_examples
 from hubtools.dataset.shard.write import shard
 from hubtools.errors import HubtoolsError
 from hubtools.findings import Finding
-from hubtools.project import DatasetSettings
+from hubtools.settings import DatasetSettings
 
 if TYPE_CHECKING:
     from hubtools.localhub.server import Hub

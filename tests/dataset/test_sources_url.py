@@ -16,7 +16,7 @@ from hubtools.dataset.check import validate
 from hubtools.dataset.shard.write import shard
 from hubtools.errors import HubtoolsError
 from hubtools.findings import Finding
-from hubtools.project import DatasetSettings
+from hubtools.settings import DatasetSettings
 
 pytest.importorskip("aiohttp", reason="the extra url is not installed")
 

@@ -18,7 +18,7 @@ from hubtools.dataset.partial import merge_parts, validate_part
 from hubtools.dataset.shard.write import shard
 from hubtools.dataset.spread import engine_named
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.project import DatasetSettings
+from hubtools.settings import DatasetSettings
 
 if TYPE_CHECKING:
     from hubtools.localhub.server import Hub

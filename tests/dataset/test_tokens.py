@@ -11,7 +11,7 @@ from hubtools.dataset.check import validate
 from hubtools.dataset.tokens import token_counters
 from hubtools.findings import Severity
 from hubtools.models.registry import TARGETS
-from hubtools.project import DatasetSettings
+from hubtools.settings import DatasetSettings
 from hubtools.tinypeople import MODEL
 
 CLIP = pytest.importorskip("instant_clip_tokenizer")

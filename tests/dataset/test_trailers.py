@@ -28,7 +28,7 @@ from hubtools.dataset.trailers import (
     trailer_of,
     without_trailer,
 )
-from hubtools.project import DatasetSettings
+from hubtools.settings import DatasetSettings
 
 MOTION = (
     'xmlns:GCamera="http://ns.google.com/photos/1.0/camera/" GCamera:MotionPhoto="1"'

@@ -16,7 +16,7 @@ from PIL import Image
 from hubtools.dataset.check import validate
 from hubtools.findings import Severity
 from hubtools.journey.example import CAPTION_COLUMN, TRIGGER, write_example
-from hubtools.project import DatasetSettings
+from hubtools.settings import DatasetSettings
 
 Make = Callable[[Path], dict[str, Any] | None]
 SIZE = (192, 160)

@@ -14,7 +14,7 @@ from hubtools.dataset.garble import garbled, ungarbled
 from hubtools.dataset.phrases import Common, Constant, common_phrases, constants
 from hubtools.findings import Finding, Severity
 from hubtools.leaks import contacts, may_hold_contacts
-from hubtools.project import DatasetSettings
+from hubtools.settings import DatasetSettings
 
 TOK = "(tok)"
 

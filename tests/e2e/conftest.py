@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import pytest
 
 from hubtools.localhub.server import Hub
-from hubtools.project import to_toml
+from hubtools.project_file import to_toml
 
 Finished = subprocess.CompletedProcess[str]
 

@@ -21,13 +21,8 @@ from hubtools.evaluation.measures import scale_of, unit
 from hubtools.evaluation.result import Evaluation
 from hubtools.evaluation.run import evaluate
 from hubtools.layout import EVALUATION, EVALUATION_CHART, EVALUATION_DIR
-from hubtools.project import (
-    DatasetSettings,
-    EvaluateSettings,
-    Project,
-    SampleSettings,
-    TrainSettings,
-)
+from hubtools.project import Project
+from hubtools.settings import DatasetSettings, EvaluateSettings, SampleSettings, TrainSettings
 from hubtools.training.train import train
 from hubtools.vision.encoders import picture_encoder
 

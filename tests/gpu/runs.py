@@ -13,7 +13,8 @@ from typing import Any
 
 from hubtools.layout import LORA_WEIGHTS
 from hubtools.progress import PlainReporter
-from hubtools.project import DatasetSettings, Project, SampleSettings, TrainSettings
+from hubtools.project import Project
+from hubtools.settings import DatasetSettings, SampleSettings, TrainSettings
 
 
 def project_of(base: Path, data: Path, run_dir: Path, **train: Any) -> Project:

@@ -14,7 +14,8 @@ from PIL import Image
 torch = pytest.importorskip("torch")
 
 from hubtools.inference.generate import generate  # noqa: E402
-from hubtools.project import Project, SampleSettings, TrainSettings  # noqa: E402
+from hubtools.project import Project  # noqa: E402
+from hubtools.settings import SampleSettings, TrainSettings  # noqa: E402
 from hubtools.tinypeople import MODEL  # noqa: E402
 from tests.gpu.runs import project_of, run  # noqa: E402
 from tests.typed import typed  # noqa: E402
@@ -126,7 +127,7 @@ def test_picture_encoders(vision: Path) -> None:
 
 def test_validate_looks_for_copies(vision: Path, tmp_path: Path) -> None:
     from hubtools.dataset.check import validate
-    from hubtools.project import DatasetSettings
+    from hubtools.settings import DatasetSettings
     from hubtools.world import draw, sample
 
     rng = random.Random(5)
@@ -188,7 +189,7 @@ def test_a_model_captions(
 
 def test_evaluate(vision: Path, pictures: Path, tmp_path: Path) -> None:
     from hubtools.evaluation.run import evaluate
-    from hubtools.project import EvaluateSettings
+    from hubtools.settings import EvaluateSettings
 
     project = project_of(MODEL, pictures, tmp_path / "run", resolution=128, samples={"steps": 2})
     run(project)

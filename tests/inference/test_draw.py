@@ -274,7 +274,7 @@ def test_a_damaged_base_gets_a_sentence(tiny_base: Path, tmp_path: Path, damage:
 
 def test_a_size_no_pipeline_can_draw() -> None:
     from hubtools.inference.shots import prompts_of, shots_of
-    from hubtools.project import SampleSettings
+    from hubtools.settings import SampleSettings
 
     with pytest.raises(UsageError, match="multiple of 8"):
         shots_of(SampleSettings(), ["a"], 100)

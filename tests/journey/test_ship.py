@@ -12,7 +12,8 @@ from hubtools.errors import UsageError
 from hubtools.findings import Report
 from hubtools.journey.ship import STEPS, forecast, ship
 from hubtools.progress import silent
-from hubtools.project import Project, load_project, to_toml
+from hubtools.project import Project, load_project
+from hubtools.project_file import to_toml
 
 Draw = Callable[..., Path]
 

@@ -37,8 +37,9 @@ from hubtools.files import sha256_of
 from hubtools.frontmatter import parse
 from hubtools.layout import LORA_WEIGHTS
 from hubtools.manifest import BaseModelFacts, DatasetFacts, LoraFacts, RunManifest, SampleRecord
-from hubtools.project import DatasetSettings, ModelSettings, Project
+from hubtools.project import Project
 from hubtools.rooted import Root
+from hubtools.settings import DatasetSettings, ModelSettings
 from tests.typed import typed
 
 Make = Callable[..., Path]

@@ -724,7 +724,7 @@ def test_what_cannot_be_read_is_not_taken_for_nothing(
 
     from hubtools.dataset import files, view
     from hubtools.dataset.fix import draft
-    from hubtools.project import DatasetSettings
+    from hubtools.settings import DatasetSettings
 
     (data / "README.md").write_text("---\nlicense: mit\n---\n")
     (data / "0.txt").write_text("another caption")

@@ -24,9 +24,9 @@ from hubtools.dataset.private.reading import private_of, texts_of
 from hubtools.dataset.private.scrub import png_chunks, png_file, scrub
 from hubtools.dataset.rules import DATASET_RULES
 from hubtools.dataset.view import view
-from hubtools.project import DatasetSettings
 from hubtools.publish.release import collect
 from hubtools.publish.rules import PUBLISH_RULES
+from hubtools.settings import DatasetSettings
 
 LATITUDE = b"48,8.22N"
 NAME = b"Jane Q. Public"

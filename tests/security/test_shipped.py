@@ -18,7 +18,8 @@ from hubtools.journey.ship import STEPS, forecast, ship
 from hubtools.journey.travel import Journey
 from hubtools.localhub.server import Hub
 from hubtools.progress import silent
-from hubtools.project import Project, load_project, to_toml
+from hubtools.project import Project, load_project
+from hubtools.project_file import to_toml
 from hubtools.rooted import LeadsOut
 from tests.typed import typed
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from hubtools.project import DatasetSettings, Project, SampleSettings, TrainSettings
+from hubtools.project import Project
+from hubtools.settings import DatasetSettings, SampleSettings, TrainSettings
 
 MakeProject = Callable[..., Project]
 

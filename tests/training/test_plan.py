@@ -12,7 +12,7 @@ from hubtools.dataset.load import Example
 from hubtools.dataset.tokens import TokenCounter
 from hubtools.findings import Severity
 from hubtools.models.families.protocol import BaseInfo
-from hubtools.project import DatasetSettings, SampleSettings, TrainSettings
+from hubtools.settings import DatasetSettings, SampleSettings, TrainSettings
 from hubtools.training.plan import TRAIN_RULES, Plan, describe, judge
 from hubtools.training.recipe import make_recipe
 

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from hubtools.project import TrainSettings
+from hubtools.settings import TrainSettings
 from hubtools.training.recipe import Recipe, make_recipe
 
 

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 
 from hubtools.models.base import resolve_base  # noqa: E402
 from hubtools.models.families.stable_diffusion import StableDiffusion  # noqa: E402
-from hubtools.project import SampleSettings  # noqa: E402
+from hubtools.settings import SampleSettings  # noqa: E402
 from hubtools.training.samples import draw_samples  # noqa: E402
 
 

@@ -367,7 +367,7 @@ EFFECTS: dict[str, Any] = {
 def usual(
     tmp_path_factory: pytest.TempPathFactory, tiny_base: Path, pictures: Path
 ) -> dict[str, torch.Tensor]:
-    from hubtools.project import DatasetSettings, TrainSettings
+    from hubtools.settings import DatasetSettings, TrainSettings
 
     project = Project(
         dataset=DatasetSettings(path=str(pictures)),

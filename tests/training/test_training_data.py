@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from hubtools.project import TrainSettings
+from hubtools.settings import TrainSettings
 from hubtools.training.data import (
     draw,
     geometry,

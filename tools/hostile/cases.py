@@ -35,7 +35,8 @@ from hubtools.dataset.shard.unshard import unshard
 from hubtools.dataset.shard.write import shard
 from hubtools.errors import HubtoolsError
 from hubtools.findings import to_github, to_json, to_text
-from hubtools.project import DatasetSettings, load_project
+from hubtools.project import load_project
+from hubtools.settings import DatasetSettings
 
 Case = Callable[[random.Random, Path], None]
 

@@ -24,7 +24,7 @@ from hubtools.dataset.shard.rows import entries
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath, read_within
 from hubtools.limits import SIDECAR
-from hubtools.project import DatasetSettings
+from hubtools.settings import DatasetSettings
 
 Trainer = Literal["kohya", "ai-toolkit"]
 EMBEDDED: Literal["embedded"] = "embedded"  # no trainer: what photo programs wrote (`embedded`)

@@ -36,7 +36,7 @@ from hubtools.files import StrPath, read_within
 from hubtools.frontmatter import with_key
 from hubtools.layout import CARD
 from hubtools.limits import RECORD_COST
-from hubtools.project import DatasetSettings
+from hubtools.settings import DatasetSettings
 
 MACHINE = "machine-generated"
 _ANNOTATIONS = "annotations_creators"

@@ -10,7 +10,7 @@ from hubtools.dataset.caption.planner import CaptionPlan, plan_captions
 from hubtools.dataset.fix.journal import apply, finish
 from hubtools.dataset.fix.journals import Journal
 from hubtools.files import StrPath
-from hubtools.project import DatasetSettings
+from hubtools.settings import DatasetSettings
 
 
 @dataclass(frozen=True)

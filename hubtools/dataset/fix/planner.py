@@ -24,7 +24,7 @@ from hubtools.dataset.rules import DATASET_RULES
 from hubtools.dataset.view import view
 from hubtools.files import StrPath
 from hubtools.layout import CARD
-from hubtools.project import DatasetSettings
+from hubtools.settings import DatasetSettings
 
 # The order matters: files first find their names and formats, then records their pictures, then
 # columns and captions their form; what lies where is last.

@@ -12,7 +12,7 @@ from hubtools.dataset.fix.journals import Journal
 from hubtools.dataset.fix.plan import Plan
 from hubtools.dataset.fix.planner import plan_fix
 from hubtools.files import StrPath
-from hubtools.project import DatasetSettings
+from hubtools.settings import DatasetSettings
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from hubtools.dataset.fix.plan import Plan, load_plan
 from hubtools.dataset.fix.planner import plan_fix
 from hubtools.dataset.fix.run import fix
 from hubtools.errors import HubtoolsError
-from hubtools.project import DatasetSettings
+from hubtools.settings import DatasetSettings
 
 # File-system calls that Python announces; the process dies just before one of them.
 _EVENTS = (

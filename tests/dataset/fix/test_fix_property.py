@@ -26,7 +26,7 @@ from hubtools.dataset.fix.remedies import UNSAFE
 from hubtools.dataset.fix.run import fix, undo_fix
 from hubtools.dataset.folder import walk
 from hubtools.dataset.metadata import read_metadata
-from hubtools.project import DatasetSettings
+from hubtools.settings import DatasetSettings
 
 SETTINGS = DatasetSettings(trigger="tok", license="cc0-1.0", rights="own")
 

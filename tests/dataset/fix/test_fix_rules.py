@@ -42,7 +42,7 @@ from hubtools.dataset.fix.remedies import REMEDIES, UNSAFE
 from hubtools.dataset.fix.run import fix, undo_fix
 from hubtools.dataset.load import read_examples
 from hubtools.findings import Finding
-from hubtools.project import DatasetSettings
+from hubtools.settings import DatasetSettings
 
 # rule, unsafe name ("" for none), what spoils, settings
 Case = tuple[str, str, Spoil, dict[str, Any]]

@@ -1,0 +1,151 @@
+"""`hubtools.toml` as text: found, read, merged key by key with the lines of mistakes; written."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hubtools.errors import UsageError
+from hubtools.files import read_within
+from hubtools.layout import PROJECT_FILE
+from hubtools.limits import SETTINGS
+from hubtools.settings import SECTIONS, aliases_of
+
+
+def find_file(path: Path | None, required: bool) -> Path | None:
+    """The project file of a path; None if there is none. Raises `UsageError` if it must be."""
+    candidate = path if path is not None else Path(PROJECT_FILE)
+    if candidate.is_dir():
+        candidate = candidate / PROJECT_FILE
+    if candidate.is_file():
+        return candidate.absolute()
+    if path is not None or required:
+        raise UsageError(
+            f"There is no {candidate}.", hint="`hubtools init DIR` writes one that works"
+        )
+    return None
+
+
+def read_source(file: Path) -> str:
+    """The text of a project file. Raises `UsageError` if it is no text."""
+    try:
+        return read_within(file, SETTINGS).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"{file} is not UTF-8 text (byte {error.start}).", hint="save it as UTF-8"
+        ) from None
+
+
+_DOTS = 100  # in a name; the parser takes time by the square of them
+
+
+def merge_file(values: dict[str, dict[str, Any]], source: str, file: Path) -> None:
+    """Put a file's settings into `values`. Raises `UsageError` with the line of a mistake."""
+    for number, line in enumerate(source.splitlines(), start=1):
+        if line.partition("=")[0].count(".") > _DOTS:
+            raise UsageError(f"{file}:{number}: a name has more than {_DOTS} parts.")
+    try:
+        data = tomllib.loads(source)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(
+            f"{file} is not valid TOML: {error}.", hint="strings need quotes, sections [brackets]"
+        ) from None
+    except RecursionError:
+        raise UsageError(f"{file} has lists or tables too deep in each other.") from None
+    for section, content in data.items():
+        if section not in SECTIONS:
+            raise _unknown(section, SECTIONS, f"{file}:{line_of(source, None, section)}", "")
+        if not isinstance(content, dict):
+            raise UsageError(
+                f"{file}:{line_of(source, None, section)}: {section} must be a section.",
+                hint=f"write [{section}] on a line of its own",
+            )
+        names = _names(section)
+        for key, value in content.items():
+            place = f"{file}:{line_of(source, section, key)}"
+            if key not in names:
+                raise _unknown(key, names, place, f" in [{section}]")
+            if names[key] in values[section]:
+                raise UsageError(f"{place}: {key} and {names[key]} are the same setting.")
+            values[section][names[key]] = value
+
+
+def _names(section: str) -> dict[str, str]:
+    """Every accepted spelling of the section's settings -> its canonical name."""
+    names = {}
+    for key, field in SECTIONS[section].model_fields.items():
+        for name in (key, *aliases_of(field)):
+            names[name] = key
+    return names
+
+
+def _unknown(key: str, known: Mapping[str, Any], place: str, where: str) -> UsageError:
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    elsewhere = [section for section in SECTIONS if where and key in _names(section)]
+    if near:
+        hint = f"did you mean {near[0]}?"
+    elif elsewhere:
+        hint = f"it belongs in [{elsewhere[0]}]"
+    else:
+        hint = f"known here: {', '.join(known)}"
+    return UsageError(f"{place}: unknown key {key!r}{where}.", hint=hint)
+
+
+def line_of(source: str, section: str | None, key: str) -> int:
+    """Line (from 1) where `key` of `section` is set; for messages only, so a search will do."""
+    current: str | None = None
+    for number, line in enumerate(source.splitlines(), start=1):
+        if header := re.match(r"\s*\[\s*([\w.-]+)\s*\]", line):
+            current = header[1]
+            if current == f"{section}.{key}":
+                return number
+            if section is None and current.split(".")[0] == key:
+                return number
+        elif (
+            current == section and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[=.]", line)
+        ) or re.match(rf"\s*{re.escape(f'{section}.{key}')}\s*=", line):
+            return number
+    return 1
+
+
+def to_toml(settings: Mapping[str, Mapping[str, Any]]) -> str:
+    """Settings as TOML text; None values are left out, since TOML has no null."""
+    lines: list[str] = []
+    for section, content in settings.items():
+        pairs = [(key, value) for key, value in content.items() if value is not None]
+        if not pairs:
+            continue
+        if lines:
+            lines.append("")
+        lines.append(f"[{section}]")
+        lines.extend(f"{key} = {_toml_value(value)}" for key, value in pairs)
+    return "\n".join(lines) + "\n"
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return repr(value)
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml_value(item) for item in value) + "]"
+    if isinstance(value, Mapping):
+        pairs = (f"{_toml_value(key)} = {_toml_value(item)}" for key, item in value.items())
+        return "{ " + ", ".join(pairs) + " }" if value else "{}"
+    text = str(value)
+    escaped = "".join(_TOML_ESCAPES.get(c) or (c if c.isprintable() else _escape(c)) for c in text)
+    return f'"{escaped}"'
+
+
+_TOML_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -1,0 +1,114 @@
+"""What a value of the settings may be, and how it is written as text."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
+
+from hubtools.shotplan import parse_plan
+
+Rights = Literal["own", "permission", "synthetic", "public-domain", "licensed"]
+
+_REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+
+
+def _repo_id(value: str) -> str:
+    if not _REPO.fullmatch(value) or "--" in value or ".." in value or value.endswith(".git"):
+        raise ValueError("must look like owner/name (letters, digits, - _ .; no -- or ..)")
+    if len(value) > 96:
+        raise ValueError("must be at most 96 characters long")
+    return value
+
+
+RepoId = Annotated[str, AfterValidator(_repo_id)]
+
+Plan = Annotated[
+    dict[str, str],
+    BeforeValidator(parse_plan),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string"},
+                {"type": "object", "additionalProperties": {"type": ["string", "integer"]}},
+            ]
+        }
+    ),
+]
+
+
+def _prefixes(value: Any) -> Any:
+    """Rule ids, one each or several with commas between them."""
+    if isinstance(value, str):
+        value = [value]
+    if not isinstance(value, (list, tuple)):
+        return value
+    parts = [part.split(",") if isinstance(part, str) else [part] for part in value]
+    return [p.strip() if isinstance(p, str) else p for part in parts for p in part if p != ""]
+
+
+def per_file(value: Any) -> Any:
+    """`glob:D301,D4`, one or several, as the command line and the environment have them."""
+    if isinstance(value, str):
+        value = [part for part in value.split("|") if part]
+    if not isinstance(value, list):
+        return value
+    found: dict[str, list[str]] = {}
+    for part in value:
+        glob, colon, prefixes = str(part).rpartition(":")
+        if not colon or not glob or not prefixes.strip():
+            raise ValueError("must look like GLOB:ID,ID, for example 'old/*:D304,D4'")
+        found.setdefault(glob, []).extend(_prefixes(prefixes))
+    return found
+
+
+Prefixes = Annotated[list[str], BeforeValidator(_prefixes)]
+
+
+LrScheduler = Literal[
+    "constant",
+    "constant_with_warmup",
+    "linear",
+    "cosine",
+    "cosine_with_restarts",
+    "polynomial",
+]
+
+
+class AllowedSecret(BaseModel):
+    """A finding of `push` that is none, by its fingerprint, and why."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    fingerprint: str = Field(description="The 16 hex digits that the finding names.")
+    reason: str = Field(description="Why it may be published; told at every push.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        """`FINGERPRINT: reason`, as the command line and the environment have it."""
+        if isinstance(value, str):
+            mark, _, reason = value.partition(":")
+            return {"fingerprint": mark.strip(), "reason": reason.strip()}
+        if isinstance(value, dict) and "reason" not in value:
+            raise ValueError('needs a reason: {fingerprint = "...", reason = "..."}')
+        return value
+
+    @model_validator(mode="after")
+    def _says_why(self) -> AllowedSecret:
+        if not re.fullmatch(r"[0-9a-f]{16}", self.fingerprint):
+            raise ValueError("fingerprint must be the 16 hex digits that the finding names")
+        if len(self.reason.split()) < 2:
+            raise ValueError(
+                f"{self.fingerprint} needs a reason: a few words on why it may be published"
+            )
+        return self

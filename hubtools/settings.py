@@ -1,0 +1,308 @@
+"""Every option there is, with its default and its meaning.
+
+The pydantic models below make the file, the environment variables (`HUBTOOLS_TRAIN_SEED`), the
+command-line options (`--seed`), the JSON schema and the table in the docs. Names are those of
+diffusers' training scripts where they have one.
+"""
+
+from __future__ import annotations
+
+import typing
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.fields import FieldInfo
+
+from hubtools.models.registry import TargetName
+from hubtools.setting_types import (
+    AllowedSecret,
+    LrScheduler,
+    Plan,
+    Prefixes,
+    RepoId,
+    Rights,
+    per_file,
+)
+
+
+def option(default: Any, description: str, *aliases: str, **constraints: Any) -> Any:
+    """A setting; `aliases` are further names the file and the command line accept."""
+    return Field(
+        default,
+        description=description,
+        json_schema_extra={"aliases": list(aliases)} if aliases else None,
+        **constraints,
+    )
+
+
+class Section(BaseModel):
+    """A section of `hubtools.toml`."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=(), validate_assignment=True)
+
+
+class DatasetSettings(Section):
+    """The pictures and what may be done with them."""
+
+    path: str = option("dataset", "Folder of pictures with a metadata file.", "train_data_dir")
+    repo: RepoId | None = option(None, "Dataset repository on the Hub, owner/name.", "dataset_name")
+    revision: str | None = option(
+        None,
+        "Branch, tag or commit of the dataset repository to train from.",
+        "dataset_revision",
+    )
+    caption_column: str = option("text", "Metadata column that holds the captions.")
+    trigger: str | None = option(
+        None, "Token that stands for the subject in every caption.", "instance_token"
+    )
+    target: TargetName | None = option(
+        None,
+        "Kind of model that the pictures are for, which decides on caption length and size;"
+        " default that of the base model.",
+    )
+    plan: Plan | None = option(
+        None,
+        "How many pictures of which shots there should be: a table [dataset.plan] such as"
+        ' portrait = "3..4", the same in one line (portrait=3..4, profile=3..), or subject, a'
+        " plan that is ready.",
+    )
+    view_column: str | None = option(
+        None,
+        "Metadata column that says which shot a picture is; default view, angle, shot and the like,"
+        " else the caption's words.",
+    )
+    common_share: float = option(
+        1.0,
+        "Share of the captions from which on words in them are told to be learnt as the trigger.",
+        ge=0.5,
+        le=1,
+    )
+    near_radius: int = option(
+        6,
+        "Bits, of 64, in which the perceptual hashes of near copies may differ before their pixels"
+        " are compared; -1 looks for equal pixels only.",
+        ge=-1,
+        le=12,
+    )
+    embeddings: str | None = option(
+        None,
+        "Vision model that looks for cropped and marked copies as well: efficientnet-lite0, dinov2,"
+        " auto, a Hub id or a folder. Takes a moment a picture, and PyTorch.",
+    )
+    mirrored_copies: bool = option(False, "Look for mirrored and turned copies as well.")
+    class_noun: str = option("person", "What to call the subject where its trigger is left out.")
+    license: str | None = option(None, "Licence id of the pictures, as the Hub spells it.")
+    rights: Rights | None = option(
+        None, "Why you may use the pictures: own work, permission, synthetic, ..."
+    )
+    rights_note: str | None = option(None, "A sentence on the rights, shown on the card.")
+
+
+class RulesSettings(Section):
+    """Which rules `hubtools validate` applies, and which of their findings are known."""
+
+    select: Prefixes = option([], "Only rules whose ids begin so, e.g. D3; default all.")
+    ignore: Prefixes = option([], "All but rules whose ids begin so.")
+    per_file_ignores: Annotated[dict[str, Prefixes], BeforeValidator(per_file)] = option(
+        {}, "Rules to leave out by file: glob = [ids]. On the command line GLOB:ID,ID."
+    )
+    baseline: str | None = option(
+        None, "File of findings that are known: hidden and counted, so that only new ones fail."
+    )
+
+
+class TrainSettings(Section):
+    """Hyperparameters of the LoRA."""
+
+    pretrained_model_name_or_path: str | None = option(
+        None, "Base pipeline: Hub id or local folder.", "base_model"
+    )
+    base_model_repo: RepoId | None = option(
+        None, "Hub id of the base, for the card, when the base is a local folder."
+    )
+    revision: str | None = option(None, "Branch, tag or commit of the base.")
+    variant: str | None = option(None, "Weight variant of the base, e.g. fp16.")
+    output_dir: str = option("runs/lora", "Run folder to write.")
+    resolution: int = option(512, "Side of the training crop in pixels.", ge=32, le=4096)
+    center_crop: bool = option(
+        True, "Crop the middle of the picture; otherwise a random but fixed place."
+    )
+    random_flip: bool = option(
+        False, "Also train on mirrored pictures (bad for asymmetric subjects)."
+    )
+    image_interpolation_mode: Literal["lanczos", "bicubic", "bilinear", "nearest"] = option(
+        "lanczos", "Filter for resizing."
+    )
+    max_train_samples: int | None = option(None, "Use only the first N pictures.", ge=1)
+    repeats: int = option(1, "How often a picture appears in one epoch.", ge=1)
+    caption_dropout: float = option(
+        0.05, "Share of steps trained with an empty caption.", ge=0, le=1
+    )
+    train_batch_size: int = option(1, "Pictures in one forward pass.", ge=1)
+    gradient_accumulation_steps: int = option(1, "Forward passes in one optimizer step.", ge=1)
+    num_train_epochs: int | None = option(
+        None, "Passes over the pictures; max_train_steps overrules it.", ge=1
+    )
+    max_train_steps: int | None = option(
+        None, "Optimizer steps; default 100 a picture, at least 600, at most 2000.", "steps", ge=1
+    )
+    learning_rate: float = option(1e-4, "Peak learning rate.", "lr", gt=0)
+    scale_lr: bool = option(
+        False, "Multiply the learning rate by batch, accumulation and processes."
+    )
+    lr_scheduler: LrScheduler = option("cosine", "Shape of the learning rate over the run.")
+    lr_warmup_steps: int | None = option(
+        None, "Optimizer steps of linear warm-up; default 5 % of the run (0 for constant).", ge=0
+    )
+    lr_num_cycles: int = option(3, "Cosine waves of cosine_with_restarts.", ge=1)
+    lr_power: float = option(1.0, "Power of the polynomial schedule.", gt=0)
+    snr_gamma: float | None = option(
+        5.0, "min-SNR weighting of the loss (arXiv:2303.09556); 0 turns it off.", ge=0
+    )
+    noise_offset: float = option(0.0, "Strength of per-channel offset noise.", ge=0)
+    prediction_type: Literal["epsilon", "v_prediction"] | None = option(
+        None, "Overrules what the base's scheduler says it predicts."
+    )
+    rank: int = option(16, "Rank of the LoRA matrices.", ge=1, le=1024)
+    lora_alpha: float | None = option(None, "LoRA alpha; default the rank.", "alpha", gt=0)
+    lora_dropout: float = option(0.0, "Dropout inside the LoRA.", ge=0, lt=1)
+    target_modules: list[str] = option(
+        ["to_k", "to_q", "to_v", "to_out.0"], "Layers of the denoiser that get a LoRA."
+    )
+    with_prior_preservation: bool = option(
+        False,
+        "Without the trigger, keep what the base draws: half of each step is spent on that.",
+    )
+    prior_loss_weight: float = option(1.0, "How much that half counts.", ge=0)
+    class_prompt: str | None = option(
+        None,
+        "Caption of that half; default each picture's own, dataset.class_noun for the trigger.",
+    )
+    adam_beta1: float = option(0.9, "AdamW beta1.", ge=0, lt=1)
+    adam_beta2: float = option(0.999, "AdamW beta2.", ge=0, lt=1)
+    adam_weight_decay: float = option(1e-2, "AdamW weight decay.", ge=0)
+    adam_epsilon: float = option(1e-8, "AdamW epsilon.", gt=0)
+    max_grad_norm: float = option(1.0, "Gradient norm to clip at; 0 turns clipping off.", ge=0)
+    mixed_precision: Literal["auto", "no", "fp16", "bf16"] = option(
+        "auto", "Precision of the frozen base; auto is bf16 (else fp16) on a GPU, none on a CPU."
+    )
+    gradient_checkpointing: bool = option(False, "Save memory, cost a third more time.")
+    enable_xformers_memory_efficient_attention: bool = option(
+        False, "Use xformers instead of PyTorch's own attention.", "xformers"
+    )
+    cuda_graph: bool = option(
+        True,
+        "Record a step once and replay it: faster on a GPU that waits for Python (not with"
+        " checkpointing, dropout or several GPUs).",
+    )
+    allow_tf32: bool = option(True, "TF32 matrix products on Ampere and later.")
+    checkpointing_steps: int | None = option(
+        None, "Save state for resuming every N steps; default 250.", ge=1
+    )
+    checkpoints_total_limit: int = option(2, "States to keep.", ge=1)
+    allow_pickle: bool = option(
+        False,
+        "Open pickled weights (.bin); they can run code. Not from a file: say it each time.",
+    )
+    snapshot_steps: int | None = option(
+        None, "Keep a publishable copy of the LoRA every N steps; default with the samples.", ge=1
+    )
+    validation_steps: int | None = option(
+        None,
+        "Draw samples every N steps; default an eighth of the run, at least 100; 0 never.",
+        "sample_steps",
+        ge=0,
+    )
+    seed: int = option(0, "Seed of initial weights, data order, noise and crops.", ge=0)
+    num_threads: int | None = option(None, "CPU threads; default the cores that are free.", ge=1)
+
+
+class SampleSettings(Section):
+    """Pictures drawn during and after training."""
+
+    prompts: list[str] = option([], "Prompts to draw; repeat the option.", "prompt")
+    negative_prompt: str | None = option(None, "What the pictures should not show.")
+    seed: int = option(0, "Seed of a prompt's first picture; its further ones count up.", ge=0)
+    steps: int = option(30, "Denoising steps.", "num_inference_steps", ge=1, le=1000)
+    guidance: float = option(7.5, "Classifier-free guidance scale.", "guidance_scale", ge=0)
+    scheduler: str = option(
+        "default", "Sampler by name, e.g. euler_a, dpmpp_2m, ddim; default is the base's own."
+    )
+    size: int | None = option(
+        None, "Side of the picture in pixels; default the training resolution.", ge=32, le=4096
+    )
+    lora_weight: float = option(
+        1.0, "Strength of the LoRA; 0 is the bare base. Of several, each one's own is multiplied."
+    )
+    prompt_weights: bool = option(
+        True, "Read (word:1.3) and [word] as weights, and long prompts to their end (CLIP only)."
+    )
+
+
+class EvaluateSettings(Section):
+    """How a LoRA is measured against its base."""
+
+    prompts: list[str] = option(
+        [], "Prompts to measure on; default samples.prompts, else captions. Repeat the option."
+    )
+    num_images: int = option(4, "Pictures of each prompt.", ge=1, le=1000)
+    checkpoints: str = option("final", "Training steps: 200,400,final or all.")
+    weights: str = option("1", "Strengths of the LoRA: 0.5,1 or 0:1:0.25 (0 is the base).")
+    held_out: str | None = option(
+        None, "Folder of pictures with captions that were not trained on, for the denoising loss."
+    )
+    picture_encoder: str = option(
+        "auto", "auto, dinov2, efficientnet-lite0, or a vision model on the Hub or in a folder."
+    )
+    prompt_judge: str = option(
+        "auto", "auto, clip, none, or a CLIP model on the Hub or in a folder."
+    )
+    in_ship: bool = option(False, "Make it a step of ship, before the card.")
+
+
+class ModelSettings(Section):
+    """The repository of the LoRA."""
+
+    repo: RepoId | None = option(None, "Model repository on the Hub, owner/name.", "hub_model_id")
+    license: str | None = option(
+        None, "Licence id of the LoRA; default what the base's licence asks for."
+    )
+    license_name: str | None = option(None, "Name of the licence when its id is `other`.")
+    license_link: str | None = option(None, "Address of the licence when its id is `other`.")
+    title: str | None = option(None, "Title of the model card; default the repository's name.")
+
+
+class PushSettings(Section):
+    """How things reach the Hub."""
+
+    private: bool = option(True, "Create repositories private, and push to no public one.")
+    pr: bool = option(False, "Open a pull request instead of committing to main.", "create_pr")
+    tag: str | None = option(None, "Tag to put on the pushed model commit, e.g. v1.")
+    allow: list[str] = option(
+        [],
+        "Patterns of files that are published though releases hold none of their kind, e.g. *.svg.",
+    )
+    allowed_secrets: list[AllowedSecret] = option(
+        [],
+        "Findings of P101 and P113 that are no secrets: {fingerprint, reason}; on the command line"
+        " FINGERPRINT:REASON. Told at every push.",
+    )
+
+
+SECTIONS: dict[str, type[Section]] = {
+    "dataset": DatasetSettings,
+    "rules": RulesSettings,
+    "train": TrainSettings,
+    "samples": SampleSettings,
+    "evaluate": EvaluateSettings,
+    "model": ModelSettings,
+    "push": PushSettings,
+}
+
+
+def aliases_of(field: FieldInfo) -> list[str]:
+    """Other names under which the file and the command line accept this setting."""
+    extra = field.json_schema_extra
+    if isinstance(extra, dict):
+        return [str(name) for name in typing.cast(list[Any], extra.get("aliases", []))]
+    return []
