@@ -15,7 +15,7 @@ import torch
 from hubtools.models.families.stable_diffusion import StableDiffusion
 from hubtools.settings import TrainSettings
 from hubtools.training.adapter import add_lora
-from hubtools.training.replay import Passes
+from hubtools.training.cuda_graph import GraphedStep
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 HALF = torch.bfloat16
@@ -145,7 +145,7 @@ def _pass(base: Path, size: int, rank: int, batch: int, way: Any, compiled: bool
         "when": torch.randint(0, 1000, (batch,), device=DEVICE),
         "text": torch.randn(batch, 77, width, device=DEVICE, dtype=HALF),
     }
-    passes = Passes(work, parameters, torch.device(DEVICE), record=record and DEVICE == "cuda")
+    passes = GraphedStep(work, parameters, torch.device(DEVICE), record=record and DEVICE == "cuda")
     for _ in range(4):
         passes.run(fed)
     if record and DEVICE == "cuda" and passes.graph is None:

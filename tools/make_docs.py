@@ -20,7 +20,7 @@ from hubtools.findings import Rule
 from hubtools.publish.comparison import COMPARISON_RULES, GUARDS
 from hubtools.publish.rules import PUBLISH_RULES
 from hubtools.settings import SECTIONS, aliases_of
-from hubtools.training.plan import TRAIN_RULES
+from hubtools.training.rules import TRAIN_RULES
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 

@@ -24,7 +24,7 @@ def command(rule_id: str | None, everything: bool, out: Output) -> None:
     from hubtools.dataset.rules import DATASET_RULES
     from hubtools.publish.comparison import COMPARISON_RULES
     from hubtools.publish.rules import PUBLISH_RULES
-    from hubtools.training.plan import TRAIN_RULES
+    from hubtools.training.rules import TRAIN_RULES
 
     rules = {
         rule.id: rule

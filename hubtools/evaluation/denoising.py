@@ -14,7 +14,7 @@ import numpy as np
 
 from hubtools.evaluation.measures import Floats
 from hubtools.models.seeds import seed_of
-from hubtools.training.data import geometry, pixels
+from hubtools.training.crops import geometry, pixels
 
 if TYPE_CHECKING:
     from hubtools.dataset.load import Example

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hubtools.errors import HubtoolsError, UsageError
+from hubtools.errors import UsageError
 from hubtools.models.families.protocol import Model
 from hubtools.models.seeds import seed_of
 from hubtools.models.tensors import dump_tensors
@@ -126,38 +125,3 @@ def slug_of(run_dir: Path) -> str:
     for word in ("checkpoint", "optimizer", "scheduler"):
         slug = slug.replace(word, word[:5])
     return slug or "lora"
-
-
-def probe(model: Model, caption: Mapping[str, Tensor], picture: Mapping[str, Tensor]) -> Tensor:
-    """What the denoiser answers to fixed noise, for comparing two of them; float32 on the CPU."""
-    import torch
-
-    device = next(model.denoiser.parameters()).device
-    generator = torch.Generator("cpu").manual_seed(0)
-    shape = model.latent_shape(picture)
-    latents = torch.randn((1, *shape), generator=generator).to(device)
-    noise = torch.randn((1, *shape), generator=generator).to(device)
-    texts = {key: value[None].to(device) for key, value in caption.items()}
-    training = model.denoiser.training
-    model.denoiser.eval()
-    try:
-        with torch.no_grad():
-            noised = model.noised(latents, noise, torch.tensor([0.5], device=device))
-            return model.predict(noised, texts).float().cpu()
-    finally:
-        model.denoiser.train(training)
-
-
-def compare(trained: Tensor, reloaded: Tensor, tolerance: float) -> float:
-    """Largest difference relative to the largest value. Raises `HubtoolsError` beyond
-    `tolerance`: a LoRA that does not read back as it was trained must not be published."""
-    scale = max(1.0, float(trained.abs().max()))
-    difference = float((trained - reloaded).abs().max()) / scale
-    if not difference <= tolerance:
-        raise HubtoolsError(
-            f"The written LoRA does not act as the trained one: predictions differ by"
-            f" {difference:.2g} (allowed: {tolerance:g}).",
-            hint="the state of the last step is kept; please report this with the versions that"
-            " `hubtools doctor` prints",
-        )
-    return difference

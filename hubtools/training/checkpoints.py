@@ -5,7 +5,7 @@
     state/step-000500/state.json             written last; holds the digests of the other two
 
 A state is put together in a folder with a leading dot and renamed when it is whole on disk. Old
-ones go only after that. Random numbers need no saving: they are functions of the step (data.py).
+ones go only after that. Random numbers need no saving: they are functions of the step (draws.py).
 
 `state.json` is sealed (see `trust`): a state that came with the folder says what somebody else
 wants to be trained. It is used only when that was asked for, and then it must still make sense.
@@ -63,7 +63,7 @@ class StateFacts(BaseModel):
 
 
 @dataclass(frozen=True)
-class State:
+class SavedState:
     """A state read back, whole and checked."""
 
     facts: StateFacts
@@ -72,7 +72,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class Seen:
+class FoundState:
     """A state's folder, what its `state.json` says (None: it cannot be read), and whether this user
     wrote it."""
 
@@ -191,7 +191,7 @@ def states(run_dir: Path) -> list[Path]:
         return [run_dir / name for name in _names(root)]
 
 
-def seen_states(run_dir: Path) -> list[Seen]:
+def seen_states(run_dir: Path) -> list[FoundState]:
     """All states, newest first; tensors are not looked at."""
     if not run_dir.is_dir():
         return []
@@ -199,14 +199,14 @@ def seen_states(run_dir: Path) -> list[Seen]:
         return [_seen(root, name) for name in reversed(_names(root))]
 
 
-def _seen(root: Root, folder: str) -> Seen:
+def _seen(root: Root, folder: str) -> FoundState:
     name = f"{folder}/{STATE_MANIFEST}"
     try:
         content = json.loads(root.read(name, _MOST))
         facts = StateFacts.model_validate(content)
     except (OSError, ValidationError, ValueError, RecursionError, HubtoolsError):
-        return Seen(folder, None, False)
-    return Seen(folder, facts, is_sealed(root.path, name, content, anywhere=True))
+        return FoundState(folder, None, False)
+    return FoundState(folder, facts, is_sealed(root.path, name, content, anywhere=True))
 
 
 def newest_facts(run_dir: Path) -> StateFacts | None:
@@ -214,12 +214,12 @@ def newest_facts(run_dir: Path) -> StateFacts | None:
     return next((seen.facts for seen in seen_states(run_dir) if seen.facts), None)
 
 
-def newest_usable(run_dir: Path, fingerprint: str, steps: int) -> Seen | None:
+def newest_usable(run_dir: Path, fingerprint: str, steps: int) -> FoundState | None:
     """The newest state that this run would go on from, if its tensors are whole."""
     return next((s for s in seen_states(run_dir) if s.problem(fingerprint, steps) is None), None)
 
 
-def foreign(run_dir: Path, seen: Seen, steps: int | None) -> ForeignState:
+def foreign(run_dir: Path, seen: FoundState, steps: int | None) -> ForeignState:
     """What to raise about a state that this user did not write."""
     assert seen.facts is not None
     of = f" of {steps:,}" if steps is not None else ""
@@ -238,7 +238,7 @@ def load_newest(
     *,
     steps: int | None = None,
     trust_state: bool = False,
-) -> State | None:
+) -> SavedState | None:
     """The newest state that is whole and belongs to this run (of so many `steps`); warns of each
     one passed over. Raises `ForeignState` at one that somebody else wrote, unless `trust_state`: it
     is this user's from then on."""
@@ -251,7 +251,7 @@ def load_newest(
                 if not seen.ours and not trust_state:
                     raise foreign(run_dir, seen, steps)
                 found = _tensors(root, seen)
-                if isinstance(found, State):
+                if isinstance(found, SavedState):
                     if not seen.ours:
                         _write_facts(root, seen.folder, seen.folder, seen.facts)
                     return found
@@ -260,7 +260,7 @@ def load_newest(
     return None
 
 
-def _tensors(root: Root, seen: Seen) -> State | str:
+def _tensors(root: Root, seen: FoundState) -> SavedState | str:
     """The state with its tensors, or what is wrong with them. They are read once: what was hashed
     is what is used."""
     assert seen.facts is not None
@@ -276,11 +276,11 @@ def _tensors(root: Root, seen: Seen) -> State | str:
         if tensors is None:
             return "its tensors cannot be read"
         parsed.append(tensors)
-    return State(seen.facts, parsed[0], parsed[1])
+    return SavedState(seen.facts, parsed[0], parsed[1])
 
 
 def restore(
-    state: State, parameters: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer
+    state: SavedState, parameters: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer
 ) -> None:
     """Put a state's tensors back, bit for bit. Raises `HubtoolsError` if they are not those of
     `parameters`, or no numbers."""
@@ -301,7 +301,7 @@ def restore(
         optimizer.state[parameter][kind] = value.to(parameter.device, copy=True)
 
 
-def _misfits(state: State, parameters: Mapping[str, nn.Parameter]) -> Iterator[str]:
+def _misfits(state: SavedState, parameters: Mapping[str, nn.Parameter]) -> Iterator[str]:
     import torch
 
     wanted = {name: tuple(parameter.shape) for name, parameter in parameters.items()}

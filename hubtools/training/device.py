@@ -1,12 +1,10 @@
-"""Where the run happens: device, processes, precision, threads."""
+"""Where the run happens: device, precision, threads."""
 
 from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from hubtools.errors import UsageError, missing_modules
@@ -15,79 +13,6 @@ from hubtools.training.recipe import DTYPES
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor, nn
-
-
-@dataclass(frozen=True)
-class World:
-    """One process among `processes`; `process` counts from 0."""
-
-    device: torch.device
-    process: int
-    processes: int
-    _accelerator: Any
-
-    @property
-    def main(self) -> bool:
-        """True for the one process that writes files and speaks."""
-        return self.process == 0
-
-    def barrier(self) -> None:
-        """Wait for the other processes."""
-        if self.processes > 1:
-            self._accelerator.wait_for_everyone()
-
-    @contextmanager
-    def main_first(self) -> Iterator[None]:
-        """The main process goes first, the others follow."""
-        if not self.main:
-            self.barrier()
-        yield
-        if self.main:
-            self.barrier()
-
-    def sum(self, flat: Tensor) -> Tensor:
-        """The sum of `flat` over all processes."""
-        if self.processes == 1:
-            return flat
-        summed: Tensor = self._accelerator.reduce(flat, reduction="sum")
-        return summed
-
-    def sum_gradients(self, parameters: Sequence[nn.Parameter], loss: Tensor) -> Tensor:
-        """Make every gradient the sum over all processes; answer the summed loss.
-
-        One message for everything. A process that had no picture in this step adds zeros, which
-        a gradient-averaging wrapper could not.
-        """
-        if self.processes == 1:
-            return loss
-        import torch
-
-        for parameter in parameters:
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-        flat = torch.cat([p.grad.reshape(-1) for p in parameters] + [loss.reshape(1)])  # type: ignore[union-attr]
-        flat = self.sum(flat)
-        start = 0
-        for parameter in parameters:
-            size = parameter.numel()
-            parameter.grad.copy_(flat[start : start + size].view_as(parameter))  # type: ignore[union-attr]
-            start += size
-        return flat[-1]
-
-
-def open_world() -> World:
-    """Find the device, and the other processes if `accelerate launch` or `torchrun` made some."""
-    from accelerate import Accelerator
-
-    from hubtools.models.device import best_device
-
-    # Precision is ours (see `precision_of`), so that the launcher's own choice cannot contradict.
-    # Without a GPU several processes must be told so, or each takes itself for the only one.
-    accelerator = Accelerator(mixed_precision="no", cpu=best_device() == "cpu")
-    return World(
-        accelerator.device, accelerator.process_index, accelerator.num_processes, accelerator
-    )
 
 
 def precision_of(settings: TrainSettings, device: torch.device) -> str:

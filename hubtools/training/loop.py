@@ -2,21 +2,23 @@
 
 One optimizer step sees `batch x accumulation x processes` pictures. Its loss is the mean over
 them, however they are cut into forward passes, and however few the epoch has left for its last
-step. All randomness is a function of (seed, step, picture's place in the step): see data.py.
+step. All randomness is a function of (seed, step, picture's place in the step): see draws.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hubtools.models.families.protocol import Model, Noised, Tensors
 from hubtools.models.seeds import seed_of
-from hubtools.training.data import draw, micro_batches, step_items
-from hubtools.training.device import World, autocast
+from hubtools.training.cuda_graph import Batch, GraphedStep, can_record
+from hubtools.training.device import autocast
+from hubtools.training.distributed import Distributed
+from hubtools.training.draws import draw
+from hubtools.training.order import micro_batches, step_items
 from hubtools.training.recipe import Recipe
-from hubtools.training.replay import Batch, Passes, can_record
 
 if TYPE_CHECKING:
     import torch
@@ -24,21 +26,22 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Trainee:
+class TrainState:
     """What is trained and with what. `encoded` answers (picture's tensors, caption's tensors) by
-    the picture's index; `flip` asks for the mirrored one, `drop` for the empty caption. `prior`
-    answers the tensors of the caption without the subject, for what the base is to be kept to."""
+    the picture's index; `flip` asks for the mirrored one, `drop` for the empty caption.
+    `prior_caption` answers the tensors of the caption without the subject, for what the base is to
+    be kept to."""
 
     model: Model
     parameters: dict[str, nn.Parameter]
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
     encoded: Callable[[int, bool, bool], tuple[Tensors, Tensors]]
-    prior: Callable[[int], Tensors] | None = None
+    prior_caption: Callable[[int], Tensors] | None = None
 
 
 @dataclass(frozen=True)
-class Step:
+class TrainStep:
     """A step that is done: `done` counts from 1; `loss` and `norm` are still on the device."""
 
     done: int
@@ -47,24 +50,9 @@ class Step:
     rate: float
 
 
-def make_optimizer(recipe: Recipe, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-    """AdamW, fused where PyTorch can."""
-    import torch
-
-    settings = recipe.settings
-    options: dict[str, Any] = {
-        "lr": recipe.learning_rate,
-        "betas": (settings.adam_beta1, settings.adam_beta2),
-        "weight_decay": settings.adam_weight_decay,
-        "eps": settings.adam_epsilon,
-    }
-    try:
-        return torch.optim.AdamW(parameters, fused=True, **options)
-    except RuntimeError:  # this device has no fused kernel
-        return torch.optim.AdamW(parameters, **options)
-
-
-def train_steps(trainee: Trainee, recipe: Recipe, world: World, start: int) -> Iterator[Step]:
+def train_steps(
+    state: TrainState, recipe: Recipe, group: Distributed, start: int
+) -> Iterator[TrainStep]:
     """Train from step `start` to the end, yielding after each optimizer step.
 
     Whoever iterates may save, sample or stop between two steps; nothing done there changes what
@@ -72,35 +60,35 @@ def train_steps(trainee: Trainee, recipe: Recipe, world: World, start: int) -> I
     """
     import torch
 
-    parameters = list(trainee.parameters.values())
-    trainee.model.denoiser.train()
-    record = can_record(recipe.settings, world.device, world.processes)
-    passes = Passes(
-        lambda batch: backpropagate(trainee, recipe, batch), parameters, world.device, record=record
+    parameters = list(state.parameters.values())
+    state.model.denoiser.train()
+    record = can_record(recipe.settings, group.device, group.world_size)
+    passes = GraphedStep(
+        lambda batch: backpropagate(state, recipe, batch), parameters, group.device, record=record
     )
     for step in range(start, recipe.steps):
         rate = recipe.learning_rate_at(step)
-        for group in trainee.optimizer.param_groups:
-            group["lr"] = rate
+        for options in state.optimizer.param_groups:
+            options["lr"] = rate
 
         pictures = len(step_items(recipe, step))
-        loss = torch.zeros((), device=world.device)
-        for number, batch in enumerate(micro_batches(recipe, step, world.process)):
+        loss = torch.zeros((), device=group.device)
+        for number, batch in enumerate(micro_batches(recipe, step, group.rank)):
             # for dropout inside the denoiser; noise has generators of its own
-            torch.manual_seed(seed_of("dropout", recipe.settings.seed, step, number, world.process))
-            loss += passes.run(gathered(trainee, recipe, step, batch, pictures))
+            torch.manual_seed(seed_of("dropout", recipe.settings.seed, step, number, group.rank))
+            loss += passes.run(gathered(state, recipe, step, batch, pictures))
 
-        loss = world.sum_gradients(parameters, loss)
-        trainee.scaler.unscale_(trainee.optimizer)
+        loss = group.sum_gradients(parameters, loss)
+        state.scaler.unscale_(state.optimizer)
         norm = clip(parameters, recipe.settings.max_grad_norm)
-        trainee.scaler.step(trainee.optimizer)
-        trainee.scaler.update()
-        trainee.optimizer.zero_grad(set_to_none=not passes.keeps_gradients)
-        yield Step(step + 1, loss, norm, rate)
+        state.scaler.step(state.optimizer)
+        state.scaler.update()
+        state.optimizer.zero_grad(set_to_none=not passes.keeps_gradients)
+        yield TrainStep(step + 1, loss, norm, rate)
 
 
 def gathered(
-    trainee: Trainee, recipe: Recipe, step: int, batch: list[tuple[int, int]], pictures: int
+    state: TrainState, recipe: Recipe, step: int, batch: list[tuple[int, int]], pictures: int
 ) -> Batch:
     """What a forward pass is fed with, on the CPU; nothing else of it changes from step to step.
 
@@ -109,10 +97,10 @@ def gathered(
     import torch
 
     slots, indexes = [slot for slot, _ in batch], [index for _, index in batch]
-    first_picture, _ = trainee.encoded(indexes[0], False, False)
-    draws = draw(recipe, step, slots, trainee.model.latent_shape(first_picture))
+    first_picture, _ = state.encoded(indexes[0], False, False)
+    draws = draw(recipe, step, slots, state.model.latent_shape(first_picture))
     rows = [
-        trainee.encoded(index, flip, drop)
+        state.encoded(index, flip, drop)
         for index, flip, drop in zip(indexes, draws.flip, draws.drop, strict=True)
     ]
     found: Batch = {
@@ -120,41 +108,43 @@ def gathered(
         "texts": _stack([text for _, text in rows]),
         "posterior": draws.posterior,
         "noise": draws.noise,
-        "when": draws.when,
+        "t": draws.t,
         "of": torch.tensor(float(pictures)),
     }
-    if trainee.prior is not None:
-        found["others"] = _stack([trainee.prior(index) for index in indexes])
+    if state.prior_caption is not None:
+        found["prior_captions"] = _stack([state.prior_caption(index) for index in indexes])
     return found
 
 
-def backpropagate(trainee: Trainee, recipe: Recipe, batch: Batch) -> Tensor:
+def backpropagate(state: TrainState, recipe: Recipe, batch: Batch) -> Tensor:
     """Add the gradients of a batch (on the device) and answer its share of the step's loss.
 
-    Recorded where that is possible (see replay.py): it must look at no value of a tensor.
+    Recorded where that is possible (see cuda_graph.py): it must look at no value of a tensor.
     """
-    part: Tensor = loss_sum(trainee, recipe, batch) / batch["of"]
-    trainee.scaler.scale(part).backward()  # type: ignore[no-untyped-call]
+    part: Tensor = loss_sum(state, recipe, batch) / batch["of"]
+    state.scaler.scale(part).backward()  # type: ignore[no-untyped-call]
     return part.detach()
 
 
-def loss_sum(trainee: Trainee, recipe: Recipe, batch: Batch) -> Tensor:
+def loss_sum(state: TrainState, recipe: Recipe, batch: Batch) -> Tensor:
     """Weighted squared error of a forward pass, summed over its pictures (a scalar)."""
-    model = trainee.model
+    model = state.model
     latents = model.latents(batch["pictures"], batch["posterior"])
-    noised = model.noised(latents, batch["noise"], batch["when"])
-    if "others" not in batch:
+    noised = model.noised(latents, batch["noise"], batch["t"])
+    if "prior_captions" not in batch:
         with autocast(latents.device, recipe.precision):
             prediction = model.predict(noised, batch["texts"])
         return (_apart(prediction, noised.target) * noised.weight).sum()
-    prediction, kept, wanted = _with_prior(model, noised, batch["texts"], batch["others"], recipe)
+    prediction, kept, wanted = _with_prior(
+        model, noised, batch["texts"], batch["prior_captions"], recipe
+    )
     errors = _apart(prediction, noised.target) * noised.weight
     drift = _apart(kept, wanted)
     return (errors + recipe.settings.prior_loss_weight * drift).sum()
 
 
 def _with_prior(
-    model: Model, noised: Noised, texts: Tensors, others: Tensors, recipe: Recipe
+    model: Model, noised: Noised, texts: Tensors, prior_captions: Tensors, recipe: Recipe
 ) -> tuple[Tensor, Tensor, Tensor]:
     """(answers to `texts`, answers to the captions without the subject, the base's to those).
 
@@ -167,7 +157,7 @@ def _with_prior(
     device = noised.latents.device
     model.denoiser.disable_adapters()  # type: ignore[operator]
     with torch.no_grad(), autocast(device, recipe.precision):
-        wanted = model.predict(noised, others)
+        wanted = model.predict(noised, prior_captions)
     model.denoiser.enable_adapters()  # type: ignore[operator]
     # one pass over twice as many is faster than two
     twice = replace(
@@ -175,7 +165,7 @@ def _with_prior(
         latents=torch.cat([noised.latents, noised.latents]),
         timesteps=torch.cat([noised.timesteps, noised.timesteps]),
     )
-    both = {key: torch.cat([texts[key], others[key]]) for key in texts}
+    both = {key: torch.cat([texts[key], prior_captions[key]]) for key in texts}
     with autocast(device, recipe.precision):
         answers = model.predict(twice, both)
     prediction, kept = answers.chunk(2)

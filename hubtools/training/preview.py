@@ -9,7 +9,7 @@ from hubtools.dataset.inspect.look import Cut, Inspection, Seen, seen, upright
 from hubtools.dataset.view import is_blank, view
 from hubtools.files import StrPath, sha256_of
 from hubtools.settings import DatasetSettings, TrainSettings
-from hubtools.training.data import geometry
+from hubtools.training.crops import geometry
 
 
 def inspect(

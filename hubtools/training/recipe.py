@@ -19,7 +19,7 @@ class Recipe:
 
     settings: TrainSettings
     images: int
-    processes: int
+    world_size: int
     steps: int
     warmup: int
     learning_rate: float
@@ -38,7 +38,7 @@ class Recipe:
     @property
     def pictures_a_step(self) -> int:
         """Pictures in a full optimizer step over all processes."""
-        return _pictures_a_step(self.settings, self.processes)
+        return _pictures_a_step(self.settings, self.world_size)
 
     @property
     def steps_an_epoch(self) -> int:
@@ -91,7 +91,7 @@ class Recipe:
 
 
 # Settings that may change between a run and its continuation: they do not decide what is learned.
-FREE = frozenset(
+NOT_IN_IDENTITY = frozenset(
     {
         "base_model_repo",
         "revision",  # the commit it resolved to is compared instead
@@ -109,15 +109,15 @@ FREE = frozenset(
 )
 
 
-def _pictures_a_step(settings: TrainSettings, processes: int) -> int:
-    return settings.train_batch_size * settings.gradient_accumulation_steps * processes
+def _pictures_a_step(settings: TrainSettings, world_size: int) -> int:
+    return settings.train_batch_size * settings.gradient_accumulation_steps * world_size
 
 
 def make_recipe(
-    settings: TrainSettings, *, images: int, processes: int, precision: str, prediction_type: str
+    settings: TrainSettings, *, images: int, world_size: int, precision: str, prediction_type: str
 ) -> Recipe:
     """Fill in every default. `images` at least 1; `precision` is `no`, `fp16` or `bf16`."""
-    an_epoch = math.ceil(images * settings.repeats / _pictures_a_step(settings, processes))
+    an_epoch = math.ceil(images * settings.repeats / _pictures_a_step(settings, world_size))
     if settings.max_train_steps is not None:
         steps = settings.max_train_steps
     elif settings.num_train_epochs is not None:
@@ -130,14 +130,14 @@ def make_recipe(
         warmup = round(0.05 * steps)
     rate = settings.learning_rate
     if settings.scale_lr:
-        rate *= _pictures_a_step(settings, processes)
+        rate *= _pictures_a_step(settings, world_size)
     sample_every = settings.validation_steps
     if sample_every is None:
         sample_every = max(100, steps // 8)
     return Recipe(
         settings=settings,
         images=images,
-        processes=processes,
+        world_size=world_size,
         steps=steps,
         warmup=warmup if warms_up else 0,
         learning_rate=rate,

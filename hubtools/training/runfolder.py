@@ -30,7 +30,7 @@ from hubtools.project import Project
 from hubtools.project_file import to_toml
 from hubtools.rooted import Root
 from hubtools.training.checkpoints import WAYS_ON, newest_facts, states
-from hubtools.training.recipe import FREE
+from hubtools.training.recipe import NOT_IN_IDENTITY
 from hubtools.trust import SEAL, ForeignState, is_sealed, seal
 
 _OURS = {
@@ -53,7 +53,7 @@ def now() -> str:
     return datetime.now(UTC).replace(microsecond=0).isoformat()
 
 
-def identity(manifest: RunManifest, processes: int) -> dict[str, Any]:
+def identity(manifest: RunManifest, world_size: int) -> dict[str, Any]:
     """What decides the result of a run, by the names a user knows."""
     base = manifest.base_model
     return {
@@ -62,8 +62,8 @@ def identity(manifest: RunManifest, processes: int) -> dict[str, Any]:
         "dataset": manifest.dataset.fingerprint,
         "caption_column": manifest.dataset.caption_column,
         "class_noun": manifest.dataset.class_noun,
-        "processes": processes,
-        **{key: value for key, value in manifest.train.items() if key not in FREE},
+        "processes": world_size,
+        **{key: value for key, value in manifest.train.items() if key not in NOT_IN_IDENTITY},
     }
 
 

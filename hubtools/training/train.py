@@ -13,13 +13,14 @@ from hubtools.progress import PlainReporter, Reporter, silent
 from hubtools.project import Project
 from hubtools.training import runfolder
 from hubtools.training.checkpoints import foreign, newest_usable
-from hubtools.training.plan import Plan, describe, judge
+from hubtools.training.plan import TrainPlan, describe
 from hubtools.training.recipe import DTYPES
+from hubtools.training.rules import judge
 
 if TYPE_CHECKING:
     from hubtools.models.base import Base
-    from hubtools.training.device import World
-    from hubtools.training.prepare import Source
+    from hubtools.training.distributed import Distributed
+    from hubtools.training.pictures import TrainingPictures
 
 
 def train(
@@ -52,25 +53,26 @@ def train(
     from hubtools.quiet import hush
 
     hush()
-    from hubtools.training.device import open_world
-    from hubtools.training.prepare import base_fingerprint, find_base, find_pictures, make_plan
+    from hubtools.training.distributed import open_distributed
+    from hubtools.training.pictures import find_pictures
+    from hubtools.training.prepare import base_fingerprint, find_base, make_plan
     from hubtools.training.run import Run
 
-    world = open_world()
+    group = open_distributed()
     reporter = reporter or (PlainReporter(note) if note else silent())
-    if not world.main:
+    if not group.main:
         reporter = silent()
 
-    with world.main_first():  # what one has fetched the others find in the cache
+    with group.main_first():  # what one has fetched the others find in the cache
         base, folder, family = find_base(project, reporter)
         source = find_pictures(
             project, reporter, from_hub=from_hub, skip_validation=skip_validation
         )
-    plan = make_plan(project, base, folder, family, source, world)
-    manifest = _manifest(project, base, plan, source, world)
+    plan = make_plan(project, base, folder, family, source, group)
+    manifest = _manifest(project, base, plan, source, group)
     manifest.base_model.fingerprint = base_fingerprint(base, folder, family)
 
-    identity = runfolder.identity(manifest, world.processes)
+    identity = runfolder.identity(manifest, group.world_size)
     earlier = runfolder.earlier_run(run_dir)
     progress = runfolder.has_progress(run_dir)
     aside = not resume and (progress or earlier is not None)
@@ -113,21 +115,21 @@ def train(
             reporter.note(f"{run_dir} would be moved aside.")
         return manifest
 
-    world.barrier()  # every process has looked at the folder before one changes it
+    group.barrier()  # every process has looked at the folder before one changes it
     with ExitStack() as stack:
-        if world.main:
+        if group.main:
             if aside:
                 with runfolder.locked(run_dir):
                     pass  # nobody is writing there
                 reporter.note(f"The earlier run is now {runfolder.move_aside(run_dir)}.")
             stack.enter_context(runfolder.locked(run_dir))
-        world.barrier()
-        run = Run(project, base, family, plan, world, reporter, manifest, identity, trust_state)
+        group.barrier()
+        run = Run(project, base, family, plan, group, reporter, manifest, identity, trust_state)
         return run.go(resume)
 
 
 def _manifest(
-    project: Project, base: Base, plan: Plan, source: Source, world: World
+    project: Project, base: Base, plan: TrainPlan, source: TrainingPictures, group: Distributed
 ) -> RunManifest:
     from hubtools.training.prepare import library_versions
 
@@ -159,16 +161,16 @@ def _manifest(
         steps=recipe.steps,
         epochs=round(recipe.epochs, 4),
         seed=recipe.settings.seed,
-        processes=world.processes,
-        device=_device_name(world),
+        processes=group.world_size,
+        device=_device_name(group),
         dtype=DTYPES[recipe.precision],
         versions=library_versions(),
     )
 
 
-def _device_name(world: World) -> str:
+def _device_name(group: Distributed) -> str:
     import torch
 
-    if world.device.type == "cuda":
-        return torch.cuda.get_device_name(world.device)
-    return world.device.type
+    if group.device.type == "cuda":
+        return torch.cuda.get_device_name(group.device)
+    return group.device.type

@@ -70,7 +70,7 @@ def test_the_cut_is_the_trainers(mixed: Path) -> None:
     pytest.importorskip("torch")
     from hubtools.dataset.load import open_image
     from hubtools.files import sha256_of
-    from hubtools.training.data import geometry, pixels
+    from hubtools.training.crops import geometry, pixels
 
     train = TrainSettings(resolution=80, center_crop=False, seed=3)
     for one in inspect(mixed, train=train).seen:

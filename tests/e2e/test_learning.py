@@ -24,7 +24,7 @@ from hubtools.layout import EVALUATION_DIR
 from hubtools.models.families.stable_diffusion import StableDiffusionModel
 from hubtools.project import Project
 from hubtools.tinypeople import MEASURED_MARKS, MODEL, SURE, is_tiny_people, load_classifier
-from hubtools.training.prepare import Encoded
+from hubtools.training.encode import EncodedDataset
 from hubtools.training.train import train
 from hubtools.world import draw, sample
 
@@ -138,13 +138,13 @@ def no_gradient(patch: pytest.MonkeyPatch) -> None:
 
 def shuffled_captions(patch: pytest.MonkeyPatch) -> None:
     """Every picture is trained with the caption of another one."""
-    right = Encoded.__call__
+    right = EncodedDataset.__call__
 
     def encoded(self: Any, index: int, flip: bool, drop: bool) -> Any:
         other = (index * 5 + 8) % len(self.pictures)
         return right(self, index, flip, drop)[0], right(self, other, flip, drop)[1]
 
-    patch.setattr(Encoded, "__call__", encoded)
+    patch.setattr(EncodedDataset, "__call__", encoded)
 
 
 def trained_by(

@@ -14,24 +14,24 @@ from hubtools.hub.errors import as_sentence  # noqa: E402
 from hubtools.journey.example import write_example  # noqa: E402
 from hubtools.manifest import RunManifest  # noqa: E402
 from hubtools.training import loop  # noqa: E402
+from hubtools.training.cuda_graph import GraphedStep  # noqa: E402
 from hubtools.training.metrics import read_metrics  # noqa: E402
-from hubtools.training.replay import Passes  # noqa: E402
 from tests.gpu.runs import difference, project_of, run, run_on_cpu  # noqa: E402
 
 PRECISIONS = ["no", "fp16", "bf16"]
 
 
 @pytest.fixture
-def recorded(monkeypatch: pytest.MonkeyPatch) -> list[Passes]:
-    """Every `Passes` that a training makes."""
-    made: list[Passes] = []
+def recorded(monkeypatch: pytest.MonkeyPatch) -> list[GraphedStep]:
+    """Every `GraphedStep` that a training makes."""
+    made: list[GraphedStep] = []
 
-    class Noted(Passes):
+    class Noted(GraphedStep):
         def __init__(self, *args: Any, **options: Any) -> None:
             super().__init__(*args, **options)
             made.append(self)
 
-    monkeypatch.setattr(loop, "Passes", Noted)
+    monkeypatch.setattr(loop, "GraphedStep", Noted)
     return made
 
 
@@ -112,7 +112,7 @@ RECORDED: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", RECORDED)
 def test_a_recorded_step_learns_the_same(
-    tiny_base: Path, pictures: Path, tmp_path: Path, recorded: list[Passes], name: str
+    tiny_base: Path, pictures: Path, tmp_path: Path, recorded: list[GraphedStep], name: str
 ) -> None:
     loras = []
     for graph in (True, False):
@@ -133,7 +133,7 @@ def test_what_cannot_be_recorded_runs(
     tiny_base: Path,
     pictures: Path,
     tmp_path: Path,
-    recorded: list[Passes],
+    recorded: list[GraphedStep],
     settings: dict[str, Any],
 ) -> None:
     found = run(project_of(tiny_base, pictures, tmp_path / "run", **settings))

@@ -20,7 +20,7 @@ from hubtools.findings import Finding, Report, Rule, RuleBook, Severity
 from hubtools.publish.comparison import COMPARISON_RULES
 from hubtools.publish.rules import PUBLISH_RULES
 from hubtools.reporting.sarif import to_sarif
-from hubtools.training.plan import TRAIN_RULES
+from hubtools.training.rules import TRAIN_RULES
 
 SCHEMA = (
     "https://raw.githubusercontent.com/oasis-tcs/sarif-spec/master/Schemata/sarif-schema-2.1.0.json"

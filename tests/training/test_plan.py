@@ -13,8 +13,9 @@ from hubtools.dataset.tokens import TokenCounter
 from hubtools.findings import Severity
 from hubtools.models.families.protocol import BaseInfo
 from hubtools.settings import DatasetSettings, SampleSettings, TrainSettings
-from hubtools.training.plan import TRAIN_RULES, Plan, describe, judge
+from hubtools.training.plan import TrainPlan, describe
 from hubtools.training.recipe import make_recipe
+from hubtools.training.rules import TRAIN_RULES, judge
 
 
 def plan(
@@ -26,17 +27,17 @@ def plan(
     samples: dict[str, Any] | None = None,
     trigger: str | None = None,
     **settings: Any,
-) -> Plan:
+) -> TrainPlan:
     examples = [
         Example(Path(f"/d/{n}.png"), f"{caption} {n}", f"{n}.png", n + 1) for n in range(images)
     ]
     train = TrainSettings.model_validate({"max_train_steps": 1000} | settings)
     chosen = SampleSettings.model_validate(samples or {})
-    return Plan(
+    return TrainPlan(
         recipe=make_recipe(
             train,
             images=images,
-            processes=processes,
+            world_size=processes,
             precision="no",
             prediction_type=train.prediction_type or "epsilon",
         ),
@@ -56,7 +57,7 @@ def plan(
     )
 
 
-def found(plan: Plan) -> set[str]:
+def found(plan: TrainPlan) -> set[str]:
     return {finding.rule for finding in judge(plan).findings}
 
 
@@ -95,7 +96,7 @@ def test_the_trigger_may_not_be_in_the_class_prompt() -> None:
     assert "T117" in found(wrong)
 
 
-BAD: dict[str, Plan] = {
+BAD: dict[str, TrainPlan] = {
     "T101": plan(checkpointing_steps=5000),
     "T102": plan(images=6, train_batch_size=4, gradient_accumulation_steps=2),
     "T103": plan(size=(400, 900)),
@@ -115,7 +116,7 @@ BAD: dict[str, Plan] = {
     "T117": plan(with_prior_preservation=True),
     "T118": plan(caption="a long word " * 26),
 }
-GOOD: dict[str, list[Plan]] = {
+GOOD: dict[str, list[TrainPlan]] = {
     "T101": [plan(checkpointing_steps=1000), plan(max_train_steps=10)],
     "T102": [plan(images=8, train_batch_size=4, gradient_accumulation_steps=2)],
     "T103": [plan(size=(512, 900))],

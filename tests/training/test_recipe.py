@@ -14,7 +14,7 @@ def recipe(images: int = 21, processes: int = 1, **settings: object) -> Recipe:
     return make_recipe(
         TrainSettings.model_validate(settings),
         images=images,
-        processes=processes,
+        world_size=processes,
         precision="no",
         prediction_type="epsilon",
     )

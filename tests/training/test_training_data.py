@@ -10,14 +10,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hubtools.settings import TrainSettings
-from hubtools.training.data import (
-    draw,
-    geometry,
-    micro_batches,
-    permutation,
-    pixels,
-    step_items,
-)
+from hubtools.training.crops import geometry, pixels
+from hubtools.training.draws import draw
+from hubtools.training.order import micro_batches, permutation, step_items
 from hubtools.training.recipe import Recipe, make_recipe
 
 
@@ -25,7 +20,7 @@ def recipe(images: int, processes: int = 1, **given: object) -> Recipe:
     return make_recipe(
         TrainSettings.model_validate({"max_train_steps": 50} | given),
         images=images,
-        processes=processes,
+        world_size=processes,
         precision="no",
         prediction_type="epsilon",
     )
@@ -95,7 +90,7 @@ def test_random_numbers_belong_to_a_place_in_a_step_and_to_nothing_else() -> Non
     alone = draw(found, 5, [2], (4, 8, 8))
     assert torch.equal(together.noise[2], alone.noise[0])
     assert torch.equal(together.posterior[2], alone.posterior[0])
-    assert together.when[2] == alone.when[0]
+    assert together.t[2] == alone.t[0]
     assert (together.flip[2], together.drop[2]) == (alone.flip[0], alone.drop[0])
     assert not torch.equal(together.noise[0], together.noise[1])
     assert not torch.equal(draw(found, 6, [0], (4, 8, 8)).noise[0], together.noise[0])
@@ -110,8 +105,8 @@ def test_random_numbers_have_the_right_shares() -> None:
     many = draw(found, 0, range(3000), (4, 2, 2))
     assert sum(many.flip) / 3000 == pytest.approx(0.5, abs=0.04)
     assert sum(many.drop) / 3000 == pytest.approx(0.2, abs=0.04)
-    assert float(many.when.mean()) == pytest.approx(0.5, abs=0.03)
-    assert 0 <= float(many.when.min()) <= float(many.when.max()) < 1
+    assert float(many.t.mean()) == pytest.approx(0.5, abs=0.03)
+    assert 0 <= float(many.t.min()) <= float(many.t.max()) < 1
     # a channel's offset is shared by its cells: their mean varies by 1/4 + 0.5^2 around 0
     assert float(many.noise.mean((2, 3)).var()) == pytest.approx(0.5, abs=0.05)
     none = draw(recipe(9, caption_dropout=0.0), 0, range(50), (4, 2, 2))

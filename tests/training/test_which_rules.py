@@ -13,7 +13,7 @@ from hubtools.errors import ChecksFailed
 from hubtools.progress import silent
 from hubtools.project import Project, load_project
 from hubtools.reporting.baseline import renew_baseline
-from hubtools.training.prepare import find_pictures
+from hubtools.training.pictures import find_pictures
 
 
 def test_what_is_ignored_or_known_stops_no_training(tmp_path: Path) -> None:

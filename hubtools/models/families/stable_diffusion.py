@@ -177,10 +177,10 @@ class StableDiffusionModel:
         timesteps = (when * len(self._alphas)).long().clamp(max=len(self._alphas) - 1)
         alpha = self._alphas[timesteps]
         signal = alpha.sqrt().view(-1, 1, 1, 1)
-        spread = (1 - alpha).sqrt().view(-1, 1, 1, 1)
-        noisy = signal * latents + spread * noise
+        sigma = (1 - alpha).sqrt().view(-1, 1, 1, 1)
+        noisy = signal * latents + sigma * noise
         v_prediction = self._prediction == "v_prediction"
-        target = signal * noise - spread * latents if v_prediction else noise
+        target = signal * noise - sigma * latents if v_prediction else noise
         if self._snr_gamma is None:
             weight = torch.ones_like(alpha)
         else:

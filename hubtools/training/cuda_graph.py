@@ -37,7 +37,7 @@ def can_record(settings: TrainSettings, device: torch.device, processes: int) ->
     )
 
 
-class Passes:
+class GraphedStep:
     """Runs passes: `run(batch)` adds to the parameters' gradients and answers the loss (scalar).
 
     `work(batch)` computes and backpropagates the loss of a batch that lies on the device. With

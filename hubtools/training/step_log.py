@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING
 from hubtools.errors import HubtoolsError
 from hubtools.layout import LOSS_CHART
 from hubtools.training.chart import draw_chart
-from hubtools.training.data import step_items
 from hubtools.training.metrics import Metric, MetricsLog, read_metrics, smoothed
+from hubtools.training.order import step_items
 from hubtools.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from hubtools.dataset.load import Example
-    from hubtools.training.loop import Step
+    from hubtools.training.loop import TrainStep
 
 # Losses stay on the device for this many steps: asking for each would make a GPU wait.
 LOG_EVERY = 10
 MEASURED = 5  # steps after which the time per step is told
 
 
-class Logbook:
+class StepLog:
     """Metrics of a run that continues after `start`. Without `run_dir` (a process that is not the
     main one) nothing is written, but NaN is found all the same, so that all stop together."""
 
@@ -42,12 +42,12 @@ class Logbook:
         self.history: list[Metric] = read_metrics(run_dir) if run_dir else []
         self.loss_ema = loss_ema
         self._start = start
-        self._waiting: list[Step] = []
+        self._waiting: list[TrainStep] = []
         self._since = time.monotonic()
         self._measured: tuple[float, int] | None = None
         self.seconds_a_step: float | None = None
 
-    def add(self, step: Step) -> bool:
+    def add(self, step: TrainStep) -> bool:
         """Note a step; True if its figures were looked at just now."""
         self._waiting.append(step)
         since_start = step.done - self._start
@@ -78,7 +78,7 @@ class Logbook:
             fresh.append(Metric(step.done, loss, self.loss_ema, known, step.rate, seconds))
         self._write(fresh)
 
-    def _measure(self, steps: Sequence[Step], seconds: float) -> None:
+    def _measure(self, steps: Sequence[TrainStep], seconds: float) -> None:
         """Time per step, without the first step of this process: it warms things up."""
         if steps[-1].done - self._start > 1:
             spent, count = self._measured or (0.0, 0)

@@ -1,0 +1,119 @@
+"""From a plan to encoded pictures and captions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hubtools.errors import HubtoolsError
+from hubtools.files import sha256_of
+from hubtools.models.families.protocol import Model, Tensors
+from hubtools.progress import Reporter
+from hubtools.training.cache import Cache
+from hubtools.training.crops import Geometry, geometry, pixels
+from hubtools.training.distributed import Distributed
+from hubtools.training.plan import TrainPlan
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from hubtools.dataset.load import Example
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A training picture with the digest of its file and how it is cut."""
+
+    example: Example
+    sha256: str
+    cut: Geometry
+
+
+class EncodedDataset:
+    """Every picture's and caption's tensors, through the cache."""
+
+    def __init__(self, model: Model, plan: TrainPlan) -> None:
+        settings = plan.recipe.settings
+        self._settings, self._model = settings, model
+        self._prior_captions = [plan.prior_caption(example) for example in plan.examples]
+        self._latents = Cache("latents", model.picture_identity())
+        self._texts = Cache("text", model.text_identity())
+        self.pictures = []
+        for example, size in zip(plan.examples, plan.sizes, strict=True):
+            digest = sha256_of(example.image)
+            cut = geometry(
+                size,
+                settings.resolution,
+                center_crop=settings.center_crop,
+                seed=settings.seed,
+                identity=digest,
+            )
+            self.pictures.append(Picture(example, digest, cut))
+
+    def fill(self, group: Distributed, reporter: Reporter) -> None:
+        """Encode what is missing, each process its share; all of it is there afterwards.
+
+        One at a time: in a batch the last bits would depend on the neighbours, and so the run on
+        what happened to be cached.
+        """
+        flips = [False, True] if self._settings.random_flip else [False]
+        captions = sorted({picture.example.caption for picture in self.pictures} | {""})
+        if self._settings.with_prior_preservation:
+            captions = sorted({*captions, *self._prior_captions})
+        work: list[Callable[[], object]] = []
+        for index in range(len(self.pictures)):
+            for flip in flips:
+                work.append(lambda i=index, f=flip: self.picture(i, f))  # type: ignore[misc]
+        work += [lambda c=caption: self.caption(c) for caption in captions]  # type: ignore[misc]
+        mine = work[group.rank :: group.world_size]
+        with reporter.progress("encoding", len(mine)) as advance:
+            for job in mine:
+                job()
+                advance(1, "")
+        group.barrier()
+        for job in work:
+            job()
+        made, found = self._latents.made, self._latents.found
+        made_texts, found_texts = self._texts.made, self._texts.found
+        reporter.note(
+            f"Cache: {found} of {made + found} latents and {found_texts} of"
+            f" {made_texts + found_texts} caption embeddings were there already."
+        )
+
+    def picture(self, index: int, flip: bool) -> Tensors:
+        """Tensors of a picture."""
+        picture = self.pictures[index]
+        filter = self._settings.image_interpolation_mode
+        name = f"{picture.sha256}_{picture.cut.name}_{filter}{'_flip' if flip else ''}"
+        return self._latents.fetch(name, lambda: self._encode(picture, filter, flip))
+
+    def _encode(self, picture: Picture, filter: str, flip: bool) -> dict[str, Tensor]:
+        from hubtools.dataset.load import open_image
+
+        with open_image(picture.example.image) as image:
+            cut = pixels(image, picture.cut, filter=filter, flip=flip)
+        tensors = self._model.encode_picture(cut)
+        for tensor in tensors.values():
+            if not bool(tensor.isfinite().all()):
+                raise HubtoolsError(
+                    f"The VAE makes no numbers of {picture.example.file_name}.",
+                    hint="is the picture damaged, or the base's VAE a half-precision one?",
+                )
+        return tensors
+
+    def caption(self, caption: str) -> Tensors:
+        """Tensors of a caption; `""` is the dropped one."""
+        import hashlib
+
+        name = hashlib.sha256(caption.encode()).hexdigest()
+        return self._texts.fetch(name, lambda: self._model.encode_caption(caption))
+
+    def __call__(self, index: int, flip: bool, drop: bool) -> tuple[Tensors, Tensors]:
+        """(picture's tensors, caption's tensors), as the loop asks for them."""
+        caption = "" if drop else self.pictures[index].example.caption
+        return self.picture(index, flip), self.caption(caption)
+
+    def prior_caption(self, index: int) -> Tensors:
+        """The caption's tensors of a picture as if it showed somebody else."""
+        return self.caption(self._prior_captions[index])
