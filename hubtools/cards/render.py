@@ -11,15 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hubtools.cards.dataset_facts import DatasetCard, dataset_facts
 from hubtools.cards.escape import cell, code, markdown
-from hubtools.cards.facts import (
-    DatasetCard,
-    ModelCard,
-    dataset_facts,
-    image_name,
-    model_facts,
-)
 from hubtools.cards.merge import Memory, merge, read_card_text
+from hubtools.cards.model_facts import ModelCard, image_name, model_facts
 from hubtools.cards.rendering import render_own, render_shipped
 from hubtools.errors import HubtoolsError
 from hubtools.files import StrPath

@@ -1,8 +1,7 @@
-"""What a card may say: only what a manifest, a file or a setting says."""
+"""What a model card may say: only what a manifest, a file or a setting says."""
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,14 +10,10 @@ from hubtools.cards.escape import is_inside
 from hubtools.cards.evaluation import EvaluationCard, evaluation_card
 from hubtools.cards.license import License, license_sentence_of, model_license
 from hubtools.cards.snippet import snippet
-from hubtools.dataset.configs import split_configs
-from hubtools.dataset.folder import walk
-from hubtools.dataset.load import read_examples
-from hubtools.dataset.view import read_card
 from hubtools.errors import HubtoolsError
 from hubtools.files import sha256_of
 from hubtools.findings import plural
-from hubtools.layout import CARD, LORA_WEIGHTS, SAMPLES_DIR
+from hubtools.layout import LORA_WEIGHTS, SAMPLES_DIR
 from hubtools.manifest import RunManifest, SampleRecord, read_samples
 from hubtools.project import Project
 
@@ -67,26 +62,6 @@ class ModelCard:
     license_sentence: str
     evaluation: EvaluationCard | None = None
     front_matter: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class DatasetCard:
-    """What the template of a dataset card may use (as `card`)."""
-
-    title: str
-    repo: str | None
-    pictures: str
-    trigger: str | None
-    caption_column: str
-    content: tuple[tuple[str, str], ...]
-    examples: tuple[tuple[str, str], ...]  # (file, caption)
-    load_from: str
-    rights_sentence: str | None
-    license: str | None
-    front_matter: dict[str, Any] = field(default_factory=dict)
-
-
-# --- models --------------------------------------------------------------------------------------
 
 
 def model_facts(run_dir: Path, project: Project) -> tuple[ModelCard, list[SampleRecord]]:
@@ -239,79 +214,3 @@ def _widget(record: SampleRecord, index: int) -> dict[str, Any]:
         entry["parameters"] = {"negative_prompt": record.negative_prompt}
     entry["output"] = {"url": image_name(index)}
     return entry
-
-
-# --- datasets ------------------------------------------------------------------------------------
-
-_RIGHTS = {
-    "own": "The pictures are the author's own work.",
-    "permission": "The pictures are used with permission.",
-    "synthetic": "The pictures are synthetic: made by a program, of nobody who exists.",
-    "public-domain": "The pictures are in the public domain.",
-    "licensed": "The pictures are used under a licence.",
-}
-_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
-
-
-def dataset_facts(folder: Path, project: Project) -> DatasetCard:
-    """Gather the facts of a dataset folder. Raises `HubtoolsError` if it has no captions."""
-    settings = project.dataset
-    examples = read_examples(folder, settings.caption_column)
-    listing = walk(folder)
-    sizes = Counter(_size_of(example.image) for example in examples)
-    words = sorted(len(example.caption.split()) for example in examples)
-    repo = settings.repo
-    sizes_text = ", ".join(
-        f"{n} of {size}" if len(sizes) > 1 else size for size, n in sizes.most_common(4)
-    )
-    content = [
-        ("pictures", str(len(examples))),
-        ("sizes", sizes_text),
-        ("formats", ", ".join(sorted({e.image.suffix.lower().lstrip(".") for e in examples}))),
-        ("caption column", settings.caption_column),
-        ("words in a caption", f"{words[0]} to {words[-1]}, median {words[len(words) // 2]}"),
-    ]
-    rights = None
-    if settings.rights:
-        note = f" {settings.rights_note.strip()}" if settings.rights_note else ""
-        rights = _RIGHTS[settings.rights] + note
-    license = read_card(folder / CARD).data.get("license") or settings.license
-    card = DatasetCard(
-        title=repo.partition("/")[2] if repo else folder.resolve().name,
-        repo=repo,
-        pictures=plural(len(examples), "picture"),
-        trigger=settings.trigger,
-        caption_column=settings.caption_column,
-        content=tuple(content),
-        examples=tuple((e.file_name, e.caption) for e in _spread(examples, 4)),
-        load_from=repo or ".",
-        rights_sentence=rights,
-        license=settings.license or (license if isinstance(license, str) else None),
-    )
-    size_category = next((name for limit, name in _SIZES if len(examples) < limit), "n>1M")
-    data: dict[str, Any] = {}
-    if settings.license:
-        data["license"] = settings.license
-    data |= {
-        "pretty_name": card.title,
-        "task_categories": ["text-to-image"],
-        "size_categories": [size_category],
-        "tags": ["image", "lora", "hubtools"],
-        "configs": split_configs(entry.name for entry in listing.metadata),
-    }
-    card.front_matter.update(data)
-    return card
-
-
-def _size_of(path: Path) -> str:
-    from PIL import Image
-
-    with Image.open(path) as picture:
-        return f"{picture.width}x{picture.height}"
-
-
-def _spread(items: list[Any], count: int) -> list[Any]:
-    """`count` items from all over the list."""
-    if len(items) <= count:
-        return items
-    return [items[round(i * (len(items) - 1) / (count - 1))] for i in range(count)]
