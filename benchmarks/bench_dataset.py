@@ -211,8 +211,8 @@ _TOLD = {
 
 def seeded(folder: Path, clean: int, each: int) -> list[dict[str, Any]]:
     """What is found of each planted fault, and what is found where nothing is wrong."""
-    from hubtools.dataset.check import validate
     from hubtools.dataset.rules.duplicates import exact
+    from hubtools.dataset.validate import validate
     from hubtools.settings import DatasetSettings
 
     assert exact is not None

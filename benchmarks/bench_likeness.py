@@ -18,8 +18,8 @@ from harness import keep
 from pictures import scene
 from PIL import Image, ImageDraw
 
-from hubtools.dataset.folder import walk
-from hubtools.dataset.likeness import likely_copies
+from hubtools.dataset.copies.similarity import likely_copies
+from hubtools.dataset.folder.listing import walk
 from hubtools.journey.example import SHOTS
 from hubtools.world import draw, sample
 

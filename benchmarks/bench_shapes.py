@@ -48,7 +48,7 @@ def cost(words: list[str]) -> tuple[float, float, int]:
 
 def slowest(root: Path) -> str:
     """The function of a rule, or else of hubtools, in which `validate` spends most of its time."""
-    from hubtools.dataset.check import validate
+    from hubtools.dataset.validate import validate
 
     profile = cProfile.Profile()
     profile.runcall(validate, root)

@@ -20,8 +20,8 @@ def files(folder: Path) -> list[Path]:
 
 def scan(folder: Path) -> int:
     """hubtools' engine: everything that `validate` knows of a picture."""
-    from hubtools.dataset.folder import walk
-    from hubtools.dataset.scan import scan as pictures
+    from hubtools.dataset.folder.listing import walk
+    from hubtools.dataset.scan.scanning import scan as pictures
 
     entries = walk(folder).pictures
     # The same two processes for all, on any machine.
@@ -30,9 +30,9 @@ def scan(folder: Path) -> int:
 
 def copies(folder: Path) -> int:
     """hubtools' engine and the search for copies."""
-    from hubtools.dataset.copies import groups_below
-    from hubtools.dataset.folder import walk
-    from hubtools.dataset.scan import scan as pictures
+    from hubtools.dataset.copies.search import groups_below
+    from hubtools.dataset.folder.listing import walk
+    from hubtools.dataset.scan.scanning import scan as pictures
 
     table = pictures(folder, walk(folder).pictures, workers=PROCESSES)
     return len(groups_below(folder, table, radius=6, turns=False, workers=PROCESSES))
@@ -40,17 +40,17 @@ def copies(folder: Path) -> int:
 
 def again(folder: Path) -> int:
     """hubtools' engine where nothing has changed."""
-    from hubtools.dataset.folder import walk
-    from hubtools.dataset.scan import scan as pictures
+    from hubtools.dataset.folder.listing import walk
+    from hubtools.dataset.scan.scanning import scan as pictures
 
     return len(pictures(folder, walk(folder).pictures))
 
 
 def daft(folder: Path) -> int:
     """hubtools' engine, its pictures handed out by daft to threads of one process."""
-    from hubtools.dataset.folder import walk
-    from hubtools.dataset.scan import scan as pictures
-    from hubtools.dataset.spread import by_daft
+    from hubtools.dataset.folder.listing import walk
+    from hubtools.dataset.scan.daft_engine import by_daft
+    from hubtools.dataset.scan.scanning import scan as pictures
 
     return len(pictures(folder, walk(folder).pictures, engine=by_daft, remember=False))
 
@@ -139,7 +139,7 @@ def search(count: str) -> int:
     """Near pairs among hashes, of which one in a hundred has a neighbour."""
     import numpy as np
 
-    from hubtools.dataset.near import near_pairs
+    from hubtools.dataset.copies.near import near_pairs
 
     random = np.random.default_rng(0)
     hashes = random.integers(0, 2**64, int(count), dtype=np.uint64)
@@ -152,7 +152,7 @@ def search(count: str) -> int:
 
 def metadata(folder: Path) -> int:
     """All records read and checked by the rules on metadata."""
-    from hubtools.dataset.check import validate
+    from hubtools.dataset.validate import validate
 
     return int(validate(folder, select=["D1"]).facts["rows"])
 

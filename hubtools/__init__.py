@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from hubtools.dataset.caption.exchange import export_captions
     from hubtools.dataset.caption.planner import plan_captions
     from hubtools.dataset.caption.run import caption
-    from hubtools.dataset.check import validate
+    from hubtools.dataset.validate import validate
     from hubtools.dataset.fix.planner import plan_fix
     from hubtools.dataset.fix.run import fix, undo_fix
-    from hubtools.dataset.partial import merge_parts, validate_part
-    from hubtools.dataset.shard.unshard import unshard
-    from hubtools.dataset.shard.write import shard
+    from hubtools.dataset.parts import merge_parts, validate_part
+    from hubtools.dataset.packing.unpack import unshard
+    from hubtools.dataset.packing.write import shard
     from hubtools.evaluation.run import evaluate
     from hubtools.inference.generate import generate
     from hubtools.inference.grid import grid
@@ -58,19 +58,19 @@ _WHERE = {
     "init": "hubtools.journey.init",
     "inspect": "hubtools.training.preview",
     "load_project": "hubtools.project",
-    "merge_parts": "hubtools.dataset.partial",
+    "merge_parts": "hubtools.dataset.parts",
     "plan_captions": "hubtools.dataset.caption.planner",
     "plan_fix": "hubtools.dataset.fix.planner",
     "plan_push": "hubtools.publish.push",
     "push": "hubtools.publish.push",
     "rehearse": "hubtools.journey.rehearse",
-    "shard": "hubtools.dataset.shard.write",
+    "shard": "hubtools.dataset.packing.write",
     "ship": "hubtools.journey.ship",
     "train": "hubtools.training.train",
     "undo_fix": "hubtools.dataset.fix.run",
-    "unshard": "hubtools.dataset.shard.unshard",
-    "validate": "hubtools.dataset.check",
-    "validate_part": "hubtools.dataset.partial",
+    "unshard": "hubtools.dataset.packing.unpack",
+    "validate": "hubtools.dataset.validate",
+    "validate_part": "hubtools.dataset.parts",
     "write_dataset_card": "hubtools.cards.render",
     "write_model_card": "hubtools.cards.render",
     "write_report": "hubtools.reporting.formats",

@@ -34,8 +34,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from hostile import folders, memory
 from hostile.cases import KINDS, Broken, promise
 
-from hubtools.dataset.careful import one_helper
-from hubtools.dataset.crew import Limits
+from hubtools.dataset.workers.guarded import one_helper
+from hubtools.dataset.workers.pool import Limits
 
 # Seconds that a case may take: some start worker processes, which may take a minute for a picture.
 _PATIENCE = 60

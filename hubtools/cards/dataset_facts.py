@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hubtools.dataset.configs import split_configs
-from hubtools.dataset.folder import walk
-from hubtools.dataset.load import read_examples
+from hubtools.dataset.examples import read_examples
+from hubtools.dataset.folder.configs import split_configs
+from hubtools.dataset.folder.listing import walk
 from hubtools.dataset.view import read_card
 from hubtools.findings import plural
 from hubtools.layout import CARD

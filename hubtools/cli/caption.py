@@ -96,7 +96,7 @@ def command(
     something to do and nobody said yes.
     """
     from hubtools.dataset.caption.planner import plan_captions
-    from hubtools.dataset.fix import journal
+    from hubtools.dataset.edits import journal
 
     folder, project = dataset_folder(path, project, out, change=not dry_run and export is None)
     if dry_run and undo:

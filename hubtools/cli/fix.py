@@ -17,7 +17,7 @@ from hubtools.errors import ExitCode, UsageError
 from hubtools.findings import plural, visible
 
 if TYPE_CHECKING:
-    from hubtools.dataset.fix.plan import Plan
+    from hubtools.dataset.edits.plan import Plan
     from hubtools.project import Project
 
 # Lines of one text's diff that are shown before asking.
@@ -90,8 +90,8 @@ def command(
     that was interrupted is carried on with --yes, or taken back with --undo. Exit code 3 if there
     is something to fix and nobody said yes.
     """
-    from hubtools.dataset.fix import journal as journals
-    from hubtools.dataset.fix.plan import load_plan
+    from hubtools.dataset.edits import journal as journals
+    from hubtools.dataset.edits.plan import load_plan
     from hubtools.dataset.fix.planner import plan_fix
 
     if sum((dry_run, undo, journal, purge)) > 1:
@@ -193,7 +193,7 @@ def _nothing(plan: Plan, out: Output) -> None:
 
 
 def _apply(plan: Plan, again: Any, *, replay: bool, out: Output) -> int:
-    from hubtools.dataset.fix.journal import apply
+    from hubtools.dataset.edits.journal import apply
     from hubtools.dataset.fix.run import Fixed, apply_or_leave
 
     fixed = Fixed(plan, apply(plan.root, plan)) if replay else apply_or_leave(plan, again)
@@ -237,7 +237,7 @@ def _left(plan: Plan, out: Output) -> None:
 
 
 def _list(folder: Path, out: Output) -> None:
-    from hubtools.dataset.fix.journals import journals, lost
+    from hubtools.dataset.edits.journal_files import journals, lost
     from hubtools.files import human_bytes
 
     found = journals(folder)
@@ -252,8 +252,8 @@ def _list(folder: Path, out: Output) -> None:
 
 
 def _purge(folder: Path, yes: bool, trust_state: bool, out: Output) -> int:
-    from hubtools.dataset.fix.journal import purge
-    from hubtools.dataset.fix.journals import lost
+    from hubtools.dataset.edits.journal import purge
+    from hubtools.dataset.edits.journal_files import lost
     from hubtools.files import human_bytes
 
     if not yes:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 def show_loaders(loaders: dict[str, dict[str, Any]], out: Output) -> None:
     """One line if the three calls of `datasets` agree and lose nothing, else a table (stderr)."""
-    from hubtools.dataset.loaders.told import agreed, told
+    from hubtools.dataset.loaders.summary import agreed, told
     from hubtools.findings import visible
 
     if (said := agreed(loaders)) is not None:

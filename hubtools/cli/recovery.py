@@ -13,7 +13,7 @@ from hubtools.cli.trust import with_trust
 from hubtools.errors import ChecksFailed, HubtoolsError
 
 if TYPE_CHECKING:
-    from hubtools.dataset.fix.journals import Journal
+    from hubtools.dataset.edits.journal_files import Journal
 
 
 def recover(
@@ -25,7 +25,7 @@ def recover(
     `ChecksFailed` if nobody says yes, `ForeignState` for what is another's, and `HubtoolsError`
     with `dry_run`.
     """
-    from hubtools.dataset.fix.journal import finish, unfinished
+    from hubtools.dataset.edits.journal import finish, unfinished
 
     _tell_lost(folder, out)
     journal = unfinished(folder)
@@ -48,7 +48,7 @@ def recover(
 
 
 def _told(folder: Path, journal: Journal) -> str:
-    from hubtools.dataset.fix.journal import would
+    from hubtools.dataset.edits.journal import would
 
     what = "An undo" if journal.state.startswith("undo") else "A fix"
     whose = "" if journal.ours else ", and not by you on this machine"
@@ -63,7 +63,7 @@ def _hint(folder: Path, command: str) -> str:
 
 
 def _tell_lost(folder: Path, out: Output) -> None:
-    from hubtools.dataset.fix.journals import lost
+    from hubtools.dataset.edits.journal_files import lost
 
     for name in lost(folder):
         out.warn(

@@ -15,8 +15,8 @@ from hubtools.errors import ExitCode
 from hubtools.findings import plural
 
 if TYPE_CHECKING:
-    from hubtools.dataset.shard.plan import Format
-    from hubtools.dataset.shard.write import Shards
+    from hubtools.dataset.packing.plan import Format
+    from hubtools.dataset.packing.write import Shards
     from hubtools.project import Project
 
 
@@ -69,7 +69,7 @@ def command(
     load with `datasets` and on the Hub; `hubtools unshard` gives the folder back, byte for byte. A
     run that was killed goes on where it was.
     """
-    from hubtools.dataset.shard.write import shard
+    from hubtools.dataset.packing.write import shard
     from hubtools.files import human_bytes
 
     word: str = out.format

@@ -62,9 +62,9 @@ def command(
     """
     from hubtools.cli.coverage import show_coverage
     from hubtools.cli.loaders import show_loaders
-    from hubtools.dataset.check import validate
     from hubtools.dataset.fix.remedies import REMEDIES
-    from hubtools.dataset.partial import merge_parts
+    from hubtools.dataset.parts import merge_parts
+    from hubtools.dataset.validate import validate
     from hubtools.files import human_bytes
     from hubtools.layout import PROJECT_FILE
     from hubtools.reporting.baseline import BASELINE, renew_baseline
@@ -134,7 +134,7 @@ def command(
 
 def _told(sources: tuple[str, ...]) -> tuple[tuple[str, ...], str | None]:
     """(files to merge, the source if one is named)."""
-    from hubtools.dataset.partial import is_partial
+    from hubtools.dataset.parts import is_partial
 
     # a folder of that name is one when it stands alone
     merging = sources[:1] == ("merge",) and (len(sources) > 1 or not Path("merge").exists())
@@ -162,7 +162,7 @@ def _part(
     where: str | Path, shard: str | None, partial: Path | None, engine: str, out: Output
 ) -> int:
     """One job of an array."""
-    from hubtools.dataset.partial import Part, validate_part
+    from hubtools.dataset.parts import Part, validate_part
 
     if shard is None or partial is None:
         raise click.UsageError("--shard I/N and --partial FILE belong together.")

@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hubtools import frontmatter
-from hubtools.dataset.files import NO_FILE
-from hubtools.dataset.folder import (
+from hubtools.dataset.examples import HELD_OUT
+from hubtools.dataset.folder.listing import (
     FOREIGN_ENDINGS,
     NO_PICTURES,
     PICTURE_ENDINGS,
     Listing,
 )
-from hubtools.dataset.load import HELD_OUT
 from hubtools.dataset.loaders import Loaded, Mode, simulate
 from hubtools.dataset.metadata import MetadataFile, Row
-from hubtools.dataset.probe import PictureFacts
-from hubtools.dataset.tokens import TokenCounter, token_counters
+from hubtools.dataset.pictures.probe import PictureFacts
+from hubtools.dataset.pictures.reading import NO_FILE
+from hubtools.dataset.text.tokens import TokenCounter, token_counters
 from hubtools.files import StrPath, open_regular
 from hubtools.layout import CARD
 from hubtools.limits import CAPTION, FRONT_MATTER
@@ -29,12 +29,12 @@ from hubtools.models.registry import TARGETS, Target, target_of
 from hubtools.settings import DatasetSettings
 
 if TYPE_CHECKING:
-    from hubtools.dataset.coverage import Covered
-    from hubtools.dataset.duplicates import Group
-    from hubtools.dataset.likeness import Likeness
-    from hubtools.dataset.private.reading import Private
+    from hubtools.dataset.copies.duplicates import Group
+    from hubtools.dataset.copies.similarity import Likeness
+    from hubtools.dataset.pictures.private.reading import Private
+    from hubtools.dataset.pictures.table import PictureTable
     from hubtools.dataset.sources.model import Contents, Source
-    from hubtools.dataset.table import PictureTable
+    from hubtools.dataset.text.coverage import Covered
 
 
 # Pixels, where neither settings nor base tell.
@@ -137,14 +137,14 @@ class DatasetView:
     @cached_property
     def table(self) -> PictureTable:
         """The pictures in columns."""
-        from hubtools.dataset.table import PictureTable
+        from hubtools.dataset.pictures.table import PictureTable
 
         return PictureTable.of(self.pictures)
 
     @cached_property
     def groups(self) -> tuple[Group, ...]:
         """Pictures that are copies of each other. Files are read to make sure."""
-        from hubtools.dataset.copies import groups_below
+        from hubtools.dataset.copies.search import groups_below
 
         return groups_below(
             self.source,
@@ -160,8 +160,8 @@ class DatasetView:
         in one of `groups` are left out."""
         if not self.settings.embeddings:
             return ()
-        from hubtools.dataset.features import beside
-        from hubtools.dataset.likeness import likely_copies
+        from hubtools.dataset.copies.features import beside
+        from hubtools.dataset.copies.similarity import likely_copies
 
         group_of: dict[str, int] = {}
         for number, group in enumerate(self.groups):
@@ -185,8 +185,8 @@ class DatasetView:
     def disguised(self) -> dict[str, str]:
         """Files that are pictures by their first bytes, but neither by their name nor by a
         record's word: their format by name."""
-        from hubtools.dataset.files import head_of
-        from hubtools.dataset.probe import picture_format
+        from hubtools.dataset.pictures.probe import picture_format
+        from hubtools.dataset.pictures.reading import head_of
 
         found: dict[str, str] = {}
         # what lies elsewhere would have to be fetched for it
@@ -203,7 +203,7 @@ class DatasetView:
     @cached_property
     def apart(self) -> dict[str, Private]:
         """Pictures and films that no loader takes for pictures, and that tell about people."""
-        from hubtools.dataset.besides import APART, private_in
+        from hubtools.dataset.pictures.private.besides import APART, private_in
 
         # what lies elsewhere would have to be fetched for it
         listed = self.listing.entries if self.listing.opener is None else ()
@@ -219,7 +219,7 @@ class DatasetView:
     @cached_property
     def besides(self) -> dict[str, str]:
         """Files beside the pictures that tell about people: what, by name."""
-        from hubtools.dataset.besides import besides
+        from hubtools.dataset.pictures.private.besides import besides
 
         near = self.listing.opener is None
         others = (entry for entry in self.listing.entries if entry.name not in self.pictures)
@@ -261,7 +261,7 @@ class DatasetView:
         if not plan:
             return (), ()
         # here, not above: few have a plan
-        from hubtools.dataset.coverage import VIEW_COLUMNS, cover
+        from hubtools.dataset.text.coverage import VIEW_COLUMNS, cover
 
         column = self.settings.view_column
         wanted = {column.lower()} if column else set(VIEW_COLUMNS)
@@ -346,7 +346,7 @@ def view(
 
         source = LocalFolder(source)
     # here, not above: who reads only a card need not wait for numpy
-    from hubtools.dataset.scan import look_at
+    from hubtools.dataset.scan.scanning import look_at
 
     begun_ns = time.time_ns()
     target = TARGETS[settings.target] if settings.target else target_of(base) if base else None

@@ -17,7 +17,7 @@ from hubtools.models.seeds import seed_of
 from hubtools.training.crops import geometry, pixels
 
 if TYPE_CHECKING:
-    from hubtools.dataset.load import Example
+    from hubtools.dataset.examples import Example
     from hubtools.models.families.protocol import Model, Tensors
 
 # Moments of the noising process, 0 to 1, and draws of noise at each.
@@ -34,7 +34,7 @@ class Encoded:
 
 def encode(model: Model, examples: Sequence[Example], resolution: int) -> Encoded:
     """Encode the middle square of each picture and its caption; the model in float32."""
-    from hubtools.dataset.load import open_image
+    from hubtools.dataset.examples import open_image
 
     rows = []
     for example in examples:

@@ -208,7 +208,7 @@ class _Studio:
 
 
 def _measure(plan: EvaluationPlan, studio: _Studio, lines: list[_Line], note: Note) -> Evaluation:
-    from hubtools.dataset.load import open_image
+    from hubtools.dataset.examples import open_image
     from hubtools.evaluation.following import prompt_judge
     from hubtools.inference.pipeline import versions
     from hubtools.tinypeople import is_tiny_people

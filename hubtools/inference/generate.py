@@ -35,7 +35,7 @@ def _prompts(project: Project) -> list[str]:
     """`samples.prompts`, else captions of the dataset, else none."""
     if project.samples.prompts or not project.dataset_dir.is_dir():
         return list(project.samples.prompts)
-    from hubtools.dataset.load import read_examples
+    from hubtools.dataset.examples import read_examples
 
     examples = read_examples(project.dataset_dir, project.dataset.caption_column)
     return prompts_of(project.samples, [example.caption for example in examples])

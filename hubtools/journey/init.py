@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from hubtools.dataset.appearing import open_own, own_bytes_checked
-from hubtools.dataset.folder import PICTURE_ENDINGS, walk
+from hubtools.dataset.folder.appearing import open_own, own_bytes_checked
+from hubtools.dataset.folder.listing import PICTURE_ENDINGS, walk
 from hubtools.errors import HubtoolsError
 from hubtools.files import StrPath, read_within, write_text
 from hubtools.layout import PROJECT_FILE, WORK_DIR

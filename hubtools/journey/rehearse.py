@@ -17,7 +17,7 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
-from hubtools.dataset.load import Example, read_examples
+from hubtools.dataset.examples import Example, read_examples
 from hubtools.errors import ExitCode, HubtoolsError, UsageError, require_extra
 from hubtools.files import write_json, write_text
 from hubtools.interpreter import command

@@ -29,7 +29,7 @@ def _checked(journey: Journey, report: Report, what: str) -> None:
 
 
 def _validate(journey: Journey) -> tuple[str, dict[str, Any]]:
-    from hubtools.dataset.check import validate
+    from hubtools.dataset.validate import validate
 
     settings = journey.project
     with bar(journey.narrator, "reading pictures") as on_picture:

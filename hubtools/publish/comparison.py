@@ -9,11 +9,11 @@ from functools import cached_property
 from typing import Any, BinaryIO
 
 from hubtools import frontmatter
-from hubtools.dataset.folder import PICTURE_ENDINGS, Listing, walk
+from hubtools.dataset.folder.listing import PICTURE_ENDINGS, Listing, walk
+from hubtools.dataset.folder.names import fold
 from hubtools.dataset.loaders import Loaded, Outcome, simulate
 from hubtools.dataset.metadata import MetadataFile, read_metadata
 from hubtools.dataset.metadata.named import resolved
-from hubtools.dataset.names import fold
 from hubtools.findings import Problem, RuleBook, Severity
 from hubtools.hub.client import Remote
 from hubtools.publish.release import LEFT_OUT, Release

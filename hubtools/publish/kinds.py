@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hubtools.dataset.folder import PICTURE_ENDINGS
+from hubtools.dataset.folder.listing import PICTURE_ENDINGS
 from hubtools.leaks.stream import is_text
 from hubtools.publish.contents.containers import packing
 from hubtools.publish.release import RepoType

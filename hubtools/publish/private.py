@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from hubtools.dataset.besides import besides, private_in
-from hubtools.dataset.folder import Entry
-from hubtools.dataset.positions import columns_of
-from hubtools.dataset.private.reading import Private
+from hubtools.dataset.folder.listing import Entry
+from hubtools.dataset.metadata.positions import columns_of
+from hubtools.dataset.pictures.private.besides import besides, private_in
+from hubtools.dataset.pictures.private.reading import Private
 from hubtools.findings import Problem, Severity, plural, shortened
 from hubtools.leaks.stream import is_text
 from hubtools.publish.book import PUBLISH_RULES

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from hubtools.dataset.folder import Entry, walk
+from hubtools.dataset.folder.listing import Entry, walk
 from hubtools.errors import HubtoolsError
 from hubtools.layout import METADATA_NAMES, RUN_MANIFEST
 from hubtools.publish.content import Look, open_source

@@ -18,7 +18,7 @@ from hubtools.training.plan import TrainPlan
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from hubtools.dataset.load import Example
+    from hubtools.dataset.examples import Example
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class EncodedDataset:
         return self._latents.fetch(name, lambda: self._encode(picture, filter, flip))
 
     def _encode(self, picture: Picture, filter: str, flip: bool) -> dict[str, Tensor]:
-        from hubtools.dataset.load import open_image
+        from hubtools.dataset.examples import open_image
 
         with open_image(picture.example.image) as image:
             cut = pixels(image, picture.cut, filter=filter, flip=flip)

@@ -11,7 +11,7 @@ from hubtools.progress import Reporter
 from hubtools.project import Project
 
 if TYPE_CHECKING:
-    from hubtools.dataset.load import Example
+    from hubtools.dataset.examples import Example
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def find_pictures(
     Raises `ChecksFailed` if the folder does not pass `validate`, `HubtoolsError` if there are no
     pictures.
     """
-    from hubtools.dataset.load import fetch_dataset, fingerprint, read_examples
+    from hubtools.dataset.examples import fetch_dataset, fingerprint, read_examples
 
     settings = project.dataset
     folder, repo, revision = project.dataset_dir, settings.repo, None
@@ -47,7 +47,7 @@ def find_pictures(
         reporter.note(f"Pictures: {repo} on the Hub.")
         folder, revision = fetch_dataset(repo, settings.revision)
     if not skip_validation:
-        from hubtools.dataset.check import validate
+        from hubtools.dataset.validate import validate
 
         report = validate(
             folder,

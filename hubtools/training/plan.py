@@ -14,8 +14,8 @@ from hubtools.settings import DatasetSettings, SampleSettings
 from hubtools.training.recipe import DTYPES, STATE_SECONDS, Recipe
 
 if TYPE_CHECKING:
-    from hubtools.dataset.load import Example
-    from hubtools.dataset.tokens import TokenCounter
+    from hubtools.dataset.examples import Example
+    from hubtools.dataset.text.tokens import TokenCounter
 
 
 @dataclass(frozen=True)

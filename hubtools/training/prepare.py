@@ -23,7 +23,7 @@ from hubtools.training.recipe import make_recipe
 from hubtools.version import __version__
 
 if TYPE_CHECKING:
-    from hubtools.dataset.tokens import TokenCounter
+    from hubtools.dataset.text.tokens import TokenCounter
     from hubtools.models.base import Base
 
 
@@ -119,7 +119,7 @@ def make_plan(
 
 def _counter(folder: Path, info: BaseInfo) -> TokenCounter:
     """That of the base's widest text encoder, with the length that the base itself tells."""
-    from hubtools.dataset.tokens import token_counters
+    from hubtools.dataset.text.tokens import token_counters
     from hubtools.models.registry import target_of
 
     widest = token_counters(target_of(folder), folder)[-1]

@@ -17,7 +17,7 @@ from hubtools.training.order import step_items
 from hubtools.training.recipe import Recipe
 
 if TYPE_CHECKING:
-    from hubtools.dataset.load import Example
+    from hubtools.dataset.examples import Example
     from hubtools.training.loop import TrainStep
 
 # Losses stay on the device for this many steps: asking for each would make a GPU wait.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from hubtools.dataset import worker
+from hubtools.dataset.workers import worker
 
 
 def main(shared: str, number: int, memory: int) -> None:

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from hubtools.dataset import worker
+from hubtools.dataset.workers import worker
 
 
 def act(path: str, known: str | None) -> Any:

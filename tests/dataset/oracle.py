@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import Image
 
-from hubtools.dataset.folder import walk
+from hubtools.dataset.folder.listing import walk
 from hubtools.dataset.loaders import Loaded, Mode, Outcome, simulate
 from hubtools.dataset.metadata import read_metadata
 

@@ -12,8 +12,8 @@ from marked import DMI, alt, iptc, itxt, jpeg, manifest, png, webp, xmp
 from photos import photo
 from PIL import Image
 
-from hubtools.dataset.claims import Claims, claims_of
-from hubtools.dataset.probe import probe_bytes
+from hubtools.dataset.pictures.embedded.claims import Claims, claims_of
+from hubtools.dataset.pictures.probe import probe_bytes
 
 FORBIDDEN = {"c2pa.ai_training": "notAllowed"}
 SAID = "c2pa.training-mining: ai_training notAllowed"

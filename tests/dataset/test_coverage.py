@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from hubtools.dataset.check import validate
-from hubtools.dataset.coverage import Shot, cover, read_shot
+from hubtools.dataset.text.coverage import Shot, cover, read_shot
+from hubtools.dataset.validate import validate
 from hubtools.findings import Severity
 from hubtools.journey.example import SHOTS
 from hubtools.project import load_project, schema

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from photos import put_photo
 
-from hubtools.dataset.crew import Crew, Failure, Limits
+from hubtools.dataset.workers.pool import Crew, Failure, Limits
 from hubtools.errors import HubtoolsError
 
 HOSTILE = "hostile_worker"

@@ -11,12 +11,12 @@ import pytest
 from photos import photo
 from PIL import Image, ImageDraw, ImageEnhance
 
-from hubtools.dataset.compare import Grade, alike
-from hubtools.dataset.decode import pixel_digest, thumbnail
-from hubtools.dataset.duplicates import Groups, find_groups
-from hubtools.dataset.looks import TURNS, turned_pixels
-from hubtools.dataset.probe import probe_bytes
-from hubtools.dataset.table import PictureTable
+from hubtools.dataset.copies.compare import Grade, alike
+from hubtools.dataset.copies.duplicates import Groups, find_groups
+from hubtools.dataset.pictures.appearance import TURNS, turned_pixels
+from hubtools.dataset.pictures.decode import pixel_digest, thumbnail
+from hubtools.dataset.pictures.probe import probe_bytes
+from hubtools.dataset.pictures.table import PictureTable
 from hubtools.journey.example import SHOTS
 from hubtools.world.picture import draw
 

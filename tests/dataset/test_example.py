@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from hubtools.dataset.check import validate
-from hubtools.dataset.load import read_examples
+from hubtools.dataset.examples import read_examples
+from hubtools.dataset.validate import validate
 from hubtools.journey.example import write_example
 from hubtools.journey.init import init
 from hubtools.project import load_project

@@ -13,11 +13,11 @@ import pytest
 from photos import photo
 from PIL import Image
 
-from hubtools.dataset import likeness
-from hubtools.dataset.check import validate
-from hubtools.dataset.features import Features, beside
-from hubtools.dataset.folder import Listing
-from hubtools.dataset.likeness import close_pairs
+from hubtools.dataset.copies import similarity as likeness
+from hubtools.dataset.copies.features import Features, beside
+from hubtools.dataset.copies.similarity import close_pairs
+from hubtools.dataset.folder.listing import Listing
+from hubtools.dataset.validate import validate
 from hubtools.settings import DatasetSettings
 from hubtools.vision.encoders import encoder_identity, picture_encoder
 

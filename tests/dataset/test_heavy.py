@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 
 from hubtools.cli.main import run
-from hubtools.dataset.careful import carefully
-from hubtools.dataset.check import validate
-from hubtools.dataset.crew import Crew
 from hubtools.dataset.fix.run import fix, undo_fix
-from hubtools.dataset.plain import plain, webp_canvas
-from hubtools.dataset.probe import MAX_PIXELS
-from hubtools.dataset.scan import look_at_one
-from hubtools.dataset.shard.unshard import unshard
-from hubtools.dataset.shard.write import shard
+from hubtools.dataset.packing.unpack import unshard
+from hubtools.dataset.packing.write import shard
+from hubtools.dataset.pictures.header import plain, webp_canvas
+from hubtools.dataset.pictures.probe import MAX_PIXELS
+from hubtools.dataset.scan.scanning import look_at_one
+from hubtools.dataset.validate import validate
+from hubtools.dataset.workers.guarded import carefully
+from hubtools.dataset.workers.pool import Crew
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 
@@ -107,7 +107,7 @@ def test_a_webp_beyond_all_is_not_even_opened() -> None:
 
 
 def test_the_helper_is_asked_again_after_a_picture_it_did_not_take() -> None:
-    from hubtools.dataset.careful import one_helper
+    from hubtools.dataset.workers.guarded import one_helper
 
     with one_helper():
         first = carefully("trouble", BOMBS["canvas.webp"])

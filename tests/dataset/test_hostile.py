@@ -12,13 +12,13 @@ from simple import picture
 from test_rules import line
 
 from hubtools.cli.main import run
-from hubtools.dataset.check import validate
+from hubtools.dataset.edits.tables import load_table
 from hubtools.dataset.fix.planner import plan_fix
 from hubtools.dataset.fix.run import fix, undo_fix
-from hubtools.dataset.fix.tables import load_table
-from hubtools.dataset.folder import walk
-from hubtools.dataset.probe import probe_bytes
-from hubtools.dataset.shard.write import shard
+from hubtools.dataset.folder.listing import walk
+from hubtools.dataset.packing.write import shard
+from hubtools.dataset.pictures.probe import probe_bytes
+from hubtools.dataset.validate import validate
 from hubtools.errors import HubtoolsError
 from hubtools.findings import to_github, to_json, to_text, visible
 from hubtools.settings import DatasetSettings

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from hubtools.dataset.jpegs import Header, plain_header
-from hubtools.dataset.probe import PictureFacts, probe_bytes
+from hubtools.dataset.pictures.jpeg_header import Header, plain_header
+from hubtools.dataset.pictures.probe import PictureFacts, probe_bytes
 
 
 def jpeg(mode: str = "RGB", size: tuple[int, int] = (40, 24), **options: Any) -> bytes:
@@ -40,7 +40,7 @@ OTHERS = (
 
 def by_pillow(data: bytes) -> PictureFacts:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hubtools.dataset.probe.plain_jpeg", lambda _: None)
+        patch.setattr("hubtools.dataset.pictures.probe.plain_jpeg", lambda _: None)
         return probe_bytes(data, "x")
 
 

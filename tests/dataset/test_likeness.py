@@ -11,8 +11,8 @@ import pytest
 from photos import photo
 from PIL import Image, ImageDraw
 
-from hubtools.dataset.check import validate
-from hubtools.dataset.likeness import AGREE, close_pairs, overlap
+from hubtools.dataset.copies.similarity import AGREE, close_pairs, overlap
+from hubtools.dataset.validate import validate
 from hubtools.errors import HubtoolsError
 from hubtools.findings import Severity
 from hubtools.settings import DatasetSettings

@@ -16,10 +16,10 @@ from broken_sets import GROUPS, SETS, WELL_FORMED, Picture, build, spreadsheet
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hubtools.dataset.check import validate
 from hubtools.dataset.loaders import Mode, Outcome
 from hubtools.dataset.loaders.endings import MODULE_OF, endings_of, folder_endings, kept_names
 from hubtools.dataset.loaders.patterns import translate
+from hubtools.dataset.validate import validate
 from hubtools.findings import Severity
 from hubtools.settings import DatasetSettings
 

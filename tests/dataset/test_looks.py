@@ -7,7 +7,15 @@ import pytest
 from photos import photo
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
-from hubtools.dataset.looks import TURNS, Grey, hash_of, look_at, shrunk, turned, turned_pixels
+from hubtools.dataset.pictures.appearance import (
+    TURNS,
+    Grey,
+    hash_of,
+    look_at,
+    shrunk,
+    turned,
+    turned_pixels,
+)
 
 
 def grey(picture: Image.Image) -> Grey:

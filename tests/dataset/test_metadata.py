@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from hubtools.dataset.check import validate
-from hubtools.dataset.folder import Entry, walk
+from hubtools.dataset.folder.listing import Entry, walk
 from hubtools.dataset.metadata import Kind, MetadataFile, parse_metadata, read_metadata
+from hubtools.dataset.validate import validate
 
 RELAXED = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubtools.dataset.names import fold, named_as, portable, trouble_of
+from hubtools.dataset.folder.names import fold, named_as, portable, trouble_of
 
 
 @pytest.mark.parametrize("name", ["a.png", "CONTEXT.png", "com10.png", "x y", ".hidden", "é😀.jpg"])

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from simple import picture
 
 from hubtools.cards.render import write_dataset_card
-from hubtools.dataset.check import validate
-from hubtools.dataset.load import read_examples
-from hubtools.dataset.splits import infer_splits
+from hubtools.dataset.examples import read_examples
+from hubtools.dataset.folder.splits import infer_splits
+from hubtools.dataset.validate import validate
 from hubtools.findings import Severity
 from hubtools.project import Project
 from hubtools.settings import DatasetSettings

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from simple import TRIGGER, picture
 
-from hubtools.dataset.check import validate
-from hubtools.dataset.folder import Entry
-from hubtools.dataset.memory import place_of
-from hubtools.dataset.partial import Part, merge_parts, validate_part
-from hubtools.dataset.shard.write import shard
+from hubtools.dataset.folder.listing import Entry
+from hubtools.dataset.packing.write import shard
+from hubtools.dataset.parts import Part, merge_parts, validate_part
+from hubtools.dataset.pictures.cache import place_of
+from hubtools.dataset.validate import validate
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.findings import to_dict
 from hubtools.settings import DatasetSettings
@@ -133,7 +133,7 @@ def test_what_changed_between_the_shares_is_told(
 def test_one_of_another_version_is_refused(
     twelve: Path, tmp_path: Path, settings: DatasetSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hubtools.dataset.partial.ENGINE", 0)
+    monkeypatch.setattr("hubtools.dataset.parts.ENGINE", 0)
     one, two = parts_of(twelve, tmp_path, 2)
     monkeypatch.undo()
     with pytest.raises(HubtoolsError, match="another version of hubtools"):

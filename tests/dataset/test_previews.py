@@ -12,13 +12,13 @@ import pytest
 from photos import photo, put_photo
 from PIL import Image
 
-from hubtools.dataset import scan as scanning
-from hubtools.dataset.decode import PREVIEW, preview
-from hubtools.dataset.folder import walk
-from hubtools.dataset.memory import place_of
-from hubtools.dataset.probe import probe_bytes
-from hubtools.dataset.scan import scan
-from hubtools.dataset.worker import look_again
+from hubtools.dataset.folder.listing import walk
+from hubtools.dataset.pictures.cache import place_of
+from hubtools.dataset.pictures.decode import PREVIEW, preview
+from hubtools.dataset.pictures.probe import probe_bytes
+from hubtools.dataset.scan import scanning
+from hubtools.dataset.scan.scanning import scan
+from hubtools.dataset.workers.worker import look_again
 
 
 def saved(picture: Image.Image, format: str, **options: Any) -> bytes:

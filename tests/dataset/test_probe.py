@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from photos import photo
 from PIL import Image
 
-from hubtools.dataset.load import open_image
-from hubtools.dataset.probe import NotPlain, probe_bytes
+from hubtools.dataset.examples import open_image
+from hubtools.dataset.pictures.probe import NotPlain, probe_bytes
 from hubtools.errors import HubtoolsError
 
 
@@ -157,7 +157,7 @@ def as_png(picture: Image.Image, **options: Any) -> bytes:
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
 def test_the_fast_decoder_of_png_sees_what_pillow_sees(mode: str, size: tuple[int, int]) -> None:
     pytest.importorskip("kornia_rs")
-    from hubtools.dataset.decode import _fast_png
+    from hubtools.dataset.pictures.decode import _fast_png
 
     drawn = photo(2, size).convert(mode)
     if mode == "RGBA":
@@ -172,7 +172,7 @@ def test_the_fast_decoder_of_png_sees_what_pillow_sees(mode: str, size: tuple[in
 
 def test_the_fast_decoder_leaves_the_rest_to_pillow() -> None:
     pytest.importorskip("kornia_rs")
-    from hubtools.dataset.decode import _fast_png
+    from hubtools.dataset.pictures.decode import _fast_png
 
     deep = as_png(noise("L").convert("I;16"))
     for data in (

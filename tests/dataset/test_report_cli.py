@@ -13,10 +13,10 @@ from photos import put_photo
 from test_validate_cli import GOOD, validate
 
 from hubtools.cli.main import run
-from hubtools.dataset.check import validate as check
-from hubtools.dataset.exhibits import GALLERY
-from hubtools.dataset.figures import bucket_of, step_of, words_of
-from hubtools.dataset.scan import MOST_PREVIEWS
+from hubtools.dataset.report.exhibits import GALLERY
+from hubtools.dataset.report.figures import bucket_of, step_of, words_of
+from hubtools.dataset.scan.scanning import MOST_PREVIEWS
+from hubtools.dataset.validate import validate as check
 from hubtools.findings import report_schema, to_dict
 from hubtools.project import load_project
 from hubtools.reporting.page import to_html

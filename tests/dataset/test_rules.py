@@ -15,9 +15,9 @@ from photos import P3_RED, photo, profile, put_photo
 from PIL import Image, ImageDraw, ImageFilter, PngImagePlugin
 from simple import picture
 
-from hubtools.dataset.check import validate
-from hubtools.dataset.folder import Entry
+from hubtools.dataset.folder.listing import Entry
 from hubtools.dataset.rules import DATASET_RULES
+from hubtools.dataset.validate import validate
 from hubtools.dataset.view import view
 from hubtools.findings import Finding, Severity
 from hubtools.settings import DatasetSettings

@@ -20,12 +20,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from photos import put_photo
 
-from hubtools.dataset import memory
-from hubtools.dataset.crew import Limits
-from hubtools.dataset.folder import walk
-from hubtools.dataset.probe import MAX_PIXELS
-from hubtools.dataset.scan import scan
-from hubtools.dataset.table import PictureTable
+from hubtools.dataset.folder.listing import walk
+from hubtools.dataset.pictures import cache as memory
+from hubtools.dataset.pictures.probe import MAX_PIXELS
+from hubtools.dataset.pictures.table import PictureTable
+from hubtools.dataset.scan.scanning import scan
+from hubtools.dataset.workers.pool import Limits
 from hubtools.layout import WORK_DIR
 
 MANY = 70  # enough to be remembered
@@ -258,8 +258,8 @@ def test_where_the_dataset_takes_nothing_the_users_cache_does(
 SCRIPT = """
 import sys, time
 from pathlib import Path
-from hubtools.dataset.folder import walk
-from hubtools.dataset.scan import scan
+from hubtools.dataset.folder.listing import walk
+from hubtools.dataset.scan.scanning import scan
 root = Path(sys.argv[1])
 sys.path += [sys.argv[2], str(root.parent)]
 scan(root, walk(root).pictures, workers=2, program=sys.argv[3],

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from hubtools.dataset import scan
-from hubtools.dataset.crew import PROGRAM
-from hubtools.dataset.files import Unreadable
-from hubtools.dataset.folder import Entry
-from hubtools.dataset.memory import Memory
-from hubtools.dataset.probe import PictureFacts, probe_bytes
-from hubtools.dataset.scan import _few, _Told, results_of
+from hubtools.dataset.folder.listing import Entry
+from hubtools.dataset.pictures.cache import Memory
+from hubtools.dataset.pictures.probe import PictureFacts, probe_bytes
+from hubtools.dataset.pictures.reading import Unreadable
+from hubtools.dataset.pictures.table import PictureTable
+from hubtools.dataset.scan import scanning as scan
+from hubtools.dataset.scan.scanning import _few, _Told, results_of
 from hubtools.dataset.sources.model import Read
-from hubtools.dataset.table import PictureTable
+from hubtools.dataset.workers.pool import PROGRAM
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 

@@ -20,11 +20,11 @@ import pyarrow.parquet as parquet
 import pytest
 from simple import TRIGGER, picture
 
-from hubtools.dataset import memory
-from hubtools.dataset.check import validate
-from hubtools.dataset.shard.write import shard
+from hubtools.dataset.packing.write import shard
+from hubtools.dataset.pictures import cache as memory
 from hubtools.dataset.sources import parquets, tars, zips
 from hubtools.dataset.sources.opening import open_source
+from hubtools.dataset.validate import validate
 from hubtools.errors import HubtoolsError
 from hubtools.findings import Finding, Report
 from hubtools.settings import DatasetSettings

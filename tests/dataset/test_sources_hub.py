@@ -10,9 +10,9 @@ import pytest
 from huggingface_hub import HfApi, constants, snapshot_download
 from simple import picture
 
-from hubtools.dataset.check import validate
-from hubtools.dataset.load import fetch_dataset, read_examples
-from hubtools.dataset.shard.write import shard
+from hubtools.dataset.examples import fetch_dataset, read_examples
+from hubtools.dataset.packing.write import shard
+from hubtools.dataset.validate import validate
 from hubtools.errors import HubtoolsError
 from hubtools.findings import Finding
 from hubtools.settings import DatasetSettings

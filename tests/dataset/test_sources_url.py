@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from hubtools.dataset.check import validate
-from hubtools.dataset.shard.write import shard
+from hubtools.dataset.packing.write import shard
+from hubtools.dataset.validate import validate
 from hubtools.errors import HubtoolsError
 from hubtools.findings import Finding
 from hubtools.settings import DatasetSettings

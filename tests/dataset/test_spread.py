@@ -13,10 +13,10 @@ import pytest
 from simple import TRIGGER, picture
 
 from hubtools import errors
-from hubtools.dataset.check import validate
-from hubtools.dataset.partial import merge_parts, validate_part
-from hubtools.dataset.shard.write import shard
-from hubtools.dataset.spread import engine_named
+from hubtools.dataset.packing.write import shard
+from hubtools.dataset.parts import merge_parts, validate_part
+from hubtools.dataset.scan.daft_engine import engine_named
+from hubtools.dataset.validate import validate
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.settings import DatasetSettings
 

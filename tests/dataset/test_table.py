@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubtools.dataset.probe import PictureFacts
-from hubtools.dataset.table import NUMBERS, TEXTS, PictureTable
+from hubtools.dataset.pictures.probe import PictureFacts
+from hubtools.dataset.pictures.table import NUMBERS, TEXTS, PictureTable
 
 texts = st.text(max_size=5)
 levels = st.floats(0, 1e6, width=32)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hubtools.dataset.check import validate
-from hubtools.dataset.tokens import token_counters
+from hubtools.dataset.text.tokens import token_counters
+from hubtools.dataset.validate import validate
 from hubtools.findings import Severity
 from hubtools.models.registry import TARGETS
 from hubtools.settings import DatasetSettings

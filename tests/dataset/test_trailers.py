@@ -13,10 +13,9 @@ from photos import photo
 from PIL import Image
 from test_rules import exif
 
-from hubtools.dataset.fix.pixels import Refused, apply_edits, shown
+from hubtools.dataset.edits.pixels import Refused, apply_edits, shown
 from hubtools.dataset.fix.run import fix, undo_fix
-from hubtools.dataset.probe import probe_bytes
-from hubtools.dataset.trailers import (
+from hubtools.dataset.pictures.embedded.trailers import (
     ARCHIVE,
     DATA,
     FILM,
@@ -28,6 +27,7 @@ from hubtools.dataset.trailers import (
     trailer_of,
     without_trailer,
 )
+from hubtools.dataset.pictures.probe import probe_bytes
 from hubtools.settings import DatasetSettings
 
 MOTION = (

@@ -13,7 +13,7 @@ import pytest
 from photos import photo, profile
 from PIL import Image
 
-from hubtools.dataset.check import validate
+from hubtools.dataset.validate import validate
 from hubtools.findings import Severity
 from hubtools.journey.example import CAPTION_COLUMN, TRIGGER, write_example
 from hubtools.settings import DatasetSettings

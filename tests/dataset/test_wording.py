@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubtools.dataset.check import validate
-from hubtools.dataset.garble import garbled, ungarbled
-from hubtools.dataset.phrases import Common, Constant, common_phrases, constants
+from hubtools.dataset.text.mojibake import garbled, ungarbled
+from hubtools.dataset.text.phrases import Common, Constant, common_phrases, constants
+from hubtools.dataset.validate import validate
 from hubtools.findings import Finding, Severity
 from hubtools.leaks import contacts, may_hold_contacts
 from hubtools.settings import DatasetSettings

@@ -126,7 +126,7 @@ def test_picture_encoders(vision: Path) -> None:
 
 
 def test_validate_looks_for_copies(vision: Path, tmp_path: Path) -> None:
-    from hubtools.dataset.check import validate
+    from hubtools.dataset.validate import validate
     from hubtools.settings import DatasetSettings
     from hubtools.world import draw, sample
 

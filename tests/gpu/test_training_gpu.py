@@ -66,7 +66,7 @@ def test_the_default_precision_is_bf16(tiny_base: Path, pictures: Path, tmp_path
 
 def test_it_learns(tmp_path: Path) -> None:
     """Measured with fixed noise on the pictures it was trained on."""
-    from hubtools.dataset.load import read_examples
+    from hubtools.dataset.examples import read_examples
     from hubtools.evaluation.denoising import encode, losses
     from hubtools.inference.adapters import apply_lora, remove_loras
     from hubtools.inference.lora import resolve_lora

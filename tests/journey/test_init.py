@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hubtools.dataset.load import read_examples
+from hubtools.dataset.examples import read_examples
 from hubtools.errors import HubtoolsError
 from hubtools.journey.init import init
 from hubtools.project import load_project

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from hubtools.dataset.check import validate
-from hubtools.dataset.fix.linediff import unified
+from hubtools.dataset.edits.linediff import unified
 from hubtools.dataset.fix.planner import plan_fix
-from hubtools.dataset.phrases import common_phrases, constants
-from hubtools.dataset.tokens import token_counters
+from hubtools.dataset.text.phrases import common_phrases, constants
+from hubtools.dataset.text.tokens import token_counters
+from hubtools.dataset.validate import validate
 from hubtools.findings import Report
 from hubtools.frontmatter import load_yaml
 from hubtools.limits import (
@@ -361,7 +361,7 @@ def test_a_plan_of_a_stranger(tmp_path: Path, option: str) -> None:
 
 
 def test_a_folder_of_very_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hubtools.dataset.folder.FILES", 3)
+    monkeypatch.setattr("hubtools.dataset.folder.listing.FILES", 3)
     for number in range(4):
         (tmp_path / f"{number}.png").write_bytes(b"")
     done = typed("validate", tmp_path)

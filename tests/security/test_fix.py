@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from hubtools.dataset.fix import stage
-from hubtools.dataset.fix.closed import Action
-from hubtools.dataset.fix.journal import apply, fingerprint, finish, purge, undo, unfinished
-from hubtools.dataset.fix.journals import journals, lost
-from hubtools.dataset.fix.plan import Operation, Plan, load_plan
+from hubtools.dataset.edits import stage
+from hubtools.dataset.edits.closed import Action
+from hubtools.dataset.edits.journal import apply, fingerprint, finish, purge, undo, unfinished
+from hubtools.dataset.edits.journal_files import journals, lost
+from hubtools.dataset.edits.plan import Operation, Plan, load_plan
 from hubtools.errors import HubtoolsError
 from hubtools.rooted import LeadsOut
 from hubtools.trust import ForeignState
@@ -215,7 +215,7 @@ def test_a_link_made_between_plan_and_act(data: Path, monkeypatch: pytest.Monkey
         (data / "pics").symlink_to("../home")
         return done
 
-    monkeypatch.setattr("hubtools.dataset.fix.journal.stage", swapping)
+    monkeypatch.setattr("hubtools.dataset.edits.journal.stage", swapping)
     with pytest.raises(LeadsOut, match="symbolic link"):
         apply(data, Plan(data, (op,)))
     monkeypatch.undo()
@@ -242,7 +242,7 @@ def interrupted(data: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def dying(*_: Any, **__: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("hubtools.dataset.fix.journal.act", dying)
+    monkeypatch.setattr("hubtools.dataset.edits.journal.act", dying)
     ops = tuple(
         Operation(Action.REMOVE, name, None, (), (), fingerprint(data / name))
         for name in (".DS_Store", "Thumbs.db")
@@ -523,7 +523,7 @@ def test_an_edit_at_any_moment_is_kept(data: Path, kind: str) -> None:
 
 
 def test_an_edit_between_removing_and_placing(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import hubtools.dataset.fix.acts as acts
+    import hubtools.dataset.edits.acts as acts
 
     real = acts._place
 
@@ -704,7 +704,7 @@ def test_a_table_in_another_encoding_is_left(data: Path) -> None:
 
 def test_what_came_with_the_folder_is_not_what_was_seen(data: Path) -> None:
     """A forged memory of pictures is not believed, and nothing is written through a link."""
-    from hubtools.dataset.memory import place_of
+    from hubtools.dataset.pictures.cache import place_of
 
     home = data.parent / "home"
     (data / ".hubtools").symlink_to(home)
@@ -722,8 +722,9 @@ def test_what_cannot_be_read_is_not_taken_for_nothing(
     """A dying disk: neither the card nor a sidecar is replaced, and the reason is said."""
     import errno
 
-    from hubtools.dataset import files, view
+    from hubtools.dataset import view
     from hubtools.dataset.fix import draft
+    from hubtools.dataset.pictures import reading as files
     from hubtools.settings import DatasetSettings
 
     (data / "README.md").write_text("---\nlicense: mit\n---\n")

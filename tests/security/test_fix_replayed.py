@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from hubtools.dataset.fix import acts, journal
-from hubtools.dataset.fix.closed import Action
-from hubtools.dataset.fix.journals import Journal, journals
-from hubtools.dataset.fix.plan import Operation, Plan
+from hubtools.dataset.edits import acts, journal
+from hubtools.dataset.edits.closed import Action
+from hubtools.dataset.edits.journal_files import Journal, journals
+from hubtools.dataset.edits.plan import Operation, Plan
 from hubtools.errors import HubtoolsError
 from hubtools.rooted import Root
 

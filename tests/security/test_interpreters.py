@@ -12,7 +12,7 @@ import pytest
 
 import hubtools
 from hubtools import interpreter
-from hubtools.dataset.crew import Crew
+from hubtools.dataset.workers.pool import Crew
 
 PACKAGE = Path(hubtools.__file__).parent
 ROOT = PACKAGE.parent

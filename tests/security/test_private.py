@@ -17,11 +17,11 @@ import pytest
 from PIL import Image, PngImagePlugin, features
 from typed import typed
 
-from hubtools.dataset.besides import told_by_text
 from hubtools.dataset.fix.planner import plan_fix
 from hubtools.dataset.fix.run import fix, undo_fix
-from hubtools.dataset.private.reading import private_of, texts_of
-from hubtools.dataset.private.scrub import png_chunks, png_file, scrub
+from hubtools.dataset.pictures.private.besides import told_by_text
+from hubtools.dataset.pictures.private.reading import private_of, texts_of
+from hubtools.dataset.pictures.private.scrub import png_chunks, png_file, scrub
 from hubtools.dataset.rules import DATASET_RULES
 from hubtools.dataset.view import view
 from hubtools.publish.release import collect
@@ -166,7 +166,7 @@ def test_a_position_is_found_wherever_it_stands(name: str) -> None:
 
 @pytest.mark.parametrize("name", POSITIONS)
 def test_it_is_taken_out_without_touching_a_pixel(name: str) -> None:
-    from hubtools.dataset.fix.pixels import apply_edits
+    from hubtools.dataset.edits.pixels import apply_edits
 
     cleaned, proof = apply_edits(POSITIONS[name], ["scrub"])
     assert proof is not None

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from hubtools.dataset.load import _unpack
-from hubtools.dataset.shard.unshard import unshard
-from hubtools.dataset.shard.write import shard
+from hubtools.dataset.examples import _unpack
+from hubtools.dataset.packing.unpack import unshard
+from hubtools.dataset.packing.write import shard
 from hubtools.errors import HubtoolsError
 from hubtools.trust import ForeignState
 from tests.drawing import write_pictures

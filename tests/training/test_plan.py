@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from hubtools.dataset.load import Example
-from hubtools.dataset.tokens import TokenCounter
+from hubtools.dataset.examples import Example
+from hubtools.dataset.text.tokens import TokenCounter
 from hubtools.findings import Severity
 from hubtools.models.families.protocol import BaseInfo
 from hubtools.settings import DatasetSettings, SampleSettings, TrainSettings

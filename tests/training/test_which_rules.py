@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from hubtools.dataset.check import validate
+from hubtools.dataset.validate import validate
 from hubtools.errors import ChecksFailed
 from hubtools.progress import silent
 from hubtools.project import Project, load_project

@@ -15,24 +15,24 @@ from typing import Any
 
 from hostile import folders, heavy, metadata, pictures, shapes, states, texts
 from hubtools.dataset.caption.planner import plan_captions
-from hubtools.dataset.careful import carefully
-from hubtools.dataset.check import validate
-from hubtools.dataset.crew import Failure
-from hubtools.dataset.fix.journal import purge
-from hubtools.dataset.fix.journals import journals
-from hubtools.dataset.fix.pixels import EDITS, LOSSLESS, Refused, edited, shown
+from hubtools.dataset.edits.journal import purge
+from hubtools.dataset.edits.journal_files import journals
+from hubtools.dataset.edits.pixels import EDITS, LOSSLESS, Refused, edited, shown
+from hubtools.dataset.edits.tables import load_table
 from hubtools.dataset.fix.planner import plan_fix
 from hubtools.dataset.fix.remedies import UNSAFE
 from hubtools.dataset.fix.run import fix, undo_fix
-from hubtools.dataset.fix.tables import load_table
-from hubtools.dataset.folder import Entry
+from hubtools.dataset.folder.listing import Entry
 from hubtools.dataset.metadata import parse_metadata
-from hubtools.dataset.plain import plain
-from hubtools.dataset.private import exif
-from hubtools.dataset.private.scrub import scrub
-from hubtools.dataset.scan import look_at_one
-from hubtools.dataset.shard.unshard import unshard
-from hubtools.dataset.shard.write import shard
+from hubtools.dataset.packing.unpack import unshard
+from hubtools.dataset.packing.write import shard
+from hubtools.dataset.pictures.header import plain
+from hubtools.dataset.pictures.private import exif
+from hubtools.dataset.pictures.private.scrub import scrub
+from hubtools.dataset.scan.scanning import look_at_one
+from hubtools.dataset.validate import validate
+from hubtools.dataset.workers.guarded import carefully
+from hubtools.dataset.workers.pool import Failure
 from hubtools.errors import HubtoolsError
 from hubtools.findings import to_github, to_json, to_text
 from hubtools.project import load_project

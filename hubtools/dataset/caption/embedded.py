@@ -15,10 +15,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hubtools.dataset.caption.edits import tidy
-from hubtools.dataset.chunks import png_chunks, png_texts
-from hubtools.dataset.claims import attempt, exif_text, iptc_blocks, iptc_texts, xmp_root
-from hubtools.dataset.files import read_file
-from hubtools.dataset.plain import opened
+from hubtools.dataset.pictures.embedded.chunks import png_chunks, png_texts
+from hubtools.dataset.pictures.embedded.claims import (
+    attempt,
+    exif_text,
+    iptc_blocks,
+    iptc_texts,
+    xmp_root,
+)
+from hubtools.dataset.pictures.header import opened
+from hubtools.dataset.pictures.reading import read_file
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from hubtools.dataset.appearing import appearing, check_free, copy_own, own_bytes_checked
 from hubtools.dataset.caption.edits import tidy, word
-from hubtools.dataset.folder import walk
-from hubtools.dataset.load import read_examples
-from hubtools.dataset.shard.rows import entries
+from hubtools.dataset.examples import read_examples
+from hubtools.dataset.folder.appearing import appearing, check_free, copy_own, own_bytes_checked
+from hubtools.dataset.folder.listing import walk
+from hubtools.dataset.shards.rows import entries
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath, read_within
 from hubtools.limits import SIDECAR

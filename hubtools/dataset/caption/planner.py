@@ -20,16 +20,16 @@ from hubtools.dataset.caption.edits import (
 )
 from hubtools.dataset.caption.embedded import read_embedded
 from hubtools.dataset.caption.exchange import EMBEDDED, Source, read_sidecars
-from hubtools.dataset.files import read_file
-from hubtools.dataset.fix.closed import Action
-from hubtools.dataset.fix.journal import fingerprint
-from hubtools.dataset.fix.plan import Operation, Plan
-from hubtools.dataset.fix.references import relative
-from hubtools.dataset.fix.tables import Record, Table, load_table
-from hubtools.dataset.folder import Listing, walk
+from hubtools.dataset.edits.closed import Action
+from hubtools.dataset.edits.journal import fingerprint
+from hubtools.dataset.edits.plan import Operation, Plan
+from hubtools.dataset.edits.references import relative
+from hubtools.dataset.edits.tables import Record, Table, load_table
+from hubtools.dataset.folder.listing import Listing, walk
 from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.metadata.named import resolved
-from hubtools.dataset.scan import scan
+from hubtools.dataset.pictures.reading import read_file
+from hubtools.dataset.scan.scanning import scan
 from hubtools.dataset.view import is_blank, parse_card
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath, read_within

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from hubtools.dataset.caption.planner import CaptionPlan, plan_captions
-from hubtools.dataset.fix.journal import apply, finish
-from hubtools.dataset.fix.journals import Journal
+from hubtools.dataset.edits.journal import apply, finish
+from hubtools.dataset.edits.journal_files import Journal
 from hubtools.files import StrPath
 from hubtools.settings import DatasetSettings
 

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Callable
 
 from hubtools.dataset.fix.draft import Draft
-from hubtools.dataset.garble import ungarbled
+from hubtools.dataset.text.mojibake import ungarbled
 from hubtools.dataset.view import is_blank
 
 

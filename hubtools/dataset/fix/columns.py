@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from hubtools.dataset.edits.tables import Record, Table
 from hubtools.dataset.fix.draft import Draft
-from hubtools.dataset.fix.tables import Record, Table
-from hubtools.dataset.folder import FOREIGN_ENDINGS, PICTURE_ENDINGS
+from hubtools.dataset.folder.listing import FOREIGN_ENDINGS, PICTURE_ENDINGS
 from hubtools.dataset.metadata import FILE_NAME
 
 

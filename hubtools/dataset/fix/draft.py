@@ -9,24 +9,24 @@ from pathlib import Path
 
 import xxhash
 
-from hubtools.dataset.files import NO_FILE, read_file
-from hubtools.dataset.fix.overlay import overlay
-from hubtools.dataset.fix.references import (
+from hubtools.dataset.edits.references import (
     Reference,
     is_free,
     point,
     references_in,
     relative,
 )
+from hubtools.dataset.edits.tables import BEYOND, Form, Notes, Record, Table, load_table
+from hubtools.dataset.fix.overlay import overlay
 from hubtools.dataset.fix.remedies import Unsafe
-from hubtools.dataset.fix.tables import BEYOND, Form, Notes, Record, Table, load_table
-from hubtools.dataset.folder import Entry, Listing
+from hubtools.dataset.folder.listing import Entry, Listing
+from hubtools.dataset.folder.names import fold
 from hubtools.dataset.metadata import FILE_NAME, MetadataFile, parse_metadata
 from hubtools.dataset.metadata.named import resolved
-from hubtools.dataset.names import fold
-from hubtools.dataset.probe import PictureFacts
+from hubtools.dataset.pictures.probe import PictureFacts
+from hubtools.dataset.pictures.reading import NO_FILE, read_file
 from hubtools.dataset.rules import DATASET_RULES
-from hubtools.dataset.scan import look_at_one
+from hubtools.dataset.scan.scanning import look_at_one
 from hubtools.dataset.sources.local import LocalFolder
 from hubtools.dataset.view import Card, DatasetView, escapes, parse_card
 from hubtools.errors import HubtoolsError

@@ -7,12 +7,12 @@ import io
 import json
 import zlib
 
-from hubtools.dataset.files import read_file
+from hubtools.dataset.edits.tables import IS_PARQUET, Notes, Record, Table, load_table
 from hubtools.dataset.fix.draft import Draft
 from hubtools.dataset.fix.records import contained
-from hubtools.dataset.fix.tables import IS_PARQUET, Notes, Record, Table, load_table
 from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.metadata.named import resolved
+from hubtools.dataset.pictures.reading import read_file
 from hubtools.files import human_bytes
 from hubtools.frontmatter import load_yaml
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from hubtools.dataset.configs import split_configs
+from hubtools.dataset.edits.references import relative
+from hubtools.dataset.edits.tables import Notes, Record, Table, is_file_column
 from hubtools.dataset.fix.draft import Draft
-from hubtools.dataset.fix.references import relative
-from hubtools.dataset.fix.tables import Notes, Record, Table, is_file_column
-from hubtools.dataset.folder import FOREIGN_ENDINGS, PICTURE_ENDINGS
+from hubtools.dataset.folder.configs import split_configs
+from hubtools.dataset.folder.listing import FOREIGN_ENDINGS, PICTURE_ENDINGS
+from hubtools.dataset.folder.splits import infer_splits
 from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.metadata.named import resolved
-from hubtools.dataset.splits import infer_splits
 from hubtools.frontmatter import with_key, without_key
 from hubtools.layout import CARD
 from hubtools.limits import crowded_folders

@@ -5,23 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from hubtools.dataset.careful import one_helper
-from hubtools.dataset.fix import (
-    captions,
-    columns,
-    formats,
-    pictures,
-    places,
-    records,
-    sidecars,
-)
-from hubtools.dataset.fix.closed import Action
+from hubtools.dataset.edits.closed import Action
+from hubtools.dataset.edits.journal import fingerprint, fingerprint_of
+from hubtools.dataset.edits.plan import Operation, Plan
+from hubtools.dataset.fix import captions, columns, formats, pictures, places, records, sidecars
 from hubtools.dataset.fix.draft import Draft
-from hubtools.dataset.fix.journal import fingerprint, fingerprint_of
-from hubtools.dataset.fix.plan import Operation, Plan
 from hubtools.dataset.fix.remedies import REMEDIES, parse_unsafe
 from hubtools.dataset.rules import DATASET_RULES
 from hubtools.dataset.view import view
+from hubtools.dataset.workers.guarded import one_helper
 from hubtools.files import StrPath
 from hubtools.layout import CARD
 from hubtools.settings import DatasetSettings

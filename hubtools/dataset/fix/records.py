@@ -6,10 +6,10 @@ import unicodedata
 from collections import defaultdict
 from typing import Any
 
+from hubtools.dataset.edits.references import relative
+from hubtools.dataset.edits.tables import Record, Table
 from hubtools.dataset.fix.columns import is_picture_name
 from hubtools.dataset.fix.draft import Draft
-from hubtools.dataset.fix.references import relative
-from hubtools.dataset.fix.tables import Record, Table
 from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.metadata.named import resolved
 from hubtools.dataset.view import escapes, is_blank

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubtools.dataset.careful import one_helper
-from hubtools.dataset.fix.journal import RefusedFiles, apply, finish, undo, unfinished
-from hubtools.dataset.fix.journals import Journal
-from hubtools.dataset.fix.plan import Plan
+from hubtools.dataset.edits.journal import RefusedFiles, apply, finish, undo, unfinished
+from hubtools.dataset.edits.journal_files import Journal
+from hubtools.dataset.edits.plan import Plan
 from hubtools.dataset.fix.planner import plan_fix
+from hubtools.dataset.workers.guarded import one_helper
 from hubtools.files import StrPath
 from hubtools.settings import DatasetSettings
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 
+from hubtools.dataset.edits.recover import decode
+from hubtools.dataset.edits.references import relative
+from hubtools.dataset.edits.tables import Form, Record, Table
 from hubtools.dataset.fix.draft import Draft
-from hubtools.dataset.fix.recover import decode
-from hubtools.dataset.fix.references import relative
-from hubtools.dataset.fix.tables import Form, Record, Table
 from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.view import is_blank
 from hubtools.findings import Finding

@@ -5,7 +5,7 @@ module is chosen, which splits, rows and columns come out, what fails and when, 
 lost on the way. It re-implements the decisions of `datasets` 5.2 on one directory listing:
 
 1. The card's front matter is parsed first; `configs:` decides which files make which split.
-2. Without it, splits are guessed from names (`hubtools.dataset.splits`).
+2. Without it, splits are guessed from names (`hubtools.dataset.folder.splits`).
 3. The module is the most frequent ending, metadata files left out.
 4. Files whose ending the module does not know are dropped, hidden ones as well.
 5. Where there is metadata, rows come from it alone; else every picture is a row, labelled by its

@@ -8,15 +8,15 @@ import zlib
 from collections import Counter
 from dataclasses import dataclass, field
 
-from hubtools.dataset.careful import carefully
-from hubtools.dataset.crew import Failure
-from hubtools.dataset.folder import Entry
+from hubtools.dataset.folder.listing import Entry
+from hubtools.dataset.folder.zipped import open_zip, read_member
 from hubtools.dataset.loaders.endings import MODULE_OF
 from hubtools.dataset.loaders.model import LoadError
 from hubtools.dataset.loaders.source import Source
 from hubtools.dataset.loaders.tables import Table, read_table
 from hubtools.dataset.metadata import parse_metadata
-from hubtools.dataset.zipped import open_zip, read_member
+from hubtools.dataset.workers.guarded import carefully
+from hubtools.dataset.workers.pool import Failure
 from hubtools.layout import METADATA_NAMES
 from hubtools.limits import RECORD_COST, STREAMED
 

@@ -7,10 +7,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from hubtools.dataset.folder import FOREIGN_ENDINGS, PICTURE_ENDINGS, Listing
+from hubtools.dataset.folder.listing import FOREIGN_ENDINGS, PICTURE_ENDINGS, Listing
+from hubtools.dataset.folder.splits import IGNORED, Splits, infer_splits
 from hubtools.dataset.loaders import foldered, others
 from hubtools.dataset.loaders.archives import module_inside
 from hubtools.dataset.loaders.card import Config, Declared, declared
+from hubtools.dataset.loaders.dropped_files import losses
 from hubtools.dataset.loaders.endings import (
     ALLOWED,
     FOLDER_COLUMN,
@@ -21,12 +23,10 @@ from hubtools.dataset.loaders.endings import (
     kept_names,
 )
 from hubtools.dataset.loaders.foldered import Options, Result
-from hubtools.dataset.loaders.losses import losses
 from hubtools.dataset.loaders.model import Broken, Loaded, LoadError, Mode, Outcome, Split
 from hubtools.dataset.loaders.patterns import resolve, translate
 from hubtools.dataset.loaders.source import Source
 from hubtools.dataset.metadata import MetadataFile
-from hubtools.dataset.splits import IGNORED, Splits, infer_splits
 from hubtools.layout import CARD
 
 Files = dict[str, tuple[str, ...]]

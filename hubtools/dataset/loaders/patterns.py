@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
+from hubtools.dataset.folder.splits import IGNORED
 from hubtools.dataset.loaders.model import LoadError
-from hubtools.dataset.splits import IGNORED
 
 _MAGIC = re.compile(r"[*?\[]")
 

@@ -12,16 +12,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from hubtools.dataset.careful import carefully
-from hubtools.dataset.crew import Failure
-from hubtools.dataset.files import Unreadable, read_picture
-from hubtools.dataset.folder import UNENTERED, Entry, Listing
+from hubtools.dataset.folder.listing import UNENTERED, Entry, Listing
+from hubtools.dataset.folder.names import fold
+from hubtools.dataset.folder.splits import Splits, infer_splits
 from hubtools.dataset.loaders.model import Broken, LoadError
 from hubtools.dataset.loaders.tables import Table, read_table
 from hubtools.dataset.metadata import MetadataFile, parse_metadata
-from hubtools.dataset.names import fold
-from hubtools.dataset.plain import as_usual
-from hubtools.dataset.splits import Splits, infer_splits
+from hubtools.dataset.pictures.header import as_usual
+from hubtools.dataset.pictures.reading import Unreadable, read_picture
+from hubtools.dataset.workers.guarded import carefully
+from hubtools.dataset.workers.pool import Failure
 from hubtools.limits import RECORD_COST, STREAMED
 
 

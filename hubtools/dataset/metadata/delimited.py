@@ -6,7 +6,7 @@ import csv
 import io
 from typing import Any
 
-from hubtools.dataset.folder import PICTURE_ENDINGS
+from hubtools.dataset.folder.listing import PICTURE_ENDINGS
 from hubtools.dataset.metadata.model import Kind, MetadataFile, Row, Trouble
 from hubtools.limits import COLUMNS
 

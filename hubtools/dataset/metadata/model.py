@@ -7,7 +7,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from hubtools.dataset.folder import Entry
+from hubtools.dataset.folder.listing import Entry
 from hubtools.dataset.metadata.named import all_resolved, resolved
 
 FILE_NAME = "file_name"

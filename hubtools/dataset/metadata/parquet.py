@@ -18,7 +18,7 @@ _FIX = "write fewer or shorter values, or several data sets"
 
 def read_parquet(data: bytes, size: int, budget: Budget, found: MetadataFile) -> None:
     """`size`: bytes of the whole file, where `data` is only its beginning."""
-    from hubtools.dataset.careful import apart
+    from hubtools.dataset.workers.guarded import apart
 
     try:
         import pyarrow.ipc  # noqa: F401

@@ -10,7 +10,7 @@ from itertools import filterfalse
 from operator import itemgetter
 from pathlib import Path
 
-from hubtools.dataset.folder import Entry, Listing
+from hubtools.dataset.folder.listing import Entry, Listing
 from hubtools.dataset.metadata.bounded import Budget, settle, within
 from hubtools.dataset.metadata.delimited import read_csv
 from hubtools.dataset.metadata.jsonl import read_jsonl, read_plain_jsonl

@@ -8,10 +8,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from html import unescape
 
-from hubtools.dataset.garble import garbled as wrongly_read
 from hubtools.dataset.metadata import FILE_NAME, Row
 from hubtools.dataset.rules.book import DATASET_RULES, plural, some
-from hubtools.dataset.tokens import TokenCounter
+from hubtools.dataset.text.mojibake import garbled as wrongly_read
+from hubtools.dataset.text.tokens import TokenCounter
 from hubtools.dataset.view import DatasetView, is_blank
 from hubtools.findings import Problem, Severity, shortened
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hubtools.dataset.compare import Grade
-from hubtools.dataset.duplicates import Copy, Group
-from hubtools.dataset.looks import TURNS
+from hubtools.dataset.copies.compare import Grade
+from hubtools.dataset.copies.duplicates import Copy, Group
+from hubtools.dataset.pictures.appearance import TURNS
 from hubtools.dataset.rules.book import DATASET_RULES, some
 from hubtools.dataset.view import DatasetView
 from hubtools.findings import Problem, Severity

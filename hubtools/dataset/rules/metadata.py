@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from hubtools.dataset.folder import PICTURE_ENDINGS
+from hubtools.dataset.folder.listing import PICTURE_ENDINGS
 from hubtools.dataset.loaders.tables import CHUNK
 from hubtools.dataset.metadata import FILE_NAME, Kind
 from hubtools.dataset.rules.book import DATASET_RULES, plural, some

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from hubtools.dataset.folder import Entry
-from hubtools.dataset.probe import ENDINGS, MAX_PIXELS, PictureFacts, proper_ending
+from hubtools.dataset.folder.listing import Entry
+from hubtools.dataset.pictures.probe import ENDINGS, MAX_PIXELS, PictureFacts, proper_ending
+from hubtools.dataset.pictures.table import PictureTable
 from hubtools.dataset.rules.book import DATASET_RULES
-from hubtools.dataset.table import PictureTable
 from hubtools.dataset.view import DatasetView
 from hubtools.findings import Problem, Severity
 

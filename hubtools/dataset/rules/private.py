@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from hubtools.dataset.metadata import FILE_NAME
-from hubtools.dataset.private.reading import Private
+from hubtools.dataset.pictures.private.reading import Private
 from hubtools.dataset.rules.book import DATASET_RULES, plural, some
 from hubtools.dataset.view import DatasetView
 from hubtools.findings import Problem, Severity, shortened

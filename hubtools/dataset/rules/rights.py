@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 from hubtools.dataset.loaders import Mode
 from hubtools.dataset.metadata import FILE_NAME, Row
+from hubtools.dataset.pictures.embedded.trailers import GRAVE
 from hubtools.dataset.rules.book import DATASET_RULES, plural, some
-from hubtools.dataset.trailers import GRAVE
 from hubtools.dataset.view import DatasetView
 from hubtools.files import human_bytes
 from hubtools.findings import Problem, Severity

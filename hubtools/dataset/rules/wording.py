@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 
 from hubtools.dataset.metadata import FILE_NAME
-from hubtools.dataset.phrases import ENOUGH, HEADS, common_phrases, constants
 from hubtools.dataset.rules.book import DATASET_RULES, plural, some
+from hubtools.dataset.text.phrases import ENOUGH, HEADS, common_phrases, constants
 from hubtools.dataset.view import DatasetView
 from hubtools.findings import Problem, Severity
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from hubtools.dataset.folder import Entry, Listing
+from hubtools.dataset.folder.listing import Entry, Listing
 from hubtools.dataset.metadata import FILE_NAME, MetadataFile, Row, read_all_metadata
 from hubtools.dataset.sources.local import pictures_of
 from hubtools.dataset.sources.model import Contents, Read, Trouble, memory_of

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from hubtools.dataset.folder import Entry, Listing, walk
-from hubtools.dataset.memory import place_of
+from hubtools.dataset.folder.listing import Entry, Listing, walk
 from hubtools.dataset.metadata import MetadataFile, read_all_metadata
+from hubtools.dataset.pictures.cache import place_of
 from hubtools.dataset.sources.model import Contents, Read, memory_of
 
 

@@ -9,10 +9,10 @@ from typing import Protocol
 
 import xxhash
 
-from hubtools.dataset.files import Unreadable
-from hubtools.dataset.folder import Entry, Listing
+from hubtools.dataset.folder.listing import Entry, Listing
 from hubtools.dataset.loaders.model import Loaded
 from hubtools.dataset.metadata import MetadataFile
+from hubtools.dataset.pictures.reading import Unreadable
 from hubtools.layout import cache_dir
 from hubtools.limits import STREAMED
 

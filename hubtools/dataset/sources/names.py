@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hubtools.dataset.folder import PICTURE_ENDINGS, Entry
+from hubtools.dataset.folder.listing import PICTURE_ENDINGS, Entry
 from hubtools.layout import CARD, METADATA_NAMES
 
 
@@ -34,6 +34,6 @@ def top_folder(names: list[str]) -> str:
 
 
 def _splits(name: str) -> bool:
-    from hubtools.dataset.splits import KEYWORDS
+    from hubtools.dataset.folder.splits import KEYWORDS
 
     return name.lower() in {word for words in KEYWORDS.values() for word in words}

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from hubtools.dataset.folder import Entry, Listing, walk
+from hubtools.dataset.folder.listing import Entry, Listing, walk
 from hubtools.dataset.sources.archives import ArchivedFolder
 from hubtools.dataset.sources.local import LocalFolder
 from hubtools.dataset.sources.model import Source, identity_of
@@ -93,7 +93,7 @@ def _file(store: Store, entry: Entry) -> Source:
         opener = partial(store.open, entry.name)
         tar = TarArchive(opener, entry.name, identity_of(entry), entry.size)
         return ArchivedFolder(tar, store.name, key)
-    from hubtools.dataset.partial import is_partial
+    from hubtools.dataset.parts import is_partial
 
     if isinstance(store, LocalStore) and is_partial(store.path):
         raise HubtoolsError(

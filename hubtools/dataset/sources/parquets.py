@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from hubtools.dataset.files import Unreadable
-from hubtools.dataset.folder import Entry
+from hubtools.dataset.folder.listing import Entry
 from hubtools.dataset.metadata import FILE_NAME, MetadataFile, Row
+from hubtools.dataset.pictures.reading import Unreadable
 from hubtools.dataset.sources.model import MAX_STREAMED, Read, Trouble, identified, identity_of
 from hubtools.errors import require_extra
 from hubtools.limits import RECORD_COST, RECORDS
@@ -41,8 +41,8 @@ class ParquetShard:
         """The values of all rows; their pictures become `pictures`."""
         import pyarrow as arrow
 
-        from hubtools.dataset.parquet_rows import at_once
-        from hubtools.dataset.shard.parquet import open_parquet, picture_columns
+        from hubtools.dataset.metadata.parquet_rows import at_once
+        from hubtools.dataset.shards.parquet import open_parquet, picture_columns
 
         found = MetadataFile(self._entry)
         identity = identity_of(self._entry)
@@ -101,7 +101,7 @@ class ParquetShard:
         """In the order of rows, a few rows at a time."""
         import pyarrow as arrow
 
-        from hubtools.dataset.shard.parquet import open_parquet, picture_columns
+        from hubtools.dataset.shards.parquet import open_parquet, picture_columns
 
         wanted: dict[str | None, dict[int, Entry]] = {}  # by column (None: the first) and row
         for entry in entries:
@@ -124,7 +124,7 @@ class ParquetShard:
 
     def _column(self, file: Any, column: str, rows: dict[int, Entry]) -> Iterator[Read]:
         """Takes out of `rows` what it gives."""
-        from hubtools.dataset.shard.parquet import rows_at_once
+        from hubtools.dataset.shards.parquet import rows_at_once
 
         begin = 0
         for group in range(file.metadata.num_row_groups):

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
-from hubtools.dataset.files import Unreadable
-from hubtools.dataset.folder import Entry, Listing
+from hubtools.dataset.folder.listing import Entry, Listing
 from hubtools.dataset.metadata import read_all_metadata
+from hubtools.dataset.pictures.reading import Unreadable
 from hubtools.dataset.sources.local import pictures_of
 from hubtools.dataset.sources.model import Contents, Read, memory_of
 from hubtools.dataset.sources.stores import Store

@@ -9,12 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from hubtools.dataset.folder import Entry
+from hubtools.dataset.folder.listing import Entry
+from hubtools.dataset.folder.splits import infer_splits
 from hubtools.dataset.loaders.card import declared
 from hubtools.dataset.loaders.model import Loaded, LoadError, Mode, Outcome, Split
 from hubtools.dataset.loaders.patterns import resolve
 from hubtools.dataset.metadata import FILE_NAME, MetadataFile
-from hubtools.dataset.shard.rows import column_of
+from hubtools.dataset.shards.rows import column_of
 from hubtools.dataset.sources.archives import SILENT_FOR_SHARDS, samples_of
 from hubtools.dataset.sources.model import Contents, Read, Trouble, identity_of, memory_of
 from hubtools.dataset.sources.names import is_picture
@@ -22,7 +23,6 @@ from hubtools.dataset.sources.parquets import ParquetShard
 from hubtools.dataset.sources.remote import listing_of
 from hubtools.dataset.sources.stores import LocalStore, Store
 from hubtools.dataset.sources.tars import TarArchive
-from hubtools.dataset.splits import infer_splits
 from hubtools.layout import CARD, METADATA_NAMES
 
 TARS = (".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")

@@ -12,10 +12,10 @@ from typing import Any, BinaryIO, Protocol
 from urllib.parse import unquote
 
 from hubtools.addresses import bare
-from hubtools.dataset.files import Unreadable
-from hubtools.dataset.folder import Entry, walk
+from hubtools.dataset.folder.listing import Entry, walk
+from hubtools.dataset.pictures.reading import Unreadable
 from hubtools.dataset.sources.model import MAX_STREAMED, identified
-from hubtools.dataset.sources.steady import TRIES, as_os_error, reached, said, steady
+from hubtools.dataset.sources.retry import TRIES, as_os_error, reached, said, steady
 from hubtools.errors import HubtoolsError
 
 _HUB = re.compile(

@@ -21,10 +21,10 @@ from typing import Any, BinaryIO
 import orjson
 import xxhash
 
-from hubtools.dataset.files import Unreadable
-from hubtools.dataset.folder import Entry
+from hubtools.dataset.folder.listing import Entry
 from hubtools.dataset.metadata import FILE_NAME
-from hubtools.dataset.shard.tar import foreign_row, split_name
+from hubtools.dataset.pictures.reading import Unreadable
+from hubtools.dataset.shards.tar import foreign_row, split_name
 from hubtools.dataset.sources.model import MAX_STREAMED, Read, Trouble, identified
 from hubtools.dataset.sources.names import is_picture, unsafe
 from hubtools.errors import HubtoolsError

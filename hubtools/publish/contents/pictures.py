@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator
 from typing import IO
 
-from hubtools.dataset.private.reading import texts_of
+from hubtools.dataset.pictures.private.reading import texts_of
 from hubtools.publish.contents.streams import streams
 
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"

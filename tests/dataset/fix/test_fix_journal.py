@@ -18,9 +18,9 @@ from simple import picture
 from test_fix_rules import snapshot
 from test_rules import exif, line, put
 
-from hubtools.dataset.fix.journal import apply, finish, purge, undo, unfinished
-from hubtools.dataset.fix.journals import journals, lost
-from hubtools.dataset.fix.plan import Plan, load_plan
+from hubtools.dataset.edits.journal import apply, finish, purge, undo, unfinished
+from hubtools.dataset.edits.journal_files import journals, lost
+from hubtools.dataset.edits.plan import Plan, load_plan
 from hubtools.dataset.fix.planner import plan_fix
 from hubtools.dataset.fix.run import fix
 from hubtools.errors import HubtoolsError
@@ -151,9 +151,9 @@ def test_an_undo_that_is_killed_goes_on(sick: Path, settings: DatasetSettings) -
 
 def test_names_can_change_places(good: Path) -> None:
     """a -> b and b -> a, with equal contents elsewhere."""
-    from hubtools.dataset.fix.closed import Action
-    from hubtools.dataset.fix.journal import fingerprint
-    from hubtools.dataset.fix.plan import Operation
+    from hubtools.dataset.edits.closed import Action
+    from hubtools.dataset.edits.journal import fingerprint
+    from hubtools.dataset.edits.plan import Operation
 
     (good / "2.png").write_bytes((good / "0.png").read_bytes())
     pairs = (("0.png", "1.png"), ("1.png", "2.png"), ("2.png", "0.png"))

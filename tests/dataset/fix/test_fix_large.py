@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from hubtools.dataset.fix.pixels import MOST_PIXELS, Refused, apply_edits, shown
-from hubtools.dataset.probe import probe_bytes
-from hubtools.dataset.scan import look_at_one
+from hubtools.dataset.edits.pixels import MOST_PIXELS, Refused, apply_edits, shown
+from hubtools.dataset.pictures.probe import probe_bytes
+from hubtools.dataset.scan.scanning import look_at_one
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

@@ -18,14 +18,14 @@ from hypothesis import strategies as st
 from PIL import Image
 from test_fix_rules import promises, snapshot
 
-from hubtools.dataset.check import validate
-from hubtools.dataset.fix.journals import journals
-from hubtools.dataset.fix.pixels import Refused, shown
+from hubtools.dataset.edits.journal_files import journals
+from hubtools.dataset.edits.pixels import Refused, shown
 from hubtools.dataset.fix.planner import plan_fix
 from hubtools.dataset.fix.remedies import UNSAFE
 from hubtools.dataset.fix.run import fix, undo_fix
-from hubtools.dataset.folder import walk
+from hubtools.dataset.folder.listing import walk
 from hubtools.dataset.metadata import read_metadata
+from hubtools.dataset.validate import validate
 from hubtools.settings import DatasetSettings
 
 SETTINGS = DatasetSettings(trigger="tok", license="cc0-1.0", rights="own")

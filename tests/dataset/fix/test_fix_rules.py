@@ -37,10 +37,10 @@ from test_rules import (
     unsplit,
 )
 
+from hubtools.dataset.examples import read_examples
 from hubtools.dataset.fix.planner import plan_fix
 from hubtools.dataset.fix.remedies import REMEDIES, UNSAFE
 from hubtools.dataset.fix.run import fix, undo_fix
-from hubtools.dataset.load import read_examples
 from hubtools.findings import Finding
 from hubtools.settings import DatasetSettings
 

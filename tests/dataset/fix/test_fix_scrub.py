@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, PngImagePlugin
 
-from hubtools.dataset.fix.pixels import Refused, apply_edits, shown
-from hubtools.dataset.private.kinds import Damaged
-from hubtools.dataset.private.scrub import png_chunks, png_file, scrub, upright
+from hubtools.dataset.edits.pixels import Refused, apply_edits, shown
+from hubtools.dataset.pictures.private.kinds import Damaged
+from hubtools.dataset.pictures.private.scrub import png_chunks, png_file, scrub, upright
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 XMP = (

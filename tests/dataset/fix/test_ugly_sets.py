@@ -15,8 +15,8 @@ from test_fix_rules import snapshot
 from ugly_sets import TRIGGER, UGLY
 
 from hubtools.cli.main import run
-from hubtools.dataset.fix.journals import journals
-from hubtools.dataset.fix.pixels import Refused, shown
+from hubtools.dataset.edits.journal_files import journals
+from hubtools.dataset.edits.pixels import Refused, shown
 
 Shell = Callable[..., tuple[int, str, str]]
 OPTIONS = ("--trigger", TRIGGER, "--resolution", "64", "--license", "cc0-1.0", "--rights", "own")

@@ -1,0 +1,236 @@
+"""A plan of fixes: operations on files, each with the rules it satisfies; shown, saved, read."""
+
+from __future__ import annotations
+
+import json
+import os
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hubtools.dataset.edits.closed import Action, check_operations
+from hubtools.dataset.edits.linediff import unified
+from hubtools.dataset.edits.pixels import EDITS
+from hubtools.dataset.edits.recover import decode
+from hubtools.dataset.folder.names import MAX_BYTES, fold
+from hubtools.dataset.pictures.reading import read_file
+from hubtools.errors import HubtoolsError
+from hubtools.files import write_json
+from hubtools.findings import Finding
+from hubtools.layout import PROJECT_FILE, WORK_DIR
+from hubtools.rooted import Root
+
+PLAN_SCHEMA = 1
+MOST_PLAN_BYTES = 1 << 29
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One file's fate. Names are relative to the dataset, with `/`.
+
+    `path` is the file that is there now (None for a new one), `target` the one that will be (None
+    if it is removed), `before` the fingerprint of the file that is there: SHA-256, or `link:` and
+    where it points to.
+    """
+
+    action: Action
+    path: str | None
+    target: str | None
+    rules: tuple[str, ...]
+    why: tuple[str, ...]
+    before: str | None = None
+    content: str | None = None
+    edits: tuple[str, ...] = ()
+
+    @property
+    def line(self) -> str:
+        """`remove  .DS_Store  (D704: left behind by another program)`."""
+        names = _quoted(str(self.path or self.target))
+        if self.path and self.target and self.path != self.target:
+            names += f" -> {_quoted(self.target)}"
+        rules = f"{', '.join(self.rules)}: " if self.rules else ""
+        return f"{self.action:<6}  {names}  ({rules}{'; '.join(self.why)})"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What `fix` would do to the dataset at `root`.
+
+    `left`: files that are left as they are, and why; `remaining`: what the rules would still say
+    afterwards.
+    """
+
+    root: Path
+    operations: tuple[Operation, ...] = ()
+    left: dict[str, str] = field(default_factory=dict)
+    remaining: tuple[Finding, ...] = ()
+    unsafe: tuple[str, ...] = ()
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """Ids of all rules that are satisfied or helped."""
+        return tuple(sorted({rule for op in self.operations for rule in op.rules}))
+
+    def of(self, action: Action) -> tuple[Operation, ...]:
+        """The operations with this action."""
+        return tuple(op for op in self.operations if op.action is action)
+
+    def diff(self, limit: int | None = None) -> Iterator[str]:
+        """Lines to read: unified diffs of texts (at most `limit` lines each), a line for every
+        other file. Control characters are spelt out: they could speak to the terminal."""
+        for op in self.operations:
+            yield _printable(op.line)
+            if op.action is Action.WRITE:
+                lines = list(self._text_diff(op))
+                yield from map(_printable, lines[:limit])
+                if limit is not None and len(lines) > limit:
+                    yield f"... {len(lines) - limit} more lines; --dry-run shows all"
+
+    def _text_diff(self, op: Operation) -> Iterator[str]:
+        old = ""
+        if op.path is not None:
+            with Root(self.root) as root:
+                root.stat(op.path)  # a plan may name what lies behind a link: that is not shown
+            data = read_file(self.root / op.path)
+            old = decode(data) or data.decode("utf-8", errors="replace")
+        old_lines, new_lines = _lines(old), _lines(op.content or "")
+        if old_lines == new_lines:
+            yield "  (only encoding or line ends change)"
+            return
+        alike = {unicodedata.normalize("NFC", line) for line in new_lines} - set(new_lines)
+        alike |= {unicodedata.normalize("NFC", line) for line in old_lines} - set(old_lines)
+        if alike:  # the same letters composed in two ways: nobody would see what changes
+            old_lines, new_lines = (
+                [
+                    _spelt(line) if unicodedata.normalize("NFC", line) in alike else line
+                    for line in x
+                ]
+                for x in (old_lines, new_lines)
+            )
+        names = (f"a/{op.path}" if op.path else "/dev/null", f"b/{op.target}")
+        yield from unified(old_lines, new_lines, *names)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plan as JSON values; `from_dict` reads `schema`, `operations` and `unsafe`."""
+        return {
+            "schema": PLAN_SCHEMA,
+            "unsafe": list(self.unsafe),
+            "operations": [
+                {
+                    "action": op.action.value,
+                    "path": op.path,
+                    "target": op.target,
+                    "rules": list(op.rules),
+                    "why": list(op.why),
+                    "before": op.before,
+                    "content": op.content,
+                    "edits": list(op.edits),
+                }
+                for op in self.operations
+            ],
+            "left": self.left,
+            "remaining": [
+                {
+                    "rule": f.rule,
+                    "severity": f.severity.value,
+                    "place": f.place,
+                    "message": f.message,
+                }
+                for f in self.remaining
+            ],
+        }
+
+    def save(self, path: Path) -> None:
+        """Write the plan as JSON."""
+        write_json(path, self.to_dict())
+
+
+def load_plan(root: Path, path: Path) -> Plan:
+    """Read a saved plan for the dataset at `root`. Raises `HubtoolsError` if it is none, or if it
+    contradicts itself: a file named twice, one inside another."""
+
+    if path.stat().st_size > MOST_PLAN_BYTES:
+        raise HubtoolsError(f"{path} has more than {MOST_PLAN_BYTES:,} bytes; no plan has.")
+    try:
+        content = json.loads(path.read_bytes())
+        if content["schema"] != PLAN_SCHEMA:
+            raise HubtoolsError(f"{path} was made by another version of hubtools.")
+        operations = tuple(_operation(item) for item in content["operations"])
+        check_operations((op.action, op.path, op.target, op.before) for op in operations)
+        return Plan(root, operations, unsafe=tuple(map(str, content.get("unsafe", ()))))
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise HubtoolsError(
+            f"{path} is no plan: {' '.join(str(error).split()) or type(error).__name__}.",
+            hint="write one with `hubtools fix --dry-run --format json`",
+        ) from None
+
+
+def _operation(item: dict[str, Any]) -> Operation:
+    path, target = item["path"], item["target"]
+    for name in (path, target):
+        if name is not None:
+            check_name(name)
+    if path is None and target is None:
+        raise ValueError("an operation names no file")
+    # what git and hubtools act on is no part of a dataset
+    if target is not None and {fold(part) for part in target.split("/")} & {".git", PROJECT_FILE}:
+        raise ValueError(f"{target!r} is not for a plan to write")
+    edits = tuple(str(edit) for edit in item["edits"])
+    if any(edit.partition("=")[0] not in EDITS for edit in edits):
+        raise ValueError(f"unknown edit in {list(edits)}")
+    action = Action(item["action"])
+    if (action is Action.WRITE) != isinstance(item["content"], str):
+        raise ValueError(f"{action.value} of {path or target} has the wrong content")
+    if action is Action.WRITE:
+        item["content"].encode("utf-8")
+    if (action is Action.EDIT) != bool(edits):
+        raise ValueError(f"{action.value} of {path or target} has the wrong edits")
+    return Operation(
+        action, path, target, tuple(map(str, item["rules"])), tuple(map(str, item["why"])),
+        item["before"], item["content"], edits,
+    )  # fmt: skip
+
+
+def check_name(name: object) -> str:
+    """A relative name that stays inside the dataset and out of hubtools' own folder. Raises
+    `ValueError` for any other."""
+    bad = ValueError(f"{name!r} is no name of a file in the dataset")
+    if not isinstance(name, str) or "\0" in name:
+        raise bad
+    parts = name.split("/")
+    try:
+        longest = max(len(os.fsencode(part)) for part in parts)
+    except UnicodeEncodeError:
+        raise bad from None
+    if fold(parts[0]) == WORK_DIR or longest > MAX_BYTES:
+        raise bad
+    if any(part in ("", ".", "..") for part in parts):
+        raise bad
+    if os.name == "nt" and (":" in name or "\\" in name):
+        raise bad
+    return name
+
+
+def _printable(line: str) -> str:
+    return "".join(
+        mark
+        if mark == "\t" or unicodedata.category(mark) not in ("Cc", "Cs")
+        else ascii(mark)[1:-1]
+        for mark in line
+    )
+
+
+def _quoted(name: str) -> str:
+    return repr(name) if name != name.strip() else name
+
+
+def _spelt(line: str) -> str:
+    """Combining marks as escapes."""
+    return "".join(ascii(mark)[1:-1] if unicodedata.combining(mark) else mark for mark in line)
+
+
+def _lines(text: str) -> list[str]:
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return lines if lines[-1] else lines[:-1]

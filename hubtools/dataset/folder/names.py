@@ -1,0 +1,57 @@
+"""Names of files that every system can have, and that say what a file is."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from hubtools.dataset.folder.listing import FOREIGN_ENDINGS, PICTURE_ENDINGS
+
+# Devices of Windows; with any ending they are the device still.
+_DEVICES = frozenset(
+    ["con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in "123456789¹²³")]
+)
+_FORBIDDEN = re.compile('[<>:"|?*\\\\\x00-\x1f\ud800-\udfff]')
+# Bytes that a name may have on Linux; Windows and macOS count letters, which are fewer.
+MAX_BYTES = 255
+_KNOWN = "|".join(sorted(e[1:] for e in PICTURE_ENDINGS | FOREIGN_ENDINGS))
+# image.jpg?w=300: an ending, and more that belongs to no name
+_ENDING_AND_MORE = re.compile(rf"(?i)(.+)\.({_KNOWN})(?:[^a-z0-9.].*)?")
+
+
+def fold(name: str) -> str:
+    """Equal for names that Windows or macOS take for the same."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def trouble_of(part: str) -> str | None:
+    """Why Windows cannot have a file or folder of this name; None if it can."""
+    if part.split(".")[0].rstrip(" ").lower() in _DEVICES:
+        return f"{part.split('.')[0]} is a device of Windows"
+    if part != part.rstrip(". "):
+        return "it ends in a dot or a space"
+    if not part.isprintable() and any("\ud800" <= mark <= "\udfff" for mark in part):
+        return "it is not UTF-8, so the Hub cannot have it either"
+    if found := _FORBIDDEN.search(part):
+        return f"it holds {found[0]!a}"
+    return None
+
+
+def portable(name: str) -> str:
+    """A relative name that is like `name`, and that every system can have."""
+    return "/".join(map(_portable, name.split("/")))
+
+
+def _portable(part: str) -> str:
+    part = _FORBIDDEN.sub("_", part).rstrip(". ") or "_"
+    stem, dot, rest = part.partition(".")
+    return f"{stem.rstrip(' ')}_{dot}{rest}" if stem.rstrip(" ").lower() in _DEVICES else part
+
+
+def named_as(name: str, ending: str) -> str:
+    """`name` with this ending in place of the one it has; what is no ending of pictures is kept."""
+    folder, slash, base = name.rpartition("/")
+    base = base.rstrip(". ") or base
+    if found := _ENDING_AND_MORE.fullmatch(base):
+        base = found[1]
+    return f"{folder}{slash}{base}{ending}"

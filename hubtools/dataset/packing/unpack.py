@@ -1,0 +1,331 @@
+"""`unshard`: the pictures and metadata that shards were made of, or that others' shards hold."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from hubtools.dataset.edits.plan import check_name
+from hubtools.dataset.folder.appearing import appearing, check_free, copy_own, own_bytes_checked
+from hubtools.dataset.folder.listing import PICTURE_ENDINGS, Entry
+from hubtools.dataset.metadata import FILE_NAME
+from hubtools.dataset.pictures.header import opened, opens_plainly, webp_canvas
+from hubtools.dataset.shards.rows import entries
+from hubtools.dataset.shards.stored import Reader, Stored, open_shard
+from hubtools.errors import HubtoolsError, require_extra
+from hubtools.files import StrPath, write_bytes
+from hubtools.frontmatter import with_key
+from hubtools.layout import CARD, METADATA_NAMES
+
+_ENDINGS = (".parquet", ".tar", ".tgz", ".gz")
+_SHARD = re.compile(r"(?:.*/)?([\w.]+?)-\d{5}-of-\d{5}[^/]*")
+
+
+@dataclass(frozen=True)
+class Unsharded:
+    """What `unshard` wrote into `folder`. `bytes` are those of the pictures."""
+
+    folder: Path
+    shards: int
+    rows: int
+    pictures: int
+    bytes: int
+    splits: tuple[str, ...]
+
+
+def unshard(
+    shards: StrPath, to: StrPath, *, on_row: Callable[[int], None] | None = None
+) -> Unsharded:
+    """Unpack a folder of shards (or one shard) into `to`, which must be empty or not there yet.
+
+    Shards that `shard` wrote give the same files, byte for byte, and the same metadata rows;
+    parquet and WebDataset shards of others give a folder of pictures with a metadata.jsonl, each
+    split but train in a folder of its name. All of it appears at once, when all of it is there.
+    """
+    shards, to = Path(shards), Path(to)
+    check_free(to)
+    found = _find(shards)
+    if any(path.suffix == ".parquet" for path in found):
+        require_extra("shards", "Reading parquet")
+    with appearing(to, "unshard") as work:
+        unpacker = _Unpacker(work)
+        for path in found:
+            unpacker.shard(path, on_row)
+        unpacker.close()
+        folder = shards if shards.is_dir() else shards.parent
+        _carry(folder, found, work, unpacker)
+        if hasattr(os, "sync"):
+            os.sync()  # one for all files, before the name that says they are there
+    return Unsharded(
+        to, len(found), unpacker.rows, unpacker.pictures, unpacker.bytes, tuple(unpacker.splits)
+    )
+
+
+def _find(shards: Path) -> list[Path]:
+    if shards.is_file():
+        return [shards]
+    if not shards.is_dir():
+        raise HubtoolsError(f"There is no {shards}.", hint="give the folder that holds the shards")
+    found = [
+        shards / entry.name
+        for entry in entries(shards)
+        if entry.ending in _ENDINGS and not entry.hidden and entry.base not in METADATA_NAMES
+    ]
+    if not found:
+        raise HubtoolsError(f"{shards} holds no .parquet or .tar files.")
+    _complete(shards, found)
+    return found
+
+
+def _complete(shards: Path, found: list[Path]) -> None:
+    """Raises `HubtoolsError` if a name says that there is a shard more."""
+    names = {path.relative_to(shards).as_posix() for path in found}
+    for name in sorted(names):
+        parts = re.fullmatch(r"(.*-)(\d{5})-of-(\d{5})(.*)", name)
+        for number in range(int(parts[3])) if parts else ():
+            assert parts is not None
+            wanted = f"{parts[1]}{number:05d}-of-{parts[3]}{parts[4]}"
+            if wanted not in names:
+                raise HubtoolsError(
+                    f"{shards} lacks {wanted}.", hint="fetch it, or unshard each file by itself"
+                )
+
+
+class _Unpacker:
+    """Writes pictures and metadata into a folder, row by row."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._tables: dict[str, _Table] = {}
+        self.rows = self.pictures = self.bytes = 0
+        self.splits: dict[str, None] = {}
+        self.description: dict[str, Any] | None = None
+
+    def shard(self, path: Path, on_row: Callable[[int], None] | None) -> None:
+        """Unpack one shard."""
+        reader = open_shard(path)
+        described = reader.description
+        if described is not None:
+            _check_description(path, described)
+        self.description = self.description or described
+        split = described["split"] if described else _split_of(path)
+        self.splits[split] = None
+        rows = self._own(path, reader, described) if described else self._foreign(reader, split)
+        for source, values, pictures, again in rows:
+            for name, data in pictures.items():
+                self._picture(path, name, data, again=again)
+            if source is not None:
+                self._table(_checked(path, source)).add(values)
+            self.rows += 1
+            if on_row is not None:
+                on_row(self.rows)
+
+    def _own(
+        self, path: Path, reader: Reader, described: dict[str, Any]
+    ) -> Iterator[tuple[str | None, dict[str, Any], dict[str, bytes], bool]]:
+        told = sum(count for _, count in described["sources"])
+        sources = (source for source, count in described["sources"] for _ in range(count))
+        number = 0
+        for stored in reader:
+            source = next(sources, None)
+            number += 1
+            pictures = {str(stored.values.get(key)): data for key, data in stored.pictures.items()}
+            yield source, _relative(stored, source), pictures, True
+        if number != told:
+            raise HubtoolsError(f"{path} is no whole shard: {number} of {told} rows.")
+
+    def _foreign(
+        self, reader: Reader, split: str
+    ) -> Iterator[tuple[str | None, dict[str, Any], dict[str, bytes], bool]]:
+        folder = "" if split == "train" else f"{split}/"
+        for stored in reader:
+            pictures: dict[str, bytes] = {}
+            values = {FILE_NAME: None, **stored.values}
+            for key, data in stored.pictures.items():
+                name = self._free(folder, stored.values.get(key), data)
+                values[key] = name[len(folder) :]
+                pictures[name] = data
+            yield f"{folder}metadata.jsonl", values, pictures, False
+
+    def _free(self, folder: str, wanted: Any, data: bytes) -> str:
+        """A name for a picture of others: its own if it is one and is free."""
+        base = wanted if isinstance(wanted, str) else ""
+        base = base.replace("\\", "/").lstrip("/")
+        entry = Entry(base, 0, 0)
+        try:
+            check_name(base)
+            usable = entry.ending in PICTURE_ENDINGS and not entry.hidden and not entry.junk
+        except ValueError:
+            usable = False
+        if usable and not (self._root / (folder + base)).exists():
+            return folder + base
+        ending = entry.ending if entry.ending in PICTURE_ENDINGS else _ending(data)
+        return f"{folder}{self.rows:09d}{ending}"
+
+    def _picture(self, path: Path, name: str, data: bytes, *, again: bool) -> None:
+        target = self._root / _checked(path, name)
+        if Entry(name, 0, 0).base in (CARD, *METADATA_NAMES):
+            raise HubtoolsError(f"{path}: a picture is called {name}.")
+        if target.exists():
+            # two rows may share a picture
+            if again and target.stat().st_size == len(data) and target.read_bytes() == data:
+                return
+            raise HubtoolsError(f"{path}: two pictures are called {name}.")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise HubtoolsError(f"{path}: {name!r} would lie inside another picture.") from None
+        target.write_bytes(data)
+        self.pictures += 1
+        self.bytes += len(data)
+
+    def _table(self, source: str) -> _Table:
+        if source not in self._tables:
+            self._tables[source] = _table(self._root / source)
+        return self._tables[source]
+
+    def close(self) -> None:
+        """Finish the metadata files."""
+        for table in self._tables.values():
+            table.close()
+
+
+def _check_description(path: Path, described: Any) -> None:
+    """Raises `HubtoolsError` unless it is what `shard` writes: anybody can write something else."""
+    if not isinstance(described, dict) or described.get("hubtools") != 1:
+        raise HubtoolsError(f"{path} was written by another version of hubtools.")
+    sources, split = described.get("sources"), described.get("split")
+    good = isinstance(split, str) and isinstance(sources, list)
+    good = good and isinstance(described.get("card"), dict)
+    for item in sources if isinstance(sources, list) else ():
+        pair = isinstance(item, list) and len(item) == 2
+        good = good and pair and isinstance(item[1], int) and 0 <= item[1] <= 1 << 40
+        good = good and isinstance(item[0], (str, type(None)))
+        if good and item[0] is not None:
+            good = _checked(path, item[0]).rpartition("/")[2] in METADATA_NAMES
+    if not good:
+        raise HubtoolsError(f"{path}: what it says of itself is damaged; nothing was unpacked.")
+
+
+def _checked(path: Path, name: str) -> str:
+    try:
+        return check_name(name)
+    except ValueError as error:
+        raise HubtoolsError(f"{path}: {error}; nothing was unpacked.") from None
+
+
+def _relative(stored: Stored, source: str | None) -> dict[str, Any]:
+    """The row as its metadata file has it: names relative to that file's folder."""
+    folder = (source or "").rpartition("/")[0]
+    values = dict(stored.values)
+    if folder:
+        for key in stored.pictures:
+            values[key] = str(values[key]).removeprefix(f"{folder}/")
+    return values
+
+
+def _split_of(path: Path) -> str:
+    match = _SHARD.fullmatch(path.as_posix())
+    return match[1].rpartition("/")[2] if match else "train"
+
+
+def _ending(data: bytes) -> str:
+    if not opens_plainly(data):
+        return ".webp" if webp_canvas(data) else ".ico"
+    try:
+        with opened(data) as picture:
+            kind = (picture.format or "png").lower()
+    except Exception:
+        return ".png"  # whatever it is, nothing may be lost; validate says what is wrong with it
+    return {"jpeg": ".jpg", "mpo": ".jpg"}.get(kind, f".{kind}")
+
+
+# --- metadata files --------------------------------------------------------------------------
+
+
+class _Table:
+    """A metadata file that is being written."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file: IO[str] = path.open("w", encoding="utf-8", newline="")
+
+    def add(self, values: dict[str, Any]) -> None:
+        """Append a row."""
+        self._file.write(json.dumps(values, ensure_ascii=False, default=str) + "\n")
+
+    def close(self) -> None:
+        """Write what is still held."""
+        self._file.close()
+
+
+class _Csv(_Table):
+    _header: list[str] | None = None
+
+    def add(self, values: dict[str, Any]) -> None:
+        writer = csv.writer(self._file, lineterminator="\n")
+        if self._header is None:
+            self._header = list(values)
+            writer.writerow(self._header)
+        cells = [values.get(name) for name in self._header]
+        writer.writerow(["" if cell is None else cell for cell in cells])
+
+
+class _Parquet(_Table):
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._rows: list[dict[str, Any]] = []
+
+    def add(self, values: dict[str, Any]) -> None:
+        self._rows.append(values)
+
+    def close(self) -> None:
+        import pyarrow as arrow
+        import pyarrow.parquet as parquet
+
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        parquet.write_table(arrow.Table.from_pylist(self._rows), self._path)
+
+
+def _table(path: Path) -> _Table:
+    return {".csv": _Csv, ".parquet": _Parquet}.get(path.suffix, _Table)(path)
+
+
+# --- the card --------------------------------------------------------------------------------
+
+
+def _carry(folder: Path, found: list[Path], work: Path, unpacker: _Unpacker) -> None:
+    """Files beside the shards come along; the card says again what it said before."""
+    if folder in found:
+        return
+    for entry in entries(folder):
+        path = folder / entry.name
+        if path in found or (entry.hidden and entry.name != ".gitattributes") or entry.junk:
+            continue
+        if "/" not in entry.name and entry.name != CARD and not (work / entry.name).exists():
+            copy_own(folder, entry.name, work / entry.name)
+    card = folder / CARD
+    if not card.is_file():
+        return
+    own_bytes_checked(folder, CARD)
+    before = card.read_bytes()
+    if unpacker.description is None:
+        former: dict[str, Any] = {}
+    else:
+        former = unpacker.description["card"]
+    changed: bytes | None = before
+    for key in ("configs", "dataset_info"):
+        changed = with_key(changed, key, former.get(key)) if changed is not None else None
+    if changed is None:
+        raise HubtoolsError(
+            f"The front matter of {card} cannot be changed for certain.",
+            hint="remove `configs:` and `dataset_info:` from it by hand",
+        )
+    if changed.strip():
+        write_bytes(work / CARD, changed)

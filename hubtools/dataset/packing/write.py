@@ -1,0 +1,318 @@
+"""`shard`: a folder of pictures becomes a few large files, each read back before it counts."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from hubtools.dataset.folder.appearing import own_bytes_checked
+from hubtools.dataset.packing.plan import Format, Plan, ShardPlan, plan_shards
+from hubtools.dataset.pictures.header import opened, plain
+from hubtools.dataset.pictures.reading import read_file
+from hubtools.dataset.scan.scanning import look_at_one
+from hubtools.dataset.shards.rows import Sample
+from hubtools.dataset.shards.stored import Writer, fingerprint, open_shard
+from hubtools.errors import HubtoolsError, require_extra
+from hubtools.files import StrPath, open_regular, sha256_of
+from hubtools.frontmatter import with_key
+from hubtools.layout import CARD, SHARDS_STATE, WORK_DIR
+from hubtools.rooted import TEMPORARY, Root, is_left_over
+from hubtools.trust import ForeignState, is_sealed, seal
+
+_SCHEMA = 1
+_STATE = f"{WORK_DIR}/{SHARDS_STATE}"
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A shard that was written and read back. `kept`: it was there from an earlier run."""
+
+    name: str
+    split: str
+    rows: int
+    bytes: int
+    sha256: str
+    kept: bool = False
+
+
+@dataclass(frozen=True)
+class Shards:
+    """What `shard` wrote into `folder`. `left`: files of the dataset that are in no shard (the
+    first few by name); `unnamed`: pictures among its files that no record names; `located`:
+    pictures that say where they were taken."""
+
+    folder: Path
+    shards: tuple[Shard, ...]
+    pictures: int
+    left: tuple[str, ...]
+    left_count: int
+    unnamed: int
+    located: int
+
+    @property
+    def rows(self) -> int:
+        """Rows of all shards."""
+        return sum(shard.rows for shard in self.shards)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all shards."""
+        return sum(shard.bytes for shard in self.shards)
+
+
+def shard(
+    folder: StrPath,
+    to: StrPath,
+    *,
+    format: Format = "parquet",
+    max_shard_size: int | None = None,
+    on_row: Callable[[int, int | None], None] | None = None,
+) -> Shards:
+    """Write the dataset at `folder` as shards into the folder `to`, a dataset repo of its own.
+
+    `max_shard_size`: bytes of pictures in one shard (default 500 MB for parquet, 1 GB for
+    WebDataset). `on_row(done, total)` follows; the total is None while rows are counted. Every
+    shard is read back and compared with the pictures and rows by SHA-256 before it gets its name.
+    A run that was killed goes on where it was. Raises `HubtoolsError` for a record that names no
+    picture, and if `to` holds anything else.
+    """
+    folder, to = Path(folder), Path(to)
+    if format == "parquet":
+        require_extra("shards", "Writing parquet")
+    if to.resolve().is_relative_to(folder.resolve()):
+        raise HubtoolsError(f"{to} lies inside {folder}.", hint="write shards beside the pictures")
+    counted = (lambda done: on_row(done, None)) if on_row else None
+    plan = plan_shards(folder, format, max_shard_size, counted)
+    state = _state(plan, to)
+    with Root(to) as root:
+        done: list[Shard] = []
+        rows, located = 0, 0
+        for split in dict.fromkeys(item.split for item in plan.shards):
+            samples = plan.samples(split)
+            for item in (item for item in plan.shards if item.split == split):
+                mine = islice(samples, item.rows)
+                known = _kept(root, item, state)
+                if known is not None:
+                    located += state["done"][item.name]["located"]
+                    for _ in mine:
+                        rows += 1
+                else:
+
+                    def tell() -> None:
+                        nonlocal rows
+                        rows += 1
+                        if on_row is not None:
+                            on_row(rows, plan.rows)
+
+                    known, found = _write(plan, item, root, mine, tell)
+                    located += found
+                    state["done"][item.name] = {
+                        "bytes": known.bytes, "sha256": known.sha256, "located": found,
+                    }  # fmt: skip
+                    _write_state(root, state)
+                done.append(known)
+            if next(samples, None) is not None:
+                raise _changed(plan)
+        _carry(plan, root)
+    return Shards(to, tuple(done), plan.pictures, plan.left, plan.left_count, plan.unnamed, located)
+
+
+def _state(plan: Plan, to: Path) -> dict[str, Any]:
+    """What an earlier run of this user and the same plan has done. Raises `HubtoolsError` if `to`
+    holds something else: state that somebody else wrote is not believed, nor written over."""
+    fresh: dict[str, Any] = {"schema": _SCHEMA, "plan": plan.digest, "done": {}}
+    if to.exists() and not to.is_dir():
+        raise HubtoolsError(f"{to} is a file.", hint="give a folder")
+    with Root(to, create=True) as root:
+        state = _read_state(root)
+        if state is not None and state["plan"] != plan.digest and state["done"]:
+            raise HubtoolsError(
+                f"{to} holds shards of another data set, or of this one before it changed.",
+                hint="remove that folder, or give another one",
+            )
+        ours = {item.name for item in plan.shards} | set(plan.contents.carried) | {CARD}
+        if state is None:
+            ours = set()
+        strange = sorted(
+            name
+            for name, found in root.walk()
+            if not stat.S_ISDIR(found.st_mode)
+            and not (stat.S_ISREG(found.st_mode) and (name in ours or _leftover(name)))
+        )
+        if strange:
+            raise HubtoolsError(
+                f"{to} holds {strange[0]}{f' and {len(strange) - 1} more' if strange[1:] else ''}.",
+                hint="give an empty or a new folder",
+            )
+        for name in root.list():
+            if not name.startswith(WORK_DIR) and _leftover(name):
+                root.unlink(name)
+        if state is not None and state["plan"] == plan.digest:
+            fresh = state
+        _write_state(root, fresh)
+    return fresh
+
+
+def _read_state(root: Root) -> dict[str, Any] | None:
+    """The state that this user wrote in this folder. None if there is none; raises
+    `HubtoolsError` if it is damaged, `ForeignState` if it is somebody else's."""
+    if not root.exists(_STATE):
+        return None
+    damaged = HubtoolsError(
+        f"{root.path / _STATE} is damaged.", hint="remove that folder, or give another one"
+    )
+    try:
+        state = json.loads(root.read(_STATE, 1 << 28))
+        if state["schema"] != _SCHEMA or not isinstance(state["done"], dict):
+            raise damaged
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise damaged from None
+    if not is_sealed(root.path, _STATE, state):
+        error = ForeignState(root.path / _STATE, "have its shards taken for verified ones")
+        error.hint = "give an empty or a new folder"
+        raise error
+    return {key: state[key] for key in ("schema", "plan", "done")}
+
+
+def _write_state(root: Root, state: dict[str, Any]) -> None:
+    root.write_json(_STATE, seal(root.path, _STATE, state))
+
+
+def _leftover(name: str) -> bool:
+    """True for our own bookkeeping, and for what a killed run left half written."""
+    return name.startswith(f"{WORK_DIR}/") or is_left_over(name.rpartition("/")[2])
+
+
+def _kept(root: Root, item: ShardPlan, state: dict[str, Any]) -> Shard | None:
+    known = state["done"].get(item.name)
+    found = root.stat(item.name)
+    if known is None or found is None or found.st_size != known["bytes"]:
+        return None
+    if root.fingerprint(item.name) != known["sha256"]:
+        return None
+    return Shard(item.name, item.split, item.rows, known["bytes"], known["sha256"], kept=True)
+
+
+@contextmanager
+def _placing(root: Root, name: str) -> Iterator[Path]:
+    """A new file right in the folder; it takes its name at the end, through no link."""
+    temporary = f"{TEMPORARY}{secrets.token_hex(8)}{os.path.splitext(name)[1]}"
+    root.write(temporary, b"")
+    try:
+        yield root.path / temporary
+        with root.open(temporary) as written:
+            os.fsync(written.fileno())
+        root.rename(temporary, name, replace=True)
+    finally:
+        root.unlink(temporary, missing_ok=True)
+
+
+def _write(
+    plan: Plan,
+    item: ShardPlan,
+    root: Root,
+    samples: Iterator[Sample],
+    tell: Callable[[], None],
+) -> tuple[Shard, int]:
+    """Write one shard, read it back, give it its name; also how many pictures say where."""
+    prints: list[bytes] = []
+    located = 0
+    with _placing(root, item.name) as temporary:
+        writer = _writer(plan, item, temporary)
+        try:
+            for sample in samples:
+                pictures = {key: read_file(plan.root / name) for key, name in sample.files.items()}
+                writer.add(sample, pictures)
+                prints.append(fingerprint(sample.values, pictures))
+                located += any(map(_says_where, pictures.values()))
+                tell()
+            if len(prints) != item.rows:
+                raise _changed(plan)
+            writer.close()
+        except BaseException:
+            writer.abandon()
+            raise
+        _verify(temporary, item, prints)
+        size, digest = temporary.stat().st_size, sha256_of(temporary)
+    return Shard(item.name, item.split, item.rows, size, digest), located
+
+
+def _writer(plan: Plan, item: ShardPlan, path: Path) -> Writer:
+    if plan.format == "parquet":
+        from hubtools.dataset.shards.parquet import ParquetWriter, parquet_schema
+
+        schema = parquet_schema(plan.columns, plan.description(item))
+        return ParquetWriter(path, schema, plan.files)
+    from hubtools.dataset.shards.tar import TarWriter
+
+    return TarWriter(path, plan.description(item), plan.ending)
+
+
+def _verify(path: Path, item: ShardPlan, prints: list[bytes]) -> None:
+    number = 0
+    for stored in open_shard(path):
+        if number >= len(prints) or fingerprint(stored.values, stored.pictures) != prints[number]:
+            raise HubtoolsError(
+                f"{item.name}: row {number + 1} ({stored.values.get('file_name')}) came back as"
+                " something else; the shard was not kept.",
+                hint="shard with --format webdataset, which keeps every value as it is",
+            )
+        number += 1
+    if number != len(prints):
+        raise HubtoolsError(f"{item.name}: {number} of {len(prints)} rows came back.")
+
+
+def _changed(plan: Plan) -> HubtoolsError:
+    return HubtoolsError(
+        f"{plan.root} has changed while it was read.", hint="run the same command again"
+    )
+
+
+def _carry(plan: Plan, root: Root) -> None:
+    """Card and licence go along. The card's `configs:` then names the shards."""
+    for name in plan.contents.carried:
+        own_bytes_checked(plan.root, name)
+        if name != CARD:
+            with root.replacing(name) as copy, open_regular(plan.root / name) as source:
+                shutil.copyfileobj(source, copy)
+    old = (plan.root / CARD).read_bytes() if (plan.root / CARD).is_file() else None
+    splits = dict.fromkeys(item.split for item in plan.shards)
+    files = [{"split": split, "path": f"data/{split}-*"} for split in splits]
+    card = with_key(old, "dataset_info", None) or b""
+    if card or not old:
+        card = with_key(card, "configs", [{"config_name": "default", "data_files": files}]) or b""
+    if not card:
+        raise HubtoolsError(
+            f"The front matter of {plan.root / CARD} cannot be changed for certain.",
+            hint="remove `configs:` and `dataset_info:` from it by hand; the shards are written",
+        )
+    if not root.is_file(CARD) or root.read(CARD) != card:
+        root.write(CARD, card)
+
+
+def _says_where(data: bytes) -> bool:
+    """True for a picture whose EXIF block names a place."""
+    marks = {
+        b"Exif": data[:70_000],
+        b"eXIf": data[:70_000] + data[-70_000:],
+        b"EXIF": data[-70_000:],
+    }
+    if not any(mark in part for mark, part in marks.items()):
+        return False
+    if not plain(data):
+        return look_at_one(data, "").gps
+
+    try:
+        with opened(data) as picture:
+            return bool(picture.getexif().get_ifd(0x8825))
+    except Exception:
+        return False  # validate says what is wrong with it

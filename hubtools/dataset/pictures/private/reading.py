@@ -1,0 +1,104 @@
+"""What a picture file tells about people and places, and all the texts in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from hubtools.dataset.pictures.header import opened
+from hubtools.dataset.pictures.private import exif
+from hubtools.dataset.pictures.private.kinds import Found, Kind
+from hubtools.dataset.pictures.private.scrub import look
+from hubtools.dataset.pictures.private.strays import Work
+
+
+class Private(NamedTuple):
+    """`gps`: a position; `owner`: tags that lead to somebody's camera or computer, by name;
+    `people`: what names who is to be seen, or the place, in words."""
+
+    gps: bool = False
+    owner: str = ""
+    people: str = ""
+
+    @property
+    def there(self) -> bool:
+        """True if there is anything."""
+        return self != Private()
+
+
+def private_of(data: bytes) -> Private:
+    """Read the metadata of a picture (or film) of any format, whatever it is called. Never raises
+    for what the bytes hold."""
+    work = Work()
+    look(data, work)
+    stuck = [*work.stuck, *_in_big_tiff(data)]
+    return summed([*work.removed, *stuck])
+
+
+def _in_big_tiff(data: bytes) -> list[Found]:
+    """BigTIFF is not edited; Pillow reads it."""
+    if data[:4] not in (b"II+\0", b"MM\0+"):
+        return []
+    try:
+        with opened(data) as picture:
+            if picture.getexif().get_ifd(0x8825):
+                return [Found(Kind.POSITION, "the GPS position", "GPS")]
+    except Exception:  # Pillow raises nearly anything on hostile bytes
+        return []
+    return []
+
+
+def summed(found: list[Found]) -> Private:
+    """The same, of what was found."""
+    return Private(
+        any(one.kind is Kind.POSITION for one in found),
+        ", ".join(dict.fromkeys(one.name for one in found if one.kind is Kind.OWNER)),
+        ", ".join(
+            dict.fromkeys(one.what for one in found if one.kind in (Kind.PEOPLE, Kind.PLACE))
+        ),
+    )
+
+
+class _Texts(Work):
+    """Collects the texts instead of cleaning."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[tuple[str, str]] = []
+
+    def tiff(self, data: bytearray, start: int, end: int) -> None:
+        self.texts += (("EXIF", text) for text in exif.texts(data, start, end))
+
+    def xmp(self, data: bytes) -> bytes:
+        self.texts.append(("XMP", data.decode("utf-8", "replace")))
+        return data
+
+    def iptc(self, data: bytes) -> bytes:
+        self.texts.append(("IPTC", _runs(data)))
+        return data
+
+    def film(self, data: bytearray, start: int, end: int) -> None:
+        pass
+
+    def drop(self, content: bytes) -> bool:
+        return False
+
+    def text(self, keyword: bytes, text: bytes) -> None:
+        self.texts.append((keyword.decode("latin-1"), text.decode("utf-8", "replace")))
+
+
+_CONTROLS = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+")
+
+
+def _runs(data: bytes) -> str:
+    """Texts between bytes that are none."""
+    return _CONTROLS.sub(b"\n", data).decode("utf-8", "replace")
+
+
+def texts_of(data: bytes) -> Iterator[tuple[str, str]]:
+    """(where, text) of all texts in a picture's metadata: EXIF with Windows' own tags and notes,
+    XMP, IPTC, PNG's texts, comments. Never raises for what the bytes hold."""
+    work = _Texts()
+    look(data, work)
+    yield from work.texts

@@ -1,0 +1,377 @@
+"""Blank place, people and device in picture files; the pictures' own data is not read.
+
+JPEG, PNG, WebP and TIFF are read block by block; in other files (AVIF, HEIC, JPEG XL, GIF, films)
+and behind the end of those, EXIF and XMP are looked for by their first bytes. Blocks are
+overwritten where they are: files keep their size (but for compressed text in PNG), so that whatever
+else points into them stays true.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+import struct
+import zlib
+from collections.abc import Callable
+
+from hubtools.dataset.pictures.private import exif
+from hubtools.dataset.pictures.private.kinds import Damaged, Found
+from hubtools.dataset.pictures.private.strays import Work, blank_strays
+from hubtools.dataset.pictures.private.texts import upright_xmp
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_XMP = b"http://ns.adobe.com/xap/1.0/\0"
+_XMP_MORE = b"http://ns.adobe.com/xmp/extension/\0"
+
+
+def scrub(data: bytes) -> tuple[bytes, tuple[Found, ...]]:
+    """The file without position, people, serial numbers, maker notes and names of places, and what
+    of it there was. Other formats come back as they are. Raises `Damaged`."""
+    return _run(data, Work())
+
+
+def look(data: bytes, work: Work) -> None:
+    """Let `work` see every block; what it gives back is thrown away. Never raises for what the
+    bytes hold: damaged blocks are passed over."""
+    with contextlib.suppress(*_DAMAGES):
+        _run(data, work)
+        return
+    with contextlib.suppress(*_DAMAGES):
+        blank_strays(bytearray(data), 0, work)
+
+
+def upright(data: bytes) -> bytes:
+    """The file with its orientation tags set to 1; the pixels stay. Raises `Damaged`."""
+    return _run(data, _Upright())[0]
+
+
+class _Upright(Work):
+    strays = False
+
+    def tiff(self, data: bytearray, start: int, end: int) -> None:
+        exif.set_upright(data, start, end)
+
+    def xmp(self, data: bytes) -> bytes:
+        return upright_xmp(data)[0]
+
+    def film(self, data: bytearray, start: int, end: int) -> None:
+        pass
+
+    def iptc(self, data: bytes) -> bytes:
+        return data
+
+    def drop(self, content: bytes) -> bool:
+        return False
+
+
+_DAMAGES = (Damaged, struct.error, zlib.error, IndexError, ValueError, OverflowError)
+
+
+def _run(data: bytes, work: Work) -> tuple[bytes, tuple[Found, ...]]:
+    buffer = bytearray(data)
+    rest = 0  # what follows has not been read block by block
+    try:
+        if data.startswith(b"\xff\xd8\xff"):
+            _jpeg(buffer, work)
+            rest = 2
+        elif data.startswith(_PNG):
+            buffer, rest = _png(data, work)
+        elif data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+            _webp(buffer, work)
+            rest = 12
+        elif data[:4] in (b"II*\0", b"MM\0*"):
+            work.tiff(buffer, 0, len(buffer))
+            rest = 8
+        elif data.startswith(b"GIF8"):
+            _gif(data, work)
+    except (struct.error, zlib.error, IndexError) as error:
+        raise Damaged(f"its metadata cannot be read: {error}") from None
+    if work.strays:
+        blank_strays(buffer, rest, work)
+    return bytes(buffer), tuple(dict.fromkeys(work.removed))
+
+
+# --- JPEG ----------------------------------------------------------------------------------------
+
+
+def _jpeg(data: bytearray, work: Work) -> None:
+    """Segments up to the first scan; then the Exif blocks of further pictures in the file (an MPO's
+    preview has its own)."""
+    place = 2
+    more: list[tuple[int, int]] = []
+    while place + 4 <= len(data):
+        if data[place] != 0xFF:
+            raise Damaged("its JPEG segments do not follow each other")
+        kind = data[place + 1]
+        if kind == 0xFF:  # fill byte
+            place += 1
+            continue
+        if kind in (0xDA, 0xD9):
+            break
+        if kind == 0x01 or 0xD0 <= kind <= 0xD7:
+            place += 2
+            continue
+        end = place + 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+        if end > len(data):
+            raise Damaged("its JPEG header is cut off")
+        if kind == 0xE1 and data.startswith(_XMP_MORE, place + 4):
+            more.append((place + 4, end))
+        else:
+            _segment(data, kind, place + 4, end, work)
+        place = end
+    _extended_xmp(data, more, work)
+    for match in re.finditer(rb"\xff\xe1(..)Exif\0\0", bytes(data[place:]), re.DOTALL):
+        begin = place + match.start() + 4
+        end = begin - 2 + int.from_bytes(match[1], "big")
+        if end <= len(data):
+            _segment(data, 0xE1, begin, end, work)
+
+
+_HEAD = len(_XMP_MORE) + 40  # then a digest of 32 letters, the whole length, and the place in it
+
+
+def _extended_xmp(data: bytearray, segments: list[tuple[int, int]], work: Work) -> None:
+    """XMP beyond 64 kB lies in several segments (XMP specification, part 3, 1.1.3.1), which may cut
+    anything in two. The digest in the main packet is set anew, or readers would pass it by."""
+    parts = [(start + _HEAD, end) for start, end in segments if end - start >= _HEAD]
+    parts.sort(key=lambda part: bytes(data[part[0] - _HEAD : part[0]]))  # by digest, then place
+    whole = b"".join(bytes(data[start:end]) for start, end in parts)
+    cleaned = work.xmp(whole)
+    if cleaned == whole or len(cleaned) != len(whole):
+        return
+    olds = {bytes(data[start - 40 : start - 8]) for start, _ in parts}
+    place = 0
+    for start, end in parts:
+        data[start:end] = cleaned[place : place + end - start]
+        place += end - start
+    if len(olds) == 1 and re.fullmatch(rb"[0-9A-Fa-f]{32}", old := olds.pop()):
+        new = hashlib.md5(cleaned, usedforsecurity=False).hexdigest().upper().encode()
+        data[:] = data.replace(old, new)
+
+
+def _segment(data: bytearray, kind: int, start: int, end: int, work: Work) -> None:
+    content = bytes(data[start:end])
+    if kind == 0xE1 and content.startswith(b"Exif\0"):
+        work.tiff(data, start + 6, end)
+    elif kind == 0xE1 and content.startswith(_XMP):
+        data[start:end] = work.xmp(content)
+    elif kind == 0xFE:
+        work.text(b"comment", content)
+    elif kind == 0xED and content.startswith(b"Photoshop 3.0\0"):
+        _photoshop(data, start + 14, end, work)
+
+
+def _photoshop(data: bytearray, place: int, end: int, work: Work) -> None:
+    """Image resource blocks (Adobe Photoshop file formats): `8BIM`, id, name, size, data."""
+    while place + 12 <= end and data[place : place + 4] == b"8BIM":
+        id = int.from_bytes(data[place + 4 : place + 6], "big")
+        name = data[place + 6] + 1
+        size_at = place + 6 + name + name % 2
+        size = int.from_bytes(data[size_at : size_at + 4], "big")
+        start = size_at + 4
+        if start + size > end:
+            raise Damaged("its Photoshop data is cut off")
+        if id == 0x0404:
+            data[start : start + size] = work.iptc(bytes(data[start : start + size]))
+        elif id in (0x0422, 0x0423):
+            work.tiff(data, start, start + size)
+        elif id == 0x0424:
+            data[start : start + size] = work.xmp(bytes(data[start : start + size]))
+        place = start + size + size % 2
+
+
+# --- PNG -----------------------------------------------------------------------------------------
+
+
+def png_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
+    """(kind, content) of all chunks up to IEND. Raises `Damaged` if one is cut off."""
+    chunks: list[tuple[bytes, bytes]] = []
+    place = len(_PNG)
+    while place < len(data):
+        length, kind = struct.unpack(">I4s", data[place : place + 8])
+        end = place + 12 + length
+        if end > len(data):
+            raise Damaged("it is cut off")
+        chunks.append((kind, data[place + 8 : end - 4]))
+        place = end
+        if kind == b"IEND":
+            break
+    return chunks
+
+
+def png_file(chunks: list[tuple[bytes, bytes]]) -> bytes:
+    """A PNG of these chunks, with their checksums."""
+    parts = [_PNG]
+    for kind, content in chunks:
+        checksum = zlib.crc32(kind + content)
+        parts += [struct.pack(">I", len(content)), kind, content, struct.pack(">I", checksum)]
+    return b"".join(parts)
+
+
+def _png(data: bytes, work: Work) -> tuple[bytearray, int]:
+    """The file, and where it ends: whatever follows IEND stays."""
+    before = png_chunks(data)
+    end = len(_PNG) + sum(12 + len(content) for _, content in before)
+    chunks = [
+        (kind, _chunk(kind, content, work))
+        for kind, content in before
+        if not (kind in _TEXTS and content.lower().startswith(_COPIED) and work.drop(content))
+    ]
+    if chunks == before:
+        return bytearray(data), end
+    whole = png_file(chunks)
+    return bytearray(whole + data[end:]), len(whole)
+
+
+_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+# ImageMagick copies tags into texts of their own; a keyword says it all.
+_COPIED = (b"exif:gps", b"exif:bodyserialnumber", b"exif:cameraownername", b"exif:lensserialnumber")
+# Chunks that are no metadata, or signed.
+_OTHERS = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND", b"fdAT", b"iCCP", b"caBX"})
+
+
+def _chunk(kind: bytes, content: bytes, work: Work) -> bytes:
+    if kind == b"eXIf":
+        block = bytearray(content)
+        work.tiff(block, 0, len(block))
+        return bytes(block)
+    if kind not in _TEXTS:
+        if kind in _OTHERS or not work.strays or len(content) < 8:
+            return content
+        other = bytearray(content)
+        blank_strays(other, 0, work)
+        return bytes(other)
+    name = content.partition(b"\0")[0]
+    start = len(name) + (2 if kind == b"zTXt" else 1)
+    packed = kind == b"zTXt"
+    if kind == b"iTXt":
+        packed = content[start : start + 1] == b"\1"
+        start = content.find(b"\0", content.find(b"\0", start + 2) + 1) + 1
+    if name == b"XML:com.adobe.xmp":
+        return _text(content, start, packed, work.xmp)
+    # ImageMagick writes blocks as lines of hexadecimal digits
+    handle = _PROFILES.get(name.lower().removeprefix(b"raw profile type "))
+    if handle is not None and name.lower().startswith(b"raw profile type "):
+        return _text(content, start, packed, lambda text: handle(text, work))
+
+    def read(text: bytes) -> bytes:
+        work.text(name, text)
+        return text
+
+    return _text(content, start, packed, read)
+
+
+def _text(content: bytes, start: int, packed: bool, change: Callable[[bytes], bytes]) -> bytes:
+    """The chunk with its text changed; untouched texts are not packed anew."""
+    text = _unpacked(content[start:]) if packed else content[start:]
+    changed = change(text)
+    if changed == text:
+        return content
+    return content[:start] + (zlib.compress(changed, 9) if packed else changed)
+
+
+_LONGEST = 64_000_000  # bytes of one text, unpacked
+
+
+def _unpacked(data: bytes) -> bytes:
+    unpack = zlib.decompressobj()
+    text = unpack.decompress(data, _LONGEST)
+    if unpack.unconsumed_tail:
+        raise Damaged("a text in it is too large")
+    return text
+
+
+def _hex(text: bytes, change: Callable[[bytearray], bytearray]) -> bytes:
+    match = re.match(rb"\s*\w+\s+\d+\s", text)
+    if match is None:
+        raise Damaged("a profile in its text cannot be read")
+    try:
+        block = bytearray.fromhex(text[match.end() :].decode("ascii"))
+    except ValueError:
+        raise Damaged("a profile in its text cannot be read") from None
+    before = bytes(block)
+    changed = bytes(change(block))
+    if changed == before:
+        return text
+    digits = iter(changed.hex().encode())
+    rest = text[match.end() :]
+    return text[: match.end()] + bytes(
+        mark if chr(mark).isspace() else next(digits, mark) for mark in rest
+    )
+
+
+def _exif_profile(text: bytes, work: Work) -> bytes:
+    def change(block: bytearray) -> bytearray:
+        start = 6 if block.startswith(b"Exif\0\0") else 0
+        work.tiff(block, start, len(block))
+        return block
+
+    return _hex(text, change)
+
+
+def _app1_profile(text: bytes, work: Work) -> bytes:
+    def change(block: bytearray) -> bytearray:
+        if block.startswith(b"Exif\0\0"):
+            work.tiff(block, 6, len(block))
+            return block
+        return bytearray(work.xmp(bytes(block)))
+
+    return _hex(text, change)
+
+
+def _xmp_profile(text: bytes, work: Work) -> bytes:
+    return _hex(text, lambda block: bytearray(work.xmp(bytes(block))))
+
+
+def _iptc_profile(text: bytes, work: Work) -> bytes:
+    def change(block: bytearray) -> bytearray:
+        if block.startswith(b"8BIM"):
+            _photoshop(block, 0, len(block), work)
+            return block
+        return bytearray(work.iptc(bytes(block)))
+
+    return _hex(text, change)
+
+
+_PROFILES: dict[bytes, Callable[[bytes, Work], bytes]] = {
+    b"exif": _exif_profile,
+    b"app1": _app1_profile,
+    b"xmp": _xmp_profile,
+    b"iptc": _iptc_profile,
+    b"8bim": _iptc_profile,
+}
+
+
+# --- WebP ----------------------------------------------------------------------------------------
+
+
+def _webp(data: bytearray, work: Work) -> None:
+    place = 12
+    while place + 8 <= len(data):
+        kind = bytes(data[place : place + 4])
+        start = place + 8
+        end = start + int.from_bytes(data[place + 4 : start], "little")
+        if end > len(data):
+            raise Damaged("it is cut off")
+        if kind == b"EXIF":
+            prefix = 6 if data[start : start + 6] == b"Exif\0\0" else 0
+            work.tiff(data, start + prefix, end)
+        elif kind == b"XMP ":
+            data[start:end] = work.xmp(bytes(data[start:end]))
+        place = end + (end - start) % 2
+
+
+# --- GIF -----------------------------------------------------------------------------------------
+
+
+def _gif(data: bytes, work: Work) -> None:
+    """Comments (GIF89a, 24): blocks of up to 255 bytes."""
+    place, seen = data.find(b"\x21\xfe"), 0
+    while place >= 0 and seen < 1000:
+        at, parts = place + 2, []
+        while at < len(data) and data[at]:
+            parts.append(data[at + 1 : at + 1 + data[at]])
+            at += 1 + data[at]
+        work.text(b"comment", b"".join(parts))
+        place, seen = data.find(b"\x21\xfe", at), seen + 1

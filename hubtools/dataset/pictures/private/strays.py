@@ -1,0 +1,112 @@
+"""What is done with blocks of metadata, and those that lie anywhere in a file."""
+
+from __future__ import annotations
+
+import re
+import struct
+
+from hubtools.dataset.pictures.private import exif
+from hubtools.dataset.pictures.private.kinds import Damaged, Found, Kind
+from hubtools.dataset.pictures.private.texts import scrub_iptc, scrub_xmp
+
+_SERIAL = Found(Kind.OWNER, "the camera's serial number", "BodySerialNumber")
+
+
+class Work:
+    """What to do with each kind of block, as it is for `scrub`; `removed` collects what was there,
+    `stuck` what has to stay."""
+
+    strays = True
+
+    def __init__(self) -> None:
+        self.removed: list[Found] = []
+        self.stuck: list[Found] = []
+
+    def tiff(self, data: bytearray, start: int, end: int) -> None:
+        self.removed += exif.scrub(data, start, end)
+
+    def xmp(self, data: bytes) -> bytes:
+        cleaned, there = scrub_xmp(data)
+        self.removed += there
+        return cleaned
+
+    def iptc(self, data: bytes) -> bytes:
+        cleaned, there = scrub_iptc(data)
+        self.removed += there
+        return cleaned
+
+    def film(self, data: bytearray, start: int, end: int) -> None:
+        """The position in a film: its digits become zeros."""
+        data[start:end] = re.sub(rb"\d", b"0", bytes(data[start:end]))
+        self.removed.append(Found(Kind.POSITION, "the GPS position in the film", "GPS"))
+
+    def drop(self, content: bytes) -> bool:
+        """True if a text of a PNG, which is a copy of a tag, is to go."""
+        position = content.lower().startswith(b"exif:gps")
+        found = Found(Kind.POSITION, "the GPS position", "GPS") if position else _SERIAL
+        self.removed.append(found)
+        return True
+
+    def text(self, keyword: bytes, text: bytes) -> None:
+        """A text of a PNG, the comment of a GIF or a JPEG: they stay."""
+
+
+# Magic, and how far behind it the block begins.
+_TIFFS = (
+    (b"II*\0\x08\0\0\0", 0),
+    (b"MM\0*\0\0\0\x08", 0),
+    (b"Exif\0\0II*\0", 6),
+    (b"Exif\0\0MM\0*", 6),
+)
+_XMPS = ((b"<x:xmpmeta", b"</x:xmpmeta>"), (b"<rdf:RDF", b"</rdf:RDF>"))
+_STRAY_TIFF = 1 << 18  # EXIF is hardly ever beyond 64 kB
+_STRAY_XMP = 4_000_000
+_MOST_STRAYS = 200
+# Where films say it, ISO 6709: +48.1370+011.5750/
+_FILM = re.compile(
+    rb"(\xa9xyz.{4}|(?:location\.ISO6709|loci).{0,400}?)([+-]\d{1,3}(?:\.\d{1,9})?[+-]\d{1,3}(?:\.\d{1,9})?"
+    rb"(?:[+-]\d{1,6}(?:\.\d{1,9})?)?)",
+    re.DOTALL,
+)
+# Nothing can be taken out of what is signed.
+_STUCK = Found(Kind.POSITION, "the GPS position in its content credentials", "GPS")
+_FILM_HINTS = (b"\xa9xyz", b"location.ISO6709")
+
+
+def blank_strays(data: bytearray, rest: int, work: Work) -> None:
+    """EXIF, XMP and positions of films from `rest` on, wherever they lie. What only looks like one
+    is left as it is."""
+    for magic, skip in _TIFFS:
+        place, seen = data.find(magic, rest), 0
+        while place >= 0 and seen < _MOST_STRAYS:
+            start = place + skip
+            block = bytearray(data[start : start + _STRAY_TIFF])
+            before = len(work.removed)
+            try:
+                work.tiff(block, 0, len(block))
+                data[start : start + len(block)] = block
+            except (Damaged, struct.error, IndexError):
+                del work.removed[before:]
+            place, seen = data.find(magic, place + 8), seen + 1
+    for opens, closes in _XMPS:
+        place, seen = data.find(opens, rest), 0
+        while place >= 0 and seen < _MOST_STRAYS:
+            end = data.find(closes, place)
+            if end < 0:
+                break
+            end += len(closes)
+            if end - place <= _STRAY_XMP:
+                data[place:end] = work.xmp(bytes(data[place:end]))
+            place, seen = data.find(opens, end), seen + 1
+    for hint in _FILM_HINTS:
+        place, seen = data.find(hint, rest), 0
+        while place >= 0 and seen < _MOST_STRAYS:
+            match = _FILM.match(data, place)
+            if match is not None and any(digit in match[2] for digit in b"123456789"):
+                work.film(data, match.start(2), match.end(2))
+            place, seen = data.find(hint, place + len(hint)), seen + 1
+    # content credentials and others of which nothing can be taken away
+    if data.find(b"GPSLatitude") >= 0:
+        work.stuck.append(
+            Found(Kind.POSITION, "the GPS position in its content credentials", "GPS")
+        )

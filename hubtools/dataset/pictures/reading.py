@@ -1,0 +1,68 @@
+"""Reading picture files from a disk that may hold anything."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from hubtools.dataset.pictures.probe import PictureFacts
+from hubtools.files import StrPath, open_regular
+from hubtools.limits import PICTURE
+
+# A picture file beyond this is a mistake, and would be held in memory whole.
+MAX_BYTES = PICTURE
+# Errors that say there is nothing of that name, or nothing that is a file. All others (no
+# permission, a dying disk) say that there is something, which cannot be read.
+NO_FILE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.ELOOP})
+
+
+class Unreadable(Exception):
+    """The file cannot be read; `facts` say why, with an empty name."""
+
+    def __init__(self, size: int, problem: str) -> None:
+        super().__init__(problem)
+        self.facts = PictureFacts("", size, "", problem=problem)
+
+
+def read_picture(path: str | bytes) -> bytes:
+    """All bytes of a regular file; bytes are given back as they are. Raises `Unreadable`; never
+    waits for a pipe or a device."""
+    if isinstance(path, bytes):
+        return path
+    try:
+        # A pipe without a writer would block the opening for ever.
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _binary())
+    except OSError as error:
+        raise Unreadable(0, f"it cannot be read: {error.strerror}") from None
+    try:
+        with os.fdopen(handle, "rb", buffering=0) as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise Unreadable(0, "it is no regular file")
+            if found.st_size > MAX_BYTES:
+                raise Unreadable(
+                    found.st_size, f"it has {found.st_size:,} bytes; no picture is that large"
+                )
+            return file.read()
+    except OSError as error:
+        raise Unreadable(0, f"it cannot be read: {error.strerror}") from None
+
+
+def read_file(path: StrPath) -> bytes:
+    """All bytes of a regular file. Raises `OSError` for any other; never waits for a pipe."""
+    with open_regular(path) as file:
+        return file.read()
+
+
+def head_of(path: StrPath, size: int) -> bytes:
+    """The first `size` bytes of a regular file; empty if it cannot be read. Never waits."""
+    try:
+        with open_regular(path) as file:
+            return file.read(size)
+    except (OSError, ValueError):
+        return b""
+
+
+def _binary() -> int:
+    return getattr(os, "O_BINARY", 0)

@@ -1,0 +1,217 @@
+"""Parquet shards as `datasets` reads them: pictures are struct<bytes, path>, the path relative."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as arrow
+import pyarrow.parquet as parquet
+
+from hubtools.dataset.shards.rows import Sample
+from hubtools.dataset.shards.stored import Stored
+from hubtools.errors import HubtoolsError
+
+_KEY = b"hubtools"
+# The Hub's viewer reads a row group at once; and as much is held in memory while writing.
+ROWS_A_GROUP = 100
+BYTES_A_GROUP = 24_000_000
+_PICTURE = arrow.struct([("bytes", arrow.binary()), ("path", arrow.string())])
+
+
+def parquet_schema(columns: Mapping[str, Any], description: Mapping[str, Any]) -> arrow.Schema:
+    """The schema of a shard: `columns` by type (None: pictures), those of pictures first, and what
+    `datasets` and hubtools want to know."""
+    pictures = [name for name, kind in columns.items() if kind is None]
+    fields = [(name, _PICTURE) for name in pictures]
+    fields += [(name, kind) for name, kind in columns.items() if kind is not None]
+    # columns that are not named here have the features that their Arrow types stand for
+    features = {name: {"_type": "Image"} for name in pictures}
+    return arrow.schema(
+        fields,
+        metadata={
+            b"huggingface": json.dumps({"info": {"features": features}}).encode(),
+            _KEY: json.dumps({**description, "order": list(columns)}).encode(),
+        },
+    )
+
+
+class ParquetWriter:
+    """Writes row groups of at most 100 rows or 24 MB of pictures."""
+
+    def __init__(self, path: Path, schema: arrow.Schema, files: Mapping[str, str]) -> None:
+        self._schema = schema
+        self._files = files  # column -> key
+        plain = [leaf for name in files for leaf in (f"{name}.bytes", f"{name}.path")]
+        other = [leaf for field in schema if field.name not in files for leaf in _leaves(field)]
+        self._writer = parquet.ParquetWriter(
+            path,
+            schema,
+            # pictures are compressed already, and neither repeat nor have an order
+            compression=dict.fromkeys(plain, "none") | dict.fromkeys(other, "snappy"),
+            use_dictionary=other or False,
+            write_statistics=other or False,
+            write_page_index=True,
+            # a picture more or less then changes only the chunks around it on the Hub
+            use_content_defined_chunking=True,
+        )
+        self._clear()
+
+    def _clear(self) -> None:
+        self._rows: list[Mapping[str, Any]] = []
+        self._names: dict[str, list[str | None]] = {column: [] for column in self._files}
+        self._data = {column: bytearray() for column in self._files}
+        self._offsets = {column: [0] for column in self._files}
+
+    def add(self, sample: Sample, pictures: Mapping[str, bytes]) -> None:
+        """Append a row with the bytes of its pictures, by file column."""
+        held = sum(map(len, self._data.values()))
+        coming = sum(map(len, pictures.values()))
+        if self._rows and (len(self._rows) >= ROWS_A_GROUP or held + coming > BYTES_A_GROUP):
+            self._flush()
+        self._rows.append(sample.values)
+        for column, key in self._files.items():
+            self._names[column].append(sample.files.get(key))
+            self._data[column] += pictures.get(key, b"")
+            self._offsets[column].append(len(self._data[column]))
+
+    def _flush(self) -> None:
+        arrays = []
+        for field in self._schema:
+            if field.name in self._files:
+                arrays.append(self._pictures(field.name))
+            else:
+                values = [row.get(field.name) for row in self._rows]
+                arrays.append(arrow.array(values, field.type))
+        self._writer.write_table(arrow.Table.from_arrays(arrays, schema=self._schema))
+        self._clear()
+
+    def _pictures(self, column: str) -> Any:
+        """The column, around the bytes that are there: not copied."""
+        names = self._names[column]
+        offsets = self._offsets[column]
+        if offsets[-1] >= 2**31:
+            raise HubtoolsError(f"{names[0]} is larger than 2 GB; a shard cannot hold it.")
+        data = arrow.BinaryArray.from_buffers(
+            arrow.binary(),
+            len(names),
+            [
+                None,
+                arrow.array(offsets, arrow.int32()).buffers()[1],
+                arrow.py_buffer(self._data[column]),
+            ],
+        )
+        missing = arrow.array([name is None for name in names])
+        paths = arrow.array(names, arrow.string())
+        return arrow.StructArray.from_arrays([data, paths], fields=list(_PICTURE), mask=missing)
+
+    def close(self) -> None:
+        """Write what is still held, and the end of the file."""
+        if self._rows:
+            self._flush()
+        self._writer.close()
+
+    def abandon(self) -> None:
+        """Let go of the file, whatever state it is in."""
+        self._writer.close()
+
+
+def _leaves(field: arrow.Field) -> list[str]:
+    """Names of a column's leaves as parquet counts them."""
+
+    def below(kind: Any) -> Iterator[str]:
+        if arrow.types.is_struct(kind):
+            for index in range(kind.num_fields):
+                child = kind.field(index)
+                yield from (f".{child.name}{rest}" for rest in below(child.type))
+        elif arrow.types.is_list(kind) or arrow.types.is_large_list(kind):
+            yield from (f".list.element{rest}" for rest in below(kind.value_type))
+        else:
+            yield ""
+
+    return [field.name + rest for rest in below(field.type)]
+
+
+def open_parquet(file: Any) -> parquet.ParquetFile:
+    """A parquet file, by path or open, to be read a few rows at a time."""
+    # a small buffer: else a whole column of a row group is read at once
+    return parquet.ParquetFile(file, buffer_size=1 << 20, pre_buffer=False)
+
+
+def rows_at_once(file: parquet.ParquetFile) -> int:
+    """Rows that are a few megabytes together."""
+    whole = file.metadata
+    groups = range(whole.num_row_groups)
+    rows = int(whole.num_rows)
+    size: int = sum(whole.row_group(number).total_byte_size for number in groups)
+    return max(1, min(64, 4_000_000 * rows // (size + 1)))
+
+
+def picture_columns(schema: arrow.Schema) -> dict[str, str]:
+    """Columns of pictures in a file that others wrote, and what a record would call them: the
+    first is `file_name`."""
+    names = [
+        field.name
+        for field in schema
+        if arrow.types.is_struct(field.type)
+        and {child.name for child in field.type} == {"bytes", "path"}
+    ]
+    return {
+        name: "file_name" if number == 0 else f"{name}_file_name"
+        for number, name in enumerate(names)
+    }
+
+
+class ParquetReader:
+    """Reads a shard a few rows at a time. Raises `HubtoolsError` if it is damaged."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._file = open_parquet(path)
+        except (arrow.ArrowException, OSError) as error:
+            raise self._broken(error) from None
+        self._schema = self._file.schema_arrow
+        known = (self._schema.metadata or {}).get(_KEY)
+        self.description: dict[str, Any] | None = json.loads(known) if known else None
+
+    def __iter__(self) -> Iterator[Stored]:
+        files = self.description["files"] if self.description else picture_columns(self._schema)
+        if not files:
+            raise HubtoolsError(
+                f"{self._path} has no column of pictures.",
+                hint="a column of pictures holds `bytes` and `path`, as `datasets` writes them",
+            )
+        absent = frozenset(self.description["absent"] if self.description else ())
+        order = self.description["order"] if self.description else self._schema.names
+        try:
+            for batch in self._file.iter_batches(rows_at_once(self._file), use_threads=False):
+                for row in batch.to_pylist():
+                    yield _stored(row, order, files, absent)
+        except (arrow.ArrowException, OSError) as error:
+            raise self._broken(error) from None
+
+    def _broken(self, error: Exception) -> HubtoolsError:
+        reason = str(error).splitlines()[0].rstrip(".")
+        return HubtoolsError(f"{self._path} is no whole parquet file: {reason}.")
+
+
+def _stored(
+    row: dict[str, Any], order: list[str], files: dict[str, str], absent: frozenset[str]
+) -> Stored:
+    values: dict[str, Any] = {}
+    pictures: dict[str, bytes] = {}
+    for column in order:
+        key = files.get(column, column)
+        value = row[column]
+        if value is None and key in absent:
+            continue
+        if column in files and value is not None:
+            values[key] = value["path"]
+            if value["bytes"] is not None:
+                pictures[key] = value["bytes"]
+        else:
+            values[key] = value
+    return Stored(values, pictures)

@@ -1,0 +1,249 @@
+"""Rows of a dataset folder with the pictures they name, read one after the other.
+
+`hubtools.dataset.metadata` reads whole files, to tell everything that is wrong with them. Here a
+file is read line by line and the first mistake ends it, so that a million rows need no more memory
+than ten.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+import xxhash
+
+from hubtools.dataset.folder.listing import PICTURE_ENDINGS, Entry, leads_to_folder
+from hubtools.dataset.metadata import FILE_NAME
+from hubtools.dataset.view import escapes
+from hubtools.errors import HubtoolsError
+from hubtools.layout import METADATA_NAMES
+
+# The column that `datasets` makes of `file_name`; it makes `mask` of `mask_file_name`.
+IMAGE = "image"
+_SUFFIX = "_" + FILE_NAME
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A row. `values` is all of it in its order; its file columns (keys of `files`) are relative
+    to the dataset there and in `files`. `source` is its metadata file, None if it has none."""
+
+    source: str | None
+    line: int | None
+    values: dict[str, Any]
+    files: dict[str, str]
+
+    @property
+    def name(self) -> str:
+        """Its picture, relative to the dataset."""
+        return self.files[FILE_NAME]
+
+    @property
+    def place(self) -> str:
+        """Where it stands, for a message."""
+        if self.source is None:
+            return self.name
+        return f"{self.source}:{self.line}" if self.line else self.source
+
+
+@dataclass
+class Contents:
+    """What lies in a dataset folder. Of the pictures only a hash of each name is kept: eight
+    bytes instead of some hundred."""
+
+    metadata: list[str] = field(default_factory=list)
+    pictures: array[int] = field(default_factory=lambda: array("Q"))
+    carried: list[str] = field(default_factory=list)  # card, licence: they go along as they are
+    others: list[str] = field(default_factory=list)  # what a shard has no place for (first few)
+    others_hashes: array[int] = field(default_factory=lambda: array("Q"))
+
+
+_CARRIED = ("readme.md", "license", "licence", "notice", "citation", ".gitattributes")
+_NAMED = 20
+
+
+def hash_of(name: str) -> int:
+    """64 bits that stand for a name."""
+    return xxhash.xxh3_64_intdigest(name.encode("utf-8", "surrogateescape"))
+
+
+def entries(root: Path) -> Iterator[Entry]:
+    """All files below `root`, folder by folder, sorted within each; links to folders are not
+    entered. Sizes are left 0."""
+    pending = [""]
+    while pending:
+        folder = pending.pop()
+        with os.scandir(root / folder) as found:
+            items = sorted(found, key=lambda item: item.name)
+        below = []
+        for item in items:
+            name = f"{folder}/{item.name}" if folder else item.name
+            if item.is_dir(follow_symlinks=False):
+                if item.name not in (".git", ".hubtools"):
+                    below.append(name)
+            elif not leads_to_folder(item):
+                yield Entry(name, 0, 0)
+        pending.extend(reversed(below))
+
+
+def look(root: Path) -> Contents:
+    """One walk over a dataset folder. Raises `HubtoolsError` if there is none."""
+    if not root.is_dir():
+        raise HubtoolsError(
+            f"There is no folder {root}.", hint="give the folder that holds the pictures"
+        )
+    found = Contents()
+    for entry in entries(root):
+        if entry.hidden or entry.junk:
+            if entry.name == ".gitattributes":
+                found.carried.append(entry.name)
+        elif entry.base in METADATA_NAMES:
+            found.metadata.append(entry.name)
+        elif entry.ending in PICTURE_ENDINGS:
+            found.pictures.append(hash_of(entry.name))
+        elif entry.name.lower().startswith(_CARRIED) and "/" not in entry.name:
+            found.carried.append(entry.name)
+        else:
+            found.others_hashes.append(hash_of(entry.name))
+            if len(found.others) < _NAMED:
+                found.others.append(entry.name)
+    found.metadata.sort()
+    return found
+
+
+def read_samples(root: Path, metadata: list[str]) -> Iterator[Sample]:
+    """All rows in the order of the metadata; without any, a row for every picture.
+
+    Raises `HubtoolsError` with file and line for a row that cannot be read or names no picture
+    inside the folder: none is skipped.
+    """
+    if not metadata:
+        for entry in entries(root):
+            if entry.ending in PICTURE_ENDINGS and not entry.hidden and not entry.junk:
+                yield Sample(None, None, {FILE_NAME: entry.name}, {FILE_NAME: entry.name})
+        return
+    for name in metadata:
+        folder = name.rpartition("/")[0]
+        for line, values in _rows(root, name):
+            yield _sample(root, name, folder, line, values)
+
+
+def column_of(key: str) -> str:
+    """`image` for `file_name`, `mask` for `mask_file_name`: what `datasets` calls the column."""
+    return IMAGE if key == FILE_NAME else key.removesuffix(_SUFFIX)
+
+
+def _sample(
+    root: Path, source: str, folder: str, line: int | None, values: dict[str, Any]
+) -> Sample:
+    place = str(root / source) + (f":{line}" if line else "")
+    files: dict[str, str] = {}
+    named = dict(values)
+    for key, value in values.items():
+        if key.endswith("file_names") and isinstance(value, list):
+            raise HubtoolsError(
+                f"{place}: {key} names several pictures; shards hold one a column.",
+                hint="give each picture a column of its own, e.g. left_file_name",
+            )
+        if key != FILE_NAME and not key.endswith(_SUFFIX):
+            continue
+        if value is None and key != FILE_NAME:
+            continue
+        if not isinstance(value, str) or not value.strip():
+            raise HubtoolsError(f"{place}: {key} names no picture.", hint=_told(root))
+        name = os.path.normpath(os.path.join(folder, value.replace("\\", "/"))).replace(os.sep, "/")
+        if escapes(name) or escapes(value) or (folder and not name.startswith(f"{folder}/")):
+            raise HubtoolsError(
+                f"{place}: {value} lies outside the folder of its metadata.", hint=_told(root)
+            )
+        files[key] = named[key] = name
+    if FILE_NAME not in files:
+        raise HubtoolsError(f"{place}: the record has no {FILE_NAME}.", hint=_told(root))
+    return Sample(source, line, named, files)
+
+
+def _told(root: Path) -> str:
+    return f"`hubtools validate {root}` tells more, `hubtools fix` repairs most of it"
+
+
+def _rows(root: Path, name: str) -> Iterator[tuple[int | None, dict[str, Any]]]:
+    if not (root / name).is_file():
+        raise HubtoolsError(f"{root / name} is no regular file.", hint=_told(root))
+    ending = name.rpartition(".")[2]
+    if ending == "csv":
+        yield from _csv_rows(root, root / name)
+    elif ending == "parquet":
+        yield from _parquet_rows(root / name)
+    else:
+        yield from _json_rows(root, root / name)
+
+
+def _json_rows(root: Path, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+            if not text.strip():
+                continue
+            try:
+                value = _parsed(text)
+            except ValueError as error:
+                raise HubtoolsError(f"{path}:{number}: {error}.", hint=_told(root)) from None
+            if not isinstance(value, dict):
+                raise HubtoolsError(
+                    f"{path}:{number}: the line is no JSON object.", hint=_told(root)
+                )
+            yield number, value
+
+
+def _parsed(line: bytes) -> Any:
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        if b"NaN" not in line and b"Infinity" not in line:
+            raise ValueError(str(error).split(":")[0]) from None
+    return json.loads(line)
+
+
+def _csv_rows(root: Path, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as text:
+            reader = csv.reader(text)
+            header = [name.strip() for name in next(reader, [])]
+            if len(set(header)) != len(header):
+                raise HubtoolsError(f"{path}:1: two columns have one name.", hint=_told(root))
+            begin = reader.line_num + 1
+            for fields in reader:
+                line, begin = begin, reader.line_num + 1
+                if not fields:
+                    continue
+                if len(fields) != len(header):
+                    raise HubtoolsError(
+                        f"{path}:{line}: {len(fields)} fields for {len(header)} columns.",
+                        hint=_told(root),
+                    )
+                yield line, dict(zip(header, fields, strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise HubtoolsError(f"{path} cannot be read as CSV: {error}.", hint=_told(root)) from None
+
+
+def _parquet_rows(path: Path) -> Iterator[tuple[None, dict[str, Any]]]:
+    import pyarrow as arrow
+    import pyarrow.parquet as parquet
+
+    try:
+        with parquet.ParquetFile(path) as file:
+            batches = file.iter_batches(batch_size=1024)
+            while (batch := next(batches, None)) is not None:
+                rows = batch.to_pylist()
+                for values in rows:
+                    yield None, values
+    except (arrow.ArrowException, OSError, ValueError) as error:
+        said = " ".join(str(error).split())[:200]
+        raise HubtoolsError(f"{path} is no parquet file that can be read: {said}.") from None

@@ -1,0 +1,156 @@
+"""WebDataset shards: a tar file of `000000012.json` and `000000012.png`, in the order of rows.
+
+The keys are numbers, since readers cut names at their first dot (`a.1.png` and `a.2.png` would be
+one sample); the JSON has the row with the picture's own name.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from hubtools.dataset.folder.listing import PICTURE_ENDINGS
+from hubtools.dataset.metadata import FILE_NAME
+from hubtools.dataset.shards.rows import Sample, column_of
+from hubtools.dataset.shards.stored import Stored
+from hubtools.errors import HubtoolsError
+
+_KEY = "hubtools"
+
+
+class TarWriter:
+    """Writes one tar file, the same bytes for the same rows."""
+
+    def __init__(self, path: Path, description: Mapping[str, Any], ending: str) -> None:
+        self._ending = ending
+        self._number = int(description["first"])
+        # `comment` is the one keyword of a pax header that every reader passes by in silence
+        headers = {"comment": json.dumps({_KEY: {**description, "ending": ending}})}
+        self._tar = tarfile.TarFile(path, "w", format=tarfile.PAX_FORMAT, pax_headers=headers)
+
+    def add(self, sample: Sample, pictures: Mapping[str, bytes]) -> None:
+        """Append a row with the bytes of its pictures, by file column."""
+        try:
+            row = json.dumps(sample.values, ensure_ascii=False).encode()
+        except (TypeError, ValueError) as error:
+            raise HubtoolsError(
+                f"{sample.place} holds a value that JSON has no form for: {error}.",
+                hint="shard with --format parquet",
+            ) from None
+        self._put("json", row)
+        for key, data in pictures.items():
+            self._put(_member(key, self._ending), data)
+        self._number += 1
+        self._tar.members = []  # type: ignore[attr-defined]  # else it remembers every file
+
+    def _put(self, name: str, data: bytes) -> None:
+        info = tarfile.TarInfo(f"{self._number:09d}.{name}")
+        info.size = len(data)
+        self._tar.addfile(info, io.BytesIO(data))
+
+    def close(self) -> None:
+        """Write the end of the file."""
+        self._tar.close()
+
+    def abandon(self) -> None:
+        """Let go of the file, whatever state it is in."""
+        self._tar.close()
+
+
+def _member(key: str, ending: str) -> str:
+    return ending if key == FILE_NAME else f"{column_of(key)}.{ending}"
+
+
+class TarReader:
+    """Reads a WebDataset shard in one go, without seeking. Raises `HubtoolsError` if it is
+    damaged. Of a shard that others wrote, the first picture of a sample is its `file_name`, JSON
+    gives its values, and a `.txt` its `text`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.description: dict[str, Any] | None = None
+        with self._open() as tar:
+            comment = tar.pax_headers.get("comment", "")
+            if comment.startswith('{"' + _KEY + '"'):
+                self.description = json.loads(comment)[_KEY]
+
+    def _open(self) -> tarfile.TarFile:
+        try:
+            return tarfile.open(self._path, "r|*")
+        except (tarfile.TarError, OSError, EOFError) as error:
+            raise self._broken(error) from None
+
+    def __iter__(self) -> Iterator[Stored]:
+        key: str | None = None
+        members: dict[str, bytes] = {}
+        try:
+            with self._open() as tar:
+                for info in tar:
+                    tar.members = []  # type: ignore[attr-defined]
+                    if not info.isfile():
+                        continue
+                    base, name = split_name(info.name)
+                    if key is not None and base != key:
+                        yield self._stored(key, members)
+                        members = {}
+                    key = base
+                    content = tar.extractfile(info)
+                    members[name] = content.read() if content is not None else b""
+        except (tarfile.TarError, OSError, EOFError) as error:
+            raise self._broken(error) from None
+        if key is not None:
+            yield self._stored(key, members)
+
+    def _stored(self, key: str, members: dict[str, bytes]) -> Stored:
+        place = f"{self._path}: {key}"
+        if self.description is not None:
+            try:
+                values = json.loads(members["json"])
+                ending = self.description["ending"]
+                keys = [name for name in self.description["files"].values() if values.get(name)]
+                return Stored(values, {name: members[_member(name, ending)] for name in keys})
+            except (KeyError, ValueError):
+                raise HubtoolsError(f"{place} is no whole sample.") from None
+        return foreign_row(key, members, place)
+
+    def _broken(self, error: Exception) -> HubtoolsError:
+        return HubtoolsError(f"{self._path} is no whole tar file: {error}.")
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """(key, rest): a name is cut at the first dot of its last part, as WebDataset has it."""
+    folder, slash, base = name.rpartition("/")
+    stem, _, rest = base.partition(".")
+    return folder + slash + stem, rest
+
+
+def foreign_row(key: str, members: dict[str, bytes], place: str) -> Stored:
+    """The row that a sample of others stands for: its first picture is `file_name`. Raises
+    `HubtoolsError`, which begins with `place`, for one without a picture or with broken JSON."""
+    values: dict[str, Any] = {FILE_NAME: None}
+    pictures: dict[str, bytes] = {}
+    for name, data in members.items():
+        ending = "." + name.rpartition(".")[2].lower()
+        if ending in PICTURE_ENDINGS:
+            column = (
+                FILE_NAME if not pictures else f"{name.rpartition('.')[0] or 'other'}_file_name"
+            )
+            values[column] = f"{key}.{name}"
+            pictures[column] = data
+        elif ending == ".json":
+            try:
+                found = json.loads(data)
+            except ValueError:
+                raise HubtoolsError(f"{place}.{name} is no JSON.") from None
+            found = found if isinstance(found, dict) else {"json": found}
+            values |= {k: v for k, v in found.items() if not k.endswith(FILE_NAME)}
+        elif ending in (".txt", ".text", ".caption", ".cls"):
+            column = "text" if ending != ".cls" else "cls"
+            values[column] = data.decode("utf-8", errors="replace").strip()
+    if not pictures:
+        raise HubtoolsError(f"{place} has no picture.", hint="only sets of pictures are unpacked")
+    return Stored(values, pictures)

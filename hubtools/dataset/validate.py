@@ -1,0 +1,162 @@
+"""`validate`: everything that can be wrong with a folder of pictures, before anything is done."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hubtools.dataset.rules import DATASET_RULES
+from hubtools.dataset.view import DatasetView, Look, view
+from hubtools.dataset.workers.guarded import one_helper
+from hubtools.files import StrPath
+from hubtools.findings import Finding, Report
+from hubtools.reporting.baseline import against_baseline, without_ignored
+from hubtools.settings import DatasetSettings
+
+if TYPE_CHECKING:
+    from hubtools.dataset.sources.model import Source
+
+
+@one_helper()
+def validate(
+    source: StrPath | Source,
+    settings: DatasetSettings | None = None,
+    *,
+    select: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    per_file_ignores: Mapping[str, Sequence[str]] | None = None,
+    baseline: StrPath | None = None,
+    strict: bool = False,
+    resolution: int | None = None,
+    base: StrPath | None = None,
+    exhibits: bool = False,
+    on_picture: Callable[[int, int], None] | None = None,
+    engine: str = "local",
+    look: Look | None = None,
+) -> Report:
+    """Check a data set by all dataset rules (`select`, `ignore`: id prefixes; `per_file_ignores`:
+    those by glob of the file). What the file `baseline` knows is set aside.
+
+    `source` is a folder, an archive or shards on this machine, `hf://datasets/owner/name@revision`,
+    or an address that fsspec knows. `resolution` is that of the training to come, in pixels;
+    default that of the target: what `settings.target` names, else what `base` is, a pipeline folder
+    or a Hub id. Its tokenizers count the captions' tokens where they are on this machine. `strict`
+    makes warnings errors. `exhibits`: gather pictures and histograms for the HTML page.
+    `on_picture(done, total)` follows the reading. `engine`: local or daft (see `spread`); `look`
+    looks at the pictures in another way (see `view`). Raises `HubtoolsError` if there is no such
+    source, `UsageError` for an unknown rule id or engine.
+    """
+    from hubtools.dataset.sources.opening import open_source
+
+    settings = settings or DatasetSettings()
+    ignores = per_file_ignores or {}
+    # before anything is read: a mistake should not cost a minute
+    DATASET_RULES.check_prefixes((*select, *ignore))
+    DATASET_RULES.check_prefixes(prefix for ids in ignores.values() for prefix in ids)
+    if engine != "local":
+        from hubtools.dataset.scan.daft_engine import engine_named
+        from hubtools.dataset.scan.scanning import look_at
+
+        look = partial(look_at, engine=engine_named(engine))
+    with _no_collector():
+        looked = view(
+            open_source(source),
+            settings,
+            resolution=resolution,
+            base=base,
+            on_picture=on_picture,
+            previews=exhibits,
+            look=look,
+        )
+        contents = looked.contents
+        ignore = (*ignore, *contents.silent)
+        applied = DATASET_RULES.chosen(select, ignore)
+        findings = DATASET_RULES.run(looked, select=select, ignore=ignore, strict=strict)
+        found = _with_pictures(findings, looked)
+        kept = without_ignored(found, ignores)
+        told = tuple(replace(one, path=contents.shown(one.path)) for one in kept)
+        facts = _facts(looked)
+        # a selection of rules that ask nothing of the loaders need not wait for them
+        if not select or "loaders" in vars(looked):
+            facts["loaders"] = {mode.value: seen.to_dict() for mode, seen in looked.loaders.items()}
+        report = Report(looked.source.name, told, facts, applied)
+        if baseline is not None:
+            there = set(map(id, kept))
+            ignored = [
+                replace(one, path=contents.shown(one.path)) for one in found if id(one) not in there
+            ]
+            report = against_baseline(report, Path(baseline), ignored)
+        if exhibits:
+            from hubtools.dataset.report.exhibits import gather
+
+            report = replace(report, exhibits=gather(looked, report))
+        return report
+
+
+def _with_pictures(findings: Sequence[Finding], looked: DatasetView) -> list[Finding]:
+    """`findings`, with the picture that each speaks of: its own path, or that of the record on
+    its line."""
+    sources = {file.name for file in looked.metadata}
+    wanted = {(f.path, f.line) for f in findings if f.line is not None and f.path in sources}
+    named: dict[tuple[str | None, int | None], str] = {
+        place: name
+        for row, name in (looked.named if wanted else ())
+        if (place := (row.source, row.line)) in wanted and name in looked.pictures
+    }
+    result = []
+    for finding in findings:
+        picture = finding.picture or named.get((finding.path, finding.line))
+        if picture is None and finding.path in looked.pictures:
+            picture = finding.path
+        result.append(replace(finding, picture=picture) if picture else finding)
+    return result
+
+
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    """Without the search for cycles: of a million records none is garbage, and it would look at
+    all of them again and again, for half of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _facts(looked: DatasetView) -> dict[str, Any]:
+    table = looked.table
+    width, height = (table.column(side).tolist() for side in ("width", "height"))
+    sizes = sorted({size for size in zip(width, height, strict=True) if size[0]})
+    facts: dict[str, Any] = {
+        "pictures": len(looked.pictures),
+        "rows": len(looked.rows),
+        "captions": len(looked.captions),
+        "bytes": int(table.column("bytes").sum()),
+        "resolution": looked.resolution,
+        "target": looked.target.name if looked.target else None,
+        "tokens_counted_by": looked.counter.source,
+        "text_encoders": [
+            {
+                "name": counter.encoder.name,
+                "tokens": counter.room,
+                "counted_by": counter.source,
+                "exact": counter.exact,
+            }
+            for counter in looked.counters
+        ],
+    }
+    if looked.settings.plan:
+        entries, unplanned = looked.coverage
+        facts["coverage"] = [entry.to_dict() for entry in entries]
+        facts["unplanned"] = list(unplanned)
+    if sizes:
+        facts["smallest"] = "{}x{}".format(*min(sizes, key=lambda s: s[0] * s[1]))
+        facts["largest"] = "{}x{}".format(*max(sizes, key=lambda s: s[0] * s[1]))
+    return facts
