@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hubtools.dataset.examples import open_image
 from hubtools.evaluation.measures import Floats
 from hubtools.models.seeds import seed_of
 from hubtools.training.crops import geometry, pixels
@@ -34,8 +35,6 @@ class Encoded:
 
 def encode(model: Model, examples: Sequence[Example], resolution: int) -> Encoded:
     """Encode the middle square of each picture and its caption; the model in float32."""
-    from hubtools.dataset.examples import open_image
-
     rows = []
     for example in examples:
         picture = open_image(example.image)

@@ -15,6 +15,7 @@ import numpy as np
 
 from hubtools.errors import HubtoolsError
 from hubtools.evaluation.measures import Floats, unit
+from hubtools.tinypeople import load_classifier
 from hubtools.vision.encoders import CLIP, load_transformers
 
 if TYPE_CHECKING:
@@ -60,7 +61,6 @@ def prompt_judge(
 
 
 def _attributes() -> PromptJudge:
-    from hubtools.tinypeople import load_classifier
     from hubtools.world import ATTRIBUTES
     from hubtools.world.reading import read_caption
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hubtools.dataset.examples import Example, read_examples
+from hubtools.dataset.examples import Example, fetch_dataset, read_examples
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.inference.generate import base_of, triggers
 from hubtools.inference.grid.axes import ALL, Value, parse_axis, step_value
@@ -140,8 +140,6 @@ def _choices(source: str, checkpoints: str, weights: str) -> tuple[Choice, ...]:
 def _real(project: Project) -> list[Example]:
     folder = project.dataset_dir
     if not folder.is_dir() and project.dataset.repo:
-        from hubtools.dataset.examples import fetch_dataset
-
         folder, _ = fetch_dataset(project.dataset.repo, project.dataset.revision)
     if not folder.is_dir():
         raise HubtoolsError(

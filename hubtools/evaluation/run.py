@@ -26,7 +26,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hubtools.dataset.examples import open_image
 from hubtools.errors import require_extra
+from hubtools.evaluation.chart import draw_chart
+from hubtools.evaluation.denoising import encode, losses
+from hubtools.evaluation.following import prompt_judge
 from hubtools.evaluation.measures import (
     Figure,
     Floats,
@@ -42,9 +46,17 @@ from hubtools.evaluation.measures import (
 from hubtools.evaluation.plan import EvaluationPlan, plan_evaluation, weighted
 from hubtools.evaluation.result import Candidate, Evaluation, Measured
 from hubtools.evaluation.verdict import Contender, recommend
+from hubtools.inference.adapters import apply_lora
+from hubtools.inference.lora import WeightedLora
+from hubtools.inference.pipeline import draw, versions
 from hubtools.layout import EVALUATION_CHART, EVALUATION_DIR
+from hubtools.models.base import fetch_base
+from hubtools.models.device import best_dtype, checked_device, use_threads
+from hubtools.models.families.protocol import family_of
 from hubtools.project import Project
 from hubtools.rooted import Root
+from hubtools.tinypeople import MEASURED_MARKS, SURE, is_tiny_people, load_classifier
+from hubtools.vision.encoders import picture_encoder
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -84,7 +96,6 @@ def evaluate(
     lines = studio.draw_all(batch_size, on_step)
     result = _measure(plan, studio, lines, note)
     result.write(plan.folder)
-    from hubtools.evaluation.chart import draw_chart
 
     draw_chart(plan.folder / EVALUATION_CHART, result)
     return result
@@ -119,11 +130,6 @@ class _Studio:
         cls, plan: EvaluationPlan, device: str | None, dtype: str | None, note: Note
     ) -> _Studio:
         import torch
-
-        from hubtools.evaluation.denoising import encode
-        from hubtools.models.base import fetch_base
-        from hubtools.models.device import best_dtype, checked_device, use_threads
-        from hubtools.models.families.protocol import family_of
 
         device = checked_device(device)
         threads = use_threads(plan.project.train.num_threads)
@@ -164,11 +170,6 @@ class _Studio:
         batch_size: int,
         on_step: Callable[[int, int], None] | None,
     ) -> None:
-        from hubtools.evaluation.denoising import losses
-        from hubtools.inference.adapters import apply_lora
-        from hubtools.inference.lora import WeightedLora
-        from hubtools.inference.pipeline import draw
-
         plan, pipeline = self.plan, self.model.pipeline
         total = each * (1 + len(plan.choices))
         for choice in (None, *plan.choices):
@@ -208,12 +209,6 @@ class _Studio:
 
 
 def _measure(plan: EvaluationPlan, studio: _Studio, lines: list[_Line], note: Note) -> Evaluation:
-    from hubtools.dataset.examples import open_image
-    from hubtools.evaluation.following import prompt_judge
-    from hubtools.inference.pipeline import versions
-    from hubtools.tinypeople import is_tiny_people
-    from hubtools.vision.encoders import picture_encoder
-
     settings = plan.project.evaluate
     tiny = plan.base.local and is_tiny_people(Path(plan.base.path_or_id))
     encoder = picture_encoder(settings.picture_encoder, studio.device, note)
@@ -266,8 +261,6 @@ def _measure(plan: EvaluationPlan, studio: _Studio, lines: list[_Line], note: No
 
 def _mark_readers() -> dict[str, Callable[[Sequence[Image.Image]], Floats]]:
     """For pictures of tiny people: whether the marks of the example's character are seen."""
-    from hubtools.tinypeople import MEASURED_MARKS, SURE, load_classifier
-
     detector = load_classifier("marks")
 
     def reader(name: str) -> Callable[[Sequence[Image.Image]], Floats]:

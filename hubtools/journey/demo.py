@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hubtools.errors import HubtoolsError, require_extra
-from hubtools.journey.example import TRIGGER
+from hubtools.journey.example import TRIGGER, write_held_out
 from hubtools.journey.init import init
 from hubtools.journey.rehearse import Rehearsal, rehearse
 from hubtools.layout import PROJECT_FILE
@@ -88,7 +88,6 @@ def demo(
     """
     require_extra("train", "The demo")
     require_extra("hub", "The demo")
-    from hubtools.journey.example import write_held_out
 
     if not (folder / PROJECT_FILE).exists():
         if folder.exists() and any(folder.iterdir()):

@@ -17,6 +17,7 @@ from hubtools.addresses import bare, without_password
 from hubtools.errors import EXTRAS, missing_modules
 from hubtools.files import human_bytes
 from hubtools.interpreter import importing
+from hubtools.models.device import best_device, best_dtype, free_cores
 from hubtools.version import __version__
 
 State = Literal["ok", "note", "problem"]
@@ -123,8 +124,6 @@ def _device() -> Iterator[Fact]:
         )
         return
     import torch
-
-    from hubtools.models.device import best_device, best_dtype, free_cores
 
     device = best_device()
     if device == "cuda":

@@ -11,6 +11,7 @@ from typing import Any
 
 from hubtools.dataset.folder.appearing import open_own, own_bytes_checked
 from hubtools.dataset.folder.listing import PICTURE_ENDINGS, walk
+from hubtools.dataset.metadata import FILE_NAME, read_metadata
 from hubtools.errors import HubtoolsError
 from hubtools.files import StrPath, read_within, write_text
 from hubtools.layout import PROJECT_FILE, WORK_DIR
@@ -129,8 +130,6 @@ def _pictures_here(folder: Path) -> tuple[str, int, str] | None:
 
 def _caption_column(folder: Path) -> str:
     """The column of the metadata that looks like captions: a usual name, else the first text."""
-    from hubtools.dataset.metadata import FILE_NAME, read_metadata
-
     for entry in walk(folder).metadata:
         found = read_metadata(folder, entry)
         texts = [

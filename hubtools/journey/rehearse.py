@@ -24,6 +24,7 @@ from hubtools.interpreter import command
 from hubtools.journey import readback
 from hubtools.layout import SAMPLES_DIR, WORK_DIR
 from hubtools.manifest import RunManifest, SampleRecord, read_samples
+from hubtools.models.base import fetch_base, resolve_base
 from hubtools.project import Project
 from hubtools.rooted import Root
 from hubtools.trust import is_sealed, seal
@@ -140,8 +141,6 @@ def _base_of(
     project: Project, base_folder: Path | None, note: Callable[[str], None]
 ) -> tuple[str, Path | None, str | None]:
     """(what `from_pretrained` is given, folder to offer under that id or None, its commit)."""
-    from hubtools.models.base import fetch_base, resolve_base
-
     name = project.train.pretrained_model_name_or_path
     if not name:
         raise UsageError(

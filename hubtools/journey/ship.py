@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hubtools.errors import UsageError
+from hubtools.hub.client import check_access
 from hubtools.journey.ledger import Ledger, digest_of
 from hubtools.journey.steps import STEPS
 from hubtools.journey.travel import Journey, Narrator, Step, is_done, outputs_of
@@ -145,8 +146,6 @@ def _preconditions(project: Project, names: list[str]) -> None:
             hint='set model.repo = "owner/name" in hubtools.toml, or stop with --until prune',
         )
     if {"push", "push-dataset"} & set(names):
-        from hubtools.hub.client import check_access
-
         targets = []
         if "push-dataset" in names and project.dataset.repo:
             targets.append((project.dataset.repo, "dataset"))

@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+from hubtools.cards.rules import check_card
 from hubtools.errors import ChecksFailed
+from hubtools.files import human_bytes
 from hubtools.findings import Report
+from hubtools.hub.client import remote_head
 from hubtools.journey.travel import Journey, Step, bar, files_below, is_done
 from hubtools.layout import (
     CARD,
@@ -19,6 +22,10 @@ from hubtools.layout import (
     SAMPLES_DIR,
     STATE_DIR,
 )
+from hubtools.manifest import RunManifest
+from hubtools.publish.prune import classify
+from hubtools.publish.push import PushOptions, plan_push, push
+from hubtools.training.train import train
 
 
 def _checked(journey: Journey, report: Report, what: str) -> None:
@@ -47,7 +54,6 @@ def _validate(journey: Journey) -> tuple[str, dict[str, Any]]:
 
 def _dataset_card(journey: Journey) -> tuple[str, dict[str, Any]]:
     from hubtools.cards.render import write_dataset_card
-    from hubtools.cards.rules import check_card
 
     folder = journey.project.dataset_dir
     write_dataset_card(folder, journey.project)
@@ -88,8 +94,6 @@ def _send(
     checked: tuple[str, ...],
 ) -> tuple[str, dict[str, Any]]:
     """Push a folder, if it still is what the steps `checked` have left."""
-    from hubtools.publish.push import PushOptions, plan_push, push
-
     settings = journey.project.push
     options = PushOptions(
         private=settings.private,
@@ -118,8 +122,6 @@ def _send(
 
 
 def _train(journey: Journey) -> tuple[str, dict[str, Any]]:
-    from hubtools.training.train import train
-
     # What `validate` has just said need not be said again.
     validated = is_done(journey, next(step for step in STEPS if step.name == "validate"))
     manifest = train(
@@ -152,8 +154,6 @@ def _evaluate(journey: Journey) -> tuple[str, dict[str, Any]]:
 
 def _card(journey: Journey) -> tuple[str, dict[str, Any]]:
     from hubtools.cards.render import write_model_card
-    from hubtools.cards.rules import check_card
-    from hubtools.manifest import RunManifest
 
     run_dir = journey.project.run_dir
     # Where the pictures went is known only since they were pushed; reproducing needs it.
@@ -169,9 +169,6 @@ def _card(journey: Journey) -> tuple[str, dict[str, Any]]:
 
 
 def _prune(journey: Journey) -> tuple[str, dict[str, Any]]:
-    from hubtools.files import human_bytes
-    from hubtools.publish.prune import classify
-
     plan = classify(journey.project.run_dir)
     if plan.asks:
         names = ", ".join(item.path for item in plan.asks[:5])
@@ -211,8 +208,6 @@ def _endpoint() -> str:
 
 def _remote_stands(journey: Journey, result: dict[str, Any]) -> bool:
     """The repository still exists and still is where it was left."""
-    from hubtools.hub.client import remote_head
-
     if not result.get("repo"):
         return False
     repo_type = "dataset" if "/datasets/" in str(result.get("url")) else "model"

@@ -10,6 +10,8 @@ from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath, write_text
 from hubtools.findings import Report
 from hubtools.leaks import masked, without_password
+from hubtools.reporting.page import to_html
+from hubtools.reporting.sarif import to_sarif
 
 ReportFormat = Literal["text", "json", "jsonl", "sarif", "github", "html"]
 
@@ -45,12 +47,8 @@ def _as_text(report: Report, format: ReportFormat, prefix: str) -> str:
     if format == "github":
         return findings.printable(findings.to_github(report, prefix))
     if format == "sarif":
-        from hubtools.reporting.sarif import to_sarif
-
         return to_sarif(report, prefix)
     if format == "html":
-        from hubtools.reporting.page import to_html
-
         return to_html(report)
     return findings.printable(findings.to_text(report))
 

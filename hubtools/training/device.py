@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from hubtools.errors import UsageError, missing_modules
+from hubtools.models.device import free_cores, has_bf16
 from hubtools.settings import TrainSettings
 from hubtools.training.recipe import DTYPES
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 def precision_of(settings: TrainSettings, device: torch.device) -> str:
     """`no`, `fp16` or `bf16`. Raises `UsageError` for what the device cannot do."""
     import torch
-
-    from hubtools.models.device import has_bf16
 
     asked = settings.mixed_precision
     if device.type == "cuda":
@@ -66,8 +65,6 @@ def cap_threads(settings: TrainSettings, remembered: int | None) -> tuple[int, s
     continued run another run. OMP_NUM_THREADS is respected as an upper bound.
     """
     import torch
-
-    from hubtools.models.device import free_cores
 
     if settings.num_threads is not None:
         number, why = settings.num_threads, "as set"

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hubtools.models.device import best_device
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
@@ -73,8 +75,6 @@ class Distributed:
 def open_distributed() -> Distributed:
     """Find the device, and the other processes if `accelerate launch` or `torchrun` made some."""
     from accelerate import Accelerator
-
-    from hubtools.models.device import best_device
 
     # Precision is ours (see `precision_of`), so that the launcher's own choice cannot contradict.
     # Without a GPU several processes must be told so, or each takes itself for the only one.

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hubtools.dataset.examples import open_image
 from hubtools.errors import HubtoolsError
 from hubtools.files import sha256_of
 from hubtools.models.families.protocol import Model, Tensors
@@ -89,8 +90,6 @@ class EncodedDataset:
         return self._latents.fetch(name, lambda: self._encode(picture, filter, flip))
 
     def _encode(self, picture: Picture, filter: str, flip: bool) -> dict[str, Tensor]:
-        from hubtools.dataset.examples import open_image
-
         with open_image(picture.example.image) as image:
             cut = pixels(image, picture.cut, filter=filter, flip=flip)
         tensors = self._model.encode_picture(cut)

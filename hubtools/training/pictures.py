@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hubtools.dataset.examples import fetch_dataset, fingerprint, read_examples
 from hubtools.errors import ChecksFailed, HubtoolsError, UsageError
 from hubtools.progress import Reporter
 from hubtools.project import Project
@@ -34,8 +35,6 @@ def find_pictures(
     Raises `ChecksFailed` if the folder does not pass `validate`, `HubtoolsError` if there are no
     pictures.
     """
-    from hubtools.dataset.examples import fetch_dataset, fingerprint, read_examples
-
     settings = project.dataset
     folder, repo, revision = project.dataset_dir, settings.repo, None
     if from_hub or not folder.is_dir():

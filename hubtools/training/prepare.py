@@ -8,10 +8,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hubtools.dataset.text.tokens import token_counters
 from hubtools.errors import UsageError
 from hubtools.files import sha256_of
 from hubtools.inference.shots import prompts_of
+from hubtools.models.base import resolve_base
 from hubtools.models.families.protocol import BaseInfo, Family, family_of
+from hubtools.models.registry import target_of
 from hubtools.progress import Reporter
 from hubtools.project import Project
 from hubtools.training.adapter import add_lora
@@ -29,8 +32,6 @@ if TYPE_CHECKING:
 
 def find_base(project: Project, reporter: Reporter) -> tuple[Base, Path, Family]:
     """The base, a folder with its configuration files, and its family; no weights yet."""
-    from hubtools.models.base import resolve_base
-
     settings = project.train
     if not settings.pretrained_model_name_or_path:
         raise UsageError(
@@ -119,9 +120,6 @@ def make_plan(
 
 def _counter(folder: Path, info: BaseInfo) -> TokenCounter:
     """That of the base's widest text encoder, with the length that the base itself tells."""
-    from hubtools.dataset.text.tokens import token_counters
-    from hubtools.models.registry import target_of
-
     widest = token_counters(target_of(folder), folder)[-1]
     return replace(widest, encoder=replace(widest.encoder, window=info.caption_tokens))
 

@@ -13,12 +13,27 @@ from hubtools.progress import Reporter, duration
 from hubtools.project import Project
 from hubtools.rooted import Root
 from hubtools.training import runfolder
+from hubtools.training.adapter import add_lora, slug_of, write_lora
 from hubtools.training.checkpoints import SavedState, StateFacts, load_newest, restore, save_state
+from hubtools.training.device import (
+    arrange,
+    cap_threads,
+    dtype_of,
+    encode_exactly,
+    forget_memory,
+    most_memory,
+    set_up,
+)
+from hubtools.training.encode import EncodedDataset
+from hubtools.training.loop import TrainState, train_steps
 from hubtools.training.metrics import first_and_last
+from hubtools.training.optimizers import make_optimizer
 from hubtools.training.plan import TrainPlan
 from hubtools.training.recipe import STATE_SECONDS
 from hubtools.training.runfolder import now
+from hubtools.training.samples import draw_samples, move_encoders
 from hubtools.training.signals import Stop, stop_on_signals
+from hubtools.training.verify import verify_lora
 
 if TYPE_CHECKING:
     from hubtools.models.base import Base
@@ -87,8 +102,6 @@ class Run:
     # --- before the loop -----------------------------------------------------------------------
 
     def _cap_threads(self, saved: SavedState | None) -> None:
-        from hubtools.training.device import cap_threads
-
         self.threads, why = cap_threads(self.settings, saved.facts.threads if saved else None)
         if self.group.device.type == "cpu":
             self.reporter.note(f"CPU threads: {self.threads} ({why}).")
@@ -101,13 +114,6 @@ class Run:
 
     def _load(self, saved: SavedState | None) -> tuple[TrainState, EncodedDataset]:
         import torch
-
-        from hubtools.training.adapter import add_lora
-        from hubtools.training.device import arrange, dtype_of, encode_exactly, set_up
-        from hubtools.training.encode import EncodedDataset
-        from hubtools.training.loop import TrainState
-        from hubtools.training.optimizers import make_optimizer
-        from hubtools.training.samples import move_encoders
 
         device = self.group.device
         model = self.family.load(
@@ -140,8 +146,6 @@ class Run:
     # --- the loop ------------------------------------------------------------------------------
 
     def _steps(self, state: TrainState, saved: SavedState | None, stop: Stop) -> None:
-        from hubtools.training.device import forget_memory
-        from hubtools.training.loop import train_steps
         from hubtools.training.step_log import MEASURED, StepLog
 
         start = saved.facts.step if saved else 0
@@ -189,8 +193,6 @@ class Run:
 
     def _between_steps(self, state: TrainState, done: int, stop: Stop, *, save: bool) -> None:
         """What is due after step `done`: a state, a snapshot, samples."""
-        from hubtools.training.adapter import slug_of, write_lora
-
         recipe = self.recipe
         last = done == recipe.steps
         due = done % recipe.checkpoint_every == 0
@@ -234,8 +236,6 @@ class Run:
             self.log.draw(self._title())
 
     def _sample(self, state: TrainState, done: int, stop: Stop) -> None:
-        from hubtools.training.samples import draw_samples
-
         if self.group.main and self.recipe.sample_every:
             draw_samples(
                 state.model,
@@ -256,10 +256,6 @@ class Run:
 
     def _finish(self, state: TrainState, encoded: EncodedDataset) -> RunManifest:
         """Write the LoRA, prove that a fresh pipeline reads it as trained, tell the facts."""
-        from hubtools.training.adapter import write_lora
-        from hubtools.training.device import most_memory
-        from hubtools.training.verify import verify_lora
-
         if not self.group.main:
             self.group.barrier()
             return self.manifest

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hubtools.hub.errors import as_sentence
+from hubtools.inference.shots import shots_of
 from hubtools.layout import SAMPLES_DIR
 from hubtools.rooted import Root
 from hubtools.settings import SampleSettings
@@ -45,7 +46,6 @@ def draw_samples(
     import torch
 
     from hubtools.inference.pipeline import draw
-    from hubtools.inference.shots import shots_of
 
     weight = settings.lora_weight if step else 0.0
 

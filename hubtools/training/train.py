@@ -11,11 +11,16 @@ from hubtools.errors import ChecksFailed, require_extra
 from hubtools.manifest import BaseModelFacts, DatasetFacts, RunManifest
 from hubtools.progress import PlainReporter, Reporter, silent
 from hubtools.project import Project
+from hubtools.quiet import hush
 from hubtools.training import runfolder
 from hubtools.training.checkpoints import foreign, newest_usable
+from hubtools.training.distributed import open_distributed
+from hubtools.training.pictures import find_pictures
 from hubtools.training.plan import TrainPlan, describe
+from hubtools.training.prepare import base_fingerprint, find_base, library_versions, make_plan
 from hubtools.training.recipe import DTYPES
 from hubtools.training.rules import judge
+from hubtools.training.run import Run
 
 if TYPE_CHECKING:
     from hubtools.models.base import Base
@@ -50,13 +55,8 @@ def train(
     """
     require_extra("train", "Training")
     run_dir = project.run_to_change
-    from hubtools.quiet import hush
 
     hush()
-    from hubtools.training.distributed import open_distributed
-    from hubtools.training.pictures import find_pictures
-    from hubtools.training.prepare import base_fingerprint, find_base, make_plan
-    from hubtools.training.run import Run
 
     group = open_distributed()
     reporter = reporter or (PlainReporter(note) if note else silent())
@@ -131,8 +131,6 @@ def train(
 def _manifest(
     project: Project, base: Base, plan: TrainPlan, source: TrainingPictures, group: Distributed
 ) -> RunManifest:
-    from hubtools.training.prepare import library_versions
-
     recipe = plan.recipe
     return RunManifest(
         name=project.run_dir.name,

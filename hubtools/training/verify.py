@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubtools.errors import HubtoolsError
+from hubtools.inference.adapters import apply_lora
+from hubtools.inference.lora import resolve_lora
 from hubtools.models.families.protocol import Family, Model
 from hubtools.training.device import arrange, autocast, dtype_of
 from hubtools.training.plan import TrainPlan
@@ -32,9 +34,6 @@ def verify_lora(
     """How far the LoRA in `path`, put into a fresh base, is from the trained one (see `compare`).
 
     Raises `HubtoolsError` if that is too far."""
-    from hubtools.inference.adapters import apply_lora
-    from hubtools.inference.lora import resolve_lora
-
     precision, settings = plan.recipe.precision, plan.recipe.settings
     picture, caption = encoded(0, False, False)
 

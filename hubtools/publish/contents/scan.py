@@ -16,7 +16,7 @@ from typing import IO, BinaryIO
 from hubtools.files import open_regular
 from hubtools.leaks import hide
 from hubtools.leaks.shapes import Secret
-from hubtools.leaks.stream import search
+from hubtools.leaks.stream import is_text, search
 from hubtools.leaks.text import secrets
 from hubtools.publish.contents.containers import members, packing
 from hubtools.publish.contents.keepers import keeps_secrets
@@ -214,8 +214,6 @@ def _unread(place: str, why: str) -> Leak:
 
 
 def _is_binary(head: bytes) -> bool:
-    from hubtools.leaks.stream import is_text
-
     return not is_text(head)
 
 
