@@ -11,6 +11,7 @@ from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options, shown_path
 from hubtools.cli.trust import trust_option, with_trust
 from hubtools.errors import ExitCode, UsageError
+from hubtools.findings import to_json
 
 if TYPE_CHECKING:
     from hubtools.project import Project
@@ -72,7 +73,7 @@ def command(
     repository is private unless you say --public, and a public one is pushed to only if you do.
     Exit code 3 if a P rule objects, or somebody else changed what would be replaced.
     """
-    from hubtools.publish.push import PushOptions, load_plan, plan_push, push, save_plan
+    from hubtools.publish.push import PushOptions, Refused, load_plan, plan_push, push, save_plan
     from hubtools.publish.release import kind_of
 
     if from_plan is not None:
@@ -115,9 +116,15 @@ def command(
         return ExitCode.DONE if plan.report.ok else ExitCode.CHECKS_FAILED
     if dry_run:
         return ExitCode.DONE if plan.report.ok else ExitCode.CHECKS_FAILED
-    with out.progress() as progress:
-        task = progress.add_task("sending", total=len(plan.changes), note="")
-        result = push(plan, on_commit=lambda done, _total: progress.update(task, completed=done))
+    try:
+        with out.progress() as progress:
+            task = progress.add_task("sending", total=len(plan.changes), note="")
+            result = push(
+                plan, on_commit=lambda done, _total: progress.update(task, completed=done)
+            )
+    except Refused as refused:
+        _show_refused(out, plan, refused.plan)
+        raise
     if result.pushed or result.deleted:
         said = f"{result.pushed} files sent, {result.verified} verified by checksum"
     else:
@@ -131,6 +138,16 @@ def command(
         tag=result.tag,
     )
     return ExitCode.DONE
+
+
+def _show_refused(out: Output, shown: PushPlan, plan: PushPlan) -> None:
+    """What stopped the push, unless it was `shown`; for programs as JSON too."""
+    if plan is not shown:
+        out.warn(f"{plan.repo} changed meanwhile, and the plan was made and checked anew:")
+        _show(out, plan, full=False)
+        out.write_report(plan.report, shown_path(plan.root))
+    if out.format == "json":
+        out.data(to_json(plan.report))
 
 
 def _show(out: Output, plan: PushPlan, *, full: bool) -> None:

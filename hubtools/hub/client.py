@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -157,6 +157,51 @@ def last_changes(repo: str, repo_type: str, names: Iterable[str], revision: str)
             who = authors.get(last.oid)
             when = f"{last.date:%Y-%m-%d %H:%M} UTC" if last.date else ""
             found[info.path] = f"by {who} on {when}" if who else f"on {when}"
+    return found
+
+
+_AT_ONCE = 50  # names in one question with their last commits
+
+
+def untouched(
+    repo: str, repo_type: str, names: Sequence[str], then: str | None, now: str
+) -> set[str] | None:
+    """Those of `names` that no commit after `then` has touched, up to `now`: a file that was
+    deleted and came back is not among them, whatever it holds. None if the repository has no such
+    commit `then` (its history was squashed, or it is another repository)."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.hf_api import RepoFile
+
+    if then == now:
+        return set(names)
+    if then is None:
+        return None
+
+    def last(some: Sequence[str], revision: str) -> dict[str, str]:
+        infos = HfApi().get_paths_info(
+            repo, list(some), expand=True, revision=revision, repo_type=repo_type
+        )
+        files = (info for info in infos if isinstance(info, RepoFile))
+        return {file.path: file.last_commit.oid for file in files if file.last_commit}
+
+    found: set[str] = set()
+    for start in range(0, len(names), _AT_ONCE):
+        some = names[start : start + _AT_ONCE]
+        with asking(f"history of {repo}"):
+            try:
+                before = last(some, then)
+            except HfHubHTTPError as error:
+                if error.response is None or error.response.status_code != 404:
+                    raise
+                return None
+            after = last(some, now)
+        found |= {name for name in some if name in before and before[name] == after.get(name)}
+    if len(found) < len(names):
+        with asking(f"history of {repo}"):
+            commits = HfApi().list_repo_commits(repo, revision=now, repo_type=repo_type)
+        if then not in {commit.commit_id for commit in commits}:
+            return None
     return found
 
 

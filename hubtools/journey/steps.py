@@ -24,7 +24,7 @@ from hubtools.layout import (
 )
 from hubtools.manifest import RunManifest
 from hubtools.publish.prune import classify
-from hubtools.publish.push import PushOptions, plan_push, push
+from hubtools.publish.push import PushOptions, Refused, plan_push, push
 from hubtools.training.train import train
 
 
@@ -111,8 +111,12 @@ def _send(
         journey.narrator.note(f"deletes there: {', '.join(plan.deletions[:20])}")
     if plan.report.findings:
         _checked(journey, plan.report, f"{repo} cannot be pushed")
-    with bar(journey.narrator, "sending") as on_commit:
-        result = push(plan, on_commit=on_commit)
+    try:
+        with bar(journey.narrator, "sending") as on_commit:
+            result = push(plan, on_commit=on_commit)
+    except Refused as refused:  # it changed meanwhile, and the plan was made anew
+        _checked(journey, refused.plan.report, f"{repo} cannot be pushed")
+        raise
     facts = {"url": result.url, "commit": result.commit, "repo": repo, "pr": result.pr_url}
     if result.pushed:
         sentence = f"{result.pushed} files to {result.url}, verified by checksum"

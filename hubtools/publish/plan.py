@@ -21,6 +21,7 @@ from hubtools.hub.client import (
     full_repo_id,
     last_changes,
     look,
+    untouched,
 )
 from hubtools.publish.book import refuse_to_ignore_secrets
 from hubtools.publish.comparison import COMPARISON_RULES, GUARDS, Comparison, fresh_card
@@ -268,11 +269,8 @@ def _judged(
     repo: str,
 ) -> Report:
     touched = [file for file in files if file.action in (Action.CHANGE, Action.DELETE)]
-    clashes = {
-        file.name: file.name in sent.files
-        for file in touched
-        if not sent.is_ours(remote.files[file.name])
-    }
+    ours = _ours(touched, remote, sent, repo, release.repo_type)
+    clashes = {file.name: file.name in sent.files for file in touched if file.name not in ours}
     if _CARD in clashes and not clashes[_CARD] and _is_fresh(remote, repo, release.repo_type):
         del clashes[_CARD]
     comparison = Comparison(
@@ -295,6 +293,32 @@ def _judged(
         **counts,
     }
     return Report(repo, tuple(findings), facts, tuple(rules))
+
+
+def _ours(
+    touched: Sequence[PlannedFile], remote: Remote, sent: Sent, repo: str, repo_type: str
+) -> set[str]:
+    """Those of the files that are in the repository as we have left them: the same bytes, and
+    nobody has touched them since our commit.
+
+    An older ledger (of a backup) knows files that were deleted since, and that a colleague has put
+    back. Where our commit is gone from the history, the same bytes are enough to replace a file,
+    but not to delete it.
+    """
+    same = [file for file in touched if sent.is_ours(remote.files[file.name])]
+    names = [file.name for file in same if file.action is Action.DELETE or not _offered(sent, file)]
+    known = untouched(repo, repo_type, names, sent.commit, str(remote.head)) if names else set()
+    return {
+        file.name
+        for file in same
+        if file.name not in names
+        or (file.action is not Action.DELETE if known is None else file.name in known)
+    }
+
+
+def _offered(sent: Sent, file: PlannedFile) -> bool:
+    """Whether it is there by a commit of ours of which we had no answer."""
+    return file.there in sent.offered.get(file.name, ())
 
 
 def _run(

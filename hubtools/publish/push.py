@@ -16,7 +16,6 @@ from hubtools.hub.client import (
     RemoteFile,
     asking,
     endpoint,
-    head_and_privacy,
     plain_lfs,
     remote_files,
     remote_head,
@@ -34,6 +33,7 @@ from hubtools.publish.plan import (
     plan_push,
 )
 from hubtools.publish.plan_file import load_plan, save_plan
+from hubtools.publish.privacy import check_private, check_still_private
 from hubtools.rooted import Root
 
 # Files in one commit; the Hub's docs advise 50-100 and give a commit 60 s.
@@ -53,6 +53,18 @@ class PushResult:
     tag: str | None = None
 
 
+class Refused(ChecksFailed):
+    """A plan whose report has errors. `plan` is that plan: the one that was given, or the one that
+    was made anew because the repository changed meanwhile."""
+
+    def __init__(self, plan: PushPlan) -> None:
+        super().__init__(
+            f"{plan.repo} is not pushed: {plan.report.summary}.",
+            hint="fix them, or leave a rule out with --ignore ID",
+        )
+        self.plan = plan
+
+
 def push(
     plan: PushPlan,
     *,
@@ -63,9 +75,9 @@ def push(
     A reader of main sees the old state or the whole new one. Killed at any moment, a new plan and
     push continue: blobs that are there are not sent again. If somebody else committed meanwhile,
     the plan is made and judged anew once; a file of the plan that they changed is left to them.
-    `on_commit(done, total)` counts files. Raises `ChecksFailed` if the plan's report has errors, a
-    file is not what was checked, somebody else changed one, or the repository became public;
-    `HubtoolsError` for all that the Hub refuses.
+    `on_commit(done, total)` counts files. Raises `Refused` if the plan's report has errors, or that
+    of the new plan; `ChecksFailed` if a file is not what was checked, somebody else changed one, or
+    the repository became public; `HubtoolsError` for all that the Hub refuses.
     """
     _must_pass(plan)
     with plain_lfs(), Root(plan.root) as root:
@@ -81,7 +93,9 @@ def push(
         check_moved(plan, {f.name: f.there for f in fresh.files}, fresh.head)
         try:
             return _Push(fresh, root, on_commit).run()
-        except Moved as error:
+        except Exception as error:
+            if not isinstance(error, Moved) and _status(error) != 412:
+                raise
             raise HubtoolsError(
                 f"{plan.repo} changes faster than it can be pushed to.", hint="push again later"
             ) from error
@@ -95,10 +109,7 @@ def _status(error: Exception) -> int | None:
 
 def _must_pass(plan: PushPlan) -> None:
     if not plan.report.ok:
-        raise ChecksFailed(
-            f"{plan.repo} is not pushed: {plan.report.summary}.",
-            hint="fix them, or leave a rule out with --ignore ID",
-        )
+        raise Refused(plan)
 
 
 class _Push:
@@ -139,6 +150,7 @@ class _Push:
         self.close_pr()
         if not plan.options.pr:
             self.done(there, commit)
+        check_still_private(plan, commit)
         return PushResult(
             pr_url or _url(plan),
             commit,
@@ -186,23 +198,15 @@ class _Push:
                 exist_ok=True,
             )
 
-    def check_privacy(self) -> None:
-        """Raise `ChecksFailed` if private files would become public by the next commit."""
-        plan = self.plan
-        _, private = head_and_privacy(plan.repo, plan.repo_type)
-        if plan.options.private and private is False:
-            raise ChecksFailed(
-                f"{plan.repo} was made public since the plan was made; nothing more is sent.",
-                hint="make it private on its settings page, or say --public if that is meant",
-            )
-
     def commit(self, files: Sequence[PlannedFile], **options: Any) -> Any:
         """One commit; if an upload fails, the error says why."""
         plan = self.plan
         with operations(self.root, files) as changes:
-            self.check_privacy()
+            check_private(plan)
             try:
                 with asking(f"commit to {plan.repo}"):
+                    self.upload(changes, **options)
+                    check_private(plan)  # that may have taken an hour
                     return self.api.create_commit(
                         plan.repo, changes, repo_type=plan.repo_type, **options
                     )
@@ -213,6 +217,19 @@ class _Push:
                 raise HubtoolsError(
                     f"An upload failed: {said}", hint=reason.hint if reason else "push again"
                 ) from error
+
+    def upload(self, changes: Sequence[Any], **options: Any) -> None:
+        """Large files, ahead of the commit that names them: until then nobody can read them."""
+        from huggingface_hub import CommitOperationAdd
+
+        where = {key: value for key, value in options.items() if key in ("revision", "create_pr")}
+        self.api.preupload_lfs_files(
+            self.plan.repo,
+            [change for change in changes if isinstance(change, CommitOperationAdd)],
+            repo_type=self.plan.repo_type,
+            free_memory=False,
+            **where,
+        )
 
     # --- many files ------------------------------------------------------------------------------
 
@@ -244,7 +261,7 @@ class _Push:
         if now != head:
             there = remote_files(plan.repo, plan.repo_type, now)
             check_moved(plan, {name: file.mark for name, file in there.items()}, now, there)
-        self.check_privacy()
+        check_private(plan)
         if details.status == "draft":
             self.api.change_discussion_status(plan.repo, number, "open", repo_type=plan.repo_type)
         self.api.merge_pull_request(plan.repo, number, repo_type=plan.repo_type)
@@ -362,6 +379,7 @@ __all__ = [
     "PushOptions",
     "PushPlan",
     "PushResult",
+    "Refused",
     "load_plan",
     "plan_push",
     "push",

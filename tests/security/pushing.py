@@ -89,3 +89,21 @@ def make_dataset(root: Path) -> Path:
     (root / "README.md").write_text(CARD)
     (root / "notes.txt").write_text("some words about it\n")
     return root
+
+
+def before_call(
+    monkeypatch: Any, owner: Any, name: str, act: Callable[[], object], *, always: bool = False
+) -> None:
+    """Let something happen right before the client makes a call (the first one, or `always`): the
+    moment that somebody else may choose. `act` may make such calls itself."""
+    real, waiting = getattr(owner, name), [True]
+
+    def called(*arguments: Any, **options: Any) -> Any:
+        if waiting:
+            waiting.clear()
+            act()
+            if always:
+                waiting.append(True)
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(owner, name, called)

@@ -26,7 +26,6 @@ from tests.security.pushing import (
     TOKEN,
     colleague,
     head,
-    make_dataset,
     plan,
     same_length,
     send,
@@ -34,12 +33,6 @@ from tests.security.pushing import (
     there,
 )
 from tests.typed import typed
-
-
-@pytest.fixture
-def dataset(tmp_path: Path) -> Path:
-    return make_dataset(tmp_path / "people")
-
 
 # --- state of strangers --------------------------------------------------------------------------
 

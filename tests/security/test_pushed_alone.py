@@ -25,7 +25,6 @@ from tests.security.pushing import (
     TOKEN,
     colleague,
     linked,
-    make_dataset,
     plan,
     rules,
     send,
@@ -35,12 +34,6 @@ from tests.security.pushing import (
     without_picture,
 )
 from tests.typed import typed
-
-
-@pytest.fixture
-def dataset(tmp_path: Path) -> Path:
-    return make_dataset(tmp_path / "people")
-
 
 # --- a commit stands alone -----------------------------------------------------------------------
 

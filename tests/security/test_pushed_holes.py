@@ -23,13 +23,7 @@ from hubtools.publish.content import Look
 from hubtools.publish.release import Release, collect
 from hubtools.publish.rules import PUBLISH_RULES
 from hubtools.rooted import Root
-from tests.security.pushing import REPO, TOKEN, make_dataset, plan, rules, send, there
-
-
-@pytest.fixture
-def dataset(tmp_path: Path) -> Path:
-    return make_dataset(tmp_path / "people")
-
+from tests.security.pushing import REPO, TOKEN, plan, rules, send, there
 
 # --- what is sent is what was checked ------------------------------------------------------------
 

@@ -19,7 +19,6 @@ from tests.security.pushing import (
     TOKEN,
     colleague,
     head,
-    make_dataset,
     plan,
     rules,
     send,
@@ -27,12 +26,6 @@ from tests.security.pushing import (
     there,
 )
 from tests.typed import typed
-
-
-@pytest.fixture
-def dataset(tmp_path: Path) -> Path:
-    return make_dataset(tmp_path / "people")
-
 
 # --- what others did -----------------------------------------------------------------------------
 
