@@ -3,7 +3,8 @@
 `plan_grid` says what there is to draw, `draw_grid` draws it, `grid` does both.
 """
 
-from hubtools.inference.grid.draw import GridResult, draw_grid, grid
+from hubtools.inference.grid.draw import draw_grid, grid
+from hubtools.inference.grid.drawn import GridResult
 from hubtools.inference.grid.plan import GridPlan, plan_grid
 
 __all__ = ["GridPlan", "GridResult", "draw_grid", "grid", "plan_grid"]

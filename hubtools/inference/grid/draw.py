@@ -7,12 +7,12 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from hubtools.errors import HubtoolsError
 from hubtools.files import sha256_of
 from hubtools.inference.generate import open_pipeline, tell_of_blanked, tell_of_prompts
+from hubtools.inference.grid.drawn import Drawn, GridResult
 from hubtools.inference.grid.page import grid_page
 from hubtools.inference.grid.picture import grid_picture
 from hubtools.inference.grid.plan import CELLS_DIR, FACTS, PAGE, PICTURE, GridPlan, plan_grid
@@ -24,25 +24,6 @@ from hubtools.rooted import Root
 
 _MOST = 256_000_000  # bytes of a grid.json
 _EVERY = 2.0  # seconds between two writings of grid.json while cells are drawn
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A picture of the grid: its record, the file's hash, and how long it took, if that is known
-    (its share of its batch)."""
-
-    record: SampleRecord
-    sha256: str
-    seconds: float | None
-
-
-@dataclass(frozen=True)
-class GridResult:
-    """A grid on disk: `grid.png`, `index.html`, `grid.json` and `cells/` in the plan's folder."""
-
-    plan: GridPlan
-    pictures: dict[str, Drawn]  # by file
-    drawn: int  # of them now
 
 
 def grid(

@@ -15,7 +15,7 @@ from PIL import Image
 from hubtools.inference.grid.labels import constants, facts_of, heading
 
 if TYPE_CHECKING:
-    from hubtools.inference.grid.draw import Drawn
+    from hubtools.inference.grid.drawn import Drawn
     from hubtools.inference.grid.plan import Cell, GridPlan
 
 _SMALL = 160  # pixels; up to here a picture is embedded as it is and shown in whole pixels

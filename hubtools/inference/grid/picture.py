@@ -14,7 +14,7 @@ from hubtools.inference.grid.labels import constants, heading
 from hubtools.inference.sheet import fitted
 
 if TYPE_CHECKING:
-    from hubtools.inference.grid.draw import Drawn
+    from hubtools.inference.grid.drawn import Drawn
     from hubtools.inference.grid.plan import Cell, GridPlan
 
 _PAPER, _INK, _FAINT, _VOID = (250, 250, 248), (32, 33, 36), (110, 112, 118), (232, 232, 228)
