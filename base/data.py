@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from hubtools.inference.tiny import COMMON_WORDS
+from hubtools.models.families.tiny import COMMON_WORDS
 from hubtools.world import ATTRIBUTES, Person, Span, draw, sample, spans
 from hubtools.world.captions import SUBJECTS, WORDINGS
 

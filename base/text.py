@@ -16,7 +16,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from base.data import caption_spans
 from base.steps import train
-from hubtools.inference.tiny import write_tokenizer
+from hubtools.models.families.tiny import write_tokenizer
 from hubtools.world import ATTRIBUTES
 
 LENGTH = 77

@@ -60,7 +60,7 @@ def build_base(folder: Path, small: bool) -> Path:
     from diffusers import UNet2DConditionModel as UNet
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-    from hubtools.inference.tiny import build_tiny_pipeline
+    from hubtools.models.families.tiny import build_tiny_pipeline
     from hubtools.tinypeople import MODEL
 
     if small:

@@ -32,7 +32,7 @@ class BaseModelFacts(_Manifest):
     fingerprint: str | None = Field(
         None, description="SHA-256 over the denoiser's files, for a base without a commit."
     )
-    family: str = Field(description="Family name, e.g. `stable-diffusion`.")
+    family: str = Field(description="Name of the model family in the registry.")
     prediction_type: str = Field(description="epsilon or v_prediction.")
     license: str | None = None
     license_name: str | None = None

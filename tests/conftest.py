@@ -134,7 +134,7 @@ def local_hub(_hub_of_session: Hub) -> Iterator[Hub]:
 @pytest.fixture(scope="session")
 def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random Stable Diffusion pipeline that predicts epsilon."""
-    from hubtools.inference.tiny import build_tiny_pipeline
+    from hubtools.models.families.tiny import build_tiny_pipeline
 
     return build_tiny_pipeline(tmp_path_factory.mktemp("bases") / "tiny")
 
@@ -142,7 +142,7 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_v_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random Stable Diffusion pipeline that predicts v."""
-    from hubtools.inference.tiny import build_tiny_pipeline
+    from hubtools.models.families.tiny import build_tiny_pipeline
 
     folder = tmp_path_factory.mktemp("bases") / "tiny-v"
     return build_tiny_pipeline(folder, prediction_type="v_prediction")

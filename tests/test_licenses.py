@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -22,6 +20,7 @@ from hubtools.licensing.ids import (
     name_of,
     suggest,
 )
+from hubtools.models.registry import LICENSES
 
 
 @pytest.mark.parametrize(
@@ -92,15 +91,15 @@ def test_base_models_of_the_table(base: str, id: str | None) -> None:
 
 
 def test_the_table_is_sound() -> None:
-    text = (files("hubtools") / "data" / "base_licenses.json").read_text(encoding="utf-8")
-    rows: list[dict[str, Any]] = json.loads(text)["bases"]
-    for row in rows:
-        re.compile(row["pattern"])
-        assert row["source"]
-        assert row["id"] is None or is_license(row["id"])
-        if row["id"] == "other":
-            assert row["name"]
-            assert row["link"].startswith("https://")
+    for row in LICENSES:
+        re.compile(row.pattern)
+        assert row.source
+        assert row.id is None or is_license(row.id)
+        assert (row.kind == "unknown") == (row.id is None)
+        if row.id == "other":
+            assert row.name
+            assert row.link is not None
+            assert row.link.startswith("https://")
     assert license_of_base("some/body") is None
 
 

@@ -15,9 +15,9 @@ from hubtools.files import sha256_of
 from hubtools.findings import plural
 from hubtools.layout import LORA_WEIGHTS, SAMPLES_DIR
 from hubtools.manifest import RunManifest, SampleRecord, read_samples
+from hubtools.models.registry import title_of
 from hubtools.project import Project
 
-FAMILY_TITLES = {"stable-diffusion": "Stable Diffusion"}
 GALLERY_LIMIT = 12
 
 
@@ -89,7 +89,7 @@ def model_facts(run_dir: Path, project: Project) -> tuple[ModelCard, list[Sample
         base_model=base_model,
         random_base=manifest.base_model.random_weights,
         family=manifest.base_model.family,
-        family_title=FAMILY_TITLES.get(manifest.base_model.family, manifest.base_model.family),
+        family_title=title_of(manifest.base_model.family),
         dataset_repo=manifest.dataset.repo,
         dataset_revision=manifest.dataset.revision,
         pictures=plural(manifest.dataset.images, "picture"),

@@ -102,6 +102,7 @@ def plan_evaluation(
         images=settings.num_images,
         lora_weight=1.0,
         literals=literals,
+        divisor=base.support.divisor,
     )
     measured, held_out = _measured(project, real)
     run = Path(source)

@@ -18,6 +18,7 @@ from hubtools.errors import HubtoolsError, first_line
 from hubtools.hub.errors import is_of_machine
 from hubtools.inference.lora import LoraFile
 from hubtools.modelfiles import SAFE
+from hubtools.models.loading import denoiser_name
 
 # Kept on the pipeline: {sha256: adapter name}, ((sha256, weight), ...), [(layer weight, its copy)]
 _LOADED, _STATE, _SAVED = "_hubtools_loras", "_hubtools_lora_state", "_hubtools_unfused"
@@ -95,7 +96,7 @@ def _fuse(pipeline: Any, names: list[str]) -> None:
 
 
 def _components(pipeline: Any) -> list[str]:
-    """Parts of the pipeline that carry a LoRA: unet, perhaps text_encoder."""
+    """Parts of the pipeline that carry a LoRA: the denoiser, perhaps text encoders."""
     return list(pipeline.get_list_adapters())
 
 
@@ -150,7 +151,7 @@ def _load_one(pipeline: Any, lora: LoraFile, name: str) -> None:
                 f"The LoRA {lora.source} does not fit the base model: {first_line(error)}",
                 hint=hint,
             ) from error
-    if name not in (pipeline.get_list_adapters().get("unet") or []):
+    if name not in (pipeline.get_list_adapters().get(denoiser_name(pipeline)) or []):
         raise HubtoolsError(
             f"The LoRA {lora.source} changes nothing in this base model's denoiser.", hint=hint
         )

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hubtools.inference.prompts import Reading, read_prompt
+from hubtools.models.registry import CLIP, TEXT_ENCODERS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,13 +39,10 @@ class _Token:
 
 
 def can_weigh(pipeline: Any) -> bool:
-    """True for pipelines with one CLIP text encoder and no other (Stable Diffusion 1.x, 2.x)."""
-    encoders = [
-        getattr(pipeline, name, None)
-        for name in ("text_encoder", "text_encoder_2", "text_encoder_3", "text_encoder_4")
-    ]
+    """True for pipelines with one CLIP text encoder and no other."""
+    encoders = [getattr(pipeline, name, None) for name in TEXT_ENCODERS]
     kinds = [type(encoder).__name__ for encoder in encoders if encoder is not None]
-    return kinds == ["CLIPTextModel"] and getattr(pipeline, "tokenizer", None) is not None
+    return kinds == [CLIP.model] and getattr(pipeline, "tokenizer", None) is not None
 
 
 class Prompts:

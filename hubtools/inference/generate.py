@@ -16,7 +16,7 @@ from hubtools.inference.pipeline import draw
 from hubtools.inference.project_base import project_base
 from hubtools.inference.repeat import recall
 from hubtools.inference.sheet import contact_sheet
-from hubtools.inference.shots import Shot, prompts_of, shots_of
+from hubtools.inference.shots import Shot, check_size, prompts_of, shots_of
 from hubtools.layout import COMPARISON, SAMPLES_DIR
 from hubtools.manifest import SampleRecord
 from hubtools.models.base import Base
@@ -99,6 +99,8 @@ def generate(
             literals=triggers(project, loras),
         )
         base = base_of(project, loras[0].file if loras else None, note)
+    for shot in shots:
+        check_size(shot.width, shot.height, base.support.divisor)
     pipeline = open_pipeline(
         project, base, device=device, dtype=dtype, safety_checker=safety_checker, note=note
     )

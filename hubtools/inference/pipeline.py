@@ -17,10 +17,12 @@ from hubtools.inference.lora import WeightedLora
 from hubtools.inference.noise import same_noise
 from hubtools.inference.prompts import read_prompt
 from hubtools.inference.schedulers import options_of, seed_scheduler, use_scheduler
-from hubtools.inference.shots import Shot
+from hubtools.inference.shots import Shot, check_size
 from hubtools.inference.writer import Writer
 from hubtools.manifest import LoraUse, SampleRecord, read_record_of
 from hubtools.models.base import Base
+from hubtools.models.families.protocol import family_for
+from hubtools.models.loading import denoiser_of, dtypes_of
 from hubtools.rooted import Root
 from hubtools.version import __version__
 
@@ -49,8 +51,8 @@ def draw(
     is a folder that came with others and is not left through links.
 
     A picture whose record is there already, equal in everything, is not drawn again. `loras` are
-    loaded if given; without them an adapter that the UNet already carries (in training) is used as
-    it is. `fuse` adds them into the base's weights for the while. Noise comes from one CPU
+    loaded if given; without them an adapter that the denoiser already carries (in training) is used
+    as it is. `fuse` adds them into the base's weights for the while. Noise comes from one CPU
     generator a picture, seeded with its seed, so that it is the same on every device, in every
     precision (see noise.py) and at every batch size. Leaves global randomness, train/eval mode and
     the scheduler as they were. `on_step(done, total)` is called after every denoising step,
@@ -67,6 +69,8 @@ def draw(
             )  # fmt: skip
     if not loras:
         remove_loras(pipeline)
+    for shot in shots:
+        check_size(shot.width, shot.height, family_for(pipeline).divisor)
     studio = _Studio(pipeline, base, tuple(loras), fuse, train_step)
     wanted = [studio.record(shot, name) for shot, name in zip(shots, names, strict=True)]
     existing = [_existing(pipeline, folder, record) for record in wanted]
@@ -123,8 +127,9 @@ class _Studio:
     ) -> None:
         self.pipeline, self.base, self.loras, self.fuse = pipeline, base, loras, fuse
         self.train_step = train_step
+        self.denoiser, self.family = denoiser_of(pipeline), family_for(pipeline)
         # an adapter in training, which has no file
-        self.live = not loras and bool(getattr(pipeline.unet, "peft_config", None))
+        self.live = not loras and bool(getattr(self.denoiser, "peft_config", None))
         self.prompts = Prompts(pipeline)
 
     def batches(self, shots: Sequence[Shot], todo: Sequence[int], size: int) -> Iterator[list[int]]:
@@ -162,18 +167,15 @@ class _Studio:
                 if apply_loras(pipeline, weighted, fuse=self.fuse):
                     self.prompts.forget()
             elif self.live and first.lora_weight == 0:
-                pipeline.unet.disable_adapters()
-                stack.callback(pipeline.unet.enable_adapters)
-            if len({pipeline.unet.dtype, pipeline.vae.dtype, pipeline.text_encoder.dtype}) > 1:
-                kind = pipeline.unet.device.type
-                stack.enter_context(torch.autocast(kind, dtype=pipeline.unet.dtype))
+                self.denoiser.disable_adapters()
+                stack.callback(self.denoiser.enable_adapters)
+            if len(dtypes_of(pipeline)) > 1:
+                kind = self.denoiser.device.type
+                stack.enter_context(torch.autocast(kind, dtype=self.denoiser.dtype))
             stack.enter_context(same_noise(pipeline))
             result = pipeline(
                 **self._words(shots),
-                num_inference_steps=first.steps,
-                guidance_scale=first.guidance,
-                width=first.width,
-                height=first.height,
+                **self.family.call_arguments(first),
                 generator=[torch.Generator("cpu").manual_seed(shot.seed) for shot in shots],
                 callback_on_step_end=stepped,
             )
@@ -233,8 +235,8 @@ class _Studio:
             train_step=step,
             prompt_weights=applied,
             literals=self._literals(shot) if applied else [],
-            dtype=str(pipeline.unet.dtype).removeprefix("torch."),
-            device=pipeline.unet.device.type,
+            dtype=str(self.denoiser.dtype).removeprefix("torch."),
+            device=self.denoiser.device.type,
             versions=versions(),
         )
 
@@ -260,13 +262,14 @@ def _undisturbed(pipeline: Any) -> Iterator[None]:
     """Draw in eval mode without touching global randomness."""
     import torch
 
-    training = pipeline.unet.training
-    pipeline.unet.eval()
+    denoiser = denoiser_of(pipeline)
+    training = denoiser.training
+    denoiser.eval()
     try:
         with torch.random.fork_rng(), torch.no_grad():
             yield
     finally:
-        pipeline.unet.train(training)
+        denoiser.train(training)
 
 
 def _existing(pipeline: Any, folder: Root, wanted: SampleRecord) -> SampleRecord | None:

@@ -13,7 +13,7 @@ from hubtools.files import sha256_of
 from hubtools.inference.lora import WeightedLora, resolve_lora
 from hubtools.inference.png import read_record
 from hubtools.inference.project_base import project_base
-from hubtools.inference.shots import Shot
+from hubtools.inference.shots import Shot, check_size
 from hubtools.layout import RUN_MANIFEST, SNAPSHOTS_DIR
 from hubtools.manifest import LoraUse, SampleRecord
 from hubtools.models.base import Base, resolve_base
@@ -75,8 +75,7 @@ class Again:
             literals,
         )
         first = replace(first, **changed)  # type: ignore[arg-type]
-        if first.width % 8 or first.height % 8:
-            raise UsageError(f"A size of {first.width}x{first.height} is no multiple of 8.")
+        check_size(first.width, first.height)
         shots, names = [], []
         for number, prompt in enumerate(prompts or [record.prompt]):
             for seed in range(first.seed, first.seed + images):

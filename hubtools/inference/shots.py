@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hubtools.errors import UsageError
+from hubtools.models.registry import DIVISOR
 from hubtools.settings import SampleSettings
 
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture to draw. Sizes in pixels, multiples of 8; `lora_weight` 0 is the bare base.
-    `literals` are words whose brackets are no notation of weights (see prompts.py)."""
+    """One picture to draw. Sizes in pixels, multiples of the family's `divisor`; `lora_weight` 0
+    is the bare base. `literals` are words whose brackets are no notation of weights (see
+    prompts.py)."""
 
     prompt: str
     negative_prompt: str | None = None
@@ -25,6 +27,15 @@ class Shot:
     lora_weight: float = 1.0
     prompt_weights: bool = True
     literals: tuple[str, ...] = ()
+
+
+def check_size(width: int, height: int, divisor: int = DIVISOR) -> None:
+    """Raise `UsageError` for a size that the family of this divisor cannot draw."""
+    if width % divisor or height % divisor:
+        raise UsageError(
+            f"A size of {width}x{height} is no multiple of {divisor}.",
+            hint=f"e.g. {width // divisor * divisor}x{height // divisor * divisor}",
+        )
 
 
 def prompts_of(settings: SampleSettings, captions: Sequence[str]) -> list[str]:
@@ -43,19 +54,20 @@ def shots_of(
     images: int = 1,
     lora_weight: float | None = None,
     literals: Sequence[str] = (),
+    divisor: int = DIVISOR,
 ) -> tuple[list[Shot], list[str]]:
     """A shot for every prompt and each of `images` seeds, and a name for each (`p00_s42`: first
     prompt, seed 42). Seeds begin anew with every prompt, so that prompts are compared on the same
     noise. `resolution` is the size if the settings name none; `lora_weight` overrules theirs;
-    `literals`: triggers, whose brackets are not weights.
+    `literals`: triggers, whose brackets are not weights; `divisor`: that of the base's family.
 
     Raises `UsageError` for a size that no pipeline can draw.
     """
     size = settings.size or resolution
-    if size % 8:
+    if size % divisor:
         raise UsageError(
-            f"samples.size is {size}; pictures need a multiple of 8.",
-            hint=f"{size // 8 * 8} would do",
+            f"samples.size is {size}; pictures need a multiple of {divisor}.",
+            hint=f"{size // divisor * divisor} would do",
         )
     weight = settings.lora_weight if lora_weight is None else lora_weight
     shots, names = [], []

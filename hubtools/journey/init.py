@@ -16,6 +16,7 @@ from hubtools.errors import HubtoolsError
 from hubtools.files import StrPath, read_within, write_text
 from hubtools.layout import PROJECT_FILE, WORK_DIR
 from hubtools.limits import SIDECAR
+from hubtools.models.registry import EXAMPLE_BASE
 from hubtools.project import load_project
 from hubtools.project_file import to_toml
 from hubtools.rooted import Root
@@ -35,7 +36,7 @@ _EXAMPLE: dict[str, dict[str, Any]] = {
         "plan": "subject",
     },
     "train": {
-        "pretrained_model_name_or_path": "stable-diffusion-v1-5/stable-diffusion-v1-5",
+        "pretrained_model_name_or_path": EXAMPLE_BASE,
         "output_dir": "runs/misato",
     },
     "samples": {
@@ -209,7 +210,7 @@ def _commented(values: Mapping[str, Mapping[str, Any]]) -> str:
         ("rules", "ignore"): ["D304"],
         ("rules", "per_file_ignores"): {"old/*": ["D304"]},
         ("rules", "baseline"): "hubtools-baseline.json",
-        ("train", "pretrained_model_name_or_path"): "stable-diffusion-v1-5/stable-diffusion-v1-5",
+        ("train", "pretrained_model_name_or_path"): EXAMPLE_BASE,
         ("train", "max_train_steps"): 1000,
         ("train", "validation_steps"): 250,
         ("samples", "prompts"): ["a photo of (lora-name-token), front view"],

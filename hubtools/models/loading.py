@@ -8,6 +8,7 @@ from typing import Any
 from hubtools.errors import HubtoolsError, first_line, require_extra
 from hubtools.hub.errors import is_of_machine
 from hubtools.models.base import Base, fetch_base
+from hubtools.models.registry import DENOISERS, TEXT_ENCODERS
 
 
 def load_pipeline(
@@ -17,11 +18,11 @@ def load_pipeline(
     device: str | None = None,
     variant: str | None = None,
     safety_checker: bool = True,
-    unet_dtype: str | None = None,
+    denoiser_dtype: str | None = None,
 ) -> Any:
     """A diffusers pipeline of `base` on `device` (default the best there is).
 
-    `dtype`: float32, float16 or bfloat16; `unet_dtype`: another one for the UNet.
+    `dtype`: float32, float16 or bfloat16; `denoiser_dtype`: another one for the denoiser.
     `safety_checker=False` leaves the base's checker out.
     Raises `HubtoolsError` if files are missing or damaged, or would run code (see
     `fetch_base`), `UsageError` if there is no such device.
@@ -39,10 +40,12 @@ def load_pipeline(
     options: dict[str, Any] = {"torch_dtype": getattr(torch, dtype), "trust_remote_code": False}
     if not base.allow_pickle:
         options["use_safetensors"] = True
-    if unet_dtype is not None:  # not by way of float32: that would take twice the memory and time
+    if (
+        denoiser_dtype is not None
+    ):  # not by way of float32: that would take twice the memory and time
         options["torch_dtype"] = {
             "default": options["torch_dtype"],
-            "unet": getattr(torch, unet_dtype),
+            base.support.denoiser: getattr(torch, denoiser_dtype),
         }
     if variant or base.variant:
         options["variant"] = variant or base.variant
@@ -61,7 +64,7 @@ def load_pipeline(
             f"The base model {base.id or base.path_or_id} could not be loaded: {first_line(error)}",
             hint="check --variant and --revision, or fetch the files again",
         ) from error
-    for part in ("unet", "vae", "text_encoder", "tokenizer", "scheduler"):
+    for part in (base.support.denoiser, "vae", "text_encoder", "tokenizer", "scheduler"):
         if getattr(pipeline, part, None) is None:
             raise HubtoolsError(
                 f"The base model {base.id or base.path_or_id} lacks its {part}.",
@@ -69,3 +72,20 @@ def load_pipeline(
             )
     pipeline.set_progress_bar_config(disable=True)
     return pipeline.to(device)
+
+
+def denoiser_name(pipeline: Any) -> str:
+    """The name of the component that a pipeline draws with."""
+    return next(name for name in DENOISERS if getattr(pipeline, name, None) is not None)
+
+
+def denoiser_of(pipeline: Any) -> Any:
+    """The module that a pipeline draws with."""
+    return getattr(pipeline, denoiser_name(pipeline))
+
+
+def dtypes_of(pipeline: Any) -> set[Any]:
+    """The precisions of denoiser, VAE and text encoders."""
+    parts = [getattr(pipeline, name, None) for name in (denoiser_name(pipeline), "vae")]
+    parts += [getattr(pipeline, name, None) for name in TEXT_ENCODERS]
+    return {part.dtype for part in parts if part is not None}

@@ -1,9 +1,10 @@
-"""What captions and pictures are for: how many tokens each text encoder of a model reads, and the
-size in pixels that the model was made for.
+"""The one table of model families, which everybody reads: captions and pictures are judged by
+it, bases recognised, opened and trained, cards titled, copies of a base found in a run's folder.
 
+A family is a row here and, once hubtools draws with it and trains it, a file in `families/`.
 Windows are those of diffusers 0.42's pipelines (`max_sequence_length`, `tokenizer_max_length`);
 `marks` are tokens that a pipeline adds: beginning and end, or the words of a chat around the
-caption. A model of a table row is known by its Hub id or by the class that its pipeline names.
+caption. A model of a row is known by its Hub id or by the class that its pipeline names.
 """
 
 from __future__ import annotations
@@ -25,12 +26,13 @@ TargetName = Literal[
 @dataclass(frozen=True)
 class Encoder:
     """A text encoder: `window` tokens at once, `marks` of which are not the caption's. `folder` of
-    the pipeline holds its tokenizer."""
+    the pipeline holds its tokenizer; `model` is its class in transformers."""
 
     name: str
     window: int
     marks: int = 1
     folder: str = "tokenizer"
+    model: str | None = None
 
     @property
     def room(self) -> int:
@@ -39,80 +41,263 @@ class Encoder:
 
 
 @dataclass(frozen=True)
+class LicenseRow:
+    """The licence of bases whose Hub id, in lower case, matches `pattern`. `id` None: their card
+    and their licence contradict each other, or the terms are their own."""
+
+    pattern: str
+    id: str | None
+    kind: Literal["permissive", "openrail", "restricted", "unknown"]
+    source: str
+    name: str | None = None  # for `other`
+    link: str | None = None  # for `other`
+
+
+@dataclass(frozen=True)
+class Support:
+    """What hubtools can draw with and train: the family's name in manifests and tags, the classes
+    of pipelines it opens, and `module:class` that implements `families.protocol.Family`.
+
+    `denoiser` is the name of that component, `divisor` what the sides of a picture are multiples
+    of, in pixels."""
+
+    name: str
+    title: str
+    pipelines: tuple[str, ...]
+    place: str
+    denoiser: str
+    divisor: int
+
+
+@dataclass(frozen=True)
 class Target:
-    """A kind of model. `size` in pixels, of a square picture; `encoders` from narrow to wide."""
+    """A kind of model. `size` in pixels, of a square picture; `encoders` from narrow to wide.
+
+    `denoiser` is the name of its component, `channels` are those of its latents, `components` the
+    folders of its pipeline besides denoiser, VAE and scheduler. A pipeline belongs to the row if
+    its class begins with one of `classes` (the longest beginning of all rows decides) and, where
+    rows share that, its denoiser's configuration has the value of `told_by`. `ids` are patterns of
+    Hub ids, in lower case, with the size if it is another.
+    """
 
     name: TargetName
     title: str
     size: int
     encoders: tuple[Encoder, ...]
+    denoiser: str
+    channels: int
+    components: tuple[str, ...]
+    classes: tuple[str, ...]
+    ids: tuple[tuple[str, int | None], ...]
+    licenses: tuple[LicenseRow, ...] = ()
+    told_by: tuple[str, object] | None = None
+    support: Support | None = None
 
 
-CLIP = Encoder("CLIP", 77, 2)
+CLIP = Encoder("CLIP", 77, 2, model="CLIPTextModel")
 
 
 def _t5(window: int, folder: str = "tokenizer") -> Encoder:
     return Encoder("T5", window, 1, folder)
 
 
-_ALL = (
-    Target("sd15", "Stable Diffusion 1", 512, (CLIP,)),
-    Target("sd2", "Stable Diffusion 2", 768, (CLIP,)),
-    Target("sdxl", "SDXL", 1024, (CLIP,)),
-    Target("sd3", "Stable Diffusion 3", 1024, (CLIP, _t5(256, "tokenizer_3"))),
-    Target("flux", "FLUX.1", 1024, (CLIP, _t5(512, "tokenizer_2"))),
-    Target("flux2", "FLUX.2", 1024, (Encoder("its language model", 512, 50),)),
-    Target("z-image", "Z-Image", 1024, (Encoder("Qwen3", 512, 12),)),
-    Target("qwen-image", "Qwen-Image", 1328, (Encoder("Qwen2.5-VL", 512, 5),)),
-    Target("chroma", "Chroma", 1024, (_t5(512),)),
-    Target("lumina2", "Lumina-Image 2", 1024, (Encoder("Gemma", 256, 60),)),
-    Target("sana", "Sana", 1024, (Encoder("Gemma", 300, 2),)),
-    Target("pixart", "PixArt", 1024, (_t5(300),)),
-    Target(
-        "hidream",
-        "HiDream-I1",
-        1024,
-        (CLIP, _t5(128, "tokenizer_3"), Encoder("Llama", 128, 1, "tokenizer_4")),
-    ),
-    Target("kolors", "Kolors", 1024, (Encoder("ChatGLM", 256, 2),)),
+def _texts(count: int) -> tuple[str, ...]:
+    numbers = ("", *(f"_{number}" for number in range(2, count + 1)))
+    return tuple(f"{part}{number}" for part in ("text_encoder", "tokenizer") for number in numbers)
+
+
+def _apache(pattern: str, source: str = "model cards") -> LicenseRow:
+    return LicenseRow(pattern, "apache-2.0", "permissive", source)
+
+
+def _link(base: str, file: str = "LICENSE.md") -> str:
+    return f"https://huggingface.co/{base}/blob/main/{file}"
+
+
+_CARDS = "model cards"
+_VISION = ("feature_extractor", "image_encoder")
+_OWN_TERMS = "own or ambiguous terms"
+_STABLE_DIFFUSION = Support(
+    "stable-diffusion",
+    "Stable Diffusion",
+    ("StableDiffusionPipeline",),
+    "hubtools.models.families.stable_diffusion:StableDiffusion",
+    "unet",
+    8,
 )
+
+_ALL = (
+    Target(
+        "sd15", "Stable Diffusion 1", 512, (CLIP,), "unet", 4,
+        (*_texts(1), *_VISION, "safety_checker"), ("StableDiffusion",),
+        ((r"stable-diffusion-v1|/stable-diffusion-1|dreamshaper$|openjourney", None),),
+        (
+            LicenseRow(
+                r"^(compvis|runwayml|stable-diffusion-v1-5)/stable-diffusion",
+                "creativeml-openrail-m", "openrail", _CARDS,
+            ),
+        ),
+        support=_STABLE_DIFFUSION,
+    ),
+    Target(
+        "sd2", "Stable Diffusion 2", 768, (CLIP,), "unet", 4,
+        (*_texts(1), *_VISION, "safety_checker"), ("StableDiffusion",),
+        ((r"stable-diffusion-2(-1)?-base$|/sd-turbo$", 512), (r"/stable-diffusion-2", None)),
+        (
+            LicenseRow(
+                r"^(stabilityai|sd2-community)/stable-diffusion-2", "openrail++", "openrail", _CARDS
+            ),
+            LicenseRow(
+                r"^stabilityai/sd-turbo", None, "unknown",
+                "card and LICENSE.md contradict each other",
+            ),
+        ),
+        told_by=("cross_attention_dim", 1024),
+        support=_STABLE_DIFFUSION,
+    ),
+    Target(
+        "sdxl", "SDXL", 1024, (CLIP,), "unet", 4, (*_texts(2), *_VISION), ("StableDiffusionXL",),
+        ((r"stable-diffusion-xl|sdxl|realvisxl|playground-v2|animagine-xl", None),),
+        (
+            LicenseRow(
+                r"^stabilityai/sdxl-turbo", None, "unknown",
+                "card and LICENSE.md contradict each other",
+            ),
+            LicenseRow(r"^stabilityai/stable-diffusion-xl-", "openrail++", "openrail", _CARDS),
+            LicenseRow(
+                r"^(sg161222/realvisxl|bytedance/sdxl-lightning)", "openrail++", "openrail", _CARDS
+            ),
+            LicenseRow(r"^playgroundai/", None, "unknown", _OWN_TERMS),
+        ),
+    ),
+    Target(
+        "sd3", "Stable Diffusion 3", 1024, (CLIP, _t5(256, "tokenizer_3")), "transformer", 16,
+        (*_texts(3), *_VISION), ("StableDiffusion3",), ((r"stable-diffusion-3", None),),
+        (
+            LicenseRow(
+                r"^stabilityai/stable-diffusion-3", "other", "restricted", _CARDS,
+                "stabilityai-ai-community", _link("stabilityai/stable-diffusion-3.5-large"),
+            ),
+        ),
+    ),
+    Target(
+        "flux", "FLUX.1", 1024, (CLIP, _t5(512, "tokenizer_2")), "transformer", 16,
+        (*_texts(2), *_VISION), ("Flux",), ((r"flux\.?1|flux-1", None),),
+        (
+            _apache(r"^black-forest-labs/flux\.1-schnell", "model card"),
+            LicenseRow(
+                r"^black-forest-labs/flux\.1-", "other", "restricted", _CARDS,
+                "flux-1-dev-non-commercial-license", _link("black-forest-labs/FLUX.1-dev"),
+            ),
+        ),
+    ),
+    Target(
+        "flux2", "FLUX.2", 1024, (Encoder("its language model", 512, 50),), "transformer", 32,
+        _texts(1), ("Flux2",), ((r"flux\.?2|flux-2", None),),
+        (
+            _apache(r"^black-forest-labs/flux\.2-klein-(base-)?4b", "model card"),
+            LicenseRow(
+                r"^black-forest-labs/flux\.2-", "other", "restricted", _CARDS,
+                "flux-non-commercial-license",
+                _link("black-forest-labs/FLUX.2-dev", "LICENSE.txt"),
+            ),
+        ),
+    ),
+    Target(
+        "z-image", "Z-Image", 1024, (Encoder("Qwen3", 512, 12),), "transformer", 16, _texts(1),
+        ("ZImage",), ((r"z-image", None),), (_apache(r"^tongyi-mai/z-image"),),
+    ),
+    Target(
+        "qwen-image", "Qwen-Image", 1328, (Encoder("Qwen2.5-VL", 512, 5),), "transformer", 16,
+        _texts(1), ("QwenImage",), ((r"qwen-image", None),), (_apache(r"^qwen/qwen-image"),),
+    ),
+    Target(
+        "chroma", "Chroma", 1024, (_t5(512),), "transformer", 16, (*_texts(1), *_VISION),
+        ("Chroma",), ((r"/chroma", None),), (_apache(r"^lodestones/chroma1"),),
+    ),
+    Target(
+        "lumina2", "Lumina-Image 2", 1024, (Encoder("Gemma", 256, 60),), "transformer", 16,
+        _texts(1), ("Lumina2", "Lumina"), ((r"lumina-image-2", None),),
+        (_apache(r"^alpha-vllm/lumina-image-2"),),
+    ),
+    Target(
+        "sana", "Sana", 1024, (Encoder("Gemma", 300, 2),), "transformer", 32, _texts(1),
+        ("Sana",), ((r"/sana", None),),
+    ),
+    Target(
+        "pixart", "PixArt", 1024, (_t5(300),), "transformer", 4, _texts(1), ("PixArt",),
+        ((r"pixart", None),),
+    ),
+    Target(
+        "hidream", "HiDream-I1", 1024,
+        (CLIP, _t5(128, "tokenizer_3"), Encoder("Llama", 128, 1, "tokenizer_4")),
+        "transformer", 16, _texts(4), ("HiDream",), ((r"hidream", None),),
+        (LicenseRow(r"^hidream-ai/hidream-i1", "mit", "permissive", "model card"),),
+    ),
+    Target(
+        "kolors", "Kolors", 1024, (Encoder("ChatGLM", 256, 2),), "unet", 4,
+        (*_texts(1), *_VISION), ("Kolors",), ((r"/kolors", None),),
+        (LicenseRow(r"^kwai-kolors/kolors", None, "unknown", _OWN_TERMS),),
+    ),
+)  # fmt: skip
 TARGETS: dict[str, Target] = {target.name: target for target in _ALL}
 
-# Hub id, in lower case -> target; first match decides.
-_IDS: tuple[tuple[str, TargetName, int | None], ...] = (
-    (r"stable-diffusion-2(-1)?-base$|/sd-turbo$", "sd2", 512),
-    (r"/stable-diffusion-2", "sd2", None),
-    (r"stable-diffusion-xl|sdxl|realvisxl|playground-v2|animagine-xl", "sdxl", None),
-    (r"stable-diffusion-3", "sd3", None),
-    (r"stable-diffusion-v1|/stable-diffusion-1|dreamshaper$|openjourney", "sd15", None),
-    (r"flux\.?2|flux-2", "flux2", None),
-    (r"flux\.?1|flux-1", "flux", None),
-    (r"z-image", "z-image", None),
-    (r"qwen-image", "qwen-image", None),
-    (r"/chroma", "chroma", None),
-    (r"lumina-image-2", "lumina2", None),
-    (r"/sana", "sana", None),
-    (r"pixart", "pixart", None),
-    (r"hidream", "hidream", None),
-    (r"/kolors", "kolors", None),
-)  # fmt: skip
-# Beginning of a pipeline's class name -> target; StableDiffusionPipeline itself is looked into.
-_CLASSES: tuple[tuple[str, TargetName], ...] = (
-    ("StableDiffusionXL", "sdxl"),
-    ("StableDiffusion3", "sd3"),
-    ("Flux2", "flux2"),
-    ("Flux", "flux"),
-    ("ZImage", "z-image"),
-    ("QwenImage", "qwen-image"),
-    ("Chroma", "chroma"),
-    ("Lumina2", "lumina2"),
-    ("Lumina", "lumina2"),
-    ("Sana", "sana"),
-    ("PixArt", "pixart"),
-    ("HiDream", "hidream"),
-    ("Kolors", "kolors"),
-    ("StableDiffusion", "sd15"),
+# By the family's name in manifests.
+SUPPORTED: dict[str, Support] = {
+    target.support.name: target.support for target in _ALL if target.support
+}
+
+# Of families that have no row above.
+_OTHER_LICENSES = (LicenseRow(r"^(tencent-hunyuan/|tencent/hunyuan)", None, "unknown", _OWN_TERMS),)
+LICENSES: tuple[LicenseRow, ...] = (
+    *(row for target in _ALL for row in target.licenses),
+    *_OTHER_LICENSES,
 )
+
+# What the sides of every picture are multiples of, whatever draws it. Pixels.
+DIVISOR = min(support.divisor for support in SUPPORTED.values())
+
+DENOISERS: tuple[str, ...] = tuple(dict.fromkeys(target.denoiser for target in _ALL))
+TEXT_ENCODERS: tuple[str, ...] = tuple(
+    sorted({part for row in _ALL for part in row.components if part.startswith("text_encoder")})
+)
+# Folders of a pipeline that hold a model or what belongs to one.
+COMPONENTS: tuple[str, ...] = tuple(
+    dict.fromkeys((*DENOISERS, "vae", *(part for row in _ALL for part in row.components)))
+)
+
+# What examples and hints name.
+EXAMPLE_BASE = "stable-diffusion-v1-5/stable-diffusion-v1-5"
+
+# (beginning of an id, who keeps the same weights): the owner withdrew these in November 2025.
+MOVED = ("stabilityai/stable-diffusion-2", "sd2-community")
+
+
+def title_of(family: str) -> str:
+    """The title of a family of manifests; its name if it is unknown."""
+    return SUPPORTED[family].title if family in SUPPORTED else family
+
+
+def support_of(pipeline: str) -> Support | None:
+    """What opens pipelines of this class; None if nothing does yet."""
+    return next((s for s in SUPPORTED.values() if pipeline in s.pipelines), None)
+
+
+def license_row(base_id: str) -> LicenseRow | None:
+    """The licence of a base by its Hub id; first match decides, None if nothing is known."""
+    return next((row for row in LICENSES if re.search(row.pattern, base_id.lower())), None)
+
+
+def row_of_class(pipeline: str) -> tuple[Target, ...]:
+    """The rows that pipelines of this class may belong to; those told by their configuration
+    first."""
+    found: dict[str, list[Target]] = {}
+    for row in _ALL:
+        for beginning in row.classes:
+            if pipeline.startswith(beginning):
+                found.setdefault(beginning, []).append(row)
+    rows = found[max(found, key=len)] if found else []
+    return tuple(sorted(rows, key=lambda row: row.told_by is None))
 
 
 def target_of(base: StrPath) -> Target | None:
@@ -124,9 +309,10 @@ def target_of(base: StrPath) -> Target | None:
     text = str(base).lower()
     if text.count("/") != 1:
         return None  # a folder that tells nothing
-    for pattern, name, size in _IDS:
-        if re.search(pattern, text):
-            return replace(TARGETS[name], size=size) if size else TARGETS[name]
+    for row in reversed(_ALL):  # names of younger models are made from those of older ones
+        for pattern, size in row.ids:
+            if re.search(pattern, text):
+                return replace(row, size=size) if size else row
     return None
 
 
@@ -157,13 +343,14 @@ def _of_folder(folder: Path) -> Target | None:
     kind = _json(folder / "model_index.json").get("_class_name")
     if not isinstance(kind, str):
         return None
-    name = next((name for beginning, name in _CLASSES if kind.startswith(beginning)), None)
-    if name is None:
-        return None
-    denoiser = _json(folder / "unet" / "config.json")
-    if name == "sd15" and denoiser.get("cross_attention_dim") == 1024:
-        name = "sd2"
-    target = TARGETS[name]
+    for row in row_of_class(kind):
+        config = _json(folder / row.denoiser / "config.json")
+        if row.told_by is None or config.get(row.told_by[0]) == row.told_by[1]:
+            return _sized(row, config, folder)
+    return None
+
+
+def _sized(target: Target, denoiser: dict[str, Any], folder: Path) -> Target:
     side, channels = (
         denoiser.get("sample_size"),
         _json(folder / "vae" / "config.json").get("block_out_channels"),

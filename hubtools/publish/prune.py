@@ -34,6 +34,7 @@ from hubtools.layout import (
     STATE_DIR,
     WORK_DIR,
 )
+from hubtools.models.registry import COMPONENTS
 from hubtools.publish.trainers import (
     MAX_MANIFEST,
     base_of_numbered,
@@ -276,11 +277,6 @@ def _matches(name: str, patterns: Sequence[str]) -> bool:
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 _PICKLES = (".bin", ".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".dill")
 
-_COMPONENTS = (
-    "unet|vae|transformer|text_encoder(_[23])?|tokenizer(_[23])?|feature_extractor|image_encoder"
-    "|safety_checker"
-)
-
 # (pattern on the relative path, reason); first match decides. All of them are dropped.
 _LEFTOVERS: tuple[tuple[str, str], ...] = (
     (rf"{STATE_DIR}/", "state for resuming; not needed to use the LoRA"),
@@ -297,7 +293,7 @@ _LEFTOVERS: tuple[tuple[str, str], ...] = (
     (r"(^|/)(\.tmp-[^/]*|[^/]*\.(tmp|part|incomplete|lock|swp))$", "an unfinished file"),
     (r"(^|/)\.git(ignore|attributes|modules)$", "the Hub would obey it; not part of a release"),
     (r"\.npz$", "cached latents"),
-    (rf"(^|/)({_COMPONENTS})/", "a copy of the base model"),
+    (rf"(^|/)({'|'.join(COMPONENTS)})/", "a copy of the base model"),
     (r"^(model_index\.json|scheduler/)", "a copy of the base model"),
 )
 _SECRET = "may hold a secret"

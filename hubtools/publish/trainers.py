@@ -26,6 +26,7 @@ from hubtools.layout import (
     SNAPSHOTS_DIR,
     STATE_DIR,
 )
+from hubtools.models.registry import COMPONENTS
 from hubtools.rooted import TEMPORARY, Root
 from hubtools.weights import Holds, read_header
 
@@ -254,10 +255,7 @@ def _run_inside(root: Root, name: str) -> bool:
 _JUNK = re.compile(r"\.DS_Store|Thumbs\.db|desktop\.ini|\._[^/]+")
 _LOGS = re.compile(r"[^/]*tfevents[^/]*|hparams\.ya?ml|[^/]*\.log|nohup\.out|metrics\.csv|log\.txt")
 _LOG_FOLDERS = ("logs", "log", "runs", "tensorboard", "lightning_logs")
-_MODEL_PARTS = re.compile(
-    r"(unet|vae|transformer|text_encoder(_[23])?|tokenizer(_[23])?|feature_extractor|image_encoder"
-    r"|safety_checker|scheduler)"
-)
+_MODEL_PARTS = (*COMPONENTS, "scheduler")
 _TENSORS = (".safetensors", ".bin", ".pt", ".pth", ".pkl", ".ckpt", ".distcp")
 _MODEL_FILES = re.compile(
     r"[\w.-]*config\.json|tokenizer\.json|vocab\.(json|txt)|merges\.txt|special_tokens_map\.json"
@@ -324,6 +322,6 @@ def _in_folder(run: RunFolder, first: str, rest: str, base: str) -> bool | None:
         return base.endswith(".pyc")
     if first.startswith("pytorch_model_fsdp"):
         return base.endswith(_TENSORS) or base == ".metadata"
-    if _MODEL_PARTS.fullmatch(first):
+    if first in _MODEL_PARTS:
         return base.endswith(_TENSORS) or bool(_MODEL_FILES.fullmatch(base))
     return (first, rest.partition("/")[0]) == (".cache", "huggingface") or None

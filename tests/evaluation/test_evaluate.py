@@ -209,7 +209,7 @@ def test_a_clip_in_a_folder_judges_prompts(tmp_path: Path) -> None:
         CLIPTokenizer,
     )
 
-    from hubtools.inference.tiny import write_tokenizer
+    from hubtools.models.families.tiny import write_tokenizer
 
     size = write_tokenizer(tmp_path, ["red", "blue"])
     tokenizer = CLIPTokenizer(

@@ -17,6 +17,7 @@ from hubtools.models.families.stable_diffusion import (  # noqa: E402
     StableDiffusion,
     StableDiffusionModel,
 )
+from hubtools.settings import TrainSettings  # noqa: E402
 
 
 def load(
@@ -143,3 +144,30 @@ def test_encoders_answer_as_the_pipeline_does(tiny_base: Path) -> None:
     shifted = model.latents(batch, torch.ones(1, 4, 8, 8)) - latents
     scaled = picture["std"] * pipeline.vae.config.scaling_factor
     assert torch.allclose(shifted[0], scaled, atol=1e-5)
+
+
+def test_a_lora_has_its_names_both_ways_and_the_same_values(tiny_base: Path) -> None:
+    from hubtools.models.families.protocol import family_for
+    from hubtools.training.adapter import add_lora, lora_tensors
+
+    model = load(tiny_base, None)
+    family = family_for(model.pipeline)
+    for targets in (["to_q", "to_out.0"], ["to_q", "conv1"]):
+        fresh = load(tiny_base, None)
+        settings = TrainSettings(rank=2, target_modules=targets)
+        add_lora(fresh.denoiser, settings, 2.0)
+        published = lora_tensors(fresh)
+        own = family.convert_lora(published, "peft")
+        assert all(".lora_A." in name or ".lora_B." in name for name in own)
+        again = family.convert_lora(own, "diffusers")
+        assert set(again) == set(published)
+        assert all(torch.equal(again[name], published[name]) for name in again)
+        assert family.convert_lora(own, "peft").keys() == own.keys()
+
+
+def test_what_a_picture_asks_of_the_call(tiny_base: Path) -> None:
+    from hubtools.inference.shots import Shot
+
+    asked = StableDiffusion().call_arguments(Shot("a", steps=3, guidance=2.0, width=64, height=72))
+    assert asked == {"num_inference_steps": 3, "guidance_scale": 2.0, "width": 64, "height": 72}
+    assert StableDiffusion().divisor == 8

@@ -577,7 +577,7 @@ def test_other_settings_or_pictures_are_refused(
 def test_another_base_is_refused(
     make_project: MakeProject, tmp_path: Path, tiny_base: Path
 ) -> None:
-    from hubtools.inference.tiny import build_tiny_pipeline
+    from hubtools.models.families.tiny import build_tiny_pipeline
 
     other = build_tiny_pipeline(tmp_path / "tiny", seed=5)
     run(make_project())

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 
 from hubtools.errors import UsageError
+from hubtools.models.registry import DIVISOR
 
 MOST_VALUES = 500  # of one axis; more is a slip of the finger
 
@@ -201,10 +202,11 @@ def _sizes(name: str, text: str) -> list[Value]:
     for item in _split(text, ","):
         match = re.fullmatch(r"(\d+)(?:[x×](\d+))?", item)
         width, height = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
-        if not 32 <= min(width, height) <= max(width, height) <= 4096 or width % 8 or height % 8:
+        fits = not (width % DIVISOR or height % DIVISOR)
+        if not (fits and 32 <= min(width, height) <= max(width, height) <= 4096):
             raise UsageError(
                 f"{item!r} is no size of a picture.",
-                hint="a side is a multiple of 8 from 32 to 4096, e.g. 512 or 512x768",
+                hint=f"a side is a multiple of {DIVISOR} from 32 to 4096, e.g. 512 or 512x768",
             )
         values.append(Value((width, height), f"{width}x{height}"))
     return values

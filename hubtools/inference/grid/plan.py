@@ -16,7 +16,7 @@ from hubtools.files import StrPath
 from hubtools.inference.generate import base_of, triggers
 from hubtools.inference.grid.axes import ALL, NAMES, Axis, Value, parse_axis, step_value
 from hubtools.inference.lora import WeightedLora, is_run, parse_lora, resolve_loras, snapshots_of
-from hubtools.inference.shots import Shot, shots_of
+from hubtools.inference.shots import Shot, check_size, shots_of
 from hubtools.manifest import SampleRecord, read_record_of
 from hubtools.models.base import Base
 from hubtools.project import Project
@@ -163,6 +163,7 @@ def plan_grid(
         at = tuple(reversed(places))
         chosen = {axis.name: axis.values[i].value for axis, i in zip(axes, at, strict=True)}
         shot, loras = _cell(start, chosen, by_step)
+        check_size(shot.width, shot.height, base.support.divisor)
         cells.append(Cell(at, shot, loras, _file(identity, shot, loras)))
     folder = Path(output) if output else project.root / GRIDS_DIR / _name(prompt, axes)
     return GridPlan(

@@ -1,6 +1,6 @@
 """Model families: what the loop needs to know of one, and which there are.
 
-A family is one file here plus its line in `_FAMILIES`. The loop knows none by name: it calls the
+A family is one file here plus its row in the registry. The loop knows none by name: it calls the
 methods below and moves dictionaries of tensors between them, so that a family may cache whatever
 it needs beside the usual (pooled embeddings, size conditioning, ...).
 
@@ -13,10 +13,11 @@ import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from hubtools.errors import HubtoolsError
 from hubtools.files import json_within
+from hubtools.models.registry import SUPPORTED
 
 if TYPE_CHECKING:
     import torch
@@ -90,6 +91,24 @@ class Model(Protocol):
         """The denoiser's answer, with gradients; the shape of `noised.target`."""
 
 
+class Asked(Protocol):
+    """What `call_arguments` reads of a picture that is asked for (`inference.shots.Shot`)."""
+
+    @property
+    def steps(self) -> int: ...
+    @property
+    def guidance(self) -> float: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def height(self) -> int: ...
+
+
+LoraNames = Literal["diffusers", "peft"]
+"""How the tensors of a LoRA are called: as diffusers publishes them, or as peft does inside the
+denoiser."""
+
+
 class Family(Protocol):
     """How to recognise, measure and load the bases of one family."""
 
@@ -97,6 +116,15 @@ class Family(Protocol):
     pipelines: tuple[str, ...]
     """Class names in `model_index.json` that belong to this family."""
     prefix: str
+    """Name of the denoiser, in a pipeline and in a diffusers LoRA file: `unet`, `transformer`."""
+    divisor: int
+    """What the sides of a picture are multiples of, in pixels."""
+
+    def call_arguments(self, shot: Asked) -> dict[str, Any]:
+        """What a call of the pipeline takes besides its words, noise and callbacks."""
+
+    def convert_lora(self, state: Tensors, to: LoraNames) -> dict[str, Tensor]:
+        """A LoRA's tensors of either naming under the names of the other, values as they are."""
 
     def info(self, folder: Path, prediction_type: str | None) -> BaseInfo:
         """Read the configuration files in `folder`; `prediction_type` overrules the scheduler's.
@@ -117,17 +145,24 @@ class Family(Protocol):
         """Load the base onto the CPU: denoiser in `dtype`, encoders in float32, all frozen."""
 
 
-# model family -> module and class that know it
-_FAMILIES = {"stable-diffusion": "hubtools.models.families.stable_diffusion:StableDiffusion"}
-
-
 def families() -> list[Family]:
     """Every known family."""
     found = []
-    for place in _FAMILIES.values():
-        module, _, name = place.partition(":")
+    for support in SUPPORTED.values():
+        module, _, name = support.place.partition(":")
         found.append(cast(Family, getattr(importlib.import_module(module), name)()))
     return found
+
+
+def family_for(pipeline: Any) -> Family:
+    """The family of a pipeline that is open; raises `HubtoolsError` if it is none of ours."""
+    name = type(pipeline).__name__
+    for family in families():
+        if name in family.pipelines:
+            return family
+    raise HubtoolsError(
+        f"hubtools cannot draw with a {name} yet.", hint="families: " + ", ".join(SUPPORTED)
+    )
 
 
 def family_of(folder: Path, shown: str) -> Family:
@@ -149,5 +184,5 @@ def family_of(folder: Path, shown: str) -> Family:
             return family
     raise HubtoolsError(
         f"{shown} is a {name}, which hubtools cannot train yet.",
-        hint="trainable families: " + ", ".join(_FAMILIES),
+        hint="trainable families: " + ", ".join(SUPPORTED),
     )

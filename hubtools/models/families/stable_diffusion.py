@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from hubtools.errors import HubtoolsError
 from hubtools.files import json_within
-from hubtools.models.families.protocol import BaseInfo, Noised, Tensors
+from hubtools.models.families.protocol import Asked, BaseInfo, LoraNames, Noised, Tensors
+from hubtools.models.registry import SUPPORTED
 
 if TYPE_CHECKING:
     import torch
@@ -23,9 +24,36 @@ PREDICTIONS = ("epsilon", "v_prediction")
 class StableDiffusion:
     """The family."""
 
-    name = "stable-diffusion"
-    pipelines = ("StableDiffusionPipeline",)
-    prefix = "unet"
+    _row = SUPPORTED["stable-diffusion"]
+    name, pipelines = _row.name, _row.pipelines
+    prefix, divisor = _row.denoiser, _row.divisor
+
+    def call_arguments(self, shot: Asked) -> dict[str, Any]:
+        """Steps, the scale of classifier-free guidance, and the size in pixels."""
+        return {
+            "num_inference_steps": shot.steps,
+            "guidance_scale": shot.guidance,
+            "width": shot.width,
+            "height": shot.height,
+        }
+
+    def convert_lora(self, state: Tensors, to: LoraNames) -> dict[str, Tensor]:
+        """To `unet.….to_q.lora.down.weight`, or peft's own `lora_A` for all layers if there is one
+        that the former has no name for, such as a convolution: of a file that mixes both,
+        diffusers loads a part and says nothing. To peft: `lora_A` without the prefix."""
+        from diffusers.utils import convert_state_dict_to_diffusers
+
+        if to == "peft":
+            return {
+                name.removeprefix(f"{self.prefix}.")
+                .replace(".lora.down.", ".lora_A.")
+                .replace(".lora.up.", ".lora_B."): value
+                for name, value in state.items()
+            }
+        old = convert_state_dict_to_diffusers(dict(state))
+        if any(".lora_A." in name for name in old):
+            old = dict(state)
+        return {f"{self.prefix}.{name}": value for name, value in old.items()}
 
     def info(self, folder: Path, prediction_type: str | None) -> BaseInfo:
         """Sizes and prediction type from the configuration files of unet, vae and scheduler."""
@@ -81,7 +109,7 @@ class StableDiffusion:
             dtype="float32",
             device="cpu",
             variant=variant,
-            unet_dtype=str(dtype).removeprefix("torch."),
+            denoiser_dtype=str(dtype).removeprefix("torch."),
         )
         return StableDiffusionModel(pipeline, info.prediction_type, snr_gamma)
 

@@ -1,0 +1,121 @@
+"""One table of model families: nobody else knows one by name."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import hubtools
+from hubtools.models.registry import (
+    CLIP,
+    COMPONENTS,
+    DENOISERS,
+    EXAMPLE_BASE,
+    MOVED,
+    SUPPORTED,
+    TARGETS,
+    TEXT_ENCODERS,
+    support_of,
+    target_of,
+    title_of,
+)
+
+PACKAGE = Path(hubtools.__file__).parent
+
+# Words of a module's code (not of its docstrings and comments) that name a family.
+_NAMES = sorted(
+    {
+        *(target.name for target in TARGETS.values()),
+        *(target.title for target in TARGETS.values()),
+        *(beginning for target in TARGETS.values() for beginning in target.classes),
+        *(support.name for support in SUPPORTED.values()),
+        *(support.title for support in SUPPORTED.values()),
+        *(e.name for t in TARGETS.values() for e in t.encoders if e.name != CLIP.name),
+        "CLIPText",
+        "unet",
+        "AutoencoderKL",
+    }
+)
+_FAMILY = re.compile(
+    "|".join(rf"(?<![a-z]){re.escape(name)}" for name in _NAMES if len(name) > 2), re.IGNORECASE
+)
+
+# (file, text): what another program calls so, not a family.
+_OTHERS = {
+    ("modelfiles.py", "stable_diffusion"),  # a folder of the library diffusers, with its checker
+    ("publish/trainers.py", "Stable-diffusion"),  # a folder of AUTOMATIC1111's web UI
+    ("dataset/loaders/endings.py", " sd2 "),  # an ending of sound files
+    ("licensing/ids.py", "llama"),  # licences that are called so
+}
+
+
+def test_no_other_module_names_a_family() -> None:
+    found = [
+        f"{name}:{line}: {text}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if (name := path.relative_to(PACKAGE).as_posix()) != "models/registry.py"
+        and not name.startswith(("models/families/", "world/"))
+        for line, text in _words(ast.parse(path.read_text(encoding="utf-8")))
+        if _FAMILY.search(text) and not any(name == a and b in text for a, b in _OTHERS)
+    ]
+    assert not found, "\n".join(found)
+
+
+def _words(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Names and texts of the code, without docstrings."""
+    silent = {
+        id(body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(body := getattr(node, "body", None), list)
+        and body
+        and isinstance(body[0], ast.Expr)
+    } | {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        line = getattr(node, "lineno", 0)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            if id(node) not in silent:
+                yield line, node.value
+        elif isinstance(node, ast.Attribute):
+            yield line, node.attr
+        elif isinstance(node, ast.Name):
+            yield line, node.id
+        elif isinstance(node, ast.arg | ast.keyword):
+            yield line, node.arg or ""
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
+            yield line, node.name
+
+
+def test_every_row_is_whole() -> None:
+    for row in TARGETS.values():
+        assert row.denoiser in DENOISERS
+        assert row.channels > 0
+        assert row.classes
+        assert row.ids
+        assert {encoder.folder for encoder in row.encoders} <= set(row.components)
+        assert set(row.components) <= set(COMPONENTS)
+        for pattern, _ in row.ids:
+            re.compile(pattern)
+    assert TEXT_ENCODERS == ("text_encoder", "text_encoder_2", "text_encoder_3", "text_encoder_4")
+
+
+def test_what_is_supported_has_a_file_and_says_what_it_opens() -> None:
+    for name, support in SUPPORTED.items():
+        module, _, kind = support.place.partition(":")
+        family = getattr(importlib.import_module(module), kind)()
+        assert (family.name, family.pipelines) == (name, support.pipelines)
+        assert all(support_of(pipeline) is support for pipeline in support.pipelines)
+        rows = [row for row in TARGETS.values() if row.support is support]
+        assert {row.denoiser for row in rows} == {family.prefix}
+        assert title_of(name) == support.title
+    assert support_of("WonderPipeline") is None
+    assert title_of("a family of tomorrow") == "a family of tomorrow"
+
+
+def test_bases_that_are_named_are_known() -> None:
+    assert target_of(EXAMPLE_BASE) is TARGETS["sd15"]
+    for id in (MOVED[0], f"{MOVED[1]}/{MOVED[0].split('/')[1]}"):
+        assert (found := target_of(id))
+        assert found.name == "sd2"
