@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from hubtools.dataset.examples import read_examples
 from hubtools.errors import HubtoolsError, UsageError, require_extra
 from hubtools.files import StrPath
 from hubtools.inference.embeddings import prompt_notes
@@ -20,6 +21,7 @@ from hubtools.inference.shots import Shot, check_size, prompts_of, shots_of
 from hubtools.layout import COMPARISON, SAMPLES_DIR
 from hubtools.manifest import SampleRecord
 from hubtools.models.base import Base
+from hubtools.models.device import best_dtype, checked_device, use_threads
 from hubtools.models.loading import load_pipeline
 from hubtools.project import Project
 from hubtools.rooted import Root
@@ -35,7 +37,6 @@ def _prompts(project: Project) -> list[str]:
     """`samples.prompts`, else captions of the dataset, else none."""
     if project.samples.prompts or not project.dataset_dir.is_dir():
         return list(project.samples.prompts)
-    from hubtools.dataset.examples import read_examples
 
     examples = read_examples(project.dataset_dir, project.dataset.caption_column)
     return prompts_of(project.samples, [example.caption for example in examples])
@@ -146,8 +147,6 @@ def open_pipeline(
     note: Note = _silent,
 ) -> Any:
     """The base's pipeline on the best device there is, threads set."""
-    from hubtools.models.device import best_dtype, checked_device, use_threads
-
     device = checked_device(device)
     threads = use_threads(project.train.num_threads)
     if device == "cpu":

@@ -11,6 +11,7 @@ from PIL import Image, ImageChops
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import sha256_of
 from hubtools.inference.lora import WeightedLora, resolve_lora
+from hubtools.inference.pipeline import versions
 from hubtools.inference.png import read_record
 from hubtools.inference.project_base import project_base
 from hubtools.inference.shots import Shot, check_size
@@ -170,8 +171,6 @@ def _nonsense(record: SampleRecord) -> Iterator[str]:
 
 def changes_since(record: SampleRecord) -> list[str]:
     """A sentence if libraries have other versions than when the picture was drawn."""
-    from hubtools.inference.pipeline import versions
-
     now = versions()
     changed = [
         f"{name} {before} (now {now[name]})"

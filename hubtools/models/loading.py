@@ -8,7 +8,9 @@ from typing import Any
 from hubtools.errors import HubtoolsError, first_line, require_extra
 from hubtools.hub.errors import is_of_machine
 from hubtools.models.base import Base, fetch_base
+from hubtools.models.device import checked_device
 from hubtools.models.registry import DENOISERS, TEXT_ENCODERS
+from hubtools.quiet import hush
 
 
 def load_pipeline(
@@ -28,13 +30,10 @@ def load_pipeline(
     `fetch_base`), `UsageError` if there is no such device.
     """
     require_extra("train", "Drawing pictures")
-    from hubtools.quiet import hush
 
     hush()
     import diffusers
     import torch
-
-    from hubtools.models.device import checked_device
 
     device = checked_device(device)
     options: dict[str, Any] = {"torch_dtype": getattr(torch, dtype), "trust_remote_code": False}

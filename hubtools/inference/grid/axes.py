@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 
 from hubtools.errors import UsageError
+from hubtools.inference.schedulers import check_name
 from hubtools.models.registry import DIVISOR
 
 MOST_VALUES = 500  # of one axis; more is a slip of the finger
@@ -213,8 +214,6 @@ def _sizes(name: str, text: str) -> list[Value]:
 
 
 def _schedulers(name: str, text: str) -> list[Value]:
-    from hubtools.inference.schedulers import check_name
-
     names = _split(text, ",")
     for item in names:
         check_name(item)

@@ -16,9 +16,11 @@ from hubtools.files import StrPath
 from hubtools.inference.generate import base_of, triggers
 from hubtools.inference.grid.axes import ALL, NAMES, Axis, Value, parse_axis, step_value
 from hubtools.inference.lora import WeightedLora, is_run, parse_lora, resolve_loras, snapshots_of
+from hubtools.inference.pipeline import versions
 from hubtools.inference.shots import Shot, check_size, shots_of
 from hubtools.manifest import SampleRecord, read_record_of
 from hubtools.models.base import Base
+from hubtools.models.device import best_dtype, checked_device
 from hubtools.project import Project
 from hubtools.rooted import Root
 
@@ -149,8 +151,6 @@ def plan_grid(
     first = next(iter(by_step.values()))
     base = base_of(project, first[0].file if first else None, note)
     if dtype is None or device is None:
-        from hubtools.models.device import best_dtype, checked_device
-
         device = checked_device(device)
         dtype = dtype or best_dtype(device)
     (start,), _ = shots_of(
@@ -293,8 +293,6 @@ def _check_places(start: Shot, axes: Sequence[Axis]) -> None:
 
 def _identity(base: Base, dtype: str) -> dict[str, object]:
     """What all cells share. A folder may get other weights under its old name."""
-    from hubtools.inference.pipeline import versions
-
     weights: list[object] = []
     if base.local:
         files = sorted(Path(base.path_or_id).glob("*/*.safetensors"))

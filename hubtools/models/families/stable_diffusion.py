@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from hubtools.errors import HubtoolsError
 from hubtools.files import json_within
 from hubtools.models.families.protocol import Asked, BaseInfo, LoraNames, Noised, Tensors
+from hubtools.models.identity import identity_of
+from hubtools.models.loading import load_pipeline
 from hubtools.models.registry import SUPPORTED
 
 if TYPE_CHECKING:
@@ -102,8 +104,6 @@ class StableDiffusion:
     ) -> StableDiffusionModel:
         """Load the pipeline; only the UNet goes to `dtype`, since VAE and text encoder answer
         once a picture and their answers are cached whatever the precision."""
-        from hubtools.models.loading import load_pipeline
-
         pipeline = load_pipeline(
             base,
             dtype="float32",
@@ -143,14 +143,10 @@ class StableDiffusionModel:
 
     def picture_identity(self) -> str:
         """Digest of the VAE."""
-        from hubtools.models.identity import identity_of
-
         return identity_of(self._vae)
 
     def text_identity(self) -> str:
         """Digest of the text encoder and the whole tokenizer."""
-        from hubtools.models.identity import identity_of
-
         backend = getattr(self._tokenizer, "backend_tokenizer", None)
         told = backend.to_str() if backend else json.dumps(self._tokenizer.get_vocab())
         return identity_of(self._text, f"{self._tokenizer.model_max_length} {told}".encode())

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from hubtools.files import write_text
 from hubtools.models.base import RANDOM_WEIGHTS_KEY
+from hubtools.quiet import hush
 
 # Words that get a token of their own; all others are spelt letter by letter, which is correct but
 # long, and a caption has room for 75 tokens.
@@ -198,8 +199,6 @@ def build_tiny_pipeline(
     `size`: native side in pixels, a multiple of 16. VAE factor 8, 4 latent channels, one CLIP text
     encoder of 77 positions, about 1 M parameters. Built beside `folder` and renamed into place.
     """
-    from hubtools.quiet import hush
-
     hush()
     import torch
     from diffusers import AutoencoderKL, PNDMScheduler, StableDiffusionPipeline
