@@ -1,0 +1,195 @@
+"""The shape of the code: no circles of files, lazy imports for heavy libraries, short files."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import grimp
+
+ROOT = Path(__file__).parent.parent
+
+# Files that stand in a circle still. The list only ever gets shorter.
+IN_CIRCLES: set[str] = {
+    "hubtools.dataset.copies.duplicates",
+    "hubtools.dataset.copies.search",
+    "hubtools.dataset.copies.similarity",
+    "hubtools.dataset.edits.pixels",
+    "hubtools.dataset.edits.read_csv",
+    "hubtools.dataset.edits.read_jsonl",
+    "hubtools.dataset.edits.tables",
+    "hubtools.dataset.examples",
+    "hubtools.dataset.loaders",
+    "hubtools.dataset.loaders.archives",
+    "hubtools.dataset.loaders.dropped_files",
+    "hubtools.dataset.loaders.foldered",
+    "hubtools.dataset.loaders.modes",
+    "hubtools.dataset.loaders.others",
+    "hubtools.dataset.loaders.source",
+    "hubtools.dataset.loaders.tables",
+    "hubtools.dataset.metadata",
+    "hubtools.dataset.metadata.parquet",
+    "hubtools.dataset.metadata.reading",
+    "hubtools.dataset.parts",
+    "hubtools.dataset.pictures.cache",
+    "hubtools.dataset.pictures.decode",
+    "hubtools.dataset.pictures.probe",
+    "hubtools.dataset.pictures.reading",
+    "hubtools.dataset.pictures.table",
+    "hubtools.dataset.scan.scanning",
+    "hubtools.dataset.shards.parquet",
+    "hubtools.dataset.shards.rows",
+    "hubtools.dataset.shards.stored",
+    "hubtools.dataset.shards.tar",
+    "hubtools.dataset.sources.archives",
+    "hubtools.dataset.sources.local",
+    "hubtools.dataset.sources.model",
+    "hubtools.dataset.sources.opening",
+    "hubtools.dataset.sources.shards",
+    "hubtools.dataset.validate",
+    "hubtools.dataset.view",
+    "hubtools.dataset.workers.guarded",
+    "hubtools.dataset.workers.pool",
+    "hubtools.dataset.workers.worker",
+}
+
+# What takes long to import, or need not be installed.
+HEAVY = {
+    *("torch", "diffusers", "transformers", "datasets", "accelerate", "peft", "safetensors"),
+    *("pyarrow", "daft", "fsspec", "aiohttp", "kornia_rs", "simplejpeg"),
+    *("numpy", "PIL", "pydantic", "jinja2", "rich", "huggingface_hub"),
+    *("starlette", "uvicorn", "markdown_it"),
+}
+
+LINES = 400
+# Files that are longer still. This list, too, only ever gets shorter.
+LONG = {
+    "hubtools/dataset/loaders/foldered.py",
+    "hubtools/dataset/rules/metadata.py",
+    "hubtools/dataset/view.py",
+}
+
+
+# --- circles -------------------------------------------------------------------------------------
+
+
+def _circles() -> list[set[str]]:
+    """Files that import each other, by whatever kind of import: strongly connected components."""
+    graph = grimp.build_graph("hubtools", cache_dir=None, exclude_type_checking_imports=False)
+    below = {name: graph.find_downstream_modules(name) for name in graph.modules}
+    circles: list[set[str]] = []
+    for name in sorted(graph.modules):
+        if any(name in circle for circle in circles):
+            continue
+        circle = {name} | {other for other in below[name] if name in below[other]}
+        if len(circle) > 1:
+            circles.append(circle)
+    return circles
+
+
+def test_no_file_stands_in_a_circle() -> None:
+    circles = _circles()
+    new = [sorted(circle) for circle in circles if not circle <= IN_CIRCLES]
+    assert not new, f"these files import each other, directly or through others: {new}"
+
+
+def test_the_list_of_circles_gets_shorter() -> None:
+    gone = IN_CIRCLES - set().union(*_circles())
+    assert not gone, f"take out of IN_CIRCLES what stands in no circle any more: {sorted(gone)}"
+
+
+# --- lazy imports --------------------------------------------------------------------------------
+
+
+@cache
+def _files() -> dict[str, Path]:
+    found = {}
+    for path in (ROOT / "hubtools").rglob("*.py"):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def _imports(node: ast.AST, lazy: bool = False) -> Iterator[tuple[str, int, bool]]:
+    """(module, line, whether it is imported in a function); none for the type checker only."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            yield from ((alias.name, child.lineno, lazy) for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            for alias in child.names:
+                full = f"{child.module}.{alias.name}"
+                yield (full if full in _files() else str(child.module)), child.lineno, lazy
+        elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            continue
+        else:
+            inside = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+            yield from _imports(child, lazy or inside)
+
+
+@cache
+def _imports_of(module: str) -> tuple[tuple[str, int, bool], ...]:
+    return tuple(_imports(ast.parse(_files()[module].read_text("utf-8"))))
+
+
+@cache
+def _loads(module: str) -> frozenset[str]:
+    """The heavy libraries that importing `module` brings along."""
+    seen: set[str] = set()
+    heavy: set[str] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        if name not in _files():
+            heavy |= {name.partition(".")[0]} & HEAVY
+            continue
+        package = name.rpartition(".")[0]
+        waiting += [package] if package else []
+        waiting += [other for other, _, lazy in _imports_of(name) if not lazy]
+    return frozenset(heavy)
+
+
+def _idle() -> list[str]:
+    """Imports in functions that spare nothing: what they bring is there already, or weighs little.
+
+    Those of the command line are left out: nothing stands above it, so that there is no circle to
+    hide, and a command takes its wing only when it is run. So is a room with circles.
+    """
+    left_out = {"cli"} | {name.split(".")[1] for name in IN_CIRCLES}
+    found = []
+    for module in sorted(_files()):
+        if module.split(".")[1:2] and module.split(".")[1] in left_out:
+            continue
+        for name, line, lazy in _imports_of(module):
+            if lazy and name.startswith("hubtools") and not _loads(name) - _loads(module):
+                found.append(f"{_files()[module].relative_to(ROOT)}:{line}: {name}")
+    return found
+
+
+def test_a_lazy_import_of_a_sibling_spares_a_heavy_library() -> None:
+    assert not (found := _idle()), "put these imports at the top of the file:\n" + "\n".join(found)
+
+
+# --- length --------------------------------------------------------------------------------------
+
+
+def _long() -> dict[str, int]:
+    counts = {
+        path.relative_to(ROOT).as_posix(): len(path.read_text("utf-8").splitlines())
+        for path in _files().values()
+    }
+    return {name: count for name, count in counts.items() if count > LINES}
+
+
+def test_files_are_short() -> None:
+    long = {name: count for name, count in _long().items() if name not in LONG}
+    assert not long, f"split these files by topic, {LINES} lines are the most: {long}"
+
+
+def test_the_list_of_long_files_gets_shorter() -> None:
+    gone = LONG - _long().keys()
+    assert not gone, f"take out of LONG what is short now: {sorted(gone)}"
