@@ -111,13 +111,21 @@ def unexpected_kind(release: Release) -> Iterator[Problem]:
     in hubtools.toml.
     """
     for file, head in release.heads:
-        if not release.is_allowed(file) and (why := unexpected(release.repo_type, file.name, head)):
+        for name in file.names:
+            # what is stored by its hash has no ending
+            if name != file.name and "." not in name.rpartition("/")[2].strip("."):
+                continue
+            why = unexpected(release.repo_type, name, head)
+            if why is None or release.is_allowed(name):
+                continue
+            led = "" if name == file.name else f"it is a link to {hide(name)!r}, and "
             yield Problem(
-                why,
+                led + why,
                 "leave it out with --drop, or say that it belongs there with --keep"
-                f" {quote(escape(hide(file.name)))} (push.allow in hubtools.toml)",
+                f" {quote(escape(hide(name)))} (push.allow in hubtools.toml)",
                 hide(file.name),
             )
+            break
 
 
 @PUBLISH_RULES.rule("P117", "A file could not be looked into", Severity.ERROR)

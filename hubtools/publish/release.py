@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -15,8 +14,10 @@ from hubtools.dataset.folder.listing import Entry, walk
 from hubtools.errors import HubtoolsError
 from hubtools.layout import METADATA_NAMES, RUN_MANIFEST
 from hubtools.publish.content import Look, open_source
-from hubtools.publish.contents import Leak, scan
+from hubtools.publish.contents import Kind, Leak, scan
+from hubtools.publish.contents.keepers import keeps_secrets
 from hubtools.publish.ignored import ignored
+from hubtools.publish.links import Link, below, follow
 from hubtools.publish.prune import KeepSnapshots, classify
 from hubtools.rooted import Root
 from hubtools.setting_types import AllowedSecret
@@ -29,28 +30,24 @@ LEFT_OUT = "left out as asked (--drop)"
 @dataclass(frozen=True)
 class ReleaseFile:
     """A file that is published: its name in the repository and its place on this disk. `look`:
-    when it was hashed, if it was; whoever reads it then gets that file or an error."""
+    when it was hashed, if it was; whoever reads it then gets that file or an error. `others`: names
+    that it has on this disk, if it is what a link leads to (see `links.Target`)."""
 
     name: str
     source: Path
     bytes: int
     look: Look | None = None
+    others: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that it goes by; what a rule says of one of them holds for the file."""
+        return (self.name, *map(below, self.others))
 
     @property
     def sha256(self) -> str | None:
         """Hash of its content, if it was read."""
         return None if self.look is None else self.look.content.sha256
-
-
-@dataclass(frozen=True)
-class Link:
-    """A symbolic link in a dataset folder. `leads_to` is where; `why_not` says why the file there
-    is not published in its place, None if it is; `outside`: it lies outside the folder."""
-
-    name: str
-    leads_to: str
-    why_not: str | None
-    outside: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,9 +63,9 @@ class Release:
     vouched: tuple[str, ...] = ()  # those of push.allow: they may hold what cannot be read
     allowed_secrets: tuple[AllowedSecret, ...] = ()
 
-    def is_allowed(self, file: ReleaseFile) -> bool:
-        """Whether somebody has asked for this file by a pattern on its name."""
-        return _fits(file.name, self.allow)
+    def is_allowed(self, name: str) -> bool:
+        """Whether somebody has asked for a file of this name by a pattern."""
+        return _fits(name, self.allow)
 
     def is_vouched_for(self, name: str) -> bool:
         """Whether push.allow names this file, which could not be read to its end."""
@@ -91,6 +88,9 @@ class Release:
         for file in self.files:
             with self.open(file) as opened:
                 found += scan(file.name, opened, file.bytes)
+                for name in file.names[1:]:
+                    if (why := keeps_secrets(name, opened)) is not None:
+                        found.append(Leak(Kind.SECRET, file.name, why[0], None, False, why[1]))
         return tuple(found)
 
     @property
@@ -137,7 +137,7 @@ def collect(
     out, unless a pattern of `keep` fits it. Patterns of `keep` and `allow` are the word that P116
     asks for, those of `allow` P117 too; `allowed_secrets` are let through by P101 and P113."""
     if repo_type == "dataset":
-        release = _dataset(folder, drop, resolve_links)
+        release = _dataset(folder, drop, (*keep, *allow), resolve_links)
     else:
         release = _model(folder, keep_snapshots, keep, drop)
     release = _without_ignored(release, keep)
@@ -168,10 +168,11 @@ def _model(
 
 
 def _without_ignored(release: Release, keep: Sequence[str]) -> Release:
-    listed = [entry.name for entry in walk(release.root).entries]
+    listed = {entry.name for entry in walk(release.root).entries}
+    led_to = {n for file in release.files for n in file.others if not n.startswith("../")}
     said = {
         name: line
-        for name, line in ignored(release.root, listed).items()
+        for name, line in ignored(release.root, sorted(listed | led_to)).items()
         if not any(fnmatchcase(name, pattern) for pattern in keep)
     }
     if not said:
@@ -180,11 +181,17 @@ def _without_ignored(release: Release, keep: Sequence[str]) -> Release:
     for file in release.files:
         inside = file.source.is_relative_to(release.root)  # not so where a link was resolved
         name = file.source.relative_to(release.root).as_posix() if inside else file.name
-        if name in said or file.name in said:
-            name = name if name in said else file.name
-            excluded.append((name, f"named by {said[name]}; --keep PATTERN publishes it"))
-        else:
+        hit = next((one for one in (name, file.name, *file.others) if one in said), None)
+        if hit is None:
             files.append(file)
+            continue
+        if hit in file.others:
+            reason = (
+                f"it leads to {hit}, which is named by {said[hit]}; --keep PATTERN publishes it"
+            )
+            excluded.append((file.name, reason))
+        else:
+            excluded.append((hit, f"named by {said[hit]}; --keep PATTERN publishes it"))
     if not files and not release.links:
         raise HubtoolsError(
             f"All that {release.root} holds is named by its .gitignore.",
@@ -193,19 +200,24 @@ def _without_ignored(release: Release, keep: Sequence[str]) -> Release:
     return replace(release, files=tuple(files), excluded=tuple(excluded))
 
 
-def _dataset(folder: Path, drop: Sequence[str], resolve_links: bool) -> Release:
+def _dataset(
+    folder: Path, drop: Sequence[str], asked: Sequence[str], resolve_links: bool
+) -> Release:
     files, excluded, links = [], [], []
     listing = walk(folder)
     for entry in listing.entries:
         if reason := _unwanted(entry, drop):
             excluded.append((entry.name, reason))
         elif entry.link:
-            link, source = _link(folder, entry.name, resolve_links)
-            links.append(link)
-            if source is None:
-                excluded.append((entry.name, f"a symbolic link; {link.why_not}"))
+            link, file = _linked(folder, entry.name, drop, asked, resolve_links)
+            if file is not None:
+                files.append(file)
+            elif link.why_not == LEFT_OUT:
+                excluded.append((entry.name, LEFT_OUT))
+                continue
             else:
-                files.append(ReleaseFile(entry.name, source, source.stat().st_size))
+                excluded.append((entry.name, f"a symbolic link; {link.why_not}"))
+            links.append(link)
         elif entry.special:
             excluded.append((entry.name, "no regular file"))
         else:
@@ -214,7 +226,7 @@ def _dataset(folder: Path, drop: Sequence[str], resolve_links: bool) -> Release:
         if any(fnmatchcase(name, pattern) for pattern in drop):
             excluded.append((name, LEFT_OUT))
         else:
-            links.append(_link(folder, name, resolve_links)[0])
+            links.append(follow(folder, name)[0])
             excluded.append((name, "a symbolic link to a folder, which is never entered"))
     if not files and not links:
         raise HubtoolsError(f"{folder} holds nothing to publish.")
@@ -236,20 +248,23 @@ def _unwanted(entry: Entry, drop: Sequence[str]) -> str | None:
     return None
 
 
-def _link(folder: Path, name: str, resolve: bool) -> tuple[Link, Path | None]:
-    """A link, and the file to be published in its place."""
-    path = folder / name
-    try:
-        said = str(path.readlink())
-        target = path.resolve(strict=True)
-        facts = target.lstat()
-    except (OSError, RuntimeError):
-        return Link(name, "?", "it leads nowhere"), None
-    outside = not target.is_relative_to(folder.resolve())
-    if stat.S_ISDIR(facts.st_mode):
-        return Link(name, said, "it leads to a folder", outside), None
-    if not stat.S_ISREG(facts.st_mode):
-        return Link(name, said, "it leads to no regular file", outside), None
+def _linked(
+    folder: Path, name: str, drop: Sequence[str], asked: Sequence[str], resolve: bool
+) -> tuple[Link, ReleaseFile | None]:
+    """A link, and the file to be published in its place. A name on the way that would keep a file
+    of the folder here does so too, unless a pattern of `asked` fits it."""
+    link, target = follow(folder, name)
+    if target is None:
+        return link, None
+    for other in target.names:
+        if any(fnmatchcase(one, pattern) for pattern in drop for one in (other, below(other))):
+            return replace(link, why_not=LEFT_OUT), None
     if not resolve:
-        return Link(name, said, "links are not followed", outside), None
-    return Link(name, str(target), None, outside), target
+        return replace(link, why_not="links are not followed"), None
+    for other in target.names:
+        why = _unwanted(Entry(below(other), 0, 0), ())
+        if why and not _fits(other, asked) and not _fits(below(other), asked):
+            said = f"it leads to {other}, which would not be sent itself ({why})"
+            return replace(link, why_not=said), None
+    file = ReleaseFile(name, target.path, target.bytes, None, target.names)
+    return replace(link, leads_to=str(target.path)), file

@@ -25,7 +25,7 @@ def pickle(release: Release) -> Iterator[Problem]:
     Fix: publish safetensors only.
     """
     for file in release.files:
-        if file.name.lower().endswith(_PICKLES):
+        if any(name.lower().endswith(_PICKLES) for name in file.names):
             yield Problem(
                 "a pickle runs code when it is opened", "leave it out (--drop)", file.name
             )
