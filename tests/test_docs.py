@@ -39,3 +39,19 @@ def test_links_between_the_pages_lead_somewhere() -> None:
     for page in (ROOT / "docs").rglob("*.md"):
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name} links {target}"
+
+
+def test_every_place_that_architecture_names_is_there() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    places = re.findall(r"`((?:hubtools|tools|tests|card_templates)/[^`]*)`", text)
+    assert len(places) > 20
+    missing = [place for place in places if not (ROOT / place).exists()]
+    assert not missing
+
+
+def test_architecture_shows_every_picture_of_floors() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    pictures = {name for name in make_docs.PAGES if name.endswith(".svg")}
+    assert pictures
+    assert pictures == {path.name for path in (ROOT / "docs").glob("floors*.svg")}
+    assert not {name for name in pictures if f"({name})" not in text}

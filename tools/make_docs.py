@@ -1,4 +1,4 @@
-"""Write docs/settings.md, docs/limits.md, docs/rules.md and docs/rules/*.md from the code they describe.
+"""Write docs/settings.md, docs/limits.md, docs/rules.md, docs/rules/*.md and docs/floors*.svg from the code they describe.
 
 `python tools/make_docs.py` writes them; a test fails when they are out of date.
 """
@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import typing
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -178,6 +179,8 @@ PAGES |= {
     for wing, book in _BOOKS.items()
     for rule in book
 }
+_drawing = runpy.run_path(str(Path(__file__).with_name("draw_floors.py")))
+PAGES |= {name: partial(_drawing["draw"], folder) for name, folder in _drawing["PICTURES"].items()}
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Model cards and dataset cards: facts, templates, rules (C)."""

@@ -1,0 +1,1 @@
+"""Pictures and captions: read, checked (D), mended, packed."""

@@ -1,0 +1,1 @@
+"""Several steps in one: init, ship, rehearse, demo, doctor."""

@@ -1,0 +1,1 @@
+"""What is pushed, what is pruned, and the rules of both (P)."""

@@ -1,0 +1,1 @@
+"""LoRA training: plan, rules (T), pictures, loop, checkpoints."""

@@ -1,0 +1,1 @@
+"""Duplicates, near duplicates, and pictures that look alike."""

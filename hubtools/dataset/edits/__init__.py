@@ -1,0 +1,1 @@
+"""The engine under fix and caption: plan, journal, tables, pixels."""

@@ -1,0 +1,1 @@
+"""A folder of files: its listing, names, splits and configs."""

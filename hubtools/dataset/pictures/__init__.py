@@ -1,0 +1,1 @@
+"""The facts of one picture, from its bytes; a table and a cache of them."""

@@ -1,0 +1,1 @@
+"""Figures and previews for the HTML page of a report."""

@@ -1,0 +1,1 @@
+"""One pass over the pictures: here, in workers, or on daft and Ray."""

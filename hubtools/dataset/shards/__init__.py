@@ -1,0 +1,1 @@
+"""Parquet and tar files as rows."""

@@ -1,0 +1,1 @@
+"""Words of captions: tokens, phrases, coverage, mojibake."""

@@ -1,0 +1,1 @@
+"""Guarded processes that open what a stranger has made."""
