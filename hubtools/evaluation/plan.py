@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hubtools.dataset.examples import Example, fetch_dataset, read_examples
+from hubtools.dataset.text.trigger import has_word, replace_word
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.inference.generate import base_of, triggers
 from hubtools.inference.grid.axes import ALL, Value, parse_axis, step_value
@@ -91,9 +92,9 @@ def plan_evaluation(
     texts = _texts(project, prompts, real, trigger)
     plain: tuple[str, ...] = ()
     if trigger:
-        replaced = [text.replace(trigger, project.dataset.class_noun) for text in texts]
+        replaced = [replace_word(text, trigger, project.dataset.class_noun) for text in texts]
         plain = tuple(dict.fromkeys(replaced))
-        texts = [text for text in texts if trigger in text]
+        texts = [text for text in texts if has_word(text, trigger)]
     literals = triggers(project, [WeightedLora(choices[0].lora)])
     shots, names = shots_of(
         project.samples,
@@ -163,7 +164,7 @@ def _texts(
         captions = list(dict.fromkeys(example.caption for example in real))
         stride = max(1, len(captions) // DEFAULT_PROMPTS)
         texts = captions[::stride][:DEFAULT_PROMPTS]
-    if trigger and not any(trigger in text for text in texts):
+    if trigger and not any(has_word(text, trigger) for text in texts):
         raise UsageError(
             f"No prompt has the trigger {trigger!r}.",
             hint="prompts are drawn with it and without; write it where the subject is",

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hubtools.dataset.examples import open_image
+from hubtools.dataset.text.trigger import replace_word
 from hubtools.errors import require_extra
 from hubtools.evaluation.chart import draw_chart
 from hubtools.evaluation.denoising import encode, losses
@@ -335,7 +336,7 @@ def _look(
             values[name if ours else f"{name}_unasked"] = read(pictures)
         if judge is not None:
             noun = plan.project.dataset.class_noun
-            texts = [t.replace(plan.trigger, noun) if plan.trigger else t for t in groups]
+            texts = [replace_word(t, plan.trigger, noun) if plan.trigger else t for t in groups]
             judged = judge.judge(pictures, texts)
             values["prompt_fidelity" if ours else "plain_fidelity"] = judged.scores
             for name, found in judged.attributes.items():

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hubtools.dataset.text.trigger import replace_word
 from hubtools.files import human_bytes
 from hubtools.findings import shortened
 from hubtools.models.families.protocol import BaseInfo
@@ -44,7 +45,7 @@ class TrainPlan:
         if given is not None:
             return given
         noun = self.dataset.class_noun
-        return example.caption.replace(trigger, noun) if trigger else example.caption
+        return replace_word(example.caption, trigger, noun) if trigger else example.caption
 
     @property
     def lora_bytes(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from hubtools.dataset.text.trigger import has_word
 from hubtools.files import human_bytes
 from hubtools.findings import Problem, Report, RuleBook, Severity
 from hubtools.training.plan import TrainPlan, count
@@ -238,7 +239,7 @@ def untriggered(plan: TrainPlan) -> Iterator[Problem]:
     trigger = plan.dataset.trigger
     if not trigger or not plan.recipe.sample_every:
         return
-    if plan.prompts and not any(trigger in prompt for prompt in plan.prompts):
+    if plan.prompts and not any(has_word(prompt, trigger) for prompt in plan.prompts):
         yield Problem(
             f"No sample prompt contains the trigger {trigger!r}.",
             "write it into [samples] prompts",
@@ -272,7 +273,7 @@ def prior_of_subject(plan: TrainPlan) -> Iterator[Problem]:
     trigger = plan.dataset.trigger
     for example in plan.examples:
         other = plan.prior_caption(example)
-        if other == example.caption or (trigger and trigger in other):
+        if other == example.caption or (trigger and has_word(other, trigger)):
             yield Problem(
                 f"with_prior_preservation keeps the base at {other!r}, which calls the subject.",
                 "set dataset.trigger, or a --class-prompt without it",

@@ -189,3 +189,23 @@ def test_slight_enlargement_is_a_note_only() -> None:
 def test_the_fix_of_the_learning_rate_names_the_cause() -> None:
     fixes = [f.fix for f in judge(BAD["T107"]).findings if f.rule == "T107"]
     assert fixes == ["--no-scale-lr"]
+
+
+@pytest.mark.parametrize(
+    ("caption", "without"),
+    [
+        ("art at a party, apart from art", "person at a party, apart from person"),
+        ("a party", "a party"),
+        ("start, art.", "start, person."),
+        ("art-deco and (art)", "art-deco and (person)"),
+    ],
+)
+def test_the_trigger_is_replaced_as_a_word(caption: str, without: str) -> None:
+    given = plan(trigger="art")
+    assert given.prior_caption(Example(Path("/d/a.png"), caption, "a.png", 1)) == without
+
+
+def test_letters_within_a_word_are_no_trigger() -> None:
+    assert "T114" in found(plan(trigger="art", samples={"prompts": ["a party"]}))
+    kept = plan(with_prior_preservation=True, trigger="art", class_prompt="a party")
+    assert "T117" not in found(kept)

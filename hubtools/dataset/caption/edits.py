@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from hubtools.dataset.text.trigger import word_pattern
 from hubtools.dataset.view import is_blank
 from hubtools.errors import UsageError
 
@@ -78,24 +79,17 @@ def replacing(old: str, new: str, *, regex: bool) -> Edit:
     return lambda caption: pattern.sub(new, caption)
 
 
-def word(text: str) -> re.Pattern[str]:
-    """A pattern for `text` where it stands alone: not within a longer word."""
-    before = r"(?<![\w-])" if text[:1].isalnum() else ""
-    after = r"(?![\w-])" if text[-1:].isalnum() else ""
-    return re.compile(before + re.escape(text) + after)
-
-
 def renaming(old: str, new: str) -> Edit:
     """Give a trigger another name, wherever it stands as a word of its own."""
     if not old.strip() or not new.strip():
         raise UsageError("A trigger is never empty.", hint="write --trigger-rename old=new")
-    pattern = word(old)
+    pattern = word_pattern(old)
     return lambda caption: pattern.sub(lambda _: new, caption)
 
 
 def inserting(trigger: str) -> Edit:
     """Put the trigger before captions that lack it."""
-    pattern = word(trigger)
+    pattern = word_pattern(trigger)
     return lambda caption: caption if pattern.search(caption) else f"{trigger}, {caption}"
 
 

@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from hubtools.dataset.caption.edits import tidy, word
+from hubtools.dataset.caption.edits import tidy
 from hubtools.dataset.examples import read_examples
 from hubtools.dataset.folder.appearing import appearing, check_free, copy_own, own_bytes_checked
 from hubtools.dataset.folder.listing import walk
 from hubtools.dataset.shards.rows import entries
+from hubtools.dataset.text.trigger import word_pattern
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath, read_within
 from hubtools.limits import SIDECAR
@@ -153,8 +154,8 @@ def export_captions(
             caption = tidy(example.caption)
             blank += not caption
             foreign += trainer == "ai-toolkit" and ending.lower() not in _READS
-            if trainer == "ai-toolkit" and trigger and word(trigger).search(caption):
-                caption, placed = word(trigger).sub(lambda _: _PLACE, caption), True
+            if trainer == "ai-toolkit" and trigger and word_pattern(trigger).search(caption):
+                caption, placed = word_pattern(trigger).sub(lambda _: _PLACE, caption), True
             name = _free(stem, used)
             copy_own(folder, example.file_name, work / below / f"{name}{ending}")
             (work / below / f"{name}.txt").write_text(caption + "\n", encoding="utf-8")

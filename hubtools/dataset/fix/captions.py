@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from hubtools.dataset.fix.draft import Draft
 from hubtools.dataset.text.mojibake import ungarbled
+from hubtools.dataset.text.trigger import has_word
 from hubtools.dataset.view import is_blank
 
 
@@ -44,12 +45,9 @@ def trigger(draft: Draft) -> None:
     if not word or not draft.may("add-trigger"):
         return
     if draft.findings("D505"):
-        edge = r"(?<![\w-])" if word[0].isalnum() else ""
-        end = r"(?![\w-])" if word[-1].isalnum() else ""
-        alone = re.compile(edge + re.escape(word) + end)
 
         def apart(text: str) -> str:
-            if word not in text or alone.search(text):
+            if word not in text or has_word(text, word):
                 return text
             return re.sub(r" {2,}", " ", text.replace(word, f" {word} ")).strip()
 

@@ -12,6 +12,7 @@ from hubtools.dataset.metadata import FILE_NAME, Row
 from hubtools.dataset.rules.book import DATASET_RULES, plural, some
 from hubtools.dataset.text.mojibake import garbled as wrongly_read
 from hubtools.dataset.text.tokens import TokenCounter
+from hubtools.dataset.text.trigger import has_word
 from hubtools.dataset.view import DatasetView, is_blank
 from hubtools.findings import Problem, Severity, shortened
 
@@ -109,9 +110,7 @@ def _about(counter: TokenCounter) -> str:
 def _trigger_problem(caption: str, trigger: str) -> str | None:
     if trigger not in caption:
         return "lacks"
-    edge = r"(?<![\w-])" if trigger[0].isalnum() else ""
-    end = r"(?![\w-])" if trigger[-1].isalnum() else ""
-    return None if re.search(edge + re.escape(trigger) + end, caption) else "hides"
+    return None if has_word(caption, trigger) else "hides"
 
 
 @DATASET_RULES.rule("D504", "A caption lacks the trigger", Severity.WARNING)

@@ -1,0 +1,24 @@
+"""The trigger in a text: a word of its own, not letters within another word."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+
+@lru_cache(maxsize=64)
+def word_pattern(word: str) -> re.Pattern[str]:
+    """A pattern for `word` where it stands alone: `art` in `art, front view`, not in `party`."""
+    before = r"(?<![\w-])" if word[:1].isalnum() else ""
+    after = r"(?![\w-])" if word[-1:].isalnum() else ""
+    return re.compile(before + re.escape(word) + after)
+
+
+def has_word(text: str, word: str) -> bool:
+    """True if `word` stands in `text` on its own."""
+    return word_pattern(word).search(text) is not None
+
+
+def replace_word(text: str, word: str, other: str) -> str:
+    """`text` with `other` wherever `word` stands on its own."""
+    return word_pattern(word).sub(lambda found: other, text)
