@@ -12,6 +12,9 @@ from hubtools.models.device import checked_device
 from hubtools.models.registry import DENOISERS, TEXT_ENCODERS
 from hubtools.quiet import hush
 
+# A tokenizer that claims to read more tokens than this was told no length.
+_NO_LENGTH = 10**9
+
 
 def load_pipeline(
     base: Base,
@@ -69,6 +72,7 @@ def load_pipeline(
                 f"The base model {base.id or base.path_or_id} lacks its {part}.",
                 hint="is the download complete, the folder whole?",
             )
+    complete_tokenizers(pipeline)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline.to(device)
 
@@ -88,3 +92,17 @@ def dtypes_of(pipeline: Any) -> set[Any]:
     parts = [getattr(pipeline, name, None) for name in (denoiser_name(pipeline), "vae")]
     parts += [getattr(pipeline, name, None) for name in TEXT_ENCODERS]
     return {part.dtype for part in parts if part is not None}
+
+
+def complete_tokenizers(pipeline: Any) -> None:
+    """Give each tokenizer whose files lack `model_max_length` that of its text encoder.
+
+    transformers puts 10^30 in its place, and everything that pads to it fails.
+    """
+    for name in ("", "_2", "_3"):
+        tokenizer = getattr(pipeline, f"tokenizer{name}", None)
+        encoder = getattr(pipeline, f"text_encoder{name}", None)
+        config = getattr(encoder, "config", None)
+        reads = getattr(config, "max_position_embeddings", None)
+        if tokenizer is not None and reads and tokenizer.model_max_length > _NO_LENGTH:
+            tokenizer.model_max_length = int(reads)

@@ -100,7 +100,9 @@ def save_state(
     optimizer: torch.optim.Optimizer,
     limit: int,
 ) -> Path:
-    """Write the state of `facts.step` and keep the newest `limit`; answers its folder."""
+    """Write the state of `facts.step` and keep the newest `limit`; answers its folder. Raises
+    `HubtoolsError` if it holds what is no number."""
+    refuse_non_finite(facts.step, parameters, optimizer)
     adam = {
         f"{key}/{name}": value
         for name, parameter in parameters.items()
@@ -121,6 +123,33 @@ def save_state(
         root.rename(temporary, final)
         _drop_old(root, final, limit)
     return run_dir / final
+
+
+def refuse_non_finite(
+    step: int, parameters: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer
+) -> None:
+    """Raise `HubtoolsError` if a step has left a parameter, or what the optimizer remembers of it,
+    infinite or not a number: going on from there is in vain."""
+    import torch
+
+    names, finite = [], []
+    for name, parameter in parameters.items():
+        remembered = optimizer.state.get(parameter, {}).values()
+        for tensor in (parameter, *(v for v in remembered if isinstance(v, torch.Tensor))):
+            names.append(name)
+            finite.append(tensor.isfinite().all().to(parameter.device))
+    if not finite:
+        return
+    # one look at the device for all of them
+    broken = [
+        name for name, good in zip(names, torch.stack(finite).tolist(), strict=True) if not good
+    ]
+    if broken:
+        raise HubtoolsError(
+            f"Step {step:,} has left values in the LoRA that are no numbers, e.g. in {broken[0]};"
+            " it is not saved.",
+            hint="a lower --learning-rate with --no-resume; earlier states are kept",
+        )
 
 
 def _write_facts(root: Root, folder: str, final: str, facts: StateFacts) -> None:
@@ -275,6 +304,8 @@ def _tensors(root: Root, seen: FoundState) -> SavedState | str:
         tensors = parse_tensors(data)
         if tensors is None:
             return "its tensors cannot be read"
+        if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
+            return f"its {name} holds what is no number"
         parsed.append(tensors)
     return SavedState(seen.facts, parsed[0], parsed[1])
 

@@ -14,7 +14,14 @@ from hubtools.project import Project
 from hubtools.rooted import Root
 from hubtools.training import runfolder
 from hubtools.training.adapter import add_lora, slug_of, write_lora
-from hubtools.training.checkpoints import SavedState, StateFacts, load_newest, restore, save_state
+from hubtools.training.checkpoints import (
+    SavedState,
+    StateFacts,
+    load_newest,
+    refuse_non_finite,
+    restore,
+    save_state,
+)
 from hubtools.training.device import (
     arrange,
     cap_threads,
@@ -32,7 +39,7 @@ from hubtools.training.plan import TrainPlan
 from hubtools.training.recipe import STATE_SECONDS
 from hubtools.training.runfolder import now
 from hubtools.training.samples import draw_samples, move_encoders
-from hubtools.training.signals import Stop, stop_on_signals
+from hubtools.training.signals import Stop, StopAgreement, stop_on_signals
 from hubtools.training.verify import verify_lora
 
 if TYPE_CHECKING:
@@ -159,12 +166,13 @@ class Run:
         self.log = log
         total = self.recipe.steps
         forget_memory(self.group.device)
+        agreement = StopAgreement(self.group, stop)
         with self.reporter.progress("training", total, start) as advance:
             if start == 0:
                 with log.pause():
                     self._sample(state, 0, stop)
             for step in train_steps(state, self.recipe, self.group, start):
-                looked = log.add(step)
+                log.add(step)
                 advance(1, f"loss {log.loss_ema:.4f}" if log.loss_ema is not None else "")
                 if step.done - start == MEASURED and log.seconds_a_step and step.done < total:
                     left = total - step.done
@@ -173,23 +181,12 @@ class Run:
                         f" {duration(log.seconds_a_step * left)} for the {left:,} left, samples"
                         " not counted."
                     )
-                stopping = self._all_stop(stop, looked)
+                stopping = agreement.reached()
                 with log.pause():
                     self._between_steps(state, step.done, stop, save=stopping)
                 alone = self.group.world_size == 1
                 if stopping or (alone and stop and self.saved_step == step.done):
                     raise KeyboardInterrupt
-
-    def _all_stop(self, stop: Stop, looked: bool) -> bool:
-        """Whether to stop now; several world_size agree whenever they look at their figures."""
-        if self.group.world_size == 1:
-            return bool(stop)
-        if not looked:
-            return False
-        import torch
-
-        flag = torch.tensor([float(bool(stop))], device=self.group.device)
-        return bool(self.group.sum(flag).item())
 
     def _between_steps(self, state: TrainState, done: int, stop: Stop, *, save: bool) -> None:
         """What is due after step `done`: a state, a snapshot, samples."""
@@ -198,9 +195,13 @@ class Run:
         due = done % recipe.checkpoint_every == 0
         if self.settings.checkpointing_steps is None:
             due = due or time.monotonic() - self.saved_at > STATE_SECONDS
+        snapshot = done % recipe.snapshot_every == 0
+        if save or due or last or snapshot:
+            self.log.flush()
+            refuse_non_finite(done, state.parameters, state.optimizer)
         if save or due or last:
             self._save(state, done)
-        if self.group.main and done % recipe.snapshot_every == 0:
+        if self.group.main and snapshot:
             slug = f"{slug_of(self.run_dir)}-{step_name(done).replace('-', '')}.safetensors"
             with Root(self.run_dir) as root:
                 name = f"{SNAPSHOTS_DIR}/{slug}"
@@ -211,7 +212,7 @@ class Run:
                 self._save(state, done)
 
     def _save(self, state: TrainState, done: int) -> None:
-        """State of step `done`, unless it is there already; a loss of NaN is never saved."""
+        """State of step `done`, unless it is there already."""
         self.log.flush()
         if self.saved_step == done:
             return

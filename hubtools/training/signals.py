@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 from hubtools.progress import Reporter
+from hubtools.training.distributed import Distributed
+
+# Asking the others costs little beside ten steps, however fast these are.
+_MOST_STEPS = 10
 
 
 class Stop:
@@ -19,6 +24,42 @@ class Stop:
 
     def __bool__(self) -> bool:
         return self.asked
+
+
+class StopAgreement:
+    """Lets all processes of a run stop after the same step, whichever of them was asked to.
+
+    They exchange their flags after as many steps as take a second, one at least and ten at most.
+    How many is counted from a figure that all of them share, so that they ask each other after the
+    same step.
+    """
+
+    def __init__(
+        self, group: Distributed, stop: Stop, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._group, self._stop, self._clock = group, stop, clock
+        self._asked, self._steps, self._every = clock(), 0, 1
+
+    def reached(self) -> bool:
+        """Whether to stop now; to be called once after each step."""
+        if self._group.world_size == 1:
+            return bool(self._stop)
+        self._steps += 1
+        if self._steps < self._every:
+            return False
+        import torch
+
+        now = self._clock()
+        mine = [float(bool(self._stop)), (now - self._asked) / self._steps]
+        asked, seconds = self._group.sum(torch.tensor(mine, device=self._group.device)).tolist()
+        self._asked, self._steps = now, 0
+        self._every = steps_a_second(seconds / self._group.world_size)
+        return bool(asked)
+
+
+def steps_a_second(seconds: float) -> int:
+    """How many steps of so many seconds fit into one second: 1 to 10."""
+    return min(_MOST_STEPS, max(1, int(1 / seconds))) if seconds > 0 else _MOST_STEPS
 
 
 @contextmanager

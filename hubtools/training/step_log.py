@@ -47,14 +47,12 @@ class StepLog:
         self._measured: tuple[float, int] | None = None
         self.seconds_a_step: float | None = None
 
-    def add(self, step: TrainStep) -> bool:
-        """Note a step; True if its figures were looked at just now."""
+    def add(self, step: TrainStep) -> None:
+        """Note a step."""
         self._waiting.append(step)
         since_start = step.done - self._start
         if step.done % LOG_EVERY == 0 or since_start in (1, MEASURED):
             self.flush()
-            return True
-        return False
 
     def flush(self) -> None:
         """Fetch the figures and write them down. Raises `HubtoolsError` at a loss that is no

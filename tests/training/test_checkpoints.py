@@ -8,6 +8,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from hubtools.errors import HubtoolsError  # noqa: E402
+from hubtools.training import checkpoints  # noqa: E402
 from hubtools.training.checkpoints import (  # noqa: E402
     LORA,
     OPTIMIZER,
@@ -116,3 +118,31 @@ def test_left_overs_of_a_killed_save_are_no_state(tmp_path: Path) -> None:
     bench.save(tmp_path, 20)
     assert names(tmp_path) == ["step-000010", "step-000020"]
     assert not left.exists()
+
+
+def test_what_is_no_number_is_not_saved(tmp_path: Path) -> None:
+    bench = Bench(1.0)
+    bench.save(tmp_path, 10)
+    with torch.no_grad():
+        bench.parameters["a.lora_A"][0, 0] = float("nan")
+    with pytest.raises(
+        HubtoolsError, match=r"Step 20 has left values .*a\.lora_A; it is not saved"
+    ):
+        bench.save(tmp_path, 20)
+    assert names(tmp_path) == ["step-000010"]
+
+
+def test_what_is_no_number_falls_back_to_the_older_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As earlier versions have saved it."""
+    bench = Bench(1.0)
+    bench.save(tmp_path, 10)
+    bench.optimizer.state[bench.parameters["a.lora_A"]]["exp_avg"].fill_(float("inf"))
+    monkeypatch.setattr(checkpoints, "refuse_non_finite", lambda *given: None)
+    bench.save(tmp_path, 20)
+    warnings: list[str] = []
+    state = load_newest(tmp_path, "f", warnings.append)
+    assert state is not None
+    assert state.facts.step == 10
+    assert "step-000020 is passed over" in warnings[0]

@@ -171,3 +171,21 @@ def test_what_a_picture_asks_of_the_call(tiny_base: Path) -> None:
     asked = StableDiffusion().call_arguments(Shot("a", steps=3, guidance=2.0, width=64, height=72))
     assert asked == {"num_inference_steps": 3, "guidance_scale": 2.0, "width": 64, "height": 72}
     assert StableDiffusion().divisor == 8
+
+
+def test_a_tokenizer_without_a_length_reads_what_its_encoder_reads(
+    tiny_base: Path, tmp_path: Path
+) -> None:
+    """Many exported bases lack it; transformers then says 10^30, and padding to that fails."""
+    other = tmp_path / "other"
+    shutil.copytree(tiny_base, other)
+    path = other / "tokenizer/tokenizer_config.json"
+    config = json.loads(path.read_text())
+    del config["model_max_length"]
+    path.write_text(json.dumps(config))
+    plain, found = load(tiny_base, None), load(other, None)
+    assert torch.equal(
+        found.encode_caption("photo of a girl")["embeds"],
+        plain.encode_caption("photo of a girl")["embeds"],
+    )
+    assert found.text_identity() == plain.text_identity()

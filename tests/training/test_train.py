@@ -678,6 +678,38 @@ def test_a_loss_that_is_no_number_names_the_pictures(make_project: MakeProject) 
     assert not (project.run_dir / LORA_WEIGHTS).exists()
 
 
+def test_a_step_that_breaks_the_lora_is_not_saved(
+    make_project: MakeProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its loss is a number: only the next one would not be. The older state can be gone on from."""
+    from hubtools.training import loop
+
+    steps = 0
+
+    def broken(parameters: Any, limit: float) -> torch.Tensor:
+        nonlocal steps
+        steps += 1
+        if steps == 3:
+            parameters[0].grad.fill_(math.inf)
+        return clip(parameters, limit)
+
+    clip = loop.clip
+    project = make_project(checkpointing_steps=1, snapshot_steps=3)
+    monkeypatch.setattr(loop, "clip", broken)
+    with pytest.raises(HubtoolsError, match=r"Step 3 has left values .* no numbers"):
+        run(project)
+    monkeypatch.undo()
+    assert [path.name for path in (project.run_dir / "state").iterdir()] == [
+        "step-000001",
+        "step-000002",
+    ]
+    assert not list((project.run_dir / "snapshots").glob("*"))
+    run(project)
+    straight = make_project(name="straight")
+    run(straight)
+    assert bytes_of(project) == bytes_of(straight)
+
+
 def test_failing_samples_are_a_warning(make_project: MakeProject) -> None:
     heard = Heard()
     project = make_project(validation_steps=3, samples={"size": 60})
