@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import secrets
 import stat
 import threading
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from hubtools.errors import HubtoolsError
-from hubtools.limits import JSON_COST, JSON_FILE, json_cost
+from hubtools.limits import DEPTH, JSON_COST, JSON_FILE, json_cost
 
 StrPath = str | os.PathLike[str]
 
@@ -142,10 +143,68 @@ def json_within(path: StrPath) -> Any:
         raise HubtoolsError(
             f"{os.fspath(path)} holds more values than are read.", hint="look at what is in it"
         )
+    return json_value(data)
+
+
+def json_value(data: bytes | str, *, unique: bool = False) -> Any:
+    """The value of a JSON text that anybody may have written. Raises `ValueError` for what is no
+    JSON or no UTF-8, for lists and objects in each other deeper than `DEPTH`, for half characters
+    that no file name and no text can hold, and with `unique` for a key given twice."""
     try:
-        return json.loads(data)
+        value = json.loads(data, object_pairs_hook=_once if unique else None, parse_int=_number)
+        if isinstance(data, str):
+            odd = _HALF.search(data) is not None or data.count("{") + data.count("[") > DEPTH
+        else:
+            odd = b"\\ud" in data or b"\\uD" in data or data.count(b"{") + data.count(b"[") > DEPTH
+        if odd:
+            _check_value(value)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+    return value
+
+
+_HALF = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")  # perhaps a whole one
+_DIGITS = 4300  # of a whole number; Python reads no more
+
+
+def _number(digits: str) -> int:
+    if len(digits) > _DIGITS:
+        raise ValueError(f"it has a number of {len(digits):,} digits")
+    return int(digits)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"it has the key {name!a:.80} twice")
+        found[name] = value
+    return found
+
+
+def _check_value(value: Any) -> None:
+    level = [value]
+    for _ in range(DEPTH + 1):
+        inner: list[Any] = []
+        for item in level:
+            if isinstance(item, str):
+                _check_text(item)
+            elif isinstance(item, dict):
+                inner += (*item, *item.values())
+            elif isinstance(item, list):
+                inner += item
+        if not inner:
+            return
+        level = inner
+    raise ValueError("it is nested too deeply")
+
+
+def _check_text(text: str) -> None:
+    try:
+        # what the system makes of names that are not UTF-8 can be written
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise ValueError("it holds half a character, which no text can be written with") from None
 
 
 def sha256_of(path: Path, progress: Callable[[int], None] | None = None) -> str:

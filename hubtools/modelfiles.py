@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hubtools.errors import HubtoolsError
-from hubtools.files import open_regular
+from hubtools.files import json_value, open_regular
 
 SAFE = ".safetensors"
 PICKLED = (".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle")
@@ -123,7 +123,7 @@ def read_json(path: Path) -> dict[str, Any]:
     if len(data) > _MOST:
         raise HubtoolsError(f"{path} has more than {_MOST:,} bytes.")
     try:
-        content = json.loads(data)
+        content = json_value(data)
     except (ValueError, RecursionError) as error:
         said = "too deep" if isinstance(error, RecursionError) else str(error)
         raise HubtoolsError(f"{path} is not valid JSON: {said}.") from None

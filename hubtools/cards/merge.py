@@ -10,7 +10,6 @@ it, blocks and managed keys count as hubtools' own.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +18,7 @@ import yaml
 
 from hubtools import frontmatter
 from hubtools.errors import HubtoolsError
+from hubtools.files import json_value
 from hubtools.frontmatter import load_yaml
 from hubtools.layout import CARD, WORK_DIR
 from hubtools.rooted import Root
@@ -81,7 +81,7 @@ class Memory:
         if not root.is_file(_MEMORY):
             return None
         try:
-            content = json.loads(root.read(_MEMORY, MAX_CARD))
+            content = json_value(root.read(_MEMORY, MAX_CARD))
             data, blocks = dict(content["data"]), dict(content["blocks"])
         except (ValueError, KeyError, TypeError, RecursionError):
             return None

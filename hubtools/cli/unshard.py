@@ -28,6 +28,8 @@ def command(shards: Path, to: Path, out: Output) -> int:
     with out.progress() as progress:
         task = progress.add_task("unpacking", total=None, note="")
         done = unshard(shards, to, on_row=lambda rows: progress.update(task, completed=rows))
+    for one in done.skipped:
+        out.warn(one)
     out.result(
         f"{done.pictures} pictures ({human_bytes(done.bytes)}) and {done.rows} rows in {to}",
         essential=str(to),
@@ -37,5 +39,6 @@ def command(shards: Path, to: Path, out: Output) -> int:
         pictures=done.pictures,
         bytes=done.bytes,
         splits=list(done.splits),
+        skipped=list(done.skipped) or None,
     )
     return ExitCode.DONE

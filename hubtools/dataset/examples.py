@@ -15,8 +15,9 @@ from hubtools.dataset.folder.listing import PICTURE_ENDINGS, Listing, walk
 from hubtools.dataset.metadata import FILE_NAME, MetadataFile, Row, read_metadata
 from hubtools.dataset.pictures.header import opened
 from hubtools.errors import HubtoolsError
-from hubtools.files import write_text
+from hubtools.files import read_within, write_text
 from hubtools.layout import cache_dir
+from hubtools.limits import PICTURE
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -98,7 +99,7 @@ def fingerprint(examples: Sequence[Example]) -> str:
     """SHA-256 over each picture's bytes and caption, in order: equal data, equal fingerprint."""
     digest = hashlib.sha256()
     for example in examples:
-        digest.update(hashlib.sha256(example.image.read_bytes()).digest())
+        digest.update(hashlib.sha256(read_within(example.image, PICTURE)).digest())
         digest.update(hashlib.sha256(example.caption.encode()).digest())
     return digest.hexdigest()
 
@@ -113,7 +114,7 @@ def open_image(path: Path) -> Image.Image:
     from PIL import Image, ImageOps
 
     try:
-        with opened(path.read_bytes()) as found:
+        with opened(read_within(path, PICTURE)) as found:
             found.load()
             picture = ImageOps.exif_transpose(found)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
@@ -193,11 +194,11 @@ def _unpacked(folder: Path, shards: list[str], repo: str, commit: str) -> Path:
 def _unpack(folder: Path, shards: list[str], target: Path) -> None:
     import json
 
-    from hubtools.dataset.shards.parquet import ParquetReader
+    from hubtools.dataset.shards.stored import open_shard
 
     lines: list[str] = []
     for shard in shards:
-        for stored in ParquetReader(folder / shard):
+        for stored in open_shard(folder / shard):
             row = _unpack_row(stored, len(lines), target)
             lines.append(json.dumps(row, default=str))
     if not lines:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hubtools.files import open_regular
+from hubtools.files import json_value, open_regular
 from hubtools.layout import SHIP_STATE, WORK_DIR
 from hubtools.rooted import Root
 from hubtools.trust import is_sealed, seal
@@ -58,7 +58,7 @@ class Ledger:
                 return cls(path)
             data = folder.read(NAME, _LARGEST)
         try:
-            content = json.loads(data)
+            content = json_value(data)
         except (ValueError, RecursionError):
             return cls(path)
         if not isinstance(content, dict) or content.get("schema") != SCHEMA:

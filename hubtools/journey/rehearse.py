@@ -19,7 +19,7 @@ from PIL import Image, ImageOps
 
 from hubtools.dataset.examples import Example, read_examples
 from hubtools.errors import ExitCode, HubtoolsError, UsageError, require_extra
-from hubtools.files import write_json, write_text
+from hubtools.files import json_value, write_json, write_text
 from hubtools.interpreter import command
 from hubtools.journey import readback
 from hubtools.layout import SAMPLES_DIR, WORK_DIR
@@ -132,7 +132,7 @@ def _own_folder(project: Path, note: Callable[[str], None]) -> Path:
 
 def _is_own(root: Root, name: str) -> bool:
     try:
-        return is_sealed(root.path, name, json.loads(root.read(name, 100_000)))
+        return is_sealed(root.path, name, json_value(root.read(name, 100_000)))
     except (FileNotFoundError, ValueError, RecursionError):
         return False
 

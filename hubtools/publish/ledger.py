@@ -7,11 +7,11 @@ shown and asked about, and decides nothing.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hubtools.files import json_value
 from hubtools.hub.client import RemoteFile
 from hubtools.layout import WORK_DIR
 from hubtools.rooted import Root
@@ -65,7 +65,7 @@ def _content(root: Root) -> dict[str, Any] | None:
     if not root.exists(NAME):
         return None
     try:
-        content = json.loads(root.read(NAME, _LARGEST))
+        content = json_value(root.read(NAME, _LARGEST))
     except (ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None

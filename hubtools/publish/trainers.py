@@ -7,12 +7,12 @@ proves nothing: projects, ComfyUI, caches and home folders have one too.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from hubtools.errors import HubtoolsError
+from hubtools.files import json_value
 from hubtools.layout import (
     EVALUATION_DIR,
     IMAGES_DIR,
@@ -166,7 +166,7 @@ def read_manifest(root: Root) -> dict[str, object] | None:
     if not root.is_file(RUN_MANIFEST):
         return None
     try:
-        content = json.loads(root.read(RUN_MANIFEST, MAX_MANIFEST))
+        content = json_value(root.read(RUN_MANIFEST, MAX_MANIFEST))
     except (ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None

@@ -8,7 +8,6 @@ so. All of it goes through `Root`: no link is followed and nothing outside the f
 
 from __future__ import annotations
 
-import json
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hubtools.errors import HubtoolsError
+from hubtools.files import json_value
 from hubtools.layout import TRASH_DIR, WORK_DIR
 from hubtools.publish.prune import PrunePlan
 from hubtools.publish.trainers import read_manifest, recognise
@@ -282,7 +282,7 @@ def _read(root: Root, trash: str) -> _Listed:
     out of the folder."""
     name = f"{trash}/{_LIST}"
     try:
-        content = json.loads(root.read(name, _MAX_LIST))
+        content = json_value(root.read(name, _MAX_LIST))
         promoted = [(m["to"], m["from"]) for m in content["promoted"]]
         moved = [(m["to"], m["from"]) for m in content["moves"]]
         digests = {m["to"]: m.get("sha256") for m in content["promoted"]}

@@ -19,9 +19,13 @@ class LeadsOut(HubtoolsError):
 
 def parts_of(name: str) -> tuple[str, ...]:
     """The parts of a relative name with `/`. Raises `LeadsOut` if it is absolute, has empty parts,
-    `.` or `..`, or a NUL."""
+    `.` or `..`, a NUL, or what no name can be written with."""
     parts = tuple(name.split("/"))
     bad = "\0" in name or any(part in ("", ".", "..") for part in parts)
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:  # half a character
+        bad = True
     if bad or (os.name == "nt" and any(mark in name for mark in ":\\")):
         raise LeadsOut(f"{name!r} is no name of a file inside a folder; nothing was done.")
     return parts

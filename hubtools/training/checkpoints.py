@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import BaseModel, Field, ValidationError
 
 from hubtools.errors import HubtoolsError
+from hubtools.files import json_value
 from hubtools.layout import STATE_DIR, STATE_MANIFEST, step_name
 from hubtools.models.tensors import dump_tensors, parse_tensors
 from hubtools.rooted import TEMPORARY, Root
@@ -231,7 +232,7 @@ def seen_states(run_dir: Path) -> list[FoundState]:
 def _seen(root: Root, folder: str) -> FoundState:
     name = f"{folder}/{STATE_MANIFEST}"
     try:
-        content = json.loads(root.read(name, _MOST))
+        content = json_value(root.read(name, _MOST))
         facts = StateFacts.model_validate(content)
     except (OSError, ValidationError, ValueError, RecursionError, HubtoolsError):
         return FoundState(folder, None, False)

@@ -180,7 +180,7 @@ def test_a_second_look_reads_no_picture(
             read(self, info, limit) if info.filename.endswith("jsonl") else refuse()
         ),
     )
-    monkeypatch.setattr(tars.TarArchive, "_members", refuse)
+    monkeypatch.setattr(tars, "Members", refuse)
     monkeypatch.setattr(parquets, "_picture", refuse)
     assert [judged(source, settings) for source in sources] == first
 

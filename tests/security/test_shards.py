@@ -5,13 +5,20 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import tarfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
+from hubtools.dataset.examples import _unpack
+from hubtools.dataset.packing.unpack import unshard
+from hubtools.dataset.packing.write import shard
+from hubtools.dataset.validate import validate
 from hubtools.dataset.examples import _unpack
 from hubtools.dataset.packing.unpack import unshard
 from hubtools.dataset.packing.write import shard
@@ -272,3 +279,210 @@ def test_a_licence_that_is_a_link_out(place: Path) -> None:
     (source / "LICENSE").symlink_to("../../precious")
     with pytest.raises(HubtoolsError, match="link out of the folder"):
         shard(source, place / "out", format="webdataset")
+
+
+# --- what anybody may write into a shard -----------------------------------------------------
+
+DEEP = b"[" * 100_000
+ODD_JSON = {
+    "deep": DEEP,
+    "deep objects": b'{"a":' * 100_000,
+    "deep and whole": b"[" * 50_000 + b"]" * 50_000,
+    "below the limit of Python": b'{"a":' * 900 + b"1" + b"}" * 900,
+    "long number": b'{"a": ' + b"1" * 100_000 + b"}",
+    "not a number": b'{"a": NaN, "b": -Infinity}',
+    "keys twice": b'{"text": "a", "text": "b"}',
+    "half a character": b'{"text": "\\ud800"}',
+    "half a key": b'{"\\udfff": 1}',
+    "not UTF-8": b'{"text": "\xff"}',
+    "a list": b"[1, 2]",
+    "UTF-16": '{"text": "a"}'.encode("utf-16"),
+}
+GOOD_JSON = ("not a number", "a list", "UTF-16")
+
+
+def plain(done: Any) -> None:
+    """One sentence or none, whatever was asked for."""
+    assert done.returncode in (0, 1, 2, 3), done.stderr
+    assert "bug" not in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize("kind", ODD_JSON)
+def test_json_in_tars(place: Path, kind: str, own: bool) -> None:
+    members = {"000000000.json": ODD_JSON[kind], "000000000.png": PICTURE}
+    path = tar(place / "in.tar", members, description() if own else None)
+    done = typed("unshard", path, "--to", place / "out")
+    plain(done)
+    assert (done.returncode == 0) == (not own and kind in GOOD_JSON), done.stderr
+    plain(validated := typed("validate", path, "--format", "json"))
+    told = json.loads(validated.stdout)
+    assert ("D802" in {f["rule"] for f in told["findings"]}) == (kind not in GOOD_JSON)
+    plain(typed("validate", path))  # from what is remembered
+    for command in ("fix", "shard"):
+        plain(typed(command, path, *(["--to", place / "o"] if command == "shard" else ["--yes"])))
+
+
+@pytest.mark.parametrize("kind", ODD_JSON)
+def test_what_a_shard_says_of_itself_is_json(place: Path, kind: str) -> None:
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    table = arrow.table({"image": [{"bytes": PICTURE, "path": "a.png"}], "text": ["x"]})
+    said = table.replace_schema_metadata({b"hubtools": ODD_JSON[kind]})
+    parquet.write_table(said, place / "in.parquet")
+    done = typed("unshard", place / "in.parquet", "--to", place / "out")
+    plain(done)
+    assert done.returncode == 1
+    plain(typed("validate", place / "in.parquet"))
+    headers = {"comment": '{"hubtools": ' + ODD_JSON[kind].decode("latin-1")}
+    with tarfile.TarFile(
+        place / "in.tar", "w", format=tarfile.PAX_FORMAT, pax_headers=headers
+    ) as archive:
+        info = tarfile.TarInfo("0.png")
+        info.size = len(PICTURE)
+        archive.addfile(info, io.BytesIO(PICTURE))
+    done = typed("unshard", place / "in.tar", "--to", place / "out")
+    plain(done)
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"order": ["none"]}, {"order": 5}, {"order": [[]]}, {"files": {"text": "file_name"}},
+        {"files": {"image": 5}}, {"files": []}, {"absent": None}, {"absent": [[]]},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_columns_that_a_parquet_shard_does_not_have(place: Path, facts: dict[str, Any]) -> None:
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    table = arrow.table({"image": [{"bytes": PICTURE, "path": "a.png"}], "text": ["x"]})
+    known = description(files={"image": "file_name"}, order=["image", "text"]) | facts
+    said = table.replace_schema_metadata({b"hubtools": json.dumps(known).encode()})
+    parquet.write_table(said, place / "in.parquet")
+    done = typed("unshard", place / "in.parquet", "--to", place / "out")
+    plain(done)
+    assert done.returncode == 1
+
+
+def test_names_that_are_not_utf8(place: Path) -> None:
+    path = place / "in.tar"
+    tar(path, {"NAME.json": b'{"text": "a"}', "NAME.png": PICTURE})
+    path.write_bytes(_renamed(path.read_bytes(), b"NAME", b"N\xe4\xffE"))
+    done = typed("unshard", path, "--to", place / "out")
+    plain(done)
+    assert done.returncode == 0
+    assert "not UTF-8" in done.stderr
+    (row,) = (place / "out" / "metadata.jsonl").read_text().splitlines()
+    assert json.loads(row)["text"] == "a"
+    assert (place / "out" / json.loads(row)["file_name"]).read_bytes() == PICTURE
+    done = typed("validate", path)
+    plain(done)
+    assert "not UTF-8" in done.stdout
+    plain(typed("validate", path, "--format", "json"))
+    folder = place / "folder"
+    folder.mkdir()
+    (folder / "n\udce4.png").write_bytes(PICTURE)
+    (folder / "metadata.jsonl").write_bytes(b'{"file_name": "n\\udce4.png", "text": "a"}\n')
+    for words in (
+        ("validate", folder), ("fix", folder), ("fix", folder, "--yes"),
+        ("shard", folder, "--to", place / "t", "--format", "webdataset"),
+        ("shard", folder, "--to", place / "p"),
+    ):  # fmt: skip
+        plain(typed(*words))
+    (folder / "metadata.jsonl").unlink(missing_ok=True)
+    for format in ("webdataset", "parquet"):
+        plain(typed("shard", folder, "--to", place / format, "--format", format))
+
+
+def _renamed(data: bytes, old: bytes, new: bytes) -> bytes:
+    """A tar file with other names of the same length, and right checksums."""
+    found = bytearray(data)
+    for start in range(0, len(found), 512):
+        header = found[start : start + 512]
+        if header[257:262] == b"ustar" and old in header[:100]:
+            header = header.replace(old, new)
+            header[148:156] = b" " * 8
+            header[148:156] = b"%06o\0 " % sum(header)
+            found[start : start + 512] = header
+    return bytes(found)
+
+
+TYPES = {
+    "hard link": tarfile.LNKTYPE,
+    "link": tarfile.SYMTYPE,
+    "pipe": tarfile.FIFOTYPE,
+    "device": tarfile.CHRTYPE,
+    "disk": tarfile.BLKTYPE,
+    "unknown": b"Z",
+}
+BAD_NAMES = ("/a.png", "../a.png", "x/../../a.png", "C:\\a.png", "C:a.png", "..\\a.png", "\\a.png")
+MEMBERS = st.one_of(
+    st.tuples(st.sampled_from(sorted(TYPES)), st.sampled_from(["0.png", "7.png", "8.jpg", "d/9"])),
+    st.tuples(st.just("bad name"), st.sampled_from(BAD_NAMES)),
+    st.tuples(st.just("folder"), st.sampled_from(["d", "0.png.d"])),
+    st.tuples(st.just("twice"), st.sampled_from(["0.png", "1.png"])),
+    st.tuples(
+        st.just("windows"), st.sampled_from(["con.png", "sub\\b.png", "c:d\\e.png", "f .png"])
+    ),
+        st.just("windows"), st.sampled_from(["con.png", "sub\\b.png", "c:d\\e.png", "f .png"])
+    ),
+)
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(members=st.lists(MEMBERS, max_size=6), target=st.sampled_from(["0.png", "../precious"]))
+def test_members_of_any_kind_are_files_or_told(
+    tmp_path_factory: pytest.TempPathFactory, members: list[tuple[str, str]], target: str
+) -> None:
+    folder = tmp_path_factory.mktemp("members")
+    (folder / "precious").write_text("mine")
+    path = folder / "in.tar"
+    with tarfile.TarFile(path, "w") as archive:
+
+        def put(name: str, data: bytes = b"", **facts: Any) -> None:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            for key, value in facts.items():
+                setattr(info, key, value)
+            archive.addfile(info, io.BytesIO(data))
+
+        for number in range(2):
+            put(f"{number}.png", PICTURE)
+            put(f"{number}.txt", b"a caption")
+        for kind, name in members:
+            if kind in TYPES:
+                put(name, type=TYPES[kind], linkname=target)
+            elif kind == "folder":
+                put(name, type=tarfile.DIRTYPE)
+            else:
+                put(name, PICTURE)
+    there = {"0.png", "0.txt", "1.png", "1.txt"}
+    odd = set()
+    for kind, name in members:
+        if kind == "folder":
+            continue
+        if kind in TYPES or kind == "bad name" or name in there or name.startswith("c:"):
+            odd.add(name)
+        else:
+            there.add(name)
+    done = unshard(path, folder / "out")
+    said = " ".join(done.skipped)
+    found = " ".join(f.message for f in validate(path).findings if f.rule == "D803")
+    counted = len([1 for kind, _ in members if kind != "folder"]) - (len(there) - 4)
+    for text in (said, found):
+        assert sum(_counts(text)) == counted, text
+        assert bool(text) == bool(odd)
+    rows = (folder / "out" / "metadata.jsonl").read_text().splitlines()
+    assert len(rows) == done.pictures == sum(name.endswith("png") for name in there)
+    assert not [one for one in (folder / "out").rglob("*") if one.is_symlink()]
+    assert sorted(p.name for p in folder.iterdir()) == ["in.tar", "out", "precious"]
+    assert (folder / "precious").read_text() == "mine"
+
+
+def _counts(text: str) -> list[int]:
+    """How many names each sentence speaks of: three at most are written out."""
+    named = len(re.findall(r"'(?:[^'\\]|\\.)*'", text))
+    return [named, *(int(more) for more in re.findall(r" and (\d+) more", text))]

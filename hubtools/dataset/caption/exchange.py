@@ -7,7 +7,6 @@ called `<repeats>_<name>`. ai-toolkit reads all of `x.txt`, or `caption` in `x.j
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections import Counter
@@ -23,7 +22,7 @@ from hubtools.dataset.folder.listing import walk
 from hubtools.dataset.shards.rows import entries
 from hubtools.dataset.text.trigger import word_pattern
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.files import StrPath, read_within
+from hubtools.files import StrPath, json_value, read_within
 from hubtools.limits import SIDECAR
 from hubtools.settings import DatasetSettings
 
@@ -110,7 +109,7 @@ def _read(trainer: Trainer, path: Path) -> str:
         ) from None
     if path.suffix.lower() == ".json":
         try:
-            value = json.loads(text)
+            value = json_value(text)
         except (ValueError, RecursionError):
             raise HubtoolsError(f"{path} is no JSON.") from None
         caption = value.get("caption") if isinstance(value, dict) else None

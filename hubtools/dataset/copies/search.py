@@ -18,7 +18,7 @@ from hubtools.dataset.sources.local import LocalFolder
 from hubtools.dataset.sources.model import Source
 from hubtools.dataset.workers.guarded import carefully
 from hubtools.dataset.workers.pool import Crew, Failure, Job, Limits, cpus
-from hubtools.files import write_text
+from hubtools.files import json_value, write_text
 from hubtools.layout import COPIES_CACHE
 
 
@@ -54,7 +54,7 @@ def groups_below(
 
 def _notes(place: Path) -> dict[str, Any]:
     try:
-        notes = json.loads(place.read_bytes())
+        notes = json_value(place.read_bytes())
         groups = notes["groups"] if notes["engine"] == ENGINE else {}
     except (OSError, ValueError, KeyError, TypeError):
         return {}

@@ -6,7 +6,6 @@ sealed (`hubtools.trust`): one without a valid seal came with the folder, and is
 
 from __future__ import annotations
 
-import json
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,6 +16,7 @@ from typing import Any
 from hubtools.dataset.edits.closed import Action, check_operations, is_fingerprint
 from hubtools.dataset.edits.plan import check_name
 from hubtools.errors import HubtoolsError
+from hubtools.files import json_value
 from hubtools.layout import FIXES_DIR, WORK_DIR
 from hubtools.rooted import Root
 from hubtools.trust import is_sealed, seal
@@ -155,7 +155,7 @@ def is_staging(root: Root, id: str) -> bool:
     if root.exists(f"{FIXES}/{id}/{JOURNAL}") or not root.is_file(name):
         return False
     try:
-        content = json.loads(root.read(name, 1 << 16))
+        content = json_value(root.read(name, 1 << 16))
     except (ValueError, RecursionError, HubtoolsError):
         return False
     return is_sealed(root.path, name, content) and content.get("id") == id
@@ -181,7 +181,7 @@ def _read(root: Root, id: str) -> Journal:
         f" {root.path / FIXES / id} to another place",
     )
     try:
-        content = json.loads(root.read(name, _MOST_BYTES))
+        content = json_value(root.read(name, _MOST_BYTES))
         if content["id"] != id or content["state"] not in _STATES:
             raise damaged
         steps = tuple(_step(item) for item in content["steps"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 
 from hubtools.dataset.edits.recover import decode
@@ -11,6 +10,7 @@ from hubtools.dataset.edits.tables import Form, Record, Table
 from hubtools.dataset.fix.draft import Draft
 from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.view import is_blank
+from hubtools.files import json_value
 from hubtools.findings import Finding
 from hubtools.limits import SIDECAR
 
@@ -78,7 +78,7 @@ def _caption(draft: Draft, name: str) -> str | None:
         return None
     if name.lower().endswith(".json"):
         try:
-            value = json.loads(text)
+            value = json_value(text)
         except (ValueError, RecursionError):
             return None
         if not isinstance(value, dict):

@@ -3,7 +3,6 @@ into them."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from hubtools.errors import HubtoolsError
-from hubtools.files import open_regular
+from hubtools.files import json_value, open_regular
 from hubtools.rooted import Root
 from hubtools.trust import is_sealed, seal
 
@@ -64,7 +63,7 @@ def _is_ours(parent: Root, name: str) -> bool:
         return True  # killed before it had a mark
     mark = f"{name}/{_MARK}"
     try:
-        return is_sealed(parent.path, mark, json.loads(parent.read(mark, 1 << 16)))
+        return is_sealed(parent.path, mark, json_value(parent.read(mark, 1 << 16)))
     except (FileNotFoundError, ValueError, RecursionError):
         return False
 
@@ -74,6 +73,16 @@ def copy_own(folder: Path, name: str, target: Path) -> None:
     Hub's cache, whose files are links to its blobs, is one place)."""
     with open_own(folder, name) as source, target.open("wb") as copy:
         shutil.copyfileobj(source, copy)
+
+
+def read_own(folder: Path, name: str, limit: int) -> bytes:
+    """The bytes of a file of a folder. Raises as `open_own`, and `HubtoolsError` for more than
+    `limit` bytes."""
+    with open_own(folder, name) as file:
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise HubtoolsError(f"{folder / name} has more than {limit:,} bytes, and is not read.")
+    return data
 
 
 def open_own(folder: Path, name: str) -> BinaryIO:

@@ -8,20 +8,28 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 from hubtools.dataset.edits.plan import check_name
-from hubtools.dataset.folder.appearing import appearing, check_free, copy_own, own_bytes_checked
+from hubtools.dataset.folder.appearing import (
+    appearing,
+    check_free,
+    copy_own,
+    open_own,
+    read_own,
+)
 from hubtools.dataset.folder.listing import PICTURE_ENDINGS, Entry
 from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.pictures.header import opened, opens_plainly, webp_canvas
 from hubtools.dataset.shards.rows import entries
 from hubtools.dataset.shards.stored import Reader, Stored, open_shard
 from hubtools.errors import HubtoolsError, require_extra
-from hubtools.files import StrPath, write_bytes
+from hubtools.files import StrPath, open_regular, write_bytes
 from hubtools.frontmatter import with_key
 from hubtools.layout import CARD, METADATA_NAMES
+from hubtools.limits import CARD_FILE
 
 _ENDINGS = (".parquet", ".tar", ".tgz", ".gz")
 _SHARD = re.compile(r"(?:.*/)?([\w.]+?)-\d{5}-of-\d{5}[^/]*")
@@ -29,7 +37,8 @@ _SHARD = re.compile(r"(?:.*/)?([\w.]+?)-\d{5}-of-\d{5}[^/]*")
 
 @dataclass(frozen=True)
 class Unsharded:
-    """What `unshard` wrote into `folder`. `bytes` are those of the pictures."""
+    """What `unshard` wrote into `folder`. `bytes` are those of the pictures; `skipped` has a
+    sentence for each kind of members of tar files that are no files, such as links."""
 
     folder: Path
     shards: int
@@ -37,6 +46,7 @@ class Unsharded:
     pictures: int
     bytes: int
     splits: tuple[str, ...]
+    skipped: tuple[str, ...] = ()
 
 
 def unshard(
@@ -55,20 +65,29 @@ def unshard(
         require_extra("shards", "Reading parquet")
     with appearing(to, "unshard") as work:
         unpacker = _Unpacker(work)
-        for path in found:
-            unpacker.shard(path, on_row)
-        unpacker.close()
         folder = shards if shards.is_dir() else shards.parent
+        for path in found:
+            name = path.relative_to(folder).as_posix()
+            # a file that was named is the user's word, one in a folder is the folder's
+            own = partial(open_own, folder, name) if shards.is_dir() else None
+            unpacker.shard(path, own or partial(open_regular, path), on_row)
+        unpacker.close()
         _carry(folder, found, work, unpacker)
         if hasattr(os, "sync"):
             os.sync()  # one for all files, before the name that says they are there
     return Unsharded(
-        to, len(found), unpacker.rows, unpacker.pictures, unpacker.bytes, tuple(unpacker.splits)
+        to,
+        len(found),
+        unpacker.rows,
+        unpacker.pictures,
+        unpacker.bytes,
+        tuple(unpacker.splits),
+        tuple(unpacker.skipped),
     )
 
 
 def _find(shards: Path) -> list[Path]:
-    if shards.is_file():
+    if shards.exists() and not shards.is_dir():
         return [shards]
     if not shards.is_dir():
         raise HubtoolsError(f"There is no {shards}.", hint="give the folder that holds the shards")
@@ -105,11 +124,17 @@ class _Unpacker:
         self._tables: dict[str, _Table] = {}
         self.rows = self.pictures = self.bytes = 0
         self.splits: dict[str, None] = {}
+        self.skipped: list[str] = []
         self.description: dict[str, Any] | None = None
 
-    def shard(self, path: Path, on_row: Callable[[int], None] | None) -> None:
+    def shard(
+        self,
+        path: Path,
+        opener: Callable[[], BinaryIO],
+        on_row: Callable[[int], None] | None,
+    ) -> None:
         """Unpack one shard."""
-        reader = open_shard(path)
+        reader = open_shard(path, opener)
         described = reader.description
         if described is not None:
             _check_description(path, described)
@@ -125,6 +150,7 @@ class _Unpacker:
             self.rows += 1
             if on_row is not None:
                 on_row(self.rows)
+        self.skipped += [f"{path}: {one}" for one in reader.skipped]
 
     def _own(
         self, path: Path, reader: Reader, described: dict[str, Any]
@@ -160,6 +186,7 @@ class _Unpacker:
         entry = Entry(base, 0, 0)
         try:
             check_name(base)
+            base.encode()  # the Hub takes no other names
             usable = entry.ending in PICTURE_ENDINGS and not entry.hidden and not entry.junk
         except ValueError:
             usable = False
@@ -203,6 +230,12 @@ def _check_description(path: Path, described: Any) -> None:
     sources, split = described.get("sources"), described.get("split")
     good = isinstance(split, str) and isinstance(sources, list)
     good = good and isinstance(described.get("card"), dict)
+    files, absent = described.get("files"), described.get("absent")
+    if isinstance(files, dict) and isinstance(absent, list):
+        good = good and all(isinstance(name, str) for name in (*files.values(), *absent))
+    else:
+        good = False
+    good = good and isinstance(described.get("ending", ""), str)
     for item in sources if isinstance(sources, list) else ():
         pair = isinstance(item, list) and len(item) == 2
         good = good and pair and isinstance(item[1], int) and 0 <= item[1] <= 1 << 40
@@ -254,7 +287,10 @@ class _Table:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file: IO[str] = path.open("w", encoding="utf-8", newline="")
+        # half a character becomes JSON's escape of it
+        self._file: IO[str] = path.open(
+            "w", encoding="utf-8", newline="", errors="backslashreplace"
+        )
 
     def add(self, values: dict[str, Any]) -> None:
         """Append a row."""
@@ -290,7 +326,14 @@ class _Parquet(_Table):
         import pyarrow.parquet as parquet
 
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        parquet.write_table(arrow.Table.from_pylist(self._rows), self._path)
+        try:
+            parquet.write_table(arrow.Table.from_pylist(self._rows), self._path)
+        except (arrow.ArrowException, ValueError, TypeError) as error:
+            said = " ".join(str(error).split())[:200]
+            raise HubtoolsError(
+                f"Its rows cannot be written as {self._path.name}: {said}.",
+                hint="the shard is damaged; fetch it again",
+            ) from None
 
 
 def _table(path: Path) -> _Table:
@@ -313,8 +356,7 @@ def _carry(folder: Path, found: list[Path], work: Path, unpacker: _Unpacker) -> 
     card = folder / CARD
     if not card.is_file():
         return
-    own_bytes_checked(folder, CARD)
-    before = card.read_bytes()
+    before = read_own(folder, CARD, CARD_FILE)
     if unpacker.description is None:
         former: dict[str, Any] = {}
     else:

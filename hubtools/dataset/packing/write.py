@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import shutil
@@ -14,17 +13,17 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from hubtools.dataset.folder.appearing import own_bytes_checked
+from hubtools.dataset.folder.appearing import open_own, read_own
 from hubtools.dataset.packing.plan import Format, Plan, ShardPlan, plan_shards
 from hubtools.dataset.pictures.header import opened, plain
-from hubtools.dataset.pictures.reading import read_file
 from hubtools.dataset.scan.scanning import look_at_one
 from hubtools.dataset.shards.rows import Sample
 from hubtools.dataset.shards.stored import Writer, fingerprint, open_shard
 from hubtools.errors import HubtoolsError, require_extra
-from hubtools.files import StrPath, open_regular, sha256_of
+from hubtools.files import StrPath, json_value, sha256_of
 from hubtools.frontmatter import with_key
 from hubtools.layout import CARD, SHARDS_STATE, WORK_DIR
+from hubtools.limits import CARD_FILE, PICTURE
 from hubtools.rooted import TEMPORARY, Root, is_left_over
 from hubtools.trust import ForeignState, is_sealed, seal
 
@@ -171,7 +170,7 @@ def _read_state(root: Root) -> dict[str, Any] | None:
         f"{root.path / _STATE} is damaged.", hint="remove that folder, or give another one"
     )
     try:
-        state = json.loads(root.read(_STATE, 1 << 28))
+        state = json_value(root.read(_STATE, 1 << 28))
         if state["schema"] != _SCHEMA or not isinstance(state["done"], dict):
             raise damaged
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -230,7 +229,9 @@ def _write(
         writer = _writer(plan, item, temporary)
         try:
             for sample in samples:
-                pictures = {key: read_file(plan.root / name) for key, name in sample.files.items()}
+                pictures = {
+                    key: read_own(plan.root, name, PICTURE) for key, name in sample.files.items()
+                }
                 writer.add(sample, pictures)
                 prints.append(fingerprint(sample.values, pictures))
                 located += any(map(_says_where, pictures.values()))
@@ -280,11 +281,11 @@ def _changed(plan: Plan) -> HubtoolsError:
 def _carry(plan: Plan, root: Root) -> None:
     """Card and licence go along. The card's `configs:` then names the shards."""
     for name in plan.contents.carried:
-        own_bytes_checked(plan.root, name)
         if name != CARD:
-            with root.replacing(name) as copy, open_regular(plan.root / name) as source:
+            with root.replacing(name) as copy, open_own(plan.root, name) as source:
                 shutil.copyfileobj(source, copy)
-    old = (plan.root / CARD).read_bytes() if (plan.root / CARD).is_file() else None
+    there = (plan.root / CARD).is_file()
+    old = read_own(plan.root, CARD, CARD_FILE) if there else None
     splits = dict.fromkeys(item.split for item in plan.shards)
     files = [{"split": split, "path": f"data/{split}-*"} for split in splits]
     card = with_key(old, "dataset_info", None) or b""

@@ -8,6 +8,8 @@ from typing import Any
 
 import xxhash
 
+from hubtools.files import json_value
+
 
 def pack(magic: bytes, head: Mapping[str, Any], parts: Mapping[str, bytes]) -> Iterator[bytes]:
     """The pieces of the file, in order."""
@@ -27,7 +29,7 @@ def unpack(magic: bytes, data: bytes) -> tuple[dict[str, Any], dict[str, bytes]]
     if not data.startswith(magic + digest):
         raise ValueError("another kind of file, or a damaged one")
     end = data.index(b"\n", start)
-    head = json.loads(data[start:end])
+    head = json_value(data[start:end])
     parts, place = {}, end + 1
     for name, length in head["parts"].items():
         parts[name] = data[place : place + length]

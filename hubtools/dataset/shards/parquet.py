@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as arrow
 import pyarrow.parquet as parquet
@@ -13,6 +13,7 @@ import pyarrow.parquet as parquet
 from hubtools.dataset.shards.rows import Sample
 from hubtools.dataset.shards.stored import Stored
 from hubtools.errors import HubtoolsError
+from hubtools.files import json_value
 
 _KEY = b"hubtools"
 # The Hub's viewer reads a row group at once; and as much is held in memory while writing.
@@ -167,34 +168,57 @@ def picture_columns(schema: arrow.Schema) -> dict[str, str]:
 class ParquetReader:
     """Reads a shard a few rows at a time. Raises `HubtoolsError` if it is damaged."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, opener: Callable[[], BinaryIO]) -> None:
         self._path = path
+        self.description: dict[str, Any] | None = None
+        self.skipped: list[str] = []
         try:
-            self._file = open_parquet(path)
-        except (arrow.ArrowException, OSError) as error:
+            self._opened = opener()
+            self._file = open_parquet(self._opened)
+            self._schema = self._file.schema_arrow
+            known = (self._schema.metadata or {}).get(_KEY)
+            if known:
+                self.description = json_value(known)
+        except (arrow.ArrowException, OSError, ValueError) as error:
             raise self._broken(error) from None
-        self._schema = self._file.schema_arrow
-        known = (self._schema.metadata or {}).get(_KEY)
-        self.description: dict[str, Any] | None = json.loads(known) if known else None
 
     def __iter__(self) -> Iterator[Stored]:
-        files = self.description["files"] if self.description else picture_columns(self._schema)
+        files = self._files()
         if not files:
             raise HubtoolsError(
                 f"{self._path} has no column of pictures.",
                 hint="a column of pictures holds `bytes` and `path`, as `datasets` writes them",
             )
         absent = frozenset(self.description["absent"] if self.description else ())
-        order = self.description["order"] if self.description else self._schema.names
+        order = self._order()
         try:
             for batch in self._file.iter_batches(rows_at_once(self._file), use_threads=False):
                 for row in batch.to_pylist():
                     yield _stored(row, order, files, absent)
-        except (arrow.ArrowException, OSError) as error:
+        except (arrow.ArrowException, OSError, ValueError) as error:
             raise self._broken(error) from None
+        finally:
+            self._opened.close()
+
+    def _files(self) -> dict[str, str]:
+        """What a record calls the columns of pictures."""
+        pictures = picture_columns(self._schema)
+        if self.description is None:
+            return pictures
+        files: dict[str, str] = self.description["files"]
+        if not pictures.keys() >= files.keys():
+            raise self._broken(ValueError("it names pictures that it does not hold"))
+        return files
+
+    def _order(self) -> list[str]:
+        names = self._schema.names
+        order = self.description.get("order") if self.description else names
+        if not isinstance(order, list) or not all(name in names for name in order):
+            raise self._broken(ValueError("it names columns that it does not hold"))
+        return order
 
     def _broken(self, error: Exception) -> HubtoolsError:
-        reason = str(error).splitlines()[0].rstrip(".")
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         return HubtoolsError(f"{self._path} is no whole parquet file: {reason}.")
 
 

@@ -8,22 +8,27 @@ than ten.
 from __future__ import annotations
 
 import csv
-import json
+import io
 import os
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import orjson
 import xxhash
 
+from hubtools.dataset.folder.appearing import open_own
 from hubtools.dataset.folder.listing import PICTURE_ENDINGS, Entry, leads_to_folder
 from hubtools.dataset.metadata import FILE_NAME
+from hubtools.dataset.metadata.bounded import deepest
 from hubtools.dataset.view import escapes
 from hubtools.errors import HubtoolsError
+from hubtools.files import json_value
 from hubtools.layout import METADATA_NAMES
+from hubtools.limits import DEPTH, LINE
 
 # The column that `datasets` makes of `file_name`; it makes `mask` of `mask_file_name`.
 IMAGE = "image"
@@ -178,16 +183,24 @@ def _rows(root: Path, name: str) -> Iterator[tuple[int | None, dict[str, Any]]]:
         raise HubtoolsError(f"{root / name} is no regular file.", hint=_told(root))
     ending = name.rpartition(".")[2]
     if ending == "csv":
-        yield from _csv_rows(root, root / name)
+        yield from _csv_rows(root, name)
     elif ending == "parquet":
-        yield from _parquet_rows(root / name)
+        yield from _parquet_rows(root, name)
     else:
-        yield from _json_rows(root, root / name)
+        yield from _json_rows(root, name)
 
 
-def _json_rows(root: Path, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
+def _json_rows(root: Path, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    path = root / name
+    with open_own(root, name) as lines:
+        for number in count(1):
+            line = lines.readline(LINE + 1)
+            if not line:
+                break
+            if len(line) > LINE:
+                raise HubtoolsError(
+                    f"{path}:{number}: the line has more than {LINE:,} bytes.", hint=_told(root)
+                )
             text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
             if not text.strip():
                 continue
@@ -204,16 +217,20 @@ def _json_rows(root: Path, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _parsed(line: bytes) -> Any:
     try:
-        return orjson.loads(line)
+        value = orjson.loads(line)
     except orjson.JSONDecodeError as error:
         if b"NaN" not in line and b"Infinity" not in line:
             raise ValueError(str(error).split(":")[0]) from None
-    return json.loads(line)
+        return json_value(line)
+    if line.count(b"{") + line.count(b"[") > DEPTH and deepest(value):
+        raise ValueError("it is nested too deeply")
+    return value
 
 
-def _csv_rows(root: Path, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _csv_rows(root: Path, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    path = root / name
     try:
-        with path.open(encoding="utf-8-sig", newline="") as text:
+        with io.TextIOWrapper(open_own(root, name), encoding="utf-8-sig", newline="") as text:
             reader = csv.reader(text)
             header = [name.strip() for name in next(reader, [])]
             if len(set(header)) != len(header):
@@ -233,12 +250,13 @@ def _csv_rows(root: Path, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         raise HubtoolsError(f"{path} cannot be read as CSV: {error}.", hint=_told(root)) from None
 
 
-def _parquet_rows(path: Path) -> Iterator[tuple[None, dict[str, Any]]]:
+def _parquet_rows(root: Path, name: str) -> Iterator[tuple[None, dict[str, Any]]]:
     import pyarrow as arrow
     import pyarrow.parquet as parquet
 
+    path = root / name
     try:
-        with parquet.ParquetFile(path) as file:
+        with open_own(root, name) as opened, parquet.ParquetFile(opened) as file:
             batches = file.iter_batches(batch_size=1024)
             while (batch := next(batches, None)) is not None:
                 rows = batch.to_pylist()

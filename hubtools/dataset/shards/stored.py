@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from hubtools.dataset.shards.rows import Sample
+from hubtools.files import open_regular
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class Reader(Protocol):
     """Reads one shard, row by row."""
 
     description: dict[str, Any] | None  # what hubtools wrote of it; None for a shard of others
+    skipped: list[str]  # sentences about what is in it and was passed by, once all is read
 
     def __iter__(self) -> Iterator[Stored]: ...
 
@@ -65,12 +68,14 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def open_shard(path: Path) -> Reader:
-    """A reader for a shard, by its ending."""
+def open_shard(path: Path, opener: Callable[[], BinaryIO] | None = None) -> Reader:
+    """A reader for a shard, by its ending. `opener` opens it, default by its path. Raises
+    `HubtoolsError` if it is damaged, `OSError` if it cannot be opened."""
+    opener = opener or partial(open_regular, path)
     if path.suffix == ".parquet":
         from hubtools.dataset.shards.parquet import ParquetReader
 
-        return ParquetReader(path)
+        return ParquetReader(path, opener)
     from hubtools.dataset.shards.tar import TarReader
 
-    return TarReader(path)
+    return TarReader(path, opener)

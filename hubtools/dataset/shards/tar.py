@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from hubtools.dataset.folder.listing import PICTURE_ENDINGS
 from hubtools.dataset.metadata import FILE_NAME
+from hubtools.dataset.shards.members import BROKEN, Header, Members, Odd, content
 from hubtools.dataset.shards.rows import Sample, column_of
 from hubtools.dataset.shards.stored import Stored
 from hubtools.errors import HubtoolsError
+from hubtools.files import json_value
 
 _KEY = "hubtools"
 
@@ -68,56 +71,62 @@ def _member(key: str, ending: str) -> str:
 class TarReader:
     """Reads a WebDataset shard in one go, without seeking. Raises `HubtoolsError` if it is
     damaged. Of a shard that others wrote, the first picture of a sample is its `file_name`, JSON
-    gives its values, and a `.txt` its `text`."""
+    gives its values, and a `.txt` its `text`. `skipped` names what was passed by, once read."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, opener: Callable[[], BinaryIO]) -> None:
+        self._path, self._opener = path, opener
         self.description: dict[str, Any] | None = None
-        with self._open() as tar:
-            comment = tar.pax_headers.get("comment", "")
-            if comment.startswith('{"' + _KEY + '"'):
-                self.description = json.loads(comment)[_KEY]
-
-    def _open(self) -> tarfile.TarFile:
+        self.skipped: list[str] = []
         try:
-            return tarfile.open(self._path, "r|*")
-        except (tarfile.TarError, OSError, EOFError) as error:
+            with opener() as file, tarfile.open(fileobj=file, mode="r|*", tarinfo=Header) as tar:
+                comment = tar.pax_headers.get("comment", "")
+            if comment.startswith('{"' + _KEY + '"'):
+                self.description = json_value(comment)[_KEY]
+        except BROKEN as error:
             raise self._broken(error) from None
 
     def __iter__(self) -> Iterator[Stored]:
         key: str | None = None
         members: dict[str, bytes] = {}
         try:
-            with self._open() as tar:
-                for info in tar:
-                    tar.members = []  # type: ignore[attr-defined]
-                    if not info.isfile():
-                        continue
-                    base, name = split_name(info.name)
+            with self._opener() as file:
+                found = Members(file, os.fstat(file.fileno()).st_size)
+                for whole, info, tar in found:
+                    base, name = split_name(whole)
                     if key is not None and base != key:
-                        yield self._stored(key, members)
+                        yield self._stored(key, members, found)
                         members = {}
                     key = base
-                    content = tar.extractfile(info)
-                    members[name] = content.read() if content is not None else b""
-        except (tarfile.TarError, OSError, EOFError) as error:
+                    data = content(tar, info)
+                    if data is None:
+                        raise self._broken(f"{whole!a} has {info.size:,} bytes")
+                    members[name] = data
+        except BROKEN as error:
             raise self._broken(error) from None
         if key is not None:
-            yield self._stored(key, members)
+            yield self._stored(key, members, found)
+        self.skipped = found.told()
 
-    def _stored(self, key: str, members: dict[str, bytes]) -> Stored:
+    def _stored(self, key: str, members: dict[str, bytes], found: Members) -> Stored:
         place = f"{self._path}: {key}"
         if self.description is not None:
             try:
-                values = json.loads(members["json"])
+                values = json_value(members["json"], unique=True)
                 ending = self.description["ending"]
-                keys = [name for name in self.description["files"].values() if values.get(name)]
-                return Stored(values, {name: members[_member(name, ending)] for name in keys})
-            except (KeyError, ValueError):
-                raise HubtoolsError(f"{place} is no whole sample.") from None
+                names = self.description["files"].values()
+                wanted = {name: _member(name, ending) for name in names if values.get(name)}
+                whole = FILE_NAME in wanted and members.keys() == {"json", *wanted.values()}
+            except (KeyError, ValueError, TypeError, AttributeError):
+                whole = False
+            if not whole:
+                raise HubtoolsError(f"{place} is no whole sample.")
+            return Stored(values, {name: members[member] for name, member in wanted.items()})
+        found.odd.setdefault(Odd.OTHER, []).extend(
+            f"{key}.{name}" for name in members if not _is_read(name)
+        )
         return foreign_row(key, members, place)
 
-    def _broken(self, error: Exception) -> HubtoolsError:
+    def _broken(self, error: Exception | str) -> HubtoolsError:
         return HubtoolsError(f"{self._path} is no whole tar file: {error}.")
 
 
@@ -126,6 +135,14 @@ def split_name(name: str) -> tuple[str, str]:
     folder, slash, base = name.rpartition("/")
     stem, _, rest = base.partition(".")
     return folder + slash + stem, rest
+
+
+_TEXTS = (".txt", ".text", ".caption", ".cls")
+
+
+def _is_read(name: str) -> bool:
+    ending = "." + name.rpartition(".")[2].lower()
+    return ending in PICTURE_ENDINGS or ending in (".json", *_TEXTS)
 
 
 def foreign_row(key: str, members: dict[str, bytes], place: str) -> Stored:
@@ -143,12 +160,13 @@ def foreign_row(key: str, members: dict[str, bytes], place: str) -> Stored:
             pictures[column] = data
         elif ending == ".json":
             try:
-                found = json.loads(data)
-            except ValueError:
-                raise HubtoolsError(f"{place}.{name} is no JSON.") from None
+                found = json_value(data, unique=True)
+            except ValueError as error:
+                why = f": {error}" if type(error) is ValueError else ""
+                raise HubtoolsError(f"{place}.{name} is no JSON that is read{why}.") from None
             found = found if isinstance(found, dict) else {"json": found}
             values |= {k: v for k, v in found.items() if not k.endswith(FILE_NAME)}
-        elif ending in (".txt", ".text", ".caption", ".cls"):
+        elif ending in _TEXTS:
             column = "text" if ending != ".cls" else "cls"
             values[column] = data.decode("utf-8", errors="replace").strip()
     if not pictures:

@@ -6,13 +6,6 @@ from hubtools.dataset.folder.listing import PICTURE_ENDINGS, Entry
 from hubtools.layout import CARD, METADATA_NAMES
 
 
-def unsafe(name: str) -> bool:
-    """True for a name that would be written elsewhere, or nowhere, where it is unpacked."""
-    parts = name.replace("\\", "/").split("/")
-    drive = len(name) > 1 and name[1] == ":"
-    return name.startswith(("/", "\\")) or drive or ".." in parts or "\0" in name or not name
-
-
 def is_picture(entry: Entry) -> bool:
     """As `Listing.pictures` has it."""
     return entry.ending in PICTURE_ENDINGS and not entry.hidden and not entry.junk

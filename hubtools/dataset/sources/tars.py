@@ -10,9 +10,7 @@ from __future__ import annotations
 import base64
 import io
 import json
-import lzma
 import tarfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,22 +22,19 @@ import xxhash
 from hubtools.dataset.folder.listing import Entry
 from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.pictures.reading import Unreadable
+from hubtools.dataset.shards.members import BROKEN, Members, content
 from hubtools.dataset.shards.tar import foreign_row, split_name
 from hubtools.dataset.sources.model import MAX_STREAMED, Read, Trouble, identified
-from hubtools.dataset.sources.names import is_picture, unsafe
+from hubtools.dataset.sources.names import is_picture
 from hubtools.errors import HubtoolsError
-from hubtools.files import write_bytes
+from hubtools.files import json_value, write_bytes
 from hubtools.layout import CARD, METADATA_NAMES, cache_dir
-from hubtools.limits import MEMBERS
 
-_BROKEN = (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError, ValueError)
 _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"(\xb5/\xfd")
-_RATIO = 200  # what an archive may unpack to, as a multiple of its bytes
-_HARMLESS = 1 << 30
 _MAX_SIDECAR = 1 << 20
 _KEPT = 64_000_000  # bytes of metadata files and sidecars that are kept, all together
 _SIDECARS = (".json", ".txt", ".text", ".caption", ".cls")
-_FORM = 1
+_FORM = 2
 
 
 @dataclass
@@ -64,7 +59,7 @@ class TarArchive:
         self.name = name
         self._open_file = open_file
         self._identity = identity
-        self._limit = max(_HARMLESS, _RATIO * size) if size else 1 << 50
+        self._size = size
         key = xxhash.xxh3_128_hexdigest(f"{name}\0{identity}".encode("utf-8", "surrogateescape"))
         self._place = cache_dir() / "tars" / f"{key}.json" if identity else None
         self._index = _loaded(self._place)
@@ -123,18 +118,18 @@ class TarArchive:
                 if not _is_compressed(file):
                     yield from self._at_places(file, places, self._by_name)
                     return
-        except _BROKEN as error:
+        except BROKEN as error:
             yield from _all_failed(places, error)
             return
         try:
-            for info, tar in self._members():
-                wanted = places.get(_plain(info.name))
-                if wanted is not None and info.isfile():
-                    del places[wanted.name]
-                    yield wanted, _content(tar, info)
-                if not places:
-                    return
-        except _BROKEN as error:
+            with self._open_file() as file:
+                for name, info, tar in Members(file, self._size):
+                    wanted = places.pop(name, None)
+                    if wanted is not None:
+                        yield wanted, _content(tar, info)
+                    if not places:
+                        return
+        except BROKEN as error:
             yield from _all_failed(places, error)
         yield from _all_failed(places, EOFError("it is no longer there"))
 
@@ -158,91 +153,80 @@ class TarArchive:
 
     # --- the pass ----------------------------------------------------------------------------
 
-    def _members(self) -> Iterator[tuple[tarfile.TarInfo, tarfile.TarFile]]:
-        with (
-            self._open_file() as file,
-            tarfile.open(fileobj=file, mode="r|*", tarinfo=_Info) as tar,
-        ):
-            for info in tar:
-                tar.members = []  # type: ignore[attr-defined]  # else it remembers every file
-                if info.offset_data + info.size > self._limit:
-                    raise tarfile.ReadError(
-                        "it unpacks to more than 200 times its size, like a bomb"
-                    )
-                yield info, tar
-
     def _pass(self) -> Iterator[Read]:
         index = TarIndex()
         samples = _Samples(index, self.name)
-        bad: list[str] = []
-        there: set[str] = set()
+        texts = _Texts(index, samples)
         whole = False
-        kept = left_out = 0
+        members: Members | None = None
         try:
-            for info, tar in self._members():
-                if len(there) >= MEMBERS:
-                    raise tarfile.ReadError(f"more than {MEMBERS:,} files are not listed")
-                name = _plain(info.name)
-                if info.isdir():
-                    continue
-                if unsafe(name) or name in there:
-                    bad.append(info.name)
-                    continue
-                there.add(name)
-                if not info.isfile():
-                    index.links.append(name)
-                    continue
-                index.members.append((name, info.size, info.offset_data))
-                entry = self._entry(name, info.size)
-                if is_picture(entry):
-                    samples.add(name, b"")
-                    yield entry, _content(tar, info)
-                elif entry.base in (CARD, *METADATA_NAMES) and kept + info.size <= _KEPT:
-                    kept += info.size
-                    data = _content(tar, info)
-                    if isinstance(data, bytes):
-                        index.files[name] = data
-                elif entry.base in (CARD, *METADATA_NAMES) or kept > _KEPT:
-                    left_out += 1
-                elif entry.ending in _SIDECARS and info.size <= _MAX_SIDECAR and not entry.junk:
-                    kept += info.size + 200
-                    data = _content(tar, info)
-                    if isinstance(data, bytes):
-                        samples.add(name, data)
+            with self._open_file() as file:
+                members = Members(file, self._size)
+                for name, info, tar in members:
+                    index.members.append((name, info.size, info.offset_data))
+                    entry = self._entry(name, info.size)
+                    if is_picture(entry):
+                        samples.add(name, b"")
+                        yield entry, _content(tar, info)
+                    else:
+                        texts.add(entry, tar, info)
             whole = True
-        except _BROKEN as error:
-            index.troubles.append(
-                Trouble(
-                    "D801",
-                    f"it cannot be read after {len(index.members)} files: {_reason(error)}",
-                    self.name,
-                )
-            )
+        except BROKEN as error:
+            reason = f"it cannot be read after {len(index.members)} files: {_reason(error)}"
+            index.troubles.append(Trouble("D801", reason, self.name))
         samples.end()
-        if left_out:
-            text = f"{left_out:,} texts are left out: together they have more than {_KEPT:,} bytes"
+        for text in texts.told():
             index.troubles.append(Trouble("D801", text, self.name))
-        if bad:
-            more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
-            names = ", ".join(map(repr, bad[:3])) + more
-            index.troubles.append(
-                Trouble("D803", f"{names}: not a name, or a name twice; left out", self.name)
-            )
+        if members is not None:
+            index.links += members.links
+            index.troubles += [Trouble("D803", text, self.name) for text in members.told()]
         self._index = index
         if whole and self._place is not None:
             _save(self._place, index)
 
 
-class _Info(tarfile.TarInfo):
-    """Refuses a header that would have to be held in memory, and is as large as a picture."""
+class _Texts:
+    """Metadata files, cards and texts beside pictures, as many as are kept."""
 
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Info:
-        info = super().frombuf(buf, encoding, errors)
-        extended = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, b"K", b"X")
-        if info.type in extended and info.size > _MAX_SIDECAR:
-            raise tarfile.ReadError(f"a header of {info.size:,} bytes")
-        return info
+    def __init__(self, index: TarIndex, samples: _Samples) -> None:
+        self._index, self._samples = index, samples
+        self._kept = 0
+        self._too_many = 0
+        self._too_large: list[str] = []
+
+    def add(self, entry: Entry, tar: tarfile.TarFile, info: tarfile.TarInfo) -> None:
+        """The next one that is no picture."""
+        table = entry.base in (CARD, *METADATA_NAMES)
+        sidecar = entry.ending in _SIDECARS and not entry.junk
+        if not (table or sidecar):
+            return
+        if sidecar and not table and info.size > _MAX_SIDECAR:
+            self._too_large.append(entry.name)
+        elif self._kept + info.size > _KEPT:
+            self._too_many += 1
+        else:
+            self._kept += info.size + 200
+            data = _content(tar, info)
+            if not isinstance(data, bytes):
+                self._too_large.append(entry.name)
+            elif table:
+                self._index.files[entry.name] = data
+            else:
+                self._samples.add(entry.name, data)
+
+    def told(self) -> Iterator[str]:
+        """What is left out."""
+        if self._too_many:
+            yield (
+                f"{self._too_many:,} texts are left out: together they have more than"
+                f" {_KEPT:,} bytes"
+            )
+        if self._too_large:
+            more = len(self._too_large) - 1
+            yield (
+                f"{self._too_large[0]!a}{f' and {more} more' if more else ''}: texts of more than"
+                f" {_MAX_SIDECAR:,} bytes, which are left out"
+            )
 
 
 class _Samples:
@@ -283,10 +267,6 @@ class _Samples:
         self._key, self._held = None, {}
 
 
-def _plain(name: str) -> str:
-    return name.removeprefix("./")
-
-
 def _is_compressed(file: BinaryIO) -> bool:
     head = file.read(6)
     file.seek(0)
@@ -294,13 +274,8 @@ def _is_compressed(file: BinaryIO) -> bool:
 
 
 def _content(tar: tarfile.TarFile, info: tarfile.TarInfo) -> bytes | Unreadable:
-    if info.size > MAX_STREAMED:
-        return _too_large(info.size)
-    file = tar.extractfile(info)
-    data = file.read() if file is not None else b""
-    if len(data) != info.size:
-        raise tarfile.ReadError("unexpected end of data")
-    return data
+    data = content(tar, info)
+    return data if data is not None else _too_large(info.size)
 
 
 def _too_large(size: int) -> Unreadable:
@@ -345,7 +320,7 @@ def _loaded(place: Path | None) -> TarIndex | None:
     if place is None:
         return None
     try:
-        value = json.loads(place.read_bytes())
+        value = json_value(place.read_bytes())
         if value["form"] != _FORM:
             return None
         return TarIndex(

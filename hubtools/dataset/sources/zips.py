@@ -12,8 +12,8 @@ from typing import Any, BinaryIO
 from hubtools.dataset.folder.listing import Entry
 from hubtools.dataset.folder.zipped import open_zip
 from hubtools.dataset.pictures.reading import Unreadable
+from hubtools.dataset.shards.members import unsafe
 from hubtools.dataset.sources.model import MAX_STREAMED, MAX_TEXT, Read, Trouble, identified
-from hubtools.dataset.sources.names import unsafe
 from hubtools.errors import HubtoolsError
 
 # What a member may unpack to, as a multiple of its bytes, before it is called a bomb: deflate

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -10,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from hubtools.errors import HubtoolsError
-from hubtools.files import sha256_of
+from hubtools.files import json_value, sha256_of
 from hubtools.inference.generate import open_pipeline, tell_of_blanked, tell_of_prompts
 from hubtools.inference.grid.drawn import Drawn, GridResult
 from hubtools.inference.grid.page import grid_page
@@ -158,7 +157,7 @@ def _known(plan: GridPlan) -> dict[str, tuple[str, float | None]]:
     """File -> (hash, seconds), as an earlier grid.json in the folder tells."""
     try:
         with plan.opened() as root:
-            content = json.loads(root.read(FACTS, _MOST)) if root else {}
+            content = json_value(root.read(FACTS, _MOST)) if root else {}
         found = {cell["file"]: (cell["sha256"], cell["seconds"]) for cell in content["cells"]}
     except (OSError, ValueError, LookupError, TypeError, RecursionError, HubtoolsError):
         return {}
