@@ -425,8 +425,6 @@ MEMBERS = st.one_of(
     st.tuples(
         st.just("windows"), st.sampled_from(["con.png", "sub\\b.png", "c:d\\e.png", "f .png"])
     ),
-        st.just("windows"), st.sampled_from(["con.png", "sub\\b.png", "c:d\\e.png", "f .png"])
-    ),
 )
 
 

@@ -4,12 +4,13 @@ named, and nothing is followed."""
 from __future__ import annotations
 
 import lzma
+import re
 import tarfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from hubtools.limits import MEMBERS, STREAMED
 
@@ -118,7 +119,8 @@ def _odd(name: str, info: tarfile.TarInfo, there: set[str]) -> Odd | None:
 
 
 class Header(tarfile.TarInfo):
-    """Refuses a header that would have to be held in memory, and is as large as a picture."""
+    """Refuses a header that would have to be held in memory and is as large as a picture, and one
+    whose digits keep the regular expressions of older `tarfile` busy for hours."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Header:
@@ -127,3 +129,33 @@ class Header(tarfile.TarInfo):
         if info.type in extended and info.size > _HEADER:
             raise tarfile.ReadError(f"a header of {info.size:,} bytes")
         return info
+
+    def _proc_pax(self, archive: Any) -> Any:
+        stream = archive.fileobj
+        data = stream.read(-(-self.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE)
+        if _DIGITS.search(data):
+            raise tarfile.ReadError("a header with a number of hundreds of digits")
+        archive.fileobj = _Ahead(data, stream)
+        try:
+            return super()._proc_pax(archive)  # type: ignore[misc]
+        finally:
+            archive.fileobj = stream
+
+
+_DIGITS = re.compile(rb"[0-9]{200}")
+
+
+class _Ahead:
+    """A stream of which one piece was read already."""
+
+    def __init__(self, data: bytes, stream: Any) -> None:
+        self._data: bytes | None = data
+        self._stream = stream
+
+    def read(self, size: int) -> bytes:
+        """That piece first."""
+        data, self._data = self._data, None
+        return data if data is not None else self._stream.read(size)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
