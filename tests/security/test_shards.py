@@ -19,9 +19,6 @@ from hubtools.dataset.examples import _unpack
 from hubtools.dataset.packing.unpack import unshard
 from hubtools.dataset.packing.write import shard
 from hubtools.dataset.validate import validate
-from hubtools.dataset.examples import _unpack
-from hubtools.dataset.packing.unpack import unshard
-from hubtools.dataset.packing.write import shard
 from hubtools.errors import HubtoolsError
 from hubtools.trust import ForeignState
 from tests.drawing import write_pictures
