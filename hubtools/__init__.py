@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from hubtools.journey.rehearse import rehearse
     from hubtools.journey.ship import ship
     from hubtools.project import load_project
-    from hubtools.publish.prune import classify
+    from hubtools.publish.classify import classify
     from hubtools.publish.push import plan_push, push
     from hubtools.reporting.formats import write_report
     from hubtools.training.preview import inspect
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 _WHERE = {
     "caption": "hubtools.dataset.caption.run",
     "check_card": "hubtools.cards.rules",
-    "classify": "hubtools.publish.prune",
+    "classify": "hubtools.publish.classify",
     "doctor": "hubtools.journey.doctor",
     "evaluate": "hubtools.evaluation.run",
     "export_captions": "hubtools.dataset.caption.exchange",

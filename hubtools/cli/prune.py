@@ -57,7 +57,7 @@ def command(
     """
     from hubtools.files import human_bytes
     from hubtools.publish import trash
-    from hubtools.publish.prune import classify
+    from hubtools.publish.classify import classify
     from hubtools.publish.trainers import recognise
 
     changes = do_apply or do_undo or do_purge

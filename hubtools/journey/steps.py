@@ -23,7 +23,7 @@ from hubtools.layout import (
     STATE_DIR,
 )
 from hubtools.manifest import RunManifest
-from hubtools.publish.prune import classify
+from hubtools.publish.classify import classify
 from hubtools.publish.push import PushOptions, Refused, plan_push, push
 from hubtools.training.train import train
 

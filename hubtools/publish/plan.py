@@ -24,10 +24,10 @@ from hubtools.hub.client import (
     untouched,
 )
 from hubtools.publish.book import refuse_to_ignore_secrets
+from hubtools.publish.classify import KeepSnapshots
 from hubtools.publish.comparison import COMPARISON_RULES, GUARDS, Comparison, fresh_card
 from hubtools.publish.content import Content, Look
 from hubtools.publish.ledger import NAME, Sent, read_ledger
-from hubtools.publish.prune import KeepSnapshots
 from hubtools.publish.release import Release, ReleaseFile, RepoType, collect
 from hubtools.publish.rules import PUBLISH_RULES
 from hubtools.rooted import Root

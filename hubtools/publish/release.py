@@ -13,12 +13,12 @@ from typing import BinaryIO, Literal
 from hubtools.dataset.folder.listing import Entry, walk
 from hubtools.errors import HubtoolsError
 from hubtools.layout import METADATA_NAMES, RUN_MANIFEST
+from hubtools.publish.classify import KeepSnapshots, classify
 from hubtools.publish.content import Look, open_source
 from hubtools.publish.contents import Kind, Leak, scan
 from hubtools.publish.contents.keepers import keeps_secrets
 from hubtools.publish.ignored import ignored
 from hubtools.publish.links import Link, below, follow
-from hubtools.publish.prune import KeepSnapshots, classify
 from hubtools.rooted import Root
 from hubtools.setting_types import AllowedSecret
 

@@ -17,7 +17,7 @@ from typing import Any
 from hubtools.errors import HubtoolsError
 from hubtools.files import json_value
 from hubtools.layout import TRASH_DIR, WORK_DIR
-from hubtools.publish.prune import PrunePlan
+from hubtools.publish.classify import PrunePlan
 from hubtools.publish.trainers import read_manifest, recognise
 from hubtools.rooted import LeadsOut, Root, parts_of
 from hubtools.trust import ForeignState, is_sealed, seal

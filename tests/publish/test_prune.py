@@ -14,7 +14,7 @@ import pytest
 from hubtools.errors import HubtoolsError
 from hubtools.hub.errors import as_sentence
 from hubtools.layout import LORA_WEIGHTS
-from hubtools.publish.prune import Verdict, classify
+from hubtools.publish.classify import Verdict, classify
 from hubtools.publish.trash import apply
 
 Make = Callable[..., Path]
@@ -263,9 +263,9 @@ def test_a_trash_that_cannot_be_made_moves_nothing(run_dir: Path) -> None:
 
 def test_a_folder_one_may_not_write_to(make_lora_file: Make) -> None:
     code = (
-        "import os, sys, pathlib; from hubtools.publish import trash, prune;"
+        "import os, sys, pathlib; from hubtools.publish import classify, trash;"
         "os.geteuid() or os.setuid(65534);"  # root may write everywhere
-        "trash.apply(prune.classify(pathlib.Path(sys.argv[1])))"
+        "trash.apply(classify.classify(pathlib.Path(sys.argv[1])))"
     )
     with tempfile.TemporaryDirectory() as name:  # pytest's own are closed to other users
         root = Path(name) / "run"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hubtools.errors import HubtoolsError
 from hubtools.layout import LORA_WEIGHTS
 from hubtools.publish import trash
-from hubtools.publish.prune import classify
+from hubtools.publish.classify import classify
 from tests.doomed import RENAME, doomed
 
 Make = Callable[..., Path]
@@ -211,14 +211,14 @@ def test_files_of_any_name_come_back(
     assert contents(root) == before
 
 
-APPLY = "trash.apply(prune.classify(root))"
+APPLY = "trash.apply(classify.classify(root))"
 UNDO = "trash.undo(root)"
 
 
 def kill_in(call: str, root: Path, name: str) -> None:
     """Run `call` in a process of its own and kill it before it moves the file of this name."""
     code = (
-        "\nimport sys, pathlib; from hubtools.publish import trash, prune;"
+        "\nimport sys, pathlib; from hubtools.publish import classify, trash;"
         f"root = pathlib.Path(sys.argv[1]); {call}"
     )
     doomed(RENAME, name, root, code=code)

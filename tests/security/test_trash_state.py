@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hubtools.errors import HubtoolsError
 from hubtools.layout import LORA_WEIGHTS
 from hubtools.publish import trash
-from hubtools.publish.prune import classify
+from hubtools.publish.classify import classify
 from hubtools.rooted import TEMPORARY, system
 from hubtools.trust import ForeignState
 from tests.typed import typed

@@ -1,8 +1,8 @@
-"""Which files of a run folder are worth publishing, and why; moving the rest to a trash.
+"""Which files of a run folder are worth publishing, and why.
 
-Nothing is deleted. `classify` only looks; `apply` moves what is not worth publishing, and was
-written by a trainer (see `trainers`), to `.hubtools/trash/<time>/`; `undo` brings it back. What
-hubtools does not know is neither published nor moved.
+`classify` only looks; `apply` in `trash` moves what is not worth publishing, and was written by a
+trainer (see `trainers`), to `.hubtools/trash/<time>/`; `undo` brings it back. Nothing is deleted.
+What hubtools does not know is neither published nor moved.
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ from hubtools.layout import (
     SAMPLES_DIR,
     SNAPSHOTS_DIR,
     STATE_DIR,
-    WORK_DIR,
 )
 from hubtools.models.registry import COMPONENTS
 from hubtools.publish.trainers import (
@@ -43,6 +42,7 @@ from hubtools.publish.trainers import (
     refuse_places,
     wrote,
 )
+from hubtools.publish.tree import files_below
 from hubtools.rooted import Root
 from hubtools.weights import Header, Holds, read_header
 
@@ -155,7 +155,7 @@ def classify(
     refuse_places(path)
     run = recognised(path)
     with Root(path) as opened:
-        files = _walk(opened)
+        files = files_below(opened)
         regular = [name for name, facts in files if stat.S_ISREG(facts.st_mode)]
         headers = {
             name: read_header(path / name) for name in regular if name.endswith(".safetensors")
@@ -190,26 +190,6 @@ def _kept(name: str, verdict: Verdict, reason: str) -> tuple[Verdict, str]:
     if verdict is Verdict.DROP and reason == _SECRET:
         return verdict, f"{_SECRET}; --keep does not publish it"
     return Verdict.KEEP, "kept as asked"
-
-
-def _walk(root: Root) -> list[tuple[str, os.stat_result]]:
-    """(relative name, lstat) of everything that is no folder; links are not followed and hubtools'
-    own folder is left out."""
-    found, todo = [], [""]
-    while todo:
-        folder = todo.pop()
-        for entry in root.list(folder):
-            if entry == WORK_DIR:
-                continue
-            name = f"{folder}/{entry}" if folder else entry
-            facts = root.stat(name)
-            if facts is None:
-                continue  # gone since
-            if stat.S_ISDIR(facts.st_mode):
-                todo.append(name)
-            else:
-                found.append((name, facts))
-    return sorted(found, key=lambda one: one[0])
 
 
 def _the_lora(
