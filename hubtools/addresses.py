@@ -35,10 +35,18 @@ _PATHS = re.compile(
 )
 
 
+# One of these is in every such path.
+_NEEDLES = (
+    "/home/", "/Users/", "/users/", "/media/", "/root/", "/mnt/", "file:", ":\\", ":/", "\\\\",
+)  # fmt: skip
+
+
 def local_paths(text: str) -> Iterator[tuple[str, int]]:
     """(path, offset) of every absolute path in `text` that tells about a machine or its user: into
     somebody's home, on a drive, on a server of the house, of Linux, macOS, Windows and WSL, also
     written as `file://` or with its backslashes doubled."""
+    if not any(needle in text for needle in _NEEDLES):
+        return
     for match in _PATHS.finditer(text):
         path = match[0].rstrip(" .,;)]}")
         yield path[:_LONGEST], match.start()

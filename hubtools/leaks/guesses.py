@@ -56,9 +56,13 @@ def looks_random(value: str) -> bool:
     class, a file or a model."""
     if len(value) < 16 or _FILELIKE.search(value) or is_placeholder(value):
         return False
+    letters = value.rstrip("0123456789")
+    if letters.isalpha() and len(letters) >= 20:
+        turns = sum(a.islower() != b.islower() for a, b in pairwise(letters))
+        if turns * 3 >= len(letters):
+            return True
     if not any(c.isdigit() for c in value):
-        turns = sum(a.islower() != b.islower() for a, b in pairwise(value))
-        return value.isalpha() and len(value) >= 20 and turns * 3 >= len(value)
+        return False
     if not any(c.isalpha() for c in value) or _WORDS.match(value):
         return False
     return entropy(value) >= (2.6 if is_hex(value) else 3.0)

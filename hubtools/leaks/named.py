@@ -15,8 +15,11 @@ from hubtools.leaks.shapes import Secret
 _WORDS = ("key", "token", "secret", "auth", "authorization", "credential", "credentials", "webhook")
 _PASSWORDS = ("password", "passwd", "passphrase", "passwort", "pwd", "pass", "passcode")
 _QUOTE = r"(?:\\{0,3}[\"'`])?"
-# Between a name and its value: an equals sign, a colon, an arrow.
-_IS = rf"{_QUOTE}\]?\s{{0,8}}(?::=|=>|={{1,3}}|:(?!:))\s{{0,8}}[brfu]?{_QUOTE}"
+# Between a name and its value: an equals sign, a colon, an arrow; an element or attribute of XML.
+_IS = (
+    rf"(?:{_QUOTE}\]?\s{{0,8}}(?::=|=>|={{1,3}}|:(?!:))|>|</key>\s{{0,20}}<string>"
+    rf"|{_QUOTE}\s{{1,8}}(?:value|content)\s?=)\s{{0,8}}[brfu]?{_QUOTE}"
+)
 _TAIL = re.compile(
     rf"(?:[_.-]?(?:\d{{1,2}}|v\d|value|base|prod|dev|live))?{_IS}([^\s\"'`\\,;<>(){{}}\[\]|]{{8,400}})"
 )

@@ -7,6 +7,7 @@ stands around a run is then looked at as text.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
@@ -35,6 +36,16 @@ _HOMES = (
 )  # fmt: skip
 
 
+# A text of at most so many bytes is read as a whole.
+_WHOLE = 1 << 14
+_PIECES = (
+    re.compile(
+        rb"[\"'`](?<=[\w.~/+=-].)[)\]]{0,2}[\s\\]{0,120}+"
+        rb"(?:(?:[+&.~|<>%;]{1,2}|\}?\$?\{|[;\w\s]{1,40}[+.]=)[\s\\]{0,120}+)?[(\[]{0,2}\w{0,2}[\"'`]"
+    ),
+    re.compile(rb"[\\=](?<=\w.)\r?\n[ \t]{0,80}+\w"),
+    re.compile(rb"(?:join|concat|CONCAT|format|paste0|printf)\([^\n]"),
+)
 # Wide letters that begin a token (`hf`, `gh`, `sk`), and a space without a width.
 _UNUSUAL = (
     b"\xef\xbd\x88\xef\xbd\x86", b"\xef\xbd\x87\xef\xbd\x88", b"\xef\xbd\x93\xef\xbd\x8b",
@@ -139,15 +150,19 @@ def _in_window(data: bytes, text: bool, nested: Nested | None) -> Iterator[Found
     classes = data.translate(_CLASS)
     blocks = numpy.frombuffer(classes, dtype="<u8", count=len(data) // 8)
     full = blocks == _BLOCK
-    if numpy.count_nonzero(full) * 20 > len(full):
+    if text and len(data) <= _WHOLE:
+        regions = iter(((0, len(data)),))
+    elif numpy.count_nonzero(full) * 20 > len(full):
         # two in a row: whatever has 23 characters; shorter secrets have a word beside them
         regions = _regions(data, numpy.flatnonzero(full[1:] & full[:-1]))
     else:
         # pixels, weights: whatever has 11 characters in a row, which they hardly ever have
         half = numpy.frombuffer(classes, dtype="<u4", count=len(data) // 4) == _BLOCK & 0xFFFFFFFF
         places = numpy.unique(numpy.flatnonzero(half[1:] & half[:-1]) // 2)
-        spans = sorted([*_spans(places, _BEFORE, _AFTER, len(data)), *_around(data, _UNUSUAL)])
-        regions = _merged(spans) if spans else iter(())
+        spans = [*_spans(places, _BEFORE, _AFTER, len(data)), *_around(data, _UNUSUAL)]
+        if text:
+            spans += [*_around(data.lower(), _WORDS), *_joints(data)]
+        regions = _merged(sorted(spans)) if spans else iter(())
     for start, end in regions:
         for found in _in_region(data[start:end].decode("utf-8", "replace"), nested):
             offset = start + _bytes_before(data, start, found.offset)
@@ -191,6 +206,7 @@ def _regions(data: bytes, places: object) -> Iterator[tuple[int, int]]:
     spans = list(_spans(places, _BEFORE, _AFTER, len(data)))
     known = len(spans)
     spans += _around(lower, _WORDS + _HOMES + _UNUSUAL)
+    spans += _joints(data)
     return _merged(sorted(spans)) if len(spans) > known else iter(spans)
 
 
@@ -201,6 +217,13 @@ def _around(data: bytes, words: tuple[bytes, ...]) -> Iterator[tuple[int, int]]:
             if place >= end:
                 end = place + 120
                 yield max(0, place - 60), min(len(data), place + 240)
+
+
+def _joints(data: bytes) -> Iterator[tuple[int, int]]:
+    """Where a literal goes on behind another, in pieces too short to be noticed."""
+    for pattern in _PIECES:
+        for match in pattern.finditer(data):
+            yield max(0, match.start() - 120), min(len(data), match.end() + 160)
 
 
 def _every(data: bytes, needle: bytes) -> Iterator[int]:

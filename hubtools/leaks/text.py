@@ -5,27 +5,27 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-import unicodedata
 from collections.abc import Callable, Iterator
 
 from hubtools.leaks.named import named
 from hubtools.leaks.shapes import Secret, shaped
+from hubtools.leaks.views import views
 
 Nested = Callable[[bytes], Iterator[Secret]]
 
-_ESCAPE = re.compile(
-    r"\\{1,8}u(?:00|\{0{0,4})([0-7][0-9a-fA-F])\}?|\\{1,8}x([0-7][0-9a-fA-F])|%([2-7][0-9a-fA-F])"
-    r"|&#x0{0,4}([2-7][0-9a-fA-F]);|&#0{0,3}(\d{2,3});|\\{1,8}([/\"'])|\\{1,8}([nrt])"
-)
-_HINTS = ("\\", "%", "&#")
 # base64 in one piece, and hexadecimal digits, as ImageMagick writes metadata into PNG
-_PACKED = re.compile(r"[A-Za-z0-9+/_-]{22,}={0,2}")
+_PACKED = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
+_ALONE = 22  # characters that are looked at where nothing is before them and nothing follows
 _BREAK = re.compile(r"\\{1,8}[rn]")
-_BETWEEN = re.compile(r"(?:\\{1,8}[rn]|[\s\"',+>#|]){1,40}\Z")
+# What stands between two lines of it, or only beside it; then the next line, of any length.
+_NEXT = re.compile(
+    r"[ \t\"',+>#|\\]{0,40}+(\r?\n[\s\"',+>#|\\]{0,40}+|\"[ \t]{0,9}[,+]?[ \t]{0,9}\"|[ \t]{1,40}+)"
+    r"([A-Za-z0-9+/_-]+={0,2})"
+)
+_BASE32 = re.compile(r"[A-Z2-7]{26,}\Z")
 _SHORT = 4096  # up to so many characters every alignment is tried
 _PRINTABLE = re.compile(rb"[\t\r\n -~]{12,}")
 _DEEP = 3
-_INVISIBLE = re.compile("[\u00ad\u034f\u180e\u200b-\u200f\u2060-\u2064\ufeff]")
 
 
 def secrets(text: str, nested: Nested | None = None) -> Iterator[Secret]:
@@ -40,33 +40,44 @@ def secrets(text: str, nested: Nested | None = None) -> Iterator[Secret]:
 
 def _secrets(text: str, nested: Nested | None, depth: int) -> Iterator[Secret]:
     yield from _plain(text)
-    if not text.isascii():  # wide letters, and such without a width between others
-        plain = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
-        if plain != text:
-            for secret in _plain(plain):
-                yield secret._replace(start=_place(text, plain, secret.start, text.count("\n")))
-    if any(hint in text for hint in _HINTS):
-        plain = text
-        for _ in range(_DEEP):  # JSON in JSON, as notebooks and workflows have it
-            before, plain = plain, _ESCAPE.sub(_unescaped, plain)
-            if plain == before:
-                break
-        if plain != text:
-            lines = text.count("\n")
-            for secret in _plain(plain):
-                yield secret._replace(start=_place(text, plain, secret.start, lines))
-    if depth < _DEEP:
-        yield from _unpacked(text, nested, depth)
+    lines, known = text.count("\n"), {text}
+    others: list[str] = []
+    for view, joined in views(text):
+        if view in known:
+            continue
+        known.add(view)
+        for secret in _plain(view):
+            if not joined or len(secret.value.split()) == 1:
+                yield secret._replace(start=_place(text, view, secret, lines))
+        others.append(view)
+    if depth >= _DEEP:
+        return
+    seen: set[str] = set()
+    for start, run in _runs(text):
+        seen.add(run)
+        yield from _unpacked(start, run, nested, depth)
+    for view in others:
+        for start, run in _runs(view):
+            if run not in seen:
+                seen.add(run)
+                place = _place(text, view, Secret("", start, run), lines)
+                yield from _unpacked(place, run, nested, depth)
 
 
-def _place(text: str, plain: str, start: int, lines: int) -> int:
-    """About where in `text` that is: the same line, for escapes hold no line breaks."""
-    if plain.count("\n") != lines:
-        return min(start, len(text))
-    line, place = plain.count("\n", 0, start), 0
-    for _ in range(line):
-        place = text.index("\n", place) + 1
-    return place
+def _place(text: str, view: str, secret: Secret, lines: int) -> int:
+    """About where in `text` that is: on the same line if the view has as many, else where its first
+    letters are."""
+    start = secret.start
+    if view.count("\n") == lines:
+        line, place = view.count("\n", 0, start), 0
+        for _ in range(line):
+            place = text.index("\n", place) + 1
+        return place
+    for length in (8, 4):
+        place = text.find(secret.value[:length], min(start, len(text)))
+        if place >= 0:
+            return place
+    return min(start, len(text))
 
 
 def _plain(text: str) -> Iterator[Secret]:
@@ -74,59 +85,46 @@ def _plain(text: str) -> Iterator[Secret]:
     yield from named(text)
 
 
-def _unescaped(match: re.Match[str]) -> str:
-    if match[6] is not None:
-        return match[6]
-    if match[7] is not None:
-        return " "
-    if match[5] is not None:
-        return chr(int(match[5])) if 32 <= int(match[5]) < 127 else match[0]
-    code = int(next(group for group in match.groups() if group is not None), 16)
-    return chr(code) if code >= 32 else " " if code in (9, 10, 13) else match[0]
-
-
-def _unpacked(text: str, nested: Nested | None, depth: int) -> Iterator[Secret]:
-    for start, run in _runs(text):
-        for data in _decoded(run):
-            found = [part[0] for part in _PRINTABLE.finditer(data)]
-            wide = (
-                data[::2]
-                if data[1:40:2].count(0) > 12
-                else data[1::2]
-                if data[:40:2].count(0) > 12
-                else b""
-            )
-            found += [part[0] for part in _PRINTABLE.finditer(wide)]
-            if found:
-                inner = b"\n".join(found).decode("ascii")
-                for secret in _secrets(inner, nested, depth + 1):
-                    yield secret._replace(start=start)
-            if nested is not None and len(data) > 40:
-                for secret in nested(data):
-                    yield secret._replace(start=start)
+def _unpacked(start: int, run: str, nested: Nested | None, depth: int) -> Iterator[Secret]:
+    for data in _decoded(run):
+        found = [part[0] for part in _PRINTABLE.finditer(data)]
+        for shift in (0, 1):  # of letters of two bytes
+            if data[1 - shift : 40 : 2].count(0) > 12:
+                found += [part[0] for part in _PRINTABLE.finditer(data[shift::2])]
+        if found:
+            inner = b"\n".join(found).decode("ascii")
+            for secret in _secrets(inner, nested, depth + 1):
+                yield secret._replace(start=start)
+        if nested is not None and len(data) > 40:
+            for secret in nested(data):
+                yield secret._replace(start=start)
 
 
 def _runs(text: str) -> Iterator[tuple[int, str]]:
-    """(place, characters) of everything that may be base64; lines are put together."""
+    """(place, characters) of everything that may be base64; its lines are put together, and looked
+    at one by one as well where that makes a difference."""
     if "\\" in text:  # an escaped line break ends in a letter of base64
-        text = _BREAK.sub(lambda match: " " * len(match[0]), text)
-    parts: list[str] = []
-    start = end = 0
-    for match in _PACKED.finditer(text):
-        if (
-            parts
-            and match.start() - end <= 40
-            and len(parts[-1]) >= 32
-            and (_BETWEEN.match(text[end : match.start()]))
-        ):
-            parts.append(match[0])
-        else:
-            if parts:
-                yield start, "".join(parts)
-            parts, start = [match[0]], match.start()
-        end = match.end()
-    if parts:
-        yield start, "".join(parts)
+        text = _BREAK.sub(lambda match: " " * (len(match[0]) - 1) + "\n", text)
+    end = 0
+    while (match := _PACKED.search(text, end)) is not None:
+        start, end = match.span()
+        parts = [match[0]]
+        while not parts[-1].endswith("=") and (more := _NEXT.match(text, end)) is not None:
+            line = "\n" in more[1] or '"' in more[1]
+            if not line and len(parts[-1]) < 32:
+                break
+            parts.append(more[2])
+            end = more.end()
+            if len(more[2]) < (16 if len(parts) == 2 else len(parts[-2])) or not line:
+                break  # the last line of it
+        whole = "".join(parts)
+        if len(whole) < _ALONE:
+            continue
+        yield start, whole
+        if len(parts) > 1 and len(whole) > _SHORT:
+            for part in parts:
+                if len(part) >= _ALONE:
+                    yield start, part
 
 
 def _decoded(run: str) -> Iterator[bytes]:
@@ -136,6 +134,9 @@ def _decoded(run: str) -> Iterator[bytes]:
             body = digits[shift:]
             yield binascii.unhexlify(body[: len(body) // 2 * 2])
         return
+    if _BASE32.match(digits):
+        body = digits[: len(digits) // 8 * 8] if len(digits) % 8 in (1, 3, 6) else digits
+        yield base64.b32decode(body + "=" * (-len(body) % 8))
     body = digits.replace("-", "+").replace("_", "/")
     # whatever stands before it may be of the same letters: a path, a name
     for shift in range(4) if len(body) <= _SHORT else (0,):

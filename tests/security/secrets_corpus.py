@@ -11,15 +11,19 @@ import bz2
 import gzip
 import hashlib
 import io
+import itertools
 import json
 import lzma
+import quopri
 import random
+import re
 import string
 import tarfile
 import uuid
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from urllib.parse import quote
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -125,8 +129,31 @@ SECRETS: dict[str, Make] = {
         "FAL_K", "EY=", lambda r: str(uuid.UUID(int=r.getrandbits(128))), ":", some(32, HEX)
     ),
 }
-# Where it may lie in more than its own letters: what stands alone in a string.
-SINGLE = [name for name in SECRETS if name not in ("netrc", "pem", "openssh", "pgp")]
+# What has several lines; all else can be a literal of a program, a cell, a value.
+LINES = ("netrc", "pem", "openssh", "pgp")
+
+
+def _pieces(text: str, count: int = 2) -> list[str]:
+    """`text` cut in the middle of its longest run of letters and digits."""
+    run = max(re.finditer(r"[A-Za-z0-9]+", text), key=lambda found: len(found[0]))
+    cuts = [run.start() + len(run[0]) * n // count for n in range(1, count)]
+    return [text[a:b] for a, b in itertools.pairwise([0, *cuts, len(text)])]
+
+
+def _literals(sign: str, count: int = 2, quote: str = "'") -> Carry:
+    def carry(text: str, r: random.Random) -> bytes:
+        pieces = [
+            quote + piece.replace("\\", "\\\\").replace(quote, "\\" + quote) + quote
+            for piece in _pieces(text, count)
+        ]
+        return f"import os\n\nclient = Client(\n    {sign.join(pieces)}\n)\n".encode()
+
+    return carry
+
+
+def _letters(form: str, before: str = "", behind: str = "") -> Carry:
+    """Every letter in another form."""
+    return lambda text, r: (before + "".join(form.format(ord(c)) for c in text) + behind).encode()
 
 
 def _member(data: bytes) -> bytes:
@@ -213,6 +240,10 @@ def _notebook(text: str) -> bytes:
     return json.dumps({"cells": [cell], "nbformat": 4}).encode()
 
 
+def _wrapped(data: bytes, width: int) -> bytes:
+    return b"\n".join(data[n : n + width] for n in range(0, len(data), width)) + b"\n"
+
+
 def _escaped(text: str) -> bytes:
     return ('{"a": "' + "".join(f"\\u{ord(c):04x}" for c in text) + '"}').encode()
 
@@ -274,6 +305,45 @@ CARRIERS: dict[str, Carry] = {
         + zlib.compress(t.encode())
         + b"\nendstream endobj\n%%EOF"
     ),
+    "literals with a plus": _literals(" + "),
+    "literals one behind the other": _literals(" ", 3, '"'),
+    "literals on lines": _literals("\n    ", 3),
+    "literals with a backslash": _literals(" \\\n    ", 3, '"'),
+    "a literal that grows": _literals(";\nvalue += ", 2),
+    "line goes on": lambda t, r: ("run --with " + "\\\n".join(_pieces(t)) + "\n").encode(),
+    "literals in a notebook": lambda t, r: _notebook(_literals("\n    ", 2)(t, r).decode()),
+    "joined list": lambda t, r: f"x = ''.join({_pieces(t.replace(chr(10), ' '), 3)!r})".encode(),
+    "octal": _letters("\\{:03o}"),
+    "hexadecimal": _letters("\\x{:02x}"),
+    "unicode of eight digits": _letters("\\U{:08x}"),
+    "url": lambda t, r: f"https://x.org/?q={quote(t, safe='')}".encode(),
+    "url of all": _letters("%{:02X}"),
+    "html entities": _letters("&#{};"),
+    "html entities in hex": _letters("&#x{:x};", " ", " "),
+    "html names": lambda t, r: t.replace("_", "&lowbar;").replace("=", "&equals;").encode(),
+    "quoted-printable": lambda t, r: quopri.encodestring(("=C3=BC" + t).encode(), quotetabs=False),
+    "quoted-printable of all": _letters("={:02X}"),
+    "rtf": _letters("\\'{:02x}", "{\\rtf1\\ansi ", "}"),
+    "rtf in runs": lambda t, r: (
+        "{\\rtf1 {\\b " + "}{\\insrsid123 ".join(_pieces(t, 3)) + "}}"
+    ).encode(),
+    "markdown": lambda t, r: t.replace("_", "\\_").encode(),
+    "xml in runs": lambda t, r: "<t>{}</t></r><r><t>{}</t>".format(*_pieces(t)).encode(),
+    "yaml folded": lambda t, r: ("value: >-\n  " + "\n  ".join(_pieces(t, 3)) + "\n").encode(),
+    "yaml quoted": lambda t, r: ('value: "' + "\\\n   ".join(_pieces(t, 3)) + '"\n').encode(),
+    "ini of lines": lambda t, r: ("[a]\nb = " + "\n    ".join(_pieces(t)) + "\nc = 1\n").encode(),
+    "toml of lines": lambda t, r: ('v = """\n' + "\\\n  ".join(_pieces(t)) + '"""\n').encode(),
+    "json in json in json": lambda t, r: json.dumps(
+        json.dumps(json.dumps([json.dumps(t)]))
+    ).encode(),
+    "base64 alone": lambda t, r: b"{" + base64.b64encode(t.encode()) + b"}",
+    "base64 in lines of 24": lambda t, r: _wrapped(base64.b64encode(t.encode()), 24),
+    "base64 in lines of 76": lambda t, r: _wrapped(base64.b64encode(b"x " * 20 + t.encode()), 76),
+    "base64 behind another": lambda t, r: (
+        base64.b64encode(r.randbytes(40)) + b"\n" + base64.b64encode(t.encode()) + b"\n"
+    ),
+    "base32": lambda t, r: base64.b32encode(t.encode()),
+    "hex digits": lambda t, r: t.encode().hex().encode(),
     "picture in base64": lambda t, r: json.dumps(
         {
             "image/png": base64.encodebytes(
@@ -284,16 +354,27 @@ CARRIERS: dict[str, Carry] = {
 }
 
 
+# What cuts a value in pieces, or puts it into one line.
+IN_ONE_LINE = frozenset(CARRIERS) & {
+    "literals with a plus", "literals one behind the other", "literals on lines", "joined list",
+    "literals with a backslash", "a literal that grows", "line goes on", "literals in a notebook",
+    "yaml folded", "yaml quoted", "ini of lines", "toml of lines", "rtf in runs", "xml in runs",
+    "html names", "markdown", "quoted-printable",
+}  # fmt: skip
+
+
 def planted(seed: int = 1) -> Iterator[tuple[str, str, bytes]]:
-    """(name of the case, what gives it away, file): every secret in a text and in seven other
+    """(name of the case, what gives it away, file): every secret in a text and in nine other
     carriers, every carrier often."""
     r = random.Random(seed)
     carriers = list(CARRIERS)
     turn = 0
     for what, make in SECRETS.items():
-        names = ["log"] + [carriers[(turn + n * 5) % len(carriers)] for n in range(1, 8)]
+        names = ["log"] + [carriers[(turn + n * 7) % len(carriers)] for n in range(1, 10)]
         turn += 3
         for carrier in dict.fromkeys(names):
+            if what in LINES and carrier in IN_ONE_LINE:
+                continue
             text = make(r)
             yield f"{what} in {carrier}", text, CARRIERS[carrier](text, r)
 

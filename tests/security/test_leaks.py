@@ -62,6 +62,16 @@ def test_every_carrier_is_opened(carrier: str) -> None:
     assert TOKEN not in str(found)
 
 
+def test_the_manual_has_the_figures_of_the_corpus() -> None:
+    text = " ".join((Path(__file__).parents[2] / "docs/publishing.md").read_text().split())
+    count = len(list(planted()))
+    assert (
+        f"{count} of {count} planted secrets, {len(SECRETS)} kinds in {len(CARRIERS)} carriers"
+        in text
+    )
+    assert f"of {len(list(near_misses())):,} near misses" in text
+
+
 def test_near_misses_are_left_alone() -> None:
     cases = list(near_misses())
     assert len(cases) >= 3000
@@ -150,6 +160,36 @@ def test_a_fingerprint_is_the_same_wherever_it_lies() -> None:
 def test_made_up_secrets_have_names() -> None:
     assert len(SECRETS) >= 40
     assert len(CARRIERS) >= 40
+
+
+VALUE = "q7Rt2ZpL9xWv4KbN8sDm"
+
+
+@pytest.mark.parametrize("mark", [",", "\t", ";", "|"])
+@pytest.mark.parametrize("name", ["token", "API key", "password", "client_secret", "HF_TOKEN"])
+@pytest.mark.parametrize("codec", ["utf-8", "utf-16", "utf-8-sig"])
+def test_columns_with_telling_names(name: str, mark: str, codec: str) -> None:
+    rows = [["id", name, "text"], *([str(n), "none", "a man"] for n in range(5))]
+    text = "\n".join(mark.join(row) for row in [*rows, ["9", VALUE, "a, b"]])
+    found = read(text.encode(codec), "people.csv")
+    assert [(leak.line, leak.secret) for leak in found] == [(7, VALUE)]
+    assert kinds(f'a,"{name}"\n"open, {VALUE}\n1,"{VALUE}"\n'.encode(codec)) == {Kind.SECRET}
+    assert kinds(CARRIERS["zip"](text, random.Random(1))) == {Kind.SECRET}
+
+
+def test_columns_of_other_names_and_words_are_left_alone() -> None:
+    names = ["key", "hash", "token", "text", "next_token", "trigger_token", "class_token"]
+    value = "0a1b2c3d4e5f60718293a4b5c6d7e8f9"
+    row = [value, value, "ohwx person", "a man", VALUE, VALUE, VALUE]
+    assert kinds(f"{','.join(names)}\n{','.join(row)}\n".encode()) == set()
+
+
+def test_a_column_of_a_shard_with_a_telling_name(tmp_path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    parquet.write_table(pa.table({"api_key": ["none", VALUE]}), tmp_path / "a.parquet")
+    assert [(leak.line, leak.secret) for leak in scan_file(tmp_path / "a.parquet")] == [(2, VALUE)]
 
 
 # --- the gate -------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from typing import IO, BinaryIO
 
 from hubtools.files import open_regular
 from hubtools.leaks import hide
+from hubtools.leaks.columns import in_cell, in_columns, telling
 from hubtools.leaks.shapes import Secret
 from hubtools.leaks.stream import is_text, search
 from hubtools.leaks.text import secrets
@@ -106,6 +107,7 @@ class _Scan:
         for found in search(archive, nested=self._nested(depth, place)):
             secret, path = found.secret, found.path
             if secret is not None and secret.value not in values:
+                values.add(secret.value)
                 packed = kind is not None or _is_binary(head)
                 yield Leak(
                     Kind.SECRET, place, secret.what, found.line, packed or depth > 0, secret.value
@@ -114,6 +116,13 @@ class _Scan:
                 told = True  # one for each file is enough
                 packed = kind is not None or _is_binary(head)
                 yield Leak(Kind.PATH, place, path, found.line, packed or depth > 0)
+        if kind is None and not _is_binary(head):
+            file.seek(0)
+            for line, secret in in_columns(head, _Holes.over(file) if depth == 0 else file):
+                if secret.value not in values:
+                    values.add(secret.value)
+                    what = f"{secret.what} in its header"
+                    yield Leak(Kind.SECRET, place, what, line, depth > 0, secret.value)
         if archive.zip and kind != "zip":
             yield from self._members(place, "zip", file, depth)
 
@@ -190,6 +199,10 @@ class _Scan:
                 yield Leak(Kind.SECRET, place, found.secret.what, row, True, found.secret.value)
             elif found.path is not None:
                 yield Leak(Kind.PATH, place, found.path, row, True)
+        name = place.rpartition("!/")[2].rpartition(".")[2]
+        for row, text in texts if telling(name) else ():
+            for secret in in_cell(name, text):
+                yield Leak(Kind.SECRET, place, secret.what, row, True, secret.value)
 
     def _nested(self, depth: int, place: str) -> Callable[[bytes], Iterator[Secret]]:
         def nested(data: bytes) -> Iterator[Secret]:

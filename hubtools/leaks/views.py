@@ -1,0 +1,137 @@
+"""A text as a program would read it: escapes undone, pieces of one value put together.
+
+Every view is one pass of a pattern whose repetitions have bounds, so the time grows with the text.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from html.entities import html5
+from typing import NamedTuple
+
+_DEEP = 3  # JSON in JSON, as notebooks and workflows have it
+_INVISIBLE = re.compile("[\u00ad\u034f\u180e\u200b-\u200f\u2060-\u2064\ufeff]")
+
+
+class View(NamedTuple):
+    """`joined`: tags or other marks were cut out, so that what stands beside what says nothing."""
+
+    text: str
+    joined: bool = False
+
+
+# JSON, Python, C, shell: \u0068 \x68 \150 \_; RTF: \'68 \u104?; addresses: %68; HTML: &#104; &lowbar;
+_ESCAPE = re.compile(
+    r"(?<!\\)\\{1,64}(?:(?:u(?:00|\{0{0,4})|U000000|x\{?0{0,4}|')([0-7][0-9a-fA-F])\}?"
+    r"|u(\d{2,3}) ?\?|0?([01][0-7]{2})|([/\"'_-])|([nrt]))"
+    r"|(?:%(?:u00)?|&\#[xX]0{0,6})([2-7][0-9a-fA-F]|0?[9aAdD](?=;|(?<=%0.)));?|&\#0{0,6}(\d{1,3});?|&([A-Za-z]{2,12});"
+)
+_HINTS = ("\\", "%", "&")
+# Lines of a notebook's cell are texts of a list.
+_CELL = re.compile(r"\\n\"\s{0,80},\s{0,80}\"")
+# Quoted-printable (RFC 2045, 6.7): =5F, and an equals sign where a line goes on.
+_PRINTED = re.compile(r"=(?:([2-7][0-9A-F]|0[9AD])|\r?\n)")
+
+_QUOTE = r"[\"'`]"
+_BLANK = r"(?:[\s\\]|\#[^\n]{0,80}\n){0,120}+"
+# What stands between two literals that make one: nothing, a sign, `+=` with a name; f-strings
+_SIGN = r"(?:\+|&|\.{1,2}|\|\||~|<>|%|;?\s{0,20}+\$?\w{1,40}\s?[+.]=|\}?\$?\{)"
+_LITERALS = re.compile(
+    rf"{_QUOTE}(?<=[\w.~/+=-].)[)\]]{{0,2}}{_BLANK}(?:{_SIGN}{_BLANK})?"
+    rf"[(\[]{{0,2}}(?:[bBfFrRuULN@$]|[bB][rR]|[rRfF][bBrR])?{_QUOTE}(?=[\w.~/+=-])"
+)
+_GOES_ON = re.compile(r"\\(?<=\w.)\r?\n[ \t]{0,200}+(?=\w)")
+# A text of a PDF, with the room between its letters.
+_KERNED = re.compile(r"\)(?<=\w.)[ \t]{0,20}+-?[\d.]{0,8}[ \t\r\n]{0,20}+\((?=\w)")
+_CALLED = re.compile(
+    r"(?i)(?:join|concat|format|paste0|strcat|printf)\(\s{0,20}+[\[({]?\s{0,20}+"
+    r"((?:[brfu]?(?:\"[^\"\n]{1,200}\"|'[^'\n]{1,200}')\s{0,40}+,?\s{0,40}+){2,100})"
+)
+_COMMA = re.compile(r"[\"']\s{0,40}+,\s{0,40}+[brfu]?[\"']")
+# YAML, INI, headers of mails: a value that goes on in lines which are set in
+_BEGINS = re.compile(
+    r"[:=][ \t]{0,40}+(?:[>|][-+\d]{0,2}|\"{3}|'{3})[ \t]{0,40}+\\?\r?\n[ \t]{0,80}+"
+)
+_WORD = r"[\w.~/+=%@:-]"
+_INDENTED = re.compile(rf"\n(?:(?<={_WORD}\n)|(?<={_WORD}\r\n))[ \t]{{1,80}}+(?={_WORD})")
+_TAG = re.compile(r"<[/!?A-Za-z][^<>]{0,400}>")
+_RTF = re.compile(r"[{}]|\\[a-z]{1,30}-?\d{0,10} ?|\\\*|[\r\n]")
+
+
+def views(text: str) -> Iterator[View]:
+    """`text` in every other way that it may be meant; only what differs from it."""
+    if not text.isascii():  # wide letters, and such without a width between others
+        plain = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
+        if plain != text:
+            yield View(plain)
+            text = plain
+    plain = unescaped(text)
+    if plain != text:
+        yield View(plain)
+    yield from _joined(plain)
+    if "=" in text:
+        printed = _PRINTED.sub(_printed, text)
+        if printed != text:
+            yield View(printed)
+    if "{\\" in text:
+        yield View(unescaped(_RTF.sub("", _RTF_LETTER.sub(_unescaped, text))))
+
+
+_RTF_LETTER = re.compile(_ESCAPE.pattern.partition("|0?")[0] + r"|(\0)|(\0)|(\0)|(\0)|(\0)|(\0))")
+
+
+def unescaped(text: str) -> str:
+    """`text` with escapes of JSON, programs, addresses, HTML and RTF undone, also those of escapes."""
+    if not any(hint in text for hint in _HINTS):
+        return text
+    text = _CELL.sub(" ", text)
+    for _ in range(_DEEP):
+        before, text = text, _ESCAPE.sub(_unescaped, text)
+        if text == before:
+            break
+    return text
+
+
+def _joined(text: str) -> Iterator[View]:
+    joined = text
+    if "\n" in joined:
+        joined = _BEGINS.sub("= ", joined)
+        joined = _INDENTED.sub("", joined)
+        if joined != text:
+            yield View(joined)
+    before, joined = joined, _LITERALS.sub("", text)
+    if "\\" in joined:
+        joined = _GOES_ON.sub("", joined)
+    if "(" in joined:
+        joined = _KERNED.sub("", joined)
+        joined = _CALLED.sub(lambda match: _COMMA.sub("", match[0]), joined)
+    if joined not in (text, before):
+        yield View(joined)
+    if "<" in text:
+        bare = _TAG.sub("", text)
+        if bare != text:
+            yield View(bare, True)
+
+
+def _printed(match: re.Match[str]) -> str:
+    return chr(int(match[1], 16)) if match[1] else ""
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    hexadecimal = match[1] or match[6]
+    if match[4] is not None:
+        return match[4]
+    if match[5] is not None:
+        return " "
+    if match[8] is not None:
+        letter = html5.get(match[8] + ";", "")
+        return letter if len(letter) == 1 and letter.isascii() else match[0]
+    if hexadecimal is not None:
+        code = int(hexadecimal, 16)
+    else:
+        code = int(match[3], 8) if match[3] is not None else int(match[2] or match[7])
+    if code in (9, 10, 13):
+        return " "
+    return chr(code) if 32 <= code < 127 else match[0]
