@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import importlib.util
+import os
 import re
 from enum import IntEnum
+from pathlib import Path
 
 from hubtools.leaks import hide, without_password
 
@@ -117,11 +119,22 @@ def of_system(error: BaseException, said: str) -> HubtoolsError | None:
             " systems, and a move between them is not possible at once.",
             hint="give a folder on the same disk",
         )
+    if isinstance(error, NotADirectoryError) and name:
+        return _in_the_way(Path(os.fsdecode(name)))
     if isinstance(error, (FileNotFoundError, IsADirectoryError, NotADirectoryError)):
         return HubtoolsError(f"{error.strerror or 'Not found'}: {name or said}")
     if error.strerror:
         return HubtoolsError(f"{error.strerror}: {name}" if name else f"{error.strerror}.")
     return HubtoolsError(said)  # of a library, in its own words: a download that came out short
+
+
+def _in_the_way(path: Path) -> HubtoolsError:
+    """Of a path that goes through something which is no folder."""
+    passed = [part for part in (*reversed(path.parents), path) if os.path.lexists(part)]
+    stop = next((part for part in passed if not part.is_dir()), path)
+    return HubtoolsError(
+        f"{stop} is no folder.", hint="move it away, or give another place, and run it again"
+    )
 
 
 def of_library(error: BaseException, names: set[str]) -> HubtoolsError | None:

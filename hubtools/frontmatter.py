@@ -107,6 +107,31 @@ def _load(block: str) -> tuple[Any, str | None, int]:
         return None, str(getattr(error, "problem", None) or "not YAML"), mark.line if mark else 0
 
 
+def line_of(card: FrontMatter, *keys: str | int) -> int | None:
+    """The line (from 1, in the file) of a value of the front matter, or of the last one on the way
+    to it that is there; None if there is not even the first. Reads the block once more."""
+    import yaml
+
+    if card.block is None or card.error is not None:
+        return None
+    node: Any = yaml.compose(card.block, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    found: int | None = None
+    for key in keys:
+        if isinstance(node, yaml.MappingNode):
+            pair = next((pair for pair in node.value if pair[0].value == key), None)
+            if pair is None:
+                break
+            found, node = int(pair[0].start_mark.line), pair[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
+            node = node.value[key]
+            found = int(node.start_mark.line)
+        else:
+            break
+    if found is None:
+        return None
+    return len(re.findall(r"\r\n|\r|\n", card.opening)) + 1 + found
+
+
 def _repeated(block: str) -> Iterator[str]:
     """Keys of the top level that are given twice."""
     import yaml

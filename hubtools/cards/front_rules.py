@@ -222,6 +222,8 @@ def split_names(view: CardView) -> Iterator[Problem]:
             name = entry.get("split") if isinstance(entry, dict) else None
             if isinstance(name, str) and not re.fullmatch(r"\w+(\.\w+)*", name):
                 yield at(view, "configs", f"the split name {name!r} is not allowed", "rename it")
+    if configs is not None and not isinstance(configs, list):
+        yield at(view, "configs", "configs is no list", "`hubtools validate` shows what fits")
 
 
 @CARD_RULES.rule("C113", "A picture of the gallery is no address of the web", Severity.ERROR)

@@ -9,11 +9,13 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from shlex import quote
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 from hubtools.errors import HubtoolsError
 from hubtools.files import StrPath
+from hubtools.layout import WORK_DIR
 from hubtools.rooted.names import LeadsOut, parts_of
 from hubtools.rooted.system import AT, BLOCK, FOLDER, NOFOLLOW, READ, is_link, named
 
@@ -87,6 +89,8 @@ class Looking:
         except OSError as error:
             if error.errno in (errno.ELOOP, errno.ENOTDIR) and is_link(folder, here):
                 raise self._link(name) from None
+            if error.errno == errno.ENOTDIR and folder == WORK_DIR:
+                raise self._taken(name) from None
             raise
 
     def _checked(self, folders: list[str], make: bool) -> Path:
@@ -95,6 +99,8 @@ class Looking:
             here = here / folder
             if here.is_symlink() or (hasattr(os.path, "isjunction") and os.path.isjunction(here)):
                 raise self._link(here.relative_to(self.path).as_posix())
+            if here.name == WORK_DIR and here.exists() and not here.is_dir():
+                raise self._taken(here.relative_to(self.path).as_posix())
             if make:
                 here.mkdir(exist_ok=True)
         return here
@@ -103,6 +109,12 @@ class Looking:
         return LeadsOut(
             f"{self.path / name} is a symbolic link; hubtools does not go through it.",
             hint="replace it by what it leads to, or remove it",
+        )
+
+    def _taken(self, name: str) -> HubtoolsError:
+        return HubtoolsError(
+            f"{self.path / name} is no folder; hubtools keeps a folder of that name there.",
+            hint=f"look what it is, and move it away: mv {quote(str(self.path / name))} SOMEWHERE",
         )
 
     # --- looking ---------------------------------------------------------------------------------

@@ -62,25 +62,57 @@ def declared(text: str) -> Declared:
         return Declared()  # what nearly is front matter is none
     if found.error is not None:
         raise LoadError(f"README.md: the front matter is not YAML: {found.error}", rule="D605")
-    return Declared(_configs(found.data.get("configs")), _sizes(found.data.get("dataset_info")))
+    try:
+        return Declared(_configs(found.data.get("configs")), _sizes(found.data.get("dataset_info")))
+    except _Wrong as wrong:
+        line = frontmatter.line_of(found, *wrong.keys)
+        place = "README.md" if line is None else f"README.md:{line}"
+        raise LoadError(f"{place}: {wrong}", sure=wrong.sure, rule=wrong.rule) from None
+
+
+class _Wrong(Exception):
+    """A value of the front matter that is none of those that may stand there; `keys` lead to it."""
+
+    def __init__(
+        self, message: str, *keys: str | int, sure: bool = True, rule: str | None = "D214"
+    ) -> None:
+        super().__init__(message)
+        self.keys, self.sure, self.rule = keys, sure, rule
+
+
+_KINDS = {
+    bool: "true or false", int: "a number", float: "a number", str: "a text", list: "a list",
+    dict: "a mapping", type(None): "nothing",
+}  # fmt: skip
+
+
+def _is(value: Any) -> str:
+    return _KINDS.get(type(value), f"a {type(value).__name__}")
 
 
 def _configs(value: Any) -> tuple[Config, ...]:
     if not value:
         return ()
     if not isinstance(value, list):
-        raise LoadError("README.md: configs: is no list", rule="D214")
+        raise _Wrong(f"configs: must be a list, and is {_is(value)}", "configs")
     found: dict[str, Config] = {}
-    for item in value:
-        if not isinstance(item, dict) or not isinstance(item.get("config_name"), str):
-            raise LoadError("README.md: an entry of configs: has no config_name", rule="D214")
-        name = item["config_name"]
+    for place, item in enumerate(value):
+        at = ("configs", place)
+        if not isinstance(item, dict):
+            raise _Wrong(f"an entry of configs: must be a mapping, and is {_is(item)}", *at)
+        name = item.get("config_name")
+        if not isinstance(name, str):
+            wrong = "has no config_name" if name is None else f"has {_is(name)} as config_name"
+            raise _Wrong(f"an entry of configs: {wrong}", *at, "config_name")
         if _BAD_IN_NAME & set(name) or not name:
-            raise LoadError(f"README.md: {name!r} is no name for a config", rule="D214")
+            raise _Wrong(f"{name!r} is no name for a config", *at, "config_name")
+        folder = item.get("data_dir")
+        if folder is not None and not isinstance(folder, str):
+            raise _Wrong(f"data_dir: must be a text, and is {_is(folder)}", *at, "data_dir")
         found[name] = Config(
             name,
-            _patterns(item.get("data_files")),
-            item.get("data_dir"),
+            _patterns(item.get("data_files"), (*at, "data_files")),
+            folder,
             item.get("drop_labels"),
             item.get("drop_metadata"),
             bool(item.get("default")),
@@ -88,28 +120,34 @@ def _configs(value: Any) -> tuple[Config, ...]:
     return tuple(found.values())
 
 
-def _patterns(value: Any) -> dict[str, list[str]] | None:
+def _patterns(value: Any, at: tuple[str | int, ...]) -> dict[str, list[str]] | None:
     if value is None:
         return None
     if isinstance(value, str):
         return {"train": [value]}
-    if not isinstance(value, list) or not value:
-        raise LoadError("README.md: data_files: is neither a pattern nor a list", rule="D214")
+    if not isinstance(value, list):
+        raise _Wrong(f"data_files: must be a pattern or a list, and is {_is(value)}", *at)
+    if not value:
+        raise _Wrong("data_files: is an empty list", *at)
     if all(isinstance(item, str) for item in value):
         return {"train": list(value)}
     found: dict[str, list[str]] = {}
-    for item in value:
-        path = item.get("path") if isinstance(item, dict) else None
-        split = item.get("split") if isinstance(item, dict) else None
-        if not isinstance(item, dict) or len(item) != 2 or not isinstance(path, str | list):
-            raise LoadError(
-                "README.md: an entry of data_files: needs split and path, only those", rule="D214"
-            )
+    for place, item in enumerate(value):
+        if not isinstance(item, dict) or set(item) != {"split", "path"}:
+            said = "" if isinstance(item, dict) else f", and is {_is(item)}"
+            wrong = "an entry of data_files: needs split and path, only those"
+            raise _Wrong(wrong + said, *at, place)
+        path, split = item["path"], item["split"]
+        if not isinstance(path, str) and not (
+            isinstance(path, list) and all(isinstance(one, str) for one in path)
+        ):
+            raise _Wrong(f"path: must be a pattern or a list of them, and is {_is(path)}",
+                         *at, place, "path")  # fmt: skip
         if not isinstance(split, str) or not _SPLIT_NAME.fullmatch(split):
-            raise LoadError(f"README.md: {split!r} is no name for a split", rule="D214")
+            raise _Wrong(f"{split!r} is no name for a split", *at, place, "split")
         if split in found:
-            raise LoadError(f"README.md: the split {split} is declared twice", rule="D214")
-        found[split] = [path] if isinstance(path, str) else [str(p) for p in path]
+            raise _Wrong(f"the split {split} is declared twice", *at, place, "split")
+        found[split] = [path] if isinstance(path, str) else list(path)
     return found
 
 
@@ -119,9 +157,17 @@ def _sizes(value: Any) -> dict[str, dict[str, int]] | None:
     for info in infos:
         if not isinstance(info, dict) or not isinstance(info.get("splits"), list):
             continue
-        found[str(info.get("config_name", "default"))] = {
-            str(split.get("name")): int(split.get("num_examples") or 0)
-            for split in info["splits"]
-            if isinstance(split, dict)
-        }
+        sizes = found[str(info.get("config_name", "default"))] = {}
+        for split in info["splits"]:
+            if not isinstance(split, dict):
+                continue
+            rows = split.get("num_examples") or 0
+            if (
+                isinstance(rows, bool)
+                or not isinstance(rows, (int, float, str))
+                or (isinstance(rows, str) and not rows.strip().isdecimal())
+            ):
+                raise _Wrong(f"num_examples: must be a number, and is {_is(rows)}",
+                             "dataset_info", sure=False, rule=None)  # fmt: skip
+            sizes[str(split.get("name"))] = int(rows)
     return found or None

@@ -98,8 +98,13 @@ def bad_configs(view: DatasetView) -> Iterator[Problem]:
     Fix: correct the entry; `hubtools card` writes one that fits.
     """
     for who, loaded in _told(view, "D214"):
-        reason = (loaded.reason or "").removeprefix(f"{CARD}: ")
-        yield Problem(_failure(who, loaded, reason), "correct `configs:` in the front matter", CARD)
+        place, _, reason = (loaded.reason or "").partition(": ")
+        name, _, line = place.partition(":")
+        at = int(line) if name == CARD and line.isdecimal() else None
+        reason = reason if name == CARD else loaded.reason or ""
+        yield Problem(
+            _failure(who, loaded, reason), "correct `configs:` in the front matter", CARD, at
+        )
 
 
 @DATASET_RULES.rule("D215", "A loader fails on the whole set", Severity.ERROR)
