@@ -14,12 +14,14 @@ import numpy as np
 
 from hubtools.dataset.examples import open_image
 from hubtools.evaluation.measures import Floats
+from hubtools.models.families.batches import Conditions
 from hubtools.models.seeds import seed_of
 from hubtools.training.crops import geometry, pixels
 
 if TYPE_CHECKING:
     from hubtools.dataset.examples import Example
-    from hubtools.models.families.protocol import Model, Tensors
+    from hubtools.models.families.batches import Tensors
+    from hubtools.models.families.protocol import Model
 
 # Moments of the noising process, 0 to 1, and draws of noise at each.
 MOMENTS = (0.1, 0.3, 0.5, 0.7, 0.9)
@@ -62,17 +64,18 @@ def losses(model: Model, encoded: Encoded, device: str) -> Floats:
             generator = torch.Generator().manual_seed(seed_of("evaluation", index))
             posterior = torch.zeros((count, *shape))  # its mean: no chance of its own
             noise = torch.randn((count, *shape), generator=generator)
-            when = torch.tensor([moment for moment in MOMENTS for _ in range(DRAWS)])
+            t = torch.tensor([moment for moment in MOMENTS for _ in range(DRAWS)])
             many = {
                 key: value.expand(count, *value.shape).to(device) for key, value in picture.items()
             }
-            texts = {
-                key: value.expand(count, *value.shape).to(device) for key, value in text.items()
+            captions = {
+                key: value.expand(count, *value.shape[1:]).to(device)
+                for key, value in model.collate([text]).items()
             }
             with torch.no_grad():
                 latents = model.latents(many, posterior.to(device))
-                noised = model.noised(latents, noise.to(device), when.to(device))
-                answer = model.predict(noised, texts)
+                noised = model.noised(latents, noise.to(device), t.to(device))
+                answer = model.predict(noised, Conditions(many, captions))
             errors = (answer.float() - noised.target.float()).square().flatten(1).mean(1)
             found.append((errors * noised.weight).mean().item())
     finally:

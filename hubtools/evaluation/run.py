@@ -53,6 +53,7 @@ from hubtools.inference.pipeline import draw, versions
 from hubtools.layout import EVALUATION_CHART, EVALUATION_DIR
 from hubtools.models.base import fetch_base
 from hubtools.models.device import best_dtype, checked_device, use_threads
+from hubtools.models.families.noise import NoiseOptions
 from hubtools.models.families.protocol import family_of
 from hubtools.project import Project
 from hubtools.rooted import Root
@@ -146,7 +147,7 @@ class _Studio:
             info,
             variant=plan.project.train.variant,
             dtype=torch.float32,
-            snr_gamma=plan.project.train.snr_gamma,
+            noise=NoiseOptions(plan.project.train.snr_gamma),
         )
         model.pipeline.to(device)
         # before the pipeline goes to half precision: a picture is encoded once

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from hubtools.dataset.examples import open_image
 from hubtools.errors import HubtoolsError
 from hubtools.files import sha256_of
-from hubtools.models.families.protocol import Model, Tensors
+from hubtools.models.families.batches import Tensors
+from hubtools.models.families.protocol import Model
 from hubtools.progress import Reporter
 from hubtools.training.cache import Cache
 from hubtools.training.crops import Geometry, geometry, pixels

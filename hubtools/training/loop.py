@@ -8,10 +8,12 @@ step. All randomness is a function of (seed, step, picture's place in the step):
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hubtools.models.families.protocol import Model, Noised, Tensors
+from hubtools.models.families.batches import Conditions, Tensors, doubled, second_half, stacked
+from hubtools.models.families.noise import Noised
+from hubtools.models.families.protocol import Model
 from hubtools.models.seeds import seed_of
 from hubtools.training.cuda_graph import Batch, GraphedStep, can_record
 from hubtools.training.device import autocast
@@ -103,17 +105,17 @@ def gathered(
         state.encoded(index, flip, drop)
         for index, flip, drop in zip(indexes, draws.flip, draws.drop, strict=True)
     ]
-    found: Batch = {
-        "pictures": _stack([picture for picture, _ in rows]),
-        "texts": _stack([text for _, text in rows]),
+    captions = [caption for _, caption in rows]
+    if state.prior_caption is not None:
+        captions += [state.prior_caption(index) for index in indexes]
+    return {
+        "pictures": stacked([picture for picture, _ in rows]),
+        "captions": state.model.collate(captions),
         "posterior": draws.posterior,
         "noise": draws.noise,
         "t": draws.t,
         "of": torch.tensor(float(pictures)),
     }
-    if state.prior_caption is not None:
-        found["prior_captions"] = _stack([state.prior_caption(index) for index in indexes])
-    return found
 
 
 def backpropagate(state: TrainState, recipe: Recipe, batch: Batch) -> Tensor:
@@ -131,22 +133,22 @@ def loss_sum(state: TrainState, recipe: Recipe, batch: Batch) -> Tensor:
     model = state.model
     latents = model.latents(batch["pictures"], batch["posterior"])
     noised = model.noised(latents, batch["noise"], batch["t"])
-    if "prior_captions" not in batch:
+    conditions = Conditions(batch["pictures"], batch["captions"])
+    if state.prior_caption is None:
         with autocast(latents.device, recipe.precision):
-            prediction = model.predict(noised, batch["texts"])
+            prediction = model.predict(noised, conditions)
         return (_apart(prediction, noised.target) * noised.weight).sum()
-    prediction, kept, wanted = _with_prior(
-        model, noised, batch["texts"], batch["prior_captions"], recipe
-    )
+    prediction, kept, wanted = _with_prior(model, noised, conditions, recipe)
     errors = _apart(prediction, noised.target) * noised.weight
     drift = _apart(kept, wanted)
     return (errors + recipe.settings.prior_loss_weight * drift).sum()
 
 
 def _with_prior(
-    model: Model, noised: Noised, texts: Tensors, prior_captions: Tensors, recipe: Recipe
+    model: Model, noised: Noised, conditions: Conditions, recipe: Recipe
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """(answers to `texts`, answers to the captions without the subject, the base's to those).
+    """(answers to the captions, answers to those without the subject, the base's to the latter).
+    `conditions` has both kinds of captions, first all of the one.
 
     Prior preservation as in DreamBooth (arXiv:2208.12242, section 3.2), but without pictures drawn
     beforehand: the base's own answer to the same noised latents is what the LoRA is held to. The
@@ -154,20 +156,16 @@ def _with_prior(
     """
     import torch
 
-    device = noised.latents.device
+    device, pictures = noised.latents.device, conditions.pictures
+    without = Conditions(pictures, second_half(conditions.captions))
     model.denoiser.disable_adapters()  # type: ignore[operator]
     with torch.no_grad(), autocast(device, recipe.precision):
-        wanted = model.predict(noised, prior_captions)
+        wanted = model.predict(noised, without)
     model.denoiser.enable_adapters()  # type: ignore[operator]
     # one pass over twice as many is faster than two
-    twice = replace(
-        noised,
-        latents=torch.cat([noised.latents, noised.latents]),
-        timesteps=torch.cat([noised.timesteps, noised.timesteps]),
-    )
-    both = {key: torch.cat([texts[key], prior_captions[key]]) for key in texts}
+    twice, pictures = doubled(noised, pictures)
     with autocast(device, recipe.precision):
-        answers = model.predict(twice, both)
+        answers = model.predict(twice, Conditions(pictures, conditions.captions))
     prediction, kept = answers.chunk(2)
     return prediction, kept, wanted
 
@@ -175,12 +173,6 @@ def _with_prior(
 def _apart(found: Tensor, wanted: Tensor) -> Tensor:
     """Mean squared difference of each picture, (N,) float32."""
     return (found.float() - wanted.float()).square().flatten(1).mean(1)
-
-
-def _stack(rows: list[Tensors]) -> dict[str, Tensor]:
-    import torch
-
-    return {key: torch.stack([row[key] for row in rows]) for key in rows[0]}
 
 
 def clip(parameters: list[nn.Parameter], limit: float) -> Tensor:

@@ -9,6 +9,7 @@ from hubtools.errors import HubtoolsError
 from hubtools.files import human_bytes, sha256_of
 from hubtools.layout import LORA_WEIGHTS, SNAPSHOTS_DIR, step_name
 from hubtools.manifest import LoraFacts, RunManifest
+from hubtools.models.families.noise import NoiseOptions
 from hubtools.progress import Reporter, duration
 from hubtools.project import Project
 from hubtools.rooted import Root
@@ -128,7 +129,7 @@ class Run:
             self.plan.base,
             variant=self.settings.variant,
             dtype=dtype_of(self.recipe.precision),
-            snr_gamma=self.settings.snr_gamma,
+            noise=NoiseOptions(self.settings.snr_gamma),
         )
         move_encoders(model, device)
         encode_exactly(device)

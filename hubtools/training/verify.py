@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from hubtools.errors import HubtoolsError
 from hubtools.inference.adapters import apply_lora
 from hubtools.inference.lora import resolve_lora
+from hubtools.models.families.batches import Conditions, stacked
+from hubtools.models.families.noise import NoiseOptions
 from hubtools.models.families.protocol import Family, Model
 from hubtools.training.device import arrange, autocast, dtype_of
 from hubtools.training.plan import TrainPlan
@@ -48,7 +50,7 @@ def verify_lora(
         plan.base,
         variant=settings.variant,
         dtype=dtype_of(precision),
-        snr_gamma=settings.snr_gamma,
+        noise=NoiseOptions(settings.snr_gamma),
     )
     apply_lora(fresh.pipeline, resolve_lora(str(path)), 1.0)
     fresh.denoiser.to(device)
@@ -69,13 +71,16 @@ def denoiser_output(
     shape = model.latent_shape(picture)
     latents = torch.randn((1, *shape), generator=generator).to(device)
     noise = torch.randn((1, *shape), generator=generator).to(device)
-    texts = {key: value[None].to(device) for key, value in caption.items()}
+    pictures, captions = (
+        {key: value.to(device) for key, value in batch.items()}
+        for batch in (stacked([picture]), model.collate([caption]))
+    )
     training = model.denoiser.training
     model.denoiser.eval()
     try:
         with torch.no_grad():
             noised = model.noised(latents, noise, torch.tensor([0.5], device=device))
-            return model.predict(noised, texts).float().cpu()
+            return model.predict(noised, Conditions(pictures, captions)).float().cpu()
     finally:
         model.denoiser.train(training)
 

@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch")
 from hubtools.hub.errors import as_sentence  # noqa: E402
 from hubtools.journey.example import write_example  # noqa: E402
 from hubtools.manifest import RunManifest  # noqa: E402
+from hubtools.models.families.noise import NoiseOptions  # noqa: E402
 from hubtools.training import loop  # noqa: E402
 from hubtools.training.cuda_graph import GraphedStep  # noqa: E402
 from hubtools.training.metrics import read_metrics  # noqa: E402
@@ -84,7 +85,7 @@ def test_it_learns(tmp_path: Path) -> None:
     run(project)
     family, base = StableDiffusion(), resolve_base(str(MODEL))
     model = family.load(
-        base, family.info(MODEL, None), variant=None, dtype=torch.float32, snr_gamma=5.0
+        base, family.info(MODEL, None), variant=None, dtype=torch.float32, noise=NoiseOptions(5.0)
     )
     model.pipeline.to("cuda")
     encoded = encode(model, read_examples(data, "prompt"), 128)
@@ -216,7 +217,7 @@ def test_cached_latents_do_not_depend_on_the_run_before(tiny_base: Path) -> None
 
     family, base = StableDiffusion(), resolve_base(str(tiny_base))
     model = family.load(
-        base, family.info(tiny_base, None), variant=None, dtype=torch.bfloat16, snr_gamma=None
+        base, family.info(tiny_base, None), variant=None, dtype=torch.bfloat16, noise=NoiseOptions()
     )
     picture = torch.rand((3, 64, 64), generator=torch.Generator().manual_seed(1)) * 2 - 1
     on_cpu = model.encode_picture(picture), model.encode_caption("photo of a tok")

@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch")
 
 from hubtools.errors import HubtoolsError  # noqa: E402
 from hubtools.models.base import resolve_base  # noqa: E402
+from hubtools.models.families.noise import NoiseOptions  # noqa: E402
 from hubtools.models.families.protocol import families, family_of  # noqa: E402
 from hubtools.models.families.stable_diffusion import (  # noqa: E402
     StableDiffusion,
@@ -29,7 +30,7 @@ def load(
         family.info(folder, prediction),
         variant=None,
         dtype=torch.float32,
-        snr_gamma=snr_gamma,
+        noise=NoiseOptions(snr_gamma),
     )
 
 
@@ -101,7 +102,7 @@ def test_min_snr_weights(tiny_base: Path, tiny_v_base: Path) -> None:
     when = (torch.arange(1000, dtype=torch.float64) + 0.5).div(1000).float()
     for base, v_prediction in ((tiny_base, False), (tiny_v_base, True)):
         model = load(base, 5.0)
-        alphas = model._alphas.double()
+        alphas = model.noise.alphas.double()
         snr = alphas / (1 - alphas)
         clipped = torch.minimum(snr, torch.full_like(snr, 5.0))
         expected = clipped / (snr + 1) if v_prediction else clipped / snr
@@ -119,11 +120,11 @@ def test_min_snr_survives_zero_terminal_snr(tiny_v_base: Path, tmp_path: Path) -
     zero = torch.zeros(1, 4, 8, 8)
     model = load(other, 5.0)
     # diffusers keeps a hair of signal, 2^-24, for the last step
-    assert float(model._alphas[-1]) < 1e-6
-    model._alphas[-1] = 0.0
+    assert float(model.noise.alphas[-1]) < 1e-6
+    model.noise.alphas[-1] = 0.0
     assert model.noised(zero, zero, last).weight.tolist() == [0.0]
     epsilon = load(other, 5.0, "epsilon")
-    epsilon._alphas[-1] = 0.0
+    epsilon.noise.alphas[-1] = 0.0
     assert epsilon.noised(zero, zero, last).weight.tolist() == [1.0]
 
 

@@ -15,6 +15,8 @@ from hubtools.inference.adapters import apply_lora  # noqa: E402
 from hubtools.inference.lora import resolve_lora  # noqa: E402
 from hubtools.layout import LORA_WEIGHTS  # noqa: E402
 from hubtools.models.base import resolve_base  # noqa: E402
+from hubtools.models.families.batches import Conditions  # noqa: E402
+from hubtools.models.families.noise import NoiseOptions  # noqa: E402
 from hubtools.models.families.protocol import family_of  # noqa: E402
 from hubtools.models.tensors import read_tensors  # noqa: E402
 from hubtools.progress import PlainReporter  # noqa: E402
@@ -47,16 +49,16 @@ def moved(project: Project, tiny_base: Path, caption: str) -> float:
     base = resolve_base(str(tiny_base))
     family = family_of(tiny_base, "tiny")
     info = family.info(tiny_base, None)
-    model = family.load(base, info, variant=None, dtype=torch.float32, snr_gamma=None)
+    model = family.load(base, info, variant=None, dtype=torch.float32, noise=NoiseOptions())
     text = {"embeds": model.encode_caption(caption)["embeds"][None].repeat(8, 1, 1)}
     channels = model.denoiser.config.in_channels
     noise = torch.randn((8, channels, 8, 8), generator=torch.Generator().manual_seed(3))
     when = torch.linspace(0.1, 0.99, 8)
     noised = model.noised(torch.zeros_like(noise), noise, when)
     with torch.no_grad():
-        before = model.predict(noised, text)
+        before = model.predict(noised, Conditions({}, text))
         apply_lora(model.pipeline, resolve_lora(str(project.run_dir)), 1.0)
-        after = model.predict(noised, text)
+        after = model.predict(noised, Conditions({}, text))
     return float((after - before).square().mean())
 
 

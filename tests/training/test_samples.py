@@ -10,6 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from hubtools.models.base import resolve_base  # noqa: E402
+from hubtools.models.families.noise import NoiseOptions  # noqa: E402
 from hubtools.models.families.stable_diffusion import StableDiffusion  # noqa: E402
 from hubtools.settings import SampleSettings  # noqa: E402
 from hubtools.training.samples import draw_samples  # noqa: E402
@@ -19,7 +20,7 @@ def test_stopping_leaves_no_half_picture(tiny_base: Path, tmp_path: Path) -> Non
     base = resolve_base(str(tiny_base))
     family = StableDiffusion()
     model = family.load(
-        base, family.info(tiny_base, None), variant=None, dtype=torch.float32, snr_gamma=None
+        base, family.info(tiny_base, None), variant=None, dtype=torch.float32, noise=NoiseOptions()
     )
     asked = 0
 
@@ -58,7 +59,7 @@ def test_the_triggers_brackets_are_words_and_others_weights(
     base = resolve_base(str(tiny_base))
     family = StableDiffusion()
     model = family.load(
-        base, family.info(tiny_base, None), variant=None, dtype=torch.float32, snr_gamma=None
+        base, family.info(tiny_base, None), variant=None, dtype=torch.float32, noise=NoiseOptions()
     )
     draw_samples(
         model,

@@ -10,13 +10,15 @@ Shapes: N pictures, latents (N, C, h, w); a picture's and a caption's tensors ha
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from hubtools.errors import HubtoolsError
 from hubtools.files import json_within
+from hubtools.models.families.batches import Conditions, Tensors
+from hubtools.models.families.noise import Noised, NoiseOptions
 from hubtools.models.registry import SUPPORTED
 
 if TYPE_CHECKING:
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from hubtools.models.base import Base
-
-Tensors = Mapping[str, "Tensor"]
 
 
 @dataclass(frozen=True)
@@ -38,19 +38,6 @@ class BaseInfo:
     native_size: int
     latent_factor: int
     caption_tokens: int
-
-
-@dataclass(frozen=True)
-class Noised:
-    """A batch ready for the denoiser: what goes in, what should come out, how much each counts.
-
-    `latents` and `target` (N, C, h, w), `timesteps` and `weight` (N,).
-    """
-
-    latents: Tensor
-    timesteps: Tensor
-    target: Tensor
-    weight: Tensor
 
 
 class Model(Protocol):
@@ -84,10 +71,13 @@ class Model(Protocol):
     def latents(self, pictures: Tensors, posterior: Tensor) -> Tensor:
         """Latents at the denoiser's scale, sampled with standard normal `posterior`."""
 
-    def noised(self, latents: Tensor, noise: Tensor, when: Tensor) -> Noised:
-        """Noise latents for the moments `when` (N,), uniform in [0, 1): 1 is pure noise."""
+    def collate(self, captions: Sequence[Tensors]) -> dict[str, Tensor]:
+        """The tensors of captions, which may be of unequal length, as one batch."""
 
-    def predict(self, noised: Noised, texts: Tensors) -> Tensor:
+    def noised(self, latents: Tensor, noise: Tensor, t: Tensor) -> Noised:
+        """Noise latents for the moments `t` (N,), uniform in [0, 1): 1 is pure noise."""
+
+    def predict(self, noised: Noised, conditions: Conditions) -> Tensor:
         """The denoiser's answer, with gradients; the shape of `noised.target`."""
 
 
@@ -140,7 +130,7 @@ class Family(Protocol):
         *,
         variant: str | None,
         dtype: torch.dtype,
-        snr_gamma: float | None,
+        noise: NoiseOptions,
     ) -> Model:
         """Load the base onto the CPU: denoiser in `dtype`, encoders in float32, all frozen."""
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from hubtools.errors import HubtoolsError
 from hubtools.files import json_within
-from hubtools.models.families.protocol import Asked, BaseInfo, LoraNames, Noised, Tensors
+from hubtools.models.families.batches import Conditions, Tensors, stacked
+from hubtools.models.families.noise import DDPM, DDPM_PREDICTIONS, Noised, NoiseOptions
+from hubtools.models.families.protocol import Asked, BaseInfo, LoraNames
 from hubtools.models.identity import identity_of
 from hubtools.models.loading import load_pipeline
 from hubtools.models.registry import SUPPORTED
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from hubtools.models.base import Base
-
-PREDICTIONS = ("epsilon", "v_prediction")
 
 
 class StableDiffusion:
@@ -71,10 +71,10 @@ class StableDiffusion:
                 hint="train on the plain text-to-image model of the same version",
             )
         prediction = prediction_type or str(scheduler.get("prediction_type", "epsilon"))
-        if prediction not in PREDICTIONS:
+        if prediction not in DDPM_PREDICTIONS:
             raise HubtoolsError(
                 f"The base's scheduler predicts {prediction!r}; hubtools trains"
-                f" {' and '.join(PREDICTIONS)}.",
+                f" {' and '.join(DDPM_PREDICTIONS)}.",
                 hint="overrule it with --prediction-type if you know better",
             )
         blocks = vae.get("block_out_channels") or [0] * 4
@@ -100,7 +100,7 @@ class StableDiffusion:
         *,
         variant: str | None,
         dtype: torch.dtype,
-        snr_gamma: float | None,
+        noise: NoiseOptions,
     ) -> StableDiffusionModel:
         """Load the pipeline; only the UNet goes to `dtype`, since VAE and text encoder answer
         once a picture and their answers are cached whatever the precision."""
@@ -111,7 +111,7 @@ class StableDiffusion:
             variant=variant,
             denoiser_dtype=str(dtype).removeprefix("torch."),
         )
-        return StableDiffusionModel(pipeline, info.prediction_type, snr_gamma)
+        return StableDiffusionModel(pipeline, info.prediction_type, noise)
 
 
 class StableDiffusionModel:
@@ -119,7 +119,7 @@ class StableDiffusionModel:
 
     prefix = "unet"
 
-    def __init__(self, pipeline: Any, prediction_type: str, snr_gamma: float | None) -> None:
+    def __init__(self, pipeline: Any, prediction_type: str, noise: NoiseOptions) -> None:
         from diffusers import DDPMScheduler
 
         self.pipeline = pipeline
@@ -130,11 +130,9 @@ class StableDiffusionModel:
         for module in (self.denoiser, self._vae, self._text):
             module.requires_grad_(False)
             module.eval()
-        self._prediction = prediction_type
-        self._snr_gamma = snr_gamma or None
         # from_config keeps the base's betas, zero terminal SNR included
         scheduler = DDPMScheduler.from_config(pipeline.scheduler.config)
-        self._alphas: Tensor = scheduler.alphas_cumprod.float()
+        self.noise = DDPM(scheduler.alphas_cumprod, prediction_type, noise)
 
     def encoders(self) -> Sequence[nn.Module]:
         """VAE, text encoder and, if the base has one, the safety checker of its samples."""
@@ -188,38 +186,22 @@ class StableDiffusionModel:
         scaled: Tensor = sample * self._vae.config.scaling_factor
         return scaled
 
-    def noised(self, latents: Tensor, noise: Tensor, when: Tensor) -> Noised:
-        """DDPM forward process (arXiv:2006.11239, eq. 4); v as in arXiv:2202.00512, app. D.
+    def collate(self, captions: Sequence[Tensors]) -> dict[str, Tensor]:
+        """All captions have the length of the encoder."""
+        return stacked(captions)
 
-        The weight is min-SNR's (arXiv:2303.09556): min(snr, gamma) over snr for epsilon and over
-        snr + 1 for v, written so that snr = 0 (zero terminal SNR) divides nothing by zero.
-        """
-        import torch
+    def noised(self, latents: Tensor, noise: Tensor, t: Tensor) -> Noised:
+        """As the base's scheduler noises."""
+        return self.noise.noised(latents, noise, t)
 
-        if self._alphas.device != latents.device:
-            self._alphas = self._alphas.to(latents.device)
-        timesteps = (when * len(self._alphas)).long().clamp(max=len(self._alphas) - 1)
-        alpha = self._alphas[timesteps]
-        signal = alpha.sqrt().view(-1, 1, 1, 1)
-        sigma = (1 - alpha).sqrt().view(-1, 1, 1, 1)
-        noisy = signal * latents + sigma * noise
-        v_prediction = self._prediction == "v_prediction"
-        target = signal * noise - sigma * latents if v_prediction else noise
-        if self._snr_gamma is None:
-            weight = torch.ones_like(alpha)
-        else:
-            snr = alpha / (1 - alpha)
-            if v_prediction:
-                weight = snr.clamp(max=self._snr_gamma) / (snr + 1)
-            else:
-                weight = (self._snr_gamma / snr).clamp(max=1.0)
-        return Noised(noisy, timesteps, target, weight)
-
-    def predict(self, noised: Noised, texts: Tensors) -> Tensor:
+    def predict(self, noised: Noised, conditions: Conditions) -> Tensor:
         """The UNet's answer."""
         dtype = next(self.denoiser.parameters()).dtype
         answer: Tensor = self.denoiser(
-            noised.latents.to(dtype), noised.timesteps, texts["embeds"].to(dtype), return_dict=False
+            noised.latents.to(dtype),
+            noised.timesteps,
+            conditions.captions["embeds"].to(dtype),
+            return_dict=False,
         )[0]
         return answer
 

@@ -1,0 +1,71 @@
+"""Encoded pictures and captions put together into batches: dictionaries of tensors, rows first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from hubtools.models.families.noise import Noised
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Tensors = Mapping[str, "Tensor"]
+
+MASK = "mask"
+"""(N, tokens) bool beside captions of unequal length: true where a token is the caption's own."""
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What the denoiser is told beside the noised latents: all tensors of its pictures and of its
+    captions, each (N, ...)."""
+
+    pictures: Tensors
+    captions: Tensors
+
+
+def stacked(rows: Sequence[Tensors]) -> dict[str, Tensor]:
+    """Rows of equal shapes as one batch."""
+    import torch
+
+    return {key: torch.stack([row[key] for row in rows]) for key in rows[0]}
+
+
+def padded(rows: Sequence[Tensors], along: Sequence[str]) -> dict[str, Tensor]:
+    """Rows as one batch; the tensors named in `along` may be of unequal length in their first
+    dimension: zeros make them the longest, and `mask` tells which are the row's own."""
+    import torch
+
+    lengths = [len(row[along[0]]) for row in rows]
+    longest = max(lengths)
+    batch = {}
+    for key in rows[0]:
+        tensors = [row[key] for row in rows]
+        if key in along:
+            tensors = [
+                torch.cat([one, one.new_zeros((longest - len(one), *one.shape[1:]))])
+                for one in tensors
+            ]
+        batch[key] = torch.stack(tensors)
+    batch[MASK] = torch.arange(longest) < torch.tensor(lengths)[:, None]
+    return batch
+
+
+def second_half(batch: Tensors) -> dict[str, Tensor]:
+    """The last N of 2 N rows."""
+    return {key: value.chunk(2)[1] for key, value in batch.items()}
+
+
+def doubled(noised: Noised, pictures: Tensors) -> tuple[Noised, dict[str, Tensor]]:
+    """Everything that belongs to a picture twice, for two captions each in one pass of the
+    denoiser; what is to come out is compared by halves and stays as it is."""
+    import torch
+
+    twice = replace(
+        noised,
+        latents=torch.cat([noised.latents, noised.latents]),
+        timesteps=torch.cat([noised.timesteps, noised.timesteps]),
+    )
+    return twice, {key: torch.cat([value, value]) for key, value in pictures.items()}
