@@ -54,4 +54,5 @@ def test_architecture_shows_every_picture_of_floors() -> None:
     pictures = {name for name in make_docs.PAGES if name.endswith(".svg")}
     assert pictures
     assert pictures == {path.name for path in (ROOT / "docs").glob("floors*.svg")}
-    assert not {name for name in pictures if f"({name})" not in text}
+    missing = {name for name in pictures if f"({name})" not in text}
+    assert not missing, f"link them in docs/architecture.md: {missing}"
