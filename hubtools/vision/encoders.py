@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hubtools.errors import HubtoolsError, UsageError, first_line
-from hubtools.hub.errors import is_of_machine, is_unreachable
+from hubtools.hub.download import snapshot
+from hubtools.hub.errors import is_of_machine
 from hubtools.modelfiles import check_model
 from hubtools.quiet import hush
 from hubtools.vision.wheel import weights_file
@@ -196,26 +197,11 @@ def source_of(name: str) -> str:
 
 
 def _fetched(name: str) -> str:
-    from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
+    from huggingface_hub.errors import RepositoryNotFoundError
 
     if name.count("/") != 1:
         raise UsageError(f"{name!r} is neither a folder nor a Hub id.", hint="e.g. " + DINO)
-    patterns = ["*.json", "*.txt", "*.safetensors"]
     try:
-        return snapshot_download(name, allow_patterns=patterns, local_files_only=True)
-    except LocalEntryNotFoundError:
-        pass
-    try:
-        # unlike a download, this does not try for half a minute
-        HfApi().model_info(name)
-        return snapshot_download(name, allow_patterns=patterns)
+        return str(snapshot(name, ["*.json", "*.txt", "*.safetensors"]))
     except RepositoryNotFoundError as error:
         raise HubtoolsError(f"There is no model {name} on the Hub.") from error
-    except Exception as error:
-        if not is_unreachable(error):
-            raise
-        raise HubtoolsError(
-            f"{name} is not in the local cache, and the Hub cannot be reached.",
-            hint="go online once, or give a local folder",
-        ) from error

@@ -13,7 +13,7 @@ import xxhash
 from hubtools.dataset.caption.edits import tidy
 from hubtools.dataset.examples import open_image
 from hubtools.errors import HubtoolsError, require_extra
-from hubtools.hub.errors import is_unreachable
+from hubtools.hub.download import snapshot
 from hubtools.layout import cache_dir
 from hubtools.modelfiles import check_model
 
@@ -154,25 +154,7 @@ def _located(model: str) -> tuple[Path, str]:
         return folder.absolute(), hashlib.sha256(repr(stats).encode()).hexdigest()
     if model.startswith((".", "/", "~")):
         raise HubtoolsError(f"There is no folder {model}.", hint="give a folder or a Hub id")
-    from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    try:
-        found = Path(snapshot_download(model, allow_patterns=_FILES, local_files_only=True))
-        if _whole(found):
-            return found, found.name
-    except LocalEntryNotFoundError:
-        pass
-    try:
-        HfApi().model_info(model)  # unlike a download, this does not try for half a minute
-        found = Path(snapshot_download(model, allow_patterns=_FILES))
-    except Exception as error:
-        if not is_unreachable(error):
-            raise
-        raise HubtoolsError(
-            f"{model} is not in the local cache, and the Hub cannot be reached.",
-            hint="go online once, or give a local folder",
-        ) from error
+    found = snapshot(model, _FILES, _whole)
     return found, found.name
 
 
