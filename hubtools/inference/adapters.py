@@ -18,7 +18,7 @@ from hubtools.errors import HubtoolsError, first_line
 from hubtools.hub.errors import is_of_machine
 from hubtools.inference.lora import LoraFile
 from hubtools.modelfiles import SAFE
-from hubtools.models.loading import denoiser_name
+from hubtools.models.loading import denoiser_name, denoiser_of
 
 # Kept on the pipeline: {sha256: adapter name}, ((sha256, weight), ...), [(layer weight, its copy)]
 _LOADED, _STATE, _SAVED = "_hubtools_loras", "_hubtools_lora_state", "_hubtools_unfused"
@@ -64,6 +64,22 @@ def remove_loras(pipeline: Any) -> None:
         pipeline.unload_lora_weights()
     setattr(pipeline, _LOADED, {})
     setattr(pipeline, _STATE, None)
+
+
+@contextmanager
+def in_place_of_training(pipeline: Any, lora: LoraFile) -> Iterator[None]:
+    """Draw with `lora` instead of the adapter that is being trained, for the while."""
+    denoiser = denoiser_of(pipeline)
+    trained = denoiser.active_adapters()
+    apply_lora(pipeline, lora, 1.0)
+    try:
+        yield
+    finally:
+        with _without_complaints():
+            pipeline.delete_adapters(list(getattr(pipeline, _LOADED).values()))
+        setattr(pipeline, _LOADED, {})
+        setattr(pipeline, _STATE, None)
+        denoiser.set_adapter(trained)
 
 
 def unfuse(pipeline: Any) -> None:

@@ -257,7 +257,7 @@ class Run:
     # --- after the loop ------------------------------------------------------------------------
 
     def _finish(self, state: TrainState, encoded: EncodedDataset) -> RunManifest:
-        """Write the LoRA, prove that a fresh pipeline reads it as trained, tell the facts."""
+        """Write the LoRA, prove that it reads back as trained, tell the facts."""
         if not self.group.main:
             self.group.barrier()
             return self.manifest
@@ -272,14 +272,12 @@ class Run:
             path,
             state.model,
             encoded,
-            base=self.base,
-            family=self.family,
-            plan=self.plan,
+            precision=self.recipe.precision,
             device=self.group.device,
         )
         self.reporter.note(
-            f"{LORA_WEIGHTS} read back into a fresh pipeline: predictions differ by"
-            f" {difference:.1g} at most."
+            f"{LORA_WEIGHTS} read back: predictions differ by {difference:.1g} of what the"
+            " LoRA changes at most."
         )
         self.manifest.lora = LoraFacts(
             file=LORA_WEIGHTS,

@@ -710,6 +710,36 @@ def test_a_step_that_breaks_the_lora_is_not_saved(
     assert bytes_of(project) == bytes_of(straight)
 
 
+@pytest.mark.parametrize("precision", ["no", "bf16"])
+@pytest.mark.parametrize("strength", [0.0, 0.5, 0.95])
+def test_a_lora_that_is_written_otherwise_is_not_published(
+    make_project: MakeProject, monkeypatch: pytest.MonkeyPatch, precision: str, strength: float
+) -> None:
+    """In bf16 a LoRA that was left out altogether passed, at a difference of 0.004."""
+    from hubtools.training import adapter
+
+    def weaker(model: Any) -> dict[str, torch.Tensor]:
+        tensors = own(model)
+        return {
+            name: tensor * strength if ".up." in name else tensor
+            for name, tensor in tensors.items()
+        }
+
+    own = adapter.lora_tensors
+    project = make_project(mixed_precision=precision)
+    monkeypatch.setattr(adapter, "lora_tensors", weaker)
+    with pytest.raises(HubtoolsError, match=r"does not act as the trained one"):
+        run(project)
+    assert RunManifest.read(project.run_dir).status == "failed"
+
+
+@pytest.mark.parametrize("precision", ["no", "bf16"])
+def test_a_lora_reads_back_exactly(make_project: MakeProject, precision: str) -> None:
+    heard = Heard()
+    run(make_project(mixed_precision=precision, random_flip=True), reporter=heard)
+    assert "read back: predictions differ by 0 of what the LoRA changes" in heard.text
+
+
 def test_failing_samples_are_a_warning(make_project: MakeProject) -> None:
     heard = Heard()
     project = make_project(validation_steps=3, samples={"size": 60})
