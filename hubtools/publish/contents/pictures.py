@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import IO
 
 from hubtools.dataset.pictures.private.reading import texts_of
+from hubtools.publish.contents.member import NotOpened
 from hubtools.publish.contents.streams import streams
 
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
@@ -18,7 +19,7 @@ _CHUNK, _ALL = 16 << 20, 64 << 20
 def parts(file: IO[bytes], head: bytes) -> Iterator[tuple[str, bytes]]:
     """(name, bytes) of a picture's texts as the dataset rules read them, of packed chunks of a PNG,
     and of what a JPEG or a GIF cuts in pieces, put together. Ends where the file does not go on as
-    it should."""
+    it should. Raises `NotOpened` where it is too long."""
     if head.startswith(_STARTS) or head[8:12] == b"WEBP" or head[4:8] == b"ftyp":
         yield from _texts(file)
     if head.startswith(_PNG):
@@ -32,9 +33,26 @@ def parts(file: IO[bytes], head: bytes) -> Iterator[tuple[str, bytes]]:
 def _texts(file: IO[bytes]) -> Iterator[tuple[str, bytes]]:
     file.seek(0)
     data = file.read(_ALL + 1)
-    if len(data) <= _ALL:  # a longer one is searched as bytes, and in its chunks
-        for name, text in texts_of(data):
-            yield name, text.encode("utf-8", "replace")
+    if len(data) > _ALL and data.startswith(_PNG):
+        data = _without_pixels(file)
+    if len(data) > _ALL:
+        raise NotOpened(f"metadata of a picture of more than {_ALL >> 20} MB is not read")
+    for name, text in texts_of(data):
+        yield name, text.encode("utf-8", "replace")
+
+
+def _without_pixels(file: IO[bytes]) -> bytes:
+    file.seek(8)
+    data = bytearray(_PNG)
+    while len(data) <= _ALL and len(header := file.read(8)) == 8:
+        length, kind = struct.unpack(">I4s", header)
+        if kind == b"IDAT":
+            file.seek(length + 4, 1)
+        else:
+            data += header + file.read(min(length + 4, _ALL))
+        if kind == b"IEND":
+            break
+    return bytes(data)
 
 
 def _png(file: IO[bytes]) -> Iterator[tuple[str, bytes]]:
@@ -42,7 +60,7 @@ def _png(file: IO[bytes]) -> Iterator[tuple[str, bytes]]:
     file.seek(8)
     while len(header := file.read(8)) == 8:
         length, kind = struct.unpack(">I4s", header)
-        if kind == b"IDAT" or length > _CHUNK:
+        if kind == b"IDAT" or length > _CHUNK:  # longer ones are looked through as a file is
             file.seek(length + 4, 1)
             continue
         data = file.read(length)
@@ -73,7 +91,7 @@ def _jpeg(file: IO[bytes]) -> Iterator[tuple[str, bytes]]:
                 data = data[14:]
             blocks.setdefault(name, []).append(data)
         if sum(map(len, blocks.get("APP1", ()))) > _ALL:
-            break
+            raise NotOpened(f"its metadata is longer than {_ALL >> 20} MB")
     for name, pieces in blocks.items():
         if len(pieces) > 1:
             yield name, b"".join(pieces)
@@ -95,6 +113,8 @@ def _gif(file: IO[bytes]) -> Iterator[tuple[str, bytes]]:
             left -= len(data)
             if len(data) > 12 and label in (b"\xfe", b"\xff", b"\x01"):
                 yield "comment" if label == b"\xfe" else "block", data
+            if left <= 0:
+                raise NotOpened(f"its comments are longer than {_ALL >> 20} MB")
         elif mark == b",":
             descriptor = file.read(9)
             if len(descriptor) < 9:

@@ -19,18 +19,17 @@ from hubtools.leaks.columns import in_cell, in_columns, telling
 from hubtools.leaks.shapes import Secret
 from hubtools.leaks.stream import is_text, search
 from hubtools.leaks.text import secrets
-from hubtools.publish.contents.containers import members, packing
+from hubtools.publish.contents.containers import HELD, members, packing
 from hubtools.publish.contents.keepers import keeps_secrets
 from hubtools.publish.contents.leak import Kind, Leak
 from hubtools.publish.contents.member import Budget, Member, NotOpened
 from hubtools.publish.contents.people import People, is_picture
 from hubtools.publish.contents.pictures import parts
-from hubtools.publish.contents.streams import behind, closed, streams
+from hubtools.publish.contents.pixels import pixels
+from hubtools.publish.contents.streams import closed, streams_of
 
 # Secrets of one file that are told one by one, and places in it with a path, or not read.
 MOST = 100
-# Pictures that may have something behind them, and PDF.
-_CARRIERS = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"BM", b"GIF8", b"%PDF-")
 # Containers within containers.
 _DEEPEST = 4
 
@@ -135,6 +134,14 @@ class _Scan:
                 return
             yield from self._members(place, kind, file, depth)
             return
+        try:
+            yield from self._parts(place, file, head, depth)
+        except NotOpened as error:
+            yield _unread(place, str(error))
+        yield from self._streams(place, file, head, depth)
+
+    def _parts(self, place: str, file: IO[bytes], head: bytes, depth: int) -> Iterator[Leak]:
+        """A picture's texts."""
         seen: set[str] = set()
         for name, data in parts(file, head):
             for found in search(io.BytesIO(data), nested=self._nested(depth, place)):
@@ -147,20 +154,30 @@ class _Scan:
                     seen.add(found.path)
                     yield Leak(Kind.PATH, place, found.path, None, True)
 
-        yield from self._streams(place, file, head, depth)
-
     def _streams(self, place: str, file: IO[bytes], head: bytes, depth: int) -> Iterator[Leak]:
-        """What is packed behind a picture's end, and in a PDF."""
-        if not head.startswith(_CARRIERS):
+        """What is packed in a picture, behind its end, in a PDF, in whatever is no text."""
+        pdf = b"%PDF-" in head[:1024]
+        if not (pdf or _is_binary(head)) or not (depth == 0 or isinstance(file, io.BytesIO)):
             return
-        data = behind(file, head)
-        if not head.startswith(b"%PDF-") and closed(data):
-            yield _unread(place, "an archive behind the picture's end cannot be opened here")
-        for unpacked, whole in streams(data) if depth < _DEEPEST else ():
-            for leak in self.content(place, io.BytesIO(unpacked), depth + 1):
-                yield Leak(leak.kind, leak.place, leak.what, None, True, leak.secret)
-            if not whole:
-                yield _unread(place, "what is packed in it is too long to be read to its end")
+        skip = pixels(file, head)
+        whole = file if depth else _Holes.without(file)
+        if whole is None:
+            yield _unread(place, f"between its holes it is longer than {HELD >> 20} MB")
+            return
+        try:
+            if (is_picture(head) or head.startswith((b"RIFF", b"BM"))) and closed(whole, 2, skip):
+                yield _unread(place, "something is packed in it that cannot be opened here")
+            for unpacked, ended in streams_of(whole, 2, skip):
+                if depth >= _DEEPEST:
+                    yield _unread(place, f"what is packed within {_DEEPEST} others is not opened")
+                    return
+                self._budget.take(len(unpacked))
+                for leak in self.content(place, io.BytesIO(unpacked), depth + 1):
+                    yield Leak(leak.kind, leak.place, leak.what, None, True, leak.secret)
+                if not ended:
+                    yield _unread(place, "what is packed in it is too long to be read to its end")
+        except NotOpened as error:
+            yield _unread(place, str(error))
 
     def _members(self, place: str, kind: str, file: IO[bytes], depth: int) -> Iterator[Leak]:
         file.seek(0)
@@ -209,11 +226,7 @@ class _Scan:
             """What is in bytes that stood in a text as base64."""
             if depth >= _DEEPEST:
                 return
-            interesting = (
-                is_picture(data)
-                or packing(data[:4096]) is not None
-                or any(True for _ in parts(io.BytesIO(data), data[:4096]))
-            )
+            interesting = is_picture(data) or packing(data[:4096]) is not None
             if interesting:
                 for leak in self.content(f"{place}!/base64", io.BytesIO(data), depth + 1):
                     if leak.kind is Kind.SECRET:
@@ -260,6 +273,18 @@ class _Holes:
         if not hasattr(os, "SEEK_HOLE") or state.st_blocks * 512 >= state.st_size // 2:
             return file
         return _Holes(file, descriptor)  # type: ignore[return-value]
+
+    @staticmethod
+    def without(file: IO[bytes]) -> IO[bytes] | None:
+        """`file`, or what is in it between its holes; None if that is too long to be held."""
+        holes = _Holes.over(file)
+        if holes is file:
+            return file
+        file.seek(0)
+        data = bytearray()
+        while len(data) <= HELD and (part := holes.read(1 << 20)):
+            data += part
+        return io.BytesIO(data) if len(data) <= HELD else None
 
     def read(self, size: int) -> bytes:
         place = self._file.tell()

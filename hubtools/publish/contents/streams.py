@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import bz2
+import io
 import lzma
 import re
 import zlib
-from collections.abc import Callable, Iterator
-from typing import IO, Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import IO, Any, NamedTuple
+
+from hubtools.publish.contents.member import NotOpened
 
 # Bytes that are looked at, bytes that one stream is unpacked to, and all of them.
 _ALL, _ONE, _TOGETHER = 64 << 20, 16 << 20, 64 << 20
+_WINDOW = 1 << 22
+_TRIED = 64 << 20  # bytes that may be tried in vain, and eight times what was read
 _FIRST = 4096  # bytes that must unpack before more are tried
 
 
@@ -30,23 +35,75 @@ _OPEN: dict[bytes, Callable[[], Any]] = {
     b"BZ": bz2.BZ2Decompressor,
     b"\xfd7": lambda: lzma.LZMADecompressor(memlimit=256 << 20),
 }
-# What is not opened here, wherever it stands behind a picture.
-_CLOSED = re.compile(rb"7z\xbc\xaf\x27\x1c|Rar!\x1a\x07|Salted__")
+# What is not opened here, wherever it stands; Zstandard and LZ4 by their frame's header too, for
+# four bytes come by chance.
+_CLOSED = re.compile(
+    rb"7z\xbc\xaf\x27\x1c|Rar!\x1a\x07|Salted__[\0-\xff]{8}"
+    rb"|\x28\xb5\x2f\xfd|\x04\x22\x4d\x18[\x40-\x7f][\x40\x50\x60\x70]"
+    rb"|LZIP\x01|brob.{4}"
+)
 
 
-def streams(data: bytes) -> Iterator[tuple[bytes, bool]]:
-    """(unpacked, whether to its end) of every gzip, bzip2, xz and zlib stream in `data`."""
-    place, left = 0, _TOGETHER
-    while (match := _START.search(data, place)) is not None:
-        found, used, ended = _unpacked(data, match.start(), min(_ONE, left))
-        if not found or not (ended or len(found) >= 64):
-            place = match.start() + 1
-            continue
-        left -= len(found)
-        yield found, len(found) < _ONE and left > 0
-        if left <= 0:
+_ZSTD, _BOXES = b"\x28\xb5\x2f\xfd", (b"exif", b"xml ", b"jumb")
+
+
+def _is_zstd(data: bytes) -> bool:
+    """A frame's header, and that of its first block (RFC 8878, 3.1.1)."""
+    if len(data) < 9 or data[4] & 0x18:
+        return False
+    single = data[4] >> 5 & 1
+    size = (single, 2, 4, 8)[data[4] >> 6] + (0, 1, 2, 4)[data[4] & 3] + 1 - single
+    block = int.from_bytes(data[5 + size : 8 + size], "little")
+    return block >> 1 & 3 != 3 and block >> 3 <= 1 << 17
+
+
+class Stream(NamedTuple):
+    """What a stream unpacks to; `whole`: it was read to its end."""
+
+    data: bytes
+    whole: bool
+
+
+def streams(data: bytes) -> Iterator[Stream]:
+    """Every gzip, bzip2, xz and zlib stream in `data`."""
+    return streams_of(io.BytesIO(data), 0)
+
+
+def streams_of(
+    file: IO[bytes], start: int, skip: Sequence[tuple[int, int]] = ()
+) -> Iterator[Stream]:
+    """The same in `file` from `start` on, window by window: memory does not grow with it. What lies
+    in `skip` (start, end) is pixels. Raises `NotOpened` where it is too much to be tried."""
+    tried, left, place = 0, _TOGETHER, start
+    while True:
+        file.seek(place)
+        data = file.read(_ALL)
+        if not data:
             return
-        place = match.start() + (used if ended else 1)
+        last, at, following = len(data) < _ALL, 0, place + len(data)
+        while (match := _START.search(data, at)) is not None:
+            begins = match.start()
+            if inside := next((e for s, e in skip if s <= place + begins < e), 0):
+                at = max(begins + 1, min(inside - place, len(data)))
+                continue
+            found, used, ended = _unpacked(data, begins, min(_ONE, left))
+            tried += used
+            if tried > _TRIED + 8 * (place + begins - start):
+                raise NotOpened("too much in it looks like a packed stream and is none")
+            if not ended and begins + used >= len(data) and not last and begins and found:
+                following = place + begins  # it goes on in the next window
+                break
+            if not found or not (ended or len(found) >= 64):
+                at = begins + 1
+                continue
+            left -= len(found)
+            yield Stream(found, len(found) < _ONE and left > 0)
+            if left <= 0:
+                return
+            at = begins + (used if ended else 1)
+        if last:
+            return
+        place = following
 
 
 def _unpacked(data: bytes, start: int, most: int) -> tuple[bytes, int, bool]:
@@ -58,42 +115,28 @@ def _unpacked(data: bytes, start: int, most: int) -> tuple[bytes, int, bool]:
             piece = data[place : place + size]
             place += len(piece)
             found += opened.decompress(piece, most - len(found))
-            size = 1 << 18
+            size = min(2 * size, 1 << 18)
     except (zlib.error, OSError, EOFError, ValueError, lzma.LZMAError):
         return bytes(found), place - start, False
     return bytes(found), place - start - len(opened.unused_data), opened.eof
 
 
-def closed(data: bytes) -> bool:
-    """Whether an archive begins in `data` that cannot be opened here."""
-    return data.startswith(b"\x28\xb5\x2f\xfd") or _CLOSED.search(data) is not None
-
-
-def behind(file: IO[bytes], head: bytes) -> bytes:
-    """What stands behind a picture's end; for a PDF its whole. At most 64 MB."""
-    file.seek(0)
-    data = file.read(_ALL)
-    if head.startswith(b"%PDF-") or b"%PDF-" in head[:1024]:
-        return data
-    end = len(data)
-    if head.startswith(b"\x89PNG"):
-        mark = data.find(b"IEND\xae\x42\x60\x82")
-        end = mark + 8 if mark >= 0 else end
-    elif head.startswith(b"\xff\xd8\xff"):
-        end = _jpeg_end(data)
-    elif head[:4] == b"RIFF":
-        end = int.from_bytes(head[4:8], "little") + 8
-    elif head[:2] == b"BM":
-        end = int.from_bytes(head[2:6], "little")
-    elif head[:4] == b"GIF8":
-        mark = data.find(b"\0;")
-        end = mark + 2 if mark >= 0 else end
-    return data[end:]
-
-
-def _jpeg_end(data: bytes) -> int:
-    place = 2
-    while data[place : place + 1] == b"\xff" and data[place + 1 : place + 2] != b"\xda":
-        place += 2 + max(2, int.from_bytes(data[place + 2 : place + 4], "big"))
-    mark = data.find(b"\xff\xd9", place)
-    return mark + 2 if mark >= 0 else len(data)
+def closed(file: IO[bytes], start: int, skip: Sequence[tuple[int, int]] = ()) -> bool:
+    """Whether from `start` on an archive begins that cannot be opened here, or packed metadata of a
+    JPEG XL (its `brob` boxes)."""
+    file.seek(start)
+    place, rest = start, b""
+    while data := file.read(_WINDOW):
+        whole = rest + data
+        for match in _CLOSED.finditer(whole):
+            at = place - len(rest) + match.start()
+            found = match[0]
+            if found.startswith(b"brob") and found[4:].lower() not in _BOXES:
+                continue
+            if found == _ZSTD and not _is_zstd(whole[match.start() : match.start() + 24]):
+                continue
+            if not any(s <= at < e for s, e in skip):
+                return True
+        place += len(data)
+        rest = whole[-32:]
+    return False
