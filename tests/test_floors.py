@@ -11,50 +11,6 @@ import grimp
 
 ROOT = Path(__file__).parent.parent
 
-# Files that stand in a circle still. The list only ever gets shorter.
-IN_CIRCLES: set[str] = {
-    "hubtools.dataset.copies.duplicates",
-    "hubtools.dataset.copies.search",
-    "hubtools.dataset.copies.similarity",
-    "hubtools.dataset.edits.pixels",
-    "hubtools.dataset.edits.read_csv",
-    "hubtools.dataset.edits.read_jsonl",
-    "hubtools.dataset.edits.tables",
-    "hubtools.dataset.examples",
-    "hubtools.dataset.loaders",
-    "hubtools.dataset.loaders.archives",
-    "hubtools.dataset.loaders.dropped_files",
-    "hubtools.dataset.loaders.foldered",
-    "hubtools.dataset.loaders.modes",
-    "hubtools.dataset.loaders.others",
-    "hubtools.dataset.loaders.source",
-    "hubtools.dataset.loaders.tables",
-    "hubtools.dataset.metadata",
-    "hubtools.dataset.metadata.parquet",
-    "hubtools.dataset.metadata.reading",
-    "hubtools.dataset.parts",
-    "hubtools.dataset.pictures.cache",
-    "hubtools.dataset.pictures.decode",
-    "hubtools.dataset.pictures.probe",
-    "hubtools.dataset.pictures.reading",
-    "hubtools.dataset.pictures.table",
-    "hubtools.dataset.scan.scanning",
-    "hubtools.dataset.shards.parquet",
-    "hubtools.dataset.shards.rows",
-    "hubtools.dataset.shards.stored",
-    "hubtools.dataset.shards.tar",
-    "hubtools.dataset.sources.archives",
-    "hubtools.dataset.sources.local",
-    "hubtools.dataset.sources.model",
-    "hubtools.dataset.sources.opening",
-    "hubtools.dataset.sources.shards",
-    "hubtools.dataset.validate",
-    "hubtools.dataset.view",
-    "hubtools.dataset.workers.guarded",
-    "hubtools.dataset.workers.pool",
-    "hubtools.dataset.workers.worker",
-}
-
 # What takes long to import, or need not be installed.
 HEAVY = {
     *("torch", "diffusers", "transformers", "datasets", "accelerate", "peft", "safetensors"),
@@ -68,7 +24,6 @@ LINES = 400
 LONG = {
     "hubtools/dataset/loaders/foldered.py",
     "hubtools/dataset/rules/metadata.py",
-    "hubtools/dataset/view.py",
 }
 
 
@@ -90,14 +45,8 @@ def _circles() -> list[set[str]]:
 
 
 def test_no_file_stands_in_a_circle() -> None:
-    circles = _circles()
-    new = [sorted(circle) for circle in circles if not circle <= IN_CIRCLES]
-    assert not new, f"these files import each other, directly or through others: {new}"
-
-
-def test_the_list_of_circles_gets_shorter() -> None:
-    gone = IN_CIRCLES - set().union(*_circles())
-    assert not gone, f"take out of IN_CIRCLES what stands in no circle any more: {sorted(gone)}"
+    found = [sorted(circle) for circle in _circles()]
+    assert not found, f"these files import each other, directly or through others: {found}"
 
 
 # --- lazy imports --------------------------------------------------------------------------------
@@ -157,12 +106,11 @@ def _idle() -> list[str]:
     """Imports in functions that spare nothing: what they bring is there already, or weighs little.
 
     Those of the command line are left out: nothing stands above it, so that there is no circle to
-    hide, and a command takes its wing only when it is run. So is a room with circles.
+    hide, and a command takes its wing only when it is run.
     """
-    left_out = {"cli"} | {name.split(".")[1] for name in IN_CIRCLES}
     found = []
     for module in sorted(_files()):
-        if module.split(".")[1:2] and module.split(".")[1] in left_out:
+        if module.split(".")[1:2] == ["cli"]:
             continue
         for name, line, lazy in _imports_of(module):
             if lazy and name.startswith("hubtools") and not _loads(name) - _loads(module):

@@ -34,7 +34,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from hostile import folders, memory
 from hostile.cases import KINDS, Broken, promise
 
-from hubtools.dataset.workers.guarded import one_helper
+from hubtools.dataset.workers.guarded import shared_guard
 from hubtools.dataset.workers.pool import Limits
 
 # Seconds that a case may take: some start worker processes, which may take a minute for a picture.
@@ -129,7 +129,7 @@ def fuzz(
 ) -> Result:
     """Try cases until the time is over, or so many."""
     result, until, number = Result(), time.monotonic() + seconds, 0
-    with one_helper():
+    with shared_guard():
         while time.monotonic() < until and (cases is None or number < cases):
             try_case(seed, number, result, keep, only)
             number += 1

@@ -134,7 +134,7 @@ def command(
 
 def _told(sources: tuple[str, ...]) -> tuple[tuple[str, ...], str | None]:
     """(files to merge, the source if one is named)."""
-    from hubtools.dataset.parts import is_partial
+    from hubtools.dataset.folder.part_file import is_partial
 
     # a folder of that name is one when it stands alone
     merging = sources[:1] == ("merge",) and (len(sources) > 1 or not Path("merge").exists())

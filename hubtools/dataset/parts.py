@@ -31,11 +31,15 @@ from typing import TYPE_CHECKING, Any
 import xxhash
 
 from hubtools.dataset.folder.listing import Entry
+from hubtools.dataset.folder.part_file import MAGIC
 from hubtools.dataset.pictures.packed import pack, unpack
 from hubtools.dataset.pictures.probe import ENGINE
+from hubtools.dataset.pictures.table import PictureTable
+from hubtools.dataset.scan.daft_engine import engine_named
+from hubtools.dataset.scan.scanning import look_at
 from hubtools.dataset.sources.model import Contents, Source
 from hubtools.dataset.sources.opening import open_source
-from hubtools.dataset.workers.guarded import one_helper
+from hubtools.dataset.workers.guarded import shared_guard
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath, write_bytes
 
@@ -43,7 +47,6 @@ if TYPE_CHECKING:
     from hubtools.dataset.pictures.table import PictureTable
     from hubtools.findings import Report
 
-MAGIC = b"hubtools partial\n"
 _FORM = 1
 
 
@@ -79,7 +82,7 @@ class Written:
     total: int
 
 
-@one_helper()
+@shared_guard()
 def validate_part(
     source: StrPath | Source,
     part: Part | str,
@@ -92,9 +95,6 @@ def validate_part(
 
     `engine`: local or daft. Raises `HubtoolsError` if there is no such source.
     """
-    from hubtools.dataset.scan.daft_engine import engine_named
-    from hubtools.dataset.scan.scanning import look_at
-
     part = Part.parse(part) if isinstance(part, str) else part
     opened = open_source(source)
     contents, table = look_at(
@@ -142,18 +142,7 @@ class _Piece:
     table: PictureTable
 
 
-def is_partial(path: StrPath) -> bool:
-    """True for a file that begins like a partial result."""
-    try:
-        with Path(path).open("rb") as file:
-            return file.read(len(MAGIC)) == MAGIC
-    except OSError:
-        return False
-
-
 def _read(path: Path) -> _Piece:
-    from hubtools.dataset.pictures.table import PictureTable
-
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -247,8 +236,6 @@ def _together(
     pieces: Sequence[_Piece], source: Source, begun_ns: int, **_: Any
 ) -> tuple[Contents, PictureTable]:
     import numpy as np
-
-    from hubtools.dataset.pictures.table import PictureTable
 
     for _read_by in source.first() or ():
         pass

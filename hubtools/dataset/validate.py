@@ -10,9 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hubtools.dataset.report.exhibits import gather
 from hubtools.dataset.rules import DATASET_RULES
+from hubtools.dataset.scan.daft_engine import engine_named
+from hubtools.dataset.scan.scanning import look_at
+from hubtools.dataset.sources.opening import open_source
 from hubtools.dataset.view import DatasetView, Look, view
-from hubtools.dataset.workers.guarded import one_helper
+from hubtools.dataset.workers.guarded import shared_guard
 from hubtools.files import StrPath
 from hubtools.findings import Finding, Report
 from hubtools.reporting.baseline import against_baseline, without_ignored
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
     from hubtools.dataset.sources.model import Source
 
 
-@one_helper()
+@shared_guard()
 def validate(
     source: StrPath | Source,
     settings: DatasetSettings | None = None,
@@ -51,17 +55,12 @@ def validate(
     looks at the pictures in another way (see `view`). Raises `HubtoolsError` if there is no such
     source, `UsageError` for an unknown rule id or engine.
     """
-    from hubtools.dataset.sources.opening import open_source
-
     settings = settings or DatasetSettings()
     ignores = per_file_ignores or {}
     # before anything is read: a mistake should not cost a minute
     DATASET_RULES.check_prefixes((*select, *ignore))
     DATASET_RULES.check_prefixes(prefix for ids in ignores.values() for prefix in ids)
     if engine != "local":
-        from hubtools.dataset.scan.daft_engine import engine_named
-        from hubtools.dataset.scan.scanning import look_at
-
         look = partial(look_at, engine=engine_named(engine))
     with _no_collector():
         looked = view(
@@ -92,8 +91,6 @@ def validate(
             ]
             report = against_baseline(report, Path(baseline), ignored)
         if exhibits:
-            from hubtools.dataset.report.exhibits import gather
-
             report = replace(report, exhibits=gather(looked, report))
         return report
 

@@ -10,17 +10,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hubtools import frontmatter
-from hubtools.dataset.examples import HELD_OUT
+from hubtools.dataset.copies.features import beside
 from hubtools.dataset.folder.listing import (
     FOREIGN_ENDINGS,
     NO_PICTURES,
     PICTURE_ENDINGS,
     Listing,
 )
+from hubtools.dataset.folder.names import escapes
+from hubtools.dataset.folder.splits import HELD_OUT
 from hubtools.dataset.loaders import Loaded, Mode, simulate
 from hubtools.dataset.metadata import MetadataFile, Row
-from hubtools.dataset.pictures.probe import PictureFacts
-from hubtools.dataset.pictures.reading import NO_FILE
+from hubtools.dataset.pictures.facts import PictureFacts
+from hubtools.dataset.pictures.formats import picture_format
+from hubtools.dataset.pictures.private.besides import APART, besides, private_in
+from hubtools.dataset.pictures.reading import NO_FILE, head_of
+from hubtools.dataset.pictures.table import PictureTable
+from hubtools.dataset.scan.scanning import look_at
+from hubtools.dataset.sources.local import LocalFolder
+from hubtools.dataset.text.blank import is_blank
+from hubtools.dataset.text.coverage import VIEW_COLUMNS, cover
 from hubtools.dataset.text.tokens import TokenCounter, token_counters
 from hubtools.files import StrPath, open_regular
 from hubtools.layout import CARD
@@ -137,8 +146,6 @@ class DatasetView:
     @cached_property
     def table(self) -> PictureTable:
         """The pictures in columns."""
-        from hubtools.dataset.pictures.table import PictureTable
-
         return PictureTable.of(self.pictures)
 
     @cached_property
@@ -160,7 +167,6 @@ class DatasetView:
         in one of `groups` are left out."""
         if not self.settings.embeddings:
             return ()
-        from hubtools.dataset.copies.features import beside
         from hubtools.dataset.copies.similarity import likely_copies
 
         group_of: dict[str, int] = {}
@@ -185,9 +191,6 @@ class DatasetView:
     def disguised(self) -> dict[str, str]:
         """Files that are pictures by their first bytes, but neither by their name nor by a
         record's word: their format by name."""
-        from hubtools.dataset.pictures.probe import picture_format
-        from hubtools.dataset.pictures.reading import head_of
-
         found: dict[str, str] = {}
         # what lies elsewhere would have to be fetched for it
         for entry in self.listing.entries if self.listing.opener is None else ():
@@ -203,8 +206,6 @@ class DatasetView:
     @cached_property
     def apart(self) -> dict[str, Private]:
         """Pictures and films that no loader takes for pictures, and that tell about people."""
-        from hubtools.dataset.pictures.private.besides import APART, private_in
-
         # what lies elsewhere would have to be fetched for it
         listed = self.listing.entries if self.listing.opener is None else ()
         names = [
@@ -219,8 +220,6 @@ class DatasetView:
     @cached_property
     def besides(self) -> dict[str, str]:
         """Files beside the pictures that tell about people: what, by name."""
-        from hubtools.dataset.pictures.private.besides import besides
-
         near = self.listing.opener is None
         others = (entry for entry in self.listing.entries if entry.name not in self.pictures)
         return dict(besides(others, self.listing.open, near=near))
@@ -261,7 +260,6 @@ class DatasetView:
         if not plan:
             return (), ()
         # here, not above: few have a plan
-        from hubtools.dataset.text.coverage import VIEW_COLUMNS, cover
 
         column = self.settings.view_column
         wanted = {column.lower()} if column else set(VIEW_COLUMNS)
@@ -300,27 +298,11 @@ class DatasetView:
 
 # Endings that say what a file is.
 _TOLD = PICTURE_ENDINGS | FOREIGN_ENDINGS | NO_PICTURES
-# Words that a spreadsheet writes for nothing.
-_NOTHING = frozenset({"", "na", "n/a", "nan", "none", "null", "#n/a", "<na>"})
-_LONGEST = max(map(len, _NOTHING))
-
-
-def is_blank(caption: str) -> bool:
-    """True for white space and for what programs write in place of nothing."""
-    # nearly all need no second look, and there may be a million
-    if len(caption) > _LONGEST and "!" <= caption[0] <= "~":
-        return False
-    return caption.strip().lower() in _NOTHING
 
 
 def _caption_of(row: Row, column: str) -> str | None:
     caption = row.values.get(column)
     return caption if isinstance(caption, str) and not is_blank(caption) else None
-
-
-def escapes(name: str) -> bool:
-    """True for a name that leads out of the dataset folder, or to another machine."""
-    return name.startswith(("../", "/", "~")) or name == ".." or "://" in name or ":/" in name
 
 
 def view(
@@ -342,11 +324,8 @@ def view(
     Raises `HubtoolsError` if there is no such folder.
     """
     if isinstance(source, Path):
-        from hubtools.dataset.sources.local import LocalFolder
-
         source = LocalFolder(source)
     # here, not above: who reads only a card need not wait for numpy
-    from hubtools.dataset.scan.scanning import look_at
 
     begun_ns = time.time_ns()
     target = TARGETS[settings.target] if settings.target else target_of(base) if base else None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hubtools.dataset.examples import open_image
+from hubtools.dataset.pictures.rgb import open_image
 from hubtools.evaluation.measures import Floats
 from hubtools.models.families.batches import Conditions
 from hubtools.models.seeds import seed_of

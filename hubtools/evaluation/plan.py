@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hubtools.dataset.examples import Example, fetch_dataset, read_examples
+from hubtools.dataset.examples import Example, read_examples
+from hubtools.dataset.sources.download import fetch_dataset
 from hubtools.dataset.text.trigger import has_word, replace_word
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.inference.generate import base_of, triggers

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hubtools.dataset.examples import open_image
+from hubtools.dataset.pictures.rgb import open_image
 from hubtools.dataset.text.trigger import replace_word
 from hubtools.errors import require_extra
 from hubtools.evaluation.chart import draw_chart

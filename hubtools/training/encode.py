@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hubtools.dataset.examples import open_image
+from hubtools.dataset.pictures.rgb import open_image
 from hubtools.errors import HubtoolsError
 from hubtools.files import sha256_of
 from hubtools.models.families.batches import Tensors

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubtools.dataset.examples import fetch_dataset, fingerprint, read_examples
+from hubtools.dataset.examples import fingerprint, read_examples
+from hubtools.dataset.sources.download import fetch_dataset
 from hubtools.errors import ChecksFailed, HubtoolsError, UsageError
 from hubtools.progress import Reporter
 from hubtools.project import Project

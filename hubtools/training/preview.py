@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hubtools.dataset.inspect.look import Cut, Inspection, Seen, seen, upright
-from hubtools.dataset.view import is_blank, view
+from hubtools.dataset.text.blank import is_blank
+from hubtools.dataset.view import view
 from hubtools.files import StrPath, sha256_of
 from hubtools.settings import DatasetSettings, TrainSettings
 from hubtools.training.crops import geometry

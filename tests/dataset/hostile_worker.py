@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from hubtools.dataset.pictures import tasks
 from hubtools.dataset.workers import worker
 
 
@@ -21,7 +22,7 @@ def act(path: str, known: str | None) -> Any:
         time.sleep(1000)
     if name.startswith("slow"):
         time.sleep(0.05)
-    return worker.probe(path, known)
+    return tasks.probe(path, known)
 
 
 def main(shared: str, number: int, memory: int) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from photos import put_photo
 
-from hubtools.dataset.workers.pool import Crew, Failure, Limits
+from hubtools.dataset.pictures.tasks import PIXELS, PROBE, THUMB
+from hubtools.dataset.workers.pool import Failure, Limits, WorkerPool
 from hubtools.errors import HubtoolsError
 
 HOSTILE = "hostile_worker"
@@ -28,8 +29,8 @@ def test_who_crashes_is_named_and_the_rest_is_done(tmp_path: Path) -> None:
         "crash2.png",
         "d.png",
     ]
-    with Crew(2, Limits(seconds=1.5), program=HOSTILE) as crew:
-        results = dict(crew.run("probe", jobs(tmp_path, *names)))
+    with WorkerPool(2, Limits(seconds=1.5), program=HOSTILE) as crew:
+        results = dict(crew.run(PROBE, jobs(tmp_path, *names)))
     told = {names[n]: r.reason for n, r in results.items() if isinstance(r, Failure)}
     assert told == {
         "crash1.png": "decoding it crashed the decoder (signal 11)",
@@ -42,17 +43,17 @@ def test_who_crashes_is_named_and_the_rest_is_done(tmp_path: Path) -> None:
 
 def test_a_crew_can_be_asked_again_and_dismissed_in_the_middle(tmp_path: Path) -> None:
     asked = jobs(tmp_path, *(f"{n}.png" for n in range(70)))
-    with Crew(2) as crew:
-        assert len(dict(crew.run("probe", asked))) == 70
-        assert {type(thumb) for _, thumb in crew.run("thumb", asked[:3])} == {bytes}
-        next(crew.run("pixels", asked))
+    with WorkerPool(2) as crew:
+        assert len(dict(crew.run(PROBE, asked))) == 70
+        assert {type(thumb) for _, thumb in crew.run(THUMB, asked[:3])} == {bytes}
+        next(crew.run(PIXELS, asked))
 
 
 @pytest.mark.parametrize("memory", [1, 1 << 30])
 def test_workers_that_never_answer_sensibly_get_a_sentence(tmp_path: Path, memory: int) -> None:
     limits = Limits(memory=memory)
     with (
-        Crew(1, limits, program="broken_worker") as crew,
+        WorkerPool(1, limits, program="broken_worker") as crew,
         pytest.raises(HubtoolsError, match="cannot be started"),
     ):
-        list(crew.run("probe", jobs(tmp_path, "a.png")))
+        list(crew.run(PROBE, jobs(tmp_path, "a.png")))

@@ -17,6 +17,7 @@ from hubtools.dataset.pictures.appearance import TURNS, turned_pixels
 from hubtools.dataset.pictures.decode import pixel_digest, thumbnail
 from hubtools.dataset.pictures.probe import probe_bytes
 from hubtools.dataset.pictures.table import PictureTable
+from hubtools.dataset.pictures.tasks import THUMB
 from hubtools.journey.example import SHOTS
 from hubtools.world.picture import draw
 
@@ -40,7 +41,7 @@ class Pictures:
         for name in reversed(names):  # the order is not promised
             self.asked.append(name)
             data = self.files[name]
-            yield name, thumbnail(data).tobytes() if task == "thumb" else pixel_digest(data)
+            yield name, thumbnail(data).tobytes() if task == THUMB else pixel_digest(data)
 
     def find(self, **options: Any) -> Groups:
         table = PictureTable(probe_bytes(data, name) for name, data in self.files.items())

@@ -12,14 +12,15 @@ import pytest
 
 from hubtools.cli.main import run
 from hubtools.dataset.fix.run import fix, undo_fix
+from hubtools.dataset.loaders.source import TROUBLE
 from hubtools.dataset.packing.unpack import unshard
 from hubtools.dataset.packing.write import shard
 from hubtools.dataset.pictures.header import plain, webp_canvas
 from hubtools.dataset.pictures.probe import MAX_PIXELS
-from hubtools.dataset.scan.scanning import look_at_one
+from hubtools.dataset.pictures.tasks import PROBE
 from hubtools.dataset.validate import validate
-from hubtools.dataset.workers.guarded import carefully
-from hubtools.dataset.workers.pool import Crew
+from hubtools.dataset.workers.guarded import look_at_one, run_guarded
+from hubtools.dataset.workers.pool import WorkerPool
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 
@@ -107,23 +108,23 @@ def test_a_webp_beyond_all_is_not_even_opened() -> None:
 
 
 def test_the_helper_is_asked_again_after_a_picture_it_did_not_take() -> None:
-    from hubtools.dataset.workers.guarded import one_helper
+    from hubtools.dataset.workers.guarded import shared_guard
 
-    with one_helper():
-        first = carefully("trouble", BOMBS["canvas.webp"])
+    with shared_guard():
+        first = run_guarded(TROUBLE, BOMBS["canvas.webp"])
         assert isinstance(first, str)
-        assert carefully("trouble", pictures.plain("TIFF")) is None
-    assert carefully("trouble", pictures.plain("TIFF")) is None
+        assert run_guarded(TROUBLE, pictures.plain("TIFF")) is None
+    assert run_guarded(TROUBLE, pictures.plain("TIFF")) is None
 
 
 def test_workers_take_turns(tmp_path: Path) -> None:
     """Of several at once each would take its share; one after the other they do not."""
     data = heavy.png(6_000, 5_000)
-    with memory.Watch() as alone, Crew(1) as crew:
-        ((_, one),) = crew.run("probe", [(data, None)])
-    with memory.Watch() as together, Crew(3) as crew:
+    with memory.Watch() as alone, WorkerPool(1) as crew:
+        ((_, one),) = crew.run(PROBE, [(data, None)])
+    with memory.Watch() as together, WorkerPool(3) as crew:
         # lists of one job each, so that every worker gets one
-        found = dict(crew.run("probe", [(data, None)] * 6, [5_000_000] * 6))
+        found = dict(crew.run(PROBE, [(data, None)] * 6, [5_000_000] * 6))
     assert list(found.values()) == [one] * 6
     assert together.workers < alone.workers + 2 * 120
 

@@ -12,7 +12,7 @@ from simple import picture
 from test_rules import line
 
 from hubtools.cli.main import run
-from hubtools.dataset.edits.tables import load_table
+from hubtools.dataset.edits.load_tables import load_table
 from hubtools.dataset.fix.planner import plan_fix
 from hubtools.dataset.fix.run import fix, undo_fix
 from hubtools.dataset.folder.listing import walk

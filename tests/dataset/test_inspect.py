@@ -68,7 +68,7 @@ def test_what_is_said_of_each(mixed: Path) -> None:
 def test_the_cut_is_the_trainers(mixed: Path) -> None:
     """The box cut out of the picture is what training reads, up to the filter's reach."""
     pytest.importorskip("torch")
-    from hubtools.dataset.examples import open_image
+    from hubtools.dataset.pictures.rgb import open_image
     from hubtools.files import sha256_of
     from hubtools.training.crops import geometry, pixels
 

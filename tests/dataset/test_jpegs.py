@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from hubtools.dataset.pictures.facts import PictureFacts
 from hubtools.dataset.pictures.jpeg_header import Header, plain_header
-from hubtools.dataset.pictures.probe import PictureFacts, probe_bytes
+from hubtools.dataset.pictures.probe import probe_bytes
 
 
 def jpeg(mode: str = "RGB", size: tuple[int, int] = (40, 24), **options: Any) -> bytes:

@@ -16,9 +16,9 @@ from hubtools.dataset.folder.listing import walk
 from hubtools.dataset.pictures.cache import place_of
 from hubtools.dataset.pictures.decode import PREVIEW, preview
 from hubtools.dataset.pictures.probe import probe_bytes
+from hubtools.dataset.pictures.tasks import look_again
 from hubtools.dataset.scan import scanning
 from hubtools.dataset.scan.scanning import scan
-from hubtools.dataset.workers.worker import look_again
 
 
 def saved(picture: Image.Image, format: str, **options: Any) -> bytes:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from photos import photo
 from PIL import Image
 
-from hubtools.dataset.examples import open_image
 from hubtools.dataset.pictures.probe import NotPlain, probe_bytes
+from hubtools.dataset.pictures.rgb import open_image
 from hubtools.errors import HubtoolsError
 
 

@@ -12,7 +12,8 @@ import pytest
 
 from hubtools.dataset.folder.listing import Entry
 from hubtools.dataset.pictures.cache import Memory
-from hubtools.dataset.pictures.probe import PictureFacts, probe_bytes
+from hubtools.dataset.pictures.facts import PictureFacts
+from hubtools.dataset.pictures.probe import probe_bytes
 from hubtools.dataset.pictures.reading import Unreadable
 from hubtools.dataset.pictures.table import PictureTable
 from hubtools.dataset.scan import scanning as scan

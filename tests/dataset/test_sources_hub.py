@@ -10,8 +10,9 @@ import pytest
 from huggingface_hub import HfApi, constants, snapshot_download
 from simple import picture
 
-from hubtools.dataset.examples import fetch_dataset, read_examples
+from hubtools.dataset.examples import read_examples
 from hubtools.dataset.packing.write import shard
+from hubtools.dataset.sources.download import fetch_dataset
 from hubtools.dataset.validate import validate
 from hubtools.errors import HubtoolsError
 from hubtools.findings import Finding

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubtools.dataset.pictures.probe import PictureFacts
+from hubtools.dataset.pictures.facts import PictureFacts
 from hubtools.dataset.pictures.table import NUMBERS, TEXTS, PictureTable
 
 texts = st.text(max_size=5)

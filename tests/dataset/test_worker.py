@@ -8,7 +8,7 @@ from pathlib import Path
 import xxhash
 from PIL import Image
 
-from hubtools.dataset.workers.worker import probe, probe_all
+from hubtools.dataset.pictures.tasks import probe, probe_all
 
 
 def encoded(format: str, level: int, size: tuple[int, int] = (40, 30)) -> bytes:

@@ -12,7 +12,8 @@ import pytest
 
 import hubtools
 from hubtools import interpreter
-from hubtools.dataset.workers.pool import Crew
+from hubtools.dataset.pictures.tasks import PROBE
+from hubtools.dataset.workers.pool import WorkerPool
 
 PACKAGE = Path(hubtools.__file__).parent
 ROOT = PACKAGE.parent
@@ -68,8 +69,8 @@ def test_workers(trap: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.chdir(trap)
     monkeypatch.setenv("PYTHONPATH", ".")
     monkeypatch.setattr(sys, "path", ["", *sys.path])
-    with Crew(1) as crew:
-        (answer,) = crew.run("probe", [(str(pictures / "picture0.png"), None)])
+    with WorkerPool(1) as crew:
+        (answer,) = crew.run(PROBE, [(str(pictures / "picture0.png"), None)])
     assert isinstance(answer[1], tuple)
     assert ran(trap) == ""
 

@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from hubtools.dataset.examples import _unpack
 from hubtools.dataset.packing.unpack import unshard
 from hubtools.dataset.packing.write import shard
+from hubtools.dataset.sources.download import _unpack
 from hubtools.dataset.validate import validate
 from hubtools.errors import HubtoolsError
 from hubtools.trust import ForeignState

@@ -17,21 +17,21 @@ from hostile import folders, heavy, metadata, pictures, shapes, states, texts
 from hubtools.dataset.caption.planner import plan_captions
 from hubtools.dataset.edits.journal import purge
 from hubtools.dataset.edits.journal_files import journals
+from hubtools.dataset.edits.load_tables import load_table
 from hubtools.dataset.edits.pixels import EDITS, LOSSLESS, Refused, edited, shown
-from hubtools.dataset.edits.tables import load_table
 from hubtools.dataset.fix.planner import plan_fix
 from hubtools.dataset.fix.remedies import UNSAFE
 from hubtools.dataset.fix.run import fix, undo_fix
 from hubtools.dataset.folder.listing import Entry
+from hubtools.dataset.loaders.source import TROUBLE
 from hubtools.dataset.metadata import parse_metadata
 from hubtools.dataset.packing.unpack import unshard
 from hubtools.dataset.packing.write import shard
 from hubtools.dataset.pictures.header import plain
 from hubtools.dataset.pictures.private import exif
 from hubtools.dataset.pictures.private.scrub import scrub
-from hubtools.dataset.scan.scanning import look_at_one
 from hubtools.dataset.validate import validate
-from hubtools.dataset.workers.guarded import carefully
+from hubtools.dataset.workers.guarded import look_at_one, run_guarded
 from hubtools.dataset.workers.pool import Failure
 from hubtools.errors import HubtoolsError
 from hubtools.findings import to_github, to_json, to_text
@@ -73,7 +73,7 @@ def picture(random: random.Random, place: Path) -> None:
     promise(facts == look_at_one(data, "x.png"), "two looks differ")
     for text in (facts.problem, facts.kind, facts.owner, facts.profile, facts.mode):
         printable(text or "", "a fact")
-    trouble = carefully("trouble", data)
+    trouble = run_guarded(TROUBLE, data)
     promise(not isinstance(trouble, Failure), f"{trouble}")
     try:
         cleaned, removed = scrub(data)

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from hubtools.dataset.text.blank import is_blank
 from hubtools.dataset.text.trigger import word_pattern
-from hubtools.dataset.view import is_blank
 from hubtools.errors import UsageError
 
 Edit = Callable[[str], str]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import xxhash
 
 from hubtools.dataset.caption.edits import tidy
-from hubtools.dataset.examples import open_image
+from hubtools.dataset.pictures.rgb import open_image
 from hubtools.errors import HubtoolsError, require_extra
 from hubtools.hub.download import snapshot
 from hubtools.layout import cache_dir

@@ -20,17 +20,20 @@ from hubtools.dataset.caption.edits import (
 )
 from hubtools.dataset.caption.embedded import read_embedded
 from hubtools.dataset.caption.exchange import EMBEDDED, Source, read_sidecars
+from hubtools.dataset.caption.model import Captioner
 from hubtools.dataset.edits.closed import Action
 from hubtools.dataset.edits.journal import fingerprint
+from hubtools.dataset.edits.load_tables import load_table
 from hubtools.dataset.edits.plan import Operation, Plan
 from hubtools.dataset.edits.references import relative
-from hubtools.dataset.edits.tables import Record, Table, load_table
+from hubtools.dataset.edits.tables import Record, Table
 from hubtools.dataset.folder.listing import Listing, walk
 from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.metadata.named import resolved
 from hubtools.dataset.pictures.reading import read_file
 from hubtools.dataset.scan.scanning import scan
-from hubtools.dataset.view import is_blank, parse_card
+from hubtools.dataset.text.blank import is_blank
+from hubtools.dataset.view import parse_card
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath, read_within
 from hubtools.frontmatter import with_key
@@ -188,8 +191,6 @@ def _ask(
     device: str | None,
     on_picture: Callable[[int, int], None] | None,
 ) -> dict[str, str]:
-    from hubtools.dataset.caption.model import Captioner
-
     captioner = Captioner(model, prompt=prompt, max_new_tokens=max_new_tokens, device=device)
     paths = [album.root / item.picture for item in free]
     said = captioner.captions(paths, on_picture)

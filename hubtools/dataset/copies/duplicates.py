@@ -21,6 +21,7 @@ from hubtools.dataset.copies.compare import Grade, Thumb, alike
 from hubtools.dataset.copies.near import distinct_pairs, near_pairs
 from hubtools.dataset.pictures.appearance import TURNS, turned, turned_pixels
 from hubtools.dataset.pictures.table import PictureTable
+from hubtools.dataset.pictures.tasks import PIXELS, THUMB
 
 # Changes when the same pictures would be judged otherwise.
 JUDGE = 1
@@ -35,7 +36,7 @@ _BATCH = 2000
 _MOST_COMPARED = 64
 _SIDE = 64
 
-# Reads pictures: task ("thumb" or "pixels"), names -> (name, result; None if it cannot be read)
+# Reads pictures: task (`THUMB` or `PIXELS`), names -> (name, result; None if it cannot be read)
 Read = Callable[[str, Sequence[str]], Iterator[tuple[str, Any]]]
 # (row of the best, row of the copy, grade, turn)
 _Verdict = tuple[int, int, int, int]
@@ -342,7 +343,7 @@ def _compare_batch(
     names = [table.names[row] for _, rows in batch for row in rows]
     thumbs = {
         table.rows[name]: np.frombuffer(data, dtype=np.uint8).reshape(_SIDE, _SIDE, 3)
-        for name, data in (read("thumb", names) if names else ())
+        for name, data in (read(THUMB, names) if names else ())
         if data is not None
     }
     for part, rows in batch:
@@ -357,7 +358,7 @@ def _prove(table: PictureTable, parts: Sequence[_Part], read: Read, near: bool) 
     colour, or where no near copies are wanted."""
     twins = {pair for part in parts for pair in part.twins}
     names = sorted({table.names[row] for pair in twins for row in pair})
-    digests = dict(read("pixels", names)) if names else {}
+    digests = dict(read(PIXELS, names)) if names else {}
     same = {
         (best, row)
         for best, row in twins

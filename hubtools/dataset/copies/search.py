@@ -16,8 +16,8 @@ from hubtools.dataset.pictures.table import PictureTable
 from hubtools.dataset.scan.scanning import MOST_WORKERS, POOL_BYTES, POOL_FILES, WORTH_KEEPING
 from hubtools.dataset.sources.local import LocalFolder
 from hubtools.dataset.sources.model import Source
-from hubtools.dataset.workers.guarded import carefully
-from hubtools.dataset.workers.pool import Crew, Failure, Job, Limits, cpus
+from hubtools.dataset.workers.guarded import run_guarded
+from hubtools.dataset.workers.pool import Failure, Job, Limits, WorkerPool, cpus
 from hubtools.files import json_value, write_text
 from hubtools.layout import COPIES_CACHE
 
@@ -97,7 +97,7 @@ def reader(
                 lengths.append(entry.size)
                 yield what, None
 
-        with Crew(count, limits) as crew:
+        with WorkerPool(count, limits) as crew:
             for number, result in crew.run(task, jobs(), lengths):
                 yield listed[number].name, None if isinstance(result, Failure) else result
 
@@ -106,7 +106,7 @@ def reader(
 
 def _one(task: str, what: str | bytes) -> Any:
     try:
-        result = carefully(task, read_picture(what))
+        result = run_guarded(task, read_picture(what))
     except Unreadable:
         return None
     return None if isinstance(result, Failure) else result

@@ -20,8 +20,11 @@ import numpy as np
 import numpy.typing as npt
 
 from hubtools.dataset.copies.features import Features
-from hubtools.dataset.workers.guarded import carefully
+from hubtools.dataset.pictures.tasks import UPRIGHT
+from hubtools.dataset.workers.guarded import run_guarded
 from hubtools.dataset.workers.pool import Failure
+from hubtools.errors import HubtoolsError
+from hubtools.vision.encoders import encoder_identity, picture_encoder
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -74,7 +77,6 @@ def likely_copies(
     """
     if len(names) < ENOUGH:
         return []
-    from hubtools.vision.encoders import encoder_identity
 
     keys = {name: (digests or {}).get(name) or f"name {name}" for name in names}
     identity = encoder_identity(model)
@@ -157,8 +159,6 @@ class _Work:
 
 
 def _encoder(model: str, note: Callable[[str], None]) -> PictureEncoder:
-    from hubtools.errors import HubtoolsError
-
     try:
         import torch
     except ImportError:
@@ -166,7 +166,6 @@ def _encoder(model: str, note: Callable[[str], None]) -> PictureEncoder:
             "Looking for copies with a vision model needs PyTorch, which is not installed.",
             hint="pip install 'hf-hubtools[train]', or leave dataset.embeddings out",
         ) from None
-    from hubtools.vision.encoders import picture_encoder
 
     return picture_encoder(model, "cuda" if torch.cuda.is_available() else "cpu", note)
 
@@ -181,7 +180,7 @@ def opened(listing: Listing, name: str) -> Image.Image | None:
             data = file.read()
     except OSError:
         return None
-    found = carefully("upright", data, str(_SIDE))
+    found = run_guarded(UPRIGHT, data, str(_SIDE))
     if found is None or isinstance(found, Failure):  # whatever is wrong with it, other rules tell
         return None
     width, height, pixels = found

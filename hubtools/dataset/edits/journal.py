@@ -36,7 +36,7 @@ from hubtools.dataset.edits.journal_files import (
 )
 from hubtools.dataset.edits.plan import Plan
 from hubtools.dataset.edits.stage import RefusedFiles, check, discard, same, stage, sweep
-from hubtools.dataset.workers.guarded import one_helper
+from hubtools.dataset.workers.guarded import shared_guard
 from hubtools.errors import HubtoolsError
 from hubtools.files import sha256_of
 from hubtools.findings import plural
@@ -50,7 +50,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-@one_helper()
+@shared_guard()
 def apply(
     root: Path, plan: Plan, on_file: Callable[[int, int], None] | None = None
 ) -> Journal | None:

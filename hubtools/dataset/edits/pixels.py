@@ -10,13 +10,14 @@ from typing import Any
 
 from PIL import Image, ImageOps, ImageSequence
 
-from hubtools.dataset.examples import to_rgb
 from hubtools.dataset.pictures.embedded.trailers import without_trailer
 from hubtools.dataset.pictures.header import opened
 from hubtools.dataset.pictures.private.exif import ORIENTATION
 from hubtools.dataset.pictures.private.kinds import Damaged
 from hubtools.dataset.pictures.private.scrub import png_chunks, png_file, scrub, upright
-from hubtools.dataset.workers.guarded import carefully
+from hubtools.dataset.pictures.reading import read_picture
+from hubtools.dataset.pictures.rgb import to_rgb
+from hubtools.dataset.workers.guarded import run_guarded
 from hubtools.dataset.workers.pool import Failure
 
 # After these a picture looks exactly as before; `apply_edits` proves it each time.
@@ -66,9 +67,20 @@ def apply_edits(data: bytes, edits: Sequence[str]) -> tuple[bytes, str | None]:
     return changed, after
 
 
+def edit(path: str | bytes, known: str | None) -> tuple[bytes, str | None] | str:
+    """For a worker: `apply_edits`, or why it was refused; `known` names the edits, one a line."""
+    try:
+        return apply_edits(read_picture(path), (known or "").splitlines())
+    except Refused as error:
+        return str(error)
+
+
+EDIT = f"{__name__}:{edit.__name__}"
+
+
 def edited(data: bytes, edits: Sequence[str]) -> tuple[bytes, str | None]:
     """`apply_edits`, in a process of its own if the picture may do harm. Raises `Refused`."""
-    answer = carefully("edit", data, "\n".join(edits))
+    answer = run_guarded(EDIT, data, "\n".join(edits))
     if isinstance(answer, Failure):
         raise Refused(answer.reason)
     if isinstance(answer, str):

@@ -13,7 +13,7 @@ from hubtools.dataset.edits.journal_files import FIXES, JOURNAL, STAGING, Journa
 from hubtools.dataset.edits.pixels import Refused, edited
 from hubtools.dataset.edits.plan import Operation, Plan
 from hubtools.dataset.pictures.reading import Unreadable, read_picture
-from hubtools.dataset.scan.scanning import look_at_one
+from hubtools.dataset.workers.guarded import look_at_one
 from hubtools.errors import HubtoolsError
 from hubtools.files import human_bytes
 from hubtools.layout import WORK_DIR

@@ -8,9 +8,9 @@ import unicodedata
 from collections.abc import Callable
 
 from hubtools.dataset.fix.draft import Draft
+from hubtools.dataset.text.blank import is_blank
 from hubtools.dataset.text.mojibake import ungarbled
 from hubtools.dataset.text.trigger import has_word
-from hubtools.dataset.view import is_blank
 
 
 def texts(draft: Draft) -> None:

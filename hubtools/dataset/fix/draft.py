@@ -9,6 +9,7 @@ from pathlib import Path
 
 import xxhash
 
+from hubtools.dataset.edits.load_tables import load_table
 from hubtools.dataset.edits.references import (
     Reference,
     is_free,
@@ -16,19 +17,19 @@ from hubtools.dataset.edits.references import (
     references_in,
     relative,
 )
-from hubtools.dataset.edits.tables import BEYOND, Form, Notes, Record, Table, load_table
+from hubtools.dataset.edits.tables import BEYOND, Form, Notes, Record, Table
 from hubtools.dataset.fix.overlay import overlay
 from hubtools.dataset.fix.remedies import Unsafe
 from hubtools.dataset.folder.listing import Entry, Listing
-from hubtools.dataset.folder.names import fold
+from hubtools.dataset.folder.names import escapes, fold
 from hubtools.dataset.metadata import FILE_NAME, MetadataFile, parse_metadata
 from hubtools.dataset.metadata.named import resolved
-from hubtools.dataset.pictures.probe import PictureFacts
+from hubtools.dataset.pictures.facts import PictureFacts
 from hubtools.dataset.pictures.reading import NO_FILE, read_file
 from hubtools.dataset.rules import DATASET_RULES
-from hubtools.dataset.scan.scanning import look_at_one
 from hubtools.dataset.sources.local import LocalFolder
-from hubtools.dataset.view import Card, DatasetView, escapes, parse_card
+from hubtools.dataset.view import Card, DatasetView, parse_card
+from hubtools.dataset.workers.guarded import look_at_one
 from hubtools.errors import HubtoolsError
 from hubtools.files import read_within
 from hubtools.findings import Finding

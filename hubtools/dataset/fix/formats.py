@@ -7,7 +7,8 @@ import io
 import json
 import zlib
 
-from hubtools.dataset.edits.tables import IS_PARQUET, Notes, Record, Table, load_table
+from hubtools.dataset.edits.load_tables import load_table
+from hubtools.dataset.edits.tables import IS_PARQUET, Notes, Record, Table
 from hubtools.dataset.fix.draft import Draft
 from hubtools.dataset.fix.records import contained
 from hubtools.dataset.metadata import FILE_NAME

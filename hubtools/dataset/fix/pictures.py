@@ -12,12 +12,12 @@ from hubtools.dataset.fix.draft import Draft
 from hubtools.dataset.folder.listing import FOREIGN_ENDINGS
 from hubtools.dataset.folder.names import named_as, portable
 from hubtools.dataset.pictures.embedded.trailers import without_trailer
+from hubtools.dataset.pictures.formats import ENDINGS, proper_ending
 from hubtools.dataset.pictures.private.kinds import Damaged, Kind
 from hubtools.dataset.pictures.private.reading import private_of
 from hubtools.dataset.pictures.private.scrub import scrub
-from hubtools.dataset.pictures.probe import ENDINGS, proper_ending
 from hubtools.dataset.rules.layout import name_troubles
-from hubtools.dataset.scan.scanning import look_at_one
+from hubtools.dataset.workers.guarded import look_at_one
 from hubtools.files import human_bytes
 
 

@@ -13,7 +13,7 @@ from hubtools.dataset.fix.draft import Draft
 from hubtools.dataset.fix.remedies import REMEDIES, parse_unsafe
 from hubtools.dataset.rules import DATASET_RULES
 from hubtools.dataset.view import view
-from hubtools.dataset.workers.guarded import one_helper
+from hubtools.dataset.workers.guarded import shared_guard
 from hubtools.files import StrPath
 from hubtools.layout import CARD
 from hubtools.settings import DatasetSettings
@@ -55,7 +55,7 @@ _STEPS: tuple[Callable[[Draft], None], ...] = (
 _ROUNDS = 6
 
 
-@one_helper()
+@shared_guard()
 def plan_fix(
     folder: StrPath,
     settings: DatasetSettings | None = None,

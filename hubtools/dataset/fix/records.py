@@ -10,9 +10,10 @@ from hubtools.dataset.edits.references import relative
 from hubtools.dataset.edits.tables import Record, Table
 from hubtools.dataset.fix.columns import is_picture_name
 from hubtools.dataset.fix.draft import Draft
+from hubtools.dataset.folder.names import escapes
 from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.metadata.named import resolved
-from hubtools.dataset.view import escapes, is_blank
+from hubtools.dataset.text.blank import is_blank
 
 
 def contained(one: Record, other: Record) -> bool:

@@ -10,7 +10,7 @@ from hubtools.dataset.edits.journal import RefusedFiles, apply, finish, undo, un
 from hubtools.dataset.edits.journal_files import Journal
 from hubtools.dataset.edits.plan import Plan
 from hubtools.dataset.fix.planner import plan_fix
-from hubtools.dataset.workers.guarded import one_helper
+from hubtools.dataset.workers.guarded import shared_guard
 from hubtools.files import StrPath
 from hubtools.settings import DatasetSettings
 
@@ -23,7 +23,7 @@ class Fixed:
     journal: Journal | None
 
 
-@one_helper()
+@shared_guard()
 def fix(
     folder: StrPath,
     settings: DatasetSettings | None = None,

@@ -9,7 +9,7 @@ from hubtools.dataset.edits.references import relative
 from hubtools.dataset.edits.tables import Form, Record, Table
 from hubtools.dataset.fix.draft import Draft
 from hubtools.dataset.metadata import FILE_NAME
-from hubtools.dataset.view import is_blank
+from hubtools.dataset.text.blank import is_blank
 from hubtools.files import json_value
 from hubtools.findings import Finding
 from hubtools.limits import SIDECAR

@@ -55,3 +55,8 @@ def named_as(name: str, ending: str) -> str:
     if found := _ENDING_AND_MORE.fullmatch(base):
         base = found[1]
     return f"{folder}{slash}{base}{ending}"
+
+
+def escapes(name: str) -> bool:
+    """True for a name that leads out of the dataset folder, or to another machine."""
+    return name.startswith(("../", "/", "~")) or name == ".." or "://" in name or ":/" in name

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageEnhance
 
-from hubtools.dataset.examples import open_image
 from hubtools.dataset.inspect.look import Seen
+from hubtools.dataset.pictures.rgb import open_image
 from hubtools.files import replacing
 
 # Upscaled pictures stand out.

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from hubtools.dataset.pictures.probe import PictureFacts
+from hubtools.dataset.pictures.facts import PictureFacts
 
 # More of a picture's area than this falls to the cut only in unusual shapes: 3:2 loses a third.
 MUCH_CUT = 0.4

@@ -12,10 +12,10 @@ from hubtools.dataset.folder.listing import Entry
 from hubtools.dataset.folder.zipped import open_zip, read_member
 from hubtools.dataset.loaders.endings import MODULE_OF
 from hubtools.dataset.loaders.model import LoadError
-from hubtools.dataset.loaders.source import Source
+from hubtools.dataset.loaders.source import TROUBLE, Source
 from hubtools.dataset.loaders.tables import Table, read_table
 from hubtools.dataset.metadata import parse_metadata
-from hubtools.dataset.workers.guarded import carefully
+from hubtools.dataset.workers.guarded import run_guarded
 from hubtools.dataset.workers.pool import Failure
 from hubtools.layout import METADATA_NAMES
 from hubtools.limits import RECORD_COST, STREAMED
@@ -59,7 +59,7 @@ class Archive:
             return "there is no such file in the archive"
         except (OSError, zipfile.BadZipFile, RuntimeError, EOFError, zlib.error):
             return "it cannot be read from the archive"
-        answer = carefully("trouble", data)
+        answer = run_guarded(TROUBLE, data)
         return answer.reason if isinstance(answer, Failure) else answer
 
 

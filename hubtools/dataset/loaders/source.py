@@ -20,7 +20,7 @@ from hubtools.dataset.loaders.tables import Table, read_table
 from hubtools.dataset.metadata import MetadataFile, parse_metadata
 from hubtools.dataset.pictures.header import as_usual
 from hubtools.dataset.pictures.reading import Unreadable, read_picture
-from hubtools.dataset.workers.guarded import carefully
+from hubtools.dataset.workers.guarded import run_guarded
 from hubtools.dataset.workers.pool import Failure
 from hubtools.limits import RECORD_COST, STREAMED
 
@@ -184,8 +184,16 @@ def _trouble(path: Path, header_only: bool) -> str | None:
 
 
 def _asked(data: bytes, header_only: bool) -> str | None:
-    answer = carefully("trouble", data, "header" if header_only else None)
+    answer = run_guarded(TROUBLE, data, "header" if header_only else None)
     return answer.reason if isinstance(answer, Failure) else answer
+
+
+def trouble(path: str | bytes, known: str | None) -> str | None:
+    """For a worker: `picture_trouble`; `known` is "header" if no more is asked for."""
+    return picture_trouble(read_picture(path), header_only=known == "header")
+
+
+TROUBLE = f"{__name__}:{trouble.__name__}"
 
 
 def picture_trouble(data: bytes, *, header_only: bool = False) -> str | None:

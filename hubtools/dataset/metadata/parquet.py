@@ -11,6 +11,8 @@ from typing import Any
 
 from hubtools.dataset.metadata.bounded import Budget
 from hubtools.dataset.metadata.model import Kind, MetadataFile, Row, Trouble
+from hubtools.dataset.metadata.parquet_rows import ROWS
+from hubtools.dataset.workers.guarded import run_in_worker
 from hubtools.files import human_bytes
 
 _FIX = "write fewer or shorter values, or several data sets"
@@ -18,8 +20,6 @@ _FIX = "write fewer or shorter values, or several data sets"
 
 def read_parquet(data: bytes, size: int, budget: Budget, found: MetadataFile) -> None:
     """`size`: bytes of the whole file, where `data` is only its beginning."""
-    from hubtools.dataset.workers.guarded import apart
-
     try:
         import pyarrow.ipc  # noqa: F401
     except ImportError:
@@ -32,7 +32,7 @@ def read_parquet(data: bytes, size: int, budget: Budget, found: MetadataFile) ->
     if size > len(data):
         _tell(found, f"the file has {human_bytes(size)}; it is not read", _FIX, Kind.TOO_LARGE)
         return
-    answer = apart("parquet", data, json.dumps([budget.cost, budget.records]))
+    answer = run_in_worker(ROWS, data, json.dumps([budget.cost, budget.records]))
     if not isinstance(answer, dict):
         reason = getattr(answer, "reason", "its reader gave no answer")
         _tell(found, f"is not read: {reason}", _FIX, Kind.TOO_LARGE)

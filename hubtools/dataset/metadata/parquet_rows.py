@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 from typing import TYPE_CHECKING, Any
 
+from hubtools.dataset.pictures.reading import read_picture
 from hubtools.files import human_bytes
 from hubtools.limits import COLUMNS
 
@@ -14,6 +16,15 @@ if TYPE_CHECKING:
 _ROW, _VALUE = 300, 64  # bytes that Python adds to a row, and to each value
 _HELD = 64_000_000  # bytes that are unpacked at once
 _MOST = 1024  # rows that are
+
+
+def parquet(path: str | bytes, known: str | None) -> dict[str, Any]:
+    """For a worker: `rows_within`; `known` is JSON: what the rows may cost, and how many."""
+    cost, records = json.loads(known or "[0, 0]")
+    return rows_within(read_picture(path), cost, records)
+
+
+ROWS = f"{__name__}:{parquet.__name__}"
 
 
 def rows_within(data: bytes, cost: int, records: int) -> dict[str, Any]:

@@ -23,8 +23,9 @@ from hubtools.dataset.folder.appearing import (
 from hubtools.dataset.folder.listing import PICTURE_ENDINGS, Entry
 from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.pictures.header import opened, opens_plainly, webp_canvas
+from hubtools.dataset.shards.opening import open_shard
 from hubtools.dataset.shards.rows import entries
-from hubtools.dataset.shards.stored import Reader, Stored, open_shard
+from hubtools.dataset.shards.stored import Reader, Stored
 from hubtools.errors import HubtoolsError, require_extra
 from hubtools.files import StrPath, open_regular, write_bytes
 from hubtools.frontmatter import with_key

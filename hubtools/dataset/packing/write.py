@@ -16,9 +16,12 @@ from typing import Any
 from hubtools.dataset.folder.appearing import open_own, read_own
 from hubtools.dataset.packing.plan import Format, Plan, ShardPlan, plan_shards
 from hubtools.dataset.pictures.header import opened, plain
-from hubtools.dataset.scan.scanning import look_at_one
+from hubtools.dataset.shards.opening import open_shard
+from hubtools.dataset.shards.parquet import ParquetWriter, parquet_schema
 from hubtools.dataset.shards.rows import Sample
-from hubtools.dataset.shards.stored import Writer, fingerprint, open_shard
+from hubtools.dataset.shards.stored import Writer, fingerprint
+from hubtools.dataset.shards.tar import TarWriter
+from hubtools.dataset.workers.guarded import look_at_one
 from hubtools.errors import HubtoolsError, require_extra
 from hubtools.files import StrPath, json_value, sha256_of
 from hubtools.frontmatter import with_key
@@ -249,11 +252,8 @@ def _write(
 
 def _writer(plan: Plan, item: ShardPlan, path: Path) -> Writer:
     if plan.format == "parquet":
-        from hubtools.dataset.shards.parquet import ParquetWriter, parquet_schema
-
         schema = parquet_schema(plan.columns, plan.description(item))
         return ParquetWriter(path, schema, plan.files)
-    from hubtools.dataset.shards.tar import TarWriter
 
     return TarWriter(path, plan.description(item), plan.ending)
 

@@ -7,6 +7,7 @@ import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hubtools.dataset.pictures.header import opened
+from hubtools.dataset.pictures.rgb import to_rgb
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -128,7 +129,6 @@ def _fast_png(data: bytes, picture: Image.Image) -> Image.Image | None:
 def _reduced(picture: Image.Image) -> Grey:
     import numpy as np
 
-    from hubtools.dataset.examples import to_rgb
     from hubtools.dataset.pictures.appearance import SIDE, narrowed
 
     factor = max(1, min(picture.size) // SIDE)
@@ -174,8 +174,6 @@ def upright(data: bytes, draft: int, side: int) -> Image.Image:
     """
     from PIL import ImageOps
 
-    from hubtools.dataset.examples import to_rgb
-
     with opened(data) as picture:
         picture.draft(None, (draft, draft))
         picture.load()
@@ -201,8 +199,6 @@ def preview(
 
     from PIL import Image
 
-    from hubtools.dataset.examples import to_rgb
-
     if pixels is None:
         with opened(data) as picture:
             picture.draft(None, (PREVIEW, PREVIEW))
@@ -223,8 +219,6 @@ def preview(
 
 def _smaller(picture: Image.Image) -> Image.Image:
     """A copy of at most some four times the size of a preview."""
-    from hubtools.dataset.examples import to_rgb
-
     plain = picture.mode in ("RGB", "RGBA", "L")
     if not plain or (picture.mode != "RGBA" and picture.has_transparency_data):
         picture = to_rgb(picture)
@@ -236,8 +230,6 @@ def pixel_digest(data: bytes) -> str:
     """xxh3-128 of the size and all pixels as `thumbnail` sees them."""
     import xxhash
     from PIL import ImageOps
-
-    from hubtools.dataset.examples import to_rgb
 
     with opened(data) as picture:
         picture.load()

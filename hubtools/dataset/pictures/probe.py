@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import xxhash
@@ -20,6 +19,11 @@ from hubtools.dataset.pictures.decode import (
 from hubtools.dataset.pictures.embedded.claims import claims_of
 from hubtools.dataset.pictures.embedded.tags import tags_of
 from hubtools.dataset.pictures.embedded.trailers import trailer_of
+from hubtools.dataset.pictures.facts import PictureFacts
+from hubtools.dataset.pictures.formats import (
+    BY_MAGIC,
+    kind_of,
+)
 from hubtools.dataset.pictures.header import (
     is_plain,
     opened,
@@ -34,114 +38,11 @@ from hubtools.findings import visible
 # Changes when the same bytes would be judged otherwise: what is kept from older runs is void then.
 ENGINE = 5
 
-# Formats by their first bytes, for naming what a file really is.
-_MAGIC = (
-    (b"\xff\xd8\xff", "JPEG"),
-    (b"\x89PNG\r\n\x1a\n", "PNG"),
-    (b"GIF8", "GIF"),
-    (b"BM", "BMP"),
-    (b"II*\0", "TIFF"),
-    (b"MM\0*", "TIFF"),
-    (b"version https://git-lfs", "a Git LFS pointer"),
-    (b"%PDF", "a PDF"),
-    (b"%!PS", "a PostScript drawing"),
-    (b"\xc5\xd0\xd3\xc6", "a PostScript drawing"),
-    (b"PK\x03\x04", "a zip archive"),
-    (b"<!DOCTYPE", "an HTML page"),
-    (b"<html", "an HTML page"),
-    (b"<svg", "an SVG drawing"),
-    (b"<?xml", "an XML or SVG file"),
-    (b"\0\5\x16\7", "what a Mac keeps beside a file (AppleDouble)"),
-    (b"\0\0\0\x0cJXL ", "a JPEG XL picture"),
-    (b"\xff\x0a", "a JPEG XL picture"),
-    (b"\x1f\x8b", "a gzip archive"),
-    (b"SQLite format 3", "a database"),
-    (b"\x93NUMPY", "a NumPy array"),
-)
-# Brands of the ISO container (ISO/IEC 14496-12), in bytes 4 to 12.
-_HEIC = tuple(b"ftyp" + brand for brand in (b"heic", b"heix", b"hevc", b"heim", b"mif1", b"msf1"))
-_FILM = tuple(b"ftyp" + brand for brand in (b"qt  ", b"isom", b"iso2", b"mp41", b"mp42", b"avc1"))
 
-_FORMATS = frozenset({"JPEG", "PNG", "GIF", "BMP", "TIFF"})
-
-# Endings that a format may have.
-ENDINGS = {
-    "JPEG": {".jpg", ".jpeg", ".jpe", ".jfif"},
-    "MPO": {".jpg", ".jpeg", ".mpo"},
-    "PNG": {".png", ".apng"},
-    "WEBP": {".webp"},
-    "GIF": {".gif"},
-    "BMP": {".bmp", ".dib"},
-    "TIFF": {".tif", ".tiff"},
-    "AVIF": {".avif"},
-}
-# The ending to give a format, where it has several.
-_PROPER = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "BMP": ".bmp", "TIFF": ".tif"}
 # Pixels beyond which decoding is refused (Pillow warns at half of it).
 MAX_PIXELS = 178_956_970
 
 _HARDLY = 4.0  # grey levels of contrast
-
-
-def proper_ending(format: str) -> str:
-    """The usual ending of a format that `ENDINGS` knows."""
-    return _PROPER.get(format) or min(ENDINGS[format])
-
-
-def picture_format(head: bytes) -> str | None:
-    """The format that the first 16 bytes of a file announce; None if it is no picture, or one that
-    `ENDINGS` does not know."""
-    found = next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
-    if found in _FORMATS:
-        # two letters are too few to go by
-        return found if found != "BMP" or head[6:10] == b"\0\0\0\0" else None
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "WEBP"
-    return "AVIF" if head[4:12] in (b"ftypavif", b"ftypavis") else None
-
-
-@dataclass(frozen=True, slots=True)
-class PictureFacts:
-    """What is known of one picture. Sizes in pixels as stored, before any rotation.
-
-    `problem` is why it cannot be decoded, None if it can; `kind` says what the file is if it is no
-    picture at all. Fields from `seen` on are set only for what was decoded; their units are those
-    of `looks.Look`; where grey hardly varies, `contrast` is that of the most varied colour.
-    """
-
-    name: str
-    bytes: int
-    digest: str  # xxh3-128 of the bytes
-    format: str | None = None  # Pillow's name
-    kind: str | None = None
-    mode: str = ""
-    width: int = 0
-    height: int = 0
-    frames: int = 1
-    orientation: int = 1  # EXIF: 1 upright ... 8
-    gps: bool = False
-    transparent: bool = False
-    problem: str | None = None
-    too_large: bool = False
-    owner: str = ""  # tags that identify somebody, by name
-    people: str = ""  # metadata that names who is to be seen, or the place, in words
-    profile: str = ""  # a colour profile other than sRGB, by name
-    creator: str = ""  # whom the picture's metadata names as its maker
-    notice: str = ""  # of copyright, in the picture's metadata
-    reserved: str = ""  # where its metadata reserves training, and how
-    credentials: bool = False  # it carries a C2PA manifest
-    trailer: str = ""  # what lies behind the picture's end (see `trailers`)
-    trailer_bytes: int = 0
-    seen: bool = False
-    hash: int = 0  # 64-bit perceptual hash of the upright picture
-    grey: int = 0  # xxh3-64 of the small grey copy: equal for equal pixels in the same format
-    brightness: float = 0.0
-    darkest: float = 0.0
-    lightest: float = 0.0
-    contrast: float = 0.0
-    information: float = 0.0
-    sharpness: float = 0.0
-    crispness: float = 0.0
 
 
 class NotPlain(Exception):
@@ -172,8 +73,8 @@ def probe_bytes(
         raise
     except Exception as error:
         # Pillow's plug-ins raise nearly anything on hostile bytes; which one says nothing.
-        kind = _kind(data)
-        if kind in _FORMATS:
+        kind = kind_of(data)
+        if kind in BY_MAGIC:
             reason = f"its {kind} header is damaged"
             return PictureFacts(name, size, digest, problem=reason, **private_of(data)._asdict())
         reason = f"it is {kind}" if kind else _reason(error)
@@ -280,32 +181,6 @@ def _look(
         with contextlib.suppress(Exception):
             on_preview(preview(data, orientation, pixels))
     return {"seen": True, "grey": key.intdigest(), **look}
-
-
-def _kind(data: bytes) -> str | None:
-    head = data[:64].lstrip()
-    for magic, kind in _MAGIC:
-        if head.lower().startswith(magic.lower()):
-            return kind
-    if data[4:12] in _HEIC:
-        return "an HEIC picture"
-    if data[4:12] in _FILM:
-        return "a film"
-    if not any(data[:64]):
-        return "a file of zeros"
-    return _text_kind(data[:4096])
-
-
-def _text_kind(head: bytes) -> str | None:
-    try:
-        text = head.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        if error.start < len(head) - 3:  # else only the last letter is cut
-            return None
-        text = head[: error.start].decode("utf-8-sig")
-    if any(mark < " " and mark not in "\t\r\n\f" for mark in text):
-        return None
-    return "a JSON text" if text.lstrip().startswith(("{", "[")) else "a text"
 
 
 def _reason(error: Exception) -> str:

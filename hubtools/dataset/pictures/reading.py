@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 
-from hubtools.dataset.pictures.probe import PictureFacts
+from hubtools.dataset.pictures.facts import PictureFacts
 from hubtools.files import StrPath, open_regular
 from hubtools.limits import PICTURE
 

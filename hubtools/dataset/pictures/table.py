@@ -9,7 +9,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence, ValuesView
 from typing import TYPE_CHECKING, Any
 
-from hubtools.dataset.pictures.probe import PictureFacts
+from hubtools.dataset.pictures.facts import PictureFacts
 
 if TYPE_CHECKING:
     import numpy as np

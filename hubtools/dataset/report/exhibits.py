@@ -12,6 +12,7 @@ from hubtools.dataset.copies.search import reader
 from hubtools.dataset.inspect.look import upright
 from hubtools.dataset.loaders.summary import told
 from hubtools.dataset.pictures.appearance import TURNS
+from hubtools.dataset.pictures.tasks import PREVIEW
 from hubtools.dataset.report.figures import (
     aspects,
     buckets,
@@ -196,6 +197,6 @@ def _thumbnails(looked: DatasetView, names: Iterable[str]) -> dict[str, bytes]:
         else:
             missing.append(name)
     if missing:
-        again = reader(looked.source, looked.table)("look_again", missing)
+        again = reader(looked.source, looked.table)(PREVIEW, missing)
         found |= {name: preview for name, preview in again if preview is not None}
     return found

@@ -10,10 +10,11 @@ from html import unescape
 
 from hubtools.dataset.metadata import FILE_NAME, Row
 from hubtools.dataset.rules.book import DATASET_RULES, plural, some
+from hubtools.dataset.text.blank import is_blank
 from hubtools.dataset.text.mojibake import garbled as wrongly_read
 from hubtools.dataset.text.tokens import TokenCounter
 from hubtools.dataset.text.trigger import has_word
-from hubtools.dataset.view import DatasetView, is_blank
+from hubtools.dataset.view import DatasetView
 from hubtools.findings import Problem, Severity, shortened
 
 

@@ -7,13 +7,13 @@ import unicodedata
 from collections.abc import Iterator
 
 from hubtools.dataset.folder.listing import FOREIGN_ENDINGS, PICTURE_ENDINGS
-from hubtools.dataset.folder.names import fold, trouble_of
+from hubtools.dataset.folder.names import escapes, fold, trouble_of
 from hubtools.dataset.folder.splits import infer_splits
 from hubtools.dataset.loaders import Mode
 from hubtools.dataset.loaders.endings import endings_of
-from hubtools.dataset.pictures.probe import proper_ending
+from hubtools.dataset.pictures.formats import proper_ending
 from hubtools.dataset.rules.book import DATASET_RULES, plural, some
-from hubtools.dataset.view import DatasetView, escapes
+from hubtools.dataset.view import DatasetView
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD, METADATA_NAMES
 

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from hubtools.dataset.folder.listing import Entry
-from hubtools.dataset.pictures.probe import ENDINGS, MAX_PIXELS, PictureFacts, proper_ending
+from hubtools.dataset.pictures.facts import PictureFacts
+from hubtools.dataset.pictures.formats import ENDINGS, proper_ending
+from hubtools.dataset.pictures.probe import MAX_PIXELS
 from hubtools.dataset.pictures.table import PictureTable
 from hubtools.dataset.rules.book import DATASET_RULES
 from hubtools.dataset.view import DatasetView

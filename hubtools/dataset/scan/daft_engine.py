@@ -17,10 +17,10 @@ from typing import Any
 
 from hubtools.dataset.folder.listing import Entry
 from hubtools.dataset.pictures.cache import Memory
-from hubtools.dataset.pictures.probe import PictureFacts
+from hubtools.dataset.pictures.facts import FIELDS, PictureFacts
+from hubtools.dataset.scan.scanning import results_of
 from hubtools.dataset.sources.model import Source
 from hubtools.dataset.workers.pool import PROGRAM, PlainUnpickler
-from hubtools.dataset.workers.worker import FIELDS
 from hubtools.errors import HubtoolsError, UsageError, require_extra
 
 ENGINES = ("local", "daft")
@@ -73,8 +73,6 @@ def by_daft(source: Source, entries: Sequence[Entry]) -> Iterator[PictureFacts]:
 
 def looked_at(payload: bytes, rows: Sequence[bytes]) -> list[bytes]:
     """One batch, wherever it runs: (name, fields of `PictureFacts`) of each row, pickled."""
-    from hubtools.dataset.scan.scanning import results_of
-
     entries = [Entry(name, size, 0) for name, size in map(pickle.loads, rows)]
     found: dict[str, bytes] = {}
     for entry, facts in results_of(

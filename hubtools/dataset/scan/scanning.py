@@ -18,13 +18,14 @@ import xxhash
 
 from hubtools.dataset.folder.listing import Entry
 from hubtools.dataset.pictures.cache import Memory, merged
-from hubtools.dataset.pictures.probe import NotPlain, OnPreview, PictureFacts, probe_bytes
+from hubtools.dataset.pictures.facts import PictureFacts
+from hubtools.dataset.pictures.probe import NotPlain, OnPreview, probe_bytes
 from hubtools.dataset.pictures.reading import Unreadable, read_picture
 from hubtools.dataset.pictures.table import PictureTable
+from hubtools.dataset.pictures.tasks import PROBE_ALL, PROBE_AND_PREVIEW
 from hubtools.dataset.sources.local import LocalFolder
 from hubtools.dataset.sources.model import Contents, Read, Source
-from hubtools.dataset.workers.guarded import carefully
-from hubtools.dataset.workers.pool import PROGRAM, Crew, Failure, Job, Limits, cpus
+from hubtools.dataset.workers.pool import PROGRAM, Failure, Job, Limits, WorkerPool, cpus
 
 Progress = Callable[[int, int], None]
 # What a file may still be, if only its times changed: row in the memory, digest.
@@ -267,8 +268,8 @@ def _shared_out(
             sizes.append(entry.size)
             yield what, maybe[1] if maybe else None
 
-    with Crew(workers, limits, program=program) as crew:
-        task = "probe" if made is None else "probe_and_preview"
+    with WorkerPool(workers, limits, program=program) as crew:
+        task = PROBE_ALL if made is None else PROBE_AND_PREVIEW
         for place, answer in crew.run(task, jobs(), sizes):
             entry, maybe = out.pop(place)
             result = answer
@@ -302,11 +303,3 @@ def _here(
     if known is not None and xxhash.xxh3_128_hexdigest(data) == known:
         return None
     return probe_bytes(data, name, plain_only=True, on_preview=on_preview)
-
-
-def look_at_one(data: bytes, name: str) -> PictureFacts:
-    """Facts of a picture that is in no file yet; decoded in another process if it may do harm."""
-    answer = carefully("probe", data)
-    if isinstance(answer, Failure):
-        return PictureFacts(name, len(data), "", problem=answer.reason)
-    return PictureFacts(name, *answer)

@@ -22,9 +22,9 @@ import xxhash
 
 from hubtools.dataset.folder.appearing import open_own
 from hubtools.dataset.folder.listing import PICTURE_ENDINGS, Entry, leads_to_folder
+from hubtools.dataset.folder.names import escapes
 from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.metadata.bounded import deepest
-from hubtools.dataset.view import escapes
 from hubtools.errors import HubtoolsError
 from hubtools.files import json_value
 from hubtools.layout import METADATA_NAMES

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
 
 from hubtools.dataset.shards.rows import Sample
-from hubtools.files import open_regular
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +63,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value
-
-
-def open_shard(path: Path, opener: Callable[[], BinaryIO] | None = None) -> Reader:
-    """A reader for a shard, by its ending. `opener` opens it, default by its path. Raises
-    `HubtoolsError` if it is damaged, `OSError` if it cannot be opened."""
-    opener = opener or partial(open_regular, path)
-    if path.suffix == ".parquet":
-        from hubtools.dataset.shards.parquet import ParquetReader
-
-        return ParquetReader(path, opener)
-    from hubtools.dataset.shards.tar import TarReader
-
-    return TarReader(path, opener)

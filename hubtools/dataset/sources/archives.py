@@ -8,16 +8,13 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from hubtools.dataset.folder.listing import Entry, Listing
-from hubtools.dataset.metadata import FILE_NAME, MetadataFile, Row, read_all_metadata
+from hubtools.dataset.loaders.shards import loaded_shards
+from hubtools.dataset.metadata import read_all_metadata
 from hubtools.dataset.sources.local import pictures_of
 from hubtools.dataset.sources.model import Contents, Read, Trouble, memory_of
 from hubtools.dataset.sources.names import is_picture, top_folder
 from hubtools.dataset.sources.tars import TarArchive
-from hubtools.layout import METADATA_NAMES
-
-# Rules that speak of files in a folder and of how loaders find them, and of names that are not
-# the pictures' own.
-SILENT_FOR_SHARDS = ("D1", "D2", "D303")
+from hubtools.dataset.sources.webdataset import SILENT_FOR_SHARDS, is_webdataset, samples_of
 
 
 class Archive(Protocol):
@@ -87,8 +84,6 @@ class ArchivedFolder:
         )
 
     def _samples(self, archive: TarArchive, entries: list[Entry]) -> Contents:
-        from hubtools.dataset.sources.shards import loaded_shards
-
         # one file, however many lie in it
         listing = Listing(Path(archive.name), (Entry(archive.name, 0, 0),), opener=self._open)
         file = samples_of(archive, Entry(archive.name, 0, 0))
@@ -113,21 +108,3 @@ class ArchivedFolder:
         asked = [replace(entry, name=self._top + entry.name) for entry in entries]
         for entry, what in self._archive.stream(asked):
             yield by_name[entry.name[cut:]], what
-
-
-def is_webdataset(archive: TarArchive) -> bool:
-    """True if its texts lie beside its pictures, and there is no metadata as a folder has it."""
-    index = archive.index
-    has_metadata = any(name.rpartition("/")[2] in METADATA_NAMES for name in index.files)
-    return index.sidecars > 0 and not has_metadata
-
-
-def samples_of(archive: TarArchive, entry: Entry, prefix: str = "") -> MetadataFile:
-    """The rows of a WebDataset shard."""
-    found = MetadataFile(entry)
-    columns: dict[str, None] = {FILE_NAME: None}
-    for name, values in archive.index.rows:
-        found.rows.append(Row(prefix + name, None, values))
-        columns.update(dict.fromkeys(values))
-    found.columns = list(columns)
-    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hubtools.dataset.folder.listing import PICTURE_ENDINGS, Entry
+from hubtools.dataset.folder.splits import KEYWORDS
 from hubtools.layout import CARD, METADATA_NAMES
 
 
@@ -27,6 +28,4 @@ def top_folder(names: list[str]) -> str:
 
 
 def _splits(name: str) -> bool:
-    from hubtools.dataset.folder.splits import KEYWORDS
-
     return name.lower() in {word for words in KEYWORDS.values() for word in words}

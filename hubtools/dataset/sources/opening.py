@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from hubtools.dataset.folder.listing import Entry, Listing, walk
+from hubtools.dataset.folder.part_file import is_partial
 from hubtools.dataset.sources.archives import ArchivedFolder
 from hubtools.dataset.sources.local import LocalFolder
 from hubtools.dataset.sources.model import Source, identity_of
@@ -93,7 +94,6 @@ def _file(store: Store, entry: Entry) -> Source:
         opener = partial(store.open, entry.name)
         tar = TarArchive(opener, entry.name, identity_of(entry), entry.size)
         return ArchivedFolder(tar, store.name, key)
-    from hubtools.dataset.parts import is_partial
 
     if isinstance(store, LocalStore) and is_partial(store.path):
         raise HubtoolsError(

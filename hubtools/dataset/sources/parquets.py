@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 
 from hubtools.dataset.folder.listing import Entry
 from hubtools.dataset.metadata import FILE_NAME, MetadataFile, Row
+from hubtools.dataset.metadata.parquet_rows import at_once
 from hubtools.dataset.pictures.reading import Unreadable
 from hubtools.dataset.sources.model import MAX_STREAMED, Read, Trouble, identified, identity_of
 from hubtools.errors import require_extra
@@ -41,7 +42,6 @@ class ParquetShard:
         """The values of all rows; their pictures become `pictures`."""
         import pyarrow as arrow
 
-        from hubtools.dataset.metadata.parquet_rows import at_once
         from hubtools.dataset.shards.parquet import open_parquet, picture_columns
 
         found = MetadataFile(self._entry)

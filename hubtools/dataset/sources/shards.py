@@ -10,23 +10,18 @@ from pathlib import Path
 from typing import BinaryIO
 
 from hubtools.dataset.folder.listing import Entry
-from hubtools.dataset.folder.splits import infer_splits
-from hubtools.dataset.loaders.card import declared
-from hubtools.dataset.loaders.model import Loaded, LoadError, Mode, Outcome, Split
-from hubtools.dataset.loaders.patterns import resolve
-from hubtools.dataset.metadata import FILE_NAME, MetadataFile
-from hubtools.dataset.shards.rows import column_of
-from hubtools.dataset.sources.archives import SILENT_FOR_SHARDS, samples_of
+from hubtools.dataset.loaders.shards import loaded_shards
+from hubtools.dataset.metadata import MetadataFile
 from hubtools.dataset.sources.model import Contents, Read, Trouble, identity_of, memory_of
 from hubtools.dataset.sources.names import is_picture
 from hubtools.dataset.sources.parquets import ParquetShard
 from hubtools.dataset.sources.remote import listing_of
 from hubtools.dataset.sources.stores import LocalStore, Store
 from hubtools.dataset.sources.tars import TarArchive
+from hubtools.dataset.sources.webdataset import SILENT_FOR_SHARDS, samples_of
 from hubtools.layout import CARD, METADATA_NAMES
 
 TARS = (".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
-_FOLDERS = "reads folders of loose pictures, not shards"
 
 
 def is_shard(entry: Entry) -> bool:
@@ -169,52 +164,3 @@ def _text(read: Callable[[str], bytes]) -> str | None:
         return read(CARD).decode("utf-8")
     except (OSError, UnicodeDecodeError):
         return None
-
-
-def loaded_shards(
-    kind: str, files: Mapping[str, MetadataFile], card: str | None
-) -> tuple[Loaded, ...]:
-    """What the loaders make of shards: by their path they are read, and nothing else reads them."""
-    others = [
-        Loaded(mode, None, Outcome.RAISES, _FOLDERS) for mode in Mode if mode is not Mode.AUTO
-    ]
-    try:
-        splits = _splits(tuple(files), card)
-    except LoadError as error:
-        sure = Outcome.RAISES if error.sure else Outcome.MAY_RAISE
-        return (Loaded(Mode.AUTO, kind, sure, error.reason, rule=error.rule), *others)
-    found = tuple(
-        _split(name, [files[file] for file in inside if file in files])
-        for name, inside in splits.items()
-    )
-    return (Loaded(Mode.AUTO, kind, Outcome.LOADS, None, found), *others)
-
-
-def _splits(names: tuple[str, ...], card: str | None) -> dict[str, tuple[str, ...]]:
-    config = declared(card).default if card else None
-    if config is None or config.patterns is None:
-        return dict(infer_splits(names).files)
-    return {
-        split: tuple(name for pattern in patterns for name in resolve(pattern, names))
-        for split, patterns in config.patterns.items()
-    }
-
-
-def _split(name: str, files: Sequence[MetadataFile]) -> Split:
-    columns: dict[str, None] = {}
-    pictures: dict[str, None] = {}
-    for file in files:
-        for key in file.columns:
-            picture = key.endswith(FILE_NAME)
-            column = column_of(key) if picture else key
-            columns[column] = None
-            if picture:
-                pictures[column] = None
-    rows = [row for file in files for row in file.rows]
-    return Split(
-        name,
-        len(rows),
-        tuple(columns),
-        tuple(pictures),
-        tuple(row.source if row.file_name else None for row in rows),
-    )

@@ -8,9 +8,11 @@ from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from hubtools.dataset.pictures.facts import PictureFacts
 from hubtools.dataset.pictures.header import plain
-from hubtools.dataset.workers.pool import Crew
-from hubtools.dataset.workers.worker import TASKS
+from hubtools.dataset.pictures.tasks import PROBE
+from hubtools.dataset.workers.pool import Failure, WorkerPool
+from hubtools.dataset.workers.worker import task_named
 
 
 class _Helper:
@@ -18,11 +20,11 @@ class _Helper:
 
     def __init__(self) -> None:
         self._stack = ExitStack()
-        self._crew: Crew | None = None
+        self._crew: WorkerPool | None = None
 
     def ask(self, task: str, data: bytes, argument: str | None) -> Any:
         if self._crew is None:
-            self._crew = self._stack.enter_context(Crew(1))
+            self._crew = self._stack.enter_context(WorkerPool(1))
         ((_, answer),) = self._crew.run(task, [(data, argument)])
         return answer
 
@@ -34,8 +36,8 @@ _helper: ContextVar[_Helper | None] = ContextVar("helper", default=None)
 
 
 @contextmanager
-def one_helper() -> Iterator[None]:
-    """All that is done `carefully` within shares one worker process."""
+def shared_guard() -> Iterator[None]:
+    """All that is guarded within shares one worker process."""
     if _helper.get() is not None:
         yield
         return
@@ -48,16 +50,24 @@ def one_helper() -> Iterator[None]:
         helper.dismiss()
 
 
-def carefully(task: str, data: bytes, argument: str | None = None) -> Any:
-    """What `worker.TASKS[task]` gives for a picture; a `crew.Failure` if a worker had to be asked
+def run_guarded(task: str, data: bytes, argument: str | None = None) -> Any:
+    """What the task of that name gives for a picture; a `pool.Failure` if a worker had to be asked
     and did not survive it."""
-    return TASKS[task](data, argument) if plain(data) else apart(task, data, argument)
+    return task_named(task)(data, argument) if plain(data) else run_in_worker(task, data, argument)
 
 
-def apart(task: str, data: bytes, argument: str | None = None) -> Any:
-    """What `worker.TASKS[task]` gives for some bytes in a worker; a `crew.Failure` if that did not
+def run_in_worker(task: str, data: bytes, argument: str | None = None) -> Any:
+    """What the task of that name gives for some bytes in a worker; a `pool.Failure` if that did not
     survive them."""
-    with one_helper():
+    with shared_guard():
         helper = _helper.get()
         assert helper is not None
         return helper.ask(task, data, argument)
+
+
+def look_at_one(data: bytes, name: str) -> PictureFacts:
+    """Facts of a picture that is in no file yet; decoded in another process if it may do harm."""
+    answer = run_guarded(PROBE, data)
+    if isinstance(answer, Failure):
+        return PictureFacts(name, len(data), "", problem=answer.reason)
+    return PictureFacts(name, *answer)

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hubtools.dataset.workers.worker import SLOT, receive, send
+from hubtools.dataset.workers.protocol import PROGRESS, receive, send
 from hubtools.errors import HubtoolsError
 from hubtools.interpreter import code, places
 
@@ -74,7 +74,7 @@ class PlainUnpickler(pickle.Unpickler):
         raise pickle.UnpicklingError(f"an answer names {module}.{name}")
 
 
-class Crew:
+class WorkerPool:
     """`workers` processes; use as a context manager. `program` is the module whose `main` they run
     (tests put a hostile one in its place)."""
 
@@ -93,13 +93,13 @@ class Crew:
         self._failed_starts = 0
         self._more = threading.Condition()
         handle, shared = tempfile.mkstemp(prefix="hubtools-")
-        os.write(handle, bytes(SLOT.size * workers))
+        os.write(handle, bytes(PROGRESS.size * workers))
         self._board = mmap.mmap(handle, 0)
         os.close(handle)
         self._shared = Path(shared)
-        self._seats = [_Seat(self, number) for number in range(workers)]
+        self._seats = [_WorkerSlot(self, number) for number in range(workers)]
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> WorkerPool:
         for seat in self._seats:
             seat.thread.start()
         return self
@@ -164,10 +164,10 @@ class Crew:
                 self._more.notify()
 
 
-class _Seat:
+class _WorkerSlot:
     """One worker's place: a thread that talks to it, and the process that sits there now."""
 
-    def __init__(self, crew: Crew, number: int) -> None:
+    def __init__(self, crew: WorkerPool, number: int) -> None:
         self._crew, self._number = crew, number
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
@@ -193,7 +193,7 @@ class _Seat:
                 crew._failed_starts = 0
                 crew._results.put(list(zip(numbers, answers, strict=True)))
             else:
-                self._mourn(task, numbers, jobs)
+                self._handle_crash(task, numbers, jobs)
         self.kill()
 
     def _ask(self, task: str, jobs: list[Job]) -> list[Any] | None:
@@ -213,7 +213,7 @@ class _Seat:
             self._busy = False
         return answers if isinstance(answers, list) and len(answers) == len(jobs) else None
 
-    def _mourn(self, task: str, numbers: list[int], jobs: list[Job]) -> None:
+    def _handle_crash(self, task: str, numbers: list[int], jobs: list[Job]) -> None:
         """A worker is gone: name its file, hand on the rest."""
         crew = self._crew
         process, self._process = self._process, None
@@ -269,10 +269,10 @@ class _Seat:
         )
 
     def _slot(self) -> int:
-        return int(SLOT.unpack_from(self._crew._board, self._number * SLOT.size)[0])
+        return int(PROGRESS.unpack_from(self._crew._board, self._number * PROGRESS.size)[0])
 
     def _set_slot(self, value: int) -> None:
-        SLOT.pack_into(self._crew._board, self._number * SLOT.size, value)
+        PROGRESS.pack_into(self._crew._board, self._number * PROGRESS.size, value)
 
     # --- the main thread ---------------------------------------------------------------------
 

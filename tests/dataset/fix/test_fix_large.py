@@ -12,7 +12,7 @@ import pytest
 
 from hubtools.dataset.edits.pixels import MOST_PIXELS, Refused, apply_edits, shown
 from hubtools.dataset.pictures.probe import probe_bytes
-from hubtools.dataset.scan.scanning import look_at_one
+from hubtools.dataset.workers.guarded import look_at_one
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

@@ -1,0 +1,61 @@
+"""Any picture as a trainer should see it: RGB, upright, first frame."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hubtools.dataset.pictures.header import opened
+from hubtools.errors import HubtoolsError
+from hubtools.files import read_within
+from hubtools.limits import PICTURE
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+def open_image(path: Path) -> Image.Image:
+    """The picture as a trainer should see it: RGB, upright, first frame.
+
+    Transparency is laid over white (a bare `convert("RGB")` shows whatever colour hides under
+    it), 16-bit and float grey is scaled to 8 bits (Pillow clips it to white or black).
+    Raises `HubtoolsError` for a file that is no whole picture.
+    """
+    from PIL import Image, ImageOps
+
+    try:
+        with opened(read_within(path, PICTURE)) as found:
+            found.load()
+            picture = ImageOps.exif_transpose(found)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise HubtoolsError(
+            f"{path} cannot be read as a picture: {error}.", hint="export it again as PNG or JPEG"
+        ) from None
+    return to_rgb(picture)
+
+
+def to_rgb(picture: Image.Image) -> Image.Image:
+    """Any Pillow picture as 8-bit RGB; see `open_image`."""
+    from PIL import Image
+
+    if picture.mode == "RGB":
+        return picture
+    if picture.mode.startswith("I") or picture.mode == "F":
+        return _scaled(picture).convert("RGB")
+    if picture.has_transparency_data:
+        layer = picture.convert("RGBA")
+        paper = Image.new("RGBA", layer.size, "white")
+        return Image.alpha_composite(paper, layer).convert("RGB")
+    return picture.convert("RGB")
+
+
+def _scaled(picture: Image.Image) -> Image.Image:
+    import numpy as np
+    from PIL import Image
+
+    values = np.asarray(picture, dtype=np.float64)
+    if picture.mode == "F":
+        top = 1.0 if values.max(initial=0) <= 1.0 else 255.0
+    else:
+        top = 65535.0 if values.max(initial=0) > 255 or picture.mode.startswith("I;16") else 255.0
+    return Image.fromarray((values / top * 255).clip(0, 255).round().astype(np.uint8))

@@ -1,0 +1,88 @@
+"""A dataset repository of the Hub as a folder of this machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hubtools.dataset.folder.listing import PICTURE_ENDINGS, walk
+from hubtools.dataset.metadata import FILE_NAME
+from hubtools.dataset.shards.opening import open_shard
+from hubtools.errors import HubtoolsError
+from hubtools.files import write_text
+from hubtools.layout import cache_dir
+
+if TYPE_CHECKING:
+    from hubtools.dataset.shards.stored import Stored
+
+
+def fetch_dataset(repo: str, revision: str | None = None) -> tuple[Path, str]:
+    """Download a dataset repository and give (folder, commit hash).
+
+    A repository of parquet shards (as `push_to_hub` writes) is unpacked into pictures and a
+    metadata.jsonl in hubtools' cache, once.
+    """
+    from huggingface_hub import snapshot_download
+
+    folder = Path(snapshot_download(repo, repo_type="dataset", revision=revision))
+    commit = folder.name
+    listing = walk(folder)
+    shards = [
+        e.name for e in listing.entries if e.ending == ".parquet" and not _is_metadata(e.name)
+    ]
+    if listing.pictures or not shards:
+        return folder, commit
+    return _unpacked(folder, shards, repo, commit), commit
+
+
+def _is_metadata(name: str) -> bool:
+    return name.rpartition("/")[2].startswith("metadata.")
+
+
+def _unpacked(folder: Path, shards: list[str], repo: str, commit: str) -> Path:
+    target = cache_dir() / "datasets" / repo.replace("/", "--") / commit
+    if target.is_dir():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=".tmp-", dir=target.parent))
+    try:
+        _unpack(folder, shards, work)
+        os.replace(work, target)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return target
+
+
+def _unpack(folder: Path, shards: list[str], target: Path) -> None:
+    import json
+
+    lines: list[str] = []
+    for shard in shards:
+        for stored in open_shard(folder / shard):
+            row = _unpack_row(stored, len(lines), target)
+            lines.append(json.dumps(row, default=str))
+    if not lines:
+        raise HubtoolsError(f"{folder} holds no rows.")
+    write_text(target / "metadata.jsonl", "\n".join(lines) + "\n")
+
+
+def _unpack_row(stored: Stored, number: int, target: Path) -> dict[str, Any]:
+    for key, data in stored.pictures.items():
+        ending = Path(str(stored.values.get(key) or "")).suffix
+        if ending.lower() not in PICTURE_ENDINGS:
+            ending = ".png"
+        name = f"{number:06d}{ending}"
+        (target / name).write_bytes(data)
+        rest = {
+            column: value
+            for column, value in stored.values.items()
+            if not column.endswith(FILE_NAME) and not isinstance(value, dict)
+        }
+        return {FILE_NAME: name, **rest}
+    raise HubtoolsError(
+        f"Row {number + 1} of the dataset holds no picture.",
+        hint="training needs an image column with the pictures inside the parquet files",
+    )
