@@ -210,7 +210,7 @@ def _check_text(text: str) -> None:
 def sha256_of(path: Path, progress: Callable[[int], None] | None = None) -> str:
     """Hex SHA-256 of a file, read in 1 MiB blocks; `progress` gets the bytes of each block."""
     digest = hashlib.sha256()
-    with path.open("rb") as source:
+    with open_regular(path) as source:
         while block := source.read(1 << 20):
             digest.update(block)
             if progress is not None:

@@ -11,6 +11,7 @@ from hubtools.dataset.examples import read_examples
 from hubtools.dataset.folder.configs import split_configs
 from hubtools.dataset.folder.listing import walk
 from hubtools.dataset.view import read_card
+from hubtools.files import open_regular
 from hubtools.findings import plural
 from hubtools.layout import CARD
 from hubtools.project import Project
@@ -95,7 +96,7 @@ def dataset_facts(folder: Path, project: Project) -> DatasetCard:
 def _size_of(path: Path) -> str:
     from PIL import Image
 
-    with Image.open(path) as picture:
+    with open_regular(path) as file, Image.open(file) as picture:
         return f"{picture.width}x{picture.height}"
 
 

@@ -41,13 +41,14 @@ from hubtools.dataset.sources.model import Contents, Source
 from hubtools.dataset.sources.opening import open_source
 from hubtools.dataset.workers.guarded import shared_guard
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.files import StrPath, write_bytes
+from hubtools.files import StrPath, read_within, write_bytes
 
 if TYPE_CHECKING:
     from hubtools.dataset.pictures.table import PictureTable
     from hubtools.findings import Report
 
 _FORM = 1
+_MOST = 1 << 30  # bytes of a partial result
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ class _Piece:
 
 def _read(path: Path) -> _Piece:
     try:
-        data = path.read_bytes()
+        data = read_within(path, _MOST)
     except OSError as error:
         raise HubtoolsError(f"{path} cannot be read: {error.strerror}.") from None
     try:

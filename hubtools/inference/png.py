@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from hubtools.files import open_regular
 from hubtools.manifest import SampleRecord, read_record_of
 from hubtools.rooted import Root
 
@@ -59,7 +60,7 @@ def save_picture(image: Image.Image, folder: Root, record: SampleRecord) -> None
 def read_record(path: Path) -> SampleRecord | None:
     """The record inside a PNG, or beside it as JSON; None if there is none."""
     try:
-        with Image.open(path) as image:
+        with open_regular(path) as file, Image.open(file) as image:
             text = getattr(image, "text", {}).get(JSON_KEY)
         if text:
             return SampleRecord.model_validate_json(text)

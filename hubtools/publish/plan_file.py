@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hubtools.errors import HubtoolsError
-from hubtools.files import write_text
+from hubtools.files import open_regular, write_text
 from hubtools.publish.again import check_moved, narrowed
 from hubtools.publish.comparison import name_fault
 from hubtools.publish.content import Content
@@ -138,7 +138,7 @@ def _planned(saved: _SavedPlan, root: Path) -> tuple[PlannedFile, ...]:
 
 def _read(path: Path) -> _SavedPlan:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             data = file.read(_LARGEST + 1)
     except FileNotFoundError:
         raise HubtoolsError(f"There is no plan {path}.") from None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from hubtools.dataset.examples import fingerprint, read_examples
 from hubtools.dataset.sources.download import fetch_dataset
 from hubtools.errors import ChecksFailed, HubtoolsError, UsageError
+from hubtools.files import open_regular
 from hubtools.progress import Reporter
 from hubtools.project import Project
 
@@ -78,7 +79,7 @@ def _size_of(path: Path) -> tuple[int, int]:
     """(width, height) as the trainer sees it, from the header alone."""
     from PIL import Image
 
-    with Image.open(path) as image:
+    with open_regular(path) as file, Image.open(file) as image:
         width, height = image.size
         # EXIF orientations 5 to 8 lie on their side
         turned = image.getexif().get(0x0112) in (5, 6, 7, 8)

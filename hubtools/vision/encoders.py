@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hubtools.errors import HubtoolsError, UsageError, first_line
+from hubtools.files import open_regular
 from hubtools.hub.download import snapshot
 from hubtools.hub.errors import is_of_machine
 from hubtools.modelfiles import check_model
@@ -103,7 +104,7 @@ def _hashed(path: Path) -> str:
     import xxhash
 
     digest = xxhash.xxh3_128()
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()

@@ -6,12 +6,14 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from hubtools.hub.errors import as_sentence
+from tests.drawing import write_pictures
 from tests.typed import typed
 
 
@@ -210,3 +212,104 @@ def test_init_writes_through_no_link(tmp_path: Path, pictures: Path) -> None:
     (project / ".gitignore").write_bytes(b"caf\xe9\n")
     assert typed("init", project, "--example", "--force").returncode == 0
     assert (project / ".gitignore").read_bytes() == b"caf\xe9\nruns/\n.hubtools/\n"
+
+
+# --- files that are none ---------------------------------------------------------------------
+
+PLACES: dict[str, tuple[str, ...]] = {
+    "fix --plan": ("fix", "{set}", "--plan", "{file}"),
+    "push --from-plan": ("push", "--from-plan", "{file}"),
+    "validate --baseline": ("validate", "{set}", "--baseline", "{file}"),
+    "validate": ("validate", "{file}"),
+    "validate merge": ("validate", "merge", "{file}", "{set}"),
+    "validate merge last": ("validate", "merge", "{file}"),
+    "unshard": ("unshard", "{file}", "--to", "out"),
+    "generate --from": ("generate", "--from", "{file}"),
+    "generate --lora": ("generate", "a hat", "--lora", "{file}"),
+    "generate --base-model": ("generate", "a hat", "--base-model", "{file}"),
+    "validate --project": ("validate", "{set}", "--project", "{file}"),
+    "train --project": ("train", "--dry-run", "--project", "{file}"),
+    "caption --from": ("caption", "{set}", "--import", "kohya", "--from", "{file}"),
+    "caption --model": ("caption", "{set}", "--model", "{file}"),
+    "card --template": ("card", "{set}", "--template", "{file}"),
+    "init --from": ("init", "new", "--from", "{file}"),
+    "shard": ("shard", "{file}", "--to", "out"),
+    "inspect": ("inspect", "{file}"),
+    "prune": ("prune", "{file}"),
+}
+ODD_FILES = ("pipe", "device", "folder", "huge", "nothing", "noise")
+
+
+@pytest.fixture
+def in_time() -> Iterator[None]:
+    """A command that waits for a pipe ends the test instead of the suite."""
+    signal.signal(signal.SIGALRM, lambda *_: pytest.fail("it waits"))
+    signal.alarm(60)
+    yield
+    signal.alarm(0)
+
+
+def odd_file(path: Path, kind: str) -> Path:
+    if kind == "device":
+        return Path("/dev/zero")
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "huge":
+        with path.open("wb") as file:
+            file.truncate(1 << 42)
+    elif kind == "noise":
+        path.write_bytes(bytes(range(256)) * 40)
+    return path
+
+
+@pytest.mark.usefixtures("in_time")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+@pytest.mark.parametrize("kind", ODD_FILES)
+@pytest.mark.parametrize("where", PLACES)
+def test_files_that_are_none(where: str, kind: str, pictures: Path, tmp_path: Path) -> None:
+    """Each is a sentence at once: nothing waits for a pipe, or reads a device to its end."""
+    ending = {"unshard": ".tar", "validate": ".tar", "generate --from": ".png"}.get(where, "")
+    file = odd_file(tmp_path / f"odd{ending}", kind)
+    words = [w.format(set=pictures, file=file) for w in PLACES[where]]
+    done = typed(*words, cwd=tmp_path)
+    assert done.returncode in (0, 1, 2, 3)
+    assert "bug" not in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr
+    if kind != "folder":
+        assert done.returncode, done.stdout
+
+
+@pytest.mark.usefixtures("in_time")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "huge"])
+@pytest.mark.parametrize(
+    "name",
+    ["a.png", "a.txt", "a.json", "metadata.jsonl", "metadata.csv", "metadata.parquet", "README.md",
+     "train.tar", "train.parquet", "hubtools.toml", "notes.zip", ".gitignore", "LICENSE"],
+)  # fmt: skip
+def test_files_that_are_none_in_a_folder(kind: str, name: str, tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    if name not in ("train.tar", "train.parquet"):
+        shutil.copy(write_pictures(tmp_path / "p", 1) / "picture0.png", folder / "b.png")
+        if not name.startswith("metadata"):
+            (folder / "metadata.jsonl").write_text('{"file_name": "b.png", "text": "a man"}\n')
+    file = odd_file(folder / name, kind)
+    if kind == "device":
+        (folder / name).symlink_to(file)
+    for words in (
+        ("validate", folder), ("fix", folder), ("fix", folder, "--dry-run"),
+        ("inspect", folder),
+        ("caption", folder, "--template", "a {stem}", "--dry-run"),
+        ("caption", folder, "--import", "kohya", "--dry-run"),
+        ("shard", folder, "--to", tmp_path / "shards", "--format", "webdataset"),
+        ("unshard", folder, "--to", tmp_path / "unpacked"),
+        ("card", folder, "--dry-run"),
+        ("push", folder, "me/set", "--dry-run"),
+    ):  # fmt: skip
+        done = typed(*words, cwd=tmp_path, HF_HUB_OFFLINE="1")
+        assert done.returncode in (0, 1, 2, 3)
+        assert "bug" not in done.stderr, (words, done.stderr)
+        assert "Traceback" not in done.stderr

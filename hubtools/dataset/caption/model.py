@@ -13,8 +13,10 @@ import xxhash
 from hubtools.dataset.caption.edits import tidy
 from hubtools.dataset.pictures.rgb import open_image
 from hubtools.errors import HubtoolsError, require_extra
+from hubtools.files import read_within
 from hubtools.hub.download import snapshot
 from hubtools.layout import cache_dir
+from hubtools.limits import PICTURE
 from hubtools.modelfiles import check_model
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ class Captioner:
         known = self._known()
         self._answers.parent.mkdir(parents=True, exist_ok=True)
         for number, path in enumerate(paths, start=1):
-            digest = xxhash.xxh3_128_hexdigest(path.read_bytes())
+            digest = xxhash.xxh3_128_hexdigest(read_within(path, PICTURE))
             if digest not in known:
                 known[digest] = self._ask(open_image(path))
                 with self._answers.open("a", encoding="utf-8") as file:

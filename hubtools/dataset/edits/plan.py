@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import unicodedata
 from collections.abc import Iterator
@@ -15,9 +14,8 @@ from hubtools.dataset.edits.linediff import unified
 from hubtools.dataset.edits.pixels import EDITS
 from hubtools.dataset.edits.recover import decode
 from hubtools.dataset.folder.names import MAX_BYTES, fold
-from hubtools.dataset.pictures.reading import read_file
 from hubtools.errors import HubtoolsError
-from hubtools.files import write_json
+from hubtools.files import json_value, read_within, write_json
 from hubtools.findings import Finding
 from hubtools.layout import PROJECT_FILE, WORK_DIR
 from hubtools.rooted import Root
@@ -91,9 +89,8 @@ class Plan:
     def _text_diff(self, op: Operation) -> Iterator[str]:
         old = ""
         if op.path is not None:
-            with Root(self.root) as root:
-                root.stat(op.path)  # a plan may name what lies behind a link: that is not shown
-            data = read_file(self.root / op.path)
+            with Root(self.root) as root:  # what a link leads to is not shown
+                data = root.read(op.path)
             old = decode(data) or data.decode("utf-8", errors="replace")
         old_lines, new_lines = _lines(old), _lines(op.content or "")
         if old_lines == new_lines:
@@ -150,11 +147,8 @@ class Plan:
 def load_plan(root: Path, path: Path) -> Plan:
     """Read a saved plan for the dataset at `root`. Raises `HubtoolsError` if it is none, or if it
     contradicts itself: a file named twice, one inside another."""
-
-    if path.stat().st_size > MOST_PLAN_BYTES:
-        raise HubtoolsError(f"{path} has more than {MOST_PLAN_BYTES:,} bytes; no plan has.")
     try:
-        content = json.loads(path.read_bytes())
+        content = json_value(read_within(path, MOST_PLAN_BYTES))
         if content["schema"] != PLAN_SCHEMA:
             raise HubtoolsError(f"{path} was made by another version of hubtools.")
         operations = tuple(_operation(item) for item in content["operations"])

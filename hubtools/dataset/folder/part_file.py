@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from hubtools.files import StrPath
+from hubtools.files import StrPath, open_regular
 
 MAGIC = b"hubtools partial\n"
 
@@ -12,7 +10,7 @@ MAGIC = b"hubtools partial\n"
 def is_partial(path: StrPath) -> bool:
     """True for a file that begins like a partial result."""
     try:
-        with Path(path).open("rb") as file:
+        with open_regular(path) as file:
             return file.read(len(MAGIC)) == MAGIC
     except OSError:
         return False

@@ -73,6 +73,8 @@ def unshard(
             own = partial(open_own, folder, name) if shards.is_dir() else None
             unpacker.shard(path, own or partial(open_regular, path), on_row)
         unpacker.close()
+        if not unpacker.rows:
+            raise HubtoolsError(f"{shards} holds no rows.", hint="is it the whole file?")
         _carry(folder, found, work, unpacker)
         if hasattr(os, "sync"):
             os.sync()  # one for all files, before the name that says they are there

@@ -146,10 +146,12 @@ class Shards:
 
 
 def _open(store: Store, name: str) -> BinaryIO | Path:
-    """A local file by its path: Arrow then reads it itself."""
+    """A local file by its path: Arrow then reads it itself. Raises `OSError` for no file."""
+    opened = store.open(name)
     if isinstance(store, LocalStore):
+        opened.close()
         return store.path if store.single else store.path / name
-    return store.open(name)
+    return opened
 
 
 def _shard_of(picture: str, mark: str, shards: Mapping[str, object]) -> str:

@@ -17,6 +17,7 @@ from hubtools.dataset.pictures.reading import Unreadable
 from hubtools.dataset.sources.model import MAX_STREAMED, identified
 from hubtools.dataset.sources.retry import TRIES, as_os_error, reached, said, steady
 from hubtools.errors import HubtoolsError
+from hubtools.files import open_regular
 
 _HUB = re.compile(
     r"hf://datasets/(?P<repo>[^/@]+/[^/@]+)(?:@(?P<revision>refs/(?:pr|convert)/[^/]+|[^/]+))?"
@@ -74,7 +75,7 @@ class LocalStore:
 
     def open(self, name: str) -> BinaryIO:
         """From the disk."""
-        return (self.path if self.single else self.path / name).open("rb")
+        return open_regular(self.path if self.single else self.path / name)
 
     def read(self, entry: Entry) -> bytes | str:
         """Its path."""
