@@ -207,6 +207,25 @@ def _check_text(text: str) -> None:
         raise ValueError("it holds half a character, which no text can be written with") from None
 
 
+def check_replaceable(path: StrPath, what: str, is_one: Callable[[bytes], bool]) -> None:
+    """Raises `HubtoolsError` if a file is there that is no `what` (`a report`) of hubtools, as
+    `is_one` tells from its bytes: what a person made is not written over. An empty one may be."""
+    path = Path(path)
+    if not os.path.lexists(path):
+        return
+    try:
+        with open_regular(path) as file:
+            large = os.fstat(file.fileno()).st_size > JSON_FILE
+            data = file.read(1 << 16 if large else JSON_FILE)
+    except OSError:  # a folder, a pipe, a link that leads nowhere
+        data = b"?"
+    if data and not is_one(data):
+        raise HubtoolsError(
+            f"{path} is there, and is not {what} that hubtools wrote; it is not written over.",
+            hint="give another name, or move that file away",
+        )
+
+
 def sha256_of(path: Path, progress: Callable[[int], None] | None = None) -> str:
     """Hex SHA-256 of a file, read in 1 MiB blocks; `progress` gets the bytes of each block."""
     digest = hashlib.sha256()

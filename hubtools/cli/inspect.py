@@ -63,6 +63,10 @@ def command(
     """
     from hubtools.training.preview import inspect
 
+    if sheet is not None:
+        from hubtools.reporting.sheets import check_sheet
+
+        check_sheet(sheet)  # before anything is done
     folder, project = dataset_folder(path, project, out, change=False)
     train = project.train
     if resolution is not None:

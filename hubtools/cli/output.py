@@ -71,10 +71,10 @@ def output_options(*extra: str, report: bool = False) -> Callable[[F], F]:
             *args: Any, format: str, quiet: bool, report_files: tuple[Path, ...] = (), **kwargs: Any
         ) -> Any:
             if report_files:
-                from hubtools.reporting.formats import format_of
+                from hubtools.reporting.formats import check_report_file
 
                 for path in report_files:
-                    format_of(path)  # before anything is done
+                    check_report_file(path)  # before anything is done
             return function(*args, out=Output.of(format, quiet, report_files), **kwargs)
 
         options = [

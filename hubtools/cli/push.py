@@ -76,6 +76,10 @@ def command(
     from hubtools.publish.push import PushOptions, Refused, load_plan, plan_push, push, save_plan
     from hubtools.publish.release import kind_of
 
+    if plan_file is not None:
+        from hubtools.publish.plan_file import check_plan_file
+
+        check_plan_file(plan_file)  # before anything is done
     if from_plan is not None:
         plan = with_trust(out, trust_state, lambda yes: load_plan(from_plan, trust_state=yes))
     else:

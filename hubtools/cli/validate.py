@@ -67,7 +67,7 @@ def command(
     from hubtools.dataset.validate import validate
     from hubtools.files import human_bytes
     from hubtools.layout import PROJECT_FILE
-    from hubtools.reporting.baseline import BASELINE, renew_baseline
+    from hubtools.reporting.baseline import BASELINE, check_baseline, renew_baseline
 
     partials, source = _told(sources)
     if source is not None and "://" not in source and (Path(source) / PROJECT_FILE).is_file():
@@ -78,6 +78,7 @@ def command(
     if write_baseline:
         if project.rules.baseline:
             known = project.to_change("rules", "baseline")  # before anything is read
+        check_baseline(known)
         choice["baseline"] = None
     where = source if source is not None else project.dataset_dir
     if partials and (shard is not None or partial is not None):

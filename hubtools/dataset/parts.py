@@ -41,7 +41,7 @@ from hubtools.dataset.sources.model import Contents, Source
 from hubtools.dataset.sources.opening import open_source
 from hubtools.dataset.workers.guarded import shared_guard
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.files import StrPath, read_within, write_bytes
+from hubtools.files import StrPath, check_replaceable, read_within, write_bytes
 
 if TYPE_CHECKING:
     from hubtools.dataset.pictures.table import PictureTable
@@ -96,6 +96,7 @@ def validate_part(
 
     `engine`: local or daft. Raises `HubtoolsError` if there is no such source.
     """
+    check_replaceable(path, "a partial result", lambda data: data.startswith(MAGIC))
     part = Part.parse(part) if isinstance(part, str) else part
     opened = open_source(source)
     contents, table = look_at(

@@ -24,6 +24,7 @@ from hubtools.models.base import Base
 from hubtools.models.device import best_dtype, checked_device, use_threads
 from hubtools.models.loading import load_pipeline
 from hubtools.project import Project
+from hubtools.reporting.sheets import check_sheet
 from hubtools.rooted import Root
 
 Note = Callable[[str], None]
@@ -106,6 +107,8 @@ def generate(
         project, base, device=device, dtype=dtype, safety_checker=safety_checker, note=note
     )
     tell_of_prompts(pipeline, shots, note)
+    if sheet is not None:
+        check_sheet(sheet)
     with ExitStack() as stack:
         place: Path | Root = folder
         if output is None:  # below the project, whose folders may have come as links

@@ -8,6 +8,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from hubtools.files import replacing
+from hubtools.reporting.sheets import sheet_mark
 
 _PAPER, _INK, _FAINT = (250, 250, 248), (32, 33, 36), (110, 112, 118)
 _GAP = 16
@@ -46,7 +47,7 @@ def contact_sheet(
             place = (left, top + cell + 6 + number * line_height)
             pen.text(place, _shortened(line, font, cell), _INK if number == 0 else _FAINT, font)
     with replacing(path) as temporary:
-        sheet.save(temporary, format="PNG")
+        sheet.save(temporary, format="PNG", pnginfo=sheet_mark())
 
 
 def fitted(picture: Image.Image, cell: int) -> Image.Image:

@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hubtools.errors import HubtoolsError
-from hubtools.files import open_regular, write_text
+from hubtools.files import check_replaceable, open_regular, write_text
 from hubtools.publish.again import check_moved, narrowed
 from hubtools.publish.comparison import name_fault
 from hubtools.publish.content import Content
@@ -53,8 +53,23 @@ class _SavedPlan(BaseModel):
     deletions: list[_Deleted] = Field(default_factory=list)
 
 
+def check_plan_file(path: Path) -> None:
+    """Raises `HubtoolsError` if a plan cannot be written to `path`: something else is there."""
+    check_replaceable(path, "a plan", _is_plan)
+
+
+def _is_plan(data: bytes) -> bool:
+    try:
+        _SavedPlan.model_validate_json(data)
+    except ValidationError:
+        return False
+    return True
+
+
 def save_plan(plan: PushPlan, path: Path) -> None:
-    """Write the plan with the hash of every file, for a later `load_plan`."""
+    """Write the plan with the hash of every file, for a later `load_plan`. Raises `HubtoolsError`
+    if a file is there that is no such plan."""
+    check_plan_file(path)
     files = []
     for file in plan.files:
         if file.source is None or file.content is None:

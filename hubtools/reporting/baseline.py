@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.files import json_within, write_text
+from hubtools.files import check_replaceable, json_value, json_within, write_text
 from hubtools.findings import Finding, Report, in_order, printable
 
 BASELINE_SCHEMA = 1
@@ -152,10 +152,27 @@ def against_baseline(report: Report, path: Path, ignored: Iterable[Finding] = ()
     return _apart(report, path, read_baseline(path), ignored)
 
 
+def check_baseline(path: Path) -> None:
+    """Raises `HubtoolsError` if a baseline cannot be written to `path`: something else is there."""
+    check_replaceable(path, "a baseline", _is_baseline)
+
+
+def _is_baseline(data: bytes) -> bool:
+    try:
+        content = json_value(data)
+        entries = content["findings"]
+        alone = content.keys() == {"schema", "findings"}  # a report has them too, among others
+        return alone and all(entry.keys() >= {"rule", "fingerprint"} for entry in entries)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
 def renew_baseline(report: Report, path: Path) -> Report:
-    """Write all findings of `report` down as known. Entries of rules that were not applied stay."""
+    """Write all findings of `report` down as known. Entries of rules that were not applied stay.
+    Raises `HubtoolsError` if a file is there that is no baseline."""
     applied = {rule.id for rule in report.rules}
-    old = read_baseline(path) if path.exists() else []
+    check_baseline(path)
+    old = read_baseline(path) if path.exists() and path.stat().st_size else []
     entries = baseline_of(report.findings, [entry for entry in old if entry.rule not in applied])
     write_baseline(path, entries)
     return _apart(report, path, entries)

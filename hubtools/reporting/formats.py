@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 from hubtools import findings
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.files import StrPath, write_text
+from hubtools.files import StrPath, check_replaceable, json_value, write_text
 from hubtools.findings import Report
 from hubtools.leaks import masked, without_password
 from hubtools.reporting.page import to_html
@@ -30,6 +32,58 @@ def format_of(path: StrPath) -> ReportFormat:
             f"{path} has no ending that tells how to write a report.",
             hint=f"known are {', '.join(_ENDINGS)}",
         ) from None
+
+
+def check_report_file(path: StrPath) -> None:
+    """Raises `UsageError` for an ending that asks for nothing, and `HubtoolsError` if a file is
+    there that is no report."""
+    is_one = _IS_ONE[format_of(path)]
+    check_replaceable(path, "a report", is_one)
+
+
+def _is_json_report(data: bytes) -> bool:
+    try:
+        content = json_value(data)
+    except ValueError:
+        return False
+    return isinstance(content, dict) and {"schema", "subject", "ok", "findings"} <= content.keys()
+
+
+def _is_jsonl_report(data: bytes) -> bool:
+    try:
+        lines = [json_value(line) for line in data.splitlines()]
+    except ValueError:
+        return False
+    keys = {"rule", "severity", "message", "fingerprint", "suppressed"}
+    return all(isinstance(line, dict) and keys <= line.keys() for line in lines)
+
+
+def _is_sarif(data: bytes) -> bool:
+    try:
+        return bool(json_value(data)["runs"][0]["tool"]["driver"]["name"] == "hubtools")
+    except (ValueError, LookupError, TypeError):
+        return False
+
+
+def _is_page(data: bytes) -> bool:
+    return b"<!doctype html>" in data[:1000] and b"Content-Security-Policy" in data[:1000]
+
+
+def _is_text_report(data: bytes) -> bool:
+    return _LAST_LINE.search(data.rstrip()[-2000:]) is not None
+
+
+_LAST_LINE = re.compile(
+    rb": (?:no (?:new )?problems(?: found)?|\d+ (?:error|warning|note)s?)(?:, \d+ \w+)*"
+    rb"(?:, and \d+ that the baseline knows)?$"
+)
+_IS_ONE: dict[ReportFormat, Callable[[bytes], bool]] = {
+    "json": _is_json_report,
+    "jsonl": _is_jsonl_report,
+    "sarif": _is_sarif,
+    "html": _is_page,
+    "text": _is_text_report,
+}
 
 
 def as_text(report: Report, format: ReportFormat, prefix: str = "") -> str:
@@ -55,7 +109,8 @@ def _as_text(report: Report, format: ReportFormat, prefix: str) -> str:
 
 def write_report(report: Report, path: StrPath, *, prefix: str = "") -> None:
     """Write the report to a .html, .sarif, .json, .jsonl or .txt file; see `as_text`. Raises
-    `HubtoolsError` if it cannot be written."""
+    `HubtoolsError` if it cannot be written, or if something else is there."""
+    check_report_file(path)
     text = as_text(report, format_of(path), prefix)
     try:
         write_text(Path(path), f"{text}\n" if text else "")

@@ -313,3 +313,72 @@ def test_files_that_are_none_in_a_folder(kind: str, name: str, tmp_path: Path) -
         assert done.returncode in (0, 1, 2, 3)
         assert "bug" not in done.stderr, (words, done.stderr)
         assert "Traceback" not in done.stderr
+
+
+# --- what is there is not written over -------------------------------------------------------
+
+OUTPUTS: dict[str, tuple[str, ...]] = {
+    "--write-baseline": ("validate", "{set}", "--baseline", "{file}", "--write-baseline"),
+    "--report": ("validate", "{set}", "--report", "{file}"),
+    "--partial": ("validate", "{set}", "--shard", "1/1", "--partial", "{file}"),
+    "--sheet": ("inspect", "{set}", "--sheet", "{file}"),
+    "--contact-sheet": ("generate", "a hat", "--contact-sheet", "{file}", "--base-model", "{base}",
+                        "--size", "64", "--num-inference-steps", "1"),
+    "--plan": ("push", "{set}", "me/set", "--plan", "{file}"),
+}  # fmt: skip
+_PRECIOUS = {
+    "notes.txt": b"all I know",
+    "metadata.jsonl": b'{"file_name": "a.png", "text": "a man"}\n',
+    "one.jsonl": b'{"schema": 1, "findings": 3}\n',
+    "report.json": b'{"schema": 1, "subject": "x", "ok": true}',
+    "known.json": b'{"schema": 1, "findings": [], "mine": 1}',
+    "other.json": b'{"schema": 1, "findings": [{"rule": "D101"}]}',
+    "page.html": b"<!doctype html><title>thesis</title>",
+    "picture.png": b"\x89PNG\r\n\x1a\nmine",
+    "my.sarif": b'{"runs": []}',
+    "README.md": b"# Mine\n",
+    "hubtools.toml": b"[train]\n",
+    "deep.json": b"[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("name", _PRECIOUS)
+@pytest.mark.parametrize("option", OUTPUTS)
+def test_outputs_replace_only_what_they_wrote(
+    option: str, name: str, pictures: Path, tiny_base: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "out" / name
+    file.parent.mkdir()
+    file.write_bytes(_PRECIOUS[name])
+    words = [w.format(set=pictures, file=file, base=tiny_base) for w in OUTPUTS[option]]
+    done = typed(*words, cwd=tmp_path)
+    assert done.returncode in (1, 2), done.stderr
+    assert "bug" not in done.stderr
+    assert file.read_bytes() == _PRECIOUS[name]
+    assert [one.name for one in file.parent.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("ending", [".html", ".json", ".jsonl", ".sarif", ".txt"])
+@pytest.mark.parametrize("clean", [True, False])
+def test_reports_are_renewed(ending: str, clean: bool, tmp_path: Path) -> None:
+    folder = write_pictures(tmp_path / "set", 2)
+    if not clean:
+        (folder / "metadata.jsonl").write_text('{"file_name": "none.png"}\n')
+    file = tmp_path / f"report{ending}"
+    select = ("--select", "D101" if clean else "D")
+    for _ in range(2):
+        done = typed("validate", folder, *select, "--report", file)
+        assert done.returncode in (0, 3), done.stderr
+    file.write_bytes(b"")
+    assert typed("validate", folder, *select, "--report", file).returncode in (0, 3)
+
+
+def test_other_outputs_are_renewed(pictures: Path, tmp_path: Path) -> None:
+    for words in (
+        ("inspect", pictures, "--sheet", tmp_path / "sheet.png"),
+        ("validate", pictures, "--shard", "1/1", "--partial", tmp_path / "part"),
+        ("validate", pictures, "--baseline", tmp_path / "known.json", "--write-baseline"),
+    ):
+        for _ in range(2):
+            done = typed(*words, cwd=tmp_path)
+            assert done.returncode == 0, done.stderr

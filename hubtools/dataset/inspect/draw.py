@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageEnhance
 from hubtools.dataset.inspect.look import Seen
 from hubtools.dataset.pictures.rgb import open_image
 from hubtools.files import replacing
+from hubtools.reporting.sheets import check_sheet, sheet_mark
 
 # Upscaled pictures stand out.
 FRAME, WARNED = (60, 200, 90), (240, 150, 30)
@@ -50,7 +51,9 @@ def write_sheet(
     columns: int = 8,
     on_picture: Callable[[int, int], None] | None = None,
 ) -> int:
-    """Write a contact sheet; gives how many pictures it shows (at most 2000)."""
+    """Write a contact sheet; gives how many pictures it shows (at most 2000). Raises
+    `HubtoolsError` if a file is there that is no such sheet."""
+    check_sheet(path)
     shown = pictures[:MOST_ON_A_SHEET]
     columns = max(1, min(columns, len(shown)))
     rows = -(-len(shown) // columns)
@@ -70,7 +73,7 @@ def write_sheet(
         if on_picture is not None:
             on_picture(number + 1, len(shown))
     with replacing(path) as temporary:
-        sheet.save(temporary)
+        sheet.save(temporary, pnginfo=sheet_mark())
     return len(shown)
 
 

@@ -1,0 +1,21 @@
+"""Contact sheets carry a mark, so that one is written over and a person's picture is not."""
+
+from __future__ import annotations
+
+from PIL.PngImagePlugin import PngInfo
+
+from hubtools.files import StrPath, check_replaceable
+
+_MARK = b"tEXtSoftware\0hubtools"
+
+
+def sheet_mark() -> PngInfo:
+    """What Pillow is to write into the PNG of a sheet."""
+    mark = PngInfo()
+    mark.add_text("Software", "hubtools")
+    return mark
+
+
+def check_sheet(path: StrPath) -> None:
+    """Raises `HubtoolsError` if a sheet cannot be written to `path`: something else is there."""
+    check_replaceable(path, "a contact sheet", lambda data: _MARK in data[:1000])
