@@ -31,18 +31,34 @@ class Geometry:
 def geometry(
     size: tuple[int, int], resolution: int, *, center_crop: bool, seed: int, identity: str
 ) -> Geometry:
-    """Shorter side to `resolution`, then a square: the middle, or a place fixed by (seed, picture).
+    """Shorter side to `resolution`, then a square: see `geometry_of`."""
+    target = (resolution, resolution)
+    return geometry_of(size, target, center_crop=center_crop, seed=seed, identity=identity)
+
+
+def geometry_of(
+    size: tuple[int, int],
+    target: tuple[int, int],
+    *,
+    center_crop: bool,
+    seed: int,
+    identity: str,
+) -> Geometry:
+    """Resize to cover `target` (width, height), then cut it out: the middle, or a place fixed by
+    (seed, picture).
 
     `size` (width, height) of the picture as the trainer sees it; `identity` tells pictures apart.
     """
-    scale = resolution / min(size)
-    width, height = (max(resolution, round(side * scale)) for side in size)
+    scale = max(wanted / side for wanted, side in zip(target, size, strict=True))
+    width, height = (
+        max(wanted, round(side * scale)) for wanted, side in zip(target, size, strict=True)
+    )
     if center_crop:
-        left, top = (width - resolution) // 2, (height - resolution) // 2
+        left, top = (width - target[0]) // 2, (height - target[1]) // 2
     else:
-        left = seed_of("crop-x", seed, identity) % (width - resolution + 1)
-        top = seed_of("crop-y", seed, identity) % (height - resolution + 1)
-    return Geometry(width, height, left, top, (resolution, resolution))
+        left = seed_of("crop-x", seed, identity) % (width - target[0] + 1)
+        top = seed_of("crop-y", seed, identity) % (height - target[1] + 1)
+    return Geometry(width, height, left, top, target)
 
 
 def pixels(image: Image.Image, cut: Geometry, *, filter: str, flip: bool) -> Tensor:

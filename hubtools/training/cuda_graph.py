@@ -41,9 +41,9 @@ class GraphedStep:
     """Runs passes: `run(batch)` adds to the parameters' gradients and answers the loss (scalar).
 
     `work(batch)` computes and backpropagates the loss of a batch that lies on the device. With
-    `record` the first batch is recorded, and every later one of the same shapes replayed; others
-    run as they are. If recording fails or would take too much memory, all do, and `problem` says
-    why.
+    `record` the first batch that is said to be of the `usual` shapes is recorded, and every later
+    one of the same shapes replayed; others run as they are. If recording fails or would take too
+    much memory, all do, and `problem` says why.
     """
 
     def __init__(
@@ -67,11 +67,11 @@ class GraphedStep:
         """True if the gradients' memory must stay where it is between steps."""
         return self.graph is not None
 
-    def run(self, batch: Batch) -> Tensor:
-        """Loss of `batch`, whose tensors may still be on the CPU."""
+    def run(self, batch: Batch, *, usual: bool = True) -> Tensor:
+        """Loss of `batch`, whose tensors may still be on the CPU; `usual`: worth recording."""
         if self._device.type == "cuda":
             batch = _pinned(batch)
-        if self._wanted:
+        if self._wanted and usual:
             self._wanted = False
             self._record(batch)
         if self.graph is None or self._shapes != _shapes(batch):

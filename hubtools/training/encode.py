@@ -13,7 +13,7 @@ from hubtools.models.families.batches import Tensors
 from hubtools.models.families.protocol import Model
 from hubtools.progress import Reporter
 from hubtools.training.cache import Cache
-from hubtools.training.crops import Geometry, geometry, pixels
+from hubtools.training.crops import Geometry, geometry_of, pixels
 from hubtools.training.distributed import Distributed
 from hubtools.training.plan import TrainPlan
 
@@ -42,11 +42,12 @@ class EncodedDataset:
         self._latents = Cache("latents", model.picture_identity())
         self._texts = Cache("text", model.text_identity())
         self.pictures = []
-        for example, size in zip(plan.examples, plan.sizes, strict=True):
+        sizes = zip(plan.examples, plan.sizes, strict=True)
+        for index, (example, size) in enumerate(sizes):
             digest = sha256_of(example.image)
-            cut = geometry(
+            cut = geometry_of(
                 size,
-                settings.resolution,
+                plan.recipe.buckets.size(index),
                 center_crop=settings.center_crop,
                 seed=settings.seed,
                 identity=digest,

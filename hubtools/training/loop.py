@@ -19,7 +19,7 @@ from hubtools.training.cuda_graph import Batch, GraphedStep, can_record
 from hubtools.training.device import autocast
 from hubtools.training.distributed import Distributed
 from hubtools.training.draws import draw
-from hubtools.training.order import micro_batches, step_items
+from hubtools.training.order import micro_batches, most_frequent_shape, shape_of, step_items
 from hubtools.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -65,7 +65,8 @@ def train_steps(
     parameters = list(state.parameters.values())
     state.model.denoiser.train()
     record = can_record(recipe.settings, group.device, group.world_size)
-    passes = GraphedStep(
+    usual = most_frequent_shape(recipe) if record else None
+    graphed = GraphedStep(
         lambda batch: backpropagate(state, recipe, batch), parameters, group.device, record=record
     )
     for step in range(start, recipe.steps):
@@ -78,14 +79,15 @@ def train_steps(
         for number, batch in enumerate(micro_batches(recipe, step, group.rank)):
             # for dropout inside the denoiser; noise has generators of its own
             torch.manual_seed(seed_of("dropout", recipe.settings.seed, step, number, group.rank))
-            loss += passes.run(gathered(state, recipe, step, batch, pictures))
+            fed = gathered(state, recipe, step, batch, pictures)
+            loss += graphed.run(fed, usual=not record or shape_of(recipe, batch) == usual)
 
         loss = group.sum_gradients(parameters, loss)
         state.scaler.unscale_(state.optimizer)
         norm = clip(parameters, recipe.settings.max_grad_norm)
         state.scaler.step(state.optimizer)
         state.scaler.update()
-        state.optimizer.zero_grad(set_to_none=not passes.keeps_gradients)
+        state.optimizer.zero_grad(set_to_none=not graphed.keeps_gradients)
         yield TrainStep(step + 1, loss, norm, rate)
 
 

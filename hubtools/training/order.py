@@ -2,37 +2,34 @@
 
 Everything here is a function of (seed, step, place in the step), never of what happened before.
 That makes a resumed run the same run, and one batch of four the same as four of one or as two
-processes of two.
+processes of two. A step is of one bucket (see buckets.py).
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections import Counter
 
-from hubtools.models.seeds import seed_of
+from hubtools.training.buckets import epoch_steps
 from hubtools.training.recipe import Recipe
 
-
-@lru_cache(maxsize=2)
-def permutation(count: int, seed: int, epoch: int) -> tuple[int, ...]:
-    """The numbers below `count` in the order of one epoch; the same on every machine."""
-    return tuple(sorted(range(count), key=lambda index: seed_of("order", seed, epoch, index)))
+Share = list[tuple[int, int]]
+"""One forward pass: (slot, picture index) pairs. A slot is the place within the whole step and
+seeds the picture's random numbers."""
 
 
 def step_items(recipe: Recipe, step: int) -> list[int]:
     """Indexes of the pictures that optimizer step `step` (from 0) sees, over all processes."""
     epoch, place = divmod(step, recipe.steps_an_epoch)
-    size = recipe.pictures_a_step
-    order = permutation(recipe.items, recipe.settings.seed, epoch)
-    return [item % recipe.images for item in order[place * size : (place + 1) * size]]
+    settings = recipe.settings
+    steps = epoch_steps(
+        recipe.buckets, settings.repeats, recipe.pictures_a_step, settings.seed, epoch
+    )
+    return list(steps[place])
 
 
-def micro_batches(recipe: Recipe, step: int, rank: int) -> list[list[tuple[int, int]]]:
-    """This process's forward passes of a step: lists of (slot, picture index).
-
-    A slot is the place within the whole step and seeds the picture's random numbers. In an
-    epoch's last step there may be fewer, smaller or no forward passes for a process.
-    """
+def micro_batches(recipe: Recipe, step: int, rank: int) -> list[Share]:
+    """This process's forward passes of a step. In a bucket's last step there may be fewer, smaller
+    or no forward passes for a process."""
     batch = recipe.settings.train_batch_size
     slots = list(enumerate(step_items(recipe, step)))
     wide = batch * recipe.world_size
@@ -42,3 +39,16 @@ def micro_batches(recipe: Recipe, step: int, rank: int) -> list[list[tuple[int, 
         if share:
             shares.append(share)
     return shares
+
+
+def shape_of(recipe: Recipe, share: Share) -> tuple[int, int]:
+    """(bucket, pictures): forward passes alike in these have tensors of the same shapes."""
+    return recipe.buckets.of[share[0][1]], len(share)
+
+
+def most_frequent_shape(recipe: Recipe) -> tuple[int, int]:
+    """The `shape_of` most forward passes of the first process; of two as frequent the larger."""
+    counts: Counter[tuple[int, int]] = Counter()
+    for step in range(min(recipe.steps, recipe.steps_an_epoch)):
+        counts.update(shape_of(recipe, share) for share in micro_batches(recipe, step, 0))
+    return max(counts, key=lambda shape: (counts[shape], shape[1], shape[0]))

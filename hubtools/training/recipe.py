@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hubtools.settings import TrainSettings
+from hubtools.training.buckets import Buckets, one_bucket
 
 DEFAULT_CHECKPOINT_STEPS = 250
 DTYPES = {"no": "float32", "fp16": "float16", "bf16": "bfloat16"}
@@ -18,7 +19,7 @@ class Recipe:
     """One run's numbers. Steps are optimizer steps; `sample_every` 0 means never."""
 
     settings: TrainSettings
-    images: int
+    buckets: Buckets
     world_size: int
     steps: int
     warmup: int
@@ -29,6 +30,11 @@ class Recipe:
     checkpoint_every: int
     snapshot_every: int
     sample_every: int
+
+    @property
+    def images(self) -> int:
+        """Pictures in all buckets."""
+        return len(self.buckets.of)
 
     @property
     def items(self) -> int:
@@ -42,8 +48,8 @@ class Recipe:
 
     @property
     def steps_an_epoch(self) -> int:
-        """Optimizer steps in one epoch; the last one takes what is left."""
-        return math.ceil(self.items / self.pictures_a_step)
+        """Optimizer steps in one epoch; the last one of a bucket takes what is left."""
+        return self.buckets.steps(self.settings.repeats, self.pictures_a_step)
 
     @property
     def epochs(self) -> float:
@@ -114,10 +120,19 @@ def _pictures_a_step(settings: TrainSettings, world_size: int) -> int:
 
 
 def make_recipe(
-    settings: TrainSettings, *, images: int, world_size: int, precision: str, prediction_type: str
+    settings: TrainSettings,
+    *,
+    images: int,
+    world_size: int,
+    precision: str,
+    prediction_type: str,
+    buckets: Buckets | None = None,
 ) -> Recipe:
-    """Fill in every default. `images` at least 1; `precision` is `no`, `fp16` or `bf16`."""
-    an_epoch = math.ceil(images * settings.repeats / _pictures_a_step(settings, world_size))
+    """Fill in every default. `images` at least 1; `precision` is `no`, `fp16` or `bf16`; without
+    `buckets` all pictures are in one."""
+    if buckets is None:
+        buckets = one_bucket(images, settings.resolution)
+    an_epoch = buckets.steps(settings.repeats, _pictures_a_step(settings, world_size))
     if settings.max_train_steps is not None:
         steps = settings.max_train_steps
     elif settings.num_train_epochs is not None:
@@ -136,7 +151,7 @@ def make_recipe(
         sample_every = max(100, steps // 8)
     return Recipe(
         settings=settings,
-        images=images,
+        buckets=buckets,
         world_size=world_size,
         steps=steps,
         warmup=warmup if warms_up else 0,

@@ -10,9 +10,15 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hubtools.settings import TrainSettings
-from hubtools.training.crops import geometry, pixels
+from hubtools.training.buckets import Buckets, epoch_steps, permutation
+from hubtools.training.crops import geometry, geometry_of, pixels
 from hubtools.training.draws import draw
-from hubtools.training.order import micro_batches, permutation, step_items
+from hubtools.training.order import (
+    micro_batches,
+    most_frequent_shape,
+    shape_of,
+    step_items,
+)
 from hubtools.training.recipe import Recipe, make_recipe
 
 
@@ -149,3 +155,84 @@ def test_pixels_are_cut_mirrored_and_scaled() -> None:
     assert plain[:, 0, 63].tolist() == [-1.0, -1.0, 1.0]
     mirrored = pixels(picture, cut, filter="nearest", flip=True)
     assert torch.equal(mirrored, plain.flip(2))
+
+
+# --- buckets -----------------------------------------------------------------------------------
+
+
+def bucketed(of: list[int], processes: int = 1, **given: object) -> Recipe:
+    sizes = tuple((64 + 8 * bucket, 64) for bucket in range(max(of) + 1))
+    return make_recipe(
+        TrainSettings.model_validate({"max_train_steps": 50} | given),
+        images=len(of),
+        world_size=processes,
+        precision="no",
+        prediction_type="epsilon",
+        buckets=Buckets(tuple(of), sizes),
+    )
+
+
+OF = st.lists(st.integers(0, 4), min_size=1, max_size=30)
+
+
+@settings(deadline=None)
+@given(of=OF, repeats=st.integers(1, 3), seed=st.integers(0, 2**40), epoch=st.integers(0, 9))
+def test_a_step_is_of_one_bucket_and_an_epoch_has_every_picture(
+    of: list[int], repeats: int, seed: int, epoch: int
+) -> None:
+    found = bucketed(of, repeats=repeats, train_batch_size=4)
+    steps = epoch_steps(found.buckets, repeats, 4, seed, epoch)
+    assert len(steps) == found.steps_an_epoch
+    assert all(len({of[image] for image in step}) == 1 for step in steps)
+    seen = Counter(image for step in steps for image in step)
+    assert seen == dict.fromkeys(range(len(of)), repeats)
+    again = Buckets(found.buckets.of, found.buckets.sizes)
+    assert epoch_steps(again, repeats, 4, seed, epoch) == steps
+
+
+@settings(deadline=None)
+@given(of=OF, repeats=st.integers(1, 2), step=st.integers(0, 49))
+def test_a_batch_of_four_is_four_of_one_is_two_processes_of_two(
+    of: list[int], repeats: int, step: int
+) -> None:
+    """Picture by picture, with the slots that seed their random numbers, in every bucket."""
+    four = bucketed(of, repeats=repeats, train_batch_size=4)
+    ones = bucketed(of, repeats=repeats, gradient_accumulation_steps=4)
+    twos = bucketed(of, 2, repeats=repeats, train_batch_size=2)
+    (whole,) = micro_batches(four, step, 0)
+    assert [pair for share in micro_batches(ones, step, 0) for pair in share] == whole
+    halves = [share for rank in range(2) for share in micro_batches(twos, step, rank)]
+    assert [pair for share in halves for pair in share] == whole
+    shapes = {shape_of(recipe, share)[0] for recipe, share in ((four, whole), (twos, halves[0]))}
+    assert shapes == {of[whole[0][1]]}
+
+
+@given(images=st.integers(1, 40), batch=st.integers(1, 6), seed=st.integers(0, 99))
+def test_one_bucket_is_the_order_of_the_epoch(images: int, batch: int, seed: int) -> None:
+    """As it was before there were buckets: states saved then go on as the same run."""
+    found = recipe(images, train_batch_size=batch, seed=seed)
+    order = permutation(images, seed, 0)
+    for step in range(min(50, found.steps_an_epoch)):
+        assert step_items(found, step) == list(order[step * batch : (step + 1) * batch])
+
+
+def test_the_most_frequent_shape_is_recorded_whatever_comes_first() -> None:
+    assert most_frequent_shape(recipe(9, train_batch_size=4)) == (0, 4)
+    assert most_frequent_shape(recipe(3, train_batch_size=4)) == (0, 3)
+    # four steps of one picture, one of two; of two shapes as frequent the larger
+    assert most_frequent_shape(bucketed([0, 1, 2, 3, 4, 4], train_batch_size=2)) == (4, 2)
+    assert most_frequent_shape(bucketed([0] * 3 + [1] * 8, train_batch_size=2)) == (1, 2)
+
+
+@given(
+    st.integers(1, 3000), st.integers(1, 3000), st.integers(8, 128), st.integers(8, 128),
+    st.booleans(), st.integers(0),
+)  # fmt: skip
+def test_a_bucket_is_covered(
+    width: int, height: int, wide: int, high: int, center: bool, seed: int
+) -> None:
+    cut = geometry_of((width, height), (wide, high), center_crop=center, seed=seed, identity="x")
+    assert cut.size == (wide, high)
+    assert 0 <= cut.left <= cut.width - wide
+    assert 0 <= cut.top <= cut.height - high
+    assert cut.width == wide or cut.height == high
