@@ -21,6 +21,10 @@ from hubtools.limits import DEPTH, JSON_COST, JSON_FILE, json_cost
 
 StrPath = str | os.PathLike[str]
 
+# Errors that say there is nothing of that name, or nothing that is a file. All others (no
+# permission, a dying disk) say that there is something, which cannot be read.
+NO_FILE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.ELOOP})
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:

@@ -13,8 +13,10 @@ from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
+from hubtools.files import NO_FILE, open_regular
 from hubtools.limits import FRONT_MATTER, FRONT_MATTER_VALUES
 
 _MARK = b"\xef\xbb\xbf"
@@ -105,6 +107,42 @@ def _load(block: str) -> tuple[Any, str | None, int]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         return None, str(getattr(error, "problem", None) or "not YAML"), mark.line if mark else 0
+
+
+@dataclass(frozen=True)
+class Card:
+    """The front matter of README.md. `error` is why it cannot be read, with its line."""
+
+    data: dict[str, Any]
+    error: str | None = None
+    line: int | None = None
+    exists: bool = True
+
+
+def read_card(path: Path) -> Card:
+    """The YAML between the first two `---` lines of a card."""
+    try:
+        with open_regular(path) as file:
+            return parse_card(file.read(FRONT_MATTER + 1))
+    except OSError as error:
+        return unreadable_card(error)
+
+
+def unreadable_card(error: OSError) -> Card:
+    """A card that cannot be read is there all the same."""
+    if error.errno in NO_FILE:
+        return Card({}, exists=False)
+    return Card({}, exists=True, error=f"it cannot be read: {error.strerror or error}", line=1)
+
+
+def parse_card(card: bytes) -> Card:
+    """`read_card`, of the bytes of a card."""
+    found = parse(card[: FRONT_MATTER + 100])
+    if found.block is None and found.error is not None and len(card) > FRONT_MATTER:
+        return Card(
+            {}, f"the front matter has more than {FRONT_MATTER:,} bytes, and is not read", 1
+        )
+    return Card(found.data, found.error, found.line)
 
 
 def line_of(card: FrontMatter, *keys: str | int) -> int | None:

@@ -10,9 +10,9 @@ from typing import Any
 from hubtools.dataset.examples import read_examples
 from hubtools.dataset.folder.configs import split_configs
 from hubtools.dataset.folder.listing import walk
-from hubtools.dataset.view import read_card
 from hubtools.files import open_regular
 from hubtools.findings import plural
+from hubtools.frontmatter import read_card
 from hubtools.layout import CARD
 from hubtools.project import Project
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hubtools.cards.escape import is_inside, is_web_address
-from hubtools.dataset.view import read_card
 from hubtools.errors import HubtoolsError
+from hubtools.frontmatter import read_card
 from hubtools.hub.errors import is_unreachable
 from hubtools.layout import CARD
 from hubtools.licensing.ids import (

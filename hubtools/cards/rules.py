@@ -9,10 +9,10 @@ from hubtools import frontmatter
 from hubtools.cards import body_rules, front_rules, license_rules
 from hubtools.cards.merge import MAX_CARD
 from hubtools.cards.view import CARD_RULES, CardView, Kind
-from hubtools.dataset.view import parse_card
 from hubtools.errors import HubtoolsError
 from hubtools.files import StrPath
 from hubtools.findings import Report
+from hubtools.frontmatter import parse_card
 from hubtools.layout import CARD
 from hubtools.rooted import Root
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hubtools.cards.escape import is_inside, scheme_of
-from hubtools.dataset.view import Card
 from hubtools.findings import Problem, RuleBook
+from hubtools.frontmatter import Card
 from hubtools.layout import CARD
 from hubtools.rooted import LeadsOut, Root
 

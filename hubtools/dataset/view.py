@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from hubtools import frontmatter
 from hubtools.dataset.copies.features import beside
 from hubtools.dataset.folder.listing import (
     FOREIGN_ENDINGS,
@@ -24,14 +23,15 @@ from hubtools.dataset.metadata import MetadataFile, Row
 from hubtools.dataset.pictures.facts import PictureFacts
 from hubtools.dataset.pictures.formats import picture_format
 from hubtools.dataset.pictures.private.besides import APART, besides, private_in
-from hubtools.dataset.pictures.reading import NO_FILE, head_of
+from hubtools.dataset.pictures.reading import head_of
 from hubtools.dataset.pictures.table import PictureTable
 from hubtools.dataset.scan.scanning import look_at
 from hubtools.dataset.sources.local import LocalFolder
 from hubtools.dataset.text.blank import is_blank
 from hubtools.dataset.text.coverage import VIEW_COLUMNS, cover
 from hubtools.dataset.text.tokens import TokenCounter, token_counters
-from hubtools.files import StrPath, open_regular
+from hubtools.files import StrPath
+from hubtools.frontmatter import Card, parse_card, unreadable_card
 from hubtools.layout import CARD
 from hubtools.limits import CAPTION, FRONT_MATTER
 from hubtools.models.registry import TARGETS, Target, target_of
@@ -62,16 +62,6 @@ class Look(Protocol):
         previews: dict[str, bytes] | None = None,
     ) -> tuple[Contents, Mapping[str, PictureFacts]]:
         """`begun_ns`: when it began. `previews` gets small copies by name, if there are few."""
-
-
-@dataclass(frozen=True)
-class Card:
-    """The front matter of README.md. `error` is why it cannot be read, with its line."""
-
-    data: dict[str, Any]
-    error: str | None = None
-    line: int | None = None
-    exists: bool = True
 
 
 @dataclass(frozen=True)
@@ -356,30 +346,4 @@ def _card_of(listing: Listing) -> Card:
         with listing.open(CARD) as file:
             return parse_card(file.read(FRONT_MATTER + 1))
     except OSError as error:
-        return _no_card(error)
-
-
-def read_card(path: Path) -> Card:
-    """The YAML between the first two `---` lines of a card."""
-    try:
-        with open_regular(path) as file:
-            return parse_card(file.read(FRONT_MATTER + 1))
-    except OSError as error:
-        return _no_card(error)
-
-
-def _no_card(error: OSError) -> Card:
-    """A card that cannot be read is there all the same."""
-    if error.errno in NO_FILE:
-        return Card({}, exists=False)
-    return Card({}, exists=True, error=f"it cannot be read: {error.strerror or error}", line=1)
-
-
-def parse_card(card: bytes) -> Card:
-    """`read_card`, of the bytes of a card."""
-    found = frontmatter.parse(card[: FRONT_MATTER + 100])
-    if found.block is None and found.error is not None and len(card) > FRONT_MATTER:
-        return Card(
-            {}, f"the front matter has more than {FRONT_MATTER:,} bytes, and is not read", 1
-        )
-    return Card(found.data, found.error, found.line)
+        return unreadable_card(error)

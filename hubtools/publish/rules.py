@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hubtools.dataset.view import parse_card
 from hubtools.findings import Problem, Severity
+from hubtools.frontmatter import parse_card
 from hubtools.layout import CARD, LORA_WEIGHTS
 from hubtools.limits import FRONT_MATTER, IN_FOLDER, LARGE_FILE, TOO_LARGE_FILE, crowded_folders
 from hubtools.publish import leak_rules as leak_rules

@@ -16,8 +16,8 @@ from simple import TRIGGER, picture
 
 from hubtools import caption, export_captions, plan_captions, undo_fix
 from hubtools.dataset.caption.edits import fill, inserting, placeholders, renaming
-from hubtools.dataset.view import read_card
 from hubtools.errors import HubtoolsError, UsageError
+from hubtools.frontmatter import read_card
 from hubtools.settings import DatasetSettings
 
 

@@ -20,8 +20,8 @@ from PIL import Image
 from simple import picture
 
 from hubtools import shard, unshard
-from hubtools.dataset.view import read_card
 from hubtools.errors import HubtoolsError
+from hubtools.frontmatter import read_card
 from tests.doomed import RENAME, doomed
 
 FORMATS = ["parquet", "webdataset"]

@@ -722,7 +722,7 @@ def test_what_cannot_be_read_is_not_taken_for_nothing(
     """A dying disk: neither the card nor a sidecar is replaced, and the reason is said."""
     import errno
 
-    from hubtools.dataset import view
+    from hubtools import frontmatter
     from hubtools.dataset.fix import draft
     from hubtools.dataset.pictures import reading as files
     from hubtools.settings import DatasetSettings
@@ -738,19 +738,19 @@ def test_what_cannot_be_read_is_not_taken_for_nothing(
 
     monkeypatch.setattr(draft, "read_file", dying)
     monkeypatch.setattr(draft, "read_within", lambda path, limit: dying(path))
-    opened = view.open_regular
+    opened = frontmatter.open_regular
 
     def dying_open(path: Any) -> Any:
         dying(path)
         return opened(path)
 
-    monkeypatch.setattr(view, "open_regular", dying_open)
+    monkeypatch.setattr(frontmatter, "open_regular", dying_open)
     from hubtools.dataset.fix.planner import plan_fix
 
     plan = plan_fix(data, DatasetSettings(), unsafe=["drop-rows"], resolution=64)
     assert not {op.path for op in plan.operations} & {"README.md", "0.txt"}
     assert "Input/output error" in plan.left["README.md"]
-    card = view.read_card(data / "README.md")
+    card = frontmatter.read_card(data / "README.md")
     assert card.exists
     assert "Input/output error" in str(card.error)
 

@@ -33,10 +33,9 @@ from hubtools.dataset.metadata.named import resolved
 from hubtools.dataset.pictures.reading import read_file
 from hubtools.dataset.scan.scanning import scan
 from hubtools.dataset.text.blank import is_blank
-from hubtools.dataset.view import parse_card
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath, read_within
-from hubtools.frontmatter import with_key
+from hubtools.frontmatter import parse_card, with_key
 from hubtools.layout import CARD
 from hubtools.limits import RECORD_COST
 from hubtools.settings import DatasetSettings

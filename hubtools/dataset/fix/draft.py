@@ -25,14 +25,15 @@ from hubtools.dataset.folder.names import escapes, fold
 from hubtools.dataset.metadata import FILE_NAME, MetadataFile, parse_metadata
 from hubtools.dataset.metadata.named import resolved
 from hubtools.dataset.pictures.facts import PictureFacts
-from hubtools.dataset.pictures.reading import NO_FILE, read_file
+from hubtools.dataset.pictures.reading import read_file
 from hubtools.dataset.rules import DATASET_RULES
 from hubtools.dataset.sources.local import LocalFolder
-from hubtools.dataset.view import Card, DatasetView, parse_card
+from hubtools.dataset.view import DatasetView
 from hubtools.dataset.workers.guarded import look_at_one
 from hubtools.errors import HubtoolsError
-from hubtools.files import read_within
+from hubtools.files import NO_FILE, read_within
 from hubtools.findings import Finding
+from hubtools.frontmatter import Card, parse_card
 from hubtools.layout import CARD
 from hubtools.limits import CARD_FILE
 

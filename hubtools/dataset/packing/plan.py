@@ -18,8 +18,8 @@ from hubtools.dataset.folder.splits import KEYWORDS
 from hubtools.dataset.loaders.patterns import translate
 from hubtools.dataset.shards.rows import Contents, Sample, hash_of, look, read_samples
 from hubtools.dataset.shards.types import Columns
-from hubtools.dataset.view import read_card
 from hubtools.errors import HubtoolsError, UsageError
+from hubtools.frontmatter import read_card
 from hubtools.layout import CARD
 
 Format = Literal["parquet", "webdataset"]

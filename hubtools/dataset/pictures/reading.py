@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 
@@ -12,9 +11,6 @@ from hubtools.limits import PICTURE
 
 # A picture file beyond this is a mistake, and would be held in memory whole.
 MAX_BYTES = PICTURE
-# Errors that say there is nothing of that name, or nothing that is a file. All others (no
-# permission, a dying disk) say that there is something, which cannot be read.
-NO_FILE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.ELOOP})
 
 
 class Unreadable(Exception):
