@@ -19,6 +19,7 @@ from hubtools.dataset.caption.edits import fill, inserting, placeholders, renami
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.frontmatter import read_card
 from hubtools.settings import DatasetSettings
+from tests.typed import typed as as_typed
 
 
 def captions(root: Path, column: str = "text") -> dict[str, Any]:
@@ -408,12 +409,8 @@ def test_no_model(views: Path, settings: DatasetSettings, tmp_path: Path, cache:
 # --- as typed --------------------------------------------------------------------------------
 
 
-def typed(*arguments: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "hubtools", "caption", *map(str, arguments)],
-        capture_output=True, text=True, check=False, env={**os.environ, **env},
-        stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+def typed(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return as_typed("caption", *arguments)
 
 
 def test_as_typed(views: Path, tmp_path: Path) -> None:
@@ -434,8 +431,11 @@ def test_as_typed(views: Path, tmp_path: Path) -> None:
     out = typed(views, "--export", "kohya", tmp_path / "out")
     assert out.returncode == 1  # a picture without a caption
     assert "metadata.jsonl:2" in out.stderr
-    gone = typed(views, "--model", "nobody/nothing", HF_ENDPOINT="http://127.0.0.1:9",
-                 HF_HOME=str(tmp_path / "hf"))  # fmt: skip
+    nobody = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path / "hf")}
+    words = ["-m", "hubtools", "caption", str(views), "--model", "nobody/nothing"]
+    gone = subprocess.run(  # the Hub's client reads its environment once
+        [sys.executable, *words], env=os.environ | nobody, capture_output=True, text=True
+    )
     assert gone.returncode == 1
     assert gone.stderr.startswith("Error: nobody/nothing is not in the local cache, and the Hub")
     assert "Traceback" not in gone.stderr

@@ -17,6 +17,7 @@ from hubtools import inspect
 from hubtools.dataset.inspect.draw import FRAME, WARNED, thumbnail, write_sheet
 from hubtools.dataset.inspect.look import aspect_of
 from hubtools.settings import DatasetSettings, TrainSettings
+from tests.typed import typed as as_typed
 
 
 @pytest.fixture
@@ -121,10 +122,7 @@ def test_sheet(mixed: Path, tmp_path: Path) -> None:
 
 
 def typed(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-X", "utf8", "-m", "hubtools", "inspect", *map(str, arguments)],
-        capture_output=True, text=True, check=False, encoding="utf-8",
-    )  # fmt: skip
+    return as_typed("inspect", *arguments)
 
 
 def test_as_typed(mixed: Path, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import json
 import random
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,7 @@ from hubtools.dataset.validate import validate
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.findings import to_dict
 from hubtools.settings import DatasetSettings
+from tests.typed import typed
 
 
 @pytest.fixture
@@ -147,13 +147,7 @@ def test_shares_that_are_none(text: str) -> None:
 
 
 def run(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "hubtools", "validate", *map(str, arguments)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return typed("validate", *arguments, cwd=cwd)
 
 
 def test_as_typed(good: Path, tmp_path: Path) -> None:

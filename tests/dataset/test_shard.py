@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import subprocess
-import sys
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from hubtools import shard, unshard
 from hubtools.errors import HubtoolsError
 from hubtools.frontmatter import read_card
 from tests.doomed import RENAME, doomed
+from tests.typed import typed
 
 FORMATS = ["parquet", "webdataset"]
 
@@ -348,10 +348,7 @@ def test_gps_is_told(tmp_path: Path) -> None:
 
 def test_as_typed(rich: Path, tmp_path: Path) -> None:
     def hubtools(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "hubtools", *map(str, arguments)],
-            capture_output=True, text=True, check=False, cwd=tmp_path,
-        )  # fmt: skip
+        return typed(*arguments, cwd=tmp_path)
 
     made = hubtools("shard", rich, "--to", "out", "--as", "webdataset", "--format", "json")
     assert made.returncode == 0, made.stderr

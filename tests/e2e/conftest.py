@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,6 +11,7 @@ import pytest
 
 from hubtools.localhub.server import Hub
 from hubtools.project_file import to_toml
+from tests import forkserver
 
 Finished = subprocess.CompletedProcess[str]
 
@@ -21,42 +20,22 @@ class Cli(Protocol):
     def __call__(self, *arguments: str, cwd: Path | None = None, **more: str) -> Finished: ...
 
 
-def environment(**more: str) -> dict[str, str]:
-    return os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "100"} | more
-
-
 @pytest.fixture(scope="session")
 def cli() -> Cli:
-    """`cli("validate", "folder", HF_TOKEN="...")` runs hubtools; keywords are its environment."""
+    """`cli("validate", "folder", COLUMNS="80")`; keywords are added to the environment."""
 
     def call(*arguments: str, cwd: Path | None = None, **more: str) -> Finished:
-        return subprocess.run(
-            [sys.executable, "-m", "hubtools", *arguments],
-            cwd=cwd,
-            env=environment(**more),
-            capture_output=True,
-            text=True,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
+        return forkserver.call(*arguments, cwd=cwd, env={"COLUMNS": "100"} | more)
 
     return call
 
 
 @pytest.fixture(scope="session")
-def start() -> Callable[..., subprocess.Popen[str]]:
+def start() -> Callable[..., forkserver.Process]:
     """The same, without waiting for the end."""
 
-    def begin(*arguments: str, cwd: Path | None = None, **more: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "hubtools", *arguments],
-            cwd=cwd,
-            env=environment(**more),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            stdin=subprocess.DEVNULL,
-        )
+    def begin(*arguments: str, cwd: Path | None = None, **more: str) -> forkserver.Process:
+        return forkserver.start(*arguments, cwd=cwd, env={"COLUMNS": "100"} | more)
 
     return begin
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from huggingface_hub import HfApi
 
 from tests.doomed import RENAME, doomed
+from tests.forkserver import Process
 
 pytest.importorskip("torch")
 
@@ -23,7 +23,7 @@ from hubtools.training.metrics import read_metrics
 if TYPE_CHECKING:
     from tests.e2e.conftest import Cli
 
-Start = Callable[..., subprocess.Popen[str]]
+Start = Callable[..., Process]
 Make = Callable[..., Path]
 
 # what differs between two runs by nature: times, and what is made from them
@@ -45,14 +45,14 @@ def pushed(repo: str, repo_type: str) -> list[str]:
     return [commit.title for commit in commits if commit.title != "initial commit"]
 
 
-def await_(process: subprocess.Popen[str], when: Callable[[], bool]) -> None:
+def await_(process: Process, when: Callable[[], bool]) -> None:
     """However long it takes; what hangs is ended by pytest."""
     while not when():
-        assert process.poll() is None, process.stdout.read() if process.stdout else ""
+        assert process.poll() is None, process.said()
         time.sleep(0.005)
 
 
-def killed(process: subprocess.Popen[str], when: Callable[[], bool]) -> None:
+def killed(process: Process, when: Callable[[], bool]) -> None:
     await_(process, when)
     process.send_signal(signal.SIGKILL)
     process.communicate()

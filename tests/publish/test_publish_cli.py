@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -15,16 +14,7 @@ from huggingface_hub import HfApi
 
 from hubtools.layout import LORA_WEIGHTS
 from hubtools.localhub.server import Hub
-
-
-def cli(*arguments: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "hubtools", *map(str, arguments)],
-        env=os.environ | environ,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+from tests.typed import typed as cli
 
 
 def test_prune_shows_applies_undoes_and_purges(run_dir: Path) -> None:

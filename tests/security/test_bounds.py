@@ -40,8 +40,8 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 from fuzz import OWN
 from hostile import memory, shapes
 
-# Far above what these take alone, far below what they took: minutes and hours.
-pytestmark = pytest.mark.timeout(120)
+# Far above what these take on a busy machine, far below what they took: hours.
+pytestmark = pytest.mark.timeout(900)
 
 
 def picture(path: Path, hue: int) -> None:
@@ -99,9 +99,9 @@ def test_a_word_below_the_limit_is_counted_in_linear_time() -> None:
 
 
 @pytest.mark.parametrize("name", ["metadata.jsonl", "metadata.csv"])
-def test_a_line_of_two_gigabytes(tmp_path: Path, name: str) -> None:
+def test_a_line_larger_than_the_memory(tmp_path: Path, name: str) -> None:
     head = b"file_name,text\n" if name.endswith("csv") else b'{"file_name": "a.png", "text": "x"}\n'
-    big(tmp_path / name, 2_000_000_000, head + b"x", b"\n")
+    big(tmp_path / name, 2**20 * (OWN + 100), head + b"x", b"\n")
     report = both(tmp_path)
     assert {"D124", "D125"} <= rules(report)
     told = [f for f in report.findings if f.rule == "D125"]

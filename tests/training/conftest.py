@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,17 @@ MakeProject = Callable[..., Project]
 
 
 @pytest.fixture
-def make_project(tmp_path: Path, tiny_base: Path, pictures: Path) -> MakeProject:
+def make_project(tmp_path: Path, make_project_in: MakeProject) -> MakeProject:
     """A project of five steps in `tmp_path/run`; keyword arguments are [train] settings."""
+    return partial(make_project_in, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def make_project_in(tiny_base: Path, pictures: Path) -> MakeProject:
+    """The same in the folder that comes first."""
 
     def make(
+        folder: Path,
         *,
         name: str = "run",
         data: Path = pictures,
@@ -28,7 +36,7 @@ def make_project(tmp_path: Path, tiny_base: Path, pictures: Path) -> MakeProject
     ) -> Project:
         settings = {
             "pretrained_model_name_or_path": str(tiny_base),
-            "output_dir": str(tmp_path / name),
+            "output_dir": str(folder / name),
             "resolution": 64,
             "max_train_steps": 5,
             "validation_steps": 0,

@@ -365,25 +365,9 @@ EFFECTS: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def usual(
-    tmp_path_factory: pytest.TempPathFactory, tiny_base: Path, pictures: Path
+    tmp_path_factory: pytest.TempPathFactory, make_project_in: MakeProject
 ) -> dict[str, torch.Tensor]:
-    from hubtools.settings import DatasetSettings, TrainSettings
-
-    project = Project(
-        dataset=DatasetSettings(path=str(pictures)),
-        train=TrainSettings(
-            pretrained_model_name_or_path=str(tiny_base),
-            output_dir=str(tmp_path_factory.mktemp("runs") / "usual"),
-            resolution=64,
-            max_train_steps=5,
-            validation_steps=0,
-            num_threads=1,
-            rank=4,
-            learning_rate=1e-3,
-            target_modules=["to_v"],
-        ),
-    )
-    return learned(project)
+    return learned(make_project_in(tmp_path_factory.mktemp("runs")))
 
 
 @pytest.mark.parametrize("key", sorted(EFFECTS))

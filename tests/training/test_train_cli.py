@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests import forkserver
 from tests.doomed import MKDIR, RENAME, doomed
 
 pytest.importorskip("torch")
@@ -37,32 +37,19 @@ def command(project: Project, *more: str) -> list[str]:
     return [*words, *more]
 
 
-def environment() -> dict[str, str]:
-    return os.environ | {"OMP_NUM_THREADS": "1"}
-
-
 def call(project: Project, *more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(project, *more), env=environment(), capture_output=True, text=True, check=False
-    )
+    return forkserver.call(*command(project, *more)[3:])
 
 
-def start(project: Project, until: int, *more: str) -> subprocess.Popen[str]:
+def start(project: Project, until: int, *more: str) -> forkserver.Process:
     """Start a training and wait until its log has passed step `until`."""
-    process = subprocess.Popen(
-        command(project, *more),
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    process = forkserver.start(*command(project, *more)[3:])
     while process.poll() is None:
         metrics = read_metrics(project.run_dir)
         if metrics and metrics[-1].step >= until:
             return process
         time.sleep(0.01)
-    assert process.stdout is not None
-    raise AssertionError(process.stdout.read())
+    raise AssertionError(process.said())
 
 
 LONG: dict[str, Any] = {"max_train_steps": 60, "checkpointing_steps": 7, "lora_dropout": 0.1}
@@ -186,7 +173,7 @@ def test_two_processes_are_one_with_twice_the_batch(make_project: MakeProject) -
     two = make_project(name="two", train_batch_size=2, **settings)
     launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
     words = [*launch, "-m", *command(two, "--skip-validation", "--format", "json")[2:]]
-    done = subprocess.run(words, env=environment(), capture_output=True, text=True, check=False)
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["run"] == str(two.run_dir)
     assert done.stderr.count("= 2 steps an epoch") == 1

@@ -19,7 +19,7 @@ from hubtools.world import ATTRIBUTES, Person, draw, sample
 from hubtools.world.scene import HairStyle, Scene, Style, View
 
 seeds = st.integers(0, 2**32 - 1)
-few = settings(max_examples=20, deadline=None)
+few = settings(max_examples=8, deadline=None)
 
 _PRINT_HASH = """
 import hashlib, random

@@ -17,12 +17,8 @@ from hubtools.dataset.fix.remedies import REMEDIES, UNSAFE
 from tests.typed import typed
 
 
-def run(*arguments: str | Path, **more: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # type: ignore[call-overload, no-any-return]
-        [sys.executable, "-m", "hubtools", "fix", *map(str, arguments)],
-        **{"capture_output": True, "text": True, "check": False, "stdin": subprocess.DEVNULL}
-        | more,
-    )
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return typed("fix", *arguments)
 
 
 SET = ("--trigger=(tok)", "--license=cc0-1.0", "--rights=own", "--resolution=64")
@@ -87,7 +83,8 @@ def test_formats_and_selection(sick: Path) -> None:
     table = typed("fix", sick, *SET, "--format", "agent", "--dry-run").stdout.splitlines()
     assert table[0] == "action\tpath\ttarget\trules\twhy"
     environ = os.environ | {"PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
-    plain = run(sick, *SET, "--dry-run", env=environ)
+    words = [sys.executable, "-m", "hubtools", "fix", str(sick), *SET, "--dry-run"]
+    plain = subprocess.run(words, env=environ, capture_output=True, text=True, check=False)
     assert (plain.returncode, r"\u2603" in plain.stdout) == (0, True), plain.stderr
 
 

@@ -1,0 +1,218 @@
+"""The `hubtools` command in processes of their own that do not import PyTorch and diffusers again.
+
+A process that waits has imported them once, and forks for each command: that is a process as any
+other (signals, output, environment, working directory, exit code), without the seconds of imports
+before it begins. The Hub's client reads its environment when it is imported: where a test changes
+one of those variables, or asks what is imported, it starts Python anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+ROOT = Path(__file__).parents[1]
+
+
+class Process:
+    """A command that was started."""
+
+    def __init__(self, pid: int, status: int, out: Any, err: Any) -> None:
+        self.pid, self._status, self._out, self._err = pid, status, out, err
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """The exit code (negative: the signal) if it has ended."""
+        os.set_blocking(self._status, False)
+        return self._ended()
+
+    def wait(self) -> int:
+        """Its exit code, once it has ended."""
+        os.set_blocking(self._status, True)
+        code = self._ended()
+        assert code is not None
+        return code
+
+    def _ended(self) -> int | None:
+        if self.returncode is None:
+            with contextlib.suppress(BlockingIOError):
+                self.returncode = os.waitstatus_to_exitcode(int(os.read(self._status, 20)))
+                os.close(self._status)
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, unless it has ended."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+
+    def communicate(self) -> tuple[str, str]:
+        """(stdout, stderr), once it has ended; all is in stdout if they were one."""
+        self.wait()
+        return self.said()
+
+    def said(self) -> tuple[str, str]:
+        """(stdout, stderr) as of now."""
+        return _text(self._out), _text(self._err) if self._err is not self._out else ""
+
+
+def _text(file: Any) -> str:
+    found = os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0)
+    return found.decode("utf-8")
+
+
+class _Server:
+    """The process that waits; one for each process of pytest."""
+
+    def __init__(self) -> None:
+        ours, theirs = socket.socketpair()
+        self._socket = ours
+        code = f"from tests.forkserver import serve; serve({theirs.fileno()})"
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        theirs.close()
+
+    def start(self, request: dict[str, Any], out: Any, err: Any) -> Process:
+        status, written = os.pipe()
+        with tempfile.TemporaryFile() as asked:
+            asked.write(json.dumps(request).encode())
+            asked.flush()
+            asked.seek(0)
+            files = [asked.fileno(), out.fileno(), err.fileno(), written]
+            socket.send_fds(self._socket, [b"!"], files)
+            os.close(written)
+            pid = os.read(status, 20)
+        assert pid, "the process that forks has ended"
+        return Process(int(pid), status, out, err)
+
+
+_server: _Server | None = None
+
+
+def start(
+    *words: str | Path,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    together: bool = True,
+    dies: dict[str, Any] | None = None,
+) -> Process:
+    """Start `hubtools WORDS` with `env` added to the environment; stderr goes to stdout if
+    `together`. `dies` is for tests.doomed."""
+    global _server
+    changed = [name for name in env or () if name.startswith("HF_")]
+    assert not changed, f"{changed} are read when the client is imported"
+    if _server is None:
+        _server = _Server()
+    out = tempfile.TemporaryFile()  # noqa: SIM115
+    err = out if together else tempfile.TemporaryFile()  # noqa: SIM115
+    request = {
+        "words": [str(word) for word in words],
+        "cwd": str(cwd or Path.cwd()),
+        "environ": os.environ | dict(env or {}),
+        "dies": dies,
+    }
+    return _server.start(request, out, err)
+
+
+def call(
+    *words: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None, **more: Any
+) -> subprocess.CompletedProcess[str]:
+    """Run `hubtools WORDS` to its end."""
+    process = start(*words, cwd=cwd, env=env, together=False, **more)
+    out, err = process.communicate()
+    assert process.returncode is not None
+    return subprocess.CompletedProcess([str(w) for w in words], process.returncode, out, err)
+
+
+# --- in the process that waits ---------------------------------------------------------------
+
+
+def serve(number: int) -> None:
+    """Fork for each request that comes, until nobody can ask any more."""
+    sys.path[:] = [str(ROOT), *(place for place in sys.path if place)]
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that keep watch
+    _import_all()
+    with socket.socket(fileno=number) as requests:
+        while True:
+            message, files, _, _ = socket.recv_fds(requests, 1, 4)
+            if not message:
+                return
+            if os.fork() == 0:
+                requests.close()
+                _keep_watch(*files)
+            for file in files:
+                os.close(file)
+
+
+def _import_all() -> None:
+    from hubtools.quiet import hush
+
+    hush()
+    import diffusers
+    import peft.tuners.lora
+    import safetensors.torch
+    import torch._dynamo
+    import transformers
+    from huggingface_hub import HfApi
+
+    import hubtools.cli.ship
+    import hubtools.inference.generate
+    import hubtools.training.run
+    import hubtools.training.train
+
+    used = (diffusers.StableDiffusionPipeline, diffusers.DDPMScheduler, HfApi)
+    used += (transformers.CLIPTextModel, transformers.CLIPTokenizer)
+    assert all(used)
+    assert torch._dynamo
+    assert peft.tuners.lora
+    assert safetensors.torch
+    assert hubtools
+
+
+def _keep_watch(asked: int, out: int, err: int, status: int) -> NoReturn:
+    """Fork again, tell the number of the process, wait for it and tell how it ended."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    child = os.fork()
+    if child:
+        os.write(status, str(child).encode())
+        _, code = os.waitpid(child, 0)
+        os.write(status, str(code).encode())
+        os._exit(0)
+    os.close(status)
+    with os.fdopen(asked) as file:
+        request = json.load(file)
+    os.dup2(out, 1)
+    os.dup2(err, 2)
+    os.close(out)
+    os.close(err)
+    _become(request)
+
+
+def _become(request: dict[str, Any]) -> NoReturn:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ.clear()
+    os.environ |= request["environ"]
+    os.chdir(request["cwd"])
+    sys.argv = ["hubtools", *request["words"]]
+    if request["dies"]:
+        from tests.doomed import watch_for
+
+        watch_for(**request["dies"])
+    from hubtools.cli.main import main
+
+    main()
