@@ -30,7 +30,7 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP) ## the whole journey on the built-in example, against the embedded Hub
 	@$(BIN)/hubtools demo
 
-test: $(STAMP) ## all tests, 18 minutes on two cores
+test: $(STAMP) ## all tests, on two cores
 	@$(PYTEST)
 
 test-fast: $(STAMP) ## the tests without those marked slow

@@ -72,17 +72,18 @@ os.environ |= {
 # Files that take longest, in seconds of one core. They are begun first, so that all processes end
 # together, and are `slow` as a whole.
 _LONGEST = {
-    "e2e/test_demo.py": 400,
-    "dataset/test_loaders_oracle.py": 60,
+    "e2e/test_demo.py": 350,
     "e2e/test_learning.py": 60,
-    "e2e/test_kill.py": 50,
-    "e2e/test_readme.py": 50,
+    "dataset/test_loaders_oracle.py": 50,
     "dataset/test_heavy.py": 45,
     "training/test_train.py": 45,
     "test_base_training.py": 40,
-    "training/test_train_cli.py": 40,
-    "training/test_prior.py": 25,
-    "dataset/fix/test_fix_rules.py": 20,
+    "security/test_bounds.py": 35,
+    "e2e/test_kill.py": 30,
+    "e2e/test_readme.py": 30,
+    "training/test_train_cli.py": 25,
+    "dataset/fix/test_fix_rules.py": 25,
+    "training/test_prior.py": 20,
     "dataset/fix/test_ugly_sets.py": 20,
     "publish/test_push.py": 20,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import tempfile
@@ -10,11 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import fsspec.spec
 from PIL import Image
 
 from hubtools.dataset.folder.listing import walk
 from hubtools.dataset.loaders import Loaded, Mode, Outcome, simulate
 from hubtools.dataset.metadata import read_metadata
+
+# Sixty patterns for each folder, which come out the same each time.
+fsspec.spec.glob_translate = functools.cache(fsspec.spec.glob_translate)
 
 # More rows than this are not opened one by one.
 OPENED = 60

@@ -26,6 +26,8 @@ from hubtools.settings import DatasetSettings
 datasets = pytest.importorskip("datasets", minversion="5")
 from oracle import disagreement, simulated  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("one_worker")
+
 datasets.disable_progress_bars()
 datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = False
 datasets.logging.set_verbosity_error()

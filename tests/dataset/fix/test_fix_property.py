@@ -28,6 +28,8 @@ from hubtools.dataset.metadata import read_metadata
 from hubtools.dataset.validate import validate
 from hubtools.settings import DatasetSettings
 
+pytestmark = pytest.mark.usefixtures("one_worker")
+
 SETTINGS = DatasetSettings(trigger="tok", license="cc0-1.0", rights="own")
 
 stems = st.sampled_from(

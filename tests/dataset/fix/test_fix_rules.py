@@ -44,6 +44,8 @@ from hubtools.dataset.fix.run import fix, undo_fix
 from hubtools.findings import Finding
 from hubtools.settings import DatasetSettings
 
+pytestmark = pytest.mark.usefixtures("one_worker")
+
 # rule, unsafe name ("" for none), what spoils, settings
 Case = tuple[str, str, Spoil, dict[str, Any]]
 
