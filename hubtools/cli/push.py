@@ -37,7 +37,7 @@ _NAMED = 20  # deleted files that are listed by name
     "--resolve-links", is_flag=True, help="Send the files that links in a dataset folder lead to."
 )
 @click.option("--message", help="Commit message.")
-@click.option("--ignore", multiple=True, metavar="ID", help="Leave out P rules that begin with ID.")
+@click.option("--ignore", multiple=True, metavar="ID", help="Leave out rules that begin with ID.")
 @click.option(
     "--keep-snapshots", type=click.Choice(["none", "last", "all"]), default="none",
     help="LoRA files of earlier steps to publish too.",
@@ -73,6 +73,7 @@ def command(
     repository is private unless you say --public, and a public one is pushed to only if you do.
     Exit code 3 if a P rule objects, or somebody else changed what would be replaced.
     """
+    from hubtools.publish.judged import RuleChoice
     from hubtools.publish.push import PushOptions, Refused, load_plan, plan_push, push, save_plan
     from hubtools.publish.release import kind_of
 
@@ -99,6 +100,7 @@ def command(
             overwrite=overwrite,
             resolve_links=resolve_links,
             ignore=ignore,
+            rules=RuleChoice.of(project),
             keep_snapshots=keep_snapshots,
             keep=keep,
             drop=drop,

@@ -6,9 +6,11 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
 
 from hubtools.errors import HubtoolsError
+from hubtools.files import open_regular
 from hubtools.hub.errors import as_sentence
 
 _REAL_HUB = "https://huggingface.co"
@@ -158,6 +160,13 @@ def last_changes(repo: str, repo_type: str, names: Iterable[str], revision: str)
             when = f"{last.date:%Y-%m-%d %H:%M} UTC" if last.date else ""
             found[info.path] = f"by {who} on {when}" if who else f"on {when}"
     return found
+
+
+def open_file(repo: str, repo_type: str, revision: str, name: str) -> BinaryIO:
+    """A file of a repository, to be read; it is fetched into the client's cache."""
+    from huggingface_hub import hf_hub_download
+
+    return open_regular(Path(hf_hub_download(repo, name, revision=revision, repo_type=repo_type)))
 
 
 _AT_ONCE = 50  # names in one question with their last commits

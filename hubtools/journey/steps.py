@@ -24,6 +24,7 @@ from hubtools.layout import (
 )
 from hubtools.manifest import RunManifest
 from hubtools.publish.classify import classify
+from hubtools.publish.judged import RuleChoice
 from hubtools.publish.push import PushOptions, Refused, plan_push, push
 from hubtools.training.train import train
 
@@ -99,6 +100,7 @@ def _send(
         private=settings.private,
         pr=settings.pr,
         tag=tag,
+        rules=RuleChoice.of(journey.project),
         allow=tuple(settings.allow),
         allowed_secrets=tuple(settings.allowed_secrets),
     )

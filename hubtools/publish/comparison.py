@@ -3,92 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import Any, BinaryIO
+from collections.abc import Iterator
 
 from hubtools import frontmatter
-from hubtools.dataset.folder.listing import PICTURE_ENDINGS, Listing, walk
 from hubtools.dataset.folder.names import fold
-from hubtools.dataset.loaders import Loaded, Outcome, simulate
-from hubtools.dataset.metadata import MetadataFile, read_metadata
-from hubtools.dataset.metadata.named import resolved
-from hubtools.findings import Problem, RuleBook, Severity
-from hubtools.hub.client import Remote
-from hubtools.publish.release import LEFT_OUT, Release
+from hubtools.findings import Problem, Severity
+from hubtools.publish import alone as alone
+from hubtools.publish.commit_tree import COMPARISON_RULES as COMPARISON_RULES
+from hubtools.publish.commit_tree import Comparison as Comparison
+from hubtools.publish.commit_tree import at_most
 
-COMPARISON_RULES: RuleBook[Comparison] = RuleBook()
 # Each has a flag of its own that says what it means; --ignore does not switch them off.
 GUARDS = ("P130", "P131", "P132")
 
-_MOST = 50  # findings of one rule; the rest is counted
-_DEEP = 20  # levels of lists and objects in a record
 _LONGEST_PART, _LONGEST_PATH = 255, 1024  # bytes of a name
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A release beside the repository that it goes to.
-
-    `clashes`: files there that would be replaced or deleted and are not what was sent from here;
-    the value is True if something was sent under that name. `who`: who changed them, in words.
-    `deletes`: names that would be deleted. `proposes`: it is a pull request, which replaces
-    nothing by itself.
-    """
-
-    release: Release
-    remote: Remote = field(default_factory=Remote)
-    clashes: Mapping[str, bool] = field(default_factory=dict)
-    who: Mapping[str, str] = field(default_factory=dict)
-    deletes: tuple[str, ...] = ()
-    private: bool = True
-    overwrite: bool = False
-    proposes: bool = False
-
-    @cached_property
-    def names(self) -> frozenset[str]:
-        """All names in the repository once this is there."""
-        mine = {file.name for file in self.release.files}
-        return frozenset(mine | (self.remote.files.keys() - set(self.deletes)))
-
-    @cached_property
-    def folder(self) -> Listing:
-        """The dataset folder, as `validate` sees it, less what the user left out."""
-        listing = walk(self.release.root)
-        dropped = {name for name, reason in self.release.excluded if reason == LEFT_OUT}
-        kept = tuple(entry for entry in listing.entries if entry.name not in dropped)
-        return replace(listing, entries=kept)
-
-    @cached_property
-    def listing(self) -> Listing:
-        """The dataset folder with nothing in it but the release."""
-        mine = {file.name for file in self.release.files}
-        kept = tuple(entry for entry in self.folder.entries if entry.name in mine)
-        return replace(self.folder, entries=kept, linked_folders=())
-
-    @cached_property
-    def metadata(self) -> dict[str, MetadataFile]:
-        """The metadata files of the folder by name."""
-        files = {file.name: file for file in self.release.files}
-
-        def opener(name: str) -> BinaryIO:
-            return self.release.open(files[name]) if name in files else self.folder.open(name)
-
-        listing = replace(self.folder, opener=opener)
-        return {e.name: read_metadata(listing, e) for e in self.folder.metadata}
 
 
 def _severity(comparison: Comparison) -> Severity:
     lax = comparison.overwrite or comparison.proposes
     return Severity.WARNING if lax else Severity.ERROR
-
-
-def _at_most(problems: list[Problem], what: str) -> Iterator[Problem]:
-    yield from problems[:_MOST]
-    if len(problems) > _MOST:
-        rest = f"and {len(problems) - _MOST:,} more {what}"
-        yield Problem(rest, severity=problems[0].severity)
 
 
 def _clashes(comparison: Comparison, known: bool) -> Iterator[Problem]:
@@ -118,7 +51,7 @@ def changed_by_others(comparison: Comparison) -> Iterator[Problem]:
     Fix: fetch it and take over what you need; the push then finds it the same. `--overwrite`
     replaces it.
     """
-    yield from _at_most(list(_clashes(comparison, True)), "files that others changed")
+    yield from at_most(list(_clashes(comparison, True)), "files that others changed")
 
 
 @COMPARISON_RULES.rule("P131", "The repository holds another file of this name", Severity.ERROR)
@@ -130,7 +63,7 @@ def unknown_there(comparison: Comparison) -> Iterator[Problem]:
 
     Fix: look at it; `--overwrite` replaces it.
     """
-    yield from _at_most(list(_clashes(comparison, False)), "files that were not pushed from here")
+    yield from at_most(list(_clashes(comparison, False)), "files that were not pushed from here")
 
 
 @COMPARISON_RULES.rule("P132", "The repository is public, the settings say private", Severity.ERROR)
@@ -173,115 +106,7 @@ def deletes(comparison: Comparison) -> Iterator[Problem]:
         Problem("it was pushed from here and is in the release no more: it is deleted", None, name)
         for name in comparison.deletes
     ]
-    yield from _at_most(found, "files that are deleted")
-
-
-@COMPARISON_RULES.rule("P135", "A record names a picture that is not sent", Severity.ERROR)
-def absent_picture(comparison: Comparison) -> Iterator[Problem]:
-    """A commit stands alone: whoever loads it has no other files. A record whose picture is
-    missing (it is a link, it stays here, its name differs in case) stops loaders, or loads without
-    a picture.
-
-    Fix: put the picture into the folder, or remove the record (`hubtools fix`).
-    """
-    if comparison.release.repo_type != "dataset":
-        return
-    mine = {file.name for file in comparison.release.files}
-    alike = {fold(name): name for name in comparison.names}
-    stays = dict(comparison.release.excluded)
-    found = []
-    for file in comparison.metadata.values():
-        if file.name not in mine:
-            continue
-        for row in file.rows:
-            for value in _file_names(row.values):
-                name = resolved(file.entry.folder, value)
-                if name is None or name in comparison.names:
-                    continue
-                near = alike.get(fold(name))
-                why = f": {stays[name]}" if name in stays else ""
-                why = f"; there is {near!r}, which is another name" if near else why
-                found.append(
-                    Problem(
-                        f"the record names {name!r}, which would not be in the repository{why}",
-                        "send the picture, or remove the record",
-                        file.name,
-                        row.line,
-                    )
-                )
-                if len(found) > 10_000:
-                    break
-    yield from _at_most(found, "records without their picture")
-
-
-def _file_names(values: Any, depth: int = 0) -> Iterator[Any]:
-    """What a record names in `file_name`, `*_file_name`, `file_names` and `*_file_names`."""
-    if depth > _DEEP:
-        return
-    if isinstance(values, dict):
-        for key, value in values.items():
-            if isinstance(key, str) and (key == "file_name" or key.endswith("_file_name")):
-                yield value
-            elif isinstance(key, str) and (key == "file_names" or key.endswith("_file_names")):
-                yield from value if isinstance(value, list) else ()
-            elif isinstance(value, (dict, list)):
-                yield from _file_names(value, depth + 1)
-    elif isinstance(values, list):
-        for value in values:
-            if isinstance(value, (dict, list)):
-                yield from _file_names(value, depth + 1)
-
-
-@COMPARISON_RULES.rule("P136", "The repository would load with other rows", Severity.ERROR)
-def other_rows(comparison: Comparison) -> Iterator[Problem]:
-    """`load_dataset("owner/name")` would make something else of the files that are sent than of
-    the folder that `hubtools validate` looks at: some of its files stay here.
-
-    Fix: send them too (--keep, --resolve-links), or take them out of the folder, so that both are
-    the same.
-    """
-    if comparison.release.repo_type != "dataset":
-        return
-    visible = {e.name for e in comparison.folder.entries if not e.hidden and not e.junk}
-    if visible <= {file.name for file in comparison.release.files}:
-        return  # all that a loader can see
-    # whether pictures decode is for `validate` to say
-    sound = [e.name for e in comparison.folder.entries if e.ending in PICTURE_ENDINGS]
-    here = simulate(comparison.folder, comparison.metadata.values(), sound)[0]
-    mine = {file.name for file in comparison.release.files}
-    metadata = [file for file in comparison.metadata.values() if file.name in mine]
-    there = simulate(comparison.listing, metadata, [name for name in sound if name in mine])[0]
-    if here.outcome in (Outcome.RAISES, Outcome.MAY_RAISE) or _same_rows(here, there):
-        return
-    lost = [name for name in _row_files(here) if name not in set(_row_files(there))]
-    named = f"; the first without their rows: {', '.join(lost[:3])}" if lost else ""
-    yield Problem(
-        f"of the folder a stock loader makes {_said(here)}, of what would be sent"
-        f" {_said(there)}{named}",
-        "send what stays here too (--keep, --resolve-links), or take it out of the folder",
-    )
-
-
-def _same_rows(one: Loaded, other: Loaded) -> bool:
-    def shape(loaded: Loaded) -> tuple[object, ...]:
-        splits = tuple((s.name, s.rows, s.columns, s.pictures) for s in loaded.splits)
-        return (loaded.outcome, splits)
-
-    return shape(one) == shape(other)
-
-
-def _row_files(loaded: Loaded) -> list[str]:
-    return [name for split in loaded.splits for name in split.files if name]
-
-
-def _said(loaded: Loaded) -> str:
-    if loaded.outcome is Outcome.RAISES:
-        return f"an error ({loaded.reason})"
-    rows = ", ".join(
-        f"{split.name}: {'?' if split.rows is None else split.rows} rows" for split in loaded.splits
-    )
-    pictures = sum(name is not None for split in loaded.splits for name in split.files)
-    return f"{rows or 'nothing'} with {pictures} pictures"
+    yield from at_most(found, "files that are deleted")
 
 
 @COMPARISON_RULES.rule("P137", "A symbolic link stays here", Severity.ERROR)
@@ -303,7 +128,7 @@ def link_stays(comparison: Comparison) -> Iterator[Problem]:
         for link in comparison.release.links
         if link.why_not is not None
     ]
-    yield from _at_most(found, "links")
+    yield from at_most(found, "links")
 
 
 @COMPARISON_RULES.rule("P138", "A file from outside the folder is sent", Severity.WARNING)
@@ -321,7 +146,7 @@ def from_outside(comparison: Comparison) -> Iterator[Problem]:
         for link in comparison.release.links
         if link.why_not is None and link.outside
     ]
-    yield from _at_most(found, "files from outside")
+    yield from at_most(found, "files from outside")
 
 
 @COMPARISON_RULES.rule("P139", "A name that cannot be published", Severity.ERROR)
@@ -355,7 +180,7 @@ def unusual_name(comparison: Comparison) -> Iterator[Problem]:
                 )
             )
     found.sort(key=lambda problem: problem.severity is Severity.WARNING)
-    yield from _at_most(found, "names")
+    yield from at_most(found, "names")
 
 
 def name_fault(name: str) -> str | None:

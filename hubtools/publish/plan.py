@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from hubtools.dataset.rules import DATASET_RULES
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath
 from hubtools.findings import Finding, Report, Rule
@@ -21,12 +23,14 @@ from hubtools.hub.client import (
     full_repo_id,
     last_changes,
     look,
+    open_file,
     untouched,
 )
 from hubtools.publish.book import refuse_to_ignore_secrets
 from hubtools.publish.classify import KeepSnapshots
 from hubtools.publish.comparison import COMPARISON_RULES, GUARDS, Comparison, fresh_card
 from hubtools.publish.content import Content, Look
+from hubtools.publish.judged import RuleChoice, chosen, findings
 from hubtools.publish.ledger import NAME, Sent, read_ledger
 from hubtools.publish.release import Release, ReleaseFile, RepoType, collect
 from hubtools.publish.rules import PUBLISH_RULES
@@ -52,8 +56,8 @@ class PushOptions(BaseModel):
 
     `private`: a new repository is private, and an existing one must be. `overwrite`: files of the
     repository that others changed are replaced. `resolve_links`: the files that links of a dataset
-    folder lead to are sent. `ignore`: id prefixes of P rules to leave out, but for those on
-    secrets; the last five go to `release.collect`.
+    folder lead to are sent. `ignore`: id prefixes of P and D rules to leave out, but for those on
+    secrets. `rules`: which D rules a dataset must pass. The other five go to `release.collect`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -65,6 +69,7 @@ class PushOptions(BaseModel):
     overwrite: bool = False
     resolve_links: bool = False
     ignore: tuple[str, ...] = ()
+    rules: RuleChoice = RuleChoice()
     keep_snapshots: KeepSnapshots = "none"
     keep: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
@@ -282,8 +287,9 @@ def _judged(
         options.private,
         options.overwrite,
         options.pr,
+        partial(open_file, repo, release.repo_type, str(remote.head)),
     )
-    findings, rules = _run(release, comparison, options.ignore)
+    found, rules = _run(release, comparison, options)
     counts = {f"{action.value}": sum(file.action is action for file in files) for action in Action}
     private = options.private if remote.head is None else remote.private
     facts: dict[str, Any] = {
@@ -292,7 +298,7 @@ def _judged(
         "visibility": "private" if private else "public",
         **counts,
     }
-    return Report(repo, tuple(findings), facts, tuple(rules))
+    return Report(repo, tuple(found), facts, tuple(rules))
 
 
 def _ours(
@@ -322,28 +328,30 @@ def _offered(sent: Sent, file: PlannedFile) -> bool:
 
 
 def _run(
-    release: Release, comparison: Comparison, ignore: Sequence[str]
+    release: Release, comparison: Comparison, options: PushOptions
 ) -> tuple[list[Finding], list[Rule]]:
-    """Both books of rules. What guards the work of others is not to be ignored by a prefix."""
+    """The books of rules. What guards the work of others is not to be ignored by a prefix."""
+    ignore = options.ignore
     named = [prefix for prefix in ignore if prefix.upper() in GUARDS]
     if named:
         flag = "--public" if named[0].upper() == "P132" else "--overwrite"
         raise UsageError(
             f"{named[0]} cannot be left out with --ignore.", hint=f"say {flag} if you mean it"
         )
-    findings: list[Finding] = []
-    rules: list[Rule] = []
-    mine = [prefix for prefix in ignore if not _begins(PUBLISH_RULES, prefix)]
-    others = [prefix for prefix in ignore if not _begins(COMPARISON_RULES, prefix)]
-    PUBLISH_RULES.check_prefixes(set(mine) & set(others))
-    left_out = [p for p in ignore if p not in mine]
-    findings += PUBLISH_RULES.run(release, ignore=left_out)
-    rules += PUBLISH_RULES.chosen(ignore=left_out)
-    left_out = [p for p in ignore if p not in others]
-    chosen = {rule.id for rule in COMPARISON_RULES.chosen(ignore=left_out)} | set(GUARDS)
-    findings += COMPARISON_RULES.run(comparison, select=sorted(chosen))
-    rules += COMPARISON_RULES.chosen(select=sorted(chosen))
-    return findings, rules
+    books: tuple[Any, ...] = (PUBLISH_RULES, COMPARISON_RULES, DATASET_RULES)
+    PUBLISH_RULES.check_prefixes(p for p in ignore if not any(_begins(b, p) for b in books))
+    own, compared, judged = ([p for p in ignore if _begins(book, p)] for book in books)
+    kept = {rule.id for rule in COMPARISON_RULES.chosen(ignore=compared)} | set(GUARDS)
+    found = PUBLISH_RULES.run(release, ignore=own)
+    found += COMPARISON_RULES.run(comparison, select=sorted(kept))
+    rules = [
+        *PUBLISH_RULES.chosen(ignore=own),
+        *COMPARISON_RULES.chosen(select=sorted(kept)),
+    ]
+    if release.repo_type == "dataset":
+        found += findings(comparison, options.rules, judged)
+        rules += chosen(options.rules, judged)
+    return found, rules
 
 
 def _begins(book: Any, prefix: str) -> bool:

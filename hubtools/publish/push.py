@@ -96,8 +96,10 @@ def push(
         except Exception as error:
             if not isinstance(error, Moved) and _status(error) != 412:
                 raise
+            why = "" if isinstance(error, Moved) else " (HTTP 412)"
             raise HubtoolsError(
-                f"{plan.repo} changes faster than it can be pushed to.", hint="push again later"
+                f"{plan.repo} changes faster than it can be pushed to{why}.",
+                hint="push again later",
             ) from error
 
 

@@ -295,7 +295,8 @@ def test_push_stops_and_says_what_to_type(local_hub: object, dataset: Path) -> N
     assert f'fingerprint = "{fingerprint(TOKEN)}"' in done.stderr
     assert "a.jsonl:1" in done.stderr
     (dataset.parent / "hubtools.toml").write_text(in_toml())
-    done = typed("push", dataset, "me/people", "--public", cwd=dataset.parent)
+    # what is wrong with the records is not what this is about
+    done = typed("push", dataset, "me/people", "--public", "--ignore", "D2", cwd=dataset.parent)
     assert done.returncode == 0, done.stderr
     assert REASON in done.stderr
 

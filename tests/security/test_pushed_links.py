@@ -103,6 +103,7 @@ def test_it_is_told_which_name(local_hub: Hub, dataset: Path) -> None:
 
 def test_secrets_beat_a_word(local_hub: Hub, dataset: Path) -> None:
     """--keep lets a hidden file be sent, never one that is for secrets."""
+    (dataset / "notes.txt").unlink()
     inside(".env", "USER_PIN=4711\n")(dataset)
     inside(".notes/a.txt", "words\n", "a.txt")(dataset)
     made = plan(dataset, resolve_links=True, keep=(".env", ".notes/*"))

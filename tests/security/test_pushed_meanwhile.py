@@ -227,14 +227,14 @@ def others_only(dataset: Path) -> None:
 def test_what_nobody_touched_is_ours(
     local_hub: Hub, dataset: Path, meanwhile: Callable[[Path], None], deletes: bool
 ) -> None:
-    (dataset / "more.txt").write_text("more\n")
+    (dataset / "more.yaml").write_text("more\n")
     send(dataset)
     meanwhile(dataset)
     (dataset / "notes.txt").write_text("mine\n")
     send(dataset)
     assert text_of("notes.txt") == "mine\n"
     meanwhile(dataset)
-    (dataset / "more.txt").unlink()
+    (dataset / "more.yaml").unlink()
     assert plan(dataset).report.ok is deletes
 
 

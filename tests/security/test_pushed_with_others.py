@@ -94,7 +94,7 @@ def test_somebody_else_commits_while_parts_are_sent(
     monkeypatch.setattr(pushing, "BATCH", 2)
     send(dataset)
     for number in range(3):
-        (dataset / f"more{number}.txt").write_text(f"{number}")
+        (dataset / f"more{number}.yaml").write_text(f"{number}")
     (dataset / "notes.txt").write_text("mine\n")
     made = plan(dataset)
     done = []
@@ -107,10 +107,10 @@ def test_somebody_else_commits_while_parts_are_sent(
     with pytest.raises(ChecksFailed, match=r"notes\.txt \(by me on "):
         push(made, on_commit=meddle)
     assert text_of("notes.txt") == "theirs\n"
-    assert "more0.txt" not in there(), "nothing of it is on main"
+    assert "more0.yaml" not in there(), "nothing of it is on main"
     (dataset / "notes.txt").write_text("theirs\n")
     send(dataset)
-    assert "more2.txt" in there()
+    assert "more2.yaml" in there()
 
 
 def test_what_others_changed_since_is_shown_and_kept(local_hub: Hub, dataset: Path) -> None:

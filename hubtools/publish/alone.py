@@ -1,0 +1,130 @@
+"""P135 and P136: a commit stands alone, and loads as the folder does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from hubtools.dataset.folder.names import fold
+from hubtools.dataset.loaders import Loaded, Outcome
+from hubtools.dataset.metadata.named import resolved
+from hubtools.findings import Problem, Severity
+from hubtools.layout import CARD, METADATA_NAMES
+from hubtools.publish.commit_tree import COMPARISON_RULES, Comparison, at_most, loaded
+
+_DEEP = 20  # levels of lists and objects in a record
+
+
+@COMPARISON_RULES.rule("P135", "A record names a picture that is not sent", Severity.ERROR)
+def absent_picture(comparison: Comparison) -> Iterator[Problem]:
+    """A commit stands alone: whoever loads it has no other files. A record whose picture is
+    missing (it is a link, it stays here, its name differs in case) stops loaders, or loads without
+    a picture.
+
+    Fix: put the picture into the folder, or remove the record (`hubtools fix`).
+    """
+    if comparison.release.repo_type != "dataset":
+        return
+    mine = comparison.sent
+    alike = {fold(name): name for name in comparison.names}
+    stays = dict(comparison.release.excluded)
+    found = []
+    for file in comparison.metadata.values():
+        if file.name not in mine:
+            continue
+        for row in file.rows:
+            for value in _file_names(row.values):
+                name = resolved(file.entry.folder, value)
+                if name is None or name in comparison.names:
+                    continue
+                near = alike.get(fold(name))
+                why = f": {stays[name]}" if name in stays else ""
+                why = f"; there is {near!r}, which is another name" if near else why
+                found.append(
+                    Problem(
+                        f"the record names {name!r}, which would not be in the repository{why}",
+                        "send the picture, or remove the record",
+                        file.name,
+                        row.line,
+                    )
+                )
+                if len(found) > 10_000:
+                    break
+    yield from at_most(found, "records without their picture")
+
+
+def _file_names(values: Any, depth: int = 0) -> Iterator[Any]:
+    """What a record names in `file_name`, `*_file_name`, `file_names` and `*_file_names`."""
+    if depth > _DEEP:
+        return
+    if isinstance(values, dict):
+        for key, value in values.items():
+            if isinstance(key, str) and (key == "file_name" or key.endswith("_file_name")):
+                yield value
+            elif isinstance(key, str) and (key == "file_names" or key.endswith("_file_names")):
+                yield from value if isinstance(value, list) else ()
+            elif isinstance(value, (dict, list)):
+                yield from _file_names(value, depth + 1)
+    elif isinstance(values, list):
+        for value in values:
+            if isinstance(value, (dict, list)):
+                yield from _file_names(value, depth + 1)
+
+
+@COMPARISON_RULES.rule("P136", "The repository would load with other rows", Severity.ERROR)
+def other_rows(comparison: Comparison) -> Iterator[Problem]:
+    """`load_dataset("owner/name")` would make something else of the repository after the commit
+    than of the folder that `hubtools validate` looks at: some files of the folder stay here, or
+    some files of the repository stay there (a README.md with `configs:`, pictures, records).
+
+    Fix: send them too (--keep, --resolve-links), fetch or delete what stays in the repository, or
+    take files out of the folder, so that both are the same.
+    """
+    if comparison.release.repo_type != "dataset" or not comparison.may_load_otherwise:
+        return
+    here = loaded(comparison.folder, comparison.metadata.values())[0]
+    if here.outcome is Outcome.RAISES:
+        return  # what `validate` says of it, is said
+    there = loaded(comparison.after, comparison.metadata_after.values())[0]
+    if _same_rows(here, there):
+        return
+    theirs = set(_row_files(there))
+    lost = [name for name in _row_files(here) if name not in theirs]
+    named = f"; the first without their rows: {', '.join(lost[:3])}" if lost else ""
+    stay = [
+        name
+        for name in sorted(comparison.staying)
+        if name in theirs or name == CARD or name.rpartition("/")[2] in METADATA_NAMES
+    ]
+    if stay:
+        named += f"; of the repository stay there {', '.join(stay[:3])}"
+        named += f" and {len(stay) - 3} more" if len(stay) > 3 else ""
+    yield Problem(
+        f"of the folder a stock loader makes {_said(here)}, of what would be in the repository"
+        f" {_said(there)}{named}",
+        "fetch what stays in the repository, or delete it there"
+        if stay
+        else "send what stays here too (--keep, --resolve-links), or take it out of the folder",
+    )
+
+
+def _same_rows(one: Loaded, other: Loaded) -> bool:
+    def shape(loaded: Loaded) -> tuple[object, ...]:
+        splits = tuple((s.name, s.rows, s.columns, s.pictures) for s in loaded.splits)
+        return (loaded.outcome, splits)
+
+    return shape(one) == shape(other)
+
+
+def _row_files(loaded: Loaded) -> list[str]:
+    return [name for split in loaded.splits for name in split.files if name]
+
+
+def _said(loaded: Loaded) -> str:
+    if loaded.outcome is Outcome.RAISES:
+        return f"an error ({loaded.reason})"
+    rows = ", ".join(
+        f"{split.name}: {'?' if split.rows is None else split.rows} rows" for split in loaded.splits
+    )
+    pictures = sum(name is not None for split in loaded.splits for name in split.files)
+    return f"{rows or 'nothing'} with {pictures} pictures"

@@ -1,0 +1,114 @@
+"""What `validate` says of exactly the files that are sent, where a loader would stop at it.
+
+The rules of `validate` are asked, not written again: those on records, layout, loaders, damaged
+pictures and the card. They read the files as they were hashed. Whether pictures and captions are
+good enough to train on is for whoever trains; only errors stop a push.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from hubtools.dataset.folder.listing import Entry
+from hubtools.dataset.pictures.cache import place_of
+from hubtools.dataset.pictures.reading import Unreadable
+from hubtools.dataset.rules import DATASET_RULES
+from hubtools.dataset.sources.local import pictures_of
+from hubtools.dataset.sources.model import Contents, Read
+from hubtools.dataset.validate import validate
+from hubtools.findings import Finding, Rule, Severity
+from hubtools.limits import STREAMED
+from hubtools.project import Project
+from hubtools.publish.commit_tree import Comparison
+from hubtools.settings import DatasetSettings
+
+_JUDGED = ("D1", "D2", "D301", "D302", "D602", "D605", "D705")
+# a folder of pictures alone may be published; P135 says what no record may name
+_PASSED = ("D120", "D201")
+
+
+class RuleChoice(BaseModel):
+    """Which rules of `validate` count, as the section [rules] says, and the captions' column."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    per_file_ignores: dict[str, tuple[str, ...]] = {}
+    baseline: Path | None = None
+    caption_column: str = "text"
+
+    @classmethod
+    def of(cls, project: Project) -> RuleChoice:
+        """Those of a project."""
+        return cls(**project.rule_choice, caption_column=project.dataset.caption_column)
+
+
+class _Sent:
+    """The release as a source: its files are opened as they were hashed."""
+
+    def __init__(self, comparison: Comparison) -> None:
+        self._comparison = comparison
+
+    @property
+    def name(self) -> str:
+        """The folder's."""
+        return self._comparison.release.root.name
+
+    @property
+    def memory_place(self) -> Path:
+        """That of the folder: what `validate` has seen need not be seen again."""
+        return place_of(self._comparison.release.root)
+
+    def first(self) -> Iterator[Read] | None:
+        """It can be listed."""
+        return None
+
+    def look(self) -> Contents:
+        """What is sent."""
+        listing = self._comparison.release_only
+        known = self._comparison.metadata
+        metadata = tuple(known[entry.name] for entry in listing.metadata)
+        return Contents(listing, metadata, pictures_of(listing, metadata))
+
+    def stream(self, entries: Sequence[Entry]) -> Iterator[Read]:
+        """The bytes, one file at a time."""
+        listing = self._comparison.release_only
+        for entry in entries:
+            with listing.open(entry.name) as file:
+                data = file.read(STREAMED + 1)
+            if len(data) > STREAMED:
+                said = f"it has more than {STREAMED:,} bytes; no picture is that large"
+                yield entry, Unreadable(entry.size, said)
+            else:
+                yield entry, data
+
+
+def chosen(choice: RuleChoice, ignore: Sequence[str] = ()) -> tuple[Rule, ...]:
+    """The rules of `validate` that a dataset must pass to be pushed. `ignore`: id prefixes."""
+    wanted = set(DATASET_RULES.chosen(choice.select, (*choice.ignore, *ignore)))
+    judged = DATASET_RULES.chosen(_JUDGED, _PASSED)
+    return tuple(rule for rule in judged if rule in wanted)
+
+
+def findings(
+    comparison: Comparison, choice: RuleChoice, ignore: Sequence[str] = ()
+) -> list[Finding]:
+    """The errors among what these rules find."""
+    rules = [rule.id for rule in chosen(choice, ignore)]
+    listing = comparison.release_only
+    if comparison.release.repo_type != "dataset" or not rules:
+        return []
+    if not listing.pictures and not listing.metadata:
+        return []  # shards, or a card alone
+    report = validate(
+        _Sent(comparison),
+        DatasetSettings(caption_column=choice.caption_column),
+        select=rules,
+        per_file_ignores=choice.per_file_ignores,
+        baseline=choice.baseline,
+    )
+    return [finding for finding in report.findings if finding.severity is Severity.ERROR]
