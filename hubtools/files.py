@@ -12,7 +12,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -26,15 +26,46 @@ StrPath = str | os.PathLike[str]
 NO_FILE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.ELOOP})
 
 
+TEMPORARY = ".tmp-"  # first letters of files that are being written
+# what a killed write leaves: nobody else's names look like this
+LEFT_OVER = re.compile(r"\.tmp-[0-9a-f]{16}(\.[^/]*)?", re.DOTALL)
+_HOUR = 3600.0
+_SWEPT: set[tuple[int, int]] = set()  # folders, by device and inode
+
+
+def sweep_once(folder: Path | int) -> None:
+    """Remove what killed writes of this user have left in a folder (a path, or open) and nothing
+    has touched for an hour; once in the life of this process, when it first writes there."""
+    facts = os.stat(folder)  # noqa: PTH116 (it may be a descriptor)
+    if (facts.st_dev, facts.st_ino) in _SWEPT:
+        return
+    _SWEPT.add((facts.st_dev, facts.st_ino))
+    with suppress(OSError), os.scandir(folder) as entries:
+        for name in [entry.name for entry in entries if LEFT_OVER.fullmatch(entry.name)]:
+            at: dict[str, int] = {"dir_fd": folder} if isinstance(folder, int) else {}
+            path = name if isinstance(folder, int) else str(folder / name)
+            with suppress(OSError):
+                if untouched(os.lstat(path, **at), _HOUR):
+                    os.unlink(path, **at)
+
+
+def untouched(facts: os.stat_result, older_than: float) -> bool:
+    """True for a file of this user that nothing has touched for so many seconds."""
+    mine = os.name == "nt" or facts.st_uid == os.geteuid()
+    age = time.time() - max(facts.st_mtime, facts.st_ctime)
+    return stat.S_ISREG(facts.st_mode) and mine and age >= older_than
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; on success fsync it and rename it over `path`.
 
     The temporary name ends in the suffix of `path` (writers such as Pillow look at it) and
-    starts with a dot, so that a left-over is never taken for the real file. `Root.sweep` knows it.
+    starts with a dot, so that a left-over is never taken for the real file; `sweep_once` knows it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".tmp-{secrets.token_hex(8)}{path.suffix}"
+    sweep_once(path.parent)
+    temporary = path.parent / f"{TEMPORARY}{secrets.token_hex(8)}{path.suffix}"
     os.close(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     try:
         yield temporary

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 import secrets
 
 from hubtools.errors import HubtoolsError
-
-TEMPORARY = ".tmp-"  # first letters of files that are being written
-# what a killed write leaves: nobody else's names look like this
-_LEFT_OVER = re.compile(r"\.tmp-[0-9a-f]{16}(\.[^/]*)?", re.DOTALL)
+from hubtools.files import LEFT_OVER, TEMPORARY
 
 
 class LeadsOut(HubtoolsError):
@@ -38,4 +34,4 @@ def temporary_for(name: str) -> str:
 
 def is_left_over(name: str) -> bool:
     """True for a name (without folders) that only a write that was killed leaves."""
-    return _LEFT_OVER.fullmatch(name) is not None
+    return LEFT_OVER.fullmatch(name) is not None

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from hubtools.errors import HubtoolsError
+from hubtools.files import untouched
 from hubtools.rooted import system
 from hubtools.rooted.names import is_left_over
 from hubtools.rooted.system import AT, NOFOLLOW
@@ -136,10 +137,7 @@ class Root(Writing):
         for entry in self.list(name):
             whole = f"{name}/{entry}" if name else entry
             found = self.stat(whole) if is_left_over(entry) else None
-            if found is None or not stat.S_ISREG(found.st_mode):
-                continue
-            mine = os.name == "nt" or found.st_uid == os.geteuid()
-            if mine and time.time() - max(found.st_mtime, found.st_ctime) >= older_than:
+            if found is not None and untouched(found, older_than):
                 self.unlink(whole, missing_ok=True)
                 count += 1
         return count

@@ -8,10 +8,11 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from hubtools.errors import HubtoolsError
-from hubtools.files import json_bytes
+from hubtools.files import json_bytes, sweep_once
 from hubtools.rooted import system
 from hubtools.rooted.looking import Looking
 from hubtools.rooted.names import temporary_for
@@ -32,6 +33,7 @@ class Writing(Looking):
                 if old is not None and stat.S_ISREG(old.st_mode):
                     mode = stat.S_IMODE(old.st_mode)
             folder, base = (os.path.dirname(last), os.path.basename(last)) if not at else ("", last)
+            sweep_once(at["dir_fd"] if at else Path(folder))
             temporary = os.path.join(folder, temporary_for(base))
             descriptor = os.open(temporary, WRITE, 0o666, **at)
             try:

@@ -15,6 +15,7 @@ from hubtools.errors import HubtoolsError
 from hubtools.files import write_text
 from hubtools.layout import (
     CARD,
+    EVALUATION_DIR,
     IMAGES_DIR,
     LORA_WEIGHTS,
     LOSS_CHART,
@@ -205,7 +206,7 @@ def locked(run_dir: Path) -> Iterator[None]:
                 f"Another training is writing into {run_dir}.",
                 hint="wait for it, stop it, or give another --output-dir",
             ) from None
-        for folder in ("", SNAPSHOTS_DIR, SAMPLES_DIR, IMAGES_DIR):
+        for folder in ("", SNAPSHOTS_DIR, SAMPLES_DIR, IMAGES_DIR, EVALUATION_DIR):
             if not folder or root.is_folder(folder):
                 root.sweep(folder, older_than=0)  # killed writes: nobody else writes here now
         yield

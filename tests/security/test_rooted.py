@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import stat
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hubtools import files
 from hubtools.errors import HubtoolsError
+from hubtools.files import write_text
 from hubtools.rooted import LeadsOut, Root, parts_of, system
 
 
@@ -278,3 +282,25 @@ def test_times_are_of_what_is_named(inside: Path) -> None:
             root.set_times(name, 1_000_000_001, 2_000_000_003)
             assert (inside / name).lstat().st_mtime_ns == 2_000_000_003
     assert home.stat().st_mtime_ns == before
+
+
+def test_a_first_write_sweeps_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever writes: a cache, the pictures of an evaluation, a grid."""
+    left, mine = ".tmp-0123456789abcdef.png", ".tmp-notes"
+    later = time.time() + 7200
+    for write in (lambda folder: write_text(folder / "a.txt", "a"), _through_a_root):
+        folder = tmp_path / secrets.token_hex(4)
+        folder.mkdir()
+        for name in (left, mine):
+            (folder / name).write_bytes(b"")
+        (folder / ".tmp-0123456789abcde1").symlink_to(mine)
+        with monkeypatch.context() as patch:
+            patch.setattr(files.time, "time", lambda: later)
+            write(folder)
+        names = sorted(path.name for path in folder.iterdir())
+        assert names == [".tmp-0123456789abcde1", mine, "a.txt"]
+
+
+def _through_a_root(folder: Path) -> None:
+    with Root(folder) as root:
+        root.write("a.txt", b"a")

@@ -20,6 +20,7 @@ from hubtools.publish import trash
 from hubtools.publish.classify import classify
 from hubtools.rooted import TEMPORARY, system
 from hubtools.trust import ForeignState
+from tests.drawing import write_pictures
 from tests.typed import typed
 
 Make = Callable[..., Path]
@@ -364,3 +365,80 @@ def test_a_purge_that_is_killed_can_be_done_again(run_dir: Path) -> None:
         killed_after(3, lambda: trash.purge(run_dir))
         assert {name for name in state(run_dir) if not name.startswith(".hubtools")} == kept
     assert count > 1
+
+
+# --- state with texts that nothing can be called -------------------------------------------------
+
+ODD_TEXTS = {
+    "half": '"\\ud800"',
+    "half of two": '"a\\udfffb"',
+    "deep": "[" * 200 + "]" * 200,
+    "deeper": "[" * 100_000,
+    "long number": "1" * 100_000,
+    "not a number": "NaN",
+    "infinite": "1e999",
+    "a key": '{"\\ud800": 1}',
+    "nul": '"\\u0000"',
+    "long": '"' + "x" * 5000 + '"',
+}
+STATES = {
+    ".hubtools/trash/20260101T000000Z/files.json": {
+        "schema": 2, "moves": [{"from": "@", "to": "x"}], "promoted": [], "folders": [],
+    },
+    ".hubtools/trash/20260101T000001Z/files.json": {
+        "schema": 2, "moves": [], "promoted": [{"from": "x", "to": "y", "sha256": "@"}],
+        "folders": [{"name": "@", "mode": 511, "mtime_ns": 1}],
+    },
+    ".hubtools/pushed.json": {
+        "schema": 3, "repos": {"me/x": {"files": {"a.png": "@"}, "commit": "@", "opened": "@"}},
+    },
+    ".hubtools/pushed.json ": {"me/x": {"files": ["@"]}},
+    ".hubtools/ship.json": {
+        "schema": 2, "steps": {"train": {"inputs": "@", "outputs": "@", "result": "@"}},
+        "hashes": {"a": ["@"]},
+    },
+    ".hubtools/card.json": {"data": {"license": "@"}, "blocks": {"a": "@"}},
+    ".hubtools/shard.json": {"schema": 1, "plan": "@", "done": {"a": "@"}},
+    ".hubtools/fixes/20260101T000000Z/journal.json": {
+        "id": "20260101T000000Z", "schema": 1, "state": "removing", "keeps": False, "folders": {},
+        "steps": [{"action": "move", "path": "a.png", "target": "@", "before": "0" * 64,
+                   "after": "0" * 64, "rules": ["@"], "why": ["@"], "pixels": None}],
+    },
+    ".hubtools/fixes/20260101T000000Z/staging.json": {"schema": 1, "id": "@"},
+    "run.json": {"status": "finished", "name": "@", "lora": {"file": "@"}, "train": {"a": "@"}},
+    "evaluation.json": {"subject": "@", "schema_version": 1},
+    "state/step-000010/state.json": {"step": "@", "files": {"a": "@"}},
+    "samples/a.json": {"file": "@", "prompt": "@"},
+    "metadata.jsonl": {"file_name": "a.png", "text": "@", "x": "@"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ODD_TEXTS)
+@pytest.mark.parametrize("name", STATES)
+def test_state_that_holds_what_nothing_is_called(
+    name: str, kind: str, run_dir: Path, tmp_path: Path
+) -> None:
+    """It is a sentence when it is acted on and when it is shown, and nothing is moved for it."""
+    file = run_dir / name.strip()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(STATES[name]).replace('"@"', ODD_TEXTS[kind]))
+    write_pictures(run_dir / "set", 1)
+    (run_dir / "set" / "picture0.png").rename(run_dir / "a.png")
+    shutil.rmtree(run_dir / "set")
+    where = name.split("/")[1] if name.startswith(".hubtools") else ""
+    commands: list[tuple[str | Path, ...]] = {
+        "trash": [("prune", run_dir, "--undo", "--trust-state"), ("prune", run_dir, "--undo"),
+                  ("prune", run_dir, "--purge", "--yes", "--trust-state")],
+        "fixes": [("fix", run_dir, "--journal"), ("fix", run_dir, "--undo", "--trust-state"),
+                  ("fix", run_dir, "--yes", "--trust-state"), ("fix", run_dir, "--yes")],
+        "shard.json": [("shard", write_pictures(tmp_path / "in", 1), "--to", run_dir)],
+    }.get(where, [
+        ("push", run_dir, "me/x", "--dry-run", "--trust-state", "--type", "model"),
+        ("card", run_dir, "--dry-run"), ("prune", run_dir), ("validate", run_dir),
+        ("ship", "--dry-run", "--trust-state", "--output-dir", run_dir),
+    ])  # fmt: skip
+    for words in commands:
+        done = typed(*words, cwd=run_dir, HF_HUB_OFFLINE="1")
+        assert done.returncode in (0, 1, 2, 3)
+        assert "bug" not in done.stderr, (words, done.stderr)
+        assert "Traceback" not in done.stderr

@@ -109,8 +109,10 @@ def _operations(draft: Draft) -> tuple[Operation, ...]:
     root = draft.looked.root
     found: list[Operation] = []
     for name, table in draft.tables.items():
-        before = fingerprint(root / table.source) if table.source is not None else None
         same_name = table.source == name
+        if same_name and not table.changed:
+            continue  # it may be of any length
+        before = fingerprint(root / table.source) if table.source is not None else None
         if table.changed or table.source is None:
             data = table.render()
             if same_name and fingerprint_of(data) == before:

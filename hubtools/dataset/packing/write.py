@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from hubtools.dataset.folder.appearing import open_own, read_own
+from hubtools.dataset.folder.appearing import read_own
 from hubtools.dataset.packing.plan import Format, Plan, ShardPlan, plan_shards
 from hubtools.dataset.pictures.header import opened, plain
 from hubtools.dataset.shards.opening import open_shard
@@ -282,8 +281,7 @@ def _carry(plan: Plan, root: Root) -> None:
     """Card and licence go along. The card's `configs:` then names the shards."""
     for name in plan.contents.carried:
         if name != CARD:
-            with root.replacing(name) as copy, open_own(plan.root, name) as source:
-                shutil.copyfileobj(source, copy)
+            root.write(name, read_own(plan.root, name, CARD_FILE))
     there = (plan.root / CARD).is_file()
     old = read_own(plan.root, CARD, CARD_FILE) if there else None
     splits = dict.fromkeys(item.split for item in plan.shards)
