@@ -177,7 +177,7 @@ _HEAD = 1 << 20  # bytes of a table that are looked at
 @PUBLISH_RULES.rule("P129", "A table holds positions", Severity.WARNING)
 def positions(release: Release) -> Iterator[Problem]:
     """Columns called latitude and longitude, or GeoJSON, say where pictures were taken, although
-    nothing in the pictures does.
+    nothing in the pictures does. Tables in archives and columns of shards are read as well.
 
     Example: metadata.jsonl: "latitude": 48.137, "longitude": 11.575
     Fix: take the columns out, or round them to whole degrees, if they are not meant to be read.
@@ -193,3 +193,12 @@ def positions(release: Release) -> Iterator[Problem]:
                     "take them out, if they are not meant to be read",
                     file.name,
                 )
+    for leak in release.leaks:
+        if leak.kind is Kind.PLACED:
+            name, _, inside = leak.place.partition("!/")
+            yield Problem(
+                f"it holds positions: {shortened(leak.what)}"
+                + (f" (in {inside})" if inside else ""),
+                "take them out, if they are not meant to be read",
+                name,
+            )

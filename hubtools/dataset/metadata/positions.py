@@ -18,6 +18,17 @@ _GEOJSON = re.compile(
 )
 
 
+# Both in one value: "gps": "48.1371, 11.5754", "location": [48.1371, 11.5754]
+_BOTH = (
+    r"(?:[\w.:]{0,40}[_.: ])?(?:gps|geo|location|lat_?lon|lat_?lng|geo_?location|gps_?position"
+    r"|gps_?coordinates|position_?gps)"
+)
+_NAMED_BOTH = re.compile(rf"(?i){_BOTH}\Z")
+_NUMBERS = r"\s{0,9}([-+]?\d{1,2}\.\d{3,20})\s{0,9}[,; ]\s{0,9}([-+]?\d{1,3}\.\d{3,20})\s{0,9}"
+_PAIR = re.compile(rf"(?i)\"({_BOTH})\"\s{{0,9}}:\s{{0,9}}[\"\[]{_NUMBERS}[\"\]]")
+_ONLY_NUMBERS = re.compile(rf"\W{{0,3}}{_NUMBERS}\W{{0,3}}\Z")
+
+
 def _is_position(latitude: float, longitude: float) -> bool:
     """Numbers that may be one, finer than whole degrees, and not 0, 0."""
     inside = 0 < abs(latitude) <= 90 and 0 < abs(longitude) <= 180
@@ -29,6 +40,9 @@ def columns_of(text: str) -> str | None:
     positions; None if there are none."""
     if any(_is_position(float(m[2]), float(m[1])) for m in _GEOJSON.finditer(text)):
         return "coordinates (GeoJSON)"
+    for match in _PAIR.finditer(text):
+        if _is_position(float(match[2]), float(match[3])):
+            return match[1]
     north = east = None
     for match in _VALUE.finditer(text):
         if _LATITUDE.match(match[1]):
@@ -38,7 +52,8 @@ def columns_of(text: str) -> str | None:
         if north and east and abs(north.start() - east.start()) < 2000:
             if _is_position(float(north[2]), float(east[2])):
                 return f"{north[1]}, {east[1]}"
-            north = east = None
+            # the later one may belong to what follows
+            north, east = (north, None) if north.start() > east.start() else (None, east)
     return _in_csv(text)
 
 
@@ -49,10 +64,17 @@ def _in_csv(text: str) -> str | None:
         names = [name.strip().strip('"') for name in names]
         north = next((n for n, name in enumerate(names) if _LATITUDE.match(name)), None)
         east = next((n for n, name in enumerate(names) if _LONGITUDE.match(name)), None)
-        if north is None or east is None:
+        both = [n for n, name in enumerate(names) if _NAMED_BOTH.match(name)]
+        if (north is None or east is None) and not both:
             continue
         try:
             for row in csv.reader(lines[1:], delimiter=mark):
+                for place in both:
+                    pair = _ONLY_NUMBERS.match(row[place]) if place < len(row) else None
+                    if pair and _is_position(float(pair[1]), float(pair[2])):
+                        return names[place]
+                if north is None or east is None:
+                    continue
                 if len(row) > max(north, east) and _numbers(row[north], row[east]):
                     return f"{names[north]}, {names[east]}"
         except csv.Error:

@@ -10,7 +10,8 @@ from functools import lru_cache
 
 class Kind(StrEnum):
     """A secret, a path of this machine, something that could not be read to its end; and what a
-    member of a file tells about people: a position, whose camera, who, notes beside pictures."""
+    member of a file tells about people: a position, whose camera, who, notes beside pictures,
+    columns with positions."""
 
     SECRET = "secret"
     PATH = "path"
@@ -19,6 +20,7 @@ class Kind(StrEnum):
     OWNER = "owner"
     PEOPLE = "people"
     BESIDE = "beside"
+    PLACED = "placed"
 
 
 @dataclass(frozen=True)

@@ -30,9 +30,10 @@ class Budget:
 @dataclass
 class Member:
     """Something within a container: a file, or rows of `texts` (number from 1, text), or a
-    `problem` that kept it from being opened."""
+    `problem` that kept it from being opened; `places`: columns that may be positions, as JSON."""
 
     name: str
     file: IO[bytes] | None = None
     problem: str = ""
     texts: list[tuple[int, str]] | None = None
+    places: str = ""

@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterator
 from typing import IO
 
+from hubtools.dataset.metadata.positions import columns_of
 from hubtools.dataset.pictures.private.besides import told_by_text
 from hubtools.dataset.pictures.private.reading import private_of
 from hubtools.leaks.stream import is_text
@@ -63,7 +64,15 @@ class People:
 
     def text(self, place: str, data: bytes) -> None:
         """The same, of a text."""
-        self._add(Kind.BESIDE, place, told_by_text(data) or "")
+        beside = told_by_text(data) or ""
+        self._add(Kind.BESIDE, place, beside)
+        if not beside:
+            self.placed(place, data.decode("utf-8", "replace"))
+
+    def placed(self, place: str, text: str) -> None:
+        """Take note of columns with positions."""
+        if Kind.PLACED not in self._found:
+            self._add(Kind.PLACED, place, columns_of(text) or "")
 
     def _add(self, kind: Kind, place: str, said: str) -> None:
         if said and kind not in self._found:

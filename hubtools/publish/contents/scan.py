@@ -183,7 +183,10 @@ class _Scan:
         file.seek(0)
         try:
             for member in members(kind, file, self._budget):
-                yield from self._member(f"{place}!/{hide(member.name)}", member, depth)
+                if member.places:
+                    self.people.placed(place, member.places)
+                else:
+                    yield from self._member(f"{place}!/{hide(member.name)}", member, depth)
         except NotOpened as error:
             yield _unread(place, str(error))
 

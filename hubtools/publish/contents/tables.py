@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import re
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -27,6 +29,8 @@ def rows(kind: str, file: IO[bytes], budget: Budget) -> Iterator[Member]:
         number = 1
         for batch in _batches(kind, file, budget):
             budget.take(min(batch.nbytes, _PIECE))
+            if places := _places(batch):
+                yield Member("", places=places)
             for name, column in zip(batch.schema.names, batch.columns, strict=True):
                 yield from _column(str(name), column, number)
             number += batch.num_rows
@@ -82,6 +86,25 @@ def _of_parquet(file: IO[bytes], budget: Budget) -> Iterator[Any]:
             if k != b"ARROW:schema"
         ]
         yield pyarrow.RecordBatch.from_pydict({"(file)": pair})
+
+
+_PLACE = re.compile(r"(?i)(?:^|[_.: ])(?:gps|geo)?_?(?:lat|lon|lng|long|latitude|longitude)\Z")
+_IN_ONE = re.compile(r"(?i)gps|geo|location|lat_?l|place|position|coord")
+
+
+def _places(batch: Any) -> str:
+    """Columns whose names are those of positions, a line of JSON each row."""
+    from pyarrow import types
+
+    chosen = {}
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        kind = column.type
+        plain = types.is_dictionary(kind) or types.is_primitive(kind) or types.is_string(kind)
+        nested = types.is_struct(kind) or types.is_list(kind) or types.is_fixed_size_list(kind)
+        if (_PLACE.search(str(name)) or _IN_ONE.search(str(name))) and (plain or nested):
+            chosen[str(name)] = column.slice(0, 64) if nested else column
+    rows = zip(*(_values(column) for column in chosen.values()), strict=False)
+    return "\n".join(json.dumps(dict(zip(chosen, row, strict=True)), default=str) for row in rows)
 
 
 def _column(name: str, column: Any, first: int) -> Iterator[Member]:

@@ -5,6 +5,7 @@ translated."""
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, NamedTuple
@@ -31,11 +32,20 @@ _CALLED = frozenset(
 _RECORDS = frozenset({"metadata.jsonl", "metadata.csv", "readme.md"})
 _ONLY = "a text with a position"
 
-_TAKEOUT = re.compile(
-    r"\"(geoData|geoDataExif|photoTakenTime|photoLastModifiedTime|googlePhotosOrigin|imageViews"
-    r"|creationTime|albumData|sharedAlbumComments|enrichments)\"\s{0,20}:"
+# Google Takeout's notes, one JSON object a file: what is in it, and its part that is always there.
+_TAKEOUT = {
+    "geoData": "latitude",
+    "geoDataExif": "latitude",
+    "photoTakenTime": "timestamp",
+    "creationTime": "timestamp",
+    "photoLastModifiedTime": "timestamp",
+    "modificationTime": "timestamp",
+    "googlePhotosOrigin": "",
+}
+# Somebody's own records have one of these: nothing may take them away.
+_OWN = re.compile(
+    r"\"(?:file_?name|file|image|image_path|path|text|captions?|prompt|labels?|tags|split)\"\s{0,9}:"
 )
-_SURELY = frozenset({"geoData", "geoDataExif", "photoTakenTime", "googlePhotosOrigin", "albumData"})
 _POSITION = re.compile(
     r"(?i)[\"\[](?:gps)?[ _]?lat(?:itude)?\"?\s{0,9}:\s{0,9}[\"\[]?\s?-?(?:[1-9]|0\.0{0,5}[1-9])"
 )
@@ -106,14 +116,43 @@ def told_by_text(data: bytes) -> str | None:
     if _TRACK.search(start):
         return "a track of positions"
     position = "a position" if _POSITION.search(text) else ""
-    only = _ONLY if position else None
     if start.startswith(("{", "[")):
-        keys = set(_TAKEOUT.findall(text))
         people = "people's names" if _PEOPLE.search(text) else ""
         said = " and ".join(filter(None, (position, people)))
-        if keys & _SURELY or len(keys) > 1:
+        if _is_takeout(text):
             return f"notes of Google Takeout{f' with {said}' if said else ''}"
-    return only
+        if _OWN.search(text) or _is_table(start):
+            return None
+    return _ONLY if position else None
+
+
+def _is_takeout(text: str) -> bool:
+    """By its structure: words alone may be those of anybody's table."""
+    try:
+        note = json.loads(text.strip("\ufeff\0 \t\r\n"))
+    except (ValueError, RecursionError):
+        return False
+    if not isinstance(note, dict):
+        return False
+    if isinstance(note.get("albumData"), dict) and len(note) == 1:
+        return True
+    held = [
+        key
+        for key, part in _TAKEOUT.items()
+        if isinstance(note.get(key), dict) and (not part or part in note[key])
+    ]
+    own = any(_OWN.match(f'"{key}":') for key in note)
+    told = isinstance(note.get("title"), str) or len(held) > 1
+    return bool(held) and told and not own
+
+
+def _is_table(text: str) -> bool:
+    """JSON lines: an object, and another one."""
+    try:
+        end = json.JSONDecoder().raw_decode(text)[1]
+    except (ValueError, RecursionError):
+        return False
+    return text[end:].lstrip().startswith("{")
 
 
 def _decoded(data: bytes) -> str:
