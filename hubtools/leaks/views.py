@@ -24,11 +24,25 @@ class View(NamedTuple):
 
 # JSON, Python, C, shell: \u0068 \x68 \150 \_; RTF: \'68 \u104?; addresses: %68; HTML: &#104; &lowbar;
 _ESCAPE = re.compile(
-    r"(?<!\\)\\{1,64}(?:(?:u(?:00|\{0{0,4})|U000000|x\{?0{0,4}|')([0-7][0-9a-fA-F])\}?"
+    r"(?<!\\)\\{1,64}(?:(?:0000(?=[2-7])|u(?:00|\{0{0,4})|U000000|x\{?0{0,4}|')([0-7][0-9a-fA-F])\}?"
     r"|u(\d{2,3}) ?\?|0?([01][0-7]{2})|([/\"'_-])|([nrt]))"
     r"|(?:%(?:u00)?|&\#[xX]0{0,6})([2-7][0-9a-fA-F]|0?[9aAdD](?=;|(?<=%0.)));?|&\#0{0,6}(\d{1,3});?|&([A-Za-z]{2,12});"
 )
 _HINTS = ("\\", "%", "&")
+# Letters without a width, escaped.
+_UNSEEN = re.compile(
+    r"(?i)%E2%80%8[B-F]|%EF%BB%BF|%C2%AD|\\u(?:200[b-f]|feff|00ad)|&(?:shy|zwj|zwnj|ZeroWidthSpace);"
+    r"|&\#(?:820[3-7]|x200[b-f]|173|xad);"
+)
+# Letters one by one: as numbers, as hexadecimal digits, each in quotes or with a blank behind it.
+_NUMBER = r"(?:chr\()?(?:0x[2-7][0-9a-fA-F]|1[01]\d|12[0-6]|[3-9]\d)\)?"
+_ONE_BY_ONE = re.compile(
+    rf"(?<![\w.])(?:(?:{_NUMBER}[\s,;+]{{1,4}}){{19,400}}{_NUMBER}"
+    r"|(?:[2-7][0-9a-fA-F][ :]){19,400}[2-7][0-9a-fA-F])(?![\w.])"
+    r"|(?<!\w)(?:(?:\"[!-~]\"|'[!-~]')\s{0,20}+,\s{0,20}+){19,400}(?:\"[!-~]\"|'[!-~]')"
+    r"|(?<!\S)(?:[!-~] ){19,400}[!-~](?!\S)"
+)
+_CODE = re.compile(r"(0x)?([0-9a-fA-F]{2,3})")
 # Lines of a notebook's cell are texts of a list.
 _CELL = re.compile(r"\\n\"\s{0,80},\s{0,80}\"")
 # Quoted-printable (RFC 2045, 6.7): =5F, and an equals sign where a line goes on.
@@ -37,7 +51,7 @@ _PRINTED = re.compile(r"=(?:([2-7][0-9A-F]|0[9AD])|\r?\n)")
 _QUOTE = r"[\"'`]"
 _BLANK = r"(?:[\s\\]|\#[^\n]{0,80}\n){0,120}+"
 # What stands between two literals that make one: nothing, a sign, `+=` with a name; f-strings
-_SIGN = r"(?:\+|&|\.{1,2}|\|\||~|<>|%|;?\s{0,20}+\$?\w{1,40}\s?[+.]=|\}?\$?\{)"
+_SIGN = r"(?:\+|&|\.{1,2}(?:concat)?|\|\||~|<>|%|;?\s{0,20}+\$?\w{1,40}\s?[+.]=|\}?\$?\{)"
 _LITERALS = re.compile(
     rf"{_QUOTE}(?<=[\w.~/+=-].)[)\]]{{0,2}}{_BLANK}(?:{_SIGN}{_BLANK})?"
     rf"[(\[]{{0,2}}(?:[bBfFrRuULN@$]|[bB][rR]|[rRfF][bBrR])?{_QUOTE}(?=[\w.~/+=-])"
@@ -71,6 +85,9 @@ def views(text: str) -> Iterator[View]:
     if plain != text:
         yield View(plain)
     yield from _joined(plain)
+    apart = _ONE_BY_ONE.sub(_together, text)
+    if apart != text:
+        yield View(apart)
     if "=" in text:
         printed = _PRINTED.sub(_printed, text)
         if printed != text:
@@ -86,7 +103,7 @@ def unescaped(text: str) -> str:
     """`text` with escapes of JSON, programs, addresses, HTML and RTF undone, also those of escapes."""
     if not any(hint in text for hint in _HINTS):
         return text
-    text = _CELL.sub(" ", text)
+    text = _UNSEEN.sub("", _CELL.sub(" ", text))
     for _ in range(_DEEP):
         before, text = text, _ESCAPE.sub(_unescaped, text)
         if text == before:
@@ -113,6 +130,17 @@ def _joined(text: str) -> Iterator[View]:
         bare = _TAG.sub("", text)
         if bare != text:
             yield View(bare, True)
+
+
+def _together(match: re.Match[str]) -> str:
+    found = match[0]
+    if found[0] in "\"'":
+        return "".join(re.findall(r"[\"'](.)[\"']", found))
+    if found[1] == " ":
+        return found.replace(" ", "")
+    digits = found[2] in " :" and "," not in found
+    codes = [int(code, 16 if x or digits else 10) for x, code in _CODE.findall(found)]
+    return " " + "".join(chr(code) if 32 <= code < 127 else " " for code in codes) + " "
 
 
 def _printed(match: re.Match[str]) -> str:

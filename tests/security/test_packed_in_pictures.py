@@ -109,3 +109,7 @@ def test_empty_blocks_take_no_time() -> None:
     # each start of them unpacks to nothing up to the end
     data = (b"\x78\x01" + b"\0\0\0\xff\xff" * 12) * 30_000
     kinds(picture("BMP") + data)
+
+
+def test_an_object_of_git_is_opened() -> None:
+    assert Kind.SECRET in kinds(zlib.compress(b"blob 58\0" + TEXT))

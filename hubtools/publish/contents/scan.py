@@ -167,7 +167,7 @@ class _Scan:
         try:
             if (is_picture(head) or head.startswith((b"RIFF", b"BM"))) and closed(whole, 2, skip):
                 yield _unread(place, "something is packed in it that cannot be opened here")
-            for unpacked, ended in streams_of(whole, 2, skip):
+            for unpacked, ended in streams_of(whole, 0, skip):
                 if depth >= _DEEPEST:
                     yield _unread(place, f"what is packed within {_DEEPEST} others is not opened")
                     return
