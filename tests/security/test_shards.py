@@ -481,3 +481,82 @@ def _counts(text: str) -> list[int]:
     """How many names each sentence speaks of: three at most are written out."""
     named = len(re.findall(r"'(?:[^'\\]|\\.)*'", text))
     return [named, *(int(more) for more in re.findall(r" and (\d+) more", text))]
+
+
+# --- links that lead out of the folder -------------------------------------------------------
+
+SECRET = "what the neighbour wrote"
+
+
+def _linked(folder: Path, name: str) -> Path:
+    """A dataset in which one file is a link to what lies outside."""
+    write_pictures(folder, 2)
+    neighbour = folder.parent / "neighbour"
+    neighbour.mkdir()
+    kind = name.rpartition(".")[2]
+    target = neighbour / f"private.{kind}"
+    if kind == "png":
+        target.write_bytes(PICTURE + SECRET.encode())
+    elif kind == "jsonl":
+        target.write_text(json.dumps({"file_name": "picture0.png", "text": SECRET}) + "\n")
+    elif kind == "csv":
+        target.write_text(f"file_name,text\npicture0.png,{SECRET}\n")
+    elif kind == "md":
+        target.write_text(f"---\nlicense: mit\n---\n{SECRET}\n")
+    else:
+        target.write_text(SECRET)
+    if kind in ("jsonl", "csv"):
+        (folder / "metadata.jsonl").unlink()
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to(target)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["picture0.png", "metadata.jsonl", "metadata.csv", "README.md", "LICENSE", "picture0.txt"],
+)
+def test_what_links_lead_to_is_not_carried_out(place: Path, name: str) -> None:
+    folder = _linked(place / "set", name)
+    out = place / "out"
+    out.mkdir()
+    for format in ("webdataset", "parquet"):
+        done = typed("shard", folder, "--to", out / format, "--format", format)
+        plain(done)
+        if name != "picture0.txt":  # no shard has a place for it
+            assert done.returncode == 1, done.stdout
+            assert "link out of the folder" in done.stderr
+        assert SECRET not in done.stdout + done.stderr
+    for words in (
+        ("caption", folder, "--template", "a {stem}", "--overwrite", "--dry-run"),
+        ("caption", folder, "--replace", "a=b", "--dry-run"),
+        ("caption", folder, "--import", "kohya", "--overwrite", "--dry-run"),
+        ("caption", folder, "--import", "embedded", "--overwrite", "--dry-run"),
+        ("caption", folder, "--export", "kohya", out / "kohya"),
+        ("fix", folder, "--dry-run"),
+    ):
+        done = typed(*words)
+        plain(done)
+        assert SECRET not in done.stdout + done.stderr, words
+    for path in out.rglob("*"):
+        assert not path.is_symlink()
+        if path.is_file():
+            assert SECRET.encode() not in path.read_bytes()
+
+
+@pytest.mark.parametrize("ending", ["tar", "parquet"])
+def test_a_shard_that_is_a_link_out(place: Path, ending: str) -> None:
+    neighbour = place / "neighbour"
+    folder = write_pictures(place / "set", 1)
+    shard(folder, neighbour, format="webdataset" if ending == "tar" else "parquet")
+    (real,) = (neighbour / "data").iterdir()
+    shards = place / "in"
+    shards.mkdir()
+    (shards / real.name).symlink_to(real)
+    done = typed("unshard", shards, "--to", place / "out")
+    plain(done)
+    assert done.returncode == 1
+    assert "link out of the folder" in done.stderr
+    assert not (place / "out").exists()
+    done = typed("unshard", shards / real.name, "--to", place / "out")  # that was named
+    assert done.returncode == 0, done.stderr

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hubtools.dataset.caption.edits import tidy
+from hubtools.dataset.folder.appearing import read_own
 from hubtools.dataset.pictures.embedded.chunks import png_chunks, png_texts
 from hubtools.dataset.pictures.embedded.claims import (
     attempt,
@@ -24,7 +25,7 @@ from hubtools.dataset.pictures.embedded.claims import (
     xmp_root,
 )
 from hubtools.dataset.pictures.header import opened
-from hubtools.dataset.pictures.reading import read_file
+from hubtools.limits import PICTURE
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -61,7 +62,7 @@ def read_embedded(
     found: dict[str, Found] = {}
     for number, name in enumerate(names, start=1):
         try:
-            caption = caption_in(read_file(root / name))
+            caption = caption_in(read_own(root, name, PICTURE))
         except OSError:
             caption = None
         if caption is not None:

@@ -27,6 +27,7 @@ from hubtools.dataset.edits.load_tables import load_table
 from hubtools.dataset.edits.plan import Operation, Plan
 from hubtools.dataset.edits.references import relative
 from hubtools.dataset.edits.tables import Record, Table
+from hubtools.dataset.folder.appearing import read_own
 from hubtools.dataset.folder.listing import Listing, walk
 from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.metadata.named import resolved
@@ -34,7 +35,7 @@ from hubtools.dataset.pictures.reading import read_file
 from hubtools.dataset.scan.scanning import scan
 from hubtools.dataset.text.blank import is_blank
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.files import StrPath, read_within
+from hubtools.files import StrPath
 from hubtools.frontmatter import parse_card, with_key
 from hubtools.layout import CARD
 from hubtools.limits import RECORD_COST
@@ -237,7 +238,7 @@ class _Album:
 
     def _load(self, name: str) -> Table:
         try:
-            data = read_within(self.root / name, RECORD_COST)
+            data = read_own(self.root, name, RECORD_COST)
         except OSError as error:
             raise HubtoolsError(f"{self.root / name} cannot be read: {error.strerror}.") from None
         table = load_table(name, data, caption=self._column, resolve_doubt=False)
