@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from simple import TRIGGER, picture
 
-from hubtools.dataset.workers.guarded import one_helper
+from hubtools.dataset.workers.guarded import shared_guard
 from hubtools.settings import DatasetSettings
 
 
@@ -33,5 +33,5 @@ def good(tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def one_worker() -> Iterator[None]:
     """One process looks at all pictures of a file of tests that are not plain."""
-    with one_helper():
+    with shared_guard():
         yield
