@@ -13,7 +13,6 @@ attends to any number (AUTOMATIC1111's way; so does sd-scripts).
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -45,14 +44,43 @@ def can_weigh(pipeline: Any) -> bool:
     return kinds == [CLIP.model] and getattr(pipeline, "tokenizer", None) is not None
 
 
+class Closed:
+    """Stands where a text encoder was that is let go: pipelines ask for its precision, and draw in
+    it."""
+
+    def __init__(self, dtype: Any) -> None:
+        self.dtype = dtype
+
+
 class Prompts:
     """The prompts of one `draw`, read once each. Valid while the text encoder stays as it is."""
 
     def __init__(self, pipeline: Any) -> None:
         self.pipeline = pipeline
+        self.tokenizer = getattr(pipeline, "tokenizer", None)
         self.able = can_weigh(pipeline)
+        self._empty: Tensor | None = None
+        self.closed: Closed | None = None  # once `keep` is done
         self._windows: dict[tuple[str, tuple[str, ...]], list[list[_Token]] | None] = {}
         self._encoded: dict[tuple[str, bool, tuple[str, ...]], Tensor] = {}
+
+    def keep(self, shots: Sequence[Shot]) -> None:
+        """Encode all that `shots` say and hold it in memory, so that the text encoder can be let
+        go; `move` says where it is wanted then."""
+        for shot in shots:
+            for text in (shot.prompt, shot.negative_prompt or ""):
+                key = (text, shot.prompt_weights, shot.literals)
+                if key not in self._encoded:
+                    self._encoded[key] = self._embed(text, shot).cpu()
+        self._empty = self._window([]).cpu()
+        self.closed = Closed(self.pipeline.text_encoder.dtype)
+        self.pipeline = None
+
+    def move(self, device: Any) -> Prompts:
+        """What is kept is wanted on `device` from now on."""
+        self._encoded = {key: value.to(device) for key, value in self._encoded.items()}
+        self._empty = self._empty.to(device) if self._empty is not None else None
+        return self
 
     def forget(self) -> None:
         """The text encoder has changed (another LoRA, another weight)."""
@@ -100,7 +128,7 @@ class Prompts:
         short = count - self._count(text, shot)
         if not short:
             return self._encoded[key]
-        return torch.cat([self._encoded[key], *[self._window([])] * short], dim=1)
+        return torch.cat([self._encoded[key], *[self._nothing()] * short], dim=1)
 
     def _embed(self, text: str, shot: Shot) -> Tensor:
         import torch
@@ -109,20 +137,22 @@ class Prompts:
         if windows is None:
             # exactly what diffusers does with the words as they stand
             with torch.no_grad():
-                plain: Tensor = self.pipeline.encode_prompt(text, self._device, 1, False)[0]
+                plain: Tensor = self.pipeline.encode_prompt(
+                    text, self.pipeline._execution_device, 1, False
+                )[0]
             return plain
         return torch.cat([self._window(window) for window in windows], dim=1)
 
-    @functools.cached_property
-    def _device(self) -> Any:
-        return self.pipeline._execution_device
+    def _nothing(self) -> Tensor:
+        """A window without words."""
+        return self._window([]) if self._empty is None else self._empty
 
     def _split(self, text: str, literals: tuple[str, ...]) -> list[list[_Token]] | None:
         """The text's windows; None if one window of the words as they stand says the same."""
         key = (text, literals)
         if key not in self._windows:
             reading = read_prompt(text, literals)
-            windows = split(tokens_of(self.pipeline.tokenizer, reading), self.room)
+            windows = split(tokens_of(self.tokenizer, reading), self.room)
             plain = reading.text == text and not reading.weighted and len(windows) == 1
             self._windows[key] = None if plain else windows
         return self._windows[key]
@@ -130,7 +160,8 @@ class Prompts:
     @property
     def room(self) -> int:
         """Tokens of words that one window takes (75)."""
-        return int(self.pipeline.tokenizer.model_max_length) - 2
+        assert self.tokenizer is not None
+        return int(self.tokenizer.model_max_length) - 2
 
     def _window(self, tokens: Sequence[_Token]) -> Tensor:
         """Embeddings of one window, (1, 77, width)."""
@@ -149,12 +180,13 @@ class Prompts:
         import torch
 
         tokenizer, encoder = self.pipeline.tokenizer, self.pipeline.text_encoder
+        device = self.pipeline._execution_device
         used = [tokenizer.bos_token_id, *ids, tokenizer.eos_token_id]
         padding = int(tokenizer.model_max_length) - len(used)
-        row = torch.tensor([[*used, *[tokenizer.pad_token_id] * padding]], device=self._device)
+        row = torch.tensor([[*used, *[tokenizer.pad_token_id] * padding]], device=device)
         mask = None
         if getattr(encoder.config, "use_attention_mask", False):
-            mask = torch.tensor([[1] * len(used) + [0] * padding], device=self._device)
+            mask = torch.tensor([[1] * len(used) + [0] * padding], device=device)
         with torch.no_grad():
             states: Tensor = encoder(row, attention_mask=mask)[0]
         return states.to(encoder.dtype)

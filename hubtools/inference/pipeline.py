@@ -46,6 +46,7 @@ def draw(
     on_step: Callable[[int, int], None] | None = None,
     on_picture: Callable[[SampleRecord, bool], None] | None = None,
     seconds: dict[str, float] | None = None,
+    prompts: Prompts | None = None,
 ) -> list[SampleRecord]:
     """Draw each shot to `folder/<name>.png` with its record beside it; give all records. A `Root`
     is a folder that came with others and is not left through links.
@@ -58,20 +59,21 @@ def draw(
     the scheduler as they were. `on_step(done, total)` is called after every denoising step,
     `on_picture(record, drawn)` once a picture and its record are on the disk, in the order in which
     they are drawn; `seconds` is filled with what each file took
-    (its share of its batch).
+    (its share of its batch). `prompts`: what the shots say, encoded before (`Prompts.keep`), for a
+    pipeline whose text encoder is closed.
     """
     if not isinstance(folder, Root):
         with Root(folder, create=True) as root:
             return draw(
                 pipeline, shots, root, names=names, base=base, loras=loras, fuse=fuse,
                 train_step=train_step, batch_size=batch_size, on_step=on_step,
-                on_picture=on_picture, seconds=seconds,
+                on_picture=on_picture, seconds=seconds, prompts=prompts,
             )  # fmt: skip
     if not loras:
         remove_loras(pipeline)
     for shot in shots:
         check_size(shot.width, shot.height, family_for(pipeline).divisor)
-    studio = _Studio(pipeline, base, tuple(loras), fuse, train_step)
+    studio = _Studio(pipeline, base, tuple(loras), fuse, train_step, prompts)
     wanted = [studio.record(shot, name) for shot, name in zip(shots, names, strict=True)]
     existing = [_existing(pipeline, folder, record) for record in wanted]
     todo = [index for index, record in enumerate(existing) if record is None]
@@ -124,13 +126,14 @@ class _Studio:
         loras: tuple[WeightedLora, ...],
         fuse: bool,
         train_step: int | None,
+        prompts: Prompts | None = None,
     ) -> None:
         self.pipeline, self.base, self.loras, self.fuse = pipeline, base, loras, fuse
         self.train_step = train_step
         self.denoiser, self.family = denoiser_of(pipeline), family_for(pipeline)
         # an adapter in training, which has no file
         self.live = not loras and bool(getattr(self.denoiser, "peft_config", None))
-        self.prompts = Prompts(pipeline)
+        self.prompts = prompts or Prompts(pipeline)
 
     def batches(self, shots: Sequence[Shot], todo: Sequence[int], size: int) -> Iterator[list[int]]:
         """Indexes of shots that one call can draw: alike in all but prompt and seed."""

@@ -155,6 +155,12 @@ def fetch_base(base: Base) -> Path:
     return folder
 
 
+def as_folder(base: Base) -> Base:
+    """The same base as a folder of this machine, fetched (see `fetch_base`): what opens its parts
+    one after the other asks the Hub once."""
+    return replace(base, local=True, path_or_id=str(fetch_base(base)))
+
+
 def _fetched(base: Base) -> Path:
     if base.local:
         return Path(base.path_or_id)

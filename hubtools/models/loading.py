@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args
 
 from hubtools.errors import HubtoolsError, first_line, require_extra
 from hubtools.hub.errors import is_of_machine
+from hubtools.modelfiles import read_json
 from hubtools.models.base import Base, fetch_base
 from hubtools.models.device import checked_device
 from hubtools.models.registry import DENOISERS, TEXT_ENCODERS
@@ -14,6 +17,23 @@ from hubtools.quiet import hush
 
 # A tokenizer that claims to read more tokens than this was told no length.
 _NO_LENGTH = 10**9
+
+Part = Literal["text", "picture", "denoiser"]
+"""What is opened, used and let go by itself: tokenizers and text encoders; VAE and the checker of
+what it decodes; the denoiser."""
+
+ALL_PARTS: tuple[Part, ...] = get_args(Part)
+
+
+def part_of(component: str) -> Part | None:
+    """The part that a component of a pipeline belongs to; None for what is always there."""
+    if component in DENOISERS:
+        return "denoiser"
+    if component.startswith(("text_encoder", "tokenizer")):
+        return "text"
+    if component in ("vae", "safety_checker", "feature_extractor", "image_encoder"):
+        return "picture"
+    return None
 
 
 def load_pipeline(
@@ -24,11 +44,14 @@ def load_pipeline(
     variant: str | None = None,
     safety_checker: bool = True,
     denoiser_dtype: str | None = None,
+    parts: Collection[Part] = ALL_PARTS,
+    given: Mapping[str, Any] | None = None,
 ) -> Any:
     """A diffusers pipeline of `base` on `device` (default the best there is).
 
     `dtype`: float32, float16 or bfloat16; `denoiser_dtype`: another one for the denoiser.
-    `safety_checker=False` leaves the base's checker out.
+    `safety_checker=False` leaves the base's checker out. Only components of `parts` are opened;
+    `given` ones are taken as they are and stay where they are.
     Raises `HubtoolsError` if files are missing or damaged, or would run code (see
     `fetch_base`), `UsageError` if there is no such device.
     """
@@ -54,6 +77,12 @@ def load_pipeline(
     if not safety_checker:
         options |= {"safety_checker": None, "requires_safety_checker": False}
     folder = fetch_base(base)
+    given = given or {}
+    for name in _closed(folder, parts):
+        options[name] = None
+        if name == "safety_checker":
+            options["requires_safety_checker"] = False
+    options |= given
     try:
         with warnings.catch_warnings():
             # diffusers is renaming torch_dtype; both names work over the versions we support
@@ -66,15 +95,23 @@ def load_pipeline(
             f"The base model {base.id or base.path_or_id} could not be loaded: {first_line(error)}",
             hint="check --variant and --revision, or fetch the files again",
         ) from error
-    for part in (base.support.denoiser, "vae", "text_encoder", "tokenizer", "scheduler"):
-        if getattr(pipeline, part, None) is None:
+    for name in (base.support.denoiser, "vae", "text_encoder", "tokenizer", "scheduler"):
+        wanted = part_of(name)
+        if (wanted is None or wanted in parts) and getattr(pipeline, name, None) is None:
             raise HubtoolsError(
-                f"The base model {base.id or base.path_or_id} lacks its {part}.",
+                f"The base model {base.id or base.path_or_id} lacks its {name}.",
                 hint="is the download complete, the folder whole?",
             )
     complete_tokenizers(pipeline)
     pipeline.set_progress_bar_config(disable=True)
-    return pipeline.to(device)
+    return pipeline if given else pipeline.to(device)
+
+
+def _closed(folder: Path, parts: Collection[Part]) -> list[str]:
+    """Components of the pipeline in `folder` that are not to be opened."""
+    index = read_json(folder / "model_index.json")
+    names = [name for name, value in index.items() if isinstance(value, list)]
+    return [name for name in names if (part := part_of(name)) and part not in parts]
 
 
 def denoiser_name(pipeline: Any) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,13 @@ from hubtools.errors import HubtoolsError
 from hubtools.files import sha256_of
 from hubtools.models.families.batches import Tensors
 from hubtools.models.families.protocol import Model
+from hubtools.models.loading import Part
 from hubtools.progress import Reporter
 from hubtools.training.cache import Cache
 from hubtools.training.crops import Geometry, geometry_of, pixels
 from hubtools.training.distributed import Distributed
 from hubtools.training.plan import TrainPlan
+from hubtools.training.stages import Opened, Stages
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,14 +36,16 @@ class Picture:
 
 
 class EncodedDataset:
-    """Every picture's and caption's tensors, through the cache."""
+    """Every picture's and caption's tensors, through the cache. Captions come first: once their
+    encoder is let go, the VAE is opened."""
 
-    def __init__(self, model: Model, plan: TrainPlan) -> None:
+    def __init__(self, stages: Stages, plan: TrainPlan) -> None:
         settings = plan.recipe.settings
-        self._settings, self._model = settings, model
+        self._settings, self._stages = settings, stages
+        self._open: dict[Part, Opened] = {}
         self._prior_captions = [plan.prior_caption(example) for example in plan.examples]
-        self._latents = Cache("latents", model.picture_identity())
-        self._texts = Cache("text", model.text_identity())
+        self._latents = Cache("latents", stages.identity("picture"))
+        self._texts = Cache("text", stages.identity("text"))
         self.pictures = []
         sizes = zip(plan.examples, plan.sizes, strict=True)
         for index, (example, size) in enumerate(sizes):
@@ -54,8 +59,14 @@ class EncodedDataset:
             )
             self.pictures.append(Picture(example, digest, cut))
 
-    def fill(self, group: Distributed, reporter: Reporter) -> None:
-        """Encode what is missing, each process its share; all of it is there afterwards.
+    def fill(
+        self,
+        group: Distributed,
+        reporter: Reporter,
+        besides: Callable[[Opened], None] = lambda text: None,
+    ) -> None:
+        """Encode what is missing, each process its share; all of it is there afterwards. `besides`
+        may have the text encoders do something else while they are open.
 
         One at a time: in a batch the last bits would depend on the neighbours, and so the run on
         what happened to be cached.
@@ -64,25 +75,45 @@ class EncodedDataset:
         captions = sorted({picture.example.caption for picture in self.pictures} | {""})
         if self._settings.with_prior_preservation:
             captions = sorted({*captions, *self._prior_captions})
-        work: list[Callable[[], object]] = []
-        for index in range(len(self.pictures)):
-            for flip in flips:
-                work.append(lambda i=index, f=flip: self.picture(i, f))  # type: ignore[misc]
-        work += [lambda c=caption: self.caption(c) for caption in captions]  # type: ignore[misc]
-        mine = work[group.rank :: group.world_size]
-        with reporter.progress("encoding", len(mine)) as advance:
-            for job in mine:
-                job()
-                advance(1, "")
+        views = [(index, flip) for index in range(len(self.pictures)) for flip in flips]
+        mine = slice(group.rank, None, group.world_size)
+        with reporter.progress("encoding", len(captions[mine]) + len(views[mine])) as advance:
+            with self._stage("text") as text:
+                for caption in captions[mine]:
+                    self.caption(caption)
+                    advance(1, "")
+                besides(text)
+            with self._stage("picture"):
+                for index, flip in views[mine]:
+                    self.picture(index, flip)
+                    advance(1, "")
         group.barrier()
-        for job in work:
-            job()
+        for caption in captions:
+            self.caption(caption)
+        for index, flip in views:
+            self.picture(index, flip)
         made, found = self._latents.made, self._latents.found
         made_texts, found_texts = self._texts.made, self._texts.found
         reporter.note(
             f"Cache: {found} of {made + found} latents and {found_texts} of"
             f" {made_texts + found_texts} caption embeddings were there already."
         )
+
+    @contextmanager
+    def _stage(self, part: Part) -> Iterator[Opened]:
+        """While it lasts, what is missing is encoded by one and the same opened part."""
+        with self._stages.opened(part) as opened:
+            self._open[part] = opened
+            try:
+                yield opened
+            finally:
+                del self._open[part]
+
+    def _by(self, part: Part, encode: Callable[[Model], dict[str, Tensor]]) -> dict[str, Tensor]:
+        if part in self._open:
+            return encode(self._open[part].model)
+        with self._stages.opened(part) as opened:  # an entry has gone from the disk meanwhile
+            return encode(opened.model)
 
     def picture(self, index: int, flip: bool) -> Tensors:
         """Tensors of a picture."""
@@ -94,7 +125,7 @@ class EncodedDataset:
     def _encode(self, picture: Picture, filter: str, flip: bool) -> dict[str, Tensor]:
         with open_image(picture.example.image) as image:
             cut = pixels(image, picture.cut, filter=filter, flip=flip)
-        tensors = self._model.encode_picture(cut)
+        tensors = self._by("picture", lambda model: model.encode_picture(cut))
         for tensor in tensors.values():
             if not bool(tensor.isfinite().all()):
                 raise HubtoolsError(
@@ -108,7 +139,9 @@ class EncodedDataset:
         import hashlib
 
         name = hashlib.sha256(caption.encode()).hexdigest()
-        return self._texts.fetch(name, lambda: self._model.encode_caption(caption))
+        return self._texts.fetch(
+            name, lambda: self._by("text", lambda model: model.encode_caption(caption))
+        )
 
     def __call__(self, index: int, flip: bool, drop: bool) -> tuple[Tensors, Tensors]:
         """(picture's tensors, caption's tensors), as the loop asks for them."""

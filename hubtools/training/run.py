@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hubtools.errors import HubtoolsError
 from hubtools.files import human_bytes, sha256_of
 from hubtools.layout import LORA_WEIGHTS, SNAPSHOTS_DIR, step_name
 from hubtools.manifest import LoraFacts, RunManifest
+from hubtools.models.base import as_folder
 from hubtools.models.families.noise import NoiseOptions
 from hubtools.progress import Reporter, duration
 from hubtools.project import Project
@@ -39,8 +41,9 @@ from hubtools.training.optimizers import make_optimizer
 from hubtools.training.plan import TrainPlan
 from hubtools.training.recipe import STATE_SECONDS
 from hubtools.training.runfolder import now
-from hubtools.training.samples import draw_samples, move_encoders
+from hubtools.training.samples import SamplePrompts, draw_samples
 from hubtools.training.signals import Stop, StopAgreement, stop_on_signals
+from hubtools.training.stages import Opened, Stages
 from hubtools.training.verify import verify_lora
 
 if TYPE_CHECKING:
@@ -124,19 +127,20 @@ class Run:
         import torch
 
         device = self.group.device
-        model = self.family.load(
-            self.base,
+        base = as_folder(self.base)
+        load = partial(
+            self.family.load,
+            base,
             self.plan.base,
             variant=self.settings.variant,
             dtype=dtype_of(self.recipe.precision),
             noise=NoiseOptions(self.settings.snr_gamma),
         )
-        move_encoders(model, device)
+        self.stages = Stages(base, self.family, load, device)
         encode_exactly(device)
-        encoded = EncodedDataset(model, self.plan)
-        encoded.fill(self.group, self.reporter)
-        move_encoders(model, torch.device("cpu"))
-
+        encoded = EncodedDataset(self.stages, self.plan)
+        encoded.fill(self.group, self.reporter, self._encode_prompts)
+        model = self.stages.denoiser()
         parameters = add_lora(model.denoiser, self.settings, self.recipe.alpha)
         model.denoiser.to(device)
         arrange(model.denoiser, device, self.recipe.precision)
@@ -237,20 +241,30 @@ class Run:
         if done < self.recipe.steps:
             self.log.draw(self._title())
 
+    def _encode_prompts(self, text: Opened) -> None:
+        self.said = SamplePrompts(
+            self.project.samples,
+            self.plan.prompts,
+            self.plan.sample_size,
+            self.project.dataset.trigger,
+        )
+        if self.group.main and self.recipe.sample_every:
+            try:
+                self.said.encode(text.model, dtype_of(self.recipe.precision))
+            except Exception as error:  # no picture is worth the training
+                self.reporter.warn(f"The samples' prompts cannot be encoded: {error}")
+
     def _sample(self, state: TrainState, done: int, stop: Stop) -> None:
         if self.group.main and self.recipe.sample_every:
             draw_samples(
                 state.model,
                 self.base,
-                self.project.samples,
-                self.plan.prompts,
+                self.stages,
+                self.said,
                 self.run_dir,
-                size=self.plan.sample_size,
                 step=done,
-                device=self.group.device,
                 warn=self.reporter.warn,
                 stopping=lambda: bool(stop),
-                trigger=self.project.dataset.trigger,
             )
         self.group.barrier()
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hubtools.hub.errors import as_sentence
-from hubtools.inference.shots import shots_of
+from hubtools.inference.shots import Shot, shots_of
 from hubtools.layout import SAMPLES_DIR
 from hubtools.rooted import Root
 from hubtools.settings import SampleSettings
@@ -15,57 +15,95 @@ from hubtools.settings import SampleSettings
 if TYPE_CHECKING:
     import torch
 
+    from hubtools.inference.embeddings import Prompts
     from hubtools.models.base import Base
     from hubtools.models.families.protocol import Model
+    from hubtools.training.stages import Stages
 
 
 class Interrupted(Exception):
     """The user wants to stop; sampling gives way."""
 
 
+class SamplePrompts:
+    """What the samples of a run say, encoded while the text encoder is open."""
+
+    def __init__(
+        self, settings: SampleSettings, prompts: Sequence[str], size: int, trigger: str | None
+    ) -> None:
+        self.settings, self.prompts, self.size = settings, prompts, size
+        self.literals = (trigger,) if trigger else ()
+        self.read: Prompts | None = None
+
+    def shots(self, weight: float) -> tuple[list[Shot], list[str]]:
+        """What to draw with the LoRA at `weight`, and names."""
+        return shots_of(
+            self.settings, self.prompts, self.size, lora_weight=weight, literals=self.literals
+        )
+
+    def encode(self, model: Model, precision: torch.dtype) -> None:
+        """Have the text encoder of `model` say them, computing as a pipeline does whose denoiser
+        has this `precision`."""
+        import torch
+
+        from hubtools.inference.embeddings import Prompts
+
+        read = Prompts(model.pipeline)
+        encoder = model.encoders()[0]
+        kind = next(encoder.parameters()).device.type
+        mixed = {parameter.dtype for parameter in encoder.parameters()} != {precision}
+        with torch.no_grad(), torch.autocast(kind, dtype=precision, enabled=mixed):
+            read.keep(self.shots(self.settings.lora_weight)[0])
+        self.read = read
+
+
 def draw_samples(
     model: Model,
     base: Base,
-    settings: SampleSettings,
-    prompts: Sequence[str],
+    stages: Stages,
+    said: SamplePrompts,
     run_dir: Path,
     *,
-    size: int,
     step: int,
-    device: torch.device,
     warn: Callable[[str], None],
     stopping: Callable[[], bool],
-    trigger: str | None = None,
 ) -> int:
     """Draw each prompt with the LoRA as it is after `step`; answers how many pictures there are.
 
-    Before the first step the bare base is drawn. The brackets of `trigger` are no prompt weights.
-    Encoders visit `device` for the while. Whatever goes wrong is a warning: hours of training are
-    worth more than a picture.
+    Before the first step the bare base is drawn. The VAE is opened for the while. Whatever goes
+    wrong is a warning: hours of training are worth more than a picture.
     """
-    import torch
-
     from hubtools.inference.pipeline import draw
 
-    weight = settings.lora_weight if step else 0.0
+    weight = said.settings.lora_weight if step else 0.0
 
     def stepped(done: int, total: int) -> None:
         if stopping():
             raise Interrupted
 
     try:
-        literals = (trigger,) if trigger else ()
-        shots, names = shots_of(settings, prompts, size, lora_weight=weight, literals=literals)
-        move_encoders(model, device)
-        with Root(run_dir, create=True) as run, run.inside(SAMPLES_DIR, create=True) as folder:
+        shots, names = said.shots(weight)
+        if said.read is None:
+            with stages.opened("text") as text:
+                said.encode(text.model, next(model.denoiser.parameters()).dtype)
+        assert said.read is not None
+        given = {model.prefix: model.denoiser}
+        with (
+            stages.opened("picture", given) as opened,
+            Root(run_dir, create=True) as run,
+            run.inside(SAMPLES_DIR, create=True) as folder,
+        ):
+            pipeline = opened.model.pipeline
+            pipeline.text_encoder = said.read.closed
             records = draw(
-                model.pipeline,
+                pipeline,
                 shots,
                 folder,
                 names=[f"step{step:06d}_{name}" for name in names],
                 base=base,
                 train_step=step,
                 on_step=stepped,
+                prompts=said.read.move(stages.device),
             )
         return len(records)
     except Interrupted:
@@ -75,22 +113,6 @@ def draw_samples(
         why = sentence.message if sentence else f"{type(error).__name__}: {_line(error)}"
         warn(f"No samples at step {step:,}: {why} Training goes on.")
         return 0
-    finally:
-        move_encoders(model, torch.device("cpu"))
-        _free(device)
-
-
-def move_encoders(model: Model, device: torch.device) -> None:
-    """VAE and text encoders to `device`; the loop does without them."""
-    for module in model.encoders():
-        module.to(device)
-
-
-def _free(device: Any) -> None:
-    import torch
-
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
 
 
 def _line(error: BaseException) -> str:

@@ -10,7 +10,7 @@ Shapes: N pictures, latents (N, C, h, w); a picture's and a caption's tensors ha
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
@@ -19,6 +19,7 @@ from hubtools.errors import HubtoolsError
 from hubtools.files import json_within
 from hubtools.models.families.batches import Conditions, Tensors
 from hubtools.models.families.noise import Noised, NoiseOptions
+from hubtools.models.loading import ALL_PARTS, Part
 from hubtools.models.registry import SUPPORTED
 
 if TYPE_CHECKING:
@@ -31,17 +32,21 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class BaseInfo:
     """What a base's small configuration files tell. Sizes in pixels, `caption_tokens` in tokens;
-    `latent_factor` pixels a latent cell along one side."""
+    `latent_factor` pixels a latent cell along one side, `latent_scale` what latents are multiplied
+    by."""
 
     family: str
     prediction_type: str
     native_size: int
     latent_factor: int
     caption_tokens: int
+    latent_scale: float = 1.0
 
 
 class Model(Protocol):
-    """A loaded base of some family."""
+    """A base of some family, or those of its parts that were opened: what asks for another fails.
+
+    `latent_shape`, `latents`, `noised` and `predict` need the denoiser alone."""
 
     pipeline: Any
     """The diffusers pipeline; shares its modules with this object."""
@@ -51,13 +56,7 @@ class Model(Protocol):
     """Name of the denoiser in a diffusers LoRA file: `unet` or `transformer`."""
 
     def encoders(self) -> Sequence[nn.Module]:
-        """Frozen modules needed for encoding and sampling, but not by the loop."""
-
-    def picture_identity(self) -> str:
-        """Hex digest over everything that decides what `encode_picture` answers."""
-
-    def text_identity(self) -> str:
-        """Hex digest over everything that decides what `encode_caption` answers."""
+        """Open modules needed for encoding and sampling, but not by the loop."""
 
     def encode_picture(self, pixels: Tensor) -> dict[str, Tensor]:
         """Tensors (on the CPU) of one picture; `pixels` (3, H, W) float32 in [-1, 1]."""
@@ -131,8 +130,14 @@ class Family(Protocol):
         variant: str | None,
         dtype: torch.dtype,
         noise: NoiseOptions,
+        parts: Collection[Part] = ALL_PARTS,
+        given: Mapping[str, Any] | None = None,
     ) -> Model:
-        """Load the base onto the CPU: denoiser in `dtype`, encoders in float32, all frozen."""
+        """Open `parts` of the base on the CPU, all frozen: the denoiser in `dtype`, encoders in
+        the precision that the family asks for. `given` components are taken as they are."""
+
+    def identity(self, base: Base, folder: Path, part: Part) -> str:
+        """Hex digest over everything that decides what the part in `folder` answers."""
 
 
 def families() -> list[Family]:

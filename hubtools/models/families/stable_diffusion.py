@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +11,8 @@ from hubtools.files import json_within
 from hubtools.models.families.batches import Conditions, Tensors, stacked
 from hubtools.models.families.noise import DDPM, DDPM_PREDICTIONS, Noised, NoiseOptions
 from hubtools.models.families.protocol import Asked, BaseInfo, LoraNames
-from hubtools.models.identity import identity_of
-from hubtools.models.loading import load_pipeline
+from hubtools.models.identity import identity_of_files
+from hubtools.models.loading import ALL_PARTS, Part, load_pipeline
 from hubtools.models.registry import SUPPORTED
 
 if TYPE_CHECKING:
@@ -21,6 +20,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from hubtools.models.base import Base
+
+# Their answers are kept, whatever precision the denoiser has; once a picture or caption is cheap.
+_ENCODERS_IN = "float32"
 
 
 class StableDiffusion:
@@ -81,7 +83,12 @@ class StableDiffusion:
         factor = 2 ** (len(blocks) - 1)
         tokens = text.get("max_position_embeddings") or tokenizer.get("model_max_length") or 77
         return BaseInfo(
-            self.name, prediction, int(unet.get("sample_size") or 64) * factor, factor, int(tokens)
+            self.name,
+            prediction,
+            int(unet.get("sample_size") or 64) * factor,
+            factor,
+            int(tokens),
+            float(vae.get("scaling_factor") or 0.18215),
         )
 
     def blank_denoiser(self, folder: Path) -> nn.Module:
@@ -101,17 +108,26 @@ class StableDiffusion:
         variant: str | None,
         dtype: torch.dtype,
         noise: NoiseOptions,
+        parts: Collection[Part] = ALL_PARTS,
+        given: Mapping[str, Any] | None = None,
     ) -> StableDiffusionModel:
-        """Load the pipeline; only the UNet goes to `dtype`, since VAE and text encoder answer
+        """Open the parts; only the UNet goes to `dtype`, since VAE and text encoder answer
         once a picture and their answers are cached whatever the precision."""
         pipeline = load_pipeline(
             base,
-            dtype="float32",
+            dtype=_ENCODERS_IN,
             device="cpu",
             variant=variant,
             denoiser_dtype=str(dtype).removeprefix("torch."),
+            parts=parts,
+            given=given,
         )
-        return StableDiffusionModel(pipeline, info.prediction_type, noise)
+        return StableDiffusionModel(pipeline, info, noise, given or {})
+
+    def identity(self, base: Base, folder: Path, part: Part) -> str:
+        """From the files: those of the text encoder and its tokenizer, of the VAE, of the UNet."""
+        components = {"text": ("text_encoder", "tokenizer"), "picture": ("vae",)}
+        return identity_of_files(base, folder, components.get(part, (self.prefix,)), _ENCODERS_IN)
 
 
 class StableDiffusionModel:
@@ -119,7 +135,9 @@ class StableDiffusionModel:
 
     prefix = "unet"
 
-    def __init__(self, pipeline: Any, prediction_type: str, noise: NoiseOptions) -> None:
+    def __init__(
+        self, pipeline: Any, info: BaseInfo, noise: NoiseOptions, given: Mapping[str, Any]
+    ) -> None:
         from diffusers import DDPMScheduler
 
         self.pipeline = pipeline
@@ -127,27 +145,19 @@ class StableDiffusionModel:
         self._vae = pipeline.vae
         self._text = pipeline.text_encoder
         self._tokenizer = pipeline.tokenizer
-        for module in (self.denoiser, self._vae, self._text):
-            module.requires_grad_(False)
-            module.eval()
+        for module in (self.denoiser, *self.encoders()):
+            if module is not None and all(module is not one for one in given.values()):
+                module.requires_grad_(False)
+                module.eval()
+        self._scale = info.latent_scale
         # from_config keeps the base's betas, zero terminal SNR included
         scheduler = DDPMScheduler.from_config(pipeline.scheduler.config)
-        self.noise = DDPM(scheduler.alphas_cumprod, prediction_type, noise)
+        self.noise = DDPM(scheduler.alphas_cumprod, info.prediction_type, noise)
 
     def encoders(self) -> Sequence[nn.Module]:
         """VAE, text encoder and, if the base has one, the safety checker of its samples."""
-        checker = getattr(self.pipeline, "safety_checker", None)
-        return (self._vae, self._text) if checker is None else (self._vae, self._text, checker)
-
-    def picture_identity(self) -> str:
-        """Digest of the VAE."""
-        return identity_of(self._vae)
-
-    def text_identity(self) -> str:
-        """Digest of the text encoder and the whole tokenizer."""
-        backend = getattr(self._tokenizer, "backend_tokenizer", None)
-        told = backend.to_str() if backend else json.dumps(self._tokenizer.get_vocab())
-        return identity_of(self._text, f"{self._tokenizer.model_max_length} {told}".encode())
+        found = (self._vae, self._text, getattr(self.pipeline, "safety_checker", None))
+        return tuple(module for module in found if module is not None)
 
     def _tokens(self, caption: str) -> list[int]:
         tokens = self._tokenizer(
@@ -183,7 +193,7 @@ class StableDiffusionModel:
     def latents(self, pictures: Tensors, posterior: Tensor) -> Tensor:
         """A sample of the posterior, times the VAE's scaling factor."""
         sample = pictures["mean"] + pictures["std"] * posterior
-        scaled: Tensor = sample * self._vae.config.scaling_factor
+        scaled: Tensor = sample * self._scale
         return scaled
 
     def collate(self, captions: Sequence[Tensors]) -> dict[str, Tensor]:
