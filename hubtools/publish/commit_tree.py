@@ -11,7 +11,7 @@ from typing import BinaryIO
 from hubtools import frontmatter
 from hubtools.dataset.folder.listing import PICTURE_ENDINGS, Entry, Listing, walk
 from hubtools.dataset.loaders import Loaded, simulate
-from hubtools.dataset.metadata import MetadataFile, read_metadata
+from hubtools.dataset.metadata import MetadataFile, read_all_metadata, read_metadata
 from hubtools.findings import Problem, RuleBook
 from hubtools.hub.client import Remote
 from hubtools.layout import CARD
@@ -101,7 +101,7 @@ class Comparison:
     @cached_property
     def metadata(self) -> dict[str, MetadataFile]:
         """The metadata files of the folder by name."""
-        return {e.name: read_metadata(self.folder, e) for e in self.folder.metadata}
+        return {file.name: file for file in read_all_metadata(self.folder)}
 
     @cached_property
     def metadata_after(self) -> dict[str, MetadataFile]:

@@ -240,3 +240,22 @@ def test_what_is_deleted_does_not_count(local_hub: Hub, dataset: Path) -> None:
     (dataset / "more/metadata.jsonl").unlink()
     send(dataset)
     assert "more/a.png" not in there()
+
+
+def test_what_is_pushed_through_links_is_judged_too(
+    local_hub: Hub, dataset: Path, tmp_path: Path
+) -> None:
+    """Records and pictures that lie elsewhere are read where the links lead to."""
+    folder = tmp_path / "links"
+    folder.mkdir()
+    for path in dataset.iterdir():
+        (folder / path.name).symlink_to(path)
+    assert plan(folder, resolve_links=True).report.ok
+    cut(dataset)
+    assert "D101" in rules(plan(folder, resolve_links=True))
+
+
+def test_a_pull_request_is_judged_alike(local_hub: Hub, dataset: Path) -> None:
+    HfApi().create_repo(REPO, repo_type="dataset", private=True)
+    their_card(dataset)
+    assert "P136" in rules(plan(dataset, pr=True))
