@@ -25,6 +25,21 @@ StrPath = str | os.PathLike[str]
 # permission, a dying disk) say that there is something, which cannot be read.
 NO_FILE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.ELOOP})
 
+_ABSENT = NO_FILE | {errno.ENAMETOOLONG}
+_DENIED = frozenset({errno.EACCES, errno.EPERM})
+
+
+def is_absent(error: OSError) -> bool:
+    """True for an error that says that there is no such file: no such name, a link in a circle, a
+    name too long, something that is no file. A dying disk, or too many open files, say nothing of
+    the kind: who goes on as if nothing were there may lose or send what is there."""
+    return error.errno in _ABSENT or isinstance(error, FileNotFoundError)
+
+
+def is_out_of_reach(error: OSError) -> bool:
+    """`is_absent`, or a file that this user may not read (and hence not send, either)."""
+    return is_absent(error) or error.errno in _DENIED
+
 
 TEMPORARY = ".tmp-"  # first letters of files that are being written
 # what a killed write leaves: nobody else's names look like this

@@ -7,6 +7,8 @@ diffusers' training scripts where they have one.
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import typing
 from typing import Annotated, Any, Literal
 
@@ -41,6 +43,24 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", protected_namespaces=(), validate_assignment=True)
 
 
+def _encoding(value: Any) -> Any:
+    """A name that Python knows, of an encoding of texts."""
+    if not isinstance(value, str):
+        return value
+    try:
+        text = bytes(range(32, 127)).decode(value)
+        if isinstance(text, str):
+            return codecs.lookup(value).name
+    except (LookupError, ValueError):
+        with contextlib.suppress(LookupError):
+            if codecs.lookup(value).name.startswith(("utf-16", "utf-32")):
+                return codecs.lookup(value).name
+    raise ValueError(f"{value!r} is no encoding of texts; known are gbk, big5, cp1251, utf-16, ...")
+
+
+Encoding = Annotated[str, BeforeValidator(_encoding)]
+
+
 class DatasetSettings(Section):
     """The pictures and what may be done with them."""
 
@@ -52,6 +72,11 @@ class DatasetSettings(Section):
         "dataset_revision",
     )
     caption_column: str = option("text", "Metadata column that holds the captions.")
+    caption_encoding: Encoding | None = option(
+        None,
+        "Encoding of captions that are not UTF-8, such as gbk, shift_jis or cp1251; default what"
+        " they are for certain, else they are left as they are.",
+    )
     trigger: str | None = option(
         None, "Token that stands for the subject in every caption.", "instance_token"
     )

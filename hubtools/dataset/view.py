@@ -20,6 +20,7 @@ from hubtools.dataset.folder.names import escapes
 from hubtools.dataset.folder.splits import HELD_OUT
 from hubtools.dataset.loaders import Loaded, Mode, simulate
 from hubtools.dataset.metadata import MetadataFile, Row
+from hubtools.dataset.metadata.sidecars import texts_beside
 from hubtools.dataset.pictures.facts import PictureFacts
 from hubtools.dataset.pictures.formats import picture_format
 from hubtools.dataset.pictures.private.besides import APART, besides, private_in
@@ -28,6 +29,7 @@ from hubtools.dataset.pictures.table import PictureTable
 from hubtools.dataset.scan.scanning import look_at
 from hubtools.dataset.sources.local import LocalFolder
 from hubtools.dataset.text.blank import is_blank
+from hubtools.dataset.text.codepages import Belief, odd_texts
 from hubtools.dataset.text.coverage import VIEW_COLUMNS, cover
 from hubtools.dataset.text.tokens import TokenCounter, token_counters
 from hubtools.files import StrPath
@@ -213,6 +215,13 @@ class DatasetView:
         near = self.listing.opener is None
         others = (entry for entry in self.listing.entries if entry.name not in self.pictures)
         return dict(besides(others, self.listing.open, near=near))
+
+    @cached_property
+    def odd_texts(self) -> dict[str, Belief | None]:
+        """Captions beside the pictures that are not UTF-8, with the encoding that each is in."""
+        # what lies elsewhere would have to be fetched for it
+        near = self.listing.opener is None
+        return odd_texts(dict(texts_beside(self.listing))) if near else {}
 
     @cached_property
     def splits_of(self) -> dict[str, set[str]]:

@@ -12,6 +12,7 @@ from typing import Any
 from hubtools.dataset.folder.appearing import open_own, own_bytes_checked
 from hubtools.dataset.folder.listing import PICTURE_ENDINGS, walk
 from hubtools.dataset.metadata import FILE_NAME, read_metadata
+from hubtools.dataset.metadata.sidecars import decoded_all
 from hubtools.errors import HubtoolsError
 from hubtools.files import StrPath, read_within, write_text
 from hubtools.layout import PROJECT_FILE, WORK_DIR
@@ -164,6 +165,17 @@ def _copy(source: Path, target: Path, force: bool) -> tuple[int, str, tuple[str,
             hint=f"known endings: {', '.join(sorted(PICTURE_ENDINGS)[:8])}, ...",
         )
     _refuse_to_mix(target, force)
+    beside = {
+        entry.name: PurePosixPath(entry.name).with_suffix(".txt").as_posix()
+        for entry in listing.pictures
+    }
+    texts = {}
+    for sidecar in beside.values() if not listing.metadata else ():
+        if sidecar in listing.names:
+            own_bytes_checked(source, sidecar)
+            texts[sidecar] = read_within(source / sidecar, SIDECAR)
+    # before anything is copied: a caption that cannot be read would be lost
+    decoded = decoded_all(source, texts, hint=f"save it as UTF-8: `hubtools fix {source}`")
     with Root(target, create=True) as root:
         for entry in (*listing.pictures, *listing.metadata):
             with open_own(source, entry.name) as file, root.replacing(entry.name) as copy:
@@ -172,13 +184,7 @@ def _copy(source: Path, target: Path, force: bool) -> tuple[int, str, tuple[str,
         return len(listing.pictures), _caption_column(source), ()
     lines, without = [], []
     for entry in listing.pictures:
-        sidecar = PurePosixPath(entry.name).with_suffix(".txt").as_posix()
-        try:
-            own_bytes_checked(source, sidecar)
-            text = read_within(source / sidecar, SIDECAR).decode("utf-8-sig")
-            caption = " ".join(text.split())
-        except (OSError, UnicodeDecodeError):
-            caption = ""
+        caption = " ".join(decoded.get(beside[entry.name], "").split())
         if not caption:
             without.append(entry.name)
         lines.append(json.dumps({"file_name": entry.name, "text": caption}, ensure_ascii=False))

@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from hubtools.files import is_absent
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -119,7 +121,11 @@ def read_tensors(path: Path, *, verify: bool = False) -> dict[str, Tensor] | Non
         with safe_open(path, framework="pt") as file:
             notes = file.metadata() or {}
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in list(file.keys())}
-    except (OSError, SafetensorError, ValueError, KeyError):
+    except OSError as error:
+        if not is_absent(error):
+            raise
+        return None
+    except (SafetensorError, ValueError, KeyError):
         return None
     if verify and notes.get(_CHECKSUM) != digest_tensors(tensors):
         return None

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import BaseModel, Field, ValidationError
 
 from hubtools.errors import HubtoolsError
-from hubtools.files import json_value
+from hubtools.files import is_absent, json_value
 from hubtools.layout import STATE_DIR, STATE_MANIFEST, step_name
 from hubtools.models.tensors import dump_tensors, parse_tensors
 from hubtools.rooted import TEMPORARY, Root
@@ -234,7 +234,11 @@ def _seen(root: Root, folder: str) -> FoundState:
     try:
         content = json_value(root.read(name, _MOST))
         facts = StateFacts.model_validate(content)
-    except (OSError, ValidationError, ValueError, RecursionError, HubtoolsError):
+    except OSError as error:
+        if not is_absent(error):  # the run would begin anew over a state that is there
+            raise
+        return FoundState(folder, None, False)
+    except (ValidationError, ValueError, RecursionError, HubtoolsError):
         return FoundState(folder, None, False)
     return FoundState(folder, facts, is_sealed(root.path, name, content, anywhere=True))
 

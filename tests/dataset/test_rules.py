@@ -535,6 +535,13 @@ BAD: list[Row] = [
         set(),
         {},
     ),
+    (
+        "D517",
+        lambda root: (root / "0.txt").write_bytes("蓝色的门, 红色雨伞".encode("gbk")),
+        "0.txt",
+        set(),
+        {},
+    ),
     ("D513", many(lambda n: f"(tok), red hair, view {n}"), "", set(), {}),
     ("D514", many(lambda n: f"(tok), white background, view {n}"), "", set(), {}),
     ("D707", line(3, GOOD_2 | {"text": "(tok), ask joe.b@mail.de"}), "metadata.jsonl:3", set(), {}),

@@ -25,6 +25,7 @@ from hubtools.dataset.pictures.embedded.claims import (
     xmp_root,
 )
 from hubtools.dataset.pictures.header import opened
+from hubtools.files import is_out_of_reach
 from hubtools.limits import PICTURE
 
 if TYPE_CHECKING:
@@ -63,7 +64,9 @@ def read_embedded(
     for number, name in enumerate(names, start=1):
         try:
             caption = caption_in(read_own(root, name, PICTURE))
-        except OSError:
+        except OSError as error:
+            if not is_out_of_reach(error):
+                raise
             caption = None
         if caption is not None:
             found[name] = caption

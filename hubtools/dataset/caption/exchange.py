@@ -19,6 +19,7 @@ from hubtools.dataset.caption.edits import tidy
 from hubtools.dataset.examples import read_examples
 from hubtools.dataset.folder.appearing import appearing, check_free, copy_own, own_bytes_checked
 from hubtools.dataset.folder.listing import walk
+from hubtools.dataset.metadata.sidecars import decoded_all
 from hubtools.dataset.shards.rows import entries
 from hubtools.dataset.text.trigger import word_pattern
 from hubtools.errors import HubtoolsError, UsageError
@@ -53,12 +54,18 @@ class Exported:
 
 
 def read_sidecars(
-    trainer: Trainer, folder: Path, names: Iterable[str], trigger: str | None
+    trainer: Trainer,
+    folder: Path,
+    names: Iterable[str],
+    trigger: str | None,
+    encoding: str | None = None,
 ) -> dict[str, str]:
     """Captions of the pictures `names` (all of the dataset, relative) from the text files in
-    `folder`, which has the same folders below it, or all files in one.
+    `folder`, which has the same folders below it, or all files in one. `encoding`: that of texts
+    that are not UTF-8; default what they are in for certain, all looked at together.
 
-    Raises `UsageError` for a caption with `[trigger]` if there is no trigger to put there.
+    Raises `HubtoolsError` for a text whose encoding is not certain, `UsageError`
+    for a caption with `[trigger]` if there is no trigger to put there.
     """
     if not folder.is_dir():
         raise HubtoolsError(f"There is no folder {folder}.", hint="give the folder of captions")
@@ -71,7 +78,7 @@ def read_sidecars(
     bases: dict[str, list[str]] = {}
     for stem, name in sidecars.items():
         bases.setdefault(stem.rpartition("/")[2], []).append(name)
-    found: dict[str, str] = {}
+    chosen: dict[str, str] = {}
     stems = {name: os.path.splitext(name)[0] for name in names}
     pictures = Counter(stem.rpartition("/")[2] for stem in stems.values())
     for name, stem in stems.items():
@@ -86,8 +93,15 @@ def read_sidecars(
                 break
         if sidecar is None:
             continue
+        chosen[name] = sidecar
+    texts = {}
+    for sidecar in dict.fromkeys(chosen.values()):
         own_bytes_checked(folder, sidecar)
-        caption = _read(trainer, folder / sidecar)
+        texts[sidecar] = read_within(folder / sidecar, SIDECAR)
+    decoded = decoded_all(folder, texts, encoding)
+    found: dict[str, str] = {}
+    for name, sidecar in chosen.items():
+        caption = _caption(trainer, folder / sidecar, decoded[sidecar])
         if trainer == "ai-toolkit" and _PLACE in caption:
             if not trigger:
                 raise UsageError(
@@ -100,13 +114,7 @@ def read_sidecars(
     return found
 
 
-def _read(trainer: Trainer, path: Path) -> str:
-    try:
-        text = read_within(path, SIDECAR).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise HubtoolsError(
-            f"{path} is not UTF-8 (byte {error.start}).", hint="save it as UTF-8"
-        ) from None
+def _caption(trainer: Trainer, path: Path, text: str) -> str:
     if path.suffix.lower() == ".json":
         try:
             value = json_value(text)

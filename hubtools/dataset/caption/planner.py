@@ -142,7 +142,13 @@ def plan_captions(
         how = {picture: f"from its {found.place}" for picture, found in within.items()}
     elif source is not None:
         names = [item.picture for item in album.items]
-        said = read_sidecars(source, source_dir or album.root, names, settings.trigger)
+        said = read_sidecars(
+            source,
+            source_dir or album.root,
+            names,
+            settings.trigger,
+            settings.caption_encoding,
+        )
         new = {item.picture: said[item.picture] for item in free if item.picture in said}
     elif model is not None:
         new = _ask(album, free, model, prompt, max_new_tokens, device, on_picture)

@@ -7,10 +7,10 @@ from collections import Counter
 
 from hubtools.dataset.edits.read_csv import read_csv
 from hubtools.dataset.edits.read_jsonl import read_jsonl
-from hubtools.dataset.edits.recover import decode
 from hubtools.dataset.edits.tables import BEYOND, IS_PARQUET, REPAIRED, Form, Record, Table
 from hubtools.dataset.folder.listing import Entry
 from hubtools.dataset.metadata import Kind, parse_metadata
+from hubtools.dataset.text.codepages import decode_text
 
 RULE_OF = {
     Kind.JSON: "D101",
@@ -38,11 +38,19 @@ def troubles_of(name: str, data: bytes) -> Counter[str]:
 
 
 def load_table(
-    name: str, data: bytes, *, caption: str, resolve_doubt: bool, source: str | None = None
+    name: str,
+    data: bytes,
+    *,
+    caption: str,
+    resolve_doubt: bool,
+    source: str | None = None,
+    encoding: str | None = None,
+    guess: bool = False,
 ) -> Table:
     """Read a metadata file as far as it can be understood; `name` says how (its ending).
 
     `resolve_doubt`: of two different values under one key take the last, drop what cannot be read.
+    `encoding`, `guess`: as `decode_text` has them.
     What the reading alone has repaired is in `notes`, and `changed` says that it has.
     """
 
@@ -59,10 +67,10 @@ def load_table(
     if parse_metadata(Entry(name, len(data), 0), data).partial:
         table.locked = BEYOND
         return table
-    text = decode(data)
+    text = decode_text(data, encoding, guess=guess)
     # what is written must be read again as the same
-    if text is None or decode(text.encode("utf-8", "replace")) != text:
-        table.locked = "its encoding is unknown"
+    if text is None or decode_text(text.encode("utf-8", "replace")) != text:
+        table.locked = "its encoding is not certain; set dataset.caption_encoding"
         return table
     if form == "csv":
         read_csv(text, table, caption, resolve_doubt)
@@ -80,7 +88,7 @@ def load_table(
         else:
             table.locked = "its records can be read in more than one way"
     written = table.render() if table.locked is None else b""
-    if decode(written) != written.decode("utf-8"):
+    if decode_text(written) != written.decode("utf-8"):
         table.locked = "its encoding is unknown"
     if table.locked is None:
         before, after = troubles_of(name, data), troubles_of(name, written)

@@ -12,8 +12,8 @@ from typing import Any
 from hubtools.dataset.edits.closed import Action, check_operations
 from hubtools.dataset.edits.linediff import unified
 from hubtools.dataset.edits.pixels import EDITS
-from hubtools.dataset.edits.recover import decode
 from hubtools.dataset.folder.names import MAX_BYTES, fold
+from hubtools.dataset.text.codepages import decode_text
 from hubtools.errors import HubtoolsError
 from hubtools.files import json_value, read_within, write_json
 from hubtools.findings import Finding
@@ -91,7 +91,7 @@ class Plan:
         if op.path is not None:
             with Root(self.root) as root:  # what a link leads to is not shown
                 data = root.read(op.path)
-            old = decode(data) or data.decode("utf-8", errors="replace")
+            old = decode_text(data, guess=True) or data.decode("utf-8", errors="replace")
         old_lines, new_lines = _lines(old), _lines(op.content or "")
         if old_lines == new_lines:
             yield "  (only encoding or line ends change)"

@@ -1,4 +1,4 @@
-"""Read what broken metadata means: text in the wrong encoding, JSON that is nearly JSON.
+"""Read what broken metadata means: JSON that is nearly JSON.
 
 Every guess is checked by parsing what came of it; what does not parse is left to the user.
 """
@@ -12,64 +12,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 _PYTHON = 100_000  # characters that are read as Python, which takes a thousand bytes for some
-_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
-
-
-def decode(data: bytes) -> str | None:
-    """A text: UTF-8, UTF-16, or line by line UTF-8 or what is surely Windows-1252. None if it is
-    none of them: a guess would put other letters in the place of those that were meant."""
-    if data.startswith(_UTF16_MARKS) or data[:200].count(b"\0") > 20:
-        if data.startswith(_UTF16_MARKS):
-            name = "utf-16"
-        else:
-            name = "utf-16-be" if data[:1] == b"\0" else "utf-16-le"
-        try:
-            return data.decode(name)
-        except UnicodeDecodeError:
-            return None
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        pass
-    lines = [_line(line) for line in data.removeprefix(b"\xef\xbb\xbf").splitlines(True)]
-    return None if None in lines else "".join(map(str, lines))
-
-
-def _line(line: bytes) -> str | None:
-    try:
-        return line.decode("utf-8")
-    except UnicodeDecodeError:
-        text = old_text(line)
-        return text if _is_western(text) else None
-
-
-_QUOTES = "‘’“”–—…«»¡¿•\xa0"
-_SIGNS = "°§£€©®™·ºª´²³½¼×"
-_LETTERS = "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖØÙÚÛÜÝÞŠŽŒŸßàáâãäåæçèéêëìíîïðñòóôõöøùúûüýþÿšžœ"
-_HIGH = re.compile(r"[^\x00-\x7f]+")
-_FEW = re.compile(f"[{_QUOTES}]{{0,3}}(?:[{_LETTERS}]{{0,2}}|[{_SIGNS}])[{_QUOTES}]{{0,3}}")
-
-
-def _is_western(text: str) -> bool:
-    """True for letters that stand as in Western European words: one or two beyond ASCII together.
-    Bytes of Chinese, Japanese, Korean, Cyrillic or Greek come in runs, or are other signs."""
-    for run in _HIGH.findall(text):
-        letters = run.strip(_QUOTES)
-        mixed = len(letters) == 2 and not (letters.islower() or letters.isupper())
-        if mixed or _FEW.fullmatch(run) is None:
-            return False
-    return True
-
-
-def old_text(data: bytes) -> str:
-    """Windows-1252, with Latin-1 for the five bytes it does not define."""
-    return data.decode("latin-1").translate(_CP1252)
-
-
-_UNDEFINED = frozenset({0x81, 0x8D, 0x8F, 0x90, 0x9D})
-_CP1252 = {
-    byte: bytes([byte]).decode("cp1252") for byte in range(0x80, 0xA0) if byte not in _UNDEFINED
-}
 
 
 # --- JSON ----------------------------------------------------------------------------------------

@@ -46,7 +46,8 @@ class File:
     entry: Entry
     edits: tuple[str, ...] = ()
     notes: Notes = field(default_factory=Notes)
-    draft: Path | None = None  # its content, once its pixels are others
+    draft: Path | None = None  # its content, once its pixels or its text are others
+    text: str | None = None  # what it says, once that is written anew
 
 
 class Draft:
@@ -261,6 +262,15 @@ class Draft:
         self.facts[name] = facts
         self.changed()
 
+    def write(self, name: str, text: str, rule: str, what: str) -> None:
+        """Give a text file, that is no metadata, another content, in UTF-8."""
+        file = self.files[name]
+        data = text.encode("utf-8")
+        file.text, file.draft = text, self._scratch_file(data)
+        file.entry = replace(file.entry, size=len(data))
+        file.notes.add(rule, what)
+        self.changed()
+
     def take_back(self, card: bytes | None, changes: int) -> None:
         """Give the card its former text: what was tried did not help."""
         self.card, self.changes, self._view = card, changes, None
@@ -309,6 +319,8 @@ class Draft:
             data,
             caption=self.caption,
             resolve_doubt=self.may("drop-rows") and self.wants("D101", "D104", "D105"),
+            encoding=self.looked.settings.caption_encoding,
+            guess=self.may("guess-encoding"),
         )
         unwanted = [rule for rule in table.notes.rules if rule not in self.wanted]
         if unreadable:

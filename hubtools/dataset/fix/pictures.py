@@ -16,6 +16,7 @@ from hubtools.dataset.pictures.formats import ENDINGS, proper_ending
 from hubtools.dataset.pictures.private.kinds import Damaged, Kind
 from hubtools.dataset.pictures.private.reading import private_of
 from hubtools.dataset.pictures.private.scrub import scrub
+from hubtools.dataset.pictures.reading import UNREAD
 from hubtools.dataset.rules.layout import name_troubles
 from hubtools.dataset.workers.guarded import look_at_one
 from hubtools.files import human_bytes
@@ -28,6 +29,8 @@ def removals(draft: Draft) -> None:
             str(finding.path)
             for finding in draft.findings("D301", "D302")
             if "LFS" not in (draft.facts[str(finding.path)].kind or "")
+            # a disk that fails says nothing about the picture
+            and not (draft.facts[str(finding.path)].problem or "").startswith(UNREAD)
         ]
         draft.remove_pictures(damaged, "D301", "it cannot be decoded")
     if draft.may("remove-small"):

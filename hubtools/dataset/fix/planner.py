@@ -33,6 +33,7 @@ _STEPS: tuple[Callable[[Draft], None], ...] = (
     records.drop,
     pictures.removals,
     sidecars.sidecars,
+    sidecars.encodings,
     records.twice,
     pictures.encodings,
     pictures.turning,
@@ -138,7 +139,11 @@ def _operations(draft: Draft) -> tuple[Operation, ...]:
         notes, text = draft.card_notes, draft.card.decode("utf-8")
         found.append(Operation(Action.WRITE, source, CARD, notes.rules, notes.why, before, text))
     for name, file in draft.files.items():
-        if file.edits or name != file.origin:
+        if file.text is not None:
+            before = fingerprint(root / file.origin)
+            rules, why = file.notes.rules, file.notes.why
+            found.append(Operation(Action.WRITE, file.origin, name, rules, why, before, file.text))
+        elif file.edits or name != file.origin:
             action = Action.EDIT if file.edits else Action.RENAME
             before = fingerprint(root / file.origin)
             rules, why = file.notes.rules, file.notes.why

@@ -31,6 +31,8 @@ UNSAFE: dict[str, str] = {
     "rename-column": "rename the only text column to dataset.caption_column",
     "add-trigger": "put dataset.trigger before captions that lack it, and spaces around it",
     "strip-html": "remove HTML tags from captions",
+    "guess-encoding": "read captions that are not UTF-8 in the likeliest encoding, where it is not"
+    " certain (dataset.caption_encoding says it for sure)",
     "spread-folders": "spread pictures of folders beyond 10,000 files over sub-folders",
 }
 _TAKES_VALUE = ("flatten-alpha", "convert")
@@ -58,7 +60,7 @@ REMEDIES: dict[str, Remedy] = {
     "D103": _safe("writes each record of the array on a line"),
     "D104": _by_name("drop-rows"),
     "D105": _safe("keeps one of two equal values", "drop-rows"),
-    "D106": _safe("writes UTF-8; reads UTF-16 and Windows-1252"),
+    "D106": _safe("writes UTF-8, where the encoding is certain", "guess-encoding"),
     "D107": _safe("removes the empty file, or fills it from sidecars"),
     "D108": _safe("joins a caption that its commas have split; fills short rows"),
     "D109": _safe("takes the open quote away"),
@@ -108,6 +110,7 @@ REMEDIES: dict[str, Remedy] = {
     "D505": _by_name("add-trigger"),
     "D507": _safe("reads garbled text anew, removes invisible characters", "strip-html"),
     "D508": _safe("joins a list of tags with commas, writes a number as text"),
+    "D517": _safe("writes UTF-8, where the encoding is certain", "guess-encoding"),
     "D606": _safe("removes dataset_info from the card"),
     "D701": _safe("blanks position, serial numbers and maker notes, and touches no pixel"),
     "D702": _by_name("spread-folders"),

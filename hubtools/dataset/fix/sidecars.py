@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from hubtools.dataset.edits.recover import decode
 from hubtools.dataset.edits.references import relative
 from hubtools.dataset.edits.tables import Form, Record, Table
 from hubtools.dataset.fix.draft import Draft
 from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.text.blank import is_blank
+from hubtools.dataset.text.codepages import decode_text, decoded_as
 from hubtools.files import json_value
 from hubtools.findings import Finding
 from hubtools.limits import SIDECAR
@@ -70,9 +70,8 @@ def _caption(draft: Draft, name: str) -> str | None:
     if draft.files[name].entry.size > SIDECAR:
         draft.left.setdefault(name, f"it has more than {SIDECAR:,} bytes, and is not read")
         return None
-    text = decode(draft.read(name))
+    text = _text(draft, name)
     if text is None:
-        draft.left[name] = "its text is in an encoding that is not certain; save it as UTF-8"
         return None
     if "\0" in text:
         return None
@@ -93,6 +92,44 @@ def _caption(draft: Draft, name: str) -> str | None:
     text = " ".join(text.split())
     trigger = draft.looked.settings.trigger
     return text.replace("[trigger]", trigger) if trigger else text  # as ai-toolkit does
+
+
+def encodings(draft: Draft) -> None:
+    """D517: captions beside the pictures that stay there are written in UTF-8."""
+    if not draft.findings("D517"):
+        return
+    for name, file in list(draft.files.items()):
+        odd = file.origin in draft.looked.odd_texts
+        if not odd or not draft.may_edit(name) or file.text is not None:
+            continue
+        text = _text(draft, name)
+        if text is not None:
+            draft.left.pop(name, None)
+            draft.write(name, text, "D517", "write it in UTF-8")
+
+
+def _text(draft: Draft, name: str) -> str | None:
+    """What a sidecar says; None, and told, if its encoding is not certain."""
+    # as they were: the more there are, the surer is what they are in
+    data, odd = draft.content(name), draft.looked.odd_texts
+    file = draft.files[name]
+    given = draft.looked.settings.caption_encoding
+    if file.origin not in odd or file.text is not None:
+        return decode_text(data, given)
+    belief = odd[file.origin]
+    codec = given or (
+        belief.codec if belief and (belief.sure or draft.may("guess-encoding")) else None
+    )
+    text = decoded_as(data, codec) if codec is not None else None
+    if text is None or "\0" in text:
+        likely = f"; {belief.title} is likely (--unsafe guess-encoding)" if belief else ""
+        draft.left[name] = (
+            f"it is not {given}, as dataset.caption_encoding says"
+            if given is not None
+            else f"its encoding is not certain{likely}; set dataset.caption_encoding"
+        )
+        return None
+    return text
 
 
 def _merge(

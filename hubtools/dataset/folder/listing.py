@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from hubtools.errors import HubtoolsError
-from hubtools.files import open_regular
+from hubtools.files import is_out_of_reach, open_regular
 from hubtools.layout import METADATA_NAMES
 from hubtools.limits import FILES, STREAMED
 
@@ -196,7 +196,9 @@ def leads_to_folder(link: os.DirEntry[str]) -> bool:
     """False for a link to anything else, or to itself."""
     try:
         return link.is_dir()
-    except OSError:
+    except OSError as error:
+        if not is_out_of_reach(error):
+            raise
         return False
 
 
@@ -236,7 +238,9 @@ def walk(root: Path) -> Listing:
                         linked.append(name)
                     else:
                         entries.append(_entry(item, name))
-        except OSError:
+        except OSError as error:
+            if not is_out_of_reach(error):  # a set without the folder would look whole
+                raise
             unreadable.append(folder or ".")
     entries.sort(key=lambda entry: entry.name)
     return Listing(
@@ -254,5 +258,8 @@ def _entry(item: os.DirEntry[str], name: str) -> Entry:
         special = not stat.S_ISREG(found.st_mode)
         times = (found.st_mtime_ns, item.is_symlink(), found.st_ctime_ns)
         return Entry(name, found.st_size, *times, special)
-    except OSError:  # a link that leads nowhere
-        return Entry(name, 0, 0, True)
+    except OSError as error:
+        if not is_out_of_reach(error):
+            raise
+        # a link that leads nowhere, or a folder whose files may be listed but not looked at
+        return Entry(name, 0, 0, item.is_symlink())

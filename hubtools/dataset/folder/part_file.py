@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hubtools.files import StrPath, open_regular
+from hubtools.files import StrPath, is_out_of_reach, open_regular
 
 MAGIC = b"hubtools partial\n"
 
@@ -12,5 +12,7 @@ def is_partial(path: StrPath) -> bool:
     try:
         with open_regular(path) as file:
             return file.read(len(MAGIC)) == MAGIC
-    except OSError:
+    except OSError as error:
+        if not is_out_of_reach(error):
+            raise
         return False

@@ -45,7 +45,9 @@ class Archive:
                     for m in members
                     if m.rpartition("/")[2] in METADATA_NAMES
                 ]
-        except (OSError, zipfile.BadZipFile, RuntimeError, EOFError, zlib.error) as error:
+        except OSError as error:
+            raise LoadError(f"{name} cannot be read: {error.strerror or error}") from None
+        except (zipfile.BadZipFile, RuntimeError, EOFError, zlib.error) as error:
             raise LoadError(f"{name} is no zip archive: {error}") from None
         return cls(name, members, source, tables)
 
@@ -74,7 +76,9 @@ def module_inside(source: Source, names: list[str]) -> str | None:
         try:
             with source.listing.open(name) as file, open_zip(file) as opened:
                 inside = opened.namelist()
-        except (OSError, zipfile.BadZipFile) as error:
+        except OSError as error:
+            raise LoadError(f"{name} cannot be read: {error.strerror or error}") from None
+        except zipfile.BadZipFile as error:
             raise LoadError(f"{name} is no zip archive: {error}") from None
         votes.update(
             "." + part.lower()

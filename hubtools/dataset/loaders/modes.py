@@ -27,6 +27,7 @@ from hubtools.dataset.loaders.model import Broken, Loaded, LoadError, Mode, Outc
 from hubtools.dataset.loaders.patterns import resolve, translate
 from hubtools.dataset.loaders.source import Source
 from hubtools.dataset.metadata import MetadataFile
+from hubtools.files import is_out_of_reach
 from hubtools.layout import CARD
 
 Files = dict[str, tuple[str, ...]]
@@ -59,6 +60,8 @@ def _loaded(source: Source, mode: Mode) -> Loaded:
     except LoadError as error:
         return _answer(source, mode, plan, error)
     except OSError as error:
+        if not is_out_of_reach(error):  # the loader would not meet it
+            raise
         return Loaded(mode, plan.module, Outcome.RAISES, str(error))
     answers = [_answer(source, mode, plan, result) for result in results]
     first, *rest = sorted(answers, key=lambda answer: answer.outcome is Outcome.RAISES)

@@ -81,7 +81,9 @@ def _harbor(source: Source, files: Files) -> list[Split]:
                 raise LoadError(f"{name} is taken for a Harbor task, and {instruction} is missing")
             try:
                 tomllib.loads(source.read(name).decode())
-            except (ValueError, OSError):
+            except OSError as error:
+                raise LoadError(f"{name} cannot be read: {error.strerror or error}") from None
+            except ValueError:
                 raise LoadError(f"{name} is taken for a Harbor task, and is no TOML") from None
         splits.append(Split(split, len(tasks), _HARBOR_COLUMNS))
     return splits

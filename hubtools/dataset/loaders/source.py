@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import posixpath
 import shutil
 import warnings
@@ -19,9 +20,10 @@ from hubtools.dataset.loaders.model import Broken, LoadError
 from hubtools.dataset.loaders.tables import Table, read_table
 from hubtools.dataset.metadata import MetadataFile, parse_metadata
 from hubtools.dataset.pictures.header import as_usual
-from hubtools.dataset.pictures.reading import Unreadable, read_picture
+from hubtools.dataset.pictures.reading import UNREAD, Unreadable, read_picture
 from hubtools.dataset.workers.guarded import run_guarded
 from hubtools.dataset.workers.pool import Failure
+from hubtools.files import is_absent
 from hubtools.limits import RECORD_COST, STREAMED
 
 
@@ -130,8 +132,8 @@ class Source:
         try:
             with self.listing.open(name) as file:
                 data = file.read(STREAMED + 1)
-        except OSError:
-            return "the file cannot be read"
+        except OSError as error:
+            return f"the file cannot be read: {error.strerror or error}"
         return _asked(data, header_only) if len(data) <= STREAMED else "it is too large"
 
     @cached_property
@@ -178,8 +180,12 @@ def _trouble(path: Path, header_only: bool) -> str | None:
         if path.is_dir():
             return "it is a folder"
         data = read_picture(str(path))
-    except (Unreadable, OSError, ValueError):  # ValueError: a NUL in the name
-        return "there is no such file" if not path.exists() else "the file cannot be read"
+    except ValueError:  # a NUL in the name
+        return "there is no such file"
+    except OSError as error:
+        return "there is no such file" if is_absent(error) else f"{UNREAD}{error.strerror}"
+    except Unreadable as error:
+        return "there is no such file" if not os.path.lexists(path) else error.facts.problem
     return _asked(data, header_only)
 
 

@@ -6,6 +6,7 @@ can be read is read, and what cannot is a `Trouble` with its place.
 
 from __future__ import annotations
 
+import errno
 from itertools import filterfalse
 from operator import itemgetter
 from pathlib import Path
@@ -16,6 +17,7 @@ from hubtools.dataset.metadata.delimited import read_csv
 from hubtools.dataset.metadata.jsonl import read_jsonl, read_plain_jsonl
 from hubtools.dataset.metadata.model import Kind, MetadataFile, Trouble
 from hubtools.dataset.metadata.parquet import read_parquet
+from hubtools.dataset.text.codepages import belief_of
 from hubtools.files import open_regular
 
 
@@ -33,6 +35,8 @@ def read_metadata(
         with opened as file:
             data = file.read(budget.cost + 1)
     except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+            raise  # this machine is at its limits; the file may be whole
         found = MetadataFile(entry)
         reason = error.strerror or str(error)
         found.troubles.append(Trouble(Kind.ENCODING, f"cannot be read: {reason}"))
@@ -114,13 +118,21 @@ def _decode(data: bytes, found: MetadataFile) -> str | None:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         column = error.start - data.rfind(b"\n", 0, error.start)
+        belief = belief_of(data)
+        likely = ""
+        if belief is not None:
+            likely = f"; it {'is' if belief.sure else 'may be'} {belief.title}: {belief.evidence}"
+        fix = "save it as UTF-8"
+        if belief is None or not belief.sure:
+            name = belief.codec if belief is not None else "NAME"
+            fix += f" (`hubtools fix --caption-encoding {name}`, if it is that)"
         found.troubles.append(
             Trouble(
                 Kind.ENCODING,
-                f"byte 0x{data[error.start]:02x} is not UTF-8",
+                f"byte 0x{data[error.start]:02x} is not UTF-8{likely}",
                 line,
                 column,
-                "save it as UTF-8",
+                fix,
             )
         )
         return data.decode("utf-8", errors="replace")

@@ -6,11 +6,15 @@ import os
 import stat
 
 from hubtools.dataset.pictures.facts import PictureFacts
-from hubtools.files import StrPath, open_regular
+from hubtools.files import StrPath, is_out_of_reach, open_regular
 from hubtools.limits import PICTURE
 
 # A picture file beyond this is a mistake, and would be held in memory whole.
 MAX_BYTES = PICTURE
+
+
+# How it is told that a disk, and not what is in the file, is the trouble.
+UNREAD = "it cannot be read: "
 
 
 class Unreadable(Exception):
@@ -30,7 +34,7 @@ def read_picture(path: str | bytes) -> bytes:
         # A pipe without a writer would block the opening for ever.
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _binary())
     except OSError as error:
-        raise Unreadable(0, f"it cannot be read: {error.strerror}") from None
+        raise Unreadable(0, f"{UNREAD}{error.strerror}") from None
     try:
         with os.fdopen(handle, "rb", buffering=0) as file:
             found = os.fstat(file.fileno())
@@ -42,7 +46,7 @@ def read_picture(path: str | bytes) -> bytes:
                 )
             return file.read()
     except OSError as error:
-        raise Unreadable(0, f"it cannot be read: {error.strerror}") from None
+        raise Unreadable(0, f"{UNREAD}{error.strerror}") from None
 
 
 def read_file(path: StrPath) -> bytes:
@@ -52,11 +56,16 @@ def read_file(path: StrPath) -> bytes:
 
 
 def head_of(path: StrPath, size: int) -> bytes:
-    """The first `size` bytes of a regular file; empty if it cannot be read. Never waits."""
+    """The first `size` bytes of a regular file; empty if there is none that this user may read.
+    Never waits. Raises `OSError` if the disk fails."""
     try:
         with open_regular(path) as file:
             return file.read(size)
-    except (OSError, ValueError):
+    except OSError as error:
+        if not is_out_of_reach(error):
+            raise
+        return b""
+    except ValueError:
         return b""
 
 

@@ -6,11 +6,13 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from html import unescape
 
 from hubtools.dataset.metadata import FILE_NAME, Row
 from hubtools.dataset.rules.book import DATASET_RULES, plural, some
 from hubtools.dataset.text.blank import is_blank
+from hubtools.dataset.text.codepages import Belief
 from hubtools.dataset.text.mojibake import garbled as wrongly_read
 from hubtools.dataset.text.tokens import TokenCounter
 from hubtools.dataset.text.trigger import has_word
@@ -212,6 +214,37 @@ def garbled(view: DatasetView) -> Iterator[Problem]:
         else:
             continue
         yield Problem(said, "correct the caption", *view.where(row))
+
+
+@DATASET_RULES.rule("D517", "A caption beside a picture is not UTF-8", Severity.WARNING)
+def other_encoding(view: DatasetView) -> Iterator[Problem]:
+    """Trainers that read captions beside the pictures read UTF-8, and stop at other bytes or learn
+    other letters. Old editors write GBK, Shift-JIS, Windows-1251 and others. What they are in is
+    weighed for all of them together; `fix` decodes them where it is certain.
+
+    Example: a.txt beside a.png, saved in GBK
+    Fix: save them as UTF-8: `hubtools fix` does it, with `--caption-encoding gbk` where it cannot
+    be certain.
+    """
+    alike: dict[Belief | None, list[str]] = defaultdict(list)
+    for name, belief in view.odd_texts.items():
+        same = replace(belief, evidence="") if belief is not None else None
+        alike[same].append(name)
+    given = view.settings.caption_encoding
+    for same, names in alike.items():
+        belief = view.odd_texts[names[0]]
+        count = plural(len(names), "caption")
+        if belief is None:
+            said = f"{count} ({some(names)}) in an encoding that is not known"
+        else:
+            likely = "" if belief.sure else "perhaps "
+            said = f"{count} ({some(names)}) {likely}in {belief.title}: {belief.evidence}"
+        if given is not None or (same is not None and same.sure):
+            fix = "save as UTF-8: `hubtools fix` does it"
+        else:
+            name = belief.codec if belief is not None else "NAME"
+            fix = f"save as UTF-8: `hubtools fix --caption-encoding {name}`, if it is that"
+        yield Problem(said, fix, names[0])
 
 
 @DATASET_RULES.rule("D508", "A caption is no text", Severity.ERROR)

@@ -19,6 +19,7 @@ from hubtools.dataset.sources.remote import listing_of
 from hubtools.dataset.sources.stores import LocalStore, Store
 from hubtools.dataset.sources.tars import TarArchive
 from hubtools.dataset.sources.webdataset import SILENT_FOR_SHARDS, samples_of
+from hubtools.files import is_absent
 from hubtools.layout import CARD, METADATA_NAMES
 
 TARS = (".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
@@ -164,5 +165,9 @@ def _shard_of(picture: str, mark: str, shards: Mapping[str, object]) -> str:
 def _text(read: Callable[[str], bytes]) -> str | None:
     try:
         return read(CARD).decode("utf-8")
-    except (OSError, UnicodeDecodeError):
+    except UnicodeDecodeError:
+        return None
+    except OSError as error:
+        if not is_absent(error):
+            raise
         return None

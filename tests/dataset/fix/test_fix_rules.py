@@ -93,6 +93,7 @@ def misnamed(name: str, data: bytes | None = None) -> Spoil:
 
 RECORDS = [{"file_name": f"{n}.png", "text": f"(tok), view {n}"} for n in range(3)]
 CSV = "file_name,text\n" + "".join(f'{n}.png,"(tok), view {n}"\n' for n in range(3))
+GBK = CSV.replace("view", "红").encode("gbk")  # too little to be sure
 KOHYA = {f"{n}.png": {"caption": f"(tok), view {n}"} for n in range(3)}
 
 
@@ -176,6 +177,9 @@ CASES: list[Case] = [
     ("D111", "", csv("file_name\ttext\n0.png\t(tok) 0\n1.png\t(tok), 1\n2.png\t(tok) 2\n"), {}),
     ("D113", "", misnamed("Metadata.jsonl"), {}),
     ("D113", "", misnamed("metadata.json"), {}),
+    ("D106", "guess-encoding", misnamed("metadata.csv", GBK), {}),
+    ("D517", "", put("0.txt", "蓝色的门, 红色雨伞".encode("gbk")), {}),
+    ("D517", "guess-encoding", put("0.txt", "紅雨傘".encode("big5")), {}),
     ("D113", "", misnamed("metadata.json", json.dumps(RECORDS).encode()), {}),
     ("D113", "", misnamed("metadata.json", json.dumps(KOHYA, indent=2).encode()), {}),
     ("D113", "", misnamed("captions.jsonl"), {}),

@@ -4,7 +4,6 @@ translated."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +13,7 @@ from hubtools.dataset.folder.listing import Entry
 from hubtools.dataset.pictures.private.kinds import Damaged, Kind
 from hubtools.dataset.pictures.private.reading import Private, private_of
 from hubtools.dataset.pictures.private.texts import scrub_xmp
+from hubtools.files import is_out_of_reach
 
 Open = Callable[[str], BinaryIO]
 
@@ -97,7 +97,9 @@ def _by_content(entry: Entry, open: Open) -> str | None:
     try:
         with open(entry.name) as file:
             data = file.read(_HEAD)
-    except OSError:
+    except OSError as error:
+        if not is_out_of_reach(error):  # it may tell about people, and be sent
+            raise
         return None
     told = told_by_text(data)
     return None if called and told == _ONLY else told
@@ -190,11 +192,16 @@ APART = _FILMS | frozenset(
 
 
 def private_in(name: str, open: Open) -> Private:
-    """`private_of` of a file; of a large one its beginning and its end are read. Never raises."""
-    with contextlib.suppress(OSError), open(name) as file:
-        data = file.read(_WHOLE + 1)
-        if len(data) > _WHOLE:
-            file.seek(-(_WHOLE // 2), 2)
-            data = data[: _WHOLE // 2] + file.read(_WHOLE // 2)
-        return private_of(data)
-    return Private()
+    """`private_of` of a file; of a large one its beginning and its end are read.
+    Raises `OSError` if the disk fails."""
+    try:
+        with open(name) as file:
+            data = file.read(_WHOLE + 1)
+            if len(data) > _WHOLE:
+                file.seek(-(_WHOLE // 2), 2)
+                data = data[: _WHOLE // 2] + file.read(_WHOLE // 2)
+    except OSError as error:
+        if not is_out_of_reach(error):
+            raise
+        return Private()
+    return private_of(data)

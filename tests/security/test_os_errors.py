@@ -1,0 +1,147 @@
+"""An error of the disk or of this machine's limits is never read as "there is nothing"."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hubtools.dataset.fix.planner import plan_fix
+from hubtools.dataset.folder import listing as folders
+from hubtools.dataset.folder.listing import Entry, walk
+from hubtools.dataset.folder.part_file import is_partial
+from hubtools.dataset.metadata.sidecars import texts_beside
+from hubtools.dataset.pictures.private.besides import besides, private_in
+from hubtools.dataset.pictures.reading import head_of
+from hubtools.dataset.sources.shards import _text
+from hubtools.files import is_absent, is_out_of_reach
+from hubtools.models.tensors import read_tensors
+from hubtools.publish.contents.scan import _Holes
+from hubtools.settings import DatasetSettings
+from hubtools.training.checkpoints import seen_states
+
+FAILING = (errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.ESTALE, errno.ENOMEM)
+ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
+
+
+def failing(code: int) -> Callable[..., Any]:
+    def call(*_: object, **__: object) -> Any:
+        raise OSError(code, os.strerror(code))
+
+    return call
+
+
+def test_causes_are_told_apart() -> None:
+    for code in FAILING:
+        assert not is_absent(OSError(code, ""))
+        assert not is_out_of_reach(OSError(code, ""))
+    for code in ABSENT:
+        assert is_absent(OSError(code, ""))
+    for code in (errno.EACCES, errno.EPERM):
+        assert is_out_of_reach(OSError(code, ""))
+        assert not is_absent(OSError(code, ""))
+
+
+@pytest.mark.parametrize("code", FAILING)
+def test_a_failing_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    entry = Entry("a.json", 9, 0)
+    for name in ("a.png", "a.txt"):
+        (tmp_path / name).write_bytes(b"x")
+    listing = walk(tmp_path)
+    with pytest.raises(OSError, match="Errno"):
+        list(besides([entry], failing(code)))
+    with pytest.raises(OSError, match="Errno"):
+        private_in("a.mov", failing(code))
+    with pytest.raises(OSError, match="Errno"):
+        _text(failing(code))
+    monkeypatch.setattr(os, "open", failing(code))
+    with pytest.raises(OSError, match="Errno"):
+        head_of(tmp_path / "a.png", 16)
+    with pytest.raises(OSError, match="Errno"):
+        list(texts_beside(listing))
+    with pytest.raises(OSError, match="Errno"):
+        is_partial(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("code", ABSENT)
+def test_what_is_not_there_is_passed_by(code: int) -> None:
+    assert not list(besides([Entry("a.json", 9, 0)], failing(code)))
+    assert not private_in("a.mov", failing(code)).there
+    assert _text(failing(code)) is None
+
+
+def test_a_folder_that_cannot_be_listed_for_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "more").mkdir()
+    scandir = os.scandir
+
+    def limited(path: Any) -> Any:
+        if Path(path).name == "more":
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return scandir(path)
+
+    monkeypatch.setattr(folders.os, "scandir", limited)
+    with pytest.raises(OSError, match="Too many open files"):
+        walk(tmp_path)
+
+
+@pytest.mark.parametrize("code", FAILING)
+def test_a_state_that_cannot_be_read_is_not_begun_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    from hubtools.rooted import Root
+
+    (tmp_path / "state" / "step-5").mkdir(parents=True)
+    (tmp_path / "state" / "step-5" / "state.json").write_text("{}")
+    found = seen_states(tmp_path)
+    monkeypatch.setattr(Root, "read", failing(code))
+    if found:
+        with pytest.raises(OSError, match="Errno"):
+            seen_states(tmp_path)
+
+
+def test_tensors_of_a_failing_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import safetensors
+
+    assert read_tensors(tmp_path / "none.safetensors") is None
+    monkeypatch.setattr(safetensors, "safe_open", failing(errno.EIO))
+    with pytest.raises(OSError, match="Input/output"):
+        read_tensors(tmp_path / "none.safetensors")
+
+
+def test_a_hole_is_no_failing_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    holes = _Holes.__new__(_Holes)
+    holes._file, holes._fd, holes._end = io.BytesIO(b"x" * 9), 0, 0
+    monkeypatch.setattr(os, "lseek", failing(errno.ENXIO))
+    assert holes.read(9) == b""
+    monkeypatch.setattr(os, "lseek", failing(errno.EIO))
+    with pytest.raises(OSError, match="Input/output"):
+        holes.read(9)
+
+
+def test_a_picture_on_a_failing_disk_is_not_removed_as_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from PIL import Image
+
+    for name in ("a", "b"):
+        Image.new("RGB", (64, 64), (9, ord(name), 9)).save(tmp_path / f"{name}.png")
+    (tmp_path / "metadata.jsonl").write_text(
+        '{"file_name": "a.png", "text": "x"}\n{"file_name": "b.png", "text": "y"}\n'
+    )
+    opened = os.open
+
+    def limited(path: Any, *rest: Any, **more: Any) -> int:
+        if str(path).endswith("b.png"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return opened(path, *rest, **more)
+
+    monkeypatch.setattr(os, "open", limited)
+    plan = plan_fix(tmp_path, DatasetSettings(), unsafe=["remove-damaged"], resolution=64)
+    assert not plan.operations
