@@ -1,7 +1,7 @@
-"""States to resume from: the LoRA, Adam's memory, the step, and what they belong to.
+"""States to resume from: the LoRA, the optimizer's memory, the step, and what they belong to.
 
     state/step-000500/lora.safetensors       parameters by their names in the denoiser
-    state/step-000500/optimizer.safetensors  exp_avg/<name>, exp_avg_sq/<name>, step/<name>
+    state/step-000500/optimizer.safetensors  <kind>/<name>: of AdamW exp_avg, exp_avg_sq and step
     state/step-000500/state.json             written last; holds the digests of the other two
 
 A state is put together in a folder with a leading dot and renamed when it is whole on disk. Old
@@ -28,6 +28,7 @@ from hubtools.files import is_absent, json_value
 from hubtools.layout import STATE_DIR, STATE_MANIFEST, step_name
 from hubtools.models.tensors import dump_tensors, parse_tensors
 from hubtools.rooted import TEMPORARY, Root
+from hubtools.training.optimizers import memory_misfits, memory_of, remember
 from hubtools.trust import ForeignState, is_sealed, seal
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ OPTIMIZER = "optimizer.safetensors"
 _FILES = frozenset({LORA, OPTIMIZER, STATE_MANIFEST})
 _NAME = re.compile(r"step-\d{6,9}")
 _MOST = 1_000_000  # bytes of a state.json
-_MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 WAYS_ON = (
     "--trust-state uses it, if you know where the folder comes from; --no-resume moves the run"
     " aside and starts anew, --output-dir leaves it alone"
@@ -59,6 +59,7 @@ class StateFacts(BaseModel):
     loss_ema: _Number | None = None
     seconds: _Number = Field(0.0, ge=0)
     scaler: dict[_OfScaler, int | _Number] = {}
+    optimizer: dict[str, bool | int | _Number | str | None] = {}
     files: dict[str, _Digest]
     versions: dict[str, str] = {}
 
@@ -104,22 +105,20 @@ def save_state(
     """Write the state of `facts.step` and keep the newest `limit`; answers its folder. Raises
     `HubtoolsError` if it holds what is no number."""
     refuse_non_finite(facts.step, parameters, optimizer)
-    adam = {
-        f"{key}/{name}": value
-        for name, parameter in parameters.items()
-        for key, value in optimizer.state[parameter].items()
-    }
+    memory, values = memory_of(optimizer, parameters)
     with Root(run_dir) as root:
         root.mkdir(STATE_DIR)
         _sweep(root)
         final = f"{STATE_DIR}/{step_name(facts.step)}"
         temporary = f"{STATE_DIR}/{TEMPORARY}{step_name(facts.step)}"
         digests = {}
-        for file, tensors in ((LORA, parameters), (OPTIMIZER, adam)):
+        for file, tensors in ((LORA, parameters), (OPTIMIZER, memory)):
             with root.replacing(f"{temporary}/{file}") as written:
                 dump_tensors(written, tensors)
             digests[file] = root.sha256(f"{temporary}/{file}")
-        _write_facts(root, temporary, final, facts.model_copy(update={"files": digests}))
+        _write_facts(
+            root, temporary, final, facts.model_copy(update={"files": digests, "optimizer": values})
+        )
         _make_room(root, final)
         root.rename(temporary, final)
         _drop_old(root, final, limit)
@@ -322,7 +321,7 @@ def restore(
     `parameters`, or no numbers."""
     import torch
 
-    for sentence in _misfits(state, parameters):
+    for sentence in _misfits(state, parameters, optimizer):
         raise HubtoolsError(
             f"The state of step {state.facts.step:,} does not fit this run: {sentence}.",
             hint="--no-resume moves the run aside and starts anew",
@@ -330,28 +329,20 @@ def restore(
     with torch.no_grad():
         for name, parameter in parameters.items():
             parameter.copy_(state.lora[name])
-    for key, value in state.optimizer.items():
-        kind, _, name = key.partition("/")
-        parameter = parameters[name]
-        # fused AdamW wants its step counter where the parameters are
-        optimizer.state[parameter][kind] = value.to(parameter.device, copy=True)
+    remember(optimizer, parameters, state.optimizer, state.facts.optimizer)
 
 
-def _misfits(state: SavedState, parameters: Mapping[str, nn.Parameter]) -> Iterator[str]:
+def _misfits(
+    state: SavedState, parameters: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer
+) -> Iterator[str]:
     import torch
 
-    wanted = {name: tuple(parameter.shape) for name, parameter in parameters.items()}
-    if state.lora.keys() != wanted.keys():
+    if state.lora.keys() != parameters.keys():
         yield "its LoRA has other layers"
         return
-    adam = {f"{kind}/{name}" for name in wanted for kind in _MOMENTS}
-    if state.optimizer.keys() != adam:
-        yield "its optimizer has other layers"
-        return
-    for key, tensor in (*state.lora.items(), *state.optimizer.items()):
-        kind, _, name = key.rpartition("/")
-        shape = () if kind == "step" else wanted[name]
-        if tuple(tensor.shape) != shape or tensor.dtype != torch.float32:
+    for key, tensor in state.lora.items():
+        if tensor.shape != parameters[key].shape or tensor.dtype != torch.float32:
             yield f"{key} has another shape or type"
         elif not bool(tensor.isfinite().all()):
             yield f"{key} holds what is no number"
+    yield from memory_misfits(optimizer, parameters, state.optimizer, state.facts.optimizer)

@@ -12,11 +12,16 @@ from hubtools.files import human_bytes
 from hubtools.findings import shortened
 from hubtools.models.families.protocol import BaseInfo
 from hubtools.settings import DatasetSettings, SampleSettings
+from hubtools.training.optimizers import BYTES_A_PARAMETER
 from hubtools.training.recipe import DTYPES, STATE_SECONDS, Recipe
 
 if TYPE_CHECKING:
     from hubtools.dataset.examples import Example
     from hubtools.dataset.text.tokens import TokenCounter
+
+
+# Bytes a tensor takes in the header of its file, at most: names are long.
+_HEADER = 256
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,8 @@ class TrainPlan:
     bytes_free: int
     counter: TokenCounter | None = None  # of the base's widest text encoder
     resumes_at: int = 0
+    lora_tensors: int = 0
+    cache_bytes_free: int | None = None  # None: the cache lies on the run's disk
 
     def prior_caption(self, example: Example) -> str:
         """The caption that asks for anybody but the subject, in the same view, place and so on."""
@@ -49,13 +56,14 @@ class TrainPlan:
 
     @property
     def lora_bytes(self) -> int:
-        """One LoRA file: float32, and a header of about 120 bytes a tensor."""
-        return self.lora_parameters * 4
+        """One LoRA file: float32, and a header."""
+        return self.lora_parameters * 4 + self.lora_tensors * _HEADER
 
     @property
     def state_bytes(self) -> int:
-        """One state: the LoRA and Adam's two moments."""
-        return self.lora_parameters * 12
+        """One state: the LoRA and what the optimizer remembers of it."""
+        memory = self.lora_parameters * BYTES_A_PARAMETER + 3 * self.lora_tensors * _HEADER
+        return self.lora_bytes + memory
 
     @property
     def states(self) -> int:
@@ -83,12 +91,16 @@ class TrainPlan:
 
     @property
     def cache_bytes(self) -> int:
-        """Latents (mean and deviation, 4 channels of float32) and one text embedding a caption."""
-        side = self.recipe.settings.resolution // self.base.latent_factor
-        flips = 2 if self.recipe.settings.random_flip else 1
-        captions = len({example.caption for example in self.examples}) + 1
-        latents = len(self.examples) * flips * 2 * 4 * 4 * side * side
-        return latents + captions * self.base.caption_tokens * 1024 * 4
+        """Latents of every picture and one embedding a caption, as the family caches them."""
+        recipe, factor = self.recipe, self.base.latent_factor
+        flips = 2 if recipe.settings.random_flip else 1
+        sizes = [recipe.buckets.size(index) for index in range(len(self.examples))]
+        cells = flips * sum((width // factor) * (height // factor) for width, height in sizes)
+        captions = {example.caption for example in self.examples} | {""}
+        if recipe.settings.with_prior_preservation:
+            captions |= {self.prior_caption(example) for example in self.examples}
+        headers = (flips * len(sizes) + len(captions)) * 2 * _HEADER
+        return cells * self.base.cell_bytes + len(captions) * self.base.caption_bytes + headers
 
     @property
     def bytes_needed(self) -> int:

@@ -12,6 +12,7 @@ from hubtools.dataset.text.tokens import token_counters
 from hubtools.errors import UsageError
 from hubtools.files import sha256_of
 from hubtools.inference.shots import prompts_of
+from hubtools.layout import cache_dir
 from hubtools.models.base import resolve_base
 from hubtools.models.families.protocol import BaseInfo, Family, family_of
 from hubtools.models.registry import target_of
@@ -97,9 +98,8 @@ def make_plan(
         prediction_type=info.prediction_type,
     )
     blank = add_lora(family.blank_denoiser(folder), settings, recipe.alpha)
-    existing = project.run_dir
-    while not existing.exists():
-        existing = existing.parent
+    disk, cache_disk = _existing(project.run_dir), _existing(cache_dir().absolute())
+    same = disk.stat().st_dev == cache_disk.stat().st_dev
     return TrainPlan(
         recipe=recipe,
         base=info,
@@ -113,9 +113,18 @@ def make_plan(
         device=group.device.type,
         run_dir=project.run_dir,
         lora_parameters=sum(parameter.numel() for parameter in blank.values()),
-        bytes_free=shutil.disk_usage(existing).free,
+        lora_tensors=len(blank),
+        bytes_free=shutil.disk_usage(disk).free,
+        cache_bytes_free=None if same else shutil.disk_usage(cache_disk).free,
         counter=_counter(folder, info),
     )
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest one above that is there."""
+    while not folder.exists():
+        folder = folder.parent
+    return folder
 
 
 def _counter(folder: Path, info: BaseInfo) -> TokenCounter:

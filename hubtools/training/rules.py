@@ -143,12 +143,27 @@ def high_rate(plan: TrainPlan) -> Iterator[Problem]:
 
 @TRAIN_RULES.rule("T108", "the disk is too small", Severity.ERROR)
 def disk(plan: TrainPlan) -> Iterator[Problem]:
-    """The disk of the run folder has less free space than the run may need."""
+    """The disk of the run folder has less free space than the run may need.
+
+    Latents and captions are cached besides, by default in ~/.cache/hubtools (HUBTOOLS_CACHE). Where
+    there is too little room for all of them it is a warning: earlier runs may have cached them.
+    """
     if plan.bytes_needed > plan.bytes_free:
         yield Problem(
             f"The run may need {human_bytes(plan.bytes_needed)}, but its disk has only"
             f" {human_bytes(plan.bytes_free)} free.",
             "free some space, a larger --snapshot-steps, or --output-dir on another disk",
+        )
+        return
+    free = plan.cache_bytes_free
+    if free is None:
+        free = plan.bytes_free - plan.bytes_needed
+    if plan.cache_bytes > free:
+        yield Problem(
+            f"Latents and captions may take {human_bytes(plan.cache_bytes)} in the cache, but its"
+            f" disk has only {human_bytes(free)} left for them.",
+            "free some space, or set HUBTOOLS_CACHE to a folder on another disk",
+            severity=Severity.WARNING,
         )
 
 

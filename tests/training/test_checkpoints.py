@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ class Bench:
 
     def __init__(self, value: float) -> None:
         self.parameters = {"a.lora_A": torch.nn.Parameter(torch.full((2, 3), value))}
-        self.optimizer = torch.optim.AdamW(self.parameters.values(), lr=0.1, fused=True)
+        self.optimizer: Any = torch.optim.AdamW(self.parameters.values(), lr=0.1, fused=True)
         self.learn()
 
     def learn(self) -> None:
@@ -146,3 +147,53 @@ def test_what_is_no_number_falls_back_to_the_older_state(
     assert state is not None
     assert state.facts.step == 10
     assert "step-000020 is passed over" in warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("SGD", {"momentum": 0.9}),
+        ("Adagrad", {}),
+        ("Adadelta", {}),
+        ("RAdam", {}),
+        ("NAdam", {}),
+        ("Adafactor", {}),
+        ("AdamW", {"amsgrad": True}),
+    ],
+)
+def test_any_optimizer_goes_on_bit_for_bit(
+    tmp_path: Path, name: str, options: dict[str, Any]
+) -> None:
+    """What it remembers is tensors plus JSON, figures in its groups included."""
+
+    class Other(Bench):
+        def __init__(self, value: float) -> None:
+            super().__init__(value)
+            kind = getattr(torch.optim, name)
+            self.optimizer = kind(self.parameters.values(), lr=0.1, **options)
+            self.optimizer.defaults["counted"] = 0.5
+            self.optimizer.param_groups[0]["counted"] = 0.5
+            self.learn()
+
+    straight, stopped, fresh = Other(1.0), Other(1.0), Other(7.0)
+    stopped.optimizer.param_groups[0]["counted"] = 0.75
+    stopped.save(tmp_path, 1)
+    state = load_newest(tmp_path, "f", pytest.fail)
+    assert state is not None
+    assert state.facts.optimizer["group/0/counted"] == 0.75
+    restore(state, fresh.parameters, fresh.optimizer)
+    assert fresh.optimizer.param_groups[0]["counted"] == 0.75
+    straight.learn()
+    fresh.learn()
+    for key, parameter in straight.parameters.items():
+        assert torch.equal(parameter, fresh.parameters[key])
+
+
+def test_a_state_of_another_optimizer_does_not_fit(tmp_path: Path) -> None:
+    bench, other = Bench(1.0), Bench(1.0)
+    bench.save(tmp_path, 1)
+    other.optimizer = torch.optim.SGD(other.parameters.values(), lr=0.1, momentum=0.9)
+    state = load_newest(tmp_path, "f", pytest.fail)
+    assert state is not None
+    with pytest.raises(HubtoolsError, match="its optimizer has other layers"):
+        restore(state, other.parameters, other.optimizer)

@@ -41,7 +41,7 @@ def plan(
             precision="no",
             prediction_type=train.prediction_type or "epsilon",
         ),
-        base=BaseInfo("stable-diffusion", "epsilon", 512, 8, 77),
+        base=BaseInfo("stable-diffusion", "epsilon", 512, 8, 77, 32, 77 * 1024 * 4),
         base_name="owner/base",
         base_prediction_type="epsilon",
         dataset=DatasetSettings(trigger=trigger),
@@ -209,3 +209,16 @@ def test_letters_within_a_word_are_no_trigger() -> None:
     assert "T114" in found(plan(trigger="art", samples={"prompts": ["a party"]}))
     kept = plan(with_prior_preservation=True, trigger="art", class_prompt="a party")
     assert "T117" not in found(kept)
+
+
+def test_what_the_cache_takes_is_the_familys() -> None:
+    usual = plan(images=10)
+    wide = replace(usual, base=replace(usual.base, caption_bytes=8_400_000))
+    assert wide.cache_bytes - usual.cache_bytes == 11 * (8_400_000 - 77 * 1024 * 4)
+    deep = replace(usual, base=replace(usual.base, cell_bytes=128))
+    assert deep.cache_bytes - usual.cache_bytes == 10 * 64 * 64 * (128 - 32)
+    small = replace(wide, bytes_free=wide.bytes_needed + 50_000_000)
+    (finding,) = [f for f in judge(small).findings if f.rule == "T108"]
+    assert finding.severity is Severity.WARNING
+    assert "T108" not in found(replace(small, cache_bytes_free=10**12))
+    assert "T108" in found(replace(wide, cache_bytes_free=1000))

@@ -33,13 +33,15 @@ if TYPE_CHECKING:
 class BaseInfo:
     """What a base's small configuration files tell. Sizes in pixels, `caption_tokens` in tokens;
     `latent_factor` pixels a latent cell along one side, `latent_scale` what latents are multiplied
-    by."""
+    by; `cell_bytes` of a latent cell and `caption_bytes` of a caption, as they are cached."""
 
     family: str
     prediction_type: str
     native_size: int
     latent_factor: int
     caption_tokens: int
+    cell_bytes: int
+    caption_bytes: int
     latent_scale: float = 1.0
 
 

@@ -82,13 +82,16 @@ class StableDiffusion:
         blocks = vae.get("block_out_channels") or [0] * 4
         factor = 2 ** (len(blocks) - 1)
         tokens = text.get("max_position_embeddings") or tokenizer.get("model_max_length") or 77
+        width = int(text.get("hidden_size") or 1024)
         return BaseInfo(
-            self.name,
-            prediction,
-            int(unet.get("sample_size") or 64) * factor,
-            factor,
-            int(tokens),
-            float(vae.get("scaling_factor") or 0.18215),
+            family=self.name,
+            prediction_type=prediction,
+            native_size=int(unet.get("sample_size") or 64) * factor,
+            latent_factor=factor,
+            caption_tokens=int(tokens),
+            cell_bytes=2 * 4 * int(vae.get("latent_channels", 4)),  # mean and deviation, float32
+            caption_bytes=4 * int(tokens) * width,
+            latent_scale=float(vae.get("scaling_factor") or 0.18215),
         )
 
     def blank_denoiser(self, folder: Path) -> nn.Module:
