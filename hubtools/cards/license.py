@@ -1,115 +1,24 @@
-"""The licence of a LoRA: what its base asks for, or what the settings say if the base allows it."""
+"""What a card says of its LoRA's licence."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-
 from hubtools.cards.escape import is_inside, is_web_address
 from hubtools.errors import HubtoolsError
-from hubtools.frontmatter import read_card
-from hubtools.hub.errors import is_unreachable
-from hubtools.layout import CARD
-from hubtools.licensing.ids import (
-    BaseLicense,
-    check_derived,
-    is_license,
-    license_of_base,
-    license_of_card,
-    name_of,
-    suggest,
-)
+from hubtools.licensing.resolve import License, license_of_lora
 from hubtools.manifest import RunManifest
 from hubtools.project import Project
-
-
-@dataclass(frozen=True)
-class License:
-    """A licence as a card writes it; name and link for `other`."""
-
-    id: str
-    name: str | None = None
-    link: str | None = None
-
-    @property
-    def title(self) -> str:
-        """In words."""
-        return self.name or name_of(self.id)
 
 
 def model_license(manifest: RunManifest, project: Project, base_model: str | None) -> License:
     """The LoRA's licence: what the settings say if the base allows it, else what the base asks
     for. Raises `HubtoolsError` rather than guess, and for a link that is none of the web."""
-    found = _model_license(manifest, project, base_model)
+    found = license_of_lora(manifest, project.model, base_model)
     if found.link is not None and not (is_web_address(found.link) or is_inside(found.link)):
         raise HubtoolsError(
             f"The licence's link {found.link[:80]!r} is neither an address of the web nor a file.",
             hint="set model.license_link to an https address in hubtools.toml",
         )
     return found
-
-
-def _model_license(manifest: RunManifest, project: Project, base_model: str | None) -> License:
-    base = base_license(manifest, base_model)
-    chosen = project.model.license
-    if chosen is None:
-        if base is None or base.id is None or not is_license(base.id):
-            known = f" ({base.source})" if base else ""
-            raise HubtoolsError(
-                f"The licence of the base model {base_model or '(a local folder)'} is not"
-                f" known{known}.",
-                hint="read it, then set model.license in hubtools.toml",
-            )
-        return License(base.id, base.name, base.link)
-    if not is_license(chosen):
-        near = suggest(chosen)
-        raise HubtoolsError(
-            f"The Hub knows no licence {chosen!r}.",
-            hint=f"write {near}" if near else "use an id of the Hub's list, or other",
-        )
-    name, link = project.model.license_name, project.model.license_link
-    if problem := check_derived(base, chosen, name):
-        raise HubtoolsError(
-            f"The LoRA cannot be licensed {chosen}: {problem}.",
-            hint="leave model.license out to take the base's",
-        )
-    if chosen == "other" and base is not None and base.id == "other":
-        name, link = name or base.name, link or base.link
-    if chosen == "other" and not (name and link):
-        raise HubtoolsError(
-            "The licence `other` needs a name and a link.",
-            hint="set model.license_name and model.license_link in hubtools.toml",
-        )
-    return License(chosen, name, link)
-
-
-def base_license(manifest: RunManifest, base_model: str | None) -> BaseLicense | None:
-    """The base's licence: from the run's manifest, from the shipped table (some cards are known to
-    be wrong, and the check of the card reads the table too), or from the base's own card."""
-    facts = manifest.base_model
-    if facts.license:
-        card = {
-            "license": facts.license,
-            "license_name": facts.license_name,
-            "license_link": facts.license_link,
-        }
-        return license_of_card(card, "the run's manifest")
-    if base_model is None:
-        return None
-    return license_of_base(base_model) or _from_hub(base_model)
-
-
-def _from_hub(base_model: str) -> BaseLicense | None:
-    from huggingface_hub import hf_hub_download
-
-    try:
-        path = Path(hf_hub_download(base_model, CARD))
-    except Exception as error:
-        # offline, gated or without a card; a disk that fails is another matter
-        if isinstance(error, OSError) and error.errno is not None and not is_unreachable(error):
-            raise
-        return None
-    return license_of_card(read_card(path).data, "its model card")
 
 
 def license_sentence_of(license: License, base_model: str | None) -> str:

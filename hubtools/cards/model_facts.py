@@ -8,12 +8,13 @@ from typing import Any
 
 from hubtools.cards.escape import is_inside
 from hubtools.cards.evaluation import EvaluationCard, evaluation_card
-from hubtools.cards.license import License, license_sentence_of, model_license
+from hubtools.cards.license import license_sentence_of, model_license
 from hubtools.cards.snippet import snippet
 from hubtools.errors import HubtoolsError
 from hubtools.files import sha256_of
 from hubtools.findings import plural
 from hubtools.layout import LORA_WEIGHTS, SAMPLES_DIR
+from hubtools.licensing.resolve import License
 from hubtools.manifest import RunManifest, SampleRecord, read_samples
 from hubtools.models.registry import title_of
 from hubtools.project import Project

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hubtools.errors import UsageError
-from hubtools.models.families.protocol import Model
+from hubtools.models.families.protocol import Model, family_for
 from hubtools.models.seeds import seed_of
 from hubtools.models.tensors import dump_tensors
 from hubtools.rooted import Root
@@ -80,17 +80,12 @@ def _initialise(name: str, parameter: nn.Parameter, seed: int) -> None:
 
 
 def lora_tensors(model: Model) -> dict[str, Tensor]:
-    """The LoRA under the names diffusers publishes: `unet.….to_q.lora.down.weight`, or peft's own
-    (`lora_A`) for all layers if there is one that the former has no name for, such as a
-    convolution: of a file that mixes both, diffusers loads a part and says nothing."""
-    from diffusers.utils import convert_state_dict_to_diffusers
+    """The LoRA in float32, under the names that the family publishes."""
     from peft import get_peft_model_state_dict
 
     own: dict[str, Tensor] = get_peft_model_state_dict(model.denoiser)
-    state: dict[str, Tensor] = convert_state_dict_to_diffusers(own)
-    if any(".lora_A." in name for name in state):
-        state = own
-    return {f"{model.prefix}.{name}": tensor.float() for name, tensor in state.items()}
+    state = family_for(model.pipeline).convert_lora(own, "diffusers")
+    return {name: tensor.float() for name, tensor in state.items()}
 
 
 def write_lora(
