@@ -7,6 +7,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from hubtools.leaks.shapes import Secret
 from hubtools.leaks.stream import Readable
@@ -37,28 +38,51 @@ def in_columns(head: bytes, file: Readable) -> Iterator[tuple[int, Secret]]:
     codec = "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     if codec != "utf-16" and b"\0" in head[:4]:
         codec = "utf-16-le" if head[1:2] == b"\0" else "utf-16-be"
-    lines = _lines(file, codec)
-    first = next(lines, "")
-    if len(first) > _HEADER or not _TELLING.search(first):
-        return
-    mark = max(",\t;|", key=first.count)
-    names = next(csv.reader([first], delimiter=mark), [])
-    chosen = [(n, name) for n, name in enumerate(names) if telling(name)]
-    if not chosen or (
-        len(names) == 1 and not re.fullmatch(r"[\"']?[A-Za-z][\w -]{2,40}[\"']?", first)
-    ):
-        return
-    known: set[tuple[int, str]] = set()
-    for number, line in enumerate(lines, 2):
-        for row in _rows(line, mark):
-            for place, name in chosen:
-                value = row[place] if place < len(row) else ""
-                if len(value) < 8 or (place, value) in known:
-                    continue
-                if len(known) < 1 << 16:
-                    known.add((place, value))
-                for secret in in_cell(name, value):
-                    yield number, secret
+    headers: dict[bool, Header] = {}  # that of the first line, and the last one further down
+    known: set[tuple[str, str]] = set()
+    for number, line in enumerate(_lines(file, codec), 1):
+        if len(line) <= _HEADER and _TELLING.search(line):
+            header = _header(line, first=number == 1)
+            if header is not None:
+                headers[number == 1] = header
+                continue
+        for mark, chosen in headers.values():
+            for row in _rows(line, mark):
+                for place, name in chosen:
+                    value = row[place].strip() if place < len(row) else ""
+                    if len(value) < 8 or (name, value) in known:
+                        continue
+                    if len(known) < 1 << 16:
+                        known.add((name, value))
+                    for secret in in_cell(name, value):
+                        yield number, secret
+
+
+class Header(NamedTuple):
+    """What stands between columns, and (number, name) of those with telling names."""
+
+    mark: str
+    chosen: list[tuple[int, str]]
+
+
+# What further down in a text is a name and no caption; the other cells are of words too.
+_NAME = re.compile(
+    r"(?i)(?:\w+[ _-]){0,3}(?:\w{0,12}key|\w{0,12}token|\w{0,12}secret|passw(?:or)?d|passphrase|pwd)\Z"
+)
+_WORD = re.compile(r"(?:[A-Za-z_][\w -]{0,40})?\Z")
+
+
+def _header(line: str, *, first: bool) -> Header | None:
+    mark = max(",\t;|", key=line.count)
+    names = [name.strip() for name in next(_rows(line, mark), [])]
+    if first:
+        chosen = [(n, name) for n, name in enumerate(names) if telling(name)]
+        alone = len(names) == 1 and not re.fullmatch(r"[\"']?[A-Za-z][\w -]{2,40}[\"']?", line)
+        return Header(mark, chosen) if chosen and not alone else None
+    if len(names) < 2 or not all(_WORD.match(name) for name in names):
+        return None
+    chosen = [(n, name) for n, name in enumerate(names) if _NAME.match(name)]
+    return Header(mark, chosen) if chosen else None
 
 
 def _rows(line: str, mark: str) -> Iterator[list[str]]:

@@ -121,6 +121,8 @@ def _runs(text: str) -> Iterator[tuple[int, str]]:
         if len(whole) < _ALONE:
             continue
         yield start, whole
+        if len(parts) > 1 and len(before := "".join(parts[:-1])) >= _ALONE:
+            yield start, before  # the last may be a word of the next line
         if len(parts) > 1 and len(whole) > _SHORT:
             for part in parts:
                 if len(part) >= _ALONE:

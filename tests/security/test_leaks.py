@@ -184,6 +184,39 @@ def test_columns_of_other_names_and_words_are_left_alone() -> None:
     assert kinds(f"{','.join(names)}\n{','.join(row)}\n".encode()) == set()
 
 
+def test_tables_further_down() -> None:
+    for text in (
+        f"id,note\n1,a\n\nname,password\nme,{VALUE}\n",
+        f"# x\n\n| user | API key |\n|---|---|\n| me | {VALUE} |\n",
+    ):
+        assert kinds(text.encode()) == {Kind.SECRET}
+    assert kinds(f"a man, with a key\na man, {VALUE}\n".encode()) == set()
+
+
+@pytest.mark.parametrize("form", ["hex", "base32"])
+def test_digits_between_lines_of_words(form: str) -> None:
+    data = f"the token {TOKEN}".encode()
+    packed = data.hex().encode() if form == "hex" else base64.b32encode(data).rstrip(b"=")
+    words = b"red hat\na man in a house\n" * 2000
+    assert kinds(words + packed + b"\n" + words) == {Kind.SECRET}
+
+
+def test_bytes_as_numbers_and_views_of_tables() -> None:
+    import pyarrow as pa
+
+    packed = gzip.compress(f"the token {TOKEN}".encode())
+    for column in (
+        pa.array([list(TOKEN.encode())], pa.list_(pa.uint8())),
+        pa.array([packed]).cast(pa.binary_view()),
+        pa.array([list(packed)], pa.list_(pa.uint8())),
+    ):
+        out = io.BytesIO()
+        table = pa.table({"a": column})
+        with pa.ipc.new_stream(out, table.schema) as writer:
+            writer.write_table(table)
+        assert Kind.SECRET in kinds(out.getvalue())
+
+
 def test_a_column_of_a_shard_with_a_telling_name(tmp_path: Path) -> None:
     import pyarrow as pa
     from pyarrow import parquet

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from typing import IO
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _MOST = 1 << 16  # pieces, tags and pages that are read
+
+_OFFSETS = re.compile(rb"\"data_offsets\"\s{0,9}:\s{0,9}\[\s{0,9}\d{1,18}\s{0,9},\s{0,9}(\d{1,18})")
 
 Ranges = list[tuple[int, int]]
 
@@ -19,7 +22,9 @@ def pixels(file: IO[bytes], head: bytes) -> Ranges:
         return sorted(_of_tiff(file, "<" if head[:1] == b"I" else ">"))
     header = int.from_bytes(head[:8], "little")
     if head[8:9] == b"{" and header < 1 << 28:  # safetensors
-        return [(8 + header, 1 << 62)]
+        file.seek(8)
+        ends = [int(found[1]) for found in _OFFSETS.finditer(file.read(min(header, 1 << 25)))]
+        return [(8 + header, 8 + header + max(ends, default=0))]
     if head.startswith((b"GGUF", b"\x93NUMPY")):
         return [(0, 1 << 62)]
     return []

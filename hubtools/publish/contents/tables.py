@@ -114,19 +114,33 @@ def _column(name: str, column: Any, first: int) -> Iterator[Member]:
     kind = column.type
     if types.is_dictionary(kind):
         yield from _of_dictionary(name, column, first)
-    elif types.is_string(kind) or types.is_large_string(kind):
+    elif types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
         texts = [(first + n, text) for n, text in enumerate(_values(column)) if text]
         if texts:
             yield Member(name, texts=texts)
-    elif types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind):
+    elif (
+        types.is_binary(kind)
+        or types.is_large_binary(kind)
+        or types.is_fixed_size_binary(kind)
+        or types.is_binary_view(kind)
+    ):
         for number, data in enumerate(_values(column)):
             if data:
                 yield Member(f"{name}, row {first + number}", io.BytesIO(data[:_VALUE]))
     elif types.is_struct(kind):
         for number in range(kind.num_fields):
             yield from _column(f"{name}.{kind.field(number).name}", column.field(number), first)
-    elif types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
-        yield from _column(name, column.flatten(), first)
+    elif (
+        types.is_list(kind)
+        or types.is_large_list(kind)
+        or types.is_fixed_size_list(kind)
+        or types.is_list_view(kind)
+    ):
+        inner = column.flatten()
+        if inner.type in ("uint8", "int8") and len(inner):  # bytes, as numbers
+            data = inner.fill_null(0).to_numpy(zero_copy_only=False).tobytes()
+            yield Member(f"{name}, from row {first}", io.BytesIO(data[:_VALUE]))
+        yield from _column(name, inner, first)
     elif types.is_map(kind):
         yield from _column(name, column.keys, first)
         yield from _column(name, column.items, first)
