@@ -20,11 +20,6 @@ HEAVY = {
 }
 
 LINES = 400
-# Files that are longer still. This list, too, only ever gets shorter.
-LONG = {
-    "hubtools/dataset/loaders/foldered.py",
-    "hubtools/dataset/rules/metadata.py",
-}
 
 
 # --- circles -------------------------------------------------------------------------------------
@@ -125,19 +120,10 @@ def test_a_lazy_import_of_a_sibling_spares_a_heavy_library() -> None:
 # --- length --------------------------------------------------------------------------------------
 
 
-def _long() -> dict[str, int]:
+def test_files_are_short() -> None:
     counts = {
         path.relative_to(ROOT).as_posix(): len(path.read_text("utf-8").splitlines())
         for path in _files().values()
     }
-    return {name: count for name, count in counts.items() if count > LINES}
-
-
-def test_files_are_short() -> None:
-    long = {name: count for name, count in _long().items() if name not in LONG}
+    long = {name: count for name, count in counts.items() if count > LINES}
     assert not long, f"split these files by topic, {LINES} lines are the most: {long}"
-
-
-def test_the_list_of_long_files_gets_shorter() -> None:
-    gone = LONG - _long().keys()
-    assert not gone, f"take out of LONG what is short now: {sorted(gone)}"

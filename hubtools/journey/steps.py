@@ -7,11 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+from hubtools.cards.render import write_dataset_card, write_model_card
 from hubtools.cards.rules import check_card
+from hubtools.dataset.validate import validate
 from hubtools.errors import ChecksFailed
+from hubtools.evaluation.run import evaluate
 from hubtools.files import human_bytes
 from hubtools.findings import Report
 from hubtools.hub.client import remote_head
+from hubtools.inference.generate import generate_for_run
 from hubtools.journey.travel import Journey, Step, bar, files_below, is_done
 from hubtools.layout import (
     CARD,
@@ -37,8 +41,6 @@ def _checked(journey: Journey, report: Report, what: str) -> None:
 
 
 def _validate(journey: Journey) -> tuple[str, dict[str, Any]]:
-    from hubtools.dataset.validate import validate
-
     settings = journey.project
     with bar(journey.narrator, "reading pictures") as on_picture:
         report = validate(
@@ -54,8 +56,6 @@ def _validate(journey: Journey) -> tuple[str, dict[str, Any]]:
 
 
 def _dataset_card(journey: Journey) -> tuple[str, dict[str, Any]]:
-    from hubtools.cards.render import write_dataset_card
-
     folder = journey.project.dataset_dir
     write_dataset_card(folder, journey.project)
     _checked(journey, check_card(folder, "dataset"), "The dataset card does not pass")
@@ -141,8 +141,6 @@ def _train(journey: Journey) -> tuple[str, dict[str, Any]]:
 
 
 def _generate(journey: Journey) -> tuple[str, dict[str, Any]]:
-    from hubtools.inference.generate import generate_for_run
-
     with bar(journey.narrator, "drawing") as on_step:
         records = generate_for_run(journey.project, note=journey.narrator.note, on_step=on_step)
     return f"{len(records)} pictures, with the LoRA and without", {
@@ -151,16 +149,12 @@ def _generate(journey: Journey) -> tuple[str, dict[str, Any]]:
 
 
 def _evaluate(journey: Journey) -> tuple[str, dict[str, Any]]:
-    from hubtools.evaluation.run import evaluate
-
     with bar(journey.narrator, "measuring") as on_step:
         result = evaluate(journey.project, note=journey.narrator.note, on_step=on_step)
     return result.recommendation, {"recommended": result.recommended}
 
 
 def _card(journey: Journey) -> tuple[str, dict[str, Any]]:
-    from hubtools.cards.render import write_model_card
-
     run_dir = journey.project.run_dir
     # Where the pictures went is known only since they were pushed; reproducing needs it.
     pushed = journey.results["push-dataset"]

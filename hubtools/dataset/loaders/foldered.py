@@ -7,7 +7,7 @@ other, and what was found in an earlier one counts for the later ones.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, product
 from typing import Any
@@ -16,15 +16,20 @@ from hubtools.dataset.loaders.archives import Archive
 from hubtools.dataset.loaders.endings import FOLDER_COLUMN, folder_endings
 from hubtools.dataset.loaders.kinds import TEXTS, Kind, fits, has_gaps
 from hubtools.dataset.loaders.model import Broken, LoadError, Split
+from hubtools.dataset.loaders.named_files import (
+    PICTURE,
+    Columns,
+    holds_picture,
+    named,
+    picture_keys,
+)
 from hubtools.dataset.loaders.source import Source
 from hubtools.dataset.loaders.tables import Row, Table
 from hubtools.dataset.metadata import Kind as Wrong
 from hubtools.dataset.metadata.named import BLOCK, all_tidy
 from hubtools.layout import METADATA_NAMES
 
-Columns = dict[str, Kind]
 Result = list[Split] | LoadError
-_PICTURE = "picture"  # the kind of a column, or of the items of a list, that names files
 
 
 @dataclass
@@ -241,7 +246,7 @@ def with_pictures(columns: Columns, base: str) -> tuple[Columns, bool]:
         else:
             inner = kind
         if (key == "file_name" or key.endswith("_file_name")) and kind in TEXTS:
-            found[key.removesuffix("file_name").removesuffix("_") or base] = _PICTURE
+            found[key.removesuffix("file_name").removesuffix("_") or base] = PICTURE
             any_picture = True
         elif (
             (key == "file_names" or key.endswith("_file_names"))
@@ -251,7 +256,7 @@ def with_pictures(columns: Columns, base: str) -> tuple[Columns, bool]:
         ):
             found[key.removesuffix("file_names").removesuffix("_") or f"{base}s"] = (
                 "list",
-                _PICTURE,
+                PICTURE,
             )
             any_picture = True
         else:
@@ -291,11 +296,11 @@ def _split(source: Source, part: _Part, columns: Columns, column: str, labels: s
             rule=_why_unnamed(part, columns),
         )
     shape = tuple(features)
-    shown = tuple(name for name, kind in features.items() if _holds_picture(kind))
+    shown = tuple(name for name, kind in features.items() if holds_picture(kind))
     if not part.from_metadata:
         # a split before the first one with metadata: its pictures come without any caption
         plain = _plain(source, part, shape, column, labels)
-        if features.get(column) == _PICTURE:
+        if features.get(column) == PICTURE:
             return Split(part.name, plain.rows, shape, shown, plain.files, plain.broken)
         return Split(part.name, plain.rows, shape, shown)
     files, broken = _rows(source, part, columns, features, column)
@@ -338,7 +343,7 @@ def _add_rows(
     folder = table.name.rpartition("/")[0]
     archive = next((a for a in part.archives if table in a.tables), None)
     trouble = archive.trouble if archive else source.trouble
-    keys = _picture_keys(features)
+    keys = picture_keys(features)
     for start in range(0, len(rows), BLOCK):
         block = rows[start : start + BLOCK]
         values = [row.get(keys[0]) or row.get(keys[1]) for row in block] if keys else []
@@ -351,7 +356,7 @@ def _add_rows(
             continue
         for row in block:
             first: str | None = None
-            for item in _named(row, keys, features, table.name):
+            for item in named(row, keys, features, table.name):
                 path = f"{folder}/{item}" if folder else item
                 first = first or path
                 if column == "image" and (reason := trouble(path)):
@@ -360,22 +365,14 @@ def _add_rows(
             files.append(first)
 
 
-def _holds_picture(kind: Kind) -> bool:
-    if isinstance(kind, str):
-        return kind == _PICTURE
-    if kind[0] == "list":
-        return _holds_picture(kind[1])
-    return any(_holds_picture(pair[1]) for pair in kind[1])
-
-
 def _check_types(
     name: str, columns: Columns, kinds: Columns, rows: Sequence[Row], features: Columns
 ) -> None:
     # taken out of every row for the first picture column, whatever else it is
-    taken = {"file_name"} if _PICTURE in features.values() else set[str]()
+    taken = {"file_name"} if PICTURE in features.values() else set[str]()
     for key, kind in kinds.items():
         schema = columns.get(key)
-        if schema is None or key in taken or _holds_picture(features.get(key, "null")):
+        if schema is None or key in taken or holds_picture(features.get(key, "null")):
             continue
         good: bool | None = True
         if schema != kind:
@@ -389,62 +386,3 @@ def _check_types(
                 sure=good is False,
                 rule="D212",
             )
-
-
-def _picture_keys(features: Columns) -> tuple[str, ...] | None:
-    """The keys that name the picture if there is one picture column, at the top; else None."""
-    if sum(map(_holds_picture, features.values())) != 1 or _PICTURE not in features.values():
-        return None
-    key = next(key for key, kind in features.items() if kind == _PICTURE)
-    return ("file_name", f"{key}_file_name")
-
-
-def _named(row: Row, keys: tuple[str, ...] | None, features: Columns, source: str) -> Iterable[str]:
-    """The files a row names, in the order of the picture columns. Raises `LoadError`."""
-    if keys is None:
-        return list(_walk_row(dict(row), features.items(), source))
-    value = row.get(keys[0]) or row.get(keys[1])
-    return [] if value is None else [_inside_folder(value, source)]
-
-
-def _walk_row(row: Row, features: Iterable[tuple[str, Kind]], source: str) -> Iterator[str]:
-    for key, kind in features:
-        if not _holds_picture(kind):
-            continue
-        if kind == _PICTURE:
-            value = row.pop("file_name", None) or row.pop(f"{key}_file_name", None)
-            if value is not None:  # an empty text that no key follows stands for the folder
-                yield _inside_folder(value, source)
-        elif kind == ("list", _PICTURE):
-            listed = row.pop("file_names", None) or row.pop(f"{key}_file_names", None)
-            if not isinstance(listed, list):
-                raise LoadError(f"{source}: a row lists no files in {key}_file_names")
-            for value in listed:
-                if value is not None:
-                    yield _inside_folder(value, source)
-        else:
-            yield from _walk_nested(row.get(key), kind, key, source)
-
-
-def _walk_nested(value: Any, kind: Any, key: str, source: str) -> Iterator[str]:
-    if kind[0] == "struct":
-        if not isinstance(value, dict):
-            raise LoadError(f"{source}: a row has no object {key}, which names files")
-        yield from _walk_row(dict(value), list(kind[1]), source)
-    else:
-        if not isinstance(value, list):
-            raise LoadError(f"{source}: a row has no list {key}, which names files")
-        for item in value:
-            yield from _walk_nested(item, kind[1], key, source)
-
-
-def _inside_folder(value: Any, source: str) -> str:
-    """The path below the metadata's folder. Raises `LoadError` for one that leads out of it."""
-    if not isinstance(value, str):
-        raise LoadError(f"{source}: {value!r} is no file name")
-    if "://" in value:
-        raise LoadError(f"{source}: {value!r} is an address", rule="D204")
-    path = os.path.normpath(value).replace("\\", "/")
-    if os.path.isabs(value) or os.path.isabs(path) or path == ".." or path.startswith("../"):
-        raise LoadError(f"{source}: {value!r} leads out of the folder", rule="D204")
-    return path

@@ -3,6 +3,7 @@
 from hubtools.dataset.rules import (
     bounds,
     captions,
+    columns,
     duplicates,
     hub,
     layout,
@@ -20,6 +21,7 @@ __all__ = [
     "DATASET_RULES",
     "bounds",
     "captions",
+    "columns",
     "duplicates",
     "hub",
     "layout",
