@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from hubtools.dataset.folder.appearing import open_own, own_bytes_checked
+from hubtools.dataset.folder.appearing import open_own, read_own
 from hubtools.dataset.folder.listing import PICTURE_ENDINGS, walk
 from hubtools.dataset.metadata import FILE_NAME, read_metadata
 from hubtools.dataset.metadata.sidecars import decoded_all
 from hubtools.errors import HubtoolsError
-from hubtools.files import StrPath, read_within, write_text
+from hubtools.files import StrPath, write_text
 from hubtools.layout import PROJECT_FILE, WORK_DIR
 from hubtools.limits import SIDECAR
 from hubtools.models.registry import EXAMPLE_BASE
@@ -172,8 +172,7 @@ def _copy(source: Path, target: Path, force: bool) -> tuple[int, str, tuple[str,
     texts = {}
     for sidecar in beside.values() if not listing.metadata else ():
         if sidecar in listing.names:
-            own_bytes_checked(source, sidecar)
-            texts[sidecar] = read_within(source / sidecar, SIDECAR)
+            texts[sidecar] = read_own(source, sidecar, SIDECAR)
     # before anything is copied: a caption that cannot be read would be lost
     decoded = decoded_all(source, texts, hint=f"save it as UTF-8: `hubtools fix {source}`")
     with Root(target, create=True) as root:

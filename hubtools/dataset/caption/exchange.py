@@ -17,13 +17,19 @@ from typing import Literal
 
 from hubtools.dataset.caption.edits import tidy
 from hubtools.dataset.examples import read_examples
-from hubtools.dataset.folder.appearing import appearing, check_free, copy_own, own_bytes_checked
+from hubtools.dataset.folder.appearing import (
+    appearing,
+    check_free,
+    copy_own,
+    own_bytes_checked,
+    read_own,
+)
 from hubtools.dataset.folder.listing import walk
 from hubtools.dataset.metadata.sidecars import decoded_all
 from hubtools.dataset.shards.rows import entries
 from hubtools.dataset.text.trigger import word_pattern
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.files import StrPath, json_value, read_within
+from hubtools.files import StrPath, json_value
 from hubtools.limits import SIDECAR
 from hubtools.settings import DatasetSettings
 
@@ -96,8 +102,7 @@ def read_sidecars(
         chosen[name] = sidecar
     texts = {}
     for sidecar in dict.fromkeys(chosen.values()):
-        own_bytes_checked(folder, sidecar)
-        texts[sidecar] = read_within(folder / sidecar, SIDECAR)
+        texts[sidecar] = read_own(folder, sidecar, SIDECAR)
     decoded = decoded_all(folder, texts, encoding)
     found: dict[str, str] = {}
     for name, sidecar in chosen.items():
