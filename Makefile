@@ -9,6 +9,8 @@ STAMP  := $(VENV)/.installed
 # OpenMP threads that wait for each other for long are thirty times slower beside another process.
 export GOMP_SPINCOUNT ?= 10000
 export TOKENIZERS_PARALLELISM ?= false
+# Else each of the hundreds of processes that tests start compiles all modules again.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Files of tests run in this many processes, of one thread each; the longest come first.
 WORKERS ?= 2

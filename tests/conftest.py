@@ -17,6 +17,7 @@ import shutil
 import signal
 import socket
 import struct
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -67,6 +68,9 @@ os.environ |= {
     "HUBTOOLS_CACHE": str(_HOME / "cache"),
     "HUBTOOLS_CONFIG": str(_HOME / "config"),
 }
+# Else each of the hundreds of processes that tests start compiles all modules again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 # Files that take longest, in seconds of one core. They are begun first, so that all processes end

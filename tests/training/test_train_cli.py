@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -171,13 +172,23 @@ def test_two_processes_are_one_with_twice_the_batch(make_project: MakeProject) -
     one = make_project(name="one", train_batch_size=4, **settings)
     train(one, skip_validation=True)
     two = make_project(name="two", train_batch_size=2, **settings)
-    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
-    words = [*launch, "-m", *command(two, "--skip-validation", "--format", "json")[2:]]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["run"] == str(two.run_dir)
-    assert done.stderr.count("= 2 steps an epoch") == 1
-    assert "processes 2" in done.stderr
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    # what torchrun and `accelerate launch` tell each process
+    said = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
+    said["MASTER_PORT"] = str(port)
+    words = command(two, "--skip-validation", "--format", "json")[3:]
+    processes = [
+        forkserver.start(*words, env=said | {"RANK": rank, "LOCAL_RANK": rank}, together=False)
+        for rank in "01"
+    ]
+    (out, err), (nothing, more) = [process.communicate() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], err + more
+    assert (json.loads(out)["run"], nothing) == (str(two.run_dir), "")
+    err += more
+    assert err.count("= 2 steps an epoch") == 1
+    assert "processes 2" in err
     a, b = (read_tensors(project.run_dir / LORA_WEIGHTS) for project in (one, two))
     assert a is not None
     assert b is not None
