@@ -42,6 +42,7 @@ class FrontMatter:
     data: dict[str, Any] = field(default_factory=dict)
     error: str | None = None
     line: int | None = None
+    broken: bool = False  # `error` is one of YAML; else the YAML means no keys and values
 
     @property
     def repeated(self) -> tuple[str, ...]:
@@ -61,6 +62,7 @@ def parse(card: bytes | str) -> FrontMatter:
     opening, block, closing = found[1], found[2], found[3]
     first = len(re.findall(r"\r\n|\r|\n", opening)) + 1  # line of the block's first
     data, error, at = _load(block)
+    broken = error is not None
     if data is None:
         data = {}
     elif not isinstance(data, dict):
@@ -76,6 +78,7 @@ def parse(card: bytes | str) -> FrontMatter:
         data,
         error,
         first + at if error else None,
+        broken,
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from hubtools.cards.escape import is_web_address
 from hubtools.cards.view import CARD_RULES, NAME, CardView, at, bytes_of, is_local
 from hubtools.findings import Problem, Severity
+from hubtools.frontmatter import parse
 from hubtools.layout import CARD
 
 
@@ -29,6 +30,18 @@ def front_matter(view: CardView) -> Iterator[Problem]:
             CARD,
             1,
         )
+
+
+@CARD_RULES.rule("C307", "A key of the front matter is given twice", Severity.ERROR)
+def repeated_key(view: CardView) -> Iterator[Problem]:
+    """The Hub refuses the card with "duplicated mapping key", after everything else has been
+    uploaded; readers in Python take the last of the two and say nothing.
+
+    Example: two lines that begin with license:
+    Fix: remove one of the two lines.
+    """
+    for key in dict.fromkeys(parse(view.text).repeated):
+        yield at(view, key, f"{key} is given twice; the Hub refuses the card", "remove one of them")
 
 
 @CARD_RULES.rule("C102", "pipeline_tag is missing or not one of the Hub's", Severity.WARNING)

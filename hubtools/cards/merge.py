@@ -115,7 +115,7 @@ def merge(
         return _assemble(_dump(data), body), remembered
     card = frontmatter.parse(current)
     if card.error is not None:
-        what = "is not YAML: " if card.block is not None and "mapping" not in card.error else ""
+        what = "is not YAML: " if card.broken else ""
         raise HubtoolsError(
             f"README.md:{card.line}: {f'the front matter {what}' if what else ''}{card.error}.",
             hint="correct it; hubtools does not overwrite what it cannot read",

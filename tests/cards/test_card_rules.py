@@ -64,6 +64,12 @@ BAD: dict[str, tuple[Kind, str, str, int | None]] = {
     "C106": ("model", "- me/people", "- ./people", 7),
     "C107": ("model", "images/00.png", "images/07.png", 11),
     "C108": ("model", "images/00.png", "images/large.png", 11),
+    "C307": (
+        "model",
+        "pipeline_tag: text-to-image",
+        "pipeline_tag: text-to-image\npipeline_tag: text-to-image",
+        5,
+    ),
     "C109": ("model", "a man (tok)", "a man", 11),
     "C110": ("model", "widget:\n", "widget:\n- just text\n", 11),
     "C111": ("dataset", "n<1K", "small", 3),

@@ -62,27 +62,32 @@ def _without_halves(value: Any) -> Any:
 
 def _candidates(text: str) -> Iterator[str]:
     yield text
+    seen = {text}
     for repairs in _REPAIRS:
         changed = text
         for step in repairs:
             changed = step(changed)
-        yield changed
+        if changed not in seen:  # what was not JSON before is not now
+            seen.add(changed)
+            yield changed
+
+
+_PIECE = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[}\]]|[^"}\]]+', re.DOTALL)
 
 
 def without_trailing_commas(text: str) -> str:
     """`{"a": 1,}` -> `{"a": 1}`; commas inside texts stay."""
     found: list[str] = []
-    inside = escaped = False
-    for mark in text:
-        if inside:
-            inside = escaped or mark != '"'
-            escaped = mark == "\\" and not escaped
-        elif mark == '"':
-            inside = True
-        elif mark in "}]":
-            while found and (found[-1].isspace() or found[-1] == ","):
-                found.pop()
-        found.append(mark)
+    for piece in _PIECE.findall(text):
+        if piece in ("}", "]"):
+            while found and found[-1][0] not in '"}]':
+                before = found[-1]
+                while (shorter := before.rstrip().rstrip(",")) != before:
+                    before = shorter
+                found[-1:] = [before] if before else []
+                if before:
+                    break
+        found.append(piece)
     return "".join(found)
 
 
