@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -249,10 +250,9 @@ class Run:
             self.project.dataset.trigger,
         )
         if self.group.main and self.recipe.sample_every:
-            try:
+            # no picture is worth the training; `draw_samples` tries again and tells
+            with suppress(Exception):
                 self.said.encode(text.model, dtype_of(self.recipe.precision))
-            except Exception as error:  # no picture is worth the training
-                self.reporter.warn(f"The samples' prompts cannot be encoded: {error}")
 
     def _sample(self, state: TrainState, done: int, stop: Stop) -> None:
         if self.group.main and self.recipe.sample_every:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubtools.hub.errors import as_sentence
+from hubtools.inference.embeddings import Prompts
 from hubtools.inference.shots import Shot, shots_of
 from hubtools.layout import SAMPLES_DIR
 from hubtools.rooted import Root
@@ -15,7 +16,6 @@ from hubtools.settings import SampleSettings
 if TYPE_CHECKING:
     import torch
 
-    from hubtools.inference.embeddings import Prompts
     from hubtools.models.base import Base
     from hubtools.models.families.protocol import Model
     from hubtools.training.stages import Stages
@@ -45,8 +45,6 @@ class SamplePrompts:
         """Have the text encoder of `model` say them, computing as a pipeline does whose denoiser
         has this `precision`."""
         import torch
-
-        from hubtools.inference.embeddings import Prompts
 
         read = Prompts(model.pipeline)
         encoder = model.encoders()[0]
