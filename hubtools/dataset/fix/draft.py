@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import xxhash
@@ -18,6 +18,7 @@ from hubtools.dataset.edits.references import (
     relative,
 )
 from hubtools.dataset.edits.tables import BEYOND, Form, Notes, Record, Table
+from hubtools.dataset.fix.draft_file import File
 from hubtools.dataset.fix.overlay import overlay
 from hubtools.dataset.fix.remedies import Unsafe
 from hubtools.dataset.folder.listing import Entry, Listing
@@ -36,18 +37,6 @@ from hubtools.findings import Finding
 from hubtools.frontmatter import Card, parse_card
 from hubtools.layout import CARD
 from hubtools.limits import CARD_FILE
-
-
-@dataclass
-class File:
-    """A file that is no metadata. `origin` is its name on the disk."""
-
-    origin: str
-    entry: Entry
-    edits: tuple[str, ...] = ()
-    notes: Notes = field(default_factory=Notes)
-    draft: Path | None = None  # its content, once its pixels or its text are others
-    text: str | None = None  # what it says, once that is written anew
 
 
 class Draft:
