@@ -31,6 +31,7 @@ from hostile import shapes
 BIN = Path(sys.executable).parent
 STEP = 3
 BENT = 1.35
+_AROUND = {"validate", "view", "findings", "planner", "draft"}  # they only call the others
 _NOISE = 0.4  # CPU seconds beyond which a growth is fitted
 
 
@@ -46,18 +47,21 @@ def cost(words: list[str]) -> tuple[float, float, int]:
     return used.ru_utime + used.ru_stime, wall, used.ru_maxrss * 1024
 
 
-def slowest(root: Path) -> str:
-    """The function of a rule, or else of hubtools, in which `validate` spends most of its time."""
+def slowest(root: Path, command: str) -> str:
+    """The function of a rule, or else of hubtools, in which the command spends most of its time."""
+    from hubtools.dataset.fix.planner import plan_fix
     from hubtools.dataset.validate import validate
 
     profile = cProfile.Profile()
-    profile.runcall(validate, root)
+    profile.runcall(validate if command == "validate" else plan_fix, root)
     stats: Any = pstats.Stats(profile)
     found = [
         (figures[3], f"{Path(place[0]).stem}.{place[2]}")
         for place, figures in stats.stats.items()
         if "/hubtools/dataset/" in place[0]
-        and not place[0].endswith(("check.py", "view.py", "findings.py"))
+        and not place[0].endswith(
+            ("validate.py", "view.py", "findings.py", "planner.py", "draft.py")
+        )
     ]
     return max(found, default=(0.0, ""))[1]
 
@@ -87,8 +91,9 @@ def measured(name: str, largest: int) -> list[dict[str, Any]]:
                 "exponent": None if exponent is None else round(exponent, 2),
                 "peak_mb": round(max(peak for _, _, peak in runs) / 1e6),
             }
+            line["most_time_in"] = ""
             if exponent is not None and exponent > BENT:
-                line["most_time_in"] = slowest(roots[-1])
+                line["most_time_in"] = slowest(roots[-1], command[0])
             lines.append(line)
             print(line, flush=True)
     return lines
