@@ -23,6 +23,7 @@ _NEXT = re.compile(
     r"([A-Za-z0-9+/_-]+={0,2})"
 )
 _BASE32 = re.compile(r"[A-Z2-7]{26,}\Z")
+_HEX = re.compile(r"[0-9a-fA-F]+\Z")
 _SHORT = 4096  # up to so many characters every alignment is tried
 _PRINTABLE = re.compile(rb"[\t\r\n -~]{12,}")
 _DEEP = 3
@@ -121,8 +122,11 @@ def _runs(text: str) -> Iterator[tuple[int, str]]:
         if len(whole) < _ALONE:
             continue
         yield start, whole
-        if len(parts) > 1 and len(before := "".join(parts[:-1])) >= _ALONE:
-            yield start, before  # the last may be a word of the next line
+        before = "".join(parts[:-1])
+        if len(before) >= _ALONE and any(
+            digits.match(before) and not digits.match(whole) for digits in (_HEX, _BASE32)
+        ):
+            yield start, before  # the last is a word of the next line
         if len(parts) > 1 and len(whole) > _SHORT:
             for part in parts:
                 if len(part) >= _ALONE:
@@ -131,7 +135,7 @@ def _runs(text: str) -> Iterator[tuple[int, str]]:
 
 def _decoded(run: str) -> Iterator[bytes]:
     digits = run.rstrip("=")
-    if re.fullmatch(r"[0-9a-fA-F]+", digits):
+    if _HEX.match(digits):
         for shift in (0, 1) if len(digits) % 2 else (0,):
             body = digits[shift:]
             yield binascii.unhexlify(body[: len(body) // 2 * 2])
