@@ -139,7 +139,7 @@ def search(count: str) -> int:
     """Near pairs among hashes, of which one in a hundred has a neighbour."""
     import numpy as np
 
-    from hubtools.dataset.copies.near import near_pairs
+    from hubtools.dataset.copies.hamming import near_pairs
 
     random = np.random.default_rng(0)
     hashes = random.integers(0, 2**64, int(count), dtype=np.uint64)

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 def show_loaders(loaders: dict[str, dict[str, Any]], out: Output) -> None:
     """One line if the three calls of `datasets` agree and lose nothing, else a table (stderr)."""
-    from hubtools.dataset.loaders.summary import agreed, told
+    from hubtools.dataset.loaders.summary import agreement, summaries
     from hubtools.findings import visible
 
-    if (said := agreed(loaders)) is not None:
+    if (said := agreement(loaders)) is not None:
         out.note(f"all loaders agree: {said}")
         return
     from rich.console import Console
@@ -24,7 +24,7 @@ def show_loaders(loaders: dict[str, dict[str, Any]], out: Output) -> None:
     for column in ("loader", "module", "rows", "columns", "lost", "outcome"):
         table.add_column(column, header_style="bold", overflow="fold")
     reasons: dict[str, list[str]] = {}
-    for loader in told(loaders):
+    for loader in summaries(loaders):
         if loader.reason:
             reasons.setdefault(loader.reason, []).append(loader.name)
         colour = {"loads": "green", "by chance": "yellow", "may raise": "yellow"}

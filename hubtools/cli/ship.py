@@ -12,11 +12,11 @@ from hubtools.cli.train import reporter_of
 from hubtools.cli.trust import trust_option, with_trust
 
 if TYPE_CHECKING:
-    from hubtools.journey.ship import Narrator
+    from hubtools.journey.ship import JourneyReporter
     from hubtools.project import Project
 
 
-def _voice_of(out: Output) -> Narrator:
+def _voice_of(out: Output) -> JourneyReporter:
     """Tells the journey on stderr: one line a step, bars or lines for what takes long."""
     reporter = reporter_of(out, indent="  ")
 

@@ -36,7 +36,7 @@ from hubtools.dataset.pictures.packed import pack, unpack
 from hubtools.dataset.pictures.probe import ENGINE
 from hubtools.dataset.pictures.table import PictureTable
 from hubtools.dataset.scan.daft_engine import engine_named
-from hubtools.dataset.scan.scanning import look_at
+from hubtools.dataset.scan.scanning import scan_source
 from hubtools.dataset.sources.model import Contents, Source
 from hubtools.dataset.sources.opening import open_source
 from hubtools.dataset.workers.guarded import shared_guard
@@ -99,7 +99,7 @@ def validate_part(
     check_replaceable(path, "a partial result", lambda data: data.startswith(MAGIC))
     part = Part.parse(part) if isinstance(part, str) else part
     opened = open_source(source)
-    contents, table = look_at(
+    contents, table = scan_source(
         opened, time.time_ns(), part.has, on_picture=on_picture, engine=engine_named(engine)
     )
     head = {

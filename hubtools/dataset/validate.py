@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from hubtools.dataset.report.exhibits import gather
 from hubtools.dataset.rules import DATASET_RULES
 from hubtools.dataset.scan.daft_engine import engine_named
-from hubtools.dataset.scan.scanning import look_at
+from hubtools.dataset.scan.scanning import scan_source
 from hubtools.dataset.sources.opening import open_source
-from hubtools.dataset.view import DatasetView, Look, view
+from hubtools.dataset.view import Dataset, Look, view
 from hubtools.dataset.workers.guarded import shared_guard
 from hubtools.files import StrPath
 from hubtools.findings import Finding, Report
@@ -61,7 +61,7 @@ def validate(
     DATASET_RULES.check_prefixes((*select, *ignore))
     DATASET_RULES.check_prefixes(prefix for ids in ignores.values() for prefix in ids)
     if engine != "local":
-        look = partial(look_at, engine=engine_named(engine))
+        look = partial(scan_source, engine=engine_named(engine))
     with _no_collector():
         looked = view(
             open_source(source),
@@ -95,7 +95,7 @@ def validate(
         return report
 
 
-def _with_pictures(findings: Sequence[Finding], looked: DatasetView) -> list[Finding]:
+def _with_pictures(findings: Sequence[Finding], looked: Dataset) -> list[Finding]:
     """`findings`, with the picture that each speaks of: its own path, or that of the record on
     its line."""
     sources = {file.name for file in looked.metadata}
@@ -127,7 +127,7 @@ def _no_collector() -> Iterator[None]:
             gc.enable()
 
 
-def _facts(looked: DatasetView) -> dict[str, Any]:
+def _facts(looked: Dataset) -> dict[str, Any]:
     table = looked.table
     width, height = (table.column(side).tolist() for side in ("width", "height"))
     sizes = sorted({size for size in zip(width, height, strict=True) if size[0]})

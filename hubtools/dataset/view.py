@@ -26,7 +26,7 @@ from hubtools.dataset.pictures.formats import picture_format
 from hubtools.dataset.pictures.private.besides import APART, besides, private_in
 from hubtools.dataset.pictures.reading import head_of
 from hubtools.dataset.pictures.table import PictureTable
-from hubtools.dataset.scan.scanning import look_at
+from hubtools.dataset.scan.scanning import scan_source
 from hubtools.dataset.sources.local import LocalFolder
 from hubtools.dataset.text.blank import is_blank
 from hubtools.dataset.text.codepages import Belief, odd_texts
@@ -41,7 +41,7 @@ from hubtools.settings import DatasetSettings
 
 if TYPE_CHECKING:
     from hubtools.dataset.copies.duplicates import Group
-    from hubtools.dataset.copies.similarity import Likeness
+    from hubtools.dataset.copies.similarity import Similarity
     from hubtools.dataset.pictures.private.reading import Private
     from hubtools.dataset.pictures.table import PictureTable
     from hubtools.dataset.sources.model import Contents, Source
@@ -67,7 +67,7 @@ class Look(Protocol):
 
 
 @dataclass(frozen=True)
-class DatasetView:
+class Dataset:
     """One data set, read. Rules only look; nothing here changes."""
 
     root: Path
@@ -154,7 +154,7 @@ class DatasetView:
         )
 
     @cached_property
-    def likenesses(self) -> tuple[Likeness, ...]:
+    def likenesses(self) -> tuple[Similarity, ...]:
         """Pictures that a vision model takes for copies, if the settings name one; pairs that are
         in one of `groups` are left out."""
         if not self.settings.embeddings:
@@ -313,12 +313,12 @@ def view(
     on_picture: Callable[[int, int], None] | None = None,
     previews: bool = False,
     look: Look | None = None,
-) -> DatasetView:
+) -> Dataset:
     """Read a data set: a folder, or any source. `base`: the pipeline, a folder or a Hub id, that
     the target and its tokenizers are taken from unless `settings` name a target. `resolution` in
     pixels, default what the target was made for. `on_picture(done, total)` is called as pictures
     are read. `previews`: keep small copies of pictures that are read, if they are not too many.
-    `look` looks at the pictures in another way than `look_at`.
+    `look` looks at the pictures in another way than `scan_source`.
 
     Raises `HubtoolsError` if there is no such folder.
     """
@@ -329,10 +329,10 @@ def view(
     begun_ns = time.time_ns()
     target = TARGETS[settings.target] if settings.target else target_of(base) if base else None
     made: dict[str, bytes] = {}
-    contents, table = (look or look_at)(
+    contents, table = (look or scan_source)(
         source, begun_ns, on_picture=on_picture, previews=made if previews else None
     )
-    return DatasetView(
+    return Dataset(
         contents.listing.root,
         contents.listing,
         contents.metadata,

@@ -94,7 +94,7 @@ def evaluate(
     """
     require_extra("train", "Evaluating")
     plan = plan_evaluation(project, lora, prompts=prompts, note=note)
-    studio = _Studio.open(plan, device, dtype, note)
+    studio = _PipelineSession.open(plan, device, dtype, note)
     lines = studio.draw_all(batch_size, on_step)
     result = _measure(plan, studio, lines, note)
     result.write(plan.folder)
@@ -118,7 +118,7 @@ class _Line:
 
 
 @dataclass
-class _Studio:
+class _PipelineSession:
     """The loaded base."""
 
     plan: EvaluationPlan
@@ -130,7 +130,7 @@ class _Studio:
     @classmethod
     def open(
         cls, plan: EvaluationPlan, device: str | None, dtype: str | None, note: Note
-    ) -> _Studio:
+    ) -> _PipelineSession:
         import torch
 
         device = checked_device(device)
@@ -210,7 +210,9 @@ class _Studio:
                 on_step(before + each, total)
 
 
-def _measure(plan: EvaluationPlan, studio: _Studio, lines: list[_Line], note: Note) -> Evaluation:
+def _measure(
+    plan: EvaluationPlan, studio: _PipelineSession, lines: list[_Line], note: Note
+) -> Evaluation:
     settings = plan.project.evaluate
     tiny = plan.base.local and is_tiny_people(Path(plan.base.path_or_id))
     encoder = picture_encoder(settings.picture_encoder, studio.device, note)

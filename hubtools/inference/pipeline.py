@@ -73,7 +73,7 @@ def draw(
         remove_loras(pipeline)
     for shot in shots:
         check_size(shot.width, shot.height, family_for(pipeline).divisor)
-    studio = _Studio(pipeline, base, tuple(loras), fuse, train_step, prompts)
+    studio = PipelineSession(pipeline, base, tuple(loras), fuse, train_step, prompts)
     wanted = [studio.record(shot, name) for shot, name in zip(shots, names, strict=True)]
     existing = [_existing(pipeline, folder, record) for record in wanted]
     todo = [index for index, record in enumerate(existing) if record is None]
@@ -116,7 +116,7 @@ def draw(
     return [record for record in results if record is not None]
 
 
-class _Studio:
+class PipelineSession:
     """One `draw`: a pipeline with its base and LoRAs, and the prompts read so far."""
 
     def __init__(

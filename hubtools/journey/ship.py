@@ -11,7 +11,7 @@ from hubtools.errors import UsageError
 from hubtools.hub.client import check_access
 from hubtools.journey.ledger import Ledger, digest_of
 from hubtools.journey.steps import STEPS
-from hubtools.journey.travel import Journey, Narrator, Step, is_done, outputs_of
+from hubtools.journey.travel import Journey, JourneyReporter, Step, is_done, outputs_of
 from hubtools.project import Project
 
 
@@ -28,7 +28,7 @@ class ShipResult:
 
 def ship(
     project: Project,
-    narrator: Narrator,
+    narrator: JourneyReporter,
     *,
     first: str | None = None,
     last: str | None = None,
@@ -71,7 +71,7 @@ def ship(
     )
 
 
-def _ledger(project: Project, narrator: Narrator, trust_state: bool) -> Ledger:
+def _ledger(project: Project, narrator: JourneyReporter, trust_state: bool) -> Ledger:
     ledger = Ledger.open(project.root, trust_state=trust_state)
     if ledger.foreign:
         narrator.warn(
@@ -82,7 +82,7 @@ def _ledger(project: Project, narrator: Narrator, trust_state: bool) -> Ledger:
 
 
 def forecast(
-    project: Project, narrator: Narrator, first: str | None = None, last: str | None = None
+    project: Project, narrator: JourneyReporter, first: str | None = None, last: str | None = None
 ) -> list[tuple[Step, str, str]]:
     """What `ship` would do: (step, `run` or `skip`, why). Changes nothing.
 
@@ -155,4 +155,4 @@ def _preconditions(project: Project, names: list[str]) -> None:
             check_access(repo, repo_type)
 
 
-__all__ = ["STEPS", "Narrator", "ShipResult", "forecast", "ship"]
+__all__ = ["STEPS", "JourneyReporter", "ShipResult", "forecast", "ship"]

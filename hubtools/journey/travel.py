@@ -16,7 +16,7 @@ from hubtools.project import Project
 from hubtools.publish.ignored import GITIGNORE
 
 
-class Narrator(Reporter, Protocol):
+class JourneyReporter(Reporter, Protocol):
     """Whoever tells the user how the journey goes."""
 
     def started(self, step: str, title: str) -> None:
@@ -30,7 +30,7 @@ class Narrator(Reporter, Protocol):
 
 
 @contextmanager
-def bar(narrator: Narrator, title: str) -> Iterator[Callable[[int, int], None]]:
+def bar(narrator: JourneyReporter, title: str) -> Iterator[Callable[[int, int], None]]:
     """A progress display for what reports (done so far, total)."""
     with ExitStack() as stack:
         advance: Advance | None = None
@@ -65,7 +65,7 @@ class Journey:
     """What all steps share."""
 
     project: Project
-    narrator: Narrator
+    narrator: JourneyReporter
     ledger: Ledger
     trust_state: bool = False
     steps: tuple[str, ...] = ()  # those of this run

@@ -13,8 +13,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from hubtools.dataset.folder.listing import Entry
-from hubtools.dataset.pictures.cache import place_of
 from hubtools.dataset.pictures.reading import Unreadable
+from hubtools.dataset.pictures.scan_cache import place_of
 from hubtools.dataset.rules import DATASET_RULES
 from hubtools.dataset.sources.local import pictures_of
 from hubtools.dataset.sources.model import Contents, Read

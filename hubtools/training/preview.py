@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from hubtools.dataset.inspect.look import Cut, Inspection, Seen, seen, upright
+from hubtools.dataset.inspect.look import inspect_picture
 from hubtools.dataset.text.blank import is_blank
 from hubtools.dataset.view import view
 from hubtools.files import StrPath, sha256_of
@@ -31,7 +31,7 @@ def inspect(
     settings, train = settings or DatasetSettings(), train or TrainSettings()
     looked = view(folder, settings, resolution=train.resolution, base=base, on_picture=on_picture)
     counter = looked.counter
-    found: list[Seen] = []
+    found: list[InspectedPicture] = []
     broken: dict[str, str] = {}
     for name, facts in looked.pictures.items():
         if facts.problem is not None or not facts.width:
@@ -45,10 +45,10 @@ def inspect(
             # a place by chance hangs on the file, as it does in training
             identity="" if train.center_crop else sha256_of(folder / name),
         )
-        cut = Cut(place.width, place.height, place.left, place.top, place.size)
+        cut = Crop(place.width, place.height, place.left, place.top, place.size)
         values = [row.values.get(settings.caption_column) for row in looked.rows_of.get(name, ())]
         captions = [text for text in values if isinstance(text, str) and not is_blank(text)]
         tokens = counter.count(captions[0]) if captions else 0
-        found.append(seen(facts, cut, captions, tokens, counter.room, train.resolution))
+        found.append(inspect_picture(facts, cut, captions, tokens, counter.room, train.resolution))
     found.sort(key=lambda one: one.name)
     return Inspection(train.resolution, tuple(found), broken, counter.source, counter.room)

@@ -12,17 +12,17 @@ from marked import DMI, alt, iptc, itxt, jpeg, manifest, png, webp, xmp
 from photos import photo
 from PIL import Image
 
-from hubtools.dataset.pictures.embedded.claims import Claims, claims_of
+from hubtools.dataset.pictures.embedded.rights_metadata import RightsMetadata, rights_metadata_of
 from hubtools.dataset.pictures.probe import probe_bytes
 
 FORBIDDEN = {"c2pa.ai_training": "notAllowed"}
 SAID = "c2pa.training-mining: ai_training notAllowed"
 
 
-def read(data: bytes) -> Claims:
+def read(data: bytes) -> RightsMetadata:
     facts = probe_bytes(data, "a")
     assert facts.problem is None
-    return Claims(facts.creator, facts.notice, facts.reserved, facts.credentials)
+    return RightsMetadata(facts.creator, facts.notice, facts.reserved, facts.credentials)
 
 
 def exif(**tags: str) -> Image.Exif:
@@ -35,7 +35,7 @@ def exif(**tags: str) -> Image.Exif:
 def test_exif(format: str) -> None:
     buffer = io.BytesIO()
     photo(1, (64, 48)).save(buffer, format, exif=exif(artist="Jane", copyright="(c) Jane\0Ed"))
-    assert read(buffer.getvalue()) == Claims("Jane", "(c) Jane Ed")
+    assert read(buffer.getvalue()) == RightsMetadata("Jane", "(c) Jane Ed")
 
 
 def test_exif_in_utf_8() -> None:
@@ -46,58 +46,58 @@ def test_exif_in_utf_8() -> None:
 @pytest.mark.parametrize(
     ("block", "claims"),
     [
-        (iptc(n80="Jane", n110="An Agency", n116="(c) 2025"), Claims("Jane", "(c) 2025")),
-        (iptc(n110="An Agency"), Claims("An Agency")),
-        (iptc(n116=b"\xa9 Ren\xe9"), Claims("", "\u00a9 Ren\u00e9")),
-        (iptc(n40="No AI training"), Claims("", "", "in words: 'No AI training'")),
-        (iptc(n80="Jane")[:-2], Claims("Ja")),
+        (iptc(n80="Jane", n110="An Agency", n116="(c) 2025"), RightsMetadata("Jane", "(c) 2025")),
+        (iptc(n110="An Agency"), RightsMetadata("An Agency")),
+        (iptc(n116=b"\xa9 Ren\xe9"), RightsMetadata("", "\u00a9 Ren\u00e9")),
+        (iptc(n40="No AI training"), RightsMetadata("", "", "in words: 'No AI training'")),
+        (iptc(n80="Jane")[:-2], RightsMetadata("Ja")),
     ],
 )
-def test_iptc(block: bytes, claims: Claims) -> None:
+def test_iptc(block: bytes, claims: RightsMetadata) -> None:
     assert read(jpeg(iptc=block)) == claims
 
 
-MINING = Claims("", "", "plus:DataMining DMI-PROHIBITED-AIMLTRAINING")
-PACKETS: list[tuple[bytes, Claims]] = [
+MINING = RightsMetadata("", "", "plus:DataMining DMI-PROHIBITED-AIMLTRAINING")
+PACKETS: list[tuple[bytes, RightsMetadata]] = [
     (
         xmp("<dc:creator><rdf:Seq><rdf:li>Jane</rdf:li><rdf:li>Jo</rdf:li></rdf:Seq></dc:creator>"),
-        Claims("Jane, Jo"),
+        RightsMetadata("Jane, Jo"),
     ),
-    (xmp(alt("dc:rights", "(c) Jane")), Claims("", "(c) Jane")),
-    (xmp(alt("dc:rights", "CC0, public domain")), Claims()),
-    (xmp(alt("dc:rights", "(c) Jane") + "<r:Marked>False</r:Marked>"), Claims()),
-    (xmp(attributes='r:Marked="True"'), Claims("", "marked as copyrighted")),
+    (xmp(alt("dc:rights", "(c) Jane")), RightsMetadata("", "(c) Jane")),
+    (xmp(alt("dc:rights", "CC0, public domain")), RightsMetadata()),
+    (xmp(alt("dc:rights", "(c) Jane") + "<r:Marked>False</r:Marked>"), RightsMetadata()),
+    (xmp(attributes='r:Marked="True"'), RightsMetadata("", "marked as copyrighted")),
     (
         xmp(f"<p:DataMining>{DMI}</p:DataMining>"),
         MINING,
     ),
     (
         xmp(attributes='p:DataMining="DMI-PROHIBITED"'),
-        Claims("", "", "plus:DataMining DMI-PROHIBITED"),
+        RightsMetadata("", "", "plus:DataMining DMI-PROHIBITED"),
     ),
     (
         xmp(f"<p:DataMining>{DMI.replace('PROHIBITED-AIMLTRAINING', 'ALLOWED')}</p:DataMining>"),
-        Claims(),
+        RightsMetadata(),
     ),
-    (xmp("<t:reservation>1</t:reservation>"), Claims("", "", "tdm:reservation")),
-    (xmp(attributes='t:reserve="true"'), Claims("", "", "tdm:reservation")),
-    (xmp("<t:reservation>0</t:reservation>"), Claims()),
+    (xmp("<t:reservation>1</t:reservation>"), RightsMetadata("", "", "tdm:reservation")),
+    (xmp(attributes='t:reserve="true"'), RightsMetadata("", "", "tdm:reservation")),
+    (xmp("<t:reservation>0</t:reservation>"), RightsMetadata()),
     (
         xmp(alt("r:UsageTerms", "You may not use this for machine learning.")),
-        Claims("", "", "in words: 'You may not use this for machine learning.'"),
+        RightsMetadata("", "", "in words: 'You may not use this for machine learning.'"),
     ),
     # not whole, but the word is unmistakable
     (
         xmp(f"<p:DataMining>{DMI}</p:DataMining>")[:-60],
         MINING,
     ),
-    (b'<!DOCTYPE x [<!ENTITY a "Jane">]><x>creator &a;</x>', Claims()),
-    (xmp(alt("dc:rights", " \u00a9 ")), Claims()),
+    (b'<!DOCTYPE x [<!ENTITY a "Jane">]><x>creator &a;</x>', RightsMetadata()),
+    (xmp(alt("dc:rights", " \u00a9 ")), RightsMetadata()),
 ]
 
 
 @pytest.mark.parametrize(("packet", "claims"), PACKETS)
-def test_xmp(packet: bytes, claims: Claims) -> None:
+def test_xmp(packet: bytes, claims: RightsMetadata) -> None:
     assert read(jpeg(xmp=packet)) == claims
     assert read(webp(xmp=packet)) == claims
     assert read(png(itxt(packet))) == claims
@@ -126,24 +126,24 @@ def test_reservations_in_words(words: str, reserves: bool) -> None:
 
 def test_texts_of_png() -> None:
     chunks = ((b"tEXt", b"Author\0Jane"), (b"zTXt", b"Copyright\0\0nothing packed"))
-    assert read(png(*chunks)) == Claims("Jane")
+    assert read(png(*chunks)) == RightsMetadata("Jane")
 
 
 @pytest.mark.parametrize(
     ("store", "claims"),
     [
-        (manifest(FORBIDDEN), Claims("", "", SAID, True)),
-        (manifest(FORBIDDEN, json_=True), Claims("", "", SAID, True)),
+        (manifest(FORBIDDEN), RightsMetadata("", "", SAID, True)),
+        (manifest(FORBIDDEN, json_=True), RightsMetadata("", "", SAID, True)),
         (
             manifest({"cawg.data_mining": "constrained"}, "cawg.training-mining__2"),
-            Claims("", "", "cawg.training-mining__2: data_mining constrained", True),
+            RightsMetadata("", "", "cawg.training-mining__2: data_mining constrained", True),
         ),
-        (manifest({"c2pa.ai_training": "allowed"}), Claims(credentials=True)),
-        (manifest({"c2pa.ai_inference": "notAllowed"}), Claims(credentials=True)),
-        (manifest(FORBIDDEN, "com.example.training-mining"), Claims(credentials=True)),
+        (manifest({"c2pa.ai_training": "allowed"}), RightsMetadata(credentials=True)),
+        (manifest({"c2pa.ai_inference": "notAllowed"}), RightsMetadata(credentials=True)),
+        (manifest(FORBIDDEN, "com.example.training-mining"), RightsMetadata(credentials=True)),
     ],
 )
-def test_content_credentials(store: bytes, claims: Claims) -> None:
+def test_content_credentials(store: bytes, claims: RightsMetadata) -> None:
     assert read(jpeg(c2pa=store)) == claims
     assert read(png((b"caBX", store))) == claims
     assert read(webp(c2pa=store)) == claims
@@ -155,7 +155,7 @@ def test_content_credentials_of_avif() -> None:
     uuid = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
     content = uuid + b"\0\0\0\0manifest\0" + b"\0" * 8 + manifest(FORBIDDEN)
     box = (8 + len(content)).to_bytes(4, "big") + b"uuid" + content
-    assert read(buffer.getvalue() + box) == Claims("", "", SAID, True)
+    assert read(buffer.getvalue() + box) == RightsMetadata("", "", SAID, True)
 
 
 def test_cbor_of_every_kind() -> None:
@@ -214,4 +214,4 @@ NESTED = b"\x81" * 5000 + b"\x01"
 @example("WEBP", b"creator" + b"<a>" * 5000)
 def test_any_block_is_passed_over(format: str, block: bytes) -> None:
     picture: Any = Opened(format, block)
-    assert isinstance(claims_of(picture, b"RIFF    WEBP" + block), Claims)
+    assert isinstance(rights_metadata_of(picture, b"RIFF    WEBP" + block), RightsMetadata)

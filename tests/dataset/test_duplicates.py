@@ -11,7 +11,7 @@ import pytest
 from photos import photo
 from PIL import Image, ImageDraw, ImageEnhance
 
-from hubtools.dataset.copies.compare import Grade, alike
+from hubtools.dataset.copies.compare import Grade, same_picture
 from hubtools.dataset.copies.duplicates import Groups, find_groups
 from hubtools.dataset.pictures.appearance import TURNS, turned_pixels
 from hubtools.dataset.pictures.decode import pixel_digest, thumbnail
@@ -195,5 +195,5 @@ def test_alike_is_symmetric() -> None:
     thumbs.append(thumbnail(encoded(ImageEnhance.Brightness(photo(0)).enhance(1.4))))
     for one in thumbs:
         for other in thumbs:
-            assert alike(one, other) is alike(other, one)
-    assert alike(thumbs[0], thumbs[0]) is Grade.COPY
+            assert same_picture(one, other) is same_picture(other, one)
+    assert same_picture(thumbs[0], thumbs[0]) is Grade.COPY

@@ -15,11 +15,11 @@ from hubtools.dataset.fix.run import fix, undo_fix
 from hubtools.dataset.loaders.source import TROUBLE
 from hubtools.dataset.packing.unpack import unshard
 from hubtools.dataset.packing.write import shard
-from hubtools.dataset.pictures.header import plain, webp_canvas
+from hubtools.dataset.pictures.header import trusted_format, webp_canvas
 from hubtools.dataset.pictures.probe import MAX_PIXELS
 from hubtools.dataset.pictures.tasks import PROBE
 from hubtools.dataset.validate import validate
-from hubtools.dataset.workers.guarded import look_at_one, run_guarded
+from hubtools.dataset.workers.guarded import run_guarded, scan_one
 from hubtools.dataset.workers.pool import WorkerPool
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
@@ -75,16 +75,16 @@ def test_validate_and_fix_take_little(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", BOMBS)
 def test_the_head_tells_what_is_not_plain(name: str) -> None:
     with memory.Watch() as watch:
-        assert plain(BOMBS[name]) == (name in ("head.jpg", "text.png", "thread.png"))
+        assert trusted_format(BOMBS[name]) == (name in ("head.jpg", "text.png", "thread.png"))
     assert watch.own < 30
 
 
 def test_usual_pictures_are_plain() -> None:
     for format in ("JPEG", "PNG", "GIF", "WEBP", "BMP", "MPO"):
-        assert plain(pictures.plain(format)), format
-    assert plain(b"<html>")
-    assert not plain(pictures.plain("TIFF"))
-    assert not plain(pictures.plain("AVIF"))
+        assert trusted_format(pictures.plain(format)), format
+    assert trusted_format(b"<html>")
+    assert not trusted_format(pictures.plain("TIFF"))
+    assert not trusted_format(pictures.plain("AVIF"))
 
 
 @pytest.mark.parametrize("more", [{"lossless": True}, {"quality": 50}, {"exif": b"Exif\0\0MM"}])
@@ -101,7 +101,7 @@ def test_the_canvas_of_a_webp(more: dict[str, object]) -> None:
 
 
 def test_a_webp_beyond_all_is_not_even_opened() -> None:
-    facts = look_at_one(BOMBS["beyond.webp"], "a.webp")
+    facts = scan_one(BOMBS["beyond.webp"], "a.webp")
     assert facts.too_large
     assert (facts.format, facts.width, facts.height) == ("WEBP", 16_383, 16_383)
     assert facts.width * facts.height > MAX_PIXELS

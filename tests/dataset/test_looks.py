@@ -11,7 +11,7 @@ from hubtools.dataset.pictures.appearance import (
     TURNS,
     Grey,
     hash_of,
-    look_at,
+    measure,
     shrunk,
     turned,
     turned_pixels,
@@ -53,19 +53,19 @@ def test_copies_hash_alike_and_others_do_not(seed: int) -> None:
 
 def test_measures() -> None:
     picture = photo(1)
-    look = look_at(grey(picture))
+    look = measure(grey(picture))
     values = grey(picture).astype(float)
     assert look.brightness == pytest.approx(values.mean())
     assert look.contrast == pytest.approx(values.std())
     assert look.darkest == pytest.approx(np.percentile(values, 1), abs=1)
     assert look.lightest == pytest.approx(np.percentile(values, 99), abs=1)
-    soft = look_at(grey(picture.filter(ImageFilter.GaussianBlur(3))))
+    soft = measure(grey(picture.filter(ImageFilter.GaussianBlur(3))))
     assert soft.sharpness < look.sharpness / 20
     assert soft.crispness < look.crispness / 20
     assert look.crispness >= look.sharpness
-    flat = look_at(np.full((50, 60), 200, dtype=np.uint8))
+    flat = measure(np.full((50, 60), 200, dtype=np.uint8))
     assert flat[1:] == (200, 200, 200, 0, 0, 0, 0)
-    halves = look_at(np.repeat(np.array([[0, 255]], dtype=np.uint8), 32, axis=1).repeat(64, axis=0))
+    halves = measure(np.repeat(np.array([[0, 255]], dtype=np.uint8), 32, axis=1).repeat(64, axis=0))
     assert halves.information == pytest.approx(1)
 
 
@@ -73,12 +73,12 @@ def test_sharpness_is_the_variance_of_the_laplacian() -> None:
     values = grey(photo(2)).astype(float)
     edges = 4 * values[1:-1, 1:-1] - values[:-2, 1:-1] - values[2:, 1:-1]
     edges -= values[1:-1, :-2] + values[1:-1, 2:]
-    assert look_at(grey(photo(2))).sharpness == pytest.approx(edges.var(), rel=1e-3)
+    assert measure(grey(photo(2))).sharpness == pytest.approx(edges.var(), rel=1e-3)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (2, 2), (3, 9), (9, 3), (10, 10)])
 def test_the_smallest_pictures_have_a_look(size: tuple[int, int]) -> None:
-    look = look_at(np.zeros(size, dtype=np.uint8))
+    look = measure(np.zeros(size, dtype=np.uint8))
     assert np.isfinite(look).all()
 
 

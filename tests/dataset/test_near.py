@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubtools.dataset.copies.near import near_pairs
+from hubtools.dataset.copies.hamming import near_pairs
 
 
 def brute(hashes: np.ndarray, radius: int) -> list[tuple[int, int]]:

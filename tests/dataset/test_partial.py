@@ -14,7 +14,7 @@ from simple import TRIGGER, picture
 from hubtools.dataset.folder.listing import Entry
 from hubtools.dataset.packing.write import shard
 from hubtools.dataset.parts import Part, merge_parts, validate_part
-from hubtools.dataset.pictures.cache import place_of
+from hubtools.dataset.pictures.scan_cache import place_of
 from hubtools.dataset.validate import validate
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.findings import to_dict

@@ -13,9 +13,9 @@ from photos import photo, put_photo
 from PIL import Image
 
 from hubtools.dataset.folder.listing import walk
-from hubtools.dataset.pictures.cache import place_of
 from hubtools.dataset.pictures.decode import PREVIEW, preview
 from hubtools.dataset.pictures.probe import probe_bytes
+from hubtools.dataset.pictures.scan_cache import place_of
 from hubtools.dataset.pictures.tasks import look_again
 from hubtools.dataset.scan import scanning
 from hubtools.dataset.scan.scanning import scan

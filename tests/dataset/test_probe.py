@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from photos import photo
 from PIL import Image
 
-from hubtools.dataset.pictures.probe import NotPlain, probe_bytes
+from hubtools.dataset.pictures.probe import NeedsIsolation, probe_bytes
 from hubtools.dataset.pictures.rgb import open_image
 from hubtools.errors import HubtoolsError
 
@@ -107,7 +107,7 @@ def test_what_is_hostile_is_left_to_another_process() -> None:
     parted = bytearray(encoded("JPEG"))  # a scan a channel
     parted[parted.index(b"\xff\xda") + 4] = 1
     for data in (encoded("TIFF"), many, bytes(parted) + b"\xff\xda" * 100):
-        with pytest.raises(NotPlain):
+        with pytest.raises(NeedsIsolation):
             probe_bytes(data, "x", plain_only=True)
     assert probe_bytes(progressive, "x", plain_only=True).seen
     for format in ("PNG", "JPEG", "WEBP", "GIF", "BMP"):

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from photos import put_photo
 
 from hubtools.dataset.folder.listing import walk
-from hubtools.dataset.pictures import cache as memory
+from hubtools.dataset.pictures import scan_cache as memory
 from hubtools.dataset.pictures.probe import MAX_PIXELS
 from hubtools.dataset.pictures.table import PictureTable
 from hubtools.dataset.scan.scanning import scan
@@ -284,7 +284,7 @@ def test_ctrl_c_ends_the_workers_and_keeps_what_was_found(tmp_path: Path) -> Non
     done = int(process.stdout.readline())
     process.send_signal(signal.SIGINT)
     assert process.wait() != 0
-    kept = memory.Memory.load(memory.place_of(root)).table
+    kept = memory.ScanCache.load(memory.place_of(root)).table
     assert done <= len(kept) < 400
     assert not [pid for pid in Path("/proc").glob("[0-9]*") if own.encode() in _command(pid)]
 

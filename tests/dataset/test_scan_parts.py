@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from hubtools.dataset.folder.listing import Entry
-from hubtools.dataset.pictures.cache import Memory
 from hubtools.dataset.pictures.facts import PictureFacts
 from hubtools.dataset.pictures.probe import probe_bytes
 from hubtools.dataset.pictures.reading import Unreadable
+from hubtools.dataset.pictures.scan_cache import ScanCache
 from hubtools.dataset.pictures.table import PictureTable
 from hubtools.dataset.scan import scanning as scan
 from hubtools.dataset.scan.scanning import _few, _Told, results_of
@@ -85,7 +85,7 @@ def test_a_few_large_ones_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
 # --- batches ------------------------------------------------------------------------------------
 
 
-class Asked(Memory):
+class Asked(ScanCache):
     """Counts what it is asked for."""
 
     def __init__(self, table: PictureTable, times: list[tuple[int, int]]) -> None:

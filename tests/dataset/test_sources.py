@@ -21,7 +21,7 @@ import pytest
 from simple import TRIGGER, picture
 
 from hubtools.dataset.packing.write import shard
-from hubtools.dataset.pictures import cache as memory
+from hubtools.dataset.pictures import scan_cache as memory
 from hubtools.dataset.sources import parquets, tars, zips
 from hubtools.dataset.sources.opening import open_source
 from hubtools.dataset.validate import validate

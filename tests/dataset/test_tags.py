@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from photos import P3_RED, photo, profile
 from PIL import Image
 
-from hubtools.dataset.pictures.embedded.tags import Tags, foreign_profile, tags_of
+from hubtools.dataset.pictures.embedded.exif_tags import Tags, foreign_profile, tags_of
 
 CAMERA = {0xA431: "0123456789", 0xA430: "A. N. Owner", 0xA435: "000000"}
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubtools.dataset.text.mojibake import garbled, ungarbled
+from hubtools.dataset.text.mojibake import find_mojibake, repair_mojibake
 from hubtools.dataset.text.phrases import Common, Constant, common_phrases, constants
 from hubtools.dataset.validate import validate
 from hubtools.findings import Finding, Severity
@@ -50,10 +50,10 @@ def misread(text: str, charset: str = "cp1252") -> str:
 @pytest.mark.parametrize("charset", ["cp1252", "latin-1"])
 def test_garbled_text_is_found_and_read_again(text: str, charset: str) -> None:
     bad = f"a {misread(text, charset)} b"
-    assert garbled(bad)
-    assert ungarbled(bad) == f"a {text} b"
+    assert find_mojibake(bad)
+    assert repair_mojibake(bad) == f"a {text} b"
     if charset == "cp1252":
-        assert ungarbled(misread(bad)) == f"a {text} b"
+        assert repair_mojibake(misread(bad)) == f"a {text} b"
 
 
 @pytest.mark.parametrize(
@@ -72,14 +72,14 @@ def test_garbled_text_is_found_and_read_again(text: str, charset: str) -> None:
     ],
 )
 def test_good_text_is_left_alone(text: str) -> None:
-    assert garbled(text) is None
-    assert ungarbled(text) == text
+    assert find_mojibake(text) is None
+    assert repair_mojibake(text) == text
 
 
 @given(st.text())
 def test_what_is_read_again_is_not_garbled_the_same_way(text: str) -> None:
-    once = ungarbled(text)
-    assert ungarbled(once) == once or garbled(once)
+    once = repair_mojibake(text)
+    assert repair_mojibake(once) == once or find_mojibake(once)
 
 
 def test_html(good: Path, settings: DatasetSettings) -> None:

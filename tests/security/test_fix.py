@@ -704,7 +704,7 @@ def test_a_table_in_another_encoding_is_left(data: Path) -> None:
 
 def test_what_came_with_the_folder_is_not_what_was_seen(data: Path) -> None:
     """A forged memory of pictures is not believed, and nothing is written through a link."""
-    from hubtools.dataset.pictures.cache import place_of
+    from hubtools.dataset.pictures.scan_cache import place_of
 
     home = data.parent / "home"
     (data / ".hubtools").symlink_to(home)

@@ -27,11 +27,11 @@ from hubtools.dataset.loaders.source import TROUBLE
 from hubtools.dataset.metadata import parse_metadata
 from hubtools.dataset.packing.unpack import unshard
 from hubtools.dataset.packing.write import shard
-from hubtools.dataset.pictures.header import plain
+from hubtools.dataset.pictures.header import trusted_format
 from hubtools.dataset.pictures.private import exif
 from hubtools.dataset.pictures.private.scrub import scrub
 from hubtools.dataset.validate import validate
-from hubtools.dataset.workers.guarded import look_at_one, run_guarded
+from hubtools.dataset.workers.guarded import run_guarded, scan_one
 from hubtools.dataset.workers.pool import Failure
 from hubtools.errors import HubtoolsError
 from hubtools.findings import to_github, to_json, to_text
@@ -68,9 +68,9 @@ def picture(random: random.Random, place: Path) -> None:
     """The bytes of a picture file: looked at, scrubbed, edited."""
     data = pictures.hostile(random)
     (place / "picture").write_bytes(data)
-    facts = look_at_one(data, "x.png")
+    facts = scan_one(data, "x.png")
     promise("crashed" not in (facts.problem or ""), f"{facts.problem}")
-    promise(facts == look_at_one(data, "x.png"), "two looks differ")
+    promise(facts == scan_one(data, "x.png"), "two looks differ")
     for text in (facts.problem, facts.kind, facts.owner, facts.profile, facts.mode):
         printable(text or "", "a fact")
     trouble = run_guarded(TROUBLE, data)
@@ -92,10 +92,10 @@ def picture(random: random.Random, place: Path) -> None:
         return
     if set(edits) <= LOSSLESS:
         promise(proof is not None, f"{edits}: not proven")
-        same = not plain(data) or shown(data) == proof == shown(changed)
+        same = not trusted_format(data) or shown(data) == proof == shown(changed)
         promise(same, f"{edits}: other pixels")
     else:
-        promise(look_at_one(changed, "x.png").kind is None, f"{edits}: no picture comes of it")
+        promise(scan_one(changed, "x.png").kind is None, f"{edits}: no picture comes of it")
 
 
 def table(random: random.Random, place: Path) -> None:

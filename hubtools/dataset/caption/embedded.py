@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from hubtools.dataset.caption.edits import tidy
 from hubtools.dataset.folder.appearing import read_own
 from hubtools.dataset.pictures.embedded.chunks import png_chunks, png_texts
-from hubtools.dataset.pictures.embedded.claims import (
+from hubtools.dataset.pictures.embedded.rights_metadata import (
     attempt,
     exif_text,
     iptc_blocks,

@@ -48,7 +48,7 @@ def residual(one: Thumb, other: Thumb) -> tuple[float, float, float]:
     return float(blocks.mean()) ** 0.5, float(blocks.max()) ** 0.5, float(b.std())
 
 
-def alike(one: Thumb, other: Thumb) -> Grade:
+def same_picture(one: Thumb, other: Thumb) -> Grade:
     """`DIFFERENT`, `ALIKE` or `COPY`."""
     whole, worst, contrast = residual(one, other)
     if whole <= max(_COPY_WHOLE * contrast, _NOISE):

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from hubtools.dataset.copies.compare import Grade, Thumb, alike
-from hubtools.dataset.copies.near import distinct_pairs, near_pairs
+from hubtools.dataset.copies.compare import Grade, Thumb, same_picture
+from hubtools.dataset.copies.hamming import distinct_pairs, near_pairs
 from hubtools.dataset.pictures.appearance import TURNS, turned, turned_pixels
 from hubtools.dataset.pictures.table import PictureTable
 from hubtools.dataset.pictures.tasks import PIXELS, THUMB
@@ -301,7 +301,7 @@ class _Part:
         for compared, (best, turn) in enumerate(self._candidates(row)):
             if compared == _MOST_COMPARED:
                 break
-            grade = alike(turned_pixels(thumb, turn), self._thumbs[best])
+            grade = same_picture(turned_pixels(thumb, turn), self._thumbs[best])
             if grade > result[0]:
                 result = (grade, best, turn)
             if grade >= Grade.COPY:

@@ -47,7 +47,7 @@ _SIDE = 512
 
 
 @dataclass(frozen=True)
-class Likeness:
+class Similarity:
     """Two pictures that may be one. `share` is their distance as a share of what is usual there:
     0 for the same, 1 for any two; `agree` the correlation where they lie over each other."""
 
@@ -65,7 +65,7 @@ def likely_copies(
     *,
     digests: Mapping[str, str] | None = None,
     place: Path | None = None,
-) -> list[Likeness]:
+) -> list[Similarity]:
     """Pairs among the pictures `names` that are more alike than others and agree where one is laid
     over the other, the likest first.
 
@@ -134,7 +134,7 @@ class _Work:
             self.changed = True
             self.keep(_KEEP_EVERY)
 
-    def agreeing(self, near: Sequence[tuple[str, str, float]]) -> list[Likeness]:
+    def agreeing(self, near: Sequence[tuple[str, str, float]]) -> list[Similarity]:
         """Those of the pairs that are `near` which agree, the likest first."""
 
         @lru_cache(maxsize=_SKETCHES)
@@ -154,7 +154,7 @@ class _Work:
                 self.changed = True
                 self.keep(_KEEP_EVERY)
             if agree >= AGREE:
-                found.append(Likeness(one, other, share, agree))
+                found.append(Similarity(one, other, share, agree))
         return sorted(found, key=lambda pair: (pair.share, pair.one, pair.other))
 
 

@@ -13,7 +13,7 @@ from hubtools.dataset.edits.journal_files import FIXES, JOURNAL, STAGING, Journa
 from hubtools.dataset.edits.pixels import Refused, edited
 from hubtools.dataset.edits.plan import Operation, Plan
 from hubtools.dataset.pictures.reading import Unreadable, read_picture
-from hubtools.dataset.workers.guarded import look_at_one
+from hubtools.dataset.workers.guarded import scan_one
 from hubtools.errors import HubtoolsError
 from hubtools.files import human_bytes
 from hubtools.layout import WORK_DIR
@@ -185,7 +185,7 @@ def _picture(root: Root, name: str, original: str) -> bytes:
         data = read_picture(str(root.path / name))
     except Unreadable as error:
         raise Refused(str(error)) from None
-    if look_at_one(data, name).problem is not None:
+    if scan_one(data, name).problem is not None:
         raise Refused("it leads to something that is no picture")
     return data
 

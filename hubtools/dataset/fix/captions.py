@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from hubtools.dataset.fix.draft import Draft
 from hubtools.dataset.text.blank import is_blank
-from hubtools.dataset.text.mojibake import ungarbled
+from hubtools.dataset.text.mojibake import repair_mojibake
 from hubtools.dataset.text.trigger import has_word
 
 
@@ -79,7 +79,7 @@ _NEEDED = "\t\n\u200c\u200d\ufe0f"
 
 
 def _cleaned(text: str) -> str:
-    text = _BREAKS.sub("\n", ungarbled(text))
+    text = _BREAKS.sub("\n", repair_mojibake(text))
     kept = [c for c in text if c in _NEEDED or unicodedata.category(c) not in ("Cc", "Cf")]
     return "".join(kept).strip()
 

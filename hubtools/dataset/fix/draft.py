@@ -29,8 +29,8 @@ from hubtools.dataset.pictures.facts import PictureFacts
 from hubtools.dataset.pictures.reading import read_file
 from hubtools.dataset.rules import DATASET_RULES
 from hubtools.dataset.sources.local import LocalFolder
-from hubtools.dataset.view import DatasetView
-from hubtools.dataset.workers.guarded import look_at_one
+from hubtools.dataset.view import Dataset
+from hubtools.dataset.workers.guarded import scan_one
 from hubtools.errors import HubtoolsError
 from hubtools.files import NO_FILE, read_within
 from hubtools.findings import Finding
@@ -44,7 +44,7 @@ class Draft:
 
     def __init__(
         self,
-        looked: DatasetView,
+        looked: Dataset,
         unsafe: Unsafe,
         *,
         wanted: frozenset[str],
@@ -63,7 +63,7 @@ class Draft:
         self.files: dict[str, File] = {}
         self._scratch = tempfile.TemporaryDirectory(prefix="hubtools-fix-")
         self._written: dict[bytes, Path] = {}
-        self._view: tuple[object, DatasetView] | None = None
+        self._view: tuple[object, Dataset] | None = None
         self._files_of: dict[str, tuple[bytes, MetadataFile]] = {}
         self._partial = {file.name: file for file in looked.metadata if file.partial}
         odd = [entry.name for entry in looked.listing.entries if entry.special]
@@ -119,7 +119,7 @@ class Draft:
             return b""
 
     @property
-    def view(self) -> DatasetView:
+    def view(self) -> Dataset:
         """The dataset as the rules would see it now."""
         state = self.state
         if self._view is None or self._view[0] != state:
@@ -337,7 +337,7 @@ class Draft:
             self._files_of[table.name] = known
         return known
 
-    def _look(self) -> DatasetView:
+    def _look(self) -> Dataset:
         metadata = tuple(self.metadata_of(self.tables[name])[1] for name in sorted(self.tables))
         entries = [file.entry for file in self.files.values()]
         entries += [file.entry for file in metadata]
@@ -388,6 +388,6 @@ class Draft:
         for name in names:
             if name in self.files:
                 if name not in self.facts:
-                    self.facts[name] = look_at_one(self.read(name), name)
+                    self.facts[name] = scan_one(self.read(name), name)
                 found[name] = self.facts[name]
         return found

@@ -18,7 +18,7 @@ from hubtools.dataset.pictures.private.reading import private_of
 from hubtools.dataset.pictures.private.scrub import scrub
 from hubtools.dataset.pictures.reading import UNREAD
 from hubtools.dataset.rules.layout import name_troubles
-from hubtools.dataset.workers.guarded import look_at_one
+from hubtools.dataset.workers.guarded import scan_one
 from hubtools.files import human_bytes
 
 
@@ -102,7 +102,7 @@ def links(draft: Draft) -> None:
         if file is None or not file.entry.link or draft.is_left(name) or not draft.read(name):
             continue
         file.entry = replace(file.entry, link=False)
-        facts = draft.facts.get(name) or look_at_one(draft.read(name), name)
+        facts = draft.facts.get(name) or scan_one(draft.read(name), name)
         draft.edit(name, "copy", facts, "D209", "put a copy in place of the link")
 
 
@@ -155,7 +155,7 @@ def _encode(draft: Draft, name: str, edit: str, rule: str, what: str) -> None:
     except Refused as error:
         draft.left[name] = str(error)
         return
-    facts = look_at_one(data, name)
+    facts = scan_one(data, name)
     if file.entry.ending not in ENDINGS[facts.format or "PNG"]:
         new = name[: -len(file.entry.ending)] + proper_ending(facts.format or "PNG")
         if not draft.rename({name: new}, rule, what):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageEnhance
 
-from hubtools.dataset.inspect.look import Seen
+from hubtools.dataset.inspect.look import InspectedPicture
 from hubtools.dataset.pictures.rgb import open_image
 from hubtools.files import replacing
 from hubtools.reporting.sheets import check_sheet, sheet_mark
@@ -19,7 +19,7 @@ _PAPER, _INK = (24, 24, 27), (228, 228, 231)
 MOST_ON_A_SHEET = 2000
 
 
-def thumbnail(root: Path, one: Seen, side: int) -> Image.Image:
+def thumbnail(root: Path, one: InspectedPicture, side: int) -> Image.Image:
     """The picture in a square of `side` pixels: what is cut off is dark, what is left is framed.
 
     Raises `HubtoolsError` if it cannot be read.
@@ -44,7 +44,7 @@ def thumbnail(root: Path, one: Seen, side: int) -> Image.Image:
 
 def write_sheet(
     root: Path,
-    pictures: Sequence[Seen],
+    pictures: Sequence[InspectedPicture],
     path: Path,
     *,
     side: int = 192,

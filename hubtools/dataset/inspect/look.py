@@ -20,7 +20,7 @@ SHAPES = tuple(name for name, _ in _ASPECTS)
 
 
 @dataclass(frozen=True)
-class Cut:
+class Crop:
     """How the trainer cuts a picture: resized to (width, height), then `size` at (left, top)."""
 
     width: int
@@ -31,7 +31,7 @@ class Cut:
 
 
 @dataclass(frozen=True)
-class Seen:
+class InspectedPicture:
     """One picture as the trainer will see it. Pixels of the upright picture.
 
     `scale` is what it is resized by, `box` (left, top, right, bottom) what is left of it in its own
@@ -57,7 +57,7 @@ class Inspection:
     """All pictures that can be read (`seen`), those that cannot (`broken`: why), and figures."""
 
     resolution: int
-    seen: tuple[Seen, ...]
+    seen: tuple[InspectedPicture, ...]
     broken: dict[str, str]
     tokens_by: str
     room: int
@@ -109,9 +109,9 @@ def upright(facts: PictureFacts) -> tuple[int, int]:
     return (facts.height, facts.width) if turned else (facts.width, facts.height)
 
 
-def seen(
-    facts: PictureFacts, cut: Cut, captions: Sequence[str], tokens: int, room: int, resolution: int
-) -> Seen:
+def inspect_picture(
+    facts: PictureFacts, cut: Crop, captions: Sequence[str], tokens: int, room: int, resolution: int
+) -> InspectedPicture:
     """Put together what is known of a picture; `captions` are those of its records."""
     width, height = upright(facts)
     across, down = width / cut.width, height / cut.height
@@ -140,7 +140,7 @@ def seen(
         notes.append("what is transparent becomes white")
     if facts.frames > 1:
         notes.append(f"of its {facts.frames} frames only the first is seen")
-    return Seen(
+    return InspectedPicture(
         facts.name, width, height, facts.format, facts.bytes, caption, tokens, scale,
         (cut.width, cut.height), box, kept, tuple(notes),
     )  # fmt: skip

@@ -19,7 +19,7 @@ from hubtools.dataset.folder.splits import Splits, infer_splits
 from hubtools.dataset.loaders.model import Broken, LoadError
 from hubtools.dataset.loaders.tables import Table, read_table
 from hubtools.dataset.metadata import MetadataFile, parse_metadata
-from hubtools.dataset.pictures.header import as_usual
+from hubtools.dataset.pictures.header import pillow_limits_default
 from hubtools.dataset.pictures.reading import UNREAD, Unreadable, read_picture
 from hubtools.dataset.workers.guarded import run_guarded
 from hubtools.dataset.workers.pool import Failure
@@ -206,7 +206,7 @@ def picture_trouble(data: bytes, *, header_only: bool = False) -> str | None:
     """Open and decode a picture as `datasets.Image` does; the reason it fails, or None."""
     from PIL import Image, ImageOps, UnidentifiedImageError
 
-    with warnings.catch_warnings(), as_usual():
+    with warnings.catch_warnings(), pillow_limits_default():
         warnings.simplefilter("ignore")
         try:
             with Image.open(io.BytesIO(data)) as picture:

@@ -17,7 +17,7 @@ _NAMES = {
 }
 
 
-def told(loaders: Mapping[str, Mapping[str, Any]]) -> list[Loader]:
+def summaries(loaders: Mapping[str, Mapping[str, Any]]) -> list[Loader]:
     """One line a loader, of what `Loaded.to_dict` gave."""
     return [
         Loader(
@@ -34,7 +34,7 @@ def told(loaders: Mapping[str, Mapping[str, Any]]) -> list[Loader]:
     ]
 
 
-def agreed(loaders: Mapping[str, Mapping[str, Any]]) -> str | None:
+def agreement(loaders: Mapping[str, Mapping[str, Any]]) -> str | None:
     """`3 rows in train (image, text)` if the calls of `datasets` agree and lose nothing."""
     ways = [loaders[mode] for mode in _DATASETS]
     splits = {_rows(way) for way in ways}

@@ -22,7 +22,7 @@ from hubtools.dataset.folder.appearing import (
 )
 from hubtools.dataset.folder.listing import PICTURE_ENDINGS, Entry
 from hubtools.dataset.metadata import FILE_NAME
-from hubtools.dataset.pictures.header import opened, opens_plainly, webp_canvas
+from hubtools.dataset.pictures.header import opened, opens_as_trusted, webp_canvas
 from hubtools.dataset.shards.opening import open_shard
 from hubtools.dataset.shards.rows import entries
 from hubtools.dataset.shards.stored import Reader, Stored
@@ -272,7 +272,7 @@ def _split_of(path: Path) -> str:
 
 
 def _ending(data: bytes) -> str:
-    if not opens_plainly(data):
+    if not opens_as_trusted(data):
         return ".webp" if webp_canvas(data) else ".ico"
     try:
         with opened(data) as picture:

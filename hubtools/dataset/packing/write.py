@@ -14,13 +14,13 @@ from typing import Any
 
 from hubtools.dataset.folder.appearing import read_own
 from hubtools.dataset.packing.plan import Format, Plan, ShardPlan, plan_shards
-from hubtools.dataset.pictures.header import opened, plain
+from hubtools.dataset.pictures.header import opened, trusted_format
 from hubtools.dataset.shards.opening import open_shard
 from hubtools.dataset.shards.parquet import ParquetWriter, parquet_schema
 from hubtools.dataset.shards.rows import Sample
 from hubtools.dataset.shards.stored import Writer, fingerprint
 from hubtools.dataset.shards.tar import TarWriter
-from hubtools.dataset.workers.guarded import look_at_one
+from hubtools.dataset.workers.guarded import scan_one
 from hubtools.errors import HubtoolsError, require_extra
 from hubtools.files import StrPath, json_value, sha256_of
 from hubtools.frontmatter import with_key
@@ -307,8 +307,8 @@ def _says_where(data: bytes) -> bool:
     }
     if not any(mark in part for mark, part in marks.items()):
         return False
-    if not plain(data):
-        return look_at_one(data, "").gps
+    if not trusted_format(data):
+        return scan_one(data, "").gps
 
     try:
         with opened(data) as picture:

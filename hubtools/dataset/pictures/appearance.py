@@ -32,7 +32,7 @@ _TILES = 8
 _LEVELS = np.arange(256, dtype=np.int64)
 
 
-class Look(NamedTuple):
+class ImageStats(NamedTuple):
     """Brightness and its kin in grey levels, 0 black to 255 white.
 
     `darkest` and `lightest` are the 1st and 99th percentile; `contrast` the standard deviation;
@@ -50,7 +50,7 @@ class Look(NamedTuple):
     crispness: float
 
 
-def look_at(grey: Grey) -> Look:
+def measure(grey: Grey) -> ImageStats:
     """Measure a small grey copy."""
     counts = np.frombuffer(array("q", Image.fromarray(grey).histogram()), dtype=np.int64)
     total = grey.size
@@ -60,7 +60,7 @@ def look_at(grey: Grey) -> Look:
     spread = (second * total - first * first) / total**2
     bits = float(counts @ np.log2(np.maximum(counts, 1)))
     sharpness, crispness = _sharpness(grey)
-    return Look(
+    return ImageStats(
         hash_of(grey),
         first / total,
         float(reached.searchsorted(-(-total // 100))),

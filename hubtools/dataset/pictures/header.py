@@ -29,7 +29,7 @@ _ICONS = (b"\0\0\1\0", b"\0\0\2\0")
 _SCANS = 64  # of a progressive JPEG; each costs a pass over the whole picture
 
 
-def is_plain(data: bytes, picture: ImageFile.ImageFile) -> bool:
+def is_trusted_format(data: bytes, picture: ImageFile.ImageFile) -> bool:
     """True if any process may decode `picture`, which Pillow has opened from `data`."""
     small = picture.format in ("JPEG", "MPO") and picture.mode in ("L", "RGB")
     return (
@@ -40,7 +40,7 @@ def is_plain(data: bytes, picture: ImageFile.ImageFile) -> bool:
     )
 
 
-def plain_jpeg(data: bytes) -> Header | None:
+def trusted_jpeg(data: bytes) -> Header | None:
     """The header of a JPEG that any process may decode, if it holds nothing but its pixels."""
     header = plain_header(data)
     if header is None or header.width * header.height > _JPEG_PIXELS or len(data) > _BYTES:
@@ -58,7 +58,7 @@ def _scans(data: bytes, picture: ImageFile.ImageFile) -> int:
     return data.count(b"\xff\xda")
 
 
-def opens_plainly(data: bytes) -> bool:
+def opens_as_trusted(data: bytes) -> bool:
     """False if Pillow would allocate much for only opening it: WebP's canvas, all of an icon."""
     if data.startswith(_ICONS):
         return False
@@ -66,13 +66,13 @@ def opens_plainly(data: bytes) -> bool:
     return width * height <= _PIXELS
 
 
-def plain(data: bytes) -> bool:
-    """`is_plain` of the bytes of a file; True as well for what no decoder takes."""
-    if not opens_plainly(data) or data[4:8] == b"ftyp" or data.startswith(_JXL):
+def trusted_format(data: bytes) -> bool:
+    """`is_trusted_format` of the bytes of a file; True as well for what no decoder takes."""
+    if not opens_as_trusted(data) or data[4:8] == b"ftyp" or data.startswith(_JXL):
         return False
     try:
-        with quietly(), opened(data) as picture:
-            return is_plain(data, picture)
+        with pillow_limits_lifted(), opened(data) as picture:
+            return is_trusted_format(data, picture)
     except Exception:  # nearly anything, on hostile bytes: there is nothing to decode
         return True
 
@@ -107,7 +107,7 @@ def opened(data: bytes) -> ImageFile.ImageFile:
 
 
 @contextmanager
-def quietly() -> Iterator[None]:
+def pillow_limits_lifted() -> Iterator[None]:
     """Let Pillow open the header of a picture of any size (what is too large is not decoded), and
     keep its warnings to itself. Who looks at many enters it once for all."""
     from PIL import Image
@@ -126,8 +126,8 @@ def quietly() -> Iterator[None]:
 
 
 @contextmanager
-def as_usual() -> Iterator[None]:
-    """Within `quietly`: Pillow again refuses what it refuses in other programs."""
+def pillow_limits_default() -> Iterator[None]:
+    """Within `pillow_limits_lifted`: Pillow again refuses what it refuses in other programs."""
     from PIL import Image
 
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, _USUAL

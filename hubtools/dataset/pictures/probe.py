@@ -16,8 +16,8 @@ from hubtools.dataset.pictures.decode import (
     preview,
     thumbnail,
 )
-from hubtools.dataset.pictures.embedded.claims import claims_of
-from hubtools.dataset.pictures.embedded.tags import tags_of
+from hubtools.dataset.pictures.embedded.exif_tags import tags_of
+from hubtools.dataset.pictures.embedded.rights_metadata import rights_metadata_of
 from hubtools.dataset.pictures.embedded.trailers import trailer_of
 from hubtools.dataset.pictures.facts import PictureFacts
 from hubtools.dataset.pictures.formats import (
@@ -25,11 +25,11 @@ from hubtools.dataset.pictures.formats import (
     kind_of,
 )
 from hubtools.dataset.pictures.header import (
-    is_plain,
+    is_trusted_format,
     opened,
-    opens_plainly,
-    plain_jpeg,
-    quietly,
+    opens_as_trusted,
+    pillow_limits_lifted,
+    trusted_jpeg,
     webp_canvas,
 )
 from hubtools.dataset.pictures.private.reading import private_of
@@ -45,7 +45,7 @@ MAX_PIXELS = 178_956_970
 _HARDLY = 4.0  # grey levels of contrast
 
 
-class NotPlain(Exception):
+class NeedsIsolation(Exception):
     """The picture should be decoded where a crash, a hang or a flood of memory does no harm."""
 
 
@@ -59,7 +59,7 @@ def probe_bytes(
     """Look at the bytes of a picture file: header, metadata, whether every byte decodes, and what
     it looks like.
 
-    Never raises for what the bytes hold, but for `NotPlain` if `plain_only` asks for it. JPEG is
+    Never raises for what the bytes hold, but `NeedsIsolation` if `plain_only` asks for it. JPEG is
     decoded strictly (libjpeg's warnings count as damage, which Pillow and OpenCV accept), PNG
     chunks are checked against their CRCs. `on_preview` gets a small copy in colour.
     """
@@ -69,7 +69,7 @@ def probe_bytes(
         return PictureFacts(name, 0, digest, kind="an empty file", problem="it is empty")
     try:
         return _opened(data, name, digest, plain_only, on_preview)
-    except NotPlain:
+    except NeedsIsolation:
         raise
     except Exception as error:
         # Pillow's plug-ins raise nearly anything on hostile bytes; which one says nothing.
@@ -86,7 +86,7 @@ def _opened(
     data: bytes, name: str, digest: str, plain_only: bool, on_preview: OnPreview | None
 ) -> PictureFacts:
     if (begun := begin(data, name, digest)) is not None:
-        return begun.finished(on_preview) if isinstance(begun, Begun) else begun
+        return begun.finished(on_preview) if isinstance(begun, DecodedPicture) else begun
     canvas = webp_canvas(data)
     if canvas is not None and canvas[0] * canvas[1] > MAX_PIXELS:
         # only to open it would take eight bytes a pixel
@@ -94,9 +94,9 @@ def _opened(
         return PictureFacts(
             name, len(data), digest, "WEBP", mode="RGB", width=width, height=height, too_large=True
         )
-    if plain_only and not opens_plainly(data):
-        raise NotPlain
-    with quietly(), opened(data) as picture:
+    if plain_only and not opens_as_trusted(data):
+        raise NeedsIsolation
+    with pillow_limits_lifted(), opened(data) as picture:
         known: dict[str, Any] = {
             "format": picture.format,
             "mode": picture.mode,
@@ -106,10 +106,10 @@ def _opened(
         }
         if picture.width * picture.height > MAX_PIXELS:
             return PictureFacts(name, len(data), digest, **known, too_large=True)
-        if plain_only and not is_plain(data, picture):
-            raise NotPlain
+        if plain_only and not is_trusted_format(data, picture):
+            raise NeedsIsolation
         known |= tags_of(picture, data)._asdict()
-        known |= claims_of(picture, data)._asdict()
+        known |= rights_metadata_of(picture, data)._asdict()
         known |= trailer_of(picture.format, data)._asdict()
         try:
             small = decoded(data, picture)
@@ -122,7 +122,7 @@ def _opened(
         return PictureFacts(name, len(data), digest, **known)
 
 
-class Begun(NamedTuple):
+class DecodedPicture(NamedTuple):
     """A picture that is decoded and not yet measured."""
 
     data: bytes
@@ -140,10 +140,10 @@ class Begun(NamedTuple):
         return PictureFacts(self.name, len(self.data), **known)
 
 
-def begin(data: bytes, name: str, digest: str) -> Begun | PictureFacts | None:
+def begin(data: bytes, name: str, digest: str) -> DecodedPicture | PictureFacts | None:
     """Decode a JPEG that holds nothing but its pixels. None for any other picture; facts, if it
     is damaged."""
-    header = plain_jpeg(data)
+    header = trusted_jpeg(data)
     if header is None:
         return None
     known: dict[str, Any] = {"digest": digest, "format": "JPEG", **header._asdict()}
@@ -154,7 +154,7 @@ def begin(data: bytes, name: str, digest: str) -> Begun | PictureFacts | None:
         small = decoded_jpeg(data)
     except Exception as error:
         return PictureFacts(name, len(data), **known, problem=_reason(error))
-    return None if small is None else Begun(data, name, known, small)
+    return None if small is None else DecodedPicture(data, name, known, small)
 
 
 def _look(
@@ -163,12 +163,12 @@ def _look(
     # here, not above: commands that look at no picture need not wait for numpy
     import numpy as np
 
-    from hubtools.dataset.pictures.appearance import look_at, turned
+    from hubtools.dataset.pictures.appearance import measure, turned
 
     grey, pixels = small
     key = xxhash.xxh3_64(str(grey.shape).encode())
     key.update(grey.tobytes())
-    look = look_at(grey)._asdict()
+    look = measure(grey)._asdict()
     if look["contrast"] < _HARDLY:
         # Colours may be as bright as each other: grey alone would call this one colour.
         colours = thumbnail(data).reshape(-1, 3).astype(np.float32)

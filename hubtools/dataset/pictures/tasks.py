@@ -12,8 +12,14 @@ import xxhash
 from hubtools.dataset.pictures import decode
 from hubtools.dataset.pictures.decode import pixel_digest, preview, thumbnail
 from hubtools.dataset.pictures.facts import FIELDS
-from hubtools.dataset.pictures.header import plain
-from hubtools.dataset.pictures.probe import Begun, NotPlain, OnPreview, begin, probe_bytes
+from hubtools.dataset.pictures.header import trusted_format
+from hubtools.dataset.pictures.probe import (
+    DecodedPicture,
+    NeedsIsolation,
+    OnPreview,
+    begin,
+    probe_bytes,
+)
 from hubtools.dataset.pictures.reading import Unreadable, read_picture
 
 _values = attrgetter(*FIELDS)
@@ -24,7 +30,11 @@ turn: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcon
 
 
 def _turn_for(data: bytes) -> contextlib.AbstractContextManager[None]:
-    return contextlib.nullcontext() if turn is contextlib.nullcontext or plain(data) else turn()
+    return (
+        contextlib.nullcontext()
+        if turn is contextlib.nullcontext or trusted_format(data)
+        else turn()
+    )
 
 
 def _named(function: str) -> str:
@@ -55,7 +65,7 @@ def probe(path: str | bytes, known: str | None, on_preview: OnPreview | None = N
 def _probed(data: bytes, on_preview: OnPreview | None = None) -> Any:
     try:
         return _values(probe_bytes(data, "", plain_only=True, on_preview=on_preview))
-    except NotPlain:
+    except NeedsIsolation:
         with turn():
             return _values(probe_bytes(data, "", on_preview=on_preview))
 
@@ -73,14 +83,14 @@ def probe_all(jobs: Sequence[tuple[str | bytes, str | None]], mark: Callable[[in
             continue
         digest = xxhash.xxh3_128_hexdigest(data)
         begun = None if digest == known else begin(data, "", digest)
-        if isinstance(begun, Begun):
+        if isinstance(begun, DecodedPicture):
             results.append(begun)
         elif begun is not None:
             results.append(_values(begun))
         else:
             results.append(None if digest == known else _probed(data))
     for number, begun in enumerate(results, start=1):
-        if isinstance(begun, Begun):
+        if isinstance(begun, DecodedPicture):
             mark(number)
             results[number - 1] = _values(begun.finished())
     return results

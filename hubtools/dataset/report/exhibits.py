@@ -10,7 +10,7 @@ from hubtools.dataset.copies.compare import Grade
 from hubtools.dataset.copies.duplicates import Copy, Group
 from hubtools.dataset.copies.search import reader
 from hubtools.dataset.inspect.look import upright
-from hubtools.dataset.loaders.summary import told
+from hubtools.dataset.loaders.summary import summaries
 from hubtools.dataset.pictures.appearance import TURNS
 from hubtools.dataset.pictures.tasks import PREVIEW
 from hubtools.dataset.report.figures import (
@@ -22,7 +22,7 @@ from hubtools.dataset.report.figures import (
     words_of,
 )
 from hubtools.dataset.scan.scanning import MOST_PREVIEWS
-from hubtools.dataset.view import DatasetView
+from hubtools.dataset.view import Dataset
 from hubtools.exhibits import Cluster, Exhibits, Shown, Wanted
 from hubtools.files import human_bytes
 from hubtools.findings import Report, in_order
@@ -43,7 +43,7 @@ _GRADES = {
 }
 
 
-def gather(looked: DatasetView, report: Report) -> Exhibits:
+def gather(looked: Dataset, report: Report) -> Exhibits:
     """Everything for the page. Pictures whose previews the scan did not hand on are read again,
     `MOST_PREVIEWS` at most."""
     # comparing takes long: copies are shown if a rule has looked for them
@@ -72,7 +72,7 @@ def gather(looked: DatasetView, report: Report) -> Exhibits:
     visible = [name for name in needed if name in whole]
     return Exhibits(
         figures=_figures(looked, report.facts),
-        loaders=tuple(told(report.facts.get("loaders", {}))),
+        loaders=tuple(summaries(report.facts.get("loaders", {}))),
         pictures=gallery,
         clusters=clusters,
         clusters_more=max(0, len(groups) - MOST_CLUSTERS),
@@ -95,7 +95,7 @@ def gather(looked: DatasetView, report: Report) -> Exhibits:
     )
 
 
-def _figures(looked: DatasetView, facts: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+def _figures(looked: Dataset, facts: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     sizes = ""
     if "smallest" in facts:
         small, large = facts["smallest"], facts["largest"]
@@ -115,7 +115,7 @@ def _figures(looked: DatasetView, facts: dict[str, Any]) -> tuple[tuple[str, str
     return tuple((key, value) for key, value in shown.items() if value)
 
 
-def _caption(looked: DatasetView, name: str) -> str:
+def _caption(looked: Dataset, name: str) -> str:
     for row in looked.rows_of.get(name, ()):
         value = row.values.get(looked.settings.caption_column)
         if isinstance(value, str):
@@ -123,7 +123,7 @@ def _caption(looked: DatasetView, name: str) -> str:
     return ""
 
 
-def _shown(looked: DatasetView, name: str, *tags: str) -> Shown:
+def _shown(looked: Dataset, name: str, *tags: str) -> Shown:
     facts = looked.pictures[name]
     size = "{} x {}".format(*upright(facts)) if facts.width else facts.problem or "unreadable"
     about = " · ".join(
@@ -132,7 +132,7 @@ def _shown(looked: DatasetView, name: str, *tags: str) -> Shown:
     return Shown(name, tuple(line for line in (about, _caption(looked, name)) if line), tags)
 
 
-def _cluster(looked: DatasetView, group: Group) -> Cluster:
+def _cluster(looked: Dataset, group: Group) -> Cluster:
     shown = group.copies[: _IN_CLUSTER - 1]
     pictures = [_shown(looked, group.best, "keep")]
     pictures += [_shown(looked, copy.name, *_how(copy)) for copy in shown]
@@ -177,7 +177,7 @@ def _spoken_of(report: Report) -> Iterator[str]:
 
 
 def _blank(
-    looked: DatasetView, names: Iterable[str], whole: Container[str]
+    looked: Dataset, names: Iterable[str], whole: Container[str]
 ) -> Iterator[tuple[str, str]]:
     """Why pictures cannot be shown."""
     for name in names:
@@ -188,7 +188,7 @@ def _blank(
             )
 
 
-def _thumbnails(looked: DatasetView, names: Iterable[str]) -> dict[str, bytes]:
+def _thumbnails(looked: Dataset, names: Iterable[str]) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     missing: list[str] = []
     for name in names:

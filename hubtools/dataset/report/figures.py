@@ -10,7 +10,7 @@ from functools import cache
 from itertools import islice, pairwise
 
 from hubtools.dataset.inspect.look import SHAPES, aspect_of
-from hubtools.dataset.view import DatasetView
+from hubtools.dataset.view import Dataset
 from hubtools.exhibits import Bar, Histogram, Word, Words
 
 # Words in the table, buckets in the histogram, captions that are counted.
@@ -21,7 +21,7 @@ _WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
 _TURNED = (5, 6, 7, 8)
 
 
-def sizes_of(looked: DatasetView) -> Counter[tuple[int, int]]:
+def sizes_of(looked: Dataset) -> Counter[tuple[int, int]]:
     """How many pictures have which (width, height), upright."""
     table = looked.table
     columns = (table.column(name).tolist() for name in ("width", "height", "orientation"))
@@ -33,14 +33,14 @@ def sizes_of(looked: DatasetView) -> Counter[tuple[int, int]]:
     return sizes
 
 
-def formats(looked: DatasetView) -> str:
+def formats(looked: Dataset) -> str:
     """`PNG, JPEG`, the most frequent first."""
     texts = looked.table.texts
     found = Counter(texts[place] for place in looked.table.column("format").tolist())
     return ", ".join(name for name, _ in found.most_common() if name)
 
 
-def short_sides(looked: DatasetView) -> Histogram:
+def short_sides(looked: Dataset) -> Histogram:
     """Shorter sides against the training resolution."""
     resolution = looked.resolution
     edges = [resolution * part // 4 for part in (2, 3, 4, 6, 8, 16)]
@@ -59,7 +59,7 @@ def short_sides(looked: DatasetView) -> Histogram:
     return Histogram("Sizes", about, bars if any(counts) else ())
 
 
-def aspects(looked: DatasetView) -> Histogram:
+def aspects(looked: Dataset) -> Histogram:
     """Shapes by the nearest usual one."""
     found: Counter[str] = Counter()
     for (width, height), count in sizes_of(looked).items():
@@ -68,7 +68,7 @@ def aspects(looked: DatasetView) -> Histogram:
     return Histogram("Shapes", "Width to height, by the nearest usual shape.", bars)
 
 
-def buckets(looked: DatasetView) -> Histogram:
+def buckets(looked: Dataset) -> Histogram:
     """Sizes in which a trainer that sorts by shape would train them."""
     resolution = looked.resolution
     found: Counter[tuple[int, int]] = Counter()
@@ -115,7 +115,7 @@ def _all_buckets(resolution: int) -> tuple[tuple[int, int], ...]:
     return tuple(sorted(found))
 
 
-def token_lengths(looked: DatasetView) -> Iterator[Histogram]:
+def token_lengths(looked: Dataset) -> Iterator[Histogram]:
     """Lengths of captions against what each text encoder reads."""
     several = len(looked.counters) > 1
     for counter in looked.counters:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from hubtools.dataset.view import DatasetView
+from hubtools.dataset.view import Dataset
 from hubtools.findings import RuleBook, plural
 
 __all__ = ["DATASET_RULES", "plural", "some"]
 
-DATASET_RULES: RuleBook[DatasetView] = RuleBook()
+DATASET_RULES: RuleBook[Dataset] = RuleBook()
 
 
 def some(names: Iterable[str], limit: int = 3) -> str:

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from hubtools.dataset.metadata import Kind
 from hubtools.dataset.rules.book import DATASET_RULES
-from hubtools.dataset.view import DatasetView
+from hubtools.dataset.view import Dataset
 from hubtools.files import human_bytes
 from hubtools.findings import Problem, Severity
 from hubtools.limits import CAPTION, SIDECAR
 
 
-def _beyond(view: DatasetView, kind: Kind) -> Iterator[Problem]:
+def _beyond(view: Dataset, kind: Kind) -> Iterator[Problem]:
     for file in view.metadata:
         for trouble in file.troubles:
             if trouble.kind is kind:
@@ -20,7 +20,7 @@ def _beyond(view: DatasetView, kind: Kind) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D124", "There is more metadata than is read", Severity.ERROR)
-def too_much(view: DatasetView) -> Iterator[Problem]:
+def too_much(view: Dataset) -> Iterator[Problem]:
     """The records of a data set are held in memory: 150,000 of them, or about 128 MB as Python
     values, are read. What comes after is left out, and no rule has looked at it: other findings
     may say that pictures have no record. `fix` leaves such a file as it is.
@@ -34,7 +34,7 @@ def too_much(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D125", "A record is longer or deeper than is read", Severity.ERROR)
-def too_long_a_line(view: DatasetView) -> Iterator[Problem]:
+def too_long_a_line(view: Dataset) -> Iterator[Problem]:
     """A line of more than 16 MB, or lists and objects more than 100 deep in each other, are no
     record about a picture, and readers fail on them. The record is left out; `fix` leaves the file
     as it is.
@@ -46,7 +46,7 @@ def too_long_a_line(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D126", "There are more columns than are read", Severity.ERROR)
-def too_many_columns(view: DatasetView) -> Iterator[Problem]:
+def too_many_columns(view: Dataset) -> Iterator[Problem]:
     """2,000 columns are read (the Hub's viewer shows 1,000). Others are left out; `fix` leaves the
     file as it is. Values that were written as names of columns are the usual cause.
 
@@ -57,7 +57,7 @@ def too_many_columns(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D515", "A caption is too long to be looked at", Severity.WARNING)
-def not_looked_at(view: DatasetView) -> Iterator[Problem]:
+def not_looked_at(view: Dataset) -> Iterator[Problem]:
     """Text encoders read 75 tokens, the widest 512. A caption of more than 100,000 characters is
     something else: a file that was pasted, or a reply that did not end. No other rule looks at it,
     and what a trainer does with it depends on its tokenizer.
@@ -73,7 +73,7 @@ def not_looked_at(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D516", "A text beside a picture is too long to be read", Severity.WARNING)
-def sidecar_too_large(view: DatasetView) -> Iterator[Problem]:
+def sidecar_too_large(view: Dataset) -> Iterator[Problem]:
     """A caption file (a.txt, a.caption, a.json beside a.png) of more than 1 MB is no caption. `fix`
     and `caption --from` do not read it.
 

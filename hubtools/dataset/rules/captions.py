@@ -13,15 +13,15 @@ from hubtools.dataset.metadata import FILE_NAME, Row
 from hubtools.dataset.rules.book import DATASET_RULES, plural, some
 from hubtools.dataset.text.blank import is_blank
 from hubtools.dataset.text.codepages import Belief
-from hubtools.dataset.text.mojibake import garbled as wrongly_read
+from hubtools.dataset.text.mojibake import find_mojibake as wrongly_read
 from hubtools.dataset.text.tokens import TokenCounter
 from hubtools.dataset.text.trigger import has_word
-from hubtools.dataset.view import DatasetView
+from hubtools.dataset.view import Dataset
 from hubtools.findings import Problem, Severity, shortened
 
 
 @DATASET_RULES.rule("D501", "The caption column does not exist", Severity.ERROR)
-def no_caption_column(view: DatasetView) -> Iterator[Problem]:
+def no_caption_column(view: Dataset) -> Iterator[Problem]:
     """Training reads the captions from the column that `caption_column` names. If it does not
     exist, nothing can be trained; diffusers' scripts fall back to the second column of the
     metadata, whatever it is.
@@ -48,7 +48,7 @@ def no_caption_column(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D502", "A caption is empty", Severity.ERROR)
-def empty_caption(view: DatasetView) -> Iterator[Problem]:
+def empty_caption(view: Dataset) -> Iterator[Problem]:
     """A picture without a caption is learnt without words, or crashes the trainer (None). The
     words NA, None, null and nan are read as nothing in CSV files.
 
@@ -69,7 +69,7 @@ def empty_caption(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D503", "A caption is longer than the text encoder reads", Severity.WARNING)
-def too_long(view: DatasetView) -> Iterator[Problem]:
+def too_long(view: Dataset) -> Iterator[Problem]:
     """CLIP, the text encoder of Stable Diffusion and SDXL, reads 77 tokens, two of which mark
     beginning and end. What comes after the 75th is cut off in silence, in training and in prompts.
     Models with a second, wider encoder (T5 of Stable Diffusion 3 and FLUX.1) hear the rest from
@@ -117,7 +117,7 @@ def _trigger_problem(caption: str, trigger: str) -> str | None:
 
 
 @DATASET_RULES.rule("D504", "A caption lacks the trigger", Severity.WARNING)
-def no_trigger(view: DatasetView) -> Iterator[Problem]:
+def no_trigger(view: Dataset) -> Iterator[Problem]:
     """Prompts call the subject by its trigger. Pictures captioned without it teach the subject to
     the words around it instead.
 
@@ -146,7 +146,7 @@ def no_trigger(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D505", "The trigger is part of another word", Severity.WARNING)
-def trigger_inside(view: DatasetView) -> Iterator[Problem]:
+def trigger_inside(view: Dataset) -> Iterator[Problem]:
     """Inside another word the tokenizer splits the trigger differently, so that this caption
     teaches other tokens than the others.
 
@@ -166,7 +166,7 @@ def trigger_inside(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D506", "Captions are the same", Severity.INFO)
-def same_captions(view: DatasetView) -> Iterator[Problem]:
+def same_captions(view: Dataset) -> Iterator[Problem]:
     """Equal captions for different pictures give the model no words for what differs; it then
     varies at random. That can be meant (a pure trigger caption).
 
@@ -194,7 +194,7 @@ def _invisible(text: str) -> str:
 
 
 @DATASET_RULES.rule("D507", "A caption holds garbled text", Severity.WARNING)
-def garbled(view: DatasetView) -> Iterator[Problem]:
+def find_mojibake(view: Dataset) -> Iterator[Problem]:
     """Characters like Ã© are text that was read in the wrong encoding; control and direction
     characters are invisible; HTML tags and entities are read as words. All of it is learnt.
 
@@ -217,7 +217,7 @@ def garbled(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D517", "A caption beside a picture is not UTF-8", Severity.WARNING)
-def other_encoding(view: DatasetView) -> Iterator[Problem]:
+def other_encoding(view: Dataset) -> Iterator[Problem]:
     """Trainers that read captions beside the pictures read UTF-8, and stop at other bytes or learn
     other letters. Old editors write GBK, Shift-JIS, Windows-1251 and others. What they are in is
     weighed for all of them together; `fix` decodes them where it is certain.
@@ -248,7 +248,7 @@ def other_encoding(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D508", "A caption is no text", Severity.ERROR)
-def not_text(view: DatasetView) -> Iterator[Problem]:
+def not_text(view: Dataset) -> Iterator[Problem]:
     """A number, a list or an object as caption makes the trainer fail or train on its spelling.
 
     Fix: write a text; join a list of tags with commas.
@@ -265,7 +265,7 @@ def not_text(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D509", "A caption is a file name", Severity.WARNING)
-def file_name_caption(view: DatasetView) -> Iterator[Problem]:
+def file_name_caption(view: Dataset) -> Iterator[Problem]:
     """The caption is the picture's own name, or holds a file's name: some tool has filled it in.
     The model would learn that name as if it described the picture. (Files may be named after their
     captions: plain words are no problem.)
@@ -307,7 +307,7 @@ def _named(text: str, stem: str) -> bool:
 
 
 @DATASET_RULES.rule("D510", "No trigger is set", Severity.INFO)
-def trigger_unset(view: DatasetView) -> Iterator[Problem]:
+def trigger_unset(view: Dataset) -> Iterator[Problem]:
     """A LoRA of a subject needs a token that calls it, in every caption and in prompts. A LoRA of
     a style can do without.
 

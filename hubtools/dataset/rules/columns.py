@@ -9,12 +9,12 @@ from hubtools.dataset.folder.listing import PICTURE_ENDINGS
 from hubtools.dataset.loaders.tables import CHUNK
 from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.rules.book import DATASET_RULES, plural, some
-from hubtools.dataset.view import DatasetView
+from hubtools.dataset.view import Dataset
 from hubtools.findings import Problem, Severity
 
 
 @DATASET_RULES.rule("D115", "The metadata has no file_name column", Severity.ERROR)
-def no_file_name(view: DatasetView) -> Iterator[Problem]:
+def no_file_name(view: Dataset) -> Iterator[Problem]:
     """The column that names the picture must be called file_name. Other names fail with
     "`file_name`, ... must be present".
 
@@ -48,7 +48,7 @@ def _holds_names(value: object) -> bool:
 
 
 @DATASET_RULES.rule("D116", "A record names no picture", Severity.ERROR)
-def null_file_name(view: DatasetView) -> Iterator[Problem]:
+def null_file_name(view: Dataset) -> Iterator[Problem]:
     """A record whose file_name is absent, null, empty or a number loads as a row without a
     picture; the trainer crashes on it hours later.
 
@@ -71,7 +71,7 @@ def null_file_name(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D117", "A column is called image", Severity.ERROR)
-def image_column(view: DatasetView) -> Iterator[Problem]:
+def image_column(view: Dataset) -> Iterator[Problem]:
     """The loader makes a column `image` for the picture. A column of that name in the metadata
     wins over it: `image` is then text and the picture is gone.
 
@@ -89,7 +89,7 @@ def image_column(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D118", "A column changes its type", Severity.ERROR)
-def type_drift(view: DatasetView) -> Iterator[Problem]:
+def type_drift(view: Dataset) -> Iterator[Problem]:
     """Arrow wants one type a column. A number among texts (or a list, or an object) makes loading
     fail, sometimes only once the file is large.
 
@@ -131,7 +131,7 @@ def _type(value: object) -> str:
 
 
 @DATASET_RULES.rule("D119", "A key is missing in some records", Severity.WARNING)
-def missing_key(view: DatasetView) -> Iterator[Problem]:
+def missing_key(view: Dataset) -> Iterator[Problem]:
     """Rows without the key load with None there. A key that first appears late in a large file
     (beyond the first 10 MB) is dropped altogether, which is an error.
 
@@ -165,7 +165,7 @@ def missing_key(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D121", "Another file column comes before file_name", Severity.ERROR)
-def column_order(view: DatasetView) -> Iterator[Problem]:
+def column_order(view: Dataset) -> Iterator[Problem]:
     """With a column like mask_file_name written before file_name, the loader puts the picture into
     the wrong column and leaves `image` empty. Only the order of the keys decides.
 
@@ -187,7 +187,7 @@ def column_order(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D122", "A CSV column has no name of its own", Severity.WARNING)
-def nameless_column(view: DatasetView) -> Iterator[Problem]:
+def nameless_column(view: Dataset) -> Iterator[Problem]:
     """Spreadsheets write columns that were once touched, pandas its index, without a name. The
     loader makes one up, and the viewer shows a column `Unnamed: 3`. Of two columns with the same
     name the second becomes `text.1`, and nobody reads it.

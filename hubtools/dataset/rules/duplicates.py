@@ -8,12 +8,12 @@ from hubtools.dataset.copies.compare import Grade
 from hubtools.dataset.copies.duplicates import Copy, Group
 from hubtools.dataset.pictures.appearance import TURNS
 from hubtools.dataset.rules.book import DATASET_RULES, some
-from hubtools.dataset.view import DatasetView
+from hubtools.dataset.view import Dataset
 from hubtools.findings import Problem, Severity
 
 
 def _copies(
-    view: DatasetView, *grades: Grade, turned: bool = False
+    view: Dataset, *grades: Grade, turned: bool = False
 ) -> Iterator[tuple[Group, list[Copy]]]:
     for group in view.groups:
         copies = [c for c in group.copies if c.grade in grades and (c.turn != 1) is turned]
@@ -21,12 +21,12 @@ def _copies(
             yield group, copies
 
 
-def _size(view: DatasetView, name: str) -> str:
+def _size(view: Dataset, name: str) -> str:
     facts = view.pictures[name]
     return f"{name} ({facts.width}x{facts.height})"
 
 
-def _keep(view: DatasetView, best: str, copies: list[Copy]) -> str:
+def _keep(view: Dataset, best: str, copies: list[Copy]) -> str:
     """Which of them to keep; its caption may have to come from another."""
     captioned = view.captioned.intersection([best, *_names(copies)])
     advice = f"keep {_size(view, best)}, remove {some(_names(copies))}"
@@ -40,7 +40,7 @@ def _names(copies: list[Copy]) -> list[str]:
 
 
 @DATASET_RULES.rule("D401", "Pictures are exactly the same", Severity.ERROR)
-def exact(view: DatasetView) -> Iterator[Problem]:
+def exact(view: Dataset) -> Iterator[Problem]:
     """The same file under two names is trained twice as much, often with two captions that
     contradict each other.
 
@@ -55,7 +55,7 @@ def exact(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D402", "Pictures have the same pixels", Severity.ERROR)
-def same_pixels(view: DatasetView) -> Iterator[Problem]:
+def same_pixels(view: Dataset) -> Iterator[Problem]:
     """Two files differ in their bytes, but not in a single pixel: one was saved again, or lost its
     EXIF data. The picture is trained twice as much.
 
@@ -71,7 +71,7 @@ def same_pixels(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D403", "A picture is nearly another one", Severity.WARNING)
-def near(view: DatasetView) -> Iterator[Problem]:
+def near(view: Dataset) -> Iterator[Problem]:
     """The same picture at another size, quality or brightness: it is trained twice as much, and
     the worse copy pulls the better one down. Copies are found by a perceptual hash and compared
     pixel by pixel before they are told. Pictures that are the same but for a part (a watermark,
@@ -95,7 +95,7 @@ def near(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D404", "A picture is in two splits", Severity.ERROR)
-def across_splits(view: DatasetView) -> Iterator[Problem]:
+def across_splits(view: Dataset) -> Iterator[Problem]:
     """What is trained on must not be tested on: the test then rewards learning by heart, and its
     numbers mean nothing. Copies count as the same picture.
 
@@ -113,7 +113,7 @@ def across_splits(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D405", "A picture is another one, mirrored or turned", Severity.WARNING)
-def mirrored(view: DatasetView) -> Iterator[Problem]:
+def mirrored(view: Dataset) -> Iterator[Problem]:
     """Looked for if dataset.mirrored_copies is set. Mirrored copies teach that a parting, a scar or
     a logo may be on either side; random_flip does the same to all pictures, if it is wanted.
 
@@ -130,7 +130,7 @@ def mirrored(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D406", "A picture may be a part or a marked copy of another", Severity.INFO)
-def likely(view: DatasetView) -> Iterator[Problem]:
+def likely(view: Dataset) -> Iterator[Problem]:
     """Crops and pictures with a watermark have other hashes than their originals. Where
     dataset.embeddings names a vision model, pictures are told that look more alike to it than
     others of the set do, and whose grey levels agree where one is laid over the other. It may be

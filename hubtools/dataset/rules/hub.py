@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from hubtools.dataset.loaders import Mode
 from hubtools.dataset.rules.book import DATASET_RULES
-from hubtools.dataset.view import DatasetView
+from hubtools.dataset.view import Dataset
 from hubtools.files import human_bytes
 from hubtools.findings import Problem, Severity
 from hubtools.limits import IN_FOLDER, IN_REPO, LARGE_FILE, TOO_LARGE_FILE, crowded_folders
@@ -16,7 +16,7 @@ _ROW, _COLUMNS, _SPLITS = 2_000_000, 1_000, 30
 
 
 @DATASET_RULES.rule("D702", "A folder has too many files for the Hub", Severity.ERROR)
-def too_many_files(view: DatasetView) -> Iterator[Problem]:
+def too_many_files(view: Dataset) -> Iterator[Problem]:
     """The Hub rejects a push with more than 10,000 entries in one folder, at the end of the
     upload.
 
@@ -32,7 +32,7 @@ def too_many_files(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D708", "There are more files than a repository should have", Severity.WARNING)
-def crowded(view: DatasetView) -> Iterator[Problem]:
+def crowded(view: Dataset) -> Iterator[Problem]:
     """The Hub recommends less than 100,000 files in a repository: beyond, pushing, listing and
     loading take hours, and commits fail.
 
@@ -47,7 +47,7 @@ def crowded(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D709", "A file is larger than the Hub takes", Severity.ERROR)
-def huge(view: DatasetView) -> Iterator[Problem]:
+def huge(view: Dataset) -> Iterator[Problem]:
     """The Hub refuses files of more than 500 GB, and advises against those of more than 200 GB,
     which is a warning here.
 
@@ -66,7 +66,7 @@ def huge(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D710", "The Hub's viewer would not show it whole", Severity.WARNING)
-def beyond_viewer(view: DatasetView) -> Iterator[Problem]:
+def beyond_viewer(view: Dataset) -> Iterator[Problem]:
     """The page of a data set shows a row up to about 2 MB (beside its picture), 1,000 columns and
     30 splits; more is cut off, or nothing is shown. Loading works all the same.
 

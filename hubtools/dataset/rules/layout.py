@@ -13,13 +13,13 @@ from hubtools.dataset.loaders import Mode
 from hubtools.dataset.loaders.endings import endings_of
 from hubtools.dataset.pictures.formats import proper_ending
 from hubtools.dataset.rules.book import DATASET_RULES, plural, some
-from hubtools.dataset.view import DatasetView
+from hubtools.dataset.view import Dataset
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD, METADATA_NAMES
 
 
 @DATASET_RULES.rule("D201", "A record's picture does not exist", Severity.ERROR)
-def missing_picture(view: DatasetView) -> Iterator[Problem]:
+def missing_picture(view: Dataset) -> Iterator[Problem]:
     """The loader does not look: the row loads, and the trainer stops with FileNotFoundError when
     it comes to this picture. Names that look equal may differ in case or in how an accented
     letter is composed (macOS writes them differently).
@@ -56,7 +56,7 @@ def _fold(name: str) -> str:
 
 
 @DATASET_RULES.rule("D202", "A picture has no record", Severity.ERROR)
-def picture_without_row(view: DatasetView) -> Iterator[Problem]:
+def picture_without_row(view: Dataset) -> Iterator[Problem]:
     """Rows come from the metadata alone: a picture that it does not name is dropped without a
     word. A set of 21 pictures with one row trains for hours on one picture.
 
@@ -83,7 +83,7 @@ def picture_without_row(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D203", "A picture has several records", Severity.ERROR)
-def duplicate_row(view: DatasetView) -> Iterator[Problem]:
+def duplicate_row(view: Dataset) -> Iterator[Problem]:
     """Every record is a row: a picture named twice is trained twice as much, with both captions.
 
     Example: {"file_name": "a.png", "text": "a cat"} and {"file_name": "a.png", "text": "a dog"}
@@ -100,7 +100,7 @@ def duplicate_row(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D204", "A record names a file outside the folder", Severity.ERROR)
-def outside(view: DatasetView) -> Iterator[Problem]:
+def outside(view: Dataset) -> Iterator[Problem]:
     """Names must be relative and stay inside the data set. Absolute paths, .. and addresses are
     refused by the loaders, and mean nothing on another machine.
 
@@ -123,7 +123,7 @@ def outside(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D205", "Captions lie outside the folders of their split", Severity.ERROR)
-def root_metadata(view: DatasetView) -> Iterator[Problem]:
+def root_metadata(view: Dataset) -> Iterator[Problem]:
     """With pictures in train/ and test/ the loader looks for metadata inside those folders. A
     metadata.jsonl at the root is ignored: the captions are gone, and the columns become image
     and label.
@@ -147,19 +147,19 @@ def root_metadata(view: DatasetView) -> Iterator[Problem]:
         )
 
 
-def _has_configs(view: DatasetView) -> bool:
+def _has_configs(view: Dataset) -> bool:
     configs = view.card.data.get("configs")
     return isinstance(configs, list) and any(
         isinstance(config, dict) and config.get("data_files") for config in configs
     )
 
 
-def _visible(view: DatasetView) -> list[str]:
+def _visible(view: Dataset) -> list[str]:
     return [entry.name for entry in view.listing.entries if not entry.hidden]
 
 
 @DATASET_RULES.rule("D206", "A name makes the loader drop the other pictures", Severity.ERROR)
-def split_keyword(view: DatasetView) -> Iterator[Problem]:
+def split_keyword(view: Dataset) -> Iterator[Problem]:
     """The loader guesses splits from words in names: train, test, val, dev, eval and the like,
     between dots, dashes, digits or spaces. As soon as one file matches, those that match nothing
     are dropped. A picture called dress-test-2.png turns a set of 21 into a test split of one.
@@ -186,7 +186,7 @@ def split_keyword(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D207", "Other files outnumber the pictures", Severity.ERROR)
-def outvoted(view: DatasetView) -> Iterator[Problem]:
+def outvoted(view: Dataset) -> Iterator[Problem]:
     """The loader is chosen by the most frequent ending. One .txt or .json beside each picture is
     enough to load a data set of texts, without a single picture.
 
@@ -210,7 +210,7 @@ def outvoted(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D208", "A picture's ending is not loaded", Severity.WARNING)
-def foreign(view: DatasetView) -> Iterator[Problem]:
+def foreign(view: Dataset) -> Iterator[Problem]:
     """.heic, .avif, .jxl, .svg and raw files are pictures to you but not to the loader, which
     passes them by. So it does with a picture that has no ending, or one such as .jpg?w=300.
 
@@ -237,7 +237,7 @@ def foreign(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D209", "A picture is hidden or linked", Severity.WARNING)
-def hidden(view: DatasetView) -> Iterator[Problem]:
+def hidden(view: Dataset) -> Iterator[Problem]:
     """Names that begin with a dot (or folders with two underscores) are passed by, linked folders
     are not entered, and a linked file is uploaded as a copy of what it points to, wherever that
     is.
@@ -266,7 +266,7 @@ def hidden(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D210", "Metadata at two levels names the same picture", Severity.ERROR)
-def doubled_metadata(view: DatasetView) -> Iterator[Problem]:
+def doubled_metadata(view: Dataset) -> Iterator[Problem]:
     """A metadata file at the root and one in a sub-folder that speak of the same pictures give
     every picture twice.
 
@@ -285,7 +285,7 @@ def doubled_metadata(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D211", "An ending is written in mixed case", Severity.WARNING)
-def mixed_case(view: DatasetView) -> Iterator[Problem]:
+def mixed_case(view: Dataset) -> Iterator[Problem]:
     """Endings are looked up all lower or all upper case: .JpEg is passed by.
 
     Example: holiday.JpEg
@@ -298,7 +298,7 @@ def mixed_case(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D221", "Windows cannot have a file of this name", Severity.WARNING)
-def portable_names(view: DatasetView) -> Iterator[Problem]:
+def portable_names(view: Dataset) -> Iterator[Problem]:
     """Who downloads or clones the data set on Windows (or, for names that differ in case or in how
     accents are composed, on a Mac) gets an error, or one file in place of two.
 
@@ -319,7 +319,7 @@ def portable_names(view: DatasetView) -> Iterator[Problem]:
         yield Problem(f"Windows cannot have a file of this name: {reason}", "rename it", name)
 
 
-def name_troubles(view: DatasetView) -> Iterator[tuple[str, str]]:
+def name_troubles(view: Dataset) -> Iterator[tuple[str, str]]:
     """(file, why Windows cannot have it), for D221."""
     seen: dict[str, str] = {}
     for entry in view.listing.entries:

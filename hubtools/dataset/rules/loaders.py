@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from hubtools.dataset.loaders import Loaded, Mode, Outcome, Split
 from hubtools.dataset.loaders.kinds import BOOL, FLOAT, INT, TIME, csv_kind, csv_value, json_kind
 from hubtools.dataset.rules.book import DATASET_RULES, plural, some
-from hubtools.dataset.view import DatasetView
+from hubtools.dataset.view import Dataset
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD, METADATA_NAMES
 
@@ -22,7 +22,7 @@ _CALLS = {
 }
 
 
-def _told(view: DatasetView, rule: str | None) -> Iterator[tuple[str, Loaded]]:
+def _told(view: Dataset, rule: str | None) -> Iterator[tuple[str, Loaded]]:
     """(who, result) of each way of reading that stops for a reason that `rule` speaks of; ways
     that stop for the same reason are told together."""
     by_reason: dict[str, list[Mode]] = {}
@@ -46,7 +46,7 @@ def _failure(who: str, loaded: Loaded, reason: str | None = None) -> str:
 
 
 @DATASET_RULES.rule("D212", "Metadata files disagree about their columns", Severity.ERROR)
-def columns_differ(view: DatasetView) -> Iterator[Problem]:
+def columns_differ(view: Dataset) -> Iterator[Problem]:
     """The splits of a data set must have the same columns, of the same types: otherwise
     `load_dataset` fails. Within one split the columns of one metadata file are taken for all, and
     which one it is changes from run to run: the other's captions are then lost without a word.
@@ -70,7 +70,7 @@ def columns_differ(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D213", "A split is left without rows", Severity.ERROR)
-def split_without_rows(view: DatasetView) -> Iterator[Problem]:
+def split_without_rows(view: Dataset) -> Iterator[Problem]:
     """As soon as one split has metadata, rows come from metadata alone: a later split that has
     pictures but no records is empty, and loading stops with "corresponds to no data".
 
@@ -89,7 +89,7 @@ def split_without_rows(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D214", "The card's `configs:` cannot be loaded", Severity.ERROR)
-def bad_configs(view: DatasetView) -> Iterator[Problem]:
+def bad_configs(view: Dataset) -> Iterator[Problem]:
     """`configs:` in README.md decides which files `load_dataset` and the Hub read. A pattern that
     names nothing, a split name with a dash or several configs without a default make both fail;
     scripts that read the folder itself go on working, so nobody notices at home.
@@ -108,7 +108,7 @@ def bad_configs(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D215", "A loader fails on the whole set", Severity.ERROR)
-def fails(view: DatasetView) -> Iterator[Problem]:
+def fails(view: Dataset) -> Iterator[Problem]:
     """What is left of the reasons for which loading raises, after those that have a rule of their
     own: `::` in a name, splits that would be read by different modules, pictures in zip archives
     with label folders, broken archives, and the like.
@@ -128,7 +128,7 @@ def fails(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D216", "Loaders make different sets of it", Severity.WARNING)
-def disagree(view: DatasetView) -> Iterator[Problem]:
+def disagree(view: Dataset) -> Iterator[Problem]:
     """Nothing fails and nothing is lost, and yet the loaders do not give the same rows. Where only
     splits are ignored this is no more than a note: the diffusers text-to-image scripts read
     everything below the folder as train, your test and validation pictures too.
@@ -188,7 +188,7 @@ def _again(split: Split) -> list[str]:
 
 
 @DATASET_RULES.rule("D217", "A picture is loaded twice", Severity.ERROR)
-def twice(view: DatasetView) -> Iterator[Problem]:
+def twice(view: Dataset) -> Iterator[Problem]:
     """A path that holds two words for the same split (train/training/a.png, train_train_1.png)
     matches two patterns of the loader, or `configs:` names a file by two patterns: without
     metadata it is then a row each time.
@@ -209,7 +209,7 @@ def twice(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D218", "The captions are not the second column", Severity.INFO)
-def not_second(view: DatasetView) -> Iterator[Problem]:
+def not_second(view: Dataset) -> Iterator[Problem]:
     """The diffusers text-to-image scripts take the second column for the caption unless they are
     told: with {"file_name", "id", "text"} they train on the ids.
 
@@ -228,7 +228,7 @@ def not_second(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D219", "DreamBooth scripts stop at a file", Severity.WARNING)
-def dreambooth(view: DatasetView) -> Iterator[Problem]:
+def dreambooth(view: Dataset) -> Iterator[Problem]:
     """The DreamBooth scripts open everything that lies in --instance_data_dir as a picture: a text
     file, a folder, even .DS_Store stops them with UnidentifiedImageError or IsADirectoryError.
     Only folders without metadata are meant for them, so only those are looked at.
@@ -248,7 +248,7 @@ def dreambooth(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D220", "The card's `configs:` leave files out", Severity.WARNING)
-def left_out(view: DatasetView) -> Iterator[Problem]:
+def left_out(view: Dataset) -> Iterator[Problem]:
     """A pattern like `*.png` names the pictures but not metadata.jsonl: `load_dataset` and the
     Hub's viewer then show pictures without captions, and nothing says so. Pictures that no pattern
     names are not shown at all.
@@ -279,7 +279,7 @@ _READ_AS = {TIME: "dates", BOOL: "true or false", INT: "numbers", FLOAT: "number
 
 
 @DATASET_RULES.rule("D123", "Captions are read as dates or numbers", Severity.ERROR)
-def captions_become(view: DatasetView) -> Iterator[Problem]:
+def captions_become(view: Dataset) -> Iterator[Problem]:
     """If every caption of a file looks like a date, the loader makes times of them; in a CSV file
     numbers and true or false as well (007 becomes 7). The trainer then finds no text.
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from hubtools.dataset.metadata import Kind
 from hubtools.dataset.rules.book import DATASET_RULES, plural, some
-from hubtools.dataset.view import DatasetView
+from hubtools.dataset.view import Dataset
 from hubtools.findings import Problem, Severity
 
 
-def _troubles(view: DatasetView, kind: Kind, consequence: str) -> Iterator[Problem]:
+def _troubles(view: Dataset, kind: Kind, consequence: str) -> Iterator[Problem]:
     for file in view.metadata:
         for trouble in file.troubles:
             if trouble.kind is kind:
@@ -24,7 +24,7 @@ def _troubles(view: DatasetView, kind: Kind, consequence: str) -> Iterator[Probl
 
 
 @DATASET_RULES.rule("D101", "A metadata record is not JSON", Severity.ERROR)
-def bad_json(view: DatasetView) -> Iterator[Problem]:
+def bad_json(view: Dataset) -> Iterator[Problem]:
     """One broken line makes `load_dataset` fail for the whole data set, and its message names
     neither the file nor the line.
 
@@ -35,7 +35,7 @@ def bad_json(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D102", "Records are spread over several lines", Severity.ERROR)
-def multi_line(view: DatasetView) -> Iterator[Problem]:
+def multi_line(view: Dataset) -> Iterator[Problem]:
     """JSON Lines is one record a line. Spread records happen to load while the file is smaller
     than one read block (about 320 kB) and fail with "Missing a name for object member" beyond it:
     it works until the set grows.
@@ -47,7 +47,7 @@ def multi_line(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D103", "The metadata is one JSON array", Severity.ERROR)
-def array(view: DatasetView) -> Iterator[Problem]:
+def array(view: Dataset) -> Iterator[Problem]:
     """The loaders read JSON Lines, not a JSON document, and fail on the opening bracket.
 
     Example: [{"file_name": "a.png", "text": "a cat"}, {"file_name": "b.png", "text": "a dog"}]
@@ -57,7 +57,7 @@ def array(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D104", "A metadata line is no object", Severity.ERROR)
-def not_object(view: DatasetView) -> Iterator[Problem]:
+def not_object(view: Dataset) -> Iterator[Problem]:
     """Every line must be an object with file_name and the caption; anything else fails to load.
 
     Example: ["a.png", "a cat"]
@@ -67,7 +67,7 @@ def not_object(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D105", "A key appears twice in one record", Severity.ERROR)
-def duplicate_key(view: DatasetView) -> Iterator[Problem]:
+def duplicate_key(view: Dataset) -> Iterator[Problem]:
     """Python keeps the last of the two, Arrow, which the loaders use, refuses the file.
 
     Example: {"file_name": "a.png", "text": "a cat", "text": "a black cat"}
@@ -77,7 +77,7 @@ def duplicate_key(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D106", "The metadata is not UTF-8", Severity.ERROR)
-def encoding(view: DatasetView) -> Iterator[Problem]:
+def encoding(view: Dataset) -> Iterator[Problem]:
     """Metadata must be UTF-8. Spreadsheets and old editors write UTF-16 or a code page.
 
     Example: a metadata.csv that Excel saved as "Unicode text", or "Café" with the byte E9 for its é
@@ -87,7 +87,7 @@ def encoding(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D107", "The metadata file is empty", Severity.ERROR)
-def empty(view: DatasetView) -> Iterator[Problem]:
+def empty(view: Dataset) -> Iterator[Problem]:
     """An empty metadata file makes loading fail with "list index out of range".
 
     Fix: write one record a picture, or remove the file.
@@ -96,7 +96,7 @@ def empty(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D108", "A CSV row has too many or too few fields", Severity.ERROR)
-def csv_columns(view: DatasetView) -> Iterator[Problem]:
+def csv_columns(view: Dataset) -> Iterator[Problem]:
     """A caption with a comma outside quotes shifts the columns: part of the caption is then taken
     for a path or lost.
 
@@ -107,7 +107,7 @@ def csv_columns(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D109", "A CSV quote is never closed", Severity.ERROR)
-def csv_quote(view: DatasetView) -> Iterator[Problem]:
+def csv_quote(view: Dataset) -> Iterator[Problem]:
     """Everything up to the next quote becomes one caption; the rows in between disappear without
     a word.
 
@@ -118,7 +118,7 @@ def csv_quote(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D110", "A CSV column name has spaces around it", Severity.ERROR)
-def csv_header(view: DatasetView) -> Iterator[Problem]:
+def csv_header(view: Dataset) -> Iterator[Problem]:
     """`file_name, text` makes a column called " text": the caption column is then not found.
 
     Example: file_name, text
@@ -128,7 +128,7 @@ def csv_header(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D111", "A CSV file is separated by semicolons or tabs", Severity.ERROR)
-def csv_delimiter(view: DatasetView) -> Iterator[Problem]:
+def csv_delimiter(view: Dataset) -> Iterator[Problem]:
     """Spreadsheets in many countries write semicolons; the loaders expect commas and find no
     file_name column.
 
@@ -139,7 +139,7 @@ def csv_delimiter(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D112", "A parquet file cannot be read", Severity.ERROR)
-def parquet(view: DatasetView) -> Iterator[Problem]:
+def parquet(view: Dataset) -> Iterator[Problem]:
     """metadata.parquet is damaged, cut off or something else.
 
     Fix: write it again.
@@ -156,7 +156,7 @@ _ALMOST = {
 
 
 @DATASET_RULES.rule("D113", "A metadata file has a name that no loader looks for", Severity.ERROR)
-def misnamed(view: DatasetView) -> Iterator[Problem]:
+def misnamed(view: Dataset) -> Iterator[Problem]:
     """Only metadata.jsonl, metadata.csv and metadata.parquet are read, spelt exactly so. With any
     other name the pictures load without captions, and nothing says so.
 
@@ -183,7 +183,7 @@ def misnamed(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D114", "Metadata in two formats", Severity.ERROR)
-def two_formats(view: DatasetView) -> Iterator[Problem]:
+def two_formats(view: Dataset) -> Iterator[Problem]:
     """A data set with metadata.jsonl and metadata.csv fails with "Found metadata files with
     different extensions".
 
@@ -201,7 +201,7 @@ def two_formats(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D120", "There is no metadata", Severity.ERROR)
-def no_metadata(view: DatasetView) -> Iterator[Problem]:
+def no_metadata(view: Dataset) -> Iterator[Problem]:
     """Without a metadata file the pictures have no captions, and a text-to-image trainer has
     nothing to learn words from.
 

@@ -11,7 +11,7 @@ from hubtools.dataset.pictures.formats import ENDINGS, proper_ending
 from hubtools.dataset.pictures.probe import MAX_PIXELS
 from hubtools.dataset.pictures.table import PictureTable
 from hubtools.dataset.rules.book import DATASET_RULES
-from hubtools.dataset.view import DatasetView
+from hubtools.dataset.view import Dataset
 from hubtools.findings import Problem, Severity
 
 # Pillow's modes of print, and of more than 8 bits a channel.
@@ -29,7 +29,7 @@ _DARK, _LIGHT = 50, 212
 _ENOUGH = 128
 
 
-def _whole(view: DatasetView, wanted: Callable[[PictureTable], Any]) -> Iterator[PictureFacts]:
+def _whole(view: Dataset, wanted: Callable[[PictureTable], Any]) -> Iterator[PictureFacts]:
     """Pictures that can be decoded and for which `wanted` says true; it is given the columns, so
     that a million pictures are passed over in a moment."""
     table = view.table
@@ -37,7 +37,7 @@ def _whole(view: DatasetView, wanted: Callable[[PictureTable], Any]) -> Iterator
 
 
 @DATASET_RULES.rule("D301", "A picture is damaged", Severity.ERROR)
-def damaged(view: DatasetView) -> Iterator[Problem]:
+def damaged(view: Dataset) -> Iterator[Problem]:
     """A cut-off file stops the trainer when it comes to it; a JPEG with flipped bits decodes to
     garbage in most programs, and is learnt.
 
@@ -53,7 +53,7 @@ def damaged(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D302", "A file is no picture", Severity.ERROR)
-def no_picture(view: DatasetView) -> Iterator[Problem]:
+def no_picture(view: Dataset) -> Iterator[Problem]:
     """The name says picture, the bytes say otherwise: a Git LFS pointer (the real file was never
     fetched), a web page saved by a failed download, an empty file.
 
@@ -71,7 +71,7 @@ def no_picture(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D303", "Ending and content disagree", Severity.WARNING)
-def wrong_ending(view: DatasetView) -> Iterator[Problem]:
+def wrong_ending(view: Dataset) -> Iterator[Problem]:
     """Loaders look at the content and get along; browsers, web forms and other trainers go by the
     name.
 
@@ -95,7 +95,7 @@ def wrong_ending(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D304", "A picture is smaller than the training resolution", Severity.WARNING)
-def too_small(view: DatasetView) -> Iterator[Problem]:
+def too_small(view: Dataset) -> Iterator[Problem]:
     """Training enlarges it, and the LoRA learns the blur: results look low-resolution. The size is
     `--resolution` or train.resolution if one of them is set, else what the model of dataset.target,
     or the base model, was made for.
@@ -115,7 +115,7 @@ def too_small(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D305", "A picture is partly transparent", Severity.WARNING)
-def alpha(view: DatasetView) -> Iterator[Problem]:
+def alpha(view: Dataset) -> Iterator[Problem]:
     """Most trainers drop transparency and show whatever colour hides beneath, often black.
     hubtools lays it over white.
 
@@ -131,7 +131,7 @@ def alpha(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D306", "A picture has a palette", Severity.WARNING)
-def palette(view: DatasetView) -> Iterator[Problem]:
+def palette(view: Dataset) -> Iterator[Problem]:
     """At most 256 colours: banding and dithering are learnt as looks.
 
     Fix: use the original in full colour.
@@ -145,7 +145,7 @@ def palette(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D307", "A picture is made for print", Severity.WARNING)
-def cmyk(view: DatasetView) -> Iterator[Problem]:
+def cmyk(view: Dataset) -> Iterator[Problem]:
     """CMYK, YCCK and Lab are converted without their colour profile; colours shift.
 
     Fix: export it as RGB (sRGB).
@@ -159,7 +159,7 @@ def cmyk(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D308", "A picture has more than 8 bits a channel", Severity.ERROR)
-def deep(view: DatasetView) -> Iterator[Problem]:
+def deep(view: Dataset) -> Iterator[Problem]:
     """16-bit and float grey pictures are clipped by a plain conversion: 16 bit becomes white, float
     becomes black. hubtools scales them; the Hub's viewer and other trainers do not.
 
@@ -174,7 +174,7 @@ def deep(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D309", "A picture is stored rotated", Severity.WARNING)
-def rotated(view: DatasetView) -> Iterator[Problem]:
+def rotated(view: Dataset) -> Iterator[Problem]:
     """The EXIF orientation turns it upright in a viewer. `datasets` and hubtools honour it; kohya's
     sd-scripts and others train on it lying down.
 
@@ -189,7 +189,7 @@ def rotated(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D310", "A picture has several frames", Severity.WARNING)
-def animated(view: DatasetView) -> Iterator[Problem]:
+def animated(view: Dataset) -> Iterator[Problem]:
     """Of an animation or a multi-page file only the first frame is used.
 
     Fix: export the frame you mean.
@@ -203,7 +203,7 @@ def animated(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D311", "A picture is absurdly large", Severity.ERROR)
-def bomb(view: DatasetView) -> Iterator[Problem]:
+def bomb(view: Dataset) -> Iterator[Problem]:
     """Pillow refuses to decode it (a small file can unpack to gigabytes), and the trainer stops.
 
     Fix: scale it down.
@@ -217,7 +217,7 @@ def bomb(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D312", "A picture is very long or very wide", Severity.WARNING)
-def aspect(view: DatasetView) -> Iterator[Problem]:
+def aspect(view: Dataset) -> Iterator[Problem]:
     """Training cuts a square out of it; more than half of the picture, perhaps the subject, is
     never seen.
 
@@ -234,7 +234,7 @@ def aspect(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D313", "A picture is blurry", Severity.WARNING)
-def blurry(view: DatasetView) -> Iterator[Problem]:
+def blurry(view: Dataset) -> Iterator[Problem]:
     """Nowhere in the picture is there a sharp edge, not even in its sharpest part (a soft
     background behind a sharp subject is fine). The LoRA learns the softness as a trait of its
     subject. Where it is less certain, a note is all that is given.
@@ -258,7 +258,7 @@ def blurry(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D314", "A picture is nearly black or nearly white", Severity.WARNING)
-def extreme(view: DatasetView) -> Iterator[Problem]:
+def extreme(view: Dataset) -> Iterator[Problem]:
     """99 of 100 pixels are darker than a fifth, or lighter than five sixths, and what there is to
     see hardly stands out: an exposure that went wrong. The LoRA learns the murk.
 
@@ -281,7 +281,7 @@ def extreme(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D315", "A picture is of one colour", Severity.WARNING)
-def empty(view: DatasetView) -> Iterator[Problem]:
+def empty(view: Dataset) -> Iterator[Problem]:
     """There is nothing to see: a failed download or export, a blank page. Its caption is learnt to
     mean nothing.
 
@@ -298,7 +298,7 @@ def empty(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D316", "A picture has colours other than sRGB", Severity.WARNING)
-def profile(view: DatasetView) -> Iterator[Problem]:
+def profile(view: Dataset) -> Iterator[Problem]:
     """A colour profile (Adobe RGB, Display P3, ProPhoto) says what the numbers mean. Trainers drop
     it and take them for sRGB: colours come out duller, and are learnt so.
 

@@ -8,7 +8,7 @@ from typing import Any
 from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.pictures.private.reading import Private
 from hubtools.dataset.rules.book import DATASET_RULES, plural, some
-from hubtools.dataset.view import DatasetView
+from hubtools.dataset.view import Dataset
 from hubtools.findings import Problem, Severity, shortened
 from hubtools.leaks import local_paths
 
@@ -16,7 +16,7 @@ _FIX = "`hubtools fix` blanks it, and touches no pixel"
 _APART = "leave it out, or make a PNG of it (`hubtools fix --unsafe convert`)"
 
 
-def _private(view: DatasetView, field: str) -> Iterator[tuple[str, Any, str]]:
+def _private(view: Dataset, field: str) -> Iterator[tuple[str, Any, str]]:
     """(picture, what it says, fix) of all files that are pictures to anybody."""
     table = view.table
     mask = table.column("gps") if field == "gps" else ~table.has(field, "")
@@ -28,7 +28,7 @@ def _private(view: DatasetView, field: str) -> Iterator[tuple[str, Any, str]]:
 
 
 @DATASET_RULES.rule("D701", "A picture tells where it was taken", Severity.ERROR)
-def gps(view: DatasetView) -> Iterator[Problem]:
+def gps(view: Dataset) -> Iterator[Problem]:
     """Phones write the position into the picture. Published with the data set, it may be somebody's
     home; parquet shards keep it too. Looked at are EXIF and XMP of pictures of every format, also
     of those that are called otherwise or that no loader takes, of further pictures in a file, and
@@ -41,7 +41,7 @@ def gps(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D706", "A picture names its owner or camera", Severity.WARNING)
-def owner(view: DatasetView) -> Iterator[Problem]:
+def owner(view: Dataset) -> Iterator[Problem]:
     """Cameras write their serial number and their owner's name into each picture, Windows that of
     its user. With it, other pictures of the same person can be found. (Artist and copyright are
     meant to be read, and are no problem.)
@@ -53,7 +53,7 @@ def owner(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D712", "A picture names who is to be seen, or the place", Severity.WARNING)
-def people(view: DatasetView) -> Iterator[Problem]:
+def people(view: Dataset) -> Iterator[Problem]:
     """Photo programs write the names of people and where their faces are (XMP regions, persons of
     IPTC, keywords such as People|Jane), and the names of town and country.
 
@@ -64,7 +64,7 @@ def people(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D713", "A file beside the pictures tells about people", Severity.ERROR)
-def besides(view: DatasetView) -> Iterator[Problem]:
+def besides(view: Dataset) -> Iterator[Problem]:
     """Exports and programs put files beside pictures that hold what was taken out of the pictures:
     Google Takeout's .json (positions, people, addresses), XMP with positions or names, Apple's
     .AAE, Picasa's faces, Windows' Zone.Identifier (where a file was downloaded), tracks of
@@ -90,7 +90,7 @@ def besides(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D714", "A record names a path of a machine", Severity.WARNING)
-def paths(view: DatasetView) -> Iterator[Problem]:
+def paths(view: Dataset) -> Iterator[Problem]:
     """A path into somebody's home folder tells the account's name, which is a person's name more
     often than not, and means nothing to anybody else. In a caption it is learnt as well.
 

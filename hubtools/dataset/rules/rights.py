@@ -8,7 +8,7 @@ from hubtools.dataset.loaders import Mode
 from hubtools.dataset.metadata import FILE_NAME, Row
 from hubtools.dataset.pictures.embedded.trailers import GRAVE
 from hubtools.dataset.rules.book import DATASET_RULES, plural, some
-from hubtools.dataset.view import DatasetView
+from hubtools.dataset.view import Dataset
 from hubtools.files import human_bytes
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD
@@ -19,7 +19,7 @@ _AT_ONCE = 500  # rows
 
 
 @DATASET_RULES.rule("D601", "The pictures have no licence", Severity.WARNING)
-def no_license(view: DatasetView) -> Iterator[Problem]:
+def no_license(view: Dataset) -> Iterator[Problem]:
     """Without a licence nobody may use the data set, and the Hub's page shows none. Pushing does
     not stop for it; people will ask.
 
@@ -33,7 +33,7 @@ def no_license(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D602", "The licence id is unknown to the Hub", Severity.ERROR)
-def unknown_license(view: DatasetView) -> Iterator[Problem]:
+def unknown_license(view: Dataset) -> Iterator[Problem]:
     """The Hub accepts only the ids of its list and refuses the card otherwise, after everything
     has been uploaded.
 
@@ -53,7 +53,7 @@ def unknown_license(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D603", "It is not stated why you may use the pictures", Severity.WARNING)
-def no_rights(view: DatasetView) -> Iterator[Problem]:
+def no_rights(view: Dataset) -> Iterator[Problem]:
     """A LoRA of a person or a style needs their permission: a living artist's style, a commercial
     character or somebody's likeness are not yours to take. The statement goes on the card.
 
@@ -68,7 +68,7 @@ def no_rights(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D604", "The statement of rights needs a note", Severity.WARNING)
-def rights_note(view: DatasetView) -> Iterator[Problem]:
+def rights_note(view: Dataset) -> Iterator[Problem]:
     """`permission` and `licensed` mean something only with who gave it and where it is written.
 
     Fix: set dataset.rights_note, e.g. "Model release signed 2026-03-02, on file".
@@ -81,7 +81,7 @@ def rights_note(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D605", "The card's front matter cannot be read", Severity.ERROR)
-def card_yaml(view: DatasetView) -> Iterator[Problem]:
+def card_yaml(view: Dataset) -> Iterator[Problem]:
     """README.md begins with YAML between two lines of ---. If it is broken, `load_dataset` fails
     before it looks at a single picture.
 
@@ -97,7 +97,7 @@ def card_yaml(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D606", "The card declares sizes that the loader will check", Severity.WARNING)
-def dataset_info(view: DatasetView) -> Iterator[Problem]:
+def dataset_info(view: Dataset) -> Iterator[Problem]:
     """A `dataset_info` with numbers of examples must match to the row: otherwise loading fails
     with NonMatchingSplitsSizesError. hubtools never writes it.
 
@@ -114,7 +114,7 @@ def dataset_info(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D607", "A picture reserves training on it", Severity.ERROR)
-def reserved(view: DatasetView) -> Iterator[Problem]:
+def reserved(view: Dataset) -> Iterator[Problem]:
     """Its metadata says that it is not for training models: `plus:DataMining` of IPTC and PLUS, the
     reservation of TDMRep, an assertion on training in its content credentials (C2PA), or plain
     words in its copyright notice. A reservation is honoured whoever made it; that of content
@@ -143,7 +143,7 @@ def reserved(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D608", "Pictures name whose they are", Severity.WARNING)
-def copyrighted(view: DatasetView) -> Iterator[Problem]:
+def copyrighted(view: Dataset) -> Iterator[Problem]:
     """EXIF, IPTC or XMP name a copyright, and nothing says that you may use the pictures. A name
     without a notice of copyright (the camera's owner, often) is a note. Where dataset.rights is
     set, the question is answered, and nothing is said.
@@ -170,7 +170,7 @@ def copyrighted(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D609", "Pictures carry content credentials", Severity.INFO)
-def credentials(view: DatasetView) -> Iterator[Problem]:
+def credentials(view: Dataset) -> Iterator[Problem]:
     """A C2PA manifest says how a picture came to be: by which camera or program, edited how, drawn
     by a model or not. It is published along, and is void once the file is changed (`hubtools fix`
     and others that rewrite it). What it says on training is D607's. It is read and not verified:
@@ -189,7 +189,7 @@ def credentials(view: DatasetView) -> Iterator[Problem]:
         )
 
 
-def _suspects(view: DatasetView, suspect: Callable[[str], bool]) -> Iterator[tuple[Row, ...]]:
+def _suspects(view: Dataset, suspect: Callable[[str], bool]) -> Iterator[tuple[Row, ...]]:
     """Rows, many at once, whose texts together are suspect: there is hardly ever one."""
     for start in range(0, len(view.rows), _AT_ONCE):
         rows = view.rows[start : start + _AT_ONCE]
@@ -199,7 +199,7 @@ def _suspects(view: DatasetView, suspect: Callable[[str], bool]) -> Iterator[tup
 
 
 @DATASET_RULES.rule("D711", "Something lies behind a picture's end", Severity.WARNING)
-def trailers(view: DatasetView) -> Iterator[Problem]:
+def trailers(view: Dataset) -> Iterator[Problem]:
     """Viewers and loaders stop at a picture's end, but the whole file is published. Phones put the
     film of a motion photo there, a few seconds of picture and sound; somebody may have hidden an
     archive there; and some programs left the rest of the picture that they wrote over, so that what
@@ -231,7 +231,7 @@ def trailers(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D703", "A record holds an access token", Severity.ERROR)
-def secrets(view: DatasetView) -> Iterator[Problem]:
+def secrets(view: Dataset) -> Iterator[Problem]:
     """A token in the metadata is published with it, and found by others within minutes.
 
     Fix: remove it, and revoke the token.
@@ -248,7 +248,7 @@ def secrets(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D704", "Junk lies among the pictures", Severity.INFO)
-def junk(view: DatasetView) -> Iterator[Problem]:
+def junk(view: Dataset) -> Iterator[Problem]:
     """Files that operating systems and tools leave behind (.DS_Store, Thumbs.db, __MACOSX,
     .ipynb_checkpoints). `hubtools push` leaves them out; `hf upload` does not.
 
@@ -260,7 +260,7 @@ def junk(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D705", "A folder cannot be read", Severity.ERROR)
-def unreadable(view: DatasetView) -> Iterator[Problem]:
+def unreadable(view: Dataset) -> Iterator[Problem]:
     """What cannot be listed cannot be checked, and would be missing from the upload.
 
     Fix: give yourself permission to read it.
@@ -270,7 +270,7 @@ def unreadable(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D707", "A record holds an e-mail address or a phone number", Severity.WARNING)
-def personal(view: DatasetView) -> Iterator[Problem]:
+def personal(view: Dataset) -> Iterator[Problem]:
     """Published, it is collected within days, and it is somebody's. In a caption it is learnt as
     well. Addresses at example.com and the like are nobody's.
 

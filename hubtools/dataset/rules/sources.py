@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hubtools.dataset.rules.book import DATASET_RULES
-from hubtools.dataset.view import DatasetView
+from hubtools.dataset.view import Dataset
 from hubtools.findings import Problem, Severity
 
 
-def _told(view: DatasetView, rule: str, fix: str) -> Iterator[Problem]:
+def _told(view: Dataset, rule: str, fix: str) -> Iterator[Problem]:
     for trouble in view.contents.troubles:
         if trouble.rule == rule:
             yield Problem(trouble.message, fix, trouble.path)
 
 
 @DATASET_RULES.rule("D801", "A shard or archive cannot be read whole", Severity.ERROR)
-def broken_shard(view: DatasetView) -> Iterator[Problem]:
+def broken_shard(view: Dataset) -> Iterator[Problem]:
     """A download that broke off, a disk that was full: the loader stops there, at once or after
     hours. What could be read was checked.
 
@@ -26,7 +26,7 @@ def broken_shard(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D802", "A row of a shard has no picture", Severity.ERROR)
-def empty_row(view: DatasetView) -> Iterator[Problem]:
+def empty_row(view: Dataset) -> Iterator[Problem]:
     """In a shard the picture lies in the row, or beside its texts. A row without one gives the
     trainer None, and stops it.
 
@@ -36,7 +36,7 @@ def empty_row(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D803", "An archive has names that cannot be unpacked", Severity.ERROR)
-def bad_member(view: DatasetView) -> Iterator[Problem]:
+def bad_member(view: Dataset) -> Iterator[Problem]:
     """Absolute names and names with .. would be written outside of the folder in which somebody
     unpacks the archive; of two files with one name only one is left. Careful programs refuse the
     whole archive.
@@ -47,7 +47,7 @@ def bad_member(view: DatasetView) -> Iterator[Problem]:
 
 
 @DATASET_RULES.rule("D804", "Files in an archive are encrypted", Severity.ERROR)
-def encrypted(view: DatasetView) -> Iterator[Problem]:
+def encrypted(view: Dataset) -> Iterator[Problem]:
     """No loader asks for a password.
 
     Fix: pack the folder again without one.

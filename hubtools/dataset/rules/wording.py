@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.rules.book import DATASET_RULES, plural, some
 from hubtools.dataset.text.phrases import ENOUGH, HEADS, common_phrases, constants
-from hubtools.dataset.view import DatasetView
+from hubtools.dataset.view import Dataset
 from hubtools.findings import Problem, Severity
 
 
 @DATASET_RULES.rule("D511", "The shot plan is not met", Severity.WARNING)
-def plan(view: DatasetView) -> Iterator[Problem]:
+def plan(view: Dataset) -> Iterator[Problem]:
     """`[dataset.plan]` says how many pictures of which shots there should be. What is shown from
     one side only is learnt from one side only: the LoRA then guesses the others. Too many of one
     shot make it the rule, and are told as a note.
@@ -62,7 +62,7 @@ _SHARE, _ROWS = 0.3, 10
 
 
 @DATASET_RULES.rule("D512", "One caption stands for much of the set", Severity.WARNING)
-def one_for_many(view: DatasetView) -> Iterator[Problem]:
+def one_for_many(view: Dataset) -> Iterator[Problem]:
     """More than three of ten records have the very same caption and the others have their own: a
     tool has filled in what it could not describe, or somebody has stopped half-way. (The same
     caption everywhere can be meant, a pure trigger caption; D506 tells of it.)
@@ -89,14 +89,14 @@ def one_for_many(view: DatasetView) -> Iterator[Problem]:
 _SAMPLE = 5_000
 
 
-def _looked_at(view: DatasetView) -> list[str]:
+def _looked_at(view: Dataset) -> list[str]:
     """All captions, or of a great many some from everywhere."""
     step = -(-len(view.captions) // _SAMPLE) or 1
     return [caption for _, caption in view.captions[::step]]
 
 
 @DATASET_RULES.rule("D513", "Words are in every caption", Severity.INFO)
-def in_all(view: DatasetView) -> Iterator[Problem]:
+def in_all(view: Dataset) -> Iterator[Problem]:
     """What every caption says beside the trigger cannot be told apart from it: the LoRA spreads
     the subject over those words too, and prompts without them get less of it. Words that the
     captions should not name at all (the subject's own hair, face, build) do the same.
@@ -135,7 +135,7 @@ _TECHNICAL = frozenset(
 
 
 @DATASET_RULES.rule("D514", "An attribute never varies", Severity.INFO)
-def never_varied(view: DatasetView) -> Iterator[Problem]:
+def never_varied(view: Dataset) -> Iterator[Problem]:
     """The background, the clothes, the expression or the light are the same in all captions that
     tell them, or a column of the metadata has one value only. The LoRA takes what never varies for
     a part of its subject, and draws it where nobody asked for it.

@@ -16,8 +16,8 @@ from operator import attrgetter
 from typing import Any
 
 from hubtools.dataset.folder.listing import Entry
-from hubtools.dataset.pictures.cache import Memory
 from hubtools.dataset.pictures.facts import FIELDS, PictureFacts
+from hubtools.dataset.pictures.scan_cache import ScanCache
 from hubtools.dataset.scan.scanning import results_of
 from hubtools.dataset.sources.model import Source
 from hubtools.dataset.workers.pool import PROGRAM, PlainUnpickler
@@ -76,7 +76,7 @@ def looked_at(payload: bytes, rows: Sequence[bytes]) -> list[bytes]:
     entries = [Entry(name, size, 0) for name, size in map(pickle.loads, rows)]
     found: dict[str, bytes] = {}
     for entry, facts in results_of(
-        _source(payload).stream(entries), Memory(), 0, None, PROGRAM, None
+        _source(payload).stream(entries), ScanCache(), 0, None, PROGRAM, None
     ):
         assert isinstance(facts, PictureFacts)
         found[entry.name] = pickle.dumps((entry.name, *_values(facts)))

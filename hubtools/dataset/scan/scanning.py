@@ -17,10 +17,10 @@ from pathlib import Path
 import xxhash
 
 from hubtools.dataset.folder.listing import Entry
-from hubtools.dataset.pictures.cache import Memory, merged
 from hubtools.dataset.pictures.facts import PictureFacts
-from hubtools.dataset.pictures.probe import NotPlain, OnPreview, probe_bytes
+from hubtools.dataset.pictures.probe import NeedsIsolation, OnPreview, probe_bytes
 from hubtools.dataset.pictures.reading import Unreadable, read_picture
+from hubtools.dataset.pictures.scan_cache import ScanCache, merged
 from hubtools.dataset.pictures.table import PictureTable
 from hubtools.dataset.pictures.tasks import PROBE_ALL, PROBE_AND_PREVIEW
 from hubtools.dataset.sources.local import LocalFolder
@@ -62,9 +62,9 @@ def scan(
     """Facts about the pictures `entries` of a source (or a folder), in their order.
 
     What an earlier scan found of files that did not change is not read again (`remember`; see
-    `memory`), nor is what `pass_by` has `seen`. `begun_ns` is when `entries` began to be listed;
-    default now. `workers`: number of processes; default one for each processor if there are many
-    files, none for a few. `program` is the module that they run (see `crew`). `engine` looks at
+    `pictures.scan_cache`), nor is what `scan_stream` has `seen`. `begun_ns` is when `entries` began
+    to be listed; default now. `workers`: number of processes; default one for each processor if there are many
+    files, none for a few. `program` is the module that they run (see `workers.pool`). `engine` looks at
     what is new instead of them. `on_picture(done, total)` is called now and then, and at the end.
     When it is interrupted, what was found so far is kept, unless `keep` is false. `previews` gets
     the `decode.preview` of each whole picture that is read now, if they are no more than
@@ -74,7 +74,7 @@ def scan(
         source = LocalFolder(source)
     begun_ns = begun_ns or time.time_ns()
     place = source.memory_place
-    memory = Memory.load(place) if remember else Memory()
+    memory = ScanCache.load(place) if remember else ScanCache()
     fresh = seen if seen is not None else PictureTable()
     known: dict[int, int] = {}
     new: list[Entry] = []
@@ -124,7 +124,7 @@ def scan(
     return table
 
 
-def look_at(
+def scan_source(
     source: Source,
     begun_ns: int,
     wanted: Callable[[Entry], bool] | None = None,
@@ -137,7 +137,7 @@ def look_at(
     seen = None
     passing = source.first()
     if passing is not None and wanted is None and engine is None:
-        seen = pass_by(source, passing, on_picture=on_picture)
+        seen = scan_stream(source, passing, on_picture=on_picture)
     contents = source.look()
     if seen is not None:
         seen.cut(contents.top)
@@ -155,7 +155,7 @@ def look_at(
     return contents, table
 
 
-def pass_by(
+def scan_stream(
     source: Source,
     stream: Iterable[Read],
     *,
@@ -164,7 +164,7 @@ def pass_by(
 ) -> PictureTable:
     """Facts about pictures as they pass by, of a source that cannot be listed before (see
     `Source.first`)."""
-    memory = Memory.load(source.memory_place)
+    memory = ScanCache.load(source.memory_place)
     seen = PictureTable()
     told = _Told(on_picture, 0)
     if workers is None:
@@ -200,7 +200,7 @@ def _by(
 
 def _keep(place: Path, entries: Sequence[Entry], table: PictureTable, begun_ns: int) -> None:
     there = [entry for entry in entries if entry.name in table]
-    Memory.save(place, table, there, begun_ns)
+    ScanCache.save(place, table, there, begun_ns)
 
 
 class _Told:
@@ -218,7 +218,7 @@ class _Told:
 
 def results_of(
     stream: Iterable[Read],
-    memory: Memory,
+    memory: ScanCache,
     workers: int,
     limits: Limits | None,
     program: str,
@@ -236,7 +236,7 @@ def results_of(
         try:
             on_preview = None if made is None else partial(made.__setitem__, entry.name)
             facts = _here(what, entry.name, maybe[1] if maybe else None, on_preview)
-        except NotPlain:
+        except NeedsIsolation:
             rest.append((entry, what, maybe))
             held += len(what) if isinstance(what, bytes) else 0
             if held >= POOL_BYTES:
@@ -293,7 +293,7 @@ def _here(
     what: bytes | str | Unreadable, name: str, known: str | None, on_preview: OnPreview | None
 ) -> PictureFacts | None:
     """Facts of a picture looked at in this process; None if its digest is `known`. Raises
-    `NotPlain` if it should rather be looked at in another process."""
+    `NeedsIsolation` if it should rather be looked at in another process."""
     if isinstance(what, Unreadable):
         return replace(what.facts, name=name)
     try:

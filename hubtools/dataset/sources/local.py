@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hubtools.dataset.folder.listing import Entry, Listing, walk
 from hubtools.dataset.metadata import MetadataFile, read_all_metadata
-from hubtools.dataset.pictures.cache import place_of
+from hubtools.dataset.pictures.scan_cache import place_of
 from hubtools.dataset.sources.model import Contents, Read, memory_of
 
 

@@ -15,7 +15,13 @@ from hubtools.addresses import bare
 from hubtools.dataset.folder.listing import Entry, walk
 from hubtools.dataset.pictures.reading import Unreadable
 from hubtools.dataset.sources.model import MAX_STREAMED, identified
-from hubtools.dataset.sources.retry import TRIES, as_os_error, reached, said, steady
+from hubtools.dataset.sources.retrying_file import (
+    TRIES,
+    as_os_error,
+    one_line,
+    readable_errors,
+    retrying_file,
+)
 from hubtools.errors import HubtoolsError
 from hubtools.files import open_regular
 
@@ -101,7 +107,7 @@ class HubStore:
         repo, revision, path = _parsed(address)
         from huggingface_hub import HfApi, constants, snapshot_download
 
-        with reached(address):
+        with readable_errors(address):
             if constants.HF_HUB_OFFLINE:
                 try:
                     kept = snapshot_download(
@@ -130,7 +136,7 @@ class HubStore:
 
         api = HfApi()
         place: dict[str, Any] = {"repo_type": "dataset", "revision": self.commit}
-        with reached(self.told):
+        with readable_errors(self.told):
             single = False
             if self.path:
                 there = api.get_paths_info(self.repo, [self.path], **place)
@@ -164,7 +170,7 @@ class HubStore:
 
         with as_os_error(name):
             path = f"datasets/{self.repo}@{self.commit}/{self._inside(name)}"
-            return steady(HfFileSystem().open(path, "rb", block_size=_BLOCK), name)
+            return retrying_file(HfFileSystem().open(path, "rb", block_size=_BLOCK), name)
 
     def read(self, entry: Entry) -> bytes | str:
         """By one request, unless the Hub client has the file in its cache."""
@@ -180,7 +186,7 @@ class HubStore:
             return kept
         url = hf_hub_url(self.repo, inside, **place)
         timeout = constants.HF_HUB_DOWNLOAD_TIMEOUT
-        with reached(self.told):
+        with readable_errors(self.told):
             answer = client.http_backoff(
                 "GET", url, headers=client.build_hf_headers(), timeout=timeout
             )
@@ -220,7 +226,7 @@ class FsspecStore:
     def __init__(self, address: str) -> None:
         self._address = address
         scheme = address.partition("://")[0]
-        with reached(address):
+        with readable_errors(address):
             import fsspec
 
             try:
@@ -248,7 +254,7 @@ class FsspecStore:
     @cached_property
     def _found(self) -> tuple[bool, dict[str, str], list[Entry]]:
         """(whether it is a file, path by name, the files)."""
-        with reached(self._address):
+        with readable_errors(self._address):
             if self._looks_like_a_file():
                 info = self._fs.info(self._root)
                 if info.get("type") == "file":
@@ -287,7 +293,7 @@ class FsspecStore:
         if path is None:
             raise FileNotFoundError(2, "No such file", name)
         with as_os_error(name):
-            return steady(self._fs.open(path, "rb", block_size=_BLOCK), name)
+            return retrying_file(self._fs.open(path, "rb", block_size=_BLOCK), name)
 
     def read(self, entry: Entry) -> bytes | str:
         """All of it, tried three times."""
@@ -314,10 +320,10 @@ class FsspecStore:
         names = {kind.__name__ for kind in type(error).__mro__}
         if "ClientConnectorError" in names or not names & {"ClientPayloadError", "OSError"}:
             return HubtoolsError(
-                f"{self.name} cannot be reached any more: {said(error)}.",
+                f"{self.name} cannot be reached any more: {one_line(error)}.",
                 hint="run the same command again; it continues where it stopped",
             )
-        return Unreadable(0, f"it cannot be read: {said(error)}")
+        return Unreadable(0, f"it cannot be read: {one_line(error)}")
 
 
 # What file systems call that by which a file is known again, best first.

@@ -11,7 +11,7 @@ _SURE = re.compile("[ÃÂ][\u0080-\u00bf]|â€[\u0080-\u00bf™œ\u009d“”]|
 _RUN = re.compile("[\u0080-\u00ff€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]{2,}")
 
 
-def garbled(text: str) -> str | None:
+def find_mojibake(text: str) -> str | None:
     """The first piece of `text` that was read in the wrong encoding."""
     if text.isascii():
         return None
@@ -23,10 +23,10 @@ def garbled(text: str) -> str | None:
     return None
 
 
-def ungarbled(text: str) -> str:
+def repair_mojibake(text: str) -> str:
     """`text` as it was meant, as far as it can be read again."""
     for _ in range(3):  # some texts were read wrongly more than once
-        if garbled(text) is None:
+        if find_mojibake(text) is None:
             break
         # where one piece is surely wrong, others that are less sure are wrong too
         read = _again if _SURE.search(text) is None else _read

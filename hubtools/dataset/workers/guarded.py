@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from hubtools.dataset.pictures.facts import PictureFacts
-from hubtools.dataset.pictures.header import plain
+from hubtools.dataset.pictures.header import trusted_format
 from hubtools.dataset.pictures.tasks import PROBE
 from hubtools.dataset.workers.pool import Failure, WorkerPool
 from hubtools.dataset.workers.worker import task_named
@@ -53,7 +53,11 @@ def shared_guard() -> Iterator[None]:
 def run_guarded(task: str, data: bytes, argument: str | None = None) -> Any:
     """What the task of that name gives for a picture; a `pool.Failure` if a worker had to be asked
     and did not survive it."""
-    return task_named(task)(data, argument) if plain(data) else run_in_worker(task, data, argument)
+    return (
+        task_named(task)(data, argument)
+        if trusted_format(data)
+        else run_in_worker(task, data, argument)
+    )
 
 
 def run_in_worker(task: str, data: bytes, argument: str | None = None) -> Any:
@@ -65,7 +69,7 @@ def run_in_worker(task: str, data: bytes, argument: str | None = None) -> Any:
         return helper.ask(task, data, argument)
 
 
-def look_at_one(data: bytes, name: str) -> PictureFacts:
+def scan_one(data: bytes, name: str) -> PictureFacts:
     """Facts of a picture that is in no file yet; decoded in another process if it may do harm."""
     answer = run_guarded(PROBE, data)
     if isinstance(answer, Failure):

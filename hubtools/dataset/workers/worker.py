@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from hubtools.dataset.pictures import tasks
-from hubtools.dataset.pictures.header import quietly
+from hubtools.dataset.pictures.header import pillow_limits_lifted
 from hubtools.dataset.workers.protocol import PROGRESS, Task, receive, send
 
 
@@ -79,7 +79,7 @@ def main(shared: str, number: int, memory: int, task: Task | None = None) -> Non
         place = number * PROGRESS.size
         _turns(file, board, place)
         mark = partial(PROGRESS.pack_into, board, place)
-        with contextlib.suppress(EOFError, BrokenPipeError), quietly():
+        with contextlib.suppress(EOFError, BrokenPipeError), pillow_limits_lifted():
             while True:
                 name, jobs = pickle.loads(receive(requests))  # noqa: S301 (from the parent only)
                 act: Any = task or task_named(name)

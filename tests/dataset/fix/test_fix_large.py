@@ -12,7 +12,7 @@ import pytest
 
 from hubtools.dataset.edits.pixels import MOST_PIXELS, Refused, apply_edits, shown
 from hubtools.dataset.pictures.probe import probe_bytes
-from hubtools.dataset.workers.guarded import look_at_one
+from hubtools.dataset.workers.guarded import scan_one
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
@@ -45,7 +45,7 @@ def test_what_is_too_large_is_not_redrawn() -> None:
 
 def test_a_drafted_picture_is_looked_at_by_a_worker_if_it_is_large() -> None:
     data = blank(8_000, 8_000)  # beyond what is decoded in this process
-    seen = look_at_one(data, "a/b.png")
+    seen = scan_one(data, "a/b.png")
     assert seen.name == "a/b.png"
     assert (seen.width, seen.height, seen.problem) == (8_000, 8_000, None)
 
@@ -55,7 +55,7 @@ def test_a_usual_one_is_looked_at_right_here() -> None:
 
     out = io.BytesIO()
     Image.new("RGB", (64, 48), "teal").save(out, "PNG")
-    assert look_at_one(out.getvalue(), "a.png") == probe_bytes(out.getvalue(), "a.png")
+    assert scan_one(out.getvalue(), "a.png") == probe_bytes(out.getvalue(), "a.png")
 
 
 def test_fix_leaves_it_and_says_so(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ _LONGEST = 120
 _WITH_CLAIMS = {"exif", "xmp", "photoshop"}
 
 
-class Claims(NamedTuple):
+class RightsMetadata(NamedTuple):
     """`creator` and `notice` (of copyright) in the picture's words; `reserved` says where training
     is reserved and how; `credentials`: a C2PA manifest is there."""
 
@@ -70,7 +70,7 @@ class Claims(NamedTuple):
     credentials: bool = False
 
 
-def claims_of(picture: Image.Image, data: bytes) -> Claims:
+def rights_metadata_of(picture: Image.Image, data: bytes) -> RightsMetadata:
     """Read the claims of a picture that was opened from `data`. Never raises for what they hold:
     a damaged block is passed over, and the others are read."""
     if (
@@ -78,7 +78,7 @@ def claims_of(picture: Image.Image, data: bytes) -> Claims:
         and not picture.info.keys() & _WITH_CLAIMS
         and not any(name == "APP11" for name, _ in getattr(picture, "applist", ()))
     ):
-        return Claims()  # most pictures
+        return RightsMetadata()  # most pictures
     creators: list[str] = []
     notices: list[str] = []
     terms: list[str] = []
@@ -123,7 +123,7 @@ def claims_of(picture: Image.Image, data: bytes) -> Claims:
         reserved.append(credentials.reserved)
     notice = _first(notices)
     reserved += [f"in words: {text!r}" for text in _said([*notices, *terms])]
-    return Claims(
+    return RightsMetadata(
         _first(creators),
         "" if free or re.search(_FREE, notice) else notice,
         "; ".join(dict.fromkeys(reserved))[: 4 * _LONGEST],

@@ -41,7 +41,7 @@ def place_of(root: Path) -> Path:
     return cache_dir() / "scans" / f"{key}.cache"
 
 
-class Memory:
+class ScanCache:
     """Facts of earlier scans, by file. Empty if there are none, or none that can be trusted."""
 
     def __init__(
@@ -75,7 +75,7 @@ class Memory:
         return (row, digest) if digest else None
 
     @classmethod
-    def load(cls, place: Path) -> Memory:
+    def load(cls, place: Path) -> ScanCache:
         """What `save` wrote; an empty memory if that is missing, damaged or of another version."""
         import numpy as np
 
@@ -127,7 +127,7 @@ class Memory:
 
 
 def merged(
-    entries: Sequence[Entry], known: Mapping[int, int], memory: Memory, fresh: PictureTable
+    entries: Sequence[Entry], known: Mapping[int, int], memory: ScanCache, fresh: PictureTable
 ) -> PictureTable:
     """One table in the order of `entries`: from `memory` where `known` {entry: row} says so, from
     `fresh` by name for the rest. Entries of which neither knows are left out."""

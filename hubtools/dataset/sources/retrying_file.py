@@ -17,7 +17,7 @@ TRIES = 3
 
 
 @contextmanager
-def reached(address: str) -> Iterator[None]:
+def readable_errors(address: str) -> Iterator[None]:
     """Turn what clients raise when something is not there into one sentence."""
     try:
         yield
@@ -38,7 +38,7 @@ def reached(address: str) -> Iterator[None]:
 
 def _unreadable(address: str, error: Exception) -> HubtoolsError:
     return HubtoolsError(
-        f"{bare(address)} cannot be read: {said(error)}.",
+        f"{bare(address)} cannot be read: {one_line(error)}.",
         hint="check the address, the network and your access",
     )
 
@@ -70,7 +70,7 @@ class _Steady(io.RawIOBase):
                 break
             except Exception as error:
                 if attempt == TRIES:
-                    raise OSError(5, said(error), self._name) from None
+                    raise OSError(5, one_line(error), self._name) from None
                 time.sleep(0.2 * attempt)
                 self._file.seek(place)
         buffer[: len(data)] = data
@@ -82,7 +82,7 @@ class _Steady(io.RawIOBase):
         super().close()
 
 
-def steady(file: Any, name: str) -> BinaryIO:
+def retrying_file(file: Any, name: str) -> BinaryIO:
     """`file` with all of that handled."""
     return cast(BinaryIO, io.BufferedReader(_Steady(file, name), 1 << 16))
 
@@ -95,10 +95,10 @@ def as_os_error(name: str) -> Iterator[None]:
     except OSError:
         raise
     except Exception as error:
-        raise OSError(5, said(error), name) from None
+        raise OSError(5, one_line(error), name) from None
 
 
-def said(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
     """An error's text on one line, without its full stop."""
     # before it is cut, or half an address would not be known for one
     text = without_password(" ".join(str(error).split()).rstrip("."))
