@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from hubtools.dataset.inspect.look import inspect_picture
+from hubtools.dataset.inspect.look import (
+    Crop,
+    InspectedPicture,
+    Inspection,
+    inspect_picture,
+    upright,
+)
 from hubtools.dataset.text.blank import is_blank
 from hubtools.dataset.view import view
 from hubtools.files import StrPath, sha256_of
