@@ -65,7 +65,8 @@ def scan(
     `pictures.scan_cache`), nor is what `scan_stream` has `seen`. `begun_ns` is when `entries` began
     to be listed; default now. `workers`: number of processes; default one for each processor if
     there are many files, none for a few. `program` is the module that they run (see
-    `workers.pool`). `engine` looks at what is new instead of them. `on_picture(done, total)` is called now and then, and at the end.
+    `workers.pool`). `engine` looks at what is new instead of them. `on_picture(done, total)` is
+    called now and then, and at the end.
     When it is interrupted, what was found so far is kept, unless `keep` is false. `previews` gets
     the `decode.preview` of each whole picture that is read now, if they are no more than
     `MOST_PREVIEWS`.
