@@ -9,6 +9,7 @@ import click
 
 from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options, shown_path
+from hubtools.cli.plans import check_plan_options, opened, plan_options
 from hubtools.cli.trust import trust_option, with_trust
 from hubtools.errors import ExitCode, UsageError
 from hubtools.findings import to_json
@@ -25,8 +26,7 @@ _NAMED = 20  # deleted files that are listed by name
 @click.argument("repo", required=False)
 @click.option("--type", "kind", type=click.Choice(["auto", "model", "dataset"]), default="auto")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
-@click.option("--plan", "plan_file", type=click.Path(path_type=Path), help="Write the plan, stop.")
-@click.option("--from-plan", type=click.Path(path_type=Path), help="Do what a plan says.")
+@plan_options()
 @click.option("--public", is_flag=True, help="Same as --no-private.")
 @click.option(
     "--overwrite",
@@ -74,15 +74,12 @@ def command(
     Exit code 3 if a P rule objects, or somebody else changed what would be replaced.
     """
     from hubtools.publish.judged import RuleChoice
-    from hubtools.publish.push import PushOptions, Refused, load_plan, plan_push, push, save_plan
+    from hubtools.publish.push import PushOptions, Refused, plan_push, push, save_plan
     from hubtools.publish.release import kind_of
 
-    if plan_file is not None:
-        from hubtools.publish.plan_file import check_plan_file
-
-        check_plan_file(plan_file)  # before anything is done
+    check_plan_options(plan_file, from_plan, ("folder", "repo"), ("dry_run",))
     if from_plan is not None:
-        plan = with_trust(out, trust_state, lambda yes: load_plan(from_plan, trust_state=yes))
+        plan = _replayed(from_plan, folder, repo, out, trust_state, dry_run)
     else:
         source = folder if folder is not None else project.run_to_change
         repo_type = kind_of(source) if kind == "auto" else kind
@@ -131,7 +128,9 @@ def command(
     except Refused as refused:
         _show_refused(out, plan, refused.plan)
         raise
-    if result.pushed or result.deleted:
+    if plan.done:
+        said = f"This plan is done already; nothing to push, {plan.repo} is at {result.commit[:8]}"
+    elif result.pushed or result.deleted:
         said = f"{result.pushed} files sent, {result.verified} verified by checksum"
     else:
         said = f"Nothing to push; already at {result.commit[:8]}"
@@ -144,6 +143,21 @@ def command(
         tag=result.tag,
     )
     return ExitCode.DONE
+
+
+def _replayed(
+    path: Path, folder: Path | None, repo: str | None, out: Output, trust_state: bool, dry_run: bool
+) -> PushPlan:
+    """The plan of a file, compared with the folder and the repository as they are."""
+    from hubtools.publish.plan_file import lines_of, load_plan, would
+
+    saved, trust = opened(path, "push", out, trust_state, would, lines_of, dry_run=dry_run)
+    if repo is not None and repo != saved.subject:
+        raise UsageError(
+            f"{path} is a plan for {saved.subject}, not for {repo}.",
+            hint="leave the name out, or make a new plan with --plan",
+        )
+    return with_trust(out, trust, lambda yes: load_plan(saved, folder, trust_state=yes))
 
 
 def _show_refused(out: Output, shown: PushPlan, plan: PushPlan) -> None:

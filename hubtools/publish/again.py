@@ -1,14 +1,18 @@
-"""When the repository moved on while a push was under way: a new plan, judged anew."""
+"""When the repository moved on: a plan is made anew during a push, and a saved one is refused."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
+from shlex import quote
 
 from hubtools.errors import ChecksFailed, HubtoolsError
-from hubtools.hub.client import RemoteFile, last_changes
+from hubtools.hub.client import RemoteFile, endpoint, last_changes, remote_files
+from hubtools.plans import Changes
 from hubtools.publish.content import changed
 from hubtools.publish.plan import Action, PushPlan, make_plan
+from hubtools.publish.release import RepoType
 
 
 class Moved(HubtoolsError):
@@ -72,3 +76,47 @@ def check_moved(
         " nothing was overwritten.",
         hint="look at it, take over what you need, and push again",
     )
+
+
+def url_of(repo: str, repo_type: str) -> str:
+    """A repository's page."""
+    return f"{endpoint()}/{'' if repo_type == 'model' else f'{repo_type}s/'}{repo}"
+
+
+def moved_since(
+    folder: Path, repo: str, repo_type: RepoType, then: str | None, now: str | None, saved: Path
+) -> ChecksFailed:
+    """The error for a saved plan that builds on another commit than main is at `now`: it says what
+    others have changed since."""
+    new = f"make a new plan: `hubtools push {quote(str(folder))} {repo} --plan {quote(str(saved))}`"
+    if now is None:
+        return ChecksFailed(
+            f"{repo} is gone since the plan {saved} was made; nothing was sent.",
+            hint=f"if it is to be made again, {new}",
+        )
+    there = remote_files(repo, repo_type, now)
+    before = {} if then is None else _marks_at(repo, repo_type, then)
+    if before is None:
+        said = f"its history does not hold the commit {str(then)[:8]} that the plan builds on"
+    else:
+        found = Changes.between(before, {name: file.mark for name, file in there.items()})
+        who = last_changes(repo, repo_type, [*found.changed, *found.added], now)
+        said = found.said(who) or f"no file, but its head is {now[:8]}, not {str(then)[:8]}"
+    since = "did not exist when" if then is None else "has changed since"
+    return ChecksFailed(
+        f"{repo} {since} the plan {saved} was made ({said}); nothing was sent.",
+        hint=f"look at {url_of(repo, repo_type)}/commits/main, take over what you need, and {new}",
+    )
+
+
+def _marks_at(repo: str, repo_type: RepoType, revision: str) -> dict[str, str] | None:
+    """The marks of the files of a commit; None if the repository has no such commit."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        files = remote_files(repo, repo_type, revision)
+    except HfHubHTTPError as error:
+        if error.response is None or error.response.status_code != 404:
+            raise
+        return None
+    return {name: file.mark for name, file in files.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
@@ -97,7 +97,8 @@ class PlannedFile:
 class PushPlan:
     """Everything a push will do. `head` is the commit it builds on and `remote_private` whether
     the repository is; both None for a new one. `sent`: what was sent before. `notes` are sentences
-    for the user."""
+    for the user. `saved`: the file that it was read from, if it was; it then builds on no other
+    head. `done`: all of it is in the repository already."""
 
     root: Path
     repo: str
@@ -110,6 +111,8 @@ class PushPlan:
     remote_private: bool | None = None
     sent: Sent = field(default_factory=Sent)
     notes: tuple[str, ...] = ()
+    saved: Path | None = None
+    done: bool = False
 
     @property
     def message(self) -> str:
@@ -164,8 +167,11 @@ def make_plan(
     options: PushOptions,
     trust_state: bool,
     sent: Sent | None,
+    pick: Callable[[Release], Release] = lambda release: release,
+    deletes: frozenset[str] | None = None,
 ) -> PushPlan:
-    """`plan_push`, with what was `sent` before if the caller knows it."""
+    """`plan_push`, with what was `sent` before if the caller knows it; of the release what `pick`
+    leaves, and no deletion but of these names."""
     refuse_to_ignore_secrets(options.ignore)
     repo = full_repo_id(repo)
     check_access(repo, repo_type)
@@ -179,6 +185,7 @@ def make_plan(
         allow=options.allow,
         allowed_secrets=options.allowed_secrets,
     )
+    release = pick(release)
     with Root(folder) as root:
         remote = look(repo, repo_type)
         notes: tuple[str, ...] = ()
@@ -198,7 +205,8 @@ def make_plan(
             _planned(file, seen.content, remote.files)
             for file, seen in zip(release.files, looks, strict=True)
         ]
-        files += _deletions(release, remote, sent)
+        gone = _deletions(release, remote, sent)
+        files += [file for file in gone if deletes is None or file.name in deletes]
         report = _judged(release, remote, files, sent, options, repo)
         for seen in looks:
             seen.check(root)  # what the rules read is what was hashed

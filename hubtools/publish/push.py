@@ -15,13 +15,12 @@ from hubtools.errors import ChecksFailed, HubtoolsError
 from hubtools.hub.client import (
     RemoteFile,
     asking,
-    endpoint,
     plain_lfs,
     remote_files,
     remote_head,
 )
 from hubtools.hub.errors import as_sentence
-from hubtools.publish.again import Moved, check_moved, made_anew
+from hubtools.publish.again import Moved, check_moved, made_anew, moved_since, url_of
 from hubtools.publish.ledger import Sent, write_ledger
 from hubtools.publish.outbox import operations
 from hubtools.publish.plan import (
@@ -34,6 +33,7 @@ from hubtools.publish.plan import (
 )
 from hubtools.publish.plan_file import load_plan, save_plan
 from hubtools.publish.privacy import check_private, check_still_private
+from hubtools.publish.proof import verified
 from hubtools.rooted import Root
 
 # Files in one commit; the Hub's docs advise 50-100 and give a commit 60 s.
@@ -74,11 +74,14 @@ def push(
 
     A reader of main sees the old state or the whole new one. Killed at any moment, a new plan and
     push continue: blobs that are there are not sent again. If somebody else committed meanwhile,
-    the plan is made and judged anew once; a file of the plan that they changed is left to them.
+    the plan is made and judged anew once; a file of the plan that they changed is left to them. One
+    that was read from a file is never made anew: it is refused then.
     `on_commit(done, total)` counts files. Raises `Refused` if the plan's report has errors, or that
     of the new plan; `ChecksFailed` if a file is not what was checked, somebody else changed one, or
     the repository became public; `HubtoolsError` for all that the Hub refuses.
     """
+    if plan.done:
+        return PushResult(url_of(plan.repo, plan.repo_type), str(plan.head), 0, 0, len(plan.files))
     _must_pass(plan)
     with plain_lfs(), Root(plan.root) as root:
         try:
@@ -86,6 +89,8 @@ def push(
         except Exception as error:
             if not isinstance(error, Moved) and _status(error) != 412:
                 raise
+            if plan.saved is not None:
+                raise _moved(plan) from None
             fresh = made_anew(plan)
             if fresh.head is None and isinstance(error.__cause__, Exception):
                 raise error.__cause__ from None  # it is another repository that is in the way
@@ -107,6 +112,13 @@ def _status(error: Exception) -> int | None:
     """Of the Hub's answer, if it is the error."""
     status = getattr(getattr(error, "response", None), "status_code", None)
     return status if isinstance(status, int) else None
+
+
+def _moved(plan: PushPlan) -> ChecksFailed:
+    """The error for a plan of a file whose repository is not as it was."""
+    assert plan.saved is not None
+    now = remote_head(plan.repo, plan.repo_type)
+    return moved_since(plan.root, plan.repo, plan.repo_type, plan.head, now, plan.saved)
 
 
 def _must_pass(plan: PushPlan) -> None:
@@ -154,7 +166,7 @@ class _Push:
             self.done(there, commit)
         check_still_private(plan, commit)
         return PushResult(
-            pr_url or _url(plan),
+            pr_url or url_of(plan.repo, plan.repo_type),
             commit,
             sum(file.source is not None for file in changes),
             sum(file.source is None for file in changes),
@@ -261,6 +273,8 @@ class _Push:
             return str(commit), details.url
         now = str(remote_head(plan.repo, plan.repo_type))
         if now != head:
+            if plan.saved is not None:
+                raise _moved(plan)
             there = remote_files(plan.repo, plan.repo_type, now)
             check_moved(plan, {name: file.mark for name, file in there.items()}, now, there)
         check_private(plan)
@@ -332,46 +346,6 @@ class _Push:
 def _opened(discussion: Any) -> str:
     """What tells a pull request from another of its number."""
     return f"{discussion.author} {discussion.created_at.isoformat()} {discussion.title}"
-
-
-def _url(plan: PushPlan) -> str:
-    prefix = "" if plan.repo_type == "model" else f"{plan.repo_type}s/"
-    return f"{endpoint()}/{prefix}{plan.repo}"
-
-
-def verified(plan: PushPlan, revision: str) -> dict[str, RemoteFile]:
-    """The files of a revision, each planned one compared with the hash that was checked.
-
-    Raises `ChecksFailed` if one is another, is missing, or is still there.
-    """
-    there = remote_files(plan.repo, plan.repo_type, revision)
-    wrong, absent = [], []
-    for file in plan.files:
-        remote = there.get(file.name)
-        if file.content is None:
-            if remote is not None:
-                wrong.append(file.name)
-        elif remote is None:
-            absent.append(file.name)
-        elif not remote.holds(file.content):
-            wrong.append(file.name)
-    if not wrong and not absent:
-        return there
-    names = ", ".join([*wrong, *absent][:3])
-    if wrong:
-        hint = (
-            f"look at {_url(plan)}/commit/{revision} now: what should not be public is in the"
-            " history; make the repository private or delete it, and revoke any token in it"
-        )
-    elif ".gitignore" in there:
-        hint = "a .gitignore in the repository keeps files out; remove it there"
-    else:
-        hint = "push again"
-    raise ChecksFailed(
-        f"{len(wrong) + len(absent)} files in {plan.repo} are not what was checked and sent:"
-        f" {names}.",
-        hint=hint,
-    )
 
 
 __all__ = [
