@@ -15,7 +15,8 @@ from typing import Any
 
 from hubtools import limits
 from hubtools.cards.rules import CARD_RULES
-from hubtools.dataset.fix.remedies import REMEDIES, UNSAFE, Remedy
+from hubtools.dataset.fix.remedies import UNSAFE, Remedy
+from hubtools.dataset.fix.steps import REMEDIES
 from hubtools.dataset.rules import DATASET_RULES
 from hubtools.findings import Rule
 from hubtools.publish.book import SECRETS

@@ -20,7 +20,8 @@ def command(rule_id: str | None, everything: bool, out: Output) -> None:
     import difflib
 
     from hubtools.cards.rules import CARD_RULES
-    from hubtools.dataset.fix.remedies import REMEDIES, UNSAFE, Remedy
+    from hubtools.dataset.fix.remedies import UNSAFE, Remedy
+    from hubtools.dataset.fix.steps import REMEDIES
     from hubtools.dataset.rules import DATASET_RULES
     from hubtools.publish.comparison import COMPARISON_RULES
     from hubtools.publish.rules import PUBLISH_RULES

@@ -216,7 +216,7 @@ def _apply(plan: Plan, again: Any, *, replay: bool, out: Output) -> int:
 
 def _left(plan: Plan, out: Output) -> None:
     """What stays: files, and rules that a person (or a name for --unsafe) has to see to."""
-    from hubtools.dataset.fix.remedies import REMEDIES
+    from hubtools.dataset.fix.steps import REMEDIES
     from hubtools.findings import Severity
 
     for name, why in sorted(plan.left.items()):

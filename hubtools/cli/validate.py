@@ -62,7 +62,7 @@ def command(
     """
     from hubtools.cli.coverage import show_coverage
     from hubtools.cli.loaders import show_loaders
-    from hubtools.dataset.fix.remedies import REMEDIES
+    from hubtools.dataset.fix.steps import REMEDIES
     from hubtools.dataset.parts import merge_parts
     from hubtools.dataset.validate import validate
     from hubtools.files import human_bytes

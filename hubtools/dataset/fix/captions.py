@@ -8,11 +8,13 @@ import unicodedata
 from collections.abc import Callable
 
 from hubtools.dataset.fix.draft import Draft
+from hubtools.dataset.fix.remedies import fixes
 from hubtools.dataset.text.blank import is_blank
 from hubtools.dataset.text.mojibake import repair_mojibake
 from hubtools.dataset.text.trigger import has_word
 
 
+@fixes("D508", safe="joins a list of tags with commas, writes a number as text")
 def texts(draft: Draft) -> None:
     """D508: captions are texts."""
     if not draft.findings("D508"):
@@ -30,6 +32,7 @@ def texts(draft: Draft) -> None:
             table.put(record, values, "D508", "write the caption as a text")
 
 
+@fixes("D507", safe="reads garbled text anew, removes invisible characters", unsafe="strip-html")
 def garbled(draft: Draft) -> None:
     """D507: captions read as they were meant, without invisible characters."""
     if not draft.findings("D507"):
@@ -39,6 +42,7 @@ def garbled(draft: Draft) -> None:
         _change(draft, "D507", "remove HTML from a caption", _without_html)
 
 
+@fixes("D504", "D505", unsafe="add-trigger")
 def trigger(draft: Draft) -> None:
     """D504 and D505, by name: every caption has the trigger as a word of its own."""
     word = draft.looked.settings.trigger

@@ -7,10 +7,12 @@ from typing import Any
 
 from hubtools.dataset.edits.tables import Record, Table
 from hubtools.dataset.fix.draft import Draft
+from hubtools.dataset.fix.remedies import fixes
 from hubtools.dataset.folder.listing import FOREIGN_ENDINGS, PICTURE_ENDINGS
 from hubtools.dataset.metadata import FILE_NAME
 
 
+@fixes("D115", safe="renames the column that holds the names of pictures")
 def name_column(draft: Draft) -> None:
     """D115: the column of the pictures' names is called file_name."""
     for finding in draft.findings("D115"):
@@ -50,6 +52,7 @@ def rename_column(table: Table, old: str, new: str, rule: str, what: str) -> Non
     table.touch(rule, what)
 
 
+@fixes("D117", safe="renames the column")
 def image_column(draft: Draft) -> None:
     """D117: no column is called image."""
     for finding in draft.findings("D117"):
@@ -60,6 +63,7 @@ def image_column(draft: Draft) -> None:
             rename_column(table, "image", new, "D117", f"rename the column image to {new}")
 
 
+@fixes("D501", unsafe="rename-column")
 def caption_column(draft: Draft) -> None:
     """D501, by name: the only text column is the caption column."""
     if not draft.may("rename-column"):
@@ -80,6 +84,7 @@ def caption_column(draft: Draft) -> None:
             rename_column(table, chosen[0], draft.caption, "D501", what)
 
 
+@fixes("D118", safe="writes the column in one type")
 def types(draft: Draft) -> None:
     """D118: every column has one type."""
     for finding in draft.findings("D118"):
@@ -117,6 +122,7 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
+@fixes("D119", safe="writes null where the key is missing")
 def missing_keys(draft: Draft) -> None:
     """D119: every record has every key."""
     for finding in draft.findings("D119"):
@@ -130,6 +136,8 @@ def missing_keys(draft: Draft) -> None:
                 table.put(record, values, "D119", "write null where a key is missing")
 
 
+@fixes("D121", safe="writes file_name first")
+@fixes("D218", safe="writes the caption behind file_name")
 def order(draft: Draft) -> None:
     """D121, D218: file_name comes first, then the caption."""
     for finding in draft.findings("D121", "D218"):

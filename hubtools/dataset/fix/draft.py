@@ -9,7 +9,6 @@ from pathlib import Path
 
 import xxhash
 
-from hubtools.dataset.edits.load_tables import load_table
 from hubtools.dataset.edits.references import (
     Reference,
     is_free,
@@ -17,9 +16,10 @@ from hubtools.dataset.edits.references import (
     references_in,
     relative,
 )
-from hubtools.dataset.edits.tables import BEYOND, Form, Notes, Record, Table
+from hubtools.dataset.edits.tables import Notes, Record, Table
 from hubtools.dataset.fix.draft_file import File
 from hubtools.dataset.fix.overlay import overlay
+from hubtools.dataset.fix.reading import read_table
 from hubtools.dataset.fix.remedies import Unsafe
 from hubtools.dataset.folder.listing import Entry, Listing
 from hubtools.dataset.folder.names import escapes, fold
@@ -291,37 +291,15 @@ class Draft:
             return None
 
     def _load(self, entry: Entry) -> None:
-        if (partial := self._partial.get(entry.name)) is not None:
-            form: Form = "csv" if entry.ending == ".csv" else "jsonl"
-            table = Table(entry.name, entry.name, "parquet" if entry.ending == ".parquet" else form)
-            table.records = [Record(row.values) for row in partial.rows]
-            table.header, table.locked = list(partial.columns), BEYOND
-            self.left.setdefault(entry.name, table.locked)
-            self.tables[entry.name] = table
-            return
-        try:
-            data, unreadable = read_file(self.looked.root / entry.name), ""
-        except OSError as error:
-            data, unreadable = b"", f"it cannot be read: {error.strerror}"
-        table = load_table(
-            entry.name,
-            data,
-            caption=self.caption,
-            resolve_doubt=self.may("drop-rows") and self.wants("D101", "D104", "D105"),
-            encoding=self.looked.settings.caption_encoding,
-            guess=self.may("guess-encoding"),
+        self.tables[entry.name] = read_table(
+            self.looked.root,
+            entry,
+            self.looked.settings,
+            self.unsafe,
+            wanted=self.wanted,
+            partial=self._partial.get(entry.name),
+            left=self.left,
         )
-        unwanted = [rule for rule in table.notes.rules if rule not in self.wanted]
-        if unreadable:
-            table.locked = unreadable
-            self.left.setdefault(entry.name, table.locked)
-        elif unwanted or entry.link:
-            # to write the file is to repair it: if that was not asked for, it stays as it is
-            table.locked = "it is a link" if entry.link else f"{', '.join(unwanted)} not selected"
-            table.changed, table.notes = False, Notes()
-        elif table.locked is not None and table.form != "parquet":
-            self.left.setdefault(entry.name, table.locked)
-        self.tables[entry.name] = table
 
     def metadata_of(self, table: Table) -> tuple[bytes, MetadataFile]:
         """A table's bytes as they would be, and what the reader makes of them."""

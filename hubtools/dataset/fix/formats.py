@@ -11,6 +11,7 @@ from hubtools.dataset.edits.load_tables import load_table
 from hubtools.dataset.edits.tables import IS_PARQUET, Notes, Record, Table
 from hubtools.dataset.fix.draft import Draft
 from hubtools.dataset.fix.records import contained
+from hubtools.dataset.fix.remedies import fixes
 from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.metadata.named import resolved
 from hubtools.dataset.pictures.reading import read_file
@@ -20,6 +21,11 @@ from hubtools.frontmatter import load_yaml
 _UNPACKED = 32_000_000  # bytes of a misnamed file, unpacked
 
 
+@fixes(
+    "D113",
+    safe="makes a metadata.jsonl, metadata.csv or metadata.parquet of it",
+    unsafe="drop-rows",
+)
 def misnamed(draft: Draft) -> None:
     """D113: a metadata file has the name that loaders look for."""
     for finding in draft.findings("D113"):
@@ -123,6 +129,7 @@ def _take_over(draft: Draft, name: str, extra: Table, others: list[Table]) -> No
     draft.remove(name, "D113", "no loader reads it, and the metadata says the same")
 
 
+@fixes("D114", safe="writes all records into metadata.jsonl")
 def two_formats(draft: Draft) -> None:
     """D114: all metadata is JSON Lines."""
     if not draft.findings("D114"):
@@ -169,6 +176,7 @@ def _convert(draft: Draft, table: Table, name: str) -> None:
     draft.changed()
 
 
+@fixes("D107", safe="removes the empty file")
 def empty(draft: Draft) -> None:
     """D107: no metadata file is empty."""
     for finding in draft.findings("D107"):

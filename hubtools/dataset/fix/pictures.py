@@ -9,6 +9,7 @@ import xxhash
 from hubtools.dataset.copies.compare import Grade
 from hubtools.dataset.edits.pixels import Refused, edited
 from hubtools.dataset.fix.draft import Draft
+from hubtools.dataset.fix.remedies import fixes
 from hubtools.dataset.folder.listing import FOREIGN_ENDINGS
 from hubtools.dataset.folder.names import named_as, portable
 from hubtools.dataset.pictures.embedded.trailers import without_trailer
@@ -22,6 +23,10 @@ from hubtools.dataset.workers.guarded import scan_one
 from hubtools.files import human_bytes
 
 
+@fixes("D301", "D302", unsafe="remove-damaged")
+@fixes("D304", unsafe="remove-small")
+@fixes("D202", unsafe="remove-unlisted")
+@fixes("D401", "D402", unsafe="delete-duplicates")
 def removals(draft: Draft) -> None:
     """D301, D302, D304, D202, D401, D402, by name: pictures that must go."""
     if draft.may("remove-damaged"):
@@ -54,6 +59,11 @@ def _duplicates(draft: Draft) -> None:
                 draft.remove_pictures([copy.name], rule, f"the same as {group.best}")
 
 
+@fixes("D208", safe="gives a picture without a picture's ending the right one")
+@fixes("D209", unsafe="unhide")
+@fixes("D211", safe="writes the ending in lower case")
+@fixes("D221", safe="gives it a name that every system can have")
+@fixes("D303", safe="renames the picture after its content")
 def names(draft: Draft) -> None:
     """D208, D209, D211, D221, D303: files have names that loaders find and every system can have,
     and endings that fit."""
@@ -92,6 +102,7 @@ def _after_content(draft: Draft) -> None:
             draft.rename(chosen, rule, f"name it after its content, {format}")
 
 
+@fixes("D209", unsafe="copy-links")
 def links(draft: Draft) -> None:
     """D209, by name: links to pictures are replaced by the pictures."""
     if not draft.may("copy-links"):
@@ -106,6 +117,11 @@ def links(draft: Draft) -> None:
         draft.edit(name, "copy", facts, "D209", "put a copy in place of the link")
 
 
+@fixes("D208", "D303", unsafe="convert")
+@fixes("D305", unsafe="flatten-alpha")
+@fixes("D307", "D316", unsafe="to-rgb")
+@fixes("D308", unsafe="scale-16-bit")
+@fixes("D310", unsafe="first-frame")
 def encodings(draft: Draft) -> None:
     """D208, D305, D307, D308, D310, D316, by name: pictures are encoded anew."""
     if draft.may("convert"):
@@ -134,6 +150,7 @@ def encodings(draft: Draft) -> None:
                 _encode(draft, str(finding.path), edit, rule, what)
 
 
+@fixes("D309", safe="turns the pixels of a PNG, bit for bit", unsafe="rotate")
 def turning(draft: Draft) -> None:
     """D309: pixels lie as they are shown; without loss in a PNG, by name in others."""
     for finding in draft.findings("D309"):
@@ -174,6 +191,7 @@ _PRIVATE = {
 }
 
 
+@fixes("D711", safe="cuts it off, and touches no pixel")
 def trailers(draft: Draft) -> None:
     """D711: files end where their pictures do."""
     if not draft.wants("D711"):
@@ -193,6 +211,9 @@ def trailers(draft: Draft) -> None:
         draft.edit(name, "cut", after, "D711", what)
 
 
+@fixes("D701", safe="blanks position, serial numbers and maker notes, and touches no pixel")
+@fixes("D706", safe="blanks them, with serial numbers and maker notes, and touches no pixel")
+@fixes("D712", safe="blanks the names, with all that D701 speaks of, and touches no pixel")
 def privacy(draft: Draft) -> None:
     """D701, D706, D712: no picture tells where, of whom, by whom or with which device it was
     taken."""

@@ -8,6 +8,7 @@ from typing import Any
 from hubtools.dataset.edits.references import relative
 from hubtools.dataset.edits.tables import Notes, Record, Table, is_file_column
 from hubtools.dataset.fix.draft import Draft
+from hubtools.dataset.fix.remedies import fixes
 from hubtools.dataset.folder.configs import split_configs
 from hubtools.dataset.folder.listing import FOREIGN_ENDINGS, PICTURE_ENDINGS
 from hubtools.dataset.folder.splits import infer_splits
@@ -20,6 +21,7 @@ from hubtools.limits import crowded_folders
 _PER_FOLDER = 1_000
 
 
+@fixes("D704", safe="removes it")
 def junk(draft: Draft) -> None:
     """D704: what other programs left behind goes."""
     if draft.wants("D704"):
@@ -28,6 +30,7 @@ def junk(draft: Draft) -> None:
                 draft.remove(name, "D704", "left behind by another program")
 
 
+@fixes("D713", safe="takes them out; the journal keeps them")
 def besides(draft: Draft) -> None:
     """D713: files beside the pictures that tell about people go."""
     if draft.wants("D713"):
@@ -36,6 +39,7 @@ def besides(draft: Draft) -> None:
                 draft.remove(name, "D713", f"it is {what}")
 
 
+@fixes("D205", safe="moves the records into the folders of their split")
 def split_metadata(draft: Draft) -> None:
     """D205: records lie in the folder of their split."""
     for finding in draft.findings("D205"):
@@ -95,6 +99,8 @@ def _rebased(values: dict[str, Any], old: str, new: str) -> dict[str, Any] | Non
     return result
 
 
+@fixes("D205", "D206", "D217", safe="writes `configs:` into the card")
+@fixes("D214", "D220", unsafe="rewrite-configs")
 def configs(draft: Draft) -> None:
     """D205, D206, D217 and, by name, D214, D220: the card says which files make which split, so
     that no loader guesses. Written only if that satisfies the rule."""
@@ -116,6 +122,7 @@ def configs(draft: Draft) -> None:
             draft.take_back(before, changes)
 
 
+@fixes("D606", safe="removes dataset_info from the card")
 def dataset_info(draft: Draft) -> None:
     """D606: the card declares no sizes."""
     if draft.findings("D606") and draft.card is not None:
@@ -137,6 +144,7 @@ def _set_card(draft: Draft, card: bytes | None, rule: str, what: str) -> bool:
     return True
 
 
+@fixes("D207", unsafe="remove-other-files")
 def others(draft: Draft) -> None:
     """D207, by name: files that outnumber the pictures go."""
     if not draft.may("remove-other-files") or not draft.findings("D207"):
@@ -152,6 +160,7 @@ def others(draft: Draft) -> None:
                 draft.remove(name, "D207", "it is no picture, and outnumbers them with its like")
 
 
+@fixes("D702", unsafe="spread-folders")
 def spread(draft: Draft) -> None:
     """D702, by name: pictures of crowded folders go into sub-folders."""
     if not draft.may("spread-folders") or not draft.findings("D702"):

@@ -8,9 +8,9 @@ from pathlib import Path
 from hubtools.dataset.edits.closed import Action
 from hubtools.dataset.edits.journal import fingerprint, fingerprint_of
 from hubtools.dataset.edits.plan import Operation, Plan
-from hubtools.dataset.fix import captions, columns, formats, pictures, places, records, sidecars
 from hubtools.dataset.fix.draft import Draft
-from hubtools.dataset.fix.remedies import REMEDIES, parse_unsafe
+from hubtools.dataset.fix.remedies import parse_unsafe
+from hubtools.dataset.fix.steps import REMEDIES, STEPS
 from hubtools.dataset.rules import DATASET_RULES
 from hubtools.dataset.view import view
 from hubtools.dataset.workers.guarded import shared_guard
@@ -18,41 +18,6 @@ from hubtools.files import StrPath
 from hubtools.layout import CARD
 from hubtools.settings import DatasetSettings
 
-# The order matters: files first find their names and formats, then records their pictures, then
-# columns and captions their form; what lies where is last.
-_STEPS: tuple[Callable[[Draft], None], ...] = (
-    places.junk,
-    formats.misnamed,
-    formats.two_formats,
-    columns.name_column,
-    columns.image_column,
-    columns.caption_column,
-    pictures.links,
-    pictures.names,
-    records.names,
-    records.drop,
-    pictures.removals,
-    sidecars.sidecars,
-    sidecars.encodings,
-    records.twice,
-    pictures.encodings,
-    pictures.turning,
-    pictures.trailers,
-    pictures.privacy,
-    captions.texts,
-    columns.types,
-    columns.missing_keys,
-    columns.order,
-    captions.garbled,
-    captions.trigger,
-    places.besides,
-    places.others,
-    places.spread,
-    formats.empty,
-    places.split_metadata,
-    places.configs,
-    places.dataset_info,
-)
 _ROUNDS = 6
 
 
@@ -83,7 +48,7 @@ def plan_fix(
     with Draft(looked, asked, wanted=wanted, leave=leave or {}) as draft:
         for _ in range(_ROUNDS):
             before = draft.state
-            for step in _STEPS:
+            for step in STEPS:
                 step(draft)
             if draft.state == before:
                 break

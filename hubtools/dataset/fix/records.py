@@ -10,6 +10,7 @@ from hubtools.dataset.edits.references import relative
 from hubtools.dataset.edits.tables import Record, Table
 from hubtools.dataset.fix.columns import is_picture_name
 from hubtools.dataset.fix.draft import Draft
+from hubtools.dataset.fix.remedies import fixes
 from hubtools.dataset.folder.names import escapes
 from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.metadata.named import resolved
@@ -27,6 +28,9 @@ def contained(one: Record, other: Record) -> bool:
 # --- names ---------------------------------------------------------------------------------------
 
 
+@fixes("D116", safe="completes a number to the picture it means")
+@fixes("D201", safe="corrects case, accents, spaces, folder and ending")
+@fixes("D204", safe="names the picture of the set that is meant")
 def names(draft: Draft) -> None:
     """D116, D201, D204: records name the pictures that are there, where only one can be meant."""
     if not draft.findings("D116", "D201", "D204"):
@@ -101,6 +105,7 @@ def _meant(
 # --- several records of a picture ----------------------------------------------------------------
 
 
+@fixes("D203", "D210", safe="removes records that say the same", unsafe="drop-rows")
 def twice(draft: Draft) -> None:
     """D203, D210: of records that say the same one stays; of others only if asked by name."""
     if not draft.findings("D203", "D210"):
@@ -149,6 +154,7 @@ def _blank(record: Record, column: str) -> bool:
 # --- records that must go ------------------------------------------------------------------------
 
 
+@fixes("D104", "D116", "D201", "D204", unsafe="drop-rows")
 def drop(draft: Draft) -> None:
     """D104, D116, D201, D204, by name: records that no picture belongs to."""
     if not draft.may("drop-rows"):

@@ -1,11 +1,11 @@
-"""Which rules `fix` can satisfy, and what it does only when asked for by name."""
+"""What `fix` does only when asked for by name, and how a step says which rules it satisfies."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeVar
 
 from hubtools.errors import UsageError
 
@@ -40,86 +40,43 @@ _TAKES_VALUE = ("flatten-alpha", "convert")
 
 @dataclass(frozen=True)
 class Remedy:
-    """What `fix` does about a rule: by default, and by which --unsafe names."""
+    """What `fix` does about a rule: by default, and by which --unsafe names. `steps` do it."""
 
     safe: str | None = None
     unsafe: tuple[str, ...] = field(default=())
+    steps: tuple[str, ...] = field(default=())
 
 
-def _safe(text: str, *unsafe: str) -> Remedy:
-    return Remedy(text, unsafe)
+_Step = TypeVar("_Step", bound=Callable[..., object])
+_FOUND: dict[str, Remedy] = {}
 
 
-def _by_name(*names: str) -> Remedy:
-    return Remedy(None, names)
+def fixes(
+    *ids: str, safe: str | None = None, unsafe: str | None = None
+) -> Callable[[_Step], _Step]:
+    """Say beside a step which rules it satisfies. `safe`: what it does unasked, as the end of a
+    sentence that begins with `hubtools fix`; `unsafe`: the name by which it is asked for the rest.
+
+    `steps.REMEDIES` is the table of all of them.
+    """
+    if unsafe is not None and unsafe not in UNSAFE:
+        raise ValueError(f"{unsafe!r} is no name of UNSAFE")
+
+    def note(step: _Step) -> _Step:
+        for id in ids:
+            known = _FOUND.get(id, Remedy())
+            said = [text for text in (known.safe, safe) if text]
+            names = dict.fromkeys((*known.unsafe, *([unsafe] if unsafe else ())))
+            steps = dict.fromkeys((*known.steps, f"{step.__module__}.{step.__qualname__}"))
+            _FOUND[id] = Remedy(", or ".join(said) or None, tuple(names), tuple(steps))
+        return step
+
+    return note
 
 
-REMEDIES: dict[str, Remedy] = {
-    "D101": _safe("repairs commas, quotes, brackets, comments and control characters", "drop-rows"),
-    "D102": _safe("writes each record on one line"),
-    "D103": _safe("writes each record of the array on a line"),
-    "D104": _by_name("drop-rows"),
-    "D105": _safe("keeps one of two equal values", "drop-rows"),
-    "D106": _safe("writes UTF-8, where the encoding is certain", "guess-encoding"),
-    "D107": _safe("removes the empty file, or fills it from sidecars"),
-    "D108": _safe("joins a caption that its commas have split; fills short rows"),
-    "D109": _safe("takes the open quote away"),
-    "D110": _safe("writes the names without spaces"),
-    "D111": _safe("separates by commas"),
-    "D113": _safe("makes a metadata.jsonl, metadata.csv or metadata.parquet of it", "drop-rows"),
-    "D114": _safe("writes all records into metadata.jsonl"),
-    "D115": _safe("renames the column that holds the names of pictures"),
-    "D116": _safe("completes a number to the picture it means", "drop-rows"),
-    "D117": _safe("renames the column"),
-    "D118": _safe("writes the column in one type"),
-    "D119": _safe("writes null where the key is missing"),
-    "D120": _safe("makes metadata.jsonl of captions beside the pictures (.txt, .caption, .json)"),
-    "D121": _safe("writes file_name first"),
-    "D122": _safe("removes columns that are empty, or say the same; names the others"),
-    "D201": _safe("corrects case, accents, spaces, folder and ending", "drop-rows"),
-    "D202": _safe("takes the caption from a sidecar", "remove-unlisted"),
-    "D203": _safe("removes records that say the same", "drop-rows"),
-    "D204": _safe("names the picture of the set that is meant", "drop-rows"),
-    "D205": _safe("moves the records into the folders of their split, or writes `configs:`"),
-    "D206": _safe("writes `configs:` into the card"),
-    "D207": _safe("takes sidecar captions into the metadata", "drop-rows", "remove-other-files"),
-    "D208": _safe("gives a picture without a picture's ending the right one", "convert"),
-    "D209": _by_name("unhide", "copy-links"),
-    "D210": _safe("removes records that say the same", "drop-rows"),
-    "D211": _safe("writes the ending in lower case"),
-    "D214": _by_name("rewrite-configs"),
-    "D217": _safe("writes `configs:` into the card"),
-    "D218": _safe("writes the caption behind file_name"),
-    "D220": _by_name("rewrite-configs"),
-    "D221": _safe("gives it a name that every system can have"),
-    "D301": _by_name("remove-damaged"),
-    "D302": _by_name("remove-damaged"),
-    "D303": _safe("renames the picture after its content", "convert"),
-    "D304": _by_name("remove-small"),
-    "D305": _by_name("flatten-alpha"),
-    "D307": _by_name("to-rgb"),
-    "D308": _by_name("scale-16-bit"),
-    "D309": _safe("turns the pixels of a PNG, bit for bit", "rotate"),
-    "D310": _by_name("first-frame"),
-    "D316": _by_name("to-rgb"),
-    "D401": _by_name("delete-duplicates"),
-    "D402": _by_name("delete-duplicates"),
-    "D501": _by_name("rename-column"),
-    "D502": _safe("takes the caption from a sidecar"),
-    "D504": _by_name("add-trigger"),
-    "D505": _by_name("add-trigger"),
-    "D507": _safe("reads garbled text anew, removes invisible characters", "strip-html"),
-    "D508": _safe("joins a list of tags with commas, writes a number as text"),
-    "D517": _safe("writes UTF-8, where the encoding is certain", "guess-encoding"),
-    "D606": _safe("removes dataset_info from the card"),
-    "D701": _safe("blanks position, serial numbers and maker notes, and touches no pixel"),
-    "D702": _by_name("spread-folders"),
-    "D704": _safe("removes it"),
-    "D706": _safe("blanks them, with serial numbers and maker notes, and touches no pixel"),
-    "D711": _safe("cuts it off, and touches no pixel"),
-    "D712": _safe("blanks the names, with all that D701 speaks of, and touches no pixel"),
-    "D713": _safe("takes them out; the journal keeps them"),
-}
+def told() -> dict[str, Remedy]:
+    """What the steps that are imported have said, by rule."""
+    return dict(sorted(_FOUND.items()))
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections import defaultdict
 from hubtools.dataset.edits.references import relative
 from hubtools.dataset.edits.tables import Form, Record, Table
 from hubtools.dataset.fix.draft import Draft
+from hubtools.dataset.fix.remedies import fixes
 from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.text.blank import is_blank
 from hubtools.dataset.text.codepages import decode_text, decoded_as
@@ -18,6 +19,10 @@ ENDINGS = (".txt", ".caption", ".json")
 _KEYS = ("caption", "text", "prompt", "description", "tags")
 
 
+@fixes("D107", safe="fills it from sidecars")
+@fixes("D120", safe="makes metadata.jsonl of captions beside the pictures (.txt, .caption, .json)")
+@fixes("D202", "D502", safe="takes the caption from a sidecar")
+@fixes("D207", safe="takes sidecar captions into the metadata", unsafe="drop-rows")
 def sidecars(draft: Draft) -> None:
     """D120, D202, D207, D502: captions beside the pictures go into the metadata, where pictures
     lack one; sidecars that say nothing else are removed."""
@@ -94,6 +99,7 @@ def _caption(draft: Draft, name: str) -> str | None:
     return text.replace("[trigger]", trigger) if trigger else text  # as ai-toolkit does
 
 
+@fixes("D517", safe="writes UTF-8, where the encoding is certain", unsafe="guess-encoding")
 def encodings(draft: Draft) -> None:
     """D517: captions beside the pictures that stay there are written in UTF-8."""
     if not draft.findings("D517"):

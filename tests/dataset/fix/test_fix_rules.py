@@ -39,8 +39,10 @@ from test_rules import (
 
 from hubtools.dataset.examples import read_examples
 from hubtools.dataset.fix.planner import plan_fix
-from hubtools.dataset.fix.remedies import REMEDIES, UNSAFE
+from hubtools.dataset.fix.remedies import UNSAFE
 from hubtools.dataset.fix.run import fix, undo_fix
+from hubtools.dataset.fix.steps import REMEDIES, STEPS
+from hubtools.dataset.rules import DATASET_RULES
 from hubtools.findings import Finding
 from hubtools.settings import DatasetSettings
 
@@ -520,3 +522,10 @@ def test_a_webp_becomes_a_jpeg_when_asked(good: Path, settings: DatasetSettings)
     assert found(good, settings) == []
     with Image.open(good / "2.jpg") as opened:
         assert opened.format == "JPEG"
+
+
+def test_what_a_step_says_it_fixes_is_a_rule_and_every_step_says_something() -> None:
+    assert REMEDIES.keys() <= {rule.id for rule in DATASET_RULES}
+    told = {name for remedy in REMEDIES.values() for name in remedy.steps}
+    read = "hubtools.dataset.fix.reading.read_table"  # files are read before any step
+    assert told == {f"{step.__module__}.{step.__qualname__}" for step in STEPS} | {read}

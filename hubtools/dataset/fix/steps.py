@@ -1,0 +1,48 @@
+"""All steps of a fix in their order, and the table of remedies that they say beside themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hubtools.dataset.fix import captions, columns, formats, pictures, places, records, sidecars
+from hubtools.dataset.fix.draft import Draft
+from hubtools.dataset.fix.remedies import Remedy, told
+
+# The order matters: files first find their names and formats, then records their pictures, then
+# columns and captions their form; what lies where is last.
+STEPS: tuple[Callable[[Draft], None], ...] = (
+    places.junk,
+    formats.misnamed,
+    formats.two_formats,
+    columns.name_column,
+    columns.image_column,
+    columns.caption_column,
+    pictures.links,
+    pictures.names,
+    records.names,
+    records.drop,
+    pictures.removals,
+    sidecars.sidecars,
+    sidecars.encodings,
+    records.twice,
+    pictures.encodings,
+    pictures.turning,
+    pictures.trailers,
+    pictures.privacy,
+    captions.texts,
+    columns.types,
+    columns.missing_keys,
+    columns.order,
+    captions.garbled,
+    captions.trigger,
+    places.besides,
+    places.others,
+    places.spread,
+    formats.empty,
+    places.split_metadata,
+    places.configs,
+    places.dataset_info,
+)
+
+# Which rules `fix` can satisfy, by their id.
+REMEDIES: dict[str, Remedy] = told()
