@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,7 @@ import click
 
 from hubtools.cli.options import SettingsCommand, dataset_folder, project_options
 from hubtools.cli.output import Output, output_options
+from hubtools.cli.plans import check_plan_options, opened, plan_options
 from hubtools.cli.recovery import recover
 from hubtools.cli.trust import trust_option, with_trust
 from hubtools.errors import ExitCode, UsageError
@@ -47,12 +50,7 @@ class FixCommand(SettingsCommand):
 @click.option(
     "--unsafe", multiple=True, metavar="NAME", help="Also do this (see below); repeat for several."
 )
-@click.option(
-    "--plan",
-    "plan_file",
-    type=click.Path(path_type=Path),
-    help="Apply this plan, which --dry-run --format json has printed.",
-)
+@plan_options()
 @click.option("--undo", is_flag=True, help="Put back what the last fix has changed (or --id).")
 @click.option("--id", metavar="ID", help="The fix to undo.")
 @click.option("--journal", is_flag=True, help="List all fixes that were applied.")
@@ -74,6 +72,7 @@ def command(
     ignore: tuple[str, ...],
     unsafe: tuple[str, ...],
     plan_file: Path | None,
+    from_plan: Path | None,
     undo: bool,
     id: str | None,
     journal: bool,
@@ -91,14 +90,19 @@ def command(
     is something to fix and nobody said yes.
     """
     from hubtools.dataset.edits import journal as journals
-    from hubtools.dataset.edits.plan import load_plan
+    from hubtools.dataset.edits.replay import settled
     from hubtools.dataset.fix.planner import plan_fix
+    from hubtools.plans import state_of
 
+    check_plan_options(plan_file, from_plan, ("path", "yes"), ("yes", "undo", "journal", "purge"))
     if sum((dry_run, undo, journal, purge)) > 1:
         raise UsageError("--dry-run, --undo, --journal and --purge exclude each other.")
     if id is not None and not undo:
         raise UsageError("--id says which fix to --undo.")
-    folder, project = dataset_folder(path, project, out, change=not (dry_run or journal))
+    if from_plan is not None:
+        return _replay(from_plan, path, project, dry_run, yes, trust_state, out)
+    changes = not (dry_run or journal or plan_file)
+    folder, project = dataset_folder(path, project, out, change=changes)
     if not select and not ignore:
         select, ignore = tuple(project.rules.select), tuple(project.rules.ignore)
     if undo:
@@ -113,15 +117,16 @@ def command(
         return ExitCode.DONE
     if purge:
         return _purge(folder, yes, trust_state, out)
-    recover(folder, out, yes=yes, dry_run=dry_run, trust_state=trust_state, command="fix")
+    only_looks = dry_run or plan_file is not None
+    recover(folder, out, yes=yes, dry_run=only_looks, trust_state=trust_state, command="fix")
+    # before the pictures are read: what changes meanwhile is then told apart
+    state = state_of(folder, plan_file) if plan_file or out.format == "json" else None
     base = project.train.pretrained_model_name_or_path
 
     def again(leave: dict[str, str]) -> Plan:
-        if plan_file is not None:
-            return load_plan(folder, plan_file)
         with out.progress() as progress:
             task = progress.add_task("reading pictures", total=None, note="")
-            return plan_fix(
+            made = plan_fix(
                 folder,
                 project.dataset,
                 select=select,
@@ -132,8 +137,60 @@ def command(
                 on_picture=lambda done, total: progress.update(task, completed=done, total=total),
                 leave=leave,
             )
+        return replace(made, made_from=state)
 
     plan = again({})
+    if plan_file is not None:
+        plan = settled(plan, again)
+        if out.format not in ("json", "quiet"):
+            _show(plan, out, _SHOWN)
+        plan.save(plan_file)
+        out.result(
+            f"Plan written to {plan_file}", plan=str(plan_file), changes=len(plan.operations)
+        )
+        return ExitCode.DONE
+    return _carry_out(plan, again, dry_run, yes, out)
+
+
+def _replay(
+    path: Path,
+    given: Path | None,
+    project: Project,
+    dry_run: bool,
+    yes: bool,
+    trust_state: bool,
+    out: Output,
+) -> int:
+    """Do what the plan of a file says, on the folder as it was when the plan was made."""
+    from hubtools.dataset.edits.replay import BESIDE, lines_of, load_plan, would
+
+    saved, trust = opened(
+        path, "fix", out, trust_state, would, lines_of, dry_run=dry_run, beside=BESIDE
+    )
+    if given is None:
+        folder = saved.folder()
+    else:
+        folder, _ = dataset_folder(given, project, out, change=not dry_run)
+        folder = saved.folder(folder)
+    recover(folder, out, yes=yes, dry_run=dry_run, trust_state=trust, command="fix")
+    plan = load_plan(folder, saved)
+    if plan.done:
+        if out.format == "json":
+            _as_json(plan, {"applied": False}, out)
+        else:
+            out.result(f"This plan is done already; nothing to do in {folder}", changes=0)
+        return ExitCode.DONE
+    return _carry_out(plan, None, dry_run, yes, out)
+
+
+def _carry_out(
+    plan: Plan,
+    again: Callable[[dict[str, str]], Plan] | None,
+    dry_run: bool,
+    yes: bool,
+    out: Output,
+) -> int:
+    """Show the plan, ask, apply; `again` makes another that leaves files out, if that may be."""
     if not plan.operations:
         _nothing(plan, out)
         return ExitCode.DONE
@@ -149,7 +206,7 @@ def command(
             return ExitCode.DONE
         out.hint("nothing was changed; add --yes to apply this, --dry-run to see all of it")
         return ExitCode.CHECKS_FAILED
-    return _apply(plan, again, replay=plan_file is not None, out=out)
+    return _apply(plan, again, out)
 
 
 def _asked(plan: Plan, out: Output) -> bool:
@@ -192,11 +249,14 @@ def _nothing(plan: Plan, out: Output) -> None:
     _left(plan, out)
 
 
-def _apply(plan: Plan, again: Any, *, replay: bool, out: Output) -> int:
+def _apply(plan: Plan, again: Callable[[dict[str, str]], Plan] | None, out: Output) -> int:
     from hubtools.dataset.edits.journal import apply
     from hubtools.dataset.fix.run import Fixed, apply_or_leave
 
-    fixed = Fixed(plan, apply(plan.root, plan)) if replay else apply_or_leave(plan, again)
+    if again is None:
+        fixed = Fixed(plan, apply(plan.root, plan))
+    else:
+        fixed = apply_or_leave(plan, again)
     id = fixed.journal.id if fixed.journal else None
     if out.format == "json":
         facts = {"applied": True, "journal": id}

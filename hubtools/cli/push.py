@@ -77,7 +77,7 @@ def command(
     from hubtools.publish.push import PushOptions, Refused, plan_push, push, save_plan
     from hubtools.publish.release import kind_of
 
-    check_plan_options(plan_file, from_plan, ("folder", "repo"), ("dry_run",))
+    check_plan_options(plan_file, from_plan, ("folder", "repo"), ())
     if from_plan is not None:
         plan = _replayed(from_plan, folder, repo, out, trust_state, dry_run)
     else:

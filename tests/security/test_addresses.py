@@ -186,6 +186,6 @@ def test_a_plan_is_replayed_with_every_byte(tmp_path: Path) -> None:
     assert PASSWORD not in shown.stdout + shown.stderr
     plan = typed("fix", root, "--dry-run", "--format", "json", cwd=tmp_path)
     (tmp_path / "plan.json").write_text(plan.stdout)
-    done = typed("fix", root, "--plan", tmp_path / "plan.json", "--yes", cwd=tmp_path)
+    done = typed("fix", root, "--from-plan", tmp_path / "plan.json", "--yes", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert PASSWORD in (root / "metadata.jsonl").read_text()

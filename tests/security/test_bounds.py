@@ -343,7 +343,7 @@ def test_json_of_a_stranger(tmp_path: Path) -> None:
         assert "bug in hubtools" not in done.stderr
 
 
-@pytest.mark.parametrize("option", ["--plan"])
+@pytest.mark.parametrize("option", ["--from-plan"])
 def test_a_plan_of_a_stranger(tmp_path: Path, option: str) -> None:
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "metadata.jsonl").write_bytes(records(1))

@@ -18,10 +18,12 @@ from hubtools.dataset.edits import stage
 from hubtools.dataset.edits.closed import Action
 from hubtools.dataset.edits.journal import apply, fingerprint, finish, purge, undo, unfinished
 from hubtools.dataset.edits.journal_files import journals, lost
-from hubtools.dataset.edits.plan import Operation, Plan, load_plan
+from hubtools.dataset.edits.plan import Operation, Plan
+from hubtools.dataset.edits.replay import load_plan
 from hubtools.errors import HubtoolsError
 from hubtools.rooted import LeadsOut
 from hubtools.trust import ForeignState
+from tests.planning import forged
 from tests.typed import typed
 
 SET = ("--license=cc0-1.0", "--rights=own", "--resolution=64")
@@ -341,8 +343,8 @@ def test_a_plan_that_contradicts_itself(data: Path, name: str) -> None:
     os.link(data / "0.png", twin)
     before = everything(data)
     plan = data.parent / "plan.json"
-    plan.write_text(json.dumps({"schema": 1, "operations": BAD_PLANS[name](data)}))
-    done = typed("fix", data, *SET, "--plan", plan, "--yes")
+    plan.write_text(forged(data, BAD_PLANS[name](data)))
+    done = typed("fix", data, "--from-plan", plan, "--yes")
     assert done.returncode == 1
     assert done.stderr.startswith("Error: ")
     assert everything(data) == before
@@ -364,7 +366,7 @@ def test_the_library_checks_plans_too(data: Path) -> None:
 def test_what_is_no_plan(data: Path, text: str) -> None:
     plan = data.parent / "plan.json"
     plan.write_bytes(text.encode("utf-8", "surrogatepass"))
-    with pytest.raises(HubtoolsError, match="is no plan"):
+    with pytest.raises(HubtoolsError, match="is no fix plan"):
         load_plan(data, plan)
 
 
@@ -761,9 +763,9 @@ def test_nothing_outside_is_shown_or_taken_for_a_caption(data: Path) -> None:
     (data / "pics").symlink_to("../home")
     plan = data.parent / "plan.json"
     item = write(data, None, "pics/.bashrc", before=sha(b"mine")) | {"path": "pics/.bashrc"}
-    plan.write_text(json.dumps({"schema": 1, "operations": [item]}))
+    plan.write_text(forged(data, [item]))
     for words in ((), ("--dry-run",), ("--yes",)):
-        told = typed("fix", data, *SET, "--plan", plan, *words)
+        told = typed("fix", data, "--from-plan", plan, *words)
         assert (told.returncode, "symbolic link" in told.stderr) == (1, True)
         assert "mine" not in told.stdout + told.stderr
     (data / "0.txt").symlink_to("../home/notes.txt")

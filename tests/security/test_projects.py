@@ -4,7 +4,6 @@ something out of that folder."""
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from hubtools.errors import UsageError
 from hubtools.project import Project, load_project
 from tests.drawing import write_pictures
+from tests.planning import forged
 from tests.typed import typed
 
 
@@ -206,8 +206,8 @@ def test_a_plan_writes_no_settings(tmp_path: Path, target: str) -> None:
         "before": None, "content": "x", "edits": [],
     }  # fmt: skip
     plan = tmp_path / "plan.json"
-    plan.write_text(json.dumps({"schema": 1, "operations": [operation]}))
-    done = typed("fix", folder, "--plan", plan, "--yes")
+    plan.write_text(forged(folder, [operation]))
+    done = typed("fix", folder, "--from-plan", plan, "--yes")
     assert done.returncode == 1, done.stderr
     assert target in done.stderr
     assert not (folder / target).exists()

@@ -217,7 +217,7 @@ def test_init_writes_through_no_link(tmp_path: Path, pictures: Path) -> None:
 # --- files that are none ---------------------------------------------------------------------
 
 PLACES: dict[str, tuple[str, ...]] = {
-    "fix --plan": ("fix", "{set}", "--plan", "{file}"),
+    "fix --from-plan": ("fix", "{set}", "--from-plan", "{file}"),
     "push --from-plan": ("push", "--from-plan", "{file}"),
     "validate --baseline": ("validate", "{set}", "--baseline", "{file}"),
     "validate": ("validate", "{file}"),
@@ -322,7 +322,8 @@ OUTPUTS: dict[str, tuple[str, ...]] = {
     "--sheet": ("inspect", "{set}", "--sheet", "{file}"),
     "--contact-sheet": ("generate", "a hat", "--contact-sheet", "{file}", "--base-model", "{base}",
                         "--size", "64", "--num-inference-steps", "1"),
-    "--plan": ("push", "{set}", "me/set", "--plan", "{file}"),
+    "push --plan": ("push", "{set}", "me/set", "--plan", "{file}"),
+    "fix --plan": ("fix", "{set}", "--plan", "{file}"),
 }  # fmt: skip
 _PRECIOUS = {
     "notes.txt": b"all I know",

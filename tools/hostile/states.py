@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hostile import metadata, pictures
+from hubtools.plans import SavedPlan, state_of
 
 Typed = Callable[[list[str]], tuple[int, str, str]]
 
@@ -181,15 +182,17 @@ def link(random: random.Random, root: Path) -> None:
 
 
 def plan(random: random.Random, root: Path, typed: Typed) -> Path:
-    """A plan for `fix --plan`: a real one with other words in it, or none."""
+    """A plan for `fix --from-plan`: a real one with other words in it, or none."""
     code, said, _ = typed(["fix", str(root), "--dry-run", "--format", "json"])
     try:
         value = json.loads(said) if code == 0 else {}
     except ValueError:
         value = {}
     if random.random() < 0.4 or not value:
-        value = {"schema": random.choice([1, 2, 99]), "unsafe": [],
-                 "operations": [_operation(random) for _ in range(random.randrange(1, 5))]}  # fmt: skip
+        made_from = state_of(root)
+        operations = tuple(_operation(random) for _ in range(random.randrange(1, 5)))
+        saved = SavedPlan("fix", root.name, "x", None, made_from, {"unsafe": []}, operations)
+        value = saved.to_dict() | {"schema": random.choice([1, 3, 3, 3, 99])}
     data = json.dumps(tampered(random, value)).encode()
     if random.random() < 0.1:
         data = random.choice(
@@ -212,7 +215,7 @@ def commands(random: random.Random, root: Path, typed: Typed) -> list[list[str]]
         ["prune", where, "--purge", "--yes", *trust], ["card", where, "--check"], ["card", where],
         ["inspect", where], ["push", where, "--repo", "a/b", "--dry-run"],
         ["caption", where, "--template", "tok {stem}", "--yes"],
-        ["fix", where, "--plan", str(plan(random, root, typed)), "--yes", *trust],
-        ["fix", where, "--plan", str(root.parent / "plan.json"), "--dry-run"],
+        ["fix", where, "--from-plan", str(plan(random, root, typed)), "--yes", *trust],
+        ["fix", where, "--from-plan", str(root.parent / "plan.json"), "--dry-run"],
     ]  # fmt: skip
     return random.sample(known, random.choice([1, 2, 2, 3, 4]))

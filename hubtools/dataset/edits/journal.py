@@ -54,13 +54,13 @@ __all__ = [
 def apply(
     root: Path, plan: Plan, on_file: Callable[[int, int], None] | None = None
 ) -> Journal | None:
-    """Do what the plan says and give its journal (None if it says nothing).
+    """Do what the plan says and give its journal (None if it says nothing, or is done already).
 
     Raises `RefusedFiles` if a picture cannot be edited as promised and `HubtoolsError` if a file
     has changed since the plan was made, if the plan contradicts itself, or if another fix was
     interrupted; nothing is changed then.
     """
-    if not plan.operations:
+    if not plan.operations or plan.done:
         return None
     with locked(root) as rooted:
         _refuse_beside(root)

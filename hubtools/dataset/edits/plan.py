@@ -1,27 +1,23 @@
-"""A plan of fixes: operations on files, each with the rules it satisfies; shown, saved, read."""
+"""A plan of fixes: operations on files, each with the rules it satisfies; shown and saved."""
 
 from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hubtools.dataset.edits.closed import Action, check_operations
+from hubtools.dataset.edits.closed import Action
 from hubtools.dataset.edits.linediff import unified
-from hubtools.dataset.edits.pixels import EDITS
 from hubtools.dataset.folder.names import MAX_BYTES, fold
 from hubtools.dataset.text.codepages import decode_text
 from hubtools.errors import HubtoolsError
-from hubtools.files import json_value, read_within, write_json
 from hubtools.findings import Finding
-from hubtools.layout import PROJECT_FILE, WORK_DIR
+from hubtools.layout import WORK_DIR
+from hubtools.plans import SavedPlan, root_of, state_of
 from hubtools.rooted import Root
-
-PLAN_SCHEMA = 1
-MOST_PLAN_BYTES = 1 << 29
 
 
 @dataclass(frozen=True)
@@ -57,7 +53,8 @@ class Plan:
     """What `fix` would do to the dataset at `root`.
 
     `left`: files that are left as they are, and why; `remaining`: what the rules would still say
-    afterwards.
+    afterwards. `made_from`: the fingerprints of all files when it was made, if they were taken;
+    `saved`: the plan that it was read from, and `done`: the folder is as it would leave it.
     """
 
     root: Path
@@ -65,6 +62,9 @@ class Plan:
     left: dict[str, str] = field(default_factory=dict)
     remaining: tuple[Finding, ...] = ()
     unsafe: tuple[str, ...] = ()
+    made_from: Mapping[str, str] | None = None
+    saved: SavedPlan | None = None
+    done: bool = False
 
     @property
     def rules(self) -> tuple[str, ...]:
@@ -109,24 +109,10 @@ class Plan:
         names = (f"a/{op.path}" if op.path else "/dev/null", f"b/{op.target}")
         yield from unified(old_lines, new_lines, *names)
 
-    def to_dict(self) -> dict[str, Any]:
-        """The plan as JSON values; `from_dict` reads `schema`, `operations` and `unsafe`."""
-        return {
-            "schema": PLAN_SCHEMA,
-            "unsafe": list(self.unsafe),
-            "operations": [
-                {
-                    "action": op.action.value,
-                    "path": op.path,
-                    "target": op.target,
-                    "rules": list(op.rules),
-                    "why": list(op.why),
-                    "before": op.before,
-                    "content": op.content,
-                    "edits": list(op.edits),
-                }
-                for op in self.operations
-            ],
+    def to_dict(self, path: Path | None = None) -> dict[str, Any]:
+        """The plan as JSON values, for a file at `path` (see `hubtools.plans`), and beside it what
+        it leaves and what remains."""
+        return self.envelope(path).to_dict() | {
             "left": self.left,
             "remaining": [
                 {
@@ -139,52 +125,40 @@ class Plan:
             ],
         }
 
+    def envelope(self, path: Path | None = None) -> SavedPlan:
+        """The plan as it is saved at `path`. Raises `HubtoolsError` if a file that it changes is
+        another than it was before the plan was made."""
+        if self.saved is not None:
+            return self.saved
+        made_from = state_of(self.root, path) if self.made_from is None else self.made_from
+        for op in self.operations:
+            if op.path is not None and made_from.get(op.path) != op.before:
+                raise HubtoolsError(
+                    f"{self.root / op.path} has changed while the plan was made.",
+                    hint="see that nothing writes to it, and make the plan again",
+                )
+        operations = tuple(
+            {
+                "action": op.action.value,
+                "path": op.path,
+                "target": op.target,
+                "rules": list(op.rules),
+                "why": list(op.why),
+                "before": op.before,
+                "content": op.content,
+                "edits": list(op.edits),
+            }
+            for op in self.operations
+        )
+        root = root_of(self.root, path)
+        options = {"unsafe": list(self.unsafe)}
+        return SavedPlan(
+            "fix", root, self.root.resolve().name, None, made_from, options, operations
+        )
+
     def save(self, path: Path) -> None:
-        """Write the plan as JSON."""
-        write_json(path, self.to_dict())
-
-
-def load_plan(root: Path, path: Path) -> Plan:
-    """Read a saved plan for the dataset at `root`. Raises `HubtoolsError` if it is none, or if it
-    contradicts itself: a file named twice, one inside another."""
-    try:
-        content = json_value(read_within(path, MOST_PLAN_BYTES))
-        if content["schema"] != PLAN_SCHEMA:
-            raise HubtoolsError(f"{path} was made by another version of hubtools.")
-        operations = tuple(_operation(item) for item in content["operations"])
-        check_operations((op.action, op.path, op.target, op.before) for op in operations)
-        return Plan(root, operations, unsafe=tuple(map(str, content.get("unsafe", ()))))
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise HubtoolsError(
-            f"{path} is no plan: {' '.join(str(error).split()) or type(error).__name__}.",
-            hint="write one with `hubtools fix --dry-run --format json`",
-        ) from None
-
-
-def _operation(item: dict[str, Any]) -> Operation:
-    path, target = item["path"], item["target"]
-    for name in (path, target):
-        if name is not None:
-            check_name(name)
-    if path is None and target is None:
-        raise ValueError("an operation names no file")
-    # what git and hubtools act on is no part of a dataset
-    if target is not None and {fold(part) for part in target.split("/")} & {".git", PROJECT_FILE}:
-        raise ValueError(f"{target!r} is not for a plan to write")
-    edits = tuple(str(edit) for edit in item["edits"])
-    if any(edit.partition("=")[0] not in EDITS for edit in edits):
-        raise ValueError(f"unknown edit in {list(edits)}")
-    action = Action(item["action"])
-    if (action is Action.WRITE) != isinstance(item["content"], str):
-        raise ValueError(f"{action.value} of {path or target} has the wrong content")
-    if action is Action.WRITE:
-        item["content"].encode("utf-8")
-    if (action is Action.EDIT) != bool(edits):
-        raise ValueError(f"{action.value} of {path or target} has the wrong edits")
-    return Operation(
-        action, path, target, tuple(map(str, item["rules"])), tuple(map(str, item["why"])),
-        item["before"], item["content"], edits,
-    )  # fmt: skip
+        """Write the plan as JSON. Raises `HubtoolsError` if something that is no plan is there."""
+        self.envelope(path).save(path)
 
 
 def check_name(name: object) -> str:

@@ -171,12 +171,12 @@ def _make(root: Root, op: Operation, journal: Journal, number: int) -> tuple[str
         data = op.content.encode("utf-8")
     else:
         assert op.path is not None
-        data, pixels = edited(_picture(root, op.path, journal.original(op.path)), op.edits)
+        data, pixels = edited(picture_of(root, op.path, journal.original(op.path)), op.edits)
     root.write(journal.new(number), data, mode=mode)
     return root.sha256(journal.new(number)), pixels
 
 
-def _picture(root: Root, name: str, original: str) -> bytes:
+def picture_of(root: Root, name: str, original: str) -> bytes:
     """The bytes of a picture as it was kept; of a link (`copy-links`, asked for by name) those that
     it leads to, if they are a picture."""
     if not root.is_link(original):

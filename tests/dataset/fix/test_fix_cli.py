@@ -66,11 +66,15 @@ def test_a_saved_plan_is_replayed(sick: Path, tmp_path: Path) -> None:
     content = json.loads(plan.stdout)
     assert [op["rules"] for op in content["operations"]] == [["D101"], ["D704"]]
     assert content["applied"] is False
+    assert (content["schema"], content["kind"], content["root"]) == (3, "fix", sick.name)
     (tmp_path / "plan.json").write_text(plan.stdout)
-    done = run(sick, "--plan", tmp_path / "plan.json", "--yes", "--format", "json")
+    done = run(sick, "--from-plan", tmp_path / "plan.json", "--yes", "--format", "json")
     told = json.loads(done.stdout)
     assert (done.returncode, told["applied"], bool(told["journal"])) == (0, True, True)
-    late = run(sick, "--plan", tmp_path / "plan.json", "--yes")
+    late = run(sick, "--from-plan", tmp_path / "plan.json", "--yes")
+    assert (late.returncode, "done already" in late.stdout) == (0, True), late.stderr
+    (sick / "metadata.jsonl").write_text("else")
+    late = run(sick, "--from-plan", tmp_path / "plan.json", "--yes")
     assert late.returncode == 1
     assert "has changed since the plan was made" in late.stderr
 
@@ -125,7 +129,7 @@ def test_unsafe_fixes_are_asked_for_by_name(good: Path) -> None:
         ((".", "--select", "D999"), 2, "D999"),
         ((".", "--undo", "--dry-run"), 2, "exclude each other"),
         ((".", "--id", "x"), 2, "--undo"),
-        ((".", "--plan", "missing.json"), 1, "missing.json"),
+        ((".", "--from-plan", "missing.json"), 1, "missing.json"),
     ],
 )
 def test_mistakes_get_a_sentence(

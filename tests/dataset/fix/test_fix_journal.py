@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -20,11 +19,13 @@ from test_rules import exif, line, put
 
 from hubtools.dataset.edits.journal import apply, finish, purge, undo, unfinished
 from hubtools.dataset.edits.journal_files import journals, lost
-from hubtools.dataset.edits.plan import Plan, load_plan
+from hubtools.dataset.edits.plan import Plan
+from hubtools.dataset.edits.replay import load_plan
 from hubtools.dataset.fix.planner import plan_fix
 from hubtools.dataset.fix.run import fix
 from hubtools.errors import HubtoolsError
 from hubtools.settings import DatasetSettings
+from tests.planning import forged
 
 # File-system calls that Python announces; the process dies just before one of them.
 _EVENTS = (
@@ -238,9 +239,8 @@ def test_a_plan_that_leads_elsewhere_is_refused(
         "action": "remove", "path": "0.png", "target": None, "rules": [], "why": [],
         "before": None, "content": None, "edits": [],
     }  # fmt: skip
-    content = {"schema": 1, "operations": [item | change]}
-    (tmp_path / "plan.json").write_text(json.dumps(content))
-    with pytest.raises(HubtoolsError, match="is no plan"):
+    (tmp_path / "plan.json").write_text(forged(good, [item | change]))
+    with pytest.raises(HubtoolsError, match="is no fix plan"):
         load_plan(good, tmp_path / "plan.json")
 
 
