@@ -8,6 +8,7 @@ import os
 import re
 from enum import IntEnum
 from pathlib import Path
+from typing import ClassVar, Literal
 
 from hubtools.leaks import hide, without_password
 
@@ -22,34 +23,127 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
+# The kind of a mistake, for programs. A code keeps its meaning.
+Code = Literal[
+    "bad-usage",
+    "bad-setting",
+    "checks-failed",
+    "confirmation-needed",
+    "interrupted",
+    "bug",
+    "failed",
+    "file-not-found",
+    "file-exists",
+    "file-damaged",
+    "file-changed",
+    "file-not-usable",
+    "wrong-kind",
+    "nothing-there",
+    "too-large",
+    "link-refused",
+    "permission-denied",
+    "disk-full",
+    "out-of-memory",
+    "busy",
+    "unfinished-change",
+    "foreign-state",
+    "unsafe-file",
+    "other-version",
+    "missing-package",
+    "device-failed",
+    "not-supported",
+    "training-failed",
+    "license-unclear",
+    "hub-unreachable",
+    "hub-refused",
+    "hub-not-found",
+    "hub-failed",
+    "hub-changed",
+]
+# What each means; docs/errors.md is made of this.
+CODES: dict[Code, str] = {
+    "bad-usage": "The command line asks for something that cannot be.",
+    "bad-setting": "A setting is wrong or missing, in hubtools.toml, the environment or an option.",
+    "checks-failed": "A check found errors, so nothing further was done.",
+    "confirmation-needed": "Somebody has to decide first: with --yes or another option.",
+    "interrupted": "Ctrl-C or a signal stopped it; the same command goes on.",
+    "bug": "A mistake of hubtools that it does not know.",
+    "failed": "Something else went wrong; the message says what.",
+    "file-not-found": "A file or folder is not there.",
+    "file-exists": "Something else lies where hubtools would write.",
+    "file-damaged": "A file cannot be read, or its content is broken.",
+    "file-changed": "A file is not what it was when it was checked or planned.",
+    "file-not-usable": "A file is readable, but this cannot be done with it.",
+    "wrong-kind": "The file or folder is of another kind than is needed.",
+    "nothing-there": "There is nothing to do it with: no pictures, no LoRA, no fix to undo.",
+    "too-large": "A limit of docs/limits.md, or of a format, is passed.",
+    "link-refused": "A name or a symbolic link leads out of its folder.",
+    "permission-denied": "The system does not allow it, or others may write where they must not.",
+    "disk-full": "There is no room on the disk.",
+    "out-of-memory": "There is not enough memory, of the machine or of its GPU.",
+    "busy": "Another process is at work there, or has the port.",
+    "unfinished-change": "An earlier change or run was not finished; go on or take it back.",
+    "foreign-state": "State in the folder was written by somebody else (see --trust-state).",
+    "unsafe-file": "Loading it would run code that came with it.",
+    "other-version": "Another version of hubtools wrote it.",
+    "missing-package": "A Python package has to be installed first.",
+    "device-failed": "The GPU or its driver failed.",
+    "not-supported": "hubtools, or this machine, cannot do this.",
+    "training-failed": "The training went wrong, and its result is not saved.",
+    "license-unclear": "The licence of the base or of the LoRA is unknown, or does not allow it.",
+    "hub-unreachable": "There was no answer from the Hub, and the cache does not have it.",
+    "hub-refused": "The Hub refuses this token, or there is none.",
+    "hub-not-found": "The Hub has no such repository, revision or file.",
+    "hub-failed": "The Hub answered with an error.",
+    "hub-changed": "The repository on the Hub was changed by somebody else meanwhile.",
+}
+
+
 class HubtoolsError(Exception):
     """A mistake the user can do something about.
 
-    `message` is one sentence naming the file (and line), `hint` the thing to type or change.
-    Secrets, and passwords in addresses, are taken out of both.
+    `message` is one sentence naming the file (and line), `hint` the thing to type or change, `code`
+    a short name of the mistake's kind for programs. Secrets, and passwords in addresses, are taken
+    out of message and hint.
     """
 
+    default_code: ClassVar[Code] = "failed"
+
     def __init__(
-        self, message: str, *, hint: str | None = None, exit_code: ExitCode = ExitCode.ERROR
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        exit_code: ExitCode = ExitCode.ERROR,
+        code: Code | None = None,
     ) -> None:
         self.message = hide(without_password(message))
         self.hint = hide(without_password(hint)) if hint else hint
         super().__init__(self.message)
         self.exit_code = exit_code
+        self.code: Code = code or self.default_code
+
+    def to_dict(self) -> dict[str, str | None]:
+        """`code`, `message` and `hint`, as `--format json` shows them."""
+        return {"code": self.code, "message": self.message, "hint": self.hint}
 
 
 class UsageError(HubtoolsError):
     """The command line, the environment or `hubtools.toml` asks for something that cannot be."""
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
-        super().__init__(message, hint=hint, exit_code=ExitCode.USAGE)
+    default_code = "bad-usage"
+
+    def __init__(self, message: str, *, hint: str | None = None, code: Code | None = None) -> None:
+        super().__init__(message, hint=hint, exit_code=ExitCode.USAGE, code=code)
 
 
 class ChecksFailed(HubtoolsError):
     """A check found errors and the command therefore did nothing further."""
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
-        super().__init__(message, hint=hint, exit_code=ExitCode.CHECKS_FAILED)
+    default_code = "checks-failed"
+
+    def __init__(self, message: str, *, hint: str | None = None, code: Code | None = None) -> None:
+        super().__init__(message, hint=hint, exit_code=ExitCode.CHECKS_FAILED, code=code)
 
 
 # What each optional extra brings, by import name; `doctor` and `require_extra` read it.
@@ -84,6 +178,7 @@ def require_extra(extra: str, what: str) -> None:
             f"{what} needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'}"
             " not installed.",
             hint=f"pip install 'hf-hubtools[{extra}]'",
+            code="missing-package",
         )
 
 
@@ -100,31 +195,40 @@ def of_system(error: BaseException, said: str) -> HubtoolsError | None:
     """The sentence for an error of the operating system that says `said`; None for any other."""
     if isinstance(error, MemoryError):
         return HubtoolsError(
-            "There is not enough memory.", hint="close other programs, or give it smaller pieces"
+            "There is not enough memory.",
+            hint="close other programs, or give it smaller pieces",
+            code="out-of-memory",
         )
     if not isinstance(error, OSError):
         return None
     # of a rename the second one: the first is a temporary name
     name = error.filename2 or error.filename
     if isinstance(error, PermissionError):
-        return HubtoolsError(f"Permission denied: {name or said}")
+        return HubtoolsError(f"Permission denied: {name or said}", code="permission-denied")
     if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
         return HubtoolsError(
             "The disk is full." + (f" ({name})" if name else ""),
             hint="free some space and run the same command again",
+            code="disk-full",
         )
     if error.errno == errno.EXDEV:
         return HubtoolsError(
             f"{error.filename or 'A file'} and {name or 'its new place'} lie on different file"
             " systems, and a move between them is not possible at once.",
             hint="give a folder on the same disk",
+            code="file-not-usable",
         )
     if isinstance(error, NotADirectoryError) and name:
         return _in_the_way(Path(os.fsdecode(name)))
     if isinstance(error, (FileNotFoundError, IsADirectoryError, NotADirectoryError)):
-        return HubtoolsError(f"{error.strerror or 'Not found'}: {name or said}")
+        return HubtoolsError(
+            f"{error.strerror or 'Not found'}: {name or said}",
+            code="file-not-found" if isinstance(error, FileNotFoundError) else "file-not-usable",
+        )
     if error.strerror:
-        return HubtoolsError(f"{error.strerror}: {name}" if name else f"{error.strerror}.")
+        return HubtoolsError(
+            f"{error.strerror}: {name}" if name else f"{error.strerror}.", code="file-not-usable"
+        )
     return HubtoolsError(said)  # of a library, in its own words: a download that came out short
 
 
@@ -133,7 +237,9 @@ def _in_the_way(path: Path) -> HubtoolsError:
     passed = [part for part in (*reversed(path.parents), path) if os.path.lexists(part)]
     stop = next((part for part in passed if not part.is_dir()), path)
     return HubtoolsError(
-        f"{stop} is no folder.", hint="move it away, or give another place, and run it again"
+        f"{stop} is no folder.",
+        hint="move it away, or give another place, and run it again",
+        code="file-exists",
     )
 
 
@@ -145,21 +251,30 @@ def of_library(error: BaseException, names: set[str]) -> HubtoolsError | None:
             "The device ran out of memory.",
             hint="try --gradient-checkpointing, --train-batch-size 1 with"
             " --gradient-accumulation-steps, or a smaller --resolution",
+            code="out-of-memory",
         )
     if isinstance(error, RuntimeError) and said.startswith("Data processing error"):
         return HubtoolsError(
             f"The Hub's storage could not be reached: {said}",
             hint="run the same command again; HF_HUB_DISABLE_XET=1 goes without that storage",
+            code="hub-unreachable",
         )
     if isinstance(error, RuntimeError) and re.match(r"(CUDA|HIP|NCCL|MPS|cuDNN)\b", said):
-        return HubtoolsError(f"The GPU failed: {said}", hint="`hubtools doctor` tells what it sees")
+        return HubtoolsError(
+            f"The GPU failed: {said}",
+            hint="`hubtools doctor` tells what it sees",
+            code="device-failed",
+        )
     if "SafetensorError" in names:
         if "No space left" in said:
-            return HubtoolsError("The disk is full.", hint="free some space and run it again")
-        return HubtoolsError(f"A .safetensors file cannot be read: {said}")
+            return HubtoolsError(
+                "The disk is full.", hint="free some space and run it again", code="disk-full"
+            )
+        return HubtoolsError(f"A .safetensors file cannot be read: {said}", code="file-damaged")
     if isinstance(error, ImportError) and not str(error.name or "hubtools").startswith("hubtools"):
         return HubtoolsError(
             f"The package {error.name} cannot be used: {said}",
             hint="`hubtools doctor` shows what is installed and what does not fit",
+            code="missing-package",
         )
     return None

@@ -109,7 +109,9 @@ def no_link(folder: Path) -> Path:
     that it lies in is a symbolic link, which may lead out."""
     for part in (folder.parent, folder):
         if part.is_symlink():
-            raise HubtoolsError(f"{part} is a symbolic link.", hint="make it a folder")
+            raise HubtoolsError(
+                f"{part} is a symbolic link.", hint="make it a folder", code="link-refused"
+            )
     return folder
 
 
@@ -181,6 +183,7 @@ def read_within(path: StrPath, limit: int) -> bytes:
                 f"{os.fspath(path)} has {human_bytes(size)}, and is not read above"
                 f" {human_bytes(limit)}.",
                 hint="look at what is in it; no such file should be that large",
+                code="too-large",
             )
         return file.read(limit)
 
@@ -191,7 +194,9 @@ def json_within(path: StrPath) -> Any:
     data = read_within(path, JSON_FILE)
     if json_cost(data) > JSON_COST:
         raise HubtoolsError(
-            f"{os.fspath(path)} holds more values than are read.", hint="look at what is in it"
+            f"{os.fspath(path)} holds more values than are read.",
+            hint="look at what is in it",
+            code="too-large",
         )
     return json_value(data)
 
@@ -273,6 +278,7 @@ def check_replaceable(path: StrPath, what: str, is_one: Callable[[bytes], bool])
         raise HubtoolsError(
             f"{path} is there, and is not {what} that hubtools wrote; it is not written over.",
             hint="give another name, or move that file away",
+            code="file-exists",
         )
 
 
@@ -319,12 +325,16 @@ def check_sums(folder: Path) -> None:
     try:
         lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError):
-        raise HubtoolsError(f"{folder} has no readable {SUMS}.", hint="fetch it again") from None
+        raise HubtoolsError(
+            f"{folder} has no readable {SUMS}.", hint="fetch it again", code="file-damaged"
+        ) from None
     for line in lines:
         wanted, _, name = line.partition("  ")
         path = folder / name
         if not path.is_file() or sha256_of(path) != wanted:
             missing = "is missing" if not path.is_file() else "is not what it was"
             raise HubtoolsError(
-                f"{path} {missing} (by {SUMS}).", hint="delete the folder and fetch it again"
+                f"{path} {missing} (by {SUMS}).",
+                hint="delete the folder and fetch it again",
+                code="file-damaged",
             )

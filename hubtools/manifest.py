@@ -167,12 +167,15 @@ class RunManifest(_Manifest):
             with open_regular(path) as file:
                 data = file.read(_MAX_MANIFEST + 1)
             if len(data) > _MAX_MANIFEST:
-                raise HubtoolsError(f"{path} has more than {_MAX_MANIFEST:,} bytes.")
+                raise HubtoolsError(
+                    f"{path} has more than {_MAX_MANIFEST:,} bytes.", code="too-large"
+                )
             return cls.model_validate_json(data)
         except (FileNotFoundError, NotADirectoryError):
             raise HubtoolsError(
                 f"{run_dir} is no run folder: it has no {RUN_MANIFEST}.",
                 hint="give the folder that `hubtools train` wrote",
+                code="file-not-found",
             ) from None
         except ValidationError as error:
             first = error.errors()[0]
@@ -180,6 +183,7 @@ class RunManifest(_Manifest):
             raise HubtoolsError(
                 f"{path} is damaged: {where}: {first['msg']}.",
                 hint="run the same `hubtools train` again; it resumes and writes the file anew",
+                code="file-damaged",
             ) from None
 
     def write(self, run_dir: Path) -> None:
@@ -194,7 +198,9 @@ def read_samples(folder: Path) -> list[SampleRecord]:
         return []
     with Root(folder.parent) as root:
         if root.is_link(folder.name):
-            raise HubtoolsError(f"{folder} is a symbolic link.", hint="make it a folder")
+            raise HubtoolsError(
+                f"{folder} is a symbolic link.", hint="make it a folder", code="link-refused"
+            )
         if not root.is_folder(folder.name):
             return []
         with root.inside(folder.name) as samples:

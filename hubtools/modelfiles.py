@@ -29,6 +29,8 @@ _HINT = "convert it to safetensors; --allow-pickle opens pickled weights (.bin):
 class Pickled(HubtoolsError):
     """Weights that are pickled only; opening a pickle can run whatever code is in it."""
 
+    default_code = "unsafe-file"
+
     def __init__(self, where: str, file: str, hint: str = _HINT) -> None:
         super().__init__(
             f"{where} has pickled weights only ({file}); hubtools opens no pickles.", hint=hint
@@ -58,18 +60,26 @@ def check_pipeline(folder: Path, shown: str, *, allow_pickle: bool = False) -> N
                 f"{shown}: model_index.json asks for {library}.{kind} as its {part}; hubtools loads"
                 " classes of diffusers and transformers only.",
                 hint="code that comes with a model is not run; use a model that needs none",
+                code="unsafe-file",
             )
         if part not in _OPTIONAL and not (folder / part).is_dir():
             raise HubtoolsError(
-                f"{shown} lacks its {part}.", hint="is the download complete, the folder whole?"
+                f"{shown} lacks its {part}.",
+                hint="is the download complete, the folder whole?",
+                code="file-not-found",
             )
         if part == "tokenizer" and not any((folder / part / name).exists() for name in _WORDS):
             # transformers would go on with an empty one
-            raise HubtoolsError(f"{shown}/tokenizer has no words.", hint="fetch the files again")
+            raise HubtoolsError(
+                f"{shown}/tokenizer has no words.",
+                hint="fetch the files again",
+                code="file-damaged",
+            )
         if (folder / part / f"{library}.py").exists():
             raise HubtoolsError(
                 f"{shown} holds {part}/{library}.py, which diffusers would run.",
                 hint="code that comes with a model is not run; remove it if you do not know it",
+                code="unsafe-file",
             )
         check_model(folder / part, f"{shown}/{part}", allow_pickle=allow_pickle)
 
@@ -84,6 +94,7 @@ def check_model(folder: Path, shown: str, *, allow_pickle: bool = False, hint: s
             f"{shown} holds an adapter_config.json: transformers would load the model that it"
             " names instead.",
             hint="merge the adapter into the model, or remove the file",
+            code="unsafe-file",
         )
     pickled = [name for name in names if is_pickled(name)]
     if pickled and not allow_pickle and not any(name.endswith(SAFE) for name in names):
@@ -99,6 +110,7 @@ def check_model(folder: Path, shown: str, *, allow_pickle: bool = False, hint: s
             raise HubtoolsError(
                 f"{shown}/config.json asks for the attention code {value!r} of the Hub.",
                 hint="code that comes with a model is not run; remove the entry",
+                code="unsafe-file",
             )
 
 
@@ -119,14 +131,16 @@ def read_json(path: Path) -> dict[str, Any]:
         with open_regular(path) as file:
             data = file.read(_MOST + 1)
     except FileNotFoundError:
-        raise HubtoolsError(f"There is no {path}.", hint="is the download complete?") from None
+        raise HubtoolsError(
+            f"There is no {path}.", hint="is the download complete?", code="file-not-found"
+        ) from None
     if len(data) > _MOST:
-        raise HubtoolsError(f"{path} has more than {_MOST:,} bytes.")
+        raise HubtoolsError(f"{path} has more than {_MOST:,} bytes.", code="too-large")
     try:
         content = json_value(data)
     except (ValueError, RecursionError) as error:
         said = "too deep" if isinstance(error, RecursionError) else str(error)
-        raise HubtoolsError(f"{path} is not valid JSON: {said}.") from None
+        raise HubtoolsError(f"{path} is not valid JSON: {said}.", code="file-damaged") from None
     if not isinstance(content, dict):
-        raise HubtoolsError(f"{path} is not a JSON object.")
+        raise HubtoolsError(f"{path} is not a JSON object.", code="file-damaged")
     return content

@@ -88,6 +88,7 @@ class Project(Section):
             f"{where} {value!r}, which leads out of the project's folder to {path.resolve()};"
             " nothing is changed there because a file says so.",
             hint=_say_it(section, key, path),
+            code="bad-setting",
         )
 
     @property
@@ -179,6 +180,7 @@ def load_project(
                 f"{file}: train.allow_pickle cannot be set in a file, which may have come with the"
                 " folder.",
                 hint="give --allow-pickle, or set HUBTOOLS_TRAIN_ALLOW_PICKLE=1, if you mean it",
+                code="bad-setting",
             )
     origins: dict[tuple[str, str], str] = {}
     _merge_environment(values, origins, os.environ if environ is None else environ)
@@ -248,10 +250,10 @@ def _as_usage_error(
     message = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
     given = first.get("input")
     if len(location) < 2:
-        return UsageError(f"{file or 'The settings'}: {message}.")
+        return UsageError(f"{file or 'The settings'}: {message}.", code="bad-setting")
     section, key = location[0], location[1]
     origin = origins.get((section, key))
     if origin is None and file is not None:
         origin = f"{file}:{line_of(source, section, key)}: {section}.{key}"
     shown = f", not {given!r}" if isinstance(given, (str, int, float, bool)) else ""
-    return UsageError(f"{origin or f'{section}.{key}'} {message}{shown}.")
+    return UsageError(f"{origin or f'{section}.{key}'} {message}{shown}.", code="bad-setting")

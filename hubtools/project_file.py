@@ -25,7 +25,9 @@ def find_file(path: Path | None, required: bool) -> Path | None:
         return candidate.absolute()
     if path is not None or required:
         raise UsageError(
-            f"There is no {candidate}.", hint="`hubtools init DIR` writes one that works"
+            f"There is no {candidate}.",
+            hint="`hubtools init DIR` writes one that works",
+            code="file-not-found",
         )
     return None
 
@@ -36,7 +38,9 @@ def read_source(file: Path) -> str:
         return read_within(file, SETTINGS).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UsageError(
-            f"{file} is not UTF-8 text (byte {error.start}).", hint="save it as UTF-8"
+            f"{file} is not UTF-8 text (byte {error.start}).",
+            hint="save it as UTF-8",
+            code="bad-setting",
         ) from None
 
 
@@ -47,15 +51,21 @@ def merge_file(values: dict[str, dict[str, Any]], source: str, file: Path) -> No
     """Put a file's settings into `values`. Raises `UsageError` with the line of a mistake."""
     for number, line in enumerate(source.splitlines(), start=1):
         if line.partition("=")[0].count(".") > _DOTS:
-            raise UsageError(f"{file}:{number}: a name has more than {_DOTS} parts.")
+            raise UsageError(
+                f"{file}:{number}: a name has more than {_DOTS} parts.", code="bad-setting"
+            )
     try:
         data = tomllib.loads(source)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(
-            f"{file} is not valid TOML: {error}.", hint="strings need quotes, sections [brackets]"
+            f"{file} is not valid TOML: {error}.",
+            hint="strings need quotes, sections [brackets]",
+            code="bad-setting",
         ) from None
     except RecursionError:
-        raise UsageError(f"{file} has lists or tables too deep in each other.") from None
+        raise UsageError(
+            f"{file} has lists or tables too deep in each other.", code="bad-setting"
+        ) from None
     for section, content in data.items():
         if section not in SECTIONS:
             raise _unknown(section, SECTIONS, f"{file}:{line_of(source, None, section)}", "")
@@ -63,6 +73,7 @@ def merge_file(values: dict[str, dict[str, Any]], source: str, file: Path) -> No
             raise UsageError(
                 f"{file}:{line_of(source, None, section)}: {section} must be a section.",
                 hint=f"write [{section}] on a line of its own",
+                code="bad-setting",
             )
         names = _names(section)
         for key, value in content.items():
@@ -70,7 +81,9 @@ def merge_file(values: dict[str, dict[str, Any]], source: str, file: Path) -> No
             if key not in names:
                 raise _unknown(key, names, place, f" in [{section}]")
             if names[key] in values[section]:
-                raise UsageError(f"{place}: {key} and {names[key]} are the same setting.")
+                raise UsageError(
+                    f"{place}: {key} and {names[key]} are the same setting.", code="bad-setting"
+                )
             values[section][names[key]] = value
 
 
@@ -92,7 +105,7 @@ def _unknown(key: str, known: Mapping[str, Any], place: str, where: str) -> Usag
         hint = f"it belongs in [{elsewhere[0]}]"
     else:
         hint = f"known here: {', '.join(known)}"
-    return UsageError(f"{place}: unknown key {key!r}{where}.", hint=hint)
+    return UsageError(f"{place}: unknown key {key!r}{where}.", hint=hint, code="bad-setting")
 
 
 def line_of(source: str, section: str | None, key: str) -> int:

@@ -41,6 +41,8 @@ class ForeignState(HubtoolsError):
     `details` are lines that say what it would make hubtools do.
     """
 
+    default_code = "foreign-state"
+
     def __init__(
         self, path: Path, would: str, details: tuple[str, ...] = (), hint: str | None = None
     ) -> None:
@@ -110,6 +112,7 @@ def _key() -> bytes:
             raise HubtoolsError(
                 f"{KEY_VARIABLE} has fewer than {_SHORTEST} characters.",
                 hint="make one with `python -c 'import secrets; print(secrets.token_hex(32))'`",
+                code="bad-setting",
             )
         return hashlib.sha256(given.encode("utf-8", "surrogateescape")).digest()
     return _stored(config_dir())
@@ -167,7 +170,10 @@ def _read(path: Path) -> bytes:
         raise HubtoolsError(
             f"Others can read or write {path} (mode {mode:o}); hubtools does not use it.",
             hint="delete it; a new one is made, and state in folders is asked about again",
+            code="permission-denied",
         )
     if len(key) != _KEY_BYTES:
-        raise HubtoolsError(f"{path} is no key of hubtools.", hint="delete it; a new one is made")
+        raise HubtoolsError(
+            f"{path} is no key of hubtools.", hint="delete it; a new one is made", code="wrong-kind"
+        )
     return key

@@ -17,6 +17,7 @@ def model_license(manifest: RunManifest, project: Project, base_model: str | Non
         raise HubtoolsError(
             f"The licence's link {found.link[:80]!r} is neither an address of the web nor a file.",
             hint="set model.license_link to an https address in hubtools.toml",
+            code="license-unclear",
         )
     return found
 

@@ -101,7 +101,9 @@ def read_card_text(root: Root) -> str | None:
     try:
         return root.read(CARD, MAX_CARD).decode("utf-8")
     except UnicodeDecodeError:
-        raise HubtoolsError(f"{root.path / CARD} is not UTF-8.", hint="save it as UTF-8") from None
+        raise HubtoolsError(
+            f"{root.path / CARD} is not UTF-8.", hint="save it as UTF-8", code="file-damaged"
+        ) from None
 
 
 def merge(
@@ -119,6 +121,7 @@ def merge(
         raise HubtoolsError(
             f"README.md:{card.line}: {f'the front matter {what}' if what else ''}{card.error}.",
             hint="correct it; hubtools does not overwrite what it cannot read",
+            code="file-damaged",
         )
     front = _merge_front(card.block, card.data, data, memory)
     return _assemble(front, _merge_body(card.body, body, blocks, memory)), remembered

@@ -75,7 +75,9 @@ def model_facts(run_dir: Path, project: Project) -> tuple[ModelCard, list[Sample
     weights = run_dir / name
     if manifest.lora is None or not is_inside(name) or not weights.is_file():
         raise HubtoolsError(
-            f"{run_dir} has no finished LoRA yet.", hint="finish the training: `hubtools train`"
+            f"{run_dir} has no finished LoRA yet.",
+            hint="finish the training: `hubtools train`",
+            code="file-not-found",
         )
     records = gallery(run_dir, manifest)
     base_model = manifest.base_model.id or project.train.base_model_repo

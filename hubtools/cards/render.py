@@ -109,12 +109,18 @@ def template_dir() -> Path:
     for folder in (package / "card_templates", package.parent / "card_templates"):
         if (folder / MODEL_TEMPLATE).is_file():
             return folder
-    raise HubtoolsError("The card templates are missing.", hint="install hf-hubtools again")
+    raise HubtoolsError(
+        "The card templates are missing.", hint="install hf-hubtools again", code="file-not-found"
+    )
 
 
 def _render(name: str, card: ModelCard | DatasetCard, template: Path | None) -> str:
     if template is not None and not template.is_dir():
-        raise HubtoolsError(f"There is no folder {template}.", hint="--template takes a folder")
+        raise HubtoolsError(
+            f"There is no folder {template}.",
+            hint="--template takes a folder",
+            code="file-not-found",
+        )
     if template is not None and os.path.lexists(template / name):
         text = render_own(template, name, card)
     else:
@@ -175,13 +181,18 @@ def _opened(root: Root, name: str) -> Image.Image:
                     raise HubtoolsError(
                         f"{place} has more than {MAX_PIXELS // 1_000_000} megapixels.",
                         hint="no sample is that large; remove it",
+                        code="too-large",
                     )
                 return opened.convert("RGB")
         except UnidentifiedImageError:
-            raise HubtoolsError(f"{place} is no picture.", hint="draw it again") from None
+            raise HubtoolsError(
+                f"{place} is no picture.", hint="draw it again", code="wrong-kind"
+            ) from None
         except (Image.DecompressionBombError, SyntaxError, ValueError, struct.error) as error:
             raise HubtoolsError(
-                f"{place} cannot be read as a picture: {error}.", hint="draw it again"
+                f"{place} cannot be read as a picture: {error}.",
+                hint="draw it again",
+                code="file-damaged",
             ) from None
 
 

@@ -90,7 +90,7 @@ def render_own(folder: Path, name: str, card: ModelCard | DatasetCard) -> str:
 
 def _error(place: Path, message: str, line: int | None = None) -> HubtoolsError:
     where = f"{place}:{line}" if line else f"{place}"
-    return HubtoolsError(f"{where}: {message.rstrip('.')}.", hint=_HINT)
+    return HubtoolsError(f"{where}: {message.rstrip('.')}.", hint=_HINT, code="file-damaged")
 
 
 def render(folder: Path, name: str, values: dict[str, Any]) -> str:

@@ -33,7 +33,9 @@ def check_card(
     folder = Path(folder)
     with Root(folder) as root:
         if not root.exists(CARD):
-            raise HubtoolsError(f"{folder} has no {CARD}.", hint="`hubtools card` writes it")
+            raise HubtoolsError(
+                f"{folder} has no {CARD}.", hint="`hubtools card` writes it", code="file-not-found"
+            )
         data = root.read(CARD, MAX_CARD)
     text = data.decode("utf-8-sig", errors="replace")
     body = frontmatter.parse(text).body

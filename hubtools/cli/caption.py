@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -204,8 +203,7 @@ def _left(plan: CaptionPlan, out: Output) -> None:
 
 
 def _json(plan: CaptionPlan, id: str | None, out: Output) -> None:
-    facts = plan.to_dict() | {"applied": id is not None, "journal": id}
-    out.data(json.dumps(facts, indent=2, ensure_ascii=False))
+    out.answer.put(plan.to_dict() | {"applied": id is not None, "journal": id})
 
 
 def _export(folder: Path, project: Project, trainer: Trainer, to: Path, *, out: Output) -> int:

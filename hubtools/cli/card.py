@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -60,20 +60,34 @@ def command(
             todo.append((place, "model"))
     if not todo:
         raise HubtoolsError(
-            "There is neither a dataset folder nor a run folder here.", hint="give the folder"
+            "There is neither a dataset folder nor a run folder here.",
+            hint="give the folder",
+            code="nothing-there",
         )
     if len(todo) > 1 and (out.report_files or out.format in ("sarif", "html")):
         raise UsageError(
             "There is a dataset card and a model card, and one report is of one card.",
             hint="say --kind dataset or --kind model",
         )
+    if folder is None and kind == "auto":
+        out.answer.several()
     code = ExitCode.DONE
+    drafts: list[dict[str, Any]] = []
     for place, what in todo:
         if not check:
             write = write_model_card if what == "model" else write_dataset_card
             written = write(place, project, template=template, dry_run=dry_run)
             if dry_run:
-                out.data(written.diff.rstrip() or f"{written.path}: nothing would change")
+                drafts.append(
+                    {
+                        "path": str(written.path),
+                        "kind": what,
+                        "changes": written.changed,
+                        "diff": written.diff,
+                    }
+                )
+                if out.format != "json":
+                    out.data(written.diff.rstrip() or f"{written.path}: nothing would change")
                 continue
             verb = "Wrote" if written.changed else "Nothing new for"
             out.note(f"{verb} {written.path}")
@@ -81,4 +95,6 @@ def command(
         out.report(report, prefix=shown_path(place))
         if not report.ok:
             code = ExitCode.CHECKS_FAILED
+    if drafts:
+        out.answer.put({"cards": drafts})
     return code

@@ -71,7 +71,7 @@ def command(
             on_step=lambda done, total: progress.update(task, completed=done, total=total),
         )
     if out.format == "json":
-        out.data(result.model_dump_json(indent=2))
+        out.answer.put(result.model_dump(mode="json"))
         return
     if out.format == "quiet":
         out.data(result.recommendation)

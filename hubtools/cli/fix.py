@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -237,8 +236,7 @@ def _show(plan: Plan, out: Output, limit: int | None) -> None:
 
 
 def _as_json(plan: Plan, facts: dict[str, Any], out: Output) -> None:
-    text = json.dumps(plan.to_dict() | facts, indent=2, ensure_ascii=False)
-    out.data(text, exact=True)
+    out.answer.put(plan.to_dict() | facts, exact=True)
 
 
 def _nothing(plan: Plan, out: Output) -> None:
@@ -317,7 +315,9 @@ def _purge(folder: Path, yes: bool, trust_state: bool, out: Output) -> int:
     from hubtools.files import human_bytes
 
     if not yes:
-        raise UsageError("Purging cannot be undone.", hint="add --yes if you mean it")
+        raise UsageError(
+            "Purging cannot be undone.", hint="add --yes if you mean it", code="confirmation-needed"
+        )
     freed = with_trust(out, trust_state, lambda trusted: purge(folder, trust_state=trusted))
     out.result(f"Journal of {folder} deleted", freed=human_bytes(freed))
     for name in lost(folder):

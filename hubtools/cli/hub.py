@@ -80,7 +80,8 @@ def serve(
             token=running.hub.token,
             root=str(running.hub.root.resolve()),
         )
-        sys.stdout.flush()  # whoever reads our pipe waits for the URL
+        out.answer.say()  # whoever reads our pipe waits for the URL
+        sys.stdout.flush()
         out.note("Use it from another terminal with\n")
         for line in lines:
             out.note(f"  {line}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -88,7 +87,7 @@ def command(
             progress.update(task, description="drawing")
             shown = write_sheet(folder, found.seen, sheet, on_picture=tell)
     if out.format == "json":
-        out.data(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
+        out.answer.put(found.to_dict())
     else:
         _tables(found, out, everything)
     if pictures is None:

@@ -16,8 +16,9 @@ from typing import Any, NoReturn
 import click
 
 from hubtools.addresses import without_password
+from hubtools.cli.answer import Answer, answering
 from hubtools.cli.output import say_error
-from hubtools.errors import ExitCode, HubtoolsError
+from hubtools.errors import ExitCode, HubtoolsError, UsageError
 from hubtools.hub.errors import as_sentence
 from hubtools.interpreter import guard_children, leave_here
 from hubtools.version import __version__
@@ -120,35 +121,59 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 def run(arguments: list[str]) -> int:
     """The command line as a function: prints what there is to say, returns the exit code."""
-    _no_passwords_in_logs()
+    answer = Answer()
     try:
-        result = group.main(arguments, prog_name="hubtools", standalone_mode=False)
-        return result if isinstance(result, int) else ExitCode.DONE
-    except click.exceptions.Exit as leave:
-        return leave.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        say_error("interrupted.", "run the same command again; it continues where it stopped")
+        _no_passwords_in_logs()
+        with answering(answer, group, arguments):
+            code, error = _outcome(arguments, answer)
+            answer.say(error)
+        return code
+    except KeyboardInterrupt:
+        error = _interrupted()
+        say_error(error.message, error.hint)
+        answer.say(error)
         return ExitCode.INTERRUPTED
-    except click.UsageError as error:
-        where = error.ctx.command_path if error.ctx else "hubtools"
-        say_error(error.format_message(), f"see `{where} --help`")
-        return ExitCode.USAGE
-    except click.ClickException as error:
-        say_error(error.format_message())
-        return ExitCode.ERROR
     except BrokenPipeError:
         # The reader (head, less) has gone; that is no error, and Python must not report it later.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.DONE
-    except Exception as error:
+
+
+def _outcome(arguments: list[str], answer: Answer) -> tuple[int, HubtoolsError | None]:
+    """(exit code, what went wrong), after saying the latter."""
+    try:
+        result = group.main(arguments, prog_name="hubtools", standalone_mode=False, obj=answer)
+        return (result if isinstance(result, int) else ExitCode.DONE), None
+    except click.exceptions.Exit as leave:
+        return leave.exit_code, None
+    except BrokenPipeError:
+        raise
+    except (KeyboardInterrupt, click.Abort):
+        sentence = _interrupted()
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "hubtools"
+        sentence = UsageError(error.format_message(), hint=f"see `{where} --help`")
+    except click.ClickException as error:
+        sentence = HubtoolsError(error.format_message())
+    except (Exception, SystemExit) as error:
         if os.environ.get("HUBTOOLS_DEBUG"):
             print(without_password(traceback.format_exc()), file=sys.stderr)
         sentence = as_sentence(error) or HubtoolsError(
             f"{type(error).__name__}: {' '.join(str(error).split()) or 'no further word'}",
             hint="this looks like a bug in hubtools; HUBTOOLS_DEBUG=1 shows where it happened",
+            code="bug",
         )
-        say_error(sentence.message, sentence.hint)
-        return sentence.exit_code
+    say_error(sentence.message, sentence.hint)
+    return sentence.exit_code, sentence
+
+
+def _interrupted() -> HubtoolsError:
+    return HubtoolsError(
+        "interrupted.",
+        hint="run the same command again; it continues where it stopped",
+        exit_code=ExitCode.INTERRUPTED,
+        code="interrupted",
+    )
 
 
 def _no_passwords_in_logs() -> None:

@@ -1,7 +1,7 @@
 """What commands print. Data on stdout, everything else on stderr; five formats.
 
 human  coloured text and tables for people (the default in a terminal and in a pipe)
-json   one JSON value on stdout
+json   one JSON document on stdout, of errors too (see `hubtools.cli.answer`)
 agent  TSV or key=value lines, no colour, no truncation (auto when AI tools are driving)
 quiet  only the essential value, one a line
 auto   agent if the environment says an AI tool is driving, else human
@@ -12,7 +12,6 @@ as well, and may write it to files.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 import click
 
 from hubtools.addresses import without_password
+from hubtools.cli.answer import Answer
 from hubtools.findings import printable, visible
 
 if TYPE_CHECKING:
@@ -75,7 +75,9 @@ def output_options(*extra: str, report: bool = False) -> Callable[[F], F]:
 
                 for path in report_files:
                     check_report_file(path)  # before anything is done
-            return function(*args, out=Output.of(format, quiet, report_files), **kwargs)
+            answer = click.get_current_context().find_object(Answer) or Answer()
+            out = Output.of(format, quiet, report_files, answer)
+            return function(*args, out=out, **kwargs)
 
         options = [
             click.option("-q", "--quiet", is_flag=True, help="Same as --format quiet."),
@@ -115,12 +117,21 @@ def shown_path(folder: Path) -> str:
 class Output:
     """One command's voice. Methods that print *data* write to stdout, all others to stderr."""
 
-    def __init__(self, format: Format, report_files: Sequence[Path] = ()) -> None:
+    def __init__(
+        self, format: Format, report_files: Sequence[Path] = (), answer: Answer | None = None
+    ) -> None:
         self.format: Format = format
         self.report_files = tuple(report_files)
+        self.answer = answer or Answer()
 
     @classmethod
-    def of(cls, name: str, quiet: bool, report_files: Sequence[Path] = ()) -> Output:
+    def of(
+        cls,
+        name: str,
+        quiet: bool,
+        report_files: Sequence[Path] = (),
+        answer: Answer | None = None,
+    ) -> Output:
         """Resolve `auto`, `text` and `-q`."""
         if quiet:
             name = "quiet"
@@ -129,7 +140,7 @@ class Output:
         if name == "auto":
             agent = any(os.environ.get(variable) for variable in _AGENT_VARIABLES)
             name = "agent" if agent else "human"
-        return cls(cast(Format, name), report_files)
+        return cls(cast(Format, name), report_files, answer)
 
     @property
     def human(self) -> bool:
@@ -191,7 +202,7 @@ class Output:
         """The outcome of a command. human: `✓ message` and `key: value` lines; json: the facts as
         an object; agent: `key=value ...`; quiet: `essential` (default the first fact)."""
         if self.format == "json":
-            print(printable(json.dumps(facts, ensure_ascii=False, default=str)))
+            self.answer.put(facts, indent=None)
         elif self.format == "quiet":
             value = essential if essential is not None else next(iter(facts.values()), None)
             if value is not None:
@@ -217,8 +228,7 @@ class Output:
         """Rows as data. json: array of objects; agent: TSV with a header; quiet: first column;
         human: a table (`right`: indexes of right-aligned columns)."""
         if self.format == "json":
-            found = [dict(zip(columns, row, strict=True)) for row in rows]
-            print(printable(json.dumps(found, ensure_ascii=False, default=str)))
+            self.answer.put([dict(zip(columns, row, strict=True)) for row in rows], indent=None)
         elif self.format == "quiet":
             for row in rows:
                 print(visible(str(row[0])))
@@ -259,24 +269,26 @@ class Output:
         colour = colours.get(line[:1]) if _colour(sys.stdout) else None
         print(f"\x1b[{colour}m{line}\x1b[0m" if colour else line)
 
-    def data(self, text: str, *, exact: bool = False) -> None:
-        """Raw data to stdout. `exact`: a plan, which a later command takes as it is; otherwise
-        passwords in addresses are left out."""
-        print(text.encode("utf-8", "backslashreplace").decode() if exact else printable(text))
+    def data(self, text: str) -> None:
+        """Raw data to stdout, without passwords in addresses."""
+        print(printable(text))
 
     def report(self, report: Report, prefix: str = "") -> None:
         """A check's report in the chosen format, and in the files that were asked for. `prefix` is
         the checked folder's path, with which the addresses of SARIF and GitHub begin."""
         from hubtools.findings import Severity, to_text
 
+        if self.format == "json":
+            self.answer.add_report(report)
         self.write_report(report, prefix)
-        if self.format in ("json", "jsonl", "sarif", "github", "html"):
+        if self.format == "json":
+            return
+        if self.format in ("jsonl", "sarif", "github", "html"):
             from hubtools.reporting.formats import ReportFormat, as_text
 
             if text := as_text(report, cast(ReportFormat, self.format), prefix):
                 _print_utf8(text)
-            if self.format != "json":
-                print(printable(f"{report.subject}: {report.summary}"), file=sys.stderr)
+            print(printable(f"{report.subject}: {report.summary}"), file=sys.stderr)
         elif self.format == "quiet":
             for finding in report.sorted():
                 print(f"{visible(finding.place or report.subject)}: {finding.rule}")

@@ -70,7 +70,11 @@ def command(
         return ExitCode.DONE
     if do_purge:
         if not yes:
-            raise UsageError("Purging cannot be undone.", hint="add --yes if you mean it")
+            raise UsageError(
+                "Purging cannot be undone.",
+                hint="add --yes if you mean it",
+                code="confirmation-needed",
+            )
         freed = with_trust(out, trust_state, lambda trust: trash.purge(root, trust=trust))
         out.result(f"Trash of {root} deleted", freed=human_bytes(freed))
         return ExitCode.DONE

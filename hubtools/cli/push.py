@@ -12,7 +12,6 @@ from hubtools.cli.output import Output, output_options, shown_path
 from hubtools.cli.plans import check_plan_options, opened, plan_options
 from hubtools.cli.trust import trust_option, with_trust
 from hubtools.errors import ExitCode, UsageError
-from hubtools.findings import to_json
 
 if TYPE_CHECKING:
     from hubtools.project import Project
@@ -88,6 +87,7 @@ def command(
             raise UsageError(
                 f"No repository is set for the {repo_type}.",
                 hint=f"hubtools push {source} owner/name, or set {repo_type}.repo in hubtools.toml",
+                code="bad-setting",
             )
         options = PushOptions(
             private=project.push.private and not public,
@@ -167,7 +167,7 @@ def _show_refused(out: Output, shown: PushPlan, plan: PushPlan) -> None:
         _show(out, plan, full=False)
         out.write_report(plan.report, shown_path(plan.root))
     if out.format == "json":
-        out.data(to_json(plan.report))
+        out.answer.add_report(plan.report)
 
 
 def _show(out: Output, plan: PushPlan, *, full: bool) -> None:

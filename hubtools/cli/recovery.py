@@ -33,12 +33,12 @@ def recover(
         return
     told = _told(folder, journal)
     if dry_run:
-        raise HubtoolsError(told, hint=_hint(folder, command))
+        raise HubtoolsError(told, hint=_hint(folder, command), code="unfinished-change")
     if journal.ours and not yes:
         for line in journal.lines():
             out.note(f"  {line}")
         if not (out.human and sys.stdin.isatty()):
-            raise ChecksFailed(told, hint=_hint(folder, command))
+            raise ChecksFailed(told, hint=_hint(folder, command), code="unfinished-change")
         out.note(told)
         if not click.confirm("Go on with it?", default=False, err=True):
             raise ChecksFailed("Nothing was changed.", hint=_hint(folder, command))

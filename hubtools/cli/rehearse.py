@@ -33,6 +33,7 @@ def keep_serving(out: Output, serve: bool | None) -> Callable[[Rehearsal], None]
     def meanwhile(rehearsal: Rehearsal) -> None:
         show(out, rehearsal)
         if serve or (serve is None and out.human and sys.stdout.isatty() and sys.stdin.isatty()):
+            out.answer.say()
             out.note(f"\nThe embedded Hub is up: {rehearsal.model_url}  (Ctrl-C stops it)")
             try:
                 while True:

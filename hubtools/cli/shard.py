@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -75,7 +74,7 @@ def command(
     word: str = out.format
     if word in ("parquet", "webdataset"):
         # the form of the shards, where others ask for that of the printed lines
-        kind, out = cast("Format", word), Output.of("auto", False)
+        kind, out = cast("Format", word), Output.of("auto", False, (), out.answer)
     folder, _ = dataset_folder(path, project, out, change=False)
     with out.progress() as progress:
         task = progress.add_task("counting rows", total=None, note="")
@@ -97,7 +96,7 @@ def command(
             "located": done.located,
             "shards": [dict(zip(columns, row, strict=True)) for row in rows],
         }  # fmt: skip
-        out.data(json.dumps(facts, indent=2))
+        out.answer.put(facts)
     else:
         short = [(*row[:-1], row[-1][:12]) for row in rows] if out.human else rows
         out.table(columns, short, right=(2, 3))

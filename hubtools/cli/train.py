@@ -15,6 +15,7 @@ from hubtools.cli.output import Output, output_options
 from hubtools.cli.trust import trust_option, with_trust
 
 if TYPE_CHECKING:
+    from hubtools.findings import Report
     from hubtools.progress import Reporter
     from hubtools.project import Project
 
@@ -39,7 +40,15 @@ def reporter_of(out: Output, indent: str = "") -> Reporter:
     def note(text: str) -> None:
         out.note("\n".join(indent + line for line in text.splitlines()))
 
-    return kind(note, out.warn)
+    class Collecting(kind):  # type: ignore[misc, valid-type]
+        """Keeps what checks found for the document of an error."""
+
+        def report(self, report: Report) -> None:
+            out.answer.add_reason(report)
+            super().report(report)
+
+    reporter: Reporter = Collecting(note, out.warn)
+    return reporter
 
 
 def _typed(context: click.Context, parameter: str) -> bool:

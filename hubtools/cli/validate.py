@@ -148,7 +148,7 @@ def _told(sources: tuple[str, ...]) -> tuple[tuple[str, ...], str | None]:
         raise click.UsageError("Which partial results? Write merge FILE FILE ...")
     last = files[-1]
     if "://" not in last and not Path(last).exists():
-        raise HubtoolsError(f"There is no file or folder {last}.")
+        raise HubtoolsError(f"There is no file or folder {last}.", code="file-not-found")
     source = None if is_partial(last) else last
     files = files if source is None else files[:-1]
     if not files:

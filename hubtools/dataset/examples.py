@@ -41,18 +41,23 @@ def read_examples(folder: Path, caption_column: str) -> list[Example]:
             f"{folder} has no metadata.jsonl: there are no captions to train on.",
             hint="write one JSON object a line with file_name and a caption;"
             f" `hubtools validate {folder}` tells more",
+            code="file-not-found",
         )
     for file in files:
         for trouble in file.troubles[:1]:
             place = f"{folder / file.name}:{trouble.line}" if trouble.line else folder / file.name
             raise HubtoolsError(
-                f"{place}: {trouble.message}.", hint=f"`hubtools validate {folder}` tells more"
+                f"{place}: {trouble.message}.",
+                hint=f"`hubtools validate {folder}` tells more",
+                code="file-damaged",
             )
     examples = [
         _example(folder, listing, file, row, caption_column) for file in files for row in file.rows
     ]
     if not examples:
-        raise HubtoolsError(f"{folder} holds no records.", hint="write one record a picture")
+        raise HubtoolsError(
+            f"{folder} holds no records.", hint="write one record a picture", code="nothing-there"
+        )
     return examples
 
 
@@ -62,12 +67,18 @@ def _example(
     place = f"{folder / file.name}" + (f":{row.line}" if row.line else "")
     name = row.picture
     if name is None:
-        raise HubtoolsError(f"{place}: the record has no {FILE_NAME}.", hint="name its picture")
+        raise HubtoolsError(
+            f"{place}: the record has no {FILE_NAME}.", hint="name its picture", code="file-damaged"
+        )
     if name.startswith(("../", "/")) or os.path.isabs(name):
-        raise HubtoolsError(f"{place}: {name} lies outside the dataset folder.")
+        raise HubtoolsError(
+            f"{place}: {name} lies outside the dataset folder.", code="link-refused"
+        )
     if name not in listing.names:
         raise HubtoolsError(
-            f"{place}: there is no picture {name}.", hint="correct the name or add the picture"
+            f"{place}: there is no picture {name}.",
+            hint="correct the name or add the picture",
+            code="file-damaged",
         )
     caption = row.values.get(caption_column)
     if caption_column not in row.values:
@@ -75,10 +86,13 @@ def _example(
         raise HubtoolsError(
             f"{place}: there is no column {caption_column!r}.",
             hint=f"columns: {', '.join(columns) or 'none'}; choose with --caption-column",
+            code="file-damaged",
         )
     if not isinstance(caption, str):
         raise HubtoolsError(
-            f"{place}: {caption_column} is {caption!r}, not a text.", hint="write a caption"
+            f"{place}: {caption_column} is {caption!r}, not a text.",
+            hint="write a caption",
+            code="file-damaged",
         )
     return Example(folder / name, caption, name, row.line)
 

@@ -148,13 +148,16 @@ def _read(path: Path) -> _Piece:
     try:
         data = read_within(path, _MOST)
     except OSError as error:
-        raise HubtoolsError(f"{path} cannot be read: {error.strerror}.") from None
+        raise HubtoolsError(
+            f"{path} cannot be read: {error.strerror}.", code="file-damaged"
+        ) from None
     try:
         head, parts = unpack(MAGIC, data)
     except ValueError:
         raise HubtoolsError(
             f"{path} is no partial result, or a damaged one.",
             hint="write it again: `hubtools validate SOURCE --shard i/n --partial FILE`",
+            code="wrong-kind",
         ) from None
     if (head.get("form"), head.get("engine"), head.get("byteorder")) != (
         _FORM,
@@ -164,12 +167,13 @@ def _read(path: Path) -> _Piece:
         raise HubtoolsError(
             f"{path} was written by another version of hubtools, or on another kind of machine.",
             hint="write all of them with one version",
+            code="other-version",
         )
     try:
         names = os.fsdecode(parts.pop("names")).split("\0")[: head["count"]]
         return _Piece(path, head, PictureTable.load(names, head["texts"], parts))
     except (ValueError, KeyError, TypeError):
-        raise HubtoolsError(f"{path} is a damaged partial result.") from None
+        raise HubtoolsError(f"{path} is a damaged partial result.", code="file-damaged") from None
 
 
 def merge_parts(
@@ -210,6 +214,7 @@ def _check(pieces: Sequence[_Piece]) -> None:
                 f"{piece.path} is of other data than {first.path}"
                 f" ({sources[0]}{f', {sources[1]}' if sources[0] != sources[1] else ', changed'}).",
                 hint="merge what was made of one data set, while it did not change",
+                code="file-changed",
             )
         number, of = piece.head["part"]
         if of != first.head["part"][1]:
@@ -217,11 +222,13 @@ def _check(pieces: Sequence[_Piece]) -> None:
                 f"{piece.path} is share {number} of {of}, {first.path} one of"
                 f" {first.head['part'][1]}.",
                 hint="merge shares that were cut alike",
+                code="nothing-there",
             )
         if number in shares:
             raise HubtoolsError(
                 f"{piece.path} and {shares[number]} are both share {number} of {of}.",
                 hint="give each share once",
+                code="nothing-there",
             )
         shares[number] = piece.path
     of = first.head["part"][1]
@@ -246,11 +253,14 @@ def _together(
         raise HubtoolsError(
             f"{source.name} is not what {pieces[0].path} was made of, or has changed since.",
             hint="give the right source, or check all shares again",
+            code="file-changed",
         )
     table = PictureTable.joined([piece.table for piece in pieces])
     rows = [table.rows.get(entry.name, -1) for entry in contents.pictures]
     if -1 in rows or len(rows) != len(table):
         raise HubtoolsError(
-            f"The shares do not hold all pictures of {source.name}.", hint="check them again"
+            f"The shares do not hold all pictures of {source.name}.",
+            hint="check them again",
+            code="nothing-there",
         )
     return contents, table.taken(np.array(rows, dtype=np.int64))

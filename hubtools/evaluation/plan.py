@@ -148,11 +148,14 @@ def _real(project: Project) -> list[Example]:
         raise HubtoolsError(
             f"There is no folder {folder} with the pictures the LoRA was trained on.",
             hint="give it with --train-data-dir, or the Hub dataset with --dataset-name",
+            code="file-not-found",
         )
     examples = read_examples(folder, project.dataset.caption_column)
     if len(examples) < 2:
         raise HubtoolsError(
-            f"{folder} holds one picture; similarities need two at least.", hint="add pictures"
+            f"{folder} holds one picture; similarities need two at least.",
+            hint="add pictures",
+            code="nothing-there",
         )
     return examples
 
@@ -180,7 +183,9 @@ def _measured(project: Project, real: Sequence[Example]) -> tuple[list[Example],
     folder = project.at(given)
     if not folder.is_dir():
         raise UsageError(
-            f"There is no folder {folder} of held-out pictures.", hint="see evaluate.held_out"
+            f"There is no folder {folder} of held-out pictures.",
+            hint="see evaluate.held_out",
+            code="file-not-found",
         )
     return read_examples(folder, project.dataset.caption_column), True
 

@@ -99,5 +99,7 @@ class Evaluation(_Facts):
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"]) or "the file"
             raise HubtoolsError(
-                f"{path} is damaged: {where}: {first['msg']}.", hint="`hubtools evaluate` again"
+                f"{path} is damaged: {where}: {first['msg']}.",
+                hint="`hubtools evaluate` again",
+                code="file-damaged",
             ) from None

@@ -90,6 +90,7 @@ def asking(what: str) -> Iterator[None]:
         raise HubtoolsError(
             f"The Hub's answer cannot be used ({what}): {said}.",
             hint="try again later; check HF_ENDPOINT if it stays so",
+            code="not-supported",
         ) from error
 
 
@@ -227,6 +228,7 @@ def check_access(repo: str, repo_type: str) -> None:
             raise HubtoolsError(
                 f"HF_OIDC_RESOURCE is {resource}, but the target is {wanted}.",
                 hint="a trusted publisher writes to one repository; set it for this step",
+                code="hub-refused",
             )
         return
     from huggingface_hub import HfApi, get_token
@@ -236,6 +238,7 @@ def check_access(repo: str, repo_type: str) -> None:
         raise HubtoolsError(
             f"There is no Hub token; {repo} cannot be written to.",
             hint="run `hf auth login`, or set HF_TOKEN to a token with write permission",
+            code="hub-refused",
         )
     api = HfApi()
     try:
@@ -248,6 +251,7 @@ def check_access(repo: str, repo_type: str) -> None:
             raise HubtoolsError(
                 f"Your token may not write to {repo}.",
                 hint="use a token with write permission for it",
+                code="hub-refused",
             ) from error
         raise
     owners = _owners(api)
@@ -257,6 +261,7 @@ def check_access(repo: str, repo_type: str) -> None:
             f"{repo} does not exist, and you cannot create it: the token is of"
             f" {', '.join(owners) or 'nobody'}.",
             hint=f"use {owners[0]}/{repo.partition('/')[2]}" if owners else None,
+            code="hub-refused",
         )
 
 
@@ -273,6 +278,8 @@ def full_repo_id(name: str) -> str:
 
     if os.environ.get("HF_OIDC_RESOURCE") or get_token() is None:
         raise HubtoolsError(
-            f"{name} has no owner.", hint="write it as owner/name, or log in: `hf auth login`"
+            f"{name} has no owner.",
+            hint="write it as owner/name, or log in: `hf auth login`",
+            code="bad-usage",
         )
     return f"{_owners(HfApi())[0]}/{name}"

@@ -37,4 +37,5 @@ def snapshot(
         raise HubtoolsError(
             f"{repo} is not in the local cache, and the Hub cannot be reached.",
             hint="go online once, or give a local folder",
+            code="hub-unreachable",
         ) from error

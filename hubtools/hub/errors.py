@@ -92,38 +92,45 @@ def as_sentence(error: BaseException) -> HubtoolsError | None:
         return HubtoolsError(
             f"{_repository(error)} is gated, and this account has not been let in.",
             hint="accept its terms on its Hub page while logged in, then set HF_TOKEN",
+            code="hub-refused",
         )
     if "RepositoryNotFoundError" in names:
         return HubtoolsError(
             f"The Hub knows no {_repository(error)}, or your token may not see it.",
             hint="check the name (owner/name) and the token: `hf auth whoami`",
+            code="hub-not-found",
         )
     remote = names & {"RevisionNotFoundError", "EntryNotFoundError"}
     if remote and "LocalEntryNotFoundError" not in names:
-        return HubtoolsError(f"Not found on the Hub: {telling}")
+        return HubtoolsError(f"Not found on the Hub: {telling}", code="hub-not-found")
     if "HFValidationError" in names:
-        return HubtoolsError(f"That is not a Hub repository name: {telling}")
+        return HubtoolsError(f"That is not a Hub repository name: {telling}", code="bad-usage")
     if "LocalTokenNotFoundError" in names:
         return HubtoolsError(
             "No Hub token was found.",
             hint="run `hf auth login`, or set HF_TOKEN to a token with write permission",
+            code="hub-refused",
         )
     if isinstance(error, UnicodeEncodeError) and not os.environ.get("HF_TOKEN", "").isascii():
         return HubtoolsError(
-            "HF_TOKEN holds a character that no token has.", hint="set it again: hf_ and letters"
+            "HF_TOKEN holds a character that no token has.",
+            hint="set it again: hf_ and letters",
+            code="bad-setting",
         )
     status = _http_status(error)
     if status in (401, 403):
         return HubtoolsError(
             f"The Hub refused the token (HTTP {status}): {telling}",
             hint="set HF_TOKEN to a token with write permission for this repository",
+            code="hub-refused",
         )
     if status is not None and "HfHubHTTPError" in names:
-        return HubtoolsError(f"The Hub answered HTTP {status}: {telling}")
+        return HubtoolsError(f"The Hub answered HTTP {status}: {telling}", code="hub-failed")
     if names & _CONNECTION and not isinstance(error, (FileNotFoundError, PermissionError)):
         return HubtoolsError(
             f"The Hub could not be reached: {telling}",
             hint="check the network, HF_ENDPOINT and HF_HUB_OFFLINE; then run the same command"
             " again, it continues where it stopped",
+            code="hub-unreachable",
         )
     return of_system(error, telling) or of_library(error, names)

@@ -148,7 +148,9 @@ def _load(pipeline: Any, loras: Sequence[LoraFile]) -> dict[str, str]:
 def _load_one(pipeline: Any, lora: LoraFile, name: str) -> None:
     if not lora.path.name.endswith(SAFE):  # diffusers chooses by the name how to open a file
         raise HubtoolsError(
-            f"The LoRA {lora.path} has no name that ends in {SAFE}.", hint="rename it"
+            f"The LoRA {lora.path} has no name that ends in {SAFE}.",
+            hint="rename it",
+            code="wrong-kind",
         )
     hint = "use the base model it was trained on (--base-model)"
     with _without_complaints():
@@ -166,10 +168,13 @@ def _load_one(pipeline: Any, lora: LoraFile, name: str) -> None:
             raise HubtoolsError(
                 f"The LoRA {lora.source} does not fit the base model: {first_line(error)}",
                 hint=hint,
+                code="not-supported",
             ) from error
     if name not in (pipeline.get_list_adapters().get(denoiser_name(pipeline)) or []):
         raise HubtoolsError(
-            f"The LoRA {lora.source} changes nothing in this base model's denoiser.", hint=hint
+            f"The LoRA {lora.source} changes nothing in this base model's denoiser.",
+            hint=hint,
+            code="not-supported",
         )
 
 

@@ -92,7 +92,11 @@ def generate(
     else:
         prompts = list(prompts) or _prompts(project)
         if not prompts:
-            raise UsageError("There is no prompt.", hint='hubtools generate "a photo of ..."')
+            raise UsageError(
+                "There is no prompt.",
+                hint='hubtools generate "a photo of ..."',
+                code="file-not-found",
+            )
         shots, names = shots_of(
             project.samples,
             prompts,
@@ -229,6 +233,7 @@ def base_of(project: Project, lora: LoraFile | None, note: Note) -> Base:
         raise UsageError(
             "No base model is set, and the LoRA names none.",
             hint="give --base-model owner/name or a folder",
+            code="bad-setting",
         )
     return project_base(project, name, note)
 
@@ -253,6 +258,7 @@ def generate_for_run(
         raise HubtoolsError(
             "samples.lora_weight is 0: the samples would not show the LoRA.",
             hint="set it to 1 in hubtools.toml",
+            code="not-supported",
         )
     literals = triggers(project, [WeightedLora(lora)])
     shots, names = shots_of(

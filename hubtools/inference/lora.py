@@ -140,6 +140,7 @@ def _snapshot(folder: Path, step: int) -> Path:
             hint=f"there are: {', '.join(map(str, there))}"
             if there
             else "the run kept no snapshots",
+            code="nothing-there",
         )
     return found[0]
 
@@ -192,6 +193,7 @@ def _hub(repo: str, revision: str | None, weight_name: str | None, source: str) 
         raise HubtoolsError(
             f"{repo} has no {weight_name} in the local cache, and the Hub cannot be reached.",
             hint="go online once, or give a file",
+            code="hub-unreachable",
         ) from error
     return replace(_file(Path(file), source, None, base), trigger=trigger, name=repo)
 
@@ -204,7 +206,9 @@ def choose_weights(names: list[str], wanted: str | None, where: str) -> str:
     if wanted is not None:
         if wanted not in names:
             raise HubtoolsError(
-                f"{where} has no file {wanted}.", hint=f"it has: {', '.join(names) or 'none'}"
+                f"{where} has no file {wanted}.",
+                hint=f"it has: {', '.join(names) or 'none'}",
+                code="file-not-found",
             )
         return wanted
     if LORA_WEIGHTS in names:
@@ -215,10 +219,12 @@ def choose_weights(names: list[str], wanted: str | None, where: str) -> str:
         raise HubtoolsError(
             f"{where} holds no LoRA: there is no .safetensors file at its top level.",
             hint="train first, or give the file itself",
+            code="nothing-there",
         )
     raise HubtoolsError(
         f"{where} holds several weight files and none is called {LORA_WEIGHTS}.",
         hint=f"choose with --weight-name: {', '.join(names)}",
+        code="wrong-kind",
     )
 
 
@@ -227,16 +233,20 @@ def _file(path: Path, source: str, step: int | None, base: str | None) -> LoraFi
         raise HubtoolsError(
             f"The LoRA {path} is a pickle, which can run code; hubtools opens .safetensors only.",
             hint="ask for the LoRA as .safetensors, or convert it on a machine without secrets",
+            code="unsafe-file",
         )
     header = read_header(path)
     if header.holds is Holds.DAMAGED:
         raise HubtoolsError(
-            f"{path} is not a safetensors file.", hint="it may be cut off; fetch it again"
+            f"{path} is not a safetensors file.",
+            hint="it may be cut off; fetch it again",
+            code="file-damaged",
         )
     if header.rank is None:
         raise HubtoolsError(
             f"{path} holds no LoRA: none of its {len(header.tensors)} tensors is one.",
             hint="a full model is a base, not a LoRA: give it as --base-model",
+            code="nothing-there",
         )
     return LoraFile(
         path, sha256_of(path), header.rank, step, source, base_model=base, name=path.name

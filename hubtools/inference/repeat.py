@@ -131,17 +131,21 @@ def recall(
     if its base or a LoRA cannot be found.
     """
     if not picture.is_file():
-        raise UsageError(f"There is no {picture}.", hint="give a PNG that hubtools drew")
+        raise UsageError(
+            f"There is no {picture}.", hint="give a PNG that hubtools drew", code="file-not-found"
+        )
     record = read_record(picture)
     if record is None:
         raise HubtoolsError(
             f"{picture} does not carry the parameters hubtools writes into its PNGs.",
             hint="a copy that was edited, converted or sent by a messenger loses them",
+            code="wrong-kind",
         )
     for what in _nonsense(record):
         raise HubtoolsError(
             f"{picture} speaks of {what}, which no picture of hubtools was drawn with.",
             hint="was it made by somebody else, or edited?",
+            code="wrong-kind",
         )
     for sentence in changes_since(record):
         note(sentence)
@@ -199,6 +203,7 @@ def _find_base(record: SampleRecord, project: Project, given: Collection[str], n
         raise HubtoolsError(
             "The picture was drawn with a base model from a folder, and folders are not recorded.",
             hint="give the folder with --base-model",
+            code="not-supported",
         )
     revision = settings.revision if "train.revision" in given else record.base_revision
     return resolve_base(
@@ -226,6 +231,7 @@ def _find_loras(
         raise HubtoolsError(
             f"{picture.name} was drawn while its LoRA was being trained; that state has no file.",
             hint=f"name the nearest that has one: --lora RUN{step}",
+            code="not-supported",
         )
     found = []
     for use in record.loras:
@@ -257,6 +263,7 @@ def _find_lora(use: LoraUse, places: Sequence[Path], note: Note) -> str:
         raise HubtoolsError(
             f"The LoRA of the picture{known} with SHA-256 {use.sha256[:12]}... is not here.",
             hint="name it: --lora FILE, or the run folder or Hub id it lies in",
+            code="nothing-there",
         )
     note(
         f"Warning: the LoRA {use.name} is not the one the picture was drawn with (SHA-256"

@@ -180,4 +180,5 @@ def _require(class_name: str, name: str) -> None:
             f"The scheduler {name} needs {' and '.join(missing)}, which"
             f" {'is' if len(missing) == 1 else 'are'} not installed.",
             hint=f"pip install {' '.join(missing)}",
+            code="missing-package",
         )

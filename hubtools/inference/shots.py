@@ -68,6 +68,7 @@ def shots_of(
         raise UsageError(
             f"samples.size is {size}; pictures need a multiple of {divisor}.",
             hint=f"{size // divisor * divisor} would do",
+            code="bad-setting",
         )
     weight = settings.lora_weight if lora_weight is None else lora_weight
     shots, names = [], []

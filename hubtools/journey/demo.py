@@ -94,6 +94,7 @@ def demo(
             raise HubtoolsError(
                 f"{folder} is not empty and holds no {PROJECT_FILE}.",
                 hint="give --dir another folder, or empty this one",
+                code="file-exists",
             )
         init(folder, example=True, settings=SETTINGS)
         write_held_out(folder / HELD_OUT_FOLDER)

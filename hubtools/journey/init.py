@@ -83,14 +83,17 @@ def init(
     file = folder / PROJECT_FILE
     if file.exists() and not force:
         raise HubtoolsError(
-            f"{file} exists already.", hint="give another folder, or --force to write it anew"
+            f"{file} exists already.",
+            hint="give another folder, or --force to write it anew",
+            code="file-exists",
         )
     if folder.exists() and not folder.is_dir():
-        raise HubtoolsError(f"{folder} is a file.", hint="give a folder")
+        raise HubtoolsError(f"{folder} is a file.", hint="give a folder", code="file-exists")
     if (source is not None or example) and (folder / DATASET).is_symlink():
         raise HubtoolsError(
             f"{folder / DATASET} is a symbolic link; pictures are not copied through it.",
             hint="remove it, or give another folder",
+            code="link-refused",
         )
     values: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
     without: tuple[str, ...] = ()
@@ -153,6 +156,7 @@ def _refuse_to_mix(dataset: Path, force: bool) -> None:
         raise HubtoolsError(
             f"{dataset} is not empty; the example would mix with what is there.",
             hint="give another folder, or --force",
+            code="file-exists",
         )
 
 
@@ -163,6 +167,7 @@ def _copy(source: Path, target: Path, force: bool) -> tuple[int, str, tuple[str,
         raise HubtoolsError(
             f"{source} holds no pictures.",
             hint=f"known endings: {', '.join(sorted(PICTURE_ENDINGS)[:8])}, ...",
+            code="nothing-there",
         )
     _refuse_to_mix(target, force)
     beside = {

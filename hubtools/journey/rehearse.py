@@ -146,6 +146,7 @@ def _base_of(
         raise UsageError(
             "No base model is set.",
             hint="set train.pretrained_model_name_or_path in hubtools.toml",
+            code="bad-setting",
         )
     if base_folder is not None:
         return name, base_folder, None
@@ -268,6 +269,7 @@ def _a_sample(run_dir: Path) -> SampleRecord:
         raise HubtoolsError(
             f"{run_dir / SAMPLES_DIR} holds no picture drawn with the finished LoRA.",
             hint="`hubtools ship --from generate` draws them",
+            code="nothing-there",
         )
     return drawn[-1]
 
@@ -325,4 +327,4 @@ def _free_port(memory: Path) -> int:
             found = int(probe.getsockname()[1])
         write_text(memory, str(found))
         return found
-    raise HubtoolsError("No port is free on this machine.")
+    raise HubtoolsError("No port is free on this machine.", code="busy")

@@ -139,11 +139,13 @@ def _preconditions(project: Project, names: list[str]) -> None:
         raise UsageError(
             "No base model is set.",
             hint="set train.pretrained_model_name_or_path in hubtools.toml, or give --base-model",
+            code="bad-setting",
         )
     if "push" in names and not project.model.repo:
         raise UsageError(
             "No repository is set for the model.",
             hint='set model.repo = "owner/name" in hubtools.toml, or stop with --until prune',
+            code="bad-setting",
         )
     if {"push", "push-dataset"} & set(names):
         targets = []

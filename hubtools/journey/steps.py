@@ -82,6 +82,7 @@ def _check_unchanged(journey: Journey, folder: Path, names: tuple[str, ...]) -> 
             raise ChecksFailed(
                 f"{folder} changed after it was checked ({step.name}); it is not sent.",
                 hint="ship again: it is then checked anew",
+                code="file-changed",
             )
 
 
@@ -175,6 +176,7 @@ def _prune(journey: Journey) -> tuple[str, dict[str, Any]]:
         raise ChecksFailed(
             f"hubtools does not know what to do with: {names}.",
             hint="`hubtools prune` shows them; --keep or --drop decides",
+            code="confirmation-needed",
         )
     kept, dropped = plan.bytes_kept, plan.bytes_dropped
     return (

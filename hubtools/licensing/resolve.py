@@ -50,6 +50,7 @@ def license_of_lora(
                 f"The licence of the base model {base_model or '(a local folder)'} is not"
                 f" known{known}.",
                 hint="read it, then set model.license in hubtools.toml",
+                code="license-unclear",
             )
         return License(base.id, base.name, base.link)
     if not is_license(chosen):
@@ -57,12 +58,14 @@ def license_of_lora(
         raise HubtoolsError(
             f"The Hub knows no licence {chosen!r}.",
             hint=f"write {near}" if near else "use an id of the Hub's list, or other",
+            code="license-unclear",
         )
     name, link = settings.license_name, settings.license_link
     if problem := check_derived(base, chosen, name):
         raise HubtoolsError(
             f"The LoRA cannot be licensed {chosen}: {problem}.",
             hint="leave model.license out to take the base's",
+            code="license-unclear",
         )
     if chosen == "other" and base is not None and base.id == "other":
         name, link = name or base.name, link or base.link
@@ -70,6 +73,7 @@ def license_of_lora(
         raise HubtoolsError(
             "The licence `other` needs a name and a link.",
             hint="set model.license_name and model.license_link in hubtools.toml",
+            code="license-unclear",
         )
     return License(chosen, name, link)
 

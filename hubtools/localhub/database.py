@@ -95,12 +95,14 @@ class Database:
             raise HubtoolsError(
                 f"{path} is not the database of an embedded Hub: {error}.",
                 hint="choose another folder with --root",
+                code="wrong-kind",
             ) from error
         if version not in (0, _VERSION):
             connection.close()
             raise HubtoolsError(
                 f"{path} was written by another version of hubtools (format {version}).",
                 hint="choose another folder with --root",
+                code="other-version",
             )
         self._idle.append(connection)
 

@@ -25,6 +25,7 @@ class RootLock:
                 f"Another embedded Hub{f' (process {holder})' if holder else ''} is using"
                 f" {path.parent}.",
                 hint="stop it, or give another folder with --root",
+                code="busy",
             ) from None
         os.ftruncate(self._descriptor, 0)
         os.write(self._descriptor, f"{os.getpid()}\n".encode())

@@ -164,6 +164,7 @@ def _listen(host: str, port: int) -> socket.socket:
             hint="another program has it; give another one with --port, or 0 for any free one"
             if error.errno == errno.EADDRINUSE
             else "give another one with --port, or 0 for any free one",
+            code="busy",
         ) from None
     return listener
 

@@ -53,6 +53,7 @@ class Store:
                 f"{root} holds other things ({strangers[0]}): the embedded Hub needs a folder of"
                 " its own.",
                 hint="give an empty or new folder with --root",
+                code="file-exists",
             )
         self.lock = RootLock(root / "lock")
         try:
@@ -126,7 +127,10 @@ class Store:
                 "SELECT 1 FROM repos WHERE kind = ? AND folded = ?", key
             ).fetchone()
         if taken or key in self._mounts:
-            raise UsageError(f"The embedded Hub in {self.root} already has a {kind} {repo_id}.")
+            raise UsageError(
+                f"The embedded Hub in {self.root} already has a {kind} {repo_id}.",
+                code="file-exists",
+            )
         bare = Repo(-len(self._mounts) - 1, kind, namespace, name, created=now())
         mount = Mount(bare, Path(folder), self.database, commit)
         self._mounts[key] = Repo(**{**bare.__dict__, "mount": mount})

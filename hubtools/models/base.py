@@ -74,6 +74,7 @@ def _local_base(folder: Path, known_as: str | None, variant: str | None) -> Base
             f"{folder} is no diffusers pipeline: it has no {_PIPELINE_FILE}.",
             hint="give the folder that holds model_index.json and a folder for each component;"
             " a single .safetensors checkpoint must be converted first",
+            code="wrong-kind",
         )
     content = _json(index)
     return Base(
@@ -116,6 +117,7 @@ def _hub_base(
             raise HubtoolsError(
                 f"{name} is no diffusers pipeline: it has no {_PIPELINE_FILE}.",
                 hint="give the repository of a whole pipeline, not of a single model or a LoRA",
+                code="wrong-kind",
             )
 
     def fetch(file: str, revision: str | None) -> Path:
@@ -130,6 +132,7 @@ def _hub_base(
         raise HubtoolsError(
             f"{name} is not in the local cache, and the Hub cannot be reached.",
             hint="go online once, or give a local folder as the base model",
+            code="hub-unreachable",
         ) from error
     content = _json(index)
     return Base(
@@ -222,7 +225,9 @@ def _variant_of(name: str) -> str | None:
 
 def _json(path: Path) -> dict[str, Any]:
     if not path.exists():
-        raise HubtoolsError(f"The base model lacks {path.parent.name}/{path.name}.")
+        raise HubtoolsError(
+            f"The base model lacks {path.parent.name}/{path.name}.", code="file-not-found"
+        )
     return read_json(path)
 
 
@@ -234,6 +239,7 @@ def _family(index: dict[str, Any], name: str) -> str:
         raise HubtoolsError(
             f"{name} is a {kind}, which hubtools cannot use yet.",
             hint=f"supported pipelines: {', '.join(known)}",
+            code="not-supported",
         )
     return support.name
 

@@ -44,6 +44,7 @@ def checked_device(name: str | None) -> str:
     raise UsageError(
         f"PyTorch cannot use a device {name!r} here.",
         hint=f"--device {usable}; `hubtools doctor` tells what it sees",
+        code="not-supported",
     )
 
 

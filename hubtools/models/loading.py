@@ -94,6 +94,7 @@ def load_pipeline(
         raise HubtoolsError(
             f"The base model {base.id or base.path_or_id} could not be loaded: {first_line(error)}",
             hint="check --variant and --revision, or fetch the files again",
+            code="file-damaged",
         ) from error
     for name in (base.support.denoiser, "vae", "text_encoder", "tokenizer", "scheduler"):
         wanted = part_of(name)
@@ -101,6 +102,7 @@ def load_pipeline(
             raise HubtoolsError(
                 f"The base model {base.id or base.path_or_id} lacks its {name}.",
                 hint="is the download complete, the folder whole?",
+                code="file-not-found",
             )
     complete_tokenizers(pipeline)
     pipeline.set_progress_bar_config(disable=True)

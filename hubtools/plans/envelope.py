@@ -93,6 +93,7 @@ class SavedPlan:
             raise HubtoolsError(
                 f"The plan for {self.subject} is larger than any that is read again.",
                 hint=f"run `hubtools {self.kind}` without --plan",
+                code="too-large",
             )
         write_bytes(path, data)
 
@@ -103,7 +104,9 @@ class SavedPlan:
         how = f"`hubtools {self.kind} FOLDER --from-plan {quote(str(self.path))}`"
         if given is not None:
             if not Path(given).is_dir():
-                raise HubtoolsError(f"There is no folder {given}.", hint=f"say which: {how}")
+                raise HubtoolsError(
+                    f"There is no folder {given}.", hint=f"say which: {how}", code="file-not-found"
+                )
             return Path(given)
         base = self.path.parent if self.path is not None else Path()
         found = base / self.root
@@ -112,11 +115,13 @@ class SavedPlan:
                 f"{self.path} was not written by you on this machine, and is for a folder away from"
                 f" it: {found}.",
                 hint=f"say which folder it is for: {how}",
+                code="foreign-state",
             )
         if not found.is_dir():
             raise HubtoolsError(
                 f"{self.path} is for a folder {self.root}, and there is no {found}.",
                 hint=f"say where it is: {how}",
+                code="file-not-usable",
             )
         return Path(os.path.normpath(found)) if not found.is_symlink() else found
 
@@ -138,6 +143,7 @@ class SavedPlan:
             f"{folder} has changed since the plan was made ({found.said()}); nothing was done.",
             hint=f"make a new plan: `hubtools {self.kind} {quote(str(folder))} --plan"
             f" {quote(str(self.path))}`",
+            code="file-changed",
         )
 
     def check_own(self, trust: bool, would: str, details: tuple[str, ...] = ()) -> None:
@@ -186,10 +192,10 @@ def read_plan(path: StrPath, kind: Kind, beside: frozenset[str] = frozenset()) -
     try:
         data = read_within(path, MOST_BYTES)
     except FileNotFoundError:
-        raise HubtoolsError(f"There is no plan {path}.", hint=make) from None
+        raise HubtoolsError(f"There is no plan {path}.", hint=make, code="file-not-found") from None
     bad = f"{path} is no {kind} plan"
     if json_cost(data) > _MOST_COST:
-        raise HubtoolsError(f"{bad}: it holds more values than any.", hint=make)
+        raise HubtoolsError(f"{bad}: it holds more values than any.", hint=make, code="too-large")
     try:
         content = json_value(data, unique=True)
         if not isinstance(content, dict):
@@ -200,11 +206,14 @@ def read_plan(path: StrPath, kind: Kind, beside: frozenset[str] = frozenset()) -
     except (ValueError, KeyError, TypeError, AttributeError, LeadsOut) as error:
         said = error.message if isinstance(error, HubtoolsError) else str(error)
         missing = f"it has no {said}" if isinstance(error, KeyError) else said
-        raise HubtoolsError(f"{bad}: {' '.join(missing.split()).rstrip('.')}.", hint=make) from None
+        raise HubtoolsError(
+            f"{bad}: {' '.join(missing.split()).rstrip('.')}.", hint=make, code="file-damaged"
+        ) from None
     if found.kind != kind:
         raise HubtoolsError(
             f"{path} is no {kind} plan but a {found.kind} plan.",
             hint=f"`hubtools {found.kind} --from-plan {quote(str(path))}` carries it out",
+            code="file-not-usable",
         )
     return found
 
@@ -277,4 +286,5 @@ def no_plan(path: Path | None, kind: Kind, why: object) -> HubtoolsError:
     return HubtoolsError(
         f"{path} is no {kind} plan: {' '.join(said.split()).rstrip('.')}.",
         hint=f"make one with `hubtools {kind} --plan FILE`",
+        code="file-not-usable",
     )

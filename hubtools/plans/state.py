@@ -78,7 +78,9 @@ def state_of(folder: Path, plan: Path | None = None) -> dict[str, str]:
                     continue
                 if len(found) >= FILES:
                     raise HubtoolsError(
-                        f"{folder} has more than {FILES:,} files.", hint="no plan of it is saved"
+                        f"{folder} has more than {FILES:,} files.",
+                        hint="no plan of it is saved",
+                        code="too-large",
                     )
                 found[name] = root.fingerprint(name) or "special"
     return found

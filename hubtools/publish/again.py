@@ -18,6 +18,8 @@ from hubtools.publish.release import RepoType
 class Moved(HubtoolsError):
     """Somebody else made a repository, or a commit, between the plan and the act."""
 
+    default_code = "hub-changed"
+
     def __init__(self, repo: str) -> None:
         super().__init__(f"{repo} was changed while it was pushed to.", hint="push again")
 
@@ -75,6 +77,7 @@ def check_moved(
         f"Somebody else changed {named}{more} in {plan.repo} while this push was under way;"
         " nothing was overwritten.",
         hint="look at it, take over what you need, and push again",
+        code="hub-changed",
     )
 
 
@@ -93,6 +96,7 @@ def moved_since(
         return ChecksFailed(
             f"{repo} is gone since the plan {saved} was made; nothing was sent.",
             hint=f"if it is to be made again, {new}",
+            code="hub-changed",
         )
     there = remote_files(repo, repo_type, now)
     before = {} if then is None else _marks_at(repo, repo_type, then)
@@ -106,6 +110,7 @@ def moved_since(
     return ChecksFailed(
         f"{repo} {since} the plan {saved} was made ({said}); nothing was sent.",
         hint=f"look at {url_of(repo, repo_type)}/commits/main, take over what you need, and {new}",
+        code="hub-changed",
     )
 
 

@@ -215,13 +215,18 @@ def _the_lora(
         raise HubtoolsError(
             f"{root.path} holds several LoRA files: {', '.join(top)}.",
             hint=f"drop all but one (--drop PATTERN), or name the final one {LORA_WEIGHTS}",
+            code="wrong-kind",
         )
     below = [name for name in loras if not name.startswith((f"{STATE_DIR}/",))] or loras
     if below:
         return max(below, key=_number), LORA_WEIGHTS
     damaged = [name for name, header in headers.items() if header.holds is Holds.DAMAGED]
     hint = f"these are damaged: {', '.join(damaged[:3])}" if damaged else "train first"
-    raise HubtoolsError(f"{root.path} holds no LoRA; nothing would be left to publish.", hint=hint)
+    raise HubtoolsError(
+        f"{root.path} holds no LoRA; nothing would be left to publish.",
+        hint=hint,
+        code="nothing-there",
+    )
 
 
 def _final_of(names: Sequence[str]) -> str | None:

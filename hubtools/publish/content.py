@@ -37,6 +37,7 @@ def changed(path: Path) -> ChecksFailed:
     return ChecksFailed(
         f"{path} changed after it was checked; it is not sent.",
         hint="see that nothing writes to it, and push again: it is then checked anew",
+        code="file-changed",
     )
 
 

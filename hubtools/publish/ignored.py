@@ -92,13 +92,16 @@ def _read(root: Path, name: str) -> tuple[_Pattern, ...]:
             data = file.read(_LARGEST + 1)
     except OSError as error:
         raise HubtoolsError(
-            f"{root / name} cannot be read: {error.strerror}.", hint="make it readable"
+            f"{root / name} cannot be read: {error.strerror}.",
+            hint="make it readable",
+            code="file-damaged",
         ) from None
     lines = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
     if len(data) > _LARGEST or len(lines) > _MOST:
         raise HubtoolsError(
             f"{root / name} is too large: at most {_MOST:,} lines and {_LARGEST:,} bytes are read.",
             hint="shorten it, or remove it",
+            code="too-large",
         )
     # names that are no UTF-8 are kept in the same way
     texts = (line.decode("utf-8", "surrogateescape").removesuffix("\r") for line in lines)

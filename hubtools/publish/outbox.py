@@ -126,6 +126,7 @@ def _own_folder() -> Path:
         raise HubtoolsError(
             f"{parent} is not a folder that only you can write to.",
             hint="remove it, or give another cache folder (HUBTOOLS_CACHE)",
+            code="permission-denied",
         )
     sweep(parent)
     return Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=parent))

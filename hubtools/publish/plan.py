@@ -385,4 +385,5 @@ def _check_tag(repo: str, repo_type: str, tag: str, head: str, changes: bool) ->
             raise HubtoolsError(
                 f"The tag {tag} exists in {repo} already, on commit {ref.target_commit[:8]}.",
                 hint="choose another --tag",
+                code="hub-changed",
             )

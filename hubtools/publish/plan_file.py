@@ -208,6 +208,7 @@ def _gone(root: Path, names: list[str], what: str) -> HubtoolsError:
     return HubtoolsError(
         f"{named}{more} {verb} not what was planned any more: {what}; nothing was sent.",
         hint="make a new plan with --plan",
+        code="file-changed",
     )
 
 
@@ -250,6 +251,7 @@ def _check_same(
             f"{saved.path} deletes {kept[0]} in {wanted.repo}, which was not pushed from {root};"
             " nothing was sent.",
             hint="make a new plan with --plan",
+            code="hub-changed",
         )
     for name, file in {f.name: f for f in wanted.files}.items():
         if not empty and (now[name].there, now[name].action) != (file.there, file.action):

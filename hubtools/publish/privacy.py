@@ -13,6 +13,7 @@ def check_private(plan: PushPlan) -> None:
         raise ChecksFailed(
             f"{plan.repo} was made public since the plan was made; nothing more is sent.",
             hint=f"{_make_private(plan)}; or say --public if that is meant",
+            code="hub-changed",
         )
 
 
@@ -24,6 +25,7 @@ def check_still_private(plan: PushPlan, commit: str) -> None:
             f"{plan.repo} was made public while it was pushed to: everybody can read what was sent"
             f" (commit {commit[:8]}).",
             hint=f"{_make_private(plan)}; push with --public if that is meant",
+            code="hub-changed",
         )
 
 

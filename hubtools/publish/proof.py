@@ -41,4 +41,5 @@ def verified(plan: PushPlan, revision: str) -> dict[str, RemoteFile]:
         f"{len(wrong) + len(absent)} files in {plan.repo} are not what was checked and sent:"
         f" {names}.",
         hint=hint,
+        code="hub-changed",
     )

@@ -105,6 +105,7 @@ def push(
             raise HubtoolsError(
                 f"{plan.repo} changes faster than it can be pushed to{why}.",
                 hint="push again later",
+                code="hub-changed",
             ) from error
 
 
@@ -229,7 +230,9 @@ class _Push:
                 reason = as_sentence(cause) if cause else None
                 said = reason.message if reason else " ".join(str(cause or error).split())[:200]
                 raise HubtoolsError(
-                    f"An upload failed: {said}", hint=reason.hint if reason else "push again"
+                    f"An upload failed: {said}",
+                    hint=reason.hint if reason else "push again",
+                    code="hub-failed",
                 ) from error
 
     def upload(self, changes: Sequence[Any], **options: Any) -> None:

@@ -110,13 +110,19 @@ def kind_of(folder: Path) -> RepoType:
     """Whether `folder` is a run folder (a model) or a dataset folder. Raises `HubtoolsError` if
     it is neither."""
     if not folder.is_dir():
-        raise HubtoolsError(f"There is no folder {folder}.", hint="give a run or dataset folder")
+        raise HubtoolsError(
+            f"There is no folder {folder}.",
+            hint="give a run or dataset folder",
+            code="file-not-found",
+        )
     if (folder / RUN_MANIFEST).is_file() or any(folder.glob("*.safetensors")):
         return "model"
     if any((folder / name).is_file() for name in METADATA_NAMES) or walk(folder).metadata:
         return "dataset"
     raise HubtoolsError(
-        f"{folder} holds neither a LoRA nor a dataset.", hint="say which with --type"
+        f"{folder} holds neither a LoRA nor a dataset.",
+        hint="say which with --type",
+        code="wrong-kind",
     )
 
 
@@ -157,6 +163,7 @@ def _model(
         raise HubtoolsError(
             f"hubtools does not know what to do with {plan.asks[0].path}: {plan.asks[0].reason}.",
             hint="decide with --keep PATTERN or --drop PATTERN",
+            code="confirmation-needed",
         )
     files = [ReleaseFile(i.target or i.path, folder / i.path, i.bytes) for i in plan.kept]
     return Release(
@@ -196,6 +203,7 @@ def _without_ignored(release: Release, keep: Sequence[str]) -> Release:
         raise HubtoolsError(
             f"All that {release.root} holds is named by its .gitignore.",
             hint="publish it with --keep PATTERN, or change the .gitignore",
+            code="nothing-there",
         )
     return replace(release, files=tuple(files), excluded=tuple(excluded))
 
@@ -229,7 +237,7 @@ def _dataset(
             links.append(follow(folder, name)[0])
             excluded.append((name, "a symbolic link to a folder, which is never entered"))
     if not files and not links:
-        raise HubtoolsError(f"{folder} holds nothing to publish.")
+        raise HubtoolsError(f"{folder} holds nothing to publish.", code="nothing-there")
     return Release(folder, "dataset", tuple(files), tuple(excluded), tuple(links))
 
 

@@ -84,22 +84,29 @@ def recognised(path: Path) -> RunFolder | None:
 def refuse_places(root: Path) -> None:
     """Raise `HubtoolsError` for folders that are surely no run folder."""
     if not root.is_dir():
-        raise HubtoolsError(f"There is no folder {root}.", hint="give the run folder")
+        raise HubtoolsError(
+            f"There is no folder {root}.", hint="give the run folder", code="file-not-found"
+        )
     real = root.resolve()
     home = Path.home().resolve()
     if real == Path(real.anchor) or real == home or real in home.parents:
         raise HubtoolsError(
-            f"{real} is no run folder; hubtools does not prune it.", hint="give the run folder"
+            f"{real} is no run folder; hubtools does not prune it.",
+            hint="give the run folder",
+            code="wrong-kind",
         )
     if (real / ".git").exists():
         raise HubtoolsError(
             f"{real} is the root of a git work tree; hubtools does not prune it.",
             hint="give the run folder inside it",
+            code="wrong-kind",
         )
 
 
 def _refusal(path: Path, what: str, hint: str) -> HubtoolsError:
-    return HubtoolsError(f"{path} is no trainer's output: {what}. Nothing was moved.", hint=hint)
+    return HubtoolsError(
+        f"{path} is no trainer's output: {what}. Nothing was moved.", hint=hint, code="wrong-kind"
+    )
 
 
 # --- trainers ------------------------------------------------------------------------------------

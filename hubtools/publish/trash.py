@@ -64,6 +64,7 @@ def apply(plan: PrunePlan) -> Path | None:
         raise HubtoolsError(
             f"{len(plan.asks)} files are undecided: {', '.join(i.path for i in plan.asks[:3])}.",
             hint="decide with --keep PATTERN or --drop PATTERN",
+            code="confirmation-needed",
         )
     promoted = [(item.path, str(item.target)) for item in plan.kept if item.target]
     if not plan.moved and not promoted:
@@ -73,6 +74,7 @@ def apply(plan: PrunePlan) -> Path | None:
             raise HubtoolsError(
                 f"The run in {plan.root} is not finished; pruning would take what it resumes from.",
                 hint="finish it with `hubtools train`, then prune",
+                code="unfinished-change",
             )
         for _, target in promoted:
             if root.exists(target):
@@ -176,7 +178,7 @@ def undo(root: Path, *, trust: bool = False) -> int:
     with Root(root) as opened:
         found = _trashes(opened)
         if not found:
-            raise HubtoolsError(f"{root} has no trash to bring back.")
+            raise HubtoolsError(f"{root} has no trash to bring back.", code="nothing-there")
         trash = found[-1]
         listed = _read(opened, trash)
         pending = [(now, was) for now, was in listed.moves if opened.exists(now)]
@@ -194,6 +196,7 @@ def undo(root: Path, *, trust: bool = False) -> int:
                 raise HubtoolsError(
                     f"{root / now} is another file now than the one that was moved there.",
                     hint="move it aside and undo again",
+                    code="file-changed",
                 )
         for now, was in pending:
             if (now, was) in copies:  # killed between copying it to another disk and removing it
@@ -224,9 +227,11 @@ def _blocked(root: Root, now: str, was: str) -> bool:
 
 def _in_the_way(root: Root, name: str, hint: str = "move it aside and undo again") -> HubtoolsError:
     if hint == "move it aside":
-        return HubtoolsError(f"{root.path / name} is in the way.", hint=hint)
+        return HubtoolsError(f"{root.path / name} is in the way.", hint=hint, code="file-exists")
     return HubtoolsError(
-        f"{root.path / name} exists again; bringing the trash back would overwrite it.", hint=hint
+        f"{root.path / name} exists again; bringing the trash back would overwrite it.",
+        hint=hint,
+        code="file-exists",
     )
 
 
@@ -288,13 +293,17 @@ def _read(root: Root, trash: str) -> _Listed:
         digests = {m["to"]: m.get("sha256") for m in content["promoted"]}
         folders = [_Folder(f["name"], f["mode"], f["mtime_ns"]) for f in content.get("folders", [])]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise HubtoolsError(f"{root.path / name} is damaged; nothing was moved.") from None
+        raise HubtoolsError(
+            f"{root.path / name} is damaged; nothing was moved.", code="file-damaged"
+        ) from None
     names = [one for pair in promoted + moved for one in pair] + [f.name for f in folders if f.name]
     for one in names:
         _check(root, name, one)
     numbers = [number for folder in folders for number in (folder.mode, folder.mtime_ns)]
     if not all(type(n) is int and -(1 << 62) < n < 1 << 62 for n in numbers):
-        raise HubtoolsError(f"{root.path / name} is damaged; nothing was moved.")
+        raise HubtoolsError(
+            f"{root.path / name} is damaged; nothing was moved.", code="file-damaged"
+        )
     _check_apart(root, name, [was for _, was in promoted + moved])
     moves = [*promoted, *((f"{trash}/{_FILES}/{now}", was) for now, was in moved)]
     return _Listed(tuple(moves), tuple(folders), digests, is_sealed(root.path, name, content))
@@ -307,7 +316,8 @@ def _check(root: Root, listed: str, name: object) -> None:
     except LeadsOut:
         pass
     raise HubtoolsError(
-        f"{root.path / listed} names {name!r}, which is not in {root.path}; nothing was moved."
+        f"{root.path / listed} names {name!r}, which is not in {root.path}; nothing was moved.",
+        code="file-damaged",
     )
 
 
@@ -316,7 +326,10 @@ def _check_apart(root: Root, listed: str, names: list[str]) -> None:
     seen = set(names)
     twice = len(seen) < len(names)
     if twice or seen & _folders_of(names):
-        raise HubtoolsError(f"{root.path / listed} puts two files in one place; nothing was moved.")
+        raise HubtoolsError(
+            f"{root.path / listed} puts two files in one place; nothing was moved.",
+            code="file-damaged",
+        )
 
 
 __all__ = ["apply", "purge", "trashes", "undo"]

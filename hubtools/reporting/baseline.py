@@ -39,15 +39,23 @@ def read_baseline(path: Path) -> list[Known]:
         data = json_within(path)
     except FileNotFoundError:
         raise UsageError(
-            f"There is no baseline {path}.", hint="--write-baseline writes what is found now"
+            f"There is no baseline {path}.",
+            hint="--write-baseline writes what is found now",
+            code="file-not-found",
         ) from None
     except OSError as error:
-        raise HubtoolsError(f"{path} cannot be read: {error.strerror}.") from None
+        raise HubtoolsError(
+            f"{path} cannot be read: {error.strerror}.", code="file-damaged"
+        ) from None
     except (ValueError, RecursionError) as error:
-        raise HubtoolsError(f"{path} cannot be read as a baseline: {error}.") from None
+        raise HubtoolsError(
+            f"{path} cannot be read as a baseline: {error}.", code="file-damaged"
+        ) from None
     if not isinstance(data, dict) or data.get("schema") != BASELINE_SCHEMA:
         raise HubtoolsError(
-            f"{path} is no baseline of this version.", hint="--write-baseline writes a new one"
+            f"{path} is no baseline of this version.",
+            hint="--write-baseline writes a new one",
+            code="other-version",
         )
     try:
         return [
@@ -64,6 +72,7 @@ def read_baseline(path: Path) -> list[Known]:
         raise HubtoolsError(
             f"{path} has an entry without fingerprint and rule.",
             hint="--write-baseline writes a new one",
+            code="file-damaged",
         ) from None
 
 

@@ -115,4 +115,6 @@ def write_report(report: Report, path: StrPath, *, prefix: str = "") -> None:
     try:
         write_text(Path(path), f"{text}\n" if text else "")
     except OSError as error:
-        raise HubtoolsError(f"{path} cannot be written: {error.strerror}.") from None
+        raise HubtoolsError(
+            f"{path} cannot be written: {error.strerror}.", code="file-not-usable"
+        ) from None

@@ -29,7 +29,7 @@ class Looking:
             self.path.mkdir(parents=True, exist_ok=True)
         self._fd = -1
         if not self.path.is_dir():
-            raise HubtoolsError(f"There is no folder {self.path}.")
+            raise HubtoolsError(f"There is no folder {self.path}.", code="file-not-found")
         if AT:
             self._fd = os.open(self.path, FOLDER & ~NOFOLLOW)
 
@@ -115,6 +115,7 @@ class Looking:
         return HubtoolsError(
             f"{self.path / name} is no folder; hubtools keeps a folder of that name there.",
             hint=f"look what it is, and move it away: mv {quote(str(self.path / name))} SOMEWHERE",
+            code="file-exists",
         )
 
     # --- looking ---------------------------------------------------------------------------------
@@ -208,7 +209,9 @@ class Looking:
             size = os.fstat(file.fileno()).st_size
             data = file.read() if limit is None else file.read(limit + 1)
         if limit is not None and max(size, len(data)) > limit:
-            raise HubtoolsError(f"{self.path / name} has more than {limit:,} bytes.")
+            raise HubtoolsError(
+                f"{self.path / name} has more than {limit:,} bytes.", code="too-large"
+            )
         return data
 
     def sha256(self, name: str, progress: Callable[[int], None] | None = None) -> str:

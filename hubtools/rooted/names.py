@@ -12,6 +12,8 @@ from hubtools.files import LEFT_OVER, TEMPORARY
 class LeadsOut(HubtoolsError):
     """A name that leaves its folder, or a symbolic link in the way."""
 
+    default_code = "link-refused"
+
 
 def parts_of(name: str) -> tuple[str, ...]:
     """The parts of a relative name with `/`. Raises `LeadsOut` if it is absolute, has empty parts,

@@ -37,7 +37,7 @@ class Root(Writing):
         if found is None or not stat.S_ISDIR(found.st_mode):
             if found is not None and stat.S_ISLNK(found.st_mode):
                 raise self._link(name)
-            raise HubtoolsError(f"There is no folder {self.path / name}.")
+            raise HubtoolsError(f"There is no folder {self.path / name}.", code="file-not-found")
         with self._folder(name) as folder:
             below = Root.__new__(Root)
             below.path, below._fd = self.path / name, os.dup(folder) if AT else -1
@@ -156,6 +156,7 @@ class Root(Writing):
             raise HubtoolsError(
                 f"{self.path / name} is {what}, not the lock file that hubtools keeps there.",
                 hint="look what it is, and move it away",
+                code="file-exists",
             )
         if not system.FLOCK:
             yield

@@ -147,7 +147,9 @@ class Writing(Looking):
         try:
             copied = self.copy(source, temporary)
             if self.fingerprint(source) != copied:
-                raise HubtoolsError(f"{self.path / source} changed while it was moved.")
+                raise HubtoolsError(
+                    f"{self.path / source} changed while it was moved.", code="file-changed"
+                )
             with self._in(temporary) as (at, last), self._in(target) as (there, new):
                 (system.replace if replace else system.rename_new)(last, new, at, there)
         finally:

@@ -106,6 +106,8 @@ def read_classifier(path: Path) -> AttributeClassifier:
             model.load_state_dict({name: file.get_tensor(name).float() for name in file.keys()})  # noqa: SIM118
     except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
         raise HubtoolsError(
-            f"{path.name} is missing or damaged.", hint="install hubtools again"
+            f"{path.name} is missing or damaged.",
+            hint="install hubtools again",
+            code="file-not-found",
         ) from error
     return model.eval().requires_grad_(False)

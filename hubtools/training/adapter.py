@@ -41,6 +41,7 @@ def add_lora(denoiser: nn.Module, settings: TrainSettings, alpha: float) -> dict
             raise UsageError(
                 f"target_modules: no layer of the denoiser is called {target!r}.",
                 hint="usual are to_k, to_q, to_v, to_out.0; also ff.net.0.proj, ff.net.2",
+                code="bad-setting",
             )
     config = LoraConfig(
         r=settings.rank,
@@ -52,7 +53,7 @@ def add_lora(denoiser: nn.Module, settings: TrainSettings, alpha: float) -> dict
         denoiser.add_adapter(config)  # type: ignore[operator]
     except ValueError as error:
         first = str(error).strip().splitlines()[0]
-        raise UsageError(f"target_modules: {first}") from None
+        raise UsageError(f"target_modules: {first}", code="bad-setting") from None
     parameters = {}
     for name, parameter in sorted(denoiser.named_parameters()):
         if "lora_" not in name:

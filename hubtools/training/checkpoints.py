@@ -149,6 +149,7 @@ def refuse_non_finite(
             f"Step {step:,} has left values in the LoRA that are no numbers, e.g. in {broken[0]};"
             " it is not saved.",
             hint="a lower --learning-rate with --no-resume; earlier states are kept",
+            code="training-failed",
         )
 
 
@@ -325,6 +326,7 @@ def restore(
         raise HubtoolsError(
             f"The state of step {state.facts.step:,} does not fit this run: {sentence}.",
             hint="--no-resume moves the run aside and starts anew",
+            code="file-changed",
         )
     with torch.no_grad():
         for name, parameter in parameters.items():

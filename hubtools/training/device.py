@@ -29,13 +29,16 @@ def precision_of(settings: TrainSettings, device: torch.device) -> str:
             raise UsageError(
                 f"{torch.cuda.get_device_name(device)} cannot compute in bf16.",
                 hint="--mixed-precision fp16",
+                code="not-supported",
             )
         return asked
     if asked == "auto":
         return "no"
     if asked == "fp16" and device.type == "cpu":
         raise UsageError(
-            "fp16 needs a GPU; this run is on the CPU.", hint="--mixed-precision bf16, or no"
+            "fp16 needs a GPU; this run is on the CPU.",
+            hint="--mixed-precision bf16, or no",
+            code="not-supported",
         )
     return asked
 
@@ -141,6 +144,11 @@ def check_xformers(settings: TrainSettings, device: torch.device) -> None:
         raise UsageError(
             "xformers is asked for, but not installed.",
             hint=f"pip install 'hf-hubtools[xformers]', or {without}",
+            code="missing-package",
         )
     if device.type != "cuda":
-        raise UsageError(f"xformers needs a CUDA GPU; this run is on {device.type}.", hint=without)
+        raise UsageError(
+            f"xformers needs a CUDA GPU; this run is on {device.type}.",
+            hint=without,
+            code="not-supported",
+        )

@@ -131,6 +131,7 @@ class EncodedDataset:
                 raise HubtoolsError(
                     f"The VAE makes no numbers of {picture.example.file_name}.",
                     hint="is the picture damaged, or the base's VAE a half-precision one?",
+                    code="file-damaged",
                 )
         return tensors
 

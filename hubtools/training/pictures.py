@@ -44,6 +44,7 @@ def find_pictures(
             raise UsageError(
                 f"There is no folder {folder} to train on.",
                 hint="give one with --train-data-dir DIR, or a Hub dataset with --dataset-name",
+                code="file-not-found",
             )
         reporter.note(f"Pictures: {repo} on the Hub.")
         folder, revision = fetch_dataset(repo, settings.revision)
@@ -69,7 +70,9 @@ def find_pictures(
     examples = examples[: project.train.max_train_samples]
     if not examples:
         raise HubtoolsError(
-            f"{folder} holds no picture with a caption.", hint="`hubtools validate` tells why"
+            f"{folder} holds no picture with a caption.",
+            hint="`hubtools validate` tells why",
+            code="nothing-there",
         )
     sizes = [_size_of(example.image) for example in examples]
     return TrainingPictures(folder, repo, revision, examples, fingerprint(examples), sizes)

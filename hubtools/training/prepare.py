@@ -38,6 +38,7 @@ def find_base(project: Project, reporter: Reporter) -> tuple[Base, Path, Family]
         raise UsageError(
             "No base model is set.",
             hint="--pretrained-model-name-or-path owner/name, or set it in hubtools.toml",
+            code="bad-setting",
         )
     name = settings.pretrained_model_name_or_path
     local = project.at(name)

@@ -131,7 +131,9 @@ def earlier_run(run_dir: Path) -> RunManifest | None:
     """The run that this folder holds, if any. Raises `HubtoolsError` for a folder that is no run
     folder but not empty either, so that nothing of the user's is ever written over."""
     if run_dir.exists() and not run_dir.is_dir():
-        raise HubtoolsError(f"{run_dir} is a file.", hint="--output-dir another folder")
+        raise HubtoolsError(
+            f"{run_dir} is a file.", hint="--output-dir another folder", code="file-exists"
+        )
     if (run_dir / RUN_MANIFEST).is_file():
         try:
             return RunManifest.read(run_dir)
@@ -147,6 +149,7 @@ def earlier_run(run_dir: Path) -> RunManifest | None:
             raise HubtoolsError(
                 f"{run_dir} is not empty and no run folder (it holds {', '.join(foreign[:3])}).",
                 hint="give an empty or a new folder: --output-dir runs/<name>",
+                code="file-exists",
             )
     return None
 
@@ -165,6 +168,7 @@ def refuse_if_unknown(run_dir: Path, digest: str) -> None:
         raise HubtoolsError(
             f"{run_dir} holds {what}, but no readable {RUN_MANIFEST} says of which settings.",
             hint="--no-resume moves it aside and starts afresh, --output-dir leaves it alone",
+            code="wrong-kind",
         )
 
 
@@ -177,6 +181,7 @@ def refuse_if_changed(run_dir: Path, old: dict[str, Any], new: dict[str, Any]) -
             f"{run_dir} holds a run that differs in {shown}; it cannot be continued with that.",
             hint="--no-resume moves it aside and starts afresh, --output-dir leaves it alone,"
             " or go back to its settings",
+            code="file-changed",
         )
 
 
@@ -205,6 +210,7 @@ def locked(run_dir: Path) -> Iterator[None]:
             raise HubtoolsError(
                 f"Another training is writing into {run_dir}.",
                 hint="wait for it, stop it, or give another --output-dir",
+                code="busy",
             ) from None
         for folder in ("", SNAPSHOTS_DIR, SAMPLES_DIR, IMAGES_DIR, EVALUATION_DIR):
             if not folder or root.is_folder(folder):

@@ -98,6 +98,7 @@ class StepLog:
             f"The loss of step {done:,} is {'infinite' if math.isinf(loss) else 'not a number'};"
             f" its pictures: {shown}.",
             hint=f"look at these pictures; else {cure}, with --no-resume",
+            code="training-failed",
         )
 
     @contextmanager

@@ -91,5 +91,6 @@ def compare(trained: Tensor, reloaded: Tensor, base: Tensor, *, noise: float = 0
             f" of what it changes in the base's (allowed: {TOLERANCE:g}).",
             hint="the state of the last step is kept; please report this with the versions that"
             " `hubtools doctor` prints",
+            code="training-failed",
         )
     return share

@@ -183,6 +183,7 @@ def load_transformers(name: str, model_class: str, processor_class: str) -> tupl
             f"{name} could not be loaded: {first_line(error)}",
             hint="give a model of pictures that transformers knows, with safetensors and without"
             " code of its own",
+            code="file-damaged",
         ) from error
     # a folder may hold half precision, which pictures and, on a CPU, many layers do not come in
     return model.float().eval().requires_grad_(False), processor
@@ -205,4 +206,6 @@ def _fetched(name: str) -> str:
     try:
         return str(snapshot(name, ["*.json", "*.txt", "*.safetensors"]))
     except RepositoryNotFoundError as error:
-        raise HubtoolsError(f"There is no model {name} on the Hub.") from error
+        raise HubtoolsError(
+            f"There is no model {name} on the Hub.", code="hub-not-found"
+        ) from error

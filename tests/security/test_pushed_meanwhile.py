@@ -58,7 +58,7 @@ def test_what_a_new_plan_finds_is_told_to_programs(
     a_card_of_theirs(dataset, monkeypatch)
     told = typed("push", dataset, REPO, "--type", "dataset", "--format", "json")
     assert told.returncode == 3
-    report = json.loads(told.stdout)
+    report = json.loads(told.stdout)["report"]
     assert ("P130", "README.md") in {(f["rule"], f["path"]) for f in report["findings"]}
 
 
@@ -66,7 +66,7 @@ def test_a_plan_that_is_refused_is_told_to_programs(local_hub: Hub, dataset: Pat
     (dataset / "2.png").unlink()
     told = typed("push", dataset, REPO, "--type", "dataset", "--format", "json")
     assert told.returncode == 3
-    assert "P135" in {f["rule"] for f in json.loads(told.stdout)["findings"]}
+    assert "P135" in {f["rule"] for f in json.loads(told.stdout)["report"]["findings"]}
 
 
 def test_a_repository_that_never_rests_gets_a_sentence(

@@ -74,7 +74,11 @@ def read_sidecars(
     for a caption with `[trigger]` if there is no trigger to put there.
     """
     if not folder.is_dir():
-        raise HubtoolsError(f"There is no folder {folder}.", hint="give the folder of captions")
+        raise HubtoolsError(
+            f"There is no folder {folder}.",
+            hint="give the folder of captions",
+            code="file-not-found",
+        )
     sidecars: dict[str, str] = {}  # name without ending -> file; the first ending counts
     order = {ending: number for number, ending in enumerate(_ENDINGS[trainer])}
     files = [entry for entry in entries(folder) if entry.ending in order and not entry.junk]
@@ -112,6 +116,7 @@ def read_sidecars(
                 raise UsageError(
                     f"{folder / sidecar} has {_PLACE}, but no trigger is set.",
                     hint="add --trigger WORD, or set dataset.trigger",
+                    code="bad-setting",
                 )
             caption = caption.replace(_PLACE, trigger)
         if caption:
@@ -124,7 +129,7 @@ def _caption(trainer: Trainer, path: Path, text: str) -> str:
         try:
             value = json_value(text)
         except (ValueError, RecursionError):
-            raise HubtoolsError(f"{path} is no JSON.") from None
+            raise HubtoolsError(f"{path} is no JSON.", code="file-damaged") from None
         caption = value.get("caption") if isinstance(value, dict) else None
         return tidy(caption) if isinstance(caption, str) else ""
     if trainer == "kohya":

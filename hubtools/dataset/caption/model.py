@@ -140,6 +140,7 @@ class Captioner:
                     f"{self._folder} holds no model that captions pictures: {reason}",
                     hint="give a model for image-text-to-text with safetensors, of a kind that"
                     " transformers knows without code of the repository's own",
+                    code="wrong-kind",
                 ) from None
             self._loaded = (model.to(device).eval(), processor)
         return self._loaded
@@ -151,11 +152,15 @@ def _located(model: str) -> tuple[Path, str]:
     if folder.is_dir():
         config = folder / "config.json"
         if not config.is_file():
-            raise HubtoolsError(f"{folder} holds no model: there is no config.json.")
+            raise HubtoolsError(
+                f"{folder} holds no model: there is no config.json.", code="wrong-kind"
+            )
         stats = sorted((p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in folder.iterdir())
         return folder.absolute(), hashlib.sha256(repr(stats).encode()).hexdigest()
     if model.startswith((".", "/", "~")):
-        raise HubtoolsError(f"There is no folder {model}.", hint="give a folder or a Hub id")
+        raise HubtoolsError(
+            f"There is no folder {model}.", hint="give a folder or a Hub id", code="file-not-found"
+        )
     found = snapshot(model, _FILES, _whole)
     return found, found.name
 

@@ -183,7 +183,7 @@ def _edits(
     edits += [renaming(*pair("--trigger-rename", value)) for value in trigger_rename]
     if trigger_insert:
         if not settings.trigger:
-            raise UsageError("No trigger is set.", hint="add --trigger WORD")
+            raise UsageError("No trigger is set.", hint="add --trigger WORD", code="bad-setting")
         edits.append(inserting(settings.trigger))
     return edits
 
@@ -207,7 +207,11 @@ def _ask(
 def _filled(album: _Album, free: list[_Item], template: str, trigger: str | None) -> dict[str, str]:
     names = placeholders(template)
     if "trigger" in names and not trigger and not any("trigger" in i.values for i in album.items):
-        raise UsageError("The template has {trigger}, but none is set.", hint="add --trigger WORD")
+        raise UsageError(
+            "The template has {trigger}, but none is set.",
+            hint="add --trigger WORD",
+            code="bad-setting",
+        )
     check_columns(template, {*_GIVEN, *(key for item in album.items for key in item.values)})
     found: dict[str, str] = {}
     for item in free:
@@ -246,7 +250,9 @@ class _Album:
         try:
             data = read_own(self.root, name, RECORD_COST)
         except OSError as error:
-            raise HubtoolsError(f"{self.root / name} cannot be read: {error.strerror}.") from None
+            raise HubtoolsError(
+                f"{self.root / name} cannot be read: {error.strerror}.", code="file-damaged"
+            ) from None
         table = load_table(name, data, caption=self._column, resolve_doubt=False)
         raw = any(record.raw for record in table.records)
         if table.locked is not None or table.changed or raw:
@@ -254,6 +260,7 @@ class _Album:
             raise HubtoolsError(
                 f"{self.root / name} cannot be edited: {reason}.",
                 hint=f"`hubtools fix {self.root}`, or write a metadata.jsonl",
+                code="file-not-usable",
             )
         return table
 
@@ -270,6 +277,7 @@ class _Album:
                     raise HubtoolsError(
                         f"{self.root / table.name}: {self._column} of {name} is no text.",
                         hint=f"`hubtools fix {self.root}` first, or another --caption-column",
+                        code="file-damaged",
                     )
                 caption = None if value is None or is_blank(value) else value
                 yield _Item(name, table, record, caption, record.values)
@@ -337,6 +345,7 @@ class _Album:
             raise HubtoolsError(
                 f"The front matter of {path} cannot be changed for certain.",
                 hint=f"write `{_ANNOTATIONS}: [{MACHINE}]` there yourself",
+                code="file-not-usable",
             )
         return card.decode("utf-8")
 

@@ -165,6 +165,7 @@ def _encoder(model: str, note: Callable[[str], None]) -> PictureEncoder:
         raise HubtoolsError(
             "Looking for copies with a vision model needs PyTorch, which is not installed.",
             hint="pip install 'hf-hubtools[train]', or leave dataset.embeddings out",
+            code="missing-package",
         ) from None
 
     return picture_encoder(model, "cuda" if torch.cuda.is_available() else "cpu", note)

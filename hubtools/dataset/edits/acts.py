@@ -123,6 +123,7 @@ def _no_original(root: Root, journal: Journal, name: str) -> HubtoolsError:
         f" {'is not what it was' if there else 'is missing'}; nothing was changed.",
         hint=f"the others are in {journal.place / ORIGINALS}: copy back by hand what you need, then"
         f" move {journal.place} to another place",
+        code="file-changed",
     )
 
 
@@ -134,6 +135,7 @@ def _check_new(root: Root, journal: Journal) -> None:
             raise HubtoolsError(
                 f"{root.path / name} is no file, and no fix has made it; nothing was changed.",
                 hint="move it away, and run the same command again",
+                code="nothing-there",
             )
 
 
@@ -143,6 +145,7 @@ def in_the_way(root: Root, name: str) -> HubtoolsError:
         f"{root.path / name} has changed since; nothing more was done.",
         hint=f"move it aside, then `hubtools fix {root.path} --yes` goes on where it stopped and"
         " --undo goes back",
+        code="file-changed",
     )
 
 
@@ -208,6 +211,7 @@ def _give_back(root: Root, aside: str, name: str) -> None:
             f" {root.path / aside}; nothing more was done.",
             hint="keep the one you want under its name, move the other to another place, and run"
             " the same command again",
+            code="file-changed",
         ) from None
 
 
@@ -246,6 +250,7 @@ def _lacks(root: Root, journal: Journal, name: str) -> HubtoolsError:
         f"{journal.place} lacks what {name} should become, or it was changed there; nothing more"
         " was done.",
         hint=f"`hubtools fix {root.path} --undo` goes back",
+        code="file-changed",
     )
 
 
@@ -260,6 +265,7 @@ def _put_back(root: Root, journal: Journal, number: int, step: Step) -> None:
             f"The original of {root.path / step.path} in {journal.place} is not what it was;"
             " nothing more was done.",
             hint=f"{journal.place / ORIGINALS} has the others",
+            code="file-changed",
         )
     if step.target == step.path:
         _take(root, journal, f"{number}-target", step.path, step, (step.after,))

@@ -87,6 +87,7 @@ def _refuse_beside(root: Path) -> None:
     raise HubtoolsError(
         f"A fix of {root} was interrupted ({found.id}).",
         hint=f"`hubtools fix {root} --yes` carries it on, --undo goes back",
+        code="unfinished-change",
     )
 
 
@@ -154,10 +155,12 @@ def undo(root: Path, id: str | None = None, *, trust_state: bool = False) -> Jou
         sweep(rooted)
         known = {j.id: j for j in journals(root) if j.state != "undone"}
         if not known:
-            raise HubtoolsError(f"{root} has no fix to undo.")
+            raise HubtoolsError(f"{root} has no fix to undo.", code="nothing-there")
         if id is not None and id not in known:
             raise HubtoolsError(
-                f"{root} has no fix {id} to undo.", hint="`hubtools fix --journal` lists them"
+                f"{root} has no fix {id} to undo.",
+                hint="`hubtools fix --journal` lists them",
+                code="nothing-there",
             )
         last = _last(known)
         journal = _trusted(known[id if id is not None else last.id], trust_state)
@@ -166,6 +169,7 @@ def undo(root: Path, id: str | None = None, *, trust_state: bool = False) -> Jou
             raise HubtoolsError(
                 f"The fix {other.id} of {root} was interrupted.",
                 hint=f"`hubtools fix {root} --undo --id {other.id}` first",
+                code="unfinished-change",
             )
         fresh = not journal.state.startswith("undo")
         if fresh:
@@ -191,14 +195,18 @@ def _refuse_to_lose(root: Root, journal: Journal, *, newest: bool) -> None:
             known = (step.after, was.get(step.target, step.after))
             if root.fingerprint(step.target) not in known:
                 raise HubtoolsError(
-                    f"{root.path / step.target} has been changed since the fix.", hint=hint
+                    f"{root.path / step.target} has been changed since the fix.",
+                    hint=hint,
+                    code="file-changed",
                 )
         if step.path is not None and step.path not in targets and root.exists(step.path):
             if any(same(root, step.path, target) for target in targets):
                 continue  # the same file, on a file system that ignores case
             if root.fingerprint(step.path) != step.before:
                 raise HubtoolsError(
-                    f"{root.path / step.path} exists again; undoing would overwrite it.", hint=hint
+                    f"{root.path / step.path} exists again; undoing would overwrite it.",
+                    hint=hint,
+                    code="file-exists",
                 )
 
 

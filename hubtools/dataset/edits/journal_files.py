@@ -179,6 +179,7 @@ def _read(root: Root, id: str) -> Journal:
         f"{root.path / name} is damaged; nothing was touched.",
         hint=f"the originals in {root.path / FIXES / id / ORIGINALS} are as they were kept; move"
         f" {root.path / FIXES / id} to another place",
+        code="file-damaged",
     )
     try:
         content = json_value(root.read(name, _MOST_BYTES))
@@ -230,5 +231,7 @@ def locked(folder: Path) -> Iterator[Root]:
         try:
             stack.enter_context(root.holding(f"{FIXES}/.lock"))
         except BlockingIOError:
-            raise HubtoolsError(f"Another `hubtools fix` is at work in {folder}.") from None
+            raise HubtoolsError(
+                f"Another `hubtools fix` is at work in {folder}.", code="busy"
+            ) from None
         yield root

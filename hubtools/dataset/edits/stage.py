@@ -26,6 +26,8 @@ _ONE_SYNC = sys.platform == "linux"  # there sync(2) waits until everything is o
 class RefusedFiles(HubtoolsError):
     """Edits that turned out impossible while the plan was prepared; nothing was changed."""
 
+    default_code = "file-not-usable"
+
     def __init__(self, files: dict[str, str]) -> None:
         first = next(iter(files.items()))
         super().__init__(f"{first[0]} cannot be changed: {first[1]}.")
@@ -40,7 +42,9 @@ def check(root: Root, operations: Iterable[Operation]) -> None:
             ((op.action, op.path, op.target, op.before) for op in operations), folds=_folds(root)
         )
     except ValueError as error:
-        raise HubtoolsError(f"This is no plan for {root.path}: {error}.") from None
+        raise HubtoolsError(
+            f"This is no plan for {root.path}: {error}.", code="wrong-kind"
+        ) from None
     vacated = {op.path for op in operations}
     needed = _SPARE
     folders: set[str] = set()
@@ -59,6 +63,7 @@ def check(root: Root, operations: Iterable[Operation]) -> None:
             raise HubtoolsError(
                 f"You may not change files in {root.path / folder}; nothing was done.",
                 hint=f"chmod u+w {root.path / folder}",
+                code="permission-denied",
             )
     free = root.free_bytes()
     if needed > free:
@@ -66,6 +71,7 @@ def check(root: Root, operations: Iterable[Operation]) -> None:
             f"Keeping the originals takes {human_bytes(needed)}, and the disk of {root.path} has"
             f" {human_bytes(free)} left; nothing was done.",
             hint="free some space, or fix fewer files at a time with --select",
+            code="disk-full",
         )
 
 
@@ -83,7 +89,7 @@ def _check_free(root: Root, path: str | None, target: str) -> None:
 
 
 def _in_the_way(root: Root, name: str) -> HubtoolsError:
-    return HubtoolsError(f"{root.path / name} is in the way; nothing was done.")
+    return HubtoolsError(f"{root.path / name} is in the way; nothing was done.", code="file-exists")
 
 
 def changed(root: Root, name: str) -> HubtoolsError:
@@ -91,6 +97,7 @@ def changed(root: Root, name: str) -> HubtoolsError:
     return HubtoolsError(
         f"{root.path / name} has changed since the plan was made; nothing was done.",
         hint="run `hubtools fix` again",
+        code="file-changed",
     )
 
 

@@ -21,7 +21,9 @@ _MARK = ".hubtools-work.json"
 def check_free(to: Path) -> None:
     """Raises `HubtoolsError` if a folder to be made holds something, or is something else."""
     if to.is_symlink() or (to.exists() and (not to.is_dir() or any(to.iterdir()))):
-        raise HubtoolsError(f"{to} is there already.", hint="give an empty or a new folder")
+        raise HubtoolsError(
+            f"{to} is there already.", hint="give an empty or a new folder", code="file-exists"
+        )
 
 
 @contextmanager
@@ -40,6 +42,7 @@ def appearing(to: Path, kind: str) -> Iterator[Path]:
                 raise HubtoolsError(
                     f"{to.parent / name} is in the way, and was not left by a run of yours.",
                     hint="look what it is, and move it away",
+                    code="file-exists",
                 )
             parent.remove_tree(name)
         parent.mkdir(name)
@@ -81,7 +84,9 @@ def read_own(folder: Path, name: str, limit: int) -> bytes:
     with open_own(folder, name) as file:
         data = file.read(limit + 1)
     if len(data) > limit:
-        raise HubtoolsError(f"{folder / name} has more than {limit:,} bytes, and is not read.")
+        raise HubtoolsError(
+            f"{folder / name} has more than {limit:,} bytes, and is not read.", code="too-large"
+        )
     return data
 
 
@@ -93,7 +98,9 @@ def open_own(folder: Path, name: str) -> BinaryIO:
         real = own_bytes_checked(folder, name)
         if not os.path.samestat(os.fstat(file.fileno()), os.lstat(real)):
             raise HubtoolsError(
-                f"{folder / name} has changed while it was read.", hint="run the command again"
+                f"{folder / name} has changed while it was read.",
+                hint="run the command again",
+                code="file-changed",
             )
     except BaseException:
         file.close()
@@ -109,5 +116,6 @@ def own_bytes_checked(folder: Path, name: str) -> Path:
         raise HubtoolsError(
             f"{folder / name} is a link out of the folder; it is not copied.",
             hint="remove it, or put the file in its place",
+            code="link-refused",
         )
     return real

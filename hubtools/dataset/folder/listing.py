@@ -209,10 +209,14 @@ def walk(root: Path) -> Listing:
     """
     if not root.exists():
         raise HubtoolsError(
-            f"There is no folder {root}.", hint="give the folder that holds the pictures"
+            f"There is no folder {root}.",
+            hint="give the folder that holds the pictures",
+            code="file-not-found",
         )
     if not root.is_dir():
-        raise HubtoolsError(f"{root} is a file.", hint="give the folder that holds it")
+        raise HubtoolsError(
+            f"{root} is a file.", hint="give the folder that holds it", code="file-exists"
+        )
     entries: list[Entry] = []
     linked: list[str] = []
     unreadable: list[str] = []
@@ -229,6 +233,7 @@ def walk(root: Path) -> Listing:
                             f"{root} has more than {FILES:,} files and folders.",
                             hint="give the folder that holds the data set, or split it; the Hub"
                             " recommends no more than 100,000 files",
+                            code="too-large",
                         )
                     if item.is_dir(follow_symlinks=False):
                         folders.append(name)

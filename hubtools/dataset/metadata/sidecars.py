@@ -60,6 +60,7 @@ def decoded_all(
                 hint=hint
                 or "save it as UTF-8, or say what it is in with --caption-encoding"
                 f" {belief.codec if belief is not None else 'NAME'}",
+                code="file-damaged",
             )
         found[name] = text
     return found

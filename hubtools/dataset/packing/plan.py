@@ -106,6 +106,7 @@ class Splitter:
             raise HubtoolsError(
                 f"{root / CARD} has {len(configs)} configs; a picture may be in several.",
                 hint="keep one of them on the card and shard again",
+                code="wrong-kind",
             )
         files = configs[0].get("data_files") if isinstance(configs[0], dict) else None
         for item in files if isinstance(files, list) else []:
@@ -114,7 +115,9 @@ class Splitter:
                 try:
                     pattern = re.compile(f"(?s:{translate(str(path))})")
                 except (ValueError, re.error):
-                    raise HubtoolsError(f"{root / CARD}: {path!r} is no file pattern.") from None
+                    raise HubtoolsError(
+                        f"{root / CARD}: {path!r} is no file pattern.", code="file-not-usable"
+                    ) from None
                 self._patterns.append((str(item.get("split", "train")), pattern))
 
     def of(self, name: str) -> str:
@@ -126,6 +129,7 @@ class Splitter:
             raise HubtoolsError(
                 f"{name} is in no split by the card's configs.",
                 hint="correct `configs:` in README.md, or remove it",
+                code="wrong-kind",
             )
         top = name.partition("/")[0].lower() if "/" in name else ""
         return next((split for split, words in KEYWORDS.items() if top in words), "train")
@@ -145,7 +149,7 @@ def plan_shards(
     contents = look(root)
     card = read_card(root / CARD)
     if card.error is not None:
-        raise HubtoolsError(f"{root / CARD}:{card.line}: {card.error}.")
+        raise HubtoolsError(f"{root / CARD}:{card.line}: {card.error}.", code="file-damaged")
     splits = Splitter(root, card.data)
     columns = Columns(typed=format == "parquet")
     digest = hashlib.sha256(repr((_VERSION, format, limit, card.data)).encode())
@@ -198,6 +202,7 @@ def _stat(root: Path, name: str, sample: Sample) -> tuple[int, int]:
         raise HubtoolsError(
             f"{root / sample.place}: the name {name!a} is not UTF-8.",
             hint=f"`hubtools fix {root}` renames the file",
+            code="file-damaged",
         ) from None
     try:
         found = (root / name).stat()
@@ -205,13 +210,17 @@ def _stat(root: Path, name: str, sample: Sample) -> tuple[int, int]:
         raise HubtoolsError(
             f"{root / sample.place}: there is no picture {name}.",
             hint="correct the name or add the picture",
+            code="file-damaged",
         ) from None
     except OSError as error:
         raise HubtoolsError(
-            f"{root / sample.place}: {name} cannot be looked at: {error.strerror}."
+            f"{root / sample.place}: {name} cannot be looked at: {error.strerror}.",
+            code="file-damaged",
         ) from None
     if not stat.S_ISREG(found.st_mode):
-        raise HubtoolsError(f"{root / sample.place}: {name} is no regular file.")
+        raise HubtoolsError(
+            f"{root / sample.place}: {name} is no regular file.", code="file-damaged"
+        )
     return found.st_size, found.st_mtime_ns
 
 

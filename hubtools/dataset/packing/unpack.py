@@ -74,7 +74,9 @@ def unshard(
             unpacker.shard(path, own or partial(open_regular, path), on_row)
         unpacker.close()
         if not unpacker.rows:
-            raise HubtoolsError(f"{shards} holds no rows.", hint="is it the whole file?")
+            raise HubtoolsError(
+                f"{shards} holds no rows.", hint="is it the whole file?", code="nothing-there"
+            )
         _carry(folder, found, work, unpacker)
         if hasattr(os, "sync"):
             os.sync()  # one for all files, before the name that says they are there
@@ -93,14 +95,18 @@ def _find(shards: Path) -> list[Path]:
     if shards.exists() and not shards.is_dir():
         return [shards]
     if not shards.is_dir():
-        raise HubtoolsError(f"There is no {shards}.", hint="give the folder that holds the shards")
+        raise HubtoolsError(
+            f"There is no {shards}.",
+            hint="give the folder that holds the shards",
+            code="file-not-found",
+        )
     found = [
         shards / entry.name
         for entry in entries(shards)
         if entry.ending in _ENDINGS and not entry.hidden and entry.base not in METADATA_NAMES
     ]
     if not found:
-        raise HubtoolsError(f"{shards} holds no .parquet or .tar files.")
+        raise HubtoolsError(f"{shards} holds no .parquet or .tar files.", code="nothing-there")
     _complete(shards, found)
     return found
 
@@ -115,7 +121,9 @@ def _complete(shards: Path, found: list[Path]) -> None:
             wanted = f"{parts[1]}{number:05d}-of-{parts[3]}{parts[4]}"
             if wanted not in names:
                 raise HubtoolsError(
-                    f"{shards} lacks {wanted}.", hint="fetch it, or unshard each file by itself"
+                    f"{shards} lacks {wanted}.",
+                    hint="fetch it, or unshard each file by itself",
+                    code="file-not-found",
                 )
 
 
@@ -167,7 +175,9 @@ class _Unpacker:
             pictures = {str(stored.values.get(key)): data for key, data in stored.pictures.items()}
             yield source, _relative(stored, source), pictures, True
         if number != told:
-            raise HubtoolsError(f"{path} is no whole shard: {number} of {told} rows.")
+            raise HubtoolsError(
+                f"{path} is no whole shard: {number} of {told} rows.", code="file-damaged"
+            )
 
     def _foreign(
         self, reader: Reader, split: str
@@ -201,16 +211,18 @@ class _Unpacker:
     def _picture(self, path: Path, name: str, data: bytes, *, again: bool) -> None:
         target = self._root / _checked(path, name)
         if Entry(name, 0, 0).base in (CARD, *METADATA_NAMES):
-            raise HubtoolsError(f"{path}: a picture is called {name}.")
+            raise HubtoolsError(f"{path}: a picture is called {name}.", code="file-damaged")
         if target.exists():
             # two rows may share a picture
             if again and target.stat().st_size == len(data) and target.read_bytes() == data:
                 return
-            raise HubtoolsError(f"{path}: two pictures are called {name}.")
+            raise HubtoolsError(f"{path}: two pictures are called {name}.", code="file-damaged")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError):
-            raise HubtoolsError(f"{path}: {name!r} would lie inside another picture.") from None
+            raise HubtoolsError(
+                f"{path}: {name!r} would lie inside another picture.", code="file-not-usable"
+            ) from None
         target.write_bytes(data)
         self.pictures += 1
         self.bytes += len(data)
@@ -229,7 +241,9 @@ class _Unpacker:
 def _check_description(path: Path, described: Any) -> None:
     """Raises `HubtoolsError` unless it is what `shard` writes: anybody can write something else."""
     if not isinstance(described, dict) or described.get("hubtools") != 1:
-        raise HubtoolsError(f"{path} was written by another version of hubtools.")
+        raise HubtoolsError(
+            f"{path} was written by another version of hubtools.", code="other-version"
+        )
     sources, split = described.get("sources"), described.get("split")
     good = isinstance(split, str) and isinstance(sources, list)
     good = good and isinstance(described.get("card"), dict)
@@ -246,14 +260,18 @@ def _check_description(path: Path, described: Any) -> None:
         if good and item[0] is not None:
             good = _checked(path, item[0]).rpartition("/")[2] in METADATA_NAMES
     if not good:
-        raise HubtoolsError(f"{path}: what it says of itself is damaged; nothing was unpacked.")
+        raise HubtoolsError(
+            f"{path}: what it says of itself is damaged; nothing was unpacked.", code="file-damaged"
+        )
 
 
 def _checked(path: Path, name: str) -> str:
     try:
         return check_name(name)
     except ValueError as error:
-        raise HubtoolsError(f"{path}: {error}; nothing was unpacked.") from None
+        raise HubtoolsError(
+            f"{path}: {error}; nothing was unpacked.", code="file-damaged"
+        ) from None
 
 
 def _relative(stored: Stored, source: str | None) -> dict[str, Any]:
@@ -336,6 +354,7 @@ class _Parquet(_Table):
             raise HubtoolsError(
                 f"Its rows cannot be written as {self._path.name}: {said}.",
                 hint="the shard is damaged; fetch it again",
+                code="file-not-usable",
             ) from None
 
 
@@ -371,6 +390,7 @@ def _carry(folder: Path, found: list[Path], work: Path, unpacker: _Unpacker) -> 
         raise HubtoolsError(
             f"The front matter of {card} cannot be changed for certain.",
             hint="remove `configs:` and `dataset_info:` from it by hand",
+            code="file-not-usable",
         )
     if changed.strip():
         write_bytes(work / CARD, changed)

@@ -90,7 +90,11 @@ def shard(
     if format == "parquet":
         require_extra("shards", "Writing parquet")
     if to.resolve().is_relative_to(folder.resolve()):
-        raise HubtoolsError(f"{to} lies inside {folder}.", hint="write shards beside the pictures")
+        raise HubtoolsError(
+            f"{to} lies inside {folder}.",
+            hint="write shards beside the pictures",
+            code="file-exists",
+        )
     counted = (lambda done: on_row(done, None)) if on_row else None
     plan = plan_shards(folder, format, max_shard_size, counted)
     state = _state(plan, to)
@@ -132,13 +136,14 @@ def _state(plan: Plan, to: Path) -> dict[str, Any]:
     holds something else: state that somebody else wrote is not believed, nor written over."""
     fresh: dict[str, Any] = {"schema": _SCHEMA, "plan": plan.digest, "done": {}}
     if to.exists() and not to.is_dir():
-        raise HubtoolsError(f"{to} is a file.", hint="give a folder")
+        raise HubtoolsError(f"{to} is a file.", hint="give a folder", code="file-exists")
     with Root(to, create=True) as root:
         state = _read_state(root)
         if state is not None and state["plan"] != plan.digest and state["done"]:
             raise HubtoolsError(
                 f"{to} holds shards of another data set, or of this one before it changed.",
                 hint="remove that folder, or give another one",
+                code="file-changed",
             )
         ours = {item.name for item in plan.shards} | set(plan.contents.carried) | {CARD}
         if state is None:
@@ -153,6 +158,7 @@ def _state(plan: Plan, to: Path) -> dict[str, Any]:
             raise HubtoolsError(
                 f"{to} holds {strange[0]}{f' and {len(strange) - 1} more' if strange[1:] else ''}.",
                 hint="give an empty or a new folder",
+                code="file-exists",
             )
         for name in root.list():
             if not name.startswith(WORK_DIR) and _leftover(name):
@@ -169,7 +175,9 @@ def _read_state(root: Root) -> dict[str, Any] | None:
     if not root.exists(_STATE):
         return None
     damaged = HubtoolsError(
-        f"{root.path / _STATE} is damaged.", hint="remove that folder, or give another one"
+        f"{root.path / _STATE} is damaged.",
+        hint="remove that folder, or give another one",
+        code="file-damaged",
     )
     try:
         state = json_value(root.read(_STATE, 1 << 28))
@@ -265,15 +273,20 @@ def _verify(path: Path, item: ShardPlan, prints: list[bytes]) -> None:
                 f"{item.name}: row {number + 1} ({stored.values.get('file_name')}) came back as"
                 " something else; the shard was not kept.",
                 hint="shard with --format webdataset, which keeps every value as it is",
+                code="file-changed",
             )
         number += 1
     if number != len(prints):
-        raise HubtoolsError(f"{item.name}: {number} of {len(prints)} rows came back.")
+        raise HubtoolsError(
+            f"{item.name}: {number} of {len(prints)} rows came back.", code="file-changed"
+        )
 
 
 def _changed(plan: Plan) -> HubtoolsError:
     return HubtoolsError(
-        f"{plan.root} has changed while it was read.", hint="run the same command again"
+        f"{plan.root} has changed while it was read.",
+        hint="run the same command again",
+        code="file-changed",
     )
 
 
@@ -293,6 +306,7 @@ def _carry(plan: Plan, root: Root) -> None:
         raise HubtoolsError(
             f"The front matter of {plan.root / CARD} cannot be changed for certain.",
             hint="remove `configs:` and `dataset_info:` from it by hand; the shards are written",
+            code="file-not-usable",
         )
     if not root.is_file(CARD) or root.read(CARD) != card:
         root.write(CARD, card)

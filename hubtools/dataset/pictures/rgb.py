@@ -29,7 +29,9 @@ def open_image(path: Path) -> Image.Image:
             picture = ImageOps.exif_transpose(found)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise HubtoolsError(
-            f"{path} cannot be read as a picture: {error}.", hint="export it again as PNG or JPEG"
+            f"{path} cannot be read as a picture: {error}.",
+            hint="export it again as PNG or JPEG",
+            code="file-damaged",
         ) from None
     return to_rgb(picture)
 

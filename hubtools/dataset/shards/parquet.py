@@ -94,7 +94,9 @@ class ParquetWriter:
         names = self._names[column]
         offsets = self._offsets[column]
         if offsets[-1] >= 2**31:
-            raise HubtoolsError(f"{names[0]} is larger than 2 GB; a shard cannot hold it.")
+            raise HubtoolsError(
+                f"{names[0]} is larger than 2 GB; a shard cannot hold it.", code="too-large"
+            )
         data = arrow.BinaryArray.from_buffers(
             arrow.binary(),
             len(names),
@@ -188,6 +190,7 @@ class ParquetReader:
             raise HubtoolsError(
                 f"{self._path} has no column of pictures.",
                 hint="a column of pictures holds `bytes` and `path`, as `datasets` writes them",
+                code="file-damaged",
             )
         absent = frozenset(self.description["absent"] if self.description else ())
         order = self._order()
@@ -219,7 +222,9 @@ class ParquetReader:
 
     def _broken(self, error: Exception) -> HubtoolsError:
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-        return HubtoolsError(f"{self._path} is no whole parquet file: {reason}.")
+        return HubtoolsError(
+            f"{self._path} is no whole parquet file: {reason}.", code="file-damaged"
+        )
 
 
 def _stored(

@@ -102,7 +102,9 @@ def look(root: Path) -> Contents:
     """One walk over a dataset folder. Raises `HubtoolsError` if there is none."""
     if not root.is_dir():
         raise HubtoolsError(
-            f"There is no folder {root}.", hint="give the folder that holds the pictures"
+            f"There is no folder {root}.",
+            hint="give the folder that holds the pictures",
+            code="file-not-found",
         )
     found = Contents()
     for entry in entries(root):
@@ -156,21 +158,28 @@ def _sample(
             raise HubtoolsError(
                 f"{place}: {key} names several pictures; shards hold one a column.",
                 hint="give each picture a column of its own, e.g. left_file_name",
+                code="file-damaged",
             )
         if key != FILE_NAME and not key.endswith(_SUFFIX):
             continue
         if value is None and key != FILE_NAME:
             continue
         if not isinstance(value, str) or not value.strip():
-            raise HubtoolsError(f"{place}: {key} names no picture.", hint=_told(root))
+            raise HubtoolsError(
+                f"{place}: {key} names no picture.", hint=_told(root), code="file-damaged"
+            )
         name = os.path.normpath(os.path.join(folder, value.replace("\\", "/"))).replace(os.sep, "/")
         if escapes(name) or escapes(value) or (folder and not name.startswith(f"{folder}/")):
             raise HubtoolsError(
-                f"{place}: {value} lies outside the folder of its metadata.", hint=_told(root)
+                f"{place}: {value} lies outside the folder of its metadata.",
+                hint=_told(root),
+                code="link-refused",
             )
         files[key] = named[key] = name
     if FILE_NAME not in files:
-        raise HubtoolsError(f"{place}: the record has no {FILE_NAME}.", hint=_told(root))
+        raise HubtoolsError(
+            f"{place}: the record has no {FILE_NAME}.", hint=_told(root), code="file-damaged"
+        )
     return Sample(source, line, named, files)
 
 
@@ -180,7 +189,9 @@ def _told(root: Path) -> str:
 
 def _rows(root: Path, name: str) -> Iterator[tuple[int | None, dict[str, Any]]]:
     if not (root / name).is_file():
-        raise HubtoolsError(f"{root / name} is no regular file.", hint=_told(root))
+        raise HubtoolsError(
+            f"{root / name} is no regular file.", hint=_told(root), code="file-damaged"
+        )
     ending = name.rpartition(".")[2]
     if ending == "csv":
         yield from _csv_rows(root, name)
@@ -199,7 +210,9 @@ def _json_rows(root: Path, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
                 break
             if len(line) > LINE:
                 raise HubtoolsError(
-                    f"{path}:{number}: the line has more than {LINE:,} bytes.", hint=_told(root)
+                    f"{path}:{number}: the line has more than {LINE:,} bytes.",
+                    hint=_told(root),
+                    code="too-large",
                 )
             text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
             if not text.strip():
@@ -207,10 +220,14 @@ def _json_rows(root: Path, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
             try:
                 value = _parsed(text)
             except ValueError as error:
-                raise HubtoolsError(f"{path}:{number}: {error}.", hint=_told(root)) from None
+                raise HubtoolsError(
+                    f"{path}:{number}: {error}.", hint=_told(root), code="file-damaged"
+                ) from None
             if not isinstance(value, dict):
                 raise HubtoolsError(
-                    f"{path}:{number}: the line is no JSON object.", hint=_told(root)
+                    f"{path}:{number}: the line is no JSON object.",
+                    hint=_told(root),
+                    code="file-damaged",
                 )
             yield number, value
 
@@ -234,7 +251,9 @@ def _csv_rows(root: Path, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
             reader = csv.reader(text)
             header = [name.strip() for name in next(reader, [])]
             if len(set(header)) != len(header):
-                raise HubtoolsError(f"{path}:1: two columns have one name.", hint=_told(root))
+                raise HubtoolsError(
+                    f"{path}:1: two columns have one name.", hint=_told(root), code="file-damaged"
+                )
             begin = reader.line_num + 1
             for fields in reader:
                 line, begin = begin, reader.line_num + 1
@@ -244,10 +263,13 @@ def _csv_rows(root: Path, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
                     raise HubtoolsError(
                         f"{path}:{line}: {len(fields)} fields for {len(header)} columns.",
                         hint=_told(root),
+                        code="file-damaged",
                     )
                 yield line, dict(zip(header, fields, strict=True))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise HubtoolsError(f"{path} cannot be read as CSV: {error}.", hint=_told(root)) from None
+        raise HubtoolsError(
+            f"{path} cannot be read as CSV: {error}.", hint=_told(root), code="file-damaged"
+        ) from None
 
 
 def _parquet_rows(root: Path, name: str) -> Iterator[tuple[None, dict[str, Any]]]:
@@ -264,4 +286,6 @@ def _parquet_rows(root: Path, name: str) -> Iterator[tuple[None, dict[str, Any]]
                     yield None, values
     except (arrow.ArrowException, OSError, ValueError) as error:
         said = " ".join(str(error).split())[:200]
-        raise HubtoolsError(f"{path} is no parquet file that can be read: {said}.") from None
+        raise HubtoolsError(
+            f"{path} is no parquet file that can be read: {said}.", code="file-damaged"
+        ) from None

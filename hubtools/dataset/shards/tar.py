@@ -43,6 +43,7 @@ class TarWriter:
             raise HubtoolsError(
                 f"{sample.place} holds a value that JSON has no form for: {error}.",
                 hint="shard with --format parquet",
+                code="file-damaged",
             ) from None
         self._put("json", row)
         for key, data in pictures.items():
@@ -119,7 +120,7 @@ class TarReader:
             except (KeyError, ValueError, TypeError, AttributeError):
                 whole = False
             if not whole:
-                raise HubtoolsError(f"{place} is no whole sample.")
+                raise HubtoolsError(f"{place} is no whole sample.", code="file-damaged")
             return Stored(values, {name: members[member] for name, member in wanted.items()})
         found.odd.setdefault(Odd.OTHER, []).extend(
             f"{key}.{name}" for name in members if not _is_read(name)
@@ -127,7 +128,7 @@ class TarReader:
         return foreign_row(key, members, place)
 
     def _broken(self, error: Exception | str) -> HubtoolsError:
-        return HubtoolsError(f"{self._path} is no whole tar file: {error}.")
+        return HubtoolsError(f"{self._path} is no whole tar file: {error}.", code="file-damaged")
 
 
 def split_name(name: str) -> tuple[str, str]:
@@ -163,12 +164,18 @@ def foreign_row(key: str, members: dict[str, bytes], place: str) -> Stored:
                 found = json_value(data, unique=True)
             except ValueError as error:
                 why = f": {error}" if type(error) is ValueError else ""
-                raise HubtoolsError(f"{place}.{name} is no JSON that is read{why}.") from None
+                raise HubtoolsError(
+                    f"{place}.{name} is no JSON that is read{why}.", code="file-damaged"
+                ) from None
             found = found if isinstance(found, dict) else {"json": found}
             values |= {k: v for k, v in found.items() if not k.endswith(FILE_NAME)}
         elif ending in _TEXTS:
             column = "text" if ending != ".cls" else "cls"
             values[column] = data.decode("utf-8", errors="replace").strip()
     if not pictures:
-        raise HubtoolsError(f"{place} has no picture.", hint="only sets of pictures are unpacked")
+        raise HubtoolsError(
+            f"{place} has no picture.",
+            hint="only sets of pictures are unpacked",
+            code="nothing-there",
+        )
     return Stored(values, pictures)

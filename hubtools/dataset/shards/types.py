@@ -47,6 +47,7 @@ class Columns:
                     f"{sample.place}: the column {key!r} would be lost: {self.files[key]} becomes"
                     f" the column {key!r}.",
                     hint="give it another name",
+                    code="file-not-usable",
                 )
             column.waiting.append((sample.place, value))
             if len(column.waiting) >= _AT_ONCE:
@@ -59,6 +60,7 @@ class Columns:
             raise HubtoolsError(
                 f"{sample.place}: {key} becomes the column {name!r}, which there is already.",
                 hint="give one of them another name",
+                code="file-not-usable",
             )
 
     @property
@@ -98,6 +100,7 @@ class Columns:
                         f"{place}: {key} is {value!r}, but {_said(column.type)} in rows before.",
                         hint="a column of a parquet file has one type; make them alike, or shard"
                         " with --format webdataset",
+                        code="file-not-usable",
                     ) from None
 
 
@@ -132,6 +135,7 @@ def _refuse_empty(key: str, kind: Any) -> None:
             raise HubtoolsError(
                 f"The column {key!r} holds only empty objects, which parquet cannot write.",
                 hint="remove it, or shard with --format webdataset",
+                code="nothing-there",
             )
         for index in range(kind.num_fields):
             _refuse_empty(f"{key}.{kind.field(index).name}", kind.field(index).type)

@@ -65,7 +65,7 @@ def _unpack(folder: Path, shards: list[str], target: Path) -> None:
             row = _unpack_row(stored, len(lines), target)
             lines.append(json.dumps(row, default=str))
     if not lines:
-        raise HubtoolsError(f"{folder} holds no rows.")
+        raise HubtoolsError(f"{folder} holds no rows.", code="nothing-there")
     write_text(target / "metadata.jsonl", "\n".join(lines) + "\n")
 
 
@@ -85,4 +85,5 @@ def _unpack_row(stored: Stored, number: int, target: Path) -> dict[str, Any]:
     raise HubtoolsError(
         f"Row {number + 1} of the dataset holds no picture.",
         hint="training needs an image column with the pictures inside the parquet files",
+        code="nothing-there",
     )

@@ -66,7 +66,9 @@ def _local(path: Path, address: str | None = None) -> Source:
     if path.is_file():
         return _file(store, store.entries()[0])
     if not path.exists():
-        raise HubtoolsError(f"There is no file or folder {path}.", hint=f"give {_KINDS}")
+        raise HubtoolsError(
+            f"There is no file or folder {path}.", hint=f"give {_KINDS}", code="file-not-found"
+        )
     listing = walk(path)
     if address is not None:  # the Hub client's copy, which is all links
         entries = tuple(replace(entry, link=False) for entry in listing.entries)
@@ -97,6 +99,12 @@ def _file(store: Store, entry: Entry) -> Source:
 
     if isinstance(store, LocalStore) and is_partial(store.path):
         raise HubtoolsError(
-            f"{store.name} is a partial result.", hint="hubtools validate merge FILE FILE ..."
+            f"{store.name} is a partial result.",
+            hint="hubtools validate merge FILE FILE ...",
+            code="wrong-kind",
         )
-    raise HubtoolsError(f"{store.name} is a file that is no data set.", hint=f"give {_KINDS}")
+    raise HubtoolsError(
+        f"{store.name} is a file that is no data set.",
+        hint=f"give {_KINDS}",
+        code="file-not-usable",
+    )

@@ -31,7 +31,9 @@ def readable_errors(address: str) -> Iterator[None]:
             raise _unreadable(address, cause) from None
         if isinstance(error, FileNotFoundError):
             raise HubtoolsError(
-                f"There is nothing at {bare(address)}.", hint="check the address"
+                f"There is nothing at {bare(address)}.",
+                hint="check the address",
+                code="file-not-found",
             ) from None
         raise _unreadable(address, error) from None
 
@@ -40,6 +42,7 @@ def _unreadable(address: str, error: Exception) -> HubtoolsError:
     return HubtoolsError(
         f"{bare(address)} cannot be read: {one_line(error)}.",
         hint="check the address, the network and your access",
+        code="file-damaged",
     )
 
 

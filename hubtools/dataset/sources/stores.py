@@ -118,6 +118,7 @@ class HubStore:
                         f"{address} is not in the cache of the Hub client, and HF_HUB_OFFLINE is"
                         " set.",
                         hint="unset HF_HUB_OFFLINE, or fetch it first: `hf download`",
+                        code="hub-unreachable",
                     ) from None
                 return Path(kept) / path
             commit = HfApi().repo_info(repo, repo_type="dataset", revision=revision).sha
@@ -141,7 +142,10 @@ class HubStore:
             if self.path:
                 there = api.get_paths_info(self.repo, [self.path], **place)
                 if not there:
-                    raise HubtoolsError(f"There is no {self.path} in {self.repo} at {self.commit}.")
+                    raise HubtoolsError(
+                        f"There is no {self.path} in {self.repo} at {self.commit}.",
+                        code="file-not-found",
+                    )
                 single = isinstance(there[0], RepoFile)
             if single:
                 found: Any = there
@@ -210,8 +214,10 @@ def _parsed(address: str) -> tuple[str, str | None, str]:
         kind = "a model" if re.match(r"hf://(models/)?[^/]+/[^/]+", address) else "no dataset"
         kind = "a Space" if address.startswith("hf://spaces/") else kind
         if address.startswith("hf://datasets/"):
-            raise HubtoolsError(f"{address} is no address of a dataset repository.", hint=_HOW)
-        raise HubtoolsError(f"{address} names {kind}, not a dataset.", hint=_HOW)
+            raise HubtoolsError(
+                f"{address} is no address of a dataset repository.", hint=_HOW, code="bad-usage"
+            )
+        raise HubtoolsError(f"{address} names {kind}, not a dataset.", hint=_HOW, code="wrong-kind")
     revision = unquote(match["revision"]) if match["revision"] else None
     path = (match["path"] or "").strip("/")
     return match["repo"], revision, path
@@ -238,11 +244,13 @@ class FsspecStore:
                     f"Reading {scheme}:// needs a package that is not installed"
                     f" ({'aiohttp' if web else words}).",
                     hint="pip install 'hf-hubtools[url]'" if web else None,
+                    code="missing-package",
                 ) from None
             except ValueError as error:
                 raise HubtoolsError(
                     f"{address} is no address that can be read: {error}.",
                     hint="hf://, http(s):// and, with their packages, s3://, gs://, az://, ...",
+                    code="bad-usage",
                 ) from None
         self._root = str(path)
 
@@ -270,7 +278,11 @@ class FsspecStore:
                     paths[name] = path
                     entries.append(_entry(name, info))
             if not entries:
-                raise HubtoolsError(f"There is nothing at {self.name}.", hint="check the address")
+                raise HubtoolsError(
+                    f"There is nothing at {self.name}.",
+                    hint="check the address",
+                    code="file-not-found",
+                )
         return False, paths, sorted(entries, key=lambda entry: entry.name)
 
     def _looks_like_a_file(self) -> bool:
@@ -322,6 +334,7 @@ class FsspecStore:
             return HubtoolsError(
                 f"{self.name} cannot be reached any more: {one_line(error)}.",
                 hint="run the same command again; it continues where it stopped",
+                code="hub-unreachable",
             )
         return Unreadable(0, f"it cannot be read: {one_line(error)}")
 

@@ -42,6 +42,7 @@ class ZipArchive:
                 raise HubtoolsError(
                     f"{self.name} is no whole zip archive: {_reason(error)}.",
                     hint="pack or fetch it again",
+                    code="file-damaged",
                 ) from None
         return self._opened
 

@@ -227,7 +227,11 @@ def _prompt(project: Project, prompt: str | None, axes: Sequence[Axis]) -> str:
     if prompt is None and project.samples.prompts:
         prompt = project.samples.prompts[0]
     if not prompt:
-        raise UsageError("There is no prompt.", hint='hubtools grid "a photo of ..." --x seed=0..3')
+        raise UsageError(
+            "There is no prompt.",
+            hint='hubtools grid "a photo of ..." --x seed=0..3',
+            code="file-not-found",
+        )
     return prompt
 
 

@@ -158,7 +158,9 @@ def family_for(pipeline: Any) -> Family:
         if name in family.pipelines:
             return family
     raise HubtoolsError(
-        f"hubtools cannot draw with a {name} yet.", hint="families: " + ", ".join(SUPPORTED)
+        f"hubtools cannot draw with a {name} yet.",
+        hint="families: " + ", ".join(SUPPORTED),
+        code="not-supported",
     )
 
 
@@ -173,13 +175,17 @@ def family_of(folder: Path, shown: str) -> Family:
         raise HubtoolsError(
             f"{shown} is no diffusers pipeline: it has no model_index.json.",
             hint="give the id or folder of a whole pipeline, not of a single weight file",
+            code="wrong-kind",
         ) from None
     except (ValueError, KeyError, TypeError):
-        raise HubtoolsError(f"{shown}: model_index.json names no pipeline class.") from None
+        raise HubtoolsError(
+            f"{shown}: model_index.json names no pipeline class.", code="file-damaged"
+        ) from None
     for family in families():
         if name in family.pipelines:
             return family
     raise HubtoolsError(
         f"{shown} is a {name}, which hubtools cannot train yet.",
         hint="trainable families: " + ", ".join(SUPPORTED),
+        code="not-supported",
     )

@@ -71,6 +71,7 @@ class StableDiffusion:
                 f"The UNet takes {unet.get('in_channels')} channels, but the VAE makes"
                 f" {vae.get('latent_channels', 4)}: this is an inpainting or depth model.",
                 hint="train on the plain text-to-image model of the same version",
+                code="not-supported",
             )
         prediction = prediction_type or str(scheduler.get("prediction_type", "epsilon"))
         if prediction not in DDPM_PREDICTIONS:
@@ -78,6 +79,7 @@ class StableDiffusion:
                 f"The base's scheduler predicts {prediction!r}; hubtools trains"
                 f" {' and '.join(DDPM_PREDICTIONS)}.",
                 hint="overrule it with --prediction-type if you know better",
+                code="not-supported",
             )
         blocks = vae.get("block_out_channels") or [0] * 4
         factor = 2 ** (len(blocks) - 1)
@@ -226,8 +228,12 @@ def _config(folder: Path, name: str, *, required: bool = True) -> dict[str, Any]
         if not required:
             return {}
         raise HubtoolsError(
-            f"The base has no {name}.", hint="is the download complete, the folder whole?"
+            f"The base has no {name}.",
+            hint="is the download complete, the folder whole?",
+            code="file-not-found",
         ) from None
     except ValueError as error:
-        raise HubtoolsError(f"{folder / name} is not valid JSON: {error}.") from None
+        raise HubtoolsError(
+            f"{folder / name} is not valid JSON: {error}.", code="file-damaged"
+        ) from None
     return content if isinstance(content, dict) else {}
