@@ -136,6 +136,7 @@ class Plan:
                 raise HubtoolsError(
                     f"{self.root / op.path} has changed while the plan was made.",
                     hint="see that nothing writes to it, and make the plan again",
+                    code="file-changed",
                 )
         operations = tuple(
             {
