@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -108,21 +108,44 @@ def _unknown(key: str, known: Mapping[str, Any], place: str, where: str) -> Usag
     return UsageError(f"{place}: unknown key {key!r}{where}.", hint=hint, code="bad-setting")
 
 
+_GUESSES = 100  # lines that are tried, each by parsing all before it
+
+
 def line_of(source: str, section: str | None, key: str) -> int:
-    """Line (from 1) where `key` of `section` is set; for messages only, so a search will do."""
-    current: str | None = None
-    for number, line in enumerate(source.splitlines(), start=1):
-        if header := re.match(r"\s*\[\s*([\w.-]+)\s*\]", line):
-            current = header[1]
-            if current == f"{section}.{key}":
-                return number
-            if section is None and current.split(".")[0] == key:
-                return number
-        elif (
-            current == section and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[=.]", line)
-        ) or re.match(rf"\s*{re.escape(f'{section}.{key}')}\s*=", line):
-            return number
+    """Line (from 1) where `key` of `section` is set, or the section `key` begins; 1 if it is in
+    none. Lines that name it are tried in order: the parser says whether it is set before them."""
+    path = (key,) if section is None else (section, key)
+    name = re.compile(rf"[\"'.\[\s]*(?:.*[\s.\[{{,\"'])?{re.escape(key)}[\"']?\s*[=.\]]")
+    lines = source.splitlines(keepends=True)
+    tried = 0
+    for number, line in enumerate(lines):
+        if key not in line or not name.match(line):
+            continue
+        tried += 1
+        if tried > _GUESSES:
+            break
+        before = _parsed("".join(lines[:number]))
+        if before is None or _holds(before, path):
+            continue
+        # a value may go on for many lines
+        if (now := _parsed("".join(lines[: number + 1]))) is None or _holds(now, path):
+            return number + 1
     return 1
+
+
+def _parsed(source: str) -> dict[str, Any] | None:
+    try:
+        return tomllib.loads(source)
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return None
+
+
+def _holds(data: Any, path: Sequence[str]) -> bool:
+    for key in path:
+        if not isinstance(data, dict) or key not in data:
+            return False
+        data = data[key]
+    return True
 
 
 def to_toml(settings: Mapping[str, Mapping[str, Any]]) -> str:

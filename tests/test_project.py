@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from hubtools.errors import UsageError
 from hubtools.project import Project, load_project, schema
-from hubtools.project_file import to_toml
+from hubtools.project_file import line_of, to_toml
 from hubtools.settings import SECTIONS
 
 
@@ -147,3 +147,34 @@ def test_any_file_is_read_or_refused_in_a_sentence(tmp_path: Path, text: str) ->
     except UsageError as error:
         said = str(error)
     assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    ("source", "place", "line"),
+    [
+        ("[train]\nsteps = 1\n", ("train", "steps"), 2),
+        ("# steps = 9\n[train]\n# steps = 8\nsteps = 1\n", ("train", "steps"), 4),
+        ("[model]\nsteps = 1\n[train]\nsteps = 2\n", ("train", "steps"), 4),
+        (
+            '[model]\nnote = """\n[train]\nsteps = 1\n"""\n[train]\nsteps = 2\n',
+            ("train", "steps"),
+            7,
+        ),
+        ("train.steps = 1\n", ("train", "steps"), 1),
+        ("train = { rank = 4, steps = 1 }\n", ("train", "steps"), 1),
+        ('[train]\n"steps" = 1\n', ("train", "steps"), 2),
+        ("[train]\nsteps = [\n  1,\n]\n", ("train", "steps"), 2),
+        ("\n[train.steps]\na = 1\n", ("train", "steps"), 2),
+        ("[model]\nbase = 'steps = 1'\n[train]\nrank = 4\nsteps = 1\n", ("train", "steps"), 5),
+        ("[model]\na = 1\n\n[trains]\nb = 1\n", (None, "trains"), 4),
+        ("[dataset]\ntrains = 1\n[trains]\n", (None, "trains"), 3),
+        ("[train]\nrank = 4\n", ("train", "steps"), 1),
+    ],
+)
+def test_lines_of_settings(source: str, place: tuple[str | None, str], line: int) -> None:
+    assert line_of(source, *place) == line
+
+
+def test_a_line_is_found_among_many_that_look_like_it() -> None:
+    source = "# steps = 1\n" * 20_000 + "[train]\nsteps = 2\n"
+    assert line_of(source, "train", "steps") in (1, 20_002)
