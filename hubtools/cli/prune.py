@@ -9,11 +9,13 @@ import click
 
 from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options
+from hubtools.cli.plans import check_plan_options, opened, plan_options
 from hubtools.cli.trust import trust_option, with_trust
 from hubtools.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from hubtools.project import Project
+    from hubtools.publish.classify import PrunePlan
 
 
 @click.command("prune", cls=SettingsCommand)
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 )
 @click.option("--keep", multiple=True, metavar="PATTERN", help="Keep matching files.")
 @click.option("--drop", multiple=True, metavar="PATTERN", help="Drop matching files.")
+@plan_options()
 @trust_option()
 @project_options()
 @output_options()
@@ -45,6 +48,8 @@ def command(
     keep_snapshots: Literal["none", "last", "all"],
     keep: tuple[str, ...],
     drop: tuple[str, ...],
+    plan_file: Path | None,
+    from_plan: Path | None,
     trust_state: bool,
     project: Project,
     out: Output,
@@ -53,13 +58,20 @@ def command(
 
     Nothing changes without --apply, which moves files to a trash that --undo brings back. Only
     files that a trainer writes are moved: what hubtools does not know stays, unless --drop names
-    it. Exit code 3 if there are large files that no rule knows.
+    it. --from-plan shows what a plan says, and does it with --apply. Exit code 3 if there are large
+    files that no rule knows.
     """
     from hubtools.files import human_bytes
+    from hubtools.plans import state_of
     from hubtools.publish import trash
     from hubtools.publish.classify import classify
+    from hubtools.publish.prune_plan import save_plan
     from hubtools.publish.trainers import recognise
 
+    acting = ("do_apply", "do_undo", "do_purge")
+    check_plan_options(plan_file, from_plan, ("run_dir", "do_apply"), acting)
+    if from_plan is not None:
+        return _replay(from_plan, run_dir, do_apply, dry_run, trust_state, out)
     changes = do_apply or do_undo or do_purge
     root = run_dir or (project.run_to_change if changes else project.run_dir)
     if sum((do_apply, do_undo, do_purge, dry_run)) > 1:
@@ -79,18 +91,60 @@ def command(
         out.result(f"Trash of {root} deleted", freed=human_bytes(freed))
         return ExitCode.DONE
     recognise(root)
+    # before they are classified: what changes meanwhile is then told apart
+    state = state_of(root, plan_file, git=True) if plan_file is not None else {}
     plan = classify(root, keep_snapshots=keep_snapshots, keep=keep, drop=drop)
-    if do_apply:
-        place = trash.apply(plan)
-        out.result(
-            f"{len(plan.moved)} files ({human_bytes(plan.bytes_moved)}) moved aside"
-            if place
-            else "Nothing to move",
-            trash=str(place) if place else None,
-            kept=len(plan.kept),
-            stayed=len(plan.left),
-        )
+    if plan_file is not None:
+        options = {"keep_snapshots": keep_snapshots, "keep": list(keep), "drop": list(drop)}
+        code = _show(plan, out, table=out.format not in ("json", "quiet"))
+        save_plan(plan, plan_file, state, options)
+        out.result(f"Plan written to {plan_file}", plan=str(plan_file), moves=len(plan.moved))
+        return code
+    return _apply(plan, out) if do_apply else _show(plan, out)
+
+
+def _replay(
+    path: Path,
+    run_dir: Path | None,
+    do_apply: bool,
+    dry_run: bool,
+    trust_state: bool,
+    out: Output,
+) -> int:
+    """Show or do what the plan of a file says, on the folder as it was when the plan was made."""
+    from hubtools.publish.prune_plan import lines_of, load_plan, would
+    from hubtools.publish.trainers import recognise
+
+    looks = dry_run or not do_apply
+    saved, _ = opened(path, "prune", out, trust_state, would, lines_of, dry_run=looks)
+    root = saved.folder(run_dir)
+    recognise(root)
+    replay = load_plan(root, saved)
+    if replay.done:
+        out.result(f"This plan is done already; nothing to do in {root}", moves=0)
         return ExitCode.DONE
+    return _show(replay.plan, out) if looks else _apply(replay.plan, out)
+
+
+def _apply(plan: PrunePlan, out: Output) -> int:
+    from hubtools.files import human_bytes
+    from hubtools.publish import trash
+
+    place = trash.apply(plan)
+    out.result(
+        f"{len(plan.moved)} files ({human_bytes(plan.bytes_moved)}) moved aside"
+        if place
+        else "Nothing to move",
+        trash=str(place) if place else None,
+        kept=len(plan.kept),
+        stayed=len(plan.left),
+    )
+    return ExitCode.DONE
+
+
+def _show(plan: PrunePlan, out: Output, *, table: bool = True) -> int:
+    from hubtools.files import human_bytes
+
     columns = ["path", "verdict", "bytes" if not out.human else "size", "why"]
     rows = [
         (
@@ -101,7 +155,8 @@ def command(
         )
         for item in plan.items
     ]
-    out.table(columns, sorted(rows, key=lambda row: (row[1], row[0])), right=(2,))
+    if table:
+        out.table(columns, sorted(rows, key=lambda row: (row[1], row[0])), right=(2,))
     out.note(
         f"{len(plan.kept)} files ({human_bytes(plan.bytes_kept)}) are worth publishing,"
         f" {len(plan.dropped)} ({human_bytes(plan.bytes_dropped)}) are not."

@@ -10,11 +10,14 @@ import click
 
 from hubtools.cli.options import SettingsCommand, dataset_folder, project_options
 from hubtools.cli.output import Output, output_options
-from hubtools.errors import ExitCode
+from hubtools.cli.plans import check_plan_options, opened, plan_options
+from hubtools.cli.trust import trust_option
+from hubtools.errors import ExitCode, UsageError
 from hubtools.findings import plural
 
 if TYPE_CHECKING:
     from hubtools.dataset.packing.plan import Format
+    from hubtools.dataset.packing.plan_file import Wanted
     from hubtools.dataset.packing.write import Shards
     from hubtools.project import Project
 
@@ -35,9 +38,7 @@ class Bytes(click.ParamType):  # type: ignore[type-arg]  # generic since click 8
 
 @click.command("shard", cls=SettingsCommand)
 @click.argument("path", required=False, type=click.Path(path_type=Path))
-@click.option(
-    "--to", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder to write."
-)
+@click.option("--to", type=click.Path(path_type=Path), metavar="DIR", help="Folder to write.")
 @click.option(
     "--as",
     "kind",
@@ -52,13 +53,18 @@ class Bytes(click.ParamType):  # type: ignore[type-arg]  # generic since click 8
     metavar="SIZE",
     help="Bytes of pictures in one shard  [default: 500MB, webdataset 1GB]",
 )
+@plan_options()
+@trust_option()
 @project_options()
 @output_options("parquet", "webdataset")
 def command(
     path: Path | None,
-    to: Path,
+    to: Path | None,
     kind: Format,
     max_shard_size: int | None,
+    plan_file: Path | None,
+    from_plan: Path | None,
+    trust_state: bool,
     project: Project,
     out: Output,
 ) -> int:
@@ -66,16 +72,75 @@ def command(
 
     PATH is a folder of pictures or a project folder (default: the project's dataset). The shards
     load with `datasets` and on the Hub; `hubtools unshard` gives the folder back, byte for byte. A
-    run that was killed goes on where it was.
+    run that was killed goes on where it was. --to is needed, but with --plan.
     """
-    from hubtools.dataset.packing.write import shard
-    from hubtools.files import human_bytes
+    from hubtools.dataset.packing.plan import ENDING
 
     word: str = out.format
     if word in ("parquet", "webdataset"):
         # the form of the shards, where others ask for that of the printed lines
         kind, out = cast("Format", word), Output.of("auto", False, (), out.answer)
-    folder, _ = dataset_folder(path, project, out, change=False)
+    check_plan_options(plan_file, from_plan, ("path", "to"), ("to",))
+    if to is None and plan_file is None:
+        raise UsageError("--to DIR says where to write the shards.", hint="add --to DIR")
+    wanted = None
+    if from_plan is not None:
+        wanted, folder = _wanted(from_plan, path, project, trust_state, out)
+        if word in ENDING and word != wanted.format:
+            raise UsageError(f"{from_plan} is a plan for {wanted.format}, not for {word}.")
+        kind, max_shard_size = wanted.format, wanted.max_shard_size
+    else:
+        folder, _ = dataset_folder(path, project, out, change=False)
+    if plan_file is not None:
+        return _plan(folder, kind, max_shard_size, plan_file, out)
+    assert to is not None
+    done = _pack(folder, to, kind, max_shard_size, wanted, out)
+    _tell(done, to, out)
+    _warn(done, folder, out)
+    return ExitCode.DONE
+
+
+def _wanted(
+    path: Path, given: Path | None, project: Project, trust_state: bool, out: Output
+) -> tuple[Wanted, Path]:
+    """What the plan of a file says, and the folder, which is as it was when the plan was made."""
+    from hubtools.dataset.packing.plan_file import lines_of, load_plan, would
+
+    saved, _ = opened(path, "shard", out, trust_state, would, lines_of)
+    if given is None:
+        folder = saved.folder()
+    else:
+        folder = saved.folder(dataset_folder(given, project, out, change=False)[0])
+    return load_plan(folder, saved), folder
+
+
+def _plan(folder: Path, kind: Format, limit: int | None, path: Path, out: Output) -> int:
+    from hubtools.dataset.packing.plan import plan_shards
+    from hubtools.dataset.packing.plan_file import save_plan
+    from hubtools.files import human_bytes
+    from hubtools.plans import state_of
+
+    # before the rows are read: what changes meanwhile is then told apart
+    state = state_of(folder, path)
+    plan = plan_shards(folder, kind, limit)
+    save_plan(plan, path, state, limit)
+    if out.format not in ("json", "quiet"):
+        columns = ("shard", "split", "rows", "bytes" if not out.human else "size")
+        rows = [
+            (s.name, s.split, s.rows, human_bytes(s.pictures) if out.human else s.pictures)
+            for s in plan.shards
+        ]
+        out.table(columns, rows, right=(2, 3))
+    out.result(f"Plan written to {path}", plan=str(path), shards=len(plan.shards), rows=plan.rows)
+    return ExitCode.DONE
+
+
+def _pack(
+    folder: Path, to: Path, kind: Format, limit: int | None, wanted: Wanted | None, out: Output
+) -> Shards:
+    from hubtools.dataset.packing.write import shard
+
+    check = {} if wanted is None else {"check": wanted.check}
     with out.progress() as progress:
         task = progress.add_task("counting rows", total=None, note="")
 
@@ -83,7 +148,15 @@ def command(
             doing = "counting rows" if total is None else "writing"
             progress.update(task, completed=done, total=total, description=doing)
 
-        done = shard(folder, to, format=kind, max_shard_size=max_shard_size, on_row=tell)
+        done = shard(folder, to, format=kind, max_shard_size=limit, on_row=tell, **check)
+    if wanted is not None and all(one.kept for one in done.shards):
+        out.note(f"This plan is done already; {to} holds all of it.")
+    return done
+
+
+def _tell(done: Shards, to: Path, out: Output) -> None:
+    from hubtools.files import human_bytes
+
     columns = ("shard", "split", "rows", "bytes" if not out.human else "size", "sha256")
     rows = [
         (s.name, s.split, s.rows, human_bytes(s.bytes) if out.human else s.bytes, s.sha256)
@@ -105,8 +178,6 @@ def command(
             f"{plural(done.rows, 'row')}, {human_bytes(done.bytes)}: every picture came back with"
             f" the same SHA-256. `hubtools unshard {to} --to DIR` unpacks them."
         )
-    _warn(done, folder, out)
-    return ExitCode.DONE
 
 
 def _warn(done: Shards, folder: Path, out: Output) -> None:

@@ -128,7 +128,7 @@ class SavedPlan:
     def changes(self, folder: Path) -> Changes:
         """What differs in `folder` from the state that the plan was made from. The plan itself,
         which may lie there, does not count."""
-        now = state_of(folder, self.path)
+        now = state_of(folder, self.path, git=self.kind == "prune")
         own = inside(folder, self.path)
         return Changes.between({n: p for n, p in self.made_from.items() if n != own}, now)
 
@@ -200,7 +200,9 @@ def read_plan(path: StrPath, kind: Kind, beside: frozenset[str] = frozenset()) -
         content = json_value(data, unique=True)
         if not isinstance(content, dict):
             raise ValueError("it is no JSON object")
-        _check_schema(content)
+        other = _schema_fault(content)
+        if other is not None:
+            raise HubtoolsError(f"{bad}: {other}.", hint=make, code="other-version")
         content = {key: value for key, value in content.items() if key not in beside}
         found = _parsed(content, path)
     except (ValueError, KeyError, TypeError, AttributeError, LeadsOut) as error:
@@ -218,16 +220,18 @@ def read_plan(path: StrPath, kind: Kind, beside: frozenset[str] = frozenset()) -
     return found
 
 
-def _check_schema(content: Mapping[str, Any]) -> None:
+def _schema_fault(content: Mapping[str, Any]) -> str | None:
+    """Which version of hubtools wrote a plan, if not one that this one reads."""
     version = content.get("schema", content.get("schema_version"))
     if version is None:
         raise ValueError("it has no schema")
     if version != SCHEMA or "schema" not in content:
         older = type(version) is int and version < SCHEMA
-        raise ValueError(
+        return (
             f"it was written by {'an earlier' if older else 'another'} version of hubtools (schema"
             f" {version!s:.20}; this one reads {SCHEMA})"
         )
+    return None
 
 
 def _parsed(content: dict[str, Any], path: Path) -> SavedPlan:

@@ -13,7 +13,6 @@ from hubtools.layout import WORK_DIR
 from hubtools.limits import FILES
 from hubtools.rooted import Root
 
-_UNENTERED = frozenset({".git", WORK_DIR})
 _NAMED = 5  # files that a sentence names
 
 
@@ -58,9 +57,10 @@ def root_of(folder: Path, plan: Path | None) -> str:
     return real.name or "."
 
 
-def state_of(folder: Path, plan: Path | None = None) -> dict[str, str]:
-    """Fingerprints of all files below `folder`, by name; hubtools' own, those of git, and the plan
-    itself are passed by. Each is read to its end. Raises `HubtoolsError` for too many."""
+def state_of(folder: Path, plan: Path | None = None, *, git: bool = False) -> dict[str, str]:
+    """Fingerprints of all files below `folder`, by name; hubtools' own, the plan itself, and those
+    of git (but with `git`) are passed by. Each is read to its end. Raises `HubtoolsError` for too
+    many."""
     found: dict[str, str] = {}
     own = inside(folder, plan)
     with Root(folder) as root:
@@ -73,7 +73,7 @@ def state_of(folder: Path, plan: Path | None = None) -> dict[str, str]:
                 if facts is None or name == own:
                     continue
                 if stat.S_ISDIR(facts.st_mode):
-                    if entry not in _UNENTERED:
+                    if entry != WORK_DIR and (git or entry != ".git"):
                         todo.append(name)
                     continue
                 if len(found) >= FILES:

@@ -202,7 +202,7 @@ def test_what_would_say_something_else_is_refused(plan: Path, people: Path) -> N
 @pytest.mark.parametrize("old", [{"schema_version": 2}, {"schema": 1, "operations": []}])
 def test_plans_of_earlier_versions_get_a_sentence(tmp_path: Path, old: dict[str, Any]) -> None:
     (tmp_path / "plan.json").write_text(json.dumps(old))
-    for kind in ("push",):
+    for kind in ("push", "fix", "prune", "shard"):
         more = ("--to", tmp_path / "to") if kind == "shard" else ()
         told = typed(kind, "--from-plan", tmp_path / "plan.json", *more)
         assert (told.returncode, "an earlier version" in told.stderr) == (1, True), told.stderr

@@ -219,6 +219,8 @@ def test_init_writes_through_no_link(tmp_path: Path, pictures: Path) -> None:
 PLACES: dict[str, tuple[str, ...]] = {
     "fix --from-plan": ("fix", "{set}", "--from-plan", "{file}"),
     "push --from-plan": ("push", "--from-plan", "{file}"),
+    "prune --from-plan": ("prune", "--from-plan", "{file}", "--apply"),
+    "shard --from-plan": ("shard", "--from-plan", "{file}", "--to", "out"),
     "validate --baseline": ("validate", "{set}", "--baseline", "{file}"),
     "validate": ("validate", "{file}"),
     "validate merge": ("validate", "merge", "{file}", "{set}"),
@@ -324,6 +326,7 @@ OUTPUTS: dict[str, tuple[str, ...]] = {
                         "--size", "64", "--num-inference-steps", "1"),
     "push --plan": ("push", "{set}", "me/set", "--plan", "{file}"),
     "fix --plan": ("fix", "{set}", "--plan", "{file}"),
+    "shard --plan": ("shard", "{set}", "--plan", "{file}"),
 }  # fmt: skip
 _PRECIOUS = {
     "notes.txt": b"all I know",

@@ -77,14 +77,15 @@ def shard(
     format: Format = "parquet",
     max_shard_size: int | None = None,
     on_row: Callable[[int, int | None], None] | None = None,
+    check: Callable[[Plan], None] = lambda plan: None,
 ) -> Shards:
     """Write the dataset at `folder` as shards into the folder `to`, a dataset repo of its own.
 
     `max_shard_size`: bytes of pictures in one shard (default 500 MB for parquet, 1 GB for
     WebDataset). `on_row(done, total)` follows; the total is None while rows are counted. Every
     shard is read back and compared with the pictures and rows by SHA-256 before it gets its name.
-    A run that was killed goes on where it was. Raises `HubtoolsError` for a record that names no
-    picture, and if `to` holds anything else.
+    A run that was killed goes on where it was. `check` gets the plan, and may refuse it by raising.
+    Raises `HubtoolsError` for a record that names no picture, and if `to` holds anything else.
     """
     folder, to = Path(folder), Path(to)
     if format == "parquet":
@@ -97,6 +98,7 @@ def shard(
         )
     counted = (lambda done: on_row(done, None)) if on_row else None
     plan = plan_shards(folder, format, max_shard_size, counted)
+    check(plan)
     state = _state(plan, to)
     with Root(to) as root:
         done: list[Shard] = []

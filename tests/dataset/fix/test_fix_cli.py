@@ -13,7 +13,8 @@ from test_fix_rules import snapshot
 from test_rules import line, put
 
 import hubtools
-from hubtools.dataset.fix.remedies import REMEDIES, UNSAFE
+from hubtools.dataset.fix.remedies import UNSAFE
+from hubtools.dataset.fix.steps import REMEDIES
 from tests.typed import typed
 
 
