@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import shlex
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
@@ -124,11 +124,30 @@ class Project(Section):
         """File of findings that are known, if there is to be one."""
         return self.at(self.rules.baseline) if self.rules.baseline else None
 
+    def rules_of(self, wing: Literal["D", "T", "C", "P"]) -> dict[str, Any]:
+        """[rules] as far as it speaks of the rules of one wing: `select`, `ignore` and
+        `per_file_ignores`. Rules of which `select` names none are all applied; a prefix that no
+        wing has is given to D, whose book refuses it."""
+
+        def own(prefixes: Sequence[str]) -> list[str]:
+            others = "TCP" if wing == "D" else ""
+            return [
+                prefix
+                for prefix in prefixes
+                if (prefix[:1].upper() not in others if others else prefix[:1].upper() == wing)
+            ]
+
+        by_file = {glob: own(ids) for glob, ids in self.rules.per_file_ignores.items()}
+        return {
+            "select": own(self.rules.select),
+            "ignore": own(self.rules.ignore),
+            "per_file_ignores": {glob: ids for glob, ids in by_file.items() if ids},
+        }
+
     @property
     def rule_choice(self) -> dict[str, Any]:
-        """[rules] as arguments of `dataset.check.validate`."""
-        chosen = self.rules.model_dump(include={"select", "ignore", "per_file_ignores"})
-        return chosen | {"baseline": self.baseline}
+        """[rules] as arguments of `dataset.validate.validate`."""
+        return self.rules_of("D") | {"baseline": self.baseline}
 
     @property
     def run_dir(self) -> Path:

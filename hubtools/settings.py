@@ -124,15 +124,17 @@ class DatasetSettings(Section):
 
 
 class RulesSettings(Section):
-    """Which rules `hubtools validate` applies, and which of their findings are known."""
+    """Which rules are applied: D of datasets, T of trainings, C of cards, P of publishing."""
 
-    select: Prefixes = option([], "Only rules whose ids begin so, e.g. D3; default all.")
+    select: Prefixes = option(
+        [], "Only rules whose ids begin so, e.g. D3 C1; of a letter that is not named, all."
+    )
     ignore: Prefixes = option([], "All but rules whose ids begin so.")
     per_file_ignores: Annotated[dict[str, Prefixes], BeforeValidator(per_file)] = option(
         {}, "Rules to leave out by file: glob = [ids]. On the command line GLOB:ID,ID."
     )
     baseline: str | None = option(
-        None, "File of findings that are known: hidden and counted, so that only new ones fail."
+        None, "File of findings of validate that are known: only new ones fail."
     )
 
 

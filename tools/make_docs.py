@@ -88,6 +88,7 @@ _BOOKS: dict[str, Iterable[Rule]] = {
     "Cards": CARD_RULES,
     "Publishing": (*PUBLISH_RULES, *COMPARISON_RULES),
 }
+_IN_FILE = 'In `hubtools.toml`:\n\n    [rules]\n    ignore = ["{id}"]'
 # Who applies the rules of a book, and how a rule is left out.
 _COMMANDS = {
     "Dataset": (
@@ -99,9 +100,12 @@ _COMMANDS = {
             "What is known and may stay goes into a [baseline](../datasets.md#what-is-known-already)."
         ),
     ),
-    "Training": ("`hubtools train --dry-run`", ""),
-    "Cards": ("`hubtools card --check`", ""),
-    "Publishing": ("`hubtools push --dry-run`", "`hubtools push --ignore {id}`"),
+    "Training": ("`hubtools train --dry-run`", _IN_FILE),
+    "Cards": ("`hubtools card --check`", _IN_FILE),
+    "Publishing": (
+        "`hubtools push --dry-run`",
+        f"`hubtools push --ignore {{id}}`, or in `hubtools.toml`:{_IN_FILE.partition(':')[2]}",
+    ),
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hubtools import frontmatter
@@ -14,6 +14,7 @@ from hubtools.files import StrPath
 from hubtools.findings import Report
 from hubtools.frontmatter import parse_card
 from hubtools.layout import CARD
+from hubtools.reporting.baseline import without_ignored
 from hubtools.rooted import Root
 
 __all__ = ["CARD_RULES", "CardView", "Kind", "check_card"]
@@ -26,10 +27,11 @@ def check_card(
     *,
     select: Sequence[str] = (),
     ignore: Sequence[str] = (),
+    per_file_ignores: Mapping[str, Sequence[str]] | None = None,
     strict: bool = False,
 ) -> Report:
-    """Check `folder/README.md` by all card rules. Raises `HubtoolsError` if there is
-    none, or if it is a link or larger than 5 MB."""
+    """Check `folder/README.md` by the card rules (`select`, `ignore`, `per_file_ignores` as for
+    `validate`). Raises `HubtoolsError` if there is none, or if it is a link or larger than 5 MB."""
     folder = Path(folder)
     with Root(folder) as root:
         if not root.exists(CARD):
@@ -42,4 +44,5 @@ def check_card(
     line = text[: len(text) - len(body)].count("\n") + 1
     view = CardView(folder, kind, text, parse_card(data), body, line)
     findings = CARD_RULES.run(view, select=select, ignore=ignore, strict=strict)
-    return Report(f"{folder.name}/{CARD}", tuple(findings), rules=tuple(CARD_RULES))
+    kept = tuple(without_ignored(findings, per_file_ignores or {}))
+    return Report(f"{folder.name}/{CARD}", kept, rules=CARD_RULES.chosen(select, ignore))

@@ -91,7 +91,7 @@ def command(
                 continue
             verb = "Wrote" if written.changed else "Nothing new for"
             out.note(f"{verb} {written.path}")
-        report = check_card(place, what)
+        report = check_card(place, what, **project.rules_of("C"))
         out.report(report, prefix=shown_path(place))
         if not report.ok:
             code = ExitCode.CHECKS_FAILED

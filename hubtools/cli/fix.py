@@ -103,7 +103,8 @@ def command(
     changes = not (dry_run or journal or plan_file)
     folder, project = dataset_folder(path, project, out, change=changes)
     if not select and not ignore:
-        select, ignore = tuple(project.rules.select), tuple(project.rules.ignore)
+        chosen = project.rules_of("D")
+        select, ignore = tuple(chosen["select"]), tuple(chosen["ignore"])
     if undo:
         undone = with_trust(
             out, trust_state, lambda trusted: journals.undo(folder, id, trust_state=trusted)

@@ -58,7 +58,11 @@ def _validate(journey: Journey) -> tuple[str, dict[str, Any]]:
 def _dataset_card(journey: Journey) -> tuple[str, dict[str, Any]]:
     folder = journey.project.dataset_dir
     write_dataset_card(folder, journey.project)
-    _checked(journey, check_card(folder, "dataset"), "The dataset card does not pass")
+    _checked(
+        journey,
+        check_card(folder, "dataset", **journey.project.rules_of("C")),
+        "The dataset card does not pass",
+    )
     return f"wrote {journey.project.dataset.path}/{CARD}", {}
 
 
@@ -165,7 +169,11 @@ def _card(journey: Journey) -> tuple[str, dict[str, Any]]:
         manifest.dataset.revision = pushed["commit"]
         manifest.write(run_dir)
     write_model_card(run_dir, journey.project)
-    _checked(journey, check_card(run_dir, "model"), "The model card does not pass")
+    _checked(
+        journey,
+        check_card(run_dir, "model", **journey.project.rules_of("C")),
+        "The model card does not pass",
+    )
     return f"wrote {journey.project.train.output_dir}/{CARD}", {}
 
 

@@ -30,8 +30,24 @@ _JUDGED = ("D1", "D2", "D301", "D302", "D602", "D605", "D705")
 _PASSED = ("D120", "D201")
 
 
+class PublishChoice(BaseModel):
+    """Which P rules count; what guards secrets and the work of others always does."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    per_file_ignores: dict[str, tuple[str, ...]] = {}
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """All prefixes that are left out, anywhere."""
+        return (*self.ignore, *(id for ids in self.per_file_ignores.values() for id in ids))
+
+
 class RuleChoice(BaseModel):
-    """Which rules of `validate` count, as the section [rules] says, and the captions' column."""
+    """Which rules count, as the section [rules] says: those of `validate` and, in `publishing`,
+    the P rules; and the captions' column."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -39,12 +55,17 @@ class RuleChoice(BaseModel):
     ignore: tuple[str, ...] = ()
     per_file_ignores: dict[str, tuple[str, ...]] = {}
     baseline: Path | None = None
+    publishing: PublishChoice = PublishChoice()
     caption_column: str = "text"
 
     @classmethod
     def of(cls, project: Project) -> RuleChoice:
         """Those of a project."""
-        return cls(**project.rule_choice, caption_column=project.dataset.caption_column)
+        return cls(
+            **project.rule_choice,
+            publishing=PublishChoice(**project.rules_of("P")),
+            caption_column=project.dataset.caption_column,
+        )
 
 
 class _Sent:

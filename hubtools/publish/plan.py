@@ -11,10 +11,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from hubtools.dataset.rules import DATASET_RULES
-from hubtools.errors import HubtoolsError, UsageError
+from hubtools.errors import HubtoolsError
 from hubtools.files import StrPath
-from hubtools.findings import Finding, Report, Rule
+from hubtools.findings import Report
 from hubtools.hub.client import (
     Remote,
     RemoteFile,
@@ -26,14 +25,14 @@ from hubtools.hub.client import (
     open_file,
     untouched,
 )
+from hubtools.publish.applied import apply_rules
 from hubtools.publish.book import refuse_to_ignore_secrets
 from hubtools.publish.classify import KeepSnapshots
-from hubtools.publish.comparison import COMPARISON_RULES, GUARDS, Comparison, fresh_card
+from hubtools.publish.comparison import Comparison, fresh_card
 from hubtools.publish.content import Content, Look
-from hubtools.publish.judged import RuleChoice, chosen, findings
+from hubtools.publish.judged import RuleChoice
 from hubtools.publish.ledger import NAME, Sent, read_ledger
 from hubtools.publish.release import Release, ReleaseFile, RepoType, collect
-from hubtools.publish.rules import PUBLISH_RULES
 from hubtools.rooted import Root
 from hubtools.setting_types import AllowedSecret
 from hubtools.trust import ForeignState
@@ -172,7 +171,7 @@ def make_plan(
 ) -> PushPlan:
     """`plan_push`, with what was `sent` before if the caller knows it; of the release what `pick`
     leaves, and no deletion but of these names."""
-    refuse_to_ignore_secrets(options.ignore)
+    refuse_to_ignore_secrets((*options.ignore, *options.rules.publishing.left_out))
     repo = full_repo_id(repo)
     check_access(repo, repo_type)
     release = collect(
@@ -224,7 +223,7 @@ def make_plan(
         report,
         remote.private,
         sent,
-        notes,
+        (*_left_out(options.rules), *notes),
     )
 
 
@@ -297,7 +296,7 @@ def _judged(
         options.pr,
         partial(open_file, repo, release.repo_type, str(remote.head)),
     )
-    found, rules = _run(release, comparison, options)
+    found, rules = apply_rules(release, comparison, options.ignore, options.rules)
     counts = {f"{action.value}": sum(file.action is action for file in files) for action in Action}
     private = options.private if remote.head is None else remote.private
     facts: dict[str, Any] = {
@@ -335,35 +334,10 @@ def _offered(sent: Sent, file: PlannedFile) -> bool:
     return file.there in sent.offered.get(file.name, ())
 
 
-def _run(
-    release: Release, comparison: Comparison, options: PushOptions
-) -> tuple[list[Finding], list[Rule]]:
-    """The books of rules. What guards the work of others is not to be ignored by a prefix."""
-    ignore = options.ignore
-    named = [prefix for prefix in ignore if prefix.upper() in GUARDS]
-    if named:
-        flag = "--public" if named[0].upper() == "P132" else "--overwrite"
-        raise UsageError(
-            f"{named[0]} cannot be left out with --ignore.", hint=f"say {flag} if you mean it"
-        )
-    books: tuple[Any, ...] = (PUBLISH_RULES, COMPARISON_RULES, DATASET_RULES)
-    PUBLISH_RULES.check_prefixes(p for p in ignore if not any(_begins(b, p) for b in books))
-    own, compared, judged = ([p for p in ignore if _begins(book, p)] for book in books)
-    kept = {rule.id for rule in COMPARISON_RULES.chosen(ignore=compared)} | set(GUARDS)
-    found = PUBLISH_RULES.run(release, ignore=own)
-    found += COMPARISON_RULES.run(comparison, select=sorted(kept))
-    rules = [
-        *PUBLISH_RULES.chosen(ignore=own),
-        *COMPARISON_RULES.chosen(select=sorted(kept)),
-    ]
-    if release.repo_type == "dataset":
-        found += findings(comparison, options.rules, judged)
-        rules += chosen(options.rules, judged)
-    return found, rules
-
-
-def _begins(book: Any, prefix: str) -> bool:
-    return any(rule.id.startswith(prefix.upper()) for rule in book)
+def _left_out(choice: RuleChoice) -> tuple[str, ...]:
+    """A note on the P rules that the project's file leaves out: it may be from anybody."""
+    told = ", ".join(dict.fromkeys(prefix.upper() for prefix in choice.publishing.left_out))
+    return (f"[rules] of hubtools.toml leaves out {told} of what push checks",) if told else ()
 
 
 def _is_fresh(remote: Remote, repo: str, repo_type: str) -> bool:

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from hubtools.dataset.text.trigger import has_word
 from hubtools.files import human_bytes
 from hubtools.findings import Problem, Report, RuleBook, Severity
+from hubtools.reporting.baseline import without_ignored
 from hubtools.training.plan import TrainPlan, count
 
 TRAIN_RULES: RuleBook[TrainPlan] = RuleBook()
 
 
-def judge(plan: TrainPlan, *, strict: bool = False) -> Report:
-    """Apply every rule to the plan."""
-    findings = tuple(TRAIN_RULES.run(plan, strict=strict))
-    return Report("the training plan", findings, rules=tuple(TRAIN_RULES))
+def judge(
+    plan: TrainPlan,
+    *,
+    strict: bool = False,
+    select: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    per_file_ignores: Mapping[str, Sequence[str]] | None = None,
+) -> Report:
+    """Apply the rules to the plan (`select`, `ignore`, `per_file_ignores` as for `validate`)."""
+    findings = TRAIN_RULES.run(plan, select=select, ignore=ignore, strict=strict)
+    kept = tuple(without_ignored(findings, per_file_ignores or {}))
+    return Report("the training plan", kept, rules=TRAIN_RULES.chosen(select, ignore))
 
 
 @TRAIN_RULES.rule("T101", "no state is saved during the run", Severity.WARNING)

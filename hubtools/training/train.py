@@ -95,7 +95,7 @@ def train(
                 reporter.warn(told.message)
 
     reporter.note("\n".join(describe(plan)))
-    report = judge(plan, strict=strict)
+    report = judge(plan, strict=strict, **project.rules_of("T"))
     if report.findings:
         reporter.report(report)
     if earlier is not None and finished:
