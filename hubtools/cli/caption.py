@@ -134,6 +134,7 @@ def command(
             overwrite=overwrite,
             on_picture=lambda done, total: progress.update(task, completed=done, total=total),
         )
+    yes = yes and not dry_run  # who says both looks first
     asks = not dry_run and not yes
     if out.format != "json" and plan.changes:
         _show(plan, out, limit=_SHOWN if asks else None)

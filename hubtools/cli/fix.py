@@ -194,6 +194,7 @@ def _carry_out(
     if not plan.operations:
         _nothing(plan, out)
         return ExitCode.DONE
+    yes = yes and not dry_run  # who says both looks first
     if out.format != "json":
         _show(plan, out, _SHOWN if not dry_run and not yes else None)
     if not dry_run and not yes:

@@ -197,7 +197,7 @@ def read_plan(path: StrPath, kind: Kind, beside: frozenset[str] = frozenset()) -
     if json_cost(data) > _MOST_COST:
         raise HubtoolsError(f"{bad}: it holds more values than any.", hint=make, code="too-large")
     try:
-        content = json_value(data, unique=True)
+        content = json_value(data.decode("utf-8-sig"), unique=True)
         if not isinstance(content, dict):
             raise ValueError("it is no JSON object")
         other = _schema_fault(content)

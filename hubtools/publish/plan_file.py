@@ -39,7 +39,14 @@ _MOST_PRS = 20  # open pull requests that are looked into
 
 def save_plan(plan: PushPlan, path: Path) -> None:
     """Write the plan with the hash of every file, for a later `load_plan`. Raises `HubtoolsError`
-    if a file is there that is no plan."""
+    if a file is there that is no plan, or if it would be sent itself."""
+    place = path.absolute().parent.resolve() / path.name
+    if any(file.source is not None and file.source.resolve() == place for file in plan.files):
+        raise HubtoolsError(
+            f"{path} lies in the folder that is pushed, and would be sent itself.",
+            hint="write the plan to a place outside of it",
+            code="file-not-usable",
+        )
     _saved(plan, path).save(path)
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 from hubtools.dataset.edits import pixels
 from hubtools.dataset.edits.pixels import Refused
+from tests.drawing import write_pictures
 from tests.typed import typed
 
 SET = ("--resolution", "64", "--no-require-license")
@@ -146,3 +147,16 @@ def test_the_old_way_to_say_it(sick: Path, plan: Path) -> None:
     for words in (("--unsafe", "rotate"), ("--undo",), ("--select", "D1"), ("--trigger", "x")):
         told = typed("fix", "--from-plan", plan, *words)
         assert (told.returncode, words[0] in told.stderr) == (2, True), told.stderr
+
+
+def test_who_says_yes_and_dry_run_only_looks(sick: Path, plan: Path, tmp_path: Path) -> None:
+    whole = write_pictures(tmp_path / "whole", 2)
+    for folder, words in (
+        (sick, ("fix", sick)),
+        (sick, ("fix", "--from-plan", plan)),
+        (whole, ("caption", whole, "--replace", "photo=picture")),
+    ):
+        before = tree(folder)
+        done = typed(*words, "--yes", "--dry-run")
+        assert done.returncode == 0, done.stderr
+        assert tree(folder) == before
