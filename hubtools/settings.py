@@ -74,53 +74,56 @@ class DatasetSettings(Section):
     caption_column: str = option("text", "Metadata column that holds the captions.")
     caption_encoding: Encoding | None = option(
         None,
-        "Encoding of captions that are not UTF-8, such as gbk, shift_jis or cp1251; default what"
-        " they are for certain, else they are left as they are.",
+        "Encoding of captions that are not UTF-8, for example gbk, shift_jis or cp1251; default:"
+        " detected where that is certain, otherwise the captions stay unread.",
     )
     trigger: str | None = option(
         None, "Token that stands for the subject in every caption.", "instance_token"
     )
     target: TargetName | None = option(
         None,
-        "Kind of model that the pictures are for, which decides on caption length and size;"
-        " default that of the base model.",
+        "Model family to check the dataset for: it sets the caption length and the picture size;"
+        " default: the family of the base model.",
     )
     plan: Plan | None = option(
         None,
-        "How many pictures of which shots there should be: a table [dataset.plan] such as"
-        ' portrait = "3..4", the same in one line (portrait=3..4, profile=3..), or subject, a'
-        " plan that is ready.",
+        "Shot plan: how many pictures of each shot the dataset should have. A table [dataset.plan],"
+        ' for example portrait = "3..4"; the same in one line (portrait=3..4, profile=3..); or'
+        " subject, the built-in plan for one subject.",
     )
     view_column: str | None = option(
         None,
-        "Metadata column that says which shot a picture is; default view, angle, shot and the like,"
-        " else the caption's words.",
+        "Metadata column that names the shot of a picture; default: a column called view, angle,"
+        " shot or similar, otherwise words of the caption.",
     )
     common_share: float = option(
         1.0,
-        "Share of the captions from which on words in them are told to be learnt as the trigger.",
+        "Report words that at least this share of the captions contain: the LoRA learns them as"
+        " part of the trigger.",
         ge=0.5,
         le=1,
     )
     near_radius: int = option(
         6,
-        "Bits, of 64, in which the perceptual hashes of near copies may differ before their pixels"
-        " are compared; -1 looks for equal pixels only.",
+        "Largest Hamming distance (of 64 bits) between the perceptual hashes of near duplicates,"
+        " whose pixels are then compared; -1 finds equal pixels only.",
         ge=-1,
         le=12,
     )
     embeddings: str | None = option(
         None,
-        "Vision model that looks for cropped and marked copies as well: efficientnet-lite0, dinov2,"
-        " auto, a Hub id or a folder. Takes a moment a picture, and PyTorch.",
+        "Vision model that also finds cropped and watermarked copies: efficientnet-lite0, dinov2,"
+        " auto, a Hub id or a folder. Needs PyTorch, and time for every picture.",
     )
-    mirrored_copies: bool = option(False, "Look for mirrored and turned copies as well.")
-    class_noun: str = option("person", "What to call the subject where its trigger is left out.")
+    mirrored_copies: bool = option(False, "Also find mirrored and rotated copies.")
+    class_noun: str = option(
+        "person", "Class word that replaces the trigger in captions, for example person or dog."
+    )
     license: str | None = option(None, "Licence id of the pictures, as the Hub spells it.")
     rights: Rights | None = option(
         None, "Why you may use the pictures: own work, permission, synthetic, ..."
     )
-    rights_note: str | None = option(None, "A sentence on the rights, shown on the card.")
+    rights_note: str | None = option(None, "Sentence about the rights, shown on the card.")
 
 
 class RulesSettings(Section):
@@ -129,9 +132,9 @@ class RulesSettings(Section):
     select: Prefixes = option(
         [], "Only rules whose ids begin so, e.g. D3 C1; of a letter that is not named, all."
     )
-    ignore: Prefixes = option([], "All but rules whose ids begin so.")
+    ignore: Prefixes = option([], "Ignore rules whose ids start with one of these.")
     per_file_ignores: Annotated[dict[str, Prefixes], BeforeValidator(per_file)] = option(
-        {}, "Rules to leave out by file: glob = [ids]. On the command line GLOB:ID,ID."
+        {}, "Rules to ignore for some files: glob = [ids]. On the command line: GLOB:ID,ID."
     )
     baseline: str | None = option(
         None, "File of findings of validate that are known: only new ones fail."
@@ -152,7 +155,7 @@ class TrainSettings(Section):
     output_dir: str = option("runs/lora", "Run folder to write.")
     resolution: int = option(512, "Side of the training crop in pixels.", ge=32, le=4096)
     center_crop: bool = option(
-        True, "Crop the middle of the picture; otherwise a random but fixed place."
+        True, "Crop the centre of the picture; otherwise a random place that stays the same."
     )
     random_flip: bool = option(
         False, "Also train on mirrored pictures (bad for asymmetric subjects)."
@@ -188,7 +191,7 @@ class TrainSettings(Section):
     )
     noise_offset: float = option(0.0, "Strength of per-channel offset noise.", ge=0)
     prediction_type: Literal["epsilon", "v_prediction"] | None = option(
-        None, "Overrules what the base's scheduler says it predicts."
+        None, "Prediction type of the base; default: as its scheduler says."
     )
     rank: int = option(16, "Rank of the LoRA matrices.", ge=1, le=1024)
     lora_alpha: float | None = option(None, "LoRA alpha; default the rank.", "alpha", gt=0)
@@ -198,12 +201,14 @@ class TrainSettings(Section):
     )
     with_prior_preservation: bool = option(
         False,
-        "Without the trigger, keep what the base draws: half of each step is spent on that.",
+        "Prior preservation: half of each batch trains on captions without the trigger, so that the"
+        " base's own pictures of the class stay as they are.",
     )
-    prior_loss_weight: float = option(1.0, "How much that half counts.", ge=0)
+    prior_loss_weight: float = option(1.0, "Weight of the prior preservation loss.", ge=0)
     class_prompt: str | None = option(
         None,
-        "Caption of that half; default each picture's own, dataset.class_noun for the trigger.",
+        "Caption for prior preservation; default: each picture's caption with dataset.class_noun in"
+        " place of the trigger.",
     )
     adam_beta1: float = option(0.9, "AdamW beta1.", ge=0, lt=1)
     adam_beta2: float = option(0.999, "AdamW beta2.", ge=0, lt=1)
@@ -213,14 +218,14 @@ class TrainSettings(Section):
     mixed_precision: Literal["auto", "no", "fp16", "bf16"] = option(
         "auto", "Precision of the frozen base; auto is bf16 (else fp16) on a GPU, none on a CPU."
     )
-    gradient_checkpointing: bool = option(False, "Save memory, cost a third more time.")
+    gradient_checkpointing: bool = option(False, "Use less memory and about a third more time.")
     enable_xformers_memory_efficient_attention: bool = option(
         False, "Use xformers instead of PyTorch's own attention.", "xformers"
     )
     cuda_graph: bool = option(
         True,
-        "Record a step once and replay it: faster on a GPU that waits for Python (not with"
-        " checkpointing, dropout or several GPUs).",
+        "Record a training step as a CUDA graph and replay it: faster where the GPU waits for"
+        " Python (not with gradient checkpointing, dropout or several GPUs).",
     )
     allow_tf32: bool = option(True, "TF32 matrix products on Ampere and later.")
     checkpointing_steps: int | None = option(
@@ -229,7 +234,8 @@ class TrainSettings(Section):
     checkpoints_total_limit: int = option(2, "States to keep.", ge=1)
     allow_pickle: bool = option(
         False,
-        "Open pickled weights (.bin); they can run code. Not from a file: say it each time.",
+        "Open pickled weights (.bin), which can run code. Not accepted in a file: give it each"
+        " time.",
     )
     snapshot_steps: int | None = option(
         None, "Keep a publishable copy of the LoRA every N steps; default with the samples.", ge=1
@@ -248,8 +254,12 @@ class SampleSettings(Section):
     """Pictures drawn during and after training."""
 
     prompts: list[str] = option([], "Prompts to draw; repeat the option.", "prompt")
-    negative_prompt: str | None = option(None, "What the pictures should not show.")
-    seed: int = option(0, "Seed of a prompt's first picture; its further ones count up.", ge=0)
+    negative_prompt: str | None = option(
+        None, "Negative prompt: what the pictures should not show."
+    )
+    seed: int = option(
+        0, "Seed of a prompt's first picture; the next ones use seed + 1, seed + 2, ...", ge=0
+    )
     steps: int = option(30, "Denoising steps.", "num_inference_steps", ge=1, le=1000)
     guidance: float = option(7.5, "Classifier-free guidance scale.", "guidance_scale", ge=0)
     scheduler: str = option(
@@ -259,10 +269,14 @@ class SampleSettings(Section):
         None, "Side of the picture in pixels; default the training resolution.", ge=32, le=4096
     )
     lora_weight: float = option(
-        1.0, "Strength of the LoRA; 0 is the bare base. Of several, each one's own is multiplied."
+        1.0,
+        "Strength of the LoRA; 0 is the base alone. With several LoRAs it multiplies each one's"
+        " strength.",
     )
     prompt_weights: bool = option(
-        True, "Read (word:1.3) and [word] as weights, and long prompts to their end (CLIP only)."
+        True,
+        "Read (word:1.3) and [word] as prompt weights, and use prompts beyond 77 tokens (CLIP"
+        " only).",
     )
 
 
@@ -284,7 +298,7 @@ class EvaluateSettings(Section):
     prompt_judge: str = option(
         "auto", "auto, clip, none, or a CLIP model on the Hub or in a folder."
     )
-    in_ship: bool = option(False, "Make it a step of ship, before the card.")
+    in_ship: bool = option(False, "Run evaluate as a step of ship, before the card.")
 
 
 class ModelSettings(Section):
@@ -300,19 +314,21 @@ class ModelSettings(Section):
 
 
 class PushSettings(Section):
-    """How things reach the Hub."""
+    """How `push` uploads to the Hub."""
 
-    private: bool = option(True, "Create repositories private, and push to no public one.")
+    private: bool = option(
+        True, "Create repositories as private, and refuse to push to public ones."
+    )
     pr: bool = option(False, "Open a pull request instead of committing to main.", "create_pr")
     tag: str | None = option(None, "Tag to put on the pushed model commit, e.g. v1.")
     allow: list[str] = option(
         [],
-        "Patterns of files that are published though releases hold none of their kind, e.g. *.svg.",
+        "Patterns of files to publish although a release has no files of that kind, e.g. *.svg.",
     )
     allowed_secrets: list[AllowedSecret] = option(
         [],
-        "Findings of P101 and P113 that are no secrets: {fingerprint, reason}; on the command line"
-        " FINGERPRINT:REASON. Told at every push.",
+        "Findings of P101 and P113 that are not secrets: {fingerprint, reason}; on the command"
+        " line: FINGERPRINT:REASON. Every push lists them.",
     )
 
 

@@ -31,16 +31,20 @@ _SOURCE = click.Choice(["kohya", "ai-toolkit", "embedded"])
 @click.option(
     "--template", metavar="TEXT", help='From columns: "photo of {trigger}, {view}, {expression}".'
 )
-@click.option("--model", metavar="ID|FOLDER", help="Let a model of transformers say what it sees.")
-@click.option("--prompt", metavar="TEXT", help="What to ask the model.")
+@click.option(
+    "--model", metavar="ID|FOLDER", help="Caption with a vision-language model of transformers."
+)
+@click.option("--prompt", metavar="TEXT", help="Prompt for the captioning model.")
 @click.option(
     "--max-new-tokens", type=click.IntRange(1, 2000), default=60, show_default=True,
-    help="How long the model may speak.",
+    help="Longest caption in tokens.",
 )  # fmt: skip
-@click.option("--device", help="cuda, mps or cpu for the model  [default: cuda if there is one]")
+@click.option(
+    "--device", help="Device of the model: cuda, mps or cpu  [default: cuda if available]"
+)
 @click.option(
     "--import", "source", type=_SOURCE,
-    help="Take over text files beside the pictures, or what is embedded in them.",
+    help="Import captions from text files beside the pictures, or from their metadata.",
 )  # fmt: skip
 @click.option(
     "--from", "source_dir", type=click.Path(path_type=Path), metavar="DIR",
@@ -48,20 +52,20 @@ _SOURCE = click.Choice(["kohya", "ai-toolkit", "embedded"])
 )  # fmt: skip
 @click.option(
     "--export", "export", type=(_TRAINER, click.Path(path_type=Path)), metavar="TRAINER DIR",
-    help="Copy pictures and captions into DIR as kohya or ai-toolkit want them.",
+    help="Export pictures and captions to DIR in the layout of kohya or ai-toolkit.",
 )  # fmt: skip
 @click.option("--replace", multiple=True, metavar="OLD=NEW", help="Replace in all captions.")
 @click.option("--regex", is_flag=True, help="OLD of --replace is a regular expression.")
 @click.option(
-    "--trigger-insert", is_flag=True, help="Put the trigger before captions that lack it."
+    "--trigger-insert", is_flag=True, help="Insert the trigger at the start of captions without it."
 )
 @click.option(
-    "--trigger-rename", multiple=True, metavar="OLD=NEW", help="Give a trigger another name."
+    "--trigger-rename", multiple=True, metavar="OLD=NEW", help="Rename a trigger in all captions."
 )
-@click.option("--overwrite", is_flag=True, help="Also pictures that have a caption.")
-@click.option("--dry-run", is_flag=True, help="Only show what would be done.")
+@click.option("--overwrite", is_flag=True, help="Also write captions that exist already.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 @click.option("--yes", is_flag=True, help="Apply without asking.")
-@click.option("--undo", is_flag=True, help="Put back what the last caption (or fix) has changed.")
+@click.option("--undo", is_flag=True, help="Undo the last caption or fix.")
 @trust_option()
 @project_options("dataset")
 @output_options()

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 @click.command("card", cls=SettingsCommand)
 @click.argument("folder", required=False, type=click.Path(path_type=Path))
 @click.option("--kind", type=click.Choice(["auto", "model", "dataset"]), default="auto")
-@click.option(
-    "--template", type=click.Path(path_type=Path), help="Folder with templates of your own."
-)
+@click.option("--template", type=click.Path(path_type=Path), help="Folder with your own templates.")
 @click.option("--check", is_flag=True, help="Check the card instead of writing it.")
 @click.option("--dry-run", is_flag=True, help="Show what would change.")
 @project_options("model", "dataset")

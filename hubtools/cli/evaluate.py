@@ -35,9 +35,9 @@ _COLUMNS = 4
 @click.argument("lora", metavar="[RUN|FILE|REPO]", required=False)
 @click.option(
     "--batch-size", type=click.IntRange(1), default=8, show_default=True,
-    help="Pictures drawn at once.",
+    help="Pictures in one batch.",
 )  # fmt: skip
-@click.option("--device", help="cuda, mps or cpu  [default: the best there is]")
+@click.option("--device", help="Device: cuda, mps or cpu  [default: the best available]")
 @click.option("--dtype", type=click.Choice(["float32", "float16", "bfloat16"]))
 @project_options("evaluate", "samples", "train", "dataset")
 @output_options()

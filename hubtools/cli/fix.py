@@ -42,19 +42,24 @@ class FixCommand(SettingsCommand):
 # first, so that it sees which names the others have taken: --plan is a file here
 @project_options("dataset")
 @click.argument("path", required=False, type=click.Path(path_type=Path))
-@click.option("--dry-run", is_flag=True, help="Only show what would be done.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 @click.option("--yes", is_flag=True, help="Apply without asking.")
-@click.option("--select", multiple=True, metavar="ID", help="Only rules that begin with ID.")
-@click.option("--ignore", multiple=True, metavar="ID", help="All but rules that begin with ID.")
 @click.option(
-    "--unsafe", multiple=True, metavar="NAME", help="Also do this (see below); repeat for several."
+    "--select", multiple=True, metavar="ID", help="Apply only rules whose ids start with ID."
+)
+@click.option("--ignore", multiple=True, metavar="ID", help="Ignore rules whose ids start with ID.")
+@click.option(
+    "--unsafe",
+    multiple=True,
+    metavar="NAME",
+    help="Also apply this unsafe fix (listed below); repeat for several.",
 )
 @plan_options()
-@click.option("--undo", is_flag=True, help="Put back what the last fix has changed (or --id).")
-@click.option("--id", metavar="ID", help="The fix to undo.")
-@click.option("--journal", is_flag=True, help="List all fixes that were applied.")
+@click.option("--undo", is_flag=True, help="Undo the last fix, or the one that --id names.")
+@click.option("--id", metavar="ID", help="Id of the fix to undo.")
+@click.option("--journal", is_flag=True, help="List the applied fixes.")
 @click.option(
-    "--purge", is_flag=True, help="Delete the originals in the journal for good (with --yes)."
+    "--purge", is_flag=True, help="Delete the originals in the journal permanently (with --yes)."
 )
 @click.option(
     "--resolution",

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 @drawing_options
 @click.option(
     "--from", "like", metavar="PNG", type=click.Path(path_type=Path, dir_okay=False),
-    help="Repeat a picture from what it carries; options given beside it overrule that.",
+    help="Draw a picture again from its embedded settings; other options override them.",
 )  # fmt: skip
 @click.option(
     "-n", "--num-images", "images", type=click.IntRange(1), default=1, show_default=True,
-    help="Pictures for each prompt; seeds count up.",
+    help="Pictures for each prompt, with seeds seed, seed + 1, ...",
 )  # fmt: skip
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, file_okay=False),
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option(
     "--contact-sheet", "sheet", type=click.Path(path_type=Path, dir_okay=False),
-    help="Also write all pictures side by side to this file.",
+    help="Also write a contact sheet of all pictures to this file.",
 )  # fmt: skip
 @click.option(
     "--fuse/--no-fuse",

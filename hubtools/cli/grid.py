@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     "--cell-size", type=click.IntRange(32, 2048), default=256, show_default=True,
     help="Side of a cell of grid.png in pixels.",
 )  # fmt: skip
-@click.option("--dry-run", is_flag=True, help="Say what would be drawn, and stop.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 @project_options("samples", "train")
 @output_options()
 def command(

@@ -32,14 +32,14 @@ def command() -> None:
     "--owner",
     "owners",
     multiple=True,
-    help="A further namespace `me` may write to; may be repeated.",
+    help="Another namespace that `me` may write to; repeat for several.",
 )
 @click.option(
     "--mount",
     "mounts",
     multiple=True,
     metavar="KIND/OWNER/NAME=DIR",
-    help="Offer a folder read-only, e.g. models/me/base=./base; may be repeated.",
+    help="Serve a folder read-only, e.g. models/me/base=./base; repeat for several.",
 )
 @click.option(
     "--open-pages/--no-open-pages",

@@ -11,7 +11,7 @@ from hubtools.cli.output import Output, output_options
 
 @click.command("init")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--example", is_flag=True, help="Use the built-in pictures.")
+@click.option("--example", is_flag=True, help="Use the built-in example pictures.")
 @click.option(
     "--from", "source", type=click.Path(path_type=Path, file_okay=False, exists=True),
     help="Folder of pictures to copy; captions from its metadata or .txt files.",
@@ -20,7 +20,7 @@ from hubtools.cli.output import Output, output_options
 @click.option("--dataset-repo", metavar="OWNER/NAME", help="Dataset repository on the Hub.")
 @click.option("--model-repo", metavar="OWNER/NAME", help="Model repository on the Hub.")
 @click.option("--trigger", help="Token that stands for the subject in every caption.")
-@click.option("--force", is_flag=True, help="Write over what is there.")
+@click.option("--force", is_flag=True, help="Overwrite existing files.")
 @output_options()
 def command(
     folder: Path,

@@ -25,22 +25,22 @@ _ROWS = 30
 @click.command("inspect", cls=SettingsCommand)
 @click.argument("path", required=False, type=click.Path(path_type=Path))
 @click.option(
-    "--resolution", type=click.IntRange(32, 4096), help="Training resolution to show the cut at."
+    "--resolution", type=click.IntRange(32, 4096), help="Training resolution to show the crop for."
 )
 @click.option("--all", "everything", is_flag=True, help="List every picture.")
 @click.option(
     "--pictures", type=click.IntRange(0), metavar="N",
-    help="Draw N pictures  [default: 8 in a terminal, else none]",
+    help="Show N pictures  [default: 8 in a terminal, otherwise none]",
 )  # fmt: skip
 @click.option(
     "--draw",
     type=click.Choice(["auto", "kitty", "iterm", "sixel", "blocks"]),
     default="auto",
-    help="How to draw; auto asks the terminal.",
+    help="How to show pictures; auto detects what the terminal can show.",
 )
 @click.option(
     "--sheet", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.png",
-    help="Write a contact sheet with the cut marked.",
+    help="Write a contact sheet with the crop marked.",
 )  # fmt: skip
 @project_options("dataset")
 @output_options()

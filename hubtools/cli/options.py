@@ -118,14 +118,14 @@ def drawing_options(function: F) -> F:
         ),
         click.option(
             "--batch-size", type=click.IntRange(1), default=1, show_default=True,
-            help="Pictures drawn at once.",
+            help="Pictures in one batch.",
         ),
         click.option(
             "--safety-checker/--no-safety-checker",
             default=True,
-            help="Use the base's own, if it has one.",
+            help="Use the base's safety checker, if it has one.",
         ),
-        click.option("--device", help="cuda, mps or cpu  [default: the best there is]"),
+        click.option("--device", help="Device: cuda, mps or cpu  [default: the best available]"),
         click.option("--dtype", type=click.Choice(["float32", "float16", "bfloat16"])),
     ]  # fmt: skip
     for option in reversed(options):  # click applies them in reverse order of decoration

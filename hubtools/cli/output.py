@@ -93,7 +93,7 @@ def output_options(*extra: str, report: bool = False) -> Callable[[F], F]:
                 click.option(
                     "--report", "report_files", multiple=True, metavar="FILE",
                     type=click.Path(path_type=Path, dir_okay=False),
-                    help="Write the report to FILE too: .html, .sarif, .json, .jsonl or .txt.",
+                    help="Also write the report to FILE: .html, .sarif, .json, .jsonl or .txt.",
                 )
             )  # fmt: skip
         decorated: Any = wrapper

@@ -25,10 +25,17 @@ def plan_options() -> Callable[[F], F]:
     def decorate(function: F) -> F:
         kind = click.Path(path_type=Path)
         write = click.option(
-            "--plan", "plan_file", type=kind, metavar="FILE", help="Write the plan, stop."
+            "--plan",
+            "plan_file",
+            type=kind,
+            metavar="FILE",
+            help="Write the plan to FILE and stop.",
         )
         do = click.option(
-            "--from-plan", type=kind, metavar="FILE", help="Do what a plan says, or refuse."
+            "--from-plan",
+            type=kind,
+            metavar="FILE",
+            help="Apply the plan in FILE, or refuse it if something changed.",
         )
         return write(do(function))
 

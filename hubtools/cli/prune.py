@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 
 @click.command("prune", cls=SettingsCommand)
 @click.argument("run_dir", required=False, type=click.Path(path_type=Path))
-@click.option("--apply", "do_apply", is_flag=True, help="Move what is dropped to a trash.")
-@click.option("--undo", "do_undo", is_flag=True, help="Bring the last trash back.")
-@click.option("--purge", "do_purge", is_flag=True, help="Delete all trashes for good (with --yes).")
-@click.option("--yes", is_flag=True, help="Really purge.")
-@click.option("--dry-run", is_flag=True, help="Only show (the default).")
+@click.option("--apply", "do_apply", is_flag=True, help="Move dropped files to the trash.")
+@click.option("--undo", "do_undo", is_flag=True, help="Restore the last trash.")
+@click.option(
+    "--purge", "do_purge", is_flag=True, help="Delete the trash permanently (with --yes)."
+)
+@click.option("--yes", is_flag=True, help="Confirm --purge.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and stop (the default).")
 @click.option(
     "--keep-snapshots",
     type=click.Choice(["none", "last", "all"]),

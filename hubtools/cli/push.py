@@ -30,18 +30,20 @@ _NAMED = 20  # deleted files that are listed by name
 @click.option(
     "--overwrite",
     is_flag=True,
-    help="Replace files of the repository that others changed, or that were not pushed from here.",
+    help="Replace files in the repository that somebody else changed or uploaded.",
 )
 @click.option(
-    "--resolve-links", is_flag=True, help="Send the files that links in a dataset folder lead to."
+    "--resolve-links",
+    is_flag=True,
+    help="Upload the files that symbolic links in a dataset folder point to.",
 )
 @click.option("--message", help="Commit message.")
-@click.option("--ignore", multiple=True, metavar="ID", help="Leave out rules that begin with ID.")
+@click.option("--ignore", multiple=True, metavar="ID", help="Ignore rules whose ids start with ID.")
 @click.option(
     "--keep-snapshots", type=click.Choice(["none", "last", "all"]), default="none",
     help="LoRA files of earlier steps to publish too.",
 )  # fmt: skip
-@click.option("--keep", multiple=True, metavar="PATTERN", help="Publish matching files as well.")
+@click.option("--keep", multiple=True, metavar="PATTERN", help="Also publish matching files.")
 @click.option("--drop", multiple=True, metavar="PATTERN", help="Do not publish matching files.")
 @trust_option()
 @project_options("push")

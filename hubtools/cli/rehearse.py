@@ -23,7 +23,7 @@ def serve_option(function: click.decorators.FC) -> click.decorators.FC:
     return click.option(
         "--serve/--no-serve",
         default=None,
-        help="Keep the Hub up afterwards until Ctrl-C  [default: only in a terminal]",
+        help="Keep the embedded Hub running until Ctrl-C  [default: only in a terminal]",
     )(function)
 
 
@@ -82,7 +82,7 @@ def show(out: Output, rehearsal: Rehearsal) -> None:
 @click.option(
     "--base-folder",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Local folder to offer as the base model on the embedded Hub.",
+    help="Local folder to serve as the base model on the embedded Hub.",
 )
 @serve_option
 @output_options()

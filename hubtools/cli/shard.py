@@ -45,13 +45,13 @@ class Bytes(click.ParamType):  # type: ignore[type-arg]  # generic since click 8
     type=click.Choice(["parquet", "webdataset"]),
     default="parquet",
     show_default=True,
-    help="Parquet with the pictures inside, or tar files; --format takes these words too.",
+    help="Parquet files or WebDataset tar files; --format accepts the same words.",
 )
 @click.option(
     "--max-shard-size",
     type=Bytes(),
     metavar="SIZE",
-    help="Bytes of pictures in one shard  [default: 500MB, webdataset 1GB]",
+    help="Size of a shard  [default: 500MB, webdataset 1GB]",
 )
 @plan_options()
 @trust_option()

@@ -66,11 +66,11 @@ def _typed(context: click.Context, parameter: str) -> bool:
 @click.option(
     "--resume-from-checkpoint",
     metavar="latest",
-    help="As in diffusers; only `latest`, which is the default.",
+    help="As in diffusers; only `latest` (the default) is accepted.",
 )
-@click.option("--dry-run", is_flag=True, help="Tell the plan and stop.")
-@click.option("--skip-validation", is_flag=True, help="Train even if the dataset does not pass.")
-@click.option("--strict", is_flag=True, help="Warnings about the plan are errors.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
+@click.option("--skip-validation", is_flag=True, help="Train even if the dataset fails validation.")
+@click.option("--strict", is_flag=True, help="Count warnings as errors.")
 @trust_option()
 @output_options()
 @click.pass_context

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.command("validate", cls=SettingsCommand)
 @click.argument("sources", nargs=-1, metavar="[SOURCE | merge PARTIAL... [SOURCE]]")
-@click.option("--strict", is_flag=True, help="Warnings count as errors.")
+@click.option("--strict", is_flag=True, help="Count warnings as errors.")
 @click.option(
     "--resolution",
     type=click.IntRange(32, 4096),
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--write-baseline", is_flag=True,
-    help="Write what is found down as known  [default file: hubtools-baseline.json]",
+    help="Write the findings to a baseline file  [default: hubtools-baseline.json]",
 )  # fmt: skip
-@click.option("--shard", metavar="I/N", help="Look at one share of the pictures only.")
+@click.option("--shard", metavar="I/N", help="Check only one part of the pictures.")
 @click.option(
     "--partial", type=click.Path(path_type=Path), metavar="FILE",
-    help="Where --shard writes what it found, for merge.",
+    help="File for the partial result of --shard.",
 )  # fmt: skip
 @click.option(
     "--engine", type=click.Choice(["local", "daft"]), default="local", show_default=True,
-    help="What spreads the work: processes of this machine, or daft (threads, Ray).",
+    help="Engine: local processes, or daft (threads or a Ray cluster).",
 )  # fmt: skip
 @project_options("rules", "dataset")
 @output_options(*REPORT_FORMATS, report=True)
