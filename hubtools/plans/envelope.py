@@ -123,7 +123,9 @@ class SavedPlan:
                 hint=f"say where it is: {how}",
                 code="file-not-usable",
             )
-        return Path(os.path.normpath(found)) if not found.is_symlink() else found
+        plain = Path(os.path.normpath(found))
+        # `link/..` is not where it seems to be
+        return plain if plain.resolve() == found.resolve() else found.resolve()
 
     def changes(self, folder: Path) -> Changes:
         """What differs in `folder` from the state that the plan was made from. The plan itself,

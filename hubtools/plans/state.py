@@ -67,7 +67,7 @@ def state_of(folder: Path, plan: Path | None = None, *, git: bool = False) -> di
         todo = [""]
         while todo:
             above = todo.pop()
-            for entry in root.list(above):
+            for entry in _entries(root, above):
                 name = f"{above}/{entry}" if above else entry
                 facts = root.stat(name)
                 if facts is None or name == own:
@@ -82,8 +82,24 @@ def state_of(folder: Path, plan: Path | None = None, *, git: bool = False) -> di
                         hint="no plan of it is saved",
                         code="too-large",
                     )
-                found[name] = root.fingerprint(name) or "special"
+                found[name] = _fingerprint(root, name)
     return found
+
+
+def _fingerprint(root: Root, name: str) -> str:
+    """Of what is no file, or is not to be read by this user (nor was when the plan was made), no
+    more is known than that it is there."""
+    try:
+        return root.fingerprint(name) or "special"
+    except PermissionError:
+        return "special"
+
+
+def _entries(root: Root, folder: str) -> list[str]:
+    try:
+        return root.list(folder)
+    except PermissionError:
+        return []
 
 
 def inside(folder: Path, plan: Path | None) -> str | None:

@@ -16,10 +16,11 @@ from typing import Any, cast
 
 from pydantic import ValidationError
 
+from hubtools.addresses import without_password
 from hubtools.errors import HubtoolsError
 from hubtools.files import StrPath
 from hubtools.findings import Report, plural
-from hubtools.hub.client import RemoteFile, head_and_privacy, remote_files
+from hubtools.hub.client import RemoteFile, endpoint, head_and_privacy, remote_files
 from hubtools.leaks import hide
 from hubtools.plans import SavedPlan, no_plan, read_plan, root_of
 from hubtools.plans.fields import number, only, optional, text
@@ -70,7 +71,11 @@ def _saved(plan: PushPlan, path: Path) -> SavedPlan:
         )
         if content is not None:
             made_from[source or file.name] = content.sha256
-    options = {"repo_type": plan.repo_type, **plan.options.model_dump(mode="json")}
+    options = {
+        "hub": without_password(endpoint()),
+        "repo_type": plan.repo_type,
+        **plan.options.model_dump(mode="json"),
+    }
     root = root_of(plan.root, path)
     return SavedPlan("push", root, plan.repo, plan.head, made_from, options, tuple(operations))
 
@@ -85,7 +90,11 @@ def would(saved: SavedPlan) -> str:
 def lines_of(saved: SavedPlan) -> list[str]:
     """All that a plan says, to be read: the options that open something first."""
     wanted = wanted_of(saved)
-    named = {"repo_type": wanted.repo_type, **wanted.options.model_dump(exclude_defaults=True)}
+    named = {
+        "hub": wanted.hub,
+        "repo_type": wanted.repo_type,
+        **wanted.options.model_dump(exclude_defaults=True),
+    }
     found = [f"{key} = {value}" for key, value in named.items()]
     found += [
         f"{file.action.value:<6}  {file.name}"
@@ -99,6 +108,7 @@ def lines_of(saved: SavedPlan) -> list[str]:
 class _Wanted:
     """What a plan says, checked."""
 
+    hub: str
     repo: str
     repo_type: RepoType
     options: PushOptions
@@ -129,6 +139,12 @@ def load_plan(
     saved = plan if isinstance(plan, SavedPlan) else read_plan(plan, "push")
     path = saved.path or Path("plan")
     wanted = wanted_of(saved)
+    if wanted.hub != (here := without_password(endpoint())):
+        raise HubtoolsError(
+            f"{path} is a plan for {wanted.hub}, and HF_ENDPOINT is {here}.",
+            hint=f"set HF_ENDPOINT={wanted.hub}, or make a new plan with --plan",
+            code="file-not-usable",
+        )
     root = saved.folder(folder)
     head, private = head_and_privacy(wanted.repo, wanted.repo_type)
     there = remote_files(wanted.repo, wanted.repo_type, head) if head else {}
@@ -163,7 +179,8 @@ def wanted_of(saved: SavedPlan) -> _Wanted:
         if "/" not in saved.subject:
             raise ValueError(f"{saved.subject!a:.80} has no owner")
         options = dict(saved.options)
-        repo_type = options.pop("repo_type")
+        hub, repo_type = text(options, "hub"), options.pop("repo_type")
+        del options["hub"]
         if repo_type not in ("model", "dataset"):
             raise ValueError(f"repo_type is {repo_type!a:.80}")
         files = tuple(map(_file, saved.operations))
@@ -182,7 +199,7 @@ def wanted_of(saved: SavedPlan) -> _Wanted:
         raise no_plan(saved.path, "push", error.message) from None
     except (ValueError, KeyError, TypeError) as error:
         raise no_plan(saved.path, "push", error) from None
-    return _Wanted(saved.subject, cast("RepoType", repo_type), found, files)
+    return _Wanted(hub, saved.subject, cast("RepoType", repo_type), found, files)
 
 
 def _file(item: Mapping[str, Any]) -> PlannedFile:

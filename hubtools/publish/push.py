@@ -81,6 +81,8 @@ def push(
     the repository became public; `HubtoolsError` for all that the Hub refuses.
     """
     if plan.done:
+        if plan.options.tag is not None and not plan.options.pr:
+            _tag(plan, str(plan.head))  # all that a push which was killed at its end may lack
         return PushResult(url_of(plan.repo, plan.repo_type), str(plan.head), 0, 0, len(plan.files))
     _must_pass(plan)
     with plain_lfs(), Root(plan.root) as root:
@@ -113,6 +115,18 @@ def _status(error: Exception) -> int | None:
     """Of the Hub's answer, if it is the error."""
     status = getattr(getattr(error, "response", None), "status_code", None)
     return status if isinstance(status, int) else None
+
+
+def _tag(plan: PushPlan, commit: str) -> None:
+    from huggingface_hub import HfApi
+
+    HfApi().create_tag(
+        plan.repo,
+        tag=str(plan.options.tag),
+        revision=commit,
+        repo_type=plan.repo_type,
+        exist_ok=True,
+    )
 
 
 def _moved(plan: PushPlan) -> ChecksFailed:
@@ -205,13 +219,7 @@ class _Push:
             self.sent = sent
             self.note()
         if plan.options.tag is not None:
-            self.api.create_tag(
-                plan.repo,
-                tag=plan.options.tag,
-                revision=commit,
-                repo_type=plan.repo_type,
-                exist_ok=True,
-            )
+            _tag(plan, commit)
 
     def commit(self, files: Sequence[PlannedFile], **options: Any) -> Any:
         """One commit; if an upload fails, the error says why."""

@@ -16,6 +16,7 @@ from tests.security.pushing import (
     before_call,
     colleague,
     head,
+    linked,
     make_dataset,
     send,
     text_of,
@@ -185,6 +186,52 @@ def test_a_plan_of_somebody_else_stays_where_it_lies(plan: Path, tmp_path: Path)
     assert typed(*words).returncode == 1
     told = typed("push", plan.parent / "people", *words[1:])
     assert told.returncode == 0, told.stderr
+
+
+def test_another_hub_is_not_the_one_of_the_plan(plan: Path) -> None:
+    saved = json.loads(plan.read_text())
+    saved["options"]["hub"] = "https://hub.example"
+    plan.write_text(json.dumps(saved))
+    told = typed("push", "--from-plan", plan, "--trust-state")
+    assert (told.returncode, "HF_ENDPOINT=https://hub.example" in told.stderr) == (1, True)
+
+
+def test_links_travel_as_what_they_lead_to(local_hub: Hub, people: Path, tmp_path: Path) -> None:
+    linked(people, tmp_path / "linked")
+    path = tmp_path / "plan.json"
+    words = ("push", tmp_path / "linked", REPO, *TYPE, "--resolve-links", "--plan", path)
+    assert typed(*words).returncode == 0
+    assert str(people) not in path.read_text()
+    (people / "1.png").rename(people / "1-kept.png")
+    (tmp_path / "linked" / "1.png").unlink()
+    (tmp_path / "linked" / "1.png").symlink_to(people / "0.png")
+    told = typed("push", "--from-plan", path)
+    assert (told.returncode, "1.png" in told.stderr) == (1, True), told.stderr
+    (people / "1-kept.png").rename(people / "1.png")
+    (tmp_path / "linked" / "1.png").unlink()
+    (tmp_path / "linked" / "1.png").symlink_to(people / "1.png")
+    assert typed("push", "--from-plan", path).returncode == 0
+    assert "1.png" in there()
+
+
+def test_the_place_of_a_plan_may_be_a_link(plan: Path, tmp_path: Path) -> None:
+    (tmp_path / "far" / "away").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("far/away")
+    moved = tmp_path / "link" / "plan.json"
+    people = tmp_path / "people"
+    assert typed("push", people, REPO, *TYPE, "--plan", moved).returncode == 0
+    assert json.loads(moved.read_text())["root"] == "../../people"
+    assert typed("push", "--from-plan", moved).returncode == 0
+
+
+def test_a_tag_that_a_killed_push_lacks(local_hub: Hub, tmp_path: Path, run_dir: Path) -> None:
+    path = tmp_path / "plan.json"
+    assert typed("push", run_dir, REPO, "--tag", "v1", "--plan", path).returncode == 0
+    assert typed("push", "--from-plan", path).returncode == 0
+    HfApi().delete_tag(REPO, tag="v1")
+    again = typed("push", "--from-plan", path)
+    assert (again.returncode, "done already" in again.stdout) == (0, True), again.stderr
+    assert [ref.name for ref in HfApi().list_repo_refs(REPO).tags] == ["v1"]
 
 
 def test_what_would_say_something_else_is_refused(plan: Path, people: Path) -> None:

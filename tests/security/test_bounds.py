@@ -343,8 +343,8 @@ def test_json_of_a_stranger(tmp_path: Path) -> None:
         assert "bug in hubtools" not in done.stderr
 
 
-@pytest.mark.parametrize("option", ["--from-plan"])
-def test_a_plan_of_a_stranger(tmp_path: Path, option: str) -> None:
+@pytest.mark.parametrize("kind", ["fix", "prune", "shard", "push"])
+def test_a_plan_of_a_stranger(tmp_path: Path, kind: str) -> None:
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "metadata.jsonl").write_bytes(records(1))
     plan = tmp_path / "plan.json"
@@ -354,7 +354,8 @@ def test_a_plan_of_a_stranger(tmp_path: Path, option: str) -> None:
         else:
             plan.write_bytes(data)
         with bounded():
-            done = typed("fix", tmp_path / "set", option, plan, "--yes")
+            more = ("--to", tmp_path / "to") if kind == "shard" else ()
+            done = typed(kind, tmp_path / "set", "--from-plan", plan, *more)
         assert done.returncode == 1
         assert "bug in hubtools" not in done.stderr
         assert (tmp_path / "set" / "metadata.jsonl").read_bytes() == records(1)
