@@ -239,7 +239,7 @@ def split_names(view: CardView) -> Iterator[Problem]:
         yield at(view, "configs", "configs is no list", "`hubtools validate` shows what fits")
 
 
-@CARD_RULES.rule("C113", "A picture of the gallery is no address of the web", Severity.ERROR)
+@CARD_RULES.rule("C113", "A gallery picture's address is not a web address", Severity.ERROR)
 def widget_schemes(view: CardView) -> Iterator[Problem]:
     """A gallery shows files of the repository and https addresses. `javascript:`, `data:` and
     `file:` addresses run code, or lead to the reader's machine.

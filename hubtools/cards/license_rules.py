@@ -82,7 +82,7 @@ def license_link(view: CardView) -> Iterator[Problem]:
         yield at(view, "license_link", f"there is no {link}", "add it, or give an address")
 
 
-@CARD_RULES.rule("C306", "The licence's link is no address of the web", Severity.ERROR)
+@CARD_RULES.rule("C306", "The licence's link is not a web address", Severity.ERROR)
 def license_scheme(view: CardView) -> Iterator[Problem]:
     """The Hub's page shows license_link as a link: a `javascript:` or `data:` address runs code,
     a `file:` address leads to the reader's machine.

@@ -128,7 +128,7 @@ def unexpected_kind(release: Release) -> Iterator[Problem]:
             break
 
 
-@PUBLISH_RULES.rule("P117", "A file could not be looked into", Severity.ERROR)
+@PUBLISH_RULES.rule("P117", "A file could not be checked completely", Severity.ERROR)
 def unread(release: Release) -> Iterator[Problem]:
     """What is encrypted, damaged, in a form that cannot be opened here, or unpacks to far more than
     the file, has not been searched for secrets to its end.

@@ -56,7 +56,9 @@ def _private(release: Release, field: str) -> Iterator[tuple[str, Any, str, str]
             yield name, leak.what, f" ({inside}, for one)", "clean what is in it, and pack it again"
 
 
-@PUBLISH_RULES.rule("P112", "A picture tells where it was taken", Severity.ERROR)
+@PUBLISH_RULES.rule(
+    "P112", "A picture's metadata holds the place where it was taken", Severity.ERROR
+)
 def gps(release: Release) -> Iterator[Problem]:
     """The position in a photo's EXIF or XMP may be somebody's home. Read are pictures and films by
     their content, whatever they are called, also in shards, archives, tables and base64.
@@ -74,7 +76,7 @@ def _notes(release: Release) -> dict[str, str]:
     return dict(besides(entries, lambda name: release.open(files[name])))
 
 
-@PUBLISH_RULES.rule("P126", "A file beside the pictures tells about people", Severity.ERROR)
+@PUBLISH_RULES.rule("P126", "A file beside the pictures holds personal data", Severity.ERROR)
 def beside(release: Release) -> Iterator[Problem]:
     """Notes of Google Takeout hold positions, people and addresses; XMP, Apple's .AAE, tracks and
     others do so as well. They are found by what is in them, whatever they are called, in archives
@@ -158,7 +160,9 @@ def _values(text: str) -> list[Any]:
     return list(value.values()) if isinstance(value, dict) else []
 
 
-@PUBLISH_RULES.rule("P128", "A picture names people, a place or its owner", Severity.WARNING)
+@PUBLISH_RULES.rule(
+    "P128", "A picture's metadata names people, a place or its owner", Severity.WARNING
+)
 def people(release: Release) -> Iterator[Problem]:
     """Names of people and their faces (XMP regions, persons of IPTC), of town and country, serial
     numbers and the owner's name are published with the picture.

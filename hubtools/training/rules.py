@@ -28,7 +28,7 @@ def judge(
     return Report("the training plan", kept, rules=TRAIN_RULES.chosen(select, ignore))
 
 
-@TRAIN_RULES.rule("T101", "no state is saved during the run", Severity.WARNING)
+@TRAIN_RULES.rule("T101", "No checkpoint is saved during the run", Severity.WARNING)
 def interval_beyond_run(plan: TrainPlan) -> Iterator[Problem]:
     """The interval between states is larger than the run.
 
@@ -44,7 +44,7 @@ def interval_beyond_run(plan: TrainPlan) -> Iterator[Problem]:
         )
 
 
-@TRAIN_RULES.rule("T102", "a step takes more pictures than there are", Severity.WARNING)
+@TRAIN_RULES.rule("T102", "A step takes more pictures than the dataset has", Severity.WARNING)
 def step_beyond_epoch(plan: TrainPlan) -> Iterator[Problem]:
     """One optimizer step asks for more pictures than an epoch holds.
 
@@ -60,7 +60,7 @@ def step_beyond_epoch(plan: TrainPlan) -> Iterator[Problem]:
         )
 
 
-@TRAIN_RULES.rule("T103", "pictures would be enlarged", Severity.WARNING)
+@TRAIN_RULES.rule("T103", "Pictures would be enlarged", Severity.WARNING)
 def enlarged(plan: TrainPlan) -> Iterator[Problem]:
     """Pictures are smaller than the training resolution.
 
@@ -84,7 +84,7 @@ def enlarged(plan: TrainPlan) -> Iterator[Problem]:
         )
 
 
-@TRAIN_RULES.rule("T104", "not the size the base was made for", Severity.WARNING)
+@TRAIN_RULES.rule("T104", "The resolution is not the one of the base model", Severity.WARNING)
 def foreign_size(plan: TrainPlan) -> Iterator[Problem]:
     """The training resolution is not the size the base model was trained at.
 
@@ -99,7 +99,7 @@ def foreign_size(plan: TrainPlan) -> Iterator[Problem]:
         )
 
 
-@TRAIN_RULES.rule("T105", "two lengths are given", Severity.WARNING)
+@TRAIN_RULES.rule("T105", "Both epochs and steps are set", Severity.WARNING)
 def two_lengths(plan: TrainPlan) -> Iterator[Problem]:
     """Both max_train_steps and num_train_epochs are set; the steps win."""
     settings = plan.recipe.settings
@@ -115,7 +115,7 @@ def two_lengths(plan: TrainPlan) -> Iterator[Problem]:
 _SIDES = re.compile(r"\b(left|right)\b", re.IGNORECASE)
 
 
-@TRAIN_RULES.rule("T106", "mirrored pictures contradict their captions", Severity.WARNING)
+@TRAIN_RULES.rule("T106", "Mirrored pictures contradict their captions", Severity.WARNING)
 def mirrored_sides(plan: TrainPlan) -> Iterator[Problem]:
     """random_flip is on and captions speak of left or right.
 
@@ -134,7 +134,7 @@ def mirrored_sides(plan: TrainPlan) -> Iterator[Problem]:
         )
 
 
-@TRAIN_RULES.rule("T107", "the learning rate is very high", Severity.WARNING)
+@TRAIN_RULES.rule("T107", "The learning rate is very high", Severity.WARNING)
 def high_rate(plan: TrainPlan) -> Iterator[Problem]:
     """The peak learning rate is far above what LoRAs are trained with.
 
@@ -150,7 +150,7 @@ def high_rate(plan: TrainPlan) -> Iterator[Problem]:
         )
 
 
-@TRAIN_RULES.rule("T108", "the disk is too small", Severity.ERROR)
+@TRAIN_RULES.rule("T108", "The disk is too small", Severity.ERROR)
 def disk(plan: TrainPlan) -> Iterator[Problem]:
     """The disk of the run folder has less free space than the run may need.
 
@@ -176,7 +176,7 @@ def disk(plan: TrainPlan) -> Iterator[Problem]:
         )
 
 
-@TRAIN_RULES.rule("T109", "the resolution does not fit the latent grid", Severity.ERROR)
+@TRAIN_RULES.rule("T109", "The resolution does not fit the latent grid", Severity.ERROR)
 def grid(plan: TrainPlan) -> Iterator[Problem]:
     """The resolution is not a multiple of the VAE's factor (8 pixels for Stable Diffusion)."""
     size, factor = plan.recipe.settings.resolution, plan.base.latent_factor
@@ -187,7 +187,7 @@ def grid(plan: TrainPlan) -> Iterator[Problem]:
         )
 
 
-@TRAIN_RULES.rule("T110", "the warm-up does not fit the schedule", Severity.WARNING)
+@TRAIN_RULES.rule("T110", "The warm-up does not fit the schedule", Severity.WARNING)
 def warm_up(plan: TrainPlan) -> Iterator[Problem]:
     """The warm-up is as long as the run, or the schedule has none.
 
@@ -208,7 +208,7 @@ def warm_up(plan: TrainPlan) -> Iterator[Problem]:
         )
 
 
-@TRAIN_RULES.rule("T111", "each picture is seen very often", Severity.WARNING)
+@TRAIN_RULES.rule("T111", "Each picture is trained on very often", Severity.WARNING)
 def overfit(plan: TrainPlan) -> Iterator[Problem]:
     """Each picture is trained on more than 400 times.
 
@@ -225,7 +225,7 @@ def overfit(plan: TrainPlan) -> Iterator[Problem]:
         )
 
 
-@TRAIN_RULES.rule("T112", "the base says it predicts something else", Severity.WARNING)
+@TRAIN_RULES.rule("T112", "The prediction type is not the base model's", Severity.WARNING)
 def other_prediction(plan: TrainPlan) -> Iterator[Problem]:
     """prediction_type overrules the base's scheduler.
 
@@ -239,7 +239,7 @@ def other_prediction(plan: TrainPlan) -> Iterator[Problem]:
         )
 
 
-@TRAIN_RULES.rule("T113", "alpha is far from the rank", Severity.WARNING)
+@TRAIN_RULES.rule("T113", "Alpha is far from the rank", Severity.WARNING)
 def odd_alpha(plan: TrainPlan) -> Iterator[Problem]:
     """alpha / rank multiplies what the LoRA adds; usual are 0.5 to 2.
 
@@ -254,7 +254,7 @@ def odd_alpha(plan: TrainPlan) -> Iterator[Problem]:
         )
 
 
-@TRAIN_RULES.rule("T114", "samples do not show the subject", Severity.WARNING)
+@TRAIN_RULES.rule("T114", "The sample prompts lack the trigger", Severity.WARNING)
 def untriggered(plan: TrainPlan) -> Iterator[Problem]:
     """No sample prompt contains the trigger.
 
@@ -270,7 +270,7 @@ def untriggered(plan: TrainPlan) -> Iterator[Problem]:
         )
 
 
-@TRAIN_RULES.rule("T116", "the samples' size cannot be drawn", Severity.WARNING)
+@TRAIN_RULES.rule("T116", "The samples' size does not fit the latent grid", Severity.WARNING)
 def sample_grid(plan: TrainPlan) -> Iterator[Problem]:
     """The samples' size is not a multiple of the VAE's factor (8 pixels for Stable Diffusion).
 
@@ -284,7 +284,7 @@ def sample_grid(plan: TrainPlan) -> Iterator[Problem]:
         )
 
 
-@TRAIN_RULES.rule("T117", "the base would be kept to the subject", Severity.ERROR)
+@TRAIN_RULES.rule("T117", "Prior preservation would work against the subject", Severity.ERROR)
 def prior_of_subject(plan: TrainPlan) -> Iterator[Problem]:
     """with_prior_preservation needs captions that do not call the subject.
 
@@ -306,7 +306,7 @@ def prior_of_subject(plan: TrainPlan) -> Iterator[Problem]:
             return
 
 
-@TRAIN_RULES.rule("T118", "captions are longer than the base reads", Severity.WARNING)
+@TRAIN_RULES.rule("T118", "Captions are longer than the text encoder reads", Severity.WARNING)
 def long_captions(plan: TrainPlan) -> Iterator[Problem]:
     """The base's text encoder reads so many tokens of a caption and cuts the end off in silence.
 
@@ -336,7 +336,7 @@ def long_captions(plan: TrainPlan) -> Iterator[Problem]:
         )
 
 
-@TRAIN_RULES.rule("T115", "very few pictures", Severity.INFO)
+@TRAIN_RULES.rule("T115", "There are very few pictures", Severity.INFO)
 def few(plan: TrainPlan) -> Iterator[Problem]:
     """Fewer than five pictures: the LoRA will know the subject from these sides only."""
     if plan.recipe.images < 5:

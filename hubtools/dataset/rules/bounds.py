@@ -19,7 +19,7 @@ def _beyond(view: Dataset, kind: Kind) -> Iterator[Problem]:
                 yield Problem(trouble.message, trouble.fix, file.name, trouble.line, trouble.column)
 
 
-@DATASET_RULES.rule("D124", "There is more metadata than is read", Severity.ERROR)
+@DATASET_RULES.rule("D124", "The metadata is larger than the limit", Severity.ERROR)
 def too_much(view: Dataset) -> Iterator[Problem]:
     """The records of a data set are held in memory: 150,000 of them, or about 128 MB as Python
     values, are read. What comes after is left out, and no rule has looked at it: other findings
@@ -33,7 +33,7 @@ def too_much(view: Dataset) -> Iterator[Problem]:
     yield from _beyond(view, Kind.TOO_LARGE)
 
 
-@DATASET_RULES.rule("D125", "A record is longer or deeper than is read", Severity.ERROR)
+@DATASET_RULES.rule("D125", "A record is longer or deeper than the limit", Severity.ERROR)
 def too_long_a_line(view: Dataset) -> Iterator[Problem]:
     """A line of more than 16 MB, or lists and objects more than 100 deep in each other, are no
     record about a picture, and readers fail on them. The record is left out; `fix` leaves the file
@@ -45,7 +45,7 @@ def too_long_a_line(view: Dataset) -> Iterator[Problem]:
     yield from _beyond(view, Kind.LIMIT)
 
 
-@DATASET_RULES.rule("D126", "There are more columns than are read", Severity.ERROR)
+@DATASET_RULES.rule("D126", "There are more columns than the limit", Severity.ERROR)
 def too_many_columns(view: Dataset) -> Iterator[Problem]:
     """2,000 columns are read (the Hub's viewer shows 1,000). Others are left out; `fix` leaves the
     file as it is. Values that were written as names of columns are the usual cause.
@@ -56,7 +56,7 @@ def too_many_columns(view: Dataset) -> Iterator[Problem]:
     yield from _beyond(view, Kind.COLUMNS)
 
 
-@DATASET_RULES.rule("D515", "A caption is too long to be looked at", Severity.WARNING)
+@DATASET_RULES.rule("D515", "A caption is too long to be checked", Severity.WARNING)
 def not_looked_at(view: Dataset) -> Iterator[Problem]:
     """Text encoders read 75 tokens, the widest 512. A caption of more than 100,000 characters is
     something else: a file that was pasted, or a reply that did not end. No other rule looks at it,
@@ -72,7 +72,7 @@ def not_looked_at(view: Dataset) -> Iterator[Problem]:
         )
 
 
-@DATASET_RULES.rule("D516", "A text beside a picture is too long to be read", Severity.WARNING)
+@DATASET_RULES.rule("D516", "A sidecar caption is too long to be read", Severity.WARNING)
 def sidecar_too_large(view: Dataset) -> Iterator[Problem]:
     """A caption file (a.txt, a.caption, a.json beside a.png) of more than 1 MB is no caption. `fix`
     and `caption --from` do not read it.

@@ -216,7 +216,7 @@ def find_mojibake(view: Dataset) -> Iterator[Problem]:
         yield Problem(said, "correct the caption", *view.where(row))
 
 
-@DATASET_RULES.rule("D517", "A caption beside a picture is not UTF-8", Severity.WARNING)
+@DATASET_RULES.rule("D517", "A sidecar caption is not UTF-8", Severity.WARNING)
 def other_encoding(view: Dataset) -> Iterator[Problem]:
     """Trainers that read captions beside the pictures read UTF-8, and stop at other bytes or learn
     other letters. Old editors write GBK, Shift-JIS, Windows-1251 and others. What they are in is
@@ -247,7 +247,7 @@ def other_encoding(view: Dataset) -> Iterator[Problem]:
         yield Problem(said, fix, names[0])
 
 
-@DATASET_RULES.rule("D508", "A caption is no text", Severity.ERROR)
+@DATASET_RULES.rule("D508", "A caption is not a text", Severity.ERROR)
 def not_text(view: Dataset) -> Iterator[Problem]:
     """A number, a list or an object as caption makes the trainer fail or train on its spelling.
 

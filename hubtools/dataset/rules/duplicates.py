@@ -39,7 +39,7 @@ def _names(copies: list[Copy]) -> list[str]:
     return [copy.name for copy in copies]
 
 
-@DATASET_RULES.rule("D401", "Pictures are exactly the same", Severity.ERROR)
+@DATASET_RULES.rule("D401", "Two picture files are identical", Severity.ERROR)
 def exact(view: Dataset) -> Iterator[Problem]:
     """The same file under two names is trained twice as much, often with two captions that
     contradict each other.
@@ -70,7 +70,7 @@ def same_pixels(view: Dataset) -> Iterator[Problem]:
         )
 
 
-@DATASET_RULES.rule("D403", "A picture is nearly another one", Severity.WARNING)
+@DATASET_RULES.rule("D403", "A picture is a near duplicate of another", Severity.WARNING)
 def near(view: Dataset) -> Iterator[Problem]:
     """The same picture at another size, quality or brightness: it is trained twice as much, and
     the worse copy pulls the better one down. Copies are found by a perceptual hash and compared
@@ -112,7 +112,7 @@ def across_splits(view: Dataset) -> Iterator[Problem]:
             )
 
 
-@DATASET_RULES.rule("D405", "A picture is another one, mirrored or turned", Severity.WARNING)
+@DATASET_RULES.rule("D405", "A picture is a mirrored or rotated copy of another", Severity.WARNING)
 def mirrored(view: Dataset) -> Iterator[Problem]:
     """Looked for if dataset.mirrored_copies is set. Mirrored copies teach that a parting, a scar or
     a logo may be on either side; random_flip does the same to all pictures, if it is wanted.
@@ -129,7 +129,9 @@ def mirrored(view: Dataset) -> Iterator[Problem]:
         )
 
 
-@DATASET_RULES.rule("D406", "A picture may be a part or a marked copy of another", Severity.INFO)
+@DATASET_RULES.rule(
+    "D406", "A picture may be a crop or a watermarked copy of another", Severity.INFO
+)
 def likely(view: Dataset) -> Iterator[Problem]:
     """Crops and pictures with a watermark have other hashes than their originals. Where
     dataset.embeddings names a vision model, pictures are told that look more alike to it than

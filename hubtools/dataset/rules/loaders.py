@@ -127,7 +127,7 @@ def fails(view: Dataset) -> Iterator[Problem]:
         )
 
 
-@DATASET_RULES.rule("D216", "Loaders make different sets of it", Severity.WARNING)
+@DATASET_RULES.rule("D216", "Loaders read the dataset differently", Severity.WARNING)
 def disagree(view: Dataset) -> Iterator[Problem]:
     """Nothing fails and nothing is lost, and yet the loaders do not give the same rows. Where only
     splits are ignored this is no more than a note: the diffusers text-to-image scripts read

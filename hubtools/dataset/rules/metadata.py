@@ -56,7 +56,7 @@ def array(view: Dataset) -> Iterator[Problem]:
     yield from _troubles(view, Kind.ARRAY, "loading fails")
 
 
-@DATASET_RULES.rule("D104", "A metadata line is no object", Severity.ERROR)
+@DATASET_RULES.rule("D104", "A metadata line is not a JSON object", Severity.ERROR)
 def not_object(view: Dataset) -> Iterator[Problem]:
     """Every line must be an object with file_name and the caption; anything else fails to load.
 

@@ -52,7 +52,7 @@ def damaged(view: Dataset) -> Iterator[Problem]:
         )
 
 
-@DATASET_RULES.rule("D302", "A file is no picture", Severity.ERROR)
+@DATASET_RULES.rule("D302", "A file is not a picture", Severity.ERROR)
 def no_picture(view: Dataset) -> Iterator[Problem]:
     """The name says picture, the bytes say otherwise: a Git LFS pointer (the real file was never
     fetched), a web page saved by a failed download, an empty file.
@@ -144,7 +144,7 @@ def palette(view: Dataset) -> Iterator[Problem]:
         )
 
 
-@DATASET_RULES.rule("D307", "A picture is made for print", Severity.WARNING)
+@DATASET_RULES.rule("D307", "A picture is in the colours of print (CMYK)", Severity.WARNING)
 def cmyk(view: Dataset) -> Iterator[Problem]:
     """CMYK, YCCK and Lab are converted without their colour profile; colours shift.
 
@@ -202,7 +202,7 @@ def animated(view: Dataset) -> Iterator[Problem]:
         )
 
 
-@DATASET_RULES.rule("D311", "A picture is absurdly large", Severity.ERROR)
+@DATASET_RULES.rule("D311", "A picture has too many pixels", Severity.ERROR)
 def bomb(view: Dataset) -> Iterator[Problem]:
     """Pillow refuses to decode it (a small file can unpack to gigabytes), and the trainer stops.
 

@@ -27,7 +27,9 @@ def _private(view: Dataset, field: str) -> Iterator[tuple[str, Any, str]]:
             yield name, value, _APART
 
 
-@DATASET_RULES.rule("D701", "A picture tells where it was taken", Severity.ERROR)
+@DATASET_RULES.rule(
+    "D701", "A picture's metadata holds the place where it was taken", Severity.ERROR
+)
 def gps(view: Dataset) -> Iterator[Problem]:
     """Phones write the position into the picture. Published with the data set, it may be somebody's
     home; parquet shards keep it too. Looked at are EXIF and XMP of pictures of every format, also
@@ -40,7 +42,7 @@ def gps(view: Dataset) -> Iterator[Problem]:
         yield Problem("the picture's metadata holds a GPS position", fix, name)
 
 
-@DATASET_RULES.rule("D706", "A picture names its owner or camera", Severity.WARNING)
+@DATASET_RULES.rule("D706", "A picture's metadata names its owner or camera", Severity.WARNING)
 def owner(view: Dataset) -> Iterator[Problem]:
     """Cameras write their serial number and their owner's name into each picture, Windows that of
     its user. With it, other pictures of the same person can be found. (Artist and copyright are
@@ -52,7 +54,7 @@ def owner(view: Dataset) -> Iterator[Problem]:
         yield Problem(f"the picture's metadata holds {said}", fix, name)
 
 
-@DATASET_RULES.rule("D712", "A picture names who is to be seen, or the place", Severity.WARNING)
+@DATASET_RULES.rule("D712", "A picture's metadata names people or a place", Severity.WARNING)
 def people(view: Dataset) -> Iterator[Problem]:
     """Photo programs write the names of people and where their faces are (XMP regions, persons of
     IPTC, keywords such as People|Jane), and the names of town and country.
@@ -63,7 +65,7 @@ def people(view: Dataset) -> Iterator[Problem]:
         yield Problem(f"the picture's metadata names {said}", fix, name)
 
 
-@DATASET_RULES.rule("D713", "A file beside the pictures tells about people", Severity.ERROR)
+@DATASET_RULES.rule("D713", "A file beside the pictures holds personal data", Severity.ERROR)
 def besides(view: Dataset) -> Iterator[Problem]:
     """Exports and programs put files beside pictures that hold what was taken out of the pictures:
     Google Takeout's .json (positions, people, addresses), XMP with positions or names, Apple's

@@ -52,7 +52,9 @@ def unknown_license(view: Dataset) -> Iterator[Problem]:
             )
 
 
-@DATASET_RULES.rule("D603", "It is not stated why you may use the pictures", Severity.WARNING)
+@DATASET_RULES.rule(
+    "D603", "The dataset does not say why you may use the pictures", Severity.WARNING
+)
 def no_rights(view: Dataset) -> Iterator[Problem]:
     """A LoRA of a person or a style needs their permission: a living artist's style, a commercial
     character or somebody's likeness are not yours to take. The statement goes on the card.
@@ -113,7 +115,7 @@ def dataset_info(view: Dataset) -> Iterator[Problem]:
         )
 
 
-@DATASET_RULES.rule("D607", "A picture reserves training on it", Severity.ERROR)
+@DATASET_RULES.rule("D607", "A picture's metadata reserves rights against training", Severity.ERROR)
 def reserved(view: Dataset) -> Iterator[Problem]:
     """Its metadata says that it is not for training models: `plus:DataMining` of IPTC and PLUS, the
     reservation of TDMRep, an assertion on training in its content credentials (C2PA), or plain
@@ -142,7 +144,7 @@ def reserved(view: Dataset) -> Iterator[Problem]:
         )
 
 
-@DATASET_RULES.rule("D608", "Pictures name whose they are", Severity.WARNING)
+@DATASET_RULES.rule("D608", "Pictures name a copyright owner", Severity.WARNING)
 def copyrighted(view: Dataset) -> Iterator[Problem]:
     """EXIF, IPTC or XMP name a copyright, and nothing says that you may use the pictures. A name
     without a notice of copyright (the camera's owner, often) is a note. Where dataset.rights is
@@ -198,7 +200,7 @@ def _suspects(view: Dataset, suspect: Callable[[str], bool]) -> Iterator[tuple[R
             yield rows
 
 
-@DATASET_RULES.rule("D711", "Something lies behind a picture's end", Severity.WARNING)
+@DATASET_RULES.rule("D711", "There is data after a picture's end", Severity.WARNING)
 def trailers(view: Dataset) -> Iterator[Problem]:
     """Viewers and loaders stop at a picture's end, but the whole file is published. Phones put the
     film of a motion photo there, a few seconds of picture and sound; somebody may have hidden an

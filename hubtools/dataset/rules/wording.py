@@ -61,7 +61,7 @@ def _range(low: int, high: int | None) -> str:
 _SHARE, _ROWS = 0.3, 10
 
 
-@DATASET_RULES.rule("D512", "One caption stands for much of the set", Severity.WARNING)
+@DATASET_RULES.rule("D512", "Many pictures share one caption", Severity.WARNING)
 def one_for_many(view: Dataset) -> Iterator[Problem]:
     """More than three of ten records have the very same caption and the others have their own: a
     tool has filled in what it could not describe, or somebody has stopped half-way. (The same
@@ -95,7 +95,7 @@ def _looked_at(view: Dataset) -> list[str]:
     return [caption for _, caption in view.captions[::step]]
 
 
-@DATASET_RULES.rule("D513", "Words are in every caption", Severity.INFO)
+@DATASET_RULES.rule("D513", "The same words are in every caption", Severity.INFO)
 def in_all(view: Dataset) -> Iterator[Problem]:
     """What every caption says beside the trigger cannot be told apart from it: the LoRA spreads
     the subject over those words too, and prompts without them get less of it. Words that the
