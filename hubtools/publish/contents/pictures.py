@@ -77,6 +77,7 @@ _EXTENDED, _EXTENDED_HEAD = b"http://ns.adobe.com/xmp/extension/\0", 75
 
 def _jpeg(file: IO[bytes]) -> Iterator[tuple[str, bytes]]:
     blocks: dict[str, list[bytes]] = {}
+    held = 0  # bytes of APP1 pieces
     file.seek(2)
     while len(header := file.read(4)) == 4 and header[0] == 0xFF:
         kind, length = header[1], int.from_bytes(header[2:], "big")
@@ -90,7 +91,8 @@ def _jpeg(file: IO[bytes]) -> Iterator[tuple[str, bytes]]:
             elif data.startswith((b"Photoshop 3.0\0", b"ICC_PROFILE\0")):
                 data = data[14:]
             blocks.setdefault(name, []).append(data)
-        if sum(map(len, blocks.get("APP1", ()))) > _ALL:
+            held += len(data) if name == "APP1" else 0
+        if held > _ALL:
             raise NotOpened(f"its metadata is longer than {_ALL >> 20} MB")
     for name, pieces in blocks.items():
         if len(pieces) > 1:

@@ -7,6 +7,7 @@ import io
 import lzma
 import re
 import zlib
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any, NamedTuple
 
@@ -57,6 +58,25 @@ def _is_zstd(data: bytes) -> bool:
     return block >> 1 & 3 != 3 and block >> 3 <= 1 << 17
 
 
+class _Ranges:
+    """Places in a file, to be asked for one of them in the time that a bisection takes."""
+
+    def __init__(self, ranges: Sequence[tuple[int, int]]) -> None:
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+        for start, end in sorted(ranges):
+            if self._ends and start <= self._ends[-1]:
+                self._ends[-1] = max(self._ends[-1], end)
+            else:
+                self._starts.append(start)
+                self._ends.append(end)
+
+    def end_of(self, place: int) -> int:
+        """Where the range ends in which `place` lies; 0 if it lies in none."""
+        at = bisect_right(self._starts, place) - 1
+        return self._ends[at] if at >= 0 and place < self._ends[at] else 0
+
+
 class Stream(NamedTuple):
     """What a stream unpacks to; `whole`: it was read to its end."""
 
@@ -74,7 +94,7 @@ def streams_of(
 ) -> Iterator[Stream]:
     """The same in `file` from `start` on, window by window: memory does not grow with it. What lies
     in `skip` (start, end) is pixels. Raises `NotOpened` where it is too much to be tried."""
-    tried, left, place = 0, _TOGETHER, start
+    tried, left, place, pixels = 0, _TOGETHER, start, _Ranges(skip)
     while True:
         file.seek(place)
         data = file.read(_ALL)
@@ -83,7 +103,7 @@ def streams_of(
         last, at, following = len(data) < _ALL, 0, place + len(data)
         while (match := _START.search(data, at)) is not None:
             begins = match.start()
-            if inside := next((e for s, e in skip if s <= place + begins < e), 0):
+            if inside := pixels.end_of(place + begins):
                 at = max(begins + 1, min(inside - place, len(data)))
                 continue
             found, used, ended = _unpacked(data, begins, min(_ONE, left))
@@ -125,7 +145,7 @@ def closed(file: IO[bytes], start: int, skip: Sequence[tuple[int, int]] = ()) ->
     """Whether from `start` on an archive begins that cannot be opened here, or packed metadata of a
     JPEG XL (its `brob` boxes)."""
     file.seek(start)
-    place, rest = start, b""
+    place, rest, pixels = start, b"", _Ranges(skip)
     while data := file.read(_WINDOW):
         whole = rest + data
         for match in _CLOSED.finditer(whole):
@@ -135,7 +155,7 @@ def closed(file: IO[bytes], start: int, skip: Sequence[tuple[int, int]] = ()) ->
                 continue
             if found == _ZSTD and not _is_zstd(whole[match.start() : match.start() + 24]):
                 continue
-            if not any(s <= at < e for s, e in skip):
+            if not pixels.end_of(at):
                 return True
         place += len(data)
         rest = whole[-32:]
