@@ -72,7 +72,7 @@ def command(
 
     PATH is a folder of pictures or a project folder (default: the project's dataset). The shards
     load with `datasets` and on the Hub; `hubtools unshard` gives the folder back, byte for byte. A
-    run that was killed goes on where it was. --to is needed, but with --plan.
+    run that was killed goes on where it was. --to is needed unless --plan is given.
     """
     from hubtools.dataset.packing.plan import ENDING
 

@@ -20,7 +20,7 @@ def trust_option() -> Callable[[F], F]:
     return click.option(
         "--trust-state",
         is_flag=True,
-        help="Trust the state in the folder's .hubtools although this machine did not write it.",
+        help="Trust the plan and the folder's .hubtools although this machine did not write them.",
     )
 
 

@@ -155,8 +155,7 @@ class SavedPlan:
                 self.path or Path(_NAME),
                 would,
                 details,
-                hint="look at it first (--dry-run shows all of it); if you trust where it comes"
-                " from, add --trust-state",
+                hint="look at what it says; if you trust where it comes from, add --trust-state",
             )
 
 

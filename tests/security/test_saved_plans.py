@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import io
 import json
 import re
 import shlex
@@ -318,6 +320,10 @@ def test_the_page_runs_as_it_stands_there(local_hub: Hub, run_dir: Path, tmp_pat
         assert program == "hubtools"
         done = typed(*words, cwd=tmp_path)
         assert done.returncode == 0, line + done.stderr
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    with contextlib.chdir(tmp_path), contextlib.redirect_stdout(io.StringIO()) as said:
+        exec(code, {})  # noqa: S102
+    assert said.getvalue() == "True\n"
     (shown,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
     real = json.loads((tmp_path / "push.json").read_text())
     told = json.loads(shown)
