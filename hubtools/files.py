@@ -8,6 +8,7 @@ import json
 import os
 import re
 import secrets
+import shlex
 import stat
 import threading
 import time
@@ -275,11 +276,22 @@ def check_replaceable(path: StrPath, what: str, is_one: Callable[[bytes], bool])
     except OSError:  # a folder, a pipe, a link that leads nowhere
         data = b"?"
     if data and not is_one(data):
-        raise HubtoolsError(
-            f"{path} is there, and is not {what} that hubtools wrote; it is not written over.",
-            hint="give another name, or move that file away",
-            code="file-exists",
-        )
+        raise not_replaced(path, what)
+
+
+def not_replaced(path: Path, what: str) -> HubtoolsError:
+    """The error that says that a file is nobody's output of hubtools, and how it is moved away."""
+    number, free = 0, path.with_name(f"{path.stem}.old{path.suffix}")
+    while os.path.lexists(free):
+        number += 1
+        free = path.with_name(f"{path.stem}.old{number}{path.suffix}")
+    move = "move" if os.name == "nt" else "mv"
+    names = " ".join(shlex.quote(str(one)) for one in (path, free))
+    return HubtoolsError(
+        f"{path} is there, and is not {what} that hubtools wrote; it is not written over.",
+        hint=f"give another name, or move that file away: {move} {names}",
+        code="file-exists",
+    )
 
 
 def sha256_of(path: Path, progress: Callable[[int], None] | None = None) -> str:

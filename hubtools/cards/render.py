@@ -23,6 +23,7 @@ from hubtools.layout import CARD, IMAGES_DIR, SAMPLES_DIR
 from hubtools.manifest import SampleRecord
 from hubtools.project import Project
 from hubtools.rooted import Root
+from hubtools.rooted.outputs import check_output
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -62,8 +63,11 @@ def write_model_card(
     run_dir = Path(run_dir)
     card, records = model_facts(run_dir, project)
     body = _render(MODEL_TEMPLATE, card, template)
-    result = _write(run_dir, card.front_matter, body, dry_run)
     images = tuple(image_name(index) for index in range(len(records)))
+    with Root(run_dir) as root:
+        for name in images:
+            check_output(root, name, "a picture of the gallery", _is_page_image)
+    result = _write(run_dir, card.front_matter, body, dry_run)
     if not dry_run:
         _write_images(run_dir, records)
         if card.license.id == "other":
@@ -140,12 +144,26 @@ def _write_images(run_dir: Path, records: list[SampleRecord]) -> None:
         for entry in root.list(IMAGES_DIR):
             name = f"{IMAGES_DIR}/{entry}"
             if re.fullmatch(r"\d\d\.png", entry) and name not in wanted and root.is_file(name):
-                root.unlink(name)
+                with root.open(name) as file:
+                    ours = _is_page_image(file.read(1 << 16))
+                if ours:
+                    root.unlink(name)
         for index, record in enumerate(records):
             data = _page_image(root, f"{SAMPLES_DIR}/{record.file}", record)
             target = image_name(index)
             if not root.is_file(target) or root.read(target) != data:
                 root.write(target, data)
+
+
+# `parameters_text` as these pictures have it; other programs call their samplers otherwise
+_PARAMETERS = re.compile(
+    rb"iTXt" + TEXT_KEY.encode() + rb"\0[^\0]*\0\0\0.*?(?:\A|\n)Steps: \d+, Sampler: [a-z]",
+    re.DOTALL,
+)
+
+
+def _is_page_image(data: bytes) -> bool:
+    return _PARAMETERS.search(data[: 1 << 16]) is not None
 
 
 def _page_image(root: Root, name: str, record: SampleRecord) -> bytes:

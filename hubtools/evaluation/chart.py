@@ -8,6 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from hubtools.evaluation.result import Candidate, Evaluation, Measured
 from hubtools.files import replacing
+from hubtools.reporting.sheets import sheet_mark
 from hubtools.training.chart import nice_ticks
 
 # name -> (title, which way is better)
@@ -44,7 +45,8 @@ def draw_chart(path: Path, evaluation: Evaluation) -> None:
         _panel(pen, evaluation, name, left, top)
     width, height = size[0] // _SCALE, size[1] // _SCALE
     with replacing(path) as temporary:
-        image.resize((width, height), Image.Resampling.LANCZOS).save(temporary, optimize=True)
+        small = image.resize((width, height), Image.Resampling.LANCZOS)
+        small.save(temporary, optimize=True, pnginfo=sheet_mark())
 
 
 def _panel(pen: ImageDraw.ImageDraw, evaluation: Evaluation, name: str, x0: int, y0: int) -> None:

@@ -79,6 +79,13 @@ class Evaluation(_Facts):
     recommendation: str
     versions: dict[str, str] = Field(default_factory=dict)
 
+    @classmethod
+    def is_one(cls, data: bytes) -> bool:
+        """Whether these bytes are an evaluation, perhaps of an earlier version or damaged since."""
+        return all(
+            f'"{name}"'.encode() in data for name in ("date", "candidates", "recommendation")
+        )
+
     def write(self, run_dir: Path) -> None:
         """Write it to the run folder."""
         write_text(run_dir / EVALUATION, self.model_dump_json(indent=2) + "\n")

@@ -47,15 +47,17 @@ from hubtools.evaluation.measures import (
 from hubtools.evaluation.plan import EvaluationPlan, plan_evaluation, weighted
 from hubtools.evaluation.result import Candidate, Evaluation, Measured
 from hubtools.evaluation.verdict import Contender, recommend
+from hubtools.files import check_replaceable
 from hubtools.inference.adapters import apply_lora
 from hubtools.inference.lora import WeightedLora
 from hubtools.inference.pipeline import draw, versions
-from hubtools.layout import EVALUATION_CHART, EVALUATION_DIR
+from hubtools.layout import EVALUATION, EVALUATION_CHART, EVALUATION_DIR
 from hubtools.models.base import fetch_base
 from hubtools.models.device import best_dtype, checked_device, use_threads
 from hubtools.models.families.noise import NoiseOptions
 from hubtools.models.families.protocol import family_of
 from hubtools.project import Project
+from hubtools.reporting.sheets import check_chart
 from hubtools.rooted import Root
 from hubtools.tinypeople import MEASURED_MARKS, SURE, is_tiny_people, load_classifier
 from hubtools.vision.encoders import picture_encoder
@@ -94,6 +96,7 @@ def evaluate(
     """
     require_extra("train", "Evaluating")
     plan = plan_evaluation(project, lora, prompts=prompts, note=note)
+    _check_free(plan.folder)
     studio = _PipelineSession.open(plan, device, dtype, note)
     lines = studio.draw_all(batch_size, on_step)
     result = _measure(plan, studio, lines, note)
@@ -101,6 +104,12 @@ def evaluate(
 
     draw_chart(plan.folder / EVALUATION_CHART, result)
     return result
+
+
+def _check_free(folder: Path) -> None:
+    """Raises `HubtoolsError` if what would be written is there and is not hubtools'."""
+    check_replaceable(folder / EVALUATION, "an evaluation", Evaluation.is_one)
+    check_chart(folder / EVALUATION_CHART)
 
 
 @dataclass

@@ -268,6 +268,7 @@ def generate_for_run(
     pipeline = open_pipeline(project, base)
     tell_of_prompts(pipeline, shots, note)
     with Root(run_dir) as run, run.inside(SAMPLES_DIR, create=True) as folder:
+        check_sheet(folder.path / COMPARISON)
         records = _both(pipeline, shots, names, folder, base, lora, on_step)
         tell_of_blanked(records, note)
         write_sheet(records, folder.path, folder.path / COMPARISON)

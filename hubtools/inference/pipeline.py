@@ -15,6 +15,7 @@ from hubtools.inference.adapters import apply_loras, remove_loras, unfuse
 from hubtools.inference.embeddings import Prompts
 from hubtools.inference.lora import WeightedLora
 from hubtools.inference.noise import same_noise
+from hubtools.inference.png import check_free
 from hubtools.inference.prompts import read_prompt
 from hubtools.inference.schedulers import options_of, seed_scheduler, use_scheduler
 from hubtools.inference.shots import Shot, check_size
@@ -77,6 +78,8 @@ def draw(
     wanted = [studio.record(shot, name) for shot, name in zip(shots, names, strict=True)]
     existing = [_existing(pipeline, folder, record) for record in wanted]
     todo = [index for index, record in enumerate(existing) if record is None]
+    for index in todo:  # an hour before it would be written
+        check_free(folder, wanted[index].file)
     total = sum(shots[index].steps for index in todo)
     done = 0
     results = list(existing)

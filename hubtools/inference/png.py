@@ -11,9 +11,11 @@ from PIL.PngImagePlugin import PngInfo
 from hubtools.files import open_regular
 from hubtools.manifest import SampleRecord, read_record_of
 from hubtools.rooted import Root
+from hubtools.rooted.outputs import check_output
 
 TEXT_KEY = "parameters"  # what AUTOMATIC1111's web UI writes and many viewers show
 JSON_KEY = "hubtools"
+_CHUNK = b"iTXt" + JSON_KEY.encode() + b"\0"
 
 
 _ON_OFF = {None: None, True: "on", False: "off"}
@@ -45,9 +47,27 @@ def parameters_text(record: SampleRecord) -> str:
     return "\n".join(lines)
 
 
+def check_free(folder: Root, file: str) -> None:
+    """Raises `HubtoolsError` if `file` (`x.png`) or the JSON beside it is there and was not written
+    by `save_picture`."""
+    check_output(folder, file, "a picture", lambda data: _CHUNK in data)
+    beside = str(PurePath(file).with_suffix(".json"))
+    check_output(folder, beside, "a record", _is_record)
+
+
+def _is_record(data: bytes) -> bool:
+    try:
+        SampleRecord.model_validate_json(data)
+    except ValueError:
+        return False
+    return True
+
+
 def save_picture(image: Image.Image, folder: Root, record: SampleRecord) -> None:
     """Write the file of `record` (PNG with its parameters) and `<stem>.json` beside it. The JSON
-    comes last: where it is, the picture is whole."""
+    comes last: where it is, the picture is whole. Raises `HubtoolsError` if something else has
+    these names."""
+    check_free(folder, record.file)
     info = PngInfo()
     info.add_itxt(TEXT_KEY, parameters_text(record))
     info.add_itxt(JSON_KEY, record.model_dump_json())

@@ -7,6 +7,7 @@ from PIL.PngImagePlugin import PngInfo
 from hubtools.files import StrPath, check_replaceable
 
 _MARK = b"tEXtSoftware\0hubtools"
+_HEAD = 1000  # bytes in which it stands
 
 
 def sheet_mark() -> PngInfo:
@@ -18,4 +19,14 @@ def sheet_mark() -> PngInfo:
 
 def check_sheet(path: StrPath) -> None:
     """Raises `HubtoolsError` if a sheet cannot be written to `path`: something else is there."""
-    check_replaceable(path, "a contact sheet", lambda data: _MARK in data[:1000])
+    check_replaceable(path, "a contact sheet", is_sheet)
+
+
+def check_chart(path: StrPath) -> None:
+    """The same for a chart or a grid."""
+    check_replaceable(path, "a picture", is_sheet)
+
+
+def is_sheet(data: bytes) -> bool:
+    """Whether a PNG of these bytes carries the mark."""
+    return _MARK in data[:_HEAD]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,14 +13,16 @@ from hubtools.errors import HubtoolsError
 from hubtools.files import json_value, sha256_of
 from hubtools.inference.generate import open_pipeline, tell_of_blanked, tell_of_prompts
 from hubtools.inference.grid.drawn import Drawn, GridResult
-from hubtools.inference.grid.page import grid_page
+from hubtools.inference.grid.page import grid_page, is_grid_page
 from hubtools.inference.grid.picture import grid_picture
 from hubtools.inference.grid.plan import CELLS_DIR, FACTS, PAGE, PICTURE, GridPlan, plan_grid
 from hubtools.inference.pipeline import draw
 from hubtools.inference.schedulers import use_scheduler
 from hubtools.manifest import SampleRecord
 from hubtools.project import Project
+from hubtools.reporting.sheets import is_sheet
 from hubtools.rooted import Root
+from hubtools.rooted.outputs import check_output
 
 _MOST = 256_000_000  # bytes of a grid.json
 _EVERY = 2.0  # seconds between two writings of grid.json while cells are drawn
@@ -58,6 +61,7 @@ def draw_grid(
     Can be stopped at any moment: cells that are done stay done, and grid.json knows them.
     """
     todo = plan.todo()
+    _check_free(plan)
     pictures = _pictures(plan, _known(plan))
     drawn = 0
     try:
@@ -73,6 +77,20 @@ def draw_grid(
         assert root is not None
         root.write(PAGE, grid_page(plan, pictures).encode("utf-8"))
     return GridResult(plan, pictures, drawn)
+
+
+def _check_free(plan: GridPlan) -> None:
+    """Raises `HubtoolsError` if a name of the grid belongs to something else."""
+    with plan.opened() as root:
+        if root is None:
+            return
+        check_output(root, PICTURE, "a grid", is_sheet)
+        check_output(root, PAGE, "a grid's page", is_grid_page)
+        check_output(root, FACTS, "a grid's facts", _are_facts)
+
+
+def _are_facts(data: bytes) -> bool:
+    return re.match(rb'\{\s*"schema_version": \d+,\s*"axes": \[', data) is not None
 
 
 def _draw(

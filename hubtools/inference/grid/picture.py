@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from hubtools.files import replacing
 from hubtools.inference.grid.labels import constants, heading
 from hubtools.inference.sheet import fitted
+from hubtools.reporting.sheets import sheet_mark
 
 if TYPE_CHECKING:
     from hubtools.inference.grid.drawn import Drawn
@@ -84,7 +85,7 @@ def grid_picture(
             y += height_of_row + _GAP
         y += 20
     with replacing(path) as temporary:
-        sheet.save(temporary, format="PNG")
+        sheet.save(temporary, format="PNG", pnginfo=sheet_mark())
 
 
 def _paste(

@@ -1,0 +1,28 @@
+"""What hubtools wrote may be written over; what a person made may not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hubtools.errors import HubtoolsError
+from hubtools.files import not_replaced
+from hubtools.rooted.root import Root
+
+_ENOUGH = 1 << 22  # bytes of a file that tell what it is
+
+
+def check_output(root: Root, name: str, what: str, is_one: Callable[[bytes], bool]) -> None:
+    """As `files.check_replaceable`, of a file in an open folder: raises `HubtoolsError` if one is
+    there that is no `what` (`a picture`) of hubtools, as `is_one` tells from its first bytes. A
+    link, a folder or a pipe is none."""
+    if not root.exists(name):
+        return
+    data = b"?"
+    if root.is_file(name):
+        try:
+            with root.open(name) as file:
+                data = file.read(_ENOUGH)
+        except (OSError, HubtoolsError):  # not to be read: nobody can say that it is ours
+            data = b"?"
+    if data and not is_one(data):
+        raise not_replaced(root.path / name, what)

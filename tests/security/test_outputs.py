@@ -1,0 +1,129 @@
+"""Folders that pictures are drawn to: what hubtools wrote there is replaced, nothing else."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from hubtools.errors import HubtoolsError
+from hubtools.evaluation.run import evaluate
+from hubtools.manifest import SampleRecord
+from hubtools.project import Project
+from hubtools.settings import DatasetSettings, EvaluateSettings, SampleSettings, TrainSettings
+from tests.drawing import write_pictures
+from tests.security.test_card_texts import LORA_WEIGHTS, write_manifest, write_sample
+from tests.typed import typed
+
+pytest.importorskip("torch")
+
+MINE = {
+    ".png": b"\x89PNG\r\n\x1a\n\x00\x00\x00\rmine",
+    ".json": b'{"file": "p00_s0.png", "mine": true}',
+    ".html": b"<!doctype html>\n<html>mine</html>",
+}
+
+
+def drawing(base: Path, *words: str) -> list[str]:
+    return [*words, "--base-model", str(base), "--size", "64", "--num-inference-steps", "1"]
+
+
+def refused(words: list[str], file: Path, cwd: Path) -> str:
+    mine = file.read_bytes()
+    done = typed(*words, cwd=cwd)
+    assert done.returncode == 1, done.stderr
+    assert file.read_bytes() == mine
+    assert file.name in done.stderr
+    return done.stderr
+
+
+@pytest.mark.parametrize("ending", [".png", ".json"])
+def test_a_drawn_picture_replaces_none_of_mine(
+    ending: str, tiny_base: Path, tmp_path: Path
+) -> None:
+    words = drawing(tiny_base, "generate", "a hat", "-o", "out")
+    assert typed(*words, cwd=tmp_path).returncode == 0
+    (file,) = (tmp_path / "out").glob(f"*{ending}")
+    for other in (tmp_path / "out").iterdir():
+        if other != file:
+            other.unlink()
+    file.write_bytes(MINE[ending])
+    said = refused(words, file, tmp_path)
+    assert [one.name for one in (tmp_path / "out").iterdir()] == [file.name]
+    # what is to be typed works, and then it is drawn
+    move = re.search(r"(mv .*)", said)
+    assert move is not None
+    subprocess.run(shlex.split(move[1]), check=True, cwd=tmp_path)
+    assert typed(*words, cwd=tmp_path).returncode == 0
+    assert MINE[ending] in [one.read_bytes() for one in (tmp_path / "out").iterdir()]
+    # its own pictures are replaced
+    assert typed(*words[:-1], "2", cwd=tmp_path).returncode == 0
+
+
+def test_a_grid_replaces_none_of_mine(tiny_base: Path, tmp_path: Path) -> None:
+    words = drawing(tiny_base, "grid", "a hat", "--x", "seed=0,1", "-o", "out")
+    assert typed(*words, cwd=tmp_path).returncode == 0
+    done = typed(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    for name in ("grid.png", "index.html", "grid.json"):
+        file = tmp_path / "out" / name
+        before = file.read_bytes()
+        file.write_bytes(MINE[file.suffix])
+        refused(words, file, tmp_path)
+        file.write_bytes(before)
+    cell = next((tmp_path / "out").glob("*/*.png"))
+    cell.write_bytes(MINE[".png"])
+    cell.with_suffix(".json").unlink()
+    refused(words, cell, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["evaluation.json", "evaluation.png"])
+def test_an_evaluation_replaces_none_of_mine(
+    name: str, tiny_base: Path, tmp_path: Path, make_lora_file: object
+) -> None:
+    run = tmp_path / "loras"
+    make_lora_file(run / "pytorch_lora_weights.safetensors")  # type: ignore[operator]
+    (run / name).write_bytes(MINE[Path(name).suffix])
+    project = Project(
+        dataset=DatasetSettings(path=str(write_pictures(tmp_path / "set", 3)), trigger="tok"),
+        train=TrainSettings(pretrained_model_name_or_path=str(tiny_base), output_dir=str(run)),
+        samples=SampleSettings(prompts=["a tok"]),
+        evaluate=EvaluateSettings(num_images=1, prompt_judge="none"),
+    )
+    with pytest.raises(HubtoolsError, match="not written over"):
+        evaluate(project, str(run))
+    assert (run / name).read_bytes() == MINE[Path(name).suffix]
+
+
+def test_a_gallery_replaces_none_of_mine(tmp_path: Path, make_lora_file: object) -> None:
+    """A picture of an earlier card goes; one of a person stays."""
+    run_dir = tmp_path / "run"
+    write_manifest(run_dir, make_lora_file(run_dir / LORA_WEIGHTS))  # type: ignore[operator]
+    write_sample(run_dir, "a man")
+    words = ["card", str(run_dir)]
+    done = typed(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    images = sorted((run_dir / "images").iterdir())
+    assert images
+    assert typed(*words, cwd=tmp_path).returncode == 0
+    mine = run_dir / "images" / "90.png"
+    Image.new("RGB", (9, 9)).save(mine)
+    old = run_dir / "images" / "91.png"
+    old.write_bytes(images[0].read_bytes())
+    assert typed(*words, cwd=tmp_path).returncode == 0
+    assert mine.exists()
+    assert not old.exists()
+    Image.new("RGB", (9, 9)).save(images[0])
+    card = run_dir / "README.md"
+    card.unlink()
+    refused(words, images[0], tmp_path)
+    assert not card.exists()
+
+
+def test_records_are_told_from_other_json() -> None:
+    with pytest.raises(ValueError):
+        SampleRecord.model_validate_json(MINE[".json"])
