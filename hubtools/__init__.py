@@ -1,11 +1,11 @@
 """hubtools: a folder of pictures becomes a published, licensed, small, reproducible LoRA.
 
-Importing the package is cheap on purpose: no torch, no diffusers, no Hub client. What the commands
-do is there as functions, imported when they are first used:
+Importing the package is cheap on purpose: no torch, no diffusers, no Hub client. Every command is
+there as a function of the same name and arguments, imported when it is first used
+(docs/python-api.md):
 
-    project = hubtools.load_project("hubtools.toml")
-    report = hubtools.validate(project.dataset_dir, project.dataset)
-    manifest = hubtools.train(project)
+    report = hubtools.validate("pictures", strict=True)
+    manifest = hubtools.train("my-project", max_train_steps=500)
 """
 
 # Before anything else is imported: the folder one stands in may hold a `typing.py`.
@@ -20,56 +20,71 @@ from typing import TYPE_CHECKING, Any
 from hubtools.version import __version__
 
 if TYPE_CHECKING:
-    from hubtools.cards.rules import check_card
     from hubtools.cards.render import write_dataset_card, write_model_card
+    from hubtools.cards.rules import check_card
+    from hubtools.commands.drawing import evaluate, generate, grid, plan_grid, train
+    from hubtools.commands.journeys import (
+        demo,
+        doctor,
+        explain,
+        forecast,
+        init,
+        rehearse,
+        rules,
+        schema,
+        ship,
+    )
+    from hubtools.commands.pictures import caption, fix, inspect, shard, unshard, validate
+    from hubtools.commands.releasing import card, plan_push, prune, push
     from hubtools.dataset.caption.exchange import export_captions
     from hubtools.dataset.caption.planner import plan_captions
-    from hubtools.dataset.caption.run import caption
-    from hubtools.dataset.validate import validate
     from hubtools.dataset.fix.planner import plan_fix
-    from hubtools.dataset.fix.run import fix, undo_fix
+    from hubtools.dataset.fix.run import undo_fix
     from hubtools.dataset.parts import merge_parts, validate_part
-    from hubtools.dataset.packing.unpack import unshard
-    from hubtools.dataset.packing.write import shard
-    from hubtools.evaluation.run import evaluate
-    from hubtools.inference.generate import generate
-    from hubtools.inference.grid import grid
-    from hubtools.journey.doctor import doctor
-    from hubtools.journey.init import init
-    from hubtools.journey.rehearse import rehearse
-    from hubtools.journey.ship import ship
-    from hubtools.project import load_project
+    from hubtools.errors import ChecksFailed, HubtoolsError, UsageError
+    from hubtools.localhub.serve import serve
+    from hubtools.project import Project, load_project
     from hubtools.publish.classify import classify
-    from hubtools.publish.push import plan_push, push
     from hubtools.reporting.formats import write_report
-    from hubtools.training.preview import inspect
-    from hubtools.training.train import train
 
 _WHERE = {
-    "caption": "hubtools.dataset.caption.run",
+    "ChecksFailed": "hubtools.errors",
+    "HubtoolsError": "hubtools.errors",
+    "Project": "hubtools.project",
+    "UsageError": "hubtools.errors",
+    "caption": "hubtools.commands.pictures",
+    "card": "hubtools.commands.releasing",
     "check_card": "hubtools.cards.rules",
     "classify": "hubtools.publish.classify",
-    "doctor": "hubtools.journey.doctor",
-    "evaluate": "hubtools.evaluation.run",
+    "demo": "hubtools.commands.journeys",
+    "doctor": "hubtools.commands.journeys",
+    "evaluate": "hubtools.commands.drawing",
+    "explain": "hubtools.commands.journeys",
     "export_captions": "hubtools.dataset.caption.exchange",
-    "fix": "hubtools.dataset.fix.run",
-    "generate": "hubtools.inference.generate",
-    "grid": "hubtools.inference.grid",
-    "init": "hubtools.journey.init",
-    "inspect": "hubtools.training.preview",
+    "fix": "hubtools.commands.pictures",
+    "forecast": "hubtools.commands.journeys",
+    "generate": "hubtools.commands.drawing",
+    "grid": "hubtools.commands.drawing",
+    "init": "hubtools.commands.journeys",
+    "inspect": "hubtools.commands.pictures",
     "load_project": "hubtools.project",
     "merge_parts": "hubtools.dataset.parts",
     "plan_captions": "hubtools.dataset.caption.planner",
     "plan_fix": "hubtools.dataset.fix.planner",
-    "plan_push": "hubtools.publish.push",
-    "push": "hubtools.publish.push",
-    "rehearse": "hubtools.journey.rehearse",
-    "shard": "hubtools.dataset.packing.write",
-    "ship": "hubtools.journey.ship",
-    "train": "hubtools.training.train",
+    "plan_grid": "hubtools.commands.drawing",
+    "plan_push": "hubtools.commands.releasing",
+    "prune": "hubtools.commands.releasing",
+    "push": "hubtools.commands.releasing",
+    "rehearse": "hubtools.commands.journeys",
+    "rules": "hubtools.commands.journeys",
+    "schema": "hubtools.commands.journeys",
+    "serve": "hubtools.localhub.serve",
+    "shard": "hubtools.commands.pictures",
+    "ship": "hubtools.commands.journeys",
+    "train": "hubtools.commands.drawing",
     "undo_fix": "hubtools.dataset.fix.run",
-    "unshard": "hubtools.dataset.packing.unpack",
-    "validate": "hubtools.dataset.validate",
+    "unshard": "hubtools.commands.pictures",
+    "validate": "hubtools.commands.pictures",
     "validate_part": "hubtools.dataset.parts",
     "write_dataset_card": "hubtools.cards.render",
     "write_model_card": "hubtools.cards.render",
@@ -78,13 +93,21 @@ _WHERE = {
 
 __all__ = [
     "__version__",
+    "ChecksFailed",
+    "HubtoolsError",
+    "Project",
+    "UsageError",
     "caption",
+    "card",
     "check_card",
     "classify",
+    "demo",
     "doctor",
     "evaluate",
+    "explain",
     "export_captions",
     "fix",
+    "forecast",
     "generate",
     "grid",
     "init",
@@ -93,9 +116,14 @@ __all__ = [
     "merge_parts",
     "plan_captions",
     "plan_fix",
+    "plan_grid",
     "plan_push",
+    "prune",
     "push",
     "rehearse",
+    "rules",
+    "schema",
+    "serve",
     "shard",
     "ship",
     "train",

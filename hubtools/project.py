@@ -46,6 +46,8 @@ class Project(Section):
     _file: Path | None = PrivateAttr(default=None)
     # paths that neither the command line nor the environment has said
     _unsaid: dict[tuple[str, str], Any] = PrivateAttr(default_factory=dict)
+    # what the command line, or the caller of a function, has said
+    _overrides: dict[tuple[str, str], Any] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")
     def _trigger_is_one_line(self) -> Project:
@@ -63,6 +65,32 @@ class Project(Section):
     def file(self) -> Path | None:
         """The `hubtools.toml` that was read, if there was one."""
         return self._file
+
+    @property
+    def given(self) -> frozenset[str]:
+        """Settings that the command line, or the caller of a function, names: `samples.steps`.
+        Those of the file and the environment are not among them."""
+        return frozenset(f"{section}.{key}" for section, key in self._overrides)
+
+    def elsewhere(self, folder: Path) -> Project:
+        """The project in `folder`, with what this one was given."""
+        return load_project(folder, self._overrides)
+
+    def with_settings(self, overrides: Mapping[tuple[str, str], Any]) -> Project:
+        """This project with other settings {(section, key): value}; paths in them are relative to
+        the current folder. Raises `UsageError` for a value that cannot be."""
+        values = self.model_dump(exclude_unset=True)
+        for (section, key), value in overrides.items():
+            values.setdefault(section, {})[key] = _from_here(section, key, value)
+        origins = {(section, key): key for section, key in overrides}
+        try:
+            other = Project.model_validate(values)
+        except ValidationError as error:
+            raise _as_usage_error(error, self._file, "", origins) from None
+        other._root, other._file = self._root, self._file
+        other._unsaid = {at: was for at, was in self._unsaid.items() if at not in overrides}
+        other._overrides = self._overrides | dict(overrides)
+        return other
 
     def at(self, relative: str) -> Path:
         """A path from the settings, made absolute against the project's folder."""
@@ -212,6 +240,7 @@ def load_project(
         raise _as_usage_error(error, file, source, origins) from None
     project._root = (file.parent if file else Path.cwd()).resolve()
     project._file = file
+    project._overrides = dict(overrides or {})
     project._unsaid = {
         (section, key): getattr(getattr(project, section), key)
         for section, key in _PATHS

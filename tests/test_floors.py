@@ -100,12 +100,12 @@ def _loads(module: str) -> frozenset[str]:
 def _idle() -> list[str]:
     """Imports in functions that spare nothing: what they bring is there already, or weighs little.
 
-    Those of the command line are left out: nothing stands above it, so that there is no circle to
-    hide, and a command takes its wing only when it is run.
+    Those of the command line and of the functions it calls are left out: nothing else stands above
+    them, so that there is no circle to hide, and a command takes its wing only when it is run.
     """
     found = []
     for module in sorted(_files()):
-        if module.split(".")[1:2] == ["cli"]:
+        if module.split(".")[1:2] in (["cli"], ["commands"]):
             continue
         for name, line, lazy in _imports_of(module):
             if lazy and name.startswith("hubtools") and not _loads(name) - _loads(module):

@@ -235,6 +235,8 @@ PAGES |= {
     for wing, book in _BOOKS.items()
     for rule in book
 }
+_api = runpy.run_path(str(Path(__file__).with_name("python_api.py")))
+PAGES["python-api.md"] = _api["page"]
 _drawing = runpy.run_path(str(Path(__file__).with_name("draw_floors.py")))
 PAGES |= {name: partial(_drawing["draw"], folder) for name, folder in _drawing["PICTURES"].items()}
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
-from hubtools.cli.options import SettingsCommand, project_in, project_options
+from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import REPORT_FORMATS, Output, output_options, shown_path
-from hubtools.errors import ExitCode, HubtoolsError, UsageError
+from hubtools.errors import ExitCode
 
 if TYPE_CHECKING:
+    from hubtools.commands.releasing import Card
     from hubtools.project import Project
 
 
@@ -37,62 +38,42 @@ def command(
     What people wrote into it stays: hubtools renews its own blocks and keys only. Exit code 3 if
     the card breaks a rule (see `hubtools explain C101`).
     """
-    from hubtools.cards.render import write_dataset_card, write_model_card
-    from hubtools.cards.rules import check_card
-    from hubtools.layout import PROJECT_FILE, RUN_MANIFEST
-    from hubtools.publish.release import kind_of
+    from hubtools.commands.releasing import card
 
-    # a run folder has a hubtools.toml as well, the settings it was started with
-    is_run = folder is not None and (folder / RUN_MANIFEST).is_file()
-    if folder is not None and not is_run and (folder / PROJECT_FILE).is_file():
-        project, folder = project_in(folder), None
-    todo: list[tuple[Path, Literal["model", "dataset"]]] = []
-    if folder is not None:
-        todo.append((folder, kind_of(folder) if kind == "auto" else kind))
-    else:
-        if kind in ("auto", "dataset") and project.dataset_dir.is_dir():
-            place = project.dataset_dir if check or dry_run else project.dataset_to_change
-            todo.append((place, "dataset"))
-        if kind in ("auto", "model") and (project.run_dir / RUN_MANIFEST).is_file():
-            place = project.run_dir if check or dry_run else project.run_to_change
-            todo.append((place, "model"))
-    if not todo:
-        raise HubtoolsError(
-            "There is neither a dataset folder nor a run folder here.",
-            hint="give the folder",
-            code="nothing-there",
+    def tell(one: Card) -> None:
+        if one.written is not None and not dry_run:
+            out.note(f"{'Wrote' if one.written.changed else 'Nothing new for'} {one.written.path}")
+        if one.of_project and kind == "auto":
+            out.answer.several()
+        if one.report is not None:
+            out.report(one.report, prefix=shown_path(one.folder))
+
+    done = card(
+        folder,
+        project,
+        kind=kind,
+        template=template,
+        check=check,
+        dry_run=dry_run,
+        one=bool(out.report_files) or out.format in ("sarif", "html"),
+        on_card=tell,
+    )
+    if dry_run and not check:
+        _show_drafts(done, out)
+    return ExitCode.DONE if all(one.ok for one in done) else ExitCode.CHECKS_FAILED
+
+
+def _show_drafts(cards: list[Card], out: Output) -> None:
+    drafts = [(one.kind, one.written) for one in cards if one.written is not None]
+    if out.format == "json":
+        out.answer.put(
+            {
+                "cards": [
+                    {"path": str(w.path), "kind": kind, "changes": w.changed, "diff": w.diff}
+                    for kind, w in drafts
+                ]
+            }
         )
-    if len(todo) > 1 and (out.report_files or out.format in ("sarif", "html")):
-        raise UsageError(
-            "There is a dataset card and a model card, and one report is of one card.",
-            hint="say --kind dataset or --kind model",
-        )
-    if folder is None and kind == "auto":
-        out.answer.several()
-    code = ExitCode.DONE
-    drafts: list[dict[str, Any]] = []
-    for place, what in todo:
-        if not check:
-            write = write_model_card if what == "model" else write_dataset_card
-            written = write(place, project, template=template, dry_run=dry_run)
-            if dry_run:
-                drafts.append(
-                    {
-                        "path": str(written.path),
-                        "kind": what,
-                        "changes": written.changed,
-                        "diff": written.diff,
-                    }
-                )
-                if out.format != "json":
-                    out.data(written.diff.rstrip() or f"{written.path}: nothing would change")
-                continue
-            verb = "Wrote" if written.changed else "Nothing new for"
-            out.note(f"{verb} {written.path}")
-        report = check_card(place, what, **project.rules_of("C"))
-        out.report(report, prefix=shown_path(place))
-        if not report.ok:
-            code = ExitCode.CHECKS_FAILED
-    if drafts:
-        out.answer.put({"cards": drafts})
-    return code
+        return
+    for _, written in drafts:
+        out.data(written.diff.rstrip() or f"{written.path}: nothing would change")

@@ -27,7 +27,7 @@ def command(folder: Path, serve: bool | None, out: Output) -> int:
 
     Run it again and it skips what is done. Nothing is downloaded, nothing leaves the machine.
     """
-    from hubtools.journey.demo import demo
+    from hubtools.commands.journeys import demo
 
     rehearsal = demo(folder, note=out.note, meanwhile=keep_serving(out, serve))
     return ExitCode.DONE if rehearsal.ok else ExitCode.CHECKS_FAILED

@@ -16,7 +16,7 @@ def command(out: Output) -> int:
     Says whether there is a Hub token, never which. Exit code 1 if something keeps hubtools from
     working.
     """
-    from hubtools.journey.doctor import doctor
+    from hubtools.commands.journeys import doctor
 
     facts = doctor()
     if out.human:

@@ -56,7 +56,7 @@ def command(
     evaluation.json, evaluation.png and the pictures to the run folder; the card takes its numbers
     from there. Pictures that are there already are kept, so it can be stopped and go on.
     """
-    from hubtools.evaluation.run import evaluate
+    from hubtools.commands.drawing import evaluate
     from hubtools.layout import EVALUATION, EVALUATION_CHART
 
     with out.progress() as progress:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import click
 
 from hubtools.cli.output import Output, output_options
-from hubtools.errors import UsageError
 
 
 @click.command("explain")
@@ -17,34 +16,17 @@ def command(rule_id: str | None, everything: bool, out: Output) -> None:
 
     RULE is an id such as D202, as `hubtools validate` prints it.
     """
-    import difflib
-
-    from hubtools.cards.rules import CARD_RULES
+    from hubtools.commands.journeys import explain, rules
     from hubtools.dataset.fix.remedies import UNSAFE, Remedy
     from hubtools.dataset.fix.steps import REMEDIES
-    from hubtools.dataset.rules import DATASET_RULES
-    from hubtools.publish.comparison import COMPARISON_RULES
-    from hubtools.publish.rules import PUBLISH_RULES
-    from hubtools.training.rules import TRAIN_RULES
 
-    rules = {
-        rule.id: rule
-        for book in (DATASET_RULES, TRAIN_RULES, CARD_RULES, PUBLISH_RULES, COMPARISON_RULES)
-        for rule in book
-    }
     if everything or rule_id is None:
         out.table(
             ["rule", "severity", "title"],
-            [(rule.id, rule.severity.value, rule.title) for rule in rules.values()],
+            [(rule.id, rule.severity.value, rule.title) for rule in rules().values()],
         )
         return
-    rule = rules.get(rule_id.upper())
-    if rule is None:
-        near = difflib.get_close_matches(rule_id.upper(), rules, n=1)
-        raise UsageError(
-            f"No rule is called {rule_id!r}.",
-            hint=f"did you mean {near[0]}?" if near else "`hubtools explain --all` lists them",
-        )
+    rule = explain(rule_id)
     if out.human:
         out.data(f"{rule.id}: {rule.title} ({rule.severity})\n\n{rule.doc}")
         remedy = REMEDIES.get(rule.id, Remedy())

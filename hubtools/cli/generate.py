@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hubtools.cli.options import SettingsCommand, drawing_options, given_settings, project_options
+from hubtools.cli.options import SettingsCommand, drawing_options, project_options
 from hubtools.cli.output import Output, output_options
 
 if TYPE_CHECKING:
@@ -66,11 +66,8 @@ def command(
     parameters is kept. (word:1.3), (word) and [word] weigh words; the trigger's own brackets do
     not.
     """
-    from hubtools.inference.generate import generate
-    from hubtools.layout import LORA_WEIGHTS
+    from hubtools.commands.drawing import generate
 
-    if not loras and like is None and (project.run_dir / LORA_WEIGHTS).is_file():
-        loras = (str(project.run_dir),)
     kept = 0
 
     def seen(record: SampleRecord, drawn: bool) -> None:
@@ -83,15 +80,14 @@ def command(
             project,
             lora=loras,
             prompts=texts,
-            images=images,
+            num_images=images,
             output=output,
             batch_size=batch_size,
-            sheet=sheet,
+            contact_sheet=sheet,
             step=step,
             weight_name=weight_name,
             fuse=fuse,
             like=like,
-            given=given_settings(),
             safety_checker=safety_checker,
             device=device,
             dtype=dtype,

@@ -61,12 +61,10 @@ def command(
     Writes grid.png, index.html, grid.json and every picture. A cell that is there with the same
     parameters is not drawn again, so a grid can be stopped and go on, or grow.
     """
-    from hubtools.inference.grid import draw_grid, plan_grid
+    from hubtools.commands.drawing import plan_grid
+    from hubtools.inference.grid import draw_grid
     from hubtools.inference.grid.plan import FACTS, PAGE, PICTURE
-    from hubtools.layout import LORA_WEIGHTS
 
-    if not loras and (project.run_dir / LORA_WEIGHTS).is_file():
-        loras = (str(project.run_dir),)
     plan = plan_grid(
         project,
         prompt,

@@ -37,18 +37,18 @@ def command(
 
     Pictures that lie in DIR already become its dataset; without any, the built-in example does.
     """
-    from hubtools.journey.init import init
+    from hubtools.commands.journeys import init
 
-    given = {
-        "dataset": {"repo": dataset_repo, "trigger": trigger},
-        "train": {"pretrained_model_name_or_path": base_model},
-        "model": {"repo": model_repo},
-    }
-    settings = {
-        section: {key: value for key, value in content.items() if value is not None}
-        for section, content in given.items()
-    }
-    made = init(folder, example=example, source=source, settings=settings, force=force)
+    made = init(
+        folder,
+        example=example,
+        source=source,
+        base_model=base_model,
+        dataset_repo=dataset_repo,
+        model_repo=model_repo,
+        trigger=trigger,
+        force=force,
+    )
     said = {
         "example": f"the built-in example, {made.pictures} pictures",
         "folder": f"{made.pictures} pictures copied from {source}",

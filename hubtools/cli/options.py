@@ -12,9 +12,9 @@ import click
 from pydantic.fields import FieldInfo
 
 from hubtools.cli.output import Output
-from hubtools.layout import PROJECT_FILE
+from hubtools.commands.asked import folder_of, setting_names
 from hubtools.project import Project, load_project
-from hubtools.settings import SECTIONS, aliases_of
+from hubtools.settings import SECTIONS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -73,15 +73,12 @@ class SettingsCommand(click.Command):
                 formatter.write_dl(records, col_max=34)
 
 
-def _option(section: str, key: str, field: FieldInfo, taken: set[str]) -> SettingOption:
+def _option(section: str, key: str, names: list[str]) -> SettingOption:
+    field: FieldInfo = SECTIONS[section].model_fields[key]
     annotation, many = _innermost(field.annotation)
-    names = [_dashed(name) for name in (key, *aliases_of(field))]
-    free = [name for name in names if name not in taken]
-    if names[0] not in free:
-        free = list(dict.fromkeys([_dashed(f"{section}_{key}"), *free]))
-    taken.update(free)
+    free = [_dashed(name) for name in names]
     default = field.get_default(call_default_factory=True)
-    shown = [] if free[0] == names[0] else [f"{section}.{key}"]
+    shown = [] if names[0] == key else [f"{section}.{key}"]
     if default not in (None, [], {}):
         value = ", ".join(default) if isinstance(default, list) else default
         shown.append(f"default {str(value).lower() if annotation is bool else value}")
@@ -150,12 +147,14 @@ def project_options(*sections: str) -> Callable[[F], F]:
             return function(*args, project=project, **kwargs)
 
         parameters = list(getattr(wrapper, "__click_params__", []))
-        taken = {name for parameter in parameters for name in parameter.opts}
-        settings = [
-            _option(section, key, field, taken)
-            for section in sections
-            for key, field in SECTIONS[section].model_fields.items()
-        ]
+        taken = {
+            name.removeprefix("--").replace("-", "_")
+            for parameter in parameters
+            for name in parameter.opts
+            if name.startswith("--")
+        }
+        named = setting_names(sections, taken)
+        settings = [_option(section, key, names) for (section, key), names in named.items()]
         project_file_option = click.Option(
             ["project_file", "--project"],
             type=click.Path(path_type=Path),
@@ -191,29 +190,13 @@ def dataset_folder(
     """(folder of pictures, its project) that a command's PATH means: that folder, or the dataset of
     the project in it or here. A folder that was not typed is told if it is changed, or lies outside
     the project. Raises `UsageError` as `Project.to_change` if the command is to `change` it."""
-    typed = path or Path()
-    if path is not None and (path / PROJECT_FILE).is_file():
-        project = project_in(path)
-    elif path is not None:
-        return path, project
-    folder = project.dataset_to_change if change else project.dataset_dir
-    untold = change and folder.resolve() != typed.resolve()
-    if project.file and (untold or not project.is_own(folder)):
-        out.note(f"The pictures are in {folder.resolve()}.")
-    return folder, project
-
-
-def given_settings() -> frozenset[str]:
-    """Settings that the running command's own line names, e.g. `samples.steps`; those of the file
-    and the environment are not among them."""
-    return frozenset(f"{section}.{key}" for section, key in _overrides())
+    return folder_of(path, project, change=change, note=out.note)
 
 
 __all__ = [
     "Project",
     "SettingsCommand",
     "dataset_folder",
-    "given_settings",
     "project_in",
     "project_options",
 ]

@@ -74,42 +74,31 @@ def command(
     repository is private unless you say --public, and a public one is pushed to only if you do.
     Exit code 3 if a P rule objects, or somebody else changed what would be replaced.
     """
-    from hubtools.publish.judged import RuleChoice
-    from hubtools.publish.push import PushOptions, Refused, plan_push, push, save_plan
-    from hubtools.publish.release import kind_of
+    from hubtools.commands.releasing import plan_push, push
+    from hubtools.publish.push import Refused, save_plan
 
     check_plan_options(plan_file, from_plan, ("folder", "repo"), ())
     if from_plan is not None:
         plan = _replayed(from_plan, folder, repo, out, trust_state, dry_run)
     else:
-        source = folder if folder is not None else project.run_to_change
-        repo_type = kind_of(source) if kind == "auto" else kind
-        target = repo or (project.model.repo if repo_type == "model" else project.dataset.repo)
-        if target is None:
-            raise UsageError(
-                f"No repository is set for the {repo_type}.",
-                hint=f"hubtools push {source} owner/name, or set {repo_type}.repo in hubtools.toml",
-                code="bad-setting",
-            )
-        options = PushOptions(
-            private=project.push.private and not public,
-            pr=project.push.pr,
-            tag=project.push.tag if repo_type == "model" else None,
-            message=message,
-            overwrite=overwrite,
-            resolve_links=resolve_links,
-            ignore=ignore,
-            rules=RuleChoice.of(project),
-            keep_snapshots=keep_snapshots,
-            keep=keep,
-            drop=drop,
-            allow=tuple(project.push.allow),
-            allowed_secrets=tuple(project.push.allowed_secrets),
-        )
         plan = with_trust(
             out,
             trust_state,
-            lambda yes: plan_push(source, target, repo_type, options, trust_state=yes),
+            lambda yes: plan_push(
+                folder,
+                repo,
+                project,
+                type=kind,
+                public=public,
+                overwrite=overwrite,
+                resolve_links=resolve_links,
+                message=message,
+                ignore=ignore,
+                keep_snapshots=keep_snapshots,
+                keep=keep,
+                drop=drop,
+                trust_state=yes,
+            ),
         )
     if plan.options.ignore:
         out.warn(f"rules left out as asked: {', '.join(plan.options.ignore)}")
@@ -125,7 +114,7 @@ def command(
         with out.progress() as progress:
             task = progress.add_task("sending", total=len(plan.changes), note="")
             result = push(
-                plan, on_commit=lambda done, _total: progress.update(task, completed=done)
+                plan=plan, on_commit=lambda done, _total: progress.update(task, completed=done)
             )
     except Refused as refused:
         _show_refused(out, plan, refused.plan)

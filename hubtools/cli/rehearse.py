@@ -92,11 +92,10 @@ def command(folder: Path | None, base_folder: Path | None, serve: bool | None, o
     PROJECT is the folder with hubtools.toml (default: here). Nothing leaves the machine. A later
     `hubtools ship` skips what the rehearsal has trained already.
     """
-    from hubtools.journey.rehearse import rehearse
-    from hubtools.project import load_project
+    from hubtools.commands.journeys import rehearse
 
     rehearsal = rehearse(
-        load_project(folder, required=True),
+        folder,
         base_folder=base_folder,
         note=out.note,
         meanwhile=keep_serving(out, serve),

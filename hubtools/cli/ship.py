@@ -61,21 +61,21 @@ def command(
     A step whose inputs have not changed since it last finished is skipped and says so. Stop it at
     any moment and run it again: it continues where it stopped.
     """
-    from hubtools.journey.ship import forecast, ship
+    from hubtools.commands.journeys import forecast, ship
 
-    if public:
-        project.push = project.push.model_copy(update={"private": False})
     voice = _voice_of(out)
     if dry_run:
         out.table(
             ["step", "would", "why"],
-            [(step.name, verb, why) for step, verb, why in forecast(project, voice, first, last)],
+            forecast(project, first=first, until=last, public=public, narrator=voice),
         )
         return
     result = with_trust(
         out,
         trust_state,
-        lambda yes: ship(project, voice, first=first, last=last, trust_state=yes),
+        lambda yes: ship(
+            project, first=first, until=last, public=public, trust_state=yes, narrator=voice
+        ),
     )
     done = f"{len(result.done)} steps done, {len(result.skipped)} skipped"
     out.result(

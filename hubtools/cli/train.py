@@ -51,11 +51,6 @@ def reporter_of(out: Output, indent: str = "") -> Reporter:
     return reporter
 
 
-def _typed(context: click.Context, parameter: str) -> bool:
-    source = context.get_parameter_source(parameter)
-    return source is click.core.ParameterSource.COMMANDLINE
-
-
 @click.command("train", cls=SettingsCommand)
 @project_options("train", "dataset", "samples")
 @click.option(
@@ -73,9 +68,7 @@ def _typed(context: click.Context, parameter: str) -> bool:
 @click.option("--strict", is_flag=True, help="Count warnings as errors.")
 @trust_option()
 @output_options()
-@click.pass_context
 def command(
-    context: click.Context,
     project: Project,
     resume: bool,
     resume_from_checkpoint: str | None,
@@ -89,29 +82,17 @@ def command(
 
     Kill it at any moment and run the same command again: it continues as if it had never stopped.
     """
-    from hubtools.errors import UsageError
-    from hubtools.training.train import train
+    from hubtools.commands.drawing import train
 
-    if resume_from_checkpoint not in (None, "latest"):
-        raise UsageError(
-            f"--resume-from-checkpoint {resume_from_checkpoint} cannot be: a run continues from"
-            " its newest state.",
-            hint="leave it out, or `latest`; to continue elsewhere copy the run folder",
-        )
-    if resume_from_checkpoint and not resume:
-        raise UsageError("--resume-from-checkpoint and --no-resume contradict each other.")
-    named = _typed(context, "setting__dataset__repo") and not _typed(
-        context, "setting__dataset__path"
-    )
     manifest = with_trust(
         out,
         trust_state,
         lambda trusted: train(
             project,
             resume=resume,
+            resume_from_checkpoint=resume_from_checkpoint,
             reporter=reporter_of(out),
             dry_run=dry_run,
-            from_hub=named,
             skip_validation=skip_validation,
             strict=strict,
             trust_state=trusted,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,47 +61,36 @@ def command(
     """
     from hubtools.cli.coverage import show_coverage
     from hubtools.cli.loaders import show_loaders
+    from hubtools.commands.pictures import validate
     from hubtools.dataset.fix.steps import REMEDIES
-    from hubtools.dataset.parts import merge_parts
-    from hubtools.dataset.validate import validate
     from hubtools.files import human_bytes
     from hubtools.layout import PROJECT_FILE
-    from hubtools.reporting.baseline import BASELINE, check_baseline, renew_baseline
+    from hubtools.reporting.baseline import BASELINE
 
     partials, source = _told(sources)
     if source is not None and "://" not in source and (Path(source) / PROJECT_FILE).is_file():
         project = project_in(Path(source))
         source = None
-    choice = project.rule_choice
-    known = Path(BASELINE)
-    if write_baseline:
-        if project.rules.baseline:
-            known = project.to_change("rules", "baseline")  # before anything is read
-        check_baseline(known)
-        choice["baseline"] = None
     where = source if source is not None else project.dataset_dir
     if partials and (shard is not None or partial is not None):
         raise click.UsageError("merge takes whole sets of shares; --shard looks at one.")
     if shard is not None or partial is not None:
         return _part(where, shard, partial, engine, out)
-    base = project.base
     with out.progress() as progress:
         task = progress.add_task("reading pictures", total=None, note="")
-        check = functools.partial(validate, where, engine=engine)
-        if partials:
-            check = functools.partial(merge_parts, partials, source)
-        report = check(
-            settings=project.dataset,
+        report = validate(
+            source,
+            project,
             strict=strict,
-            resolution=resolution or project.set_resolution,
-            base=base,
+            resolution=resolution,
+            write_baseline=write_baseline,
+            engine=engine,
+            merge=partials,
             exhibits=out.wants_page,
             on_picture=lambda done, total: progress.update(task, completed=done, total=total),
-            **choice,
         )
     if write_baseline:
-        file = known
-        report = renew_baseline(report, file)
+        file = project.rules.baseline or BASELINE
         out.note(f"{len(report.known)} findings are known now, in {file}")
         if project.baseline is None:
             out.hint(f'baseline = "{file}" in the section [rules] of hubtools.toml, or --baseline')

@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 from simple import picture
 
-from hubtools import inspect
 from hubtools.dataset.inspect.draw import FRAME, WARNED, thumbnail, write_sheet
 from hubtools.dataset.inspect.look import aspect_of
 from hubtools.settings import DatasetSettings, TrainSettings
+from hubtools.training.preview import inspect
 from tests.typed import typed as as_typed
 
 

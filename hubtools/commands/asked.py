@@ -1,0 +1,103 @@
+"""What a command is asked for: its project, and the settings that stand beside its arguments."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from hubtools.files import StrPath
+from hubtools.layout import PROJECT_FILE
+from hubtools.project import Project, load_project
+from hubtools.settings import SECTIONS, DatasetSettings, aliases_of
+
+# A project, where one lies (a file or a folder), or the settings of a dataset alone.
+ProjectLike = Project | DatasetSettings | StrPath | None
+Progress = Callable[[int, int], None]
+Note = Callable[[str], None]
+
+# Sections of the settings that a command takes as options, and its function as arguments.
+SECTIONS_OF: dict[str, tuple[str, ...]] = {
+    "validate": ("rules", "dataset"),
+    "fix": ("dataset",),
+    "inspect": ("dataset",),
+    "caption": ("dataset",),
+    "shard": (),
+    "train": ("train", "dataset", "samples"),
+    "generate": ("samples", "train"),
+    "grid": ("samples", "train"),
+    "evaluate": ("evaluate", "samples", "train", "dataset"),
+    "card": ("model", "dataset"),
+    "prune": (),
+    "push": ("push",),
+    "ship": ("train", "dataset", "samples", "model", "push"),
+}
+
+
+def quiet(sentence: str) -> None:
+    """Tells nobody."""
+
+
+def setting_names(sections: tuple[str, ...], taken: set[str]) -> dict[tuple[str, str], list[str]]:
+    """{(section, key): names}, the first of which is its own, with underscores. A name that is
+    `taken`, by an option of the command or by a section before, gets the section's in front."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for section in sections:
+        for key, field in SECTIONS[section].model_fields.items():
+            names = [key, *aliases_of(field)]
+            free = [name for name in names if name not in taken]
+            if key not in free:
+                free = list(dict.fromkeys([f"{section}_{key}", *free]))
+            taken.update(free)
+            found[section, key] = free
+    return found
+
+
+def settings_of(command: Callable[..., Any]) -> dict[str, tuple[str, str]]:
+    """{argument: (section, key)} of the settings that the function of a command takes."""
+    sections = SECTIONS_OF[command.__name__]
+    own = set(inspect.signature(command).parameters)
+    found: dict[str, tuple[str, str]] = {}
+    for place, names in setting_names(sections, own).items():
+        found |= {name: place for name in (*names, "_".join(place)) if name not in found}
+    return found
+
+
+def project_of(
+    command: Callable[..., Any], project: ProjectLike, settings: Mapping[str, Any]
+) -> Project:
+    """The project that a function was given, with the settings beside it. Raises `UsageError` for
+    a value that cannot be, `TypeError` for a name that the command does not have."""
+    known = settings_of(command)
+    overrides: dict[tuple[str, str], Any] = {}
+    for name, value in settings.items():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise TypeError(f"{command.__name__}() has no argument {name!r}{hint}")
+        overrides[known[name]] = value
+    if isinstance(project, DatasetSettings):
+        project = Project(dataset=project)
+    if isinstance(project, Project):
+        return project.with_settings(overrides) if overrides else project
+    return load_project(project, overrides)
+
+
+def folder_of(
+    path: StrPath | None, project: Project, *, change: bool, note: Note = quiet
+) -> tuple[Path, Project]:
+    """(folder of pictures, its project) that a PATH means: that folder, or the dataset of the
+    project in it or here. A folder that was not named is told if it is changed, or lies outside the
+    project. Raises `UsageError` as `Project.to_change` if it is to `change`."""
+    named = Path(path or "")
+    if path is not None and (named / PROJECT_FILE).is_file():
+        project = project.elsewhere(named)
+    elif path is not None:
+        return named, project
+    folder = project.dataset_to_change if change else project.dataset_dir
+    untold = change and folder.resolve() != named.resolve()
+    if project.file and (untold or not project.is_own(folder)):
+        note(f"The pictures are in {folder.resolve()}.")
+    return folder, project

@@ -1,0 +1,180 @@
+"""`init`, `ship`, `rehearse`, `demo`, `doctor`, `explain` and `schema` as functions."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from hubtools.commands.asked import Note, ProjectLike, project_of, quiet
+from hubtools.errors import UsageError
+from hubtools.files import StrPath
+from hubtools.findings import Rule
+from hubtools.project import Project, load_project
+
+if TYPE_CHECKING:
+    from hubtools.journey.doctor import Fact
+    from hubtools.journey.init import Made
+    from hubtools.journey.rehearse import Rehearsal
+    from hubtools.journey.ship import JourneyReporter, ShipResult
+
+
+def init(
+    folder: StrPath,
+    *,
+    example: bool = False,
+    source: StrPath | None = None,
+    base_model: str | None = None,
+    dataset_repo: str | None = None,
+    model_repo: str | None = None,
+    trigger: str | None = None,
+    force: bool = False,
+) -> Made:
+    """Make a project folder: hubtools.toml, a dataset, .gitignore. `source` (--from) is a folder of
+    pictures to copy."""
+    from hubtools.journey.init import init as run
+
+    given = {
+        "dataset": {"repo": dataset_repo, "trigger": trigger},
+        "train": {"pretrained_model_name_or_path": base_model},
+        "model": {"repo": model_repo},
+    }
+    settings = {
+        section: {key: value for key, value in content.items() if value is not None}
+        for section, content in given.items()
+    }
+    pictures = None if source is None else Path(source)
+    return run(folder, example=example, source=pictures, settings=settings, force=force)
+
+
+def ship(
+    project: ProjectLike = None,
+    *,
+    first: str | None = None,
+    until: str | None = None,
+    public: bool = False,
+    trust_state: bool = False,
+    narrator: JourneyReporter | None = None,
+    **settings: Any,
+) -> ShipResult:
+    """Do all of it in order, from `first` (--from) to `until`; skips what is done."""
+    from hubtools.journey.ship import ship as run
+
+    project = _public(project_of(ship, project, settings), public)
+    return run(project, narrator or _Silent(), first=first, last=until, trust_state=trust_state)
+
+
+def forecast(
+    project: ProjectLike = None,
+    *,
+    first: str | None = None,
+    until: str | None = None,
+    public: bool = False,
+    narrator: JourneyReporter | None = None,
+    **settings: Any,
+) -> list[tuple[str, str, str]]:
+    """(step, what it would do, why) of `ship`: its --dry-run."""
+    from hubtools.journey.ship import forecast as look
+
+    project = _public(project_of(ship, project, settings), public)
+    told = look(project, narrator or _Silent(), first, until)
+    return [(step.name, verb, why) for step, verb, why in told]
+
+
+def _public(project: Project, public: bool) -> Project:
+    if public:
+        project = project.model_copy()
+        project.push = project.push.model_copy(update={"private": False})
+    return project
+
+
+class _Silent:
+    """Tells nobody of a journey."""
+
+    def __init__(self) -> None:
+        from hubtools.progress import silent
+
+        reporter = silent()
+        self.note, self.warn = reporter.note, reporter.warn
+        self.report, self.progress = reporter.report, reporter.progress
+
+    def started(self, step: str, title: str) -> None:
+        """Says nothing."""
+
+    def skipped(self, step: str, title: str, why: str) -> None:
+        """Says nothing."""
+
+    def done(self, step: str, sentence: str, seconds: float) -> None:
+        """Says nothing."""
+
+
+def rehearse(
+    folder: StrPath | None = None,
+    *,
+    base_folder: StrPath | None = None,
+    note: Note = quiet,
+    meanwhile: Callable[[Rehearsal], None] | None = None,
+) -> Rehearsal:
+    """Ship the project in `folder` to a Hub on this machine, then read everything back.
+    `meanwhile(rehearsal)` is called while that Hub still runs."""
+    from hubtools.journey.rehearse import rehearse as run
+
+    base = None if base_folder is None else Path(base_folder)
+    project = load_project(folder, required=True)
+    return run(project, base_folder=base, note=note, meanwhile=meanwhile)
+
+
+def demo(
+    dir: StrPath = "hubtools-demo",
+    *,
+    note: Note = quiet,
+    meanwhile: Callable[[Rehearsal], None] | None = None,
+) -> Rehearsal:
+    """Rehearse on the built-in example, in the project folder `dir`."""
+    from hubtools.journey.demo import demo as run
+
+    return run(Path(dir), note=note, meanwhile=meanwhile)
+
+
+def doctor() -> list[Fact]:
+    """What this machine has, and what each extra would add."""
+    from hubtools.journey.doctor import doctor as run
+
+    return run()
+
+
+def rules() -> dict[str, Rule]:
+    """All rules by id: `explain --all`."""
+    from hubtools.cards.rules import CARD_RULES
+    from hubtools.dataset.rules import DATASET_RULES
+    from hubtools.publish.comparison import COMPARISON_RULES
+    from hubtools.publish.rules import PUBLISH_RULES
+    from hubtools.training.rules import TRAIN_RULES
+
+    books = (DATASET_RULES, TRAIN_RULES, CARD_RULES, PUBLISH_RULES, COMPARISON_RULES)
+    return {rule.id: rule for book in books for rule in book}
+
+
+def explain(rule: str) -> Rule:
+    """What a rule means, and the fix. Raises `UsageError` if none is called so."""
+    known = rules()
+    found = known.get(rule.upper())
+    if found is None:
+        near = difflib.get_close_matches(rule.upper(), known, n=1)
+        raise UsageError(
+            f"No rule is called {rule!r}.",
+            hint=f"did you mean {near[0]}?" if near else "`hubtools explain --all` lists them",
+        )
+    return found
+
+
+def schema(what: Literal["settings", "report"] = "settings") -> dict[str, Any]:
+    """JSON schema of hubtools.toml, or of a report."""
+    if what == "report":
+        from hubtools.findings import report_schema
+
+        return report_schema()
+    from hubtools.project import schema as of_settings
+
+    return of_settings()

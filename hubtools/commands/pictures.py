@@ -1,0 +1,223 @@
+"""`validate`, `fix`, `inspect`, `caption`, `shard` and `unshard` as functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hubtools.commands.asked import Note, Progress, ProjectLike, folder_of, project_of, quiet
+from hubtools.errors import UsageError
+from hubtools.files import StrPath
+from hubtools.layout import PROJECT_FILE
+
+if TYPE_CHECKING:
+    from hubtools.dataset.caption.run import Captioned
+    from hubtools.dataset.fix.run import Fixed
+    from hubtools.dataset.inspect.look import Inspection
+    from hubtools.dataset.packing.plan import Format
+    from hubtools.dataset.packing.unpack import Unsharded
+    from hubtools.dataset.packing.write import Shards
+    from hubtools.findings import Report
+
+
+def validate(
+    source: StrPath | None = None,
+    project: ProjectLike = None,
+    *,
+    strict: bool = False,
+    resolution: int | None = None,
+    write_baseline: bool = False,
+    engine: str = "local",
+    merge: Sequence[StrPath] = (),
+    exhibits: bool = False,
+    on_picture: Progress | None = None,
+    **settings: Any,
+) -> Report:
+    """Check pictures (default: the project's dataset) by the dataset rules.
+
+    `source`: a folder, a project folder, an archive, shards, `hf://...` or another address.
+    `resolution`: that of the training to come, in pixels. `exhibits`: gather what the HTML page
+    shows. `write_baseline`: what is found is known from now on. `merge`: partial results that
+    `validate_part` has written, instead of looking at the pictures.
+    """
+    from hubtools.dataset.parts import merge_parts
+    from hubtools.dataset.validate import validate as check
+    from hubtools.reporting.baseline import BASELINE, check_baseline, renew_baseline
+
+    project = project_of(validate, project, settings)
+    if source is not None and "://" not in str(source) and (Path(source) / PROJECT_FILE).is_file():
+        project, source = project.elsewhere(Path(source)), None
+    choice = project.rule_choice
+    known = Path(BASELINE)
+    if write_baseline:
+        if project.rules.baseline:
+            known = project.to_change("rules", "baseline")  # before anything is read
+        check_baseline(known)
+        choice["baseline"] = None
+    look = partial(check, project.dataset_dir if source is None else source, engine=engine)
+    report = (partial(merge_parts, merge, source) if merge else look)(
+        settings=project.dataset,
+        strict=strict,
+        resolution=resolution or project.set_resolution,
+        base=project.base,
+        exhibits=exhibits,
+        on_picture=on_picture,
+        **choice,
+    )
+    return renew_baseline(report, known) if write_baseline else report
+
+
+def fix(
+    path: StrPath | None = None,
+    project: ProjectLike = None,
+    *,
+    dry_run: bool = False,
+    select: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    unsafe: Sequence[str] = (),
+    resolution: int | None = None,
+    trust_state: bool = False,
+    note: Note = quiet,
+    **settings: Any,
+) -> Fixed:
+    """Repair a folder of pictures; calling it is the yes. Originals are kept in a journal that
+    `undo_fix` brings back. `dry_run`: only the plan, and its journal is None. A fix that was
+    interrupted is finished first."""
+    from hubtools.dataset.fix.planner import plan_fix
+    from hubtools.dataset.fix.run import Fixed
+    from hubtools.dataset.fix.run import fix as run
+
+    project = project_of(fix, project, settings)
+    folder, project = folder_of(path, project, change=not dry_run, note=note)
+    chosen = project.rules_of("D")
+    base = project.train.pretrained_model_name_or_path
+    options: dict[str, Any] = {
+        "select": select or (() if ignore else chosen["select"]),
+        "ignore": ignore or (() if select else chosen["ignore"]),
+        "unsafe": unsafe,
+        "resolution": resolution or project.train.resolution,
+        "base": project.at(base) if base else None,
+    }
+    if dry_run:
+        return Fixed(plan_fix(folder, project.dataset, **options), None)
+    return run(folder, project.dataset, trust_state=trust_state, **options)
+
+
+def inspect(
+    path: StrPath | None = None,
+    project: ProjectLike = None,
+    *,
+    resolution: int | None = None,
+    sheet: StrPath | None = None,
+    note: Note = quiet,
+    on_picture: Progress | None = None,
+    **settings: Any,
+) -> Inspection:
+    """What is in a folder of pictures, and what the trainer will see of each. `sheet`: write a
+    contact sheet there."""
+    from hubtools.training.preview import inspect as look
+
+    if sheet is not None:
+        from hubtools.reporting.sheets import check_sheet
+
+        check_sheet(Path(sheet))  # before anything is done
+    project = project_of(inspect, project, settings)
+    folder, project = folder_of(path, project, change=False, note=note)
+    train = project.train
+    if resolution is not None:
+        train = train.model_copy(update={"resolution": resolution})
+    base = train.pretrained_model_name_or_path
+    found = look(
+        folder, project.dataset, train, base=project.at(base) if base else None,
+        on_picture=on_picture,
+    )  # fmt: skip
+    if sheet is not None and found.seen:
+        from hubtools.dataset.inspect.draw import write_sheet
+
+        write_sheet(folder, found.seen, Path(sheet))
+    return found
+
+
+def caption(
+    path: StrPath | None = None,
+    project: ProjectLike = None,
+    *,
+    template: str | None = None,
+    model: str | None = None,
+    prompt: str | None = None,
+    max_new_tokens: int = 60,
+    device: str | None = None,
+    source: str | None = None,
+    source_dir: StrPath | None = None,
+    replace: Sequence[str] = (),
+    regex: bool = False,
+    trigger_insert: bool = False,
+    trigger_rename: Sequence[str] = (),
+    overwrite: bool = False,
+    dry_run: bool = False,
+    trust_state: bool = False,
+    note: Note = quiet,
+    on_picture: Progress | None = None,
+    **settings: Any,
+) -> Captioned:
+    """Caption pictures and edit captions; calling it is the yes, and `undo_fix` takes it back.
+    `source` and `source_dir` are --import and --from. `dry_run`: only the plan."""
+    from hubtools.dataset.caption.planner import plan_captions
+    from hubtools.dataset.caption.run import Captioned
+    from hubtools.dataset.caption.run import caption as run
+
+    project = project_of(caption, project, settings)
+    if source_dir is not None and source is None:
+        raise UsageError("--from says where to --import from.")
+    folder, project = folder_of(path, project, change=not dry_run, note=note)
+    options: dict[str, Any] = {
+        "template": template,
+        "source": source,
+        "source_dir": None if source_dir is None else Path(source_dir),
+        "model": model,
+        "prompt": prompt,
+        "max_new_tokens": max_new_tokens,
+        "device": device,
+        "replace": tuple(replace),
+        "regex": regex,
+        "trigger_rename": tuple(trigger_rename),
+        "trigger_insert": trigger_insert,
+        "overwrite": overwrite,
+        "on_picture": on_picture,
+    }
+    if dry_run:
+        return Captioned(plan_captions(folder, project.dataset, **options), None)
+    return run(folder, project.dataset, trust_state=trust_state, **options)
+
+
+def shard(
+    path: StrPath | None = None,
+    to: StrPath | None = None,
+    project: ProjectLike = None,
+    *,
+    format: Format = "parquet",
+    max_shard_size: int | None = None,
+    note: Note = quiet,
+    on_row: Callable[[int, int | None], None] | None = None,
+    **settings: Any,
+) -> Shards:
+    """Pack a folder of pictures into parquet or WebDataset shards, each read back and compared by
+    hash. `format` is --as; `max_shard_size` in bytes."""
+    from hubtools.dataset.packing.write import shard as run
+
+    if to is None:
+        raise UsageError("--to DIR says where to write the shards.", hint="add --to DIR")
+    project = project_of(shard, project, settings)
+    folder, _ = folder_of(path, project, change=False, note=note)
+    return run(folder, to, format=format, max_shard_size=max_shard_size, on_row=on_row)
+
+
+def unshard(
+    shards: StrPath, to: StrPath, *, on_row: Callable[[int], None] | None = None
+) -> Unsharded:
+    """Unpack shards into the folder they were made of."""
+    from hubtools.dataset.packing.unpack import unshard as run
+
+    return run(shards, to, on_row=on_row)

@@ -1,0 +1,225 @@
+"""`card`, `prune` and `push` as functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from hubtools.commands.asked import Progress, ProjectLike, project_of
+from hubtools.errors import HubtoolsError, UsageError
+from hubtools.files import StrPath
+from hubtools.layout import PROJECT_FILE, RUN_MANIFEST
+from hubtools.project import Project
+
+if TYPE_CHECKING:
+    from hubtools.cards.render import CardResult
+    from hubtools.findings import Report
+    from hubtools.publish.classify import PrunePlan
+    from hubtools.publish.push import PushPlan, PushResult
+
+Kind = Literal["auto", "model", "dataset"]
+Snapshots = Literal["none", "last", "all"]
+
+
+@dataclass(frozen=True)
+class Card:
+    """A card of a folder. `written` is None for one that was only checked, `report` for a draft.
+    `of_project`: its folder was not named, but is one of a project's."""
+
+    folder: Path
+    kind: Literal["model", "dataset"]
+    written: CardResult | None
+    report: Report | None
+    of_project: bool
+
+    @property
+    def ok(self) -> bool:
+        """False if the card breaks a rule."""
+        return self.report is None or self.report.ok
+
+
+def card(
+    folder: StrPath | None = None,
+    project: ProjectLike = None,
+    *,
+    kind: Kind = "auto",
+    template: StrPath | None = None,
+    check: bool = False,
+    dry_run: bool = False,
+    one: bool = False,
+    on_card: Callable[[Card], None] | None = None,
+    **settings: Any,
+) -> list[Card]:
+    """Write the card of a run folder or a dataset folder, or of both of a project, and check it.
+
+    `check` only checks, `dry_run` only shows what would change. `one`: refuse to do two.
+    `on_card` is told of each as it is done. What people wrote into a card stays. Raises
+    `HubtoolsError` if there is no such folder.
+    """
+    from hubtools.cards.render import write_dataset_card, write_model_card
+    from hubtools.cards.rules import check_card
+
+    project = project_of(card, project, settings)
+    named = None if folder is None else Path(folder)
+    project, todo = _cards(named, project, kind, check or dry_run)
+    if one and len(todo) > 1:
+        raise UsageError(
+            "There is a dataset card and a model card, and one report is of one card.",
+            hint="say --kind dataset or --kind model",
+        )
+    done = []
+    for place, what in todo:
+        written = report = None
+        if not check:
+            write = write_model_card if what == "model" else write_dataset_card
+            own = None if template is None else Path(template)
+            written = write(place, project, template=own, dry_run=dry_run)
+        if check or not dry_run:
+            report = check_card(place, what, **project.rules_of("C"))
+        done.append(Card(place, what, written, report, place != named))
+        if on_card is not None:
+            on_card(done[-1])
+    return done
+
+
+def _cards(
+    folder: Path | None, project: Project, kind: Kind, looks: bool
+) -> tuple[Project, list[tuple[Path, Literal["model", "dataset"]]]]:
+    from hubtools.publish.release import kind_of
+
+    # a run folder has a hubtools.toml as well, the settings it was started with
+    is_run = folder is not None and (folder / RUN_MANIFEST).is_file()
+    if folder is not None and not is_run and (folder / PROJECT_FILE).is_file():
+        project, folder = project.elsewhere(folder), None
+    if folder is not None:
+        return project, [(folder, kind_of(folder) if kind == "auto" else kind)]
+    todo: list[tuple[Path, Literal["model", "dataset"]]] = []
+    if kind in ("auto", "dataset") and project.dataset_dir.is_dir():
+        todo.append((project.dataset_dir if looks else project.dataset_to_change, "dataset"))
+    if kind in ("auto", "model") and (project.run_dir / RUN_MANIFEST).is_file():
+        todo.append((project.run_dir if looks else project.run_to_change, "model"))
+    if not todo:
+        raise HubtoolsError(
+            "There is neither a dataset folder nor a run folder here.",
+            hint="give the folder",
+            code="nothing-there",
+        )
+    return project, todo
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What of a run folder is worth publishing, and the trash to which the rest was moved (None:
+    nothing was)."""
+
+    plan: PrunePlan
+    trash: Path | None
+
+
+def prune(
+    run_dir: StrPath | None = None,
+    project: ProjectLike = None,
+    *,
+    apply: bool = False,
+    keep_snapshots: Snapshots = "none",
+    keep: Sequence[str] = (),
+    drop: Sequence[str] = (),
+    **settings: Any,
+) -> Pruned:
+    """Tell what of a run folder (default: the project's) is worth publishing. `apply` moves the
+    rest to a trash."""
+    from hubtools.publish import trash
+    from hubtools.publish.classify import classify
+    from hubtools.publish.trainers import recognise
+
+    project = project_of(prune, project, settings)
+    root = Path(run_dir or (project.run_to_change if apply else project.run_dir))
+    recognise(root)
+    plan = classify(root, keep_snapshots=keep_snapshots, keep=keep, drop=drop)
+    return Pruned(plan, trash.apply(plan) if apply else None)
+
+
+def plan_push(
+    folder: StrPath | None = None,
+    repo: str | None = None,
+    project: ProjectLike = None,
+    *,
+    type: Kind = "auto",
+    public: bool = False,
+    overwrite: bool = False,
+    resolve_links: bool = False,
+    message: str | None = None,
+    ignore: Sequence[str] = (),
+    keep_snapshots: Snapshots = "none",
+    keep: Sequence[str] = (),
+    drop: Sequence[str] = (),
+    trust_state: bool = False,
+    **settings: Any,
+) -> PushPlan:
+    """What `push` would do; its `report` says whether the P rules object."""
+    from hubtools.publish.judged import RuleChoice
+    from hubtools.publish.push import PushOptions
+    from hubtools.publish.push import plan_push as make
+    from hubtools.publish.release import kind_of
+
+    project = project_of(push, project, settings)
+    source = Path(folder) if folder is not None else project.run_to_change
+    repo_type = kind_of(source) if type == "auto" else type
+    target = repo or (project.model.repo if repo_type == "model" else project.dataset.repo)
+    if target is None:
+        raise UsageError(
+            f"No repository is set for the {repo_type}.",
+            hint=f"hubtools push {source} owner/name, or set {repo_type}.repo in hubtools.toml",
+            code="bad-setting",
+        )
+    options = PushOptions(
+        private=project.push.private and not public,
+        pr=project.push.pr,
+        tag=project.push.tag if repo_type == "model" else None,
+        message=message,
+        overwrite=overwrite,
+        resolve_links=resolve_links,
+        ignore=tuple(ignore),
+        rules=RuleChoice.of(project),
+        keep_snapshots=keep_snapshots,
+        keep=tuple(keep),
+        drop=tuple(drop),
+        allow=tuple(project.push.allow),
+        allowed_secrets=tuple(project.push.allowed_secrets),
+    )
+    return make(source, target, repo_type, options, trust_state=trust_state)
+
+
+def push(
+    folder: StrPath | None = None,
+    repo: str | None = None,
+    project: ProjectLike = None,
+    *,
+    type: Kind = "auto",
+    public: bool = False,
+    overwrite: bool = False,
+    resolve_links: bool = False,
+    message: str | None = None,
+    ignore: Sequence[str] = (),
+    keep_snapshots: Snapshots = "none",
+    keep: Sequence[str] = (),
+    drop: Sequence[str] = (),
+    trust_state: bool = False,
+    plan: PushPlan | None = None,
+    on_commit: Progress | None = None,
+    **settings: Any,
+) -> PushResult:
+    """Send a run folder or a dataset folder to the Hub: planned, in one commit, verified by
+    checksum. `plan`: do what this one says instead of making one. Raises `ChecksFailed` if a P rule
+    objects, or somebody else changed what would be replaced."""
+    from hubtools.publish.push import push as run
+
+    if plan is None:
+        plan = plan_push(
+            folder, repo, project_of(push, project, settings), type=type, public=public,
+            overwrite=overwrite, resolve_links=resolve_links, message=message, ignore=ignore,
+            keep_snapshots=keep_snapshots, keep=keep, drop=drop, trust_state=trust_state,
+        )  # fmt: skip
+    return run(plan, on_commit=on_commit or (lambda done, total: None))

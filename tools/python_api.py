@@ -1,0 +1,208 @@
+"""docs/python-api.md: every command beside its function."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import click
+
+import hubtools
+from hubtools.cli.main import COMMANDS, group
+from hubtools.cli.options import SettingOption
+
+# Options that are no arguments of any function, and why.
+EVERYWHERE = {
+    "format": "how to print",
+    "quiet": "how to print",
+    "report": "write_report(report, file)",
+    "project": "an argument of its own",
+}
+# What is otherwise in a command, and why.
+EXCEPTIONS: dict[str, dict[str, str]] = {
+    "validate": {
+        "shard": "validate_part(source, 'I/N', file)",
+        "partial": "validate_part(source, 'I/N', file)",
+        "sources": "source, or merge",
+    },
+    "fix": {
+        "yes": "calling it is the yes",
+        "undo": "undo_fix(folder)",
+        "id": "undo_fix(folder, id)",
+        "journal": "the command line shows it",
+        "purge": "the command line does it",
+        "plan": "see [saved plans](plans.md)",
+        "from_plan": "see [saved plans](plans.md)",
+    },
+    "inspect": {
+        "all": "how to print",
+        "pictures": "how to print",
+        "draw": "how to print",
+    },
+    "caption": {
+        "yes": "calling it is the yes",
+        "undo": "undo_fix(folder)",
+        "import": "source: a word of Python",
+        "from": "source_dir: a word of Python",
+        "export": "export_captions(folder, to, trainer)",
+    },
+    "shard": {
+        "as": "format: a word of Python",
+        "plan": "see [saved plans](plans.md)",
+        "from_plan": "see [saved plans](plans.md)",
+        "trust_state": "the command line does it",
+    },
+    "generate": {"from": "like: a word of Python"},
+    "grid": {"dry_run": "plan_grid(...)"},
+    "prune": {
+        "undo": "the command line does it",
+        "purge": "the command line does it",
+        "yes": "the command line does it",
+        "dry_run": "the default",
+        "plan": "see [saved plans](plans.md)",
+        "from_plan": "see [saved plans](plans.md)",
+        "trust_state": "the command line does it",
+    },
+    "push": {
+        "dry_run": "plan_push(...)",
+        "plan": "see [saved plans](plans.md)",
+        "from_plan": "see [saved plans](plans.md)",
+    },
+    "ship": {"from": "first: a word of Python", "dry_run": "forecast(...)"},
+    "init": {"from": "source: a word of Python"},
+    "rehearse": {"serve": "meanwhile(rehearsal)", "project": "folder"},
+    "demo": {"serve": "meanwhile(rehearsal)"},
+    "explain": {"all": "rules()"},
+    "hub": {
+        "root": "always named",
+        "port": "0, any free one, unless named",
+        "owner": "owners: several",
+        "mount": "mounts: several",
+        "host": "None is 127.0.0.1",
+    },
+}
+
+
+INTRO = """# Python
+
+Everything that the command line does is a function of the package `hubtools`, with the same name and the same
+arguments: `--num-images 4` is `num_images=4`, and every setting that the command takes as an option is an argument too
+(`max_train_steps=500`; [all settings](settings.md)). Importing the package is cheap; what a function needs is imported
+when it is first called.
+
+    $ hubtools init people --example
+
+```python
+import hubtools
+
+made = hubtools.init("people-2", example=True)
+report = hubtools.validate("people-2", strict=True)
+assert report.ok or report.sorted()[0].rule.startswith("D")
+```
+
+`project` is a `hubtools.Project` (`hubtools.load_project`), or the folder or file of one; without it, `hubtools.toml` of
+the current folder counts, as on the command line. Settings given beside it win over those of the file and the
+environment.
+
+    $ hubtools validate people --ignore D3
+
+```python
+project = hubtools.load_project("people-2")
+report = hubtools.validate(project=project, ignore=["D3"])
+plan = hubtools.fix("people-2", dry_run=True).plan
+seen = hubtools.inspect("people-2", resolution=256)
+assert len(seen.seen) == made.pictures
+```
+
+A mistake is raised as `hubtools.HubtoolsError`, with `message`, `hint`, `code` (see [errors](errors.md)) and `exit_code`;
+`hubtools.UsageError` and `hubtools.ChecksFailed` are two of its kinds.
+
+```python
+try:
+    hubtools.validate("nowhere")
+except hubtools.HubtoolsError as error:
+    assert error.code == "file-not-found"
+```
+
+Cards and packing, as typed and as called:
+
+    $ hubtools card people --dry-run
+    $ hubtools shard people --to people-shards
+
+```python
+drafts = hubtools.card("people-2", dry_run=True)
+assert drafts[0].written.diff
+shards = hubtools.shard("people-2", "people-2-shards")
+back = hubtools.unshard("people-2-shards", "people-2-again")
+assert back.pictures == made.pictures
+assert hubtools.explain("D202").severity == "error"
+```
+
+Arguments that only a function has: `note` (a function that is told sentences), `on_picture`, `on_step`, `on_row` and
+`on_commit` (functions that are told `done` and `total`), `reporter` and `narrator` (who is told of a training or a
+journey). Calling `fix` or `caption` is the yes that the command asks for; `dry_run=True` only plans.
+"""
+
+
+def _typed(command: click.Command, name: str) -> str:
+    words = ["hubtools", name if name != "hub" else "hub serve"]
+    options = [p for p in command.params if isinstance(p, click.Option)]
+    words += [
+        p.make_metavar(click.Context(command))
+        for p in command.params
+        if isinstance(p, click.Argument)
+    ]
+    own = [max(o.opts, key=len) for o in options if not isinstance(o, SettingOption)]
+    words += [f"[{o}]" for o in own if o not in ("--format", "--quiet")]
+    sections = list(dict.fromkeys(o.section for o in options if isinstance(o, SettingOption)))
+    words += [f"[settings of {section}]" for section in sections]
+    return " ".join(words)
+
+
+def _called(name: str, function: Any) -> str:
+    parts, star = [], False
+    for one in inspect.signature(function).parameters.values():
+        if one.kind is inspect.Parameter.KEYWORD_ONLY and not star:
+            parts.append("*")
+            star = True
+        if one.kind is inspect.Parameter.VAR_KEYWORD:
+            parts.append(f"**{one.name}")
+        elif one.default is inspect.Parameter.empty:
+            parts.append(one.name)
+        else:
+            default = one.default
+            shown = (
+                repr(default)
+                if isinstance(default, (str, int, float, bool, tuple, type(None)))
+                else "..."
+            )
+            parts.append(f"{one.name}={shown}")
+    return f"hubtools.{name}({', '.join(parts)})"
+
+
+def page() -> str:
+    """docs/python-api.md."""
+    lines = [INTRO, "## Command and function", ""]
+    for name in COMMANDS:
+        command: Any = group.get_command(click.Context(group), name)
+        command = command.commands["serve"] if isinstance(command, click.Group) else command
+        called = "serve" if name == "hub" else name
+        function = getattr(hubtools, called)
+        text = " ".join((inspect.getdoc(function) or "").split("\n\n")[0].split())
+        lines += [f"### {name}", "", text, "", "```text", _typed(command, name), "```", ""]
+        lines += ["```text", _called(called, function), "```", ""]
+        other = EXCEPTIONS.get(name, {})
+        options = {max(p.opts, key=len) for p in command.params if isinstance(p, click.Option)}
+        for word, why in other.items():
+            option = f"--{word.replace('_', '-')}"
+            lines.append(f"- `{option if option in options else word.upper()}`: {why}")
+        lines += [""] * bool(other)
+    commands = {"serve", *COMMANDS}
+    lines += ["## Beside the commands", "", "| name | what it is |", "|---|---|"]
+    for name in hubtools.__all__:
+        if name not in commands and name != "__version__":
+            text = (inspect.getdoc(getattr(hubtools, name)) or "").split("\n\n")[0]
+            lines.append(f"| `{name}` | {' '.join(text.split()).replace('|', '/')} |")
+    lines += ["| `__version__` | The version, a text. |", ""]
+    lines += ["This page is generated by `tools/make_docs.py`."]
+    return "\n".join(lines) + "\n"
