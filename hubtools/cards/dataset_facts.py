@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hubtools.cards.merge import Memory, merge, read_card_text
 from hubtools.dataset.examples import read_examples
 from hubtools.dataset.folder.configs import split_configs
 from hubtools.dataset.folder.listing import walk
@@ -15,6 +16,7 @@ from hubtools.findings import plural
 from hubtools.frontmatter import read_card
 from hubtools.layout import CARD
 from hubtools.project import Project
+from hubtools.rooted import Root
 
 _RIGHTS = {
     "own": "The pictures are the author's own work.",
@@ -46,8 +48,15 @@ class DatasetCard:
 def dataset_facts(folder: Path, project: Project) -> DatasetCard:
     """Gather the facts of a dataset folder. Raises `HubtoolsError` if it has no captions."""
     settings = project.dataset
-    examples = read_examples(folder, settings.caption_column)
     listing = walk(folder)
+    tops = {entry.name.partition("/")[0] for entry in listing.entries if "/" in entry.name}
+    configs = split_configs(
+        (entry.name for entry in listing.metadata),
+        (name for name in tops if not name.startswith((".", "__"))),
+    )
+    examples = read_examples(
+        folder, settings.caption_column, card=_card_to_be(folder, {"configs": configs})
+    )
     sizes = Counter(_size_of(example.image) for example in examples)
     words = sorted(len(example.caption.split()) for example in examples)
     repo = settings.repo
@@ -87,10 +96,16 @@ def dataset_facts(folder: Path, project: Project) -> DatasetCard:
         "task_categories": ["text-to-image"],
         "size_categories": [size_category],
         "tags": ["image", "lora", "hubtools"],
-        "configs": split_configs(entry.name for entry in listing.metadata),
+        "configs": configs,
     }
     card.front_matter.update(data)
     return card
+
+
+def _card_to_be(folder: Path, data: dict[str, Any]) -> str:
+    """The folder's card with `data` in it: what the new card declares decides what is loaded."""
+    with Root(folder) as root:
+        return merge(read_card_text(root), data, "", Memory.read(root))[0]
 
 
 def _size_of(path: Path) -> str:

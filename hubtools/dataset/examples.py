@@ -1,106 +1,223 @@
-"""The pictures and captions a trainer sees, in the order of the metadata."""
+"""The pictures and captions a trainer sees: the rows of the split `train` that `load_dataset(path)`
+gives, as the rules have judged them, in the order of the metadata."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
-from hubtools.dataset.folder.listing import Listing, walk
-from hubtools.dataset.folder.splits import HELD_OUT
+from hubtools.dataset.folder.listing import Listing
+from hubtools.dataset.loaders import TRAIN, Loaded, Mode, Split, simulate_path
+from hubtools.dataset.loaders.kinds import csv_value
 from hubtools.dataset.metadata import FILE_NAME, MetadataFile, Row, read_metadata
+from hubtools.dataset.sources.local import LocalFolder
+from hubtools.dataset.view import Dataset
 from hubtools.errors import HubtoolsError
-from hubtools.files import read_within
-from hubtools.limits import PICTURE
+from hubtools.files import sha256_of
 
 
 @dataclass(frozen=True)
 class Example:
-    """A picture with its caption. `line` is that of its record, where the format has lines."""
+    """A picture with its caption. `line` is that of its record, where the format has lines;
+    `sha256` the digest of the picture's file, where it is known."""
 
     image: Path
     caption: str
     file_name: str  # relative to the dataset folder, with /
     line: int | None = None
+    sha256: str | None = None
 
 
-def read_examples(folder: Path, caption_column: str) -> list[Example]:
-    """All training pictures of an imagefolder with metadata.
+def examples_of(dataset: Dataset) -> list[Example]:
+    """The training pictures of a folder that was read: what the loaders' simulation has in the
+    split train, row by row.
 
-    Metadata at the root and in sub-folders both count; sub-folders that the loaders would take for
-    a test or validation split are left out. Raises `HubtoolsError` with file and line for a record
-    that cannot be trained on: it is never skipped.
+    Raises `HubtoolsError` with file and line for a record that cannot be trained on (it is never
+    skipped), and for a folder whose split train does not load.
     """
-    listing = walk(folder)
-    files = [read_metadata(folder, entry) for entry in listing.metadata]
-    files = [file for file in files if file.name.split("/")[0].lower() not in HELD_OUT]
-    if not files:
-        raise HubtoolsError(
-            f"{folder} has no metadata.jsonl: there are no captions to train on.",
-            hint="write one JSON object a line with file_name and a caption;"
-            f" `hubtools validate {folder}` tells more",
-            code="file-not-found",
-        )
-    for file in files:
-        for trouble in file.troubles[:1]:
-            place = f"{folder / file.name}:{trouble.line}" if trouble.line else folder / file.name
+    loaded = dataset.loaders[Mode.AUTO]
+    column = dataset.settings.caption_column
+    return _Reading(dataset.root, dataset.listing, dataset.metadata, loaded, column).examples()
+
+
+def read_examples(
+    folder: Path, caption_column: str, *, card: str | None = None, any_split: bool = False
+) -> list[Example]:
+    """The same of a folder that was not read yet, without a look into its pictures: a damaged one
+    is not noticed. `card`: the text of a README.md that stands for the one that is there.
+    `any_split`: a folder with another split alone gives that."""
+    contents = LocalFolder(folder).look()
+    named = (name for file in contents.metadata for name in file.pictures if name is not None)
+    sound = chain((entry.name for entry in contents.pictures), named)
+    loaded = simulate_path(contents.listing, contents.metadata, sound, card=card)
+    reading = _Reading(folder, contents.listing, contents.metadata, loaded, caption_column)
+    return reading.examples(any_split=any_split)
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """From what the loader makes of a folder to its examples."""
+
+    folder: Path
+    listing: Listing
+    metadata: Sequence[MetadataFile]
+    loaded: Loaded
+    column: str
+
+    @property
+    def _more(self) -> str:
+        return f"`hubtools validate {self.folder}` tells more"
+
+    def examples(self, *, any_split: bool = False) -> list[Example]:
+        """Raises `HubtoolsError`."""
+        split = self._split(any_split)
+        broken = {one.row: one.reason for one in split.broken}
+        found: list[Example] = []
+        for file, rows in self._tables(split):
+            if self.column not in split.columns:
+                raise self._no_column(file, rows[0])
+            for row in rows:
+                name = split.files[len(found)] if split.files else None
+                found.append(self._example(file, row, name, broken.get(len(found))))
+        return found
+
+    def _split(self, any_split: bool) -> Split:
+        if not self.metadata:
             raise HubtoolsError(
-                f"{place}: {trouble.message}.",
-                hint=f"`hubtools validate {folder}` tells more",
+                f"{self.folder} has no metadata.jsonl: there are no captions to train on.",
+                hint=f"write one JSON object a line with file_name and a caption; {self._more}",
+                code="file-not-found",
+            )
+        splits = self.loaded.splits
+        if not splits or self.loaded.module != "imagefolder":
+            reason = self.loaded.reason or f"it is read as {self.loaded.module}, not as pictures"
+            for file in self.metadata:
+                if file.name in reason:
+                    self._check(file)
+            raise HubtoolsError(
+                f"{self.folder} does not load as pictures with captions: {reason}.",
+                hint=self._more,
                 code="file-damaged",
             )
-    examples = [
-        _example(folder, listing, file, row, caption_column) for file in files for row in file.rows
-    ]
-    if not examples:
-        raise HubtoolsError(
-            f"{folder} holds no records.", hint="write one record a picture", code="nothing-there"
-        )
-    return examples
+        split = splits[0] if any_split and len(splits) == 1 else self.loaded.split(TRAIN)
+        if split is None:
+            names = " and ".join(other.name for other in splits)
+            raise HubtoolsError(
+                f"{self.folder} has no split {TRAIN}: it loads as {names}.",
+                hint=f"name the split in README.md, or rename what makes it; {self._more}",
+                code="nothing-there",
+            )
+        if not split.records:
+            raise HubtoolsError(
+                f"The split {split.name} of {self.folder} has pictures without metadata: there are"
+                " no captions to train on.",
+                hint=self._more,
+                code="nothing-there",
+            )
+        return split
 
+    def _tables(self, split: Split) -> Iterator[tuple[MetadataFile, list[Row]]]:
+        """The metadata files of the split that have rows."""
+        known = {file.name: file for file in self.metadata}
+        entries = {entry.name: entry for entry in self.listing.entries}
+        for name, count in split.records:
+            if name not in entries:
+                raise HubtoolsError(
+                    f"{self.folder / name} lies in an archive.",
+                    hint="unpack the archive; training reads pictures that lie in folders",
+                    code="wrong-kind",
+                )
+            # one that is hidden is no metadata to the rules, and yet a card may name it
+            file = known.get(name) or read_metadata(self.listing, entries[name])
+            self._check(file)
+            if len(file.rows) != count:
+                raise HubtoolsError(
+                    f"{self.folder / name}: {len(file.rows):,} records are there, and loaders read"
+                    f" {count:,} rows.",
+                    hint=self._more,
+                    code="file-damaged",
+                )
+            if count:
+                yield file, file.rows
 
-def _example(
-    folder: Path, listing: Listing, file: MetadataFile, row: Row, caption_column: str
-) -> Example:
-    place = f"{folder / file.name}" + (f":{row.line}" if row.line else "")
-    name = row.picture
-    if name is None:
-        raise HubtoolsError(
-            f"{place}: the record has no {FILE_NAME}.", hint="name its picture", code="file-damaged"
-        )
-    if name.startswith(("../", "/")) or os.path.isabs(name):
-        raise HubtoolsError(
-            f"{place}: {name} lies outside the dataset folder.", code="link-refused"
-        )
-    if name not in listing.names:
-        raise HubtoolsError(
-            f"{place}: there is no picture {name}.",
-            hint="correct the name or add the picture",
-            code="file-damaged",
-        )
-    caption = row.values.get(caption_column)
-    if caption_column not in row.values:
+    def _check(self, file: MetadataFile) -> None:
+        """Raises `HubtoolsError` if something is wrong with the file."""
+        for trouble in file.troubles[:1]:
+            place = self.folder / file.name
+            at = f"{place}:{trouble.line}" if trouble.line else place
+            raise HubtoolsError(f"{at}: {trouble.message}.", hint=self._more, code="file-damaged")
+
+    def _place(self, file: MetadataFile, row: Row) -> str:
+        return f"{self.folder / file.name}" + (f":{row.line}" if row.line else "")
+
+    def _no_column(self, file: MetadataFile, row: Row) -> HubtoolsError:
         columns = [column for column in file.columns if column != FILE_NAME]
-        raise HubtoolsError(
-            f"{place}: there is no column {caption_column!r}.",
+        return HubtoolsError(
+            f"{self._place(file, row)}: there is no column {self.column!r}.",
             hint=f"columns: {', '.join(columns) or 'none'}; choose with --caption-column",
             code="file-damaged",
         )
-    if not isinstance(caption, str):
-        raise HubtoolsError(
-            f"{place}: {caption_column} is {caption!r}, not a text.",
-            hint="write a caption",
-            code="file-damaged",
-        )
-    return Example(folder / name, caption, name, row.line)
+
+    def _example(
+        self, file: MetadataFile, row: Row, loaded: str | None, broken: str | None
+    ) -> Example:
+        """`loaded` is the picture that the loader has in this row, `broken` why it cannot open
+        it."""
+        place, name = self._place(file, row), row.picture
+        if name is None:
+            raise HubtoolsError(
+                f"{place}: the record has no {FILE_NAME}.",
+                hint="name its picture",
+                code="file-damaged",
+            )
+        if name.startswith(("../", "/")) or os.path.isabs(name):
+            raise HubtoolsError(
+                f"{place}: {name} lies outside the dataset folder.", code="link-refused"
+            )
+        if name not in self.listing.names:
+            raise HubtoolsError(
+                f"{place}: there is no picture {name}.",
+                hint="correct the name or add the picture",
+                code="file-damaged",
+            )
+        if name != loaded:
+            raise HubtoolsError(
+                f"{place}: loaders read {loaded or 'no picture'} here, not {name}.",
+                hint=f"name one picture a record, in {FILE_NAME}",
+                code="file-damaged",
+            )
+        if broken:
+            raise HubtoolsError(
+                f"{place}: {name} cannot be read as a picture: {broken}.",
+                hint="export it again as PNG or JPEG",
+                code="file-damaged",
+            )
+        if self.column not in row.values:
+            raise self._no_column(file, row)
+        caption = row.values[self.column]
+        if not isinstance(caption, str):
+            raise HubtoolsError(
+                f"{place}: {self.column} is {caption!r}, not a text.",
+                hint="write a caption",
+                code="file-damaged",
+            )
+        if caption and file.entry.ending == ".csv" and csv_value(caption) is None:
+            raise HubtoolsError(
+                f"{place}: {caption!r} in a CSV file is read as no caption.",
+                hint="describe the picture, or write the metadata as JSON Lines",
+                code="file-damaged",
+            )
+        return Example(self.folder / name, caption, name, row.line)
 
 
 def fingerprint(examples: Sequence[Example]) -> str:
     """SHA-256 over each picture's bytes and caption, in order: equal data, equal fingerprint."""
     digest = hashlib.sha256()
     for example in examples:
-        digest.update(hashlib.sha256(read_within(example.image, PICTURE)).digest())
+        digest.update(bytes.fromhex(example.sha256 or sha256_of(example.image)))
         digest.update(hashlib.sha256(example.caption.encode()).digest())
     return digest.hexdigest()

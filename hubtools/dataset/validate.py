@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @shared_guard()
 def validate(
-    source: StrPath | Source,
+    source: StrPath | Source | Dataset,
     settings: DatasetSettings | None = None,
     *,
     select: Sequence[str] = (),
@@ -47,13 +47,13 @@ def validate(
     those by glob of the file). What the file `baseline` knows is set aside.
 
     `source` is a folder, an archive or shards on this machine, `hf://datasets/owner/name@revision`,
-    or an address that fsspec knows. `resolution` is that of the training to come, in pixels;
-    default that of the target: what `settings.target` names, else what `base` is, a pipeline folder
-    or a Hub id. Its tokenizers count the captions' tokens where they are on this machine. `strict`
-    makes warnings errors. `exhibits`: gather pictures and histograms for the HTML page.
-    `on_picture(done, total)` follows the reading. `engine`: local or daft (see `spread`); `look`
-    looks at the pictures in another way (see `view`). Raises `HubtoolsError` if there is no such
-    source, `UsageError` for an unknown rule id or engine.
+    an address that fsspec knows, or a data set that was read already. `resolution` is that of the
+    training to come, in pixels; default that of the target: what `settings.target` names, else what
+    `base` is, a pipeline folder or a Hub id. Its tokenizers count the captions' tokens where they
+    are on this machine. `strict` makes warnings errors. `exhibits`: gather pictures and histograms
+    for the HTML page. `on_picture(done, total)` follows the reading. `engine`: local or daft (see
+    `spread`); `look` looks at the pictures in another way (see `view`). Raises `HubtoolsError` if
+    there is no such source, `UsageError` for an unknown rule id or engine.
     """
     settings = settings or DatasetSettings()
     ignores = per_file_ignores or {}
@@ -63,14 +63,18 @@ def validate(
     if engine != "local":
         look = partial(scan_source, engine=engine_named(engine))
     with _no_collector():
-        looked = view(
-            open_source(source),
-            settings,
-            resolution=resolution,
-            base=base,
-            on_picture=on_picture,
-            previews=exhibits,
-            look=look,
+        looked = (
+            source
+            if isinstance(source, Dataset)
+            else view(
+                open_source(source),
+                settings,
+                resolution=resolution,
+                base=base,
+                on_picture=on_picture,
+                previews=exhibits,
+                look=look,
+            )
         )
         contents = looked.contents
         ignore = (*ignore, *contents.silent)

@@ -17,8 +17,7 @@ from hubtools.dataset.folder.listing import (
     Listing,
 )
 from hubtools.dataset.folder.names import escapes
-from hubtools.dataset.folder.splits import HELD_OUT
-from hubtools.dataset.loaders import Loaded, Mode, simulate
+from hubtools.dataset.loaders import TRAIN, Loaded, Mode, simulate
 from hubtools.dataset.metadata import MetadataFile, Row
 from hubtools.dataset.metadata.sidecars import texts_beside
 from hubtools.dataset.pictures.facts import PictureFacts
@@ -271,12 +270,15 @@ class Dataset:
             ]
 
         caption = self.settings.caption_column
+        train = self.loaders[Mode.AUTO].split(TRAIN)
+        # of a set that does not load, all are shown: which would be trained on cannot be told
+        shown = None if train is None else frozenset(train.files)
         return cover(
             plan,
             (
                 (name, str(row.values.get(caption) or ""), told(row))
                 for row, name in self.named
-                if row.source.split("/")[0].lower() not in HELD_OUT
+                if shown is None or name in shown
             ),
         )
 

@@ -187,7 +187,7 @@ def _measured(project: Project, real: Sequence[Example]) -> tuple[list[Example],
             hint="see evaluate.held_out",
             code="file-not-found",
         )
-    return read_examples(folder, project.dataset.caption_column), True
+    return read_examples(folder, project.dataset.caption_column, any_split=True), True
 
 
 def weighted(shots: Sequence[Shot], weight: float) -> list[Shot]:

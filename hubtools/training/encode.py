@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hubtools.dataset.pictures.rgb import open_image
+from hubtools.dataset.pictures.rgb import decoded_image, read_bytes
 from hubtools.errors import HubtoolsError
 from hubtools.files import sha256_of
 from hubtools.models.families.batches import Tensors
@@ -49,7 +50,7 @@ class EncodedDataset:
         self.pictures = []
         sizes = zip(plan.examples, plan.sizes, strict=True)
         for index, (example, size) in enumerate(sizes):
-            digest = sha256_of(example.image)
+            digest = example.sha256 or sha256_of(example.image)
             cut = geometry_of(
                 size,
                 plan.recipe.buckets.size(index),
@@ -123,7 +124,14 @@ class EncodedDataset:
         return self._latents.fetch(name, lambda: self._encode(picture, filter, flip))
 
     def _encode(self, picture: Picture, filter: str, flip: bool) -> dict[str, Tensor]:
-        with open_image(picture.example.image) as image:
+        data = read_bytes(picture.example.image)
+        if hashlib.sha256(data).hexdigest() != picture.sha256:
+            raise HubtoolsError(
+                f"{picture.example.image} has changed since the run began.",
+                hint="train again: the plan is made anew from what is there now",
+                code="file-changed",
+            )
+        with decoded_image(data, picture.example.image) as image:
             cut = pixels(image, picture.cut, filter=filter, flip=flip)
         tensors = self._by("picture", lambda model: model.encode_picture(cut))
         for tensor in tensors.values():
@@ -137,8 +145,6 @@ class EncodedDataset:
 
     def caption(self, caption: str) -> Tensors:
         """Tensors of a caption; `""` is the dropped one."""
-        import hashlib
-
         name = hashlib.sha256(caption.encode()).hexdigest()
         return self._texts.fetch(
             name, lambda: self._by("text", lambda model: model.encode_caption(caption))

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubtools.dataset.examples import fingerprint, read_examples
+from hubtools.dataset.examples import examples_of, fingerprint
+from hubtools.dataset.pictures.rgb import open_image
 from hubtools.dataset.sources.download import fetch_dataset
-from hubtools.errors import ChecksFailed, HubtoolsError, UsageError
-from hubtools.files import open_regular
+from hubtools.dataset.sources.local import HashedFolder
+from hubtools.dataset.validate import validate
+from hubtools.dataset.view import view
+from hubtools.dataset.workers.guarded import shared_guard
+from hubtools.errors import ChecksFailed, UsageError
+from hubtools.files import sha256_of
 from hubtools.progress import Reporter
 from hubtools.project import Project
 
 if TYPE_CHECKING:
     from hubtools.dataset.examples import Example
+    from hubtools.dataset.view import Dataset
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,8 @@ class TrainingPictures:
 def find_pictures(
     project: Project, reporter: Reporter, *, from_hub: bool, skip_validation: bool
 ) -> TrainingPictures:
-    """Read the captions of the local folder, or of `dataset.repo` if there is none or `from_hub`.
+    """Read the local folder, or `dataset.repo` if there is none or `from_hub`: once, for the rules
+    and for the training.
 
     Raises `ChecksFailed` if the folder does not pass `validate`, `HubtoolsError` if there are no
     pictures.
@@ -48,42 +55,36 @@ def find_pictures(
             )
         reporter.note(f"Pictures: {repo} on the Hub.")
         folder, revision = fetch_dataset(repo, settings.revision)
-    if not skip_validation:
-        from hubtools.dataset.validate import validate
-
-        report = validate(
-            folder,
-            settings,
-            resolution=project.train.resolution,
-            base=project.base,
-            **project.rule_choice,
-        )
-        if report.ok and report.findings:
-            reporter.note(f"Dataset: {report.summary}; `hubtools validate` shows them.")
-        if not report.ok:
-            reporter.report(report)
-            raise ChecksFailed(
-                f"{folder.name} does not pass validation: {report.summary}.",
-                hint="fix the errors above (`hubtools explain ID` tells how)",
-            )
-    examples = read_examples(folder, settings.caption_column)
-    examples = examples[: project.train.max_train_samples]
-    if not examples:
-        raise HubtoolsError(
-            f"{folder} holds no picture with a caption.",
-            hint="`hubtools validate` tells why",
-            code="nothing-there",
-        )
-    sizes = [_size_of(example.image) for example in examples]
+    source = HashedFolder(folder)
+    with shared_guard():
+        dataset = view(source, settings, resolution=project.train.resolution, base=project.base)
+        if not skip_validation:
+            _judge(dataset, project, reporter)
+        examples = examples_of(dataset)[: project.train.max_train_samples]
+    examples = [
+        replace(e, sha256=source.digests.get(e.file_name) or sha256_of(e.image)) for e in examples
+    ]
+    sizes = [_upright_size(dataset, example) for example in examples]
     return TrainingPictures(folder, repo, revision, examples, fingerprint(examples), sizes)
 
 
-def _size_of(path: Path) -> tuple[int, int]:
-    """(width, height) as the trainer sees it, from the header alone."""
-    from PIL import Image
+def _judge(dataset: Dataset, project: Project, reporter: Reporter) -> None:
+    report = validate(dataset, project.dataset, **project.rule_choice)
+    if report.ok and report.findings:
+        reporter.note(f"Dataset: {report.summary}; `hubtools validate` shows them.")
+    if not report.ok:
+        reporter.report(report)
+        raise ChecksFailed(
+            f"{dataset.root.name} does not pass validation: {report.summary}.",
+            hint="fix the errors above (`hubtools explain ID` tells how)",
+        )
 
-    with open_regular(path) as file, Image.open(file) as image:
-        width, height = image.size
-        # EXIF orientations 5 to 8 lie on their side
-        turned = image.getexif().get(0x0112) in (5, 6, 7, 8)
-    return (height, width) if turned else (width, height)
+
+def _upright_size(dataset: Dataset, example: Example) -> tuple[int, int]:
+    """(width, height) as the trainer sees it."""
+    facts = dataset.pictures.get(example.file_name)
+    if facts is None or not facts.width:  # the scan knows nothing of it, and yet it opens
+        return open_image(example.image).size
+    # EXIF orientations 5 to 8 lie on their side
+    turned = facts.orientation in (5, 6, 7, 8)
+    return (facts.height, facts.width) if turned else (facts.width, facts.height)

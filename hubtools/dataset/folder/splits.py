@@ -138,7 +138,3 @@ def _result(
         reason,
         tuple(culprits),
     )
-
-
-# Folder names that the loaders take for splits other than train.
-HELD_OUT = frozenset({"validation", "valid", "dev", "val", "test", "testing", "eval", "evaluation"})

@@ -27,7 +27,7 @@ Where several metadata files of one split disagree about the columns, `datasets`
 one of them by chance (`Outcome.BY_CHANCE`): `Loaded.alternatives` has all results it may give.
 """
 
-from hubtools.dataset.loaders.model import Loaded, Lost, Mode, Outcome, Split
-from hubtools.dataset.loaders.modes import simulate
+from hubtools.dataset.loaders.model import TRAIN, Loaded, Lost, Mode, Outcome, Split
+from hubtools.dataset.loaders.modes import simulate, simulate_path
 
-__all__ = ["Loaded", "Lost", "Mode", "Outcome", "Split", "simulate"]
+__all__ = ["TRAIN", "Loaded", "Lost", "Mode", "Outcome", "Split", "simulate", "simulate_path"]

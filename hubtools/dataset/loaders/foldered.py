@@ -305,7 +305,9 @@ def _split(source: Source, part: _Part, columns: Columns, column: str, labels: s
         return Split(part.name, plain.rows, shape, shown)
     files, broken = _rows(source, part, columns, features, column)
     _not_empty(part.name, len(files))
-    return Split(part.name, len(files), shape, shown, files, broken)
+    inside = {table.name: f"{a.name}/" for a in part.archives for table in a.tables}
+    records = tuple((inside.get(t.name, "") + t.name, t.count) for t in part.tables)
+    return Split(part.name, len(files), shape, shown, files, broken, records)
 
 
 def _rows(

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+TRAIN = "train"  # the split that is trained on
+
 
 class Mode(StrEnum):
     """A way in which folders of pictures are read."""
@@ -53,6 +55,8 @@ class Split:
     pictures: tuple[str, ...] = ()  # columns that hold pictures
     files: tuple[str | None, ...] = ()  # of each row, that of the first picture column
     broken: tuple[Broken, ...] = ()
+    # (metadata file, its rows), in the order in which the rows come; none without metadata
+    records: tuple[tuple[str, int], ...] = ()
 
     @property
     def blank(self) -> int:
@@ -76,6 +80,10 @@ class Loaded:
     lost: tuple[Lost, ...] = ()
     alternatives: tuple[Loaded, ...] = ()
     rule: str | None = None
+
+    def split(self, name: str) -> Split | None:
+        """The split of that name, None if there is none."""
+        return next((split for split in self.splits if split.name == name), None)
 
     @property
     def shape(self) -> tuple[object, ...]:

@@ -51,6 +51,18 @@ def simulate(
     )
 
 
+def simulate_path(
+    listing: Listing,
+    metadata: Iterable[MetadataFile],
+    sound: Iterable[str] = (),
+    *,
+    card: str | None = None,
+) -> Loaded:
+    """What `Mode.AUTO` alone makes of the folder; see `simulate`. `card`: the text of its
+    README.md, if it is to be another one than the one that is there."""
+    return _loaded(replace(Source.of(listing, metadata, sound), card=card), Mode.AUTO)
+
+
 def _loaded(source: Source, mode: Mode) -> Loaded:
     plan = _Plan(source)
     try:
@@ -168,6 +180,8 @@ class _Plan:
     def _card(self) -> Declared:
         if ".huggingface.yaml" in self.source.entries:
             raise LoadError(".huggingface.yaml adds to the card, and is not followed", sure=False)
+        if self.source.card is not None:
+            return declared(self.source.card)
         if CARD not in self.source.entries:
             return Declared()
         try:

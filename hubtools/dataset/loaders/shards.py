@@ -22,7 +22,7 @@ def loaded_shards(
         Loaded(mode, None, Outcome.RAISES, _FOLDERS) for mode in Mode if mode is not Mode.AUTO
     ]
     try:
-        splits = _splits(tuple(files), card)
+        splits = splits_of_shards(tuple(files), card)
     except LoadError as error:
         sure = Outcome.RAISES if error.sure else Outcome.MAY_RAISE
         return (Loaded(Mode.AUTO, kind, sure, error.reason, rule=error.rule), *others)
@@ -33,7 +33,8 @@ def loaded_shards(
     return (Loaded(Mode.AUTO, kind, Outcome.LOADS, None, found), *others)
 
 
-def _splits(names: tuple[str, ...], card: str | None) -> dict[str, tuple[str, ...]]:
+def splits_of_shards(names: tuple[str, ...], card: str | None) -> dict[str, tuple[str, ...]]:
+    """Split -> shards, by the text of the card or by their names. Raises `LoadError`."""
     config = declared(card).default if card else None
     if config is None or config.patterns is None:
         return dict(infer_splits(names).files)

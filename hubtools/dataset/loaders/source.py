@@ -29,11 +29,13 @@ from hubtools.limits import RECORD_COST, STREAMED
 
 @dataclass
 class Source:
-    """A dataset folder. `sound` are pictures already known to decode."""
+    """A dataset folder. `sound` are pictures already known to decode; `card` is the text of a
+    README.md that stands for the one that is there."""
 
     listing: Listing
     metadata: dict[str, MetadataFile]
     sound: frozenset[str]
+    card: str | None = None
 
     @classmethod
     def of(

@@ -21,19 +21,36 @@ def open_image(path: Path) -> Image.Image:
     it), 16-bit and float grey is scaled to 8 bits (Pillow clips it to white or black).
     Raises `HubtoolsError` for a file that is no whole picture.
     """
+    return decoded_image(read_bytes(path), path)
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a picture. Raises `HubtoolsError` for a file that cannot be read."""
+    try:
+        return read_within(path, PICTURE)
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from None
+
+
+def decoded_image(data: bytes, path: Path) -> Image.Image:
+    """`open_image` of a file whose bytes were read already."""
     from PIL import Image, ImageOps
 
     try:
-        with opened(read_within(path, PICTURE)) as found:
+        with opened(data) as found:
             found.load()
             picture = ImageOps.exif_transpose(found)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise HubtoolsError(
-            f"{path} cannot be read as a picture: {error}.",
-            hint="export it again as PNG or JPEG",
-            code="file-damaged",
-        ) from None
+        raise _unreadable(path, error) from None
     return to_rgb(picture)
+
+
+def _unreadable(path: Path, error: Exception) -> HubtoolsError:
+    return HubtoolsError(
+        f"{path} cannot be read as a picture: {error}.",
+        hint="export it again as PNG or JPEG",
+        code="file-damaged",
+    )
 
 
 def to_rgb(picture: Image.Image) -> Image.Image:

@@ -135,8 +135,8 @@ def disagree(view: Dataset) -> Iterator[Problem]:
 
     Likewise load_dataset("imagefolder", ...) knows nothing of the card's `configs:`.
 
-    Fix: train from a folder that holds the training pictures only; hubtools itself leaves folders
-    called test, validation and the like out.
+    Fix: train from a folder that holds the training pictures only; hubtools itself trains on the
+    split train as `load_dataset(path)` gives it.
     """
     ways = [view.loaders[mode] for mode in _DATASETS]
     auto, folder, diffusers = ways

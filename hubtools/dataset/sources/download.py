@@ -8,12 +8,15 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hubtools.dataset.folder.listing import PICTURE_ENDINGS, walk
+from hubtools.dataset.folder.listing import PICTURE_ENDINGS, Listing, walk
+from hubtools.dataset.loaders import TRAIN
+from hubtools.dataset.loaders.model import LoadError
+from hubtools.dataset.loaders.shards import splits_of_shards
 from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.shards.opening import open_shard
 from hubtools.errors import HubtoolsError
 from hubtools.files import write_text
-from hubtools.layout import cache_dir
+from hubtools.layout import CARD, cache_dir
 
 if TYPE_CHECKING:
     from hubtools.dataset.shards.stored import Stored
@@ -22,8 +25,9 @@ if TYPE_CHECKING:
 def fetch_dataset(repo: str, revision: str | None = None) -> tuple[Path, str]:
     """Download a dataset repository and give (folder, commit hash).
 
-    A repository of parquet shards (as `push_to_hub` writes) is unpacked into pictures and a
-    metadata.jsonl in hubtools' cache, once.
+    Of a repository of parquet shards (as `push_to_hub` writes) the split train is unpacked into
+    pictures and a metadata.jsonl in hubtools' cache, once. Raises `HubtoolsError` if it has no such
+    split.
     """
     from huggingface_hub import snapshot_download
 
@@ -35,7 +39,23 @@ def fetch_dataset(repo: str, revision: str | None = None) -> tuple[Path, str]:
     ]
     if listing.pictures or not shards:
         return folder, commit
-    return _unpacked(folder, shards, repo, commit), commit
+    return _unpacked(folder, _trained_on(listing, shards, repo), repo, commit), commit
+
+
+def _trained_on(listing: Listing, shards: list[str], repo: str) -> list[str]:
+    """The shards of the split train, as `load_dataset` finds it."""
+    try:
+        card = listing.read(CARD).decode("utf-8") if CARD in listing.names else None
+        splits = splits_of_shards(tuple(shards), card)
+    except (LoadError, UnicodeDecodeError) as error:
+        raise HubtoolsError(f"{repo} does not load: {error}.", code="file-damaged") from None
+    if not splits.get(TRAIN):
+        raise HubtoolsError(
+            f"{repo} has no split {TRAIN}: it loads as {' and '.join(splits) or 'nothing'}.",
+            hint="training reads the split train",
+            code="nothing-there",
+        )
+    return list(splits[TRAIN])
 
 
 def _is_metadata(name: str) -> bool:
@@ -43,7 +63,8 @@ def _is_metadata(name: str) -> bool:
 
 
 def _unpacked(folder: Path, shards: list[str], repo: str, commit: str) -> Path:
-    target = cache_dir() / "datasets" / repo.replace("/", "--") / commit
+    # not the folder of earlier versions, which unpacked all splits
+    target = cache_dir() / "datasets" / TRAIN / repo.replace("/", "--") / commit
     if target.is_dir():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)

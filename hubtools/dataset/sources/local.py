@@ -1,13 +1,16 @@
-"""A folder of this machine: the pictures are read by whoever looks at them."""
+"""A folder of this machine: the pictures are read by whoever looks at them, or hashed here as they
+pass by."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
 from hubtools.dataset.folder.listing import Entry, Listing, walk
 from hubtools.dataset.metadata import MetadataFile, read_all_metadata
+from hubtools.dataset.pictures.reading import Unreadable, read_picture
 from hubtools.dataset.pictures.scan_cache import place_of
 from hubtools.dataset.sources.model import Contents, Read, memory_of
 
@@ -49,6 +52,27 @@ class LocalFolder:
         root = f"{self.root}/"
         for entry in entries:
             yield entry, str(self.root / entry.name) if own else root + entry.name
+
+
+class HashedFolder(LocalFolder):
+    """The source at `root`, for whoever needs the SHA-256 of its pictures as well and does not want
+    to read them twice. `digests`: of those that were read so far, by name."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.digests: dict[str, str] = {}
+
+    def stream(self, entries: Sequence[Entry]) -> Iterator[Read]:
+        """Bytes."""
+        for entry, path in super().stream(entries):
+            try:
+                assert isinstance(path, str)
+                data = read_picture(path)
+            except Unreadable as error:
+                yield entry, error
+                continue
+            self.digests[entry.name] = hashlib.sha256(data).hexdigest()
+            yield entry, data
 
 
 def pictures_of(listing: Listing, metadata: Iterable[MetadataFile]) -> tuple[Entry, ...]:
