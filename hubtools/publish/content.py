@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from hubtools.errors import ChecksFailed
+from hubtools.limits import TOO_LARGE_FILE
 from hubtools.rooted import Root
 
 _BLOCK = 1 << 20
@@ -82,11 +83,17 @@ class Look:
 
     @classmethod
     def at(cls, root: Root, path: Path) -> Look:
-        """Open and hash a file. Raises `ChecksFailed` if it changes meanwhile, `LeadsOut` for a
-        link, `OSError` for what cannot be read."""
+        """Open and hash a file. Raises `ChecksFailed` if it changes meanwhile or is larger
+        than the Hub takes, `LeadsOut` for a link, `OSError` for what cannot be read."""
         begun = time.time_ns()
         with open_source(root, path) as file:
-            before = _stamp(os.fstat(file.fileno()))
+            facts = os.fstat(file.fileno())
+            before = _stamp(facts)
+            if facts.st_size > TOO_LARGE_FILE:  # hours of reading, for what the Hub refuses
+                raise ChecksFailed(
+                    f"{path} is larger than 500 GB, the most that the Hub takes.",
+                    hint="split it, or move it out of the folder",
+                )
             content = content_of(file, path)
             if _stamp(os.fstat(file.fileno())) != before:
                 raise changed(path)

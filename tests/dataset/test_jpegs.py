@@ -41,7 +41,7 @@ OTHERS = (
 
 def by_pillow(data: bytes) -> PictureFacts:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hubtools.dataset.pictures.probe.plain_jpeg", lambda _: None)
+        patch.setattr("hubtools.dataset.pictures.probe.trusted_jpeg", lambda _: None)
         return probe_bytes(data, "x")
 
 

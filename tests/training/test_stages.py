@@ -115,7 +115,7 @@ def test_weights_are_known_by_their_files(tiny_base: Path, tmp_path: Path) -> No
     weights = next((copy / "text_encoder").glob("*.safetensors"))
     weights.write_bytes(weights.read_bytes()[:-1] + b"x")
     assert identity(copy, "text") != first[0]
-    words = copy / "tokenizer/vocab.json"
+    words = copy / "tokenizer/tokenizer.json"
     before = identity(copy, "text")
     words.write_text(words.read_text() + " ")
     assert identity(copy, "text") != before

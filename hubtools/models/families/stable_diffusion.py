@@ -81,6 +81,24 @@ class StableDiffusion:
                 hint="overrule it with --prediction-type if you know better",
                 code="not-supported",
             )
+        try:
+            return self._sizes(unet, vae, text, tokenizer, prediction)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise HubtoolsError(
+                f"A configuration file of the base in {folder} has a wrong value where a size"
+                f" belongs: {error}.",
+                hint="look at the config.json of unet, vae and text_encoder",
+                code="file-damaged",
+            ) from None
+
+    def _sizes(
+        self,
+        unet: dict[str, Any],
+        vae: dict[str, Any],
+        text: dict[str, Any],
+        tokenizer: dict[str, Any],
+        prediction: str,
+    ) -> BaseInfo:
         blocks = vae.get("block_out_channels") or [0] * 4
         factor = 2 ** (len(blocks) - 1)
         tokens = text.get("max_position_embeddings") or tokenizer.get("model_max_length") or 77
