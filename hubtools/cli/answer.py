@@ -120,8 +120,28 @@ def answering(answer: Answer, group: click.Group, arguments: Sequence[str]) -> I
         yield
         return
     answer.wanted = _speaks(arguments)
-    with contextlib.redirect_stdout(sys.stderr):
+    with _kept_stdout() as answer.stream, contextlib.redirect_stdout(sys.stderr):
         yield
+
+
+@contextlib.contextmanager
+def _kept_stdout() -> Iterator[IO[str]]:
+    """stdout; what children and libraries in C write to its descriptor goes to stderr."""
+    stream = sys.stdout
+    try:
+        stream.flush()
+        out, err = stream.fileno(), sys.stderr.fileno()
+    except (OSError, ValueError, AttributeError):  # no file of the system
+        yield stream
+        return
+    kept = os.dup(out)
+    try:
+        os.dup2(err, out)
+        with open(kept, "w", encoding="utf-8", closefd=False) as copy:
+            yield copy
+    finally:
+        os.dup2(kept, out)
+        os.close(kept)
 
 
 def _speaks(arguments: Sequence[str]) -> bool:

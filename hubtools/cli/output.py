@@ -75,9 +75,12 @@ def output_options(*extra: str, report: bool = False) -> Callable[[F], F]:
 
                 for path in report_files:
                     check_report_file(path)  # before anything is done
-            answer = click.get_current_context().find_object(Answer) or Answer()
+            answer = click.get_current_context().find_object(Answer)
             out = Output.of(format, quiet, report_files, answer)
-            return function(*args, out=out, **kwargs)
+            result = function(*args, out=out, **kwargs)
+            if answer is None:  # called by other means than `run`, which says it
+                out.answer.say()
+            return result
 
         options = [
             click.option("-q", "--quiet", is_flag=True, help="Same as --format quiet."),
@@ -122,7 +125,7 @@ class Output:
     ) -> None:
         self.format: Format = format
         self.report_files = tuple(report_files)
-        self.answer = answer or Answer()
+        self.answer = answer or Answer(format == "json")
 
     @classmethod
     def of(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any, get_args
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from hubtools.cli.main import COMMANDS, group
 from hubtools.errors import CODES, Code, HubtoolsError
@@ -134,7 +137,7 @@ GOOD = {
     "explain all": ("explain",),
     "doctor": ("doctor",),
     "ship": ("ship", "--project", "P", "--dry-run"),
-    "init": ("init", "P/other", "--example"),
+    "init": ("init", "P-other", "--example"),
 }
 BAD = {
     "validate": ("validate", "P/nowhere"),
@@ -166,11 +169,12 @@ BAD = {
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("json") / "project"
     assert typed("init", folder, "--example").returncode == 0
+    assert typed("card", folder).returncode in (0, 3)
     return folder
 
 
 def _placed(words: tuple[str, ...], project: Path) -> list[str]:
-    return [str(project) + word[1:] if word[:2] in ("P", "P/") else word for word in words]
+    return [str(project) + word[1:] if word[:2] in ("P", "P/", "P-") else word for word in words]
 
 
 @pytest.mark.parametrize("words", GOOD.values(), ids=GOOD)
@@ -199,8 +203,9 @@ def test_the_whole_project_is_a_list_of_reports_and_a_folder_one(project: Path) 
     assert whole["ok"] == alone["ok"]
 
 
-def test_a_draft_of_a_card_is_a_diff_in_the_document(project: Path) -> None:
-    (project / "dataset" / "README.md").unlink(missing_ok=True)
+def test_a_draft_of_a_card_is_a_diff_in_the_document(project: Path, tmp_path: Path) -> None:
+    project = shutil.copytree(project, tmp_path / "project")
+    (project / "dataset" / "README.md").unlink()
     said = one_document(typed("card", project, "--dry-run", "--format", "json"))
     assert said["cards"][0]["changes"]
     assert said["cards"][0]["diff"].startswith("---")
@@ -213,8 +218,6 @@ def test_quiet_wins_and_help_is_no_document(project: Path) -> None:
 
 
 def test_a_reader_that_has_gone_is_no_error() -> None:
-    import subprocess
-
     line = (
         f"{sys.executable} -m hubtools explain --all --format json | true; exit ${{PIPESTATUS[0]}}"
     )
@@ -249,3 +252,29 @@ def test_what_was_ready_before_an_error_is_beside_it(
     said = one_document(typed("validate", project, "--format", "json"))
     assert said["error"]["code"] == "disk-full"
     assert said["report"]["findings"] is not None
+
+
+def test_what_children_print_is_not_in_the_document() -> None:
+    code = """
+import os, subprocess, sys
+from hubtools.cli import main
+from hubtools.cli.main import group
+import click
+command = group.get_command(click.Context(group), "explain")
+inner = command.callback
+def noisy(**words):
+    os.write(1, b"of a library in C")
+    subprocess.run([sys.executable, "-c", "print('of a child')"], check=True)
+    return inner(**words)
+command.callback = noisy
+main(["explain", "D202", "--format", "json"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert json.loads(done.stdout)["id"] == "D202"
+    assert "of a library in C" in done.stderr
+    assert "of a child" in done.stderr
+
+
+def test_a_command_of_the_group_alone_answers_too() -> None:
+    said = CliRunner().invoke(group, ["explain", "D202", "--format", "json"])
+    assert json.loads(said.stdout)["id"] == "D202"
