@@ -13,13 +13,27 @@ from hubtools.leaks.guesses import entropy, is_hex, is_password, is_placeholder,
 from hubtools.leaks.shapes import Secret
 
 _WORDS = ("key", "token", "secret", "auth", "authorization", "credential", "credentials", "webhook")
-_PASSWORDS = ("password", "passwd", "passphrase", "passwort", "pwd", "pass", "passcode")
+_PASSWORDS = (
+    *("password", "passwd", "passphrase", "passwort", "pwd", "pass", "passcode"),
+    *("kennwort", "mot de passe", "contraseña", "senha", "wachtwoord", "hasło", "пароль"),
+    *("密码", "密碼", "パスワード", "비밀번호"),
+)
 _QUOTE = r"(?:\\{0,3}[\"'`])?"
+_BLANKS = r"\s{0,200}+"
 # Between a name and its value: an equals sign, a colon, an arrow; an element or attribute of XML.
 _IS = (
-    rf"(?:{_QUOTE}\]?\s{{0,8}}(?::=|=>|={{1,3}}|:(?!:))|>|</key>\s{{0,20}}<string>"
-    rf"|{_QUOTE}\s{{1,8}}(?:value|content)\s?=)\s{{0,8}}[brfu]?{_QUOTE}"
+    rf"(?:{_QUOTE}\]?{_BLANKS}(?::=|=>|={{1,3}}|:(?!:)|：)|>|</key>\s{{0,20}}<string>"
+    rf"|{_QUOTE}\s{{1,8}}(?:value|content)\s?=){_BLANKS}[brfu]?{_QUOTE}"
 )
+# A name and its value as two cells of a table, or two members: `"name": NAME, "value": VALUE`.
+_CELLS = re.compile(
+    rf"{_QUOTE}[ \t]{{0,200}}+(?:[,;|\t]|\r?\n[ \t]{{0,40}}+(?=value|\"value))[ \t]{{0,200}}+"
+    rf"(?:{_QUOTE}(?:value|val|secret|data|content){_QUOTE}{_BLANKS}[:=]{_BLANKS})?"
+    r"[\"'`]?([^\s\"'`\\,;<>(){}\[\]|]{8,400})"
+)
+# An option or a variable, and only blanks before its value: `--api-key X`, `ENV API_KEY X`.
+_OPTION = re.compile(r"[ \t]{1,200}+[\"']?([^\s\"'`\\,;<>(){}\[\]|]{8,400})")
+_OPTION_NAME = re.compile(r"(?:(?<!\w)--?[A-Za-z][\w-]*|[A-Za-z]\w*_\w*)\Z")
 _TAIL = re.compile(
     rf"(?:[_.-]?(?:\d{{1,2}}|v\d|value|base|prod|dev|live))?{_IS}([^\s\"'`\\,;<>(){{}}\[\]|]{{8,400}})"
 )
@@ -85,9 +99,12 @@ def named(text: str) -> Iterator[Secret]:
         lower = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
     yield from _addresses(text)
     for word in _WORDS:
-        yield from _beside(text, lower, word)
+        yield from _beside(text, lower, word, _TAIL)
+        yield from _beside(text, lower, word, _CELLS)
+        yield from _options(text, lower, word)
     for word in _PASSWORDS:
         yield from _passwords(text, lower, word)
+        yield from _chosen_apart(text, lower, word)
     for what, word, pattern, holds in _ANCHORED:
         for place, match in _after(text, lower, word, pattern):
             value = match[match.lastindex or 0]
@@ -131,13 +148,13 @@ def _is_chosen(match: re.Match[str]) -> bool:
     return password != user and (not password.isdigit() or len(password) >= 6)
 
 
-def _beside(text: str, lower: str, word: str) -> Iterator[Secret]:
-    for place, match in _after(text, lower, word, _TAIL):
+def _beside(text: str, lower: str, word: str, pattern: re.Pattern[str]) -> Iterator[Secret]:
+    for place, match in _after(text, lower, word, pattern):
         value = match[1].partition("&")[0].rstrip(".:")
         before = text[max(0, place - 24) : place]
         if _CLOUD.search(before + word) and len(value) == 40 and _is_aws(value):
             yield Secret("an AWS secret key", match.start(1), value)
-        elif word == "key" and not _STRONG.search(before):
+        elif word == "key" and not (before[-1:] in ("?", "&") or _STRONG.search(before)):
             continue
         elif looks_random(value) and not _WEAK.search(before):
             yield Secret("a key beside its name", match.start(1), value)
@@ -160,6 +177,34 @@ def _passwords(text: str, lower: str, word: str) -> Iterator[Secret]:
             yield Secret("a password beside its name", match.start(1), value)
 
 
+def _options(text: str, lower: str, word: str) -> Iterator[Secret]:
+    """Keys that only blanks part from the option or variable that they are of."""
+    for place, match in _after(text, lower, word, _OPTION):
+        before = text[max(0, place - 24) : place]
+        if not _OPTION_NAME.search(before + text[place : place + len(word)]):
+            continue
+        if word == "key" and not _STRONG.search(before):
+            continue
+        value = match[1]
+        aws = _CLOUD.search(before + word) and len(value) == 40 and _is_aws(value)
+        if aws or (looks_random(value) and not _WEAK.search(before)):
+            what = "an AWS secret key" if aws else "a key beside its name"
+            yield Secret(what, match.start(1), value)
+
+
+def _chosen_apart(text: str, lower: str, word: str) -> Iterator[Secret]:
+    """Passwords in the next cell, or behind an option: these must not be words of a sentence."""
+    for pattern in (_CELLS, _OPTION):
+        for place, match in _after(text, lower, word, pattern):
+            value = match[1]
+            name = text[max(0, place - 24) : place + len(word)]
+            if pattern is _OPTION and not _OPTION_NAME.search(name):
+                continue
+            mixed = any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
+            if mixed and value[0] not in "-$/" and is_password(value) and not _is_hash(value):
+                yield Secret("a password beside its name", match.start(1), value)
+
+
 def _is_hash(value: str) -> bool:
     """Passwords are seldom a whole SHA-256, but hashes of them are."""
     return is_hex(value) and len(value) in (64, 96, 128)
@@ -173,7 +218,40 @@ def _of_netrc(match: re.Match[str]) -> bool:
     return not word and not is_placeholder(value) and value.lower() not in _COMMON
 
 
+def _is_jwk(match: re.Match[str]) -> bool:
+    start, end = max(0, match.start() - 4000), match.end() + 4000
+    return '"kty"' in match.string[start:end] and looks_random(match[1])
+
+
+def _mixed(match: re.Match[str]) -> bool:
+    value = match[1]
+    return is_password(value) and not value.isalpha() and not is_placeholder(value)
+
+
+_HEADER = re.compile(
+    r"[\"']?\s{0,8}[:=]\s{0,8}[\"']?(?i:token|key|apikey|api-key)\s{1,4}"
+    r"([A-Za-z0-9._~+/-]{20,2000}={0,2})"
+)
+_LOGIN = re.compile(r"\([^)\n]{0,300}?\b(?:key|token|api_key)\s?=\s?[\"']([\w-]{32,200})[\"']")
+_COOKIE = re.compile(r"[^\n]{0,400}?(?i:sess\w{0,12}|auth\w{0,12}|sid)=([^\s;\"']{16,400})")
+_COOKIES = re.compile(
+    r"[^\t\n]{0,300}\t(?i:true|false)\t\d{1,12}\t[^\t\n]{1,100}\t([^\s]{16,2000})"
+)
+_PGPASS = re.compile(r"[\w*-]{1,64}:[\w*.-]{1,64}:([^\s:]{6,100})(?=\s|\Z)")
+_PSK = re.compile(r"\s{0,4}=\s{0,4}\"([^\"\n]{8,63})\"")
+_SSHPASS = re.compile(r"\s{1,8}-p\s{0,8}[\"']?([^\s\"']{6,100})")
+_JWK = re.compile(r"\s{0,8}:\s{0,8}\"([A-Za-z0-9_-]{32,800})\"")
+
 _ANCHORED = (
+    ("a token in an HTTP header", "authorization", _HEADER, lambda match: looks_random(match[1])),
+    ("a key given to a login", "login", _LOGIN, lambda match: looks_random(match[1])),
+    ("a session's cookie", "cookie:", _COOKIE, lambda match: looks_random(match[1])),
+    ("a cookie", "\ttrue\t", _COOKIES, lambda match: looks_random(match[1])),
+    ("a cookie", "\tfalse\t", _COOKIES, lambda match: looks_random(match[1])),
+    ("a password of a .pgpass file", ":5432:", _PGPASS, _mixed),
+    ("a Wi-Fi password", "psk", _PSK, _mixed),
+    ("a password on a command line", "sshpass", _SSHPASS, _mixed),
+    ("a private key (JWK)", '"d"', _JWK, _is_jwk),
     ("a token in an HTTP header", "bearer", _BEARER, lambda match: looks_random(match[1])),
     ("a password of a .netrc file", "login", _NETRC, _of_netrc),
     ("a password on a command line", "curl", _CURL, _is_chosen),
