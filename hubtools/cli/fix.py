@@ -141,6 +141,7 @@ def command(
                 base=project.at(base) if base else None,
                 on_picture=lambda done, total: progress.update(task, completed=done, total=total),
                 leave=leave,
+                counted=out.human,
             )
         return replace(made, made_from=state)
 
@@ -280,7 +281,8 @@ def _apply(plan: Plan, again: Callable[[dict[str, str]], Plan] | None, out: Outp
 
 
 def _left(plan: Plan, out: Output) -> None:
-    """What stays: files, and rules that a person (or a name for --unsafe) has to see to."""
+    """What stays: files, and findings that a person (or a name for --unsafe) has to see to."""
+    from hubtools.dataset.fix.remedies import Remedy
     from hubtools.dataset.fix.steps import REMEDIES
     from hubtools.findings import Severity
 
@@ -294,11 +296,12 @@ def _left(plan: Plan, out: Output) -> None:
     if len(told) > errors:
         said.append(plural(len(told) - errors, "warning"))
     out.note(f"What remains: {', '.join(said)} (`hubtools validate`).")
-    for rule in sorted({finding.rule for finding in told}):
-        remedy = REMEDIES.get(rule)
-        names = [name for name in remedy.unsafe if name not in plan.unsafe] if remedy else []
-        if names:
-            out.note(f"  {rule}: --unsafe {' or --unsafe '.join(names)}")
+    rules = sorted({finding.rule for finding in told})
+    for name, count in plan.offers.items():
+        named = ", ".join(rule for rule in rules if name in REMEDIES.get(rule, Remedy()).unsafe)
+        if named:
+            does = "may repair some" if count is None else f"repairs {count}"
+            out.note(f"  {named}: --unsafe {name} {does}")
 
 
 def _list(folder: Path, out: Output) -> None:

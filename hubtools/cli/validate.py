@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -62,7 +62,6 @@ def command(
     from hubtools.cli.coverage import show_coverage
     from hubtools.cli.loaders import show_loaders
     from hubtools.commands.pictures import validate
-    from hubtools.dataset.fix.steps import REMEDIES
     from hubtools.files import human_bytes
     from hubtools.layout import PROJECT_FILE
     from hubtools.reporting.baseline import BASELINE
@@ -87,6 +86,7 @@ def command(
             engine=engine,
             merge=partials,
             exhibits=out.wants_page,
+            repairs=out.human,
             on_picture=lambda done, total: progress.update(task, completed=done, total=total),
         )
     if write_baseline:
@@ -113,12 +113,25 @@ def command(
         show_coverage(facts, out)
     out.report(report, prefix=_prefix(source or where))
     _tell_stale(report, out)
-    if not Path(where).is_dir():
-        return ExitCode.DONE if report.ok else ExitCode.CHECKS_FAILED
-    curable = sum(1 for finding in report.findings if (r := REMEDIES.get(finding.rule)) and r.safe)
-    if curable and out.human:
-        out.hint(f"`hubtools fix` may repair {curable} of these; it shows a diff first")
+    if out.human and (repairs := facts.get("repairs")):
+        _tell_repairs(repairs, out)
     return ExitCode.DONE if report.ok else ExitCode.CHECKS_FAILED
+
+
+def _tell_repairs(repairs: dict[str, Any], out: Output) -> None:
+    """What `fix` does about the findings, unasked and by name."""
+    from hubtools.dataset.fix.remedies import UNSAFE
+
+    safe, names = repairs["safe"], repairs["by_name"]
+    if safe is None:
+        out.hint("`hubtools fix --dry-run` shows what it can repair of these")
+        return
+    if safe:
+        out.hint(f"`hubtools fix` repairs {safe} of these; it shows a diff first")
+    for name, count in names.items():
+        more = "more" if safe else "of these"
+        does = "may repair some" if count is None else f"repairs {count}"
+        out.hint(f"`hubtools fix --unsafe {name}` {does} {more}: {UNSAFE[name]}")
 
 
 def _told(sources: tuple[str, ...]) -> tuple[tuple[str, ...], str | None]:

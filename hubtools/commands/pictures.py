@@ -32,6 +32,7 @@ def validate(
     engine: str = "local",
     merge: Sequence[StrPath] = (),
     exhibits: bool = False,
+    repairs: bool = False,
     on_picture: Progress | None = None,
     **settings: Any,
 ) -> Report:
@@ -39,7 +40,8 @@ def validate(
 
     `source`: a folder, a project folder, an archive, shards, `hf://...` or another address.
     `resolution`: that of the training to come, in pixels. `exhibits`: gather what the HTML page
-    shows. `write_baseline`: what is found is known from now on. `merge`: partial results that
+    shows. `repairs`: count what `fix` would repair. `write_baseline`: what is found is known from
+    now on. `merge`: partial results that
     `validate_part` has written, instead of looking at the pictures.
     """
     from hubtools.dataset.parts import merge_parts
@@ -63,6 +65,7 @@ def validate(
         resolution=resolution or project.set_resolution,
         base=project.base,
         exhibits=exhibits,
+        repairs=repairs,
         on_picture=on_picture,
         **choice,
     )

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hubtools.dataset.fix.offers import offers, wanted_rules
 from hubtools.dataset.report.exhibits import gather
 from hubtools.dataset.rules import DATASET_RULES
 from hubtools.dataset.scan.daft_engine import engine_named
 from hubtools.dataset.scan.scanning import scan_source
+from hubtools.dataset.sources.local import LocalFolder
 from hubtools.dataset.sources.opening import open_source
 from hubtools.dataset.view import Dataset, Look, view
 from hubtools.dataset.workers.guarded import shared_guard
@@ -42,6 +44,7 @@ def validate(
     on_picture: Callable[[int, int], None] | None = None,
     engine: str = "local",
     look: Look | None = None,
+    repairs: bool = False,
 ) -> Report:
     """Check a data set by all dataset rules (`select`, `ignore`: id prefixes; `per_file_ignores`:
     those by glob of the file). What the file `baseline` knows is set aside.
@@ -52,8 +55,9 @@ def validate(
     `base` is, a pipeline folder or a Hub id. Its tokenizers count the captions' tokens where they
     are on this machine. `strict` makes warnings errors. `exhibits`: gather pictures and histograms
     for the HTML page. `on_picture(done, total)` follows the reading. `engine`: local or daft (see
-    `spread`); `look` looks at the pictures in another way (see `view`). Raises `HubtoolsError` if
-    there is no such source, `UsageError` for an unknown rule id or engine.
+    `spread`); `look` looks at the pictures in another way (see `view`). `repairs`: count what `fix`
+    would repair of a folder (`facts["repairs"]`, see `fix.offers`). Raises `HubtoolsError` if there
+    is no such source, `UsageError` for an unknown rule id or engine.
     """
     settings = settings or DatasetSettings()
     ignores = per_file_ignores or {}
@@ -94,9 +98,24 @@ def validate(
                 replace(one, path=contents.shown(one.path)) for one in found if id(one) not in there
             ]
             report = against_baseline(report, Path(baseline), ignored)
+        if repairs and isinstance(looked.source, LocalFolder):
+            count = partial(_told_again, looked, ignores, {one.fingerprint for one in report.known})
+            made = offers(looked, report.findings, wanted_rules(select, ignore), count)
+            report.facts["repairs"] = made.to_dict() if made else None
         if exhibits:
             report = replace(report, exhibits=gather(looked, report))
         return report
+
+
+def _told_again(
+    looked: Dataset,
+    ignores: Mapping[str, Sequence[str]],
+    known: Collection[str],
+    findings: Iterable[Finding],
+) -> list[Finding]:
+    """Of the findings that a fix would leave, those that would be told."""
+    kept = without_ignored(_with_pictures(list(findings), looked), ignores)
+    return [finding for finding in kept if finding.fingerprint not in known]
 
 
 def _with_pictures(findings: Sequence[Finding], looked: Dataset) -> list[Finding]:

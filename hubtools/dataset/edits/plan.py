@@ -53,8 +53,9 @@ class Plan:
     """What `fix` would do to the dataset at `root`.
 
     `left`: files that are left as they are, and why; `remaining`: what the rules would still say
-    afterwards. `made_from`: the fingerprints of all files when it was made, if they were taken;
-    `saved`: the plan that it was read from, and `done`: the folder is as it would leave it.
+    afterwards; `offers`: how many of these a further --unsafe name repairs (None: not counted).
+    `made_from`: the fingerprints of all files when it was made, if they were taken; `saved`: the
+    plan that it was read from, and `done`: the folder is as it would leave it.
     """
 
     root: Path
@@ -65,6 +66,7 @@ class Plan:
     made_from: Mapping[str, str] | None = None
     saved: SavedPlan | None = None
     done: bool = False
+    offers: dict[str, int | None] = field(default_factory=dict)
 
     @property
     def rules(self) -> tuple[str, ...]:

@@ -9,16 +9,15 @@ from hubtools.dataset.edits.closed import Action
 from hubtools.dataset.edits.journal import fingerprint, fingerprint_of
 from hubtools.dataset.edits.plan import Operation, Plan
 from hubtools.dataset.fix.draft import Draft
+from hubtools.dataset.fix.offers import by_name, remaining, wanted_rules
 from hubtools.dataset.fix.remedies import parse_unsafe
-from hubtools.dataset.fix.steps import REMEDIES, STEPS
+from hubtools.dataset.fix.steps import run_steps
 from hubtools.dataset.rules import DATASET_RULES
 from hubtools.dataset.view import view
 from hubtools.dataset.workers.guarded import shared_guard
 from hubtools.files import StrPath
 from hubtools.layout import CARD
 from hubtools.settings import DatasetSettings
-
-_ROUNDS = 6
 
 
 @shared_guard()
@@ -33,41 +32,33 @@ def plan_fix(
     base: Path | None = None,
     on_picture: Callable[[int, int], None] | None = None,
     leave: Mapping[str, str] | None = None,
+    counted: bool = False,
 ) -> Plan:
     """What can be repaired in the dataset at `folder`; nothing is changed.
 
     `select` and `ignore` are prefixes of rule ids, `unsafe` names of fixes that are only done when
-    asked for (`remedies.UNSAFE`). `leave`: files not to touch, and why. Raises `HubtoolsError` if
-    there is no such folder, `UsageError` for an unknown rule or name.
+    asked for (`remedies.UNSAFE`). `leave`: files not to touch, and why. `counted`: count what
+    further names would repair (`Plan.offers`). Raises `HubtoolsError` if there is no such folder,
+    `UsageError` for an unknown rule or name.
     """
     asked = parse_unsafe(unsafe)
     folder = Path(folder)
     settings = settings or DatasetSettings()
     looked = view(folder, settings, resolution=resolution, base=base, on_picture=on_picture)
-    wanted = _selected(select, ignore)
+    wanted = wanted_rules(select, ignore)
     with Draft(looked, asked, wanted=wanted, leave=leave or {}) as draft:
-        for _ in range(_ROUNDS):
-            before = draft.state
-            for step in STEPS:
-                step(draft)
-            if draft.state == before:
-                break
-        remaining = DATASET_RULES.run(draft.view)
+        run_steps(draft)
+        rest = DATASET_RULES.run(draft.view)
         operations = _operations(draft)
     touched = {op.path for op in operations}
     left = {name: why for name, why in draft.left.items() if name not in touched}
-    return Plan(folder, operations, left, tuple(remaining), tuple(unsafe))
-
-
-def _selected(select: Sequence[str], ignore: Sequence[str]) -> frozenset[str]:
-    DATASET_RULES.check_prefixes((*select, *ignore))
-    chosen = tuple(prefix.upper() for prefix in select)
-    dropped = tuple(prefix.upper() for prefix in ignore)
-    return frozenset(
-        rule
-        for rule in REMEDIES
-        if (not chosen or rule.startswith(chosen)) and not rule.startswith(dropped)
-    )
+    more: dict[str, int | None] = {}
+    if counted:
+        rules = sorted({finding.rule for finding in rest})
+        more = by_name(
+            looked, rest, asked, lambda names: remaining(looked, names, wanted, rules, leave)
+        )
+    return Plan(folder, operations, left, tuple(rest), tuple(unsafe), offers=more)
 
 
 def _operations(draft: Draft) -> tuple[Operation, ...]:

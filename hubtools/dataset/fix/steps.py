@@ -44,5 +44,17 @@ STEPS: tuple[Callable[[Draft], None], ...] = (
     places.dataset_info,
 )
 
+_ROUNDS = 6
+
 # Which rules `fix` can satisfy, by their id.
 REMEDIES: dict[str, Remedy] = told()
+
+
+def run_steps(draft: Draft) -> None:
+    """Take every step, again and again, until none changes anything."""
+    for _ in range(_ROUNDS):
+        before = draft.state
+        for step in STEPS:
+            step(draft)
+        if draft.state == before:
+            break

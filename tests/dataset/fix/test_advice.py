@@ -1,0 +1,56 @@
+"""What `validate` says that `fix` repairs is what `fix` repairs, for every rule's bad dataset."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_rules import BAD, Spoil
+
+from hubtools.dataset.fix.run import fix
+from hubtools.dataset.validate import validate
+from hubtools.settings import DatasetSettings
+
+pytestmark = pytest.mark.usefixtures("one_worker")
+
+# too many files, or too large ones, to be copied again and again
+_LARGE = ("D702", "D709")
+CASES = [row for row in BAD if isinstance(row, tuple) and row[0] not in _LARGE]
+
+
+def counts(root: Path, settings: DatasetSettings) -> Counter[str]:
+    return Counter(finding.rule for finding in validate(root, settings, resolution=64).findings)
+
+
+@pytest.mark.parametrize(("rule", "spoil", "place", "also", "changes"), CASES)
+def test_validate_counts_what_fix_repairs(
+    good: Path,
+    settings: DatasetSettings,
+    rule: str,
+    spoil: Spoil,
+    place: str,
+    also: set[str],
+    changes: dict[str, Any],
+) -> None:
+    spoil(good)
+    settings = settings.model_copy(update=changes)
+    report = validate(good, settings, resolution=64, repairs=True)
+    before = Counter(finding.rule for finding in report.findings)
+    offered = report.facts["repairs"] or {"safe": 0, "by_name": {}}
+
+    def repaired(*unsafe: str) -> tuple[int, Counter[str]]:
+        copy = good.parent / "-".join(("copy", *unsafe))
+        shutil.copytree(good, copy, symlinks=True)
+        fix(copy, settings, unsafe=unsafe, resolution=64)
+        after = counts(copy, settings)
+        return sum(max(0, n - after[id]) for id, n in before.items()), after
+
+    safe, rest = repaired()
+    assert offered["safe"] == safe
+    for name, more in offered["by_name"].items():
+        assert more > 0
+        _, after = repaired(name)
+        assert sum(max(0, n - after[id]) for id, n in rest.items()) == more, name
