@@ -13,7 +13,8 @@ from hubtools.leaks.shapes import Secret
 from hubtools.leaks.stream import Readable
 from hubtools.leaks.text import secrets
 
-_TELLING = re.compile(r"(?i)key|token|secret|auth|credential|webhook|pass|pwd")
+_TELLS = ("key", "token", "secret", "auth", "credential", "webhook", "pass", "pwd")
+_TELLING = re.compile("(?i)" + "|".join(_TELLS))
 # Characters of a header, and of a line: beyond that nothing is a table that somebody wrote.
 _HEADER, _LINE = 1 << 16, 1 << 20
 _LONGEST = 2000  # of a cell
@@ -41,7 +42,7 @@ def in_columns(head: bytes, file: Readable) -> Iterator[tuple[int, Secret]]:
     headers: dict[bool, Header] = {}  # that of the first line, and the last one further down
     known: set[tuple[str, str]] = set()
     for number, line in enumerate(_lines(file, codec), 1):
-        if len(line) <= _HEADER and _TELLING.search(line):
+        if len(line) <= _HEADER and _may_tell(line):
             header = _header(line, first=number == 1)
             if header is not None:
                 headers[number == 1] = header
@@ -56,6 +57,11 @@ def in_columns(head: bytes, file: Readable) -> Iterator[tuple[int, Secret]]:
                         known.add((name, value))
                     for secret in in_cell(name, value):
                         yield number, secret
+
+
+def _may_tell(line: str) -> bool:
+    lower = line.lower()
+    return any(word in lower for word in _TELLS) or "\u017f" in line  # which is an s, too
 
 
 class Header(NamedTuple):

@@ -19,7 +19,7 @@ from PIL import Image
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.findings import Finding, Report, Severity, shortened
 from hubtools.layout import LORA_WEIGHTS
-from hubtools.leaks import hide
+from hubtools.leaks import hide, views
 from hubtools.leaks.stream import WINDOW
 from hubtools.project import load_project
 from hubtools.publish.contents import Kind, Leak, member, scan, scan_file
@@ -70,6 +70,19 @@ def test_the_manual_has_the_figures_of_the_corpus() -> None:
         in text
     )
     assert f"of {len(list(near_misses())):,} near misses" in text
+
+
+@pytest.mark.parametrize("between", [", ", " ", "; ", "\n", ",\t", " + ", "\u00a0, "])
+@pytest.mark.parametrize(
+    "write", ["{0}", "0x{0:02x}", "chr({0})", "'{1}'", '"{1}"', "{1}", "{0:02x}"]
+)
+def test_a_quick_look_overlooks_no_letters_one_by_one(between: str, write: str) -> None:
+    """What is asked before the patterns are tried lets through all that they find."""
+    for count in (19, 20, 21, 60):
+        for letters in ("aB3" * 20, "\"'," * 20, "z+,:" * 15):
+            text = between.join(write.format(ord(c), c) for c in letters[:count])
+            for whole in (text, f"so: {text} ende", f"\u00e9 {text}\n"):
+                assert views._may_be_apart(whole) or not views._ONE_BY_ONE.search(whole), whole
 
 
 def test_near_misses_are_left_alone() -> None:
