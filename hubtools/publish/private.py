@@ -181,7 +181,8 @@ _HEAD = 1 << 20  # bytes of a table that are looked at
 @PUBLISH_RULES.rule("P129", "A table holds positions", Severity.WARNING)
 def positions(release: Release) -> Iterator[Problem]:
     """Columns called latitude and longitude, or GeoJSON, say where pictures were taken, although
-    nothing in the pictures does. Tables in archives and columns of shards are read as well.
+    nothing in the pictures does. Tables in archives, columns of shards, comments and notes in
+    pictures are read as well.
 
     Example: metadata.jsonl: "latitude": 48.137, "longitude": 11.575
     Fix: take the columns out, or round them to whole degrees, if they are not meant to be read.

@@ -29,6 +29,12 @@ _PAIR = re.compile(rf"(?i)\"({_BOTH})\"\s{{0,9}}:\s{{0,9}}[\"\[]{_NUMBERS}[\"\]]
 _ONLY_NUMBERS = re.compile(rf"\W{{0,3}}{_NUMBERS}\W{{0,3}}\Z")
 
 
+# +48.1372+011.5755/, as films have it
+_STANDARD = re.compile(
+    r"(?<![\w.])([+-]\d{2}\.\d{2,12})([+-]\d{3}\.\d{2,12})(?:[+-]\d{1,6}(?:\.\d{1,9})?)?/"
+)
+
+
 def _is_position(latitude: float, longitude: float) -> bool:
     """Numbers that may be one, finer than whole degrees, and not 0, 0."""
     inside = 0 < abs(latitude) <= 90 and 0 < abs(longitude) <= 180
@@ -40,6 +46,9 @@ def columns_of(text: str) -> str | None:
     positions; None if there are none."""
     if any(_is_position(float(m[2]), float(m[1])) for m in _GEOJSON.finditer(text)):
         return "coordinates (GeoJSON)"
+    for match in _STANDARD.finditer(text):
+        if _is_position(float(match[1]), float(match[2])):
+            return "a position (ISO 6709)"
     for match in _PAIR.finditer(text):
         if _is_position(float(match[2]), float(match[3])):
             return match[1]

@@ -31,6 +31,8 @@ from hubtools.publish.contents.streams import closed, streams_of
 
 # Secrets of one file that are told one by one, and places in it with a path, or not read.
 MOST = 100
+# Bytes of a picture's text that is looked at for a position.
+_NOTE = 1 << 18
 # Containers within containers.
 _DEEPEST = 4
 
@@ -145,6 +147,8 @@ class _Scan:
         """A picture's texts."""
         seen: set[str] = set()
         for name, data in parts(file, head):
+            if len(data) <= _NOTE:
+                self.people.placed(place, data.decode("utf-8", "replace"))
             for found in search(io.BytesIO(data), nested=self._nested(depth, place)):
                 secret = found.secret
                 if secret is not None and secret.value not in seen:

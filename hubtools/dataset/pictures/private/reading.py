@@ -32,20 +32,49 @@ def private_of(data: bytes) -> Private:
     for what the bytes hold."""
     work = Work()
     look(data, work)
-    stuck = [*work.stuck, *_in_big_tiff(data)]
+    stuck = [*work.stuck, *_in_tiff(data), *_in_wide_xmp(data)]
     return summed([*work.removed, *stuck])
 
 
-def _in_big_tiff(data: bytes) -> list[Found]:
-    """BigTIFF is not edited; Pillow reads it."""
-    if data[:4] not in (b"II+\0", b"MM\0+"):
+_POSITION = Found(Kind.POSITION, "the GPS position", "GPS")
+# GeoTIFF 1.1: where on the earth a pixel lies, and in which system that is said
+_TIE_POINTS, _TRANSFORMATION, _GEO_KEYS = 33922, 34264, 34735
+
+
+def _in_tiff(data: bytes) -> list[Found]:
+    """The place of a GeoTIFF, and that of a BigTIFF, which is not edited. Pillow reads both."""
+    big = data[:4] in (b"II+\0", b"MM\0+")
+    if not big and data[:4] not in (b"II*\0", b"MM\0*"):
         return []
     try:
         with opened(data) as picture:
-            if picture.getexif().get_ifd(0x8825):
-                return [Found(Kind.POSITION, "the GPS position", "GPS")]
+            tags = picture.getexif()
+            if big and tags.get_ifd(0x8825):
+                return [_POSITION]
+            places = [
+                value for tag in (_TIE_POINTS, _TRANSFORMATION) for value in tags.get(tag, ())
+            ]
+            if _GEO_KEYS in tags and any(places):
+                return [Found(Kind.POSITION, "the position (GeoTIFF)", "GeoTIFF")]
     except Exception:  # Pillow raises nearly anything on hostile bytes
         return []
+    return []
+
+
+_WIDE_XMP = tuple((codec, "xmpmeta".encode(codec)) for codec in ("utf-16-le", "utf-16-be"))
+_XMP = 1 << 20  # bytes of one that are read
+
+
+def _in_wide_xmp(data: bytes) -> list[Found]:
+    """What XMP in two bytes a letter tells, which is not edited."""
+    for codec, mark in _WIDE_XMP:
+        at = data.find(mark)
+        if at >= 0:
+            start = at - min(at // 2 * 2, 64)
+            work = Work()
+            work.xmp(data[start : at + _XMP].decode(codec, "replace").encode("utf-8", "replace"))
+            if work.removed:
+                return [*work.removed]
     return []
 
 
