@@ -11,6 +11,8 @@ from hubtools.cards.merge import Memory, merge, read_card_text
 from hubtools.dataset.examples import read_examples
 from hubtools.dataset.folder.configs import split_configs
 from hubtools.dataset.folder.listing import walk
+from hubtools.dataset.pictures.embedded.exif_tags import orientation_of, stored_size
+from hubtools.dataset.pictures.facts import upright
 from hubtools.files import open_regular
 from hubtools.findings import plural
 from hubtools.frontmatter import read_card
@@ -112,7 +114,11 @@ def _size_of(path: Path) -> str:
     from PIL import Image
 
     with open_regular(path) as file, Image.open(file) as picture:
-        return f"{picture.width}x{picture.height}"
+        data = b""
+        if picture.format == "PNG":  # its tags may lie anywhere
+            file.seek(0)
+            data = file.read()
+        return "{}x{}".format(*upright(*stored_size(picture), orientation_of(picture, data)))
 
 
 def _spread(items: list[Any], count: int) -> list[Any]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hubtools.dataset.fix.offers import offers, wanted_rules
 from hubtools.dataset.report.exhibits import gather
+from hubtools.dataset.report.figures import sizes_of
 from hubtools.dataset.rules import DATASET_RULES
 from hubtools.dataset.scan.daft_engine import engine_named
 from hubtools.dataset.scan.scanning import scan_source
@@ -152,8 +153,7 @@ def _no_collector() -> Iterator[None]:
 
 def _facts(looked: Dataset) -> dict[str, Any]:
     table = looked.table
-    width, height = (table.column(side).tolist() for side in ("width", "height"))
-    sizes = sorted({size for size in zip(width, height, strict=True) if size[0]})
+    sizes = sorted(sizes_of(looked))
     facts: dict[str, Any] = {
         "pictures": len(looked.pictures),
         "rows": len(looked.rows),

@@ -85,6 +85,4 @@ def _upright_size(dataset: Dataset, example: Example) -> tuple[int, int]:
     facts = dataset.pictures.get(example.file_name)
     if facts is None or not facts.width:  # the scan knows nothing of it, and yet it opens
         return open_image(example.image).size
-    # EXIF orientations 5 to 8 lie on their side
-    turned = facts.orientation in (5, 6, 7, 8)
-    return (facts.height, facts.width) if turned else (facts.width, facts.height)
+    return facts.upright_size

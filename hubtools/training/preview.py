@@ -10,7 +10,6 @@ from hubtools.dataset.inspect.look import (
     InspectedPicture,
     Inspection,
     inspect_picture,
-    upright,
 )
 from hubtools.dataset.text.blank import is_blank
 from hubtools.dataset.view import view
@@ -44,7 +43,7 @@ def inspect(
             broken[name] = facts.problem or "it cannot be read"
             continue
         place = geometry(
-            upright(facts),
+            facts.upright_size,
             train.resolution,
             center_crop=train.center_crop,
             seed=train.seed,

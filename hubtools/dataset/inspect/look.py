@@ -103,17 +103,11 @@ def aspect_of(width: int, height: int) -> str:
     return next(name for name, below in _ASPECTS if width / height < below)
 
 
-def upright(facts: PictureFacts) -> tuple[int, int]:
-    """(width, height) as the picture is to be seen."""
-    turned = facts.orientation in (5, 6, 7, 8)
-    return (facts.height, facts.width) if turned else (facts.width, facts.height)
-
-
 def inspect_picture(
     facts: PictureFacts, cut: Crop, captions: Sequence[str], tokens: int, room: int, resolution: int
 ) -> InspectedPicture:
     """Put together what is known of a picture; `captions` are those of its records."""
-    width, height = upright(facts)
+    width, height = facts.upright_size
     across, down = width / cut.width, height / cut.height
     box = (
         round(cut.left * across), round(cut.top * down),

@@ -7,7 +7,8 @@ from dataclasses import dataclass, fields
 
 @dataclass(frozen=True, slots=True)
 class PictureFacts:
-    """What is known of one picture. Sizes in pixels as stored, before any rotation.
+    """What is known of one picture. Sizes in pixels as stored, before any rotation;
+    `upright_size` is what is seen.
 
     `problem` is why it cannot be decoded, None if it can; `kind` says what the file is if it is no
     picture at all. Fields from `seen` on are set only for what was decoded; their units are those
@@ -47,6 +48,17 @@ class PictureFacts:
     information: float = 0.0
     sharpness: float = 0.0
     crispness: float = 0.0
+
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        """(width, height) in pixels as the picture is to be seen, and as trainers see it."""
+        return upright(self.width, self.height, self.orientation)
+
+
+def upright(width: int, height: int, orientation: int) -> tuple[int, int]:
+    """(width, height) of a picture that is stored so, after the turn that its EXIF orientation asks
+    for: 5 to 8 lie on their side."""
+    return (height, width) if orientation in (5, 6, 7, 8) else (width, height)
 
 
 FIELDS = tuple(field.name for field in fields(PictureFacts) if field.name != "name")

@@ -16,7 +16,7 @@ from hubtools.dataset.pictures.decode import (
     preview,
     thumbnail,
 )
-from hubtools.dataset.pictures.embedded.exif_tags import tags_of
+from hubtools.dataset.pictures.embedded.exif_tags import stored_size, tags_of
 from hubtools.dataset.pictures.embedded.rights_metadata import rights_metadata_of
 from hubtools.dataset.pictures.embedded.trailers import trailer_of
 from hubtools.dataset.pictures.facts import PictureFacts
@@ -100,8 +100,8 @@ def _opened(
         known: dict[str, Any] = {
             "format": picture.format,
             "mode": picture.mode,
-            "width": picture.width,
-            "height": picture.height,
+            "width": stored_size(picture)[0],
+            "height": stored_size(picture)[1],
             "transparent": bool(picture.has_transparency_data),
         }
         if picture.width * picture.height > MAX_PIXELS:
@@ -113,7 +113,8 @@ def _opened(
         known |= trailer_of(picture.format, data)._asdict()
         try:
             small = decoded(data, picture)
-            known |= _look(data, small, known["orientation"], on_preview)
+            turn = 1 if picture.format == "TIFF" else known["orientation"]  # Pillow turns TIFF
+            known |= _look(data, small, turn, on_preview)
         except Exception as error:
             known["problem"] = _reason(error)
         # an MPO's further frames are a preview and a depth map, not an animation

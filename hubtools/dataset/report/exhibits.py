@@ -9,7 +9,6 @@ from typing import Any
 from hubtools.dataset.copies.compare import Grade
 from hubtools.dataset.copies.duplicates import Copy, Group
 from hubtools.dataset.copies.search import reader
-from hubtools.dataset.inspect.look import upright
 from hubtools.dataset.loaders.summary import summaries
 from hubtools.dataset.pictures.appearance import TURNS
 from hubtools.dataset.pictures.tasks import PREVIEW
@@ -125,7 +124,7 @@ def _caption(looked: Dataset, name: str) -> str:
 
 def _shown(looked: Dataset, name: str, *tags: str) -> Shown:
     facts = looked.pictures[name]
-    size = "{} x {}".format(*upright(facts)) if facts.width else facts.problem or "unreadable"
+    size = "{} x {}".format(*facts.upright_size) if facts.width else facts.problem or "unreadable"
     about = " · ".join(
         part for part in (size, facts.format or "", human_bytes(facts.bytes)) if part
     )

@@ -10,6 +10,7 @@ from functools import cache
 from itertools import islice, pairwise
 
 from hubtools.dataset.inspect.look import SHAPES, aspect_of
+from hubtools.dataset.pictures.facts import upright
 from hubtools.dataset.view import Dataset
 from hubtools.exhibits import Bar, Histogram, Word, Words
 
@@ -18,7 +19,6 @@ _WORDS = 120
 _BUCKETS = 24
 _CAPTIONS = 50_000
 _WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
-_TURNED = (5, 6, 7, 8)
 
 
 def sizes_of(looked: Dataset) -> Counter[tuple[int, int]]:
@@ -29,7 +29,7 @@ def sizes_of(looked: Dataset) -> Counter[tuple[int, int]]:
     sizes: Counter[tuple[int, int]] = Counter()
     for (width, height, orientation), count in found.items():
         if width and height:
-            sizes[(height, width) if orientation in _TURNED else (width, height)] += count
+            sizes[upright(width, height, orientation)] += count
     return sizes
 
 

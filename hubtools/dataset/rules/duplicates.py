@@ -23,11 +23,15 @@ def _copies(
 
 def _size(view: Dataset, name: str) -> str:
     facts = view.pictures[name]
-    return f"{name} ({facts.width}x{facts.height})"
+    return "{} ({}x{})".format(name, *facts.upright_size)
 
 
 def _keep(view: Dataset, best: str, copies: list[Copy]) -> str:
     """Which of them to keep; its caption may have to come from another."""
+    if not view.pictures[best].width:  # none of them is a picture that can be opened
+        if "LFS" in str(view.pictures[best].kind):
+            return "fetch the real files: `git lfs pull`"
+        return "remove them all, or put the picture itself in the place of one"
     captioned = view.captioned.intersection([best, *_names(copies)])
     advice = f"keep {_size(view, best)}, remove {some(_names(copies))}"
     if captioned and best not in captioned:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from hubtools.dataset.folder.listing import Entry
+from hubtools.dataset.folder.listing import FOREIGN_ENDINGS, Entry
 from hubtools.dataset.pictures.facts import PictureFacts
 from hubtools.dataset.pictures.formats import ENDINGS, proper_ending
 from hubtools.dataset.pictures.probe import MAX_PIXELS
@@ -34,6 +34,11 @@ def _whole(view: Dataset, wanted: Callable[[PictureTable], Any]) -> Iterator[Pic
     that a million pictures are passed over in a moment."""
     table = view.table
     return table.select(table.whole & wanted(table)) if len(table) else iter(())
+
+
+def _size(facts: PictureFacts) -> str:
+    """As it is seen."""
+    return "{}x{}".format(*facts.upright_size)
 
 
 @DATASET_RULES.rule("D301", "A picture is damaged", Severity.ERROR)
@@ -89,9 +94,16 @@ def wrong_ending(view: Dataset) -> Iterator[Problem]:
             said = f"the name says {ending!r}" if ending != ending.strip() else said
             yield Problem(
                 f"the content is {format}, {said}",
-                f"rename it to {proper_ending(format)}",
+                _named_after(format),
                 facts.name,
             )
+
+
+def _named_after(format: str) -> str:
+    ending = proper_ending(format)
+    if ending in FOREIGN_ENDINGS:  # under that name no loader would take it
+        return "convert it to PNG: `hubtools fix --unsafe convert`"
+    return f"rename it to {ending}"
 
 
 @DATASET_RULES.rule("D304", "A picture is smaller than the training resolution", Severity.WARNING)
@@ -106,7 +118,7 @@ def too_small(view: Dataset) -> Iterator[Problem]:
     own = view.target.title if view.target and view.target.size == view.resolution else None
     for facts in _whole(view, lambda table: table.short < view.resolution):
         yield Problem(
-            f"{facts.width}x{facts.height} is smaller than the training resolution"
+            f"{_size(facts)} is smaller than the training resolution"
             f" {view.resolution}{f' of {own}' if own else ''}; it would be enlarged",
             "use a larger original, or lower train.resolution",
             facts.name,
@@ -210,7 +222,7 @@ def bomb(view: Dataset) -> Iterator[Problem]:
     """
     for facts in view.table.select(view.table.column("too_large")):
         yield Problem(
-            f"{facts.width}x{facts.height} is beyond {MAX_PIXELS:,} pixels",
+            f"{_size(facts)} is beyond {MAX_PIXELS:,} pixels",
             "scale it down",
             facts.name,
         )
@@ -227,7 +239,7 @@ def aspect(view: Dataset) -> Iterator[Problem]:
     for facts in _whole(view, lambda table: table.long > 2.5 * table.short):
         short, long = sorted((facts.width, facts.height))
         yield Problem(
-            f"{facts.width}x{facts.height}: only {short / long:.0%} of it fits the square crop",
+            f"{_size(facts)}: only {short / long:.0%} of it fits the square crop",
             "crop it yourself",
             facts.name,
         )

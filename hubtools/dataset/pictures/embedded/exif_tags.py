@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _ORIENTATION = 0x0112
+_TIFF_WIDTH, _TIFF_HEIGHT = 0x0100, 0x0101
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 
 
@@ -31,11 +32,13 @@ def tags_of(picture: Image.Image, data: bytes) -> Tags:
     """Read the tags of a picture that was opened from `data`. Never raises for what they hold."""
     private = private_of(data)
     return Tags(
-        _orientation(picture, data), private.gps, private.owner, _profile(picture), private.people
+        orientation_of(picture, data), private.gps, private.owner, _profile(picture), private.people
     )
 
 
-def _orientation(picture: Image.Image, data: bytes) -> int:
+def orientation_of(picture: Image.Image, data: bytes) -> int:
+    """1 upright ... 8, as EXIF numbers them. `data` is asked of a PNG only, and may be empty for
+    pictures of other formats."""
     # Pillow decodes a whole PNG in search of tags behind the pixels.
     if picture.format == "PNG" and not _has_exif(data):
         return 1
@@ -44,6 +47,15 @@ def _orientation(picture: Image.Image, data: bytes) -> int:
     except Exception:  # a damaged EXIF block is no reason to give up on the picture
         return 1
     return found if isinstance(found, int) and 1 <= found <= 8 else 1
+
+
+def stored_size(picture: Image.Image) -> tuple[int, int]:
+    """(width, height) in pixels before any rotation. Pillow tells that of a TIFF turned already."""
+    tags = getattr(picture, "tag_v2", {}) if picture.format == "TIFF" else {}
+    width, height = tags.get(_TIFF_WIDTH), tags.get(_TIFF_HEIGHT)
+    if isinstance(width, int) and isinstance(height, int) and {width, height} == {*picture.size}:
+        return width, height
+    return picture.size
 
 
 def _has_exif(png: bytes) -> bool:
