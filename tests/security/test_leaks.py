@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import base64
+import bz2
 import gzip
 import io
 import json
+import lzma
 import random
 import shlex
+import tarfile
 import textwrap
+import zipfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -464,3 +468,73 @@ def test_a_token_that_is_none_is_a_sentence(local_hub: object, dataset: Path) ->
     said = typed("push", dataset, "me/people", cwd=dataset.parent, HF_TOKEN="hf_ä" + TOKEN)
     assert said.returncode == 1
     assert "HF_TOKEN holds a character that no token has" in said.stderr
+
+
+# --- behind and between the parts of an archive ---------------------------------------------------
+
+
+def zipped(comment: bytes = b"") -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.txt", "hi")
+        archive.comment = comment
+    return out.getvalue()
+
+
+def tarred(name: str, data: bytes) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        info = tarfile.TarInfo(name)
+        info.size = len(data)
+        archive.addfile(info, io.BytesIO(data))
+    return out.getvalue()
+
+
+def before_the_directory(packed: bytes) -> bytes:
+    data = zipped()
+    start, end = data.index(b"PK\x01\x02"), data.index(b"PK\x05\x06")
+    moved = (start + len(packed)).to_bytes(4, "little")
+    return data[:start] + packed + data[start : end + 16] + moved + data[end + 20 :]
+
+
+BETWEEN: dict[str, Callable[[bytes], bytes]] = {
+    "behind a zip": lambda packed: zipped() + packed,
+    "in the comment of a zip": zipped,
+    "before the directory of a zip": before_the_directory,
+    "behind a tar": lambda packed: tarred("a.txt", b"hi") + packed,
+    "behind a tar, and more": lambda packed: tarred("a.txt", b"hi") + packed + bytes(600),
+    "behind a bzip2 stream": lambda packed: bz2.compress(b"hi") + packed,
+    "behind two of them": lambda packed: bz2.compress(b"hi") + bz2.compress(b"ho") + packed,
+    "behind an xz stream": lambda packed: lzma.compress(b"hi") + bytes(4) + packed,
+    "in a tar": lambda packed: tarred("a.bz2", bz2.compress(b"hi") + packed),
+}
+
+
+@pytest.mark.parametrize("place", BETWEEN)
+def test_what_no_member_of_an_archive_covers_is_read(place: str) -> None:
+    data = BETWEEN[place](gzip.compress(f"token {TOKEN}\n".encode()))
+    assert TOKEN in {leak.secret for leak in read(data, "a.bin")}
+    assert not {leak.secret for leak in read(BETWEEN[place](bytes(40)), "a.bin")} - {""}
+
+
+def test_between_the_columns_of_a_parquet_file() -> None:
+    arrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    out = io.BytesIO()
+    parquet.write_table(arrow.table({"text": ["a", "b"], "n": [[300, 2], [3]]}), out)
+    data = out.getvalue()
+    assert not read(data, "a.parquet")
+    footer = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    packed = gzip.compress(f"token {TOKEN}\n".encode())
+    found = read(data[:footer] + packed + data[footer:], "a.parquet")
+    assert TOKEN in {leak.secret for leak in found}
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "int32", "int64"])
+def test_letters_as_numbers_in_a_column(kind: str) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    out = io.BytesIO()
+    column = arrow.array([[ord(c) for c in TOKEN]], arrow.list_(getattr(arrow, kind)()))
+    parquet.write_table(arrow.table({"t": column}), out)
+    assert TOKEN in {leak.secret for leak in read(out.getvalue(), "a.parquet")}

@@ -10,14 +10,16 @@ import lzma
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
-from typing import IO
+from collections.abc import Callable, Iterator
+from typing import IO, Any
 
 from hubtools.publish.contents.member import Budget, Member, NotOpened
 from hubtools.publish.contents.tables import rows
 
 # Bytes of a member that are held, so that it can be read again.
 HELD = 64 << 20
+# What is shorter holds nothing that is packed.
+_TINY = 24
 
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"PK\x03\x04", "zip"),
@@ -67,7 +69,7 @@ def members(kind: str, file: IO[bytes], budget: Budget) -> Iterator[Member]:
         elif kind in ("parquet", "arrow", "arrow stream"):
             yield from rows(kind, file, budget)
         else:
-            yield _packed(kind, file, budget)
+            yield from _packed(kind, file, budget)
     except NotOpened:
         raise
     except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, ValueError) as error:
@@ -147,8 +149,11 @@ def _zip(file: IO[bytes], budget: Budget) -> Iterator[Member]:
                 continue
             with archive.open(info) as member:
                 yield _held(info.filename, member, budget)
-        listed, end = archive.infolist(), archive.start_dir
+        listed, end, comment = archive.infolist(), archive.start_dir, archive.comment
     yield from _between(file, listed, end)
+    if len(comment) > _TINY:
+        yield Member("(comment)", io.BytesIO(comment))
+    yield from _behind_zip(file, end)
 
 
 def _between(file: IO[bytes], listed: list[zipfile.ZipInfo], end: int) -> Iterator[Member]:
@@ -165,7 +170,7 @@ def _between(file: IO[bytes], listed: list[zipfile.ZipInfo], end: int) -> Iterat
 
 
 def _gap(file: IO[bytes], start: int, end: int) -> Iterator[Member]:
-    if end - start <= 24:  # sums and sizes behind a member
+    if end - start <= _TINY:  # sums and sizes behind a member
         return
     if end - start > HELD:
         yield Member("(not listed)", None, "many bytes of it belong to no member")
@@ -175,9 +180,61 @@ def _gap(file: IO[bytes], start: int, end: int) -> Iterator[Member]:
     first = data.find(b"PK\x03\x04")
     if first >= 0:
         yield Member("(not listed)", io.BytesIO(data[first:]))
+    if len(before := data[: first if first >= 0 else None]) > _TINY and before.strip(b"\0"):
+        yield Member("(not listed)", io.BytesIO(before))
 
 
-def _packed(kind: str, file: IO[bytes], budget: Budget) -> Member:
+def _behind_zip(file: IO[bytes], directory: int) -> Iterator[Member]:
+    """What follows the end of the archive and its comment."""
+    file.seek(directory)
+    data = file.read(HELD)
+    end = data.rfind(b"PK\x05\x06")
+    if end < 0:
+        return
+    length = int.from_bytes(data[end + 20 : end + 22], "little")
+    yield from _rest(data[end + 22 + length :])
+
+
+def _rest(data: bytes) -> Iterator[Member]:
+    """What stands behind the end of something, if it is anything."""
+    if len(data) > _TINY and data.strip(b"\0"):
+        yield Member("(behind its end)", io.BytesIO(data))
+
+
+_STREAMS: dict[str, Callable[[], Any]] = {
+    "bzip2": bz2.BZ2Decompressor,
+    "xz": lzma.LZMADecompressor,
+}
+
+
+def _behind_streams(kind: str, file: IO[bytes]) -> bytes:
+    """What follows the last bzip2 or xz stream, which Python's readers pass over. What it unpacks
+    to has been read, so that no bomb is left."""
+    file.seek(0)
+    opened: Any = None
+    while block := file.read(1 << 18):
+        while block:
+            if opened is None:
+                block = block.lstrip(b"\0")
+                opened = _STREAMS[kind]()
+                begin = block
+            try:
+                opened.decompress(block)
+            except (OSError, EOFError, ValueError, lzma.LZMAError):
+                return begin + file.read(HELD)
+            block = opened.unused_data if opened.eof else b""
+            opened = None if opened.eof else opened
+    return b""
+
+
+def _packed(kind: str, file: IO[bytes], budget: Budget) -> Iterator[Member]:
+    member = _unpacked(kind, file, budget)
+    yield member
+    if kind in _STREAMS and isinstance(member.file, io.BytesIO):
+        yield from _rest(_behind_streams(kind, file))
+
+
+def _unpacked(kind: str, file: IO[bytes], budget: Budget) -> Member:
     opened: IO[bytes]
     if kind == "gzip":
         opened = gzip.GzipFile(fileobj=file)  # type: ignore[assignment]
@@ -231,6 +288,7 @@ def _tar(file: IO[bytes], budget: Budget) -> Iterator[Member]:
         if not block.strip(b"\0"):
             continue
         if not _is_tar(block):
+            yield from _rest(block + file.read(HELD))
             raise NotOpened(
                 "the tar is damaged: what follows its last good member was read as bytes"
             )
@@ -245,6 +303,7 @@ def _tar(file: IO[bytes], budget: Budget) -> Iterator[Member]:
         if kind in (b"0", b"\0", b"7", b"x", b"g", b"L", b"K", b"S") and size:
             yield _held(name.decode("utf-8", "replace"), part, budget)  # type: ignore[arg-type]
         part.skip(-size % 512)
+    yield from _rest(block)
 
 
 class _Part:

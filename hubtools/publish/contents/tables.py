@@ -12,6 +12,7 @@ from hubtools.publish.contents.member import Budget, Member, NotOpened
 
 # Rows that are read together, bytes of them by their average, and bytes of one value that are read.
 _ROWS, _TOGETHER, _VALUE = 256, 32 << 20, 64 << 20
+_GAP = 24  # bytes that hold nothing packed
 _PIECE = 256 << 20  # what a piece of a column may say it unpacks to
 
 
@@ -34,6 +35,8 @@ def rows(kind: str, file: IO[bytes], budget: Budget) -> Iterator[Member]:
             for name, column in zip(batch.schema.names, batch.columns, strict=True):
                 yield from _column(str(name), column, number)
             number += batch.num_rows
+        if kind == "parquet":
+            yield from uncovered(file)
     except pyarrow.ArrowException as error:
         said = str(error).split("\n")[0][:80]
         raise NotOpened(f"the {kind} file is damaged ({said})") from None
@@ -137,8 +140,7 @@ def _column(name: str, column: Any, first: int) -> Iterator[Member]:
         or types.is_list_view(kind)
     ):
         inner = column.flatten()
-        if inner.type in ("uint8", "int8") and len(inner):  # bytes, as numbers
-            data = inner.fill_null(0).to_numpy(zero_copy_only=False).tobytes()
+        if types.is_integer(inner.type) and len(inner) and (data := _as_bytes(inner)):
             yield Member(f"{name}, from row {first}", io.BytesIO(data[:_VALUE]))
         yield from _column(name, inner, first)
     elif types.is_map(kind):
@@ -146,6 +148,43 @@ def _column(name: str, column: Any, first: int) -> Iterator[Member]:
         yield from _column(name, column.items, first)
     elif hasattr(column, "storage"):
         yield from _column(name, column.storage, first)
+
+
+def _as_bytes(numbers: Any) -> bytes:
+    """Bytes that were written as numbers; none if one of them is too large for that."""
+    import numpy
+
+    values = numbers.fill_null(0).to_numpy(zero_copy_only=False)
+    if values.dtype.itemsize > 1:
+        if values.min() < 0 or values.max() > 255:
+            return b""
+        values = values.astype(numpy.uint8)
+    return bytes(values.tobytes())
+
+
+def uncovered(file: IO[bytes]) -> Iterator[Member]:
+    """Bytes of a parquet file that belong to no column and not to its footer."""
+    from pyarrow import parquet
+
+    size = file.seek(0, 2)
+    file.seek(size - 8)
+    end = size - 8 - int.from_bytes(file.read(4), "little")
+    file.seek(0)
+    metadata = parquet.ParquetFile(file, pre_buffer=False).metadata
+    covered = [(0, 4)]
+    for group in range(metadata.num_row_groups):
+        piece = metadata.row_group(group)
+        for number in range(metadata.num_columns):
+            column = piece.column(number)
+            starts = [column.data_page_offset, column.dictionary_page_offset or 0]
+            start = min(place for place in starts if place > 0) if any(starts) else 0
+            covered.append((start, start + column.total_compressed_size))
+    place = 0
+    for start, stop in [*sorted(covered), (end, end)]:
+        if start - place > _GAP:
+            file.seek(place)
+            yield Member("(between its columns)", io.BytesIO(file.read(min(start - place, _VALUE))))
+        place = max(place, stop)
 
 
 def _values(column: Any) -> list[Any]:
