@@ -6,9 +6,10 @@ import os
 import random
 import re
 import string
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,6 +31,15 @@ def _draw(number: int) -> np.ndarray:
     return np.asarray(draw(person(number).scene(), SIZE))
 
 
+def in_processes(work: Callable[[int], Any], items: Sequence[int], processes: int) -> Iterator[Any]:
+    """`work` of each item, in order; one process is this one."""
+    if processes == 1:
+        yield from map(work, items)
+        return
+    with get_context("spawn").Pool(processes) as pool:
+        yield from pool.imap(work, items, chunksize=64)
+
+
 def pictures(work: Path, count: int, *, processes: int) -> np.ndarray:
     """(count, 128, 128, 3) uint8, drawn once and then mapped from `work/pictures.npy`."""
     path = work / "pictures.npy"
@@ -38,11 +48,10 @@ def pictures(work: Path, count: int, *, processes: int) -> np.ndarray:
         array = np.lib.format.open_memmap(
             temporary, "w+", dtype=np.uint8, shape=(count, SIZE, SIZE, 3)
         )
-        with get_context("spawn").Pool(processes) as pool:
-            for index, picture in enumerate(pool.imap(_draw, range(count), chunksize=64)):
-                array[index] = picture
-                if (index + 1) % 2000 == 0:
-                    print("drawn", index + 1, flush=True)
+        for index, picture in enumerate(in_processes(_draw, range(count), processes)):
+            array[index] = picture
+            if (index + 1) % 2000 == 0:
+                print("drawn", index + 1, flush=True)
         array.flush()
         os.replace(temporary, path)
     return np.load(path, mmap_mode="r")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import random
 from dataclasses import replace
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ import torch
 from diffusers import AutoencoderKL
 from torch.nn import functional
 
-from base.data import HELD_OUT, SIZE, person, to_tensor
+from base.data import HELD_OUT, SIZE, in_processes, person, to_tensor
 from base.nets import through
 from base.steps import train
 from hubtools.journey.example import CHARACTER
@@ -82,8 +81,7 @@ def examples(work: Path, count: int, *, processes: int) -> tuple[np.ndarray, np.
     if not path.exists():
         tested = count // 10
         numbers = [*range(count - tested), *range(HELD_OUT, HELD_OUT + tested)]
-        with get_context("spawn").Pool(processes) as pool:
-            rows = pool.map(example, numbers, chunksize=64)
+        rows = list(in_processes(example, numbers, processes))
         temporary = work / "marks.tmp.npz"
         np.savez(temporary, pictures=[r[0] for r in rows], labels=[r[1] for r in rows])
         os.replace(temporary, path)

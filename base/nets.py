@@ -13,7 +13,7 @@ from torch.nn import functional
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from base.data import SIZE, caption_spans, to_tensor, values
-from base.steps import train
+from base.steps import autocast, train
 from hubtools.tinypeople.classifier import AttributeClassifier
 from hubtools.world import ATTRIBUTES
 
@@ -135,7 +135,7 @@ def encode(
         means = []
         for first in range(0, len(pictures), 64):
             real = to_tensor(pictures[first : first + 64]).to(device)
-            with torch.autocast(device, torch.bfloat16):
+            with autocast(device):
                 means.append(vae.encode(real).latent_dist.mean.half().cpu())
         torch.save(torch.cat(means), path)
     latents = torch.load(path)
@@ -150,7 +150,7 @@ def through(path: Path, vae: AutoencoderKL, pictures: np.ndarray, device: str) -
         rows = []
         for first in range(0, len(pictures), 64):
             real = to_tensor(pictures[first : first + 64]).to(device)
-            with torch.autocast(device, torch.bfloat16):
+            with autocast(device):
                 drawn = vae.decode(vae.encode(real).latent_dist.mean).sample
             drawn = (drawn.float().clamp(-1, 1) + 1) * 127.5
             rows.append(drawn.round().byte().permute(0, 2, 3, 1).cpu().numpy())

@@ -3,18 +3,26 @@ state is written whole or not at all."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
 import time
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
 from pathlib import Path
 
 import torch
 from torch import nn
 
 Loss = Callable[[int, torch.Generator], torch.Tensor]
+
+
+def autocast(device: str) -> contextlib.AbstractContextManager[object]:
+    """bfloat16, but on processors that have no instructions for it: there float32 is several times
+    faster."""
+    if device == "cpu" and not torch.cpu._is_avx512_bf16_supported():
+        return contextlib.nullcontext()
+    return torch.autocast(device, torch.bfloat16)
 
 
 def learning_rate(step: int, steps: int, peak: float, *, warmup: int = 100) -> float:
@@ -94,7 +102,7 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, steps, peak)
         generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
-        with torch.autocast(device, torch.bfloat16) if bf16 else nullcontext():
+        with autocast(device) if bf16 else contextlib.nullcontext():
             loss = loss_of(step, generator)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)

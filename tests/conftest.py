@@ -81,7 +81,7 @@ _LONGEST = {
     "dataset/test_loaders_oracle.py": 50,
     "dataset/test_heavy.py": 45,
     "training/test_train.py": 45,
-    "test_base_training.py": 40,
+    "test_base_training.py": 30,
     "security/test_bounds.py": 35,
     "e2e/test_kill.py": 30,
     "e2e/test_readme.py": 30,

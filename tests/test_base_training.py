@@ -61,6 +61,11 @@ def test_a_training_begins_where_another_ended(tmp_path: Path) -> None:
     assert not torch.equal(teach(later), first)
 
 
+@pytest.mark.parametrize("processes", [1, 2])
+def test_what_processes_draw_comes_in_order(processes: int) -> None:
+    assert list(data.in_processes(abs, range(-150, 0), processes)) == list(range(150, 0, -1))
+
+
 def test_each_word_of_the_world_is_one_token(tmp_path: Path) -> None:
     tokenizer = text.make_tokenizer(tmp_path, data.words())
     rng = random.Random(0)
@@ -87,7 +92,7 @@ def test_the_text_encoder_is_asked_at_commas_for_what_was_said(tmp_path: Path) -
 
 @pytest.mark.slow
 def test_a_few_steps_make_a_pipeline(tmp_path: Path) -> None:
-    few = "--people 8 --vae-steps 2 --text-steps 2 --unet-steps 2 --classifier-steps 1"
+    few = "--people 8 --vae-steps 1 --text-steps 1 --unet-steps 2 --classifier-steps 1"
     few += " --marked 20 --marks-steps 1 --decoder-steps 1"
     command = [sys.executable, "-m", "base.train", "--work", str(tmp_path), *few.split()]
     command += ["--batch", "2", "--captions", "2", "--threads", "1", "--device", "cpu"]
