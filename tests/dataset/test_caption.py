@@ -189,6 +189,10 @@ def test_mistakes(
 def test_kohya_there_and_back(good: Path, tmp_path: Path, settings: DatasetSettings) -> None:
     picture(good / "more/0.png", 7)
     picture(good / "test/9.png", 9)
+    # without this, loaders find the split test alone
+    (good / "README.md").write_text(
+        "---\nconfigs:\n- {config_name: default, data_files: ['*', 'more/**']}\n---\n"
+    )
     with (good / "metadata.jsonl").open("a") as file:
         file.write('{"file_name": "more/0.png", "text": "two\\nlines"}\n')
     done = export_captions(good, tmp_path / "out", "kohya", settings, repeats=10)
