@@ -17,6 +17,7 @@ from pydantic import Field, PrivateAttr, ValidationError, model_validator
 from hubtools.errors import UsageError
 from hubtools.files import StrPath
 from hubtools.layout import PROJECT_FILE
+from hubtools.models.registry import Target, chosen_target, size_of
 from hubtools.project_file import find_file, line_of, merge_file, read_source
 from hubtools.settings import (
     SECTIONS,
@@ -143,9 +144,14 @@ class Project(Section):
         return name
 
     @property
-    def set_resolution(self) -> int | None:
-        """The training resolution in pixels, if somebody has set it."""
-        return self.train.resolution if "resolution" in self.train.model_fields_set else None
+    def target(self) -> Target | None:
+        """The kind of model that the pictures are for; None if nothing tells."""
+        return chosen_target(self.dataset.target, self.base)
+
+    @property
+    def resolution(self) -> int:
+        """Side of the training crop in pixels: what is set, else the target's own size."""
+        return self.train.resolution or size_of(self.target)
 
     @property
     def baseline(self) -> Path | None:
@@ -176,6 +182,16 @@ class Project(Section):
     def rule_choice(self) -> dict[str, Any]:
         """[rules] as arguments of `dataset.validate.validate`."""
         return self.rules_of("D") | {"baseline": self.baseline}
+
+    @property
+    def judged_by(self) -> dict[str, Any]:
+        """All that decides on the verdict on this project's dataset, as arguments of `validate`
+        and of `plan_fix`."""
+        return self.rule_choice | {
+            "settings": self.dataset,
+            "resolution": self.resolution,
+            "base": self.base,
+        }
 
     @property
     def run_dir(self) -> Path:

@@ -153,7 +153,13 @@ class TrainSettings(Section):
     revision: str | None = option(None, "Branch, tag or commit of the base.")
     variant: str | None = option(None, "Weight variant of the base, e.g. fp16.")
     output_dir: str = option("runs/lora", "Run folder to write.")
-    resolution: int = option(512, "Side of the training crop in pixels.", ge=32, le=4096)
+    resolution: int | None = option(
+        None,
+        "Side of the training crop in pixels; default the size that the target (else the base"
+        " model) was made for.",
+        ge=32,
+        le=4096,
+    )
     center_crop: bool = option(
         True, "Crop the centre of the picture; otherwise a random place that stays the same."
     )

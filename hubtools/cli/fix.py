@@ -95,7 +95,7 @@ def command(
     """
     from hubtools.dataset.edits import journal as journals
     from hubtools.dataset.edits.replay import settled
-    from hubtools.dataset.fix.planner import plan_fix
+    from hubtools.dataset.fix.planner import plan_fix_project
     from hubtools.plans import state_of
 
     check_plan_options(plan_file, from_plan, ("path", "yes"), ("yes", "undo", "journal", "purge"))
@@ -107,9 +107,6 @@ def command(
         return _replay(from_plan, path, project, dry_run, yes, trust_state, out)
     changes = not (dry_run or journal or plan_file)
     folder, project = dataset_folder(path, project, out, change=changes)
-    if not select and not ignore:
-        chosen = project.rules_of("D")
-        select, ignore = tuple(chosen["select"]), tuple(chosen["ignore"])
     if undo:
         undone = with_trust(
             out, trust_state, lambda trusted: journals.undo(folder, id, trust_state=trusted)
@@ -126,19 +123,17 @@ def command(
     recover(folder, out, yes=yes, dry_run=only_looks, trust_state=trust_state, command="fix")
     # before the pictures are read: what changes meanwhile is then told apart
     state = state_of(folder, plan_file) if plan_file or out.format == "json" else None
-    base = project.train.pretrained_model_name_or_path
 
     def again(leave: dict[str, str]) -> Plan:
         with out.progress() as progress:
             task = progress.add_task("reading pictures", total=None, note="")
-            made = plan_fix(
+            made = plan_fix_project(
+                project,
                 folder,
-                project.dataset,
                 select=select,
                 ignore=ignore,
                 unsafe=unsafe,
-                resolution=resolution or project.train.resolution,
-                base=project.at(base) if base else None,
+                resolution=resolution,
                 on_picture=lambda done, total: progress.update(task, completed=done, total=total),
                 leave=leave,
                 counted=out.human,

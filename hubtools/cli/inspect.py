@@ -70,16 +70,13 @@ def command(
     train = project.train
     if resolution is not None:
         train = train.model_copy(update={"resolution": resolution})
-    base = train.pretrained_model_name_or_path
     with out.progress() as progress:
         task = progress.add_task("reading pictures", total=None, note="")
 
         def tell(done: int, total: int) -> None:
             progress.update(task, completed=done, total=total)
 
-        found = inspect(
-            folder, project.dataset, train, base=project.at(base) if base else None, on_picture=tell
-        )
+        found = inspect(folder, project.dataset, train, base=project.base, on_picture=tell)
         shown = 0
         if sheet is not None and found.seen:
             from hubtools.dataset.inspect.draw import write_sheet

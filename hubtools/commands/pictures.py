@@ -46,28 +46,30 @@ def validate(
     """
     from hubtools.dataset.parts import merge_parts
     from hubtools.dataset.validate import validate as check
+    from hubtools.dataset.validate import validate_project
     from hubtools.reporting.baseline import BASELINE, check_baseline, renew_baseline
 
     project = project_of(validate, project, settings)
     if source is not None and "://" not in str(source) and (Path(source) / PROJECT_FILE).is_file():
         project, source = project.elsewhere(Path(source)), None
-    choice = project.rule_choice
+    overruled: dict[str, Any] = {"resolution": resolution} if resolution else {}
     known = Path(BASELINE)
     if write_baseline:
         if project.rules.baseline:
             known = project.to_change("rules", "baseline")  # before anything is read
         check_baseline(known)
-        choice["baseline"] = None
-    look = partial(check, project.dataset_dir if source is None else source, engine=engine)
-    report = (partial(merge_parts, merge, source) if merge else look)(
-        settings=project.dataset,
+        overruled["baseline"] = None
+    report = validate_project(
+        project,
+        source,
+        (lambda _where, **options: merge_parts(merge, source, **options))
+        if merge  # its files say where the pictures lie
+        else partial(check, engine=engine),
         strict=strict,
-        resolution=resolution or project.set_resolution,
-        base=project.base,
         exhibits=exhibits,
         repairs=repairs,
         on_picture=on_picture,
-        **choice,
+        **overruled,
     )
     return renew_baseline(report, known) if write_baseline else report
 
@@ -88,24 +90,16 @@ def fix(
     """Repair a folder of pictures; calling it is the yes. Originals are kept in a journal that
     `undo_fix` brings back. `dry_run`: only the plan, and its journal is None. A fix that was
     interrupted is finished first."""
-    from hubtools.dataset.fix.planner import plan_fix
+    from hubtools.dataset.fix.planner import fix_options, plan_fix
     from hubtools.dataset.fix.run import Fixed
     from hubtools.dataset.fix.run import fix as run
 
     project = project_of(fix, project, settings)
     folder, project = folder_of(path, project, change=not dry_run, note=note)
-    chosen = project.rules_of("D")
-    base = project.train.pretrained_model_name_or_path
-    options: dict[str, Any] = {
-        "select": select or (() if ignore else chosen["select"]),
-        "ignore": ignore or (() if select else chosen["ignore"]),
-        "unsafe": unsafe,
-        "resolution": resolution or project.train.resolution,
-        "base": project.at(base) if base else None,
-    }
+    options = fix_options(project, select=select, ignore=ignore, resolution=resolution)
     if dry_run:
-        return Fixed(plan_fix(folder, project.dataset, **options), None)
-    return run(folder, project.dataset, trust_state=trust_state, **options)
+        return Fixed(plan_fix(folder, unsafe=unsafe, **options), None)
+    return run(folder, unsafe=unsafe, trust_state=trust_state, **options)
 
 
 def inspect(
@@ -131,11 +125,7 @@ def inspect(
     train = project.train
     if resolution is not None:
         train = train.model_copy(update={"resolution": resolution})
-    base = train.pretrained_model_name_or_path
-    found = look(
-        folder, project.dataset, train, base=project.at(base) if base else None,
-        on_picture=on_picture,
-    )  # fmt: skip
+    found = look(folder, project.dataset, train, base=project.base, on_picture=on_picture)
     if sheet is not None and found.seen:
         from hubtools.dataset.inspect.draw import write_sheet
 

@@ -7,13 +7,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hubtools.dataset.fix.offers import offers, wanted_rules
 from hubtools.dataset.report.exhibits import gather
 from hubtools.dataset.report.figures import sizes_of
 from hubtools.dataset.rules import DATASET_RULES
+from hubtools.dataset.rules.judging import judge, with_pictures
 from hubtools.dataset.scan.daft_engine import engine_named
 from hubtools.dataset.scan.scanning import scan_source
 from hubtools.dataset.sources.local import LocalFolder
@@ -22,11 +22,12 @@ from hubtools.dataset.view import Dataset, Look, view
 from hubtools.dataset.workers.guarded import shared_guard
 from hubtools.files import StrPath
 from hubtools.findings import Finding, Report
-from hubtools.reporting.baseline import against_baseline, without_ignored
+from hubtools.reporting.baseline import without_ignored
 from hubtools.settings import DatasetSettings
 
 if TYPE_CHECKING:
     from hubtools.dataset.sources.model import Source
+    from hubtools.project import Project
 
 
 @shared_guard()
@@ -81,24 +82,19 @@ def validate(
                 look=look,
             )
         )
-        contents = looked.contents
-        ignore = (*ignore, *contents.silent)
-        applied = DATASET_RULES.chosen(select, ignore)
-        findings = DATASET_RULES.run(looked, select=select, ignore=ignore, strict=strict)
-        found = _with_pictures(findings, looked)
-        kept = without_ignored(found, ignores)
-        told = tuple(replace(one, path=contents.shown(one.path)) for one in kept)
+        report = judge(
+            looked,
+            select=select,
+            ignore=ignore,
+            per_file_ignores=ignores,
+            baseline=baseline,
+            strict=strict,
+        )
         facts = _facts(looked)
         # a selection of rules that ask nothing of the loaders need not wait for them
         if not select or "loaders" in vars(looked):
             facts["loaders"] = {mode.value: seen.to_dict() for mode, seen in looked.loaders.items()}
-        report = Report(looked.source.name, told, facts, applied)
-        if baseline is not None:
-            there = set(map(id, kept))
-            ignored = [
-                replace(one, path=contents.shown(one.path)) for one in found if id(one) not in there
-            ]
-            report = against_baseline(report, Path(baseline), ignored)
+        report = replace(report, facts=facts | report.facts)
         if repairs and isinstance(looked.source, LocalFolder):
             count = partial(_told_again, looked, ignores, {one.fingerprint for one in report.known})
             made = offers(looked, report.findings, wanted_rules(select, ignore), count)
@@ -115,27 +111,25 @@ def _told_again(
     findings: Iterable[Finding],
 ) -> list[Finding]:
     """Of the findings that a fix would leave, those that would be told."""
-    kept = without_ignored(_with_pictures(list(findings), looked), ignores)
+    kept = without_ignored(with_pictures(list(findings), looked), ignores)
     return [finding for finding in kept if finding.fingerprint not in known]
 
 
-def _with_pictures(findings: Sequence[Finding], looked: Dataset) -> list[Finding]:
-    """`findings`, with the picture that each speaks of: its own path, or that of the record on
-    its line."""
-    sources = {file.name for file in looked.metadata}
-    wanted = {(f.path, f.line) for f in findings if f.line is not None and f.path in sources}
-    named: dict[tuple[str | None, int | None], str] = {
-        place: name
-        for row, name in (looked.named if wanted else ())
-        if (place := (row.source, row.line)) in wanted and name in looked.pictures
-    }
-    result = []
-    for finding in findings:
-        picture = finding.picture or named.get((finding.path, finding.line))
-        if picture is None and finding.path in looked.pictures:
-            picture = finding.path
-        result.append(replace(finding, picture=picture) if picture else finding)
-    return result
+def validate_project(
+    project: Project,
+    source: StrPath | Source | Dataset | None = None,
+    check: Callable[..., Report] = validate,
+    **options: Any,
+) -> Report:
+    """The verdict on a project's dataset, the same for every command.
+
+    Settings, rules, baseline, resolution and target are the project's. `source`: what is judged by
+    them; default the project's own dataset. Other `options` are those of `validate`; whatever is
+    also the project's overrules it. `check` judges in another way, e.g. a `merge_parts` that has
+    its files. Raises as `validate`.
+    """
+    where = project.dataset_dir if source is None else source
+    return check(where, **(project.judged_by | options))
 
 
 @contextmanager

@@ -35,7 +35,7 @@ from hubtools.files import StrPath
 from hubtools.frontmatter import Card, parse_card, unreadable_card
 from hubtools.layout import CARD
 from hubtools.limits import CAPTION, FRONT_MATTER
-from hubtools.models.registry import TARGETS, Target, target_of
+from hubtools.models.registry import Target, chosen_target, size_of
 from hubtools.settings import DatasetSettings
 
 if TYPE_CHECKING:
@@ -45,10 +45,6 @@ if TYPE_CHECKING:
     from hubtools.dataset.pictures.table import PictureTable
     from hubtools.dataset.sources.model import Contents, Source
     from hubtools.dataset.text.coverage import Covered
-
-
-# Pixels, where neither settings nor base tell.
-DEFAULT_SIZE = 512
 
 
 class Look(Protocol):
@@ -329,7 +325,7 @@ def view(
     # here, not above: who reads only a card need not wait for numpy
 
     begun_ns = time.time_ns()
-    target = TARGETS[settings.target] if settings.target else target_of(base) if base else None
+    target = chosen_target(settings.target, base)
     made: dict[str, bytes] = {}
     contents, table = (look or scan_source)(
         source, begun_ns, on_picture=on_picture, previews=made if previews else None
@@ -340,7 +336,7 @@ def view(
         contents.metadata,
         table,
         settings,
-        resolution or (target.size if target else DEFAULT_SIZE),
+        resolution or size_of(target),
         _card_of(contents.listing),
         token_counters(target, base),
         source,

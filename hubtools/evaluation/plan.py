@@ -100,7 +100,7 @@ def plan_evaluation(
     shots, names = shots_of(
         project.samples,
         [*texts, *plain],
-        project.train.resolution,
+        project.resolution,
         images=settings.num_images,
         lora_weight=1.0,
         literals=literals,

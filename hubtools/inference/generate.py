@@ -100,7 +100,7 @@ def generate(
         shots, names = shots_of(
             project.samples,
             prompts,
-            project.train.resolution,
+            project.resolution,
             images=images,
             literals=triggers(project, loras),
         )
@@ -262,7 +262,7 @@ def generate_for_run(
         )
     literals = triggers(project, [WeightedLora(lora)])
     shots, names = shots_of(
-        project.samples, _prompts(project), project.train.resolution, literals=literals
+        project.samples, _prompts(project), project.resolution, literals=literals
     )
     base = base_of(project, lora, note)
     pipeline = open_pipeline(project, base)

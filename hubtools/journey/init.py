@@ -221,6 +221,7 @@ def _commented(values: Mapping[str, Mapping[str, Any]]) -> str:
         ("rules", "per_file_ignores"): {"old/*": ["D304"]},
         ("rules", "baseline"): "hubtools-baseline.json",
         ("train", "pretrained_model_name_or_path"): EXAMPLE_BASE,
+        ("train", "resolution"): 512,
         ("train", "max_train_steps"): 1000,
         ("train", "validation_steps"): 250,
         ("samples", "prompts"): ["a photo of (lora-name-token), front view"],

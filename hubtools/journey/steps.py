@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from hubtools.cards.render import write_dataset_card, write_model_card
 from hubtools.cards.rules import check_card
-from hubtools.dataset.validate import validate
+from hubtools.dataset.validate import validate_project
 from hubtools.errors import ChecksFailed
 from hubtools.evaluation.run import evaluate
 from hubtools.files import human_bytes
@@ -41,16 +41,8 @@ def _checked(journey: Journey, report: Report, what: str) -> None:
 
 
 def _validate(journey: Journey) -> tuple[str, dict[str, Any]]:
-    settings = journey.project
     with bar(journey.narrator, "reading pictures") as on_picture:
-        report = validate(
-            settings.dataset_dir,
-            settings.dataset,
-            resolution=settings.train.resolution,
-            base=settings.base,
-            on_picture=on_picture,
-            **settings.rule_choice,
-        )
+        report = validate_project(journey.project, on_picture=on_picture)
     _checked(journey, report, "The dataset does not pass")
     return f"{journey.project.dataset.path}: {report.summary}", {}
 
@@ -242,13 +234,21 @@ def _release_files(journey: Journey) -> list[Path]:
     ]
 
 
+def _verdict_inputs(journey: Journey) -> dict[str, Any]:
+    """What else than the pictures decides on the verdict: settings, rules, size and base."""
+    judged = dict(journey.project.judged_by)
+    baseline = judged.pop("baseline")
+    known = journey.ledger.hash_file(baseline) if baseline and baseline.is_file() else None
+    return judged | {"settings": judged["settings"].model_dump(), "baseline": known}
+
+
 def _train_inputs(journey: Journey) -> dict[str, Any]:
     project = journey.project
     train = project.train.model_dump(exclude={"output_dir", "num_threads"})
     return {
         "pictures": journey.dataset_digest(card=False),
         "dataset": project.dataset.model_dump(include={"caption_column", "trigger", "revision"}),
-        "train": train,
+        "train": train | {"resolution": project.resolution},
         "run": str(project.run_dir),
     }
 
@@ -259,8 +259,7 @@ STEPS: list[Step] = [
         "check the pictures and captions",
         inputs=lambda j: {
             "pictures": j.dataset_digest(card=False),
-            "settings": j.project.dataset.model_dump(),
-            "resolution": j.project.train.resolution,
+            **_verdict_inputs(j),
         },
         outputs=lambda j: [],
         run=_validate,

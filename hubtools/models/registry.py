@@ -266,6 +266,9 @@ COMPONENTS: tuple[str, ...] = tuple(
     dict.fromkeys((*DENOISERS, "vae", *(part for row in _ALL for part in row.components)))
 )
 
+# Pixels, where nothing tells what pictures are for.
+DEFAULT_SIZE = 512
+
 # What examples and hints name.
 EXAMPLE_BASE = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 
@@ -314,6 +317,18 @@ def target_of(base: StrPath) -> Target | None:
             if re.search(pattern, text):
                 return replace(row, size=size) if size else row
     return None
+
+
+def chosen_target(name: TargetName | None, base: StrPath | None) -> Target | None:
+    """The target that a setting names, else that of `base`; None if nothing tells."""
+    if name is not None:
+        return TARGETS[name]
+    return target_of(base) if base else None
+
+
+def size_of(target: Target | None) -> int:
+    """Side in pixels of pictures for `target`: the one default of the training resolution."""
+    return target.size if target else DEFAULT_SIZE
 
 
 def folder_of(base: StrPath) -> Path | None:

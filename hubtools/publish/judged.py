@@ -47,7 +47,8 @@ class PublishChoice(BaseModel):
 
 class RuleChoice(BaseModel):
     """Which rules count, as the section [rules] says: those of `validate` and, in `publishing`,
-    the P rules; and the captions' column."""
+    the P rules; and the settings that they go by. None of those that are judged here asks for the
+    base or the training resolution."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -56,7 +57,7 @@ class RuleChoice(BaseModel):
     per_file_ignores: dict[str, tuple[str, ...]] = {}
     baseline: Path | None = None
     publishing: PublishChoice = PublishChoice()
-    caption_column: str = "text"
+    dataset: DatasetSettings = DatasetSettings()
 
     @classmethod
     def of(cls, project: Project) -> RuleChoice:
@@ -64,7 +65,8 @@ class RuleChoice(BaseModel):
         return cls(
             **project.rule_choice,
             publishing=PublishChoice(**project.rules_of("P")),
-            caption_column=project.dataset.caption_column,
+            # where the pictures lie is told by the release
+            dataset=project.dataset.model_copy(update={"path": "dataset"}),
         )
 
 
@@ -127,7 +129,7 @@ def findings(
         return []  # shards, or a card alone
     report = validate(
         _Sent(comparison),
-        DatasetSettings(caption_column=choice.caption_column),
+        choice.dataset,
         select=rules,
         per_file_ignores=choice.per_file_ignores,
         baseline=choice.baseline,

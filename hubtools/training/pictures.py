@@ -10,7 +10,7 @@ from hubtools.dataset.examples import examples_of, fingerprint
 from hubtools.dataset.pictures.rgb import open_image
 from hubtools.dataset.sources.download import fetch_dataset
 from hubtools.dataset.sources.local import HashedFolder
-from hubtools.dataset.validate import validate
+from hubtools.dataset.validate import validate_project
 from hubtools.dataset.view import view
 from hubtools.dataset.workers.guarded import shared_guard
 from hubtools.errors import ChecksFailed, UsageError
@@ -57,7 +57,7 @@ def find_pictures(
         folder, revision = fetch_dataset(repo, settings.revision)
     source = HashedFolder(folder)
     with shared_guard():
-        dataset = view(source, settings, resolution=project.train.resolution, base=project.base)
+        dataset = view(source, settings, resolution=project.resolution, base=project.base)
         if not skip_validation:
             _judge(dataset, project, reporter)
         examples = examples_of(dataset)[: project.train.max_train_samples]
@@ -69,7 +69,7 @@ def find_pictures(
 
 
 def _judge(dataset: Dataset, project: Project, reporter: Reporter) -> None:
-    report = validate(dataset, project.dataset, **project.rule_choice)
+    report = validate_project(project, dataset)
     if report.ok and report.findings:
         reporter.note(f"Dataset: {report.summary}; `hubtools validate` shows them.")
     if not report.ok:

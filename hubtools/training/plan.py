@@ -79,7 +79,7 @@ class TrainPlan:
     @property
     def sample_size(self) -> int:
         """Side of a sample."""
-        return self.samples.size or self.recipe.settings.resolution
+        return self.samples.size or self.recipe.resolution
 
     @property
     def pictures(self) -> int:
@@ -138,7 +138,7 @@ def describe(plan: TrainPlan) -> list[str]:
         f" {plan.base.native_size} px; in {DTYPES[recipe.precision]} on {plan.device}",
         "LoRA": f"rank {settings.rank}, alpha {_number(recipe.alpha)}, {plan.lora_parameters:,}"
         f" parameters in float32 ({human_bytes(plan.lora_bytes)})",
-        "pictures": f"{settings.resolution} px, {cut} crop, {mirror}; latents and captions cached"
+        "pictures": f"{recipe.resolution} px, {cut} crop, {mirror}; latents and captions cached"
         f" ({human_bytes(plan.cache_bytes)} at most)",
         "prior": _prior(plan),
         "learning rate": _rate(recipe),

@@ -93,6 +93,7 @@ def make_plan(
     info = family.info(folder, settings.prediction_type)
     recipe = make_recipe(
         settings,
+        resolution=project.resolution,
         images=len(source.examples),
         world_size=group.world_size,
         precision=precision_of(settings, group.device),

@@ -14,6 +14,7 @@ from hubtools.dataset.inspect.look import (
 from hubtools.dataset.text.blank import is_blank
 from hubtools.dataset.view import view
 from hubtools.files import StrPath, sha256_of
+from hubtools.models.registry import chosen_target, size_of
 from hubtools.settings import DatasetSettings, TrainSettings
 from hubtools.training.crops import geometry
 
@@ -23,18 +24,20 @@ def inspect(
     settings: DatasetSettings | None = None,
     train: TrainSettings | None = None,
     *,
-    base: Path | None = None,
+    base: StrPath | None = None,
     on_picture: Callable[[int, int], None] | None = None,
 ) -> Inspection:
     """Look at every picture of `folder`: its size and caption, how `train` (resolution,
     center_crop, seed) resizes and cuts it, and what speaks against that.
 
-    `base`: local pipeline whose tokenizer counts caption tokens. Pictures that cannot be read are
+    `base`: pipeline, a folder or a Hub id, that tells the resolution if none is set, and whose
+    tokenizer counts caption tokens. Pictures that cannot be read are
     in `broken`. Raises `HubtoolsError` if there is no such folder.
     """
     folder = Path(folder)
     settings, train = settings or DatasetSettings(), train or TrainSettings()
-    looked = view(folder, settings, resolution=train.resolution, base=base, on_picture=on_picture)
+    resolution = train.resolution or size_of(chosen_target(settings.target, base))
+    looked = view(folder, settings, resolution=resolution, base=base, on_picture=on_picture)
     counter = looked.counter
     found: list[InspectedPicture] = []
     broken: dict[str, str] = {}
@@ -44,7 +47,7 @@ def inspect(
             continue
         place = geometry(
             facts.upright_size,
-            train.resolution,
+            resolution,
             center_crop=train.center_crop,
             seed=train.seed,
             # a place by chance hangs on the file, as it does in training
@@ -54,6 +57,6 @@ def inspect(
         values = [row.values.get(settings.caption_column) for row in looked.rows_of.get(name, ())]
         captions = [text for text in values if isinstance(text, str) and not is_blank(text)]
         tokens = counter.count(captions[0]) if captions else 0
-        found.append(inspect_picture(facts, cut, captions, tokens, counter.room, train.resolution))
+        found.append(inspect_picture(facts, cut, captions, tokens, counter.room, resolution))
     found.sort(key=lambda one: one.name)
-    return Inspection(train.resolution, tuple(found), broken, counter.source, counter.room)
+    return Inspection(resolution, tuple(found), broken, counter.source, counter.room)

@@ -19,6 +19,7 @@ class Recipe:
     """One run's numbers. Steps are optimizer steps; `sample_every` 0 means never."""
 
     settings: TrainSettings
+    resolution: int  # pixels
     buckets: Buckets
     world_size: int
     steps: int
@@ -83,6 +84,7 @@ class Recipe:
         return self.settings.model_dump(
             exclude={"output_dir", "pretrained_model_name_or_path", "num_threads", "allow_pickle"}
         ) | {
+            "resolution": self.resolution,
             "num_train_epochs": None,
             "max_train_steps": self.steps,
             "lr_warmup_steps": self.warmup,
@@ -122,16 +124,17 @@ def _pictures_a_step(settings: TrainSettings, world_size: int) -> int:
 def make_recipe(
     settings: TrainSettings,
     *,
+    resolution: int,
     images: int,
     world_size: int,
     precision: str,
     prediction_type: str,
     buckets: Buckets | None = None,
 ) -> Recipe:
-    """Fill in every default. `images` at least 1; `precision` is `no`, `fp16` or `bf16`; without
-    `buckets` all pictures are in one."""
+    """Fill in every default. `resolution` in pixels; `images` at least 1; `precision` is `no`,
+    `fp16` or `bf16`; without `buckets` all pictures are in one."""
     if buckets is None:
-        buckets = one_bucket(images, settings.resolution)
+        buckets = one_bucket(images, resolution)
     an_epoch = buckets.steps(settings.repeats, _pictures_a_step(settings, world_size))
     if settings.max_train_steps is not None:
         steps = settings.max_train_steps
@@ -151,6 +154,7 @@ def make_recipe(
         sample_every = max(100, steps // 8)
     return Recipe(
         settings=settings,
+        resolution=resolution,
         buckets=buckets,
         world_size=world_size,
         steps=steps,

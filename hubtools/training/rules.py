@@ -66,7 +66,7 @@ def enlarged(plan: TrainPlan) -> Iterator[Problem]:
 
     They are enlarged to fit, and the LoRA learns to draw their blur.
     """
-    resolution = plan.recipe.settings.resolution
+    resolution = plan.recipe.resolution
     small = [
         (example, size)
         for example, size in zip(plan.examples, plan.sizes, strict=True)
@@ -91,7 +91,7 @@ def foreign_size(plan: TrainPlan) -> Iterator[Problem]:
     A base draws well at its own size only. Stable Diffusion 2 (v-prediction) was made for 768
     pixels, its -base variant and version 1.x for 512.
     """
-    size, native = plan.recipe.settings.resolution, plan.base.native_size
+    size, native = plan.recipe.resolution, plan.base.native_size
     if size != native:
         yield Problem(
             f"The base was made for {native} px, but the run trains at {size} px.",
@@ -179,7 +179,7 @@ def disk(plan: TrainPlan) -> Iterator[Problem]:
 @TRAIN_RULES.rule("T109", "The resolution does not fit the latent grid", Severity.ERROR)
 def grid(plan: TrainPlan) -> Iterator[Problem]:
     """The resolution is not a multiple of the VAE's factor (8 pixels for Stable Diffusion)."""
-    size, factor = plan.recipe.settings.resolution, plan.base.latent_factor
+    size, factor = plan.recipe.resolution, plan.base.latent_factor
     if size % factor:
         yield Problem(
             f"The resolution {size} is not a multiple of {factor}.",

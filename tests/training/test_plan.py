@@ -36,6 +36,7 @@ def plan(
     return TrainPlan(
         recipe=make_recipe(
             train,
+            resolution=train.resolution or 512,
             images=images,
             world_size=processes,
             precision="no",

@@ -13,6 +13,7 @@ from hubtools.training.recipe import Recipe, make_recipe
 def recipe(images: int = 21, processes: int = 1, **settings: object) -> Recipe:
     return make_recipe(
         TrainSettings.model_validate(settings),
+        resolution=512,
         images=images,
         world_size=processes,
         precision="no",

@@ -25,6 +25,7 @@ from hubtools.training.recipe import Recipe, make_recipe
 def recipe(images: int, processes: int = 1, **given: object) -> Recipe:
     return make_recipe(
         TrainSettings.model_validate({"max_train_steps": 50} | given),
+        resolution=512,
         images=images,
         world_size=processes,
         precision="no",
@@ -164,6 +165,7 @@ def bucketed(of: list[int], processes: int = 1, **given: object) -> Recipe:
     sizes = tuple((64 + 8 * bucket, 64) for bucket in range(max(of) + 1))
     return make_recipe(
         TrainSettings.model_validate({"max_train_steps": 50} | given),
+        resolution=512,
         images=len(of),
         world_size=processes,
         precision="no",

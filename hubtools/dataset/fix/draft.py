@@ -28,6 +28,7 @@ from hubtools.dataset.metadata.named import resolved
 from hubtools.dataset.pictures.facts import PictureFacts
 from hubtools.dataset.pictures.reading import read_file
 from hubtools.dataset.rules import DATASET_RULES
+from hubtools.dataset.rules.judging import with_pictures
 from hubtools.dataset.sources.local import LocalFolder
 from hubtools.dataset.view import Dataset
 from hubtools.dataset.workers.guarded import scan_one
@@ -37,6 +38,7 @@ from hubtools.findings import Finding
 from hubtools.frontmatter import Card, parse_card
 from hubtools.layout import CARD
 from hubtools.limits import CARD_FILE
+from hubtools.reporting.baseline import without_ignored
 
 
 class Draft:
@@ -49,10 +51,12 @@ class Draft:
         *,
         wanted: frozenset[str],
         leave: Mapping[str, str],
+        ignores: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self.looked = looked
         self.unsafe = unsafe
         self.wanted = wanted  # ids of the rules to satisfy
+        self.ignores = ignores or {}  # but not in these files: glob -> prefixes of ids
         self.left: dict[str, str] = dict(leave)  # file -> why it is left as it is
         self.caption = looked.settings.caption_column
         self.changes = 0
@@ -134,7 +138,10 @@ class Draft:
     def findings(self, *rules: str) -> list[Finding]:
         """What these rules (that were selected) say of the draft."""
         wanted = [rule for rule in rules if rule in self.wanted and DATASET_RULES.get(rule)]
-        return DATASET_RULES.run(self.view, select=wanted) if wanted else []
+        found = DATASET_RULES.run(self.view, select=wanted) if wanted else []
+        if not self.ignores or not found:
+            return found
+        return without_ignored(with_pictures(found, self.view), self.ignores)
 
     def rows(self) -> Iterator[tuple[Table, Record, str]]:
         """(table, record, picture) of every record that names a file inside the folder."""

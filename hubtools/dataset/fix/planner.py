@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from hubtools.dataset.edits.closed import Action
 from hubtools.dataset.edits.journal import fingerprint, fingerprint_of
@@ -12,12 +13,15 @@ from hubtools.dataset.fix.draft import Draft
 from hubtools.dataset.fix.offers import by_name, remaining, wanted_rules
 from hubtools.dataset.fix.remedies import parse_unsafe
 from hubtools.dataset.fix.steps import run_steps
-from hubtools.dataset.rules import DATASET_RULES
+from hubtools.dataset.rules.judging import judge
 from hubtools.dataset.view import view
 from hubtools.dataset.workers.guarded import shared_guard
 from hubtools.files import StrPath
 from hubtools.layout import CARD
 from hubtools.settings import DatasetSettings
+
+if TYPE_CHECKING:
+    from hubtools.project import Project
 
 
 @shared_guard()
@@ -28,16 +32,19 @@ def plan_fix(
     select: Sequence[str] = (),
     ignore: Sequence[str] = (),
     unsafe: Sequence[str] = (),
-    resolution: int = 512,
-    base: Path | None = None,
+    resolution: int | None = None,
+    base: StrPath | None = None,
     on_picture: Callable[[int, int], None] | None = None,
     leave: Mapping[str, str] | None = None,
     counted: bool = False,
+    rules: Mapping[str, Any] | None = None,
 ) -> Plan:
     """What can be repaired in the dataset at `folder`; nothing is changed.
 
     `select` and `ignore` are prefixes of rule ids, `unsafe` names of fixes that are only done when
-    asked for (`remedies.UNSAFE`). `leave`: files not to touch, and why. `counted`: count what
+    asked for (`remedies.UNSAFE`). `leave`: files not to touch, and why. `rules`:
+    `Project.rule_choice`, by which what remains is judged (default all rules); what they ignore in
+    a file is not repaired there. `counted`: count what
     further names would repair (`Plan.offers`). Raises `HubtoolsError` if there is no such folder,
     `UsageError` for an unknown rule or name.
     """
@@ -45,20 +52,58 @@ def plan_fix(
     folder = Path(folder)
     settings = settings or DatasetSettings()
     looked = view(folder, settings, resolution=resolution, base=base, on_picture=on_picture)
+    judged = rules or {}
+    ignores = judged.get("per_file_ignores")
     wanted = wanted_rules(select, ignore)
-    with Draft(looked, asked, wanted=wanted, leave=leave or {}) as draft:
+    with Draft(looked, asked, wanted=wanted, leave=leave or {}, ignores=ignores) as draft:
         run_steps(draft)
-        rest = DATASET_RULES.run(draft.view)
+        rest = list(judge(draft.view, **judged).findings)
         operations = _operations(draft)
     touched = {op.path for op in operations}
     left = {name: why for name, why in draft.left.items() if name not in touched}
     more: dict[str, int | None] = {}
     if counted:
-        rules = sorted({finding.rule for finding in rest})
+        still = sorted({finding.rule for finding in rest})
         more = by_name(
-            looked, rest, asked, lambda names: remaining(looked, names, wanted, rules, leave)
+            looked, rest, asked, lambda names: remaining(looked, names, wanted, still, leave)
         )
     return Plan(folder, operations, left, tuple(rest), tuple(unsafe), offers=more)
+
+
+def plan_fix_project(
+    project: Project,
+    folder: StrPath | None = None,
+    *,
+    select: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    resolution: int | None = None,
+    **options: Any,
+) -> Plan:
+    """What can be repaired in a project's dataset, judged as `validate_project` judges it.
+
+    `folder`: what is repaired by the project's settings; default its own dataset. `select` and
+    `ignore` choose the rules to satisfy, default those of [rules]; `resolution` overrules the
+    project's. Other `options` are those of `plan_fix`.
+    """
+    chosen = fix_options(project, select=select, ignore=ignore, resolution=resolution)
+    return plan_fix(project.dataset_dir if folder is None else folder, **chosen, **options)
+
+
+def fix_options(
+    project: Project,
+    *,
+    select: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    resolution: int | None = None,
+) -> dict[str, Any]:
+    """What a project says to `plan_fix` and `fix`; see `plan_fix_project`."""
+    judged = project.judged_by
+    rules = {key: judged.pop(key) for key in project.rule_choice}
+    if not select and not ignore:
+        select, ignore = rules["select"], rules["ignore"]
+    if resolution:
+        judged["resolution"] = resolution
+    return judged | {"select": select, "ignore": ignore, "rules": rules}
 
 
 def _operations(draft: Draft) -> tuple[Operation, ...]:

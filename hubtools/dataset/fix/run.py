@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hubtools.dataset.edits.journal import RefusedFiles, apply, finish, undo, unfinished
 from hubtools.dataset.edits.journal_files import Journal
@@ -31,9 +32,10 @@ def fix(
     select: Sequence[str] = (),
     ignore: Sequence[str] = (),
     unsafe: Sequence[str] = (),
-    resolution: int = 512,
-    base: Path | None = None,
+    resolution: int | None = None,
+    base: StrPath | None = None,
     trust_state: bool = False,
+    rules: Mapping[str, Any] | None = None,
 ) -> Fixed:
     """Repair the dataset at `folder`, keeping every original in a journal that `undo_fix` brings
     back. A fix that was interrupted is finished first: to call this is to say yes to it.
@@ -48,7 +50,7 @@ def fix(
     def again(leave: dict[str, str]) -> Plan:
         return plan_fix(
             folder, settings, select=select, ignore=ignore, unsafe=unsafe,
-            resolution=resolution, base=base, leave=leave,
+            resolution=resolution, base=base, leave=leave, rules=rules,
         )  # fmt: skip
 
     return apply_or_leave(again({}), again)

@@ -154,7 +154,7 @@ def plan_grid(
         device = checked_device(device)
         dtype = dtype or best_dtype(device)
     (start,), _ = shots_of(
-        project.samples, [prompt], project.train.resolution, literals=triggers(project, first)
+        project.samples, [prompt], project.resolution, literals=triggers(project, first)
     )
     _check_places(start, axes)
     identity = _identity(base, dtype)
