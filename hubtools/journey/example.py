@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubtools.files import replacing, write_text
+from hubtools.rooted import Root
 from hubtools.world.captions import WORDINGS
 from hubtools.world.people import CLOTHING_COLOURS
 from hubtools.world.picture import draw
@@ -139,12 +139,12 @@ def write_example(folder: Path) -> list[Path]:
 
 
 def _write(folder: Path, shots: Sequence[Shot]) -> list[Path]:
-    paths = []
-    for shot in shots:
-        path = folder / shot.file
-        with replacing(path) as temporary:
-            draw(shot.scene(), size=SIZE).save(temporary, format="PNG")
-        paths.append(path)
+    folder = folder.absolute()
     rows = ({"file_name": shot.file, CAPTION_COLUMN: shot.caption} for shot in shots)
-    write_text(folder / "metadata.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
-    return paths
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    with Root(folder.parent, create=True) as above, above.inside(folder.name, create=True) as root:
+        for shot in shots:
+            with root.replacing(shot.file) as file:
+                draw(shot.scene(), size=SIZE).save(file, format="PNG")
+        root.write("metadata.jsonl", text.encode())
+    return [folder / shot.file for shot in shots]

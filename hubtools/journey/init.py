@@ -89,7 +89,8 @@ def init(
         )
     if folder.exists() and not folder.is_dir():
         raise HubtoolsError(f"{folder} is a file.", hint="give a folder", code="file-exists")
-    if (source is not None or example) and (folder / DATASET).is_symlink():
+    here = None if source is not None or example else _pictures_here(folder)
+    if here is None and (folder / DATASET).is_symlink():
         raise HubtoolsError(
             f"{folder / DATASET} is a symbolic link; pictures are not copied through it.",
             hint="remove it, or give another folder",
@@ -101,7 +102,7 @@ def init(
         count, column, without = _copy(source, folder / DATASET, force)
         values["dataset"] |= {"path": DATASET, "caption_column": column}
         kind = "folder"
-    elif not example and (here := _pictures_here(folder)) is not None:
+    elif here is not None:
         count, column = here[1], here[2]
         values["dataset"] |= {"path": here[0], "caption_column": column}
         kind = "here"
@@ -180,7 +181,7 @@ def _copy(source: Path, target: Path, force: bool) -> tuple[int, str, tuple[str,
             texts[sidecar] = read_own(source, sidecar, SIDECAR)
     # before anything is copied: a caption that cannot be read would be lost
     decoded = decoded_all(source, texts, hint=f"save it as UTF-8: `hubtools fix {source}`")
-    with Root(target, create=True) as root:
+    with Root(target.parent, create=True) as above, above.inside(target.name, create=True) as root:
         for entry in (*listing.pictures, *listing.metadata):
             with open_own(source, entry.name) as file, root.replacing(entry.name) as copy:
                 shutil.copyfileobj(file, copy)

@@ -255,3 +255,9 @@ def test_a_key_that_comes_too_late(good: Path, settings: DatasetSettings) -> Non
     path.write_text("".join(json.dumps(row) + "\n" for row in reversed(rows)))
     (finding,) = found(good, settings, "D119")
     assert finding.severity is Severity.WARNING
+
+
+def test_the_trigger_is_no_part_of_a_word() -> None:
+    from hubtools.dataset.text.phrases import words_of
+
+    assert words_of("art, a party by an artist", "art") == {"a", "party", "by", "an", "artist"}

@@ -201,7 +201,7 @@ def test_init_writes_through_no_link(tmp_path: Path, pictures: Path) -> None:
     (home / "ignore").write_text("mine")
     (project / "dataset").symlink_to("../home")
     (project / ".gitignore").symlink_to("../home/ignore")
-    for more in (["--example"], ["--from", pictures]):
+    for more in (["--example"], ["--from", pictures], []):
         done = typed("init", project, *more, "--force")
         assert done.returncode in (1, 2), done.stderr
         assert "bug" not in done.stderr

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +23,8 @@ from hubtools.layout import CARD, cache_dir
 
 if TYPE_CHECKING:
     from hubtools.dataset.shards.stored import Stored
+
+_DAY = 86_400.0  # seconds
 
 
 def fetch_dataset(repo: str, revision: str | None = None) -> tuple[Path, str]:
@@ -68,6 +73,7 @@ def _unpacked(folder: Path, shards: list[str], repo: str, commit: str) -> Path:
     if target.is_dir():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(target.parent)
     work = Path(tempfile.mkdtemp(prefix=".tmp-", dir=target.parent))
     try:
         _unpack(folder, shards, work)
@@ -75,6 +81,17 @@ def _unpacked(folder: Path, shards: list[str], repo: str, commit: str) -> Path:
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return target
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed runs of this user left half unpacked, and nothing has touched for a day:
+    an hour may go by within one shard."""
+    for entry in folder.glob(".tmp-*"):
+        with suppress(OSError):
+            facts = entry.lstat()
+            mine = os.name == "nt" or facts.st_uid == os.geteuid()
+            if mine and stat.S_ISDIR(facts.st_mode) and time.time() - facts.st_mtime > _DAY:
+                shutil.rmtree(entry, ignore_errors=True)
 
 
 def _unpack(folder: Path, shards: list[str], target: Path) -> None:

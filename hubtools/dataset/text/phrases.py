@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from hubtools.dataset.text.trigger import replace_word
+
 # Below this many captions everything is in all of them by chance.
 ENOUGH = 5
 # Of the captions that must tell an attribute, before it is said never to vary.
@@ -51,7 +53,7 @@ def parts_of(caption: str, trigger: str | None = None) -> list[list[str]]:
     """The caption's words in lower case, cut where a mark or the trigger stands between them."""
     text = caption.lower()
     if trigger:
-        text = text.replace(trigger.lower(), " | ")
+        text = replace_word(text, trigger.lower(), " | ")
     return [_WORD.findall(part) for part in re.split(r"[^\w\s'\u2019-]+", text)]
 
 
@@ -176,7 +178,8 @@ def constants(captions: Sequence[str], trigger: str | None = None) -> list[Const
     for attribute, words in _ATTRIBUTES.items():
         value, told = None, 0
         for number, caption in enumerate(captions):
-            text = caption.lower().replace(trigger.lower(), ",") if trigger else caption.lower()
+            text = caption.lower()
+            text = replace_word(text, trigger.lower(), ",") if trigger else text
             values = {next(filter(None, match.groups())) for match in words.finditer(text)}
             if not values:
                 if number + 1 - told > len(captions) - least:
