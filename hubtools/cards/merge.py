@@ -115,12 +115,22 @@ def merge(
     remembered = Memory(data, {name: _hash(text) for name, text in blocks.items()})
     if current is None or not current.strip():
         return _assemble(_dump(data), body), remembered
+    if "\r\n" in current and current.count("\r\n") == current.count("\n"):  # the file's own line ends stay
+        text, remembered = merge(current.replace("\r\n", "\n"), data, body, memory)
+        return text.replace("\n", "\r\n"), remembered
     card = frontmatter.parse(current)
     if card.error is not None:
         what = "is not YAML: " if card.broken else ""
         raise HubtoolsError(
             f"README.md:{card.line}: {f'the front matter {what}' if what else ''}{card.error}.",
             hint="correct it; hubtools does not overwrite what it cannot read",
+            code="file-damaged",
+        )
+    if card.repeated:
+        keys = ", ".join(card.repeated)
+        raise HubtoolsError(
+            f"README.md: the front matter gives {keys} twice; readers take the last.",
+            hint="delete the one that is not meant; hubtools does not choose",
             code="file-damaged",
         )
     front = _merge_front(card.block, card.data, data, memory)
@@ -133,7 +143,7 @@ def _assemble(front: str, body: str) -> str:
 
 
 def _hash(text: str) -> str:
-    return hashlib.sha256(text.strip().encode()).hexdigest()
+    return hashlib.sha256(text.replace("\r\n", "\n").strip().encode()).hexdigest()
 
 
 # --- front matter --------------------------------------------------------------------------------

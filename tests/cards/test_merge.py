@@ -155,3 +155,16 @@ def test_any_text_is_merged_or_refused_in_a_sentence(head: str, tail: str) -> No
         return
     assert front(text)["tags"]
     assert merge(text, DATA, BODY, memory)[0] == text
+
+
+def test_line_ends_stay_as_the_file_has_them() -> None:
+    card = "---\r\nlicense: mit\r\n---\r\n# A set\r\n\r\nPictures.\r\n"
+    text, memory = merge(card, {"license": "mit", "tags": ["a"]}, BODY, None)
+    assert text.count("\n") == text.count("\r\n")
+    assert merge(text, {"license": "mit", "tags": ["a"]}, BODY, memory)[0] == text
+
+
+def test_a_key_given_twice_is_not_chosen_from() -> None:
+    card = "---\nlicense: cc0-1.0\n# why\nlicense: mit\n---\n# A\n"
+    with pytest.raises(HubtoolsError, match="gives license twice"):
+        merge(card, {"tags": ["a"]}, BODY, None)
