@@ -115,7 +115,9 @@ def merge(
     remembered = Memory(data, {name: _hash(text) for name, text in blocks.items()})
     if current is None or not current.strip():
         return _assemble(_dump(data), body), remembered
-    if "\r\n" in current and current.count("\r\n") == current.count("\n"):  # the file's own line ends stay
+    if "\r\n" in current and current.count("\r\n") == current.count(
+        "\n"
+    ):  # the file's own line ends stay
         text, remembered = merge(current.replace("\r\n", "\n"), data, body, memory)
         return text.replace("\n", "\r\n"), remembered
     card = frontmatter.parse(current)

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Protocol
 from hubtools.errors import HubtoolsError
 from hubtools.files import open_regular
 from hubtools.hub.errors import as_sentence
+from hubtools.hub.tree import list_tree
 
 _REAL_HUB = "https://huggingface.co"
 
@@ -83,7 +84,7 @@ def asking(what: str) -> Iterator[None]:
     """Around calls of the client: an answer that it stumbles over becomes a sentence."""
     try:
         yield
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         if as_sentence(error) is not None:
             raise
         said = " ".join(str(error).split())[:200] or type(error).__name__
@@ -121,16 +122,10 @@ def look(repo: str, repo_type: str) -> Remote:
 
 def remote_files(repo: str, repo_type: str, revision: str) -> dict[str, RemoteFile]:
     """All files of a revision by name."""
-    from huggingface_hub import HfApi
-    from huggingface_hub.hf_api import RepoFile
-
     found = {}
     with asking(f"files of {repo}"):
-        tree = HfApi().list_repo_tree(repo, recursive=True, revision=revision, repo_type=repo_type)
-        for entry in tree:
-            if isinstance(entry, RepoFile):
-                sha256 = entry.lfs.sha256 if entry.lfs else None
-                found[entry.path] = RemoteFile(entry.path, entry.size, sha256, entry.blob_id)
+        for file in list_tree(repo, repo_type, revision):
+            found[file.path] = RemoteFile(file.path, file.size, file.sha256, file.blob_id)
     return found
 
 

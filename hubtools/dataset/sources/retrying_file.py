@@ -25,7 +25,7 @@ def readable_errors(address: str) -> Iterator[None]:
         raise
     except Exception as error:
         if address.startswith("hf://"):
-            raise (as_sentence(error) or _unreadable(address, error)) from None
+            raise (as_sentence(error) or _senseless(address, error)) from None
         cause = error.__cause__  # what fsspec calls a missing file, whatever it was
         if isinstance(cause, Exception) and getattr(cause, "status", None) != 404:
             raise _unreadable(address, cause) from None
@@ -36,6 +36,18 @@ def readable_errors(address: str) -> Iterator[None]:
                 code="file-not-found",
             ) from None
         raise _unreadable(address, error) from None
+
+
+def _senseless(address: str, error: Exception) -> HubtoolsError:
+    """What the client of the Hub stumbles over in an answer."""
+    if not isinstance(error, (ValueError, LookupError, TypeError, AttributeError, RecursionError)):
+        return _unreadable(address, error)
+    return HubtoolsError(
+        f"{bare(address)} cannot be read: the answer makes no sense"
+        f" ({type(error).__name__}: {one_line(error)[:200]}).",
+        hint="check HF_ENDPOINT; try again later",
+        code="hub-failed",
+    )
 
 
 def _unreadable(address: str, error: Exception) -> HubtoolsError:

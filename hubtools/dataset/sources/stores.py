@@ -24,6 +24,7 @@ from hubtools.dataset.sources.retrying_file import (
 )
 from hubtools.errors import HubtoolsError
 from hubtools.files import open_regular
+from hubtools.hub.tree import list_tree
 
 _HUB = re.compile(
     r"hf://datasets/(?P<repo>[^/@]+/[^/@]+)(?:@(?P<revision>refs/(?:pr|convert)/[^/]+|[^/]+))?"
@@ -121,8 +122,10 @@ class HubStore:
                         code="hub-unreachable",
                     ) from None
                 return Path(kept) / path
-            commit = HfApi().repo_info(repo, repo_type="dataset", revision=revision).sha
-        return cls(repo, str(commit), path, address)
+            commit = str(HfApi().repo_info(repo, repo_type="dataset", revision=revision).sha)
+            if not re.fullmatch(r"[0-9a-f]{40,64}", commit):
+                raise ValueError("the commit is not a hash")
+        return cls(repo, commit, path, address)
 
     @property
     def name(self) -> str:
@@ -138,24 +141,21 @@ class HubStore:
         api = HfApi()
         place: dict[str, Any] = {"repo_type": "dataset", "revision": self.commit}
         with readable_errors(self.told):
-            single = False
-            if self.path:
-                there = api.get_paths_info(self.repo, [self.path], **place)
-                if not there:
-                    raise HubtoolsError(
-                        f"There is no {self.path} in {self.repo} at {self.commit}.",
-                        code="file-not-found",
-                    )
-                single = isinstance(there[0], RepoFile)
-            if single:
-                found: Any = there
-            else:
-                found = api.list_repo_tree(self.repo, self.path or None, recursive=True, **place)
-            cut = len(self.path.rpartition("/")[0] if single else self.path)
+            there = api.get_paths_info(self.repo, [self.path], **place) if self.path else []
+            if self.path and not there:
+                raise HubtoolsError(
+                    f"There is no {self.path} in {self.repo} at {self.commit}.",
+                    code="file-not-found",
+                )
+            single = bool(there) and isinstance(there[0], RepoFile)
+            # a file is listed with those beside it
+            folder = self.path.rpartition("/")[0] if single else self.path
             entries = [
-                identified(item.path[cut:].lstrip("/"), item.size, item.blob_id)
-                for item in found
-                if isinstance(item, RepoFile)
+                identified(item.path[len(folder) :].lstrip("/"), item.size, item.blob_id)
+                for item in list_tree(
+                    self.repo, "dataset", self.commit, folder or None, recursive=not single
+                )
+                if not single or item.path == self.path
             ]
         return single, sorted(entries, key=lambda entry: entry.name)
 
