@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from pydantic import BaseModel, ConfigDict
 
@@ -17,7 +18,8 @@ from hubtools.dataset.pictures.reading import Unreadable
 from hubtools.dataset.pictures.scan_cache import place_of
 from hubtools.dataset.rules import DATASET_RULES
 from hubtools.dataset.sources.local import pictures_of
-from hubtools.dataset.sources.model import Contents, Read
+from hubtools.dataset.sources.model import Contents, Read, Source
+from hubtools.dataset.sources.opening import shards_of
 from hubtools.dataset.validate import validate
 from hubtools.findings import Finding, Rule, Severity
 from hubtools.limits import STREAMED
@@ -25,7 +27,7 @@ from hubtools.project import Project
 from hubtools.publish.commit_tree import Comparison
 from hubtools.settings import DatasetSettings
 
-_JUDGED = ("D1", "D2", "D301", "D302", "D602", "D605", "D705")
+_JUDGED = ("D1", "D2", "D301", "D302", "D602", "D605", "D705", "D8")
 # a folder of pictures alone may be published; P135 says what no record may name
 _PASSED = ("D120", "D201")
 
@@ -110,6 +112,29 @@ class _Sent:
                 yield entry, data
 
 
+class _SentStore:
+    """The same as files in which pictures may be: shards."""
+
+    single = False
+
+    def __init__(self, comparison: Comparison) -> None:
+        self._listing = comparison.release_only
+        self.name = comparison.release.root.name
+
+    def entries(self) -> list[Entry]:
+        """What is sent."""
+        return list(self._listing.entries)
+
+    def open(self, name: str) -> BinaryIO:
+        """A file as it was hashed."""
+        return self._listing.open(name)
+
+    def read(self, entry: Entry) -> bytes | str:
+        """The bytes of a file."""
+        with self.open(entry.name) as file:
+            return file.read()
+
+
 def chosen(choice: RuleChoice, ignore: Sequence[str] = ()) -> tuple[Rule, ...]:
     """The rules of `validate` that a dataset must pass to be pushed. `ignore`: id prefixes."""
     wanted = set(DATASET_RULES.chosen(choice.select, (*choice.ignore, *ignore)))
@@ -125,10 +150,14 @@ def findings(
     listing = comparison.release_only
     if comparison.release.repo_type != "dataset" or not rules:
         return []
+    source: Source = _Sent(comparison)
     if not listing.pictures and not listing.metadata:
-        return []  # shards, or a card alone
+        shards = shards_of(_SentStore(comparison), listing)
+        if shards is None:
+            return []  # a card alone
+        source = shards
     report = validate(
-        _Sent(comparison),
+        source,
         choice.dataset,
         select=rules,
         per_file_ignores=choice.per_file_ignores,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from huggingface_hub import HfApi
 from PIL import Image
 
+from hubtools.dataset.packing.write import shard
 from hubtools.errors import ChecksFailed
 from hubtools.localhub.server import Hub
 from tests.security.pushing import CARD, REPO, colleague, plan, rules, send, table, there
@@ -259,3 +261,19 @@ def test_a_pull_request_is_judged_alike(local_hub: Hub, dataset: Path) -> None:
     HfApi().create_repo(REPO, repo_type="dataset", private=True)
     their_card(dataset)
     assert "P136" in rules(plan(dataset, pr=True))
+
+
+@pytest.mark.parametrize("form", ["parquet", "webdataset"])
+def test_a_folder_of_shards_is_judged_too(
+    local_hub: Hub, dataset: Path, tmp_path: Path, form: Any
+) -> None:
+    out = tmp_path / "shards"
+    shard(dataset, out, format=form)
+    assert not rules(plan(out)) & {"D301", "D801", "D802"}
+    shutil.rmtree(out)
+    picture = next(dataset.glob("*.png"))
+    picture.write_bytes(picture.read_bytes()[:-20])
+    shard(dataset, out, format=form)
+    assert "D301" in rules(plan(out))
+    with pytest.raises(ChecksFailed):
+        send(out)

@@ -54,7 +54,7 @@ def open_source(where: StrPath | Source) -> Source:
     entries = store.entries()
     if store.single:
         return _file(store, entries[0])
-    return _shards_of(store, listing_of(store, entries)) or StoredFolder(store)
+    return shards_of(store, listing_of(store, entries)) or StoredFolder(store)
 
 
 def _both_slashes(match: re.Match[str]) -> str:
@@ -73,10 +73,10 @@ def _local(path: Path, address: str | None = None) -> Source:
     if address is not None:  # the Hub client's copy, which is all links
         entries = tuple(replace(entry, link=False) for entry in listing.entries)
         listing = replace(listing, entries=entries)
-    return _shards_of(store, listing) or LocalFolder(path, listing, address)
+    return shards_of(store, listing) or LocalFolder(path, listing, address)
 
 
-def _shards_of(store: Store, listing: Listing) -> Shards | None:
+def shards_of(store: Store, listing: Listing) -> Shards | None:
     """Shards, if there are no loose pictures beside them."""
     if listing.pictures or listing.metadata:
         return None
