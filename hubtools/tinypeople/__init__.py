@@ -8,7 +8,9 @@ can say. All were trained by `base/` in the repository, from drawn pictures alon
 
 from __future__ import annotations
 
+import os
 import shutil
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,27 +39,40 @@ def is_tiny_people(folder: Path) -> bool:
 
 
 def copy_model(folder: Path) -> Path:
-    """Put the pipeline into `folder` unless it is there already, whole.
+    """Put the pipeline into `folder` unless it is there already.
 
-    Raises `HubtoolsError` if the installed files are not what was shipped.
+    Raises `HubtoolsError` if the installed files are not what was shipped, or if something else is
+    at `folder`: nothing is deleted.
     """
     check_sums(MODEL)
-    if is_tiny_people(folder) and not _damaged(folder):
+    if folder.is_symlink() or (folder.exists() and not is_tiny_people(folder)):
+        if folder.is_symlink() or not folder.is_dir() or any(folder.iterdir()):
+            raise HubtoolsError(
+                f"{folder} is there and is not the base model of the demo.",
+                hint="give --dir another folder, or move it away",
+                code="file-exists",
+            )
+    elif folder.exists():
+        _check(folder)
         return folder
-    work = folder.with_name(f".tmp-{folder.name}")
-    shutil.rmtree(work, ignore_errors=True)
-    shutil.copytree(MODEL, work)
-    shutil.rmtree(folder, ignore_errors=True)
-    work.replace(folder)
+    work = Path(tempfile.mkdtemp(prefix=f".tmp-{folder.name}-", dir=folder.parent))
+    try:
+        shutil.copytree(MODEL, work / folder.name)
+        os.replace(work / folder.name, folder)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)  # of our own making
     return folder
 
 
-def _damaged(folder: Path) -> bool:
+def _check(folder: Path) -> None:
     try:
         check_sums(folder)
-    except HubtoolsError:
-        return True
-    return False
+    except HubtoolsError as error:
+        raise HubtoolsError(
+            f"The demo's base model is damaged: {error.message}",
+            hint=f"delete {folder} and run it again; it is copied anew",
+            code="file-damaged",
+        ) from None
 
 
 def load_classifier(name: str = "attributes") -> AttributeClassifier:

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
+from hubtools.errors import HubtoolsError
 from hubtools.files import write_text
 from hubtools.models.base import RANDOM_WEIGHTS_KEY
 from hubtools.quiet import hush
@@ -205,6 +206,12 @@ def build_tiny_pipeline(
     from diffusers import UNet2DConditionModel as UNet
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+    if folder.is_symlink() or (folder.exists() and not _is_ours(folder)):
+        raise HubtoolsError(
+            f"{folder} is there and is not a pipeline of random weights.",
+            hint="give another folder, or move it away",
+            code="file-exists",
+        )
     folder.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=".tmp-base-", dir=folder.parent))
     try:
@@ -302,6 +309,19 @@ def write_tokenizer(folder: Path, words: Iterable[str]) -> int:
     lines = ["#version: 0.2", *(" ".join(pair) for pair in merges)]
     write_text(folder / "merges.txt", "\n".join(lines) + "\n")
     return len(vocabulary)
+
+
+def _is_ours(folder: Path) -> bool:
+    """An empty folder, or one that `build_tiny_pipeline` has written."""
+    if not folder.is_dir():
+        return False
+    if not any(folder.iterdir()):
+        return True
+    try:
+        content = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and content.get(RANDOM_WEIGHTS_KEY) is True
 
 
 def _mark(folder: Path) -> None:
