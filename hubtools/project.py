@@ -19,6 +19,7 @@ from hubtools.files import StrPath
 from hubtools.layout import PROJECT_FILE
 from hubtools.models.registry import Target, chosen_target, size_of
 from hubtools.project_file import find_file, line_of, merge_file, read_source
+from hubtools.rooted import fence, unfence
 from hubtools.settings import (
     SECTIONS,
     DatasetSettings,
@@ -110,7 +111,11 @@ class Project(Section):
         """
         value = getattr(getattr(self, section), key)
         path = self.at(value)
-        if self._unsaid.get((section, key)) != value or self.is_own(path):
+        if self._unsaid.get((section, key)) != value:
+            unfence(path)
+            return path
+        if self.is_own(path):
+            fence(path, self._root)  # it may be exchanged from now on
             return path
         where = f"{self._file}: {section}.{key} is" if self._file else f"{section}.{key} is"
         raise UsageError(

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, Self
 from hubtools.errors import HubtoolsError
 from hubtools.files import StrPath
 from hubtools.layout import WORK_DIR
+from hubtools.rooted.fences import fence_of, lies_inside
 from hubtools.rooted.names import LeadsOut, parts_of
 from hubtools.rooted.system import AT, BLOCK, FOLDER, NOFOLLOW, READ, is_link, named
 
@@ -32,6 +33,13 @@ class Looking:
             raise HubtoolsError(f"There is no folder {self.path}.", code="file-not-found")
         if AT:
             self._fd = os.open(self.path, FOLDER & ~NOFOLLOW)
+            root = fence_of(self.path)
+            if root is not None and not lies_inside(self._fd, root):
+                self.close()
+                raise LeadsOut(
+                    f"{self.path} leads out of the project's folder {root}; nothing was done.",
+                    hint="it lay inside a moment ago: look who changes it, and run it again",
+                )
 
     def __enter__(self) -> Self:
         return self

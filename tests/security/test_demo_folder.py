@@ -40,5 +40,5 @@ def test_the_copy_is_made_once_and_checked(tmp_path: Path) -> None:
     copy_model(base)
     assert (base / "notes.txt").read_text() == "mine"
     (base / "model_index.json").write_text("{}")
-    with pytest.raises(HubtoolsError, match="delete .*base|damaged"):
+    with pytest.raises(HubtoolsError, match="damaged"):
         copy_model(base)

@@ -10,6 +10,7 @@ import pytest
 
 from hubtools.errors import UsageError
 from hubtools.project import Project, load_project
+from hubtools.rooted import LeadsOut, Root
 from tests.drawing import write_pictures
 from tests.planning import forged
 from tests.typed import typed
@@ -211,3 +212,25 @@ def test_a_plan_writes_no_settings(tmp_path: Path, target: str) -> None:
     assert done.returncode == 1, done.stderr
     assert target in done.stderr
     assert not (folder / target).exists()
+
+
+def test_a_folder_that_becomes_a_link_after_it_was_judged(tmp_path: Path) -> None:
+    root, outside = tmp_path / "project", tmp_path / "outside"
+    (root / "dataset").mkdir(parents=True)
+    outside.mkdir()
+    (root / "hubtools.toml").write_text('[dataset]\npath = "dataset"\n')
+    folder = load_project(root).dataset_to_change
+    with Root(folder) as opened:
+        opened.write("a.txt", b"a")
+    folder.rename(root / "away")
+    folder.symlink_to(outside)
+    with pytest.raises(LeadsOut, match="leads out of the project's folder"):
+        Root(folder)
+    with pytest.raises(LeadsOut):
+        Root(folder / ".", create=True)
+    assert not list(outside.iterdir())
+    # a link inside the project, and what the user names, are followed
+    folder.unlink()
+    folder.symlink_to(root / "away")
+    with Root(folder) as opened:
+        assert opened.list() == ["a.txt"]
