@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import os
 import signal
@@ -100,8 +101,21 @@ def _terminate(signum: int, frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
+def _open_closed() -> None:
+    """A daemon starts programs with closed standard streams: what they open next would stand in
+    their place, and be written to by whoever prints."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_RDWR)
+            if descriptor != number:
+                os.dup2(descriptor, number)
+                os.close(descriptor)
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
+
+
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with an `ExitCode`."""
+    _open_closed()
     leave_here()
     guard_children()
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -139,6 +153,10 @@ def run(arguments: list[str]) -> int:
         return ExitCode.DONE
 
 
+def _is_broken_pipe(error: BaseException | None) -> bool:
+    return isinstance(error, OSError) and error.errno == errno.EPIPE
+
+
 def _outcome(arguments: list[str], answer: Answer) -> tuple[int, HubtoolsError | None]:
     """(exit code, what went wrong), after saying the latter."""
     try:
@@ -156,6 +174,8 @@ def _outcome(arguments: list[str], answer: Answer) -> tuple[int, HubtoolsError |
     except click.ClickException as error:
         sentence = HubtoolsError(error.format_message())
     except (Exception, SystemExit) as error:
+        if isinstance(error, SystemExit) and _is_broken_pipe(error.__context__):
+            raise BrokenPipeError from None  # click's own end for it
         if os.environ.get("HUBTOOLS_DEBUG"):
             print(without_password(traceback.format_exc()), file=sys.stderr)
         sentence = as_sentence(error) or HubtoolsError(

@@ -560,3 +560,25 @@ def test_a_shard_that_is_a_link_out(place: Path, ending: str) -> None:
     assert not (place / "out").exists()
     done = typed("unshard", shards / real.name, "--to", place / "out")  # that was named
     assert done.returncode == 0, done.stderr
+
+
+def test_a_folder_that_becomes_a_link_while_it_is_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, outside = tmp_path / "set", tmp_path / "outside"
+    outside.mkdir()
+    write_pictures(root / "sub", 4)
+    rows = [{"file_name": f"sub/{path.name}", "text": "a"} for path in (root / "sub").glob("*.png")]
+    (root / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    shard(root, tmp_path / "packed", format="webdataset")
+
+    def swap(count: int) -> None:
+        made = tmp_path / ".to.unshard" / "sub"
+        if count == 2:
+            made.rename(made.with_name("away"))
+            made.symlink_to(outside)
+
+    with pytest.raises(HubtoolsError, match="symbolic link"):
+        unshard(tmp_path / "packed", tmp_path / "to", on_row=swap)
+    assert not list(outside.iterdir())
+    assert not (tmp_path / "to").exists()

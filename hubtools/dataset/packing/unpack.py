@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import os
 import re
+import shutil
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import Any, BinaryIO
 
 from hubtools.dataset.edits.plan import check_name
 from hubtools.dataset.folder.appearing import (
     appearing,
     check_free,
-    copy_own,
     open_own,
     read_own,
 )
 from hubtools.dataset.folder.listing import PICTURE_ENDINGS, Entry
 from hubtools.dataset.metadata import FILE_NAME
+from hubtools.dataset.packing.metadata_files import MetadataFileWriter, writer_for
 from hubtools.dataset.pictures.header import opened, opens_as_trusted, webp_canvas
 from hubtools.dataset.shards.opening import open_shard
 from hubtools.dataset.shards.rows import entries
 from hubtools.dataset.shards.stored import Reader, Stored
 from hubtools.errors import HubtoolsError, require_extra
-from hubtools.files import StrPath, open_regular, write_bytes
+from hubtools.files import StrPath, open_regular
 from hubtools.frontmatter import with_key
 from hubtools.layout import CARD, METADATA_NAMES
 from hubtools.limits import CARD_FILE
+from hubtools.rooted import Root
 
 _ENDINGS = (".parquet", ".tar", ".tgz", ".gz")
 _SHARD = re.compile(r"(?:.*/)?([\w.]+?)-\d{5}-of-\d{5}[^/]*")
@@ -64,7 +65,7 @@ def unshard(
     found = _find(shards)
     if any(path.suffix == ".parquet" for path in found):
         require_extra("shards", "Reading parquet")
-    with appearing(to, "unshard") as work:
+    with appearing(to, "unshard") as folder_made, Root(folder_made) as work:
         unpacker = _Unpacker(work)
         folder = shards if shards.is_dir() else shards.parent
         for path in found:
@@ -130,9 +131,9 @@ def _complete(shards: Path, found: list[Path]) -> None:
 class _Unpacker:
     """Writes pictures and metadata into a folder, row by row."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Root) -> None:
         self._root = root
-        self._tables: dict[str, _Table] = {}
+        self._tables: dict[str, MetadataFileWriter] = {}
         self.rows = self.pictures = self.bytes = 0
         self.splits: dict[str, None] = {}
         self.skipped: list[str] = []
@@ -203,33 +204,40 @@ class _Unpacker:
             usable = entry.ending in PICTURE_ENDINGS and not entry.hidden and not entry.junk
         except ValueError:
             usable = False
-        if usable and not (self._root / (folder + base)).exists():
+        if usable and not self._root.exists(folder + base):
             return folder + base
         ending = entry.ending if entry.ending in PICTURE_ENDINGS else _ending(data)
         return f"{folder}{self.rows:09d}{ending}"
 
     def _picture(self, path: Path, name: str, data: bytes, *, again: bool) -> None:
-        target = self._root / _checked(path, name)
+        _checked(path, name)
         if Entry(name, 0, 0).base in (CARD, *METADATA_NAMES):
             raise HubtoolsError(f"{path}: a picture is called {name}.", code="file-damaged")
-        if target.exists():
-            # two rows may share a picture
-            if again and target.stat().st_size == len(data) and target.read_bytes() == data:
-                return
-            raise HubtoolsError(f"{path}: two pictures are called {name}.", code="file-damaged")
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-        except (FileExistsError, NotADirectoryError):
+            with self._root.create(name) as file:
+                file.write(data)
+        except FileExistsError:
+            # two rows may share a picture
+            if again and self._holds(name, data):
+                return
+            raise HubtoolsError(
+                f"{path}: two pictures are called {name}.", code="file-damaged"
+            ) from None
+        except NotADirectoryError:
             raise HubtoolsError(
                 f"{path}: {name!r} would lie inside another picture.", code="file-not-usable"
             ) from None
-        target.write_bytes(data)
         self.pictures += 1
         self.bytes += len(data)
 
-    def _table(self, source: str) -> _Table:
+    def _holds(self, name: str, data: bytes) -> bool:
+        found = self._root.stat(name)
+        same = found is not None and stat.S_ISREG(found.st_mode) and found.st_size == len(data)
+        return same and self._root.read(name) == data
+
+    def _table(self, source: str) -> MetadataFileWriter:
         if source not in self._tables:
-            self._tables[source] = _table(self._root / source)
+            self._tables[source] = writer_for(self._root, source)
         return self._tables[source]
 
     def close(self) -> None:
@@ -300,72 +308,10 @@ def _ending(data: bytes) -> str:
     return {"jpeg": ".jpg", "mpo": ".jpg"}.get(kind, f".{kind}")
 
 
-# --- metadata files --------------------------------------------------------------------------
-
-
-class _Table:
-    """A metadata file that is being written."""
-
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # half a character becomes JSON's escape of it
-        self._file: IO[str] = path.open(
-            "w", encoding="utf-8", newline="", errors="backslashreplace"
-        )
-
-    def add(self, values: dict[str, Any]) -> None:
-        """Append a row."""
-        self._file.write(json.dumps(values, ensure_ascii=False, default=str) + "\n")
-
-    def close(self) -> None:
-        """Write what is still held."""
-        self._file.close()
-
-
-class _Csv(_Table):
-    _header: list[str] | None = None
-
-    def add(self, values: dict[str, Any]) -> None:
-        writer = csv.writer(self._file, lineterminator="\n")
-        if self._header is None:
-            self._header = list(values)
-            writer.writerow(self._header)
-        cells = [values.get(name) for name in self._header]
-        writer.writerow(["" if cell is None else cell for cell in cells])
-
-
-class _Parquet(_Table):
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._rows: list[dict[str, Any]] = []
-
-    def add(self, values: dict[str, Any]) -> None:
-        self._rows.append(values)
-
-    def close(self) -> None:
-        import pyarrow as arrow
-        import pyarrow.parquet as parquet
-
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            parquet.write_table(arrow.Table.from_pylist(self._rows), self._path)
-        except (arrow.ArrowException, ValueError, TypeError) as error:
-            said = " ".join(str(error).split())[:200]
-            raise HubtoolsError(
-                f"Its rows cannot be written as {self._path.name}: {said}.",
-                hint="the shard is damaged; fetch it again",
-                code="file-not-usable",
-            ) from None
-
-
-def _table(path: Path) -> _Table:
-    return {".csv": _Csv, ".parquet": _Parquet}.get(path.suffix, _Table)(path)
-
-
 # --- the card --------------------------------------------------------------------------------
 
 
-def _carry(folder: Path, found: list[Path], work: Path, unpacker: _Unpacker) -> None:
+def _carry(folder: Path, found: list[Path], work: Root, unpacker: _Unpacker) -> None:
     """Files beside the shards come along; the card says again what it said before."""
     if folder in found:
         return
@@ -373,8 +319,9 @@ def _carry(folder: Path, found: list[Path], work: Path, unpacker: _Unpacker) -> 
         path = folder / entry.name
         if path in found or (entry.hidden and entry.name != ".gitattributes") or entry.junk:
             continue
-        if "/" not in entry.name and entry.name != CARD and not (work / entry.name).exists():
-            copy_own(folder, entry.name, work / entry.name)
+        if "/" not in entry.name and entry.name != CARD and not work.exists(entry.name):
+            with open_own(folder, entry.name) as source, work.create(entry.name) as copy:
+                shutil.copyfileobj(source, copy)
     card = folder / CARD
     if not card.is_file():
         return
@@ -393,4 +340,4 @@ def _carry(folder: Path, found: list[Path], work: Path, unpacker: _Unpacker) -> 
             code="file-not-usable",
         )
     if changed.strip():
-        write_bytes(work / CARD, changed)
+        work.write(CARD, changed)
