@@ -11,17 +11,26 @@ from pathlib import Path
 
 from hubtools.rooted.system import AT
 
-_FENCES: dict[str, Path] = {}
+# By path; None: the user has named this one.
+_FENCES: dict[str, Path | None] = {}
 
 
 def fence(path: Path, root: Path) -> None:
-    """From now on `path`, and what is below it, is opened only where it lies inside `root`."""
-    _FENCES[os.path.abspath(path)] = Path(os.path.abspath(root))
+    """From now on `path`, the folders on the way to it, and what is below it, are opened only where
+    they lie inside `root`."""
+    top, whole = Path(os.path.abspath(root)), Path(os.path.abspath(path))
+    _FENCES[str(whole)] = top
+    for folder in whole.parents:
+        if top in folder.parents:
+            _FENCES[str(folder)] = top
 
 
 def unfence(path: Path) -> None:
-    """The user has named `path`: links in it are followed."""
-    _FENCES.pop(os.path.abspath(path), None)
+    """The user has named `path`: links in it, and on the way to it, are followed."""
+    whole = Path(os.path.abspath(path))
+    _FENCES[str(whole)] = None
+    for folder in map(str, whole.parents):
+        _FENCES.pop(folder, None)
 
 
 def fence_of(path: Path) -> Path | None:
@@ -29,8 +38,7 @@ def fence_of(path: Path) -> Path | None:
     if not _FENCES:
         return None
     whole = Path(os.path.abspath(path))
-    found = (_FENCES.get(str(one)) for one in (whole, *whole.parents))
-    return next((root for root in found if root is not None), None)
+    return next((_FENCES[one] for one in map(str, (whole, *whole.parents)) if one in _FENCES), None)
 
 
 def lies_inside(descriptor: int, root: Path) -> bool:

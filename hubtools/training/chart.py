@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from hubtools.files import replacing
+from hubtools.rooted import Root
 from hubtools.training.metrics import Metric
 
 WIDTH, HEIGHT = 960, 540
@@ -77,8 +77,9 @@ def draw_chart(path: Path, metrics: Sequence[Metric], title: str) -> None:
         mark = legend - 8 * _SCALE
         pen.line([(mark - 22 * _SCALE, 22 * _SCALE), (mark, 22 * _SCALE)], colour, 3 * _SCALE)
         legend = mark - 40 * _SCALE
-    with replacing(path) as temporary:
-        image.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS).save(temporary, optimize=True)
+    with Root(path.parent) as root, root.replacing(path.name) as file:
+        image = image.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS)
+        image.save(file, format="PNG", optimize=True)
 
 
 def _curve(

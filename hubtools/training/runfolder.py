@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from hubtools.errors import HubtoolsError
-from hubtools.files import write_text
 from hubtools.layout import (
     CARD,
     EVALUATION_DIR,
@@ -193,7 +192,8 @@ def move_aside(run_dir: Path) -> Path:
     while target.exists():
         number += 1
         target = run_dir.with_name(f"{run_dir.name}.old-{stamp}-{number}")
-    run_dir.rename(target)
+    with Root(run_dir.parent) as parent:
+        parent.rename(run_dir.name, target.name)
     return target
 
 
@@ -235,4 +235,5 @@ def write_settings(
             "push": project.push.model_dump(),
         }
     )
-    write_text(run_dir / PROJECT_FILE, text)
+    with Root(run_dir) as root:
+        root.write(PROJECT_FILE, text.encode("utf-8"))

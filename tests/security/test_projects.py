@@ -11,6 +11,7 @@ import pytest
 from hubtools.errors import UsageError
 from hubtools.project import Project, load_project
 from hubtools.rooted import LeadsOut, Root
+from hubtools.training.runfolder import move_aside
 from tests.drawing import write_pictures
 from tests.planning import forged
 from tests.typed import typed
@@ -234,3 +235,19 @@ def test_a_folder_that_becomes_a_link_after_it_was_judged(tmp_path: Path) -> Non
     folder.symlink_to(root / "away")
     with Root(folder) as opened:
         assert opened.list() == ["a.txt"]
+
+
+def test_a_run_is_moved_aside_where_it_was_judged(tmp_path: Path) -> None:
+    root, outside = tmp_path / "project", tmp_path / "outside"
+    (root / "runs" / "a").mkdir(parents=True)
+    (outside / "a").mkdir(parents=True)
+    (root / "hubtools.toml").write_text('[train]\noutput_dir = "runs/a"\n')
+    run = load_project(root).run_to_change
+    (root / "runs").rename(root / "away")
+    (root / "runs").symlink_to(outside)
+    with pytest.raises(LeadsOut):
+        move_aside(run)
+    assert [path.name for path in outside.iterdir()] == ["a"]
+    # what the user names is theirs
+    named = load_project(root, {("train", "output_dir"): str(run)}).run_to_change
+    assert move_aside(named).parent == named.parent
