@@ -80,11 +80,21 @@ def merge_file(values: dict[str, dict[str, Any]], source: str, file: Path) -> No
             place = f"{file}:{line_of(source, section, key)}"
             if key not in names:
                 raise _unknown(key, names, place, f" in [{section}]")
+            if _holds_nul(value):
+                raise UsageError(f"{place}: {key} holds a NUL, which no path or name has.")
             if names[key] in values[section]:
                 raise UsageError(
                     f"{place}: {key} and {names[key]} are the same setting.", code="bad-setting"
                 )
             values[section][names[key]] = value
+
+
+def _holds_nul(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_holds_nul, (*value, *value.values())))
+    if isinstance(value, list):
+        return any(map(_holds_nul, value))
+    return isinstance(value, str) and "\0" in value
 
 
 def _names(section: str) -> dict[str, str]:

@@ -178,3 +178,9 @@ def test_lines_of_settings(source: str, place: tuple[str | None, str], line: int
 def test_a_line_is_found_among_many_that_look_like_it() -> None:
     source = "# steps = 1\n" * 20_000 + "[train]\nsteps = 2\n"
     assert line_of(source, "train", "steps") in (1, 20_002)
+
+
+def test_a_nul_is_told_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "hubtools.toml").write_text('[dataset]\n\npath = "a\\u0000b"\n')
+    with pytest.raises(UsageError, match=r"hubtools.toml:3: path holds a NUL"):
+        load_project(tmp_path)
