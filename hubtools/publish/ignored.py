@@ -22,13 +22,16 @@ from hubtools.files import open_regular
 GITIGNORE = ".gitignore"
 _LARGEST = 1_000_000  # bytes of one file
 _MOST = 10_000  # patterns of one file
+_TOGETHER = 20_000_000  # patterns times names
 _ANY = None  # `**`: any number of folders
 
 
 class _Pattern(NamedTuple):
-    """One line. `parts`: a regular expression for each part of a name, or `_ANY`."""
+    """One line. `parts`: a regular expression for each part of a name, or `_ANY`; `ending`: what
+    every name that it fits ends with."""
 
     said: str  # "file:line (pattern)"
+    ending: str
     parts: tuple[re.Pattern[str] | None, ...]
     anchored: bool
     folders_only: bool
@@ -43,6 +46,36 @@ class _Pattern(NamedTuple):
         return _fits(self.parts, parts)
 
 
+class _Book:
+    """The patterns of one file, found by how a name ends: most need not be tried on most names."""
+
+    def __init__(self, patterns: Sequence[_Pattern]) -> None:
+        self._patterns = patterns
+        self._by_ending: dict[str, list[int]] = {}
+        for number, pattern in enumerate(patterns):
+            self._by_ending.setdefault(pattern.ending, []).append(number)
+        self._lengths = sorted({len(ending) for ending in self._by_ending})
+
+    @property
+    def tried_always(self) -> int:
+        """Patterns of which the end of a name tells nothing."""
+        return len(self._by_ending.get("", ()))
+
+    def last_that_fits(self, parts: Sequence[str], is_folder: bool) -> _Pattern | None:
+        """The line that decides on a name."""
+        base = parts[-1]
+        numbers = [
+            number
+            for length in self._lengths
+            if length <= len(base)
+            for number in self._by_ending.get(base[len(base) - length :], ())
+        ]
+        for number in sorted(numbers, reverse=True):
+            if self._patterns[number].fits(parts, is_folder):
+                return self._patterns[number]
+        return None
+
+
 def ignored(root: Path, names: Iterable[str]) -> dict[str, str]:
     """Those of `names` (of files below `root`, with `/`) that a `.gitignore` among them names, and
     by which line: `.gitignore:3 (*.json)`.
@@ -52,7 +85,7 @@ def ignored(root: Path, names: Iterable[str]) -> dict[str, str]:
     """
     names = list(names)
     books = {
-        name.rpartition("/")[0]: patterns
+        name.rpartition("/")[0]: _Book(patterns)
         for name in names
         if name.rpartition("/")[2] == GITIGNORE
         and not (root / name).is_symlink()
@@ -60,6 +93,14 @@ def ignored(root: Path, names: Iterable[str]) -> dict[str, str]:
     }
     if not books:
         return {}
+    tried = sum(book.tried_always for book in books.values()) * len(names)
+    if tried > _TOGETHER:
+        raise HubtoolsError(
+            f"The {GITIGNORE} files of {root} have too many patterns with a wildcard at the end for"
+            f" {len(names):,} files: {tried:,} comparisons, at most {_TOGETHER:,} are made.",
+            hint="remove patterns that name nothing",
+            code="too-large",
+        )
     folders: dict[str, str | None] = {"": None}
 
     def folder_said(folder: str) -> str | None:
@@ -76,13 +117,14 @@ def ignored(root: Path, names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _said(books: dict[str, tuple[_Pattern, ...]], name: str, *, is_folder: bool) -> str | None:
+def _said(books: dict[str, _Book], name: str, *, is_folder: bool) -> str | None:
     """The line that decides on this name, if it says that it is ignored."""
     parts = name.split("/")
     for depth in range(len(parts) - 1, -1, -1):
-        for pattern in reversed(books.get("/".join(parts[:depth]), ())):
-            if pattern.fits(parts[depth:], is_folder):
-                return None if pattern.takes_back else pattern.said
+        book = books.get("/".join(parts[:depth]))
+        pattern = book.last_that_fits(parts[depth:], is_folder) if book is not None else None
+        if pattern is not None:
+            return None if pattern.takes_back else pattern.said
     return None
 
 
@@ -136,7 +178,9 @@ def _parsed(line: str, where: str) -> _Pattern | None:
         if expression is None:
             return None  # git passes it over too
         made.append(expression)
-    return _Pattern(f"{where} ({line.strip()})", tuple(made), anchored, folders_only, takes_back)
+    said = f"{where} ({line.strip()})"
+    ending = re.split(r"[*?\[\]\\]", parts[-1])[-1]
+    return _Pattern(said, ending, tuple(made), anchored, folders_only, takes_back)
 
 
 def _fits(wanted: Sequence[re.Pattern[str] | None], parts: Sequence[str]) -> bool:

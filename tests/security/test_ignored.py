@@ -119,3 +119,14 @@ def test_git_says_the_same(tmp_path: Path) -> None:
         told = {name.removeprefix("set/") for name in answer.stdout.split("\0") if name}
         books = {n: (root / n).read_text() for n in names if n.endswith(".gitignore")}
         assert set(ignored(root, names)) == told, (books, sorted(names))
+
+
+def test_too_many_patterns_for_too_many_names(tmp_path: Path) -> None:
+    (tmp_path / ".gitignore").write_text("".join(f"*a{number}*\n" for number in range(9000)))
+    names = [".gitignore", *(f"{number}.txt" for number in range(3000))]
+    with pytest.raises(HubtoolsError, match="too many patterns"):
+        ignored(tmp_path, names)
+    # how a name ends says that most patterns need not be tried
+    (tmp_path / ".gitignore").write_text("".join(f"*a*{number}.png\n" for number in range(9000)))
+    names.append("a7.png")
+    assert list(ignored(tmp_path, names)) == ["a7.png"]
