@@ -157,7 +157,7 @@ def _write_images(run_dir: Path, records: list[SampleRecord]) -> None:
 
 # `parameters_text` as these pictures have it; other programs call their samplers otherwise
 _PARAMETERS = re.compile(
-    rb"iTXt" + TEXT_KEY.encode() + rb"\0[^\0]*\0\0\0.*?(?:\A|\n)Steps: \d+, Sampler: [a-z]",
+    rb"iTXt" + TEXT_KEY.encode() + rb"\0[^\0]*\0\0\0.*?(?:\A|\n)Steps: \d+, Sampler: [^A-Z]",
     re.DOTALL,
 )
 

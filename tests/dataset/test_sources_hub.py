@@ -28,6 +28,9 @@ REPO = "me/people"
 def there(good: Path, local_hub: Hub) -> str:
     """`good` on main; on the branch `spoiled` and in a pull request a copy as well; a tag on the
     first."""
+    # tests of other rooms fetch a set of this name
+    kept = Path(constants.HF_HUB_CACHE) / f"datasets--{REPO.replace('/', '--')}"
+    shutil.rmtree(kept, ignore_errors=True)
     api = HfApi()
     api.create_repo(REPO, repo_type="dataset")
     first = api.upload_folder(repo_id=REPO, repo_type="dataset", folder_path=good).oid

@@ -139,7 +139,7 @@ def test_nothing_is_drawn_twice(project: Project, run_dir: str) -> None:
     assert (grown.plan.folder, grown.drawn) == (first.plan.folder, 2)
     cell = grown.plan.folder / grown.plan.cells[0].file
     cell.unlink()
-    (grown.plan.folder / grown.plan.cells[1].file).with_suffix(".json").write_text("{")
+    (grown.plan.folder / grown.plan.cells[1].file).with_suffix(".json").unlink()
     assert grid(project, "a hat", x="guidance=1,4,7", **options).drawn == 2
     assert grid(project, "another hat", x="guidance=1,4,7", **options).drawn == 6
     project.samples.negative_prompt = "blurry"

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 import hubtools
 from hubtools.models.registry import (
     CLIP,
@@ -114,7 +116,8 @@ def test_what_is_supported_has_a_file_and_says_what_it_opens() -> None:
     assert title_of("a family of tomorrow") == "a family of tomorrow"
 
 
-def test_bases_that_are_named_are_known() -> None:
+def test_bases_that_are_named_are_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))  # other tests fetch a base of this name
     assert target_of(EXAMPLE_BASE) is TARGETS["sd15"]
     for id in (MOVED[0], f"{MOVED[1]}/{MOVED[0].split('/')[1]}"):
         assert (found := target_of(id))

@@ -35,7 +35,7 @@ def test_every_setting_of_a_page_is_one(tmp_path: Path) -> None:
         lines = re.findall(r"^    (.*)$", left_out, re.MULTILINE)
         if lines:
             (tmp_path / "hubtools.toml").write_text("\n".join(lines) + "\n")
-            push = load_project(tmp_path).push
-            assert push.allow or push.allowed_secrets
+            project = load_project(tmp_path)
+            assert project.push.allow or project.push.allowed_secrets or project.rules.ignore
             seen += 1
-    assert seen == 3
+    assert seen > 20
