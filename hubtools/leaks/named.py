@@ -7,7 +7,7 @@ time grows with the text, whatever is in it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from hubtools.leaks.guesses import entropy, is_hex, is_password, is_placeholder, looks_random
 from hubtools.leaks.shapes import Secret
@@ -99,14 +99,15 @@ def named(text: str) -> Iterator[Secret]:
         lower = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
     yield from _addresses(text)
     for word in _WORDS:
-        yield from _beside(text, lower, word, _TAIL)
-        yield from _beside(text, lower, word, _CELLS)
-        yield from _options(text, lower, word)
+        if places := list(_places(lower, word)):
+            for pattern in (_TAIL, _CELLS, _OPTION):
+                yield from _keys(text, places, word, pattern)
     for word in _PASSWORDS:
-        yield from _passwords(text, lower, word)
-        yield from _chosen_apart(text, lower, word)
+        if places := list(_places(lower, word)):
+            yield from _passwords(text, places, word)
+            yield from _chosen_apart(text, places, word)
     for what, word, pattern, holds in _ANCHORED:
-        for place, match in _after(text, lower, word, pattern):
+        for place, match in _after(text, _places(lower, word), word, pattern):
             value = match[match.lastindex or 0]
             if holds(match):
                 yield Secret(what, place, value)
@@ -120,11 +121,12 @@ def _places(text: str, word: str) -> Iterator[int]:
 
 
 def _after(
-    text: str, lower: str, word: str, pattern: re.Pattern[str]
+    text: str, places: Iterable[int], word: str, pattern: re.Pattern[str]
 ) -> Iterator[tuple[int, re.Match[str]]]:
-    """(where the word is, what the pattern found behind it); nothing is looked at twice."""
+    """(where the word is, what the pattern found behind it), of `places` where the word begins;
+    nothing is looked at twice."""
     end = 0
-    for place in _places(lower, word):
+    for place in places:
         if place < end:
             continue
         match = pattern.match(text, place + len(word))
@@ -148,10 +150,14 @@ def _is_chosen(match: re.Match[str]) -> bool:
     return password != user and (not password.isdigit() or len(password) >= 6)
 
 
-def _beside(text: str, lower: str, word: str, pattern: re.Pattern[str]) -> Iterator[Secret]:
-    for place, match in _after(text, lower, word, pattern):
-        value = match[1].partition("&")[0].rstrip(".:")
+def _keys(text: str, places: list[int], word: str, pattern: re.Pattern[str]) -> Iterator[Secret]:
+    for place, match in _after(text, places, word, pattern):
         before = text[max(0, place - 24) : place]
+        value = match[1]
+        if pattern is not _OPTION:
+            value = value.partition("&")[0].rstrip(".:")
+        elif not _OPTION_NAME.search(before + text[place : place + len(word)]):
+            continue
         if _CLOUD.search(before + word) and len(value) == 40 and _is_aws(value):
             yield Secret("an AWS secret key", match.start(1), value)
         elif word == "key" and not (before[-1:] in ("?", "&") or _STRONG.search(before)):
@@ -169,33 +175,18 @@ def _is_aws(value: str) -> bool:
     )
 
 
-def _passwords(text: str, lower: str, word: str) -> Iterator[Secret]:
-    for place, match in _after(text, lower, word, _PASSWORD):
+def _passwords(text: str, places: list[int], word: str) -> Iterator[Secret]:
+    for place, match in _after(text, places, word, _PASSWORD):
         value = match[1].rstrip(",;)}")
         alone = word not in ("pass", "pwd") or not text[max(0, place - 1) : place].isalpha()
         if alone and is_password(value) and not _is_hash(value):
             yield Secret("a password beside its name", match.start(1), value)
 
 
-def _options(text: str, lower: str, word: str) -> Iterator[Secret]:
-    """Keys that only blanks part from the option or variable that they are of."""
-    for place, match in _after(text, lower, word, _OPTION):
-        before = text[max(0, place - 24) : place]
-        if not _OPTION_NAME.search(before + text[place : place + len(word)]):
-            continue
-        if word == "key" and not _STRONG.search(before):
-            continue
-        value = match[1]
-        aws = _CLOUD.search(before + word) and len(value) == 40 and _is_aws(value)
-        if aws or (looks_random(value) and not _WEAK.search(before)):
-            what = "an AWS secret key" if aws else "a key beside its name"
-            yield Secret(what, match.start(1), value)
-
-
-def _chosen_apart(text: str, lower: str, word: str) -> Iterator[Secret]:
+def _chosen_apart(text: str, places: list[int], word: str) -> Iterator[Secret]:
     """Passwords in the next cell, or behind an option: these must not be words of a sentence."""
     for pattern in (_CELLS, _OPTION):
-        for place, match in _after(text, lower, word, pattern):
+        for place, match in _after(text, places, word, pattern):
             value = match[1]
             name = text[max(0, place - 24) : place + len(word)]
             if pattern is _OPTION and not _OPTION_NAME.search(name):
