@@ -14,3 +14,12 @@ def forged(root: Path, operations: list[dict[str, Any]], kind: Kind = "fix", **c
     options = {"unsafe": []} if kind == "fix" else {}
     saved = SavedPlan(kind, root.name, root.name, None, state_of(root), options, tuple(operations))
     return json.dumps(saved.to_dict() | changes)
+
+
+def tree(root: Path) -> dict[str, bytes]:
+    """Bytes by name; hubtools' own bookkeeping is another at each time."""
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and ".hubtools" not in path.parts
+    }

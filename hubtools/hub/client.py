@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Protocol
 
 from hubtools.errors import HubtoolsError
 from hubtools.files import open_regular
-from hubtools.hub.errors import as_sentence
+from hubtools.hub.errors import STUMBLES, as_sentence
 from hubtools.hub.tree import list_tree
 
 _REAL_HUB = "https://huggingface.co"
@@ -84,7 +84,7 @@ def asking(what: str) -> Iterator[None]:
     """Around calls of the client: an answer that it stumbles over becomes a sentence."""
     try:
         yield
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+    except STUMBLES as error:
         if as_sentence(error) is not None:
             raise
         said = " ".join(str(error).split())[:200] or type(error).__name__

@@ -10,6 +10,9 @@ from typing import Any
 
 from hubtools.errors import HubtoolsError, of_library, of_system
 
+# What the Hub's client raises where it stumbles over an answer that makes no sense.
+STUMBLES = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
+
 
 def _http_status(error: BaseException) -> int | None:
     response: Any = getattr(error, "response", None)

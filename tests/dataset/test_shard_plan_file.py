@@ -12,17 +12,10 @@ from typing import Any
 import pytest
 
 from tests.drawing import write_pictures
+from tests.planning import tree
 from tests.typed import typed
 
 AS = ("--as", "webdataset", "--max-shard-size", "1kB")
-
-
-def tree(root: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(root).as_posix(): path.read_bytes()
-        for path in sorted(root.rglob("*"))
-        if path.is_file() and ".hubtools" not in path.parts
-    }
 
 
 @pytest.fixture

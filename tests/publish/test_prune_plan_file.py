@@ -11,15 +11,8 @@ from typing import Any
 import pytest
 
 from hubtools.layout import LORA_WEIGHTS
+from tests.planning import tree
 from tests.typed import typed
-
-
-def tree(root: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(root).as_posix(): path.read_bytes()
-        for path in sorted(root.rglob("*"))
-        if path.is_file() and ".hubtools" not in path.parts
-    }
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from PIL import Image
 from hubtools.dataset.workers.guarded import shared_guard
 from hubtools.layout import LORA_WEIGHTS
 from hubtools.localhub.server import Hub
+from tests.planning import tree
 from tests.security.pushing import REPO, make_dataset
 from tests.typed import typed
 
@@ -43,15 +44,6 @@ def one_worker() -> Iterator[None]:
 def run_dir(tmp_path: Path, make_lora_file: Callable[..., Path]) -> Path:
     lora = make_lora_file(tmp_path / "lora.safetensors")
     return run_folder(tmp_path / "run", lora, ["junk", "comma"])
-
-
-def tree(root: Path) -> dict[str, bytes]:
-    """Bytes by name; hubtools' own bookkeeping is another at each time."""
-    return {
-        path.relative_to(root).as_posix(): path.read_bytes()
-        for path in sorted(root.rglob("*"))
-        if path.is_file() and ".hubtools" not in path.parts
-    }
 
 
 # --- random folders ------------------------------------------------------------------------------

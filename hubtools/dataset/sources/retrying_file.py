@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, cast
 from hubtools.addresses import bare, without_password
 from hubtools.dataset.pictures.reading import Unreadable
 from hubtools.errors import HubtoolsError
-from hubtools.hub.errors import as_sentence
+from hubtools.hub.errors import STUMBLES, as_sentence
 
 TRIES = 3
 
@@ -40,7 +40,7 @@ def readable_errors(address: str) -> Iterator[None]:
 
 def _senseless(address: str, error: Exception) -> HubtoolsError:
     """What the client of the Hub stumbles over in an answer."""
-    if not isinstance(error, (ValueError, LookupError, TypeError, AttributeError, RecursionError)):
+    if not isinstance(error, STUMBLES):
         return _unreadable(address, error)
     return HubtoolsError(
         f"{bare(address)} cannot be read: the answer makes no sense"

@@ -13,6 +13,7 @@ from PIL import Image
 from hubtools.dataset.edits import pixels
 from hubtools.dataset.edits.pixels import Refused
 from tests.drawing import write_pictures
+from tests.planning import tree
 from tests.typed import typed
 
 SET = ("--resolution", "64", "--no-require-license")
@@ -32,14 +33,6 @@ def sick(tmp_path: Path) -> Path:
     (root / "metadata.jsonl").write_text(",\n".join(rows) + "\n")
     (root / ".DS_Store").write_bytes(b"x")
     return root
-
-
-def tree(root: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(root).as_posix(): path.read_bytes()
-        for path in sorted(root.rglob("*"))
-        if path.is_file() and ".hubtools" not in path.parts
-    }
 
 
 @pytest.fixture
