@@ -1,4 +1,4 @@
-"""A small Stable Diffusion pipeline with random weights, for rehearsals and tests.
+"""Small pipelines with random weights, for rehearsals and tests: here Stable Diffusion.
 
 Everything about it is real but its knowledge: stock diffusers loads it, trains it and draws with
 it, and what it draws is noise.
@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -177,10 +177,10 @@ library_name: diffusers
 pipeline_tag: text-to-image
 tags:
 - text-to-image
-- stable-diffusion
+- {tag}
 ---
 
-# A tiny Stable Diffusion pipeline with random weights
+# A tiny {title} pipeline with random weights
 
 It has never seen a picture: whatever the prompt, it draws noise. hubtools builds it on the spot
 to try the journey from pictures to a published LoRA without downloading anything. Use it for
@@ -200,11 +200,87 @@ def build_tiny_pipeline(
     `size`: native side in pixels, a multiple of 16. VAE factor 8, 4 latent channels, one CLIP text
     encoder of 77 positions, about 1 M parameters. Built beside `folder` and renamed into place.
     """
+
+    def made(work: Path) -> Any:
+        from diffusers import AutoencoderKL, PNDMScheduler, StableDiffusionPipeline
+        from diffusers import UNet2DConditionModel as UNet
+        from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+        vocabulary = write_tokenizer(work, COMMON_WORDS)
+        tokenizer = CLIPTokenizer(
+            str(work / "vocab.json"), str(work / "merges.txt"), model_max_length=77
+        )
+        text_encoder = CLIPTextModel(
+            CLIPTextConfig(
+                vocab_size=vocabulary,
+                hidden_size=32,
+                intermediate_size=64,
+                projection_dim=32,
+                num_hidden_layers=2,
+                num_attention_heads=4,
+                max_position_embeddings=77,
+                bos_token_id=vocabulary - 2,
+                eos_token_id=vocabulary - 1,
+                pad_token_id=vocabulary - 1,
+            )
+        )
+        vae = AutoencoderKL(
+            block_out_channels=(8, 16, 16, 16),
+            down_block_types=("DownEncoderBlock2D",) * 4,
+            up_block_types=("UpDecoderBlock2D",) * 4,
+            layers_per_block=1,
+            latent_channels=4,
+            norm_num_groups=4,
+            sample_size=size,
+        )
+        unet = UNet(
+            sample_size=size // 8,
+            in_channels=4,
+            out_channels=4,
+            block_out_channels=(32, 64),
+            down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+            up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+            layers_per_block=1,
+            cross_attention_dim=32,
+            attention_head_dim=8,
+            norm_num_groups=8,
+        )
+        scheduler = PNDMScheduler(
+            beta_start=0.00085,
+            beta_end=0.012,
+            beta_schedule="scaled_linear",
+            prediction_type=prediction_type,
+            skip_prk_steps=True,
+            steps_offset=1,
+            set_alpha_to_one=False,
+        )
+        return StableDiffusionPipeline(
+            vae=vae,
+            text_encoder=text_encoder,
+            tokenizer=tokenizer,
+            unet=unet,
+            scheduler=scheduler,
+            safety_checker=None,
+            feature_extractor=None,
+            requires_safety_checker=False,
+        )
+
+    return write_pipeline(folder, made, seed=seed)
+
+
+def write_pipeline(
+    folder: Path,
+    made: Callable[[Path], Any],
+    *,
+    seed: int,
+    title: str = "Stable Diffusion",
+    tag: str = "stable-diffusion",
+) -> Path:
+    """Write the pipeline that `made` answers, its random weights drawn from `seed`, to `folder`,
+    marked as what it is; answers the folder. `made` gets a folder for files of its own; `title` and
+    `tag` of the family are for the card. Built beside `folder` and renamed into place."""
     hush()
     import torch
-    from diffusers import AutoencoderKL, PNDMScheduler, StableDiffusionPipeline
-    from diffusers import UNet2DConditionModel as UNet
-    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
     if folder.is_symlink() or (folder.exists() and not _is_ours(folder)):
         raise HubtoolsError(
@@ -215,69 +291,12 @@ def build_tiny_pipeline(
     folder.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=".tmp-base-", dir=folder.parent))
     try:
-        vocabulary = write_tokenizer(work, COMMON_WORDS)
-        tokenizer = CLIPTokenizer(
-            str(work / "vocab.json"), str(work / "merges.txt"), model_max_length=77
-        )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            text_encoder = CLIPTextModel(
-                CLIPTextConfig(
-                    vocab_size=vocabulary,
-                    hidden_size=32,
-                    intermediate_size=64,
-                    projection_dim=32,
-                    num_hidden_layers=2,
-                    num_attention_heads=4,
-                    max_position_embeddings=77,
-                    bos_token_id=vocabulary - 2,
-                    eos_token_id=vocabulary - 1,
-                    pad_token_id=vocabulary - 1,
-                )
-            )
-            vae = AutoencoderKL(
-                block_out_channels=(8, 16, 16, 16),
-                down_block_types=("DownEncoderBlock2D",) * 4,
-                up_block_types=("UpDecoderBlock2D",) * 4,
-                layers_per_block=1,
-                latent_channels=4,
-                norm_num_groups=4,
-                sample_size=size,
-            )
-            unet = UNet(
-                sample_size=size // 8,
-                in_channels=4,
-                out_channels=4,
-                block_out_channels=(32, 64),
-                down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-                up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
-                layers_per_block=1,
-                cross_attention_dim=32,
-                attention_head_dim=8,
-                norm_num_groups=8,
-            )
-        scheduler = PNDMScheduler(
-            beta_start=0.00085,
-            beta_end=0.012,
-            beta_schedule="scaled_linear",
-            prediction_type=prediction_type,
-            skip_prk_steps=True,
-            steps_offset=1,
-            set_alpha_to_one=False,
-        )
-        pipeline = StableDiffusionPipeline(
-            vae=vae,
-            text_encoder=text_encoder,
-            tokenizer=tokenizer,
-            unet=unet,
-            scheduler=scheduler,
-            safety_checker=None,
-            feature_extractor=None,
-            requires_safety_checker=False,
-        )
+            pipeline = made(work)
         built = work / "pipeline"
         pipeline.save_pretrained(str(built), safe_serialization=True)
-        _mark(built)
+        _mark(built, _CARD.format(title=title, tag=tag))
         if folder.exists():
             shutil.rmtree(folder)
         os.replace(built, folder)
@@ -324,7 +343,7 @@ def _is_ours(folder: Path) -> bool:
     return isinstance(content, dict) and content.get(RANDOM_WEIGHTS_KEY) is True
 
 
-def _mark(folder: Path) -> None:
+def _mark(folder: Path, card: str) -> None:
     index = folder / "model_index.json"
     content: dict[str, Any] = json.loads(index.read_text(encoding="utf-8"))
     content[RANDOM_WEIGHTS_KEY] = True
@@ -334,4 +353,4 @@ def _mark(folder: Path) -> None:
         if config.pop("_name_or_path", None) is not None:
             write_text(file, json.dumps(config, indent=2) + "\n")
     write_text(index, json.dumps(content, indent=2) + "\n")
-    write_text(folder / "README.md", _CARD)
+    write_text(folder / "README.md", card)
