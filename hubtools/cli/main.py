@@ -22,6 +22,7 @@ from hubtools.cli.output import say_error
 from hubtools.errors import ExitCode, HubtoolsError, UsageError
 from hubtools.hub.errors import as_sentence
 from hubtools.interpreter import guard_children, leave_here
+from hubtools.models.blame import of_base
 from hubtools.version import __version__
 
 # Sub-command -> one line of help. Kept here so that `hubtools --help` imports no command.
@@ -178,13 +179,17 @@ def _outcome(arguments: list[str], answer: Answer) -> tuple[int, HubtoolsError |
             raise BrokenPipeError from None  # click's own end for it
         if os.environ.get("HUBTOOLS_DEBUG"):
             print(without_password(traceback.format_exc()), file=sys.stderr)
-        sentence = as_sentence(error) or HubtoolsError(
+        sentence = _known(error) or HubtoolsError(
             f"{type(error).__name__}: {' '.join(str(error).split()) or 'no further word'}",
             hint="this looks like a bug in hubtools; HUBTOOLS_DEBUG=1 shows where it happened",
             code="bug",
         )
     say_error(sentence.message, sentence.hint)
     return sentence.exit_code, sentence
+
+
+def _known(error: BaseException) -> HubtoolsError | None:
+    return as_sentence(error) or of_base(error)
 
 
 def _interrupted() -> HubtoolsError:

@@ -10,6 +10,7 @@ from typing import Any
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.hub.errors import is_unreachable
 from hubtools.modelfiles import Pickled, check_pipeline, is_pickled, read_json
+from hubtools.models.configs import check_configs
 from hubtools.models.registry import EXAMPLE_BASE, MOVED, SUPPORTED, Support, support_of
 
 # Set in model_index.json by `tiny.build_tiny_pipeline`, so that nobody takes noise for a result.
@@ -152,9 +153,12 @@ def fetch_base(base: Base) -> Path:
     """Folder with the base's files, downloaded if need be: safetensors only, one variant only.
 
     Raises `Pickled` if a part of it has no other weights than pickled ones, unless they were asked
-    for, and `HubtoolsError` if loading it would run code that came with it."""
+    for, and `HubtoolsError` if loading it would run code that came with it or if its configuration
+    contradicts itself."""
     folder = _fetched(base)
-    check_pipeline(folder, base.id or base.path_or_id, allow_pickle=base.allow_pickle)
+    shown = base.id or base.path_or_id
+    check_pipeline(folder, shown, allow_pickle=base.allow_pickle)
+    check_configs(folder, shown)
     return folder
 
 

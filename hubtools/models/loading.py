@@ -11,6 +11,7 @@ from hubtools.errors import HubtoolsError, first_line, require_extra
 from hubtools.hub.errors import is_of_machine
 from hubtools.modelfiles import read_json
 from hubtools.models.base import Base, fetch_base
+from hubtools.models.blame import component_of
 from hubtools.models.device import checked_device
 from hubtools.models.registry import DENOISERS, TEXT_ENCODERS
 from hubtools.quiet import hush
@@ -91,8 +92,10 @@ def load_pipeline(
     except Exception as error:  # whatever the files are, the libraries trip over it in many ways
         if is_of_machine(error):
             raise
+        component = component_of(error)
         raise HubtoolsError(
-            f"The base model {base.id or base.path_or_id} could not be loaded: {first_line(error)}",
+            f"The base model {base.id or base.path_or_id} could not be loaded"
+            f"{f' (its {component})' if component else ''}: {first_line(error)}",
             hint="check --variant and --revision, or fetch the files again",
             code="file-damaged",
         ) from error
@@ -105,8 +108,27 @@ def load_pipeline(
                 code="file-not-found",
             )
     complete_tokenizers(pipeline)
+    _check_words(pipeline, base.id or base.path_or_id)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline if given else pipeline.to(device)
+
+
+def _check_words(pipeline: Any, shown: str) -> None:
+    """Raise `HubtoolsError` if a tokenizer makes tokens that its text encoder has no vector for."""
+    for name in ("", "_2", "_3", "_4"):
+        tokenizer = getattr(pipeline, f"tokenizer{name}", None)
+        encoder = getattr(pipeline, f"text_encoder{name}", None)
+        if tokenizer is None or encoder is None:
+            continue
+        known = encoder.get_input_embeddings().num_embeddings
+        if len(tokenizer) > known:
+            raise HubtoolsError(
+                f"The base model {shown} contradicts itself: its tokenizer{name} makes"
+                f" {len(tokenizer):,} tokens, text_encoder{name}/config.json knows {known:,}"
+                " (vocab_size).",
+                hint="fetch both folders again, from one base",
+                code="file-damaged",
+            )
 
 
 def _closed(folder: Path, parts: Collection[Part]) -> list[str]:

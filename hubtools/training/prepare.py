@@ -14,6 +14,7 @@ from hubtools.files import sha256_of
 from hubtools.inference.shots import prompts_of
 from hubtools.layout import cache_dir
 from hubtools.models.base import resolve_base
+from hubtools.models.configs import check_configs
 from hubtools.models.families.protocol import BaseInfo, Family, family_of
 from hubtools.models.registry import target_of
 from hubtools.progress import Reporter
@@ -63,6 +64,7 @@ def find_base(project: Project, reporter: Reporter) -> tuple[Base, Path, Family]
                 local_files_only=not base.files,
             )
         )
+    check_configs(folder, base.id or str(folder))
     return base, folder, family_of(folder, base.id or str(folder))
 
 
