@@ -63,7 +63,7 @@ def secret(view: CardView) -> Iterator[Problem]:
 def gallery(view: CardView) -> Iterator[Problem]:
     """`<Gallery />` shows the widget's pictures: one without the other shows nothing.
 
-    Fix: run `hubtools card`.
+    Fix: run `hubtools card --renew`.
     """
     if view.kind != "model" or view.front.error:
         return
@@ -71,11 +71,16 @@ def gallery(view: CardView) -> Iterator[Problem]:
     if tag and not view.widget:
         offset = view.body.index("<Gallery />")
         yield Problem(
-            "<Gallery /> has no widget to show", "run `hubtools card`", CARD,
+            "<Gallery /> has no widget to show", "run `hubtools card --renew`", CARD,
             view.body_line_of(offset),
         )  # fmt: skip
     elif view.widget and not tag:
-        yield at(view, "widget", "there is no <Gallery /> to show the widget", "add it")
+        yield at(
+            view,
+            "widget",
+            "there is no <Gallery /> to show the widget",
+            "add it, or run `hubtools card --renew`",
+        )
 
 
 @CARD_RULES.rule("C205", "A picture or file that the card links does not exist", Severity.ERROR)
@@ -98,14 +103,14 @@ def links(view: CardView) -> Iterator[Problem]:
 def snippet(view: CardView) -> Iterator[Problem]:
     """Whoever copies the snippet gets an error.
 
-    Fix: run `hubtools card`.
+    Fix: run `hubtools card --renew`.
     """
     if view.kind != "model":
         return
     for match in re.finditer(r"weight_name=[\"']([^\"']+)", view.body):
         if bytes_of(view, match[1]) is None:
             yield Problem(
-                f"there is no {match[1]}", "run `hubtools card`", CARD,
+                f"there is no {match[1]}", "run `hubtools card --renew`", CARD,
                 view.body_line_of(match.start()),
             )  # fmt: skip
 
@@ -114,10 +119,10 @@ def snippet(view: CardView) -> Iterator[Problem]:
 def empty_body(view: CardView) -> Iterator[Problem]:
     """A page without a word.
 
-    Fix: run `hubtools card`.
+    Fix: run `hubtools card --renew`.
     """
     if len(view.body.split()) < 5:
-        yield Problem("the card has no text", "run `hubtools card`", CARD, view.body_line)
+        yield Problem("the card has no text", "run `hubtools card --renew`", CARD, view.body_line)
 
 
 @CARD_RULES.rule("C208", "An e-mail address is in the card", Severity.INFO)

@@ -26,7 +26,7 @@ def front_matter(view: CardView) -> Iterator[Problem]:
     elif not view.data:
         yield Problem(
             "the card has no front matter: no licence, no base model, nothing to find it by",
-            "run `hubtools card`",
+            "run `hubtools card --renew`",
             CARD,
             1,
         )
@@ -139,20 +139,20 @@ def dataset_ids(view: CardView) -> Iterator[Problem]:
 def widget_files(view: CardView) -> Iterator[Problem]:
     """The page would show a broken picture.
 
-    Fix: run `hubtools card` again, or correct the path.
+    Fix: run `hubtools card --renew` again, or correct the path.
     """
     for entry in view.widget:
         output = entry.get("output")
         url = output.get("url") if isinstance(output, dict) else None
         if isinstance(url, str) and is_local(url) and bytes_of(view, url) is None:
-            yield at(view, "widget", f"there is no {url}", "run `hubtools card`")
+            yield at(view, "widget", f"there is no {url}", "run `hubtools card --renew`")
 
 
 @CARD_RULES.rule("C108", "A picture of the gallery is large", Severity.WARNING)
 def widget_size(view: CardView) -> Iterator[Problem]:
     """The page loads all of them at once.
 
-    Fix: run `hubtools card`, which scales them, or scale it yourself.
+    Fix: run `hubtools card --renew`, which scales them, or scale it yourself.
     """
     for entry in view.widget:
         output = entry.get("output")
@@ -184,7 +184,7 @@ def widget_trigger(view: CardView) -> Iterator[Problem]:
 def widget_form(view: CardView) -> Iterator[Problem]:
     """Each entry is {text: ..., output: {url: ...}}.
 
-    Fix: run `hubtools card`.
+    Fix: run `hubtools card --renew`.
     """
     value = view.data.get("widget")
     if value is None:
@@ -193,7 +193,7 @@ def widget_form(view: CardView) -> Iterator[Problem]:
     for entry in entries:
         good = isinstance(entry, dict) and isinstance(entry.get("text", ""), str)
         if not good or not isinstance(entry.get("output", {}), dict):
-            yield at(view, "widget", f"{entry!r} is no widget entry", "run `hubtools card`")
+            yield at(view, "widget", f"{entry!r} is no widget entry", "run `hubtools card --renew`")
 
 
 @CARD_RULES.rule("C111", "A task or size category is unknown", Severity.ERROR)

@@ -20,7 +20,7 @@ def license_missing(view: CardView) -> Iterator[Problem]:
     if view.data and not view.data.get("license"):
         yield Problem(
             "the card names no licence",
-            f"set {view.kind}.license in hubtools.toml and run `hubtools card`",
+            f"set {view.kind}.license in hubtools.toml and run `hubtools card --renew`",
             CARD,
             1,
             severity=Severity.ERROR if view.kind == "model" else None,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -107,10 +108,16 @@ def read_card_text(root: Root) -> str | None:
 
 
 def merge(
-    current: str | None, data: dict[str, Any], body: str, memory: Memory | None
+    current: str | None,
+    data: dict[str, Any],
+    body: str,
+    memory: Memory | None,
+    *,
+    renew: bool = False,
 ) -> tuple[str, Memory]:
     """The new text of the card, and what to remember. `data` and `body` are what hubtools would
-    write on a clean sheet. Raises `HubtoolsError` if the current front matter cannot be read."""
+    write on a clean sheet; with `renew`, it writes its own blocks and keys so, whatever a person
+    has made of them. Raises `HubtoolsError` if the current front matter cannot be read."""
     blocks = {block.name: block.text for block in blocks_of(body)}
     remembered = Memory(data, {name: _hash(text) for name, text in blocks.items()})
     if current is None or not current.strip():
@@ -118,7 +125,7 @@ def merge(
     if "\r\n" in current and current.count("\r\n") == current.count(
         "\n"
     ):  # the file's own line ends stay
-        text, remembered = merge(current.replace("\r\n", "\n"), data, body, memory)
+        text, remembered = merge(current.replace("\r\n", "\n"), data, body, memory, renew=renew)
         return text.replace("\n", "\r\n"), remembered
     card = frontmatter.parse(current)
     if card.error is not None:
@@ -135,8 +142,8 @@ def merge(
             hint="delete the one that is not meant; hubtools does not choose",
             code="file-damaged",
         )
-    front = _merge_front(card.block, card.data, data, memory)
-    return _assemble(front, _merge_body(card.body, body, blocks, memory)), remembered
+    front = _merge_front(card.block, card.data, data, memory, renew)
+    return _assemble(front, _merge_body(card.body, body, blocks, memory, renew)), remembered
 
 
 def _assemble(front: str, body: str) -> str:
@@ -152,14 +159,18 @@ def _hash(text: str) -> str:
 
 
 def _merge_front(
-    block: str | None, there: dict[str, Any], data: dict[str, Any], memory: Memory | None
+    block: str | None,
+    there: dict[str, Any],
+    data: dict[str, Any],
+    memory: Memory | None,
+    renew: bool,
 ) -> str:
     if block is None:
         return _dump(data)
     front = f"{block}\n" if block else ""
     wanted = dict(there)
     for key, value in data.items():
-        wanted_value = _wanted(key, value, there, memory)
+        wanted_value = _wanted(key, value, there, memory, renew)
         if wanted_value is not _ABSENT:
             wanted[key] = wanted_value
     for key in memory.data if memory and not memory.foreign else {}:
@@ -172,7 +183,12 @@ def _merge_front(
 _ABSENT = object()
 
 
-def _wanted(key: str, value: Any, there: dict[str, Any], memory: Memory | None) -> Any:
+def _wanted(key: str, value: Any, there: dict[str, Any], memory: Memory | None, renew: bool) -> Any:
+    if renew:
+        others = there.get(key)
+        if key == "tags" and isinstance(others, list):
+            return list(dict.fromkeys([*others, *value]))
+        return value
     before = memory.data.get(key, _ABSENT) if memory else _ABSENT
     if key not in there:
         removed_by_person = before is not _ABSENT and memory is not None and not memory.foreign
@@ -239,33 +255,52 @@ def _rewrite(front: str, there: dict[str, Any], wanted: dict[str, Any]) -> str:
 # --- body ----------------------------------------------------------------------------------------
 
 
-def _merge_body(text: str, body: str, blocks: dict[str, str], memory: Memory | None) -> str:
+def _merge_body(
+    text: str, body: str, blocks: dict[str, str], memory: Memory | None, renew: bool
+) -> str:
     present = blocks_of(text)
-    pieces, after = [], 0
-    for block in present:
-        pieces += [text[after : block.start], _renewed(block, text, blocks, memory)]
-        after = block.end
-    merged = "".join([*pieces, text[after:]])
-    known = {block.name for block in present}
-    if memory is not None and not memory.foreign:
-        known |= set(memory.blocks)  # a person has taken these out
-    missing = [name for name in blocks if name not in known]
     if not present and memory is None:
         # a card that a person wrote alone: everything of ours goes below it
-        return f"{merged.rstrip()}\n\n{body.strip()}\n" if merged.strip() else body
-    for name in missing:
-        merged = f"{merged.rstrip()}\n\n{_marked(name, blocks[name])}\n"
-    return merged
+        return f"{text.rstrip()}\n\n{body.strip()}\n" if text.strip() else body
+    known = {block.name for block in present}
+    if memory is not None and not memory.foreign and not renew:
+        known |= set(memory.blocks)  # a person has taken these out
+    new = _new_after([block.name for block in present], list(blocks), known)
+    pieces, after = [], 0
+    for name in new.pop(None, ()):
+        pieces.append(f"{_marked(name, blocks[name])}\n\n")
+    for block in present:
+        pieces += [text[after : block.start], _renewed(block, text, blocks, memory, renew)]
+        after = block.end
+        pieces += [f"\n\n{_marked(name, blocks[name])}" for name in new.pop(block.name, ())]
+    return "".join([*pieces, text[after:]])
 
 
-def _renewed(block: Block, text: str, blocks: dict[str, str], memory: Memory | None) -> str:
+def _new_after(
+    present: list[str], order: list[str], known: Collection[str]
+) -> dict[str | None, list[str]]:
+    """The blocks to add, each behind the block that stands there already and comes before it in
+    `order`; None: before everything."""
+    new: dict[str | None, list[str]] = {}
+    last: str | None = None
+    for name in order:
+        if name in known:
+            last = name if name in present else last
+        else:
+            new.setdefault(last, []).append(name)
+    return new
+
+
+def _renewed(
+    block: Block, text: str, blocks: dict[str, str], memory: Memory | None, renew: bool
+) -> str:
     written = memory.blocks.get(block.name) if memory else None
     as_it_is = text[block.start : block.end]
     if block.name not in blocks:
         # nothing to say any more; a person's edits inside are theirs
         ours = written == _hash(block.text) and memory is not None and not memory.foreign
         return "" if ours else as_it_is
-    if written is not None and written != _hash(block.text):
+    if written is not None and written != _hash(block.text) and not renew:
         return as_it_is  # a person has edited it
     return _marked(block.name, blocks[block.name])
 

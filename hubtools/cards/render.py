@@ -53,11 +53,17 @@ class CardResult:
 
 
 def write_model_card(
-    run_dir: StrPath, project: Project, *, template: Path | None = None, dry_run: bool = False
+    run_dir: StrPath,
+    project: Project,
+    *,
+    template: Path | None = None,
+    dry_run: bool = False,
+    renew: bool = False,
 ) -> CardResult:
     """Write `README.md` and `images/` of a run folder.
 
-    `template`: folder with a `model_card.md.j2` to use instead of the shipped one. Raises
+    `template`: folder with a `model_card.md.j2` to use instead of the shipped one. `renew`: write
+    the keys and blocks of hubtools anew also where a person has changed them. Raises
     `HubtoolsError` if the run has no LoRA, the licence cannot be told, or the template fails.
     """
     run_dir = Path(run_dir)
@@ -67,7 +73,7 @@ def write_model_card(
     with Root(run_dir) as root:
         for name in images:
             check_output(root, name, "a picture of the gallery", _is_page_image)
-    result = _write(run_dir, card.front_matter, body, dry_run)
+    result = _write(run_dir, card.front_matter, body, dry_run, renew)
     if not dry_run:
         _write_images(run_dir, records)
         if card.license.id == "other":
@@ -76,19 +82,24 @@ def write_model_card(
 
 
 def write_dataset_card(
-    folder: StrPath, project: Project, *, template: Path | None = None, dry_run: bool = False
+    folder: StrPath,
+    project: Project,
+    *,
+    template: Path | None = None,
+    dry_run: bool = False,
+    renew: bool = False,
 ) -> CardResult:
     """Write `README.md` of a dataset folder; see `write_model_card`."""
     folder = Path(folder)
     card = dataset_facts(folder, project)
     body = _render(DATASET_TEMPLATE, card, template)
-    return _write(folder, card.front_matter, body, dry_run)
+    return _write(folder, card.front_matter, body, dry_run, renew)
 
 
-def _write(folder: Path, data: dict[str, Any], body: str, dry_run: bool) -> CardResult:
+def _write(folder: Path, data: dict[str, Any], body: str, dry_run: bool, renew: bool) -> CardResult:
     with Root(folder) as root:
         current = read_card_text(root)
-        text, memory = merge(current, data, body, Memory.read(root))
+        text, memory = merge(current, data, body, Memory.read(root), renew=renew)
         diff = "".join(
             difflib.unified_diff(
                 (current or "").splitlines(keepends=True),

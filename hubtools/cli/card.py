@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 @click.option("--kind", type=click.Choice(["auto", "model", "dataset"]), default="auto")
 @click.option("--template", type=click.Path(path_type=Path), help="Folder with your own templates.")
 @click.option("--check", is_flag=True, help="Check the card instead of writing it.")
+@click.option(
+    "--renew",
+    is_flag=True,
+    help="Write hubtools' keys and blocks anew, also where you changed them.",
+)
 @click.option("--dry-run", is_flag=True, help="Show what would change.")
 @project_options("model", "dataset")
 @output_options(*REPORT_FORMATS, report=True)
@@ -29,13 +34,15 @@ def command(
     kind: Literal["auto", "model", "dataset"],
     template: Path | None,
     check: bool,
+    renew: bool,
     dry_run: bool,
     project: Project,
     out: Output,
 ) -> int:
     """Write the card of a run folder or a dataset folder, or of both of a project.
 
-    What people wrote into it stays: hubtools renews its own blocks and keys only. Exit code 3 if
+    What people wrote into it stays: hubtools renews its own blocks and keys only, and leaves those
+    that a person has changed (--renew writes them anew). Exit code 3 if
     the card breaks a rule (see `hubtools explain C101`).
     """
     from hubtools.commands.releasing import card
@@ -54,6 +61,7 @@ def command(
         kind=kind,
         template=template,
         check=check,
+        renew=renew,
         dry_run=dry_run,
         one=bool(out.report_files) or out.format in ("sarif", "html"),
         on_card=tell,

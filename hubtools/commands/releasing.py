@@ -47,6 +47,7 @@ def card(
     kind: Kind = "auto",
     template: StrPath | None = None,
     check: bool = False,
+    renew: bool = False,
     dry_run: bool = False,
     one: bool = False,
     on_card: Callable[[Card], None] | None = None,
@@ -55,8 +56,9 @@ def card(
     """Write the card of a run folder or a dataset folder, or of both of a project, and check it.
 
     `check` only checks, `dry_run` only shows what would change. `one`: refuse to do two.
-    `on_card` is told of each as it is done. What people wrote into a card stays. Raises
-    `HubtoolsError` if there is no such folder.
+    `on_card` is told of each as it is done. What people wrote into a card stays; with `renew`, what
+    they made of the keys and blocks that hubtools wrote is written anew. Raises `HubtoolsError` if
+    there is no such folder.
     """
     from hubtools.cards.render import write_dataset_card, write_model_card
     from hubtools.cards.rules import check_card
@@ -75,7 +77,7 @@ def card(
         if not check:
             write = write_model_card if what == "model" else write_dataset_card
             own = None if template is None else Path(template)
-            written = write(place, project, template=own, dry_run=dry_run)
+            written = write(place, project, template=own, dry_run=dry_run, renew=renew)
         if check or not dry_run:
             report = check_card(place, what, **project.rules_of("C"))
         done.append(Card(place, what, written, report, place != named))

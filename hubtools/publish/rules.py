@@ -99,7 +99,7 @@ def no_card(release: Release) -> Iterator[Problem]:
 def no_license(release: Release) -> Iterator[Problem]:
     """Without a licence nobody may use what you publish.
 
-    Fix: set model.license or dataset.license in hubtools.toml and run `hubtools card`.
+    Fix: set model.license or dataset.license in hubtools.toml and run `hubtools card --renew`.
     """
     card = next((file for file in release.files if file.name == CARD), None)
     if card is None:
@@ -115,7 +115,7 @@ def no_license(release: Release) -> Iterator[Problem]:
             severity=Severity.ERROR,
         )
     elif not front.data.get("license"):
-        yield Problem("the card names no licence", "run `hubtools card`", CARD, 1)
+        yield Problem("the card names no licence", "run `hubtools card --renew`", CARD, 1)
 
 
 @PUBLISH_RULES.rule("P109", "A file is a Git LFS pointer", Severity.ERROR)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from hubtools.cards.merge import Memory, merge
+from hubtools.cards.merge import Memory, blocks_of, merge
 from hubtools.errors import HubtoolsError
 from hubtools.frontmatter import parse
 
@@ -168,3 +169,34 @@ def test_a_key_given_twice_is_not_chosen_from() -> None:
     card = "---\nlicense: cc0-1.0\n# why\nlicense: mit\n---\n# A\n"
     with pytest.raises(HubtoolsError, match="gives license twice"):
         merge(card, {"tags": ["a"]}, BODY, None)
+
+
+FOUR = "".join(
+    f"<!-- hubtools:begin {name} -->\n{name}\n<!-- hubtools:end {name} -->\n\n"
+    for name in ("title", "gallery", "about", "use")
+)
+
+
+def test_a_block_that_comes_later_takes_its_place() -> None:
+    early = FOUR.replace("hubtools:begin gallery", "x").replace("hubtools:end gallery", "x")
+    early = re.sub(r"<!-- x -->\n.*\n<!-- x -->\n\n", "", early)
+    assert "gallery" not in early
+    text, memory = merge(None, {}, early, None)
+    text = text.replace("<!-- hubtools:begin about", "My words.\n\n<!-- hubtools:begin about")
+    later, _ = merge(text, {}, FOUR, memory)
+    assert [block.name for block in blocks_of(later)] == ["title", "gallery", "about", "use"]
+    assert "gallery -->\n\nMy words.\n\n<!-- hubtools:begin about" in later
+
+
+def test_renewing_writes_over_what_a_person_made_of_it() -> None:
+    text, memory = merge(None, {"license": "mit", "tags": ["lora"]}, FOUR, None)
+    changed = text.replace("\nuse\n", "\nmine\n").replace("mit", "apache-2.0")
+    changed = changed.replace("- lora\n", "- lora\n- dogs\n")
+    changed = changed.replace(FOUR.split("\n\n")[2] + "\n\n", "") + "\nA word of mine.\n"
+    kept, memory = merge(changed, {"license": "mit", "tags": ["lora"]}, FOUR, memory)
+    assert kept == changed
+    renewed, _ = merge(kept, {"license": "mit", "tags": ["lora"]}, FOUR, memory, renew=True)
+    assert [block.text for block in blocks_of(renewed)] == ["title", "gallery", "about", "use"]
+    assert "license: mit" in renewed
+    assert "- dogs" in renewed
+    assert renewed.endswith("\nA word of mine.\n")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hubtools.cli.train import command as train_command
 from hubtools.dataset.examples import Example
 from hubtools.dataset.text.tokens import TokenCounter
 from hubtools.findings import Severity
@@ -223,3 +225,40 @@ def test_what_the_cache_takes_is_the_familys() -> None:
     assert finding.severity is Severity.WARNING
     assert "T108" not in found(replace(small, cache_bytes_free=10**12))
     assert "T108" in found(replace(wide, cache_bytes_free=1000))
+
+
+TRAIN_OPTIONS = {
+    name: str(option.name).split("__")[-1]
+    for option in train_command.params
+    for name in (*option.opts, *option.secondary_opts)
+}
+
+
+@pytest.mark.parametrize("rule", sorted(BAD))
+def test_an_option_that_an_advice_names_is_one_of_train_and_helps(rule: str) -> None:
+    bad = BAD[rule]
+    (advice,) = (finding.fix or "" for finding in judge(bad).findings if finding.rule == rule)
+    given: dict[str, Any] = {}
+    for option, value in re.findall(r"(--[a-z-]+)(?: (\w+)\b)?", advice):
+        name = TRAIN_OPTIONS[option]
+        if option.startswith("--no-"):
+            given[name] = False
+        elif value.isdigit() or "_" in value:
+            given[name] = value
+    if not given:
+        return
+    if "size" in given:
+        better = replace(bad, samples=SampleSettings(size=int(given["size"])))
+    else:
+        wanted = TrainSettings.model_validate(given)
+        settings = bad.recipe.settings.model_copy(update={n: getattr(wanted, n) for n in given})
+        recipe = make_recipe(
+            settings,
+            resolution=settings.resolution or bad.recipe.resolution,
+            images=len(bad.examples),
+            world_size=1,
+            precision="no",
+            prediction_type="epsilon",
+        )
+        better = replace(bad, recipe=recipe)
+    assert rule not in found(better), advice

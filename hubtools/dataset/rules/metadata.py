@@ -207,7 +207,8 @@ def no_metadata(view: Dataset) -> Iterator[Problem]:
 
     Fix: write metadata.jsonl, one line a picture: {"file_name": "a.png", "text": "..."}. Captions
     beside the pictures as .txt files are read by other trainers only; `hubtools fix` and
-    `hubtools init --from` take them over.
+    `hubtools init --from` take them over. `hubtools caption` writes the file: from a template, or
+    with a model that describes the pictures.
     """
     if view.metadata:
         return
@@ -232,6 +233,6 @@ def no_metadata(view: Dataset) -> Iterator[Problem]:
     else:
         yield Problem(
             f"{plural(count, 'picture')} and no metadata.jsonl: they would load without captions",
-            'write metadata.jsonl with one {"file_name": ..., "text": ...} a line'
-            " (`hubtools caption` helps)",
+            'describe them: `hubtools caption --template "a photo"` writes a metadata.jsonl to'
+            " correct by hand, with --model ID instead a model describes each",
         )

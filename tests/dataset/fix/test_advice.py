@@ -1,7 +1,11 @@
-"""What `validate` says that `fix` repairs is what `fix` repairs, for every rule's bad dataset."""
+"""What `validate` says that `fix` repairs is what `fix` repairs, for every rule's bad dataset, and
+a command that a finding names takes the finding away when it is typed."""
 
 from __future__ import annotations
 
+import json
+import re
+import shlex
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -13,6 +17,7 @@ from test_rules import BAD, Spoil
 from hubtools.dataset.fix.run import fix
 from hubtools.dataset.validate import validate
 from hubtools.settings import DatasetSettings
+from tests.typed import typed
 
 pytestmark = pytest.mark.usefixtures("one_worker")
 
@@ -54,3 +59,18 @@ def test_validate_counts_what_fix_repairs(
         assert more > 0
         _, after = repaired(name)
         assert sum(max(0, n - after[id]) for id, n in rest.items()) == more, name
+    advice = next(finding.fix or "" for finding in report.findings if finding.rule == rule)
+    for command in re.findall(r"`hubtools ([^`]+)`", advice):
+        take(command, good, settings)
+        assert rule not in counts(good, settings), advice
+
+
+def take(command: str, folder: Path, settings: DatasetSettings) -> None:
+    """Type it in the project that has `folder` as its dataset; whoever is asked says yes."""
+    own = settings.model_dump(exclude_defaults=True, mode="json") | {"path": folder.name}
+    lines = [f"{name} = {json.dumps(value)}" for name, value in own.items()]
+    text = "\n".join(["[train]", "resolution = 64", "[dataset]", *lines])
+    (folder.parent / "hubtools.toml").write_text(text)
+    yes = ["--yes"] if command.startswith(("fix", "caption")) else []
+    done = typed(*shlex.split(command), *yes, cwd=folder.parent)
+    assert done.returncode in (0, 3), done.stderr

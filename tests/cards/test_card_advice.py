@@ -1,0 +1,53 @@
+"""A finding about a card says to run `hubtools card --renew`: running it takes the finding away."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hubtools.cards.rules import Kind, check_card
+from hubtools.commands.releasing import card
+from hubtools.project import Project
+
+Spoil = Callable[[str], str]
+
+
+def without_body(text: str) -> str:
+    """Front matter and a heading."""
+    head = text.index("---\n", 4) + 4
+    return text[:head] + "# People\n"
+
+
+SPOILT: dict[str, tuple[Kind, Spoil]] = {
+    "C107": ("model", lambda text: re.sub(r"url: images/\S+", "url: images/77.png", text, count=1)),
+    "C110": ("model", lambda text: text.replace("widget:\n", "widget:\n- just text\n", 1)),
+    "C204": ("model", lambda text: text.replace("<Gallery />", "")),
+    "C205": ("model", lambda text: text.replace("images/", "pictures/")),
+    "C206": ("model", lambda text: re.sub(r"[\w.-]+\.safetensors", "other.safetensors", text)),
+    "C102": ("model", lambda text: text.replace("text-to-image", "text-to-picture")),
+    "C207": ("dataset", without_body),
+    "C301": ("model", lambda text: re.sub(r"license: .*\n", "", text)),
+}
+
+
+@pytest.mark.parametrize("rule", sorted(SPOILT))
+def test_the_card_is_mended(run_dir: Path, dataset: Path, project: Project, rule: str) -> None:
+    kind, spoil = SPOILT[rule]
+    folder = run_dir if kind == "model" else dataset
+    card(folder, project, kind=kind)
+    path = folder / "README.md"
+    path.write_text(spoil(path.read_text()))
+
+    def told() -> list[str | None]:
+        return [found.fix for found in check_card(folder, kind).findings if found.rule == rule]
+
+    before = told()
+    assert before
+    card(folder, project, kind=kind)
+    assert told() == before, "what a person made of the card stays"
+    if "card --renew" in str(before):
+        card(folder, project, kind=kind, renew=True)
+        assert not told()
