@@ -31,6 +31,7 @@ from tests.drawing import write_pictures
 if TYPE_CHECKING:
     from hubtools.localhub.server import Hub
 
+pytest_plugins = ["tests.cpu"]
 
 # How long an example takes depends on what else the machine does.
 hypothesis_settings.register_profile("hubtools", deadline=None)

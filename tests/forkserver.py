@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -45,8 +46,10 @@ class Process:
     def _ended(self) -> int | None:
         if self.returncode is None:
             with contextlib.suppress(BlockingIOError):
-                self.returncode = os.waitstatus_to_exitcode(int(os.read(self._status, 20)))
+                code, seconds = os.read(self._status, 40).split()
+                self.returncode = os.waitstatus_to_exitcode(int(code))
                 os.close(self._status)
+                _spent.append(float(seconds))
         return self.returncode
 
     def send_signal(self, number: int) -> None:
@@ -101,6 +104,12 @@ class _Server:
 
 
 _server: _Server | None = None
+_spent: list[float] = []
+
+
+def spent() -> float:
+    """Seconds of processor time that the processes needed that have ended."""
+    return sum(_spent)
 
 
 def start(
@@ -191,7 +200,8 @@ def _keep_watch(asked: int, out: int, err: int, status: int) -> NoReturn:
     if child:
         os.write(status, str(child).encode())
         _, code = os.waitpid(child, 0)
-        os.write(status, str(code).encode())
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        os.write(status, f"{code} {used.ru_utime + used.ru_stime}".encode())
         os._exit(0)
     os.close(status)
     with os.fdopen(asked) as file:
