@@ -9,6 +9,7 @@ one of those variables, or asks what is imported, it starts Python anew.
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import resource
@@ -156,6 +157,8 @@ def serve(number: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that keep watch
     _import_all()
+    gc.collect()
+    gc.freeze()  # of no interest to the collections of garbage in what is forked
     with socket.socket(fileno=number) as requests:
         while True:
             message, files, _, _ = socket.recv_fds(requests, 1, 4)
