@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import grimp
+import pytest
 
 ROOT = Path(__file__).parent.parent
 
@@ -127,3 +128,21 @@ def test_files_are_short() -> None:
     }
     long = {name: count for name, count in counts.items() if count > LINES}
     assert not long, f"split these files by topic, {LINES} lines are the most: {long}"
+
+
+ONE_PLACE = {
+    # who looks at pixels turns them upright there; the other imitates what `datasets` does
+    "exif_transpose(": ("dataset/pictures/rgb.py", "dataset/loaders/source.py"),
+    # rows of parquet; the gate reads columns of whatever a stranger packed, not rows
+    "ParquetFile(": ("dataset/metadata/parquet_batches.py", "publish/contents/tables.py"),
+}
+
+
+@pytest.mark.parametrize("call", ONE_PLACE)
+def test_a_question_is_answered_in_one_place(call: str) -> None:
+    found = {
+        path.relative_to(ROOT / "hubtools").as_posix()
+        for path in _files().values()
+        if call in path.read_text("utf-8")
+    }
+    assert found == set(ONE_PLACE[call])

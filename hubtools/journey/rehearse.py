@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from hubtools.dataset.examples import Example, read_examples
+from hubtools.dataset.pictures.rgb import turned_upright
 from hubtools.errors import ExitCode, HubtoolsError, UsageError, require_extra
 from hubtools.files import json_value, write_json, write_text
 from hubtools.interpreter import command
@@ -291,7 +292,7 @@ def _dataset_checks(
     local = []
     for example in examples:
         with Image.open(example.image) as picture:
-            local.append(readback.picture_hash(ImageOps.exif_transpose(picture)))
+            local.append(readback.picture_hash(turned_upright(picture)))
     same = sum(a == b for a, b in zip(sorted(answer["pictures"]), sorted(local), strict=False))
     yield Check(
         "their pixels are the local ones",

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from PIL import Image, ImageOps, ImageSequence
+from PIL import Image, ImageSequence
 
 from hubtools.dataset.pictures.embedded.trailers import without_trailer
 from hubtools.dataset.pictures.header import opened
@@ -16,7 +16,7 @@ from hubtools.dataset.pictures.private.exif import ORIENTATION
 from hubtools.dataset.pictures.private.kinds import Damaged
 from hubtools.dataset.pictures.private.scrub import png_chunks, png_file, scrub, upright
 from hubtools.dataset.pictures.reading import read_picture
-from hubtools.dataset.pictures.rgb import to_rgb
+from hubtools.dataset.pictures.rgb import to_rgb, turned_upright
 from hubtools.dataset.workers.guarded import run_guarded
 from hubtools.dataset.workers.pool import Failure
 
@@ -97,7 +97,7 @@ def shown(data: bytes) -> str:
         with _open(data) as opened:
             for frame in ImageSequence.Iterator(opened):
                 frame.load()
-                picture = ImageOps.exif_transpose(frame)
+                picture = turned_upright(frame)
                 parts = (
                     picture.mode,
                     picture.size,
@@ -143,7 +143,7 @@ def _upright(data: bytes, _: str) -> bytes:
     turned = io.BytesIO()
     with _open(data) as opened:
         opened.load()
-        ImageOps.exif_transpose(opened).save(turned, "PNG", exif=b"", icc_profile=None)
+        turned_upright(opened).save(turned, "PNG", exif=b"", icc_profile=None)
     new = png_chunks(turned.getvalue())
     gone = _OF_PIXELS if depth >= 8 else _OF_PIXELS | _OF_DEPTH
     first = next(n for n, (kind, _) in enumerate(chunks) if kind == b"IDAT")
@@ -164,7 +164,7 @@ def _rotate(data: bytes, _: str) -> bytes:
         if getattr(opened, "n_frames", 1) > 1 and format != "MPO":
             raise Refused("it is an animation")
         opened.load()
-        picture = ImageOps.exif_transpose(opened)
+        picture = turned_upright(opened)
         kept = _kept(opened)
     if format in ("JPEG", "MPO"):
         return _encoded(picture, "JPEG", kept)
@@ -204,7 +204,7 @@ def _first(data: bytes) -> tuple[Image.Image, dict[str, Any]]:
     _more_formats(data)
     with _open(data) as opened:
         opened.load()
-        return ImageOps.exif_transpose(opened), _kept(opened)
+        return turned_upright(opened), _kept(opened)
 
 
 def _flatten(data: bytes, value: str) -> bytes:

@@ -6,6 +6,12 @@ import io
 import json
 from typing import TYPE_CHECKING, Any
 
+from hubtools.dataset.metadata.parquet_batches import (
+    batches,
+    open_parquet,
+    parquet_errors,
+    told_of,
+)
 from hubtools.dataset.pictures.reading import read_picture
 from hubtools.files import human_bytes
 from hubtools.limits import COLUMNS
@@ -14,8 +20,6 @@ if TYPE_CHECKING:
     import pyarrow as arrow
 
 _ROW, _VALUE = 300, 64  # bytes that Python adds to a row, and to each value
-_HELD = 64_000_000  # bytes that are unpacked at once
-_MOST = 1024  # rows that are
 
 
 def parquet(path: str | bytes, known: str | None) -> dict[str, Any]:
@@ -30,16 +34,12 @@ ROWS = f"{__name__}:{parquet.__name__}"
 def rows_within(data: bytes, cost: int, records: int) -> dict[str, Any]:
     """`columns`, `types`, `rows` (an Arrow stream), what they `cost` in memory at the most, and
     what is `told` if some were left out; or the `error`."""
-    import pyarrow as arrow
-    import pyarrow.parquet as parquet
-
     try:
-        return _read(parquet.ParquetFile(io.BytesIO(data)), cost, records)
+        return _read(open_parquet(io.BytesIO(data)), cost, records)
     except MemoryError:  # Arrow's own is one too
         return {"error": "unpacking it takes more memory than there is for it"}
-    except (arrow.ArrowException, OSError, ValueError) as error:
-        said = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
-        return {"error": said[:300]}
+    except parquet_errors() as error:
+        return {"error": told_of(error)}
 
 
 def _read(file: Any, cost: int, records: int) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def _read(file: Any, cost: int, records: int) -> dict[str, Any]:
     spent = taken = 0
     told: str | None = None
     writer: Any = None
-    for batch in file.iter_batches(at_once(file), columns=wanted, use_threads=False):
+    for batch in batches(file, wanted):
         table = _plain(arrow.Table.from_batches([batch]))
         spent += 2 * table.nbytes + (_ROW + _VALUE * len(names)) * table.num_rows
         if spent > cost or taken + table.num_rows > records:
@@ -73,20 +73,6 @@ def _read(file: Any, cost: int, records: int) -> dict[str, Any]:
     types = {field.name: str(field.type) for field in schema if field.name in set(wanted)}
     answer = {"columns": names, "types": types, "rows": out.getvalue(), "cost": min(spent, cost)}
     return answer | ({"told": told} if told else {})
-
-
-def at_once(file: Any) -> int:
-    """Rows that can be unpacked together even if each is the largest value there may be."""
-    whole = file.metadata
-    largest = max(
-        (
-            whole.row_group(group).column(column).total_uncompressed_size
-            for group in range(min(whole.num_row_groups, 1000))
-            for column in range(min(whole.num_columns, COLUMNS))
-        ),
-        default=1,
-    )
-    return max(1, min(_MOST, _HELD // max(1, largest)))
 
 
 def _plain(table: arrow.Table) -> arrow.Table:

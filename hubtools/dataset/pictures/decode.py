@@ -7,7 +7,7 @@ import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hubtools.dataset.pictures.header import opened
-from hubtools.dataset.pictures.rgb import to_rgb
+from hubtools.dataset.pictures.rgb import to_rgb, turned_upright
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -172,12 +172,10 @@ def upright(data: bytes, draft: int, side: int) -> Image.Image:
 
     Raises whatever Pillow raises for what is no whole picture.
     """
-    from PIL import ImageOps
-
     with opened(data) as picture:
         picture.draft(None, (draft, draft))
         picture.load()
-        turned = to_rgb(ImageOps.exif_transpose(picture))
+        turned = to_rgb(turned_upright(picture))
     factor = min(turned.size) // side
     return turned.reduce(factor) if factor > 1 else turned
 
@@ -229,11 +227,10 @@ def _smaller(picture: Image.Image) -> Image.Image:
 def pixel_digest(data: bytes) -> str:
     """xxh3-128 of the size and all pixels as `thumbnail` sees them."""
     import xxhash
-    from PIL import ImageOps
 
     with opened(data) as picture:
         picture.load()
-        upright = to_rgb(ImageOps.exif_transpose(picture))
+        upright = to_rgb(turned_upright(picture))
     digest = xxhash.xxh3_128(str(upright.size).encode())
     digest.update(upright.tobytes())
     return digest.hexdigest()

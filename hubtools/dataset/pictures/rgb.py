@@ -34,12 +34,12 @@ def read_bytes(path: Path) -> bytes:
 
 def decoded_image(data: bytes, path: Path) -> Image.Image:
     """`open_image` of a file whose bytes were read already."""
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     try:
         with opened(data) as found:
             found.load()
-            picture = ImageOps.exif_transpose(found)
+            picture = turned_upright(found)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise _unreadable(path, error) from None
     return to_rgb(picture)
@@ -51,6 +51,14 @@ def _unreadable(path: Path, error: Exception) -> HubtoolsError:
         hint="export it again as PNG or JPEG",
         code="file-damaged",
     )
+
+
+def turned_upright(picture: Image.Image) -> Image.Image:
+    """A copy of the picture, turned as EXIF's orientation says. Whoever looks at pixels goes
+    through here; sizes and orientations alone are those of the table of facts."""
+    from PIL import ImageOps
+
+    return ImageOps.exif_transpose(picture)
 
 
 def to_rgb(picture: Image.Image) -> Image.Image:

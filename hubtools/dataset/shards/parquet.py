@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 import pyarrow as arrow
 import pyarrow.parquet as parquet
 
+from hubtools.dataset.metadata.parquet_batches import batches, open_parquet, parquet_errors
 from hubtools.dataset.shards.rows import Sample
 from hubtools.dataset.shards.stored import Stored
 from hubtools.errors import HubtoolsError
@@ -137,21 +138,6 @@ def _leaves(field: arrow.Field) -> list[str]:
     return [field.name + rest for rest in below(field.type)]
 
 
-def open_parquet(file: Any) -> parquet.ParquetFile:
-    """A parquet file, by path or open, to be read a few rows at a time."""
-    # a small buffer: else a whole column of a row group is read at once
-    return parquet.ParquetFile(file, buffer_size=1 << 20, pre_buffer=False)
-
-
-def rows_at_once(file: parquet.ParquetFile) -> int:
-    """Rows that are a few megabytes together."""
-    whole = file.metadata
-    groups = range(whole.num_row_groups)
-    rows = int(whole.num_rows)
-    size: int = sum(whole.row_group(number).total_byte_size for number in groups)
-    return max(1, min(64, 4_000_000 * rows // (size + 1)))
-
-
 def picture_columns(schema: arrow.Schema) -> dict[str, str]:
     """Columns of pictures in a file that others wrote, and what a record would call them: the
     first is `file_name`."""
@@ -181,7 +167,7 @@ class ParquetReader:
             known = (self._schema.metadata or {}).get(_KEY)
             if known:
                 self.description = json_value(known)
-        except (arrow.ArrowException, OSError, ValueError) as error:
+        except parquet_errors() as error:
             raise self._broken(error) from None
 
     def __iter__(self) -> Iterator[Stored]:
@@ -195,10 +181,10 @@ class ParquetReader:
         absent = frozenset(self.description["absent"] if self.description else ())
         order = self._order()
         try:
-            for batch in self._file.iter_batches(rows_at_once(self._file), use_threads=False):
+            for batch in batches(self._file, bound="average"):
                 for row in batch.to_pylist():
                     yield _stored(row, order, files, absent)
-        except (arrow.ArrowException, OSError, ValueError) as error:
+        except parquet_errors() as error:
             raise self._broken(error) from None
         finally:
             self._opened.close()

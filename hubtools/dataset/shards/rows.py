@@ -25,6 +25,12 @@ from hubtools.dataset.folder.listing import PICTURE_ENDINGS, Entry, leads_to_fol
 from hubtools.dataset.folder.names import escapes
 from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.metadata.bounded import deepest
+from hubtools.dataset.metadata.parquet_batches import (
+    batches,
+    open_parquet,
+    parquet_errors,
+    told_of,
+)
 from hubtools.errors import HubtoolsError
 from hubtools.files import json_value
 from hubtools.layout import METADATA_NAMES
@@ -273,19 +279,13 @@ def _csv_rows(root: Path, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _parquet_rows(root: Path, name: str) -> Iterator[tuple[None, dict[str, Any]]]:
-    import pyarrow as arrow
-    import pyarrow.parquet as parquet
-
-    path = root / name
     try:
-        with open_own(root, name) as opened, parquet.ParquetFile(opened) as file:
-            batches = file.iter_batches(batch_size=1024)
-            while (batch := next(batches, None)) is not None:
-                rows = batch.to_pylist()
-                for values in rows:
+        with open_own(root, name) as opened, open_parquet(opened) as file:
+            for batch in batches(file):
+                for values in batch.to_pylist():
                     yield None, values
-    except (arrow.ArrowException, OSError, ValueError) as error:
-        said = " ".join(str(error).split())[:200]
+    except parquet_errors() as error:
         raise HubtoolsError(
-            f"{path} is no parquet file that can be read: {said}.", code="file-damaged"
+            f"{root / name} is no parquet file that can be read: {told_of(error)}.",
+            code="file-damaged",
         ) from None

@@ -13,7 +13,12 @@ from typing import Any, BinaryIO
 
 from hubtools.dataset.folder.listing import Entry
 from hubtools.dataset.metadata import FILE_NAME, MetadataFile, Row
-from hubtools.dataset.metadata.parquet_rows import at_once
+from hubtools.dataset.metadata.parquet_batches import (
+    batches,
+    open_parquet,
+    parquet_errors,
+    told_of,
+)
 from hubtools.dataset.pictures.reading import Unreadable
 from hubtools.dataset.sources.model import MAX_STREAMED, Read, Trouble, identified, identity_of
 from hubtools.errors import require_extra
@@ -40,9 +45,7 @@ class ParquetShard:
 
     def read_rows(self) -> MetadataFile:
         """The values of all rows; their pictures become `pictures`."""
-        import pyarrow as arrow
-
-        from hubtools.dataset.shards.parquet import open_parquet, picture_columns
+        from hubtools.dataset.shards.parquet import picture_columns
 
         found = MetadataFile(self._entry)
         identity = identity_of(self._entry)
@@ -59,7 +62,7 @@ class ParquetShard:
                 found.types = {name: str(schema.field(name).type) for name in plain}
                 wanted = [*plain, *(f"{name}.path" for name in columns)]
                 number = cost = 0
-                for batch in file.iter_batches(at_once(file), columns=wanted, use_threads=False):
+                for batch in batches(file, wanted):
                     cost += 2 * batch.nbytes + (300 + 64 * len(wanted)) * batch.num_rows
                     if cost > RECORD_COST or number + batch.num_rows > RECORDS:
                         text = f"only {number:,} of its {file.metadata.num_rows:,} rows are read"
@@ -72,8 +75,8 @@ class ParquetShard:
                         if row[FILE_NAME] is None:
                             lost.append(number)
                         found.rows.append(Row(name, None, row))
-        except (arrow.ArrowException, OSError, ValueError, EOFError) as error:
-            self._trouble("D801", f"it cannot be read as parquet: {_reason(error)}")
+        except parquet_errors() as error:
+            self._trouble("D801", f"it cannot be read as parquet: {told_of(error)}")
         if len(lost) > _FEW:
             self._trouble("D802", f"{len(lost)} rows hold no picture, the first is row {lost[0]}")
         else:
@@ -99,9 +102,7 @@ class ParquetShard:
 
     def stream(self, entries: Sequence[Entry]) -> Iterator[Read]:
         """In the order of rows, a few rows at a time."""
-        import pyarrow as arrow
-
-        from hubtools.dataset.shards.parquet import open_parquet, picture_columns
+        from hubtools.dataset.shards.parquet import picture_columns
 
         wanted: dict[str | None, dict[int, Entry]] = {}  # by column (None: the first) and row
         for entry in entries:
@@ -116,16 +117,14 @@ class ParquetShard:
                 first = next(iter(picture_columns(file.schema_arrow)), "")
                 for column, rows in wanted.items():
                     yield from self._column(file, column or first, rows)
-        except (arrow.ArrowException, OSError, ValueError, EOFError) as error:
-            reason = f"the shard cannot be read: {_reason(error)}"
+        except parquet_errors() as error:
+            reason = f"the shard cannot be read: {told_of(error)}"
         for rows in wanted.values():
             while rows:
                 yield rows.popitem()[1], Unreadable(0, reason)
 
     def _column(self, file: Any, column: str, rows: dict[int, Entry]) -> Iterator[Read]:
         """Takes out of `rows` what it gives."""
-        from hubtools.dataset.shards.parquet import rows_at_once
-
         begin = 0
         for group in range(file.metadata.num_row_groups):
             end = begin + file.metadata.row_group(group).num_rows
@@ -133,10 +132,8 @@ class ParquetShard:
             at = begin
             if inside:
                 last = max(inside)
-                batches = file.iter_batches(
-                    rows_at_once(file), row_groups=[group], columns=[column], use_threads=False
-                )
-                for batch in batches:
+                found = batches(file, [column], row_groups=[group], bound="average")
+                for batch in found:
                     data = batch.column(0).field("bytes")
                     paths = batch.column(0).field("path")
                     for offset in range(len(batch)):
@@ -168,7 +165,3 @@ def _is_plain(kind: Any) -> bool:
         types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind)
     )
     return not (types.is_nested(kind) or binary or types.is_null(kind)) or types.is_null(kind)
-
-
-def _reason(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")[:200]
