@@ -174,6 +174,39 @@ def open_regular(path: StrPath) -> BinaryIO:
     return file
 
 
+class LinkedOut(OSError):
+    """A file of a folder is, or lies behind, a link that leads out of the folder."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            errno.EPERM, "it is a link that leads out of the folder, and is not read", name
+        )
+
+
+def leads_out(folder: StrPath, name: str) -> bool:
+    """True for a file of a folder that is, or lies behind, a link to somewhere outside of it. The
+    Hub's cache, whose files are links to its blobs, is one place."""
+    root = Path(os.path.realpath(folder))
+    real = Path(os.path.realpath(root / name))
+    blobs = root.parent.parent / "blobs" if root.parent.name == "snapshots" else root
+    return not real.is_relative_to(root) and not real.is_relative_to(blobs)
+
+
+def open_inside(folder: StrPath, name: str) -> BinaryIO:
+    """A regular file of a folder, to be read. Raises as `open_regular`, and `LinkedOut`; what is
+    judged is the open file, so a link made meanwhile changes nothing."""
+    path = os.path.join(folder, name)
+    file = open_regular(path)
+    try:
+        real = os.path.realpath(path)
+        if leads_out(folder, name) or not os.path.samestat(os.fstat(file.fileno()), os.lstat(real)):
+            raise LinkedOut(name)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
 def read_within(path: StrPath, limit: int) -> bytes:
     """All bytes of a regular file. Raises `OSError` for any other, and `HubtoolsError` for one of
     more than `limit` bytes, of which nothing is read then."""

@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from hubtools.files import NO_FILE, open_regular
+from hubtools.files import NO_FILE, open_inside
 from hubtools.limits import FRONT_MATTER, FRONT_MATTER_VALUES
 
 _MARK = b"\xef\xbb\xbf"
@@ -123,9 +123,10 @@ class Card:
 
 
 def read_card(path: Path) -> Card:
-    """The YAML between the first two `---` lines of a card."""
+    """The YAML between the first two `---` lines of a card. One that is a link out of its folder is
+    not read."""
     try:
-        with open_regular(path) as file:
+        with open_inside(path.parent, path.name) as file:
             return parse_card(file.read(FRONT_MATTER + 1))
     except OSError as error:
         return unreadable_card(error)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from hubtools.errors import HubtoolsError
-from hubtools.files import open_regular, write_text
+from hubtools.files import LinkedOut, open_inside, write_text
 from hubtools.layout import RUN_MANIFEST
 from hubtools.rooted import Root
 
@@ -164,13 +164,19 @@ class RunManifest(_Manifest):
         """Read `run_dir/run.json`. Raises `HubtoolsError` if it is absent or not a manifest."""
         path = run_dir / RUN_MANIFEST
         try:
-            with open_regular(path) as file:
+            with open_inside(run_dir, RUN_MANIFEST) as file:
                 data = file.read(_MAX_MANIFEST + 1)
             if len(data) > _MAX_MANIFEST:
                 raise HubtoolsError(
                     f"{path} has more than {_MAX_MANIFEST:,} bytes.", code="too-large"
                 )
             return cls.model_validate_json(data)
+        except LinkedOut:
+            raise HubtoolsError(
+                f"{path} is a link that leads out of {run_dir}, and is not read.",
+                hint="put the file itself there",
+                code="link-refused",
+            ) from None
         except (FileNotFoundError, NotADirectoryError):
             raise HubtoolsError(
                 f"{run_dir} is no run folder: it has no {RUN_MANIFEST}.",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hubtools.errors import UsageError
-from hubtools.files import read_within
+from hubtools.files import leads_out, read_within
 from hubtools.layout import PROJECT_FILE
 from hubtools.limits import SETTINGS
 from hubtools.settings import SECTIONS, aliases_of
@@ -19,9 +20,17 @@ from hubtools.settings import SECTIONS, aliases_of
 def find_file(path: Path | None, required: bool) -> Path | None:
     """The project file of a path; None if there is none. Raises `UsageError` if it must be."""
     candidate = path if path is not None else Path(PROJECT_FILE)
+    named = path is not None
     if candidate.is_dir():
-        candidate = candidate / PROJECT_FILE
+        candidate, named = candidate / PROJECT_FILE, False
     if candidate.is_file():
+        if not named and leads_out(candidate.parent, candidate.name):
+            # words of what lies there would stand in messages; the folder may be somebody else's
+            raise UsageError(
+                f"{candidate} is a link that leads out of its folder, and is not read.",
+                hint=f"if it is yours, name it: --project {shlex.quote(str(candidate))}",
+                code="link-refused",
+            )
         return candidate.absolute()
     if path is not None or required:
         raise UsageError(

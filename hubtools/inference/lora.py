@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.files import sha256_of
+from hubtools.files import leads_out, sha256_of
 from hubtools.hub.errors import is_unreachable
 from hubtools.layout import LORA_WEIGHTS, RUN_MANIFEST, SNAPSHOTS_DIR, step_name
 from hubtools.manifest import RunManifest
@@ -119,6 +120,12 @@ def _folder(folder: Path, source: str, weight_name: str | None, step: int | None
         names = sorted(p.name for p in folder.glob("*.safetensors"))
         path = folder / choose_weights(names, weight_name, str(folder))
         step = manifest.steps_done if manifest else None
+    if leads_out(folder, path.relative_to(folder).as_posix()):
+        raise HubtoolsError(
+            f"{path} is a link that leads out of {folder}; a folder's files are opened in it only.",
+            hint=f"if you know what it leads to, name it: --lora {shlex.quote(str(path))}",
+            code="link-refused",
+        )
     found = replace(_file(path, source, step, None), name=folder.absolute().name)
     if manifest is None:
         return found

@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image, ImageChops
 
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.files import sha256_of
+from hubtools.files import leads_out, sha256_of
 from hubtools.inference.lora import WeightedLora, resolve_lora
 from hubtools.inference.pipeline import versions
 from hubtools.inference.png import read_record
@@ -285,6 +285,7 @@ def _near(picture: Path, project: Project) -> Iterator[Path]:
             *sorted(folder.glob("*.safetensors")),
             *sorted((folder / SNAPSHOTS_DIR).glob("*.safetensors")),
         ]:
-            if (real := path.resolve()) not in seen:
+            own = not leads_out(folder, path.relative_to(folder).as_posix())
+            if own and (real := path.resolve()) not in seen:
                 seen.add(real)
                 yield path

@@ -90,6 +90,12 @@ def image(change: Callable[[Image.Image], Image.Image], **save: Any) -> Spoil:
     return spoil
 
 
+def led_out(root: Path) -> None:
+    """A link to a picture of a store."""
+    (root / "2.png").rename(root.parent / "stored.png")
+    (root / "2.png").symlink_to("../stored.png")
+
+
 def both(*steps: Spoil) -> Spoil:
     return lambda root: [step(root) for step in steps]
 
@@ -433,6 +439,7 @@ BAD: list[Row] = [
         set(),
         {},
     ),
+    ("D222", led_out, "2.png", {"D209"}, {}),
     (
         "D301",
         lambda root: put("2.png", (root / "2.png").read_bytes()[:120])(root),

@@ -728,27 +728,21 @@ def test_what_cannot_be_read_is_not_taken_for_nothing(
 
     from hubtools import frontmatter
     from hubtools.dataset.fix import draft
-    from hubtools.dataset.pictures import reading as files
     from hubtools.settings import DatasetSettings
 
     (data / "README.md").write_text("---\nlicense: mit\n---\n")
     (data / "0.txt").write_text("another caption")
-    real = files.read_file
 
-    def dying(path: Any) -> bytes:
-        if Path(path).name in ("README.md", "0.txt"):
-            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
-        return real(path)
+    def dying(do: Any) -> Any:
+        def instead(place: Any, name: str, *more: Any) -> Any:
+            if name in ("README.md", "0.txt"):
+                raise OSError(errno.EIO, os.strerror(errno.EIO), name)
+            return do(place, name, *more)
 
-    monkeypatch.setattr(draft, "read_file", dying)
-    monkeypatch.setattr(draft, "read_within", lambda path, limit: dying(path))
-    opened = frontmatter.open_regular
+        return instead
 
-    def dying_open(path: Any) -> Any:
-        dying(path)
-        return opened(path)
-
-    monkeypatch.setattr(frontmatter, "open_regular", dying_open)
+    monkeypatch.setattr(draft, "_whole", dying(draft._whole))
+    monkeypatch.setattr(frontmatter, "open_inside", dying(frontmatter.open_inside))
     from hubtools.dataset.fix.planner import plan_fix
 
     plan = plan_fix(data, DatasetSettings(), unsafe=["drop-rows"], resolution=64)

@@ -26,14 +26,12 @@ from hubtools.dataset.folder.names import escapes, fold
 from hubtools.dataset.metadata import FILE_NAME, MetadataFile, parse_metadata
 from hubtools.dataset.metadata.named import resolved
 from hubtools.dataset.pictures.facts import PictureFacts
-from hubtools.dataset.pictures.reading import read_file
 from hubtools.dataset.rules import DATASET_RULES
 from hubtools.dataset.rules.judging import with_pictures
 from hubtools.dataset.sources.local import LocalFolder
 from hubtools.dataset.view import Dataset
 from hubtools.dataset.workers.guarded import scan_one
-from hubtools.errors import HubtoolsError
-from hubtools.files import NO_FILE, read_within
+from hubtools.files import NO_FILE
 from hubtools.findings import Finding
 from hubtools.frontmatter import Card, parse_card
 from hubtools.layout import CARD
@@ -115,7 +113,7 @@ class Draft:
 
     def _read(self, origin: str) -> bytes:
         try:
-            return read_file(self.looked.root / origin)
+            return _whole(self.looked.listing, origin)
         except OSError as error:
             if error.errno not in NO_FILE:
                 self.left.setdefault(origin, f"it cannot be read: {error.strerror}")
@@ -289,8 +287,9 @@ class Draft:
         if CARD not in listing.names:
             return None
         try:
-            return read_within(self.looked.root / CARD, CARD_FILE)
-        except HubtoolsError:
+            data = _whole(listing, CARD, CARD_FILE + 1)
+            if len(data) <= CARD_FILE:
+                return data
             self.left.setdefault(CARD, f"it has more than {CARD_FILE:,} bytes")
             return None
         except OSError as error:
@@ -376,3 +375,8 @@ class Draft:
                     self.facts[name] = scan_one(self.read(name), name)
                 found[name] = self.facts[name]
         return found
+
+
+def _whole(listing: Listing, name: str, most: int = -1) -> bytes:
+    with listing.open(name) as file:
+        return file.read(most)

@@ -14,7 +14,6 @@ from hubtools.dataset.fix.records import contained
 from hubtools.dataset.fix.remedies import fixes
 from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.metadata.named import resolved
-from hubtools.dataset.pictures.reading import read_file
 from hubtools.files import human_bytes
 from hubtools.frontmatter import load_yaml
 
@@ -41,8 +40,8 @@ def misnamed(draft: Draft) -> None:
         if others:
             _take_over(draft, name, table, others)
         elif table.records:
-            file = draft.files.pop(name)
-            data = read_file(draft.looked.root / file.origin)
+            data = draft.read(name)
+            draft.files.pop(name)
             table.changed = table.form != "parquet" and table.render() != data
             table.notes.add("D113", f"name it {table.name.rpartition('/')[2]}")
             draft.tables[table.name] = table

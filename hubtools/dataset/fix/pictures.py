@@ -10,7 +10,7 @@ from hubtools.dataset.copies.compare import Grade
 from hubtools.dataset.edits.pixels import Refused, edited
 from hubtools.dataset.fix.draft import Draft
 from hubtools.dataset.fix.remedies import fixes
-from hubtools.dataset.folder.listing import FOREIGN_ENDINGS
+from hubtools.dataset.folder.listing import FOREIGN_ENDINGS, may_lie_outside
 from hubtools.dataset.folder.names import named_as, portable
 from hubtools.dataset.pictures.embedded.trailers import without_trailer
 from hubtools.dataset.pictures.formats import ENDINGS, proper_ending
@@ -102,19 +102,22 @@ def _after_content(draft: Draft) -> None:
             draft.rename(chosen, rule, f"name it after its content, {format}")
 
 
-@fixes("D209", unsafe="copy-links")
+@fixes("D209", "D222", unsafe="copy-links")
 def links(draft: Draft) -> None:
-    """D209, by name: links to pictures are replaced by the pictures."""
+    """D209, D222, by name: links to pictures are replaced by the pictures."""
     if not draft.may("copy-links"):
         return
-    for finding in draft.findings("D209"):
-        name = str(finding.path)
+    wanted = dict.fromkeys((str(found.path) for found in draft.findings("D209")), "D209")
+    if draft.findings("D222"):
+        outside = [name for name, file in draft.files.items() if file.entry.outside]
+        wanted |= dict.fromkeys(filter(may_lie_outside, outside), "D222")
+    for name, rule in wanted.items():
         file = draft.files.get(name)
         if file is None or not file.entry.link or draft.is_left(name) or not draft.read(name):
             continue
-        file.entry = replace(file.entry, link=False)
+        file.entry = replace(file.entry, link=False, outside=False)
         facts = draft.facts.get(name) or scan_one(draft.read(name), name)
-        draft.edit(name, "copy", facts, "D209", "put a copy in place of the link")
+        draft.edit(name, "copy", facts, rule, "put a copy in place of the link")
 
 
 @fixes("D208", "D303", unsafe="convert")

@@ -9,7 +9,7 @@ from hubtools.dataset.edits.tables import BEYOND, Form, Notes, Record, Table
 from hubtools.dataset.fix.remedies import Unsafe, fixes
 from hubtools.dataset.folder.listing import Entry
 from hubtools.dataset.metadata import MetadataFile
-from hubtools.dataset.pictures.reading import read_file
+from hubtools.files import open_inside
 from hubtools.settings import DatasetSettings
 
 
@@ -45,7 +45,8 @@ def read_table(
         left.setdefault(entry.name, table.locked)
         return table
     try:
-        data, unreadable = read_file(root / entry.name), ""
+        with open_inside(root, entry.name) as file:
+            data, unreadable = file.read(), ""
     except OSError as error:
         data, unreadable = b"", f"it cannot be read: {error.strerror}"
     table = load_table(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from hubtools.errors import HubtoolsError
-from hubtools.files import json_value, open_regular
+from hubtools.files import json_value, leads_out, open_regular
 from hubtools.rooted import Root
 from hubtools.trust import is_sealed, seal
 
@@ -110,12 +110,10 @@ def open_own(folder: Path, name: str) -> BinaryIO:
 
 def own_bytes_checked(folder: Path, name: str) -> Path:
     """Where a file of a folder really is. Raises `HubtoolsError` for a link that leads out."""
-    real, root = (folder / name).resolve(), folder.resolve()
-    blobs = root.parent.parent / "blobs" if root.parent.name == "snapshots" else root
-    if not real.is_relative_to(root) and not real.is_relative_to(blobs):
+    if leads_out(folder, name):
         raise HubtoolsError(
             f"{folder / name} is a link out of the folder; it is not copied.",
             hint="remove it, or put the file in its place",
             code="link-refused",
         )
-    return real
+    return (folder / name).resolve()

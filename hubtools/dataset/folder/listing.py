@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from hubtools.errors import HubtoolsError
-from hubtools.files import is_out_of_reach, open_regular
+from hubtools.files import is_out_of_reach, leads_out, open_inside, open_regular
 from hubtools.layout import METADATA_NAMES
 from hubtools.limits import FILES, STREAMED
 
@@ -81,6 +81,7 @@ JUNK_FOLDERS = frozenset(
         ".cache",
     }
 )
+_LINKABLE = PICTURE_ENDINGS | FOREIGN_ENDINGS | {".parquet", ".tar", ".tgz", ".zip"}
 UNENTERED = frozenset({".git", ".hubtools"})
 
 
@@ -95,6 +96,7 @@ class Entry:
     link: bool = False
     ctime_ns: int = 0  # no program can set it back, as it can the time of change
     special: bool = False  # a pipe, a socket, a device
+    outside: bool = False  # a link that leads out of the folder
 
     @property
     def ending(self) -> str:
@@ -157,8 +159,18 @@ class Listing:
     opener: Callable[[str], BinaryIO] | None = None
 
     def open(self, name: str) -> BinaryIO:
-        """The file `name`, to be read and sought in. Raises `OSError`."""
-        return open_regular(self.root / name) if self.opener is None else self.opener(name)
+        """The file `name`, to be read and sought in. Raises `OSError`, for a link that leads out of
+        the folder as well, unless it is a picture, or something that holds pictures, by name."""
+        if self.opener is not None:
+            return self.opener(name)
+        path = self.root / name
+        if may_lie_outside(name):
+            return open_regular(path)
+        if type(self.root) is not type(Path()):  # of a draft of a fix, which keeps some elsewhere
+            if not path.is_relative_to(self.root):
+                return open_regular(path)
+            name = path.relative_to(self.root).as_posix()
+        return open_inside(self.root, name)
 
     def read(self, name: str) -> bytes:
         """The bytes of the file `name`. Raises `OSError`, for one of too many as well."""
@@ -190,6 +202,14 @@ class Listing:
             for entry in self.entries
             if entry.base in METADATA_NAMES and not entry.hidden and not entry.junk
         )
+
+
+def may_lie_outside(name: str) -> bool:
+    """True for what is read where a link leads to, by its name: pictures, and shards of them. Words
+    of what else lies there would become captions, or stand in messages."""
+    entry = Entry(name, 0, 0)
+    packed = entry.ending in _LINKABLE or name.endswith(".tar.gz")
+    return packed and entry.base not in METADATA_NAMES
 
 
 def leads_to_folder(link: os.DirEntry[str]) -> bool:
@@ -242,7 +262,7 @@ def walk(root: Path) -> Listing:
                     elif item.is_symlink() and leads_to_folder(item):
                         linked.append(name)
                     else:
-                        entries.append(_entry(item, name))
+                        entries.append(_entry(item, name, root))
         except OSError as error:
             if not is_out_of_reach(error):  # a set without the folder would look whole
                 raise
@@ -257,12 +277,14 @@ def walk(root: Path) -> Listing:
     )
 
 
-def _entry(item: os.DirEntry[str], name: str) -> Entry:
+def _entry(item: os.DirEntry[str], name: str, root: Path) -> Entry:
     try:
         found = item.stat()
         special = not stat.S_ISREG(found.st_mode)
-        times = (found.st_mtime_ns, item.is_symlink(), found.st_ctime_ns)
-        return Entry(name, found.st_size, *times, special)
+        link = item.is_symlink()
+        outside = link and leads_out(root, name)
+        times = (found.st_mtime_ns, link, found.st_ctime_ns)
+        return Entry(name, found.st_size, *times, special, outside)
     except OSError as error:
         if not is_out_of_reach(error):
             raise

@@ -301,6 +301,7 @@ CASES: list[Case] = [
     ("D221", "", renamed("2.png", "aux.png"), {}),
     ("D221", "", renamed("2.png", "sub /a|b.png"), {}),
     ("D221", "", both(put("x/a.log", "1"), put("x/A.log", "2")), {}),
+    ("D222", "copy-links", linked, {}),
     (
         "D301",
         "remove-damaged",
