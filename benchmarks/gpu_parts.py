@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from hubtools.models.families.protocol import ATTENTION
 from hubtools.models.families.stable_diffusion import StableDiffusion
 from hubtools.settings import TrainSettings
 from hubtools.training.adapter import add_lora
@@ -65,7 +66,7 @@ def flops_of_a_step(base: Path, size: int, rank: int, batch: int) -> int:
 
     unet = StableDiffusion().blank_denoiser(base)
     unet.requires_grad_(False)
-    add_lora(unet, TrainSettings(rank=rank), float(rank))
+    add_lora(unet, TrainSettings(rank=rank, target_modules=list(ATTENTION)), float(rank))
     width = unet.config.cross_attention_dim
     side = size // 8
     latents = torch.empty(batch, 4, side, side, device="meta")
@@ -119,7 +120,7 @@ def _pass(base: Path, size: int, rank: int, batch: int, way: Any, compiled: bool
         )
     torch.nn.Module.to(unet, HALF)  # diffusers' own `to` warns of an empty list
     unet.requires_grad_(False)
-    parameters = list(add_lora(unet, TrainSettings(rank=rank), float(rank)).values())
+    parameters = list(add_lora(unet, TrainSettings(rank=rank, target_modules=list(ATTENTION)), float(rank)).values())
     unet.to(DEVICE)
     if half:
         for parameter in parameters:

@@ -203,7 +203,8 @@ class TrainSettings(Section):
     lora_alpha: float | None = option(None, "LoRA alpha; default the rank.", "alpha", gt=0)
     lora_dropout: float = option(0.0, "Dropout inside the LoRA.", ge=0, lt=1)
     target_modules: list[str] = option(
-        ["to_k", "to_q", "to_v", "to_out.0"], "Layers of the denoiser that get a LoRA."
+        [],
+        "Layers of the denoiser that get a LoRA; default those of the base's family (attention).",
     )
     with_prior_preservation: bool = option(
         False,

@@ -21,7 +21,7 @@ from hubtools.training.crops import geometry, pixels
 if TYPE_CHECKING:
     from hubtools.dataset.examples import Example
     from hubtools.models.families.batches import Tensors
-    from hubtools.models.families.protocol import Model
+    from hubtools.models.families.protocol import Family, Model
 
 # Moments of the noising process, 0 to 1, and draws of noise at each.
 MOMENTS = (0.1, 0.3, 0.5, 0.7, 0.9)
@@ -35,14 +35,15 @@ class Encoded:
     rows: Sequence[tuple[Tensors, Tensors]]
 
 
-def encode(model: Model, examples: Sequence[Example], resolution: int) -> Encoded:
+def encode(family: Family, model: Model, examples: Sequence[Example], resolution: int) -> Encoded:
     """Encode the middle square of each picture and its caption; the model in float32."""
     rows = []
     for example in examples:
         picture = open_image(example.image)
         cut = geometry(picture.size, resolution, center_crop=True, seed=0, identity="")
         tensors = model.encode_picture(pixels(picture, cut, filter="lanczos", flip=False))
-        rows.append((tensors, model.encode_caption(example.caption)))
+        told = family.picture_conditions(cut.framing(picture.size, flip=False))
+        rows.append((tensors | told, model.encode_caption(example.caption)))
     return Encoded(rows)
 
 

@@ -160,7 +160,7 @@ class _PipelineSession:
         )
         model.pipeline.to(device)
         # before the pipeline goes to half precision: a picture is encoded once
-        encoded = encode(model, plan.measured, plan.project.resolution)
+        encoded = encode(family, model, plan.measured, plan.project.resolution)
         model.pipeline.to(dtype=getattr(torch, dtype))
         return cls(plan, model, encoded, device, dtype)
 

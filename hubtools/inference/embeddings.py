@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hubtools.inference.prompts import Reading, read_prompt
+from hubtools.models.families.protocol import family_for
 from hubtools.models.registry import CLIP, TEXT_ENCODERS
 
 if TYPE_CHECKING:
@@ -32,24 +33,46 @@ _LOOK_BACK = 20
 @dataclass(frozen=True)
 class _Token:
     id: int
+    name: str
     weight: float
     comma: bool
     ends_word: bool
 
 
 def can_weigh(pipeline: Any) -> bool:
-    """True for pipelines with one CLIP text encoder and no other."""
-    encoders = [getattr(pipeline, name, None) for name in TEXT_ENCODERS]
-    kinds = [type(encoder).__name__ for encoder in encoders if encoder is not None]
-    return kinds == [CLIP.model] and getattr(pipeline, "tokenizer", None) is not None
+    """True for pipelines whose text encoders are CLIP and nothing else, with one vocabulary."""
+    parts = _text_parts(pipeline)
+    kinds = {type(encoder).__name__ for _, encoder in parts if encoder is not None}
+    tokenizers = [tokenizer for tokenizer, encoder in parts if encoder is not None]
+    if not kinds or not kinds <= set(CLIP.models) or None in tokenizers:
+        return False
+    return len({len(tokenizer) for tokenizer in tokenizers}) == 1
+
+
+def _text_parts(pipeline: Any) -> list[tuple[Any, Any]]:
+    """(tokenizer, text encoder) of a pipeline, either perhaps None."""
+    return [
+        (
+            getattr(pipeline, name.replace("text_encoder", "tokenizer"), None),
+            getattr(pipeline, name, None),
+        )
+        for name in TEXT_ENCODERS
+    ]
 
 
 class Closed:
     """Stands where a text encoder was that is let go: pipelines ask for its precision, and draw in
-    it."""
+    it, and for its configuration."""
 
-    def __init__(self, dtype: Any) -> None:
-        self.dtype = dtype
+    def __init__(self, encoder: Any) -> None:
+        self.dtype, self.config = encoder.dtype, encoder.config
+
+
+Words = dict[str, "Tensor"]
+"""What text encoders answer to a prompt, see `Family.words`."""
+
+# The states, one after the other; the rest is a sum of all, of which a prompt has one.
+_STATES = "prompt_embeds"
 
 
 class Prompts:
@@ -57,29 +80,43 @@ class Prompts:
 
     def __init__(self, pipeline: Any) -> None:
         self.pipeline = pipeline
+        self.family = family_for(pipeline)
         self.tokenizer = getattr(pipeline, "tokenizer", None)
         self.able = can_weigh(pipeline)
-        self._empty: Tensor | None = None
-        self.closed: Closed | None = None  # once `keep` is done
+        self._empty: Words | None = None
+        self._closed: dict[str, Closed] = {}
         self._windows: dict[tuple[str, tuple[str, ...]], list[list[_Token]] | None] = {}
-        self._encoded: dict[tuple[str, bool, tuple[str, ...]], Tensor] = {}
+        self._encoded: dict[tuple[str | None, bool, tuple[str, ...]], Words] = {}
 
     def keep(self, shots: Sequence[Shot]) -> None:
-        """Encode all that `shots` say and hold it in memory, so that the text encoder can be let
+        """Encode all that `shots` say and hold it in memory, so that the text encoders can be let
         go; `move` says where it is wanted then."""
         for shot in shots:
-            for text in (shot.prompt, shot.negative_prompt or ""):
+            for text in (shot.prompt, shot.negative_prompt):
                 key = (text, shot.prompt_weights, shot.literals)
                 if key not in self._encoded:
-                    self._encoded[key] = self._embed(text, shot).cpu()
-        self._empty = self._window([]).cpu()
-        self.closed = Closed(self.pipeline.text_encoder.dtype)
+                    self._encoded[key] = _to(self._embed(text, shot), "cpu")
+        self._empty = _to(self._window([]), "cpu") if self.able else None
+        encoders = {name: getattr(self.pipeline, name, None) for name in TEXT_ENCODERS}
+        self._closed = {
+            name: Closed(encoder) for name, encoder in encoders.items() if encoder is not None
+        }
         self.pipeline = None
+
+    @property
+    def kept(self) -> bool:
+        """True once `keep` is done."""
+        return self.pipeline is None
+
+    def close(self, pipeline: Any) -> None:
+        """Tell `pipeline`, which has no text encoders, of those that were let go."""
+        for name, closed in self._closed.items():
+            setattr(pipeline, name, closed)
 
     def move(self, device: Any) -> Prompts:
         """What is kept is wanted on `device` from now on."""
-        self._encoded = {key: value.to(device) for key, value in self._encoded.items()}
-        self._empty = self._empty.to(device) if self._empty is not None else None
+        self._encoded = {key: _to(value, device) for key, value in self._encoded.items()}
+        self._empty = _to(self._empty, device) if self._empty is not None else None
         return self
 
     def forget(self) -> None:
@@ -98,52 +135,46 @@ class Prompts:
 
     def windows(self, shot: Shot) -> int:
         """How many windows of the text encoder prompt and negative prompt take."""
-        texts = (shot.prompt, shot.negative_prompt or "")
-        return max(self._count(text, shot) for text in texts)
+        return max(self._count(text, shot) for text in (shot.prompt, shot.negative_prompt))
 
-    def embeddings(self, shots: Sequence[Shot]) -> dict[str, Tensor]:
-        """`prompt_embeds` and `negative_prompt_embeds` for a call of the pipeline, each of shape
-        (pictures, 77 x windows, width). Every prompt is encoded alone, so that a picture does not
-        depend on its neighbours; all shots must have the same number of windows."""
-        import torch
+    def embeddings(self, shots: Sequence[Shot]) -> Words:
+        """What a call of the pipeline takes in place of the words of `shots`: `prompt_embeds` and
+        `negative_prompt_embeds`, each of shape (pictures, 77 x windows, width), and what else the
+        family has. Every prompt is encoded alone, so that a picture does not depend on its
+        neighbours; all shots must have the same number of windows."""
+        count = self.windows(shots[0]) if self.able else 1
+        positive = _together([self._padded(shot.prompt, shot, count) for shot in shots])
+        negative = _together([self._padded(shot.negative_prompt, shot, count) for shot in shots])
+        return positive | {f"negative_{name}": value for name, value in negative.items()}
 
-        count = self.windows(shots[0])
-        positive = [self._padded(shot.prompt, shot, count) for shot in shots]
-        negative = [self._padded(shot.negative_prompt or "", shot, count) for shot in shots]
-        return {
-            "prompt_embeds": torch.cat(positive),
-            "negative_prompt_embeds": torch.cat(negative),
-        }
-
-    def _count(self, text: str, shot: Shot) -> int:
-        windows = self._split(text, shot.literals) if shot.prompt_weights else None
+    def _count(self, text: str | None, shot: Shot) -> int:
+        windows = self._split(text or "", shot.literals) if shot.prompt_weights else None
         return 1 if windows is None else len(windows)
 
-    def _padded(self, text: str, shot: Shot, count: int) -> Tensor:
-        import torch
-
+    def _padded(self, text: str | None, shot: Shot, count: int) -> Words:
         key = (text, shot.prompt_weights, shot.literals)
         if key not in self._encoded:
             self._encoded[key] = self._embed(text, shot)
-        short = count - self._count(text, shot)
+        found = self._encoded[key]
+        short = count - self._count(text, shot) if self.able else 0
         if not short:
-            return self._encoded[key]
-        return torch.cat([self._encoded[key], *[self._nothing()] * short], dim=1)
+            return found
+        # what was not said goes on so
+        return _behind([found, *[found if text is None else self._nothing()] * short])
 
-    def _embed(self, text: str, shot: Shot) -> Tensor:
+    def _embed(self, text: str | None, shot: Shot) -> Words:
         import torch
 
-        windows = self._split(text, shot.literals) if shot.prompt_weights else None
+        windows = None
+        if text is not None and self.able and shot.prompt_weights:
+            windows = self._split(text, shot.literals)
         if windows is None:
             # exactly what diffusers does with the words as they stand
             with torch.no_grad():
-                plain: Tensor = self.pipeline.encode_prompt(
-                    text, self.pipeline._execution_device, 1, False
-                )[0]
-            return plain
-        return torch.cat([self._window(window) for window in windows], dim=1)
+                return self.family.words(self.pipeline, text)
+        return _behind([self._window(window) for window in windows])
 
-    def _nothing(self) -> Tensor:
+    def _nothing(self) -> Words:
         """A window without words."""
         return self._window([]) if self._empty is None else self._empty
 
@@ -163,33 +194,44 @@ class Prompts:
         assert self.tokenizer is not None
         return int(self.tokenizer.model_max_length) - 2
 
-    def _window(self, tokens: Sequence[_Token]) -> Tensor:
-        """Embeddings of one window, (1, 77, width)."""
+    def _window(self, tokens: Sequence[_Token]) -> Words:
+        """One window, states of shape (1, 77, width). Only they are weighed, not the sum that some
+        families have beside them: ComfyUI does so too."""
         import torch
 
-        words = self._encode([token.id for token in tokens])
+        said = self._encode([token.name for token in tokens])
         if all(token.weight == 1 for token in tokens):
-            return words
-        empty = self._encode([]).float()
+            return said
+        words = said[_STATES]
+        empty = self._encode([])[_STATES].float()
         weights = torch.ones(1, words.shape[1], 1, device=words.device)
         weights[0, 1 : len(tokens) + 1, 0] = torch.tensor([token.weight for token in tokens])
         moved = (empty + weights * (words.float() - empty)).to(words.dtype)
-        return torch.where(weights == 1, words, moved)
+        return said | {_STATES: torch.where(weights == 1, words, moved)}
 
-    def _encode(self, ids: Sequence[int]) -> Tensor:
+    def _encode(self, tokens: Sequence[str]) -> Words:
         import torch
 
-        tokenizer, encoder = self.pipeline.tokenizer, self.pipeline.text_encoder
-        device = self.pipeline._execution_device
-        used = [tokenizer.bos_token_id, *ids, tokenizer.eos_token_id]
-        padding = int(tokenizer.model_max_length) - len(used)
-        row = torch.tensor([[*used, *[tokenizer.pad_token_id] * padding]], device=device)
-        mask = None
-        if getattr(encoder.config, "use_attention_mask", False):
-            mask = torch.tensor([[1] * len(used) + [0] * padding], device=device)
         with torch.no_grad():
-            states: Tensor = encoder(row, attention_mask=mask)[0]
-        return states.to(encoder.dtype)
+            return self.family.clip_window(self.pipeline, tokens)
+
+
+def _to(words: Words, device: Any) -> Words:
+    return {name: value.to(device) for name, value in words.items()}
+
+
+def _behind(windows: Sequence[Words]) -> Words:
+    """Windows one behind the other; of what sums up a text the first window's, as in ComfyUI."""
+    import torch
+
+    return windows[0] | {_STATES: torch.cat([window[_STATES] for window in windows], dim=1)}
+
+
+def _together(prompts: Sequence[Words]) -> Words:
+    """Prompts as a batch."""
+    import torch
+
+    return {name: torch.cat([prompt[name] for prompt in prompts]) for name in prompts[0]}
 
 
 def tokens_of(tokenizer: Any, reading: Reading) -> list[_Token]:
@@ -199,7 +241,7 @@ def tokens_of(tokenizer: Any, reading: Reading) -> list[_Token]:
         ids = tokenizer(fragment.text, add_special_tokens=False, truncation=False).input_ids
         for number, name in zip(ids, tokenizer.convert_ids_to_tokens(ids), strict=True):
             ends = name.endswith("</w>")
-            tokens.append(_Token(number, fragment.weight, name == ",</w>", ends))
+            tokens.append(_Token(number, name, fragment.weight, name == ",</w>", ends))
     return tokens
 
 

@@ -166,6 +166,8 @@ class PipelineSession:
             stack.enter_context(warnings.catch_warnings())
             # torchsde on the last digit of a float
             warnings.filterwarnings("ignore", "Should have t.* but got")
+            # diffusers on itself
+            warnings.filterwarnings("ignore", "`upcast_vae` is deprecated")
             use_scheduler(pipeline, first.scheduler)
             seed_scheduler(pipeline, [shot.seed for shot in shots])
             if self.loras:
@@ -178,6 +180,8 @@ class PipelineSession:
             if len(dtypes_of(pipeline)) > 1:
                 kind = self.denoiser.device.type
                 stack.enter_context(torch.autocast(kind, dtype=self.denoiser.dtype))
+                if self.family.decodes_exactly(pipeline):
+                    stack.enter_context(_decoding_exactly(pipeline.vae, kind))
             stack.enter_context(same_noise(pipeline))
             result = pipeline(
                 **self._words(shots),
@@ -189,7 +193,7 @@ class PipelineSession:
         return list(result.images), [bool(flag) for flag in blanked]
 
     def _words(self, shots: list[Shot]) -> dict[str, Any]:
-        if self.prompts.able:
+        if self.prompts.able or self.prompts.kept:
             return dict(self.prompts.embeddings(shots))
         negative = [shot.negative_prompt or "" for shot in shots]
         without = shots[0].negative_prompt is None
@@ -251,6 +255,25 @@ class PipelineSession:
         texts = (shot.prompt, shot.negative_prompt or "")
         found = [name for text in texts for name in read_prompt(text, shot.literals).literals]
         return list(dict.fromkeys(found))
+
+
+@contextmanager
+def _decoding_exactly(vae: Any, kind: str) -> Iterator[None]:
+    """Decode in the precision of the VAE's weights, whatever is computed around it on devices of
+    this `kind`."""
+    import torch
+
+    right = vae.decode
+
+    def decode(latents: Any, *args: Any, **options: Any) -> Any:
+        with torch.autocast(kind, enabled=False):
+            return right(latents.to(vae.dtype), *args, **options)
+
+    vae.decode = decode
+    try:
+        yield
+    finally:
+        del vae.decode
 
 
 @functools.cache

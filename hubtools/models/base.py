@@ -18,6 +18,17 @@ RANDOM_WEIGHTS_KEY = "_hubtools_random_weights"
 
 _PIPELINE_FILE = "model_index.json"
 
+# What pipelines of these endings are for, where it is no drawing from words alone.
+_PURPOSES = (
+    ("InstructPix2PixPipeline", "it changes pictures as it is told"),
+    ("InpaintPipeline", "it is an inpainting model"),
+    ("InpaintPipelineLegacy", "it is an inpainting model"),
+    ("Img2ImgPipeline", "it draws over pictures that are there, as a refiner does"),
+    ("ControlNetPipeline", "it is led by control pictures"),
+    ("UpscalePipeline", "it enlarges pictures"),
+    ("Depth2ImgPipeline", "it draws over the depth of a picture"),
+)
+
 
 @dataclass(frozen=True)
 class Base:
@@ -239,13 +250,33 @@ def _family(index: dict[str, Any], name: str) -> str:
     kind = str(index.get("_class_name", "an unnamed pipeline"))
     support = support_of(kind)
     if support is None:
-        known = [f"{name} ({each.title})" for each in SUPPORTED.values() for name in each.pipelines]
-        raise HubtoolsError(
-            f"{name} is a {kind}, which hubtools cannot use yet.",
-            hint=f"supported pipelines: {', '.join(known)}",
+        raise refusal(name, kind)
+    return support.name
+
+
+def _why_not(pipeline: str) -> str:
+    """Why a pipeline of this class, which `support_of` does not know, is not opened: the end of a
+    sentence; empty if there is nothing more to say."""
+    return next((why for ending, why in _PURPOSES if pipeline.endswith(ending)), "")
+
+
+def refusal(shown: str, kind: str, do: str = "use") -> HubtoolsError:
+    """What to say of a base that is a pipeline of a class that hubtools does not know; `do` is what
+    was to be done with it."""
+    why = _why_not(kind)
+    if why:
+        return HubtoolsError(
+            f"{shown} is a {kind}: {why}, and hubtools trains and draws with models that draw from"
+            " words alone.",
+            hint="take the text-to-image model of the same version",
             code="not-supported",
         )
-    return support.name
+    known = [f"{name} ({each.title})" for each in SUPPORTED.values() for name in each.pipelines]
+    return HubtoolsError(
+        f"{shown} is a {kind}, which hubtools cannot {do} yet.",
+        hint=f"supported pipelines: {', '.join(known)}",
+        code="not-supported",
+    )
 
 
 def _prediction_type(config: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ from hubtools.modelfiles import read_json
 from hubtools.models.base import Base, fetch_base
 from hubtools.models.blame import component_of
 from hubtools.models.device import checked_device
-from hubtools.models.registry import DENOISERS, TEXT_ENCODERS
+from hubtools.models.registry import DENOISERS, TEXT_ENCODERS, texts_of
 from hubtools.quiet import hush
 
 # A tokenizer that claims to read more tokens than this was told no length.
@@ -99,7 +99,7 @@ def load_pipeline(
             hint="check --variant and --revision, or fetch the files again",
             code="file-damaged",
         ) from error
-    for name in (base.support.denoiser, "vae", "text_encoder", "tokenizer", "scheduler"):
+    for name in (base.support.denoiser, "vae", *texts_of(base.support), "scheduler"):
         wanted = part_of(name)
         if (wanted is None or wanted in parts) and getattr(pipeline, name, None) is None:
             raise HubtoolsError(

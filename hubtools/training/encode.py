@@ -29,10 +29,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Picture:
-    """A training picture with the digest of its file and how it is cut."""
+    """A training picture with the digest of its file, its (width, height) and how it is cut."""
 
     example: Example
     sha256: str
+    size: tuple[int, int]
     cut: Geometry
 
 
@@ -58,7 +59,7 @@ class EncodedDataset:
                 seed=settings.seed,
                 identity=digest,
             )
-            self.pictures.append(Picture(example, digest, cut))
+            self.pictures.append(Picture(example, digest, size, cut))
 
     def fill(
         self,
@@ -121,7 +122,9 @@ class EncodedDataset:
         picture = self.pictures[index]
         filter = self._settings.image_interpolation_mode
         name = f"{picture.sha256}_{picture.cut.name}_{filter}{'_flip' if flip else ''}"
-        return self._latents.fetch(name, lambda: self._encode(picture, filter, flip))
+        encoded = self._latents.fetch(name, lambda: self._encode(picture, filter, flip))
+        framing = picture.cut.framing(picture.size, flip=flip)
+        return encoded | self._stages.family.picture_conditions(framing)
 
     def _encode(self, picture: Picture, filter: str, flip: bool) -> dict[str, Tensor]:
         data = read_bytes(picture.example.image)

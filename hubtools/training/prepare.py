@@ -19,6 +19,7 @@ from hubtools.models.families.protocol import BaseInfo, Family, family_of
 from hubtools.models.registry import target_of
 from hubtools.progress import Reporter
 from hubtools.project import Project
+from hubtools.settings import TrainSettings
 from hubtools.training.adapter import add_lora
 from hubtools.training.device import check_xformers, precision_of
 from hubtools.training.distributed import Distributed
@@ -90,9 +91,9 @@ def make_plan(
     group: Distributed,
 ) -> TrainPlan:
     """Put all numbers together. Raises `UsageError` for what this device or base cannot do."""
-    settings = project.train
+    info = family.info(folder, project.train.prediction_type)
+    settings = completed(project.train, info)
     check_xformers(settings, group.device)
-    info = family.info(folder, settings.prediction_type)
     recipe = make_recipe(
         settings,
         resolution=project.resolution,
@@ -122,6 +123,12 @@ def make_plan(
         cache_bytes_free=None if same else shutil.disk_usage(cache_disk).free,
         counter=_counter(folder, info),
     )
+
+
+def completed(settings: TrainSettings, info: BaseInfo) -> TrainSettings:
+    """The settings with what is left to the base's family."""
+    targets = settings.target_modules or list(info.targets)
+    return settings.model_copy(update={"target_modules": targets})
 
 
 def _existing(folder: Path) -> Path:

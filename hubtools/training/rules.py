@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from hubtools.dataset.text.trigger import has_word
 from hubtools.files import human_bytes
 from hubtools.findings import Problem, Report, RuleBook, Severity
+from hubtools.models.registry import instead_of
 from hubtools.reporting.baseline import without_ignored
 from hubtools.training.plan import TrainPlan, count
 
@@ -333,6 +334,25 @@ def long_captions(plan: TrainPlan) -> Iterator[Problem]:
             f" {'' if counter.exact else 'about '}{counts[worst.caption]}.",
             "shorten them; put what matters first",
             path=worst.file_name,
+        )
+
+
+@TRAIN_RULES.rule("T119", "The base is distilled", Severity.WARNING)
+def distilled(plan: TrainPlan) -> Iterator[Problem]:
+    """The base was taught to draw in a few steps (Turbo, Lightning, LCM, Hyper-SD and the like).
+
+    Training as usual does not know that teaching and slowly undoes it: after some hundred steps
+    pictures in one to eight steps become soft and washed out. People train on the base that it was
+    distilled from instead: the LoRA fits both, and is drawn with on either. A base is known by its
+    name, or by a scheduler that distilled ones come with.
+    """
+    instead = instead_of(plan.base_name, plan.base.family)
+    if instead or plan.base.distilled:
+        yield Problem(
+            f"{plan.base_name} is distilled to draw in a few steps, which this training slowly"
+            " undoes.",
+            f"train on {instead or 'the base that it was distilled from'} and use the LoRA on"
+            " either",
         )
 
 

@@ -92,7 +92,7 @@ def draw_samples(
             run.inside(SAMPLES_DIR, create=True) as folder,
         ):
             pipeline = opened.model.pipeline
-            pipeline.text_encoder = said.read.closed
+            said.read.close(pipeline)
             records = draw(
                 pipeline,
                 shots,

@@ -88,7 +88,7 @@ def test_it_learns(tmp_path: Path) -> None:
         base, family.info(MODEL, None), variant=None, dtype=torch.float32, noise=NoiseOptions(5.0)
     )
     model.pipeline.to("cuda")
-    encoded = encode(model, read_examples(data, "prompt"), 128)
+    encoded = encode(family, model, read_examples(data, "prompt"), 128)
     before = losses(model, encoded, "cuda")
     apply_lora(model.pipeline, resolve_lora(str(project.run_dir)), 1.0)
     after = losses(model, encoded, "cuda")

@@ -118,6 +118,7 @@ BAD: dict[str, TrainPlan] = {
     "T116": plan(samples={"size": 500}),
     "T117": plan(with_prior_preservation=True),
     "T118": plan(caption="a long word " * 26),
+    "T119": replace(plan(), base_name="stabilityai/sd-turbo"),
 }
 GOOD: dict[str, list[TrainPlan]] = {
     "T101": [plan(checkpointing_steps=1000), plan(max_train_steps=10)],
@@ -149,6 +150,7 @@ GOOD: dict[str, list[TrainPlan]] = {
         plan(with_prior_preservation=True, trigger="tok"),
         plan(with_prior_preservation=True, class_prompt="photo of a person"),
     ],
+    "T119": [plan(), replace(plan(), base_name="me/sd-turbot")],
     "T116": [plan(samples={"size": 504}), plan(samples={"size": 500}, validation_steps=0)],
 }
 

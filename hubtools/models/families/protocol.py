@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from hubtools.errors import HubtoolsError
 from hubtools.files import json_within
+from hubtools.models.base import refusal
 from hubtools.models.families.batches import Conditions, Tensors
 from hubtools.models.families.noise import Noised, NoiseOptions
 from hubtools.models.loading import ALL_PARTS, Part
@@ -29,11 +30,19 @@ if TYPE_CHECKING:
     from hubtools.models.base import Base
 
 
+ATTENTION = ("to_k", "to_q", "to_v", "to_out.0")
+"""The layers that get a LoRA where a family says nothing else."""
+
+
 @dataclass(frozen=True)
 class BaseInfo:
     """What a base's small configuration files tell. Sizes in pixels, `caption_tokens` in tokens;
     `latent_factor` pixels a latent cell along one side, `latent_scale` what latents are multiplied
-    by; `cell_bytes` of a latent cell and `caption_bytes` of a caption, as they are cached."""
+    by; `cell_bytes` of a latent cell and `caption_bytes` of a caption, as they are cached.
+
+    `targets`: names of layers, all of which the denoiser has, that get a LoRA unless the settings
+    say otherwise. `distilled`: the base draws in a few steps because it was taught to, which a
+    training as usual slowly undoes."""
 
     family: str
     prediction_type: str
@@ -43,6 +52,19 @@ class BaseInfo:
     cell_bytes: int
     caption_bytes: int
     latent_scale: float = 1.0
+    targets: tuple[str, ...] = ATTENTION
+    distilled: bool = False
+
+
+@dataclass(frozen=True)
+class Framing:
+    """How a picture was cut: `original` (width, height) of the whole, before it was resized;
+    `corner` (left, top) of the cut in the resized picture; `size` (width, height) of the cut.
+    Pixels; of a mirrored picture all of it is mirrored."""
+
+    original: tuple[int, int]
+    corner: tuple[int, int]
+    size: tuple[int, int]
 
 
 class Model(Protocol):
@@ -114,8 +136,25 @@ class Family(Protocol):
     def call_arguments(self, shot: Asked) -> dict[str, Any]:
         """What a call of the pipeline takes besides its words, noise and callbacks."""
 
+    def words(self, pipeline: Any, text: str | None) -> dict[str, Tensor]:
+        """What the pipeline's text encoders answer to a text as it stands, by the names that its
+        call gives them, `prompt_embeds` (1, tokens, width) and others (1, ...): exactly what the
+        pipeline makes of it. None: what it takes for a negative prompt that is not given. Those of
+        a negative prompt have `negative_` before their names."""
+
+    def clip_window(self, pipeline: Any, tokens: Sequence[str]) -> dict[str, Tensor]:
+        """The same of a window of CLIP, by the names of its tokens; for families without CLIP it
+        is not asked for."""
+
+    def decodes_exactly(self, pipeline: Any) -> bool:
+        """True if the VAE must compute in float32 where the denoiser does not."""
+
     def convert_lora(self, state: Tensors, to: LoraNames) -> dict[str, Tensor]:
         """A LoRA's tensors of either naming under the names of the other, values as they are."""
+
+    def picture_conditions(self, framing: Framing) -> dict[str, Tensor]:
+        """Tensors of a picture beside those of its encoder, by how it was cut; they are not
+        cached. Empty if the denoiser is not told."""
 
     def info(self, folder: Path, prediction_type: str | None) -> BaseInfo:
         """Read the configuration files in `folder`; `prediction_type` overrules the scheduler's.
@@ -184,8 +223,4 @@ def family_of(folder: Path, shown: str) -> Family:
     for family in families():
         if name in family.pipelines:
             return family
-    raise HubtoolsError(
-        f"{shown} is a {name}, which hubtools cannot train yet.",
-        hint="trainable families: " + ", ".join(SUPPORTED),
-        code="not-supported",
-    )
+    raise refusal(shown, name, "train")

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hubtools.errors import HubtoolsError
-from hubtools.files import json_within
 from hubtools.models.families.batches import Conditions, Tensors, stacked
-from hubtools.models.families.noise import DDPM, DDPM_PREDICTIONS, Noised, NoiseOptions
-from hubtools.models.families.protocol import Asked, BaseInfo, LoraNames
+from hubtools.models.families.clip import clip_row, padded_tokens
+from hubtools.models.families.configs import config, reading_sizes
+from hubtools.models.families.noise import (
+    DDPM,
+    DDPM_PREDICTIONS,
+    EPSILON,
+    Noised,
+    NoiseOptions,
+)
+from hubtools.models.families.protocol import Asked, BaseInfo, Framing, LoraNames
 from hubtools.models.identity import identity_of_files
 from hubtools.models.loading import ALL_PARTS, Part, load_pipeline
 from hubtools.models.registry import SUPPORTED
@@ -22,7 +30,7 @@ if TYPE_CHECKING:
     from hubtools.models.base import Base
 
 # Their answers are kept, whatever precision the denoiser has; once a picture or caption is cheap.
-_ENCODERS_IN = "float32"
+ENCODERS_IN = "float32"
 
 
 class StableDiffusion:
@@ -40,6 +48,22 @@ class StableDiffusion:
             "width": shot.width,
             "height": shot.height,
         }
+
+    def words(self, pipeline: Any, text: str | None) -> dict[str, Tensor]:
+        """Last hidden states of the text encoder, (1, 77, width); none are those of `""`."""
+        device = pipeline._execution_device
+        return {"prompt_embeds": pipeline.encode_prompt(text or "", device, 1, False)[0]}
+
+    def clip_window(self, pipeline: Any, tokens: Sequence[str]) -> dict[str, Tensor]:
+        """Last hidden states of a window, (1, 77, width)."""
+        device = pipeline._execution_device
+        row, mask = clip_row(pipeline.tokenizer, pipeline.text_encoder, tokens, device)
+        states = pipeline.text_encoder(row, attention_mask=mask)[0]
+        return {"prompt_embeds": states.to(pipeline.text_encoder.dtype)}
+
+    def decodes_exactly(self, pipeline: Any) -> bool:
+        """No: this VAE keeps its numbers small."""
+        return False
 
     def convert_lora(self, state: Tensors, to: LoraNames) -> dict[str, Tensor]:
         """To `unet.….to_q.lora.down.weight`, or peft's own `lora_A` for all layers if there is one
@@ -59,20 +83,18 @@ class StableDiffusion:
             old = dict(state)
         return {f"{self.prefix}.{name}": value for name, value in old.items()}
 
+    def picture_conditions(self, framing: Framing) -> dict[str, Tensor]:
+        """Nothing."""
+        return {}
+
     def info(self, folder: Path, prediction_type: str | None) -> BaseInfo:
         """Sizes and prediction type from the configuration files of unet, vae and scheduler."""
-        unet = _config(folder, "unet/config.json")
-        vae = _config(folder, "vae/config.json")
-        scheduler = _config(folder, "scheduler/scheduler_config.json")
-        tokenizer = _config(folder, "tokenizer/tokenizer_config.json", required=False)
-        text = _config(folder, "text_encoder/config.json", required=False)
-        if unet.get("in_channels") != vae.get("latent_channels", 4):
-            raise HubtoolsError(
-                f"The UNet takes {unet.get('in_channels')} channels, but the VAE makes"
-                f" {vae.get('latent_channels', 4)}: this is an inpainting or depth model.",
-                hint="train on the plain text-to-image model of the same version",
-                code="not-supported",
-            )
+        unet = config(folder, "unet/config.json")
+        vae = config(folder, "vae/config.json")
+        scheduler = config(folder, "scheduler/scheduler_config.json")
+        tokenizer = config(folder, "tokenizer/tokenizer_config.json", required=False)
+        text = config(folder, "text_encoder/config.json", required=False)
+        _refuse_others(unet, vae, scheduler)
         prediction = prediction_type or str(scheduler.get("prediction_type", "epsilon"))
         if prediction not in DDPM_PREDICTIONS:
             raise HubtoolsError(
@@ -81,15 +103,9 @@ class StableDiffusion:
                 hint="overrule it with --prediction-type if you know better",
                 code="not-supported",
             )
-        try:
-            return self._sizes(unet, vae, text, tokenizer, prediction)
-        except (TypeError, ValueError, OverflowError) as error:
-            raise HubtoolsError(
-                f"A configuration file of the base in {folder} has a wrong value where a size"
-                f" belongs: {error}.",
-                hint="look at the config.json of unet, vae and text_encoder",
-                code="file-damaged",
-            ) from None
+        with reading_sizes(folder, "unet, vae and text_encoder"):
+            info = self._sizes(unet, vae, text, tokenizer, prediction)
+        return replace(info, distilled=_is_distilled(scheduler, prediction))
 
     def _sizes(
         self,
@@ -120,7 +136,7 @@ class StableDiffusion:
         from diffusers import UNet2DConditionModel
 
         with torch.device("meta"):
-            unet: nn.Module = UNet2DConditionModel.from_config(_config(folder, "unet/config.json"))
+            unet: nn.Module = UNet2DConditionModel.from_config(config(folder, "unet/config.json"))
         return unet
 
     def load(
@@ -136,21 +152,22 @@ class StableDiffusion:
     ) -> StableDiffusionModel:
         """Open the parts; only the UNet goes to `dtype`, since VAE and text encoder answer
         once a picture and their answers are cached whatever the precision."""
-        pipeline = load_pipeline(
+        opened = self._opened(base, dtype=dtype, variant=variant, parts=parts, given=given)
+        return StableDiffusionModel(opened, info, noise, given or {})
+
+    def _opened(self, base: Base, *, dtype: torch.dtype, **options: Any) -> Any:
+        return load_pipeline(
             base,
-            dtype=_ENCODERS_IN,
+            dtype=ENCODERS_IN,
             device="cpu",
-            variant=variant,
             denoiser_dtype=str(dtype).removeprefix("torch."),
-            parts=parts,
-            given=given,
+            **options,
         )
-        return StableDiffusionModel(pipeline, info, noise, given or {})
 
     def identity(self, base: Base, folder: Path, part: Part) -> str:
         """From the files: those of the text encoder and its tokenizer, of the VAE, of the UNet."""
         components = {"text": ("text_encoder", "tokenizer"), "picture": ("vae",)}
-        return identity_of_files(base, folder, components.get(part, (self.prefix,)), _ENCODERS_IN)
+        return identity_of_files(base, folder, components.get(part, (self.prefix,)), ENCODERS_IN)
 
 
 class StableDiffusionModel:
@@ -182,15 +199,6 @@ class StableDiffusionModel:
         found = (self._vae, self._text, getattr(self.pipeline, "safety_checker", None))
         return tuple(module for module in found if module is not None)
 
-    def _tokens(self, caption: str) -> list[int]:
-        tokens = self._tokenizer(
-            caption,
-            padding="max_length",
-            max_length=self._tokenizer.model_max_length,
-            truncation=True,
-        ).input_ids
-        return list(tokens)
-
     def encode_picture(self, pixels: Tensor) -> dict[str, Tensor]:
         """Mean and standard deviation of the VAE's posterior, each (C, h, w), unscaled."""
         import torch
@@ -206,7 +214,7 @@ class StableDiffusionModel:
 
         with torch.no_grad():
             device = next(self._text.parameters()).device
-            tokens = torch.tensor([self._tokens(caption)], device=device)
+            tokens = torch.tensor([padded_tokens(self._tokenizer, caption)], device=device)
             return {"embeds": self._text(tokens)[0][0].float().cpu()}
 
     def latent_shape(self, picture: Tensors) -> tuple[int, ...]:
@@ -239,19 +247,38 @@ class StableDiffusionModel:
         return answer
 
 
-def _config(folder: Path, name: str, *, required: bool = True) -> dict[str, Any]:
-    try:
-        content = json_within(folder / name)
-    except FileNotFoundError:
-        if not required:
-            return {}
+def _refuse_others(unet: dict[str, Any], vae: dict[str, Any], scheduler: dict[str, Any]) -> None:
+    """Raise `HubtoolsError` for a UNet that draws from more than words, or learned otherwise."""
+    takes, makes = unet.get("in_channels"), vae.get("latent_channels", 4)
+    if takes != makes:
+        pair = isinstance(makes, int) and takes == 2 * makes
+        kind = "an InstructPix2Pix model" if pair else "an inpainting or depth model"
         raise HubtoolsError(
-            f"The base has no {name}.",
-            hint="is the download complete, the folder whole?",
-            code="file-not-found",
-        ) from None
-    except ValueError as error:
+            f"The UNet takes {takes} channels, but the VAE makes {makes}: this is {kind}.",
+            hint="train on the plain text-to-image model of the same version",
+            code="not-supported",
+        )
+    if unet.get("time_cond_proj_dim") is not None:
         raise HubtoolsError(
-            f"{folder / name} is not valid JSON: {error}.", code="file-damaged"
-        ) from None
-    return content if isinstance(content, dict) else {}
+            "The UNet is told the guidance scale: this is a latent consistency model, which was"
+            " distilled from another base and answers otherwise than this training asks.",
+            hint="train on that base; the LoRA can be used on the distilled one",
+            code="not-supported",
+        )
+    kind = str(scheduler.get("_class_name", ""))
+    if kind.startswith("EDM"):
+        raise HubtoolsError(
+            f"The base's scheduler is {kind}: it was trained by the formulas of EDM"
+            " (arXiv:2206.00364), which hubtools does not train by.",
+            hint="take a base that was trained as Stable Diffusion was",
+            code="not-supported",
+        )
+
+
+def _is_distilled(scheduler: dict[str, Any], prediction: str) -> bool:
+    """True for a scheduler as Turbo, Lightning and consistency models come with. Bases of zero
+    terminal SNR space their steps so as well."""
+    if scheduler.get("_class_name") in ("LCMScheduler", "TCDScheduler"):
+        return True
+    trailing = scheduler.get("timestep_spacing") == "trailing"
+    return trailing and prediction == EPSILON and not scheduler.get("rescale_betas_zero_snr")

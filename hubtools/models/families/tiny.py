@@ -202,37 +202,22 @@ def build_tiny_pipeline(
     """
 
     def made(work: Path) -> Any:
-        from diffusers import AutoencoderKL, PNDMScheduler, StableDiffusionPipeline
+        from diffusers import PNDMScheduler, StableDiffusionPipeline
         from diffusers import UNet2DConditionModel as UNet
-        from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+        from transformers import CLIPTextConfig, CLIPTextModel
 
-        vocabulary = write_tokenizer(work, COMMON_WORDS)
-        tokenizer = CLIPTokenizer(
-            str(work / "vocab.json"), str(work / "merges.txt"), model_max_length=77
-        )
+        tokenizer, ids = clip_tokenizer(work)
         text_encoder = CLIPTextModel(
             CLIPTextConfig(
-                vocab_size=vocabulary,
                 hidden_size=32,
                 intermediate_size=64,
                 projection_dim=32,
                 num_hidden_layers=2,
                 num_attention_heads=4,
-                max_position_embeddings=77,
-                bos_token_id=vocabulary - 2,
-                eos_token_id=vocabulary - 1,
-                pad_token_id=vocabulary - 1,
+                **ids,
             )
         )
-        vae = AutoencoderKL(
-            block_out_channels=(8, 16, 16, 16),
-            down_block_types=("DownEncoderBlock2D",) * 4,
-            up_block_types=("UpDecoderBlock2D",) * 4,
-            layers_per_block=1,
-            latent_channels=4,
-            norm_num_groups=4,
-            sample_size=size,
-        )
+        vae = tiny_vae(size)
         unet = UNet(
             sample_size=size // 8,
             in_channels=4,
@@ -246,9 +231,7 @@ def build_tiny_pipeline(
             norm_num_groups=8,
         )
         scheduler = PNDMScheduler(
-            beta_start=0.00085,
-            beta_end=0.012,
-            beta_schedule="scaled_linear",
+            **BETAS,
             prediction_type=prediction_type,
             skip_prk_steps=True,
             steps_offset=1,
@@ -266,6 +249,43 @@ def build_tiny_pipeline(
         )
 
     return write_pipeline(folder, made, seed=seed)
+
+
+BETAS: dict[str, Any] = {
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+}
+
+
+def tiny_vae(size: int) -> Any:
+    """A VAE of factor 8 and 4 channels for pictures of `size` pixels."""
+    from diffusers import AutoencoderKL
+
+    return AutoencoderKL(
+        block_out_channels=(8, 16, 16, 16),
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        layers_per_block=1,
+        latent_channels=4,
+        norm_num_groups=4,
+        sample_size=size,
+    )
+
+
+def clip_tokenizer(folder: Path, **options: Any) -> tuple[Any, dict[str, int]]:
+    """A tokenizer of 77 positions, its files in `folder`, and what its text encoder is told."""
+    from transformers import CLIPTokenizer
+
+    vocabulary = write_tokenizer(folder, COMMON_WORDS)
+    files = str(folder / "vocab.json"), str(folder / "merges.txt")
+    return CLIPTokenizer(*files, model_max_length=77, **options), {
+        "vocab_size": vocabulary,
+        "max_position_embeddings": 77,
+        "bos_token_id": vocabulary - 2,
+        "eos_token_id": vocabulary - 1,
+        "pad_token_id": vocabulary - 1,
+    }
 
 
 def write_pipeline(

@@ -1,0 +1,47 @@
+"""The small configuration files of a base's components."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hubtools.errors import HubtoolsError
+from hubtools.files import json_within
+
+
+def config(folder: Path, name: str, *, required: bool = True) -> dict[str, Any]:
+    """The file `name` of a pipeline's folder; empty if it is missing and need not be there.
+
+    Raises `HubtoolsError` if it is missing or no JSON."""
+    try:
+        content = json_within(folder / name)
+    except FileNotFoundError:
+        if not required:
+            return {}
+        raise HubtoolsError(
+            f"The base has no {name}.",
+            hint="is the download complete, the folder whole?",
+            code="file-not-found",
+        ) from None
+    except ValueError as error:
+        raise HubtoolsError(
+            f"{folder / name} is not valid JSON: {error}.", code="file-damaged"
+        ) from None
+    return content if isinstance(content, dict) else {}
+
+
+@contextmanager
+def reading_sizes(folder: Path, parts: str) -> Iterator[None]:
+    """What goes wrong inside is a file with a wrong value where a size belongs; `parts` says of
+    which components."""
+    try:
+        yield
+    except (TypeError, ValueError, OverflowError) as error:
+        raise HubtoolsError(
+            f"A configuration file of the base in {folder} has a wrong value where a size"
+            f" belongs: {error}.",
+            hint=f"look at the config.json of {parts}",
+            code="file-damaged",
+        ) from None
