@@ -16,7 +16,7 @@ from hubtools.layout import cache_dir
 from hubtools.models.base import resolve_base
 from hubtools.models.configs import check_configs
 from hubtools.models.families.protocol import BaseInfo, Family, family_of
-from hubtools.models.registry import target_of
+from hubtools.models.targets import target_of
 from hubtools.progress import Reporter
 from hubtools.project import Project
 from hubtools.settings import TrainSettings

@@ -14,7 +14,7 @@ from hubtools.dataset.inspect.look import (
 from hubtools.dataset.text.blank import is_blank
 from hubtools.dataset.view import view
 from hubtools.files import StrPath, sha256_of
-from hubtools.models.registry import chosen_target, size_of
+from hubtools.models.targets import chosen_target, size_of
 from hubtools.settings import DatasetSettings, TrainSettings
 from hubtools.training.crops import geometry
 

@@ -21,9 +21,9 @@ from hubtools.models.registry import (
     TARGETS,
     TEXT_ENCODERS,
     support_of,
-    target_of,
     title_of,
 )
+from hubtools.models.targets import target_of
 
 PACKAGE = Path(hubtools.__file__).parent
 

@@ -1,0 +1,94 @@
+"""What a base model is a kind of: by its folder, by the Hub's cache, or by its name alone."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hubtools.files import StrPath, json_within
+from hubtools.models.registry import DEFAULT_SIZE, TARGETS, Target, TargetName, row_of_class
+
+
+def target_of(base: StrPath) -> Target | None:
+    """The target of a base model: a pipeline folder or a Hub id (its copy in the local cache is
+    looked at, if there is one). None if nothing tells."""
+    folder = folder_of(base)
+    if folder is not None and (found := _of_folder(folder)):
+        return found
+    text = str(base).lower()
+    if text.count("/") != 1:
+        return None  # a folder that tells nothing
+    for row in reversed(
+        TARGETS.values()
+    ):  # names of younger models are made from those of older ones
+        for pattern, size in row.ids:
+            if re.search(pattern, text):
+                return replace(row, size=size) if size else row
+    return None
+
+
+def chosen_target(name: TargetName | None, base: StrPath | None) -> Target | None:
+    """The target that a setting names, else that of `base`; None if nothing tells."""
+    if name is not None:
+        return TARGETS[name]
+    return target_of(base) if base else None
+
+
+def size_of(target: Target | None) -> int:
+    """Side in pixels of pictures for `target`: the one default of the training resolution."""
+    return target.size if target else DEFAULT_SIZE
+
+
+def folder_of(base: StrPath) -> Path | None:
+    """The folder of a pipeline: `base` itself, or the Hub's cache of that id. Nothing is asked of
+    the Hub."""
+    folder = Path(base).expanduser()
+    if folder.is_dir():
+        return folder
+    if str(base).count("/") != 1:
+        return None
+    cache = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
+    if not cache:
+        home = os.environ.get("HF_HOME")
+        if not home:
+            home = os.path.join(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "huggingface")
+        cache = os.path.join(home, "hub")
+    place = Path(cache).expanduser() / f"models--{str(base).replace('/', '--')}"
+    try:
+        revision = (place / "refs" / "main").read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return None
+    found = place / "snapshots" / revision
+    return found if revision and found.is_dir() else None
+
+
+def _of_folder(folder: Path) -> Target | None:
+    kind = _json(folder / "model_index.json").get("_class_name")
+    if not isinstance(kind, str):
+        return None
+    for row in row_of_class(kind):
+        config = _json(folder / row.denoiser / "config.json")
+        if row.told_by is None or config.get(row.told_by[0]) == row.told_by[1]:
+            return _sized(row, config, folder)
+    return None
+
+
+def _sized(target: Target, denoiser: dict[str, Any], folder: Path) -> Target:
+    side, channels = (
+        denoiser.get("sample_size"),
+        _json(folder / "vae" / "config.json").get("block_out_channels"),
+    )
+    if isinstance(side, int) and isinstance(channels, list) and 0 < side <= 1024:
+        return replace(target, size=side * 2 ** max(0, len(channels) - 1))
+    return target
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content = json_within(path)
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
