@@ -120,7 +120,11 @@ def _pass(base: Path, size: int, rank: int, batch: int, way: Any, compiled: bool
         )
     torch.nn.Module.to(unet, HALF)  # diffusers' own `to` warns of an empty list
     unet.requires_grad_(False)
-    parameters = list(add_lora(unet, TrainSettings(rank=rank, target_modules=list(ATTENTION)), float(rank)).values())
+    parameters = list(
+        add_lora(
+            unet, TrainSettings(rank=rank, target_modules=list(ATTENTION)), float(rank)
+        ).values()
+    )
     unet.to(DEVICE)
     if half:
         for parameter in parameters:
