@@ -97,7 +97,8 @@ def test_it_is_trained_resumed_written_and_read(make_sdxl: MakeProject, tiny_sdx
     loaded = dict(fresh.unet.named_parameters())
     there = [name for name in loaded if "lora_" in name]
     assert len(there) == len(tensors)
-    assert all(float(loaded[name].detach().abs().max()) > 0 for name in there)  # every layer has learned
+    with torch.no_grad():  # every layer has learned
+        assert all(float(loaded[name].abs().max()) > 0 for name in there)
 
 
 def test_the_base_is_kept_beside_the_sizes_of_its_pictures(make_sdxl: MakeProject) -> None:
