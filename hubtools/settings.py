@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
+from hubtools.models.families.noise import Density
 from hubtools.models.registry import TargetName
 from hubtools.setting_types import (
     AllowedSecret,
@@ -171,8 +172,12 @@ class TrainSettings(Section):
     )
     max_train_samples: int | None = option(None, "Use only the first N pictures.", ge=1)
     repeats: int = option(1, "How often a picture appears in one epoch.", ge=1)
-    caption_dropout: float = option(
-        0.05, "Share of steps trained with an empty caption.", ge=0, le=1
+    caption_dropout: float | None = option(
+        None,
+        "Share of steps trained with an empty caption; default 0.05, and 0 for bases that are drawn"
+        " without guidance.",
+        ge=0,
+        le=1,
     )
     train_batch_size: int = option(1, "Pictures in one forward pass.", ge=1)
     gradient_accumulation_steps: int = option(1, "Forward passes in one optimizer step.", ge=1)
@@ -193,9 +198,32 @@ class TrainSettings(Section):
     lr_num_cycles: int = option(3, "Cosine waves of cosine_with_restarts.", ge=1)
     lr_power: float = option(1.0, "Power of the polynomial schedule.", gt=0)
     snr_gamma: float | None = option(
-        5.0, "min-SNR weighting of the loss (arXiv:2303.09556); 0 turns it off.", ge=0
+        None,
+        "min-SNR weighting of the loss (arXiv:2303.09556); default 5, and none for flow bases; 0"
+        " turns it off.",
+        ge=0,
     )
-    noise_offset: float = option(0.0, "Strength of per-channel offset noise.", ge=0)
+    noise_offset: float = option(
+        0.0, "Strength of per-channel offset noise (not for flow bases).", ge=0
+    )
+    timestep_density: Density | None = option(
+        None,
+        "Flow bases: how moments between picture and noise are drawn; default logit_normal, more of"
+        " them in the middle.",
+    )
+    timestep_mean: float | None = option(
+        None, "Mean of the logit-normal density; default 0. Above it: more noise."
+    )
+    timestep_deviation: float | None = option(
+        None, "Deviation of the logit-normal density; default 1.", gt=0
+    )
+    timestep_shift: float | None = option(
+        None,
+        "Flow bases: how far moments are shifted towards noise; default as the base's scheduler"
+        " does, for some by the picture's size. 1: not at all.",
+        gt=0,
+        le=1000,
+    )
     prediction_type: Literal["epsilon", "v_prediction"] | None = option(
         None, "Prediction type of the base; default: as its scheduler says."
     )
@@ -204,7 +232,7 @@ class TrainSettings(Section):
     lora_dropout: float = option(0.0, "Dropout inside the LoRA.", ge=0, lt=1)
     target_modules: list[str] = option(
         [],
-        "Layers of the denoiser that get a LoRA; default those of the base's family (attention).",
+        "Layers of the denoiser that get a LoRA; default those of the base's family.",
     )
     with_prior_preservation: bool = option(
         False,
@@ -267,8 +295,20 @@ class SampleSettings(Section):
     seed: int = option(
         0, "Seed of a prompt's first picture; the next ones use seed + 1, seed + 2, ...", ge=0
     )
-    steps: int = option(30, "Denoising steps.", "num_inference_steps", ge=1, le=1000)
-    guidance: float = option(7.5, "Classifier-free guidance scale.", "guidance_scale", ge=0)
+    steps: int | None = option(
+        None,
+        "Denoising steps; default as the base's family is drawn with (families.md), mostly 30.",
+        "num_inference_steps",
+        ge=1,
+        le=1000,
+    )
+    guidance: float | None = option(
+        None,
+        "Guidance scale as the base's pipeline counts it; default as the base's family is drawn"
+        " with (families.md), mostly 7.5.",
+        "guidance_scale",
+        ge=0,
+    )
     scheduler: str = option(
         "default", "Sampler by name, e.g. euler_a, dpmpp_2m, ddim; default is the base's own."
     )

@@ -178,6 +178,31 @@ def tiny_sdxl(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_flux2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random FLUX.2 pipeline, as klein-base is."""
+    from hubtools.models.families.tiny_flow import build_tiny_flux2_klein
+
+    return build_tiny_flux2_klein(tmp_path_factory.mktemp("bases") / "klein-base")
+
+
+@pytest.fixture(scope="session")
+def tiny_klein(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random FLUX.2 pipeline, as the distilled klein is."""
+    from hubtools.models.families.tiny_flow import build_tiny_flux2_klein
+
+    folder = tmp_path_factory.mktemp("bases") / "klein"
+    return build_tiny_flux2_klein(folder, distilled=True)
+
+
+@pytest.fixture(scope="session")
+def tiny_z_image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random Z-Image pipeline, as the base is."""
+    from hubtools.models.families.tiny_flow import build_tiny_z_image
+
+    return build_tiny_z_image(tmp_path_factory.mktemp("bases") / "z-image")
+
+
+@pytest.fixture(scope="session")
 def draw_pictures() -> Callable[..., Path]:
     """`draw_pictures(folder, count, size=...)` writes a dataset."""
     return write_pictures

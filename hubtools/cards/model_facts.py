@@ -16,7 +16,7 @@ from hubtools.findings import plural
 from hubtools.layout import LORA_WEIGHTS, SAMPLES_DIR
 from hubtools.licensing.resolve import License
 from hubtools.manifest import RunManifest, SampleRecord, read_samples
-from hubtools.models.registry import title_of
+from hubtools.models.registry import SUPPORTED, title_of
 from hubtools.project import Project
 
 GALLERY_LIMIT = 12
@@ -100,7 +100,14 @@ def model_facts(run_dir: Path, project: Project) -> tuple[ModelCard, list[Sample
         trigger=trigger,
         negative_prompt=first.negative_prompt if first else None,
         samples=tuple(_sample(record, index) for index, record in enumerate(records)),
-        snippet=snippet(base_model, repo, weights.name, first, trigger),
+        snippet=snippet(
+            base_model,
+            repo,
+            weights.name,
+            first,
+            trigger,
+            SUPPORTED.get(manifest.base_model.family),
+        ),
         training=tuple(_training(manifest)),
         weights=weights.name,
         weights_bytes=weights.stat().st_size,

@@ -6,6 +6,7 @@ import keyword
 
 from hubtools.cards.escape import python_literal
 from hubtools.manifest import SampleRecord
+from hubtools.models.registry import Support
 
 
 def snippet(
@@ -14,9 +15,10 @@ def snippet(
     weights: str,
     record: SampleRecord | None,
     trigger: str | None,
+    support: Support | None = None,
 ) -> str:
     """Python that draws the first picture of the gallery with stock diffusers; empty if the base
-    has no public name."""
+    has no public name. `support`: of the base's family."""
     if base is None:
         return ""
     prompt = record.prompt if record else (trigger or "")
@@ -31,7 +33,8 @@ def snippet(
     )
     if record is not None and scheduler:
         lines[-1] = f"from diffusers import DiffusionPipeline, {record.scheduler_class}"
-    lines += ["", f"pipeline = DiffusionPipeline.from_pretrained({python_literal(base)})"]
+    half = ", torch_dtype=torch.bfloat16" if support and support.denoiser == "transformer" else ""
+    lines += ["", f"pipeline = DiffusionPipeline.from_pretrained({python_literal(base)}{half})"]
     if record is not None and scheduler:
         options = "".join(f", {k}={python_literal(v)}" for k, v in record.scheduler_options.items())
         lines.append(
@@ -47,17 +50,25 @@ def snippet(
         ]
     lines += ["image = pipeline(", f"    {python_literal(prompt)},"]
     if record is not None:
-        if record.negative_prompt:
-            lines.append(f"    negative_prompt={python_literal(record.negative_prompt)},")
+        if negative := _negative(record, support):
+            lines.append(f"    negative_prompt={python_literal(negative)},")
         lines += [
             f"    num_inference_steps={record.steps},",
-            f"    guidance_scale={record.guidance:g},",
+            f"    {support.guidance if support else 'guidance_scale'}={record.guidance:g},",
             f"    width={record.width},",
             f"    height={record.height},",
             f'    generator=torch.Generator("cpu").manual_seed({record.seed}),',
         ]
     lines += [").images[0]", 'image.save("picture.png")']
     return "\n".join(lines)
+
+
+def _negative(record: SampleRecord, support: Support | None) -> str | None:
+    """The negative prompt that the base's pipelines are given."""
+    if support is None:
+        return record.negative_prompt
+    said = support.words([record.prompt], [record.negative_prompt]).get("negative_prompt")
+    return said[0] if said else None
 
 
 def _is_name(text: str) -> bool:

@@ -15,6 +15,7 @@ from hubtools.inference.grid.axes import ALL, Value, parse_axis, step_value
 from hubtools.inference.lora import LoraFile, WeightedLora, resolve_lora, snapshots_of
 from hubtools.inference.shots import Shot, shots_of
 from hubtools.models.base import Base
+from hubtools.models.families.protocol import sampling_of
 from hubtools.project import Project
 
 Note = Callable[[str], None]
@@ -105,6 +106,7 @@ def plan_evaluation(
         lora_weight=1.0,
         literals=literals,
         divisor=base.support.divisor,
+        usual=sampling_of(base),
     )
     measured, held_out = _measured(project, real)
     run = Path(source)

@@ -54,12 +54,12 @@ from hubtools.inference.pipeline import draw, versions
 from hubtools.layout import EVALUATION, EVALUATION_CHART, EVALUATION_DIR
 from hubtools.models.base import fetch_base
 from hubtools.models.device import best_dtype, checked_device, use_threads
-from hubtools.models.families.noise import NoiseOptions
 from hubtools.models.families.protocol import family_of
 from hubtools.project import Project
 from hubtools.reporting.sheets import check_chart
 from hubtools.rooted import Root
 from hubtools.tinypeople import MEASURED_MARKS, SURE, is_tiny_people, load_classifier
+from hubtools.training.recipe import completed, noise_options
 from hubtools.vision.encoders import picture_encoder
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ class _PipelineSession:
             info,
             variant=plan.project.train.variant,
             dtype=torch.float32,
-            noise=NoiseOptions(plan.project.train.snr_gamma),
+            noise=noise_options(completed(plan.project.train, info)),
         )
         model.pipeline.to(device)
         # before the pipeline goes to half precision: a picture is encoded once

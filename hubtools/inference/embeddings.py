@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from hubtools.inference.prompts import Reading, read_prompt
 from hubtools.models.families.protocol import family_for
-from hubtools.models.registry import CLIP, TEXT_ENCODERS
+from hubtools.models.registry import CLIP, SUPPORTED, TEXT_ENCODERS, Encoder, support_of, widest_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -88,14 +88,17 @@ class Prompts:
         self._windows: dict[tuple[str, tuple[str, ...]], list[list[_Token]] | None] = {}
         self._encoded: dict[tuple[str | None, bool, tuple[str, ...]], Words] = {}
 
-    def keep(self, shots: Sequence[Shot]) -> None:
+    def keep(self, shots: Sequence[Shot], dtype: Any = None) -> None:
         """Encode all that `shots` say and hold it in memory, so that the text encoders can be let
-        go; `move` says where it is wanted then."""
+        go; `move` says where it is wanted then. `dtype` is that of the denoiser, which what no
+        CLIP says is kept in."""
         for shot in shots:
-            for text in (shot.prompt, shot.negative_prompt):
+            for text in (shot.prompt, self._negative(shot)):
                 key = (text, shot.prompt_weights, shot.literals)
                 if key not in self._encoded:
-                    self._encoded[key] = _to(self._embed(text, shot), "cpu")
+                    self._encoded[key] = _to(
+                        self._embed(text, shot), "cpu", None if self.able else dtype
+                    )
         self._empty = _to(self._window([]), "cpu") if self.able else None
         encoders = {name: getattr(self.pipeline, name, None) for name in TEXT_ENCODERS}
         self._closed = {
@@ -119,6 +122,13 @@ class Prompts:
         self._empty = _to(self._empty, device) if self._empty is not None else None
         return self
 
+    def _negative(self, shot: Shot) -> str | None:
+        """The negative prompt, where the pipeline reads one; what it takes where there is none."""
+        support = SUPPORTED[self.family.name]
+        if not support.negative:
+            return None
+        return support.unsaid if shot.negative_prompt is None else shot.negative_prompt
+
     def forget(self) -> None:
         """The text encoder has changed (another LoRA, another weight)."""
         self._encoded.clear()
@@ -137,15 +147,16 @@ class Prompts:
         """How many windows of the text encoder prompt and negative prompt take."""
         return max(self._count(text, shot) for text in (shot.prompt, shot.negative_prompt))
 
-    def embeddings(self, shots: Sequence[Shot]) -> Words:
+    def embeddings(self, shots: Sequence[Shot]) -> dict[str, Any]:
         """What a call of the pipeline takes in place of the words of `shots`: `prompt_embeds` and
         `negative_prompt_embeds`, each of shape (pictures, 77 x windows, width), and what else the
         family has. Every prompt is encoded alone, so that a picture does not depend on its
         neighbours; all shots must have the same number of windows."""
         count = self.windows(shots[0]) if self.able else 1
         positive = _together([self._padded(shot.prompt, shot, count) for shot in shots])
-        negative = _together([self._padded(shot.negative_prompt, shot, count) for shot in shots])
-        return positive | {f"negative_{name}": value for name, value in negative.items()}
+        negative = _together([self._padded(self._negative(shot), shot, count) for shot in shots])
+        words = positive | {f"negative_{name}": value for name, value in negative.items()}
+        return self.family.call_words(words)
 
     def _count(self, text: str | None, shot: Shot) -> int:
         windows = self._split(text or "", shot.literals) if shot.prompt_weights else None
@@ -216,8 +227,11 @@ class Prompts:
             return self.family.clip_window(self.pipeline, tokens)
 
 
-def _to(words: Words, device: Any) -> Words:
-    return {name: value.to(device) for name, value in words.items()}
+def _to(words: Words, device: Any, dtype: Any = None) -> Words:
+    return {
+        name: value.to(device, dtype if value.is_floating_point() else None)
+        for name, value in words.items()
+    }
 
 
 def _behind(windows: Sequence[Words]) -> Words:
@@ -279,6 +293,8 @@ def prompt_notes(
                 f"{extreme[0].text.strip()!r} has the weight {extreme[0].weight:g};"
                 " beyond 0.5 to 1.5 pictures fall apart."
             )
+    if not able and (support := support_of(type(pipeline).__name__)):
+        return [*notes, *_unread(pipeline, prompt, widest_of(support))]
     tokenizer = getattr(pipeline, "tokenizer", None)
     if tokenizer is None:
         return notes
@@ -294,6 +310,18 @@ def prompt_notes(
         cut = tokenizer.decode(ids[room + 1 : -1]).strip()
         notes.append(f"The prompt has {len(ids) - 2} tokens, {room} fit; unread: {cut!r}.")
     return notes
+
+
+def _unread(pipeline: Any, prompt: str, encoder: Encoder) -> list[str]:
+    """What the widest text encoder of a pipeline that takes no weights cuts off."""
+    tokenizer = getattr(pipeline, encoder.folder, None)
+    if tokenizer is None:
+        return []
+    ids = tokenizer(prompt, add_special_tokens=False, truncation=False).input_ids
+    if len(ids) <= encoder.room:
+        return []
+    cut = tokenizer.decode(ids[encoder.room :]).strip()
+    return [f"The prompt has {len(ids)} tokens, {encoder.room} fit; unread: {cut!r}."]
 
 
 def _foreign_notation(prompt: str) -> list[str]:

@@ -22,7 +22,9 @@ from hubtools.layout import COMPARISON, SAMPLES_DIR
 from hubtools.manifest import SampleRecord
 from hubtools.models.base import Base
 from hubtools.models.device import best_dtype, checked_device, use_threads
+from hubtools.models.families.protocol import sampling_of
 from hubtools.models.loading import load_pipeline
+from hubtools.models.registry import support_of
 from hubtools.project import Project
 from hubtools.reporting.sheets import check_sheet
 from hubtools.rooted import Root
@@ -97,14 +99,15 @@ def generate(
                 hint='hubtools generate "a photo of ..."',
                 code="file-not-found",
             )
+        base = base_of(project, loras[0].file if loras else None, note)
         shots, names = shots_of(
             project.samples,
             prompts,
             project.resolution,
             images=images,
             literals=triggers(project, loras),
+            usual=sampling_of(base),
         )
-        base = base_of(project, loras[0].file if loras else None, note)
     for shot in shots:
         check_size(shot.width, shot.height, base.support.divisor)
     pipeline = open_pipeline(
@@ -170,6 +173,9 @@ def open_pipeline(
 def tell_of_prompts(pipeline: Any, shots: Sequence[Shot], note: Note) -> None:
     """Say once what will not be read as it may be meant."""
     told = set()
+    support = support_of(type(pipeline).__name__)
+    if support and not support.negative and any(shot.negative_prompt for shot in shots):
+        note(f"{support.title} reads no negative prompt: samples.negative_prompt does nothing.")
     for shot in shots:
         for text in (shot.prompt, shot.negative_prompt or ""):
             if text not in told:
@@ -261,10 +267,14 @@ def generate_for_run(
             code="not-supported",
         )
     literals = triggers(project, [WeightedLora(lora)])
-    shots, names = shots_of(
-        project.samples, _prompts(project), project.resolution, literals=literals
-    )
     base = base_of(project, lora, note)
+    shots, names = shots_of(
+        project.samples,
+        _prompts(project),
+        project.resolution,
+        literals=literals,
+        usual=sampling_of(base),
+    )
     pipeline = open_pipeline(project, base)
     tell_of_prompts(pipeline, shots, note)
     with Root(run_dir) as run, run.inside(SAMPLES_DIR, create=True) as folder:

@@ -195,12 +195,10 @@ class PipelineSession:
     def _words(self, shots: list[Shot]) -> dict[str, Any]:
         if self.prompts.able or self.prompts.kept:
             return dict(self.prompts.embeddings(shots))
-        negative = [shot.negative_prompt or "" for shot in shots]
-        without = shots[0].negative_prompt is None
-        return {
-            "prompt": [shot.prompt for shot in shots],
-            "negative_prompt": None if without else negative,
-        }
+        words = self.base.support.words(
+            [shot.prompt for shot in shots], [shot.negative_prompt for shot in shots]
+        )
+        return dict(words)
 
     def record(self, shot: Shot, name: str) -> SampleRecord:
         """Everything about the shot that can be known before it is drawn."""

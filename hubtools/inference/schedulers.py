@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hubtools.errors import HubtoolsError, UsageError
+from hubtools.models.registry import is_flow
 
 _MULTI, _SDE = "DPMSolverMultistepScheduler", "DPMSolverSDEScheduler"
 _KARRAS = {"use_karras_sigmas": True}
@@ -108,11 +109,7 @@ def options_of(name: str) -> dict[str, Any]:
 
 def _is_flow(scheduler: Any) -> bool:
     """True if the base predicts a flow (rectified flow), not noise or velocity."""
-    config = scheduler.config
-    return (
-        type(scheduler).__name__.startswith("FlowMatch")
-        or config.get("prediction_type") == "flow_prediction"
-    )
+    return is_flow({**scheduler.config, "_class_name": type(scheduler).__name__})
 
 
 def _kind(scheduler: Any) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hubtools.errors import UsageError
+from hubtools.models.families.protocol import USUAL, Sampling
 from hubtools.models.registry import DIVISOR
 from hubtools.settings import SampleSettings
 
@@ -55,11 +56,13 @@ def shots_of(
     lora_weight: float | None = None,
     literals: Sequence[str] = (),
     divisor: int = DIVISOR,
+    usual: Sampling = USUAL,
 ) -> tuple[list[Shot], list[str]]:
     """A shot for every prompt and each of `images` seeds, and a name for each (`p00_s42`: first
     prompt, seed 42). Seeds begin anew with every prompt, so that prompts are compared on the same
     noise. `resolution` is the size if the settings name none; `lora_weight` overrules theirs;
-    `literals`: triggers, whose brackets are not weights; `divisor`: that of the base's family.
+    `literals`: triggers, whose brackets are not weights; `divisor`: that of the base's family;
+    `usual`: how the base is drawn with where the settings do not say.
 
     Raises `UsageError` for a size that no pipeline can draw.
     """
@@ -79,8 +82,8 @@ def shots_of(
                     prompt,
                     settings.negative_prompt,
                     seed,
-                    settings.steps,
-                    settings.guidance,
+                    usual.steps if settings.steps is None else settings.steps,
+                    usual.guidance if settings.guidance is None else settings.guidance,
                     settings.scheduler,
                     size,
                     size,

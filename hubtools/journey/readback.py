@@ -32,8 +32,11 @@ def read_dataset(repo: str, revision: str | None) -> dict[str, Any]:
     }
 
 
-def draw_sample(base: str, repo: str, record: dict[str, Any], allow_pickle: bool) -> Any:
-    """A fresh pipeline of the base, the LoRA from its repository, one picture by its record."""
+def draw_sample(
+    base: str, repo: str, record: dict[str, Any], asked: dict[str, Any], allow_pickle: bool
+) -> Any:
+    """A fresh pipeline of the base, the LoRA from its repository, one picture by its record;
+    `asked` are its words and guidance by the names that the pipeline has for them."""
     import diffusers
     import torch
 
@@ -52,10 +55,8 @@ def draw_sample(base: str, repo: str, record: dict[str, Any], allow_pickle: bool
     pipeline.to(device)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline(
-        prompt=record["prompt"],
-        negative_prompt=record["negative_prompt"],
+        **asked,
         num_inference_steps=record["steps"],
-        guidance_scale=record["guidance"],
         width=record["width"],
         height=record["height"],
         generator=torch.Generator("cpu").manual_seed(record["seed"]),
@@ -89,7 +90,11 @@ def main() -> None:
 
             torch.set_num_threads(sample["threads"])
         drawn = draw_sample(
-            sample["base"], sample["repo"], sample["record"], sample.get("allow_pickle", False)
+            sample["base"],
+            sample["repo"],
+            sample["record"],
+            sample["asked"],
+            sample.get("allow_pickle", False),
         )
         answers["sample"] = compare(drawn, Path(sample["local"]))
     print(json.dumps(answers))

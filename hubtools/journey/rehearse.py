@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import shlex
@@ -27,6 +26,7 @@ from hubtools.journey import readback
 from hubtools.layout import SAMPLES_DIR, WORK_DIR
 from hubtools.manifest import RunManifest, SampleRecord, read_samples
 from hubtools.models.base import fetch_base, resolve_base
+from hubtools.models.registry import SUPPORTED
 from hubtools.project import Project
 from hubtools.rooted import Root
 from hubtools.trust import is_sealed, seal
@@ -218,6 +218,7 @@ def _read_back(
             "base": base,
             "repo": model_repo,
             "record": record.model_dump(),
+            "asked": _asked(manifest.base_model.family, record),
             "local": str(samples / record.file),
             "allow_pickle": project.train.allow_pickle,
         },
@@ -252,6 +253,13 @@ def _read_back(
         root / "hub",
         project.run_dir,
     )
+
+
+def _asked(family: str, record: SampleRecord) -> dict[str, Any]:
+    """The record's words and guidance as a call of the base's pipeline takes them."""
+    support = SUPPORTED[family]
+    words = support.words([record.prompt], [record.negative_prompt])
+    return {**words, support.guidance: record.guidance}
 
 
 def _threads(project: Project, environment: dict[str, str]) -> str:
@@ -324,9 +332,7 @@ def _free_port(memory: Path) -> int:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
-            except OSError as error:
-                if error.errno not in (errno.EADDRINUSE, errno.EACCES):
-                    raise
+            except OSError:
                 continue
             found = int(probe.getsockname()[1])
         write_text(memory, str(found))

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hubtools.errors import HubtoolsError
-from hubtools.localhub.disk import disk_errors
 
 _VERSION = 1
 _SCHEMA = """
@@ -85,14 +84,13 @@ class Database:
         self._write_lock = threading.RLock()
         self._closed = False
         try:
-            with disk_errors(path):
-                connection = self._open()
-                version = connection.execute("PRAGMA user_version").fetchone()[0]
-                if version == 0:
-                    # One script, one transaction: a kill in between leaves an empty file.
-                    connection.executescript(
-                        f"BEGIN IMMEDIATE;{_SCHEMA}PRAGMA user_version = {_VERSION};COMMIT;"
-                    )
+            connection = self._open()
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version == 0:
+                # One script, one transaction: a kill in between leaves an empty file.
+                connection.executescript(
+                    f"BEGIN IMMEDIATE;{_SCHEMA}PRAGMA user_version = {_VERSION};COMMIT;"
+                )
         except sqlite3.DatabaseError as error:
             raise HubtoolsError(
                 f"{path} is not the database of an embedded Hub: {error}.",
@@ -123,11 +121,10 @@ class Database:
     def _borrowed(self) -> Iterator[sqlite3.Connection]:
         with self._idle_lock:
             connection = self._idle.pop() if self._idle else None
-        with disk_errors(self.path):
-            connection = connection or self._open()
+        if connection is None:
+            connection = self._open()
         try:
-            with disk_errors(self.path):
-                yield connection
+            yield connection
         finally:
             with self._idle_lock:
                 if self._closed:
@@ -152,11 +149,10 @@ class Database:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
-                connection.execute("COMMIT")
             except BaseException:
-                if connection.in_transaction:  # a full disk has ended it already
-                    connection.execute("ROLLBACK")
+                connection.execute("ROLLBACK")
                 raise
+            connection.execute("COMMIT")
 
     def close(self) -> None:
         """Close the idle connections now, busy ones as they come back."""

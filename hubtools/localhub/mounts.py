@@ -10,7 +10,6 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubtools.causes import is_absent
 from hubtools.errors import UsageError
 from hubtools.localhub.database import Database
 from hubtools.localhub.gitids import blob_hasher, blob_id, commit_id, lfs_pointer
@@ -79,7 +78,7 @@ class Mount:
 
     def _scan(self) -> dict[str, _Found]:
         result: dict[str, _Found] = {}
-        for parent, folders, names in os.walk(self.folder, onerror=_unless_gone):
+        for parent, folders, names in os.walk(self.folder):
             folders[:] = [name for name in folders if name not in _SKIPPED]
             for name in names:
                 path = Path(parent, name)
@@ -92,8 +91,7 @@ class Mount:
         try:
             real = path.resolve(strict=True)
             status = real.stat()
-        except OSError as error:
-            _unless_gone(error)
+        except OSError:
             return None
         inside = real.is_relative_to(self.folder) or (
             self._cache_blobs is not None and real.parent == self._cache_blobs
@@ -135,12 +133,6 @@ class Mount:
                     (key, found.size, found.mtime_ns, *hashes),
                 )
             return hashes
-
-
-def _unless_gone(error: OSError) -> None:
-    """A repository without the files that cannot be read would look whole."""
-    if not is_absent(error):
-        raise error
 
 
 def _iso(nanoseconds: int) -> str:

@@ -11,7 +11,7 @@ from hubtools.errors import HubtoolsError, UsageError
 from hubtools.hub.errors import is_unreachable
 from hubtools.modelfiles import Pickled, check_pipeline, is_pickled, read_json
 from hubtools.models.configs import check_configs
-from hubtools.models.registry import EXAMPLE_BASE, MOVED, SUPPORTED, Support, support_of
+from hubtools.models.registry import EXAMPLE_BASE, MOVED, SUPPORTED, Support, is_flow, support_of
 
 # Set in model_index.json by `tiny.build_tiny_pipeline`, so that nobody takes noise for a result.
 RANDOM_WEIGHTS_KEY = "_hubtools_random_weights"
@@ -173,6 +173,22 @@ def fetch_base(base: Base) -> Path:
     return folder
 
 
+def configs_of(base: Base) -> Path:
+    """Folder with the base's configuration files and tokenizers; weights are not fetched."""
+    if base.local:
+        return Path(base.path_or_id)
+    from huggingface_hub import snapshot_download
+
+    return Path(
+        snapshot_download(
+            base.path_or_id,
+            revision=base.revision,
+            allow_patterns=["model_index.json", "*/*config.json", "tokenizer*/tokenizer.json"],
+            local_files_only=not base.files,
+        )
+    )
+
+
 def as_folder(base: Base) -> Base:
     """The same base as a folder of this machine, fetched (see `fetch_base`): what opens its parts
     one after the other asks the Hub once."""
@@ -211,7 +227,7 @@ def _patterns(base: Base) -> list[str] | None:
 
 
 # Components that text-to-image with a LoRA never loads unless the pipeline names them.
-_SUFFIXES = (".json", ".txt", ".model", ".md")
+_SUFFIXES = (".json", ".txt", ".model", ".md", ".jinja")
 
 
 def wanted_files(names: list[str], variant: str | None, *, pickled: bool = False) -> list[str]:
@@ -280,4 +296,4 @@ def refusal(shown: str, kind: str, do: str = "use") -> HubtoolsError:
 
 
 def _prediction_type(config: dict[str, Any]) -> str:
-    return str(config.get("prediction_type") or "epsilon")
+    return "flow" if is_flow(config) else str(config.get("prediction_type") or "epsilon")

@@ -45,12 +45,14 @@ def load_pipeline(
     variant: str | None = None,
     safety_checker: bool = True,
     denoiser_dtype: str | None = None,
+    text_dtype: str | None = None,
     parts: Collection[Part] = ALL_PARTS,
     given: Mapping[str, Any] | None = None,
 ) -> Any:
     """A diffusers pipeline of `base` on `device` (default the best there is).
 
-    `dtype`: float32, float16 or bfloat16; `denoiser_dtype`: another one for the denoiser.
+    `dtype`: float32, float16 or bfloat16; `denoiser_dtype` and `text_dtype`: others for
+    the denoiser and the text encoders.
     `safety_checker=False` leaves the base's checker out. Only components of `parts` are opened;
     `given` ones are taken as they are and stay where they are.
     Raises `HubtoolsError` if files are missing or damaged, or would run code (see
@@ -66,19 +68,19 @@ def load_pipeline(
     options: dict[str, Any] = {"torch_dtype": getattr(torch, dtype), "trust_remote_code": False}
     if not base.allow_pickle:
         options["use_safetensors"] = True
-    if (
-        denoiser_dtype is not None
-    ):  # not by way of float32: that would take twice the memory and time
-        options["torch_dtype"] = {
-            "default": options["torch_dtype"],
-            base.support.denoiser: getattr(torch, denoiser_dtype),
-        }
     if variant or base.variant:
         options["variant"] = variant or base.variant
     if not safety_checker:
         options |= {"safety_checker": None, "requires_safety_checker": False}
     folder = fetch_base(base)
     given = given or {}
+    others = {base.support.denoiser: denoiser_dtype}
+    others |= {name: text_dtype for name in texts_of(base.support) if name in TEXT_ENCODERS}
+    if any(others.values()):  # not by way of float32: that would take twice the memory and time
+        options["torch_dtype"] = {
+            "default": options["torch_dtype"],
+            **{name: getattr(torch, one) for name, one in others.items() if one},
+        }
     for name in _closed(folder, parts):
         options[name] = None
         if name == "safety_checker":

@@ -10,8 +10,9 @@ caption. A model of a row is known by its Hub id or by the class that its pipeli
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 TargetName = Literal[
     "sd15", "sd2", "sdxl", "sd3", "flux", "flux2", "z-image", "qwen-image", "chroma", "lumina2",
@@ -55,7 +56,8 @@ class Support:
     of pipelines it opens, and `module:class` that implements `families.protocol.Family`.
 
     `denoiser` is the name of that component, `divisor` what the sides of a picture are multiples
-    of, in pixels."""
+    of, in pixels. `guidance` is what the pipelines call the scale of guidance; `negative`: they
+    read a negative prompt; `unsaid` is what they are given where there is none."""
 
     name: str
     title: str
@@ -63,6 +65,18 @@ class Support:
     place: str
     denoiser: str
     divisor: int
+    guidance: str = "guidance_scale"
+    negative: bool = True
+    unsaid: str | None = None
+
+    def words(self, prompts: list[str], negatives: list[str | None]) -> dict[str, list[str] | None]:
+        """What a call of a pipeline takes for prompts and negative prompts."""
+        said: dict[str, list[str] | None] = {"prompt": prompts}
+        if self.negative:
+            filled = [self.unsaid if negative is None else negative for negative in negatives]
+            texts = [negative for negative in filled if negative is not None]
+            said["negative_prompt"] = [negative or "" for negative in filled] if texts else None
+        return said
 
 
 @dataclass(frozen=True)
@@ -131,6 +145,13 @@ _SDXL = Support(
     "unet",
     8,
 )
+
+
+def _flow(name: str, title: str, pipelines: tuple[str, ...], place: str, **more: Any) -> Support:
+    return Support(
+        name, title, pipelines, f"hubtools.models.families.{place}", "transformer", 16, **more
+    )
+
 
 _ALL = (
     Target(
@@ -213,10 +234,20 @@ _ALL = (
                 _link("black-forest-labs/FLUX.2-dev", "LICENSE.txt"),
             ),
         ),
+        support=_flow(
+            "flux2", "FLUX.2", ("Flux2KleinPipeline", "Flux2Pipeline"), "flux2:Flux2",
+            negative=False,
+        ),
+        distilled=(
+            (r"flux\.?2-klein-4b", "black-forest-labs/FLUX.2-klein-base-4B"),
+            (r"flux\.?2-klein-9b", "black-forest-labs/FLUX.2-klein-base-9B"),
+        ),
     ),
     Target(
         "z-image", "Z-Image", 1024, (Encoder("Qwen3", 512, 12),), "transformer", 16, _texts(1),
         ("ZImage",), ((r"z-image", None),), (_apache(r"^tongyi-mai/z-image"),),
+        support=_flow("z-image", "Z-Image", ("ZImagePipeline",), "z_image:ZImage"),
+        distilled=((r"z-image-turbo", "Tongyi-MAI/Z-Image"),),
     ),
     Target(
         "qwen-image", "Qwen-Image", 1328, (Encoder("Qwen2.5-VL", 512, 5),), "transformer", 16,
@@ -313,6 +344,18 @@ def instead_of(base: str, family: str) -> str | None:
                 if re.search(pattern, base.lower()):
                     return instead
     return None
+
+
+def widest_of(support: Support) -> Encoder:
+    """The family's text encoder that reads most."""
+    return next(row for row in _ALL if row.support is support).encoders[-1]
+
+
+def is_flow(scheduler: Mapping[str, Any]) -> bool:
+    """True if a base with a scheduler of this configuration predicts a flow (rectified flow), not
+    noise or velocity."""
+    named = str(scheduler.get("_class_name", "")).startswith("FlowMatch")
+    return named or scheduler.get("prediction_type") == "flow_prediction"
 
 
 def license_row(base_id: str) -> LicenseRow | None:

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from hubtools import findings
-from hubtools.causes import cannot_be
-from hubtools.errors import UsageError
+from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath, check_replaceable, json_value, write_text
 from hubtools.findings import Report
 from hubtools.leaks import masked, without_password
@@ -116,4 +115,6 @@ def write_report(report: Report, path: StrPath, *, prefix: str = "") -> None:
     try:
         write_text(Path(path), f"{text}\n" if text else "")
     except OSError as error:
-        raise cannot_be("written", path, error) from None
+        raise HubtoolsError(
+            f"{path} cannot be written: {error.strerror}.", code="file-not-usable"
+        ) from None

@@ -46,7 +46,7 @@ def draw(recipe: Recipe, step: int, slots: Sequence[int], shape: tuple[int, ...]
         rows.append((flip, drop, t, posterior, noise))
     return Draws(
         flip=[settings.random_flip and row[0] < 0.5 for row in rows],
-        drop=[row[1] < settings.caption_dropout for row in rows],
+        drop=[row[1] < (settings.caption_dropout or 0.0) for row in rows],
         # rounding to float32 may reach 1; the greatest float32 below it does not
         t=torch.tensor([row[2] for row in rows]).clamp(max=1 - 2**-24),
         posterior=torch.stack([row[3] for row in rows]),

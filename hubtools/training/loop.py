@@ -65,6 +65,7 @@ def train_steps(
     parameters = list(state.parameters.values())
     state.model.denoiser.train()
     record = can_record(recipe.settings, group.device, group.world_size)
+    record = record and not state.model.variable
     usual = most_frequent_shape(recipe) if record else None
     graphed = GraphedStep(
         lambda batch: backpropagate(state, recipe, batch), parameters, group.device, record=record

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from hubtools.dataset.text.trigger import replace_word
 from hubtools.files import human_bytes
 from hubtools.findings import shortened
-from hubtools.models.families.protocol import BaseInfo
+from hubtools.models.families.protocol import USUAL, BaseInfo
 from hubtools.settings import DatasetSettings, SampleSettings
 from hubtools.training.optimizers import BYTES_A_PARAMETER
 from hubtools.training.recipe import DTYPES, STATE_SECONDS, Recipe
@@ -127,7 +127,7 @@ def describe(plan: TrainPlan) -> list[str]:
     if recipe.sample_every:
         samples = (
             f"{len(plan.prompts)} every {recipe.sample_every:,} steps and before the first,"
-            f" {plan.pictures} in all, {plan.samples.steps} denoising steps each"
+            f" {plan.pictures} in all, {plan.samples.steps or USUAL.steps} denoising steps each"
         )
     rows = {
         "steps": _arithmetic(recipe),

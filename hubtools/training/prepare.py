@@ -13,19 +13,19 @@ from hubtools.errors import UsageError
 from hubtools.files import sha256_of
 from hubtools.inference.shots import prompts_of
 from hubtools.layout import cache_dir
-from hubtools.models.base import resolve_base
+from hubtools.models.base import configs_of, resolve_base
 from hubtools.models.configs import check_configs
-from hubtools.models.families.protocol import BaseInfo, Family, family_of
+from hubtools.models.families.protocol import BaseInfo, Family, Sampling, family_of
 from hubtools.models.targets import target_of
 from hubtools.progress import Reporter
 from hubtools.project import Project
-from hubtools.settings import TrainSettings
+from hubtools.settings import SampleSettings
 from hubtools.training.adapter import add_lora
 from hubtools.training.device import check_xformers, precision_of
 from hubtools.training.distributed import Distributed
 from hubtools.training.pictures import TrainingPictures
 from hubtools.training.plan import TrainPlan
-from hubtools.training.recipe import make_recipe
+from hubtools.training.recipe import completed, make_recipe
 from hubtools.version import __version__
 
 if TYPE_CHECKING:
@@ -52,19 +52,7 @@ def find_base(project: Project, reporter: Reporter) -> tuple[Base, Path, Family]
         notify=reporter.note,
         allow_pickle=settings.allow_pickle,
     )
-    if base.local:
-        folder = Path(base.path_or_id)
-    else:
-        from huggingface_hub import snapshot_download
-
-        folder = Path(
-            snapshot_download(
-                base.path_or_id,
-                revision=base.revision,
-                allow_patterns=["model_index.json", "*/*config.json", "tokenizer*/tokenizer.json"],
-                local_files_only=not base.files,
-            )
-        )
+    folder = configs_of(base)
     check_configs(folder, base.id or str(folder))
     return base, folder, family_of(folder, base.id or str(folder))
 
@@ -111,7 +99,7 @@ def make_plan(
         base_name=base.id or Path(base.path_or_id).name,
         base_prediction_type=base.prediction_type,
         dataset=project.dataset,
-        samples=project.samples,
+        samples=_as_drawn(project.samples, family.sampling(folder)),
         examples=source.examples,
         sizes=source.sizes,
         prompts=prompts_of(project.samples, [e.caption for e in source.examples]),
@@ -125,10 +113,13 @@ def make_plan(
     )
 
 
-def completed(settings: TrainSettings, info: BaseInfo) -> TrainSettings:
-    """The settings with what is left to the base's family."""
-    targets = settings.target_modules or list(info.targets)
-    return settings.model_copy(update={"target_modules": targets})
+def _as_drawn(samples: SampleSettings, usual: Sampling) -> SampleSettings:
+    """The settings of samples with what they leave to the base."""
+    told = {
+        "steps": usual.steps if samples.steps is None else samples.steps,
+        "guidance": usual.guidance if samples.guidance is None else samples.guidance,
+    }
+    return samples.model_copy(update=told)
 
 
 def _existing(folder: Path) -> Path:

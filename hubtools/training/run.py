@@ -12,7 +12,6 @@ from hubtools.files import human_bytes, sha256_of
 from hubtools.layout import LORA_WEIGHTS, SNAPSHOTS_DIR, step_name
 from hubtools.manifest import LoraFacts, RunManifest
 from hubtools.models.base import as_folder
-from hubtools.models.families.noise import NoiseOptions
 from hubtools.progress import Reporter, duration
 from hubtools.project import Project
 from hubtools.rooted import Root
@@ -40,7 +39,7 @@ from hubtools.training.loop import TrainState, train_steps
 from hubtools.training.metrics import first_and_last
 from hubtools.training.optimizers import make_optimizer
 from hubtools.training.plan import TrainPlan
-from hubtools.training.recipe import STATE_SECONDS
+from hubtools.training.recipe import STATE_SECONDS, noise_options
 from hubtools.training.runfolder import now
 from hubtools.training.samples import SamplePrompts, draw_samples
 from hubtools.training.signals import Stop, StopAgreement, stop_on_signals
@@ -135,7 +134,7 @@ class Run:
             self.plan.base,
             variant=self.settings.variant,
             dtype=dtype_of(self.recipe.precision),
-            noise=NoiseOptions(self.settings.snr_gamma),
+            noise=noise_options(self.settings),
         )
         self.stages = Stages(base, self.family, load, device)
         encode_exactly(device)
@@ -244,7 +243,7 @@ class Run:
 
     def _encode_prompts(self, text: Opened) -> None:
         self.said = SamplePrompts(
-            self.project.samples,
+            self.plan.samples,
             self.plan.prompts,
             self.plan.sample_size,
             self.project.dataset.trigger,

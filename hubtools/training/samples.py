@@ -49,9 +49,10 @@ class SamplePrompts:
         read = Prompts(model.pipeline)
         encoder = model.encoders()[0]
         kind = next(encoder.parameters()).device.type
-        mixed = {parameter.dtype for parameter in encoder.parameters()} != {precision}
+        exact = {parameter.dtype for parameter in encoder.parameters()} == {torch.float32}
+        mixed = exact and precision != torch.float32
         with torch.no_grad(), torch.autocast(kind, dtype=precision, enabled=mixed):
-            read.keep(self.shots(self.settings.lora_weight)[0])
+            read.keep(self.shots(self.settings.lora_weight)[0], precision)
         self.read = read
 
 

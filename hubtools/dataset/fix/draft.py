@@ -9,7 +9,6 @@ from pathlib import Path
 
 import xxhash
 
-from hubtools.causes import NO_FILE
 from hubtools.dataset.edits.references import (
     Reference,
     is_free,
@@ -32,6 +31,7 @@ from hubtools.dataset.rules.judging import with_pictures
 from hubtools.dataset.sources.local import LocalFolder
 from hubtools.dataset.view import Dataset
 from hubtools.dataset.workers.guarded import scan_one
+from hubtools.files import NO_FILE
 from hubtools.findings import Finding
 from hubtools.frontmatter import Card, parse_card
 from hubtools.layout import CARD

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from hubtools.causes import is_out_of_reach
-from hubtools.files import StrPath, open_regular
+from hubtools.files import StrPath, is_out_of_reach, open_regular
 
 MAGIC = b"hubtools partial\n"
 

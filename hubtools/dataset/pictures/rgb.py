@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubtools.causes import cannot_be
 from hubtools.dataset.pictures.header import opened
 from hubtools.errors import HubtoolsError
 from hubtools.files import read_within
@@ -29,9 +28,7 @@ def read_bytes(path: Path) -> bytes:
     """The bytes of a picture. Raises `HubtoolsError` for a file that cannot be read."""
     try:
         return read_within(path, PICTURE)
-    except OSError as error:
-        raise cannot_be("read", path, error) from None
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise _unreadable(path, error) from None
 
 

@@ -21,6 +21,7 @@ from hubtools.inference.shots import Shot, check_size, shots_of
 from hubtools.manifest import SampleRecord, read_record_of
 from hubtools.models.base import Base
 from hubtools.models.device import best_dtype, checked_device
+from hubtools.models.families.protocol import sampling_of
 from hubtools.project import Project
 from hubtools.rooted import Root
 
@@ -154,7 +155,11 @@ def plan_grid(
         device = checked_device(device)
         dtype = dtype or best_dtype(device)
     (start,), _ = shots_of(
-        project.samples, [prompt], project.resolution, literals=triggers(project, first)
+        project.samples,
+        [prompt],
+        project.resolution,
+        literals=triggers(project, first),
+        usual=sampling_of(base),
     )
     _check_places(start, axes)
     identity = _identity(base, dtype)

@@ -6,22 +6,32 @@ as one object. Shapes: latents (N, C, h, w), one moment `t` in [0, 1) a picture:
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-EPSILON, V_PREDICTION = "epsilon", "v_prediction"
+EPSILON, V_PREDICTION, FLOW = "epsilon", "v_prediction", "flow"
 DDPM_PREDICTIONS = (EPSILON, V_PREDICTION)
+
+Density = Literal["logit_normal", "uniform"]
 
 
 @dataclass(frozen=True)
 class NoiseOptions:
     """What a user may choose. `snr_gamma`: that of min-SNR weighting; none: all moments count the
-    same."""
+    same. Of flow bases alone: how likely each moment is (`density`, with `mean` and `deviation` of
+    the logit-normal one), and how far moments are shifted towards noise; none: as the base's
+    scheduler does."""
 
     snr_gamma: float | None = None
+    density: Density = "logit_normal"
+    mean: float = 0.0
+    deviation: float = 1.0
+    shift: float | None = None
 
 
 @dataclass(frozen=True)
@@ -40,11 +50,8 @@ class Noised:
 class NoiseProcess(Protocol):
     """One way to noise latents."""
 
-    def timesteps(self, t: Tensor) -> Tensor:
-        """The denoiser's clock at the moments `t` (N,), uniform in [0, 1)."""
-
     def noised(self, latents: Tensor, noise: Tensor, t: Tensor) -> Noised:
-        """Latents noised to the moments `t`, with target and weight."""
+        """Latents noised to the moments `t`, uniform in [0, 1), with target and weight."""
 
 
 class DDPM:
@@ -83,3 +90,83 @@ class DDPM:
         if self._v:
             return snr.clamp(max=self._snr_gamma) / (snr + 1)
         return (self._snr_gamma / snr).clamp(max=1.0)
+
+
+@dataclass(frozen=True)
+class Shift:
+    """How the scheduler of a flow base moves moments towards noise: s becomes
+    k s / (1 + (k - 1) s). `fixed` is k; where a `line` (two values of mu, at two numbers of picture
+    tokens) is given, k hangs on the picture's size: it is e^mu, or mu itself if not `exponential`
+    (arXiv:2403.03206, section 5.3.2; diffusers' FlowMatchEulerDiscreteScheduler)."""
+
+    fixed: float = 1.0
+    line: tuple[float, float, int, int] | None = None
+    exponential: bool = True
+
+    @classmethod
+    def of(cls, scheduler: Mapping[str, Any]) -> Shift:
+        """As the scheduler's configuration says. Raises `TypeError` or `ValueError` for values
+        that are no numbers."""
+        if not scheduler.get("use_dynamic_shifting"):
+            # what DPM-Solver calls it
+            given = scheduler.get("shift", scheduler.get("flow_shift"))
+            return cls(float(given or 1.0))
+        low, high = scheduler.get("base_shift"), scheduler.get("max_shift")
+        few, many = scheduler.get("base_image_seq_len"), scheduler.get("max_image_seq_len")
+        line = (
+            float(0.5 if low is None else low),
+            float(1.15 if high is None else high),
+            int(few or 256),
+            int(many or 4096),
+        )
+        if line[2] >= line[3]:
+            raise ValueError("max_image_seq_len is not above base_image_seq_len")
+        return cls(line=line, exponential=scheduler.get("time_shift_type") != "linear")
+
+    def factor(self, tokens: int) -> float:
+        """k for a picture of so many tokens."""
+        if self.line is None:
+            return self.fixed
+        low, high, few, many = self.line
+        mu = low + (high - low) * (tokens - few) / (many - few)
+        return math.exp(mu) if self.exponential else mu
+
+
+UNSHIFTED = Shift()
+
+
+class Flow:
+    """Rectified flow (arXiv:2209.03003): picture and noise on a straight line,
+    x_s = (1 - s) x + s n, and the answer is the velocity n - x. `Noised.timesteps` are s itself, in
+    (0, 1].
+
+    Every density is a monotone function of one uniform number, so that the loop draws one number a
+    picture whatever the family: s = sigmoid(mean + deviation * probit(t)) for the logit-normal one
+    (arXiv:2403.03206, section 3.1), then the shift."""
+
+    def __init__(self, shift: Shift, options: NoiseOptions, cells_a_token: int) -> None:
+        """`cells_a_token`: cells of the latents that the denoiser reads as one token."""
+        self.shift = Shift(options.shift) if options.shift is not None else shift
+        self.options = options
+        self._cells = cells_a_token
+
+    def moments(self, t: Tensor, tokens: int) -> Tensor:
+        """s in (0, 1] of `t` (N,) in [0, 1), for pictures of so many tokens."""
+        import torch
+
+        edge = 2**-24
+        s = t.float().clamp(edge, 1 - edge)
+        if self.options.density == "logit_normal":
+            s = torch.sigmoid(self.options.mean + self.options.deviation * torch.special.ndtri(s))
+        k = self.shift.factor(tokens)
+        return k * s / (1 + (k - 1) * s)
+
+    def noised(self, latents: Tensor, noise: Tensor, t: Tensor) -> Noised:
+        """Noisy latents and their velocity; all moments count the same."""
+        import torch
+
+        cells = latents.shape[-1] * latents.shape[-2]
+        s = self.moments(t, cells // self._cells)
+        along = s.view(-1, *[1] * (latents.dim() - 1))
+        noisy = (1 - along) * latents + along * noise
+        return Noised(noisy, s, noise - latents, torch.ones_like(s))

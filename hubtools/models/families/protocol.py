@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from hubtools.errors import HubtoolsError
 from hubtools.files import json_within
-from hubtools.models.base import refusal
+from hubtools.models.base import configs_of, refusal
 from hubtools.models.families.batches import Conditions, Tensors
-from hubtools.models.families.noise import Noised, NoiseOptions
+from hubtools.models.families.noise import UNSHIFTED, Noised, NoiseOptions, Shift
 from hubtools.models.loading import ALL_PARTS, Part
 from hubtools.models.registry import SUPPORTED
 
@@ -35,6 +35,18 @@ ATTENTION = ("to_k", "to_q", "to_v", "to_out.0")
 
 
 @dataclass(frozen=True)
+class Sampling:
+    """How a base is drawn with unless the settings say otherwise: denoising steps, and the scale of
+    guidance as its pipeline counts it."""
+
+    steps: int = 30
+    guidance: float = 7.5
+
+
+USUAL = Sampling()
+
+
+@dataclass(frozen=True)
 class BaseInfo:
     """What a base's small configuration files tell. Sizes in pixels, `caption_tokens` in tokens;
     `latent_factor` pixels a latent cell along one side, `latent_scale` what latents are multiplied
@@ -42,7 +54,9 @@ class BaseInfo:
 
     `targets`: names of layers, all of which the denoiser has, that get a LoRA unless the settings
     say otherwise. `distilled`: the base draws in a few steps because it was taught to, which a
-    training as usual slowly undoes."""
+    training as usual slowly undoes. `guided`: it is drawn with guidance against the empty caption,
+    which some captions are therefore left out for while it learns. `shift`: that of a flow base's
+    scheduler. `text_dtype`: the precision in which its captions are encoded."""
 
     family: str
     prediction_type: str
@@ -54,6 +68,9 @@ class BaseInfo:
     latent_scale: float = 1.0
     targets: tuple[str, ...] = ATTENTION
     distilled: bool = False
+    guided: bool = True
+    shift: Shift = UNSHIFTED
+    text_dtype: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -78,6 +95,9 @@ class Model(Protocol):
     """The module that gets the LoRA."""
     prefix: str
     """Name of the denoiser in a diffusers LoRA file: `unet` or `transformer`."""
+
+    variable: bool
+    """Whether captions are of unequal length, and so no two batches need be alike in shape."""
 
     def encoders(self) -> Sequence[nn.Module]:
         """Open modules needed for encoding and sampling, but not by the loop."""
@@ -142,6 +162,9 @@ class Family(Protocol):
         pipeline makes of it. None: what it takes for a negative prompt that is not given. Those of
         a negative prompt have `negative_` before their names."""
 
+    def call_words(self, words: Tensors) -> dict[str, Any]:
+        """The same for several pictures, put together, as the call takes them."""
+
     def clip_window(self, pipeline: Any, tokens: Sequence[str]) -> dict[str, Tensor]:
         """The same of a window of CLIP, by the names of its tokens; for families without CLIP it
         is not asked for."""
@@ -155,6 +178,9 @@ class Family(Protocol):
     def picture_conditions(self, framing: Framing) -> dict[str, Tensor]:
         """Tensors of a picture beside those of its encoder, by how it was cut; they are not
         cached. Empty if the denoiser is not told."""
+
+    def sampling(self, folder: Path) -> Sampling:
+        """How the base in `folder` is drawn with unless the settings say otherwise."""
 
     def info(self, folder: Path, prediction_type: str | None) -> BaseInfo:
         """Read the configuration files in `folder`; `prediction_type` overrules the scheduler's.
@@ -188,6 +214,12 @@ def families() -> list[Family]:
         module, _, name = support.place.partition(":")
         found.append(cast(Family, getattr(importlib.import_module(module), name)()))
     return found
+
+
+def sampling_of(base: Base) -> Sampling:
+    """How a base is drawn with unless the settings say otherwise."""
+    folder = configs_of(base)
+    return family_of(folder, base.id or str(folder)).sampling(folder)
 
 
 def family_for(pipeline: Any) -> Family:

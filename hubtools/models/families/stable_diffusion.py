@@ -18,7 +18,7 @@ from hubtools.models.families.noise import (
     Noised,
     NoiseOptions,
 )
-from hubtools.models.families.protocol import Asked, BaseInfo, Framing, LoraNames
+from hubtools.models.families.protocol import USUAL, Asked, BaseInfo, Framing, LoraNames, Sampling
 from hubtools.models.identity import identity_of_files
 from hubtools.models.loading import ALL_PARTS, Part, load_pipeline
 from hubtools.models.registry import SUPPORTED
@@ -54,6 +54,10 @@ class StableDiffusion:
         device = pipeline._execution_device
         return {"prompt_embeds": pipeline.encode_prompt(text or "", device, 1, False)[0]}
 
+    def call_words(self, words: Tensors) -> dict[str, Any]:
+        """As they are."""
+        return dict(words)
+
     def clip_window(self, pipeline: Any, tokens: Sequence[str]) -> dict[str, Tensor]:
         """Last hidden states of a window, (1, 77, width)."""
         device = pipeline._execution_device
@@ -86,6 +90,10 @@ class StableDiffusion:
     def picture_conditions(self, framing: Framing) -> dict[str, Tensor]:
         """Nothing."""
         return {}
+
+    def sampling(self, folder: Path) -> Sampling:
+        """As people draw with it."""
+        return USUAL
 
     def info(self, folder: Path, prediction_type: str | None) -> BaseInfo:
         """Sizes and prediction type from the configuration files of unet, vae and scheduler."""
@@ -174,6 +182,7 @@ class StableDiffusionModel:
     """A loaded Stable Diffusion pipeline."""
 
     prefix = "unet"
+    variable = False
 
     def __init__(
         self, pipeline: Any, info: BaseInfo, noise: NoiseOptions, given: Mapping[str, Any]

@@ -1,0 +1,166 @@
+"""Small pipelines of the flow-matching families with random weights: real numbers of VAE blocks,
+latent channels and encoder layers, everything else as narrow as it can be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from hubtools.models.families.tiny import COMMON_WORDS, write_pipeline
+
+_BLOCKS = 4
+_WIDTH = 16
+
+# What Qwen's chat format says: a turn of the user, and the beginning of an answer.
+_CHAT = (
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n"
+    "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n"
+    "{% if enable_thinking is defined and not enable_thinking %}<think>\n\n</think>\n\n{% endif %}"
+    "{% endif %}"
+)
+_SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>")
+
+
+def build_tiny_flux2_klein(folder: Path, *, seed: int = 0, distilled: bool = False) -> Path:
+    """A `Flux2KleinPipeline`; `distilled`: as klein is, else as klein-base. 32 latent channels."""
+
+    def made(work: Path) -> Any:
+        import torch
+        from diffusers import AutoencoderKLFlux2, Flux2KleinPipeline, Flux2Transformer2DModel
+        from transformers import Qwen3ForCausalLM
+
+        tokenizer = qwen_tokenizer(COMMON_WORDS)
+        text_encoder = Qwen3ForCausalLM(_qwen3(len(tokenizer), layers=27))
+        vae = AutoencoderKLFlux2(latent_channels=32, sample_size=64, **_vae())
+        # as trained: latents are far from mean 0 and deviation 1 without them
+        vae.bn.running_mean.copy_(torch.randn(128) * 0.2)
+        vae.bn.running_var.copy_(torch.rand(128) + 0.5)
+        transformer = Flux2Transformer2DModel(
+            in_channels=128,
+            num_layers=1,
+            num_single_layers=2,
+            attention_head_dim=16,
+            num_attention_heads=2,
+            joint_attention_dim=3 * _WIDTH,
+            timestep_guidance_channels=32,
+            axes_dims_rope=(4, 4, 4, 4),
+            guidance_embeds=False,
+        )
+        return Flux2KleinPipeline(
+            scheduler=_dynamic_scheduler(),
+            vae=vae,
+            text_encoder=text_encoder,
+            tokenizer=tokenizer,
+            transformer=transformer,
+            is_distilled=distilled,
+        )
+
+    return write_pipeline(folder, made, seed=seed, title="FLUX.2 klein", tag="flux2")
+
+
+def build_tiny_z_image(folder: Path, *, seed: int = 0, shift: float = 6.0) -> Path:
+    """A `ZImagePipeline`; `shift` of its scheduler: 6 as the base has, 3 as Turbo. 16 latent
+    channels."""
+
+    def made(work: Path) -> Any:
+        import torch
+        from diffusers import (
+            AutoencoderKL,
+            FlowMatchEulerDiscreteScheduler,
+            ZImagePipeline,
+            ZImageTransformer2DModel,
+        )
+        from transformers import Qwen3Model
+
+        tokenizer = qwen_tokenizer(COMMON_WORDS)
+        transformer = ZImageTransformer2DModel(
+            dim=32,
+            n_layers=2,
+            n_refiner_layers=1,
+            n_heads=2,
+            n_kv_heads=2,
+            cap_feat_dim=_WIDTH,
+            axes_dims=[4, 6, 6],
+            axes_lens=[1024, 64, 64],
+        )
+        for name in ("x_pad_token", "cap_pad_token"):  # learnt; made without a beginning
+            torch.nn.init.normal_(getattr(transformer, name), std=0.02)
+        return ZImagePipeline(
+            scheduler=FlowMatchEulerDiscreteScheduler(shift=shift),
+            vae=AutoencoderKL(**_FLUX1_VAE, **_vae()),
+            text_encoder=Qwen3Model(_qwen3(len(tokenizer), layers=3)),
+            tokenizer=tokenizer,
+            transformer=transformer,
+        )
+
+    return write_pipeline(folder, made, seed=seed, title="Z-Image", tag="z-image")
+
+
+_FLUX1_VAE: dict[str, Any] = {
+    "latent_channels": 16,
+    "scaling_factor": 0.3611,
+    "shift_factor": 0.1159,
+    "use_quant_conv": False,
+    "use_post_quant_conv": False,
+    "sample_size": 64,
+}
+
+
+def _vae() -> dict[str, Any]:
+    return {
+        "block_out_channels": (8,) * _BLOCKS,
+        "down_block_types": ("DownEncoderBlock2D",) * _BLOCKS,
+        "up_block_types": ("UpDecoderBlock2D",) * _BLOCKS,
+        "layers_per_block": 1,
+        "norm_num_groups": 4,
+    }
+
+
+def _dynamic_scheduler(**changes: Any) -> Any:
+    """As FLUX has it: the shift hangs on the size of the picture."""
+    from diffusers import FlowMatchEulerDiscreteScheduler
+
+    usual: dict[str, Any] = {"shift": 3.0, "use_dynamic_shifting": True, "max_shift": 1.15}
+    return FlowMatchEulerDiscreteScheduler(**{**usual, **changes})
+
+
+def _qwen3(vocabulary: int, layers: int) -> Any:
+    from transformers import Qwen3Config
+
+    return Qwen3Config(
+        vocab_size=vocabulary,
+        hidden_size=_WIDTH,
+        intermediate_size=2 * _WIDTH,
+        num_hidden_layers=layers,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=8,
+        max_position_embeddings=2048,
+    )
+
+
+def qwen_tokenizer(words: Iterable[str], chat: str = _CHAT, special: Iterable[str] = ()) -> Any:
+    """A Qwen tokenizer with a token for each of `words` that spells everything else byte by byte;
+    `special` tokens beside those of its chat format."""
+    from transformers import Qwen2Tokenizer
+    from transformers.convert_slow_tokenizer import bytes_to_unicode
+
+    tokens = list(bytes_to_unicode().values())
+    merges: dict[tuple[str, str], None] = {}
+    for word in sorted(set(words)):
+        # all merges begin with the space before a word, so that none comes between another's
+        built = "Ġ"
+        for letter in word:
+            merges[built, letter] = None
+            built += letter
+            tokens.append(built)
+    names = [*_SPECIAL, *special]
+    vocabulary = {token: number for number, token in enumerate(dict.fromkeys([*tokens, *names]))}
+    return Qwen2Tokenizer(
+        vocab=vocabulary,
+        merges=list(merges),
+        additional_special_tokens=names[1:],
+        chat_template=chat,
+        model_max_length=131072,
+    )

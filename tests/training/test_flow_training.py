@@ -1,0 +1,161 @@
+"""Bases of flow matching through the whole of a training: each family trains, goes on bit for bit,
+is read back by stock diffusers, and is drawn with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from hubtools.errors import UsageError  # noqa: E402
+from hubtools.inference.generate import generate  # noqa: E402
+from hubtools.layout import LORA_WEIGHTS  # noqa: E402
+from hubtools.manifest import read_samples  # noqa: E402
+from hubtools.models.families.protocol import family_of  # noqa: E402
+from hubtools.models.tensors import read_tensors  # noqa: E402
+from hubtools.progress import PlainReporter  # noqa: E402
+from hubtools.project import Project  # noqa: E402
+from hubtools.settings import TrainSettings  # noqa: E402
+from hubtools.training.recipe import completed  # noqa: E402
+from hubtools.training.train import train  # noqa: E402
+
+MakeProject = Callable[..., Project]
+
+BASES = ["tiny_flux2", "tiny_z_image"]
+CAPTIONS = ["a tok", "a photo of a tok with a good many more words than others", "tok", "a tok, z"]
+
+
+@pytest.fixture(scope="module", params=BASES)
+def base(request: pytest.FixtureRequest) -> Path:
+    """A tiny base of each family."""
+    found: Path = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory, draw_pictures: Callable[..., Path]) -> Path:
+    """Four pictures whose captions are of unequal length."""
+    folder = draw_pictures(tmp_path_factory.mktemp("flow") / "data", 4, size=(64, 64))
+    rows = [
+        {"file_name": f"picture{number}.png", "text": text} for number, text in enumerate(CAPTIONS)
+    ]
+    (folder / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+@pytest.fixture
+def make_flow(make_project: MakeProject, base: Path, data: Path) -> MakeProject:
+    """A project of four steps with the layers that the family itself chooses."""
+    return partial(
+        make_project,
+        pretrained_model_name_or_path=str(base),
+        data=data,
+        target_modules=[],
+        max_train_steps=4,
+        caption_dropout=0.3,
+    )
+
+
+class _Killed(Exception):
+    pass
+
+
+class DiesAt(PlainReporter):
+    """Ends the process's work before step `step` is told."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__(lambda sentence: None)
+        self._step = step
+
+    def progress(self, title: str, total: int, done: int = 0) -> Any:
+        @contextmanager
+        def counting() -> Any:
+            seen = done
+
+            def advance(more: int, word: str) -> None:
+                nonlocal seen
+                seen += more
+                if title == "training" and seen >= self._step:
+                    raise _Killed
+
+            yield advance
+
+        return counting()
+
+
+def run(project: Project) -> dict[str, Any]:
+    train(project, skip_validation=True)
+    found = read_tensors(project.run_dir / LORA_WEIGHTS)
+    assert found is not None
+    return dict(found)
+
+
+def pixels(picture: Path) -> bytes:
+    from PIL import Image
+
+    with Image.open(picture) as image:
+        return image.convert("RGB").tobytes()
+
+
+def test_it_is_trained_resumed_written_read_and_drawn_with(
+    make_flow: MakeProject, base: Path, tmp_path: Path
+) -> None:
+    from diffusers import DiffusionPipeline
+
+    samples = {"prompts": ["a tok"], "steps": 2, "size": 64}
+    usual = {"train_batch_size": 2, "gradient_accumulation_steps": 2, "samples": samples}
+    whole = make_flow(name="whole", validation_steps=4, **usual)
+    tensors = run(whole)
+    broken = make_flow(name="broken", validation_steps=4, checkpointing_steps=1, **usual)
+    with pytest.raises(_Killed):
+        train(broken, skip_validation=True, reporter=DiesAt(3))
+    assert (broken.run_dir / "state/step-000002").is_dir()
+    run(broken)
+    file = whole.run_dir / LORA_WEIGHTS
+    assert (broken.run_dir / LORA_WEIGHTS).read_bytes() == file.read_bytes()
+
+    fresh = DiffusionPipeline.from_pretrained(str(base))
+    fresh.load_lora_weights(str(whole.run_dir), weight_name=LORA_WEIGHTS)
+    loaded = {name: one for name, one in fresh.transformer.named_parameters() if "lora_" in name}
+    assert len(loaded) == len(tensors)
+    for name, one in loaded.items():
+        written = tensors[f"transformer.{name.replace('.default_0', '')}"]
+        assert torch.equal(one, written)
+        assert float(one.detach().abs().max()) > 0, name  # every layer has learned
+
+    (sample,) = [one for one in read_samples(whole.run_dir / "samples") if one.train_step == 4]
+    (drawn,) = generate(whole, lora=str(whole.run_dir), prompts=["a tok"], output=tmp_path / "out")
+    assert (drawn.steps, drawn.guidance) == (sample.steps, sample.guidance)
+    assert pixels(tmp_path / "out" / drawn.file) == pixels(whole.run_dir / "samples" / sample.file)
+
+
+def test_a_batch_of_four_is_four_of_one(make_flow: MakeProject) -> None:
+    usual = {"max_train_steps": 2, "lr_scheduler": "constant"}
+    together = run(make_flow(name="together", train_batch_size=4, **usual))
+    alone = run(make_flow(name="alone", gradient_accumulation_steps=4, **usual))
+    for name, one in together.items():
+        assert torch.allclose(one, alone[name], atol=3e-5), name
+
+
+def test_what_has_no_meaning_for_a_flow_is_refused(base: Path) -> None:
+    family = family_of(base, "tiny")
+    with pytest.raises(UsageError, match="predicts a flow, always"):
+        family.info(base, "epsilon")
+    info = family.info(base, None)
+    settings = completed(TrainSettings(snr_gamma=0), info)
+    assert settings.snr_gamma is None
+    assert (settings.timestep_density, settings.timestep_mean) == ("logit_normal", 0.0)
+    for given, told in (
+        ({"snr_gamma": 5.0}, "min-SNR weighs"),
+        ({"noise_offset": 0.1}, "begins at pure noise"),
+        ({"timestep_density": "uniform", "timestep_mean": 1.0}, "timestep_density is uniform"),
+    ):
+        with pytest.raises(UsageError, match=told):
+            completed(TrainSettings.model_validate(given), info)
