@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from hubtools.dataset.folder.listing import Entry
-from hubtools.dataset.metadata.positions import columns_of
 from hubtools.dataset.pictures.private.besides import besides, private_in
 from hubtools.dataset.pictures.private.reading import Private
+from hubtools.dataset.text.positions import columns_of
 from hubtools.findings import Problem, Severity, plural, shortened
 from hubtools.leaks.stream import is_text
 from hubtools.publish.book import PUBLISH_RULES
@@ -25,6 +25,10 @@ _WEIGHTS = (".safetensors", ".ckpt", ".pt", ".pth", ".gguf", ".onnx", ".npy", ".
 _KNOWN: dict[tuple[str, bool], Private] = {}  # by hash, and whether it is called weights
 _MOST_KNOWN = 1 << 17
 _FIX = "`hubtools fix` blanks it, and touches no pixel"
+_FIX_MODEL = (
+    "`hubtools fix --select D701 --select D706 --select D712` blanks it, and touches no pixel"
+)
+_ELSE = "; what it cannot edit, leave out (--drop)"
 
 
 def _told(release: Release, file: ReleaseFile) -> Private:
@@ -45,11 +49,21 @@ def _told(release: Release, file: ReleaseFile) -> Private:
     return told
 
 
+def _fix(release: Release) -> str:
+    # of a run's folder, or a model's, nothing but the pictures' metadata is to be touched
+    return (_FIX if release.repo_type == "dataset" else _FIX_MODEL) + _ELSE
+
+
+def _noted(release: Release) -> frozenset[str]:
+    """Pictures with a position, also in a comment or a note: P112 tells of them."""
+    return frozenset(file.name for file in release.files if _told(release, file).gps)
+
+
 def _private(release: Release, field: str) -> Iterator[tuple[str, Any, str, str]]:
     """(file, what it says, where in it, fix)."""
     for file in release.files:
         if value := getattr(_told(release, file), field):
-            yield file.name, value, "", _FIX
+            yield file.name, value, "", _fix(release)
     for leak in release.leaks:
         if leak.kind.value == field:
             name, _, inside = leak.place.partition("!/")
@@ -63,7 +77,8 @@ def gps(release: Release) -> Iterator[Problem]:
     """The position in a photo's EXIF or XMP may be somebody's home. Read are pictures and films by
     their content, whatever they are called, also in shards, archives, tables and base64.
 
-    Fix: `hubtools fix` blanks it, and touches no pixel; it says what it cannot edit.
+    Fix: `hubtools fix` blanks it, and touches no pixel; it says what it cannot edit: leave that
+    out (--drop).
     """
     for name, _, where, fix in _private(release, "gps"):
         yield Problem(f"the picture holds a GPS position{where}", fix, name)
@@ -87,8 +102,9 @@ def beside(release: Release) -> Iterator[Problem]:
     for name, what in _notes(release).items():
         fix = "`hubtools fix` takes it out" if release.repo_type == "dataset" else "leave it out"
         yield Problem(f"the file is {what}", fix, name)
+    noted = _noted(release)
     for leak in release.leaks:
-        if leak.kind is Kind.BESIDE:
+        if leak.kind is Kind.BESIDE and leak.place.partition("!/")[0] not in noted:
             name, _, inside = leak.place.partition("!/")
             yield Problem(f"within it, {inside} is {leak.what}", "pack it without that", name)
 
@@ -187,7 +203,7 @@ def positions(release: Release) -> Iterator[Problem]:
     Example: metadata.jsonl: "latitude": 48.137, "longitude": 11.575
     Fix: take the columns out, or round them to whole degrees, if they are not meant to be read.
     """
-    told = _notes(release)
+    told, noted = _notes(release), _noted(release)
     for file in release.files:
         if file.name.lower().endswith(_TABLES) and file.name not in told:
             with release.open(file) as opened:
@@ -199,7 +215,7 @@ def positions(release: Release) -> Iterator[Problem]:
                     file.name,
                 )
     for leak in release.leaks:
-        if leak.kind is Kind.PLACED:
+        if leak.kind is Kind.PLACED and leak.place.partition("!/")[0] not in noted:
             name, _, inside = leak.place.partition("!/")
             yield Problem(
                 f"it holds positions: {shortened(leak.what)}"

@@ -5,13 +5,19 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from hubtools.dataset.pictures.private.reading import private_of
+from hubtools.dataset.validate import validate
 from hubtools.publish.contents import Kind, scan
+from hubtools.publish.release import collect
+from hubtools.publish.rules import PUBLISH_RULES
+from tests.drawing import write_pictures
+from tests.typed import typed
 
 XMP = (
     '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF'
@@ -94,3 +100,103 @@ def test_a_position_in_an_odd_place_is_told(case: str) -> None:
 )
 def test_what_is_no_position_is_left_alone(data: bytes) -> None:
     assert not told(data)
+
+
+def with_png_text(kind: str, text: str) -> bytes:
+    info = PngImagePlugin.PngInfo()
+    add = {"tEXt": info.add_text, "iTXt": info.add_itxt}.get(kind)
+    if add is None:
+        info.add_text("Comment", text, zip=True)
+    else:
+        add("Comment", text)
+    return drawn("PNG", pnginfo=info)
+
+
+def bigtiff(*, geo: bool = False) -> bytes:
+    """A BigTIFF: Pillow writes the structure with 8-byte places."""
+    tags = ImageFileDirectory_v2()
+    if geo:
+        for tag, kind, value in (
+            (33922, 12, (0.0, 0.0, 0.0, 11.5755, 48.1372, 0.0)),
+            (34735, 3, (1, 1, 0, 2, 1024, 0, 1, 2, 2048, 0, 1, 4326)),
+        ):
+            tags.tagtype[tag] = kind
+            tags[tag] = value
+        return drawn("TIFF", tiffinfo=tags, big_tiff=True)
+    data = drawn("TIFF", big_tiff=True)
+    place = struct.unpack_from("<Q", data, 8)[0]
+    count = struct.unpack_from("<Q", data, place)[0]
+    entries = data[place + 8 : place + 8 + 20 * count]
+    degrees = struct.pack("<6I", 48, 1, 8, 1, 13, 1)
+    gps = len(data) + len(degrees)
+    latitude = struct.pack("<HHQ8s", 1, 2, 2, b"N") + struct.pack("<HHQQ", 2, 5, 3, len(data))
+    own = struct.pack("<Q", 2) + latitude + bytes(8)
+    pointer = struct.pack("<HHQQ", 0x8825, 18, 1, gps)
+    main = struct.pack("<Q", count + 1) + entries + pointer + bytes(8)
+    head = data[:8] + struct.pack("<Q", gps + len(own))
+    return head + data[16:] + degrees + own + main
+
+
+EDITED = CASES | {
+    "text of a PNG": lambda: with_png_text("tEXt", JSON.decode()),
+    "packed text of a PNG": lambda: with_png_text("zTXt", JSON.decode()),
+    "international text of a PNG": lambda: with_png_text("iTXt", "é " + JSON.decode()),
+    "Windows' comment": lambda: with_windows_comment(JSON.decode()),
+    "BigTIFF": bigtiff,
+    "GeoTIFF, big": lambda: bigtiff(geo=True),
+    "table in a comment": lambda: with_segment(0xFE, b"name,latitude,longitude\nx,48.1,11.5\n"),
+}
+
+
+def with_windows_comment(text: str) -> bytes:
+    exif = Image.Exif()
+    exif[0x9C9C] = text.encode("utf-16-le")
+    return drawn("JPEG", exif=exif)
+
+
+ENDINGS = {b"\xff\xd8": ".jpg", b"GIF8": ".gif", b"II": ".tiff", b"\x89PNG": ".png"}
+
+
+@pytest.mark.parametrize("case", EDITED)
+def test_the_advice_works_when_typed(case: str, tmp_path: Path) -> None:
+    """`hubtools fix` takes out whatever position it is said of, and touches no pixel."""
+    data = EDITED[case]()
+    assert told(data)
+    ending = next(end for magic, end in ENDINGS.items() if data.startswith(magic))
+    folder = write_pictures(tmp_path / "data", 1)
+    (folder / f"odd{ending}").write_bytes(data)
+    (found,) = validate(folder, select=["D701"]).findings
+    assert "`hubtools fix`" in str(found.fix)
+    done = typed("fix", folder, "--select", "D701", "--yes", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    after = (folder / f"odd{ending}").read_bytes()
+    assert not told(after), done.stdout
+    with Image.open(io.BytesIO(data)) as one, Image.open(io.BytesIO(after)) as other:
+        assert one.tobytes() == other.tobytes()
+    assert typed("fix", folder, "--undo", cwd=tmp_path).returncode == 0
+    assert (folder / f"odd{ending}").read_bytes() == data
+
+
+@pytest.mark.parametrize("kind", ["dataset", "model"])
+def test_what_push_advises_works_when_typed(
+    kind: str, tmp_path: Path, make_lora_file: Callable[..., Path]
+) -> None:
+    """P112 tells of positions in comments and notes as of all others, and `fix` takes them out."""
+    folder = write_pictures(tmp_path / "data", 1)
+    for number, case in enumerate(("comment of a JPEG", "note in EXIF")):
+        (folder / f"odd{number}.jpg").write_bytes(CASES[case]())
+    if kind == "model":
+        (folder / "metadata.jsonl").unlink()
+        make_lora_file(folder / "pytorch_lora_weights.safetensors")
+        (folder / "README.md").write_text("![one](odd0.jpg) ![other](odd1.jpg)\n")
+    found = [
+        f
+        for f in PUBLISH_RULES.run(collect(folder, kind))  # type: ignore[arg-type]
+        if f.rule in ("P112", "P126", "P129")
+    ]
+    assert {(f.rule, f.path) for f in found} == {("P112", "odd0.jpg"), ("P112", "odd1.jpg")}
+    (command,) = {str(f.fix).split("`")[1] for f in found}
+    done = typed(*command.split()[1:], folder, "--yes", cwd=tmp_path)
+    assert done.returncode in (0, 3), done.stderr
+    again = PUBLISH_RULES.run(collect(folder, kind))  # type: ignore[arg-type]
+    assert not [f for f in again if f.rule in ("P112", "P126", "P129")]

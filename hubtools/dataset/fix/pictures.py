@@ -14,6 +14,7 @@ from hubtools.dataset.folder.listing import FOREIGN_ENDINGS, may_lie_outside
 from hubtools.dataset.folder.names import named_as, portable
 from hubtools.dataset.pictures.embedded.trailers import without_trailer
 from hubtools.dataset.pictures.formats import ENDINGS, proper_ending
+from hubtools.dataset.pictures.private.boxes import is_boxed
 from hubtools.dataset.pictures.private.kinds import Damaged, Kind
 from hubtools.dataset.pictures.private.reading import private_of
 from hubtools.dataset.pictures.private.scrub import scrub
@@ -222,8 +223,8 @@ def privacy(draft: Draft) -> None:
     taken."""
     if not draft.wants(*_PRIVATE.values()):
         return
-    for name in draft.view.apart:
-        draft.left[name] = "it tells about people, and cannot be edited: leave it out, or convert"
+    for name in list(draft.view.apart):
+        _blank_apart(draft, name)
     for name, facts in list(draft.facts.items()):
         if name in draft.scrubbed or not draft.may_edit(name):
             continue
@@ -265,3 +266,26 @@ def privacy(draft: Draft) -> None:
         draft.edit(name, "scrub", after, rules[0], what)
         for rule in rules[1:]:
             draft.files[name].notes.add(rule, what)
+
+
+def _blank_apart(draft: Draft, name: str) -> None:
+    """The same of a picture or film that no loader takes. In a file of boxes metadata lies apart
+    from what is coded; raw files of cameras would lose what they are developed with."""
+    if name in draft.scrubbed or not draft.may_edit(name):
+        return
+    draft.scrubbed.add(name)
+    why = "it tells about people, and cannot be edited: leave it out, or convert"
+    data = draft.content(name)
+    if is_boxed(data) or name in draft.view.disguised:
+        try:
+            cleaned, _ = edited(data, ("scrub",))
+        except Refused as error:
+            why = f"it tells about people, and cannot be edited ({error}): leave it out, or convert"
+        else:
+            if cleaned != data and not private_of(cleaned).there:
+                facts = scan_one(cleaned, name)
+                what = "blank what it tells about people"
+                rule = next(rule for rule in _PRIVATE.values() if draft.wants(rule))
+                draft.edit(name, "scrub", facts, rule, what, cleaned)
+                return
+    draft.left[name] = why

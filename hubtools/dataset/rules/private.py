@@ -13,7 +13,10 @@ from hubtools.findings import Problem, Severity, shortened
 from hubtools.leaks import local_paths
 
 _FIX = "`hubtools fix` blanks it, and touches no pixel"
-_APART = "leave it out, or make a PNG of it (`hubtools fix --unsafe convert`)"
+_FIX_APART = (
+    "`hubtools fix` blanks it where it lies apart from the picture (HEIC, films); else leave the"
+    " file out"
+)
 
 
 def _private(view: Dataset, field: str) -> Iterator[tuple[str, Any, str]]:
@@ -21,10 +24,10 @@ def _private(view: Dataset, field: str) -> Iterator[tuple[str, Any, str]]:
     table = view.table
     mask = table.column("gps") if field == "gps" else ~table.has(field, "")
     for facts in table.select(mask):
-        yield facts.name, getattr(facts, field), _FIX if facts.format else _APART
+        yield facts.name, getattr(facts, field), _FIX if facts.format else _FIX_APART
     for name, private in view.apart.items():
         if value := getattr(private, field):
-            yield name, value, _APART
+            yield name, value, _FIX_APART
 
 
 @DATASET_RULES.rule(

@@ -7,9 +7,9 @@ import io
 from collections.abc import Iterator
 from typing import IO
 
-from hubtools.dataset.metadata.positions import columns_of
 from hubtools.dataset.pictures.private.besides import told_by_text
 from hubtools.dataset.pictures.private.reading import private_of
+from hubtools.dataset.text.positions import columns_of
 from hubtools.leaks.stream import is_text
 from hubtools.publish.contents.leak import Kind, Leak
 

@@ -32,8 +32,7 @@ def private_of(data: bytes) -> Private:
     for what the bytes hold."""
     work = Work()
     look(data, work)
-    stuck = [*work.stuck, *_in_tiff(data), *_in_wide_xmp(data)]
-    return summed([*work.removed, *stuck])
+    return summed([*work.removed, *work.stuck, *_in_tiff(data)])
 
 
 _POSITION = Found(Kind.POSITION, "the GPS position", "GPS")
@@ -42,7 +41,7 @@ _TIE_POINTS, _TRANSFORMATION, _GEO_KEYS = 33922, 34264, 34735
 
 
 def _in_tiff(data: bytes) -> list[Found]:
-    """The place of a GeoTIFF, and that of a BigTIFF, which is not edited. Pillow reads both."""
+    """The place of a TIFF whose structure only Pillow makes sense of."""
     big = data[:4] in (b"II+\0", b"MM\0+")
     if not big and data[:4] not in (b"II*\0", b"MM\0*"):
         return []
@@ -58,23 +57,6 @@ def _in_tiff(data: bytes) -> list[Found]:
                 return [Found(Kind.POSITION, "the position (GeoTIFF)", "GeoTIFF")]
     except Exception:  # Pillow raises nearly anything on hostile bytes
         return []
-    return []
-
-
-_WIDE_XMP = tuple((codec, "xmpmeta".encode(codec)) for codec in ("utf-16-le", "utf-16-be"))
-_XMP = 1 << 20  # bytes of one that are read
-
-
-def _in_wide_xmp(data: bytes) -> list[Found]:
-    """What XMP in two bytes a letter tells, which is not edited."""
-    for codec, mark in _WIDE_XMP:
-        at = data.find(mark)
-        if at >= 0:
-            start = at - min(at // 2 * 2, 64)
-            work = Work()
-            work.xmp(data[start : at + _XMP].decode(codec, "replace").encode("utf-8", "replace"))
-            if work.removed:
-                return [*work.removed]
     return []
 
 
@@ -113,8 +95,9 @@ class _Texts(Work):
     def drop(self, content: bytes) -> bool:
         return False
 
-    def text(self, keyword: bytes, text: bytes) -> None:
+    def text(self, keyword: bytes, text: bytes) -> bytes:
         self.texts.append((keyword.decode("latin-1"), text.decode("utf-8", "replace")))
+        return text
 
 
 _CONTROLS = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+")

@@ -64,6 +64,9 @@ class _Upright(Work):
     def drop(self, content: bytes) -> bool:
         return False
 
+    def text(self, keyword: bytes, text: bytes) -> bytes:
+        return text
+
 
 _DAMAGES = (Damaged, struct.error, zlib.error, IndexError, ValueError, OverflowError)
 
@@ -80,11 +83,11 @@ def _run(data: bytes, work: Work) -> tuple[bytes, tuple[Found, ...]]:
         elif data.startswith(b"RIFF") and data[8:12] == b"WEBP":
             _webp(buffer, work)
             rest = 12
-        elif data[:4] in (b"II*\0", b"MM\0*"):
+        elif data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
             work.tiff(buffer, 0, len(buffer))
             rest = 8
         elif data.startswith(b"GIF8"):
-            _gif(data, work)
+            _gif(buffer, work)
     except (struct.error, zlib.error, IndexError) as error:
         raise Damaged(f"its metadata cannot be read: {error}") from None
     if work.strays:
@@ -157,7 +160,7 @@ def _segment(data: bytearray, kind: int, start: int, end: int, work: Work) -> No
     elif kind == 0xE1 and content.startswith(_XMP):
         data[start:end] = work.xmp(content)
     elif kind == 0xFE:
-        work.text(b"comment", content)
+        data[start:end] = work.text(b"comment", content)
     elif kind == 0xED and content.startswith(b"Photoshop 3.0\0"):
         _photoshop(data, start + 14, end, work)
 
@@ -255,11 +258,7 @@ def _chunk(kind: bytes, content: bytes, work: Work) -> bytes:
     if handle is not None and name.lower().startswith(b"raw profile type "):
         return _text(content, start, packed, lambda text: handle(text, work))
 
-    def read(text: bytes) -> bytes:
-        work.text(name, text)
-        return text
-
-    return _text(content, start, packed, read)
+    return _text(content, start, packed, lambda text: work.text(name, text))
 
 
 def _text(content: bytes, start: int, packed: bool, change: Callable[[bytes], bytes]) -> bytes:
@@ -365,13 +364,15 @@ def _webp(data: bytearray, work: Work) -> None:
 # --- GIF -----------------------------------------------------------------------------------------
 
 
-def _gif(data: bytes, work: Work) -> None:
+def _gif(data: bytearray, work: Work) -> None:
     """Comments (GIF89a, 24): blocks of up to 255 bytes."""
     place, seen = data.find(b"\x21\xfe"), 0
     while place >= 0 and seen < 1000:
         at, parts = place + 2, []
         while at < len(data) and data[at]:
-            parts.append(data[at + 1 : at + 1 + data[at]])
+            parts.append((at + 1, min(at + 1 + data[at], len(data))))
             at += 1 + data[at]
-        work.text(b"comment", b"".join(parts))
+        changed = work.text(b"comment", b"".join(bytes(data[a:b]) for a, b in parts))
+        for start, end in parts:
+            data[start:end], changed = changed[: end - start], changed[end - start :]
         place, seen = data.find(b"\x21\xfe", at), seen + 1

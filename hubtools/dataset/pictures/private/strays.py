@@ -8,6 +8,7 @@ import struct
 from hubtools.dataset.pictures.private import exif
 from hubtools.dataset.pictures.private.kinds import Damaged, Found, Kind
 from hubtools.dataset.pictures.private.texts import scrub_iptc, scrub_xmp
+from hubtools.dataset.text.positions import blanked_bytes
 
 _SERIAL = Found(Kind.OWNER, "the camera's serial number", "BodySerialNumber")
 
@@ -47,8 +48,13 @@ class Work:
         self.removed.append(found)
         return True
 
-    def text(self, keyword: bytes, text: bytes) -> None:
-        """A text of a PNG, the comment of a GIF or a JPEG: they stay."""
+    def text(self, keyword: bytes, text: bytes) -> bytes:
+        """A text of a PNG, the comment of a GIF or a JPEG: digits of positions in it become
+        zeros."""
+        changed = blanked_bytes(text)
+        if changed != text:
+            self.removed.append(Found(Kind.POSITION, "a position in a comment", "GPS"))
+        return changed
 
 
 # Magic, and how far behind it the block begins.
@@ -58,7 +64,12 @@ _TIFFS = (
     (b"Exif\0\0II*\0", 6),
     (b"Exif\0\0MM\0*", 6),
 )
-_XMPS = ((b"<x:xmpmeta", b"</x:xmpmeta>"), (b"<rdf:RDF", b"</rdf:RDF>"))
+_XMP_ENDS = (("<x:xmpmeta", "</x:xmpmeta>"), ("<rdf:RDF", "</rdf:RDF>"))
+_XMPS = tuple(
+    (opens.encode(codec), closes.encode(codec))
+    for codec in ("ascii", "utf-16-le", "utf-16-be")
+    for opens, closes in _XMP_ENDS
+)
 _STRAY_TIFF = 1 << 18  # EXIF is hardly ever beyond 64 kB
 _STRAY_XMP = 4_000_000
 _MOST_STRAYS = 200
@@ -107,6 +118,4 @@ def blank_strays(data: bytearray, rest: int, work: Work) -> None:
             place, seen = data.find(hint, place + len(hint)), seen + 1
     # content credentials and others of which nothing can be taken away
     if data.find(b"GPSLatitude") >= 0:
-        work.stuck.append(
-            Found(Kind.POSITION, "the GPS position in its content credentials", "GPS")
-        )
+        work.stuck.append(_STUCK)

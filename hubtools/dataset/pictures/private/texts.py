@@ -65,10 +65,12 @@ _MOST_PREFIXES = 100
 def scrub_xmp(data: bytes) -> tuple[bytes, list[Found]]:
     """The XMP packet with all of that overwritten by spaces (of which XMP may have any number), and
     what there was. Raises `Damaged` if it is too large or its elements are not closed."""
-    if not any(hint in data for hint in _HINTS):
-        return data, []
     if len(data) > _LARGEST:
         raise Damaged("its XMP is too large")
+    if data.count(b"\0") > len(data) // 3:
+        return _scrub_wide(data)
+    if not any(hint in data for hint in _HINTS):
+        return data, []
     extra = frozenset(
         (prefix, space.rstrip(b"/#"))
         for prefix, space in _DECLARED.findall(data)[:_MOST_PREFIXES]
@@ -91,6 +93,22 @@ def scrub_xmp(data: bytes) -> tuple[bytes, list[Found]]:
         found[Found(Kind.PEOPLE, _WORDS[Kind.PEOPLE], "keywords")] = None
         cleaned[match.start(2) : match.end(2)] = b" " * len(match[2])
     return bytes(cleaned), list(found)
+
+
+def _scrub_wide(data: bytes) -> tuple[bytes, list[Found]]:
+    """The same of a packet in UTF-16, unit by unit: what is no Latin letter counts as one."""
+    low, high = (0, 1) if data[1::2].count(0) >= data[0::2].count(0) else (1, 0)
+    pairs = len(data) // 2
+    letters = bytearray(data[low : 2 * pairs : 2])
+    for place, byte in enumerate(data[high : 2 * pairs : 2]):
+        if byte:
+            letters[place] = 0x3F
+    cleaned, found = scrub_xmp(bytes(letters))
+    changed = bytearray(data)
+    for place, (old, new) in enumerate(zip(letters, cleaned, strict=True)):
+        if old != new:
+            changed[2 * place + low], changed[2 * place + high] = new, 0
+    return bytes(changed), found
 
 
 _ATTRIBUTES = re.compile(rb"=\s*[\"'][^\"'\s]")

@@ -66,6 +66,51 @@ def columns_of(text: str) -> str | None:
     return _in_csv(text)
 
 
+_DIGIT = re.compile(r"\d")
+
+
+def blanked(text: str) -> str:
+    """The text with zeros in the place of the digits of positions that `columns_of` finds; of a
+    table, in the place of all its digits. Its length stays."""
+    if columns_of(text) is None:
+        return text
+    spans = [m.span() for one in (_GEOJSON, _STANDARD, _PAIR) for m in one.finditer(text)]
+    for match in _VALUE.finditer(text):
+        if _LATITUDE.match(match[1]) or _LONGITUDE.match(match[1]):
+            spans.append(match.span(2))
+    letters = list(text)
+    for start, end in spans:
+        letters[start:end] = _DIGIT.sub("0", text[start:end])
+    changed = "".join(letters)
+    return changed if columns_of(changed) is None else _DIGIT.sub("0", text)
+
+
+def blanked_bytes(data: bytes) -> bytes:
+    """The same of a text in UTF-8, another encoding of one byte a letter, or UTF-16."""
+    if not _POSSIBLE.search(data):
+        return data
+    for first in (0, 1) if data.count(b"\0") > len(data) // 4 else ():
+        units = data[first : first + (len(data) - first) // 2 * 2]
+        for low in (0, 1):
+            letters, high = units[low::2], units[1 - low :: 2]
+            if len(letters) < 8 or high.count(0) < len(high) * 3 // 4:
+                continue
+            text = "".join(chr(a) if not b else "?" for a, b in zip(letters, high, strict=True))
+            changed = blanked(text)
+            if changed == text:
+                continue
+            found = bytearray(data)
+            for place, (old, new) in enumerate(zip(text, changed, strict=True)):
+                if old != new:
+                    found[first + 2 * place + low] = ord(new)
+            return bytes(found)
+    return blanked(data.decode("latin-1")).encode("latin-1")
+
+
+# a number with a point, perhaps with a NUL between any two letters
+_POSSIBLE = re.compile(rb"\d\0?\.\0?\d")
+
+
 def _in_csv(text: str) -> str | None:
     lines = text.lstrip("\ufeff").splitlines()[:2000]
     for mark in (",", ";", "\t") if lines else ():
