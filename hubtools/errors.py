@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import importlib.util
-import os
 import re
 from enum import IntEnum
-from pathlib import Path
 from typing import ClassVar, Literal
 
 from hubtools.leaks import hide, without_password
@@ -189,58 +186,6 @@ def first_line(error: BaseException) -> str:
     said = lines[0] if lines else ""
     kind = type(error).__name__
     return f"{kind}: {said}" if isinstance(error, (LookupError, AttributeError)) else said or kind
-
-
-def of_system(error: BaseException, said: str) -> HubtoolsError | None:
-    """The sentence for an error of the operating system that says `said`; None for any other."""
-    if isinstance(error, MemoryError):
-        return HubtoolsError(
-            "There is not enough memory.",
-            hint="close other programs, or give it smaller pieces",
-            code="out-of-memory",
-        )
-    if not isinstance(error, OSError):
-        return None
-    # of a rename the second one: the first is a temporary name
-    name = error.filename2 or error.filename
-    if isinstance(error, PermissionError):
-        return HubtoolsError(f"Permission denied: {name or said}", code="permission-denied")
-    if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
-        return HubtoolsError(
-            "The disk is full." + (f" ({name})" if name else ""),
-            hint="free some space and run the same command again",
-            code="disk-full",
-        )
-    if error.errno == errno.EXDEV:
-        return HubtoolsError(
-            f"{error.filename or 'A file'} and {name or 'its new place'} lie on different file"
-            " systems, and a move between them is not possible at once.",
-            hint="give a folder on the same disk",
-            code="file-not-usable",
-        )
-    if isinstance(error, NotADirectoryError) and name:
-        return _in_the_way(Path(os.fsdecode(name)))
-    if isinstance(error, (FileNotFoundError, IsADirectoryError, NotADirectoryError)):
-        return HubtoolsError(
-            f"{error.strerror or 'Not found'}: {name or said}",
-            code="file-not-found" if isinstance(error, FileNotFoundError) else "file-not-usable",
-        )
-    if error.strerror:
-        return HubtoolsError(
-            f"{error.strerror}: {name}" if name else f"{error.strerror}.", code="file-not-usable"
-        )
-    return HubtoolsError(said)  # of a library, in its own words: a download that came out short
-
-
-def _in_the_way(path: Path) -> HubtoolsError:
-    """Of a path that goes through something which is no folder."""
-    passed = [part for part in (*reversed(path.parents), path) if os.path.lexists(part)]
-    stop = next((part for part in passed if not part.is_dir()), path)
-    return HubtoolsError(
-        f"{stop} is no folder.",
-        hint="move it away, or give another place, and run it again",
-        code="file-exists",
-    )
 
 
 def of_library(error: BaseException, names: set[str]) -> HubtoolsError | None:

@@ -17,30 +17,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from hubtools.causes import cannot_be, is_absent, naming
 from hubtools.errors import HubtoolsError
 from hubtools.limits import DEPTH, JSON_COST, JSON_FILE, json_cost
 
 StrPath = str | os.PathLike[str]
-
-# Errors that say there is nothing of that name, or nothing that is a file. All others (no
-# permission, a dying disk) say that there is something, which cannot be read.
-NO_FILE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.ELOOP})
-
-_ABSENT = NO_FILE | {errno.ENAMETOOLONG}
-_DENIED = frozenset({errno.EACCES, errno.EPERM})
-
-
-def is_absent(error: OSError) -> bool:
-    """True for an error that says that there is no such file: no such name, a link in a circle, a
-    name too long, something that is no file. A dying disk, or too many open files, say nothing of
-    the kind: who goes on as if nothing were there may lose or send what is there."""
-    return error.errno in _ABSENT or isinstance(error, FileNotFoundError)
-
-
-def is_out_of_reach(error: OSError) -> bool:
-    """`is_absent`, or a file that this user may not read (and hence not send, either)."""
-    return is_absent(error) or error.errno in _DENIED
-
 
 TEMPORARY = ".tmp-"  # first letters of files that are being written
 # what a killed write leaves: nobody else's names look like this
@@ -84,13 +65,14 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = path.parent / f"{TEMPORARY}{secrets.token_hex(8)}{path.suffix}"
     os.close(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     try:
-        yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
-        temporary.chmod(mode)
-        os.replace(temporary, path)
-        sync_folder(path.parent)
+        with naming(path):
+            yield temporary
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
+            mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
+            temporary.chmod(mode)
+            os.replace(temporary, path)
+            sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -167,11 +149,14 @@ def json_bytes(value: Any) -> bytes:
 def open_regular(path: StrPath) -> BinaryIO:
     """A regular file, to be read. Raises `OSError` for any other; never waits for a pipe."""
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    file = os.fdopen(os.open(path, flags), "rb")
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
+    descriptor = os.open(path, flags)
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
         raise OSError(errno.EINVAL, "it is no regular file", os.fspath(path))
-    return file
+    return os.fdopen(descriptor, "rb")
 
 
 class LinkedOut(OSError):
@@ -306,8 +291,10 @@ def check_replaceable(path: StrPath, what: str, is_one: Callable[[bytes], bool])
         with open_regular(path) as file:
             large = os.fstat(file.fileno()).st_size > JSON_FILE
             data = file.read(1 << 16 if large else JSON_FILE)
-    except OSError:  # a folder, a pipe, a link that leads nowhere
-        data = b"?"
+    except OSError as error:
+        if not is_absent(error):
+            raise
+        data = b"?"  # a folder, a pipe, a link that leads nowhere
     if data and not is_one(data):
         raise not_replaced(path, what)
 
@@ -369,7 +356,9 @@ def check_sums(folder: Path) -> None:
     """
     try:
         lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError):
+    except OSError as error:
+        raise cannot_be("read", folder / SUMS, error, "fetch it again") from None
+    except ValueError:
         raise HubtoolsError(
             f"{folder} has no readable {SUMS}.", hint="fetch it again", code="file-damaged"
         ) from None

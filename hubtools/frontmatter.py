@@ -16,7 +16,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from hubtools.files import NO_FILE, open_inside
+from hubtools.causes import NO_FILE
+from hubtools.files import open_inside
 from hubtools.limits import FRONT_MATTER, FRONT_MATTER_VALUES
 
 _MARK = b"\xef\xbb\xbf"

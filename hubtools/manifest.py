@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from hubtools.causes import is_absent
 from hubtools.errors import HubtoolsError
 from hubtools.files import LinkedOut, open_inside, write_text
 from hubtools.layout import RUN_MANIFEST
@@ -220,7 +221,11 @@ def read_record_of(folder: Root, name: str) -> SampleRecord | None:
     picture elsewhere. Never through a link."""
     try:
         record = SampleRecord.model_validate_json(folder.read(name, _MAX_RECORD))
-    except (OSError, ValueError, HubtoolsError):
+    except OSError as error:
+        if not is_absent(error):
+            raise
+        return None
+    except (ValueError, HubtoolsError):
         return None
     beside = "/" not in record.file and "\\" not in record.file and record.file not in ("", "..")
     return record if beside else None

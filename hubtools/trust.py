@@ -24,7 +24,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from hubtools.causes import cannot_be
 from hubtools.errors import HubtoolsError
+from hubtools.kept import tell_once
 from hubtools.layout import config_dir
 
 SEAL = "seal"
@@ -64,7 +66,9 @@ def seal(
     this user's folders, such as a state of a run that names the run it belongs to."""
     content = {key: value for key, value in content.items() if key != SEAL}
     place = {} if anywhere else _place(root)
-    return content | {SEAL: {**place, "mac": _mac(name, place, content)}}
+    mac = _mac(name, place, content)
+    _tell_unkept()
+    return content | {SEAL: {**place, "mac": mac}}
 
 
 def is_sealed(root: Path, name: str, content: Any, *, anywhere: bool = False) -> bool:
@@ -118,6 +122,20 @@ def _key() -> bytes:
     return _stored(config_dir())
 
 
+_UNKEPT: dict[Path, OSError] = {}  # keys that could not be
+
+
+def _tell_unkept() -> None:
+    for path, error in _UNKEPT.items():
+        tell_once(
+            path,
+            cannot_be("kept", path, error),
+            "What hubtools notes beside your files (undo, plans, what was pushed) will be taken for"
+            " somebody else's by the next command",
+            f"set {KEY_VARIABLE} to a long random text, or give a folder with HUBTOOLS_CONFIG",
+        )
+
+
 @lru_cache(maxsize=8)
 def _stored(folder: Path) -> bytes:
     path = folder / _KEY_FILE
@@ -125,12 +143,12 @@ def _stored(folder: Path) -> bytes:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         _make(path)
         return _read(path)
-    except (PermissionError, NotADirectoryError, FileExistsError):
-        return _of_this_process()  # nothing can be kept: what is written now is foreign later
     except OSError as error:
-        if error.errno == errno.EROFS:
-            return _of_this_process()
-        raise
+        denied = isinstance(error, (PermissionError, NotADirectoryError, FileExistsError))
+        if not denied and error.errno != errno.EROFS:
+            raise
+        _UNKEPT[path] = error
+        return _of_this_process()  # nothing can be kept: what is written now is foreign later
 
 
 @lru_cache(maxsize=1)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hubtools.cards.escape import cell, code, code_cell, hub_link, markdown
+from hubtools.causes import says_nothing_of_file
 from hubtools.errors import HubtoolsError
 from hubtools.interpreter import command
 from hubtools.rooted import Root
@@ -140,6 +141,8 @@ def render(folder: Path, name: str, values: dict[str, Any]) -> str:
         except HubtoolsError as error:
             raise TemplateFault(error.message) from None
         except Exception as error:  # whatever an expression in a template may raise
+            if says_nothing_of_file(error):
+                raise
             raise TemplateFault(f"{type(error).__name__}: {error}", _line(error, name)) from None
     return "".join(pieces)
 

@@ -10,18 +10,20 @@ import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Any, NoReturn
 
 import click
 
 from hubtools.addresses import without_password
+from hubtools.causes import named
 from hubtools.cli.answer import Answer, answering
-from hubtools.cli.output import say_error
+from hubtools.cli.output import say_error, say_warning
 from hubtools.errors import ExitCode, HubtoolsError, UsageError
 from hubtools.hub.errors import as_sentence
 from hubtools.interpreter import guard_children, leave_here
+from hubtools.kept import NotKept
 from hubtools.models.blame import of_base
 from hubtools.version import __version__
 
@@ -139,7 +141,7 @@ def run(arguments: list[str]) -> int:
     answer = Answer()
     try:
         _no_passwords_in_logs()
-        with answering(answer, group, arguments):
+        with _warnings_told(), answering(answer, group, arguments):
             code, error = _outcome(arguments, answer)
             answer.say(error)
         return code
@@ -152,6 +154,27 @@ def run(arguments: list[str]) -> int:
         # The reader (head, less) has gone; that is no error, and Python must not report it later.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.DONE
+    except OSError as failed:
+        # The answer could not be written, to a full disk for instance.
+        error = as_sentence(named(failed, "standard output")) or HubtoolsError(str(failed))
+        say_error(error.message, error.hint)
+        return error.exit_code
+
+
+@contextlib.contextmanager
+def _warnings_told() -> Iterator[None]:
+    """Warnings of ours are shown as the command line shows its own."""
+    with warnings.catch_warnings():
+        others = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if issubclass(category, NotKept):
+                say_warning(str(message))
+            else:
+                others(message, category, *where, **more)
+
+        warnings.showwarning = show
+        yield
 
 
 def _is_broken_pipe(error: BaseException | None) -> bool:

@@ -59,6 +59,12 @@ def say_error(message: str, hint: str | None = None) -> None:
         print(f"Hint: {visible(hint)}", file=sys.stderr)
 
 
+def say_warning(message: str) -> None:
+    """`Warning: ...` on stderr."""
+    yellow, plain = ("\x1b[33m", "\x1b[0m") if _colour(sys.stderr) else ("", "")
+    print(f"{yellow}Warning:{plain} {visible(message)}", file=sys.stderr, flush=True)
+
+
 def output_options(*extra: str, report: bool = False) -> Callable[[F], F]:
     """Add `--format` and `-q`; the command gets an `out: Output` argument instead of them.
     `extra` names further formats the command knows. `report` adds `--report FILE`."""
@@ -193,8 +199,7 @@ class Output:
 
     def warn(self, message: str) -> None:
         """A warning (stderr, always)."""
-        yellow, plain = ("\x1b[33m", "\x1b[0m") if _colour(sys.stderr) else ("", "")
-        print(f"{yellow}Warning:{plain} {visible(message)}", file=sys.stderr, flush=True)
+        say_warning(message)
 
     def hint(self, message: str) -> None:
         """What to do next (stderr; silent in quiet and json)."""

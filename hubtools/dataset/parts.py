@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 import xxhash
 
+from hubtools.causes import cannot_be
 from hubtools.dataset.folder.listing import Entry
 from hubtools.dataset.folder.part_file import MAGIC
 from hubtools.dataset.pictures.packed import pack, unpack
@@ -148,9 +149,7 @@ def _read(path: Path) -> _Piece:
     try:
         data = read_within(path, _MOST)
     except OSError as error:
-        raise HubtoolsError(
-            f"{path} cannot be read: {error.strerror}.", code="file-damaged"
-        ) from None
+        raise cannot_be("read", path, error) from None
     try:
         head, parts = unpack(MAGIC, data)
     except ValueError:

@@ -3,12 +3,12 @@ the Hub's client is not imported for them."""
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 from typing import Any
 
-from hubtools.errors import HubtoolsError, of_library, of_system
+from hubtools.causes import of_system, says_nothing_of_file
+from hubtools.errors import HubtoolsError, of_library
 
 # What the Hub's client raises where it stumbles over an answer that makes no sense.
 STUMBLES = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
@@ -43,19 +43,11 @@ def _telling_line(error: BaseException) -> str:
 def is_of_machine(error: BaseException) -> bool:
     """True for what says nothing about the files at hand: no memory, no room, no permission, no
     connection, or a sentence already."""
-    if isinstance(error, (HubtoolsError, MemoryError, PermissionError)):
+    if isinstance(error, HubtoolsError) or says_nothing_of_file(error):
         return True
     names = {cls.__name__ for cls in type(error).__mro__}
-    if "OutOfMemoryError" in names or names & _CONNECTION:
-        return True
-    return isinstance(error, OSError) and error.errno in _FULL_OR_BROKEN
+    return "OutOfMemoryError" in names or bool(names & _CONNECTION)
 
-
-# The disk or a quota is full, too many files are open, a device fails, a file system is read only.
-_FULL_OR_BROKEN = {
-    getattr(errno, name, None)
-    for name in ("ENOSPC", "EDQUOT", "EMFILE", "ENFILE", "EIO", "EROFS", "ENOMEM")
-}
 
 # Class names of huggingface_hub and its HTTP library.
 _CONNECTION = {

@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from hubtools.causes import says_nothing_of_file
 from hubtools.files import open_regular
 from hubtools.manifest import SampleRecord, read_record_of
 from hubtools.rooted import Root
@@ -84,7 +85,9 @@ def read_record(path: Path) -> SampleRecord | None:
             text = getattr(image, "text", {}).get(JSON_KEY)
         if text:
             return SampleRecord.model_validate_json(text)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        if says_nothing_of_file(error):
+            raise
         return None
     with Root(path.absolute().parent) as folder:
         return read_record_of(folder, path.with_suffix(".json").name)

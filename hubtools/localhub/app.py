@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
+from hubtools.causes import of_system, says_nothing_of_file
 from hubtools.localhub import (
     api_account,
     api_commits,
@@ -125,12 +126,10 @@ class HubApp:
             return _redirect(request, raw_path, moved)
         except ClientDisconnect:
             raise
-        except Exception:
+        except Exception as error:
             logger.exception("%s %s failed", request.method, raw_path)
             await _drain(request)
-            return problem_answer(
-                Problem(501, "The embedded Hub failed at this request; its log says why.")
-            )
+            return problem_answer(_failure(error))
         finally:
             if spool is not None:
                 spool.close()
@@ -197,6 +196,16 @@ class HubApp:
         content = lfs.download_target(self.store, segments)
         headers = {"ETag": f'"{segments[2]}"', "Content-Type": "application/octet-stream"}
         return downloads.ranged(call, content, headers)
+
+
+def _failure(error: Exception) -> Problem:
+    """Why a request could not be served, with a status that clients do not try again."""
+    if not says_nothing_of_file(error):
+        return Problem(501, "The embedded Hub failed at this request; its log says why.")
+    told = of_system(error, str(error))
+    why = f" {told.message}" if told else ""
+    full = told is not None and told.code in ("disk-full", "too-large")
+    return Problem(507 if full else 501, f"The embedded Hub failed at this request.{why}")
 
 
 def _segments(raw_path: str) -> list[str]:

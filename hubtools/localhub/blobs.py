@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from hubtools.causes import naming
 from hubtools.files import sync_folder
 from hubtools.localhub.names import is_sha256
 
@@ -60,7 +62,8 @@ class Incoming:
         self.size = 0
 
     def write(self, data: bytes) -> None:
-        self._file.write(data)
+        with naming(self._path):
+            self._file.write(data)
         self._digest.update(data)
         self.size += len(data)
 
@@ -71,9 +74,10 @@ class Incoming:
 
     def keep(self) -> None:
         """Make it a blob: synced to the disk, then renamed. Keeping the same one twice is fine."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
+        with naming(self._path):
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
         final = self._blobs.path(self.sha256)
         final.parent.mkdir(exist_ok=True)
         os.replace(self._path, final)
@@ -81,5 +85,6 @@ class Incoming:
 
     def discard(self) -> None:
         """Forget it. Does nothing after `keep`."""
-        self._file.close()
+        with suppress(OSError):  # what is still to be written goes with the file
+            self._file.close()
         self._path.unlink(missing_ok=True)

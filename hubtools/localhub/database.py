@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hubtools.errors import HubtoolsError
+from hubtools.localhub.disk import disk_errors
 
 _VERSION = 1
 _SCHEMA = """
@@ -84,13 +85,14 @@ class Database:
         self._write_lock = threading.RLock()
         self._closed = False
         try:
-            connection = self._open()
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version == 0:
-                # One script, one transaction: a kill in between leaves an empty file.
-                connection.executescript(
-                    f"BEGIN IMMEDIATE;{_SCHEMA}PRAGMA user_version = {_VERSION};COMMIT;"
-                )
+            with disk_errors(path):
+                connection = self._open()
+                version = connection.execute("PRAGMA user_version").fetchone()[0]
+                if version == 0:
+                    # One script, one transaction: a kill in between leaves an empty file.
+                    connection.executescript(
+                        f"BEGIN IMMEDIATE;{_SCHEMA}PRAGMA user_version = {_VERSION};COMMIT;"
+                    )
         except sqlite3.DatabaseError as error:
             raise HubtoolsError(
                 f"{path} is not the database of an embedded Hub: {error}.",
@@ -121,10 +123,11 @@ class Database:
     def _borrowed(self) -> Iterator[sqlite3.Connection]:
         with self._idle_lock:
             connection = self._idle.pop() if self._idle else None
-        if connection is None:
-            connection = self._open()
+        with disk_errors(self.path):
+            connection = connection or self._open()
         try:
-            yield connection
+            with disk_errors(self.path):
+                yield connection
         finally:
             with self._idle_lock:
                 if self._closed:
@@ -149,10 +152,11 @@ class Database:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
+                connection.execute("COMMIT")
             except BaseException:
-                connection.execute("ROLLBACK")
+                if connection.in_transaction:  # a full disk has ended it already
+                    connection.execute("ROLLBACK")
                 raise
-            connection.execute("COMMIT")
 
     def close(self) -> None:
         """Close the idle connections now, busy ones as they come back."""

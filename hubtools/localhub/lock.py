@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+from hubtools.causes import is_held, named, naming
 from hubtools.errors import HubtoolsError
 
 
@@ -17,7 +18,10 @@ class RootLock:
         self._descriptor: int | None = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             _lock(self._descriptor)
-        except OSError:
+        except OSError as error:
+            if not is_held(error):
+                self.release()
+                raise named(error, path) from None  # the file system knows no locks
             holder = os.read(self._descriptor, 32).decode("ascii", "replace").strip()
             os.close(self._descriptor)
             self._descriptor = None
@@ -27,8 +31,9 @@ class RootLock:
                 hint="stop it, or give another folder with --root",
                 code="busy",
             ) from None
-        os.ftruncate(self._descriptor, 0)
-        os.write(self._descriptor, f"{os.getpid()}\n".encode())
+        with naming(path):
+            os.ftruncate(self._descriptor, 0)
+            os.write(self._descriptor, f"{os.getpid()}\n".encode())
 
     def release(self) -> None:
         """Let go. The file stays: deleting it would let two servers each lock one of their own."""

@@ -10,6 +10,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+from hubtools.causes import is_absent
 from hubtools.errors import UsageError
 from hubtools.localhub.database import Database
 from hubtools.localhub.gitids import blob_hasher, blob_id, commit_id, lfs_pointer
@@ -78,7 +79,7 @@ class Mount:
 
     def _scan(self) -> dict[str, _Found]:
         result: dict[str, _Found] = {}
-        for parent, folders, names in os.walk(self.folder):
+        for parent, folders, names in os.walk(self.folder, onerror=_unless_gone):
             folders[:] = [name for name in folders if name not in _SKIPPED]
             for name in names:
                 path = Path(parent, name)
@@ -91,7 +92,8 @@ class Mount:
         try:
             real = path.resolve(strict=True)
             status = real.stat()
-        except OSError:
+        except OSError as error:
+            _unless_gone(error)
             return None
         inside = real.is_relative_to(self.folder) or (
             self._cache_blobs is not None and real.parent == self._cache_blobs
@@ -133,6 +135,12 @@ class Mount:
                     (key, found.size, found.mtime_ns, *hashes),
                 )
             return hashes
+
+
+def _unless_gone(error: OSError) -> None:
+    """A repository without the files that cannot be read would look whole."""
+    if not is_absent(error):
+        raise error
 
 
 def _iso(nanoseconds: int) -> str:

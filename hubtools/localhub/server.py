@@ -12,7 +12,7 @@ from types import TracebackType
 
 import uvicorn
 
-from hubtools.errors import HubtoolsError, UsageError
+from hubtools.errors import Code, HubtoolsError, UsageError
 from hubtools.localhub.accounts import DEFAULT_TOKEN, DEFAULT_USER, Accounts, User, default_users
 from hubtools.localhub.app import HubApp
 from hubtools.localhub.faults import Fault, Faults, Outcome
@@ -149,6 +149,16 @@ class Hub:
         self.stop()
 
 
+_ANOTHER = "give another one with --port, or 0 for any free one"
+_LISTENING: dict[int, tuple[str, Code]] = {
+    errno.EADDRINUSE: (f"another program has it; {_ANOTHER}", "busy"),
+    errno.EACCES: (f"this one is kept for the system's administrator; {_ANOTHER}",
+                   "permission-denied"),
+    errno.EADDRNOTAVAIL: ("this machine has no such address; give another one with --host",
+                          "not-supported"),
+}  # fmt: skip
+
+
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -159,12 +169,11 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
+        hint, code = _LISTENING.get(error.errno or 0, (_ANOTHER, "busy"))
         raise HubtoolsError(
             f"Port {port} of {host} cannot be used: {error.strerror or error}.",
-            hint="another program has it; give another one with --port, or 0 for any free one"
-            if error.errno == errno.EADDRINUSE
-            else "give another one with --port, or 0 for any free one",
-            code="busy",
+            hint=hint,
+            code=code,
         ) from None
     return listener
 

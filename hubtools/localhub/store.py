@@ -18,6 +18,7 @@ import threading
 from pathlib import Path
 from typing import cast
 
+from hubtools.causes import is_absent
 from hubtools.errors import UsageError
 from hubtools.localhub.blobs import Blobs, Incoming
 from hubtools.localhub.database import Database
@@ -253,7 +254,11 @@ class Store:
             return None
         try:
             return self.open(snapshot, path)[1].read_all()
-        except (Problem, OSError):
+        except Problem:
+            return None
+        except OSError as error:
+            if not is_absent(error):
+                raise
             return None
 
     # -- Git LFS objects ------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from hubtools.causes import is_absent
 from hubtools.files import StrPath, json_within
 from hubtools.models.registry import DEFAULT_SIZE, TARGETS, Target, TargetName, row_of_class
 
@@ -59,7 +60,11 @@ def folder_of(base: StrPath) -> Path | None:
     place = Path(cache).expanduser() / f"models--{str(base).replace('/', '--')}"
     try:
         revision = (place / "refs" / "main").read_text(encoding="ascii").strip()
-    except (OSError, ValueError):
+    except OSError as error:
+        if not is_absent(error):
+            raise
+        return None
+    except ValueError:
         return None
     found = place / "snapshots" / revision
     return found if revision and found.is_dir() else None
@@ -89,6 +94,10 @@ def _sized(target: Target, denoiser: dict[str, Any], folder: Path) -> Target:
 def _json(path: Path) -> dict[str, Any]:
     try:
         content = json_within(path)
-    except (OSError, ValueError):
+    except OSError as error:
+        if not is_absent(error):  # it would be taken for another model
+            raise
+        return {}
+    except ValueError:
         return {}
     return content if isinstance(content, dict) else {}

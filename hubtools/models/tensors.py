@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from hubtools.files import is_absent
+from hubtools.causes import is_absent
 
 if TYPE_CHECKING:
     from torch import Tensor

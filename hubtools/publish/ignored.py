@@ -16,6 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+from hubtools.causes import cannot_be
 from hubtools.errors import HubtoolsError
 from hubtools.files import open_regular
 
@@ -133,11 +134,7 @@ def _read(root: Path, name: str) -> tuple[_Pattern, ...]:
         with open_regular(root / name) as file:
             data = file.read(_LARGEST + 1)
     except OSError as error:
-        raise HubtoolsError(
-            f"{root / name} cannot be read: {error.strerror}.",
-            hint="make it readable",
-            code="file-damaged",
-        ) from None
+        raise cannot_be("read", root / name, error, "make it readable") from None
     lines = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
     if len(data) > _LARGEST or len(lines) > _MOST:
         raise HubtoolsError(

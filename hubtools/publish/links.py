@@ -12,6 +12,8 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from hubtools.causes import is_absent, is_out_of_reach
+
 _MOST = 40  # links on one way, as Linux has it
 
 
@@ -43,7 +45,12 @@ def follow(folder: Path, name: str) -> tuple[Link, Target | None]:
         said = str(path.readlink())
         names, target = _way(folder.resolve(), name)
         facts = target.lstat()
-    except (OSError, RuntimeError):
+    except OSError as error:
+        if not is_out_of_reach(error):
+            raise
+        why = "it leads nowhere" if is_absent(error) else "you may not look where it leads"
+        return Link(name, "?", why), None
+    except RuntimeError:
         return Link(name, "?", "it leads nowhere"), None
     outside = not target.is_relative_to(folder.resolve())
     if stat.S_ISDIR(facts.st_mode):

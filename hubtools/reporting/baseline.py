@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from hubtools.causes import cannot_be
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import check_replaceable, json_value, json_within, write_text
 from hubtools.findings import Finding, Report, in_order, printable
@@ -44,9 +45,7 @@ def read_baseline(path: Path) -> list[Known]:
             code="file-not-found",
         ) from None
     except OSError as error:
-        raise HubtoolsError(
-            f"{path} cannot be read: {error.strerror}.", code="file-damaged"
-        ) from None
+        raise cannot_be("read", path, error) from None
     except (ValueError, RecursionError) as error:
         raise HubtoolsError(
             f"{path} cannot be read as a baseline: {error}.", code="file-damaged"

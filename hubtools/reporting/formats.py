@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from hubtools import findings
-from hubtools.errors import HubtoolsError, UsageError
+from hubtools.causes import cannot_be
+from hubtools.errors import UsageError
 from hubtools.files import StrPath, check_replaceable, json_value, write_text
 from hubtools.findings import Report
 from hubtools.leaks import masked, without_password
@@ -115,6 +116,4 @@ def write_report(report: Report, path: StrPath, *, prefix: str = "") -> None:
     try:
         write_text(Path(path), f"{text}\n" if text else "")
     except OSError as error:
-        raise HubtoolsError(
-            f"{path} cannot be written: {error.strerror}.", code="file-not-usable"
-        ) from None
+        raise cannot_be("written", path, error) from None

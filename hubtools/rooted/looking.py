@@ -13,12 +13,13 @@ from shlex import quote
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
+from hubtools.causes import named
 from hubtools.errors import HubtoolsError
 from hubtools.files import StrPath
 from hubtools.layout import WORK_DIR
 from hubtools.rooted.fences import fence_of, lies_inside
 from hubtools.rooted.names import LeadsOut, parts_of
-from hubtools.rooted.system import AT, BLOCK, FOLDER, NOFOLLOW, READ, is_link, named
+from hubtools.rooted.system import AT, BLOCK, FOLDER, NOFOLLOW, READ, is_link
 
 
 class Looking:

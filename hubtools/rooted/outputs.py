@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from hubtools.causes import is_absent
 from hubtools.errors import HubtoolsError
 from hubtools.files import not_replaced
 from hubtools.rooted.root import Root
@@ -22,7 +23,10 @@ def check_output(root: Root, name: str, what: str, is_one: Callable[[bytes], boo
         try:
             with root.open(name) as file:
                 data = file.read(_ENOUGH)
-        except (OSError, HubtoolsError):  # not to be read: nobody can say that it is ours
+        except OSError as error:
+            if not is_absent(error):
+                raise
+        except HubtoolsError:  # not to be read: nobody can say that it is ours
             data = b"?"
     if data and not is_one(data):
         raise not_replaced(root.path / name, what)

@@ -14,7 +14,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
 from typing import Any, cast
 
 # Windows has no openat: there each part is looked at just before the act.
@@ -48,13 +47,6 @@ def is_link(name: str, folder: int) -> bool:
         return stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
     except OSError:
         return False
-
-
-def named(error: OSError, path: Path) -> OSError:
-    """The error with the whole path: a name inside a descriptor says little."""
-    if error.errno is None or (error.filename and os.path.isabs(os.fspath(error.filename))):
-        return error
-    return OSError(error.errno, error.strerror, str(path))
 
 
 def replace(old: str, new: str, here: dict[str, Any], there: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from hubtools.causes import naming
 from hubtools.errors import HubtoolsError
 from hubtools.files import json_bytes, sweep_once
 from hubtools.rooted import system
@@ -58,7 +59,7 @@ class Writing(Looking):
     def append(self, name: str, data: bytes) -> None:
         """Write at the end of a file, which is made if there is none, and see it onto the disk.
         Raises `LeadsOut` for a link."""
-        with self._opened(name, os.O_WRONLY | os.O_APPEND) as descriptor:
+        with self._opened(name, os.O_WRONLY | os.O_APPEND) as descriptor, naming(self.path / name):
             with os.fdopen(os.dup(descriptor), "ab") as file:
                 file.write(data)
             os.fsync(descriptor)

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from hubtools.causes import says_nothing_of_file
 from hubtools.errors import HubtoolsError
 
 if TYPE_CHECKING:
@@ -105,6 +106,8 @@ def read_classifier(path: Path) -> AttributeClassifier:
             model = AttributeClassifier(json.loads(notes["sizes"]), int(notes["width"]))
             model.load_state_dict({name: file.get_tensor(name).float() for name in file.keys()})  # noqa: SIM118
     except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        if says_nothing_of_file(error):
+            raise
         raise HubtoolsError(
             f"{path.name} is missing or damaged.",
             hint="install hubtools again",

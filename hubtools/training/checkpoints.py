@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, Field, ValidationError
 
+from hubtools.causes import is_absent
 from hubtools.errors import HubtoolsError
-from hubtools.files import is_absent, json_value
+from hubtools.files import json_value
 from hubtools.layout import STATE_DIR, STATE_MANIFEST, step_name
 from hubtools.models.tensors import dump_tensors, parse_tensors
 from hubtools.rooted import TEMPORARY, Root

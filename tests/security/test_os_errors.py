@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from hubtools.causes import is_absent, is_out_of_reach
 from hubtools.dataset.fix.planner import plan_fix
 from hubtools.dataset.folder import listing as folders
 from hubtools.dataset.folder.listing import Entry, walk
@@ -19,7 +20,6 @@ from hubtools.dataset.metadata.sidecars import texts_beside
 from hubtools.dataset.pictures.private.besides import besides, private_in
 from hubtools.dataset.pictures.reading import head_of
 from hubtools.dataset.sources.shards import _text
-from hubtools.files import is_absent, is_out_of_reach
 from hubtools.models.tensors import read_tensors
 from hubtools.publish.contents.scan import _Holes
 from hubtools.settings import DatasetSettings

@@ -118,7 +118,7 @@ def test_places_that_cannot_be_written(tiny_base: Path, pictures: Path, tmp_path
         ),
         (OSError(errno.EXDEV, os.strerror(errno.EXDEV)), "different file systems"),
         (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/a"), "disk is full"),
-        (OSError(errno.EROFS, os.strerror(errno.EROFS), "/a"), "Read-only"),
+        (OSError(errno.EROFS, os.strerror(errno.EROFS), "/a"), "read-only"),
         (OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), "/a"), "too long"),
         (OSError(errno.EIO, os.strerror(errno.EIO)), "Input/output"),
         (OSError("Consistency check failed: file should be of size 5"), "Consistency check"),

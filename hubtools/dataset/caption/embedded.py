@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hubtools.causes import is_out_of_reach
 from hubtools.dataset.caption.edits import tidy
 from hubtools.dataset.folder.appearing import read_own
 from hubtools.dataset.pictures.embedded.chunks import png_chunks, png_texts
@@ -25,7 +26,6 @@ from hubtools.dataset.pictures.embedded.rights_metadata import (
     xmp_root,
 )
 from hubtools.dataset.pictures.header import opened
-from hubtools.files import is_out_of_reach
 from hubtools.limits import PICTURE
 
 if TYPE_CHECKING:

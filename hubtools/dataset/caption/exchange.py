@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from hubtools.causes import naming
 from hubtools.dataset.caption.edits import tidy
 from hubtools.dataset.examples import read_examples
 from hubtools.dataset.folder.appearing import (
@@ -175,7 +176,9 @@ def export_captions(
                 caption, placed = word_pattern(trigger).sub(lambda _: _PLACE, caption), True
             name = _free(stem, used)
             copy_own(folder, example.file_name, work / below / f"{name}{ending}")
-            (work / below / f"{name}.txt").write_text(caption + "\n", encoding="utf-8")
+            beside = work / below / f"{name}.txt"
+            with naming(beside):
+                beside.write_text(caption + "\n", encoding="utf-8")
     return Exported(to, len(examples), blank, trigger if placed else None, foreign)
 
 

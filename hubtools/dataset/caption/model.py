@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import xxhash
 
+from hubtools.causes import naming, says_nothing_of_file
 from hubtools.dataset.caption.edits import tidy
 from hubtools.dataset.pictures.rgb import open_image
 from hubtools.errors import HubtoolsError, require_extra
@@ -62,7 +63,7 @@ class Captioner:
             digest = xxhash.xxh3_128_hexdigest(read_within(path, PICTURE))
             if digest not in known:
                 known[digest] = self._ask(open_image(path))
-                with self._answers.open("a", encoding="utf-8") as file:
+                with naming(self._answers), self._answers.open("a", encoding="utf-8") as file:
                     file.write(json.dumps([digest, known[digest]], ensure_ascii=False) + "\n")
             if on_picture is not None:
                 on_picture(number, len(paths))
@@ -135,6 +136,8 @@ class Captioner:
                     trust_remote_code=False,
                 )
             except (ValueError, OSError, KeyError, ImportError) as error:
+                if says_nothing_of_file(error):
+                    raise
                 reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
                 raise HubtoolsError(
                     f"{self._folder} holds no model that captions pictures: {reason}",

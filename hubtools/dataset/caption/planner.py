@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hubtools.causes import cannot_be
 from hubtools.dataset.caption.edits import (
     Edit,
     check_columns,
@@ -250,9 +251,7 @@ class _Album:
         try:
             data = read_own(self.root, name, RECORD_COST)
         except OSError as error:
-            raise HubtoolsError(
-                f"{self.root / name} cannot be read: {error.strerror}.", code="file-damaged"
-            ) from None
+            raise cannot_be("read", self.root / name, error) from None
         table = load_table(name, data, caption=self._column, resolve_doubt=False)
         raw = any(record.raw for record in table.records)
         if table.locked is not None or table.changed or raw:

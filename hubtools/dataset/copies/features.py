@@ -8,14 +8,13 @@ at a time replace each other's whole.
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hubtools.dataset.pictures.packed import pack, unpack
-from hubtools.files import replacing
+from hubtools.kept import read_kept, write_kept
 from hubtools.layout import FEATURES_CACHE
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ class Features:
 
         found = cls(identity)
         try:
-            head, parts = unpack(_MAGIC, place.read_bytes())
+            head, parts = unpack(_MAGIC, read_kept(place) or b"")
             if head["form"] != [_FORM, sys.byteorder] or head["identity"] != identity:
                 return cls(identity)
             digests = _parted(parts["digests"])
@@ -76,13 +75,13 @@ class Features:
             ones, others = _parted(parts["ones"]), _parted(parts["others"])
             agreed = np.frombuffer(parts["agreed"], np.float32).tolist()
             found.pairs = dict(zip(zip(ones, others, strict=True), agreed, strict=True))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError):
             return cls(identity)
         return found
 
     def save(self, place: Path, wanted: Collection[str]) -> None:
         """Keep it at `place`; what is of none of the pictures `wanted` goes, once it is more than
-        they are. A disk that takes no more is no reason to fail."""
+        they are. A disk that takes no more is no reason to fail; it is told."""
         import numpy as np
 
         if len(self._rows) > 2 * len(wanted) + 1000:
@@ -101,12 +100,7 @@ class Features:
             "agreed": np.array(list(pairs.values()), np.float32).tobytes(),
         }
         head = {"form": [_FORM, sys.byteorder], "identity": self.identity}
-        with (
-            contextlib.suppress(OSError),
-            replacing(place) as temporary,
-            temporary.open("wb") as file,
-        ):
-            file.writelines(pack(_MAGIC, head, parts))
+        write_kept(place, pack(_MAGIC, head, parts))
 
 
 def _parted(data: bytes) -> list[str]:

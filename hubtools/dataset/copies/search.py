@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
@@ -18,7 +17,8 @@ from hubtools.dataset.sources.local import LocalFolder
 from hubtools.dataset.sources.model import Source
 from hubtools.dataset.workers.guarded import run_guarded
 from hubtools.dataset.workers.pool import Failure, Job, Limits, WorkerPool, cpus
-from hubtools.files import json_value, write_text
+from hubtools.files import json_value
+from hubtools.kept import read_kept, write_kept
 from hubtools.layout import COPIES_CACHE
 
 
@@ -47,16 +47,15 @@ def groups_below(
     )
     if found.compared >= WORTH_KEEPING:
         text = json.dumps({"engine": ENGINE, "groups": found.notes})
-        with contextlib.suppress(OSError):  # a disk that takes no more is no reason to fail
-            write_text(place, text)
+        write_kept(place, [text.encode()])
     return tuple(found.groups)
 
 
 def _notes(place: Path) -> dict[str, Any]:
     try:
-        notes = json_value(place.read_bytes())
+        notes = json_value(read_kept(place) or b"")
         groups = notes["groups"] if notes["engine"] == ENGINE else {}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return {}
     return groups if isinstance(groups, dict) else {}
 

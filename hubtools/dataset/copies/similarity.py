@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from hubtools.causes import is_out_of_reach
 from hubtools.dataset.copies.features import Features
 from hubtools.dataset.pictures.tasks import UPRIGHT
 from hubtools.dataset.workers.guarded import run_guarded
@@ -179,7 +180,9 @@ def opened(listing: Listing, name: str) -> Image.Image | None:
     try:
         with listing.open(name) as file:
             data = file.read()
-    except OSError:
+    except OSError as error:
+        if not is_out_of_reach(error):
+            raise
         return None
     found = run_guarded(UPRIGHT, data, str(_SIDE))
     if found is None or isinstance(found, Failure):  # whatever is wrong with it, other rules tell

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import xxhash
 
+from hubtools.causes import NO_FILE
 from hubtools.dataset.edits.references import (
     Reference,
     is_free,
@@ -31,7 +32,6 @@ from hubtools.dataset.rules.judging import with_pictures
 from hubtools.dataset.sources.local import LocalFolder
 from hubtools.dataset.view import Dataset
 from hubtools.dataset.workers.guarded import scan_one
-from hubtools.files import NO_FILE
 from hubtools.findings import Finding
 from hubtools.frontmatter import Card, parse_card
 from hubtools.layout import CARD

@@ -59,7 +59,7 @@ def _read(draft: Draft, name: str, folder: str) -> Table | None:
         try:
             with gzip.GzipFile(fileobj=io.BytesIO(data)) as packed:
                 data = packed.read(_UNPACKED + 1)
-        except (OSError, EOFError, zlib.error):
+        except (gzip.BadGzipFile, EOFError, zlib.error):
             return None
     if len(data) > _UNPACKED:
         draft.left[name] = f"it has more than {human_bytes(_UNPACKED)}"

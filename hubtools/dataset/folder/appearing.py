@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from hubtools.causes import naming
 from hubtools.errors import HubtoolsError
 from hubtools.files import json_value, leads_out, open_regular
 from hubtools.rooted import Root
@@ -74,7 +75,7 @@ def _is_ours(parent: Root, name: str) -> bool:
 def copy_own(folder: Path, name: str, target: Path) -> None:
     """Copy a file of a folder. Raises `HubtoolsError` for a link that leads out of the folder (the
     Hub's cache, whose files are links to its blobs, is one place)."""
-    with open_own(folder, name) as source, target.open("wb") as copy:
+    with open_own(folder, name) as source, naming(target), target.open("wb") as copy:
         shutil.copyfileobj(source, copy)
 
 

@@ -11,8 +11,9 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
+from hubtools.causes import is_out_of_reach
 from hubtools.errors import HubtoolsError
-from hubtools.files import is_out_of_reach, leads_out, open_inside, open_regular
+from hubtools.files import leads_out, open_inside, open_regular
 from hubtools.layout import METADATA_NAMES
 from hubtools.limits import FILES, STREAMED
 

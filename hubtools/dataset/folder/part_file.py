@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hubtools.files import StrPath, is_out_of_reach, open_regular
+from hubtools.causes import is_out_of_reach
+from hubtools.files import StrPath, open_regular
 
 MAGIC = b"hubtools partial\n"
 

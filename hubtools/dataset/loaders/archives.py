@@ -8,6 +8,7 @@ import zlib
 from collections import Counter
 from dataclasses import dataclass, field
 
+from hubtools.causes import is_out_of_reach, says_nothing_of_file
 from hubtools.dataset.folder.listing import Entry
 from hubtools.dataset.folder.zipped import open_zip, read_member
 from hubtools.dataset.loaders.endings import MODULE_OF
@@ -46,6 +47,8 @@ class Archive:
                     if m.rpartition("/")[2] in METADATA_NAMES
                 ]
         except OSError as error:
+            if not is_out_of_reach(error) and says_nothing_of_file(error):
+                raise
             raise LoadError(f"{name} cannot be read: {error.strerror or error}") from None
         except (zipfile.BadZipFile, RuntimeError, EOFError, zlib.error) as error:
             raise LoadError(f"{name} is no zip archive: {error}") from None
@@ -59,7 +62,9 @@ class Archive:
                 data = read_member(opened, member, STREAMED)
         except KeyError:
             return "there is no such file in the archive"
-        except (OSError, zipfile.BadZipFile, RuntimeError, EOFError, zlib.error):
+        except (OSError, zipfile.BadZipFile, RuntimeError, EOFError, zlib.error) as error:
+            if says_nothing_of_file(error):
+                raise
             return "it cannot be read from the archive"
         answer = run_guarded(TROUBLE, data)
         return answer.reason if isinstance(answer, Failure) else answer
@@ -77,6 +82,8 @@ def module_inside(source: Source, names: list[str]) -> str | None:
             with source.listing.open(name) as file, open_zip(file) as opened:
                 inside = opened.namelist()
         except OSError as error:
+            if not is_out_of_reach(error) and says_nothing_of_file(error):
+                raise
             raise LoadError(f"{name} cannot be read: {error.strerror or error}") from None
         except zipfile.BadZipFile as error:
             raise LoadError(f"{name} is no zip archive: {error}") from None

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from hubtools.causes import is_out_of_reach
 from hubtools.dataset.folder.listing import FOREIGN_ENDINGS, PICTURE_ENDINGS, Listing
 from hubtools.dataset.folder.splits import IGNORED, Splits, infer_splits
 from hubtools.dataset.loaders import foldered, others
@@ -27,7 +28,6 @@ from hubtools.dataset.loaders.model import Broken, Loaded, LoadError, Mode, Outc
 from hubtools.dataset.loaders.patterns import resolve, translate
 from hubtools.dataset.loaders.source import Source
 from hubtools.dataset.metadata import MetadataFile
-from hubtools.files import is_out_of_reach
 from hubtools.layout import CARD
 
 Files = dict[str, tuple[str, ...]]

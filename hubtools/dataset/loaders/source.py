@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from hubtools.causes import is_absent
 from hubtools.dataset.folder.listing import UNENTERED, Entry, Listing
 from hubtools.dataset.folder.names import fold
 from hubtools.dataset.folder.splits import Splits, infer_splits
@@ -23,7 +24,6 @@ from hubtools.dataset.pictures.header import pillow_limits_default
 from hubtools.dataset.pictures.reading import UNREAD, Unreadable, read_picture
 from hubtools.dataset.workers.guarded import run_guarded
 from hubtools.dataset.workers.pool import Failure
-from hubtools.files import is_absent
 from hubtools.limits import RECORD_COST, STREAMED
 
 

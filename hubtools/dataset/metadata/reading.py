@@ -6,11 +6,11 @@ can be read is read, and what cannot is a `Trouble` with its place.
 
 from __future__ import annotations
 
-import errno
 from itertools import filterfalse
 from operator import itemgetter
 from pathlib import Path
 
+from hubtools.causes import is_at_limit
 from hubtools.dataset.folder.listing import Entry, Listing
 from hubtools.dataset.metadata.bounded import Budget, settle, within
 from hubtools.dataset.metadata.delimited import read_csv
@@ -35,7 +35,7 @@ def read_metadata(
         with opened as file:
             data = file.read(budget.cost + 1)
     except OSError as error:
-        if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+        if is_at_limit(error):
             raise  # this machine is at its limits; the file may be whole
         found = MetadataFile(entry)
         reason = error.strerror or str(error)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from hubtools.causes import is_out_of_reach
 from hubtools.dataset.folder.listing import Listing
 from hubtools.dataset.text.codepages import decode_text, decoded_as, odd_texts
 from hubtools.errors import HubtoolsError
-from hubtools.files import is_out_of_reach
 from hubtools.limits import SIDECAR
 
 SIDECARS = (".txt", ".caption", ".json")

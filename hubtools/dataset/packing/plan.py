@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from hubtools.causes import cannot_be
 from hubtools.dataset.folder.splits import KEYWORDS
 from hubtools.dataset.loaders.patterns import translate
 from hubtools.dataset.shards.rows import Contents, Sample, hash_of, look, read_samples
@@ -213,10 +214,7 @@ def _stat(root: Path, name: str, sample: Sample) -> tuple[int, int]:
             code="file-damaged",
         ) from None
     except OSError as error:
-        raise HubtoolsError(
-            f"{root / sample.place}: {name} cannot be looked at: {error.strerror}.",
-            code="file-damaged",
-        ) from None
+        raise cannot_be("looked at", f"{root / sample.place}: {name}", error) from None
     if not stat.S_ISREG(found.st_mode):
         raise HubtoolsError(
             f"{root / sample.place}: {name} is no regular file.", code="file-damaged"

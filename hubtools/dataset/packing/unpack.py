@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from hubtools.causes import naming
 from hubtools.dataset.edits.plan import check_name
 from hubtools.dataset.folder.appearing import (
     appearing,
@@ -320,7 +321,11 @@ def _carry(folder: Path, found: list[Path], work: Root, unpacker: _Unpacker) -> 
         if path in found or (entry.hidden and entry.name != ".gitattributes") or entry.junk:
             continue
         if "/" not in entry.name and entry.name != CARD and not work.exists(entry.name):
-            with open_own(folder, entry.name) as source, work.create(entry.name) as copy:
+            with (
+                open_own(folder, entry.name) as source,
+                naming(work.path / entry.name),
+                work.create(entry.name) as copy,
+            ):
                 shutil.copyfileobj(source, copy)
     card = folder / CARD
     if not card.is_file():

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import stat
 
+from hubtools.causes import is_out_of_reach
 from hubtools.dataset.pictures.facts import PictureFacts
-from hubtools.files import StrPath, is_out_of_reach, open_regular
+from hubtools.files import StrPath, open_regular
 from hubtools.limits import PICTURE
 
 # A picture file beyond this is a mistake, and would be held in memory whole.

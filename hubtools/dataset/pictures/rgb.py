@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hubtools.causes import cannot_be
 from hubtools.dataset.pictures.header import opened
 from hubtools.errors import HubtoolsError
 from hubtools.files import read_within
@@ -28,7 +29,9 @@ def read_bytes(path: Path) -> bytes:
     """The bytes of a picture. Raises `HubtoolsError` for a file that cannot be read."""
     try:
         return read_within(path, PICTURE)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise cannot_be("read", path, error) from None
+    except ValueError as error:
         raise _unreadable(path, error) from None
 
 

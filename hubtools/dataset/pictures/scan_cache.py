@@ -19,7 +19,7 @@ from hubtools.dataset.folder.listing import Entry
 from hubtools.dataset.pictures.packed import pack, unpack
 from hubtools.dataset.pictures.probe import ENGINE
 from hubtools.dataset.pictures.table import PictureTable
-from hubtools.files import replacing
+from hubtools.kept import read_kept, write_kept
 from hubtools.layout import cache_dir
 
 if TYPE_CHECKING:
@@ -80,8 +80,7 @@ class ScanCache:
         import numpy as np
 
         try:
-            data = place.read_bytes()
-            head, parts = unpack(_MAGIC, data)
+            head, parts = unpack(_MAGIC, read_kept(place) or b"")
             if head["form"] != [_FORM, ENGINE, sys.byteorder]:
                 return cls()
             names = os.fsdecode(parts.pop("names")).split("\0")[: head["count"]]
@@ -93,13 +92,13 @@ class ScanCache:
             )
             table = PictureTable.load(names, texts, parts)
             return cls(table, list(zip(mtimes, ctimes, strict=True)))
-        except (OSError, ValueError, KeyError, TypeError, IndexError):
+        except (ValueError, KeyError, TypeError, IndexError):
             return cls()
 
     @staticmethod
     def save(place: Path, table: PictureTable, entries: Iterable[Entry], begun_ns: int) -> None:
         """Keep the facts of `entries`, which are all in `table`; the scan began at `begun_ns`.
-        A disk that takes no more is no reason to fail."""
+        A disk that takes no more is no reason to fail; it is told."""
         import numpy as np
 
         times = np.array(
@@ -119,11 +118,7 @@ class ScanCache:
             "count": len(table),
             "texts": table.texts,
         }
-        try:
-            with replacing(place) as temporary, temporary.open("wb") as file:
-                file.writelines(pack(_MAGIC, head, parts))
-        except OSError:
-            return
+        write_kept(place, pack(_MAGIC, head, parts))
 
 
 def merged(

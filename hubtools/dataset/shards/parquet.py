@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 import pyarrow as arrow
 import pyarrow.parquet as parquet
 
+from hubtools.causes import says_nothing_of_file
 from hubtools.dataset.metadata.parquet_batches import batches, open_parquet, parquet_errors
 from hubtools.dataset.shards.rows import Sample
 from hubtools.dataset.shards.stored import Stored
@@ -168,6 +169,8 @@ class ParquetReader:
             if known:
                 self.description = json_value(known)
         except parquet_errors() as error:
+            if says_nothing_of_file(error):
+                raise
             raise self._broken(error) from None
 
     def __iter__(self) -> Iterator[Stored]:
@@ -185,6 +188,8 @@ class ParquetReader:
                 for row in batch.to_pylist():
                     yield _stored(row, order, files, absent)
         except parquet_errors() as error:
+            if says_nothing_of_file(error):
+                raise
             raise self._broken(error) from None
         finally:
             self._opened.close()

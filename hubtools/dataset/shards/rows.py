@@ -20,6 +20,7 @@ from typing import Any
 import orjson
 import xxhash
 
+from hubtools.causes import says_nothing_of_file
 from hubtools.dataset.folder.appearing import open_own
 from hubtools.dataset.folder.listing import PICTURE_ENDINGS, Entry, leads_to_folder
 from hubtools.dataset.folder.names import escapes
@@ -285,6 +286,8 @@ def _parquet_rows(root: Path, name: str) -> Iterator[tuple[None, dict[str, Any]]
                 for values in batch.to_pylist():
                     yield None, values
     except parquet_errors() as error:
+        if says_nothing_of_file(error):
+            raise
         raise HubtoolsError(
             f"{root / name} is no parquet file that can be read: {told_of(error)}.",
             code="file-damaged",

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hubtools.causes import naming
 from hubtools.dataset.folder.listing import PICTURE_ENDINGS, Listing, walk
 from hubtools.dataset.loaders import TRAIN
 from hubtools.dataset.loaders.model import LoadError
@@ -113,7 +114,8 @@ def _unpack_row(stored: Stored, number: int, target: Path) -> dict[str, Any]:
         if ending.lower() not in PICTURE_ENDINGS:
             ending = ".png"
         name = f"{number:06d}{ending}"
-        (target / name).write_bytes(data)
+        with naming(target / name):
+            (target / name).write_bytes(data)
         rest = {
             column: value
             for column, value in stored.values.items()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from hubtools.causes import says_nothing_of_file
 from hubtools.dataset.folder.listing import Entry
 from hubtools.dataset.metadata import FILE_NAME, MetadataFile, Row
 from hubtools.dataset.metadata.parquet_batches import (
@@ -76,6 +77,8 @@ class ParquetShard:
                             lost.append(number)
                         found.rows.append(Row(name, None, row))
         except parquet_errors() as error:
+            if says_nothing_of_file(error):
+                raise
             self._trouble("D801", f"it cannot be read as parquet: {told_of(error)}")
         if len(lost) > _FEW:
             self._trouble("D802", f"{len(lost)} rows hold no picture, the first is row {lost[0]}")
@@ -118,6 +121,8 @@ class ParquetShard:
                 for column, rows in wanted.items():
                     yield from self._column(file, column or first, rows)
         except parquet_errors() as error:
+            if says_nothing_of_file(error):
+                raise
             reason = f"the shard cannot be read: {told_of(error)}"
         for rows in wanted.values():
             while rows:

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
+from hubtools.causes import is_absent
 from hubtools.dataset.folder.listing import Entry
 from hubtools.dataset.loaders.shards import loaded_shards
 from hubtools.dataset.metadata import MetadataFile
@@ -19,7 +20,6 @@ from hubtools.dataset.sources.remote import listing_of
 from hubtools.dataset.sources.stores import LocalStore, Store
 from hubtools.dataset.sources.tars import TarArchive
 from hubtools.dataset.sources.webdataset import SILENT_FOR_SHARDS, samples_of
-from hubtools.files import is_absent
 from hubtools.layout import CARD, METADATA_NAMES
 
 TARS = (".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")

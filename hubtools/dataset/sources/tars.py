@@ -27,7 +27,8 @@ from hubtools.dataset.shards.tar import foreign_row, split_name
 from hubtools.dataset.sources.model import MAX_STREAMED, Read, Trouble, identified
 from hubtools.dataset.sources.names import is_picture
 from hubtools.errors import HubtoolsError
-from hubtools.files import json_value, write_bytes
+from hubtools.files import json_value
+from hubtools.kept import read_kept, write_kept
 from hubtools.layout import CARD, METADATA_NAMES, cache_dir
 
 _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"(\xb5/\xfd")
@@ -310,17 +311,14 @@ def _save(place: Path, index: TarIndex) -> None:
         data = orjson.dumps(value, default=str)
     except (TypeError, ValueError):  # names that are not Unicode
         data = json.dumps(value, default=str).encode()
-    try:
-        write_bytes(place, data)
-    except OSError:
-        return
+    write_kept(place, [data])
 
 
 def _loaded(place: Path | None) -> TarIndex | None:
     if place is None:
         return None
     try:
-        value = json_value(place.read_bytes())
+        value = json_value(read_kept(place) or b"")
         if value["form"] != _FORM:
             return None
         return TarIndex(
@@ -331,5 +329,5 @@ def _loaded(place: Path | None) -> TarIndex | None:
             {name: base64.b64decode(data) for name, data in value["files"].items()},
             [Trouble(*one) for one in value["troubles"]],
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return None

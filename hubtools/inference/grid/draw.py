@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from hubtools.causes import is_absent
 from hubtools.errors import HubtoolsError
 from hubtools.files import json_value, sha256_of
 from hubtools.inference.generate import open_pipeline, tell_of_blanked, tell_of_prompts
@@ -177,7 +178,11 @@ def _known(plan: GridPlan) -> dict[str, tuple[str, float | None]]:
         with plan.opened() as root:
             content = json_value(root.read(FACTS, _MOST)) if root else {}
         found = {cell["file"]: (cell["sha256"], cell["seconds"]) for cell in content["cells"]}
-    except (OSError, ValueError, LookupError, TypeError, RecursionError, HubtoolsError):
+    except OSError as error:
+        if not is_absent(error):  # all pictures would be drawn again
+            raise
+        return {}
+    except (ValueError, LookupError, TypeError, RecursionError, HubtoolsError):
         return {}
     return {
         file: (sha256, seconds)

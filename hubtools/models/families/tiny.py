@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal
 
+from hubtools.causes import is_absent
 from hubtools.errors import HubtoolsError
 from hubtools.files import write_text
 from hubtools.models.base import RANDOM_WEIGHTS_KEY
@@ -358,7 +359,11 @@ def _is_ours(folder: Path) -> bool:
         return True
     try:
         content = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+    except OSError as error:
+        if not is_absent(error):
+            raise
+        return False
+    except (ValueError, RecursionError):
         return False
     return isinstance(content, dict) and content.get(RANDOM_WEIGHTS_KEY) is True
 

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import IO, Any
 
+from hubtools.causes import says_nothing_of_file
 from hubtools.publish.contents.member import Budget, Member, NotOpened
 from hubtools.publish.contents.tables import rows
 
@@ -73,6 +74,8 @@ def members(kind: str, file: IO[bytes], budget: Budget) -> Iterator[Member]:
     except NotOpened:
         raise
     except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, ValueError) as error:
+        if says_nothing_of_file(error):
+            raise
         raise NotOpened(f"the {kind} is damaged ({_brief(error)})") from None
     except (NotImplementedError, RuntimeError, struct.error, MemoryError, KeyError) as error:
         raise NotOpened(f"the {kind} cannot be opened ({_brief(error)})") from None

@@ -9,11 +9,11 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, NamedTuple
 
+from hubtools.causes import is_out_of_reach
 from hubtools.dataset.folder.listing import Entry
 from hubtools.dataset.pictures.private.kinds import Damaged, Kind
 from hubtools.dataset.pictures.private.reading import Private, private_of
 from hubtools.dataset.pictures.private.texts import scrub_xmp
-from hubtools.files import is_out_of_reach
 
 Open = Callable[[str], BinaryIO]
 
