@@ -34,13 +34,21 @@ if TYPE_CHECKING:
         schema,
         ship,
     )
-    from hubtools.commands.pictures import caption, fix, inspect, shard, unshard, validate
+    from hubtools.commands.pictures import (
+        caption,
+        fix,
+        inspect,
+        merge_parts,
+        shard,
+        unshard,
+        validate,
+    )
     from hubtools.commands.releasing import card, plan_push, prune, push
     from hubtools.dataset.caption.exchange import export_captions
     from hubtools.dataset.caption.planner import plan_captions
     from hubtools.dataset.fix.planner import plan_fix
     from hubtools.dataset.fix.run import undo_fix
-    from hubtools.dataset.parts import merge_parts, validate_part
+    from hubtools.dataset.parts import validate_part
     from hubtools.errors import ChecksFailed, HubtoolsError, UsageError
     from hubtools.localhub.serve import serve
     from hubtools.project import Project, load_project
@@ -68,7 +76,7 @@ _WHERE = {
     "init": "hubtools.commands.journeys",
     "inspect": "hubtools.commands.pictures",
     "load_project": "hubtools.project",
-    "merge_parts": "hubtools.dataset.parts",
+    "merge_parts": "hubtools.commands.pictures",
     "plan_captions": "hubtools.dataset.caption.planner",
     "plan_fix": "hubtools.dataset.fix.planner",
     "plan_grid": "hubtools.commands.drawing",

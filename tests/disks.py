@@ -42,13 +42,18 @@ def small_disk(place: Path, size: int = 300_000) -> Iterator[Path]:
 def fill(place: Path, leave: int = 0) -> Path:
     """Use up all room of a small disk, but `leave` bytes."""
     filler = place / "filler"
-    with pytest.raises(OSError, match="No space left"), filler.open("wb") as file:
-        while True:
-            file.write(b"\0" * 4096)
-            file.flush()
+    with pytest.raises(OSError, match="No space left"):
+        _write_on(filler)
     if leave:
         os.truncate(filler, filler.stat().st_size - leave)
     return filler
+
+
+def _write_on(filler: Path) -> None:
+    with filler.open("wb") as file:
+        while True:
+            file.write(b"\0" * 4096)
+            file.flush()
 
 
 @contextlib.contextmanager

@@ -23,7 +23,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "validate": {
         "shard": "validate_part(source, 'I/N', file)",
         "partial": "validate_part(source, 'I/N', file)",
-        "sources": "source, or merge",
+        "sources": "source",
     },
     "fix": {
         "yes": "calling it is the yes",
@@ -186,7 +186,7 @@ def page() -> str:
     for name in COMMANDS:
         command: Any = group.get_command(click.Context(group), name)
         command = command.commands["serve"] if isinstance(command, click.Group) else command
-        called = "serve" if name == "hub" else name
+        called = "serve" if name == "hub" else name.replace("-", "_")
         function = getattr(hubtools, called)
         text = " ".join((inspect.getdoc(function) or "").split("\n\n")[0].split())
         lines += [f"### {name}", "", text, "", "```text", _typed(command, name), "```", ""]
@@ -197,7 +197,7 @@ def page() -> str:
             option = f"--{word.replace('_', '-')}"
             lines.append(f"- `{option if option in options else word.upper()}`: {why}")
         lines += [""] * bool(other)
-    commands = {"serve", *COMMANDS}
+    commands = {"serve", *(name.replace("-", "_") for name in COMMANDS)}
     lines += ["## Beside the commands", "", "| name | what it is |", "|---|---|"]
     for name in hubtools.__all__:
         if name not in commands and name != "__version__":

@@ -31,6 +31,7 @@ from hubtools.version import __version__
 COMMANDS = {
     "init": "Make a project folder that validates at once.",
     "validate": "Check a folder of pictures before anything is trained or uploaded.",
+    "merge-parts": "Judge what jobs found of shares of the pictures, as one check of all.",
     "fix": "Repair what validate finds: a diff first, then applied with an undo journal.",
     "inspect": "Show sizes, captions and pictures, cut as the trainer will cut them.",
     "caption": "Write captions by template or model, edit them, exchange them with other trainers.",
@@ -62,7 +63,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"hubtools.cli.{cmd_name}")
+        module = importlib.import_module(f"hubtools.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command("validate", cls=SettingsCommand)
-@click.argument("sources", nargs=-1, metavar="[SOURCE | merge PARTIAL... [SOURCE]]")
+@click.argument("sources", nargs=-1, metavar="[SOURCE]")
 @click.option("--strict", is_flag=True, help="Count warnings as errors.")
 @click.option(
     "--resolution",
@@ -57,34 +59,54 @@ def command(
     .tar.gz of a folder, parquet or WebDataset shards, hf://datasets/owner/name@revision, or another
     address. Exit code 3 if there are errors. --report FILE.html writes a page with pictures.
 
-    Job arrays run it with --shard 1/N --partial FILE, ..., and then merge the files.
+    Job arrays run it with --shard 1/N --partial FILE, ..., and then `hubtools merge-parts`.
     """
-    from hubtools.cli.coverage import show_coverage
-    from hubtools.cli.loaders import show_loaders
     from hubtools.commands.pictures import validate
-    from hubtools.files import human_bytes
-    from hubtools.layout import PROJECT_FILE
-    from hubtools.reporting.baseline import BASELINE
 
     partials, source = _told(sources)
-    if source is not None and "://" not in source and (Path(source) / PROJECT_FILE).is_file():
-        project = project_in(Path(source))
-        source = None
-    where = source if source is not None else project.dataset_dir
     if partials and (shard is not None or partial is not None):
         raise click.UsageError("merge takes whole sets of shares; --shard looks at one.")
     if shard is not None or partial is not None:
-        return _part(where, shard, partial, engine, out)
+        where, _ = _placed(source, project)
+        return _part(where or project.dataset_dir, shard, partial, engine, out)
+    given: dict[str, Any] = {"merge": partials} if partials else {"engine": engine}
+    run = functools.partial(validate, **given)
+    return check(run, source, project, out, strict, resolution, write_baseline)
+
+
+def _placed(source: str | None, project: Project) -> tuple[str | None, Project]:
+    """The source, and the project that counts: that of the folder, if it is one."""
+    from hubtools.layout import PROJECT_FILE
+
+    if source is not None and "://" not in source and (Path(source) / PROJECT_FILE).is_file():
+        return None, project_in(Path(source))
+    return source, project
+
+
+def check(
+    run: Callable[..., Report],
+    source: str | None,
+    project: Project,
+    out: Output,
+    strict: bool,
+    resolution: int | None,
+    write_baseline: bool,
+) -> int:
+    """What `run` finds, printed; the exit code."""
+    from hubtools.cli.coverage import show_coverage
+    from hubtools.cli.loaders import show_loaders
+    from hubtools.files import human_bytes
+    from hubtools.reporting.baseline import BASELINE
+
+    source, project = _placed(source, project)
     with out.progress() as progress:
         task = progress.add_task("reading pictures", total=None, note="")
-        report = validate(
-            source,
-            project,
+        report = run(
+            source=source,
+            project=project,
             strict=strict,
             resolution=resolution,
             write_baseline=write_baseline,
-            engine=engine,
-            merge=partials,
             exhibits=out.wants_page,
             repairs=out.human,
             on_picture=lambda done, total: progress.update(task, completed=done, total=total),
@@ -111,7 +133,7 @@ def command(
         if "loaders" in facts:
             show_loaders(facts["loaders"], out)
         show_coverage(facts, out)
-    out.report(report, prefix=_prefix(source or where))
+    out.report(report, prefix=_prefix(source or project.dataset_dir))
     _tell_stale(report, out)
     if out.human and (repairs := facts.get("repairs")):
         _tell_repairs(repairs, out)
@@ -135,25 +157,32 @@ def _tell_repairs(repairs: dict[str, Any], out: Output) -> None:
 
 
 def _told(sources: tuple[str, ...]) -> tuple[tuple[str, ...], str | None]:
-    """(files to merge, the source if one is named)."""
-    from hubtools.dataset.folder.part_file import is_partial
-
+    """(files to merge, the source if one is named). `validate merge` is the former spelling of
+    `merge-parts`."""
     # a folder of that name is one when it stands alone
     merging = sources[:1] == ("merge",) and (len(sources) > 1 or not Path("merge").exists())
     if not merging:
         if len(sources) > 1:
             raise click.UsageError(f"One source at a time: {sources[0]} or {sources[1]}?")
         return (), sources[0] if sources else None
-    files = sources[1:]
+    return told_partials(sources[1:])
+
+
+def told_partials(files: tuple[str, ...]) -> tuple[tuple[str, ...], str | None]:
+    """(files to merge, the source if the last is one)."""
+    from hubtools.dataset.folder.part_file import is_partial
+
     if not files:
-        raise click.UsageError("Which partial results? Write merge FILE FILE ...")
+        raise click.UsageError("Which partial results? Write merge-parts FILE FILE ...")
     last = files[-1]
     if "://" not in last and not Path(last).exists():
         raise HubtoolsError(f"There is no file or folder {last}.", code="file-not-found")
     source = None if is_partial(last) else last
     files = files if source is None else files[:-1]
     if not files:
-        raise click.UsageError(f"{last} is no partial result. Write merge FILE FILE ... [SOURCE]")
+        raise click.UsageError(
+            f"{last} is no partial result. Write merge-parts FILE FILE ... [SOURCE]"
+        )
     for file in files:
         if Path(file).is_dir() or "://" in file:
             raise click.UsageError(f"{file} is no partial result; the source goes last.")

@@ -21,6 +21,7 @@ Note = Callable[[str], None]
 # Sections of the settings that a command takes as options, and its function as arguments.
 SECTIONS_OF: dict[str, tuple[str, ...]] = {
     "validate": ("rules", "dataset"),
+    "merge_parts": ("rules", "dataset"),
     "fix": ("dataset",),
     "inspect": ("dataset",),
     "caption": ("dataset",),

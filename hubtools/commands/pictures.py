@@ -1,4 +1,4 @@
-"""`validate`, `fix`, `inspect`, `caption`, `shard` and `unshard` as functions."""
+"""`validate`, `merge-parts`, `fix`, `inspect`, `caption`, `shard` and `unshard` as functions."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hubtools.dataset.packing.unpack import Unsharded
     from hubtools.dataset.packing.write import Shards
     from hubtools.findings import Report
+    from hubtools.project import Project
 
 
 def validate(
@@ -41,35 +42,71 @@ def validate(
     `source`: a folder, a project folder, an archive, shards, `hf://...` or another address.
     `resolution`: that of the training to come, in pixels. `exhibits`: gather what the HTML page
     shows. `repairs`: count what `fix` would repair. `write_baseline`: what is found is known from
-    now on. `merge`: partial results that
-    `validate_part` has written, instead of looking at the pictures.
+    now on. `merge`: as `merge_parts`.
     """
-    from hubtools.dataset.parts import merge_parts
+    project = project_of(validate, project, settings)
+    options: dict[str, Any] = {"strict": strict, "exhibits": exhibits, "repairs": repairs}
+    options |= {"resolution": resolution, "on_picture": on_picture}
+    return _report(source, project, write_baseline, merge, engine, options)
+
+
+def merge_parts(
+    partials: Sequence[StrPath],
+    source: StrPath | None = None,
+    project: ProjectLike = None,
+    *,
+    strict: bool = False,
+    resolution: int | None = None,
+    write_baseline: bool = False,
+    exhibits: bool = False,
+    repairs: bool = False,
+    on_picture: Progress | None = None,
+    **settings: Any,
+) -> Report:
+    """The report that `validate` gives, from the partial results of all shares.
+
+    `partials`: what `validate_part` wrote. `source` is where the pictures lie now; default where
+    the first of them found it. The other arguments are those of `validate`. Raises `HubtoolsError`
+    if a share is missing, comes twice, or is of other data.
+    """
+    if not partials:
+        raise UsageError("There is nothing to merge.", hint="give the files of all shares")
+    project = project_of(merge_parts, project, settings)
+    options: dict[str, Any] = {"strict": strict, "exhibits": exhibits, "repairs": repairs}
+    options |= {"resolution": resolution, "on_picture": on_picture}
+    return _report(source, project, write_baseline, partials, "local", options)
+
+
+def _report(
+    source: StrPath | None,
+    project: Project,
+    write_baseline: bool,
+    partials: Sequence[StrPath],
+    engine: str,
+    options: dict[str, Any],
+) -> Report:
+    from hubtools.dataset.parts import merge_parts as merge
     from hubtools.dataset.validate import validate as check
     from hubtools.dataset.validate import validate_project
     from hubtools.reporting.baseline import BASELINE, check_baseline, renew_baseline
 
-    project = project_of(validate, project, settings)
     if source is not None and "://" not in str(source) and (Path(source) / PROJECT_FILE).is_file():
         project, source = project.elsewhere(Path(source)), None
-    overruled: dict[str, Any] = {"resolution": resolution} if resolution else {}
+    if not options["resolution"]:
+        del options["resolution"]  # that of the project counts
     known = Path(BASELINE)
     if write_baseline:
         if project.rules.baseline:
             known = project.to_change("rules", "baseline")  # before anything is read
         check_baseline(known)
-        overruled["baseline"] = None
+        options["baseline"] = None
     report = validate_project(
         project,
         source,
-        (lambda _where, **options: merge_parts(merge, source, **options))
-        if merge  # its files say where the pictures lie
+        (lambda _where, **more: merge(partials, source, **more))
+        if partials  # its files say where the pictures lie
         else partial(check, engine=engine),
-        strict=strict,
-        exhibits=exhibits,
-        repairs=repairs,
-        on_picture=on_picture,
-        **overruled,
+        **options,
     )
     return renew_baseline(report, known) if write_baseline else report
 

@@ -142,6 +142,7 @@ GOOD = {
 BAD = {
     "validate": ("validate", "P/nowhere"),
     "validate merge": ("validate", "merge", "P/nowhere"),
+    "merge-parts": ("merge-parts", "P/nowhere"),
     "settings": ("validate", "--project", "P/nowhere"),
     "fix": ("fix", "P/nowhere"),
     "undo": ("fix", "P", "--undo"),

@@ -39,7 +39,7 @@ def _commands() -> list[tuple[str, click.Command, Any]]:
         command: Any = group.get_command(click.Context(group), name)
         if isinstance(command, click.Group):
             command = command.commands["serve"]
-        function = getattr(hubtools, "serve" if name == "hub" else name)
+        function = getattr(hubtools, "serve" if name == "hub" else name.replace("-", "_"))
         found.append((name, command, function))
     return found
 
@@ -102,7 +102,7 @@ def test_settings_are_arguments(name: str, command: click.Command, function: Any
         if isinstance(p, SettingOption)
     }
     if not asked:
-        assert not SECTIONS_OF.get(name)
+        assert not SECTIONS_OF.get(name.replace("-", "_"))
         return
     known = settings_of(function)
     own = set(inspect.signature(function).parameters)
@@ -147,7 +147,7 @@ def test_all_that_is_public_is_on_the_page_and_is_there() -> None:
     for name in hubtools.__all__:
         assert getattr(hubtools, name) is not None
         assert f"`{name}" in PAGE or f"hubtools.{name}" in PAGE, name
-    assert {name for name, _, _ in _commands()} - {"hub"} <= set(hubtools.__all__)
+    assert {name.replace("-", "_") for name, _, _ in _commands()} - {"hub"} <= set(hubtools.__all__)
 
 
 def test_importing_it_is_light() -> None:

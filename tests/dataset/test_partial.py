@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from simple import TRIGGER, picture
 
+import hubtools
 from hubtools.dataset.folder.listing import Entry
 from hubtools.dataset.packing.write import shard
 from hubtools.dataset.parts import Part, merge_parts, validate_part
@@ -158,6 +159,33 @@ def test_as_typed(good: Path, tmp_path: Path) -> None:
     options = ("--trigger=(tok)", "--license=cc0-1.0", "--rights=own", "--resolution=64")
     merged = run("merge", "2.part", "1.part", *options, cwd=tmp_path)
     assert (merged.returncode, "no problems found" in merged.stdout) == (0, True), merged.stderr
+    named = typed("merge-parts", "2.part", "1.part", *options, cwd=tmp_path)
+    assert (named.returncode, named.stdout) == (0, merged.stdout), named.stderr
+    assert typed("merge_parts", "1.part", *options, cwd=tmp_path).returncode == 1  # one is missing
+    documents = [
+        json.loads(run(*words, "--format", "json", *options, cwd=tmp_path).stdout)
+        for words in (["merge", "1.part", "2.part"], [good])
+    ]
+    documents.append(
+        json.loads(
+            typed(
+                "merge-parts", "1.part", "2.part", good, "--format", "json", *options, cwd=tmp_path
+            ).stdout
+        )
+    )
+    assert documents[0] == documents[1] == documents[2]
+    for words, code, said in [
+        ([], 2, "Which partial results?"),
+        (["nowhere"], 1, "There is no file or folder nowhere"),
+        ([str(good), "1.part"], 2, "the source goes last"),
+    ]:
+        wrong_words = typed("merge-parts", *words, cwd=tmp_path)
+        assert wrong_words.returncode == code, wrong_words.stderr
+        assert said in " ".join(wrong_words.stderr.split())
+    assert "merge PARTIAL" not in run("--help", cwd=tmp_path).stdout
+    assert hubtools.merge_parts(
+        [tmp_path / "1.part", tmp_path / "2.part"], trigger="(tok)", resolution=64
+    ).facts["pictures"]
     good.rename(tmp_path / "merge")
     moved = run("merge", "2.part", "1.part", *options, cwd=tmp_path)
     assert (moved.returncode, "There is no" in moved.stderr) == (1, True)

@@ -74,7 +74,8 @@ def test_the_journey(
 def test_every_command_is_shown() -> None:
     from hubtools.cli.main import COMMANDS
 
-    shown = set(re.findall(r"\bhubtools (\w+)", README)) | set(re.findall(r"`(\w+)", README))
+    shown = set(re.findall(r"\bhubtools ([\w-]+)", README))
+    shown |= set(re.findall(r"`([\w-]+)", README))
     assert set(COMMANDS) - {"schema"} <= shown
 
 
