@@ -126,7 +126,9 @@ _UNKEPT: dict[Path, OSError] = {}  # keys that could not be
 
 
 def _tell_unkept() -> None:
-    for path, error in _UNKEPT.items():
+    path = config_dir() / _KEY_FILE
+    error = None if os.environ.get(KEY_VARIABLE) else _UNKEPT.get(path)
+    if error is not None:
         tell_once(
             path,
             cannot_be("kept", path, error),

@@ -361,7 +361,6 @@ def test_a_key_that_cannot_be_kept_is_told(
     monkeypatch.setenv("HUBTOOLS_CONFIG", str(tmp_path / "file" / "hubtools"))
     with pytest.warns(kept.NotKept, match="somebody else's"):
         trust.seal(tmp_path, "a.json", {})
-    monkeypatch.setattr(trust, "_UNKEPT", {})
 
 
 # --- limits of the process -----------------------------------------------------------------------
