@@ -22,6 +22,7 @@ from hubtools.dataset.pictures.reading import UNREAD
 from hubtools.dataset.rules.layout import name_troubles
 from hubtools.dataset.workers.guarded import scan_one
 from hubtools.files import human_bytes
+from hubtools.limits import PICTURE
 
 
 @fixes("D301", "D302", unsafe="remove-damaged")
@@ -275,6 +276,9 @@ def _blank_apart(draft: Draft, name: str) -> None:
         return
     draft.scrubbed.add(name)
     why = "it tells about people, and cannot be edited: leave it out, or convert"
+    if (size := draft.files[name].entry.size) > PICTURE:
+        draft.left[name] = f"it tells about people, and has {human_bytes(size)}: leave it out"
+        return
     data = draft.content(name)
     if is_boxed(data) or name in draft.view.disguised:
         try:

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator
 from typing import IO
 
-from hubtools.dataset.pictures.private.reading import texts_of
+from hubtools.dataset.pictures.private.reading import texts_of, without_pixels
 from hubtools.publish.contents.member import NotOpened
 from hubtools.publish.contents.streams import streams
 
@@ -34,25 +34,11 @@ def _texts(file: IO[bytes]) -> Iterator[tuple[str, bytes]]:
     file.seek(0)
     data = file.read(_ALL + 1)
     if len(data) > _ALL and data.startswith(_PNG):
-        data = _without_pixels(file)
+        data = without_pixels(file, _ALL)
     if len(data) > _ALL:
         raise NotOpened(f"metadata of a picture of more than {_ALL >> 20} MB is not read")
     for name, text in texts_of(data):
         yield name, text.encode("utf-8", "replace")
-
-
-def _without_pixels(file: IO[bytes]) -> bytes:
-    file.seek(8)
-    data = bytearray(_PNG)
-    while len(data) <= _ALL and len(header := file.read(8)) == 8:
-        length, kind = struct.unpack(">I4s", header)
-        if kind == b"IDAT":
-            file.seek(length + 4, 1)
-        else:
-            data += header + file.read(min(length + 4, _ALL))
-        if kind == b"IEND":
-            break
-    return bytes(data)
 
 
 def _png(file: IO[bytes]) -> Iterator[tuple[str, bytes]]:

@@ -12,13 +12,12 @@ from typing import BinaryIO, NamedTuple
 from hubtools.causes import is_out_of_reach
 from hubtools.dataset.folder.listing import Entry
 from hubtools.dataset.pictures.private.kinds import Damaged, Kind
-from hubtools.dataset.pictures.private.reading import Private, private_of
+from hubtools.dataset.pictures.private.reading import Private, private_of_file
 from hubtools.dataset.pictures.private.texts import scrub_xmp
 
 Open = Callable[[str], BinaryIO]
 
 _HEAD = 1 << 18  # bytes of a text that are read
-_WHOLE = 1 << 25  # of a picture
 _ZONE = re.compile(r"zone\.identifier(?:[ _.(-].{0,8})?$")
 _PICASA = frozenset({"picasa.ini", ".picasa.ini"})
 _TRACKS = frozenset({".gpx", ".kml", ".kmz", ".tcx", ".fit", ".nmea", ".igc"})
@@ -192,16 +191,11 @@ APART = _FILMS | frozenset(
 
 
 def private_in(name: str, open: Open) -> Private:
-    """`private_of` of a file; of a large one its beginning and its end are read.
-    Raises `OSError` if the disk fails."""
+    """What a file tells, however long it is. Raises `OSError` if the disk fails."""
     try:
         with open(name) as file:
-            data = file.read(_WHOLE + 1)
-            if len(data) > _WHOLE:
-                file.seek(-(_WHOLE // 2), 2)
-                data = data[: _WHOLE // 2] + file.read(_WHOLE // 2)
+            return private_of_file(file)
     except OSError as error:
         if not is_out_of_reach(error):
             raise
         return Private()
-    return private_of(data)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import mmap
 import re
+import struct
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import IO, Any, BinaryIO, NamedTuple
 
 from hubtools.dataset.pictures.header import opened
 from hubtools.dataset.pictures.private import exif
 from hubtools.dataset.pictures.private.kinds import Found, Kind
-from hubtools.dataset.pictures.private.scrub import look
+from hubtools.dataset.pictures.private.scrub import DAMAGES, PNG, TIFFS, look, look_for_strays
 from hubtools.dataset.pictures.private.strays import Work
 
 
@@ -33,6 +35,60 @@ def private_of(data: bytes) -> Private:
     work = Work()
     look(data, work)
     return summed([*work.removed, *work.stuck, *_in_tiff(data)])
+
+
+_WHOLE = 1 << 25  # bytes of a file that is read at once, and of a piece of a longer one
+_OVERLAP = 1 << 22  # bytes that pieces share: the longest XMP that is looked for
+
+
+def private_of_file(file: BinaryIO) -> Private:
+    """The same of a file of any length, all of which is read, piece by piece. Memory is bounded.
+
+    Of a file of more than 32 MB, what is cut in parts that each say nothing (texts of a JPEG beyond
+    its first 32 MB) is not put together. Raises `OSError`."""
+    data = file.read(_WHOLE + 1)
+    if len(data) <= _WHOLE:
+        return private_of(data)
+    work = Work()
+    found: dict[Found, None] = {}
+    look(data, work)
+    if data.startswith(PNG):
+        look(without_pixels(file, _WHOLE), work)
+    elif data[:4] in TIFFS:
+        _in_long_tiff(file, work)
+    file.seek(len(data))
+    while more := file.read(_WHOLE):
+        data = data[-_OVERLAP:] + more
+        look_for_strays(data, work)
+        found |= dict.fromkeys((*work.removed, *work.stuck))
+        work.removed, work.stuck = [], []
+    return summed(list(found))
+
+
+def without_pixels(file: IO[bytes], most: int) -> bytes:
+    """A PNG without the chunks that hold its pixels, at most about so many bytes of it."""
+    file.seek(len(PNG))
+    data = bytearray(PNG)
+    while len(data) <= most and len(header := file.read(8)) == 8:
+        length, kind = struct.unpack(">I4s", header)
+        if kind == b"IDAT":
+            file.seek(length + 4, 1)
+        else:
+            data += header + file.read(min(length + 4, most))
+        if kind == b"IEND":
+            break
+    return bytes(data)
+
+
+def _in_long_tiff(file: BinaryIO, work: Work) -> None:
+    """Its lists of tags lie anywhere: they are looked up where they are. A change that is made on
+    the way stays in this process."""
+    try:
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY) as mapped:
+            held: Any = mapped
+            work.tiff(held, 0, len(mapped))
+    except (*DAMAGES, OSError):  # no file of this machine
+        return
 
 
 _POSITION = Found(Kind.POSITION, "the GPS position", "GPS")

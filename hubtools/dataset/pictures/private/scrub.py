@@ -20,7 +20,8 @@ from hubtools.dataset.pictures.private.kinds import Damaged, Found
 from hubtools.dataset.pictures.private.strays import Work, blank_strays
 from hubtools.dataset.pictures.private.texts import upright_xmp
 
-_PNG = b"\x89PNG\r\n\x1a\n"
+PNG = b"\x89PNG\r\n\x1a\n"
+TIFFS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _XMP_MORE = b"http://ns.adobe.com/xmp/extension/\0"
 
@@ -34,10 +35,15 @@ def scrub(data: bytes) -> tuple[bytes, tuple[Found, ...]]:
 def look(data: bytes, work: Work) -> None:
     """Let `work` see every block; what it gives back is thrown away. Never raises for what the
     bytes hold: damaged blocks are passed over."""
-    with contextlib.suppress(*_DAMAGES):
+    with contextlib.suppress(*DAMAGES):
         _run(data, work)
         return
-    with contextlib.suppress(*_DAMAGES):
+    look_for_strays(data, work)
+
+
+def look_for_strays(data: bytes, work: Work) -> None:
+    """The same, of blocks that lie anywhere in a piece of a file, and of comments of a GIF."""
+    with contextlib.suppress(*DAMAGES):
         blank_strays(bytearray(data), 0, work)
 
 
@@ -68,7 +74,7 @@ class _Upright(Work):
         return text
 
 
-_DAMAGES = (Damaged, struct.error, zlib.error, IndexError, ValueError, OverflowError)
+DAMAGES = (Damaged, struct.error, zlib.error, IndexError, ValueError, OverflowError)
 
 
 def _run(data: bytes, work: Work) -> tuple[bytes, tuple[Found, ...]]:
@@ -78,12 +84,12 @@ def _run(data: bytes, work: Work) -> tuple[bytes, tuple[Found, ...]]:
         if data.startswith(b"\xff\xd8\xff"):
             _jpeg(buffer, work)
             rest = 2
-        elif data.startswith(_PNG):
+        elif data.startswith(PNG):
             buffer, rest = _png(data, work)
         elif data.startswith(b"RIFF") and data[8:12] == b"WEBP":
             _webp(buffer, work)
             rest = 12
-        elif data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        elif data[:4] in TIFFS:
             work.tiff(buffer, 0, len(buffer))
             rest = 8
         elif data.startswith(b"GIF8"):
@@ -190,7 +196,7 @@ def _photoshop(data: bytearray, place: int, end: int, work: Work) -> None:
 def png_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
     """(kind, content) of all chunks up to IEND. Raises `Damaged` if one is cut off."""
     chunks: list[tuple[bytes, bytes]] = []
-    place = len(_PNG)
+    place = len(PNG)
     while place < len(data):
         length, kind = struct.unpack(">I4s", data[place : place + 8])
         end = place + 12 + length
@@ -205,7 +211,7 @@ def png_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
 
 def png_file(chunks: list[tuple[bytes, bytes]]) -> bytes:
     """A PNG of these chunks, with their checksums."""
-    parts = [_PNG]
+    parts = [PNG]
     for kind, content in chunks:
         checksum = zlib.crc32(kind + content)
         parts += [struct.pack(">I", len(content)), kind, content, struct.pack(">I", checksum)]
@@ -215,7 +221,7 @@ def png_file(chunks: list[tuple[bytes, bytes]]) -> bytes:
 def _png(data: bytes, work: Work) -> tuple[bytearray, int]:
     """The file, and where it ends: whatever follows IEND stays."""
     before = png_chunks(data)
-    end = len(_PNG) + sum(12 + len(content) for _, content in before)
+    end = len(PNG) + sum(12 + len(content) for _, content in before)
     chunks = [
         (kind, _chunk(kind, content, work))
         for kind, content in before
