@@ -43,7 +43,7 @@ lint: $(STAMP) ## style, types, floors, workflows
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
-	@$(BIN)/zizmor --offline --quiet .github
+	@$(BIN)/zizmor --offline --quiet .github/workflows action.yml
 	@$(BIN)/actionlint
 
 bench: $(STAMP) ## what is measured, against whom; prints ratios

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         validate,
     )
     from hubtools.commands.releasing import card, plan_push, prune, push
+    from hubtools.commands.workflows import ci_init, ci_run
     from hubtools.dataset.caption.exchange import export_captions
     from hubtools.dataset.caption.planner import plan_captions
     from hubtools.dataset.fix.planner import plan_fix
@@ -63,6 +64,8 @@ _WHERE = {
     "caption": "hubtools.commands.pictures",
     "card": "hubtools.commands.releasing",
     "check_card": "hubtools.cards.rules",
+    "ci_init": "hubtools.commands.workflows",
+    "ci_run": "hubtools.commands.workflows",
     "classify": "hubtools.publish.classify",
     "demo": "hubtools.commands.journeys",
     "doctor": "hubtools.commands.journeys",
@@ -108,6 +111,8 @@ __all__ = [
     "caption",
     "card",
     "check_card",
+    "ci_init",
+    "ci_run",
     "classify",
     "demo",
     "doctor",

@@ -68,12 +68,15 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "plan": "see [saved plans](plans.md)",
         "from_plan": "see [saved plans](plans.md)",
     },
+    "ci run": {
+        "save_plan": "see [saved plans](plans.md)",
+    },
     "ship": {"from": "first: a word of Python", "dry_run": "forecast(...)"},
     "init": {"from": "source: a word of Python"},
     "rehearse": {"serve": "meanwhile(rehearsal)", "project": "folder"},
     "demo": {"serve": "meanwhile(rehearsal)"},
     "explain": {"all": "rules()"},
-    "hub": {
+    "hub serve": {
         "root": "always named",
         "port": "0, any free one, unless named",
         "owner": "owners: several",
@@ -144,8 +147,23 @@ journey). Calling `fix` or `caption` is the yes that the command asks for; `dry_
 """
 
 
+def every_command() -> list[tuple[str, click.Command, str]]:
+    """(as it is typed, the command, the name of its function) of each."""
+    found: list[tuple[str, click.Command, str]] = []
+    for name in COMMANDS:
+        command = group.get_command(click.Context(group), name)
+        assert command is not None
+        if not isinstance(command, click.Group):
+            found.append((name, command, name.replace("-", "_")))
+            continue
+        for part, below in command.commands.items():
+            called = part if name == "hub" else f"{name}_{part}"
+            found.append((f"{name} {part}", below, called))
+    return found
+
+
 def _typed(command: click.Command, name: str) -> str:
-    words = ["hubtools", name if name != "hub" else "hub serve"]
+    words = ["hubtools", name]
     options = [p for p in command.params if isinstance(p, click.Option)]
     words += [
         p.make_metavar(click.Context(command))
@@ -183,10 +201,7 @@ def _called(name: str, function: Any) -> str:
 def page() -> str:
     """docs/python-api.md."""
     lines = [INTRO, "## Command and function", ""]
-    for name in COMMANDS:
-        command: Any = group.get_command(click.Context(group), name)
-        command = command.commands["serve"] if isinstance(command, click.Group) else command
-        called = "serve" if name == "hub" else name.replace("-", "_")
+    for name, command, called in every_command():
         function = getattr(hubtools, called)
         text = " ".join((inspect.getdoc(function) or "").split("\n\n")[0].split())
         lines += [f"### {name}", "", text, "", "```text", _typed(command, name), "```", ""]
@@ -197,7 +212,7 @@ def page() -> str:
             option = f"--{word.replace('_', '-')}"
             lines.append(f"- `{option if option in options else word.upper()}`: {why}")
         lines += [""] * bool(other)
-    commands = {"serve", *(name.replace("-", "_") for name in COMMANDS)}
+    commands = {called for _, _, called in every_command()}
     lines += ["## Beside the commands", "", "| name | what it is |", "|---|---|"]
     for name in hubtools.__all__:
         if name not in commands and name != "__version__":

@@ -47,6 +47,15 @@ def command() -> None:
     show_default=True,
     help="Show private repositories on the HTML pages (only this machine can see them).",
 )
+@click.option(
+    "--trusted-publisher",
+    "trusted_publishers",
+    multiple=True,
+    metavar="KIND/OWNER/NAME:CLAIMS",
+    help="A workflow that may write without a token, e.g."
+    " datasets/me/people:repository=me/people,workflow=hubtools.yml; repeat for several.",
+)
+@click.option("--oidc-key", help="Key that signs the identities of such workflows.")
 @output_options()
 def serve(
     out: Output,
@@ -57,6 +66,8 @@ def serve(
     owners: tuple[str, ...],
     mounts: tuple[str, ...],
     open_pages: bool,
+    trusted_publishers: tuple[str, ...],
+    oidc_key: str | None,
 ) -> None:
     """Serve until Ctrl-C. Prints the variables that make other programs use this Hub."""
     from hubtools.errors import require_extra
@@ -72,6 +83,8 @@ def serve(
         owners=owners,
         mounts=mounts,
         open_pages=open_pages,
+        trusted_publisher=trusted_publishers,
+        oidc_key=oidc_key,
     ) as running:
         lines = [f"export {key}={value}" for key, value in running.hub.environment().items()]
         out.result(

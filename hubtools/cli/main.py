@@ -44,6 +44,7 @@ COMMANDS = {
     "card": "Write the dataset or model card.",
     "prune": "Show what of a run folder is worth publishing; move the rest to a trash.",
     "push": "Send a dataset or model folder to the Hub, planned and verified.",
+    "ci": "Check and publish from a workflow of GitHub or GitLab.",
     "ship": "Do all of it in order, from hubtools.toml; skips what is done.",
     "rehearse": "Ship to a Hub on this machine and read everything back.",
     "hub": "Run the embedded Hub.",

@@ -38,6 +38,7 @@ _NAMED = 20  # deleted files that are listed by name
     help="Upload the files that symbolic links in a dataset folder point to.",
 )
 @click.option("--message", help="Commit message.")
+@click.option("--release", metavar="VERSION", help="Tag the commit with this version, e.g. v1.2.")
 @click.option("--ignore", multiple=True, metavar="ID", help="Ignore rules whose ids start with ID.")
 @click.option(
     "--keep-snapshots", type=click.Choice(["none", "last", "all"]), default="none",
@@ -59,6 +60,7 @@ def command(
     overwrite: bool,
     resolve_links: bool,
     message: str | None,
+    release: str | None,
     ignore: tuple[str, ...],
     keep_snapshots: Literal["none", "last", "all"],
     keep: tuple[str, ...],
@@ -93,6 +95,7 @@ def command(
                 overwrite=overwrite,
                 resolve_links=resolve_links,
                 message=message,
+                release=release,
                 ignore=ignore,
                 keep_snapshots=keep_snapshots,
                 keep=keep,

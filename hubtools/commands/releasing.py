@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hubtools.cards.render import CardResult
     from hubtools.findings import Report
     from hubtools.publish.classify import PrunePlan
-    from hubtools.publish.push import PushPlan, PushResult
+    from hubtools.publish.push import PushOptions, PushPlan, PushResult
 
 Kind = Literal["auto", "model", "dataset"]
 Snapshots = Literal["none", "last", "all"]
@@ -153,6 +153,7 @@ def plan_push(
     overwrite: bool = False,
     resolve_links: bool = False,
     message: str | None = None,
+    release: str | None = None,
     ignore: Sequence[str] = (),
     keep_snapshots: Snapshots = "none",
     keep: Sequence[str] = (),
@@ -160,9 +161,8 @@ def plan_push(
     trust_state: bool = False,
     **settings: Any,
 ) -> PushPlan:
-    """What `push` would do; its `report` says whether the P rules object."""
-    from hubtools.publish.judged import RuleChoice
-    from hubtools.publish.push import PushOptions
+    """What `push` would do; its `report` says whether the P rules object. `release` is a version,
+    which becomes the tag of the commit."""
     from hubtools.publish.push import plan_push as make
     from hubtools.publish.release import kind_of
 
@@ -176,10 +176,44 @@ def plan_push(
             hint=f"hubtools push {source} owner/name, or set {repo_type}.repo in hubtools.toml",
             code="bad-setting",
         )
-    options = PushOptions(
+    options = push_options(
+        project,
+        repo_type,
+        public=public,
+        overwrite=overwrite,
+        resolve_links=resolve_links,
+        message=message,
+        release=release,
+        ignore=ignore,
+        keep_snapshots=keep_snapshots,
+        keep=keep,
+        drop=drop,
+    )
+    return make(source, target, repo_type, options, trust_state=trust_state)
+
+
+def push_options(
+    project: Project,
+    repo_type: Literal["model", "dataset"],
+    *,
+    public: bool = False,
+    overwrite: bool = False,
+    resolve_links: bool = False,
+    message: str | None = None,
+    release: str | None = None,
+    ignore: Sequence[str] = (),
+    keep_snapshots: Snapshots = "none",
+    keep: Sequence[str] = (),
+    drop: Sequence[str] = (),
+) -> PushOptions:
+    """How the settings of a project, and what was said beside them, want to push."""
+    from hubtools.publish.judged import RuleChoice
+    from hubtools.publish.push import PushOptions
+
+    return PushOptions(
         private=project.push.private and not public,
         pr=project.push.pr,
-        tag=project.push.tag if repo_type == "model" else None,
+        tag=release or (project.push.tag if repo_type == "model" else None),
         message=message,
         overwrite=overwrite,
         resolve_links=resolve_links,
@@ -191,7 +225,6 @@ def plan_push(
         allow=tuple(project.push.allow),
         allowed_secrets=tuple(project.push.allowed_secrets),
     )
-    return make(source, target, repo_type, options, trust_state=trust_state)
 
 
 def push(
@@ -204,6 +237,7 @@ def push(
     overwrite: bool = False,
     resolve_links: bool = False,
     message: str | None = None,
+    release: str | None = None,
     ignore: Sequence[str] = (),
     keep_snapshots: Snapshots = "none",
     keep: Sequence[str] = (),
@@ -221,7 +255,8 @@ def push(
     if plan is None:
         plan = plan_push(
             folder, repo, project_of(push, project, settings), type=type, public=public,
-            overwrite=overwrite, resolve_links=resolve_links, message=message, ignore=ignore,
-            keep_snapshots=keep_snapshots, keep=keep, drop=drop, trust_state=trust_state,
+            overwrite=overwrite, resolve_links=resolve_links, message=message, release=release,
+            ignore=ignore, keep_snapshots=keep_snapshots, keep=keep, drop=drop,
+            trust_state=trust_state,
         )  # fmt: skip
     return run(plan, on_commit=on_commit or (lambda done, total: None))

@@ -21,7 +21,11 @@ def find_repo(call: Call, kind: str, namespace: str, name: str) -> Repo:
 
 def may_see(user: User | None, repo: Repo) -> bool:
     """Public repositories are for everybody, private ones for their owners."""
-    return not repo.private or (user is not None and user.may_read_private(repo.namespace))
+    if not repo.private:
+        return True
+    return user is not None and (
+        user.may_read_private(repo.namespace) or user.owns(repo.kind, repo.full_name)
+    )
 
 
 def repo_of(call: Call) -> Repo:
@@ -42,7 +46,7 @@ def check_write(call: Call, repo: Repo) -> None:
     refuse_mount(repo)
     if user.role != "write":
         raise Problem(403, "This token has read access only: the operation needs a write token")
-    if not user.may_write(repo.namespace):
+    if not user.may_write(repo.namespace) and not user.owns(repo.kind, repo.full_name):
         raise Problem(
             403, f"You do not have write access to {repo.full_name} (you are {user.name})"
         )
@@ -54,6 +58,8 @@ def check_contribute(call: Call, repo: Repo) -> User:
     refuse_mount(repo)
     if user.role != "write":
         raise Problem(403, "This token has read access only: the operation needs a write token")
+    if user.scope is not None and not user.owns(repo.kind, repo.full_name):
+        raise Problem(403, f"This token is for {user.scope[1]} only")
     return user
 
 
@@ -74,7 +80,9 @@ def check_gate(call: Call, repo: Repo) -> None:
             " be authenticated to access it. Please log in.",
             code="GatedRepo",
         )
-    if not call.user.may_read_private(repo.namespace):
+    if not call.user.may_read_private(repo.namespace) and not call.user.owns(
+        repo.kind, repo.full_name
+    ):
         raise Problem(
             403,
             f"Access to {repo.kind} {repo.full_name} is restricted and you are not in the"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -17,21 +18,27 @@ DEFAULT_TOKEN = "hf_local"
 
 @dataclass(frozen=True)
 class User:
-    """Somebody with a token. `orgs`: further namespaces they may write to."""
+    """Somebody with a token. `orgs`: further namespaces they may write to. `scope`: the one
+    repository, as (kind, owner/name), that the token of a workflow is good for."""
 
     name: str
     token: str
     role: Literal["write", "read"] = "write"
     orgs: tuple[str, ...] = ()
     fullname: str | None = None
+    scope: tuple[str, str] | None = None
 
     def may_read_private(self, namespace: str) -> bool:
         """True if private repositories of `namespace` are theirs to see."""
-        return namespace == self.name or namespace in self.orgs
+        return self.scope is None and (namespace == self.name or namespace in self.orgs)
 
     def may_write(self, namespace: str) -> bool:
         """True if their token may change repositories of `namespace`."""
         return self.role == "write" and self.may_read_private(namespace)
+
+    def owns(self, kind: str, full_name: str) -> bool:
+        """True if the repository is the one that their token is made for."""
+        return self.scope == (kind, full_name)
 
 
 class Accounts:
@@ -39,6 +46,7 @@ class Accounts:
 
     def __init__(self, users: Iterable[User]) -> None:
         self.users = tuple(users)
+        self._admitted: dict[str, tuple[User, float]] = {}
         seen: set[str] = set()
         for user in self.users:
             for namespace in (user.name, *user.orgs):
@@ -61,7 +69,16 @@ class Accounts:
             for user in self.users:
                 if hmac.compare_digest(user.token.encode(), token.encode()):
                     return user
+            admitted = self._admitted.get(token)
+            if admitted is not None and admitted[1] > time.monotonic():
+                return admitted[0]
         raise Problem(401, "Invalid credentials in Authorization header")
+
+    def admit(self, user: User, until: float) -> None:
+        """Let a workflow's token in until that moment (of `time.monotonic`)."""
+        now = time.monotonic()
+        self._admitted = {t: held for t, held in self._admitted.items() if held[1] > now}
+        self._admitted[user.token] = (user, until)
 
     @property
     def namespaces(self) -> frozenset[str]:

@@ -20,6 +20,7 @@ from hubtools.localhub import (
     api_commits,
     api_discussions,
     api_files,
+    api_oidc,
     api_repos,
     downloads,
     lfs,
@@ -30,6 +31,7 @@ from hubtools.localhub.faults import Fault, Faults
 from hubtools.localhub.http import Call, Hub, Router, parse_query, problem_answer, split_path
 from hubtools.localhub.names import KIND_OF_PLURAL
 from hubtools.localhub.problems import Moved, Problem, repo_not_found
+from hubtools.localhub.publishers import Publishers
 from hubtools.localhub.store import Store
 
 logger = logging.getLogger("hubtools.localhub")
@@ -56,13 +58,15 @@ class HubApp:
         *,
         faults: Faults | None = None,
         open_pages: bool = True,
+        publishers: Publishers | None = None,
     ) -> None:
         self.store = store
         self.faults = faults or Faults()
-        self.hub = Hub(store, accounts, open_pages)
+        self.hub = Hub(store, accounts, open_pages, publishers)
         self.router = Router()
         for part in (
             api_account,
+            api_oidc,
             api_repos,
             api_files,
             api_commits,

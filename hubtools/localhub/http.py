@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from hubtools.localhub.accounts import Accounts, User
 from hubtools.localhub.names import KIND_OF_PLURAL
 from hubtools.localhub.problems import Problem
+from hubtools.localhub.publishers import Publishers
 from hubtools.localhub.store import Store
 
 MAX_JSON_BODY = 32 * 1024 * 1024
@@ -28,6 +29,7 @@ class Hub:
     store: Store
     accounts: Accounts
     open_pages: bool = True
+    publishers: Publishers | None = None
 
 
 @dataclass

@@ -42,12 +42,24 @@ def serve(
     owners: Iterable[str] = (),
     mounts: Iterable[str] = (),
     open_pages: bool = True,
+    trusted_publisher: Iterable[str] = (),
+    oidc_key: str | None = None,
 ) -> Iterator[Running]:
-    """A running `Hub` with `mounts` such as `models/me/base=./base`. Raises as `Hub` does, and
+    """A running `Hub` with `mounts` such as `models/me/base=./base`. `trusted_publisher` and
+    `oidc_key`: see `Hub`. Raises as `Hub` does, and
     `UsageError` for a mount that cannot be."""
     pairs = [_parse_mount(text) for text in mounts]
     before = _handlers()
-    hub = Hub(root, host=host, port=port, token=token, owners=owners, open_pages=open_pages)
+    hub = Hub(
+        root,
+        host=host,
+        port=port,
+        token=token,
+        owners=owners,
+        open_pages=open_pages,
+        publishers=trusted_publisher,
+        oidc_key=oidc_key,
+    )
     try:
         for kind, repo_id, folder in pairs:
             hub.store.mount(kind, repo_id, folder)

@@ -16,6 +16,7 @@ from hubtools.errors import Code, HubtoolsError, UsageError
 from hubtools.localhub.accounts import DEFAULT_TOKEN, DEFAULT_USER, Accounts, User, default_users
 from hubtools.localhub.app import HubApp
 from hubtools.localhub.faults import Fault, Faults, Outcome
+from hubtools.localhub.publishers import Publisher, Publishers
 from hubtools.localhub.store import Store
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -31,6 +32,8 @@ class Hub:
     `users`: who has which token; by default one user `me` with `token`, who may also write to
     every namespace in `owners`. `open_pages`: the HTML pages show private repositories too; they
     are for the person at this machine, no other can reach them. The API keeps them private.
+    `publishers`: workflows that may write to a repository without a token, `oidc_key`: what their
+    identities are signed with (see `hubtools.localhub.publishers.signed`).
 
     Raises `UsageError` for a host other than this machine's loopback and for a root that holds
     other things, `HubtoolsError` if the port or the root is taken.
@@ -47,6 +50,8 @@ class Hub:
         users: Sequence[User] | None = None,
         open_pages: bool = True,
         faults: Faults | None = None,
+        publishers: Iterable[str | Publisher] = (),
+        oidc_key: str | None = None,
     ) -> None:
         if host not in LOOPBACK:
             raise UsageError(
@@ -55,6 +60,7 @@ class Hub:
             )
         if not 0 <= port <= 65535:
             raise UsageError(f"{port} is not a port: 0 to 65535.")
+        trusted = Publishers.of(publishers, oidc_key)
         accounts = Accounts(default_users(token, owners) if users is None else users)
         self.root = Path(root)
         self.host = "127.0.0.1" if host == "localhost" else host
@@ -67,7 +73,9 @@ class Hub:
             self._socket.close()
             raise
         self.port = int(self._socket.getsockname()[1])
-        self.app = HubApp(self.store, accounts, faults=self.faults, open_pages=open_pages)
+        self.app = HubApp(
+            self.store, accounts, faults=self.faults, open_pages=open_pages, publishers=trusted
+        )
         self._server = uvicorn.Server(
             uvicorn.Config(
                 self.app,

@@ -159,6 +159,13 @@ def plan_push(
     return make_plan(Path(folder), repo, repo_type, options or PushOptions(), trust_state, None)
 
 
+def judge_alone(folder: StrPath, repo_type: RepoType, options: PushOptions) -> Report:
+    """What the P rules say of the release at `folder` in a repository of its own that is made for
+    it. No Hub is asked."""
+    name = Path(folder).absolute().name
+    return make_plan(Path(folder), name, repo_type, options, False, Sent(), remote=Remote()).report
+
+
 def make_plan(
     folder: Path,
     repo: str,
@@ -168,12 +175,15 @@ def make_plan(
     sent: Sent | None,
     pick: Callable[[Release], Release] = lambda release: release,
     deletes: frozenset[str] | None = None,
+    remote: Remote | None = None,
 ) -> PushPlan:
     """`plan_push`, with what was `sent` before if the caller knows it; of the release what `pick`
-    leaves, and no deletion but of these names."""
+    leaves, and no deletion but of these names. The repository is not looked at if the caller says
+    what is in it."""
     refuse_to_ignore_secrets((*options.ignore, *options.rules.publishing.left_out))
-    repo = full_repo_id(repo)
-    check_access(repo, repo_type)
+    if remote is None:
+        repo = full_repo_id(repo)
+        check_access(repo, repo_type)
     release = collect(
         folder,
         repo_type,
@@ -186,7 +196,7 @@ def make_plan(
     )
     release = pick(release)
     with Root(folder) as root:
-        remote = look(repo, repo_type)
+        remote = remote or look(repo, repo_type)
         notes: tuple[str, ...] = ()
         if sent is None:
             sent, notes = _sent_before(

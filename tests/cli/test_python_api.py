@@ -14,7 +14,6 @@ import click
 import pytest
 
 import hubtools
-from hubtools.cli.main import COMMANDS, group
 from hubtools.cli.options import SettingOption
 from hubtools.commands.asked import SECTIONS_OF, settings_of
 from hubtools.settings import DatasetSettings
@@ -31,17 +30,14 @@ assert _spec.loader is not None
 python_api = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(python_api)
 EVERYWHERE, EXCEPTIONS = python_api.EVERYWHERE, python_api.EXCEPTIONS
+every_command = python_api.every_command
 
 
 def _commands() -> list[tuple[str, click.Command, Any]]:
-    found = []
-    for name in COMMANDS:
-        command: Any = group.get_command(click.Context(group), name)
-        if isinstance(command, click.Group):
-            command = command.commands["serve"]
-        function = getattr(hubtools, "serve" if name == "hub" else name.replace("-", "_"))
-        found.append((name, command, function))
-    return found
+    return [(n, command, getattr(hubtools, called)) for n, command, called in every_command()]
+
+
+NAMES = [name for name, _, _ in _commands()]
 
 
 def _word(parameter: click.Parameter) -> str:
@@ -50,7 +46,7 @@ def _word(parameter: click.Parameter) -> str:
     return parameter.human_readable_name.strip("[].").lower()
 
 
-@pytest.mark.parametrize(("name", "command", "function"), _commands(), ids=COMMANDS)
+@pytest.mark.parametrize(("name", "command", "function"), _commands(), ids=NAMES)
 def test_options_are_arguments(name: str, command: click.Command, function: Any) -> None:
     own = inspect.signature(function).parameters
     missing = []
@@ -83,7 +79,7 @@ def test_options_are_arguments(name: str, command: click.Command, function: Any)
     assert not missing, f"{name}: no argument for {missing}"
 
 
-@pytest.mark.parametrize(("name", "command", "function"), _commands(), ids=COMMANDS)
+@pytest.mark.parametrize(("name", "command", "function"), _commands(), ids=NAMES)
 def test_arguments_are_arguments(name: str, command: click.Command, function: Any) -> None:
     typed_ones = [p.name for p in command.params if isinstance(p, click.Argument)]
     other = {
@@ -94,7 +90,7 @@ def test_arguments_are_arguments(name: str, command: click.Command, function: An
     assert {other.get((name, str(word)), word) for word in typed_ones} <= set(own)
 
 
-@pytest.mark.parametrize(("name", "command", "function"), _commands(), ids=COMMANDS)
+@pytest.mark.parametrize(("name", "command", "function"), _commands(), ids=NAMES)
 def test_settings_are_arguments(name: str, command: click.Command, function: Any) -> None:
     asked = {
         tuple(str(p.name).split("__")[1:]): [o.removeprefix("--").replace("-", "_") for o in p.opts]
@@ -102,7 +98,7 @@ def test_settings_are_arguments(name: str, command: click.Command, function: Any
         if isinstance(p, SettingOption)
     }
     if not asked:
-        assert not SECTIONS_OF.get(name.replace("-", "_"))
+        assert not SECTIONS_OF.get(name.replace(" ", "_").replace("-", "_"))
         return
     known = settings_of(function)
     own = set(inspect.signature(function).parameters)
@@ -147,7 +143,7 @@ def test_all_that_is_public_is_on_the_page_and_is_there() -> None:
     for name in hubtools.__all__:
         assert getattr(hubtools, name) is not None
         assert f"`{name}" in PAGE or f"hubtools.{name}" in PAGE, name
-    assert {name.replace("-", "_") for name, _, _ in _commands()} - {"hub"} <= set(hubtools.__all__)
+    assert {called for _, _, called in every_command()} - {"serve"} <= set(hubtools.__all__)
 
 
 def test_importing_it_is_light() -> None:

@@ -1,0 +1,268 @@
+"""`ci init`: a workflow that checks, proposes and releases, and who the Hub must trust for it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal
+
+from hubtools.errors import HubtoolsError, UsageError
+from hubtools.project import Project
+from hubtools.publish.again import url_of
+from hubtools.rooted import Root
+from hubtools.version import __version__
+
+Provider = Literal["github", "gitlab"]
+FILES: dict[Provider, str] = {
+    "github": ".github/workflows/hubtools.yml",
+    "gitlab": ".gitlab-ci.yml",
+}
+# Commits, not tags: a tag can be moved.
+_CHECKOUT = "11bd71901bbe5b1630ceea73d27597364c9af683 # v4.2.2"
+_PYTHON = "a26af69be951a213d495a4c3e4e4022e16d87065 # v5.6.0"
+_SARIF = "5d4e8d1aca955e8d8589aabd499c5cae939e33c7 # v4.31.9"
+_ACTION = re.compile(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}")
+_BRANCH = re.compile(r"[\w][\w./-]{0,200}")
+
+
+@dataclass(frozen=True)
+class Release:
+    """A folder of the repository (relative, with /) and where it goes."""
+
+    kind: Literal["dataset", "model"]
+    folder: str
+    repo: str
+
+    @property
+    def resource(self) -> str:
+        """What the Hub calls it when a token is asked for."""
+        return self.repo if self.kind == "model" else f"datasets/{self.repo}"
+
+
+@dataclass(frozen=True)
+class Trust:
+    """What the Hub must be told before a workflow may write: at `address`, these `claims`."""
+
+    address: str
+    claims: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """A file that was written, or would be."""
+
+    path: Path
+    text: str
+    releases: tuple[Release, ...]
+    trust: tuple[Trust, ...]
+    notes: tuple[str, ...] = ()
+
+
+def ci_init(
+    project: Project,
+    *,
+    provider: Provider = "github",
+    branch: str = "main",
+    repository: str | None = None,
+    action: str | None = None,
+    force: bool = False,
+    dry_run: bool = False,
+) -> Workflow:
+    """Write the workflow of a project's folder, for the repositories that its settings name.
+
+    `repository` is owner/name at GitHub or GitLab (default: that of the git remote `origin`),
+    `action` a copy of hubtools' action to use, owner/repo@COMMIT (default: hubtools is installed
+    by pip, in this version). Raises `UsageError` if no repository is set, `HubtoolsError` if the
+    file is there and `force` is not.
+    """
+    root = project.root
+    if not _BRANCH.fullmatch(branch):
+        raise UsageError(f"{branch!r} is no name of a branch.")
+    if action is not None and (provider != "github" or not _ACTION.fullmatch(action)):
+        raise UsageError(
+            f"--action {action} is not pinned to a commit.",
+            hint="write OWNER/REPO@ and the 40 digits of a commit; GitHub only",
+        )
+    releases, notes = _releases(project)
+    if not releases:
+        raise UsageError(
+            "There is nothing that a workflow could publish: "
+            + ("; ".join(notes) or "no repository is set")
+            + ".",
+            hint='set repo = "owner/name" in the section [dataset] or [model] of hubtools.toml',
+            code="bad-setting",
+        )
+    make = _github if provider == "github" else _gitlab
+    text = make(tuple(releases), branch, action)
+    name = FILES[provider]
+    with Root(root) as opened:
+        if not dry_run:
+            if opened.exists(name) and not force and opened.read(name, 1_000_000) != text.encode():
+                raise HubtoolsError(
+                    f"{root / name} is there already.",
+                    hint="--force writes it anew, --dry-run shows what it would say",
+                    code="file-exists",
+                )
+            opened.write(name, text.encode())
+    origin = repository or _origin(root)
+    if origin is None:
+        notes.append("which repository this is cannot be told: give --repository OWNER/NAME")
+    trust = tuple(_trust(release, provider, origin or "OWNER/NAME") for release in releases)
+    return Workflow(root / name, text, tuple(releases), trust, tuple(notes))
+
+
+def _releases(project: Project) -> tuple[list[Release], list[str]]:
+    found: list[Release] = []
+    notes: list[str] = []
+    if project.dataset.repo is not None:
+        folder = _inside(project.root, project.dataset_dir)
+        if folder is None:
+            notes.append("the dataset lies outside of the project's folder")
+        else:
+            found.append(Release("dataset", folder, project.dataset.repo))
+    if project.model.repo is not None:
+        folder = _inside(project.root, project.run_dir)
+        if folder is None or not project.run_dir.is_dir() or _ignored(project.root, folder):
+            notes.append(
+                "the run folder is not in git, so the model is published from where it was trained"
+            )
+        else:
+            found.append(Release("model", folder, project.model.repo))
+    return found, notes
+
+
+def _inside(root: Path, folder: Path) -> str | None:
+    try:
+        return folder.resolve().relative_to(root.resolve()).as_posix()
+    except ValueError:
+        return None
+
+
+def _git(root: Path, *words: str) -> subprocess.CompletedProcess[str] | None:
+    """git in the folder, without the hooks and programs that its configuration may name."""
+    try:
+        return subprocess.run(
+            ["git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", *words],
+            cwd=root,
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+
+
+def _ignored(root: Path, folder: str) -> bool:
+    done = _git(root, "check-ignore", "-q", "--", folder)
+    return done is not None and done.returncode == 0
+
+
+def _origin(root: Path) -> str | None:
+    """owner/name of the git remote `origin`."""
+    done = _git(root, "remote", "get-url", "origin")
+    if done is None or done.returncode != 0:
+        return None
+    found = re.search(r"[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?\s*\Z", done.stdout)
+    return found[1] if found else None
+
+
+def _trust(release: Release, provider: Provider, repository: str) -> Trust:
+    claims = {"repository": repository}
+    if provider == "github":
+        claims["workflow"] = Path(FILES["github"]).name
+    return Trust(f"{url_of(release.repo, release.kind)}/settings", claims)
+
+
+# --- texts ---------------------------------------------------------------------------------------
+
+
+def _template(provider: Provider) -> str:
+    return (files("hubtools") / "data" / "ci" / f"{provider}.yml").read_text(encoding="utf-8")
+
+
+def _words(release: Release, mode: str) -> str:
+    """`hubtools ci run` for a shell."""
+    words = ["hubtools", "ci", "run", release.folder, release.repo, "--type", release.kind]
+    return f"{shlex.join(words)} --mode {mode}"
+
+
+def _github(releases: tuple[Release, ...], branch: str, action: str | None) -> str:
+    setup = (
+        f"      - uses: actions/setup-python@{_PYTHON}\n"
+        '        with:\n          python-version: "3.12"\n'
+        f'      - run: python -m pip install --quiet "hf-hubtools[shards]=={__version__}"\n'
+    )
+    check, publish = _by_pip if action is None else _by_action(action)
+    text = _template("github")
+    for name, value in {
+        "@BRANCH@": branch,
+        "@CHECKOUT@": _CHECKOUT,
+        "@SETUP@": setup if action is None else "",
+        "@CHECK@": "".join(map(check, releases)).rstrip("\n"),
+        "@PUBLISH@": "".join(map(publish, releases)).rstrip("\n"),
+    }.items():
+        text = text.replace(name, value)
+    return text
+
+
+_MODE = "${{ github.ref_type == 'tag' && 'release' || 'pr' }}"
+
+
+def _checked(release: Release) -> str:
+    report = f"hubtools-{release.kind}.sarif"
+    return (
+        f"      - name: check {release.kind} {release.repo}\n"
+        f"        run: {_words(release, 'check')} --report {report}\n"
+        f"      - uses: github/codeql-action/upload-sarif@{_SARIF}\n"
+        "        if: always() && !github.event.pull_request.head.repo.fork"
+        f" && hashFiles('{report}') != ''\n"
+        f"        with:\n          sarif_file: {report}\n"
+        f"          category: hubtools-{release.kind}\n"
+    )
+
+
+def _published(release: Release) -> str:
+    return (
+        f"      - name: publish {release.kind} {release.repo}\n"
+        f"        run: {_words(release, chr(34) + '$MODE' + chr(34))}\n"
+        f"        env:\n          MODE: {_MODE}\n"
+    )
+
+
+_by_pip = (_checked, _published)
+
+
+def _by_action(action: str) -> tuple[Callable[[Release], str], Callable[[Release], str]]:
+    def step(release: Release, mode: str, more: str = "") -> str:
+        return (
+            f"      - name: {release.kind} {release.repo}\n"
+            f"        uses: {action}\n"
+            f"        with:\n          mode: {mode}\n          path: {release.folder}\n"
+            f"          repo_id: {release.repo}\n          repo_type: {release.kind}\n{more}"
+        )
+
+    return (
+        lambda one: step(one, "check", f"          sarif: hubtools-{one.kind}.sarif\n"),
+        lambda one: step(one, _MODE),
+    )
+
+
+def _gitlab(releases: tuple[Release, ...], branch: str, action: str | None) -> str:
+    def lines(mode: str) -> str:
+        return "\n".join(f"    - {_words(release, mode)}" for release in releases)
+
+    text = _template("gitlab")
+    for name, value in {
+        "@VERSION@": __version__,
+        "@CHECK@": lines("check"),
+        "@PROPOSE@": lines("pr"),
+        "@RELEASE@": lines("release"),
+    }.items():
+        text = text.replace(name, value)
+    return text
