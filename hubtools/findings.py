@@ -6,6 +6,7 @@ A rule is a function with the `RuleBook.rule` decorator: it looks at its wing's 
 
 from __future__ import annotations
 
+import copy
 import difflib
 import hashlib
 import inspect
@@ -94,6 +95,13 @@ class Finding:
         object.__setattr__(self, "message", hide(without_password(self.message)))
         if self.fix:
             object.__setattr__(self, "fix", hide(without_password(self.fix)))
+
+    def placed(self, **places: str | None) -> Finding:
+        """The same with another `path` or `picture`; its texts are not looked through again."""
+        changed = copy.copy(self)
+        for name, place in places.items():
+            object.__setattr__(changed, name, place)
+        return changed
 
     @property
     def fingerprint(self) -> str:

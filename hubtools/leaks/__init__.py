@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from hubtools.addresses import local_paths, without_password
 from hubtools.leaks.personal import contacts, may_hold_contacts
@@ -21,12 +22,21 @@ def hide(text: str) -> str:
     """`text` with every secret in it replaced by `***`: what may be printed."""
     if len(text) < 12:
         return text
+    return _hidden_again(text) if len(text) <= _USUAL else _hidden(text)
+
+
+def _hidden(text: str) -> str:
     for secret in secrets(text):
         if secret.value in text:
             text = text.replace(secret.value, "***")
         else:  # escaped, packed or in pieces: nobody knows where it ends
             text = text[: secret.start] + "***"
     return text
+
+
+# What is said is said of many places, in the same words.
+_USUAL = 1_000
+_hidden_again = lru_cache(2_048)(_hidden)
 
 
 def masked(text: str) -> str:

@@ -87,8 +87,7 @@ def caption_column(draft: Draft) -> None:
 @fixes("D118", safe="writes the column in one type")
 def types(draft: Draft) -> None:
     """D118: every column has one type."""
-    for finding in draft.findings("D118"):
-        table = draft.tables[str(finding.path)]
+    for table in _tables(draft, "D118"):
         for column in table.columns():
             records = [r for r in table.editable if r.values.get(column) is not None]
             kinds = {_kind(record.values[column]) for record in records}
@@ -99,6 +98,12 @@ def types(draft: Draft) -> None:
                 if value != record.values[column] or type(value) is not type(record.values[column]):
                     values = record.values | {column: value}
                     table.put(record, values, "D118", f"write {column} in one type")
+
+
+def _tables(draft: Draft, rule: str) -> list[Table]:
+    """The tables of which a rule has something to say, each once however much it says."""
+    paths = dict.fromkeys(str(finding.path) for finding in draft.findings(rule))
+    return [draft.tables[path] for path in paths]
 
 
 def _kind(value: Any) -> str:
@@ -125,8 +130,7 @@ def _text(value: Any) -> str:
 @fixes("D119", safe="writes null where the key is missing")
 def missing_keys(draft: Draft) -> None:
     """D119: every record has every key."""
-    for finding in draft.findings("D119"):
-        table = draft.tables[str(finding.path)]
+    for table in _tables(draft, "D119"):
         optional = (FILE_NAME, draft.caption)
         columns = [column for column in table.columns() if column not in optional]
         for record in list(table.editable):

@@ -184,6 +184,7 @@ class Draft:
         """Take pictures out with the records that name them; a picture stays if a record that
         must not be changed, or another column (a mask), names it."""
         references = self.references()
+        gone: dict[int, tuple[Table, list[Record]]] = {}
         for name in names:
             places = references.get(name, [])
             if self.files[name].origin in self._leave:
@@ -192,8 +193,10 @@ class Draft:
                 self.left[name] = "a record that cannot be changed names it"
                 continue
             for place in places:
-                place.table.drop([place.record], rule, "remove the record of a removed picture")
+                gone.setdefault(id(place.table), (place.table, []))[1].append(place.record)
             self.remove(name, rule, what)
+        for table, records in gone.values():
+            table.drop(records, rule, "remove the record of a removed picture")
 
     def rename(self, names: Mapping[str, str], rule: str, what: str) -> set[str]:
         """Give files new names, in the records as well; gives those that could be renamed."""

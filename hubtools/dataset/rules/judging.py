@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from hubtools.dataset.rules import DATASET_RULES
@@ -33,12 +32,12 @@ def judge(
     findings = DATASET_RULES.run(looked, select=select, ignore=ignore, strict=strict)
     found = with_pictures(findings, looked)
     kept = without_ignored(found, per_file_ignores or {})
-    told = tuple(replace(one, path=contents.shown(one.path)) for one in kept)
+    told = tuple(one.placed(path=contents.shown(one.path)) for one in kept)
     report = Report(looked.source.name, told, {}, applied)
     if baseline is None:
         return report
     there = set(map(id, kept))
-    ignored = [replace(one, path=contents.shown(one.path)) for one in found if id(one) not in there]
+    ignored = [one.placed(path=contents.shown(one.path)) for one in found if id(one) not in there]
     return against_baseline(report, Path(baseline), ignored)
 
 
@@ -57,5 +56,5 @@ def with_pictures(findings: Sequence[Finding], looked: Dataset) -> list[Finding]
         picture = finding.picture or named.get((finding.path, finding.line))
         if picture is None and finding.path in looked.pictures:
             picture = finding.path
-        result.append(replace(finding, picture=picture) if picture else finding)
+        result.append(finding.placed(picture=picture) if picture else finding)
     return result

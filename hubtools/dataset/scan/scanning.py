@@ -25,6 +25,7 @@ from hubtools.dataset.pictures.table import PictureTable
 from hubtools.dataset.pictures.tasks import PROBE_ALL, PROBE_AND_PREVIEW
 from hubtools.dataset.sources.local import LocalFolder
 from hubtools.dataset.sources.model import Contents, Read, Source
+from hubtools.dataset.workers.guarded import shared_crew
 from hubtools.dataset.workers.pool import PROGRAM, Failure, Job, Limits, WorkerPool, cpus
 
 Progress = Callable[[int, int], None]
@@ -269,7 +270,8 @@ def _shared_out(
             sizes.append(entry.size)
             yield what, maybe[1] if maybe else None
 
-    with WorkerPool(workers, limits, program=program) as crew:
+    alone = workers == 1 and limits is None and program == PROGRAM
+    with shared_crew() if alone else WorkerPool(workers, limits, program=program) as crew:
         task = PROBE_ALL if made is None else PROBE_AND_PREVIEW
         for place, answer in crew.run(task, jobs(), sizes):
             entry, maybe = out.pop(place)

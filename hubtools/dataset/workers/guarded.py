@@ -21,14 +21,29 @@ class _Helper:
     def __init__(self) -> None:
         self._stack = ExitStack()
         self._crew: WorkerPool | None = None
+        self._busy = False
 
-    def ask(self, task: str, data: bytes, argument: str | None) -> Any:
+    @contextmanager
+    def crew(self) -> Iterator[WorkerPool]:
+        """The worker; another one while it is at work for somebody."""
+        if self._busy:
+            with WorkerPool(1) as another:
+                yield another
+            return
         if self._crew is None:
             self._crew = self._stack.enter_context(WorkerPool(1))
-        ((_, answer),) = self._crew.run(task, [(data, argument)])
-        return answer
+        self._busy = True
+        try:
+            yield self._crew
+        except BaseException:
+            # Answers that nobody waited for would be taken for those to what is asked next.
+            self.dismiss()
+            raise
+        finally:
+            self._busy = False
 
     def dismiss(self) -> None:
+        self._crew = None
         self._stack.close()
 
 
@@ -63,10 +78,17 @@ def run_guarded(task: str, data: bytes, argument: str | None = None) -> Any:
 def run_in_worker(task: str, data: bytes, argument: str | None = None) -> Any:
     """What the task of that name gives for some bytes in a worker; a `pool.Failure` if that did not
     survive them."""
-    with shared_guard():
-        helper = _helper.get()
-        assert helper is not None
-        return helper.ask(task, data, argument)
+    with shared_crew() as crew:
+        ((_, answer),) = crew.run(task, [(data, argument)])
+    return answer
+
+
+@contextmanager
+def shared_crew() -> Iterator[WorkerPool]:
+    """The one worker of `shared_guard`, or one of one's own."""
+    helper = _helper.get()
+    with WorkerPool(1) if helper is None else helper.crew() as crew:
+        yield crew
 
 
 def scan_one(data: bytes, name: str) -> PictureFacts:
