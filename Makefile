@@ -33,10 +33,10 @@ demo: $(STAMP) ## the whole journey on the built-in example, against the embedde
 	@$(BIN)/hubtools demo
 
 test: $(STAMP) ## all tests, on two cores
-	@$(PYTEST)
+	@$(PYTEST) $(ARGS)
 
 test-fast: $(STAMP) ## the tests without those marked slow
-	@$(PYTEST) -m 'not slow'
+	@$(PYTEST) -m 'not slow' $(ARGS)
 
 lint: $(STAMP) ## style, types, floors, workflows
 	@$(BIN)/ruff check .

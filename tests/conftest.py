@@ -75,39 +75,6 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 
-# Files that take longest, in seconds of one core. They are begun first, so that all processes end
-# together, and are `slow` as a whole.
-_LONGEST = {
-    "e2e/test_demo.py": 530,
-    "training/test_train.py": 120,
-    "e2e/test_learning.py": 95,
-    "dataset/test_loaders_oracle.py": 80,
-    "dataset/test_heavy.py": 50,
-    "security/test_bounds.py": 50,
-    "training/test_train_cli.py": 30,
-    "test_base_training.py": 30,
-    "training/test_prior.py": 30,
-    "publish/test_push.py": 30,
-    "dataset/fix/test_fix_rules.py": 30,
-    "e2e/test_kill.py": 20,
-    "dataset/fix/test_ugly_sets.py": 20,
-    "e2e/test_readme.py": 15,
-}
-
-
-@pytest.hookimpl(tryfirst=True)  # before `-m` looks at the markers
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    tests = Path(__file__).parent
-
-    def seconds(item: pytest.Item) -> int:
-        return _LONGEST.get(item.path.relative_to(tests).as_posix(), 0)
-
-    items.sort(key=lambda item: -seconds(item))
-    for item in items:
-        if seconds(item):
-            item.add_marker("slow")
-
-
 _frozen = 0
 
 

@@ -1,13 +1,17 @@
-"""`pytest --cpu`: seconds of processor time of each file of tests, with the processes it started.
+"""What tests cost in processor time, with the processes they start, and what follows from it.
 
-On a busy machine they stay what they are, where seconds of a clock do not.
+On a busy machine it stays what it is, where seconds of a clock do not. `pytest --cpu 20` prints the
+files and tests that cost most; `pytest --costs` notes in `costs.json` what it has measured, which
+decides on what is begun first and what is `slow`.
 """
 
 from __future__ import annotations
 
+import json
 import resource
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,9 +21,14 @@ from tests import forkserver
 _KEY = "seconds of CPU"
 _BEFORE = pytest.StashKey[float]()
 
+COSTS = Path(__file__).with_name("costs.json")
+SLOW = 0.5  # seconds of a test that `make test-fast` leaves out
+LONG = 2.0  # seconds of a file whose place in the order matters
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--cpu", type=int, default=0, metavar="N", help="the N files that cost most")
+    parser.addoption("--costs", action="store_true", help=f"note what was measured in {COSTS.name}")
 
 
 def spent() -> float:
@@ -43,20 +52,55 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Iterator[Any]:
     return report
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m` looks at the markers
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take longest are begun first, so that all processes end together."""
+    costs = _read()
+    files, tests = costs["files"], costs["tests"]
+    items.sort(key=lambda item: -files.get(_file(item.nodeid), 0.0))
+    for item in items:
+        if tests.get(item.nodeid, 0.0) >= SLOW:
+            item.add_marker("slow")
+
+
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    count = config.getoption("--cpu")
-    if not count:
-        return
-    files: Counter[str] = Counter()
     tests: Counter[str] = Counter()
     for reports in terminalreporter.stats.values():
         for report in reports:
-            seconds = dict(getattr(report, "user_properties", ())).get(_KEY, 0.0)
-            if seconds:
-                files[report.nodeid.split("::")[0]] += seconds
-                tests[report.nodeid] += seconds
-    terminalreporter.section(f"{_KEY}, {files.total():.0f} in all")
-    for counter in (files, tests):
-        for name, seconds in counter.most_common(count):
-            terminalreporter.write_line(f"{seconds:8.1f} {name}")
-        terminalreporter.write_line("")
+            tests[getattr(report, "nodeid", "")] += _seconds(report)
+    files: Counter[str] = Counter()
+    for name, seconds in tests.items():
+        files[_file(name)] += seconds
+    if config.getoption("--costs"):
+        _write(files, tests)
+    count = config.getoption("--cpu")
+    if count:
+        terminalreporter.section(f"{_KEY}, {files.total():.0f} in all")
+        for counter in (files, tests):
+            for name, seconds in counter.most_common(count):
+                terminalreporter.write_line(f"{seconds:8.1f} {name}")
+            terminalreporter.write_line("")
+
+
+def _seconds(report: Any) -> float:
+    return float(dict(getattr(report, "user_properties", ())).get(_KEY, 0.0))
+
+
+def _file(name: str) -> str:
+    return name.split("::")[0]
+
+
+def _read() -> dict[str, dict[str, float]]:
+    found: dict[str, dict[str, float]] = json.loads(COSTS.read_text(encoding="utf-8"))
+    return found
+
+
+def _write(files: Counter[str], tests: Counter[str]) -> None:
+    """Replace what is known of the tests that ran."""
+    known = _read()
+    measured = {"files": (files, LONG), "tests": (tests, SLOW)}
+    for kind, (seconds, least) in measured.items():
+        kept = {name: cost for name, cost in known[kind].items() if name not in seconds}
+        new = {name: round(cost, 1) for name, cost in seconds.items() if cost >= least}
+        known[kind] = dict(sorted((kept | new).items()))
+    COSTS.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")

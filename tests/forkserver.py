@@ -18,6 +18,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import types
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
@@ -119,9 +120,10 @@ def start(
     env: Mapping[str, str] | None = None,
     together: bool = True,
     dies: dict[str, Any] | None = None,
+    code: str | None = None,
 ) -> Process:
-    """Start `hubtools WORDS` with `env` added to the environment; stderr goes to stdout if
-    `together`. `dies` is for tests.doomed."""
+    """Start `hubtools WORDS`, or `python -c CODE WORDS`, with `env` added to the environment;
+    stderr goes to stdout if `together`. `dies` is for tests.doomed."""
     global _server
     changed = [name for name in env or () if name.startswith("HF_")]
     assert not changed, f"{changed} are read when the client is imported"
@@ -134,6 +136,7 @@ def start(
         "cwd": str(cwd or Path.cwd()),
         "environ": os.environ | dict(env or {}),
         "dies": dies,
+        "code": code,
     }
     return _server.start(request, out, err)
 
@@ -141,7 +144,7 @@ def start(
 def call(
     *words: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None, **more: Any
 ) -> subprocess.CompletedProcess[str]:
-    """Run `hubtools WORDS` to its end."""
+    """Run `hubtools WORDS` (or `code`) to its end."""
     process = start(*words, cwd=cwd, env=env, together=False, **more)
     out, err = process.communicate()
     assert process.returncode is not None
@@ -221,11 +224,17 @@ def _become(request: dict[str, Any]) -> NoReturn:
     os.environ.clear()
     os.environ |= request["environ"]
     os.chdir(request["cwd"])
-    sys.argv = ["hubtools", *request["words"]]
+    code = request["code"]
+    sys.argv = ["-c" if code else "hubtools", *request["words"]]
     if request["dies"]:
         from tests.doomed import watch_for
 
         watch_for(**request["dies"])
-    from hubtools.cli.main import main
+    if code:
+        main = types.ModuleType("__main__")
+        sys.modules["__main__"] = main
+        exec(compile(code, "<string>", "exec"), vars(main))  # noqa: S102
+        sys.exit()
+    from hubtools.cli.main import main as hubtools
 
-    main()
+    hubtools()

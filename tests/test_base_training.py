@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import random
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests import forkserver
 
 pytest.importorskip("torch")
 
@@ -94,9 +94,10 @@ def test_the_text_encoder_is_asked_at_commas_for_what_was_said(tmp_path: Path) -
 def test_a_few_steps_make_a_pipeline(tmp_path: Path) -> None:
     few = "--people 8 --vae-steps 1 --text-steps 1 --unet-steps 2 --classifier-steps 1"
     few += " --marked 20 --marks-steps 1 --decoder-steps 1"
-    command = [sys.executable, "-m", "base.train", "--work", str(tmp_path), *few.split()]
-    command += ["--batch", "2", "--captions", "2", "--threads", "1", "--device", "cpu"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    words = ["--work", str(tmp_path), *few.split()]
+    words += ["--batch", "2", "--captions", "2", "--threads", "1", "--device", "cpu"]
+    code = "import runpy; runpy.run_module('base.train', run_name='__main__')"
+    done = forkserver.call(*words, cwd=ROOT, code=code)
     assert done.returncode == 0, done.stderr
     _installed(tmp_path)
     _goes_on(tmp_path)

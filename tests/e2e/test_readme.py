@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests import forkserver
 
 pytest.importorskip("torch")
 
@@ -67,8 +67,8 @@ def test_the_journey(
     python = "\n".join(commands("python"))
     small = python.replace("max_train_steps=500", "max_train_steps=4")
     assert small != python
-    run = [sys.executable, "-c", small]
-    subprocess.run(run, cwd=tmp_path / "people", check=True, env=os.environ | SMALL)
+    done = forkserver.call(code=small, cwd=tmp_path / "people", env=SMALL)
+    assert done.returncode == 0, done.stderr
 
 
 def test_every_command_is_shown() -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+
+from tests import forkserver
 
 torch = pytest.importorskip("torch")
 
@@ -156,7 +156,8 @@ def test_stock_diffusers_in_another_process_draws_the_same(
     )
     stock = tmp_path / "stock.png"
     arguments = [base.path_or_id, str(lora_file.parent), str(stock)]
-    subprocess.run([sys.executable, "-c", code, *arguments], check=True, capture_output=True)
+    done = forkserver.call(*arguments, code=code)
+    assert done.returncode == 0, done.stderr
     assert apart(tmp_path / "ours.png", stock) == 0
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from tests import forkserver
 
 torch = pytest.importorskip("torch")
 
@@ -28,7 +28,7 @@ write_tensors(Path(sys.argv[1]), {"b": torch.arange(6.).reshape(2, 3), "a": torc
 def test_another_process_writes_the_same_bytes(tmp_path: Path) -> None:
     tensors = {"a": torch.ones(2), "b": torch.arange(6.0).reshape(2, 3)}
     write_tensors(tmp_path / "here", tensors, {"x": "3", "y": "2", "z": "1"})
-    subprocess.run([sys.executable, "-c", WRITE, str(tmp_path / "there")], check=True)
+    assert forkserver.call(tmp_path / "there", code=WRITE).returncode == 0
     assert (tmp_path / "here").read_bytes() == (tmp_path / "there").read_bytes()
 
 
