@@ -170,6 +170,30 @@ def tiny_z_image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_qwen_image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random Qwen-Image pipeline."""
+    from hubtools.models.families.tiny_flow import build_tiny_qwen_image
+
+    return build_tiny_qwen_image(tmp_path_factory.mktemp("bases") / "qwen-image")
+
+
+@pytest.fixture(scope="session")
+def tiny_flux1(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random FLUX.1 pipeline, as dev is."""
+    from hubtools.models.families.tiny_flow import build_tiny_flux1
+
+    return build_tiny_flux1(tmp_path_factory.mktemp("bases") / "flux1")
+
+
+@pytest.fixture(scope="session")
+def tiny_schnell(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random FLUX.1 pipeline, as schnell is."""
+    from hubtools.models.families.tiny_flow import build_tiny_flux1
+
+    return build_tiny_flux1(tmp_path_factory.mktemp("bases") / "schnell", schnell=True)
+
+
+@pytest.fixture(scope="session")
 def draw_pictures() -> Callable[..., Path]:
     """`draw_pictures(folder, count, size=...)` writes a dataset."""
     return write_pictures

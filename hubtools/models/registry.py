@@ -222,6 +222,8 @@ _ALL = (
                 "flux-1-dev-non-commercial-license", _link("black-forest-labs/FLUX.1-dev"),
             ),
         ),
+        support=_flow("flux", "FLUX.1", ("FluxPipeline",), "flux1:Flux1", negative=False),
+        distilled=((r"flux\.?1-schnell", "black-forest-labs/FLUX.1-dev"),),
     ),
     Target(
         "flux2", "FLUX.2", 1024, (Encoder("its language model", 512, 50),), "transformer", 32,
@@ -252,6 +254,10 @@ _ALL = (
     Target(
         "qwen-image", "Qwen-Image", 1328, (Encoder("Qwen2.5-VL", 512, 5),), "transformer", 16,
         _texts(1), ("QwenImage",), ((r"qwen-image", None),), (_apache(r"^qwen/qwen-image"),),
+        support=_flow(
+            "qwen-image", "Qwen-Image", ("QwenImagePipeline",), "qwen_image:QwenImage",
+            guidance="true_cfg_scale", unsaid=" ",
+        ),
     ),
     Target(
         "chroma", "Chroma", 1024, (_t5(512),), "transformer", 16, (*_texts(1), *_VISION),

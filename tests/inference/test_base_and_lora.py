@@ -40,7 +40,7 @@ def test_a_folder_is_a_base(tiny_base: Path, tiny_v_base: Path) -> None:
         ({}, "no model_index.json"),
         ({"model_index.json": "{"}, "not valid JSON"),
         ({"model_index.json": "[]"}, "not a JSON object"),
-        ({"model_index.json": '{"_class_name": "FluxPipeline"}'}, "FluxPipeline"),
+        ({"model_index.json": '{"_class_name": "AuraFlowPipeline"}'}, "AuraFlowPipeline"),
         (
             {"model_index.json": '{"_class_name": "StableDiffusionPipeline"}'},
             "lacks scheduler/scheduler_config.json",

@@ -48,9 +48,9 @@ def test_foreign_pipelines_are_refused_with_a_sentence(tiny_base: Path, tmp_path
     other = tmp_path / "other"
     shutil.copytree(tiny_base, other)
     index = json.loads((other / "model_index.json").read_text())
-    (other / "model_index.json").write_text(json.dumps(index | {"_class_name": "FluxPipeline"}))
-    with pytest.raises(HubtoolsError, match="FluxPipeline, which hubtools cannot train yet"):
-        family_of(other, "x/flux")
+    (other / "model_index.json").write_text(json.dumps(index | {"_class_name": "AuraFlowPipeline"}))
+    with pytest.raises(HubtoolsError, match="AuraFlowPipeline, which hubtools cannot train yet"):
+        family_of(other, "x/aura")
     (other / "model_index.json").write_text("[]")
     with pytest.raises(HubtoolsError, match="names no pipeline class"):
         family_of(other, "x")

@@ -28,7 +28,7 @@ from hubtools.training.train import train  # noqa: E402
 
 MakeProject = Callable[..., Project]
 
-BASES = ["tiny_flux2", "tiny_z_image"]
+BASES = ["tiny_flux2", "tiny_z_image", "tiny_qwen_image", "tiny_flux1"]
 CAPTIONS = ["a tok", "a photo of a tok with a good many more words than others", "tok", "a tok, z"]
 
 

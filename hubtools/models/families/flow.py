@@ -209,6 +209,10 @@ class FlowFamily:
         with reading_sizes(folder, "transformer, vae, text_encoder and scheduler"):
             return self.sizes(folder, Shift.of(scheduler))
 
+    def text_dtype(self, folder: Path) -> str:
+        """The precision in which captions are encoded."""
+        return published(folder)
+
     def sizes(self, folder: Path, shift: Shift) -> BaseInfo:
         """What the other configuration files tell."""
         raise NotImplementedError
@@ -252,7 +256,7 @@ class FlowFamily:
     def identity(self, base: Base, folder: Path, part: Part) -> str:
         """From the files of the part's components."""
         if part == "text":
-            return identity_of_files(base, folder, texts_of(self.support), published(folder))
+            return identity_of_files(base, folder, texts_of(self.support), self.text_dtype(folder))
         components = {"picture": ("vae",)}.get(part, (self.prefix,))
         return identity_of_files(base, folder, components, _VAE_IN)
 

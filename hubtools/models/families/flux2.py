@@ -15,7 +15,6 @@ from hubtools.models.families.flow import (
     as_tokens,
     grid_ids,
     patched,
-    published,
 )
 from hubtools.models.families.noise import FLOW, Shift
 from hubtools.models.families.protocol import BaseInfo, Sampling
@@ -101,7 +100,7 @@ class Flux2(FlowFamily):
         distilled = _distilled(folder)
         guided = not transformer.get("guidance_embeds", True)  # dev is told its guidance
         singles = int(transformer.get("num_single_layers") or 48)
-        dtype = published(folder)
+        dtype = self.text_dtype(folder)
         channels = 4 * int(vae.get("latent_channels") or 32)
         return BaseInfo(
             family=self.name,

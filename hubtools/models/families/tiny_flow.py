@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from hubtools.models.families.tiny import COMMON_WORDS, write_pipeline
+from hubtools.models.families.tiny import COMMON_WORDS, write_pipeline, write_tokenizer
 
 _BLOCKS = 4
 _WIDTH = 16
@@ -19,6 +19,11 @@ _CHAT = (
     "{% if enable_thinking is defined and not enable_thinking %}<think>\n\n</think>\n\n{% endif %}"
     "{% endif %}"
 )
+# Those of Qwen-Image's own chat, each a token there.
+_QWEN_WORDS = (
+    "the", "image", "by", "detailing", "color", "shape", "size", "texture", "quantity", "text",
+    "spatial", "relationships", "of", "objects", "and", "background",
+)  # fmt: skip
 _SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>")
 
 
@@ -97,6 +102,127 @@ def build_tiny_z_image(folder: Path, *, seed: int = 0, shift: float = 6.0) -> Pa
     return write_pipeline(folder, made, seed=seed, title="Z-Image", tag="z-image")
 
 
+def build_tiny_qwen_image(folder: Path, *, seed: int = 0) -> Path:
+    """A `QwenImagePipeline`, its chat as long as the pipeline counts on (34 tokens). 16 latent
+    channels."""
+
+    def made(work: Path) -> Any:
+        from diffusers import AutoencoderKLQwenImage, QwenImagePipeline, QwenImageTransformer2DModel
+        from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+
+        special = ("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
+        tokenizer = qwen_tokenizer(
+            [*COMMON_WORDS, *_QWEN_WORDS], special=special, bare=("system", "user", "Describe")
+        )
+        text = {
+            "vocab_size": len(tokenizer),
+            "hidden_size": _WIDTH,
+            "intermediate_size": 2 * _WIDTH,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "num_key_value_heads": 1,
+            "max_position_embeddings": 2048,
+            "rope_parameters": {"rope_type": "default", "mrope_section": [2, 1, 1]},
+        }
+        vision = {
+            "depth": 1,
+            "hidden_size": _WIDTH,
+            "intermediate_size": _WIDTH,
+            "num_heads": 2,
+            "out_hidden_size": _WIDTH,
+            "fullatt_block_indexes": [0],
+        }
+        names = ("vision_start", "vision_end", "image", "video")
+        ids = {
+            f"{name}_token_id": tokenizer.convert_tokens_to_ids(token)
+            for name, token in zip(names, special, strict=True)
+        }
+        return QwenImagePipeline(
+            scheduler=_dynamic_scheduler(
+                max_shift=0.9, max_image_seq_len=8192, shift=1.0, shift_terminal=0.02
+            ),
+            vae=AutoencoderKLQwenImage(base_dim=8, num_res_blocks=1),
+            text_encoder=Qwen2_5_VLForConditionalGeneration(
+                Qwen2_5_VLConfig(text_config=text, vision_config=vision, **ids)
+            ),
+            tokenizer=tokenizer,
+            transformer=QwenImageTransformer2DModel(
+                num_layers=2,
+                attention_head_dim=16,
+                num_attention_heads=2,
+                joint_attention_dim=_WIDTH,
+                axes_dims_rope=(4, 6, 6),
+            ),
+        )
+
+    return write_pipeline(folder, made, seed=seed, title="Qwen-Image", tag="qwen-image")
+
+
+def build_tiny_flux1(folder: Path, *, seed: int = 0, schnell: bool = False) -> Path:
+    """A `FluxPipeline`: as dev is, which is told its guidance, or as `schnell`. 16 latent
+    channels."""
+
+    def made(work: Path) -> Any:
+        from diffusers import (
+            AutoencoderKL,
+            FlowMatchEulerDiscreteScheduler,
+            FluxPipeline,
+            FluxTransformer2DModel,
+        )
+        from transformers import (
+            CLIPTextConfig,
+            CLIPTextModel,
+            CLIPTokenizer,
+            T5Config,
+            T5EncoderModel,
+        )
+
+        size = write_tokenizer(work, COMMON_WORDS)
+        first = CLIPTokenizer(
+            str(work / "vocab.json"), str(work / "merges.txt"), model_max_length=77
+        )
+        clip = CLIPTextConfig(
+            vocab_size=size,
+            hidden_size=_WIDTH,
+            intermediate_size=2 * _WIDTH,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            bos_token_id=size - 2,
+            eos_token_id=size - 1,
+            pad_token_id=size - 1,
+        )
+        second = t5_tokenizer(COMMON_WORDS)
+        t5 = T5Config(
+            vocab_size=len(second),
+            d_model=_WIDTH,
+            d_kv=8,
+            d_ff=2 * _WIDTH,
+            num_layers=2,
+            num_heads=2,
+            feed_forward_proj="gated-gelu",
+        )
+        return FluxPipeline(
+            scheduler=FlowMatchEulerDiscreteScheduler() if schnell else _dynamic_scheduler(),
+            vae=AutoencoderKL(**_FLUX1_VAE, **_vae()),
+            text_encoder=CLIPTextModel(clip),
+            tokenizer=first,
+            text_encoder_2=T5EncoderModel(t5),
+            tokenizer_2=second,
+            transformer=FluxTransformer2DModel(
+                num_layers=1,
+                num_single_layers=1,
+                attention_head_dim=16,
+                num_attention_heads=2,
+                joint_attention_dim=_WIDTH,
+                pooled_projection_dim=_WIDTH,
+                guidance_embeds=not schnell,
+                axes_dims_rope=(4, 6, 6),
+            ),
+        )
+
+    return write_pipeline(folder, made, seed=seed, title="FLUX.1", tag="flux")
+
+
 _FLUX1_VAE: dict[str, Any] = {
     "latent_channels": 16,
     "scaling_factor": 0.3611,
@@ -140,9 +266,26 @@ def _qwen3(vocabulary: int, layers: int) -> Any:
     )
 
 
-def qwen_tokenizer(words: Iterable[str], chat: str = _CHAT, special: Iterable[str] = ()) -> Any:
-    """A Qwen tokenizer with a token for each of `words` that spells everything else byte by byte;
-    `special` tokens beside those of its chat format."""
+def t5_tokenizer(words: Iterable[str]) -> Any:
+    """A T5 tokenizer with a token for each of `words` and each letter."""
+    from transformers import T5Tokenizer
+
+    letters = [chr(number) for number in range(33, 127)]
+    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", -20.0), ("\u2581", -4.0)]
+    pieces += [(letter, -8.0) for letter in letters]
+    pieces += [(f"\u2581{word}", -2.0) for word in sorted(set(words)) if len(word) > 1]
+    return T5Tokenizer(vocab=pieces, extra_ids=0, model_max_length=512)
+
+
+def qwen_tokenizer(
+    words: Iterable[str],
+    chat: str = _CHAT,
+    special: Iterable[str] = (),
+    bare: Iterable[str] = (),
+) -> Any:
+    """A Qwen tokenizer with a token for each of `words`, behind a space, that spells everything
+    else byte by byte; `special` tokens beside those of its chat format, `bare` words that stand
+    behind none."""
     from transformers import Qwen2Tokenizer
     from transformers.convert_slow_tokenizer import bytes_to_unicode
 
@@ -155,6 +298,10 @@ def qwen_tokenizer(words: Iterable[str], chat: str = _CHAT, special: Iterable[st
             merges[built, letter] = None
             built += letter
             tokens.append(built)
+    for word in bare:
+        for end in range(2, len(word) + 1):
+            merges[word[: end - 1], word[end - 1]] = None
+            tokens.append(word[:end])
     names = [*_SPECIAL, *special]
     vocabulary = {token: number for number, token in enumerate(dict.fromkeys([*tokens, *names]))}
     return Qwen2Tokenizer(

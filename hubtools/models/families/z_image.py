@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hubtools.models.families.batches import MASK, Tensors, padded
 from hubtools.models.families.configs import config
-from hubtools.models.families.flow import FlowFamily, FlowModel, published
+from hubtools.models.families.flow import FlowFamily, FlowModel
 from hubtools.models.families.noise import FLOW, Shift
 from hubtools.models.families.protocol import BaseInfo, Sampling
 
@@ -75,7 +75,7 @@ class ZImage(FlowFamily):
         """The VAE is that of FLUX.1."""
         transformer = config(folder, "transformer/config.json")
         vae = config(folder, "vae/config.json")
-        turbo, dtype = _is_turbo(folder), published(folder)
+        turbo, dtype = _is_turbo(folder), self.text_dtype(folder)
         return BaseInfo(
             family=self.name,
             prediction_type=FLOW,

@@ -1,0 +1,114 @@
+"""FLUX.1, dev and schnell. Two text encoders: of CLIP only what sums a caption up, of T5 all
+states, padding and all, since the denoiser attends to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hubtools.models.families.batches import Tensors
+from hubtools.models.families.configs import config
+from hubtools.models.families.flow import (
+    FlowFamily,
+    FlowModel,
+    as_grid,
+    as_tokens,
+    grid_ids,
+    patched,
+    published,
+    unpatched,
+)
+from hubtools.models.families.noise import FLOW, Shift
+from hubtools.models.families.protocol import ATTENTION, BaseInfo, Sampling
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+_TOKENS = 512
+# The guidance that dev is told while it learns: its embedding was distilled, and with a higher one
+# the LoRA takes over what guidance does at sampling (so the recipes of those who train it).
+_GUIDANCE = 1.0
+
+
+class Flux1Model(FlowModel):
+    """A loaded FLUX.1 pipeline."""
+
+    cells_a_token = 4
+
+    def told(self, caption: str, device: torch.device) -> dict[str, Tensor]:
+        """`embeds` (1, 512, width of T5), `pooled` (1, width of CLIP)."""
+        embeds, pooled, _ = self.pipeline.encode_prompt(caption, None, device=device)
+        return {"embeds": embeds, "pooled": pooled}
+
+    def velocity(self, latents: Tensor, s: Tensor, captions: Tensors) -> Tensor:
+        """Clock s; ids are (0, row, column) for a picture, zeros for words."""
+        import torch
+
+        height, width = latents.shape[-2] // 2, latents.shape[-1] // 2
+        embeds, device = captions["embeds"], latents.device
+        guided = self.denoiser.config.guidance_embeds
+        answer = self.denoiser(
+            hidden_states=as_tokens(patched(latents)),
+            timestep=s,
+            guidance=torch.full_like(s, _GUIDANCE) if guided else None,
+            pooled_projections=captions["pooled"],
+            encoder_hidden_states=embeds,
+            txt_ids=torch.zeros(embeds.shape[1], 3, device=device),
+            img_ids=grid_ids(height, width, 3, device),
+            return_dict=False,
+        )[0]
+        return unpatched(as_grid(answer, height, width))
+
+
+class Flux1(FlowFamily):
+    """The family."""
+
+    row = "flux"
+    denoiser = "FluxTransformer2DModel"
+    model = Flux1Model
+
+    def text_dtype(self, folder: Path) -> str:
+        """That of T5."""
+        return published(folder, "text_encoder_2")
+
+    def words(self, pipeline: Any, text: str | None) -> dict[str, Tensor]:
+        """As the pipeline encodes it; there is no negative prompt."""
+        if text is None:
+            return {}
+        device = next(pipeline.text_encoder_2.parameters()).device
+        embeds, pooled, _ = pipeline.encode_prompt(text, None, device=device)
+        return {"prompt_embeds": embeds, "pooled_prompt_embeds": pooled}
+
+    def sampling(self, folder: Path) -> Sampling:
+        """As the model cards do."""
+        return Sampling(4, 0.0) if _is_schnell(folder) else Sampling(28, 3.5)
+
+    def sizes(self, folder: Path, shift: Shift) -> BaseInfo:
+        """Only schnell is told no guidance."""
+        transformer = config(folder, "transformer/config.json")
+        vae = config(folder, "vae/config.json")
+        dtype = self.text_dtype(folder)
+        states = _TOKENS * int(transformer.get("joint_attention_dim") or 4096)
+        pooled = int(transformer.get("pooled_projection_dim") or 768)
+        return BaseInfo(
+            family=self.name,
+            prediction_type=FLOW,
+            native_size=int(vae.get("sample_size") or 1024),
+            latent_factor=2 ** (len(vae.get("block_out_channels") or [0] * 4) - 1),
+            caption_tokens=_TOKENS,
+            cell_bytes=2 * 4 * int(vae.get("latent_channels") or 16),
+            caption_bytes=(states + pooled) * (2 if dtype == "bfloat16" else 4),
+            targets=(
+                *ATTENTION, "add_q_proj", "add_k_proj", "add_v_proj", "to_add_out",
+                "ff.net.0.proj", "ff.net.2", "ff_context.net.0.proj", "ff_context.net.2",
+            ),
+            distilled=_is_schnell(folder),
+            guided=False,
+            shift=shift,
+            text_dtype=dtype,
+        )  # fmt: skip
+
+
+def _is_schnell(folder: Path) -> bool:
+    return not config(folder, "transformer/config.json").get("guidance_embeds", False)
