@@ -18,7 +18,7 @@ from typing import Any
 
 from hubtools.causes import NO_FILE
 from hubtools.files import open_inside
-from hubtools.limits import FRONT_MATTER, FRONT_MATTER_VALUES
+from hubtools.limits import FRONT_MATTER, FRONT_MATTER_VALUES, yaml_beyond
 
 _MARK = b"\xef\xbb\xbf"
 # huggingface_hub.repocard.REGEX_YAML_BLOCK
@@ -155,7 +155,7 @@ def line_of(card: FrontMatter, *keys: str | int) -> int | None:
     to it that is there; None if there is not even the first. Reads the block once more."""
     import yaml
 
-    if card.block is None or card.error is not None:
+    if card.block is None or card.error is not None or yaml_beyond(card.block) is not None:
         return None
     node: Any = yaml.compose(card.block, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     found: int | None = None
@@ -179,7 +179,7 @@ def _repeated(block: str) -> Iterator[str]:
     """Keys of the top level that are given twice."""
     import yaml
 
-    if len(block) > FRONT_MATTER:
+    if yaml_beyond(block) is not None:
         return
     seen = set()
     depth = 0
@@ -306,10 +306,9 @@ def _read(text: str | bytes) -> Any:
     import yaml
     from yaml.constructor import ConstructorError
 
-    if len(text) > FRONT_MATTER:
-        raise ConstructorError(
-            None, None, f"the YAML is longer than {FRONT_MATTER:,} characters, and is not read"
-        )
+    beyond = yaml_beyond(text if isinstance(text, str) else text.decode("utf-8", "replace"))
+    if beyond is not None:
+        raise ConstructorError(None, None, beyond)
     loader = yaml.SafeLoader(text)
     try:
         node = loader.get_single_node()

@@ -7,6 +7,7 @@ limit is left out, and a finding or a sentence says so; docs/limits.md lists the
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 
@@ -48,6 +49,29 @@ def json_cost(data: bytes) -> int:
         wide = 4 if b"\\ud" in data or b"\\uD" in data else 2
     marks = 184 * data.count(b"{") + 72 * data.count(b"[") + 64 * data.count(b",")
     return len(data) * wide + marks + 60 * data.count(b":") + 110 * data.count(b"\n")
+
+
+_BRACKET = re.compile(r"[\[\]{}]")
+_DASHES = re.compile(rf"(?:[-?][ \t]{{1,9}}){{{DEPTH},}}")
+
+
+def yaml_beyond(text: str) -> str | None:
+    """Why YAML of somebody else is not given to a parser, in a clause; None if it is. Parsers take
+    time by the square of the depth, and seconds for what a card never has. Counted in one pass,
+    without regard to quotes."""
+    if len(text) > FRONT_MATTER:
+        return f"the YAML is longer than {FRONT_MATTER:,} characters, and is not read"
+    if text.count(",") + text.count("\n") > FRONT_MATTER_VALUES:
+        return f"the YAML stands for more than {FRONT_MATTER_VALUES:,} values"
+    depth = 0
+    if text.count("[") + text.count("{") > DEPTH:
+        for match in _BRACKET.finditer(text):
+            depth = depth + 1 if match[0] in "[{" else max(0, depth - 1)
+            if depth > DEPTH:
+                break
+    if depth > DEPTH or _DASHES.search(text):
+        return f"lists or mappings lie too deep in each other (more than {DEPTH})"
+    return None
 
 
 def crowded_folders(names: Iterable[str]) -> dict[str, int]:

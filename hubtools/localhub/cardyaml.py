@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from hubtools.limits import yaml_beyond
 from hubtools.localhub.problems import Problem
 
 EMPTY = "empty or missing yaml metadata in repo card"
@@ -51,6 +52,8 @@ _Loader.yaml_implicit_resolvers = {
 
 def load(block: str) -> Any:
     """The value of a front matter. Raises `yaml.YAMLError`, also if aliases make it enormous."""
+    if (beyond := yaml_beyond(block)) is not None:
+        raise yaml.YAMLError(beyond)
     try:
         value = yaml.load(block, Loader=_Loader)
         _count(value, 0)

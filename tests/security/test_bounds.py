@@ -238,7 +238,47 @@ def test_front_matter_of_a_stranger(tmp_path: Path, text: str) -> None:
     assert "bug in hubtools" not in done.stdout + done.stderr
 
 
+DEEP = ["[", "{", "- ", "? ", "{a: ", "[a, ", "[{"]
+
+
+@pytest.mark.parametrize("part", DEEP)
+@pytest.mark.parametrize("closed", [False, True])
+def test_yaml_is_measured_before_it_is_parsed(
+    part: str, closed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No parser sees it, wherever YAML is read."""
+    import yaml
+
+    from hubtools import frontmatter
+    from hubtools.localhub import cardyaml
+
+    block = "a: " + part * 50_000 + ("]" * 50_000 if closed else "")
+
+    def never(*more: object, **named: object) -> None:
+        raise AssertionError("it was given to a parser")
+
+    for name in ("SafeLoader", "CSafeLoader", "parse", "compose", "load"):
+        monkeypatch.setattr(yaml, name, never)
+    found = frontmatter.parse(f"---\n{block}\n---\n")
+    assert "too deep in each other" in str(found.error)
+    assert found.repeated == ()
+    bare = frontmatter.FrontMatter("", "---\n", block, "---\n")
+    assert frontmatter.line_of(bare, "a") is None
+    with pytest.raises(yaml.YAMLError, match="too deep"):
+        cardyaml.load(block)
+
+
+def test_yaml_of_too_many_values_is_told() -> None:
+    from hubtools import frontmatter
+
+    for block in ("a: [" + "x," * 200_000 + "]", "- x\n" * 100_001):
+        found = frontmatter.parse(f"---\n{block}\n---\n")
+        assert "more than" in str(found.error)
+
+
 def test_usual_front_matter_is_read() -> None:
+    names = "".join(f"      '{n}': a class, [odd] {{or}} not\n" for n in range(12_000))
+    assert len(load_yaml(f"a:\n    names:\n{names}")["a"]["names"]) == 12_000
     assert load_yaml("a: &a [1, x]\nb: *a\nc: {d: 2024-01-01}\n")["b"] == [1, "x"]
 
 
