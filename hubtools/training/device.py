@@ -152,3 +152,10 @@ def check_xformers(settings: TrainSettings, device: torch.device) -> None:
             hint=without,
             code="not-supported",
         )
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Bytes that are free on a GPU; None where it is not counted."""
+    import torch
+
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from hubtools.dataset.text.trigger import replace_word
 from hubtools.files import human_bytes
-from hubtools.findings import shortened
+from hubtools.findings import RuleBook, shortened
 from hubtools.models.families.protocol import USUAL, BaseInfo
 from hubtools.settings import DatasetSettings, SampleSettings
+from hubtools.training.memory import Memory, held
 from hubtools.training.optimizers import BYTES_A_PARAMETER
 from hubtools.training.recipe import DTYPES, STATE_SECONDS, Recipe
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from hubtools.dataset.examples import Example
     from hubtools.dataset.text.tokens import TokenCounter
 
+
+TRAIN_RULES: RuleBook[TrainPlan] = RuleBook()
 
 # Bytes a tensor takes in the header of its file, at most: names are long.
 _HEADER = 256
@@ -45,6 +48,8 @@ class TrainPlan:
     resumes_at: int = 0
     lora_tensors: int = 0
     cache_bytes_free: int | None = None  # None: the cache lies on the run's disk
+    memory: Memory | None = None  # None: not reckoned
+    memory_free: int | None = None  # of the GPU; None: there is none
 
     def prior_caption(self, example: Example) -> str:
         """The caption that asks for anybody but the subject, in the same view, place and so on."""
@@ -147,6 +152,8 @@ def describe(plan: TrainPlan) -> list[str]:
         "snapshots": f"every {recipe.snapshot_every:,} steps, {plan.snapshots} in all"
         f" ({human_bytes(plan.snapshots * plan.lora_bytes)})",
         "samples": samples,
+        "memory": _memory(plan),
+        "work": _work(plan),
         "disk": f"{human_bytes(plan.bytes_needed)} at most, {human_bytes(plan.bytes_free)} free",
     }
     return [f"{name + ':':<15}{text}" for name, text in rows.items() if text]
@@ -172,6 +179,41 @@ def _prior(plan: TrainPlan) -> str:
         f"the base is kept at captions like {short!r}, weight {settings.prior_loss_weight:g};"
         " a step takes a little more than twice as long"
     )
+
+
+def _memory(plan: TrainPlan) -> str:
+    """What the moments of a run take, and which of them most."""
+    found = plan.memory
+    if found is None:
+        return ""
+    on_gpu = plan.device == "cuda"
+    shown = (lambda size: human_bytes(held(size))) if on_gpu else human_bytes
+    text = (
+        f"about {shown(found.most)} at most: steps {shown(found.steps)}"
+        f" (base {human_bytes(found.base)}, LoRA and optimizer {human_bytes(found.lora)}, a pass"
+        f" {human_bytes(found.kept)}), captions {shown(found.captions)}, pictures"
+        f" {shown(found.pictures)}"
+    )
+    if found.samples:
+        text += f", samples {shown(found.samples)}"
+    return text if plan.memory_free is None else f"{text}; {human_bytes(plan.memory_free)} free"
+
+
+def _work(plan: TrainPlan) -> str:
+    if plan.memory is None:
+        return ""
+    step = plan.memory.flops * plan.recipe.world_size
+    left = plan.recipe.steps - plan.resumes_at
+    return f"{_flops(step)} a step, {_flops(step * left)} in all"
+
+
+def _flops(number: float) -> str:
+    for unit in ("FLOP", "MFLOP", "GFLOP", "TFLOP", "PFLOP"):
+        step = 1e6 if unit == "FLOP" else 1e3
+        if number < 1000 or unit == "PFLOP":
+            return f"{number:.3g} {unit}"
+        number /= step
+    raise AssertionError(number)
 
 
 def count(number: int, noun: str) -> str:

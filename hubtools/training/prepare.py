@@ -21,8 +21,9 @@ from hubtools.progress import Reporter
 from hubtools.project import Project
 from hubtools.settings import SampleSettings
 from hubtools.training.adapter import add_lora
-from hubtools.training.device import check_xformers, precision_of
+from hubtools.training.device import check_xformers, dtype_of, free_memory, precision_of
 from hubtools.training.distributed import Distributed
+from hubtools.training.memory import plan_memory
 from hubtools.training.pictures import TrainingPictures
 from hubtools.training.plan import TrainPlan
 from hubtools.training.recipe import completed, make_recipe
@@ -79,6 +80,8 @@ def make_plan(
     group: Distributed,
 ) -> TrainPlan:
     """Put all numbers together. Raises `UsageError` for what this device or base cannot do."""
+    import torch
+
     info = family.info(folder, project.train.prediction_type)
     settings = completed(project.train, info)
     check_xformers(settings, group.device)
@@ -90,7 +93,10 @@ def make_plan(
         precision=precision_of(settings, group.device),
         prediction_type=info.prediction_type,
     )
-    blank = add_lora(family.blank_denoiser(folder), settings, recipe.alpha)
+    denoiser = family.blank_denoiser(folder).requires_grad_(False)
+    torch.nn.Module.to(denoiser, dtype_of(recipe.precision))
+    blank = add_lora(denoiser, settings, recipe.alpha)
+    sample = (project.samples.size or recipe.resolution) if recipe.sample_every else 0
     disk, cache_disk = _existing(project.run_dir), _existing(cache_dir().absolute())
     same = disk.stat().st_dev == cache_disk.stat().st_dev
     return TrainPlan(
@@ -110,6 +116,8 @@ def make_plan(
         bytes_free=shutil.disk_usage(disk).free,
         cache_bytes_free=None if same else shutil.disk_usage(cache_disk).free,
         counter=_counter(folder, info),
+        memory=plan_memory(family, folder, info, recipe, denoiser, sample),
+        memory_free=free_memory(group.device),
     )
 
 

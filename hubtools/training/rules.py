@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from hubtools.dataset.text.trigger import has_word
-from hubtools.files import human_bytes
-from hubtools.findings import Problem, Report, RuleBook, Severity
+from hubtools.findings import Problem, Report, Severity
 from hubtools.models.registry import instead_of
 from hubtools.reporting.baseline import without_ignored
-from hubtools.training.plan import TrainPlan, count
+from hubtools.training import machine_rules
+from hubtools.training.plan import TRAIN_RULES, TrainPlan, count
 
-TRAIN_RULES: RuleBook[TrainPlan] = RuleBook()
+__all__ = ["TRAIN_RULES", "judge"]
+_RULES = (machine_rules,)  # importing them fills the book
 
 
 def judge(
@@ -148,32 +149,6 @@ def high_rate(plan: TrainPlan) -> Iterator[Problem]:
         yield Problem(
             f"The learning rate is {rate:g}; LoRAs are usually trained with 5e-5 to 1e-3.",
             "--no-scale-lr" if scaled else "--learning-rate 1e-4",
-        )
-
-
-@TRAIN_RULES.rule("T108", "The disk is too small", Severity.ERROR)
-def disk(plan: TrainPlan) -> Iterator[Problem]:
-    """The disk of the run folder has less free space than the run may need.
-
-    Latents and captions are cached besides, by default in ~/.cache/hubtools (HUBTOOLS_CACHE). Where
-    there is too little room for all of them it is a warning: earlier runs may have cached them.
-    """
-    if plan.bytes_needed > plan.bytes_free:
-        yield Problem(
-            f"The run may need {human_bytes(plan.bytes_needed)}, but its disk has only"
-            f" {human_bytes(plan.bytes_free)} free.",
-            "free some space, a larger --snapshot-steps, or --output-dir on another disk",
-        )
-        return
-    free = plan.cache_bytes_free
-    if free is None:
-        free = plan.bytes_free - plan.bytes_needed
-    if plan.cache_bytes > free:
-        yield Problem(
-            f"Latents and captions may take {human_bytes(plan.cache_bytes)} in the cache, but its"
-            f" disk has only {human_bytes(free)} left for them.",
-            "free some space, or set HUBTOOLS_CACHE to a folder on another disk",
-            severity=Severity.WARNING,
         )
 
 

@@ -15,6 +15,7 @@ from hubtools.dataset.text.tokens import TokenCounter
 from hubtools.findings import Severity
 from hubtools.models.families.protocol import BaseInfo
 from hubtools.settings import DatasetSettings, SampleSettings, TrainSettings
+from hubtools.training.memory import Memory
 from hubtools.training.plan import TrainPlan, describe
 from hubtools.training.recipe import make_recipe
 from hubtools.training.rules import TRAIN_RULES, judge
@@ -60,6 +61,9 @@ def plan(
     )
 
 
+GB = 10**9
+
+
 def found(plan: TrainPlan) -> set[str]:
     return {finding.rule for finding in judge(plan).findings}
 
@@ -99,6 +103,14 @@ def test_the_trigger_may_not_be_in_the_class_prompt() -> None:
     assert "T117" in found(wrong)
 
 
+# A base of 5 GB, of which a step keeps 8 more.
+MEMORY = Memory(5 * GB, GB // 2, 8 * GB, 3 * GB, 2 * GB, 9 * GB, 10**13)
+
+
+def on_gpu(free: int, **settings: Any) -> TrainPlan:
+    return replace(plan(**settings), memory=MEMORY, memory_free=free, device="cuda")
+
+
 BAD: dict[str, TrainPlan] = {
     "T101": plan(checkpointing_steps=5000),
     "T102": plan(images=6, train_batch_size=4, gradient_accumulation_steps=2),
@@ -118,6 +130,7 @@ BAD: dict[str, TrainPlan] = {
     "T116": plan(samples={"size": 500}),
     "T117": plan(with_prior_preservation=True),
     "T118": plan(caption="a long word " * 26),
+    "T120": on_gpu(14 * GB),
     "T119": replace(plan(), base_name="stabilityai/sd-turbo"),
 }
 GOOD: dict[str, list[TrainPlan]] = {
@@ -150,6 +163,7 @@ GOOD: dict[str, list[TrainPlan]] = {
         plan(with_prior_preservation=True, trigger="tok"),
         plan(with_prior_preservation=True, class_prompt="photo of a person"),
     ],
+    "T120": [on_gpu(16 * GB), plan(), replace(on_gpu(GB), memory_free=None)],
     "T119": [plan(), replace(plan(), base_name="me/sd-turbot")],
     "T116": [plan(samples={"size": 504}), plan(samples={"size": 500}, validation_steps=0)],
 }
@@ -264,3 +278,30 @@ def test_an_option_that_an_advice_names_is_one_of_train_and_helps(rule: str) -> 
         )
         better = replace(bad, recipe=recipe)
     assert rule not in found(better), advice
+
+
+def fix_of(plan: TrainPlan) -> str:
+    (finding,) = [f for f in judge(plan).findings if f.rule == "T120"]
+    return str(finding.fix)
+
+
+def test_what_to_do_about_memory_goes_by_what_takes_it() -> None:
+    assert fix_of(on_gpu(14 * GB)) == "--gradient-checkpointing"
+    saved = {"gradient_checkpointing": True}
+    assert "accumulation-steps 8" in fix_of(
+        on_gpu(14 * GB, train_batch_size=4, gradient_accumulation_steps=2, **saved)
+    )
+    assert "--mixed-precision" in fix_of(on_gpu(14 * GB, **saved))
+    drawn = replace(on_gpu(10 * GB), memory=replace(MEMORY, kept=0))
+    assert "--validation-steps 0" in fix_of(drawn)
+    encoded = replace(on_gpu(3 * GB), memory=replace(MEMORY, base=0, kept=0, samples=0))
+    assert "larger" in fix_of(encoded)
+
+
+def test_memory_and_work_are_told() -> None:
+    lines = {line.split(":")[0]: line for line in describe(on_gpu(16 * GB))}
+    assert "about 15.6 GB at most" in lines["memory"]
+    assert "base 5.00 GB" in lines["memory"]
+    assert lines["memory"].endswith("16.0 GB free")
+    assert "10 TFLOP a step, 10 PFLOP in all" in lines["work"]
+    assert "memory" not in {line.split(":")[0] for line in describe(plan())}

@@ -147,6 +147,41 @@ class StableDiffusion:
             unet: nn.Module = UNet2DConditionModel.from_config(config(folder, "unet/config.json"))
         return unet
 
+    def rehearse_denoiser(
+        self, denoiser: Any, info: BaseInfo, size: tuple[int, int], count: int
+    ) -> None:
+        """The UNet's pass."""
+        import torch
+
+        sides = [side // info.latent_factor for side in reversed(size)]
+        told, device = denoiser.config.cross_attention_dim, denoiser.device
+        denoiser(
+            torch.empty(count, denoiser.config.in_channels, *sides, device=device),
+            torch.empty(count, dtype=torch.int64, device=device),
+            torch.empty(
+                count,
+                info.caption_tokens,
+                told if isinstance(told, int) else told[-1],
+                device=device,
+            ),
+            **self._rehearsed(denoiser, count),
+        )
+
+    def _rehearsed(self, denoiser: Any, count: int) -> dict[str, Any]:
+        return {}
+
+    def rehearse_vae(
+        self, vae: Any, info: BaseInfo, size: tuple[int, int], *, decode: bool
+    ) -> None:
+        """The VAE's pass."""
+        import torch
+
+        sides = [side // info.latent_factor for side in reversed(size)]
+        if decode:
+            vae.decode(torch.empty(1, vae.config.latent_channels, *sides, device=vae.device))
+        else:
+            vae.encode(torch.empty(1, 3, *reversed(size), device=vae.device))
+
     def load(
         self,
         base: Base,

@@ -1,0 +1,54 @@
+"""Components of a base without weights, on the meta device: what has shapes can be counted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hubtools.errors import HubtoolsError
+from hubtools.modelfiles import read_json
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def blank_component(folder: Path, name: str) -> nn.Module:
+    """The component `name` of the pipeline whose configuration files lie in `folder`, without
+    weights. Raises `HubtoolsError` if model_index.json names no class of diffusers or transformers
+    for it, or if its configuration does not fit."""
+    import diffusers
+    import torch
+    import transformers
+
+    said = read_json(folder / "model_index.json").get(name)
+    library, kind = said if isinstance(said, list) and len(said) == 2 else (None, None)
+    try:
+        with torch.device("meta"):
+            if library == "diffusers" and issubclass(
+                found := getattr(diffusers, str(kind)), diffusers.ModelMixin
+            ):
+                blank: nn.Module = found.from_config(read_json(folder / name / "config.json"))
+                return blank
+            if library == "transformers" and issubclass(
+                found := getattr(transformers, str(kind)), transformers.PreTrainedModel
+            ):
+                text: nn.Module = found(
+                    found.config_class.from_dict(read_json(folder / name / "config.json"))
+                )
+                return text
+    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise _unknown(folder, name) from error
+    raise _unknown(folder, name)
+
+
+def _unknown(folder: Path, name: str) -> HubtoolsError:
+    return HubtoolsError(
+        f"The base's {name} cannot be made from its configuration.",
+        hint=f"look at {folder / name / 'config.json'} and model_index.json",
+        code="file-damaged",
+    )
+
+
+def bytes_of(module: nn.Module, size: int | None = None) -> int:
+    """Bytes of all parameters, with `size` bytes for each number if that is given."""
+    return sum(p.numel() * (size or p.element_size()) for p in module.parameters())

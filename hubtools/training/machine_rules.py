@@ -1,0 +1,73 @@
+"""Rules of what the machine has room for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hubtools.files import human_bytes
+from hubtools.findings import Problem, Severity
+from hubtools.training.memory import held
+from hubtools.training.plan import TRAIN_RULES, TrainPlan
+
+
+@TRAIN_RULES.rule("T108", "The disk is too small", Severity.ERROR)
+def disk(plan: TrainPlan) -> Iterator[Problem]:
+    """The disk of the run folder has less free space than the run may need.
+
+    Latents and captions are cached besides, by default in ~/.cache/hubtools (HUBTOOLS_CACHE). Where
+    there is too little room for all of them it is a warning: earlier runs may have cached them.
+    """
+    if plan.bytes_needed > plan.bytes_free:
+        yield Problem(
+            f"The run may need {human_bytes(plan.bytes_needed)}, but its disk has only"
+            f" {human_bytes(plan.bytes_free)} free.",
+            "free some space, a larger --snapshot-steps, or --output-dir on another disk",
+        )
+        return
+    free = plan.cache_bytes_free
+    if free is None:
+        free = plan.bytes_free - plan.bytes_needed
+    if plan.cache_bytes > free:
+        yield Problem(
+            f"Latents and captions may take {human_bytes(plan.cache_bytes)} in the cache, but its"
+            f" disk has only {human_bytes(free)} left for them.",
+            "free some space, or set HUBTOOLS_CACHE to a folder on another disk",
+            severity=Severity.WARNING,
+        )
+
+
+@TRAIN_RULES.rule("T120", "The GPU has too little memory", Severity.WARNING)
+def memory(plan: TrainPlan) -> Iterator[Problem]:
+    """The run may need more of the GPU's memory than is free.
+
+    Text encoders, VAE and denoiser are there one after the other; each moment is reckoned from the
+    shapes of the base before a weight is loaded, with what a GPU holds on top. Steps take less with
+    gradient checkpointing, which takes about half as long again, or with a smaller batch and more
+    accumulation, which learns the same. Samples that do not fit are left out with a warning while
+    the training goes on.
+    """
+    found, free = plan.memory, plan.memory_free
+    if found is None or free is None or found.on_gpu <= free:
+        return
+    settings = plan.recipe.settings
+    steps, samples = held(found.steps), held(found.samples)
+    first = "free the GPU of what else it does, or take a larger one"
+    if steps > free:
+        what, size = "the steps", steps
+        if not settings.gradient_checkpointing:
+            first = "--gradient-checkpointing"
+        elif settings.train_batch_size > 1:
+            more = settings.gradient_accumulation_steps * settings.train_batch_size
+            first = f"--train-batch-size 1 --gradient-accumulation-steps {more}"
+        elif plan.recipe.precision == "no":
+            first = "--mixed-precision bf16"
+    elif samples > free:
+        what, size = "a sample", samples
+        first = "--validation-steps 0: draw them later with `hubtools generate`"
+    else:
+        what, size = "encoding captions and pictures", held(max(found.captions, found.pictures))
+    yield Problem(
+        f"{what[0].upper()}{what[1:]} may take {human_bytes(size)} of the GPU's memory, of which"
+        f" {human_bytes(free)} are free.",
+        first,
+    )

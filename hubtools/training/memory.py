@@ -1,0 +1,151 @@
+"""How much memory a run takes and how much it computes, reckoned before a weight is loaded.
+
+Text encoders, VAE and denoiser are in memory one after the other (see stages.py); the steps of
+large pictures and the drawing of samples are what takes most.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from hubtools.errors import HubtoolsError
+from hubtools.models.blank import blank_component, bytes_of
+from hubtools.models.families.protocol import BaseInfo
+from hubtools.models.registry import SUPPORTED, texts_of
+from hubtools.models.rehearsal import rehearse, rehearse_training
+from hubtools.training.optimizers import BYTES_A_PARAMETER
+from hubtools.training.recipe import DTYPES, Recipe
+
+if TYPE_CHECKING:
+    from torch import nn
+
+# What is held beyond what is reckoned: as measured on an H100, see `models.rehearsal`; and what the
+# driver keeps for itself.
+_SHARE, _REST = 1.1, 700_000_000
+
+
+@runtime_checkable
+class Rehearses(Protocol):
+    """A family whose passes can be made without weights. Sizes (width, height) in pixels."""
+
+    def rehearse_denoiser(
+        self, denoiser: nn.Module, info: BaseInfo, size: tuple[int, int], count: int
+    ) -> None:
+        """A pass of the denoiser over `count` pictures, on its own device."""
+
+    def rehearse_vae(
+        self, vae: Any, info: BaseInfo, size: tuple[int, int], *, decode: bool
+    ) -> None:
+        """Encode or decode one picture."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes. During the steps there are `base`, `lora` (with gradients and what the optimizer
+    remembers) and `kept`, what a forward pass keeps for the backward one; while captions are
+    encoded `captions`, while pictures are `pictures`, while a sample is drawn `samples`. `flops`:
+    floating point operations of a step."""
+
+    base: int
+    lora: int
+    kept: int
+    captions: int
+    pictures: int
+    samples: int
+    flops: int
+
+    @property
+    def steps(self) -> int:
+        """During the steps."""
+        return self.base + self.lora + self.kept
+
+    @property
+    def most(self) -> int:
+        """Of all moments, before what comes on top on a GPU."""
+        return max(self.steps, self.captions, self.pictures, self.samples)
+
+    @property
+    def on_gpu(self) -> int:
+        """What a GPU needs to have free."""
+        return held(self.most)
+
+
+def held(reckoned: int) -> int:
+    """What a GPU holds of what is reckoned."""
+    return round(reckoned * _SHARE) + _REST
+
+
+# What was reckoned before in this process, by all that it hangs on: `ship` plans twice.
+_reckoned: dict[str, Memory | None] = {}
+
+
+def plan_memory(
+    family: object, folder: Path, info: BaseInfo, recipe: Recipe, denoiser: nn.Module, sample: int
+) -> Memory | None:
+    """`denoiser` has its LoRA and lies on the meta device, in the run's precision; `sample` is the
+    side of a sample, 0 if none is drawn. None if it is not known of the family."""
+    if not isinstance(family, Rehearses):
+        return None
+    settings = recipe.settings
+    size = max(recipe.buckets.sizes, key=lambda one: one[0] * one[1])
+    count = settings.train_batch_size * (2 if settings.with_prior_preservation else 1)
+    read = [path.read_text("utf-8") for path in sorted(folder.glob("*/config.json"))]
+    targets = settings.rank, sorted(settings.target_modules)
+    key = repr((info, read, targets, size, count, sample, recipe.precision))
+    key += f"{settings.gradient_checkpointing} {settings.gradient_accumulation_steps}"
+    if key not in _reckoned:
+        _reckoned[key] = _reckon(family, folder, info, recipe, denoiser, size, count, sample)
+    return _reckoned[key]
+
+
+def _reckon(
+    family: Rehearses,
+    folder: Path,
+    info: BaseInfo,
+    recipe: Recipe,
+    denoiser: nn.Module,
+    size: tuple[int, int],
+    count: int,
+    sample: int,
+) -> Memory | None:
+    import torch
+
+    settings, dtype = recipe.settings, getattr(torch, DTYPES[recipe.precision])
+    try:
+        step = rehearse_training(
+            denoiser,
+            lambda: family.rehearse_denoiser(denoiser, info, size, count),
+            dtype,
+            checkpointing=settings.gradient_checkpointing,
+        )
+        vae = blank_component(folder, "vae")
+        encoded = rehearse(
+            lambda: family.rehearse_vae(vae, info, size, decode=False), torch.float32
+        ).bytes
+        square = (sample, sample)
+        drawn = (
+            sample
+            and rehearse(
+                lambda: family.rehearse_vae(vae, info, square, decode=True), torch.float32
+            ).bytes
+        )
+        texts = [name for name in texts_of(SUPPORTED[info.family]) if "encoder" in name]
+        captions = sum(bytes_of(blank_component(folder, name), 4) for name in texts)
+    except (AttributeError, HubtoolsError, RuntimeError, TypeError, ValueError):
+        return None  # of a model that is built otherwise nothing is known
+    numbers = sum(p.numel() for name, p in denoiser.named_parameters() if "lora_" in name)
+    base, weights = bytes_of(denoiser) - 4 * numbers, bytes_of(vae, 4)
+    lora = numbers * (4 + 4 + BYTES_A_PARAMETER)
+    # a step goes back as far as it went on; checkpointing goes on twice
+    passes = settings.gradient_accumulation_steps * (3 if settings.gradient_checkpointing else 2)
+    return Memory(
+        base=base,
+        lora=lora,
+        kept=step.bytes,
+        captions=captions,
+        pictures=weights + encoded,
+        samples=base + lora + weights + drawn if drawn else 0,
+        flops=step.flops * passes,
+    )
