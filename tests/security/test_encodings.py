@@ -89,6 +89,35 @@ def test_the_option_is_typed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "codec"), [("zwx 紅", "big5"), ("zielone drzewo z żabą", "cp1250"), ("a 人", "gbk")]
+)
+@pytest.mark.parametrize("way", ["option", "setting", "environment"])
+def test_what_the_finding_advises_works_when_typed(
+    tmp_path: Path, text: str, codec: str, way: str
+) -> None:
+    """Where an encoding is not certain the file stays as it is until somebody says which it is."""
+    root = made(tmp_path / "set", (text,), codec)
+    rows = json.dumps({"file_name": "0.png", "text": "other"})
+    (root / "metadata.jsonl").write_text(rows + "\n")
+    (found,) = validate(root, DatasetSettings(), select=["D517"]).findings
+    words = ["fix", str(root), "--select", "D517", "--yes"]
+    left = typed(*words, cwd=tmp_path)
+    assert (root / "0.txt").read_bytes() == text.encode(codec)
+    assert "--caption-encoding" in left.stdout + left.stderr
+    command = str(found.fix).split("`")[1].split()
+    assert command[:3] == ["hubtools", "fix", "--caption-encoding"]
+    if way == "option":
+        typed(*words, *command[2:3], codec, cwd=tmp_path)
+    elif way == "setting":
+        (tmp_path / "hubtools.toml").write_text(f'[dataset]\ncaption_encoding = "{codec}"\n')
+        typed(*words, cwd=tmp_path)
+    else:
+        typed(*words, cwd=tmp_path, HUBTOOLS_DATASET_CAPTION_ENCODING=codec)
+    assert (root / "0.txt").read_text(encoding="utf-8") == text
+    assert not validate(root, DatasetSettings(), select=["D517"]).findings
+
+
+@pytest.mark.parametrize(
     ("text", "codec"),
     [
         ("a 熊 in snow", "gbk"),

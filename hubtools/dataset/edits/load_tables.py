@@ -71,7 +71,10 @@ def load_table(
     text = decode_text(data, encoding, guess=guess)
     # what is written must be read again as the same
     if text is None or decode_text(text.encode("utf-8", "replace")) != text:
-        table.locked = "its encoding is not certain; set dataset.caption_encoding"
+        table.locked = (
+            "its encoding is not certain; say it: --caption-encoding NAME, or"
+            " dataset.caption_encoding"
+        )
         return table
     if form == "csv":
         read_csv(text, table, caption, resolve_doubt)

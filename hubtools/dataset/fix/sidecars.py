@@ -132,7 +132,8 @@ def _text(draft: Draft, name: str) -> str | None:
         draft.left[name] = (
             f"it is not {given}, as dataset.caption_encoding says"
             if given is not None
-            else f"its encoding is not certain{likely}; set dataset.caption_encoding"
+            else f"its encoding is not certain{likely}; say it: --caption-encoding NAME, or"
+            " dataset.caption_encoding"
         )
         return None
     return text
