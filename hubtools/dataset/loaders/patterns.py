@@ -16,44 +16,71 @@ _MAGIC = re.compile(r"[*?\[]")
 def translate(pattern: str) -> str:
     """A regular expression for a glob. `**` stands for any number of folders, and only alone.
 
-    After `fsspec.utils.glob_translate`. Raises `ValueError` for `**` inside a name.
+    After `fsspec.utils.glob_translate`, which matches the same names in exponential time: here what
+    a star has found first is kept, for nothing that follows could gain by another choice. Raises
+    `ValueError` for `**` inside a name, and for many stars beside a set that fits a slash.
     """
     parts = pattern.split("/")
-    found = []
+    blocks = [""]  # what stands between two `**`
+    kept = not _fits_slash(pattern)
+    if not kept and pattern.count("*") > _MOST_STARS:
+        raise ValueError(f"it has more than {_MOST_STARS} stars, and a set that fits '/'")
     for number, part in enumerate(parts):
         last = number == len(parts) - 1
         if part == "**":
-            found.append(".*" if last else "(?:.+/)?")
+            if last:
+                blocks[-1] += ".*"
+            else:
+                blocks.append("")
             continue
         if "**" in part:
             raise ValueError("'**' must stand alone between slashes")
-        if part == "*":
-            found.append("[^/]+")
-        else:
-            found.append(_segment(part))
+        blocks[-1] += "[^/]+" if part == "*" else _segment(part, kept)
         if not last:
-            found.append("/")
-    return "".join(found)
+            blocks[-1] += "/"
+    if len(blocks) == 1:
+        return blocks[0]
+    between = "".join(
+        f"(?>(?:.+?/)??{block})" if kept else f"(?:.+/)?{block}" for block in blocks[1:-1]
+    )
+    return f"{blocks[0]}{between}(?:.+/)?{blocks[-1]}"
 
 
-def _segment(part: str) -> str:
-    result, place = "", 0
+_MOST_STARS = 4  # of a pattern whose stars have to be tried at every place
+
+
+def _fits_slash(pattern: str) -> bool:
+    """Whether a set of the pattern, such as `[!a]`, stands for a slash as well."""
+    place = pattern.find("[")
+    while place >= 0:
+        end = _closing(pattern, place)
+        if end > 0 and re.fullmatch(fnmatch.translate(pattern[place : end + 1]), "/"):
+            return True
+        place = pattern.find("[", (end if end > 0 else place) + 1)
+    return False
+
+
+def _segment(part: str, kept: bool) -> str:
+    pieces, place = [""], 0  # what stands between two stars
     while place < len(part):
         mark = part[place]
         end = _closing(part, place) if mark == "[" else -1
         if mark == "*":
-            result += "[^/]*"
+            pieces.append("")
         elif mark == "?":
-            result += "[^/]"
+            pieces[-1] += "[^/]"
         elif end > 0:
             # fsspec's character sets are those of fnmatch, whose translation is "(?s:SET)\\Z"
             translated = fnmatch.translate(part[place : end + 1])
-            result += translated[len("(?s:") : translated.rindex(")")]
+            pieces[-1] += translated[len("(?s:") : translated.rindex(")")]
             place = end
         else:
-            result += re.escape(mark)
+            pieces[-1] += re.escape(mark)
         place += 1
-    return result
+    if len(pieces) == 1:
+        return pieces[0]
+    between = "".join(f"(?>[^/]*?{piece})" if kept else f"[^/]*{piece}" for piece in pieces[1:-1])
+    return f"{pieces[0]}{between}[^/]*{pieces[-1]}"
 
 
 def _closing(part: str, place: int) -> int:

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterator
 from typing import IO
 
+from hubtools.dataset.pictures.private.kinds import TooMuch
 from hubtools.dataset.pictures.private.reading import texts_of, without_pixels
 from hubtools.publish.contents.member import NotOpened
 from hubtools.publish.contents.streams import streams
@@ -37,8 +38,11 @@ def _texts(file: IO[bytes]) -> Iterator[tuple[str, bytes]]:
         data = without_pixels(file, _ALL)
     if len(data) > _ALL:
         raise NotOpened(f"metadata of a picture of more than {_ALL >> 20} MB is not read")
-    for name, text in texts_of(data):
-        yield name, text.encode("utf-8", "replace")
+    try:
+        for name, text in texts_of(data):
+            yield name, text.encode("utf-8", "replace")
+    except TooMuch as error:
+        raise NotOpened(str(error)) from None
 
 
 def _png(file: IO[bytes]) -> Iterator[tuple[str, bytes]]:

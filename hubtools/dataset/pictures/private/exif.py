@@ -9,9 +9,10 @@ and numbers of entries and places 8.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hubtools.dataset.pictures.private.kinds import Damaged, Found, Kind, says
+from hubtools.dataset.pictures.private.kinds import Damaged, Found, Kind, TooMuch, says
 from hubtools.dataset.text.positions import blanked_bytes
 
 _EXIF_IFD, _GPS_IFD, _INTEROP_IFD, _SUB_IFDS, ORIENTATION = 0x8769, 0x8825, 0xA005, 0x014A, 0x0112
@@ -48,6 +49,13 @@ class _Block:
     end: int
     order: str
     big: bool = False  # a BigTIFF
+    left: int = 0  # bytes that may still be read, blanked and moved
+
+    def take(self, size: int) -> None:
+        """Entries may name the same bytes again and again: raises `TooMuch` when that is much."""
+        self.left -= size
+        if self.left < 0:
+            raise TooMuch("its EXIF data names far more than there is")
 
     @property
     def item(self) -> int:
@@ -89,6 +97,7 @@ class _Block:
 
     def blank(self, place: int, size: int) -> None:
         self._inside(place, size)
+        self.take(size)
         self.data[place : place + size] = bytes(size)
 
 
@@ -100,8 +109,9 @@ def scrub(data: bytearray, start: int, end: int) -> list[Found]:
     """
     block = _opened(data, start, end)
     removed: list[Found] = []
+    seen: set[int] = set()
     for place in _chain(block):
-        _scrub_ifd(block, place, removed, depth=0)
+        _scrub_ifd(block, place, removed, seen)
     return removed[::-1]  # entries are taken out from behind
 
 
@@ -125,7 +135,8 @@ def _opened(data: bytearray, start: int, end: int) -> _Block:
     order = _ORDERS.get(bytes(data[start : start + 4]))
     if order is None:
         raise Damaged("its EXIF data has no known beginning")
-    return _Block(data, start, end, order, b"+" in data[start : start + 4])
+    left = min(4 * (end - start) + (1 << 16), 1 << 27)
+    return _Block(data, start, end, order, b"+" in data[start : start + 4], left)
 
 
 def _chain(block: _Block) -> list[int]:
@@ -144,14 +155,20 @@ def _chain(block: _Block) -> list[int]:
 def _entries(block: _Block, place: int) -> range:
     """Places of the entries of an IFD."""
     first, size = place + block.head, block.item * block.count(place)
+    block.take(size)
     if first + size > block.end:
         raise Damaged("its EXIF data points outside itself")
     return range(first, first + size, block.item)
 
 
-def _scrub_ifd(block: _Block, place: int, removed: list[Found], depth: int) -> None:
+def _scrub_ifd(
+    block: _Block, place: int, removed: list[Found], seen: set[int], depth: int = 0
+) -> None:
+    if place in seen:
+        return  # many entries may lead to the same list
     if depth > 4:
         raise Damaged("its EXIF data is nested too deeply")
+    seen.add(place)
     entries = _entries(block, place)
     on_earth = any(block.short(entry) == _GEO_KEYS for entry in entries)
     for entry in reversed(entries):
@@ -173,10 +190,10 @@ def _scrub_ifd(block: _Block, place: int, removed: list[Found], depth: int) -> N
             _blank_value(block, entry)
             _remove(block, place, entry)
         elif tag in (_EXIF_IFD, _INTEROP_IFD):
-            _scrub_ifd(block, block.start + block.pointer(value), removed, depth + 1)
+            _scrub_ifd(block, block.start + block.pointer(value), removed, seen, depth + 1)
         elif tag == _SUB_IFDS:
             for where in _places(block, entry):
-                _scrub_ifd(block, block.start + where, removed, depth + 1)
+                _scrub_ifd(block, block.start + where, removed, seen, depth + 1)
         elif block.short(entry + 2) in _TEXT_TYPES:
             _blank_positions(block, entry, removed)
 
@@ -213,6 +230,7 @@ def _value_place(block: _Block, entry: int) -> int:
 def _value(block: _Block, entry: int) -> bytes:
     place = _value_place(block, entry)
     size = min(_size(block, entry), 1 << 16)
+    block.take(size)
     return bytes(block.data[place : min(place + size, block.end)])
 
 
@@ -226,6 +244,7 @@ def _remove(block: _Block, place: int, entry: int) -> None:
     """Take an entry out: the following ones, and the pointer behind them, move up."""
     count, item = block.count(place), block.item
     end = place + block.head + item * count + block.word
+    block.take(end - entry)
     block.data[entry : end - item] = block.data[entry + item : end]
     block.blank(end - item, item)
     struct.pack_into(block.order + ("Q" if block.big else "H"), block.data, place, count - 1)
@@ -235,10 +254,14 @@ _UTF16 = range(0x9C9B, 0x9CA0)  # XPTitle, XPComment, XPAuthor, XPKeywords, XPSu
 _TEXT_TYPES = frozenset({1, 2, 7, 129})
 
 
-def texts(data: bytearray, start: int, end: int) -> list[str]:
+def texts(data: bytearray, start: int, end: int) -> Iterator[str]:
     """All texts in the TIFF structure at `data[start:end]`. Raises `Damaged`."""
-    block = _opened(data, start, end)
-    found: list[str] = []
+    for text in _texts(_opened(data, start, end)):
+        if text.strip("\0 "):
+            yield text
+
+
+def _texts(block: _Block) -> Iterator[str]:
     pending = _chain(block)
     seen: set[int] = set()
     while pending and len(seen) < 1000:
@@ -255,10 +278,9 @@ def texts(data: bytearray, start: int, end: int) -> list[str]:
             elif kind in _TEXT_TYPES:
                 value = _value(block, entry)
                 if tag in _UTF16:
-                    found.append(value.decode("utf-16-le", "replace"))
+                    yield value.decode("utf-16-le", "replace")
                 elif value.startswith(b"UNICODE\0"):  # of a user's comment
                     order = "utf-16-le" if block.order == "<" else "utf-16-be"
-                    found += (value[8:].decode(code, "replace") for code in (order, "utf-8"))
+                    yield from (value[8:].decode(code, "replace") for code in (order, "utf-8"))
                 else:
-                    found.append(value.decode("utf-8", "replace"))
-    return [text for text in found if text.strip("\0 ")]
+                    yield value.decode("utf-8", "replace")

@@ -10,6 +10,10 @@ class Damaged(ValueError):
     """The structure does not hold together; nothing can be changed for certain."""
 
 
+class TooMuch(Damaged):
+    """It unpacks to, or names again and again, far more than anybody writes."""
+
+
 class Kind(StrEnum):
     """What it leads to."""
 

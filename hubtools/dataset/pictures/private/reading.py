@@ -10,7 +10,7 @@ from typing import IO, Any, BinaryIO, NamedTuple
 
 from hubtools.dataset.pictures.header import opened
 from hubtools.dataset.pictures.private import exif
-from hubtools.dataset.pictures.private.kinds import Found, Kind
+from hubtools.dataset.pictures.private.kinds import Found, Kind, TooMuch
 from hubtools.dataset.pictures.private.scrub import DAMAGES, PNG, TIFFS, look, look_for_strays
 from hubtools.dataset.pictures.private.strays import Work
 
@@ -127,22 +127,46 @@ def summed(found: list[Found]) -> Private:
     )
 
 
+_KEPT = 32_000_000  # letters of all texts of a picture
+
+
 class _Texts(Work):
     """Collects the texts instead of cleaning."""
 
     def __init__(self) -> None:
         super().__init__()
         self.texts: list[tuple[str, str]] = []
+        self.too_much = ""
+        self._kept = 0
+
+    def take(self, size: int) -> None:
+        try:
+            super().take(size)
+        except TooMuch as error:
+            self.too_much = str(error)
+            raise
+
+    def _add(self, where: str, text: str) -> None:
+        self._kept += len(text)
+        if self._kept > _KEPT:
+            self.too_much = f"its texts are longer than {_KEPT // 10**6} MB"
+            raise TooMuch(self.too_much)
+        self.texts.append((where, text))
 
     def tiff(self, data: bytearray, start: int, end: int) -> None:
-        self.texts += (("EXIF", text) for text in exif.texts(data, start, end))
+        try:
+            for text in exif.texts(data, start, end):
+                self._add("EXIF", text)
+        except TooMuch as error:
+            self.too_much = str(error)
+            raise
 
     def xmp(self, data: bytes) -> bytes:
-        self.texts.append(("XMP", data.decode("utf-8", "replace")))
+        self._add("XMP", data.decode("utf-8", "replace"))
         return data
 
     def iptc(self, data: bytes) -> bytes:
-        self.texts.append(("IPTC", _runs(data)))
+        self._add("IPTC", _runs(data))
         return data
 
     def film(self, data: bytearray, start: int, end: int) -> None:
@@ -152,7 +176,7 @@ class _Texts(Work):
         return False
 
     def text(self, keyword: bytes, text: bytes) -> bytes:
-        self.texts.append((keyword.decode("latin-1"), text.decode("utf-8", "replace")))
+        self._add(keyword.decode("latin-1"), text.decode("utf-8", "replace"))
         return text
 
 
@@ -166,7 +190,9 @@ def _runs(data: bytes) -> str:
 
 def texts_of(data: bytes) -> Iterator[tuple[str, str]]:
     """(where, text) of all texts in a picture's metadata: EXIF with Windows' own tags and notes,
-    XMP, IPTC, PNG's texts, comments. Never raises for what the bytes hold."""
+    XMP, IPTC, PNG's texts, comments. Raises `TooMuch` behind the last one if there are more."""
     work = _Texts()
     look(data, work)
     yield from work.texts
+    if work.too_much:
+        raise TooMuch(work.too_much)

@@ -258,32 +258,30 @@ def _chunk(kind: bytes, content: bytes, work: Work) -> bytes:
         packed = content[start : start + 1] == b"\1"
         start = content.find(b"\0", content.find(b"\0", start + 2) + 1) + 1
     if name == b"XML:com.adobe.xmp":
-        return _text(content, start, packed, work.xmp)
+        return _text(content, start, packed, work, work.xmp)
     # ImageMagick writes blocks as lines of hexadecimal digits
     handle = _PROFILES.get(name.lower().removeprefix(b"raw profile type "))
     if handle is not None and name.lower().startswith(b"raw profile type "):
-        return _text(content, start, packed, lambda text: handle(text, work))
+        return _text(content, start, packed, work, lambda text: handle(text, work))
 
-    return _text(content, start, packed, lambda text: work.text(name, text))
+    return _text(content, start, packed, work, lambda text: work.text(name, text))
 
 
-def _text(content: bytes, start: int, packed: bool, change: Callable[[bytes], bytes]) -> bytes:
+def _text(
+    content: bytes, start: int, packed: bool, work: Work, change: Callable[[bytes], bytes]
+) -> bytes:
     """The chunk with its text changed; untouched texts are not packed anew."""
-    text = _unpacked(content[start:]) if packed else content[start:]
+    text = _unpacked(content[start:], work) if packed else content[start:]
     changed = change(text)
     if changed == text:
         return content
     return content[:start] + (zlib.compress(changed, 9) if packed else changed)
 
 
-_LONGEST = 64_000_000  # bytes of one text, unpacked
-
-
-def _unpacked(data: bytes) -> bytes:
+def _unpacked(data: bytes, work: Work) -> bytes:
     unpack = zlib.decompressobj()
-    text = unpack.decompress(data, _LONGEST)
-    if unpack.unconsumed_tail:
-        raise Damaged("a text in it is too large")
+    text = unpack.decompress(data, max(work.left, 1))
+    work.take(len(text) + len(unpack.unconsumed_tail))
     return text
 
 

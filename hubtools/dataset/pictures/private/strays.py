@@ -6,11 +6,14 @@ import re
 import struct
 
 from hubtools.dataset.pictures.private import exif
-from hubtools.dataset.pictures.private.kinds import Damaged, Found, Kind
+from hubtools.dataset.pictures.private.kinds import Damaged, Found, Kind, TooMuch
 from hubtools.dataset.pictures.private.texts import scrub_iptc, scrub_xmp
 from hubtools.dataset.text.positions import blanked_bytes
 
 _SERIAL = Found(Kind.OWNER, "the camera's serial number", "BodySerialNumber")
+
+
+_UNPACKED = 64_000_000  # bytes of the packed texts of one file
 
 
 class Work:
@@ -22,6 +25,14 @@ class Work:
     def __init__(self) -> None:
         self.removed: list[Found] = []
         self.stuck: list[Found] = []
+        self.left = _UNPACKED
+
+    def take(self, size: int) -> None:
+        """So many bytes of it were unpacked. Raises `TooMuch` when that is more than one file's
+        texts may have together."""
+        self.left -= size
+        if self.left < 0:
+            raise TooMuch(f"the texts in it unpack to more than {_UNPACKED // 10**6} MB")
 
     def tiff(self, data: bytearray, start: int, end: int) -> None:
         self.removed += exif.scrub(data, start, end)
