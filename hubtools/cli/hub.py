@@ -55,6 +55,21 @@ def command() -> None:
     help="A workflow that may write without a token, e.g."
     " datasets/me/people:repository=me/people,workflow=hubtools.yml; repeat for several.",
 )
+@click.option(
+    "--user",
+    "users",
+    multiple=True,
+    metavar="NAME:TOKEN[:ROLE]",
+    help="A user in place of `me`; ROLE is write or read, NAME+ORG+ORG a member of organisations;"
+    " repeat for several.",
+)
+@click.option(
+    "--chaos",
+    metavar="WHAT:HOW_OFTEN,...",
+    help="Fail on purpose: a status, drop or drop-after, with a probability below 1 or a number of"
+    " requests, e.g. 429:0.1,drop:0.05,412:1.",
+)
+@click.option("--chaos-seed", type=int, help="Make the chance of --chaos the same each time.")
 @click.option("--oidc-key", help="Key that signs the identities of such workflows.")
 @output_options()
 def serve(
@@ -68,6 +83,9 @@ def serve(
     open_pages: bool,
     trusted_publishers: tuple[str, ...],
     oidc_key: str | None,
+    users: tuple[str, ...],
+    chaos: str | None,
+    chaos_seed: int | None,
 ) -> None:
     """Serve until Ctrl-C. Prints the variables that make other programs use this Hub."""
     from hubtools.errors import require_extra
@@ -85,6 +103,9 @@ def serve(
         open_pages=open_pages,
         trusted_publisher=trusted_publishers,
         oidc_key=oidc_key,
+        user=users,
+        chaos=chaos,
+        chaos_seed=chaos_seed,
     ) as running:
         lines = [f"export {key}={value}" for key, value in running.hub.environment().items()]
         out.result(

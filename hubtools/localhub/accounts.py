@@ -41,6 +41,20 @@ class User:
         return self.scope == (kind, full_name)
 
 
+def parse_user(text: str) -> User:
+    """`NAME:TOKEN`, `NAME:TOKEN:read` or `NAME:TOKEN:write`, with `+ORG` behind the name for each
+    organisation: `me+studio:hf_me`. Raises `UsageError`."""
+    who, _, rest = text.partition(":")
+    token, _, role = rest.partition(":")
+    name, *orgs = who.split("+")
+    if not name or not token or role not in ("", "read", "write"):
+        raise UsageError(
+            f"--user {text.partition(':')[0]}... is not NAME:TOKEN or NAME:TOKEN:ROLE.",
+            hint="for example --user me:hf_me --user guest:hf_guest:read",
+        )
+    return User(name, token, "read" if role == "read" else "write", tuple(orgs))
+
+
 class Accounts:
     """The users of a Hub, found by token."""
 

@@ -117,6 +117,10 @@ class HubApp:
             if found is None:
                 if _names_no_namespace(segments):
                     raise repo_not_found(call.user is None)
+                if segments[0] == "api":
+                    # not 404, which the client would take for a missing repository
+                    what = f"{request.method} /{'/'.join(segments)[:200]}"
+                    raise Problem(501, f"The embedded Hub does not know {what}.")
                 raise Problem(404, "Sorry, we can't find the page you are looking for.")
             handler, call.params = found
             if request.method in ("POST", "PUT", "DELETE", "PATCH"):

@@ -11,41 +11,61 @@ from functools import lru_cache
 
 
 def _translate(pattern: str) -> str:
-    """A regular expression for a git glob: `*` and `?` stop at `/`, `**` crosses it."""
-    out: list[str] = []
+    """A regular expression for a git glob: `*` and `?` stop at `/`, `**` crosses it.
+
+    What follows a star is taken where it fits first (an atomic group): what comes later has only
+    more room there. So time grows with the length of pattern and path, not with their product's
+    powers.
+    """
+    groups: list[list[str]] = [[]]
+    parts = pattern.split("/")
+    for number, part in enumerate(parts):
+        if part == "**" and number < len(parts) - 1:
+            groups.append([])
+        else:
+            groups[-1].append(r".+" if part == "**" else _segment(part))
+    out = []
+    for number, group in enumerate(groups):
+        last = number == len(groups) - 1
+        body = "/".join(group) + ("" if last or not group else "/")
+        if number == 0:
+            out.append(body)
+        elif last:
+            out.append(f"(?:[^/]+/)*{body}")
+        elif group:
+            out.append(f"(?>(?:[^/]+/)*?{body})")
+    return "".join(out)
+
+
+def _segment(part: str) -> str:
+    """A name between two slashes."""
+    chunks: list[list[str]] = [[]]
     i = 0
-    while i < len(pattern):
-        if pattern.startswith("**/", i) and (i == 0 or pattern[i - 1] == "/"):
-            out.append("(?:[^/]+/)*")
-            i += 3
-        elif pattern[i:] == "**" and (i == 0 or pattern[i - 1] == "/"):
-            out.append(".+")
-            i += 2
-        elif pattern[i] == "*":
-            while i < len(pattern) and pattern[i] == "*":
-                i += 1
-            out.append("[^/]*")
-        elif pattern[i] == "?":
-            out.append("[^/]")
+    while i < len(part):
+        end = part.find("]", i + 2) if part[i] == "[" else -1
+        if part[i] == "*":
+            if chunks[-1] or i == 0 or part[i - 1] != "*":
+                chunks.append([])
             i += 1
-        elif pattern[i] == "[":
-            end = pattern.find("]", i + 2)
-            if end < 0:
-                out.append(r"\[")
-                i += 1
-            else:
-                inside = pattern[i + 1 : end].replace("\\", "\\\\").replace("[", "\\[")
-                if inside.startswith("!"):
-                    inside = "^" + inside[1:]
-                out.append(f"(?!/)[{inside}]")
-                i = end + 1
-        elif pattern[i] == "\\" and i + 1 < len(pattern):
-            out.append(re.escape(pattern[i + 1]))
+        elif part[i] == "?":
+            chunks[-1].append("[^/]")
+            i += 1
+        elif end >= 0:
+            inside = part[i + 1 : end].replace("\\", "\\\\").replace("[", "\\[")
+            inside = f"^{inside[1:]}" if inside.startswith("!") else inside
+            chunks[-1].append(f"(?!/)[{inside}]")
+            i = end + 1
+        elif part[i] == "\\" and i + 1 < len(part):
+            chunks[-1].append(re.escape(part[i + 1]))
             i += 2
         else:
-            out.append(re.escape(pattern[i]))
+            chunks[-1].append(re.escape(part[i]))
             i += 1
-    return "".join(out)
+    first, *stars = ("".join(chunk) for chunk in chunks)
+    if not stars:
+        return first
+    middle = "".join(f"(?>[^/]*?{chunk})" for chunk in stars[:-1] if chunk)
+    return f"{first}{middle}[^/]*{stars[-1]}"
 
 
 @lru_cache(maxsize=4096)

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from hubtools.errors import UsageError
-from hubtools.localhub.accounts import DEFAULT_TOKEN
+from hubtools.localhub.accounts import DEFAULT_TOKEN, parse_user
+from hubtools.localhub.faults import Faults, parse_chaos
 from hubtools.localhub.server import Hub
 
 
@@ -44,9 +45,13 @@ def serve(
     open_pages: bool = True,
     trusted_publisher: Iterable[str] = (),
     oidc_key: str | None = None,
+    user: Iterable[str] = (),
+    chaos: str | None = None,
+    chaos_seed: int | None = None,
 ) -> Iterator[Running]:
     """A running `Hub` with `mounts` such as `models/me/base=./base`. `trusted_publisher` and
-    `oidc_key`: see `Hub`. Raises as `Hub` does, and
+    `oidc_key`: see `Hub`. `user`: several, as `accounts.parse_user` reads them, in place of `me`.
+    `chaos`: failures by chance, as `faults.parse_chaos` reads them. Raises as `Hub` does, and
     `UsageError` for a mount that cannot be."""
     pairs = [_parse_mount(text) for text in mounts]
     before = _handlers()
@@ -59,6 +64,8 @@ def serve(
         open_pages=open_pages,
         publishers=trusted_publisher,
         oidc_key=oidc_key,
+        users=[parse_user(text) for text in user] or None,
+        faults=Faults(parse_chaos(chaos or ""), chaos_seed),
     )
     try:
         for kind, repo_id, folder in pairs:

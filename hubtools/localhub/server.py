@@ -169,7 +169,8 @@ _LISTENING: dict[int, tuple[str, Code]] = {
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # with the protocol named, asyncio sends small answers at once (TCP_NODELAY)
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         # So that a Hub can come back to its port at once; not what this means on Windows.
         if hasattr(socket, "SO_REUSEPORT"):

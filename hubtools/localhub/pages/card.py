@@ -20,6 +20,8 @@ from hubtools.localhub.names import path_fault
 from hubtools.localhub.pages.html import Html, join, link, path, tag, text
 
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_RAW = (("<!--", "-->"), ("<?", "?>"), ("<![CDATA[", "]]>"), ("<!", ">"))
+_LONGEST = 500_000  # letters of a card that are shown
 _GALLERY = re.compile(r"<Gallery\s*/?>(?:\s*</Gallery>)?")
 
 
@@ -55,10 +57,22 @@ class Place:
 def render(readme: str, place: Place) -> Html:
     """The body of a README (without its front matter)."""
     _, body = cardyaml.split(readme)
+    body = _closed(body[:_LONGEST])
     pictures = widget_gallery(cardyaml.metadata(readme), place)
     markdown = MarkdownIt("commonmark", {"html": True}, renderer_cls=_renderer(place, pictures))
     markdown.enable(["table", "strikethrough"])
     return Html(markdown.render(body))
+
+
+def _closed(body: str) -> str:
+    """The text with raw HTML that does not end as plain text: markdown-it would look for its end
+    from each beginning anew."""
+    for begin, end in _RAW:
+        last = body.rfind(end)
+        at = body.find(begin, last + 1)
+        if at >= 0:
+            body = body[:at] + body[at:].replace(begin, f"&lt;{begin[1:]}")
+    return body
 
 
 def widget_gallery(card: Mapping[str, Any], place: Place) -> Html:
