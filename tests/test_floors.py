@@ -45,6 +45,22 @@ def test_no_file_stands_in_a_circle() -> None:
     assert not found, f"these files import each other, directly or through others: {found}"
 
 
+# --- one room for the Hub's client ----------------------------------------------------------------
+
+
+def test_only_one_room_imports_the_client_of_the_hub() -> None:
+    """What the client raises, caches and calls its functions changes between its versions. None
+    other needs it: diffusers and transformers, which use it too, are given folders."""
+    found = {
+        module
+        for module in _files()
+        for name, _, _ in _imports_of(module)
+        if name.partition(".")[0] == "huggingface_hub"
+    }
+    assert {module for module in found if not module.startswith("hubtools.hub.")} == set()
+    assert found
+
+
 # --- lazy imports --------------------------------------------------------------------------------
 
 

@@ -14,6 +14,7 @@ from hubtools.commands.releasing import Kind, card, plan_push, push, push_option
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath
 from hubtools.findings import Finding, Report
+from hubtools.hub.client import has_token
 from hubtools.layout import CARD, PROJECT_FILE
 from hubtools.project import Project
 
@@ -168,13 +169,11 @@ def _one(folder: Path, report: Report, found: list[Finding]) -> Report:
 def _identity(kind: str, repo: str | None, notes: list[str]) -> Iterator[bool]:
     """Let the Hub's client prove which workflow this is, for one repository; else a token serves.
     False if there is neither."""
-    from huggingface_hub import get_token
-
     mintable = bool(os.environ.get("ACTIONS_ID_TOKEN_REQUEST_URL")) or bool(
         os.environ.get("HF_OIDC_ID_TOKEN")
     )
     if repo is None or not mintable or os.environ.get("HF_OIDC_RESOURCE"):
-        yield repo is not None and get_token() is not None
+        yield repo is not None and has_token()
         return
     resource = repo if kind == "model" else f"{kind}s/{repo}"
     os.environ["HF_OIDC_RESOURCE"] = resource
@@ -182,7 +181,7 @@ def _identity(kind: str, repo: str | None, notes: list[str]) -> Iterator[bool]:
         why = _refusal()
         if why is not None:
             del os.environ["HF_OIDC_RESOURCE"]
-            if get_token() is None:
+            if not has_token():
                 raise _untrusted(kind, repo, why)
             notes.append(f"the Hub does not trust this workflow ({why}); the token is used instead")
         yield True
@@ -192,10 +191,8 @@ def _identity(kind: str, repo: str | None, notes: list[str]) -> Iterator[bool]:
 
 def _refusal() -> str | None:
     """Why the Hub gives no token for this workflow's identity."""
-    from huggingface_hub import get_token
-
     try:
-        get_token()
+        has_token()
     except Exception as error:  # of the client, its HTTP library, or an answer that makes no sense
         from hubtools.hub.errors import as_sentence
 

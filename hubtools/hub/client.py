@@ -64,6 +64,42 @@ def endpoint() -> str:
     return str(constants.ENDPOINT)
 
 
+def is_offline() -> bool:
+    """True if the client may not ask the Hub (HF_HUB_OFFLINE)."""
+    from huggingface_hub import constants
+
+    asked = getattr(constants, "is_offline_mode", None)
+    return bool(asked() if asked is not None else constants.HF_HUB_OFFLINE)
+
+
+def cache_folder() -> Path:
+    """Where the client keeps what it downloads."""
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE)
+
+
+def speaks_xet() -> bool:
+    """True unless Xet is switched off (HF_HUB_DISABLE_XET)."""
+    from huggingface_hub import constants
+
+    return not constants.HF_HUB_DISABLE_XET
+
+
+def has_token() -> bool:
+    """True if there is a token, in the environment or from `hf auth login`."""
+    from huggingface_hub import get_token
+
+    return get_token() is not None
+
+
+def check_repo_id(name: str) -> None:
+    """Raises `ValueError` for what cannot be the name of a repository."""
+    from huggingface_hub.utils._validators import validate_repo_id
+
+    validate_repo_id(name)
+
+
 @contextmanager
 def plain_lfs() -> Iterator[None]:
     """Switch Xet off for Hubs other than huggingface.co: the client has no fallback and fails

@@ -1,12 +1,78 @@
-"""Folders of models: from the cache, or else from the Hub."""
+"""Files and folders of repositories: from the client's cache, or else from the Hub."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from hubtools.errors import HubtoolsError
-from hubtools.hub.errors import is_unreachable
+from hubtools.hub.errors import is_not_cached, is_unreachable
+
+
+class ModelInfo(NamedTuple):
+    """A model repository: its files, and what its card says of itself, as far as it is one text."""
+
+    files: tuple[str, ...]
+    base_model: str | None
+    trigger: str | None
+
+
+def model_info(repo: str, revision: str | None = None) -> ModelInfo:
+    """What the Hub says of a model repository. Unlike a download, this does not try for half a
+    minute to reach a Hub that is not there. Raises what the client raises."""
+    from huggingface_hub import HfApi
+
+    info = HfApi().model_info(repo, revision=revision)
+    named = getattr(info.card_data, "base_model", None)
+    said = getattr(info.card_data, "instance_prompt", None)
+    return ModelInfo(
+        tuple(sibling.rfilename for sibling in info.siblings or ()),
+        named if isinstance(named, str) else None,  # several say nothing
+        said if isinstance(said, str) else None,
+    )
+
+
+def fetched(
+    repo: str,
+    name: str,
+    *,
+    repo_type: str = "model",
+    revision: str | None = None,
+    local_only: bool = False,
+) -> Path:
+    """A file of a repository in the client's cache, downloaded unless it is there; with
+    `local_only` the Hub is not asked. Raises what the client raises."""
+    from huggingface_hub import hf_hub_download
+
+    return Path(
+        hf_hub_download(
+            repo, name, repo_type=repo_type, revision=revision, local_files_only=local_only
+        )
+    )
+
+
+def snapshot_of(
+    repo: str,
+    *,
+    repo_type: str = "model",
+    revision: str | None = None,
+    patterns: Sequence[str] | None = None,
+    local_only: bool = False,
+) -> Path:
+    """The folder of a commit in the client's cache, with the files that `patterns` name (default
+    all) downloaded; with `local_only` the Hub is not asked. Its name is the commit."""
+    from huggingface_hub import snapshot_download
+
+    return Path(
+        snapshot_download(
+            repo,
+            repo_type=repo_type,
+            revision=revision,
+            allow_patterns=None if patterns is None else list(patterns),
+            local_files_only=local_only,
+        )
+    )
 
 
 def snapshot(
@@ -18,19 +84,16 @@ def snapshot(
     Raises `HubtoolsError` if it is not cached and the Hub cannot be reached, and the client's
     errors for what the Hub answers.
     """
-    from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    files = list(patterns)
     try:
-        found = Path(snapshot_download(repo, allow_patterns=files, local_files_only=True))
+        found = snapshot_of(repo, patterns=patterns, local_only=True)
         if is_whole(found):
             return found
-    except LocalEntryNotFoundError:
-        pass
+    except FileNotFoundError as error:
+        if not is_not_cached(error):
+            raise
     try:
-        HfApi().model_info(repo)  # unlike a download, this does not try for half a minute
-        return Path(snapshot_download(repo, allow_patterns=files))
+        model_info(repo)
+        return snapshot_of(repo, patterns=patterns)
     except Exception as error:
         if not is_unreachable(error):
             raise

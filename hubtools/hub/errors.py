@@ -14,7 +14,8 @@ from hubtools.errors import HubtoolsError, of_library
 STUMBLES = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 
 
-def _http_status(error: BaseException) -> int | None:
+def status_of(error: BaseException) -> int | None:
+    """The HTTP status of the Hub's answer, if the error is one."""
     response: Any = getattr(error, "response", None)
     status = getattr(response, "status_code", None)
     return status if isinstance(status, int) else None
@@ -71,10 +72,20 @@ _CONNECTION = {
 }
 
 
+def is_not_cached(error: BaseException) -> bool:
+    """True if the client's cache lacks a file, and it may not or cannot ask the Hub."""
+    return any(cls.__name__ == "LocalEntryNotFoundError" for cls in type(error).__mro__)
+
+
+def is_no_repository(error: BaseException) -> bool:
+    """True if the Hub knows no such repository, or does not show it to this token."""
+    return any(cls.__name__ == "RepositoryNotFoundError" for cls in type(error).__mro__)
+
+
 def is_unreachable(error: BaseException) -> bool:
     """True if the Hub gave no answer, or none but a server error: time to look into the cache."""
     names = {cls.__name__ for cls in type(error).__mro__}
-    return bool(names & _CONNECTION) or (_http_status(error) or 0) >= 500
+    return bool(names & _CONNECTION) or (status_of(error) or 0) >= 500
 
 
 def as_sentence(error: BaseException) -> HubtoolsError | None:
@@ -112,7 +123,7 @@ def as_sentence(error: BaseException) -> HubtoolsError | None:
             hint="set it again: hf_ and letters",
             code="bad-setting",
         )
-    status = _http_status(error)
+    status = status_of(error)
     if status in (401, 403):
         return HubtoolsError(
             f"The Hub refused the token (HTTP {status}): {telling}",

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import leads_out, sha256_of
-from hubtools.hub.errors import is_unreachable
+from hubtools.hub.download import fetched, model_info
+from hubtools.hub.errors import is_not_cached, is_unreachable
 from hubtools.layout import LORA_WEIGHTS, RUN_MANIFEST, SNAPSHOTS_DIR, step_name
 from hubtools.manifest import RunManifest
 from hubtools.modelfiles import is_pickled
@@ -174,12 +175,9 @@ def _in_run(file: LoraFile) -> LoraFile:
 
 
 def _hub(repo: str, revision: str | None, weight_name: str | None, source: str) -> LoraFile:
-    from huggingface_hub import HfApi, hf_hub_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
     base = trigger = None
     try:
-        info = HfApi().model_info(repo, revision=revision)
+        info = model_info(repo, revision)
     except Exception as error:
         if not is_unreachable(error):
             raise
@@ -187,22 +185,20 @@ def _hub(repo: str, revision: str | None, weight_name: str | None, source: str) 
         weight_name = weight_name or LORA_WEIGHTS
     else:
         offline = False
-        names = [sibling.rfilename for sibling in info.siblings or ()]
-        there = [n for n in names if n.endswith(".safetensors") and "/" not in n]
+        there = [n for n in info.files if n.endswith(".safetensors") and "/" not in n]
         weight_name = choose_weights(there, weight_name, repo)
-        named = getattr(info.card_data, "base_model", None)
-        base = named if isinstance(named, str) else None  # several say nothing
-        said = getattr(info.card_data, "instance_prompt", None)
-        trigger = said if isinstance(said, str) else None
+        base, trigger = info.base_model, info.trigger
     try:
-        file = hf_hub_download(repo, weight_name, revision=revision, local_files_only=offline)
-    except LocalEntryNotFoundError as error:
+        file = fetched(repo, weight_name, revision=revision, local_only=offline)
+    except FileNotFoundError as error:
+        if not is_not_cached(error):
+            raise
         raise HubtoolsError(
             f"{repo} has no {weight_name} in the local cache, and the Hub cannot be reached.",
             hint="go online once, or give a file",
             code="hub-unreachable",
         ) from error
-    return replace(_file(Path(file), source, None, base), trigger=trigger, name=repo)
+    return replace(_file(file, source, None, base), trigger=trigger, name=repo)
 
 
 def choose_weights(names: list[str], wanted: str | None, where: str) -> str:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from hubtools.addresses import bare, without_password
 from hubtools.errors import EXTRAS, missing_modules
 from hubtools.files import human_bytes
+from hubtools.hub import client
 from hubtools.interpreter import importing
 from hubtools.models.device import best_device, best_dtype, free_cores
 from hubtools.version import __version__
@@ -210,7 +211,7 @@ def _machine(folder: Path) -> Iterator[Fact]:
     memory = _memory()
     if memory is not None:
         yield Fact("machine", "memory", human_bytes(memory))
-    for name, place in (("disk here", folder), ("disk of the Hub cache", _hub_cache())):
+    for name, place in (("disk here", folder), ("disk of the Hub cache", client.cache_folder())):
         there = place
         while not there.exists() and there != there.parent:
             there = there.parent
@@ -229,31 +230,19 @@ def _memory() -> int | None:
         return None  # Windows
 
 
-def _hub_cache() -> Path:
-    from huggingface_hub import constants
-
-    return Path(constants.HF_HUB_CACHE)
-
-
 def _hub(timeout: float) -> Iterator[Fact]:
-    from huggingface_hub import constants
-
-    endpoint = str(constants.ENDPOINT)
+    endpoint = client.endpoint()
     # of one without https:// nobody can tell where a password would begin
     shown = without_password(endpoint if "//" in endpoint else f"//{endpoint}")
     yield Fact("hub", "endpoint", shown.removeprefix("//"))
-    if (
-        constants.is_offline_mode()
-        if hasattr(constants, "is_offline_mode")
-        else (constants.HF_HUB_OFFLINE)
-    ):
+    if client.is_offline():
         yield Fact("hub", "connection", "offline mode (HF_HUB_OFFLINE)", "note",
                    "unset it to download or push")  # fmt: skip
     else:
         yield _answers(endpoint, timeout)
     yield _token()
     other = endpoint.rstrip("/") != "https://huggingface.co"
-    if other and not constants.HF_HUB_DISABLE_XET:
+    if other and client.speaks_xet():
         yield Fact(
             "hub", "Xet", "on", "note",
             "few Hubs but huggingface.co speak Xet; hubtools switches it off for them, for `hf`"
@@ -288,9 +277,7 @@ def _token() -> Fact:
         return Fact("hub", "token", "by trusted publisher (HF_OIDC_RESOURCE)")
     if os.environ.get("HF_TOKEN") or os.environ.get("HUGGING_FACE_HUB_TOKEN"):
         return Fact("hub", "token", "present, in HF_TOKEN")
-    from huggingface_hub import get_token
-
-    if get_token() is not None:
+    if client.has_token():
         return Fact("hub", "token", "present, from `hf auth login`")
     return Fact("hub", "token", "none", "note", "to push: `hf auth login`, or set HF_TOKEN")
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from hubtools.errors import HubtoolsError
 from hubtools.frontmatter import read_card
+from hubtools.hub.download import fetched
 from hubtools.hub.errors import is_unreachable
 from hubtools.layout import CARD
 from hubtools.licensing.ids import (
@@ -95,10 +95,8 @@ def base_license(manifest: RunManifest, base_model: str | None) -> BaseLicense |
 
 
 def _from_hub(base_model: str) -> BaseLicense | None:
-    from huggingface_hub import hf_hub_download
-
     try:
-        path = Path(hf_hub_download(base_model, CARD))
+        path = fetched(base_model, CARD)
     except Exception as error:
         # offline, gated or without a card; a disk that fails is another matter
         if isinstance(error, OSError) and error.errno is not None and not is_unreachable(error):

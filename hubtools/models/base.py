@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.hub.errors import is_unreachable
+from hubtools.hub.download import fetched, model_info, snapshot_of
+from hubtools.hub.errors import is_no_repository, is_not_cached, is_unreachable
 from hubtools.modelfiles import Pickled, check_pipeline, is_pickled, read_json
 from hubtools.models.configs import check_configs
 from hubtools.models.registry import EXAMPLE_BASE, MOVED, SUPPORTED, Support, is_flow, support_of
@@ -111,27 +112,20 @@ def _local_base(folder: Path, known_as: str | None, variant: str | None) -> Base
 def _hub_base(
     name: str, revision: str | None, variant: str | None, notify: Callable[[str], None]
 ) -> Base:
-    from huggingface_hub import HfApi, hf_hub_download
-    from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
-
     files: tuple[str, ...] = ()
     try:
-        # Unlike a download, this does not try for half a minute to reach a Hub that is not there.
-        info = HfApi().model_info(name, revision=revision)
-    except RepositoryNotFoundError:
-        beginning, keeper = MOVED
-        if not name.startswith(beginning):
-            raise
-        moved = f"{keeper}/{name.split('/')[1]}"
-        notify(f"{name} is no longer on the Hub; using the same weights from {moved}.")
-        return _hub_base(moved, revision, variant, notify)
+        files = model_info(name, revision).files
     except Exception as error:
+        beginning, keeper = MOVED
+        if is_no_repository(error) and name.startswith(beginning):
+            moved = f"{keeper}/{name.split('/')[1]}"
+            notify(f"{name} is no longer on the Hub; using the same weights from {moved}.")
+            return _hub_base(moved, revision, variant, notify)
         if not is_unreachable(error):
             raise
         offline = True
     else:
         offline = False
-        files = tuple(sibling.rfilename for sibling in info.siblings or ())
         if _PIPELINE_FILE not in files:
             raise HubtoolsError(
                 f"{name} is no diffusers pipeline: it has no {_PIPELINE_FILE}.",
@@ -139,15 +133,15 @@ def _hub_base(
                 code="wrong-kind",
             )
 
-    def fetch(file: str, revision: str | None) -> Path:
-        return Path(hf_hub_download(name, file, revision=revision, local_files_only=offline))
-
     try:
         # by branch, so that the cache notes which commit the branch is at
-        index = fetch(_PIPELINE_FILE, revision)
+        index = fetched(name, _PIPELINE_FILE, revision=revision, local_only=offline)
         commit = index.parent.name  # .../snapshots/<commit>/model_index.json
-        scheduler = fetch("scheduler/scheduler_config.json", commit)
-    except LocalEntryNotFoundError as error:
+        plan = "scheduler/scheduler_config.json"
+        scheduler = fetched(name, plan, revision=commit, local_only=offline)
+    except FileNotFoundError as error:
+        if not is_not_cached(error):
+            raise
         raise HubtoolsError(
             f"{name} is not in the local cache, and the Hub cannot be reached.",
             hint="go online once, or give a local folder as the base model",
@@ -184,15 +178,11 @@ def configs_of(base: Base) -> Path:
     """Folder with the base's configuration files and tokenizers; weights are not fetched."""
     if base.local:
         return Path(base.path_or_id)
-    from huggingface_hub import snapshot_download
-
-    return Path(
-        snapshot_download(
-            base.path_or_id,
-            revision=base.revision,
-            allow_patterns=["model_index.json", "*/*config.json", "tokenizer*/tokenizer.json"],
-            local_files_only=not base.files,
-        )
+    return snapshot_of(
+        base.path_or_id,
+        revision=base.revision,
+        patterns=["model_index.json", "*/*config.json", "tokenizer*/tokenizer.json"],
+        local_only=not base.files,
     )
 
 
@@ -205,15 +195,11 @@ def as_folder(base: Base) -> Base:
 def _fetched(base: Base) -> Path:
     if base.local:
         return Path(base.path_or_id)
-    from huggingface_hub import snapshot_download
-
-    return Path(
-        snapshot_download(
-            base.path_or_id,
-            revision=base.revision,
-            allow_patterns=_patterns(base),
-            local_files_only=not base.files,
-        )
+    return snapshot_of(
+        base.path_or_id,
+        revision=base.revision,
+        patterns=_patterns(base),
+        local_only=not base.files,
     )
 
 
@@ -222,10 +208,8 @@ def _patterns(base: Base) -> list[str] | None:
     files = list(base.files)
     all_weights = wanted_files(files, base.variant, pickled=True)
     if not base.allow_pickle and any(is_pickled(name) for name in all_weights):
-        from huggingface_hub import hf_hub_download
-
-        path = hf_hub_download(base.path_or_id, _PIPELINE_FILE, revision=base.revision)
-        parts = read_json(Path(path)).keys()
+        path = fetched(base.path_or_id, _PIPELINE_FILE, revision=base.revision)
+        parts = read_json(path).keys()
         for name in all_weights:
             part, _, file = name.rpartition("/")
             if is_pickled(file) and part in parts:

@@ -9,6 +9,7 @@ from shlex import quote
 
 from hubtools.errors import ChecksFailed, HubtoolsError
 from hubtools.hub.client import RemoteFile, endpoint, last_changes, remote_files
+from hubtools.hub.errors import status_of
 from hubtools.plans import Changes
 from hubtools.publish.content import changed
 from hubtools.publish.plan import Action, PushPlan, make_plan
@@ -116,12 +117,10 @@ def moved_since(
 
 def _marks_at(repo: str, repo_type: RepoType, revision: str) -> dict[str, str] | None:
     """The marks of the files of a commit; None if the repository has no such commit."""
-    from huggingface_hub.errors import HfHubHTTPError
-
     try:
         files = remote_files(repo, repo_type, revision)
-    except HfHubHTTPError as error:
-        if error.response is None or error.response.status_code != 404:
+    except Exception as error:
+        if status_of(error) != 404:
             raise
         return None
     return {name: file.mark for name, file in files.items()}

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from hubtools.errors import HubtoolsError
+from hubtools.hub.commit import addition, deletion
 from hubtools.layout import cache_dir
 from hubtools.publish.content import changed, open_source
 from hubtools.publish.plan import PlannedFile
@@ -35,8 +36,6 @@ _BLOCK = 1 << 20
 def operations(root: Root, files: Sequence[PlannedFile]) -> Iterator[list[Any]]:
     """The client's operations for these files. Raises `ChecksFailed` for a file that is not what
     the plan says, `LeadsOut` for one that has become a link."""
-    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
-
     memory = 0
     found: list[Any] = []
     with ExitStack() as stack:
@@ -45,7 +44,7 @@ def operations(root: Root, files: Sequence[PlannedFile]) -> Iterator[list[Any]]:
         free = shutil.disk_usage(folder).free
         for number, file in enumerate(files):
             if file.source is None:
-                found.append(CommitOperationDelete(path_in_repo=file.name, is_folder=False))
+                found.append(deletion(file.name))
                 continue
             payload: bytes | str | io.BufferedReader
             if file.bytes <= _SMALL and memory + file.bytes <= _MEMORY:
@@ -57,9 +56,9 @@ def operations(root: Root, files: Sequence[PlannedFile]) -> Iterator[list[Any]]:
             else:
                 opened = stack.enter_context(open_source(root, file.source))
                 payload = io.BufferedReader(_Steady(opened, file.bytes))
-            add = CommitOperationAdd(path_in_repo=file.name, path_or_fileobj=payload)
+            add, sha256 = addition(file.name, payload)
             assert file.content is not None
-            if add.upload_info.sha256.hex() != file.content.sha256:
+            if sha256 != file.content.sha256:
                 raise changed(file.source)
             found.append(add)
         yield found

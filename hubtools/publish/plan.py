@@ -25,6 +25,8 @@ from hubtools.hub.client import (
     open_file,
     untouched,
 )
+from hubtools.hub.commit import Repository
+from hubtools.hub.download import fetched
 from hubtools.publish.applied import apply_rules
 from hubtools.publish.book import refuse_to_ignore_secrets
 from hubtools.publish.classify import KeepSnapshots
@@ -352,22 +354,18 @@ def _left_out(choice: RuleChoice) -> tuple[str, ...]:
 
 def _is_fresh(remote: Remote, repo: str, repo_type: str) -> bool:
     """True if the card there is the one that the Hub writes into a new repository."""
-    from huggingface_hub import hf_hub_download
-
     there = remote.files[_CARD]
     if there.bytes > _SMALL_CARD:
         return False
-    path = hf_hub_download(repo, _CARD, revision=remote.head, repo_type=repo_type)
-    return fresh_card(Path(path).read_text(encoding="utf-8", errors="replace"))
+    path = fetched(repo, _CARD, revision=remote.head, repo_type=repo_type)
+    return fresh_card(path.read_text(encoding="utf-8", errors="replace"))
 
 
 def _check_tag(repo: str, repo_type: str, tag: str, head: str, changes: bool) -> None:
-    from huggingface_hub import HfApi
-
-    for ref in HfApi().list_repo_refs(repo, repo_type=repo_type).tags:
-        if ref.name == tag and (changes or ref.target_commit != head):
-            raise HubtoolsError(
-                f"The tag {tag} exists in {repo} already, on commit {ref.target_commit[:8]}.",
-                hint="choose another --tag",
-                code="hub-changed",
-            )
+    there = Repository(repo, repo_type).tags().get(tag)
+    if there is not None and (changes or there != head):
+        raise HubtoolsError(
+            f"The tag {tag} exists in {repo} already, on commit {there[:8]}.",
+            hint="choose another --tag",
+            code="hub-changed",
+        )

@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,7 +21,8 @@ from hubtools.addresses import without_password
 from hubtools.errors import HubtoolsError
 from hubtools.files import StrPath
 from hubtools.findings import Report, plural
-from hubtools.hub.client import RemoteFile, endpoint, head_and_privacy, remote_files
+from hubtools.hub.client import RemoteFile, check_repo_id, endpoint, head_and_privacy, remote_files
+from hubtools.hub.commit import Repository
 from hubtools.leaks import hide
 from hubtools.plans import SavedPlan, no_plan, read_plan, root_of
 from hubtools.plans.fields import number, only, optional, text
@@ -172,10 +174,8 @@ def load_plan(
 
 def wanted_of(saved: SavedPlan) -> _Wanted:
     """What the operations of an envelope say. Raises `HubtoolsError` if that cannot be."""
-    from huggingface_hub.utils._validators import validate_repo_id
-
     try:
-        validate_repo_id(saved.subject)  # raises a `ValueError`
+        check_repo_id(saved.subject)  # raises a `ValueError`
         if "/" not in saved.subject:
             raise ValueError(f"{saved.subject!a:.80} has no owner")
         options = dict(saved.options)
@@ -302,21 +302,11 @@ def _done(
         return None if head == saved.head else url
     if not wanted.options.pr:
         return None
-    from huggingface_hub import HfApi
-
-    api = HfApi()
-    opened = api.get_repo_discussions(
-        wanted.repo,
-        repo_type=wanted.repo_type,
-        discussion_type="pull_request",
-        discussion_status="open",
-    )
-    for count, one in enumerate(opened):
-        if count >= _MOST_PRS:
-            break
-        ref = f"refs/pr/{one.num}"
+    opened = Repository(wanted.repo, wanted.repo_type).open_prs()
+    for pr in islice(opened, _MOST_PRS):
+        ref = f"refs/pr/{pr}"
         if _holds(wanted, remote_files(wanted.repo, wanted.repo_type, ref)):
-            return f"{url}/discussions/{one.num}"
+            return f"{url}/discussions/{pr}"
     return None
 
 

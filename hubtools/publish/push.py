@@ -19,7 +19,8 @@ from hubtools.hub.client import (
     remote_files,
     remote_head,
 )
-from hubtools.hub.errors import as_sentence
+from hubtools.hub.commit import Committed, Repository
+from hubtools.hub.errors import as_sentence, status_of
 from hubtools.publish.again import Moved, check_moved, made_anew, moved_since, url_of
 from hubtools.publish.ledger import Sent, write_ledger
 from hubtools.publish.outbox import operations
@@ -89,7 +90,7 @@ def push(
         try:
             return _Push(plan, root, on_commit).run()
         except Exception as error:
-            if not isinstance(error, Moved) and _status(error) != 412:
+            if not isinstance(error, Moved) and status_of(error) != 412:
                 raise
             if plan.saved is not None:
                 raise _moved(plan) from None
@@ -101,7 +102,7 @@ def push(
         try:
             return _Push(fresh, root, on_commit).run()
         except Exception as error:
-            if not isinstance(error, Moved) and _status(error) != 412:
+            if not isinstance(error, Moved) and status_of(error) != 412:
                 raise
             why = "" if isinstance(error, Moved) else " (HTTP 412)"
             raise HubtoolsError(
@@ -111,22 +112,8 @@ def push(
             ) from error
 
 
-def _status(error: Exception) -> int | None:
-    """Of the Hub's answer, if it is the error."""
-    status = getattr(getattr(error, "response", None), "status_code", None)
-    return status if isinstance(status, int) else None
-
-
 def _tag(plan: PushPlan, commit: str) -> None:
-    from huggingface_hub import HfApi
-
-    HfApi().create_tag(
-        plan.repo,
-        tag=str(plan.options.tag),
-        revision=commit,
-        repo_type=plan.repo_type,
-        exist_ok=True,
-    )
+    Repository(plan.repo, plan.repo_type).tag(str(plan.options.tag), commit)
 
 
 def _moved(plan: PushPlan) -> ChecksFailed:
@@ -145,9 +132,7 @@ class _Push:
     """One try at one plan."""
 
     def __init__(self, plan: PushPlan, root: Root, on_commit: Callable[[int, int], None]) -> None:
-        from huggingface_hub import HfApi
-
-        self.api = HfApi()
+        self.remote = Repository(plan.repo, plan.repo_type)
         self.plan = plan
         self.root = root
         self.on_commit = on_commit
@@ -165,13 +150,12 @@ class _Push:
         if not changes:
             commit = head
         elif len(changes) <= BATCH:
-            info = self.commit(
+            commit, pr_url = self.commit(
                 changes,
                 commit_message=plan.message,
                 parent_commit=head,
                 create_pr=plan.options.pr,
             )
-            commit, pr_url = str(info.oid), info.pr_url
             self.on_commit(len(changes), len(changes))
         else:
             commit, pr_url = self.in_parts(head)
@@ -195,11 +179,9 @@ class _Push:
         plan = self.plan
         self.note(files={}, offered={}, pending=None, commit=None)  # of one that is gone
         try:
-            self.api.create_repo(
-                plan.repo, repo_type=plan.repo_type, private=plan.options.private, exist_ok=False
-            )
+            self.remote.create(private=plan.options.private)
         except Exception as error:
-            if _status(error) != 409:
+            if status_of(error) != 409:
                 raise
             raise Moved(plan.repo) from error
         return str(remote_head(plan.repo, plan.repo_type))
@@ -221,18 +203,17 @@ class _Push:
         if plan.options.tag is not None:
             _tag(plan, commit)
 
-    def commit(self, files: Sequence[PlannedFile], **options: Any) -> Any:
+    def commit(self, files: Sequence[PlannedFile], **options: Any) -> Committed:
         """One commit; if an upload fails, the error says why."""
         plan = self.plan
         with operations(self.root, files) as changes:
             check_private(plan)
             try:
                 with asking(f"commit to {plan.repo}"):
-                    self.upload(changes, **options)
+                    where = {k: options[k] for k in ("revision", "create_pr") if k in options}
+                    self.remote.upload(changes, **where)
                     check_private(plan)  # that may have taken an hour
-                    return self.api.create_commit(
-                        plan.repo, changes, repo_type=plan.repo_type, **options
-                    )
+                    return self.remote.commit(changes, **options)
             except RuntimeError as error:  # the client puts it in front of the real one
                 cause = error.__cause__
                 reason = as_sentence(cause) if cause else None
@@ -242,19 +223,6 @@ class _Push:
                     hint=reason.hint if reason else "push again",
                     code="hub-failed",
                 ) from error
-
-    def upload(self, changes: Sequence[Any], **options: Any) -> None:
-        """Large files, ahead of the commit that names them: until then nobody can read them."""
-        from huggingface_hub import CommitOperationAdd
-
-        where = {key: value for key, value in options.items() if key in ("revision", "create_pr")}
-        self.api.preupload_lfs_files(
-            self.plan.repo,
-            [change for change in changes if isinstance(change, CommitOperationAdd)],
-            repo_type=self.plan.repo_type,
-            free_memory=False,
-            **where,
-        )
 
     # --- many files ------------------------------------------------------------------------------
 
@@ -276,12 +244,12 @@ class _Push:
             )
             done += len(part)
             self.on_commit(done, total)
-        details = self.api.get_discussion_details(plan.repo, number, repo_type=plan.repo_type)
+        details = self.remote.pr(number)
         verified(plan, ref)  # before anybody sees it on main
         if plan.options.pr:
-            commit = self.api.repo_info(plan.repo, repo_type=plan.repo_type, revision=ref).sha
+            commit = self.remote.commit_at(ref)
             self.note(pending=None)  # complete; it is the user's now
-            return str(commit), details.url
+            return commit, details.url
         now = str(remote_head(plan.repo, plan.repo_type))
         if now != head:
             if plan.saved is not None:
@@ -290,8 +258,8 @@ class _Push:
             check_moved(plan, {name: file.mark for name, file in there.items()}, now, there)
         check_private(plan)
         if details.status == "draft":
-            self.api.change_discussion_status(plan.repo, number, "open", repo_type=plan.repo_type)
-        self.api.merge_pull_request(plan.repo, number, repo_type=plan.repo_type)
+            self.remote.set_pr(number, "open")
+        self.remote.merge_pr(number)
         self.note(pending=None)
         return str(remote_head(plan.repo, plan.repo_type)), None
 
@@ -319,28 +287,23 @@ class _Push:
         pending = self.pending_pr()
         if pending is not None:
             return pending
-        plan = self.plan
-        created = self.api.create_pull_request(
-            plan.repo, title=plan.message, repo_type=plan.repo_type
-        )
-        self.note(pending=int(created.num), opened=_opened(created))
-        return int(created.num)
+        created = self.remote.open_pr(self.plan.message)
+        self.note(pending=created.number, opened=created.opened)
+        return created.number
 
     def pending_pr(self) -> int | None:
         """The pull request of a push that did not come to its end, if it can still be written
         to."""
-        from huggingface_hub.errors import HfHubHTTPError
-
-        number, plan = self.sent.pending, self.plan
+        number = self.sent.pending
         if number is None:
             return None
         try:
-            details = self.api.get_discussion_details(plan.repo, number, repo_type=plan.repo_type)
-        except HfHubHTTPError as error:
-            if error.response is None or error.response.status_code != 404:
+            details = self.remote.pr(number)
+        except Exception as error:
+            if status_of(error) != 404:
                 raise
             return None  # the repository was deleted and made again
-        if _opened(details) != self.sent.opened:
+        if details.opened != self.sent.opened:
             return None  # made again by somebody whose pull request this is
         alive = details.is_pull_request and details.status in ("draft", "open")
         return number if alive else None
@@ -349,14 +312,8 @@ class _Push:
         """Close the pull request of an earlier push that this one has done without."""
         number = self.pending_pr()
         if number is not None:
-            plan = self.plan
-            self.api.change_discussion_status(plan.repo, number, "closed", repo_type=plan.repo_type)
+            self.remote.set_pr(number, "closed")
             self.note(pending=None)
-
-
-def _opened(discussion: Any) -> str:
-    """What tells a pull request from another of its number."""
-    return f"{discussion.author} {discussion.created_at.isoformat()} {discussion.title}"
 
 
 __all__ = [

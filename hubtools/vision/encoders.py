@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hubtools.errors import HubtoolsError, UsageError, first_line
 from hubtools.files import open_regular
 from hubtools.hub.download import snapshot
-from hubtools.hub.errors import is_of_machine
+from hubtools.hub.errors import is_no_repository, is_of_machine
 from hubtools.modelfiles import check_model
 from hubtools.quiet import hush
 from hubtools.vision.wheel import weights_file
@@ -199,13 +199,13 @@ def source_of(name: str) -> str:
 
 
 def _fetched(name: str) -> str:
-    from huggingface_hub.errors import RepositoryNotFoundError
-
     if name.count("/") != 1:
         raise UsageError(f"{name!r} is neither a folder nor a Hub id.", hint="e.g. " + DINO)
     try:
         return str(snapshot(name, ["*.json", "*.txt", "*.safetensors"]))
-    except RepositoryNotFoundError as error:
+    except Exception as error:
+        if not is_no_repository(error):
+            raise
         raise HubtoolsError(
             f"There is no model {name} on the Hub.", code="hub-not-found"
         ) from error

@@ -20,6 +20,7 @@ from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.shards.opening import open_shard
 from hubtools.errors import HubtoolsError
 from hubtools.files import write_text
+from hubtools.hub.download import snapshot_of
 from hubtools.layout import CARD, cache_dir
 
 if TYPE_CHECKING:
@@ -35,9 +36,7 @@ def fetch_dataset(repo: str, revision: str | None = None) -> tuple[Path, str]:
     pictures and a metadata.jsonl in hubtools' cache, once. Raises `HubtoolsError` if it has no such
     split.
     """
-    from huggingface_hub import snapshot_download
-
-    folder = Path(snapshot_download(repo, repo_type="dataset", revision=revision))
+    folder = snapshot_of(repo, repo_type="dataset", revision=revision)
     commit = folder.name
     listing = walk(folder)
     shards = [

@@ -24,6 +24,7 @@ from hubtools.dataset.sources.retrying_file import (
 )
 from hubtools.errors import HubtoolsError
 from hubtools.files import open_regular
+from hubtools.hub import reading
 from hubtools.hub.tree import list_tree
 
 _HUB = re.compile(
@@ -106,23 +107,18 @@ class HubStore:
         """What an address `hf://datasets/...` means; while offline, where the Hub client keeps its
         copy of it. Raises `HubtoolsError`."""
         repo, revision, path = _parsed(address)
-        from huggingface_hub import HfApi, constants, snapshot_download
-
         with readable_errors(address):
-            if constants.HF_HUB_OFFLINE:
-                try:
-                    kept = snapshot_download(
-                        repo, repo_type="dataset", revision=revision, local_files_only=True
-                    )
-                except FileNotFoundError:
-                    raise HubtoolsError(
-                        f"{address} is not in the cache of the Hub client, and HF_HUB_OFFLINE is"
-                        " set.",
-                        hint="unset HF_HUB_OFFLINE, or fetch it first: `hf download`",
-                        code="hub-unreachable",
-                    ) from None
-                return Path(kept) / path
-            commit = str(HfApi().repo_info(repo, repo_type="dataset", revision=revision).sha)
+            try:
+                kept = reading.kept_dataset(repo, revision)
+            except FileNotFoundError:
+                raise HubtoolsError(
+                    f"{address} is not in the cache of the Hub client, and HF_HUB_OFFLINE is set.",
+                    hint="unset HF_HUB_OFFLINE, or fetch it first: `hf download`",
+                    code="hub-unreachable",
+                ) from None
+            if kept is not None:
+                return kept / path
+            commit = reading.commit_of(repo, "dataset", revision)
             if not re.fullmatch(r"[0-9a-f]{40,64}", commit):
                 raise ValueError("the commit is not a hash")
         return cls(repo, commit, path, address)
@@ -135,19 +131,16 @@ class HubStore:
 
     @cached_property
     def _found(self) -> tuple[bool, list[Entry]]:
-        from huggingface_hub import HfApi
-        from huggingface_hub.hf_api import RepoFile
-
-        api = HfApi()
-        place: dict[str, Any] = {"repo_type": "dataset", "revision": self.commit}
         with readable_errors(self.told):
-            there = api.get_paths_info(self.repo, [self.path], **place) if self.path else []
-            if self.path and not there:
+            single = False
+            if self.path:
+                there = reading.is_file(self.repo, "dataset", self.commit, self.path)
+                single = there is True
+            if self.path and there is None:
                 raise HubtoolsError(
                     f"There is no {self.path} in {self.repo} at {self.commit}.",
                     code="file-not-found",
                 )
-            single = bool(there) and isinstance(there[0], RepoFile)
             # a file is listed with those beside it
             folder = self.path.rpartition("/")[0] if single else self.path
             entries = [
@@ -170,36 +163,21 @@ class HubStore:
 
     def open(self, name: str) -> BinaryIO:
         """By ranges, nothing is kept on the disk."""
-        from huggingface_hub import HfFileSystem
-
         with as_os_error(name):
-            path = f"datasets/{self.repo}@{self.commit}/{self._inside(name)}"
-            return retrying_file(HfFileSystem().open(path, "rb", block_size=_BLOCK), name)
+            file = reading.open_ranges(self.repo, self.commit, self._inside(name), _BLOCK)
+            return retrying_file(file, name)
 
     def read(self, entry: Entry) -> bytes | str:
         """By one request, unless the Hub client has the file in its cache."""
-        import huggingface_hub
-        from huggingface_hub import constants, hf_hub_url, try_to_load_from_cache
-
-        client: Any = huggingface_hub.utils
         _check_size(entry)
         inside = self._inside(entry.name)
-        place: dict[str, Any] = {"repo_type": "dataset", "revision": self.commit}
-        kept = try_to_load_from_cache(self.repo, inside, **place)
-        if isinstance(kept, str):
+        kept = reading.cached(self.repo, "dataset", self.commit, inside)
+        if kept is not None:
             return kept
-        url = hf_hub_url(self.repo, inside, **place)
-        timeout = constants.HF_HUB_DOWNLOAD_TIMEOUT
         with readable_errors(self.told):
-            answer = client.http_backoff(
-                "GET", url, headers=client.build_hf_headers(), timeout=timeout
-            )
-            if answer.status_code >= 400 and answer.status_code not in (401, 403):
-                raise Unreadable(
-                    0, f"it cannot be read: the Hub answered HTTP {answer.status_code}"
-                )
-            client.hf_raise_for_status(answer)
-            data: bytes = answer.content
+            status, data = reading.get(self.repo, "dataset", self.commit, inside)
+        if status >= 400:
+            raise Unreadable(0, f"it cannot be read: the Hub answered HTTP {status}")
         return _whole(entry, data)
 
     def _inside(self, name: str) -> str:

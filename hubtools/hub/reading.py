@@ -1,0 +1,65 @@
+"""Files of a dataset repository, read where they lie: nothing is kept on this disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from hubtools.hub.client import is_offline
+from hubtools.hub.download import snapshot_of
+
+
+def kept_dataset(repo: str, revision: str | None) -> Path | None:
+    """While offline: the folder where the client's cache has a dataset repository; None online.
+    Raises `FileNotFoundError` if it has none."""
+    if not is_offline():
+        return None
+    return snapshot_of(repo, repo_type="dataset", revision=revision, local_only=True)
+
+
+def commit_of(repo: str, repo_type: str, revision: str | None) -> str:
+    """The commit of a revision (default main), as the Hub says it."""
+    from huggingface_hub import HfApi
+
+    return str(HfApi().repo_info(repo, repo_type=repo_type, revision=revision).sha)
+
+
+def is_file(repo: str, repo_type: str, revision: str, path: str) -> bool | None:
+    """True for a file, False for a folder, None if there is neither."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.hf_api import RepoFile
+
+    there = HfApi().get_paths_info(repo, [path], repo_type=repo_type, revision=revision)
+    return isinstance(there[0], RepoFile) if there else None
+
+
+def open_ranges(repo: str, commit: str, path: str, block: int) -> BinaryIO:
+    """A file of a dataset repository, read by ranges of `block` bytes."""
+    from huggingface_hub import HfFileSystem
+
+    found: Any = HfFileSystem().open(f"datasets/{repo}@{commit}/{path}", "rb", block_size=block)
+    return found  # type: ignore[no-any-return]
+
+
+def cached(repo: str, repo_type: str, commit: str, path: str) -> str | None:
+    """Where the client's cache has a file of a commit; None if it has not."""
+    from huggingface_hub import try_to_load_from_cache
+
+    kept = try_to_load_from_cache(repo, path, repo_type=repo_type, revision=commit)
+    return kept if isinstance(kept, str) else None
+
+
+def get(repo: str, repo_type: str, commit: str, path: str) -> tuple[int, bytes]:
+    """(status, bytes) of a file, by one request; the client's errors only where it is refused
+    (401, 403), the bytes of an answer above 400 say nothing."""
+    import huggingface_hub
+    from huggingface_hub import constants, hf_hub_url
+
+    client: Any = huggingface_hub.utils
+    url = hf_hub_url(repo, path, repo_type=repo_type, revision=commit)
+    timeout = constants.HF_HUB_DOWNLOAD_TIMEOUT
+    answer = client.http_backoff("GET", url, headers=client.build_hf_headers(), timeout=timeout)
+    if answer.status_code >= 400 and answer.status_code not in (401, 403):
+        return int(answer.status_code), b""
+    client.hf_raise_for_status(answer)
+    return int(answer.status_code), answer.content
