@@ -143,11 +143,12 @@ class Project(Section):
 
     @property
     def base(self) -> str | None:
-        """The base model: an absolute folder if there is one of that name, else the Hub id."""
-        name = self.train.pretrained_model_name_or_path
+        """The base model: an absolute folder if there is one of that name, else the Hub id, with
+        @ and the revision if one is set."""
+        name, revision = self.train.pretrained_model_name_or_path, self.train.revision
         if name and (folder := self.at(name)).is_dir():
             return str(folder)
-        return name
+        return f"{name}@{revision}" if name and revision else name
 
     @property
     def target(self) -> Target | None:

@@ -10,6 +10,7 @@ import pytest
 
 from hubtools.models.registry import TARGETS, TargetName
 from hubtools.models.targets import folder_of, target_of
+from hubtools.project import load_project
 from hubtools.tinypeople import MODEL
 
 IDS = {
@@ -88,3 +89,29 @@ def test_the_cache_of_the_hub(no_cache: Path) -> None:
     assert folder_of("me/my-model") == place / "snapshots/abc"
     assert (found := target_of("me/my-model"))
     assert found.name == "sdxl"
+
+
+def test_the_cache_of_the_hub_at_a_revision(no_cache: Path, tmp_path: Path) -> None:
+    """Another branch may hold another kind of model."""
+    place = no_cache / "models--me--my-model"
+    commit = "ab" * 20
+    pipeline(place / "snapshots/abc", "StableDiffusionXLPipeline", sample_size=128)
+    pipeline(place / "snapshots" / commit, "FluxPipeline")
+    for ref, at in (("main", "abc"), ("flux", commit), ("refs/pr/1", commit)):
+        (place / "refs" / ref).parent.mkdir(parents=True, exist_ok=True)
+        (place / "refs" / ref).write_text(at)
+    for revision in ("flux", commit, "refs/pr/1"):
+        found = target_of(f"me/my-model@{revision}")
+        assert found == TARGETS["flux"], revision
+    assert (on_main := target_of("me/my-model@main"))
+    assert on_main.name == "sdxl"
+    (no_cache / "ref").write_text("abc")
+    for revision in ("none", "../../ref", "..", "a//b"):
+        assert folder_of(f"me/my-model@{revision}") is None
+    assert target_of("me/sdxl-tuned@none") == target_of("me/sdxl-tuned")  # its name tells
+    settings = 'pretrained_model_name_or_path = "me/my-model"'
+    (tmp_path / "hubtools.toml").write_text(f"[train]\n{settings}\nrevision = 'flux'\n")
+    project = load_project(tmp_path)
+    assert project.base == "me/my-model@flux"
+    assert project.target == TARGETS["flux"]
+    assert project.judged_by["resolution"] == TARGETS["flux"].size

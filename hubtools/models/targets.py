@@ -14,12 +14,13 @@ from hubtools.models.registry import DEFAULT_SIZE, TARGETS, Target, TargetName, 
 
 
 def target_of(base: StrPath) -> Target | None:
-    """The target of a base model: a pipeline folder or a Hub id (its copy in the local cache is
-    looked at, if there is one). None if nothing tells."""
+    """The target of a base model: a pipeline folder or a Hub id, `owner/name` or
+    `owner/name@revision` (its copy in the local cache is looked at, if there is one). None if
+    nothing tells."""
     folder = folder_of(base)
     if folder is not None and (found := _of_folder(folder)):
         return found
-    text = str(base).lower()
+    text = str(base).lower().partition("@")[0]
     if text.count("/") != 1:
         return None  # a folder that tells nothing
     for row in reversed(
@@ -44,12 +45,13 @@ def size_of(target: Target | None) -> int:
 
 
 def folder_of(base: StrPath) -> Path | None:
-    """The folder of a pipeline: `base` itself, or the Hub's cache of that id. Nothing is asked of
-    the Hub."""
+    """The folder of a pipeline: `base` itself, or the Hub's cache of that id, at the revision
+    behind an @ if there is one. Nothing is asked of the Hub."""
     folder = Path(base).expanduser()
     if folder.is_dir():
         return folder
-    if str(base).count("/") != 1:
+    id, _, revision = str(base).partition("@")
+    if id.count("/") != 1:
         return None
     cache = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
     if not cache:
@@ -57,17 +59,26 @@ def folder_of(base: StrPath) -> Path | None:
         if not home:
             home = os.path.join(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "huggingface")
         cache = os.path.join(home, "hub")
-    place = Path(cache).expanduser() / f"models--{str(base).replace('/', '--')}"
+    place = Path(cache).expanduser() / f"models--{id.replace('/', '--')}"
+    commit = _commit_of(place, revision or "main")
+    found = place / "snapshots" / commit if commit else None
+    return found if found is not None and found.is_dir() else None
+
+
+def _commit_of(place: Path, revision: str) -> str | None:
+    """The commit that the cache of a repository knows as a branch, a tag or a pull request."""
+    if re.fullmatch(r"[0-9a-f]{40}", revision):
+        return revision
+    if not all(part.strip(".") for part in revision.split("/")):
+        return None  # no name of one
     try:
-        revision = (place / "refs" / "main").read_text(encoding="ascii").strip()
+        return (place / "refs" / revision).read_text(encoding="ascii").strip() or None
     except OSError as error:
         if not is_absent(error):
             raise
         return None
     except ValueError:
         return None
-    found = place / "snapshots" / revision
-    return found if revision and found.is_dir() else None
 
 
 def _of_folder(folder: Path) -> Target | None:
