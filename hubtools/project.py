@@ -166,9 +166,9 @@ class Project(Section):
         return self.at(self.rules.baseline) if self.rules.baseline else None
 
     def rules_of(self, wing: Literal["D", "T", "C", "P"]) -> dict[str, Any]:
-        """[rules] as far as it speaks of the rules of one wing: `select`, `ignore` and
-        `per_file_ignores`. Rules of which `select` names none are all applied; a prefix that no
-        wing has is given to D, whose book refuses it."""
+        """[rules] as far as it speaks of the rules of one wing: `select`, `ignore`,
+        `per_file_ignores` and `baseline`. Rules of which `select` names none are all applied; a
+        prefix that no wing has is given to D, whose book refuses it."""
 
         def own(prefixes: Sequence[str]) -> list[str]:
             others = "TCP" if wing == "D" else ""
@@ -183,12 +183,13 @@ class Project(Section):
             "select": own(self.rules.select),
             "ignore": own(self.rules.ignore),
             "per_file_ignores": {glob: ids for glob, ids in by_file.items() if ids},
+            "baseline": self.baseline,
         }
 
     @property
     def rule_choice(self) -> dict[str, Any]:
         """[rules] as arguments of `dataset.validate.validate`."""
-        return self.rules_of("D") | {"baseline": self.baseline}
+        return self.rules_of("D")
 
     @property
     def judged_by(self) -> dict[str, Any]:

@@ -137,9 +137,7 @@ class RulesSettings(Section):
     per_file_ignores: Annotated[dict[str, Prefixes], BeforeValidator(per_file)] = option(
         {}, "Rules to ignore for some files: glob = [ids]. On the command line: GLOB:ID,ID."
     )
-    baseline: str | None = option(
-        None, "File of findings of validate that are known: only new ones fail."
-    )
+    baseline: str | None = option(None, "File of findings that are known: only new ones fail.")
 
 
 class TrainSettings(Section):

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
-from hubtools.cards.rules import CARD_RULES
+from hubtools.cards.rules import CARD_RULES, check_card
 from hubtools.dataset.rules import DATASET_RULES
+from hubtools.dataset.validate import validate_project
 from hubtools.errors import UsageError
+from hubtools.findings import Report
 from hubtools.project import Project, load_project
 from hubtools.publish.applied import PROTECTED
 from hubtools.publish.comparison import COMPARISON_RULES
@@ -58,6 +60,20 @@ def _of_push(folder: Path, rules: str) -> Found:
     return {finding.rule for finding in made.report.findings}
 
 
+def _report_of_push(folder: Path) -> Report:
+    options = PushOptions(rules=RuleChoice.of(load_project(folder)))
+    return plan_push(folder / "people", "me/people", "dataset", options).report
+
+
+_REPORTS: dict[str, Callable[[Path], Report]] = {
+    "D": lambda folder: validate_project(load_project(folder)),
+    "C": lambda folder: check_card(
+        folder / "people", "dataset", **load_project(folder).rules_of("C")
+    ),
+    "T": lambda folder: judge(BAD["T107"], **load_project(folder).rules_of("T")),
+    "P": _report_of_push,
+}
+
 # wing -> (what is found, a rule that is, the file that it speaks of)
 WINGS: dict[str, tuple[Callable[[Path, str], Found], str, str | None]] = {
     "D": (_of_command("validate"), "D202", "cover.png"),
@@ -92,6 +108,82 @@ def test_each_wing_is_chosen_alike(wing: str, folder: Path, local_hub: Hub) -> N
         assert rule in find(folder, f'per_file_ignores = {{ "no*" = ["{rule[:1]}9"] }}'.replace(
             f"{rule[:1]}9", WINGS[other][1]
         ))  # fmt: skip
+
+
+def _known(folder: Path, *findings: dict[str, object]) -> None:
+    entries = [{"place": "", "message": "", "count": 1, **finding} for finding in findings]
+    (folder / "known.json").write_text(json.dumps({"schema": 1, "findings": entries}))
+
+
+@pytest.mark.parametrize("wing", WINGS)
+def test_what_is_known_is_set_aside_alike(wing: str, folder: Path, local_hub: Hub) -> None:
+    find, rule, _ = WINGS[wing]
+    everything = find(folder, "")
+    _known(folder)
+    assert find(folder, 'baseline = "known.json"') == everything
+    report = _REPORTS[wing](folder)
+    prints = [
+        {"rule": one.rule, "fingerprint": one.fingerprint}
+        for one in report.findings
+        if one.rule == rule
+    ]
+    assert prints
+    _known(folder, *prints)
+    assert find(folder, 'baseline = "known.json"') == everything - {rule}
+    report = _REPORTS[wing](folder)
+    assert {one.rule for one in report.known} == {rule}
+    assert "that the baseline knows" in report.summary
+
+
+def test_what_guards_is_never_known(folder: Path, local_hub: Hub) -> None:
+    (folder / "people" / "notes.txt").write_text(f"token = hf_{'aB3dE5gH7j' * 4}\n")
+    _project(folder, "")
+    found = {one.rule: one.fingerprint for one in _REPORTS["P"](folder).findings}
+    secret = set(found) & set(PROTECTED)
+    assert secret
+    _known(folder, *({"rule": rule, "fingerprint": key} for rule, key in found.items()))
+    assert secret <= _of_push(folder, 'baseline = "known.json"')
+
+
+def test_each_command_writes_what_is_known(
+    folder: Path, local_hub: Hub, tmp_path: Path, tiny_base: Path
+) -> None:
+    train = (
+        "train",
+        "--dry-run",
+        "--skip-validation",
+        "--base-model",
+        tiny_base,
+        "--max-train-steps",
+        "2",
+        "--resolution",
+        "64",
+        "--checkpointing-steps",
+        "9",
+        "--output-dir",
+        folder / "run",
+    )
+    push = ("push", "people", "me/people", "--dry-run")
+    (folder / "hubtools.toml").write_text(
+        '[dataset]\npath = "people"\ntrigger = "tok"\n[rules]\nbaseline = "known.json"\n'
+    )
+    _known(folder)
+    rules: set[str] = set()
+    for words in (("validate",), ("card", "--check"), train, push):
+        first = typed(*words, "--write-baseline", cwd=folder)
+        assert first.returncode in (0, 3), first.stderr
+        now = {one["rule"] for one in json.loads((folder / "known.json").read_text())["findings"]}
+        assert rules <= now  # the others' stay
+        rules = now
+    assert {rule[0] for rule in rules} == set("DCTP")
+    assert not rules & set(PROTECTED)
+    for words in (("validate",), ("card", "--check"), push):
+        again = typed(*words, cwd=folder)
+        assert again.returncode == 0, again.stdout + again.stderr
+        assert "that the baseline knows" in again.stdout + again.stderr
+    again = typed(*train, cwd=folder)
+    assert "T101" not in again.stdout + again.stderr
+    assert "T101" in rules
 
 
 @pytest.mark.parametrize("key", ["select", "ignore"])

@@ -14,7 +14,7 @@ from hubtools.files import StrPath
 from hubtools.findings import Report
 from hubtools.frontmatter import parse_card
 from hubtools.layout import CARD
-from hubtools.reporting.baseline import without_ignored
+from hubtools.reporting.baseline import known_aside, without_ignored
 from hubtools.rooted import Root
 
 __all__ = ["CARD_RULES", "CardView", "Kind", "check_card"]
@@ -28,10 +28,12 @@ def check_card(
     select: Sequence[str] = (),
     ignore: Sequence[str] = (),
     per_file_ignores: Mapping[str, Sequence[str]] | None = None,
+    baseline: StrPath | None = None,
     strict: bool = False,
 ) -> Report:
-    """Check `folder/README.md` by the card rules (`select`, `ignore`, `per_file_ignores` as for
-    `validate`). Raises `HubtoolsError` if there is none, or if it is a link or larger than 5 MB."""
+    """Check `folder/README.md` by the card rules (`select`, `ignore`, `per_file_ignores` and
+    `baseline` as for `validate`). Raises `HubtoolsError` if there is none, or if it is a link or
+    larger than 5 MB."""
     folder = Path(folder)
     with Root(folder) as root:
         if not root.exists(CARD):
@@ -45,4 +47,5 @@ def check_card(
     view = CardView(folder, kind, text, parse_card(data), body, line)
     findings = CARD_RULES.run(view, select=select, ignore=ignore, strict=strict)
     kept = tuple(without_ignored(findings, per_file_ignores or {}))
-    return Report(f"{folder.name}/{CARD}", kept, rules=CARD_RULES.chosen(select, ignore))
+    report = Report(f"{folder.name}/{CARD}", kept, rules=CARD_RULES.chosen(select, ignore))
+    return known_aside(report, baseline)

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     help="Write hubtools' keys and blocks anew, also where you changed them.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would change.")
+@click.option(
+    "--write-baseline", is_flag=True,
+    help="Add the findings to the baseline file  [default: hubtools-baseline.json]",
+)  # fmt: skip
 @project_options("model", "dataset")
 @output_options(*REPORT_FORMATS, report=True)
 def command(
@@ -36,6 +40,7 @@ def command(
     check: bool,
     renew: bool,
     dry_run: bool,
+    write_baseline: bool,
     project: Project,
     out: Output,
 ) -> int:
@@ -63,6 +68,7 @@ def command(
         check=check,
         renew=renew,
         dry_run=dry_run,
+        write_baseline=write_baseline,
         one=bool(out.report_files) or out.format in ("sarif", "html"),
         on_card=tell,
     )

@@ -46,6 +46,10 @@ _NAMED = 20  # deleted files that are listed by name
 )  # fmt: skip
 @click.option("--keep", multiple=True, metavar="PATTERN", help="Also publish matching files.")
 @click.option("--drop", multiple=True, metavar="PATTERN", help="Do not publish matching files.")
+@click.option(
+    "--write-baseline", is_flag=True,
+    help="Add the findings to the baseline file  [default: hubtools-baseline.json]",
+)  # fmt: skip
 @trust_option()
 @project_options("push")
 @output_options(report=True)
@@ -65,6 +69,7 @@ def command(
     keep_snapshots: Literal["none", "last", "all"],
     keep: tuple[str, ...],
     drop: tuple[str, ...],
+    write_baseline: bool,
     trust_state: bool,
     project: Project,
     out: Output,
@@ -101,6 +106,7 @@ def command(
                 keep=keep,
                 drop=drop,
                 trust_state=yes,
+                write_baseline=write_baseline,
             ),
         )
     if plan.options.ignore:
@@ -183,7 +189,7 @@ def _show(out: Output, plan: PushPlan, *, full: bool) -> None:
         out.table(["path", "action", "size", "why"], rows, right=(2,))
     for note in plan.notes:
         out.warn(note)
-    if plan.report.findings:
+    if plan.report.findings or plan.report.known:
         out.note(to_text(plan.report))
     out.note(
         f"{plan.root} to {plan.repo} ({plan.repo_type}, {plan.visibility}): {len(plan.changes)} of"

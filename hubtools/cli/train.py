@@ -66,6 +66,10 @@ def reporter_of(out: Output, indent: str = "") -> Reporter:
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 @click.option("--skip-validation", is_flag=True, help="Train even if the dataset fails validation.")
 @click.option("--strict", is_flag=True, help="Count warnings as errors.")
+@click.option(
+    "--write-baseline", is_flag=True,
+    help="Add the findings to the baseline file  [default: hubtools-baseline.json]",
+)  # fmt: skip
 @trust_option()
 @output_options()
 def command(
@@ -75,6 +79,7 @@ def command(
     dry_run: bool,
     skip_validation: bool,
     strict: bool,
+    write_baseline: bool,
     trust_state: bool,
     out: Output,
 ) -> None:
@@ -95,6 +100,7 @@ def command(
             dry_run=dry_run,
             skip_validation=skip_validation,
             strict=strict,
+            write_baseline=write_baseline,
             trust_state=trusted,
         ),
     )

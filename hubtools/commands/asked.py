@@ -39,6 +39,17 @@ SECTIONS_OF: dict[str, tuple[str, ...]] = {
 }
 
 
+def baseline_to_write(project: Project) -> Path:
+    """The file that findings are written to as known. Raises `HubtoolsError` if something else is
+    there, or a project's file leads out of its folder."""
+    from hubtools.reporting.baseline import BASELINE, check_baseline
+
+    given = project.rules.baseline
+    path = project.to_change("rules", "baseline") if given else Path(BASELINE)
+    check_baseline(path)
+    return path
+
+
 def quiet(sentence: str) -> None:
     """Tells nobody."""
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from hubtools.commands.asked import Note, Progress, ProjectLike, project_of, quiet
+from hubtools.commands.asked import (
+    Note,
+    Progress,
+    ProjectLike,
+    baseline_to_write,
+    project_of,
+    quiet,
+)
 from hubtools.errors import UsageError
 from hubtools.files import StrPath
 from hubtools.layout import LORA_WEIGHTS
@@ -26,12 +33,15 @@ def train(
     dry_run: bool = False,
     skip_validation: bool = False,
     strict: bool = False,
+    write_baseline: bool = False,
     trust_state: bool = False,
     reporter: Reporter | None = None,
     **settings: Any,
 ) -> RunManifest:
     """Train a LoRA; a run that was stopped goes on. Returns its manifest, with `dry_run` that of
-    the plan. Raises `ChecksFailed` if the pictures or the plan do not pass."""
+    the plan.
+    `write_baseline`: what the T rules find is known from now on. Raises `ChecksFailed` if the
+    pictures or the plan do not pass."""
     from hubtools.training.train import train as run
 
     project = project_of(train, project, settings)
@@ -52,6 +62,7 @@ def train(
         from_hub="dataset.repo" in given and "dataset.path" not in given,
         skip_validation=skip_validation,
         strict=strict,
+        write_baseline=baseline_to_write(project) if write_baseline else None,
         trust_state=trust_state,
     )
 

@@ -7,7 +7,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hubtools.commands.asked import Note, Progress, ProjectLike, folder_of, project_of, quiet
+from hubtools.commands.asked import (
+    Note,
+    Progress,
+    ProjectLike,
+    baseline_to_write,
+    folder_of,
+    project_of,
+    quiet,
+)
 from hubtools.errors import UsageError
 from hubtools.files import StrPath
 from hubtools.layout import PROJECT_FILE
@@ -88,17 +96,15 @@ def _report(
     from hubtools.dataset.parts import merge_parts as merge
     from hubtools.dataset.validate import validate as check
     from hubtools.dataset.validate import validate_project
-    from hubtools.reporting.baseline import BASELINE, check_baseline, renew_baseline
+    from hubtools.reporting.baseline import renew_baseline
 
     if source is not None and "://" not in str(source) and (Path(source) / PROJECT_FILE).is_file():
         project, source = project.elsewhere(Path(source)), None
     if not options["resolution"]:
         del options["resolution"]  # that of the project counts
-    known = Path(BASELINE)
-    if write_baseline:
-        if project.rules.baseline:
-            known = project.to_change("rules", "baseline")  # before anything is read
-        check_baseline(known)
+    # before anything is read
+    known = baseline_to_write(project) if write_baseline else None
+    if known is not None:
         options["baseline"] = None
     report = validate_project(
         project,
@@ -108,7 +114,7 @@ def _report(
         else partial(check, engine=engine),
         **options,
     )
-    return renew_baseline(report, known) if write_baseline else report
+    return report if known is None else renew_baseline(report, known)
 
 
 def fix(

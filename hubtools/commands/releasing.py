@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from hubtools.commands.asked import Progress, ProjectLike, project_of
+from hubtools.commands.asked import Progress, ProjectLike, baseline_to_write, project_of
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath
 from hubtools.layout import PROJECT_FILE, RUN_MANIFEST
@@ -49,6 +49,7 @@ def card(
     check: bool = False,
     renew: bool = False,
     dry_run: bool = False,
+    write_baseline: bool = False,
     one: bool = False,
     on_card: Callable[[Card], None] | None = None,
     **settings: Any,
@@ -57,13 +58,16 @@ def card(
 
     `check` only checks, `dry_run` only shows what would change. `one`: refuse to do two.
     `on_card` is told of each as it is done. What people wrote into a card stays; with `renew`, what
-    they made of the keys and blocks that hubtools wrote is written anew. Raises `HubtoolsError` if
+    they made of the keys and blocks that hubtools wrote is written anew. `write_baseline`: what is
+    found is known from now on. Raises `HubtoolsError` if
     there is no such folder.
     """
     from hubtools.cards.render import write_dataset_card, write_model_card
     from hubtools.cards.rules import check_card
+    from hubtools.reporting.baseline import add_to_baseline
 
     project = project_of(card, project, settings)
+    known = baseline_to_write(project) if write_baseline else None
     named = None if folder is None else Path(folder)
     project, todo = _cards(named, project, kind, check or dry_run)
     if one and len(todo) > 1:
@@ -80,6 +84,8 @@ def card(
             written = write(place, project, template=own, dry_run=dry_run, renew=renew)
         if check or not dry_run:
             report = check_card(place, what, **project.rules_of("C"))
+            if known is not None:
+                report = add_to_baseline([report], known)[0]
         done.append(Card(place, what, written, report, place != named))
         if on_card is not None:
             on_card(done[-1])
@@ -159,14 +165,19 @@ def plan_push(
     keep: Sequence[str] = (),
     drop: Sequence[str] = (),
     trust_state: bool = False,
+    write_baseline: bool = False,
     **settings: Any,
 ) -> PushPlan:
     """What `push` would do; its `report` says whether the P rules object. `release` is a version,
-    which becomes the tag of the commit."""
+    which becomes the tag of the commit. `write_baseline`: what they find is known from now on, but
+    for what guards secrets and the work of others."""
+    from hubtools.publish.applied import may_be_known
     from hubtools.publish.push import plan_push as make
     from hubtools.publish.release import kind_of
+    from hubtools.reporting.baseline import add_to_baseline
 
     project = project_of(push, project, settings)
+    known = baseline_to_write(project) if write_baseline else None
     source = Path(folder) if folder is not None else project.run_to_change
     repo_type = kind_of(source) if type == "auto" else type
     target = repo or (project.model.repo if repo_type == "model" else project.dataset.repo)
@@ -189,7 +200,11 @@ def plan_push(
         keep=keep,
         drop=drop,
     )
-    return make(source, target, repo_type, options, trust_state=trust_state)
+    made = make(source, target, repo_type, options, trust_state=trust_state)
+    if known is None:
+        return made
+    (report,) = add_to_baseline([made.report], known, may_be_known)
+    return replace(made, report=report)
 
 
 def push_options(

@@ -48,6 +48,12 @@ def apply_rules(
     return found, rules
 
 
+def may_be_known(finding: Finding) -> bool:
+    """Whether a baseline can hide it. D rules go by theirs when `validate` is asked; what guards
+    secrets and the work of others always counts."""
+    return finding.rule.startswith("P") and finding.rule not in PROTECTED
+
+
 def _kept(book: Any, select: Sequence[str], ignore: Sequence[str]) -> list[str]:
     """The ids that count. Protected ones do always: a project file may come from anybody."""
     wanted, dropped = tuple(p.upper() for p in select), tuple(p.upper() for p in ignore)

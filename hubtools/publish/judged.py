@@ -64,9 +64,11 @@ class RuleChoice(BaseModel):
     @classmethod
     def of(cls, project: Project) -> RuleChoice:
         """Those of a project."""
+        of_push = project.rules_of("P")
+        del of_push["baseline"]  # one for all
         return cls(
             **project.rule_choice,
-            publishing=PublishChoice(**project.rules_of("P")),
+            publishing=PublishChoice(**of_push),
             # where the pictures lie is told by the release
             dataset=project.dataset.model_copy(update={"path": "dataset"}),
         )

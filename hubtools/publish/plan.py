@@ -27,7 +27,7 @@ from hubtools.hub.client import (
 )
 from hubtools.hub.commit import Repository
 from hubtools.hub.download import fetched
-from hubtools.publish.applied import apply_rules
+from hubtools.publish.applied import apply_rules, may_be_known
 from hubtools.publish.book import refuse_to_ignore_secrets
 from hubtools.publish.classify import KeepSnapshots
 from hubtools.publish.comparison import Comparison, fresh_card
@@ -35,6 +35,7 @@ from hubtools.publish.content import Content, Look
 from hubtools.publish.judged import RuleChoice
 from hubtools.publish.ledger import NAME, Sent, read_ledger
 from hubtools.publish.release import Release, ReleaseFile, RepoType, collect
+from hubtools.reporting.baseline import known_aside
 from hubtools.rooted import Root
 from hubtools.setting_types import AllowedSecret
 from hubtools.trust import ForeignState
@@ -317,7 +318,8 @@ def _judged(
         "visibility": "private" if private else "public",
         **counts,
     }
-    return Report(repo, tuple(found), facts, tuple(rules))
+    report = Report(repo, tuple(found), facts, tuple(rules))
+    return known_aside(report, options.rules.baseline, may_be_known)
 
 
 def _ours(

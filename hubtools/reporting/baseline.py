@@ -9,13 +9,13 @@ from __future__ import annotations
 import fnmatch
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hubtools.causes import cannot_be
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.files import check_replaceable, json_value, json_within, write_text
+from hubtools.files import StrPath, check_replaceable, json_value, json_within, write_text
 from hubtools.findings import Finding, Report, in_order, printable
 
 BASELINE_SCHEMA = 1
@@ -158,6 +158,40 @@ def against_baseline(report: Report, path: Path, ignored: Iterable[Finding] = ()
     that are, and which entries are stale: neither found nor `ignored` any more. Raises as
     `read_baseline` does."""
     return _apart(report, path, read_baseline(path), ignored)
+
+
+def known_aside(
+    report: Report, path: StrPath | None, among: Callable[[Finding], bool] = lambda finding: True
+) -> Report:
+    """As `against_baseline`, for what is one of several that a file speaks of (a card, a push): no
+    entry is called stale. Only findings that `among` says yes to can be known. Without a file the
+    report as it is."""
+    if path is None:
+        return report
+    looked = [finding for finding in report.findings if among(finding)]
+    known = split(looked, read_baseline(Path(path)), ()).known
+    hidden = set(map(id, known))
+    facts = {"file": Path(path).name, "known": len(known), "stale": []}
+    return replace(
+        report,
+        findings=tuple(finding for finding in report.findings if id(finding) not in hidden),
+        known=(*report.known, *known),
+        facts=report.facts | {"baseline": facts},
+    )
+
+
+def add_to_baseline(
+    reports: Sequence[Report],
+    path: Path,
+    among: Callable[[Finding], bool] = lambda finding: True,
+) -> list[Report]:
+    """Write the findings of `reports` down as known, beside what the file at `path` has; the
+    reports without them. Raises `HubtoolsError` if a file is there that is no baseline."""
+    check_baseline(path)
+    old = read_baseline(path) if path.exists() and path.stat().st_size else []
+    found = [f for report in reports for f in (*report.findings, *report.known) if among(f)]
+    write_baseline(path, baseline_of(found, old))
+    return [known_aside(report, path, among) for report in reports]
 
 
 def check_baseline(path: Path) -> None:

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from hubtools.dataset.text.trigger import has_word
+from hubtools.files import StrPath
 from hubtools.findings import Problem, Report, Severity
 from hubtools.models.registry import instead_of
-from hubtools.reporting.baseline import without_ignored
+from hubtools.reporting.baseline import known_aside, without_ignored
 from hubtools.training import machine_rules
 from hubtools.training.plan import TRAIN_RULES, TrainPlan, count
 
@@ -23,11 +24,14 @@ def judge(
     select: Sequence[str] = (),
     ignore: Sequence[str] = (),
     per_file_ignores: Mapping[str, Sequence[str]] | None = None,
+    baseline: StrPath | None = None,
 ) -> Report:
-    """Apply the rules to the plan (`select`, `ignore`, `per_file_ignores` as for `validate`)."""
+    """Apply the rules to the plan (`select`, `ignore`, `per_file_ignores`, `baseline` as for
+    `validate`)."""
     findings = TRAIN_RULES.run(plan, select=select, ignore=ignore, strict=strict)
     kept = tuple(without_ignored(findings, per_file_ignores or {}))
-    return Report("the training plan", kept, rules=TRAIN_RULES.chosen(select, ignore))
+    report = Report("the training plan", kept, rules=TRAIN_RULES.chosen(select, ignore))
+    return known_aside(report, baseline)
 
 
 @TRAIN_RULES.rule("T101", "No checkpoint is saved during the run", Severity.WARNING)

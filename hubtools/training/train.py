@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubtools.errors import ChecksFailed, require_extra
@@ -12,6 +13,7 @@ from hubtools.manifest import BaseModelFacts, DatasetFacts, RunManifest
 from hubtools.progress import PlainReporter, Reporter, silent
 from hubtools.project import Project
 from hubtools.quiet import hush
+from hubtools.reporting.baseline import add_to_baseline
 from hubtools.training import runfolder
 from hubtools.training.checkpoints import foreign, newest_usable
 from hubtools.training.distributed import open_distributed
@@ -38,6 +40,7 @@ def train(
     from_hub: bool = False,
     skip_validation: bool = False,
     strict: bool = False,
+    write_baseline: Path | None = None,
     trust_state: bool = False,
 ) -> RunManifest:
     """Train a LoRA as `project` says and answer the run's facts (also in its `run.json`).
@@ -45,7 +48,8 @@ def train(
     An earlier run in the folder is continued if it is the same one, bit for bit as if it had
     never stopped; a finished one is left as it is. `resume=False` moves it aside. `dry_run` tells
     the plan and changes nothing. `from_hub` trains on `dataset.repo` even if there is a local
-    folder. `reporter` (or `note`, for plain lines) hears what goes on. `trust_state` goes on from
+    folder. `reporter` (or `note`, for plain lines) hears what goes on. `write_baseline`: the file
+    to which findings of the plan are written as known. `trust_state` goes on from
     states, or leaves a finished run, that somebody else wrote.
 
     Raises `ChecksFailed` if dataset or plan do not pass (`strict`: warnings count), `UsageError`
@@ -96,7 +100,9 @@ def train(
 
     reporter.note("\n".join(describe(plan)))
     report = judge(plan, strict=strict, **project.rules_of("T"))
-    if report.findings:
+    if write_baseline is not None and group.main:
+        (report,) = add_to_baseline([report], write_baseline)
+    if report.findings or report.known:
         reporter.report(report)
     if earlier is not None and finished:
         if not dry_run:
