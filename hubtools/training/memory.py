@@ -132,7 +132,8 @@ def _reckon(
             ).bytes
         )
         texts = [name for name in texts_of(SUPPORTED[info.family]) if "encoder" in name]
-        captions = sum(bytes_of(blank_component(folder, name), 4) for name in texts)
+        wide = getattr(torch, info.text_dtype).itemsize
+        captions = sum(bytes_of(blank_component(folder, name), wide) for name in texts)
     except (AttributeError, HubtoolsError, RuntimeError, TypeError, ValueError):
         return None  # of a model that is built otherwise nothing is known
     numbers = sum(p.numel() for name, p in denoiser.named_parameters() if "lora_" in name)

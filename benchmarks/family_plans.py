@@ -1,0 +1,184 @@
+"""What a plan says of published bases on cards of 8, 16, 24 and 80 GB: the tables of
+docs/families.md. Nothing is downloaded: a base's shape is a page of configuration.
+
+    python benchmarks/family_plans.py
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hubtools.dataset.examples import Example
+from hubtools.files import human_bytes
+from hubtools.models.families.protocol import family_of
+from hubtools.quiet import hush
+from hubtools.settings import DatasetSettings, SampleSettings, TrainSettings
+from hubtools.training.adapter import add_lora
+from hubtools.training.device import dtype_of
+from hubtools.training.memory import held, plan_memory
+from hubtools.training.plan import TrainPlan
+from hubtools.training.prepare import completed
+from hubtools.training.recipe import make_recipe
+
+PICTURES, STEPS = 20, 2000
+
+_VAE = {
+    "in_channels": 3,
+    "out_channels": 3,
+    "latent_channels": 4,
+    "layers_per_block": 2,
+    "block_out_channels": [128, 256, 512, 512],
+    "down_block_types": ["DownEncoderBlock2D"] * 4,
+    "up_block_types": ["UpDecoderBlock2D"] * 4,
+}
+_CLIP = {"vocab_size": 49408, "max_position_embeddings": 77}
+_CLIP_L = _CLIP | {
+    "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12,
+    "num_attention_heads": 12, "projection_dim": 768,
+}  # fmt: skip
+_CLIP_G = _CLIP | {
+    "hidden_size": 1280, "intermediate_size": 5120, "num_hidden_layers": 32,
+    "num_attention_heads": 20, "projection_dim": 1280,
+}  # fmt: skip
+_DDPM = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+_FIRST = {
+    "unet": ["diffusers", "UNet2DConditionModel"],
+    "vae": ["diffusers", "AutoencoderKL"],
+    "text_encoder": ["transformers", "CLIPTextModel"],
+    "tokenizer": ["transformers", "CLIPTokenizer"],
+    "scheduler": ["diffusers", "EulerDiscreteScheduler"],
+}
+BASES: dict[str, dict[str, dict[str, Any]]] = {
+    "Stable Diffusion 1.5": {
+        "model_index.json": {"_class_name": "StableDiffusionPipeline", **_FIRST},
+        "unet/config.json": {"in_channels": 4, "sample_size": 64, "cross_attention_dim": 768},
+        "vae/config.json": _VAE,
+        "text_encoder/config.json": _CLIP_L,
+        "scheduler/scheduler_config.json": _DDPM,
+    },
+    "SDXL": {
+        "model_index.json": {
+            "_class_name": "StableDiffusionXLPipeline",
+            **_FIRST,
+            "text_encoder_2": ["transformers", "CLIPTextModelWithProjection"],
+            "tokenizer_2": ["transformers", "CLIPTokenizer"],
+        },
+        "unet/config.json": {
+            "in_channels": 4,
+            "sample_size": 128,
+            "block_out_channels": [320, 640, 1280],
+            "down_block_types": ["DownBlock2D", *["CrossAttnDownBlock2D"] * 2],
+            "up_block_types": [*["CrossAttnUpBlock2D"] * 2, "UpBlock2D"],
+            "transformer_layers_per_block": [1, 2, 10],
+            "attention_head_dim": [5, 10, 20],
+            "cross_attention_dim": 2048,
+            "use_linear_projection": True,
+            "addition_embed_type": "text_time",
+            "addition_time_embed_dim": 256,
+            "projection_class_embeddings_input_dim": 2816,
+        },
+        "vae/config.json": _VAE | {"scaling_factor": 0.13025},
+        "text_encoder/config.json": _CLIP_L,
+        "text_encoder_2/config.json": _CLIP_G,
+        "scheduler/scheduler_config.json": _DDPM,
+    },
+}
+# What is tried on a card, best first; samples are left out if they alone do not fit.
+SAVED = {"gradient_checkpointing": True}
+TRIED: list[dict[str, Any]] = [
+    {"train_batch_size": 8},
+    {"train_batch_size": 4},
+    {"train_batch_size": 2},
+    {},
+    SAVED | {"train_batch_size": 4},
+    SAVED,
+]
+CARDS = (8, 16, 24, 80)
+
+
+def plan_of(folder: Path, size: int, **settings: Any) -> TrainPlan:
+    """The plan of a usual run in bf16 on a GPU, of pictures of `size` pixels."""
+    family = family_of(folder, folder.name)
+    info = family.info(folder, None)
+    train = completed(TrainSettings(max_train_steps=STEPS, **settings), info)
+    recipe = make_recipe(
+        train, resolution=size, images=PICTURES, world_size=1, precision="bf16",
+        prediction_type=info.prediction_type,
+    )  # fmt: skip
+    denoiser = family.blank_denoiser(folder).requires_grad_(False)
+    torch.nn.Module.to(denoiser, dtype_of("bf16"))
+    lora = add_lora(denoiser, train, recipe.alpha)
+    memory = plan_memory(family, folder, info, recipe, denoiser, size)
+    examples = [Example(Path(f"{n}.png"), f"caption {n}", f"{n}.png", n) for n in range(PICTURES)]
+    return TrainPlan(
+        recipe=recipe, base=info, base_name=folder.name, base_prediction_type=info.prediction_type,
+        dataset=DatasetSettings(), samples=SampleSettings(), examples=examples,
+        sizes=[(size, size)] * PICTURES, prompts=["a", "b"], device="cuda", run_dir=folder,
+        lora_parameters=sum(one.numel() for one in lora.values()), lora_tensors=len(lora),
+        bytes_free=0, memory=memory,
+    )  # fmt: skip
+
+
+def rows(folder: Path, size: int) -> list[str]:
+    """A line of the table for each card."""
+    plans = [(settings, plan_of(folder, size, **settings)) for settings in TRIED]
+    lines = []
+    for card in CARDS:
+        best = next((pair for pair in plans if fits(pair[1], card)), None)
+        if best is None:
+            lines.append(f"| {card} GB | does not fit | | | |")
+            continue
+        settings, plan = best
+        assert plan.memory is not None
+        samples = held(plan.memory.samples)
+        drawn = human_bytes(samples) if samples <= card * 10**9 else f"no ({human_bytes(samples)})"
+        batch = settings.get("train_batch_size", 1)
+        saved = ", checkpointing" if settings.get("gradient_checkpointing") else ""
+        lines.append(
+            f"| {card} GB | batch {batch}{saved} | {human_bytes(held(plan.memory.steps))}"
+            f" | {drawn} | {plan.memory.flops / 1e12 / batch:.1f} |"
+        )
+    return lines
+
+
+def fits(plan: TrainPlan, card: int) -> bool:
+    """True if all but samples fits into so many GB."""
+    found = plan.memory
+    assert found is not None
+    return held(max(found.steps, found.captions, found.pictures)) <= card * 10**9
+
+
+def main() -> None:
+    """Print the tables."""
+    hush()
+    with tempfile.TemporaryDirectory() as work:
+        for name, files in BASES.items():
+            folder = Path(work) / name
+            for file, content in files.items():
+                (folder / file).parent.mkdir(parents=True, exist_ok=True)
+                (folder / file).write_text(json.dumps(content))
+            native = family_of(folder, name).info(folder, None).native_size
+            plan = plan_of(folder, native)
+            found = plan.memory
+            assert found is not None
+            print(f"\n## {name}, {native} px\n")
+            print("| card | settings | steps | a sample | TFLOP a picture |\n|---|---|---|---|---|")
+            print("\n".join(rows(folder, native)))
+            print(
+                f"\nCaptions {human_bytes(held(found.captions))}, pictures"
+                f" {human_bytes(held(found.pictures))}, base {human_bytes(found.base)}, LoRA"
+                f" {human_bytes(plan.lora_bytes)}, state {human_bytes(plan.state_bytes)}, disk"
+                f" {human_bytes(plan.bytes_needed)}, cache {human_bytes(plan.cache_bytes)};"
+                f" without samples on the way"
+                f" {human_bytes(replace(plan, prompts=[]).bytes_needed)}."
+            )
+
+
+if __name__ == "__main__":
+    main()
