@@ -155,7 +155,7 @@ class _PipelineSession:
             base,
             info,
             variant=plan.project.train.variant,
-            dtype=torch.float32,
+            dtype=getattr(torch, dtype),
             noise=noise_options(completed(plan.project.train, info)),
         )
         model.pipeline.to(device)

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 from hubtools.dataset.text.trigger import replace_word
 from hubtools.files import human_bytes
 from hubtools.findings import RuleBook, shortened
+from hubtools.findings import shortened
+from hubtools.models.families.noise import FLOW
 from hubtools.models.families.protocol import USUAL, BaseInfo
+from hubtools.models.registry import SUPPORTED
 from hubtools.settings import DatasetSettings, SampleSettings
 from hubtools.training.memory import Memory, held
 from hubtools.training.optimizers import BYTES_A_PARAMETER
@@ -82,6 +85,17 @@ class TrainPlan:
         return self.recipe.steps // self.recipe.snapshot_every
 
     @property
+    def divisor(self) -> int:
+        """What sides must be multiples of, in pixels."""
+        support = SUPPORTED.get(self.base.family)
+        return max(self.base.latent_factor, support.divisor if support else 1)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of a flow base's picture."""
+        return int((self.recipe.resolution // self.divisor) ** 2)
+
+    @property
     def sample_size(self) -> int:
         """Side of a sample."""
         return self.samples.size or self.recipe.resolution
@@ -145,6 +159,7 @@ def describe(plan: TrainPlan) -> list[str]:
         f" parameters in float32 ({human_bytes(plan.lora_bytes)})",
         "pictures": f"{recipe.resolution} px, {cut} crop, {mirror}; latents and captions cached"
         f" ({human_bytes(plan.cache_bytes)} at most)",
+        "loss": _loss(plan),
         "prior": _prior(plan),
         "learning rate": _rate(recipe),
         "states": f"{often} and on Ctrl-C, {plan.states} kept"
@@ -168,6 +183,24 @@ def _arithmetic(recipe: Recipe) -> str:
         f" = {count(recipe.steps_an_epoch, 'step')} an epoch;"
         f" {_number(recipe.epochs)} epochs = {count(recipe.steps, 'step')}"
     )
+
+
+def _loss(plan: TrainPlan) -> str:
+    """Which moments of noise are trained at, how much each counts, and why."""
+    settings, prediction = plan.recipe.settings, plan.recipe.prediction_type
+    if prediction != FLOW:
+        if not settings.snr_gamma:
+            return "all timesteps count the same"
+        return f"min-SNR {settings.snr_gamma:g}: the base predicts {prediction}"
+    density: str | None = settings.timestep_density
+    if density == "logit_normal":
+        density = f"logit-normal ({settings.timestep_mean:g}, {settings.timestep_deviation:g})"
+    factor, why = settings.timestep_shift, "as set"
+    if factor is None:
+        factor = plan.base.shift.factor(plan.tokens)
+        why = "as the base's scheduler does"
+        why += f" at {plan.recipe.resolution} px" if plan.base.shift.line else ""
+    return f"of a flow; moments {density}, shifted {factor:.3g} times towards noise {why}"
 
 
 def _prior(plan: TrainPlan) -> str:

@@ -158,8 +158,9 @@ def high_rate(plan: TrainPlan) -> Iterator[Problem]:
 
 @TRAIN_RULES.rule("T109", "The resolution does not fit the latent grid", Severity.ERROR)
 def grid(plan: TrainPlan) -> Iterator[Problem]:
-    """The resolution is not a multiple of the VAE's factor (8 pixels for Stable Diffusion)."""
-    size, factor = plan.recipe.resolution, plan.base.latent_factor
+    """The resolution is not a multiple of what the base counts in: 8 pixels, or 16 where its
+    denoiser reads two cells of latents at once (docs/families.md)."""
+    size, factor = plan.recipe.resolution, plan.divisor
     if size % factor:
         yield Problem(
             f"The resolution {size} is not a multiple of {factor}.",
@@ -252,11 +253,11 @@ def untriggered(plan: TrainPlan) -> Iterator[Problem]:
 
 @TRAIN_RULES.rule("T116", "The samples' size does not fit the latent grid", Severity.WARNING)
 def sample_grid(plan: TrainPlan) -> Iterator[Problem]:
-    """The samples' size is not a multiple of the VAE's factor (8 pixels for Stable Diffusion).
+    """The samples' size is not a multiple of what the base counts in (8 or 16 pixels).
 
     Every attempt to draw one would fail; the training itself is not touched.
     """
-    size, factor = plan.sample_size, plan.base.latent_factor
+    size, factor = plan.sample_size, plan.divisor
     if plan.recipe.sample_every and size % factor:
         yield Problem(
             f"Samples of {size} px cannot be drawn: it is not a multiple of {factor}.",
@@ -332,6 +333,22 @@ def distilled(plan: TrainPlan) -> Iterator[Problem]:
             " undoes.",
             f"train on {instead or 'the base that it was distilled from'} and use the LoRA on"
             " either",
+        )
+
+
+@TRAIN_RULES.rule("T121", "Captions are dropped for a base without guidance", Severity.WARNING)
+def dropped_for_nothing(plan: TrainPlan) -> Iterator[Problem]:
+    """caption_dropout trains the empty caption, which guidance sets a prompt against.
+
+    Bases that were distilled to draw without guidance never look at it again: those steps teach
+    them nothing that is asked for later.
+    """
+    dropout = plan.recipe.settings.caption_dropout or 0.0
+    if dropout and not plan.base.guided:
+        yield Problem(
+            f"caption_dropout {dropout:g} leaves out captions, but {plan.base_name} is drawn"
+            " without guidance and never asked for the empty one.",
+            "--caption-dropout 0",
         )
 
 

@@ -132,6 +132,7 @@ BAD: dict[str, TrainPlan] = {
     "T118": plan(caption="a long word " * 26),
     "T120": on_gpu(14 * GB),
     "T119": replace(plan(), base_name="stabilityai/sd-turbo"),
+    "T121": replace(plan(caption_dropout=0.1), base=replace(plan().base, guided=False)),
 }
 GOOD: dict[str, list[TrainPlan]] = {
     "T101": [plan(checkpointing_steps=1000), plan(max_train_steps=10)],
@@ -165,6 +166,10 @@ GOOD: dict[str, list[TrainPlan]] = {
     ],
     "T120": [on_gpu(16 * GB), plan(), replace(on_gpu(GB), memory_free=None)],
     "T119": [plan(), replace(plan(), base_name="me/sd-turbot")],
+    "T121": [
+        plan(caption_dropout=0.1),
+        replace(plan(caption_dropout=0), base=replace(plan().base, guided=False)),
+    ],
     "T116": [plan(samples={"size": 504}), plan(samples={"size": 500}, validation_steps=0)],
 }
 
