@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from hubtools.dataset.text.trigger import replace_word
 from hubtools.files import human_bytes
 from hubtools.findings import RuleBook, shortened
-from hubtools.findings import shortened
 from hubtools.models.families.noise import FLOW
 from hubtools.models.families.protocol import USUAL, BaseInfo
 from hubtools.models.registry import SUPPORTED

@@ -136,6 +136,18 @@ def test_it_is_trained_resumed_written_read_and_drawn_with(
     assert pixels(tmp_path / "out" / drawn.file) == pixels(whole.run_dir / "samples" / sample.file)
 
 
+def test_its_plan_reckons_memory_and_tells_its_moments(make_flow: MakeProject) -> None:
+    lines: list[str] = []
+    train(make_flow(), skip_validation=True, dry_run=True, note=lines.append)
+    text = "\n".join(lines)
+    assert "memory:" in text
+    assert "of a flow; moments logit-normal (0, 1), shifted" in text
+    lines.clear()
+    uniform = make_flow(timestep_density="uniform", timestep_shift=2.0)
+    train(uniform, skip_validation=True, dry_run=True, note=lines.append)
+    assert "moments uniform, shifted 2 times towards noise as set" in "\n".join(lines)
+
+
 def test_a_batch_of_four_is_four_of_one(make_flow: MakeProject) -> None:
     usual = {"max_train_steps": 2, "lr_scheduler": "constant"}
     together = run(make_flow(name="together", train_batch_size=4, **usual))

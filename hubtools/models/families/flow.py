@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.models.families.batches import Conditions, Tensors, stacked
+from hubtools.models.families.batches import MASK, Conditions, Tensors, padded, stacked
 from hubtools.models.families.configs import config, reading_sizes
 from hubtools.models.families.noise import Flow, Noised, NoiseOptions, Shift
 from hubtools.models.families.protocol import (
@@ -114,8 +115,14 @@ class FlowModel:
         raise NotImplementedError
 
     def collate(self, captions: Sequence[Tensors]) -> dict[str, Tensor]:
-        """Captions of one length."""
-        return stacked(captions)
+        """Captions of one length; of unequal ones as long as the longest, with a mask only where
+        some are shorter."""
+        if not self.variable:
+            return stacked(captions)
+        batch = padded(captions, ("embeds",))
+        if bool(batch[MASK].all()):
+            del batch[MASK]
+        return batch
 
     def noised(self, latents: Tensor, noise: Tensor, t: Tensor) -> Noised:
         """On the straight line from the picture to the noise."""
@@ -227,6 +234,43 @@ class FlowFamily:
                 config(folder, f"{self.prefix}/config.json")
             )
         return blank
+
+    def rehearse_denoiser(
+        self, denoiser: nn.Module, info: BaseInfo, size: tuple[int, int], count: int
+    ) -> None:
+        """The transformer's pass over captions as long as can be."""
+        import torch
+
+        numbers = info.cell_bytes // (8 if self.model.sampled else 4)
+        width, height = (side // info.latent_factor for side in size)
+        pipeline = SimpleNamespace(transformer=denoiser, components={})
+        given = {self.prefix: denoiser}
+        model = self.model(pipeline, info, NoiseOptions(), given)
+        device = next(denoiser.parameters()).device
+        captions = {
+            key: torch.empty(count, *shape, device=device)
+            for key, shape in self.caption_shapes(denoiser.config).items()
+        }
+        latents = torch.empty(count, numbers, height, width, device=device)
+        model.velocity(latents, torch.empty(count, device=device), captions)
+
+    def caption_shapes(self, told: Any) -> dict[str, tuple[int, ...]]:
+        """Of a caption as long as can be, by the denoiser's configuration."""
+        raise NotImplementedError
+
+    def rehearse_vae(
+        self, vae: Any, info: BaseInfo, size: tuple[int, int], *, decode: bool
+    ) -> None:
+        """The VAE's pass."""
+        import torch
+
+        factor = 2 ** (len(vae.config.block_out_channels) - 1)
+        width, height = (side // factor for side in size)
+        if decode:
+            channels = vae.config.latent_channels
+            vae.decode(torch.empty(1, channels, height, width, device=vae.device))
+        else:
+            vae.encode(torch.empty(1, 3, *reversed(size), device=vae.device))
 
     def load(
         self,

@@ -80,6 +80,13 @@ class Flux1(FlowFamily):
         embeds, pooled, _ = pipeline.encode_prompt(text, None, device=device)
         return {"prompt_embeds": embeds, "pooled_prompt_embeds": pooled}
 
+    def caption_shapes(self, told: Any) -> dict[str, tuple[int, ...]]:
+        """States of T5, and CLIP's sum."""
+        return {
+            "embeds": (_TOKENS, told.joint_attention_dim),
+            "pooled": (told.pooled_projection_dim,),
+        }
+
     def sampling(self, folder: Path) -> Sampling:
         """As the model cards do."""
         return Sampling(4, 0.0) if _is_schnell(folder) else Sampling(28, 3.5)

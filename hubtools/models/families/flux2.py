@@ -88,6 +88,10 @@ class Flux2(FlowFamily):
         device = next(pipeline.text_encoder.parameters()).device
         return {"prompt_embeds": pipeline.encode_prompt(text or "", device=device)[0]}
 
+    def caption_shapes(self, told: Any) -> dict[str, tuple[int, ...]]:
+        """States of the language model."""
+        return {"embeds": (_TOKENS, told.joint_attention_dim)}
+
     def sampling(self, folder: Path) -> Sampling:
         """As the model cards do."""
         return Sampling(4, 1.0) if _distilled(folder) else Sampling(50, 4.0)

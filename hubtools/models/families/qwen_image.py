@@ -3,11 +3,10 @@ VAE made for films, whose latents have a mean and a deviation a channel."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hubtools.models.families.batches import MASK, Tensors, padded
+from hubtools.models.families.batches import MASK, Tensors
 from hubtools.models.families.configs import config
 from hubtools.models.families.flow import (
     FlowFamily,
@@ -65,14 +64,6 @@ class QwenImageModel(FlowModel):
         )
         return mean, 1 / deviation
 
-    def collate(self, captions: Sequence[Tensors]) -> dict[str, Tensor]:
-        """Captions as long as the longest; a mask only where some are shorter, as the pipeline has
-        it."""
-        batch = padded(captions, ("embeds",))
-        if bool(batch[MASK].all()):
-            del batch[MASK]
-        return batch
-
     def velocity(self, latents: Tensor, s: Tensor, captions: Tensors) -> Tensor:
         """Clock s; places by the size of the token grid, the words' after it."""
         height, width = latents.shape[-2] // 2, latents.shape[-1] // 2
@@ -99,6 +90,22 @@ class QwenImage(FlowFamily):
         """As the pipeline encodes it."""
         device = next(pipeline.text_encoder.parameters()).device
         return {"prompt_embeds": _encoded(pipeline, text or "", device)}
+
+    def caption_shapes(self, told: Any) -> dict[str, tuple[int, ...]]:
+        """States of the language model."""
+        return {"embeds": (_TOKENS, told.joint_attention_dim)}
+
+    def rehearse_vae(
+        self, vae: Any, info: BaseInfo, size: tuple[int, int], *, decode: bool
+    ) -> None:
+        """The VAE's pass over a film of one frame."""
+        import torch
+
+        width, height = (side // info.latent_factor for side in size)
+        if decode:
+            vae.decode(torch.empty(1, vae.config.z_dim, 1, height, width, device=vae.device))
+        else:
+            vae.encode(torch.empty(1, 3, 1, *reversed(size), device=vae.device))
 
     def sampling(self, folder: Path) -> Sampling:
         """As the model card does."""

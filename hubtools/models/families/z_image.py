@@ -3,11 +3,10 @@ them itself and masks what it has padded. Its clock runs the other way, and so d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hubtools.models.families.batches import MASK, Tensors, padded
+from hubtools.models.families.batches import MASK, Tensors
 from hubtools.models.families.configs import config
 from hubtools.models.families.flow import FlowFamily, FlowModel
 from hubtools.models.families.noise import FLOW, Shift
@@ -33,19 +32,17 @@ class ZImageModel(FlowModel):
         """The last state but one of the language model, of the caption's own tokens: (1, n, w)."""
         return {"embeds": self.pipeline.encode_prompt(caption, device, False)[0][0][None]}
 
-    def collate(self, captions: Sequence[Tensors]) -> dict[str, Tensor]:
-        """Captions as long as the longest, and which tokens are each one's own."""
-        return padded(captions, ("embeds",))
-
     def velocity(self, latents: Tensor, s: Tensor, captions: Tensors) -> Tensor:
         """Clock 1 - s, and an answer of x - n."""
         import torch
 
-        rows = zip(captions["embeds"], captions[MASK], strict=True)
+        rows, masks = list(captions["embeds"].unbind()), captions.get(MASK)
+        if masks is not None:
+            rows = [row[mask] for row, mask in zip(rows, masks, strict=True)]
         answer = self.denoiser(
             list(latents.unsqueeze(2).unbind()),
             1 - s,
-            [embeds[mask] for embeds, mask in rows],
+            rows,
             return_dict=False,
         )[0]
         return -torch.stack(list(answer)).squeeze(2)
@@ -66,6 +63,10 @@ class ZImage(FlowFamily):
     def call_words(self, words: Tensors) -> dict[str, Any]:
         """Lists, one tensor a picture."""
         return {name: list(value.unbind()) for name, value in words.items()}
+
+    def caption_shapes(self, told: Any) -> dict[str, tuple[int, ...]]:
+        """States of the language model."""
+        return {"embeds": (_TOKENS, told.cap_feat_dim)}
 
     def sampling(self, folder: Path) -> Sampling:
         """As the model cards do; Turbo without guidance, which this pipeline counts from 0."""
