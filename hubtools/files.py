@@ -10,15 +10,15 @@ import re
 import secrets
 import shlex
 import stat
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from hubtools.causes import cannot_be, is_absent, naming
+from hubtools.causes import cannot_be, is_absent, named, naming
 from hubtools.errors import HubtoolsError
+from hubtools.fences import AT, check_fence, make_folder
 from hubtools.limits import DEPTH, JSON_COST, JSON_FILE, json_cost
 
 StrPath = str | os.PathLike[str]
@@ -54,62 +54,71 @@ def untouched(facts: os.stat_result, older_than: float) -> bool:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; on success fsync it and rename it over `path`.
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file to write; on success it is fsynced and takes the place of `path`, with the mode of the
+    file there. It is written by its descriptor, in the folder that was opened first: what somebody
+    puts into the place of either meanwhile is not written to.
 
-    The temporary name ends in the suffix of `path` (writers such as Pillow look at it) and
-    starts with a dot, so that a left-over is never taken for the real file; `sweep_once` knows it.
+    Raises `LeadsOut` if `path` must lie in a project and its folder does not any more.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sweep_once(path.parent)
-    temporary = path.parent / f"{TEMPORARY}{secrets.token_hex(8)}{path.suffix}"
-    os.close(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    make_folder(path.parent)
+    with naming(path), _folder_of(path) as (at, last):
+        mode = None
+        with suppress(FileNotFoundError):
+            facts = os.lstat(last, **at)
+            mode = stat.S_IMODE(facts.st_mode) if stat.S_ISREG(facts.st_mode) else None
+        with taking_place(at, last, mode) as file:
+            yield file
+
+
+@contextmanager
+def _folder_of(path: Path) -> Iterator[tuple[dict[str, int], str]]:
+    if not AT:
+        yield {}, str(path)
+        return
+    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        with naming(path):
-            yield temporary
-            with temporary.open("rb") as written:
-                os.fsync(written.fileno())
-            mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
-            temporary.chmod(mode)
-            os.replace(temporary, path)
-            sync_folder(path.parent)
+        check_fence(path.parent, descriptor)
+        yield {"dir_fd": descriptor}, path.name
+    except OSError as error:
+        raise named(error, path) from None
     finally:
-        temporary.unlink(missing_ok=True)
+        os.close(descriptor)
 
 
-_UMASK = threading.Lock()
+@contextmanager
+def taking_place(at: Mapping[str, int], name: str, mode: int | None) -> Iterator[BinaryIO]:
+    """A file to write beside `name`, which is relative to the folder `at` (`dir_fd`; empty where
+    there is no openat). On success it is fsynced, gets `mode` (None: what the umask leaves) and
+    takes the place of `name`, whatever that is: a link is replaced, never written through.
+
+    Its name until then starts with a dot, so that a left-over is never taken for the real file;
+    `sweep_once` knows it."""
+    folder, base = ("", name) if at else os.path.split(name)
+    sweep_once(at["dir_fd"] if at else Path(folder))
+    temporary = os.path.join(folder, temporary_for(base))
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(temporary, flags | getattr(os, "O_CLOEXEC", 0), 0o666, **at)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            if mode is not None and os.name != "nt":
+                os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        ends = {"src_dir_fd": at["dir_fd"], "dst_dir_fd": at["dir_fd"]} if at else {}
+        os.replace(temporary, name, **ends)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary, **at)
+        raise
+    if at:
+        os.fsync(at["dir_fd"])
 
 
-def _umask() -> int:
-    with _UMASK:  # two threads at once could leave it at 0
-        mask = os.umask(0)
-        os.umask(mask)
-    return mask
-
-
-def no_link(folder: Path) -> Path:
-    """`folder`, which is made or to be made by hubtools. Raises `HubtoolsError` if it or the one
-    that it lies in is a symbolic link, which may lead out."""
-    for part in (folder.parent, folder):
-        if part.is_symlink():
-            raise HubtoolsError(
-                f"{part} is a symbolic link.", hint="make it a folder", code="link-refused"
-            )
-    return folder
-
-
-def stamped_folder(parent: Path, *, digits: int = 1) -> Path:
-    """A new folder in `parent`, named after the time, with a number of so many `digits` if there
-    is one of this second. Raises `HubtoolsError` if none can be made."""
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    for number in range(1000):
-        folder = parent / (stamp if number == 0 else f"{stamp}-{number:0{digits}d}")
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        return folder
-    raise HubtoolsError(f"No new folder could be made in {parent}.")
+def temporary_for(name: str) -> str:
+    """A name for a file (without folders) while it is written; it ends as `name` does."""
+    return TEMPORARY + secrets.token_hex(8) + os.path.splitext(name)[1][:16]
 
 
 def sync_folder(folder: Path) -> None:
@@ -125,8 +134,8 @@ def sync_folder(folder: Path) -> None:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write `data` to `path` atomically."""
-    with replacing(path) as temporary:
-        temporary.write_bytes(data)
+    with replacing(path) as file:
+        file.write(data)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -316,12 +325,17 @@ def not_replaced(path: Path, what: str) -> HubtoolsError:
 
 def sha256_of(path: Path, progress: Callable[[int], None] | None = None) -> str:
     """Hex SHA-256 of a file, read in 1 MiB blocks; `progress` gets the bytes of each block."""
-    digest = hashlib.sha256()
     with open_regular(path) as source:
-        while block := source.read(1 << 20):
-            digest.update(block)
-            if progress is not None:
-                progress(len(block))
+        return sha256_in(source, progress)
+
+
+def sha256_in(source: BinaryIO, progress: Callable[[int], None] | None = None) -> str:
+    """As `sha256_of`, of what is left of an open file."""
+    digest = hashlib.sha256()
+    while block := source.read(1 << 20):
+        digest.update(block)
+        if progress is not None:
+            progress(len(block))
     return digest.hexdigest()
 
 

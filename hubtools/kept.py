@@ -35,7 +35,7 @@ def read_kept(place: Path) -> bytes | None:
 def write_kept(place: Path, pieces: Iterable[bytes]) -> bool:
     """Write the file, atomically; if that cannot be done it is told. Says whether it was."""
     try:
-        with replacing(place) as temporary, temporary.open("wb") as file:
+        with replacing(place) as file:
             file.writelines(pieces)
     except OSError as error:
         _tell(place, "written", error)

@@ -21,8 +21,8 @@ def test_a_file_is_old_or_new_and_keeps_its_mode(tmp_path: Path) -> None:
     path.chmod(0o640)
 
     def killed() -> None:
-        with replacing(path) as temporary:
-            temporary.write_text("half")
+        with replacing(path) as file:
+            file.write(b"half")
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -44,9 +44,9 @@ def draw_chart(path: Path, evaluation: Evaluation) -> None:
         top = index // _COLUMNS * _HIGH + title_height
         _panel(pen, evaluation, name, left, top)
     width, height = size[0] // _SCALE, size[1] // _SCALE
-    with replacing(path) as temporary:
+    with replacing(path) as file:
         small = image.resize((width, height), Image.Resampling.LANCZOS)
-        small.save(temporary, optimize=True, pnginfo=sheet_mark())
+        small.save(file, format="PNG", optimize=True, pnginfo=sheet_mark())
 
 
 def _panel(pen: ImageDraw.ImageDraw, evaluation: Evaluation, name: str, x0: int, y0: int) -> None:

@@ -46,8 +46,8 @@ def contact_sheet(
         for number, line in enumerate(lines):
             place = (left, top + cell + 6 + number * line_height)
             pen.text(place, _shortened(line, font, cell), _INK if number == 0 else _FAINT, font)
-    with replacing(path) as temporary:
-        sheet.save(temporary, format="PNG", pnginfo=sheet_mark())
+    with replacing(path) as written:
+        sheet.save(written, format="PNG", pnginfo=sheet_mark())
 
 
 def fitted(picture: Image.Image, cell: int) -> Image.Image:

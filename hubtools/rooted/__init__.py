@@ -10,9 +10,9 @@ The path of the folder itself is the user's own word: links in it are followed.
 
 from __future__ import annotations
 
+from hubtools.fences import LeadsOut, fence, unfence
 from hubtools.files import TEMPORARY
-from hubtools.rooted.fences import fence, unfence
-from hubtools.rooted.names import LeadsOut, is_left_over, parts_of
+from hubtools.rooted.names import is_left_over, parts_of
 from hubtools.rooted.root import Root
 from hubtools.rooted.system import clone
 

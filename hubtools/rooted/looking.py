@@ -15,11 +15,11 @@ from typing import Any, BinaryIO, Self
 
 from hubtools.causes import named
 from hubtools.errors import HubtoolsError
+from hubtools.fences import AT, LeadsOut, check_fence, make_folder
 from hubtools.files import StrPath
 from hubtools.layout import WORK_DIR
-from hubtools.rooted.fences import fence_of, lies_inside
-from hubtools.rooted.names import LeadsOut, parts_of
-from hubtools.rooted.system import AT, BLOCK, FOLDER, NOFOLLOW, READ, is_link
+from hubtools.rooted.names import parts_of
+from hubtools.rooted.system import BLOCK, FOLDER, NOFOLLOW, READ, is_link
 
 
 class Looking:
@@ -28,19 +28,17 @@ class Looking:
     def __init__(self, path: StrPath, *, create: bool = False) -> None:
         self.path = Path(path)
         if create:
-            self.path.mkdir(parents=True, exist_ok=True)
+            make_folder(self.path)
         self._fd = -1
         if not self.path.is_dir():
             raise HubtoolsError(f"There is no folder {self.path}.", code="file-not-found")
         if AT:
             self._fd = os.open(self.path, FOLDER & ~NOFOLLOW)
-            root = fence_of(self.path)
-            if root is not None and not lies_inside(self._fd, root):
+            try:
+                check_fence(self.path, self._fd)
+            except LeadsOut:
                 self.close()
-                raise LeadsOut(
-                    f"{self.path} leads out of the project's folder {root}; nothing was done.",
-                    hint="it lay inside a moment ago: look who changes it, and run it again",
-                )
+                raise
 
     def __enter__(self) -> Self:
         return self
@@ -137,6 +135,13 @@ class Looking:
         except (FileNotFoundError, NotADirectoryError):
             return None
 
+    def holds(self, name: str, folder: Looking) -> bool:
+        """True if `name` is the folder that is open as `folder`, and no other in its place."""
+        found = self.stat(name)
+        if found is None or not AT:
+            return found is not None
+        return os.path.samestat(found, os.fstat(folder._fd))
+
     def exists(self, name: str) -> bool:
         """True if there is something, a broken link too."""
         return self.stat(name) is not None
@@ -199,6 +204,11 @@ class Looking:
     def open(self, name: str) -> Iterator[BinaryIO]:
         """A regular file, to be read. Raises `LeadsOut` for a link and `OSError` for what is no
         file; never waits for a pipe."""
+        with self.opened(name) as file:
+            yield file
+
+    def opened(self, name: str) -> BinaryIO:
+        """As `open`, to be closed by whoever asks."""
         with self._in(name) as (at, last):
             try:
                 descriptor = os.open(last, READ, **at)
@@ -209,8 +219,7 @@ class Looking:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 os.close(descriptor)
                 raise OSError(errno.EINVAL, "It is no regular file", str(self.path / name))
-        with os.fdopen(descriptor, "rb") as file:
-            yield file
+        return os.fdopen(descriptor, "rb")
 
     def read(self, name: str, limit: int | None = None) -> bytes:
         """The bytes of a file. Raises `HubtoolsError` if it has more than `limit`."""

@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 import os
-import secrets
 
-from hubtools.errors import HubtoolsError
-from hubtools.files import LEFT_OVER, TEMPORARY
-
-
-class LeadsOut(HubtoolsError):
-    """A name that leaves its folder, or a symbolic link in the way."""
-
-    default_code = "link-refused"
+from hubtools.fences import LeadsOut
+from hubtools.files import LEFT_OVER
 
 
 def parts_of(name: str) -> tuple[str, ...]:
@@ -27,11 +20,6 @@ def parts_of(name: str) -> tuple[str, ...]:
     if bad or (os.name == "nt" and any(mark in name for mark in ":\\")):
         raise LeadsOut(f"{name!r} is no name of a file inside a folder; nothing was done.")
     return parts
-
-
-def temporary_for(name: str) -> str:
-    """A name for a file (without folders) while it is written; it ends as `name` does."""
-    return TEMPORARY + secrets.token_hex(8) + os.path.splitext(name)[1][:16]
 
 
 def is_left_over(name: str) -> bool:

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from hubtools.errors import HubtoolsError
+from hubtools.fences import AT
 from hubtools.files import untouched
 from hubtools.rooted import system
 from hubtools.rooted.names import is_left_over
-from hubtools.rooted.system import AT, NOFOLLOW
+from hubtools.rooted.system import NOFOLLOW
 from hubtools.rooted.writing import Writing
 
 _HOUR = 3600.0

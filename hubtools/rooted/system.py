@@ -16,8 +16,6 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any, cast
 
-# Windows has no openat: there each part is looked at just before the act.
-AT = os.open in os.supports_dir_fd and os.rename in os.supports_dir_fd
 FLOCK = os.name != "nt"
 NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | NOFOLLOW | getattr(os, "O_CLOEXEC", 0)

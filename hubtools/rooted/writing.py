@@ -7,16 +7,14 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from hubtools.causes import naming
 from hubtools.errors import HubtoolsError
-from hubtools.files import json_bytes, sweep_once
+from hubtools.files import json_bytes, taking_place, temporary_for
 from hubtools.rooted import system
 from hubtools.rooted.looking import Looking
-from hubtools.rooted.names import temporary_for
 from hubtools.rooted.system import BLOCK, READ, WRITE, clone
 
 
@@ -33,23 +31,8 @@ class Writing(Looking):
                 old = self.stat(name)
                 if old is not None and stat.S_ISREG(old.st_mode):
                     mode = stat.S_IMODE(old.st_mode)
-            folder, base = (os.path.dirname(last), os.path.basename(last)) if not at else ("", last)
-            sweep_once(at["dir_fd"] if at else Path(folder))
-            temporary = os.path.join(folder, temporary_for(base))
-            descriptor = os.open(temporary, WRITE, 0o666, **at)
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    yield file
-                    file.flush()
-                    if mode is not None and os.name != "nt":
-                        os.fchmod(file.fileno(), mode)
-                    os.fsync(file.fileno())
-                system.replace(temporary, last, at, at)
-            except BaseException:
-                with suppress(OSError):
-                    os.unlink(temporary, **at)
-                raise
-            system.sync(at)
+            with taking_place(at, last, mode) as file:
+                yield file
 
     def write(self, name: str, data: bytes, *, mode: int | None = None) -> None:
         """Write a file atomically."""

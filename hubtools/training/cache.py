@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from hubtools.files import replacing
 from hubtools.layout import cache_dir
-from hubtools.models.tensors import read_tensors, write_tensors
+from hubtools.models.tensors import dump_tensors, read_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,8 +45,8 @@ class Cache:
         entry = read_tensors(self.path(name), verify=True)
         if entry is None:
             entry = {key: value.contiguous() for key, value in make().items()}
-            with replacing(self.path(name)) as temporary:
-                write_tensors(temporary, entry, checksum=True)
+            with replacing(self.path(name)) as file:
+                dump_tensors(file, entry, checksum=True)
             self.made += 1
         else:
             self.found += 1

@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,7 @@ _OURS = {
     SNAPSHOTS_DIR,
     STATE_DIR,
 }
+_LEFT_ALONE = {CARD, IMAGES_DIR}  # a training writes neither
 _LOCK = ".lock"
 
 
@@ -128,28 +129,30 @@ def refuse_foreign_finish(run_dir: Path, manifest: RunManifest, trust_state: boo
 
 def earlier_run(run_dir: Path) -> RunManifest | None:
     """The run that this folder holds, if any. Raises `HubtoolsError` for a folder that is no run
-    folder but not empty either, so that nothing of the user's is ever written over."""
+    folder but not empty either, so that nothing of the user's is ever written over: files that are
+    called as those of a run may be anybody's."""
     if run_dir.exists() and not run_dir.is_dir():
         raise HubtoolsError(
             f"{run_dir} is a file.", hint="--output-dir another folder", code="file-exists"
         )
     if (run_dir / RUN_MANIFEST).is_file():
-        try:
+        with suppress(HubtoolsError):
             return RunManifest.read(run_dir)
-        except HubtoolsError:
-            return None  # half of nothing: states are checked on their own
-    if run_dir.is_dir():
-        foreign = sorted(
-            path.name
-            for path in run_dir.iterdir()
-            if path.name not in _OURS and not path.name.startswith(".")
+    if not run_dir.is_dir():
+        return None
+    # without a readable run.json a LoRA or states make it a run, which `refuse_if_unknown` judges
+    ours = _OURS if has_progress(run_dir) else _LEFT_ALONE
+    foreign = sorted(
+        path.name + (" (a symbolic link)" if path.is_symlink() else "")
+        for path in run_dir.iterdir()
+        if path.name not in ours and not path.name.startswith(".")
+    )
+    if foreign:
+        raise HubtoolsError(
+            f"{run_dir} is not empty and no run folder: it holds {', '.join(foreign[:3])}.",
+            hint="give an empty or a new folder: --output-dir runs/<name>",
+            code="file-exists",
         )
-        if foreign:
-            raise HubtoolsError(
-                f"{run_dir} is not empty and no run folder (it holds {', '.join(foreign[:3])}).",
-                hint="give an empty or a new folder: --output-dir runs/<name>",
-                code="file-exists",
-            )
     return None
 
 

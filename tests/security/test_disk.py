@@ -142,7 +142,8 @@ def _copied(place: Path) -> None:
 
 
 def _own(place: Path) -> None:
-    copy_own(place.parent, "source", place / "a")
+    with Root(place) as root:
+        copy_own(place.parent, "source", root, "a")
 
 
 def _plain(place: Path) -> None:

@@ -26,8 +26,9 @@ from hubtools.training.checkpoints import (
     states,
 )
 from hubtools.training.metrics import MetricsLog, read_metrics
-from hubtools.training.runfolder import locked
+from hubtools.training.runfolder import earlier_run, locked
 from hubtools.trust import SEAL, ForeignState
+from tests.drawing import write_pictures
 from tests.typed import typed
 
 torch = pytest.importorskip("torch")
@@ -527,3 +528,35 @@ def test_a_linked_grid(tmp_path: Path, home: Path, tiny_base: Path) -> None:
         assert done.returncode == 1, done.stderr
         assert "symbolic link" in done.stderr
     assert told(home) == before
+
+
+@pytest.mark.parametrize("manifest", [None, "{ damaged", '{"tool": "another"}'])
+@pytest.mark.parametrize(
+    "name",
+    ["hubtools.toml", "metrics.jsonl", "loss.png", "samples/a.png", "snapshots/a.safetensors"],
+)
+def test_files_that_are_called_as_those_of_a_run(
+    tmp_path: Path, name: str, manifest: str | None
+) -> None:
+    """A project whose output folder is the project itself lost its hubtools.toml."""
+    folder = tmp_path / "run"
+    (folder / name).parent.mkdir(parents=True)
+    (folder / name).write_text("mine")
+    if manifest is not None:
+        (folder / "run.json").write_text(manifest)
+    with pytest.raises(HubtoolsError, match="not empty and no run folder"):
+        earlier_run(folder)
+
+
+def test_an_output_folder_that_is_the_project(tmp_path: Path, tiny_base: Path) -> None:
+    write_pictures(tmp_path / "set", 2, (64, 64))
+    project = tmp_path / "project"
+    project.mkdir()
+    text = f'# mine\n[train]\noutput_dir = "."\npretrained_model_name_or_path = "{tiny_base}"\n'
+    (project / "hubtools.toml").write_text(text)
+    words = ("--project", project, "--max-train-steps", "1", "--train-data-dir", tmp_path / "set")
+    done = typed("train", *words, "--resolution", "64", "--skip-validation")
+    assert done.returncode == 1
+    assert "not empty and no run folder: it holds hubtools.toml." in done.stderr
+    assert [path.name for path in project.iterdir()] == ["hubtools.toml"]
+    assert (project / "hubtools.toml").read_text() == text

@@ -584,7 +584,7 @@ def test_a_folder_of_the_users_is_not_written_into(make_project: MakeProject) ->
     project = make_project()
     project.run_dir.mkdir()
     (project.run_dir / "thesis.doc").write_text("years")
-    with pytest.raises(HubtoolsError, match=r"not empty and no run folder \(it holds thesis.doc"):
+    with pytest.raises(HubtoolsError, match=r"not empty and no run folder: it holds thesis.doc"):
         run(project)
     assert [path.name for path in project.run_dir.iterdir()] == ["thesis.doc"]
 

@@ -166,7 +166,8 @@ def export_captions(
     blank = foreign = 0
     placed = False
     with appearing(to, "export") as work:
-        (work / below).mkdir(parents=True, exist_ok=True)
+        if below:
+            work.mkdir(below)
         for example in examples:
             stem, ending = os.path.splitext(example.file_name)
             caption = tidy(example.caption)
@@ -175,10 +176,10 @@ def export_captions(
             if trainer == "ai-toolkit" and trigger and word_pattern(trigger).search(caption):
                 caption, placed = word_pattern(trigger).sub(lambda _: _PLACE, caption), True
             name = _free(stem, used)
-            copy_own(folder, example.file_name, work / below / f"{name}{ending}")
-            beside = work / below / f"{name}.txt"
-            with naming(beside):
-                beside.write_text(caption + "\n", encoding="utf-8")
+            place = f"{below}/{name}" if below else name
+            copy_own(folder, example.file_name, work, f"{place}{ending}")
+            with naming(work.path / f"{place}.txt"), work.create(f"{place}.txt") as file:
+                file.write(f"{caption}\n".encode())
     return Exported(to, len(examples), blank, trigger if placed else None, foreign)
 
 

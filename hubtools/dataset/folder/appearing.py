@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -28,7 +28,7 @@ def check_free(to: Path) -> None:
 
 
 @contextmanager
-def appearing(to: Path, kind: str) -> Iterator[Path]:
+def appearing(to: Path, kind: str) -> Iterator[Root]:
     """A folder `.NAME.KIND` beside `to` to write into; it takes the name `to` at the end.
 
     What a killed run of this user has left there is removed; anything else of that name stays.
@@ -37,27 +37,52 @@ def appearing(to: Path, kind: str) -> Iterator[Path]:
     check_free(to)
     to.parent.mkdir(parents=True, exist_ok=True)
     name = f".{to.name}.{kind}"
+    mark = f"{name}/{_MARK}"
     with Root(to.parent) as parent:
         if parent.exists(name):
-            if not _is_ours(parent, name):
-                raise HubtoolsError(
-                    f"{to.parent / name} is in the way, and was not left by a run of yours.",
-                    hint="look what it is, and move it away",
-                    code="file-exists",
-                )
-            parent.remove_tree(name)
+            _clear(parent, name)
         parent.mkdir(name)
-        mark = f"{name}/{_MARK}"
-        parent.write_json(mark, seal(to.parent, mark, {"for": to.name}))
-        try:
-            yield to.parent / name
-            parent.unlink(mark)
-            if parent.is_folder(to.name):
-                parent.rmdir(to.name)
-            parent.rename(name, to.name)
-        finally:
-            if parent.is_folder(name):
-                parent.remove_tree(name)
+        with parent.inside(name) as work:
+            parent.write_json(mark, seal(to.parent, mark, {"for": to.name}))
+            try:
+                with parent.holding(mark):
+                    yield work
+                    if not parent.holds(name, work):
+                        raise HubtoolsError(
+                            f"{to.parent / name} was changed for something else meanwhile.",
+                            hint="look who changes it, and run the same command again",
+                            code="file-changed",
+                        )
+                    work.unlink(_MARK)
+                if parent.is_folder(to.name):
+                    parent.rmdir(to.name)
+                parent.rename(name, to.name)
+            finally:
+                if parent.holds(name, work):
+                    parent.remove_tree(name)
+
+
+def _clear(parent: Root, name: str) -> None:
+    """Remove what a killed run of this user has left. Raises `HubtoolsError` if it is something
+    else, or if that run is alive."""
+    place = parent.path / name
+    if not _is_ours(parent, name):
+        raise HubtoolsError(
+            f"{place} is in the way, and was not left by a run of yours.",
+            hint="look what it is, and move it away",
+            code="file-exists",
+        )
+    with ExitStack() as stack:
+        if parent.exists(f"{name}/{_MARK}"):
+            try:
+                stack.enter_context(parent.holding(f"{name}/{_MARK}"))
+            except BlockingIOError:
+                raise HubtoolsError(
+                    f"Another hubtools is writing into {place}.",
+                    hint="wait for it, or give another folder",
+                    code="busy",
+                ) from None
+        parent.remove_tree(name)
 
 
 def _is_ours(parent: Root, name: str) -> bool:
@@ -72,10 +97,11 @@ def _is_ours(parent: Root, name: str) -> bool:
         return False
 
 
-def copy_own(folder: Path, name: str, target: Path) -> None:
-    """Copy a file of a folder. Raises `HubtoolsError` for a link that leads out of the folder (the
-    Hub's cache, whose files are links to its blobs, is one place)."""
-    with open_own(folder, name) as source, naming(target), target.open("wb") as copy:
+def copy_own(folder: Path, name: str, to: Root, target: str) -> None:
+    """Copy a file of a folder into another, where there is no `target` yet. Raises `HubtoolsError`
+    for a link that leads out of the folder (the Hub's cache, whose files are links to its blobs, is
+    one place)."""
+    with open_own(folder, name) as source, naming(to.path / target), to.create(target) as copy:
         shutil.copyfileobj(source, copy)
 
 

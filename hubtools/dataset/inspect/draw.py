@@ -72,8 +72,8 @@ def write_sheet(
         pen.text((left, top + side + 14), told[:room], fill=ink)
         if on_picture is not None:
             on_picture(number + 1, len(shown))
-    with replacing(path) as temporary:
-        sheet.save(temporary, pnginfo=sheet_mark())
+    with replacing(path) as file:
+        sheet.save(file, format="PNG", pnginfo=sheet_mark())
     return len(shown)
 
 

@@ -66,7 +66,7 @@ def unshard(
     found = _find(shards)
     if any(path.suffix == ".parquet" for path in found):
         require_extra("shards", "Reading parquet")
-    with appearing(to, "unshard") as folder_made, Root(folder_made) as work:
+    with appearing(to, "unshard") as work:
         unpacker = _Unpacker(work)
         folder = shards if shards.is_dir() else shards.parent
         for path in found:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from hubtools.dataset.folder.appearing import read_own
 from hubtools.dataset.packing.plan import Format, Plan, ShardPlan, plan_shards
@@ -22,11 +21,11 @@ from hubtools.dataset.shards.stored import Writer, fingerprint
 from hubtools.dataset.shards.tar import TarWriter
 from hubtools.dataset.workers.guarded import scan_one
 from hubtools.errors import HubtoolsError, require_extra
-from hubtools.files import StrPath, json_value, sha256_of
+from hubtools.files import StrPath, json_value, sha256_in, temporary_for
 from hubtools.frontmatter import with_key
 from hubtools.layout import CARD, SHARDS_STATE, WORK_DIR
 from hubtools.limits import CARD_FILE, PICTURE
-from hubtools.rooted import TEMPORARY, Root, is_left_over
+from hubtools.rooted import Root, is_left_over
 from hubtools.trust import ForeignState, is_sealed, seal
 
 _SCHEMA = 1
@@ -213,18 +212,40 @@ def _kept(root: Root, item: ShardPlan, state: dict[str, Any]) -> Shard | None:
     return Shard(item.name, item.split, item.rows, known["bytes"], known["sha256"], kept=True)
 
 
+class _Placed:
+    """A new file right in the folder, until it takes its name: written by its descriptor, and read
+    only while it is what lies there."""
+
+    def __init__(self, root: Root, name: str) -> None:
+        self._root, self.name = root, temporary_for(name)
+        self.path = root.path / self.name
+        self.file = root.create(self.name)
+
+    def opened(self) -> BinaryIO:
+        """It once more, to be read. Raises `HubtoolsError` if somebody has exchanged it."""
+        found = self._root.opened(self.name)
+        if not os.path.samestat(os.fstat(found.fileno()), os.fstat(self.file.fileno())):
+            found.close()
+            raise HubtoolsError(
+                f"{self.path} is another file than the one that was written.",
+                hint="look who changes the folder, and run the same command again",
+                code="file-changed",
+            )
+        return found
+
+
 @contextmanager
-def _placing(root: Root, name: str) -> Iterator[Path]:
+def _placing(root: Root, name: str) -> Iterator[_Placed]:
     """A new file right in the folder; it takes its name at the end, through no link."""
-    temporary = f"{TEMPORARY}{secrets.token_hex(8)}{os.path.splitext(name)[1]}"
-    root.write(temporary, b"")
+    placed = _Placed(root, name)
     try:
-        yield root.path / temporary
-        with root.open(temporary) as written:
-            os.fsync(written.fileno())
-        root.rename(temporary, name, replace=True)
+        with placed.file:
+            yield placed
+            os.fsync(placed.file.fileno())
+            placed.opened().close()
+            root.rename(placed.name, name, replace=True)
     finally:
-        root.unlink(temporary, missing_ok=True)
+        root.unlink(placed.name, missing_ok=True)
 
 
 def _write(
@@ -237,8 +258,8 @@ def _write(
     """Write one shard, read it back, give it its name; also how many pictures say where."""
     prints: list[bytes] = []
     located = 0
-    with _placing(root, item.name) as temporary:
-        writer = _writer(plan, item, temporary)
+    with _placing(root, item.name) as placed:
+        writer = _writer(plan, item, placed.file)
         try:
             for sample in samples:
                 pictures = {
@@ -254,22 +275,25 @@ def _write(
         except BaseException:
             writer.abandon()
             raise
-        _verify(temporary, item, prints)
-        size, digest = temporary.stat().st_size, sha256_of(temporary)
+        placed.file.flush()
+        _verify(placed, item, prints)
+        with placed.opened() as file:
+            size = os.fstat(file.fileno()).st_size
+            digest = sha256_in(file)
     return Shard(item.name, item.split, item.rows, size, digest), located
 
 
-def _writer(plan: Plan, item: ShardPlan, path: Path) -> Writer:
+def _writer(plan: Plan, item: ShardPlan, file: BinaryIO) -> Writer:
     if plan.format == "parquet":
         schema = parquet_schema(plan.columns, plan.description(item))
-        return ParquetWriter(path, schema, plan.files)
+        return ParquetWriter(file, schema, plan.files)
 
-    return TarWriter(path, plan.description(item), plan.ending)
+    return TarWriter(file, plan.description(item), plan.ending)
 
 
-def _verify(path: Path, item: ShardPlan, prints: list[bytes]) -> None:
+def _verify(placed: _Placed, item: ShardPlan, prints: list[bytes]) -> None:
     number = 0
-    for stored in open_shard(path):
+    for stored in open_shard(placed.path, placed.opened):
         if number >= len(prints) or fingerprint(stored.values, stored.pictures) != prints[number]:
             raise HubtoolsError(
                 f"{item.name}: row {number + 1} ({stored.values.get('file_name')}) came back as"

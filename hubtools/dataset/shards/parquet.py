@@ -44,13 +44,13 @@ def parquet_schema(columns: Mapping[str, Any], description: Mapping[str, Any]) -
 class ParquetWriter:
     """Writes row groups of at most 100 rows or 24 MB of pictures."""
 
-    def __init__(self, path: Path, schema: arrow.Schema, files: Mapping[str, str]) -> None:
+    def __init__(self, file: BinaryIO, schema: arrow.Schema, files: Mapping[str, str]) -> None:
         self._schema = schema
         self._files = files  # column -> key
         plain = [leaf for name in files for leaf in (f"{name}.bytes", f"{name}.path")]
         other = [leaf for field in schema if field.name not in files for leaf in _leaves(field)]
         self._writer = parquet.ParquetWriter(
-            path,
+            file,
             schema,
             # pictures are compressed already, and neither repeat nor have an order
             compression=dict.fromkeys(plain, "none") | dict.fromkeys(other, "snappy"),

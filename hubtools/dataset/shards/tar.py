@@ -28,12 +28,14 @@ _KEY = "hubtools"
 class TarWriter:
     """Writes one tar file, the same bytes for the same rows."""
 
-    def __init__(self, path: Path, description: Mapping[str, Any], ending: str) -> None:
+    def __init__(self, file: BinaryIO, description: Mapping[str, Any], ending: str) -> None:
         self._ending = ending
         self._number = int(description["first"])
         # `comment` is the one keyword of a pax header that every reader passes by in silence
         headers = {"comment": json.dumps({_KEY: {**description, "ending": ending}})}
-        self._tar = tarfile.TarFile(path, "w", format=tarfile.PAX_FORMAT, pax_headers=headers)
+        self._tar = tarfile.TarFile(
+            fileobj=file, mode="w", format=tarfile.PAX_FORMAT, pax_headers=headers
+        )
 
     def add(self, sample: Sample, pictures: Mapping[str, bytes]) -> None:
         """Append a row with the bytes of its pictures, by file column."""

@@ -84,8 +84,8 @@ def grid_picture(
                 _paste(sheet, pen, plan, at[place], pictures, corner, cell, small)
             y += height_of_row + _GAP
         y += 20
-    with replacing(path) as temporary:
-        sheet.save(temporary, format="PNG", pnginfo=sheet_mark())
+    with replacing(path) as file:
+        sheet.save(file, format="PNG", pnginfo=sheet_mark())
 
 
 def _paste(

@@ -9,7 +9,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from hubtools.rooted.system import AT
+from hubtools.errors import HubtoolsError
+
+AT = os.open in os.supports_dir_fd and os.rename in os.supports_dir_fd  # not on Windows
+
+
+class LeadsOut(HubtoolsError):
+    """A name that leaves its folder, or a symbolic link in the way."""
+
+    default_code = "link-refused"
+
 
 # By path; None: the user has named this one.
 _FENCES: dict[str, Path | None] = {}
@@ -33,7 +42,7 @@ def unfence(path: Path) -> None:
         _FENCES.pop(folder, None)
 
 
-def fence_of(path: Path) -> Path | None:
+def _fence_of(path: Path) -> Path | None:
     """The folder in which `path` must lie; None if there is none."""
     if not _FENCES:
         return None
@@ -41,10 +50,33 @@ def fence_of(path: Path) -> Path | None:
     return next((_FENCES[one] for one in map(str, (whole, *whole.parents)) if one in _FENCES), None)
 
 
-def lies_inside(descriptor: int, root: Path) -> bool:
-    """Whether the open folder is `root` or lies below it. True where there is no openat."""
-    if not AT:
-        return True
+def check_fence(path: Path, descriptor: int) -> None:
+    """Raises `LeadsOut` if `path`, which was opened as a folder, must lie in a project and does
+    not. Nothing is told where there is no openat."""
+    root = _fence_of(path)
+    if AT and root is not None and not _lies_inside(descriptor, root):
+        raise LeadsOut(
+            f"{path} leads out of the project's folder {root}; nothing was done.",
+            hint="it lay inside a moment ago: look who changes it, and run it again",
+        )
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, with all on the way; nothing happens if it is there. Raises `LeadsOut` if it
+    must lie in a project, and would not."""
+    if AT and _fence_of(path) is not None:
+        above = path
+        while not above.is_dir() and above != above.parent:
+            above = above.parent
+        descriptor = os.open(above, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            check_fence(path, descriptor)
+        finally:
+            os.close(descriptor)
+    path.mkdir(parents=True, exist_ok=True)
+
+
+def _lies_inside(descriptor: int, root: Path) -> bool:
     top = os.stat(root)
     here = os.dup(descriptor)
     try:

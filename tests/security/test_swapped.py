@@ -1,0 +1,185 @@
+"""Another process exchanges a file or a folder for a link while something is being written: what
+the link leads to stays as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from hubtools.dataset.caption import exchange
+from hubtools.dataset.folder.appearing import appearing, copy_own
+from hubtools.dataset.packing.write import Format, shard
+from hubtools.errors import HubtoolsError
+from hubtools.files import replacing, write_json, write_text
+from hubtools.inference.sheet import contact_sheet
+from hubtools.project import load_project
+from hubtools.rooted import LeadsOut, Root
+from tests.drawing import write_pictures
+
+
+@pytest.fixture
+def victim(tmp_path: Path) -> Path:
+    folder = tmp_path / "outside"
+    folder.mkdir()
+    (folder / "victim").write_text("mine")
+    return folder / "victim"
+
+
+def exchanged(folder: Path, victim: Path) -> bool:
+    """Put a link in the place of what is being written in a folder."""
+    found = [*folder.glob(".tmp-*")]
+    for path in found:
+        path.unlink()
+        path.symlink_to(victim)
+    return bool(found)
+
+
+@pytest.mark.parametrize("rooted", [False, True])
+def test_a_file_that_is_being_written(tmp_path: Path, victim: Path, rooted: bool) -> None:
+    place = tmp_path / "place"
+    place.mkdir()
+    with Root(place) as root:
+        writing = root.replacing("a.txt") if rooted else replacing(place / "a.txt")
+        with writing as file:
+            assert exchanged(place, victim)
+            file.write(b"something else")
+    assert victim.read_text() == "mine"
+
+
+def test_a_folder_in_which_something_is_being_written(tmp_path: Path, victim: Path) -> None:
+    place = tmp_path / "place"
+    place.mkdir()
+    (victim.parent / "a.txt").write_text("mine")
+    with replacing(place / "a.txt") as file:
+        place.rename(tmp_path / "away")
+        place.symlink_to(victim.parent)
+        file.write(b"something else")
+    assert (victim.parent / "a.txt").read_text() == "mine"
+    assert (tmp_path / "away" / "a.txt").read_bytes() == b"something else"
+    assert sorted(path.name for path in victim.parent.iterdir()) == ["a.txt", "victim"]
+
+
+@pytest.mark.parametrize("format", ["parquet", "webdataset"])
+def test_a_shard_that_is_being_written(tmp_path: Path, victim: Path, format: Format) -> None:
+    folder, to = write_pictures(tmp_path / "set", 6), tmp_path / "to"
+    count = 0
+
+    def swap(done: int, total: int | None) -> None:
+        nonlocal count
+        count += total is not None and exchanged(to, victim)
+
+    with pytest.raises(HubtoolsError):
+        shard(folder, to, format=format, on_row=swap)
+    assert count
+    assert victim.read_text() == "mine"
+
+
+@pytest.mark.parametrize("format", ["parquet", "webdataset"])
+def test_a_shard_that_was_just_made(
+    tmp_path: Path, victim: Path, format: Format, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the instant between making the file and the first byte."""
+    folder, to = write_pictures(tmp_path / "set", 6), tmp_path / "to"
+    create = Root.create
+
+    def swapped(root: Root, name: str) -> object:
+        file = create(root, name)
+        exchanged(root.path, victim)
+        return file
+
+    monkeypatch.setattr(Root, "create", swapped)
+    with pytest.raises(HubtoolsError):
+        shard(folder, to, format=format)
+    assert victim.read_text() == "mine"
+    assert not list(to.glob("data/*"))
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_folder_of_exported_captions(
+    tmp_path: Path, victim: Path, monkeypatch: pytest.MonkeyPatch, whole: bool
+) -> None:
+    folder = write_pictures(tmp_path / "set", 4)
+    seen: list[str] = []
+
+    def swap(source: Path, name: str, to: Root, target: str) -> None:
+        if len(seen) == 2:
+            made = tmp_path / ".to.export"
+            made = made if whole else made / "1_pictures"
+            made.rename(tmp_path / "away")
+            made.symlink_to(victim.parent)
+        seen.append(name)
+        copy_own(source, name, to, target)
+
+    monkeypatch.setattr(exchange, "copy_own", swap)
+    with pytest.raises(HubtoolsError, match=r"symbolic link|changed"):
+        exchange.export_captions(folder, tmp_path / "to", "kohya")
+    assert len(seen) > 2
+    assert [path.name for path in victim.parent.rglob("*")] == ["victim"]
+    assert not (tmp_path / "to").exists()
+
+
+def _sheet(path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(path.parents[2] / "one.png")
+    contact_sheet([(path.parents[2] / "one.png", ("x",))], path)
+
+
+_WRITERS: dict[str, Callable[[Path], None]] = {
+    "text": lambda path: write_text(path, "x"),
+    "json": lambda path: write_json(path, 1),
+    "sheet": _sheet,
+}
+
+
+@pytest.mark.parametrize("there", [False, True])
+@pytest.mark.parametrize("how", _WRITERS)
+def test_files_of_a_run_whose_folder_is_exchanged(
+    tmp_path: Path, victim: Path, how: str, there: bool
+) -> None:
+    """`run.json` was written over somebody else's while the exchange was being refused."""
+    root, outside = tmp_path / "project", victim.parent
+    (root / "runs" / "a").mkdir(parents=True)
+    if there:
+        (outside / "a").mkdir()
+        (outside / "a" / "run.json").write_text("mine")
+    before = {path: path.is_file() and path.read_bytes() for path in outside.rglob("*")}
+    (root / "hubtools.toml").write_text('[train]\noutput_dir = "runs/a"\n')
+    run = load_project(root).run_to_change
+    (root / "runs").rename(root / "away")
+    (root / "runs").symlink_to(outside)
+    with pytest.raises(LeadsOut, match="leads out of the project's folder"):
+        _WRITERS[how](run / "run.json")
+    with pytest.raises(LeadsOut):
+        Root(run, create=True)
+    assert {path: path.is_file() and path.read_bytes() for path in outside.rglob("*")} == before
+
+
+def test_two_that_write_into_one_folder(tmp_path: Path) -> None:
+    """The second does not take the first one's folder away."""
+    with appearing(tmp_path / "to", "unshard") as work:
+        with work.create("a.txt") as file:
+            file.write(b"a")
+        with (
+            pytest.raises(HubtoolsError, match="Another hubtools is writing into"),
+            appearing(tmp_path / "to", "unshard"),
+        ):
+            pass
+    assert [path.name for path in (tmp_path / "to").iterdir()] == ["a.txt"]
+
+
+def test_a_folder_put_in_the_place_of_a_work_folder_is_not_removed(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "a.txt").write_text("mine")
+    made = tmp_path / ".to.unshard"
+
+    def write() -> None:
+        with appearing(tmp_path / "to", "unshard"):
+            made.rename(tmp_path / "away")
+            (tmp_path / "mine").rename(made)
+
+    with pytest.raises(HubtoolsError, match="changed for something else"):
+        write()
+    assert (made / "a.txt").read_text() == "mine"
+    assert not (tmp_path / "to").exists()
