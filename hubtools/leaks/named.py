@@ -250,3 +250,6 @@ _ANCHORED = (
     ("a Civitai key", "civitai", _CIVITAI, lambda match: True),
     ("a Kaggle key", "key", _KAGGLE, lambda match: "username" in match.string),
 )
+
+# One of these is in every text in which `named` finds something, in small letters or large ones.
+NAMES = ("://", *_WORDS, *_PASSWORDS, *(word for _, word, _, _ in _ANCHORED))

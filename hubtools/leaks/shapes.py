@@ -179,13 +179,20 @@ SHAPES: tuple[Shape, ...] = (
     Shape("a password's hash", ("$6$", "$5$", "$y$", "$apr1$", "$2a$", "$2b$", "$2y$"), r":(\$(?:[56y]|apr1|2[aby])\$[./A-Za-z0-9$=,]{20,200})"),
 )  # fmt: skip
 _COMPILED: dict[str, re.Pattern[str]] = {}
-_NEEDLES = tuple(dict.fromkeys(needle for shape in SHAPES for needle in shape.needles))
+NEEDLES = tuple(dict.fromkeys(needle for shape in SHAPES for needle in shape.needles))
 # A part of those whose needle stands in nearly every text; it begins with a letter of its own, from
 # which a search leaps on.
 _PROBES = {
     "a Discord token": re.compile(r"\.[A-Za-z\d_-]{6}\.[A-Za-z\d_-]{27}"),
     "a fal.ai key": re.compile(r":[0-9a-f]{32}"),
 }
+
+
+def probed(text: str) -> bool:
+    """Whether there may be one of those that no word tells."""
+    return any(probe.search(text) is not None for probe in _PROBES.values())
+
+
 _RUN = re.compile(r"[A-Za-z0-9+/_-]{8,40}\Z")
 # A beginning that base64 cannot have by chance: it has neither `_` nor `-`.
 _MARK = re.compile(r"([a-z0-9]{2,10}|[A-Z]{3,})[_-]")
@@ -216,7 +223,7 @@ def _by_chance(before: str) -> bool:
 
 def shaped(text: str) -> Iterator[Secret]:
     """Everything in `text` that has a known shape. Linear in its length."""
-    there = {needle for needle in _NEEDLES if needle in text}
+    there = {needle for needle in NEEDLES if needle in text}
     for shape in SHAPES:
         if there.isdisjoint(shape.needles):
             continue

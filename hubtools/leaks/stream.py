@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from hubtools.addresses import local_paths
-from hubtools.leaks.shapes import Secret
+from hubtools.leaks.shapes import Secret, probed
+from hubtools.leaks.telling import words_in
 from hubtools.leaks.text import Nested, secrets
 
 WINDOW = 4 << 20
@@ -36,6 +37,8 @@ _HOMES = (
 )  # fmt: skip
 
 
+# From so many places on it is asked first whether one has a telling word.
+_MANY = 200
 # A text of at most so many bytes is read as a whole.
 _WHOLE = 1 << 14
 _PIECES = (
@@ -163,8 +166,8 @@ def _in_window(data: bytes, text: bool, nested: Nested | None) -> Iterator[Found
         if text:
             spans += [*_around(data.lower(), _WORDS), *_joints(data)]
         regions = _merged(sorted(spans)) if spans else iter(())
-    for start, end in regions:
-        for found in _in_region(data[start:end].decode("utf-8", "replace"), nested):
+    for start, end, plain in _told(data, list(regions), full):
+        for found in _in_region(data[start:end].decode("utf-8", "replace"), nested, plain):
             offset = start + _bytes_before(data, start, found.offset)
             yield found._replace(offset=offset, line=_line(data, offset) if text else None)
     if b"\0" not in data:
@@ -180,6 +183,31 @@ def _in_window(data: bytes, text: bool, nested: Nested | None) -> Iterator[Found
                 yield found._replace(offset=offset, line=_line(data, offset) if text else None)
 
 
+def _told(
+    data: bytes, regions: list[tuple[int, int]], full: Any
+) -> Iterator[tuple[int, int, bool]]:
+    """(start, end, whether something may stand there as it is). Where regions are few that is not
+    worth asking."""
+    if len(regions) < _MANY:
+        yield from ((start, end, True) for start, end in regions)
+        return
+    import numpy
+
+    words = words_in(data)
+    # what has no word has at least 33 characters in a row
+    long = numpy.flatnonzero(full[2:] & full[1:-1] & full[:-2]) * 8
+    starts = numpy.array([start for start, _ in regions])
+    ends = numpy.array([end for _, end in regions])
+    there = numpy.searchsorted(words, starts) < numpy.searchsorted(words, ends)
+    longer = numpy.searchsorted(long, starts - 8) < numpy.searchsorted(long, ends)
+    each = zip(regions, there.tolist(), longer.tolist(), strict=True)
+    for (start, end), told, may_be in each:
+        if not told:
+            part = data[start:end]
+            told = not part.isascii() or (may_be and probed(part.decode("ascii")))
+        yield start, end, told
+
+
 def _line(data: bytes, offset: int) -> int:
     return data.count(b"\n", 0, offset) + 1
 
@@ -193,8 +221,8 @@ def _bytes_before(data: bytes, start: int, characters: int) -> int:
     return len(text.encode("utf-8", "replace"))
 
 
-def _in_region(text: str, nested: Nested | None) -> Iterator[Found]:
-    for secret in secrets(text, nested):
+def _in_region(text: str, nested: Nested | None, plain: bool = True) -> Iterator[Found]:
+    for secret in secrets(text, nested, plain=plain):
         yield Found(secret.start, None, secret)
     for path, offset in local_paths(text):
         yield Found(offset, None, None, path)

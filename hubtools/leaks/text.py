@@ -29,18 +29,22 @@ _PRINTABLE = re.compile(rb"[\t\r\n -~]{12,}")
 _DEEP = 3
 
 
-def secrets(text: str, nested: Nested | None = None) -> Iterator[Secret]:
+def secrets(text: str, nested: Nested | None = None, *, plain: bool = True) -> Iterator[Secret]:
     """Everything in `text` that must not be published, each value once. `nested` is asked about
-    bytes that were packed in it. `start` is where it stands, or what it was packed in."""
+    bytes that were packed in it. `start` is where it stands, or what it was packed in. Not `plain`:
+    nothing stands in it as it is."""
     seen: set[str] = set()
-    for secret in _secrets(text, nested, 0):
+    for secret in _secrets(text, nested, 0, plain=plain):
         if secret.value not in seen:
             seen.add(secret.value)
             yield secret
 
 
-def _secrets(text: str, nested: Nested | None, depth: int) -> Iterator[Secret]:
-    yield from _plain(text)
+def _secrets(
+    text: str, nested: Nested | None, depth: int, *, plain: bool = True
+) -> Iterator[Secret]:
+    if plain:
+        yield from _plain(text)
     lines, known = text.count("\n"), {text}
     others: list[str] = []
     for view, joined in views(text):

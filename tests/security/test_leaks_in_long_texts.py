@@ -1,0 +1,57 @@
+"""What a long text is first asked for (three letters of each telling word) costs no finding."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+
+import pytest
+
+from hubtools.leaks import stream
+from hubtools.leaks.named import NAMES
+from hubtools.leaks.shapes import NEEDLES
+from hubtools.leaks.telling import words_in
+from tests.security.secrets_corpus import SECRETS
+
+CAPTION = "a photo of misato looking at viewer, standing in the street, red jacket, long hair"
+
+
+def rows(count: int, r: random.Random) -> list[str]:
+    """Records whose names alone are long enough to be looked at."""
+    words = CAPTION.split()
+    return [
+        json.dumps({"file_name": f"images/{n:06d}.png", "text": " ".join(r.choices(words, k=40))})
+        for n in range(count)
+    ]
+
+
+def found(data: bytes) -> set[tuple[int, str]]:
+    return {(one.offset, one.secret.value) for one in stream.search(io.BytesIO(data)) if one.secret}
+
+
+@pytest.mark.parametrize("form", ['"note": "{}"', "{}", "é {}", "{} "])
+def test_the_same_is_found(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    r = random.Random(7)
+    lines = rows(800, r)
+    for number, (_, make) in enumerate(sorted(SECRETS.items())):
+        lines.insert(3 + 5 * number, form.format(make(r)))
+    data = "\n".join(lines).encode()
+    quick = found(data)
+    assert len(quick) > len(SECRETS) // 2
+    monkeypatch.setattr(stream, "_MANY", 10**9)
+    assert quick == found(data)
+
+
+@pytest.mark.parametrize("word", sorted({*NEEDLES, *NAMES}))
+def test_every_word_is_noticed(word: str) -> None:
+    if len(word) < 2 or not word.isascii():
+        pytest.skip("told otherwise")
+    assert len(words_in(f"some {word} text".encode()))
+    if word in NAMES:
+        assert len(words_in(f"some {word.upper()} text".encode()))
+
+
+def test_captions_have_none() -> None:
+    data = "\n".join(rows(100, random.Random(1))).encode()
+    assert len(words_in(data)) < 20
