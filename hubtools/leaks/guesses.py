@@ -20,7 +20,8 @@ _ELSEWHERE = re.compile(
 
 def is_placeholder(value: str) -> bool:
     """True for what stands in documents where a secret would be: `hf_xxx`, `<token>`, `${KEY}`."""
-    body = value.rpartition("_")[2] or value
+    body = value.rpartition("_")[2]
+    body = body if len(body) > 2 else value  # a token may well end in `_x`
     if len(set(body.lower()) - set("-_.*x0# ")) == 0:
         return True
     return bool(_SAID.search(value[:300]) or _ELSEWHERE.search(value[:300]))
@@ -39,6 +40,8 @@ _HEX = re.compile(r"(?:[0-9a-f]+|[0-9A-F]+)\Z")
 _FILELIKE = re.compile(
     r"://|^[.~]?/|^\w+(?:\.\w+)+\(|^\d[\d.:TZ+-]*$|^sha\d{1,3}[-:]"
     r"|\.(?:json|txt|png|jpe?g|safetensors|py|bin|parquet|toml|ya?ml|model|md)$"
+    # of a program: a call, a type, a field of something
+    r"|^[A-Za-z_]{3,}\(|^[A-Za-z_.]{3,}\[|^(?:self|cls|[a-z]+\d?(?:_[a-z]+)+)(?:\.[a-z_]+)+$"
 )
 # Words with something between them, a number behind them; a model's id
 _WORDS = re.compile(

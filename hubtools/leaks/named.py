@@ -19,26 +19,55 @@ _PASSWORDS = (
     *("密码", "密碼", "パスワード", "비밀번호"),
 )
 _QUOTE = r"(?:\\{0,3}[\"'`])?"
-_BLANKS = r"\s{0,200}+"
-# Between a name and its value: an equals sign, a colon, an arrow; an element or attribute of XML.
-_IS = (
-    rf"(?:{_QUOTE}\]?{_BLANKS}(?::=|=>|={{1,3}}|:(?!:)|：)|>|</key>\s{{0,20}}<string>"
-    rf"|{_QUOTE}\s{{1,8}}(?:value|content)\s?=){_BLANKS}[brfu]?{_QUOTE}"
+_BLANKS = r"[\s\\]{0,200}+"
+# Marks of Markdown around a name or a value, a list or an object that holds the value.
+_MARKS = r"[*_]{0,3}"
+_OPENS = (
+    rf"(?:\*{{1,3}}\s{{0,4}})?(?:\[{_BLANKS}(?=\\{{0,3}}[\"'`])|\{{{_BLANKS}{_QUOTE}(?:value|default|current)"
+    rf"{_QUOTE}{_BLANKS}[:=]{_BLANKS})?"
 )
-# A name and its value as two cells of a table, or two members: `"name": NAME, "value": VALUE`.
+# Between a name and its value: an equals sign, a colon, an arrow; an element or attribute of XML,
+# the next cell of a table, a block of settings.
+_IS = (
+    rf"(?:{_MARKS}{_QUOTE}{_MARKS}\]?{_BLANKS}(?::=|=>|->|→|⇒|={{1,3}}|:(?!:)|：)|>"
+    r"|</key>\s{0,20}<string>"
+    r"|\s{0,8}:?\s{0,8}</(?:t[dh]|dt|b|strong|em|label|span|code|p)>\s{0,80}:?\s{0,8}(?:<[^<>]{1,100}>\s{0,80}){0,3}"
+    rf"|{_QUOTE}\s{{0,8}}\{{\s{{0,80}}(?:default|value)\s?="
+    rf"|{_QUOTE}\s{{1,8}}(?:value|content)\s?=){_BLANKS}{_OPENS}[brfu]?{_QUOTE}"
+)
+# In a sentence: my key is ...
+_SAID = re.compile(
+    rf"{_QUOTE}{_MARKS}[ \t]{{1,8}}(?:is|was|ist|war|lautet|est|es|–|—)[ \t:]{{1,8}}{_MARKS}[\"'`]?"
+    r"([^\s\"'`*\\,;<>(){}\[\]|]{8,400})"
+)
+# What stands between `"name": NAME` and `"value": VALUE`: nothing, or further members.
+_JSON = (
+    r",\s{0,200}+(?:\"[\w -]{1,40}\"\s{0,9}:\s{0,9}(?:\"[^\"\n]{0,200}\"|[\w.-]{1,40})\s{0,200},\s{0,200}+){0,6}"
+    r"(?=\"(?:val|value|secret|data|content)\")"
+)
+_YAML = (
+    r"\r?\n[ \t]{0,40}+(?:(?!value)[\w-]{1,40}:[^\n]{0,200}\n[ \t]{1,40}+){0,6}(?=value|\"value)"
+)
+# A name and its value as two cells of a table, or two members.
 _CELLS = re.compile(
-    rf"{_QUOTE}[ \t]{{0,200}}+(?:[,;|\t]|\r?\n[ \t]{{0,40}}+(?=value|\"value))[ \t]{{0,200}}+"
+    rf"{_QUOTE}[ \t]{{0,200}}+(?:{_JSON}|{_YAML}|[,;|\t])[ \t]{{0,200}}+"
     rf"(?:{_QUOTE}(?:value|val|secret|data|content){_QUOTE}{_BLANKS}[:=]{_BLANKS})?"
     r"[\"'`]?([^\s\"'`\\,;<>(){}\[\]|]{8,400})"
+)
+# The other way round: `"value": VALUE, "name": ` and what stands before the telling word.
+_REVERSED = re.compile(
+    rf"value{_QUOTE}\s{{0,9}}:\s{{0,9}}[\"']?([^\s\"'`\\,;<>(){{}}\[\]|]{{8,400}})[\"']?\s{{0,9}},?\s{{0,80}}+"
+    r"(?:\"[\w -]{1,40}\"\s{0,9}:\s{0,9}(?:\"[^\"\n]{0,200}\"|[\w.-]{1,40})\s{0,9},\s{0,80}+){0,4}"
+    rf"[\"']?(?:name|key){_QUOTE}\s{{0,9}}:\s{{0,9}}[\"']?[\w. -]{{0,40}}\Z"
 )
 # An option or a variable, and only blanks before its value: `--api-key X`, `ENV API_KEY X`.
 _OPTION = re.compile(r"[ \t]{1,200}+[\"']?([^\s\"'`\\,;<>(){}\[\]|]{8,400})")
 _OPTION_NAME = re.compile(r"(?:(?<!\w)--?[A-Za-z][\w-]*|[A-Za-z]\w*_\w*)\Z")
 _TAIL = re.compile(
-    rf"(?:[_.-]?(?:\d{{1,2}}|v\d|value|base|prod|dev|live))?{_IS}([^\s\"'`\\,;<>(){{}}\[\]|]{{8,400}})"
+    rf"(?:[_.-]?(?:\d{{1,2}}|v\d|value|base|prod|dev|live)|s)?{_IS}([^\s\"'`\\,;<>(){{}}\[\]|]{{8,400}})"
 )
 _PASSWORD = re.compile(
-    rf"(?:[_.-]?(?:\d{{1,2}}|value|prod|dev|live))?{_IS}([^\s\"'`\\<>]{{8,200}})"
+    rf"(?:[_.-]?(?:\d{{1,2}}|value|prod|dev|live)|s)?{_IS}([^\s\"'`\\<>]{{8,200}})"
 )
 # What stands before `key` where the value is secret.
 _STRONG = re.compile(
@@ -100,12 +129,14 @@ def named(text: str) -> Iterator[Secret]:
     yield from _addresses(text)
     for word in _WORDS:
         if places := list(_places(lower, word)):
-            for pattern in (_TAIL, _CELLS, _OPTION):
+            for pattern in (_TAIL, _CELLS, _OPTION, _SAID):
                 yield from _keys(text, places, word, pattern)
+            yield from _reversed(text, places, word)
     for word in _PASSWORDS:
         if places := list(_places(lower, word)):
             yield from _passwords(text, places, word)
             yield from _chosen_apart(text, places, word)
+            yield from _reversed(text, places, word)
     for what, word, pattern, holds in _ANCHORED:
         for place, match in _after(text, _places(lower, word), word, pattern):
             value = match[match.lastindex or 0]
@@ -160,10 +191,35 @@ def _keys(text: str, places: list[int], word: str, pattern: re.Pattern[str]) -> 
             continue
         if _CLOUD.search(before + word) and len(value) == 40 and _is_aws(value):
             yield Secret("an AWS secret key", match.start(1), value)
+        elif word == "token" and text[place + 5 : place + 6] == "s":
+            continue  # of a text
         elif word == "key" and not (before[-1:] in ("?", "&") or _STRONG.search(before)):
             continue
         elif looks_random(value) and not _WEAK.search(before):
             yield Secret("a key beside its name", match.start(1), value)
+
+
+def _reversed(text: str, places: Iterable[int], word: str) -> Iterator[Secret]:
+    """Values that stand before their names."""
+    for place in places:
+        start = text.rfind("value", max(0, place - 700), place)
+        match = _REVERSED.match(text, start, place) if start >= 0 else None
+        if match is None:
+            continue
+        value = match[1]
+        if word in _PASSWORDS:
+            if _is_mixed(value) and not _is_hash(value):
+                yield Secret("a password beside its name", match.start(1), value)
+        elif looks_random(value) and (
+            word != "key" or _STRONG.search(text, max(0, place - 24), place)
+        ):
+            yield Secret("a key beside its name", match.start(1), value)
+
+
+def _is_mixed(value: str) -> bool:
+    """Letters and digits, as no word of a sentence has."""
+    mixed = any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
+    return mixed and value[0] not in "-$/" and is_password(value)
 
 
 def _is_aws(value: str) -> bool:
@@ -185,14 +241,13 @@ def _passwords(text: str, places: list[int], word: str) -> Iterator[Secret]:
 
 def _chosen_apart(text: str, places: list[int], word: str) -> Iterator[Secret]:
     """Passwords in the next cell, or behind an option: these must not be words of a sentence."""
-    for pattern in (_CELLS, _OPTION):
+    for pattern in (_CELLS, _OPTION, _SAID):
         for place, match in _after(text, places, word, pattern):
             value = match[1]
             name = text[max(0, place - 24) : place + len(word)]
             if pattern is _OPTION and not _OPTION_NAME.search(name):
                 continue
-            mixed = any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
-            if mixed and value[0] not in "-$/" and is_password(value) and not _is_hash(value):
+            if _is_mixed(value) and not _is_hash(value):
                 yield Secret("a password beside its name", match.start(1), value)
 
 

@@ -214,11 +214,22 @@ def _within_base64(text: str, match: re.Match[str]) -> bool:
 def _by_chance(before: str) -> bool:
     """Whether this ends in letters and digits as mixed as those of base64 are."""
     run = _RUN.search(before)
-    if run is None:
+    if run is None or before.endswith("/"):  # a path's part
         return False
     kinds = [0 if c.isdigit() else 1 if c.isupper() else 2 if c.islower() else 3 for c in run[0]]
     turns = sum(a != b for a, b in pairwise(kinds))
     return turns * 5 >= 2 * len(kinds) and {0, 1, 2} & set(kinds) >= {1, 2}
+
+
+_KEYS = ("a private key", "a PuTTY key")
+_NOTE = re.compile(r"(?m)^[ \t>#|\"',]{0,40}[A-Za-z][A-Za-z-]{2,40}:(?: [^\n]*)?$")
+_BREAKS = re.compile(r"\\{1,4}r?\\{0,4}n")
+
+
+def _key_alone(value: str) -> str:
+    """A key without the lines in front of it, such as `Comment: jane@example.com`, and without what
+    follows it."""
+    return _NOTE.sub("", _BREAKS.sub("\n", value.partition("-----END")[0])).strip() or "(its notes)"
 
 
 def shaped(text: str) -> Iterator[Secret]:
@@ -235,7 +246,8 @@ def shaped(text: str) -> Iterator[Secret]:
         )
         for match in pattern.finditer(text):
             value = match[pattern.groups and 1]
-            if is_placeholder(value) or (shape.holds is not None and not shape.holds(value)):
+            said = _key_alone(value) if shape.what in _KEYS else value
+            if is_placeholder(said) or (shape.holds is not None and not shape.holds(value)):
                 continue
             start = match.start()
             if not _within_base64(text, match):

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import IO, Any
 
+from hubtools.leaks.columns import telling
 from hubtools.publish.contents.member import Budget, Member, NotOpened
 
 # Rows that are read together, bytes of them by their average, and bytes of one value that are read.
@@ -32,8 +33,10 @@ def rows(kind: str, file: IO[bytes], budget: Budget) -> Iterator[Member]:
             budget.take(min(batch.nbytes, _PIECE))
             if places := _places(batch):
                 yield Member("", places=places)
-            for name, column in zip(batch.schema.names, batch.columns, strict=True):
-                yield from _column(str(name), column, number)
+            names = [str(name) for name in batch.schema.names]
+            for name, column in zip(names, batch.columns, strict=True):
+                yield from _column(name, column, number)
+            yield from _pairs("", names, batch.columns, number)
             number += batch.num_rows
         if kind == "parquet":
             yield from uncovered(file)
@@ -110,6 +113,36 @@ def _places(batch: Any) -> str:
     return "\n".join(json.dumps(dict(zip(chosen, row, strict=True)), default=str) for row in rows)
 
 
+_NAMES = re.compile(r"(?i)(?:.{0,40}[_.])?(?:name|key|variable|var|env|setting|option|parameter)\Z")
+_HELD = re.compile(r"(?i)(?:.{0,40}[_.])?(?:value|val|content|data|text)\Z")
+_CELL = 2000  # letters of a value that may have its name in another column
+
+
+def _pairs(where: str, names: list[str], columns: list[Any], first: int) -> Iterator[Member]:
+    """Values of one column whose names, of secrets, stand in another."""
+    called = next((n for n, name in enumerate(names) if _NAMES.match(name)), None)
+    held = next((n for n, name in enumerate(names) if n != called and _HELD.match(name)), None)
+    if called is None or held is None:
+        return
+    rows = zip(_texts(columns[called]), _texts(columns[held]), strict=False)
+    texts = [
+        (first + number, f'{name}="{value}"')
+        for number, (name, value) in enumerate(rows)
+        if name and value and len(value) <= _CELL and telling(name)
+    ]
+    if texts:
+        yield Member(f"{where}{names[held]}", texts=texts)
+
+
+def _texts(column: Any) -> list[str | None]:
+    from pyarrow import types
+
+    kind = column.type.value_type if types.is_dictionary(column.type) else column.type
+    if not (types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)):
+        return []
+    return _values(column)
+
+
 def _column(name: str, column: Any, first: int) -> Iterator[Member]:
     """Texts of a column, in whatever it is nested, and its bytes."""
     from pyarrow import types
@@ -130,9 +163,22 @@ def _column(name: str, column: Any, first: int) -> Iterator[Member]:
         for number, data in enumerate(_values(column)):
             if data:
                 yield Member(f"{name}, row {first + number}", io.BytesIO(data[:_VALUE]))
-    elif types.is_struct(kind):
-        for number in range(kind.num_fields):
-            yield from _column(f"{name}.{kind.field(number).name}", column.field(number), first)
+        if telling(name.rpartition(".")[2]):
+            texts = [
+                (first + number, data.decode("utf-8", "replace"))
+                for number, data in enumerate(_values(column))
+                if data and len(data) <= _CELL
+            ]
+            yield from [Member(name, texts=texts)] if texts else []
+    elif types.is_struct(kind) or types.is_union(kind):
+        names = [str(kind.field(number).name) for number in range(kind.num_fields)]
+        parts = [column.field(number) for number in range(kind.num_fields)]
+        for part, values in zip(names, parts, strict=True):
+            yield from _column(f"{name}.{part}", values, first)
+        if types.is_struct(kind):
+            yield from _pairs(f"{name}.", names, parts, first)
+    elif types.is_run_end_encoded(kind):
+        yield from _column(name, column.values, first)
     elif (
         types.is_list(kind)
         or types.is_large_list(kind)
@@ -146,6 +192,7 @@ def _column(name: str, column: Any, first: int) -> Iterator[Member]:
     elif types.is_map(kind):
         yield from _column(name, column.keys, first)
         yield from _column(name, column.items, first)
+        yield from _pairs(f"{name}.", ["key", "value"], [column.keys, column.items], first)
     elif hasattr(column, "storage"):
         yield from _column(name, column.storage, first)
 
@@ -211,5 +258,7 @@ def _of_dictionary(name: str, column: Any, first: int) -> Iterator[Member]:
             texts.append((place, value))
         elif value:
             yield Member(f"{name}, row {place}", io.BytesIO(value[:_VALUE]))
+            if len(value) <= _CELL and telling(name.rpartition(".")[2]):
+                texts.append((place, value.decode("utf-8", "replace")))
     if texts:
         yield Member(name, texts=texts)
