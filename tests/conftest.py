@@ -119,6 +119,25 @@ def local_hub(_hub_of_session: Hub) -> Iterator[Hub]:
     _hub_of_session.faults.clear()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _one_worker() -> Iterator[None]:
+    """One process looks at all pictures of all tests that are not plain, but for those of
+    `own_workers`."""
+    from hubtools.dataset.workers.guarded import shared_guard
+
+    with shared_guard():
+        yield
+
+
+@pytest.fixture
+def own_workers() -> Iterator[None]:
+    """Whatever needs a worker process starts one, as in a process of its own."""
+    from hubtools.dataset.workers.guarded import unshared
+
+    with unshared():
+        yield
+
+
 @pytest.fixture(scope="session")
 def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random Stable Diffusion pipeline that predicts epsilon."""

@@ -88,14 +88,14 @@ def test_a_leading_separator_and_underscores_are_tolerated(tmp_path: Path) -> No
     assert done.returncode == 2
 
 
-def test_output_formats(tmp_path: Path) -> None:
-    rules = json.loads(hubtools("explain", "--all", "--format", "json").stdout)
+def test_output_formats() -> None:
+    rules = json.loads(typed("explain", "--all", "--format", "json").stdout)
     assert {"D101", "T101", "C101", "P101"} <= {rule["rule"] for rule in rules}
-    table = hubtools("explain", "--all", "--format", "agent").stdout.splitlines()
+    table = typed("explain", "--all", "--format", "agent").stdout.splitlines()
     assert table[0] == "rule\tseverity\ttitle"
     assert len(table) == len(rules) + 1
-    assert hubtools("explain", "--all", "-q").stdout.split()[0] == rules[0]["rule"]
-    schema = json.loads(hubtools("schema").stdout)
+    assert typed("explain", "--all", "-q").stdout.split()[0] == rules[0]["rule"]
+    schema = json.loads(typed("schema").stdout)
     assert set(schema["properties"]) == {
         "dataset",
         "rules",
@@ -105,7 +105,7 @@ def test_output_formats(tmp_path: Path) -> None:
         "model",
         "push",
     }
-    piped = hubtools("explain", "D202").stdout
+    piped = typed("explain", "D202").stdout
     assert "\x1b[" not in piped
     assert "Fix:" in piped
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from simple import TRIGGER, picture
 
-from hubtools.dataset.workers.guarded import shared_guard
 from hubtools.settings import DatasetSettings
 
 
@@ -28,10 +26,3 @@ def good(tmp_path: Path) -> Path:
         rows.append({"file_name": f"{number}.png", "text": f"{TRIGGER}, view {number}"})
     (root / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return root
-
-
-@pytest.fixture(scope="module")
-def one_worker() -> Iterator[None]:
-    """One process looks at all pictures of a file of tests that are not plain."""
-    with shared_guard():
-        yield

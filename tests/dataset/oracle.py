@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import shutil
 import tempfile
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import fsspec.spec
+from datasets import data_files
 from PIL import Image
 
 from hubtools.dataset.folder.listing import walk
@@ -20,6 +23,36 @@ from hubtools.dataset.metadata import read_metadata
 
 # Sixty patterns for each folder, which come out the same each time.
 fsspec.spec.glob_translate = functools.cache(fsspec.spec.glob_translate)
+
+
+@contextlib.contextmanager
+def unchanged() -> Iterator[None]:
+    """Within, no folder changes: what `datasets` finds for a pattern is looked up once for all ways
+    to load it."""
+    known: dict[Any, list[str] | Exception] = {}
+    real = data_files.resolve_pattern
+
+    def resolve(
+        pattern: str, base_path: str, allowed_extensions: Any = None, download_config: Any = None
+    ) -> list[str]:
+        allowed = None if allowed_extensions is None else tuple(allowed_extensions)
+        key = (pattern, base_path, allowed)
+        if key not in known:
+            try:
+                known[key] = real(pattern, base_path, allowed_extensions, download_config)
+            except FileNotFoundError as error:
+                known[key] = error
+        found = known[key]
+        if isinstance(found, Exception):
+            raise found.with_traceback(None)
+        return list(found)
+
+    data_files.resolve_pattern = resolve
+    try:
+        yield
+    finally:
+        data_files.resolve_pattern = real
+
 
 # More rows than this are not opened one by one.
 OPENED = 60

@@ -26,8 +26,6 @@ from oracle import simulated  # noqa: E402
 
 datasets.disable_progress_bars()
 datasets.logging.set_verbosity_error()
-
-pytestmark = pytest.mark.usefixtures("one_worker")
 LOADING = ["D1", "D2"]  # not the quality of such pictures
 
 

@@ -78,7 +78,6 @@ def test_columns_come_in_the_order_they_appear(tmp_path: Path) -> None:
     assert read(tmp_path, b'{"b": 1, "a": 2}\n{"c": 3, "a": 4}\n').columns == ["b", "a", "c"]
 
 
-@pytest.mark.usefixtures("one_worker")
 @RELAXED
 @given(st.binary(max_size=120))
 @example(b"\xff\xfe{\0")

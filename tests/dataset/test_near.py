@@ -28,7 +28,7 @@ def families(draw: st.DrawFn) -> np.ndarray:
     return np.array(found, dtype=np.uint64)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(families(), st.integers(0, 12))
 def test_it_equals_brute_force(hashes: np.ndarray, radius: int) -> None:
     left, right, apart = near_pairs(hashes, radius)

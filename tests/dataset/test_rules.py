@@ -22,8 +22,6 @@ from hubtools.dataset.view import view
 from hubtools.findings import Finding, Severity
 from hubtools.settings import DatasetSettings
 
-pytestmark = pytest.mark.usefixtures("one_worker")
-
 Spoil = Callable[[Path], object]
 TOKEN = "hf_" + "aB3" * 11 + "x"
 

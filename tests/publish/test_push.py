@@ -20,6 +20,7 @@ from hubtools.hub.errors import as_sentence
 from hubtools.layout import LORA_WEIGHTS
 from hubtools.localhub.server import Hub
 from hubtools.publish.push import Action, PushOptions, load_plan, plan_push, push, save_plan
+from tests.typed import typed
 
 Make = Callable[..., Path]
 REPO = "me/people"
@@ -358,14 +359,14 @@ def test_stopped_and_killed_in_the_middle_of_many(local_hub: Hub, dataset: Path)
     assert merging.hits
     assert there("dataset") == set()
 
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = typed("push", dataset, REPO)
     assert done.returncode == 0, done.stderr
     assert len(there("dataset")) == 255
     (discussion,) = HfApi().get_repo_discussions(REPO, repo_type="dataset")
     assert discussion.status == "merged"
     on_it = [title for title in commits("dataset") if "of 255 files" in title]
     assert len(on_it) == 3, "no part was sent twice"
-    again = subprocess.run(command, capture_output=True, text=True, check=False)
+    again = typed("push", dataset, REPO)
     assert "Nothing to push" in again.stdout
 
 

@@ -49,7 +49,7 @@ def ran(trap: Path) -> str:
 def test_children(trap: Path, path: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Modules, scripts and imports, whatever PYTHONPATH says."""
     script = trap.parent / "script.py"
-    script.write_text("import json, torch, PIL, sys; print('read', sys.argv[1:])")
+    script.write_text("import json, safetensors, PIL, sys; print('read', sys.argv[1:])")
     monkeypatch.chdir(trap if path != "trap" else trap.parent)
     if path is not None:
         monkeypatch.setenv("PYTHONPATH", path)

@@ -10,7 +10,7 @@ import re
 import shlex
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from hubtools.dataset.workers.guarded import shared_guard
 from hubtools.layout import LORA_WEIGHTS
 from hubtools.localhub.server import Hub
 from tests.planning import tree
@@ -31,13 +30,6 @@ ROOT = Path(__file__).resolve().parents[2]
 FEW = settings(
     max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-
-
-@pytest.fixture(autouse=True)
-def one_worker() -> Iterator[None]:
-    """One process looks at all pictures of a test."""
-    with shared_guard():
-        yield
 
 
 @pytest.fixture

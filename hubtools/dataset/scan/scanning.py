@@ -7,6 +7,7 @@ a flood of memory then costs a finding, not the run.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -268,7 +269,9 @@ def _shared_out(
                 continue
             out[len(sizes)] = (entry, maybe)
             sizes.append(entry.size)
-            yield what, maybe[1] if maybe else None
+            # a worker may stand elsewhere
+            place = os.path.abspath(what) if isinstance(what, str) else what  # noqa: PTH100
+            yield place, maybe[1] if maybe else None
 
     alone = workers == 1 and limits is None and program == PROGRAM
     with shared_crew() if alone else WorkerPool(workers, limits, program=program) as crew:

@@ -3,6 +3,7 @@ of memory does no harm."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
@@ -22,11 +23,12 @@ class _Helper:
         self._stack = ExitStack()
         self._crew: WorkerPool | None = None
         self._busy = False
+        self._process = os.getpid()
 
     @contextmanager
     def crew(self) -> Iterator[WorkerPool]:
         """The worker; another one while it is at work for somebody."""
-        if self._busy:
+        if self._busy or self._process != os.getpid():  # a fork has no thread that talks to it
             with WorkerPool(1) as another:
                 yield another
             return
@@ -63,6 +65,16 @@ def shared_guard() -> Iterator[None]:
     finally:
         _helper.reset(token)
         helper.dismiss()
+
+
+@contextmanager
+def unshared() -> Iterator[None]:
+    """What is guarded within starts workers of its own, whatever is shared around it."""
+    token = _helper.set(None)
+    try:
+        yield
+    finally:
+        _helper.reset(token)
 
 
 def run_guarded(task: str, data: bytes, argument: str | None = None) -> Any:

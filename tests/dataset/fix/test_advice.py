@@ -19,8 +19,6 @@ from hubtools.dataset.validate import validate
 from hubtools.settings import DatasetSettings
 from tests.typed import typed
 
-pytestmark = pytest.mark.usefixtures("one_worker")
-
 # too many files, or too large ones, to be copied again and again
 _LARGE = ("D702", "D709")
 CASES = [row for row in BAD if isinstance(row, tuple) and row[0] not in _LARGE]

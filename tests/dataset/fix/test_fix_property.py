@@ -28,8 +28,6 @@ from hubtools.dataset.metadata import read_metadata
 from hubtools.dataset.validate import validate
 from hubtools.settings import DatasetSettings
 
-pytestmark = pytest.mark.usefixtures("one_worker")
-
 SETTINGS = DatasetSettings(trigger="tok", license="cc0-1.0", rights="own")
 
 stems = st.sampled_from(
@@ -235,7 +233,7 @@ def pixels_of(files: dict[str, bytes | str]) -> set[str]:
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(broken_sets(), st.lists(st.sampled_from(sorted(UNSAFE)), max_size=6, unique=True))
 def test_nothing_is_ever_lost(files: dict[str, bytes], unsafe: list[str]) -> None:
     place = Path(tempfile.mkdtemp(prefix="hubtools-fix-"))

@@ -46,8 +46,6 @@ from hubtools.dataset.rules import DATASET_RULES
 from hubtools.findings import Finding
 from hubtools.settings import DatasetSettings
 
-pytestmark = pytest.mark.usefixtures("one_worker")
-
 # rule, unsafe name ("" for none), what spoils, settings
 Case = tuple[str, str, Spoil, dict[str, Any]]
 

@@ -18,8 +18,6 @@ from hubtools.cli.main import run
 from hubtools.dataset.edits.journal_files import journals
 from hubtools.dataset.edits.pixels import Refused, shown
 
-pytestmark = pytest.mark.usefixtures("one_worker")
-
 Shell = Callable[..., tuple[int, str, str]]
 OPTIONS = ("--trigger", TRIGGER, "--resolution", "64", "--license", "cc0-1.0", "--rights", "own")
 # What `validate` says, before and after `fix`; and what is then told to be left as it is.
