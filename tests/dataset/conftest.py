@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 from simple import TRIGGER, picture
 
 from hubtools.settings import DatasetSettings
+
+# tables and helpers that tests of other rooms use too
+sys.path += [str(Path(__file__).parent / room) for room in ("rules", "fix")]
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ lost on the way. It re-implements the decisions of `datasets` 5.2 on one directo
 8. Pictures are opened when a row is asked for, not before.
 
 Sources: `datasets` 5.2 `load.py`, `data_files.py`, `packaged_modules/folder_based_builder`;
-measured against the library itself in tests/dataset/test_loaders_oracle.py.
+measured against the library itself in tests/dataset/loaders/test_loaders_oracle.py.
 
 Out of reach, and said so (`Outcome.MAY_RAISE`): modules that are not about pictures beyond text,
 JSON, CSV and parquet (WebDataset, audio, video, PDF, ...); `configs:` that name addresses,

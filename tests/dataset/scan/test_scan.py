@@ -272,7 +272,7 @@ def test_ctrl_c_ends_the_workers_and_keeps_what_was_found(tmp_path: Path) -> Non
     root = tmp_path / "set"
     for number in range(400):
         put_photo(root, f"slow{number}.png", number % 5, (32, 24))
-    here = str(Path(__file__).parent)
+    here = str(Path(__file__).parents[1])
     own = f"worker_{os.getpid()}"  # other tests may have such workers too
     (tmp_path / f"{own}.py").write_text("from hostile_worker import main\n")
     process = subprocess.Popen(

@@ -21,7 +21,7 @@ from hubtools.dataset.scan.scanning import _few, _Told, results_of
 from hubtools.dataset.sources.model import Read
 from hubtools.dataset.workers.pool import PROGRAM
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
+sys.path.insert(0, str(Path(__file__).parents[3] / "tools"))
 
 from hostile import pictures
 

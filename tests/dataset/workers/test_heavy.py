@@ -22,7 +22,7 @@ from hubtools.dataset.validate import validate
 from hubtools.dataset.workers.guarded import run_guarded, scan_one
 from hubtools.dataset.workers.pool import WorkerPool
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
+sys.path.insert(0, str(Path(__file__).parents[3] / "tools"))
 
 from fuzz import OWN, WORKER
 from hostile import heavy, memory, pictures

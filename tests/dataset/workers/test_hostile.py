@@ -23,7 +23,7 @@ from hubtools.errors import HubtoolsError
 from hubtools.findings import to_github, to_json, to_text, visible
 from hubtools.settings import DatasetSettings
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
+sys.path.insert(0, str(Path(__file__).parents[3] / "tools"))
 
 import fuzz
 from hostile import pictures
