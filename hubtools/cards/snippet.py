@@ -33,7 +33,8 @@ def snippet(
     )
     if record is not None and scheduler:
         lines[-1] = f"from diffusers import DiffusionPipeline, {record.scheduler_class}"
-    half = ", torch_dtype=torch.bfloat16" if support and support.denoiser == "transformer" else ""
+    dtype = _precision(record, support)
+    half = f", torch_dtype=torch.{dtype}" if dtype else ""
     lines += ["", f"pipeline = DiffusionPipeline.from_pretrained({python_literal(base)}{half})"]
     if record is not None and scheduler:
         options = "".join(f", {k}={python_literal(v)}" for k, v in record.scheduler_options.items())
@@ -50,7 +51,7 @@ def snippet(
         ]
     lines += ["image = pipeline(", f"    {python_literal(prompt)},"]
     if record is not None:
-        if negative := _negative(record, support):
+        if (negative := _negative(record, support)) is not None:
             lines.append(f"    negative_prompt={python_literal(negative)},")
         lines += [
             f"    num_inference_steps={record.steps},",
@@ -61,6 +62,15 @@ def snippet(
         ]
     lines += [").images[0]", 'image.save("picture.png")']
     return "\n".join(lines)
+
+
+def _precision(record: SampleRecord | None, support: Support | None) -> str | None:
+    """The half precision to open the base in, which it was drawn in or is too large without."""
+    if support is not None and support.denoiser == "transformer":
+        return "bfloat16"
+    if record is not None and record.dtype in ("bfloat16", "float16"):
+        return record.dtype
+    return None
 
 
 def _negative(record: SampleRecord, support: Support | None) -> str | None:

@@ -204,20 +204,21 @@ def _fetched(base: Base) -> Path:
 
 
 def _patterns(base: Base) -> list[str] | None:
-    """What to fetch; None: what the cache has. Nothing is fetched of a base that is refused."""
-    files = list(base.files)
-    all_weights = wanted_files(files, base.variant, pickled=True)
-    if not base.allow_pickle and any(is_pickled(name) for name in all_weights):
-        path = fetched(base.path_or_id, _PIPELINE_FILE, revision=base.revision)
-        parts = read_json(path).keys()
-        for name in all_weights:
+    """What to fetch: files of the components that the pipeline names. None: what the cache has.
+    Nothing is fetched of a base that is refused."""
+    if not base.files:
+        return None
+    path = fetched(base.path_or_id, _PIPELINE_FILE, revision=base.revision)
+    parts = read_json(path).keys()
+    files = [name for name in base.files if "/" not in name or name.split("/")[0] in parts]
+    if not base.allow_pickle:
+        for name in wanted_files(files, base.variant, pickled=True):
             part, _, file = name.rpartition("/")
             if is_pickled(file) and part in parts:
                 raise Pickled(f"{base.path_or_id}/{part}", file)
     return wanted_files(files, base.variant, pickled=base.allow_pickle) or None
 
 
-# Components that text-to-image with a LoRA never loads unless the pipeline names them.
 _SUFFIXES = (".json", ".txt", ".model", ".md", ".jinja")
 
 

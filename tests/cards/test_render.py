@@ -93,6 +93,19 @@ def test_the_snippet_says_where_stock_diffusers_draws_otherwise(
     assert "# hubtools reads brackets as weights" in write_model_card(run_dir, project).text
 
 
+def test_the_snippet_opens_the_base_as_it_was_drawn_with(run_dir: Path, project: Project) -> None:
+    assert "torch_dtype" not in write_model_card(run_dir, project).text
+    path = run_dir / "samples/final_p01_s42.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | {"dtype": "bfloat16", "negative_prompt": ""}))
+    text = write_model_card(run_dir, project).text
+    assert ", torch_dtype=torch.bfloat16)" in text
+    # said and empty is not unsaid: some bases take zeros then
+    assert "negative_prompt=''," in text
+    path.write_text(json.dumps(record | {"dtype": "bfloat16); import os; (1"}))
+    assert "import os" not in write_model_card(run_dir, project).text
+
+
 def test_writing_again_changes_nothing_and_keeps_words(run_dir: Path, project: Project) -> None:
     first = write_model_card(run_dir, project)
     assert first.changed

@@ -96,6 +96,22 @@ def test_a_base_of_the_hub_is_pinned_and_used_offline(local_hub: Hub, tiny_base:
     assert found.stdout.split() == [base.revision, str(folder)], found.stderr
 
 
+def test_components_that_the_pipeline_does_not_name_stay_there(
+    local_hub: Hub, tiny_sdxl: Path, tmp_path: Path
+) -> None:
+    """SDXL's repository has the VAE of another version beside its own, and forms of it for other
+    programs."""
+    folder = tmp_path / "base"
+    shutil.copytree(tiny_sdxl, folder)
+    shutil.copytree(folder / "vae", folder / "vae_1_0")
+    local_hub.store.mount("model", "someone/large", folder)
+    fetched = fetch_base(resolve_base("someone/large"))
+    there = {path.name for path in fetched.iterdir() if path.is_dir()}
+    assert there == {
+        "scheduler", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "unet", "vae",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("repo", "words"),
     [("someone/nothing", "someone/nothing"), ("me/lora-only", "no diffusers pipeline")],
