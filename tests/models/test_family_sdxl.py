@@ -120,6 +120,7 @@ def test_pipelines_for_something_else_are_named(tmp_path: Path, kind: str, words
         ({"_class_name": "LCMScheduler"}, True),
         ({"timestep_spacing": "trailing", "prediction_type": "v_prediction"}, False),
         ({"timestep_spacing": "trailing", "rescale_betas_zero_snr": True}, False),
+        ({"timestep_spacing": "trailing", "_class_name": "DDIMScheduler"}, False),
     ],
 )
 def test_distilled_bases_are_known_by_their_scheduler(

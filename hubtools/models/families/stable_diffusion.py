@@ -320,9 +320,10 @@ def _refuse_others(unet: dict[str, Any], vae: dict[str, Any], scheduler: dict[st
 
 
 def _is_distilled(scheduler: dict[str, Any], prediction: str) -> bool:
-    """True for a scheduler as Turbo, Lightning and consistency models come with. Bases of zero
-    terminal SNR space their steps so as well."""
-    if scheduler.get("_class_name") in ("LCMScheduler", "TCDScheduler"):
+    """True for a scheduler as Turbo, Lightning and consistency models come with: Euler's with
+    trailing steps. Bases of zero terminal SNR space their steps so as well."""
+    kind = scheduler.get("_class_name")
+    if kind in ("LCMScheduler", "TCDScheduler"):
         return True
-    trailing = scheduler.get("timestep_spacing") == "trailing"
-    return trailing and prediction == EPSILON and not scheduler.get("rescale_betas_zero_snr")
+    few = str(kind).startswith("Euler") and scheduler.get("timestep_spacing") == "trailing"
+    return few and prediction == EPSILON and not scheduler.get("rescale_betas_zero_snr")
