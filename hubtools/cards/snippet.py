@@ -35,6 +35,8 @@ def snippet(
         lines[-1] = f"from diffusers import DiffusionPipeline, {record.scheduler_class}"
     dtype = _precision(record, support)
     half = f", torch_dtype=torch.{dtype}" if dtype else ""
+    # some take a picture first
+    named = "prompt=" if support is not None and support.denoiser == "transformer" else ""
     lines += ["", f"pipeline = DiffusionPipeline.from_pretrained({python_literal(base)}{half})"]
     if record is not None and scheduler:
         options = "".join(f", {k}={python_literal(v)}" for k, v in record.scheduler_options.items())
@@ -49,10 +51,10 @@ def snippet(
             "# hubtools reads brackets as weights and long prompts to their end. Stock diffusers",
             "# does not, and draws another picture than `hubtools generate` has drawn.",
         ]
-    lines += ["image = pipeline(", f"    {python_literal(prompt)},"]
+    lines += ["image = pipeline(", f"    {named}{python_literal(prompt)},"]
+    if (negative := _negative(record, support)) is not None:
+        lines.append(f"    negative_prompt={python_literal(negative)},")
     if record is not None:
-        if (negative := _negative(record, support)) is not None:
-            lines.append(f"    negative_prompt={python_literal(negative)},")
         lines += [
             f"    num_inference_steps={record.steps},",
             f"    {support.guidance if support else 'guidance_scale'}={record.guidance:g},",
@@ -73,11 +75,12 @@ def _precision(record: SampleRecord | None, support: Support | None) -> str | No
     return None
 
 
-def _negative(record: SampleRecord, support: Support | None) -> str | None:
+def _negative(record: SampleRecord | None, support: Support | None) -> str | None:
     """The negative prompt that the base's pipelines are given."""
+    told = record.negative_prompt if record else None
     if support is None:
-        return record.negative_prompt
-    said = support.words([record.prompt], [record.negative_prompt]).get("negative_prompt")
+        return told
+    said = support.words([""], [told]).get("negative_prompt")
     return said[0] if said else None
 
 

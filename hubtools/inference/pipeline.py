@@ -17,7 +17,7 @@ from hubtools.inference.lora import WeightedLora
 from hubtools.inference.noise import same_noise
 from hubtools.inference.png import check_free
 from hubtools.inference.prompts import read_prompt
-from hubtools.inference.schedulers import options_of, seed_scheduler, use_scheduler
+from hubtools.inference.schedulers import check_steps, options_of, seed_scheduler, use_scheduler
 from hubtools.inference.shots import Shot, check_size
 from hubtools.inference.writer import Writer
 from hubtools.manifest import LoraUse, SampleRecord, read_record_of
@@ -74,6 +74,7 @@ def draw(
         remove_loras(pipeline)
     for shot in shots:
         check_size(shot.width, shot.height, family_for(pipeline).divisor)
+        check_steps(pipeline, shot.steps)
     studio = PipelineSession(pipeline, base, tuple(loras), fuse, train_step, prompts)
     wanted = [studio.record(shot, name) for shot, name in zip(shots, names, strict=True)]
     existing = [_existing(pipeline, folder, record) for record in wanted]

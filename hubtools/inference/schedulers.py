@@ -89,6 +89,18 @@ def use_scheduler(pipeline: Any, name: str) -> str:
     return class_name
 
 
+def check_steps(pipeline: Any, steps: int) -> None:
+    """Raise `UsageError` for a number of steps that the base's scheduler makes no numbers of: one,
+    where it stretches them to a last one (`shift_terminal`)."""
+    if steps == 1 and pipeline.scheduler.config.get("shift_terminal"):
+        raise UsageError(
+            f"{type(pipeline).__name__} draws nothing in a single step: its scheduler stretches the"
+            " steps between the first and the last.",
+            hint="--steps 2, or more",
+            code="bad-setting",
+        )
+
+
 def check_name(name: str) -> None:
     """Raise `UsageError` if no scheduler is called so."""
     if name != "default":

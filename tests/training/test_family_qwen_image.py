@@ -10,8 +10,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from hubtools.errors import UsageError  # noqa: E402
+from hubtools.inference.pipeline import draw  # noqa: E402
+from hubtools.inference.shots import Shot  # noqa: E402
+from hubtools.models.base import resolve_base  # noqa: E402
 from hubtools.models.families.batches import MASK  # noqa: E402
 from hubtools.models.families.noise import NoiseOptions  # noqa: E402
+from hubtools.models.loading import load_pipeline  # noqa: E402
 from tests.oracles import (  # noqa: E402
     CAPTION,
     check_against_pipeline,
@@ -77,6 +82,15 @@ def test_the_loss_is_that_of_its_parts(tiny_qwen_image: Path) -> None:
         wanted = (answer - packed(noise - latents)).square().mean()
     picture, caption = model.encode_picture(pixels(48, 64)), model.encode_caption(CAPTION)
     assert our_loss(model, picture, caption, noise, 0.7) == pytest.approx(float(wanted), rel=1e-5)
+
+
+def test_a_single_step_is_refused(tiny_qwen_image: Path, tmp_path: Path) -> None:
+    """Its scheduler divides by zero, and the picture would be black."""
+    base = resolve_base(str(tiny_qwen_image))
+    pipeline = load_pipeline(base, device="cpu")
+    shot = Shot("a tok", steps=1, guidance=4.0, width=64, height=64)
+    with pytest.raises(UsageError, match="draws nothing in a single step"):
+        draw(pipeline, [shot], tmp_path, names=["a"], base=base)
 
 
 def test_captions_of_one_length_have_no_mask(tiny_qwen_image: Path) -> None:

@@ -4,6 +4,7 @@ is read back by stock diffusers, and is drawn with."""
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from contextlib import contextmanager
 from functools import partial
@@ -18,6 +19,7 @@ from hubtools.errors import UsageError  # noqa: E402
 from hubtools.inference.generate import generate  # noqa: E402
 from hubtools.layout import LORA_WEIGHTS  # noqa: E402
 from hubtools.manifest import read_samples  # noqa: E402
+from hubtools.models.base import resolve_base  # noqa: E402
 from hubtools.models.families.protocol import family_of  # noqa: E402
 from hubtools.models.tensors import read_tensors  # noqa: E402
 from hubtools.progress import PlainReporter  # noqa: E402
@@ -25,6 +27,7 @@ from hubtools.project import Project  # noqa: E402
 from hubtools.settings import TrainSettings  # noqa: E402
 from hubtools.training.recipe import completed  # noqa: E402
 from hubtools.training.train import train  # noqa: E402
+from tests.oracles import load  # noqa: E402
 
 MakeProject = Callable[..., Project]
 
@@ -146,6 +149,42 @@ def test_its_plan_reckons_memory_and_tells_its_moments(make_flow: MakeProject) -
     uniform = make_flow(timestep_density="uniform", timestep_shift=2.0)
     train(uniform, skip_validation=True, dry_run=True, note=lines.append)
     assert "moments uniform, shifted 2 times towards noise as set" in "\n".join(lines)
+
+
+def test_in_half_precision_with_blocks_computed_twice_and_the_base_kept(
+    make_flow: MakeProject,
+) -> None:
+    samples = {"prompts": ["a tok"], "steps": 2, "size": 64}
+    project = make_flow(
+        max_train_steps=1, train_batch_size=4, mixed_precision="bf16", gradient_checkpointing=True,
+        with_prior_preservation=True, class_prompt="a person", validation_steps=1, samples=samples,
+    )  # fmt: skip
+    warned: list[str] = []
+    manifest = train(
+        project, skip_validation=True, reporter=PlainReporter(lambda line: None, warned.append)
+    )
+    assert (manifest.steps_done, manifest.dtype) == (1, "bfloat16")
+    assert {one.train_step for one in read_samples(project.run_dir / "samples")} == {0, 1}
+    assert not [line for line in warned if "samples" in line]
+
+
+def test_captions_are_encoded_as_the_text_encoder_was_published(base: Path, tmp_path: Path) -> None:
+    half = tmp_path / "half"
+    shutil.copytree(base, half)
+    names = [path.parent.name for path in base.glob("text_encoder*/config.json")]
+    for name in names:
+        path = half / name / "config.json"
+        config = json.loads(path.read_text())
+        path.write_text(json.dumps(config | {"dtype": "bfloat16"}))
+    family = family_of(half, "half")
+    assert family.info(half, None).text_dtype == "bfloat16"
+    assert family.info(base, None).text_dtype == "float32"
+    model = load(half, parts=("text",))
+    caption = model.encode_caption("a tok")
+    assert {value.dtype for value in caption.values()} == {torch.bfloat16}
+    there, here = resolve_base(str(half)), resolve_base(str(base))
+    assert family.identity(there, half, "text") != family.identity(here, base, "text")
+    assert family.identity(there, half, "picture") == family.identity(here, base, "picture")
 
 
 def test_a_batch_of_four_is_four_of_one(make_flow: MakeProject) -> None:
