@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Protocol
 from hubtools.errors import HubtoolsError
 from hubtools.files import open_regular
 from hubtools.hub.errors import STUMBLES, as_sentence
+from hubtools.hub.patience import api, be_patient
 from hubtools.hub.tree import list_tree
 
 _REAL_HUB = "https://huggingface.co"
@@ -139,12 +140,11 @@ def remote_head(repo: str, repo_type: str) -> str | None:
 def head_and_privacy(repo: str, repo_type: str) -> tuple[str | None, bool | None]:
     """(commit hash of main, whether only its owners see it); Nones if there is no such
     repository."""
-    from huggingface_hub import HfApi
     from huggingface_hub.errors import RepositoryNotFoundError
 
     try:
         with asking(repo):
-            info: Any = HfApi().repo_info(repo, repo_type=repo_type)
+            info: Any = api().repo_info(repo, repo_type=repo_type)
     except RepositoryNotFoundError:
         return None, None
     return str(info.sha), bool(info.private)
@@ -170,17 +170,16 @@ _MOST = 20  # names whose last change is looked up
 
 def last_changes(repo: str, repo_type: str, names: Iterable[str], revision: str) -> dict[str, str]:
     """Who changed files last, and when, in words; as far as the Hub tells."""
-    from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError
     from huggingface_hub.hf_api import RepoFile
 
-    api = HfApi()
+    hub = api()
     try:
         with asking(f"history of {repo}"):
-            infos = api.get_paths_info(
+            infos = hub.get_paths_info(
                 repo, list(names)[:_MOST], expand=True, revision=revision, repo_type=repo_type
             )
-            commits = api.list_repo_commits(repo, revision=revision, repo_type=repo_type)
+            commits = hub.list_repo_commits(repo, revision=revision, repo_type=repo_type)
     except (HfHubHTTPError, HubtoolsError):
         return {}  # it is said without
     authors = {commit.commit_id: ", ".join(commit.authors) for commit in commits}
@@ -198,6 +197,8 @@ def open_file(repo: str, repo_type: str, revision: str, name: str) -> BinaryIO:
     """A file of a repository, to be read; it is fetched into the client's cache."""
     from huggingface_hub import hf_hub_download
 
+    be_patient()
+
     return open_regular(Path(hf_hub_download(repo, name, revision=revision, repo_type=repo_type)))
 
 
@@ -210,7 +211,6 @@ def untouched(
     """Those of `names` that no commit after `then` has touched, up to `now`: a file that was
     deleted and came back is not among them, whatever it holds. None if the repository has no such
     commit `then` (its history was squashed, or it is another repository)."""
-    from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError
     from huggingface_hub.hf_api import RepoFile
 
@@ -220,7 +220,7 @@ def untouched(
         return None
 
     def last(some: Sequence[str], revision: str) -> dict[str, str]:
-        infos = HfApi().get_paths_info(
+        infos = api().get_paths_info(
             repo, list(some), expand=True, revision=revision, repo_type=repo_type
         )
         files = (info for info in infos if isinstance(info, RepoFile))
@@ -240,7 +240,7 @@ def untouched(
         found |= {name for name in some if name in before and before[name] == after.get(name)}
     if len(found) < len(names):
         with asking(f"history of {repo}"):
-            commits = HfApi().list_repo_commits(repo, revision=now, repo_type=repo_type)
+            commits = api().list_repo_commits(repo, revision=now, repo_type=repo_type)
         if then not in {commit.commit_id for commit in commits}:
             return None
     return found
@@ -262,7 +262,7 @@ def check_access(repo: str, repo_type: str) -> None:
                 code="hub-refused",
             )
         return
-    from huggingface_hub import HfApi, get_token
+    from huggingface_hub import get_token
     from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 
     if get_token() is None:
@@ -271,9 +271,9 @@ def check_access(repo: str, repo_type: str) -> None:
             hint="run `hf auth login`, or set HF_TOKEN to a token with write permission",
             code="hub-refused",
         )
-    api = HfApi()
+    hub = api()
     try:
-        api.auth_check(repo, repo_type=repo_type, write=True)
+        hub.auth_check(repo, repo_type=repo_type, write=True)
         return
     except RepositoryNotFoundError:
         pass  # it will be created, if the owner is one of ours
@@ -285,7 +285,7 @@ def check_access(repo: str, repo_type: str) -> None:
                 code="hub-refused",
             ) from error
         raise
-    owners = _owners(api)
+    owners = _owners(hub)
     owner = repo.partition("/")[0]
     if owner not in owners:
         raise HubtoolsError(
@@ -296,8 +296,8 @@ def check_access(repo: str, repo_type: str) -> None:
         )
 
 
-def _owners(api: Any) -> list[str]:
-    who = api.whoami(cache=True)
+def _owners(hub: Any) -> list[str]:
+    who = hub.whoami(cache=True)
     return [who["name"], *(org["name"] for org in who.get("orgs", []))]
 
 
@@ -305,7 +305,7 @@ def full_repo_id(name: str) -> str:
     """`name` with the token's own account in front if it has no owner."""
     if "/" in name:
         return name
-    from huggingface_hub import HfApi, get_token
+    from huggingface_hub import get_token
 
     if os.environ.get("HF_OIDC_RESOURCE") or get_token() is None:
         raise HubtoolsError(
@@ -313,4 +313,4 @@ def full_repo_id(name: str) -> str:
             hint="write it as owner/name, or log in: `hf auth login`",
             code="bad-usage",
         )
-    return f"{_owners(HfApi())[0]}/{name}"
+    return f"{_owners(api())[0]}/{name}"

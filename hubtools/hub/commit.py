@@ -6,6 +6,8 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from hubtools.hub.patience import api
+
 
 def addition(name: str, payload: bytes | str | io.BufferedReader) -> tuple[Any, str]:
     """(a file of a commit: bytes, the path of a file, or one that is open; the hex SHA-256 of what
@@ -44,9 +46,7 @@ class Repository:
     """A model or dataset repository to be written to. Methods raise what the client raises."""
 
     def __init__(self, repo: str, repo_type: str) -> None:
-        from huggingface_hub import HfApi
-
-        self._api = HfApi()
+        self._api = api()
         self._repo = repo
         self._where: dict[str, Any] = {"repo_type": repo_type}
 

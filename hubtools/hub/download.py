@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from hubtools.errors import HubtoolsError
 from hubtools.hub.errors import is_not_cached, is_unreachable
+from hubtools.hub.patience import api, be_patient
 
 
 class ModelInfo(NamedTuple):
@@ -21,9 +22,7 @@ class ModelInfo(NamedTuple):
 def model_info(repo: str, revision: str | None = None) -> ModelInfo:
     """What the Hub says of a model repository. Unlike a download, this does not try for half a
     minute to reach a Hub that is not there. Raises what the client raises."""
-    from huggingface_hub import HfApi
-
-    info = HfApi().model_info(repo, revision=revision)
+    info = api().model_info(repo, revision=revision)
     named = getattr(info.card_data, "base_model", None)
     said = getattr(info.card_data, "instance_prompt", None)
     return ModelInfo(
@@ -45,6 +44,7 @@ def fetched(
     `local_only` the Hub is not asked. Raises what the client raises."""
     from huggingface_hub import hf_hub_download
 
+    be_patient()
     return Path(
         hf_hub_download(
             repo, name, repo_type=repo_type, revision=revision, local_files_only=local_only
@@ -64,6 +64,7 @@ def snapshot_of(
     all) downloaded; with `local_only` the Hub is not asked. Its name is the commit."""
     from huggingface_hub import snapshot_download
 
+    be_patient()
     return Path(
         snapshot_download(
             repo,

@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 
 from hubtools.hub.client import is_offline
 from hubtools.hub.download import snapshot_of
+from hubtools.hub.patience import api, be_patient
 
 
 def kept_dataset(repo: str, revision: str | None) -> Path | None:
@@ -19,17 +20,14 @@ def kept_dataset(repo: str, revision: str | None) -> Path | None:
 
 def commit_of(repo: str, repo_type: str, revision: str | None) -> str:
     """The commit of a revision (default main), as the Hub says it."""
-    from huggingface_hub import HfApi
-
-    return str(HfApi().repo_info(repo, repo_type=repo_type, revision=revision).sha)
+    return str(api().repo_info(repo, repo_type=repo_type, revision=revision).sha)
 
 
 def is_file(repo: str, repo_type: str, revision: str, path: str) -> bool | None:
     """True for a file, False for a folder, None if there is neither."""
-    from huggingface_hub import HfApi
     from huggingface_hub.hf_api import RepoFile
 
-    there = HfApi().get_paths_info(repo, [path], repo_type=repo_type, revision=revision)
+    there = api().get_paths_info(repo, [path], repo_type=repo_type, revision=revision)
     return isinstance(there[0], RepoFile) if there else None
 
 
@@ -37,6 +35,7 @@ def open_ranges(repo: str, commit: str, path: str, block: int) -> BinaryIO:
     """A file of a dataset repository, read by ranges of `block` bytes."""
     from huggingface_hub import HfFileSystem
 
+    be_patient()
     found: Any = HfFileSystem().open(f"datasets/{repo}@{commit}/{path}", "rb", block_size=block)
     return found  # type: ignore[no-any-return]
 
@@ -55,6 +54,7 @@ def get(repo: str, repo_type: str, commit: str, path: str) -> tuple[int, bytes]:
     import huggingface_hub
     from huggingface_hub import constants, hf_hub_url
 
+    be_patient()
     client: Any = huggingface_hub.utils
     url = hf_hub_url(repo, path, repo_type=repo_type, revision=commit)
     timeout = constants.HF_HUB_DOWNLOAD_TIMEOUT

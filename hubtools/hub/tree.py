@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from hubtools.errors import HubtoolsError
+from hubtools.hub.patience import be_patient
 from hubtools.limits import FILES
 
 _SIZE = 1 << 50  # bytes; no file is that large
@@ -33,6 +34,7 @@ def list_tree(
     import huggingface_hub
     from huggingface_hub import constants
 
+    be_patient()
     client: Any = huggingface_hub.utils
     below = f"/{quote(path)}" if path else ""
     kind, branch = _KINDS[repo_type], quote(revision, safe="")

@@ -7,6 +7,7 @@ links, and obeys a stray .gitignore without a word.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,7 +21,8 @@ from hubtools.hub.client import (
     remote_head,
 )
 from hubtools.hub.commit import Committed, Repository
-from hubtools.hub.errors import as_sentence, status_of
+from hubtools.hub.errors import as_sentence, is_unreachable, status_of
+from hubtools.hub.patience import WAITS
 from hubtools.publish.again import Moved, check_moved, made_anew, moved_since, url_of
 from hubtools.publish.ledger import Sent, write_ledger
 from hubtools.publish.outbox import operations
@@ -150,12 +152,7 @@ class _Push:
         if not changes:
             commit = head
         elif len(changes) <= BATCH:
-            commit, pr_url = self.commit(
-                changes,
-                commit_message=plan.message,
-                parent_commit=head,
-                create_pr=plan.options.pr,
-            )
+            commit, pr_url = self.at_once(changes, head)
             self.on_commit(len(changes), len(changes))
         else:
             commit, pr_url = self.in_parts(head)
@@ -173,6 +170,39 @@ class _Push:
             pr_url,
             plan.options.tag,
         )
+
+    def at_once(self, changes: Sequence[PlannedFile], head: str) -> Committed:
+        """One commit. Whose answer is lost may have landed: then it is there, as checked; else
+        it is made again, a few times."""
+        plan = self.plan
+        waits = list(WAITS)
+        while True:
+            try:
+                return self.commit(
+                    changes,
+                    commit_message=plan.message,
+                    parent_commit=head,
+                    create_pr=plan.options.pr,
+                )
+            except Exception as error:
+                if plan.options.pr or not is_unreachable(error):
+                    raise
+                if (landed := self.landed(head)) is not None:
+                    return Committed(landed, None)
+                if not waits:
+                    raise
+                time.sleep(waits.pop(0))
+
+    def landed(self, head: str) -> str | None:
+        """The commit on main that has all of the plan; None if it is `head` still, or another's."""
+        try:
+            now = remote_head(self.plan.repo, self.plan.repo_type)
+            if now is None or now == head:
+                return None
+            verified(self.plan, now)
+        except ChecksFailed:
+            return None
+        return now
 
     def create(self) -> str:
         """Make the repository; somebody who was faster makes the plan another."""

@@ -161,9 +161,9 @@ def test_a_hub_that_fails_leaves_nothing_half_done(
 
 
 def test_an_answer_that_is_lost_is_not_sent_twice(local_hub: Hub, run_dir: Path) -> None:
-    local_hub.fail_next("POST", "/commit/", "drop-after")
-    sentence_of(lambda: send(run_dir))
+    lost = local_hub.fail_next("POST", "/commit/", "drop-after")
     result = send(run_dir)
+    assert lost.hits == 1
     assert result.verified == 6
     assert len(commits()) == 2
 

@@ -1,0 +1,135 @@
+"""Requests that the Hub turns away for now are made again: it says when, or a little later.
+
+An answer 429 (too many requests) was not acted on, so that any request is sent again when its
+Retry-After, or the reset of its RateLimit header, is over. Where the connection breaks or a gateway
+fails (502, 503, 504), what only reads is asked again; whether a commit has landed by then is for
+`publish.push` to see. Headers: RFC 9110 section 10.2.3, and the draft on RateLimit header fields.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import re
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+WAITS = (0.3, 1.0)  # seconds before what only reads is asked again
+LONGEST = 900.0  # seconds that are waited because the Hub says so, in all for one request
+_TOLD = 3.0  # seconds of waiting from which on it is told
+_GATEWAY = (502, 503, 504)
+# POST, but nothing is changed by it
+_READS = re.compile(r"/paths-info/|/preupload/|\.git/info/lfs/objects/batch$|/api/validate-yaml$")
+
+_lock = threading.Lock()
+_installed = False
+
+
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)
+
+
+tell: Callable[[str], None] = _say
+"""Told of each long wait."""
+
+
+def api() -> HfApi:
+    """The Hub's client, patient."""
+    be_patient()
+    from huggingface_hub import HfApi
+
+    return HfApi()
+
+
+def be_patient() -> None:
+    """Have the client send its requests through here; whoever made it send them otherwise before is
+    left alone."""
+    global _installed
+    with _lock:
+        if _installed:
+            return
+        _installed = True
+        from huggingface_hub import set_client_factory
+        from huggingface_hub.utils import _http
+
+        if _http._GLOBAL_CLIENT_FACTORY is _http.default_client_factory:
+            set_client_factory(_patient_client)
+
+
+def _patient_client() -> Any:
+    from huggingface_hub.utils._http import default_client_factory
+
+    client = default_client_factory()
+    client._transport = _patient(client._transport)
+    client._mounts = {
+        pattern: transport if transport is None else _patient(transport)
+        for pattern, transport in client._mounts.items()
+    }
+    return client
+
+
+def _patient(below: Any) -> Any:
+    import httpx2
+
+    class Patient(httpx2.BaseTransport):
+        """A transport that asks again."""
+
+        def handle_request(self, request: Any) -> Any:
+            return _answered(below, request)
+
+        def close(self) -> None:
+            below.close()
+
+    return Patient()
+
+
+def _answered(below: Any, request: Any) -> Any:
+    import httpx2
+
+    path = request.url.path
+    reads = request.method in ("GET", "HEAD", "OPTIONS") or (
+        request.method == "POST" and _READS.search(path) is not None
+    )
+    again = isinstance(request.stream, httpx2.ByteStream)
+    waits, waited = list(WAITS), 0.0
+    while True:
+        try:
+            answer = below.handle_request(request)
+        except (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError):
+            if not (reads and again and waits):
+                raise
+            time.sleep(waits.pop(0))
+            continue
+        if answer.status_code == 429 and again:
+            wait = seconds_to_wait(answer.headers)
+            if wait is None or waited + wait > LONGEST:
+                return answer
+            waited += wait
+            if wait >= _TOLD:
+                until = time.strftime("%H:%M:%S", time.localtime(time.time() + wait))
+                tell(f"The Hub has too many requests of this account; going on at {until}.")
+        elif answer.status_code in _GATEWAY and reads and again and waits:
+            wait = waits.pop(0)
+        else:
+            return answer
+        answer.close()
+        time.sleep(wait)
+
+
+def seconds_to_wait(headers: Any) -> float | None:
+    """What an answer 429 asks for; None if it does not say."""
+    said = headers.get("retry-after", "").strip()
+    if said.isdecimal() and len(said) < 10:
+        return float(said)
+    if said:
+        try:
+            return max(0.0, email.utils.parsedate_to_datetime(said).timestamp() - time.time())
+        except (ValueError, TypeError, OverflowError):
+            pass
+    reset = re.search(r"(?:^|;)\s*t=(\d{1,9})(?:;|,|$)", headers.get("ratelimit", ""))
+    return float(reset[1]) if reset else None

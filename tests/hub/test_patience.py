@@ -1,0 +1,85 @@
+"""Requests that the Hub turns away for now are made again."""
+
+from __future__ import annotations
+
+import email.utils
+import time
+from pathlib import Path
+
+import pytest
+
+from hubtools.hub import patience
+from hubtools.hub.client import remote_head
+from hubtools.localhub.server import Hub
+from hubtools.publish.push import plan_push, push
+from tests.security.secrets_corpus import picture
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    root = tmp_path / "people"
+    root.mkdir()
+    (root / "0.png").write_bytes(picture())
+    (root / "metadata.jsonl").write_text('{"file_name": "0.png", "text": "a view"}\n')
+    (root / "README.md").write_text("---\nlicense: cc0-1.0\n---\n# People\n\nOne picture.\n")
+    return root
+
+
+def test_too_many_requests_are_waited_for_and_told(
+    local_hub: Hub, dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    told: list[str] = []
+    monkeypatch.setattr(patience.time, "sleep", slept.append)
+    monkeypatch.setattr(patience, "tell", told.append)
+    plan = plan_push(dataset, "me/people", "dataset")
+    turned_away = local_hub.fail_next(
+        "POST", "/commit/", 429, times=2, headers={"Retry-After": "40"}
+    )
+    assert push(plan).verified == 3
+    assert turned_away.hits == 2
+    assert slept == [40.0, 40.0]
+    assert len(told) == 2
+    assert "going on at" in told[0]
+
+
+def test_an_answer_that_never_comes_is_an_error(
+    local_hub: Hub, dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(patience.time, "sleep", slept.append)
+    plan = plan_push(dataset, "me/people", "dataset")
+    local_hub.fail_next("POST", "/commit/", 429, times=99, headers={"Retry-After": "400"})
+    with pytest.raises(Exception, match="429"):
+        push(plan)
+    assert sum(slept) <= patience.LONGEST
+
+
+@pytest.mark.parametrize("outcome", ["drop-after", 504])
+def test_a_commit_whose_answer_is_lost(local_hub: Hub, dataset: Path, outcome: object) -> None:
+    plan = plan_push(dataset, "me/people", "dataset")
+    lost = local_hub.fail_next("POST", "/commit/", outcome)  # type: ignore[arg-type]
+    done = push(plan)
+    assert lost.hits == 1
+    assert done.verified == 3
+    assert done.commit == remote_head("me/people", "dataset")
+    again = plan_push(dataset, "me/people", "dataset")
+    assert not again.changes
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "12"}, 12.0),
+        ({"ratelimit": '"api";r=0;t=55'}, 55.0),
+        ({"retry-after": "soon"}, None),
+        ({}, None),
+    ],
+)
+def test_what_a_header_asks_for(headers: dict[str, str], seconds: float | None) -> None:
+    assert patience.seconds_to_wait(headers) == seconds
+
+
+def test_a_date_is_understood() -> None:
+    then = email.utils.formatdate(time.time() + 30, usegmt=True)
+    assert 20 < (patience.seconds_to_wait({"retry-after": then}) or 0) <= 30
