@@ -73,7 +73,7 @@ CODES: dict[Code, str] = {
     "file-not-usable": "A file is readable, but this cannot be done with it.",
     "wrong-kind": "The file or folder is of another kind than is needed.",
     "nothing-there": "There is nothing to do it with: no pictures, no LoRA, no fix to undo.",
-    "too-large": "A limit of docs/limits.md, or of a format, is passed.",
+    "too-large": "A limit of docs/limits.md, of a format or of this system is passed.",
     "link-refused": "A name or a symbolic link leads out of its folder.",
     "permission-denied": "The system does not allow it, or others may write where they must not.",
     "disk-full": "There is no room on the disk.",
