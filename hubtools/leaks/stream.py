@@ -49,10 +49,14 @@ _PIECES = (
     re.compile(rb"[\\=](?<=\w.)\r?\n[ \t]{0,80}+\w"),
     re.compile(rb"(?:join|concat|CONCAT|format|paste0|printf)\([^\n]"),
 )
-# Wide letters that begin a token (`hf`, `gh`, `sk`), and a space without a width.
+# Wide letters that begin a token (`hf`, `gh`, `sk`), letters without a width, those of tags and of
+# mathematics.
 _UNUSUAL = (
     b"\xef\xbd\x88\xef\xbd\x86", b"\xef\xbd\x87\xef\xbd\x88", b"\xef\xbd\x93\xef\xbd\x8b",
-    b"\xe2\x80\x8b",
+    b"\xe2\x80\x8b", b"\xe2\x80\x8c", b"\xe2\x80\x8d", b"\xe2\x80\x8e", b"\xe2\x80\x8f", b"\xe2\x80\xaa",
+    b"\xe2\x80\xab", b"\xe2\x80\xac", b"\xe2\x80\xad", b"\xe2\x80\xae", b"\xe2\x81\xa0", b"\xe2\x81\xa6",
+    b"\xe2\x81\xa9", b"\xe3\x85\xa4", b"\xef\xb8\x8e", b"\xef\xb8\x8f", b"\xf3\xa0\x81", b"\xf0\x9d\x97",
+    b"\xf0\x9d\x96", b"\xcd\x8f",
 )  # fmt: skip
 
 

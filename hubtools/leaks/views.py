@@ -12,7 +12,12 @@ from html.entities import html5
 from typing import NamedTuple
 
 _DEEP = 3  # JSON in JSON, as notebooks and workflows have it
-_INVISIBLE = re.compile("[\u00ad\u034f\u180e\u200b-\u200f\u2060-\u2064\ufeff]")
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e001f\U000e0080-\U000e0fff]"
+)
+# Letters that nobody sees (Unicode's tags), one for each of ASCII.
+_TAGS = {0xE0000 + code: code for code in range(32, 127)}
 
 
 class View(NamedTuple):
@@ -25,7 +30,7 @@ class View(NamedTuple):
 # JSON, Python, C, shell: \u0068 \x68 \150 \_; RTF: \'68 \u104?; addresses: %68; HTML: &#104; &lowbar;
 _ESCAPE = re.compile(
     r"(?<!\\)\\{1,64}(?:(?:0000(?=[2-7])|u(?:00|\{0{0,4})|U000000|x\{?0{0,4}|')([0-7][0-9a-fA-F])\}?"
-    r"|u(\d{2,3}) ?\?|0?([01][0-7]{2})|([/\"'_-])|([nrt]))"
+    r"|u(\d{2,3}) ?\?|0?([01]?[0-7]{2})|([/\"'_-])|([nrt]))"
     r"|(?:%(?:u00)?|&\#[xX]0{0,6})([2-7][0-9a-fA-F]|0?[9aAdD](?=;|(?<=%0.)));?|&\#0{0,6}(\d{1,3});?|&([A-Za-z]{2,12});"
 )
 _HINTS = ("\\", "%", "&")
@@ -74,6 +79,9 @@ _CALLED = re.compile(
     r"((?:[brfu]?(?:\"[^\"\n]{1,200}\"|'[^'\n]{1,200}')\s{0,40}+,?\s{0,40}+){2,100})"
 )
 _CALLS = ("join(", "concat(", "format(", "paste0(", "strcat(", "printf(")
+_LISTED = re.compile(
+    r"\[\s{0,20}+((?:(?:\"[^\"\n]{1,200}\"|'[^'\n]{1,200}')\s{0,40}+,?\s{0,40}+){2,100})\]\s{0,20}\.join\("
+)
 _COMMA = re.compile(r"[\"']\s{0,40}+,\s{0,40}+[brfu]?[\"']")
 # YAML, INI, headers of mails: a value that goes on in lines which are set in
 _BEGINS = re.compile(
@@ -88,7 +96,7 @@ _RTF = re.compile(r"[{}]|\\[a-z]{1,30}-?\d{0,10} ?|\\\*|[\r\n]")
 def views(text: str) -> Iterator[View]:
     """`text` in every other way that it may be meant; only what differs from it."""
     if not text.isascii():  # wide letters, and such without a width between others
-        plain = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
+        plain = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)).translate(_TAGS)
         if plain != text:
             yield View(plain)
             text = plain
@@ -135,6 +143,8 @@ def _joined(text: str) -> Iterator[View]:
         joined = _GOES_ON.sub("", joined)
     if "(" in joined:
         joined = _KERNED.sub("", joined)
+        if ".join(" in joined:
+            joined = _LISTED.sub(lambda match: _COMMA.sub("", match[0]), joined)
         if any(word in joined.lower() for word in _CALLS):
             joined = _CALLED.sub(lambda match: _COMMA.sub("", match[0]), joined)
     if joined not in (text, before):

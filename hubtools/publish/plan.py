@@ -35,6 +35,7 @@ from hubtools.publish.content import Content, Look
 from hubtools.publish.judged import RuleChoice
 from hubtools.publish.ledger import NAME, Sent, read_ledger
 from hubtools.publish.release import Release, ReleaseFile, RepoType, collect
+from hubtools.publish.words import refuse_secrets
 from hubtools.reporting.baseline import known_aside
 from hubtools.rooted import Root
 from hubtools.setting_types import AllowedSecret
@@ -184,6 +185,7 @@ def make_plan(
     leaves, and no deletion but of these names. The repository is not looked at if the caller says
     what is in it."""
     refuse_to_ignore_secrets((*options.ignore, *options.rules.publishing.left_out))
+    refuse_secrets(repo, options.message, options.tag, options.allowed_secrets)
     if remote is None:
         repo = full_repo_id(repo)
         check_access(repo, repo_type)

@@ -21,6 +21,8 @@ from hubtools.publish.contents.tables import rows
 HELD = 64 << 20
 # What is shorter holds nothing that is packed.
 _TINY = 24
+# Shorter fields of a zip's entries hold times and numbers of users.
+_NOTED = 48
 
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"PK\x03\x04", "zip"),
@@ -49,12 +51,20 @@ def packing(head: bytes) -> str | None:
     in its name."""
     for magic, kind in _MAGIC:
         if head.startswith(magic):
-            if kind == "lzma" and head[5:13] != b"\xff" * 8:
+            if kind == "lzma" and not _is_lzma(head):
                 continue
             if kind == "arrow stream" and not 8 <= int.from_bytes(head[4:8], "little") < 1 << 20:
                 continue
             return kind
     return "tar" if _is_tar(head[:512]) else None
+
+
+def _is_lzma(head: bytes) -> bool:
+    """The header of .lzma: properties, size of the dictionary (a power of two, or half as much
+    again), length or nothing but ones, and a zero, with which the data begins."""
+    dictionary = int.from_bytes(head[1:5], "little")
+    known = int.from_bytes(head[5:13], "little") < 1 << 40 or head[5:13] == b"\xff" * 8
+    return known and head[13:14] == b"\0" and f"{dictionary:b}".strip("0") in ("1", "11")
 
 
 def members(kind: str, file: IO[bytes], budget: Budget) -> Iterator[Member]:
@@ -145,7 +155,10 @@ def _zip(file: IO[bytes], budget: Budget) -> Iterator[Member]:
     with zipfile.ZipFile(file) as archive:
         for info in archive.infolist():
             budget.take(64)  # a bomb may be made of names
-            if info.is_dir():
+            for name, data in (("comment", info.comment), ("extra", info.extra)):
+                if len(data) > _NOTED:
+                    yield Member(f"{info.filename} ({name})", io.BytesIO(data))
+            if info.is_dir() and not info.file_size:
                 continue
             if info.flag_bits & 1:
                 yield Member(info.filename, None, "it is encrypted, and cannot be looked into")
@@ -231,22 +244,28 @@ def _behind_streams(kind: str, file: IO[bytes]) -> bytes:
 
 
 def _packed(kind: str, file: IO[bytes], budget: Budget) -> Iterator[Member]:
-    member = _unpacked(kind, file, budget)
+    data = bytearray()
+    try:
+        member = _unpacked(kind, file, budget, data)
+    except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError):
+        if data:  # what came before it was damaged, or ended
+            yield Member(kind, io.BytesIO(data))
+        raise
     yield member
     if kind in _STREAMS and isinstance(member.file, io.BytesIO):
         yield from _rest(_behind_streams(kind, file))
 
 
-def _unpacked(kind: str, file: IO[bytes], budget: Budget) -> Member:
-    opened: IO[bytes]
+def _unpacked(kind: str, file: IO[bytes], budget: Budget, data: bytearray) -> Member:
+    """The unpacked file; `data` is what was read of it."""
+    opened: Any
     if kind == "gzip":
-        opened = gzip.GzipFile(fileobj=file)  # type: ignore[assignment]
+        opened = gzip.GzipFile(fileobj=file)
     elif kind == "bzip2":
         opened = bz2.BZ2File(file)
     else:
         opened = lzma.LZMAFile(file)  # noqa: SIM115
-    data = bytearray()
-    while part := opened.read(1 << 20):
+    while part := opened.read1(1 << 20):
         budget.take(len(part))
         data += part
         if len(data) > HELD:

@@ -9,6 +9,10 @@ from typing import IO
 _FREE, _TIMES = 256 << 20, 40
 
 
+# How it is told that nothing was read, whatever the bytes are.
+CLOSED = ("cannot be opened here", "and cannot be looked into")
+
+
 class NotOpened(Exception):
     """Why something was not read, or not to its end: words that complete a sentence."""
 

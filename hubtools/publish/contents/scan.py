@@ -10,6 +10,7 @@ import errno
 import hashlib
 import io
 import os
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, BinaryIO
@@ -23,7 +24,7 @@ from hubtools.leaks.text import secrets
 from hubtools.publish.contents.containers import HELD, members, packing
 from hubtools.publish.contents.keepers import keeps_secrets
 from hubtools.publish.contents.leak import Kind, Leak
-from hubtools.publish.contents.member import Budget, Member, NotOpened
+from hubtools.publish.contents.member import CLOSED, Budget, Member, NotOpened
 from hubtools.publish.contents.people import People, is_picture
 from hubtools.publish.contents.pictures import parts
 from hubtools.publish.contents.pixels import pixels
@@ -33,6 +34,8 @@ from hubtools.publish.contents.streams import closed, streams_of
 MOST = 100
 # Bytes of a picture's text that is looked at for a position.
 _NOTE = 1 << 18
+_INFLATED = 16 << 20  # bytes of one stream in base64
+_CELL = 2000  # of a text that has its name elsewhere
 # Containers within containers.
 _DEEPEST = 4
 
@@ -59,7 +62,7 @@ def scan(name: str, file: BinaryIO, size: int) -> Iterator[Leak]:
     if (why := keeps_secrets(name, file)) is not None:
         yield Leak(Kind.SECRET, shown, why[0], None, False, why[1])
     looking = _Scan(Budget(size))
-    yield from _told(shown, looking.content(shown, file, 0))
+    yield from _told(shown, looking.all(shown, file))
     yield from looking.people.leaks()
 
 
@@ -90,6 +93,12 @@ class _Scan:
 
     def __init__(self, budget: Budget) -> None:
         self._budget, self.people = budget, People()
+        self._closed: list[Leak] = []  # what stood in base64, and was not opened
+
+    def all(self, place: str, file: IO[bytes]) -> Iterator[Leak]:
+        """Search the file itself."""
+        yield from self.content(place, file, 0)
+        yield from self._closed
 
     def content(self, place: str, file: IO[bytes], depth: int) -> Iterator[Leak]:
         """Search a file that can be read again from its start: first what is in it, for that has
@@ -147,6 +156,11 @@ class _Scan:
         """A picture's texts."""
         seen: set[str] = set()
         for name, data in parts(file, head):
+            if telling(name) and len(data) <= _CELL:  # the keyword of a PNG's text
+                for cell in in_cell(name, data.decode("utf-8", "replace")):
+                    seen.add(cell.value)
+                    what = f"{cell.what} (in its {hide(name)})"
+                    yield Leak(Kind.SECRET, place, what, None, True, cell.value)
             if len(data) <= _NOTE:
                 self.people.placed(place, data.decode("utf-8", "replace"))
             for found in search(io.BytesIO(data), nested=self._nested(depth, place)):
@@ -234,17 +248,41 @@ class _Scan:
             """What is in bytes that stood in a text as base64."""
             if depth >= _DEEPEST:
                 return
-            interesting = is_picture(data) or packing(data[:4096]) is not None
+            # two bytes come by chance
+            interesting = is_picture(data) or (
+                packing(data[:4096]) is not None and not data.startswith(b"\x1f\x9d")
+            )
+            if not interesting and _is_zlib(data):
+                data = self._inflated(place, data)
+                interesting = bool(data)
             if interesting:
                 for leak in self.content(f"{place}!/base64", io.BytesIO(data), depth + 1):
                     if leak.kind is Kind.SECRET:
                         yield Secret(leak.what, 0, leak.secret)
+                    elif leak.kind is Kind.UNREAD and leak.what.endswith(CLOSED):
+                        self._closed.append(leak)  # what is damaged may be no more than a word
 
         return nested
+
+    def _inflated(self, place: str, data: bytes) -> bytes:
+        try:
+            unpacked = zlib.decompressobj().decompress(data, _INFLATED)
+            self._budget.take(len(unpacked))
+        except zlib.error:  # it only began like that
+            return b""
+        except NotOpened as error:
+            self._closed.append(_unread(place, str(error)))
+            return b""
+        return unpacked
 
 
 def _unread(place: str, why: str) -> Leak:
     return Leak(Kind.UNREAD, place, why)
+
+
+def _is_zlib(data: bytes) -> bool:
+    """RFC 1950, 2.2: the usual window, no dictionary, and a sum."""
+    return data[0] == 0x78 and (data[0] << 8 | data[1]) % 31 == 0 and not data[1] & 0x20
 
 
 def _is_binary(head: bytes) -> bool:
