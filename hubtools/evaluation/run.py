@@ -100,6 +100,7 @@ def evaluate(
     studio = _PipelineSession.open(plan, device, dtype, note)
     lines = studio.draw_all(batch_size, on_step)
     result = _measure(plan, studio, lines, note)
+    _check_free(plan.folder)  # hours may have gone by
     result.write(plan.folder)
 
     draw_chart(plan.folder / EVALUATION_CHART, result)

@@ -180,6 +180,16 @@ class Root(Writing):
         """What the file system of the folder still takes from this user."""
         return shutil.disk_usage(self._fd if self._fd >= 0 else self.path).free
 
+    def removable(self, name: str) -> bool:
+        """False for a file of somebody else's in a folder that lets everybody write and only the
+        owner of a file move it (the sticky bit, as of /tmp)."""
+        if os.name == "nt":
+            return True
+        with self._in(name) as (at, last):
+            found, folder = os.lstat(last, **at), os.fstat(at["dir_fd"])
+        mine = os.geteuid() in (0, found.st_uid, folder.st_uid)
+        return mine or not folder.st_mode & stat.S_ISVTX
+
     def writable(self, name: str = "") -> bool:
         """True if this user may make and remove files in a folder, or in the nearest one above it
         that exists."""

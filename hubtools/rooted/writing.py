@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
-from hubtools.causes import naming
+from hubtools.causes import named, naming
 from hubtools.errors import HubtoolsError
 from hubtools.files import json_bytes, taking_place, temporary_for
 from hubtools.rooted import system
@@ -123,6 +123,8 @@ class Writing(Looking):
                 else:
                     system.rename_new(old, new, here, there)
             except OSError as error:
+                if isinstance(error, PermissionError):  # of it, and not of its new place
+                    raise named(error, self.path / source) from None
                 if error.errno != errno.EXDEV:
                     raise
                 self._carry(source, target, replace)

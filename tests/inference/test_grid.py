@@ -26,6 +26,7 @@ from hubtools.inference.grid import GridPlan, draw_grid, grid, plan_grid  # noqa
 from hubtools.inference.grid.picture import wrapped  # noqa: E402
 from hubtools.manifest import BaseModelFacts, DatasetFacts, RunManifest  # noqa: E402
 from hubtools.project import Project, load_project  # noqa: E402
+from hubtools.rooted import Root  # noqa: E402
 from tests.doomed import RENAME, doomed  # noqa: E402
 from tests.typed import typed  # noqa: E402
 
@@ -253,7 +254,8 @@ def test_a_large_grid_is_still_a_picture_one_can_open(project: Project, tmp_path
 
     for axes in ({"x": "seed=0..399"}, {"x": "seed=0..49", "y": "steps=1..40"}):
         plan = plan_grid(project, "a hat", **axes)  # type: ignore[arg-type]
-        grid_picture(plan, {}, tmp_path / "grid.png", 2048)
+        with Root(tmp_path) as root:
+            grid_picture(plan, {}, root, 2048)
         with Image.open(tmp_path / "grid.png") as picture:
             assert picture.width <= 16_400
             assert picture.width * picture.height < 89_000_000, "Pillow would warn"

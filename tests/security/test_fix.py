@@ -21,7 +21,7 @@ from hubtools.dataset.edits.journal_files import journals, lost
 from hubtools.dataset.edits.plan import Operation, Plan
 from hubtools.dataset.edits.replay import load_plan
 from hubtools.errors import HubtoolsError
-from hubtools.rooted import LeadsOut
+from hubtools.rooted import LeadsOut, Root
 from hubtools.trust import ForeignState
 from tests.planning import forged
 from tests.typed import typed
@@ -769,3 +769,42 @@ def test_nothing_outside_is_shown_or_taken_for_a_caption(data: Path) -> None:
     told = typed("caption", data, "--import", "kohya", "--overwrite", "--yes")
     assert (told.returncode, "link out of the folder" in told.stderr) == (1, True)
     assert "secret" not in (data / "metadata.jsonl").read_text()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no owners there")
+def test_a_file_that_only_somebody_else_may_move(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a folder with the sticky bit; it was found out in the middle of the fix."""
+    before = everything(data)
+    data.chmod(0o1777)
+    somebody = os.geteuid() + 1234
+    plan = Plan(data, (Operation(Action.REMOVE, "0.png", None, (), (), sha(before["0.png"])),))  # type: ignore[arg-type]
+    monkeypatch.setattr(os, "geteuid", lambda: somebody)
+    with pytest.raises(HubtoolsError, match="only its owner may move it; nothing was done") as told:
+        apply(data, plan)
+    assert told.value.code == "permission-denied"
+    assert everything(data) == before
+    monkeypatch.undo()
+    assert apply(data, plan) is not None
+
+
+def test_an_error_in_the_middle_says_how_to_go_on(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = everything(data)
+    plan = Plan(data, (Operation(Action.REMOVE, "0.png", None, (), (), sha(before["0.png"])),))  # type: ignore[arg-type]
+    rename = Root.rename
+
+    def refused(root: Root, source: str, target: str, **more: bool) -> None:
+        if "aside" in target:
+            raise PermissionError(1, "Operation not permitted", str(data / source))
+        rename(root, source, target, **more)
+
+    monkeypatch.setattr(Root, "rename", refused)
+    with pytest.raises(HubtoolsError, match=r"Permission denied: .*0\.png") as told:
+        apply(data, plan)
+    assert "--yes` goes on where it stopped, --undo goes back" in str(told.value.hint)
+    monkeypatch.undo()
+    undo(data)
+    assert everything(data) == before

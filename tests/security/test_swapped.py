@@ -3,6 +3,7 @@ the link leads to stays as it is."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -183,3 +184,31 @@ def test_a_folder_put_in_the_place_of_a_work_folder_is_not_removed(tmp_path: Pat
         write()
     assert (made / "a.txt").read_text() == "mine"
     assert not (tmp_path / "to").exists()
+
+
+def test_a_grid_s_folder_that_is_exchanged(
+    tmp_path: Path, victim: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch")
+    from hubtools.inference.grid import draw, plan_grid
+
+    root, outside = tmp_path / "project", victim.parent
+    root.mkdir()
+    (root / "hubtools.toml").write_text(
+        f"[train]\npretrained_model_name_or_path = '{tiny_base}'\nresolution = 64\n"
+        "num_threads = 1\n[samples]\nsteps = 1\n"
+    )
+    project = load_project(root, {("train", "pretrained_model_name_or_path"): str(tiny_base)})
+    plan = plan_grid(project, "a hat", x="seed=1,2")
+
+    def swap(*told: object) -> None:
+        shutil.copytree(plan.folder, outside / plan.folder.name)
+        (outside / plan.folder.name / "grid.png").write_text("mine")
+        (root / "grids").rename(root / "away")
+        (root / "grids").symlink_to(outside)
+
+    monkeypatch.setattr(draw, "tell_of_blanked", swap)
+    draw.draw_grid(plan)
+    assert (outside / plan.folder.name / "grid.png").read_text() == "mine"
+    assert not (outside / plan.folder.name / "index.html").exists()
+    assert (root / "away" / plan.folder.name / "index.html").exists()

@@ -21,10 +21,12 @@ no link.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from hubtools.causes import of_system
 from hubtools.dataset.edits.acts import act, act_back, check_originals
 from hubtools.dataset.edits.journal_files import (
     FIXES,
@@ -75,7 +77,22 @@ def apply(
             raise
         journal = journal.write(rooted, "removing")
         rooted.unlink(f"{journal.name}/staging.json", missing_ok=True)
-        return act(rooted, journal, fresh=True)
+        with _told(root):
+            return act(rooted, journal, fresh=True)
+
+
+@contextmanager
+def _told(root: Path) -> Iterator[None]:
+    """For what stops in the middle: the error of the system, and how to go on or back."""
+    try:
+        yield
+    except OSError as error:
+        told = of_system(error, str(error))
+        if told is None:
+            raise
+        on = f"`hubtools fix {root} --yes` goes on where it stopped, --undo goes back"
+        told.hint = f"{told.hint}; then {on}" if told.hint else on
+        raise told from error
 
 
 def _refuse_beside(root: Path) -> None:
@@ -132,7 +149,9 @@ def _finish(root: Root, trust_state: bool) -> Journal | None:
     if journal is None:
         return None
     journal = _trusted(journal, trust_state)
-    return act_back(root, journal) if journal.state.startswith("undo") else act(root, journal)
+    with _told(root.path):
+        back = journal.state.startswith("undo")
+        return act_back(root, journal) if back else act(root, journal)
 
 
 def _trusted(journal: Journal, trust_state: bool) -> Journal:
@@ -176,7 +195,8 @@ def undo(root: Path, id: str | None = None, *, trust_state: bool = False) -> Jou
             check_originals(rooted, journal)
             _refuse_to_lose(rooted, journal, newest=journal.id == last.id)
             journal = journal.write(rooted, "undo-removing")
-        return act_back(rooted, journal, fresh=fresh)
+        with _told(root):
+            return act_back(rooted, journal, fresh=fresh)
 
 
 def _last(known: dict[str, Journal]) -> Journal:

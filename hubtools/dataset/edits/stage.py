@@ -53,6 +53,13 @@ def check(root: Root, operations: Iterable[Operation]) -> None:
             found = root.stat(op.path)
             if found is None:
                 raise changed(root, op.path)
+            if not root.removable(op.path):
+                raise HubtoolsError(
+                    f"{root.path / op.path} belongs to somebody else, and in that folder only its"
+                    " owner may move it; nothing was done.",
+                    hint="copy the folder, and fix the copy",
+                    code="permission-denied",
+                )
             needed += found.st_size * (2 if op.action is Action.EDIT else 1)
         if op.target is not None and op.target not in vacated:
             _check_free(root, op.path, op.target)

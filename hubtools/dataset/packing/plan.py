@@ -207,7 +207,7 @@ def _stat(root: Path, name: str, sample: Sample) -> tuple[int, int]:
         ) from None
     try:
         found = (root / name).stat()
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # with a NUL
         raise HubtoolsError(
             f"{root / sample.place}: there is no picture {name}.",
             hint="correct the name or add the picture",

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from hubtools.causes import is_absent
@@ -62,32 +61,32 @@ def draw_grid(
     Can be stopped at any moment: cells that are done stay done, and grid.json knows them.
     """
     todo = plan.todo()
-    _check_free(plan)
-    pictures = _pictures(plan, _known(plan))
-    drawn = 0
-    try:
-        if todo:
-            drawn = _draw(plan, todo, pictures, batch_size, on_step, on_picture, note)
-    finally:
-        known = {file: (picture.sha256, picture.seconds) for file, picture in pictures.items()}
-        pictures = _pictures(plan, known)  # what lies there now, whatever has happened
-        _write_facts(plan, pictures)
-    tell_of_blanked([picture.record for picture in pictures.values()], note)
-    grid_picture(plan, pictures, plan.folder / PICTURE, cell_size)
-    with plan.opened(create=True) as root:
+    with plan.opened() as root:
+        if root is not None:
+            _check_free(root)
+    with plan.opened(create=True) as root:  # once: it may be exchanged while cells are drawn
         assert root is not None
+        pictures = _pictures(plan, _known(plan))
+        drawn = 0
+        try:
+            if todo:
+                drawn = _draw(plan, root, todo, pictures, batch_size, on_step, on_picture, note)
+        finally:
+            known = {file: (picture.sha256, picture.seconds) for file, picture in pictures.items()}
+            pictures = _pictures(plan, known)  # what lies there now, whatever has happened
+            _write_facts(plan, root, pictures)
+        tell_of_blanked([picture.record for picture in pictures.values()], note)
+        _check_free(root)  # hours may have gone by
+        grid_picture(plan, pictures, root, cell_size)
         root.write(PAGE, grid_page(plan, pictures).encode("utf-8"))
     return GridResult(plan, pictures, drawn)
 
 
-def _check_free(plan: GridPlan) -> None:
+def _check_free(root: Root) -> None:
     """Raises `HubtoolsError` if a name of the grid belongs to something else."""
-    with plan.opened() as root:
-        if root is None:
-            return
-        check_output(root, PICTURE, "a grid", is_sheet)
-        check_output(root, PAGE, "a grid's page", is_grid_page)
-        check_output(root, FACTS, "a grid's facts", _are_facts)
+    check_output(root, PICTURE, "a grid", is_sheet)
+    check_output(root, PAGE, "a grid's page", is_grid_page)
+    check_output(root, FACTS, "a grid's facts", _are_facts)
 
 
 def _are_facts(data: bytes) -> bool:
@@ -96,6 +95,7 @@ def _are_facts(data: bytes) -> bool:
 
 def _draw(
     plan: GridPlan,
+    root: Root,
     todo: list[tuple[Any, list[Any]]],
     pictures: dict[str, Drawn],
     batch_size: int,
@@ -132,10 +132,10 @@ def _draw(
         if on_picture:
             on_picture(record)
         if time.monotonic() - written > _EVERY:
-            _write_facts(plan, pictures)
+            _write_facts(plan, root, pictures)
             written = time.monotonic()
 
-    with plan.opened(create=True) as root, _cells(root) as cells_dir:
+    with root.inside(CELLS_DIR, create=True) as cells_dir:
         for loras, group in todo:
             names = [cell.file.removeprefix(f"{CELLS_DIR}/") for cell in group]
             draw(
@@ -152,13 +152,6 @@ def _draw(
             )
             before += sum(cell.shot.steps for cell in group)
     return count
-
-
-@contextmanager
-def _cells(root: Root | None) -> Iterator[Root]:
-    assert root is not None
-    with root.inside(CELLS_DIR, create=True) as cells:
-        yield cells
 
 
 def _check_schedulers(pipeline: Any, names: set[str]) -> None:
@@ -203,7 +196,7 @@ def _pictures(plan: GridPlan, known: dict[str, tuple[str, float | None]]) -> dic
     return pictures
 
 
-def _write_facts(plan: GridPlan, pictures: dict[str, Drawn]) -> None:
+def _write_facts(plan: GridPlan, root: Root, pictures: dict[str, Drawn]) -> None:
     cells = []
     for cell in plan.cells:
         picture = pictures.get(cell.file)
@@ -223,6 +216,4 @@ def _write_facts(plan: GridPlan, pictures: dict[str, Drawn]) -> None:
     axes = [
         {"name": axis.name, "values": [value.label for value in axis.values]} for axis in plan.axes
     ]
-    with plan.opened(create=True) as root:
-        assert root is not None
-        root.write_json(FACTS, {"schema_version": 1, "axes": axes, "cells": cells})
+    root.write_json(FACTS, {"schema_version": 1, "axes": axes, "cells": cells})

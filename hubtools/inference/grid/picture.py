@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFont
 
-from hubtools.files import replacing
 from hubtools.inference.grid.labels import constants, heading
+from hubtools.inference.grid.plan import PICTURE
 from hubtools.inference.sheet import fitted
 from hubtools.reporting.sheets import sheet_mark
+from hubtools.rooted import Root
 
 if TYPE_CHECKING:
     from hubtools.inference.grid.drawn import Drawn
@@ -28,11 +28,11 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 def grid_picture(
-    plan: GridPlan, pictures: Mapping[str, Drawn], path: Path, cell_size: int = 256
+    plan: GridPlan, pictures: Mapping[str, Drawn], root: Root, cell_size: int = 256
 ) -> None:
-    """Write `path`: columns are the first axis, rows the second, blocks below one another the
-    third. Each picture fits into a square of `cell_size` pixels; small ones are enlarged by whole
-    pixels. Labels are wrapped, at most five lines each."""
+    """Write grid.png into the plan's folder: columns are the first axis, rows the second, blocks
+    below one another the third. Each picture fits into a square of `cell_size` pixels; small ones
+    are enlarged by whole pixels. Labels are wrapped, at most five lines each."""
     columns = len(plan.axes[0].values)
     rows = plan.axes[1].values if len(plan.axes) > 1 else ()
     blocks = plan.axes[2].values if len(plan.axes) > 2 else ()
@@ -84,7 +84,7 @@ def grid_picture(
                 _paste(sheet, pen, plan, at[place], pictures, corner, cell, small)
             y += height_of_row + _GAP
         y += 20
-    with replacing(path) as file:
+    with root.replacing(PICTURE) as file:
         sheet.save(file, format="PNG", pnginfo=sheet_mark())
 
 

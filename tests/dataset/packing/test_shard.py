@@ -254,6 +254,8 @@ def test_what_cannot_be_sharded_gets_a_sentence(rich: Path, tmp_path: Path) -> N
     rows = rows_of(rich / "metadata.jsonl")
     write_rows(rich, [*rows, {"file_name": "none.png"}])
     assert refused(rich, to).endswith("metadata.jsonl:5: there is no picture none.png.")
+    write_rows(rich, [*rows, {"file_name": "no\0ne.png"}])
+    assert "metadata.jsonl:5: there is no picture no" in refused(rich, to)
     write_rows(rich, [*rows, {"file_name": "../rich/a/1.png"}])
     assert "metadata.jsonl:5: ../rich/a/1.png lies outside" in refused(rich, to)
     write_rows(rich, [*rows, {"file_name": "a/1.png", "n": "five"}])
