@@ -120,7 +120,7 @@ keys = st.from_regex(r"[a-z][a-z_]{0,8}", fullmatch=True)
 values = st.one_of(words, st.integers(), st.booleans(), st.lists(words, max_size=3), st.none())
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     mine=st.dictionaries(keys, values, max_size=4),
     prose=st.lists(words, max_size=4),
@@ -147,7 +147,7 @@ def test_any_card_keeps_its_words_and_settles(
     assert merge(again, later, BODY.replace("20", "40"), memory)[0] == again
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.text(alphabet="-:#'\"[]{}|>&*!% \t\r\nab", max_size=60), st.text(max_size=30))
 def test_any_text_is_merged_or_refused_in_a_sentence(head: str, tail: str) -> None:
     try:

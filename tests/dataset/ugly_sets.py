@@ -132,10 +132,10 @@ def windows(root: Path) -> Folder:
 
 
 def camera_roll(root: Path) -> Folder:
-    """A telephone's pictures: HEIC with its edits and films, a 12 megapixel JPEG lying on its
+    """A telephone's pictures: HEIC with its edits and films, a JPEG of 3 megapixels lying on its
     side, a two-picture MPO, the copies that a second download makes, and positions everywhere."""
     made = Folder(root / "DCIM" / "100APPLE")
-    large = photo(20, (504, 378)).resize((4032, 3024), Image.Resampling.BILINEAR)
+    large = photo(20, (504, 378)).resize((2016, 1512), Image.Resampling.BILINEAR)
     out = io.BytesIO()
     large.save(out, "JPEG", quality=80, exif=camera_tags(6))
     made.picture("IMG_1234.JPG", out.getvalue())

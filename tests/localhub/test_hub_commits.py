@@ -22,6 +22,7 @@ from huggingface_hub.errors import (
 )
 
 from hubtools.localhub.server import Hub
+from tests.localhub.asking import CLIENT
 
 REPO = "me/one"
 
@@ -79,8 +80,6 @@ def test_a_hash_known_in_another_repository_must_still_be_uploaded(
     import hashlib
     import json
 
-    import httpx2
-
     lines = [
         {"key": "header", "value": {"summary": "steal"}},
         {
@@ -88,7 +87,7 @@ def test_a_hash_known_in_another_repository_must_still_be_uploaded(
             "value": {"path": "a.bin", "oid": hashlib.sha256(secret).hexdigest(), "size": 5000},
         },
     ]
-    answer = httpx2.post(
+    answer = CLIENT.post(
         f"{local_hub.url}/api/models/other/one/commit/main",
         content="\n".join(map(json.dumps, lines)),
         headers={"Authorization": "Bearer hf_other"},
@@ -420,11 +419,10 @@ def test_last_commit_of_each_path(api: HfApi) -> None:
     ],
 )
 def test_a_malformed_operation_changes_nothing(api: HfApi, line: bytes) -> None:
-    import httpx2
 
     head = api.model_info(REPO).sha
     good = b'{"key": "file", "value": {"path": "ok.txt", "content": "eA==", "encoding": "base64"}}'
-    answer = httpx2.post(
+    answer = CLIENT.post(
         f"{api.endpoint}/api/models/{REPO}/commit/main",
         content=b'{"key": "header", "value": {"summary": "x"}}\n' + good + b"\n" + line,
         headers={"Authorization": "Bearer hf_local"},
@@ -435,10 +433,9 @@ def test_a_malformed_operation_changes_nothing(api: HfApi, line: bytes) -> None:
 
 
 def test_without_a_header_no_commit(api: HfApi) -> None:
-    import httpx2
 
     for body in (b"", b'{"key": "header", "value": {"summary": " "}}', b"[]"):
-        answer = httpx2.post(
+        answer = CLIENT.post(
             f"{api.endpoint}/api/models/{REPO}/commit/main",
             content=body,
             headers={"Authorization": "Bearer hf_local"},

@@ -12,6 +12,7 @@ from huggingface_hub import CommitOperationAdd, HfApi, HfFileSystem, snapshot_do
 from huggingface_hub.errors import RemoteEntryNotFoundError, RevisionNotFoundError
 
 from hubtools.localhub.server import Hub
+from tests.localhub.asking import CLIENT
 
 REPO = "me/one"
 BIG = os.urandom(3_000_000)
@@ -35,11 +36,11 @@ def api(local_hub: Hub) -> HfApi:
 
 
 def fetch(api: HfApi, path: str, **headers: str) -> httpx2.Response:
-    return httpx2.get(f"{api.endpoint}/{REPO}/resolve/main/{path}", headers=headers)
+    return CLIENT.get(f"{api.endpoint}/{REPO}/resolve/main/{path}", headers=headers)
 
 
 def test_headers_of_a_download(api: HfApi) -> None:
-    head = httpx2.head(f"{api.endpoint}/{REPO}/resolve/main/w/big.bin")
+    head = CLIENT.head(f"{api.endpoint}/{REPO}/resolve/main/w/big.bin")
     sha256 = hashlib.sha256(BIG).hexdigest()
     assert head.status_code == 200
     assert head.headers["x-linked-etag"] == head.headers["etag"] == f'"{sha256}"'

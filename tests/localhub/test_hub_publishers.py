@@ -13,6 +13,7 @@ import pytest
 from hubtools.errors import UsageError
 from hubtools.localhub.publishers import Publisher, signed
 from hubtools.localhub.server import Hub
+from tests.localhub.asking import CLIENT
 
 KEY = "a key of the test"
 WORKFLOW = "me/pictures/.github/workflows/hubtools.yml@refs/heads/main"
@@ -24,7 +25,7 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
     with Hub(tmp_path / "hub", publishers=[publisher], oidc_key=KEY) as hub:
         for name, private in (("people", True), ("other", False)):
             body = {"name": name, "type": "dataset", "private": private}
-            made = httpx2.post(f"{hub.url}/api/repos/create", json=body, headers=bearer(hub.token))
+            made = CLIENT.post(f"{hub.url}/api/repos/create", json=body, headers=bearer(hub.token))
             assert made.status_code == 200
         yield hub
 
@@ -53,7 +54,7 @@ def asked(
         "subject_token": token,
         "resource": resource,
     }
-    return httpx2.post(f"{hub.url}/oauth/token", json=body | more)
+    return CLIENT.post(f"{hub.url}/oauth/token", json=body | more)
 
 
 def test_a_workflow_writes_to_its_repository_and_to_no_other(hub: Hub) -> None:
@@ -62,13 +63,13 @@ def test_a_workflow_writes_to_its_repository_and_to_no_other(hub: Hub) -> None:
     assert answer.json()["expires_in"] == 3600
     token = bearer(answer.json()["access_token"])
     write = f"{hub.url}/api/datasets/me/people/auth-check/write"
-    assert httpx2.get(write, headers=token).status_code == 200
-    assert httpx2.get(write.replace("people", "other"), headers=token).status_code == 403
-    new = httpx2.post(
+    assert CLIENT.get(write, headers=token).status_code == 200
+    assert CLIENT.get(write.replace("people", "other"), headers=token).status_code == 403
+    new = CLIENT.post(
         f"{hub.url}/api/repos/create", json={"name": "new", "organization": "me"}, headers=token
     )
     assert new.status_code == 403
-    assert httpx2.get(write).status_code == 401
+    assert CLIENT.get(write).status_code == 401
 
 
 @pytest.mark.parametrize(

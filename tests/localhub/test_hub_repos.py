@@ -14,6 +14,7 @@ from huggingface_hub.errors import (
 )
 
 from hubtools.localhub.server import Hub
+from tests.localhub.asking import CLIENT
 
 
 @pytest.fixture
@@ -70,10 +71,9 @@ def test_create_twice(api: HfApi) -> None:
 
 @pytest.mark.parametrize("name", ["me/.hidden", "me/a--b", "me/x.git", "me/a..b", "api/x"])
 def test_bad_names_are_refused(local_hub: Hub, name: str) -> None:
-    import httpx2
 
     namespace, _, rest = name.partition("/")
-    answer = httpx2.post(
+    answer = CLIENT.post(
         f"{local_hub.url}/api/repos/create",
         json={"name": rest, "organization": namespace},
         headers={"Authorization": "Bearer hf_local"},

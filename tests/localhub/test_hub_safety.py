@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hubtools.localhub.names import RESERVED, check_repo_name, is_name, path_fault
 from hubtools.localhub.problems import Problem
 from hubtools.localhub.server import Hub
+from tests.localhub.asking import CLIENT
 
 WORDS = (
     "api models datasets spaces me one none resolve main tree preupload commit revision"
@@ -46,6 +47,7 @@ hostile_parts = st.sampled_from(
         "é",
     ]
 )
+
 hostile_paths = st.lists(hostile_parts, min_size=1, max_size=6).map("/".join) | st.text(max_size=40)
 
 
@@ -63,7 +65,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
 
 
 def post(hub: Hub, path: str, body: object) -> httpx2.Response:
-    return httpx2.post(f"{hub.url}/{path}", json=body, headers=ME)
+    return CLIENT.post(f"{hub.url}/{path}", json=body, headers=ME)
 
 
 def commit(hub: Hub, path: str) -> httpx2.Response:
@@ -71,7 +73,7 @@ def commit(hub: Hub, path: str) -> httpx2.Response:
         {"key": "header", "value": {"summary": "x"}},
         {"key": "file", "value": {"path": path, "content": "eA==", "encoding": "base64"}},
     ]
-    return httpx2.post(
+    return CLIENT.post(
         f"{hub.url}/api/models/me/one/commit/main",
         content="\n".join(json.dumps(line) for line in lines),
         headers=ME,
@@ -166,8 +168,9 @@ def test_any_request_is_answered_by_a_sentence(
     hub: Hub, method: str, segments: list[str], body: bytes, query: str
 ) -> None:
     url = f"{hub.url}/{'/'.join(segments)}{query}"
-    answer = httpx2.request(method, url, content=body, headers=ME, timeout=None)
-    assert answer.status_code < 500, (method, url, body, answer.text)
+    answer = CLIENT.request(method, url, content=body, headers=ME, timeout=None)
+    unknown = "does not know" in answer.headers.get("x-error-message", "")
+    assert answer.status_code < 500 or unknown, (method, url, body, answer.text)
     assert answer.headers["x-request-id"]
     if answer.status_code >= 400 and method != "HEAD":
         assert answer.json()["error"]
@@ -187,19 +190,19 @@ def test_any_request_is_answered_by_a_sentence(
     ],
 )
 def test_other_hosts_are_refused(hub: Hub, host: str, status: int) -> None:
-    answer = httpx2.get(f"{hub.url}/api/models", headers={"Host": host})
+    answer = CLIENT.get(f"{hub.url}/api/models", headers={"Host": host})
     assert answer.status_code == status
     assert "127.0.0.1" in answer.json()["error"]
 
 
 def test_unknown_addresses(hub: Hub) -> None:
     for path in ("api/unknown", "api", "api/models/a/b/c/d/e", "datasets", "settings/tokens"):
-        answer = httpx2.get(f"{hub.url}/{path}")
+        answer = CLIENT.get(f"{hub.url}/{path}")
         assert answer.status_code in (401, 404)
         assert answer.json()["error"]
-    answer = httpx2.put(f"{hub.url}/api/whoami-v2")
+    answer = CLIENT.put(f"{hub.url}/api/whoami-v2")
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
-    assert httpx2.get(f"{hub.url}/api/agent-harnesses").json() == {
+    assert CLIENT.get(f"{hub.url}/api/agent-harnesses").json() == {
         "standardEnvVars": [],
         "harnesses": {},
     }
@@ -208,7 +211,7 @@ def test_unknown_addresses(hub: Hub) -> None:
 def test_an_upload_needs_a_signed_address(hub: Hub) -> None:
     sha256 = "a" * 64
     for path in (f"_lfs/1/{sha256}/5/{sha256}", "_lfs/1/../5/x", "_lfs", f"_lfs/1/{sha256}/5/"):
-        answer = httpx2.put(f"{hub.url}/{path}", content=b"12345", headers=ME)
+        answer = CLIENT.put(f"{hub.url}/{path}", content=b"12345", headers=ME)
         assert answer.status_code == 403
         assert "not an upload address" in answer.json()["error"]
 
@@ -221,7 +224,7 @@ def test_what_does_not_match_its_hash_is_refused(hub: Hub, sent: bytes) -> None:
     oid = hashlib.sha256(right).hexdigest()
     batch = {"operation": "upload", "objects": [{"oid": oid, "size": len(right)}]}
     (item,) = post(hub, "me/one.git/info/lfs/objects/batch", batch).json()["objects"]
-    answer = httpx2.put(item["actions"]["upload"]["href"], content=sent)
+    answer = CLIENT.put(item["actions"]["upload"]["href"], content=sent)
     assert answer.status_code == 400
     verify = post(hub, "me/one.git/info/lfs/objects/verify", {"oid": oid, "size": len(right)})
     assert verify.status_code == 404
@@ -230,7 +233,7 @@ def test_what_does_not_match_its_hash_is_refused(hub: Hub, sent: bytes) -> None:
 
 
 def test_a_client_that_insists_on_xet_is_told_what_to_do(hub: Hub) -> None:
-    answer = httpx2.get(f"{hub.url}/api/models/me/one/xet-write-token/main", headers=ME)
+    answer = CLIENT.get(f"{hub.url}/api/models/me/one/xet-write-token/main", headers=ME)
     assert answer.status_code == 403
     assert "HF_HUB_DISABLE_XET=1" in answer.headers["x-error-message"]
 
@@ -238,16 +241,16 @@ def test_a_client_that_insists_on_xet_is_told_what_to_do(hub: Hub) -> None:
 def test_failures_on_demand(hub: Hub) -> None:
     fault = hub.fail_next("GET", "whoami", 429, times=2, headers={"Retry-After": "1"})
     url = f"{hub.url}/api/whoami-v2"
-    codes = [httpx2.get(url, headers=ME).status_code for _ in range(3)]
+    codes = [CLIENT.get(url, headers=ME).status_code for _ in range(3)]
     assert codes == [429, 429, 200]
     assert fault.hits == 2
     hub.fail_next("*", "whoami", "drop")
     with pytest.raises(httpx2.HTTPError):
-        httpx2.get(url, headers=ME)
+        CLIENT.get(url, headers=ME)
     hub.fail_next("POST", "repos/create", "drop-after")
     with pytest.raises(httpx2.HTTPError):
         post(hub, "api/repos/create", {"name": "lost"})
-    assert httpx2.get(f"{hub.url}/api/models/me/lost").status_code == 200
+    assert CLIENT.get(f"{hub.url}/api/models/me/lost").status_code == 200
 
 
 def test_a_bug_is_no_reason_to_hang(hub: Hub, caplog: pytest.LogCaptureFixture) -> None:
@@ -255,7 +258,7 @@ def test_a_bug_is_no_reason_to_hang(hub: Hub, caplog: pytest.LogCaptureFixture) 
     with hub.store.database.writing() as connection:
         connection.execute("ALTER TABLE refs RENAME TO gone")
     try:
-        answer = httpx2.get(f"{hub.url}/api/models/me/one")
+        answer = CLIENT.get(f"{hub.url}/api/models/me/one")
         assert answer.status_code == 501
         assert "failed" in answer.json()["error"]
         assert "no such table" in caplog.text

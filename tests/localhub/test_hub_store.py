@@ -23,6 +23,7 @@ from huggingface_hub.errors import HfHubHTTPError, RevisionNotFoundError
 
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.localhub.server import Hub, User
+from tests.localhub.asking import CLIENT
 
 REPO = "me/one"
 
@@ -87,7 +88,7 @@ def test_sigkill_in_the_middle_of_an_upload(tmp_path: Path) -> None:
 
 
 def _upload_address(url: str, data: bytes) -> str:
-    answer = httpx2.post(
+    answer = CLIENT.post(
         f"{url}/{REPO}.git/info/lfs/objects/batch",
         json={
             "operation": "upload",

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx2
 import pytest
 from huggingface_hub import HfApi
 from hypothesis import given, settings
@@ -22,6 +21,7 @@ from hubtools.localhub.accounts import parse_user
 from hubtools.localhub.faults import Faults, parse_chaos
 from hubtools.localhub.patterns import IgnoreRules
 from hubtools.localhub.server import Hub
+from tests.localhub.asking import CLIENT
 from tests.typed import typed
 
 
@@ -110,7 +110,7 @@ def test_no_card_freezes_the_hub(hub: Hub, name: str) -> None:
     repo = hub.store.find("model", "me", name)
     assert repo is not None
     ask = {"Authorization": f"Bearer {hub.token}"}
-    judged = httpx2.post(
+    judged = CLIENT.post(
         f"{hub.url}/api/validate-yaml",
         json={"content": HOSTILE[name], "repoType": "model"}, headers=ask, timeout=200,
     )  # fmt: skip
@@ -120,13 +120,13 @@ def test_no_card_freezes_the_hub(hub: Hub, name: str) -> None:
         )
     else:
         assert "Invalid YAML metadata" in judged.text
-    page = httpx2.get(f"{hub.url}/me/{name}", headers=ask, timeout=200)
+    page = CLIENT.get(f"{hub.url}/me/{name}", headers=ask, timeout=200)
     assert page.status_code == 200
     assert len(page.text) < 5_000_000
 
 
 def test_what_is_not_implemented_says_so(hub: Hub) -> None:
-    answer = httpx2.get(f"{hub.url}/api/nothing/like/this")
+    answer = CLIENT.get(f"{hub.url}/api/nothing/like/this")
     assert answer.status_code == 501
     assert "does not know GET /api/nothing/like/this" in answer.json()["error"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 import sys
 import zipfile
 import zlib
@@ -295,9 +296,19 @@ def test_settings_of_a_stranger(tmp_path: Path) -> None:
 
 
 def test_a_zip_of_very_many_files(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
-        for number in range(MEMBERS + 1):
-            file.writestr(zipfile.ZipInfo(f"{number}"), b"")
+    one = tmp_path / "a.zip"
+    with zipfile.ZipFile(one, "w") as file:
+        file.writestr(zipfile.ZipInfo("a"), b"")
+    data = one.read_bytes()
+    first, end = data.index(b"PK\1\2"), data.index(b"PK\5\6")
+    # the directory again and again, and behind it how long it is (APPNOTE, 4.3.14 to 4.3.16)
+    entries, length = (MEMBERS + 1) * data[first:end], (MEMBERS + 1) * (end - first)
+    count, at = MEMBERS + 1, first + length
+    last = struct.pack("<4sQHHIIQQQQ", b"PK\6\6", 44, 45, 45, 0, 0, count, count, length, first)
+    last += struct.pack("<4sIQI", b"PK\6\7", 0, at, 1)
+    last += struct.pack("<4sHHHHIIH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, length, first, 0)
+    one.write_bytes(data[:first] + entries + last)
+    assert len(zipfile.ZipFile(one).filelist) == MEMBERS + 1
     with bounded():
         done = typed("validate", tmp_path / "a.zip")
     assert done.returncode == 1

@@ -37,8 +37,8 @@ BOMBS = {
     "canvas.webp": heavy.webp_animation(40, 4_194_336),
     "screens.webp": heavy.webp_animation(5_000, 4_000),
     "beyond.png": heavy.png(20_000, 9_000, 1, 0),
-    "alpha.png": heavy.png(5_000, 4_000, 8, 6),
-    "deep.png": heavy.png(5_000, 4_000, 16, 0),
+    "alpha.png": heavy.png(4_500, 3_600, 8, 6),
+    "deep.png": heavy.png(4_500, 3_600, 16, 0),
     "thread.png": heavy.png(1, 3_000_000),
     "beyond.tif": heavy.tiff(2**31 - 1, 2**31 - 1),
     "beyond-too.tif": heavy.tiff(2**31 - 1, 1),
@@ -122,7 +122,7 @@ def test_the_helper_is_asked_again_after_a_picture_it_did_not_take() -> None:
 
 def test_workers_take_turns(tmp_path: Path) -> None:
     """Of several at once each would take its share; one after the other they do not."""
-    data = heavy.png(6_000, 5_000)
+    data = heavy.png(4_500, 4_000)
     with memory.Watch() as alone, WorkerPool(1) as crew:
         ((_, one),) = crew.run(PROBE, [(data, None)])
     with memory.Watch() as together, WorkerPool(3) as crew:
