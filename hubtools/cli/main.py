@@ -20,6 +20,7 @@ from hubtools.addresses import without_password
 from hubtools.causes import named
 from hubtools.cli.answer import Answer, answering
 from hubtools.cli.output import say_error, say_warning
+from hubtools.cli.start import GROUPS, START
 from hubtools.errors import ExitCode, HubtoolsError, UsageError
 from hubtools.hub.errors import as_sentence
 from hubtools.interpreter import guard_children, leave_here
@@ -52,6 +53,7 @@ COMMANDS = {
     "doctor": "Tell what this machine has and what each extra would add.",
     "schema": "Print the JSON schema of hubtools.toml, or of a report.",
     "explain": "Tell what a rule means and how to fix what it finds.",
+    "help": "Show all commands, or the options of one.",
 }
 
 
@@ -69,8 +71,9 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        for title, names in GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, COMMANDS[name]) for name in names])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -194,6 +197,12 @@ def _outcome(arguments: list[str], answer: Answer) -> tuple[int, HubtoolsError |
         raise
     except (KeyboardInterrupt, click.Abort):
         sentence = _interrupted()
+    except click.exceptions.NoArgsIsHelpError as error:
+        bare = error.ctx is None or error.ctx.parent is None
+        print(
+            START if bare else error.ctx.get_help() if error.ctx else "", end="" if bare else "\n"
+        )
+        return ExitCode.DONE, None
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "hubtools"
         sentence = UsageError(error.format_message(), hint=f"see `{where} --help`")

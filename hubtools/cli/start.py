@@ -1,0 +1,41 @@
+"""What bare `hubtools` says: where to start, and all commands by what they are for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+# What the commands are for; every command stands in one group.
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "Pictures and captions": (
+        "init", "validate", "fix", "inspect", "caption", "merge-parts", "shard", "unshard",
+    ),
+    "Training and drawing": ("train", "generate", "grid", "evaluate"),
+    "Publishing": ("card", "prune", "push", "ci"),
+    "All of it": ("ship", "rehearse", "demo", "hub"),
+    "Help": ("doctor", "explain", "schema", "help"),
+}  # fmt: skip
+
+START = """\
+hubtools takes a folder of pictures to a published, licensed, small, reproducible LoRA on the
+Hugging Face Hub, checked at every step.
+
+I have pictures
+  hubtools init people --from PICTURES --trigger "(tok)"   make a project of them
+  cd people
+  hubtools validate                                        what is wrong, and how to fix it
+  hubtools ship --dry-run                                  what would be done, step by step
+
+I have a LoRA
+  hubtools prune FOLDER                                    what of it is worth publishing
+  hubtools card FOLDER                                     write its card
+  hubtools push FOLDER me/people-lora --dry-run            what would be sent
+
+I have a repository on the Hub
+  hubtools validate hf://datasets/me/people                check it as it is there
+  hubtools ci init                                         check and publish it from a workflow
+
+Nothing yet
+  hubtools demo                                            the whole journey, offline, in minutes
+
+`hubtools help` lists all commands, `hubtools COMMAND --help` tells of one.
+"""

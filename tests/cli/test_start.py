@@ -1,0 +1,62 @@
+"""The first things that somebody types who knows nothing."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+import click
+import pytest
+
+from hubtools.cli.main import COMMANDS, group
+from hubtools.cli.start import GROUPS, START
+from tests.typed import typed
+
+
+def test_bare_hubtools_says_where_to_start() -> None:
+    done = typed()
+    assert done.returncode == 0
+    assert done.stdout.strip() == START.strip()
+    assert done.stderr == ""
+    for who in ("I have pictures", "I have a LoRA", "I have a repository"):
+        assert who in done.stdout
+    assert max(map(len, START.splitlines())) <= 100
+
+
+def test_what_it_shows_can_be_typed() -> None:
+    lines = re.findall(r"^  (hubtools .*?)(?:  .*)?$", START, re.MULTILINE)
+    assert len(lines) > 7
+    for line in lines:
+        words = shlex.split(line)[1:]
+        context = click.Context(group)
+        command = group.get_command(context, words[0])
+        assert command is not None, line
+        rest = words[1:]
+        if isinstance(command, click.Group):
+            command = command.commands[rest.pop(0)]
+        command.make_parser(click.Context(command)).parse_args(list(rest))
+
+
+def test_every_command_stands_in_one_group() -> None:
+    assert sorted(name for names in GROUPS.values() for name in names) == sorted(COMMANDS)
+    shown = typed("--help").stdout
+    for title in GROUPS:
+        assert f"\n{title}:\n" in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "same"),
+    [(("help",), ("--help",)), (("help", "push"), ("push", "--help")), (("hub",), ("hub", "--help")),
+     (("help", "ci", "run"), ("ci", "run", "--help")), (("ci",), ("ci", "--help"))],
+)  # fmt: skip
+def test_help_is_help(words: tuple[str, ...], same: tuple[str, ...]) -> None:
+    asked, shown = typed(*words), typed(*same)
+    assert asked.returncode == 0
+    assert asked.stdout == shown.stdout
+    assert "\\n" not in asked.stdout
+
+
+def test_help_of_what_is_no_command_is_told() -> None:
+    done = typed("help", "nothing")
+    assert done.returncode == 2
+    assert "There is no command 'nothing'" in done.stderr
