@@ -152,6 +152,8 @@ def every_command() -> list[tuple[str, click.Command, str]]:
     """(as it is typed, the command, the name of its function) of each."""
     found: list[tuple[str, click.Command, str]] = []
     for name in COMMANDS:
+        if name == "help":
+            continue  # Python has its own
         command = group.get_command(click.Context(group), name)
         assert command is not None
         if not isinstance(command, click.Group):

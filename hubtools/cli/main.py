@@ -198,10 +198,8 @@ def _outcome(arguments: list[str], answer: Answer) -> tuple[int, HubtoolsError |
     except (KeyboardInterrupt, click.Abort):
         sentence = _interrupted()
     except click.exceptions.NoArgsIsHelpError as error:
-        bare = error.ctx is None or error.ctx.parent is None
-        print(
-            START if bare else error.ctx.get_help() if error.ctx else "", end="" if bare else "\n"
-        )
+        below = error.ctx is not None and error.ctx.parent is not None
+        print(error.ctx.get_help() if error.ctx is not None and below else START.rstrip())
         return ExitCode.DONE, None
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "hubtools"

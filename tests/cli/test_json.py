@@ -50,7 +50,7 @@ def one_document(done: Any) -> Any:
 
 
 def test_every_command_but_the_schema_has_the_option() -> None:
-    assert {words[0] for words in WITH_FORMAT} == set(COMMANDS) - {"schema"}
+    assert {words[0] for words in WITH_FORMAT} == set(COMMANDS) - {"schema", "help"}
 
 
 @pytest.mark.parametrize("words", WITH_FORMAT, ids=" ".join)

@@ -46,9 +46,14 @@ def test_every_command_stands_in_one_group() -> None:
 
 @pytest.mark.parametrize(
     ("words", "same"),
-    [(("help",), ("--help",)), (("help", "push"), ("push", "--help")), (("hub",), ("hub", "--help")),
-     (("help", "ci", "run"), ("ci", "run", "--help")), (("ci",), ("ci", "--help"))],
-)  # fmt: skip
+    [
+        (("help",), ("--help",)),
+        (("help", "push"), ("push", "--help")),
+        (("help", "ci", "run"), ("ci", "run", "--help")),
+        (("hub",), ("hub", "--help")),
+        (("ci",), ("ci", "--help")),
+    ],
+)
 def test_help_is_help(words: tuple[str, ...], same: tuple[str, ...]) -> None:
     asked, shown = typed(*words), typed(*same)
     assert asked.returncode == 0
