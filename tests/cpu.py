@@ -59,7 +59,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     files, tests = costs["files"], costs["tests"]
     items.sort(key=lambda item: -files.get(_file(item.nodeid), 0.0))
     for item in items:
-        if tests.get(item.nodeid, 0.0) >= SLOW:
+        if tests.get(_name(item.nodeid), 0.0) >= SLOW:
             item.add_marker("slow")
 
 
@@ -67,7 +67,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     tests: Counter[str] = Counter()
     for reports in terminalreporter.stats.values():
         for report in reports:
-            tests[getattr(report, "nodeid", "")] += _seconds(report)
+            tests[_name(getattr(report, "nodeid", ""))] += _seconds(report)
     files: Counter[str] = Counter()
     for name, seconds in tests.items():
         files[_file(name)] += seconds
@@ -86,8 +86,14 @@ def _seconds(report: Any) -> float:
     return float(dict(getattr(report, "user_properties", ())).get(_KEY, 0.0))
 
 
-def _file(name: str) -> str:
-    return name.split("::")[0]
+def _name(nodeid: str) -> str:
+    """Without the folder: no two files are called the same, and some move."""
+    file, colons, test = nodeid.partition("::")
+    return file.rpartition("/")[2] + colons + test
+
+
+def _file(nodeid: str) -> str:
+    return _name(nodeid).split("::")[0]
 
 
 def _read() -> dict[str, dict[str, float]]:
