@@ -67,7 +67,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     tests: Counter[str] = Counter()
     for reports in terminalreporter.stats.values():
         for report in reports:
-            tests[_name(getattr(report, "nodeid", ""))] += _seconds(report)
+            if isinstance(report, pytest.TestReport):
+                tests[_name(report.nodeid)] += _seconds(report)
     files: Counter[str] = Counter()
     for name, seconds in tests.items():
         files[_file(name)] += seconds
@@ -82,8 +83,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
             terminalreporter.write_line("")
 
 
-def _seconds(report: Any) -> float:
-    return float(dict(getattr(report, "user_properties", ())).get(_KEY, 0.0))
+def _seconds(report: pytest.TestReport) -> float:
+    return float(dict(report.user_properties).get(_KEY, 0.0))
 
 
 def _name(nodeid: str) -> str:

@@ -26,6 +26,8 @@ from hubtools.settings import DatasetSettings, EvaluateSettings, SampleSettings,
 from hubtools.training.train import train
 from hubtools.vision.encoders import picture_encoder
 
+pytestmark = pytest.mark.slow  # most look at what one long evaluation has measured
+
 
 def project_in(folder: Path, base: Path, data: Path, **evaluate: Any) -> Project:
     settings: dict[str, Any] = {"num_images": 2, "picture_encoder": "efficientnet-lite0"}

@@ -62,6 +62,7 @@ def facts(**environ: str) -> dict[tuple[str, str], dict[str, str]]:
     return {(row["topic"], row["name"]): row for row in json.loads(done.stdout)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["token", "file of a token"])
 def test_a_token_is_present_and_never_shown(
     told: dict[str, tuple[int, str, str]], place: str
@@ -88,6 +89,7 @@ def test_what_it_knows(local_hub: Hub, tmp_path: Path) -> None:
         assert told[topic, name]["value"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", ["no answer", "no web address", "offline"])
 def test_oddities_are_told_not_fallen_over(
     told: dict[str, tuple[int, str, str]], words: str
