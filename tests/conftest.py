@@ -181,6 +181,14 @@ def tiny_klein(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_flux2_dev(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random FLUX.2 pipeline, as dev is."""
+    from hubtools.models.families.tiny_flow import build_tiny_flux2_dev
+
+    return build_tiny_flux2_dev(tmp_path_factory.mktemp("bases") / "flux2-dev")
+
+
+@pytest.fixture(scope="session")
 def tiny_z_image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random Z-Image pipeline, as the base is."""
     from hubtools.models.families.tiny_flow import build_tiny_z_image

@@ -57,8 +57,17 @@ def _owners(frame: FrameType) -> Iterator[dict[str, Any]]:
     """The components of pipelines that the frame works with: its own, its model's or its
     session's."""
     for value in list(frame.f_locals.values()):
-        for one in (value, getattr(value, "__dict__", {}).get("pipeline")):
+        for one in (value, _fields(value).get("pipeline")):
             if type(one).__module__.startswith(_LIBRARIES):
                 owned = getattr(one, "components", None)
                 if isinstance(owned, dict):
                     yield owned
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    """Attributes of an object; none of what refuses to be looked at, as the libraries' stand-ins
+    for classes do whose packages are missing."""
+    try:
+        return dict(vars(value))
+    except Exception:
+        return {}

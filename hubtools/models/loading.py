@@ -19,6 +19,9 @@ from hubtools.quiet import hush
 # A tokenizer that claims to read more tokens than this was told no length.
 _NO_LENGTH = 10**9
 
+# Where pipelines name one as their tokenizer.
+_PROCESSORS = ("PixtralProcessor", "AutoProcessor")
+
 Part = Literal["text", "picture", "denoiser"]
 """What is opened, used and let go by itself: tokenizers and text encoders; VAE and the checker of
 what it decodes; the denoiser."""
@@ -85,7 +88,8 @@ def load_pipeline(
         options[name] = None
         if name == "safety_checker":
             options["requires_safety_checker"] = False
-    options |= given
+    bare = _bare_tokenizers(folder, parts)
+    options |= {**dict.fromkeys(bare), **given}
     try:
         with warnings.catch_warnings():
             # diffusers is renaming torch_dtype; both names work over the versions we support
@@ -101,6 +105,8 @@ def load_pipeline(
             hint="check --variant and --revision, or fetch the files again",
             code="file-damaged",
         ) from error
+    if bare:
+        pipeline.register_modules(**bare)
     for name in (base.support.denoiser, "vae", *texts_of(base.support), "scheduler"):
         wanted = part_of(name)
         if (wanted is None or wanted in parts) and getattr(pipeline, name, None) is None:
@@ -131,6 +137,21 @@ def _check_words(pipeline: Any, shown: str) -> None:
                 hint="fetch both folders again, from one base",
                 code="file-damaged",
             )
+
+
+def _bare_tokenizers(folder: Path, parts: Collection[Part]) -> dict[str, Any]:
+    """The tokenizers of processors that would also prepare pictures, which asks for torchvision:
+    words are all that is read here."""
+    if "text" not in parts:
+        return {}
+    from transformers import AutoTokenizer
+
+    index = read_json(folder / "model_index.json")
+    return {
+        name: AutoTokenizer.from_pretrained(folder / name, trust_remote_code=False)
+        for name, kind in index.items()
+        if isinstance(kind, list) and kind[-1] in _PROCESSORS and part_of(name) == "text"
+    }
 
 
 def _closed(folder: Path, parts: Collection[Part]) -> list[str]:

@@ -10,7 +10,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from hubtools.models.families.flux2 import Flux2  # noqa: E402
 from hubtools.models.families.noise import NoiseOptions  # noqa: E402
+from hubtools.models.families.protocol import Sampling  # noqa: E402
 from tests.oracles import (  # noqa: E402
     CAPTION,
     check_against_pipeline,
@@ -40,6 +42,34 @@ def test_its_pipeline_arrives_at_the_picture(tiny_flux2: Path, guided: bool) -> 
         call={"guidance_scale": 4.0 if guided else 1.0},
         uncond=guided,
     )
+
+
+def test_dev_is_read_without_its_processor_and_told_its_guidance(tiny_flux2_dev: Path) -> None:
+    check_against_pipeline(
+        tiny_flux2_dev,
+        raw,
+        lambda arguments: arguments["timestep"],
+        lambda vae, picture: decoded(vae, picture).clamp(0, 1),
+        call={"guidance_scale": 1.0},
+    )
+    family = Flux2()
+    info = family.info(tiny_flux2_dev, None)
+    assert (info.guided, info.distilled) == (False, False)
+    text = load(tiny_flux2_dev, parts=("text",)).pipeline
+    assert family.words(text, None) == {}  # it takes no negative prompt, encoded or not
+
+
+def test_klein_is_known_by_its_pipeline(tiny_flux2: Path, tiny_klein: Path) -> None:
+    family = Flux2()
+    base, klein = family.info(tiny_flux2, None), family.info(tiny_klein, None)
+    assert ((base.distilled, base.guided), (klein.distilled, klein.guided)) == (
+        (False, True),
+        (True, False),
+    )
+    assert family.sampling(tiny_flux2) == Sampling(50, 4.0)
+    assert family.sampling(tiny_klein) == Sampling(4, 1.0)
+    assert "single_transformer_blocks.1.attn.to_out" in base.targets
+    assert "single_transformer_blocks.2.attn.to_out" not in base.targets
 
 
 def test_the_loss_is_that_of_its_parts(tiny_flux2: Path) -> None:

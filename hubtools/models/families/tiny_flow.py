@@ -3,10 +3,12 @@ latent channels and encoder layers, everything else as narrow as it can be."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from hubtools.files import write_text
 from hubtools.models.families.tiny import COMMON_WORDS, write_pipeline, write_tokenizer
 
 _BLOCKS = 4
@@ -18,6 +20,11 @@ _CHAT = (
     "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n"
     "{% if enable_thinking is defined and not enable_thinking %}<think>\n\n</think>\n\n{% endif %}"
     "{% endif %}"
+)
+# As Mistral's: what is said comes in parts.
+_MISTRAL_CHAT = (
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n"
+    "{% for part in message.content %}{{ part.text }}{% endfor %}<|im_end|>{% endfor %}"
 )
 # Those of Qwen-Image's own chat, each a token there.
 _QWEN_WORDS = (
@@ -31,37 +38,92 @@ def build_tiny_flux2_klein(folder: Path, *, seed: int = 0, distilled: bool = Fal
     """A `Flux2KleinPipeline`; `distilled`: as klein is, else as klein-base. 32 latent channels."""
 
     def made(work: Path) -> Any:
-        import torch
-        from diffusers import AutoencoderKLFlux2, Flux2KleinPipeline, Flux2Transformer2DModel
+        from diffusers import Flux2KleinPipeline
         from transformers import Qwen3ForCausalLM
 
         tokenizer = qwen_tokenizer(COMMON_WORDS)
         text_encoder = Qwen3ForCausalLM(_qwen3(len(tokenizer), layers=27))
-        vae = AutoencoderKLFlux2(latent_channels=32, sample_size=64, **_vae())
-        # as trained: latents are far from mean 0 and deviation 1 without them
-        vae.bn.running_mean.copy_(torch.randn(128) * 0.2)
-        vae.bn.running_var.copy_(torch.rand(128) + 0.5)
-        transformer = Flux2Transformer2DModel(
-            in_channels=128,
-            num_layers=1,
-            num_single_layers=2,
-            attention_head_dim=16,
-            num_attention_heads=2,
-            joint_attention_dim=3 * _WIDTH,
-            timestep_guidance_channels=32,
-            axes_dims_rope=(4, 4, 4, 4),
-            guidance_embeds=False,
-        )
         return Flux2KleinPipeline(
             scheduler=_dynamic_scheduler(),
-            vae=vae,
+            vae=_flux2_vae(),
             text_encoder=text_encoder,
             tokenizer=tokenizer,
-            transformer=transformer,
+            transformer=_flux2_transformer(guidance_embeds=False),
             is_distilled=distilled,
         )
 
     return write_pipeline(folder, made, seed=seed, title="FLUX.2 klein", tag="flux2")
+
+
+def build_tiny_flux2_dev(folder: Path, *, seed: int = 0) -> Path:
+    """A `Flux2Pipeline`, which is told its guidance, with a processor's name for its tokenizer."""
+
+    def made(work: Path) -> Any:
+        from diffusers import Flux2Pipeline
+        from transformers import Mistral3Config, Mistral3ForConditionalGeneration
+
+        tokenizer = qwen_tokenizer(COMMON_WORDS, chat=_MISTRAL_CHAT)
+        text = {
+            "model_type": "mistral",
+            "vocab_size": len(tokenizer),
+            "hidden_size": _WIDTH,
+            "intermediate_size": 2 * _WIDTH,
+            "num_hidden_layers": 30,
+            "num_attention_heads": 2,
+            "num_key_value_heads": 1,
+            "head_dim": 8,
+            "max_position_embeddings": 2048,
+        }
+        vision = {
+            "model_type": "pixtral",
+            "hidden_size": _WIDTH,
+            "intermediate_size": _WIDTH,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+        }
+        return Flux2Pipeline(
+            scheduler=_dynamic_scheduler(),
+            vae=_flux2_vae(),
+            text_encoder=Mistral3ForConditionalGeneration(
+                Mistral3Config(text_config=text, vision_config=vision)
+            ),
+            tokenizer=tokenizer,
+            transformer=_flux2_transformer(guidance_embeds=True),
+        )
+
+    write_pipeline(folder, made, seed=seed, title="FLUX.2 dev", tag="flux2")
+    index = folder / "model_index.json"
+    told = json.loads(index.read_text("utf-8"))
+    told["tokenizer"] = ["transformers", "PixtralProcessor"]
+    write_text(index, json.dumps(told, indent=2) + "\n")
+    return folder
+
+
+def _flux2_vae() -> Any:
+    import torch
+    from diffusers import AutoencoderKLFlux2
+
+    vae = AutoencoderKLFlux2(latent_channels=32, sample_size=64, **_vae())
+    # as trained: latents are far from mean 0 and deviation 1 without them
+    vae.bn.running_mean.copy_(torch.randn(128) * 0.2)
+    vae.bn.running_var.copy_(torch.rand(128) + 0.5)
+    return vae
+
+
+def _flux2_transformer(*, guidance_embeds: bool) -> Any:
+    from diffusers import Flux2Transformer2DModel
+
+    return Flux2Transformer2DModel(
+        in_channels=128,
+        num_layers=1,
+        num_single_layers=2,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        joint_attention_dim=3 * _WIDTH,
+        timestep_guidance_channels=32,
+        axes_dims_rope=(4, 4, 4, 4),
+        guidance_embeds=guidance_embeds,
+    )
 
 
 def build_tiny_z_image(folder: Path, *, seed: int = 0, shift: float = 6.0) -> Path:
