@@ -25,6 +25,10 @@ _BEFORE, _AFTER = 160, 80
 _CLASS = bytes(1 if 0x21 <= c <= 0x7E else 2 if c == 0 else 0 for c in range(256))
 _CONTROLS = bytes((*range(1, 9), *range(14, 27)))
 _BLOCK = 0x0101010101010101
+# Letters with a blank, or the end of a line (of one or two bytes), between any two.
+_APART = tuple(
+    sum(1 << 8 * n for n in range(first, 8, step)) for step in (2, 3) for first in range(step)
+)
 # Short values have one of these beside them, in small letters here.
 _WORDS = (
     b"passw", b"passphrase", b"passcode", b"pwd", b"pass=", b"pass:", b"_pass", b"login", b"token",
@@ -157,15 +161,18 @@ def _in_window(data: bytes, text: bool, nested: Nested | None) -> Iterator[Found
     classes = data.translate(_CLASS)
     blocks = numpy.frombuffer(classes, dtype="<u8", count=len(data) // 8)
     full = blocks == _BLOCK
+    loose = numpy.isin(blocks, _APART)
+    single = numpy.flatnonzero(loose[1:] & loose[:-1])
     if text and len(data) <= _WHOLE:
         regions = iter(((0, len(data)),))
     elif numpy.count_nonzero(full) * 20 > len(full):
         # two in a row: whatever has 23 characters; shorter secrets have a word beside them
-        regions = _regions(data, numpy.flatnonzero(full[1:] & full[:-1]))
+        regions = _regions(data, numpy.union1d(numpy.flatnonzero(full[1:] & full[:-1]), single))
     else:
         # pixels, weights: whatever has 11 characters in a row, which they hardly ever have
         half = numpy.frombuffer(classes, dtype="<u4", count=len(data) // 4) == _BLOCK & 0xFFFFFFFF
         places = numpy.unique(numpy.flatnonzero(half[1:] & half[:-1]) // 2)
+        places = numpy.union1d(places, single) if text else places
         spans = [*_spans(places, _BEFORE, _AFTER, len(data)), *_around(data, _UNUSUAL)]
         if text:
             spans += [*_around(data.lower(), _WORDS), *_joints(data)]

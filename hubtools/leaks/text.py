@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from hubtools.leaks.named import named
+from hubtools.leaks.packed import packed
 from hubtools.leaks.shapes import Secret, shaped
 from hubtools.leaks.views import views
 
@@ -57,6 +58,8 @@ def _secrets(
         others.append(view)
     if depth >= _DEEP:
         return
+    for start, data in packed(text):
+        yield from _of_bytes(start, data, nested, depth)
     seen: set[str] = set()
     for start, run in _runs(text):
         seen.add(run)
@@ -92,17 +95,22 @@ def _plain(text: str) -> Iterator[Secret]:
 
 def _unpacked(start: int, run: str, nested: Nested | None, depth: int) -> Iterator[Secret]:
     for data in _decoded(run):
-        found = [part[0] for part in _PRINTABLE.finditer(data)]
-        for shift in (0, 1):  # of letters of two bytes
-            if data[1 - shift : 40 : 2].count(0) > 12:
-                found += [part[0] for part in _PRINTABLE.finditer(data[shift::2])]
-        if found:
-            inner = b"\n".join(found).decode("ascii")
-            for secret in _secrets(inner, nested, depth + 1):
-                yield secret._replace(start=start)
-        if nested is not None and len(data) > 40:
-            for secret in nested(data):
-                yield secret._replace(start=start)
+        yield from _of_bytes(start, data, nested, depth)
+
+
+def _of_bytes(start: int, data: bytes, nested: Nested | None, depth: int) -> Iterator[Secret]:
+    """What bytes hold that stood packed at `start`."""
+    found = [part[0] for part in _PRINTABLE.finditer(data)]
+    for shift in (0, 1):  # of letters of two bytes
+        if data[1 - shift : 40 : 2].count(0) > 12:
+            found += [part[0] for part in _PRINTABLE.finditer(data[shift::2])]
+    if found:
+        inner = b"\n".join(found).decode("ascii")
+        for secret in _secrets(inner, nested, depth + 1):
+            yield secret._replace(start=start)
+    if nested is not None and len(data) > 40:
+        for secret in nested(data):
+            yield secret._replace(start=start)
 
 
 def _runs(text: str) -> Iterator[tuple[int, str]]:

@@ -46,6 +46,7 @@ _ONE_BY_ONE = re.compile(
     r"|(?:[2-7][0-9a-fA-F][ :]){19,400}[2-7][0-9a-fA-F])(?![\w.])"
     r"|(?<!\w)(?:(?:\"[!-~]\"|'[!-~]')\s{0,20}+,\s{0,20}+){19,400}(?:\"[!-~]\"|'[!-~]')"
     r"|(?<!\S)(?:[!-~] ){19,400}[!-~](?!\S)"
+    r"|(?<![^\n])(?:[!-~]\r?\n){19,400}[!-~](?!\S)"
 )
 # What such a run must have, told by the class of each character many times faster than by that
 # pattern: 59 of those that numbers are written with; every other one a blank; quotes around one.
@@ -53,9 +54,10 @@ _ONE_BY_ONE = re.compile(
 _LEAST = 20
 _WRITES = b"0123456789abcdefABCDEFxchr()\t\n\v\f\r\x1c\x1d\x1e\x1f ,;+:?"
 _OF_NUMBERS = bytes(c in _WRITES for c in range(256))
-_BLANKS = bytes(c == 0x20 for c in range(256))
+_BLANKS = bytes(c in b" \n" for c in range(256))
 _RUN_OF_NUMBERS = b"\1" * (3 * _LEAST - 1)
 _RUN_OF_BLANKS = b"\0\1" * (_LEAST - 1)
+_RUN_OF_LINES = b"\0\1\1" * (_LEAST - 1)
 _QUOTED = re.compile(rb"\"[!-~]\"|'[!-~]'")
 _CODE = re.compile(r"(0x)?([0-9a-fA-F]{2,3})")
 # Lines of a notebook's cell are texts of a list.
@@ -160,9 +162,11 @@ def _may_be_apart(text: str) -> bool:
     if len(text) < 2 * _LEAST - 1:
         return False
     data = text.encode("ascii", "replace")
+    blanks = data.translate(_BLANKS)
     return (
         _RUN_OF_NUMBERS in data.translate(_OF_NUMBERS)
-        or _RUN_OF_BLANKS in data.translate(_BLANKS)
+        or _RUN_OF_BLANKS in blanks
+        or (b"\r\n" in data and _RUN_OF_LINES in data.replace(b"\r", b"\n").translate(_BLANKS))
         or len(_QUOTED.findall(data)) >= _LEAST - 1
     )
 
@@ -173,6 +177,8 @@ def _together(match: re.Match[str]) -> str:
         return "".join(re.findall(r"[\"'](.)[\"']", found))
     if found[1] == " ":
         return found.replace(" ", "")
+    if found[1] in "\r\n" and not found[:60].replace("\r", "").replace("\n", "").isdigit():
+        return "".join(found.split())
     digits = found[2] in " :" and "," not in found
     codes = [int(code, 16 if x or digits else 10) for x, code in _CODE.findall(found)]
     return " " + "".join(chr(code) if 32 <= code < 127 else " " for code in codes) + " "

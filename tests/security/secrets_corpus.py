@@ -7,6 +7,7 @@ that no scanner of this repository takes them for real.
 from __future__ import annotations
 
 import base64
+import binascii
 import bz2
 import gzip
 import hashlib
@@ -18,6 +19,7 @@ import quopri
 import random
 import re
 import string
+import struct
 import tarfile
 import uuid
 import zipfile
@@ -27,6 +29,8 @@ from urllib.parse import quote
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+
+from hubtools.dataset.pictures.private.scrub import png_chunks, png_file
 
 LETTERS = string.ascii_letters + string.digits
 Make = Callable[[random.Random], str]
@@ -182,6 +186,38 @@ def _png(kind: bytes, data: bytes) -> bytes:
     info = PngInfo()
     info.add(kind, data)
     return picture(pnginfo=info)
+
+
+def _behind_pixels(data: bytes) -> bytes:
+    """In the chunk of the pixels, behind what these are packed in."""
+    chunks = png_chunks(picture())
+    return png_file([(kind, body + data if kind == b"IDAT" else body) for kind, body in chunks])
+
+
+def _uuencoded(data: bytes) -> bytes:
+    lines = [binascii.b2a_uu(data[n : n + 45]) for n in range(0, len(data), 45)]
+    return b"begin 644 notes.txt\n" + b"".join(lines) + b"`\nend\n"
+
+
+def _git_patch(data: bytes) -> bytes:
+    """A file as `git diff --binary` has it."""
+    packed, lines = zlib.compress(data), []
+    for n in range(0, len(packed), 52):
+        part = packed[n : n + 52]
+        length = chr(64 + len(part)) if len(part) <= 26 else chr(70 + len(part))
+        lines.append(length.encode() + base64.b85encode(part, pad=True) + b"\n")
+    return b"GIT binary patch\nliteral %i\n" % len(data) + b"".join(lines) + b"\n"
+
+
+def _element(id: bytes, data: bytes) -> bytes:
+    return id + struct.pack(">Q", len(data) | 1 << 56) + data
+
+
+def _matroska(name: bytes, text: bytes) -> bytes:
+    tag = _element(b"\x67\xc8", _element(b"\x45\xa3", name) + _element(b"\x44\x87", text))
+    tags = _element(b"\x12\x54\xc3\x67", _element(b"\x73\x73", tag))
+    head = _element(b"\x1a\x45\xdf\xa3", _element(b"\x42\x82", b"matroska"))
+    return head + _element(b"\x18\x53\x80\x67", tags + _element(b"\x1f\x43\xb6\x75", bytes(999)))
 
 
 def _exif(tag: int, value: bytes | str, format: str) -> bytes:
@@ -344,6 +380,16 @@ CARRIERS: dict[str, Carry] = {
     ),
     "base32": lambda t, r: base64.b32encode(t.encode()),
     "hex digits": lambda t, r: t.encode().hex().encode(),
+    "uuencode": lambda t, r: _uuencoded(t.encode()),
+    "ascii85": lambda t, r: b"stream\n" + base64.a85encode(t.encode(), adobe=True) + b"\n",
+    "base85 in python": lambda t, r: (
+        b'data = base64.b85decode("' + base64.b85encode(t.encode()) + b'")\n'
+    ),
+    "git patch": lambda t, r: _git_patch(t.encode()),
+    "png deflated": lambda t, r: _png(b"prVt", zlib.compress(t.encode(), wbits=-15)),
+    "behind the pixels of a png": lambda t, r: _behind_pixels(zlib.compress(t.encode())),
+    "deflated behind the pixels": lambda t, r: _behind_pixels(zlib.compress(t.encode(), wbits=-15)),
+    "tag of a film": lambda t, r: _matroska(b"COMMENT", t.encode()),
     "picture in base64": lambda t, r: json.dumps(
         {
             "image/png": base64.encodebytes(

@@ -21,9 +21,11 @@ from hubtools.leaks.columns import in_cell, in_columns, telling
 from hubtools.leaks.shapes import Secret
 from hubtools.leaks.stream import is_text, search
 from hubtools.leaks.text import secrets
+from hubtools.publish.contents.behind import behind
 from hubtools.publish.contents.containers import HELD, members, packing
 from hubtools.publish.contents.keepers import keeps_secrets
 from hubtools.publish.contents.leak import Kind, Leak
+from hubtools.publish.contents.matroska import EBML, tags
 from hubtools.publish.contents.member import CLOSED, Budget, Member, NotOpened
 from hubtools.publish.contents.people import People, is_picture
 from hubtools.publish.contents.pictures import parts
@@ -195,8 +197,25 @@ class _Scan:
                     yield Leak(leak.kind, leak.place, leak.what, None, True, leak.secret)
                 if not ended:
                     yield _unread(place, "what is packed in it is too long to be read to its end")
+            yield from self._behind(place, whole, head, depth)
         except NotOpened as error:
             yield _unread(place, str(error))
+
+    def _behind(self, place: str, file: IO[bytes], head: bytes, depth: int) -> Iterator[Leak]:
+        """What is behind a PNG's pixels, where they are packed; the tags of a film."""
+        if head.startswith(b"\x89PNG\r\n\x1a\n"):
+            hidden = behind(file)
+        elif head.startswith(EBML):
+            hidden = (tag.encode("utf-8", "replace") for tag in tags(file))
+        else:
+            return
+        for part in hidden:
+            if depth >= _DEEPEST:
+                yield _unread(place, f"what is packed within {_DEEPEST} others is not opened")
+                return
+            self._budget.take(len(part))
+            for leak in self.content(place, io.BytesIO(part), depth + 1):
+                yield Leak(leak.kind, leak.place, leak.what, None, True, leak.secret)
 
     def _members(self, place: str, kind: str, file: IO[bytes], depth: int) -> Iterator[Leak]:
         file.seek(0)

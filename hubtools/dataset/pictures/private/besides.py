@@ -183,7 +183,9 @@ def _in_xmp(text: str) -> str | None:
 
 
 # Pictures and films that no loader takes, but that tell where they were taken all the same.
-_FILMS = frozenset({".mov", ".mp4", ".m4v", ".3gp", ".thm", ".lrv", ".insp", ".insv"})
+_FILMS = frozenset(
+    {".mov", ".mp4", ".m4v", ".3gp", ".thm", ".lrv", ".insp", ".insv"} | {".mkv", ".webm"}
+)
 APART = _FILMS | frozenset(
     {".avif", ".heic", ".heif", ".hif", ".jxl", ".raw", ".cr2", ".cr3", ".nef", ".dng", ".arw"}
     | {".orf", ".rw2", ".raf", ".pef", ".srw", ".gpr"}

@@ -13,6 +13,7 @@ from hubtools.dataset.pictures.private import exif
 from hubtools.dataset.pictures.private.kinds import Found, Kind, TooMuch
 from hubtools.dataset.pictures.private.scrub import DAMAGES, PNG, TIFFS, look, look_for_strays
 from hubtools.dataset.pictures.private.strays import Work
+from hubtools.dataset.pictures.private.texts import iptc_values
 
 
 class Private(NamedTuple):
@@ -166,7 +167,7 @@ class _Texts(Work):
         return data
 
     def iptc(self, data: bytes) -> bytes:
-        self._add("IPTC", _runs(data))
+        self._add("IPTC", "\n".join(map(_runs, iptc_values(data))))
         return data
 
     def film(self, data: bytearray, start: int, end: int) -> None:

@@ -86,13 +86,14 @@ _STRAY_XMP = 4_000_000
 _MOST_STRAYS = 200
 # Where films say it, ISO 6709: +48.1370+011.5750/
 _FILM = re.compile(
-    rb"(\xa9xyz.{4}|(?:location\.ISO6709|loci).{0,400}?)([+-]\d{1,3}(?:\.\d{1,9})?[+-]\d{1,3}(?:\.\d{1,9})?"
+    rb"(\xa9xyz.{4}|(?:location\.ISO6709|loci).{0,400}?"
+    rb"|LOCATION(?:-[a-z]{3})?\x44\x87.{1,8}?)([+-]\d{1,3}(?:\.\d{1,9})?[+-]\d{1,3}(?:\.\d{1,9})?"
     rb"(?:[+-]\d{1,6}(?:\.\d{1,9})?)?)",
     re.DOTALL,
 )
 # Nothing can be taken out of what is signed.
 _STUCK = Found(Kind.POSITION, "the GPS position in its content credentials", "GPS")
-_FILM_HINTS = (b"\xa9xyz", b"location.ISO6709")
+_FILM_HINTS = (b"\xa9xyz", b"location.ISO6709", b"LOCATION")
 
 
 def blank_strays(data: bytearray, rest: int, work: Work) -> None:

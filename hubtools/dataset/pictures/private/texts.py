@@ -214,3 +214,17 @@ def scrub_iptc(data: bytes) -> tuple[bytes, list[Found]]:
         place = end
     kept += data[place:]
     return bytes(kept).ljust(len(data), b"\0"), found
+
+
+def iptc_values(data: bytes) -> Iterator[bytes]:
+    """The value of each entry of an IPTC block, up to one that cannot be read; what is left then
+    comes as one."""
+    place = 0
+    while place + 5 <= len(data) and data[place] == 0x1C:
+        size = int.from_bytes(data[place + 3 : place + 5], "big")
+        if size & 0x8000 or place + 5 + size > len(data):
+            break
+        yield data[place + 5 : place + 5 + size]
+        place += 5 + size
+    if data[place:].strip(b"\0"):
+        yield data[place:]

@@ -1,0 +1,90 @@
+"""Bytes that stand in a text in other letters than base64's, where a frame tells which: uuencode,
+base85 and Ascii85, git's binary patches."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import zlib
+from collections.abc import Iterator
+
+_MOST = 1 << 20  # bytes of one that are looked at
+# `begin 644 name`, and whole lines of one whose beginning is elsewhere
+_UU = re.compile(r"(?m)^begin [0-7]{3,4} [^\n]{1,200}\n|^(?=M[ -`]{60}\r?\nM[ -`]{60}\r?$)")
+_UU_LINE = re.compile(r"[ -`]{1,61}\r?(?:\n|\Z)")
+_ASCII85 = re.compile(r"<~([!-uz\s]{10,})~>")
+_BASE85 = re.compile(
+    r"(?i)(?:b85|base85|base-85|z85|a85|ascii85)[^\n]{0,40}?[\"'(:=\s](?:b?[\"'])?([!-~]{20,})"
+)
+_PATCH = re.compile(r"(?m)^(?:literal|delta) \d{1,12}\r?\n((?:[A-Za-z][!-~]{5,65}\r?(?:\n|\Z))+)")
+_Z85 = bytes.maketrans(
+    b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#",
+    b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~",
+)
+
+
+def packed(text: str) -> Iterator[tuple[int, bytes]]:
+    """(place, bytes) of everything in `text` that is packed so. Linear in its length."""
+    if "\n" in text and ("begin " in text or "M" in text):
+        yield from _uuencoded(text)
+    if "<~" in text:
+        for match in _ASCII85.finditer(text):
+            yield from _ascii85(match.start(), match[1])
+    if "85" in text:
+        for match in _BASE85.finditer(text):
+            yield from _base85(match.start(1), match[1])
+    if "literal " in text or "delta " in text:
+        for match in _PATCH.finditer(text):
+            yield from _patch(match.start(1), match[1])
+
+
+def _uuencoded(text: str) -> Iterator[tuple[int, bytes]]:
+    end = 0
+    while (match := _UU.search(text, end)) is not None:
+        place, found = match.end(), bytearray()
+        while len(found) < _MOST and (line := _UU_LINE.match(text, place)) is not None:
+            try:
+                found += binascii.a2b_uu(line[0].rstrip("\r\n"))
+            except (binascii.Error, ValueError):
+                break
+            place = line.end()
+        if found:
+            yield match.start(), bytes(found)
+        end = max(place, match.end() + 1)
+
+
+def _ascii85(place: int, body: str) -> Iterator[tuple[int, bytes]]:
+    try:
+        yield place, base64.a85decode(body[:_MOST])
+    except ValueError:
+        return
+
+
+def _base85(place: int, body: str) -> Iterator[tuple[int, bytes]]:
+    body = re.split(r"[\"']", body, maxsplit=1)[0][:_MOST].rstrip("),;")
+    for piece in (body, body[: len(body) // 5 * 5]):
+        data = piece.encode()
+        for letters in (data, data.translate(_Z85)):
+            try:
+                yield place, base64.b85decode(letters)
+            except ValueError:
+                continue
+        yield from _ascii85(place, piece.removeprefix("<~").removesuffix("~>"))
+
+
+def _patch(place: int, body: str) -> Iterator[tuple[int, bytes]]:
+    """Lines of a length and base85, of a zlib stream (git, base85.c)."""
+    data = bytearray()
+    for line in body.split():
+        length = ord(line[0]) - (64 if line[0].isupper() else 70)
+        try:
+            data += base64.b85decode(line[1:])[:length]
+        except ValueError:
+            break
+        if len(data) > _MOST:
+            break
+    try:
+        yield place, zlib.decompressobj().decompress(data, _MOST)
+    except zlib.error:
+        return
