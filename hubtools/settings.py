@@ -197,8 +197,8 @@ class TrainSettings(Section):
     lr_power: float = option(1.0, "Power of the polynomial schedule.", gt=0)
     snr_gamma: float | None = option(
         None,
-        "min-SNR weighting of the loss (arXiv:2303.09556); default 5, and none for flow bases; 0"
-        " turns it off.",
+        "min-SNR weighting of the loss (arXiv:2303.09556); default 5 for bases that predict noise,"
+        " none for others; 0 turns it off.",
         ge=0,
     )
     noise_offset: float = option(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from hubtools.dataset.text.trigger import replace_word
 from hubtools.files import human_bytes
 from hubtools.findings import RuleBook, shortened
-from hubtools.models.families.noise import FLOW
+from hubtools.models.families.noise import EPSILON, FLOW
 from hubtools.models.families.protocol import USUAL, BaseInfo
 from hubtools.models.registry import SUPPORTED
 from hubtools.settings import DatasetSettings, SampleSettings
@@ -189,7 +189,8 @@ def _loss(plan: TrainPlan) -> str:
     settings, prediction = plan.recipe.settings, plan.recipe.prediction_type
     if prediction != FLOW:
         if not settings.snr_gamma:
-            return "all timesteps count the same"
+            because = "" if prediction == EPSILON else f": the base predicts {prediction}"
+            return f"all timesteps count the same{because}"
         return f"min-SNR {settings.snr_gamma:g}: the base predicts {prediction}"
     density: str | None = settings.timestep_density
     if density == "logit_normal":

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hubtools.errors import UsageError
-from hubtools.models.families.noise import FLOW, NoiseOptions
+from hubtools.models.families.noise import EPSILON, FLOW, NoiseOptions
 from hubtools.models.families.protocol import BaseInfo
 from hubtools.settings import TrainSettings
 from hubtools.training.buckets import Buckets, one_bucket
@@ -42,7 +42,8 @@ def completed(settings: TrainSettings, info: BaseInfo) -> TrainSettings:
     else:
         _refuse_of_flow(settings, info.prediction_type)
         if settings.snr_gamma is None:
-            told["snr_gamma"] = SNR_GAMMA
+            # of a velocity it would take the moments of much noise away (a weight of 0.02)
+            told["snr_gamma"] = SNR_GAMMA if info.prediction_type == EPSILON else 0.0
     return settings.model_copy(update=told)
 
 

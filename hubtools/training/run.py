@@ -39,6 +39,7 @@ from hubtools.training.loop import TrainState, train_steps
 from hubtools.training.metrics import first_and_last
 from hubtools.training.optimizers import make_optimizer
 from hubtools.training.plan import TrainPlan
+from hubtools.training.prediction import check_prediction, explained
 from hubtools.training.recipe import STATE_SECONDS, noise_options
 from hubtools.training.runfolder import now
 from hubtools.training.samples import SamplePrompts, draw_samples
@@ -145,6 +146,18 @@ class Run:
         model.denoiser.to(device)
         arrange(model.denoiser, device, self.recipe.precision)
         set_up(self.settings, model.denoiser, device)
+        if saved is None:
+            check_prediction(
+                explained(
+                    model,
+                    encoded,
+                    self.recipe.images,
+                    precision=self.recipe.precision,
+                    device=device,
+                ),
+                self.recipe.prediction_type,
+                set_by_user=self.settings.prediction_type is not None,
+            )
         optimizer = make_optimizer(self.recipe, list(parameters.values()))
         scaler = torch.amp.GradScaler(device.type, enabled=self.recipe.precision == "fp16")
         if saved is not None:

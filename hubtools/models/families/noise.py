@@ -69,15 +69,24 @@ class DDPM:
 
     def noised(self, latents: Tensor, noise: Tensor, t: Tensor) -> Noised:
         """Noisy latents; the target is the noise or the velocity."""
+        timesteps, alpha, signal, sigma = self._scales(latents, t)
+        noisy = signal * latents + sigma * noise
+        target = signal * noise - sigma * latents if self._v else noise
+        return Noised(noisy, timesteps, target, self._weight(alpha))
+
+    def targets(self, latents: Tensor, noise: Tensor, t: Tensor) -> dict[str, Tensor]:
+        """What each kind of base answers to latents noised to the moments `t`."""
+        _, _, signal, sigma = self._scales(latents, t)
+        return {EPSILON: noise, V_PREDICTION: signal * noise - sigma * latents}
+
+    def _scales(self, latents: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """(timesteps, cumulative alphas, scale of the latents, scale of the noise)."""
         if self.alphas.device != latents.device:
             self.alphas = self.alphas.to(latents.device)
         timesteps = self.timesteps(t)
         alpha = self.alphas[timesteps]
         signal = alpha.sqrt().view(-1, 1, 1, 1)
-        sigma = (1 - alpha).sqrt().view(-1, 1, 1, 1)
-        noisy = signal * latents + sigma * noise
-        target = signal * noise - sigma * latents if self._v else noise
-        return Noised(noisy, timesteps, target, self._weight(alpha))
+        return timesteps, alpha, signal, (1 - alpha).sqrt().view(-1, 1, 1, 1)
 
     def _weight(self, alpha: Tensor) -> Tensor:
         """Min-SNR's (arXiv:2303.09556): min(snr, gamma) over snr for epsilon and over snr + 1 for

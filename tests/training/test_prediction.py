@@ -1,0 +1,145 @@
+"""What a base predicts is measured on the base itself."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from hubtools.errors import HubtoolsError  # noqa: E402
+from hubtools.journey.example import write_example  # noqa: E402
+from hubtools.models.families.noise import DDPM, EPSILON, V_PREDICTION, NoiseOptions  # noqa: E402
+from hubtools.project import Project  # noqa: E402
+from hubtools.tinypeople import MODEL  # noqa: E402
+from hubtools.training.prediction import Explained, check_prediction, explained  # noqa: E402
+from hubtools.training.train import train  # noqa: E402
+
+SCHEDULER = "scheduler/scheduler_config.json"
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("people") / "example"
+    write_example(folder)
+    return folder
+
+
+def base_of(folder: Path, prediction: str) -> Path:
+    """The trained base of tiny people, whose scheduler's file says `prediction`."""
+    shutil.copytree(MODEL, folder)
+    path = folder / SCHEDULER
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"prediction_type": prediction}))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("said", "asked", "words"),
+    [
+        (EPSILON, None, None),
+        (V_PREDICTION, None, "predicts epsilon, but its scheduler's configuration says v_pred"),
+        (V_PREDICTION, EPSILON, None),
+        (EPSILON, V_PREDICTION, "predicts epsilon, but prediction_type says v_prediction"),
+    ],
+)
+def test_a_wrong_scheduler_file_stops_before_the_first_step(
+    make_project: Callable[..., Project],
+    people: Path,
+    tmp_path: Path,
+    said: str,
+    asked: str | None,
+    words: str | None,
+) -> None:
+    project = make_project(
+        data=people,
+        pretrained_model_name_or_path=str(base_of(tmp_path / "base", said)),
+        dataset={"caption_column": "prompt"},
+        resolution=128,
+        max_train_steps=1,
+        max_train_samples=4,
+        prediction_type=asked,
+    )
+    if words is None:
+        assert train(project, skip_validation=True).steps_done == 1
+        return
+    with pytest.raises(HubtoolsError, match=words) as caught:
+        train(project, skip_validation=True)
+    assert caught.value.hint == (
+        "leave prediction_type out" if asked else "--prediction-type epsilon"
+    )
+
+
+class Told:
+    """A model that has learned what `prediction` is, as well as one can who sees the pictures."""
+
+    def __init__(self, prediction: str, blur: float) -> None:
+        self.prediction, self.blur = prediction, blur
+        betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2
+        self.noise = DDPM(torch.cumprod(1 - betas, 0), EPSILON, NoiseOptions())
+        self.denoiser: Any = self
+        self.training = False
+        self.clean = torch.randn((3, 4, 8, 8), generator=torch.Generator().manual_seed(1))
+
+    def eval(self) -> None: ...
+    def train(self, mode: bool) -> None: ...
+    def disable_adapters(self) -> None: ...
+    def enable_adapters(self) -> None: ...
+
+    def latent_shape(self, picture: Any) -> tuple[int, ...]:
+        return tuple(picture["mean"].shape)
+
+    def collate(self, captions: Any) -> dict[str, Any]:
+        return {}
+
+    def latents(self, pictures: Any, posterior: Any) -> Any:
+        return pictures["mean"]
+
+    def noised(self, latents: Any, noise: Any, t: Any) -> Any:
+        self.asked = latents, noise, t
+        return self.noise.noised(latents, noise, t)
+
+    def predict(self, noised: Any, conditions: Any) -> Any:
+        """The answer of one that knows the picture but for `blur` of it."""
+        latents, _, t = self.asked
+        guess = (1 - self.blur) * latents
+        alpha = self.noise.alphas[self.noise.timesteps(t)].view(-1, 1, 1, 1)
+        left = (noised.latents - alpha.sqrt() * guess) / (1 - alpha).sqrt()
+        return self.noise.targets(guess, left, t)[self.prediction]
+
+    def encoded(self, index: int, flip: bool, drop: bool) -> tuple[Any, Any]:
+        return {"mean": self.clean[index]}, {}
+
+
+@pytest.mark.parametrize("truth", [EPSILON, V_PREDICTION])
+@pytest.mark.parametrize("blur", [0.0, 0.5, 0.9])
+def test_noise_and_velocity_are_told_apart_by_models_that_know_half_of_a_picture(
+    truth: str, blur: float
+) -> None:
+    model: Any = Told(truth, blur)
+    found = explained(model, model.encoded, 3, precision="no", device=torch.device("cpu"))
+    assert found is not None
+    other = V_PREDICTION if truth == EPSILON else EPSILON
+    assert found.contradicts(truth) is None
+    if truth == EPSILON or blur <= 0.5:  # who sees nothing in noise predicts no velocity
+        assert found.contradicts(other) == truth
+    check_prediction(found, truth, set_by_user=False)
+
+
+def test_what_knows_nothing_contradicts_nothing() -> None:
+    for shares in ({EPSILON: -0.5, V_PREDICTION: 0.05}, {EPSILON: 0.4, V_PREDICTION: 0.6}):
+        for prediction in shares:
+            assert Explained(shares).contradicts(prediction) is None
+    check_prediction(None, EPSILON, set_by_user=True)
+
+
+def test_a_base_of_random_weights_is_trained_all_the_same(
+    make_project: Callable[..., Project], tiny_v_base: Path
+) -> None:
+    project = make_project(pretrained_model_name_or_path=str(tiny_v_base), max_train_steps=1)
+    manifest = train(project, skip_validation=True)
+    assert manifest.train["snr_gamma"] == 0.0  # min-SNR would starve a velocity of much noise
