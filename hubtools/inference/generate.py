@@ -71,7 +71,8 @@ def generate(
     Settings come from `project.samples`. `lora`: run folder, file or Hub id, each perhaps with
     `:weight`, one or several; None draws the bare base. The base is
     `train.pretrained_model_name_or_path`, else the one the first LoRA names. Pictures that are
-    there already, with equal parameters, are kept. `sheet` also writes a contact sheet. `fuse`
+    there already, with equal parameters, are kept; one of other parameters keeps its name, and the
+    new one gets a number behind it. `sheet` also writes a contact sheet. `fuse`
     adds the LoRAs into the base's weights, which pays when many pictures share one weight.
 
     `like`: a PNG that hubtools drew; it is drawn again as `<name>_again.png` with all that it
@@ -132,6 +133,7 @@ def generate(
             batch_size=batch_size,
             on_step=on_step,
             on_picture=on_picture,
+            apart=again is None,
         )
     tell_of_blanked(records, note)
     if again is not None and len(records) == 1:

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from hubtools.inference.adapters import apply_loras, remove_loras, unfuse
 from hubtools.inference.embeddings import Prompts
 from hubtools.inference.lora import WeightedLora
 from hubtools.inference.noise import same_noise
-from hubtools.inference.png import check_free
+from hubtools.inference.png import check_free, record_inside
 from hubtools.inference.prompts import read_prompt
 from hubtools.inference.schedulers import check_steps, options_of, seed_scheduler, use_scheduler
 from hubtools.inference.shots import Shot, check_size
@@ -48,6 +49,7 @@ def draw(
     on_picture: Callable[[SampleRecord, bool], None] | None = None,
     seconds: dict[str, float] | None = None,
     prompts: Prompts | None = None,
+    apart: bool = False,
 ) -> list[SampleRecord]:
     """Draw each shot to `folder/<name>.png` with its record beside it; give all records. A `Root`
     is a folder that came with others and is not left through links.
@@ -61,14 +63,15 @@ def draw(
     `on_picture(record, drawn)` once a picture and its record are on the disk, in the order in which
     they are drawn; `seconds` is filled with what each file took
     (its share of its batch). `prompts`: what the shots say, encoded before (`Prompts.keep`), for a
-    pipeline whose text encoder is closed.
+    pipeline whose text encoder is closed. `apart`: another picture that has a shot's name stays,
+    and the new one gets a number behind its name.
     """
     if not isinstance(folder, Root):
         with Root(folder, create=True) as root:
             return draw(
                 pipeline, shots, root, names=names, base=base, loras=loras, fuse=fuse,
                 train_step=train_step, batch_size=batch_size, on_step=on_step,
-                on_picture=on_picture, seconds=seconds, prompts=prompts,
+                on_picture=on_picture, seconds=seconds, prompts=prompts, apart=apart,
             )  # fmt: skip
     if not loras:
         remove_loras(pipeline)
@@ -77,6 +80,8 @@ def draw(
         check_steps(pipeline, shot.steps)
     studio = PipelineSession(pipeline, base, tuple(loras), fuse, train_step, prompts)
     wanted = [studio.record(shot, name) for shot, name in zip(shots, names, strict=True)]
+    if apart:
+        wanted = [_apart(folder, record) for record in wanted]
     existing = [_existing(pipeline, folder, record) for record in wanted]
     todo = [index for index, record in enumerate(existing) if record is None]
     for index in todo:  # an hour before it would be written
@@ -298,6 +303,19 @@ def _undisturbed(pipeline: Any) -> Iterator[None]:
             yield
     finally:
         denoiser.train(training)
+
+
+def _apart(folder: Root, wanted: SampleRecord) -> SampleRecord:
+    """The record under its own name, or under the first one with a number that is free or has that
+    very picture."""
+    stem = wanted.file.removesuffix(".png")
+    for number in count(2):
+        name = wanted.file.removesuffix(".png")
+        found = read_record_of(folder, f"{name}.json") or record_inside(folder, wanted.file)
+        if found is None or found.identity() == wanted.identity():
+            return wanted  # what is no picture of ours is refused later
+        wanted = wanted.model_copy(update={"file": f"{stem}_{number}.png"})
+    raise AssertionError  # numbers do not end
 
 
 def _existing(pipeline: Any, folder: Root, wanted: SampleRecord) -> SampleRecord | None:

@@ -78,6 +78,20 @@ def save_picture(image: Image.Image, folder: Root, record: SampleRecord) -> None
     folder.write(str(PurePath(record.file).with_suffix(".json")), text.encode("utf-8"))
 
 
+def record_inside(folder: Root, file: str) -> SampleRecord | None:
+    """The record that a PNG of the folder carries; None if it is none of ours, or not there."""
+    if not folder.is_file(file):
+        return None
+    try:
+        with folder.open(file) as opened, Image.open(opened, formats=("PNG",)) as image:
+            text = getattr(image, "text", {}).get(JSON_KEY)
+        return SampleRecord.model_validate_json(text) if text else None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        if says_nothing_of_file(error):
+            raise
+        return None
+
+
 def read_record(path: Path) -> SampleRecord | None:
     """The record inside a PNG, or beside it as JSON; None if there is none."""
     try:

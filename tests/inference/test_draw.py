@@ -205,6 +205,31 @@ def test_what_is_there_is_kept_until_something_changes(
     assert drawn()
 
 
+def test_a_picture_of_other_words_keeps_its_name(pipeline: Any, base: Base, tmp_path: Path) -> None:
+    def drawn(prompt: str) -> tuple[str, bool]:
+        seen: list[bool] = []
+        (record,) = draw(
+            pipeline, [shot(prompt=prompt)], tmp_path, names=["x"], base=base, apart=True,
+            on_picture=lambda _record, drawn: seen.append(drawn),
+        )  # fmt: skip
+        return record.file, seen == [True]
+
+    assert drawn("a hat") == ("x.png", True)
+    first = (tmp_path / "x.png").read_bytes()
+    assert drawn("a coat") == ("x_2.png", True)
+    assert drawn("a shoe") == ("x_3.png", True)
+    assert drawn("a coat") == ("x_2.png", False)
+    assert drawn("a hat") == ("x.png", False)
+    assert (tmp_path / "x.png").read_bytes() == first
+    (tmp_path / "x.json").unlink()  # the picture carries it too
+    assert drawn("a glove") == ("x_4.png", True)
+    assert drawn("a hat") == ("x.png", True)
+    (tmp_path / "x.png").write_bytes(b"a person's own")
+    (tmp_path / "x.json").unlink()
+    with pytest.raises(HubtoolsError, match=r"x\.png"):
+        drawn("a hat")
+
+
 def test_progress_reaches_its_end_and_only_that(pipeline: Any, base: Base, tmp_path: Path) -> None:
     calls: list[tuple[int, int]] = []
     shots = [shot(seed=1), shot(seed=2), shot(seed=3, scheduler="heun")]
