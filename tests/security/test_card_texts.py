@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import time
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -175,6 +176,14 @@ def test_text_stays_text(pieces: list[str]) -> None:
     literal = python_literal(text)
     assert ast.literal_eval(literal) == text
     assert "<!--" not in literal
+
+
+@pytest.mark.parametrize("show", [markdown, code, code_cell, cell])
+def test_signs_that_nobody_sees_are_left_out(show: Callable[[object], str]) -> None:
+    """Those of terminals, 8 bit ones too, and those that turn the direction of what follows."""
+    shown = show("a\x1b[2J\x9b\u202ec\u2066d\x85e")
+    assert not {sign for sign in shown if unicodedata.category(sign) in ("Cc", "Cf")}
+    assert "cd e" in shown
 
 
 def test_schemes_as_browsers_read_them() -> None:
