@@ -132,6 +132,7 @@ class RuleBook(Generic[Context]):
 
     def __init__(self) -> None:
         self._rules: dict[str, tuple[Rule, Callable[[Context], Iterable[Problem]]]] = {}
+        self._chosen: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[Rule, ...]] = {}
 
     def rule(
         self, id: str, title: str, severity: Severity
@@ -147,6 +148,7 @@ class RuleBook(Generic[Context]):
             if not doc:
                 raise ValueError(f"rule {id} has no docstring: explain would have nothing to say")
             self._rules[id] = (Rule(id, title, severity, doc), function)
+            self._chosen.clear()
             return function
 
         return register
@@ -172,14 +174,17 @@ class RuleBook(Generic[Context]):
     def chosen(self, select: Sequence[str] = (), ignore: Sequence[str] = ()) -> tuple[Rule, ...]:
         """The rules whose ids start with a prefix in `select` (all if empty) and with none in
         `ignore`. Raises `UsageError` for a prefix that matches no rule."""
-        self.check_prefixes((*select, *ignore))
-        chosen = tuple(prefix.upper() for prefix in select)
-        dropped = tuple(prefix.upper() for prefix in ignore)
-        return tuple(
-            rule
-            for rule, _ in self._rules.values()
-            if (not chosen or rule.id.startswith(chosen)) and not rule.id.startswith(dropped)
-        )
+        asked = (tuple(select), tuple(ignore))
+        if asked not in self._chosen:  # `fix` asks for the same few again and again
+            self.check_prefixes((*select, *ignore))
+            chosen = tuple(prefix.upper() for prefix in select)
+            dropped = tuple(prefix.upper() for prefix in ignore)
+            self._chosen[asked] = tuple(
+                rule
+                for rule, _ in self._rules.values()
+                if (not chosen or rule.id.startswith(chosen)) and not rule.id.startswith(dropped)
+            )
+        return self._chosen[asked]
 
     def run(
         self,
