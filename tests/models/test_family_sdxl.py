@@ -126,10 +126,11 @@ def test_pipelines_for_something_else_are_named(tmp_path: Path, kind: str, words
 def test_distilled_bases_are_known_by_their_scheduler(
     tiny_sdxl: Path, tmp_path: Path, values: dict[str, Any], distilled: bool
 ) -> None:
-    file = "scheduler/scheduler_config.json"
-    assert FAMILY.info(changed(tiny_sdxl, tmp_path / "x", file, **values), None).distilled is (
-        distilled
-    )
+    other = changed(tiny_sdxl, tmp_path / "x", "scheduler/scheduler_config.json", **values)
+    info, usual = FAMILY.info(other, None), FAMILY.sampling(other)
+    # who draws without guidance never sees a dropped caption again
+    assert (info.distilled, info.guided) == (distilled, not distilled)
+    assert (usual.steps, usual.guidance) == ((4, 1.0) if distilled else (30, 5.0))
 
 
 # --- captions and sizes are those of the pipeline's own call ------------------------------------

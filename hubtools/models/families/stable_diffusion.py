@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 # Their answers are kept, whatever precision the denoiser has; once a picture or caption is cheap.
 ENCODERS_IN = "float32"
+# How distilled bases are drawn with: Lightning in four steps or eight, Turbo in one to four.
+FEW = Sampling(4, 1.0)
 
 
 class StableDiffusion:
@@ -39,6 +41,7 @@ class StableDiffusion:
     _row = SUPPORTED["stable-diffusion"]
     name, pipelines = _row.name, _row.pipelines
     prefix, divisor = _row.denoiser, _row.divisor
+    usual = USUAL
 
     def call_arguments(self, shot: Asked) -> dict[str, Any]:
         """Steps, the scale of classifier-free guidance, and the size in pixels."""
@@ -92,8 +95,10 @@ class StableDiffusion:
         return {}
 
     def sampling(self, folder: Path) -> Sampling:
-        """As people draw with it."""
-        return USUAL
+        """As usual; a base that is distilled in a few steps and without guidance."""
+        scheduler = config(folder, "scheduler/scheduler_config.json", required=False)
+        prediction = str(scheduler.get("prediction_type", EPSILON))
+        return FEW if _is_distilled(scheduler, prediction) else self.usual
 
     def info(self, folder: Path, prediction_type: str | None) -> BaseInfo:
         """Sizes and prediction type from the configuration files of unet, vae and scheduler."""
@@ -113,7 +118,8 @@ class StableDiffusion:
             )
         with reading_sizes(folder, "unet, vae and text_encoder"):
             info = self._sizes(unet, vae, text, tokenizer, prediction)
-        return replace(info, distilled=_is_distilled(scheduler, prediction))
+        distilled = _is_distilled(scheduler, prediction)
+        return replace(info, distilled=distilled, guided=not distilled)
 
     def _sizes(
         self,

@@ -13,7 +13,7 @@ from hubtools.models.families.batches import Conditions
 from hubtools.models.families.clip import clip_row, padded_tokens
 from hubtools.models.families.configs import config, reading_sizes
 from hubtools.models.families.noise import Noised, NoiseOptions
-from hubtools.models.families.protocol import BaseInfo, Framing
+from hubtools.models.families.protocol import BaseInfo, Framing, Sampling
 from hubtools.models.families.stable_diffusion import (
     ENCODERS_IN,
     StableDiffusion,
@@ -40,6 +40,7 @@ class StableDiffusionXL(StableDiffusion):
     _row = SUPPORTED["stable-diffusion-xl"]
     name, pipelines = _row.name, _row.pipelines
     prefix, divisor = _row.denoiser, _row.divisor
+    usual = Sampling(30, 5.0)  # as its pipeline's default
 
     def words(self, pipeline: Any, text: str | None) -> dict[str, Tensor]:
         """The states before the last of both encoders side by side, (1, 77, 2048) in the published
