@@ -122,13 +122,13 @@ def test_the_helper_is_asked_again_after_a_picture_it_did_not_take() -> None:
 
 def test_workers_take_turns(tmp_path: Path) -> None:
     """Of several at once each would take its share; one after the other they do not."""
-    data = heavy.png(4_500, 4_000)
+    data = heavy.png(6_000, 5_000)
     with memory.Watch() as alone, WorkerPool(1) as crew:
         ((_, one),) = crew.run(PROBE, [(data, None)])
     with memory.Watch() as together, WorkerPool(3) as crew:
         # lists of one job each, so that every worker gets one
-        found = dict(crew.run(PROBE, [(data, None)] * 3, [5_000_000] * 3))
-    assert list(found.values()) == [one] * 3
+        found = dict(crew.run(PROBE, [(data, None)] * 6, [5_000_000] * 6))
+    assert list(found.values()) == [one] * 6
     assert together.workers < alone.workers + 2 * 120
 
 
