@@ -89,6 +89,110 @@ BASES: dict[str, dict[str, dict[str, Any]]] = {
         "scheduler/scheduler_config.json": _DDPM,
     },
 }
+_SHIFTED = {
+    "_class_name": "FlowMatchEulerDiscreteScheduler", "use_dynamic_shifting": True,
+    "base_shift": 0.5, "max_shift": 1.15, "base_image_seq_len": 256, "max_image_seq_len": 4096,
+}  # fmt: skip
+_QWEN3 = {
+    "vocab_size": 151936, "num_hidden_layers": 36, "num_attention_heads": 32,
+    "num_key_value_heads": 8, "head_dim": 128, "dtype": "bfloat16",
+}  # fmt: skip
+_QWEN3_4B = _QWEN3 | {
+    "hidden_size": 2560, "intermediate_size": 9728, "tie_word_embeddings": True,
+}  # fmt: skip
+_QWEN3_8B = _QWEN3 | {"hidden_size": 4096, "intermediate_size": 12288}
+_MISTRAL = {
+    "dtype": "bfloat16",
+    "vision_config": {"model_type": "pixtral"},
+    "text_config": {
+        "model_type": "mistral", "vocab_size": 131072, "hidden_size": 5120,
+        "intermediate_size": 32768, "num_hidden_layers": 40, "num_attention_heads": 32,
+        "num_key_value_heads": 8, "head_dim": 128,
+    },
+}  # fmt: skip
+_QWEN_VL = {
+    "dtype": "bfloat16",
+    "vision_config": {"hidden_size": 1280, "out_hidden_size": 3584},
+    "text_config": {
+        "vocab_size": 152064, "hidden_size": 3584, "intermediate_size": 18944,
+        "num_hidden_layers": 28, "num_attention_heads": 28, "num_key_value_heads": 4,
+        "rope_parameters": {"rope_type": "default", "mrope_section": [16, 24, 24]},
+    },
+}  # fmt: skip
+_T5_XXL = {
+    "vocab_size": 32128, "d_model": 4096, "d_kv": 64, "d_ff": 10240, "num_layers": 24,
+    "num_heads": 64, "feed_forward_proj": "gated-gelu", "dtype": "bfloat16",
+}  # fmt: skip
+_VAE_16 = _VAE | {
+    "latent_channels": 16, "scaling_factor": 0.3611, "shift_factor": 0.1159, "sample_size": 1024,
+    "use_quant_conv": False, "use_post_quant_conv": False,
+}  # fmt: skip
+
+
+def _flow(
+    pipeline: str,
+    parts: dict[str, tuple[str, dict[str, Any]]],
+    scheduler: dict[str, Any] = _SHIFTED,
+) -> dict[str, dict[str, Any]]:
+    """Configuration files of a base of flow matching: (class, configuration) by component."""
+    libraries = {name: "transformers" if "text" in name else "diffusers" for name in parts}
+    index = {name: [libraries[name], kind] for name, (kind, _) in parts.items()}
+    return {
+        "model_index.json": {"_class_name": pipeline, **index},
+        "scheduler/scheduler_config.json": scheduler,
+        **{f"{name}/config.json": config for name, (_, config) in parts.items()},
+    }
+
+
+def _flux2(pipeline: str, text: tuple[str, dict[str, Any]], **denoiser: Any) -> dict[str, Any]:
+    return _flow(
+        pipeline,
+        {
+            "transformer": ("Flux2Transformer2DModel", denoiser),
+            "vae": ("AutoencoderKLFlux2", {"latent_channels": 32}),
+            "text_encoder": text,
+        },
+    )
+
+
+_QWEN3_LM = "Qwen3ForCausalLM"
+BASES |= {
+    "FLUX.2 klein 4B": _flux2(
+        "Flux2KleinPipeline", (_QWEN3_LM, _QWEN3_4B), num_layers=5, num_single_layers=20,
+        num_attention_heads=24, joint_attention_dim=7680, guidance_embeds=False,
+    ),
+    "FLUX.2 klein 9B": _flux2(
+        "Flux2KleinPipeline", (_QWEN3_LM, _QWEN3_8B), num_layers=8, num_single_layers=24,
+        num_attention_heads=32, joint_attention_dim=12288, guidance_embeds=False,
+    ),
+    "FLUX.2 dev": _flux2("Flux2Pipeline", ("Mistral3ForConditionalGeneration", _MISTRAL)),
+    "Z-Image": _flow(
+        "ZImagePipeline",
+        {
+            "transformer": ("ZImageTransformer2DModel", {}),
+            "vae": ("AutoencoderKL", _VAE_16),
+            "text_encoder": ("Qwen3Model", _QWEN3_4B),
+        },
+        {"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 6.0},
+    ),
+    "Qwen-Image": _flow(
+        "QwenImagePipeline",
+        {
+            "transformer": ("QwenImageTransformer2DModel", {}),
+            "vae": ("AutoencoderKLQwenImage", {}),
+            "text_encoder": ("Qwen2_5_VLForConditionalGeneration", _QWEN_VL),
+        },
+    ),
+    "FLUX.1": _flow(
+        "FluxPipeline",
+        {
+            "transformer": ("FluxTransformer2DModel", {"guidance_embeds": True}),
+            "vae": ("AutoencoderKL", _VAE_16),
+            "text_encoder": ("CLIPTextModel", _CLIP_L),
+            "text_encoder_2": ("T5EncoderModel", _T5_XXL),
+        },
+    ),
+}  # fmt: skip
 # What is tried on a card, best first; samples are left out if they alone do not fit.
 SAVED = {"gradient_checkpointing": True}
 TRIED: list[dict[str, Any]] = [
