@@ -14,7 +14,7 @@ _SAID = re.compile(
 )
 # A reference to where the value is.
 _ELSEWHERE = re.compile(
-    r"^(?:[<{%\[]|\$[({]|\$[A-Z_][A-Z0-9_]*$|\$[a-z_]+$)|^\W*$|\$\{|\{\{|os\.environ|getenv|process\.env|secrets\.|\(\)?$"
+    r"^(?:[<{%\[]|&(?:lt|\#x3[cC]|\#60);|\$[({]|\$[A-Z_][A-Z0-9_]*$|\$[a-z_]+$)|^\W*$|\$\{|\{\{|os\.environ|getenv|process\.env|secrets\.|\(\)?$"
 )
 
 
@@ -42,6 +42,8 @@ _FILELIKE = re.compile(
     r"|\.(?:json|txt|png|jpe?g|safetensors|py|bin|parquet|toml|ya?ml|model|md)$"
     # of a program: a call, a type, a field of something
     r"|^[A-Za-z_]{3,}\(|^[A-Za-z_.]{3,}\[|^(?:self|cls|[a-z]+\d?(?:_[a-z]+)+)(?:\.[a-z_]+)+$"
+    r"|^[a-z]+\d?(?:\.[a-z]+\d?(?:[A-Z][a-z]+)*)*(?:\.[A-Z]+\d?(?:_[A-Z]+\d?)*|\.[a-z]+\d?(?:[A-Z][a-z]+)+)$"
+    r"|^[A-Z]{2,}\d?(?:_[A-Z]{2,}\d?){1,9}$"
 )
 # Words with something between them, a number behind them; a model's id
 _WORDS = re.compile(

@@ -111,6 +111,8 @@ _COMMON = frozenset(
         "baz",
         "test",
         "xxx",
+        "xyz",
+        "abc",
         "xxxx",
         "mypassword",
         "mypass",

@@ -116,7 +116,7 @@ SHAPES: tuple[Shape, ...] = (
     Shape("an Azure shared access signature", ("sig=",), r"[?&;]?sig=([A-Za-z0-9+/%]{40,100}={0,2})(?![\w])"),
     Shape("an Azure client secret", ("Q~",), r"(?<![A-Za-z0-9_~.-])[A-Za-z0-9_~.-]{3}[0-9]Q~[A-Za-z0-9_~.-]{31,34}"),
     Shape("an Anthropic key", ("sk-ant-",), r"sk-ant-[a-z0-9]{2,12}-[A-Za-z0-9_-]{24,200}"),
-    Shape("an API key", ("sk-",), r"sk-(?!ant-)(?:proj-|svcacct-|admin-|None-|or-v1-|lf-)?[A-Za-z0-9_-]{32,200}", _is_mixed),
+    Shape("an API key", ("sk-",), r"(?<![A-Za-z0-9])sk-(?!ant-)(?:proj-|svcacct-|admin-|None-|or-v1-|lf-)?[A-Za-z0-9_-]{32,200}", _is_mixed),
     Shape("a Replicate token", ("r8_",), r"r8_[A-Za-z0-9]{37,40}"),
     Shape("a Weights & Biases key", ("wandb_v",), r"wandb_v\d_[A-Za-z0-9_]{40,100}"),
     Shape("a Slack token", ("xox", "xapp-"), r"(?:xox[abceoprs]|xapp)-(?:\d-)?[A-Za-z0-9%-]{18,250}", lambda v: any(c.isdigit() for c in v)),
@@ -229,7 +229,14 @@ _BREAKS = re.compile(r"\\{1,4}r?\\{0,4}n")
 def _key_alone(value: str) -> str:
     """A key without the lines in front of it, such as `Comment: jane@example.com`, and without what
     follows it."""
-    return _NOTE.sub("", _BREAKS.sub("\n", value.partition("-----END")[0])).strip() or "(its notes)"
+    body, ended, _ = value.partition("-----END")
+    body = _NOTE.sub("", _BREAKS.sub("\n", body)).strip()
+    if ended and len(body) < _SHORTEST:
+        return ""
+    return body or "(its notes)"
+
+
+_SHORTEST = 32  # letters of a key: 24 bytes
 
 
 def shaped(text: str) -> Iterator[Secret]:

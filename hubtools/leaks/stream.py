@@ -173,7 +173,7 @@ def _in_window(data: bytes, text: bool, nested: Nested | None) -> Iterator[Found
         half = numpy.frombuffer(classes, dtype="<u4", count=len(data) // 4) == _BLOCK & 0xFFFFFFFF
         places = numpy.unique(numpy.flatnonzero(half[1:] & half[:-1]) // 2)
         places = numpy.union1d(places, single) if text else places
-        spans = [*_spans(places, _BEFORE, _AFTER, len(data)), *_around(data, _UNUSUAL)]
+        spans = [*_spans(places, _BEFORE, _AFTER, len(data)), *_unusual(data)]
         if text:
             spans += [*_around(data.lower(), _WORDS), *_joints(data)]
         regions = _merged(sorted(spans)) if spans else iter(())
@@ -244,9 +244,14 @@ def _regions(data: bytes, places: object) -> Iterator[tuple[int, int]]:
     lower = data.lower()
     spans = list(_spans(places, _BEFORE, _AFTER, len(data)))
     known = len(spans)
-    spans += _around(lower, _WORDS + _HOMES + _UNUSUAL)
+    spans += _around(lower, _WORDS + _HOMES)
+    spans += _unusual(data)
     spans += _joints(data)
     return _merged(sorted(spans)) if len(spans) > known else iter(spans)
+
+
+def _unusual(data: bytes) -> Iterator[tuple[int, int]]:
+    return iter(()) if data.isascii() else _around(data, _UNUSUAL)
 
 
 def _around(data: bytes, words: tuple[bytes, ...]) -> Iterator[tuple[int, int]]:

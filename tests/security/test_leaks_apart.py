@@ -12,6 +12,7 @@ from pyarrow import parquet
 
 from hubtools.leaks import secrets
 from hubtools.publish.contents import Kind, scan
+from hubtools.publish.kinds import unexpected
 
 HEX = "3f9a1c7e5b2d8406e1f7a9c3b5d2840617e9f1a3"
 MIXED = "aZ4kP9qLm2Xw7Rt5Yb8Nc3Vd6Hs1Jg0Q"
@@ -86,6 +87,12 @@ def test_with_something_between(what: str) -> None:
         "char *password = xstrdup(value1)",
         "def open(path, password: Optional[str1] = None)",
         "**Key:** 1girl_solo_long_hair_2024",
+        "key=crypto.constants.RSA_PKCS1_PADDING, secret: crypto.pbkdf2Sync",
+        "password: XSLT_PARSE_OPTIONS",
+        "https://abc:xyz@example.com/",
+        "<code>password: &#x3C;string&#x3E;</code>",
+        "-----BEGIN PRIVATE KEY-----\nprivate-key\n-----END PRIVATE KEY-----",
+        '"#/definitions/task-maintenancewindowparameters-outputs3keyprefix"',
         '{"keys": ["3f9a1c7e5b2d8406e1f7a9c3b5d2840617e9f1a3"]}',
     ],
 )
@@ -145,3 +152,10 @@ def test_near_misses_in_columns() -> None:
     table = pyarrow.table({"name": ["keyword", "token_count"], "value": ["a red fox", "12"]})
     data = stored(table)
     assert not list(scan("a", io.BytesIO(data), len(data)))
+
+
+@pytest.mark.parametrize("word", ["PARENT", "PAR1", "BZhang", "MSCF", "Salted__ peanuts"])
+def test_a_caption_that_begins_as_an_archive_does(word: str) -> None:
+    data = f"{word} and child, standing in the snow, red coat\n".encode()
+    assert not list(scan("a.txt", io.BytesIO(data), len(data)))
+    assert unexpected("dataset", "a.txt", data) is None

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 from hubtools.causes import says_nothing_of_file
+from hubtools.leaks.stream import is_text
 from hubtools.publish.contents.member import Budget, Member, NotOpened
 from hubtools.publish.contents.tables import rows
 
@@ -46,6 +47,10 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
 )
 
 
+# Those that are letters only.
+_WORDS = (b"BZh", b"PAR1", b"PARE", b"MSCF", b"Salted__")
+
+
 def packing(head: bytes) -> str | None:
     """What kind of container begins so; None if it is none. What cannot be opened has an article
     in its name."""
@@ -53,6 +58,8 @@ def packing(head: bytes) -> str | None:
         if head.startswith(magic):
             if kind == "lzma" and not _is_lzma(head):
                 continue
+            if magic in _WORDS and is_text(head):
+                continue  # a caption may well begin so
             if kind == "arrow stream" and not 8 <= int.from_bytes(head[4:8], "little") < 1 << 20:
                 continue
             return kind
