@@ -33,7 +33,7 @@ needs_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pip
 
 
 def test_a_short_run() -> None:
-    done = fuzz.fuzz(43, cases=50)
+    done = fuzz.fuzz(53, cases=50)
     assert not done.broken, "\n".join(f"{case}\n{trace}" for case, trace in done.broken)
     assert set(done.cases) == set(fuzz.KINDS)
 
