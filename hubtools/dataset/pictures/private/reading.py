@@ -14,6 +14,7 @@ from hubtools.dataset.pictures.private.kinds import Found, Kind, TooMuch
 from hubtools.dataset.pictures.private.scrub import DAMAGES, PNG, TIFFS, look, look_for_strays
 from hubtools.dataset.pictures.private.strays import Work
 from hubtools.dataset.pictures.private.texts import iptc_values
+from hubtools.limits import PICTURE_TEXTS
 
 
 class Private(NamedTuple):
@@ -128,9 +129,6 @@ def summed(found: list[Found]) -> Private:
     )
 
 
-_KEPT = 32_000_000  # letters of all texts of a picture
-
-
 class _Texts(Work):
     """Collects the texts instead of cleaning."""
 
@@ -149,8 +147,8 @@ class _Texts(Work):
 
     def _add(self, where: str, text: str) -> None:
         self._kept += len(text)
-        if self._kept > _KEPT:
-            self.too_much = f"its texts are longer than {_KEPT // 10**6} MB"
+        if self._kept > PICTURE_TEXTS:
+            self.too_much = f"its texts are longer than {PICTURE_TEXTS // 10**6} MB"
             raise TooMuch(self.too_much)
         self.texts.append((where, text))
 
