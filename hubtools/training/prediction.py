@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # Near pure noise, where noise and velocity have least in common, but not where nothing is left.
 _MOMENTS = (0.85, 0.95)
-_PICTURES = 4
+_PICTURES = 2
 # A base that has learned explains this much of its target there, and so much more than of another.
 _KNOWS, _MORE = 0.3, 0.25
 
@@ -45,43 +45,40 @@ def explained(
     precision: str,
     device: torch.device,
 ) -> Explained | None:
-    """Measure it on the first of `count` pictures that are encoded, in one pass without the LoRA.
-    None for models that are noised otherwise."""
+    """Measure it on the first of `count` pictures that are encoded, without the LoRA. None for
+    models that are noised otherwise."""
     import torch
 
     noise = getattr(model, "noise", None)
     if not isinstance(noise, DDPM):
         return None
-    rows = [encoded(index, False, False) for index in range(min(count, _PICTURES))]
-    rows = [row for row in rows if model.latent_shape(row[0]) == model.latent_shape(rows[0][0])]
-    rows = [row for row in rows for _ in _MOMENTS]
-    t = torch.tensor(_MOMENTS, device=device).repeat(len(rows) // len(_MOMENTS))
-    shape = (len(rows), *model.latent_shape(rows[0][0]))
-    drawn = torch.randn(shape, generator=torch.Generator("cpu").manual_seed(0)).to(device)
-    pictures, captions = (
-        {name: value.to(device) for name, value in batch.items()}
-        for batch in (
-            stacked([picture for picture, _ in rows]),
-            model.collate([caption for _, caption in rows]),
-        )
-    )
+    generator = torch.Generator("cpu").manual_seed(0)
+    missed, whole = dict.fromkeys(DDPM_PREDICTIONS, 0.0), dict.fromkeys(DDPM_PREDICTIONS, 0.0)
     training = model.denoiser.training
     model.denoiser.eval()
     model.denoiser.disable_adapters()  # type: ignore[operator]
     try:
-        with torch.no_grad(), autocast(device, precision):
-            latents = model.latents(pictures, torch.zeros_like(drawn))
-            noised = model.noised(latents, drawn, t)
-            answer = model.predict(noised, Conditions(pictures, captions)).float()
+        for index in range(min(count, _PICTURES)):
+            picture, caption = encoded(index, False, False)
+            pictures, captions = (
+                {name: value.to(device) for name, value in batch.items()}
+                for batch in (stacked([picture]), model.collate([caption]))
+            )
+            for moment in _MOMENTS:  # one at a time, where no batch may fit
+                t = torch.tensor([moment], device=device)
+                shape = (1, *model.latent_shape(picture))
+                drawn = torch.randn(shape, generator=generator).to(device)
+                with torch.no_grad(), autocast(device, precision):
+                    latents = model.latents(pictures, torch.zeros_like(drawn))
+                    noised = model.noised(latents, drawn, t)
+                    answer = model.predict(noised, Conditions(pictures, captions)).float()
+                for name, target in noise.targets(latents.float(), drawn, t).items():
+                    missed[name] += float((answer - target).square().mean())
+                    whole[name] += float(target.square().mean())
     finally:
         model.denoiser.enable_adapters()  # type: ignore[operator]
         model.denoiser.train(training)
-    return Explained(
-        {
-            name: float(1 - (answer - target).square().mean() / target.square().mean())
-            for name, target in noise.targets(latents.float(), drawn, t).items()
-        }
-    )
+    return Explained({name: 1 - missed[name] / whole[name] for name in missed})
 
 
 def check_prediction(found: Explained | None, prediction: str, *, set_by_user: bool) -> None:
