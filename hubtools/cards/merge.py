@@ -234,22 +234,53 @@ def _rewrite(front: str, there: dict[str, Any], wanted: dict[str, Any]) -> str:
             lead = ""
     # a layout this simple reader does not follow is written anew as a whole
     if set(pieces) != {str(key) for key in there}:
-        return _dump(wanted)
+        return _anew(front, there, wanted)
     text = ""
     for key, value in wanted.items():
         piece = pieces.get(str(key))
         if piece is not None and there.get(key, _ABSENT) == value:
             text += piece if piece.endswith("\n") else piece + "\n"
         else:
-            comment = "".join(
-                line for line in (piece or "").splitlines(keepends=True) if line.startswith("#")
-            )
-            text += comment + _dump({key: value})
+            text += _comments(piece or "") + _dump({key: value})
     text += lead
+    return text if _says(text, wanted) else _anew(front, there, wanted)
+
+
+def _anew(front: str, there: dict[str, Any], wanted: dict[str, Any]) -> str:
+    """Of a layout with anchors, for instance: what is new below it, if that will do, else all
+    written anew, with the comments above it."""
+    new = {key: value for key, value in wanted.items() if key not in there}
+    text = front.rstrip("\n") + "\n" + _dump(new)
+    if new and front and _says(text, wanted):
+        return text
+    return _comments(front) + _dump(wanted)
+
+
+def _says(text: str, wanted: dict[str, Any]) -> bool:
     try:
-        return text if load_yaml(text) == wanted else _dump(wanted)
+        return bool(load_yaml(text) == wanted)
     except yaml.YAMLError:  # e.g. a front matter that was `{}`
-        return _dump(wanted)
+        return False
+
+
+def _comments(text: str) -> str:
+    """The comments of some YAML, each on a line of its own."""
+    found = map(_comment, text.splitlines())
+    return "".join(f"{comment}\n" for comment in found if comment)
+
+
+def _comment(line: str) -> str:
+    """What stands behind the first # of a line that is no part of a text."""
+    quote, before = "", " "
+    for place, sign in enumerate(line):
+        if quote:
+            quote = "" if sign == quote else quote
+        elif sign in "\"'" and before in " \t[{,":
+            quote = sign
+        elif sign == "#" and before in " \t":
+            return line[place:]
+        before = sign
+    return ""
 
 
 # --- body ----------------------------------------------------------------------------------------

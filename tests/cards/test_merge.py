@@ -200,3 +200,23 @@ def test_renewing_writes_over_what_a_person_made_of_it() -> None:
     assert "license: mit" in renewed
     assert "- dogs" in renewed
     assert renewed.endswith("\nA word of mine.\n")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "# first\nlicense: mit # why\ntags: [a]  # mine\n# last\n",
+        "# first\nb: &b {license: mit} # why\n<<: *b\ntags: [a] # mine\n# last\n",
+        "# first\n{license: mit, # why\n  tags: [a]} # mine\n# last\n",
+    ],
+)
+def test_comments_in_front_matter_stay(written: str) -> None:
+    text, _ = merge(
+        f"---\n{written}---\n# Mine\n", {"tags": ["lora"], "pretty_name": "x"}, "", None
+    )
+    for comment in ("# first\n", "# why\n", "# mine\n", "# last\n"):
+        assert comment in text
+    data = parse(text).data
+    assert data["license"] == "mit"
+    assert data["tags"] == ["a", "lora"]
+    assert data["pretty_name"] == "x"
