@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeGuard
 
 from hubtools.files import human_bytes, open_regular
+from hubtools.lorafile.names import is_embedding, part_of
 
 # The library's own limit, in bytes; where letters take more memory than bytes, a smaller one.
 MAX_HEADER = 100_000_000
@@ -28,6 +29,8 @@ class Holds(StrEnum):
     """What is in a .safetensors file."""
 
     LORA = "lora"
+    LYCORIS = "lycoris"  # LoHa, LoKr, OFT: an adapter of another kind
+    EMBEDDING = "embedding"  # new tokens: of pivotal tuning, or textual inversion
     FULL_WITH_LORA = "full-with-lora"  # a frozen model saved with its adapter inside
     OPTIMIZER = "optimizer"
     MODEL = "model"
@@ -36,27 +39,26 @@ class Holds(StrEnum):
 
 @dataclass(frozen=True)
 class Header:
-    """A safetensors header: tensor name -> {dtype, shape, ...}, and the free metadata. `problem`
-    says what is wrong with a damaged one."""
+    """A safetensors header: tensor name -> {dtype, shape, ...}, and the free metadata. `start`:
+    where the first tensor begins, in bytes. `problem` says what is wrong with a damaged one."""
 
     holds: Holds
     tensors: dict[str, dict[str, Any]]
     metadata: dict[str, str]
     problem: str | None = None
+    start: int = 0
 
     @property
     def rank(self) -> int | None:
         """Rank of the first LoRA layer, which is the first extent of its down projection; None if
         there is no such layer."""
         for name, entry in self.tensors.items():
-            if any(mark in name for mark in _DOWN):
+            part = part_of(name)
+            if part is not None and part.role == "down":
                 return next(iter(entry["shape"]), 0)
         return None
 
 
-# Parts of tensor names that only LoRA files have: diffusers/peft, older diffusers, sd-scripts.
-_DOWN, _UP = (".lora_A.", ".lora.down.", "lora_down"), (".lora_B.", ".lora.up.", "lora_up")
-_LORA = _DOWN + _UP
 _ADAM = ("exp_avg", "exp_avg_sq", "momentum_buffer")
 
 
@@ -70,17 +72,19 @@ def read_header(source: Path | BinaryIO) -> Header:
     stands, and closed. Raises `OSError` for a file that cannot be read at all.
     """
     try:
-        metadata, tensors = _parsed(open_regular(source) if isinstance(source, Path) else source)
+        metadata, tensors, start = _parsed(
+            open_regular(source) if isinstance(source, Path) else source
+        )
     except _Damaged as error:
         return Header(Holds.DAMAGED, {}, {}, str(error))
-    return Header(_judge(tensors), tensors, metadata)
+    return Header(_judge(tensors), tensors, metadata, start=start)
 
 
 class _Damaged(Exception):
     """What is wrong with a header, in words."""
 
 
-def _parsed(opened: BinaryIO) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
+def _parsed(opened: BinaryIO) -> tuple[dict[str, str], dict[str, dict[str, Any]], int]:
     with opened as file:
         size = os.fstat(file.fileno()).st_size - 8
         start = file.read(8)
@@ -108,7 +112,7 @@ def _parsed(opened: BinaryIO) -> tuple[dict[str, str], dict[str, dict[str, Any]]
     if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
         raise _Damaged("its metadata are not texts")
     _check_tensors(content, size - length)
-    return metadata, content
+    return metadata, content, 8 + length
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -168,15 +172,16 @@ def _product(shape: list[int]) -> int:
 
 
 def _judge(tensors: dict[str, dict[str, Any]]) -> Holds:
-    lora = sum(any(mark in name for mark in _LORA) for name in tensors)
     if any(any(mark in name for mark in _ADAM) for name in tensors):
         return Holds.OPTIMIZER
-    if not lora:
-        return Holds.MODEL
+    parts = [part for part in map(part_of, tensors) if part is not None]
+    layers = sum(part.role in ("down", "up", "mid") for part in parts)
+    others = sum(part.role == "other" for part in parts)
+    if not layers and not others:
+        tokens = [is_embedding(name, entry["shape"]) for name, entry in tensors.items()]
+        return Holds.EMBEDDING if tokens and all(tokens) else Holds.MODEL
     base = sum(".base_layer." in name for name in tensors)
     # alphas and DoRA magnitudes come with LoRA layers; whole layers do not
-    others = sum(
-        not any(mark in name for mark in (*_LORA, "alpha", "dora_scale", "magnitude"))
-        for name in tensors
-    )
-    return Holds.FULL_WITH_LORA if base or others > lora else Holds.LORA
+    if base or len(tensors) - len(parts) > layers + others:
+        return Holds.FULL_WITH_LORA
+    return Holds.LORA if layers else Holds.LYCORIS

@@ -251,7 +251,12 @@ def write_lora(path: Path, rank: int = 4, **metadata: str) -> Path:
     """A file that reads as a LoRA of one layer, 320 wide."""
     layer = "unet.down_blocks.0.attn1.to_q"
     shapes = {f"{layer}.lora_A.weight": [rank, 320], f"{layer}.lora_B.weight": [320, rank]}
-    return write_header(path, shapes, **metadata)
+    write_header(path, shapes, **metadata)
+    with path.open("r+b") as file:
+        file.seek(-4 * rank * 320, os.SEEK_END)
+        # numbers that are no letters in any encoding: a LoRA of zeros changes nothing
+        file.write(b"\x00\xdc\xdc\xdc" * rank * 320)
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -33,6 +33,7 @@ from hubtools.layout import (
     SNAPSHOTS_DIR,
     STATE_DIR,
 )
+from hubtools.lorafile.look import ADAPTERS, words_for
 from hubtools.models.registry import COMPONENTS
 from hubtools.publish.trainers import (
     MAX_MANIFEST,
@@ -169,13 +170,16 @@ def classify(
     for name, facts in files:
         size = facts.st_size if stat.S_ISREG(facts.st_mode) else 0
         if name == weights:
-            reason = "the LoRA" if target is None else f"the newest LoRA; published as {target}"
+            what = words_for(headers[name])
+            reason = (
+                f"the {what}" if target is None else f"the newest {what}; published as {target}"
+            )
             items.append(Item(name, size, Verdict.KEEP, reason, target))
             continue
         verdict, reason = _verdict(name, facts, headers.get(name), shown)
         if name.startswith(f"{SNAPSHOTS_DIR}/") and name in headers:
             wanted = keep_snapshots == "all" or (keep_snapshots == "last" and name == last_snapshot)
-            if wanted and headers[name].holds is Holds.LORA:
+            if wanted and headers[name].holds in ADAPTERS:
                 verdict, reason = Verdict.KEEP, "a snapshot, kept as asked"
         known = run is not None and wrote(run, name)
         if _matches(name, drop):
@@ -199,7 +203,7 @@ def _the_lora(
     loras = [
         name
         for name, header in headers.items()
-        if header.holds is Holds.LORA and not _matches(name, drop)
+        if header.holds in ADAPTERS and not _matches(name, drop)
     ]
     top = [name for name in loras if "/" not in name]
     if LORA_WEIGHTS in top:
@@ -338,10 +342,14 @@ def _weights_verdict(name: str, size: int, header: Header) -> tuple[Verdict, str
             )
         case Holds.OPTIMIZER:
             return Verdict.DROP, "optimizer state; only for resuming"
-        case Holds.LORA if name.startswith(f"{SNAPSHOTS_DIR}/"):
+        case Holds.LORA | Holds.LYCORIS if name.startswith(f"{SNAPSHOTS_DIR}/"):
             return Verdict.DROP, "the LoRA at an earlier step (--keep-snapshots keeps it)"
-        case Holds.LORA:
-            return Verdict.DROP, "another LoRA file; a repository has exactly one"
+        case Holds.LORA | Holds.LYCORIS:
+            return Verdict.DROP, f"another {words_for(header)} file; a repository has exactly one"
+        case Holds.EMBEDDING if "/" not in name:
+            return Verdict.KEEP, "embeddings of new words; they belong to the LoRA"
+        case Holds.EMBEDDING:
+            return Verdict.DROP, "embeddings of new words, of another step"
         case Holds.DAMAGED:
             return Verdict.DROP, "a damaged weight file"
         case _:

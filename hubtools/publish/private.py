@@ -18,7 +18,6 @@ from hubtools.publish.contents import Kind
 from hubtools.publish.contents.containers import packing
 from hubtools.publish.contents.people import is_picture
 from hubtools.publish.release import Release, ReleaseFile
-from hubtools.weights import read_header
 
 # Large, and no place for pictures.
 _WEIGHTS = (".safetensors", ".ckpt", ".pt", ".pth", ".gguf", ".onnx", ".npy", ".npz")
@@ -118,21 +117,20 @@ def header(release: Release) -> Iterator[Problem]:
     Example: ss_dataset_dirs = {"10_jane_doe": {"n_repeats": 10, "img_count": 24}}
     Fix: write the file again without it (kohya: `--no_metadata`), if it is not meant to be read.
     """
-    for file in release.files:
-        if file.name.lower().endswith(".safetensors"):
-            said = list(_said_in(read_header(release.open(file)).metadata))
-            grave = any(severe for _, severe in said)
-            if said:
-                yield Problem(
-                    f"its header tells {'; '.join(text for text, _ in said)}",
-                    "write it again without, if that is not meant to be read",
-                    file.name,
-                    severity=None if grave else Severity.INFO,
-                )
+    for file, held in release.weights:
+        said = list(told_by_header(held.header.metadata))
+        grave = any(severe for _, severe in said)
+        if said:
+            yield Problem(
+                f"its header tells {'; '.join(text for text, _ in said)}",
+                "write it again without, if that is not meant to be read",
+                file.name,
+                severity=None if grave else Severity.INFO,
+            )
 
 
-def _said_in(metadata: dict[str, str]) -> Iterator[tuple[str, bool]]:
-    """(what the header tells, whether it is about the pictures)."""
+def told_by_header(metadata: dict[str, str]) -> Iterator[tuple[str, bool]]:
+    """(what a weight file's header tells of its training set, whether it is about the pictures)."""
     folders: dict[str, None] = {}
     for key in ("ss_dataset_dirs", "ss_reg_dataset_dirs", "ss_tag_frequency"):
         folders |= dict.fromkeys(_keys(metadata.get(key, "")))

@@ -6,13 +6,16 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import BinaryIO, Literal
 
 from hubtools.dataset.folder.listing import Entry, walk
 from hubtools.errors import HubtoolsError
-from hubtools.layout import METADATA_NAMES, RUN_MANIFEST
+from hubtools.frontmatter import Card, parse_card
+from hubtools.layout import CARD, METADATA_NAMES, RUN_MANIFEST
+from hubtools.limits import FRONT_MATTER
+from hubtools.lorafile.look import Weights, look
 from hubtools.publish.classify import KeepSnapshots, classify
 from hubtools.publish.content import Look, open_source
 from hubtools.publish.contents import Kind, Leak, scan
@@ -92,6 +95,24 @@ class Release:
                     if (why := keeps_secrets(name, opened)) is not None:
                         found.append(Leak(Kind.SECRET, file.name, why[0], None, False, why[1]))
         return tuple(found)
+
+    @cached_property
+    def weights(self) -> tuple[tuple[ReleaseFile, Weights], ...]:
+        """The .safetensors files, each looked at once. Raises `OSError` if one cannot be read."""
+        return tuple(
+            (file, look(partial(self.open, file), file.bytes))
+            for file in self.files
+            if file.name.lower().endswith(".safetensors")
+        )
+
+    @cached_property
+    def front(self) -> Card | None:
+        """The front matter of the card; None without one."""
+        card = next((file for file in self.files if file.name == CARD), None)
+        if card is None:
+            return None
+        with self.open(card) as opened:
+            return parse_card(opened.read(FRONT_MATTER + 1))
 
     @property
     def heads(self) -> Iterator[tuple[ReleaseFile, bytes]]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hubtools.findings import Problem, Severity
-from hubtools.frontmatter import parse_card
 from hubtools.layout import CARD, LORA_WEIGHTS
-from hubtools.limits import FRONT_MATTER, IN_FOLDER, LARGE_FILE, TOO_LARGE_FILE, crowded_folders
+from hubtools.limits import IN_FOLDER, LARGE_FILE, TOO_LARGE_FILE, crowded_folders
 from hubtools.publish import leak_rules as leak_rules
 from hubtools.publish import private as private
+from hubtools.publish import weight_rules as weight_rules
 from hubtools.publish.book import PUBLISH_RULES as PUBLISH_RULES
 from hubtools.publish.release import Release, ReleaseFile
-from hubtools.weights import Holds, read_header
+from hubtools.weights import Holds
 
 _PICKLES = (".bin", ".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib")
 
@@ -44,7 +44,7 @@ def no_lora(release: Release) -> Iterator[Problem]:
     """
     if release.repo_type != "model":
         return
-    if not any(read_header(release.open(f)).holds is Holds.LORA for f in _top_weights(release)):
+    if not any("/" not in file.name and held.is_adapter for file, held in release.weights):
         yield Problem(
             "no LoRA file lies at the top level: nobody could load it",
             f"put {LORA_WEIGHTS} there",
@@ -59,6 +59,10 @@ def many_loras(release: Release) -> Iterator[Problem]:
     Fix: publish one; others belong into a folder.
     """
     weights = _top_weights(release)
+    if any(file.name == LORA_WEIGHTS for file in weights):
+        # embeddings of pivotal tuning lie beside their LoRA; diffusers takes the usual name
+        beside = {f.name for f, held in release.weights if held.header.holds is Holds.EMBEDDING}
+        weights = [file for file in weights if file.name not in beside]
     if release.repo_type == "model" and len(weights) > 1:
         others = [file.name for file in weights if file.name != LORA_WEIGHTS]
         yield Problem(
@@ -101,11 +105,9 @@ def no_license(release: Release) -> Iterator[Problem]:
 
     Fix: set model.license or dataset.license in hubtools.toml and run `hubtools card --renew`.
     """
-    card = next((file for file in release.files if file.name == CARD), None)
-    if card is None:
+    front = release.front
+    if front is None:
         return
-    with release.open(card) as opened:
-        front = parse_card(opened.read(FRONT_MATTER + 1))
     if front.error:
         yield Problem(
             f"the card's front matter cannot be read: {front.error}; the Hub refuses it",
@@ -172,9 +174,8 @@ def damaged_weights(release: Release) -> Iterator[Problem]:
 
     Fix: write it again.
     """
-    for file in release.files:
-        header = read_header(release.open(file)) if file.name.endswith(".safetensors") else None
-        if header is not None and header.holds is Holds.DAMAGED:
+    for file, held in release.weights:
+        if held.header.holds is Holds.DAMAGED:
             yield Problem(
-                f"the weight file is damaged: {header.problem}", "write it again", file.name
+                f"the weight file is damaged: {held.header.problem}", "write it again", file.name
             )

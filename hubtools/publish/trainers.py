@@ -26,6 +26,7 @@ from hubtools.layout import (
     SNAPSHOTS_DIR,
     STATE_DIR,
 )
+from hubtools.lorafile.look import ADAPTERS
 from hubtools.models.registry import COMPONENTS
 from hubtools.rooted import TEMPORARY, Root
 from hubtools.weights import Holds, read_header
@@ -156,7 +157,7 @@ def _is_state(root: Root, name: str) -> bool:
 def _holds_lora(root: Root, name: str) -> bool:
     if not name.endswith(".safetensors") or not root.is_file(name):
         return False
-    return read_header(root.path / name).holds in (Holds.LORA, Holds.FULL_WITH_LORA)
+    return read_header(root.path / name).holds in (*ADAPTERS, Holds.FULL_WITH_LORA)
 
 
 def _has_file(root: Root, name: str) -> bool:

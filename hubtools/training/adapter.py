@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hubtools.errors import UsageError
+from hubtools.lorafile.look import METADATA_KEY
 from hubtools.models.families.protocol import Model, family_for
 from hubtools.models.seeds import seed_of
 from hubtools.models.tensors import dump_tensors
@@ -17,10 +18,6 @@ from hubtools.settings import TrainSettings
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-# diffusers reads rank, alpha and targets from this header entry; without it a reloaded LoRA gets
-# alpha = rank and acts at another strength.
-METADATA_KEY = "lora_adapter_metadata"
 
 
 def add_lora(denoiser: nn.Module, settings: TrainSettings, alpha: float) -> dict[str, nn.Parameter]:

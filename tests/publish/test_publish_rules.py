@@ -17,6 +17,7 @@ from hubtools.findings import Severity
 from hubtools.layout import LORA_WEIGHTS
 from hubtools.publish.release import RepoType, collect
 from hubtools.publish.rules import PUBLISH_RULES
+from tests import lorafiles
 
 Make = Callable[..., Path]
 Spoil = Callable[[Path, Make], None]
@@ -106,6 +107,17 @@ def kohya(folder: str) -> Spoil:
     return lambda root, make: make(root / LORA_WEIGHTS, ss_dataset_dirs=said) and None
 
 
+def lora(tensors: lorafiles.Tensors, base: str = lorafiles.BASE) -> Spoil:
+    """Another LoRA in the run, and a card that names a base."""
+
+    def spoil(root: Path, make: Make) -> None:
+        card = f"---\nlicense: mit\nbase_model: {base}\n---\n# People\n\n![a man](images/00.png)\n"
+        (root / "README.md").write_text(card)
+        lorafiles.save(root / LORA_WEIGHTS, tensors)
+
+    return spoil
+
+
 BAD: list[tuple[str, RepoType, Spoil, str]] = [
     ("P101", "dataset", write("notes.txt", f"a\nb {TOKEN}\n"), "notes.txt:2"),
     ("P101", "model", write("hparams.yml", f"hub_token: {TOKEN}\n"), "hparams.yml:1"),
@@ -139,6 +151,9 @@ BAD: list[tuple[str, RepoType, Spoil, str]] = [
     ("P127", "model", kohya("10_jane_doe"), LORA_WEIGHTS),
     ("P128", "dataset", serial, "3.jpg"),
     ("P129", "dataset", write("a.csv", "latitude,longitude\n48.1,11.5\n"), "a.csv"),
+    *((rule, "model", lora(tensors), LORA_WEIGHTS) for rule, tensors in lorafiles.BAD.values()),
+    ("P143", "model", lora(lorafiles.good(), "stabilityai/sdxl-turbo"), LORA_WEIGHTS),
+    ("P147", "model", lora(lorafiles.loha()), LORA_WEIGHTS),
     ("P116", "dataset", write("notes.ini", "a = 1\n"), "notes.ini"),
     ("P116", "dataset", write("3.png", "<html>not a picture, but a page</html>"), "3.png"),
     ("P117", "dataset", write("old.tar.gz", gzip.compress(bytes(9))[:-9]), "old.tar.gz"),
@@ -160,6 +175,21 @@ def exif_without_gps(root: Path, make: Make) -> None:
     Image.new("RGB", (8, 8)).save(root / "3.jpg", exif=exif)
 
 
+KLEIN = "black-forest-labs/FLUX.2-klein-base-4B"
+
+
+def flux2(prefix: str) -> lorafiles.Tensors:
+    layer = f"{prefix}transformer_blocks.0.attn.to_q"
+    made = lorafiles.good("{}.{}").values()
+    return dict(zip((f"{layer}.lora_A.weight", f"{layer}.lora_B.weight"), made, strict=False))
+
+
+def one_idle_layer() -> lorafiles.Tensors:
+    made = lorafiles.good()
+    last = max(name for name in made if "lora_B" in name)
+    return made | {last: made[last] * 0}
+
+
 # As near as one can come to the bad ones. None of them is worth a word.
 GOOD: list[tuple[str, RepoType, Spoil]] = [
     ("P101", "dataset", write("notes.txt", "set HF_TOKEN=hf_... first; hf_hub_download does it\n")),
@@ -177,6 +207,15 @@ GOOD: list[tuple[str, RepoType, Spoil]] = [
     ("P113", "dataset", text_in_png("token=hf_short")),
     ("P114", "dataset", text_in_png("images/people/0.png")),
     ("P115", "model", renamed("earlier/old.safetensors")),
+    # the exception of each: as near to the bad file as one that every loader takes
+    ("P140", "model", lora(flux2("base_model.model."), KLEIN)),
+    ("P141", "model", lora(lorafiles.kohya(lorafiles.good()))),
+    ("P142", "model", lora(lorafiles.good())),
+    ("P143", "model", lora(lorafiles.good(), "somebody/an-unknown-base")),
+    ("P144", "model", lora({n: t * 0 + 65_000 for n, t in lorafiles.good().items()})),
+    ("P145", "model", lora(one_idle_layer())),
+    ("P146", "model", lora(lorafiles.kohya(lorafiles.good(), alpha=2))),
+    ("P147", "model", lora(flux2("diffusion_model."), KLEIN)),
     ("P126", "dataset", write("0.json", '{"caption": "people at latitude 48"}')),
     ("P127", "model", inside("a comment")),
     ("P128", "dataset", exif_without_gps),

@@ -1,0 +1,125 @@
+"""Why an adapter file would not do what its maker means it to, each in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from hubtools.lorafile.look import Weights, family_words, stem_of, words_for
+from hubtools.lorafile.names import WRAPPED, Part
+from hubtools.models.registry import Target
+
+FaultKind = Literal[
+    "peft-names", "lost-prefix", "adapter-keys", "other-family", "not-finite", "zero", "halves",
+    "part",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong (a clause without its subject), and what to do."""
+
+    kind: FaultKind
+    text: str
+    hint: str
+
+
+_AGAIN = "write it with save_lora_weights of the pipeline"
+
+
+def faults_of(weights: Weights, base: Target | None = None) -> tuple[Fault, ...]:
+    """What is wrong with an adapter file for `base`, or for the family that its names tell; none
+    for another file. The gravest stands first."""
+    if not weights.is_adapter:
+        return ()
+    return tuple(_found(weights, base))
+
+
+def _found(weights: Weights, base: Target | None) -> Iterator[Fault]:
+    values = weights.values
+    if values is not None and values.broken:
+        first, more = values.broken[0], len(values.broken)
+        yield Fault(
+            "not-finite",
+            f"{more} of its {len(weights.header.tensors)} tensors hold NaN or infinite numbers"
+            f" (the first is {_short(first)}): every picture would be black",
+            "take an earlier checkpoint, or train again with a lower learning rate",
+        )
+    if base is not None and not weights.fits(base):
+        whose = family_words(weights.families) or "another kind of model"
+        yield Fault(
+            "other-family",
+            f"it is a LoRA for {whose}, and the base is {base.title}",
+            "name the base that it was trained on",
+        )
+        base = None  # how it is named is judged for its own kind
+    if weights.halved:
+        yield Fault(
+            "halves",
+            f"{len(weights.halved)} of its {len(weights.layers)} layers have one half only (the"
+            f" first is {_short(weights.halved[0])}): diffusers fills in random numbers or fails",
+            "write it again from the training's state",
+        )
+    if weights.ups and len(weights.idle) == len(weights.ups):
+        yield Fault(
+            "zero",
+            f"all its {len(weights.ups)} up (B) tensors are zero: it changes nothing",
+            "it was saved before the first step, or nothing was trained; take a later checkpoint",
+        )
+    yield from _names(weights, base)
+
+
+def _names(weights: Weights, base: Target | None) -> Iterator[Fault]:
+    taken = weights.taken(base)
+    alone = set(weights.halved)
+    lost = [
+        part
+        for part in weights.parts
+        if part.role != "alpha" and part.name not in taken and stem_of(part) not in alone
+    ]
+    if not lost:
+        return
+    much = "nothing" if not taken else f"{len(taken)} of {len(weights.header.tensors)} tensors"
+    if any(part.wrapped for part in weights.parts):
+        yield Fault(
+            "peft-names",
+            f"its tensors have peft's names ({WRAPPED}...): diffusers would load {much}",
+            _AGAIN,
+        )
+    elif any(part.adapter for part in weights.parts):
+        name = next(part.adapter for part in weights.parts if part.adapter)
+        yield Fault(
+            "adapter-keys",
+            f"an adapter's name stands in its tensors' ({_short('.' + name + '.weight')}):"
+            f" diffusers would load {much}",
+            _AGAIN,
+        )
+    elif weights.format == "bare":
+        prefix = f"{base.denoiser}." if base is not None else "unet. or transformer."
+        yield Fault(
+            "lost-prefix",
+            f"its tensors' names have lost their prefix ({prefix}): diffusers would load {much}",
+            _AGAIN,
+        )
+    else:
+        why = _why(weights, lost)
+        yield Fault("part", f"{why}: diffusers would load {much}", _AGAIN)
+
+
+def _why(weights: Weights, lost: list[Part]) -> str:
+    styles = {part.style for part in weights.parts}
+    if styles & {"loha", "lokr", "oft"}:
+        return f"it is a {words_for(weights.header)}, which ComfyUI reads"
+    if all(part.role == "magnitude" for part in lost):
+        return "diffusers leaves out the magnitudes of this DoRA (dora_scale)"
+    if weights.others:
+        return f"it holds tensors that belong to no LoRA (the first is {_short(weights.others[0])})"
+    if {"peft", "old"} <= styles:
+        return "old names (.lora.down) and new ones (.lora_A) are mixed in it"
+    prefixes = ", ".join(sorted({part.prefix for part in lost}))
+    return f"the pipeline does not read all of its names ({prefixes}...)"
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 90 else f"{name[:60]}...{name[-25:]}"
