@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeGuard
 
 from hubtools.files import human_bytes, open_regular
-from hubtools.lorafile.names import is_embedding, part_of
+from hubtools.tensornames import is_embedding, part_of
 
 # The library's own limit, in bytes; where letters take more memory than bytes, a smaller one.
 MAX_HEADER = 100_000_000

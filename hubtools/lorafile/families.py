@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from hubtools.lorafile.names import Part
 from hubtools.models.registry import TARGETS, TargetName
+from hubtools.tensornames import Part
 
 Names = frozenset[TargetName]
 

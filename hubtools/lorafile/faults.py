@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hubtools.lorafile.look import Weights, family_words, stem_of, words_for
-from hubtools.lorafile.names import WRAPPED, Part
 from hubtools.models.registry import Target
+from hubtools.tensornames import WRAPPED, Part
 
 FaultKind = Literal[
     "peft-names", "lost-prefix", "adapter-keys", "other-family", "not-finite", "zero", "halves",
@@ -46,14 +46,14 @@ def _found(weights: Weights, base: Target | None) -> Iterator[Fault]:
             f" (the first is {_short(first)}): every picture would be black",
             "take an earlier checkpoint, or train again with a lower learning rate",
         )
-    if base is not None and not weights.fits(base):
+    other = base is not None and not weights.fits(base)
+    if base is not None and other:
         whose = family_words(weights.families) or "another kind of model"
         yield Fault(
             "other-family",
             f"it is a LoRA for {whose}, and the base is {base.title}",
             "name the base that it was trained on",
         )
-        base = None  # how it is named is judged for its own kind
     if weights.halved:
         yield Fault(
             "halves",
@@ -67,7 +67,8 @@ def _found(weights: Weights, base: Target | None) -> Iterator[Fault]:
             f"all its {len(weights.ups)} up (B) tensors are zero: it changes nothing",
             "it was saved before the first step, or nothing was trained; take a later checkpoint",
         )
-    yield from _names(weights, base)
+    if not other:  # whoever takes it is not known
+        yield from _names(weights, base)
 
 
 def _names(weights: Weights, base: Target | None) -> Iterator[Fault]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hubtools.lorafile.names import KOHYA_PREFIXES, Part
 from hubtools.models.registry import TargetName
+from hubtools.tensornames import KOHYA_PREFIXES, Part
 
 
 @dataclass(frozen=True)
