@@ -18,7 +18,9 @@
         evaluation.json evaluation.png   what was measured of base and LoRA
         evaluation/             the pictures that was measured on; never published
         README.md               model card
-      .hubtools/                bookkeeping: ship.json, plans, trash; never published
+      .hubtools/                bookkeeping: ship.json, plans, trash; never published, but that a
+                                project whose folder is the dataset has its runs/, samples/ and
+                                grids/ here, where no loader takes them for pictures of it
 
 Names of published weights must not contain "checkpoint", "optimizer" or "scheduler": diffusers
 filters such names out when it looks for a LoRA file (lora_pipeline `_best_guess_weight_name`).

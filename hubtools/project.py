@@ -16,7 +16,7 @@ from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from hubtools.errors import UsageError
 from hubtools.files import StrPath
-from hubtools.layout import PROJECT_FILE
+from hubtools.layout import PROJECT_FILE, WORK_DIR
 from hubtools.models.registry import Target
 from hubtools.models.targets import chosen_target, size_of
 from hubtools.project_file import find_file, line_of, merge_file, read_source
@@ -140,6 +140,37 @@ class Project(Section):
     def run_to_change(self) -> Path:
         """Run folder, for a command that changes it; raises as `to_change`."""
         return self.to_change("train", "output_dir")
+
+    @property
+    def run_to_train(self) -> Path:
+        """Run folder, for training, which fills it with pictures. Raises as `to_change`, and where
+        those would be taken for pictures of the dataset."""
+        run = self.run_to_change
+        if self._in_dataset(run):
+            better = f"{WORK_DIR}/runs/{run.name if run != self.dataset_dir else 'lora'}"
+            where = f" (train.output_dir of {self._file})" if self._file else ""
+            raise UsageError(
+                f"The run folder {run}{where} lies in the dataset {self.dataset_dir}, which would"
+                " take the run's samples for its own pictures.",
+                hint=f"set it to {better}, which no loader reads (hubtools.toml, or --output-dir),"
+                " and move a run there that has begun",
+                code="bad-setting",
+            )
+        return run
+
+    def place_for(self, name: str) -> Path:
+        """Where pictures that are drawn go if nobody says where: the folder `name` of the project,
+        or of its `.hubtools` if the first would be part of the dataset."""
+        place = self._root / name
+        return self._root / WORK_DIR / name if self._in_dataset(place) else place
+
+    def _in_dataset(self, place: Path) -> bool:
+        """True if a loader of the dataset's folder would read `place` too."""
+        place, dataset = place.resolve(), self.dataset_dir.resolve()
+        if not place.is_relative_to(dataset):
+            return False
+        below = place.relative_to(dataset)
+        return not any(part.startswith((".", "__")) for part in below.parts)
 
     @property
     def base(self) -> str | None:

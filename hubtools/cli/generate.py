@@ -67,6 +67,7 @@ def command(
     not.
     """
     from hubtools.commands.drawing import generate
+    from hubtools.layout import SAMPLES_DIR
 
     kept = 0
 
@@ -95,7 +96,7 @@ def command(
             on_step=lambda done, total: progress.update(task, completed=done, total=total),
             on_picture=seen,
         )
-    folder = output or project.root / "samples"
+    folder = output or project.place_for(SAMPLES_DIR)
     if out.human:
         drawn = f"{len(records) - kept} drawn" + (f", {kept} were there already" if kept else "")
         blanked = sum(record.blanked for record in records)

@@ -36,6 +36,7 @@ def command(
     """Make a project folder: hubtools.toml, a dataset, .gitignore.
 
     Pictures that lie in DIR already become its dataset; without any, the built-in example does.
+    Where DIR itself is the dataset, runs go to .hubtools/runs, which no loader reads.
     """
     from hubtools.commands.journeys import init
 

@@ -82,7 +82,7 @@ def generate(
     require_extra("train", "Drawing pictures")  # before anything else is looked for
     texts = (lora,) if isinstance(lora, str) else tuple(lora or ())
     loras = resolve_loras(texts, weight_name=weight_name, step=step)
-    folder = Path(output) if output else project.root / SAMPLES_DIR
+    folder = Path(output) if output else project.place_for(SAMPLES_DIR)
     again = None
     if like is not None:
         again = recall(Path(like), project, loras, given, note=note)
@@ -121,7 +121,8 @@ def generate(
         place: Path | Root = folder
         if output is None:  # below the project, whose folders may have come as links
             root = stack.enter_context(Root(project.root))
-            place = stack.enter_context(root.inside(SAMPLES_DIR, create=True))
+            below = folder.relative_to(project.root).as_posix()
+            place = stack.enter_context(root.inside(below, create=True))
         records = draw(
             pipeline,
             shots,

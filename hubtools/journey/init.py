@@ -114,7 +114,9 @@ def init(
         for section, content in _EXAMPLE.items():
             values[section] |= content
         kind = "example"
-    values["train"].setdefault("output_dir", f"runs/{folder.resolve().name}")
+    # no loader reads what begins with a dot: a run's samples are no pictures of the dataset
+    runs = f"{WORK_DIR}/runs" if values["dataset"]["path"] == "." else "runs"
+    values["train"].setdefault("output_dir", f"{runs}/{folder.resolve().name}")
     for section, given in (settings or {}).items():
         values[section] |= given
     write_text(file, _commented(values))

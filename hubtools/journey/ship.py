@@ -135,6 +135,8 @@ def _preconditions(project: Project, names: list[str]) -> None:
         _ = project.dataset_to_change
     if set(names) - {"validate", "dataset-card", "push-dataset"}:
         _ = project.run_to_change
+    if "train" in names:
+        _ = project.run_to_train
     if "train" in names and not project.train.pretrained_model_name_or_path:
         raise UsageError(
             "No base model is set.",

@@ -58,7 +58,7 @@ def train(
     `KeyboardInterrupt` after Ctrl-C or SIGTERM, once state is saved.
     """
     require_extra("train", "Training")
-    run_dir = project.run_to_change
+    run_dir = project.run_to_train
 
     hush()
 

@@ -73,9 +73,9 @@ class GridPlan:
         with ExitStack() as stack:
             if not create and not self.folder.is_dir():
                 yield None
-            elif self.folder.parent == self.project.root / GRIDS_DIR:
+            elif self.folder.parent == self.project.place_for(GRIDS_DIR):
                 root = stack.enter_context(Root(self.project.root))
-                name = f"{GRIDS_DIR}/{self.folder.name}"
+                name = self.folder.relative_to(self.project.root).as_posix()
                 yield stack.enter_context(root.inside(name, create=create))
             else:
                 yield stack.enter_context(Root(self.folder, create=create))
@@ -170,7 +170,7 @@ def plan_grid(
         shot, loras = _cell(start, chosen, by_step)
         check_size(shot.width, shot.height, base.support.divisor)
         cells.append(Cell(at, shot, loras, _file(identity, shot, loras)))
-    folder = Path(output) if output else project.root / GRIDS_DIR / _name(prompt, axes)
+    folder = Path(output) if output else project.place_for(GRIDS_DIR) / _name(prompt, axes)
     return GridPlan(
         project, folder, prompt, tuple(axes), tuple(cells), base, dtype, device, safety_checker
     )
