@@ -54,12 +54,18 @@ def command(
     project: Project,
     out: Output,
 ) -> int:
-    """Show what is in a folder of pictures, and what the trainer will see of each.
+    """Show what is in a folder of pictures, and what the trainer will see of each; or what a weight
+    file is, and what loaders make of it.
 
-    PATH is a folder of pictures or a project folder (default: the project's dataset). In drawn
+    PATH is a folder of pictures or a project folder (default: the project's dataset), a
+    .safetensors file, or a Hub repository with a LoRA (owner/name). In drawn
     pictures the frame is what is trained on (orange: enlarged to the training resolution), the dark
     part is cut off.
     """
+    from hubtools.publish.inspection import is_weights
+
+    if path is not None and is_weights(path):
+        return _weights(path, out)
     from hubtools.training.preview import inspect
 
     if sheet is not None:
@@ -94,6 +100,35 @@ def command(
     if sheet is not None:
         rest = f" (of {len(found.seen)})" if shown < len(found.seen) else ""
         out.note(f"{shown} pictures{rest} are on {sheet}")
+    return ExitCode.DONE
+
+
+def _weights(path: Path, out: Output) -> int:
+    from hubtools.publish.inspection import inspect_weights
+
+    found = inspect_weights(path)
+    facts = found.to_dict()
+    if out.format == "json":
+        out.answer.put(facts)
+        return ExitCode.DONE
+    for reader in ("diffusers", "comfyui"):
+        if reader in facts:
+            took = facts[reader]
+            strengths = " to ".join(
+                f"{s:g}" for s in sorted({*took["strengths"][:1], *took["strengths"][-1:]})
+            )
+            facts[reader] = f"{took['tensors']} of {facts['tensors']} tensors, strength {strengths}"
+    wrong, tells = facts.pop("wrong"), facts.pop("tells")
+    lines = [
+        (key.replace("_", " "), ", ".join(map(str, value)) if isinstance(value, list) else value)
+        for key, value in facts.items()
+        if value not in ([], {}, None, False)
+    ]
+    out.table(("", ""), lines)
+    for text in tells:
+        out.warn(f"Its header tells {text}.")
+    for text in wrong:
+        out.warn(f"{found.path.name}: {text}.")
     return ExitCode.DONE
 
 

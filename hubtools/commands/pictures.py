@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from hubtools.dataset.packing.write import Shards
     from hubtools.findings import Report
     from hubtools.project import Project
+    from hubtools.publish.inspection import WeightInspection
 
 
 def validate(
@@ -154,9 +155,13 @@ def inspect(
     note: Note = quiet,
     on_picture: Progress | None = None,
     **settings: Any,
-) -> Inspection:
-    """What is in a folder of pictures, and what the trainer will see of each. `sheet`: write a
-    contact sheet there."""
+) -> Inspection | WeightInspection:
+    """What is in a folder of pictures, and what the trainer will see of each; or what a weight file
+    (or the LoRA of a Hub repository) is. `sheet`: write a contact sheet there."""
+    from hubtools.publish.inspection import inspect_weights, is_weights
+
+    if path is not None and is_weights(path):
+        return inspect_weights(path)
     from hubtools.training.preview import inspect as look
 
     if sheet is not None:

@@ -1,0 +1,104 @@
+"""What a weight file is, for whom, and what it gives away: the answer of `inspect FILE`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hubtools.errors import HubtoolsError
+from hubtools.files import StrPath, open_regular
+from hubtools.inference.lora import resolve_lora
+from hubtools.leaks import hide
+from hubtools.lorafile.faults import faults_of
+from hubtools.lorafile.look import Weights, look
+from hubtools.modelfiles import SAFE, is_pickled
+from hubtools.publish.contents import Kind, scan
+from hubtools.publish.private import told_by_header
+from hubtools.weights import Holds
+
+
+@dataclass(frozen=True)
+class WeightInspection:
+    """A weight file that was looked at. `wrong`: sentences on what would go wrong; `tells`: what
+    its header gives away."""
+
+    path: Path
+    weights: Weights
+    wrong: tuple[str, ...]
+    tells: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it, for JSON. Counts are of tensors; strengths are alpha / rank, each once."""
+        held = self.weights
+        found: dict[str, Any] = {
+            "file": str(self.path),
+            "kind": held.kind,
+            "bytes": held.bytes,
+            "tensors": len(held.header.tensors),
+            "dtypes": list(held.dtypes),
+        }
+        if held.is_adapter:
+            found |= {
+                "format": held.format,
+                "families": list(held.families),
+                "prefixes": list(held.prefixes),
+                "text_encoder_only": held.text_only,
+                "ranks": list(held.ranks),
+                "alphas": list(held.alphas),
+                "header_alphas": held.header_alphas,
+                "targets": list(held.targets),
+                "diffusers": _taken(held.taken(), held.strengths(header=True)),
+                "comfyui": _taken(held.taken_by_comfyui, held.strengths(header=False)),
+                "missing_halves": list(held.halved),
+                "zero_up": len(held.idle),
+            }
+        if held.values is not None:
+            found["not_finite"] = list(held.values.broken)
+        return found | {"wrong": list(self.wrong), "tells": list(self.tells)}
+
+
+def _taken(names: frozenset[str], strengths: tuple[float, ...]) -> dict[str, Any]:
+    return {"tensors": len(names), "strengths": list(strengths)}
+
+
+def is_weights(path: StrPath | None) -> bool:
+    """True for what `inspect` takes for weights: a weight file, or a Hub id that is no folder."""
+    if path is None or Path(path).expanduser().is_dir():
+        return False
+    name = str(path)
+    if name.endswith(SAFE) or is_pickled(name):
+        return True
+    return name.count("/") == 1 and not name.startswith((".", "~", "/")) and not Path(name).exists()
+
+
+def inspect_weights(source: StrPath) -> WeightInspection:
+    """Look at a .safetensors file, or at the LoRA of a Hub repository, without torch. Raises
+    `HubtoolsError` if there is none; a pickle is named and not opened."""
+    path = Path(source).expanduser()
+    if not str(source).endswith(SAFE) and not is_pickled(str(source)):
+        path = resolve_lora(str(source)).path
+    if is_pickled(path.name):
+        raise HubtoolsError(
+            f"{path} is a pickle, which can run code; hubtools opens .safetensors only.",
+            hint="ask for it as .safetensors, or convert it on a machine without secrets",
+            code="unsafe-file",
+        )
+    try:
+        size = path.stat().st_size
+        held = look(lambda: open_regular(path), size)
+        with open_regular(path) as opened:
+            leaks = list(scan(path.name, opened, size))
+    except FileNotFoundError:
+        raise HubtoolsError(
+            f"There is no {path}.", hint="is the name right?", code="file-not-found"
+        ) from None
+    wrong = [fault.text for fault in faults_of(held)]
+    if held.header.holds is Holds.DAMAGED:
+        wrong.append(f"it is damaged: {held.header.problem}")
+    tells = [
+        f"a {leak.kind.value}: {leak.what if leak.kind is Kind.SECRET else hide(leak.what)}"
+        for leak in leaks
+    ]
+    tells += [text for text, _ in told_by_header(held.header.metadata)]
+    return WeightInspection(path, held, tuple(wrong), tuple(dict.fromkeys(tells)))

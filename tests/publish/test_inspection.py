@@ -1,0 +1,36 @@
+"""`hubtools inspect FILE`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import hubtools
+from hubtools.publish.inspection import WeightInspection
+from tests import lorafiles
+from tests.typed import typed
+
+
+def test_a_weight_file_is_inspected(tmp_path: Path) -> None:
+    path = lorafiles.save(tmp_path / "a.safetensors", lorafiles.kohya(lorafiles.good(), 2))
+    done = typed("inspect", str(path), "--format", "json")
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    said = said.get("result", said)
+    assert (said["kind"], said["format"], said["ranks"]) == ("lora", "kohya", [4])
+    assert said["diffusers"] == {"tensors": 6, "strengths": [0.5]}
+    assert said["wrong"] == []
+    found = hubtools.inspect(path)
+    assert isinstance(found, WeightInspection)
+
+
+def test_what_is_wrong_is_said(tmp_path: Path) -> None:
+    path = lorafiles.save(tmp_path / "a.safetensors", lorafiles.BAD["peft-names"][1])
+    done = typed("inspect", str(path))
+    assert "peft's names" in done.stdout + done.stderr
+    assert "0 of 4 tensors" in done.stdout + done.stderr
+
+
+def test_a_pickle_is_named_and_not_opened(tmp_path: Path) -> None:
+    (tmp_path / "a.bin").write_bytes(b"\x80\x04")
+    assert typed("inspect", str(tmp_path / "a.bin")).returncode == 1
