@@ -40,7 +40,7 @@ COMMANDS = {
     "fix": ["fix", "FOLDER", "--yes"],
     "undo": ["fix", "FOLDER", "--undo"],
     "prune": ["prune", "FOLDER", "--undo"],
-    "ship": ["ship", "--base-model", "x"],
+    "ship": ["ship", "--base-model", "x", "--output-dir", "../run"],
 }
 
 
