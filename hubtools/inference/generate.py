@@ -12,7 +12,13 @@ from hubtools.dataset.examples import read_examples
 from hubtools.errors import HubtoolsError, UsageError, require_extra
 from hubtools.files import StrPath
 from hubtools.inference.embeddings import prompt_notes
-from hubtools.inference.lora import LoraFile, WeightedLora, resolve_lora, resolve_loras
+from hubtools.inference.lora import (
+    LoraFile,
+    WeightedLora,
+    check_loras,
+    resolve_lora,
+    resolve_loras,
+)
 from hubtools.inference.pipeline import draw
 from hubtools.inference.project_base import project_base
 from hubtools.inference.repeat import recall
@@ -111,6 +117,7 @@ def generate(
         )
     for shot in shots:
         check_size(shot.width, shot.height, base.support.divisor)
+    check_loras(loras, base.path_or_id, note)
     pipeline = open_pipeline(
         project, base, device=device, dtype=dtype, safety_checker=safety_checker, note=note
     )

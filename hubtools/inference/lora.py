@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.files import leads_out, sha256_of
+from hubtools.files import leads_out, open_regular, sha256_of
 from hubtools.hub.download import fetched, model_info
 from hubtools.hub.errors import is_not_cached, is_unreachable
 from hubtools.layout import LORA_WEIGHTS, RUN_MANIFEST, SNAPSHOTS_DIR, step_name
+from hubtools.lorafile.faults import faults_of
+from hubtools.lorafile.look import look
 from hubtools.manifest import RunManifest
 from hubtools.modelfiles import is_pickled
+from hubtools.models.targets import target_of
 from hubtools.weights import Holds, read_header
 
 
@@ -131,6 +135,21 @@ def _folder(folder: Path, source: str, weight_name: str | None, step: int | None
     if manifest is None:
         return found
     return replace(found, base_model=manifest.base_model.id, trigger=manifest.dataset.trigger)
+
+
+def check_loras(loras: Sequence[WeightedLora], base: str, note: Callable[[str], None]) -> None:
+    """Raise `HubtoolsError` for a LoRA that would not draw as it is meant to with the pipeline at
+    `base` (a folder or Hub id): before anything heavy is loaded. What draws all the same, as a LoRA
+    that changes nothing, is noted."""
+    target = target_of(base)
+    for lora in loras:
+        path = lora.file.path
+        for fault in faults_of(look(partial(open_regular, path), path.stat().st_size), target):
+            said = f"The LoRA {lora.file.source} is not drawn with as it is meant: {fault.text}."
+            if fault.kind in ("zero", "part"):
+                note(said)
+                continue
+            raise HubtoolsError(said, hint=fault.hint, code="not-supported")
 
 
 def is_run(source: str) -> bool:

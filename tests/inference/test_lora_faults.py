@@ -8,6 +8,8 @@ from typing import Any
 import numpy
 import pytest
 
+from hubtools.errors import HubtoolsError
+from hubtools.inference.lora import WeightedLora, check_loras, resolve_lora
 from hubtools.layout import LORA_WEIGHTS
 from hubtools.lorafile.faults import faults_of
 from hubtools.lorafile.look import Weights, look
@@ -94,6 +96,17 @@ def test_the_stock_loader_takes_what_is_said(
             assert taken < len(state), kind
         if kind != "halves" and kind != "adapter-keys":
             assert len(held.taken(base)) == taken, kind
+
+
+@pytest.mark.parametrize("kind", [kind for kind in lorafiles.BAD if kind not in ("zero", "part")])
+def test_generate_says_so_before_the_base_is_loaded(
+    kind: str, tiny_base: Path, tmp_path: Path
+) -> None:
+    path = lorafiles.save(tmp_path / "a.safetensors", lorafiles.BAD[kind][1])
+    lora = WeightedLora(resolve_lora(str(path)))
+    with pytest.raises(HubtoolsError) as caught:
+        check_loras([lora], str(tiny_base), lambda text: None)
+    assert "is not drawn with as it is meant" in str(caught.value)
 
 
 def test_what_a_file_says_of_itself(tmp_path: Path) -> None:
