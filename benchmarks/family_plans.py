@@ -155,6 +155,21 @@ def _flux2(pipeline: str, text: tuple[str, dict[str, Any]], **denoiser: Any) -> 
     )
 
 
+def _sd3(**denoiser: Any) -> dict[str, Any]:
+    width = 64 * denoiser["num_attention_heads"]
+    return _flow(
+        "StableDiffusion3Pipeline",
+        {
+            "transformer": ("SD3Transformer2DModel", denoiser | {"caption_projection_dim": width}),
+            "vae": ("AutoencoderKL", _VAE_16 | {"scaling_factor": 1.5305, "shift_factor": 0.0609}),
+            "text_encoder": ("CLIPTextModelWithProjection", _CLIP_L),
+            "text_encoder_2": ("CLIPTextModelWithProjection", _CLIP_G),
+            "text_encoder_3": ("T5EncoderModel", _T5_XXL),
+        },
+        {"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0},
+    )
+
+
 _QWEN3_LM = "Qwen3ForCausalLM"
 BASES |= {
     "FLUX.2 klein 4B": _flux2(
@@ -191,6 +206,16 @@ BASES |= {
             "text_encoder": ("CLIPTextModel", _CLIP_L),
             "text_encoder_2": ("T5EncoderModel", _T5_XXL),
         },
+    ),
+    "Stable Diffusion 3 medium": _sd3(
+        num_layers=24, num_attention_heads=24, pos_embed_max_size=192,
+    ),
+    "Stable Diffusion 3.5 medium": _sd3(
+        num_layers=24, num_attention_heads=24, pos_embed_max_size=384, qk_norm="rms_norm",
+        dual_attention_layers=list(range(13)),
+    ),
+    "Stable Diffusion 3.5 large": _sd3(
+        num_layers=38, num_attention_heads=38, pos_embed_max_size=192, qk_norm="rms_norm",
     ),
 }  # fmt: skip
 # What is tried on a card, best first; samples are left out if they alone do not fit.

@@ -221,6 +221,22 @@ def tiny_schnell(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_sd3(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random Stable Diffusion 3 pipeline, as 3.5 medium is."""
+    from hubtools.models.families.tiny_sd3 import build_tiny_sd3
+
+    return build_tiny_sd3(tmp_path_factory.mktemp("bases") / "sd3")
+
+
+@pytest.fixture(scope="session")
+def tiny_sd3_clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random Stable Diffusion 3 pipeline without T5."""
+    from hubtools.models.families.tiny_sd3 import build_tiny_sd3
+
+    return build_tiny_sd3(tmp_path_factory.mktemp("bases") / "sd3-clips", t5=False)
+
+
+@pytest.fixture(scope="session")
 def draw_pictures() -> Callable[..., Path]:
     """`draw_pictures(folder, count, size=...)` writes a dataset."""
     return write_pictures

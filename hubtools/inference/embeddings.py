@@ -40,7 +40,11 @@ class _Token:
 
 
 def can_weigh(pipeline: Any) -> bool:
-    """True for pipelines whose text encoders are CLIP and nothing else, with one vocabulary."""
+    """True for pipelines whose text encoders are CLIP and nothing else, with one vocabulary; not
+    where another may stand behind them."""
+    support = support_of(type(pipeline).__name__)
+    if support is not None and widest_of(support) is not CLIP:
+        return False
     parts = _text_parts(pipeline)
     kinds = {type(encoder).__name__ for _, encoder in parts if encoder is not None}
     tokenizers = [tokenizer for tokenizer, encoder in parts if encoder is not None]
@@ -293,8 +297,9 @@ def prompt_notes(
                 f"{extreme[0].text.strip()!r} has the weight {extreme[0].weight:g};"
                 " beyond 0.5 to 1.5 pictures fall apart."
             )
-    if not able and (support := support_of(type(pipeline).__name__)):
-        return [*notes, *_unread(pipeline, prompt, widest_of(support))]
+    support = None if able else support_of(type(pipeline).__name__)
+    if support is not None and getattr(pipeline, (widest := widest_of(support)).folder, None):
+        return [*notes, *_unread(pipeline, prompt, widest)]
     tokenizer = getattr(pipeline, "tokenizer", None)
     if tokenizer is None:
         return notes
@@ -314,9 +319,7 @@ def prompt_notes(
 
 def _unread(pipeline: Any, prompt: str, encoder: Encoder) -> list[str]:
     """What the widest text encoder of a pipeline that takes no weights cuts off."""
-    tokenizer = getattr(pipeline, encoder.folder, None)
-    if tokenizer is None:
-        return []
+    tokenizer = getattr(pipeline, encoder.folder)
     ids = tokenizer(prompt, add_special_tokens=False, truncation=False).input_ids
     if len(ids) <= encoder.room:
         return []

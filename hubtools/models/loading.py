@@ -13,7 +13,7 @@ from hubtools.modelfiles import read_json
 from hubtools.models.base import Base, fetch_base
 from hubtools.models.blame import component_of
 from hubtools.models.device import checked_device
-from hubtools.models.registry import DENOISERS, TEXT_ENCODERS, texts_of
+from hubtools.models.registry import DENOISERS, TEXT_ENCODERS, Support, texts_of
 from hubtools.quiet import hush
 
 # A tokenizer that claims to read more tokens than this was told no length.
@@ -88,6 +88,8 @@ def load_pipeline(
         options[name] = None
         if name == "safety_checker":
             options["requires_safety_checker"] = False
+    absent = left_out(folder, base.support)
+    options |= dict.fromkeys(absent)
     bare = _bare_tokenizers(folder, parts)
     options |= {**dict.fromkeys(bare), **given}
     try:
@@ -110,6 +112,8 @@ def load_pipeline(
     for name in (base.support.denoiser, "vae", *texts_of(base.support), "scheduler"):
         wanted = part_of(name)
         if (wanted is None or wanted in parts) and getattr(pipeline, name, None) is None:
+            if name in absent:
+                continue
             raise HubtoolsError(
                 f"The base model {base.id or base.path_or_id} lacks its {name}.",
                 hint="is the download complete, the folder whole?",
@@ -159,6 +163,12 @@ def _closed(folder: Path, parts: Collection[Part]) -> list[str]:
     index = read_json(folder / "model_index.json")
     names = [name for name, value in index.items() if isinstance(value, list)]
     return [name for name in names if (part := part_of(name)) and part not in parts]
+
+
+def left_out(folder: Path, support: Support) -> tuple[str, ...]:
+    """Components that the pipeline in `folder` does without, by its own word."""
+    index = read_json(folder / "model_index.json")
+    return tuple(name for name in support.optional if index.get(name) in (None, [None, None]))
 
 
 def denoiser_name(pipeline: Any) -> str:

@@ -57,7 +57,8 @@ class Support:
 
     `denoiser` is the name of that component, `divisor` what the sides of a picture are multiples
     of, in pixels. `guidance` is what the pipelines call the scale of guidance; `negative`: they
-    read a negative prompt; `unsaid` is what they are given where there is none."""
+    read a negative prompt; `unsaid` is what they are given where there is none; `optional` are
+    components that a base may do without, if its `model_index.json` says so."""
 
     name: str
     title: str
@@ -68,6 +69,7 @@ class Support:
     guidance: str = "guidance_scale"
     negative: bool = True
     unsaid: str | None = None
+    optional: tuple[str, ...] = ()
 
     def words(self, prompts: list[str], negatives: list[str | None]) -> dict[str, list[str] | None]:
         """What a call of a pipeline takes for prompts and negative prompts."""
@@ -211,6 +213,11 @@ _ALL = (
                 "stabilityai-ai-community", _link("stabilityai/stable-diffusion-3.5-large"),
             ),
         ),
+        support=_flow(
+            "sd3", "Stable Diffusion 3", ("StableDiffusion3Pipeline",),
+            "stable_diffusion_3:StableDiffusion3", optional=("text_encoder_3", "tokenizer_3"),
+        ),
+        distilled=((r"3\.5-large-turbo", "stabilityai/stable-diffusion-3.5-large"),),
     ),
     Target(
         "flux", "FLUX.1", 1024, (CLIP, _t5(512, "tokenizer_2")), "transformer", 16,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from hubtools.errors import HubtoolsError
 from hubtools.models.blank import blank_component, bytes_of
 from hubtools.models.families.protocol import BaseInfo
+from hubtools.models.loading import left_out
 from hubtools.models.registry import SUPPORTED, texts_of
 from hubtools.models.rehearsal import rehearse, rehearse_training
 from hubtools.training.optimizers import BYTES_A_PARAMETER
@@ -131,7 +132,9 @@ def _reckon(
                 lambda: family.rehearse_vae(vae, info, square, decode=True), torch.float32
             ).bytes
         )
-        texts = [name for name in texts_of(SUPPORTED[info.family]) if "encoder" in name]
+        support = SUPPORTED[info.family]
+        absent = left_out(folder, support)
+        texts = [n for n in texts_of(support) if "encoder" in n and n not in absent]
         wide = getattr(torch, info.text_dtype).itemsize
         captions = sum(bytes_of(blank_component(folder, name), wide) for name in texts)
     except (AttributeError, HubtoolsError, RuntimeError, TypeError, ValueError):

@@ -138,8 +138,11 @@ def _existing(folder: Path) -> Path:
 
 
 def _counter(folder: Path, info: BaseInfo) -> TokenCounter:
-    """That of the base's widest text encoder, with the length that the base itself tells."""
-    widest = token_counters(target_of(folder), folder)[-1]
+    """That of the text encoder whose window the base itself tells; of the widest, with that length,
+    where it is none of theirs."""
+    counters = token_counters(target_of(folder), folder)
+    told = [one for one in counters if one.encoder.window == info.caption_tokens]
+    widest = told[0] if told else counters[-1]
     return replace(widest, encoder=replace(widest.encoder, window=info.caption_tokens))
 
 

@@ -133,7 +133,6 @@ def build_tiny_z_image(folder: Path, *, seed: int = 0, shift: float = 6.0) -> Pa
     def made(work: Path) -> Any:
         import torch
         from diffusers import (
-            AutoencoderKL,
             FlowMatchEulerDiscreteScheduler,
             ZImagePipeline,
             ZImageTransformer2DModel,
@@ -155,7 +154,7 @@ def build_tiny_z_image(folder: Path, *, seed: int = 0, shift: float = 6.0) -> Pa
             torch.nn.init.normal_(getattr(transformer, name), std=0.02)
         return ZImagePipeline(
             scheduler=FlowMatchEulerDiscreteScheduler(shift=shift),
-            vae=AutoencoderKL(**_FLUX1_VAE, **_vae()),
+            vae=flux1_vae(),
             text_encoder=Qwen3Model(_qwen3(len(tokenizer), layers=3)),
             tokenizer=tokenizer,
             transformer=transformer,
@@ -226,7 +225,6 @@ def build_tiny_flux1(folder: Path, *, seed: int = 0, schnell: bool = False) -> P
 
     def made(work: Path) -> Any:
         from diffusers import (
-            AutoencoderKL,
             FlowMatchEulerDiscreteScheduler,
             FluxPipeline,
             FluxTransformer2DModel,
@@ -265,7 +263,7 @@ def build_tiny_flux1(folder: Path, *, seed: int = 0, schnell: bool = False) -> P
         )
         return FluxPipeline(
             scheduler=FlowMatchEulerDiscreteScheduler() if schnell else _dynamic_scheduler(),
-            vae=AutoencoderKL(**_FLUX1_VAE, **_vae()),
+            vae=flux1_vae(),
             text_encoder=CLIPTextModel(clip),
             tokenizer=first,
             text_encoder_2=T5EncoderModel(t5),
@@ -293,6 +291,13 @@ _FLUX1_VAE: dict[str, Any] = {
     "use_post_quant_conv": False,
     "sample_size": 64,
 }
+
+
+def flux1_vae() -> Any:
+    """The VAE of FLUX.1, of 16 latent channels and for pictures of 64 pixels."""
+    from diffusers import AutoencoderKL
+
+    return AutoencoderKL(**_FLUX1_VAE, **_vae())
 
 
 def _vae() -> dict[str, Any]:

@@ -1,0 +1,86 @@
+"""A small Stable Diffusion 3 pipeline with random weights: all of its parts, none of its
+knowledge."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from hubtools.models.families.tiny import COMMON_WORDS, clip_tokenizer, write_pipeline
+from hubtools.models.families.tiny_flow import flux1_vae, t5_tokenizer
+
+# Widths of the CLIPs, which are also their sums', and of T5.
+_FIRST, _SECOND, _THIRD = 16, 24, 48
+
+
+def build_tiny_sd3(folder: Path, *, seed: int = 0, t5: bool = True) -> Path:
+    """A `StableDiffusion3Pipeline`, as 3.5 medium is: queries normed, a block of two attentions.
+    `t5`: with the third text encoder. 16 latent channels, 64 pixels."""
+
+    def made(work: Path) -> Any:
+        from diffusers import (
+            FlowMatchEulerDiscreteScheduler,
+            SD3Transformer2DModel,
+            StableDiffusion3Pipeline,
+        )
+        from transformers import CLIPTextConfig, CLIPTextModelWithProjection
+
+        (work / "second").mkdir()
+        tokenizer, ids = clip_tokenizer(work)
+        second, _ = clip_tokenizer(work / "second", pad_token="!")
+
+        def clip(width: int, act: str) -> Any:
+            told = CLIPTextConfig(
+                hidden_size=width,
+                intermediate_size=2 * width,
+                projection_dim=width,
+                num_hidden_layers=3,
+                num_attention_heads=2,
+                hidden_act=act,
+                **ids,
+            )
+            return CLIPTextModelWithProjection(told)
+
+        vae = flux1_vae()
+        vae.register_to_config(scaling_factor=1.5305, shift_factor=0.0609)
+        third = t5_tokenizer(COMMON_WORDS) if t5 else None
+        return StableDiffusion3Pipeline(
+            scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
+            vae=vae,
+            text_encoder=clip(_FIRST, "quick_gelu"),
+            tokenizer=tokenizer,
+            text_encoder_2=clip(_SECOND, "gelu"),
+            tokenizer_2=second,
+            text_encoder_3=_t5(len(third)) if third is not None else None,
+            tokenizer_3=third,
+            transformer=SD3Transformer2DModel(
+                sample_size=8,
+                num_layers=2,
+                attention_head_dim=16,
+                num_attention_heads=2,
+                joint_attention_dim=_THIRD,
+                caption_projection_dim=32,
+                pooled_projection_dim=_FIRST + _SECOND,
+                pos_embed_max_size=32,
+                dual_attention_layers=(0,),
+                qk_norm="rms_norm",
+            ),
+        )
+
+    return write_pipeline(folder, made, seed=seed, title="Stable Diffusion 3", tag="sd3")
+
+
+def _t5(vocabulary: int) -> Any:
+    from transformers import T5Config, T5EncoderModel
+
+    return T5EncoderModel(
+        T5Config(
+            vocab_size=vocabulary,
+            d_model=_THIRD,
+            d_kv=8,
+            d_ff=2 * _THIRD,
+            num_layers=2,
+            num_heads=2,
+            feed_forward_proj="gated-gelu",
+        )
+    )
