@@ -12,6 +12,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from hubtools.models.base import resolve_base  # noqa: E402
 from hubtools.models.families.noise import NoiseOptions  # noqa: E402
 from hubtools.models.families.protocol import Sampling  # noqa: E402
 from hubtools.models.families.stable_diffusion_3 import StableDiffusion3  # noqa: E402
@@ -104,6 +105,19 @@ def test_what_its_files_tell(tiny_sd3: Path, tmp_path: Path) -> None:
     ):
         path.write_text(json.dumps(told | changes))
         assert family.sampling(tmp_path / "base") == wanted
+
+
+def test_captions_with_t5_are_not_taken_for_those_without(tiny_sd3: Path, tmp_path: Path) -> None:
+    bare = tmp_path / "bare"
+    shutil.copytree(tiny_sd3, bare)
+    index = json.loads((bare / "model_index.json").read_text())
+    without = {key: [None, None] for key in ("text_encoder_3", "tokenizer_3")}
+    (bare / "model_index.json").write_text(json.dumps(index | without))
+    family = StableDiffusion3()
+    here, there = resolve_base(str(tiny_sd3)), resolve_base(str(bare))
+    assert family.identity(here, tiny_sd3, "text") != family.identity(there, bare, "text")
+    windows = [family.info(base, None).caption_tokens for base in (tiny_sd3, bare)]
+    assert windows == [256, 77]
 
 
 def test_its_terms_and_its_distilled_variant() -> None:

@@ -24,7 +24,7 @@ from hubtools.models.families.protocol import (
     Sampling,
 )
 from hubtools.models.identity import identity_of_files
-from hubtools.models.loading import ALL_PARTS, Part, load_pipeline
+from hubtools.models.loading import ALL_PARTS, Part, left_out, load_pipeline
 from hubtools.models.registry import SUPPORTED, is_flow, texts_of
 
 if TYPE_CHECKING:
@@ -300,7 +300,9 @@ class FlowFamily:
     def identity(self, base: Base, folder: Path, part: Part) -> str:
         """From the files of the part's components."""
         if part == "text":
-            return identity_of_files(base, folder, texts_of(self.support), self.text_dtype(folder))
+            absent = left_out(folder, self.support)
+            texts = [name for name in texts_of(self.support) if name not in absent]
+            return identity_of_files(base, folder, texts, self.text_dtype(folder))
         components = {"picture": ("vae",)}.get(part, (self.prefix,))
         return identity_of_files(base, folder, components, _VAE_IN)
 
