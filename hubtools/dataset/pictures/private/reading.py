@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import mmap
+import os
 import re
 import struct
 from collections.abc import Iterator
@@ -59,12 +61,23 @@ def private_of_file(file: BinaryIO) -> Private:
     elif data[:4] in TIFFS:
         _in_long_tiff(file, work)
     file.seek(len(data))
-    while more := file.read(_WHOLE):
+    while more := _read_on(file):
         data = data[-_OVERLAP:] + more
         look_for_strays(data, work)
         found |= dict.fromkeys((*work.removed, *work.stuck))
         work.removed, work.stuck = [], []
     return summed(list(found))
+
+
+def _read_on(file: BinaryIO) -> bytes:
+    """The next piece; holes of a sparse file, which hold nothing, are passed over."""
+    if hasattr(os, "SEEK_DATA"):
+        try:
+            file.seek(os.lseek(file.fileno(), file.tell(), os.SEEK_DATA))
+        except (OSError, AttributeError) as error:
+            if getattr(error, "errno", None) == errno.ENXIO:
+                return b""  # nothing but a hole up to the end
+    return file.read(_WHOLE)
 
 
 def without_pixels(file: IO[bytes], most: int) -> bytes:
