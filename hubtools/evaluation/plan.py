@@ -12,7 +12,7 @@ from hubtools.dataset.text.trigger import has_word, replace_word
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.inference.generate import base_of, triggers
 from hubtools.inference.grid.axes import ALL, Value, parse_axis, step_value
-from hubtools.inference.lora import LoraFile, WeightedLora, resolve_lora, snapshots_of
+from hubtools.inference.lora import LoraFile, WeightedLora, check_loras, resolve_lora, snapshots_of
 from hubtools.inference.shots import Shot, shots_of
 from hubtools.models.base import Base
 from hubtools.models.families.protocol import sampling_of
@@ -89,6 +89,8 @@ def plan_evaluation(
     source = lora or str(project.run_to_change)
     choices = _choices(source, settings.checkpoints, settings.weights)
     base = base_of(project, choices[0].lora, note)
+    for file in dict.fromkeys(choice.lora for choice in choices):
+        check_loras([WeightedLora(file)], base.path_or_id, note)
     trigger = project.dataset.trigger or choices[0].lora.trigger
     real = _real(project)
     texts = _texts(project, prompts, real, trigger)

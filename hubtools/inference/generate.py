@@ -278,6 +278,7 @@ def generate_for_run(
         )
     literals = triggers(project, [WeightedLora(lora)])
     base = base_of(project, lora, note)
+    check_loras([WeightedLora(lora)], base.path_or_id, note)
     shots, names = shots_of(
         project.samples,
         _prompts(project),

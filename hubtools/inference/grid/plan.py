@@ -15,7 +15,14 @@ from hubtools.errors import UsageError, require_extra
 from hubtools.files import StrPath
 from hubtools.inference.generate import base_of, triggers
 from hubtools.inference.grid.axes import ALL, NAMES, Axis, Value, parse_axis, step_value
-from hubtools.inference.lora import WeightedLora, is_run, parse_lora, resolve_loras, snapshots_of
+from hubtools.inference.lora import (
+    WeightedLora,
+    check_loras,
+    is_run,
+    parse_lora,
+    resolve_loras,
+    snapshots_of,
+)
 from hubtools.inference.pipeline import versions
 from hubtools.inference.shots import Shot, check_size, shots_of
 from hubtools.manifest import SampleRecord, read_record_of
@@ -151,6 +158,8 @@ def plan_grid(
         by_step[place.value] = resolve_loras(texts, weight_name=weight_name, step=chosen_step)
     first = next(iter(by_step.values()))
     base = base_of(project, first[0].file if first else None, note)
+    for some in by_step.values():
+        check_loras(some, base.path_or_id, note)
     if dtype is None or device is None:
         device = checked_device(device)
         dtype = dtype or best_dtype(device)
