@@ -7,46 +7,10 @@ kind with the stock loader and count."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from hubtools.models.layers import LOADERS, Loader
 from hubtools.models.registry import TargetName
 from hubtools.tensornames import KOHYA_PREFIXES, Part
-
-
-@dataclass(frozen=True)
-class _Loader:
-    """diffusers' loader of a family. `encoders`: text encoders it reads LoRAs of. `kohya` and
-    `native`: it converts the names of sd-scripts, and those that begin with `diffusion_model.`.
-    `strict`: it refuses a file in which one name has no "lora" in it."""
-
-    denoiser: str
-    encoders: tuple[str, ...] = ()
-    kohya: bool = False
-    native: bool = False
-    wrapped: tuple[str, ...] = ()  # layers whose `base_model.model.` it takes off
-    own_layers: tuple[str, ...] = ()  # of kohya's files only these
-    strict: bool = True
-
-
-_ONE, _TWO = ("text_encoder.",), ("text_encoder.", "text_encoder_2.")
-_BFL = ("double_blocks", "single_blocks")
-_FLUX = _Loader("transformer.", _ONE, kohya=True, wrapped=_BFL, own_layers=_BFL, strict=False)
-_LOADERS: dict[TargetName, _Loader] = {
-    "sd15": _Loader("unet.", _ONE, kohya=True),
-    "sd2": _Loader("unet.", _ONE, kohya=True),
-    "sdxl": _Loader("unet.", _TWO, kohya=True),
-    "kolors": _Loader("unet.", _TWO, kohya=True),
-    "sd3": _Loader("transformer.", _TWO),
-    "flux": _FLUX,
-    "chroma": _FLUX,
-    "flux2": _Loader("transformer.", kohya=True, native=True, wrapped=("",), own_layers=_BFL),
-    "z-image": _Loader("transformer.", kohya=True, native=True),
-    "qwen-image": _Loader("transformer.", kohya=True, native=True),
-    "lumina2": _Loader("transformer.", native=True),
-    "hidream": _Loader("transformer.", native=True),
-    "sana": _Loader("transformer."),
-    "pixart": _Loader("transformer."),
-}
 
 
 def taken_by_diffusers(
@@ -54,7 +18,7 @@ def taken_by_diffusers(
 ) -> frozenset[str]:
     """Names of the tensors that `load_lora_weights` of a pipeline of `family` reads. `others` are
     those of the file that belong to no adapter. Halves are not looked at."""
-    loader = _LOADERS[family]
+    loader = LOADERS[family]
     if any(part.style in ("loha", "lokr", "oft") for part in parts):
         return frozenset()
     # it leaves these out first, with a warning
@@ -66,7 +30,7 @@ def taken_by_diffusers(
     return _of_dotted(left, loader)
 
 
-def _of_kohya(parts: Sequence[Part], others: Sequence[str], loader: _Loader) -> frozenset[str]:
+def _of_kohya(parts: Sequence[Part], others: Sequence[str], loader: Loader) -> frozenset[str]:
     prefixes = {part.prefix for part in parts}
     if loader.native and prefixes == {"diffusion_model."}:
         return frozenset(part.name for part in parts)
@@ -85,7 +49,7 @@ def _of_kohya(parts: Sequence[Part], others: Sequence[str], loader: _Loader) -> 
     )
 
 
-def _of_dotted(parts: Sequence[Part], loader: _Loader) -> frozenset[str]:
+def _of_dotted(parts: Sequence[Part], loader: Loader) -> frozenset[str]:
     alphas = [part for part in parts if part.role == "alpha"]
     default = any(part.adapter for part in parts)
     if loader.native and any(part.prefix == "diffusion_model." for part in parts):
@@ -119,9 +83,9 @@ def _of_one_style(parts: Sequence[Part]) -> list[Part]:
 
 def taken_by_comfyui(parts: Sequence[Part]) -> frozenset[str]:
     """Names of the tensors that ComfyUI's tables know."""
-    unet = any("down_blocks" in p.layer or "up_blocks" in p.layer for p in parts)
+    down_and_up = any("down_blocks" in p.layer or "up_blocks" in p.layer for p in parts)
     return frozenset(
         part.name
         for part in parts
-        if not part.wrapped and part.adapter in ("", "default") and (part.prefix or unet)
+        if not part.wrapped and part.adapter in ("", "default") and (part.prefix or down_and_up)
     )

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, BinaryIO
 
-from hubtools.lorafile.families import families_of
 from hubtools.lorafile.loaders import taken_by_comfyui, taken_by_diffusers
 from hubtools.lorafile.values import Values, read_values
+from hubtools.models.layers import families_of
 from hubtools.models.registry import TARGETS, Target, TargetName
 from hubtools.tensornames import KOHYA_PREFIXES, Part, part_of
 from hubtools.weights import Header, Holds, read_header

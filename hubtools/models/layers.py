@@ -1,4 +1,5 @@
-"""For which kinds of models the layers of an adapter file can be, by their names and widths.
+"""For which kinds of models the layers of an adapter file can be, by their names and widths, and
+what diffusers' loader of each reads.
 
 The layers are those of diffusers' models and of the original ones; the widths those of the
 published weights (their configurations). A model that nobody published, such as a tiny one for
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from hubtools.models.registry import TARGETS, TargetName
 from hubtools.tensornames import Part
@@ -68,6 +70,43 @@ _BY_PREFIX: Mapping[str, Names] = {
     "lora_te_": _of("sd15", "sd2"),
     "lora_te2_": _of("sdxl", "sd3"),
 }
+
+
+@dataclass(frozen=True)
+class Loader:
+    """diffusers' loader of a family. `encoders`: text encoders it reads LoRAs of. `kohya` and
+    `native`: it converts the names of sd-scripts, and those that begin with `diffusion_model.`.
+    `strict`: it refuses a file in which one name has no "lora" in it."""
+
+    denoiser: str
+    encoders: tuple[str, ...] = ()
+    kohya: bool = False
+    native: bool = False
+    wrapped: tuple[str, ...] = ()  # layers whose `base_model.model.` it takes off
+    own_layers: tuple[str, ...] = ()  # of kohya's files only these
+    strict: bool = True
+
+
+_ONE, _TWO = ("text_encoder.",), ("text_encoder.", "text_encoder_2.")
+_BFL = ("double_blocks", "single_blocks")
+_FLUX = Loader("transformer.", _ONE, kohya=True, wrapped=_BFL, own_layers=_BFL, strict=False)
+LOADERS: dict[TargetName, Loader] = {
+    "sd15": Loader("unet.", _ONE, kohya=True),
+    "sd2": Loader("unet.", _ONE, kohya=True),
+    "sdxl": Loader("unet.", _TWO, kohya=True),
+    "kolors": Loader("unet.", _TWO, kohya=True),
+    "sd3": Loader("transformer.", _TWO),
+    "flux": _FLUX,
+    "chroma": _FLUX,
+    "flux2": Loader("transformer.", kohya=True, native=True, wrapped=("",), own_layers=_BFL),
+    "z-image": Loader("transformer.", kohya=True, native=True),
+    "qwen-image": Loader("transformer.", kohya=True, native=True),
+    "lumina2": Loader("transformer.", native=True),
+    "hidream": Loader("transformer.", native=True),
+    "sana": Loader("transformer."),
+    "pixart": Loader("transformer."),
+}
+
 _LONGEST = 300  # letters of a layer's path; a longer one is no model's
 
 
