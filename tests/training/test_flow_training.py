@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from hubtools.project import Project  # noqa: E402
 from hubtools.settings import TrainSettings  # noqa: E402
 from hubtools.training.recipe import completed  # noqa: E402
 from hubtools.training.train import train  # noqa: E402
+from tests.dying import DiesAt, Killed  # noqa: E402
 from tests.oracles import load  # noqa: E402
 
 MakeProject = Callable[..., Project]
@@ -66,33 +66,6 @@ def make_flow(make_project: MakeProject, base: Path, data: Path) -> MakeProject:
     )
 
 
-class _Killed(Exception):
-    pass
-
-
-class DiesAt(PlainReporter):
-    """Ends the process's work before step `step` is told."""
-
-    def __init__(self, step: int) -> None:
-        super().__init__(lambda sentence: None)
-        self._step = step
-
-    def progress(self, title: str, total: int, done: int = 0) -> Any:
-        @contextmanager
-        def counting() -> Any:
-            seen = done
-
-            def advance(more: int, word: str) -> None:
-                nonlocal seen
-                seen += more
-                if title == "training" and seen >= self._step:
-                    raise _Killed
-
-            yield advance
-
-        return counting()
-
-
 def run(project: Project) -> dict[str, Any]:
     train(project, skip_validation=True)
     found = read_tensors(project.run_dir / LORA_WEIGHTS)
@@ -118,7 +91,7 @@ def test_it_is_trained_resumed_written_read_and_drawn_with(
     whole = make_flow(name="whole", validation_steps=4, **usual)
     tensors = run(whole)
     broken = make_flow(name="broken", validation_steps=4, checkpointing_steps=1, **usual)
-    with pytest.raises(_Killed):
+    with pytest.raises(Killed):
         train(broken, skip_validation=True, reporter=DiesAt(3))
     assert (broken.run_dir / "state/step-000002").is_dir()
     run(broken)

@@ -23,6 +23,7 @@ from hubtools.progress import PlainReporter  # noqa: E402
 from hubtools.project import Project, load_project  # noqa: E402
 from hubtools.training.metrics import read_metrics  # noqa: E402
 from hubtools.training.train import train  # noqa: E402
+from tests.dying import DiesAt, Killed  # noqa: E402
 
 MakeProject = Callable[..., Project]
 DrawPictures = Callable[..., Path]
@@ -62,40 +63,11 @@ class Heard(PlainReporter):
         return "\n".join(self.lines)
 
 
-class _Enough(Exception):
-    pass
-
-
-class StopsAt(PlainReporter):
-    """Ends the process's work after `step` steps, as a crash would."""
-
-    def __init__(self, step: int) -> None:
-        super().__init__(lambda sentence: None)
-        self._step = step
-
-    def progress(self, title: str, total: int, done: int = 0) -> Any:
-        from contextlib import contextmanager
-
-        @contextmanager
-        def counting() -> Any:
-            seen = done
-
-            def advance(more: int, word: str) -> None:
-                nonlocal seen
-                seen += more
-                if title == "training" and seen >= self._step:
-                    raise _Enough
-
-            yield advance
-
-        return counting()
-
-
 def learned(project: Project) -> dict[str, torch.Tensor]:
     """The LoRA after three steps, from the state; writing and verifying the end takes longer."""
     project.train.checkpointing_steps = 1
-    with pytest.raises(_Enough):
-        train(project, skip_validation=True, reporter=StopsAt(4))
+    with pytest.raises(Killed):
+        train(project, skip_validation=True, reporter=DiesAt(4))
     tensors = read_tensors(project.run_dir / "state" / "step-000003" / "lora.safetensors")
     assert tensors is not None
     return tensors
@@ -465,8 +437,8 @@ def test_a_resumed_run_is_the_same_run(make_project: MakeProject, stop: int) -> 
     }
     straight, stopped = make_project(name="straight", **settings), make_project(**settings)
     run(straight)
-    with pytest.raises(_Enough):
-        train(stopped, reporter=StopsAt(stop), skip_validation=True)
+    with pytest.raises(Killed):
+        train(stopped, reporter=DiesAt(stop), skip_validation=True)
     assert RunManifest.read(stopped.run_dir).status == "failed"
     heard = Heard()
     run(stopped, reporter=heard)
@@ -487,7 +459,7 @@ def test_a_signal_ends_the_run_after_the_step(
 ) -> None:
     """The third step is done and saved; what follows is the same run."""
 
-    class Signals(StopsAt):
+    class Signals(DiesAt):
         def progress(self, title: str, total: int, done: int = 0) -> Any:
             from contextlib import contextmanager
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,9 @@ torch = pytest.importorskip("torch")
 from hubtools.layout import LORA_WEIGHTS  # noqa: E402
 from hubtools.manifest import read_samples  # noqa: E402
 from hubtools.models.tensors import read_tensors  # noqa: E402
-from hubtools.progress import PlainReporter  # noqa: E402
 from hubtools.project import Project  # noqa: E402
 from hubtools.training.train import train  # noqa: E402
+from tests.dying import DiesAt, Killed  # noqa: E402
 
 MakeProject = Callable[..., Project]
 
@@ -39,33 +38,6 @@ def make_sdxl(make_project: MakeProject, tiny_sdxl: Path) -> MakeProject:
     return make
 
 
-class _Killed(Exception):
-    pass
-
-
-class DiesAt(PlainReporter):
-    """Ends the process's work before step `step` is told."""
-
-    def __init__(self, step: int) -> None:
-        super().__init__(lambda sentence: None)
-        self._step = step
-
-    def progress(self, title: str, total: int, done: int = 0) -> Any:
-        @contextmanager
-        def counting() -> Any:
-            seen = done
-
-            def advance(more: int, word: str) -> None:
-                nonlocal seen
-                seen += more
-                if title == "training" and seen >= self._step:
-                    raise _Killed
-
-            yield advance
-
-        return counting()
-
-
 def bytes_of(project: Project) -> bytes:
     return (project.run_dir / LORA_WEIGHTS).read_bytes()
 
@@ -82,7 +54,7 @@ def test_it_is_trained_resumed_written_and_read(make_sdxl: MakeProject, tiny_sdx
 
     # killed in the middle of an epoch, whose second step has fewer pictures
     broken = make_sdxl(name="broken", validation_steps=5, checkpointing_steps=1)
-    with pytest.raises(_Killed):
+    with pytest.raises(Killed):
         train(broken, skip_validation=True, reporter=DiesAt(4))
     assert (broken.run_dir / "state/step-000003").is_dir()
     train(broken, skip_validation=True)
