@@ -12,7 +12,7 @@ import hashlib
 import inspect
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
@@ -367,9 +367,16 @@ def _escape(text: str, *, in_property: bool) -> str:
     return text.replace(":", "%3A").replace(",", "%2C") if in_property else text
 
 
+def github_command(kind: str, message: str, properties: Mapping[str, str]) -> str:
+    """A workflow command of GitHub: `kind` is error, warning or notice. Escaping as its docs on
+    workflow commands ask."""
+    pairs = ",".join(f"{k}={_escape(v, in_property=True)}" for k, v in properties.items())
+    return f"::{kind} {pairs}::{_escape(message, in_property=False)}"
+
+
 def to_github(report: Report, prefix: str = "") -> str:
     """GitHub workflow commands, one a finding; `prefix` is the checked folder's path in the
-    repository. Escaping as GitHub's docs on workflow commands ask."""
+    repository."""
     kinds = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
     lines = []
     for finding in report.sorted():
@@ -381,7 +388,6 @@ def to_github(report: Report, prefix: str = "") -> str:
             if finding.column is not None:
                 properties["col"] = str(finding.column)
         properties["title"] = finding.rule
-        pairs = ",".join(f"{k}={_escape(v, in_property=True)}" for k, v in properties.items())
         message = finding.message + (f" Fix: {finding.fix}" if finding.fix else "")
-        lines.append(f"::{kinds[finding.severity]} {pairs}::{_escape(message, in_property=False)}")
+        lines.append(github_command(kinds[finding.severity], message, properties))
     return "\n".join(lines)

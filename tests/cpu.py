@@ -103,11 +103,16 @@ def _read() -> dict[str, dict[str, float]]:
 
 
 def _write(files: Counter[str], tests: Counter[str]) -> None:
-    """Replace what is known of the tests that ran."""
+    """Replace what is known of the tests that ran. Names that hold where this checkout lies are of
+    no use elsewhere, and left out."""
     known = _read()
     measured = {"files": (files, LONG), "tests": (tests, SLOW)}
     for kind, (seconds, least) in measured.items():
         kept = {name: cost for name, cost in known[kind].items() if name not in seconds}
-        new = {name: round(cost, 1) for name, cost in seconds.items() if cost >= least}
+        new = {
+            name: round(cost, 1)
+            for name, cost in seconds.items()
+            if cost >= least and str(COSTS.parent.parent) not in name
+        }
         known[kind] = dict(sorted((kept | new).items()))
     COSTS.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")

@@ -13,6 +13,7 @@ import click
 from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options, shown_path
 from hubtools.errors import ExitCode, HubtoolsError
+from hubtools.findings import github_command, to_github, to_text
 
 if TYPE_CHECKING:
     from hubtools.commands.workflows import CiRun
@@ -139,7 +140,6 @@ def run(
     pr_url and plan outputs of the step. Exit code 3 if a rule objects.
     """
     from hubtools.commands.workflows import ci_run
-    from hubtools.findings import to_github, to_text
     from hubtools.publish.push import save_plan as save
 
     with _annotated():
@@ -207,8 +207,7 @@ def _annotated() -> Iterator[None]:
     except HubtoolsError as error:
         if _github():
             said = f"{error.message} {error.hint or ''}".strip()
-            escaped = said.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-            print(f"::error title=hubtools::{escaped}")
+            print(github_command("error", said, {"title": "hubtools"}))
         raise
 
 

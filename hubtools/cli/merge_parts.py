@@ -9,7 +9,7 @@ import click
 
 from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import REPORT_FORMATS, Output, output_options
-from hubtools.cli.validate import check, told_partials
+from hubtools.cli.validate import check, check_options, told_partials
 
 if TYPE_CHECKING:
     from hubtools.project import Project
@@ -17,16 +17,7 @@ if TYPE_CHECKING:
 
 @click.command("merge-parts", cls=SettingsCommand)
 @click.argument("partials", nargs=-1, metavar="PARTIAL... [SOURCE]")
-@click.option("--strict", is_flag=True, help="Count warnings as errors.")
-@click.option(
-    "--resolution",
-    type=click.IntRange(32, 4096),
-    help="Training resolution to check sizes against.",
-)
-@click.option(
-    "--write-baseline", is_flag=True,
-    help="Write the findings to a baseline file  [default: hubtools-baseline.json]",
-)  # fmt: skip
+@check_options
 @project_options("rules", "dataset")
 @output_options(*REPORT_FORMATS, report=True)
 def command(

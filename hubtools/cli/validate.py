@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -18,19 +18,29 @@ if TYPE_CHECKING:
     from hubtools.findings import Report
     from hubtools.project import Project
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def check_options(function: F) -> F:
+    """What every check of pictures is asked: how strictly, at which size, which baseline."""
+    for option in (
+        click.option(
+            "--write-baseline", is_flag=True,
+            help="Write the findings to a baseline file  [default: hubtools-baseline.json]",
+        ),
+        click.option(
+            "--resolution", type=click.IntRange(32, 4096),
+            help="Training resolution to check sizes against.",
+        ),
+        click.option("--strict", is_flag=True, help="Count warnings as errors."),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
 
 @click.command("validate", cls=SettingsCommand)
 @click.argument("sources", nargs=-1, metavar="[SOURCE]")
-@click.option("--strict", is_flag=True, help="Count warnings as errors.")
-@click.option(
-    "--resolution",
-    type=click.IntRange(32, 4096),
-    help="Training resolution to check sizes against.",
-)
-@click.option(
-    "--write-baseline", is_flag=True,
-    help="Write the findings to a baseline file  [default: hubtools-baseline.json]",
-)  # fmt: skip
+@check_options
 @click.option("--shard", metavar="I/N", help="Check only one part of the pictures.")
 @click.option(
     "--partial", type=click.Path(path_type=Path), metavar="FILE",

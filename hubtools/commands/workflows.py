@@ -14,7 +14,7 @@ from hubtools.commands.releasing import Kind, card, plan_push, push, push_option
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath
 from hubtools.findings import Finding, Report
-from hubtools.hub.client import has_token
+from hubtools.hub.client import has_token, resource_of
 from hubtools.layout import CARD, PROJECT_FILE
 from hubtools.project import Project
 
@@ -175,8 +175,7 @@ def _identity(kind: str, repo: str | None, notes: list[str]) -> Iterator[bool]:
     if repo is None or not mintable or os.environ.get("HF_OIDC_RESOURCE"):
         yield repo is not None and has_token()
         return
-    resource = repo if kind == "model" else f"{kind}s/{repo}"
-    os.environ["HF_OIDC_RESOURCE"] = resource
+    os.environ["HF_OIDC_RESOURCE"] = resource_of(repo, kind)
     try:
         why = _refusal()
         if why is not None:

@@ -65,6 +65,12 @@ def endpoint() -> str:
     return str(constants.ENDPOINT)
 
 
+def resource_of(repo: str, repo_type: str) -> str:
+    """The path of a repository's page, and its name where a token for it is asked for:
+    `owner/name` of a model, `datasets/owner/name`."""
+    return repo if repo_type == "model" else f"{repo_type}s/{repo}"
+
+
 def is_offline() -> bool:
     """True if the client may not ask the Hub (HF_HUB_OFFLINE)."""
     from huggingface_hub import constants
@@ -254,7 +260,7 @@ def check_access(repo: str, repo_type: str) -> None:
     """
     resource = os.environ.get("HF_OIDC_RESOURCE")
     if resource:
-        wanted = f"{repo_type}s/{repo}" if repo_type != "model" else repo
+        wanted = resource_of(repo, repo_type)
         if resource.removeprefix("models/") != wanted:
             raise HubtoolsError(
                 f"HF_OIDC_RESOURCE is {resource}, but the target is {wanted}.",

@@ -38,11 +38,6 @@ class Release:
     folder: str
     repo: str
 
-    @property
-    def resource(self) -> str:
-        """What the Hub calls it when a token is asked for."""
-        return self.repo if self.kind == "model" else f"datasets/{self.repo}"
-
 
 @dataclass(frozen=True)
 class Trust:

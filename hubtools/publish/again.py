@@ -8,7 +8,7 @@ from pathlib import Path
 from shlex import quote
 
 from hubtools.errors import ChecksFailed, HubtoolsError
-from hubtools.hub.client import RemoteFile, endpoint, last_changes, remote_files
+from hubtools.hub.client import RemoteFile, endpoint, last_changes, remote_files, resource_of
 from hubtools.hub.errors import status_of
 from hubtools.plans import Changes
 from hubtools.publish.content import changed
@@ -84,7 +84,7 @@ def check_moved(
 
 def url_of(repo: str, repo_type: str) -> str:
     """A repository's page."""
-    return f"{endpoint()}/{'' if repo_type == 'model' else f'{repo_type}s/'}{repo}"
+    return f"{endpoint()}/{resource_of(repo, repo_type)}"
 
 
 def moved_since(

@@ -98,7 +98,11 @@ def _module(trap: Path, path: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("path", [str(ROOT), f"{ROOT}{os.pathsep}.", f"{os.pathsep}{ROOT}"])
+@pytest.mark.parametrize(
+    "path",
+    [str(ROOT), f"{ROOT}{os.pathsep}.", f"{os.pathsep}{ROOT}"],
+    ids=["the package", "and the folder", "the folder first"],
+)
 def test_started_there(trap: Path, path: str) -> None:
     done = _module(trap, path)
     assert "no picture" in (done.stdout + done.stderr).lower(), done.stderr
