@@ -45,3 +45,15 @@ def reading_sizes(folder: Path, parts: str) -> Iterator[None]:
             hint=f"look at the config.json of {parts}",
             code="file-damaged",
         ) from None
+
+
+def vae_factor(vae: dict[str, Any]) -> int:
+    """Pixels a latent cell along one side: a VAE halves its picture behind each block but the
+    last. `vae` is its configuration; diffusers' own has four blocks."""
+    factor: int = 2 ** (len(vae.get("block_out_channels") or [0] * 4) - 1)
+    return factor
+
+
+def bytes_of(dtype: str) -> int:
+    """Bytes of a number of a cached caption: it is kept in bfloat16 or float32."""
+    return 2 if dtype == "bfloat16" else 4

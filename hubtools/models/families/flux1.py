@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hubtools.models.families.batches import Tensors
-from hubtools.models.families.configs import config
+from hubtools.models.families.configs import bytes_of, config, vae_factor
 from hubtools.models.families.flow import (
     FlowFamily,
     FlowModel,
@@ -102,10 +102,10 @@ class Flux1(FlowFamily):
             family=self.name,
             prediction_type=FLOW,
             native_size=int(vae.get("sample_size") or 1024),
-            latent_factor=2 ** (len(vae.get("block_out_channels") or [0] * 4) - 1),
+            latent_factor=vae_factor(vae),
             caption_tokens=_TOKENS,
             cell_bytes=2 * 4 * int(vae.get("latent_channels") or 16),
-            caption_bytes=(states + pooled) * (2 if dtype == "bfloat16" else 4),
+            caption_bytes=(states + pooled) * bytes_of(dtype),
             targets=(
                 *ATTENTION, "add_q_proj", "add_k_proj", "add_v_proj", "to_add_out",
                 "ff.net.0.proj", "ff.net.2", "ff_context.net.0.proj", "ff_context.net.2",

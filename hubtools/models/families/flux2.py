@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hubtools.models.families.batches import Tensors
-from hubtools.models.families.configs import config
+from hubtools.models.families.configs import bytes_of, config, vae_factor
 from hubtools.models.families.flow import (
     FlowFamily,
     FlowModel,
@@ -110,12 +110,12 @@ class Flux2(FlowFamily):
             family=self.name,
             prediction_type=FLOW,
             native_size=int(vae.get("sample_size") or 1024),
-            latent_factor=2 * 2 ** (len(vae.get("block_out_channels") or [0] * 4) - 1),
+            latent_factor=2 * vae_factor(vae),
             caption_tokens=_TOKENS,
             cell_bytes=4 * channels,
             caption_bytes=_TOKENS
             * int(transformer.get("joint_attention_dim") or 15360)
-            * (2 if dtype == "bfloat16" else 4),
+            * bytes_of(dtype),
             targets=(
                 "to_q", "to_k", "to_v", "to_out.0", "to_qkv_mlp_proj",
                 *(f"single_transformer_blocks.{block}.attn.to_out" for block in range(singles)),

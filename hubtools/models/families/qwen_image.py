@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hubtools.models.families.batches import MASK, Tensors
-from hubtools.models.families.configs import config
+from hubtools.models.families.configs import bytes_of, config
 from hubtools.models.families.flow import (
     FlowFamily,
     FlowModel,
@@ -125,7 +125,7 @@ class QwenImage(FlowFamily):
             cell_bytes=2 * 4 * int(vae.get("z_dim") or 16),
             caption_bytes=_TOKENS
             * int(transformer.get("joint_attention_dim") or 3584)
-            * (2 if dtype == "bfloat16" else 4),
+            * bytes_of(dtype),
             shift=shift,
             text_dtype=dtype,
         )

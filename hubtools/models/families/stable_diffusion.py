@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hubtools.errors import HubtoolsError
 from hubtools.models.families.batches import Conditions, Tensors, stacked
 from hubtools.models.families.clip import clip_row, padded_tokens
-from hubtools.models.families.configs import config, reading_sizes
+from hubtools.models.families.configs import config, reading_sizes, vae_factor
 from hubtools.models.families.noise import (
     DDPM,
     DDPM_PREDICTIONS,
@@ -129,8 +129,7 @@ class StableDiffusion:
         tokenizer: dict[str, Any],
         prediction: str,
     ) -> BaseInfo:
-        blocks = vae.get("block_out_channels") or [0] * 4
-        factor = 2 ** (len(blocks) - 1)
+        factor = vae_factor(vae)
         tokens = text.get("max_position_embeddings") or tokenizer.get("model_max_length") or 77
         width = int(text.get("hidden_size") or 1024)
         return BaseInfo(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hubtools.models.base import fetch_base
 from hubtools.models.families.batches import Tensors
-from hubtools.models.families.configs import config
+from hubtools.models.families.configs import bytes_of, config, vae_factor
 from hubtools.models.families.flow import FlowFamily, FlowModel, published
 from hubtools.models.families.noise import FLOW, NoiseOptions, Shift
 from hubtools.models.families.protocol import ATTENTION, BaseInfo, Sampling
@@ -88,7 +88,7 @@ class StableDiffusion3(FlowFamily):
         dtype = self.text_dtype(folder)
         states = (_CLIP + _T5) * int(transformer.get("joint_attention_dim") or 4096)
         pooled = int(transformer.get("pooled_projection_dim") or 2048)
-        factor = 2 ** (len(vae.get("block_out_channels") or [0] * 4) - 1)
+        factor = vae_factor(vae)
         joint = range(int(transformer.get("num_layers") or 18) - 1)
         return BaseInfo(
             family=self.name,
@@ -97,7 +97,7 @@ class StableDiffusion3(FlowFamily):
             latent_factor=factor,
             caption_tokens=_CLIP if _THIRD in left_out(folder, self.support) else _T5,
             cell_bytes=2 * 4 * int(vae.get("latent_channels") or 16),
-            caption_bytes=(states + pooled) * (2 if dtype == "bfloat16" else 4),
+            caption_bytes=(states + pooled) * bytes_of(dtype),
             targets=(
                 *(f"attn.{name}" for name in (*ATTENTION, "add_k_proj", "add_v_proj")),
                 *(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hubtools.models.families.batches import MASK, Tensors
-from hubtools.models.families.configs import config
+from hubtools.models.families.configs import bytes_of, config, vae_factor
 from hubtools.models.families.flow import FlowFamily, FlowModel
 from hubtools.models.families.noise import FLOW, Shift
 from hubtools.models.families.protocol import BaseInfo, Sampling
@@ -81,12 +81,10 @@ class ZImage(FlowFamily):
             family=self.name,
             prediction_type=FLOW,
             native_size=int(vae.get("sample_size") or 1024),
-            latent_factor=2 ** (len(vae.get("block_out_channels") or [0] * 4) - 1),
+            latent_factor=vae_factor(vae),
             caption_tokens=_TOKENS,
             cell_bytes=4 * int(vae.get("latent_channels") or 16),
-            caption_bytes=_TOKENS
-            * int(transformer.get("cap_feat_dim") or 2560)
-            * (2 if dtype == "bfloat16" else 4),
+            caption_bytes=_TOKENS * int(transformer.get("cap_feat_dim") or 2560) * bytes_of(dtype),
             distilled=turbo,
             guided=not turbo,
             shift=shift,
