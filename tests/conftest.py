@@ -117,6 +117,8 @@ def local_hub(_hub_of_session: Hub) -> Iterator[Hub]:
     _hub_of_session.store.clear()
     yield _hub_of_session
     _hub_of_session.faults.clear()
+    # What was fetched from it is not to be found by tests of other repositories of these names.
+    shutil.rmtree(_HOME / "hf" / "hub", ignore_errors=True)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -367,11 +367,15 @@ def test_a_key_that_cannot_be_kept_is_told(
 # --- limits of the process -----------------------------------------------------------------------
 
 
-def test_too_many_open_files(tmp_path: Path) -> None:
+@pytest.mark.parametrize("left", [1, 3, 6, 11])
+def test_too_many_open_files(tmp_path: Path, left: int) -> None:
     write_pictures(tmp_path / "ds", 2)
     assert typed("validate", "ds", cwd=tmp_path).returncode == 0
-    taken = [os.open(os.devnull, os.O_RDONLY) for _ in range(3)]
-    with limited(resource.RLIMIT_NOFILE, max(taken) + 4):
+    highest = max(int(name) for name in os.listdir("/proc/self/fd"))
+    taken = [os.open(os.devnull, os.O_RDONLY)]
+    while taken[-1] <= highest:  # no descriptor is free below
+        taken.append(os.open(os.devnull, os.O_RDONLY))
+    with limited(resource.RLIMIT_NOFILE, taken[-1] + 1 + left):
         done = typed("validate", "ds", cwd=tmp_path)
     for descriptor in taken:
         os.close(descriptor)

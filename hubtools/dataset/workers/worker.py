@@ -30,17 +30,30 @@ def task_named(name: str) -> Any:
     return getattr(import_module(module), function)
 
 
+def address_space() -> int | None:
+    """Bytes of this process's address space, where the system tells (Linux)."""
+    try:
+        statm = Path("/proc/self/statm").read_text(encoding="ascii")
+        return int(statm.split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
 def limit_memory(extra: int) -> None:
     """Let this process's address space grow by `extra` bytes at most, where the system can."""
+    now = address_space()
     try:
         import resource
-
-        statm = Path("/proc/self/statm").read_text(encoding="ascii")
-        now = int(statm.split()[0]) * resource.getpagesize()
-    except (ImportError, OSError, ValueError):
+    except ImportError:  # Windows
         return
-    with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_AS, (now + extra, resource.RLIM_INFINITY))
+    if now is not None:
+        with contextlib.suppress(OSError, ValueError):
+            _, hard = resource.getrlimit(resource.RLIMIT_AS)
+            most = now + extra
+            resource.setrlimit(
+                resource.RLIMIT_AS,
+                (most if hard == resource.RLIM_INFINITY else min(most, hard), hard),
+            )
 
 
 def _turns(file: BinaryIO, board: mmap.mmap, place: int) -> None:
@@ -74,7 +87,7 @@ def main(shared: str, number: int, memory: int, task: Task | None = None) -> Non
         import simplejpeg  # noqa: F401
     Image.preinit()  # the usual formats; Pillow loads others when they come
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
-    limited = False
+    own: int | None = None
     with Path(shared).open("r+b") as file, mmap.mmap(file.fileno(), 0) as board:
         place = number * PROGRESS.size
         _turns(file, board, place)
@@ -83,9 +96,10 @@ def main(shared: str, number: int, memory: int, task: Task | None = None) -> Non
             while True:
                 name, jobs = pickle.loads(receive(requests))  # noqa: S301 (from the parent only)
                 act: Any = task or task_named(name)
-                if not limited:  # what the first task needs is loaded by now
-                    limit_memory(memory)
-                    limited = True
+                # What the task needs is loaded by now, and what earlier files have left behind (the
+                # heap never shrinks to what it was) is not charged to these.
+                limit_memory(memory)
+                own = address_space() if own is None else own
                 if getattr(act, "takes_lists", False):
                     results = act(jobs, mark)
                 else:
@@ -95,5 +109,7 @@ def main(shared: str, number: int, memory: int, task: Task | None = None) -> Non
                         results.append(act(*job))
                 mark(0)
                 send(answers, results)
+                if own is not None and (address_space() or 0) > own + memory:
+                    break  # too much is left behind: whoever asks next gets a new worker
     # A decoder's threads or a full disk must not keep a finished worker alive.
     os._exit(0)

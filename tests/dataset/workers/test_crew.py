@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,14 @@ def test_workers_that_never_answer_sensibly_get_a_sentence(tmp_path: Path, memor
         pytest.raises(HubtoolsError, match="cannot be started"),
     ):
         list(crew.run(PROBE, jobs(tmp_path, "a.png")))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux only")
+def test_what_others_left_behind_is_not_charged_to_a_file(tmp_path: Path) -> None:
+    some = jobs(tmp_path, "a.png", "b.png")
+    with WorkerPool(1, Limits(memory=100 << 20), program="keeping_worker") as crew:
+        for _ in range(4):  # each keeps 60 MB: together they are beyond any limit of one
+            assert [done for _, done in crew.run(PROBE, some[:1])] == ["kept"]
+        ((_, seen),) = crew.run(PROBE, some[1:])
+        assert isinstance(seen, Failure)  # which takes 200 MB at once
+        assert "stopped" in seen.reason
