@@ -371,7 +371,7 @@ def test_a_key_that_cannot_be_kept_is_told(
 def test_too_many_open_files(tmp_path: Path, left: int) -> None:
     write_pictures(tmp_path / "ds", 2)
     assert typed("validate", "ds", cwd=tmp_path).returncode == 0
-    highest = max(int(name) for name in os.listdir("/proc/self/fd"))
+    highest = max(int(path.name) for path in Path("/proc/self/fd").iterdir())
     taken = [os.open(os.devnull, os.O_RDONLY)]
     while taken[-1] <= highest:  # no descriptor is free below
         taken.append(os.open(os.devnull, os.O_RDONLY))
