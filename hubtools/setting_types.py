@@ -17,6 +17,23 @@ from pydantic import (
 
 from hubtools.shotplan import parse_plan
 
+
+def option(default: Any, description: str, *aliases: str, **constraints: Any) -> Any:
+    """A setting; `aliases` are further names the file and the command line accept."""
+    return Field(
+        default,
+        description=description,
+        json_schema_extra={"aliases": list(aliases)} if aliases else None,
+        **constraints,
+    )
+
+
+class Section(BaseModel):
+    """A section of `hubtools.toml`."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=(), validate_assignment=True)
+
+
 Rights = Literal["own", "permission", "synthetic", "public-domain", "licensed"]
 
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")

@@ -10,38 +10,28 @@ from __future__ import annotations
 import codecs
 import contextlib
 import typing
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator
 from pydantic.fields import FieldInfo
 
-from hubtools.models.families.noise import Density
 from hubtools.models.registry import TargetName
 from hubtools.setting_types import (
     AllowedSecret,
-    LrScheduler,
     Plan,
     Prefixes,
     RepoId,
     Rights,
+    Section,
+    option,
     per_file,
 )
+from hubtools.train_settings import TrainSettings
 
-
-def option(default: Any, description: str, *aliases: str, **constraints: Any) -> Any:
-    """A setting; `aliases` are further names the file and the command line accept."""
-    return Field(
-        default,
-        description=description,
-        json_schema_extra={"aliases": list(aliases)} if aliases else None,
-        **constraints,
-    )
-
-
-class Section(BaseModel):
-    """A section of `hubtools.toml`."""
-
-    model_config = ConfigDict(extra="forbid", protected_namespaces=(), validate_assignment=True)
+__all__ = [
+    "SECTIONS", "DatasetSettings", "EvaluateSettings", "ModelSettings", "PushSettings",
+    "RulesSettings", "SampleSettings", "Section", "TrainSettings", "aliases_of", "option",
+]  # fmt: skip
 
 
 def _encoding(value: Any) -> Any:
@@ -138,149 +128,6 @@ class RulesSettings(Section):
         {}, "Rules to ignore for some files: glob = [ids]. On the command line: GLOB:ID,ID."
     )
     baseline: str | None = option(None, "File of findings that are known: only new ones fail.")
-
-
-class TrainSettings(Section):
-    """Hyperparameters of the LoRA."""
-
-    pretrained_model_name_or_path: str | None = option(
-        None, "Base pipeline: Hub id or local folder.", "base_model"
-    )
-    base_model_repo: RepoId | None = option(
-        None, "Hub id of the base, for the card, when the base is a local folder."
-    )
-    revision: str | None = option(None, "Branch, tag or commit of the base.")
-    variant: str | None = option(None, "Weight variant of the base, e.g. fp16.")
-    output_dir: str = option("runs/lora", "Run folder to write.")
-    resolution: int | None = option(
-        None,
-        "Side of the training crop in pixels; default the size that the target (else the base"
-        " model) was made for.",
-        ge=32,
-        le=4096,
-    )
-    center_crop: bool = option(
-        True, "Crop the centre of the picture; otherwise a random place that stays the same."
-    )
-    random_flip: bool = option(
-        False, "Also train on mirrored pictures (bad for asymmetric subjects)."
-    )
-    image_interpolation_mode: Literal["lanczos", "bicubic", "bilinear", "nearest"] = option(
-        "lanczos", "Filter for resizing."
-    )
-    max_train_samples: int | None = option(None, "Use only the first N pictures.", ge=1)
-    repeats: int = option(1, "How often a picture appears in one epoch.", ge=1)
-    caption_dropout: float | None = option(
-        None,
-        "Share of steps trained with an empty caption; default 0.05, and 0 for bases that are drawn"
-        " without guidance.",
-        ge=0,
-        le=1,
-    )
-    train_batch_size: int = option(1, "Pictures in one forward pass.", ge=1)
-    gradient_accumulation_steps: int = option(1, "Forward passes in one optimizer step.", ge=1)
-    num_train_epochs: int | None = option(
-        None, "Passes over the pictures; max_train_steps overrules it.", ge=1
-    )
-    max_train_steps: int | None = option(
-        None, "Optimizer steps; default 100 a picture, at least 600, at most 2000.", "steps", ge=1
-    )
-    learning_rate: float = option(1e-4, "Peak learning rate.", "lr", gt=0)
-    scale_lr: bool = option(
-        False, "Multiply the learning rate by batch, accumulation and processes."
-    )
-    lr_scheduler: LrScheduler = option("cosine", "Shape of the learning rate over the run.")
-    lr_warmup_steps: int | None = option(
-        None, "Optimizer steps of linear warm-up; default 5 % of the run (0 for constant).", ge=0
-    )
-    lr_num_cycles: int = option(3, "Cosine waves of cosine_with_restarts.", ge=1)
-    lr_power: float = option(1.0, "Power of the polynomial schedule.", gt=0)
-    snr_gamma: float | None = option(
-        None,
-        "min-SNR weighting of the loss (arXiv:2303.09556); default 5 for bases that predict noise,"
-        " none for others; 0 turns it off.",
-        ge=0,
-    )
-    noise_offset: float = option(
-        0.0, "Strength of per-channel offset noise (not for flow bases).", ge=0
-    )
-    timestep_density: Density | None = option(
-        None,
-        "Flow bases: how moments between picture and noise are drawn; default logit_normal, more of"
-        " them in the middle.",
-    )
-    timestep_mean: float | None = option(
-        None, "Mean of the logit-normal density; default 0. Above it: more noise."
-    )
-    timestep_deviation: float | None = option(
-        None, "Deviation of the logit-normal density; default 1.", gt=0
-    )
-    timestep_shift: float | None = option(
-        None,
-        "Flow bases: how far moments are shifted towards noise; default as the base's scheduler"
-        " does, for some by the picture's size. 1: not at all.",
-        gt=0,
-        le=1000,
-    )
-    prediction_type: Literal["epsilon", "v_prediction"] | None = option(
-        None, "Prediction type of the base; default: as its scheduler says."
-    )
-    rank: int = option(16, "Rank of the LoRA matrices.", ge=1, le=1024)
-    lora_alpha: float | None = option(None, "LoRA alpha; default the rank.", "alpha", gt=0)
-    lora_dropout: float = option(0.0, "Dropout inside the LoRA.", ge=0, lt=1)
-    target_modules: list[str] = option(
-        [],
-        "Layers of the denoiser that get a LoRA; default those of the base's family.",
-    )
-    with_prior_preservation: bool = option(
-        False,
-        "Prior preservation: half of each batch trains on captions without the trigger, so that the"
-        " base's own pictures of the class stay as they are.",
-    )
-    prior_loss_weight: float = option(1.0, "Weight of the prior preservation loss.", ge=0)
-    class_prompt: str | None = option(
-        None,
-        "Caption for prior preservation; default: each picture's caption with dataset.class_noun in"
-        " place of the trigger.",
-    )
-    adam_beta1: float = option(0.9, "AdamW beta1.", ge=0, lt=1)
-    adam_beta2: float = option(0.999, "AdamW beta2.", ge=0, lt=1)
-    adam_weight_decay: float = option(1e-2, "AdamW weight decay.", ge=0)
-    adam_epsilon: float = option(1e-8, "AdamW epsilon.", gt=0)
-    max_grad_norm: float = option(1.0, "Gradient norm to clip at; 0 turns clipping off.", ge=0)
-    mixed_precision: Literal["auto", "no", "fp16", "bf16"] = option(
-        "auto", "Precision of the frozen base; auto is bf16 (else fp16) on a GPU, none on a CPU."
-    )
-    gradient_checkpointing: bool = option(False, "Use less memory and about a third more time.")
-    enable_xformers_memory_efficient_attention: bool = option(
-        False, "Use xformers instead of PyTorch's own attention.", "xformers"
-    )
-    cuda_graph: bool = option(
-        True,
-        "Record a training step as a CUDA graph and replay it: faster where the GPU waits for"
-        " Python (not with gradient checkpointing, dropout or several GPUs).",
-    )
-    allow_tf32: bool = option(True, "TF32 matrix products on Ampere and later.")
-    checkpointing_steps: int | None = option(
-        None, "Save state for resuming every N steps; default 250.", ge=1
-    )
-    checkpoints_total_limit: int = option(2, "States to keep.", ge=1)
-    allow_pickle: bool = option(
-        False,
-        "Open pickled weights (.bin), which can run code. Not accepted in a file: give it each"
-        " time.",
-    )
-    snapshot_steps: int | None = option(
-        None, "Keep a publishable copy of the LoRA every N steps; default with the samples.", ge=1
-    )
-    validation_steps: int | None = option(
-        None,
-        "Draw samples every N steps; default an eighth of the run, at least 100; 0 never.",
-        "sample_steps",
-        ge=0,
-    )
-    seed: int = option(0, "Seed of initial weights, data order, noise and crops.", ge=0)
-    num_threads: int | None = option(None, "CPU threads; default the cores that are free.", ge=1)
 
 
 class SampleSettings(Section):
