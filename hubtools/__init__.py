@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from hubtools.cards.render import write_dataset_card, write_model_card
     from hubtools.cards.rules import check_card
     from hubtools.commands.drawing import evaluate, generate, grid, plan_grid, train
+    from hubtools.commands.edits import caption, fix
     from hubtools.commands.journeys import (
         demo,
         doctor,
@@ -34,15 +35,8 @@ if TYPE_CHECKING:
         schema,
         ship,
     )
-    from hubtools.commands.pictures import (
-        caption,
-        fix,
-        inspect,
-        merge_parts,
-        shard,
-        unshard,
-        validate,
-    )
+    from hubtools.commands.packing import plan_shards, shard, unshard
+    from hubtools.commands.pictures import inspect, merge_parts, validate
     from hubtools.commands.releasing import card, plan_push, prune, push
     from hubtools.commands.workflows import ci_init, ci_run
     from hubtools.dataset.caption.exchange import export_captions
@@ -61,7 +55,7 @@ _WHERE = {
     "HubtoolsError": "hubtools.errors",
     "Project": "hubtools.project",
     "UsageError": "hubtools.errors",
-    "caption": "hubtools.commands.pictures",
+    "caption": "hubtools.commands.edits",
     "card": "hubtools.commands.releasing",
     "check_card": "hubtools.cards.rules",
     "ci_init": "hubtools.commands.workflows",
@@ -72,7 +66,7 @@ _WHERE = {
     "evaluate": "hubtools.commands.drawing",
     "explain": "hubtools.commands.journeys",
     "export_captions": "hubtools.dataset.caption.exchange",
-    "fix": "hubtools.commands.pictures",
+    "fix": "hubtools.commands.edits",
     "forecast": "hubtools.commands.journeys",
     "generate": "hubtools.commands.drawing",
     "grid": "hubtools.commands.drawing",
@@ -84,17 +78,18 @@ _WHERE = {
     "plan_fix": "hubtools.dataset.fix.planner",
     "plan_grid": "hubtools.commands.drawing",
     "plan_push": "hubtools.commands.releasing",
+    "plan_shards": "hubtools.commands.packing",
     "prune": "hubtools.commands.releasing",
     "push": "hubtools.commands.releasing",
     "rehearse": "hubtools.commands.journeys",
     "rules": "hubtools.commands.journeys",
     "schema": "hubtools.commands.journeys",
     "serve": "hubtools.localhub.serve",
-    "shard": "hubtools.commands.pictures",
+    "shard": "hubtools.commands.packing",
     "ship": "hubtools.commands.journeys",
     "train": "hubtools.commands.drawing",
     "undo_fix": "hubtools.dataset.fix.run",
-    "unshard": "hubtools.commands.pictures",
+    "unshard": "hubtools.commands.packing",
     "validate": "hubtools.commands.pictures",
     "validate_part": "hubtools.dataset.parts",
     "write_dataset_card": "hubtools.cards.render",
@@ -131,6 +126,7 @@ __all__ = [
     "plan_fix",
     "plan_grid",
     "plan_push",
+    "plan_shards",
     "prune",
     "push",
     "rehearse",

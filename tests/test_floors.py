@@ -134,6 +134,45 @@ def test_a_lazy_import_of_a_sibling_spares_a_heavy_library() -> None:
     assert not (found := _idle()), "put these imports at the top of the file:\n" + "\n".join(found)
 
 
+# --- one flow a command ---------------------------------------------------------------------------
+
+# What a command asks about before it calls its function, and the words that it asks with.
+ASKED_ABOUT = {
+    "hubtools.dataset.edits.journal.finish",
+    "hubtools.dataset.edits.replay.would",
+    "hubtools.dataset.packing.plan_file.would",
+    "hubtools.publish.prune_plan.would",
+    "hubtools.publish.trash",
+    "hubtools.plans.check_plan_file",
+    "hubtools.plans.read_plan",
+    "hubtools.project.load_project",
+    "hubtools.hub.errors.as_sentence",
+}
+
+
+def _functions(room: str) -> dict[str, set[str]]:
+    """{function that the files of a room import: those files}."""
+    found: dict[str, set[str]] = {}
+    for module in _files():
+        if not module.startswith(f"hubtools.{room}."):
+            continue
+        for node in ast.walk(ast.parse(_files()[module].read_text("utf-8"))):
+            if not isinstance(node, ast.ImportFrom) or not str(node.module).startswith("hubtools"):
+                continue
+            for alias in node.names:
+                if alias.name == alias.name.lower():
+                    found.setdefault(f"{node.module}.{alias.name}", set()).add(module)
+    return found
+
+
+def test_the_command_line_does_not_do_itself_what_the_function_of_a_command_does() -> None:
+    """It reads options, asks, calls the function and prints: one flow, typed or called."""
+    typed, called = _functions("cli"), _functions("commands")
+    twice = {name: sorted(typed[name]) for name in typed.keys() & called.keys() - ASKED_ABOUT}
+    twice = {n: who for n, who in twice.items() if not n.startswith("hubtools.commands.")}
+    assert not twice, f"call the function in hubtools/commands instead: {twice}"
+
+
 # --- length --------------------------------------------------------------------------------------
 
 

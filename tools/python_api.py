@@ -31,8 +31,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "id": "undo_fix(folder, id)",
         "journal": "the command line shows it",
         "purge": "the command line does it",
-        "plan": "see [saved plans](plans.md)",
-        "from_plan": "see [saved plans](plans.md)",
+        "plan": "plan_file: `plan` is one that is made already",
     },
     "inspect": {
         "all": "how to print",
@@ -48,9 +47,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     },
     "shard": {
         "as": "format: a word of Python",
-        "plan": "see [saved plans](plans.md)",
-        "from_plan": "see [saved plans](plans.md)",
-        "trust_state": "the command line does it",
+        "plan": "plan_shards(..., plan_file=file)",
     },
     "generate": {"from": "like: a word of Python"},
     "grid": {"dry_run": "plan_grid(...)"},
@@ -59,9 +56,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "purge": "the command line does it",
         "yes": "the command line does it",
         "dry_run": "the default",
-        "plan": "see [saved plans](plans.md)",
-        "from_plan": "see [saved plans](plans.md)",
-        "trust_state": "the command line does it",
+        "plan": "plan_file, as of the others",
     },
     "push": {
         "dry_run": "plan_push(...)",

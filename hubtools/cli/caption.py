@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,46 +99,32 @@ def command(
     Originals are kept in .hubtools/fixes, as `hubtools fix` does. Exit code 3 if there is
     something to do and nobody said yes.
     """
-    from hubtools.dataset.caption.planner import plan_captions
-    from hubtools.dataset.edits import journal
+    from hubtools.commands.edits import caption, check_import
+    from hubtools.dataset.fix.run import undo_fix
 
-    folder, project = dataset_folder(path, project, out, change=not dry_run and export is None)
+    folder, its = dataset_folder(path, project, out, change=not dry_run and export is None)
     if dry_run and undo:
         raise UsageError("--dry-run and --undo exclude each other.")
-    if source_dir is not None and source is None:
-        raise UsageError("--from says where to --import from.")
+    check_import(source, source_dir)
     edits = (template, model, source, replace, trigger_insert, trigger_rename)
     if undo:
-        undone = with_trust(
-            out, trust_state, lambda trusted: journal.undo(folder, trust_state=trusted)
-        )
+        undone = with_trust(out, trust_state, lambda trusted: undo_fix(folder, trust_state=trusted))
         count = sum(step.path is not None for step in undone.steps)
         out.result(f"{folder} is as it was before {undone.id}", id=undone.id, restored=count)
         return ExitCode.DONE
     if export is not None:
         if any(edits):
             raise UsageError("--export stands alone.", hint="caption first, then export")
-        return _export(folder, project, *export, out=out)
+        return _export(folder, its, *export, out=out)
     recover(folder, out, yes=yes, dry_run=dry_run, trust_state=trust_state, command="caption")
-    with out.progress() as progress:
-        task = progress.add_task("captioning", total=None, note="")
-        plan = plan_captions(
-            folder,
-            project.dataset,
-            template=template,
-            source=source,
-            source_dir=source_dir,
-            model=model,
-            prompt=prompt,
-            max_new_tokens=max_new_tokens,
-            device=device,
-            replace=replace,
-            regex=regex,
-            trigger_rename=trigger_rename,
-            trigger_insert=trigger_insert,
-            overwrite=overwrite,
-            on_picture=lambda done, total: progress.update(task, completed=done, total=total),
-        )
+    run = partial(
+        caption, path, project, template=template, source=source, source_dir=source_dir,
+        model=model, prompt=prompt, max_new_tokens=max_new_tokens, device=device,
+        replace=replace, regex=regex, trigger_rename=trigger_rename,
+        trigger_insert=trigger_insert, overwrite=overwrite,
+    )  # fmt: skip
+    with out.following("captioning") as tell:
+        plan = run(dry_run=True, on_picture=tell).plan
     yes = yes and not dry_run  # who says both looks first
     asks = not dry_run and not yes
     if out.format != "json" and plan.changes:
@@ -154,8 +141,8 @@ def command(
             return ExitCode.DONE
         out.hint("nothing was changed; add --yes to write this, --dry-run to see all of it")
         return ExitCode.CHECKS_FAILED
-    done = journal.apply(folder, plan.plan)
-    id = done.id if done else None
+    done = run(plan=plan)
+    id = done.journal.id if done.journal else None
     if out.format == "json":
         _json(plan, id, out)
     elif out.format != "quiet":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from hubtools.findings import plural, visible
 
 if TYPE_CHECKING:
     from hubtools.dataset.edits.plan import Plan
+    from hubtools.dataset.fix.run import Fixed
     from hubtools.project import Project
 
 # Lines of one text's diff that are shown before asking.
@@ -93,10 +94,8 @@ def command(
     that was interrupted is carried on with --yes, or taken back with --undo. Exit code 3 if there
     is something to fix and nobody said yes.
     """
-    from hubtools.dataset.edits import journal as journals
-    from hubtools.dataset.edits.replay import settled
-    from hubtools.dataset.fix.planner import plan_fix_project
-    from hubtools.plans import state_of
+    from hubtools.commands.edits import fix
+    from hubtools.dataset.fix.run import undo_fix
 
     check_plan_options(plan_file, from_plan, ("path", "yes"), ("yes", "undo", "journal", "purge"))
     if sum((dry_run, undo, journal, purge)) > 1:
@@ -106,10 +105,10 @@ def command(
     if from_plan is not None:
         return _replay(from_plan, path, project, dry_run, yes, trust_state, out)
     changes = not (dry_run or journal or plan_file)
-    folder, project = dataset_folder(path, project, out, change=changes)
+    folder, _ = dataset_folder(path, project, out, change=changes)
     if undo:
         undone = with_trust(
-            out, trust_state, lambda trusted: journals.undo(folder, id, trust_state=trusted)
+            out, trust_state, lambda trusted: undo_fix(folder, id, trust_state=trusted)
         )
         count = sum(step.path is not None for step in undone.steps)
         out.result(f"{folder} is as it was before {undone.id}", id=undone.id, restored=count)
@@ -121,36 +120,20 @@ def command(
         return _purge(folder, yes, trust_state, out)
     only_looks = dry_run or plan_file is not None
     recover(folder, out, yes=yes, dry_run=only_looks, trust_state=trust_state, command="fix")
-    # before the pictures are read: what changes meanwhile is then told apart
-    state = state_of(folder, plan_file) if plan_file or out.format == "json" else None
-
-    def again(leave: dict[str, str]) -> Plan:
-        with out.progress() as progress:
-            task = progress.add_task("reading pictures", total=None, note="")
-            made = plan_fix_project(
-                project,
-                folder,
-                select=select,
-                ignore=ignore,
-                unsafe=unsafe,
-                resolution=resolution,
-                on_picture=lambda done, total: progress.update(task, completed=done, total=total),
-                leave=leave,
-                counted=out.human,
-            )
-        return replace(made, made_from=state)
-
-    plan = again({})
+    run = partial(
+        fix, path, project, select=select, ignore=ignore, unsafe=unsafe, resolution=resolution,
+        counted=out.human,
+    )  # fmt: skip
+    as_json = out.format == "json"
+    with out.following("reading pictures") as tell:
+        plan = run(dry_run=True, plan_file=plan_file, replayable=as_json, on_picture=tell).plan
     if plan_file is not None:
-        plan = settled(plan, again)
         if out.format not in ("json", "quiet"):
             _show(plan, out, _SHOWN)
-        plan.save(plan_file)
-        out.result(
-            f"Plan written to {plan_file}", plan=str(plan_file), changes=len(plan.operations)
-        )
+        changes_in = len(plan.operations)
+        out.result(f"Plan written to {plan_file}", plan=str(plan_file), changes=changes_in)
         return ExitCode.DONE
-    return _carry_out(plan, again, dry_run, yes, out)
+    return _carry_out(plan, run, dry_run, yes, out)
 
 
 def _replay(
@@ -163,7 +146,8 @@ def _replay(
     out: Output,
 ) -> int:
     """Do what the plan of a file says, on the folder as it was when the plan was made."""
-    from hubtools.dataset.edits.replay import BESIDE, lines_of, load_plan, would
+    from hubtools.commands.edits import fix
+    from hubtools.dataset.edits.replay import BESIDE, lines_of, would
 
     saved, trust = opened(
         path, "fix", out, trust_state, would, lines_of, dry_run=dry_run, beside=BESIDE
@@ -174,24 +158,25 @@ def _replay(
         folder, _ = dataset_folder(given, project, out, change=not dry_run)
         folder = saved.folder(folder)
     recover(folder, out, yes=yes, dry_run=dry_run, trust_state=trust, command="fix")
-    plan = load_plan(folder, saved)
+    run = partial(fix, given, project, trust_state=trust)
+    plan = run(dry_run=True, from_plan=saved).plan
     if plan.done:
         if out.format == "json":
             _as_json(plan, {"applied": False}, out)
         else:
             out.result(f"This plan is done already; nothing to do in {folder}", changes=0)
         return ExitCode.DONE
-    return _carry_out(plan, None, dry_run, yes, out)
+    return _carry_out(plan, run, dry_run, yes, out)
 
 
 def _carry_out(
     plan: Plan,
-    again: Callable[[dict[str, str]], Plan] | None,
+    run: Callable[..., Fixed],
     dry_run: bool,
     yes: bool,
     out: Output,
 ) -> int:
-    """Show the plan, ask, apply; `again` makes another that leaves files out, if that may be."""
+    """Show the plan, ask, and let `run` do it."""
     if not plan.operations:
         _nothing(plan, out)
         return ExitCode.DONE
@@ -208,7 +193,7 @@ def _carry_out(
             return ExitCode.DONE
         out.hint("nothing was changed; add --yes to apply this, --dry-run to see all of it")
         return ExitCode.CHECKS_FAILED
-    return _apply(plan, again, out)
+    return _apply(plan, run, out)
 
 
 def _asked(plan: Plan, out: Output) -> bool:
@@ -250,14 +235,9 @@ def _nothing(plan: Plan, out: Output) -> None:
     _left(plan, out)
 
 
-def _apply(plan: Plan, again: Callable[[dict[str, str]], Plan] | None, out: Output) -> int:
-    from hubtools.dataset.edits.journal import apply
-    from hubtools.dataset.fix.run import Fixed, apply_or_leave
-
-    if again is None:
-        fixed = Fixed(plan, apply(plan.root, plan))
-    else:
-        fixed = apply_or_leave(plan, again)
+def _apply(plan: Plan, run: Callable[..., Fixed], out: Output) -> int:
+    with out.following("reading pictures", at_once=False) as tell:
+        fixed = run(plan=plan, on_picture=tell)
     id = fixed.journal.id if fixed.journal else None
     if out.format == "json":
         facts = {"applied": True, "journal": id}

@@ -61,25 +61,15 @@ def command(
     Writes grid.png, index.html, grid.json and every picture. A cell that is there with the same
     parameters is not drawn again, so a grid can be stopped and go on, or grow.
     """
-    from hubtools.commands.drawing import plan_grid
-    from hubtools.inference.grid import draw_grid
+    from hubtools.commands.drawing import grid, plan_grid
     from hubtools.inference.grid.plan import FACTS, PAGE, PICTURE
 
-    plan = plan_grid(
-        project,
-        prompt,
-        x=x,
-        y=y,
-        z=z,
-        lora=loras,
-        step=step,
-        weight_name=weight_name,
-        output=output,
-        safety_checker=safety_checker,
-        device=device,
-        dtype=dtype,
-        note=out.note,
-    )
+    asked: dict[str, Any] = {
+        "x": x, "y": y, "z": z, "lora": loras, "step": step, "weight_name": weight_name,
+        "output": output, "safety_checker": safety_checker, "device": device, "dtype": dtype,
+        "note": out.note,
+    }  # fmt: skip
+    plan = plan_grid(project, prompt, **asked)
     there = len(plan.there())
     todo = len(plan.files) - there
     for sentence in _told(plan, there, todo):
@@ -97,13 +87,15 @@ def command(
             left -= 1
             progress.update(task, note=f"{left} to go" if left else "")
 
-        result = draw_grid(
-            plan,
+        result = grid(
+            project,
+            prompt,
+            **asked,
+            plan=plan,
             batch_size=batch_size,
             cell_size=cell_size,
             on_step=lambda done, total: progress.update(task, completed=done, total=total),
             on_picture=seen,
-            note=out.note,
         )
     blanked = sum(picture.record.blanked for picture in result.pictures.values())
     sentence = f"{result.drawn} drawn" + (f", {there} were there already" if there else "")

@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from hubtools.cli.options import SettingsCommand, dataset_folder, project_options
+from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options
 from hubtools.errors import ExitCode
 
 if TYPE_CHECKING:
     from hubtools.dataset.inspect.look import Inspection
     from hubtools.project import Project
+    from hubtools.publish.inspection import WeightInspection
 
 # Rows of the table before --all is needed.
 _ROWS = 30
@@ -62,33 +64,26 @@ def command(
     pictures the frame is what is trained on (orange: enlarged to the training resolution), the dark
     part is cut off.
     """
-    from hubtools.publish.inspection import is_weights
+    from hubtools.commands.pictures import inspect
+    from hubtools.dataset.inspect.look import Inspection
 
-    if path is not None and is_weights(path):
-        return _weights(path, out)
-    from hubtools.training.preview import inspect
-
-    if sheet is not None:
-        from hubtools.reporting.sheets import check_sheet
-
-        check_sheet(sheet)  # before anything is done
-    folder, project = dataset_folder(path, project, out, change=False)
-    train = project.train
-    if resolution is not None:
-        train = train.model_copy(update={"resolution": resolution})
     with out.progress() as progress:
         task = progress.add_task("reading pictures", total=None, note="")
 
-        def tell(done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total)
+        def tell(done: int, total: int, doing: str = "reading pictures") -> None:
+            progress.update(task, completed=done, total=total, description=doing)
 
-        found = inspect(folder, project.dataset, train, base=project.base, on_picture=tell)
-        shown = 0
-        if sheet is not None and found.seen:
-            from hubtools.dataset.inspect.draw import write_sheet
-
-            progress.update(task, description="drawing")
-            shown = write_sheet(folder, found.seen, sheet, on_picture=tell)
+        found = inspect(
+            path,
+            project,
+            resolution=resolution,
+            sheet=sheet,
+            note=out.note,
+            on_picture=tell,
+            on_drawn=partial(tell, doing="drawing"),
+        )
+    if not isinstance(found, Inspection):
+        return _weights(found, out)
     if out.format == "json":
         out.answer.put(found.to_dict())
     else:
@@ -96,17 +91,17 @@ def command(
     if pictures is None:
         pictures = 8 if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else 0
     if out.human and pictures:
-        _draw(folder, found, pictures, draw, out)
+        _draw(found, pictures, draw, out)
     if sheet is not None:
+        from hubtools.dataset.inspect.draw import MOST_ON_A_SHEET
+
+        shown = min(len(found.seen), MOST_ON_A_SHEET)
         rest = f" (of {len(found.seen)})" if shown < len(found.seen) else ""
         out.note(f"{shown} pictures{rest} are on {sheet}")
     return ExitCode.DONE
 
 
-def _weights(path: Path, out: Output) -> int:
-    from hubtools.publish.inspection import inspect_weights
-
-    found = inspect_weights(path)
+def _weights(found: WeightInspection, out: Output) -> int:
     facts = found.to_dict()
     if out.format == "json":
         out.answer.put(facts)
@@ -171,7 +166,7 @@ def _said(value: Any) -> str:
     return f"{value:.0%}" if isinstance(value, float) else str(value)
 
 
-def _draw(folder: Path, found: Inspection, count: int, draw: str, out: Output) -> None:
+def _draw(found: Inspection, count: int, draw: str, out: Output) -> None:
     from PIL import Image
 
     from hubtools.dataset.inspect.draw import thumbnail
@@ -199,7 +194,7 @@ def _draw(folder: Path, found: Inspection, count: int, draw: str, out: Output) -
         line = chosen[start : start + across]
         strip = Image.new("RGB", (side * len(line), side))
         for number, one in enumerate(line):
-            strip.paste(thumbnail(folder, one, side), (number * side, 0))
+            strip.paste(thumbnail(found.root, one, side), (number * side, 0))
         drawn = render(
             strip,
             told,

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
@@ -26,7 +27,7 @@ from hubtools.findings import printable, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
     from hubtools.findings import Report
 
@@ -191,6 +192,24 @@ class Output:
             disable=not (self.human and sys.stderr.isatty()),
             transient=True,
         )
+
+    @contextmanager
+    def following(
+        self, doing: str, *, at_once: bool = True
+    ) -> Iterator[Callable[[int, int | None], None]]:
+        """A progress display of one task, and the function that is told `done` and `total`; with
+        `at_once` off it shows only when that is called."""
+        with self.progress() as progress:
+            tasks: list[TaskID] = []
+
+            def tell(done: int, total: int | None) -> None:
+                if not tasks:
+                    tasks.append(progress.add_task(doing, total=None, note=""))
+                progress.update(tasks[0], completed=done, total=total)
+
+            if at_once:
+                tell(0, None)
+            yield tell
 
     def note(self, message: str) -> None:
         """A line about what is going on (stderr; silent in quiet)."""

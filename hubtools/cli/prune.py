@@ -14,6 +14,7 @@ from hubtools.cli.trust import trust_option, with_trust
 from hubtools.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from hubtools.commands.releasing import Pruned
     from hubtools.project import Project
     from hubtools.publish.classify import PrunePlan
 
@@ -63,21 +64,18 @@ def command(
     it. --from-plan shows what a plan says, and does it with --apply. Exit code 3 if there are large
     files that no rule knows.
     """
+    from hubtools.commands.releasing import prune
     from hubtools.files import human_bytes
-    from hubtools.plans import state_of
     from hubtools.publish import trash
-    from hubtools.publish.classify import classify
-    from hubtools.publish.prune_plan import save_plan
-    from hubtools.publish.trainers import recognise
 
     acting = ("do_apply", "do_undo", "do_purge")
     check_plan_options(plan_file, from_plan, ("run_dir", "do_apply"), acting)
     if from_plan is not None:
-        return _replay(from_plan, run_dir, do_apply, dry_run, trust_state, out)
-    changes = do_apply or do_undo or do_purge
-    root = run_dir or (project.run_to_change if changes else project.run_dir)
+        return _replay(from_plan, run_dir, project, do_apply and not dry_run, trust_state, out)
     if sum((do_apply, do_undo, do_purge, dry_run)) > 1:
         raise UsageError("--apply, --undo, --purge and --dry-run exclude each other.")
+    if do_undo or do_purge:
+        root = run_dir or project.run_to_change
     if do_undo:
         count = with_trust(out, trust_state, lambda trust: trash.undo(root, trust=trust))
         out.result(f"{count} files are back in {root}", restored=count)
@@ -92,52 +90,53 @@ def command(
         freed = with_trust(out, trust_state, lambda trust: trash.purge(root, trust=trust))
         out.result(f"Trash of {root} deleted", freed=human_bytes(freed))
         return ExitCode.DONE
-    recognise(root)
-    # before they are classified: what changes meanwhile is then told apart
-    state = state_of(root, plan_file, git=True) if plan_file is not None else {}
-    plan = classify(root, keep_snapshots=keep_snapshots, keep=keep, drop=drop)
+    done = prune(
+        run_dir,
+        project,
+        apply=do_apply,
+        keep_snapshots=keep_snapshots,
+        keep=keep,
+        drop=drop,
+        plan_file=plan_file,
+    )
+    if do_apply:
+        return _applied(done, out)
+    code = _show(done.plan, out, table=plan_file is None or out.format not in ("json", "quiet"))
     if plan_file is not None:
-        options = {"keep_snapshots": keep_snapshots, "keep": list(keep), "drop": list(drop)}
-        code = _show(plan, out, table=out.format not in ("json", "quiet"))
-        save_plan(plan, plan_file, state, options)
-        out.result(f"Plan written to {plan_file}", plan=str(plan_file), moves=len(plan.moved))
-        return code
-    return _apply(plan, out) if do_apply else _show(plan, out)
+        moves = len(done.plan.moved)
+        out.result(f"Plan written to {plan_file}", plan=str(plan_file), moves=moves)
+    return code
 
 
 def _replay(
     path: Path,
     run_dir: Path | None,
+    project: Project,
     do_apply: bool,
-    dry_run: bool,
     trust_state: bool,
     out: Output,
 ) -> int:
     """Show or do what the plan of a file says, on the folder as it was when the plan was made."""
-    from hubtools.publish.prune_plan import lines_of, load_plan, would
-    from hubtools.publish.trainers import recognise
+    from hubtools.commands.releasing import prune
+    from hubtools.publish.prune_plan import lines_of, would
 
-    looks = dry_run or not do_apply
-    saved, _ = opened(path, "prune", out, trust_state, would, lines_of, dry_run=looks)
-    root = saved.folder(run_dir)
-    recognise(root)
-    replay = load_plan(root, saved)
-    if replay.done:
-        out.result(f"This plan is done already; nothing to do in {root}", moves=0)
+    saved, trust = opened(path, "prune", out, trust_state, would, lines_of, dry_run=not do_apply)
+    done = prune(run_dir, project, apply=do_apply, from_plan=saved, trust_state=trust)
+    if done.done:
+        out.result(f"This plan is done already; nothing to do in {done.plan.root}", moves=0)
         return ExitCode.DONE
-    return _show(replay.plan, out) if looks else _apply(replay.plan, out)
+    return _applied(done, out) if do_apply else _show(done.plan, out)
 
 
-def _apply(plan: PrunePlan, out: Output) -> int:
+def _applied(done: Pruned, out: Output) -> int:
     from hubtools.files import human_bytes
-    from hubtools.publish import trash
 
-    place = trash.apply(plan)
+    plan = done.plan
     out.result(
         f"{len(plan.moved)} files ({human_bytes(plan.bytes_moved)}) moved aside"
-        if place
+        if done.trash
         else "Nothing to move",
-        trash=str(place) if place else None,
+        trash=str(done.trash) if done.trash else None,
         kept=len(plan.kept),
         stayed=len(plan.left),
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from hubtools.cli.options import SettingsCommand, dataset_folder, project_options
+from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options
 from hubtools.cli.plans import check_plan_options, opened, plan_options
 from hubtools.cli.trust import trust_option
@@ -17,7 +17,6 @@ from hubtools.findings import plural
 
 if TYPE_CHECKING:
     from hubtools.dataset.packing.plan import Format
-    from hubtools.dataset.packing.plan_file import Wanted
     from hubtools.dataset.packing.write import Shards
     from hubtools.project import Project
 
@@ -74,56 +73,41 @@ def command(
     load with `datasets` and on the Hub; `hubtools unshard` gives the folder back, byte for byte. A
     run that was killed goes on where it was. --to is needed unless --plan is given.
     """
+    from hubtools.commands.packing import check_target
     from hubtools.dataset.packing.plan import ENDING
+    from hubtools.dataset.packing.plan_file import lines_of, wanted_of, would
 
     word: str = out.format
     if word in ("parquet", "webdataset"):
         # the form of the shards, where others ask for that of the printed lines
         kind, out = cast("Format", word), Output.of("auto", False, (), out.answer)
     check_plan_options(plan_file, from_plan, ("path", "to"), ("to",))
-    if to is None and plan_file is None:
-        raise UsageError("--to DIR says where to write the shards.", hint="add --to DIR")
-    wanted = None
+    if plan_file is not None:
+        return _plan(path, project, kind, max_shard_size, plan_file, out)
+    check_target(to)
+    assert to is not None
+    given: dict[str, Any] = {"format": kind, "max_shard_size": max_shard_size}
     if from_plan is not None:
-        wanted, folder = _wanted(from_plan, path, project, trust_state, out)
+        saved, trust = opened(from_plan, "shard", out, trust_state, would, lines_of)
+        wanted = wanted_of(saved)
         if word in ENDING and word != wanted.format:
             raise UsageError(f"{from_plan} is a plan for {wanted.format}, not for {word}.")
-        kind, max_shard_size = wanted.format, wanted.max_shard_size
-    else:
-        folder, _ = dataset_folder(path, project, out, change=False)
-    if plan_file is not None:
-        return _plan(folder, kind, max_shard_size, plan_file, out)
-    assert to is not None
-    done = _pack(folder, to, kind, max_shard_size, wanted, out)
+        given = {"from_plan": saved, "trust_state": trust}
+    done = _pack(path, to, project, given, out)
     _tell(done, to, out)
-    _warn(done, folder, out)
+    _warn(done, out)
     return ExitCode.DONE
 
 
-def _wanted(
-    path: Path, given: Path | None, project: Project, trust_state: bool, out: Output
-) -> tuple[Wanted, Path]:
-    """What the plan of a file says, and the folder, which is as it was when the plan was made."""
-    from hubtools.dataset.packing.plan_file import lines_of, load_plan, would
-
-    saved, _ = opened(path, "shard", out, trust_state, would, lines_of)
-    if given is None:
-        folder = saved.folder()
-    else:
-        folder = saved.folder(dataset_folder(given, project, out, change=False)[0])
-    return load_plan(folder, saved), folder
-
-
-def _plan(folder: Path, kind: Format, limit: int | None, path: Path, out: Output) -> int:
-    from hubtools.dataset.packing.plan import plan_shards
-    from hubtools.dataset.packing.plan_file import save_plan
+def _plan(
+    path: Path | None, project: Project, kind: Format, limit: int | None, file: Path, out: Output
+) -> int:
+    from hubtools.commands.packing import plan_shards
     from hubtools.files import human_bytes
-    from hubtools.plans import state_of
 
-    # before the rows are read: what changes meanwhile is then told apart
-    state = state_of(folder, path)
-    plan = plan_shards(folder, kind, limit)
-    save_plan(plan, path, state, limit)
+    plan = plan_shards(
+        path, project, format=kind, max_shard_size=limit, plan_file=file, note=out.note
+    )
     if out.format not in ("json", "quiet"):
         columns = ("shard", "split", "rows", "bytes" if not out.human else "size")
         rows = [
@@ -131,16 +115,15 @@ def _plan(folder: Path, kind: Format, limit: int | None, path: Path, out: Output
             for s in plan.shards
         ]
         out.table(columns, rows, right=(2, 3))
-    out.result(f"Plan written to {path}", plan=str(path), shards=len(plan.shards), rows=plan.rows)
+    out.result(f"Plan written to {file}", plan=str(file), shards=len(plan.shards), rows=plan.rows)
     return ExitCode.DONE
 
 
 def _pack(
-    folder: Path, to: Path, kind: Format, limit: int | None, wanted: Wanted | None, out: Output
+    path: Path | None, to: Path, project: Project, given: dict[str, Any], out: Output
 ) -> Shards:
-    from hubtools.dataset.packing.write import shard
+    from hubtools.commands.packing import shard
 
-    check = {} if wanted is None else {"check": wanted.check}
     with out.progress() as progress:
         task = progress.add_task("counting rows", total=None, note="")
 
@@ -148,8 +131,8 @@ def _pack(
             doing = "counting rows" if total is None else "writing"
             progress.update(task, completed=done, total=total, description=doing)
 
-        done = shard(folder, to, format=kind, max_shard_size=limit, on_row=tell, **check)
-    if wanted is not None and all(one.kept for one in done.shards):
+        done = shard(path, to, project, note=out.note, on_row=tell, **given)
+    if "from_plan" in given and all(one.kept for one in done.shards):
         out.note(f"This plan is done already; {to} holds all of it.")
     return done
 
@@ -180,7 +163,8 @@ def _tell(done: Shards, to: Path, out: Output) -> None:
         )
 
 
-def _warn(done: Shards, folder: Path, out: Output) -> None:
+def _warn(done: Shards, out: Output) -> None:
+    folder = done.source
     if done.unnamed:
         out.warn(
             f"{plural(done.unnamed, 'picture')} {'is' if done.unnamed == 1 else 'are'} in no shard,"

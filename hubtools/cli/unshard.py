@@ -22,7 +22,7 @@ def command(shards: Path, to: Path, out: Output) -> int:
     SHARDS is a folder of shards or one of them: those of `hubtools shard` give the same files and
     rows again, those of others (`push_to_hub`, WebDataset) pictures and a metadata.jsonl.
     """
-    from hubtools.commands.pictures import unshard
+    from hubtools.commands.packing import unshard
     from hubtools.files import human_bytes
 
     with out.progress() as progress:

@@ -166,19 +166,26 @@ def grid(
     safety_checker: bool = True,
     device: str | None = None,
     dtype: str | None = None,
+    plan: GridPlan | None = None,
     note: Note = quiet,
     on_step: Progress | None = None,
+    on_picture: Callable[[SampleRecord], None] | None = None,
     **settings: Any,
 ) -> GridResult:
-    """Draw a prompt with up to three things varied; without `lora` as `generate`."""
+    """Draw a prompt with up to three things varied; without `lora` as `generate`. `plan`: what
+    `plan_grid` has made of the same arguments. `on_picture` is told of each that is drawn."""
     from hubtools.inference.grid import draw_grid
 
-    plan = plan_grid(
-        project_of(grid, project, settings), prompt, x=x, y=y, z=z, lora=lora, step=step,
-        weight_name=weight_name, output=output, safety_checker=safety_checker, device=device,
-        dtype=dtype, note=note,
+    if plan is None:
+        plan = plan_grid(
+            project_of(grid, project, settings), prompt, x=x, y=y, z=z, lora=lora, step=step,
+            weight_name=weight_name, output=output, safety_checker=safety_checker, device=device,
+            dtype=dtype, note=note,
+        )  # fmt: skip
+    return draw_grid(
+        plan, batch_size=batch_size, cell_size=cell_size, on_step=on_step, on_picture=on_picture,
+        note=note,
     )  # fmt: skip
-    return draw_grid(plan, batch_size=batch_size, cell_size=cell_size, on_step=on_step, note=note)
 
 
 def evaluate(

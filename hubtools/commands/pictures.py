@@ -1,8 +1,8 @@
-"""`validate`, `merge-parts`, `fix`, `inspect`, `caption`, `shard` and `unshard` as functions."""
+"""`validate`, `merge-parts` and `inspect` as functions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,12 +21,7 @@ from hubtools.files import StrPath
 from hubtools.layout import PROJECT_FILE
 
 if TYPE_CHECKING:
-    from hubtools.dataset.caption.run import Captioned
-    from hubtools.dataset.fix.run import Fixed
     from hubtools.dataset.inspect.look import Inspection
-    from hubtools.dataset.packing.plan import Format
-    from hubtools.dataset.packing.unpack import Unsharded
-    from hubtools.dataset.packing.write import Shards
     from hubtools.findings import Report
     from hubtools.project import Project
     from hubtools.publish.inspection import WeightInspection
@@ -118,34 +113,6 @@ def _report(
     return report if known is None else renew_baseline(report, known)
 
 
-def fix(
-    path: StrPath | None = None,
-    project: ProjectLike = None,
-    *,
-    dry_run: bool = False,
-    select: Sequence[str] = (),
-    ignore: Sequence[str] = (),
-    unsafe: Sequence[str] = (),
-    resolution: int | None = None,
-    trust_state: bool = False,
-    note: Note = quiet,
-    **settings: Any,
-) -> Fixed:
-    """Repair a folder of pictures; calling it is the yes. Originals are kept in a journal that
-    `undo_fix` brings back. `dry_run`: only the plan, and its journal is None. A fix that was
-    interrupted is finished first."""
-    from hubtools.dataset.fix.planner import fix_options, plan_fix
-    from hubtools.dataset.fix.run import Fixed
-    from hubtools.dataset.fix.run import fix as run
-
-    project = project_of(fix, project, settings)
-    folder, project = folder_of(path, project, change=not dry_run, note=note)
-    options = fix_options(project, select=select, ignore=ignore, resolution=resolution)
-    if dry_run:
-        return Fixed(plan_fix(folder, unsafe=unsafe, **options), None)
-    return run(folder, unsafe=unsafe, trust_state=trust_state, **options)
-
-
 def inspect(
     path: StrPath | None = None,
     project: ProjectLike = None,
@@ -154,10 +121,12 @@ def inspect(
     sheet: StrPath | None = None,
     note: Note = quiet,
     on_picture: Progress | None = None,
+    on_drawn: Progress | None = None,
     **settings: Any,
 ) -> Inspection | WeightInspection:
     """What is in a folder of pictures, and what the trainer will see of each; or what a weight file
-    (or the LoRA of a Hub repository) is. `sheet`: write a contact sheet there."""
+    (or the LoRA of a Hub repository) is. `sheet`: write a contact sheet there, of the first
+    pictures if there are many; `on_drawn` is told of each."""
     from hubtools.publish.inspection import inspect_weights, is_weights
 
     if path is not None and is_weights(path):
@@ -177,88 +146,5 @@ def inspect(
     if sheet is not None and found.seen:
         from hubtools.dataset.inspect.draw import write_sheet
 
-        write_sheet(folder, found.seen, Path(sheet))
+        write_sheet(folder, found.seen, Path(sheet), on_picture=on_drawn)
     return found
-
-
-def caption(
-    path: StrPath | None = None,
-    project: ProjectLike = None,
-    *,
-    template: str | None = None,
-    model: str | None = None,
-    prompt: str | None = None,
-    max_new_tokens: int = 60,
-    device: str | None = None,
-    source: str | None = None,
-    source_dir: StrPath | None = None,
-    replace: Sequence[str] = (),
-    regex: bool = False,
-    trigger_insert: bool = False,
-    trigger_rename: Sequence[str] = (),
-    overwrite: bool = False,
-    dry_run: bool = False,
-    trust_state: bool = False,
-    note: Note = quiet,
-    on_picture: Progress | None = None,
-    **settings: Any,
-) -> Captioned:
-    """Caption pictures and edit captions; calling it is the yes, and `undo_fix` takes it back.
-    `source` and `source_dir` are --import and --from. `dry_run`: only the plan."""
-    from hubtools.dataset.caption.planner import plan_captions
-    from hubtools.dataset.caption.run import Captioned
-    from hubtools.dataset.caption.run import caption as run
-
-    project = project_of(caption, project, settings)
-    if source_dir is not None and source is None:
-        raise UsageError("--from says where to --import from.")
-    folder, project = folder_of(path, project, change=not dry_run, note=note)
-    options: dict[str, Any] = {
-        "template": template,
-        "source": source,
-        "source_dir": None if source_dir is None else Path(source_dir),
-        "model": model,
-        "prompt": prompt,
-        "max_new_tokens": max_new_tokens,
-        "device": device,
-        "replace": tuple(replace),
-        "regex": regex,
-        "trigger_rename": tuple(trigger_rename),
-        "trigger_insert": trigger_insert,
-        "overwrite": overwrite,
-        "on_picture": on_picture,
-    }
-    if dry_run:
-        return Captioned(plan_captions(folder, project.dataset, **options), None)
-    return run(folder, project.dataset, trust_state=trust_state, **options)
-
-
-def shard(
-    path: StrPath | None = None,
-    to: StrPath | None = None,
-    project: ProjectLike = None,
-    *,
-    format: Format = "parquet",
-    max_shard_size: int | None = None,
-    note: Note = quiet,
-    on_row: Callable[[int, int | None], None] | None = None,
-    **settings: Any,
-) -> Shards:
-    """Pack a folder of pictures into parquet or WebDataset shards, each read back and compared by
-    hash. `format` is --as; `max_shard_size` in bytes."""
-    from hubtools.dataset.packing.write import shard as run
-
-    if to is None:
-        raise UsageError("--to DIR says where to write the shards.", hint="add --to DIR")
-    project = project_of(shard, project, settings)
-    folder, _ = folder_of(path, project, change=False, note=note)
-    return run(folder, to, format=format, max_shard_size=max_shard_size, on_row=on_row)
-
-
-def unshard(
-    shards: StrPath, to: StrPath, *, on_row: Callable[[int], None] | None = None
-) -> Unsharded:
-    """Unpack shards into the folder they were made of."""
-    from hubtools.dataset.packing.unpack import unshard as run
-
-    return run(shards, to, on_row=on_row)

@@ -16,6 +16,7 @@ from hubtools.project import Project
 if TYPE_CHECKING:
     from hubtools.cards.render import CardResult
     from hubtools.findings import Report
+    from hubtools.plans import SavedPlan
     from hubtools.publish.classify import PrunePlan
     from hubtools.publish.push import PushOptions, PushPlan, PushResult
 
@@ -120,10 +121,11 @@ def _cards(
 @dataclass(frozen=True)
 class Pruned:
     """What of a run folder is worth publishing, and the trash to which the rest was moved (None:
-    nothing was)."""
+    nothing was). `done`: a plan from a file had nothing left to do."""
 
     plan: PrunePlan
     trash: Path | None
+    done: bool = False
 
 
 def prune(
@@ -134,19 +136,58 @@ def prune(
     keep_snapshots: Snapshots = "none",
     keep: Sequence[str] = (),
     drop: Sequence[str] = (),
+    plan_file: StrPath | None = None,
+    from_plan: StrPath | SavedPlan | None = None,
+    trust_state: bool = False,
     **settings: Any,
 ) -> Pruned:
     """Tell what of a run folder (default: the project's) is worth publishing. `apply` moves the
-    rest to a trash."""
+    rest to a trash. `plan_file` is --plan: the plan is written there, and nothing is moved.
+    `from_plan`: tell, or with `apply` do, what the plan in this file says, or refuse."""
+    from hubtools.plans import check_plan_file, state_of
     from hubtools.publish import trash
     from hubtools.publish.classify import classify
+    from hubtools.publish.prune_plan import save_plan
     from hubtools.publish.trainers import recognise
 
     project = project_of(prune, project, settings)
+    if plan_file is not None:
+        if apply:
+            raise UsageError("To write a plan is not to carry it out: leave out apply.")
+        check_plan_file(plan_file)
+    if from_plan is not None:
+        if keep or drop or keep_snapshots != "none" or plan_file is not None:
+            raise UsageError("A plan in a file says what to keep: give nothing else beside it.")
+        return _saved_prune(from_plan, run_dir, apply, trust_state)
     root = Path(run_dir or (project.run_to_change if apply else project.run_dir))
     recognise(root)
+    file = None if plan_file is None else Path(plan_file)
+    # before they are classified: what changes meanwhile is then told apart
+    state = {} if file is None else state_of(root, file, git=True)
     plan = classify(root, keep_snapshots=keep_snapshots, keep=keep, drop=drop)
+    if file is not None:
+        options = {"keep_snapshots": keep_snapshots, "keep": list(keep), "drop": list(drop)}
+        save_plan(plan, file, state, options)
     return Pruned(plan, trash.apply(plan) if apply else None)
+
+
+def _saved_prune(
+    file: StrPath | SavedPlan, run_dir: StrPath | None, apply: bool, trust_state: bool
+) -> Pruned:
+    """What a plan in a file says, on the folder as it was when the plan was made."""
+    from hubtools.plans import SavedPlan, read_plan
+    from hubtools.publish import trash
+    from hubtools.publish.prune_plan import load_plan, would
+    from hubtools.publish.trainers import recognise
+
+    saved = file if isinstance(file, SavedPlan) else read_plan(file, "prune")
+    if apply:
+        saved.check_own(trust_state, would(saved))
+    root = saved.folder(run_dir)
+    recognise(root)
+    replay = load_plan(root, saved)
+    moved = trash.apply(replay.plan) if apply and not replay.done else None
+    return Pruned(replay.plan, moved, replay.done)
 
 
 def plan_push(

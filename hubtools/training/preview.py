@@ -59,4 +59,4 @@ def inspect(
         tokens = counter.count(captions[0]) if captions else 0
         found.append(inspect_picture(facts, cut, captions, tokens, counter.room, resolution))
     found.sort(key=lambda one: one.name)
-    return Inspection(resolution, tuple(found), broken, counter.source, counter.room)
+    return Inspection(folder, resolution, tuple(found), broken, counter.source, counter.room)

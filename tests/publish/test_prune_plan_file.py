@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import hubtools
 from hubtools.layout import LORA_WEIGHTS
 from tests.planning import tree
 from tests.typed import typed
@@ -116,3 +117,20 @@ def test_forged_plans(run_dir: Path, plan: Path, forgery: str) -> None:
     told = typed("prune", "--from-plan", plan, "--apply", "--trust-state")
     assert (told.returncode, "is no prune plan" in told.stderr) == (1, True), told.stderr
     assert tree(run_dir) == before
+
+
+def test_called_it_writes_the_same_plan_and_carries_it_out(run_dir: Path, plan: Path) -> None:
+    beside = run_dir.parent / "called.json"
+    made = hubtools.prune(run_dir, keep=["loss.png"], plan_file=beside)
+    assert (made.trash, beside.read_bytes()) == (None, plan.read_bytes())
+    with pytest.raises(hubtools.UsageError, match="nothing else"):
+        hubtools.prune(from_plan=beside, drop=["*.png"])
+    with pytest.raises(hubtools.UsageError, match="leave out apply"):
+        hubtools.prune(run_dir, plan_file=beside, apply=True)
+    before = tree(run_dir)
+    shown = hubtools.prune(from_plan=beside)
+    assert {item.path for item in shown.plan.moved} == {item.path for item in made.plan.moved}
+    assert tree(run_dir) == before
+    assert hubtools.prune(from_plan=beside, apply=True).trash is not None
+    assert tree(run_dir) != before
+    assert hubtools.prune(from_plan=beside, apply=True).done

@@ -25,15 +25,18 @@ def caption(
     folder: StrPath,
     settings: DatasetSettings | None = None,
     *,
+    plan: CaptionPlan | None = None,
     trust_state: bool = False,
     **options: Any,
 ) -> Captioned:
     """Caption the pictures of `folder`, or edit their captions; every original is kept in the
     journal of `fix`. A change that was interrupted is finished first: to call this is to say yes.
 
-    Takes what `plan_captions` takes; see there. Raises `ForeignState` if somebody else's change was
-    interrupted in this folder, unless `trust_state` is set.
+    Takes what `plan_captions` takes; see there. `plan`: what that has made already. Raises
+    `ForeignState` if somebody else's change was interrupted in this folder, unless `trust_state` is
+    set.
     """
-    finish(Path(folder), trust_state=trust_state)
-    plan = plan_captions(folder, settings, **options)
+    if plan is None:
+        finish(Path(folder), trust_state=trust_state)
+        plan = plan_captions(folder, settings, **options)
     return Captioned(plan, apply(Path(folder), plan.plan))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hubtools.dataset.edits.journal import RefusedFiles, apply, finish, undo, unfinished
 from hubtools.dataset.edits.journal_files import Journal
 from hubtools.dataset.edits.plan import Plan
+from hubtools.dataset.edits.replay import would
 from hubtools.dataset.fix.planner import plan_fix
 from hubtools.dataset.workers.guarded import shared_guard
 from hubtools.files import StrPath
@@ -34,26 +36,45 @@ def fix(
     unsafe: Sequence[str] = (),
     resolution: int | None = None,
     base: StrPath | None = None,
+    on_picture: Callable[[int, int], None] | None = None,
+    counted: bool = False,
+    plan: Plan | None = None,
     trust_state: bool = False,
     rules: Mapping[str, Any] | None = None,
 ) -> Fixed:
     """Repair the dataset at `folder`, keeping every original in a journal that `undo_fix` brings
     back. A fix that was interrupted is finished first: to call this is to say yes to it.
 
-    Takes what `plan_fix` takes; see there. Pictures that cannot be edited as promised are left as
-    they are, and named in `plan.left`. Raises `ForeignState` if somebody else's fix was interrupted
-    in this folder, unless `trust_state` is set.
+    Takes what `plan_fix` takes; see there. `plan`: what that has made already. Pictures
+    that cannot be edited as promised are left as they are, and named in `plan.left`. Raises
+    `ForeignState` if somebody else's fix was interrupted in this folder, unless `trust_state` is
+    set.
     """
-    if unfinished(Path(folder)) is not None:
-        finish(Path(folder), trust_state=trust_state)
+    make = partial(
+        plan_fix, folder, settings, select=select, ignore=ignore, unsafe=unsafe, base=base,
+        resolution=resolution, on_picture=on_picture, counted=counted, rules=rules,
+    )  # fmt: skip
+    again = partial(planned, make, None if plan is None else plan.made_from)
+    if plan is None:
+        if unfinished(Path(folder)) is not None:
+            finish(Path(folder), trust_state=trust_state)
+        plan = again({})
+    return apply_or_leave(plan, again)
 
-    def again(leave: dict[str, str]) -> Plan:
-        return plan_fix(
-            folder, settings, select=select, ignore=ignore, unsafe=unsafe,
-            resolution=resolution, base=base, leave=leave, rules=rules,
-        )  # fmt: skip
 
-    return apply_or_leave(again({}), again)
+def planned(
+    make: Callable[..., Plan], made_from: Mapping[str, str] | None, leave: dict[str, str]
+) -> Plan:
+    """A plan that leaves these files, and knows the state of the folder from before it was made."""
+    return replace(make(leave=leave), made_from=made_from)
+
+
+def apply_saved(plan: Plan, *, trust_state: bool = False) -> Fixed:
+    """Do what a plan from a file says. Raises `ForeignState` if this user has not written it,
+    unless `trust_state` is set, and `RefusedFiles` if a picture cannot be edited as it says."""
+    if plan.saved is not None:
+        plan.saved.check_own(trust_state, would(plan.saved))
+    return Fixed(plan, apply(plan.root, plan))
 
 
 def apply_or_leave(plan: Plan, again: Callable[[dict[str, str]], Plan]) -> Fixed:

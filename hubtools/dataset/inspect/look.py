@@ -6,6 +6,7 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from hubtools.dataset.pictures.facts import PictureFacts
@@ -54,8 +55,10 @@ class InspectedPicture:
 
 @dataclass(frozen=True)
 class Inspection:
-    """All pictures that can be read (`seen`), those that cannot (`broken`: why), and figures."""
+    """All pictures of `root` that can be read (`seen`), those that cannot (`broken`: why), and
+    figures."""
 
+    root: Path
     resolution: int
     seen: tuple[InspectedPicture, ...]
     broken: dict[str, str]

@@ -46,9 +46,9 @@ class Shard:
 
 @dataclass(frozen=True)
 class Shards:
-    """What `shard` wrote into `folder`. `left`: files of the dataset that are in no shard (the
-    first few by name); `unnamed`: pictures among its files that no record names; `located`:
-    pictures that say where they were taken."""
+    """What `shard` wrote into `folder`, from what lies in `source`. `left`: files of
+    the dataset that are in no shard (the first few by name); `unnamed`: pictures among its files
+    that no record names; `located`: pictures that say where they were taken."""
 
     folder: Path
     shards: tuple[Shard, ...]
@@ -57,6 +57,7 @@ class Shards:
     left_count: int
     unnamed: int
     located: int
+    source: Path
 
     @property
     def rows(self) -> int:
@@ -129,7 +130,9 @@ def shard(
             if next(samples, None) is not None:
                 raise _changed(plan)
         _carry(plan, root)
-    return Shards(to, tuple(done), plan.pictures, plan.left, plan.left_count, plan.unnamed, located)
+    return Shards(
+        to, tuple(done), plan.pictures, plan.left, plan.left_count, plan.unnamed, located, folder
+    )
 
 
 def _state(plan: Plan, to: Path) -> dict[str, Any]:

@@ -10,13 +10,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
+import hubtools
 from hubtools.dataset.edits import pixels
 from hubtools.dataset.edits.pixels import Refused
 from tests.drawing import write_pictures
 from tests.planning import tree
 from tests.typed import typed
-
-SET = ("--resolution", "64", "--no-require-license")
 
 
 @pytest.fixture
@@ -153,3 +152,40 @@ def test_who_says_yes_and_dry_run_only_looks(sick: Path, plan: Path, tmp_path: P
         done = typed(*words, "--yes", "--dry-run")
         assert done.returncode == 0, done.stderr
         assert tree(folder) == before
+
+
+def test_called_it_writes_the_same_plan_and_carries_it_out(
+    sick: Path, plan: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(sick.parent)
+    beside = sick.parent / "called.json"
+    before = tree(sick)
+    made = hubtools.fix(sick, plan_file=beside)
+    assert made.journal is None
+    assert beside.read_bytes() == plan.read_bytes()
+    assert hubtools.fix(from_plan=beside, dry_run=True).plan.operations == made.plan.operations
+    assert tree(sick) == before
+    with pytest.raises(hubtools.UsageError, match="nothing else"):
+        hubtools.fix(from_plan=beside, select=["D1"])
+    done = hubtools.fix(from_plan=beside)
+    assert done.journal is not None
+    assert tree(sick) != before
+    assert hubtools.fix(from_plan=beside).plan.done
+    hubtools.undo_fix(sick)
+    # what was planned is done, without another look
+    planned = hubtools.fix(sick, dry_run=True)
+    assert hubtools.fix(sick, plan=planned.plan).plan is planned.plan
+    assert hubtools.fix(from_plan=beside).plan.done
+
+
+def test_called_with_the_plan_of_another_it_refuses(sick: Path, plan: Path) -> None:
+    saved = json.loads(plan.read_text())
+    plan.write_text(json.dumps(saved | {"seal": {"mac": "00"}}))
+    before = tree(sick)
+    with pytest.raises(hubtools.HubtoolsError, match="not written by you"):
+        hubtools.fix(sick, from_plan=plan)
+    planned = hubtools.fix(sick, from_plan=plan, dry_run=True).plan
+    with pytest.raises(hubtools.HubtoolsError):
+        hubtools.fix(sick, plan=planned)
+    assert tree(sick) == before
+    assert hubtools.fix(sick, plan=planned, trust_state=True).journal is not None

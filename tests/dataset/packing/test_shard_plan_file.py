@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import hubtools
 from tests.drawing import write_pictures
 from tests.planning import tree
 from tests.typed import typed
@@ -107,3 +108,17 @@ def test_somewhere_to_write_is_asked_for(people: Path, plan: Path) -> None:
         assert (told.returncode, "--to" in told.stderr) == (2, True), told.stderr
     told = typed("shard", "--from-plan", plan, "--to", "x", "--as", "parquet")
     assert (told.returncode, "--as" in told.stderr) == (2, True), told.stderr
+
+
+def test_called_it_writes_the_same_plan_and_carries_it_out(
+    people: Path, plan: Path, tmp_path: Path
+) -> None:
+    beside = tmp_path / "called.json"
+    made = hubtools.plan_shards(people, format="webdataset", max_shard_size=1000, plan_file=beside)
+    assert beside.read_bytes() == plan.read_bytes()
+    done = hubtools.shard(to=tmp_path / "out", from_plan=beside)
+    assert [shard.name for shard in done.shards] == [shard.name for shard in made.shards]
+    assert done.source.samefile(people)
+    (people / "new.txt").write_text("new")
+    with pytest.raises(hubtools.HubtoolsError, match=r"added: new\.txt"):
+        hubtools.shard(to=tmp_path / "out", from_plan=beside)
