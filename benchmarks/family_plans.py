@@ -1,12 +1,13 @@
 """What a plan says of published bases on cards of 8, 16, 24 and 80 GB: the tables of
 docs/families.md. Nothing is downloaded: a base's shape is a page of configuration.
 
-    python benchmarks/family_plans.py
+    python benchmarks/family_plans.py [NAME ...]
 """
 
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -217,6 +218,15 @@ BASES |= {
     "Stable Diffusion 3.5 large": _sd3(
         num_layers=38, num_attention_heads=38, pos_embed_max_size=192, qk_norm="rms_norm",
     ),
+    "Chroma": _flow(
+        "ChromaPipeline",
+        {
+            "transformer": ("ChromaTransformer2DModel", {}),
+            "vae": ("AutoencoderKL", _VAE_16),
+            "text_encoder": ("T5EncoderModel", _T5_XXL),
+        },
+        {"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 1.0},
+    ),
 }  # fmt: skip
 # What is tried on a card, best first; samples are left out if they alone do not fit.
 SAVED = {"gradient_checkpointing": True}
@@ -287,7 +297,8 @@ def main() -> None:
     """Print the tables."""
     hush()
     with tempfile.TemporaryDirectory() as work:
-        for name, files in BASES.items():
+        for name in sys.argv[1:] or BASES:
+            files = BASES[name]
             folder = Path(work) / name
             for file, content in files.items():
                 (folder / file).parent.mkdir(parents=True, exist_ok=True)

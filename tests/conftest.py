@@ -239,6 +239,14 @@ def tiny_sd3_clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_chroma(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random Chroma pipeline."""
+    from hubtools.models.families.tiny_chroma import build_tiny_chroma
+
+    return build_tiny_chroma(tmp_path_factory.mktemp("bases") / "chroma")
+
+
+@pytest.fixture(scope="session")
 def draw_pictures() -> Callable[..., Path]:
     """`draw_pictures(folder, count, size=...)` writes a dataset."""
     return write_pictures

@@ -97,6 +97,13 @@ def load_pipeline(
             # diffusers is renaming torch_dtype; both names work over the versions we support
             warnings.simplefilter("ignore", FutureWarning)
             pipeline = diffusers.DiffusionPipeline.from_pretrained(str(folder), **options)
+    except ImportError as error:  # a scheduler of beta sigmas asks for scipy, which nobody brings
+        raise HubtoolsError(
+            f"The base model {base.id or base.path_or_id} asks for a package that is not"
+            f" installed: {first_line(error)}",
+            hint="pip install the package that is named, and try again",
+            code="missing-package",
+        ) from error
     except Exception as error:  # whatever the files are, the libraries trip over it in many ways
         if is_of_machine(error):
             raise

@@ -268,7 +268,9 @@ _ALL = (
     ),
     Target(
         "chroma", "Chroma", 1024, (_t5(512),), "transformer", 16, (*_texts(1), *_VISION),
-        ("Chroma",), ((r"/chroma", None),), (_apache(r"^lodestones/chroma1"),),
+        ("Chroma",), ((r"/chroma", None),), (_apache(r"^lodestones/chroma(1|$)"),),
+        support=_flow("chroma", "Chroma", ("ChromaPipeline",), "chroma:Chroma"),
+        distilled=((r"chroma1-flash", "lodestones/Chroma1-HD"),),
     ),
     Target(
         "lumina2", "Lumina-Image 2", 1024, (Encoder("Gemma", 256, 60),), "transformer", 16,

@@ -151,13 +151,14 @@ def _computing(dtype: torch.dtype) -> Any:
     mixed = dtype != torch.float32
 
     class Attention(torch.autograd.Function):
-        """Shapes of a fused attention: it keeps its inputs, its answer and a number a row."""
+        """Shapes of a fused attention: it keeps its inputs, its answer and a number a row; a mask
+        as well, if there is one."""
 
         @staticmethod
-        def forward(ctx: Any, query: Any, key: Any, value: Any) -> Any:
+        def forward(ctx: Any, query: Any, key: Any, value: Any, mask: Any) -> Any:
             answer = query.new_empty((*query.shape[:-1], value.shape[-1]))
             rows = query.new_empty(query.shape[:-1], dtype=torch.float32)
-            ctx.save_for_backward(query, key, value, answer, rows)
+            ctx.save_for_backward(query, key, value, answer, rows, mask)
             return answer
 
     def cast(value: Any, to: Any) -> Any:
@@ -175,8 +176,9 @@ def _computing(dtype: torch.dtype) -> Any:
                 names = ("query", "key", "value")
                 given = [*args[:3], *(options[name] for name in names[len(args) :])]
                 query, key, value = (cast(one, dtype) for one in given)
+                mask = cast(args[3] if len(args) > 3 else options.get("attn_mask"), dtype)
                 self.flops += 4 * query.numel() * key.shape[-2]
-                return Attention.apply(query, key, value)  # type: ignore[no-untyped-call]
+                return Attention.apply(query, key, value, mask)  # type: ignore[no-untyped-call]
             to = dtype if func in products else torch.float32 if func in norms else None
             if mixed and to is not None:
                 args = [cast(value, to) for value in args]

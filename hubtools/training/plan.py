@@ -200,8 +200,8 @@ def _loss(plan: TrainPlan) -> str:
         factor = plan.base.shift.factor(plan.tokens)
         why = "as the base's scheduler does"
         why += f" at {plan.recipe.resolution} px" if plan.base.shift.line else ""
-    moved = f"shifted {factor:.3g} times towards noise" if factor != 1 else "not shifted"
-    return f"of a flow; moments {density}, {moved} {why}"
+    moved = f"shifted {factor:.3g} times towards noise {why}" if factor != 1 else "not shifted"
+    return f"of a flow; moments {density}, {moved}"
 
 
 def _prior(plan: TrainPlan) -> str:

@@ -61,6 +61,23 @@ def test_numbers_by_hand() -> None:
     assert half.bytes == 4 * (2 * 10 * 100)
 
 
+def test_the_mask_of_an_attention_is_kept() -> None:
+    from torch.nn.functional import scaled_dot_product_attention
+
+    with torch.device("meta"):
+        module, given, mask = Two(), torch.empty(1, 10, 100), torch.ones(1, 10, 10)
+
+    def attend(mask: Any) -> Any:
+        one = module.one(given)
+        return scaled_dot_product_attention(one, one, one, attn_mask=mask)
+
+    whole, bare = (
+        rehearse_training(module, lambda told=one: attend(told), torch.float32, checkpointing=False)
+        for one in (mask, None)
+    )
+    assert whole.bytes - bare.bytes == 4 * 10 * 10
+
+
 @pytest.mark.parametrize("kind", ["tiny_base", "tiny_sdxl"])
 def test_operations_are_those_of_torchs_own_count(
     kind: str, request: pytest.FixtureRequest

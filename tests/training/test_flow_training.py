@@ -31,7 +31,9 @@ from tests.oracles import load  # noqa: E402
 
 MakeProject = Callable[..., Project]
 
-BASES = ["tiny_flux2", "tiny_z_image", "tiny_qwen_image", "tiny_flux1", "tiny_sd3"]
+BASES = [
+    "tiny_flux2", "tiny_z_image", "tiny_qwen_image", "tiny_flux1", "tiny_sd3", "tiny_chroma",
+]  # fmt: skip
 CAPTIONS = ["a tok", "a photo of a tok with a good many more words than others", "tok", "a tok, z"]
 
 
@@ -116,12 +118,14 @@ def test_it_is_trained_resumed_written_read_and_drawn_with(
     assert pixels(tmp_path / "out" / drawn.file) == pixels(whole.run_dir / "samples" / sample.file)
 
 
-def test_its_plan_reckons_memory_and_tells_its_moments(make_flow: MakeProject) -> None:
+def test_its_plan_reckons_memory_and_tells_its_moments(make_flow: MakeProject, base: Path) -> None:
     lines: list[str] = []
     train(make_flow(), skip_validation=True, dry_run=True, note=lines.append)
     text = "\n".join(lines)
     assert "memory:" in text
-    assert "of a flow; moments logit-normal (0, 1), shifted" in text
+    shift = family_of(base, "tiny").info(base, None).shift
+    moved = "shifted" if shift.line or shift.fixed != 1 else "not shifted\n"
+    assert f"of a flow; moments logit-normal (0, 1), {moved}" in text
     lines.clear()
     uniform = make_flow(timestep_density="uniform", timestep_shift=2.0)
     train(uniform, skip_validation=True, dry_run=True, note=lines.append)

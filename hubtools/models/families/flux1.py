@@ -30,6 +30,12 @@ _TOKENS = 512
 # the LoRA takes over what guidance does at sampling (so the recipes of those who train it).
 _GUIDANCE = 1.0
 
+LAYERS = (
+    *ATTENTION, "add_q_proj", "add_k_proj", "add_v_proj", "to_add_out",
+    "ff.net.0.proj", "ff.net.2", "ff_context.net.0.proj", "ff_context.net.2",
+)  # fmt: skip
+"""What gets a LoRA: all of the double blocks, the attention of the single ones."""
+
 
 class Flux1Model(FlowModel):
     """A loaded FLUX.1 pipeline."""
@@ -106,15 +112,12 @@ class Flux1(FlowFamily):
             caption_tokens=_TOKENS,
             cell_bytes=2 * 4 * int(vae.get("latent_channels") or 16),
             caption_bytes=(states + pooled) * bytes_of(dtype),
-            targets=(
-                *ATTENTION, "add_q_proj", "add_k_proj", "add_v_proj", "to_add_out",
-                "ff.net.0.proj", "ff.net.2", "ff_context.net.0.proj", "ff_context.net.2",
-            ),
+            targets=LAYERS,
             distilled=_is_schnell(folder),
             guided=False,
             shift=shift,
             text_dtype=dtype,
-        )  # fmt: skip
+        )
 
 
 def _is_schnell(folder: Path) -> bool:

@@ -229,13 +229,7 @@ def build_tiny_flux1(folder: Path, *, seed: int = 0, schnell: bool = False) -> P
             FluxPipeline,
             FluxTransformer2DModel,
         )
-        from transformers import (
-            CLIPTextConfig,
-            CLIPTextModel,
-            CLIPTokenizer,
-            T5Config,
-            T5EncoderModel,
-        )
+        from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
         size = write_tokenizer(work, COMMON_WORDS)
         first = CLIPTokenizer(
@@ -252,21 +246,12 @@ def build_tiny_flux1(folder: Path, *, seed: int = 0, schnell: bool = False) -> P
             pad_token_id=size - 1,
         )
         second = t5_tokenizer(COMMON_WORDS)
-        t5 = T5Config(
-            vocab_size=len(second),
-            d_model=_WIDTH,
-            d_kv=8,
-            d_ff=2 * _WIDTH,
-            num_layers=2,
-            num_heads=2,
-            feed_forward_proj="gated-gelu",
-        )
         return FluxPipeline(
             scheduler=FlowMatchEulerDiscreteScheduler() if schnell else _dynamic_scheduler(),
             vae=flux1_vae(),
             text_encoder=CLIPTextModel(clip),
             tokenizer=first,
-            text_encoder_2=T5EncoderModel(t5),
+            text_encoder_2=t5_encoder(len(second), _WIDTH),
             tokenizer_2=second,
             transformer=FluxTransformer2DModel(
                 num_layers=1,
@@ -330,6 +315,23 @@ def _qwen3(vocabulary: int, layers: int) -> Any:
         num_key_value_heads=1,
         head_dim=8,
         max_position_embeddings=2048,
+    )
+
+
+def t5_encoder(vocabulary: int, width: int) -> Any:
+    """A T5 of two layers, its states as wide as told."""
+    from transformers import T5Config, T5EncoderModel
+
+    return T5EncoderModel(
+        T5Config(
+            vocab_size=vocabulary,
+            d_model=width,
+            d_kv=8,
+            d_ff=2 * width,
+            num_layers=2,
+            num_heads=2,
+            feed_forward_proj="gated-gelu",
+        )
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hubtools.models.families.tiny import COMMON_WORDS, clip_tokenizer, write_pipeline
-from hubtools.models.families.tiny_flow import flux1_vae, t5_tokenizer
+from hubtools.models.families.tiny_flow import flux1_vae, t5_encoder, t5_tokenizer
 
 # Widths of the CLIPs, which are also their sums', and of T5.
 _FIRST, _SECOND, _THIRD = 16, 24, 48
@@ -51,7 +51,7 @@ def build_tiny_sd3(folder: Path, *, seed: int = 0, t5: bool = True) -> Path:
             tokenizer=tokenizer,
             text_encoder_2=clip(_SECOND, "gelu"),
             tokenizer_2=second,
-            text_encoder_3=_t5(len(third)) if third is not None else None,
+            text_encoder_3=t5_encoder(len(third), _THIRD) if third is not None else None,
             tokenizer_3=third,
             transformer=SD3Transformer2DModel(
                 sample_size=8,
@@ -68,19 +68,3 @@ def build_tiny_sd3(folder: Path, *, seed: int = 0, t5: bool = True) -> Path:
         )
 
     return write_pipeline(folder, made, seed=seed, title="Stable Diffusion 3", tag="sd3")
-
-
-def _t5(vocabulary: int) -> Any:
-    from transformers import T5Config, T5EncoderModel
-
-    return T5EncoderModel(
-        T5Config(
-            vocab_size=vocabulary,
-            d_model=_THIRD,
-            d_kv=8,
-            d_ff=2 * _THIRD,
-            num_layers=2,
-            num_heads=2,
-            feed_forward_proj="gated-gelu",
-        )
-    )
