@@ -16,7 +16,8 @@ from hubtools.findings import plural
 from hubtools.layout import LORA_WEIGHTS, SAMPLES_DIR
 from hubtools.licensing.resolve import License
 from hubtools.manifest import RunManifest, SampleRecord, read_samples
-from hubtools.models.registry import SUPPORTED, title_of
+from hubtools.models.lookup import title_of
+from hubtools.models.registry import SUPPORTED
 from hubtools.project import Project
 
 GALLERY_LIMIT = 12

@@ -30,7 +30,7 @@ from hubtools.models.base import Base
 from hubtools.models.device import best_dtype, checked_device, use_threads
 from hubtools.models.families.protocol import sampling_of
 from hubtools.models.loading import load_pipeline
-from hubtools.models.registry import support_of
+from hubtools.models.lookup import support_of
 from hubtools.project import Project
 from hubtools.reporting.sheets import check_sheet
 from hubtools.rooted import Root

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.models.registry import is_flow
+from hubtools.models.lookup import is_flow
 
 _MULTI, _SDE = "DPMSolverMultistepScheduler", "DPMSolverSDEScheduler"
 _KARRAS = {"use_karras_sigmas": True}

@@ -15,7 +15,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
 
-from hubtools.models.registry import license_row
+from hubtools.models.lookup import license_row
 
 LicenseClass = Literal["permissive", "openrail", "restricted", "unknown"]
 

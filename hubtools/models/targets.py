@@ -10,7 +10,8 @@ from typing import Any
 
 from hubtools.causes import is_absent
 from hubtools.files import StrPath, json_within
-from hubtools.models.registry import DEFAULT_SIZE, TARGETS, Target, TargetName, row_of_class
+from hubtools.models.lookup import row_of_class
+from hubtools.models.registry import DEFAULT_SIZE, TARGETS, Target, TargetName
 
 
 def target_of(base: StrPath) -> Target | None:

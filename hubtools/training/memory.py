@@ -14,7 +14,8 @@ from hubtools.errors import HubtoolsError
 from hubtools.models.blank import blank_component, bytes_of
 from hubtools.models.families.protocol import BaseInfo
 from hubtools.models.loading import left_out
-from hubtools.models.registry import SUPPORTED, texts_of
+from hubtools.models.lookup import texts_of
+from hubtools.models.registry import SUPPORTED
 from hubtools.models.rehearsal import rehearse, rehearse_training
 from hubtools.training.optimizers import BYTES_A_PARAMETER
 from hubtools.training.recipe import DTYPES, Recipe

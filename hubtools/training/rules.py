@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from hubtools.dataset.text.trigger import has_word
 from hubtools.files import StrPath
 from hubtools.findings import Problem, Report, Severity
-from hubtools.models.registry import instead_of
+from hubtools.models.lookup import instead_of
 from hubtools.reporting.baseline import known_aside, without_ignored
 from hubtools.training import machine_rules
 from hubtools.training.plan import TRAIN_RULES, TrainPlan, count

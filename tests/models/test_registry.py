@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import hubtools
+from hubtools.models.lookup import support_of, title_of
 from hubtools.models.registry import (
     CLIP,
     COMPONENTS,
@@ -20,8 +21,6 @@ from hubtools.models.registry import (
     SUPPORTED,
     TARGETS,
     TEXT_ENCODERS,
-    support_of,
-    title_of,
 )
 from hubtools.models.targets import target_of
 

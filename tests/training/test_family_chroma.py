@@ -16,7 +16,7 @@ from hubtools.errors import HubtoolsError  # noqa: E402
 from hubtools.models.families.batches import Conditions  # noqa: E402
 from hubtools.models.families.noise import Noised, NoiseOptions  # noqa: E402
 from hubtools.models.families.protocol import Sampling, family_of  # noqa: E402
-from hubtools.models.registry import instead_of  # noqa: E402
+from hubtools.models.lookup import instead_of  # noqa: E402
 from tests.oracles import (  # noqa: E402
     CAPTION,
     Noting,

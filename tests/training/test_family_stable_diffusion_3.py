@@ -16,7 +16,7 @@ from hubtools.models.base import resolve_base  # noqa: E402
 from hubtools.models.families.noise import NoiseOptions  # noqa: E402
 from hubtools.models.families.protocol import Sampling  # noqa: E402
 from hubtools.models.families.stable_diffusion_3 import StableDiffusion3  # noqa: E402
-from hubtools.models.registry import instead_of, license_row  # noqa: E402
+from hubtools.models.lookup import instead_of, license_row  # noqa: E402
 from tests.oracles import (  # noqa: E402
     CAPTION,
     Noting,

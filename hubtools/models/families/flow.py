@@ -25,7 +25,8 @@ from hubtools.models.families.protocol import (
 )
 from hubtools.models.identity import identity_of_files
 from hubtools.models.loading import ALL_PARTS, Part, left_out, load_pipeline
-from hubtools.models.registry import SUPPORTED, is_flow, texts_of
+from hubtools.models.lookup import is_flow, texts_of
+from hubtools.models.registry import SUPPORTED
 
 if TYPE_CHECKING:
     import torch
