@@ -9,7 +9,7 @@ would predict rows that nobody gets.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -153,11 +153,24 @@ def parse_card(card: bytes) -> Card:
 def line_of(card: FrontMatter, *keys: str | int) -> int | None:
     """The line (from 1, in the file) of a value of the front matter, or of the last one on the way
     to it that is there; None if there is not even the first. Reads the block once more."""
+    return lines_of(card, [keys])[0]
+
+
+def lines_of(card: FrontMatter, paths: Sequence[Sequence[str | int]]) -> list[int | None]:
+    """`line_of` of several values, of one more reading."""
     import yaml
 
     if card.block is None or card.error is not None or yaml_beyond(card.block) is not None:
-        return None
-    node: Any = yaml.compose(card.block, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        return [None for _ in paths]
+    first = len(re.findall(r"\r\n|\r|\n", card.opening)) + 1
+    top = yaml.compose(card.block, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    found = (_line_in(top, keys) for keys in paths)
+    return [None if line is None else first + line for line in found]
+
+
+def _line_in(node: Any, keys: Sequence[str | int]) -> int | None:
+    import yaml
+
     found: int | None = None
     for key in keys:
         if isinstance(node, yaml.MappingNode):
@@ -170,9 +183,7 @@ def line_of(card: FrontMatter, *keys: str | int) -> int | None:
             found = int(node.start_mark.line)
         else:
             break
-    if found is None:
-        return None
-    return len(re.findall(r"\r\n|\r|\n", card.opening)) + 1 + found
+    return found
 
 
 def _repeated(block: str) -> Iterator[str]:

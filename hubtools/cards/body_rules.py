@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from hubtools.cards.escape import scheme_of
+from hubtools.cards.markdown_rules import prose
 from hubtools.cards.view import CARD_RULES, CardView, at, bytes_of, is_local
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD
@@ -21,20 +22,13 @@ def placeholder(view: CardView) -> Iterator[Problem]:
     pattern = re.compile(
         r"\[more information needed\]|\[?\bTODO\b|lorem ipsum|<your[- ]|\[your ", re.IGNORECASE
     )
-    for match in pattern.finditer(_without_code(view.body)):
+    for match in pattern.finditer(prose(view.body)):
         yield Problem(
             f"{match[0]!r} was left in the card",
             "write it, or remove the section",
             CARD,
             view.body_line_of(match.start()),
         )
-
-
-def _without_code(text: str) -> str:
-    """The text with code blanked out, every offset as before."""
-    return re.sub(
-        r"```.*?```|`[^`\n]*`", lambda m: re.sub(r"[^\n]", " ", m[0]), text, flags=re.DOTALL
-    )
 
 
 @CARD_RULES.rule("C202", "The card names a path of this machine", Severity.ERROR)
@@ -89,9 +83,12 @@ def links(view: CardView) -> Iterator[Problem]:
 
     Fix: correct the link.
     """
-    for match in re.finditer(r"\]\(\s*<?([^)\s>]+)", _without_code(view.body)):
-        target = match[1].split("#")[0]
-        if not target or not is_local(match[1]) or target.startswith("/"):
+    pattern = r"\]\(\s{0,20}<?([^)\s>]+)|<(?:img|source|video)\b[^<>]{0,2000}?\bsrc\s{0,9}=\s{0,9}"
+    pattern += r"[\"']?([^\"'\s>]{1,2000})"
+    for match in re.finditer(pattern, prose(view.body), re.IGNORECASE):
+        address = match[1] or match[2]
+        target = address.split("#")[0]
+        if not target or not is_local(address) or target.startswith("/"):
             continue
         if bytes_of(view, target) is None:
             yield Problem(
@@ -132,7 +129,7 @@ def email(view: CardView) -> Iterator[Problem]:
     Fix: remove it if not.
     """
     for match in re.finditer(
-        r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,255}\.[a-z]{2,}\b", _without_code(view.body)
+        r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,255}\.[a-z]{2,}\b", prose(view.body)
     ):
         yield Problem(
             f"{match[0]} will be collected", "remove it unless you mean it", CARD,
@@ -153,7 +150,7 @@ def schemes(view: CardView) -> Iterator[Problem]:
     Fix: write an https address, or the path of a file of the repository.
     """
     pattern = r"\]\(\s{0,20}<?([^)\s>]+)|\b(?:src|href)\s{0,9}=\s{0,9}[\"']?([^\"'>\n]{1,2000})"
-    for match in re.finditer(pattern, _without_code(view.body), re.IGNORECASE):
+    for match in re.finditer(pattern, prose(view.body), re.IGNORECASE):
         address = match[1] or match[2]
         scheme = scheme_of(address)
         if scheme is None or scheme in _SCHEMES or _PICTURES.match(address):
@@ -173,7 +170,7 @@ def active_html(view: CardView) -> Iterator[Problem]:
     """
     tags = r"<(script|iframe|object|embed|svg|form|base|meta|link|style)\b"
     handlers = r"<[a-z][^<>]{0,2000}?[\s/\"']on[a-z]{3,30}\s{0,9}="
-    for match in re.finditer(f"{tags}|{handlers}", _without_code(view.body), re.IGNORECASE):
+    for match in re.finditer(f"{tags}|{handlers}", prose(view.body), re.IGNORECASE):
         yield Problem(
             f"{match[0][:80]!r} would run code", "remove it", CARD,
             view.body_line_of(match.start()),

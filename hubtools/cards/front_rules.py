@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from hubtools.cards.escape import is_web_address
+from hubtools.cards.schema_rules import by_schema
 from hubtools.cards.view import CARD_RULES, NAME, CardView, at, bytes_of, is_local
 from hubtools.findings import Problem, Severity
 from hubtools.frontmatter import parse
@@ -41,7 +42,12 @@ def repeated_key(view: CardView) -> Iterator[Problem]:
     Fix: remove one of the two lines.
     """
     for key in dict.fromkeys(parse(view.text).repeated):
-        yield at(view, key, f"{key} is given twice; the Hub refuses the card", "remove one of them")
+        yield Problem(
+            f"{key} is given twice; the Hub refuses the card",
+            "remove one of them",
+            CARD,
+            view.line_of(key, last=True),
+        )
 
 
 @CARD_RULES.rule("C102", "pipeline_tag is missing or not one of the Hub's", Severity.WARNING)
@@ -126,13 +132,7 @@ def dataset_ids(view: CardView) -> Iterator[Problem]:
 
     Fix: a list of owner/name.
     """
-    if view.kind != "model" or "datasets" not in view.data:
-        return
-    value = view.data["datasets"]
-    items = value if isinstance(value, list) else [value]
-    for item in items:
-        if not isinstance(item, str) or not re.fullmatch(f"({NAME}/)?{NAME}", item):
-            yield at(view, "datasets", f"{item!r} is no dataset id", "write owner/name")
+    yield from by_schema(view, "C106")
 
 
 @CARD_RULES.rule("C107", "A picture of the gallery does not exist", Severity.ERROR)
@@ -186,14 +186,7 @@ def widget_form(view: CardView) -> Iterator[Problem]:
 
     Fix: run `hubtools card --renew`.
     """
-    value = view.data.get("widget")
-    if value is None:
-        return
-    entries = value if isinstance(value, list) else [value]
-    for entry in entries:
-        good = isinstance(entry, dict) and isinstance(entry.get("text", ""), str)
-        if not good or not isinstance(entry.get("output", {}), dict):
-            yield at(view, "widget", f"{entry!r} is no widget entry", "run `hubtools card --renew`")
+    yield from by_schema(view, "C110")
 
 
 @CARD_RULES.rule("C111", "A task or size category is unknown", Severity.ERROR)
@@ -202,24 +195,7 @@ def dataset_categories(view: CardView) -> Iterator[Problem]:
 
     Fix: task_categories: [text-to-image]; size_categories: [n<1K], [1K<n<10K], ...
     """
-    if view.kind != "dataset":
-        return
-    sizes = view.data.get("size_categories")
-    for item in sizes if isinstance(sizes, list) else [sizes] if sizes is not None else []:
-        if item not in _SIZES:
-            yield at(view, "size_categories", f"{item!r} is no size category", "write e.g. n<1K")
-    tasks = view.data.get("task_categories")
-    if tasks is not None and not isinstance(tasks, list):
-        yield at(view, "task_categories", "task_categories is no list", "write [text-to-image]")
-    for item in tasks if isinstance(tasks, list) else []:
-        if not isinstance(item, str) or not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", item):
-            yield at(view, "task_categories", f"{item!r} is no task", "write text-to-image")
-
-
-_SIZES = (
-    "n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100M<n<1B",
-    "1B<n<10B", "10B<n<100B", "100B<n<1T", "n>1T",
-)  # fmt: skip
+    yield from by_schema(view, "C111")
 
 
 @CARD_RULES.rule("C112", "A split name is not allowed", Severity.ERROR)
@@ -235,8 +211,6 @@ def split_names(view: CardView) -> Iterator[Problem]:
             name = entry.get("split") if isinstance(entry, dict) else None
             if isinstance(name, str) and not re.fullmatch(r"\w+(\.\w+)*", name):
                 yield at(view, "configs", f"the split name {name!r} is not allowed", "rename it")
-    if configs is not None and not isinstance(configs, list):
-        yield at(view, "configs", "configs is no list", "`hubtools validate` shows what fits")
 
 
 @CARD_RULES.rule("C113", "A gallery picture's address is not a web address", Severity.ERROR)

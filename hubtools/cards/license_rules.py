@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 
 from hubtools.cards.escape import is_web_address
-from hubtools.cards.view import CARD_RULES, CardView, at, bytes_of, is_local
+from hubtools.cards.view import CARD_RULES, CardView, as_list, at, bytes_of, is_local
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD
-from hubtools.licensing.ids import check_derived, is_license, license_of_base, suggest
+from hubtools.licensing.ids import check_derived, license_of_base, suggest
 
 
 @CARD_RULES.rule("C301", "There is no licence", Severity.WARNING)
@@ -33,14 +34,11 @@ def license_unknown(view: CardView) -> Iterator[Problem]:
 
     Fix: use an id of the Hub's list.
     """
-    value = view.data.get("license")
-    for item in value if isinstance(value, list) else [value]:
-        if item and not (isinstance(item, str) and is_license(item)):
-            near = suggest(str(item))
-            yield at(
-                view, "license", f"the Hub knows no licence {item!r}",
-                f"write {near}" if near else "use an id of its list, or other",
-            )  # fmt: skip
+    for violation, line in view.violations:
+        if violation.rule == "C302":
+            near = suggest(str(violation.value))
+            fix = f"write {near}" if near else "use an id of its list, or other"
+            yield Problem(f"the Hub knows no licence {violation.value!r}", fix, CARD, line)
 
 
 @CARD_RULES.rule("C303", "The licence `other` has no name or link", Severity.ERROR)
@@ -65,8 +63,9 @@ def license_derived(view: CardView) -> Iterator[Problem]:
     if view.kind != "model":
         return
     base, chosen = view.data.get("base_model"), view.data.get("license")
-    if isinstance(base, str) and isinstance(chosen, str):
-        problem = check_derived(license_of_base(base), chosen, view.data.get("license_name"))
+    pairs = product(as_list(base), as_list(chosen))
+    for one, licence in ((a, b) for a, b in pairs if isinstance(a, str) and isinstance(b, str)):
+        problem = check_derived(license_of_base(one), licence, view.data.get("license_name"))
         if problem:
             yield at(view, "license", problem, "take the base's licence")
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hubtools import frontmatter
-from hubtools.cards import body_rules, front_rules, license_rules
+from hubtools.cards import body_rules, front_rules, license_rules, markdown_rules, schema_rules
 from hubtools.cards.merge import MAX_CARD
 from hubtools.cards.view import CARD_RULES, CardView, Kind
 from hubtools.errors import HubtoolsError
@@ -18,7 +18,13 @@ from hubtools.reporting.baseline import known_aside, without_ignored
 from hubtools.rooted import Root
 
 __all__ = ["CARD_RULES", "CardView", "Kind", "check_card"]
-_RULES = (front_rules, body_rules, license_rules)  # importing them fills the book
+_RULES = (
+    front_rules,
+    schema_rules,
+    body_rules,
+    markdown_rules,
+    license_rules,
+)  # importing them fills the book
 
 
 def check_card(
@@ -37,9 +43,9 @@ def check_card(
     folder = Path(folder)
     with Root(folder) as root:
         if not root.exists(CARD):
-            raise HubtoolsError(
-                f"{folder} has no {CARD}.", hint="`hubtools card` writes it", code="file-not-found"
-            )
+            twin = next((name for name in root.list() if name.lower() == CARD.lower()), None)
+            hint = f"rename {twin} to {CARD}" if twin else "`hubtools card` writes it"
+            raise HubtoolsError(f"{folder} has no {CARD}.", hint=hint, code="file-not-found")
         data = root.read(CARD, MAX_CARD)
     text = data.decode("utf-8-sig", errors="replace")
     body = frontmatter.parse(text).body

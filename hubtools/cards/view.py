@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hubtools.cards.escape import is_inside, scheme_of
+from hubtools.cardschema import Violation, violations
 from hubtools.findings import Problem, RuleBook
-from hubtools.frontmatter import Card
+from hubtools.frontmatter import Card, lines_of, parse
 from hubtools.layout import CARD
 from hubtools.rooted import LeadsOut, Root
 
@@ -34,14 +35,32 @@ class CardView:
         """The front matter."""
         return self.front.data
 
-    def line_of(self, key: str) -> int | None:
-        """Line of a top-level key of the front matter."""
+    def line_of(self, key: str, *, last: bool = False) -> int | None:
+        """Line of a top-level key of the front matter; the `last` one of a key given twice."""
+        found = None
         for number, line in enumerate(self.text.splitlines(), start=1):
             if number > 1 and line.strip() == "---":
-                return None
+                break
             if re.match(rf"[\"']?{re.escape(key)}[\"']?\s*:", line):
-                return number
-        return None
+                found = number
+                if not last:
+                    break
+        return found
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Names of what lies beside the card."""
+        with Root(self.root) as root:
+            return tuple(root.list())
+
+    @cached_property
+    def violations(self) -> tuple[tuple[Violation, int | None], ...]:
+        """What is not of the Hub's form, with lines of the file."""
+        if self.front.error:
+            return ()
+        found = violations(self.data, self.kind)
+        lines = lines_of(parse(self.text), [each.path for each in found]) if found else []
+        return tuple(zip(found, lines, strict=True))
 
     def body_line_of(self, offset: int) -> int:
         """Line of the file at an offset of the body."""
@@ -74,6 +93,11 @@ NAME = r"[A-Za-z0-9][\w.-]*"  # of a user or a repository: `./base` is a path
 
 def at(view: CardView, key: str, message: str, fix: str | None = None, **more: Any) -> Problem:
     return Problem(message, fix, CARD, view.line_of(key), **more)
+
+
+def as_list(value: Any) -> list[Any]:
+    """A value of the front matter that is one or a list of them."""
+    return value if isinstance(value, list) else [value]
 
 
 def bytes_of(view: CardView, path: str) -> int | None:

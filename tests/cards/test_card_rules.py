@@ -54,6 +54,14 @@ configs:
 
 Five people, photographed by the author.
 """
+INDEX = """\
+model-index:
+- name: x
+  results:
+  - task: {type: text-to-image}
+    dataset: {name: x, type: x, config: 1}
+    metrics: [{type: fid, value: 3}]
+"""
 # rule -> (kind, what to replace, by what, line of the finding)
 BAD: dict[str, tuple[Kind, str, str, int | None]] = {
     "C101": ("model", "license: openrail++", "license: [", None),
@@ -61,18 +69,18 @@ BAD: dict[str, tuple[Kind, str, str, int | None]] = {
     "C103": ("model", "base_model: sd2-community/", "base_model: ./models/", 3),
     "C104": ("model", "- lora\n", "- lora\n- lora\n", 9),
     "C105": ("model", "library_name: diffusers\n", "", None),
-    "C106": ("model", "- me/people", "- ./people", 7),
+    "C106": ("model", "- me/people", "- ./people", 8),
     "C107": ("model", "images/00.png", "images/07.png", 11),
     "C108": ("model", "images/00.png", "images/large.png", 11),
     "C307": (
         "model",
         "pipeline_tag: text-to-image",
         "pipeline_tag: text-to-image\npipeline_tag: text-to-image",
-        5,
+        6,
     ),
     "C109": ("model", "a man (tok)", "a man", 11),
-    "C110": ("model", "widget:\n", "widget:\n- just text\n", 11),
-    "C111": ("dataset", "n<1K", "small", 3),
+    "C110": ("model", "widget:\n", "widget:\n- just text\n", 12),
+    "C111": ("dataset", "n<1K", "small", 4),
     "C112": ("dataset", "split: train", "split: my-train", 7),
     "C201": ("model", "by name.", "by name.\n\n[More Information Needed]", 22),
     "C202": ("model", "by name.", "by name, from C:\\Users\\someone\\pictures.", 20),
@@ -100,6 +108,64 @@ BAD: dict[str, tuple[Kind, str, str, int | None]] = {
     "C113": ("model", "url: images/00.png", "url: javascript:alert(1)", 11),
     "C114": ("model", "by name.", "by name. [it](java&#115;cript:alert(1))", 20),
     "C115": ("model", "by name.", "by name. <img src=images/00.png onerror=alert(1)>", 20),
+    "C116": ("model", "- lora\n", "- lora\n- 2024\n", 11),
+    "C117": ("model", "license: ", "language: [en, English]\nlicense: ", 2),
+    "C118": ("model", "license: ", "language:\nlicense: ", 2),
+    "C119": (
+        "model",
+        "widget:",
+        INDEX + "widget:",
+        15,
+    ),
+    "C120": ("model", "pipeline_tag: ", "langauge: en\npipeline_tag: ", 5),
+    "C121": ("dataset", "size_categories", "pretty_name: #1 people\nsize_categories", 3),
+    "C122": ("model", "license: ", "thumbnail: images/00.png\nlicense: ", 2),
+    "C123": (
+        "dataset",
+        "configs:",
+        "extra_gated_fields:\n  Name: text\n  Country: dropdown\nconfigs:",
+        9,
+    ),
+    "C124": ("model", "library_name", "base_model_relation: lora\nlibrary_name", 4),
+    "C125": ("model", "library_name", "new_version: the next one\nlibrary_name", 4),
+    "C126": ("dataset", "- config_name: default\n  ", "- ", 8),
+    "C127": ("dataset", "size_categories", "pretty_name: 2024\nsize_categories", 3),
+    "C128": ("model", "library_name", "co2_eq_emissions: {source: a guess}\nlibrary_name", 4),
+    "C129": ("model", "library_name", "inference: {parameters: many}\nlibrary_name", 4),
+    "C130": (
+        "dataset",
+        "configs:",
+        "dataset_info:\n  features:\n  - dtype: image\nconfigs:",
+        9,
+    ),
+    "C131": ("dataset", "configs:", 'viewer: "no"\nconfigs:', 7),
+    "C132": ("dataset", "---\nlicense", "# People\n---\nlicense", 2),
+    "C209": (
+        "model",
+        "by name.",
+        "by name.\n\n![a man](https://huggingface.co/me/x/blob/main/a.png)",
+        22,
+    ),
+    "C210": ("dataset", "Five people", "Six people", 1),
+    "C211": ("model", "by name.", "by name.\n\n| a | b |\n|---|---|\n| 1 | 2 |\nAnd so on.", 25),
+    "C212": ("model", "by name.", "by name.\n\n```python\nimport torch", 22),
+    "C213": (
+        "model",
+        MODEL[MODEL.index("widget:") : MODEL.index("\nA LoRA")],
+        "---\n# People\n",
+        None,
+    ),
+    "C214": ("model", "by name.", "by name. See [the licence](#licence).", 20),
+    "C215": ("model", "by name.", "by name.\n\n<details>\n\nMore.", 22),
+    "C216": ("model", "by name.", "by name.\n\n## Limits\n\n## Data\n\nTheirs.", 22),
+    "C217": ("model", "by name.", "by name. ![](images/00.png)", 20),
+    "C308": (
+        "dataset",
+        "license: cc0-1.0",
+        "license: other\nlicense_name: My Licence\nlicense_link: https://a.example/l",
+        3,
+    ),
+    "C309": ("dataset", "license: cc0-1.0", "license: [cc0-1.0, mit]", 2),
     "C306": (
         "dataset",
         "license: cc0-1.0",
@@ -108,7 +174,14 @@ BAD: dict[str, tuple[Kind, str, str, int | None]] = {
     ),
 }
 # a missing base also takes away what the licence is compared with, and so on
-TOGETHER = {"C101": {"C301"}, "C302": {"C304"}}
+TOGETHER = {
+    "C101": {"C301"},
+    "C115": {"C217"},
+    "C132": {"C101"},
+    "C207": {"C216"},
+    "C302": {"C304"},
+    "C212": {"C206"},
+}
 
 
 def write(folder: Path, text: str) -> Path:
@@ -133,7 +206,10 @@ def test_the_good_cards_have_no_finding(tmp_path: Path, kind: Kind) -> None:
 def test_each_rule_finds_its_bad_card(tmp_path: Path, rule: str) -> None:
     kind, old, new, line = BAD[rule]
     assert source(kind).count(old) >= 1
-    report = check_card(write(tmp_path, source(kind).replace(old, new)), kind)
+    folder = write(tmp_path, source(kind).replace(old, new))
+    if rule == "C210":
+        (folder / "Readme.md").write_text("# People")
+    report = check_card(folder, kind)
     assert {finding.rule for finding in report.findings} - TOGETHER.get(rule, set()) == {rule}
     found = next(finding for finding in report.findings if finding.rule == rule)
     assert found.path == "README.md"
