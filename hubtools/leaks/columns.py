@@ -42,13 +42,15 @@ def in_columns(head: bytes, file: Readable) -> Iterator[tuple[int, Secret]]:
     headers: dict[bool, Header] = {}  # that of the first line, and the last one further down
     known: set[tuple[str, str]] = set()
     for number, line in enumerate(_lines(file, codec), 1):
-        if len(line) <= _HEADER and _may_tell(line):
-            header = _header(line, first=number == 1)
-            if header is not None:
-                headers[number == 1] = header
+        if not line:  # a table ends; its columns are kept, for a text may have blank lines in it
+            headers = {first: header._replace(pair=None) for first, header in headers.items()}
+            continue
+        for mark, chosen, pair in headers.values():
+            if not chosen and pair is None:
                 continue
-        for mark, chosen in headers.values():
             for row in _rows(line, mark):
+                for secret in _of_pair(row, pair):
+                    yield number, secret
                 for place, name in chosen:
                     value = row[place].strip() if place < len(row) else ""
                     if len(value) < 8 or (name, value) in known:
@@ -57,18 +59,43 @@ def in_columns(head: bytes, file: Readable) -> Iterator[tuple[int, Secret]]:
                         known.add((name, value))
                     for secret in in_cell(name, value):
                         yield number, secret
+        if len(line) <= _HEADER and _may_tell(line):
+            header = _header(line, first=number == 1)
+            if header is not None:
+                headers[number == 1] = header
 
 
 def _may_tell(line: str) -> bool:
     lower = line.lower()
-    return any(word in lower for word in _TELLS) or "\u017f" in line  # which is an s, too
+    return any(word in lower for word in (*_TELLS, "val")) or "\u017f" in line  # an s, too
 
 
 class Header(NamedTuple):
-    """What stands between columns, and (number, name) of those with telling names."""
+    """What stands between columns, (number, name) of those with telling names, and the columns in
+    which names and their values stand."""
 
     mark: str
     chosen: list[tuple[int, str]]
+    pair: tuple[int, int] | None = None
+
+
+_NAMES = re.compile(
+    r"(?i)(?:.{0,40}[_. ])?(?:name|key|variable|var|env|setting|option|parameter)\Z"
+)
+_VALUES = re.compile(r"(?i)(?:.{0,40}[_. ])?(?:value|val|content|data|text)\Z")
+
+
+def name_and_value(names: list[str]) -> tuple[int, int] | None:
+    """(column of names, column of their values) of columns of these names."""
+    called = next((n for n, name in enumerate(names) if _NAMES.match(name)), None)
+    held = next((n for n, name in enumerate(names) if n != called and _VALUES.match(name)), None)
+    return None if called is None or held is None else (called, held)
+
+
+def _of_pair(row: list[str], pair: tuple[int, int] | None) -> Iterator[Secret]:
+    """The value of a row whose name tells."""
+    if pair is not None and max(pair) < len(row) and telling(row[pair[0]]):
+        yield from in_cell(row[pair[0]], row[pair[1]])
 
 
 # What further down in a text is a name and no caption; the other cells are of words too.
@@ -81,6 +108,9 @@ _WORD = re.compile(r"(?:[A-Za-z_][\w -]{0,40})?\Z")
 def _header(line: str, *, first: bool) -> Header | None:
     mark = max(",\t;|", key=line.count)
     names = [name.strip() for name in next(_rows(line, mark), [])]
+    pair = name_and_value(names) if all(_WORD.match(name) for name in names) else None
+    if pair is not None:
+        return Header(mark, [(n, name) for n, name in enumerate(names) if _NAME.match(name)], pair)
     if first:
         chosen = [(n, name) for n, name in enumerate(names) if telling(name)]
         alone = len(names) == 1 and not re.fullmatch(r"[\"']?[A-Za-z][\w -]{2,40}[\"']?", line)

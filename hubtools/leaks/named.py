@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 from hubtools.leaks.guesses import entropy, is_hex, is_password, is_placeholder, looks_random
 from hubtools.leaks.shapes import Secret
 
-_WORDS = ("key", "token", "secret", "auth", "authorization", "credential", "credentials", "webhook")
-_PASSWORDS = (
+WORDS = ("key", "token", "secret", "auth", "authorization", "credential", "credentials", "webhook")
+PASSWORDS = (
     *("password", "passwd", "passphrase", "passwort", "pwd", "pass", "passcode"),
     *("kennwort", "mot de passe", "contraseña", "senha", "wachtwoord", "hasło", "пароль"),
     *("密码", "密碼", "パスワード", "비밀번호"),
@@ -123,30 +123,67 @@ _COMMON = frozenset(
 )
 
 
-def named(text: str) -> Iterator[Secret]:
-    """Values beside telling words, in addresses, in .netrc and kaggle.json. Linear in the text."""
+_ENDS = re.compile(
+    rf"(?i)({'|'.join((*WORDS, *PASSWORDS))})(?:e?s)?(?:[ _.-]?(?:\d{{1,2}}|v\d|value|prod|dev|live))?\Z"
+)
+
+
+_SOLID = re.compile(r"[A-Za-z0-9]{16,}")
+
+
+def small(text: str) -> str:
+    """`text` in small letters, each at its place."""
     lower = text.lower()
-    if len(lower) != len(text):  # a few letters grow when made small; places must agree
+    if len(lower) != len(text):  # a few letters grow when made small
         lower = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+    return lower
+
+
+def beside(name: str, value: str | None) -> str | None:
+    """What `value` is if `name` ends in a word that tells; None if it is nothing. Without a value:
+    what it might be."""
+    found = _ENDS.search(name[-60:])
+    if found is None:
+        return None
+    word, before = found[1].lower(), name[-60:][: found.start()]
+    if word in PASSWORDS:
+        if word in ("pass", "pwd") and before[-1:].isalpha():
+            return None
+        chosen = value is None or (_is_mixed(value) and not is_hash(value))
+        return "a password beside its name" if chosen else None
+    if (word == "key" and not _STRONG.search(before)) or _WEAK.search(before):
+        return None
+    if word == "token" and value is not None and found[0].lower().startswith("tokens"):
+        solid = _SOLID.search(value)  # tokens of a text are words
+        if solid is None or not any(c.isdigit() for c in solid[0]):
+            return None
+    if value is not None and _CLOUD.search(name) and len(value) == 40 and _is_aws(value):
+        return "an AWS secret key"
+    return "a key beside its name" if value is None or looks_random(value) else None
+
+
+def named(text: str, lower: str) -> Iterator[Secret]:
+    """Values beside telling words, in addresses, in .netrc and kaggle.json; `lower` is the text in
+    small letters (`small`). Linear in the text."""
     yield from _addresses(text)
-    for word in _WORDS:
-        if places := list(_places(lower, word)):
+    for word in WORDS:
+        if places := list(places_of(lower, word)):
             for pattern in (_TAIL, _CELLS, _OPTION, _SAID):
                 yield from _keys(text, places, word, pattern)
             yield from _reversed(text, places, word)
-    for word in _PASSWORDS:
-        if places := list(_places(lower, word)):
+    for word in PASSWORDS:
+        if places := list(places_of(lower, word)):
             yield from _passwords(text, places, word)
             yield from _chosen_apart(text, places, word)
             yield from _reversed(text, places, word)
     for what, word, pattern, holds in _ANCHORED:
-        for place, match in _after(text, _places(lower, word), word, pattern):
+        for place, match in _after(text, places_of(lower, word), word, pattern):
             value = match[match.lastindex or 0]
             if holds(match):
                 yield Secret(what, place, value)
 
 
-def _places(text: str, word: str) -> Iterator[int]:
+def places_of(text: str, word: str) -> Iterator[int]:
     place = text.find(word)
     while place >= 0:
         yield place
@@ -169,7 +206,7 @@ def _after(
 
 
 def _addresses(text: str) -> Iterator[Secret]:
-    for place in _places(text, "://"):
+    for place in places_of(text, "://"):
         match = _USERINFO.match(text, place + 3)
         if match and _SCHEME.search(text, max(0, place - 32), place) and _is_chosen(match):
             yield Secret("a password in an address", match.start(2), match[2])
@@ -178,9 +215,14 @@ def _addresses(text: str) -> Iterator[Secret]:
 def _is_chosen(match: re.Match[str]) -> bool:
     """True for (user, password) that are no manual's."""
     user, password = match[1], match[2]
-    if password.lower() in _COMMON or is_placeholder(password) or password[:1] in "$%{":
+    if is_manual(password) or password[:1] in "$%{":
         return False
     return password != user and (not password.isdigit() or len(password) >= 6)
+
+
+def is_manual(password: str) -> bool:
+    """What manuals write for one."""
+    return password.lower() in _COMMON or is_placeholder(password)
 
 
 def _keys(text: str, places: list[int], word: str, pattern: re.Pattern[str]) -> Iterator[Secret]:
@@ -209,8 +251,8 @@ def _reversed(text: str, places: Iterable[int], word: str) -> Iterator[Secret]:
         if match is None:
             continue
         value = match[1]
-        if word in _PASSWORDS:
-            if _is_mixed(value) and not _is_hash(value):
+        if word in PASSWORDS:
+            if _is_mixed(value) and not is_hash(value):
                 yield Secret("a password beside its name", match.start(1), value)
         elif looks_random(value) and (
             word != "key" or _STRONG.search(text, max(0, place - 24), place)
@@ -237,7 +279,7 @@ def _passwords(text: str, places: list[int], word: str) -> Iterator[Secret]:
     for place, match in _after(text, places, word, _PASSWORD):
         value = match[1].rstrip(",;)}")
         alone = word not in ("pass", "pwd") or not text[max(0, place - 1) : place].isalpha()
-        if alone and is_password(value) and not _is_hash(value):
+        if alone and is_password(value) and not is_hash(value):
             yield Secret("a password beside its name", match.start(1), value)
 
 
@@ -249,11 +291,11 @@ def _chosen_apart(text: str, places: list[int], word: str) -> Iterator[Secret]:
             name = text[max(0, place - 24) : place + len(word)]
             if pattern is _OPTION and not _OPTION_NAME.search(name):
                 continue
-            if _is_mixed(value) and not _is_hash(value):
+            if _is_mixed(value) and not is_hash(value):
                 yield Secret("a password beside its name", match.start(1), value)
 
 
-def _is_hash(value: str) -> bool:
+def is_hash(value: str) -> bool:
     """Passwords are seldom a whole SHA-256, but hashes of them are."""
     return is_hex(value) and len(value) in (64, 96, 128)
 
@@ -309,4 +351,4 @@ _ANCHORED = (
 )
 
 # One of these is in every text in which `named` finds something, in small letters or large ones.
-NAMES = ("://", *_WORDS, *_PASSWORDS, *(word for _, word, _, _ in _ANCHORED))
+NAMES = ("://", *WORDS, *PASSWORDS, *(word for _, word, _, _ in _ANCHORED))

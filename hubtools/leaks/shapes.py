@@ -86,6 +86,15 @@ def _is_pair(value: str) -> bool:
     )
 
 
+def _is_signature(value: str) -> bool:
+    """Digits and letters mixed, as base64 and hexadecimal digits are."""
+    return (
+        any(c.isdigit() for c in value)
+        and any(c.isalpha() for c in value)
+        and not is_placeholder(value)
+    )
+
+
 _KEY_BODY = r"(?:\\{1,4}[rn]|[\s\"',>|#*]){0,40}(?!\.\.\.|<|\[|\{|…)([A-Za-z0-9+/=][^\0]{0,200})"
 
 SHAPES: tuple[Shape, ...] = (
@@ -114,6 +123,9 @@ SHAPES: tuple[Shape, ...] = (
     Shape("a Google refresh token", ("1//0",), r"1//0[0-9A-Za-z_-]{40,120}", _is_mixed),
     Shape("an Azure storage key", ("AccountKey=", "SharedAccessKey="), r"(?:Account|SharedAccess)Key=([A-Za-z0-9+/]{42,88}={0,2})"),
     Shape("an Azure shared access signature", ("sig=",), r"[?&;]?sig=([A-Za-z0-9+/%]{40,100}={0,2})(?![\w])"),
+    Shape("a signed address", ("ignature=",), r"(?i:[?&;]x-[a-z]{2,5}-signature)=([0-9A-Fa-f]{40,1100})(?![0-9A-Za-z])"),
+    Shape("a signed address", ("ignature=",), r"[?&;](?:q-s|s|S)ignature=((?:[A-Za-z0-9/~_+-]|%[0-9A-Fa-f]{2}){24,1100}={0,2})", _is_signature),
+    Shape("a signed address", ("hmac=",), r"(?:~|&|%7E)hmac=([0-9a-f]{40,128})(?![0-9A-Za-z])"),
     Shape("an Azure client secret", ("Q~",), r"(?<![A-Za-z0-9_~.-])[A-Za-z0-9_~.-]{3}[0-9]Q~[A-Za-z0-9_~.-]{31,34}"),
     Shape("an Anthropic key", ("sk-ant-",), r"sk-ant-[a-z0-9]{2,12}-[A-Za-z0-9_-]{24,200}"),
     Shape("an API key", ("sk-",), r"(?<![A-Za-z0-9])sk-(?!ant-)(?:proj-|svcacct-|admin-|None-|or-v1-|lf-)?[A-Za-z0-9_-]{32,200}", _is_mixed),
@@ -193,6 +205,8 @@ def probed(text: str) -> bool:
     return any(probe.search(text) is not None for probe in _PROBES.values())
 
 
+_OF_CAPITALS = ("AKIA", "ASIA", "ABIA", "ACCA", "AIza")
+_REST = re.compile(r"[A-Za-z0-9+/]{12,80}")
 _RUN = re.compile(r"[A-Za-z0-9+/_-]{8,40}\Z")
 # A beginning that base64 cannot have by chance: it has neither `_` nor `-`.
 _MARK = re.compile(r"([a-z0-9]{2,10}|[A-Z]{3,})[_-]")
@@ -204,10 +218,15 @@ def _within_base64(text: str, match: re.Match[str]) -> bool:
     Only that for addresses has `_` and `-`; there three characters may come by chance if it goes on
     before them and behind."""
     start, end = match.span()
+    if not match[0][0].isalnum() and match[0][0] not in "+/_-":
+        return False  # base64 ends before it
     if mark := _MARK.match(match[0]):
         goes_on = re.match(r"[A-Za-z0-9_-]", text[end : end + 1]) is not None
         if len(mark[0]) > 3 or not goes_on or not _URLSAFE.search(text[max(0, start - 60) : start]):
             return False
+    if match[0][:4] in _OF_CAPITALS and (line := _REST.match(text, end)) is not None:
+        # at the start of a line of base64, which goes on
+        return _by_chance(line[0][:40].rstrip("/"))
     return _by_chance(text[max(0, start - 40) : start])
 
 

@@ -34,6 +34,7 @@ _WORDS = (
     b"passw", b"passphrase", b"passcode", b"pwd", b"pass=", b"pass:", b"_pass", b"login", b"token",
     b"secret", b"key=", b"key:", b'key"', b"key'", b"key =", b"key :", b"auth", b"credential",
     b"bearer", b"basic ", b"curl ", b"akia", b"asia", b"://", b"pass\"",
+    b" -p", b" -u", b" -a ", b" -w ", b" -k ", b"webhook",
 )  # fmt: skip
 _HOMES = (
     b"/home/", b"/users", b"/root/", b"/mnt/", b"/media/", b"/cygdrive/", b":\\", b":/", b"file:",
@@ -50,7 +51,9 @@ _PIECES = (
         rb"[\"'`](?<=[\w.~/+=-].)[)\]]{0,2}[\s\\]{0,120}+"
         rb"(?:(?:[+&.~|<>%;]{1,2}|\}?\$?\{|[;\w\s]{1,40}[+.]=)[\s\\]{0,120}+)?[(\[]{0,2}\w{0,2}[\"'`]"
     ),
-    re.compile(rb"[\\=](?<=\w.)\r?\n[ \t]{0,80}+\w"),
+    re.compile(rb"[\\=^`](?<=\w.)\r?\n[ \t]{0,80}+\w"),
+    # of a dump: an offset, and bytes as numbers
+    re.compile(rb"\n(?:0x)?[0-9a-fA-F]{7,8}:? {1,3}[0-9a-fA-F]{2,4} [^\n]"),
     re.compile(rb"(?:join|concat|CONCAT|format|paste0|printf)\([^\n]"),
 )
 # Wide letters that begin a token (`hf`, `gh`, `sk`), letters without a width, those of tags and of

@@ -8,6 +8,7 @@ from functools import cache
 from itertools import product
 from typing import Any
 
+from hubtools.leaks.commands import MARKS
 from hubtools.leaks.named import NAMES
 from hubtools.leaks.shapes import NEEDLES
 
@@ -44,7 +45,7 @@ def _table() -> Any:
     table = numpy.zeros(1 << _BITS, bool)
     for word in NEEDLES:
         _note(table, word, both=False)
-    for word in NAMES:
+    for word in (*NAMES, *MARKS):
         _note(table, word, both=True)
     return table
 

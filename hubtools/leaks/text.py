@@ -7,7 +7,10 @@ import binascii
 import re
 from collections.abc import Callable, Iterator
 
-from hubtools.leaks.named import named
+from hubtools.leaks.apart import apart
+from hubtools.leaks.commands import commanded
+from hubtools.leaks.hexdumps import dumped
+from hubtools.leaks.named import named, small
 from hubtools.leaks.packed import packed
 from hubtools.leaks.shapes import Secret, shaped
 from hubtools.leaks.views import views
@@ -58,7 +61,7 @@ def _secrets(
         others.append(view)
     if depth >= _DEEP:
         return
-    for start, data in packed(text):
+    for start, data in (*packed(text), *dumped(text)):
         yield from _of_bytes(start, data, nested, depth)
     seen: set[str] = set()
     for start, run in _runs(text):
@@ -90,7 +93,10 @@ def _place(text: str, view: str, secret: Secret, lines: int) -> int:
 
 def _plain(text: str) -> Iterator[Secret]:
     yield from shaped(text)
-    yield from named(text)
+    lower = small(text)
+    yield from named(text, lower)
+    yield from commanded(text, lower)
+    yield from apart(text, lower)
 
 
 def _unpacked(start: int, run: str, nested: Nested | None, depth: int) -> Iterator[Secret]:

@@ -73,7 +73,9 @@ _LITERALS = re.compile(
     rf"{_QUOTE}(?<=[\w.~/+=-].)[)\]]{{0,2}}{_BLANK}(?:{_SIGN}{_BLANK})?"
     rf"[(\[]{{0,2}}(?:[bBfFrRuULN@$]|[bB][rR]|[rRfF][bBrR])?{_QUOTE}(?=[\w.~/+=-])"
 )
-_GOES_ON = re.compile(r"\\(?<=\w.)\r?\n[ \t]{0,200}+(?=\w)")
+# A line that goes on: in a shell, in cmd (^), in PowerShell (`); within a word, and between two.
+_GOES_ON = re.compile(r"[\\^`](?<=\w.)\r?\n[ \t]{0,200}+(?=\w)")
+_ONE_LINE = re.compile(r"[ \t][\\^`]\r?\n[ \t]{0,200}+")
 # A text of a PDF, with the room between its letters.
 _KERNED = re.compile(r"\)(?<=\w.)[ \t]{0,20}+-?[\d.]{0,8}[ \t\r\n]{0,20}+\((?=\w)")
 _CALLED = re.compile(
@@ -92,6 +94,10 @@ _BEGINS = re.compile(
 _WORD = r"[\w.~/+=%@:-]"
 _INDENTED = re.compile(rf"\n(?:(?<={_WORD}\n)|(?<={_WORD}\r\n))[ \t]{{1,80}}+(?={_WORD})")
 _TAG = re.compile(r"<[/!?A-Za-z][^<>]{0,400}>")
+# Where a paragraph, a heading, a cell ends, in HTML and in the XML of office documents.
+_ENDED = re.compile(
+    r"</(?:\w{1,12}:)?(?:p|h[1-6]?|tc|t[dhr]|si|pre|li|d[td]|div|row|table-cell|table-row)>"
+)
 _RTF = re.compile(r"[{}]|\\[a-z]{1,30}-?\d{0,10} ?|\\\*|[\r\n]")
 
 
@@ -141,8 +147,8 @@ def _joined(text: str) -> Iterator[View]:
         if joined != text:
             yield View(joined)
     before, joined = joined, _LITERALS.sub("", text)
-    if "\\" in joined:
-        joined = _GOES_ON.sub("", joined)
+    if "\n" in joined and ("\\" in joined or "^" in joined or "`" in joined):
+        joined = _ONE_LINE.sub(" ", _GOES_ON.sub(_on, joined))
     if "(" in joined:
         joined = _KERNED.sub("", joined)
         if ".join(" in joined:
@@ -152,9 +158,21 @@ def _joined(text: str) -> Iterator[View]:
     if joined not in (text, before):
         yield View(joined)
     if "<" in text:
+        lines = _ENDED.sub("\n", text)
         bare = _TAG.sub("", text)
         if bare != text:
             yield View(bare, True)
+        if lines != text and (lines := _TAG.sub("", lines)) != bare:
+            yield View(lines)
+
+
+def _on(match: re.Match[str]) -> str:
+    """Nothing, where a line goes on in the next; what ends in code (`such`) does not."""
+    if match[0][0] == "`":
+        start = match.string.rfind("\n", max(0, match.start() - 500), match.start()) + 1
+        if "`" in match.string[start : match.start()]:
+            return match[0]
+    return ""
 
 
 def _may_be_apart(text: str) -> bool:

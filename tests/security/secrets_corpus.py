@@ -31,6 +31,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from hubtools.dataset.pictures.private.scrub import png_chunks, png_file
+from tests.security.secrets_apart import near_apart, planted_apart
 
 LETTERS = string.ascii_letters + string.digits
 Make = Callable[[random.Random], str]
@@ -423,6 +424,7 @@ def planted(seed: int = 1) -> Iterator[tuple[str, str, bytes]]:
                 continue
             text = make(r)
             yield f"{what} in {carrier}", text, CARRIERS[carrier](text, r)
+    yield from planted_apart(seed + 10)
 
 
 _WORDS = [
@@ -475,6 +477,8 @@ def near_misses(seed: int = 2) -> Iterator[tuple[str, str]]:
     for make in _KINDS:
         for _ in range(100):
             yield make.__name__, make(r)
+    for text in near_apart(seed + 10):
+        yield "apart", text
     for text in _FIXED:
         yield "fixed", text
 

@@ -32,6 +32,7 @@ from hubtools.publish.plan import PushOptions, plan_push
 from hubtools.publish.release import RepoType, collect
 from hubtools.publish.rules import PUBLISH_RULES
 from hubtools.reporting.formats import as_text
+from tests.security.secrets_apart import FILES, TEXTS, near_files
 from tests.security.secrets_corpus import CARRIERS, SECRETS, near_misses, picture, planted
 from tests.typed import typed
 
@@ -73,6 +74,8 @@ def test_the_manual_has_the_figures_of_the_corpus() -> None:
         f"{count} of {count} planted secrets, {len(SECRETS)} kinds in {len(CARRIERS)} carriers"
         in text
     )
+    shapes = len(TEXTS) + len(FILES)
+    assert f"{shapes} shapes in which a value stands apart from its name" in text
     assert f"of {len(list(near_misses())):,} near misses" in text
 
 
@@ -97,6 +100,11 @@ def test_near_misses_are_left_alone() -> None:
         if Kind.SECRET in kinds(text.encode(), "file"):
             wrong[f"{kind}: {text[:90]}"] += 1
     assert not wrong
+
+
+def test_near_misses_in_binary_files() -> None:
+    for name, data in near_files():
+        assert read(data, name) == [], name
 
 
 def test_near_misses_together_are_left_alone() -> None:

@@ -9,6 +9,9 @@ import gzip
 import io
 import json
 import lzma
+import pickle
+import random
+import sqlite3
 import struct
 import tarfile
 import zipfile
@@ -21,6 +24,7 @@ from hubtools.leaks import secrets
 from hubtools.localhub.server import Hub
 from hubtools.publish.contents import Kind, scan
 from tests.security.pushing import REPO
+from tests.security.secrets_apart import database
 from tests.typed import typed
 
 TOKEN = "hf_" + "aB3dE5gH7jK9mN1pQ2rS4tU6vW8xYzAbCd"
@@ -131,3 +135,31 @@ def test_what_is_said_beside_the_files(local_hub: Hub, dataset: Path, option: st
         allowed = ["--allowed-secrets", f"{mark}:made up"]
         done = typed("push", dataset, *words, *allowed, "--type", "dataset", "--public")
         assert done.returncode == 0, done.stderr
+
+
+def test_broken_databases_and_pickles_are_bounded() -> None:
+    """What is damaged anywhere is told or read on, and never ends the search."""
+    r = random.Random(3)
+    whole = database(["a", "api_key"], ["x", "y" * 900])
+    for _ in range(40):
+        broken = bytearray(whole)
+        for _ in range(r.randrange(1, 30)):
+            broken[r.randrange(16, len(broken))] = r.randrange(256)
+        assert Kind.SECRET in kinds("a.db", bytes(broken) + TOKEN.encode())
+    for protocol in range(6):
+        data = pickle.dumps({"text": TOKEN, "n": [1, 2.5, b"x", None]}, protocol)
+        for end in range(len(data)):
+            kinds("a.pkl", data[:end])
+
+
+def test_a_database_runs_nothing() -> None:
+    base = sqlite3.connect(":memory:")
+    base.execute("create table t(api_key text)")
+    base.execute(
+        "create view endless as with recursive c(x) as (select 1 union all select x + 1 from c)"
+        " select x from c"
+    )
+    base.execute("insert into t values(?)", [TOKEN])
+    base.commit()
+    assert Kind.SECRET in kinds("a.db", bytes(base.serialize()))
+    base.close()

@@ -15,7 +15,9 @@ from typing import IO, Any
 
 from hubtools.causes import says_nothing_of_file
 from hubtools.leaks.stream import is_text
+from hubtools.publish.contents.gzips import fields
 from hubtools.publish.contents.member import Budget, Member, NotOpened
+from hubtools.publish.contents.sheets import sheets
 from hubtools.publish.contents.tables import rows
 
 # Bytes of a member that are held, so that it can be read again.
@@ -172,6 +174,7 @@ def _zip(file: IO[bytes], budget: Budget) -> Iterator[Member]:
                 continue
             with archive.open(info) as member:
                 yield _held(info.filename, member, budget)
+        yield from sheets(archive, budget)
         listed, end, comment = archive.infolist(), archive.start_dir, archive.comment
     yield from _between(file, listed, end)
     if len(comment) > _TINY:
@@ -252,6 +255,9 @@ def _behind_streams(kind: str, file: IO[bytes]) -> bytes:
 
 def _packed(kind: str, file: IO[bytes], budget: Budget) -> Iterator[Member]:
     data = bytearray()
+    if kind == "gzip":
+        yield from fields(file, HELD)
+        file.seek(0)
     try:
         member = _unpacked(kind, file, budget, data)
     except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError):

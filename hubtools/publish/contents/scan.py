@@ -30,6 +30,7 @@ from hubtools.publish.contents.member import CLOSED, Budget, Member, NotOpened
 from hubtools.publish.contents.people import People, is_picture
 from hubtools.publish.contents.pictures import parts
 from hubtools.publish.contents.pixels import pixels
+from hubtools.publish.contents.records import records
 from hubtools.publish.contents.streams import closed, streams_of
 
 # Secrets of one file that are told one by one, and places in it with a path, or not read.
@@ -150,6 +151,8 @@ class _Scan:
             return
         try:
             yield from self._parts(place, file, head, depth)
+            for member in records(file, head, self._budget):
+                yield from self._member(f"{place}!/{hide(member.name)}", member, depth)
         except NotOpened as error:
             yield _unread(place, str(error))
         yield from self._streams(place, file, head, depth)

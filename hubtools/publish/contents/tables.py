@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import IO, Any
 
-from hubtools.leaks.columns import telling
+from hubtools.leaks.columns import name_and_value, telling
 from hubtools.publish.contents.member import Budget, Member, NotOpened
 
 # Rows that are read together, bytes of them by their average, and bytes of one value that are read.
@@ -113,17 +113,15 @@ def _places(batch: Any) -> str:
     return "\n".join(json.dumps(dict(zip(chosen, row, strict=True)), default=str) for row in rows)
 
 
-_NAMES = re.compile(r"(?i)(?:.{0,40}[_.])?(?:name|key|variable|var|env|setting|option|parameter)\Z")
-_HELD = re.compile(r"(?i)(?:.{0,40}[_.])?(?:value|val|content|data|text)\Z")
 _CELL = 2000  # letters of a value that may have its name in another column
 
 
 def _pairs(where: str, names: list[str], columns: list[Any], first: int) -> Iterator[Member]:
     """Values of one column whose names, of secrets, stand in another."""
-    called = next((n for n, name in enumerate(names) if _NAMES.match(name)), None)
-    held = next((n for n, name in enumerate(names) if n != called and _HELD.match(name)), None)
-    if called is None or held is None:
+    pair = name_and_value(names)
+    if pair is None:
         return
+    called, held = pair
     rows = zip(_texts(columns[called]), _texts(columns[held]), strict=False)
     texts = [
         (first + number, f'{name}="{value}"')

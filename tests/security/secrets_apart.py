@@ -1,0 +1,347 @@
+"""Made-up secrets whose name does not stand right before them, and what looks so and is none."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import pickle
+import random
+import sqlite3
+import string
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+
+LETTERS = string.ascii_letters + string.digits
+UPPER = string.ascii_uppercase + string.digits
+HEX = "0123456789abcdef"
+
+# K: a key, P: a password, H: 64 hexadecimal digits, S: a signature, T: a token of a known form.
+TEXTS: dict[str, str] = {
+    "yaml list": "api_keys:\n- {K}\n",
+    "yaml list set in": "api_keys:\n  - short\n  - {K}\n",
+    "yaml list in quotes": 'secrets:\n  - "{K}"\n',
+    "yaml list with a note": "api_keys:  # mine\n  # old\n  - {K} # of May\n",
+    "yaml list of passwords": "passwords:\n  - hello\n  - {P}\n",
+    "yaml list of maps": "api_keys:\n  - name: one\n    value: {K}\n",
+    "yaml map": "api_keys:\n  first: {K}\n",
+    "json map": '{{"api_keys": {{"first": "{K}"}}}}',
+    "json map on lines": '{{\n "api_keys": {{\n  "n": 1,\n  "first": "{K}"\n }}\n}}\n',
+    "json list": '{{"api_keys": ["one", "{K}"]}}',
+    "toml list": "api_keys = [\"one\", '{K}']\n",
+    "toml table": '[api_keys]\nfirst = "{K}"\n',
+    "ini section": "[secrets]\nfirst = {K}\n",
+    "csv value, name": "{K},api_key\n",
+    "csv value, name and a header": "value,name\n{K},API_KEY\n",
+    "csv name, text, value": "name,description,value\nAPI_KEY,for it,{K}\n",
+    "csv value, id, name": "value,id,name\n{K},1,API_KEY\n",
+    "csv password, name": "{P},DB_PASSWORD\n",
+    "tsv value, name": "{K}\tAPI_KEY\n",
+    "table of markdown": "| {K} | api_key |\n",
+    "heading and fence": "## API key\n\n```\n{K}\n```\n",
+    "heading and fence with a language": "# the api key\n```text\n{K}\n```\n",
+    "heading and tildes": "## Secret\n~~~\n{K}\n~~~\n",
+    "heading and code": "## Token for uploads\n\n`{K}`\n",
+    "heading and a line": "### Password\n\n{P}\n",
+    "underlined heading": "Password\n--------\n\n    {P}\n",
+    "bold heading": "**API key**\n\n```\n{K}\n```\n",
+    "colon and fence": "API key:\n\n```\n{K}\n```\n",
+    "line below a line": "my api key\n{K}\n",
+    "restructured text": "Token\n=====\n\n::\n\n    {K}\n",
+    "html heading": "<h2>API key</h2><pre><code>{K}</code></pre>",
+    "office cells": "<w:tc><w:p>API key</w:p></w:tc><w:tc><w:p><w:t>{K}</w:t></w:p></w:tc>",
+    "mysql": "mysql -u root -p{P} people\n",
+    "mysqldump": "mysqldump -uroot -p'{P}' people\n",
+    "mariadb": "mariadb -h db -p{P}\n",
+    "curl": "curl -u someone:{P} https://x.org\n",
+    "curl glued": "curl -X POST -usomeone:{P} https://x.org\n",
+    "curl long": "curl --user someone:{P} https://x.org\n",
+    "httpie": "http -a someone:{P} x.org\n",
+    "sshpass": "sshpass -p {P} ssh a@b\n",
+    "sshpass glued": "sshpass -p'{P}' ssh a@b\n",
+    "redis-cli": "redis-cli -h db -a {P}\n",
+    "docker": "docker login -u me -p {P} registry.x.org\n",
+    "podman": "podman login -u me -p {P}\n",
+    "helm": "helm registry login -u me -p {P} x.org\n",
+    "az": "az login -u me -p {P}\n",
+    "twine": "twine upload -u me -p {P} dist/x.whl\n",
+    "PGPASSWORD": "PGPASSWORD={P} psql -h db\n",
+    "MYSQL_PWD": "MYSQL_PWD={P} mysql\n",
+    "mongosh": "mongosh -u me -p {P} db\n",
+    "ldapsearch": "ldapsearch -x -D cn=me -w {P}\n",
+    "smbclient": "smbclient //a/b -U me%{P}\n",
+    "net use": "net use x: \\\\a\\b {P} /user:me\n",
+    "htpasswd": "htpasswd -b file me {P}\n",
+    "openssl": "openssl rsa -passin pass:{P}\n",
+    "unzip": "unzip -P {P} pictures.zip\n",
+    "7z": "7z x -p{P} pictures.7z\n",
+    "sqlcmd": "sqlcmd -S db -U sa -P {P}\n",
+    "sudo": "echo {P} | sudo -S ls\n",
+    "chpasswd": 'echo "me:{P}" | chpasswd\n',
+    "lftp": "lftp -u me,{P} ftp://x.org\n",
+    "mosquitto": "mosquitto_pub -h a -u me -P {P} -t x\n",
+    "nmcli": "nmcli dev wifi connect x password {P}\n",
+    "skopeo": "skopeo copy --src-creds me:{P} a b\n",
+    "mc": "mc alias set x https://a.org me {K}\n",
+    "shell line goes on": "docker login \\\n  -u me \\\n  -p {P} x.org\n",
+    "cmd line goes on": "docker login ^\r\n  -u me ^\r\n  -p {P} x.org\r\n",
+    "powershell line goes on": "docker login `\r\n  -u me `\r\n  -p {P} x.org\r\n",
+    "option in the next line of cmd": "tool --token ^\n  {K}\n",
+    "option in the next line of powershell": "tool -ApiToken `\r\n  {K}\n",
+    "token in two lines of cmd": "set X={T1}^\r\n{T2}\r\n",
+    "token in two lines of powershell": "$x = {T1}`\n{T2}\n",
+    "cloudfront": "https://d1.cloudfront.net/a.png?Expires=1767225600&Signature={S}__&Key-Pair-Id=KABC",
+    "cloudfront with a policy": "https://d1.cloudfront.net/a?Policy={S}&Signature={S}~-&Key-Pair-Id=KABC",
+    "google": "https://storage.googleapis.com/b/o?X-Goog-Algorithm=GOOG4&X-Goog-Expires=9&X-Goog-Signature={H}{H}",
+    "google of old": "https://storage.googleapis.com/b/o?GoogleAccessId=me&Expires=1767225600&Signature={S}%3D%3D",
+    "amazon": "https://b.s3.amazonaws.com/a?X-Amz-Expires=3600&X-Amz-Signature={H}",
+    "amazon of old": "https://b.s3.amazonaws.com/a?AWSAccessKeyId=x&Expires=1767225600&Signature={S:.25}%2B%3D",
+    "azure": "https://a.blob.core.windows.net/c/b?sv=2022-11-02&se=2027-01-01&sp=r&sig={S:.40}%2B{S:.3}%3D",
+    "alibaba": "https://b.oss.aliyuncs.com/a?OSSAccessKeyId=x&x-oss-signature={H}",
+    "tencent": "https://b.cos.myqcloud.com/a?q-sign-algorithm=sha1&q-signature={H:.40}",
+    "signed, in json": '{{"url": "https://b.s3.amazonaws.com/a?a=1\\u0026X-Amz-Signature={H}"}}',
+    "signed, in html": '<img src="https://b.s3.amazonaws.com/a?a=1&amp;X-Amz-Signature={H}">',
+}  # fmt: skip
+
+
+def _some(r: random.Random, n: int, alphabet: str = LETTERS) -> str:
+    return "".join(r.choice(alphabet) for _ in range(n))
+
+
+def _values(r: random.Random) -> dict[str, str]:
+    token = "hf" + "_" + _some(r, 34, string.ascii_letters)
+    return {
+        "K": f"{_some(r, 12)}7{_some(r, 27)}",
+        "P": f"{_some(r, 4, string.ascii_lowercase)}{_some(r, 2, '23456789')}{_some(r, 6)}",
+        "H": _some(r, 64, HEX),
+        "S": f"{_some(r, 20)}5{_some(r, 150)}",
+        "T": token,
+        "T1": token[:15],
+        "T2": token[15:],
+    }
+
+
+DUMPS = ("xxd", "hexdump -C", "od -x", "od -b", "od -c", "windows")
+
+
+def dump(data: bytes, style: str) -> str:
+    """As xxd, hexdump and od print bytes."""
+    out = []
+    for n in range(0, len(data), 16):
+        part = data[n : n + 16]
+        digits = [f"{byte:02x}" for byte in part]
+        shown = "".join(chr(c) if 32 <= c < 127 else "." for c in part)
+        pairs = ["".join(digits[i : i + 2]) for i in range(0, len(digits), 2)]
+        halves = " ".join(digits[:8]), " ".join(digits[8:])
+        turned = ["".join(digits[i : i + 2][::-1]) for i in range(0, len(digits), 2)]
+        out.append(
+            {
+                "xxd": f"{n:08x}: {' '.join(pairs):39}  {shown}",
+                "hexdump -C": f"{n:08x}  {halves[0]:23}  {halves[1]:23}  |{shown}|",
+                "od -x": f"{n:07o} {' '.join(turned)}",
+                "od -b": f"{n:07o} {' '.join(f'{c:03o}' for c in part)}",
+                "od -c": f"{n:07o} {' '.join(f'{chr(c):>3}' for c in part)}",
+                "windows": f"{n:08X}   {' '.join(digits).upper():47}  {shown}",
+            }[style]
+        )
+    return "\n".join(out) + "\n"
+
+
+def database(columns: list[str], row: list[str]) -> bytes:
+    """An SQLite database of one table."""
+    base = sqlite3.connect(":memory:")
+    base.execute(f"create table t({', '.join(f'{name} text' for name in columns)})")
+    base.execute(f"insert into t values({', '.join('?' * len(row))})", row)
+    base.commit()
+    data = base.serialize()
+    base.close()
+    return bytes(data)
+
+
+def workbook(rows: list[list[str]], *, shared: bool) -> bytes:
+    """A minimal XLSX file."""
+    texts: list[str] = []
+    lines = ""
+    for number, row in enumerate(rows, 1):
+        lines += f'<row r="{number}">'
+        for column, value in zip("ABCDE", row, strict=False):
+            if shared:
+                texts += [value] if value not in texts else []
+                lines += f'<c r="{column}{number}" t="s"><v>{texts.index(value)}</v></c>'
+            else:
+                lines += f'<c r="{column}{number}" t="inlineStr"><is><t>{value}</t></is></c>'
+        lines += "</row>"
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        if shared:
+            items = "".join(f"<si><t>{text}</t></si>" for text in texts)
+            archive.writestr("xl/sharedStrings.xml", f"<sst>{items}</sst>")
+        archive.writestr(
+            "xl/worksheets/sheet1.xml", f"<worksheet><sheetData>{lines}</sheetData></worksheet>"
+        )
+    return out.getvalue()
+
+
+def opendocument(rows: list[list[str]]) -> bytes:
+    """A minimal ODS file."""
+    cells = "".join(
+        "<table:table-row>"
+        + "".join(f"<table:table-cell><text:p>{v}</text:p></table:table-cell>" for v in row)
+        + "</table:table-row>"
+        for row in rows
+    )
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        archive.writestr("content.xml", f"<office:body>{cells}</office:body>")
+    return out.getvalue()
+
+
+def gzipped(flag: int, field: bytes, before: bytes = b"") -> bytes:
+    """A gzip stream with an extra field (4), a name (8) or a comment (16)."""
+    whole = gzip.compress(b"hi", mtime=0)
+    if flag == 4:
+        field = b"AB" + len(field).to_bytes(2, "little") + field
+        field = len(field).to_bytes(2, "little") + field
+    else:
+        field += b"\0"
+    return before + whole[:3] + bytes([flag]) + whole[4:10] + field + whole[10:]
+
+
+FILES: dict[str, Callable[[dict[str, str]], bytes]] = {
+    **{
+        f"dump of {style}": lambda v, style=style: dump(  # type: ignore[misc]
+            f"export X={v['T']}\nmore".encode(), style
+        ).encode()
+        for style in DUMPS
+    },
+    "long dump": lambda v: dump(b"a picture " * 4000 + f"x={v['T']} ".encode(), "xxd").encode(),
+    "sqlite names and values": lambda v: database(["name", "value"], ["the_api_key", v["K"]]),
+    "sqlite column": lambda v: database(["id", "api_key"], ["1", v["K"]]),
+    "sqlite password": lambda v: database(["user", "password"], ["me", v["P"]]),
+    **{
+        f"pickle {protocol} of a key": lambda v, protocol=protocol: pickle.dumps(  # type: ignore[misc]
+            {"the_api_key": v["K"], "x": 1}, protocol
+        )
+        for protocol in range(6)
+    },
+    **{
+        f"pickle {protocol} of a password": lambda v, protocol=protocol: pickle.dumps(  # type: ignore[misc]
+            {"user": "me", "password": v["P"]}, protocol
+        )
+        for protocol in range(6)
+    },
+    "messagepack": lambda v: (
+        b"\x82\xabthe_api_key\xd9" + bytes([len(v["K"])]) + v["K"].encode() + b"\xa1x\1"
+    ),
+    **{
+        f"{kind}{' of shared texts' * shared}": lambda v, rows=rows, shared=shared: workbook(  # type: ignore[misc]
+            [[cell.format(**v) for cell in row] for row in rows], shared=bool(shared)
+        )
+        for shared in (0, 1)
+        for kind, rows in {
+            "sheet: name and value": [["the_api_key", "{K}"]],
+            "sheet: value and name": [["{K}", "the_api_key"]],
+            "sheet: column": [["name", "api key"], ["first", "{K}"]],
+            "sheet: far": [["a", "note", "password"], ["1", "x", "{P}"], ["2", "y", "{P}Z"]],
+        }.items()
+    },
+    "sheet: opendocument": lambda v: opendocument([["name", "password"], ["me", v["P"]]]),
+    "gzip name": lambda v: gzipped(8, f"token {v['T']}".encode()),
+    "gzip comment": lambda v: gzipped(16, f"api_key={v['K']}".encode()),
+    "gzip comment of the second": lambda v: gzipped(
+        16, f"api_key={v['K']}".encode(), gzip.compress(b"first", mtime=0)
+    ),
+    "gzip extra": lambda v: gzipped(4, v["T"].encode()),
+    "gzip extra, packed": lambda v: gzipped(4, zlib.compress(v["T"].encode())),
+}
+
+
+def planted_apart(seed: int = 11) -> Iterator[tuple[str, str, bytes]]:
+    """(name of the case, what gives it away, file)."""
+    r = random.Random(seed)
+    for name, text in TEXTS.items():
+        values = _values(r)
+        whole = text.format(**values)
+        yield name, _given_away(text, values), whole.encode()
+        if "\n" in text or "," in text:
+            yield f"{name}, among others", _given_away(text, values), _among(whole)
+    for name, make in FILES.items():
+        values = _values(r)
+        yield name, "", make(values)
+
+
+def _among(text: str) -> bytes:
+    return f"a line\n\nsome words, more words\n\n{text}\n\nthe end\n".encode()
+
+
+def _given_away(text: str, values: dict[str, str]) -> str:
+    return next((values[letter] for letter in "KP" if f"{{{letter}}}" in text), "")
+
+
+# What nobody is hurt by: no secret though a word tells, or no word that tells.
+NEAR: tuple[str, ...] = (
+    "keys:\n  - {H:.32}\n  - {H:.40}\n",
+    "cache_keys:\n- {H:.40}\n",
+    "secrets:\n  HF_TOKEN: ${{{{ secrets.HF_TOKEN }}}}\n",
+    "secrets:\n  db_password:\n    file: ./db_password.txt\n",
+    "credentials:\n  id: {H:.32}\n  path: /run/secrets/a\n",
+    "tokens:\n  - sks\n  - <s1>\n  - a photo of a person\n",
+    "added_tokens:\n- <extra_id_0>\n- <extra_id_1>\n",
+    "## Trigger token\n\n```\nsks_person_v2_of_style\n```\n",
+    "## Keys\n\n`image_embedding_v2_large`\n",
+    "## Token\n\nPut yours into HF_TOKEN.\n\n{H}\n",
+    "## Password\n\nAsk the administrator.\n",
+    "## Model hash\n\n```\n{H}\n```\n",
+    "name,value\nsteps,{H:.32}\nmodel,{K}\n",
+    "value,name\n{H:.32},hash\n{K},picture\n",
+    "image_md5,tags\n{H:.32},secret\n{H:.32},token\n",
+    "id,caption\n{K},a key\n{K},the secret garden\n",
+    "mysql -u root -p people\n",
+    "mysql -u root -p\n",
+    "mysql --port=3306 -P 3306\n",
+    "docker run -p 8080:80 -v a:/b image1\n",
+    "docker login -u me -p $REGISTRY_PASSWORD x.org\n",
+    "docker login --password-stdin -u me\n",
+    "docker compose -p people2 up\n",
+    "curl -u me:$PASSWORD https://x.org\n",
+    "curl -u someone:password https://x.org\n",
+    "mkdir -p data/people_v2/train01\n",
+    "redis-cli -h db -p 6379\n",
+    "redis-cli -a $REDIS_PASSWORD\n",
+    "sshpass -p $SSH_PASSWORD ssh a@b\n",
+    "unzip -P pictures.zip\n",
+    "unzip -p pictures01.zip a1.txt\n",
+    "echo done2 | tee log1.txt\n",
+    "python -m http.server -b 127.0.0.1\n",
+    "https://x.org/a?signature=none&Expires=1767225600",
+    "https://x.org/a?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=<signature>",
+    "def check(a, signature=some_default_value_of_a_call):\n",
+    "url?sig={H:.8}&v={H:.10}",
+    "the paths `a/b1` and `{H:.12}`\n{H:.24}\n",
+    "2 ^ 3 = {H:.8}^\n{H:.8}\n",
+    "00000000: {H:.4} {H:.4} {H:.4} {H:.4}  ....\n00000008: {H:.4} {H:.4} {H:.4} {H:.4}  ....\n",
+    "AKIA{U}{B}\n",
+    "iVBORw0KGgo{B}\nAKIA{U}{B}\n{B}\n",
+)
+
+
+def near_apart(seed: int = 12) -> Iterator[str]:
+    """Texts that are no secrets."""
+    r = random.Random(seed)
+    for text in NEAR:
+        for _ in range(5):
+            base64ish = "".join(a + b for a, b in zip(_some(r, 28), _some(r, 28), strict=True))
+            yield text.format(**_values(r), U=_some(r, 16, UPPER), B=base64ish)
+
+
+def near_files(seed: int = 13) -> Iterator[tuple[str, bytes]]:
+    """(name, file) of binary files that hold none."""
+    r = random.Random(seed)
+    v = _values(r)
+    yield "a.db", database(["file_name", "sha256"], ["a.png", v["H"]])
+    yield "b.db", database(["name", "value"], ["steps", "100"])
+    yield "a.pkl", pickle.dumps({"tokens": ["sks", "man"], "model": v["H"], "secret": "garden"})
+    yield "b.xlsx", workbook([["picture", "hash"], ["a.png", v["H"]]], shared=True)
+    yield "a.gz", gzipped(8, b"pictures_of_people_2024_v2.tar")
+    yield "b.gz", gzipped(4, bytes(range(40)))
