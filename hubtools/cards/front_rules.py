@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 from hubtools.cards.escape import is_web_address
@@ -56,7 +57,10 @@ def pipeline_tag(view: CardView) -> Iterator[Problem]:
 
     Fix: pipeline_tag: text-to-image
     """
-    if view.kind != "model" or not view.data:
+    if view.kind != "model":
+        yield from by_schema(view, "C102")
+        return
+    if not view.data:
         return
     value = view.data.get("pipeline_tag")
     if value is None:
@@ -74,7 +78,10 @@ def base_model(view: CardView) -> Iterator[Problem]:
 
     Fix: base_model: owner/name (train.base_model_repo if you train from a local folder).
     """
-    if view.kind != "model" or not view.data:
+    if view.kind != "model":
+        yield from by_schema(view, "C103")
+        return
+    if not view.data:
         return
     value = view.data.get("base_model")
     if value is None:
@@ -106,7 +113,7 @@ def tags(view: CardView) -> Iterator[Problem]:
     if not isinstance(value, list):
         yield at(view, "tags", "tags is no list", "write - tag lines", severity=Severity.ERROR)
         return
-    twice = sorted({str(tag) for tag in value if value.count(tag) > 1})
+    twice = sorted(tag for tag, times in Counter(map(str, value)).items() if times > 1)
     if twice:
         yield at(view, "tags", f"{', '.join(twice)} repeats", "keep each tag once")
 

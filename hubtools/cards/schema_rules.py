@@ -27,8 +27,8 @@ def by_schema(view: CardView, rule: str) -> Iterator[Problem]:
         else:
             message = f"{violation.place} is {shortened(repr(violation.value))}; it {says}"
         fix = violation.fix or "correct it"
-        milder = None if violation.refused else Severity.WARNING
-        yield Problem(message, fix, CARD, line, severity=milder)
+        severity = Severity.ERROR if violation.refused else Severity.WARNING
+        yield Problem(message, fix, CARD, line, severity=severity)
 
 
 @CARD_RULES.rule("C116", "A tag is not a text", Severity.ERROR)
@@ -61,7 +61,7 @@ def no_value(view: CardView) -> Iterator[Problem]:
     Fix: give it a value, or remove the line.
     """
     known = cardschema.keys(view.kind) - {"instance_prompt", "paperswithcode_id"}
-    cut = {key for key, _ in _cut_off(view)}
+    cut = {key for key, _ in _cut_off(view)} | {found.path[0] for found, _ in view.violations}
     for key in view.data:
         if view.data[key] in (None, "", [], {}) and key in known and key not in cut:
             yield at(view, key, f"{key} has no value", "give it one, or remove the line")
