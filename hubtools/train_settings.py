@@ -27,8 +27,33 @@ class TrainSettings(Section):
         ge=32,
         le=4096,
     )
+    resolutions: list[int] = option(
+        [],
+        "Further resolutions that each picture is trained at as well, in steps of their own; those"
+        " that would enlarge it are left out.",
+    )
+    aspect_ratio_buckets: bool = option(
+        False,
+        "Train each picture in its own shape, with as many pixels as a square of the resolution,"
+        " rather than cut to a square; nothing is enlarged.",
+        "enable_bucket",
+    )
+    bucket_reso_steps: int | None = option(
+        None,
+        "Pixels by which the sides of aspect ratio buckets differ; default 64, or an eighth of a"
+        " resolution below 256. Less cuts off less, more fills larger batches.",
+        ge=8,
+        le=1024,
+    )
     center_crop: bool = option(
         True, "Crop the centre of the picture; otherwise a random place that stays the same."
+    )
+    crops_per_image: int = option(
+        1,
+        "With a random crop: places of each picture that are cached, of which every step draws"
+        " one.",
+        ge=1,
+        le=64,
     )
     random_flip: bool = option(
         False, "Also train on mirrored pictures (bad for asymmetric subjects)."

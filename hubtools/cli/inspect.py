@@ -29,6 +29,10 @@ _ROWS = 30
 @click.option(
     "--resolution", type=click.IntRange(32, 4096), help="Training resolution to show the crop for."
 )
+@click.option(
+    "--aspect-ratio-buckets/--no-aspect-ratio-buckets", default=None,
+    help="Show the crop for training in each picture's own shape.",
+)  # fmt: skip
 @click.option("--all", "everything", is_flag=True, help="List every picture.")
 @click.option(
     "--pictures", type=click.IntRange(0), metavar="N",
@@ -49,6 +53,7 @@ _ROWS = 30
 def command(
     path: Path | None,
     resolution: int | None,
+    aspect_ratio_buckets: bool | None,
     everything: bool,
     pictures: int | None,
     draw: str,
@@ -77,6 +82,7 @@ def command(
             path,
             project,
             resolution=resolution,
+            aspect_ratio_buckets=aspect_ratio_buckets,
             sheet=sheet,
             note=out.note,
             on_picture=tell,

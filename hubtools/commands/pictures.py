@@ -118,6 +118,7 @@ def inspect(
     project: ProjectLike = None,
     *,
     resolution: int | None = None,
+    aspect_ratio_buckets: bool | None = None,
     sheet: StrPath | None = None,
     note: Note = quiet,
     on_picture: Progress | None = None,
@@ -142,6 +143,8 @@ def inspect(
     train = project.train
     if resolution is not None:
         train = train.model_copy(update={"resolution": resolution})
+    if aspect_ratio_buckets is not None:
+        train = train.model_copy(update={"aspect_ratio_buckets": aspect_ratio_buckets})
     found = look(folder, project.dataset, train, base=project.base, on_picture=on_picture)
     if sheet is not None and found.seen:
         from hubtools.dataset.inspect.draw import write_sheet

@@ -45,6 +45,11 @@ def size_of(target: Target | None) -> int:
     return target.size if target else DEFAULT_SIZE
 
 
+def divisor_of(target: Target | None) -> int:
+    """What the sides of pictures for `target` are multiples of, in pixels."""
+    return target.support.divisor if target and target.support else 8
+
+
 def folder_of(base: StrPath) -> Path | None:
     """The folder of a pipeline: `base` itself, or the Hub's cache of that id, at the revision
     behind an @ if there is one. Nothing is asked of the Hub."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hubtools.models.families.protocol import Framing
 from hubtools.models.seeds import seed_of
+from hubtools.train_settings import TrainSettings
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -65,6 +66,26 @@ def geometry_of(
         left = seed_of("crop-x", seed, identity) % (width - target[0] + 1)
         top = seed_of("crop-y", seed, identity) % (height - target[1] + 1)
     return Geometry(width, height, left, top, target)
+
+
+def geometries_of(
+    size: tuple[int, int], target: tuple[int, int], settings: TrainSettings, *, identity: str
+) -> tuple[Geometry, ...]:
+    """The ways in which a picture of `size` is cut to `target`, of which each step draws one; those
+    that are the same stand once."""
+    places = range(settings.crops_per_image)
+    found = (
+        geometry_of(
+            size,
+            target,
+            center_crop=settings.center_crop,
+            seed=settings.seed,
+            # the first place is that of a single one
+            identity=f"{identity}+{place}" if place else identity,
+        )
+        for place in places
+    )
+    return tuple(dict.fromkeys(found))
 
 
 def pixels(image: Image.Image, cut: Geometry, *, filter: str, flip: bool) -> Tensor:

@@ -14,12 +14,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Draws:
-    """The random numbers of a batch: `flip`, `drop` (N,) bool, `t` (N,) in [0, 1),
-    `posterior` and `noise` (N, C, h, w) standard normal. All on the CPU."""
+class Chosen:
+    """What a step takes of an item: the mirrored picture (`flip`), the empty caption (`drop`), and
+    by number which of its crops."""
 
-    flip: list[bool]
-    drop: list[bool]
+    flip: bool = False
+    drop: bool = False
+    crop: int = 0
+
+
+@dataclass(frozen=True)
+class Draws:
+    """The random numbers of a batch: `chosen` of each picture, `t` (N,) in [0, 1), `posterior` and
+    `noise` (N, C, h, w) standard normal. All on the CPU."""
+
+    chosen: list[Chosen]
     t: Tensor
     posterior: Tensor
     noise: Tensor
@@ -43,12 +52,21 @@ def draw(recipe: Recipe, step: int, slots: Sequence[int], shape: tuple[int, ...]
         if settings.noise_offset:
             offset = torch.randn((shape[0], *[1] * (len(shape) - 1)), generator=generator)
             noise = noise + settings.noise_offset * offset
-        rows.append((flip, drop, t, posterior, noise))
+        chosen = Chosen(
+            flip=settings.random_flip and flip < 0.5,
+            drop=drop < (settings.caption_dropout or 0.0),
+            crop=_which(settings.crops_per_image, "crop", settings.seed, step, slot),
+        )
+        rows.append((chosen, t, posterior, noise))
     return Draws(
-        flip=[settings.random_flip and row[0] < 0.5 for row in rows],
-        drop=[row[1] < (settings.caption_dropout or 0.0) for row in rows],
+        chosen=[row[0] for row in rows],
         # rounding to float32 may reach 1; the greatest float32 below it does not
-        t=torch.tensor([row[2] for row in rows]).clamp(max=1 - 2**-24),
-        posterior=torch.stack([row[3] for row in rows]),
-        noise=torch.stack([row[4] for row in rows]),
+        t=torch.tensor([row[1] for row in rows]).clamp(max=1 - 2**-24),
+        posterior=torch.stack([row[2] for row in rows]),
+        noise=torch.stack([row[3] for row in rows]),
     )
+
+
+def _which(count: int, *of: object) -> int:
+    """One of `count`, all alike likely."""
+    return seed_of("which", *of) % count if count > 1 else 0

@@ -16,8 +16,9 @@ from hubtools.models.families.protocol import Model
 from hubtools.models.loading import Part
 from hubtools.progress import Reporter
 from hubtools.training.cache import Cache
-from hubtools.training.crops import Geometry, geometry_of, pixels
+from hubtools.training.crops import Geometry, geometries_of, pixels
 from hubtools.training.distributed import Distributed
+from hubtools.training.draws import Chosen
 from hubtools.training.plan import TrainPlan
 from hubtools.training.stages import Opened, Stages
 
@@ -29,12 +30,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Picture:
-    """A training picture with the digest of its file, its (width, height) and how it is cut."""
+    """A picture at one of its sizes, with the digest of its file, its own (width, height) and how
+    it is cut, in each of the ways that steps draw from."""
 
     example: Example
     sha256: str
     size: tuple[int, int]
-    cut: Geometry
+    cuts: tuple[Geometry, ...]
 
 
 class EncodedDataset:
@@ -45,21 +47,19 @@ class EncodedDataset:
         settings = plan.recipe.settings
         self._settings, self._stages = settings, stages
         self._open: dict[Part, Opened] = {}
-        self._prior_captions = [plan.prior_caption(example) for example in plan.examples]
         self._latents = Cache("latents", stages.identity("picture"))
         self._texts = Cache("text", stages.identity("text"))
+        digests = [example.sha256 or sha256_of(example.image) for example in plan.examples]
+        buckets = plan.recipe.buckets
         self.pictures = []
-        sizes = zip(plan.examples, plan.sizes, strict=True)
-        for index, (example, size) in enumerate(sizes):
-            digest = example.sha256 or sha256_of(example.image)
-            cut = geometry_of(
-                size,
-                plan.recipe.buckets.size(index),
-                center_crop=settings.center_crop,
-                seed=settings.seed,
-                identity=digest,
+        for item, index in enumerate(buckets.pictures):
+            cuts = geometries_of(
+                plan.sizes[index], buckets.size(item), settings, identity=digests[index]
             )
-            self.pictures.append(Picture(example, digest, size, cut))
+            self.pictures.append(
+                Picture(plan.examples[index], digests[index], plan.sizes[index], cuts)
+            )
+        self._prior_captions = [plan.prior_caption(one.example) for one in self.pictures]
 
     def fill(
         self,
@@ -77,7 +77,12 @@ class EncodedDataset:
         captions = sorted({picture.example.caption for picture in self.pictures} | {""})
         if self._settings.with_prior_preservation:
             captions = sorted({*captions, *self._prior_captions})
-        views = [(index, flip) for index in range(len(self.pictures)) for flip in flips]
+        views = [
+            (item, Chosen(flip=flip, crop=crop))
+            for item, picture in enumerate(self.pictures)
+            for crop in range(len(picture.cuts))
+            for flip in flips
+        ]
         mine = slice(group.rank, None, group.world_size)
         with reporter.progress("encoding", len(captions[mine]) + len(views[mine])) as advance:
             with self._stage("text") as text:
@@ -86,14 +91,14 @@ class EncodedDataset:
                     advance(1, "")
                 besides(text)
             with self._stage("picture"):
-                for index, flip in views[mine]:
-                    self.picture(index, flip)
+                for item, chosen in views[mine]:
+                    self.picture(item, chosen)
                     advance(1, "")
         group.barrier()
         for caption in captions:
             self.caption(caption)
-        for index, flip in views:
-            self.picture(index, flip)
+        for item, chosen in views:
+            self.picture(item, chosen)
         made, found = self._latents.made, self._latents.found
         made_texts, found_texts = self._texts.made, self._texts.found
         reporter.note(
@@ -117,16 +122,19 @@ class EncodedDataset:
         with self._stages.opened(part) as opened:  # an entry has gone from the disk meanwhile
             return encode(opened.model)
 
-    def picture(self, index: int, flip: bool) -> Tensors:
+    def picture(self, item: int, chosen: Chosen) -> Tensors:
         """Tensors of a picture."""
-        picture = self.pictures[index]
+        picture, flip = self.pictures[item], chosen.flip
+        cut = picture.cuts[chosen.crop % len(picture.cuts)]
         filter = self._settings.image_interpolation_mode
-        name = f"{picture.sha256}_{picture.cut.name}_{filter}{'_flip' if flip else ''}"
-        encoded = self._latents.fetch(name, lambda: self._encode(picture, filter, flip))
-        framing = picture.cut.framing(picture.size, flip=flip)
+        name = f"{picture.sha256}_{cut.name}_{filter}{'_flip' if flip else ''}"
+        encoded = self._latents.fetch(name, lambda: self._encode(picture, cut, filter, flip))
+        framing = cut.framing(picture.size, flip=flip)
         return encoded | self._stages.family.picture_conditions(framing)
 
-    def _encode(self, picture: Picture, filter: str, flip: bool) -> dict[str, Tensor]:
+    def _encode(
+        self, picture: Picture, cut: Geometry, filter: str, flip: bool
+    ) -> dict[str, Tensor]:
         data = read_bytes(picture.example.image)
         if hashlib.sha256(data).hexdigest() != picture.sha256:
             raise HubtoolsError(
@@ -135,8 +143,8 @@ class EncodedDataset:
                 code="file-changed",
             )
         with decoded_image(data, picture.example.image) as image:
-            cut = pixels(image, picture.cut, filter=filter, flip=flip)
-        tensors = self._by("picture", lambda model: model.encode_picture(cut))
+            shown = pixels(image, cut, filter=filter, flip=flip)
+        tensors = self._by("picture", lambda model: model.encode_picture(shown))
         for tensor in tensors.values():
             if not bool(tensor.isfinite().all()):
                 raise HubtoolsError(
@@ -153,11 +161,11 @@ class EncodedDataset:
             name, lambda: self._by("text", lambda model: model.encode_caption(caption))
         )
 
-    def __call__(self, index: int, flip: bool, drop: bool) -> tuple[Tensors, Tensors]:
+    def __call__(self, item: int, chosen: Chosen) -> tuple[Tensors, Tensors]:
         """(picture's tensors, caption's tensors), as the loop asks for them."""
-        caption = "" if drop else self.pictures[index].example.caption
-        return self.picture(index, flip), self.caption(caption)
+        caption = "" if chosen.drop else self.pictures[item].example.caption
+        return self.picture(item, chosen), self.caption(caption)
 
-    def prior_caption(self, index: int) -> Tensors:
+    def prior_caption(self, item: int) -> Tensors:
         """The caption's tensors of a picture as if it showed somebody else."""
-        return self.caption(self._prior_captions[index])
+        return self.caption(self._prior_captions[item])

@@ -18,7 +18,7 @@ from hubtools.models.seeds import seed_of
 from hubtools.training.cuda_graph import Batch, GraphedStep, can_record
 from hubtools.training.device import autocast
 from hubtools.training.distributed import Distributed
-from hubtools.training.draws import draw
+from hubtools.training.draws import Chosen, draw
 from hubtools.training.order import micro_batches, most_frequent_shape, shape_of, step_items
 from hubtools.training.recipe import Recipe
 
@@ -29,16 +29,15 @@ if TYPE_CHECKING:
 
 @dataclass
 class TrainState:
-    """What is trained and with what. `encoded` answers (picture's tensors, caption's tensors) by
-    the picture's index; `flip` asks for the mirrored one, `drop` for the empty caption.
-    `prior_caption` answers the tensors of the caption without the subject, for what the base is to
-    be kept to."""
+    """What is trained and with what. `encoded` answers (picture's tensors, caption's tensors) of
+    an item, as they are chosen. `prior_caption` answers the tensors of the caption without the
+    subject, for what the base is to be kept to."""
 
     model: Model
     parameters: dict[str, nn.Parameter]
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
-    encoded: Callable[[int, bool, bool], tuple[Tensors, Tensors]]
+    encoded: Callable[[int, Chosen], tuple[Tensors, Tensors]]
     prior_caption: Callable[[int], Tensors] | None = None
 
 
@@ -97,20 +96,17 @@ def gathered(
 ) -> Batch:
     """What a forward pass is fed with, on the CPU; nothing else of it changes from step to step.
 
-    `batch`: (slot, picture index) pairs, see `micro_batches`; `pictures`: in the whole step.
+    `batch`: (slot, item) pairs, see `micro_batches`; `pictures`: in the whole step.
     """
     import torch
 
-    slots, indexes = [slot for slot, _ in batch], [index for _, index in batch]
-    first_picture, _ = state.encoded(indexes[0], False, False)
+    slots, items = [slot for slot, _ in batch], [item for _, item in batch]
+    first_picture, _ = state.encoded(items[0], Chosen())
     draws = draw(recipe, step, slots, state.model.latent_shape(first_picture))
-    rows = [
-        state.encoded(index, flip, drop)
-        for index, flip, drop in zip(indexes, draws.flip, draws.drop, strict=True)
-    ]
+    rows = [state.encoded(item, how) for item, how in zip(items, draws.chosen, strict=True)]
     captions = [caption for _, caption in rows]
     if state.prior_caption is not None:
-        captions += [state.prior_caption(index) for index in indexes]
+        captions += [state.prior_caption(item) for item in items]
     return {
         "pictures": stacked([picture for picture, _ in rows]),
         "captions": state.model.collate(captions),

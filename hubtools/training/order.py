@@ -1,4 +1,4 @@
-"""Which pictures a step sees.
+"""Which items a step sees: pictures, each at one of its sizes.
 
 Everything here is a function of (seed, step, place in the step), never of what happened before.
 That makes a resumed run the same run, and one batch of four the same as four of one or as two
@@ -13,12 +13,12 @@ from hubtools.training.buckets import epoch_steps
 from hubtools.training.recipe import Recipe
 
 Share = list[tuple[int, int]]
-"""One forward pass: (slot, picture index) pairs. A slot is the place within the whole step and
+"""One forward pass: (slot, item) pairs. A slot is the place within the whole step and
 seeds the picture's random numbers."""
 
 
 def step_items(recipe: Recipe, step: int) -> list[int]:
-    """Indexes of the pictures that optimizer step `step` (from 0) sees, over all processes."""
+    """The items that optimizer step `step` (from 0) sees, over all processes."""
     epoch, place = divmod(step, recipe.steps_an_epoch)
     settings = recipe.settings
     steps = epoch_steps(

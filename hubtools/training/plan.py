@@ -112,7 +112,8 @@ class TrainPlan:
         """Latents of every picture and one embedding a caption, as the family caches them."""
         recipe, factor = self.recipe, self.base.latent_factor
         flips = 2 if recipe.settings.random_flip else 1
-        sizes = [recipe.buckets.size(index) for index in range(len(self.examples))]
+        crops = recipe.settings.crops_per_image
+        sizes = [recipe.buckets.size(item) for item in range(len(recipe.buckets.of))] * crops
         cells = flips * sum((width // factor) * (height // factor) for width, height in sizes)
         captions = {example.caption for example in self.examples} | {""}
         if recipe.settings.with_prior_preservation:
@@ -136,7 +137,9 @@ class TrainPlan:
 def describe(plan: TrainPlan) -> list[str]:
     """The plan as lines of text."""
     recipe, settings = plan.recipe, plan.recipe.settings
-    cut = "middle" if settings.center_crop else "random but fixed"
+    cut = "middle crop" if settings.center_crop else "random but fixed crop"
+    if settings.crops_per_image > 1:
+        cut = f"one of {settings.crops_per_image} random crops a step"
     mirror = "mirrored half of the time" if settings.random_flip else "not mirrored"
     often = f"every {recipe.checkpoint_every:,} steps"
     if settings.checkpointing_steps is None:
@@ -156,8 +159,9 @@ def describe(plan: TrainPlan) -> list[str]:
         f" {plan.base.native_size} px; in {DTYPES[recipe.precision]} on {plan.device}",
         "LoRA": f"rank {settings.rank}, alpha {_number(recipe.alpha)}, {plan.lora_parameters:,}"
         f" parameters in float32 ({human_bytes(plan.lora_bytes)})",
-        "pictures": f"{recipe.resolution} px, {cut} crop, {mirror}; latents and captions cached"
+        "pictures": f"{_sides(recipe)}, {cut}, {mirror}; latents and captions cached"
         f" ({human_bytes(plan.cache_bytes)} at most)",
+        "buckets": _buckets(recipe),
         "loss": _loss(plan),
         "prior": _prior(plan),
         "learning rate": _rate(recipe),
@@ -174,14 +178,36 @@ def describe(plan: TrainPlan) -> list[str]:
 
 
 def _arithmetic(recipe: Recipe) -> str:
-    settings = recipe.settings
+    settings, buckets = recipe.settings, recipe.buckets
+    sizes = "" if recipe.items == recipe.images * settings.repeats else f" = {recipe.items:,} items"
+    parts = f" in {len(buckets.sizes)} buckets" if len(buckets.sizes) > 1 else ""
     return (
-        f"{count(recipe.images, 'image')} x {count(settings.repeats, 'repeat')}"
+        f"{count(recipe.images, 'image')} x {count(settings.repeats, 'repeat')}{sizes}"
         f" / (batch {settings.train_batch_size}"
         f" x accumulation {settings.gradient_accumulation_steps} x processes {recipe.world_size})"
-        f" = {count(recipe.steps_an_epoch, 'step')} an epoch;"
+        f"{parts} = {count(recipe.steps_an_epoch, 'step')} an epoch;"
         f" {_number(recipe.epochs)} epochs = {count(recipe.steps, 'step')}"
     )
+
+
+def _sides(recipe: Recipe) -> str:
+    sides = sorted({recipe.resolution, *recipe.settings.resolutions})
+    return " and ".join(map(str, sides)) + " px"
+
+
+# Sizes that are told; the rest is counted.
+_SHOWN = 8
+
+
+def _buckets(recipe: Recipe) -> str:
+    """How many pictures are trained at which size, the fullest first."""
+    buckets, settings = recipe.buckets, recipe.settings
+    if not settings.aspect_ratio_buckets and len(buckets.sizes) == 1:
+        return ""
+    found = buckets.counts(1).most_common()
+    told = [f"{buckets.sizes[b][0]} x {buckets.sizes[b][1]}: {number}" for b, number in found]
+    more = f" and {len(told) - _SHOWN} more" if len(told) > _SHOWN else ""
+    return f"{len(told)}, nothing enlarged to fill them; {', '.join(told[:_SHOWN])}{more}"
 
 
 def _loss(plan: TrainPlan) -> str:

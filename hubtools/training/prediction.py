@@ -10,6 +10,7 @@ from hubtools.models.families.batches import Conditions, Tensors, stacked
 from hubtools.models.families.noise import DDPM, DDPM_PREDICTIONS
 from hubtools.models.families.protocol import Model
 from hubtools.training.device import autocast
+from hubtools.training.draws import Chosen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,13 +40,13 @@ class Explained:
 
 def explained(
     model: Model,
-    encoded: Callable[[int, bool, bool], tuple[Tensors, Tensors]],
+    encoded: Callable[[int, Chosen], tuple[Tensors, Tensors]],
     count: int,
     *,
     precision: str,
     device: torch.device,
 ) -> Explained | None:
-    """Measure it on the first of `count` pictures that are encoded, without the LoRA. None for
+    """Measure it on the first of `count` items that are encoded, without the LoRA. None for
     models that are noised otherwise."""
     import torch
 
@@ -59,7 +60,7 @@ def explained(
     model.denoiser.disable_adapters()  # type: ignore[operator]
     try:
         for index in range(min(count, _PICTURES)):
-            picture, caption = encoded(index, False, False)
+            picture, caption = encoded(index, Chosen())
             pictures, captions = (
                 {name: value.to(device) for name, value in batch.items()}
                 for batch in (stacked([picture]), model.collate([caption]))

@@ -21,6 +21,7 @@ from hubtools.progress import Reporter
 from hubtools.project import Project
 from hubtools.settings import SampleSettings
 from hubtools.training.adapter import add_lora
+from hubtools.training.buckets import make_buckets
 from hubtools.training.device import check_xformers, dtype_of, free_memory, precision_of
 from hubtools.training.distributed import Distributed
 from hubtools.training.memory import plan_memory
@@ -92,6 +93,12 @@ def make_plan(
         world_size=group.world_size,
         precision=precision_of(settings, group.device),
         prediction_type=info.prediction_type,
+        buckets=make_buckets(
+            source.sizes,
+            settings,
+            project.resolution,
+            max(info.latent_factor, family.divisor),
+        ),
     )
     denoiser = family.blank_denoiser(folder).requires_grad_(False)
     torch.nn.Module.to(denoiser, dtype_of(recipe.precision))

@@ -14,9 +14,10 @@ from hubtools.dataset.inspect.look import (
 from hubtools.dataset.text.blank import is_blank
 from hubtools.dataset.view import view
 from hubtools.files import StrPath, sha256_of
-from hubtools.models.targets import chosen_target, size_of
+from hubtools.models.targets import chosen_target, divisor_of, size_of
 from hubtools.settings import DatasetSettings, TrainSettings
-from hubtools.training.crops import geometry
+from hubtools.training.buckets import targets
+from hubtools.training.crops import geometries_of
 
 
 def inspect(
@@ -28,7 +29,8 @@ def inspect(
     on_picture: Callable[[int, int], None] | None = None,
 ) -> Inspection:
     """Look at every picture of `folder`: its size and caption, how `train` (resolution,
-    center_crop, seed) resizes and cuts it, and what speaks against that.
+    aspect_ratio_buckets, center_crop, seed) resizes and cuts it, and what speaks against that. Of
+    several sizes or places the largest and the first is told.
 
     `base`: pipeline, a folder or a Hub id, that tells the resolution if none is set, and whose
     tokenizer counts caption tokens. Pictures that cannot be read are
@@ -36,7 +38,8 @@ def inspect(
     """
     folder = Path(folder)
     settings, train = settings or DatasetSettings(), train or TrainSettings()
-    resolution = train.resolution or size_of(chosen_target(settings.target, base))
+    target = chosen_target(settings.target, base)
+    resolution = train.resolution or size_of(target)
     looked = view(folder, settings, resolution=resolution, base=base, on_picture=on_picture)
     counter = looked.counter
     found: list[InspectedPicture] = []
@@ -45,14 +48,14 @@ def inspect(
         if facts.problem is not None or not facts.width:
             broken[name] = facts.problem or "it cannot be read"
             continue
-        place = geometry(
-            facts.upright_size,
-            resolution,
-            center_crop=train.center_crop,
-            seed=train.seed,
+        size = facts.upright_size
+        place = geometries_of(
+            size,
+            targets(size, train, resolution, divisor_of(target))[-1],
+            train,
             # a place by chance hangs on the file, as it does in training
             identity="" if train.center_crop else sha256_of(folder / name),
-        )
+        )[0]
         cut = Crop(place.width, place.height, place.left, place.top, place.size)
         values = [row.values.get(settings.caption_column) for row in looked.rows_of.get(name, ())]
         captions = [text for text in values if isinstance(text, str) and not is_blank(text)]

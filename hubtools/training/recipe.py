@@ -30,6 +30,13 @@ def completed(settings: TrainSettings, info: BaseInfo) -> TrainSettings:
     if settings.caption_dropout is None:
         told["caption_dropout"] = CAPTION_DROPOUT if info.guided else 0.0
     flow = info.prediction_type == FLOW
+    if settings.center_crop and settings.crops_per_image > 1:
+        raise UsageError(
+            f"crops_per_image {settings.crops_per_image} cuts a picture at several places, but"
+            " center_crop cuts out its middle.",
+            hint="--no-center-crop, or leave crops_per_image out",
+            code="bad-setting",
+        )
     if flow:
         _refuse_of_noise(settings)
         noise = NoiseOptions()
@@ -117,12 +124,12 @@ class Recipe:
     @property
     def images(self) -> int:
         """Pictures in all buckets."""
-        return len(self.buckets.of)
+        return self.buckets.images
 
     @property
     def items(self) -> int:
-        """Pictures in one epoch, repeats counted."""
-        return self.images * self.settings.repeats
+        """Pictures in one epoch, repeats and resolutions counted."""
+        return self.buckets.counts(self.settings.repeats).total()
 
     @property
     def pictures_a_step(self) -> int:
@@ -164,10 +171,12 @@ class Recipe:
     def resolved(self) -> dict[str, Any]:
         """The settings with every default filled in and no local path."""
         flow = self.prediction_type == FLOW
+        fields = type(self.settings).model_fields
         return self.settings.model_dump(
             exclude={
                 *("output_dir", "pretrained_model_name_or_path", "num_threads", "allow_pickle"),
                 *(() if flow else _OF_FLOW),
+                *(n for n in _LATER if getattr(self.settings, n) == fields[n].default),
             }
         ) | {
             "resolution": self.resolution,
@@ -184,6 +193,10 @@ class Recipe:
             "target_modules": sorted(self.settings.target_modules),
         }
 
+
+# Settings that runs of earlier versions know nothing of: written down only where they are set, so
+# that such a run goes on.
+_LATER = frozenset({"resolutions", "aspect_ratio_buckets", "bucket_reso_steps", "crops_per_image"})
 
 # Settings that may change between a run and its continuation: they do not decide what is learned.
 NOT_IN_IDENTITY = frozenset(

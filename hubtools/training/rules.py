@@ -66,27 +66,52 @@ def step_beyond_epoch(plan: TrainPlan) -> Iterator[Problem]:
         )
 
 
+@TRAIN_RULES.rule("T122", "Buckets hold fewer pictures than a step asks for", Severity.WARNING)
+def small_steps(plan: TrainPlan) -> Iterator[Problem]:
+    """Pictures of many sizes make steps that are smaller than was asked for.
+
+    A step is of pictures of one size. Where a bucket has fewer than a step takes, or some are left
+    over, the step is smaller: an epoch then takes more steps, each of which weighs as much as a
+    full one. Nothing is lost, but the batch is not what it says.
+    """
+    recipe = plan.recipe
+    full = -(-recipe.items // recipe.pictures_a_step)
+    if len(recipe.buckets.sizes) > 1 and recipe.steps_an_epoch >= 1.5 * full:
+        yield Problem(
+            f"A step asks for {recipe.pictures_a_step} pictures and has"
+            f" {recipe.items / recipe.steps_an_epoch:.1f} on average: an epoch takes"
+            f" {recipe.steps_an_epoch:,} steps instead of {full:,}, because the pictures fall into"
+            f" {len(recipe.buckets.sizes)} buckets.",
+            "a smaller --train-batch-size or --gradient-accumulation-steps, a larger"
+            " --bucket-reso-steps, or more --repeats",
+        )
+
+
 @TRAIN_RULES.rule("T103", "Pictures would be enlarged", Severity.WARNING)
 def enlarged(plan: TrainPlan) -> Iterator[Problem]:
     """Pictures are smaller than the training resolution.
 
-    They are enlarged to fit, and the LoRA learns to draw their blur.
+    They are enlarged to fit, and the LoRA learns to draw their blur. Aspect ratio buckets train
+    them at a smaller size instead.
     """
-    resolution = plan.recipe.resolution
-    small = [
-        (example, size)
-        for example, size in zip(plan.examples, plan.sizes, strict=True)
-        if min(size) < resolution
-    ]
-    if small:
-        example, size = min(small, key=lambda pair: min(pair[1]))
+    resolution, buckets = plan.recipe.resolution, plan.recipe.buckets
+    enlarged: dict[int, float] = {}
+    for item, picture in enumerate(buckets.pictures):
+        sides = zip(buckets.size(item), plan.sizes[picture], strict=True)
+        times = max(wanted / side for wanted, side in sides)
+        if times > 1:
+            enlarged[picture] = max(times, enlarged.get(picture, 0.0))
+    if enlarged:
+        worst = max(enlarged, key=lambda picture: enlarged[picture])
+        example, size = plan.examples[worst], plan.sizes[worst]
+        without = "" if plan.recipe.settings.aspect_ratio_buckets else ", or --aspect-ratio-buckets"
         yield Problem(
-            f"{len(small)} of {len(plan.examples)} pictures are smaller than {resolution} px and"
+            f"{len(enlarged)} of {len(plan.examples)} pictures are smaller than {resolution} px and"
             f" would be enlarged; the smallest, {example.file_name}, is {size[0]}x{size[1]}"
-            f" ({resolution / min(size):.1f} times).",
-            "larger originals, or a smaller --resolution",
+            f" ({enlarged[worst]:.1f} times).",
+            f"larger originals, a smaller --resolution{without}",
             path=example.file_name,
-            severity=None if resolution > 1.1 * min(size) else Severity.INFO,
+            severity=None if enlarged[worst] > 1.1 else Severity.INFO,
         )
 
 
@@ -161,7 +186,7 @@ def grid(plan: TrainPlan) -> Iterator[Problem]:
     """The resolution is not a multiple of what the base counts in: 8 pixels, or 16 where its
     denoiser reads two cells of latents at once (docs/families.md)."""
     size, factor = plan.recipe.resolution, plan.divisor
-    if size % factor:
+    if any(side % factor for sides in plan.recipe.buckets.sizes for side in sides):
         yield Problem(
             f"The resolution {size} is not a multiple of {factor}.",
             f"--resolution {max(factor, round(size / factor) * factor)}",

@@ -151,7 +151,7 @@ class Run:
                 explained(
                     model,
                     encoded,
-                    self.recipe.images,
+                    len(self.recipe.buckets.of),
                     precision=self.recipe.precision,
                     device=device,
                 ),

@@ -89,7 +89,9 @@ class StepLog:
             self._log.append(metrics)
 
     def _not_a_number(self, done: int, loss: float) -> HubtoolsError:
-        names = sorted({self._examples[i].file_name for i in step_items(self._recipe, done - 1)})
+        pictures = self._recipe.buckets.pictures
+        items = step_items(self._recipe, done - 1)
+        names = sorted({self._examples[pictures[item]].file_name for item in items})
         shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
         cure = "a lower --learning-rate"
         if self._recipe.precision == "fp16":

@@ -12,6 +12,7 @@ from hubtools.inference.lora import resolve_lora
 from hubtools.models.families.batches import Conditions, stacked
 from hubtools.models.families.protocol import Model
 from hubtools.training.device import autocast
+from hubtools.training.draws import Chosen
 
 if TYPE_CHECKING:
     import torch
@@ -33,7 +34,7 @@ def verify_lora(
     The file is put into the same denoiser, in place of what was trained there: two denoisers that
     are computed alike answer alike to the last bit, so that half precision hides nothing. Raises
     `HubtoolsError` if it is too far."""
-    picture, caption = encoded(0, False, False)
+    picture, caption = encoded(0, Chosen())
 
     def answer() -> Tensor:
         with autocast(device, precision):

@@ -147,9 +147,9 @@ def shuffled_captions(patch: pytest.MonkeyPatch) -> None:
     """Every picture is trained with the caption of another one."""
     right = EncodedDataset.__call__
 
-    def encoded(self: Any, index: int, flip: bool, drop: bool) -> Any:
-        other = (index * 5 + 8) % len(self.pictures)
-        return right(self, index, flip, drop)[0], right(self, other, flip, drop)[1]
+    def encoded(self: Any, item: int, chosen: Any) -> Any:
+        other = (item * 5 + 8) % len(self.pictures)
+        return right(self, item, chosen)[0], right(self, other, chosen)[1]
 
     patch.setattr(EncodedDataset, "__call__", encoded)
 

@@ -46,8 +46,9 @@ def base(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory, draw_pictures: Callable[..., Path]) -> Path:
-    """Four pictures whose captions are of unequal length."""
+    """Four pictures of two shapes whose captions are of unequal length."""
     folder = draw_pictures(tmp_path_factory.mktemp("flow") / "data", 4, size=(64, 64))
+    draw_pictures(folder, 2, size=(96, 64))
     rows = [
         {"file_name": f"picture{number}.png", "text": text} for number, text in enumerate(CAPTIONS)
     ]
@@ -65,6 +66,7 @@ def make_flow(make_project: MakeProject, base: Path, data: Path) -> MakeProject:
         target_modules=[],
         max_train_steps=4,
         caption_dropout=0.3,
+        aspect_ratio_buckets=True,
     )
 
 

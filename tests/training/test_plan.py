@@ -15,6 +15,7 @@ from hubtools.dataset.text.tokens import TokenCounter
 from hubtools.findings import Severity
 from hubtools.models.families.protocol import BaseInfo
 from hubtools.settings import DatasetSettings, SampleSettings, TrainSettings
+from hubtools.training.buckets import Buckets
 from hubtools.training.memory import Memory
 from hubtools.training.plan import TrainPlan, describe
 from hubtools.training.recipe import make_recipe
@@ -29,6 +30,7 @@ def plan(
     caption: str = "photo of tok, front view",
     samples: dict[str, Any] | None = None,
     trigger: str | None = None,
+    buckets: Buckets | None = None,
     **settings: Any,
 ) -> TrainPlan:
     examples = [
@@ -44,6 +46,7 @@ def plan(
             world_size=processes,
             precision="no",
             prediction_type=train.prediction_type or "epsilon",
+            buckets=buckets,
         ),
         base=BaseInfo("stable-diffusion", "epsilon", 512, 8, 77, 32, 77 * 1024 * 4),
         base_name="owner/base",
@@ -111,6 +114,12 @@ def on_gpu(free: int, **settings: Any) -> TrainPlan:
     return replace(plan(**settings), memory=MEMORY, memory_free=free, device="cuda")
 
 
+def shapes(*counts: int) -> Buckets:
+    """So many pictures of each of so many shapes."""
+    of = tuple(bucket for bucket, count in enumerate(counts) for _ in range(count))
+    return Buckets(of, tuple((512 + 64 * bucket, 448) for bucket in range(len(counts))))
+
+
 BAD: dict[str, TrainPlan] = {
     "T101": plan(checkpointing_steps=5000),
     "T102": plan(images=6, train_batch_size=4, gradient_accumulation_steps=2),
@@ -133,6 +142,7 @@ BAD: dict[str, TrainPlan] = {
     "T120": on_gpu(14 * GB),
     "T119": replace(plan(), base_name="stabilityai/sd-turbo"),
     "T121": replace(plan(caption_dropout=0.1), base=replace(plan().base, guided=False)),
+    "T122": plan(images=8, train_batch_size=4, buckets=shapes(4, 1, 1, 1, 1)),
 }
 GOOD: dict[str, list[TrainPlan]] = {
     "T101": [plan(checkpointing_steps=1000), plan(max_train_steps=10)],
@@ -169,6 +179,11 @@ GOOD: dict[str, list[TrainPlan]] = {
     "T121": [
         plan(caption_dropout=0.1),
         replace(plan(caption_dropout=0), base=replace(plan().base, guided=False)),
+    ],
+    "T122": [
+        plan(images=8, train_batch_size=1, buckets=shapes(4, 1, 1, 1, 1)),
+        plan(images=8, train_batch_size=4, buckets=shapes(4, 4)),
+        plan(images=3, train_batch_size=4),
     ],
     "T116": [plan(samples={"size": 504}), plan(samples={"size": 500}, validation_steps=0)],
 }

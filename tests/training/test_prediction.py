@@ -111,7 +111,7 @@ class Told:
         left = (noised.latents - alpha.sqrt() * guess) / (1 - alpha).sqrt()
         return self.noise.targets(guess, left, t)[self.prediction]
 
-    def encoded(self, index: int, flip: bool, drop: bool) -> tuple[Any, Any]:
+    def encoded(self, index: int, chosen: Any) -> tuple[Any, Any]:
         return {"mean": self.clean[index]}, {}
 
 

@@ -308,6 +308,8 @@ def test_the_learned_run_of_v_prediction_differs_from_epsilon(
 
 EFFECTS: dict[str, Any] = {
     "resolution": 72,
+    "resolutions": [48],
+    "aspect_ratio_buckets": True,
     "center_crop": False,
     "random_flip": True,
     "image_interpolation_mode": "nearest",

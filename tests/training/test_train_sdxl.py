@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 torch = pytest.importorskip("torch")
 
@@ -20,13 +21,25 @@ from tests.dying import DiesAt, Killed  # noqa: E402
 MakeProject = Callable[..., Project]
 
 
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory: pytest.TempPathFactory, draw_pictures: Callable[..., Path]) -> Path:
+    """Five pictures, two of them twice as wide as high."""
+    folder = draw_pictures(tmp_path_factory.mktemp("shapes") / "data", 5)
+    for number in range(2):
+        path = folder / f"picture{number}.png"
+        Image.open(path).resize((160, 80)).save(path)
+    return folder
+
+
 @pytest.fixture
-def make_sdxl(make_project: MakeProject, tiny_sdxl: Path) -> MakeProject:
-    """A project of five steps: three pictures a step of five, in two forward passes."""
+def make_sdxl(make_project: MakeProject, tiny_sdxl: Path, shapes: Path) -> MakeProject:
+    """A project of five steps, two in an epoch: all pictures of a shape, in two forward passes."""
 
     def make(**settings: Any) -> Project:
         usual: dict[str, Any] = {
             "pretrained_model_name_or_path": str(tiny_sdxl),
+            "data": shapes,
+            "aspect_ratio_buckets": True,
             "train_batch_size": 2,
             "gradient_accumulation_steps": 2,
             "random_flip": True,
@@ -95,6 +108,28 @@ def test_what_is_cached_knows_nothing_of_sizes(
     assert {tuple(sorted(tensors or {})) for tensors in found} == {
         ("mean", "std"), ("embeds", "pooled"),
     }  # fmt: skip
+
+
+def test_the_unet_is_told_how_each_picture_was_cut(
+    make_sdxl: MakeProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Height and width before it was resized, top and left of the cut, height and width of it."""
+    from hubtools.models.families.stable_diffusion_xl import StableDiffusionXLModel
+
+    told = set()
+    right = StableDiffusionXLModel.predict
+
+    def watching(self: Any, noised: Any, conditions: Any) -> Any:
+        high, wide = noised.latents.shape[-2:]
+        for row in conditions.pictures["time_ids"].tolist():
+            assert row[4:] == [8 * high, 8 * wide]
+            told.add(tuple(row))
+        return right(self, noised, conditions)
+
+    monkeypatch.setattr(StableDiffusionXLModel, "predict", watching)
+    train(make_sdxl(max_train_steps=2, random_flip=False), skip_validation=True)
+    # 160 by 80 is cut to 88 by 40 of 88 by 44, 80 by 96 to 56 by 64 of 56 by 67
+    assert told == {(80, 160, 2, 0, 40, 88), (96, 80, 1, 0, 64, 56)}
 
 
 def test_a_run_tells_its_family(make_sdxl: MakeProject) -> None:

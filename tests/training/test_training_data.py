@@ -12,7 +12,7 @@ from PIL import Image
 from hubtools.settings import TrainSettings
 from hubtools.training.buckets import Buckets, epoch_steps, permutation
 from hubtools.training.crops import geometry, geometry_of, pixels
-from hubtools.training.draws import draw
+from hubtools.training.draws import Chosen, draw
 from hubtools.training.order import (
     micro_batches,
     most_frequent_shape,
@@ -98,7 +98,7 @@ def test_random_numbers_belong_to_a_place_in_a_step_and_to_nothing_else() -> Non
     assert torch.equal(together.noise[2], alone.noise[0])
     assert torch.equal(together.posterior[2], alone.posterior[0])
     assert together.t[2] == alone.t[0]
-    assert (together.flip[2], together.drop[2]) == (alone.flip[0], alone.drop[0])
+    assert together.chosen[2] == alone.chosen[0]
     assert not torch.equal(together.noise[0], together.noise[1])
     assert not torch.equal(draw(found, 6, [0], (4, 8, 8)).noise[0], together.noise[0])
     # turning one kind of randomness on does not shift another's
@@ -110,15 +110,14 @@ def test_random_numbers_have_the_right_shares() -> None:
     pytest.importorskip("torch")
     found = recipe(9, random_flip=True, caption_dropout=0.2, noise_offset=0.5)
     many = draw(found, 0, range(3000), (4, 2, 2))
-    assert sum(many.flip) / 3000 == pytest.approx(0.5, abs=0.04)
-    assert sum(many.drop) / 3000 == pytest.approx(0.2, abs=0.04)
+    assert sum(one.flip for one in many.chosen) / 3000 == pytest.approx(0.5, abs=0.04)
+    assert sum(one.drop for one in many.chosen) / 3000 == pytest.approx(0.2, abs=0.04)
     assert float(many.t.mean()) == pytest.approx(0.5, abs=0.03)
     assert 0 <= float(many.t.min()) <= float(many.t.max()) < 1
     # a channel's offset is shared by its cells: their mean varies by 1/4 + 0.5^2 around 0
     assert float(many.noise.mean((2, 3)).var()) == pytest.approx(0.5, abs=0.05)
     none = draw(recipe(9, caption_dropout=0.0), 0, range(50), (4, 2, 2))
-    assert not any(none.flip)
-    assert not any(none.drop)
+    assert set(none.chosen) == {Chosen()}
 
 
 @given(

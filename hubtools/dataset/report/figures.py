@@ -6,13 +6,14 @@ import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from functools import cache
 from itertools import islice, pairwise
 
 from hubtools.dataset.inspect.look import SHAPES, aspect_of
+from hubtools.dataset.pictures.buckets import bucket_of, step_of
 from hubtools.dataset.pictures.facts import upright
 from hubtools.dataset.view import Dataset
 from hubtools.exhibits import Bar, Histogram, Word, Words
+from hubtools.models.targets import divisor_of
 
 # Words in the table, buckets in the histogram, captions that are counted.
 _WORDS = 120
@@ -69,11 +70,12 @@ def aspects(looked: Dataset) -> Histogram:
 
 
 def buckets(looked: Dataset) -> Histogram:
-    """Sizes in which a trainer that sorts by shape would train them."""
+    """Sizes in which pictures are trained that are not cut to squares."""
     resolution = looked.resolution
+    step = step_of(resolution, divisor_of(looked.target))
     found: Counter[tuple[int, int]] = Counter()
     for (width, height), count in sizes_of(looked).items():
-        found[bucket_of(width / height, resolution)] += count
+        found[bucket_of((width, height), resolution, step)] += count
     shown = sorted(found.most_common(_BUCKETS), key=lambda pair: pair[0][0] / pair[0][1])
     bars = tuple(
         Bar(f"{width} x {height}", count, count == 1 and len(looked.pictures) > 1,
@@ -81,38 +83,13 @@ def buckets(looked: Dataset) -> Histogram:
         for (width, height), count in shown
     )  # fmt: skip
     about = (
-        f"What trainers that sort pictures by shape make of them: sides in steps of"
-        f" {step_of(resolution)}, no more pixels than {resolution} x {resolution}."
-        " hubtools train cuts a square instead."
+        f"What `hubtools train --aspect-ratio-buckets` makes of them: sides in steps of {step}, no"
+        f" more pixels than {resolution} x {resolution}, nothing enlarged. Without it a square is"
+        " cut out."
     )
     if len(found) > _BUCKETS:
         about += f" The {_BUCKETS} fullest of {len(found)} are shown."
     return Histogram("Training buckets", about, bars)
-
-
-def step_of(resolution: int) -> int:
-    """Pixels by which the sides of buckets differ: 64, less where that would be too coarse."""
-    return 64 if resolution >= 256 else max(8, resolution // 8)
-
-
-def bucket_of(aspect: float, resolution: int) -> tuple[int, int]:
-    """(width, height) of the bucket nearest to `aspect`, in the logarithm as it is symmetric."""
-    return min(
-        _all_buckets(resolution),
-        key=lambda size: (max(size[0] / size[1] / aspect, aspect * size[1] / size[0]), size),
-    )
-
-
-@cache
-def _all_buckets(resolution: int) -> tuple[tuple[int, int], ...]:
-    """For each width the largest height that keeps to the area, and the other way round."""
-    step = step_of(resolution)
-    found = set()
-    for long in range(max(step, resolution // step * step), 2 * resolution + 1, step):
-        short = min(long, resolution * resolution // long // step * step)
-        if short >= step:
-            found |= {(long, short), (short, long)}
-    return tuple(sorted(found))
 
 
 def token_lengths(looked: Dataset) -> Iterator[Histogram]:

@@ -110,17 +110,18 @@ def _named_after(format: str) -> str:
 def too_small(view: Dataset) -> Iterator[Problem]:
     """Training enlarges it, and the LoRA learns the blur: results look low-resolution. The size is
     `--resolution` or train.resolution if one of them is set, else what the model of dataset.target,
-    or the base model, was made for.
+    or the base model, was made for. Training with aspect_ratio_buckets enlarges nothing: it trains
+    such a picture at the size that it has.
 
     Example: 300x200 where training is at 512: enlarged 2.6 times
-    Fix: use a larger original, or train at a lower resolution.
+    Fix: use a larger original, or train at a lower resolution or with --aspect-ratio-buckets.
     """
     own = view.target.title if view.target and view.target.size == view.resolution else None
     for facts in _whole(view, lambda table: table.short < view.resolution):
         yield Problem(
             f"{_size(facts)} is smaller than the training resolution"
             f" {view.resolution}{f' of {own}' if own else ''}; it would be enlarged",
-            "use a larger original, or lower train.resolution",
+            "use a larger original, lower train.resolution, or train with --aspect-ratio-buckets",
             facts.name,
             severity=Severity.ERROR if min(facts.width, facts.height) < 32 else None,
         )

@@ -14,7 +14,7 @@ from test_validate_cli import GOOD, validate
 
 from hubtools.cli.main import run
 from hubtools.dataset.report.exhibits import GALLERY
-from hubtools.dataset.report.figures import bucket_of, step_of, words_of
+from hubtools.dataset.report.figures import words_of
 from hubtools.dataset.scan.scanning import MOST_PREVIEWS
 from hubtools.dataset.validate import validate as check
 from hubtools.findings import report_schema, to_dict
@@ -219,25 +219,6 @@ def test_copies_are_side_by_side_if_they_were_looked_for(
     blind = check(bad, settings, resolution=64, ignore=["D4"], exhibits=True)
     assert blind.exhibits is not None
     assert blind.exhibits.clusters == ()
-
-
-@pytest.mark.parametrize(
-    ("aspect", "resolution", "size"),
-    [
-        (1.0, 512, (512, 512)),
-        (4 / 3, 512, (576, 448)),
-        (3 / 4, 512, (448, 576)),
-        (100.0, 512, (1024, 256)),
-        (0.01, 1024, (512, 2048)),
-        (1.0, 1024, (1024, 1024)),
-        (1.0, 100, (96, 96)),
-    ],
-)
-def test_buckets(aspect: float, resolution: int, size: tuple[int, int]) -> None:
-    found = bucket_of(aspect, resolution)
-    assert found == size
-    assert found[0] * found[1] <= resolution**2
-    assert found[0] % step_of(resolution) == found[1] % step_of(resolution) == 0
 
 
 def test_words() -> None:
