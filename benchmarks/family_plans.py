@@ -13,10 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from hubtools.dataset.examples import Example
 from hubtools.files import human_bytes
+from hubtools.models.blank import in_precision
 from hubtools.models.families.protocol import family_of
 from hubtools.quiet import hush
 from hubtools.settings import DatasetSettings, SampleSettings, TrainSettings
@@ -120,6 +119,15 @@ _QWEN_VL = {
         "rope_parameters": {"rope_type": "default", "mrope_section": [16, 24, 24]},
     },
 }  # fmt: skip
+_QWEN3_VL = {
+    "dtype": "bfloat16",
+    "vision_config": {
+        "depth": 24, "hidden_size": 1024, "intermediate_size": 4096, "out_hidden_size": 2560,
+    },
+    "text_config": _QWEN3_4B | {
+        "rope_parameters": {"rope_type": "default", "mrope_section": [24, 20, 20]},
+    },
+}  # fmt: skip
 _T5_XXL = {
     "vocab_size": 32128, "d_model": 4096, "d_kv": 64, "d_ff": 10240, "num_layers": 24,
     "num_heads": 64, "feed_forward_proj": "gated-gelu", "dtype": "bfloat16",
@@ -218,6 +226,14 @@ BASES |= {
     "Stable Diffusion 3.5 large": _sd3(
         num_layers=38, num_attention_heads=38, pos_embed_max_size=192, qk_norm="rms_norm",
     ),
+    "Krea 2": _flow(
+        "Krea2Pipeline",
+        {
+            "transformer": ("Krea2Transformer2DModel", {}),
+            "vae": ("AutoencoderKLQwenImage", {}),
+            "text_encoder": ("Qwen3VLModel", _QWEN3_VL),
+        },
+    ),
     "Chroma": _flow(
         "ChromaPipeline",
         {
@@ -251,7 +267,7 @@ def plan_of(folder: Path, size: int, **settings: Any) -> TrainPlan:
         prediction_type=info.prediction_type,
     )  # fmt: skip
     denoiser = family.blank_denoiser(folder).requires_grad_(False)
-    torch.nn.Module.to(denoiser, dtype_of("bf16"))
+    in_precision(denoiser, dtype_of("bf16"))
     lora = add_lora(denoiser, train, recipe.alpha)
     memory = plan_memory(family, folder, info, recipe, denoiser, size)
     examples = [Example(Path(f"{n}.png"), f"caption {n}", f"{n}.png", n) for n in range(PICTURES)]

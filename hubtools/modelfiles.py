@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +42,24 @@ def is_pickled(name: str) -> bool:
     return name.endswith(PICKLED)
 
 
+def components_of(index: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """What a `model_index.json` names as components, each with a list of a library and a class, or
+    of twice nothing. A list of numbers is a setting of the pipeline."""
+    return {
+        part: value
+        for part, value in index.items()
+        if not part.startswith("_")
+        and isinstance(value, list)
+        and not (value and all(isinstance(one, (int, float)) for one in value))
+    }
+
+
 def check_pipeline(folder: Path, shown: str, *, allow_pickle: bool = False) -> None:
     """Raise `HubtoolsError` if loading the pipeline in `folder` would run code that came with it.
 
     `allow_pickle`: pickled weights are opened all the same (by PyTorch's `weights_only`)."""
     index = read_json(folder / "model_index.json")
-    for part, value in index.items():
-        if part.startswith("_") or not isinstance(value, list):
-            continue
+    for part, value in components_of(index).items():
         library, kind = (*value, None, None)[:2]
         if library is None and kind is None:
             continue  # left out

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 
 
 def hush() -> None:
@@ -15,8 +14,6 @@ def hush() -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    # diffusers on itself: Chroma takes it from there
-    warnings.filterwarnings("ignore", "`FluxPosEmbed` is deprecated", FutureWarning)
     import diffusers.utils.logging
     import transformers.utils.logging
 

@@ -239,6 +239,22 @@ def tiny_sd3_clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_krea2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random Krea 2 pipeline, as Raw is."""
+    from hubtools.models.families.tiny_krea2 import build_tiny_krea2
+
+    return build_tiny_krea2(tmp_path_factory.mktemp("bases") / "krea2")
+
+
+@pytest.fixture(scope="session")
+def tiny_krea2_turbo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random Krea 2 pipeline, as Turbo is."""
+    from hubtools.models.families.tiny_krea2 import build_tiny_krea2
+
+    return build_tiny_krea2(tmp_path_factory.mktemp("bases") / "krea2-turbo", turbo=True)
+
+
+@pytest.fixture(scope="session")
 def tiny_chroma(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random Chroma pipeline."""
     from hubtools.models.families.tiny_chroma import build_tiny_chroma

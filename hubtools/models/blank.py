@@ -9,6 +9,7 @@ from hubtools.errors import HubtoolsError
 from hubtools.modelfiles import read_json
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
 
@@ -47,6 +48,15 @@ def _unknown(folder: Path, name: str) -> HubtoolsError:
         hint=f"look at {folder / name / 'config.json'} and model_index.json",
         code="file-damaged",
     )
+
+
+def in_precision(denoiser: nn.Module, dtype: torch.dtype) -> None:
+    """Give all weights the precision `dtype`, but those that its class keeps in float32, as
+    diffusers does when it opens one."""
+    kept = set(getattr(denoiser, "_keep_in_fp32_modules", None) or ())
+    for name, tensor in (*denoiser.named_parameters(), *denoiser.named_buffers()):
+        if tensor.is_floating_point() and not kept.intersection(name.split(".")):
+            tensor.data = tensor.data.to(dtype)
 
 
 def bytes_of(module: nn.Module, size: int | None = None) -> int:

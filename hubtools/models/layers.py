@@ -40,7 +40,9 @@ _HINTS: tuple[tuple[re.Pattern[str], Names], ...] = tuple(
         (r"single_transformer_blocks[._]\d+[._](proj_|attn[._]to_[qkv]$)", _of("flux", "chroma")),
         (r"single_transformer_blocks[._]", _of("flux", "flux2", "chroma")),
         (r"transformer_blocks[._]\d+[._]attn[._]",
-         _of("sd3", "flux", "flux2", "qwen-image", "chroma")),
+         _of("sd3", "flux", "flux2", "qwen-image", "krea2", "chroma")),
+        (r"transformer_blocks[._]\d+[._](attn[._]to_gate|ff[._](gate|up|down)$)", _of("krea2")),
+        (r"text_fusion[._]|txtfusion[._]|blocks[._]\d+[._]attn[._]w[qkvo]$", _of("krea2")),
         (r"transformer_blocks[._]\d+[._](img|txt)_(mlp|mod)", _of("qwen-image")),
         (r"transformer_blocks[._]\d+[._]ff(_context)?[._]linear_", _of("flux2")),
         (r"transformer_blocks[._]\d+[._]attn1[._]", _of("sana", "pixart")),
@@ -61,7 +63,7 @@ _BLOCK = re.compile(r"(transformer_blocks|layers)[._]\d+[._](attn|attention|attn
 _BLOCK_WIDTHS: Mapping[int, Names] = {
     1152: _of("pixart"), 1536: _of("sd3"), 2240: _of("sana"), 2304: _of("lumina2"),
     2432: _of("sd3"), 3072: _of("flux", "flux2", "chroma", "qwen-image"), 3840: _of("z-image"),
-    4096: _of("flux2"), 6144: _of("flux2"),
+    4096: _of("flux2"), 6144: _of("flux2", "krea2"),
 }  # fmt: skip
 _BY_PREFIX: Mapping[str, Names] = {
     "unet.": _UNETS,
@@ -89,6 +91,7 @@ class Loader:
 
 _ONE, _TWO = ("text_encoder.",), ("text_encoder.", "text_encoder_2.")
 _BFL = ("double_blocks", "single_blocks")
+_KREA = ("blocks", "txtfusion", "txtmlp", "tmlp", "tproj", "first", "last")
 _FLUX = Loader("transformer.", _ONE, kohya=True, wrapped=_BFL, own_layers=_BFL, strict=False)
 LOADERS: dict[TargetName, Loader] = {
     "sd15": Loader("unet.", _ONE, kohya=True),
@@ -101,6 +104,7 @@ LOADERS: dict[TargetName, Loader] = {
     "flux2": Loader("transformer.", kohya=True, native=True, wrapped=("",), own_layers=_BFL),
     "z-image": Loader("transformer.", kohya=True, native=True),
     "qwen-image": Loader("transformer.", kohya=True, native=True),
+    "krea2": Loader("transformer.", native=True, wrapped=_KREA),
     "lumina2": Loader("transformer.", native=True),
     "hidream": Loader("transformer.", native=True),
     "sana": Loader("transformer."),

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 from hubtools.errors import HubtoolsError, first_line, require_extra
 from hubtools.hub.errors import is_of_machine
-from hubtools.modelfiles import read_json
+from hubtools.modelfiles import components_of, read_json
 from hubtools.models.base import Base, fetch_base
 from hubtools.models.blame import component_of
 from hubtools.models.device import checked_device
@@ -161,15 +161,14 @@ def _bare_tokenizers(folder: Path, parts: Collection[Part]) -> dict[str, Any]:
     index = read_json(folder / "model_index.json")
     return {
         name: AutoTokenizer.from_pretrained(folder / name, trust_remote_code=False)
-        for name, kind in index.items()
-        if isinstance(kind, list) and kind[-1] in _PROCESSORS and part_of(name) == "text"
+        for name, kind in components_of(index).items()
+        if kind and kind[-1] in _PROCESSORS and part_of(name) == "text"
     }
 
 
 def _closed(folder: Path, parts: Collection[Part]) -> list[str]:
     """Components of the pipeline in `folder` that are not to be opened."""
-    index = read_json(folder / "model_index.json")
-    names = [name for name, value in index.items() if isinstance(value, list)]
+    names = components_of(read_json(folder / "model_index.json"))
     return [name for name in names if (part := part_of(name)) and part not in parts]
 
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 TargetName = Literal[
-    "sd15", "sd2", "sdxl", "sd3", "flux", "flux2", "z-image", "qwen-image", "chroma", "lumina2",
-    "sana", "pixart", "hidream", "kolors",
+    "sd15", "sd2", "sdxl", "sd3", "flux", "flux2", "z-image", "qwen-image", "krea2", "chroma",
+    "lumina2", "sana", "pixart", "hidream", "kolors",
 ]  # fmt: skip
 
 
@@ -263,6 +263,18 @@ _ALL = (
             "qwen-image", "Qwen-Image", ("QwenImagePipeline",), "qwen_image:QwenImage",
             guidance="true_cfg_scale", unsaid=" ",
         ),
+    ),
+    Target(
+        "krea2", "Krea 2", 1024, (Encoder("Qwen3-VL", 512, 5),), "transformer", 16, _texts(1),
+        ("Krea2",), ((r"krea-?2", None),),
+        (
+            LicenseRow(
+                r"^krea/krea-2", "other", "restricted", _CARDS, "krea-2-community-license",
+                _link("krea/Krea-2-Raw", "LICENSE.pdf"),
+            ),
+        ),
+        support=_flow("krea2", "Krea 2", ("Krea2Pipeline",), "krea2:Krea2"),
+        distilled=((r"krea-?2-turbo", "krea/Krea-2-Raw"),),
     ),
     Target(
         "chroma", "Chroma", 1024, (_t5(512),), "transformer", 16, (*_texts(1), *_VISION),

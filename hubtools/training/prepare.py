@@ -14,6 +14,7 @@ from hubtools.files import sha256_of
 from hubtools.inference.shots import prompts_of
 from hubtools.layout import cache_dir
 from hubtools.models.base import configs_of, resolve_base
+from hubtools.models.blank import in_precision
 from hubtools.models.configs import check_configs
 from hubtools.models.families.protocol import BaseInfo, Family, Sampling, family_of
 from hubtools.models.targets import target_of
@@ -81,8 +82,6 @@ def make_plan(
     group: Distributed,
 ) -> TrainPlan:
     """Put all numbers together. Raises `UsageError` for what this device or base cannot do."""
-    import torch
-
     info = family.info(folder, project.train.prediction_type)
     settings = completed(project.train, info)
     check_xformers(settings, group.device)
@@ -101,7 +100,7 @@ def make_plan(
         ),
     )
     denoiser = family.blank_denoiser(folder).requires_grad_(False)
-    torch.nn.Module.to(denoiser, dtype_of(recipe.precision))
+    in_precision(denoiser, dtype_of(recipe.precision))
     blank = add_lora(denoiser, settings, recipe.alpha)
     sample = (project.samples.size or recipe.resolution) if recipe.sample_every else 0
     disk, cache_disk = _existing(project.run_dir), _existing(cache_dir().absolute())

@@ -22,6 +22,7 @@ FAMILIES = [
     ("tiny_sdxl", "sdxl"),
     ("tiny_flux2", "flux2"),
     ("tiny_z_image", "z-image"),
+    ("tiny_krea2", "krea2"),
     ("tiny_chroma", "chroma"),
 ]
 PREFIX = {"sd15": "unet.", "sdxl": "unet."}

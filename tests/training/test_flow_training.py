@@ -32,7 +32,8 @@ from tests.oracles import load  # noqa: E402
 MakeProject = Callable[..., Project]
 
 BASES = [
-    "tiny_flux2", "tiny_z_image", "tiny_qwen_image", "tiny_flux1", "tiny_sd3", "tiny_chroma",
+    "tiny_flux2", "tiny_z_image", "tiny_qwen_image", "tiny_flux1", "tiny_sd3", "tiny_krea2",
+    "tiny_chroma",
 ]  # fmt: skip
 CAPTIONS = ["a tok", "a photo of a tok with a good many more words than others", "tok", "a tok, z"]
 

@@ -3,6 +3,7 @@ read, and a mask says which: the caption's own and one of padding."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,9 @@ from hubtools.models.families.protocol import BaseInfo, Sampling
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
+
+# diffusers on itself, whenever the denoiser is made
+warnings.filterwarnings("ignore", "`FluxPosEmbed` is deprecated", FutureWarning)
 
 _TOKENS = 512
 _SINGLE = "ChromaSingleTransformerBlock"

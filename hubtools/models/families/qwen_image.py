@@ -120,7 +120,7 @@ class QwenImage(FlowFamily):
             family=self.name,
             prediction_type=FLOW,
             native_size=TARGETS["qwen-image"].size,
-            latent_factor=2 ** len(vae.get("temperal_downsample") or [0] * 3),
+            latent_factor=film_factor(vae),
             caption_tokens=_TOKENS,
             cell_bytes=2 * 4 * int(vae.get("z_dim") or 16),
             caption_bytes=_TOKENS
@@ -129,6 +129,12 @@ class QwenImage(FlowFamily):
             shift=shift,
             text_dtype=dtype,
         )
+
+
+def film_factor(vae: dict[str, Any]) -> int:
+    """Pixels a latent cell of Qwen-Image's VAE, by its configuration."""
+    factor: int = 2 ** len(vae.get("temperal_downsample") or [0] * 3)
+    return factor
 
 
 def _encoded(pipeline: Any, text: str, device: torch.device) -> Tensor:

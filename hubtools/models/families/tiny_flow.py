@@ -27,7 +27,7 @@ _MISTRAL_CHAT = (
     "{% for part in message.content %}{{ part.text }}{% endfor %}<|im_end|>{% endfor %}"
 )
 # Those of Qwen-Image's own chat, each a token there.
-_QWEN_WORDS = (
+QWEN_WORDS = (
     "the", "image", "by", "detailing", "color", "shape", "size", "texture", "quantity", "text",
     "spatial", "relationships", "of", "objects", "and", "background",
 )  # fmt: skip
@@ -44,7 +44,7 @@ def build_tiny_flux2_klein(folder: Path, *, seed: int = 0, distilled: bool = Fal
         tokenizer = qwen_tokenizer(COMMON_WORDS)
         text_encoder = Qwen3ForCausalLM(_qwen3(len(tokenizer), layers=27))
         return Flux2KleinPipeline(
-            scheduler=_dynamic_scheduler(),
+            scheduler=dynamic_scheduler(),
             vae=_flux2_vae(),
             text_encoder=text_encoder,
             tokenizer=tokenizer,
@@ -82,7 +82,7 @@ def build_tiny_flux2_dev(folder: Path, *, seed: int = 0) -> Path:
             "num_attention_heads": 2,
         }
         return Flux2Pipeline(
-            scheduler=_dynamic_scheduler(),
+            scheduler=dynamic_scheduler(),
             vae=_flux2_vae(),
             text_encoder=Mistral3ForConditionalGeneration(
                 Mistral3Config(text_config=text, vision_config=vision)
@@ -173,7 +173,7 @@ def build_tiny_qwen_image(folder: Path, *, seed: int = 0) -> Path:
 
         special = ("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
         tokenizer = qwen_tokenizer(
-            [*COMMON_WORDS, *_QWEN_WORDS], special=special, bare=("system", "user", "Describe")
+            [*COMMON_WORDS, *QWEN_WORDS], special=special, bare=("system", "user", "Describe")
         )
         text = {
             "vocab_size": len(tokenizer),
@@ -199,7 +199,7 @@ def build_tiny_qwen_image(folder: Path, *, seed: int = 0) -> Path:
             for name, token in zip(names, special, strict=True)
         }
         return QwenImagePipeline(
-            scheduler=_dynamic_scheduler(
+            scheduler=dynamic_scheduler(
                 max_shift=0.9, max_image_seq_len=8192, shift=1.0, shift_terminal=0.02
             ),
             vae=AutoencoderKLQwenImage(base_dim=8, num_res_blocks=1),
@@ -247,7 +247,7 @@ def build_tiny_flux1(folder: Path, *, seed: int = 0, schnell: bool = False) -> P
         )
         second = t5_tokenizer(COMMON_WORDS)
         return FluxPipeline(
-            scheduler=FlowMatchEulerDiscreteScheduler() if schnell else _dynamic_scheduler(),
+            scheduler=FlowMatchEulerDiscreteScheduler() if schnell else dynamic_scheduler(),
             vae=flux1_vae(),
             text_encoder=CLIPTextModel(clip),
             tokenizer=first,
@@ -295,7 +295,7 @@ def _vae() -> dict[str, Any]:
     }
 
 
-def _dynamic_scheduler(**changes: Any) -> Any:
+def dynamic_scheduler(**changes: Any) -> Any:
     """As FLUX has it: the shift hangs on the size of the picture."""
     from diffusers import FlowMatchEulerDiscreteScheduler
 
