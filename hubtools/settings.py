@@ -63,6 +63,23 @@ class DatasetSettings(Section):
         "dataset_revision",
     )
     caption_column: str = option("text", "Metadata column that holds the captions.")
+    image_column: str | None = option(
+        None,
+        "Column of the pictures to learn, e.g. target or target_file_name; default: the one whose"
+        " name says so, else file_name.",
+    )
+    control_columns: list[str] | None = option(
+        None,
+        "Columns of the pictures that those are made from (condition pictures), e.g. control;"
+        " default: all further columns of pictures but masks. An empty list: none.",
+        "control_column",
+        "conditioning_image_column",
+    )
+    mask_column: str | None = option(
+        None,
+        "Column of masks: white where a picture is to be learnt; default: the one whose name says"
+        " so.",
+    )
     caption_encoding: Encoding | None = option(
         None,
         "Encoding of captions that are not UTF-8, for example gbk, shift_jis or cp1251; default:"

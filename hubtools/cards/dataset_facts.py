@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from hubtools.cards.merge import Memory, merge, read_card_text
-from hubtools.dataset.examples import read_examples
+from hubtools.dataset.examples import Example, read_examples
+from hubtools.dataset.rows import role_columns
 from hubtools.dataset.folder.configs import split_configs
 from hubtools.dataset.folder.listing import walk
 from hubtools.dataset.pictures.embedded.exif_tags import orientation_of, stored_size
@@ -57,7 +58,10 @@ def dataset_facts(folder: Path, project: Project) -> DatasetCard:
         (name for name in tops if not name.startswith((".", "__"))),
     )
     examples = read_examples(
-        folder, settings.caption_column, card=_card_to_be(folder, {"configs": configs})
+        folder,
+        settings.caption_column,
+        card=_card_to_be(folder, {"configs": configs}),
+        roles=role_columns(settings),
     )
     sizes = Counter(_size_of(example.image) for example in examples)
     words = sorted(len(example.caption.split()) for example in examples)
@@ -69,6 +73,7 @@ def dataset_facts(folder: Path, project: Project) -> DatasetCard:
         ("pictures", str(len(examples))),
         ("sizes", sizes_text),
         ("formats", ", ".join(sorted({e.image.suffix.lower().lstrip(".") for e in examples}))),
+        *_partners(examples),
         ("caption column", settings.caption_column),
         ("words in a caption", f"{words[0]} to {words[-1]}, median {words[len(words) // 2]}"),
     ]
@@ -95,13 +100,23 @@ def dataset_facts(folder: Path, project: Project) -> DatasetCard:
         data["license"] = settings.license
     data |= {
         "pretty_name": card.title,
-        "task_categories": ["text-to-image"],
+        "task_categories": ["image-to-image" if examples[0].controls else "text-to-image"],
         "size_categories": [size_category],
         "tags": ["image", "lora", "hubtools"],
         "configs": configs,
     }
     card.front_matter.update(data)
     return card
+
+
+def _partners(examples: Sequence[Example]) -> Iterator[tuple[str, str]]:
+    """Lines about the pictures beside those to learn, if there are any."""
+    controls = sum(len(example.controls) for example in examples)
+    masks = sum(example.mask is not None for example in examples)
+    if controls:
+        yield "control pictures", f"{controls}, from which the pictures are to be made"
+    if masks:
+        yield "masks", f"{masks}, white where a picture is to be learnt"
 
 
 def _card_to_be(folder: Path, data: dict[str, Any]) -> str:

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from hubtools.findings import Report
     from hubtools.project import Project
 
+# Roles of pictures: what they are called, and the setting that names their columns.
+_ROLES = {
+    "image": ("picture to learn", "image_column"),
+    "control": ("control picture", "control_columns"),
+    "mask": ("mask", "mask_column"),
+}
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -133,6 +140,11 @@ def check(
             f"{plural(facts['pictures'], 'picture')} ({human_bytes(facts['bytes'])}{sizes}),"
             f" {plural(facts['rows'], 'row')}, {plural(facts['captions'], 'caption')}"
         )
+        for role, found in facts["roles"].items():
+            what, setting = _ROLES[role]
+            how = "guessed by its name" if found["guessed"] else f"as dataset.{setting} says"
+            columns = " and ".join(found["columns"])
+            out.note(f"{plural(found['pictures'], what)} in {columns}, {how}")
         if facts["target"]:
             told = (
                 f"{one['name']} reads {one['tokens']} tokens"

@@ -7,13 +7,22 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, zip_longest
 from pathlib import Path
 
 from hubtools.dataset.folder.listing import Listing
 from hubtools.dataset.loaders import TRAIN, Loaded, Mode, Split, simulate_path
 from hubtools.dataset.loaders.kinds import csv_value
 from hubtools.dataset.metadata import FILE_NAME, MetadataFile, Row, read_metadata
+from hubtools.dataset.metadata.roles import (
+    Role,
+    RoleColumns,
+    Roles,
+    column_of,
+    names_files,
+    roles_of,
+)
+from hubtools.dataset.rows import role_columns
 from hubtools.dataset.sources.local import LocalFolder
 from hubtools.dataset.view import Dataset
 from hubtools.errors import HubtoolsError
@@ -23,13 +32,16 @@ from hubtools.files import sha256_of
 @dataclass(frozen=True)
 class Example:
     """A picture with its caption. `line` is that of its record, where the format has lines;
-    `sha256` the digest of the picture's file, where it is known."""
+    `sha256` the digest of the picture's file, where it is known; `controls` the pictures that it
+    is made from, in the order of their columns; `mask` where in it the loss counts."""
 
     image: Path
     caption: str
     file_name: str  # relative to the dataset folder, with /
     line: int | None = None
     sha256: str | None = None
+    controls: tuple[Path, ...] = ()
+    mask: Path | None = None
 
 
 def examples_of(dataset: Dataset) -> list[Example]:
@@ -41,20 +53,28 @@ def examples_of(dataset: Dataset) -> list[Example]:
     """
     loaded = dataset.loaders[Mode.AUTO]
     column = dataset.settings.caption_column
-    return _Reading(dataset.root, dataset.listing, dataset.metadata, loaded, column).examples()
+    told = role_columns(dataset.settings)
+    reading = _Reading(dataset.root, dataset.listing, dataset.metadata, loaded, column, told)
+    return reading.examples()
 
 
 def read_examples(
-    folder: Path, caption_column: str, *, card: str | None = None, any_split: bool = False
+    folder: Path,
+    caption_column: str,
+    *,
+    card: str | None = None,
+    any_split: bool = False,
+    roles: RoleColumns = RoleColumns(),  # noqa: B008
 ) -> list[Example]:
     """The same of a folder that was not read yet, without a look into its pictures: a damaged one
     is not noticed. `card`: the text of a README.md that stands for the one that is there.
-    `any_split`: a folder with another split alone gives that."""
+    `any_split`: a folder with another split alone gives that. `roles`: what the settings say of
+    the columns of pictures."""
     contents = LocalFolder(folder).look()
-    named = (name for file in contents.metadata for name in file.pictures if name is not None)
+    named = (name for file in contents.metadata for name in file.mentioned)
     sound = chain((entry.name for entry in contents.pictures), named)
     loaded = simulate_path(contents.listing, contents.metadata, sound, card=card)
-    reading = _Reading(folder, contents.listing, contents.metadata, loaded, caption_column)
+    reading = _Reading(folder, contents.listing, contents.metadata, loaded, caption_column, roles)
     return reading.examples(any_split=any_split)
 
 
@@ -67,6 +87,7 @@ class _Reading:
     metadata: Sequence[MetadataFile]
     loaded: Loaded
     column: str
+    told: RoleColumns
 
     @property
     def _more(self) -> str:
@@ -80,9 +101,16 @@ class _Reading:
         for file, rows in self._tables(split):
             if self.column not in split.columns:
                 raise self._no_column(file, rows[0])
+            roles = roles_of(file.columns, self.told)
+            for column in roles.absent:
+                raise HubtoolsError(
+                    f"{self._place(file, rows[0])}: there is no column {column!r} of pictures.",
+                    hint="correct the setting dataset.image_column, control_columns or mask_column",
+                    code="file-damaged",
+                )
             for row in rows:
-                name = split.files[len(found)] if split.files else None
-                found.append(self._example(file, row, name, broken.get(len(found))))
+                number = len(found)
+                found.append(self._example(file, row, roles, split, number, broken.get(number)))
         return found
 
     def _split(self, any_split: bool) -> Split:
@@ -163,39 +191,24 @@ class _Reading:
         )
 
     def _example(
-        self, file: MetadataFile, row: Row, loaded: str | None, broken: str | None
-    ) -> Example:
-        """`loaded` is the picture that the loader has in this row, `broken` why it cannot open
-        it."""
-        place, name = self._place(file, row), row.picture
-        if name is None:
-            raise HubtoolsError(
-                f"{place}: the record has no {FILE_NAME}.",
-                hint="name its picture",
-                code="file-damaged",
-            )
-        if name.startswith(("../", "/")) or os.path.isabs(name):
-            raise HubtoolsError(
-                f"{place}: {name} lies outside the dataset folder.", code="link-refused"
-            )
-        if name not in self.listing.names:
-            raise HubtoolsError(
-                f"{place}: there is no picture {name}.",
-                hint="correct the name or add the picture",
-                code="file-damaged",
-            )
-        if name != loaded:
-            raise HubtoolsError(
-                f"{place}: loaders read {loaded or 'no picture'} here, not {name}.",
-                hint=f"name one picture a record, in {FILE_NAME}",
-                code="file-damaged",
-            )
-        if broken:
-            raise HubtoolsError(
-                f"{place}: {name} cannot be read as a picture: {broken}.",
-                hint="export it again as PNG or JPEG",
-                code="file-damaged",
-            )
+        self, file: MetadataFile, row: Row, roles: Roles, split: Split, number: int,
+        broken: str | None,
+    ) -> Example:  # fmt: skip
+        """`number` counts the rows of the split; `broken` is why the loader cannot open a picture
+        of this one."""
+        place, key = self._place(file, row), roles.image or FILE_NAME
+        name = self._picture(
+            place, row, key, _first(split.files_in(number, column_of(key))), broken
+        )
+        others: dict[Role, list[Path]] = {Role.CONTROL: [], Role.MASK: []}
+        for other, role in roles.others:
+            loaded = split.files_in(number, column_of(other))
+            if names_files(other):
+                pairs = zip_longest(row.named(other), loaded)
+                found = [self._checked(place, one, other, two, broken) for one, two in pairs]
+            else:
+                found = [self._picture(place, row, other, _first(loaded), broken)]
+            others[role] += [self.folder / one for one in found]
         if self.column not in row.values:
             raise self._no_column(file, row)
         caption = row.values[self.column]
@@ -211,13 +224,66 @@ class _Reading:
                 hint="describe the picture, or write the metadata as JSON Lines",
                 code="file-damaged",
             )
-        return Example(self.folder / name, caption, name, row.line)
+        return Example(
+            self.folder / name, caption, name, row.line,
+            controls=tuple(others[Role.CONTROL]), mask=next(iter(others[Role.MASK]), None),
+        )  # fmt: skip
+
+    def _picture(
+        self, place: str, row: Row, key: str, loaded: str | None, broken: str | None
+    ) -> str:
+        """The one picture that a row names in `key`, if the loader has it there as well."""
+        names = row.named(key)
+        if not names:
+            raise HubtoolsError(
+                f"{place}: the record has no {key}.", hint="name its picture", code="file-damaged"
+            )
+        return self._checked(place, names[0], key, loaded, broken)
+
+    def _checked(
+        self, place: str, name: str | None, key: str, loaded: str | None, broken: str | None
+    ) -> str:
+        if name is None:
+            raise HubtoolsError(
+                f"{place}: loaders read {loaded} in {key}, which the record does not name.",
+                code="file-damaged",
+            )
+        if name.startswith(("../", "/")) or os.path.isabs(name):
+            raise HubtoolsError(
+                f"{place}: {name} lies outside the dataset folder.", code="link-refused"
+            )
+        if name not in self.listing.names:
+            raise HubtoolsError(
+                f"{place}: there is no picture {name}.",
+                hint="correct the name or add the picture",
+                code="file-damaged",
+            )
+        if name != loaded:
+            raise HubtoolsError(
+                f"{place}: loaders read {loaded or 'no picture'} here, not {name}.",
+                hint=f"name one picture a record, in {key}",
+                code="file-damaged",
+            )
+        if broken:
+            raise HubtoolsError(
+                f"{place}: {name} cannot be read as a picture: {broken}.",
+                hint="export it again as PNG or JPEG",
+                code="file-damaged",
+            )
+        return name
+
+
+def _first(names: Sequence[str]) -> str | None:
+    return names[0] if names else None
 
 
 def fingerprint(examples: Sequence[Example]) -> str:
-    """SHA-256 over each picture's bytes and caption, in order: equal data, equal fingerprint."""
+    """SHA-256 over each picture's bytes and caption, and those of the pictures beside it, in order:
+    equal data, equal fingerprint."""
     digest = hashlib.sha256()
     for example in examples:
         digest.update(bytes.fromhex(example.sha256 or sha256_of(example.image)))
         digest.update(hashlib.sha256(example.caption.encode()).digest())
+        for other in (*example.controls, *([example.mask] if example.mask else [])):
+            digest.update(bytes.fromhex(sha256_of(other)))
     return digest.hexdigest()

@@ -149,7 +149,8 @@ def _facts(looked: Dataset) -> dict[str, Any]:
     table = looked.table
     sizes = sorted(sizes_of(looked))
     facts: dict[str, Any] = {
-        "pictures": len(looked.pictures),
+        "pictures": len(looked.learnt),
+        "roles": looked.role_facts(),
         "rows": len(looked.rows),
         "captions": len(looked.captions),
         "bytes": int(table.column("bytes").sum()),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,6 @@ from hubtools.dataset.folder.listing import (
     PICTURE_ENDINGS,
     Listing,
 )
-from hubtools.dataset.folder.names import escapes
 from hubtools.dataset.loaders import TRAIN, Loaded, Mode, simulate
 from hubtools.dataset.metadata import MetadataFile, Row
 from hubtools.dataset.metadata.sidecars import texts_beside
@@ -25,6 +24,7 @@ from hubtools.dataset.pictures.formats import picture_format
 from hubtools.dataset.pictures.private.besides import APART, besides, private_in
 from hubtools.dataset.pictures.reading import head_of
 from hubtools.dataset.pictures.table import PictureTable
+from hubtools.dataset.rows import Rows
 from hubtools.dataset.scan.scanning import scan_source
 from hubtools.dataset.sources.local import LocalFolder
 from hubtools.dataset.text.blank import is_blank
@@ -63,7 +63,7 @@ class Look(Protocol):
 
 
 @dataclass(frozen=True)
-class Dataset:
+class Dataset(Rows):
     """One data set, read. Rules only look; nothing here changes."""
 
     root: Path
@@ -83,31 +83,6 @@ class Dataset:
     def counter(self) -> TokenCounter:
         """That of the encoder that reads most."""
         return self.counters[-1]
-
-    @cached_property
-    def rows(self) -> tuple[Row, ...]:
-        """Rows of all metadata files, in order."""
-        return tuple(row for file in self.metadata for row in file.rows)
-
-    @cached_property
-    def named(self) -> tuple[tuple[Row, str], ...]:
-        """Rows that name a file inside the folder, with that name."""
-        return tuple((row, name) for row, name in self.resolved() if not escapes(name))
-
-    def resolved(self) -> Iterator[tuple[Row, str]]:
-        """Rows that name a file, wherever it is, with its name."""
-        for file in self.metadata:
-            for row, name in zip(file.rows, file.pictures, strict=True):
-                if name is not None:
-                    yield row, name
-
-    @cached_property
-    def rows_of(self) -> dict[str, list[Row]]:
-        """Rows by the picture they name."""
-        found: dict[str, list[Row]] = {}
-        for row, name in self.named:
-            found.setdefault(name, []).append(row)
-        return found
 
     @cached_property
     def captions(self) -> tuple[tuple[Row, str], ...]:
@@ -137,13 +112,24 @@ class Dataset:
         return PictureTable.of(self.pictures)
 
     @cached_property
+    def learnt(self) -> PictureTable:
+        """The same without pictures that others are made from, and masks."""
+        import numpy as np
+
+        table, others = self.table, self.role_of
+        if not others:
+            return table
+        kept = [row for row, name in enumerate(table.names) if name not in others]
+        return table.taken(np.array(kept, dtype=np.int64))
+
+    @cached_property
     def groups(self) -> tuple[Group, ...]:
-        """Pictures that are copies of each other. Files are read to make sure."""
+        """Pictures to learn that are copies of each other. Files are read to make sure."""
         from hubtools.dataset.copies.search import groups_below
 
         return groups_below(
             self.source,
-            self.table,
+            self.learnt,
             radius=self.settings.near_radius,
             turns=self.settings.mirrored_copies,
             captioned=self.captioned,
@@ -161,7 +147,8 @@ class Dataset:
         for number, group in enumerate(self.groups):
             for name in (group.best, *(copy.name for copy in group.copies)):
                 group_of.setdefault(name, number)
-        names = [name for name, ok in zip(self.table.names, self.table.whole, strict=True) if ok]
+        learnt = self.learnt
+        names = [name for name, ok in zip(learnt.names, learnt.whole, strict=True) if ok]
         found = likely_copies(
             self.listing,
             names,
@@ -227,9 +214,8 @@ class Dataset:
             return {}
         found: dict[str, set[str]] = {}
         for split in splits:
-            for name in split.files:
-                if name is not None:
-                    found.setdefault(name, set()).add(split.name)
+            for name in split.names:
+                found.setdefault(name, set()).add(split.name)
         return found
 
     @cached_property
@@ -269,7 +255,7 @@ class Dataset:
         caption = self.settings.caption_column
         train = self.loaders[Mode.AUTO].split(TRAIN)
         # of a set that does not load, all are shown: which would be trained on cannot be told
-        shown = None if train is None else frozenset(train.files)
+        shown = None if train is None else frozenset(train.names)
         return cover(
             plan,
             (

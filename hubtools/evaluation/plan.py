@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hubtools.dataset.examples import Example, read_examples
+from hubtools.dataset.rows import role_columns
 from hubtools.dataset.sources.download import fetch_dataset
 from hubtools.dataset.text.trigger import has_word, replace_word
 from hubtools.errors import HubtoolsError, UsageError
@@ -154,7 +155,9 @@ def _real(project: Project) -> list[Example]:
             hint="give it with --train-data-dir, or the Hub dataset with --dataset-name",
             code="file-not-found",
         )
-    examples = read_examples(folder, project.dataset.caption_column)
+    examples = read_examples(
+        folder, project.dataset.caption_column, roles=role_columns(project.dataset)
+    )
     if len(examples) < 2:
         raise HubtoolsError(
             f"{folder} holds one picture; similarities need two at least.",
@@ -191,7 +194,9 @@ def _measured(project: Project, real: Sequence[Example]) -> tuple[list[Example],
             hint="see evaluate.held_out",
             code="file-not-found",
         )
-    return read_examples(folder, project.dataset.caption_column, any_split=True), True
+    return read_examples(
+        folder, project.dataset.caption_column, any_split=True, roles=role_columns(project.dataset)
+    ), True
 
 
 def weighted(shots: Sequence[Shot], weight: float) -> list[Shot]:

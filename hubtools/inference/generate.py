@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hubtools.dataset.examples import read_examples
+from hubtools.dataset.rows import role_columns
 from hubtools.errors import HubtoolsError, UsageError, require_extra
 from hubtools.files import StrPath
 from hubtools.inference.embeddings import prompt_notes
@@ -47,7 +48,9 @@ def _prompts(project: Project) -> list[str]:
     if project.samples.prompts or not project.dataset_dir.is_dir():
         return list(project.samples.prompts)
 
-    examples = read_examples(project.dataset_dir, project.dataset.caption_column)
+    examples = read_examples(
+        project.dataset_dir, project.dataset.caption_column, roles=role_columns(project.dataset)
+    )
     return prompts_of(project.samples, [example.caption for example in examples])
 
 

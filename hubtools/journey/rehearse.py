@@ -20,6 +20,7 @@ from PIL import Image
 
 from hubtools.dataset.examples import Example, read_examples
 from hubtools.dataset.pictures.rgb import turned_upright
+from hubtools.dataset.rows import role_columns
 from hubtools.errors import ExitCode, HubtoolsError, UsageError, require_extra
 from hubtools.files import json_value, write_json, write_text
 from hubtools.interpreter import command
@@ -200,7 +201,9 @@ def _read_back(
     dataset_repo: str,
     model_repo: str,
 ) -> Rehearsal:
-    examples = read_examples(project.dataset_dir, project.dataset.caption_column)
+    examples = read_examples(
+        project.dataset_dir, project.dataset.caption_column, roles=role_columns(project.dataset)
+    )
     samples = project.run_dir / SAMPLES_DIR
     record = _a_sample(project.run_dir)
     if record.prompt_weights:
@@ -245,7 +248,11 @@ def _read_back(
     endpoint = environment["HF_ENDPOINT"]
     return Rehearsal(
         (
-            *_dataset_checks(answers["dataset"], examples, project.dataset.caption_column),
+            *_dataset_checks(
+                answers["dataset"],
+                examples,
+                project.dataset.caption_column,
+            ),
             _sample_check(answers["sample"], record),
         ),
         endpoint,

@@ -8,6 +8,7 @@ from typing import Any
 from hubtools.dataset.folder.names import fold
 from hubtools.dataset.loaders import Loaded, Outcome
 from hubtools.dataset.metadata.named import resolved
+from hubtools.dataset.metadata.roles import names_file, names_files
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD, METADATA_NAMES
 from hubtools.publish.commit_tree import COMPARISON_RULES, Comparison, at_most, loaded
@@ -59,9 +60,9 @@ def _file_names(values: Any, depth: int = 0) -> Iterator[Any]:
         return
     if isinstance(values, dict):
         for key, value in values.items():
-            if isinstance(key, str) and (key == "file_name" or key.endswith("_file_name")):
+            if isinstance(key, str) and names_file(key):
                 yield value
-            elif isinstance(key, str) and (key == "file_names" or key.endswith("_file_names")):
+            elif isinstance(key, str) and names_files(key):
                 yield from value if isinstance(value, list) else ()
             elif isinstance(value, (dict, list)):
                 yield from _file_names(value, depth + 1)

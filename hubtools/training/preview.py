@@ -44,7 +44,7 @@ def inspect(
     counter = looked.counter
     found: list[InspectedPicture] = []
     broken: dict[str, str] = {}
-    for name, facts in looked.pictures.items():
+    for name, facts in looked.learnt.items():
         if facts.problem is not None or not facts.width:
             broken[name] = facts.problem or "it cannot be read"
             continue

@@ -18,6 +18,7 @@ from typing import Literal
 from hubtools.causes import naming
 from hubtools.dataset.caption.edits import tidy
 from hubtools.dataset.examples import read_examples
+from hubtools.dataset.rows import role_columns
 from hubtools.dataset.folder.appearing import (
     appearing,
     check_free,
@@ -158,7 +159,7 @@ def export_captions(
     check_free(to)
     for entry in walk(folder).metadata:
         own_bytes_checked(folder, entry.name)
-    examples = read_examples(folder, settings.caption_column)
+    examples = read_examples(folder, settings.caption_column, roles=role_columns(settings))
     trigger = settings.trigger
     subject = re.sub(r"[^\w-]+", "-", trigger or "pictures").strip("-") or "pictures"
     below = f"{repeats}_{subject}" if trainer == "kohya" else ""

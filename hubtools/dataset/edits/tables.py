@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from hubtools.dataset.metadata import FILE_NAME
+from hubtools.dataset.metadata.roles import names_file, names_files
 
 Form = Literal["jsonl", "csv", "parquet"]
 
@@ -181,6 +181,6 @@ REPAIRED = {
 
 def is_file_column(name: str, value: Any) -> bool:
     """True for a column that names files: file_name, mask_file_name, file_names, ..."""
-    if name == FILE_NAME or name.endswith("_file_name"):
+    if names_file(name):
         return isinstance(value, str)
-    return name.endswith("file_names") and isinstance(value, list)
+    return names_files(name) and isinstance(value, list)

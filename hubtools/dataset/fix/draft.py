@@ -370,7 +370,7 @@ class Draft:
         that only now do are looked at."""
         names = dict.fromkeys(entry.name for entry in listing.pictures)
         for file in metadata:
-            names.update(dict.fromkeys(name or "" for name in file.pictures))
+            names.update(dict.fromkeys(file.mentioned))
         found = {}
         for name in names:
             if name in self.files:

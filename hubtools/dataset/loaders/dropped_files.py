@@ -24,7 +24,7 @@ def losses(
 
     `chosen` are the files of the splits, `files` those of them that the module was given.
     """
-    rows = {name for split in splits for name in split.files if name}
+    rows = {name for split in splits for name in split.names}
     in_split = {name for names in chosen.values() for name in names}
     given = {name for names in files.values() for name in names}
     from_metadata = any(name.rpartition("/")[2] in METADATA_NAMES for name in given)

@@ -15,7 +15,7 @@ from typing import Any
 from hubtools.dataset.loaders.archives import Archive
 from hubtools.dataset.loaders.endings import FOLDER_COLUMN, folder_endings
 from hubtools.dataset.loaders.kinds import TEXTS, Kind, fits, has_gaps
-from hubtools.dataset.loaders.model import Broken, LoadError, Split
+from hubtools.dataset.loaders.model import Broken, LoadError, RowFiles, Split
 from hubtools.dataset.loaders.named_files import (
     PICTURE,
     Columns,
@@ -27,6 +27,7 @@ from hubtools.dataset.loaders.source import Source
 from hubtools.dataset.loaders.tables import Row, Table
 from hubtools.dataset.metadata import Kind as Wrong
 from hubtools.dataset.metadata.named import BLOCK, all_tidy
+from hubtools.dataset.metadata.roles import column_of, names_file, names_files
 from hubtools.layout import METADATA_NAMES
 
 Result = list[Split] | LoadError
@@ -245,27 +246,17 @@ def with_pictures(columns: Columns, base: str) -> tuple[Columns, bool]:
             any_picture = any_picture or inside
         else:
             inner = kind
-        if (key == "file_name" or key.endswith("_file_name")) and kind in TEXTS:
-            found[key.removesuffix("file_name").removesuffix("_") or base] = PICTURE
+        if names_file(key) and kind in TEXTS:
+            found[column_of(key, base)] = PICTURE
             any_picture = True
         elif (
-            (key == "file_names" or key.endswith("_file_names"))
-            and isinstance(kind, tuple)
-            and kind[0] == "list"
-            and kind[1] in TEXTS
+            names_files(key) and isinstance(kind, tuple) and kind[0] == "list" and kind[1] in TEXTS
         ):
-            found[key.removesuffix("file_names").removesuffix("_") or f"{base}s"] = (
-                "list",
-                PICTURE,
-            )
+            found[column_of(key, base)] = ("list", PICTURE)
             any_picture = True
         else:
             found[key] = inner
     return found, any_picture
-
-
-def _names_files(key: str) -> bool:
-    return key == "file_name" or key.endswith(("_file_name", "file_names"))
 
 
 def _why_unnamed(part: _Part, columns: Columns) -> str | None:
@@ -275,7 +266,7 @@ def _why_unnamed(part: _Part, columns: Columns) -> str | None:
         return "D111"
     if Wrong.CSV_HEADER in troubles:
         return "D110"
-    return None if any(map(_names_files, columns)) else "D115"
+    return None if any(names_file(c) or names_files(c) for c in columns) else "D115"
 
 
 def _nested(kind: tuple[Any, ...], base: str) -> tuple[Kind, bool]:
@@ -303,29 +294,27 @@ def _split(source: Source, part: _Part, columns: Columns, column: str, labels: s
         if features.get(column) == PICTURE:
             return Split(part.name, plain.rows, shape, shown, plain.files, plain.broken)
         return Split(part.name, plain.rows, shape, shown)
-    files, broken = _rows(source, part, columns, features, column)
-    _not_empty(part.name, len(files))
+    rows = _rows(source, part, columns, features, column)
+    _not_empty(part.name, len(rows.files))
     inside = {table.name: f"{a.name}/" for a in part.archives for table in a.tables}
     records = tuple((inside.get(t.name, "") + t.name, t.count) for t in part.tables)
-    return Split(part.name, len(files), shape, shown, files, broken, records)
+    files, broken, besides = tuple(rows.files), tuple(rows.broken), tuple(rows.besides)
+    return Split(part.name, len(files), shape, shown, files, broken, records, besides)
 
 
 def _rows(
     source: Source, part: _Part, columns: Columns, features: Columns, column: str
-) -> tuple[tuple[str | None, ...], tuple[Broken, ...]]:
-    """The files of all rows, and those that cannot be read."""
+) -> RowFiles:
     # the ways of reading have this in common, and it may be a million rows; names in archives may
     # be those of files outside
     key = (tuple(table.name for table in part.tables), tuple(columns.items()), column)
     if not part.archives and key in source.rows:
         return source.rows[key]
-    files: list[str | None] = []
-    broken: list[Broken] = []
+    found = RowFiles()
     for table in part.tables:
         for kinds, values in table.chunks:
             _check_types(table.name, columns, kinds, values, features)
-            _add_rows(source, part, table, values, features, column, files, broken)
-    found = tuple(files), tuple(broken)
+            _add_rows(source, part, table, values, features, column, found)
     if not part.archives:
         source.rows[key] = found
     return found
@@ -338,14 +327,15 @@ def _add_rows(
     rows: Sequence[Row],
     features: Columns,
     column: str,
-    files: list[str | None],
-    broken: list[Broken],
+    found: RowFiles,
 ) -> None:
-    """The first picture of each row, and what is wrong with those that cannot be read."""
+    """The pictures of each row, and what is wrong with those that cannot be read."""
+    files, broken = found.files, found.broken
     folder = table.name.rpartition("/")[0]
     archive = next((a for a in part.archives if table in a.tables), None)
     trouble = archive.trouble if archive else source.trouble
     keys = picture_keys(features)
+    main = next(name for name, kind in features.items() if holds_picture(kind))
     for start in range(0, len(rows), BLOCK):
         block = rows[start : start + BLOCK]
         values = [row.get(keys[0]) or row.get(keys[1]) for row in block] if keys else []
@@ -357,14 +347,18 @@ def _add_rows(
             files += paths
             continue
         for row in block:
-            first: str | None = None
-            for item in named(row, keys, features, table.name):
-                path = f"{folder}/{item}" if folder else item
-                first = first or path
-                if column == "image" and (reason := trouble(path)):
+            pictures = [
+                (key, f"{folder}/{item}" if folder else item)
+                for key, item in named(row, keys, features, table.name)
+            ]
+            for _, path in pictures if column == "image" else ():
+                if reason := trouble(path):
                     broken.append(Broken(len(files), path, reason))
                     break
-            files.append(first)
+            own = [path for key, path in pictures if key == main]
+            files.append(own[0] if own else None)
+            if not keys:
+                found.besides.append(tuple(pictures[bool(own) :]))
 
 
 def _check_types(

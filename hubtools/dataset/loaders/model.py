@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -45,6 +45,15 @@ class Broken(NamedTuple):
     reason: str
 
 
+@dataclass
+class RowFiles:
+    """What the rows of a split hold; `besides` where there is more than one picture column."""
+
+    files: list[str | None] = field(default_factory=list)
+    broken: list[Broken] = field(default_factory=list)
+    besides: list[tuple[tuple[str, str], ...]] = field(default_factory=list)
+
+
 @dataclass(frozen=True)
 class Split:
     """A split as loaded. `rows` is None where it cannot be told."""
@@ -57,6 +66,21 @@ class Split:
     broken: tuple[Broken, ...] = ()
     # (metadata file, its rows), in the order in which the rows come; none without metadata
     records: tuple[tuple[str, int], ...] = ()
+    # of each row, the files in its further columns of pictures: (column, file)
+    besides: tuple[tuple[tuple[str, str], ...], ...] = ()
+
+    def files_in(self, row: int, column: str) -> tuple[str, ...]:
+        """The files that a row has in a column of pictures, one or a list."""
+        first = self.files[row] if self.files and column == self.pictures[0] else None
+        besides = self.besides[row] if self.besides else ()
+        found = tuple(name for other, name in besides if other == column)
+        return found if first is None else (first, *found)
+
+    @property
+    def names(self) -> Iterator[str]:
+        """All files that its rows have, in any column."""
+        yield from (name for name in self.files if name)
+        yield from (name for besides in self.besides for _, name in besides)
 
     @property
     def blank(self) -> int:

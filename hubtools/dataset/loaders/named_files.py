@@ -31,12 +31,21 @@ def picture_keys(features: Columns) -> tuple[str, ...] | None:
     return ("file_name", f"{key}_file_name")
 
 
-def named(row: Row, keys: tuple[str, ...] | None, features: Columns, source: str) -> Iterable[str]:
-    """The files a row names, in the order of the picture columns. Raises `LoadError`."""
+def named(
+    row: Row, keys: tuple[str, ...] | None, features: Columns, source: str
+) -> list[tuple[str, str]]:
+    """The files a row names with the column that each is in, in the order of the picture columns.
+    Raises `LoadError`."""
     if keys is None:
-        return list(_walk_row(dict(row), features.items(), source))
+        left = dict(row)
+        return [
+            (column, item)
+            for column, kind in features.items()
+            for item in _walk_row(left, ((column, kind),), source)
+        ]
     value = row.get(keys[0]) or row.get(keys[1])
-    return [] if value is None else [_inside_folder(value, source)]
+    column = next(key for key, kind in features.items() if kind == PICTURE)
+    return [] if value is None else [(column, _inside_folder(value, source))]
 
 
 def _walk_row(row: Row, features: Iterable[tuple[str, Kind]], source: str) -> Iterator[str]:

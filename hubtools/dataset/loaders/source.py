@@ -17,7 +17,7 @@ from hubtools.causes import is_absent
 from hubtools.dataset.folder.listing import UNENTERED, Entry, Listing
 from hubtools.dataset.folder.names import fold
 from hubtools.dataset.folder.splits import Splits, infer_splits
-from hubtools.dataset.loaders.model import Broken, LoadError
+from hubtools.dataset.loaders.model import LoadError, RowFiles
 from hubtools.dataset.loaders.tables import Table, read_table
 from hubtools.dataset.metadata import MetadataFile, parse_metadata
 from hubtools.dataset.pictures.header import pillow_limits_default
@@ -50,7 +50,7 @@ class Source:
         self._opened: dict[tuple[str, bool], str | None] = {}
         self._bare: dict[str, bool] = {}
         # what `foldered` has made of tables of records: files and broken rows
-        self.rows: dict[Any, tuple[tuple[str | None, ...], tuple[Broken, ...]]] = {}
+        self.rows: dict[Any, RowFiles] = {}
 
     @property
     def root(self) -> Path:

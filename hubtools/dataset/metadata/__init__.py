@@ -2,7 +2,8 @@
 
 from hubtools.dataset.metadata.delimited import column_names, swallows_rows
 from hubtools.dataset.metadata.jsonl import objects
-from hubtools.dataset.metadata.model import FILE_NAME, LIMITS, Kind, MetadataFile, Row, Trouble
+from hubtools.dataset.metadata.model import LIMITS, Kind, MetadataFile, Row, Trouble
+from hubtools.dataset.metadata.named import FILE_NAME
 from hubtools.dataset.metadata.reading import parse_metadata, read_all_metadata, read_metadata
 
 __all__ = [

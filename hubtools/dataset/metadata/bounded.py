@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from hubtools.dataset.metadata.model import FILE_NAME, Kind, MetadataFile, Trouble
+from hubtools.dataset.metadata.model import Kind, MetadataFile, Trouble
+from hubtools.dataset.metadata.named import FILE_NAME
 from hubtools.files import human_bytes
 from hubtools.limits import COLUMNS, DEPTH, LINE, RECORD_COST, RECORDS, json_cost
 

@@ -8,9 +8,8 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from hubtools.dataset.folder.listing import Entry
-from hubtools.dataset.metadata.named import all_resolved, resolved
-
-FILE_NAME = "file_name"
+from hubtools.dataset.metadata.named import FILE_NAME, all_resolved, resolved
+from hubtools.dataset.metadata.roles import image_key, names_file, names_files
 
 
 class Kind(StrEnum):
@@ -61,10 +60,15 @@ class Row(NamedTuple):
         """The value of `file_name`, whatever it is; None if there is none."""
         return self.values.get(FILE_NAME)
 
-    @property
-    def picture(self) -> str | None:
-        """The picture it names, relative to the dataset folder, with `/`; None if none."""
-        return resolved(self.source.rpartition("/")[0], self.file_name)
+    def named(self, key: str) -> tuple[str, ...]:
+        """The files that it names in `key`, one or a list, relative to the dataset folder, with
+        `/`."""
+        value, folder = self.values.get(key), self.source.rpartition("/")[0]
+        if isinstance(value, list) and names_files(key):
+            names = (resolved(folder, item) for item in value)
+        else:
+            names = (name for name in (resolved(folder, value),))
+        return tuple(name for name in names if name is not None)
 
 
 @dataclass
@@ -89,7 +93,22 @@ class MetadataFile:
         """True if something in it is beyond a limit, and left out."""
         return any(trouble.kind in LIMITS for trouble in self.troubles)
 
+    def pictures_in(self, key: str) -> list[str | None]:
+        """What all rows name in `key`, relative to the dataset folder."""
+        return list(all_resolved(self.entry.folder, [row.values.get(key) for row in self.rows]))
+
     @cached_property
     def pictures(self) -> list[str | None]:
-        """`Row.picture` of all rows. (To be asked for once they are read.)"""
-        return list(all_resolved(self.entry.folder, [row.file_name for row in self.rows]))
+        """What all rows name as what is learnt, by the names of the columns alone. (To be asked for
+        once they are read.)"""
+        return self.pictures_in(image_key(self.columns))
+
+    @cached_property
+    def mentioned(self) -> list[str]:
+        """All files that rows name, in any column, once each."""
+        keys = [key for key in self.columns if names_file(key) or names_files(key)]
+        if len(keys) < 2:
+            return [name for name in dict.fromkeys(self.pictures) if name is not None]
+        return list(
+            dict.fromkeys(name for row in self.rows for key in keys for name in row.named(key))
+        )

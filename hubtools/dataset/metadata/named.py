@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
+FILE_NAME = "file_name"  # the key that loaders look for
+
 # What only a name may hold that does not mean what it says; line ends stand around each name.
 _ODD = ("\\", "//", "/.", ":", "\n.", "\n/", "/\n")
 BLOCK = 4096  # names looked at together

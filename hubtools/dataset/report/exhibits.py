@@ -103,6 +103,8 @@ def _figures(looked: Dataset, facts: dict[str, Any]) -> tuple[tuple[str, str], .
         "pictures": f"{facts['pictures']:,}",
         "bytes": human_bytes(facts["bytes"]),
         "sizes": sizes.replace("x", " x "),
+        "control pictures": _of_role(facts, "control"),
+        "masks": _of_role(facts, "mask"),
         "formats": formats(looked),
         "records": f"{facts['rows']:,}",
         "captions": f"{facts['captions']:,}",
@@ -112,6 +114,11 @@ def _figures(looked: Dataset, facts: dict[str, Any]) -> tuple[tuple[str, str], .
         "training at": f"{looked.resolution} px",
     }
     return tuple((key, value) for key, value in shown.items() if value)
+
+
+def _of_role(facts: dict[str, Any], role: str) -> str:
+    found = facts.get("roles", {}).get(role)
+    return f"{found['pictures']:,} in {', '.join(found['columns'])}" if found else ""
 
 
 def _caption(looked: Dataset, name: str) -> str:

@@ -24,7 +24,7 @@ _WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
 
 def sizes_of(looked: Dataset) -> Counter[tuple[int, int]]:
     """How many pictures have which (width, height), upright."""
-    table = looked.table
+    table = looked.learnt
     columns = (table.column(name).tolist() for name in ("width", "height", "orientation"))
     found = Counter(zip(*columns, strict=True))
     sizes: Counter[tuple[int, int]] = Counter()
@@ -36,8 +36,8 @@ def sizes_of(looked: Dataset) -> Counter[tuple[int, int]]:
 
 def formats(looked: Dataset) -> str:
     """`PNG, JPEG`, the most frequent first."""
-    texts = looked.table.texts
-    found = Counter(texts[place] for place in looked.table.column("format").tolist())
+    table = looked.learnt
+    found = Counter(table.texts[place] for place in table.column("format").tolist())
     return ", ".join(name for name, _ in found.most_common() if name)
 
 
@@ -78,8 +78,8 @@ def buckets(looked: Dataset) -> Histogram:
         found[bucket_of((width, height), resolution, step)] += count
     shown = sorted(found.most_common(_BUCKETS), key=lambda pair: pair[0][0] / pair[0][1])
     bars = tuple(
-        Bar(f"{width} x {height}", count, count == 1 and len(looked.pictures) > 1,
-            "alone: no batch of two" if count == 1 and len(looked.pictures) > 1 else "")
+        Bar(f"{width} x {height}", count, count == 1 and len(looked.learnt) > 1,
+            "alone: no batch of two" if count == 1 and len(looked.learnt) > 1 else "")
         for (width, height), count in shown
     )  # fmt: skip
     about = (

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from html import unescape
 
-from hubtools.dataset.metadata import FILE_NAME, Row
+from hubtools.dataset.metadata import Row
+from hubtools.dataset.metadata.roles import names_file
 from hubtools.dataset.rules.book import DATASET_RULES, plural, some
 from hubtools.dataset.text.blank import is_blank
 from hubtools.dataset.text.codepages import Belief
@@ -35,7 +36,7 @@ def no_caption_column(view: Dataset) -> Iterator[Problem]:
         others = [
             name
             for name in file.columns
-            if name != FILE_NAME and isinstance(file.rows[0].values.get(name), str)
+            if not names_file(name) and isinstance(file.rows[0].values.get(name), str)
         ]
         yield Problem(
             f"there is no column {column!r} (columns: {', '.join(file.columns)})",

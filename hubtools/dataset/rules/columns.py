@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from hubtools.dataset.folder.listing import PICTURE_ENDINGS
 from hubtools.dataset.loaders.tables import CHUNK
 from hubtools.dataset.metadata import FILE_NAME
+from hubtools.dataset.metadata.roles import names_file, names_files
 from hubtools.dataset.rules.book import DATASET_RULES, plural, some
 from hubtools.dataset.view import Dataset
 from hubtools.findings import Problem, Severity
@@ -23,8 +24,7 @@ def no_file_name(view: Dataset) -> Iterator[Problem]:
     """
     for file in view.metadata:
         if file.rows and not any(
-            column == FILE_NAME or column.endswith(("_file_name", "file_names"))
-            for column in file.columns
+            names_file(column) or names_files(column) for column in file.columns
         ):
             near = next(
                 (c for c in file.columns if c.lower().strip() in _LIKE_FILE_NAME), None
@@ -56,15 +56,16 @@ def null_file_name(view: Dataset) -> Iterator[Problem]:
     Fix: name the picture, or remove the record.
     """
     for file in view.metadata:
-        if FILE_NAME not in file.columns:
+        key = view.roles[file.name].image
+        if key is None:
             continue  # D115 speaks of it
         for row in file.rows:
-            value = row.file_name
+            value = row.values.get(key)
             if isinstance(value, str) and value.strip():
                 continue
-            said = "absent" if FILE_NAME not in row.values else repr(value)
+            said = "absent" if key not in row.values else repr(value)
             yield Problem(
-                f"file_name is {said}: the row loads without a picture",
+                f"{key} is {said}: the row loads without a picture",
                 "name the picture, or remove the record",
                 *view.where(row),
             )

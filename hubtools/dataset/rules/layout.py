@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Iterator
+from typing import Any
 
 from hubtools.dataset.folder.listing import FOREIGN_ENDINGS, PICTURE_ENDINGS
 from hubtools.dataset.folder.names import escapes, fold, trouble_of
 from hubtools.dataset.folder.splits import infer_splits
 from hubtools.dataset.loaders import Mode
 from hubtools.dataset.loaders.endings import endings_of
+from hubtools.dataset.metadata import FILE_NAME, Row
+from hubtools.dataset.metadata.named import resolved
 from hubtools.dataset.pictures.formats import proper_ending
 from hubtools.dataset.rules.book import DATASET_RULES, plural, some
 from hubtools.dataset.view import Dataset
@@ -28,14 +31,19 @@ def missing_picture(view: Dataset) -> Iterator[Problem]:
     Fix: correct the name, or add the picture.
     """
     names = view.listing.names
-    missing = [(row, name) for row, name in view.named if name not in names]
+    missing = [(row, name, "") for row, name in view.named if name not in names]
+    missing += [
+        (one.row, one.name, f" ({one.key})")
+        for one in view.partners
+        if one.name is not None and one.name not in names and not escapes(one.name)
+    ]
     if not missing:
         return
     folded = {_fold(name): name for name in names}
     by_base: dict[str, list[str]] = {}
     for name in names:
         by_base.setdefault(_fold(name.rpartition("/")[2]), []).append(name)
-    for row, name in missing:
+    for row, name, column in missing:
         fix = "correct the name, or add the picture"
         near = folded.get(_fold(name))
         elsewhere = by_base.get(_fold(name.rpartition("/")[2]), [])
@@ -48,7 +56,7 @@ def missing_picture(view: Dataset) -> Iterator[Problem]:
             fix = f"there is {near}: {difference}"
         elif elsewhere:
             fix = f"there is {elsewhere[0]}: names are relative to the metadata file"
-        yield Problem(f"there is no picture {name}", fix, *view.where(row))
+        yield Problem(f"there is no picture {name}{column}", fix, *view.where(row))
 
 
 def _fold(name: str) -> str:
@@ -64,7 +72,7 @@ def picture_without_row(view: Dataset) -> Iterator[Problem]:
     """
     if not view.metadata:
         return
-    covered = view.rows_of
+    covered = view.mentioned
     lost = [entry.name for entry in view.listing.pictures if entry.name not in covered]
     if len(lost) > 20:
         yield Problem(
@@ -85,13 +93,19 @@ def picture_without_row(view: Dataset) -> Iterator[Problem]:
 @DATASET_RULES.rule("D203", "A picture has several records", Severity.ERROR)
 def duplicate_row(view: Dataset) -> Iterator[Problem]:
     """Every record is a row: a picture named twice is trained twice as much, with both captions.
+    A picture that is made from another one in each of them is not meant.
 
     Example: {"file_name": "a.png", "text": "a cat"} and {"file_name": "a.png", "text": "a dog"}
     Fix: remove one of the records.
     """
+    controls = {file: roles.controls for file, roles in view.roles.items()}
     for name, rows in view.rows_of.items():
-        for row in rows[1:]:
-            first = rows[0]
+        known: dict[tuple[str, ...], Row] = {}
+        for row in rows if len(rows) > 1 else ():
+            given = tuple(n for key in controls.get(row.source, ()) for n in row.named(key))
+            first = known.setdefault(given, row)
+            if first is row:
+                continue
             yield Problem(
                 f"{name} has a record already, at {first.source}:{first.line or '?'}",
                 "remove one of them",
@@ -107,8 +121,7 @@ def outside(view: Dataset) -> Iterator[Problem]:
     Example: {"file_name": "../other/a.png"} or {"file_name": "C:\\\\pictures\\\\a.png"}
     Fix: copy the picture into the folder and name it relative to the metadata file.
     """
-    for row, name in view.resolved():
-        raw = row.file_name
+    for row, name, raw in _raw_names(view):
         if name == raw and raw[0] not in "~./" and ":" not in raw and "\\" not in raw:
             continue  # nearly all, and there may be a million
         if isinstance(raw, str):
@@ -120,6 +133,19 @@ def outside(view: Dataset) -> Iterator[Problem]:
                     "copy the picture into the folder and name it relative to the metadata file",
                     *view.where(row),
                 )
+
+
+def _raw_names(view: Dataset) -> Iterator[tuple[Row, str, Any]]:
+    """(row, file it names, as the record has it), of all columns."""
+    keys = {file: roles.image or FILE_NAME for file, roles in view.roles.items()}
+    for row, name in view.resolved():
+        yield row, name, row.values.get(keys.get(row.source, FILE_NAME))
+    for one in view.partners:
+        value = one.row.values.get(one.key)
+        for raw in value if isinstance(value, list) else [value]:
+            found = resolved(one.row.source.rpartition("/")[0], raw)
+            if found is not None and found == one.name:
+                yield one.row, found, raw
 
 
 @DATASET_RULES.rule("D205", "Captions lie outside the folders of their split", Severity.ERROR)
@@ -217,7 +243,7 @@ def foreign(view: Dataset) -> Iterator[Problem]:
     Example: IMG_0042.HEIC
     Fix: export them as PNG or JPEG (`hubtools fix --unsafe convert`); give the others an ending.
     """
-    named = view.rows_of
+    named = view.mentioned
     for entry in view.listing.entries:
         if entry.ending in FOREIGN_ENDINGS and not entry.junk:
             if entry.name in named and entry.ending == ".avif":
@@ -249,7 +275,7 @@ def hidden(view: Dataset) -> Iterator[Problem]:
         if entry.junk or entry.base in METADATA_NAMES:
             continue
         picture = entry.ending in PICTURE_ENDINGS
-        if picture and entry.hidden and entry.name not in view.rows_of:
+        if picture and entry.hidden and entry.name not in view.mentioned:
             yield Problem("the name hides the picture from the loader", "rename it", entry.name)
         elif entry.link and picture:
             yield Problem(
@@ -293,7 +319,7 @@ def mixed_case(view: Dataset) -> Iterator[Problem]:
     """
     for entry in view.listing.pictures:
         written = entry.name[-len(entry.ending) :]
-        if written not in (entry.ending, entry.ending.upper()) and entry.name not in view.rows_of:
+        if written not in (entry.ending, entry.ending.upper()) and entry.name not in view.mentioned:
             yield Problem(f"{written} is passed by", "write the ending in lower case", entry.name)
 
 

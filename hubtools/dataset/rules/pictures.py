@@ -29,10 +29,13 @@ _DARK, _LIGHT = 50, 212
 _ENOUGH = 128
 
 
-def _whole(view: Dataset, wanted: Callable[[PictureTable], Any]) -> Iterator[PictureFacts]:
+def _whole(
+    view: Dataset, wanted: Callable[[PictureTable], Any], *, every: bool = False
+) -> Iterator[PictureFacts]:
     """Pictures that can be decoded and for which `wanted` says true; it is given the columns, so
-    that a million pictures are passed over in a moment."""
-    table = view.table
+    that a million pictures are passed over in a moment. Those to learn, unless `every` one is
+    asked for: edges, depths, poses and masks are meant to be dark, grey or of few colours."""
+    table = view.table if every else view.learnt
     return table.select(table.whole & wanted(table)) if len(table) else iter(())
 
 
@@ -178,7 +181,7 @@ def deep(view: Dataset) -> Iterator[Problem]:
 
     Fix: export it with 8 bits a channel.
     """
-    for facts in _whole(view, lambda table: table.has("mode", *_DEEP)):
+    for facts in _whole(view, lambda table: table.has("mode", *_DEEP), every=True):
         yield Problem(
             f"the picture has mode {facts.mode}; most trainers would see it white or black",
             "export it with 8 bits a channel",
@@ -193,7 +196,7 @@ def rotated(view: Dataset) -> Iterator[Problem]:
 
     Fix: rotate the pixels and drop the tag (`mogrify -auto-orient FILE`).
     """
-    for facts in _whole(view, lambda table: table.column("orientation") != 1):
+    for facts in _whole(view, lambda table: table.column("orientation") != 1, every=True):
         yield Problem(
             f"EXIF orientation {facts.orientation}: some trainers see the picture turned",
             "rotate the pixels and drop the tag",
@@ -207,7 +210,7 @@ def animated(view: Dataset) -> Iterator[Problem]:
 
     Fix: export the frame you mean.
     """
-    for facts in _whole(view, lambda table: table.column("frames") > 1):
+    for facts in _whole(view, lambda table: table.column("frames") > 1, every=True):
         yield Problem(
             f"only the first of {facts.frames} frames is used",
             "export the frame you mean",

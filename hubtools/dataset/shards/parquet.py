@@ -11,7 +11,9 @@ import pyarrow as arrow
 import pyarrow.parquet as parquet
 
 from hubtools.causes import says_nothing_of_file
+from hubtools.dataset.metadata.named import FILE_NAME
 from hubtools.dataset.metadata.parquet_batches import batches, open_parquet, parquet_errors
+from hubtools.dataset.metadata.roles import roles_of
 from hubtools.dataset.shards.rows import Sample
 from hubtools.dataset.shards.stored import Stored
 from hubtools.errors import HubtoolsError
@@ -140,18 +142,18 @@ def _leaves(field: arrow.Field) -> list[str]:
 
 
 def picture_columns(schema: arrow.Schema) -> dict[str, str]:
-    """Columns of pictures in a file that others wrote, and what a record would call them: the
-    first is `file_name`."""
+    """Columns of pictures in a file that others wrote, and what a record would call them. First
+    comes what is learnt, as the names of the columns say, which is `file_name`."""
     names = [
         field.name
         for field in schema
         if arrow.types.is_struct(field.type)
         and {child.name for child in field.type} == {"bytes", "path"}
     ]
-    return {
-        name: "file_name" if number == 0 else f"{name}_file_name"
-        for number, name in enumerate(names)
-    }
+    keys = {f"{name}_{FILE_NAME}": name for name in names}
+    main = keys.pop(roles_of(list(keys)).image or next(iter(keys), ""), None)
+    others = {name: key for key, name in keys.items()}
+    return others if main is None else {main: FILE_NAME} | others
 
 
 class ParquetReader:

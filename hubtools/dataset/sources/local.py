@@ -80,7 +80,7 @@ def pictures_of(listing: Listing, metadata: Iterable[MetadataFile]) -> tuple[Ent
     wanted = {entry.name: entry for entry in listing.pictures}
     by_name = {entry.name: entry for entry in listing.entries}
     for file in metadata:
-        for name in file.pictures:
-            if name is not None and name in by_name:
+        for name in file.mentioned:
+            if name in by_name:
                 wanted.setdefault(name, by_name[name])
     return tuple(wanted.values())

@@ -1,0 +1,130 @@
+"""The rows of a data set and the pictures that they name, each in its role."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from functools import cached_property
+from typing import NamedTuple
+
+from hubtools.dataset.folder.names import escapes
+from hubtools.dataset.metadata import MetadataFile, Row
+from hubtools.dataset.metadata.roles import Role, RoleColumns, Roles, roles_of
+from hubtools.settings import DatasetSettings
+
+
+class Partner(NamedTuple):
+    """A picture of a row beside the one that is learnt, named in `key`; None if it names none."""
+
+    row: Row
+    key: str
+    role: Role
+    name: str | None
+
+
+def role_columns(settings: DatasetSettings) -> RoleColumns:
+    """What the settings say of the roles of columns."""
+    controls = settings.control_columns
+    return RoleColumns(
+        settings.image_column,
+        None if controls is None else tuple(controls),
+        settings.mask_column,
+    )
+
+
+class Rows:
+    """What a data set's records name."""
+
+    metadata: tuple[MetadataFile, ...]
+    settings: DatasetSettings
+
+    @cached_property
+    def rows(self) -> tuple[Row, ...]:
+        """Rows of all metadata files, in order."""
+        return tuple(row for file in self.metadata for row in file.rows)
+
+    @cached_property
+    def roles(self) -> dict[str, Roles]:
+        """What the picture columns of each metadata file are for."""
+        told = role_columns(self.settings)
+        return {file.name: roles_of(file.columns, told) for file in self.metadata}
+
+    def resolved(self) -> Iterator[tuple[Row, str]]:
+        """Rows that name a picture to learn, wherever it is, with its name."""
+        for file in self.metadata:
+            key = self.roles[file.name].image
+            for row, name in zip(file.rows, file.pictures_in(key), strict=True) if key else ():
+                if name is not None:
+                    yield row, name
+
+    @cached_property
+    def named(self) -> tuple[tuple[Row, str], ...]:
+        """Rows that name a file inside the folder, with that name."""
+        return tuple((row, name) for row, name in self.resolved() if not escapes(name))
+
+    @cached_property
+    def rows_of(self) -> dict[str, list[Row]]:
+        """Rows by the picture they name."""
+        found: dict[str, list[Row]] = {}
+        for row, name in self.named:
+            found.setdefault(name, []).append(row)
+        return found
+
+    @cached_property
+    def partners(self) -> tuple[Partner, ...]:
+        """The pictures of rows beside the one that is learnt; of a column that names none in a row
+        one without a name."""
+        found: list[Partner] = []
+        for file in self.metadata:
+            roles = self.roles[file.name]
+            for row in file.rows if roles.others else ():
+                for key, role in roles.others:
+                    names = row.named(key) or (None,)
+                    found += (Partner(row, key, role, name) for name in names)
+        return tuple(found)
+
+    @cached_property
+    def mentioned(self) -> AbstractSet[str]:
+        """Names of the files in the folder that rows name, whatever for."""
+        others = (one.name for one in self.partners)
+        return self.rows_of.keys() | {n for n in others if n is not None and not escapes(n)}
+
+    @cached_property
+    def role_of(self) -> dict[str, Role]:
+        """The roles of the pictures that are not to be learnt; one that is, in another row, is
+        not among them."""
+        found: dict[str, Role] = {}
+        for one in self.partners:
+            if one.name is not None and one.name not in self.rows_of:
+                found.setdefault(one.name, one.role)
+        return found
+
+    def role_facts(self) -> dict[str, dict[str, object]]:
+        """For each role: its columns as records call them, whether they were guessed by their
+        names, and how many pictures have it; empty if there is one column, `file_name`."""
+        all_roles = self.roles.values()
+        if not any(roles.others or roles.image not in (None, "file_name") for roles in all_roles):
+            return {}
+        told = role_columns(self.settings)
+        columns = {
+            Role.IMAGE: [roles.image for roles in all_roles if roles.image],
+            Role.CONTROL: [key for roles in all_roles for key in roles.controls],
+            Role.MASK: [roles.mask for roles in all_roles if roles.mask],
+        }
+        guessed = {
+            Role.IMAGE: told.image is None,
+            Role.CONTROL: told.controls is None,
+            Role.MASK: told.mask is None,
+        }
+        counts = dict.fromkeys(Role, 0) | {Role.IMAGE: len(self.rows_of)}
+        for role in self.role_of.values():
+            counts[role] += 1
+        return {
+            role.value: {
+                "columns": list(dict.fromkeys(keys)),
+                "guessed": guessed[role],
+                "pictures": counts[role],
+            }
+            for role, keys in columns.items()
+            if keys
+        }

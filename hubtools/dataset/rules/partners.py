@@ -1,0 +1,160 @@
+"""D223 to D227: rows of more than one picture."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+
+from hubtools.dataset.folder.listing import PICTURE_ENDINGS
+from hubtools.dataset.metadata.named import resolved
+from hubtools.dataset.metadata.roles import IMAGE, Role, names_file, names_files
+from hubtools.dataset.rows import Partner
+from hubtools.dataset.rules.book import DATASET_RULES, plural
+from hubtools.dataset.view import Dataset
+from hubtools.findings import Problem, Severity
+
+_WHAT = {Role.CONTROL: "control picture", Role.MASK: "mask"}
+
+
+@DATASET_RULES.rule("D223", "A row has no control picture or no mask", Severity.ERROR)
+def no_partner(view: Dataset) -> Iterator[Problem]:
+    """Other rows name a second picture (what the first is made from, or a mask), this one does not.
+    Loaders give None there, and the trainer stops, or learns the picture without what it is to be
+    made from.
+
+    Example: {"file_name": "a.png", "control_file_name": null, "text": "a cat"}
+    Fix: name the picture, or remove the record.
+    """
+    for one in view.partners:
+        if one.name is None:
+            yield Problem(
+                f"the record names no {_WHAT[one.role]} in {one.key}",
+                "name the picture, or remove the record",
+                *view.where(one.row),
+            )
+
+
+def _pairs(view: Dataset, role: Role) -> Iterator[tuple[Partner, str, str]]:
+    """(partner, the picture that is learnt, the other one), of those that can be read."""
+    there = (
+        {name for name, ok in zip(view.table.names, view.table.whole.tolist(), strict=True) if ok}
+        if view.partners
+        else set[str]()
+    )
+    for one in view.partners:
+        key = view.roles[one.row.source].image
+        mine = one.row.named(key) if key else ()
+        if one.role is role and one.name in there and mine and mine[0] in there:
+            yield one, mine[0], one.name
+
+
+def _told_sizes(view: Dataset, role: Role) -> Iterator[Problem]:
+    by_key: dict[str, list[tuple[Partner, str, str]]] = defaultdict(list)
+    total: dict[str, int] = defaultdict(int)
+    for pair in _pairs(view, role):
+        partner, mine, other = pair
+        total[partner.key] += 1
+        if view.pictures[mine].upright_size != view.pictures[other].upright_size:
+            by_key[partner.key].append(pair)
+    for key, pairs in by_key.items():
+        partner, mine, other = pairs[0]
+        one, two = ("{}x{}".format(*view.pictures[name].upright_size) for name in (other, mine))
+        yield Problem(
+            f"{len(pairs)} of {plural(total[key], _WHAT[role])} in {key} differ in size from the"
+            f" picture of their row: {other} is {one}, {mine} {two}",
+            "give both pictures of a row the same size, unless the difference is meant",
+            *view.where(partner.row),
+        )
+
+
+@DATASET_RULES.rule("D224", "A control picture or mask has another size", Severity.INFO)
+def other_size(view: Dataset) -> Iterator[Problem]:
+    """Training resizes and cuts both pictures of a row to the same size. Of two with different
+    shapes different parts are cut off, and what stood in the same place no longer does. Where the
+    second picture is a reference (the same object elsewhere) it does not matter.
+
+    Example: a.png is 1024x1024, its control picture 512x768
+    Fix: export both in the same size.
+    """
+    yield from _told_sizes(view, Role.CONTROL)
+    yield from _told_sizes(view, Role.MASK)
+
+
+@DATASET_RULES.rule("D225", "A control picture is the picture to learn", Severity.ERROR)
+def same_picture(view: Dataset) -> Iterator[Problem]:
+    """The row teaches to change nothing: both pictures are the same file, or two files with the
+    same bytes. Often a column was filled with the wrong names.
+
+    Example: {"file_name": "a.png", "control_file_name": "a.png", "text": "make it night"}
+    Fix: name the picture before the change, or remove the record.
+    """
+    for one, mine, other in _pairs(view, Role.CONTROL):
+        same = mine == other or view.pictures[mine].digest == view.pictures[other].digest
+        if same:
+            yield Problem(
+                f"{one.key} names the picture that is to be learnt itself"
+                if mine == other
+                else f"{one.key} names {other}, which is the same picture as {mine}",
+                "name what the picture is made from, or remove the record",
+                *view.where(one.row),
+            )
+
+
+@DATASET_RULES.rule(
+    "D226", "A column of pictures that the settings name is not there", Severity.ERROR
+)
+def absent_column(view: Dataset) -> Iterator[Problem]:
+    """dataset.image_column, control_columns and mask_column name columns of pictures: keys of the
+    records that end in _file_name or _file_names, with or without that ending.
+
+    Example: control_columns = ["pose"], and the records have depth_file_name
+    Fix: correct the setting, or rename the column.
+    """
+    for file in view.metadata:
+        for name in view.roles[file.name].absent if file.rows else ():
+            known = [key for key in file.columns if names_file(key) or names_files(key)]
+            own = f"{name.removesuffix('_file_name')}_file_name"
+            yield Problem(
+                f"there is no column {name!r} of pictures (columns of pictures:"
+                f" {', '.join(known) or 'none'})",
+                f"correct the setting, or call the column {own}",
+                file.name,
+                file.rows[0].line,
+            )
+
+
+@DATASET_RULES.rule("D227", "A column names pictures, and is read as text", Severity.WARNING)
+def names_as_text(view: Dataset) -> Iterator[Problem]:
+    """Loaders take only columns for pictures whose names end in file_name, or in file_names for
+    lists. Of any other column they give the text; its pictures are not loaded, and not trained on.
+
+    Example: {"file_name": "a.png", "conditioning_image": "cond/a.png", "text": "a cat"}
+    Fix: call the column conditioning_image_file_name.
+    """
+    names = view.listing.names
+    for file in view.metadata:
+        for column in file.columns if file.rows else ():
+            # D117 speaks of a column called image
+            if names_file(column) or names_files(column) or column == IMAGE:
+                continue
+            values = (row.values.get(column) for row in file.rows)
+            if all(_names_there(value, file.entry.folder, names) for value in values):
+                many = isinstance(file.rows[0].values.get(column), list)
+                yield Problem(
+                    f"{column} names pictures, and loaders read it as text",
+                    f"call the column {column}_file_name{'s' if many else ''}",
+                    file.name,
+                    file.rows[0].line,
+                )
+
+
+def _names_there(value: object, folder: str, names: AbstractSet[str]) -> bool:
+    """True for the name of a picture of the folder, or a list of such."""
+    listed = value if isinstance(value, list) else [value]
+    return bool(listed) and all(
+        isinstance(item, str)
+        and item.lower().endswith(tuple(PICTURE_ENDINGS))
+        and resolved(folder, item) in names
+        for item in listed
+    )
