@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hubtools.cards.merge import Memory, merge, read_card_text
 from hubtools.dataset.examples import Example, read_examples
-from hubtools.dataset.rows import role_columns
 from hubtools.dataset.folder.configs import split_configs
 from hubtools.dataset.folder.listing import walk
 from hubtools.dataset.pictures.embedded.exif_tags import orientation_of, stored_size
 from hubtools.dataset.pictures.facts import upright
+from hubtools.dataset.rows import role_columns
 from hubtools.files import open_regular
 from hubtools.findings import plural
 from hubtools.frontmatter import read_card

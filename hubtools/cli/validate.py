@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # Roles of pictures: what they are called, and the setting that names their columns.
 _ROLES = {
-    "image": ("picture to learn", "image_column"),
+    "image": ("picture", "image_column"),
     "control": ("control picture", "control_columns"),
     "mask": ("mask", "mask_column"),
 }
@@ -144,7 +144,8 @@ def check(
             what, setting = _ROLES[role]
             how = "guessed by its name" if found["guessed"] else f"as dataset.{setting} says"
             columns = " and ".join(found["columns"])
-            out.note(f"{plural(found['pictures'], what)} in {columns}, {how}")
+            use = " to learn" if role == "image" else ""
+            out.note(f"{plural(found['pictures'], what)}{use} in {columns}, {how}")
         if facts["target"]:
             told = (
                 f"{one['name']} reads {one['tokens']} tokens"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from collections.abc import Set as AbstractSet
 from functools import cached_property
 from typing import NamedTuple
 
@@ -49,6 +48,18 @@ class Rows:
         told = role_columns(self.settings)
         return {file.name: roles_of(file.columns, told) for file in self.metadata}
 
+    def roles_at(self, row: Row) -> Roles:
+        """Those of a row's file."""
+        return self._roles_by_source[row.source]
+
+    @cached_property
+    def _roles_by_source(self) -> dict[str, Roles]:
+        found = dict(self.roles)
+        for file in self.metadata:
+            if file.rows and file.rows[0].source != file.name:  # in a shard each has its own
+                found |= {row.source: self.roles[file.name] for row in file.rows}
+        return found
+
     def resolved(self) -> Iterator[tuple[Row, str]]:
         """Rows that name a picture to learn, wherever it is, with its name."""
         for file in self.metadata:
@@ -84,10 +95,10 @@ class Rows:
         return tuple(found)
 
     @cached_property
-    def mentioned(self) -> AbstractSet[str]:
+    def mentioned(self) -> frozenset[str]:
         """Names of the files in the folder that rows name, whatever for."""
         others = (one.name for one in self.partners)
-        return self.rows_of.keys() | {n for n in others if n is not None and not escapes(n)}
+        return frozenset(self.rows_of) | {n for n in others if n is not None and not escapes(n)}
 
     @cached_property
     def role_of(self) -> dict[str, Role]:

@@ -57,9 +57,16 @@ def inspect(
             identity="" if train.center_crop else sha256_of(folder / name),
         )[0]
         cut = Crop(place.width, place.height, place.left, place.top, place.size)
-        values = [row.values.get(settings.caption_column) for row in looked.rows_of.get(name, ())]
+        rows = looked.rows_of.get(name, ())
+        controls = tuple(
+            one for row in rows[:1] for key in looked.roles_at(row).controls
+            for one in row.named(key)
+        )  # fmt: skip
+        values = [row.values.get(settings.caption_column) for row in rows]
         captions = [text for text in values if isinstance(text, str) and not is_blank(text)]
         tokens = counter.count(captions[0]) if captions else 0
-        found.append(inspect_picture(facts, cut, captions, tokens, counter.room, resolution))
+        found.append(
+            inspect_picture(facts, cut, captions, tokens, counter.room, resolution, controls)
+        )
     found.sort(key=lambda one: one.name)
     return Inspection(folder, resolution, tuple(found), broken, counter.source, counter.room)

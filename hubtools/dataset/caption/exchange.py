@@ -18,7 +18,6 @@ from typing import Literal
 from hubtools.causes import naming
 from hubtools.dataset.caption.edits import tidy
 from hubtools.dataset.examples import read_examples
-from hubtools.dataset.rows import role_columns
 from hubtools.dataset.folder.appearing import (
     appearing,
     check_free,
@@ -28,6 +27,7 @@ from hubtools.dataset.folder.appearing import (
 )
 from hubtools.dataset.folder.listing import walk
 from hubtools.dataset.metadata.sidecars import decoded_all
+from hubtools.dataset.rows import role_columns
 from hubtools.dataset.shards.rows import entries
 from hubtools.dataset.text.trigger import word_pattern
 from hubtools.errors import HubtoolsError, UsageError

@@ -32,7 +32,9 @@ from hubtools.dataset.folder.appearing import read_own
 from hubtools.dataset.folder.listing import Listing, walk
 from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.metadata.named import resolved
+from hubtools.dataset.metadata.roles import roles_of
 from hubtools.dataset.pictures.reading import read_file
+from hubtools.dataset.rows import role_columns
 from hubtools.dataset.scan.scanning import scan
 from hubtools.dataset.text.blank import is_blank
 from hubtools.errors import HubtoolsError, UsageError
@@ -128,7 +130,7 @@ def plan_captions(
             hint="give --template, --model, --import, --replace, --trigger-insert or"
             " --trigger-rename",
         )
-    album = _Album(Path(folder), settings.caption_column)
+    album = _Album(Path(folder), settings)
     free = [item for item in album.items if overwrite or item.caption is None]
     unreadable: dict[str, str] = {}
     if model is not None or template is not None:
@@ -238,9 +240,10 @@ class _Item:
 class _Album:
     """The pictures of a dataset with their captions, in the order of the metadata."""
 
-    def __init__(self, root: Path, column: str) -> None:
+    def __init__(self, root: Path, settings: DatasetSettings) -> None:
         self.root = root
-        self._column = column
+        self._column = settings.caption_column
+        self._told = role_columns(settings)
         self._listing: Listing = walk(root)
         self._tables: dict[str, Table] = {}
         for entry in self._listing.metadata:
@@ -267,10 +270,14 @@ class _Album:
         seen: set[str] = set()
         for table in self._tables.values():
             for record in table.records:
-                name = resolved(table.folder, record.values.get(FILE_NAME))
+                roles = roles_of(table.columns(), self._told)
+                name = resolved(table.folder, record.values.get(roles.image or FILE_NAME))
                 if name is None or name not in self._listing.names:
                     continue  # validate says so; there is no picture to caption
                 seen.add(name)
+                # a caption tells of what is learnt, not of what it is made from
+                others = (key for key, _ in roles.others)
+                seen.update(n for key in others for n in _listed(table, record, key))
                 value = record.values.get(self._column)
                 if value is not None and not isinstance(value, str):
                     raise HubtoolsError(
@@ -347,6 +354,14 @@ class _Album:
                 code="file-not-usable",
             )
         return card.decode("utf-8")
+
+
+def _listed(table: Table, record: Record, key: str) -> Iterator[str]:
+    value = record.values.get(key)
+    for item in value if isinstance(value, list) else [value]:
+        name = resolved(table.folder, item)
+        if name is not None:
+            yield name
 
 
 def _printable(text: str) -> str:

@@ -10,6 +10,7 @@ from hubtools.dataset.fix.draft import Draft
 from hubtools.dataset.fix.remedies import fixes
 from hubtools.dataset.folder.listing import FOREIGN_ENDINGS, PICTURE_ENDINGS
 from hubtools.dataset.metadata import FILE_NAME
+from hubtools.dataset.rules.partners import text_columns
 
 
 @fixes("D115", safe="renames the column that holds the names of pictures")
@@ -50,6 +51,22 @@ def rename_column(table: Table, old: str, new: str, rule: str, what: str) -> Non
             record.values = {new if k == old else k: v for k, v in record.values.items()}
             record.text = None
     table.touch(rule, what)
+
+
+@fixes("D227", safe="renames the column that names pictures, so that loaders open them")
+def pictures_column(draft: Draft) -> None:
+    """D227: columns that name pictures are called so."""
+    for table in _tables(draft, "D227"):
+        if table.locked is not None or any(record.raw for record in table.records):
+            continue
+        for file, column, _ in text_columns(draft.view):
+            if file.name != table.name:
+                continue
+            many = isinstance(file.rows[0].values.get(column), list)
+            new = f"{column}_{FILE_NAME}{'s' if many else ''}"
+            if new not in table.columns():
+                what = f"rename the column {column} to {new}"
+                rename_column(table, column, new, "D227", what)
 
 
 @fixes("D117", safe="renames the column")

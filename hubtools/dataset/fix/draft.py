@@ -26,7 +26,9 @@ from hubtools.dataset.folder.listing import Entry, Listing
 from hubtools.dataset.folder.names import escapes, fold
 from hubtools.dataset.metadata import FILE_NAME, MetadataFile, parse_metadata
 from hubtools.dataset.metadata.named import resolved
+from hubtools.dataset.metadata.roles import roles_of
 from hubtools.dataset.pictures.facts import PictureFacts
+from hubtools.dataset.rows import role_columns
 from hubtools.dataset.rules import DATASET_RULES
 from hubtools.dataset.rules.judging import with_pictures
 from hubtools.dataset.sources.local import LocalFolder
@@ -145,8 +147,7 @@ class Draft:
         """(table, record, picture) of every record that names a file inside the folder."""
         for table in self.tables.values():
             for record in table.records:
-                value = record.values.get(FILE_NAME)
-                name = resolved(table.folder, value)
+                name = resolved(table.folder, record.values.get(FILE_NAME))
                 if name is not None and not escapes(name):
                     yield table, record, name
 
@@ -178,25 +179,35 @@ class Draft:
             self.gone[table.source] = table.notes
         self.changed()
 
-    def remove_pictures(
-        self, names: Sequence[str], rule: str, what: str, *, alone: bool = False
-    ) -> None:
-        """Take pictures out with the records that name them; a picture stays if a record that
-        must not be changed, or another column (a mask), names it."""
+    def remove_pictures(self, names: Sequence[str], rule: str, what: str) -> None:
+        """Take pictures out with the records that name them, and the further pictures of those
+        records that no other record names; a picture stays if a record that must not be changed,
+        or a column of further pictures (a mask), names it."""
         references = self.references()
         gone: dict[int, tuple[Table, list[Record]]] = {}
         for name in names:
             places = references.get(name, [])
             if self.files[name].origin in self._leave:
                 continue
-            if any(not is_free(place) or place.column != FILE_NAME for place in places):
+            if any(not is_free(p) or p.column != self._learnt(p.table) for p in places):
                 self.left[name] = "a record that cannot be changed names it"
                 continue
             for place in places:
                 gone.setdefault(id(place.table), (place.table, []))[1].append(place.record)
             self.remove(name, rule, what)
+        dropped = {id(record) for _, records in gone.values() for record in records}
+        for other, places in references.items():
+            # pictures of a row go together
+            if other in names or other not in self.files or self.files[other].origin in self._leave:
+                continue
+            if all(id(place.record) in dropped for place in places):
+                self.remove(other, rule, "its row is removed")
         for table, records in gone.values():
             table.drop(records, rule, "remove the record of a removed picture")
+
+    def _learnt(self, table: Table) -> str:
+        """The key of the pictures to learn."""
+        return roles_of(table.columns(), role_columns(self.looked.settings)).image or FILE_NAME
 
     def rename(self, names: Mapping[str, str], rule: str, what: str) -> set[str]:
         """Give files new names, in the records as well; gives those that could be renamed."""

@@ -15,6 +15,7 @@ STEPS: tuple[Callable[[Draft], None], ...] = (
     formats.misnamed,
     formats.two_formats,
     columns.name_column,
+    columns.pictures_column,
     columns.image_column,
     columns.caption_column,
     pictures.links,

@@ -36,7 +36,8 @@ class InspectedPicture:
     """One picture as the trainer will see it. Pixels of the upright picture.
 
     `scale` is what it is resized by, `box` (left, top, right, bottom) what is left of it in its own
-    pixels, `kept` that share of its area. `warnings` are sentences.
+    pixels, `kept` that share of its area. `warnings` are sentences, `controls` the pictures that
+    its first record makes it from.
     """
 
     name: str
@@ -51,6 +52,7 @@ class InspectedPicture:
     box: tuple[int, int, int, int]
     kept: float
     warnings: tuple[str, ...]
+    controls: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,8 +109,9 @@ def aspect_of(width: int, height: int) -> str:
 
 
 def inspect_picture(
-    facts: PictureFacts, cut: Crop, captions: Sequence[str], tokens: int, room: int, resolution: int
-) -> InspectedPicture:
+    facts: PictureFacts, cut: Crop, captions: Sequence[str], tokens: int, room: int,
+    resolution: int, controls: tuple[str, ...] = (),
+) -> InspectedPicture:  # fmt: skip
     """Put together what is known of a picture; `captions` are those of its records."""
     width, height = facts.upright_size
     across, down = width / cut.width, height / cut.height
@@ -139,7 +142,7 @@ def inspect_picture(
         notes.append(f"of its {facts.frames} frames only the first is seen")
     return InspectedPicture(
         facts.name, width, height, facts.format, facts.bytes, caption, tokens, scale,
-        (cut.width, cut.height), box, kept, tuple(notes),
+        (cut.width, cut.height), box, kept, tuple(notes), controls,
     )  # fmt: skip
 
 

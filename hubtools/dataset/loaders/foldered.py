@@ -335,7 +335,7 @@ def _add_rows(
     archive = next((a for a in part.archives if table in a.tables), None)
     trouble = archive.trouble if archive else source.trouble
     keys = picture_keys(features)
-    main = next(name for name, kind in features.items() if holds_picture(kind))
+    main = next((name for name, kind in features.items() if holds_picture(kind)), None)
     for start in range(0, len(rows), BLOCK):
         block = rows[start : start + BLOCK]
         values = [row.get(keys[0]) or row.get(keys[1]) for row in block] if keys else []

@@ -16,6 +16,7 @@ from hubtools.dataset.metadata import FILE_NAME, Row
 from hubtools.dataset.metadata.named import resolved
 from hubtools.dataset.pictures.formats import proper_ending
 from hubtools.dataset.rules.book import DATASET_RULES, plural, some
+from hubtools.dataset.rules.partners import text_columns
 from hubtools.dataset.view import Dataset
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD, METADATA_NAMES
@@ -72,7 +73,8 @@ def picture_without_row(view: Dataset) -> Iterator[Problem]:
     """
     if not view.metadata:
         return
-    covered = view.mentioned
+    # D227 speaks of those in columns of texts
+    covered = view.mentioned.union(*(names for _, _, names in text_columns(view)))
     lost = [entry.name for entry in view.listing.pictures if entry.name not in covered]
     if len(lost) > 20:
         yield Problem(
@@ -98,11 +100,10 @@ def duplicate_row(view: Dataset) -> Iterator[Problem]:
     Example: {"file_name": "a.png", "text": "a cat"} and {"file_name": "a.png", "text": "a dog"}
     Fix: remove one of the records.
     """
-    controls = {file: roles.controls for file, roles in view.roles.items()}
     for name, rows in view.rows_of.items():
         known: dict[tuple[str, ...], Row] = {}
         for row in rows if len(rows) > 1 else ():
-            given = tuple(n for key in controls.get(row.source, ()) for n in row.named(key))
+            given = tuple(n for key in view.roles_at(row).controls for n in row.named(key))
             first = known.setdefault(given, row)
             if first is row:
                 continue
@@ -137,9 +138,8 @@ def outside(view: Dataset) -> Iterator[Problem]:
 
 def _raw_names(view: Dataset) -> Iterator[tuple[Row, str, Any]]:
     """(row, file it names, as the record has it), of all columns."""
-    keys = {file: roles.image or FILE_NAME for file, roles in view.roles.items()}
     for row, name in view.resolved():
-        yield row, name, row.values.get(keys.get(row.source, FILE_NAME))
+        yield row, name, row.values.get(view.roles_at(row).image or FILE_NAME)
     for one in view.partners:
         value = one.row.values.get(one.key)
         for raw in value if isinstance(value, list) else [value]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 
 from hubtools.dataset.folder.listing import PICTURE_ENDINGS
+from hubtools.dataset.metadata import MetadataFile
 from hubtools.dataset.metadata.named import resolved
 from hubtools.dataset.metadata.roles import IMAGE, Role, names_file, names_files
 from hubtools.dataset.rows import Partner
@@ -43,7 +44,7 @@ def _pairs(view: Dataset, role: Role) -> Iterator[tuple[Partner, str, str]]:
         else set[str]()
     )
     for one in view.partners:
-        key = view.roles[one.row.source].image
+        key = view.roles_at(one.row).image
         mine = one.row.named(key) if key else ()
         if one.role is role and one.name in there and mine and mine[0] in there:
             yield one, mine[0], one.name
@@ -124,7 +125,7 @@ def absent_column(view: Dataset) -> Iterator[Problem]:
             )
 
 
-@DATASET_RULES.rule("D227", "A column names pictures, and is read as text", Severity.WARNING)
+@DATASET_RULES.rule("D227", "A column names pictures, and is read as text", Severity.ERROR)
 def names_as_text(view: Dataset) -> Iterator[Problem]:
     """Loaders take only columns for pictures whose names end in file_name, or in file_names for
     lists. Of any other column they give the text; its pictures are not loaded, and not trained on.
@@ -132,29 +133,44 @@ def names_as_text(view: Dataset) -> Iterator[Problem]:
     Example: {"file_name": "a.png", "conditioning_image": "cond/a.png", "text": "a cat"}
     Fix: call the column conditioning_image_file_name.
     """
-    names = view.listing.names
+    for file, column, _ in text_columns(view):
+        many = isinstance(file.rows[0].values.get(column), list)
+        yield Problem(
+            f"{column} names pictures, and loaders read it as text",
+            f"call the column {column}_file_name{'s' if many else ''}",
+            file.name,
+            file.rows[0].line,
+        )
+
+
+def text_columns(view: Dataset) -> Iterator[tuple[MetadataFile, str, list[str]]]:
+    """(metadata file, column, the files that it names) of columns of texts that name pictures of
+    the folder in every row."""
+    there = view.listing.names
     for file in view.metadata:
         for column in file.columns if file.rows else ():
             # D117 speaks of a column called image
             if names_file(column) or names_files(column) or column == IMAGE:
                 continue
-            values = (row.values.get(column) for row in file.rows)
-            if all(_names_there(value, file.entry.folder, names) for value in values):
-                many = isinstance(file.rows[0].values.get(column), list)
-                yield Problem(
-                    f"{column} names pictures, and loaders read it as text",
-                    f"call the column {column}_file_name{'s' if many else ''}",
-                    file.name,
-                    file.rows[0].line,
-                )
+            found: list[str] = []
+            for row in file.rows:
+                value = row.values.get(column)
+                named = _pictures_in(value, file.entry.folder, there)
+                if not named:
+                    break
+                found += named
+            else:
+                yield file, column, found
 
 
-def _names_there(value: object, folder: str, names: AbstractSet[str]) -> bool:
-    """True for the name of a picture of the folder, or a list of such."""
+def _pictures_in(value: object, folder: str, there: AbstractSet[str]) -> list[str]:
+    """The pictures of the folder that a value, a text or a list of texts, names; none if it holds
+    anything else."""
     listed = value if isinstance(value, list) else [value]
-    return bool(listed) and all(
-        isinstance(item, str)
-        and item.lower().endswith(tuple(PICTURE_ENDINGS))
-        and resolved(folder, item) in names
+    names = [
+        name
         for item in listed
-    )
+        if isinstance(item, str) and item.lower().endswith(tuple(PICTURE_ENDINGS))
+        if (name := resolved(folder, item)) in there and name is not None
+    ]
+    return names if len(names) == len(listed) else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hubtools.dataset.folder.listing import Entry
 from hubtools.dataset.metadata import FILE_NAME, MetadataFile, Row
+from hubtools.dataset.metadata.roles import names_file
 from hubtools.dataset.sources.tars import TarArchive
 from hubtools.layout import METADATA_NAMES
 
@@ -23,7 +24,13 @@ def samples_of(archive: TarArchive, entry: Entry, prefix: str = "") -> MetadataF
     """The rows of a WebDataset shard."""
     found = MetadataFile(entry)
     columns: dict[str, None] = {FILE_NAME: None}
+    shard = prefix.rpartition("/")[2]
     for name, values in archive.index.rows:
+        if shard and "/" not in name:  # names are relative to where the row lies
+            values = {
+                key: f"{shard}{value}" if names_file(key) and value else value
+                for key, value in values.items()
+            }
         found.rows.append(Row(prefix + name, None, values))
         columns.update(dict.fromkeys(values))
     found.columns = list(columns)

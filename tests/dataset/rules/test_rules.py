@@ -235,6 +235,24 @@ def many(caption: Callable[[int], str]) -> Spoil:
     return spoil
 
 
+def paired(key: str = "control_file_name") -> Spoil:
+    """A second picture in each row, of the same size as the first."""
+
+    def spoil(root: Path) -> None:
+        (root / "given").mkdir()
+        for number in range(3):
+            with Image.open(root / f"{number}.png") as opened:
+                put_photo(root, f"given/{number}.png", 20 + number, opened.size)
+        text = rows(lambda n, row: row | {key: f"given/{n}.png"})
+        text(root)
+
+    return spoil
+
+
+def sized(name: str, size: tuple[int, int]) -> Spoil:
+    return lambda root: put_photo(root, name, 30, size)
+
+
 GOOD_2 = {"file_name": "2.png", "text": "(tok), view 2"}
 
 # rule, what spoils, place of the finding, other rules that must speak as well, settings
@@ -438,6 +456,23 @@ BAD: list[Row] = [
         {},
     ),
     ("D222", led_out, "2.png", {"D209"}, {}),
+    (
+        "D223",
+        both(paired(), line(3, GOOD_2 | {"control_file_name": None})),
+        "metadata.jsonl:3",
+        {"D202"},
+        {},
+    ),
+    ("D224", both(paired(), sized("given/2.png", (64, 96))), "metadata.jsonl:3", set(), {}),
+    (
+        "D225",
+        both(paired(), line(3, GOOD_2 | {"control_file_name": "2.png"})),
+        "metadata.jsonl:3",
+        {"D202"},
+        {},
+    ),
+    ("D226", paired(), "metadata.jsonl:1", {"D202"}, {"control_columns": ["pose"]}),
+    ("D227", paired("conditioning_image"), "metadata.jsonl:1", {"D218"}, {}),
     (
         "D301",
         lambda root: put("2.png", (root / "2.png").read_bytes()[:120])(root),

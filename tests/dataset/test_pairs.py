@@ -1,0 +1,225 @@
+"""Rows of more than one picture: one judgement of what each column is for, everywhere."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from photos import photo, put_photo
+from simple import picture
+
+from hubtools.cards.render import write_dataset_card
+from hubtools.dataset.caption.planner import plan_captions
+from hubtools.dataset.examples import examples_of, read_examples
+from hubtools.dataset.fix.run import fix
+from hubtools.dataset.loaders import Mode
+from hubtools.dataset.metadata.roles import RoleColumns, Roles, roles_of
+from hubtools.dataset.packing.unpack import unshard
+from hubtools.dataset.packing.write import shard
+from hubtools.dataset.rows import role_columns
+from hubtools.dataset.validate import validate
+from hubtools.dataset.view import view
+from hubtools.errors import HubtoolsError
+from hubtools.project import Project
+from hubtools.settings import DatasetSettings
+from hubtools.training.preview import inspect
+
+OWN = DatasetSettings(license="cc0-1.0", rights="own", trigger="tok")
+
+
+def pairs(
+    root: Path, keys: tuple[str, ...] = ("conditioning_image_file_name",), main: str = "file_name"
+) -> Path:
+    """Three rows, a further picture for each of `keys`."""
+    records = []
+    for number in range(3):
+        put_photo(root, f"{number}.png", number, (64, 48))
+        record = {main: f"{number}.png", "text": f"a tok chair {number}"}
+        for place, key in enumerate(keys, 1):
+            name = f"{key}/{number}.png"
+            put_photo(root, name, 10 * place + number, (64, 48))
+            record[key] = [name] if key.endswith("s") else name
+        records.append(record)
+    write(root, records)
+    return root
+
+
+def write(root: Path, records: list[dict[str, object]]) -> None:
+    lines = "".join(json.dumps(record) + "\n" for record in records)
+    (root / "metadata.jsonl").write_text(lines)
+
+
+def rules(root: Path, settings: DatasetSettings = OWN) -> set[str]:
+    return {finding.rule for finding in validate(root, settings, resolution=32).findings}
+
+
+@pytest.mark.parametrize(
+    ("columns", "roles"),
+    [
+        (["file_name", "text"], Roles("file_name")),
+        (["file_name", "control_file_name"], Roles("file_name", ("control_file_name",))),
+        (["source_file_name", "target_file_name"],
+         Roles("target_file_name", ("source_file_name",))),
+        (["input_image_file_name", "edited_image_file_name"],
+         Roles("edited_image_file_name", ("input_image_file_name",))),
+        (["file_name", "edited_file_name"], Roles("edited_file_name", ("file_name",))),
+        (["file_name", "mask_file_name", "ref_file_names"],
+         Roles("file_name", ("ref_file_names",), "mask_file_name")),
+        (["conditioning_image_file_name", "image_file_name"],
+         Roles("image_file_name", ("conditioning_image_file_name",))),
+        (["before_file_name", "after_file_name"], Roles("after_file_name", ("before_file_name",))),
+    ],
+)  # fmt: skip
+def test_roles_are_guessed_from_names(columns: list[str], roles: Roles) -> None:
+    assert roles_of(columns) == roles
+
+
+def test_roles_are_what_the_settings_say() -> None:
+    columns = ["file_name", "depth_file_name", "edited_file_name", "mask_file_name"]
+    told = RoleColumns("image", ("depth",), "edited_file_name")
+    assert roles_of(columns, told) == Roles("file_name", ("depth_file_name",), "edited_file_name")
+    assert roles_of(columns, RoleColumns(controls=())).controls == ()
+    assert roles_of(columns, RoleColumns(mask="pose")).absent == ("pose",)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        ("conditioning_image_file_name",),
+        ("source_file_name", "mask_file_name"),
+        ("reference_file_names",),
+        ("control_file_name", "pose_file_name"),
+    ],
+)
+def test_a_second_picture_is_in_order(tmp_path: Path, keys: tuple[str, ...]) -> None:
+    pairs(tmp_path, keys)
+    report = validate(tmp_path, OWN, resolution=32)
+    assert {finding.rule for finding in report.findings} <= {"D218"}
+    assert report.facts["pictures"] == 3
+    found = report.facts["roles"]
+    assert [key for role in found.values() for key in role["columns"]] == ["file_name", *keys]
+    assert all(role["pictures"] % 3 == 0 and role["guessed"] for role in found.values())
+    assert not view(tmp_path, OWN).loaders[Mode.AUTO].lost
+    for example in read_examples(tmp_path, "text"):
+        paths = [*example.controls, *([example.mask] if example.mask else [])]
+        expected = [tmp_path / key / example.file_name for key in keys]
+        assert sorted(paths) == sorted(expected)
+
+
+def test_no_key_need_be_called_file_name(tmp_path: Path) -> None:
+    pairs(tmp_path, ("source_file_name",), "target_file_name")
+    assert rules(tmp_path) <= {"D218"}
+    (first, *_) = examples_of(view(tmp_path, OWN))
+    assert first.file_name == "0.png"
+    assert first.controls == (tmp_path / "source_file_name/0.png",)
+    other = OWN.model_copy(update={"image_column": "source", "control_columns": ["target"]})
+    (first, *_) = read_examples(tmp_path, "text", roles=role_columns(other))
+    assert (first.file_name, first.controls) == ("source_file_name/0.png", (tmp_path / "0.png",))
+
+
+def test_partners_that_are_missing_are_told_with_their_line(tmp_path: Path) -> None:
+    pairs(tmp_path)
+    (tmp_path / "conditioning_image_file_name/1.png").unlink()
+    (gone,) = (f for f in validate(tmp_path, OWN, resolution=32).findings if f.rule == "D201")
+    assert (gone.line, "conditioning_image_file_name/1.png" in gone.message) == (2, True)
+    with pytest.raises(HubtoolsError, match=r"metadata.jsonl:2: there is no picture cond"):
+        read_examples(tmp_path, "text")
+    write(tmp_path, [{"file_name": "0.png", "text": "a tok", "c_file_name": "../x.png"}])
+    assert "D204" in rules(tmp_path)
+
+
+def test_copies_are_looked_for_within_a_role(tmp_path: Path) -> None:
+    pairs(tmp_path)
+    # the input of one row is the result of another, and one input serves twice
+    shutil.copy(tmp_path / "0.png", tmp_path / "conditioning_image_file_name/1.png")
+    shutil.copy(tmp_path / "0.png", tmp_path / "conditioning_image_file_name/2.png")
+    assert rules(tmp_path) == set()
+    shutil.copy(tmp_path / "0.png", tmp_path / "1.png")
+    assert "D401" in rules(tmp_path)
+
+
+def test_one_picture_from_several_is_several_rows(tmp_path: Path) -> None:
+    pairs(tmp_path)
+    write(tmp_path, [
+        {"file_name": "0.png", "text": f"a tok {n}", "c_file_name": f"{key}/{n}.png"}
+        for key in ("conditioning_image_file_name",) for n in range(3)
+    ])  # fmt: skip
+    (tmp_path / "1.png").unlink()
+    (tmp_path / "2.png").unlink()
+    assert rules(tmp_path) == set()
+
+
+def test_masks_and_conditions_may_be_dark_and_of_one_colour(tmp_path: Path) -> None:
+    pairs(tmp_path, ("pose_file_name", "mask_file_name"))
+    for key in ("pose_file_name", "mask_file_name"):
+        picture(tmp_path / key / "0.png", 0, (64, 48))
+        photo(1, (64, 48)).convert("1").save(tmp_path / key / "1.png")
+        photo(1, (64, 48)).point(lambda value: 0).save(tmp_path / key / "2.png")
+    assert rules(tmp_path) == set()
+
+
+def test_only_what_is_learnt_is_captioned_covered_and_inspected(tmp_path: Path) -> None:
+    pairs(tmp_path)
+    seen = inspect(tmp_path, OWN)
+    assert [one.name for one in seen.seen] == ["0.png", "1.png", "2.png"]
+    assert seen.seen[0].controls == ("conditioning_image_file_name/0.png",)
+    planned = OWN.model_copy(update={"plan": {"portrait": "1.."}})
+    facts = validate(tmp_path, planned, resolution=32).facts
+    assert len(facts["unplanned"]) + facts["coverage"][0]["found"] == 3
+    done = plan_captions(tmp_path, OWN, template="{trigger} a chair", overwrite=True)
+    assert not [change for change in done.changes if "conditioning" in change.picture]
+
+
+def test_fix_removes_a_row_with_all_its_pictures(tmp_path: Path) -> None:
+    pairs(tmp_path)
+    shutil.copy(tmp_path / "0.png", tmp_path / "1.png")
+    fix(tmp_path, OWN, unsafe=("delete-duplicates",), resolution=32)
+    key = "conditioning_image_file_name"
+    for folder in (tmp_path, tmp_path / key):
+        assert sorted(path.name for path in folder.glob("*.png")) == ["0.png", "2.png"]
+    for example in read_examples(tmp_path, "text"):
+        assert example.controls == (tmp_path / key / example.file_name,)
+
+
+def test_shards_keep_the_pictures_of_a_row_together(tmp_path: Path) -> None:
+    pairs(tmp_path / "set", ("control_file_name", "mask_file_name"))
+    for form in ("parquet", "webdataset"):
+        shard(tmp_path / "set", tmp_path / form, format=form)
+        facts = validate(tmp_path / form, OWN, resolution=32).facts
+        assert facts["pictures"] == 3
+        assert facts["roles"]["control"]["pictures"] == facts["roles"]["mask"]["pictures"] == 3
+        unshard(tmp_path / form, tmp_path / f"{form}-back")
+        for one in ("0.png", "control_file_name/1.png", "mask_file_name/2.png"):
+            back = tmp_path / f"{form}-back" / one
+            assert back.read_bytes() == (tmp_path / "set" / one).read_bytes()
+
+
+def test_a_parquet_file_of_others_may_have_its_columns_in_any_order(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    put_photo(tmp_path, "given.png", 1, (64, 48))
+    put_photo(tmp_path, "made.png", 2, (64, 48))
+    features = datasets.Features(
+        conditioning_image=datasets.Image(), text=datasets.Value("string"), image=datasets.Image()
+    )
+    given, made = (
+        {"bytes": (tmp_path / name).read_bytes(), "path": name}
+        for name in ("given.png", "made.png")
+    )
+    row = {"conditioning_image": given, "text": "a tok", "image": made}
+    table = datasets.Dataset.from_list([row], features=features)
+    (tmp_path / "set").mkdir()
+    table.to_parquet(tmp_path / "set" / "train-00000-of-00001.parquet")
+    unshard(tmp_path / "set", tmp_path / "back")
+    (example,) = read_examples(tmp_path / "back", "text")
+    assert example.image.read_bytes() == (tmp_path / "made.png").read_bytes()
+    assert example.controls[0].read_bytes() == (tmp_path / "given.png").read_bytes()
+
+
+def test_the_card_tells_of_them(tmp_path: Path) -> None:
+    pairs(tmp_path / "dataset")
+    write_dataset_card(tmp_path / "dataset", Project(dataset=OWN))
+    card = (tmp_path / "dataset" / "README.md").read_text()
+    assert "control pictures" in card
+    assert "image-to-image" in card
