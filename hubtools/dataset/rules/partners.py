@@ -148,7 +148,9 @@ def text_columns(view: Dataset) -> Iterator[tuple[MetadataFile, str, list[str]]]
     the folder in every row."""
     there = view.listing.names
     for file in view.metadata:
-        for column in file.columns if file.rows else ():
+        # D115 speaks of a file without any column of pictures
+        opened = any(names_file(column) or names_files(column) for column in file.columns)
+        for column in file.columns if file.rows and opened else ():
             # D117 speaks of a column called image
             if names_file(column) or names_files(column) or column == IMAGE:
                 continue

@@ -472,7 +472,7 @@ BAD: list[Row] = [
         {},
     ),
     ("D226", paired(), "metadata.jsonl:1", {"D202"}, {"control_columns": ["pose"]}),
-    ("D227", paired("conditioning_image"), "metadata.jsonl:1", {"D218"}, {}),
+    ("D227", paired("conditioning_image"), "metadata.jsonl:1", set(), {}),
     (
         "D301",
         lambda root: put("2.png", (root / "2.png").read_bytes()[:120])(root),
