@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from hubtools.patterns import regex
+
 _LONGEST = 300  # letters of a path that is shown
 
 # A part of a path of Windows, whose names may have spaces; and one of other systems.
@@ -18,7 +20,7 @@ _HOMES = (
 _END = r"(?=[\s\"'`<>,;)\]}]|\Z)"
 # One backslash, two (JSON), or a slash
 _SLASH = r"(?:\\{1,4}|/)"
-_PATHS = re.compile(
+_PATHS = regex(
     # file:///home/jane/a.png, file://server/share/a.png
     r"(?<![A-Za-z])file:(?://)?/[^\s\"'`<>]{1,300}"
     # /home/jane/a.png; /home/jane where nothing follows
@@ -54,7 +56,7 @@ def local_paths(text: str) -> Iterator[tuple[str, int]]:
 
 # What stands before the @ of an address: a name and a password, or a token. One that was taken for
 # a path has a single slash.
-_USER = re.compile(
+_USER = regex(
     r"((?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]{1,20}:/{1,3}|//)"
     # a password may hold a slash or a question mark that nobody has escaped; a port is a number
     r"(?:[^\s/?#\"'<>]{1,500}@"
@@ -62,7 +64,7 @@ _USER = re.compile(
 )
 # Values in an address that are as good as a password: tokens, and signatures of addresses that
 # open a file for whoever knows them.
-_QUERY = re.compile(
+_QUERY = regex(
     r"([?&;][\w.-]{0,40}(?:token|key|secret|passw(?:or)?d|pwd|sig|signature|credential|auth"
     r"|session)[\w.-]{0,20}=)[^\s&;#\"'<>]+",
     re.IGNORECASE,

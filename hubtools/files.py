@@ -20,12 +20,13 @@ from hubtools.causes import cannot_be, is_absent, named, naming
 from hubtools.errors import HubtoolsError
 from hubtools.fences import AT, check_fence, make_folder
 from hubtools.limits import DEPTH, JSON_COST, JSON_FILE, json_cost
+from hubtools.patterns import regex
 
 StrPath = str | os.PathLike[str]
 
 TEMPORARY = ".tmp-"  # first letters of files that are being written
 # what a killed write leaves: nobody else's names look like this
-LEFT_OVER = re.compile(r"\.tmp-[0-9a-f]{16}(\.[^/]*)?", re.DOTALL)
+LEFT_OVER = regex(r"\.tmp-[0-9a-f]{16}(\.[^/]*)?", re.DOTALL)
 _HOUR = 3600.0
 _SWEPT: set[tuple[int, int]] = set()  # folders, by device and inode
 
@@ -246,7 +247,7 @@ def json_value(data: bytes | str, *, unique: bool = False) -> Any:
     return value
 
 
-_HALF = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")  # perhaps a whole one
+_HALF = regex(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")  # perhaps a whole one
 _DIGITS = 4300  # of a whole number; Python reads no more
 
 

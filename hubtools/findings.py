@@ -11,7 +11,6 @@ import difflib
 import hashlib
 import inspect
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
@@ -19,8 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from hubtools.errors import UsageError
-from hubtools.leaks import hide, masked, without_password
+from hubtools.leaks import hide, without_password
 from hubtools.limits import FINDINGS, SAID
+from hubtools.patterns import regex
+from hubtools.printable import printable, visible
 
 if TYPE_CHECKING:
     from hubtools.exhibits import Exhibits
@@ -124,7 +125,7 @@ class Finding:
 
 
 # `line 3`, `lines 3 and 7`, `rows 1, 2 and 5`
-_LINES = re.compile(r"\b(lines?|rows?|records?)\s+\d+(?:(?:,| and| to|-)\s*\d+)*")
+_LINES = regex(r"\b(lines?|rows?|records?)\s+\d+(?:(?:,| and| to|-)\s*\d+)*")
 
 
 class RuleBook(Generic[Context]):
@@ -328,24 +329,6 @@ def to_jsonl(report: Report) -> str:
     lines = [finding_dict(finding) | {"suppressed": False} for finding in report.sorted()]
     lines += [finding_dict(finding) | {"suppressed": True} for finding in in_order(report.known)]
     return printable("\n".join(json.dumps(line, ensure_ascii=False) for line in lines))
-
-
-def printable(text: str) -> str:
-    """Text that UTF-8 can write: names of files that are not UTF-8 have lone surrogates, which are
-    written `\\udcff`, as JSON does. Passwords in addresses and tokens are left out."""
-    return masked(without_password(text)).encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def visible(text: str) -> str:
-    """Text on one line that does nothing to a terminal: control characters, and those that turn
-    the direction of writing, are spelt out. Passwords in addresses are left out."""
-    text = hide(without_password(text))
-    if text.isprintable():
-        return text
-    return printable(_CONTROLS.sub(lambda found: ascii(found[0])[1:-1], text))
-
-
-_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 def to_text(report: Report) -> str:

@@ -19,13 +19,14 @@ from typing import Any
 from hubtools.causes import NO_FILE
 from hubtools.files import open_inside
 from hubtools.limits import FRONT_MATTER, FRONT_MATTER_VALUES, yaml_beyond
+from hubtools.patterns import regex
 
 _MARK = b"\xef\xbb\xbf"
 # huggingface_hub.repocard.REGEX_YAML_BLOCK
-_BLOCK = re.compile(r"^(\s*---(?:\r\n|\r|\n))([\S\s]*?)((?:\r\n|\r|\n)---[ \t]*(\r\n|\n|$))")
+_BLOCK = regex(r"^(\s*---(?:\r\n|\r|\n))([\S\s]*?)((?:\r\n|\r|\n)---[ \t]*(\r\n|\n|$))")
 # what people write, and no reader takes: a space behind the fence, an indented or empty one
-_NEARLY = re.compile(r"\s*---[ \t]*(?:\r\n|\r|\n)")
-_FENCE = re.compile(r"^[ \t]*---[ \t]*$", re.MULTILINE)
+_NEARLY = regex(r"\s*---[ \t]*(?:\r\n|\r|\n)")
+_FENCE = regex(r"^[ \t]*---[ \t]*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)

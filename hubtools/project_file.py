@@ -86,16 +86,24 @@ def merge_file(values: dict[str, dict[str, Any]], source: str, file: Path) -> No
             )
         names = _names(section)
         for key, value in content.items():
-            place = f"{file}:{line_of(source, section, key)}"
             if key not in names:
-                raise _unknown(key, names, place, f" in [{section}]")
+                raise _unknown(key, names, _place(file, source, section, key), f" in [{section}]")
             if _holds_nul(value):
-                raise UsageError(f"{place}: {key} holds a NUL, which no path or name has.")
+                raise UsageError(
+                    f"{_place(file, source, section, key)}: {key} holds a NUL, which no path or"
+                    " name has."
+                )
             if names[key] in values[section]:
                 raise UsageError(
-                    f"{place}: {key} and {names[key]} are the same setting.", code="bad-setting"
+                    f"{_place(file, source, section, key)}: {key} and {names[key]} are the same"
+                    " setting.",
+                    code="bad-setting",
                 )
             values[section][names[key]] = value
+
+
+def _place(file: Path, source: str, section: str, key: str) -> str:
+    return f"{file}:{line_of(source, section, key)}"
 
 
 def _holds_nul(value: Any) -> bool:

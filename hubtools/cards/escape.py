@@ -9,12 +9,14 @@ from __future__ import annotations
 import html
 import re
 
+from hubtools.patterns import regex
+
 # What Markdown reads as something else anywhere in a line (not an underscore inside a word).
-_SPECIAL = re.compile(r"([\\`*\[\]<>|]|(?<![^\W_])_|_(?![^\W_])|~~)")
+_SPECIAL = regex(r"([\\`*\[\]<>|]|(?<![^\W_])_|_(?![^\W_])|~~)")
 # of the terminal, and those that turn the direction of what follows
-_CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069]")
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?", re.ASCII)
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_CONTROL = regex("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069]")
+_HUB_ID = regex(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?", re.ASCII)
+_SCHEME = regex(r"([A-Za-z][A-Za-z0-9+.-]*):")
 
 
 def _one_line(text: object) -> str:

@@ -13,14 +13,16 @@ import math
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
 from hubtools.addresses import without_password
 from hubtools.errors import HubtoolsError
-from hubtools.findings import Report, to_dict
 from hubtools.leaks import masked
+
+if TYPE_CHECKING:
+    from hubtools.findings import Report
 
 
 class Answer:
@@ -50,11 +52,11 @@ class Answer:
 
     def add_report(self, report: Report) -> None:
         """A report, which is an answer; several may follow each other."""
-        self._reports.append(to_dict(report))
+        self._reports.append(_as_json(report))
 
     def add_reason(self, report: Report) -> None:
         """A report that is shown beside an error only."""
-        self._reasons.append(to_dict(report))
+        self._reasons.append(_as_json(report))
 
     def several(self) -> None:
         """Reports are a list, even if there is only one."""
@@ -84,6 +86,12 @@ class Answer:
         elif reports:
             parts["report"] = reports[0]
         return parts
+
+
+def _as_json(report: Report) -> dict[str, Any]:
+    from hubtools.findings import to_dict
+
+    return to_dict(report)
 
 
 def _clean(value: Any) -> Any:

@@ -16,7 +16,8 @@ from hubtools.cli.plans import check_plan_options, opened, plan_options
 from hubtools.cli.recovery import recover
 from hubtools.cli.trust import trust_option, with_trust
 from hubtools.errors import ExitCode, UsageError
-from hubtools.findings import plural, visible
+from hubtools.findings import plural
+from hubtools.printable import visible
 
 if TYPE_CHECKING:
     from hubtools.dataset.edits.plan import Plan

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 def show_loaders(loaders: dict[str, dict[str, Any]], out: Output) -> None:
     """One line if the three calls of `datasets` agree and lose nothing, else a table (stderr)."""
     from hubtools.dataset.loaders.summary import agreement, summaries
-    from hubtools.findings import visible
+    from hubtools.printable import visible
 
     if (said := agreement(loaders)) is not None:
         out.note(f"all loaders agree: {said}")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import importlib
 import os
 import signal
 import sys
-import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from types import FrameType
@@ -17,15 +17,11 @@ from typing import Any, NoReturn
 import click
 
 from hubtools.addresses import without_password
-from hubtools.causes import named
 from hubtools.cli.answer import Answer, answering
 from hubtools.cli.output import say_error, say_warning
 from hubtools.cli.start import GROUPS, START
 from hubtools.errors import ExitCode, HubtoolsError, UsageError
-from hubtools.hub.errors import as_sentence
 from hubtools.interpreter import guard_children, leave_here
-from hubtools.kept import NotKept
-from hubtools.models.blame import of_base
 from hubtools.version import __version__
 
 # Sub-command -> one line of help. Kept here so that `hubtools --help` imports no command.
@@ -57,6 +53,13 @@ COMMANDS = {
 }
 
 
+# These are over soon, and half of a small one is loading modules: what has no use any more is
+# looked for now and then only. The others hold pictures and tensors.
+_SHORT = frozenset(COMMANDS) - {
+    *("train", "generate", "grid", "evaluate", "caption", "ship", "rehearse", "demo", "hub"),
+}
+
+
 class LazyGroup(click.Group):
     """A group whose commands are imported only when they are called."""
 
@@ -66,6 +69,9 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
+        _no_passwords_in_logs()
+        if cmd_name in _SHORT:
+            gc.set_threshold(20_000, 20, 20)
         module = importlib.import_module(f"hubtools.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
@@ -133,6 +139,8 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     signal.signal(signal.SIGTERM, _terminate)
     # The client's log lines about retries say nothing that the final sentence does not.
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")
+    # Plug-ins of pydantic watch services; to look for them costs more than a small check.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # Threads that wait for each other spin for 50 microseconds, then sleep. Not at all is half as
     # fast on free cores with a small model, for long is thirty times as slow on busy ones.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
@@ -145,7 +153,6 @@ def run(arguments: list[str]) -> int:
     """The command line as a function: prints what there is to say, returns the exit code."""
     answer = Answer()
     try:
-        _no_passwords_in_logs()
         with _warnings_told(), answering(answer, group, arguments):
             code, error = _outcome(arguments, answer)
             answer.say(error)
@@ -161,7 +168,7 @@ def run(arguments: list[str]) -> int:
         return ExitCode.DONE
     except OSError as failed:
         # The answer could not be written, to a full disk for instance.
-        error = as_sentence(named(failed, "standard output")) or HubtoolsError(str(failed))
+        error = _of_output(failed) or HubtoolsError(str(failed))
         say_error(error.message, error.hint)
         return error.exit_code
 
@@ -173,6 +180,8 @@ def _warnings_told() -> Iterator[None]:
         others = warnings.showwarning
 
         def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            from hubtools.kept import NotKept
+
             if issubclass(category, NotKept):
                 say_warning(str(message))
             else:
@@ -210,6 +219,8 @@ def _outcome(arguments: list[str], answer: Answer) -> tuple[int, HubtoolsError |
         if isinstance(error, SystemExit) and _is_broken_pipe(error.__context__):
             raise BrokenPipeError from None  # click's own end for it
         if os.environ.get("HUBTOOLS_DEBUG"):
+            import traceback
+
             print(without_password(traceback.format_exc()), file=sys.stderr)
         sentence = _known(error) or HubtoolsError(
             f"{type(error).__name__}: {' '.join(str(error).split()) or 'no further word'}",
@@ -221,7 +232,17 @@ def _outcome(arguments: list[str], answer: Answer) -> tuple[int, HubtoolsError |
 
 
 def _known(error: BaseException) -> HubtoolsError | None:
+    from hubtools.hub.errors import as_sentence
+    from hubtools.models.blame import of_base
+
     return as_sentence(error) or of_base(error)
+
+
+def _of_output(error: OSError) -> HubtoolsError | None:
+    from hubtools.causes import named
+    from hubtools.hub.errors import as_sentence
+
+    return as_sentence(named(error, "standard output"))
 
 
 def _interrupted() -> HubtoolsError:

@@ -23,7 +23,7 @@ import click
 
 from hubtools.addresses import without_password
 from hubtools.cli.answer import Answer
-from hubtools.findings import printable, visible
+from hubtools.printable import printable, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -124,6 +124,22 @@ def shown_path(folder: Path) -> str:
     return "" if shown == "." else shown
 
 
+class _Unseen:
+    """Stands for a progress display where nobody looks: rich need not be loaded."""
+
+    def __enter__(self) -> _Unseen:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def add_task(self, *words: Any, **fields: Any) -> int:
+        return 0
+
+    def update(self, *words: Any, **fields: Any) -> None:
+        pass
+
+
 class Output:
     """One command's voice. Methods that print *data* write to stdout, all others to stderr."""
 
@@ -172,6 +188,8 @@ class Output:
 
     def progress(self) -> Progress:
         """A progress display on stderr; silent unless a person looks at a terminal."""
+        if not (self.human and sys.stderr.isatty()):
+            return cast("Progress", _Unseen())
         from rich.progress import (
             BarColumn,
             MofNCompleteColumn,
@@ -189,7 +207,6 @@ class Output:
             TimeRemainingColumn(),
             TextColumn("{task.fields[note]}"),
             console=self.console(),
-            disable=not (self.human and sys.stderr.isatty()),
             transient=True,
         )
 

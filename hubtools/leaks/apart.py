@@ -12,6 +12,7 @@ from collections.abc import Generator, Iterator
 from hubtools.leaks.guesses import is_hex, looks_random
 from hubtools.leaks.named import PASSWORDS, WORDS, beside, places_of
 from hubtools.leaks.shapes import Secret
+from hubtools.patterns import regex
 
 _LINE = 100  # characters before a word and behind it, in which the line of a label ends
 _LINES = 24  # that are looked at below a label
@@ -20,32 +21,32 @@ _LIST = 4000  # characters of a list or an object
 
 _VALUE = r"[^\s\"'`\\,;<>(){}\[\]|]{8,400}"
 _ANY = _VALUE.replace("{8,", "{1,")
-_MARKS = re.compile(r"[\s>#*+\-\"'`\[{<|(=.]*(?:\d{1,2}[.)]\s+)?")
-_NOTE = re.compile(r"\s(?:#|//|\().*", re.DOTALL)
-_OF = re.compile(r"(?i)\s(?:for|of|to|in|on|from|für|von|pour|de)\s.*", re.DOTALL)
-_NAME = re.compile(r"[^\W\d][\w.\-/'’]*(?: [\w.\-/'’]+){0,4}")
-_MANY = re.compile(r"(?i)(?:keys|tokens|secrets|credentials|webhooks|pass(?:word|wd|phrase)s)\Z")
-_ITEM = re.compile(
+_MARKS = regex(r"[\s>#*+\-\"'`\[{<|(=.]*(?:\d{1,2}[.)]\s+)?")
+_NOTE = regex(r"\s(?:#|//|\().*", re.DOTALL)
+_OF = regex(r"(?i)\s(?:for|of|to|in|on|from|für|von|pour|de)\s.*", re.DOTALL)
+_NAME = regex(r"[^\W\d][\w.\-/'’]*(?: [\w.\-/'’]+){0,4}")
+_MANY = regex(r"(?i)(?:keys|tokens|secrets|credentials|webhooks|pass(?:word|wd|phrase)s)\Z")
+_ITEM = regex(
     rf"(?:[-*+]\s+|\d{{1,2}}[.)]\s+)?[brf]?[\"'`]{{0,3}}({_ANY})[\"'`]{{0,3}}\s{{0,8}},?(?:\s+#.*)?"
 )
-_PAIR = re.compile(
+_PAIR = regex(
     rf"(?:[-*+]\s+)?[\"'`]?([\w.-]{{1,40}})[\"'`]?\s{{0,8}}[:=]\s{{0,8}}[\"'`]{{0,3}}({_ANY})[\"'`]{{0,3}}\s{{0,8}},?(?:\s+#.*)?"
 )
-_BARE = re.compile(r"(?:[`~]{3,}\s{0,4}\w*|[-=~^.:_*]{2,}|::?|[\[{(]|#.*|//.*|[\w\"'. -]{1,40}:)")
+_BARE = regex(r"(?:[`~]{3,}\s{0,4}\w*|[-=~^.:_*]{2,}|::?|[\[{(]|#.*|//.*|[\w\"'. -]{1,40}:)")
 # Lines of a section, and members of an object, that are no secrets whatever they hold.
-_OPEN = re.compile(
+_OPEN = regex(
     r"(?i)(?:.*[_.-])?(?:ids?|user|username|login|host|path|file|url|uri|hash|sha\d*|md5|digest|version|revision"
     r"|commit|type|model|region|created|expires|updated|date|email|checksum|fingerprint)\Z"
 )
-_IN_LIST = re.compile(r"(?:e?s)?\\{0,3}[\"'`]?\]?\s{0,8}[:=]\s{0,8}(?:new\s\w{1,20})?[\[{]")
-_STRING = re.compile(
+_IN_LIST = regex(r"(?:e?s)?\\{0,3}[\"'`]?\]?\s{0,8}[:=]\s{0,8}(?:new\s\w{1,20})?[\[{]")
+_STRING = regex(
     rf"(?:([\"'`]?)([\w.-]{{1,40}})\1\s{{0,8}}(?:=>|[:=])\s{{0,80}}+)?([\"'`])({_VALUE})\3"
 )
-_CELL_ENDS = re.compile(
+_CELL_ENDS = regex(
     r"(?:e?s)?(?:[_.-]?(?:\d{1,2}|value|prod|dev|live))?[\"'` ]{0,3}(?:[,;|\t\r\n]|\Z)"
 )
 # What stands between two strings of a binary file: numbers, lengths, marks.
-_GAP = re.compile(
+_GAP = regex(
     r"(?:e?s)?[ -~]{0,2}[\0-\x08\x0b\x0e-\x1f\x7f-\xa0\ufffd][^ -~]{0,11}(?:[ -~]{1,2}[^ -~]{1,8})?([!-~]{8,402})"
 )
 
@@ -69,7 +70,7 @@ def apart(text: str, lower: str) -> Iterator[Secret]:
                 yield from _behind(text, place, word)
 
 
-_BINARY = re.compile(r"[\0-\x08\x0b\x0e-\x1f\ufffd]")
+_BINARY = regex(r"[\0-\x08\x0b\x0e-\x1f\ufffd]")
 
 
 def _below(text: str, place: int) -> Generator[Secret, None, int]:

@@ -12,9 +12,10 @@ from typing import NamedTuple
 from hubtools.leaks.shapes import Secret
 from hubtools.leaks.stream import Readable
 from hubtools.leaks.text import secrets
+from hubtools.patterns import regex
 
 _TELLS = ("key", "token", "secret", "auth", "credential", "webhook", "pass", "pwd")
-_TELLING = re.compile("(?i)" + "|".join(_TELLS))
+_TELLING = regex("(?i)" + "|".join(_TELLS))
 # Characters of a header, and of a line: beyond that nothing is a table that somebody wrote.
 _HEADER, _LINE = 1 << 16, 1 << 20
 _LONGEST = 2000  # of a cell
@@ -79,10 +80,8 @@ class Header(NamedTuple):
     pair: tuple[int, int] | None = None
 
 
-_NAMES = re.compile(
-    r"(?i)(?:.{0,40}[_. ])?(?:name|key|variable|var|env|setting|option|parameter)\Z"
-)
-_VALUES = re.compile(r"(?i)(?:.{0,40}[_. ])?(?:value|val|content|data|text)\Z")
+_NAMES = regex(r"(?i)(?:.{0,40}[_. ])?(?:name|key|variable|var|env|setting|option|parameter)\Z")
+_VALUES = regex(r"(?i)(?:.{0,40}[_. ])?(?:value|val|content|data|text)\Z")
 
 
 def name_and_value(names: list[str]) -> tuple[int, int] | None:
@@ -99,10 +98,10 @@ def _of_pair(row: list[str], pair: tuple[int, int] | None) -> Iterator[Secret]:
 
 
 # What further down in a text is a name and no caption; the other cells are of words too.
-_NAME = re.compile(
+_NAME = regex(
     r"(?i)(?:\w+[ _-]){0,3}(?:\w{0,12}key|\w{0,12}token|\w{0,12}secret|passw(?:or)?d|passphrase|pwd)\Z"
 )
-_WORD = re.compile(r"(?:[A-Za-z_][\w -]{0,40})?\Z")
+_WORD = regex(r"(?:[A-Za-z_][\w -]{0,40})?\Z")
 
 
 def _header(line: str, *, first: bool) -> Header | None:

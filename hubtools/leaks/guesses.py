@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from itertools import pairwise
 
+from hubtools.patterns import regex
+
 # Said in place of a value.
-_SAID = re.compile(
+_SAID = regex(
     r"(?i)example|placeholder|redacted|changeme|change_me|dummy|your[_-]?(?:api|token|key|secret|pass|hf)"
     r"|(?:token|key|secret|password)[_-]?here|insert[_-]|replace[_-]?me|not[_-]?a?[_-]?real|^fake[_-]|^test[_-]?(?:key|token|pass)|\.\.\.|xxxx|\*\*\*\*|____"
 )
 # A reference to where the value is.
-_ELSEWHERE = re.compile(
+_ELSEWHERE = regex(
     r"^(?:[<{%\[]|&(?:lt|\#x3[cC]|\#60);|\$[({]|\$[A-Z_][A-Z0-9_]*$|\$[a-z_]+$)|^\W*$|\$\{|\{\{|os\.environ|getenv|process\.env|secrets\.|\(\)?$"
 )
 
@@ -35,9 +36,9 @@ def entropy(value: str) -> float:
     return -sum(n / length * math.log2(n / length) for n in Counter(value).values())
 
 
-_HEX = re.compile(r"(?:[0-9a-f]+|[0-9A-F]+)\Z")
+_HEX = regex(r"(?:[0-9a-f]+|[0-9A-F]+)\Z")
 # A path, a file's name, an address, a version, a date
-_FILELIKE = re.compile(
+_FILELIKE = regex(
     r"://|^[.~]?/|^\w+(?:\.\w+)+\(|^\d[\d.:TZ+-]*$|^sha\d{1,3}[-:]"
     r"|\.(?:json|txt|png|jpe?g|safetensors|py|bin|parquet|toml|ya?ml|model|md)$"
     # of a program: a call, a type, a field of something
@@ -46,7 +47,7 @@ _FILELIKE = re.compile(
     r"|^[A-Z]{2,}\d?(?:_[A-Z]{2,}\d?){1,9}$"
 )
 # Words with something between them, a number behind them; a model's id
-_WORDS = re.compile(
+_WORDS = regex(
     r"[A-Za-z]+(?:[_./: -][A-Za-z]+)*[_./: -]?\d{0,4}$|[a-z][\w.]*(?:-[\w.]+)*/[\w.]+(?:-[\w.]+)+$"
 )
 

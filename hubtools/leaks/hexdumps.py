@@ -3,15 +3,14 @@ numbers, and often their letters behind them."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
+from hubtools.patterns import regex
+
 _MOST = 1 << 20  # bytes of one dump that are looked at
-_ROW = re.compile(
-    r"(?m)^[ \t>]{0,8}(?:0x)?([0-9a-fA-F]{4,16})[:|]?[ \t]{1,4}(?=[^\s])([^\n]{2,400})$"
-)
-_GROUP = re.compile(r"[ \t|-]{0,4}([0-9a-fA-F]{2,8})(?=[ \t\r|-]|\Z)")
-_CELL = re.compile(r" {0,3}(\\[0abfnrtv]|[0-7]{3}|[!-~]| )(?= |\r|\Z)")
+_ROW = regex(r"(?m)^[ \t>]{0,8}(?:0x)?([0-9a-fA-F]{4,16})[:|]?[ \t]{1,4}(?=[^\s])([^\n]{2,400})$")
+_GROUP = regex(r"[ \t|-]{0,4}([0-9a-fA-F]{2,8})(?=[ \t\r|-]|\Z)")
+_CELL = regex(r" {0,3}(\\[0abfnrtv]|[0-7]{3}|[!-~]| )(?= |\r|\Z)")
 _ESCAPES = {"\\0": 0, "\\n": 10, "\\r": 13, "\\t": 9}
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from hubtools.leaks.guesses import entropy, is_hex, is_password, is_placeholder, looks_random
 from hubtools.leaks.shapes import Secret
+from hubtools.patterns import regex
 
 WORDS = ("key", "token", "secret", "auth", "authorization", "credential", "credentials", "webhook")
 PASSWORDS = (
@@ -36,7 +37,7 @@ _IS = (
     rf"|{_QUOTE}\s{{1,8}}(?:value|content)\s?=){_BLANKS}{_OPENS}[brfu]?{_QUOTE}"
 )
 # In a sentence: my key is ...
-_SAID = re.compile(
+_SAID = regex(
     rf"{_QUOTE}{_MARKS}[ \t]{{1,8}}(?:is|was|ist|war|lautet|est|es|–|—)[ \t:]{{1,8}}{_MARKS}[\"'`]?"
     r"([^\s\"'`*\\,;<>(){}\[\]|]{8,400})"
 )
@@ -49,50 +50,46 @@ _YAML = (
     r"\r?\n[ \t]{0,40}+(?:(?!value)[\w-]{1,40}:[^\n]{0,200}\n[ \t]{1,40}+){0,6}(?=value|\"value)"
 )
 # A name and its value as two cells of a table, or two members.
-_CELLS = re.compile(
+_CELLS = regex(
     rf"{_QUOTE}[ \t]{{0,200}}+(?:{_JSON}|{_YAML}|[,;|\t])[ \t]{{0,200}}+"
     rf"(?:{_QUOTE}(?:value|val|secret|data|content){_QUOTE}{_BLANKS}[:=]{_BLANKS})?"
     r"[\"'`]?([^\s\"'`\\,;<>(){}\[\]|]{8,400})"
 )
 # The other way round: `"value": VALUE, "name": ` and what stands before the telling word.
-_REVERSED = re.compile(
+_REVERSED = regex(
     rf"value{_QUOTE}\s{{0,9}}:\s{{0,9}}[\"']?([^\s\"'`\\,;<>(){{}}\[\]|]{{8,400}})[\"']?\s{{0,9}},?\s{{0,80}}+"
     r"(?:\"[\w -]{1,40}\"\s{0,9}:\s{0,9}(?:\"[^\"\n]{0,200}\"|[\w.-]{1,40})\s{0,9},\s{0,80}+){0,4}"
     rf"[\"']?(?:name|key){_QUOTE}\s{{0,9}}:\s{{0,9}}[\"']?[\w. -]{{0,40}}\Z"
 )
 # An option or a variable, and only blanks before its value: `--api-key X`, `ENV API_KEY X`.
-_OPTION = re.compile(r"[ \t]{1,200}+[\"']?([^\s\"'`\\,;<>(){}\[\]|]{8,400})")
-_OPTION_NAME = re.compile(r"(?:(?<!\w)--?[A-Za-z][\w-]*|[A-Za-z]\w*_\w*)\Z")
-_TAIL = re.compile(
+_OPTION = regex(r"[ \t]{1,200}+[\"']?([^\s\"'`\\,;<>(){}\[\]|]{8,400})")
+_OPTION_NAME = regex(r"(?:(?<!\w)--?[A-Za-z][\w-]*|[A-Za-z]\w*_\w*)\Z")
+_TAIL = regex(
     rf"(?:[_.-]?(?:\d{{1,2}}|v\d|value|base|prod|dev|live)|s)?{_IS}([^\s\"'`\\,;<>(){{}}\[\]|]{{8,400}})"
 )
-_PASSWORD = re.compile(
-    rf"(?:[_.-]?(?:\d{{1,2}}|value|prod|dev|live)|s)?{_IS}([^\s\"'`\\<>]{{8,200}})"
-)
+_PASSWORD = regex(rf"(?:[_.-]?(?:\d{{1,2}}|value|prod|dev|live)|s)?{_IS}([^\s\"'`\\<>]{{8,200}})")
 # What stands before `key` where the value is secret.
-_STRONG = re.compile(
+_STRONG = regex(
     r"(?i)(?:api|auth|access|secret|service|account|client|private|encryption|signing|master|admin"
     r"|hub|hf|huggingface|wandb|comet|civitai|openai|replicate|aws|azure|gcp|kaggle|neptune|clearml"
     r"|fal|runpod|mistral|cohere|together|elevenlabs|stability|deepl|datadog|sentry|mlflow|storage)"
     r"[_. -]?\Z"
 )
 # Tokens that nobody is hurt by.
-_WEAK = re.compile(
+_WEAK = regex(
     r"(?i)(?:page|next|sync|continuation|cursor|pad|eos|bos|unk|mask|sep|cls|trigger|instance|class)[_. -]?\Z"
 )
-_CLOUD = re.compile(r"(?i)aws|secret|s3|storage")
-_BEARER = re.compile(r"\s{1,4}([A-Za-z0-9._~+/-]{20,2000}={0,2})")
-_CIVITAI = re.compile(r"[^\n]{0,200}?(?i:token|key)[^\w\n]{1,6}([0-9a-f]{32})(?![0-9a-f])")
-_NETRC = re.compile(r"\s+\S{1,200}\s+(?:account\s+\S{1,200}\s+)?password\s+(\S{4,400})")
-_WANDB = re.compile(
-    r"[\"',\s]{1,8}login[\"',\s]{1,8}(?:--\S{1,40}\s{1,4})*([0-9a-f]{40})(?![0-9a-f])"
-)
-_MACHINE = re.compile(r"\b(?:machine\s+[\w.-]{3,80}|default)\s+login\Z")
-_KAGGLE = re.compile(r"\\*\"\s*:\s*\\*\"([0-9a-f]{32})\\*\"")
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,30}\Z")
+_CLOUD = regex(r"(?i)aws|secret|s3|storage")
+_BEARER = regex(r"\s{1,4}([A-Za-z0-9._~+/-]{20,2000}={0,2})")
+_CIVITAI = regex(r"[^\n]{0,200}?(?i:token|key)[^\w\n]{1,6}([0-9a-f]{32})(?![0-9a-f])")
+_NETRC = regex(r"\s+\S{1,200}\s+(?:account\s+\S{1,200}\s+)?password\s+(\S{4,400})")
+_WANDB = regex(r"[\"',\s]{1,8}login[\"',\s]{1,8}(?:--\S{1,40}\s{1,4})*([0-9a-f]{40})(?![0-9a-f])")
+_MACHINE = regex(r"\b(?:machine\s+[\w.-]{3,80}|default)\s+login\Z")
+_KAGGLE = regex(r"\\*\"\s*:\s*\\*\"([0-9a-f]{32})\\*\"")
+_SCHEME = regex(r"[A-Za-z][A-Za-z0-9+.-]{1,30}\Z")
 # RFC 3986, 3.2.1: what stands before the @ of an address.
-_USERINFO = re.compile(r"([^\s/:@\"'<>?#]{0,200}):([^\s/@\"'<>]{2,400})@(?=[\w\[.-])")
-_CURL = re.compile(r"[^\n]{0,300}?\s(?:-u|--user)[ =][\"']?([^\s:\"']{1,80}):([^\s\"']{4,200})")
+_USERINFO = regex(r"([^\s/:@\"'<>?#]{0,200}):([^\s/@\"'<>]{2,400})@(?=[\w\[.-])")
+_CURL = regex(r"[^\n]{0,300}?\s(?:-u|--user)[ =][\"']?([^\s:\"']{1,80}):([^\s\"']{4,200})")
 # What manuals write for a password in an address.
 _COMMON = frozenset(
     [
@@ -123,12 +120,12 @@ _COMMON = frozenset(
 )
 
 
-_ENDS = re.compile(
+_ENDS = regex(
     rf"(?i)({'|'.join((*WORDS, *PASSWORDS))})(?:e?s)?(?:[ _.-]?(?:\d{{1,2}}|v\d|value|prod|dev|live))?\Z"
 )
 
 
-_SOLID = re.compile(r"[A-Za-z0-9]{16,}")
+_SOLID = regex(r"[A-Za-z0-9]{16,}")
 
 
 def small(text: str) -> str:
@@ -318,19 +315,17 @@ def _mixed(match: re.Match[str]) -> bool:
     return is_password(value) and not value.isalpha() and not is_placeholder(value)
 
 
-_HEADER = re.compile(
+_HEADER = regex(
     r"[\"']?\s{0,8}[:=]\s{0,8}[\"']?(?i:token|key|apikey|api-key)\s{1,4}"
     r"([A-Za-z0-9._~+/-]{20,2000}={0,2})"
 )
-_LOGIN = re.compile(r"\([^)\n]{0,300}?\b(?:key|token|api_key)\s?=\s?[\"']([\w-]{32,200})[\"']")
-_COOKIE = re.compile(r"[^\n]{0,400}?(?i:sess\w{0,12}|auth\w{0,12}|sid)=([^\s;\"']{16,400})")
-_COOKIES = re.compile(
-    r"[^\t\n]{0,300}\t(?i:true|false)\t\d{1,12}\t[^\t\n]{1,100}\t([^\s]{16,2000})"
-)
-_PGPASS = re.compile(r"[\w*-]{1,64}:[\w*.-]{1,64}:([^\s:]{6,100})(?=\s|\Z)")
-_PSK = re.compile(r"\s{0,4}=\s{0,4}\"([^\"\n]{8,63})\"")
-_SSHPASS = re.compile(r"\s{1,8}-p\s{0,8}[\"']?([^\s\"']{6,100})")
-_JWK = re.compile(r"\s{0,8}:\s{0,8}\"([A-Za-z0-9_-]{32,800})\"")
+_LOGIN = regex(r"\([^)\n]{0,300}?\b(?:key|token|api_key)\s?=\s?[\"']([\w-]{32,200})[\"']")
+_COOKIE = regex(r"[^\n]{0,400}?(?i:sess\w{0,12}|auth\w{0,12}|sid)=([^\s;\"']{16,400})")
+_COOKIES = regex(r"[^\t\n]{0,300}\t(?i:true|false)\t\d{1,12}\t[^\t\n]{1,100}\t([^\s]{16,2000})")
+_PGPASS = regex(r"[\w*-]{1,64}:[\w*.-]{1,64}:([^\s:]{6,100})(?=\s|\Z)")
+_PSK = regex(r"\s{0,4}=\s{0,4}\"([^\"\n]{8,63})\"")
+_SSHPASS = regex(r"\s{1,8}-p\s{0,8}[\"']?([^\s\"']{6,100})")
+_JWK = regex(r"\s{0,8}:\s{0,8}\"([A-Za-z0-9_-]{32,800})\"")
 
 _ANCHORED = (
     ("a token in an HTTP header", "authorization", _HEADER, lambda match: looks_random(match[1])),

@@ -9,15 +9,17 @@ import re
 import zlib
 from collections.abc import Iterator
 
+from hubtools.patterns import regex
+
 _MOST = 1 << 20  # bytes of one that are looked at
 # `begin 644 name`, and whole lines of one whose beginning is elsewhere
-_UU = re.compile(r"(?m)^begin [0-7]{3,4} [^\n]{1,200}\n|^(?=M[ -`]{60}\r?\nM[ -`]{60}\r?$)")
-_UU_LINE = re.compile(r"[ -`]{1,61}\r?(?:\n|\Z)")
-_ASCII85 = re.compile(r"<~([!-uz\s]{10,})~>")
-_BASE85 = re.compile(
+_UU = regex(r"(?m)^begin [0-7]{3,4} [^\n]{1,200}\n|^(?=M[ -`]{60}\r?\nM[ -`]{60}\r?$)")
+_UU_LINE = regex(r"[ -`]{1,61}\r?(?:\n|\Z)")
+_ASCII85 = regex(r"<~([!-uz\s]{10,})~>")
+_BASE85 = regex(
     r"(?i)(?:b85|base85|base-85|z85|a85|ascii85)[^\n]{0,40}?[\"'(:=\s](?:b?[\"'])?([!-~]{20,})"
 )
-_PATCH = re.compile(r"(?m)^(?:literal|delta) \d{1,12}\r?\n((?:[A-Za-z][!-~]{5,65}\r?(?:\n|\Z))+)")
+_PATCH = regex(r"(?m)^(?:literal|delta) \d{1,12}\r?\n((?:[A-Za-z][!-~]{5,65}\r?(?:\n|\Z))+)")
 _Z85 = bytes.maketrans(
     b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#",
     b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~",

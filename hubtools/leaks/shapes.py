@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from hubtools.leaks.guesses import is_placeholder
+from hubtools.patterns import regex
 
 _LONG = r"[A-Za-z0-9_-]"
 
@@ -206,11 +207,11 @@ def probed(text: str) -> bool:
 
 
 _OF_CAPITALS = ("AKIA", "ASIA", "ABIA", "ACCA", "AIza")
-_REST = re.compile(r"[A-Za-z0-9+/]{12,80}")
-_RUN = re.compile(r"[A-Za-z0-9+/_-]{8,40}\Z")
+_REST = regex(r"[A-Za-z0-9+/]{12,80}")
+_RUN = regex(r"[A-Za-z0-9+/_-]{8,40}\Z")
 # A beginning that base64 cannot have by chance: it has neither `_` nor `-`.
-_MARK = re.compile(r"([a-z0-9]{2,10}|[A-Z]{3,})[_-]")
-_URLSAFE = re.compile(r"[A-Za-z0-9_-]{60}\Z")
+_MARK = regex(r"([a-z0-9]{2,10}|[A-Z]{3,})[_-]")
+_URLSAFE = regex(r"[A-Za-z0-9_-]{60}\Z")
 
 
 def _within_base64(text: str, match: re.Match[str]) -> bool:
@@ -241,8 +242,8 @@ def _by_chance(before: str) -> bool:
 
 
 _KEYS = ("a private key", "a PuTTY key")
-_NOTE = re.compile(r"(?m)^[ \t>#|\"',]{0,40}[A-Za-z][A-Za-z-]{2,40}:(?: [^\n]*)?$")
-_BREAKS = re.compile(r"\\{1,4}r?\\{0,4}n")
+_NOTE = regex(r"(?m)^[ \t>#|\"',]{0,40}[A-Za-z][A-Za-z-]{2,40}:(?: [^\n]*)?$")
+_BREAKS = regex(r"\\{1,4}r?\\{0,4}n")
 
 
 def _key_alone(value: str) -> str:

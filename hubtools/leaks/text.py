@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from collections.abc import Callable, Iterator
 
 from hubtools.leaks.apart import apart
@@ -14,22 +13,23 @@ from hubtools.leaks.named import named, small
 from hubtools.leaks.packed import packed
 from hubtools.leaks.shapes import Secret, shaped
 from hubtools.leaks.views import views
+from hubtools.patterns import regex
 
 Nested = Callable[[bytes], Iterator[Secret]]
 
 # base64 in one piece, and hexadecimal digits, as ImageMagick writes metadata into PNG
-_PACKED = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
+_PACKED = regex(r"[A-Za-z0-9+/_-]{16,}={0,2}")
 _ALONE = 22  # characters that are looked at where nothing is before them and nothing follows
-_BREAK = re.compile(r"\\{1,8}[rn]")
+_BREAK = regex(r"\\{1,8}[rn]")
 # What stands between two lines of it, or only beside it; then the next line, of any length.
-_NEXT = re.compile(
+_NEXT = regex(
     r"[ \t\"',+>#|\\]{0,40}+(\r?\n[\s\"',+>#|\\]{0,40}+|\"[ \t]{0,9}[,+]?[ \t]{0,9}\"|[ \t]{1,40}+)"
     r"([A-Za-z0-9+/_-]+={0,2})"
 )
-_BASE32 = re.compile(r"[A-Z2-7]{26,}\Z")
-_HEX = re.compile(r"[0-9a-fA-F]+\Z")
+_BASE32 = regex(r"[A-Z2-7]{26,}\Z")
+_HEX = regex(r"[0-9a-fA-F]+\Z")
 _SHORT = 4096  # up to so many characters every alignment is tried
-_PRINTABLE = re.compile(rb"[\t\r\n -~]{12,}")
+_PRINTABLE = regex(rb"[\t\r\n -~]{12,}")
 _DEEP = 3
 
 

@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from html.entities import html5
 from typing import NamedTuple
 
+from hubtools.patterns import regex
+
 _DEEP = 3  # JSON in JSON, as notebooks and workflows have it
-_INVISIBLE = re.compile(
+_INVISIBLE = regex(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
     "\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e001f\U000e0080-\U000e0fff]"
 )
@@ -28,20 +30,20 @@ class View(NamedTuple):
 
 
 # JSON, Python, C, shell: \u0068 \x68 \150 \_; RTF: \'68 \u104?; addresses: %68; HTML: &#104; &lowbar;
-_ESCAPE = re.compile(
+_ESCAPE = regex(
     r"(?<!\\)\\{1,64}(?:(?:0000(?=[2-7])|u(?:00|\{0{0,4})|U000000|x\{?0{0,4}|')([0-7][0-9a-fA-F])\}?"
     r"|u(\d{2,3}) ?\?|0?([01]?[0-7]{2})|([/\"'_-])|([nrt]))"
     r"|(?:%(?:u00)?|&\#[xX]0{0,6})([2-7][0-9a-fA-F]|0?[9aAdD](?=;|(?<=%0.)));?|&\#0{0,6}(\d{1,3});?|&([A-Za-z]{2,12});"
 )
 _HINTS = ("\\", "%", "&")
 # Letters without a width, escaped.
-_UNSEEN = re.compile(
+_UNSEEN = regex(
     r"(?i)%E2%80%8[B-F]|%EF%BB%BF|%C2%AD|\\u(?:200[b-f]|feff|00ad)|&(?:shy|zwj|zwnj|ZeroWidthSpace);"
     r"|&\#(?:820[3-7]|x200[b-f]|173|xad);"
 )
 # Letters one by one: as numbers, as hexadecimal digits, each in quotes or with a blank behind it.
 _NUMBER = r"(?:chr\()?(?:0x[2-7][0-9a-fA-F]|1[01]\d|12[0-6]|[3-9]\d)\)?"
-_ONE_BY_ONE = re.compile(
+_ONE_BY_ONE = regex(
     rf"(?<![\w.])(?:(?:{_NUMBER}[\s,;+]{{1,4}}){{19,400}}{_NUMBER}"
     r"|(?:[2-7][0-9a-fA-F][ :]){19,400}[2-7][0-9a-fA-F])(?![\w.])"
     r"|(?<!\w)(?:(?:\"[!-~]\"|'[!-~]')\s{0,20}+,\s{0,20}+){19,400}(?:\"[!-~]\"|'[!-~]')"
@@ -58,47 +60,45 @@ _BLANKS = bytes(c in b" \n" for c in range(256))
 _RUN_OF_NUMBERS = b"\1" * (3 * _LEAST - 1)
 _RUN_OF_BLANKS = b"\0\1" * (_LEAST - 1)
 _RUN_OF_LINES = b"\0\1\1" * (_LEAST - 1)
-_QUOTED = re.compile(rb"\"[!-~]\"|'[!-~]'")
-_CODE = re.compile(r"(0x)?([0-9a-fA-F]{2,3})")
+_QUOTED = regex(rb"\"[!-~]\"|'[!-~]'")
+_CODE = regex(r"(0x)?([0-9a-fA-F]{2,3})")
 # Lines of a notebook's cell are texts of a list.
-_CELL = re.compile(r"\\n\"\s{0,80},\s{0,80}\"")
+_CELL = regex(r"\\n\"\s{0,80},\s{0,80}\"")
 # Quoted-printable (RFC 2045, 6.7): =5F, and an equals sign where a line goes on.
-_PRINTED = re.compile(r"=(?:([2-7][0-9A-F]|0[9AD])|\r?\n)")
+_PRINTED = regex(r"=(?:([2-7][0-9A-F]|0[9AD])|\r?\n)")
 
 _QUOTE = r"[\"'`]"
 _BLANK = r"(?:[\s\\]|\#[^\n]{0,80}\n){0,120}+"
 # What stands between two literals that make one: nothing, a sign, `+=` with a name; f-strings
 _SIGN = r"(?:\+|&|\.{1,2}(?:concat)?|\|\||~|<>|%|;?\s{0,20}+\$?\w{1,40}\s?[+.]=|\}?\$?\{)"
-_LITERALS = re.compile(
+_LITERALS = regex(
     rf"{_QUOTE}(?<=[\w.~/+=-].)[)\]]{{0,2}}{_BLANK}(?:{_SIGN}{_BLANK})?"
     rf"[(\[]{{0,2}}(?:[bBfFrRuULN@$]|[bB][rR]|[rRfF][bBrR])?{_QUOTE}(?=[\w.~/+=-])"
 )
 # A line that goes on: in a shell, in cmd (^), in PowerShell (`); within a word, and between two.
-_GOES_ON = re.compile(r"[\\^`](?<=\w.)\r?\n[ \t]{0,200}+(?=\w)")
-_ONE_LINE = re.compile(r"[ \t][\\^`]\r?\n[ \t]{0,200}+")
+_GOES_ON = regex(r"[\\^`](?<=\w.)\r?\n[ \t]{0,200}+(?=\w)")
+_ONE_LINE = regex(r"[ \t][\\^`]\r?\n[ \t]{0,200}+")
 # A text of a PDF, with the room between its letters.
-_KERNED = re.compile(r"\)(?<=\w.)[ \t]{0,20}+-?[\d.]{0,8}[ \t\r\n]{0,20}+\((?=\w)")
-_CALLED = re.compile(
+_KERNED = regex(r"\)(?<=\w.)[ \t]{0,20}+-?[\d.]{0,8}[ \t\r\n]{0,20}+\((?=\w)")
+_CALLED = regex(
     r"(?i)(?:join|concat|format|paste0|strcat|printf)\(\s{0,20}+[\[({]?\s{0,20}+"
     r"((?:[brfu]?(?:\"[^\"\n]{1,200}\"|'[^'\n]{1,200}')\s{0,40}+,?\s{0,40}+){2,100})"
 )
 _CALLS = ("join(", "concat(", "format(", "paste0(", "strcat(", "printf(")
-_LISTED = re.compile(
+_LISTED = regex(
     r"\[\s{0,20}+((?:(?:\"[^\"\n]{1,200}\"|'[^'\n]{1,200}')\s{0,40}+,?\s{0,40}+){2,100})\]\s{0,20}\.join\("
 )
-_COMMA = re.compile(r"[\"']\s{0,40}+,\s{0,40}+[brfu]?[\"']")
+_COMMA = regex(r"[\"']\s{0,40}+,\s{0,40}+[brfu]?[\"']")
 # YAML, INI, headers of mails: a value that goes on in lines which are set in
-_BEGINS = re.compile(
-    r"[:=][ \t]{0,40}+(?:[>|][-+\d]{0,2}|\"{3}|'{3})[ \t]{0,40}+\\?\r?\n[ \t]{0,80}+"
-)
+_BEGINS = regex(r"[:=][ \t]{0,40}+(?:[>|][-+\d]{0,2}|\"{3}|'{3})[ \t]{0,40}+\\?\r?\n[ \t]{0,80}+")
 _WORD = r"[\w.~/+=%@:-]"
-_INDENTED = re.compile(rf"\n(?:(?<={_WORD}\n)|(?<={_WORD}\r\n))[ \t]{{1,80}}+(?={_WORD})")
-_TAG = re.compile(r"<[/!?A-Za-z][^<>]{0,400}>")
+_INDENTED = regex(rf"\n(?:(?<={_WORD}\n)|(?<={_WORD}\r\n))[ \t]{{1,80}}+(?={_WORD})")
+_TAG = regex(r"<[/!?A-Za-z][^<>]{0,400}>")
 # Where a paragraph, a heading, a cell ends, in HTML and in the XML of office documents.
-_ENDED = re.compile(
+_ENDED = regex(
     r"</(?:\w{1,12}:)?(?:p|h[1-6]?|tc|t[dhr]|si|pre|li|d[td]|div|row|table-cell|table-row)>"
 )
-_RTF = re.compile(r"[{}]|\\[a-z]{1,30}-?\d{0,10} ?|\\\*|[\r\n]")
+_RTF = regex(r"[{}]|\\[a-z]{1,30}-?\d{0,10} ?|\\\*|[\r\n]")
 
 
 def views(text: str) -> Iterator[View]:
@@ -124,7 +124,7 @@ def views(text: str) -> Iterator[View]:
         yield View(unescaped(_RTF.sub("", _RTF_LETTER.sub(_unescaped, text))))
 
 
-_RTF_LETTER = re.compile(_ESCAPE.pattern.partition("|0?")[0] + r"|(\0)|(\0)|(\0)|(\0)|(\0)|(\0))")
+_RTF_LETTER = regex(_ESCAPE.pattern.partition("|0?")[0] + r"|(\0)|(\0)|(\0)|(\0)|(\0)|(\0))")
 
 
 def unescaped(text: str) -> str:

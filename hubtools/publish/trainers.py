@@ -28,16 +28,17 @@ from hubtools.layout import (
 )
 from hubtools.lorafile.look import ADAPTERS
 from hubtools.models.registry import COMPONENTS
+from hubtools.patterns import regex
 from hubtools.rooted import TEMPORARY, Root
 from hubtools.weights import Holds, read_header
 
 MAX_MANIFEST = 10_000_000  # bytes
-_CHECKPOINT = re.compile(r"checkpoint[-_]\d{1,12}|global_step\d{1,12}|epoch\d{1,9}")
-_KOHYA_STATE = re.compile(r".+-state")
+_CHECKPOINT = regex(r"checkpoint[-_]\d{1,12}|global_step\d{1,12}|epoch\d{1,9}")
+_KOHYA_STATE = regex(r".+-state")
 # NAME-000010 and NAME-step00000500 (sd-scripts), NAME_000000250 (ai-toolkit)
-_NUMBERED = re.compile(r"(?P<base>.+?)(?:-\d{6}|-step\d{8}|_\d{9})\.safetensors", re.DOTALL)
+_NUMBERED = regex(r"(?P<base>.+?)(?:-\d{6}|-step\d{8}|_\d{9})\.safetensors", re.DOTALL)
 # What lies in a folder to resume from.
-_STATE_FILES = re.compile(
+_STATE_FILES = regex(
     r"(optimizer[^/]*|scheduler[^/]*)\.(bin|pt|safetensors)"
     r"|(random_states|rng_state|sampler|dl_state_dict|scaler)[\w.-]{0,40}"
     r"|training_args\.bin|(trainer|training|train)_state\.json"
@@ -260,23 +261,23 @@ def _run_inside(root: Root, name: str) -> bool:
 
 # --- files ---------------------------------------------------------------------------------------
 
-_JUNK = re.compile(r"\.DS_Store|Thumbs\.db|desktop\.ini|\._[^/]+")
-_LOGS = re.compile(r"[^/]*tfevents[^/]*|hparams\.ya?ml|[^/]*\.log|nohup\.out|metrics\.csv|log\.txt")
+_JUNK = regex(r"\.DS_Store|Thumbs\.db|desktop\.ini|\._[^/]+")
+_LOGS = regex(r"[^/]*tfevents[^/]*|hparams\.ya?ml|[^/]*\.log|nohup\.out|metrics\.csv|log\.txt")
 _LOG_FOLDERS = ("logs", "log", "runs", "tensorboard", "lightning_logs")
 _MODEL_PARTS = (*COMPONENTS, "scheduler")
 _TENSORS = (".safetensors", ".bin", ".pt", ".pth", ".pkl", ".ckpt", ".distcp")
-_MODEL_FILES = re.compile(
+_MODEL_FILES = regex(
     r"[\w.-]*config\.json|tokenizer\.json|vocab\.(json|txt)|merges\.txt|special_tokens_map\.json"
     r"|added_tokens\.json|spiece\.model|tokenizer\.model|[\w.-]*\.index\.json|latest"
     r"|zero_to_fp32\.py|chat_template\.jinja|\.metadata|(trainer|training|train)_state\.json"
     r"|state\.json|meta\.json|args\.json"
 )
-_TOP = re.compile(
+_TOP = regex(
     r"model_index\.json|diffusion_pytorch_model[\w.-]*\.(safetensors|bin)|pytorch_model[\w.-]*\.bin"
     r"|model(-\d{5}-of-\d{5})?\.safetensors|\.job_config\.json"
     rf"|{re.escape(TEMPORARY)}[0-9a-z_]{{8,16}}[\w.]*"
 )
-_WANDB = re.compile(r"(offline-)?run-[\w-]+(/|$)|latest-run$|debug[\w-]*\.log$|wandb-resume\.json$")
+_WANDB = regex(r"(offline-)?run-[\w-]+(/|$)|latest-run$|debug[\w-]*\.log$|wandb-resume\.json$")
 
 
 def wrote(run: RunFolder, name: str) -> bool:

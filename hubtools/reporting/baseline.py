@@ -16,7 +16,8 @@ from pathlib import Path
 from hubtools.causes import cannot_be
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath, check_replaceable, json_value, json_within, write_text
-from hubtools.findings import Finding, Report, in_order, printable
+from hubtools.findings import Finding, Report, in_order
+from hubtools.printable import printable
 
 BASELINE_SCHEMA = 1
 BASELINE = "hubtools-baseline.json"

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from hubtools import findings
 from hubtools.causes import cannot_be
 from hubtools.errors import UsageError
 from hubtools.files import StrPath, check_replaceable, json_value, write_text
-from hubtools.findings import Report
+from hubtools.findings import Report, to_github, to_json, to_jsonl, to_text
 from hubtools.leaks import masked, without_password
+from hubtools.printable import printable
 from hubtools.reporting.page import to_html
 from hubtools.reporting.sarif import to_sarif
 
@@ -96,16 +96,16 @@ def as_text(report: Report, format: ReportFormat, prefix: str = "") -> str:
 
 def _as_text(report: Report, format: ReportFormat, prefix: str) -> str:
     if format == "json":
-        return findings.to_json(report)
+        return to_json(report)
     if format == "jsonl":
-        return findings.to_jsonl(report)
+        return to_jsonl(report)
     if format == "github":
-        return findings.printable(findings.to_github(report, prefix))
+        return printable(to_github(report, prefix))
     if format == "sarif":
         return to_sarif(report, prefix)
     if format == "html":
         return to_html(report)
-    return findings.printable(findings.to_text(report))
+    return printable(to_text(report))
 
 
 def write_report(report: Report, path: StrPath, *, prefix: str = "") -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from hubtools.findings import Finding, Report, Rule, Severity, in_order, printable, shortened
+from hubtools.findings import Finding, Report, Rule, Severity, in_order, shortened
+from hubtools.printable import printable
 from hubtools.version import __version__
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json"

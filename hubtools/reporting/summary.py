@@ -6,7 +6,8 @@ import html
 import re
 from collections.abc import Mapping
 
-from hubtools.findings import Report, Severity, visible
+from hubtools.findings import Report, Severity
+from hubtools.printable import visible
 
 _MOST = 100  # findings that are listed; GitHub takes a megabyte
 _LONG = 400  # letters of a cell

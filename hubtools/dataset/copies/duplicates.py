@@ -153,9 +153,11 @@ def _exact(
     rows = rows[np.lexsort((rank[rows], low[rows], high[rows]))]
     same = (high[rows[1:]] == high[rows[:-1]]) & (low[rows[1:]] == low[rows[:-1]])
     starts = np.concatenate(([True], ~same)) if len(rows) else np.empty(0, np.bool_)
-    number = starts.cumsum() - 1
-    for group in np.unique(number[1:][same]).tolist():
-        best, *others = rows[number == group].tolist()
+    begin = np.flatnonzero(starts)
+    end = np.append(begin[1:], len(rows))
+    several = end - begin > 1
+    for at, past in zip(begin[several].tolist(), end[several].tolist(), strict=True):
+        best, *others = rows[at:past].tolist()
         copies = tuple(Copy(table.names[row], Grade.BYTES) for row in others)
         result.groups.append(Group(table.names[best], copies))
     first = rows[starts]

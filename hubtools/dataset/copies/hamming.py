@@ -51,7 +51,8 @@ def distinct_pairs(values: Hashes, radius: int) -> tuple[Rows, Rows]:
     pairs.sort(axis=1)
     places = np.searchsorted(values, pairs)
     # the same pair may agree in more than two bands
-    keys = np.unique(places[:, 0] << 32 | places[:, 1])
+    keys = np.sort(places[:, 0] << 32 | places[:, 1])
+    keys = keys[np.diff(keys, prepend=-1) != 0]
     return keys >> 32, keys & 0xFFFFFFFF
 
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 
 from hubtools.dataset.folder.listing import FOREIGN_ENDINGS, PICTURE_ENDINGS
+from hubtools.patterns import regex
 
 # Devices of Windows; with any ending they are the device still.
 _DEVICES = frozenset(
     ["con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in "123456789¹²³")]
 )
-_FORBIDDEN = re.compile('[<>:"|?*\\\\\x00-\x1f\ud800-\udfff]')
+_FORBIDDEN = regex('[<>:"|?*\\\\\x00-\x1f\ud800-\udfff]')
 # Bytes that a name may have on Linux; Windows and macOS count letters, which are fewer.
 MAX_BYTES = 255
 _KNOWN = "|".join(sorted(e[1:] for e in PICTURE_ENDINGS | FOREIGN_ENDINGS))
 # image.jpg?w=300: an ending, and more that belongs to no name
-_ENDING_AND_MORE = re.compile(rf"(?i)(.+)\.({_KNOWN})(?:[^a-z0-9.].*)?")
+_ENDING_AND_MORE = regex(rf"(?i)(.+)\.({_KNOWN})(?:[^a-z0-9.].*)?")
 
 
 def fold(name: str) -> str:

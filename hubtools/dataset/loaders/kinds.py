@@ -13,6 +13,8 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
+from hubtools.patterns import regex
+
 Kind = str | tuple[Any, ...]
 
 NULL, BOOL, INT, FLOAT, STRING, LARGE, TIME = (
@@ -105,7 +107,7 @@ def columns_of(rows: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
     return found
 
 
-_TIME = re.compile(
+_TIME = regex(
     r"\d{4}-\d\d-\d\d(?:[ T]\d\d(?::?\d\d(?::?\d\d)?)?(?:Z|[+-]\d\d(?::?\d\d)?)?)?", re.ASCII
 )
 
@@ -128,8 +130,8 @@ _NOTHING = frozenset(
     ]
 )  # fmt: skip
 _TRUTH = frozenset({"True", "TRUE", "true", "False", "FALSE", "false"})
-_INT = re.compile(r"\s*[+-]?\d+\s*", re.ASCII)
-_FLOAT = re.compile(
+_INT = regex(r"\s*[+-]?\d+\s*", re.ASCII)
+_FLOAT = regex(
     r"\s*[+-]?(?:\d++(?:\.\d*+)?+|\.\d++)(?:[eE][+-]?\d+)?\s*|[+-]?(?:inf|infinity)",
     re.ASCII | re.I,
 )
@@ -158,7 +160,7 @@ def csv_kind(values: Iterable[str | None]) -> Kind:
     return FLOAT
 
 
-_INTS = re.compile(r"u?int\d+")
+_INTS = regex(r"u?int\d+")
 _FLOATS = frozenset({FLOAT, "float", "halffloat"})
 
 

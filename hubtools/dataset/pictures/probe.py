@@ -33,7 +33,7 @@ from hubtools.dataset.pictures.header import (
     webp_canvas,
 )
 from hubtools.dataset.pictures.private.reading import private_of
-from hubtools.findings import visible
+from hubtools.printable import visible
 
 # Changes when the same bytes would be judged otherwise: what is kept from older runs is void then.
 ENGINE = 6

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -14,12 +13,13 @@ from hubtools.dataset.pictures.facts import upright
 from hubtools.dataset.view import Dataset
 from hubtools.exhibits import Bar, Histogram, Word, Words
 from hubtools.models.targets import divisor_of
+from hubtools.patterns import regex
 
 # Words in the table, buckets in the histogram, captions that are counted.
 _WORDS = 120
 _BUCKETS = 24
 _CAPTIONS = 50_000
-_WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
+_WORD = regex(r"[^\W_]+(?:['’\-][^\W_]+)*")
 
 
 def sizes_of(looked: Dataset) -> Counter[tuple[int, int]]:

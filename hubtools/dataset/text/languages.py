@@ -11,12 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from hubtools.patterns import regex
+
 _MARKS = frozenset(
     "“”‘’„‚«»‹›–—…·•°№′″§©®™×¿¡\xa0，。、：；！？（）《》〈〉「」『』【】〔〕～・ー々\u3000"
 )
-_WORD = re.compile(r"[^\W\d_]+")
-_HIGH = re.compile(r"[^\x00-\x7f]+")
-_RUN = re.compile(r"[A-Za-z]?[^\x00-\x7f]+[A-Za-z]?")
+_WORD = regex(r"[^\W\d_]+")
+_HIGH = regex(r"[^\x00-\x7f]+")
+_RUN = regex(r"[A-Za-z]?[^\x00-\x7f]+[A-Za-z]?")
 
 
 @dataclass(frozen=True)
@@ -224,7 +226,7 @@ ALPHABETS = (
 _QUOTES = "‘’“”–—…«»¡¿•\xa0"
 _SIGNS = "°§£€©®™·ºª´²³½¼×"
 _LETTERS = "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖØÙÚÛÜÝÞŠŽŒŸßàáâãäåæçèéêëìíîïðñòóôõöøùúûüýþÿšžœ"
-_FEW = re.compile(f"[{_QUOTES}]{{0,3}}(?:[{_LETTERS}]{{0,2}}|[{_SIGNS}])[{_QUOTES}]{{0,3}}")
+_FEW = regex(f"[{_QUOTES}]{{0,3}}(?:[{_LETTERS}]{{0,2}}|[{_SIGNS}])[{_QUOTES}]{{0,3}}")
 _ALONE = frozenset("àéèêóòúíáöåæøÀÉÈÊÓÒÚÍÁÖÅÆØ")  # letters that are words
 
 
@@ -306,8 +308,8 @@ def weigh_western(data: bytes) -> Weight | None:
     return Weight(*_WESTERN, text, 1.0, 1.0, same and not against, why)
 
 
-_INSIDE = re.compile(r"[^\W\d_][“”–—•…«»¡¿§©®°£€´ªº][^\W\d_]")
-_APOSTROPHE = re.compile(r"([^\W\d_]+)[’‘]([^\W\d_]+)")
+_INSIDE = regex(r"[^\W\d_][“”–—•…«»¡¿§©®°£€´ªº][^\W\d_]")
+_APOSTROPHE = regex(r"([^\W\d_]+)[’‘]([^\W\d_]+)")
 _ENDS = frozenset({"s", "t", "d", "m", "ll", "re", "ve", "clock", "em"})
 
 

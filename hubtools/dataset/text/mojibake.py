@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
+from hubtools.patterns import regex
 
 # Traces that are sure even where the text is cut: Latin capitals that UTF-8 of Latin letters begins
 # with, quotes and dashes, a byte order mark.
-_SURE = re.compile("[ÃÂ][\u0080-\u00bf]|â€[\u0080-\u00bf™œ\u009d“”]|ï»¿")
+_SURE = regex("[ÃÂ][\u0080-\u00bf]|â€[\u0080-\u00bf™œ\u009d“”]|ï»¿")
 # Characters that Windows-1252 has and ASCII has not; ones that it leaves open are read as Latin-1.
-_RUN = re.compile("[\u0080-\u00ff€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]{2,}")
+_RUN = regex("[\u0080-\u00ff€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]{2,}")
 
 
 def find_mojibake(text: str) -> str | None:

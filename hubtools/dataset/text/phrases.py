@@ -8,13 +8,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from hubtools.dataset.text.trigger import replace_word
+from hubtools.patterns import regex
 
 # Below this many captions everything is in all of them by chance.
 ENOUGH = 5
 # Of the captions that must tell an attribute, before it is said never to vary.
 _TELLING = 0.8
 
-_WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
+_WORD = regex(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
 # Words that say nothing of the picture, or what kind of picture it is: all captions may have them
 # without any loss.
 _PLAIN = frozenset(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import csv
-import re
+
+from hubtools.patterns import regex
 
 _WORD = r"(?:[\w.:]{0,40}[_.: ])?(?:gps|geo)?[_.: ]?"
-_LATITUDE = re.compile(rf"(?i){_WORD}lat(?:itude)?\Z")
-_LONGITUDE = re.compile(rf"(?i){_WORD}(?:lon|lng|longitude)\Z")
-_VALUE = re.compile(
+_LATITUDE = regex(rf"(?i){_WORD}lat(?:itude)?\Z")
+_LONGITUDE = regex(rf"(?i){_WORD}(?:lon|lng|longitude)\Z")
+_VALUE = regex(
     r"\"([\w.: ]{3,60})\"\s{0,9}:\s{0,9}\"?\s?(-?\d{1,3}(?:\.\d{1,20})?)\s?\"?\s{0,9}[,}\n]"
 )
-_GEOJSON = re.compile(
+_GEOJSON = regex(
     r"\"type\"\s{0,9}:\s{0,9}\"(?:Multi)?(?:Point|LineString|Polygon)\"[^{}]{0,200}?"
     r"\"coordinates\"\s{0,9}:\s{0,9}[\[\s]{1,30}(-?\d{1,3}\.\d{2,20})\s{0,9},"
     r"\s{0,9}(-?\d{1,2}\.\d{2,20})\s{0,9}[,\]]"
@@ -23,14 +24,14 @@ _BOTH = (
     r"(?:[\w.:]{0,40}[_.: ])?(?:gps|geo|location|lat_?lon|lat_?lng|geo_?location|gps_?position"
     r"|gps_?coordinates|position_?gps)"
 )
-_NAMED_BOTH = re.compile(rf"(?i){_BOTH}\Z")
+_NAMED_BOTH = regex(rf"(?i){_BOTH}\Z")
 _NUMBERS = r"\s{0,9}([-+]?\d{1,2}\.\d{3,20})\s{0,9}[,; ]\s{0,9}([-+]?\d{1,3}\.\d{3,20})\s{0,9}"
-_PAIR = re.compile(rf"(?i)\"({_BOTH})\"\s{{0,9}}:\s{{0,9}}[\"\[]{_NUMBERS}[\"\]]")
-_ONLY_NUMBERS = re.compile(rf"\W{{0,3}}{_NUMBERS}\W{{0,3}}\Z")
+_PAIR = regex(rf"(?i)\"({_BOTH})\"\s{{0,9}}:\s{{0,9}}[\"\[]{_NUMBERS}[\"\]]")
+_ONLY_NUMBERS = regex(rf"\W{{0,3}}{_NUMBERS}\W{{0,3}}\Z")
 
 
 # +48.1372+011.5755/, as films have it
-_STANDARD = re.compile(
+_STANDARD = regex(
     r"(?<![\w.])([+-]\d{2}\.\d{2,12})([+-]\d{3}\.\d{2,12})(?:[+-]\d{1,6}(?:\.\d{1,9})?)?/"
 )
 
@@ -66,7 +67,7 @@ def columns_of(text: str) -> str | None:
     return _in_csv(text)
 
 
-_DIGIT = re.compile(r"\d")
+_DIGIT = regex(r"\d")
 
 
 def blanked(text: str) -> str:
@@ -108,7 +109,7 @@ def blanked_bytes(data: bytes) -> bytes:
 
 
 # a number with a point, perhaps with a NUL between any two letters
-_POSSIBLE = re.compile(rb"\d\0?\.\0?\d")
+_POSSIBLE = regex(rb"\d\0?\.\0?\d")
 
 
 def _in_csv(text: str) -> str | None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from typing import IO
 
-_KEEPERS = re.compile(
+from hubtools.patterns import regex
+
+_KEEPERS = regex(
     r"(?i)(?:\.env(?:\.(?!example|sample|template|dist)[\w.-]+)?|[._]netrc|\.pgpass|\.my\.cnf|\.git-credentials|\.pypirc|\.npmrc"
     r"|\.htpasswd|\.dockercfg|stored_tokens|\.?vault-token|id_(?:rsa|dsa|ecdsa|ed25519)(?:_sk)?"
     r"|kaggle\.json|credentials|rclone\.conf|\.s3cfg|\.boto"
     r"|.+\.(?:ppk|p12|pfx|jks|keystore|kdbx|keytab))\Z"
 )
-_TOKEN = re.compile(r"(?i)(?:hf_?|hub_?)?token(?:\.txt)?\Z")
+_TOKEN = regex(r"(?i)(?:hf_?|hub_?)?token(?:\.txt)?\Z")
 _LONGEST = 100_000
 
 

@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any, NamedTuple
 
+from hubtools.patterns import regex
 from hubtools.publish.contents.member import NotOpened
 
 # Bytes that are looked at, bytes that one stream is unpacked to, and all of them.
@@ -30,7 +31,7 @@ def _zlib_starts() -> bytes:
     )
 
 
-_START = re.compile(rb"\x1f\x8b\x08|BZh[1-9]1AY&SY|\xfd7zXZ\0|" + _zlib_starts(), re.DOTALL)
+_START = regex(rb"\x1f\x8b\x08|BZh[1-9]1AY&SY|\xfd7zXZ\0|" + _zlib_starts(), re.DOTALL)
 _OPEN: dict[bytes, Callable[[], Any]] = {
     b"\x1f\x8b": lambda: zlib.decompressobj(31),
     b"BZ": bz2.BZ2Decompressor,
@@ -38,7 +39,7 @@ _OPEN: dict[bytes, Callable[[], Any]] = {
 }
 # What is not opened here, wherever it stands; Zstandard and LZ4 by their frame's header too, for
 # four bytes come by chance.
-_CLOSED = re.compile(
+_CLOSED = regex(
     rb"7z\xbc\xaf\x27\x1c|Rar!\x1a\x07|Salted__[\0-\xff]{8}"
     rb"|\x28\xb5\x2f\xfd|\x04\x22\x4d\x18[\x40-\x7f][\x40\x50\x60\x70]"
     rb"|LZIP\x01|brob.{4}"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 import json
-import re
 from collections.abc import Iterator
 from typing import IO, Any
 
 from hubtools.leaks.columns import name_and_value, telling
+from hubtools.patterns import regex
 from hubtools.publish.contents.member import Budget, Member, NotOpened
 
 # Rows that are read together, bytes of them by their average, and bytes of one value that are read.
@@ -94,8 +94,8 @@ def _of_parquet(file: IO[bytes], budget: Budget) -> Iterator[Any]:
         yield pyarrow.RecordBatch.from_pydict({"(file)": pair})
 
 
-_PLACE = re.compile(r"(?i)(?:^|[_.: ])(?:gps|geo)?_?(?:lat|lon|lng|long|latitude|longitude)\Z")
-_IN_ONE = re.compile(r"(?i)gps|geo|location|lat_?l|place|position|coord")
+_PLACE = regex(r"(?i)(?:^|[_.: ])(?:gps|geo)?_?(?:lat|lon|lng|long|latitude|longitude)\Z")
+_IN_ONE = regex(r"(?i)gps|geo|location|lat_?l|place|position|coord")
 
 
 def _places(batch: Any) -> str:

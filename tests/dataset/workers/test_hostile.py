@@ -20,7 +20,8 @@ from hubtools.dataset.packing.write import shard
 from hubtools.dataset.pictures.probe import probe_bytes
 from hubtools.dataset.validate import validate
 from hubtools.errors import HubtoolsError
-from hubtools.findings import to_github, to_json, to_text, visible
+from hubtools.findings import to_github, to_json, to_text
+from hubtools.printable import visible
 from hubtools.settings import DatasetSettings
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "tools"))

@@ -11,14 +11,16 @@ import re
 import struct
 from typing import NamedTuple
 
+from hubtools.patterns import regex
+
 _SOI, _EOI = b"\xff\xd8\xff", b"\xff\xd9"
 _PNG, _IEND = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 _PADDING = b"\0\r\n \t\x1a\xff"
 # A marker inside pixel data: neither a stuffed byte nor a restart (ITU-T T.81, B.1.1).
-_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")
+_MARKER = regex(rb"\xff[^\x00\x01\xd0-\xd7\xff]")
 # Brands of films (ISO/IEC 14496-12).
 _BRANDS = b"isom|iso[2-9]|mp4[12]|avc1|qt  |3gp.|3g2.|hvc1|M4V |MSNV|mmp4|dash"
-_FILM = re.compile(rb"\0\0..ftyp(?:" + _BRANDS + rb")", re.DOTALL)
+_FILM = regex(rb"\0\0..ftyp(?:" + _BRANDS + rb")", re.DOTALL)
 _ARCHIVES = (b"PK\x03\x04", b"PK\x05\x06", b"Rar!\x1a\x07", b"7z\xbc\xaf\x27\x1c", b"\x1f\x8b\x08")
 _ZIP_END, _ZIP_TAIL = b"PK\x05\x06", 22 + 65535
 
@@ -65,7 +67,7 @@ def without_trailer(data: bytes) -> bytes:
 
 
 # The flags of Google's two formats; 0 says that it is none, whatever else there is.
-_MOTION = re.compile(rb"(GCamera:(?:MotionPhoto|MicroVideo)(?:=[\"']|>))1(?=[\"'<])")
+_MOTION = regex(rb"(GCamera:(?:MotionPhoto|MicroVideo)(?:=[\"']|>))1(?=[\"'<])")
 
 
 def png_end(data: bytes) -> int | None:

@@ -5,7 +5,6 @@ translated."""
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, NamedTuple
 
@@ -14,11 +13,12 @@ from hubtools.dataset.folder.listing import Entry
 from hubtools.dataset.pictures.private.kinds import Damaged, Kind
 from hubtools.dataset.pictures.private.reading import Private, private_of_file
 from hubtools.dataset.pictures.private.texts import scrub_xmp
+from hubtools.patterns import regex
 
 Open = Callable[[str], BinaryIO]
 
 _HEAD = 1 << 18  # bytes of a text that are read
-_ZONE = re.compile(r"zone\.identifier(?:[ _.(-].{0,8})?$")
+_ZONE = regex(r"zone\.identifier(?:[ _.(-].{0,8})?$")
 _PICASA = frozenset({"picasa.ini", ".picasa.ini"})
 _TRACKS = frozenset({".gpx", ".kml", ".kmz", ".tcx", ".fit", ".nmea", ".igc"})
 _TEXTS = frozenset({".json", ".xmp", ".srt", ".vtt", ".ini", ".xml", ".plist", ""})
@@ -42,17 +42,17 @@ _TAKEOUT = {
     "googlePhotosOrigin": "",
 }
 # Somebody's own records have one of these: nothing may take them away.
-_OWN = re.compile(
+_OWN = regex(
     r"\"(?:file_?name|file|image|image_path|path|text|captions?|prompt|labels?|tags|split)\"\s{0,9}:"
 )
-_POSITION = re.compile(
+_POSITION = regex(
     r"(?i)[\"\[](?:gps)?[ _]?lat(?:itude)?\"?\s{0,9}:\s{0,9}[\"\[]?\s?-?(?:[1-9]|0\.0{0,5}[1-9])"
 )
-_TRACK = re.compile(
+_TRACK = regex(
     r"\A(?:<\?xml[^>]{0,200}>\s{0,99}|<!--[^>]{0,400}-->\s{0,99}){0,3}"
     r"<(?:gpx|kml|TrainingCenterDatabase)[\s>/]|\A\$G[PNL](?:GGA|RMC),"
 )
-_PEOPLE = re.compile(r"\"people\"\s{0,20}:\s{0,20}\[\s{0,20}\{")
+_PEOPLE = regex(r"\"people\"\s{0,20}:\s{0,20}\[\s{0,20}\{")
 
 
 class Beside(NamedTuple):

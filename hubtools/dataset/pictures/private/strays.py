@@ -9,6 +9,7 @@ from hubtools.dataset.pictures.private import exif
 from hubtools.dataset.pictures.private.kinds import Damaged, Found, Kind, TooMuch
 from hubtools.dataset.pictures.private.texts import scrub_iptc, scrub_xmp
 from hubtools.dataset.text.positions import blanked_bytes
+from hubtools.patterns import regex
 
 _SERIAL = Found(Kind.OWNER, "the camera's serial number", "BodySerialNumber")
 
@@ -85,7 +86,7 @@ _STRAY_TIFF = 1 << 18  # EXIF is hardly ever beyond 64 kB
 _STRAY_XMP = 4_000_000
 _MOST_STRAYS = 200
 # Where films say it, ISO 6709: +48.1370+011.5750/
-_FILM = re.compile(
+_FILM = regex(
     rb"(\xa9xyz.{4}|(?:location\.ISO6709|loci).{0,400}?"
     rb"|LOCATION(?:-[a-z]{3})?\x44\x87.{1,8}?)([+-]\d{1,3}(?:\.\d{1,9})?[+-]\d{1,3}(?:\.\d{1,9})?"
     rb"(?:[+-]\d{1,6}(?:\.\d{1,9})?)?)",

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from hubtools.dataset.pictures.private.kinds import Damaged, Found, Kind, says
+from hubtools.patterns import regex
 
 # (name space, its usual prefixes, what of it, kind). A packet may use other prefixes.
 _SERIAL = rb"\w*SerialNumber|OwnerName|CameraOwnerName"
@@ -51,12 +52,10 @@ _WORDS = {
     Kind.PLACE: "the place in XMP",
     Kind.REST: "an id in XMP",
 }
-_DECLARED = re.compile(rb"xmlns:([A-Za-z_][\w.-]{0,40})\s*=\s*[\"']([^\"'<>]{1,200})[\"']")
+_DECLARED = regex(rb"xmlns:([A-Za-z_][\w.-]{0,40})\s*=\s*[\"']([^\"'<>]{1,200})[\"']")
 # Keywords of Lightroom, digiKam and others that stand in a tree: People|Jane Doe
-_TREE = re.compile(
-    rb"(<rdf:li[^<>]{0,200}>)((?i:people|persons?|faces)\s*[|/][^<]{1,300})(?=</rdf:li)"
-)
-_TURNED = re.compile(rb"(tiff:Orientation\s*(?:=\s*[\"']|>\s*))[2-8](?=\s*[\"'<])")
+_TREE = regex(rb"(<rdf:li[^<>]{0,200}>)((?i:people|persons?|faces)\s*[|/][^<]{1,300})(?=</rdf:li)")
+_TURNED = regex(rb"(tiff:Orientation\s*(?:=\s*[\"']|>\s*))[2-8](?=\s*[\"'<])")
 _LARGEST = 16_000_000
 _MOST_UNCLOSED = 32
 _MOST_PREFIXES = 100
@@ -111,8 +110,8 @@ def _scrub_wide(data: bytes) -> tuple[bytes, list[Found]]:
     return bytes(changed), found
 
 
-_ATTRIBUTES = re.compile(rb"=\s*[\"'][^\"'\s]")
-_TAGS = re.compile(rb"<[^<>]*>")
+_ATTRIBUTES = regex(rb"=\s*[\"'][^\"'\s]")
+_TAGS = regex(rb"<[^<>]*>")
 _NO_POSITION = frozenset(
     {"GPSVersionID", "GPSTimeStamp", "GPSDateStamp", "GPSMapDatum", "GPSMeasureMode", "GPSStatus"}
     | {"GPSSatellites", "GPSDOP", "GPSDifferential", "GPSProcessingMethod", "GPSHPositioningError"}
