@@ -20,10 +20,10 @@ from hubtools.models.families.protocol import family_of
 from hubtools.quiet import hush
 from hubtools.settings import DatasetSettings, SampleSettings, TrainSettings
 from hubtools.training.adapter import add_lora
+from hubtools.training.choices import completed
 from hubtools.training.device import dtype_of
 from hubtools.training.memory import held, plan_memory
 from hubtools.training.plan import TrainPlan
-from hubtools.training.prepare import completed
 from hubtools.training.recipe import make_recipe
 
 PICTURES, STEPS = 20, 2000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from hubtools.models.families.noise import Density
+from hubtools.models.families.noise import Density, HuberSchedule, LossType
 from hubtools.setting_types import LrScheduler, RepoId, Section, option
 
 
@@ -94,8 +94,41 @@ class TrainSettings(Section):
         " none for others; 0 turns it off.",
         ge=0,
     )
+    debiased_estimation_loss: bool = option(
+        False,
+        "Debiased weighting of the loss instead of min-SNR (arXiv:2310.08442; not for flow bases).",
+    )
+    loss_type: LossType = option(
+        "l2",
+        "How far an answer is from its target: squared, or pseudo-Huber, which forgives outliers.",
+    )
+    huber_schedule: HuberSchedule | None = option(
+        None,
+        "How the threshold of huber and smooth_l1 falls with the noise (arXiv:2403.16728); default"
+        " snr.",
+    )
+    huber_c: float | None = option(
+        None, "Threshold of huber and smooth_l1 in pure noise; default 0.1.", gt=0, le=1
+    )
     noise_offset: float = option(
         0.0, "Strength of per-channel offset noise (not for flow bases).", ge=0
+    )
+    multires_noise_iterations: int = option(
+        0,
+        "Noise of so many sizes laid over one another, instead of offset noise; 6 to 10 are usual"
+        " (not for flow bases).",
+        ge=0,
+        le=16,
+    )
+    multires_noise_discount: float | None = option(
+        None, "Strength of each size of that noise as a share of the last; default 0.3.", gt=0, le=1
+    )
+    input_perturbation: float = option(
+        0.0,
+        "More noise in what the base sees than in what it is to answer, as a share; 0.1 is usual"
+        " (arXiv:2301.11706).",
+        ge=0,
+        le=1,
     )
     timestep_density: Density | None = option(
         None,

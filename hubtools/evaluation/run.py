@@ -59,7 +59,7 @@ from hubtools.project import Project
 from hubtools.reporting.sheets import check_chart
 from hubtools.rooted import Root
 from hubtools.tinypeople import MEASURED_MARKS, SURE, is_tiny_people, load_classifier
-from hubtools.training.recipe import completed, noise_options
+from hubtools.training.choices import completed, noise_options
 from hubtools.vision.encoders import picture_encoder
 
 if TYPE_CHECKING:

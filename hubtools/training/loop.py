@@ -8,7 +8,8 @@ step. All randomness is a function of (seed, step, picture's place in the step):
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hubtools.models.families.batches import Conditions, Tensors, doubled, second_half, stacked
@@ -19,6 +20,7 @@ from hubtools.training.cuda_graph import Batch, GraphedStep, can_record
 from hubtools.training.device import autocast
 from hubtools.training.distributed import Distributed
 from hubtools.training.draws import Chosen, draw
+from hubtools.training.losses import errors
 from hubtools.training.order import micro_batches, most_frequent_shape, shape_of, step_items
 from hubtools.training.recipe import Recipe
 
@@ -107,7 +109,8 @@ def gathered(
     captions = [caption for _, caption in rows]
     if state.prior_caption is not None:
         captions += [state.prior_caption(item) for item in items]
-    return {
+    more = {} if draws.seen is None else {"seen": draws.seen}
+    return more | {
         "pictures": stacked([picture for picture, _ in rows]),
         "captions": state.model.collate(captions),
         "posterior": draws.posterior,
@@ -128,19 +131,23 @@ def backpropagate(state: TrainState, recipe: Recipe, batch: Batch) -> Tensor:
 
 
 def loss_sum(state: TrainState, recipe: Recipe, batch: Batch) -> Tensor:
-    """Weighted squared error of a forward pass, summed over its pictures (a scalar)."""
+    """Weighted error of a forward pass, summed over its pictures (a scalar)."""
     model = state.model
     latents = model.latents(batch["pictures"], batch["posterior"])
     noised = model.noised(latents, batch["noise"], batch["t"])
+    if "seen" in batch:  # more noise than is to be answered
+        seen = model.noised(latents, batch["seen"], batch["t"])
+        noised = replace(noised, latents=seen.latents)
     conditions = Conditions(batch["pictures"], batch["captions"])
+    apart = partial(errors, kind=recipe.settings.loss_type, threshold=noised.threshold)
     if state.prior_caption is None:
         with autocast(latents.device, recipe.precision):
             prediction = model.predict(noised, conditions)
-        return (_apart(prediction, noised.target) * noised.weight).sum()
+        return (apart(prediction, noised.target) * noised.weight).sum()
     prediction, kept, wanted = _with_prior(model, noised, conditions, recipe)
-    errors = _apart(prediction, noised.target) * noised.weight
-    drift = _apart(kept, wanted)
-    return (errors + recipe.settings.prior_loss_weight * drift).sum()
+    missed = apart(prediction, noised.target) * noised.weight
+    drift = apart(kept, wanted)
+    return (missed + recipe.settings.prior_loss_weight * drift).sum()
 
 
 def _with_prior(
@@ -167,11 +174,6 @@ def _with_prior(
         answers = model.predict(twice, Conditions(pictures, conditions.captions))
     prediction, kept = answers.chunk(2)
     return prediction, kept, wanted
-
-
-def _apart(found: Tensor, wanted: Tensor) -> Tensor:
-    """Mean squared difference of each picture, (N,) float32."""
-    return (found.float() - wanted.float()).square().flatten(1).mean(1)
 
 
 def clip(parameters: list[nn.Parameter], limit: float) -> Tensor:

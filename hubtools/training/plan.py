@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from hubtools.findings import RuleBook, shortened
 from hubtools.models.families.noise import EPSILON, FLOW
 from hubtools.models.families.protocol import USUAL, BaseInfo
 from hubtools.models.registry import SUPPORTED
-from hubtools.settings import DatasetSettings, SampleSettings
+from hubtools.settings import DatasetSettings, SampleSettings, TrainSettings
 from hubtools.training.memory import Memory, held
 from hubtools.training.optimizers import BYTES_A_PARAMETER
 from hubtools.training.recipe import DTYPES, STATE_SECONDS, Recipe
@@ -212,8 +212,26 @@ def _buckets(recipe: Recipe) -> str:
 
 def _loss(plan: TrainPlan) -> str:
     """Which moments of noise are trained at, how much each counts, and why."""
+    return ", ".join([_weights(plan), *_extras(plan.recipe.settings)])
+
+
+def _extras(settings: TrainSettings) -> Iterator[str]:
+    """What is otherwise than usual in the noise and in how errors count."""
+    if settings.loss_type != "l2":
+        yield f"{settings.loss_type} ({settings.huber_schedule}, {settings.huber_c:g})"
+    if settings.noise_offset:
+        yield f"noise offset {settings.noise_offset:g}"
+    if settings.multires_noise_iterations:
+        yield f"noise of up to {settings.multires_noise_iterations} sizes"
+    if settings.input_perturbation:
+        yield f"input perturbation {settings.input_perturbation:g}"
+
+
+def _weights(plan: TrainPlan) -> str:
     settings, prediction = plan.recipe.settings, plan.recipe.prediction_type
     if prediction != FLOW:
+        if settings.debiased_estimation_loss:
+            return f"debiased estimation: the base predicts {prediction}"
         if not settings.snr_gamma:
             because = "" if prediction == EPSILON else f": the base predicts {prediction}"
             return f"all timesteps count the same{because}"

@@ -23,12 +23,13 @@ from hubtools.project import Project
 from hubtools.settings import SampleSettings
 from hubtools.training.adapter import add_lora
 from hubtools.training.buckets import make_buckets
+from hubtools.training.choices import completed
 from hubtools.training.device import check_xformers, dtype_of, free_memory, precision_of
 from hubtools.training.distributed import Distributed
 from hubtools.training.memory import plan_memory
 from hubtools.training.pictures import TrainingPictures
 from hubtools.training.plan import TrainPlan
-from hubtools.training.recipe import completed, make_recipe
+from hubtools.training.recipe import make_recipe
 from hubtools.version import __version__
 
 if TYPE_CHECKING:

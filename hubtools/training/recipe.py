@@ -6,101 +6,14 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from hubtools.errors import UsageError
-from hubtools.models.families.noise import EPSILON, FLOW, NoiseOptions
-from hubtools.models.families.protocol import BaseInfo
+from hubtools.models.families.noise import FLOW
 from hubtools.settings import TrainSettings
 from hubtools.training.buckets import Buckets, one_bucket
+from hubtools.training.choices import OF_FLOW
 
 DEFAULT_CHECKPOINT_STEPS = 250
 DTYPES = {"no": "float32", "fp16": "float16", "bf16": "bfloat16"}
 STATE_SECONDS = 600.0  # without checkpointing_steps, state is also saved this often
-
-
-CAPTION_DROPOUT = 0.05
-SNR_GAMMA = 5.0
-
-_OF_FLOW = ("timestep_density", "timestep_mean", "timestep_deviation", "timestep_shift")
-
-
-def completed(settings: TrainSettings, info: BaseInfo) -> TrainSettings:
-    """The settings with what they leave to the base. Raises `UsageError` for what has no meaning
-    with such a base."""
-    told: dict[str, Any] = {"target_modules": settings.target_modules or list(info.targets)}
-    if settings.caption_dropout is None:
-        told["caption_dropout"] = CAPTION_DROPOUT if info.guided else 0.0
-    flow = info.prediction_type == FLOW
-    if settings.center_crop and settings.crops_per_image > 1:
-        raise UsageError(
-            f"crops_per_image {settings.crops_per_image} cuts a picture at several places, but"
-            " center_crop cuts out its middle.",
-            hint="--no-center-crop, or leave crops_per_image out",
-            code="bad-setting",
-        )
-    if flow:
-        _refuse_of_noise(settings)
-        noise = NoiseOptions()
-        told["snr_gamma"] = None
-        told["timestep_density"] = settings.timestep_density or noise.density
-        if told["timestep_density"] == "logit_normal":
-            mean, deviation = settings.timestep_mean, settings.timestep_deviation
-            told["timestep_mean"] = noise.mean if mean is None else mean
-            told["timestep_deviation"] = noise.deviation if deviation is None else deviation
-    else:
-        _refuse_of_flow(settings, info.prediction_type)
-        if settings.snr_gamma is None:
-            # of a velocity it would take the moments of much noise away (a weight of 0.02)
-            told["snr_gamma"] = SNR_GAMMA if info.prediction_type == EPSILON else 0.0
-    return settings.model_copy(update=told)
-
-
-def _refuse_of_noise(settings: TrainSettings) -> None:
-    if settings.snr_gamma:
-        raise UsageError(
-            "snr_gamma: min-SNR weighs the answers of a base that predicts noise; this one predicts"
-            " a flow, and all its moments count the same.",
-            hint="leave snr_gamma out; timestep_density says which moments it is trained at",
-            code="bad-setting",
-        )
-    if settings.noise_offset:
-        raise UsageError(
-            "noise_offset helps bases that never see pure noise while they learn; this base"
-            " predicts a flow, which begins at pure noise.",
-            hint="leave noise_offset out",
-            code="bad-setting",
-        )
-    given = settings.timestep_mean is not None or settings.timestep_deviation is not None
-    if settings.timestep_density == "uniform" and given:
-        raise UsageError(
-            "timestep_mean and timestep_deviation are those of the logit-normal density, but"
-            " timestep_density is uniform.",
-            hint="--timestep-density logit_normal, or leave them out",
-            code="bad-setting",
-        )
-
-
-def _refuse_of_flow(settings: TrainSettings, prediction_type: str) -> None:
-    for name in _OF_FLOW:
-        if getattr(settings, name) is not None:
-            raise UsageError(
-                f"{name} is for bases that predict a flow; this base predicts {prediction_type},"
-                " and is trained at all of its timesteps alike.",
-                hint="leave it out; snr_gamma weighs the timesteps",
-                code="bad-setting",
-            )
-
-
-def noise_options(settings: TrainSettings) -> NoiseOptions:
-    """How the base's latents are noised, of `completed` settings."""
-    usual = NoiseOptions()
-    mean, deviation = settings.timestep_mean, settings.timestep_deviation
-    return NoiseOptions(
-        settings.snr_gamma,
-        settings.timestep_density or usual.density,
-        usual.mean if mean is None else mean,
-        usual.deviation if deviation is None else deviation,
-        settings.timestep_shift,
-    )
 
 
 @dataclass(frozen=True)
@@ -175,7 +88,7 @@ class Recipe:
         return self.settings.model_dump(
             exclude={
                 *("output_dir", "pretrained_model_name_or_path", "num_threads", "allow_pickle"),
-                *(() if flow else _OF_FLOW),
+                *(() if flow else OF_FLOW),
                 *(n for n in _LATER if getattr(self.settings, n) == fields[n].default),
             }
         ) | {
@@ -196,7 +109,13 @@ class Recipe:
 
 # Settings that runs of earlier versions know nothing of: written down only where they are set, so
 # that such a run goes on.
-_LATER = frozenset({"resolutions", "aspect_ratio_buckets", "bucket_reso_steps", "crops_per_image"})
+_LATER = frozenset(
+    {
+        *("resolutions", "aspect_ratio_buckets", "bucket_reso_steps", "crops_per_image"),
+        *("debiased_estimation_loss", "loss_type", "huber_schedule", "huber_c"),
+        *("multires_noise_iterations", "multires_noise_discount", "input_perturbation"),
+    }
+)
 
 # Settings that may change between a run and its continuation: they do not decide what is learned.
 NOT_IN_IDENTITY = frozenset(

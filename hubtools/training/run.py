@@ -25,6 +25,7 @@ from hubtools.training.checkpoints import (
     restore,
     save_state,
 )
+from hubtools.training.choices import noise_options
 from hubtools.training.device import (
     arrange,
     cap_threads,
@@ -40,7 +41,7 @@ from hubtools.training.metrics import first_and_last
 from hubtools.training.optimizers import make_optimizer
 from hubtools.training.plan import TrainPlan
 from hubtools.training.prediction import check_prediction, explained
-from hubtools.training.recipe import STATE_SECONDS, noise_options
+from hubtools.training.recipe import STATE_SECONDS
 from hubtools.training.runfolder import now
 from hubtools.training.samples import SamplePrompts, draw_samples
 from hubtools.training.signals import Stop, StopAgreement, stop_on_signals

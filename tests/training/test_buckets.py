@@ -108,6 +108,9 @@ def test_it_goes_on_bit_for_bit_in_the_middle_of_an_epoch(make: MakeProject) -> 
         "center_crop": False,
         "crops_per_image": 3,
         "resolutions": [48],
+        "multires_noise_iterations": 4,
+        "input_perturbation": 0.1,
+        "loss_type": "huber",
     }
     whole, broken = make(name="whole", **settings), make(name="broken", **settings)
     run(whole)
@@ -195,6 +198,6 @@ def test_crops_in_the_middle_are_one(make: MakeProject) -> None:
 def test_a_run_of_before_goes_on(make_project: MakeProject) -> None:
     """What is off is not written down: a run that knew nothing of it is the same run."""
     manifest = train(make_project(max_train_steps=1), skip_validation=True, dry_run=True)
-    assert not {"resolutions", "aspect_ratio_buckets", "bucket_reso_steps", "crops_per_image"} & {
+    assert not {"resolutions", "aspect_ratio_buckets", "loss_type", "input_perturbation"} & {
         *manifest.train
     }

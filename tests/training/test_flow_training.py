@@ -24,7 +24,7 @@ from hubtools.models.tensors import read_tensors  # noqa: E402
 from hubtools.progress import PlainReporter  # noqa: E402
 from hubtools.project import Project  # noqa: E402
 from hubtools.settings import TrainSettings  # noqa: E402
-from hubtools.training.recipe import completed  # noqa: E402
+from hubtools.training.choices import completed  # noqa: E402
 from hubtools.training.train import train  # noqa: E402
 from tests.dying import DiesAt, Killed  # noqa: E402
 from tests.oracles import load  # noqa: E402
@@ -142,6 +142,7 @@ def test_in_half_precision_with_blocks_computed_twice_and_the_base_kept(
     project = make_flow(
         max_train_steps=1, train_batch_size=4, mixed_precision="bf16", gradient_checkpointing=True,
         with_prior_preservation=True, class_prompt="a person", validation_steps=1, samples=samples,
+        loss_type="smooth_l1", input_perturbation=0.1,
     )  # fmt: skip
     warned: list[str] = []
     manifest = train(

@@ -95,6 +95,19 @@ def test_the_plan_tells_what_will_lie_on_disk() -> None:
     assert "after step 40; 960 are left" in "\n".join(describe(replace(plan(), resumes_at=40)))
 
 
+def test_how_errors_count_is_told() -> None:
+    usual = {line.split(":")[0]: line for line in describe(plan(snr_gamma=5))}
+    assert usual["loss"].endswith("min-SNR 5: the base predicts epsilon")
+    more = plan(
+        debiased_estimation_loss=True, loss_type="huber", huber_schedule="snr", huber_c=0.1,
+        multires_noise_iterations=6, input_perturbation=0.05,
+    )  # fmt: skip
+    assert (
+        "debiased estimation: the base predicts epsilon, huber (snr, 0.1), noise of up to 6 sizes,"
+        " input perturbation 0.05" in "\n".join(describe(more))
+    )
+
+
 def test_what_the_base_is_kept_to_is_told() -> None:
     kept = plan(with_prior_preservation=True, trigger="tok", prior_loss_weight=0.5)
     assert "'photo of person, front view 0', weight 0.5" in "\n".join(describe(kept))

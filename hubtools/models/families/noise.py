@@ -18,12 +18,16 @@ EPSILON, V_PREDICTION, FLOW = "epsilon", "v_prediction", "flow"
 DDPM_PREDICTIONS = (EPSILON, V_PREDICTION)
 
 Density = Literal["logit_normal", "uniform"]
+LossType = Literal["l2", "huber", "smooth_l1"]
+HuberSchedule = Literal["snr", "exponential", "constant"]
 
 
 @dataclass(frozen=True)
 class NoiseOptions:
-    """What a user may choose. `snr_gamma`: that of min-SNR weighting; none: all moments count the
-    same. Of flow bases alone: how likely each moment is (`density`, with `mean` and `deviation` of
+    """What a user may choose. `snr_gamma`: that of min-SNR weighting; `debiased`: weigh by the
+    debiased estimation instead; neither: all moments count the same. `loss`: how far an answer is
+    from its target, with `huber_c` and `huber_schedule` where that is not squared. Of flow bases
+    alone: how likely each moment is (`density`, with `mean` and `deviation` of
     the logit-normal one), and how far moments are shifted towards noise; none: as the base's
     scheduler does."""
 
@@ -32,19 +36,41 @@ class NoiseOptions:
     mean: float = 0.0
     deviation: float = 1.0
     shift: float | None = None
+    debiased: bool = False
+    loss: LossType = "l2"
+    huber_schedule: HuberSchedule = "snr"
+    huber_c: float = 0.1
 
 
 @dataclass(frozen=True)
 class Noised:
     """A batch ready for the denoiser: what goes in, what should come out, how much each counts.
 
-    `latents` and `target` (N, C, h, w), `timesteps` and `weight` (N,).
+    `latents` and `target` (N, C, h, w), `timesteps` and `weight` (N,). `threshold` (N,): beyond it
+    an error counts by its size instead of its square; none: always by its square.
     """
 
     latents: Tensor
     timesteps: Tensor
     target: Tensor
     weight: Tensor
+    threshold: Tensor | None = None
+
+
+def _threshold(options: NoiseOptions, level: Tensor, signal: Tensor) -> Tensor | None:
+    """The scheduled threshold of pseudo-Huber losses (arXiv:2403.16728, section 4): 1 for a clean
+    picture and `huber_c` in pure noise. `level` (N,) in [0, 1] is how far the noise has come,
+    `signal` (N,) is 1 / (1 + noise over signal)."""
+    import torch
+
+    if options.loss == "l2":
+        return None
+    c = options.huber_c
+    if options.huber_schedule == "exponential":
+        return c**level
+    if options.huber_schedule == "snr":
+        return (1 - c) * signal.square() + c
+    return torch.full_like(level, c)
 
 
 class NoiseProcess(Protocol):
@@ -54,6 +80,10 @@ class NoiseProcess(Protocol):
         """Latents noised to the moments `t`, uniform in [0, 1), with target and weight."""
 
 
+# Where a debiased weight would be without bounds: no epsilon base reaches the lower one.
+_LEAST_SNR, _MOST_SNR = 1e-3, 1e3
+
+
 class DDPM:
     """The forward process of arXiv:2006.11239, eq. 4; v as in arXiv:2202.00512, app. D."""
 
@@ -61,7 +91,7 @@ class DDPM:
         """`alphas`: cumulative, one a timestep; `prediction`: one of `DDPM_PREDICTIONS`."""
         self.alphas = alphas.float()
         self._v = prediction == V_PREDICTION
-        self._snr_gamma = options.snr_gamma or None
+        self._options = options
 
     def timesteps(self, t: Tensor) -> Tensor:
         """All timesteps are as likely."""
@@ -72,7 +102,10 @@ class DDPM:
         timesteps, alpha, signal, sigma = self._scales(latents, t)
         noisy = signal * latents + sigma * noise
         target = signal * noise - sigma * latents if self._v else noise
-        return Noised(noisy, timesteps, target, self._weight(alpha))
+        level = timesteps.float() / len(self.alphas)
+        clear = alpha.sqrt() / (alpha.sqrt() + (1 - alpha).sqrt())
+        threshold = _threshold(self._options, level, clear)
+        return Noised(noisy, timesteps, target, self._weight(alpha), threshold)
 
     def targets(self, latents: Tensor, noise: Tensor, t: Tensor) -> dict[str, Tensor]:
         """What each kind of base answers to latents noised to the moments `t`."""
@@ -90,15 +123,22 @@ class DDPM:
 
     def _weight(self, alpha: Tensor) -> Tensor:
         """Min-SNR's (arXiv:2303.09556): min(snr, gamma) over snr for epsilon and over snr + 1 for
-        v, written so that snr = 0 (zero terminal SNR) divides nothing by zero."""
+        v, written so that snr = 0 (zero terminal SNR) divides nothing by zero. Or that of the
+        debiased estimation (arXiv:2310.08442, eq. 10), 1 over the root of snr for epsilon, and the
+        same of the picture's error, root of snr over snr + 1, for v."""
         import torch
 
-        if self._snr_gamma is None:
-            return torch.ones_like(alpha)
+        gamma = self._options.snr_gamma
         snr = alpha / (1 - alpha)
+        if self._options.debiased:
+            if self._v:
+                return snr.sqrt() / (snr + 1)
+            return snr.clamp(_LEAST_SNR, _MOST_SNR).rsqrt()
+        if not gamma:
+            return torch.ones_like(alpha)
         if self._v:
-            return snr.clamp(max=self._snr_gamma) / (snr + 1)
-        return (self._snr_gamma / snr).clamp(max=1.0)
+            return snr.clamp(max=gamma) / (snr + 1)
+        return (gamma / snr).clamp(max=1.0)
 
 
 @dataclass(frozen=True)
@@ -178,4 +218,5 @@ class Flow:
         s = self.moments(t, cells // self._cells)
         along = s.view(-1, *[1] * (latents.dim() - 1))
         noisy = (1 - along) * latents + along * noise
-        return Noised(noisy, s, noise - latents, torch.ones_like(s))
+        threshold = _threshold(self.options, s, 1 - s)
+        return Noised(noisy, s, noise - latents, torch.ones_like(s), threshold)
