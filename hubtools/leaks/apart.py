@@ -10,7 +10,7 @@ import re
 from collections.abc import Generator, Iterator
 
 from hubtools.leaks.guesses import is_hex, looks_random
-from hubtools.leaks.named import PASSWORDS, WORDS, beside, places_of
+from hubtools.leaks.named import PASSWORDS, beside
 from hubtools.leaks.shapes import Secret
 from hubtools.patterns import regex
 
@@ -51,15 +51,15 @@ _GAP = regex(
 )
 
 
-def apart(text: str, lower: str) -> Iterator[Secret]:
-    """Everything in `text` that stands apart from its name; `lower` is it in small letters, with the
-    same places. Linear in the text."""
+def apart(text: str, words: dict[str, list[int]]) -> Iterator[Secret]:
+    """Everything in `text` that stands apart from its name; `words`: where those that tell are in
+    it. Linear in the text."""
     lines = "\n" in text
     cells = any(mark in text for mark in ",;|\t")
     binary = _BINARY.search(text) is not None
-    for word in (*WORDS, *PASSWORDS):
+    for word, places in words.items():
         below = listed = 0  # where what was looked at ends: nothing is looked at twice
-        for place in places_of(lower, word):
+        for place in places:
             if lines and place >= below:
                 below = yield from _below(text, place)
             if cells:

@@ -159,21 +159,32 @@ def beside(name: str, value: str | None) -> str | None:
     return "a key beside its name" if value is None or looks_random(value) else None
 
 
-def named(text: str, lower: str) -> Iterator[Secret]:
+def telling_words(lower: str) -> dict[str, list[int]]:
+    """Where each word stands that tells, in a text in small letters (`small`)."""
+    known = (*WORDS, *(_ENGLISH if lower.isascii() else PASSWORDS))
+    return {word: list(places_of(lower, word)) for word in known if word in lower}
+
+
+_ENGLISH = tuple(word for word in PASSWORDS if word.isascii())
+
+
+def named(text: str, lower: str, words: dict[str, list[int]]) -> Iterator[Secret]:
     """Values beside telling words, in addresses, in .netrc and kaggle.json; `lower` is the text in
-    small letters (`small`). Linear in the text."""
+    small letters (`small`), `words` where the words are in it. Linear in the text."""
     yield from _addresses(text)
     for word in WORDS:
-        if places := list(places_of(lower, word)):
+        if places := words.get(word):
             for pattern in (_TAIL, _CELLS, _OPTION, _SAID):
                 yield from _keys(text, places, word, pattern)
             yield from _reversed(text, places, word)
     for word in PASSWORDS:
-        if places := list(places_of(lower, word)):
+        if places := words.get(word):
             yield from _passwords(text, places, word)
             yield from _chosen_apart(text, places, word)
             yield from _reversed(text, places, word)
     for what, word, pattern, holds in _ANCHORED:
+        if word not in lower:
+            continue
         for place, match in _after(text, places_of(lower, word), word, pattern):
             value = match[match.lastindex or 0]
             if holds(match):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from hubtools.leaks.apart import apart
 from hubtools.leaks.commands import commanded
 from hubtools.leaks.hexdumps import dumped
-from hubtools.leaks.named import named, small
+from hubtools.leaks.named import named, small, telling_words
 from hubtools.leaks.packed import packed
 from hubtools.leaks.shapes import Secret, shaped
 from hubtools.leaks.views import views
@@ -94,9 +94,11 @@ def _place(text: str, view: str, secret: Secret, lines: int) -> int:
 def _plain(text: str) -> Iterator[Secret]:
     yield from shaped(text)
     lower = small(text)
-    yield from named(text, lower)
+    words = telling_words(lower)
+    yield from named(text, lower, words)
     yield from commanded(text, lower)
-    yield from apart(text, lower)
+    if words:
+        yield from apart(text, words)
 
 
 def _unpacked(start: int, run: str, nested: Nested | None, depth: int) -> Iterator[Secret]:
