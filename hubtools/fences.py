@@ -1,13 +1,19 @@
-"""Folders that a project's file names, and that must lie inside the project when they are opened.
+"""Folders that a project's file names, and that must lie inside the project when they are opened;
+folders that stay the same ones while a command works.
 
 A path is judged before a command begins, and a folder may be exchanged for a link after that. So
-whoever opens the folder asks where it really lies: from its descriptor up, folder by folder.
+whoever opens the folder asks where it really lies: from its descriptor up, folder by folder. And a
+path that a command opens twice may lead elsewhere the second time, where a folder above it was
+exchanged: what it led to first is kept open, and compared.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from hubtools.errors import HubtoolsError
 
@@ -52,13 +58,86 @@ def _fence_of(path: Path) -> Path | None:
 
 def check_fence(path: Path, descriptor: int) -> None:
     """Raises `LeadsOut` if `path`, which was opened as a folder, must lie in a project and does
-    not. Nothing is told where there is no openat."""
+    not, or is another folder than this command has opened there before. Nothing is told where
+    there is no openat."""
     root = _fence_of(path)
     if AT and root is not None and not _lies_inside(descriptor, root):
         raise LeadsOut(
             f"{path} leads out of the project's folder {root}; nothing was done.",
             hint="it lay inside a moment ago: look who changes it, and run it again",
         )
+    if AT and _KNOWN is not None:
+        _check_same(path, descriptor)
+
+
+class _Folder(NamedTuple):
+    """What a path led to: which folder, and a descriptor that keeps its number from being given to
+    another (-1: that of a folder below it does)."""
+
+    facts: os.stat_result
+    descriptor: int
+
+
+_KNOWN: dict[str, _Folder] | None = None
+_MOST_OPEN = 64
+
+
+@contextmanager
+def same_folders() -> Iterator[None]:
+    """Until the end, a path under which a folder was opened must lead to the same one whenever it
+    is opened again."""
+    global _KNOWN
+    before, _KNOWN = _KNOWN, {}
+    try:
+        yield
+    finally:
+        for known in _KNOWN.values():
+            if known.descriptor >= 0:
+                os.close(known.descriptor)
+        _KNOWN = before
+
+
+def _check_same(path: Path, descriptor: int) -> None:
+    known = _KNOWN if _KNOWN is not None else {}
+    whole, facts = Path(os.path.abspath(path)), os.fstat(descriptor)
+    found = known.get(str(whole))
+    if found is not None:
+        if not os.path.samestat(found.facts, facts):
+            raise _another(path)
+        return
+    for folder in whole.parents:
+        above = known.get(str(folder))
+        if above is not None and not _still(folder, above):
+            raise _another(folder)
+    keep = sum(one.descriptor >= 0 for one in known.values()) < _MOST_OPEN
+    known[str(whole)] = _Folder(facts, os.dup(descriptor) if keep else -1)
+    for folder in whole.parents:
+        with suppress(OSError):
+            known.setdefault(str(folder), _Folder(os.stat(folder), -1))
+
+
+def _still(folder: Path, known: _Folder) -> bool:
+    try:
+        return os.path.samestat(os.stat(folder), known.facts)
+    except OSError:
+        return False
+
+
+def _another(path: Path) -> LeadsOut:
+    return LeadsOut(
+        f"{path} is another folder than it was when this command began; it goes no further.",
+        hint="look who exchanges it, or a folder above it, and run it again",
+    )
+
+
+def forget(path: Path | str) -> None:
+    """A folder that the command itself moves or removes: what comes in its place is another one."""
+    if not _KNOWN:
+        return
+    whole = os.path.abspath(path)
+    for name in [name for name in _KNOWN if name == whole or name.startswith(whole + os.sep)]:
+        if (descriptor := _KNOWN.pop(name).descriptor) >= 0:
+            os.close(descriptor)
 
 
 def make_folder(path: Path) -> None:

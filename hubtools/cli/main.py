@@ -21,6 +21,7 @@ from hubtools.cli.answer import Answer, answering
 from hubtools.cli.output import say_error, say_warning
 from hubtools.cli.start import GROUPS, START
 from hubtools.errors import ExitCode, HubtoolsError, UsageError
+from hubtools.fences import same_folders
 from hubtools.interpreter import guard_children, leave_here
 from hubtools.version import __version__
 
@@ -153,7 +154,7 @@ def run(arguments: list[str]) -> int:
     """The command line as a function: prints what there is to say, returns the exit code."""
     answer = Answer()
     try:
-        with _warnings_told(), answering(answer, group, arguments):
+        with _warnings_told(), answering(answer, group, arguments), same_folders():
             code, error = _outcome(arguments, answer)
             answer.say(error)
         return code

@@ -30,7 +30,7 @@ from hubtools.manifest import RunManifest, SampleRecord, read_samples
 from hubtools.models.base import fetch_base, resolve_base
 from hubtools.models.registry import SUPPORTED
 from hubtools.project import Project
-from hubtools.rooted import Root
+from hubtools.rooted import Root, forget
 from hubtools.trust import is_sealed, seal
 
 TOKEN = "hf_local"
@@ -212,6 +212,7 @@ def _read_back(
         words += ["--from", str(samples / record.file)]
         samples = root / SAMPLES_DIR
         shutil.rmtree(samples, ignore_errors=True)  # of another rehearsal
+        forget(samples)
         words += ["--quiet", "--output", str(samples)]
         _call(command("hubtools", *words), environment)
         (record,) = read_samples(samples)

@@ -10,10 +10,21 @@ The path of the folder itself is the user's own word: links in it are followed.
 
 from __future__ import annotations
 
-from hubtools.fences import LeadsOut, fence, unfence
+from hubtools.fences import LeadsOut, fence, forget, same_folders, unfence
 from hubtools.files import TEMPORARY
 from hubtools.rooted.names import is_left_over, parts_of
 from hubtools.rooted.root import Root
 from hubtools.rooted.system import clone
 
-__all__ = ["TEMPORARY", "LeadsOut", "Root", "clone", "fence", "is_left_over", "parts_of", "unfence"]
+__all__ = [
+    "TEMPORARY",
+    "LeadsOut",
+    "Root",
+    "clone",
+    "fence",
+    "forget",
+    "is_left_over",
+    "parts_of",
+    "same_folders",
+    "unfence",
+]

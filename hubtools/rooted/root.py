@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from hubtools.errors import HubtoolsError
-from hubtools.fences import AT
+from hubtools.fences import AT, forget
 from hubtools.files import untouched
 from hubtools.rooted import system
 from hubtools.rooted.names import is_left_over
@@ -79,6 +79,7 @@ class Root(Writing):
             if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
                 return False
             raise
+        forget(self.path / name)
         return True
 
     def remove_tree(self, name: str) -> int:

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 from hubtools.causes import named, naming
 from hubtools.errors import HubtoolsError
+from hubtools.fences import forget
 from hubtools.files import json_bytes, taking_place, temporary_for
 from hubtools.rooted import system
 from hubtools.rooted.looking import Looking
@@ -131,6 +132,8 @@ class Writing(Looking):
             if sync:
                 system.sync(there)
                 system.sync(here)
+        forget(self.path / source)
+        forget(self.path / target)
 
     def _carry(self, source: str, target: str, replace: bool) -> None:
         """Rename between file systems: a copy beside the target takes its place, then the source

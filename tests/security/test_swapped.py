@@ -3,9 +3,11 @@ the link leads to stays as it is."""
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -19,6 +21,7 @@ from hubtools.inference.sheet import contact_sheet
 from hubtools.project import load_project
 from hubtools.rooted import LeadsOut, Root
 from tests.drawing import write_pictures
+from tests.typed import typed
 
 
 @pytest.fixture
@@ -212,3 +215,60 @@ def test_a_grid_s_folder_that_is_exchanged(
     assert (outside / plan.folder.name / "grid.png").read_text() == "mine"
     assert not (outside / plan.folder.name / "index.html").exists()
     assert (root / "away" / plan.folder.name / "index.html").exists()
+
+
+# --- a folder above the one that was typed --------------------------------------------------------
+
+
+TYPED: dict[str, list[str]] = {
+    "fix": ["fix", "--yes"],
+    "card": ["card"],
+    "push": ["push", "me/people"],
+    "shard": ["shard", "--to", "packed"],
+    "caption": ["caption", "--replace", "photo=picture", "--yes"],
+    "validate": ["validate", "--baseline", "baseline.json", "--write-baseline"],
+}
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("command", TYPED)
+def test_a_folder_above_is_exchanged_between_two_openings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, local_hub: object
+) -> None:
+    """Whenever that happens: after the first opening, the second, the third ..."""
+    theirs = write_pictures(tmp_path / "theirs" / "set", 2)
+    before, told, real = everything(theirs.parent), 0, os.open
+    word, *more = TYPED[command]
+    for moment in range(1, 30):
+        above = tmp_path / f"{moment}" / "above"
+        write_pictures(above / "set", 3)
+        opened = 0
+
+        def opening(path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+            nonlocal opened
+            found = real(path, flags, mode, dir_fd=dir_fd)
+            if str(path) == str(above / "set"):  # noqa: B023 - the loop's own
+                opened += 1
+                if opened == moment:  # noqa: B023
+                    above.rename(above.parent / "moved")  # noqa: B023
+                    above.symlink_to(theirs.parent)  # noqa: B023
+            return found
+
+        monkeypatch.setattr(os, "open", opening)
+        done = typed(word, above / "set", *more, cwd=above.parent)
+        monkeypatch.setattr(os, "open", real)
+        assert everything(theirs.parent) == before, moment
+        assert "bug in hubtools" not in done.stderr, done.stderr
+        told += "is another folder than it was" in done.stderr
+        if opened < moment:
+            break
+    else:
+        pytest.fail("the folder is opened again and again")
+    assert told or moment <= 2

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from hubtools.causes import is_absent
 from hubtools.errors import HubtoolsError
+from hubtools.fences import forget
 from hubtools.files import write_text
 from hubtools.models.base import RANDOM_WEIGHTS_KEY
 from hubtools.quiet import hush
@@ -320,6 +321,7 @@ def write_pipeline(
         _mark(built, _CARD.format(title=title, tag=tag))
         if folder.exists():
             shutil.rmtree(folder)
+            forget(folder)
         os.replace(built, folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
