@@ -48,6 +48,14 @@ def code(text: object) -> str:
     return f"{fence}{pad}{line}{pad}{fence}"
 
 
+def block(text: object, language: str = "") -> str:
+    """Text of one line in a block of code, which pages show with a button to copy it."""
+    line = _one_line(text).replace("<!--", "<! --")
+    longest = max((len(run) for run in re.findall(r"`+", line)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{line}\n{fence}"
+
+
 def code_cell(text: object) -> str:
     """`code` for a cell of a Markdown table."""
     line = _one_line(text)
@@ -60,6 +68,13 @@ def hub_link(repo: object, kind: str = "") -> str:
     if not _HUB_ID.fullmatch(name):
         return code_cell(name)
     return f"[{markdown(name)}](https://huggingface.co/{kind}{name})"
+
+
+def hub_file(repo: object, name: str) -> str | None:
+    """The address of a file of a model on the Hub; None for what is no id or no plain name."""
+    if not _HUB_ID.fullmatch(str(repo)) or not re.fullmatch(r"[\w.-]+", name, re.ASCII):
+        return None
+    return f"https://huggingface.co/{repo}/resolve/main/{name}"
 
 
 def python_literal(value: object) -> str:

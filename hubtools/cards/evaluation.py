@@ -22,6 +22,19 @@ _ROWS = {
 }
 
 
+# how to read them, for those who see such figures for the first time
+_READING = {
+    "subject_fidelity": "cosine similarity, -1 to 1; above the base's: the subject was learnt",
+    "prompt_fidelity": "0 to 1; how much of the prompt the pictures show, higher is better",
+    "plain_fidelity": "the same without the trigger; below the base's: something was forgotten",
+    "leakage": "cosine similarity; above the base's: the subject shows although nobody asked",
+    "diversity": "0 to 1; near 0 all pictures of a prompt are alike",
+    "memorised": "0 to 1; 0 is best",
+    "denoising_loss": "the error in telling noise from picture, lower is better; compare it with"
+    " the base's only",
+}
+
+
 @dataclass(frozen=True)
 class EvaluationCard:
     """What the template may use (as `card.evaluation`). `rows` are (what, base, LoRA); `chart` is
@@ -32,6 +45,7 @@ class EvaluationCard:
     rows: tuple[tuple[str, str, str], ...]
     how: str
     chart: str | None
+    reading: tuple[tuple[str, str], ...] = ()  # (what, how to read it)
 
 
 def evaluation_card(run_dir: Path, lora_sha256: str) -> EvaluationCard | None:
@@ -52,11 +66,13 @@ def evaluation_card(run_dir: Path, lora_sha256: str) -> EvaluationCard | None:
         for name, title in _ROWS.items()
         if name in chosen.figures
     ]
+    reading = [(_ROWS[n], _READING[n]) for n in _ROWS if n in chosen.figures and n in _READING]
     name = "denoising_loss"
     if name in chosen.figures:
         seen = "held-out" if found.loss_held_out else "training"
         title = f"denoising loss on {found.loss_pictures} {seen} pictures"
         rows.append((title, _cell(base, name, 4), _cell(chosen, name, 4)))
+        reading.append(("denoising loss", _READING[name]))
     samples = found.samples
     how = (
         f"{len(found.prompts)} prompts, {found.images} pictures each, drawn by base and LoRA from"
@@ -68,7 +84,9 @@ def evaluation_card(run_dir: Path, lora_sha256: str) -> EvaluationCard | None:
         + ". All numbers are in `evaluation.json`."
     )
     chart = EVALUATION_CHART if (run_dir / EVALUATION_CHART).is_file() else None
-    return EvaluationCard(found.recommendation, f"{chosen.weight:g}", tuple(rows), how, chart)
+    return EvaluationCard(
+        found.recommendation, f"{chosen.weight:g}", tuple(rows), how, chart, tuple(reading)
+    )
 
 
 def _cell(candidate: Candidate, name: str, digits: int = 2) -> str:

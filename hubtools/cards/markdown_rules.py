@@ -203,7 +203,7 @@ def empty_section(view: CardView) -> Iterator[Problem]:
         for number, line in enumerate(_lines(view))
         if (found := _HEADING.match(line))
     ]
-    for (number, level, words), following in zip(headings, [*headings[1:], None], strict=True):
+    for (number, level, words), following in zip(headings, [*headings[1:], None], strict=False):
         end = following[0] if following else None
         if following and following[1] > level:
             continue  # its sections follow

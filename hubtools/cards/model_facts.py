@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hubtools.cards.escape import is_inside
+from hubtools.cards.escape import hub_file, is_inside
 from hubtools.cards.evaluation import EvaluationCard, evaluation_card
 from hubtools.cards.license import license_sentence_of, model_license
+from hubtools.cards.showing import (
+    ComfyUI,
+    Comparison,
+    base_image_name,
+    citation,
+    comfyui,
+    pairs,
+    summary,
+)
 from hubtools.cards.snippet import snippet
 from hubtools.errors import HubtoolsError
-from hubtools.files import sha256_of
+from hubtools.files import human_bytes, sha256_of
 from hubtools.findings import plural
 from hubtools.layout import LORA_WEIGHTS, SAMPLES_DIR
 from hubtools.licensing.resolve import License
@@ -59,15 +69,25 @@ class ModelCard:
     training: tuple[tuple[str, str], ...]
     weights: str
     weights_bytes: int
+    weights_size: str  # in words
     weights_sha256: str
     license: License
     license_sentence: str
     evaluation: EvaluationCard | None = None
+    comparisons: tuple[Comparison, ...] = ()
+    comfyui: ComfyUI | None = None
+    summary: tuple[tuple[str, str], ...] = ()
+    resolution: int | None = None
+    download: str | None = None
+    citation: str | None = None
     front_matter: dict[str, Any] = field(default_factory=dict)
 
 
-def model_facts(run_dir: Path, project: Project) -> tuple[ModelCard, list[SampleRecord]]:
-    """Gather the facts of a finished run and the records of its gallery, in order.
+def model_facts(
+    run_dir: Path, project: Project
+) -> tuple[ModelCard, list[tuple[str, SampleRecord]]]:
+    """Gather the facts of a finished run, and the pictures that its card shows: each with its path
+    in the repository, those of the gallery first.
 
     Raises `HubtoolsError` if the run has no LoRA yet, or if its licence cannot be told.
     """
@@ -80,7 +100,10 @@ def model_facts(run_dir: Path, project: Project) -> tuple[ModelCard, list[Sample
             hint="finish the training: `hubtools train`",
             code="file-not-found",
         )
-    records = gallery(run_dir, manifest)
+    all_records = read_samples(run_dir / SAMPLES_DIR)
+    records = gallery(all_records, manifest)
+    bare = pairs(records, all_records)
+    measured = evaluation_card(run_dir, manifest.lora.sha256)
     base_model = manifest.base_model.id or project.train.base_model_repo
     license = model_license(manifest, project, base_model)
     trigger = manifest.dataset.trigger
@@ -112,22 +135,34 @@ def model_facts(run_dir: Path, project: Project) -> tuple[ModelCard, list[Sample
         training=tuple(_training(manifest)),
         weights=weights.name,
         weights_bytes=weights.stat().st_size,
+        weights_size=human_bytes(weights.stat().st_size),
         weights_sha256=sha256_of(weights),
         license=license,
         license_sentence=license_sentence_of(license, base_model),
-        evaluation=evaluation_card(run_dir, manifest.lora.sha256),
+        evaluation=measured,
+        comparisons=tuple(
+            Comparison(record.prompt, base_image_name(index), image_name(index))
+            for index, record in bare
+        ),
+        comfyui=comfyui(weights, repo, title, float(measured.weight) if measured else 1.0),
+        summary=tuple(summary(manifest)),
+        resolution=manifest.train.get("resolution"),
+        download=hub_file(repo, weights.name) if repo else None,
+        citation=citation(repo, project.model.title or title, manifest.started) if repo else None,
     )
     card.front_matter.update(_model_front_matter(card, records))
-    return card, records
+    shown = [(image_name(index), record) for index, record in enumerate(records)]
+    shown += [(base_image_name(index), record) for index, record in bare]
+    return card, shown
 
 
-def gallery(run_dir: Path, manifest: RunManifest) -> list[SampleRecord]:
+def gallery(all_records: Iterable[SampleRecord], manifest: RunManifest) -> list[SampleRecord]:
     """The pictures worth showing: drawn with the finished LoRA and no other, not blanked; those
     whose prompt has the trigger first (the Hub's page takes the first as its example prompt)."""
     sha256 = manifest.lora.sha256 if manifest.lora else None
     records = [
         record
-        for record in read_samples(run_dir / SAMPLES_DIR)
+        for record in all_records
         if not record.blanked and record.lora_weight and record.lora_sha256 == sha256
         if not any(lora.weight for lora in record.loras[1:])
     ]

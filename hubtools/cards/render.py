@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from hubtools.cards.dataset_facts import DatasetCard, dataset_facts
 from hubtools.cards.escape import cell, code, markdown
 from hubtools.cards.merge import Memory, merge, read_card_text
-from hubtools.cards.model_facts import ModelCard, image_name, model_facts
+from hubtools.cards.model_facts import ModelCard, model_facts
 from hubtools.cards.rendering import render_own, render_shipped
 from hubtools.errors import HubtoolsError
 from hubtools.files import StrPath
@@ -67,15 +67,15 @@ def write_model_card(
     `HubtoolsError` if the run has no LoRA, the licence cannot be told, or the template fails.
     """
     run_dir = Path(run_dir)
-    card, records = model_facts(run_dir, project)
+    card, shown = model_facts(run_dir, project)
     body = _render(MODEL_TEMPLATE, card, template)
-    images = tuple(image_name(index) for index in range(len(records)))
+    images = tuple(name for name, _ in shown)
     with Root(run_dir) as root:
         for name in images:
             check_output(root, name, "a picture of the gallery", _is_page_image)
     result = _write(run_dir, card.front_matter, body, dry_run, renew)
     if not dry_run:
-        _write_images(run_dir, records)
+        _write_images(run_dir, shown)
         if card.license.id == "other":
             _write_notice(run_dir, card)
     return CardResult(result.path, result.text, result.diff, images)
@@ -147,21 +147,24 @@ def _render(name: str, card: ModelCard | DatasetCard, template: Path | None) -> 
 # --- pictures and notices ------------------------------------------------------------------------
 
 
-def _write_images(run_dir: Path, records: list[SampleRecord]) -> None:
-    """Copy the gallery to images/NN.png, small enough for a page and with nothing inside but the
-    parameters; pictures of an earlier card go."""
-    wanted = {image_name(index) for index in range(len(records))}
+def _write_images(run_dir: Path, shown: list[tuple[str, SampleRecord]]) -> None:
+    """Copy samples to the pictures of the card, small enough for a page and with nothing inside but
+    the parameters; pictures of an earlier card go."""
+    wanted = {name for name, _ in shown}
     with Root(run_dir) as root:
         for entry in root.list(IMAGES_DIR):
             name = f"{IMAGES_DIR}/{entry}"
-            if re.fullmatch(r"\d\d\.png", entry) and name not in wanted and root.is_file(name):
+            if (
+                re.fullmatch(r"(base_)?\d\d\.png", entry)
+                and name not in wanted
+                and root.is_file(name)
+            ):
                 with root.open(name) as file:
                     ours = _is_page_image(file.read(1 << 16))
                 if ours:
                     root.unlink(name)
-        for index, record in enumerate(records):
+        for target, record in shown:
             data = _page_image(root, f"{SAMPLES_DIR}/{record.file}", record)
-            target = image_name(index)
             if not root.is_file(target) or root.read(target) != data:
                 root.write(target, data)
 

@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hubtools.cards.escape import cell, code, code_cell, hub_link, markdown
+from hubtools.cards.escape import block, cell, code, code_cell, hub_link, markdown
 from hubtools.causes import says_nothing_of_file
 from hubtools.errors import HubtoolsError
 from hubtools.interpreter import command
@@ -33,6 +33,7 @@ _FILTERS: dict[str, Callable[..., str]] = {
     "md": markdown,
     "cell": cell,
     "code": code,
+    "block": block,
     "codecell": code_cell,
     "hub": hub_link,
 }
@@ -119,8 +120,9 @@ def render(folder: Path, name: str, values: dict[str, Any]) -> str:
         )
         for label, filter in _FILTERS.items():
             environment.filters[label] = _marked(filter)
-        if "snippet" in values:  # its texts are Python's literals
-            values = values | {"snippet": Markup(values["snippet"])}
+        for name_of_code in ("snippet", "citation"):  # both are escaped for their language
+            if values.get(name_of_code):
+                values = values | {name_of_code: Markup(values[name_of_code])}
         pieces: list[str] = []
         size = 0
         try:

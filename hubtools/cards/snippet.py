@@ -44,6 +44,7 @@ def snippet(
             f"pipeline.scheduler = {record.scheduler_class}.from_config("
             f"pipeline.scheduler.config{options})"
         )
+    lines.append('pipeline.to("cuda" if torch.cuda.is_available() else "cpu")')
     place, file = python_literal(repo or "."), python_literal(weights)
     lines.append(f"pipeline.load_lora_weights({place}, weight_name={file})")
     if record is not None and record.prompt_weights:

@@ -251,3 +251,10 @@ def test_a_model_without_licence_fails_a_dataset_is_warned(tmp_path: Path) -> No
         report = check_card(write(folder, "\n".join(lines)), kind, select=["C301"])  # type: ignore[arg-type]
         severities[kind] = [finding.severity for finding in report.findings]
     assert severities == {"model": [Severity.ERROR], "dataset": [Severity.WARNING]}
+
+
+def test_a_card_without_headings_or_text(tmp_path: Path) -> None:
+    for text in ("Only a line.\n", "", "---\nlicense: mit\n---\n", "# A title"):
+        (tmp_path / "README.md").write_text(text)
+        for kind in ("model", "dataset"):
+            check_card(tmp_path, kind)  # type: ignore[arg-type]

@@ -52,7 +52,13 @@ def test_a_model_card_has_the_facts_and_no_finding(
     assert {"lora", "template:sd-lora", "stable-diffusion"} <= set(data["tags"])
     # the picture with the trigger first: the Hub's page takes its prompt as the example
     assert [entry["text"] for entry in data["widget"]] == ["a woman (tok)", "a man"]
-    assert [entry["output"]["url"] for entry in data["widget"]] == list(result.images)
+    gallery = ["images/00.png", "images/01.png"]
+    assert [entry["output"]["url"] for entry in data["widget"]] == gallery
+    assert list(result.images) == [*gallery, "images/base_01.png"]
+    # the base's picture of the same prompt and noise stands beside that of the LoRA
+    assert "| a man | ![drawn by the base](images/base_01.png) | ![drawn with the LoRA](" in (
+        result.text
+    )
     assert "<Gallery />" in result.text
     assert sha256_of(run_dir / LORA_WEIGHTS) in result.text
     assert re.search(r"^\| learning_rate \| 0\.0001 \|$", result.text, re.MULTILINE)
@@ -63,13 +69,17 @@ def test_a_model_card_has_the_facts_and_no_finding(
 
 def test_gallery_pictures_are_those_of_this_lora(run_dir: Path, project: Project) -> None:
     write_model_card(run_dir, project)
-    assert sorted(path.name for path in (run_dir / "images").iterdir()) == ["00.png", "01.png"]
+
+    def shown() -> list[str]:
+        return sorted(path.name for path in (run_dir / "images").iterdir())
+
+    assert shown() == ["00.png", "01.png", "base_01.png"]
     with Image.open(run_dir / "images/00.png") as picture:
         assert "a woman (tok)" in str(picture.info)
     # a gallery that has become smaller leaves no picture behind
     (run_dir / "samples/final_p00_s42.json").unlink()
-    write_model_card(run_dir, project)
-    assert sorted(path.name for path in (run_dir / "images").iterdir()) == ["00.png"]
+    assert "Base and LoRA" not in write_model_card(run_dir, project).text
+    assert shown() == ["00.png"]
 
 
 def test_a_picture_of_this_lora_and_another_is_not_of_this_lora(

@@ -128,7 +128,8 @@ def test_a_model_card_of_hostile_facts(run_dir: Path, evil: str) -> None:
     assert data["license"] == "mit"
     assert data["widget"][0]["text"] == evil
     assert [block.name for block in blocks_of(body)] == [
-        "title", "gallery", "about", "trigger", "use", "samples", "training", "files", "license",
+        "title", "gallery", "about", "trigger", "use", "comfyui", "limits", "samples", "training",
+        "license", "files",
     ]  # fmt: skip
     page = html_of(body)
     assert not active(page)

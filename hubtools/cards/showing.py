@@ -1,0 +1,135 @@
+"""What a model card shows beside its gallery: base against LoRA, other programs, a summary."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from hubtools.cards.escape import hub_file
+from hubtools.files import open_regular
+from hubtools.findings import plural
+from hubtools.lorafile.look import look
+from hubtools.manifest import RunManifest, SampleRecord
+
+COMPARISONS = 4
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One prompt drawn by the bare base and with the LoRA from the same noise; paths of pictures
+    in the repository."""
+
+    prompt: str
+    base_image: str
+    lora_image: str
+
+
+@dataclass(frozen=True)
+class ComfyUI:
+    """How to use the file there. `file`: the name to save it under; `strength` of its node."""
+
+    download: str | None
+    file: str
+    strength: str
+
+
+def base_image_name(index: int) -> str:
+    """Path of the base's picture beside that of the gallery."""
+    return f"images/base_{index:02d}.png"
+
+
+def pairs(
+    gallery: Sequence[SampleRecord], all_records: Sequence[SampleRecord]
+) -> list[tuple[int, SampleRecord]]:
+    """(index in the gallery, the base's picture of the same prompt and noise), a few at most."""
+    bare = {
+        _noise(record): record
+        for record in all_records
+        if not record.blanked and not any(lora.weight for lora in record.loras)
+    }
+    found = [(index, bare.get(_noise(record))) for index, record in enumerate(gallery)]
+    return [(index, record) for index, record in found if record is not None][:COMPARISONS]
+
+
+def _noise(record: SampleRecord) -> tuple[Any, ...]:
+    return (
+        record.prompt,
+        record.negative_prompt,
+        record.seed,
+        record.steps,
+        record.guidance,
+        record.scheduler,
+        record.width,
+        record.height,
+        record.base_model,
+    )
+
+
+def comfyui(weights: Path, repo: str | None, title: str, weight: float) -> ComfyUI | None:
+    """For a file that ComfyUI takes whole. It reads no alpha from the header, so that its strength
+    may have to be another one than diffusers' weight; None if no single one does."""
+    found = look(partial(open_regular, weights), weights.stat().st_size)
+    if not found.is_adapter:
+        return None
+    whole = {part.name for part in found.parts}
+    ours, theirs = found.strengths(header=True), found.strengths(header=False)
+    if not whole or found.taken_by_comfyui != whole or len(ours) != 1 or len(theirs) != 1:
+        return None
+    name = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in title)
+    address = hub_file(repo, weights.name) if repo else None
+    strength = weight * ours[0] / theirs[0]
+    return ComfyUI(address, f"{name or 'lora'}.safetensors", f"{strength:.3g}")
+
+
+def citation(repo: str, title: str, started: str) -> str | None:
+    """BibTeX (https://www.bibtex.com/format) for a repository; None for what is no id."""
+    owner, _, name = repo.partition("/")
+    if hub_file(repo, "x") is None or not name:
+        return None
+    plain = " ".join(re.sub(r"[^\w .,:()/-]", " ", title).split())
+    return (
+        f"@misc{{{re.sub(r'[^A-Za-z0-9]', '', owner + name)},\n  author = {{{owner}}},\n"
+        f"  title = {{{plain}}},\n  year = {{{started[:4]}}},\n"
+        f"  url = {{https://huggingface.co/{owner}/{name}}},\n}}"
+    )
+
+
+def summary(manifest: RunManifest) -> list[tuple[str, str]]:
+    """A training in six lines."""
+    train, lora = manifest.train, manifest.lora
+    assert lora is not None
+    batch = train.get("train_batch_size", 1)
+    batch *= train.get("gradient_accumulation_steps") or 1
+    rows = [
+        (
+            "steps",
+            f"{manifest.steps_done} of {plural(batch, 'picture')}, {manifest.epochs:.3g} epochs",
+        ),
+        ("resolution", f"{train['resolution']} px" if "resolution" in train else ""),
+        ("learning rate", _rate(train)),
+        (
+            "LoRA",
+            f"rank {lora.rank}, alpha {lora.alpha:g}, {lora.parameters:,} parameters",
+        ),
+        ("precision of the base", manifest.dtype or ""),
+        ("time", f"{_time(manifest.seconds)} on {manifest.device}" if manifest.seconds else ""),
+    ]
+    return [(name, text) for name, text in rows if text]
+
+
+def _rate(train: dict[str, Any]) -> str:
+    rate = train.get("learning_rate")
+    if rate is None:
+        return ""
+    schedule = train.get("lr_scheduler")
+    return f"{rate:g}" + (f", {schedule}" if schedule else "")
+
+
+def _time(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,65 @@
+"""What a card shows beside the gallery."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hubtools.cards.escape import block
+from hubtools.cards.showing import citation, comfyui
+from hubtools.lorafile.look import METADATA_KEY
+from tests import lorafiles
+
+
+def header(alpha: float, rank: int = 4) -> dict[str, str]:
+    return {METADATA_KEY: json.dumps({"unet.lora_alpha": alpha, "unet.r": rank})}
+
+
+@pytest.mark.parametrize(
+    ("alpha", "weight", "strength"), [(4, 1.0, "1"), (8, 1.0, "2"), (1, 0.8, "0.2")]
+)
+def test_comfyui_knows_no_alpha_of_the_header(
+    tmp_path: Path, alpha: float, weight: float, strength: str
+) -> None:
+    file = lorafiles.save(tmp_path / "lora.safetensors", lorafiles.good(), **header(alpha))
+    found = comfyui(file, "me/x", "my robot: 2", weight)
+    assert found is not None
+    assert found.strength == strength
+    assert found.file == "my-robot--2.safetensors"
+    assert found.download == "https://huggingface.co/me/x/resolve/main/lora.safetensors"
+
+
+def test_alphas_in_the_file_act_everywhere(tmp_path: Path) -> None:
+    tensors = lorafiles.kohya(lorafiles.good(), alpha=2)
+    found = comfyui(lorafiles.save(tmp_path / "lora.safetensors", tensors), None, "x", 1.0)
+    assert found is not None
+    assert (found.strength, found.download) == ("1", None)
+
+
+def test_what_comfyui_does_not_take_whole_is_not_promised(tmp_path: Path) -> None:
+    tensors = lorafiles.good() | {"unet.nobody.knows.lora_A.weight": lorafiles.good().popitem()[1]}
+    assert comfyui(lorafiles.save(tmp_path / "a.safetensors", tensors), "me/x", "x", 1.0) is None
+    (tmp_path / "b.safetensors").write_bytes(b"no weights")
+    assert comfyui(tmp_path / "b.safetensors", "me/x", "x", 1.0) is None
+
+
+def test_a_citation_is_bibtex() -> None:
+    text = citation("me/x-lora", "A } robot {\n#1 \\ %", "2026-11-27T10:00:00Z")
+    assert text is not None
+    assert text.count("{") == text.count("}")
+    assert "title = {A robot 1}" in text
+    assert "year = {2026}" in text
+    assert citation("nobody", "x", "2026") is None
+    assert citation("a/b/c", "x", "2026") is None
+
+
+@pytest.mark.parametrize("words", ["zwx", "a `b` c", "```", "x\n```\ny", "<!-- a -->"])
+def test_a_block_of_code_ends_where_it_should(words: str) -> None:
+    lines = block(words).split("\n")
+    assert len(lines) == 3
+    assert lines[0] == lines[2]
+    assert set(lines[0]) == {"`"}
+    assert lines[0] not in lines[1]
+    assert "<!--" not in lines[1]
