@@ -128,6 +128,10 @@ _QWEN3_VL = {
         "rope_parameters": {"rope_type": "default", "mrope_section": [24, 20, 20]},
     },
 }  # fmt: skip
+_GEMMA = {
+    "vocab_size": 256000, "hidden_size": 2304, "intermediate_size": 9216, "num_hidden_layers": 26,
+    "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 256, "dtype": "bfloat16",
+}  # fmt: skip
 _T5_XXL = {
     "vocab_size": 32128, "d_model": 4096, "d_kv": 64, "d_ff": 10240, "num_layers": 24,
     "num_heads": 64, "feed_forward_proj": "gated-gelu", "dtype": "bfloat16",
@@ -242,6 +246,15 @@ BASES |= {
             "text_encoder": ("T5EncoderModel", _T5_XXL),
         },
         {"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 1.0},
+    ),
+    "Lumina-Image 2": _flow(
+        "Lumina2Pipeline",
+        {
+            "transformer": ("Lumina2Transformer2DModel", {"cap_feat_dim": 2304}),
+            "vae": ("AutoencoderKL", _VAE_16),
+            "text_encoder": ("Gemma2Model", _GEMMA),
+        },
+        {"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 6.0},
     ),
 }  # fmt: skip
 # What is tried on a card, best first; samples are left out if they alone do not fit.

@@ -263,6 +263,14 @@ def tiny_chroma(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_lumina2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random Lumina-Image 2 pipeline."""
+    from hubtools.models.families.tiny_gemma import build_tiny_lumina2
+
+    return build_tiny_lumina2(tmp_path_factory.mktemp("bases") / "lumina2")
+
+
+@pytest.fixture(scope="session")
 def draw_pictures() -> Callable[..., Path]:
     """`draw_pictures(folder, count, size=...)` writes a dataset."""
     return write_pictures

@@ -91,18 +91,18 @@ class Prompts:
         self._empty: Words | None = None
         self._closed: dict[str, Closed] = {}
         self._windows: dict[tuple[str, tuple[str, ...]], list[list[_Token]] | None] = {}
-        self._encoded: dict[tuple[str | None, bool, tuple[str, ...]], Words] = {}
+        self._encoded: dict[tuple[str | None, bool, bool, tuple[str, ...]], Words] = {}
 
     def keep(self, shots: Sequence[Shot], dtype: Any = None) -> None:
         """Encode all that `shots` say and hold it in memory, so that the text encoders can be let
         go; `move` says where it is wanted then. `dtype` is that of the denoiser, which what no
         CLIP says is kept in."""
         for shot in shots:
-            for text in (shot.prompt, self._negative(shot)):
-                key = (text, shot.prompt_weights, shot.literals)
+            for text, negative in ((shot.prompt, False), (self._negative(shot), True)):
+                key = (text, negative, shot.prompt_weights, shot.literals)
                 if key not in self._encoded:
                     self._encoded[key] = _to(
-                        self._embed(text, shot), "cpu", None if self.able else dtype
+                        self._embed(text, shot, negative), "cpu", None if self.able else dtype
                     )
         self._empty = _to(self._window([]), "cpu") if self.able else None
         encoders = {name: getattr(self.pipeline, name, None) for name in TEXT_ENCODERS}
@@ -158,19 +158,21 @@ class Prompts:
         family has. Every prompt is encoded alone, so that a picture does not depend on its
         neighbours; all shots must have the same number of windows."""
         count = self.windows(shots[0]) if self.able else 1
-        positive = _together([self._padded(shot.prompt, shot, count) for shot in shots])
-        negative = _together([self._padded(self._negative(shot), shot, count) for shot in shots])
-        words = positive | {f"negative_{name}": value for name, value in negative.items()}
+        said = _together([self._padded(shot.prompt, shot, count, negative=False) for shot in shots])
+        unsaid = _together(
+            [self._padded(self._negative(shot), shot, count, True) for shot in shots]
+        )
+        words = said | {f"negative_{name}": value for name, value in unsaid.items()}
         return self.family.call_words(words)
 
     def _count(self, text: str | None, shot: Shot) -> int:
         windows = self._split(text or "", shot.literals) if shot.prompt_weights else None
         return 1 if windows is None else len(windows)
 
-    def _padded(self, text: str | None, shot: Shot, count: int) -> Words:
-        key = (text, shot.prompt_weights, shot.literals)
+    def _padded(self, text: str | None, shot: Shot, count: int, negative: bool) -> Words:
+        key = (text, negative, shot.prompt_weights, shot.literals)
         if key not in self._encoded:
-            self._encoded[key] = self._embed(text, shot)
+            self._encoded[key] = self._embed(text, shot, negative)
         found = self._encoded[key]
         short = count - self._count(text, shot) if self.able else 0
         if not short:
@@ -178,7 +180,7 @@ class Prompts:
         # what was not said goes on so
         return _behind([found, *[found if text is None else self._nothing()] * short])
 
-    def _embed(self, text: str | None, shot: Shot) -> Words:
+    def _embed(self, text: str | None, shot: Shot, negative: bool) -> Words:
         import torch
 
         windows = None
@@ -186,8 +188,9 @@ class Prompts:
             windows = self._split(text, shot.literals)
         if windows is None:
             # exactly what diffusers does with the words as they stand
+            encode = self.family.negative_words if negative else self.family.words
             with torch.no_grad():
-                return self.family.words(self.pipeline, text)
+                return encode(self.pipeline, text)
         return _behind([self._window(window) for window in windows])
 
     def _nothing(self) -> Words:

@@ -283,9 +283,13 @@ _ALL = (
         distilled=((r"chroma1-flash", "lodestones/Chroma1-HD"),),
     ),
     Target(
-        "lumina2", "Lumina-Image 2", 1024, (Encoder("Gemma", 256, 60),), "transformer", 16,
+        "lumina2", "Lumina-Image 2", 1024, (Encoder("Gemma", 256, 32),), "transformer", 16,
         _texts(1), ("Lumina2", "Lumina"), ((r"lumina-image-2", None),),
         (_apache(r"^alpha-vllm/lumina-image-2"),),
+        support=_flow(
+            "lumina2", "Lumina-Image 2", ("Lumina2Pipeline", "Lumina2Text2ImgPipeline"),
+            "lumina2:Lumina2",
+        ),
     ),
     Target(
         "sana", "Sana", 1024, (Encoder("Gemma", 300, 2),), "transformer", 32, _texts(1),

@@ -24,6 +24,7 @@ FAMILIES = [
     ("tiny_z_image", "z-image"),
     ("tiny_krea2", "krea2"),
     ("tiny_chroma", "chroma"),
+    ("tiny_lumina2", "lumina2"),
 ]
 PREFIX = {"sd15": "unet.", "sdxl": "unet."}
 

@@ -170,6 +170,10 @@ class FlowFamily:
         """By the pipeline's `encode_prompt`, under the names that a call has for them."""
         raise NotImplementedError
 
+    def negative_words(self, pipeline: Any, text: str | None) -> dict[str, Tensor]:
+        """The same."""
+        return self.words(pipeline, text)
+
     def call_words(self, words: Tensors) -> dict[str, Any]:
         """As they are."""
         return dict(words)

@@ -159,8 +159,11 @@ class Family(Protocol):
     def words(self, pipeline: Any, text: str | None) -> dict[str, Tensor]:
         """What the pipeline's text encoders answer to a text as it stands, by the names that its
         call gives them, `prompt_embeds` (1, tokens, width) and others (1, ...): exactly what the
-        pipeline makes of it. None: what it takes for a negative prompt that is not given. Those of
-        a negative prompt have `negative_` before their names."""
+        pipeline makes of it. None: what it takes for a prompt that is not given."""
+
+    def negative_words(self, pipeline: Any, text: str | None) -> dict[str, Tensor]:
+        """The same of a negative prompt, around which some pipelines say less; its call has
+        `negative_` before the names."""
 
     def call_words(self, words: Tensors) -> dict[str, Any]:
         """The same for several pictures, put together, as the call takes them."""

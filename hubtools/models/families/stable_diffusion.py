@@ -57,6 +57,10 @@ class StableDiffusion:
         device = pipeline._execution_device
         return {"prompt_embeds": pipeline.encode_prompt(text or "", device, 1, False)[0]}
 
+    def negative_words(self, pipeline: Any, text: str | None) -> dict[str, Tensor]:
+        """The same."""
+        return self.words(pipeline, text)
+
     def call_words(self, words: Tensors) -> dict[str, Any]:
         """As they are."""
         return dict(words)
