@@ -185,14 +185,17 @@ def train_peer(base: Path, data: Path, steps: int, size: int, rank: int, batch: 
 
 def sampling(base: Path, folder: Path, size: int, steps: int, each: int) -> list[dict[str, Any]]:
     """Pictures a second, drawn by hubtools (records and PNG files and all) and by a bare call."""
-    from hubtools.inference.generate import open_pipeline
     from hubtools.inference.pipeline import draw
     from hubtools.inference.shots import shots_of
     from hubtools.models.base import resolve_base
+    from hubtools.models.device import best_device, best_dtype
+    from hubtools.models.loading import load_pipeline
 
     project = Project(samples=SampleSettings(steps=steps, size=size))
     found = resolve_base(str(base))
-    pipeline = open_pipeline(project, found, dtype="bfloat16" if CUDA else None)
+    device = best_device()
+    dtype = "bfloat16" if CUDA else best_dtype(device)
+    pipeline = load_pipeline(found, dtype=dtype, device=device)
     prompt = "photo of a woman in a park"
 
     def ours(number: int, batch: int, times: int) -> None:

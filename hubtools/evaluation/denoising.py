@@ -6,7 +6,7 @@ and the noise held fixed, two models can be compared on a dozen pictures.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -35,15 +35,28 @@ class Encoded:
     rows: Sequence[tuple[Tensors, Tensors]]
 
 
-def encode(family: Family, model: Model, examples: Sequence[Example], resolution: int) -> Encoded:
-    """Encode the middle square of each picture and its caption; the model in float32."""
+def encode_captions(model: Model, examples: Sequence[Example]) -> dict[str, Tensors]:
+    """What the text encoders of `model` answer to each caption, each once."""
+    captions = dict.fromkeys(example.caption for example in examples)
+    return {caption: model.encode_caption(caption) for caption in captions}
+
+
+def encode(
+    family: Family,
+    model: Model,
+    examples: Sequence[Example],
+    captions: Mapping[str, Tensors],
+    resolution: int,
+) -> Encoded:
+    """Encode the middle square of each picture, the VAE in float32, and put its caption, which is
+    encoded, beside it."""
     rows = []
     for example in examples:
         picture = open_image(example.image)
         cut = geometry(picture.size, resolution, center_crop=True, seed=0, identity="")
         tensors = model.encode_picture(pixels(picture, cut, filter="lanczos", flip=False))
         told = family.picture_conditions(cut.framing(picture.size, flip=False))
-        rows.append((tensors | told, model.encode_caption(example.caption)))
+        rows.append((tensors | told, captions[example.caption]))
     return Encoded(rows)
 
 

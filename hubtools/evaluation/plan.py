@@ -15,6 +15,7 @@ from hubtools.inference.generate import base_of, triggers
 from hubtools.inference.grid.axes import ALL, Value, parse_axis, step_value
 from hubtools.inference.lora import LoraFile, WeightedLora, check_loras, resolve_lora, snapshots_of
 from hubtools.inference.shots import Shot, shots_of
+from hubtools.inference.staged import Wanted
 from hubtools.models.base import Base
 from hubtools.models.families.protocol import sampling_of
 from hubtools.project import Project
@@ -67,6 +68,16 @@ class EvaluationPlan:
     def images(self) -> int:
         """Pictures of each prompt."""
         return self.project.evaluate.num_images
+
+    @property
+    def wanted(self) -> tuple[Wanted, ...]:
+        """What is drawn with the base, then with each choice."""
+        bare = Wanted([replace(shot, lora_weight=0.0) for shot in self.shots])
+        return (bare, *map(self._with, self.choices))
+
+    def _with(self, choice: Choice) -> Wanted:
+        shots = [replace(shot, lora_weight=choice.weight) for shot in self.shots]
+        return Wanted(shots, [WeightedLora(choice.lora)])
 
     @property
     def with_trigger(self) -> int:
@@ -197,8 +208,3 @@ def _measured(project: Project, real: Sequence[Example]) -> tuple[list[Example],
     return read_examples(
         folder, project.dataset.caption_column, any_split=True, roles=role_columns(project.dataset)
     ), True
-
-
-def weighted(shots: Sequence[Shot], weight: float) -> list[Shot]:
-    """The shots at a weight of the LoRA."""
-    return [replace(shot, lora_weight=weight) for shot in shots]

@@ -18,7 +18,7 @@ denoising_loss     error of the prediction on the same noise at the same moments
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,7 +30,7 @@ from hubtools.dataset.pictures.rgb import open_image
 from hubtools.dataset.text.trigger import replace_word
 from hubtools.errors import require_extra
 from hubtools.evaluation.chart import draw_chart
-from hubtools.evaluation.denoising import encode, losses
+from hubtools.evaluation.denoising import Encoded, encode, encode_captions, losses
 from hubtools.evaluation.following import prompt_judge
 from hubtools.evaluation.measures import (
     Figure,
@@ -44,13 +44,13 @@ from hubtools.evaluation.measures import (
     scale_of,
     unit,
 )
-from hubtools.evaluation.plan import EvaluationPlan, plan_evaluation, weighted
+from hubtools.evaluation.plan import EvaluationPlan, plan_evaluation
 from hubtools.evaluation.result import Candidate, Evaluation, Measured
 from hubtools.evaluation.verdict import Contender, recommend
 from hubtools.files import check_replaceable
 from hubtools.inference.adapters import apply_lora
-from hubtools.inference.lora import WeightedLora
 from hubtools.inference.pipeline import draw, versions
+from hubtools.inference.staged import open_staged
 from hubtools.layout import EVALUATION, EVALUATION_CHART, EVALUATION_DIR
 from hubtools.models.base import fetch_base
 from hubtools.models.device import best_dtype, checked_device, use_threads
@@ -66,7 +66,11 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from hubtools.evaluation.following import PromptJudge
+    from hubtools.inference.embeddings import Prompts
     from hubtools.manifest import SampleRecord
+    from hubtools.models.families.batches import Tensors
+    from hubtools.models.families.protocol import Model
+    from hubtools.models.loading import Part
     from hubtools.vision.encoders import PictureEncoder
 
 Note = Callable[[str], None]
@@ -129,11 +133,12 @@ class _Line:
 
 @dataclass
 class _PipelineSession:
-    """The loaded base."""
+    """The base without its text encoders, which are let go when all is encoded."""
 
     plan: EvaluationPlan
     model: Any
-    encoded: Any
+    encoded: Encoded
+    prompts: Prompts
     device: str
     dtype: str
 
@@ -152,18 +157,36 @@ class _PipelineSession:
         folder = fetch_base(base)
         family = family_of(folder, base.id or str(folder))
         info = family.info(folder, plan.project.train.prediction_type)
-        model = family.load(
-            base,
-            info,
-            variant=plan.project.train.variant,
-            dtype=getattr(torch, dtype),
-            noise=noise_options(completed(plan.project.train, info)),
-        )
-        model.pipeline.to(device)
-        # before the pipeline goes to half precision: a picture is encoded once
-        encoded = encode(family, model, plan.measured, plan.project.resolution)
-        model.pipeline.to(dtype=getattr(torch, dtype))
-        return cls(plan, model, encoded, device, dtype)
+        precision = getattr(torch, dtype)
+        opened: list[Model] = []
+
+        def load(parts: tuple[Part, ...], given: Mapping[str, Any]) -> Any:
+            model = family.load(
+                base,
+                info,
+                variant=plan.project.train.variant,
+                dtype=precision,
+                noise=noise_options(completed(plan.project.train, info)),
+                parts=parts,
+                given=given,
+            )
+            model.pipeline.to(device)
+            opened[:] = [model]
+            return model.pipeline
+
+        captions: dict[str, Tensors] = {}
+
+        def with_text(pipeline: Any) -> None:
+            # before the pipeline goes to half precision: a caption is encoded once
+            captions.update(encode_captions(opened.pop(), plan.measured))
+            pipeline.to(dtype=precision)
+
+        pipeline, prompts = open_staged(load, plan.wanted, with_text=with_text)
+        model = opened.pop()
+        # before it goes to half precision, as above
+        encoded = encode(family, model, plan.measured, captions, plan.project.resolution)
+        pipeline.to(dtype=precision)
+        return cls(plan, model, encoded, prompts, device, dtype)
 
     def draw_all(self, batch_size: int, on_step: Callable[[int, int], None] | None) -> list[_Line]:
         """Draw base and candidates, and take the loss of each while its LoRA is in."""
@@ -184,7 +207,7 @@ class _PipelineSession:
     ) -> None:
         plan, pipeline = self.plan, self.model.pipeline
         total = each * (1 + len(plan.choices))
-        for choice in (None, *plan.choices):
+        for choice, wanted in zip((None, *plan.choices), plan.wanted, strict=True):
             before = each * len(lines)
 
             def stepped(done: int, of: int, before: int = before) -> None:
@@ -195,11 +218,12 @@ class _PipelineSession:
             prefix = choice.prefix if choice else "base"
             records = draw(
                 pipeline,
-                weighted(plan.shots, weight),
+                wanted.shots,
                 folder,
                 names=[f"{prefix}_{name}" for name in plan.names],
                 base=plan.base,
-                loras=[WeightedLora(choice.lora)] if choice else [],
+                loras=wanted.loras,
+                prompts=self.prompts,
                 batch_size=batch_size,
                 on_step=stepped,
             )

@@ -16,11 +16,14 @@ from typing import Any
 
 from hubtools.errors import HubtoolsError, first_line
 from hubtools.hub.errors import is_of_machine
+from hubtools.inference.embeddings import Closed
 from hubtools.inference.lora import LoraFile
 from hubtools.modelfiles import SAFE
 from hubtools.models.loading import denoiser_name, denoiser_of
+from hubtools.models.registry import TEXT_ENCODERS
 
 # Kept on the pipeline: {sha256: adapter name}, ((sha256, weight), ...), [(layer weight, its copy)]
+_TEXT = TEXT_ENCODERS[0]
 _LOADED, _STATE, _SAVED = "_hubtools_loras", "_hubtools_lora_state", "_hubtools_unfused"
 
 
@@ -155,13 +158,16 @@ def _load_one(pipeline: Any, lora: LoraFile, name: str) -> None:
     hint = "use the base model it was trained on (--base-model)"
     with _without_complaints():
         try:
-            # without the last one diffusers opens a .bin beside it when this cannot be read
-            pipeline.load_lora_weights(
-                str(lora.path.parent),
-                weight_name=lora.path.name,
-                adapter_name=name,
-                use_safetensors=True,
-            )
+            with _closed_to_words(pipeline, lora):
+                # without the last one diffusers opens a .bin beside it when this cannot be read
+                pipeline.load_lora_weights(
+                    str(lora.path.parent),
+                    weight_name=lora.path.name,
+                    adapter_name=name,
+                    use_safetensors=True,
+                )
+        except HubtoolsError:
+            raise
         except Exception as error:  # diffusers and peft trip over what does not fit in many ways
             if is_of_machine(error):
                 raise
@@ -176,6 +182,29 @@ def _load_one(pipeline: Any, lora: LoraFile, name: str) -> None:
             hint=hint,
             code="not-supported",
         )
+
+
+@contextmanager
+def _closed_to_words(pipeline: Any, lora: LoraFile) -> Iterator[None]:
+    """What a LoRA says of text encoders is passed over where they are let go: the prompts were read
+    with it (`inference.staged`)."""
+    if not any(isinstance(getattr(pipeline, name, None), Closed) for name in TEXT_ENCODERS):
+        yield
+        return
+
+    def pass_over(state: dict[str, Any], *args: Any, prefix: str = "", **options: Any) -> None:
+        if not lora.of_text and any(name.startswith(f"{prefix or _TEXT}.") for name in state):
+            raise HubtoolsError(
+                f"The LoRA {lora.source} changes a text encoder by tensors of unknown names.",
+                hint="convert it to the names of diffusers",
+                code="not-supported",
+            )
+
+    pipeline.load_lora_into_text_encoder = pass_over
+    try:
+        yield
+    finally:
+        del pipeline.load_lora_into_text_encoder
 
 
 @contextmanager

@@ -73,6 +73,11 @@ class Closed:
         self.dtype, self.config = encoder.dtype, encoder.config
 
 
+Said = tuple[tuple[str, float], ...]
+"""What has changed the text encoders: (SHA-256, weight) of each LoRA; nothing, if it is empty."""
+
+_Key = tuple[str | None, bool, bool, tuple[str, ...], Said]
+
 Words = dict[str, "Tensor"]
 """What text encoders answer to a prompt, see `Family.words`."""
 
@@ -81,30 +86,43 @@ _STATES = "prompt_embeds"
 
 
 class Prompts:
-    """The prompts of one `draw`, read once each. Valid while the text encoder stays as it is."""
+    """The prompts of one or several `draw`, read once each; anew under a LoRA that changes a text
+    encoder (`under`)."""
 
     def __init__(self, pipeline: Any) -> None:
         self.pipeline = pipeline
         self.family = family_for(pipeline)
         self.tokenizer = getattr(pipeline, "tokenizer", None)
         self.able = can_weigh(pipeline)
-        self._empty: Words | None = None
+        self._said: Said = ()
+        self._device: Any = None
+        self._empty: dict[Said, Words] = {}
         self._closed: dict[str, Closed] = {}
         self._windows: dict[tuple[str, tuple[str, ...]], list[list[_Token]] | None] = {}
-        self._encoded: dict[tuple[str | None, bool, bool, tuple[str, ...]], Words] = {}
+        self._encoded: dict[_Key, Words] = {}
 
-    def keep(self, shots: Sequence[Shot], dtype: Any = None) -> None:
-        """Encode all that `shots` say and hold it in memory, so that the text encoders can be let
-        go; `move` says where it is wanted then. `dtype` is that of the denoiser, which what no
-        CLIP says is kept in."""
+    def under(self, said: Said) -> Prompts:
+        """The same prompts, as text encoders answer that `said` has changed."""
+        self._said = said
+        return self
+
+    def read(self, shots: Sequence[Shot], dtype: Any = None) -> None:
+        """Encode all that `shots` say and hold it in memory. `dtype` is that of the denoiser, if
+        what no CLIP says is to be kept in it."""
         for shot in shots:
             for text, negative in ((shot.prompt, False), (self._negative(shot), True)):
-                key = (text, negative, shot.prompt_weights, shot.literals)
+                key = self._key(text, negative, shot)
                 if key not in self._encoded:
                     self._encoded[key] = _to(
                         self._embed(text, shot, negative), "cpu", None if self.able else dtype
                     )
-        self._empty = _to(self._window([]), "cpu") if self.able else None
+        if self.able and self._said not in self._empty:
+            self._empty[self._said] = _to(self._window([]), "cpu")
+
+    def keep(self, shots: Sequence[Shot] = (), dtype: Any = None) -> None:
+        """`read` them too, and no more: the text encoders can be let go. `move` says where the
+        answers are wanted then."""
+        self.read(shots, dtype)
         encoders = {name: getattr(self.pipeline, name, None) for name in TEXT_ENCODERS}
         self._closed = {
             name: Closed(encoder) for name, encoder in encoders.items() if encoder is not None
@@ -123,9 +141,11 @@ class Prompts:
 
     def move(self, device: Any) -> Prompts:
         """What is kept is wanted on `device` from now on."""
-        self._encoded = {key: _to(value, device) for key, value in self._encoded.items()}
-        self._empty = _to(self._empty, device) if self._empty is not None else None
+        self._device = device
         return self
+
+    def _key(self, text: str | None, negative: bool, shot: Shot) -> _Key:
+        return (text, negative, shot.prompt_weights, shot.literals, self._said)
 
     def _negative(self, shot: Shot) -> str | None:
         """The negative prompt, where the pipeline reads one; what it takes where there is none."""
@@ -133,10 +153,6 @@ class Prompts:
         if not support.negative:
             return None
         return support.unsaid if shot.negative_prompt is None else shot.negative_prompt
-
-    def forget(self) -> None:
-        """The text encoder has changed (another LoRA, another weight)."""
-        self._encoded.clear()
 
     def applied(self, shot: Shot) -> bool | None:
         """None if the shot's prompts are the same words either way; else whether its brackets are
@@ -152,6 +168,16 @@ class Prompts:
         """How many windows of the text encoder prompt and negative prompt take."""
         return max(self._count(text, shot) for text in (shot.prompt, shot.negative_prompt))
 
+    def alike(self, shot: Shot) -> tuple[Any, ...]:
+        """Equal for shots whose words can stand in one batch without changing each other."""
+        if self.able:
+            return (self.windows(shot),)
+        if not self.kept:
+            return (shot.negative_prompt is None,)
+        texts = ((shot.prompt, False), (self._negative(shot), True))
+        said = [self._encoded[self._key(text, negative, shot)] for text, negative in texts]
+        return tuple((name, *value.shape) for words in said for name, value in words.items())
+
     def embeddings(self, shots: Sequence[Shot]) -> dict[str, Any]:
         """What a call of the pipeline takes in place of the words of `shots`: `prompt_embeds` and
         `negative_prompt_embeds`, each of shape (pictures, 77 x windows, width), and what else the
@@ -163,14 +189,14 @@ class Prompts:
             [self._padded(self._negative(shot), shot, count, True) for shot in shots]
         )
         words = said | {f"negative_{name}": value for name, value in unsaid.items()}
-        return self.family.call_words(words)
+        return self.family.call_words(_to(words, self._device) if self.kept else words)
 
     def _count(self, text: str | None, shot: Shot) -> int:
         windows = self._split(text or "", shot.literals) if shot.prompt_weights else None
         return 1 if windows is None else len(windows)
 
     def _padded(self, text: str | None, shot: Shot, count: int, negative: bool) -> Words:
-        key = (text, negative, shot.prompt_weights, shot.literals)
+        key = self._key(text, negative, shot)
         if key not in self._encoded:
             self._encoded[key] = self._embed(text, shot, negative)
         found = self._encoded[key]
@@ -195,7 +221,7 @@ class Prompts:
 
     def _nothing(self) -> Words:
         """A window without words."""
-        return self._window([]) if self._empty is None else self._empty
+        return self._empty[self._said] if self.kept else self._window([])
 
     def _split(self, text: str, literals: tuple[str, ...]) -> list[list[_Token]] | None:
         """The text's windows; None if one window of the words as they stand says the same."""

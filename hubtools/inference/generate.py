@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +12,7 @@ from hubtools.dataset.examples import read_examples
 from hubtools.dataset.rows import role_columns
 from hubtools.errors import HubtoolsError, UsageError, require_extra
 from hubtools.files import StrPath
-from hubtools.inference.embeddings import prompt_notes
+from hubtools.inference.embeddings import Prompts, prompt_notes
 from hubtools.inference.lora import (
     LoraFile,
     WeightedLora,
@@ -25,12 +25,13 @@ from hubtools.inference.project_base import project_base
 from hubtools.inference.repeat import recall
 from hubtools.inference.sheet import contact_sheet
 from hubtools.inference.shots import Shot, check_size, prompts_of, shots_of
+from hubtools.inference.staged import Wanted, open_staged
 from hubtools.layout import COMPARISON, SAMPLES_DIR
 from hubtools.manifest import SampleRecord
 from hubtools.models.base import Base
 from hubtools.models.device import best_dtype, checked_device, use_threads
 from hubtools.models.families.protocol import sampling_of
-from hubtools.models.loading import load_pipeline
+from hubtools.models.loading import Part, load_pipeline
 from hubtools.models.lookup import support_of
 from hubtools.project import Project
 from hubtools.reporting.sheets import check_sheet
@@ -121,10 +122,10 @@ def generate(
     for shot in shots:
         check_size(shot.width, shot.height, base.support.divisor)
     check_loras(loras, base.path_or_id, note)
-    pipeline = open_pipeline(
-        project, base, device=device, dtype=dtype, safety_checker=safety_checker, note=note
-    )
-    tell_of_prompts(pipeline, shots, note)
+    pipeline, texts_read = open_drawing(
+        project, base, [Wanted(shots, loras)], fuse=bool(fuse), device=device, dtype=dtype,
+        safety_checker=safety_checker, note=note,
+    )  # fmt: skip
     if sheet is not None:
         check_sheet(sheet)
     with ExitStack() as stack:
@@ -144,6 +145,7 @@ def generate(
             batch_size=batch_size,
             on_step=on_step,
             on_picture=on_picture,
+            prompts=texts_read,
             apart=again is None,
         )
     tell_of_blanked(records, note)
@@ -160,27 +162,44 @@ def triggers(project: Project, loras: Sequence[WeightedLora]) -> tuple[str, ...]
     return tuple(dict.fromkeys(name for name in names if name))
 
 
-def open_pipeline(
+def open_drawing(
     project: Project,
     base: Base,
+    wanted: Sequence[Wanted],
     *,
+    fuse: bool = False,
     device: str | None = None,
     dtype: str | None = None,
     safety_checker: bool = True,
     note: Note = _silent,
-) -> Any:
-    """The base's pipeline on the best device there is, threads set."""
+    tell: Note | None = None,
+) -> tuple[Any, Prompts]:
+    """The base's pipeline on the best device there is, threads set, and what is `wanted` of it
+    read; see `open_staged`. `note` is told of the device, `tell` (default `note`) what is not read
+    as it may be meant."""
     device = checked_device(device)
     threads = use_threads(project.train.num_threads)
     if device == "cpu":
         note(f"Drawing on the CPU with {threads} thread{'s' if threads > 1 else ''}.")
-    return load_pipeline(
-        base,
-        dtype=dtype or best_dtype(device),
-        device=device,
-        variant=project.train.variant,
-        safety_checker=safety_checker,
-    )
+
+    def load(parts: tuple[Part, ...], given: Mapping[str, Any]) -> Any:
+        pipeline = load_pipeline(
+            base,
+            dtype=dtype or best_dtype(device),
+            device=device,
+            variant=project.train.variant,
+            safety_checker=safety_checker,
+            parts=parts,
+            given=given,
+        )
+        return pipeline.to(device)
+
+    shots = [shot for one in wanted for shot in one.shots]
+
+    def told(read: Any) -> None:
+        tell_of_prompts(read, shots, tell or note)
+
+    return open_staged(load, wanted, fuse=fuse, with_text=told)
 
 
 def tell_of_prompts(pipeline: Any, shots: Sequence[Shot], note: Note) -> None:
@@ -289,11 +308,12 @@ def generate_for_run(
         literals=literals,
         usual=sampling_of(base),
     )
-    pipeline = open_pipeline(project, base)
-    tell_of_prompts(pipeline, shots, note)
+    bare = [replace(shot, lora_weight=0.0) for shot in shots]
+    wanted = [Wanted(bare), Wanted(shots, [WeightedLora(lora)])]
+    pipeline, texts = open_drawing(project, base, wanted, tell=note)
     with Root(run_dir) as run, run.inside(SAMPLES_DIR, create=True) as folder:
         check_sheet(folder.path / COMPARISON)
-        records = _both(pipeline, shots, names, folder, base, lora, on_step)
+        records = _both(pipeline, texts, wanted, names, folder, base, on_step)
         tell_of_blanked(records, note)
         write_sheet(records, folder.path, folder.path / COMPARISON)
     return records
@@ -301,34 +321,29 @@ def generate_for_run(
 
 def _both(
     pipeline: Any,
-    shots: Sequence[Shot],
+    texts: Prompts,
+    wanted: Sequence[Wanted],
     names: Sequence[str],
     folder: Root,
     base: Base,
-    lora: LoraFile,
     on_step: Callable[[int, int], None] | None,
 ) -> list[SampleRecord]:
     """The shots without the LoRA, then with it."""
-    half = sum(shot.steps for shot in shots)
+    each = [sum(shot.steps for shot in one.shots) for one in wanted]
 
     def stepped(before: int) -> Callable[[int, int], None] | None:
-        return on_step and (lambda done, _total: on_step(before + done, 2 * half))
+        return on_step and (lambda done, _total: on_step(before + done, sum(each)))
 
-    bare = draw(
-        pipeline,
-        [replace(shot, lora_weight=0.0) for shot in shots],
-        folder,
-        names=[BASE_PREFIX + name for name in names],
-        base=base,
-        on_step=stepped(0),
-    )
-    final = draw(
-        pipeline,
-        shots,
-        folder,
-        names=[FINAL_PREFIX + name for name in names],
-        base=base,
-        loras=[WeightedLora(lora)],
-        on_step=stepped(half),
-    )
-    return [*bare, *final]
+    records: list[SampleRecord] = []
+    for place, (prefix, one) in enumerate(zip((BASE_PREFIX, FINAL_PREFIX), wanted, strict=True)):
+        records += draw(
+            pipeline,
+            one.shots,
+            folder,
+            names=[prefix + name for name in names],
+            base=base,
+            loras=one.loras,
+            prompts=texts,
+            on_step=stepped(sum(each[:place])),
+        )
+    return records

@@ -19,6 +19,7 @@ from hubtools.lorafile.look import look
 from hubtools.manifest import RunManifest
 from hubtools.modelfiles import is_pickled
 from hubtools.models.targets import target_of
+from hubtools.tensornames import part_of
 from hubtools.weights import Holds, read_header
 
 
@@ -34,6 +35,7 @@ class LoraFile:
     base_model: str | None = None  # from its run, for when no base is named
     trigger: str | None = None  # from its run or its card
     name: str = ""  # fit to be published: Hub id, run folder's or file's name
+    of_text: bool = False  # it changes a text encoder, too
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,12 @@ class WeightedLora:
 
     file: LoraFile
     weight: float = 1.0
+
+
+def said_by(loras: Sequence[WeightedLora], weight: float) -> tuple[tuple[str, float], ...]:
+    """(SHA-256, strength) of those that change what text encoders answer, at a shot's `weight`."""
+    found = ((lora.file, lora.weight * weight) for lora in loras)
+    return tuple((file.sha256, strength) for file, strength in found if file.of_text and strength)
 
 
 # Only a number behind the last colon is a weight: neither C:\loras\a nor owner/name has one.
@@ -270,6 +278,8 @@ def _file(path: Path, source: str, step: int | None, base: str | None) -> LoraFi
             hint="a full model is a base, not a LoRA: give it as --base-model",
             code="nothing-there",
         )
+    parts = map(part_of, header.tensors)
     return LoraFile(
-        path, sha256_of(path), header.rank, step, source, base_model=base, name=path.name
-    )
+        path, sha256_of(path), header.rank, step, source, base_model=base, name=path.name,
+        of_text=any(part is not None and part.of_text for part in parts),
+    )  # fmt: skip

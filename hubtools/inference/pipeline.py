@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from hubtools.inference.adapters import apply_loras, remove_loras, unfuse
 from hubtools.inference.embeddings import Prompts
-from hubtools.inference.lora import WeightedLora
+from hubtools.inference.lora import WeightedLora, said_by
 from hubtools.inference.noise import same_noise
 from hubtools.inference.png import check_free, record_inside
 from hubtools.inference.prompts import read_prompt
@@ -152,8 +152,8 @@ class PipelineSession:
             key: tuple[Any, ...] = (shot.lora_weight, shot.steps, shot.guidance, shot.scheduler)
             key = (*key, shot.width, shot.height)
             # a longer neighbour would lengthen a prompt, and so change its picture
-            key += (self.prompts.windows(shot),) if self.prompts.able else ()
-            key += () if self.prompts.able else (shot.negative_prompt is None,)
+            said = said_by(self.loras, shot.lora_weight)
+            key += self.prompts.under(said).alike(shot)
             groups.setdefault(key, []).append(index)
         for group in groups.values():
             for start in range(0, len(group), max(1, size)):
@@ -178,8 +178,8 @@ class PipelineSession:
             seed_scheduler(pipeline, [shot.seed for shot in shots])
             if self.loras:
                 weighted = [(lora.file, lora.weight * first.lora_weight) for lora in self.loras]
-                if apply_loras(pipeline, weighted, fuse=self.fuse):
-                    self.prompts.forget()
+                apply_loras(pipeline, weighted, fuse=self.fuse)
+                self.prompts.under(said_by(self.loras, first.lora_weight))
             elif self.live and first.lora_weight == 0:
                 self.denoiser.disable_adapters()
                 stack.callback(self.denoiser.enable_adapters)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 from hubtools.errors import UsageError
@@ -53,6 +54,15 @@ def best_dtype(device: str) -> str:
     if device.startswith("cuda"):
         return "bfloat16" if has_bf16() else "float16"
     return "float16" if device == "mps" else "float32"
+
+
+def let_go(device: str) -> None:
+    """Give the memory of what nobody holds any more back to the device."""
+    import torch
+
+    gc.collect()
+    if device.startswith("cuda"):
+        torch.cuda.empty_cache()
 
 
 def has_bf16() -> bool:

@@ -6,13 +6,13 @@ never in memory together.
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hubtools.models.base import Base
+from hubtools.models.device import let_go
 from hubtools.models.families.protocol import Family, Model
 from hubtools.models.loading import Part
 
@@ -45,7 +45,7 @@ class Stages:
             yield opened
         finally:
             opened.close()
-            self._free()
+            let_go(str(self.device))
 
     def _open(self, part: Part, given: Mapping[str, Any] | None) -> Model:
         import torch
@@ -55,13 +55,6 @@ class Stages:
         for module in model.encoders():
             module.to(self.device)
         return model
-
-    def _free(self) -> None:
-        import torch
-
-        gc.collect()
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
 
 
 class Opened:

@@ -11,7 +11,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from hubtools.dataset.examples import read_examples  # noqa: E402
-from hubtools.evaluation.denoising import DRAWS, MOMENTS, encode, losses  # noqa: E402
+from hubtools.evaluation.denoising import DRAWS, MOMENTS, encode, encode_captions, losses  # noqa: E402
 from hubtools.models.base import resolve_base  # noqa: E402
 from hubtools.models.families.noise import NoiseOptions  # noqa: E402
 from hubtools.models.families.protocol import family_of  # noqa: E402
@@ -30,7 +30,8 @@ def test_pictures_are_measured_with_the_sizes_they_are_trained_with(
         dtype=torch.float32,
         noise=NoiseOptions(),
     )
-    encoded = encode(family, model, read_examples(data, "text"), 64)
+    examples = read_examples(data, "text")
+    encoded = encode(family, model, examples, encode_captions(model, examples), 64)
     told = [picture["time_ids"].tolist() for picture, _ in encoded.rows]
     # 80x96 as 64x77, of which the middle is cut
     assert told == [[96.0, 80.0, 6.0, 0.0, 64.0, 64.0]] * 2

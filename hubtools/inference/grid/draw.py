@@ -11,13 +11,14 @@ from typing import Any
 from hubtools.causes import is_absent
 from hubtools.errors import HubtoolsError
 from hubtools.files import json_value, sha256_of
-from hubtools.inference.generate import open_pipeline, tell_of_blanked, tell_of_prompts
+from hubtools.inference.generate import open_drawing, tell_of_blanked
 from hubtools.inference.grid.drawn import Drawn, GridResult
 from hubtools.inference.grid.page import grid_page, is_grid_page
 from hubtools.inference.grid.picture import grid_picture
 from hubtools.inference.grid.plan import CELLS_DIR, FACTS, PAGE, PICTURE, GridPlan, plan_grid
 from hubtools.inference.pipeline import draw
 from hubtools.inference.schedulers import use_scheduler
+from hubtools.inference.staged import Wanted
 from hubtools.manifest import SampleRecord
 from hubtools.project import Project
 from hubtools.reporting.sheets import is_sheet
@@ -103,17 +104,17 @@ def _draw(
     on_picture: Callable[[SampleRecord], None] | None,
     note: Callable[[str], None],
 ) -> int:
-    pipeline = open_pipeline(
+    cells = [cell for _, group in todo for cell in group]
+    pipeline, prompts = open_drawing(
         plan.project,
         plan.base,
+        [Wanted([cell.shot for cell in group], loras) for loras, group in todo],
         device=plan.device,
         dtype=plan.dtype,
         safety_checker=plan.safety_checker,
         note=note,
     )
-    cells = [cell for _, group in todo for cell in group]
     _check_schedulers(pipeline, {cell.shot.scheduler for cell in cells})
-    tell_of_prompts(pipeline, [cell.shot for cell in cells], note)
     total = sum(cell.shot.steps for cell in cells)
     before = count = 0
     written = time.monotonic()
@@ -149,6 +150,7 @@ def _draw(
                 on_step=stepped,
                 on_picture=seen,
                 seconds=seconds,
+                prompts=prompts,
             )
             before += sum(cell.shot.steps for cell in group)
     return count
