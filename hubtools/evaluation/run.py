@@ -18,11 +18,11 @@ denoising_loss     error of the prediction on the same noise at the same moments
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -30,7 +30,6 @@ from hubtools.dataset.pictures.rgb import open_image
 from hubtools.dataset.text.trigger import replace_word
 from hubtools.errors import require_extra
 from hubtools.evaluation.chart import draw_chart
-from hubtools.evaluation.denoising import Encoded, encode, encode_captions, losses
 from hubtools.evaluation.following import prompt_judge
 from hubtools.evaluation.measures import (
     Figure,
@@ -46,35 +45,23 @@ from hubtools.evaluation.measures import (
 )
 from hubtools.evaluation.plan import EvaluationPlan, plan_evaluation
 from hubtools.evaluation.result import Candidate, Evaluation, Measured
+from hubtools.evaluation.session import Line, Session
 from hubtools.evaluation.verdict import Contender, recommend
 from hubtools.files import check_replaceable
-from hubtools.inference.adapters import apply_lora
-from hubtools.inference.pipeline import draw, versions
-from hubtools.inference.staged import open_staged
+from hubtools.inference.pipeline import versions
 from hubtools.layout import EVALUATION, EVALUATION_CHART, EVALUATION_DIR
-from hubtools.models.base import fetch_base
-from hubtools.models.device import best_dtype, checked_device, use_threads
-from hubtools.models.families.protocol import family_of
 from hubtools.project import Project
 from hubtools.reporting.sheets import check_chart
-from hubtools.rooted import Root
 from hubtools.tinypeople import MEASURED_MARKS, SURE, is_tiny_people, load_classifier
-from hubtools.training.choices import completed, noise_options
 from hubtools.vision.encoders import picture_encoder
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from hubtools.evaluation.following import PromptJudge
-    from hubtools.inference.embeddings import Prompts
-    from hubtools.manifest import SampleRecord
-    from hubtools.models.families.batches import Tensors
-    from hubtools.models.families.protocol import Model
-    from hubtools.models.loading import Part
     from hubtools.vision.encoders import PictureEncoder
 
 Note = Callable[[str], None]
-BASE = "the base"
 
 
 def _silent(sentence: str) -> None:
@@ -101,7 +88,7 @@ def evaluate(
     require_extra("train", "Evaluating")
     plan = plan_evaluation(project, lora, prompts=prompts, note=note)
     _check_free(plan.folder)
-    studio = _PipelineSession.open(plan, device, dtype, note)
+    studio = Session.open(plan, device, dtype, note)
     lines = studio.draw_all(batch_size, on_step)
     result = _measure(plan, studio, lines, note)
     _check_free(plan.folder)  # hours may have gone by
@@ -117,136 +104,7 @@ def _check_free(folder: Path) -> None:
     check_chart(folder / EVALUATION_CHART)
 
 
-@dataclass
-class _Line:
-    """The base or a candidate, and all that was seen of it."""
-
-    label: str
-    step: int | None
-    weight: float
-    sha256: str | None
-    records: list[SampleRecord]
-    losses: Floats = field(default_factory=lambda: np.zeros(0))
-    values: dict[str, Floats] = field(default_factory=dict)
-    attributes: dict[str, Floats] = field(default_factory=dict)
-
-
-@dataclass
-class _PipelineSession:
-    """The base without its text encoders, which are let go when all is encoded."""
-
-    plan: EvaluationPlan
-    model: Any
-    encoded: Encoded
-    prompts: Prompts
-    device: str
-    dtype: str
-
-    @classmethod
-    def open(
-        cls, plan: EvaluationPlan, device: str | None, dtype: str | None, note: Note
-    ) -> _PipelineSession:
-        import torch
-
-        device = checked_device(device)
-        threads = use_threads(plan.project.train.num_threads)
-        if device == "cpu":
-            note(f"Drawing on the CPU with {threads} thread{'s' if threads > 1 else ''}.")
-        dtype = dtype or best_dtype(device)
-        base = plan.base
-        folder = fetch_base(base)
-        family = family_of(folder, base.id or str(folder))
-        info = family.info(folder, plan.project.train.prediction_type)
-        precision = getattr(torch, dtype)
-        opened: list[Model] = []
-
-        def load(parts: tuple[Part, ...], given: Mapping[str, Any]) -> Any:
-            model = family.load(
-                base,
-                info,
-                variant=plan.project.train.variant,
-                dtype=precision,
-                noise=noise_options(completed(plan.project.train, info)),
-                parts=parts,
-                given=given,
-            )
-            model.pipeline.to(device)
-            opened[:] = [model]
-            return model.pipeline
-
-        captions: dict[str, Tensors] = {}
-
-        def with_text(pipeline: Any) -> None:
-            # before the pipeline goes to half precision: a caption is encoded once
-            captions.update(encode_captions(opened.pop(), plan.measured))
-            pipeline.to(dtype=precision)
-
-        pipeline, prompts = open_staged(load, plan.wanted, with_text=with_text)
-        model = opened.pop()
-        # before it goes to half precision, as above
-        encoded = encode(family, model, plan.measured, captions, plan.project.resolution)
-        pipeline.to(dtype=precision)
-        return cls(plan, model, encoded, prompts, device, dtype)
-
-    def draw_all(self, batch_size: int, on_step: Callable[[int, int], None] | None) -> list[_Line]:
-        """Draw base and candidates, and take the loss of each while its LoRA is in."""
-        plan = self.plan
-        each = sum(shot.steps for shot in plan.shots)
-        lines: list[_Line] = []
-        with Root(plan.folder) as run, run.inside(EVALUATION_DIR, create=True) as below:
-            self._draw_each(below, each, lines, batch_size, on_step)
-        return lines
-
-    def _draw_each(
-        self,
-        folder: Root,
-        each: int,
-        lines: list[_Line],
-        batch_size: int,
-        on_step: Callable[[int, int], None] | None,
-    ) -> None:
-        plan, pipeline = self.plan, self.model.pipeline
-        total = each * (1 + len(plan.choices))
-        for choice, wanted in zip((None, *plan.choices), plan.wanted, strict=True):
-            before = each * len(lines)
-
-            def stepped(done: int, of: int, before: int = before) -> None:
-                if on_step:
-                    on_step(before + each - of + done, total)
-
-            weight = choice.weight if choice else 0.0
-            prefix = choice.prefix if choice else "base"
-            records = draw(
-                pipeline,
-                wanted.shots,
-                folder,
-                names=[f"{prefix}_{name}" for name in plan.names],
-                base=plan.base,
-                loras=wanted.loras,
-                prompts=self.prompts,
-                batch_size=batch_size,
-                on_step=stepped,
-            )
-            if choice:
-                apply_lora(pipeline, choice.lora, choice.weight)
-            found = losses(self.model, self.encoded, self.device)
-            lines.append(
-                _Line(
-                    choice.label if choice else BASE,
-                    choice.lora.step if choice else None,
-                    weight,
-                    choice.lora.sha256 if choice else None,
-                    records,
-                    found,
-                )
-            )
-            if on_step:
-                on_step(before + each, total)
-
-
-def _measure(
-    plan: EvaluationPlan, studio: _PipelineSession, lines: list[_Line], note: Note
-) -> Evaluation:
+def _measure(plan: EvaluationPlan, studio: Session, lines: list[Line], note: Note) -> Evaluation:
     settings = plan.project.evaluate
     tiny = plan.base.local and is_tiny_people(Path(plan.base.path_or_id))
     encoder = picture_encoder(settings.picture_encoder, studio.device, note)
@@ -331,7 +189,7 @@ class _Comparison:
         return unit((self.encoder.encode(pictures) - self.mean) / self.spread)
 
 
-def _pictures(plan: EvaluationPlan, line: _Line, blanked: set[int]) -> list[Image.Image]:
+def _pictures(plan: EvaluationPlan, line: Line, blanked: set[int]) -> list[Image.Image]:
     from PIL import Image
 
     folder = plan.folder / EVALUATION_DIR
@@ -341,7 +199,7 @@ def _pictures(plan: EvaluationPlan, line: _Line, blanked: set[int]) -> list[Imag
 
 def _look(
     plan: EvaluationPlan,
-    line: _Line,
+    line: Line,
     compare: _Comparison,
     judge: PromptJudge | None,
     blanked: set[int],
@@ -381,7 +239,7 @@ def _look(
     values["denoising_loss"] = line.losses
 
 
-def _contender(line: _Line, base: _Line) -> Contender:
+def _contender(line: Line, base: Line) -> Contender:
     figures = {name: figure(_there(values)) for name, values in line.values.items()}
     against = {}
     if line is not base:
@@ -403,7 +261,7 @@ def _known(figures: dict[str, Figure]) -> dict[str, Figure]:
     return {name: found for name, found in figures.items() if found.n}
 
 
-def _facts(line: _Line, contender: Contender) -> Candidate:
+def _facts(line: Line, contender: Contender) -> Candidate:
     return Candidate(
         label=line.label,
         step=line.step,
