@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from hubtools.cards.merge import Memory, merge, read_card_text
-from hubtools.dataset.examples import Example, read_examples
+from hubtools.dataset.examples import Column, Example, read_described
 from hubtools.dataset.folder.configs import split_configs
 from hubtools.dataset.folder.listing import walk
 from hubtools.dataset.pictures.embedded.exif_tags import orientation_of, stored_size
 from hubtools.dataset.pictures.facts import upright
 from hubtools.dataset.rows import role_columns
 from hubtools.files import open_regular
-from hubtools.findings import plural
+from hubtools.findings import plural, shortened
 from hubtools.frontmatter import read_card
 from hubtools.layout import CARD
 from hubtools.project import Project
@@ -42,7 +44,9 @@ class DatasetCard:
     trigger: str | None
     caption_column: str
     content: tuple[tuple[str, str], ...]
+    columns: tuple[tuple[str, str, str], ...]  # (name, what it holds, an example)
     examples: tuple[tuple[str, str], ...]  # (file, caption)
+    thumbnails: tuple[str, ...]  # addresses of the examples' pictures
     load_from: str
     rights_sentence: str | None
     license: str | None
@@ -58,7 +62,7 @@ def dataset_facts(folder: Path, project: Project) -> DatasetCard:
         (entry.name for entry in listing.metadata),
         (name for name in tops if not name.startswith((".", "__"))),
     )
-    examples = read_examples(
+    examples, columns = read_described(
         folder,
         settings.caption_column,
         card=_card_to_be(folder, {"configs": configs}),
@@ -78,6 +82,7 @@ def dataset_facts(folder: Path, project: Project) -> DatasetCard:
         ("caption column", settings.caption_column),
         ("words in a caption", f"{words[0]} to {words[-1]}, median {words[len(words) // 2]}"),
     ]
+    shown = _spread(examples, 4)
     rights = None
     if settings.rights:
         note = f" {settings.rights_note.strip()}" if settings.rights_note else ""
@@ -90,7 +95,9 @@ def dataset_facts(folder: Path, project: Project) -> DatasetCard:
         trigger=settings.trigger,
         caption_column=settings.caption_column,
         content=tuple(content),
-        examples=tuple((e.file_name, e.caption) for e in _spread(examples, 4)),
+        columns=tuple((c.name, c.holds, _example(c)) for c in columns),
+        examples=tuple((e.file_name, e.caption) for e in shown),
+        thumbnails=tuple(quote(e.file_name) for e in shown),
         load_from=repo or ".",
         rights_sentence=rights,
         license=settings.license or (license if isinstance(license, str) else None),
@@ -108,6 +115,11 @@ def dataset_facts(folder: Path, project: Project) -> DatasetCard:
     }
     card.front_matter.update(data)
     return card
+
+
+def _example(column: Column) -> str:
+    first = column.first
+    return shortened(first if isinstance(first, str) else json.dumps(first, default=str), 100)
 
 
 def _partners(examples: Sequence[Example]) -> Iterator[tuple[str, str]]:

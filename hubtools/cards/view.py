@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import unquote
 
 from hubtools.cards.escape import is_inside, scheme_of
 from hubtools.cardschema import Violation, violations
@@ -106,12 +107,17 @@ def bytes_of(view: CardView, path: str) -> int | None:
     path = path.removeprefix("./").split("?")[0].rstrip("/")
     if not is_inside(path):
         return None
-    try:
-        with Root(view.root) as root:
-            found = root.stat(path)
-    except LeadsOut:
-        return None
-    return found.st_size if found is not None else None
+    for name in dict.fromkeys((path, unquote(path))):  # pages write a space as %20
+        if not is_inside(name):
+            continue
+        try:
+            with Root(view.root) as root:
+                found = root.stat(name)
+        except LeadsOut:
+            continue
+        if found is not None:
+            return found.st_size
+    return None
 
 
 def is_local(address: str) -> bool:

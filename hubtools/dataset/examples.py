@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 from pathlib import Path
+from typing import Any
 
 from hubtools.dataset.folder.listing import Listing
 from hubtools.dataset.loaders import TRAIN, Loaded, Mode, Split, simulate_path
@@ -44,6 +45,29 @@ class Example:
     mask: Path | None = None
 
 
+@dataclass(frozen=True)
+class Column:
+    """A column as `load_dataset` names it: what it holds, and its first value (of a picture, what
+    the metadata names)."""
+
+    name: str
+    holds: str  # picture, control picture, mask, caption, text, number, true or false, list, object
+    first: Any
+
+
+_PARTS = {Role.CONTROL: "control picture", Role.MASK: "mask"}
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, int | float):
+        return "number"
+    if isinstance(value, list | tuple):
+        return "list"
+    return "object" if isinstance(value, Mapping) else "text"
+
+
 def examples_of(dataset: Dataset) -> list[Example]:
     """The training pictures of a folder that was read: what the loaders' simulation has in the
     split train, row by row.
@@ -70,12 +94,24 @@ def read_examples(
     is not noticed. `card`: the text of a README.md that stands for the one that is there.
     `any_split`: a folder with another split alone gives that. `roles`: what the settings say of
     the columns of pictures."""
+    reading = _reading(folder, caption_column, card, roles)
+    return reading.examples(any_split=any_split)
+
+
+def read_described(
+    folder: Path, caption_column: str, *, card: str | None = None, roles: RoleColumns
+) -> tuple[list[Example], tuple[Column, ...]]:
+    """`read_examples`, and what its columns hold, in their order."""
+    reading = _reading(folder, caption_column, card, roles)
+    return reading.examples(), reading.columns()
+
+
+def _reading(folder: Path, caption_column: str, card: str | None, roles: RoleColumns) -> _Reading:
     contents = LocalFolder(folder).look()
     named = (name for file in contents.metadata for name in file.mentioned)
     sound = chain((entry.name for entry in contents.pictures), named)
     loaded = simulate_path(contents.listing, contents.metadata, sound, card=card)
-    reading = _Reading(folder, contents.listing, contents.metadata, loaded, caption_column, roles)
-    return reading.examples(any_split=any_split)
+    return _Reading(folder, contents.listing, contents.metadata, loaded, caption_column, roles)
 
 
 @dataclass(frozen=True)
@@ -112,6 +148,21 @@ class _Reading:
                 number = len(found)
                 found.append(self._example(file, row, roles, split, number, broken.get(number)))
         return found
+
+    def columns(self) -> tuple[Column, ...]:
+        """Of the split train, as the loader names them."""
+        found: dict[str, Column] = {}
+        for file, rows in self._tables(self._split(any_split=False)):
+            roles = roles_of(file.columns, self.told)
+            parts = {roles.image or FILE_NAME: "picture"}
+            parts |= {key: _PARTS[role] for key, role in roles.others}
+            for key in file.columns:
+                name = column_of(key) if key in parts else key
+                values = (row.values.get(key) for row in rows)
+                first = next((value for value in values if value not in (None, "")), None)
+                kind = parts.get(key) or ("caption" if key == self.column else _kind(first))
+                found.setdefault(name, Column(name, kind, first))
+        return tuple(found.values())
 
     def _split(self, any_split: bool) -> Split:
         if not self.metadata:

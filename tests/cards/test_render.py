@@ -257,9 +257,27 @@ def test_a_dataset_card(dataset: Path, project: Project, local_hub: Hub) -> None
     ]
     assert "own work" in result.text
     assert "3 of 64x64, 1 of 64x65" in result.text
+    assert (
+        "| `image` | picture | 0.png |\n| `text` | caption | (tok) person, number 0 |"
+        in result.text
+    )
+    assert "| ![3.png](3.png) | (tok) person, number 3 |" in result.text
     assert check_card(dataset, "dataset", strict=True).findings == ()
     DatasetCard.load(result.path).validate()
     assert not write_dataset_card(dataset, project).changed
+
+
+def test_names_with_spaces_and_pairs_are_shown(dataset: Path, project: Project) -> None:
+    (dataset / "0.png").rename(dataset / "my [first] (1).png")
+    Image.new("L", (64, 64)).save(dataset / "m.png")
+    rows = [json.loads(line) for line in (dataset / "metadata.jsonl").open()]
+    rows[0]["file_name"] = "my [first] (1).png"
+    lines = [json.dumps(row | {"mask_file_name": "m.png", "score": 1.5}) for row in rows]
+    (dataset / "metadata.jsonl").write_text("\n".join(lines) + "\n")
+    text = write_dataset_card(dataset, project).text
+    assert "| `mask` | mask | m.png |\n| `score` | number | 1.5 |" in text
+    assert "(my%20%5Bfirst%5D%20%281%29.png)" in text
+    assert check_card(dataset, "dataset", strict=True).findings == ()
 
 
 def test_splits_in_folders_are_named_in_the_card(dataset: Path, project: Project) -> None:
