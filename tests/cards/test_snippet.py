@@ -47,7 +47,9 @@ def test_every_argument_is_one_that_the_pipeline_takes(family: str, negative: st
     for drawn in (record(negative), None):
         code = snippet("owner/base", "owner/lora", "a.safetensors", drawn, "tok", support)
         told = called_with(code)
-        for pipeline in support.pipelines:
+        known = [name for name in support.pipelines if hasattr(diffusers, name)]
+        assert known  # the others are names of earlier versions
+        for pipeline in known:
             takes = list(inspect.signature(getattr(diffusers, pipeline).__call__).parameters)
             named = {name or takes[1]: value for name, value in told.items()}
             assert named.keys() <= set(takes), pipeline
