@@ -62,7 +62,14 @@ class DatasetSettings(Section):
         "Branch, tag or commit of the dataset repository to train from.",
         "dataset_revision",
     )
-    caption_column: str = option("text", "Metadata column that holds the captions.")
+    caption_column: str = option(
+        "text",
+        "Metadata column that holds the captions: a text each, or a list of texts, of which every"
+        " step draws one.",
+    )
+    other_caption_columns: list[str] = option(
+        [], "Columns of further captions, of which every step draws one as well."
+    )
     image_column: str | None = option(
         None,
         "Column of the pictures to learn, e.g. target or target_file_name; default: the one whose"

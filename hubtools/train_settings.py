@@ -70,6 +70,24 @@ class TrainSettings(Section):
         ge=0,
         le=1,
     )
+    shuffle_caption: bool = option(
+        False, "Captions of tags: put the tags in another order each time (see caption_variants)."
+    )
+    keep_tokens: int = option(
+        0,
+        "Tags at the beginning that are neither moved nor dropped; nor is one with the trigger.",
+        ge=0,
+    )
+    caption_separator: str = option(",", "What stands between tags.", min_length=1)
+    caption_tag_dropout_rate: float = option(
+        0.0, "Share of the tags that is left out each time.", ge=0, le=1
+    )
+    caption_variants: int = option(
+        8,
+        "Orders and choices of a caption's tags that are cached, of which every step draws one.",
+        ge=1,
+        le=256,
+    )
     train_batch_size: int = option(1, "Pictures in one forward pass.", ge=1)
     gradient_accumulation_steps: int = option(1, "Forward passes in one optimizer step.", ge=1)
     num_train_epochs: int | None = option(

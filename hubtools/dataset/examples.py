@@ -34,7 +34,8 @@ from hubtools.files import sha256_of
 class Example:
     """A picture with its caption. `line` is that of its record, where the format has lines;
     `sha256` the digest of the picture's file, where it is known; `controls` the pictures that it
-    is made from, in the order of their columns; `mask` where in it the loss counts."""
+    is made from, in the order of their columns; `mask` where in it the loss counts. `captions`: all
+    that it has, where they are several, the first of them `caption`."""
 
     image: Path
     caption: str
@@ -43,6 +44,12 @@ class Example:
     sha256: str | None = None
     controls: tuple[Path, ...] = ()
     mask: Path | None = None
+    captions: tuple[str, ...] = ()
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Its captions."""
+        return self.captions or (self.caption,)
 
 
 @dataclass(frozen=True)
@@ -78,7 +85,10 @@ def examples_of(dataset: Dataset) -> list[Example]:
     loaded = dataset.loaders[Mode.AUTO]
     column = dataset.settings.caption_column
     told = role_columns(dataset.settings)
-    reading = _Reading(dataset.root, dataset.listing, dataset.metadata, loaded, column, told)
+    others = tuple(dataset.settings.other_caption_columns)
+    reading = _Reading(
+        dataset.root, dataset.listing, dataset.metadata, loaded, column, told, others
+    )
     return reading.examples()
 
 
@@ -124,6 +134,7 @@ class _Reading:
     loaded: Loaded
     column: str
     told: RoleColumns
+    others: tuple[str, ...] = ()  # columns of further captions
 
     @property
     def _more(self) -> str:
@@ -233,11 +244,12 @@ class _Reading:
     def _place(self, file: MetadataFile, row: Row) -> str:
         return f"{self.folder / file.name}" + (f":{row.line}" if row.line else "")
 
-    def _no_column(self, file: MetadataFile, row: Row) -> HubtoolsError:
+    def _no_column(self, file: MetadataFile, row: Row, column: str | None = None) -> HubtoolsError:
         columns = [column for column in file.columns if column != FILE_NAME]
         return HubtoolsError(
-            f"{self._place(file, row)}: there is no column {self.column!r}.",
-            hint=f"columns: {', '.join(columns) or 'none'}; choose with --caption-column",
+            f"{self._place(file, row)}: there is no column {column or self.column!r}.",
+            hint=f"columns: {', '.join(columns) or 'none'}; choose with"
+            f" --{'other-caption-columns' if column else 'caption-column'}",
             code="file-damaged",
         )
 
@@ -262,23 +274,36 @@ class _Reading:
             others[role] += [self.folder / one for one in found]
         if self.column not in row.values:
             raise self._no_column(file, row)
-        caption = row.values[self.column]
-        if not isinstance(caption, str):
-            raise HubtoolsError(
-                f"{place}: {self.column} is {caption!r}, not a text.",
-                hint="write a caption",
-                code="file-damaged",
-            )
-        if caption and file.entry.ending == ".csv" and csv_value(caption) is None:
-            raise HubtoolsError(
-                f"{place}: {caption!r} in a CSV file is read as no caption.",
-                hint="describe the picture, or write the metadata as JSON Lines",
-                code="file-damaged",
-            )
+        texts = self._texts(place, row, self.column, csv=file.entry.ending == ".csv")
+        for column in self.others:
+            if column not in file.columns:
+                raise self._no_column(file, row, column)
+            if row.values.get(column) is not None:
+                texts += self._texts(place, row, column, csv=file.entry.ending == ".csv")
         return Example(
-            self.folder / name, caption, name, row.line,
+            self.folder / name, texts[0], name, row.line,
             controls=tuple(others[Role.CONTROL]), mask=next(iter(others[Role.MASK]), None),
+            captions=tuple(texts) if len(texts) > 1 else (),
         )  # fmt: skip
+
+    def _texts(self, place: str, row: Row, column: str, *, csv: bool) -> list[str]:
+        """The captions of a column: its text, or those of its list."""
+        value = row.values[column]
+        texts = value if isinstance(value, list) and value else [value]
+        for caption in texts:
+            if not isinstance(caption, str):
+                raise HubtoolsError(
+                    f"{place}: {column} is {value!r}, not a text.",
+                    hint="write a caption",
+                    code="file-damaged",
+                )
+            if caption and csv and csv_value(caption) is None:
+                raise HubtoolsError(
+                    f"{place}: {caption!r} in a CSV file is read as no caption.",
+                    hint="describe the picture, or write the metadata as JSON Lines",
+                    code="file-damaged",
+                )
+        return list(texts)
 
     def _picture(
         self, place: str, row: Row, key: str, loaded: str | None, broken: str | None
@@ -334,7 +359,8 @@ def fingerprint(examples: Sequence[Example]) -> str:
     digest = hashlib.sha256()
     for example in examples:
         digest.update(bytes.fromhex(example.sha256 or sha256_of(example.image)))
-        digest.update(hashlib.sha256(example.caption.encode()).digest())
+        for caption in example.texts:
+            digest.update(hashlib.sha256(caption.encode()).digest())
         for other in (*example.controls, *([example.mask] if example.mask else [])):
             digest.update(bytes.fromhex(sha256_of(other)))
     return digest.hexdigest()

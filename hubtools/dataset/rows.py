@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hubtools.dataset.folder.names import escapes
 from hubtools.dataset.metadata import MetadataFile, Row
 from hubtools.dataset.metadata.roles import Role, RoleColumns, Roles, roles_of
+from hubtools.dataset.text.blank import is_blank
 from hubtools.settings import DatasetSettings
 
 
@@ -29,6 +30,21 @@ def role_columns(settings: DatasetSettings) -> RoleColumns:
         None if controls is None else tuple(controls),
         settings.mask_column,
     )
+
+
+def texts_in(value: Any) -> list[str]:
+    """The texts of a caption as metadata hold it: one, or a list of them, blank ones left out;
+    none of what is neither."""
+    texts = value if isinstance(value, list) else [value]
+    if not all(isinstance(text, str) for text in texts):
+        return []
+    return [text for text in texts if not is_blank(text)]
+
+
+def captions_in(row: Row, settings: DatasetSettings) -> list[str]:
+    """All captions of a row, those of the caption column first."""
+    columns = (settings.caption_column, *settings.other_caption_columns)
+    return [text for column in columns for text in texts_in(row.values.get(column))]
 
 
 class Rows:

@@ -24,10 +24,9 @@ from hubtools.dataset.pictures.formats import picture_format
 from hubtools.dataset.pictures.private.besides import APART, besides, private_in
 from hubtools.dataset.pictures.reading import head_of
 from hubtools.dataset.pictures.table import PictureTable
-from hubtools.dataset.rows import Rows
+from hubtools.dataset.rows import Rows, captions_in
 from hubtools.dataset.scan.scanning import scan_source
 from hubtools.dataset.sources.local import LocalFolder
-from hubtools.dataset.text.blank import is_blank
 from hubtools.dataset.text.codepages import Belief, odd_texts
 from hubtools.dataset.text.coverage import VIEW_COLUMNS, cover
 from hubtools.dataset.text.tokens import TokenCounter, token_counters
@@ -86,24 +85,24 @@ class Dataset(Rows):
 
     @cached_property
     def captions(self) -> tuple[tuple[Row, str], ...]:
-        """Rows whose caption is a text with something in it, and no longer than `CAPTION`."""
-        column = self.settings.caption_column
+        """Captions with something in them that are no longer than `CAPTION`, with their rows."""
         return tuple(
             [
                 (row, caption)
                 for row in self.rows
-                if (caption := _caption_of(row, column)) is not None and len(caption) <= CAPTION
+                for caption in captions_in(row, self.settings)
+                if len(caption) <= CAPTION
             ]
         )
 
     @cached_property
     def long_captions(self) -> tuple[tuple[Row, str], ...]:
         """Rows whose caption is longer than any that rules look at."""
-        column = self.settings.caption_column
         return tuple(
             (row, caption)
             for row in self.rows
-            if isinstance(caption := row.values.get(column), str) and len(caption) > CAPTION
+            for caption in captions_in(row, self.settings)
+            if len(caption) > CAPTION
         )
 
     @cached_property
@@ -230,8 +229,7 @@ class Dataset(Rows):
     @cached_property
     def captioned(self) -> frozenset[str]:
         """Names of the pictures that have a caption."""
-        column = self.settings.caption_column
-        return frozenset(name for row, name in self.named if _caption_of(row, column) is not None)
+        return frozenset(name for row, name in self.named if captions_in(row, self.settings))
 
     @cached_property
     def coverage(self) -> tuple[tuple[Covered, ...], tuple[str, ...]]:
@@ -282,11 +280,6 @@ class Dataset(Rows):
 
 # Endings that say what a file is.
 _TOLD = PICTURE_ENDINGS | FOREIGN_ENDINGS | NO_PICTURES
-
-
-def _caption_of(row: Row, column: str) -> str | None:
-    caption = row.values.get(column)
-    return caption if isinstance(caption, str) and not is_blank(caption) else None
 
 
 def view(

@@ -58,6 +58,12 @@ def _refuse_pairs(settings: TrainSettings) -> None:
             " center_crop cuts out its middle.",
             "--no-center-crop, or leave crops_per_image out",
         )
+    tags = settings.shuffle_caption or settings.caption_tag_dropout_rate
+    if settings.keep_tokens and not tags:
+        raise _refused(
+            f"keep_tokens {settings.keep_tokens} keeps tags in their place, but none is moved.",
+            "--shuffle-caption, or leave keep_tokens out",
+        )
     if settings.debiased_estimation_loss and settings.snr_gamma:
         raise _refused(
             f"snr_gamma {settings.snr_gamma:g} and debiased_estimation_loss are two weightings of"

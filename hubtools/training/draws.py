@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Chosen:
     """What a step takes of an item: the mirrored picture (`flip`), the empty caption (`drop`), and
-    by number which of its crops."""
+    which of its crops and of its captions, each by a number that is taken modulo how many there
+    are."""
 
     flip: bool = False
     drop: bool = False
     crop: int = 0
+    caption: int = 0
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,8 @@ def draw(recipe: Recipe, step: int, slots: Sequence[int], shape: tuple[int, ...]
         chosen = Chosen(
             flip=settings.random_flip and flip < 0.5,
             drop=drop < (settings.caption_dropout or 0.0),
-            crop=_which(settings.crops_per_image, "crop", settings.seed, step, slot),
+            crop=seed_of("which crop", settings.seed, step, slot),
+            caption=seed_of("which caption", settings.seed, step, slot),
         )
         rows.append((chosen, t, posterior, noise, seen))
     return Draws(
@@ -108,8 +111,3 @@ def pyramid(noise: Tensor, iterations: int, discount: float, generator: torch.Ge
         if 1 in (high, wide):
             break
     return found / found.std()
-
-
-def _which(count: int, *of: object) -> int:
-    """One of `count`, all alike likely."""
-    return seed_of("which", *of) % count if count > 1 else 0

@@ -30,13 +30,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture at one of its sizes, with the digest of its file, its own (width, height) and how
-    it is cut, in each of the ways that steps draw from."""
+    """A picture at one of its sizes, with the digest of its file, its own (width, height), and the
+    cuts and captions of which steps draw one."""
 
     example: Example
     sha256: str
     size: tuple[int, int]
     cuts: tuple[Geometry, ...]
+    texts: tuple[str, ...]
 
 
 class EncodedDataset:
@@ -56,10 +57,10 @@ class EncodedDataset:
             cuts = geometries_of(
                 plan.sizes[index], buckets.size(item), settings, identity=digests[index]
             )
-            self.pictures.append(
-                Picture(plan.examples[index], digests[index], plan.sizes[index], cuts)
-            )
-        self._prior_captions = [plan.prior_caption(one.example) for one in self.pictures]
+            example, size = plan.examples[index], plan.sizes[index]
+            self.pictures.append(Picture(example, digests[index], size, cuts, plan.texts(example)))
+        self._captions = sorted(plan.encoded_captions)
+        self._prior = plan.prior_caption
 
     def fill(
         self,
@@ -74,9 +75,7 @@ class EncodedDataset:
         what happened to be cached.
         """
         flips = [False, True] if self._settings.random_flip else [False]
-        captions = sorted({picture.example.caption for picture in self.pictures} | {""})
-        if self._settings.with_prior_preservation:
-            captions = sorted({*captions, *self._prior_captions})
+        captions = self._captions
         views = [
             (item, Chosen(flip=flip, crop=crop))
             for item, picture in enumerate(self.pictures)
@@ -163,9 +162,13 @@ class EncodedDataset:
 
     def __call__(self, item: int, chosen: Chosen) -> tuple[Tensors, Tensors]:
         """(picture's tensors, caption's tensors), as the loop asks for them."""
-        caption = "" if chosen.drop else self.pictures[item].example.caption
+        caption = "" if chosen.drop else self._text(item, chosen)
         return self.picture(item, chosen), self.caption(caption)
 
-    def prior_caption(self, item: int) -> Tensors:
+    def prior_caption(self, item: int, chosen: Chosen) -> Tensors:
         """The caption's tensors of a picture as if it showed somebody else."""
-        return self.caption(self._prior_captions[item])
+        return self.caption(self._prior(self._text(item, chosen)))
+
+    def _text(self, item: int, chosen: Chosen) -> str:
+        texts = self.pictures[item].texts
+        return texts[chosen.caption % len(texts)]

@@ -40,7 +40,7 @@ class TrainState:
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
     encoded: Callable[[int, Chosen], tuple[Tensors, Tensors]]
-    prior_caption: Callable[[int], Tensors] | None = None
+    prior_caption: Callable[[int, Chosen], Tensors] | None = None
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,9 @@ def gathered(
     rows = [state.encoded(item, how) for item, how in zip(items, draws.chosen, strict=True)]
     captions = [caption for _, caption in rows]
     if state.prior_caption is not None:
-        captions += [state.prior_caption(item) for item in items]
+        captions += [
+            state.prior_caption(item, how) for item, how in zip(items, draws.chosen, strict=True)
+        ]
     more = {} if draws.seen is None else {"seen": draws.seen}
     return more | {
         "pictures": stacked([picture for picture, _ in rows]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from hubtools.models.families.noise import EPSILON, FLOW
 from hubtools.models.families.protocol import USUAL, BaseInfo
 from hubtools.models.registry import SUPPORTED
 from hubtools.settings import DatasetSettings, SampleSettings, TrainSettings
+from hubtools.training.captions import texts_of
 from hubtools.training.memory import Memory, held
 from hubtools.training.optimizers import BYTES_A_PARAMETER
 from hubtools.training.recipe import DTYPES, STATE_SECONDS, Recipe
@@ -53,13 +55,25 @@ class TrainPlan:
     memory: Memory | None = None  # None: not reckoned
     memory_free: int | None = None  # of the GPU; None: there is none
 
-    def prior_caption(self, example: Example) -> str:
-        """The caption that asks for anybody but the subject, in the same view, place and so on."""
+    def prior_caption(self, caption: str) -> str:
+        """A caption that asks for anybody but the subject, in the same view, place and so on."""
         given, trigger = self.recipe.settings.class_prompt, self.dataset.trigger
         if given is not None:
             return given
-        noun = self.dataset.class_noun
-        return replace_word(example.caption, trigger, noun) if trigger else example.caption
+        return replace_word(caption, trigger, self.dataset.class_noun) if trigger else caption
+
+    def texts(self, example: Example) -> tuple[str, ...]:
+        """The captions of which a step draws one."""
+        return texts_of(example.texts, self.recipe.settings, self.dataset.trigger)
+
+    @cached_property
+    def encoded_captions(self) -> frozenset[str]:
+        """All that are encoded: those that steps draw, the empty one, and what the base is kept
+        to."""
+        texts = {text for example in self.examples for text in self.texts(example)}
+        if self.recipe.settings.with_prior_preservation:
+            texts |= {self.prior_caption(text) for text in texts}
+        return frozenset(texts | {""})
 
     @property
     def lora_bytes(self) -> int:
@@ -115,9 +129,7 @@ class TrainPlan:
         crops = recipe.settings.crops_per_image
         sizes = [recipe.buckets.size(item) for item in range(len(recipe.buckets.of))] * crops
         cells = flips * sum((width // factor) * (height // factor) for width, height in sizes)
-        captions = {example.caption for example in self.examples} | {""}
-        if recipe.settings.with_prior_preservation:
-            captions |= {self.prior_caption(example) for example in self.examples}
+        captions = self.encoded_captions
         headers = (flips * len(sizes) + len(captions)) * 2 * _HEADER
         return cells * self.base.cell_bytes + len(captions) * self.base.caption_bytes + headers
 
@@ -162,6 +174,7 @@ def describe(plan: TrainPlan) -> list[str]:
         "pictures": f"{_sides(recipe)}, {cut}, {mirror}; latents and captions cached"
         f" ({human_bytes(plan.cache_bytes)} at most)",
         "buckets": _buckets(recipe),
+        "captions": _captions(plan),
         "loss": _loss(plan),
         "prior": _prior(plan),
         "learning rate": _rate(recipe),
@@ -210,6 +223,24 @@ def _buckets(recipe: Recipe) -> str:
     return f"{len(told)}, nothing enlarged to fill them; {', '.join(told[:_SHOWN])}{more}"
 
 
+def _captions(plan: TrainPlan) -> str:
+    """What is done with them, if anything is."""
+    settings = plan.recipe.settings
+    counts = sorted(len(example.texts) for example in plan.examples)
+    told = []
+    if counts[-1] > 1:
+        several = str(counts[0]) if counts[0] == counts[-1] else f"{counts[0]} to {counts[-1]}"
+        told.append(f"{several} a picture, one drawn each step")
+    if settings.shuffle_caption:
+        told.append("tags shuffled")
+    if settings.caption_tag_dropout_rate:
+        told.append(f"{settings.caption_tag_dropout_rate:.0%} of the tags left out")
+    if settings.shuffle_caption or settings.caption_tag_dropout_rate:
+        kept = f"the first {settings.keep_tokens} kept, " if settings.keep_tokens else ""
+        told.append(f"{kept}{settings.caption_variants} variants of each")
+    return ", ".join(told)
+
+
 def _loss(plan: TrainPlan) -> str:
     """Which moments of noise are trained at, how much each counts, and why."""
     return ", ".join([_weights(plan), *_extras(plan.recipe.settings)])
@@ -252,7 +283,7 @@ def _prior(plan: TrainPlan) -> str:
     settings = plan.recipe.settings
     if not settings.with_prior_preservation:
         return ""
-    short = shortened(plan.prior_caption(plan.examples[0]))
+    short = shortened(plan.prior_caption(plan.examples[0].caption))
     return (
         f"the base is kept at captions like {short!r}, weight {settings.prior_loss_weight:g};"
         " a step takes a little more than twice as long"

@@ -11,7 +11,7 @@ from hubtools.dataset.inspect.look import (
     Inspection,
     inspect_picture,
 )
-from hubtools.dataset.text.blank import is_blank
+from hubtools.dataset.rows import captions_in
 from hubtools.dataset.view import view
 from hubtools.files import StrPath, sha256_of
 from hubtools.models.targets import chosen_target, divisor_of, size_of
@@ -62,8 +62,7 @@ def inspect(
             one for row in rows[:1] for key in looked.roles_at(row).controls
             for one in row.named(key)
         )  # fmt: skip
-        values = [row.values.get(settings.caption_column) for row in rows]
-        captions = [text for text in values if isinstance(text, str) and not is_blank(text)]
+        captions = [text for row in rows for text in captions_in(row, settings)[:1]]
         tokens = counter.count(captions[0]) if captions else 0
         found.append(
             inspect_picture(facts, cut, captions, tokens, counter.room, resolution, controls)

@@ -114,6 +114,8 @@ _LATER = frozenset(
         *("resolutions", "aspect_ratio_buckets", "bucket_reso_steps", "crops_per_image"),
         *("debiased_estimation_loss", "loss_type", "huber_schedule", "huber_c"),
         *("multires_noise_iterations", "multires_noise_discount", "input_perturbation"),
+        *("shuffle_caption", "keep_tokens", "caption_separator", "caption_tag_dropout_rate"),
+        "caption_variants",
     }
 )
 

@@ -155,7 +155,7 @@ def mirrored_sides(plan: TrainPlan) -> Iterator[Problem]:
     """
     if not plan.recipe.settings.random_flip:
         return
-    named = [example for example in plan.examples if _SIDES.search(example.caption)]
+    named = [e for e in plan.examples if any(_SIDES.search(text) for text in e.texts)]
     if named:
         yield Problem(
             f"random_flip mirrors pictures, but {len(named)} captions name a side, e.g. that of"
@@ -301,9 +301,9 @@ def prior_of_subject(plan: TrainPlan) -> Iterator[Problem]:
     if not plan.recipe.settings.with_prior_preservation:
         return
     trigger = plan.dataset.trigger
-    for example in plan.examples:
-        other = plan.prior_caption(example)
-        if other == example.caption or (trigger and has_word(other, trigger)):
+    for example, caption in ((e, text) for e in plan.examples for text in e.texts):
+        other = plan.prior_caption(caption)
+        if other == caption or (trigger and has_word(other, trigger)):
             yield Problem(
                 f"with_prior_preservation keeps the base at {other!r}, which calls the subject.",
                 "set dataset.trigger, or a --class-prompt without it",
@@ -325,18 +325,19 @@ def long_captions(plan: TrainPlan) -> Iterator[Problem]:
         return
     counts = {
         caption: counter.count(caption)
-        for caption in {example.caption for example in plan.examples}
+        for caption in {text for example in plan.examples for text in example.texts}
         # a token is at least one byte: most captions need no counting
         if len(caption.encode()) > counter.room
     }
-    long = [e for e in plan.examples if counts.get(e.caption, 0) > counter.limit]
+    texts = [(counts.get(text, 0), e) for e in plan.examples for text in e.texts]
+    long = [(tokens, example) for tokens, example in texts if tokens > counter.limit]
     if long:
-        worst = max(long, key=lambda example: counts[example.caption])
+        most, worst = max(long, key=lambda pair: pair[0])
         yield Problem(
-            f"{len(long)} of {count(len(plan.examples), 'caption')}"
+            f"{len(long)} of {count(len(texts), 'caption')}"
             f" {'is' if len(long) == 1 else 'are'} longer than the {counter.room} tokens that the"
             f" base reads, and cut off there; that of {worst.file_name} has"
-            f" {'' if counter.exact else 'about '}{counts[worst.caption]}.",
+            f" {'' if counter.exact else 'about '}{most}.",
             "shorten them; put what matters first",
             path=worst.file_name,
         )

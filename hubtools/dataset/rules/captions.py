@@ -11,6 +11,7 @@ from html import unescape
 
 from hubtools.dataset.metadata import Row
 from hubtools.dataset.metadata.roles import names_file
+from hubtools.dataset.rows import texts_in
 from hubtools.dataset.rules.book import DATASET_RULES, plural, some
 from hubtools.dataset.text.blank import is_blank
 from hubtools.dataset.text.codepages import Belief
@@ -19,6 +20,9 @@ from hubtools.dataset.text.tokens import TokenCounter
 from hubtools.dataset.text.trigger import has_word
 from hubtools.dataset.view import Dataset
 from hubtools.findings import Problem, Severity, shortened
+
+# Words of what looks like a tag.
+_TAG_WORDS = 2
 
 
 @DATASET_RULES.rule("D501", "The caption column does not exist", Severity.ERROR)
@@ -61,11 +65,13 @@ def empty_caption(view: Dataset) -> Iterator[Problem]:
             continue  # D501 speaks of it
         for row in file.rows:
             value = row.values.get(column)
-            if isinstance(value, str) and not is_blank(value):
+            texts = value if isinstance(value, list) else [value]
+            if len(texts_in(value)) == len(texts) > 0:
                 continue
-            if value is not None and not isinstance(value, str):
+            if not all(text is None or isinstance(text, str) for text in texts):
                 continue  # D508
-            said = "absent" if value is None else "empty" if not value.strip() else f"{value!r}"
+            blank = next((text for text in texts if text is None or is_blank(text)), None)
+            said = "absent" if blank is None else "empty" if not blank.strip() else f"{blank!r}"
             yield Problem(f"the caption is {said}", "describe the picture", *view.where(row))
 
 
@@ -250,19 +256,31 @@ def other_encoding(view: Dataset) -> Iterator[Problem]:
 
 @DATASET_RULES.rule("D508", "A caption is not a text", Severity.ERROR)
 def not_text(view: Dataset) -> Iterator[Problem]:
-    """A number, a list or an object as caption makes the trainer fail or train on its spelling.
+    """A number or an object as caption makes the trainer fail or train on its spelling. A list of
+    texts is several captions, of which every step draws one; of a word or two each it looks like
+    the tags of one caption, which is a warning.
 
     Fix: write a text; join a list of tags with commas.
     """
-    column = view.settings.caption_column
+    columns = (view.settings.caption_column, *view.settings.other_caption_columns)
     for row in view.rows:
-        value = row.values.get(column)
-        if value is not None and not isinstance(value, str):
-            yield Problem(
-                f"the caption is {shortened(repr(value))}, not a text",
-                "write it as one text",
-                *view.where(row),
-            )
+        for column in columns:
+            value = row.values.get(column)
+            texts = value if isinstance(value, list) else [value]
+            if not all(text is None or isinstance(text, str) for text in texts):
+                yield Problem(
+                    f"the caption is {shortened(repr(value))}, not a text",
+                    "write it as one text",
+                    *view.where(row),
+                )
+            elif len(texts) > 1 and all(len(str(text).split()) <= _TAG_WORDS for text in texts):
+                yield Problem(
+                    f"the captions are {shortened(repr(value))}, a word or two each: every step"
+                    " would learn one of them",
+                    "join tags with commas into one text",
+                    *view.where(row),
+                    severity=Severity.WARNING,
+                )
 
 
 @DATASET_RULES.rule("D509", "A caption is a file name", Severity.WARNING)

@@ -563,7 +563,7 @@ BAD: list[Row] = [
     ),
     ("D506", line(3, GOOD_2 | {"text": "(tok), view 1"}), "metadata.jsonl:3", set(), {}),
     ("D507", line(3, GOOD_2 | {"text": "(tok)\x07 <b>"}), "metadata.jsonl:3", set(), {}),
-    ("D508", line(3, GOOD_2 | {"text": ["(tok)"]}), "metadata.jsonl:3", {"D118"}, {}),
+    ("D508", line(3, GOOD_2 | {"text": [5]}), "metadata.jsonl:3", {"D118"}, {}),
     ("D509", line(3, GOOD_2 | {"text": "2.png"}), "metadata.jsonl:3", {"D504"}, {}),
     ("D510", lambda root: None, "", set(), {"trigger": None}),
     ("D512", many(lambda n: "(tok)" if n < 4 else f"(tok) {n}"), "metadata.jsonl:1", {"D506"}, {}),
