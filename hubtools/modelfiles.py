@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from hubtools.errors import HubtoolsError
-from hubtools.files import json_value, open_regular
+from hubtools.files import json_value, leads_out, open_regular
+from hubtools.modelsizes import check_size
 
 SAFE = ".safetensors"
 PICKLED = (".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle")
@@ -58,6 +59,7 @@ def check_pipeline(folder: Path, shown: str, *, allow_pickle: bool = False) -> N
     """Raise `HubtoolsError` if loading the pipeline in `folder` would run code that came with it.
 
     `allow_pickle`: pickled weights are opened all the same (by PyTorch's `weights_only`)."""
+    check_links(folder, shown, folder)
     index = read_json(folder / "model_index.json")
     for part, value in components_of(index).items():
         library, kind = (*value, None, None)[:2]
@@ -91,13 +93,22 @@ def check_pipeline(folder: Path, shown: str, *, allow_pickle: bool = False) -> N
                 hint="code that comes with a model is not run; remove it if you do not know it",
                 code="unsafe-file",
             )
-        check_model(folder / part, f"{shown}/{part}", allow_pickle=allow_pickle)
+        check_model(folder / part, f"{shown}/{part}", allow_pickle=allow_pickle, within=folder)
 
 
-def check_model(folder: Path, shown: str, *, allow_pickle: bool = False, hint: str = _HINT) -> None:
-    """The same of a folder with one model (or a tokenizer, which has no weights)."""
+def check_model(
+    folder: Path,
+    shown: str,
+    *,
+    allow_pickle: bool = False,
+    hint: str = _HINT,
+    within: Path | None = None,
+) -> None:
+    """The same of a folder with one model (or a tokenizer, which has no weights), that may be part
+    of the one of a pipeline (`within`)."""
     if not folder.is_dir():
         return  # the library says what is missing
+    check_links(folder, shown, within or folder)
     names = sorted(path.name for path in folder.iterdir())
     if "adapter_config.json" in names:
         raise HubtoolsError(
@@ -110,17 +121,59 @@ def check_model(folder: Path, shown: str, *, allow_pickle: bool = False, hint: s
     if pickled and not allow_pickle and not any(name.endswith(SAFE) for name in names):
         raise Pickled(shown, pickled[0], hint)
     for name in names:
-        if name.endswith(f"{SAFE}.index.json") and not allow_pickle:
+        if name.endswith(".index.json"):
             shards = read_json(folder / name).get("weight_map")
-            for file in set(shards.values()) if isinstance(shards, dict) else ():
-                if not str(file).endswith(SAFE):  # opened by its ending, whatever the index is of
-                    raise Pickled(shown, str(file), hint)
+            for file in set(map(str, shards.values())) if isinstance(shards, dict) else ():
+                _check_beside(shown, name, file)
+                safe = name.endswith(f"{SAFE}.index.json")
+                if safe and not allow_pickle and not file.endswith(SAFE):
+                    # opened by its ending, whatever the index is of
+                    raise Pickled(shown, file, hint)
+    for name in ("config.json", "scheduler_config.json"):
+        kind = read_json(folder / name).get("_class_name") if name in names else None
+        if kind is not None and not (isinstance(kind, str) and _CLASS.fullmatch(kind)):
+            raise HubtoolsError(
+                f"{shown}/{name} is of {str(kind)[:40]!r}, which is the name of no class.",
+                hint="code that comes with a model is not run; use a model that needs none",
+                code="unsafe-file",
+            )
     if "config.json" in names:
-        for value in _fetched_kernels(read_json(folder / "config.json")):
+        config = read_json(folder / "config.json")
+        if config.get("transformers_weights") is not None:
+            _check_beside(shown, "config.json", str(config["transformers_weights"]))
+        for value in _fetched_kernels(config):
             raise HubtoolsError(
                 f"{shown}/config.json asks for the attention code {value!r} of the Hub.",
                 hint="code that comes with a model is not run; remove the entry",
                 code="unsafe-file",
+            )
+        check_size(folder, config, shown, (SAFE, *PICKLED))
+
+
+def _check_beside(shown: str, name: str, file: str) -> None:
+    """Raise `HubtoolsError` if a file that another one names does not lie beside it."""
+    if file in ("", ".", "..") or any(mark in file for mark in "/\\\0"):
+        raise HubtoolsError(
+            f"{shown}/{name} names {file[:80]!r}, which does not lie beside it.",
+            hint="fetch the files again, or use a model that keeps its weights together",
+            code="link-refused",
+        )
+
+
+def check_links(folder: Path, shown: str, within: Path) -> None:
+    """Raise `HubtoolsError` if something right in the folder is a link that leads out of `within`,
+    which holds it: who made the folder would have any file of this machine opened."""
+    top = within.absolute()
+    commits = [above for above in top.parents if above.parent.name == "snapshots"]  # of a cache
+    for path in folder.iterdir():
+        whole = path.absolute()
+        if path.is_symlink() and all(
+            leads_out(above, str(whole.relative_to(above))) for above in (top, *commits)
+        ):
+            raise HubtoolsError(
+                f"{shown} holds {path.name}, a link out of its folder; nothing of it is opened.",
+                hint="put what it leads to in its place",
+                code="link-refused",
             )
 
 

@@ -19,7 +19,10 @@ _KNOWN = {
 _MOST_STEPS = 100_000  # of the schedule that a base was trained with; usual are 1,000
 _MOST_CELLS = 8192  # along a side of the latents
 _MOST_LAYERS = 1000
-_COUNTED = ("num_hidden_layers", "layers_per_block", "num_layers", "num_single_layers")
+_COUNTED = (
+    *("num_hidden_layers", "layers_per_block", "num_layers", "num_single_layers"),
+    "transformer_layers_per_block",
+)
 _LISTS = ("down_block_types", "up_block_types", "block_out_channels")
 
 _SCHEDULER = "scheduler/scheduler_config.json"
@@ -131,6 +134,7 @@ def _of_layers(config: dict[str, Any]) -> Iterator[str]:
     for name in _COUNTED:
         value = config.get(name)
         counts = value if isinstance(value, list) else [value]
+        counts = [one for each in counts for one in (each if isinstance(each, list) else [each])]
         if value is not None and not all(_whole(count, 0, _MOST_LAYERS) for count in counts):
             yield f"has {_show(value)} as {name}, where 1 to {_MOST_LAYERS:,} can be"
 

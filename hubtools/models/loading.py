@@ -89,6 +89,7 @@ def load_pipeline(
         options[name] = None
         if name == "safety_checker":
             options["requires_safety_checker"] = False
+    _check_classes(folder, base.id or base.path_or_id)
     absent = left_out(folder, base.support)
     options |= dict.fromkeys(absent)
     bare = _bare_tokenizers(folder, parts)
@@ -131,6 +132,29 @@ def load_pipeline(
     _check_words(pipeline, base.id or base.path_or_id)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline if given else pipeline.to(device)
+
+
+def _check_classes(folder: Path, shown: str) -> None:
+    """Raise `HubtoolsError` if a part is to be opened as a class that is none of a model, a
+    scheduler, a tokenizer or a processor."""
+    import diffusers
+    import transformers
+    from diffusers.pipelines.pipeline_loading_utils import LOADABLE_CLASSES
+
+    for part, (name, kind, *_) in components_of(read_json(folder / "model_index.json")).items():
+        library = {"diffusers": diffusers, "transformers": transformers}.get(name)
+        found = getattr(library, str(kind), None)
+        if library is None or found is None:
+            continue  # of none, or unknown to this version: the library says it
+        bases = [getattr(library, base, None) for base in LOADABLE_CLASSES[name]]
+        fits = isinstance(found, type) and any(base and issubclass(found, base) for base in bases)
+        if not fits and not getattr(found, "_backends", None):  # of a package that is not there
+            raise HubtoolsError(
+                f"The base model {shown} asks for {name}.{kind} as its {part}, which is no model,"
+                " scheduler, tokenizer or processor.",
+                hint="fetch its model_index.json again, or correct it",
+                code="unsafe-file",
+            )
 
 
 def _check_words(pipeline: Any, shown: str) -> None:

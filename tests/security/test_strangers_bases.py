@@ -1,0 +1,175 @@
+"""Bases that somebody else made: what they ask for is refused in one sentence before anything of
+them is loaded, and what they ask for in vain stays undone."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hubtools.errors import HubtoolsError
+from hubtools.modelfiles import check_model
+from hubtools.models.base import fetch_base, resolve_base
+from hubtools.models.loading import load_pipeline
+from tests.typed import typed
+
+UNET = "diffusion_pytorch_model.safetensors"
+TEXT = "model.safetensors"
+
+
+@pytest.fixture
+def base(tiny_base: Path, tmp_path: Path) -> Path:
+    shutil.copytree(tiny_base, tmp_path / "elsewhere")
+    return Path(shutil.copytree(tiny_base, tmp_path / "base"))
+
+
+def change(base: Path, file: str, **values: Any) -> None:
+    path = base / file
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def leads(part: str, weights: str, to: str) -> Callable[[Path], None]:
+    """An index of shards in the place of the weights."""
+
+    def make(base: Path) -> None:
+        (base / part / weights).unlink()
+        index = {"metadata": {"total_size": 1}, "weight_map": {"a.weight": to}}
+        (base / part / f"{weights}.index.json").write_text(json.dumps(index))
+
+    return make
+
+
+def linked(name: str) -> Callable[[Path], None]:
+    """A link to the same name of the folder beside it."""
+
+    def make(base: Path) -> None:
+        path = base / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        path.symlink_to(base.parent / "elsewhere" / name)
+
+    return make
+
+
+def has(file: str, **values: Any) -> Callable[[Path], None]:
+    return lambda base: change(base, file, **values)
+
+
+# How, and a word of what is said.
+REFUSED: dict[str, tuple[Callable[[Path], None], str]] = {
+    "shards in another folder": (leads("unet", UNET, f"../../elsewhere/unet/{UNET}"), "beside"),
+    "shards of an encoder": (leads("text_encoder", TEXT, f"../../elsewhere/{TEXT}"), "beside"),
+    "shards anywhere": (leads("text_encoder", TEXT, f"/etc/{TEXT}"), "beside"),
+    "shards, with backslashes": (leads("vae", UNET, f"..\\..\\{UNET}"), "beside"),
+    "weights by another name": (
+        has("text_encoder/config.json", transformers_weights=f"../../{TEXT}"),
+        "beside",
+    ),
+    "a builtin as class": (has("unet/config.json", _class_name="eval"), "no class"),
+    "a function as class": (
+        has("scheduler/scheduler_config.json", _class_name="os.system"),
+        "no class",
+    ),
+    "a list as class": (has("vae/config.json", _class_name=["mine", "Net"]), "no class"),
+    "a linked part": (linked("unet"), "link out"),
+    "linked weights": (linked(f"unet/{UNET}"), "link out"),
+    "linked settings": (linked("text_encoder/config.json"), "link out"),
+    "linked words": (linked("tokenizer"), "link out"),
+    "a linked list of parts": (linked("model_index.json"), "link out"),
+    "a wide encoder": (
+        lambda base: (
+            change(base, "text_encoder/config.json", hidden_size=10**9),
+            change(base, "unet/config.json", cross_attention_dim=10**9),
+        )[0],
+        "hidden_size",
+    ),
+    "many words": (has("text_encoder/config.json", vocab_size=10**9), "vocab_size"),
+    "a wide layer": (has("text_encoder/config.json", intermediate_size=10**9), "intermediate"),
+    "many places": (
+        has("text_encoder/config.json", max_position_embeddings=10**9),
+        "max_position_embeddings",
+    ),
+    "wide blocks": (has("unet/config.json", block_out_channels=[20_000, 20_000]), "block_out"),
+    "many layers": (has("vae/config.json", layers_per_block=999), "layers_per_block"),
+    "many transformers": (
+        has("unet/config.json", transformer_layers_per_block=10**9),
+        "transformer_layers_per_block",
+    ),
+}
+
+
+@pytest.mark.parametrize("how", REFUSED)
+def test_what_is_refused_before_anything_is_loaded(base: Path, how: str) -> None:
+    make, said = REFUSED[how]
+    found = resolve_base(str(base))
+    make(base)
+    with pytest.raises(HubtoolsError) as caught:
+        fetch_base(found)
+    assert said in caught.value.message
+    assert "\n" not in caught.value.message
+    assert caught.value.hint
+
+
+def test_a_base_as_it_is_and_one_of_the_cache_are_opened(base: Path, tmp_path: Path) -> None:
+    """Links inside a base, a base that is a link itself, the cache, which is nothing but links."""
+    fetch_base(resolve_base(str(base)))
+    os.replace(base / "unet" / UNET, base / "weights")
+    (base / "unet" / UNET).symlink_to("../weights")
+    (tmp_path / "mine").symlink_to(base)
+    fetch_base(resolve_base(str(tmp_path / "mine")))
+    commit = tmp_path / "models--me--base" / "snapshots" / ("a" * 40)
+    blobs = tmp_path / "models--me--base" / "blobs"
+    blobs.mkdir(parents=True)
+    for number, path in enumerate(sorted(tmp_path.glob("elsewhere/**/*"))):
+        place = commit / path.relative_to(tmp_path / "elsewhere")
+        if path.is_file():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, blobs / str(number))
+            place.symlink_to(os.path.relpath(blobs / str(number), place.parent))
+    fetch_base(resolve_base(str(commit)))
+    check_model(commit / "text_encoder", "a part of it alone")
+
+
+NO_PART: dict[str, list[str]] = {
+    "vae": ["transformers", "Trainer"],
+    "unet": ["diffusers", "VaeImageProcessor"],
+}
+
+
+@pytest.mark.parametrize("part", NO_PART)
+def test_classes_that_are_no_parts(base: Path, part: str) -> None:
+    change(base, "model_index.json", **{part: NO_PART[part]})
+    with pytest.raises(HubtoolsError, match="which is no model"):
+        load_pipeline(resolve_base(str(base)), device="cpu")
+
+
+def test_what_is_asked_for_in_vain(base: Path, tmp_path: Path) -> None:
+    """Code is neither run nor asked about: the classes are those that the pipeline names."""
+    mark = tmp_path / "mark"
+    code = f"open({str(mark)!r}, 'w').write('ran')\nclass Net:\n    pass\n"
+    auto = {"AutoModel": "mod.Net", "AutoTokenizer": ["mod.Net", None], "AutoProcessor": "mod.Net"}
+    for part in (".", "unet", "tokenizer", "text_encoder"):
+        (base / part / "mod.py").write_text(code)
+    change(base, "model_index.json", trust_remote_code=True, custom_pipeline="mod")
+    for part in ("unet", "text_encoder"):
+        change(base, f"{part}/config.json", trust_remote_code=True, auto_map=auto)
+    change(base, "tokenizer/tokenizer_config.json", tokenizer_class="mod.Net", auto_map=auto)
+    (base / "tokenizer/processor_config.json").write_text(
+        json.dumps({"processor_class": "Net", "auto_map": auto})
+    )
+    load_pipeline(resolve_base(str(base)), device="cpu")
+    assert not mark.exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+@pytest.mark.parametrize("name", [f"unet/{UNET}", "scheduler/scheduler_config.json"])
+def test_pipes_are_not_waited_for(base: Path, name: str) -> None:
+    (base / name).unlink()
+    os.mkfifo(base / name)
+    done = typed("generate", "a hat", "--base-model", base, "--size", "64", cwd=base.parent)
+    assert done.returncode == 1
+    assert "bug" not in done.stderr
