@@ -97,7 +97,7 @@ def _error(place: Path, message: str, line: int | None = None) -> HubtoolsError:
 
 def render(folder: Path, name: str, values: dict[str, Any]) -> str:
     """The text by the template `name` in `folder`. Raises `TemplateFault`."""
-    from jinja2 import FunctionLoader, StrictUndefined, TemplateError
+    from jinja2 import FunctionLoader, StrictUndefined, TemplateError, TemplateNotFound
     from jinja2.sandbox import SandboxedEnvironment
     from markupsafe import Markup
 
@@ -106,7 +106,12 @@ def render(folder: Path, name: str, values: dict[str, Any]) -> str:
         def load(wanted: str) -> tuple[str, str, None] | None:
             if not root.is_file(wanted):
                 return None
-            source = root.read(wanted, MAX_TEMPLATE).decode("utf-8", "replace")
+            try:
+                source = root.read(wanted, MAX_TEMPLATE).decode("utf-8")
+            except UnicodeDecodeError:
+                raise TemplateFault(f"{wanted} is not UTF-8 text") from None
+            if "\0" in source:
+                raise TemplateFault(f"{wanted} holds bytes that are no text")
             return source, str(folder / wanted), None
 
         environment = SandboxedEnvironment(
@@ -133,6 +138,9 @@ def render(folder: Path, name: str, values: dict[str, Any]) -> str:
                 pieces.append(piece)
         except TemplateFault:
             raise
+        except TemplateNotFound as error:
+            what = f"there is no regular file {error.name} in its folder; links are not followed"
+            raise TemplateFault(what, _line(error, name)) from None
         except TemplateError as error:
             line = getattr(error, "lineno", None) or _line(error, name)
             raise TemplateFault(error.message or type(error).__name__, line) from None

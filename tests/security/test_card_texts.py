@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import shutil
 import time
@@ -41,6 +42,7 @@ from hubtools.manifest import BaseModelFacts, DatasetFacts, LoraFacts, RunManife
 from hubtools.project import Project
 from hubtools.rooted import Root
 from hubtools.settings import DatasetSettings, ModelSettings
+from tests.drawing import write_pictures
 from tests.typed import typed
 
 Make = Callable[..., Path]
@@ -390,6 +392,50 @@ def test_a_template_is_not_read_through_a_link(run_dir: Path, tmp_path: Path) ->
     (folder / "model_card.md.j2").symlink_to(tmp_path / "secret")
     with pytest.raises(HubtoolsError, match="model_card"):
         write_model_card(run_dir, project(), template=folder)
+
+
+def _sparse(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(1 << 30)
+
+
+NO_TEMPLATE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "a pipe": (os.mkfifo, "no regular file"),
+    "a device": (lambda path: path.symlink_to("/dev/zero"), "no regular file"),
+    "a folder": (Path.mkdir, "no regular file"),
+    "a gigabyte": (_sparse, "more than 1,000,000 bytes"),
+    "latin-1": (lambda path: path.write_bytes(b"gr\xfc\xdfe"), "not UTF-8"),
+    "utf-16": (lambda path: path.write_bytes("card".encode("utf-16")), "not UTF-8"),
+    "zeros": (lambda path: path.write_bytes(b"a\0b"), "no text"),
+}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+@pytest.mark.parametrize("place", ["model_card.md.j2", "part"])
+@pytest.mark.parametrize("kind", NO_TEMPLATE)
+def test_templates_that_are_none(run_dir: Path, kind: str, place: str) -> None:
+    """The template itself, and what it includes."""
+    make, said = NO_TEMPLATE[kind]
+    folder = run_dir.parent / "templates"
+    folder.mkdir()
+    (folder / "model_card.md.j2").write_text("{% include 'part' %}")
+    (folder / place).unlink(missing_ok=True)
+    make(folder / place)
+    with pytest.raises(HubtoolsError, match=said) as caught:
+        write_model_card(run_dir, project(), template=folder)
+    assert "model_card.md.j2" in caught.value.message
+    assert not (run_dir / "README.md").exists()
+
+
+@pytest.mark.parametrize(
+    "template",
+    ["{text.__class__}", "{text:>1000000000}", "{text!r:>99999999}", "{0}", "{}", "{text[0]}"],
+)
+def test_a_caption_s_template_is_no_format_string(tmp_path: Path, template: str) -> None:
+    folder = write_pictures(tmp_path / "set", 1)
+    done = typed("caption", folder, "--template", template, "--overwrite", "--dry-run")
+    assert done.returncode == 2
+    assert "__globals__" not in done.stderr
 
 
 # --- bounds --------------------------------------------------------------------------------------
