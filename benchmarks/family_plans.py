@@ -183,6 +183,32 @@ def _sd3(**denoiser: Any) -> dict[str, Any]:
     )
 
 
+def _sana(**denoiser: Any) -> dict[str, Any]:
+    kinds = ["ResBlock"] * 3 + ["EfficientViTBlock"] * 3
+    scales = [[], [], [], [5], [5], [5]]
+    vae = {
+        "encoder_block_types": kinds, "decoder_block_types": kinds,
+        "encoder_block_out_channels": [128, 256, 512, 512, 1024, 1024],
+        "decoder_block_out_channels": [128, 256, 512, 512, 1024, 1024],
+        "encoder_layers_per_block": [2, 2, 2, 3, 3, 3], "decoder_layers_per_block": [3] * 6,
+        "encoder_qkv_multiscales": scales, "decoder_qkv_multiscales": scales,
+        "upsample_block_type": "interpolate", "downsample_block_type": "Conv",
+        "latent_channels": 32, "scaling_factor": 0.41407,
+    }  # fmt: skip
+    return _flow(
+        "SanaPipeline",
+        {
+            "transformer": ("SanaTransformer2DModel", denoiser),
+            "vae": ("AutoencoderDC", vae),
+            "text_encoder": ("Gemma2Model", _GEMMA),
+        },
+        {
+            "_class_name": "DPMSolverMultistepScheduler", "prediction_type": "flow_prediction",
+            "use_flow_sigmas": True, "flow_shift": 3.0,
+        },
+    )  # fmt: skip
+
+
 _QWEN3_LM = "Qwen3ForCausalLM"
 BASES |= {
     "FLUX.2 klein 4B": _flux2(
@@ -255,6 +281,11 @@ BASES |= {
             "text_encoder": ("Gemma2Model", _GEMMA),
         },
         {"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 6.0},
+    ),
+    "Sana 1.6B": _sana(),
+    "Sana 0.6B": _sana(
+        num_attention_heads=36, num_layers=28, num_cross_attention_heads=16,
+        cross_attention_head_dim=72, cross_attention_dim=1152,
     ),
 }  # fmt: skip
 # What is tried on a card, best first; samples are left out if they alone do not fit.

@@ -271,6 +271,14 @@ def tiny_lumina2(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_sana(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random Sana pipeline."""
+    from hubtools.models.families.tiny_gemma import build_tiny_sana
+
+    return build_tiny_sana(tmp_path_factory.mktemp("bases") / "sana")
+
+
+@pytest.fixture(scope="session")
 def draw_pictures() -> Callable[..., Path]:
     """`draw_pictures(folder, count, size=...)` writes a dataset."""
     return write_pictures

@@ -106,12 +106,14 @@ def check_against_pipeline(
     call: Mapping[str, Any] | None = None,
     uncond: bool = False,
     stripped: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict,
+    atol: float = 2e-5,
 ) -> None:
     """The base's own pipeline, stepping from our noise to a predictor's answers, which are our
     target in the form `raw(target, arguments)` that it expects, arrives at the picture, and each of
     its calls is the one that our family makes for the moment that `clock(arguments)` tells.
     `decoded(vae, pixels)`: the picture through the VAE, from its own parts. `uncond`: every second
-    call is that with the dropped caption. `stripped(arguments)`: its call without what it pads."""
+    call is that with the dropped caption. `stripped(arguments)`: its call without what it pads.
+    `atol`: how far the arguments of the two may be apart."""
     model = load(folder)
     pipeline = model.pipeline
     picture = model.encode_picture(pixels(*size))
@@ -144,7 +146,7 @@ def check_against_pipeline(
         noised = type(noised)((1 - s) * latents + s * noise, s.reshape(1), target, torch.ones(1))
         answer = model.predict(noised, Conditions(batch, captions))
         assert torch.allclose(answer, target, atol=1e-5)
-        same(ours.calls[-1], stripped(wanted), f"call {number}")
+        same(ours.calls[-1], stripped(wanted), f"call {number}", atol)
 
 
 def our_loss(model: Any, picture: Any, caption: Any, noise: torch.Tensor, t: float) -> float:

@@ -63,6 +63,8 @@ def snippet(
             f"    height={record.height},",
             f'    generator=torch.Generator("cpu").manual_seed({record.seed}),',
         ]
+    always = support.always if support is not None and record is not None else ()
+    lines += [f"    {name}={value}," for name, value in always]
     lines += [").images[0]", 'image.save("picture.png")']
     return "\n".join(lines)
 

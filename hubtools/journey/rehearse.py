@@ -268,7 +268,7 @@ def _asked(family: str, record: SampleRecord) -> dict[str, Any]:
     """The record's words and guidance as a call of the base's pipeline takes them."""
     support = SUPPORTED[family]
     words = support.words([record.prompt], [record.negative_prompt])
-    return {**words, support.guidance: record.guidance}
+    return {**words, support.guidance: record.guidance, **dict(support.always)}
 
 
 def _threads(project: Project, environment: dict[str, str]) -> str:

@@ -37,6 +37,7 @@ _PURPOSES = (
     ("UpscalePipeline", "it enlarges pictures"),
     ("Depth2ImgPipeline", "it draws over the depth of a picture"),
 )
+_DISTILLED = ("SprintPipeline", "SprintImg2ImgPipeline")
 
 
 @dataclass(frozen=True)
@@ -278,6 +279,13 @@ def refusal(shown: str, kind: str, do: str = "use") -> HubtoolsError:
             f"{shown} is a {kind}: {why}, and hubtools trains and draws with models that draw from"
             " words alone.",
             hint="take the text-to-image model of the same version",
+            code="not-supported",
+        )
+    if kind.endswith(_DISTILLED):
+        return HubtoolsError(
+            f"{shown} is a {kind}: it was distilled to few steps on a clock of its own, on which"
+            " hubtools does not train.",
+            hint="take the model that it was distilled from",
             code="not-supported",
         )
     known = [f"{name} ({each.title})" for each in SUPPORTED.values() for name in each.pipelines]

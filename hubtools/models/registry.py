@@ -56,7 +56,8 @@ class Support:
     `denoiser` is the name of that component, `divisor` what the sides of a picture are multiples
     of, in pixels. `guidance` is what the pipelines call the scale of guidance; `negative`: they
     read a negative prompt; `unsaid` is what they are given where there is none; `optional` are
-    components that a base may do without, if its `model_index.json` says so."""
+    components that a base may do without, if its `model_index.json` says so; `always` is what a
+    call is given besides, whatever is drawn."""
 
     name: str
     title: str
@@ -68,6 +69,7 @@ class Support:
     negative: bool = True
     unsaid: str | None = None
     optional: tuple[str, ...] = ()
+    always: tuple[tuple[str, bool], ...] = ()
 
     def words(self, prompts: list[str], negatives: list[str | None]) -> dict[str, list[str] | None]:
         """What a call of a pipeline takes for prompts and negative prompts."""
@@ -147,9 +149,11 @@ _SDXL = Support(
 )
 
 
-def _flow(name: str, title: str, pipelines: tuple[str, ...], place: str, **more: Any) -> Support:
+def _flow(
+    name: str, title: str, pipelines: tuple[str, ...], place: str, divisor: int = 16, **more: Any
+) -> Support:
     return Support(
-        name, title, pipelines, f"hubtools.models.families.{place}", "transformer", 16, **more
+        name, title, pipelines, f"hubtools.models.families.{place}", "transformer", divisor, **more
     )
 
 
@@ -293,7 +297,17 @@ _ALL = (
     ),
     Target(
         "sana", "Sana", 1024, (Encoder("Gemma", 300, 2),), "transformer", 32, _texts(1),
-        ("Sana",), ((r"/sana", None),),
+        ("Sana",),
+        (
+            (r"/sana.*_512px", 512), (r"/sana.*_2kpx", 2048), (r"/sana.*_4kpx", 4096),
+            (r"/sana", None),
+        ),
+        (LicenseRow(r"^efficient-large-model/sana", None, "unknown", _OWN_TERMS),),
+        support=_flow(
+            "sana", "Sana", ("SanaPipeline",), "sana:Sana", divisor=32, unsaid="",
+            # it would draw in sizes of its own and scale to the one that was asked for
+            always=(("use_resolution_binning", False),),
+        ),
     ),
     Target(
         "pixart", "PixArt", 1024, (_t5(300),), "transformer", 4, _texts(1), ("PixArt",),

@@ -99,10 +99,8 @@ def _of_folder(folder: Path) -> Target | None:
 
 
 def _sized(target: Target, denoiser: dict[str, Any], folder: Path) -> Target:
-    side, channels = (
-        denoiser.get("sample_size"),
-        _json(folder / "vae" / "config.json").get("block_out_channels"),
-    )
+    side, vae = denoiser.get("sample_size"), _json(folder / "vae" / "config.json")
+    channels = vae.get("block_out_channels") or vae.get("encoder_block_out_channels")
     if isinstance(side, int) and isinstance(channels, list) and 0 < side <= 1024:
         return replace(target, size=side * 2 ** max(0, len(channels) - 1))
     return target

@@ -25,6 +25,7 @@ FAMILIES = [
     ("tiny_krea2", "krea2"),
     ("tiny_chroma", "chroma"),
     ("tiny_lumina2", "lumina2"),
+    ("tiny_sana", "sana"),
 ]
 PREFIX = {"sd15": "unet.", "sdxl": "unet."}
 

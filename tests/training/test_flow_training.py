@@ -33,7 +33,7 @@ MakeProject = Callable[..., Project]
 
 BASES = [
     "tiny_flux2", "tiny_z_image", "tiny_qwen_image", "tiny_flux1", "tiny_sd3", "tiny_krea2",
-    "tiny_chroma", "tiny_lumina2",
+    "tiny_chroma", "tiny_lumina2", "tiny_sana",
 ]  # fmt: skip
 CAPTIONS = ["a tok", "a photo of a tok with a good many more words than others", "tok", "a tok, z"]
 

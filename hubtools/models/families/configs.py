@@ -50,7 +50,8 @@ def reading_sizes(folder: Path, parts: str) -> Iterator[None]:
 def vae_factor(vae: dict[str, Any]) -> int:
     """Pixels a latent cell along one side: a VAE halves its picture behind each block but the
     last. `vae` is its configuration; diffusers' own has four blocks."""
-    factor: int = 2 ** (len(vae.get("block_out_channels") or [0] * 4) - 1)
+    blocks = vae.get("block_out_channels") or vae.get("encoder_block_out_channels") or [0] * 4
+    factor: int = 2 ** (len(blocks) - 1)
     return factor
 
 

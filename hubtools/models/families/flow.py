@@ -164,6 +164,7 @@ class FlowFamily:
             self.support.guidance: shot.guidance,
             "width": shot.width,
             "height": shot.height,
+            **dict(self.support.always),
         }
 
     def words(self, pipeline: Any, text: str | None) -> dict[str, Tensor]:

@@ -3,6 +3,7 @@ knowledge."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,58 @@ def build_tiny_lumina2(folder: Path, *, seed: int = 0) -> Path:
         )
 
     return write_pipeline(folder, made, seed=seed, title="Lumina-Image 2", tag="lumina2")
+
+
+def build_tiny_sana(folder: Path, *, seed: int = 0) -> Path:
+    """A `SanaPipeline`, its words those of the instruction that it puts before a prompt. 32 latent
+    channels of cells of 32 pixels, 64 pixels."""
+
+    def made(work: Path) -> Any:
+        from diffusers import (
+            AutoencoderDC,
+            DPMSolverMultistepScheduler,
+            SanaPipeline,
+            SanaTransformer2DModel,
+        )
+
+        call = inspect.signature(SanaPipeline.__call__).parameters
+        said = " ".join(call["complex_human_instruction"].default).split()
+        tokenizer = gemma_tokenizer([*COMMON_WORDS, *said])
+        blocks = ("ResBlock",) * 5 + ("EfficientViTBlock",)
+        scales: tuple[tuple[int, ...], ...] = ((), (), (), (), (), (5,))
+        return SanaPipeline(
+            scheduler=DPMSolverMultistepScheduler(
+                prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0
+            ),
+            vae=AutoencoderDC(
+                attention_head_dim=8,
+                encoder_block_types=blocks,
+                decoder_block_types=blocks,
+                encoder_block_out_channels=(8, 8, 8, 8, 8, 32),
+                decoder_block_out_channels=(8, 8, 8, 8, 8, 32),
+                encoder_layers_per_block=(1,) * 6,
+                decoder_layers_per_block=(1,) * 6,
+                encoder_qkv_multiscales=scales,
+                decoder_qkv_multiscales=scales,
+                upsample_block_type="interpolate",
+                downsample_block_type="Conv",
+                scaling_factor=0.41407,
+            ),
+            text_encoder=_gemma(len(tokenizer)),
+            tokenizer=tokenizer,
+            transformer=SanaTransformer2DModel(
+                sample_size=2,
+                num_attention_heads=2,
+                attention_head_dim=16,
+                num_layers=2,
+                num_cross_attention_heads=2,
+                cross_attention_head_dim=16,
+                cross_attention_dim=32,
+                caption_channels=_WIDTH,
+            ),
+        )
+
+    return write_pipeline(folder, made, seed=seed, title="Sana", tag="sana")
 
 
 def _gemma(vocabulary: int) -> Any:
