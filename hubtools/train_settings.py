@@ -128,6 +128,13 @@ class TrainSettings(Section):
     huber_c: float | None = option(
         None, "Threshold of huber and smooth_l1 in pure noise; default 0.1.", gt=0, le=1
     )
+    unmasked_weight: float = option(
+        0.0,
+        "Where pictures have masks (dataset.mask_column): how much an error outside counts, 1 as"
+        " much as inside.",
+        ge=0,
+        le=1,
+    )
     noise_offset: float = option(
         0.0, "Strength of per-channel offset noise (not for flow bases).", ge=0
     )

@@ -92,12 +92,27 @@ def pixels(image: Image.Image, cut: Geometry, *, filter: str, flip: bool) -> Ten
     """The cut picture as (3, H, W) float32 in [-1, 1]; `filter` is a Pillow resampling name."""
     import numpy as np
     import torch
+
+    array = np.asarray(_shown(image, cut, filter, flip), dtype=np.float32) / 127.5 - 1.0
+    return torch.from_numpy(array).permute(2, 0, 1).contiguous()
+
+
+def mask_weights(mask: Image.Image, cut: Geometry, cells: tuple[int, int], *, flip: bool) -> Tensor:
+    """How much each cell of the latents of a cut picture counts, (h, w) float32 in [0, 1]: the mean
+    of the mask over its pixels, white is 1. `cells` are (h, w); a mask of another size than its
+    picture is taken to show the same."""
+    import numpy as np
+    import torch
+
+    array = np.asarray(_shown(mask, cut, "bilinear", flip).convert("L"), dtype=np.float32) / 255
+    pooled = torch.nn.functional.adaptive_avg_pool2d(torch.from_numpy(array)[None], cells)
+    return pooled[0].contiguous()
+
+
+def _shown(image: Image.Image, cut: Geometry, filter: str, flip: bool) -> Image.Image:
     from PIL import Image, ImageOps
 
     resized = image.resize((cut.width, cut.height), Image.Resampling[filter.upper()])
     box = (cut.left, cut.top, cut.left + cut.size[0], cut.top + cut.size[1])
     square = resized.crop(box)
-    if flip:
-        square = ImageOps.mirror(square)
-    array = np.asarray(square, dtype=np.float32) / 127.5 - 1.0
-    return torch.from_numpy(array).permute(2, 0, 1).contiguous()
+    return ImageOps.mirror(square) if flip else square

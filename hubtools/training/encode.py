@@ -19,6 +19,8 @@ from hubtools.training.cache import Cache
 from hubtools.training.crops import Geometry, geometries_of, pixels
 from hubtools.training.distributed import Distributed
 from hubtools.training.draws import Chosen
+from hubtools.training.losses import WEIGHTS
+from hubtools.training.masks import Masks
 from hubtools.training.plan import TrainPlan
 from hubtools.training.stages import Opened, Stages
 
@@ -50,6 +52,7 @@ class EncodedDataset:
         self._open: dict[Part, Opened] = {}
         self._latents = Cache("latents", stages.identity("picture"))
         self._texts = Cache("text", stages.identity("text"))
+        self._masks = Masks(plan.examples, settings)
         digests = [example.sha256 or sha256_of(example.image) for example in plan.examples]
         buckets = plan.recipe.buckets
         self.pictures = []
@@ -98,12 +101,26 @@ class EncodedDataset:
             self.caption(caption)
         for item, chosen in views:
             self.picture(item, chosen)
+        self._tell_of_masks(reporter, views)
         made, found = self._latents.made, self._latents.found
         made_texts, found_texts = self._texts.made, self._texts.found
         reporter.note(
             f"Cache: {found} of {made + found} latents and {found_texts} of"
             f" {made_texts + found_texts} caption embeddings were there already."
         )
+
+    def _tell_of_masks(self, reporter: Reporter, views: list[tuple[int, Chosen]]) -> None:
+        """Warn of pictures of which nothing counts."""
+        if not self._masks.there:
+            return
+        black = [item for item, how in views if not self.picture(item, how)[WEIGHTS].any()]
+        names = sorted({self.pictures[item].example.file_name for item in black})
+        if names:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            reporter.warn(
+                f"Nothing of {', '.join(names[:3])}{more} is learnt: the mask is black all over, or"
+                " where the picture is cut out. Masks are white where a picture is to be learnt."
+            )
 
     @contextmanager
     def _stage(self, part: Part) -> Iterator[Opened]:
@@ -129,7 +146,9 @@ class EncodedDataset:
         name = f"{picture.sha256}_{cut.name}_{filter}{'_flip' if flip else ''}"
         encoded = self._latents.fetch(name, lambda: self._encode(picture, cut, filter, flip))
         framing = cut.framing(picture.size, flip=flip)
-        return encoded | self._stages.family.picture_conditions(framing)
+        cells = (encoded["mean"].shape[-2], encoded["mean"].shape[-1])
+        weights = self._masks.weights(picture.example, cut, cells, flip=flip)
+        return encoded | self._stages.family.picture_conditions(framing) | weights
 
     def _encode(
         self, picture: Picture, cut: Geometry, filter: str, flip: bool

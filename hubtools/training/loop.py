@@ -20,7 +20,7 @@ from hubtools.training.cuda_graph import Batch, GraphedStep, can_record
 from hubtools.training.device import autocast
 from hubtools.training.distributed import Distributed
 from hubtools.training.draws import Chosen, draw
-from hubtools.training.losses import errors
+from hubtools.training.losses import WEIGHTS, errors
 from hubtools.training.order import micro_batches, most_frequent_shape, shape_of, step_items
 from hubtools.training.recipe import Recipe
 
@@ -142,12 +142,13 @@ def loss_sum(state: TrainState, recipe: Recipe, batch: Batch) -> Tensor:
         noised = replace(noised, latents=seen.latents)
     conditions = Conditions(batch["pictures"], batch["captions"])
     apart = partial(errors, kind=recipe.settings.loss_type, threshold=noised.threshold)
+    weights = batch["pictures"].get(WEIGHTS)
     if state.prior_caption is None:
         with autocast(latents.device, recipe.precision):
             prediction = model.predict(noised, conditions)
-        return (apart(prediction, noised.target) * noised.weight).sum()
+        return (apart(prediction, noised.target, weights=weights) * noised.weight).sum()
     prediction, kept, wanted = _with_prior(model, noised, conditions, recipe)
-    missed = apart(prediction, noised.target) * noised.weight
+    missed = apart(prediction, noised.target, weights=weights) * noised.weight
     drift = apart(kept, wanted)
     return (missed + recipe.settings.prior_loss_weight * drift).sum()
 

@@ -174,6 +174,7 @@ def describe(plan: TrainPlan) -> list[str]:
         "pictures": f"{_sides(recipe)}, {cut}, {mirror}; latents and captions cached"
         f" ({human_bytes(plan.cache_bytes)} at most)",
         "buckets": _buckets(recipe),
+        "masks": _masks(plan),
         "captions": _captions(plan),
         "loss": _loss(plan),
         "prior": _prior(plan),
@@ -221,6 +222,15 @@ def _buckets(recipe: Recipe) -> str:
     told = [f"{buckets.sizes[b][0]} x {buckets.sizes[b][1]}: {number}" for b, number in found]
     more = f" and {len(told) - _SHOWN} more" if len(told) > _SHOWN else ""
     return f"{len(told)}, nothing enlarged to fill them; {', '.join(told[:_SHOWN])}{more}"
+
+
+def _masks(plan: TrainPlan) -> str:
+    masked = sum(example.mask is not None for example in plan.examples)
+    if not masked:
+        return ""
+    outside = plan.recipe.settings.unmasked_weight
+    counts = f"counts {outside:g} of what is inside" if outside else "does not count"
+    return f"{masked} of {count(len(plan.examples), 'picture')} masked; what is outside {counts}"
 
 
 def _captions(plan: TrainPlan) -> str:

@@ -86,6 +86,13 @@ def make_plan(
     info = family.info(folder, project.train.prediction_type)
     settings = completed(project.train, info)
     check_xformers(settings, group.device)
+    if settings.unmasked_weight and not any(example.mask for example in source.examples):
+        raise UsageError(
+            f"unmasked_weight {settings.unmasked_weight:g} is for pictures with masks, but no"
+            " record names one.",
+            hint="dataset.mask_column names the column, or leave unmasked_weight out",
+            code="bad-setting",
+        )
     recipe = make_recipe(
         settings,
         resolution=project.resolution,

@@ -115,7 +115,7 @@ _LATER = frozenset(
         *("debiased_estimation_loss", "loss_type", "huber_schedule", "huber_c"),
         *("multires_noise_iterations", "multires_noise_discount", "input_perturbation"),
         *("shuffle_caption", "keep_tokens", "caption_separator", "caption_tag_dropout_rate"),
-        "caption_variants",
+        *("caption_variants", "unmasked_weight"),
     }
 )
 
