@@ -62,6 +62,9 @@ def apart(text: str, words: dict[str, list[int]]) -> Iterator[Secret]:
         for place in places:
             if lines and place >= below:
                 below = yield from _below(text, place)
+            goes_on = text[place + len(word) : place + len(word) + 1]
+            if goes_on.isalpha() and goes_on not in "esvpdl" and not binary:
+                continue
             if cells:
                 yield from _before(text, place, word)
             if place >= listed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from hubtools.leaks.guesses import is_password
 from hubtools.leaks.named import is_hash, is_manual, places_of
@@ -69,9 +69,10 @@ MARKS = (
 _COMPILED: dict[str, re.Pattern[str]] = {}
 
 
-def commanded(text: str, lower: str) -> Iterator[Secret]:
-    """Passwords on command lines in `text`; `lower` is it in small letters. Linear in the text."""
-    if not any(mark in lower for mark in MARKS):
+def commanded(text: str, lower: str, among: Collection[str] | None = None) -> Iterator[Secret]:
+    """Passwords on command lines in `text`; `lower` is it in small letters, and of `MARKS` only
+    those `among` may be in it (None: any). Linear in the text."""
+    if not any(mark in lower for mark in MARKS if among is None or mark in among):
         return
     for word, pattern in _LINES:
         end = 0

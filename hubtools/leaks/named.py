@@ -7,7 +7,7 @@ time grows with the text, whatever is in it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from hubtools.leaks.guesses import entropy, is_hex, is_password, is_placeholder, looks_random
 from hubtools.leaks.shapes import Secret
@@ -159,36 +159,65 @@ def beside(name: str, value: str | None) -> str | None:
     return "a key beside its name" if value is None or looks_random(value) else None
 
 
-def telling_words(lower: str) -> dict[str, list[int]]:
-    """Where each word stands that tells, in a text in small letters (`small`)."""
+def telling_words(lower: str, among: Collection[str] | None = None) -> dict[str, list[int]]:
+    """Where each word stands that tells, in a text in small letters (`small`), of which it may be
+    any or those `among`."""
     known = (*WORDS, *(_ENGLISH if lower.isascii() else PASSWORDS))
-    return {word: list(places_of(lower, word)) for word in known if word in lower}
+    return {
+        word: list(places_of(lower, word))
+        for word in known
+        if (among is None or word in among) and word in lower
+    }
 
 
 _ENGLISH = tuple(word for word in PASSWORDS if word.isascii())
 
 
-def named(text: str, lower: str, words: dict[str, list[int]]) -> Iterator[Secret]:
+def named(
+    text: str, lower: str, words: dict[str, list[int]], among: Collection[str] | None = None
+) -> Iterator[Secret]:
     """Values beside telling words, in addresses, in .netrc and kaggle.json; `lower` is the text in
-    small letters (`small`), `words` where the words are in it. Linear in the text."""
+    small letters (`small`), `words` where the words are in it; of `NAMES` only those `among` may
+    be in it (None: any). Linear in the text."""
     yield from _addresses(text)
     for word in WORDS:
         if places := words.get(word):
-            for pattern in (_TAIL, _CELLS, _OPTION, _SAID):
-                yield from _keys(text, places, word, pattern)
+            if near := _ended(text, places, word):
+                for pattern in (_TAIL, _CELLS, _OPTION, _SAID):
+                    yield from _keys(text, near, word, pattern)
             yield from _reversed(text, places, word)
     for word in PASSWORDS:
         if places := words.get(word):
-            yield from _passwords(text, places, word)
-            yield from _chosen_apart(text, places, word)
+            if near := _ended(text, places, word):
+                yield from _passwords(text, near, word)
+                yield from _chosen_apart(text, near, word)
             yield from _reversed(text, places, word)
     for what, word, pattern, holds in _ANCHORED:
-        if word not in lower:
+        if (among is not None and word not in among) or word not in lower:
             continue
-        for place, match in _after(text, places_of(lower, word), word, pattern):
+        for place, match in _after(text, words.get(word) or places_of(lower, word), word, pattern):
             value = match[match.lastindex or 0]
             if holds(match):
                 yield Secret(what, place, value)
+
+
+def _ended(text: str, places: list[int], word: str) -> list[int]:
+    """Those of `places` where a value may follow. Not where the word goes on (`passing`, `authors`),
+    but for `tokens`, `keyv2`, `passwordprod`; nor where the next word of a sentence follows, unless
+    it is one as in `the key is`, or this is the name of an option or a variable."""
+    found, length = [], len(word)
+    for place in places:
+        end = place + length
+        after = text[end : end + 2]
+        if after[:1].isalpha():
+            if after[0] not in "svbpdl":
+                continue
+        elif after[:1] == " " and after[1:].isalpha() and after[1] not in "iwlevc":
+            before = text[max(0, place - 24) : end]
+            if "-" not in before and "_" not in before:
+                continue
+        found.append(place)
+    return found
 
 
 def places_of(text: str, word: str) -> Iterator[int]:
@@ -200,17 +229,16 @@ def places_of(text: str, word: str) -> Iterator[int]:
 
 def _after(
     text: str, places: Iterable[int], word: str, pattern: re.Pattern[str]
-) -> Iterator[tuple[int, re.Match[str]]]:
+) -> list[tuple[int, re.Match[str]]]:
     """(where the word is, what the pattern found behind it), of `places` where the word begins;
     nothing is looked at twice."""
-    end = 0
+    found = []
+    end, length, match_at = 0, len(word), pattern.match
     for place in places:
-        if place < end:
-            continue
-        match = pattern.match(text, place + len(word))
-        if match:
+        if place >= end and (match := match_at(text, place + length)) is not None:
             end = match.end()
-            yield place, match
+            found.append((place, match))
+    return found
 
 
 def _addresses(text: str) -> Iterator[Secret]:
@@ -253,6 +281,8 @@ def _keys(text: str, places: list[int], word: str, pattern: re.Pattern[str]) -> 
 
 def _reversed(text: str, places: Iterable[int], word: str) -> Iterator[Secret]:
     """Values that stand before their names."""
+    if "value" not in text:
+        return
     for place in places:
         start = text.rfind("value", max(0, place - 700), place)
         match = _REVERSED.match(text, start, place) if start >= 0 else None

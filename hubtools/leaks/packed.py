@@ -28,7 +28,7 @@ _Z85 = bytes.maketrans(
 
 def packed(text: str) -> Iterator[tuple[int, bytes]]:
     """(place, bytes) of everything in `text` that is packed so. Linear in its length."""
-    if "\n" in text and ("begin " in text or "M" in text):
+    if "begin " in text or "\nM" in text:
         yield from _uuencoded(text)
     if "<~" in text:
         for match in _ASCII85.finditer(text):

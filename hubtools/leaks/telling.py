@@ -4,6 +4,7 @@ secret with a form or a name; what has one may."""
 
 from __future__ import annotations
 
+import sys
 from functools import cache
 from itertools import product
 from typing import Any
@@ -27,14 +28,39 @@ def words_in(data: bytes) -> Any:
     """A sorted numpy array of the places of such letters."""
     import numpy
 
+    return numpy.flatnonzero(_table()[_threes(data)])
+
+
+def words_of(text: str) -> frozenset[str] | None:
+    """Which of the words may be in a text of ASCII; None: any may."""
+    if "numpy" not in sys.modules or not text.isascii():
+        return None  # to load it takes longer than to look for each word
+    import numpy
+
+    threes = _threes(text.encode("ascii"))
+    found = numpy.unique(threes[_table()[threes]]).tolist()
+    return frozenset(ALWAYS.union(*(_MEANT[three] for three in found)))
+
+
+def _threes(data: bytes) -> Any:
+    """A number for each three bytes that follow each other, by their lower seven bits."""
+    import numpy
+
     letters = numpy.frombuffer(data, numpy.uint8)
     if len(letters) < 3:
-        return numpy.zeros(0, numpy.int64)
+        return numpy.zeros(0, numpy.uint32)
     low = letters & numpy.uint8(0x7F)
     three = low[:-2].astype(numpy.uint32) << 14
     three |= low[1:-1].astype(numpy.uint32) << 7
     three |= low[2:]
-    return numpy.flatnonzero(_table()[three])
+    return three
+
+
+# Words of one letter, and those of which three letters in a row say nothing here.
+ALWAYS = frozenset(
+    word for word in (*NEEDLES, *NAMES, *MARKS) if len(word) < 2 or not word.isascii()
+)
+_MEANT: dict[int, set[str]] = {}
 
 
 @cache
@@ -66,7 +92,9 @@ def _note(table: Any, word: str, *, both: bool) -> None:
         ]
         chosen = list(product(*spelt))  # type: ignore[arg-type]
     for first, second, third in chosen:
-        table[first << 14 | second << 7 | third] = True
+        number = first << 14 | second << 7 | third
+        table[number] = True
+        _MEANT.setdefault(number, set()).add(word)
 
 
 def _rarity(letters: str) -> int:

@@ -12,6 +12,7 @@ from hubtools.leaks.hexdumps import dumped
 from hubtools.leaks.named import named, small, telling_words
 from hubtools.leaks.packed import packed
 from hubtools.leaks.shapes import Secret, shaped
+from hubtools.leaks.telling import words_of
 from hubtools.leaks.views import views
 from hubtools.patterns import regex
 
@@ -19,6 +20,8 @@ Nested = Callable[[bytes], Iterator[Secret]]
 
 # base64 in one piece, and hexadecimal digits, as ImageMagick writes metadata into PNG
 _PACKED = regex(r"[A-Za-z0-9+/_-]{16,}={0,2}")
+_SOME_PACKED = b"\1" * 16
+_OF_PACKED = bytes(chr(c).isalnum() or c in b"+/_-" for c in range(128)) + bytes(128)
 _ALONE = 22  # characters that are looked at where nothing is before them and nothing follows
 _BREAK = regex(r"\\{1,8}[rn]")
 # What stands between two lines of it, or only beside it; then the next line, of any length.
@@ -91,12 +94,16 @@ def _place(text: str, view: str, secret: Secret, lines: int) -> int:
     return min(start, len(text))
 
 
+_LONG = 8_000  # letters of a text that is looked through for all words at once
+
+
 def _plain(text: str) -> Iterator[Secret]:
-    yield from shaped(text)
+    among = words_of(text) if len(text) >= _LONG else None
+    yield from shaped(text, among)
     lower = small(text)
-    words = telling_words(lower)
-    yield from named(text, lower, words)
-    yield from commanded(text, lower)
+    words = telling_words(lower, among)
+    yield from named(text, lower, words, among)
+    yield from commanded(text, lower, among)
     if words:
         yield from apart(text, words)
 
@@ -124,6 +131,8 @@ def _of_bytes(start: int, data: bytes, nested: Nested | None, depth: int) -> Ite
 def _runs(text: str) -> Iterator[tuple[int, str]]:
     """(place, characters) of everything that may be base64; its lines are put together, and looked
     at one by one as well where that makes a difference."""
+    if _SOME_PACKED not in text.encode("ascii", "replace").translate(_OF_PACKED):
+        return
     if "\\" in text:  # an escaped line break ends in a letter of base64
         text = _BREAK.sub(lambda match: " " * (len(match[0]) - 1) + "\n", text)
     end = 0

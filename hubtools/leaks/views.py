@@ -59,8 +59,10 @@ _OF_NUMBERS = bytes(c in _WRITES for c in range(256))
 _BLANKS = bytes(c in b" \n" for c in range(256))
 _RUN_OF_NUMBERS = b"\1" * (3 * _LEAST - 1)
 _RUN_OF_BLANKS = b"\0\1" * (_LEAST - 1)
+_EVERY = b"\1" * (_LEAST - 1)
 _RUN_OF_LINES = b"\0\1\1" * (_LEAST - 1)
-_QUOTED = regex(rb"\"[!-~]\"|'[!-~]'")
+_QUOTES = bytes(c in b"\"'" for c in range(256))
+_QUOTED = (b"\1\0\1", b"\1\1\1")
 _CODE = regex(r"(0x)?([0-9a-fA-F]{2,3})")
 # Lines of a notebook's cell are texts of a list.
 _CELL = regex(r"\\n\"\s{0,80},\s{0,80}\"")
@@ -183,9 +185,10 @@ def _may_be_apart(text: str) -> bool:
     blanks = data.translate(_BLANKS)
     return (
         _RUN_OF_NUMBERS in data.translate(_OF_NUMBERS)
-        or _RUN_OF_BLANKS in blanks
+        # every second one alone is looked through many times faster
+        or ((_EVERY in blanks[::2] or _EVERY in blanks[1::2]) and _RUN_OF_BLANKS in blanks)
         or (b"\r\n" in data and _RUN_OF_LINES in data.replace(b"\r", b"\n").translate(_BLANKS))
-        or len(_QUOTED.findall(data)) >= _LEAST - 1
+        or sum(map(data.translate(_QUOTES).count, _QUOTED)) >= _LEAST - 1
     )
 
 

@@ -9,10 +9,12 @@ import random
 import pytest
 
 from hubtools.leaks import stream
+from hubtools.leaks import text as leaks_text
 from hubtools.leaks.named import NAMES
 from hubtools.leaks.shapes import NEEDLES
 from hubtools.leaks.telling import words_in
-from tests.security.secrets_corpus import SECRETS
+from hubtools.leaks.text import secrets
+from tests.security.secrets_corpus import SECRETS, planted
 
 CAPTION = "a photo of misato looking at viewer, standing in the street, red jacket, long hair"
 
@@ -55,3 +57,17 @@ def test_every_word_is_noticed(word: str) -> None:
 def test_captions_have_none() -> None:
     data = "\n".join(rows(100, random.Random(1))).encode()
     assert len(words_in(data)) < 20
+
+
+def test_words_looked_for_all_at_once_are_those_found_one_by_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import numpy  # noqa: F401  (without it they are looked for one by one)
+
+    texts = [data.decode("utf-8", "replace") for _, _, data in planted(3)][::5]
+    texts = [text for text in texts if text.isascii() and len(text) < 20_000]
+    monkeypatch.setattr(leaks_text, "_LONG", 10**9)
+    single = [list(secrets(text)) for text in texts]
+    monkeypatch.setattr(leaks_text, "_LONG", 0)
+    assert [list(secrets(text)) for text in texts] == single
+    assert sum(map(bool, single)) > 50
