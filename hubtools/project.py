@@ -17,7 +17,7 @@ from pydantic import Field, PrivateAttr, ValidationError, model_validator
 from hubtools.errors import UsageError
 from hubtools.files import StrPath
 from hubtools.layout import PROJECT_FILE, WORK_DIR
-from hubtools.models.registry import Target
+from hubtools.models.rows import Target
 from hubtools.models.targets import chosen_target, size_of
 from hubtools.project_file import find_file, line_of, merge_file, read_source
 from hubtools.rooted import fence, unfence

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator
 from pydantic.fields import FieldInfo
 
-from hubtools.models.registry import TargetName
+from hubtools.models.rows import TargetName
 from hubtools.setting_types import (
     AllowedSecret,
     Plan,

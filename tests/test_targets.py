@@ -8,7 +8,8 @@ from typing import Any, get_args
 
 import pytest
 
-from hubtools.models.registry import TARGETS, TargetName
+from hubtools.models.registry import TARGETS
+from hubtools.models.rows import TargetName
 from hubtools.models.targets import folder_of, target_of
 from hubtools.project import load_project
 from hubtools.tinypeople import MODEL

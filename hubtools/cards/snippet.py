@@ -6,7 +6,7 @@ import keyword
 
 from hubtools.cards.escape import python_literal
 from hubtools.manifest import SampleRecord
-from hubtools.models.registry import Support
+from hubtools.models.rows import Support
 
 
 def snippet(

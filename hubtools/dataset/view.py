@@ -34,7 +34,7 @@ from hubtools.files import StrPath
 from hubtools.frontmatter import Card, parse_card, unreadable_card
 from hubtools.layout import CARD
 from hubtools.limits import CAPTION, FRONT_MATTER
-from hubtools.models.registry import Target
+from hubtools.models.rows import Target
 from hubtools.models.targets import chosen_target, size_of
 from hubtools.settings import DatasetSettings
 

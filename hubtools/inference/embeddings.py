@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 from hubtools.inference.prompts import Reading, read_prompt
 from hubtools.models.families.protocol import family_for
 from hubtools.models.lookup import support_of, widest_of
-from hubtools.models.registry import CLIP, SUPPORTED, TEXT_ENCODERS, Encoder
+from hubtools.models.registry import CLIP, SUPPORTED, TEXT_ENCODERS
+from hubtools.models.rows import Encoder
 
 if TYPE_CHECKING:
     from torch import Tensor

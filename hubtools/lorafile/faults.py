@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from hubtools.lorafile.look import Weights, family_words, stem_of, words_for
-from hubtools.models.registry import Target
+from hubtools.lorafile.look import DENOISER_PREFIXES, Weights, family_words, stem_of, words_for
+from hubtools.models.rows import Target
 from hubtools.tensornames import WRAPPED, Part
 
 FaultKind = Literal[
@@ -97,7 +97,8 @@ def _names(weights: Weights, base: Target | None) -> Iterator[Fault]:
             _AGAIN,
         )
     elif weights.format == "bare":
-        prefix = f"{base.denoiser}." if base is not None else "unet. or transformer."
+        known = DENOISER_PREFIXES if base is None else (f"{base.denoiser}.",)
+        prefix = " or ".join(known)
         yield Fault(
             "lost-prefix",
             f"its tensors' names have lost their prefix ({prefix}): diffusers would load {much}",

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hubtools.models.layers import LOADERS, Loader
-from hubtools.models.registry import TargetName
+from hubtools.models.registry import TARGETS
+from hubtools.models.rows import Loader, TargetName
 from hubtools.tensornames import KOHYA_PREFIXES, Part
 
 
@@ -18,7 +18,7 @@ def taken_by_diffusers(
 ) -> frozenset[str]:
     """Names of the tensors that `load_lora_weights` of a pipeline of `family` reads. `others` are
     those of the file that belong to no adapter. Halves are not looked at."""
-    loader = LOADERS[family]
+    loader = TARGETS[family].layers.loader
     if any(part.style in ("loha", "lokr", "oft") for part in parts):
         return frozenset()
     # it leaves these out first, with a warning
@@ -27,7 +27,7 @@ def taken_by_diffusers(
         return _of_kohya(left, others, loader)
     if loader.strict and any("lora" not in name for name in others):
         return frozenset()
-    return _of_dotted(left, loader)
+    return _of_dotted(left, loader, f"{TARGETS[family].denoiser}.")
 
 
 def _of_kohya(parts: Sequence[Part], others: Sequence[str], loader: Loader) -> frozenset[str]:
@@ -49,7 +49,7 @@ def _of_kohya(parts: Sequence[Part], others: Sequence[str], loader: Loader) -> f
     )
 
 
-def _of_dotted(parts: Sequence[Part], loader: Loader) -> frozenset[str]:
+def _of_dotted(parts: Sequence[Part], loader: Loader, denoiser: str) -> frozenset[str]:
     alphas = [part for part in parts if part.role == "alpha"]
     default = any(part.adapter for part in parts)
     if loader.native and any(part.prefix == "diffusion_model." for part in parts):
@@ -66,9 +66,7 @@ def _of_dotted(parts: Sequence[Part], loader: Loader) -> frozenset[str]:
         fits = [p for p in parts if not p.prefix and p.layer.startswith(loader.wrapped or ("\0",))]
         return frozenset(part.name for part in fits)
     read = [
-        part
-        for part in parts
-        if part.prefix in (loader.denoiser, *loader.encoders) and not part.adapter
+        part for part in parts if part.prefix in (denoiser, *loader.encoders) and not part.adapter
     ]
     return frozenset(part.name for part in _of_one_style(read))
 

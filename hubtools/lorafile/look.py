@@ -12,7 +12,8 @@ from typing import Any, BinaryIO
 from hubtools.lorafile.loaders import taken_by_comfyui, taken_by_diffusers
 from hubtools.lorafile.values import Values, read_values
 from hubtools.models.layers import families_of
-from hubtools.models.registry import TARGETS, Target, TargetName
+from hubtools.models.registry import DENOISERS, TARGETS
+from hubtools.models.rows import Target, TargetName
 from hubtools.tensornames import KOHYA_PREFIXES, Part, part_of
 from hubtools.weights import Header, Holds, read_header
 
@@ -20,6 +21,8 @@ ADAPTERS = (Holds.LORA, Holds.LYCORIS)
 # diffusers reads rank, alpha and targets from this header entry; without it a reloaded LoRA gets
 # alpha = rank and acts at another strength.
 METADATA_KEY = "lora_adapter_metadata"
+# How names of a denoiser's tensors begin.
+DENOISER_PREFIXES = tuple(f"{name}." for name in DENOISERS)
 _MOST_METADATA = 1_000_000  # letters of that entry
 
 
@@ -219,7 +222,7 @@ class Weights:
 
     def fits(self, base: Target) -> bool:
         """False if its names or widths are those of another kind of model than `base`."""
-        denoisers = {p for p in self.prefixes if p in ("unet.", "transformer.")}
+        denoisers = {p for p in self.prefixes if p in DENOISER_PREFIXES}
         if denoisers and denoisers != {f"{base.denoiser}."}:
             return False
         return not self.families or base.name in self.families

@@ -13,7 +13,8 @@ from hubtools.hub.errors import is_no_repository, is_not_cached, is_unreachable
 from hubtools.modelfiles import Pickled, check_pipeline, is_pickled, read_json
 from hubtools.models.configs import check_configs
 from hubtools.models.lookup import is_flow, support_of
-from hubtools.models.registry import EXAMPLE_BASE, MOVED, SUPPORTED, Support
+from hubtools.models.registry import EXAMPLE_BASE, MOVED, SUPPORTED
+from hubtools.models.rows import Support
 
 # Set in model_index.json by `tiny.build_tiny_pipeline`, so that nobody takes noise for a result.
 RANDOM_WEIGHTS_KEY = "_hubtools_random_weights"

@@ -10,6 +10,8 @@ from typing import Any, TypeGuard
 
 from hubtools.errors import HubtoolsError
 from hubtools.modelfiles import read_json
+from hubtools.models.registry import DENOISER_CONFIGS, TEXT_ENCODERS
+from hubtools.models.rows import Denoiser
 
 # What some scheduler of diffusers 0.42 knows.
 _KNOWN = {
@@ -26,8 +28,9 @@ _COUNTED = (
 _LISTS = ("down_block_types", "up_block_types", "block_out_channels")
 
 _SCHEDULER = "scheduler/scheduler_config.json"
-_UNET, _VAE = "unet/config.json", "vae/config.json"
-_TEXT, _TOKENIZER = "text_encoder/config.json", "tokenizer/tokenizer_config.json"
+_VAE, _TOKENIZER = "vae/config.json", "tokenizer/tokenizer_config.json"
+_TEXTS = tuple(f"{name}/config.json" for name in TEXT_ENCODERS)
+_TEXT = _TEXTS[0]
 
 
 def check_configs(folder: Path, shown: str) -> None:
@@ -55,21 +58,27 @@ class _Configs:
         return self._read[name]
 
     def several_encoders(self) -> bool:
-        return (self._folder / "text_encoder_2").is_dir()
+        return (self._folder / TEXT_ENCODERS[1]).is_dir()
 
 
 def _contradictions(configs: _Configs) -> Iterator[str]:
     for said in _of_schedule(configs[_SCHEDULER]):
         yield f"{_SCHEDULER} {said}"
-    for name in (_UNET, _VAE):
+    for name in (*(_file(one) for one in DENOISER_CONFIGS if one.blocks), _VAE):
         for said in (*_of_sizes(configs[name]), *_of_lists(configs[name])):
             yield f"{name} {said}"
     for said in _of_scale(configs[_VAE]):
         yield f"{_VAE} {said}"
-    for name in (_UNET, _VAE, _TEXT, "transformer/config.json", "text_encoder_2/config.json"):
+    for name in (*map(_file, DENOISER_CONFIGS), _VAE, *_TEXTS):
         for said in _of_layers(configs[name]):
             yield f"{name} {said}"
-    yield from _between(configs)
+    for one in DENOISER_CONFIGS:
+        yield from _with_denoiser(one, configs)
+    yield from _of_words(configs)
+
+
+def _file(denoiser: Denoiser) -> str:
+    return f"{denoiser.name}/config.json"
 
 
 def _of_schedule(config: dict[str, Any]) -> Iterator[str]:
@@ -139,21 +148,27 @@ def _of_layers(config: dict[str, Any]) -> Iterator[str]:
             yield f"has {_show(value)} as {name}, where 1 to {_MOST_LAYERS:,} can be"
 
 
-def _between(configs: _Configs) -> Iterator[str]:
-    unet, vae, text = configs[_UNET], configs[_VAE], configs[_TEXT]
-    made, drawn = vae.get("latent_channels", 4), unet.get("out_channels", 4)
-    if unet and vae and drawn != made:
+def _with_denoiser(told: Denoiser, configs: _Configs) -> Iterator[str]:
+    """What VAE and text encoder say otherwise than the denoiser."""
+    file = _file(told)
+    denoiser, vae, text = configs[file], configs[_VAE], configs[_TEXT]
+    made, drawn = vae.get("latent_channels", 4), denoiser.get(told.draws or "", 4)
+    if told.draws and denoiser and vae and drawn != made:
         yield (
-            f"{_UNET} draws {_show(drawn)} channels (out_channels), {_VAE} decodes"
+            f"{file} draws {_show(drawn)} channels ({told.draws}), {_VAE} decodes"
             f" {_show(made)} (latent_channels)"
         )
-    width, takes = text.get("hidden_size"), unet.get("cross_attention_dim")
-    one = not configs.several_encoders() and not unet.get("encoder_hid_dim")
+    width, takes = text.get("hidden_size"), denoiser.get(told.reads or "")
+    one = not configs.several_encoders() and not denoiser.get(told.projects or "")
     if one and _whole(width, 1, 10**9) and _whole(takes, 1, 10**9) and width != takes:
         yield (
-            f"{_TEXT} gives words of {width} numbers (hidden_size), {_UNET} takes words of"
-            f" {takes} (cross_attention_dim)"
+            f"{_TEXT} gives words of {width} numbers (hidden_size), {file} takes words of"
+            f" {takes} ({told.reads})"
         )
+
+
+def _of_words(configs: _Configs) -> Iterator[str]:
+    text = configs[_TEXT]
     reads, pads = text.get("max_position_embeddings"), configs[_TOKENIZER].get("model_max_length")
     clip = str(text.get("model_type", "")).startswith("clip")
     # a tokenizer that was told no length claims 10^30 (see `loading.complete_tokenizers`)

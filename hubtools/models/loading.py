@@ -14,7 +14,8 @@ from hubtools.models.base import Base, fetch_base
 from hubtools.models.blame import component_of
 from hubtools.models.device import checked_device
 from hubtools.models.lookup import texts_of
-from hubtools.models.registry import DENOISERS, TEXT_ENCODERS, Support
+from hubtools.models.registry import DENOISERS, TEXT_ENCODERS
+from hubtools.models.rows import Support
 from hubtools.quiet import hush
 
 # A tokenizer that claims to read more tokens than this was told no length.

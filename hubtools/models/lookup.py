@@ -7,15 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from hubtools.models.registry import (
-    LICENSES,
-    SUPPORTED,
-    TARGETS,
-    Encoder,
-    LicenseRow,
-    Support,
-    Target,
-)
+from hubtools.models.registry import LICENSES, SUPPORTED, TARGETS
+from hubtools.models.rows import Encoder, LicenseRow, Support, Target
 
 
 def title_of(family: str) -> str:

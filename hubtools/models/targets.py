@@ -11,7 +11,8 @@ from typing import Any
 from hubtools.causes import is_absent
 from hubtools.files import StrPath, json_within
 from hubtools.models.lookup import row_of_class
-from hubtools.models.registry import DEFAULT_SIZE, TARGETS, Target, TargetName
+from hubtools.models.registry import DEFAULT_SIZE, TARGETS
+from hubtools.models.rows import Target, TargetName
 
 
 def target_of(base: StrPath) -> Target | None:

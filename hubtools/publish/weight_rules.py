@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from hubtools.findings import Problem, Severity
 from hubtools.lorafile.faults import Fault, FaultKind, faults_of
 from hubtools.lorafile.look import Weights
-from hubtools.models.registry import Target
+from hubtools.models.rows import Target
 from hubtools.models.targets import target_of
 from hubtools.publish.book import PUBLISH_RULES
 from hubtools.publish.release import Release

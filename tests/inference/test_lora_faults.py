@@ -13,7 +13,8 @@ from hubtools.inference.lora import WeightedLora, check_loras, resolve_lora
 from hubtools.layout import LORA_WEIGHTS
 from hubtools.lorafile.faults import faults_of
 from hubtools.lorafile.look import Weights, look
-from hubtools.models.registry import TARGETS, Target
+from hubtools.models.registry import TARGETS
+from hubtools.models.rows import Target
 from tests import lorafiles
 
 # (fixture of a tiny pipeline, its family)

@@ -50,9 +50,7 @@ _OTHERS = {
     ("publish/trainers.py", "Stable-diffusion"),  # a folder of AUTOMATIC1111's web UI
     ("dataset/loaders/endings.py", " sd2 "),  # an ending of sound files
     ("licensing/ids.py", "llama"),  # licences that are called so
-    ("lorafile/faults.py", "unet. or transformer."),  # where it is not known which
-    ("lorafile/look.py", "unet."),  # how names begin in files, in the order they are looked for
-    ("tensornames.py", "unet."),
+    ("tensornames.py", "unet."),  # how names begin in files, in the order they are looked for
     ("tensornames.py", "lora_unet_"),  # of kohya's files, whatever the denoiser is
 }
 
@@ -61,10 +59,9 @@ def test_no_other_module_names_a_family() -> None:
     found = [
         f"{name}:{line}: {text}"
         for path in sorted(PACKAGE.rglob("*.py"))
-        # the second asks whether files of parts that have these names agree, the third is the
-        # registry's table of what layers are called
+        # the second says which names a row can have
         if (name := path.relative_to(PACKAGE).as_posix())
-        not in ("models/registry.py", "models/configs.py", "models/layers.py")
+        not in ("models/registry.py", "models/rows.py")
         and not name.startswith(("models/families/", "world/"))
         for line, text in _words(ast.parse(path.read_text(encoding="utf-8")))
         if _FAMILY.search(text) and not any(name == a and b in text for a, b in _OTHERS)

@@ -10,7 +10,8 @@ from functools import cache
 from pathlib import Path
 
 from hubtools.files import StrPath
-from hubtools.models.registry import CLIP, Encoder, Target
+from hubtools.models.registry import CLIP
+from hubtools.models.rows import Encoder, Target
 from hubtools.models.targets import folder_of
 
 
