@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from hubtools.commands.packing import plan_shards, shard, unshard
     from hubtools.commands.pictures import inspect, merge_parts, validate
     from hubtools.commands.releasing import card, plan_push, prune, push
+    from hubtools.commands.undoing import plan_undo_push, undo_push
     from hubtools.commands.workflows import ci_init, ci_run
     from hubtools.dataset.caption.exchange import export_captions
     from hubtools.dataset.caption.planner import plan_captions
@@ -79,6 +80,7 @@ _WHERE = {
     "plan_grid": "hubtools.commands.drawing",
     "plan_push": "hubtools.commands.releasing",
     "plan_shards": "hubtools.commands.packing",
+    "plan_undo_push": "hubtools.commands.undoing",
     "prune": "hubtools.commands.releasing",
     "push": "hubtools.commands.releasing",
     "rehearse": "hubtools.commands.journeys",
@@ -89,6 +91,7 @@ _WHERE = {
     "ship": "hubtools.commands.journeys",
     "train": "hubtools.commands.drawing",
     "undo_fix": "hubtools.dataset.fix.run",
+    "undo_push": "hubtools.commands.undoing",
     "unshard": "hubtools.commands.packing",
     "validate": "hubtools.commands.pictures",
     "validate_part": "hubtools.dataset.parts",
@@ -127,6 +130,7 @@ __all__ = [
     "plan_grid",
     "plan_push",
     "plan_shards",
+    "plan_undo_push",
     "prune",
     "push",
     "rehearse",
@@ -137,6 +141,7 @@ __all__ = [
     "ship",
     "train",
     "undo_fix",
+    "undo_push",
     "unshard",
     "validate",
     "validate_part",

@@ -60,6 +60,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     },
     "push": {
         "dry_run": "plan_push(...)",
+        "undo": "undo_push(...), plan_undo_push(...)",
         "write_baseline": "plan_push(..., write_baseline=True)",
         "plan": "see [saved plans](plans.md)",
         "from_plan": "see [saved plans](plans.md)",

@@ -25,6 +25,11 @@ _NAMED = 20  # deleted files that are listed by name
 @click.argument("repo", required=False)
 @click.option("--type", "kind", type=click.Choice(["auto", "model", "dataset"]), default="auto")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
+@click.option(
+    "--undo",
+    is_flag=True,
+    help="Make the repository what it was before the last push from this folder.",
+)
 @plan_options()
 @click.option("--public", is_flag=True, help="Same as --no-private.")
 @click.option(
@@ -58,6 +63,7 @@ def command(
     repo: str | None,
     kind: Literal["auto", "model", "dataset"],
     dry_run: bool,
+    undo: bool,
     plan_file: Path | None,
     from_plan: Path | None,
     public: bool,
@@ -79,12 +85,15 @@ def command(
 
     FOLDER defaults to the project's run folder, REPO to the repository in hubtools.toml. A new
     repository is private unless you say --public, and a public one is pushed to only if you do.
-    Exit code 3 if a P rule objects, or somebody else changed what would be replaced.
+    Exit code 3 if a P rule objects, or somebody else changed what would be replaced. --undo takes
+    the last push back by a commit on top; what was pushed stays in the history.
     """
     from hubtools.commands.releasing import plan_push, push
     from hubtools.publish.push import Refused, save_plan
 
-    check_plan_options(plan_file, from_plan, ("folder", "repo"), ())
+    check_plan_options(plan_file, from_plan, ("folder", "repo"), ("undo",))
+    if undo:
+        return _undo(folder, repo, kind, project, out, trust_state=trust_state, dry_run=dry_run)
     if from_plan is not None:
         plan = _replayed(from_plan, folder, repo, out, trust_state, dry_run)
     else:
@@ -141,6 +150,51 @@ def command(
         commit=result.commit,
         deleted=result.deleted or None,
         tag=result.tag,
+    )
+    return ExitCode.DONE
+
+
+def _undo(
+    folder: Path | None,
+    repo: str | None,
+    kind: Literal["auto", "model", "dataset"],
+    project: Project,
+    out: Output,
+    *,
+    trust_state: bool,
+    dry_run: bool,
+) -> int:
+    from hubtools.commands.undoing import plan_undo_push, undo_push
+    from hubtools.files import human_bytes
+    from hubtools.leaks import hide
+
+    plan = with_trust(
+        out,
+        trust_state,
+        lambda yes: plan_undo_push(folder, repo, project, type=kind, trust_state=yes),
+    )
+    rows = [(hide(file.name), "restore", file.bytes) for file in plan.restored]
+    rows += [(hide(name), "remove", 0) for name in plan.removed]
+    if dry_run:
+        shown = [(n, a, human_bytes(b) if out.human and b else b or "") for n, a, b in rows]
+        out.table(["path", "action", "size"], shown, right=(2,))
+    out.note(
+        f"{plan.repo} goes back from {plan.head[:8]} to what {plan.before[:8]} held:"
+        f" {len(plan.restored)} files come back, {len(plan.removed)} go"
+    )
+    for tag in plan.tags:
+        out.warn(f"the tag {tag} still names {plan.head[:8]}")
+    out.warn("what was pushed stays in the history; a secret in it must be revoked")
+    if dry_run:
+        return ExitCode.DONE
+    done = undo_push(plan=plan)
+    out.result(
+        f"Undone; {plan.repo} is at {done.commit[:8]}",
+        essential=done.url,
+        url=done.url,
+        commit=done.commit,
+        restored=done.restored,
+        removed=done.removed,
     )
     return ExitCode.DONE
 

@@ -33,6 +33,7 @@ SECTIONS_OF: dict[str, tuple[str, ...]] = {
     "card": ("model", "dataset"),
     "prune": (),
     "push": ("push",),
+    "undo_push": (),
     "ci_init": (),
     "ci_run": (),
     "ship": ("train", "dataset", "samples", "model", "push"),

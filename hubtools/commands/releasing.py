@@ -214,20 +214,11 @@ def plan_push(
     for what guards secrets and the work of others."""
     from hubtools.publish.applied import may_be_known
     from hubtools.publish.push import plan_push as make
-    from hubtools.publish.release import kind_of
     from hubtools.reporting.baseline import add_to_baseline
 
     project = project_of(push, project, settings)
     known = baseline_to_write(project) if write_baseline else None
-    source = Path(folder) if folder is not None else project.run_to_change
-    repo_type = kind_of(source) if type == "auto" else type
-    target = repo or (project.model.repo if repo_type == "model" else project.dataset.repo)
-    if target is None:
-        raise UsageError(
-            f"No repository is set for the {repo_type}.",
-            hint=f"hubtools push {source} owner/name, or set {repo_type}.repo in hubtools.toml",
-            code="bad-setting",
-        )
+    source, target, repo_type = target_of_push(folder, repo, project, type)
     options = push_options(
         project,
         repo_type,
@@ -246,6 +237,24 @@ def plan_push(
         return made
     (report,) = add_to_baseline([made.report], known, may_be_known)
     return replace(made, report=report)
+
+
+def target_of_push(
+    folder: StrPath | None, repo: str | None, project: Project, type: Kind
+) -> tuple[Path, str, Literal["model", "dataset"]]:
+    """The folder, the repository and its type. Raises `UsageError` if no repository is set."""
+    from hubtools.publish.release import kind_of
+
+    source = Path(folder) if folder is not None else project.run_to_change
+    repo_type = kind_of(source) if type == "auto" else type
+    target = repo or (project.model.repo if repo_type == "model" else project.dataset.repo)
+    if target is None:
+        raise UsageError(
+            f"No repository is set for the {repo_type}.",
+            hint=f"hubtools push {source} owner/name, or set {repo_type}.repo in hubtools.toml",
+            code="bad-setting",
+        )
+    return source, target, repo_type
 
 
 def push_options(

@@ -25,6 +25,13 @@ def deletion(name: str) -> Any:
     return CommitOperationDelete(path_in_repo=name, is_folder=False)
 
 
+def copy(name: str, revision: str) -> Any:
+    """A file as an earlier revision of the repository has it."""
+    from huggingface_hub import CommitOperationCopy
+
+    return CommitOperationCopy(src_path_in_repo=name, path_in_repo=name, src_revision=revision)
+
+
 class Committed(NamedTuple):
     """A commit, and the pull request that it opened, if it did."""
 

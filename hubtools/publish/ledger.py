@@ -28,8 +28,10 @@ class Sent:
 
     `files`: each name with the mark (`RemoteFile.mark`) of what lies there since; "" where it is
     not known. `offered`: hashes of what was on its way when last heard of: an answer that was lost,
-    or a pull request. `pending`: the number of a pull request that was not finished; `opened`: its
-    author, title and time, for a repository that is made again counts from 1.
+    or a pull request. `commit`: of the last push to main; `before`: the commit that it was made on,
+    and `earlier` what `files` was then. `pending`: the number of a pull request that was not
+    finished; `opened`: its author, title and time, for a repository that is made again counts
+    from 1.
     """
 
     files: Mapping[str, str] = field(default_factory=dict)
@@ -37,6 +39,8 @@ class Sent:
     commit: str | None = None
     pending: int | None = None
     opened: str | None = None
+    before: str | None = None
+    earlier: Mapping[str, str] = field(default_factory=dict)
 
     def is_ours(self, remote: RemoteFile) -> bool:
         """True if what lies there is what was sent from here."""
@@ -77,7 +81,7 @@ def _sent(entry: dict[str, Any]) -> Sent:
         files = {name: "" for name in files if isinstance(name, str)}
     offered = entry.get("offered")
     commit, pending = entry.get("commit"), entry.get("pending")
-    opened = entry.get("opened")
+    opened, before = entry.get("opened"), entry.get("before")
     return Sent(
         _texts(files),
         {
@@ -88,6 +92,8 @@ def _sent(entry: dict[str, Any]) -> Sent:
         commit if isinstance(commit, str) else None,
         pending if isinstance(pending, int) and not isinstance(pending, bool) else None,
         opened if isinstance(opened, str) else None,
+        before if isinstance(before, str) else None,
+        _texts(entry.get("earlier")),
     )
 
 
@@ -112,6 +118,8 @@ def write_ledger(root: Root, key: str, sent: Sent) -> None:
             "commit": sent.commit,
             "pending": sent.pending,
             "opened": sent.opened,
+            "before": sent.before,
+            "earlier": dict(sent.earlier),
         }
         for key, sent in known.items()
     }

@@ -139,6 +139,7 @@ class _Push:
         self.root = root
         self.on_commit = on_commit
         self.sent = plan.sent
+        self.earlier = plan.sent.files
 
     def run(self) -> PushResult:
         plan = self.plan
@@ -159,7 +160,7 @@ class _Push:
         there = verified(plan, commit)
         self.close_pr()
         if not plan.options.pr:
-            self.done(there, commit)
+            self.done(there, commit, head)
         check_still_private(plan, commit)
         return PushResult(
             pr_url or url_of(plan.repo, plan.repo_type),
@@ -221,12 +222,17 @@ class _Push:
         self.sent = replace(self.sent, **facts)
         write_ledger(self.root, ledger_key(self.plan.repo, self.plan.repo_type), self.sent)
 
-    def done(self, there: dict[str, RemoteFile], commit: str) -> None:
+    def done(self, there: dict[str, RemoteFile], commit: str, head: str) -> None:
         plan = self.plan
         mine = {file.name for file in plan.files if file.action is not Action.DELETE}
         kept = {n: mark for n, mark in self.sent.files.items() if n in there and n not in mine}
         files = kept | {name: there[name].mark for name in sorted(mine)}
-        sent = Sent(files, {}, commit, None)
+        before, earlier = self.sent.before, self.sent.earlier
+        if commit != head:
+            before, earlier = head, self.earlier
+        elif commit != self.sent.commit:  # of a push that was killed, or of somebody else
+            before, earlier = None, {}
+        sent = Sent(files, {}, commit, None, before=before, earlier=earlier)
         if sent != self.sent:
             self.sent = sent
             self.note()

@@ -1,0 +1,185 @@
+"""`push --undo`: a repository as it was before the last push from a folder.
+
+One commit on top, nothing is rewritten: readers of main see the old state again, and what was
+pushed stays in the history. It is refused where somebody else committed since. Undoing an undo is
+the push again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from hubtools.errors import ChecksFailed, HubtoolsError
+from hubtools.files import StrPath
+from hubtools.hub.client import RemoteFile, asking, plain_lfs, remote_files, remote_head
+from hubtools.hub.commit import Repository, copy, deletion
+from hubtools.hub.errors import status_of
+from hubtools.publish.again import url_of
+from hubtools.publish.ledger import NAME, Sent, read_ledger, write_ledger
+from hubtools.publish.plan import ledger_key
+from hubtools.rooted import Root
+from hubtools.trust import ForeignState
+
+RepoType = Literal["model", "dataset"]
+_PART = 500  # files of one commit: copies send nothing
+
+
+@dataclass(frozen=True)
+class UndoPlan:
+    """From `head`, the commit of the last push, back to what `before` held: `restored` files are
+    there again or have their earlier content, `removed` ones came with the push."""
+
+    root: Path
+    repo: str
+    repo_type: RepoType
+    head: str
+    before: str
+    restored: tuple[RemoteFile, ...]
+    removed: tuple[str, ...]
+    sent: Sent
+    tags: tuple[str, ...] = ()
+
+    @property
+    def bytes(self) -> int:
+        """Of the files that come back."""
+        return sum(file.bytes for file in self.restored)
+
+
+@dataclass(frozen=True)
+class Undone:
+    """What happened: the commit, and how many files it changed."""
+
+    url: str
+    commit: str
+    restored: int
+    removed: int
+
+
+def plan_undo(
+    folder: StrPath, repo: str, repo_type: RepoType, *, trust_state: bool = False
+) -> UndoPlan:
+    """What `undo` would do. Raises `HubtoolsError` if nothing was pushed from this folder,
+    `ChecksFailed` if somebody else committed since, `ForeignState` if somebody else wrote what is
+    remembered of the push and `trust_state` is not given."""
+    with Root(folder) as root:
+        known, own = read_ledger(root)
+        sent = known.get(ledger_key(repo, repo_type))
+        place = root.path
+    if sent is None or sent.commit is None:
+        raise HubtoolsError(
+            f"Nothing is known of a push from {place} to {repo}.",
+            hint=f"only pushes to main from this folder can be undone; {url_of(repo, repo_type)}"
+            "/commits/main lists all commits",
+            code="nothing-there",
+        )
+    if not own and not trust_state:
+        raise ForeignState(
+            place / NAME, f"undo commit {sent.commit[:8]} of {repo}", (f"undo {sent.commit}",)
+        )
+    if sent.before is None:
+        raise HubtoolsError(
+            f"It is not known what {repo} held before that push.",
+            hint="push once more; the next one can be undone",
+            code="not-supported",
+        )
+    head = remote_head(repo, repo_type)
+    if head is None:
+        raise HubtoolsError(f"{repo} does not exist.", code="nothing-there")
+    if head != sent.commit:
+        raise ChecksFailed(
+            f"{repo} is at {head[:8]}, and the push from {place} was {sent.commit[:8]}: somebody"
+            " committed since.",
+            hint=f"see {url_of(repo, repo_type)}/commits/main; take back by hand what is not meant",
+        )
+    now = remote_files(repo, repo_type, head)
+    then = _files_of(repo, repo_type, sent.before)
+    with asking(f"tags of {repo}"):
+        tags = Repository(repo, repo_type).tags()
+    return UndoPlan(
+        place,
+        repo,
+        repo_type,
+        head,
+        sent.before,
+        tuple(
+            file for name, file in sorted(then.items())
+            if name not in now or now[name].mark != file.mark
+        ),
+        tuple(sorted(now.keys() - then.keys())),
+        sent,
+        tuple(sorted(name for name, commit in tags.items() if commit == head)),
+    )  # fmt: skip
+
+
+def _files_of(repo: str, repo_type: RepoType, revision: str) -> dict[str, RemoteFile]:
+    try:
+        return remote_files(repo, repo_type, revision)
+    except Exception as error:
+        if status_of(error) != 404:
+            raise
+        raise HubtoolsError(
+            f"{repo} has no commit {revision[:8]} any more: its history was squashed.",
+            hint="push the files that are meant",
+            code="nothing-there",
+        ) from error
+
+
+def undo(
+    plan: UndoPlan, *, on_commit: Callable[[int, int], None] = lambda done, total: None
+) -> Undone:
+    """Do what the plan says and compare every file with the earlier state. Raises `ChecksFailed` if
+    somebody committed meanwhile, or if a file is not what it was."""
+    remote = Repository(plan.repo, plan.repo_type)
+    changes: list[Any] = [deletion(name) for name in plan.removed]
+    changes += [copy(file.name, plan.before) for file in plan.restored]
+    commit = plan.head
+    with plain_lfs():
+        for start in range(0, len(changes), _PART):
+            part = changes[start : start + _PART]
+            commit = _committed(remote, plan, part, commit)
+            on_commit(start + len(part), len(changes))
+    _verify(plan, commit)
+    earlier = plan.sent.earlier
+    back = replace(
+        plan.sent, files=earlier, offered={}, commit=commit, before=plan.head,
+        earlier=plan.sent.files, pending=None,
+    )  # fmt: skip
+    with Root(plan.root) as root:
+        write_ledger(root, ledger_key(plan.repo, plan.repo_type), back)
+    return Undone(url_of(plan.repo, plan.repo_type), commit, len(plan.restored), len(plan.removed))
+
+
+def _committed(remote: Repository, plan: UndoPlan, changes: Sequence[Any], parent: str) -> str:
+    try:
+        with asking(f"commit to {plan.repo}"):
+            return remote.commit(
+                changes,
+                commit_message=f"Undo {plan.head[:8]}, back to {plan.before[:8]}",
+                parent_commit=parent,
+            ).commit
+    except Exception as error:
+        if status_of(error) != 412:
+            raise
+        raise ChecksFailed(
+            f"{plan.repo}: somebody committed meanwhile; nothing was undone"
+            + (" but a part." if parent != plan.head else "."),
+            hint=f"see {url_of(plan.repo, plan.repo_type)}/commits/main",
+        ) from error
+
+
+def _verify(plan: UndoPlan, commit: str) -> None:
+    there = remote_files(plan.repo, plan.repo_type, commit)
+    wanted = remote_files(plan.repo, plan.repo_type, plan.before)
+    wrong = sorted(
+        name
+        for name in there.keys() | wanted.keys()
+        if name not in there or name not in wanted or there[name].mark != wanted[name].mark
+    )
+    if wrong:
+        raise ChecksFailed(
+            f"{plan.repo} is not as it was before: {', '.join(wrong[:5])}.",
+            hint=f"see {url_of(plan.repo, plan.repo_type)}/commits/main",
+        )

@@ -1,0 +1,126 @@
+"""`push --undo` takes the last push back, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from huggingface_hub import HfApi
+
+from hubtools.errors import ChecksFailed, HubtoolsError
+from hubtools.hub.client import remote_files
+from hubtools.localhub.server import Hub
+from hubtools.publish.ledger import NAME
+from hubtools.publish.push import PushOptions, plan_push, push
+from hubtools.publish.undo import plan_undo, undo
+from hubtools.trust import ForeignState
+from tests.typed import typed
+
+REPO = "me/people"
+
+
+def send(folder: Path, **options: object) -> str:
+    return push(plan_push(folder, REPO, "model", PushOptions(**options))).commit  # type: ignore[arg-type]
+
+
+def held(revision: str = "main") -> dict[str, str]:
+    return {name: file.mark for name, file in remote_files(REPO, "model", revision).items()}
+
+
+def take_back(folder: Path) -> str:
+    return undo(plan_undo(folder, REPO, "model")).commit
+
+
+def test_the_last_push_is_taken_back_and_again(local_hub: Hub, run_dir: Path) -> None:
+    first = send(run_dir)
+    (run_dir / "README.md").write_text("---\nlicense: mit\n---\n# New\n")
+    (run_dir / "NOTICE").write_text("by me")
+    (run_dir / "LICENSE.md").unlink()
+    (run_dir / "pytorch_lora_weights.safetensors").rename(run_dir / "people.safetensors")
+    weights = run_dir / "people.safetensors"
+    manifest = {"status": "finished", "lora": {"file": weights.name}}
+    (run_dir / "run.json").write_text(json.dumps(manifest))
+    second = send(run_dir)
+    plan = plan_undo(run_dir, REPO, "model")
+    assert set(plan.removed) == {"NOTICE", "people.safetensors"}
+    assert {file.name for file in plan.restored} >= {"LICENSE.md", "README.md"}
+    undone = undo(plan)
+    assert held() == held(first)
+    assert undone.commit not in (first, second)
+    # what was pushed is in the history, and undoing the undo is the push again
+    take_back(run_dir)
+    assert held() == held(second)
+    take_back(run_dir)
+    assert held() == held(first)
+    # files that came back are ours as before: the next push replaces them without a question
+    assert plan_push(run_dir, REPO, "model").report.ok
+    send(run_dir)
+    assert held() == held(second)
+
+
+def test_a_first_push_leaves_an_empty_repository(local_hub: Hub, run_dir: Path) -> None:
+    send(run_dir)
+    take_back(run_dir)
+    assert set(held()) == {".gitattributes"}
+    send(run_dir)
+    assert "README.md" in held()
+
+
+def test_what_somebody_committed_since_is_not_touched(local_hub: Hub, run_dir: Path) -> None:
+    send(run_dir)
+    plan = plan_undo(run_dir, REPO, "model")
+    HfApi().upload_file(path_or_fileobj=b"theirs", path_in_repo="theirs.txt", repo_id=REPO)
+    before = held()
+    with pytest.raises(ChecksFailed, match="somebody committed"):
+        undo(plan)
+    with pytest.raises(ChecksFailed, match="somebody committed since"):
+        plan_undo(run_dir, REPO, "model")
+    assert held() == before
+
+
+def test_pushes_that_cannot_be_undone_say_why(local_hub: Hub, run_dir: Path) -> None:
+    with pytest.raises(HubtoolsError, match="Nothing is known of a push"):
+        plan_undo(run_dir, REPO, "model")
+    send(run_dir)
+    ledger = run_dir / NAME
+    text = ledger.read_text()
+    forged = json.loads(text)
+    for entry in forged["repos"].values():
+        entry["before"] = entry["commit"]
+    ledger.write_text(json.dumps(forged))
+    with pytest.raises(ForeignState):
+        plan_undo(run_dir, REPO, "model")
+    ledger.write_text(text)
+    HfApi().super_squash_history(REPO)
+    with pytest.raises(HubtoolsError, match=r"somebody committed since|was squashed"):
+        plan_undo(run_dir, REPO, "model")
+    HfApi().delete_repo(REPO)
+    with pytest.raises(HubtoolsError, match="does not exist"):
+        plan_undo(run_dir, REPO, "model")
+
+
+def test_a_push_that_found_all_there_has_nothing_to_undo(local_hub: Hub, run_dir: Path) -> None:
+    """After a kill between commit and ledger nobody knows what was there before."""
+    send(run_dir)
+    (run_dir / "NOTICE").write_text("by me")
+    before = (run_dir / NAME).read_bytes()
+    send(run_dir)
+    (run_dir / NAME).write_bytes(before)
+    send(run_dir)
+    with pytest.raises(HubtoolsError, match="not known what"):
+        plan_undo(run_dir, REPO, "model")
+
+
+def test_typed(local_hub: Hub, run_dir: Path) -> None:
+    assert typed("push", run_dir, REPO, "--release", "v1").returncode == 0
+    shown = typed("push", run_dir, REPO, "--undo", "--dry-run")
+    assert shown.returncode == 0, shown.stderr
+    assert "remove" in shown.stdout
+    assert "the tag v1 still names" in shown.stderr
+    assert "README.md" in held()
+    done = typed("push", run_dir, REPO, "--undo", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["removed"] == 6
+    assert set(held()) == {".gitattributes"}
+    assert typed("push", run_dir, REPO, "--undo", "--from-plan", "x.json").returncode == 2
