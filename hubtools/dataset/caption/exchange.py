@@ -26,6 +26,7 @@ from hubtools.dataset.folder.appearing import (
     read_own,
 )
 from hubtools.dataset.folder.listing import walk
+from hubtools.dataset.folder.names import fold
 from hubtools.dataset.metadata.sidecars import decoded_all
 from hubtools.dataset.rows import role_columns
 from hubtools.dataset.shards.rows import entries
@@ -187,10 +188,10 @@ def export_captions(
 def _free(stem: str, used: set[str]) -> str:
     """A name without folders that no other picture has, whatever its ending."""
     name = base = stem.rpartition("/")[2]
-    if name.casefold() in used:
+    if fold(name) in used:
         name = base = stem.replace("/", "_")
     number = 2
-    while name.casefold() in used:
+    while fold(name) in used:
         name, number = f"{base}-{number}", number + 1
-    used.add(name.casefold())
+    used.add(fold(name))
     return name

@@ -12,6 +12,7 @@ from hubtools.dataset.edits.closed import Action, check_operations
 from hubtools.dataset.edits.journal_files import FIXES, JOURNAL, STAGING, Journal, Step, is_staging
 from hubtools.dataset.edits.pixels import Refused, edited
 from hubtools.dataset.edits.plan import Operation, Plan
+from hubtools.dataset.folder.names import fold
 from hubtools.dataset.pictures.reading import Unreadable, read_picture
 from hubtools.dataset.workers.guarded import scan_one
 from hubtools.errors import HubtoolsError
@@ -114,7 +115,7 @@ def same(root: Root, one: str, other: str) -> bool:
     if facts[0] is None or facts[1] is None:
         return False
     keys = [(found.st_dev, found.st_ino) for found in facts if found is not None]
-    return keys[0] == keys[1] and one.casefold() == other.casefold()
+    return keys[0] == keys[1] and fold(one) == fold(other)
 
 
 def _folds(root: Root) -> bool:

@@ -212,10 +212,10 @@ class Draft:
     def rename(self, names: Mapping[str, str], rule: str, what: str) -> set[str]:
         """Give files new names, in the records as well; gives those that could be renamed."""
         references = self.references()
-        taken = {name.casefold() for name in (*self.files, *self.tables)}
+        taken = {fold(name) for name in (*self.files, *self.tables)}
         done: set[str] = set()
         for old, new in names.items():
-            free = new.casefold() == old.casefold() or new.casefold() not in taken
+            free = fold(new) == fold(old) or fold(new) not in taken
             places = references.get(old, [])
             fits = all(is_free(p) and relative(p.table.folder, new) is not None for p in places)
             if self.files[old].origin in self._leave or not free or not fits or new in self.files:
@@ -231,7 +231,7 @@ class Draft:
             self.files[new] = file
             if old in self.facts:
                 self.facts[new] = replace(self.facts.pop(old), name=new)
-            taken.add(new.casefold())
+            taken.add(fold(new))
             done.add(old)
             self.changed()
         return done

@@ -21,6 +21,7 @@ from hubtools.dataset.folder.appearing import (
     read_own,
 )
 from hubtools.dataset.folder.listing import PICTURE_ENDINGS, Entry
+from hubtools.dataset.folder.names import fold
 from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.packing.metadata_files import MetadataFileWriter, writer_for
 from hubtools.dataset.pictures.header import opened, opens_as_trusted, webp_canvas
@@ -238,8 +239,26 @@ class _Unpacker:
 
     def _table(self, source: str) -> MetadataFileWriter:
         if source not in self._tables:
+            self._check_apart(source)
             self._tables[source] = writer_for(self._root, source)
         return self._tables[source]
+
+    def _check_apart(self, source: str) -> None:
+        """Raises `HubtoolsError` if the file system takes this metadata file for another one of the
+        shards: the second would take the place of the first."""
+        folder = source.rpartition("/")[0]
+        for other in self._tables:
+            above = other.rpartition("/")[0]
+            if fold(other) != fold(source) or not (folder and above):
+                continue
+            with self._root.inside(folder, create=True) as here:
+                one_file = self._root.holds(above, here)
+            if one_file:
+                raise HubtoolsError(
+                    f"{other} and {source} are one file on this disk.",
+                    hint="unpack it on one that tells names apart which differ in case only",
+                    code="file-not-usable",
+                )
 
     def close(self) -> None:
         """Finish the metadata files."""

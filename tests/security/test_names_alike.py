@@ -1,0 +1,127 @@
+"""Names that differ in case, or in how an accent is composed, only: some disks take them for one.
+They are kept apart or refused, and no file takes the place of another."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from hubtools.dataset.edits.closed import Action, check_operations
+from hubtools.dataset.folder.names import fold
+from hubtools.dataset.packing.unpack import _Unpacker
+from hubtools.errors import HubtoolsError
+from hubtools.rooted import Root
+from tests.typed import typed
+
+ALIKE = [("A", "a"), ("\u00e9", "e\u0301"), ("\u00c9", "e\u0301"), ("STRASSE", "stra\u00dfe")]
+
+
+def draw(path: Path, shade: int, format: str = "PNG") -> bytes:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (64, 64), (shade, 90, 40)).save(path, format)
+    return path.read_bytes()
+
+
+def records(folder: Path, *names: str) -> None:
+    rows = [json.dumps({"file_name": name, "text": f"a hat, {name}"}) + "\n" for name in names]
+    (folder / "metadata.jsonl").write_text("".join(rows))
+
+
+def contents(folder: Path) -> set[bytes]:
+    return {path.read_bytes() for path in folder.rglob("*") if path.suffix in (".png", ".jpg")}
+
+
+@pytest.mark.parametrize(("one", "other"), ALIKE)
+def test_a_new_name_is_no_other_file_s(tmp_path: Path, one: str, other: str) -> None:
+    """A PNG called .jpg gets its ending, and not the name of the file beside it."""
+    folder = tmp_path / "set"
+    drawn = {draw(folder / f"{one}.jpg", 10), draw(folder / f"{other}.png", 200)}
+    records(folder, f"{one}.jpg", f"{other}.png")
+    done = typed("fix", folder, "--yes")
+    assert done.returncode in (0, 3), done.stderr
+    assert contents(folder) == drawn
+    names = [path.name for path in folder.glob("*.*g")]
+    assert len({fold(name) for name in names}) == len(names) == 2
+
+
+@pytest.mark.parametrize(("one", "other"), ALIKE)
+def test_exported_pictures_have_names_of_their_own(tmp_path: Path, one: str, other: str) -> None:
+    folder, to = tmp_path / "set", tmp_path / "to"
+    drawn = {draw(folder / "x" / f"{one}.png", 10), draw(folder / "y" / f"{other}.png", 200)}
+    records(folder, f"x/{one}.png", f"y/{other}.png")
+    done = typed("caption", folder, "--export", "kohya", to)
+    assert done.returncode == 0, done.stderr
+    assert contents(to) == drawn
+    texts = [path for path in to.rglob("*.txt") if path.read_text().startswith("a hat")]
+    assert len({fold(path.name) for path in texts}) == 2
+
+
+@pytest.mark.parametrize("format", ["parquet", "webdataset"])
+@pytest.mark.parametrize(("one", "other"), ALIKE)
+def test_packed_and_back(tmp_path: Path, one: str, other: str, format: str) -> None:
+    folder, to, back = tmp_path / "set", tmp_path / "to", tmp_path / "back"
+    drawn = {draw(folder / f"{one}.png", 10), draw(folder / f"{other}.png", 200)}
+    records(folder, f"{one}.png", f"{other}.png")
+    assert typed("shard", folder, "--to", to, "--as", format).returncode == 0
+    done = typed("unshard", to, "--to", back)
+    assert done.returncode == 0, done.stderr
+    assert contents(back) == drawn
+
+
+@pytest.mark.parametrize(("one", "other"), ALIKE)
+def test_a_push_tells_them(tmp_path: Path, local_hub: object, one: str, other: str) -> None:
+    folder = tmp_path / "set"
+    draw(folder / f"{one}.png", 10)
+    draw(folder / f"{other}.png", 200)
+    records(folder, f"{one}.png", f"{other}.png")
+    done = typed("push", folder, "me/set", "--dry-run")
+    assert "P139" in done.stderr
+
+
+@pytest.mark.parametrize(("one", "other"), ALIKE)
+def test_a_plan_knows_a_disk_that_takes_them_for_one(one: str, other: str) -> None:
+    steps = [(Action.WRITE, None, name, None) for name in (one, other)]
+    check_operations(steps)
+    with pytest.raises(ValueError, match="two operations"):
+        check_operations(steps, folds=True)
+
+
+@pytest.fixture
+def one_folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder in which `A` and `a` are one, as on a disk that takes such names for the same."""
+    folder = tmp_path / "disk"
+    for name in "Aa":
+        (folder / name).mkdir(parents=True)
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("only root can mount a folder")
+    words = ["mount", "--bind", str(folder / "A"), str(folder / "a")]
+    if subprocess.run(words, capture_output=True, check=False).returncode:
+        pytest.skip("no folder can be mounted here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder / "a")], check=True)
+
+
+def test_records_of_two_folders_that_are_one(one_folder: Path) -> None:
+    """The second file of records would take the place of the first."""
+    with Root(one_folder) as root:
+        unpacker = _Unpacker(root)
+        unpacker._table("A/metadata.jsonl").add({"file_name": "1.png"})
+        with pytest.raises(HubtoolsError, match="one file on this disk"):
+            unpacker._table("a/metadata.jsonl")
+        unpacker._table("b/metadata.jsonl").add({"file_name": "2.png"})
+        unpacker.close()
+    with Root(one_folder.parent) as apart:
+        unpacker = _Unpacker(apart)
+        for name in "Bb":
+            unpacker._table(f"{name}/metadata.jsonl").add({"file_name": f"{name}.png"})
+        unpacker.close()
+    assert [(one_folder.parent / n / "metadata.jsonl").is_file() for n in "Bb"] == [True, True]
