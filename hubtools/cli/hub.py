@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import click
 
 from hubtools.cli.output import Output, output_options
+from hubtools.cli.trust import trust_option, with_trust
+from hubtools.fences import fence
 
 
 @click.group()
@@ -71,6 +75,7 @@ def command() -> None:
 )
 @click.option("--chaos-seed", type=int, help="Make the chance of --chaos the same each time.")
 @click.option("--oidc-key", help="Key that signs the identities of such workflows.")
+@trust_option()
 @output_options()
 def serve(
     out: Output,
@@ -86,6 +91,7 @@ def serve(
     users: tuple[str, ...],
     chaos: str | None,
     chaos_seed: int | None,
+    trust_state: bool,
 ) -> None:
     """Serve until Ctrl-C. Prints the variables that make other programs use this Hub."""
     from hubtools.errors import require_extra
@@ -93,7 +99,10 @@ def serve(
     require_extra("hub", "The embedded Hub")
     from hubtools.localhub.serve import serve as serve_hub
 
-    with serve_hub(
+    if _is_default("root"):  # nobody has named it: a link on the way to it is not followed
+        fence(root, Path.cwd())
+    serving = partial(
+        serve_hub,
         root,
         host=host,
         port=port,
@@ -106,7 +115,11 @@ def serve(
         user=users,
         chaos=chaos,
         chaos_seed=chaos_seed,
-    ) as running:
+    )
+    with ExitStack() as stack:
+        running = with_trust(
+            out, trust_state, lambda trust: stack.enter_context(serving(trust_state=trust))
+        )
         lines = [f"export {key}={value}" for key, value in running.hub.environment().items()]
         out.result(
             f"The embedded Hub is at {running.hub.url}",
@@ -122,3 +135,8 @@ def serve(
         out.note("\nCtrl-C stops it.")
         running.wait()
         out.note("Stopped.")
+
+
+def _is_default(parameter: str) -> bool:
+    source = click.get_current_context().get_parameter_source(parameter)
+    return source is not click.core.ParameterSource.COMMANDLINE

@@ -22,16 +22,16 @@ from hubtools.dataset.examples import Example, read_examples
 from hubtools.dataset.pictures.rgb import turned_upright
 from hubtools.dataset.rows import role_columns
 from hubtools.errors import ExitCode, HubtoolsError, UsageError, require_extra
-from hubtools.files import json_value, write_json, write_text
+from hubtools.files import write_json, write_text
 from hubtools.interpreter import command
 from hubtools.journey import readback
 from hubtools.layout import SAMPLES_DIR, WORK_DIR
 from hubtools.manifest import RunManifest, SampleRecord, read_samples
 from hubtools.models.base import fetch_base, resolve_base
 from hubtools.models.registry import SUPPORTED
+from hubtools.owned import claim, is_own
 from hubtools.project import Project
 from hubtools.rooted import Root, forget
-from hubtools.trust import is_sealed, seal
 
 TOKEN = "hf_local"
 DEFAULT_OWNER = "me"
@@ -123,22 +123,15 @@ def _own_folder(project: Path, note: Callable[[str], None]) -> Path:
     made. Raises `LeadsOut` if a link is in the way."""
     name = f"{_PLACE}/{_OWNER}"
     with Root(project) as root:
-        if root.exists(_PLACE) and not _is_own(root, name):
+        if root.exists(_PLACE) and not is_own(root, name):
             number = 1
             while root.exists(aside := f"{_PLACE}.other-{number}"):
                 number += 1
             root.rename(_PLACE, aside)
             note(f"{project / _PLACE} was not made by you on this machine; it is now {aside}.")
         if not root.exists(_PLACE):
-            root.write_json(name, seal(project, name, {"made_by": "hubtools rehearse"}))
+            claim(root, name, "hubtools rehearse")
     return project / _PLACE
-
-
-def _is_own(root: Root, name: str) -> bool:
-    try:
-        return is_sealed(root.path, name, json_value(root.read(name, 100_000)))
-    except (FileNotFoundError, ValueError, RecursionError):
-        return False
 
 
 def _base_of(

@@ -4,65 +4,84 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
+import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from hubtools.causes import naming
-from hubtools.files import sync_folder
 from hubtools.localhub.names import is_sha256
+from hubtools.rooted import Root
+
+_INCOMING = "incoming"
+_BLOBS = "blobs"
+_UPLOAD = re.compile(r"[0-9a-f]{32}")
 
 
 class Blobs:
-    """`folder/ab/abcdef...`; uploads on their way lie in `incoming` and are renamed when whole."""
+    """`blobs/ab/abcdef...` in the Hub's folder; uploads on their way lie in `incoming` and are
+    renamed when whole. No link is followed: the folder may have come from somebody else."""
 
-    def __init__(self, folder: Path, incoming: Path) -> None:
-        self.folder = folder
-        self.incoming = incoming
-        folder.mkdir(parents=True, exist_ok=True)
-        incoming.mkdir(parents=True, exist_ok=True)
-        for leftover in incoming.iterdir():  # of a killed process; we hold the lock of the root
-            leftover.unlink()
+    def __init__(self, place: Root) -> None:
+        self._place = place
+        for folder in (_BLOBS, _INCOMING):
+            place.mkdir(folder)
+        for name in place.list(_INCOMING):  # of a killed process; we hold the lock of the root
+            if _UPLOAD.fullmatch(name) and place.is_file(f"{_INCOMING}/{name}"):
+                place.unlink(f"{_INCOMING}/{name}", missing_ok=True)
 
-    def path(self, sha256: str) -> Path:
-        """Where the blob is if it is there."""
-        if not is_sha256(sha256):
-            raise ValueError(f"not a SHA-256: {sha256!r}")
-        return self.folder / sha256[:2] / sha256
+    @property
+    def incoming(self) -> Path:
+        """Where temporary files may lie."""
+        return self._place.path / _INCOMING
 
     def has(self, sha256: str, size: int) -> bool:
         """True if the blob is there (and whole)."""
-        try:
-            return self.path(sha256).stat().st_size == size
-        except FileNotFoundError:
-            return False
+        found = self._place.stat(_name(sha256))
+        return found is not None and stat.S_ISREG(found.st_mode) and found.st_size == size
+
+    def open(self, sha256: str) -> BinaryIO:
+        """Its bytes. Raises `FileNotFoundError` if it is gone."""
+        return self._place.opened(_name(sha256))
 
     def receive(self) -> Incoming:
         """Start receiving a blob."""
-        return Incoming(self, self.incoming / secrets.token_hex(16))
+        return Incoming(self._place, f"{_INCOMING}/{secrets.token_hex(16)}")
 
     def drop(self, sha256: str) -> None:
         """Delete the blob if it is there."""
-        self.path(sha256).unlink(missing_ok=True)
+        self._place.unlink(_name(sha256), missing_ok=True)
 
     def all(self) -> list[str]:
         """The SHA-256 of every blob."""
-        return [path.name for path in self.folder.glob("??/*") if is_sha256(path.name)]
+        return [
+            name
+            for folder in self._place.list(_BLOBS)
+            if len(folder) == 2 and self._place.is_folder(f"{_BLOBS}/{folder}")
+            for name in self._place.list(f"{_BLOBS}/{folder}")
+            if is_sha256(name)
+        ]
+
+
+def _name(sha256: str) -> str:
+    if not is_sha256(sha256):
+        raise ValueError(f"not a SHA-256: {sha256!r}")
+    return f"{_BLOBS}/{sha256[:2]}/{sha256}"
 
 
 class Incoming:
     """A blob on its way: feed it, then `keep` or `discard` it."""
 
-    def __init__(self, blobs: Blobs, path: Path) -> None:
-        self._blobs = blobs
-        self._path = path
-        self._file: BinaryIO = path.open("xb")
+    def __init__(self, place: Root, name: str) -> None:
+        self._place, self._name = place, name
+        self._file: BinaryIO = place.create(name)
         self._digest = hashlib.sha256()
         self.size = 0
 
     def write(self, data: bytes) -> None:
-        with naming(self._path):
+        with naming(self._place.path / self._name):
             self._file.write(data)
         self._digest.update(data)
         self.size += len(data)
@@ -74,17 +93,14 @@ class Incoming:
 
     def keep(self) -> None:
         """Make it a blob: synced to the disk, then renamed. Keeping the same one twice is fine."""
-        with naming(self._path):
+        with naming(self._place.path / self._name):
             self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
-        final = self._blobs.path(self.sha256)
-        final.parent.mkdir(exist_ok=True)
-        os.replace(self._path, final)
-        sync_folder(final.parent)
+        self._place.rename(self._name, _name(self.sha256), replace=True)
 
     def discard(self) -> None:
         """Forget it. Does nothing after `keep`."""
         with suppress(OSError):  # what is still to be written goes with the file
             self._file.close()
-        self._path.unlink(missing_ok=True)
+        self._place.unlink(self._name, missing_ok=True)

@@ -6,7 +6,9 @@ the last committed one. One transaction writes at a time; `writing()` serialises
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +16,7 @@ from pathlib import Path
 
 from hubtools.errors import HubtoolsError
 from hubtools.localhub.disk import disk_errors
+from hubtools.localhub.lock import not_ours
 
 _VERSION = 1
 _SCHEMA = """
@@ -75,6 +78,16 @@ CREATE TABLE hashes (
 """
 
 
+def _check_own(path: Path) -> None:
+    """Raises `HubtoolsError` if this is a link, another name of some file, or no file."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(found.st_mode) or (os.name != "nt" and found.st_nlink > 1):
+        raise not_ours(path)
+
+
 class Database:
     """Connections to one sqlite file, shared by the threads of one process."""
 
@@ -109,6 +122,9 @@ class Database:
         self._idle.append(connection)
 
     def _open(self) -> sqlite3.Connection:
+        # sqlite follows links and opens what it finds: what lies there may have come with a folder
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            _check_own(self.path.with_name(self.path.name + suffix))
         connection = sqlite3.connect(
             self.path, timeout=30, isolation_level=None, check_same_thread=False
         )

@@ -120,10 +120,9 @@ def ranged(call: Call, content: Content, headers: dict[str, str]) -> Response:
         return Response(status_code=status, headers=headers)
     if content.data is not None:
         return Response(content.data[start:end], status, headers)
-    assert content.path is not None
     try:
         # Opened now: a file deleted later on stays readable to the end.
-        source = content.path.open("rb")
+        source = content.open()
     except FileNotFoundError:
         raise Problem(404, "Entry not found", code="EntryNotFound") from None
     return StreamingResponse(_blocks(source, start, end), status, headers)

@@ -6,6 +6,7 @@ The Hub hands out signed upload links which take no token; so does this one.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from starlette.responses import Response
@@ -123,7 +124,7 @@ def download_target(store: Store, segments: list[str]) -> Content:
         if is_sha256(sha256) and store.signed(key, "download", repo_id, sha256, size):
             if not store.blobs.has(sha256, int(size)):
                 raise Problem(404, "The object was deleted.")
-            return Content(int(size), path=store.blobs.path(sha256))
+            return Content(int(size), opener=partial(store.blobs.open, sha256))
     raise Problem(403, "This is not a download address of this Hub.")
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import io
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import BinaryIO, Literal, Protocol
 
 from hubtools.localhub.gitids import lfs_pointer
 from hubtools.localhub.names import repo_prefix
@@ -93,14 +94,19 @@ class Content:
 
     size: int
     data: bytes | None = None
-    path: Path | None = None
+    opener: Callable[[], BinaryIO] | None = None
+
+    def open(self) -> BinaryIO:
+        """To be read. Raises `FileNotFoundError` if it is gone."""
+        if self.data is not None:
+            return io.BytesIO(self.data)
+        assert self.opener is not None
+        return self.opener()
 
     def read_all(self) -> bytes:
         """Everything. For files that are known to be small."""
-        if self.data is not None:
-            return self.data
-        assert self.path is not None
-        return self.path.read_bytes()
+        with self.open() as file:
+            return file.read()
 
 
 class Mounted(Protocol):

@@ -48,6 +48,7 @@ def serve(
     user: Iterable[str] = (),
     chaos: str | None = None,
     chaos_seed: int | None = None,
+    trust_state: bool = False,
 ) -> Iterator[Running]:
     """A running `Hub` with `mounts` such as `models/me/base=./base`. `trusted_publisher` and
     `oidc_key`: see `Hub`. `user`: several, as `accounts.parse_user` reads them, in place of `me`.
@@ -66,6 +67,7 @@ def serve(
         oidc_key=oidc_key,
         users=[parse_user(text) for text in user] or None,
         faults=Faults(parse_chaos(chaos or ""), chaos_seed),
+        trust_state=trust_state,
     )
     try:
         for kind, repo_id, folder in pairs:

@@ -52,6 +52,7 @@ class Hub:
         faults: Faults | None = None,
         publishers: Iterable[str | Publisher] = (),
         oidc_key: str | None = None,
+        trust_state: bool = False,
     ) -> None:
         if host not in LOOPBACK:
             raise UsageError(
@@ -68,7 +69,7 @@ class Hub:
         self.faults = faults or Faults()
         self._socket = _listen(self.host, port)
         try:
-            self.store = Store(self.root)
+            self.store = Store(self.root, trust_state=trust_state)
         except BaseException:
             self._socket.close()
             raise

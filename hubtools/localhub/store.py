@@ -4,6 +4,7 @@
     ROOT/blobs/        Git LFS objects by SHA-256
     ROOT/incoming/     uploads on their way
     ROOT/lock          held while a server runs
+    ROOT/owner.json    sealed: who made the folder
 
 Everything that takes a `sqlite3.Connection` runs inside the caller's transaction.
 """
@@ -15,11 +16,13 @@ import hmac
 import secrets
 import sqlite3
 import threading
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 from hubtools.causes import is_absent
 from hubtools.errors import UsageError
+from hubtools.files import open_regular
 from hubtools.localhub.blobs import Blobs, Incoming
 from hubtools.localhub.database import Database
 from hubtools.localhub.lock import RootLock
@@ -28,6 +31,9 @@ from hubtools.localhub.mounts import Mount
 from hubtools.localhub.names import KINDS, MAIN, check_repo_name, is_commit
 from hubtools.localhub.problems import Moved, Problem, entry_not_found, revision_not_found
 from hubtools.localhub.trees import Trees
+from hubtools.owned import claim, is_own
+from hubtools.rooted import Root
+from hubtools.trust import ForeignState
 
 _OWN_NAMES = {
     "hub.sqlite3",
@@ -37,17 +43,34 @@ _OWN_NAMES = {
     "blobs",
     "incoming",
     "lock",
+    "owner.json",
 }
+_OWNER = "owner.json"
+_DATABASE = ("hub.sqlite3", "hub.sqlite3-wal", "hub.sqlite3-journal")
+
+
+def _claim(place: Root, trust_state: bool) -> None:
+    """Raises `ForeignState` for the Hub of somebody else, which may have come with a folder: what
+    sqlite carries on from a journal may name any file."""
+    if is_own(place, _OWNER):
+        return
+    if not trust_state and any(map(place.exists, _DATABASE)):
+        raise ForeignState(
+            place.path,
+            "be served as your own",
+            hint="give another folder with --root, or look at it first and add --trust-state",
+        )
+    claim(place, _OWNER, "hubtools hub serve")
 
 
 class Store:
     """One Hub's state. Safe to use from many threads; one process at a time."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, trust_state: bool = False) -> None:
         self.root = root
         if root.exists() and not root.is_dir():
             raise UsageError(f"{root} is not a folder.")
-        root.mkdir(parents=True, exist_ok=True)
+        place = Root(root, create=True)
         strangers = sorted({path.name for path in root.iterdir()} - _OWN_NAMES)
         if strangers and not (root / "hub.sqlite3").exists():
             raise UsageError(
@@ -58,13 +81,16 @@ class Store:
             )
         self.lock = RootLock(root / "lock")
         try:
+            _claim(place, trust_state)
             self.database = Database(root / "hub.sqlite3")
-            self.blobs = Blobs(root / "blobs", root / "incoming")
+            self.blobs = Blobs(place)
             self.trees = Trees()
             self.secret = self._secret()
         except BaseException:
             self.lock.release()
+            place.close()
             raise
+        self._place = place
         self._mounts: dict[tuple[str, str], Repo] = {}
         self._blob_lock = threading.Lock()
         self.sweep()
@@ -73,6 +99,7 @@ class Store:
         """Close the database and let go of the folder."""
         self.database.close()
         self.lock.release()
+        self._place.close()
 
     def clear(self) -> None:
         """Forget every repository and mount. For tests that want an empty Hub."""
@@ -232,7 +259,7 @@ class Store:
             where = snapshot.repo.mount.open(path)
             if where is None:
                 raise entry_not_found(commit=snapshot.commit.oid)
-            return file, Content(file.size, path=where)
+            return file, Content(file.size, opener=partial(open_regular, where))
         if file.sha256 is not None:
             if not self.blobs.has(file.sha256, file.size):
                 raise Problem(
@@ -240,7 +267,7 @@ class Store:
                     f"The Git LFS object of {path} was permanently deleted.",
                     headers={"X-Repo-Commit": snapshot.commit.oid},
                 )
-            return file, Content(file.size, path=self.blobs.path(file.sha256))
+            return file, Content(file.size, opener=partial(self.blobs.open, file.sha256))
         with self.database.reading() as connection:
             row = connection.execute(
                 "SELECT data FROM contents WHERE oid = ?", (file.oid,)

@@ -1,0 +1,108 @@
+"""The folder of the embedded Hub may have come with a folder of pictures."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from hubtools.errors import HubtoolsError
+from hubtools.fences import LeadsOut
+from hubtools.localhub.store import Store
+from hubtools.trust import ForeignState
+from tests.typed import typed
+
+PRECIOUS = "mine\n"
+links = pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    """A folder with a file of the user's."""
+    folder = tmp_path / "documents"
+    folder.mkdir()
+    (folder / "thesis.txt").write_text(PRECIOUS)
+    (folder / ("ab" * 16)).write_text(PRECIOUS)
+    (folder / ("ab" * 32)).write_text(PRECIOUS)
+    return folder
+
+
+def all_of(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in folder.iterdir()}
+
+
+@links
+@pytest.mark.parametrize("name", ["incoming", "blobs", "blobs/ab"])
+def test_folders_that_are_links(name: str, outside: Path, tmp_path: Path) -> None:
+    before = all_of(outside)
+    root = tmp_path / "hub"
+    (root / name).parent.mkdir(parents=True)
+    (root / name).symlink_to(outside)
+    with suppress(LeadsOut):
+        Store(root).close()
+    assert all_of(outside) == before
+
+
+@links
+@pytest.mark.parametrize(
+    "name", ["lock", "hub.sqlite3", "hub.sqlite3-wal", "hub.sqlite3-shm", "hub.sqlite3-journal"]
+)
+@pytest.mark.parametrize("make", [os.symlink, os.link])
+def test_files_that_are_links(name: str, make: object, outside: Path, tmp_path: Path) -> None:
+    before = all_of(outside)
+    root = tmp_path / "hub"
+    root.mkdir()
+    make(outside / "thesis.txt", root / name)  # type: ignore[operator]
+    for trust in (False, True):
+        with pytest.raises(HubtoolsError):
+            Store(root, trust_state=trust)
+    assert all_of(outside) == before
+
+
+@links
+def test_the_usual_folder_of_a_downloaded_one(outside: Path, tmp_path: Path) -> None:
+    before = all_of(outside)
+    (tmp_path / "ds").mkdir()
+    (tmp_path / "ds" / ".hubtools").symlink_to(outside)
+    done = typed("hub", "serve", "--port", "0", cwd=tmp_path / "ds")
+    assert done.returncode == 1
+    assert "leads out" in done.stderr
+    assert all_of(outside) == before
+
+
+def test_the_hub_of_somebody_else_is_asked_about(tmp_path: Path) -> None:
+    """sqlite carries a journal on before anybody can look into the database, and a journal names
+    another file that is deleted afterwards."""
+    root = tmp_path / "hub"
+    Store(root).close()
+    (root / "owner.json").write_text(json.dumps({"made_by": "hubtools hub serve"}))
+    with pytest.raises(ForeignState, match="not written by you"):
+        Store(root)
+    Store(root, trust_state=True).close()
+    Store(root).close()
+
+
+def test_what_no_upload_has_left_stays(tmp_path: Path) -> None:
+    root = tmp_path / "hub"
+    Store(root).close()
+    (root / "incoming" / "notes.txt").write_text(PRECIOUS)
+    (root / "incoming" / ("0" * 32)).write_text("half")
+    Store(root).close()
+    assert [path.name for path in (root / "incoming").iterdir()] == ["notes.txt"]
+
+
+def test_a_database_of_something_else(tmp_path: Path) -> None:
+    root = tmp_path / "hub"
+    root.mkdir()
+    with sqlite3.connect(root / "hub.sqlite3") as other:
+        other.execute("create table mine (x)")
+    other.close()
+    before = (root / "hub.sqlite3").read_bytes()
+    with pytest.raises(ForeignState):
+        Store(root)
+    assert (root / "hub.sqlite3").read_bytes() == before
