@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from hubtools.errors import HubtoolsError, UsageError
+from hubtools.printable import printable
 from hubtools.project import Project
 from hubtools.publish.again import url_of
 from hubtools.rooted import Root
@@ -27,6 +29,8 @@ _CHECKOUT = "11bd71901bbe5b1630ceea73d27597364c9af683 # v4.2.2"
 _PYTHON = "a26af69be951a213d495a4c3e4e4022e16d87065 # v5.6.0"
 _SARIF = "5d4e8d1aca955e8d8589aabd499c5cae939e33c7 # v4.31.9"
 _ACTION = re.compile(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}")
+# GitHub works out what stands in ${{ }}, wherever it is; a line's end begins another command.
+_ODD = re.compile(r"\$\{\{|[^ -~\w]")
 _BRANCH = re.compile(r"[\w][\w./-]{0,200}")
 
 
@@ -118,11 +122,15 @@ def _releases(project: Project) -> tuple[list[Release], list[str]]:
         folder = _inside(project.root, project.dataset_dir)
         if folder is None:
             notes.append("the dataset lies outside of the project's folder")
+        elif _ODD.search(folder):
+            notes.append(f"a workflow cannot name the folder {printable(folder)}")
         else:
             found.append(Release("dataset", folder, project.dataset.repo))
     if project.model.repo is not None:
         folder = _inside(project.root, project.run_dir)
-        if folder is None or not project.run_dir.is_dir() or _ignored(project.root, folder):
+        if folder is not None and _ODD.search(folder):
+            notes.append(f"a workflow cannot name the folder {printable(folder)}")
+        elif folder is None or not project.run_dir.is_dir() or _ignored(project.root, folder):
             notes.append(
                 "the run folder is not in git, so the model is published from where it was trained"
             )
@@ -187,11 +195,16 @@ def _words(release: Release, mode: str) -> str:
     return f"{shlex.join(words)} --mode {mode}"
 
 
+def _yaml(text: str) -> str:
+    """A text as YAML has it, whatever is in it: JSON is YAML."""
+    return json.dumps(text)
+
+
 def _github(releases: tuple[Release, ...], branch: str, action: str | None) -> str:
     setup = (
         f"      - uses: actions/setup-python@{_PYTHON}\n"
         '        with:\n          python-version: "3.12"\n'
-        f'      - run: python -m pip install --quiet "hf-hubtools[shards]=={__version__}"\n'
+        f'      - run: python -I -m pip install --quiet "hf-hubtools[shards]=={__version__}"\n'
     )
     check, publish = _by_pip if action is None else _by_action(action)
     text = _template("github")
@@ -211,9 +224,10 @@ _MODE = "${{ github.ref_type == 'tag' && 'release' || 'pr' }}"
 
 def _checked(release: Release) -> str:
     report = f"hubtools-{release.kind}.sarif"
+    words = f"{_words(release, 'check')} --report {report}"
     return (
         f"      - name: check {release.kind} {release.repo}\n"
-        f"        run: {_words(release, 'check')} --report {report}\n"
+        f"        run: {_yaml(words)}\n"
         f"      - uses: github/codeql-action/upload-sarif@{_SARIF}\n"
         "        if: always() && !github.event.pull_request.head.repo.fork"
         f" && hashFiles('{report}') != ''\n"
@@ -223,9 +237,10 @@ def _checked(release: Release) -> str:
 
 
 def _published(release: Release) -> str:
+    words = _words(release, '"$MODE"')
     return (
         f"      - name: publish {release.kind} {release.repo}\n"
-        f"        run: {_words(release, chr(34) + '$MODE' + chr(34))}\n"
+        f"        run: {_yaml(words)}\n"
         f"        env:\n          MODE: {_MODE}\n"
     )
 
@@ -238,7 +253,7 @@ def _by_action(action: str) -> tuple[Callable[[Release], str], Callable[[Release
         return (
             f"      - name: {release.kind} {release.repo}\n"
             f"        uses: {action}\n"
-            f"        with:\n          mode: {mode}\n          path: {release.folder}\n"
+            f"        with:\n          mode: {mode}\n          path: {_yaml(release.folder)}\n"
             f"          repo_id: {release.repo}\n          repo_type: {release.kind}\n{more}"
         )
 
@@ -250,7 +265,7 @@ def _by_action(action: str) -> tuple[Callable[[Release], str], Callable[[Release
 
 def _gitlab(releases: tuple[Release, ...], branch: str, action: str | None) -> str:
     def lines(mode: str) -> str:
-        return "\n".join(f"    - {_words(release, mode)}" for release in releases)
+        return "\n".join(f"    - {_yaml(_words(release, mode))}" for release in releases)
 
     text = _template("gitlab")
     for name, value in {
