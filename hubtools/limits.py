@@ -34,6 +34,7 @@ JSON_COST = 256_000_000  # bytes that its values take in memory, estimated
 PICTURE = 200_000_000  # bytes of a picture file
 PICTURE_TEXTS = 32_000_000  # characters of all texts in a picture's metadata, unpacked
 STREAMED = 128_000_000  # bytes of a picture or a text in an archive, a shard or far away
+ANSWER = 64_000_000  # bytes of an answer of the Hub, unpacked
 MEMBERS = 150_000  # files of an archive
 FILES = 500_000  # files of a folder with all that is below it
 FINDINGS = 10_000  # findings of one rule; the rest is counted

@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from hubtools.hub.answers import ask_bounded, bounded
+
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
@@ -97,6 +99,7 @@ def _answered(below: Any, request: Any) -> Any:
     )
     again = isinstance(request.stream, httpx2.ByteStream)
     waits, waited = list(WAITS), 0.0
+    ask_bounded(request)
     while True:
         try:
             answer = below.handle_request(request)
@@ -108,7 +111,7 @@ def _answered(below: Any, request: Any) -> Any:
         if answer.status_code == 429 and again:
             wait = seconds_to_wait(answer.headers)
             if wait is None or waited + wait > LONGEST:
-                return answer
+                return bounded(answer, request)
             waited += wait
             if wait >= _TOLD:
                 until = time.strftime("%H:%M:%S", time.localtime(time.time() + wait))
@@ -116,7 +119,7 @@ def _answered(below: Any, request: Any) -> Any:
         elif answer.status_code in _GATEWAY and reads and again and waits:
             wait = waits.pop(0)
         else:
-            return answer
+            return bounded(answer, request)
         answer.close()
         time.sleep(wait)
 

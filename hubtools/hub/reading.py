@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from hubtools.hub.answers import MOST
 from hubtools.hub.client import is_offline
 from hubtools.hub.download import snapshot_of
 from hubtools.hub.patience import api, be_patient
@@ -48,9 +49,10 @@ def cached(repo: str, repo_type: str, commit: str, path: str) -> str | None:
     return kept if isinstance(kept, str) else None
 
 
-def get(repo: str, repo_type: str, commit: str, path: str) -> tuple[int, bytes]:
+def get(repo: str, repo_type: str, commit: str, path: str, most: int) -> tuple[int, bytes]:
     """(status, bytes) of a file, by one request; the client's errors only where it is refused
-    (401, 403), the bytes of an answer above 400 say nothing."""
+    (401, 403), the bytes of an answer above 400 say nothing. Raises `HubtoolsError` if it has more
+    than `most` bytes."""
     import huggingface_hub
     from huggingface_hub import constants, hf_hub_url
 
@@ -58,7 +60,13 @@ def get(repo: str, repo_type: str, commit: str, path: str) -> tuple[int, bytes]:
     client: Any = huggingface_hub.utils
     url = hf_hub_url(repo, path, repo_type=repo_type, revision=commit)
     timeout = constants.HF_HUB_DOWNLOAD_TIMEOUT
-    answer = client.http_backoff("GET", url, headers=client.build_hf_headers(), timeout=timeout)
+    answer = client.http_backoff(
+        "GET",
+        url,
+        headers=client.build_hf_headers(),
+        timeout=timeout,
+        extensions={MOST: most},
+    )
     if answer.status_code >= 400 and answer.status_code not in (401, 403):
         return int(answer.status_code), b""
     client.hf_raise_for_status(answer)

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 from hubtools.errors import HubtoolsError
 from hubtools.hub.patience import be_patient
 from hubtools.limits import FILES
+from hubtools.rooted import LeadsOut, parts_of
 
 _SIZE = 1 << 50  # bytes; no file is that large
 _KINDS = {"dataset": "datasets", "model": "models", "space": "spaces"}
@@ -84,6 +85,10 @@ def _files(repo: str, answer: Any) -> Iterator[TreeFile]:
             raise _senseless(repo, f"{item['path'][:200]!r} has a size of {str(size)[:40]}")
         lfs = item.get("lfs")
         sha256 = lfs.get("oid") if isinstance(lfs, dict) else None
+        try:
+            parts_of(item["path"])
+        except LeadsOut:
+            raise _senseless(repo, f"{item['path'][:200]!r} is no name of a file") from None
         yield TreeFile(
             item["path"], size, str(item.get("oid")), sha256 if isinstance(sha256, str) else None
         )

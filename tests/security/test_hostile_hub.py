@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import http.server
 import json
@@ -46,9 +47,12 @@ class Answers(http.server.BaseHTTPRequestHandler):
             number
         ][0]
         tree = "/tree/" in self.path
-        body = json.dumps(answers["tree" if tree else "info"]).encode()
+        answer = answers["tree" if tree else "info"]
+        body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
+        if isinstance(answer, bytes):
+            self.send_header("Content-Encoding", answers.get("packing", "gzip"))
         if tree and "link" in answers:
             link = answers["link"].format(self.headers["Host"], number)
             self.send_header("Link", f'<{link}>; rel="next"')
@@ -81,6 +85,11 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str]]
     return dict(zip(CASES, json.loads(done.stdout), strict=True))
 
 
+def packed(text: bytes, times: int) -> bytes:
+    """Much in a few bytes."""
+    return gzip.compress(text * times, 1)
+
+
 INFO = {"id": "o/d", "sha": COMMIT, "private": False, "tags": [], "downloads": 0, "siblings": []}
 CASES: dict[str, tuple[dict[str, Any], str]] = {
     "endless": ({"tree": [entry("a.png")], "link": "http://{}/api/x/o/d{}/tree/1"}, "a.png' twice"),
@@ -92,6 +101,12 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "numbers": ({"tree": [1, 2]}, "not a file"),
     "odd commit": ({"info": INFO | {"sha": "../../x"}}, "makes no sense"),
     "list": ({"info": [1, 2]}, "makes no sense"),
+    "packed list": ({"tree": packed(b" " * 1000, 65_000)}, "is longer than 64,000,000 bytes"),
+    "packed facts": ({"info": packed(b" " * 1000, 65_000)}, "is longer than 64,000,000 bytes"),
+    "many values": ({"tree": packed(b"[],", 2_500_000)}, "more values than are read"),
+    "other packing": ({"tree": b"x", "packing": "br"}, "which nobody asked for"),
+    "damaged packing": ({"tree": b"x"}, "is damaged"),
+    "out of it": ({"tree": [entry("../../../a.png")]}, "no name of a file"),
 }
 
 

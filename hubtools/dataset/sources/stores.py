@@ -25,6 +25,7 @@ from hubtools.dataset.sources.retrying_file import (
 from hubtools.errors import HubtoolsError
 from hubtools.files import open_regular
 from hubtools.hub import reading
+from hubtools.hub.answers import TooLong
 from hubtools.hub.tree import list_tree
 
 _HUB = re.compile(
@@ -174,8 +175,12 @@ class HubStore:
         kept = reading.cached(self.repo, "dataset", self.commit, inside)
         if kept is not None:
             return kept
-        with readable_errors(self.told):
-            status, data = reading.get(self.repo, "dataset", self.commit, inside)
+        most = entry.size or MAX_STREAMED
+        try:
+            with readable_errors(self.told):
+                status, data = reading.get(self.repo, "dataset", self.commit, inside, most)
+        except TooLong:
+            raise Unreadable(0, f"more than the {most:,} bytes came that it should have") from None
         if status >= 400:
             raise Unreadable(0, f"it cannot be read: the Hub answered HTTP {status}")
         return _whole(entry, data)
@@ -291,8 +296,7 @@ class FsspecStore:
         path = self._found[1][entry.name]
         for attempt in range(1, TRIES + 1):
             try:
-                data: bytes = self._fs.cat_file(path)
-                return _whole(entry, data)
+                return _whole(entry, self._bytes_of(path, entry.size or MAX_STREAMED))
             except FileNotFoundError:
                 raise Unreadable(0, "it is no longer there") from None
             except Unreadable:
@@ -302,6 +306,20 @@ class FsspecStore:
                     raise self._gone(error) from None
                 time.sleep(0.2 * attempt)
         raise AssertionError
+
+    def _bytes_of(self, path: str, most: int) -> bytes:
+        if not self._address.startswith("http"):
+            data: bytes = self._fs.cat_file(path)
+            return data
+        # a web server sends what it likes, whatever it has said before
+        parts, left = [], most
+        with self._fs.open(path, "rb", block_size=0) as file:
+            while left >= 0 and (part := file.read(min(_BLOCK, left + 1))):
+                parts.append(part)
+                left -= len(part)
+        if left < 0:
+            raise Unreadable(0, f"more than the {most:,} bytes came that it should have")
+        return b"".join(parts)
 
     def _gone(self, error: Exception) -> Exception:
         status = getattr(error, "status", None)

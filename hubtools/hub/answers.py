@@ -1,0 +1,123 @@
+"""What a server answers is bounded: one that is no Hub may send any number of bytes, or a few that
+unpack to very many.
+
+Answers of the API are read whole, up to `ANSWER` bytes and as many values as memory has room for.
+Of a file, no more is taken than was asked for: the bytes of its `Range`, or what the caller says by
+the extension `MOST`; what is written to the disk as it comes has no bound here.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from hubtools.errors import HubtoolsError
+from hubtools.limits import ANSWER, JSON_COST, json_cost
+
+MOST = "hubtools.most"  # extension of a request: bytes of the answer, unpacked
+_API = "hubtools.api"
+_BLOCK = 1 << 18
+_RANGE = re.compile(r"bytes=(\d{1,18})-(\d{1,18})")
+
+
+class TooLong(HubtoolsError):
+    """An answer of which no more is read."""
+
+    default_code = "hub-failed"
+
+
+def ask_bounded(request: Any) -> None:
+    """Before it is sent: note what bounds the answer, also where the server leads on to another
+    address, and ask for no packing that cannot be unpacked bit by bit."""
+    known = request.extensions
+    if request.headers.get("accept-encoding", "") != "identity":
+        request.headers["accept-encoding"] = "gzip"
+    if MOST in known or _API in known:
+        return
+    path = request.url.path
+    if "/api/" in path or "/info/lfs/" in path:
+        known[_API] = True
+    elif match := _RANGE.fullmatch(request.headers.get("range", "")):
+        known[MOST] = max(0, int(match[2]) - int(match[1]) + 1)
+
+
+def bounded(answer: Any, request: Any) -> Any:
+    """The answer, unpacked and bounded. Raises `TooLong` for one of the API that is too
+    large; others raise it when they are read."""
+    import httpx2
+
+    packing = answer.headers.get("content-encoding", "identity").strip().lower()
+    if request.method == "HEAD" or not isinstance(answer.stream, httpx2.SyncByteStream):
+        return answer
+    api = _API in request.extensions
+    most = ANSWER if api else request.extensions.get(MOST)
+    # an answer that is no success is read whole by the client, for its sentence
+    if answer.status_code >= 300 and not api:
+        most = ANSWER
+    if most is None and packing == "identity":
+        return answer
+    below = answer.stream
+
+    class Bounded(httpx2.SyncByteStream):
+        def __iter__(self) -> Iterator[bytes]:
+            return _counted(_unpacked(below, packing, request), most, request)
+
+        def close(self) -> None:
+            below.close()
+
+    for name in ("content-encoding", "content-length") if packing != "identity" else ():
+        if name in answer.headers:
+            del answer.headers[name]
+    answer.stream = Bounded()
+    if api:
+        try:
+            data = b"".join(answer.stream)
+        finally:
+            below.close()
+        if json_cost(data) > JSON_COST:
+            raise _too_much(request, "holds more values than are read")
+        answer.stream = httpx2.ByteStream(data)
+    return answer
+
+
+def _counted(blocks: Iterable[bytes], most: int | None, request: Any) -> Iterator[bytes]:
+    count = 0
+    for block in blocks:
+        count += len(block)
+        if most is not None and count > most:
+            raise _too_much(request, f"is longer than {most:,} bytes")
+        yield block
+
+
+def _unpacked(blocks: Iterable[bytes], packing: str, request: Any) -> Iterator[bytes]:
+    if packing in ("identity", ""):
+        yield from blocks
+        return
+    if packing not in ("gzip", "x-gzip"):
+        raise _too_much(request, f"is packed as {packing[:40]!a}, which nobody asked for")
+    stream, within = zlib.decompressobj(31), False
+    for block in blocks:
+        left, within = block, True
+        while left or stream.unconsumed_tail:
+            try:
+                piece = stream.decompress(stream.unconsumed_tail or left, _BLOCK)
+            except zlib.error:
+                raise _too_much(request, "is damaged") from None
+            left = b""
+            if piece:
+                yield piece
+            if stream.eof:
+                left = stream.unused_data
+                stream, within = zlib.decompressobj(31), bool(left)
+    if within:
+        raise _too_much(request, "is damaged")
+
+
+def _too_much(request: Any, what: str) -> TooLong:
+    path = request.url.path
+    return TooLong(
+        f"The Hub's answer to {request.method} {path[:200]} {what}; it is not read.",
+        hint="check HF_ENDPOINT; try again later",
+    )
