@@ -88,6 +88,21 @@ def per_file(value: Any) -> Any:
     return found
 
 
+def times_by_glob(value: Any) -> Any:
+    """`glob:times`, one or several, as the command line and the environment have them."""
+    if isinstance(value, str):
+        value = [part for part in value.split("|") if part]
+    if not isinstance(value, list):
+        return value
+    found: dict[str, str] = {}
+    for part in value:
+        glob, colon, times = str(part).rpartition(":")
+        if not colon or not glob or not times.strip().isdecimal():
+            raise ValueError("must look like GLOB:TIMES, for example 'tok/*:10'")
+        found[glob] = times
+    return found
+
+
 Prefixes = Annotated[list[str], BeforeValidator(_prefixes)]
 
 

@@ -12,7 +12,7 @@ import contextlib
 import typing
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 from pydantic.fields import FieldInfo
 
 from hubtools.models.rows import TargetName
@@ -25,6 +25,7 @@ from hubtools.setting_types import (
     Section,
     option,
     per_file,
+    times_by_glob,
 )
 from hubtools.train_settings import TrainSettings
 
@@ -86,6 +87,16 @@ class DatasetSettings(Section):
         None,
         "Column of masks: white where a picture is to be learnt; default: the one whose name says"
         " so.",
+    )
+    repeats_column: str | None = option(
+        None, "Column that says how often a picture appears in an epoch, times train.repeats."
+    )
+    picture_repeats: Annotated[
+        dict[str, Annotated[int, Field(ge=1, le=1000)]], BeforeValidator(times_by_glob)
+    ] = option(
+        {},
+        "The same for the pictures of a folder: glob = times; of several that fit the last. On the"
+        " command line: GLOB:TIMES.",
     )
     caption_encoding: Encoding | None = option(
         None,

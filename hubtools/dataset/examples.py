@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from hubtools.dataset.folder.listing import Listing
 from hubtools.dataset.loaders import TRAIN, Loaded, Mode, Split, simulate_path
 from hubtools.dataset.loaders.kinds import csv_value
 from hubtools.dataset.metadata import FILE_NAME, MetadataFile, Row, read_metadata
+from hubtools.dataset.metadata.repeats import MOST, by_glob, number_of
 from hubtools.dataset.metadata.roles import (
     Role,
     RoleColumns,
@@ -35,7 +36,8 @@ class Example:
     """A picture with its caption. `line` is that of its record, where the format has lines;
     `sha256` the digest of the picture's file, where it is known; `controls` the pictures that it
     is made from, in the order of their columns; `mask` where in it the loss counts. `captions`: all
-    that it has, where they are several, the first of them `caption`."""
+    that it has, where they are several, the first of them `caption`. `repeats`: how often an epoch
+    has it."""
 
     image: Path
     caption: str
@@ -45,6 +47,7 @@ class Example:
     controls: tuple[Path, ...] = ()
     mask: Path | None = None
     captions: tuple[str, ...] = ()
+    repeats: int = 1
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -85,11 +88,14 @@ def examples_of(dataset: Dataset) -> list[Example]:
     loaded = dataset.loaders[Mode.AUTO]
     column = dataset.settings.caption_column
     told = role_columns(dataset.settings)
-    others = tuple(dataset.settings.other_caption_columns)
+    others, times = tuple(dataset.settings.other_caption_columns), dataset.settings.repeats_column
     reading = _Reading(
-        dataset.root, dataset.listing, dataset.metadata, loaded, column, told, others
+        dataset.root, dataset.listing, dataset.metadata, loaded, column, told, others, times
     )
-    return reading.examples()
+    found = reading.examples()
+    times_of = by_glob([one.file_name for one in found], dataset.settings.picture_repeats)
+    pairs = zip(found, times_of, strict=True)
+    return [one if often is None else replace(one, repeats=often) for one, often in pairs]
 
 
 def read_examples(
@@ -135,6 +141,7 @@ class _Reading:
     column: str
     told: RoleColumns
     others: tuple[str, ...] = ()  # columns of further captions
+    times: str | None = None  # the column of repeats
 
     @property
     def _more(self) -> str:
@@ -244,12 +251,17 @@ class _Reading:
     def _place(self, file: MetadataFile, row: Row) -> str:
         return f"{self.folder / file.name}" + (f":{row.line}" if row.line else "")
 
-    def _no_column(self, file: MetadataFile, row: Row, column: str | None = None) -> HubtoolsError:
+    def _no_column(
+        self,
+        file: MetadataFile,
+        row: Row,
+        column: str | None = None,
+        option: str = "caption-column",
+    ) -> HubtoolsError:
         columns = [column for column in file.columns if column != FILE_NAME]
         return HubtoolsError(
             f"{self._place(file, row)}: there is no column {column or self.column!r}.",
-            hint=f"columns: {', '.join(columns) or 'none'}; choose with"
-            f" --{'other-caption-columns' if column else 'caption-column'}",
+            hint=f"columns: {', '.join(columns) or 'none'}; choose with --{option}",
             code="file-damaged",
         )
 
@@ -277,14 +289,29 @@ class _Reading:
         texts = self._texts(place, row, self.column, csv=file.entry.ending == ".csv")
         for column in self.others:
             if column not in file.columns:
-                raise self._no_column(file, row, column)
+                raise self._no_column(file, row, column, "other-caption-columns")
             if row.values.get(column) is not None:
                 texts += self._texts(place, row, column, csv=file.entry.ending == ".csv")
         return Example(
             self.folder / name, texts[0], name, row.line,
             controls=tuple(others[Role.CONTROL]), mask=next(iter(others[Role.MASK]), None),
             captions=tuple(texts) if len(texts) > 1 else (),
+            repeats=self._repeats(place, file, row),
         )  # fmt: skip
+
+    def _repeats(self, place: str, file: MetadataFile, row: Row) -> int:
+        if self.times is None:
+            return 1
+        if self.times not in file.columns:
+            raise self._no_column(file, row, self.times, "repeats-column")
+        value = row.values.get(self.times)
+        if (number := number_of(value)) is None:
+            raise HubtoolsError(
+                f"{place}: {self.times} is {value!r}, no number of repeats.",
+                hint=f"write a whole number from 1 to {MOST:,}",
+                code="file-damaged",
+            )
+        return number
 
     def _texts(self, place: str, row: Row, column: str, *, csv: bool) -> list[str]:
         """The captions of a column: its text, or those of its list."""
@@ -361,6 +388,8 @@ def fingerprint(examples: Sequence[Example]) -> str:
         digest.update(bytes.fromhex(example.sha256 or sha256_of(example.image)))
         for caption in example.texts:
             digest.update(hashlib.sha256(caption.encode()).digest())
+        if example.repeats > 1:
+            digest.update(f"{example.repeats} times".encode())
         for other in (*example.controls, *([example.mask] if example.mask else [])):
             digest.update(bytes.fromhex(sha256_of(other)))
     return digest.hexdigest()

@@ -67,10 +67,14 @@ def one_bucket(images: int, resolution: int) -> Buckets:
 
 
 def make_buckets(
-    sizes: Sequence[Size], settings: TrainSettings, resolution: int, divisor: int
+    sizes: Sequence[Size],
+    settings: TrainSettings,
+    resolution: int,
+    divisor: int,
+    repeats: Sequence[int] = (),
 ) -> Buckets:
     """The buckets of pictures of `sizes` (width, height). `resolution` in pixels; `divisor` is what
-    sides must be multiples of."""
+    sides must be multiples of; `repeats` how often an epoch has each picture, of itself once."""
     wanted = [
         (picture, target)
         for picture, size in enumerate(sizes)
@@ -82,6 +86,7 @@ def make_buckets(
         of=tuple(number[target] for _, target in wanted),
         sizes=tuple(kinds),
         pictures=tuple(picture for picture, _ in wanted),
+        often=tuple(repeats[picture] for picture, _ in wanted) if repeats else (),
     )
 
 

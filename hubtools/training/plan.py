@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -174,6 +175,7 @@ def describe(plan: TrainPlan) -> list[str]:
         "pictures": f"{_sides(recipe)}, {cut}, {mirror}; latents and captions cached"
         f" ({human_bytes(plan.cache_bytes)} at most)",
         "buckets": _buckets(recipe),
+        "repeats": _repeats(plan),
         "masks": _masks(plan),
         "captions": _captions(plan),
         "loss": _loss(plan),
@@ -222,6 +224,15 @@ def _buckets(recipe: Recipe) -> str:
     told = [f"{buckets.sizes[b][0]} x {buckets.sizes[b][1]}: {number}" for b, number in found]
     more = f" and {len(told) - _SHOWN} more" if len(told) > _SHOWN else ""
     return f"{len(told)}, nothing enlarged to fill them; {', '.join(told[:_SHOWN])}{more}"
+
+
+def _repeats(plan: TrainPlan) -> str:
+    """Of pictures that an epoch does not have as often as others."""
+    found = Counter(example.repeats for example in plan.examples)
+    if set(found) == {1}:
+        return ""
+    told = (f"{count(found[times], 'picture')} x {times}" for times in sorted(found))
+    return f"{', '.join(told)} in an epoch"
 
 
 def _masks(plan: TrainPlan) -> str:

@@ -105,6 +105,7 @@ def make_plan(
             settings,
             project.resolution,
             max(info.latent_factor, family.divisor),
+            [example.repeats for example in source.examples],
         ),
     )
     denoiser = family.blank_denoiser(folder).requires_grad_(False)

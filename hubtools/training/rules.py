@@ -223,7 +223,7 @@ def overfit(plan: TrainPlan) -> Iterator[Problem]:
     snapshots along the way show where to stop.
     """
     recipe = plan.recipe
-    views = recipe.epochs * recipe.settings.repeats
+    views = recipe.epochs * recipe.items / recipe.images
     if views > 400:
         yield Problem(
             f"Each picture is seen {views:,.0f} times; 50 to 150 are usual for a subject.",

@@ -1,0 +1,106 @@
+"""Pictures of several folders, some of them more often than others."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hubtools.dataset.examples import examples_of, fingerprint
+from hubtools.dataset.view import view
+from hubtools.errors import HubtoolsError
+from hubtools.project import Project, load_project
+from hubtools.settings import DatasetSettings, TrainSettings
+from hubtools.training.buckets import epoch_steps, make_buckets
+from tests.drawing import write_pictures
+from tests.typed import typed
+
+MakeProject = Callable[..., Project]
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Path:
+    """Two pictures of the subject, three of others."""
+    root = tmp_path / "data"
+    rows = []
+    for folder, count in (("tok", 2), ("others", 3)):
+        write_pictures(root / folder, count, size=(64, 64 + count))
+        (root / folder / "metadata.jsonl").unlink()
+        for number in range(count):
+            name = f"{folder}/picture{number}.png"
+            rows.append({"file_name": name, "text": f"{folder} {number}", "often": 1 + number})
+    (root / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return root
+
+
+def repeats(folder: Path, **settings: Any) -> list[int]:
+    given = DatasetSettings.model_validate(settings)
+    return [example.repeats for example in examples_of(view(folder, given))]
+
+
+def test_by_folder_and_by_column(folders: Path) -> None:
+    assert repeats(folders) == [1] * 5
+    assert repeats(folders, picture_repeats={"tok/*": 10}) == [10, 10, 1, 1, 1]
+    assert repeats(folders, picture_repeats="tok/*:10|*1.png:4") == [10, 4, 1, 4, 1]
+    assert repeats(folders, repeats_column="often") == [1, 2, 1, 2, 3]
+    assert repeats(folders, repeats_column="often", picture_repeats="tok/*:5") == [5, 5, 1, 2, 3]
+    plain = examples_of(view(folders, DatasetSettings()))
+    often = examples_of(view(folders, DatasetSettings(repeats_column="often")))
+    assert fingerprint(plain) != fingerprint(often)
+
+
+@pytest.mark.parametrize("value", [0, -1, 2.5, "many", True, 1001, [2]])
+def test_what_is_no_number_of_repeats_is_told_with_its_line(folders: Path, value: Any) -> None:
+    rows = [json.loads(line) for line in (folders / "metadata.jsonl").read_text().splitlines()]
+    for row in rows:  # all alike, as loaders ask
+        row["often"] = value
+    (folders / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(HubtoolsError, match=r"metadata.jsonl:1: often is .*, no number of repeats"):
+        repeats(folders, repeats_column="often")
+
+
+def test_a_column_or_folder_that_is_not_there_is_told(folders: Path) -> None:
+    with pytest.raises(HubtoolsError, match="no column 'times'") as caught:
+        repeats(folders, repeats_column="times")
+    assert "--repeats-column" in str(caught.value.hint)
+    with pytest.raises(HubtoolsError, match="no picture fits 'tik/"):
+        repeats(folders, picture_repeats={"tik/*": 2})
+
+
+def test_a_setting_of_the_file_and_of_the_command_line(folders: Path, tmp_path: Path) -> None:
+    file = tmp_path / "hubtools.toml"
+    file.write_text('[dataset.picture_repeats]\n"tok/*" = 3\n')
+    assert load_project(file).dataset.picture_repeats == {"tok/*": 3}
+    file.write_text("")
+    answer = typed("train", "--picture-repeats", "tok:many", "--dry-run", cwd=tmp_path)
+    assert answer.returncode == 2
+    assert "GLOB:TIMES" in answer.stderr
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3])
+def test_an_epoch_has_each_picture_as_often_as_it_repeats(batch: int) -> None:
+    often = [4, 1, 3, 1]
+    settings = TrainSettings(aspect_ratio_buckets=True, repeats=2, resolutions=[64])
+    sizes = [(512, 512), (1024, 512), (512, 512), (512, 1024)]
+    buckets = make_buckets(sizes, settings, 128, 8, often)
+    steps = epoch_steps(buckets, 2, batch, 0, 5)
+    assert len(steps) == buckets.steps(2, batch)
+    seen = Counter(buckets.pictures[item] for step in steps for item in step)
+    assert seen == {picture: 2 * 2 * times for picture, times in enumerate(often)}
+
+
+def test_the_plan_counts_them(make_project: MakeProject, folders: Path) -> None:
+    pytest.importorskip("torch")
+    from hubtools.training.train import train
+
+    project = make_project(data=folders, dataset={"picture_repeats": {"tok/*": 10}})
+    lines: list[str] = []
+    train(project, skip_validation=True, dry_run=True, note=lines.append)
+    text = "\n".join(lines)
+    assert "5 images x 1 repeat = 23 items / (batch 1" in text
+    assert "= 23 steps an epoch" in text
+    assert "3 pictures x 1, 2 pictures x 10 in an epoch" in text
