@@ -60,14 +60,18 @@ def check_fence(path: Path, descriptor: int) -> None:
     """Raises `LeadsOut` if `path`, which was opened as a folder, must lie in a project and does
     not, or is another folder than this command has opened there before. Nothing is told where
     there is no openat."""
+    _check_inside(path, descriptor)
+    if AT and _KNOWN is not None:
+        _check_same(path, descriptor)
+
+
+def _check_inside(path: Path, descriptor: int) -> None:
     root = _fence_of(path)
     if AT and root is not None and not _lies_inside(descriptor, root):
         raise LeadsOut(
             f"{path} leads out of the project's folder {root}; nothing was done.",
             hint="it lay inside a moment ago: look who changes it, and run it again",
         )
-    if AT and _KNOWN is not None:
-        _check_same(path, descriptor)
 
 
 class _Folder(NamedTuple):
@@ -149,7 +153,8 @@ def make_folder(path: Path) -> None:
             above = above.parent
         descriptor = os.open(above, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            check_fence(path, descriptor)
+            _check_inside(path, descriptor)
+            check_fence(above, descriptor)  # that is what is open, and not yet `path`
         finally:
             os.close(descriptor)
     path.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,7 @@ from hubtools.errors import HubtoolsError
 from hubtools.files import replacing, write_json, write_text
 from hubtools.inference.sheet import contact_sheet
 from hubtools.project import load_project
-from hubtools.rooted import LeadsOut, Root
+from hubtools.rooted import LeadsOut, Root, fence, same_folders, unfence
 from tests.drawing import write_pictures
 from tests.typed import typed
 
@@ -272,3 +272,22 @@ def test_a_folder_above_is_exchanged_between_two_openings(
     else:
         pytest.fail("the folder is opened again and again")
     assert told or moment <= 2
+
+
+def test_a_folder_that_a_command_makes_is_the_same_one_afterwards(tmp_path: Path) -> None:
+    run = tmp_path / "project/runs/first"
+    run.parent.parent.mkdir()
+    fence(run, tmp_path / "project")
+    try:
+        with same_folders():
+            for text in ("one", "two"):
+                with Root(run, create=True) as root:
+                    root.write("a.txt", text.encode())
+            run.parent.rename(tmp_path / "project/moved")
+            run.mkdir(parents=True)
+            with pytest.raises(LeadsOut, match="is another folder"), Root(run):
+                pass
+    finally:
+        unfence(run)
+    assert (tmp_path / "project/moved/first/a.txt").read_text() == "two"
+    assert not list(run.iterdir())
