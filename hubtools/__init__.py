@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from hubtools.commands.packing import plan_shards, shard, unshard
     from hubtools.commands.pictures import inspect, merge_parts, validate
     from hubtools.commands.releasing import card, plan_push, prune, push
+    from hubtools.commands.remote import plan_prune_remote, prune_remote, purge_remote
     from hubtools.commands.undoing import plan_undo_push, undo_push
     from hubtools.commands.workflows import ci_init, ci_run
     from hubtools.dataset.caption.exchange import export_captions
@@ -78,10 +79,13 @@ _WHERE = {
     "plan_captions": "hubtools.dataset.caption.planner",
     "plan_fix": "hubtools.dataset.fix.planner",
     "plan_grid": "hubtools.commands.drawing",
+    "plan_prune_remote": "hubtools.commands.remote",
     "plan_push": "hubtools.commands.releasing",
     "plan_shards": "hubtools.commands.packing",
     "plan_undo_push": "hubtools.commands.undoing",
     "prune": "hubtools.commands.releasing",
+    "prune_remote": "hubtools.commands.remote",
+    "purge_remote": "hubtools.commands.remote",
     "push": "hubtools.commands.releasing",
     "rehearse": "hubtools.commands.journeys",
     "rules": "hubtools.commands.journeys",
@@ -128,10 +132,13 @@ __all__ = [
     "plan_captions",
     "plan_fix",
     "plan_grid",
+    "plan_prune_remote",
     "plan_push",
     "plan_shards",
     "plan_undo_push",
     "prune",
+    "prune_remote",
+    "purge_remote",
     "push",
     "rehearse",
     "rules",

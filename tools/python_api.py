@@ -54,6 +54,11 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "prune": {
         "undo": "the command line does it",
         "purge": "the command line does it",
+        "remote": "plan_prune_remote(...), prune_remote(plan), purge_remote(plan, ...)",
+        "type": "of plan_prune_remote",
+        "snapshot": "of purge_remote",
+        "no_snapshot": "snapshot=None of purge_remote",
+        "confirm": "of purge_remote",
         "yes": "the command line does it",
         "dry_run": "the default",
         "plan": "plan_file, as of the others",

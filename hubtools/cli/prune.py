@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from hubtools.cli import prune_remote
 from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options
 from hubtools.cli.plans import check_plan_options, opened, plan_options
@@ -29,6 +30,18 @@ if TYPE_CHECKING:
 @click.option("--yes", is_flag=True, help="Confirm --purge.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop (the default).")
 @click.option(
+    "--remote", metavar="REPO",
+    help="Judge a repository on the Hub instead: --apply opens a pull request, --purge deletes for"
+    " good what is in its history or pull requests alone.",
+)  # fmt: skip
+@click.option("--type", "kind", type=click.Choice(["model", "dataset"]), default="model")
+@click.option(
+    "--snapshot", type=click.Path(path_type=Path), metavar="FOLDER",
+    help="Save what --remote --purge deletes here first.",
+)  # fmt: skip
+@click.option("--no-snapshot", is_flag=True, help="Delete it unsaved.")
+@click.option("--confirm", metavar="REPO", help="The repository's name, to confirm --purge.")
+@click.option(
     "--keep-snapshots",
     type=click.Choice(["none", "last", "all"]),
     default="none",
@@ -48,6 +61,11 @@ def command(
     do_purge: bool,
     yes: bool,
     dry_run: bool,
+    remote: str | None,
+    kind: Literal["model", "dataset"],
+    snapshot: Path | None,
+    no_snapshot: bool,
+    confirm: str | None,
     keep_snapshots: Literal["none", "last", "all"],
     keep: tuple[str, ...],
     drop: tuple[str, ...],
@@ -74,6 +92,19 @@ def command(
         return _replay(from_plan, run_dir, project, do_apply and not dry_run, trust_state, out)
     if sum((do_apply, do_undo, do_purge, dry_run)) > 1:
         raise UsageError("--apply, --undo, --purge and --dry-run exclude each other.")
+    if remote is not None:
+        if run_dir is not None or do_undo or plan_file is not None:
+            raise UsageError(
+                "--remote judges a repository: give no folder, --undo or --plan beside it.",
+                hint="a merged pull request is taken back on its page; a file of an earlier commit"
+                " is in --snapshot",
+            )
+        return prune_remote.run(
+            remote, kind, out, apply=do_apply, purge=do_purge, keep_snapshots=keep_snapshots,
+            keep=keep, drop=drop, snapshot=snapshot, no_snapshot=no_snapshot, confirm=confirm,
+        )  # fmt: skip
+    if snapshot is not None or no_snapshot or confirm is not None:
+        raise UsageError("--snapshot, --no-snapshot and --confirm belong to --remote --purge.")
     if do_undo or do_purge:
         root = run_dir or project.run_to_change
     if do_undo:

@@ -1,4 +1,4 @@
-"""Files of a dataset repository, read where they lie: nothing is kept on this disk."""
+"""Files of a repository, read where they lie: nothing is kept on this disk."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from hubtools.hub.answers import MOST
-from hubtools.hub.client import is_offline
+from hubtools.hub.client import is_offline, resource_of
 from hubtools.hub.download import snapshot_of
 from hubtools.hub.patience import api, be_patient
 
@@ -32,12 +32,15 @@ def is_file(repo: str, repo_type: str, revision: str, path: str) -> bool | None:
     return isinstance(there[0], RepoFile) if there else None
 
 
-def open_ranges(repo: str, commit: str, path: str, block: int) -> BinaryIO:
-    """A file of a dataset repository, read by ranges of `block` bytes."""
+def open_ranges(
+    repo: str, commit: str, path: str, block: int, *, repo_type: str = "dataset"
+) -> BinaryIO:
+    """A file of a repository, read by ranges of `block` bytes."""
     from huggingface_hub import HfFileSystem
 
     be_patient()
-    found: Any = HfFileSystem().open(f"datasets/{repo}@{commit}/{path}", "rb", block_size=block)
+    place = f"{resource_of(repo, repo_type)}@{commit}/{path}"
+    found: Any = HfFileSystem().open(place, "rb", block_size=block)
     return found  # type: ignore[no-any-return]
 
 

@@ -1,0 +1,103 @@
+"""`hubtools prune --remote`: a repository on the Hub."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from hubtools.cli.output import Output
+from hubtools.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from hubtools.publish.remote import RemotePlan
+
+
+def run(
+    repo: str,
+    kind: Literal["model", "dataset"],
+    out: Output,
+    *,
+    apply: bool,
+    purge: bool,
+    keep_snapshots: Literal["none", "last", "all"],
+    keep: tuple[str, ...],
+    drop: tuple[str, ...],
+    snapshot: Path | None,
+    no_snapshot: bool,
+    confirm: str | None,
+) -> int:
+    """Show what the repository holds; with `apply` open a pull request, with `purge` delete for
+    good what main does not hold."""
+    from hubtools.commands.remote import plan_prune_remote, prune_remote, purge_remote
+    from hubtools.files import human_bytes
+
+    if purge and (snapshot is None) is not no_snapshot:
+        raise UsageError(
+            "Say where the files are to be saved before they are deleted for good.",
+            hint="--snapshot FOLDER, or --no-snapshot if nothing of them is worth keeping",
+            code="confirmation-needed",
+        )
+    plan = plan_prune_remote(repo, type=kind, keep_snapshots=keep_snapshots, keep=keep, drop=drop)
+    _show(plan, out)
+    if apply:
+        if not plan.removed:
+            out.result(f"There is nothing to delete on main of {repo}")
+            return ExitCode.DONE
+        url = prune_remote(plan)
+        out.result(
+            f"A pull request deletes {len(plan.removed)} files"
+            f" ({human_bytes(plan.bytes_removed)}); merge it, or close it",
+            essential=url,
+            url=url,
+            removed=len(plan.removed),
+        )
+    elif purge:
+        if not plan.hidden:
+            out.result(f"{repo} holds no large files but those of main")
+            return ExitCode.DONE
+        count = purge_remote(plan, _confirmed(plan, confirm, out), snapshot=snapshot)
+        out.result(
+            f"{count} files ({human_bytes(plan.bytes_hidden)}) deleted for good; the Hub may count"
+            " them for 36 hours more",
+            deleted=count,
+            snapshot=str(snapshot) if snapshot else None,
+        )
+    return ExitCode.DONE
+
+
+def _confirmed(plan: RemotePlan, confirm: str | None, out: Output) -> str:
+    if confirm is not None or not (out.human and sys.stdin.isatty()):
+        return confirm or ""
+    out.note(f"{len(plan.hidden)} files of {plan.repo} go for good. Nothing brings them back.")
+    return str(click.prompt("Type the repository's name to go on", err=True))
+
+
+def _show(plan: RemotePlan, out: Output) -> None:
+    from hubtools.files import human_bytes
+    from hubtools.leaks import hide
+
+    def size(count: int) -> str | int:
+        return human_bytes(count) if out.human else count
+
+    words = {"keep": "keep", "drop": "delete", "ask": "ask", "stay": "stay"}
+    rows = [
+        (hide(item.path), words[item.word], size(item.bytes), item.reason) for item in plan.items
+    ]
+    rows += [
+        (hide(file.name), "hidden", size(file.bytes), f"not on main; SHA-256 {file.sha256[:12]}")
+        for file in plan.hidden
+    ]
+    out.table(["path", "verdict", "size", "why"], rows, right=(2,))
+    out.note(
+        f"{plan.repo} at {plan.head[:8]}: {len(plan.removed)} files of main"
+        f" ({human_bytes(plan.bytes_removed)}) are not worth keeping;"
+        f" {len(plan.hidden)} large files ({human_bytes(plan.bytes_hidden)}) are in its history or"
+        " in pull requests alone"
+    )
+    if plan.removed:
+        out.note("--apply opens a pull request that deletes them; their space is freed by --purge")
+    if plan.hidden:
+        out.note("--purge --snapshot FOLDER saves the hidden files and deletes them for good")

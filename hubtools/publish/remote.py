@@ -1,0 +1,200 @@
+"""`prune --remote`: what of a repository on the Hub is worth keeping, by the same judgement as of a
+run folder.
+
+The repository is laid out as a folder without its bytes: texts are fetched, of a weight file the
+header, and all else is empty space of the right size, marked by the Hub's hash. What `classify`
+says of that folder is the plan. Files go by a pull request, which somebody may close or undo; large
+files that are in the history or in pull requests alone go for good, after they were saved here.
+"""
+
+from __future__ import annotations
+
+import struct
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from hubtools.errors import ChecksFailed, HubtoolsError
+from hubtools.files import sha256_of
+from hubtools.hub.client import RemoteFile, asking, look
+from hubtools.hub.commit import Repository, deletion
+from hubtools.hub.reading import get, open_ranges
+from hubtools.hub.storage import StoredFile, delete_stored, places_of, save, stored_files
+from hubtools.publish.again import url_of
+from hubtools.publish.classify import Item, KeepSnapshots, PrunePlan, classify
+from hubtools.rooted import Root
+
+RepoType = Literal["model", "dataset"]
+_TEXTS = (".json", ".md", ".yaml", ".yml", ".toml", ".txt")
+_TEXT = 1_000_000  # bytes of a text that is fetched
+_HEADER = 100_000_000  # bytes of a header, as safetensors allows
+_BLOCK = 1 << 16
+_OF_THE_HUB = ".gitattributes"
+
+
+@dataclass(frozen=True)
+class RemotePlan:
+    """What a repository holds. `items` are of main, judged as in a run folder; `hidden` are large
+    files that main does not have: in its history, in other branches or pull requests."""
+
+    repo: str
+    repo_type: RepoType
+    head: str
+    items: tuple[Item, ...]
+    hidden: tuple[StoredFile, ...]
+
+    @property
+    def removed(self) -> tuple[Item, ...]:
+        """What a pull request would delete."""
+        return tuple(item for item in self.items if item.moves)
+
+    @property
+    def bytes_removed(self) -> int:
+        """Of `removed`."""
+        return sum(item.bytes for item in self.removed)
+
+    @property
+    def bytes_hidden(self) -> int:
+        """Of `hidden`."""
+        return sum(file.bytes for file in self.hidden)
+
+
+def plan_remote(
+    repo: str,
+    repo_type: RepoType = "model",
+    *,
+    keep_snapshots: KeepSnapshots = "none",
+    keep: Sequence[str] = (),
+    drop: Sequence[str] = (),
+) -> RemotePlan:
+    """Look at a repository. Raises `HubtoolsError` if there is none, or no LoRA in it."""
+    remote = look(repo, repo_type)
+    if remote.head is None:
+        raise HubtoolsError(f"There is no {repo_type} {repo}.", code="nothing-there")
+    with tempfile.TemporaryDirectory(prefix="hubtools-") as place:
+        folder = Path(place)
+        with Root(folder) as root:
+            for name, file in remote.files.items():
+                if name != _OF_THE_HUB:
+                    _lay_out(root, repo, repo_type, remote.head, file)
+        try:
+            plan: PrunePlan = classify(folder, keep_snapshots=keep_snapshots, keep=keep, drop=drop)
+        except HubtoolsError as error:
+            raise HubtoolsError(
+                error.message.replace(place, repo), hint=error.hint, code=error.code
+            ) from error
+    hidden = _hidden(stored_files(repo, repo_type), remote.files, repo)
+    return RemotePlan(repo, repo_type, remote.head, plan.items, hidden)
+
+
+def _ids(files: Mapping[str, RemoteFile]) -> set[str]:
+    """All by which the Hub may call the large files of a revision."""
+    return {id for file in files.values() if file.sha256 for id in (file.sha256, file.blob_sha1)}
+
+
+def _hidden(
+    stored: Sequence[StoredFile], files: Mapping[str, RemoteFile], repo: str
+) -> tuple[StoredFile, ...]:
+    """What main does not have. Raises `HubtoolsError` where the list of the storage does not know a
+    large file of main: then nothing may be said of the others."""
+    known = {id for file in stored for id in file.ids}
+    for name, file in files.items():
+        if file.sha256 and not {file.sha256, file.blob_sha1} & known:
+            raise HubtoolsError(
+                f"The Hub does not list {name} among the large files of {repo}.",
+                hint="try again later; nothing was changed",
+                code="hub-failed",
+            )
+    shown = _ids(files)
+    return tuple(file for file in stored if not file.ids & shown)
+
+
+def _lay_out(root: Root, repo: str, repo_type: RepoType, head: str, file: RemoteFile) -> None:
+    """A file of the right size whose content says what is to be judged."""
+    parts = PurePosixPath(file.name).parts
+    if not parts or ".." in parts or file.name.startswith("/") or "\0" in file.name:
+        raise HubtoolsError(
+            f"{repo} lists {file.name[:200]!r}, which is no name of a file.", code="hub-failed"
+        )
+    data = file.mark.encode()
+    if file.name.endswith(_TEXTS) and file.bytes <= _TEXT:
+        with asking(f"{file.name} of {repo}"):
+            status, data = get(repo, repo_type, head, file.name)
+        if status >= 400:
+            raise HubtoolsError(f"{file.name} of {repo} cannot be read (HTTP {status}).")
+        data = data[: file.bytes]
+    elif file.name.endswith(".safetensors"):
+        data = _header(repo, repo_type, head, file) + data
+    if len(parts) > 1:
+        root.mkdir("/".join(parts[:-1]))
+    with root.create(file.name) as opened:
+        opened.write(data[: file.bytes])
+        opened.truncate(file.bytes)
+
+
+def _header(repo: str, repo_type: RepoType, head: str, file: RemoteFile) -> bytes:
+    with (
+        asking(f"{file.name} of {repo}"),
+        open_ranges(repo, head, file.name, _BLOCK, repo_type=repo_type) as opened,
+    ):
+        start = opened.read(8)
+        length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+        return start + (opened.read(length) if length <= min(_HEADER, file.bytes) else b"")
+
+
+def remove(plan: RemotePlan, *, message: str | None = None) -> str:
+    """Open a pull request that deletes `removed`; gives its address. Raises `HubtoolsError` if
+    there is nothing to delete."""
+    if not plan.removed:
+        raise HubtoolsError(f"There is nothing to delete on main of {plan.repo}.")
+    changes = [deletion(item.path) for item in plan.removed]
+    with asking(f"pull request to {plan.repo}"):
+        made = Repository(plan.repo, plan.repo_type).commit(
+            changes,
+            commit_message=message or f"Delete {len(changes)} files that no release needs",
+            commit_description="\n".join(f"- {i.path}: {i.reason}" for i in plan.removed[:200]),
+            parent_commit=plan.head,
+            create_pr=True,
+        )
+    return made.pr_url or url_of(plan.repo, plan.repo_type)
+
+
+def keep_here(plan: RemotePlan, folder: Path) -> tuple[int, list[StoredFile]]:
+    """Save the hidden files below `folder`, each as HASH/NAME and compared by hash; (how many are
+    there now, those that no revision has any more)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    places = places_of(plan.repo, plan.repo_type, [file.sha256 for file in plan.hidden])
+    done, lost = 0, []
+    for file in plan.hidden:
+        if file.sha256 not in places:
+            lost.append(file)
+            continue
+        revision, name = places[file.sha256]
+        target = folder / file.sha256[:12] / PurePosixPath(name).name
+        if not target.is_file() or sha256_of(target) != file.sha256:
+            target.unlink(missing_ok=True)
+            save(plan.repo, plan.repo_type, revision, name, target)
+        if sha256_of(target) != file.sha256:
+            raise ChecksFailed(f"{target} is not what {plan.repo} says it is; nothing was deleted.")
+        done += 1
+    return done, lost
+
+
+def purge_hidden(
+    plan: RemotePlan, *, on_deleted: Callable[[int], None] = lambda count: None
+) -> int:
+    """Delete the hidden files for good. Raises `ChecksFailed` if main changed since the plan: what
+    was hidden then may be shown now."""
+    now = _ids(look(plan.repo, plan.repo_type).files)
+    shown = [file for file in plan.hidden if file.ids & now]
+    if shown:
+        raise ChecksFailed(
+            f"{shown[0].name} is on main of {plan.repo} now; nothing was deleted.",
+            hint="look again",
+        )
+    if plan.hidden:
+        delete_stored(plan.repo, plan.repo_type, plan.hidden)
+    on_deleted(len(plan.hidden))
+    return len(plan.hidden)
