@@ -121,7 +121,7 @@ def _lay_out(root: Root, repo: str, repo_type: RepoType, head: str, file: Remote
     data = file.mark.encode()
     if file.name.endswith(_TEXTS) and file.bytes <= _TEXT:
         with asking(f"{file.name} of {repo}"):
-            status, data = get(repo, repo_type, head, file.name)
+            status, data = get(repo, repo_type, head, file.name, most=file.bytes)
         if status >= 400:
             raise HubtoolsError(f"{file.name} of {repo} cannot be read (HTTP {status}).")
         data = data[: file.bytes]
