@@ -172,7 +172,7 @@ class Dataset(Rows):
             if odd and not (
                 entry.hidden or entry.junk or entry.link or entry.name in self.pictures
             ):
-                format = picture_format(head_of(self.root / entry.name, 16))
+                format = picture_format(head_of(self.listing.place(entry.name), 16))
                 if format is not None:
                     found[entry.name] = format
         return found

@@ -19,7 +19,6 @@ from hubtools.dataset.edits.references import (
 )
 from hubtools.dataset.edits.tables import Notes, Record, Table
 from hubtools.dataset.fix.draft_file import File
-from hubtools.dataset.fix.overlay import overlay
 from hubtools.dataset.fix.reading import read_table
 from hubtools.dataset.fix.remedies import Unsafe
 from hubtools.dataset.folder.listing import Entry, Listing
@@ -342,14 +341,12 @@ class Draft:
         if self.card is not None and CARD not in self.files:
             entries.append(Entry(CARD, len(self.card), 0))
         entries.sort(key=lambda entry: entry.name)
-        root = overlay(self.looked.root, self._moved())
-        listing = replace(self.looked.listing, root=root, entries=tuple(entries))
+        listing = replace(self.looked.listing, entries=tuple(entries), moved=self._moved())
         shown = self._shown(listing, metadata)
         card = parse_card(self.card) if self.card is not None else Card({}, exists=False)
         return replace(
             self.looked,
-            root=root,
-            source=LocalFolder(root, listing),
+            source=LocalFolder(self.looked.root, listing),
             listing=listing,
             metadata=metadata,
             pictures=shown,

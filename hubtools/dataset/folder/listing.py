@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import BinaryIO
@@ -158,16 +158,23 @@ class Listing:
     folders: tuple[str, ...] = ()  # all of them, those that are not entered too
     # how to open a file of what lies elsewhere; `root` is then a name and no path
     opener: Callable[[str], BinaryIO] | None = None
+    # of a draft: files that are not yet what, or where, they would be
+    moved: Mapping[str, Path] = field(default_factory=dict)
+
+    def place(self, name: str) -> Path:
+        """Where the bytes of the file `name` lie."""
+        moved = self.moved.get(name)
+        return self.root / name if moved is None else moved
 
     def open(self, name: str) -> BinaryIO:
         """The file `name`, to be read and sought in. Raises `OSError`, for a link that leads out of
         the folder as well, unless it is a picture, or something that holds pictures, by name."""
         if self.opener is not None:
             return self.opener(name)
-        path = self.root / name
+        path = self.place(name)
         if may_lie_outside(name):
             return open_regular(path)
-        if type(self.root) is not type(Path()):  # of a draft of a fix, which keeps some elsewhere
+        if name in self.moved:
             if not path.is_relative_to(self.root):
                 return open_regular(path)
             name = path.relative_to(self.root).as_posix()

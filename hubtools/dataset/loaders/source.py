@@ -127,7 +127,7 @@ class Source:
         if self.listing.opener is None:
             if self._absent(name):
                 return "there is no such file"
-            return _trouble(self.root / name, header_only)
+            return _trouble(self.listing.place(name), header_only)
         name = posixpath.normpath(name)
         if name not in self.entries:
             return "it is a folder" if name in self._folders else "there is no such file"

@@ -47,11 +47,12 @@ class LocalFolder:
 
     def stream(self, entries: Sequence[Entry]) -> Iterator[Read]:
         """Paths."""
-        # Path's own joining takes longer than reading a small file; a draft of a fix has another
-        own = type(self.root) is not type(Path())
+        # Path's own joining takes longer than reading a small file
         root = f"{self.root}/"
+        moved = self._listing.moved if self._listing is not None else {}
         for entry in entries:
-            yield entry, str(self.root / entry.name) if own else root + entry.name
+            place = moved.get(entry.name)
+            yield entry, root + entry.name if place is None else str(place)
 
 
 class HashedFolder(LocalFolder):
