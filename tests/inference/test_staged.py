@@ -24,7 +24,7 @@ from hubtools.inference.lora import WeightedLora, resolve_lora  # noqa: E402
 from hubtools.inference.pipeline import draw  # noqa: E402
 from hubtools.inference.shots import Shot  # noqa: E402
 from hubtools.inference.staged import Wanted, open_staged  # noqa: E402
-from hubtools.models.base import Base  # noqa: E402
+from hubtools.models.base import Base, resolve_base  # noqa: E402
 from hubtools.models.families.stable_diffusion import StableDiffusion  # noqa: E402
 from hubtools.models.loading import load_pipeline  # noqa: E402
 from hubtools.project import Project  # noqa: E402
@@ -197,11 +197,32 @@ def test_what_is_not_known_to_be_of_a_text_encoder_is_not_passed_over(
         apply_lora(staged, hidden, 1.0)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "tiny_sdxl", "tiny_sd3_clips", "tiny_sd3", "tiny_flux1", "tiny_flux2", "tiny_qwen_image",
+        "tiny_chroma", "tiny_lumina2", "tiny_krea2", "tiny_sana",
+    ],
+)  # fmt: skip
+def test_every_family_draws_what_its_whole_pipeline_draws(
+    name: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    torch.set_num_threads(1)
+    base = resolve_base(str(request.getfixturevalue(name)))
+
+    def load(parts: Any, given: Any) -> Any:
+        return load_pipeline(base, device="cpu", parts=parts, given=given)
+
+    shots = [replace(SHOT, guidance=2.0)]
+    staged, prompts = open_staged(load, [Wanted(shots)])
+    draw(staged, shots, tmp_path / "one", names=["a"], base=base, prompts=prompts)
+    draw(load_pipeline(base, device="cpu"), shots, tmp_path / "two", names=["a"], base=base)
+    assert digests(tmp_path / "one") == digests(tmp_path / "two")
+
+
 def test_prompts_of_unequal_length_stand_in_batches_of_their_own(
     tiny_z_image: Path, tmp_path: Path
 ) -> None:
-    from hubtools.models.base import resolve_base
-
     base = resolve_base(str(tiny_z_image))
 
     def load(parts: Any, given: Any) -> Any:

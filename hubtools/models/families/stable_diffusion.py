@@ -202,19 +202,23 @@ class StableDiffusion:
         parts: Collection[Part] = ALL_PARTS,
         given: Mapping[str, Any] | None = None,
     ) -> StableDiffusionModel:
-        """Open the parts; only the UNet goes to `dtype`, since VAE and text encoder answer
+        """Open the parts; only the UNet goes to `dtype`, since VAE and text encoders answer
         once a picture and their answers are cached whatever the precision."""
-        opened = self._opened(base, dtype=dtype, variant=variant, parts=parts, given=given)
-        return StableDiffusionModel(opened, info, noise, given or {})
-
-    def _opened(self, base: Base, *, dtype: torch.dtype, **options: Any) -> Any:
-        return load_pipeline(
+        pipeline = load_pipeline(
             base,
             dtype=ENCODERS_IN,
             device="cpu",
+            variant=variant,
             denoiser_dtype=str(dtype).removeprefix("torch."),
-            **options,
+            parts=parts,
+            given=given,
         )
+        return self.model(pipeline, info, noise, given or {})
+
+    @property
+    def model(self) -> type[StableDiffusionModel]:
+        """What a base is opened as."""
+        return StableDiffusionModel
 
     def identity(self, base: Base, folder: Path, part: Part) -> str:
         """From the files: those of the text encoder and its tokenizer, of the VAE, of the UNet."""

@@ -4,23 +4,20 @@ it. T5 may be left out; zeros stand for it then."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hubtools.models.base import fetch_base
 from hubtools.models.families.batches import Tensors
 from hubtools.models.families.configs import bytes_of, config, vae_factor
 from hubtools.models.families.flow import FlowFamily, FlowModel, published
-from hubtools.models.families.noise import FLOW, NoiseOptions, Shift
+from hubtools.models.families.noise import FLOW, Shift
 from hubtools.models.families.protocol import ATTENTION, BaseInfo, Sampling
-from hubtools.models.loading import ALL_PARTS, Part, left_out
+from hubtools.models.loading import left_out
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from hubtools.models.base import Base
 
 _CLIP, _T5 = 77, 256
 _THIRD = "text_encoder_3"
@@ -110,25 +107,6 @@ class StableDiffusion3(FlowFamily):
             text_dtype=dtype,
         )
 
-    def load(
-        self,
-        base: Base,
-        info: BaseInfo,
-        *,
-        variant: str | None,
-        dtype: torch.dtype,
-        noise: NoiseOptions,
-        parts: Collection[Part] = ALL_PARTS,
-        given: Mapping[str, Any] | None = None,
-    ) -> FlowModel:
-        """Captions are as wide as the denoiser reads, which may be closed while they are made."""
-        model = super().load(
-            base, info, variant=variant, dtype=dtype, noise=noise, parts=parts, given=given
-        )
-        told = config(fetch_base(base), "transformer/config.json")
-        model.pipeline.joint_attention_dim = int(told.get("joint_attention_dim") or 4096)
-        return model
-
 
 def _encoded(pipeline: Any, text: str, device: torch.device) -> tuple[Tensor, Tensor]:
     """What `encode_prompt` makes of a text, (1, 77 + 256, width) and (1, both sums). It asks the
@@ -143,8 +121,9 @@ def _encoded(pipeline: Any, text: str, device: torch.device) -> tuple[Tensor, Te
         return embeds, pooled
     if pipeline.transformer is not None:
         width = int(pipeline.transformer.config.joint_attention_dim)
-    else:
-        width = pipeline.joint_attention_dim
+    else:  # it is let go, or not opened yet
+        told = config(Path(pipeline.name_or_path), "transformer/config.json")
+        width = int(told.get("joint_attention_dim") or 4096)
     read = [
         pipeline._get_clip_prompt_embeds(text, device=device, clip_model_index=number)
         for number in (0, 1)

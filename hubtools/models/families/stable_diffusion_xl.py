@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from hubtools.errors import HubtoolsError
 from hubtools.models.families.batches import Conditions
 from hubtools.models.families.clip import clip_row, padded_tokens
 from hubtools.models.families.configs import config, reading_sizes
-from hubtools.models.families.noise import Noised, NoiseOptions
+from hubtools.models.families.noise import Noised
 from hubtools.models.families.protocol import BaseInfo, Framing, Sampling
 from hubtools.models.families.stable_diffusion import (
     ENCODERS_IN,
@@ -20,11 +20,10 @@ from hubtools.models.families.stable_diffusion import (
     StableDiffusionModel,
 )
 from hubtools.models.identity import identity_of_files
-from hubtools.models.loading import ALL_PARTS, Part
+from hubtools.models.loading import Part
 from hubtools.models.registry import SUPPORTED
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor, nn
 
     from hubtools.models.base import Base
@@ -98,20 +97,10 @@ class StableDiffusionXL(StableDiffusion):
         told = {k: torch.empty(count, n, device=denoiser.device) for k, n in numbers.items()}
         return {"added_cond_kwargs": told}
 
-    def load(
-        self,
-        base: Base,
-        info: BaseInfo,
-        *,
-        variant: str | None,
-        dtype: torch.dtype,
-        noise: NoiseOptions,
-        parts: Collection[Part] = ALL_PARTS,
-        given: Mapping[str, Any] | None = None,
-    ) -> StableDiffusionXLModel:
-        """Open the parts as Stable Diffusion's are: encoders in float32, which the VAE needs."""
-        opened = self._opened(base, dtype=dtype, variant=variant, parts=parts, given=given)
-        return StableDiffusionXLModel(opened, info, noise, given or {})
+    @property
+    def model(self) -> type[StableDiffusionXLModel]:
+        """What a base is opened as."""
+        return StableDiffusionXLModel
 
     def identity(self, base: Base, folder: Path, part: Part) -> str:
         """From the files, and by whether a dropped caption is zeros."""
