@@ -215,10 +215,30 @@ def locked(run_dir: Path) -> Iterator[None]:
                 hint="wait for it, stop it, or give another --output-dir",
                 code="busy",
             ) from None
+        _check_kinds(root)
         for folder in ("", SNAPSHOTS_DIR, SAMPLES_DIR, IMAGES_DIR, EVALUATION_DIR):
             if not folder or root.is_folder(folder):
                 root.sweep(folder, older_than=0)  # killed writes: nobody else writes here now
         yield
+
+
+def _check_kinds(root: Root) -> None:
+    """Raise `HubtoolsError` if a folder, or none, stands where the run writes a file, or makes a
+    folder: it would find out hours later. A link, or a pipe in the place of a file, is replaced."""
+    for name in (LORA_WEIGHTS, LOSS_CHART, METRICS, PROJECT_FILE, RUN_MANIFEST):
+        if root.is_folder(name):
+            raise HubtoolsError(
+                f"{root.path / name} is a folder, and a run writes a file of this name.",
+                hint="move it away, or give another --output-dir",
+                code="file-exists",
+            )
+    for name in (SAMPLES_DIR, SNAPSHOTS_DIR, STATE_DIR):
+        if root.exists(name) and not root.is_folder(name) and not root.is_link(name):
+            raise HubtoolsError(
+                f"{root.path / name} is no folder, and a run makes a folder of this name.",
+                hint="move it away, or give another --output-dir",
+                code="file-exists",
+            )
 
 
 def write_settings(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -560,3 +561,41 @@ def test_an_output_folder_that_is_the_project(tmp_path: Path, tiny_base: Path) -
     assert "not empty and no run folder: it holds hubtools.toml." in done.stderr
     assert [path.name for path in project.iterdir()] == ["hubtools.toml"]
     assert (project / "hubtools.toml").read_text() == text
+
+
+# --- what stands where a run writes --------------------------------------------------------------
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_files_of_a_run_that_are_none(trained: tuple[Path, Callable[..., Any]], home: Path) -> None:
+    """A run that goes on waits for no pipe, and writes through no link."""
+    run, train = trained
+    before = told(home)
+    odd: tuple[Callable[[Path], object], ...] = (
+        os.mkfifo,
+        lambda path: path.symlink_to("/dev/zero"),
+        lambda path: path.symlink_to(home / "new"),
+        lambda path: path.symlink_to(next(p for p in home.iterdir() if p.is_file())),
+    )
+    assert train().returncode == 0
+    for turn in range(2):
+        (run / "pytorch_lora_weights.safetensors").unlink()
+        for number, name in enumerate(("loss.png", "metrics.jsonl", "hubtools.toml")):
+            (run / name).unlink()
+            odd[(turn * 2 + number) % 4](run / name)
+        done = train()
+        assert done.returncode == 0, done.stderr
+        assert "bug" not in done.stderr
+        assert told(home) == before
+        assert (run / "metrics.jsonl").is_file()
+        assert not (run / "metrics.jsonl").is_symlink()
+
+
+@pytest.mark.parametrize("name", ["samples", "snapshots", "state", "loss.png"])
+def test_what_a_run_cannot_write_is_said_before_it_begins(tmp_path: Path, name: str) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / name).mkdir() if "." in name else (run / name).write_text("mine")
+    with pytest.raises(HubtoolsError, match=r"a folder|no folder"), locked(run):
+        pass
+    assert os.path.lexists(run / name)
