@@ -188,10 +188,21 @@ def first_line(error: BaseException) -> str:
     return f"{kind}: {said}" if isinstance(error, (LookupError, AttributeError)) else said or kind
 
 
+_NO_MEMORY = ("out of memory", "DefaultCPUAllocator: can't allocate memory")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """True if a library says that there was no memory left."""
+    if any(kind.__name__ == "OutOfMemoryError" for kind in type(error).__mro__):
+        return True
+    said = first_line(error)
+    return isinstance(error, RuntimeError) and any(sign in said for sign in _NO_MEMORY)
+
+
 def of_library(error: BaseException, names: set[str]) -> HubtoolsError | None:
     """The sentence for a library's error whose classes have these names; None for any other."""
     said = first_line(error)
-    if "OutOfMemoryError" in names or "out of memory" in said:
+    if is_out_of_memory(error) or "out of memory" in said:
         return HubtoolsError(
             "The device ran out of memory.",
             hint="try --gradient-checkpointing, --train-batch-size 1 with"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from hubtools.errors import is_out_of_memory
 from hubtools.models.families.batches import Conditions, Tensors, doubled, second_half, stacked
 from hubtools.models.families.noise import Noised
 from hubtools.models.families.protocol import Model
@@ -43,6 +44,10 @@ class TrainState:
     prior_caption: Callable[[int, Chosen], Tensors] | None = None
 
 
+class PassTooLarge(Exception):
+    """A forward or backward pass ran out of memory; the step can be begun anew."""
+
+
 @dataclass(frozen=True)
 class TrainStep:
     """A step that is done: `done` counts from 1; `loss` and `norm` are still on the device."""
@@ -59,7 +64,8 @@ def train_steps(
     """Train from step `start` to the end, yielding after each optimizer step.
 
     Whoever iterates may save, sample or stop between two steps; nothing done there changes what
-    follows, because every step seeds its own randomness.
+    follows, because every step seeds its own randomness. Raises `PassTooLarge` if there is no
+    memory for a step, unless there are several processes, which would wait for this one.
     """
     import torch
 
@@ -78,11 +84,19 @@ def train_steps(
 
         pictures = len(step_items(recipe, step))
         loss = torch.zeros((), device=group.device)
-        for number, batch in enumerate(micro_batches(recipe, step, group.rank)):
-            # for dropout inside the denoiser; noise has generators of its own
-            torch.manual_seed(seed_of("dropout", recipe.settings.seed, step, number, group.rank))
-            fed = gathered(state, recipe, step, batch, pictures)
-            loss += graphed.run(fed, usual=not record or shape_of(recipe, batch) == usual)
+        try:
+            for number, batch in enumerate(micro_batches(recipe, step, group.rank)):
+                # for dropout inside the denoiser; noise has generators of its own
+                torch.manual_seed(
+                    seed_of("dropout", recipe.settings.seed, step, number, group.rank)
+                )
+                fed = gathered(state, recipe, step, batch, pictures)
+                loss += graphed.run(fed, usual=not record or shape_of(recipe, batch) == usual)
+        except RuntimeError as error:
+            if group.world_size > 1 or not is_out_of_memory(error):
+                raise
+            state.optimizer.zero_grad(set_to_none=True)  # nothing of the step is left
+            raise PassTooLarge from error
 
         loss = group.sum_gradients(parameters, loss)
         state.scaler.unscale_(state.optimizer)

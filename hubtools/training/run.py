@@ -36,12 +36,13 @@ from hubtools.training.device import (
     set_up,
 )
 from hubtools.training.encode import EncodedDataset
-from hubtools.training.loop import TrainState, train_steps
+from hubtools.training.loop import TrainState
 from hubtools.training.metrics import first_and_last
 from hubtools.training.optimizers import make_optimizer
 from hubtools.training.plan import TrainPlan
 from hubtools.training.prediction import check_prediction, explained
 from hubtools.training.recipe import STATE_SECONDS
+from hubtools.training.room import steps_that_fit
 from hubtools.training.runfolder import now
 from hubtools.training.samples import SamplePrompts, draw_samples
 from hubtools.training.signals import Stop, StopAgreement, stop_on_signals
@@ -190,7 +191,7 @@ class Run:
             if start == 0:
                 with log.pause():
                     self._sample(state, 0, stop)
-            for step in train_steps(state, self.recipe, self.group, start):
+            for step in steps_that_fit(state, self.recipe, self.group, start, self.reporter.warn):
                 log.add(step)
                 advance(1, f"loss {log.loss_ema:.4f}" if log.loss_ema is not None else "")
                 if step.done - start == MEASURED and log.seconds_a_step and step.done < total:
