@@ -10,6 +10,7 @@ from typing import Any
 from hubtools.dataset.folder.listing import Entry
 from hubtools.dataset.pictures.private.besides import besides, private_in
 from hubtools.dataset.pictures.private.reading import Private
+from hubtools.dataset.pictures.private.texts import NAMES_OF_PEOPLE
 from hubtools.dataset.text.positions import columns_of
 from hubtools.findings import Problem, Severity, plural, shortened
 from hubtools.leaks.stream import is_text
@@ -179,13 +180,14 @@ def _values(text: str) -> list[Any]:
 )
 def people(release: Release) -> Iterator[Problem]:
     """Names of people and their faces (XMP regions, persons of IPTC), of town and country, serial
-    numbers and the owner's name are published with the picture.
+    numbers and the owner's name are published with the picture. Names of people are an error.
 
     Fix: `hubtools fix` blanks them, and touches no pixel.
     """
     for field in ("people", "owner"):
         for name, said, where, fix in _private(release, field):
-            yield Problem(f"the picture's metadata holds {said}{where}", fix, name)
+            grave = Severity.ERROR if NAMES_OF_PEOPLE in said else None
+            yield Problem(f"the picture's metadata holds {said}{where}", fix, name, severity=grave)
 
 
 _TABLES = (".jsonl", ".ndjson", ".json", ".geojson", ".csv", ".tsv", ".txt")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -67,7 +68,37 @@ def with_wide_xmp(codec: str) -> bytes:
     return with_segment(0xE1, head + XMP.encode(codec))
 
 
+WORDS = (
+    "geo:48.13721,11.57550",
+    "48\N{DEGREE SIGN}08'14.2\" N, 11\N{DEGREE SIGN}34'31.8\" E",
+    "48 deg 8' 14.20\" N, 11 deg 34' 31.80\" E",
+    "48\N{DEGREE SIGN}8.2333\N{PRIME}N 11\N{DEGREE SIGN}34.53\N{PRIME}E",
+    "48.13721 N, 11.57550 E",
+    "GPS: 48.13721, 11.57550",
+    "https://www.google.com/maps/@48.13721,11.57550,17z",
+    "https://www.google.com/maps/place/Home/@48.13721,11.57550,17z",
+    "https://maps.example.org/?q=48.13721,11.57550",
+    "https://www.openstreetmap.org/#map=18/48.13721/11.57550",
+    "https://www.openstreetmap.org/?mlat=48.13721&mlon=11.57550",
+    "geotagged geo:lat=48.13721 geo:lon=11.57550",
+    '{"MAPLatitude": 48.13721, "MAPLongitude": 11.57550}',
+)
+TAGGED = XMP.replace('exif:GPSLatitude="48,8.23N"', 'dc:subject="geo:lat=48.13721"').replace(
+    'exif:GPSLongitude="11,34.5E"', 'exif:ColorSpace="1"'
+)
+LOCI = (
+    struct.pack(">I", 8 + 8 + 8 + 39) + b"ftypmp42\0\0\0\0"
+    b"\0\0\0\x27loci\0\0\0\0\x15\xc7Home\0\1"
+    + struct.pack(">iii", int(11.5755 * 65536), int(48.1372 * 65536), 0)
+    + b"earth\0\0"
+)
+
 CASES: dict[str, Callable[[], bytes]] = {
+    **{words: partial(with_note, words.encode()) for words in WORDS},
+    "machine tags in XMP": lambda: with_segment(
+        0xE1, b"http://ns.adobe.com/xap/1.0/\0" + TAGGED.encode()
+    ),
+    "a film of 3GPP behind a photo": lambda: drawn("JPEG") + LOCI,
     "comment of a JPEG": lambda: with_segment(0xFE, JSON),
     "comment of a JPEG, as films say it": lambda: with_segment(0xFE, STANDARD),
     "note in EXIF": lambda: with_note(JSON),
@@ -93,6 +124,8 @@ def test_a_position_in_an_odd_place_is_told(case: str) -> None:
     [
         with_segment(0xFE, b"made in 2024+01.5 by a program, 48.1372 wide"),
         with_note(b'{"latitude": 48, "longitude": 11, "zoom": 3}'),
+        with_note(b"f/2.8 N, 35.125 E; map=3/4; 48.1372 wide, 11.5755 high; ratio 48.137/11.575"),
+        with_note(b"turned by 45 deg 30' and then by 12 deg 15'; geo:0,0; q=1.5,2.5"),
         drawn("TIFF"),
         geotiff(0.0, 0.0),
         with_segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + "<x:xmpmeta/>".encode("utf-16")),

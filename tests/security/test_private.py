@@ -240,6 +240,10 @@ PEOPLE = {
         f' mwg-rs:Name="{NAME.decode()}" mwg-rs:Type="Face"/></rdf:Bag></mwg-rs:RegionList>'
         "</mwg-rs:Regions>"
     ),
+    "acdsee": xmp(
+        f'<acdsee-rs:Regions><rdf:li acdsee-rs:Name="{NAME.decode()}" acdsee-rs:Type="Face"/>'
+        "</acdsee-rs:Regions>"
+    ),
     "microsoft": xmp(
         f"<MP:RegionInfo><MPRI:Regions><rdf:li><MPReg:PersonDisplayName>{NAME.decode()}"
         "</MPReg:PersonDisplayName></rdf:li></MPRI:Regions></MP:RegionInfo>"
@@ -420,6 +424,20 @@ def test_push_stops_before_anything_is_sent_and_goes_on_after_fix(
     assert said.returncode == 0, said.stdout + said.stderr
     there = set(HfApi().list_repo_files("me/x", repo_type="dataset"))
     assert there == {".gitattributes", "README.md", "metadata.jsonl", "plain.png"}
+
+
+def test_names_of_people_stop_a_push(tmp_path: Path, local_hub: Any) -> None:
+    from huggingface_hub import HfApi
+
+    root = a_set(tmp_path / "set", {"faces.jpg": saved("JPEG", xmp=PEOPLE["mwg"])})
+    push = ("push", root, "me/faces", "--type", "dataset", "--public")
+    said = typed(*push, cwd=tmp_path)
+    assert said.returncode == 3, said.stderr
+    assert "P128" in said.stdout + said.stderr
+    assert not HfApi().repo_exists("me/faces", repo_type="dataset")
+    typed("fix", root, "--yes", cwd=tmp_path)
+    said = typed(*push, cwd=tmp_path)
+    assert said.returncode == 0, said.stdout + said.stderr
 
 
 # --- within others -------------------------------------------------------------------------------

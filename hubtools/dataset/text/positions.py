@@ -6,7 +6,7 @@ import csv
 
 from hubtools.patterns import regex
 
-_WORD = r"(?:[\w.:]{0,40}[_.: ])?(?:gps|geo)?[_.: ]?"
+_WORD = r"(?:[\w.:]{0,40}[_.: ])?(?:gps|geo|map)?[_.: ]?"
 _LATITUDE = regex(rf"(?i){_WORD}lat(?:itude)?\Z")
 _LONGITUDE = regex(rf"(?i){_WORD}(?:lon|lng|longitude)\Z")
 _VALUE = regex(
@@ -36,6 +36,59 @@ _STANDARD = regex(
 )
 
 
+# --- in words and addresses ----------------------------------------------------------------------
+
+_NORTH, _EAST = r"([-+]?\d{1,2}\.\d{3,20})", r"([-+]?\d{1,3}\.\d{3,20})"
+# 48 deg 8' 12.5" N, also of UTF-8 that is read byte by byte
+_DEGREES = (
+    r"\d{1,3}\s?(?:\xc2?[\xb0\xba]|deg(?:rees)?)\s?\d{1,2}(?:\.\d{1,9})?\s?[^\d\s,;NSEWO]{1,3}\s?"
+    r"(?:\d{1,2}(?:\.\d{1,9})?\s?[^\d\s,;NSEWO]{1,4}\s?)?"
+)
+_SPOKEN = (
+    regex(rf"(?<![\w.])geo:{_NORTH},{_EAST}(?![\d.])"),
+    # addresses of maps
+    regex(
+        rf"(?i)(?:/maps/(?:[^\s@]{{0,200}}/)?@|[?&](?:q|ll|sll|query|center|mlat|daddr|destination)="
+        rf"|[#&]map=\d{{1,2}}(?:\.\d{{1,3}})?/|!3d){_NORTH}(?:,|/|%2C|&mlon=|!4d){_EAST}"
+    ),
+    regex(rf"{_NORTH}\s?(?:\xc2?\xb0)?\s?[NS][\s,;/]{{1,4}}{_EAST}\s?(?:\xc2?\xb0)?\s?[EWO](?!\w)"),
+    regex(
+        r"(?i)(?<!\w)(?:gps|coordinates?|coords|koordinaten|lat/lon(?:g)?|lat, ?lon(?:g)?)\W{1,5}"
+        rf"{_NORTH}\s{{0,3}}[,; ]\s{{0,3}}{_EAST}(?![\d.])"
+    ),
+    regex(rf"(?<!\w){_DEGREES}[NS][\s,;/]{{0,4}}{_DEGREES}[EWO](?!\w)"),
+    # machine tags of Flickr and others
+    regex(r"(?i)(?<!\w)geo:(?:lat|lon|long|lng)(?:itude)?=[-+]?\d{1,3}\.\d{2,20}"),
+)
+_DIGIT = regex(r"\d")
+_TELLING = regex(r"[1-9]")
+
+
+def spoken(text: str) -> list[tuple[int, int]]:
+    """Where positions stand in words: degrees, minutes and seconds, addresses of maps, tags."""
+    return [
+        match.span()
+        for one in _SPOKEN
+        for match in one.finditer(text)
+        if (
+            _is_position(float(match[1]), float(match[2]))
+            if match.lastindex
+            else _TELLING.search(match[0]) is not None
+        )
+    ]
+
+
+def without_spoken(text: str) -> str:
+    """The text with zeros in the place of the digits of those; its length stays."""
+    spans = spoken(text)
+    if not spans:
+        return text
+    letters = list(text)
+    for start, end in spans:
+        letters[start:end] = _DIGIT.sub("0", text[start:end])
+    return "".join(letters)
+
+
 def _is_position(latitude: float, longitude: float) -> bool:
     """Numbers that may be one, finer than whole degrees, and not 0, 0."""
     inside = 0 < abs(latitude) <= 90 and 0 < abs(longitude) <= 180
@@ -53,6 +106,8 @@ def columns_of(text: str) -> str | None:
     for match in _PAIR.finditer(text):
         if _is_position(float(match[2]), float(match[3])):
             return match[1]
+    if spoken(text):
+        return "a position in words"
     north = east = None
     for match in _VALUE.finditer(text):
         if _LATITUDE.match(match[1]):
@@ -67,9 +122,6 @@ def columns_of(text: str) -> str | None:
     return _in_csv(text)
 
 
-_DIGIT = regex(r"\d")
-
-
 def blanked(text: str) -> str:
     """The text with zeros in the place of the digits of positions that `columns_of` finds; of a
     table, in the place of all its digits. Its length stays."""
@@ -79,6 +131,7 @@ def blanked(text: str) -> str:
     for match in _VALUE.finditer(text):
         if _LATITUDE.match(match[1]) or _LONGITUDE.match(match[1]):
             spans.append(match.span(2))
+    spans += spoken(text)
     letters = list(text)
     for start, end in spans:
         letters[start:end] = _DIGIT.sub("0", text[start:end])
@@ -108,8 +161,8 @@ def blanked_bytes(data: bytes) -> bytes:
     return blanked(data.decode("latin-1")).encode("latin-1")
 
 
-# a number with a point, perhaps with a NUL between any two letters
-_POSSIBLE = regex(rb"\d\0?\.\0?\d")
+# a number with a point or of degrees, perhaps with a NUL between any two letters
+_POSSIBLE = regex(rb"\d\0?\.\0?\d|\d\0? ?\0?(?:\xc2?[\xb0\xba]|d\0?e\0?g)")
 
 
 def _in_csv(text: str) -> str | None:

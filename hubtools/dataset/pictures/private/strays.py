@@ -51,7 +51,7 @@ class Work:
     def film(self, data: bytearray, start: int, end: int) -> None:
         """The position in a film: its digits become zeros."""
         data[start:end] = re.sub(rb"\d", b"0", bytes(data[start:end]))
-        self.removed.append(Found(Kind.POSITION, "the GPS position in the film", "GPS"))
+        self.removed.append(_IN_FILM)
 
     def drop(self, content: bytes) -> bool:
         """True if a text of a PNG, which is a copy of a tag, is to go."""
@@ -92,6 +92,9 @@ _FILM = regex(
     rb"(?:[+-]\d{1,6}(?:\.\d{1,9})?)?)",
     re.DOTALL,
 )
+# 3GPP TS 26.244: language, name, role; longitude, latitude in 16.16
+_LOCI = regex(rb"loci\0{4}..[^\0]{0,200}\0[\0-\x03](.{4})(.{4})", re.DOTALL)
+_IN_FILM = Found(Kind.POSITION, "the GPS position in the film", "GPS")
 # Nothing can be taken out of what is signed.
 _STUCK = Found(Kind.POSITION, "the GPS position in its content credentials", "GPS")
 _FILM_HINTS = (b"\xa9xyz", b"location.ISO6709", b"LOCATION")
@@ -129,6 +132,11 @@ def blank_strays(data: bytearray, rest: int, work: Work) -> None:
             if match is not None and any(digit in match[2] for digit in b"123456789"):
                 work.film(data, match.start(2), match.end(2))
             place, seen = data.find(hint, place + len(hint)), seen + 1
+    for match in _LOCI.finditer(data, rest):
+        if any(any(match[part]) for part in (1, 2)):
+            start, end = match.start(1), match.end(2)
+            data[start:end] = bytes(end - start)
+            work.removed.append(_IN_FILM)
     # content credentials and others of which nothing can be taken away
     if data.find(b"GPSLatitude") >= 0:
         work.stuck.append(_STUCK)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from hubtools.dataset.pictures.private.kinds import Damaged, Found, Kind, says
+from hubtools.dataset.text.positions import without_spoken
 from hubtools.patterns import regex
 
 # (name space, its usual prefixes, what of it, kind). A packet may use other prefixes.
@@ -30,6 +31,7 @@ _SPACES: tuple[tuple[bytes, bytes, bytes, Kind], ...] = (
     (b"http://iptc.org/std/Iptc4xmpExt/2008-02-29/", b"Iptc4xmpExt",
      rb"PersonInImage\w*|ImageRegion", Kind.PEOPLE),
     (b"http://www.metadataworkinggroup.com/schemas/regions/", b"mwg-rs", rb"Regions", Kind.PEOPLE),
+    (b"http://ns.acdsee.com/regions/", b"acdsee-rs", rb"Regions", Kind.PEOPLE),
     (b"http://ns.microsoft.com/photo/1.2/", b"MP", rb"RegionInfo", Kind.PEOPLE),
     (b"http://ns.microsoft.com/photo/1.2/t/Region#", b"MPReg", rb"Person\w+", Kind.PEOPLE),
     (b"http://xmp.gettyimages.com/gift/1.0/", b"GettyImagesGIFT", rb"Personality", Kind.PEOPLE),
@@ -45,10 +47,12 @@ _HINTS = (
     b"GPS", b"Gps", b"geo/wgs84", b"geo:", b"Serial", b"Sn", b"OwnerName", b"ContactInfo", b"Ci",
     b"Person", b"Region", b"City", b"State", b"Country", b"Location", b"UniqueID", b"People",
 )  # fmt: skip
+NAMES_OF_PEOPLE = "people in XMP"
+_IN_WORDS = Found(Kind.POSITION, "a position in words in XMP", "GPS")
 _WORDS = {
     Kind.POSITION: "the GPS position in XMP",
     Kind.OWNER: "the owner or the device in XMP",
-    Kind.PEOPLE: "people in XMP",
+    Kind.PEOPLE: NAMES_OF_PEOPLE,
     Kind.PLACE: "the place in XMP",
     Kind.REST: "an id in XMP",
 }
@@ -68,8 +72,12 @@ def scrub_xmp(data: bytes) -> tuple[bytes, list[Found]]:
         raise Damaged("its XMP is too large")
     if data.count(b"\0") > len(data) // 3:
         return _scrub_wide(data)
+    spoken = without_spoken(data.decode("latin-1")).encode("latin-1")
+    found: dict[Found, None] = {}
+    if spoken != data:
+        data, found = spoken, {_IN_WORDS: None}
     if not any(hint in data for hint in _HINTS):
-        return data, []
+        return data, list(found)
     extra = frozenset(
         (prefix, space.rstrip(b"/#"))
         for prefix, space in _DECLARED.findall(data)[:_MOST_PREFIXES]
@@ -77,7 +85,6 @@ def scrub_xmp(data: bytes) -> tuple[bytes, list[Found]]:
     )
     attribute, element = _patterns(extra)
     cleaned = bytearray(data)
-    found: dict[Found, None] = {}
     for start, end, kind, name, value in _there(data, attribute, element):
         if kind is Kind.PEOPLE and name == "Regions" and not _of_people(value):
             continue  # where the camera has focussed
