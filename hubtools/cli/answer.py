@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from hubtools.addresses import without_password
+from hubtools.cli.joblog import tame_json
 from hubtools.errors import HubtoolsError
 from hubtools.leaks import masked
 
@@ -112,7 +113,7 @@ def _write(text: str, stream: IO[str] | None) -> None:
     stream = stream or sys.stdout
     stream.flush()
     if hasattr(stream, "buffer"):
-        stream.buffer.write(text.encode("utf-8", "backslashreplace") + b"\n")
+        stream.buffer.write(tame_json(text).encode("utf-8", "backslashreplace") + b"\n")
         stream.buffer.flush()
     else:
         print(text, file=stream, flush=True)

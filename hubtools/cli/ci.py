@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from hubtools.cli.joblog import is_job
 from hubtools.cli.options import SettingsCommand, project_options
-from hubtools.cli.output import Output, output_options, shown_path
+from hubtools.cli.output import Output, output_options, print_utf8, shown_path
 from hubtools.errors import ExitCode, HubtoolsError
 from hubtools.findings import github_command, to_github, to_text
 
@@ -156,9 +157,9 @@ def run(
     prefix = shown_path(done.folder)
     for note in done.notes:
         out.warn(note)
-    if _github():
+    if is_job():
         if done.report.findings:
-            print(to_github(done.report, prefix))
+            print_utf8(to_github(done.report, prefix))
     elif done.report.findings:
         out.note(to_text(done.report))
     for path in out.report_files:
@@ -195,19 +196,15 @@ def _said(done: CiRun, mode: str) -> str:
     return f"{verb} {len(done.plan.changes)} files, {done.result.verified} verified: {where}"
 
 
-def _github() -> bool:
-    return os.environ.get("GITHUB_ACTIONS") == "true"
-
-
 @contextmanager
 def _annotated() -> Iterator[None]:
     """What stops the step is an annotation too."""
     try:
         yield
     except HubtoolsError as error:
-        if _github():
+        if is_job():
             said = f"{error.message} {error.hint or ''}".strip()
-            print(github_command("error", said, {"title": "hubtools"}))
+            print_utf8(github_command("error", said, {"title": "hubtools"}))
         raise
 
 

@@ -18,6 +18,7 @@ import click
 
 from hubtools.addresses import without_password
 from hubtools.cli.answer import Answer, answering
+from hubtools.cli.joblog import taming_job_log
 from hubtools.cli.output import say_error, say_warning
 from hubtools.cli.start import GROUPS, START
 from hubtools.errors import ExitCode, HubtoolsError, UsageError
@@ -152,6 +153,11 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 def run(arguments: list[str]) -> int:
     """The command line as a function: prints what there is to say, returns the exit code."""
+    with taming_job_log():
+        return _run(arguments)
+
+
+def _run(arguments: list[str]) -> int:
     answer = Answer()
     try:
         with _warnings_told(), answering(answer, group, arguments), same_folders():

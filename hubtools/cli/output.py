@@ -23,6 +23,7 @@ import click
 
 from hubtools.addresses import without_password
 from hubtools.cli.answer import Answer
+from hubtools.cli.joblog import tame_json
 from hubtools.printable import printable, visible
 
 if TYPE_CHECKING:
@@ -331,7 +332,7 @@ class Output:
             from hubtools.reporting.formats import ReportFormat, as_text
 
             if text := as_text(report, cast(ReportFormat, self.format), prefix):
-                _print_utf8(text)
+                print_utf8(tame_json(text) if self.format in ("jsonl", "sarif") else text)
             print(printable(f"{report.subject}: {report.summary}"), file=sys.stderr)
         elif self.format == "quiet":
             for finding in report.sorted():
@@ -363,8 +364,8 @@ class Output:
             self.note(f"wrote {path}")
 
 
-def _print_utf8(text: str) -> None:
-    """JSON and HTML are UTF-8, whatever the terminal's encoding is."""
+def print_utf8(text: str) -> None:
+    """JSON, HTML and commands of GitHub are UTF-8, whatever the terminal's encoding is."""
     sys.stdout.flush()
     if hasattr(sys.stdout, "buffer"):
         sys.stdout.buffer.write(text.encode() + b"\n")

@@ -15,6 +15,7 @@ import yaml
 from hubtools.errors import UsageError
 from hubtools.journey.ci import ci_init
 from hubtools.project import load_project
+from tests.typed import typed
 
 HERE = Path(__file__).parents[2]
 
@@ -68,3 +69,56 @@ def test_nothing_of_the_checkout_is_imported(tmp_path: Path) -> None:
     words = next(words for words in starts if "venv" in words).split()[:3]
     said = subprocess.check_output([sys.executable, *words, "--help"], cwd=tmp_path, text=True)
     assert "imported" not in said
+
+
+OLD, NEW = "##[set-output name=commit_url;]x", "::set-output name=plan::x"
+NAMES = (OLD, NEW, f"a\n{NEW}", f"\u2003{NEW}", f"a\n \t{NEW}")
+
+
+@pytest.fixture
+def hostile(tmp_path: Path) -> Path:
+    """A folder whose names, records and card look like commands."""
+    root = tmp_path / "data"
+    root.mkdir()
+    for name in NAMES:
+        (root / f"{name}.png").write_bytes(b"no picture")
+        (root / f"{name}.exe").write_bytes(b"x")
+    lines = [{"file_name": f"{name}.png", "text": name, name: 3} for name in NAMES]
+    (root / "metadata.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (root / "README.md").write_text(f'---\nlicense: "{OLD}"\n---\n# {NEW}\n')
+    return tmp_path
+
+
+COMMANDS = [
+    ("validate", "data"),
+    ("validate", "data", "--format", "quiet"),
+    ("validate", "data", "--format", "agent"),
+    ("validate", "data", "--format", "json"),
+    ("validate", "data", "--format", "sarif"),
+    ("fix", "data", "--dry-run"),
+    ("card", "data", "--check"),
+    ("inspect", "data"),
+    ("ci", "run", "--", "data"),
+]
+
+
+SETTINGS = (f'[dataset]\n"{OLD}" = 1\n', f'[push]\nprivate = "{OLD}"')
+SAID = [("", words) for words in COMMANDS] + [(one, COMMANDS[-1]) for one in SETTINGS]
+
+
+@pytest.mark.parametrize(("settings", "words"), SAID)
+def test_the_log_of_a_job_holds_no_commands_of_others(
+    settings: str, words: tuple[str, ...], hostile: Path
+) -> None:
+    (hostile / "hubtools.toml").write_text(settings)
+    done = typed(*words, cwd=hostile, GITHUB_ACTIONS="true", HF_TOKEN="")
+    lines = (done.stdout + "\n" + done.stderr).splitlines()
+    own = re.compile(r"::(?:error|warning|notice) (?:file|title)=")
+    for line in lines:
+        if words[0] == "ci" and own.match(line):
+            continue  # the runner looks no further
+        assert not line.strip().startswith("::"), line
+        assert "##[" not in line, line
+    if "json" in words or "sarif" in words:
+        assert json.loads(done.stdout), done.stderr
+    assert len(lines) > 1
