@@ -61,7 +61,7 @@ def taming_job_log() -> Iterator[None]:
         yield
         return
     with (
-        contextlib.redirect_stdout(_Log(sys.stdout)),  # type: ignore[type-var]
-        contextlib.redirect_stderr(_Log(sys.stderr)),  # type: ignore[type-var]
+        contextlib.redirect_stdout(_Log(sys.stdout)),
+        contextlib.redirect_stderr(_Log(sys.stderr)),
     ):
         yield

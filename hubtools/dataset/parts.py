@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from hubtools.findings import Report
 
 _FORM = 1
+_MOST_SHARES = 999_999
 _MOST = 1 << 30  # bytes of a partial result
 
 
@@ -152,7 +153,7 @@ def _read(path: Path) -> _Piece:
         raise cannot_be("read", path, error) from None
     try:
         head, parts = unpack(MAGIC, data)
-    except ValueError:
+    except (ValueError, LookupError, TypeError, AttributeError):
         raise HubtoolsError(
             f"{path} is no partial result, or a damaged one.",
             hint="write it again: `hubtools validate SOURCE --shard i/n --partial FILE`",
@@ -169,10 +170,25 @@ def _read(path: Path) -> _Piece:
             code="other-version",
         )
     try:
+        _check_head(head)
         names = os.fsdecode(parts.pop("names")).split("\0")[: head["count"]]
         return _Piece(path, head, PictureTable.load(names, head["texts"], parts))
     except (ValueError, KeyError, TypeError):
         raise HubtoolsError(f"{path} is a damaged partial result.", code="file-damaged") from None
+
+
+def _check_head(head: dict[str, Any]) -> None:
+    """Raises `ValueError` if a partial result does not say what it is of."""
+    number, of = head["part"]
+    texts = (*head["texts"], head["where"])
+    if (
+        not all(type(one) is int for one in (number, of, head["count"], head["total"]))
+        or not 1 <= number <= of <= _MOST_SHARES
+        or head["count"] < 0
+        or not all(isinstance(head[key], str) for key in ("source", "fingerprint"))
+        or not all(one is None or isinstance(one, str) for one in texts)
+    ):
+        raise ValueError("its head makes no sense")
 
 
 def merge_parts(
