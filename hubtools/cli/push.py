@@ -116,6 +116,7 @@ def command(
                 drop=drop,
                 trust_state=yes,
                 write_baseline=write_baseline,
+                only_shown=dry_run and plan_file is None,
             ),
         )
     if plan.options.ignore:

@@ -207,11 +207,13 @@ def plan_push(
     drop: Sequence[str] = (),
     trust_state: bool = False,
     write_baseline: bool = False,
+    only_shown: bool = False,
     **settings: Any,
 ) -> PushPlan:
     """What `push` would do; its `report` says whether the P rules object. `release` is a version,
     which becomes the tag of the commit. `write_baseline`: what they find is known from now on, but
-    for what guards secrets and the work of others."""
+    for what guards secrets and the work of others. `only_shown`: it is not for a push, and needs
+    neither token nor network."""
     from hubtools.publish.applied import may_be_known
     from hubtools.publish.push import plan_push as make
     from hubtools.reporting.baseline import add_to_baseline
@@ -232,7 +234,7 @@ def plan_push(
         keep=keep,
         drop=drop,
     )
-    made = make(source, target, repo_type, options, trust_state=trust_state)
+    made = make(source, target, repo_type, options, trust_state=trust_state, only_shown=only_shown)
     if known is None:
         return made
     (report,) = add_to_baseline([made.report], known, may_be_known)

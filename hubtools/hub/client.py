@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Protocol
 
 from hubtools.errors import HubtoolsError
 from hubtools.files import open_regular
-from hubtools.hub.errors import STUMBLES, as_sentence
+from hubtools.hub.errors import STUMBLES, as_sentence, is_unreachable
 from hubtools.hub.patience import api, be_patient
 from hubtools.hub.tree import list_tree
 
@@ -122,6 +122,9 @@ def plain_lfs() -> Iterator[None]:
         constants.HF_HUB_DISABLE_XET = before
 
 
+_CARD = "Invalid metadata in README.md"  # how the client's error begins
+
+
 @contextmanager
 def asking(what: str) -> Iterator[None]:
     """Around calls of the client: an answer that it stumbles over becomes a sentence."""
@@ -131,6 +134,12 @@ def asking(what: str) -> Iterator[None]:
         if as_sentence(error) is not None:
             raise
         said = " ".join(str(error).split())[:200] or type(error).__name__
+        if str(error).startswith(_CARD):
+            raise HubtoolsError(
+                f"The Hub refuses the card: {said.removeprefix(_CARD).lstrip('. -')}.",
+                hint="correct README.md; `hubtools card --check` shows what it knows, with lines",
+                code="hub-refused",
+            ) from error
         raise HubtoolsError(
             f"The Hub's answer cannot be used ({what}): {said}.",
             hint="try again later; check HF_ENDPOINT if it stays so",
@@ -160,6 +169,21 @@ def look(repo: str, repo_type: str) -> Remote:
     """The repository as it is now."""
     head, private = head_and_privacy(repo, repo_type)
     return Remote(head, private, remote_files(repo, repo_type, head) if head else {})
+
+
+def seen_by_anybody(repo: str, repo_type: str) -> tuple[Remote, str]:
+    """The repository as it looks without a token, and what is not known because of that."""
+    try:
+        remote = look(repo, repo_type) if "/" in repo else Remote()
+    except Exception as error:
+        if not is_unreachable(error):
+            raise
+        return Remote(), (
+            "the Hub was not reached: this is the plan for a new repository, and nobody asked"
+            f" whether you may write to {repo}"
+        )
+    there = "is public" if remote.head is not None else "is new, or cannot be seen without a token"
+    return remote, f"there is no token: {repo} {there}; nobody asked whether you may write to it"
 
 
 def remote_files(repo: str, repo_type: str, revision: str) -> dict[str, RemoteFile]:
@@ -284,7 +308,7 @@ def check_access(repo: str, repo_type: str) -> None:
     except RepositoryNotFoundError:
         pass  # it will be created, if the owner is one of ours
     except HfHubHTTPError as error:
-        if error.response is not None and error.response.status_code in (401, 403):
+        if error.response is not None and error.response.status_code == 403:
             raise HubtoolsError(
                 f"Your token may not write to {repo}.",
                 hint="use a token with write permission for it",

@@ -9,6 +9,7 @@ from typing import Any
 
 from hubtools.causes import of_system, says_nothing_of_file
 from hubtools.errors import HubtoolsError, of_library
+from hubtools.hub.refusals import refusal
 
 # What the Hub's client raises where it stumbles over an answer that makes no sense.
 STUMBLES = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
@@ -124,10 +125,12 @@ def as_sentence(error: BaseException) -> HubtoolsError | None:
             code="bad-setting",
         )
     status = status_of(error)
-    if status in (401, 403):
+    known = refusal(status, telling) if status is not None else None
+    if known is not None:
+        meaning, hint = known
         return HubtoolsError(
-            f"The Hub refused the token (HTTP {status}): {telling}",
-            hint="set HF_TOKEN to a token with write permission for this repository",
+            f"The Hub refuses this (HTTP {status}), as {meaning}: {telling}",
+            hint=hint,
             code="hub-refused",
         )
     if status is not None and "HfHubHTTPError" in names:

@@ -20,13 +20,16 @@ from hubtools.hub.client import (
     check_access,
     endpoint,
     full_repo_id,
+    has_token,
     last_changes,
     look,
     open_file,
+    seen_by_anybody,
     untouched,
 )
 from hubtools.hub.commit import Repository
 from hubtools.hub.download import fetched
+from hubtools.hub.names import repository_named
 from hubtools.publish.applied import apply_rules, may_be_known
 from hubtools.publish.book import refuse_to_ignore_secrets
 from hubtools.publish.classify import KeepSnapshots
@@ -151,6 +154,7 @@ def plan_push(
     options: PushOptions | None = None,
     *,
     trust_state: bool = False,
+    only_shown: bool = False,
 ) -> PushPlan:
     """Compare the release at `folder` with the repository and say what would change.
 
@@ -159,8 +163,16 @@ def plan_push(
     secrets, `HubtoolsError` if the token cannot write there, the tag exists elsewhere or a
     file changes meanwhile, and `ForeignState` if the folder's ledger, which is not this user's,
     would delete files or go on with a pull request (`trust_state`: let it).
+    `only_shown`: the plan is not for a push, so that no token is needed; where the Hub is not
+    reached, or shows no such repository, the plan is that of a new one and says so.
     """
-    return make_plan(Path(folder), repo, repo_type, options or PushOptions(), trust_state, None)
+    options = options or PushOptions()
+    if not only_shown or has_token():
+        return make_plan(Path(folder), repo, repo_type, options, trust_state, None)
+    name = repository_named(repo, repo_type)
+    remote, note = seen_by_anybody(name, repo_type)
+    plan = make_plan(Path(folder), name, repo_type, options, trust_state, None, remote=remote)
+    return replace(plan, notes=(*plan.notes, note))
 
 
 def judge_alone(folder: StrPath, repo_type: RepoType, options: PushOptions) -> Report:
@@ -187,7 +199,7 @@ def make_plan(
     refuse_to_ignore_secrets((*options.ignore, *options.rules.publishing.left_out))
     refuse_secrets(repo, options.message, options.tag, options.allowed_secrets)
     if remote is None:
-        repo = full_repo_id(repo)
+        repo = full_repo_id(repository_named(repo, repo_type))
         check_access(repo, repo_type)
     release = collect(
         folder,

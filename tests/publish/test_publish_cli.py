@@ -64,7 +64,7 @@ def test_push_plans_sends_and_says_where(local_hub: Hub, run_dir: Path, tmp_path
         (("nowhere",), 1, "no folder nowhere"),
         (("{run}/images",), 1, "neither a LoRA nor a dataset"),
         (("{run}",), 2, "No repository is set"),
-        (("{run}", "not a repo"), 1, "not a"),
+        (("{run}", "not a repo"), 2, "cannot be the name"),
         (("{run}", "me/x", "--keep-snapshots", "some"), 2, "none"),
         (("--from-plan", "nowhere.json"), 1, "no plan"),
         (("{run}", "nobody/x"), 1, "cannot create it"),

@@ -1,0 +1,55 @@
+"""Names of repositories as people give them: owner/name, a name alone, or the address of a page."""
+
+from __future__ import annotations
+
+import re
+
+from hubtools.errors import UsageError
+from hubtools.hub.client import check_repo_id, endpoint
+
+_KINDS = {"datasets": "dataset", "spaces": "space", "models": "model"}
+_HOSTS = re.compile(r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/+", re.IGNORECASE)
+# what may stand behind a repository in an address
+_PAGES = ("tree", "blob", "resolve", "raw", "settings", "discussions", "commits", "commit")
+
+
+def repository_named(text: str, repo_type: str) -> str:
+    """`owner/name`, or `name` alone, of what was given. Raises `UsageError` for what is no
+    repository, or one of another type."""
+    rest = text.strip()
+    own = endpoint().rstrip("/") + "/"
+    if rest.lower().startswith(own.lower()):
+        rest = rest[len(own) :]
+    elif match := _HOSTS.match(rest):
+        rest = rest[match.end() :]
+    elif re.match(r"[a-z][a-z0-9+.-]*:", rest, re.IGNORECASE) or rest.startswith("git@"):
+        raise UsageError(
+            f"{text} is no address of {own}.", hint="give the repository as owner/name"
+        )
+    rest = rest.split("?")[0].split("#")[0].strip("/").removesuffix(".git")
+    parts = rest.split("/")
+    kind = _KINDS.get(parts[0]) if len(parts) > 1 else None
+    if kind is not None:
+        parts = parts[1:]
+    if len(parts) > 2 and parts[2] in _PAGES and text.strip() != rest:
+        parts = parts[:2]
+    name = "/".join(parts)
+    if len(parts) > 2 or not all(parts):
+        raise UsageError(
+            f"{text} is no name of a repository.",
+            hint="give it as owner/name; folders inside a repository have no name of their own",
+        )
+    if kind is not None and kind != repo_type:
+        raise UsageError(
+            f"{text} is a {kind}, and a {repo_type} is to be sent.",
+            hint=f"give a {repo_type}'s repository, or --type {kind}",
+        )
+    try:
+        check_repo_id(name)
+    except ValueError as error:
+        said = str(error).split(":")[0].rstrip(".")
+        raise UsageError(
+            f"{text} cannot be the name of a repository: {said}.",
+            hint="letters, digits, -, _ and . are allowed: owner/name",
+        ) from None
+    return name
