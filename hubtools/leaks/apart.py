@@ -22,6 +22,8 @@ _LIST = 4000  # characters of a list or an object
 _VALUE = r"[^\s\"'`\\,;<>(){}\[\]|]{8,400}"
 _ANY = _VALUE.replace("{8,", "{1,")
 _MARKS = regex(r"[\s>#*+\-\"'`\[{<|(=.]*(?:\d{1,2}[.)]\s+)?")
+# An anchor or a tag of YAML.
+_TAGGED = re.compile(r"(?:(?<=:)\s+[&!]\S{1,40})+\s*\Z")
 _NOTE = regex(r"\s(?:#|//|\().*", re.DOTALL)
 _OF = regex(r"(?i)\s(?:for|of|to|in|on|from|für|von|pour|de)\s.*", re.DOTALL)
 _NAME = regex(r"[^\W\d][\w.\-/'’]*(?: [\w.\-/'’]+){0,4}")
@@ -40,10 +42,11 @@ _OPEN = regex(
 )
 _IN_LIST = regex(r"(?:e?s)?\\{0,3}[\"'`]?\]?\s{0,8}[:=]\s{0,8}(?:new\s\w{1,20})?[\[{]")
 _STRING = regex(
-    rf"(?:([\"'`]?)([\w.-]{{1,40}})\1\s{{0,8}}(?:=>|[:=])\s{{0,80}}+)?([\"'`])({_VALUE})\3"
+    rf"(?:([\"'`]?)([\w.-]{{1,40}})\1\s{{0,8}}(?:=>|[:=])\s{{0,80}}+)?"
+    rf"(?:([\"'`])({_VALUE})\3|(?<![\w\"'`.-])({_VALUE})(?=\s{{0,8}}(?:,|\Z)))"
 )
 _CELL_ENDS = regex(
-    r"(?:e?s)?(?:[_.-]?(?:\d{1,2}|value|prod|dev|live))?[\"'` ]{0,3}(?:[,;|\t\r\n]|\Z)"
+    r"(?:e?s)?(?:[_.-]?(?:\d{1,2}|value|prod|dev|live))?[\"'` ]{0,3}(?:[,;|\t\r\n\])}]|\Z)"
 )
 # What stands between two strings of a binary file: numbers, lengths, marks.
 _GAP = regex(
@@ -82,11 +85,11 @@ def _below(text: str, place: int) -> Generator[Secret, None, int]:
     end = text.find("\n", place, place + _LINE)
     if end < 0 or (not start and place > _LINE):
         return 0
-    line = text[start:end].rstrip()
+    line = _TAGGED.sub("", _NOTE.sub("", text[start:end])).rstrip()
     label = _label(line)
     if label is None or beside(label, None) is None:
         return 0
-    marked = line[-1:] in ":{[]=*>" or line.lstrip()[:1] in ("#", "=", "[", "*", "<")
+    marked = line[-1:] in ":{[]=*>" or line.lstrip()[:1] in ("#", "=", "[", "*", "<", "\\")
     at = end
     opens, many = line[-1:] in ":{[]=", _MANY.search(label) is not None
     for at, below in _lines(text, end + 1):
@@ -145,7 +148,7 @@ def _before(text: str, place: int, word: str) -> Iterator[Secret]:
     if not found:
         return
     name = f"{name}{word}".strip("\"'` ")
-    value = before.rpartition(mark)[2].strip("\"'` ")
+    value = before.rpartition(mark)[2].strip("\"'` []({")
     plain = re.fullmatch(r"[A-Za-z]\w*(?:[ .-]\w+){0,3}", name)
     if not plain or re.fullmatch(_VALUE, value) is None or (name == word and is_hex(value)):
         return
@@ -165,11 +168,12 @@ def _listed(text: str, place: int, word: str) -> Generator[Secret, None, int]:
         return 0
     inner = text[opened.end() : opened.end() + _LIST]
     ends = re.search(r"[\]}]", inner)
-    for found in _STRING.finditer(inner, 0, ends.start() if ends else len(inner)):
+    for found in _STRING.finditer(inner[: ends.start()] if ends else inner):
         if found[2] and _OPEN.match(found[2]):
             continue
-        if what := beside(name, found[4]):
-            yield Secret(what, opened.end() + found.start(4), found[4])
+        value = found[4] or found[5]
+        if what := beside(name, value):
+            yield Secret(what, opened.end() + found.start(4 if found[4] else 5), value)
     return opened.end() + (ends.start() if ends else len(inner))
 
 

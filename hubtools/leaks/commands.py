@@ -21,7 +21,7 @@ _USER = rf"{_ON}\s-[ua]\s{{0,4}}[\"']?[^\s:\"'@]{{1,80}}:([^\s\"']{{4,200}})"
 _LINES: tuple[tuple[str, str], ...] = (
     ("mysql", _MYSQL),
     ("mariadb", _MYSQL),
-    ("redis-cli", rf"{_ON}\s-a[ =]{{1,4}}{_V}"),
+    ("redis-cli", rf"{_ON}\s-a[ =]{{0,4}}{_V}"),
     ("docker", rf"\s+login{_P}"),
     ("podman", rf"\s+login{_P}"),
     ("nerdctl", rf"\s+login{_P}"),
@@ -59,13 +59,30 @@ _LINES: tuple[tuple[str, str], ...] = (
     ("plink", rf"{_ON}\s-pw\s{{1,4}}{_V}"),
     ("pscp", rf"{_ON}\s-pw\s{{1,4}}{_V}"),
     ("ipmitool", _CAPITAL),
+    ("curl", rf"{_ON}\s(?:-b|--cookie)[ =]?[\"']?\w{{0,20}}(?:sess|auth|token|sid)\w{{0,20}}=([^\s;\"']{{16,400}})"),
+    ("ssh-keygen", rf"{_ON}\s-[NP]\s{{0,4}}{_V}"),
+    ("npm", rf"\s+config\s+set\s{_ON}_authtoken[ =]{_V}"),
+    ("conda", rf"\s+config\s{_ON}password\s+{_V}"),
+    ("vault", rf"\s+login\s+(?:-\S+\s+)*(?:token=)?{_V}"),
+    ("gh", rf"\s+auth\s+login{_ON}<<<\s*{_V}"),
+    ("psexec", _P),
+    ("sqlplus", r"\s+(?:-\w+\s+)*[\w.-]{1,40}/([^\s\"'@/]{4,100})@"),
+    ("rabbitmqctl", rf"\s+(?:add_user|change_password)\s+\S{{1,60}}\s+{_V}"),
+    ("useradd", _P),
+    ("usermod", _P),
+    ("snmp", rf"[a-z]{{2,10}}{_ON}\s-[AX]\s{{1,4}}{_V}"),
+    ("rclone", rf"\s+config\s{_ON}\spass\s+{_V}"),
+    ("convertto-securestring", rf"\s+(?:-string\s+)?{_V}"),
+    ("reg add", rf"{_ON}/v\s+[\"']?\w{{0,20}}(?:password|secret|token)\w{{0,9}}[\"']?\s{_ON}/d\s+{_V}"),
     ("gpg", rf"{_ON}\s--passphrase[ =]{_V}"),
 )  # fmt: skip
 # One of these is in every text in which `commanded` finds something.
 MARKS = (
     *(" -p", "\t-p", " -a", " -u", " -w", " -k", "-pass", " -b", "-creds", "/p:", "/pass:", " /user", " /add"),
     *("alias set", "host add", "obscure", "password", "sudo", "kinit", "passwd", "docker", "cryptsetup", "--user"),
+    *("ssh-keygen", "authtoken", "vault", "<<<", "sqlplus", "rabbitmqctl", "snmp", " pass ", "securestring", "reg add", " --cookie", " -b"),
 )  # fmt: skip
+_ANY_CASE = ("npm", "convertto-securestring", "reg add")
 _COMPILED: dict[str, re.Pattern[str]] = {}
 
 
@@ -79,7 +96,9 @@ def commanded(text: str, lower: str, among: Collection[str] | None = None) -> It
         for place in places_of(lower, word):
             if place < end or text[max(0, place - 1) : place].isalnum():
                 continue
-            found = _COMPILED.get(pattern) or _COMPILED.setdefault(pattern, re.compile(pattern))
+            found = _COMPILED.get(pattern) or _COMPILED.setdefault(
+                pattern, re.compile(f"(?i:{pattern})" if word in _ANY_CASE else pattern)
+            )
             match = found.match(text, place + len(word))
             if match is None:
                 continue
