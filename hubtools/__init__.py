@@ -22,6 +22,7 @@ from hubtools.version import __version__
 if TYPE_CHECKING:
     from hubtools.cards.render import write_dataset_card, write_model_card
     from hubtools.cards.rules import check_card
+    from hubtools.commands.caches import cache_ls, cache_prune
     from hubtools.commands.drawing import evaluate, generate, grid, plan_grid, train
     from hubtools.commands.edits import caption, fix
     from hubtools.commands.journeys import (
@@ -57,6 +58,8 @@ _WHERE = {
     "HubtoolsError": "hubtools.errors",
     "Project": "hubtools.project",
     "UsageError": "hubtools.errors",
+    "cache_ls": "hubtools.commands.caches",
+    "cache_prune": "hubtools.commands.caches",
     "caption": "hubtools.commands.edits",
     "card": "hubtools.commands.releasing",
     "check_card": "hubtools.cards.rules",
@@ -110,6 +113,8 @@ __all__ = [
     "HubtoolsError",
     "Project",
     "UsageError",
+    "cache_ls",
+    "cache_prune",
     "caption",
     "card",
     "check_card",

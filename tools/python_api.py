@@ -77,6 +77,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "init": {"from": "source: a word of Python"},
     "rehearse": {"serve": "meanwhile(rehearsal)", "project": "folder"},
     "demo": {"serve": "meanwhile(rehearsal)"},
+    "cache prune": {"yes": "calling it is the yes"},
     "explain": {"all": "rules()"},
     "hub serve": {
         "root": "always named",

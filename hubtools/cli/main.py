@@ -48,6 +48,7 @@ COMMANDS = {
     "rehearse": "Ship to a Hub on this machine and read everything back.",
     "hub": "Run the embedded Hub.",
     "demo": "Rehearse on the built-in example.",
+    "cache": "Show and empty the cache of latents and caption embeddings.",
     "doctor": "Tell what this machine has and what each extra would add.",
     "schema": "Print the JSON schema of hubtools.toml, or of a report.",
     "explain": "Tell what a rule means and how to fix what it finds.",

@@ -12,7 +12,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "Training and drawing": ("train", "generate", "grid", "evaluate"),
     "Publishing": ("card", "prune", "push", "ci"),
     "All of it": ("ship", "rehearse", "demo", "hub"),
-    "Help": ("doctor", "explain", "schema", "help"),
+    "Help": ("doctor", "cache", "explain", "schema", "help"),
 }  # fmt: skip
 
 START = """\

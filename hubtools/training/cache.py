@@ -5,17 +5,22 @@ be missing or damaged but never stale. Damaged ones are noticed by a checksum an
 
     <cache>/latents/<vae digest>/<picture sha256>_<cut>_<filter>[_flip].safetensors
     <cache>/text/<encoder digest>/<sha256 of caption>.safetensors
+    <cache>/masks/cells/<mask sha256>_<cut>_<cells>[_flip].safetensors
 """
 
 from __future__ import annotations
 
+import os
+import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubtools.files import replacing
 from hubtools.layout import cache_dir
 from hubtools.models.tensors import dump_tensors, read_tensors
+from hubtools.training.shelves import hold
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,6 +38,9 @@ class Cache:
         self.made = 0
         self._memory: dict[str, dict[str, Tensor]] = {}
         self._bytes = 0
+        # nobody empties it meanwhile
+        if (held := hold(self.folder)) is not None:
+            weakref.finalize(self, os.close, held)
 
     def path(self, name: str) -> Path:
         """Where the entry `name` lies."""
@@ -50,6 +58,8 @@ class Cache:
             self.made += 1
         else:
             self.found += 1
+            with suppress(OSError):  # when it was used last, for whoever tidies up
+                os.utime(self.path(name))
         size = sum(value.numel() * value.element_size() for value in entry.values())
         if self._bytes + size <= MEMORY:
             self._memory[name] = entry

@@ -25,7 +25,7 @@ class Masks:
     def __init__(self, examples: Sequence[Example], settings: TrainSettings) -> None:
         self._outside = settings.unmasked_weight
         self.there = any(example.mask for example in examples)
-        self._cache = Cache("masks", "cells")
+        self._cache = Cache("masks", "cells") if self.there else None
         self._digests: dict[Path, str] = {}
 
     def weights(
@@ -36,7 +36,7 @@ class Masks:
         import torch
 
         mask = example.mask
-        if not self.there:
+        if self._cache is None:
             return {}
         if mask is None:
             return {WEIGHTS: torch.ones(cells)}

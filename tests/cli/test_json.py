@@ -138,6 +138,8 @@ GOOD = {
     "doctor": ("doctor",),
     "ship": ("ship", "--project", "P", "--dry-run"),
     "init": ("init", "P-other", "--example"),
+    "cache ls": ("cache", "ls"),
+    "cache prune": ("cache", "prune", "--dry-run"),
 }
 BAD = {
     "validate": ("validate", "P/nowhere"),
