@@ -237,6 +237,10 @@ class ModelSettings(Section):
     )
     license_name: str | None = option(None, "Name of the licence when its id is `other`.")
     license_link: str | None = option(None, "Address of the licence when its id is `other`.")
+    license_reason: str | None = option(
+        None,
+        "Why the LoRA may carry another licence than its base asks for; it stands on the card.",
+    )
     title: str | None = option(None, "Title of the model card; default the repository's name.")
 
 

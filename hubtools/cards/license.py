@@ -24,6 +24,9 @@ def model_license(manifest: RunManifest, project: Project, base_model: str | Non
 
 def license_sentence_of(license: License, base_model: str | None) -> str:
     """The sentence of the card on its licence."""
+    if license.reason:
+        title = f"{license.title} ({license.link or license.id})"
+        return f"{title}, which is not what its base model asks for. The reason: {license.reason}"
     of_base = f", as its base model {base_model} asks" if base_model else ""
     if license.id == "other":
         return f"{license.title} ({license.link}){of_base}."

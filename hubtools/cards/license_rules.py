@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from collections.abc import Iterator
 from itertools import product
 
 from hubtools.cards.escape import is_web_address
 from hubtools.cards.view import CARD_RULES, CardView, as_list, at, bytes_of, is_local
 from hubtools.findings import Problem, Severity
-from hubtools.layout import CARD
-from hubtools.licensing.ids import check_derived, license_of_base, suggest
+from hubtools.layout import CARD, PROJECT_FILE
+from hubtools.licensing.ids import check_derived, class_of, license_of_base, suggest
+from hubtools.rooted import LeadsOut, Root
+
+_SETTINGS = 1_000_000  # bytes of hubtools.toml
 
 
 @CARD_RULES.rule("C301", "There is no licence", Severity.WARNING)
@@ -56,7 +61,8 @@ def license_other(view: CardView) -> Iterator[Problem]:
 @CARD_RULES.rule("C304", "The licence promises more than the base model's", Severity.ERROR)
 def license_derived(view: CardView) -> Iterator[Problem]:
     """A LoRA is a derivative of its base: OpenRAIL use restrictions must travel, non-commercial and
-    community licences must be passed on by name.
+    community licences must be passed on by name. Who was given the right to another one says how
+    in license_details (the setting model.license_reason); then this is told and stops nothing.
 
     Fix: take the base's licence.
     """
@@ -67,7 +73,50 @@ def license_derived(view: CardView) -> Iterator[Problem]:
     for one, licence in ((a, b) for a, b in pairs if isinstance(a, str) and isinstance(b, str)):
         problem = check_derived(license_of_base(one), licence, view.data.get("license_name"))
         if problem:
-            yield at(view, "license", problem, "take the base's licence")
+            said = view.data.get("license_details")
+            milder = Severity.INFO if isinstance(said, str) and said.strip() else None
+            yield at(view, "license", problem, "take the base's licence", severity=milder)
+
+
+@CARD_RULES.rule("C310", "The licence promises more than the pictures'", Severity.WARNING)
+def license_of_pictures(view: CardView) -> Iterator[Problem]:
+    """Pictures under a non-commercial licence make a LoRA that not everybody may use as they like,
+    and -nd licences allow nothing to be made of them. What the run's hubtools.toml says of the
+    dataset is compared with the card. (Policy, not legal advice.)
+
+    Fix: take a licence that is as strict as the pictures', or ask those who made them.
+    """
+    if view.kind != "model":
+        return
+    pictures = _of_pictures(view)
+    for licence in as_list(view.data.get("license")):
+        if pictures is None or not isinstance(licence, str):
+            continue
+        if re.search(r"-nd(-|$)", pictures):
+            yield at(
+                view, "license", f"the pictures' licence {pictures} allows nothing made of them",
+                "ask those who made the pictures",
+            )  # fmt: skip
+        elif re.search(r"-nc(-|$)", pictures) and class_of(licence) in ("permissive", "openrail"):
+            yield at(
+                view, "license",
+                f"the pictures are under {pictures}, for non-commercial use; {licence} allows more",
+                f"write {pictures}, or ask those who made the pictures",
+            )  # fmt: skip
+
+
+def _of_pictures(view: CardView) -> str | None:
+    """`dataset.license` of the settings beside the card, in small letters."""
+    with Root(view.root) as root:
+        if not root.is_file(PROJECT_FILE):
+            return None
+        try:
+            data = tomllib.loads(root.read(PROJECT_FILE, _SETTINGS).decode("utf-8"))
+        except (ValueError, LeadsOut):
+            return None
+    section = data.get("dataset")
+    value = section.get("license") if isinstance(section, dict) else None
+    return value.lower() if isinstance(value, str) else None
 
 
 @CARD_RULES.rule("C305", "The licence's file does not exist", Severity.ERROR)

@@ -234,6 +234,8 @@ def _model_front_matter(card: ModelCard, records: list[SampleRecord]) -> dict[st
     data: dict[str, Any] = {"license": card.license.id}
     if card.license.id == "other":
         data |= {"license_name": card.license.name, "license_link": card.license.link}
+    if card.license.reason:
+        data["license_details"] = card.license.reason
     if card.base_model:
         data |= {"base_model": card.base_model, "base_model_relation": "adapter"}
     data |= {"library_name": "diffusers", "pipeline_tag": "text-to-image"}

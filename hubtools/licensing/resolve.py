@@ -29,6 +29,7 @@ class License:
     id: str
     name: str | None = None
     link: str | None = None
+    reason: str | None = None  # why it is another one than the base asks for
 
     @property
     def title(self) -> str:
@@ -61,12 +62,16 @@ def license_of_lora(
             code="license-unclear",
         )
     name, link = settings.license_name, settings.license_link
+    reason = None
     if problem := check_derived(base, chosen, name):
-        raise HubtoolsError(
-            f"The LoRA cannot be licensed {chosen}: {problem}.",
-            hint="leave model.license out to take the base's",
-            code="license-unclear",
-        )
+        reason = (settings.license_reason or "").strip() or None
+        if reason is None:
+            raise HubtoolsError(
+                f"The LoRA cannot be licensed {chosen}: {problem}.",
+                hint="leave model.license out to take the base's; if you were given the right, say"
+                " how in model.license_reason",
+                code="license-unclear",
+            )
     if chosen == "other" and base is not None and base.id == "other":
         name, link = name or base.name, link or base.link
     if chosen == "other" and not (name and link):
@@ -75,7 +80,7 @@ def license_of_lora(
             hint="set model.license_name and model.license_link in hubtools.toml",
             code="license-unclear",
         )
-    return License(chosen, name, link)
+    return License(chosen, name, link, reason)
 
 
 def base_license(manifest: RunManifest, base_model: str | None) -> BaseLicense | None:

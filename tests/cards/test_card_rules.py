@@ -166,6 +166,7 @@ BAD: dict[str, tuple[Kind, str, str, int | None]] = {
         3,
     ),
     "C309": ("dataset", "license: cc0-1.0", "license: [cc0-1.0, mit]", 2),
+    "C310": ("model", "license: openrail++", "license: openrail++", 2),
     "C306": (
         "dataset",
         "license: cc0-1.0",
@@ -207,6 +208,8 @@ def test_each_rule_finds_its_bad_card(tmp_path: Path, rule: str) -> None:
     kind, old, new, line = BAD[rule]
     assert source(kind).count(old) >= 1
     folder = write(tmp_path, source(kind).replace(old, new))
+    if rule == "C310":
+        (folder / "hubtools.toml").write_text('[dataset]\nlicense = "CC-BY-NC-4.0"\n')
     if rule == "C210":
         (folder / "Readme.md").write_text("# People")
     report = check_card(folder, kind)
@@ -258,3 +261,27 @@ def test_a_card_without_headings_or_text(tmp_path: Path) -> None:
         (tmp_path / "README.md").write_text(text)
         for kind in ("model", "dataset"):
             check_card(tmp_path, kind)  # type: ignore[arg-type]
+
+
+def test_a_right_that_was_given_is_told_and_stops_nothing(tmp_path: Path) -> None:
+    text = MODEL.replace("openrail++", "mit\nlicense_details: The makers allowed it by letter.")
+    report = check_card(write(tmp_path, text), "model")
+    assert [(each.rule, each.severity) for each in report.findings] == [("C304", Severity.INFO)]
+    assert report.ok
+
+
+@pytest.mark.parametrize(
+    ("pictures", "licence", "told"),
+    [
+        ("cc-by-nc-sa-4.0", "mit", True),
+        ("cc-by-nc-4.0", "cc-by-nc-4.0", False),
+        ("cc-by-nd-4.0", "cc-by-nc-4.0", True),
+        ("cc-by-4.0", "mit", False),
+        ("cc0-1.0", "openrail++", False),
+    ],
+)
+def test_licences_of_pictures(tmp_path: Path, pictures: str, licence: str, told: bool) -> None:
+    folder = write(tmp_path, MODEL.replace("license: openrail++", f"license: {licence}"))
+    (folder / "hubtools.toml").write_text(f'[dataset]\nlicense = "{pictures}"\n')
+    found = check_card(folder, "model", select=["C310"]).findings
+    assert bool(found) is told

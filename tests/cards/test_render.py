@@ -181,6 +181,18 @@ def test_a_licence_is_never_guessed(
     assert not (run_dir / "README.md").exists()
 
 
+def test_another_licence_stands_with_its_reason(
+    run_dir: Path, project: Project, rebase: Rebase
+) -> None:
+    rebase(run_dir, license="cc-by-nc-4.0")
+    allowed = model(project, license="mit", license_reason="The makers allowed it by letter.")
+    result = write_model_card(run_dir, allowed)
+    assert front(result.path)["license_details"] == "The makers allowed it by letter."
+    assert "which is not what its base model asks for. The reason: The makers" in result.text
+    with pytest.raises(HubtoolsError, match="must be passed on"):
+        write_model_card(run_dir, model(project, license="mit", license_reason="  "))
+
+
 def test_the_licence_is_read_from_the_bases_own_card(
     run_dir: Path, project: Project, rebase: Rebase, local_hub: Hub, tmp_path: Path
 ) -> None:
