@@ -29,7 +29,7 @@ _OF = regex(r"(?i)\s(?:for|of|to|in|on|from|für|von|pour|de)\s.*", re.DOTALL)
 _NAME = regex(r"[^\W\d][\w.\-/'’]*(?: [\w.\-/'’]+){0,4}")
 _MANY = regex(r"(?i)(?:keys|tokens|secrets|credentials|webhooks|pass(?:word|wd|phrase)s)\Z")
 _ITEM = regex(
-    rf"(?:[-*+]\s+|\d{{1,2}}[.)]\s+)?[brf]?[\"'`]{{0,3}}({_ANY})[\"'`]{{0,3}}\s{{0,8}},?(?:\s+#.*)?"
+    rf"(?:[-*+]\s+|\d{{1,2}}[.)]\s+)?(?:[brf](?=[\"'`]))?[\"'`]{{0,3}}({_ANY})[\"'`]{{0,3}}\s{{0,8}},?(?:\s+#.*)?"
 )
 _PAIR = regex(
     rf"(?:[-*+]\s+)?[\"'`]?([\w.-]{{1,40}})[\"'`]?\s{{0,8}}[:=]\s{{0,8}}[\"'`]{{0,3}}({_ANY})[\"'`]{{0,3}}\s{{0,8}},?(?:\s+#.*)?"

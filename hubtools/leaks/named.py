@@ -34,7 +34,7 @@ _IS = (
     r"|</key>\s{0,20}<string>"
     r"|\s{0,8}:?\s{0,8}</(?:t[dh]|dt|b|strong|em|label|span|code|p)>\s{0,80}:?\s{0,8}(?:<[^<>]{1,100}>\s{0,80}){0,3}"
     rf"|{_QUOTE}\s{{0,8}}\{{\s{{0,80}}(?:default|value)\s?="
-    rf"|{_QUOTE}\s{{1,8}}(?:value|content)\s?=){_BLANKS}{_OPENS}[brfu]?{_QUOTE}"
+    rf"|{_QUOTE}\s{{1,8}}(?:value|content)\s?=){_BLANKS}{_OPENS}(?:[brfu](?=\\{{0,3}}[\"'`]))?{_QUOTE}"
 )
 # In a sentence: my key is ...
 _SAID = regex(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -127,3 +129,46 @@ def test_a_gallery_replaces_none_of_mine(tmp_path: Path, make_lora_file: object)
 def test_records_are_told_from_other_json() -> None:
     with pytest.raises(ValueError):
         SampleRecord.model_validate_json(MINE[".json"])
+
+
+# --- places that are no files ---------------------------------------------------------------------
+
+
+def _odd(path: Path, kind: str) -> None:
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to("/dev/zero" if kind == "device" else path.parent.parent / "victim" / "v")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+@pytest.mark.parametrize("kind", ["pipe", "device", "link", "folder"])
+def test_outputs_are_not_written_into_what_is_no_file(
+    tiny_base: Path, tmp_path: Path, kind: str
+) -> None:
+    """Neither waited for nor written through: reports, plans, cards, grids."""
+    (tmp_path / "victim").mkdir()
+    (tmp_path / "victim/v").write_text("mine")
+    pictures = write_pictures(tmp_path / "set", 2)
+    commands = {
+        "report.html": ["validate", str(pictures), "--report", "{}"],
+        "report.json": ["validate", str(pictures), "--report", "{}"],
+        "plan.json": ["fix", str(pictures), "--plan", "{}"],
+        "sheet.png": ["inspect", str(pictures), "--sheet", "{}"],
+        "README.md": ["card", "{folder}"],
+        ".hubtools": ["card", "{folder}"],
+        "grid": drawing(tiny_base, "grid", "a hat", "--x", "seed=0,1", "-o", "{}"),
+    }
+    for name, words in commands.items():
+        if kind == "folder" and name in ("grid", ".hubtools"):
+            continue
+        folder = tmp_path / f"for-{name}"
+        shutil.copytree(pictures, folder)
+        _odd(folder / name, kind)
+        done = typed(*(w.format(folder / name, folder=folder) for w in words), cwd=tmp_path)
+        assert done.returncode in (1, 2), (name, done.stderr)
+        assert "bug" not in done.stderr
+        assert (tmp_path / "victim/v").read_text() == "mine"
+        assert os.path.lexists(folder / name)
