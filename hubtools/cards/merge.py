@@ -13,6 +13,7 @@ import hashlib
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import yaml
@@ -118,15 +119,18 @@ def merge(
     """The new text of the card, and what to remember. `data` and `body` are what hubtools would
     write on a clean sheet; with `renew`, it writes its own blocks and keys so, whatever a person
     has made of them. Raises `HubtoolsError` if the current front matter cannot be read."""
-    blocks = {block.name: block.text for block in blocks_of(body)}
-    remembered = Memory(data, {name: _hash(text) for name, text in blocks.items()})
+    sheet = _Sheet(data, body, memory, renew)
+    remembered = Memory(data, {name: _hash(text) for name, text in sheet.blocks.items()})
     if current is None or not current.strip():
         return _assemble(_dump(data), body), remembered
-    if "\r\n" in current and current.count("\r\n") == current.count(
-        "\n"
-    ):  # the file's own line ends stay
-        text, remembered = merge(current.replace("\r\n", "\n"), data, body, memory, renew=renew)
-        return text.replace("\n", "\r\n"), remembered
+    if "\r\n" in current and current.count("\r\n") == current.count("\n"):
+        # the file's own line ends stay
+        return sheet.over(current.replace("\r\n", "\n")).replace("\n", "\r\n"), remembered
+    return sheet.over(current), remembered
+
+
+def _card_of(current: str) -> frontmatter.FrontMatter:
+    """Its front matter and body. Raises `HubtoolsError` if they cannot be told from each other."""
     card = frontmatter.parse(current)
     if card.error is not None:
         what = "is not YAML: " if card.broken else ""
@@ -142,8 +146,100 @@ def merge(
             hint="delete the one that is not meant; hubtools does not choose",
             code="file-damaged",
         )
-    front = _merge_front(card.block, card.data, data, memory, renew)
-    return _assemble(front, _merge_body(card.body, body, blocks, memory, renew)), remembered
+    return card
+
+
+@dataclass(frozen=True)
+class _Sheet:
+    """What hubtools would write on a clean sheet, what it wrote last time, and whether it writes
+    its own blocks and keys anew whatever a person has made of them."""
+
+    data: dict[str, Any]
+    body: str
+    memory: Memory | None
+    renew: bool
+
+    @cached_property
+    def blocks(self) -> dict[str, str]:
+        """The text of each block by its name."""
+        return {block.name: block.text for block in blocks_of(self.body)}
+
+    @property
+    def known(self) -> Memory:
+        """What is remembered to have been written by this user; empty if nothing is."""
+        return Memory() if self.memory is None or self.memory.foreign else self.memory
+
+    def over(self, current: str) -> str:
+        """The text of a card that takes the place of `current`."""
+        card = _card_of(current)
+        return _assemble(self.front(card.block, card.data), self.text(card.body))
+
+    def front(self, block: str | None, there: dict[str, Any]) -> str:
+        """The front matter over that of `block`, which says what is `there`."""
+        if block is None:
+            return _dump(self.data)
+        wanted = dict(there)
+        for key, value in self.data.items():
+            wanted_value = self._wanted(key, value, there)
+            if wanted_value is not _ABSENT:
+                wanted[key] = wanted_value
+        for key, value in self.known.data.items():
+            # hubtools wrote it, a person left it as it was, and there is nothing to say any more
+            if key not in self.data and there.get(key) == value:
+                wanted.pop(key, None)
+        return _rewrite(f"{block}\n" if block else "", there, wanted)
+
+    def _wanted(self, key: str, value: Any, there: dict[str, Any]) -> Any:
+        if self.renew:
+            others = there.get(key)
+            if key == "tags" and isinstance(others, list):
+                return list(dict.fromkeys([*others, *value]))
+            return value
+        before = self.memory.data.get(key, _ABSENT) if self.memory else _ABSENT
+        if key not in there:
+            return _ABSENT if key in self.known.data else value  # a person has taken it out
+        now = there[key]
+        if key == "tags" and isinstance(now, list):
+            old = before if isinstance(before, list) else []
+            removed = [tag for tag in old if tag not in now]
+            kept = [tag for tag in now if tag not in old or tag in value]
+            added = [tag for tag in value if tag not in kept and tag not in removed]
+            return list(dict.fromkeys([*kept, *added]))
+        if self.memory is None:
+            # a card nobody has a record of: ours if it has our tag, a person's otherwise
+            ours = "hubtools" in (there.get("tags") or [])
+            return value if ours else now
+        return value if now == before else now
+
+    def text(self, there: str) -> str:
+        """The body over that which is `there`."""
+        present = blocks_of(there)
+        if not present and self.memory is None:
+            # a card that a person wrote alone: everything of ours goes below it
+            return f"{there.rstrip()}\n\n{self.body.strip()}\n" if there.strip() else self.body
+        known = {block.name for block in present}
+        if not self.renew:
+            known |= set(self.known.blocks)  # a person has taken these out
+        new = _new_after([block.name for block in present], list(self.blocks), known)
+        pieces, after = [], 0
+        for name in new.pop(None, ()):
+            pieces.append(f"{_marked(name, self.blocks[name])}\n\n")
+        for block in present:
+            pieces += [there[after : block.start], self._renewed(block, there)]
+            after = block.end
+            pieces += [f"\n\n{_marked(n, self.blocks[n])}" for n in new.pop(block.name, ())]
+        return "".join([*pieces, there[after:]])
+
+    def _renewed(self, block: Block, there: str) -> str:
+        written = self.memory.blocks.get(block.name) if self.memory else None
+        as_it_is = there[block.start : block.end]
+        if block.name not in self.blocks:
+            # nothing to say any more; a person's edits inside are theirs
+            ours = self.known.blocks.get(block.name) == _hash(block.text)
+            return "" if ours else as_it_is
+        if written is not None and written != _hash(block.text) and not self.renew:
+            return as_it_is  # a person has edited it
+        return _marked(block.name, self.blocks[block.name])
 
 
 def _assemble(front: str, body: str) -> str:
@@ -158,55 +254,7 @@ def _hash(text: str) -> str:
 # --- front matter --------------------------------------------------------------------------------
 
 
-def _merge_front(
-    block: str | None,
-    there: dict[str, Any],
-    data: dict[str, Any],
-    memory: Memory | None,
-    renew: bool,
-) -> str:
-    if block is None:
-        return _dump(data)
-    front = f"{block}\n" if block else ""
-    wanted = dict(there)
-    for key, value in data.items():
-        wanted_value = _wanted(key, value, there, memory, renew)
-        if wanted_value is not _ABSENT:
-            wanted[key] = wanted_value
-    for key in memory.data if memory and not memory.foreign else {}:
-        # hubtools wrote it, a person left it as it was, and there is nothing to say any more
-        if key not in data and there.get(key) == memory.data[key]:  # type: ignore[union-attr]
-            wanted.pop(key, None)
-    return _rewrite(front, there, wanted)
-
-
 _ABSENT = object()
-
-
-def _wanted(key: str, value: Any, there: dict[str, Any], memory: Memory | None, renew: bool) -> Any:
-    if renew:
-        others = there.get(key)
-        if key == "tags" and isinstance(others, list):
-            return list(dict.fromkeys([*others, *value]))
-        return value
-    before = memory.data.get(key, _ABSENT) if memory else _ABSENT
-    if key not in there:
-        removed_by_person = before is not _ABSENT and memory is not None and not memory.foreign
-        return _ABSENT if removed_by_person else value
-    now = there[key]
-    if key == "tags" and isinstance(now, list):
-        old = before if isinstance(before, list) else []
-        removed = [tag for tag in old if tag not in now]
-        kept = [tag for tag in now if tag not in old or tag in value]
-        added = [tag for tag in value if tag not in kept and tag not in removed]
-        return list(dict.fromkeys([*kept, *added]))
-    if memory is None:
-        # a card nobody has a record of: ours if it has our tag, a person's otherwise
-        ours = "hubtools" in (there.get("tags") or [])
-        return value if ours else now
-    if before is _ABSENT:
-        return now
-    return value if now == before else now
 
 
 def _dump(data: dict[str, Any]) -> str:
@@ -286,27 +334,6 @@ def _comment(line: str) -> str:
 # --- body ----------------------------------------------------------------------------------------
 
 
-def _merge_body(
-    text: str, body: str, blocks: dict[str, str], memory: Memory | None, renew: bool
-) -> str:
-    present = blocks_of(text)
-    if not present and memory is None:
-        # a card that a person wrote alone: everything of ours goes below it
-        return f"{text.rstrip()}\n\n{body.strip()}\n" if text.strip() else body
-    known = {block.name for block in present}
-    if memory is not None and not memory.foreign and not renew:
-        known |= set(memory.blocks)  # a person has taken these out
-    new = _new_after([block.name for block in present], list(blocks), known)
-    pieces, after = [], 0
-    for name in new.pop(None, ()):
-        pieces.append(f"{_marked(name, blocks[name])}\n\n")
-    for block in present:
-        pieces += [text[after : block.start], _renewed(block, text, blocks, memory, renew)]
-        after = block.end
-        pieces += [f"\n\n{_marked(name, blocks[name])}" for name in new.pop(block.name, ())]
-    return "".join([*pieces, text[after:]])
-
-
 def _new_after(
     present: list[str], order: list[str], known: Collection[str]
 ) -> dict[str | None, list[str]]:
@@ -320,20 +347,6 @@ def _new_after(
         else:
             new.setdefault(last, []).append(name)
     return new
-
-
-def _renewed(
-    block: Block, text: str, blocks: dict[str, str], memory: Memory | None, renew: bool
-) -> str:
-    written = memory.blocks.get(block.name) if memory else None
-    as_it_is = text[block.start : block.end]
-    if block.name not in blocks:
-        # nothing to say any more; a person's edits inside are theirs
-        ours = written == _hash(block.text) and memory is not None and not memory.foreign
-        return "" if ours else as_it_is
-    if written is not None and written != _hash(block.text) and not renew:
-        return as_it_is  # a person has edited it
-    return _marked(block.name, blocks[block.name])
 
 
 def _marked(name: str, text: str) -> str:
