@@ -141,6 +141,7 @@ ASKED_ABOUT = {
     "hubtools.dataset.edits.journal.finish",
     "hubtools.dataset.edits.replay.would",
     "hubtools.dataset.packing.plan_file.would",
+    "hubtools.publish.plan_file.would",
     "hubtools.publish.prune_plan.would",
     "hubtools.publish.trash",
     "hubtools.plans.check_plan_file",

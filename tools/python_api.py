@@ -66,12 +66,10 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "push": {
         "dry_run": "plan_push(...)",
         "undo": "undo_push(...), plan_undo_push(...)",
-        "write_baseline": "plan_push(..., write_baseline=True)",
-        "plan": "see [saved plans](plans.md)",
-        "from_plan": "see [saved plans](plans.md)",
+        "plan": "plan_push(..., plan_file=file): `plan` is one that is made already",
     },
     "ci run": {
-        "save_plan": "see [saved plans](plans.md)",
+        "plan": "plan_file, as of the others",
     },
     "ship": {"from": "first: a word of Python", "dry_run": "forecast(...)"},
     "init": {"from": "source: a word of Python"},
@@ -169,7 +167,7 @@ def every_command() -> list[tuple[str, click.Command, str]]:
 
 def _typed(command: click.Command, name: str) -> str:
     words = ["hubtools", name]
-    options = [p for p in command.params if isinstance(p, click.Option)]
+    options = [p for p in command.params if isinstance(p, click.Option) and not p.hidden]
     words += [
         p.make_metavar(click.Context(command))
         for p in command.params

@@ -117,9 +117,12 @@ def init(
     help="Replace files in the repository that somebody else changed or uploaded.",
 )
 @click.option(
-    "--save-plan", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    "--plan", "plan_file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
     help="Write the plan of the push to FILE.",
 )  # fmt: skip
+@click.option(  # its former name
+    "--save-plan", "former_plan", hidden=True, type=click.Path(path_type=Path, dir_okay=False)
+)
 @project_options()
 @output_options(report=True)
 def run(
@@ -130,7 +133,8 @@ def run(
     version: str | None,
     public: bool,
     overwrite: bool,
-    save_plan: Path | None,
+    plan_file: Path | None,
+    former_plan: Path | None,
     project: Project,
     out: Output,
 ) -> int:
@@ -141,8 +145,8 @@ def run(
     pr_url and plan outputs of the step. Exit code 3 if a rule objects.
     """
     from hubtools.commands.workflows import ci_run
-    from hubtools.publish.push import save_plan as save
 
+    plan_file = plan_file or former_plan
     with _annotated():
         done = ci_run(
             folder or None,  # an action hands over what was left out as nothing
@@ -153,6 +157,7 @@ def run(
             version=version or None,
             public=public,
             overwrite=overwrite,
+            plan_file=plan_file,
         )
     prefix = shown_path(done.folder)
     for note in done.notes:
@@ -165,9 +170,7 @@ def run(
     for path in out.report_files:
         path.parent.mkdir(parents=True, exist_ok=True)
     out.write_report(done.report, prefix)
-    if save_plan is not None and done.plan is not None:
-        save(done.plan, save_plan)
-    _tell_github(done, mode, save_plan)
+    _tell_github(done, mode, plan_file)
     said = _said(done, mode)
     if not done.report.ok and out.human:
         out.warn(said)
@@ -178,7 +181,7 @@ def run(
         ok=done.report.ok,
         commit_url=done.commit_url,
         pr_url=done.pr_url,
-        plan=str(save_plan) if save_plan is not None and done.plan is not None else None,
+        plan=str(plan_file) if plan_file is not None and done.plan is not None else None,
     )
     return ExitCode.DONE if done.report.ok else ExitCode.CHECKS_FAILED
 

@@ -11,7 +11,7 @@ from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options, shown_path
 from hubtools.cli.plans import check_plan_options, opened, plan_options
 from hubtools.cli.trust import trust_option, with_trust
-from hubtools.errors import ExitCode, UsageError
+from hubtools.errors import ExitCode
 
 if TYPE_CHECKING:
     from hubtools.project import Project
@@ -89,13 +89,13 @@ def command(
     the last push back by a commit on top; what was pushed stays in the history.
     """
     from hubtools.commands.releasing import plan_push, push
-    from hubtools.publish.push import Refused, save_plan
+    from hubtools.publish.push import Refused
 
     check_plan_options(plan_file, from_plan, ("folder", "repo"), ("undo",))
     if undo:
         return _undo(folder, repo, kind, project, out, trust_state=trust_state, dry_run=dry_run)
     if from_plan is not None:
-        plan = _replayed(from_plan, folder, repo, out, trust_state, dry_run)
+        plan = _replayed(from_plan, folder, repo, project, out, trust_state, dry_run)
     else:
         plan = with_trust(
             out,
@@ -114,6 +114,7 @@ def command(
                 keep_snapshots=keep_snapshots,
                 keep=keep,
                 drop=drop,
+                plan_file=plan_file,
                 trust_state=yes,
                 write_baseline=write_baseline,
                 only_shown=dry_run and plan_file is None,
@@ -124,7 +125,6 @@ def command(
     _show(out, plan, full=dry_run)
     out.write_report(plan.report, shown_path(plan.root))
     if plan_file is not None:
-        save_plan(plan, plan_file)
         out.result(f"Plan written to {plan_file}", plan=str(plan_file))
         return ExitCode.DONE if plan.report.ok else ExitCode.CHECKS_FAILED
     if dry_run:
@@ -201,18 +201,24 @@ def _undo(
 
 
 def _replayed(
-    path: Path, folder: Path | None, repo: str | None, out: Output, trust_state: bool, dry_run: bool
+    path: Path,
+    folder: Path | None,
+    repo: str | None,
+    project: Project,
+    out: Output,
+    trust_state: bool,
+    dry_run: bool,
 ) -> PushPlan:
     """The plan of a file, compared with the folder and the repository as they are."""
-    from hubtools.publish.plan_file import lines_of, load_plan, would
+    from hubtools.commands.releasing import plan_push
+    from hubtools.publish.plan_file import lines_of, would
 
     saved, trust = opened(path, "push", out, trust_state, would, lines_of, dry_run=dry_run)
-    if repo is not None and repo != saved.subject:
-        raise UsageError(
-            f"{path} is a plan for {saved.subject}, not for {repo}.",
-            hint="leave the name out, or make a new plan with --plan",
-        )
-    return with_trust(out, trust, lambda yes: load_plan(saved, folder, trust_state=yes))
+    return with_trust(
+        out,
+        trust,
+        lambda yes: plan_push(folder, repo, project, from_plan=saved, trust_state=yes),
+    )
 
 
 def _show_refused(out: Output, shown: PushPlan, plan: PushPlan) -> None:

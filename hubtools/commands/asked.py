@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from hubtools.files import StrPath
 from hubtools.layout import PROJECT_FILE
@@ -17,6 +18,7 @@ from hubtools.settings import SECTIONS, DatasetSettings, aliases_of
 ProjectLike = Project | DatasetSettings | StrPath | None
 Progress = Callable[[int, int], None]
 Note = Callable[[str], None]
+T = TypeVar("T")
 
 # Sections of the settings that a command takes as options, and its function as arguments.
 SECTIONS_OF: dict[str, tuple[str, ...]] = {
@@ -98,6 +100,33 @@ def project_of(
     if isinstance(project, Project):
         return project.with_settings(overrides) if overrides else project
     return load_project(project, overrides)
+
+
+def takes(
+    other: Callable[..., Any], *, but: Sequence[str] = ()
+) -> Callable[[Callable[..., T]], Callable[..., T]]:
+    """For a function that hands its `**asked` over to `other`: it takes what that takes (but not
+    `but`), which is listed once."""
+
+    def decorate(function: Callable[..., T]) -> Callable[..., T]:
+        own = inspect.signature(function)
+        theirs = inspect.signature(other).parameters
+        # positional ones before those that are named, any further ones last
+        every = {**theirs, **own.parameters}
+        named = [p for p in every.values() if p.kind is not p.VAR_KEYWORD and p.name not in but]
+        named.sort(key=lambda parameter: parameter.kind)
+        more = [p for p in theirs.values() if p.kind is p.VAR_KEYWORD]
+        signature = own.replace(parameters=[*named, *more])
+
+        @functools.wraps(function)
+        def called(*args: Any, **kwargs: Any) -> T:
+            signature.bind(*args, **kwargs)  # raises `TypeError` for what is missing
+            return function(*args, **kwargs)
+
+        called.__signature__ = signature  # type: ignore[attr-defined]
+        return called
+
+    return decorate
 
 
 def folder_of(

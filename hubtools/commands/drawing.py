@@ -12,6 +12,7 @@ from hubtools.commands.asked import (
     baseline_to_write,
     project_of,
     quiet,
+    takes,
 )
 from hubtools.errors import UsageError
 from hubtools.files import StrPath
@@ -150,38 +151,25 @@ def plan_grid(
     )  # fmt: skip
 
 
+@takes(plan_grid)
 def grid(
     project: ProjectLike = None,
     prompt: str | None = None,
     *,
-    x: str,
-    y: str | None = None,
-    z: str | None = None,
-    lora: str | Sequence[str] = (),
-    step: int | None = None,
-    weight_name: str | None = None,
-    output: StrPath | None = None,
     cell_size: int = 256,
     batch_size: int = 1,
-    safety_checker: bool = True,
-    device: str | None = None,
-    dtype: str | None = None,
     plan: GridPlan | None = None,
     note: Note = quiet,
     on_step: Progress | None = None,
     on_picture: Callable[[SampleRecord], None] | None = None,
-    **settings: Any,
+    **asked: Any,
 ) -> GridResult:
     """Draw a prompt with up to three things varied; without `lora` as `generate`. `plan`: what
     `plan_grid` has made of the same arguments. `on_picture` is told of each that is drawn."""
     from hubtools.inference.grid import draw_grid
 
     if plan is None:
-        plan = plan_grid(
-            project_of(grid, project, settings), prompt, x=x, y=y, z=z, lora=lora, step=step,
-            weight_name=weight_name, output=output, safety_checker=safety_checker, device=device,
-            dtype=dtype, note=note,
-        )  # fmt: skip
+        plan = plan_grid(project, prompt, note=note, **asked)
     return draw_grid(
         plan, batch_size=batch_size, cell_size=cell_size, on_step=on_step, on_picture=on_picture,
         note=note,

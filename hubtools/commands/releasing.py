@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from hubtools.commands.asked import Progress, ProjectLike, baseline_to_write, project_of
+from hubtools.commands.asked import Progress, ProjectLike, baseline_to_write, project_of, takes
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath
 from hubtools.layout import PROJECT_FILE, RUN_MANIFEST
@@ -205,6 +205,8 @@ def plan_push(
     keep_snapshots: Snapshots = "none",
     keep: Sequence[str] = (),
     drop: Sequence[str] = (),
+    plan_file: StrPath | None = None,
+    from_plan: StrPath | SavedPlan | None = None,
     trust_state: bool = False,
     write_baseline: bool = False,
     only_shown: bool = False,
@@ -213,12 +215,28 @@ def plan_push(
     """What `push` would do; its `report` says whether the P rules object. `release` is a version,
     which becomes the tag of the commit. `write_baseline`: what they find is known from now on, but
     for what guards secrets and the work of others. `only_shown`: it is not for a push, and needs
-    neither token nor network."""
+    neither token nor network. `plan_file`: the plan is written there too. `from_plan`: what the
+    plan in this file says, on the folder and the repository as they are."""
+    from hubtools.plans import check_plan_file
     from hubtools.publish.applied import may_be_known
+    from hubtools.publish.plan_file import load_plan, save_plan
     from hubtools.publish.push import plan_push as make
     from hubtools.reporting.baseline import add_to_baseline
 
     project = project_of(push, project, settings)
+    if plan_file is not None:
+        check_plan_file(plan_file)
+    if from_plan is not None:
+        said = (public, overwrite, resolve_links, message, release, ignore, keep, drop)
+        if any((*said, plan_file, write_baseline)) or keep_snapshots != "none":
+            raise UsageError("A plan in a file says what to push: give nothing else beside it.")
+        saved = _read(from_plan)
+        if repo is not None and repo != saved.subject:
+            raise UsageError(
+                f"{saved.path} is a plan for {saved.subject}, not for {repo}.",
+                hint="leave the name out, or make a new plan with --plan",
+            )
+        return load_plan(saved, folder, trust_state=trust_state)
     known = baseline_to_write(project) if write_baseline else None
     source, target, repo_type = target_of_push(folder, repo, project, type)
     options = push_options(
@@ -229,16 +247,18 @@ def plan_push(
         resolve_links=resolve_links,
         message=message,
         release=release,
-        ignore=ignore,
+        ignore=tuple(ignore),
         keep_snapshots=keep_snapshots,
-        keep=keep,
-        drop=drop,
+        keep=tuple(keep),
+        drop=tuple(drop),
     )
     made = make(source, target, repo_type, options, trust_state=trust_state, only_shown=only_shown)
-    if known is None:
-        return made
-    (report,) = add_to_baseline([made.report], known, may_be_known)
-    return replace(made, report=report)
+    if known is not None:
+        (report,) = add_to_baseline([made.report], known, may_be_known)
+        made = replace(made, report=report)
+    if plan_file is not None:
+        save_plan(made, Path(plan_file))
+    return made
 
 
 def target_of_push(
@@ -264,16 +284,10 @@ def push_options(
     repo_type: Literal["model", "dataset"],
     *,
     public: bool = False,
-    overwrite: bool = False,
-    resolve_links: bool = False,
-    message: str | None = None,
     release: str | None = None,
-    ignore: Sequence[str] = (),
-    keep_snapshots: Snapshots = "none",
-    keep: Sequence[str] = (),
-    drop: Sequence[str] = (),
+    **said: Any,
 ) -> PushOptions:
-    """How the settings of a project, and what was said beside them, want to push."""
+    """How the settings of a project, and what was `said` beside them, want to push."""
     from hubtools.publish.judged import RuleChoice
     from hubtools.publish.push import PushOptions
 
@@ -281,49 +295,39 @@ def push_options(
         private=project.push.private and not public,
         pr=project.push.pr,
         tag=release or (project.push.tag if repo_type == "model" else None),
-        message=message,
-        overwrite=overwrite,
-        resolve_links=resolve_links,
-        ignore=tuple(ignore),
         rules=RuleChoice.of(project),
-        keep_snapshots=keep_snapshots,
-        keep=tuple(keep),
-        drop=tuple(drop),
         allow=tuple(project.push.allow),
         allowed_secrets=tuple(project.push.allowed_secrets),
+        **said,
     )
 
 
+@takes(plan_push, but=("plan_file", "only_shown"))
 def push(
     folder: StrPath | None = None,
     repo: str | None = None,
     project: ProjectLike = None,
     *,
-    type: Kind = "auto",
-    public: bool = False,
-    overwrite: bool = False,
-    resolve_links: bool = False,
-    message: str | None = None,
-    release: str | None = None,
-    ignore: Sequence[str] = (),
-    keep_snapshots: Snapshots = "none",
-    keep: Sequence[str] = (),
-    drop: Sequence[str] = (),
-    trust_state: bool = False,
     plan: PushPlan | None = None,
     on_commit: Progress | None = None,
-    **settings: Any,
+    **asked: Any,
 ) -> PushResult:
     """Send a run folder or a dataset folder to the Hub: planned, in one commit, verified by
-    checksum. `plan`: do what this one says instead of making one. Raises `ChecksFailed` if a P rule
-    objects, or somebody else changed what would be replaced."""
+    checksum. `plan`: do what this one says instead of making one; the other arguments are those of
+    `plan_push`. Raises `ChecksFailed` if a P rule objects, or somebody else changed what would be
+    replaced."""
+    from hubtools.publish.plan_file import would
     from hubtools.publish.push import push as run
 
     if plan is None:
-        plan = plan_push(
-            folder, repo, project_of(push, project, settings), type=type, public=public,
-            overwrite=overwrite, resolve_links=resolve_links, message=message, release=release,
-            ignore=ignore, keep_snapshots=keep_snapshots, keep=keep, drop=drop,
-            trust_state=trust_state,
-        )  # fmt: skip
+        if (file := asked.get("from_plan")) is not None:
+            asked["from_plan"] = saved = _read(file)
+            saved.check_own(asked.get("trust_state", False), would(saved))
+        plan = plan_push(folder, repo, project, **asked)
     return run(plan, on_commit=on_commit or (lambda done, total: None))
+
+
+def _read(file: StrPath | SavedPlan) -> SavedPlan:
+    from hubtools.plans import SavedPlan, read_plan
+
+    return file if isinstance(file, SavedPlan) else read_plan(file, "push")

@@ -86,10 +86,12 @@ def ci_run(
     version: str | None = None,
     public: bool = False,
     overwrite: bool = False,
+    plan_file: StrPath | None = None,
 ) -> CiRun:
     """One step of a workflow. `check` asks the rules on pictures, card and publishing; `pr` then
     opens a pull request on the Hub, `push` commits to main, `release` commits and tags with
-    `version` (default: the tag that started the workflow).
+    `version` (default: the tag that started the workflow). `plan_file`: the plan of the push is
+    written there too.
 
     A trusted publisher (an identity of the workflow) comes before a token. Without either, `check`
     judges the folder without asking the Hub. Raises `HubtoolsError` if the Hub does not trust the
@@ -125,6 +127,7 @@ def ci_run(
             public=public,
             overwrite=overwrite,
             release=tag,
+            plan_file=plan_file,
             pr=mode == "pr",
         )
         report = _one(source, plan.report, found)

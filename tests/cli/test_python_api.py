@@ -51,8 +51,8 @@ def test_options_are_arguments(name: str, command: click.Command, function: Any)
     own = inspect.signature(function).parameters
     missing = []
     for parameter in command.params:
-        if isinstance(parameter, SettingOption):
-            continue
+        if isinstance(parameter, SettingOption) or getattr(parameter, "hidden", False):
+            continue  # the latter is a former name
         word = _word(parameter)
         if word in EXCEPTIONS.get(name, {}) or word in EVERYWHERE:
             continue
@@ -165,3 +165,13 @@ def test_examples_of_the_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         exec(compile(block, "docs/python-api.md", "exec"), scope)  # noqa: S102
     for line in re.findall(r"^    \$ hubtools (.*)$", PAGE, re.MULTILINE):
         assert typed(*line.split(), cwd=tmp_path).returncode in (0, 3), line
+
+
+def test_push_and_its_plan_take_the_same() -> None:
+    own = inspect.signature(hubtools.push).parameters
+    planned = inspect.signature(hubtools.plan_push).parameters
+    only_planned = {"plan_file", "only_shown"}
+    assert own.keys() == (planned.keys() - only_planned) | {"plan", "on_commit"}
+    assert all(own[name] == planned[name] for name in own.keys() & planned.keys())
+    with pytest.raises(TypeError, match="no argument 'alow'; did you mean allow"):
+        hubtools.push("nowhere", "me/x", alow=[])

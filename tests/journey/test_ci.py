@@ -19,6 +19,7 @@ from PIL import Image
 
 from hubtools.layout import LORA_WEIGHTS
 from hubtools.localhub.server import Hub
+from hubtools.plans import read_plan
 from tests.actions import ROOT, identities, run_action
 from tests.typed import typed
 
@@ -135,6 +136,17 @@ def test_findings_are_annotations_and_stop_the_step(
     assert "::error file=dataset/1.png,title=D302::" in said.stdout
     assert "nothing was sent" in said.stderr
     assert "| error | D302 | 1.png |" in (tmp_path / "summary").read_text()
+
+
+def test_the_plan_is_written_and_its_former_name_is_known(
+    project: Path, local_hub: object, tmp_path: Path
+) -> None:
+    for option in ("--plan", "--save-plan"):
+        file = tmp_path / f"{option}.json"
+        said = typed("ci", "run", "dataset", "me/people", option, file, cwd=project)
+        assert said.returncode == 0, said.stderr
+        assert read_plan(file, "push").subject == "me/people"
+    assert "--save-plan" not in typed("ci", "run", "--help").stdout
 
 
 # --- ci init -------------------------------------------------------------------------------------
