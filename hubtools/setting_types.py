@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -32,6 +32,18 @@ class Section(BaseModel):
     """A section of `hubtools.toml`."""
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=(), validate_assignment=True)
+
+    groups: ClassVar[dict[str, str]] = {}
+
+    @classmethod
+    def group_of(cls, key: str) -> str | None:
+        """What a setting is about, where a section has too many to be listed as one."""
+        found = None
+        for name in cls.model_fields:
+            found = cls.groups.get(name, found)
+            if name == key:
+                return found
+        return None
 
 
 Rights = Literal["own", "permission", "synthetic", "public-domain", "licensed"]

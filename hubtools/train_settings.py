@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from hubtools.models.families.noise import Density, HuberSchedule, LossType
 from hubtools.setting_types import LrScheduler, RepoId, Section, option
@@ -10,6 +10,22 @@ from hubtools.setting_types import LrScheduler, RepoId, Section, option
 
 class TrainSettings(Section):
     """Hyperparameters of the LoRA."""
+
+    # What `--help` lists together: the first setting of each group, in the order they stand in.
+    groups: ClassVar[dict[str, str]] = {
+        "pretrained_model_name_or_path": "the base",
+        "resolution": "pictures",
+        "caption_dropout": "captions",
+        "train_batch_size": "length and steps",
+        "learning_rate": "learning rate",
+        "snr_gamma": "loss and noise",
+        "rank": "the LoRA",
+        "with_prior_preservation": "what the base knows",
+        "adam_beta1": "optimizer",
+        "mixed_precision": "the machine",
+        "checkpointing_steps": "what is kept",
+        "seed": "repeatability",
+    }
 
     pretrained_model_name_or_path: str | None = option(
         None, "Base pipeline: Hub id or local folder.", "base_model"

@@ -50,9 +50,9 @@ def _dashed(name: str) -> str:
 class SettingOption(click.Option):
     """An option that stands for a setting of a section of `hubtools.toml`."""
 
-    def __init__(self, names: Sequence[str], section: str, **kwargs: Any) -> None:
-        super().__init__(names, **kwargs)
-        self.section = section
+    def __init__(self, names: Sequence[str], section: str, about: str | None, **kw: Any) -> None:
+        super().__init__(names, **kw)
+        self.section, self.about = section, about
 
 
 class SettingsCommand(click.Command):
@@ -67,6 +67,8 @@ class SettingsCommand(click.Command):
             title = "Options"
             if isinstance(parameter, SettingOption):
                 title = f"Settings [{parameter.section}]"
+                if parameter.about:
+                    title += f", {parameter.about}"
             groups.setdefault(title, []).append(record)
         for title, records in groups.items():
             with formatter.section(title):
@@ -83,15 +85,20 @@ def _option(section: str, key: str, names: list[str]) -> SettingOption:
         value = ", ".join(default) if isinstance(default, list) else default
         shown.append(f"default {str(value).lower() if annotation is bool else value}")
     help_text = (field.description or "") + (f"  [{'; '.join(shown)}]" if shown else "")
-    destination = f"setting__{section}__{key}"
+    destination, about = f"setting__{section}__{key}", SECTIONS[section].group_of(key)
     if annotation is bool:
         off = _dashed(f"no_{free[0].removeprefix('--').replace('-', '_')}")
         return SettingOption(
-            [destination, f"{free[0]}/{off}", *free[1:]], section, default=None, help=help_text
+            [destination, f"{free[0]}/{off}", *free[1:]],
+            section,
+            about,
+            default=None,
+            help=help_text,
         )
     return SettingOption(
         [destination, *free],
         section,
+        about,
         type=_click_type(annotation),
         multiple=many,
         default=None,

@@ -140,3 +140,16 @@ def test_ctrl_c_ends_in_a_sentence(tmp_path: Path) -> None:
     _, errors = process.communicate()
     assert process.returncode in (0, 130)
     assert "Traceback" not in errors
+
+
+def test_the_settings_of_a_training_are_listed_by_what_they_are_about() -> None:
+    """Every group begins with a setting that there is."""
+    from hubtools.settings import TrainSettings
+
+    assert set(TrainSettings.groups) <= set(TrainSettings.model_fields)
+    assert TrainSettings.group_of("snr_gamma") == TrainSettings.group_of("huber_c")
+    assert all(TrainSettings.group_of(key) for key in TrainSettings.model_fields)
+    text = typed("train", "--help").stdout
+    for title in TrainSettings.groups.values():
+        assert f"Settings [train], {title}:" in text
+    assert "Settings [dataset]:" in text

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from tests import forkserver
 from tests.doomed import MKDIR, RENAME, doomed
@@ -34,7 +35,8 @@ def command(project: Project, *more: str) -> list[str]:
     words = [sys.executable, "-m", "hubtools", "train", f"--train-data-dir={project.dataset.path}"]
     for key, value in settings.items():
         for one in value if isinstance(value, list) else [value]:
-            words.append(f"--{key.replace('_', '-')}={one}")
+            name = key.replace("_", "-")
+            words.append(f"--{name}" if one is True else f"--{name}={one}")
     return [*words, *more]
 
 
@@ -162,13 +164,21 @@ def test_a_dry_run_by_the_tutorials_names(invoke: Any, make_project: MakeProject
 
 
 @pytest.mark.slow
-def test_two_processes_are_one_with_twice_the_batch(make_project: MakeProject) -> None:
-    """Five pictures in steps of four: one process has nothing to do in every second step."""
+def test_two_processes_are_one_with_twice_the_batch(
+    make_project: MakeProject, tmp_path: Path, draw_pictures: Callable[..., Path]
+) -> None:
+    """Three pictures of one shape and two of another in steps of four: one process has nothing to
+    do in every second step."""
     import torch
 
     from hubtools.models.tensors import read_tensors
 
-    settings: dict[str, Any] = {"max_train_steps": 6, "checkpointing_steps": 2}
+    data = draw_pictures(tmp_path / "data", 5)
+    for number in range(2):
+        path = data / f"picture{number}.png"
+        Image.open(path).resize((160, 80)).save(path)
+    settings: dict[str, Any] = {"max_train_steps": 6, "checkpointing_steps": 2, "data": data}
+    settings |= {"aspect_ratio_buckets": True, "shuffle_caption": True, "caption_variants": 2}
     one = make_project(name="one", train_batch_size=4, **settings)
     train(one, skip_validation=True)
     two = make_project(name="two", train_batch_size=2, **settings)
