@@ -34,7 +34,8 @@ _IS = (
     r"|</key>\s{0,20}<string>"
     r"|\s{0,8}:?\s{0,8}</(?:t[dh]|dt|b|strong|em|label|span|code|p)>\s{0,80}:?\s{0,8}(?:<[^<>]{1,100}>\s{0,80}){0,3}"
     rf"|{_QUOTE}\s{{0,8}}\{{\s{{0,80}}(?:default|value)\s?="
-    rf"|{_QUOTE}\s{{1,8}}(?:value|content)\s?=){_BLANKS}{_OPENS}(?:[brfu](?=\\{{0,3}}[\"'`]))?{_QUOTE}"
+    rf"|{_QUOTE}\s{{1,8}}(?:[a-z-]{{2,20}}\s?=\s?[\"'][^\"'<>\n]{{0,60}}[\"']\s{{1,8}}){{0,4}}"
+    rf"(?:value|content)\s?=){_BLANKS}{_OPENS}(?:[brfu](?=\\{{0,3}}[\"'`]))?{_QUOTE}"
 )
 # In a sentence: my key is ...
 _SAID = regex(
@@ -72,6 +73,9 @@ _PASSWORD = regex(rf"(?:[_.-]?(?:\d{{1,2}}|value|prod|dev|live)|s)?{_IS}([^\s\"'
 _STRONG = regex(
     r"(?i)(?:api|auth|access|secret|service|account|client|private|encryption|signing|master|admin"
     r"|hub|hf|huggingface|wandb|comet|civitai|openai|replicate|aws|azure|gcp|kaggle|neptune|clearml"
+    r"|subscription|application|deploy|bot|my|rapidapi|unsplash|pexels|pixabay|flickr|danbooru|gelbooru"
+    r"|pixiv|modal|roboflow|ideogram|bfl|leonardo|prodia|groq|gemini|anthropic|deepseek|dashscope"
+    r"|minio|rclone"
     r"|fal|runpod|mistral|cohere|together|elevenlabs|stability|deepl|datadog|sentry|mlflow|storage)"
     r"[_. -]?\Z"
 )
