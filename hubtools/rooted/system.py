@@ -12,7 +12,7 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any, cast
 
@@ -100,6 +100,21 @@ def clone(source: int, target: int) -> bool:
     except (ImportError, OSError):
         return False
     return True
+
+
+def carry_attributes(source: int, target: int) -> None:
+    """Give an open file what another one has beside its bytes: extended attributes of the user's
+    (tags, comments) and its access list. What the file system does not take is left out."""
+    if not hasattr(os, "listxattr"):  # Linux only
+        return
+    try:
+        names = os.listxattr(source)
+    except OSError:
+        return
+    for name in names:
+        if name.startswith("user.") or name == "system.posix_acl_access":
+            with suppress(OSError):
+                os.setxattr(target, name, os.getxattr(source, name))
 
 
 @contextmanager

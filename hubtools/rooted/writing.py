@@ -7,7 +7,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO
 
 from hubtools.causes import named, naming
@@ -103,6 +103,7 @@ class Writing(Looking):
                     if not cloned:
                         copy.write(block)
                 copy.flush()
+                system.carry_attributes(file.fileno(), copy.fileno())
                 if os.name != "nt":
                     os.fchmod(copy.fileno(), stat.S_IMODE(facts.st_mode))
                 os.utime(
@@ -112,6 +113,21 @@ class Writing(Looking):
                 if sync:
                     os.fsync(copy.fileno())
         return digest.hexdigest()
+
+    def carry_attributes(self, source: str, target: str) -> None:
+        """Give a file the extended attributes and the access list of another one."""
+        with self.open(source) as file, self.open(target) as other:
+            system.carry_attributes(file.fileno(), other.fileno())
+
+    def carry_owner(self, owner: os.stat_result, name: str) -> None:
+        """Give a file to the user and the group of another one, as far as this user may."""
+        if os.name == "nt":
+            return
+        with self.open(name) as file, suppress(OSError):
+            mine = os.fstat(file.fileno())
+            if (mine.st_uid, mine.st_gid) != (owner.st_uid, owner.st_gid):
+                os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
+                os.fchmod(file.fileno(), stat.S_IMODE(mine.st_mode))
 
     def rename(self, source: str, target: str, *, replace: bool = False, sync: bool = True) -> None:
         """Give a file, link or folder another name; folders on the way are made. Raises

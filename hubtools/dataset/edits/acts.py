@@ -267,12 +267,15 @@ def _put_back(root: Root, journal: Journal, number: int, step: Step) -> None:
             hint=f"{journal.place / ORIGINALS} has the others",
             code="file-changed",
         )
+    owner = root.stat(step.target) if step.target is not None else None
     if step.target == step.path:
         _take(root, journal, f"{number}-target", step.path, step, (step.after,))
     try:
         root.rename(original, step.path, sync=False)
     except FileExistsError:
         raise in_the_way(root, step.path) from None
+    if owner is not None and root.is_file(step.path):
+        root.carry_owner(owner, step.path)
 
 
 def _settle(root: Root, journal: Journal) -> None:

@@ -188,6 +188,10 @@ def _make(root: Root, op: Operation, journal: Journal, number: int) -> tuple[str
         assert op.path is not None
         data, pixels = edited(picture_of(root, op.path, journal.original(op.path)), op.edits)
     root.write(journal.new(number), data, mode=mode)
+    if op.path is not None and mode is not None:
+        root.carry_attributes(journal.original(op.path), journal.new(number))
+        if (owner := root.stat(op.path)) is not None:
+            root.carry_owner(owner, journal.new(number))
     return root.sha256(journal.new(number)), pixels
 
 
