@@ -79,11 +79,16 @@ def _of_one_style(parts: Sequence[Part]) -> list[Part]:
     return [part for part in parts if part.style in ("peft", "alpha")]
 
 
-def taken_by_comfyui(parts: Sequence[Part]) -> frozenset[str]:
-    """Names of the tensors that ComfyUI's tables know."""
+def taken_by_comfyui(parts: Sequence[Part], families: Sequence[TargetName]) -> frozenset[str]:
+    """Names of the tensors that ComfyUI's tables know; `families` are those that they fit."""
+    known = any(TARGETS[family].layers.loader.comfyui for family in families) or not families
+    denoisers = {f"{TARGETS[family].denoiser}." for family in families if not known}
     down_and_up = any("down_blocks" in p.layer or "up_blocks" in p.layer for p in parts)
     return frozenset(
         part.name
         for part in parts
-        if not part.wrapped and part.adapter in ("", "default") and (part.prefix or down_and_up)
+        if not part.wrapped
+        and part.adapter in ("", "default")
+        and (part.prefix or down_and_up)
+        and part.prefix not in denoisers
     )

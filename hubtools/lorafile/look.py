@@ -214,7 +214,7 @@ class Weights:
     @cached_property
     def taken_by_comfyui(self) -> frozenset[str]:
         """The same of ComfyUI, as its tables of names tell."""
-        return self._whole(taken_by_comfyui(self.parts))
+        return self._whole(taken_by_comfyui(self.parts, self.families))
 
     def _whole(self, names: frozenset[str]) -> frozenset[str]:
         alone = set(self.halved)

@@ -271,7 +271,8 @@ _ALL = (
             "lumina2:Lumina2",
         ),
         layers=Layers(
-            (_REFINED, _REFINED + r"attn[._]"), widths=(2304,), loader=Loader(native=True)
+            (_REFINED, _REFINED + r"attn[._]"), widths=(2304,),
+            loader=Loader(native=True, comfyui=False),
         ),
     ),
     Target(
@@ -287,7 +288,7 @@ _ALL = (
             # it would draw in sizes of its own and scale to the one that was asked for
             always=(("use_resolution_binning", False),),
         ),
-        layers=Layers((_SELF, _CROSS), widths=(2240,)),
+        layers=Layers((_SELF, _CROSS), widths=(2240,), loader=Loader(comfyui=False)),
     ),
     Target(
         "pixart", "PixArt", 1024, (_t5(300),), "transformer", 4, _texts(1), ("PixArt",),

@@ -79,7 +79,8 @@ class Support:
 class Loader:
     """diffusers' loader of adapters. `encoders`: text encoders it reads LoRAs of, as names begin.
     `kohya` and `native`: it converts the names of sd-scripts, and those that begin with
-    `diffusion_model.`. `strict`: it refuses a file in which one name has no "lora" in it."""
+    `diffusion_model.`. `strict`: it refuses a file in which one name has no "lora" in it.
+    `comfyui`: the names that it reads are known to ComfyUI too."""
 
     encoders: tuple[str, ...] = ()
     kohya: bool = False
@@ -87,6 +88,7 @@ class Loader:
     wrapped: tuple[str, ...] = ()  # layers whose `base_model.model.` it takes off
     own_layers: tuple[str, ...] = ()  # of kohya's files only these
     strict: bool = True
+    comfyui: bool = True
 
 
 @dataclass(frozen=True)

@@ -142,3 +142,20 @@ def test_numbers_of_every_format(tmp_path: Path, dtype: str, number: float) -> N
     held = looked(lorafiles.save(tmp_path / "a.safetensors", made))
     kinds = [fault.kind for fault in faults_of(held)]
     assert kinds == ([] if number == 1e-3 else ["zero" if number == 0 else "not-finite"])
+
+
+def test_comfyui_does_not_know_what_diffusers_calls_the_layers_of_some(tmp_path: Path) -> None:
+    for layer, width, taken in (
+        ("layers.0.attn.to_q", 2304, 0),
+        ("layers.0.attention.to_q", 3840, 2),
+        ("transformer_blocks.0.attn1.to_q", 2240, 0),
+        ("transformer_blocks.0.attn1.to_q", 1152, 2),
+        ("transformer_blocks.0.attn.to_gate", 6144, 2),
+    ):
+        state = {
+            f"transformer.{layer}.lora_A.weight": numpy.ones((4, width), "float32"),
+            f"transformer.{layer}.lora_B.weight": numpy.ones((width, 4), "float32"),
+        }
+        held = looked(lorafiles.save(tmp_path / "a.safetensors", state))
+        assert len(held.taken_by_comfyui) == taken, (layer, width)
+        assert len(held.taken()) == 2
