@@ -172,6 +172,8 @@ def _listed(text: str, place: int, word: str) -> Generator[Secret, None, int]:
         if found[2] and _OPEN.match(found[2]):
             continue
         value = found[4] or found[5]
+        if value.startswith("#/"):
+            continue  # a place in the same file (JSON Pointer, RFC 6901)
         if what := beside(name, value):
             yield Secret(what, opened.end() + found.start(4 if found[4] else 5), value)
     return opened.end() + (ends.start() if ends else len(inner))

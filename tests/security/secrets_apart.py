@@ -319,6 +319,8 @@ NEAR: tuple[str, ...] = (
     "value,name\n{H:.32},hash\n{K},picture\n",
     "image_md5,tags\n{H:.32},secret\n{H:.32},token\n",
     "id,caption\n{K},a key\n{K},the secret garden\n",
+    '{{"clientCredentials": {{"$ref": "#/definitions/Swagger.OAuth2SecurityFlow3"}}}}',
+    '{{"password": {{"$ref": "#/definitions/Swagger.OAuth2SecurityFlow3"}}}}',
     "mysql -u root -p people\n",
     "mysql -u root -p\n",
     "mysql --port=3306 -P 3306\n",
