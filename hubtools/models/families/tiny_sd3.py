@@ -6,7 +6,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from hubtools.models.families.tiny import COMMON_WORDS, clip_tokenizer, write_pipeline
+from hubtools.models.families.tiny import COMMON_WORDS, write_pipeline
+from hubtools.models.families.tiny_clip import clip_pair
 from hubtools.models.families.tiny_flow import flux1_vae, t5_encoder, t5_tokenizer
 
 # Widths of the CLIPs, which are also their sums', and of T5.
@@ -23,23 +24,12 @@ def build_tiny_sd3(folder: Path, *, seed: int = 0, t5: bool = True) -> Path:
             SD3Transformer2DModel,
             StableDiffusion3Pipeline,
         )
-        from transformers import CLIPTextConfig, CLIPTextModelWithProjection
+        from transformers import CLIPTextModelWithProjection
 
-        (work / "second").mkdir()
-        tokenizer, ids = clip_tokenizer(work)
-        second, _ = clip_tokenizer(work / "second", pad_token="!")
+        tokenizer, second, told = clip_pair(work)
 
         def clip(width: int, act: str) -> Any:
-            told = CLIPTextConfig(
-                hidden_size=width,
-                intermediate_size=2 * width,
-                projection_dim=width,
-                num_hidden_layers=3,
-                num_attention_heads=2,
-                hidden_act=act,
-                **ids,
-            )
-            return CLIPTextModelWithProjection(told)
+            return CLIPTextModelWithProjection(told(width, act, summed=width, heads=2))
 
         vae = flux1_vae()
         vae.register_to_config(scaling_factor=1.5305, shift_factor=0.0609)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from hubtools.models.families.tiny import BETAS, clip_tokenizer, tiny_vae, write_pipeline
+from hubtools.models.families.tiny import BETAS, tiny_vae, write_pipeline
+from hubtools.models.families.tiny_clip import clip_pair
 
 # Widths of the text encoders, and of what the second one sums up.
 _FIRST, _SECOND, _POOLED = 32, 48, 40
@@ -27,25 +29,12 @@ def build_tiny_sdxl(
     def made(work: Path) -> Any:
         from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline
         from diffusers import UNet2DConditionModel as UNet
-        from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+        from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
-        (work / "second").mkdir()
-        tokenizer, ids = clip_tokenizer(work)
-        second, _ = clip_tokenizer(work / "second", pad_token="!")
-
-        def text(width: int, act: str) -> CLIPTextConfig:
-            return CLIPTextConfig(
-                hidden_size=width,
-                intermediate_size=2 * width,
-                projection_dim=_POOLED,
-                num_hidden_layers=3,
-                num_attention_heads=4,
-                hidden_act=act,
-                **ids,
-            )
-
-        text_encoder = CLIPTextModel(text(_FIRST, "quick_gelu"))
-        text_encoder_2 = CLIPTextModelWithProjection(text(_SECOND, "gelu"))
+        tokenizer, second, told = clip_pair(work)
+        told = partial(told, summed=_POOLED, heads=4)
+        text_encoder = CLIPTextModel(told(_FIRST, "quick_gelu"))
+        text_encoder_2 = CLIPTextModelWithProjection(told(_SECOND, "gelu"))
         vae = tiny_vae(size)
         vae.register_to_config(scaling_factor=0.13025)
         unet = UNet(
