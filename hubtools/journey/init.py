@@ -187,15 +187,16 @@ def _copy(source: Path, target: Path, force: bool) -> tuple[int, str, tuple[str,
         for entry in (*listing.pictures, *listing.metadata):
             with open_own(source, entry.name) as file, root.replacing(entry.name) as copy:
                 shutil.copyfileobj(file, copy)
-    if listing.metadata:
-        return len(listing.pictures), _caption_column(source), ()
-    lines, without = [], []
-    for entry in listing.pictures:
-        caption = " ".join(decoded.get(beside[entry.name], "").split())
-        if not caption:
-            without.append(entry.name)
-        lines.append(json.dumps({"file_name": entry.name, "text": caption}, ensure_ascii=False))
-    write_text(target / "metadata.jsonl", "\n".join(lines) + "\n")
+        if listing.metadata:
+            return len(listing.pictures), _caption_column(source), ()
+        lines, without = [], []
+        for entry in listing.pictures:
+            caption = " ".join(decoded.get(beside[entry.name], "").split())
+            if not caption:
+                without.append(entry.name)
+            line = {"file_name": entry.name, "text": caption}
+            lines.append(json.dumps(line, ensure_ascii=False))
+        root.write("metadata.jsonl", ("\n".join(lines) + "\n").encode())
     return len(listing.pictures), "text", tuple(without)
 
 

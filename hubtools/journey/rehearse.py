@@ -6,7 +6,6 @@ import errno
 import json
 import os
 import shlex
-import shutil
 import socket
 import subprocess
 import sys
@@ -31,7 +30,7 @@ from hubtools.models.base import fetch_base, resolve_base
 from hubtools.models.registry import SUPPORTED
 from hubtools.owned import claim, is_own
 from hubtools.project import Project
-from hubtools.rooted import Root, forget
+from hubtools.rooted import Root, fence
 
 TOKEN = "hf_local"
 DEFAULT_OWNER = "me"
@@ -123,7 +122,8 @@ def _own_folder(project: Path, note: Callable[[str], None]) -> Path:
     made. Raises `LeadsOut` if a link is in the way."""
     name = f"{_PLACE}/{_OWNER}"
     with Root(project) as root:
-        if root.exists(_PLACE) and not is_own(root, name):
+        links = any(root.is_link(f"{_PLACE}/{entry}") for entry in root.list(_PLACE))
+        if root.exists(_PLACE) and (links or not is_own(root, name)):
             number = 1
             while root.exists(aside := f"{_PLACE}.other-{number}"):
                 number += 1
@@ -131,6 +131,7 @@ def _own_folder(project: Path, note: Callable[[str], None]) -> Path:
             note(f"{project / _PLACE} was not made by you on this machine; it is now {aside}.")
         if not root.exists(_PLACE):
             claim(root, name, "hubtools rehearse")
+    fence(project / _PLACE, project)
     return project / _PLACE
 
 
@@ -204,8 +205,8 @@ def _read_back(
         words = ["generate", "--no-prompt-weights", "--project", str(project.file)]
         words += ["--from", str(samples / record.file)]
         samples = root / SAMPLES_DIR
-        shutil.rmtree(samples, ignore_errors=True)  # of another rehearsal
-        forget(samples)
+        with Root(root) as own:
+            own.remove_tree(SAMPLES_DIR)  # of another rehearsal
         words += ["--quiet", "--output", str(samples)]
         _call(command("hubtools", *words), environment)
         (record,) = read_samples(samples)

@@ -1,13 +1,15 @@
-"""The folder of the embedded Hub may have come with a folder of pictures."""
+"""Folders that hubtools keeps in a project may have come with it, or be exchanged meanwhile."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,7 @@ from hubtools.errors import HubtoolsError
 from hubtools.fences import LeadsOut
 from hubtools.localhub.store import Store
 from hubtools.trust import ForeignState
+from tests.drawing import write_pictures
 from tests.typed import typed
 
 PRECIOUS = "mine\n"
@@ -106,3 +109,41 @@ def test_a_database_of_something_else(tmp_path: Path) -> None:
     with pytest.raises(ForeignState):
         Store(root)
     assert (root / "hub.sqlite3").read_bytes() == before
+
+
+@links
+def test_a_rehearsal_with_links_in_it(outside: Path, tmp_path: Path) -> None:
+    """The Hub's client would write its cache through them."""
+    from hubtools.journey.rehearse import _own_folder
+
+    project = tmp_path / "project"
+    project.mkdir()
+    folder = _own_folder(project, print)
+    (folder / "hf-home").symlink_to(outside)
+    notes: list[str] = []
+    assert _own_folder(project, notes.append) == folder
+    assert len(notes) == 1
+    assert not (folder / "hf-home").exists()
+    assert (folder.parent / "rehearsal.other-1" / "hf-home").is_symlink()
+
+
+@links
+def test_init_into_a_folder_that_becomes_a_link(
+    outside: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, project = write_pictures(tmp_path / "source", 2), tmp_path / "project"
+    (source / "metadata.jsonl").unlink()
+    (outside / "metadata.jsonl").write_text(PRECIOUS)
+    before = all_of(outside)
+    copy = shutil.copyfileobj
+
+    def exchanged(*words: Any) -> None:
+        copy(*words)
+        if (dataset := project / "dataset").is_dir() and not dataset.is_symlink():
+            dataset.rename(tmp_path / "away")
+            dataset.symlink_to(outside)
+
+    monkeypatch.setattr(shutil, "copyfileobj", exchanged)
+    typed("init", project, "--from", source, cwd=tmp_path)
+    assert (tmp_path / "away").is_dir()
+    assert all_of(outside) == before
