@@ -212,8 +212,14 @@ def _training(manifest: RunManifest) -> list[tuple[str, str]]:
         "resolution", "train_batch_size", "gradient_accumulation_steps", "learning_rate",
         "lr_scheduler", "lr_warmup_steps", "snr_gamma", "noise_offset", "caption_dropout",
         "random_flip", "max_grad_norm",
+        # written down only where they are set
+        "aspect_ratio_buckets", "bucket_reso_steps", "resolutions", "crops_per_image",
+        "debiased_estimation_loss", "loss_type", "huber_schedule", "huber_c",
+        "multires_noise_iterations", "multires_noise_discount", "input_perturbation",
+        "unmasked_weight", "shuffle_caption", "keep_tokens", "caption_tag_dropout_rate",
     ):  # fmt: skip
-        rows.append((key, train.get(key)))
+        value = train.get(key)
+        rows.append((key, ", ".join(map(str, value)) if isinstance(value, list) else value))
     rows += [
         ("seed", manifest.seed),
         ("precision of the base", manifest.dtype or None),

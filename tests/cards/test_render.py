@@ -67,6 +67,18 @@ def test_a_model_card_has_the_facts_and_no_finding(
     ModelCard.load(result.path).validate()  # asks the Hub at HF_ENDPOINT
 
 
+def test_a_model_card_tells_what_was_trained_otherwise_than_usual(
+    run_dir: Path, project: Project
+) -> None:
+    manifest = json.loads((run_dir / "run.json").read_text())
+    manifest["train"] |= {"aspect_ratio_buckets": True, "resolutions": [48, 96]}
+    (run_dir / "run.json").write_text(json.dumps(manifest))
+    text = write_model_card(run_dir, project).text
+    assert "| aspect_ratio_buckets | True |" in text
+    assert "| resolutions | 48, 96 |" in text
+    assert "loss_type" not in text
+
+
 def test_gallery_pictures_are_those_of_this_lora(run_dir: Path, project: Project) -> None:
     write_model_card(run_dir, project)
 

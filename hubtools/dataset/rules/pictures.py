@@ -123,7 +123,8 @@ def too_small(view: Dataset) -> Iterator[Problem]:
     for facts in _whole(view, lambda table: table.short < view.resolution):
         yield Problem(
             f"{_size(facts)} is smaller than the training resolution"
-            f" {view.resolution}{f' of {own}' if own else ''}; it would be enlarged",
+            f" {view.resolution}{f' of {own}' if own else ''}; cut to a square it would be"
+            " enlarged",
             "use a larger original, lower train.resolution, or train with --aspect-ratio-buckets",
             facts.name,
             severity=Severity.ERROR if min(facts.width, facts.height) < 32 else None,
