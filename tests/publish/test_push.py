@@ -331,19 +331,19 @@ def many(dataset: Path, count: int) -> None:
 
 
 def test_many_files_go_through_a_pull_request(local_hub: Hub, dataset: Path) -> None:
-    many(dataset, 230)
+    many(dataset, 200)
     seen: list[tuple[int, int]] = []
     plan = plan_push(dataset, REPO, "dataset")
     result = push(plan, on_commit=lambda done, total: seen.append((done, total)))
-    assert seen == [(100, 235), (200, 235), (235, 235)]
-    assert result.verified == 235
-    assert len(there("dataset")) == 235
+    assert seen == [(100, 205), (200, 205), (205, 205)]
+    assert result.verified == 205
+    assert len(there("dataset")) == 205
     (details,) = HfApi().get_repo_discussions(REPO, repo_type="dataset")
     assert details.status == "merged"
 
 
 def test_stopped_and_killed_in_the_middle_of_many(local_hub: Hub, dataset: Path) -> None:
-    many(dataset, 250)
+    many(dataset, 200)
 
     with pytest.raises(KeyboardInterrupt):
         push(plan_push(dataset, REPO, "dataset"), on_commit=stop)
@@ -361,10 +361,10 @@ def test_stopped_and_killed_in_the_middle_of_many(local_hub: Hub, dataset: Path)
 
     done = typed("push", dataset, REPO)
     assert done.returncode == 0, done.stderr
-    assert len(there("dataset")) == 255
+    assert len(there("dataset")) == 205
     (discussion,) = HfApi().get_repo_discussions(REPO, repo_type="dataset")
     assert discussion.status == "merged"
-    on_it = [title for title in commits("dataset") if "of 255 files" in title]
+    on_it = [title for title in commits("dataset") if "of 205 files" in title]
     assert len(on_it) == 3, "no part was sent twice"
     again = typed("push", dataset, REPO)
     assert "Nothing to push" in again.stdout
@@ -376,8 +376,8 @@ def stop(done: int, total: int) -> None:
 
 @pytest.fixture
 def begun(local_hub: Hub, dataset: Path) -> Path:
-    """A dataset of 130 pictures whose push was stopped after the first 100 files."""
-    many(dataset, 130)
+    """A dataset of 105 pictures whose push was stopped after the first 100 files."""
+    many(dataset, 105)
     with pytest.raises(KeyboardInterrupt):
         push(plan_push(dataset, REPO, "dataset"), on_commit=stop)
     return dataset
@@ -398,7 +398,7 @@ def remove(path: Path) -> None:
 def test_what_was_deleted_since_the_stop_is_not_published(begun: Path) -> None:
     remove(begun / "0003.txt.png")
     Image.new("RGB", (2, 2)).save(begun / "0004.txt.png")
-    assert push(plan_push(begun, REPO, "dataset")).verified == 134
+    assert push(plan_push(begun, REPO, "dataset")).verified == 109
     assert "0003.txt.png" not in there("dataset")
     assert statuses() == ["merged"]
 
@@ -407,14 +407,14 @@ def test_a_smaller_push_closes_what_it_does_without(begun: Path) -> None:
     for path in begun.glob("00*.txt.png"):
         remove(path)
     push(plan_push(begun, REPO, "dataset"))
-    assert len(there("dataset")) == 35
+    assert len(there("dataset")) == 10
     assert statuses() == ["closed"]
 
 
 def test_what_was_changed_back_since_the_stop_stays(local_hub: Hub, dataset: Path) -> None:
     (dataset / "0-first.txt").write_text("old")
     push(plan_push(dataset, REPO, "dataset"))
-    many(dataset, 230)
+    many(dataset, 105)
     (dataset / "0-first.txt").write_text("new, and sent in the first part")
     with pytest.raises(KeyboardInterrupt):
         push(plan_push(dataset, REPO, "dataset"), on_commit=stop)
@@ -434,17 +434,17 @@ def test_a_repository_that_was_deleted_since(begun: Path, again: str) -> None:
         HfApi().create_repo(REPO, repo_type="dataset", private=True)
     if again == "with a discussion":
         HfApi().create_discussion(REPO, title="Hello", repo_type="dataset")
-    assert push(plan_push(begun, REPO, "dataset")).verified == 135
-    assert len(there("dataset")) == 135
+    assert push(plan_push(begun, REPO, "dataset")).verified == 110
+    assert len(there("dataset")) == 110
 
 
 def test_a_pull_request_of_many_is_left_to_its_readers(local_hub: Hub, dataset: Path) -> None:
-    many(dataset, 130)
+    many(dataset, 105)
     asked = push(plan_push(dataset, REPO, "dataset", PushOptions(pr=True)))
     assert asked.pr_url is not None
     assert there("dataset") == set()
     push(plan_push(dataset, REPO, "dataset"))
-    assert len(there("dataset")) == 135
+    assert len(there("dataset")) == 110
     found = {
         talk.num: talk.status for talk in HfApi().get_repo_discussions(REPO, repo_type="dataset")
     }
