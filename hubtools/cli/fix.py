@@ -20,7 +20,7 @@ from hubtools.findings import plural
 from hubtools.printable import visible
 
 if TYPE_CHECKING:
-    from hubtools.dataset.edits.plan import Plan
+    from hubtools.dataset.edits.plan import FixPlan
     from hubtools.dataset.fix.run import Fixed
     from hubtools.project import Project
 
@@ -171,7 +171,7 @@ def _replay(
 
 
 def _carry_out(
-    plan: Plan,
+    plan: FixPlan,
     run: Callable[..., Fixed],
     dry_run: bool,
     yes: bool,
@@ -197,18 +197,18 @@ def _carry_out(
     return _apply(plan, run, out)
 
 
-def _asked(plan: Plan, out: Output) -> bool:
+def _asked(plan: FixPlan, out: Output) -> bool:
     """True if somebody at a terminal says yes."""
     if not (out.human and sys.stdin.isatty()):
         return False
     return click.confirm(f"Apply {_count(plan)}?", default=False, err=True)
 
 
-def _count(plan: Plan) -> str:
+def _count(plan: FixPlan) -> str:
     return plural(len(plan.operations), "change")
 
 
-def _show(plan: Plan, out: Output, limit: int | None) -> None:
+def _show(plan: FixPlan, out: Output, limit: int | None) -> None:
     if out.format == "quiet":
         for op in plan.operations:
             out.data(visible(op.path or str(op.target)))
@@ -224,11 +224,11 @@ def _show(plan: Plan, out: Output, limit: int | None) -> None:
         out.diff_line(line)
 
 
-def _as_json(plan: Plan, facts: dict[str, Any], out: Output) -> None:
+def _as_json(plan: FixPlan, facts: dict[str, Any], out: Output) -> None:
     out.answer.put(plan.to_dict() | facts, exact=True)
 
 
-def _nothing(plan: Plan, out: Output) -> None:
+def _nothing(plan: FixPlan, out: Output) -> None:
     if out.format == "json":
         _as_json(plan, {"applied": False}, out)
         return
@@ -236,7 +236,7 @@ def _nothing(plan: Plan, out: Output) -> None:
     _left(plan, out)
 
 
-def _apply(plan: Plan, run: Callable[..., Fixed], out: Output) -> int:
+def _apply(plan: FixPlan, run: Callable[..., Fixed], out: Output) -> int:
     with out.following("reading pictures", at_once=False) as tell:
         fixed = run(plan=plan, on_picture=tell)
     id = fixed.journal.id if fixed.journal else None
@@ -256,7 +256,7 @@ def _apply(plan: Plan, run: Callable[..., Fixed], out: Output) -> int:
     return ExitCode.DONE
 
 
-def _left(plan: Plan, out: Output) -> None:
+def _left(plan: FixPlan, out: Output) -> None:
     """What stays: files, and findings that a person (or a name for --unsafe) has to see to."""
     from hubtools.dataset.fix.remedies import Remedy
     from hubtools.dataset.fix.steps import REMEDIES

@@ -15,7 +15,7 @@ from hubtools.project import Project
 if TYPE_CHECKING:
     from hubtools.dataset.caption.planner import CaptionPlan
     from hubtools.dataset.caption.run import Captioned
-    from hubtools.dataset.edits.plan import Plan
+    from hubtools.dataset.edits.plan import FixPlan
     from hubtools.dataset.fix.run import Fixed
     from hubtools.plans import SavedPlan
 
@@ -29,7 +29,7 @@ def fix(
     ignore: Sequence[str] = (),
     unsafe: Sequence[str] = (),
     resolution: int | None = None,
-    plan: Plan | None = None,
+    plan: FixPlan | None = None,
     plan_file: StrPath | None = None,
     from_plan: StrPath | SavedPlan | None = None,
     replayable: bool = False,
@@ -47,7 +47,7 @@ def fix(
     cannot change as it promised are left. `plan_file` is --plan: the plan is written there, and
     nothing else is done. `from_plan`: do what the plan in this file says, or refuse. `replayable`:
     a plan that can be saved later, which takes reading all files once more; `counted`: tell what
-    further unsafe fixes would repair (`Plan.offers`).
+    further unsafe fixes would repair (`FixPlan.offers`).
     """
     from hubtools.dataset.edits.replay import settled
     from hubtools.dataset.fix.planner import fix_options, plan_fix
@@ -89,7 +89,7 @@ def _saved_fix(
     looks: bool,
     trust_state: bool,
     note: Note,
-) -> Plan:
+) -> FixPlan:
     """What a plan in a file says, on the folder as it was when the plan was made."""
     from hubtools.dataset.edits.journal import finish
     from hubtools.dataset.edits.replay import BESIDE, load_plan, would

@@ -12,7 +12,7 @@ from hubtools.files import StrPath
 from hubtools.project import Project
 
 if TYPE_CHECKING:
-    from hubtools.dataset.packing.plan import Format, Plan
+    from hubtools.dataset.packing.plan import Format, PackingPlan
     from hubtools.dataset.packing.plan_file import Wanted
     from hubtools.dataset.packing.unpack import Unsharded
     from hubtools.dataset.packing.write import Shards
@@ -84,7 +84,7 @@ def plan_shards(
     plan_file: StrPath | None = None,
     note: Note = quiet,
     **settings: Any,
-) -> Plan:
+) -> PackingPlan:
     """Which shards `shard` would write. `plan_file`: the plan is written there too."""
     from hubtools.dataset.packing.plan import plan_shards as make
     from hubtools.dataset.packing.plan_file import save_plan

@@ -15,7 +15,7 @@ from hubtools.inference.generate import base_of, triggers
 from hubtools.inference.grid.axes import ALL, Value, parse_axis, step_value
 from hubtools.inference.lora import LoraFile, WeightedLora, check_loras, resolve_lora, snapshots_of
 from hubtools.inference.shots import Shot, shots_of
-from hubtools.inference.staged import Wanted
+from hubtools.inference.staged import LoraShots
 from hubtools.models.base import Base
 from hubtools.models.families.protocol import sampling_of
 from hubtools.project import Project
@@ -70,14 +70,14 @@ class EvaluationPlan:
         return self.project.evaluate.num_images
 
     @property
-    def wanted(self) -> tuple[Wanted, ...]:
+    def wanted(self) -> tuple[LoraShots, ...]:
         """What is drawn with the base, then with each choice."""
-        bare = Wanted([replace(shot, lora_weight=0.0) for shot in self.shots])
+        bare = LoraShots([replace(shot, lora_weight=0.0) for shot in self.shots])
         return (bare, *map(self._with, self.choices))
 
-    def _with(self, choice: Choice) -> Wanted:
+    def _with(self, choice: Choice) -> LoraShots:
         shots = [replace(shot, lora_weight=choice.weight) for shot in self.shots]
-        return Wanted(shots, [WeightedLora(choice.lora)])
+        return LoraShots(shots, [WeightedLora(choice.lora)])
 
     @property
     def with_trigger(self) -> int:

@@ -25,7 +25,7 @@ from hubtools.inference.project_base import project_base
 from hubtools.inference.repeat import recall
 from hubtools.inference.sheet import contact_sheet
 from hubtools.inference.shots import Shot, check_size, prompts_of, shots_of
-from hubtools.inference.staged import Wanted, open_staged
+from hubtools.inference.staged import LoraShots, open_staged
 from hubtools.layout import COMPARISON, SAMPLES_DIR
 from hubtools.manifest import SampleRecord
 from hubtools.models.base import Base
@@ -123,7 +123,7 @@ def generate(
         check_size(shot.width, shot.height, base.support.divisor)
     check_loras(loras, base.path_or_id, note)
     pipeline, texts_read = open_drawing(
-        project, base, [Wanted(shots, loras)], fuse=bool(fuse), device=device, dtype=dtype,
+        project, base, [LoraShots(shots, loras)], fuse=bool(fuse), device=device, dtype=dtype,
         safety_checker=safety_checker, note=note,
     )  # fmt: skip
     if sheet is not None:
@@ -165,7 +165,7 @@ def triggers(project: Project, loras: Sequence[WeightedLora]) -> tuple[str, ...]
 def open_drawing(
     project: Project,
     base: Base,
-    wanted: Sequence[Wanted],
+    wanted: Sequence[LoraShots],
     *,
     fuse: bool = False,
     device: str | None = None,
@@ -309,7 +309,7 @@ def generate_for_run(
         usual=sampling_of(base),
     )
     bare = [replace(shot, lora_weight=0.0) for shot in shots]
-    wanted = [Wanted(bare), Wanted(shots, [WeightedLora(lora)])]
+    wanted = [LoraShots(bare), LoraShots(shots, [WeightedLora(lora)])]
     pipeline, texts = open_drawing(project, base, wanted, tell=note)
     with Root(run_dir) as run, run.inside(SAMPLES_DIR, create=True) as folder:
         check_sheet(folder.path / COMPARISON)
@@ -322,7 +322,7 @@ def generate_for_run(
 def _both(
     pipeline: Any,
     texts: Prompts,
-    wanted: Sequence[Wanted],
+    wanted: Sequence[LoraShots],
     names: Sequence[str],
     folder: Root,
     base: Base,

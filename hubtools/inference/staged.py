@@ -20,7 +20,7 @@ from hubtools.models.loading import Part, denoiser_name, denoiser_of
 
 
 @dataclass(frozen=True)
-class Wanted:
+class LoraShots:
     """Shots that are drawn with these LoRAs."""
 
     shots: Sequence[Shot]
@@ -36,7 +36,7 @@ class Load(Protocol):
 
 def open_staged(
     load: Load,
-    wanted: Sequence[Wanted],
+    wanted: Sequence[LoraShots],
     *,
     fuse: bool = False,
     with_text: Callable[[Any], None] = lambda read: None,
@@ -59,9 +59,9 @@ def open_staged(
     return pipeline, prompts.move(device)
 
 
-def read_prompts(pipeline: Any, wanted: Sequence[Wanted], fuse: bool = False) -> Prompts:
+def read_prompts(pipeline: Any, wanted: Sequence[LoraShots], fuse: bool = False) -> Prompts:
     """All that is `wanted`, as the text encoders of `pipeline` say it; leaves no LoRA in them."""
-    states: dict[Said, list[tuple[Wanted, Shot]]] = {(): []}
+    states: dict[Said, list[tuple[LoraShots, Shot]]] = {(): []}
     for one in wanted:
         for shot in one.shots:
             states.setdefault(said_by(one.loras, shot.lora_weight), []).append((one, shot))

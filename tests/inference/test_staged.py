@@ -23,7 +23,7 @@ from hubtools.inference.grid import grid  # noqa: E402
 from hubtools.inference.lora import WeightedLora, resolve_lora  # noqa: E402
 from hubtools.inference.pipeline import draw  # noqa: E402
 from hubtools.inference.shots import Shot  # noqa: E402
-from hubtools.inference.staged import Wanted, open_staged  # noqa: E402
+from hubtools.inference.staged import LoraShots, open_staged  # noqa: E402
 from hubtools.models.base import Base, resolve_base  # noqa: E402
 from hubtools.models.families.stable_diffusion import StableDiffusion  # noqa: E402
 from hubtools.models.loading import load_pipeline  # noqa: E402
@@ -156,7 +156,11 @@ def test_it_draws_what_a_whole_pipeline_draws(
     torch.set_num_threads(1)
     two = [WeightedLora(resolve_lora(str(file))) for file in (lora_file, speaking)]
     assert [lora.file.of_text for lora in two] == [False, True]
-    wanted = [Wanted(SHOTS[:2]), *(Wanted(SHOTS, [lora]) for lora in two), Wanted(SHOTS[:2], two)]
+    wanted = [
+        LoraShots(SHOTS[:2]),
+        *(LoraShots(SHOTS, [lora]) for lora in two),
+        LoraShots(SHOTS[:2], two),
+    ]
     encoded: list[int] = []
 
     def load(parts: Any, given: Any) -> Any:
@@ -192,7 +196,7 @@ def test_what_is_not_known_to_be_of_a_text_encoder_is_not_passed_over(
     def load(parts: Any, given: Any) -> Any:
         return load_pipeline(base, device="cpu", parts=parts, given=given)
 
-    staged, _ = open_staged(load, [Wanted([SHOT], [WeightedLora(hidden)])])
+    staged, _ = open_staged(load, [LoraShots([SHOT], [WeightedLora(hidden)])])
     with pytest.raises(HubtoolsError, match="changes a text encoder"):
         apply_lora(staged, hidden, 1.0)
 
@@ -214,7 +218,7 @@ def test_every_family_draws_what_its_whole_pipeline_draws(
         return load_pipeline(base, device="cpu", parts=parts, given=given)
 
     shots = [replace(SHOT, guidance=2.0)]
-    staged, prompts = open_staged(load, [Wanted(shots)])
+    staged, prompts = open_staged(load, [LoraShots(shots)])
     draw(staged, shots, tmp_path / "one", names=["a"], base=base, prompts=prompts)
     draw(load_pipeline(base, device="cpu"), shots, tmp_path / "two", names=["a"], base=base)
     assert digests(tmp_path / "one") == digests(tmp_path / "two")
@@ -231,7 +235,7 @@ def test_prompts_of_unequal_length_stand_in_batches_of_their_own(
     shots = [
         replace(SHOT, prompt=text, guidance=0.0) for text in ("a hat", "a very red hat", "a hat")
     ]
-    staged, prompts = open_staged(load, [Wanted(shots)])
+    staged, prompts = open_staged(load, [LoraShots(shots)])
     names = ["a", "b", "c"]
     draw(staged, shots, tmp_path / "one", names=names, base=base, prompts=prompts, batch_size=3)
     whole = load_pipeline(base, device="cpu")

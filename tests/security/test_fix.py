@@ -18,7 +18,7 @@ from hubtools.dataset.edits import stage
 from hubtools.dataset.edits.closed import Action
 from hubtools.dataset.edits.journal import apply, fingerprint, finish, purge, undo, unfinished
 from hubtools.dataset.edits.journal_files import journals, lost
-from hubtools.dataset.edits.plan import Operation, Plan
+from hubtools.dataset.edits.plan import FixPlan, Operation
 from hubtools.dataset.edits.replay import load_plan
 from hubtools.errors import HubtoolsError
 from hubtools.rooted import LeadsOut, Root
@@ -170,7 +170,7 @@ def test_links_in_the_place_of_what_hubtools_makes(data: Path, what: str, ours: 
     picture = (data / "0.png").read_bytes()
     if ours:
         op = Operation(Action.RENAME, "0.png", "a.png", (), (), sha(picture))
-        done = apply(data, Plan(data, (op,)))
+        done = apply(data, FixPlan(data, (op,)))
         assert done is not None
         place = done.place
     else:
@@ -219,7 +219,7 @@ def test_a_link_made_between_plan_and_act(data: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr("hubtools.dataset.edits.journal.stage", swapping)
     with pytest.raises(LeadsOut, match="symbolic link"):
-        apply(data, Plan(data, (op,)))
+        apply(data, FixPlan(data, (op,)))
     monkeypatch.undo()
     for act in (finish, undo):
         with pytest.raises(LeadsOut, match="symbolic link"):
@@ -250,7 +250,7 @@ def interrupted(data: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for name in (".DS_Store", "Thumbs.db")
     )
     with pytest.raises(KeyboardInterrupt):
-        apply(data, Plan(data, ops))
+        apply(data, FixPlan(data, ops))
     monkeypatch.undo()
     assert unfinished(data) is not None
     return data
@@ -358,7 +358,7 @@ def test_the_library_checks_plans_too(data: Path) -> None:
     ops = (Operation(Action.REMOVE, "0.png", None, (), (), picture),) * 2
     before = everything(data)
     with pytest.raises(HubtoolsError, match="two operations change"):
-        apply(data, Plan(data, ops))
+        apply(data, FixPlan(data, ops))
     assert everything(data) == before
 
 
@@ -382,13 +382,13 @@ def test_no_room_for_originals(data: Path, monkeypatch: pytest.MonkeyPatch) -> N
 # --- originals -------------------------------------------------------------------------------
 
 
-def removal(data: Path, name: str) -> Plan:
-    return Plan(data, (Operation(Action.REMOVE, name, None, (), (), fingerprint(data / name)),))
+def removal(data: Path, name: str) -> FixPlan:
+    return FixPlan(data, (Operation(Action.REMOVE, name, None, (), (), fingerprint(data / name)),))
 
 
-def rewriting(data: Path, name: str, text: str = "new") -> Plan:
+def rewriting(data: Path, name: str, text: str = "new") -> FixPlan:
     before = fingerprint(data / name)
-    return Plan(data, (Operation(Action.WRITE, name, name, (), (), before, text),))
+    return FixPlan(data, (Operation(Action.WRITE, name, name, (), (), before, text),))
 
 
 def test_other_names_of_a_file_stay_what_they_are(data: Path) -> None:
@@ -408,7 +408,7 @@ def test_other_names_of_a_file_stay_what_they_are(data: Path) -> None:
 
 
 def test_undo_does_not_restore_what_was_changed(data: Path) -> None:
-    done = apply(data, Plan(data, (*rewriting(data, "0.png").operations,
+    done = apply(data, FixPlan(data, (*rewriting(data, "0.png").operations,
                                    *removal(data, "1.png").operations)))  # fmt: skip
     assert done is not None
     (done.place / "originals" / "1.png").write_bytes(b"rotten")
@@ -497,7 +497,7 @@ def test_an_edit_at_any_moment_is_kept(data: Path, kind: str) -> None:
         plan = {
             "write": rewriting(data, "0.png"),
             "remove": removal(data, "0.png"),
-            "rename": Plan(data, (Operation(Action.RENAME, "0.png", "a.png", (), (),
+            "rename": FixPlan(data, (Operation(Action.RENAME, "0.png", "a.png", (), (),
                                             fingerprint(data / "0.png")),)),
         }[kind]  # fmt: skip
         child = os.fork()
@@ -537,7 +537,7 @@ def test_an_edit_between_removing_and_placing(data: Path, monkeypatch: pytest.Mo
     picture = (data / "0.png").read_bytes()
     op = Operation(Action.RENAME, "0.png", "a.png", (), (), sha(picture))
     with pytest.raises(HubtoolsError, match=r"a\.png has changed"):
-        apply(data, Plan(data, (op,)))
+        apply(data, FixPlan(data, (op,)))
     monkeypatch.undo()
     assert (data / "a.png").read_bytes() == b"theirs"
     told = typed("fix", data, *SET, "--yes")
@@ -589,7 +589,7 @@ def test_a_link_is_not_copied_from_what_is_no_picture(data: Path) -> None:
         Action.EDIT, "3.png", "3.png", (), (), fingerprint(data / "3.png"), edits=("copy",)
     )
     with pytest.raises(HubtoolsError, match="no picture"):
-        apply(data, Plan(data, (op,)))
+        apply(data, FixPlan(data, (op,)))
     assert b"PRIVATE" not in b"".join(
         path.read_bytes() for path in data.rglob("*") if path.is_file() and not path.is_symlink()
     )
@@ -606,7 +606,7 @@ def test_modes_and_times_come_back(data: Path) -> None:
         *rewriting(data, "0.png").operations,
         Operation(Action.RENAME, "deep/1.png", "a.png", (), (), fingerprint(data / "deep/1.png")),
     )
-    apply(data, Plan(data, ops))
+    apply(data, FixPlan(data, ops))
     assert (data / "0.png").stat().st_mode & 0o777 == 0o640
     assert (data / "a.png").stat().st_mtime_ns == 10**18
     assert not (data / "deep").exists()
@@ -779,7 +779,7 @@ def test_a_file_that_only_somebody_else_may_move(
     before = everything(data)
     data.chmod(0o1777)
     somebody = os.geteuid() + 1234
-    plan = Plan(data, (Operation(Action.REMOVE, "0.png", None, (), (), sha(before["0.png"])),))  # type: ignore[arg-type]
+    plan = FixPlan(data, (Operation(Action.REMOVE, "0.png", None, (), (), sha(before["0.png"])),))  # type: ignore[arg-type]
     monkeypatch.setattr(os, "geteuid", lambda: somebody)
     with pytest.raises(HubtoolsError, match="only its owner may move it; nothing was done") as told:
         apply(data, plan)
@@ -793,7 +793,7 @@ def test_an_error_in_the_middle_says_how_to_go_on(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = everything(data)
-    plan = Plan(data, (Operation(Action.REMOVE, "0.png", None, (), (), sha(before["0.png"])),))  # type: ignore[arg-type]
+    plan = FixPlan(data, (Operation(Action.REMOVE, "0.png", None, (), (), sha(before["0.png"])),))  # type: ignore[arg-type]
     rename = Root.rename
 
     def refused(root: Root, source: str, target: str, **more: bool) -> None:

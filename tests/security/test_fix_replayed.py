@@ -14,7 +14,7 @@ import pytest
 from hubtools.dataset.edits import acts, journal
 from hubtools.dataset.edits.closed import Action
 from hubtools.dataset.edits.journal_files import Journal, journals
-from hubtools.dataset.edits.plan import Operation, Plan
+from hubtools.dataset.edits.plan import FixPlan, Operation
 from hubtools.errors import HubtoolsError
 from hubtools.rooted import Root
 
@@ -34,12 +34,12 @@ def data(tmp_path: Path) -> Path:
     return folder
 
 
-def plan(data: Path) -> Plan:
+def plan(data: Path) -> FixPlan:
     def op(action: Action, path: str | None, target: str | None, new: str | None = None) -> Any:
         before = sha((data / path).read_text()) if path else None
         return Operation(action, path, target, ("D1",), ("x",), before, new, ())
 
-    return Plan(
+    return FixPlan(
         data,
         (
             op(Action.RENAME, "a.txt", "b.txt"),

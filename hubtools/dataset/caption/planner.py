@@ -25,7 +25,7 @@ from hubtools.dataset.caption.model import Captioner
 from hubtools.dataset.edits.closed import Action
 from hubtools.dataset.edits.journal import fingerprint
 from hubtools.dataset.edits.load_tables import load_table
-from hubtools.dataset.edits.plan import Operation, Plan
+from hubtools.dataset.edits.plan import FixPlan, Operation
 from hubtools.dataset.edits.references import relative
 from hubtools.dataset.edits.tables import Record, Table
 from hubtools.dataset.folder.appearing import read_own
@@ -65,7 +65,7 @@ class CaptionPlan:
     """What `caption` would do. `kept`: pictures that have a caption and keep it; `without`: those
     that have none afterwards; `unreadable`: those that would have got one, and why they do not."""
 
-    plan: Plan
+    plan: FixPlan
     changes: tuple[Change, ...]
     kept: int
     without: tuple[str, ...]
@@ -322,7 +322,7 @@ class _Album:
         self._tables[table.name] = table
         return table
 
-    def plan(self, *, machine: bool) -> Plan:
+    def plan(self, *, machine: bool) -> FixPlan:
         """The files to write; the card says `machine-generated` if a model has captioned."""
         operations = []
         for name, table in self._tables.items():
@@ -331,7 +331,7 @@ class _Album:
                 operations.append(self._write(name, text, table.notes.why))
         if machine and (card := self._card()) is not None:
             operations.append(self._write(CARD, card, ("say who wrote the captions",)))
-        return Plan(self.root, tuple(operations))
+        return FixPlan(self.root, tuple(operations))
 
     def _write(self, name: str, text: str, why: tuple[str, ...]) -> Operation:
         there = (self.root / name).exists()

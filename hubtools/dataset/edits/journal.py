@@ -36,7 +36,7 @@ from hubtools.dataset.edits.journal_files import (
     locked,
     new_place,
 )
-from hubtools.dataset.edits.plan import Plan
+from hubtools.dataset.edits.plan import FixPlan
 from hubtools.dataset.edits.stage import RefusedFiles, check, discard, same, stage, sweep
 from hubtools.dataset.workers.guarded import shared_guard
 from hubtools.errors import HubtoolsError
@@ -54,7 +54,7 @@ __all__ = [
 
 @shared_guard()
 def apply(
-    root: Path, plan: Plan, on_file: Callable[[int, int], None] | None = None
+    root: Path, plan: FixPlan, on_file: Callable[[int, int], None] | None = None
 ) -> Journal | None:
     """Do what the plan says and give its journal (None if it says nothing, or is done already).
 

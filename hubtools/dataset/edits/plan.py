@@ -49,7 +49,7 @@ class Operation:
 
 
 @dataclass(frozen=True)
-class Plan:
+class FixPlan:
     """What `fix` would do to the dataset at `root`.
 
     `left`: files that are left as they are, and why; `remaining`: what the rules would still say

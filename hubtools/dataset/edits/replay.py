@@ -11,7 +11,7 @@ from typing import Any
 from hubtools.dataset.edits.closed import Action, check_operations
 from hubtools.dataset.edits.journal_files import journals
 from hubtools.dataset.edits.pixels import EDITS, Refused, edited
-from hubtools.dataset.edits.plan import Operation, Plan, check_name
+from hubtools.dataset.edits.plan import FixPlan, Operation, check_name
 from hubtools.dataset.edits.stage import picture_of
 from hubtools.dataset.folder.names import fold
 from hubtools.dataset.workers.guarded import shared_guard
@@ -27,7 +27,7 @@ BESIDE = frozenset({"left", "remaining", "applied", "journal"})
 _KEYS = ("action", "path", "target", "rules", "why", "before", "content", "edits")
 
 
-def load_plan(root: Path, plan: StrPath | SavedPlan) -> Plan:
+def load_plan(root: Path, plan: StrPath | SavedPlan) -> FixPlan:
     """Read a saved plan for the dataset at `root`; `done` is set if the folder is as the plan would
     leave it. Raises `HubtoolsError` if the file is none, if it contradicts itself (a file named
     twice, one inside another), or if any file of the folder is another than it was made from."""
@@ -41,7 +41,7 @@ def load_plan(root: Path, plan: StrPath | SavedPlan) -> Plan:
     for op in operations:
         if op.path is not None and saved.made_from.get(op.path) != op.before:
             raise no_plan(saved.path, "fix", f"{op.path!r} is not what it was made from")
-    found = Plan(root, operations, unsafe=unsafe, made_from=saved.made_from, saved=saved)
+    found = FixPlan(root, operations, unsafe=unsafe, made_from=saved.made_from, saved=saved)
     changes = saved.changes(root)
     if not any(changes) or not operations:
         if any(changes):
@@ -129,7 +129,7 @@ def _is_done(saved: SavedPlan, root: Path, operations: tuple[Operation, ...]) ->
 
 
 @shared_guard()
-def settled(plan: Plan, again: Callable[[dict[str, str]], Plan]) -> Plan:
+def settled(plan: FixPlan, again: Callable[[dict[str, str]], FixPlan]) -> FixPlan:
     """A plan whose edits are all possible: each is tried, and what is refused is left in one that
     is made `again`, as applying it at once would do."""
     leave: dict[str, str] = {}

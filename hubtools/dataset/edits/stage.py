@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from hubtools.dataset.edits.closed import Action, check_operations
 from hubtools.dataset.edits.journal_files import FIXES, JOURNAL, STAGING, Journal, Step, is_staging
 from hubtools.dataset.edits.pixels import Refused, edited
-from hubtools.dataset.edits.plan import Operation, Plan
+from hubtools.dataset.edits.plan import FixPlan, Operation
 from hubtools.dataset.folder.names import fold
 from hubtools.dataset.pictures.reading import Unreadable, read_picture
 from hubtools.dataset.workers.guarded import scan_one
@@ -124,7 +124,7 @@ def _folds(root: Root) -> bool:
 
 
 def stage(
-    root: Root, journal: Journal, plan: Plan, on_file: Callable[[int, int], None] | None
+    root: Root, journal: Journal, plan: FixPlan, on_file: Callable[[int, int], None] | None
 ) -> Journal:
     """Write all originals and all new files into the journal's folder.
 

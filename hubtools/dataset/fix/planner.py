@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hubtools.dataset.edits.closed import Action
 from hubtools.dataset.edits.journal import fingerprint, fingerprint_of
-from hubtools.dataset.edits.plan import Operation, Plan
+from hubtools.dataset.edits.plan import FixPlan, Operation
 from hubtools.dataset.fix.draft import Draft
 from hubtools.dataset.fix.offers import by_name, remaining, wanted_rules
 from hubtools.dataset.fix.remedies import parse_unsafe
@@ -38,15 +38,15 @@ def plan_fix(
     leave: Mapping[str, str] | None = None,
     counted: bool = False,
     rules: Mapping[str, Any] | None = None,
-) -> Plan:
+) -> FixPlan:
     """What can be repaired in the dataset at `folder`; nothing is changed.
 
     `select` and `ignore` are prefixes of rule ids, `unsafe` names of fixes that are only done when
     asked for (`remedies.UNSAFE`). `leave`: files not to touch, and why. `rules`:
     `Project.rule_choice`, by which what remains is judged (default all rules); what they ignore in
-    a file is not repaired there. `counted`: count what
-    further names would repair (`Plan.offers`). Raises `HubtoolsError` if there is no such folder,
-    `UsageError` for an unknown rule or name.
+    a file is not repaired there. `counted`: count what further names would repair
+    (`FixPlan.offers`). Raises `HubtoolsError` if there is no such folder, `UsageError` for an
+    unknown rule or name.
     """
     asked = parse_unsafe(unsafe)
     folder = Path(folder)
@@ -67,7 +67,7 @@ def plan_fix(
         more = by_name(
             looked, rest, asked, lambda names: remaining(looked, names, wanted, still, leave)
         )
-    return Plan(folder, operations, left, tuple(rest), tuple(unsafe), offers=more)
+    return FixPlan(folder, operations, left, tuple(rest), tuple(unsafe), offers=more)
 
 
 def plan_fix_project(
@@ -78,7 +78,7 @@ def plan_fix_project(
     ignore: Sequence[str] = (),
     resolution: int | None = None,
     **options: Any,
-) -> Plan:
+) -> FixPlan:
     """What can be repaired in a project's dataset, judged as `validate_project` judges it.
 
     `folder`: what is repaired by the project's settings; default its own dataset. `select` and

@@ -10,7 +10,7 @@ from typing import Any
 
 from hubtools.dataset.edits.journal import RefusedFiles, apply, finish, undo, unfinished
 from hubtools.dataset.edits.journal_files import Journal
-from hubtools.dataset.edits.plan import Plan
+from hubtools.dataset.edits.plan import FixPlan
 from hubtools.dataset.edits.replay import would
 from hubtools.dataset.fix.planner import plan_fix
 from hubtools.dataset.workers.guarded import shared_guard
@@ -22,7 +22,7 @@ from hubtools.settings import DatasetSettings
 class Fixed:
     """What was done: the plan as it was carried out, and its journal (None: nothing to do)."""
 
-    plan: Plan
+    plan: FixPlan
     journal: Journal | None
 
 
@@ -38,7 +38,7 @@ def fix(
     base: StrPath | None = None,
     on_picture: Callable[[int, int], None] | None = None,
     counted: bool = False,
-    plan: Plan | None = None,
+    plan: FixPlan | None = None,
     trust_state: bool = False,
     rules: Mapping[str, Any] | None = None,
 ) -> Fixed:
@@ -63,13 +63,13 @@ def fix(
 
 
 def planned(
-    make: Callable[..., Plan], made_from: Mapping[str, str] | None, leave: dict[str, str]
-) -> Plan:
+    make: Callable[..., FixPlan], made_from: Mapping[str, str] | None, leave: dict[str, str]
+) -> FixPlan:
     """A plan that leaves these files, and knows the state of the folder from before it was made."""
     return replace(make(leave=leave), made_from=made_from)
 
 
-def apply_saved(plan: Plan, *, trust_state: bool = False) -> Fixed:
+def apply_saved(plan: FixPlan, *, trust_state: bool = False) -> Fixed:
     """Do what a plan from a file says. Raises `ForeignState` if this user has not written it,
     unless `trust_state` is set, and `RefusedFiles` if a picture cannot be edited as it says."""
     if plan.saved is not None:
@@ -77,7 +77,7 @@ def apply_saved(plan: Plan, *, trust_state: bool = False) -> Fixed:
     return Fixed(plan, apply(plan.root, plan))
 
 
-def apply_or_leave(plan: Plan, again: Callable[[dict[str, str]], Plan]) -> Fixed:
+def apply_or_leave(plan: FixPlan, again: Callable[[dict[str, str]], FixPlan]) -> Fixed:
     """Apply a plan; if edits are refused, plan `again` without those files and apply that."""
     leave: dict[str, str] = {}
     while True:

@@ -46,7 +46,7 @@ class ShardPlan:
 
 
 @dataclass(frozen=True)
-class Plan:
+class PackingPlan:
     """What `shard` will write. `columns` and `files` are those of `types.Columns`; `digest` is
     another one if a row, a picture's size or date, or a setting is another one."""
 
@@ -141,7 +141,7 @@ def plan_shards(
     format: Format,
     max_shard_size: int | None = None,
     on_row: Callable[[int], None] | None = None,
-) -> Plan:
+) -> PackingPlan:
     """Read all rows and the sizes of all pictures. `max_shard_size` in bytes of pictures.
 
     Raises `HubtoolsError` for a row that cannot be sharded, `UsageError` if there is nothing.
@@ -174,7 +174,7 @@ def plan_shards(
         raise UsageError(f"{root} holds no pictures.", hint="give the folder that holds them")
     unnamed = len(np.setdiff1d(contents.pictures, named)) if contents.metadata else 0
     left = set(np.setdiff1d(contents.others_hashes, named).tolist())
-    return Plan(
+    return PackingPlan(
         root,
         format,
         tuple(shard for split, pile in piles.items() for shard in pile.shards(split, format)),

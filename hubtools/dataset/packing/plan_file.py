@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hubtools.dataset.packing.plan import ENDING, Format, Plan, ShardPlan
+from hubtools.dataset.packing.plan import ENDING, Format, PackingPlan, ShardPlan
 from hubtools.errors import HubtoolsError
 from hubtools.files import StrPath
 from hubtools.findings import plural
@@ -27,7 +27,7 @@ class Wanted:
     max_shard_size: int | None
     operations: tuple[Mapping[str, Any], ...]
 
-    def check(self, plan: Plan) -> None:
+    def check(self, plan: PackingPlan) -> None:
         """Raises `HubtoolsError` unless a plan made now writes those shards and no other."""
         if _operations(plan.shards) != self.operations:
             raise HubtoolsError(
@@ -53,7 +53,7 @@ def _operations(shards: Sequence[ShardPlan]) -> tuple[Mapping[str, Any], ...]:
 
 
 def save_plan(
-    plan: Plan, path: Path, made_from: Mapping[str, str], max_shard_size: int | None
+    plan: PackingPlan, path: Path, made_from: Mapping[str, str], max_shard_size: int | None
 ) -> None:
     """Write the plan. `made_from`: the state of the folder from before it was looked at. Raises
     `HubtoolsError` if something that is no plan is there."""

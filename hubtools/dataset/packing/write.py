@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from hubtools.dataset.folder.appearing import read_own
-from hubtools.dataset.packing.plan import Format, Plan, ShardPlan, plan_shards
+from hubtools.dataset.packing.plan import Format, PackingPlan, ShardPlan, plan_shards
 from hubtools.dataset.pictures.header import opened, trusted_format
 from hubtools.dataset.shards.opening import open_shard
 from hubtools.dataset.shards.parquet import ParquetWriter, parquet_schema
@@ -77,7 +77,7 @@ def shard(
     format: Format = "parquet",
     max_shard_size: int | None = None,
     on_row: Callable[[int, int | None], None] | None = None,
-    check: Callable[[Plan], None] = lambda plan: None,
+    check: Callable[[PackingPlan], None] = lambda plan: None,
 ) -> Shards:
     """Write the dataset at `folder` as shards into the folder `to`, a dataset repo of its own.
 
@@ -135,7 +135,7 @@ def shard(
     )
 
 
-def _state(plan: Plan, to: Path) -> dict[str, Any]:
+def _state(plan: PackingPlan, to: Path) -> dict[str, Any]:
     """What an earlier run of this user and the same plan has done. Raises `HubtoolsError` if `to`
     holds something else: state that somebody else wrote is not believed, nor written over."""
     fresh: dict[str, Any] = {"schema": _SCHEMA, "plan": plan.digest, "done": {}}
@@ -252,7 +252,7 @@ def _placing(root: Root, name: str) -> Iterator[_Placed]:
 
 
 def _write(
-    plan: Plan,
+    plan: PackingPlan,
     item: ShardPlan,
     root: Root,
     samples: Iterator[Sample],
@@ -286,7 +286,7 @@ def _write(
     return Shard(item.name, item.split, item.rows, size, digest), located
 
 
-def _writer(plan: Plan, item: ShardPlan, file: BinaryIO) -> Writer:
+def _writer(plan: PackingPlan, item: ShardPlan, file: BinaryIO) -> Writer:
     if plan.format == "parquet":
         schema = parquet_schema(plan.columns, plan.description(item))
         return ParquetWriter(file, schema, plan.files)
@@ -311,7 +311,7 @@ def _verify(placed: _Placed, item: ShardPlan, prints: list[bytes]) -> None:
         )
 
 
-def _changed(plan: Plan) -> HubtoolsError:
+def _changed(plan: PackingPlan) -> HubtoolsError:
     return HubtoolsError(
         f"{plan.root} has changed while it was read.",
         hint="run the same command again",
@@ -319,7 +319,7 @@ def _changed(plan: Plan) -> HubtoolsError:
     )
 
 
-def _carry(plan: Plan, root: Root) -> None:
+def _carry(plan: PackingPlan, root: Root) -> None:
     """Card and licence go along. The card's `configs:` then names the shards."""
     for name in plan.contents.carried:
         if name != CARD:

@@ -18,7 +18,7 @@ from hubtools.inference.grid.picture import grid_picture
 from hubtools.inference.grid.plan import CELLS_DIR, FACTS, PAGE, PICTURE, GridPlan, plan_grid
 from hubtools.inference.pipeline import draw
 from hubtools.inference.schedulers import use_scheduler
-from hubtools.inference.staged import Wanted
+from hubtools.inference.staged import LoraShots
 from hubtools.manifest import SampleRecord
 from hubtools.project import Project
 from hubtools.reporting.sheets import is_sheet
@@ -108,7 +108,7 @@ def _draw(
     pipeline, prompts = open_drawing(
         plan.project,
         plan.base,
-        [Wanted([cell.shot for cell in group], loras) for loras, group in todo],
+        [LoraShots([cell.shot for cell in group], loras) for loras, group in todo],
         device=plan.device,
         dtype=plan.dtype,
         safety_checker=plan.safety_checker,

@@ -19,7 +19,7 @@ from test_rules import exif, line, put
 
 from hubtools.dataset.edits.journal import apply, finish, purge, undo, unfinished
 from hubtools.dataset.edits.journal_files import journals, lost
-from hubtools.dataset.edits.plan import Plan
+from hubtools.dataset.edits.plan import FixPlan
 from hubtools.dataset.edits.replay import load_plan
 from hubtools.dataset.fix.planner import plan_fix
 from hubtools.dataset.fix.run import fix
@@ -163,7 +163,7 @@ def test_names_can_change_places(good: Path) -> None:
         Operation(Action.RENAME, old, new, (), ("swap",), fingerprint(good / old))
         for old, new in pairs
     )
-    apply(good, Plan(good, operations))
+    apply(good, FixPlan(good, operations))
     after = snapshot(good)
     assert all(after[new] == before[old] for old, new in pairs)
     undo(good)
