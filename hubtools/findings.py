@@ -187,6 +187,10 @@ class RuleBook(Generic[Context]):
             )
         return self._chosen[asked]
 
+    def finds(self, context: Context, *, select: Sequence[str] = ()) -> bool:
+        """Whether the `chosen` rules find anything: asked up to the first finding."""
+        return any(True for rule in self.chosen(select) for _ in self._rules[rule.id][1](context))
+
     def run(
         self,
         context: Context,

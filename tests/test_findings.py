@@ -57,6 +57,27 @@ def test_rules_are_selected_ignored_and_made_strict() -> None:
     assert "X101" in str(caught.value.hint)
 
 
+def test_a_book_is_asked_up_to_the_first_finding() -> None:
+    book = RuleBook[list[int]]()
+
+    @book.rule("D001", "numbers", Severity.ERROR)
+    def numbers(seen: list[int]) -> Iterator[Problem]:
+        """What it means."""
+        for number in range(5):
+            seen.append(number)
+            yield Problem(str(number))
+
+    @book.rule("D002", "nothing", Severity.ERROR)
+    def nothing(seen: list[int]) -> Iterator[Problem]:
+        """What it means."""
+        yield from ()
+
+    seen: list[int] = []
+    assert book.finds(seen)
+    assert seen == [0]
+    assert not book.finds(seen, select=["D002"])
+
+
 def test_a_book_refuses_doubles_and_silence() -> None:
     with pytest.raises(ValueError, match="twice"):
         BOOK.rule("X101", "Again", Severity.INFO)(odd)

@@ -8,8 +8,7 @@ from collections import Counter
 from hubtools.dataset.edits.read_csv import read_csv
 from hubtools.dataset.edits.read_jsonl import read_jsonl
 from hubtools.dataset.edits.tables import BEYOND, IS_PARQUET, REPAIRED, Form, Record, Table
-from hubtools.dataset.folder.listing import Entry
-from hubtools.dataset.metadata import Kind, parse_metadata
+from hubtools.dataset.metadata import Kind, MetadataFile, known_or_read
 from hubtools.dataset.text.codepages import decode_text
 
 RULE_OF = {
@@ -31,9 +30,8 @@ RULE_OF = {
 }
 
 
-def troubles_of(name: str, data: bytes) -> Counter[str]:
-    """Rule ids of what the reader finds wrong with a file, counted."""
-    found = parse_metadata(Entry(name, len(data), 0), data)
+def troubles_of(found: MetadataFile) -> Counter[str]:
+    """Rule ids of what the reader found wrong with a file, counted."""
     return Counter(RULE_OF[trouble.kind] for trouble in found.troubles)
 
 
@@ -46,25 +44,27 @@ def load_table(
     source: str | None = None,
     encoding: str | None = None,
     guess: bool = False,
+    known: MetadataFile | None = None,
 ) -> Table:
     """Read a metadata file as far as it can be understood; `name` says how (its ending).
 
     `resolve_doubt`: of two different values under one key take the last, drop what cannot be read.
     `encoding`, `guess`: as `decode_text` has them.
+    `known`: what the reader has made of the file before; it counts where the bytes are the same.
     What the reading alone has repaired is in `notes`, and `changed` says that it has.
     """
 
     source = source or name
     ending = name.rpartition(".")[2]
     if ending == "parquet":
-        found = parse_metadata(Entry(name, len(data), 0), data)
+        found = known_or_read(name, data, known)
         if found.partial:
             return Table(name, source, "parquet", locked=BEYOND)
         records = [Record(row.values) for row in found.rows]
         return Table(name, source, "parquet", records, locked=IS_PARQUET)
     form: Form = "csv" if ending == "csv" else "jsonl"
     table = Table(name, source, form)
-    found = parse_metadata(Entry(name, len(data), 0), data)
+    found = known_or_read(name, data, known)
     if found.partial:
         table.locked = BEYOND
         return table
@@ -76,16 +76,18 @@ def load_table(
             " dataset.caption_encoding"
         )
         return table
+    last: MetadataFile | None = None  # what was made of what would be written
     if form == "csv":
         read_csv(text, table, caption, resolve_doubt)
         _settle(table, caption, resolve_doubt)
     else:
-        table.records = read_jsonl(text, name, resolve_doubt)
+        table.records = read_jsonl(text, name, resolve_doubt, found)
         for _ in range(4):  # what is left when commas are gone may be an array, or nothing
             again = table.render()
             if again == data:
                 break
-            records = read_jsonl(again.decode("utf-8"), name, resolve_doubt)
+            last = known_or_read(name, again, last)
+            records = read_jsonl(again.decode("utf-8"), name, resolve_doubt, last)
             if Table(name, source, form, records).render() == again:
                 break
             table.records = records
@@ -95,8 +97,8 @@ def load_table(
     if decode_text(written) != written.decode("utf-8"):
         table.locked = "its encoding is unknown"
     if table.locked is None:
-        before = Counter(RULE_OF[trouble.kind] for trouble in found.troubles)
-        after = before if written == data else troubles_of(name, written)
+        before = troubles_of(found)
+        after = before if written == data else troubles_of(known_or_read(name, written, last))
         for rule in sorted(before - after):
             if rule != "D107":  # nothing is left to write; the planner decides
                 unread = rule == "D101" and resolve_doubt

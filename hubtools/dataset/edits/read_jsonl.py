@@ -8,16 +8,18 @@ from typing import Any
 
 from hubtools.dataset.edits.recover import pairs_of, repair
 from hubtools.dataset.edits.tables import Record
-from hubtools.dataset.folder.listing import FOREIGN_ENDINGS, PICTURE_ENDINGS, Entry
-from hubtools.dataset.metadata import FILE_NAME, Kind, parse_metadata
+from hubtools.dataset.folder.listing import FOREIGN_ENDINGS, PICTURE_ENDINGS
+from hubtools.dataset.metadata import FILE_NAME, Kind, MetadataFile, known_or_read
 from hubtools.limits import REPAIR
 
 
-def read_jsonl(text: str, name: str, resolve_doubt: bool) -> list[Record]:
+def read_jsonl(
+    text: str, name: str, resolve_doubt: bool, known: MetadataFile | None = None
+) -> list[Record]:
     """All records in their order; those that cannot be understood are `raw` (or left out with
-    `resolve_doubt`)."""
+    `resolve_doubt`). `known`: what the reader has made of these or of other bytes."""
     data = text.encode("utf-8", "surrogatepass")
-    found = parse_metadata(Entry(name, len(data), 0), data)
+    found = known_or_read(name, data, known)
     if found.rows and found.rows[0].line is None:
         return _of_array(json.loads(text.strip()), resolve_doubt)
     lines = re.split(r"\r\n|\n|\r", text)

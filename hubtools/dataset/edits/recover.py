@@ -32,11 +32,17 @@ def repair(chunk: str) -> list[dict[str, Any]] | None:
     return None
 
 
+_LOOSE = json.JSONDecoder(strict=False)
+
+
 def _parse(text: str) -> Any:
     try:
-        value = json.loads(text, strict=False)
+        value = _LOOSE.decode(text)
     except (ValueError, RecursionError):
         value = None
+    else:
+        if "\\u" not in text and text.isascii():
+            return value  # all of its letters can be written
     if value is None and len(text) <= _PYTHON and re.match(r"[{\[]\s*[{']", text):
         try:
             value = ast.literal_eval(text)  # single quotes: a Python dictionary
@@ -63,20 +69,26 @@ def _without_halves(value: Any) -> Any:
 def _candidates(text: str) -> Iterator[str]:
     yield text
     seen = {text}
+    after: dict[tuple[Callable[[str], str], str], str] = {}
     for repairs in _REPAIRS:
         changed = text
         for step in repairs:
-            changed = step(changed)
+            if (step, changed) not in after:
+                after[step, changed] = step(changed)
+            changed = after[step, changed]
         if changed not in seen:  # what was not JSON before is not now
             seen.add(changed)
             yield changed
 
 
+_LOOSE_END = re.compile(r"[,\s][}\]]")
 _PIECE = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[}\]]|[^"}\]]+', re.DOTALL)
 
 
 def without_trailing_commas(text: str) -> str:
     """`{"a": 1,}` -> `{"a": 1}`; commas inside texts stay."""
+    if not _LOOSE_END.search(text):
+        return text
     found: list[str] = []
     for piece in _PIECE.findall(text):
         if piece in ("}", "]"):
@@ -105,30 +117,31 @@ def _commas_between(text: str) -> str:
     return re.sub(r'("|\d|true|false|null|\])\s+("[^"]+"\s*:)', r"\1, \2", text)
 
 
-_ENDS_TEXT = re.compile(r'\s*(:|,?\s*[}\]]|,\s*"[^"]*"\s*:|$)')
+_ENDS_TEXT = re.compile(r'\s*+(?::|[}\]]|,\s*+(?:[}\]]|"[^"]*"\s*+:)|$)')
+_MARK = re.compile(r'\\.?|"', re.DOTALL)
 
 
 def _escape_inner(text: str) -> str:
     """Escape quotes inside texts: a quote closes a text only where a bracket, a colon, or a comma
     and another key follow."""
     found: list[str] = []
-    inside = False
-    place = 0
-    while place < len(text):
-        mark = text[place]
-        if inside and mark == "\\":
-            found.append(text[place : place + 2])
-            place += 2
-            continue
-        if mark == '"':
-            if not inside:
-                inside = True
-            elif _ENDS_TEXT.match(text, place + 1):
+    inside, place = False, 0
+    while True:
+        mark = _MARK.search(text, place) if inside else None
+        end = mark.end() if mark else 0 if inside else text.find('"', place) + 1
+        if not end:
+            break
+        if mark is None:
+            inside = True
+        elif mark[0] == '"':
+            if _ENDS_TEXT.match(text, end):
                 inside = False
             else:
-                mark = '\\"'
-        found.append(mark)
-        place += 1
+                found += (text[place : end - 1], "\\")
+                place = end - 1
+        found.append(text[place:end])
+        place = end
+    found.append(text[place:])
     return "".join(found)
 
 

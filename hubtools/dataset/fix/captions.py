@@ -17,7 +17,7 @@ from hubtools.dataset.text.trigger import has_word
 @fixes("D508", safe="joins a list of tags with commas, writes a number as text")
 def texts(draft: Draft) -> None:
     """D508: captions are texts."""
-    if not draft.findings("D508"):
+    if not draft.finds("D508"):
         return
     for table in draft.tables.values():
         for record in list(table.editable):
@@ -35,7 +35,7 @@ def texts(draft: Draft) -> None:
 @fixes("D507", safe="reads garbled text anew, removes invisible characters", unsafe="strip-html")
 def garbled(draft: Draft) -> None:
     """D507: captions read as they were meant, without invisible characters."""
-    if not draft.findings("D507"):
+    if not draft.finds("D507"):
         return
     _change(draft, "D507", "clean a caption", _cleaned)
     if draft.may("strip-html"):
@@ -48,7 +48,7 @@ def trigger(draft: Draft) -> None:
     word = draft.looked.settings.trigger
     if not word or not draft.may("add-trigger"):
         return
-    if draft.findings("D505"):
+    if draft.finds("D505"):
 
         def apart(text: str) -> str:
             if word not in text or has_word(text, word):
@@ -56,7 +56,7 @@ def trigger(draft: Draft) -> None:
             return re.sub(r" {2,}", " ", text.replace(word, f" {word} ")).strip()
 
         _change(draft, "D505", "put spaces around the trigger", apart)
-    if draft.findings("D504"):
+    if draft.finds("D504"):
         _change(
             draft, "D504", "put the trigger before the caption",
             lambda text: text if word in text else f"{word}, {text}",

@@ -10,20 +10,14 @@ from pathlib import Path
 import xxhash
 
 from hubtools.causes import NO_FILE
-from hubtools.dataset.edits.references import (
-    Reference,
-    is_free,
-    point,
-    references_in,
-    relative,
-)
+from hubtools.dataset.edits.references import Reference, is_free, point, references_in, relative
 from hubtools.dataset.edits.tables import Notes, Record, Table
 from hubtools.dataset.fix.draft_file import File
 from hubtools.dataset.fix.reading import read_table
 from hubtools.dataset.fix.remedies import Unsafe
 from hubtools.dataset.folder.listing import Entry, Listing
 from hubtools.dataset.folder.names import escapes, fold
-from hubtools.dataset.metadata import FILE_NAME, MetadataFile, parse_metadata
+from hubtools.dataset.metadata import FILE_NAME, MetadataFile, known_or_read
 from hubtools.dataset.metadata.named import resolved
 from hubtools.dataset.metadata.roles import roles_of
 from hubtools.dataset.pictures.facts import PictureFacts
@@ -67,8 +61,8 @@ class Draft:
         self._scratch = tempfile.TemporaryDirectory(prefix="hubtools-fix-")
         self._written: dict[bytes, Path] = {}
         self._view: tuple[object, Dataset] | None = None
-        self._files_of: dict[str, tuple[bytes, MetadataFile]] = {}
-        self._partial = {file.name: file for file in looked.metadata if file.partial}
+        self._files_of: dict[str, tuple[object, bytes, MetadataFile]] = {}
+        self._read_before = {file.name: file for file in looked.metadata}
         odd = [entry.name for entry in looked.listing.entries if entry.special]
         self.left |= dict.fromkeys(odd, "it is no regular file")
         self._leave = frozenset(self.left)
@@ -133,6 +127,13 @@ class Draft:
     def state(self) -> object:
         """Something that differs after every change."""
         return self.changes, tuple((name, table.version) for name, table in self.tables.items())
+
+    def finds(self, *rules: str) -> bool:
+        """Whether these rules (that were selected) say anything of the draft."""
+        if self.ignores:
+            return bool(self.findings(*rules))
+        wanted = [rule for rule in rules if rule in self.wanted and DATASET_RULES.get(rule)]
+        return bool(wanted) and DATASET_RULES.finds(self.view, select=wanted)
 
     def findings(self, *rules: str) -> list[Finding]:
         """What these rules (that were selected) say of the draft."""
@@ -316,23 +317,24 @@ class Draft:
             self.looked.settings,
             self.unsafe,
             wanted=self.wanted,
-            partial=self._partial.get(entry.name),
+            known=self._read_before.get(entry.name),
             left=self.left,
         )
 
     def metadata_of(self, table: Table) -> tuple[bytes, MetadataFile]:
         """A table's bytes as they would be, and what the reader makes of them."""
-        if (partial := self._partial.get(table.source or "")) is not None:
-            return partial.data, replace(partial, entry=replace(partial.entry, name=table.name))
-        if not table.changed and table.source is not None:
-            data = self._read(table.source)
-        else:
-            data = table.render()
+        read = self._read_before.get(table.source or "")
+        if read is not None and read.partial:
+            return read.data, replace(read, entry=replace(read.entry, name=table.name))
+        state = (id(table), table.version, table.changed)
         known = self._files_of.get(table.name)
-        if known is None or known[0] != data:
-            known = (data, parse_metadata(Entry(table.name, len(data), 0), data))
-            self._files_of[table.name] = known
-        return known
+        if known is not None and known[0] == state:
+            return known[1:]
+        unchanged = not table.changed and table.source is not None
+        data = self._read(table.source or "") if unchanged else table.render()
+        before = known[2] if known is not None else self._read_before.get(table.name)
+        self._files_of[table.name] = (state, data, known_or_read(table.name, data, before))
+        return self._files_of[table.name][1:]
 
     def _look(self) -> Dataset:
         metadata = tuple(self.metadata_of(self.tables[name])[1] for name in sorted(self.tables))

@@ -131,7 +131,7 @@ def _take_over(draft: Draft, name: str, extra: Table, others: list[Table]) -> No
 @fixes("D114", safe="writes all records into metadata.jsonl")
 def two_formats(draft: Draft) -> None:
     """D114: all metadata is JSON Lines."""
-    if not draft.findings("D114"):
+    if not draft.finds("D114"):
         return
     for table in list(draft.tables.values()):
         if table.form == "jsonl" or not _is_json(table):

@@ -44,11 +44,11 @@ def removals(draft: Draft) -> None:
         small = [str(finding.path) for finding in draft.findings("D304")]
         size = draft.looked.resolution
         draft.remove_pictures(small, "D304", f"it is smaller than {size} pixels")
-    if draft.may("remove-unlisted") and draft.findings("D202"):
+    if draft.may("remove-unlisted") and draft.finds("D202"):
         listed = draft.references()
         unlisted = [e.name for e in draft.view.listing.pictures if e.name not in listed]
         draft.remove_pictures(unlisted, "D202", "no record names it")
-    if draft.may("delete-duplicates") and draft.findings("D401", "D402"):
+    if draft.may("delete-duplicates") and draft.finds("D401", "D402"):
         _duplicates(draft)
 
 
@@ -81,7 +81,7 @@ def names(draft: Draft) -> None:
         lower[name] = name.removesuffix(ending) + ending.lower()
     draft.rename(lower, "D211", "write the ending in lower case")
     _after_content(draft)
-    if draft.findings("D221"):
+    if draft.finds("D221"):
         odd = [name for name, _ in name_troubles(draft.view) if name in draft.files]
         better = draft.free_names({name: portable(name) for name in odd})
         draft.rename(better, "D221", "give it a name that every system can have")
@@ -89,7 +89,7 @@ def names(draft: Draft) -> None:
 
 def _after_content(draft: Draft) -> None:
     """D208, D303: endings say what the content is."""
-    formats = dict(draft.view.disguised) if draft.findings("D208") else {}
+    formats = dict(draft.view.disguised) if draft.finds("D208") else {}
     wrong = [str(finding.path) for finding in draft.findings("D303")]
     formats |= {name: draft.facts[name].format or "PNG" for name in wrong}
     for format in sorted(set(formats.values())):
@@ -110,7 +110,7 @@ def links(draft: Draft) -> None:
     if not draft.may("copy-links"):
         return
     wanted = dict.fromkeys((str(found.path) for found in draft.findings("D209")), "D209")
-    if draft.findings("D222"):
+    if draft.finds("D222"):
         outside = [name for name, file in draft.files.items() if file.entry.outside]
         wanted |= dict.fromkeys(filter(may_lie_outside, outside), "D222")
     for name, rule in wanted.items():

@@ -125,7 +125,7 @@ def configs(draft: Draft) -> None:
 @fixes("D606", safe="removes dataset_info from the card")
 def dataset_info(draft: Draft) -> None:
     """D606: the card declares no sizes."""
-    if draft.findings("D606") and draft.card is not None:
+    if draft.finds("D606") and draft.card is not None:
         changed = without_key(draft.card, "dataset_info")
         _set_card(draft, changed, "D606", "remove dataset_info, whose sizes are wrong")
 
@@ -147,7 +147,7 @@ def _set_card(draft: Draft, card: bytes | None, rule: str, what: str) -> bool:
 @fixes("D207", unsafe="remove-other-files")
 def others(draft: Draft) -> None:
     """D207, by name: files that outnumber the pictures go."""
-    if not draft.may("remove-other-files") or not draft.findings("D207"):
+    if not draft.may("remove-other-files") or not draft.finds("D207"):
         return
     for finding in draft.findings("D207"):
         first = draft.files.get(str(finding.path))
@@ -163,7 +163,7 @@ def others(draft: Draft) -> None:
 @fixes("D702", unsafe="spread-folders")
 def spread(draft: Draft) -> None:
     """D702, by name: pictures of crowded folders go into sub-folders."""
-    if not draft.may("spread-folders") or not draft.findings("D702"):
+    if not draft.may("spread-folders") or not draft.finds("D702"):
         return
     for folder in crowded_folders(entry.name for entry in draft.view.listing.entries):
         above = f"{folder}/" if folder else ""

@@ -31,17 +31,17 @@ def read_table(
     unsafe: Unsafe,
     *,
     wanted: frozenset[str],
-    partial: MetadataFile | None,
+    known: MetadataFile | None,
     left: dict[str, str],
 ) -> Table:
     """The metadata file `entry` of the dataset at `root`. A repair of a rule that is not `wanted`
-    locks it, and so does what it is: `left` then says why. `partial` is what was read of a file
-    beyond the limits."""
-    if partial is not None:
+    locks it, and so does what it is: `left` then says why. `known` is what was read of it before:
+    all there is of a file beyond the limits."""
+    if known is not None and known.partial:
         form: Form = "csv" if entry.ending == ".csv" else "jsonl"
         table = Table(entry.name, entry.name, "parquet" if entry.ending == ".parquet" else form)
-        table.records = [Record(row.values) for row in partial.rows]
-        table.header, table.locked = list(partial.columns), BEYOND
+        table.records = [Record(row.values) for row in known.rows]
+        table.header, table.locked = list(known.columns), BEYOND
         left.setdefault(entry.name, table.locked)
         return table
     try:
@@ -56,6 +56,7 @@ def read_table(
         resolve_doubt="drop-rows" in unsafe.names and bool(wanted & {"D101", "D104", "D105"}),
         encoding=settings.caption_encoding,
         guess="guess-encoding" in unsafe.names,
+        known=known,
     )
     unwanted = [rule for rule in table.notes.rules if rule not in wanted]
     if unreadable:

@@ -33,7 +33,7 @@ def contained(one: Record, other: Record) -> bool:
 @fixes("D204", safe="names the picture of the set that is meant")
 def names(draft: Draft) -> None:
     """D116, D201, D204: records name the pictures that are there, where only one can be meant."""
-    if not draft.findings("D116", "D201", "D204"):
+    if not draft.finds("D116", "D201", "D204"):
         return
     there = [name for name in sorted(draft.files) if is_picture_name(name)]
     claimed = {name for _, _, name in draft.rows()}
@@ -108,7 +108,7 @@ def _meant(
 @fixes("D203", "D210", safe="removes records that say the same", unsafe="drop-rows")
 def twice(draft: Draft) -> None:
     """D203, D210: of records that say the same one stays; of others only if asked by name."""
-    if not draft.findings("D203", "D210"):
+    if not draft.finds("D203", "D210"):
         return
     by_picture: dict[str, list[tuple[Table, Record]]] = defaultdict(list)
     for table, record, name in draft.rows():
@@ -159,7 +159,7 @@ def drop(draft: Draft) -> None:
     """D104, D116, D201, D204, by name: records that no picture belongs to."""
     if not draft.may("drop-rows"):
         return
-    if not draft.findings("D104", "D116", "D201", "D204"):
+    if not draft.finds("D104", "D116", "D201", "D204"):
         return
     for table in draft.tables.values():
         gone: dict[str, list[Record]] = defaultdict(list)

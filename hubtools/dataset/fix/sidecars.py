@@ -102,7 +102,7 @@ def _caption(draft: Draft, name: str) -> str | None:
 @fixes("D517", safe="writes UTF-8, where the encoding is certain", unsafe="guess-encoding")
 def encodings(draft: Draft) -> None:
     """D517: captions beside the pictures that stay there are written in UTF-8."""
-    if not draft.findings("D517"):
+    if not draft.finds("D517"):
         return
     for name, file in list(draft.files.items()):
         odd = file.origin in draft.looked.odd_texts

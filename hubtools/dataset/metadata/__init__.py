@@ -4,7 +4,12 @@ from hubtools.dataset.metadata.delimited import column_names, swallows_rows
 from hubtools.dataset.metadata.jsonl import objects
 from hubtools.dataset.metadata.model import LIMITS, Kind, MetadataFile, Row, Trouble
 from hubtools.dataset.metadata.named import FILE_NAME
-from hubtools.dataset.metadata.reading import parse_metadata, read_all_metadata, read_metadata
+from hubtools.dataset.metadata.reading import (
+    known_or_read,
+    parse_metadata,
+    read_all_metadata,
+    read_metadata,
+)
 
 __all__ = [
     "FILE_NAME",
@@ -14,6 +19,7 @@ __all__ = [
     "Row",
     "Trouble",
     "column_names",
+    "known_or_read",
     "objects",
     "parse_metadata",
     "read_all_metadata",

@@ -73,6 +73,13 @@ def parse_metadata(
     return found
 
 
+def known_or_read(name: str, data: bytes, known: MetadataFile | None) -> MetadataFile:
+    """What the reader makes of the file `name` of these bytes, which may be `known`."""
+    if known is not None and known.name == name and known.data == data:
+        return known
+    return parse_metadata(Entry(name, len(data), 0), data)
+
+
 def _read_text(data: bytes, found: MetadataFile) -> None:
     if not data[:4096].strip() and not data.strip():
         _nothing_in(found)
