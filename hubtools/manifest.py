@@ -80,6 +80,13 @@ class LoraUse(_Manifest):
     step: int | None = Field(None, description="Training step, if known.")
 
 
+class ControlUse(_Manifest):
+    """A picture that another was made from."""
+
+    file: str = Field(description="Its name; never a path.")
+    sha256: str
+
+
 class SampleRecord(_Manifest):
     """Everything needed to draw one picture again; lies beside it as `<name>.json`."""
 
@@ -111,6 +118,9 @@ class SampleRecord(_Manifest):
     literals: list[str] = Field(
         default_factory=list, description="Words whose brackets are part of them (the trigger)."
     )
+    control_images: list[ControlUse] = Field(
+        default_factory=list, description="The pictures that it was made from, in order."
+    )
     dtype: str = "float32"
     device: str = Field("", description="cpu, cuda or mps.")
     blanked: bool = Field(False, description="True if the safety checker blacked it out.")
@@ -130,6 +140,7 @@ class SampleRecord(_Manifest):
         only after drawing, where it was drawn, and what the LoRAs are called."""
         content = self.model_dump(exclude={"blanked", "device"})
         content["loras"] = [(lora["sha256"], lora["weight"]) for lora in content["loras"]]
+        content["control_images"] = [one["sha256"] for one in content["control_images"]]
         return content
 
 

@@ -169,6 +169,14 @@ class SampleSettings(Section):
     """Pictures drawn during and after training."""
 
     prompts: list[str] = option([], "Prompts to draw; repeat the option.", "prompt")
+    validation_images: list[str] = option(
+        [],
+        "Pictures that the prompts' pictures are made from, for bases that edit: one for all"
+        " prompts, or one for each; repeat the option. Default: those of the dataset's rows, where"
+        " prompts are its captions.",
+        "validation_image",
+        "image",
+    )
     negative_prompt: str | None = option(
         None, "Negative prompt: what the pictures should not show."
     )

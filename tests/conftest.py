@@ -215,6 +215,30 @@ def tiny_flux1(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_kontext(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random FLUX.1 pipeline, as Kontext is."""
+    from hubtools.models.families.tiny_flow import build_tiny_flux1
+
+    return build_tiny_flux1(tmp_path_factory.mktemp("bases") / "kontext", kontext=True)
+
+
+@pytest.fixture(scope="session")
+def tiny_qwen_edit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random Qwen-Image-Edit pipeline, of one picture."""
+    from hubtools.models.families.tiny_edit import build_tiny_qwen_edit
+
+    return build_tiny_qwen_edit(tmp_path_factory.mktemp("bases") / "qwen-edit")
+
+
+@pytest.fixture(scope="session")
+def tiny_qwen_edit_plus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random Qwen-Image-Edit pipeline, of several pictures."""
+    from hubtools.models.families.tiny_edit import build_tiny_qwen_edit
+
+    return build_tiny_qwen_edit(tmp_path_factory.mktemp("bases") / "qwen-plus", plus=True)
+
+
+@pytest.fixture(scope="session")
 def tiny_schnell(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random FLUX.1 pipeline, as schnell is."""
     from hubtools.models.families.tiny_flow import build_tiny_flux1

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from hubtools.models.base import resolve_base
-from hubtools.models.families.batches import Conditions, stacked
+from hubtools.models.families.batches import Conditions, stacked, stacked_pictures
 from hubtools.models.families.noise import NoiseOptions
 from hubtools.models.families.protocol import family_of
 from hubtools.settings import TrainSettings
@@ -107,17 +107,20 @@ def check_against_pipeline(
     uncond: bool = False,
     stripped: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict,
     atol: float = 2e-5,
+    given: Sequence[Any] = (),
+    seen: bool = False,
 ) -> None:
     """The base's own pipeline, stepping from our noise to a predictor's answers, which are our
     target in the form `raw(target, arguments)` that it expects, arrives at the picture, and each of
     its calls is the one that our family makes for the moment that `clock(arguments)` tells.
     `decoded(vae, pixels)`: the picture through the VAE, from its own parts. `uncond`: every second
     call is that with the dropped caption. `stripped(arguments)`: its call without what it pads.
-    `atol`: how far the arguments of the two may be apart."""
+    `atol`: how far the arguments of the two may be apart. `given`: the pictures that the call makes
+    its own from, which the text encoder has `seen`."""
     model = load(folder)
     pipeline = model.pipeline
     picture = model.encode_picture(pixels(*size))
-    batch = stacked([picture])
+    batch = stacked([picture | (model.encode_references(given) if given else {})])
     latents = model.latents(batch, torch.zeros(1, *model.latent_shape(picture)))
     generator = torch.Generator().manual_seed(SEED)
     noise = torch.randn(latents.shape, generator=generator)
@@ -140,7 +143,8 @@ def check_against_pipeline(
     assert len(theirs.calls) == steps * (1 + uncond)
     for number, wanted in enumerate(theirs.calls):
         caption = "" if uncond and number % 2 else CAPTION
-        captions = model.collate([model.encode_caption(caption)])
+        told = model.encode_seen(caption, given) if seen else model.encode_caption(caption)
+        captions = model.collate([told])
         s = clock(wanted)
         noised = model.noised(latents, noise, torch.zeros(1))
         noised = type(noised)((1 - s) * latents + s * noise, s.reshape(1), target, torch.ones(1))
@@ -157,7 +161,7 @@ def our_loss(model: Any, picture: Any, caption: Any, noise: torch.Tensor, t: flo
     )
     state = TrainState(model, {}, None, None, lambda *_: (picture, caption))  # type: ignore[arg-type]
     batch = {
-        "pictures": stacked([picture]),
+        "pictures": stacked_pictures([picture]),
         "captions": model.collate([caption]),
         "posterior": torch.zeros(1, *model.latent_shape(picture)),
         "noise": noise,

@@ -24,6 +24,7 @@ def snippet(
     prompt = record.prompt if record else (trigger or "")
     lines = ["import torch"]
     lines.append("from diffusers import DiffusionPipeline")
+    given = [one.file for one in record.control_images] if record else []
     # a record is a file like any other: what is no name of a class is not passed on as code
     scheduler = (
         record is not None
@@ -37,6 +38,8 @@ def snippet(
     half = f", torch_dtype=torch.{dtype}" if dtype else ""
     # some take a picture first
     named = "prompt=" if support is not None and support.denoiser == "transformer" else ""
+    if given:
+        lines.append("from diffusers.utils import load_image")
     lines += ["", f"pipeline = DiffusionPipeline.from_pretrained({python_literal(base)}{half})"]
     if record is not None and scheduler:
         options = "".join(f", {k}={python_literal(v)}" for k, v in record.scheduler_options.items())
@@ -55,6 +58,9 @@ def snippet(
     lines += ["image = pipeline(", f"    {named}{python_literal(prompt)},"]
     if (negative := _negative(record, support)) is not None:
         lines.append(f"    negative_prompt={python_literal(negative)},")
+    if given:  # several are a list
+        pictures = ", ".join(f"load_image({python_literal(name)})" for name in given)
+        lines.append(f"    image={pictures if len(given) == 1 else f'[{pictures}]'},")
     if record is not None:
         lines += [
             f"    num_inference_steps={record.steps},",

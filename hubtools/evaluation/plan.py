@@ -11,6 +11,7 @@ from hubtools.dataset.rows import role_columns
 from hubtools.dataset.sources.download import fetch_dataset
 from hubtools.dataset.text.trigger import has_word, replace_word
 from hubtools.errors import HubtoolsError, UsageError
+from hubtools.inference.controls import controls_for, taken_by
 from hubtools.inference.generate import base_of, triggers
 from hubtools.inference.grid.axes import ALL, Value, parse_axis, step_value
 from hubtools.inference.lora import LoraFile, WeightedLora, check_loras, resolve_lora, snapshots_of
@@ -111,6 +112,12 @@ def plan_evaluation(
         replaced = [replace_word(text, trigger, project.dataset.class_noun) for text in texts]
         plain = tuple(dict.fromkeys(replaced))
         texts = [text for text in texts if has_word(text, trigger)]
+    # what is asked for without the trigger is made from the same
+    noun = project.dataset.class_noun
+    of_plain = [
+        replace(one, caption=replace_word(one.caption, trigger, noun) if trigger else one.caption)
+        for one in real
+    ]
     literals = triggers(project, [WeightedLora(choices[0].lora)])
     shots, names = shots_of(
         project.samples,
@@ -121,6 +128,8 @@ def plan_evaluation(
         literals=literals,
         divisor=base.support.divisor,
         usual=sampling_of(base),
+        controls=controls_for(project, texts, taken_by(base), real)
+        + controls_for(project, plain, taken_by(base), of_plain),
     )
     measured, held_out = _measured(project, real)
     run = Path(source)

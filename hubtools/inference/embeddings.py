@@ -15,10 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hubtools.inference.controls import opened
 from hubtools.inference.prompts import Reading, read_prompt
-from hubtools.models.families.protocol import family_for
+from hubtools.models.families.protocol import DrawsFromPictures, family_for
 from hubtools.models.lookup import support_of, widest_of
 from hubtools.models.registry import CLIP, SUPPORTED, TEXT_ENCODERS
 from hubtools.models.rows import Encoder
@@ -77,7 +79,7 @@ class Closed:
 Said = tuple[tuple[str, float], ...]
 """What has changed the text encoders: (SHA-256, weight) of each LoRA; nothing, if it is empty."""
 
-_Key = tuple[str | None, bool, bool, tuple[str, ...], Said]
+_Key = tuple[str | None, bool, bool, tuple[str, ...], tuple[Path, ...], Said]
 
 Words = dict[str, "Tensor"]
 """What text encoders answer to a prompt, see `Family.words`."""
@@ -146,7 +148,7 @@ class Prompts:
         return self
 
     def _key(self, text: str | None, negative: bool, shot: Shot) -> _Key:
-        return (text, negative, shot.prompt_weights, shot.literals, self._said)
+        return (text, negative, shot.prompt_weights, shot.literals, shot.controls, self._said)
 
     def _negative(self, shot: Shot) -> str | None:
         """The negative prompt, where the pipeline reads one; what it takes where there is none."""
@@ -217,8 +219,16 @@ class Prompts:
             # exactly what diffusers does with the words as they stand
             encode = self.family.negative_words if negative else self.family.words
             with torch.no_grad():
-                return encode(self.pipeline, text)
+                seen = self._seen(text, shot)
+                return encode(self.pipeline, text) if seen is None else seen
         return _behind([self._window(window) for window in windows])
+
+    def _seen(self, text: str | None, shot: Shot) -> Words | None:
+        """With the pictures in view that the shot is made from, if the text encoder is shown
+        them."""
+        if not shot.controls or not isinstance(self.family, DrawsFromPictures):
+            return None
+        return self.family.seen_words(self.pipeline, text, opened(shot.controls))
 
     def _nothing(self) -> Words:
         """A window without words."""

@@ -8,10 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hubtools.dataset.examples import read_examples
+from hubtools.dataset.examples import Example, read_examples
 from hubtools.dataset.rows import role_columns
 from hubtools.errors import HubtoolsError, UsageError, require_extra
 from hubtools.files import StrPath
+from hubtools.inference.controls import controls_for, taken_by
 from hubtools.inference.embeddings import Prompts, prompt_notes
 from hubtools.inference.lora import (
     LoraFile,
@@ -44,15 +45,15 @@ def _silent(sentence: str) -> None:
     pass
 
 
-def _prompts(project: Project) -> list[str]:
-    """`samples.prompts`, else captions of the dataset, else none."""
+def _prompts(project: Project) -> tuple[list[str], list[Example]]:
+    """`samples.prompts`, else captions of the dataset, else none; and the rows of those."""
     if project.samples.prompts or not project.dataset_dir.is_dir():
-        return list(project.samples.prompts)
+        return list(project.samples.prompts), []
 
     examples = read_examples(
         project.dataset_dir, project.dataset.caption_column, roles=role_columns(project.dataset)
     )
-    return prompts_of(project.samples, [example.caption for example in examples])
+    return prompts_of(project.samples, [example.caption for example in examples]), examples
 
 
 def generate(
@@ -103,7 +104,8 @@ def generate(
         fuse = again.record.fused if fuse is None else fuse
         dtype = dtype or again.record.dtype
     else:
-        prompts = list(prompts) or _prompts(project)
+        told, examples = (list(prompts), []) if prompts else _prompts(project)
+        prompts = told
         if not prompts:
             raise UsageError(
                 "There is no prompt.",
@@ -118,6 +120,7 @@ def generate(
             images=images,
             literals=triggers(project, loras),
             usual=sampling_of(base),
+            controls=controls_for(project, prompts, taken_by(base), examples),
         )
     for shot in shots:
         check_size(shot.width, shot.height, base.support.divisor)
@@ -301,12 +304,14 @@ def generate_for_run(
     literals = triggers(project, [WeightedLora(lora)])
     base = base_of(project, lora, note)
     check_loras([WeightedLora(lora)], base.path_or_id, note)
+    prompts, examples = _prompts(project)
     shots, names = shots_of(
         project.samples,
-        _prompts(project),
+        prompts,
         project.resolution,
         literals=literals,
         usual=sampling_of(base),
+        controls=controls_for(project, prompts, taken_by(base), examples),
     )
     bare = [replace(shot, lora_weight=0.0) for shot in shots]
     wanted = [LoraShots(bare), LoraShots(shots, [WeightedLora(lora)])]

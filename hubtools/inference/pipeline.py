@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hubtools.inference.adapters import apply_loras, remove_loras, unfuse
+from hubtools.inference.controls import opened, used
 from hubtools.inference.embeddings import Prompts
 from hubtools.inference.lora import WeightedLora, said_by
 from hubtools.inference.noise import same_noise
@@ -23,7 +24,7 @@ from hubtools.inference.shots import Shot, check_size
 from hubtools.inference.writer import Writer
 from hubtools.manifest import LoraUse, SampleRecord, read_record_of
 from hubtools.models.base import Base
-from hubtools.models.families.protocol import family_for
+from hubtools.models.families.protocol import DrawsFromPictures, family_for
 from hubtools.models.loading import denoiser_of, dtypes_of
 from hubtools.rooted import Root
 from hubtools.version import __version__
@@ -154,6 +155,8 @@ class PipelineSession:
             # a longer neighbour would lengthen a prompt, and so change its picture
             said = said_by(self.loras, shot.lora_weight)
             key += self.prompts.under(said).alike(shot)
+            # what is made from others is drawn alone: a call takes them for all
+            key += (index,) if shot.controls else ()
             groups.setdefault(key, []).append(index)
         for group in groups.values():
             for start in range(0, len(group), max(1, size)):
@@ -192,11 +195,17 @@ class PipelineSession:
             result = pipeline(
                 **self._words(shots),
                 **self.family.call_arguments(first),
+                **self._made_from(first),
                 generator=[torch.Generator("cpu").manual_seed(shot.seed) for shot in shots],
                 callback_on_step_end=stepped,
             )
         blanked = getattr(result, "nsfw_content_detected", None) or [False] * len(shots)
         return list(result.images), [bool(flag) for flag in blanked]
+
+    def _made_from(self, shot: Shot) -> dict[str, Any]:
+        if not isinstance(self.family, DrawsFromPictures):
+            return {}
+        return self.family.control_arguments(self.pipeline, opened(shot.controls), shot)
 
     def _words(self, shots: list[Shot]) -> dict[str, Any]:
         if self.prompts.able or self.prompts.kept:
@@ -249,6 +258,7 @@ class PipelineSession:
             train_step=step,
             prompt_weights=applied,
             literals=self._literals(shot) if applied else [],
+            control_images=used(shot.controls),
             dtype=str(self.denoiser.dtype).removeprefix("torch."),
             device=self.denoiser.device.type,
             versions=versions(),

@@ -10,6 +10,7 @@ from PIL import Image, ImageChops
 
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import leads_out, sha256_of
+from hubtools.inference.controls import found_image, used
 from hubtools.inference.lora import WeightedLora, resolve_lora
 from hubtools.inference.pipeline import versions
 from hubtools.inference.png import read_record
@@ -36,6 +37,7 @@ class Again:
     loras: tuple[WeightedLora, ...]
     given: frozenset[str]
     replaced: bool  # other LoRAs are used than the picture's
+    controls: tuple[Path, ...] = ()
 
     def shots(
         self,
@@ -74,6 +76,7 @@ class Again:
             strength,
             weights,
             literals,
+            self.controls,
         )
         first = replace(first, **changed)  # type: ignore[arg-type]
         check_size(first.width, first.height)
@@ -155,7 +158,28 @@ def recall(
         places = [lora.file.path for lora in loras]
         loras = _find_loras(record, picture, project, given, places, note)
     base = _find_base(record, project, given, note)
-    return Again(picture, record, base, loras, frozenset(given), replaced)
+    controls = _controls(record, picture, project, note)
+    return Again(picture, record, base, loras, frozenset(given), replaced, controls)
+
+
+def _controls(
+    record: SampleRecord, picture: Path, project: Project, note: Note
+) -> tuple[Path, ...]:
+    """The pictures that it was made from, which it does not carry."""
+    told = project.samples.validation_images
+    if not record.control_images and not told:
+        return ()
+    names = ", ".join(one.file for one in record.control_images)
+    if not told:
+        raise UsageError(
+            f"{picture.name} was made from {names}, which it does not carry.",
+            hint=f"--image {record.control_images[0].file}",
+            code="file-not-found",
+        )
+    paths = tuple(found_image(project, name) for name in told)
+    if [one.sha256 for one in used(paths)] != [one.sha256 for one in record.control_images]:
+        note(f"{picture.name} was made from {names or 'words alone'}, not from these pictures.")
+    return paths
 
 
 def _nonsense(record: SampleRecord) -> Iterator[str]:

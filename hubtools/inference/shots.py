@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from hubtools.errors import UsageError
 from hubtools.models.families.protocol import USUAL, Sampling
@@ -15,7 +16,7 @@ from hubtools.settings import SampleSettings
 class Shot:
     """One picture to draw. Sizes in pixels, multiples of the family's `divisor`; `lora_weight` 0
     is the bare base. `literals` are words whose brackets are no notation of weights (see
-    prompts.py)."""
+    prompts.py); `controls` the pictures that it is made from."""
 
     prompt: str
     negative_prompt: str | None = None
@@ -28,6 +29,7 @@ class Shot:
     lora_weight: float = 1.0
     prompt_weights: bool = True
     literals: tuple[str, ...] = ()
+    controls: tuple[Path, ...] = ()
 
 
 def check_size(width: int, height: int, divisor: int = DIVISOR) -> None:
@@ -57,12 +59,14 @@ def shots_of(
     literals: Sequence[str] = (),
     divisor: int = DIVISOR,
     usual: Sampling = USUAL,
+    controls: Sequence[tuple[Path, ...]] = (),
 ) -> tuple[list[Shot], list[str]]:
     """A shot for every prompt and each of `images` seeds, and a name for each (`p00_s42`: first
     prompt, seed 42). Seeds begin anew with every prompt, so that prompts are compared on the same
     noise. `resolution` is the size if the settings name none; `lora_weight` overrules theirs;
     `literals`: triggers, whose brackets are not weights; `divisor`: that of the base's family;
-    `usual`: how the base is drawn with where the settings do not say.
+    `usual`: how the base is drawn with where the settings do not say; `controls`: for each prompt
+    the pictures to make from, if there are any.
 
     Raises `UsageError` for a size that no pipeline can draw.
     """
@@ -90,6 +94,7 @@ def shots_of(
                     weight,
                     settings.prompt_weights,
                     tuple(literals),
+                    controls[number] if controls else (),
                 )
             )
             names.append(f"p{number:02d}_s{seed}")

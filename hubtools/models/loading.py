@@ -16,6 +16,7 @@ from hubtools.models.device import checked_device
 from hubtools.models.lookup import texts_of
 from hubtools.models.registry import DENOISERS, TEXT_ENCODERS
 from hubtools.models.rows import Support
+from hubtools.models.seen_text import PROCESSORS, SeenText
 from hubtools.quiet import hush
 
 # A tokenizer that claims to read more tokens than this was told no length.
@@ -35,7 +36,7 @@ def part_of(component: str) -> Part | None:
     """The part that a component of a pipeline belongs to; None for what is always there."""
     if component in DENOISERS:
         return "denoiser"
-    if component.startswith(("text_encoder", "tokenizer")):
+    if component.startswith(("text_encoder", "tokenizer", "processor")):
         return "text"
     if component in ("vae", "safety_checker", "feature_extractor", "image_encoder"):
         return "picture"
@@ -93,9 +94,9 @@ def load_pipeline(
     _check_classes(folder, base.id or base.path_or_id)
     absent = left_out(folder, base.support)
     options |= dict.fromkeys(absent)
-    bare = _bare_tokenizers(folder, parts)
-    options |= {**dict.fromkeys(bare), **given}
     try:
+        bare = _bare_tokenizers(folder, parts)
+        options |= {**dict.fromkeys(bare), **given}
         with warnings.catch_warnings():
             # diffusers is renaming torch_dtype; both names work over the versions we support
             warnings.simplefilter("ignore", FutureWarning)
@@ -178,13 +179,18 @@ def _check_words(pipeline: Any, shown: str) -> None:
 
 def _bare_tokenizers(folder: Path, parts: Collection[Part]) -> dict[str, Any]:
     """The tokenizers of processors that would also prepare pictures, which asks for torchvision:
-    words are all that is read here."""
+    words are all that is read here. What prepares texts with pictures in them without it."""
     if "text" not in parts:
         return {}
     from transformers import AutoTokenizer
 
     index = read_json(folder / "model_index.json")
-    return {
+    seen = {
+        name: SeenText.from_folder(folder / name)
+        for name, kind in components_of(index).items()
+        if kind and kind[-1] in PROCESSORS
+    }
+    return seen | {
         name: AutoTokenizer.from_pretrained(folder / name, trust_remote_code=False)
         for name, kind in components_of(index).items()
         if kind and kind[-1] in _PROCESSORS and part_of(name) == "text"

@@ -179,7 +179,10 @@ _ALL = (
                 "flux-1-dev-non-commercial-license", _link("black-forest-labs/FLUX.1-dev"),
             ),
         ),
-        support=_flow("flux", "FLUX.1", ("FluxPipeline",), "flux1:Flux1", negative=False),
+        support=_flow(
+            "flux", "FLUX.1", ("FluxPipeline", "FluxKontextPipeline"), "flux1:Flux1",
+            negative=False,
+        ),
         distilled=((r"flux\.?1-schnell", "black-forest-labs/FLUX.1-dev"),),
         layers=_flux("text_encoder_2."),
     ),
@@ -222,9 +225,12 @@ _ALL = (
     ),
     Target(
         "qwen-image", "Qwen-Image", 1328, (Encoder("Qwen2.5-VL", 512, 5),), "transformer", 16,
-        _texts(1), ("QwenImage",), ((r"qwen-image", None),), (_apache(r"^qwen/qwen-image"),),
+        (*_texts(1), "processor"), ("QwenImage",), ((r"qwen-image", None),),
+        (_apache(r"^qwen/qwen-image"),),
         support=_flow(
-            "qwen-image", "Qwen-Image", ("QwenImagePipeline",), "qwen_image:QwenImage",
+            "qwen-image", "Qwen-Image",
+            ("QwenImagePipeline", "QwenImageEditPipeline", "QwenImageEditPlusPipeline"),
+            "qwen_image:QwenImage",
             guidance="true_cfg_scale", unsaid=" ",
         ),
         layers=Layers(
@@ -342,6 +348,9 @@ COMPONENTS: tuple[str, ...] = tuple(
 
 # Pixels, where nothing tells what pictures are for.
 DEFAULT_SIZE = 512
+
+# Bases that make pictures from others.
+FROM_PICTURES = "FLUX.1 Kontext, FLUX.2 or Qwen-Image-Edit"
 
 # What examples and hints name.
 EXAMPLE_BASE = "stable-diffusion-v1-5/stable-diffusion-v1-5"

@@ -6,19 +6,20 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from hubtools.dataset.pictures.rgb import decoded_image, read_bytes
 from hubtools.errors import HubtoolsError
 from hubtools.files import sha256_of
 from hubtools.models.families.batches import Tensors
-from hubtools.models.families.protocol import Model
+from hubtools.models.families.protocol import FromPictures, Model
 from hubtools.models.loading import Part
 from hubtools.progress import Reporter
 from hubtools.training.cache import Cache
 from hubtools.training.crops import Geometry, geometries_of, pixels
 from hubtools.training.distributed import Distributed
 from hubtools.training.draws import Chosen
+from hubtools.training.given import Given
 from hubtools.training.losses import WEIGHTS
 from hubtools.training.masks import Masks
 from hubtools.training.plan import TrainPlan
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from hubtools.dataset.examples import Example
+
+
+# The pictures that a text encoder is shown with a caption, and whether they are mirrored.
+Shown = tuple[Given, bool] | None
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,7 @@ class Picture:
     size: tuple[int, int]
     cuts: tuple[Geometry, ...]
     texts: tuple[str, ...]
+    given: Given
 
 
 class EncodedDataset:
@@ -54,6 +60,8 @@ class EncodedDataset:
         self._texts = Cache("text", stages.identity("text"))
         self._masks = Masks(plan.examples, settings)
         digests = [example.sha256 or sha256_of(example.image) for example in plan.examples]
+        self._references, self._sees = plan.base.controls[1] > 0, plan.base.sees
+        given = [Given.of(e.controls if self._references else ()) for e in plan.examples]
         buckets = plan.recipe.buckets
         self.pictures = []
         for item, index in enumerate(buckets.pictures):
@@ -61,7 +69,8 @@ class EncodedDataset:
                 plan.sizes[index], buckets.size(item), settings, identity=digests[index]
             )
             example, size = plan.examples[index], plan.sizes[index]
-            self.pictures.append(Picture(example, digests[index], size, cuts, plan.texts(example)))
+            texts = plan.texts(example)
+            self.pictures.append(Picture(example, digests[index], size, cuts, texts, given[index]))
         self._captions = sorted(plan.encoded_captions)
         self._prior = plan.prior_caption
 
@@ -78,7 +87,7 @@ class EncodedDataset:
         what happened to be cached.
         """
         flips = [False, True] if self._settings.random_flip else [False]
-        captions = self._captions
+        captions = self._all_captions(flips)
         views = [
             (item, Chosen(flip=flip, crop=crop))
             for item, picture in enumerate(self.pictures)
@@ -88,8 +97,8 @@ class EncodedDataset:
         mine = slice(group.rank, None, group.world_size)
         with reporter.progress("encoding", len(captions[mine]) + len(views[mine])) as advance:
             with self._stage("text") as text:
-                for caption in captions[mine]:
-                    self.caption(caption)
+                for caption, shown in captions[mine]:
+                    self.caption(caption, shown)
                     advance(1, "")
                 besides(text)
             with self._stage("picture"):
@@ -97,8 +106,8 @@ class EncodedDataset:
                     self.picture(item, chosen)
                     advance(1, "")
         group.barrier()
-        for caption in captions:
-            self.caption(caption)
+        for caption, shown in captions:
+            self.caption(caption, shown)
         for item, chosen in views:
             self.picture(item, chosen)
         self._tell_of_masks(reporter, views)
@@ -121,6 +130,23 @@ class EncodedDataset:
                 f"Nothing of {', '.join(names[:3])}{more} is learnt: the mask is black all over, or"
                 " where the picture is cut out. Masks are white where a picture is to be learnt."
             )
+
+    def _all_captions(self, flips: list[bool]) -> list[tuple[str, Shown]]:
+        """All that is said, with the pictures that it is said of where those are shown."""
+        if not self._sees:
+            return [(text, None) for text in self._captions]
+        found: dict[tuple[str, Shown], None] = {}
+        for item, picture in enumerate(self.pictures):
+            said = ["", *picture.texts]
+            if self._settings.with_prior_preservation:
+                said += [self._prior(text) for text in picture.texts]
+            for flip in flips:
+                found |= dict.fromkeys((text, self._shown(item, flip)) for text in said)
+        return sorted(found, key=lambda one: (one[0], one[1][0].name(one[1][1]) if one[1] else ""))
+
+    def _shown(self, item: int, flip: bool) -> Shown:
+        """What the text encoder is shown beside a caption of this picture."""
+        return (self.pictures[item].given, flip) if self._sees else None
 
     @contextmanager
     def _stage(self, part: Part) -> Iterator[Opened]:
@@ -148,7 +174,20 @@ class EncodedDataset:
         framing = cut.framing(picture.size, flip=flip)
         cells = (encoded["mean"].shape[-2], encoded["mean"].shape[-1])
         weights = self._masks.weights(picture.example, cut, cells, flip=flip)
-        return encoded | self._stages.family.picture_conditions(framing) | weights
+        told = self._stages.family.picture_conditions(framing)
+        return {**encoded, **told, **weights, **self._made_from(picture.given, flip)}
+
+    def _made_from(self, given: Given, flip: bool) -> dict[str, Tensor]:
+        """Tensors of the pictures that one is made from; nothing where there is none in the whole
+        set."""
+        if not self._references:
+            return {}
+
+        def encode(model: Model) -> dict[str, Tensor]:
+            return cast(FromPictures, model).encode_references(given.opened(flip))
+
+        name = f"{given.name(flip)}_reference"
+        return dict(self._latents.fetch(name, lambda: self._by("picture", encode)))
 
     def _encode(
         self, picture: Picture, cut: Geometry, filter: str, flip: bool
@@ -172,21 +211,30 @@ class EncodedDataset:
                 )
         return tensors
 
-    def caption(self, caption: str) -> Tensors:
+    def caption(self, caption: str, shown: Shown = None) -> Tensors:
         """Tensors of a caption; `""` is the dropped one."""
         name = hashlib.sha256(caption.encode()).hexdigest()
-        return self._texts.fetch(
-            name, lambda: self._by("text", lambda model: model.encode_caption(caption))
-        )
+        if shown is None:
+            return self._texts.fetch(
+                name, lambda: self._by("text", lambda model: model.encode_caption(caption))
+            )
+        given, flip = shown
+
+        def encode(model: Model) -> dict[str, Tensor]:
+            return cast(FromPictures, model).encode_seen(caption, given.opened(flip))
+
+        return self._texts.fetch(f"{name}_{given.name(flip)}", lambda: self._by("text", encode))
 
     def __call__(self, item: int, chosen: Chosen) -> tuple[Tensors, Tensors]:
         """(picture's tensors, caption's tensors), as the loop asks for them."""
         caption = "" if chosen.drop else self._text(item, chosen)
-        return self.picture(item, chosen), self.caption(caption)
+        shown = self._shown(item, chosen.flip)
+        return self.picture(item, chosen), self.caption(caption, shown)
 
     def prior_caption(self, item: int, chosen: Chosen) -> Tensors:
         """The caption's tensors of a picture as if it showed somebody else."""
-        return self.caption(self._prior(self._text(item, chosen)))
+        shown = self._shown(item, chosen.flip)
+        return self.caption(self._prior(self._text(item, chosen)), shown)
 
     def _text(self, item: int, chosen: Chosen) -> str:
         texts = self.pictures[item].texts

@@ -13,7 +13,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from hubtools.errors import is_out_of_memory
-from hubtools.models.families.batches import Conditions, Tensors, doubled, second_half, stacked
+from hubtools.models.families.batches import (
+    REFERENCE,
+    Conditions,
+    Tensors,
+    doubled,
+    second_half,
+    stacked_pictures,
+)
 from hubtools.models.families.noise import Noised
 from hubtools.models.families.protocol import Model
 from hubtools.models.seeds import seed_of
@@ -73,6 +80,7 @@ def train_steps(
     state.model.denoiser.train()
     record = can_record(recipe.settings, group.device, group.world_size)
     record = record and not state.model.variable
+    record = record and REFERENCE not in state.encoded(0, Chosen())[0]  # as they come, of any size
     usual = most_frequent_shape(recipe) if record else None
     graphed = GraphedStep(
         lambda batch: backpropagate(state, recipe, batch), parameters, group.device, record=record
@@ -127,7 +135,7 @@ def gathered(
         ]
     more = {} if draws.seen is None else {"seen": draws.seen}
     return more | {
-        "pictures": stacked([picture for picture, _ in rows]),
+        "pictures": stacked_pictures([picture for picture, _ in rows]),
         "captions": state.model.collate(captions),
         "posterior": draws.posterior,
         "noise": draws.noise,

@@ -53,6 +53,7 @@ class TrainPlan:
     resumes_at: int = 0
     lora_tensors: int = 0
     cache_bytes_free: int | None = None  # None: the cache lies on the run's disk
+    sample_controls: Sequence[tuple[Path, ...]] = ()  # for each prompt, what its pictures are of
     memory: Memory | None = None  # None: not reckoned
     memory_free: int | None = None  # of the GPU; None: there is none
 
@@ -174,6 +175,7 @@ def describe(plan: TrainPlan) -> list[str]:
         f" parameters in float32 ({human_bytes(plan.lora_bytes)})",
         "pictures": f"{_sides(recipe)}, {cut}, {mirror}; latents and captions cached"
         f" ({human_bytes(plan.cache_bytes)} at most)",
+        "made from": _made_from(plan),
         "buckets": _buckets(recipe),
         "repeats": _repeats(plan),
         "masks": _masks(plan),
@@ -209,6 +211,16 @@ def _arithmetic(recipe: Recipe) -> str:
 def _sides(recipe: Recipe) -> str:
     sides = sorted({recipe.resolution, *recipe.settings.resolutions})
     return " and ".join(map(str, sides)) + " px"
+
+
+def _made_from(plan: TrainPlan) -> str:
+    """What the base is shown beside each caption."""
+    most = plan.base.controls[1]
+    if not most:
+        return ""
+    seen = "; the text encoder is shown them too" if plan.base.sees else ""
+    told = f"{count(most, 'control picture')} each at most"
+    return f"{told}, in the size that the base's pipeline gives them{seen}"
 
 
 # Sizes that are told; the rest is counted.

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubtools.dataset.text.tokens import token_counters
-from hubtools.errors import UsageError
+from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import sha256_of
+from hubtools.inference.controls import controls_for
 from hubtools.inference.shots import prompts_of
 from hubtools.layout import cache_dir
 from hubtools.models.base import configs_of, resolve_base
@@ -33,6 +35,7 @@ from hubtools.training.recipe import make_recipe
 from hubtools.version import __version__
 
 if TYPE_CHECKING:
+    from hubtools.dataset.examples import Example
     from hubtools.dataset.text.tokens import TokenCounter
     from hubtools.models.base import Base
 
@@ -83,7 +86,7 @@ def make_plan(
     group: Distributed,
 ) -> TrainPlan:
     """Put all numbers together. Raises `UsageError` for what this device or base cannot do."""
-    info = family.info(folder, project.train.prediction_type)
+    info = with_controls(family.info(folder, project.train.prediction_type), source.examples)
     settings = completed(project.train, info)
     check_xformers(settings, group.device)
     if settings.unmasked_weight and not any(example.mask for example in source.examples):
@@ -114,6 +117,11 @@ def make_plan(
     sample = (project.samples.size or recipe.resolution) if recipe.sample_every else 0
     disk, cache_disk = _existing(project.run_dir), _existing(cache_dir().absolute())
     same = disk.stat().st_dev == cache_disk.stat().st_dev
+    prompts = prompts_of(project.samples, [e.caption for e in source.examples])
+    controls: Sequence[tuple[Path, ...]] = ()
+    if sample:
+        takes = family.info(folder, project.train.prediction_type).controls
+        controls = controls_for(project, prompts, takes, source.examples)
     return TrainPlan(
         recipe=recipe,
         base=info,
@@ -123,7 +131,8 @@ def make_plan(
         samples=_as_drawn(project.samples, family.sampling(folder)),
         examples=source.examples,
         sizes=source.sizes,
-        prompts=prompts_of(project.samples, [e.caption for e in source.examples]),
+        prompts=prompts,
+        sample_controls=controls,
         device=group.device.type,
         run_dir=project.run_dir,
         lora_parameters=sum(parameter.numel() for parameter in blank.values()),
@@ -134,6 +143,30 @@ def make_plan(
         memory=plan_memory(family, folder, info, recipe, denoiser, sample),
         memory_free=free_memory(group.device),
     )
+
+
+def with_controls(info: BaseInfo, examples: Sequence[Example]) -> BaseInfo:
+    """The base with as many control pictures as the dataset has for it at most; none if it takes
+    none. Raises `HubtoolsError` for a row with more than it takes, or fewer than it needs."""
+    counts = [len(example.controls) for example in examples]
+    least, most = info.controls
+    if min(counts, default=0) < least:
+        bare = examples[counts.index(min(counts))]
+        raise HubtoolsError(
+            f"The base makes pictures from others; {bare.file_name} has no control picture.",
+            hint="name one in each record, e.g. in control_file_name (docs/datasets.md), or train"
+            " a base that draws from words alone",
+            code="not-supported",
+        )
+    if most and max(counts, default=0) > most:
+        rich = examples[counts.index(max(counts))]
+        raise HubtoolsError(
+            f"The base makes a picture from {most} other{'s' if most > 1 else ''} at most;"
+            f" {rich.file_name} has {max(counts)} control pictures.",
+            hint="choose the columns with dataset.control_columns",
+            code="not-supported",
+        )
+    return replace(info, controls=(least, max(counts, default=0) if most else 0))
 
 
 def _as_drawn(samples: SampleSettings, usual: Sampling) -> SampleSettings:

@@ -262,6 +262,7 @@ class Run:
             self.plan.prompts,
             self.plan.sample_size,
             self.project.dataset.trigger,
+            self.plan.sample_controls,
         )
         if self.group.main and self.recipe.sample_every:
             # no picture is worth the training; `draw_samples` tries again and tells

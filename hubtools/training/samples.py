@@ -29,16 +29,27 @@ class SamplePrompts:
     """What the samples of a run say, encoded while the text encoder is open."""
 
     def __init__(
-        self, settings: SampleSettings, prompts: Sequence[str], size: int, trigger: str | None
+        self,
+        settings: SampleSettings,
+        prompts: Sequence[str],
+        size: int,
+        trigger: str | None,
+        controls: Sequence[tuple[Path, ...]] = (),
     ) -> None:
         self.settings, self.prompts, self.size = settings, prompts, size
+        self.controls = controls
         self.literals = (trigger,) if trigger else ()
         self.read: Prompts | None = None
 
     def shots(self, weight: float) -> tuple[list[Shot], list[str]]:
         """What to draw with the LoRA at `weight`, and names."""
         return shots_of(
-            self.settings, self.prompts, self.size, lora_weight=weight, literals=self.literals
+            self.settings,
+            self.prompts,
+            self.size,
+            lora_weight=weight,
+            literals=self.literals,
+            controls=self.controls,
         )
 
     def encode(self, model: Model, precision: torch.dtype) -> None:

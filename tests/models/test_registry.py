@@ -59,9 +59,10 @@ def test_no_other_module_names_a_family() -> None:
     found = [
         f"{name}:{line}: {text}"
         for path in sorted(PACKAGE.rglob("*.py"))
-        # the second says which names a row can have
+        # the second says which names a row can have, the third stands in the place of one family's
+        # processor
         if (name := path.relative_to(PACKAGE).as_posix())
-        not in ("models/registry.py", "models/rows.py")
+        not in ("models/registry.py", "models/rows.py", "models/seen_text.py")
         and not name.startswith(("models/families/", "world/"))
         for line, text in _words(ast.parse(path.read_text(encoding="utf-8")))
         if _FAMILY.search(text) and not any(name == a and b in text for a, b in _OTHERS)

@@ -133,6 +133,7 @@ def shapes(*counts: int) -> Buckets:
     return Buckets(of, tuple((512 + 64 * bucket, 448) for bucket in range(len(counts))))
 
 
+PAIR = [Example(Path("/d/a.png"), "a tok", "a.png", 1, controls=(Path("/d/b.png"),))]
 BAD: dict[str, TrainPlan] = {
     "T101": plan(checkpointing_steps=5000),
     "T102": plan(images=6, train_batch_size=4, gradient_accumulation_steps=2),
@@ -156,6 +157,7 @@ BAD: dict[str, TrainPlan] = {
     "T119": replace(plan(), base_name="stabilityai/sd-turbo"),
     "T121": replace(plan(caption_dropout=0.1), base=replace(plan().base, guided=False)),
     "T122": plan(images=8, train_batch_size=4, buckets=shapes(4, 1, 1, 1, 1)),
+    "T123": replace(plan(), examples=PAIR),
 }
 GOOD: dict[str, list[TrainPlan]] = {
     "T101": [plan(checkpointing_steps=1000), plan(max_train_steps=10)],
@@ -198,6 +200,7 @@ GOOD: dict[str, list[TrainPlan]] = {
         plan(images=8, train_batch_size=4, buckets=shapes(4, 4)),
         plan(images=3, train_batch_size=4),
     ],
+    "T123": [plan(), replace(plan(), examples=PAIR, base=replace(plan().base, controls=(0, 1)))],
     "T116": [plan(samples={"size": 504}), plan(samples={"size": 500}, validation_steps=0)],
 }
 

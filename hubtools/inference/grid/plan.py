@@ -13,6 +13,7 @@ from pathlib import Path
 
 from hubtools.errors import UsageError, require_extra
 from hubtools.files import StrPath
+from hubtools.inference.controls import controls_for, taken_by
 from hubtools.inference.generate import base_of, triggers
 from hubtools.inference.grid.axes import ALL, NAMES, Axis, Value, parse_axis, step_value
 from hubtools.inference.lora import (
@@ -169,6 +170,7 @@ def plan_grid(
         project.resolution,
         literals=triggers(project, first),
         usual=sampling_of(base),
+        controls=controls_for(project, [prompt], taken_by(base)),
     )
     _check_places(start, axes)
     identity = _identity(base, dtype)

@@ -17,6 +17,11 @@ MASK = "mask"
 """(N, tokens) bool beside captions of unequal length: true where a token is the caption's own."""
 
 
+REFERENCE, REFERENCE_SIZES = "reference", "reference_sizes"
+"""Beside a picture that is made from others: their tokens (L, C), and (height, width) of each in
+tokens (n, 2), 0 where a row of a batch has fewer."""
+
+
 @dataclass(frozen=True)
 class Conditions:
     """What the denoiser is told beside the noised latents: all tensors of its pictures and of its
@@ -31,6 +36,29 @@ def stacked(rows: Sequence[Tensors]) -> dict[str, Tensor]:
     import torch
 
     return {key: torch.stack([row[key] for row in rows]) for key in rows[0]}
+
+
+def stacked_pictures(rows: Sequence[Tensors]) -> dict[str, Tensor]:
+    """Pictures of equal shapes as one batch; what they are made from may be of unequal length, and
+    is followed by zeros."""
+    if REFERENCE not in rows[0]:
+        return stacked(rows)
+    width = max(row[REFERENCE].shape[1] for row in rows)
+    given = [
+        {
+            REFERENCE: row[REFERENCE].reshape(-1, width),
+            REFERENCE_SIZES: row[REFERENCE_SIZES],
+        }
+        for row in rows
+    ]
+    others = [
+        {key: value for key, value in row.items() if key not in (REFERENCE, REFERENCE_SIZES)}
+        for row in rows
+    ]
+    found = stacked(others)
+    for key in (REFERENCE, REFERENCE_SIZES):
+        found[key] = padded([{key: row[key]} for row in given], (key,))[key]
+    return found
 
 
 def padded(rows: Sequence[Tensors], along: Sequence[str]) -> dict[str, Tensor]:

@@ -7,7 +7,7 @@ the velocity n - x in the shape of the latents, whatever clock and sign the deno
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -104,12 +104,15 @@ class FlowModel:
 
     def encode_caption(self, caption: str) -> dict[str, Tensor]:
         """What the pipeline itself makes of a prompt, for one picture without guidance."""
+        return self.of_one(lambda device: self.told(caption, device))
+
+    def of_one(self, told: Callable[[torch.device], dict[str, Tensor]]) -> dict[str, Tensor]:
+        """What `told` answers for one picture, on the CPU."""
         import torch
 
         with torch.no_grad():
             device = next(self.encoders()[0].parameters()).device
-            told = self.told(caption, device)
-        return {key: value[0].cpu() for key, value in told.items()}
+            return {key: value[0].cpu() for key, value in told(device).items()}
 
     def told(self, caption: str, device: torch.device) -> dict[str, Tensor]:
         """(1, ...) tensors of a caption by the pipeline's `encode_prompt`."""
@@ -136,7 +139,16 @@ class FlowModel:
             key: value.to(dtype) if value.is_floating_point() else value
             for key, value in conditions.captions.items()
         }
-        return self.velocity(noised.latents.to(dtype), noised.timesteps, captions)
+        latents = noised.latents.to(dtype)
+        return self.answer(latents, noised.timesteps, captions, conditions.pictures)
+
+    def answer(self, latents: Tensor, s: Tensor, captions: Tensors, pictures: Tensors) -> Tensor:
+        """The velocity, whatever is told of the pictures."""
+        return self.velocity(latents, s, captions)
+
+    def rehearsed(self, info: BaseInfo, latents: Tensor, s: Tensor, captions: Tensors) -> None:
+        """A pass with all that the denoiser may be told."""
+        self.velocity(latents, s, captions)
 
     def velocity(self, latents: Tensor, s: Tensor, captions: Tensors) -> Tensor:
         """n - x for latents (N, C, h, w) at the moments `s` (N,), in the denoiser's precision."""
@@ -258,7 +270,7 @@ class FlowFamily:
             for key, shape in self.caption_shapes(denoiser.config).items()
         }
         latents = torch.empty(count, numbers, height, width, device=device)
-        model.velocity(latents, torch.empty(count, device=device), captions)
+        model.rehearsed(info, latents, torch.empty(count, device=device), captions)
 
     def caption_shapes(self, told: Any) -> dict[str, tuple[int, ...]]:
         """Of a caption as long as can be, by the denoiser's configuration."""
@@ -349,11 +361,12 @@ def as_grid(tokens: Tensor, height: int, width: int) -> Tensor:
     return picture.reshape(*picture.shape[:2], height, width)
 
 
-def grid_ids(height: int, width: int, columns: int, device: Any) -> Tensor:
-    """(h w, columns) float32: 0, row, column, and 0 in what columns are left."""
+def grid_ids(height: int, width: int, columns: int, device: Any, first: int = 0) -> Tensor:
+    """(h w, columns) float32: `first`, row, column, and 0 in what columns are left."""
     import torch
 
     ids = torch.zeros(height, width, columns, device=device)
+    ids[..., 0] = first
     ids[..., 1] = torch.arange(height, device=device)[:, None]
     ids[..., 2] = torch.arange(width, device=device)[None]
     return ids.flatten(0, 1)

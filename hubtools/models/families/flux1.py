@@ -1,16 +1,15 @@
-"""FLUX.1, dev and schnell. Two text encoders: of CLIP only what sums a caption up, of T5 all
-states, padding and all, since the denoiser attends to it."""
+"""FLUX.1: dev, schnell and Kontext. Two text encoders: of CLIP only what sums a caption up, of T5
+all states, padding and all, since the denoiser attends to it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hubtools.models.families.batches import Tensors
 from hubtools.models.families.configs import bytes_of, config, vae_factor
 from hubtools.models.families.flow import (
-    FlowFamily,
-    FlowModel,
     as_grid,
     as_tokens,
     grid_ids,
@@ -19,12 +18,15 @@ from hubtools.models.families.flow import (
     unpatched,
 )
 from hubtools.models.families.noise import FLOW, Shift
-from hubtools.models.families.protocol import ATTENTION, BaseInfo, Sampling
+from hubtools.models.families.protocol import ATTENTION, Asked, BaseInfo, Sampling
+from hubtools.models.families.references import ReferenceFamily, ReferenceFlowModel, References
 
 if TYPE_CHECKING:
     import torch
+    from PIL import Image
     from torch import Tensor
 
+KONTEXT = "FluxKontextPipeline"
 _TOKENS = 512
 # The guidance that dev is told while it learns: its embedding was distilled, and with a higher one
 # the LoRA takes over what guidance does at sampling (so the recipes of those who train it).
@@ -37,7 +39,7 @@ LAYERS = (
 """What gets a LoRA: all of the double blocks, the attention of the single ones."""
 
 
-class Flux1Model(FlowModel):
+class Flux1Model(ReferenceFlowModel):
     """A loaded FLUX.1 pipeline."""
 
     cells_a_token = 4
@@ -47,27 +49,47 @@ class Flux1Model(FlowModel):
         embeds, pooled, _ = self.pipeline.encode_prompt(caption, None, device=device)
         return {"embeds": embeds, "pooled": pooled}
 
-    def velocity(self, latents: Tensor, s: Tensor, captions: Tensors) -> Tensor:
-        """Clock s; ids are (0, row, column) for a picture, zeros for words."""
+    def reference_pixels(self, picture: Image.Image) -> Tensor:
+        """As Kontext does: of the sizes that it was trained with the one whose shape is nearest."""
+        from diffusers.pipelines.flux.pipeline_flux_kontext import PREFERRED_KONTEXT_RESOLUTIONS
+
+        shape = picture.width / picture.height
+        _, width, height = min((abs(shape - w / h), w, h) for w, h in PREFERRED_KONTEXT_RESOLUTIONS)
+        step = 2 * self.pipeline.vae_scale_factor
+        size = (height // step * step, width // step * step)
+        processor = self.pipeline.image_processor
+        pixels: Tensor = processor.preprocess(processor.resize(picture, *size), *size)
+        return pixels
+
+    def velocity_from(
+        self, latents: Tensor, s: Tensor, captions: Tensors, references: References
+    ) -> Tensor:
+        """Clock s; ids are (0, row, column) for a picture, (1, row, column) for what it is made
+        from, zeros for words."""
         import torch
 
         height, width = latents.shape[-2] // 2, latents.shape[-1] // 2
         embeds, device = captions["embeds"], latents.device
         guided = self.denoiser.config.guidance_embeds
         answer = self.denoiser(
-            hidden_states=as_tokens(patched(latents)),
+            hidden_states=references.behind(as_tokens(patched(latents))),
             timestep=s,
             guidance=torch.full_like(s, _GUIDANCE) if guided else None,
             pooled_projections=captions["pooled"],
             encoder_hidden_states=embeds,
             txt_ids=torch.zeros(embeds.shape[1], 3, device=device),
-            img_ids=grid_ids(height, width, 3, device),
+            img_ids=torch.cat(
+                [
+                    grid_ids(height, width, 3, device),
+                    *(grid_ids(h, w, 3, device, first=1) for h, w in references.sizes),
+                ]
+            ),
             return_dict=False,
         )[0]
         return unpatched(as_grid(answer, height, width))
 
 
-class Flux1(FlowFamily):
+class Flux1(ReferenceFamily):
     """The family."""
 
     row = "flux"
@@ -86,6 +108,15 @@ class Flux1(FlowFamily):
         embeds, pooled, _ = pipeline.encode_prompt(text, None, device=device)
         return {"prompt_embeds": embeds, "pooled_prompt_embeds": pooled}
 
+    def control_arguments(
+        self, pipeline: Any, pictures: Sequence[Image.Image], shot: Asked
+    ) -> dict[str, Any]:
+        """Kontext makes a megapixel of every size unless it is told another area."""
+        if type(pipeline).__name__ != KONTEXT:
+            return {}
+        area = {"max_area": shot.width * shot.height}
+        return area | ({"image": pictures[0]} if pictures else {})
+
     def caption_shapes(self, told: Any) -> dict[str, tuple[int, ...]]:
         """States of T5, and CLIP's sum."""
         return {
@@ -95,6 +126,8 @@ class Flux1(FlowFamily):
 
     def sampling(self, folder: Path) -> Sampling:
         """As the model cards do."""
+        if _is_kontext(folder):
+            return Sampling(28, 2.5)
         return Sampling(4, 0.0) if _is_schnell(folder) else Sampling(28, 3.5)
 
     def sizes(self, folder: Path, shift: Shift) -> BaseInfo:
@@ -117,7 +150,12 @@ class Flux1(FlowFamily):
             guided=False,
             shift=shift,
             text_dtype=dtype,
+            controls=(0, 1) if _is_kontext(folder) else (0, 0),
         )
+
+
+def _is_kontext(folder: Path) -> bool:
+    return config(folder, "model_index.json").get("_class_name") == KONTEXT
 
 
 def _is_schnell(folder: Path) -> bool:

@@ -6,11 +6,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hubtools.errors import HubtoolsError, first_line
 from hubtools.models.families.batches import Tensors
 from hubtools.models.families.configs import bytes_of, config, vae_factor
 from hubtools.models.families.flow import (
-    FlowFamily,
-    FlowModel,
     as_grid,
     as_tokens,
     grid_ids,
@@ -18,19 +17,24 @@ from hubtools.models.families.flow import (
 )
 from hubtools.models.families.noise import FLOW, Shift
 from hubtools.models.families.protocol import BaseInfo, Sampling
+from hubtools.models.families.references import ReferenceFamily, ReferenceFlowModel, References
 
 if TYPE_CHECKING:
     import torch
+    from PIL import Image
     from torch import Tensor
 
 _DEV = "Flux2Pipeline"
 _TOKENS = 512
+# Pixels of a reference at most, and how many there may be.
+_REFERENCE_AREA = 1024 * 1024
+_REFERENCES = 10
 # The guidance that dev is told while it learns: its embedding was distilled, and with a higher one
 # the LoRA takes over what guidance does at sampling (so the recipes of those who train it).
 _GUIDANCE = 1.0
 
 
-class Flux2Model(FlowModel):
+class Flux2Model(ReferenceFlowModel):
     """A loaded FLUX.2 pipeline."""
 
     sampled = False
@@ -50,8 +54,32 @@ class Flux2Model(FlowModel):
         deviation = (variance + vae.config.batch_norm_eps).sqrt()
         return mean.view(-1, 1, 1), 1 / deviation.view(-1, 1, 1)
 
-    def velocity(self, latents: Tensor, s: Tensor, captions: Tensors) -> Tensor:
-        """Clock s; ids are (0, row, column, 0) for a picture, (0, 0, 0, place) for words."""
+    def reference_pixels(self, picture: Image.Image) -> Tensor:
+        """As the pipeline does: no more than 1024 x 1024 pixels, the middle of it so that sides are
+        multiples of 16."""
+        processor = self.pipeline.image_processor
+        try:
+            processor.check_image_input(picture)
+        except ValueError as error:
+            raise HubtoolsError(
+                f"FLUX.2 takes no picture of {picture.width}x{picture.height} as a reference:"
+                f" {first_line(error)}",
+                hint="use a larger one, of a usual shape",
+                code="not-supported",
+            ) from None
+        picture = processor._resize_if_exceeds_area(picture, _REFERENCE_AREA)
+        step = 2 * self.pipeline.vae_scale_factor
+        width, height = picture.width // step * step, picture.height // step * step
+        pixels: Tensor = processor.preprocess(
+            picture, height=height, width=width, resize_mode="crop"
+        )
+        return pixels
+
+    def velocity_from(
+        self, latents: Tensor, s: Tensor, captions: Tensors, references: References
+    ) -> Tensor:
+        """Clock s; ids are (0, row, column, 0) for a picture, (10, ...), (20, ...) and so on for
+        what it is made from, (0, 0, 0, place) for words."""
         import torch
 
         height, width = latents.shape[-2:]
@@ -62,18 +90,26 @@ class Flux2Model(FlowModel):
         if self.denoiser.config.guidance_embeds:
             guidance = torch.full_like(s, _GUIDANCE)
         answer = self.denoiser(
-            hidden_states=as_tokens(latents),
+            hidden_states=references.behind(as_tokens(latents)),
             timestep=s,
             guidance=guidance,
             encoder_hidden_states=embeds,
             txt_ids=words,
-            img_ids=grid_ids(height, width, 4, device),
+            img_ids=torch.cat(
+                [
+                    grid_ids(height, width, 4, device),
+                    *(
+                        grid_ids(h, w, 4, device, first=10 * number)
+                        for number, (h, w) in enumerate(references.sizes, 1)
+                    ),
+                ]
+            ),
             return_dict=False,
         )[0]
         return as_grid(answer, height, width)
 
 
-class Flux2(FlowFamily):
+class Flux2(ReferenceFamily):
     """The family."""
 
     row = "flux2"
@@ -124,6 +160,7 @@ class Flux2(FlowFamily):
             guided=guided and not distilled,
             shift=shift,
             text_dtype=dtype,
+            controls=(0, _REFERENCES),
         )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ import importlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, runtime_checkable
 
 from hubtools.errors import HubtoolsError
 from hubtools.files import json_within
@@ -25,6 +25,7 @@ from hubtools.models.registry import SUPPORTED
 
 if TYPE_CHECKING:
     import torch
+    from PIL import Image
     from torch import Tensor, nn
 
     from hubtools.models.base import Base
@@ -56,7 +57,9 @@ class BaseInfo:
     say otherwise. `distilled`: the base draws in a few steps because it was taught to, which a
     training as usual slowly undoes. `guided`: it is drawn with guidance against the empty caption,
     which some captions are therefore left out for while it learns. `shift`: that of a flow base's
-    scheduler. `text_dtype`: the precision in which its captions are encoded."""
+    scheduler. `text_dtype`: the precision in which its captions are encoded. `controls`: how many
+    pictures each picture may be made from, at least and at most; `sees`: the text encoder is shown
+    them too."""
 
     family: str
     prediction_type: str
@@ -71,6 +74,8 @@ class BaseInfo:
     guided: bool = True
     shift: Shift = UNSHIFTED
     text_dtype: str = "float32"
+    controls: tuple[int, int] = (0, 0)
+    sees: bool = False
 
 
 @dataclass(frozen=True)
@@ -122,6 +127,32 @@ class Model(Protocol):
 
     def predict(self, noised: Noised, conditions: Conditions) -> Tensor:
         """The denoiser's answer, with gradients; the shape of `noised.target`."""
+
+
+class FromPictures(Protocol):
+    """What a model of a base has besides whose `controls` are not (0, 0)."""
+
+    def encode_references(self, pictures: Sequence[Image.Image]) -> dict[str, Tensor]:
+        """Tensors (on the CPU) of the pictures that one is made from, beside its own."""
+
+    def encode_seen(self, caption: str, pictures: Sequence[Image.Image]) -> dict[str, Tensor]:
+        """As `encode_caption`, where the text encoder is shown those pictures (`sees`)."""
+
+
+@runtime_checkable
+class DrawsFromPictures(Protocol):
+    """A family that has bases which make pictures from others."""
+
+    def control_arguments(
+        self, pipeline: Any, pictures: Sequence[Image.Image], shot: Asked
+    ) -> dict[str, Any]:
+        """What a call of the pipeline takes besides, for what one is made from, if anything."""
+
+    def seen_words(
+        self, pipeline: Any, text: str | None, pictures: Sequence[Image.Image]
+    ) -> dict[str, Tensor] | None:
+        """As `Family.words`, where the text encoder is shown those pictures; None where it is
+        not."""
 
 
 class Asked(Protocol):

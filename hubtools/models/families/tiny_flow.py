@@ -168,64 +168,74 @@ def build_tiny_qwen_image(folder: Path, *, seed: int = 0) -> Path:
     channels."""
 
     def made(work: Path) -> Any:
-        from diffusers import AutoencoderKLQwenImage, QwenImagePipeline, QwenImageTransformer2DModel
-        from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+        from diffusers import QwenImagePipeline
 
-        special = ("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
-        tokenizer = qwen_tokenizer(
-            [*COMMON_WORDS, *QWEN_WORDS], special=special, bare=("system", "user", "Describe")
-        )
-        text = {
-            "vocab_size": len(tokenizer),
-            "hidden_size": _WIDTH,
-            "intermediate_size": 2 * _WIDTH,
-            "num_hidden_layers": 2,
-            "num_attention_heads": 2,
-            "num_key_value_heads": 1,
-            "max_position_embeddings": 2048,
-            "rope_parameters": {"rope_type": "default", "mrope_section": [2, 1, 1]},
-        }
-        vision = {
-            "depth": 1,
-            "hidden_size": _WIDTH,
-            "intermediate_size": _WIDTH,
-            "num_heads": 2,
-            "out_hidden_size": _WIDTH,
-            "fullatt_block_indexes": [0],
-        }
-        names = ("vision_start", "vision_end", "image", "video")
-        ids = {
-            f"{name}_token_id": tokenizer.convert_tokens_to_ids(token)
-            for name, token in zip(names, special, strict=True)
-        }
-        return QwenImagePipeline(
-            scheduler=dynamic_scheduler(
-                max_shift=0.9, max_image_seq_len=8192, shift=1.0, shift_terminal=0.02
-            ),
-            vae=AutoencoderKLQwenImage(base_dim=8, num_res_blocks=1),
-            text_encoder=Qwen2_5_VLForConditionalGeneration(
-                Qwen2_5_VLConfig(text_config=text, vision_config=vision, **ids)
-            ),
-            tokenizer=tokenizer,
-            transformer=QwenImageTransformer2DModel(
-                num_layers=2,
-                attention_head_dim=16,
-                num_attention_heads=2,
-                joint_attention_dim=_WIDTH,
-                axes_dims_rope=(4, 6, 6),
-            ),
-        )
+        return QwenImagePipeline(**qwen_image_parts(QWEN_WORDS))
 
     return write_pipeline(folder, made, seed=seed, title="Qwen-Image", tag="qwen-image")
 
 
-def build_tiny_flux1(folder: Path, *, seed: int = 0, schnell: bool = False) -> Path:
-    """A `FluxPipeline`: as dev is, which is told its guidance, or as `schnell`. 16 latent
-    channels."""
+def qwen_image_parts(words: Iterable[str]) -> dict[str, Any]:
+    """The components of a Qwen-Image pipeline; `words` of its chat are a token each."""
+    from diffusers import AutoencoderKLQwenImage, QwenImageTransformer2DModel
+    from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+
+    special = ("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
+    tokenizer = qwen_tokenizer(
+        [*COMMON_WORDS, *words], special=special, bare=("system", "user", "Describe")
+    )
+    text = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": _WIDTH,
+        "intermediate_size": 2 * _WIDTH,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "max_position_embeddings": 2048,
+        "rope_parameters": {"rope_type": "default", "mrope_section": [2, 1, 1]},
+    }
+    vision = {
+        "depth": 1,
+        "hidden_size": _WIDTH,
+        "intermediate_size": _WIDTH,
+        "num_heads": 2,
+        "out_hidden_size": _WIDTH,
+        "fullatt_block_indexes": [0],
+    }
+    names = ("vision_start", "vision_end", "image", "video")
+    ids = {
+        f"{name}_token_id": tokenizer.convert_tokens_to_ids(token)
+        for name, token in zip(names, special, strict=True)
+    }
+    return {
+        "scheduler": dynamic_scheduler(
+            max_shift=0.9, max_image_seq_len=8192, shift=1.0, shift_terminal=0.02
+        ),
+        "vae": AutoencoderKLQwenImage(base_dim=8, num_res_blocks=1),
+        "text_encoder": Qwen2_5_VLForConditionalGeneration(
+            Qwen2_5_VLConfig(text_config=text, vision_config=vision, **ids)
+        ),
+        "tokenizer": tokenizer,
+        "transformer": QwenImageTransformer2DModel(
+            num_layers=2,
+            attention_head_dim=16,
+            num_attention_heads=2,
+            joint_attention_dim=_WIDTH,
+            axes_dims_rope=(4, 6, 6),
+        ),
+    }
+
+
+def build_tiny_flux1(
+    folder: Path, *, seed: int = 0, schnell: bool = False, kontext: bool = False
+) -> Path:
+    """A `FluxPipeline`: as dev is, which is told its guidance, or as `schnell`; a
+    `FluxKontextPipeline` if `kontext`. 16 latent channels."""
 
     def made(work: Path) -> Any:
         from diffusers import (
             FlowMatchEulerDiscreteScheduler,
+            FluxKontextPipeline,
             FluxPipeline,
             FluxTransformer2DModel,
         )
@@ -246,7 +256,7 @@ def build_tiny_flux1(folder: Path, *, seed: int = 0, schnell: bool = False) -> P
             pad_token_id=size - 1,
         )
         second = t5_tokenizer(COMMON_WORDS)
-        return FluxPipeline(
+        return (FluxKontextPipeline if kontext else FluxPipeline)(
             scheduler=FlowMatchEulerDiscreteScheduler() if schnell else dynamic_scheduler(),
             vae=flux1_vae(),
             text_encoder=CLIPTextModel(clip),

@@ -1,0 +1,94 @@
+"""The pictures that others are made from, where they are drawn: `samples.validation_images`, else
+those of the dataset's rows that the prompts are the captions of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hubtools.dataset.examples import Example
+from hubtools.dataset.pictures.rgb import open_image
+from hubtools.errors import HubtoolsError, UsageError
+from hubtools.files import sha256_of
+from hubtools.manifest import ControlUse
+from hubtools.models.base import Base, configs_of
+from hubtools.models.families.protocol import family_of
+from hubtools.project import Project
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+Controls = tuple[Path, ...]
+
+
+def taken_by(base: Base) -> tuple[int, int]:
+    """How many pictures one is made from, at least and at most."""
+    folder = configs_of(base)
+    return family_of(folder, base.id or str(folder)).info(folder, None).controls
+
+
+def controls_for(
+    project: Project,
+    prompts: Sequence[str],
+    takes: tuple[int, int],
+    examples: Sequence[Example] = (),
+) -> list[Controls]:
+    """For each prompt the pictures to make from; `takes` as `taken_by` answers, `examples` those
+    whose captions prompts may be.
+
+    Raises `UsageError` for pictures that the base does not take, a number of them that does not fit
+    the prompts, and a base that needs one where there is none.
+    """
+    given = project.samples.validation_images
+    least, most = takes
+    if not most:
+        if given:
+            raise UsageError(
+                "The base draws from words alone; samples.validation_images does nothing.",
+                hint="leave it out, or take a base that makes pictures from others",
+                code="bad-setting",
+            )
+        return [()] * len(prompts)
+    if given:
+        if len(given) not in (1, len(prompts)):
+            raise UsageError(
+                f"There are {len(given)} validation images for {len(prompts)} prompts.",
+                hint="give one for all, or one for each prompt: --image A --image B",
+                code="bad-setting",
+            )
+        paths = [found_image(project, name) for name in given]
+        return [(path,) for path in (paths * len(prompts) if len(paths) == 1 else paths)]
+    own = {example.caption: example.controls[:most] for example in reversed(examples)}
+    found = [own.get(prompt, ()) for prompt in prompts]
+    for prompt, controls in zip(prompts, found, strict=True):
+        if len(controls) < least:
+            raise UsageError(
+                f"The base makes pictures from others, and there is none for {prompt!r}.",
+                hint="--image FILE, or samples.validation_images in hubtools.toml",
+                code="bad-setting",
+            )
+    return found
+
+
+def found_image(project: Project, name: str) -> Path:
+    """The picture of that name, from here or from the project. Raises `HubtoolsError` if there is
+    none."""
+    for path in (Path(name), project.at(name)):
+        if path.is_file():
+            return path
+    raise HubtoolsError(
+        f"There is no picture {name}.",
+        hint="correct samples.validation_images (--image)",
+        code="file-not-found",
+    )
+
+
+def used(controls: Controls) -> list[ControlUse]:
+    """What a record says of them."""
+    return [ControlUse(file=path.name, sha256=sha256_of(path)) for path in controls]
+
+
+def opened(controls: Controls) -> list[Image.Image]:
+    """The pictures, RGB and upright. Raises `HubtoolsError` for one that cannot be read."""
+    return [open_image(path) for path in controls]
