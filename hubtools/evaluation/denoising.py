@@ -8,20 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from hubtools.dataset.pictures.rgb import open_image
 from hubtools.evaluation.measures import Floats
+from hubtools.inference.controls import opened
 from hubtools.models.families.batches import Conditions
+from hubtools.models.families.protocol import FromPictures
 from hubtools.models.seeds import seed_of
 from hubtools.training.crops import geometry, pixels
 
 if TYPE_CHECKING:
     from hubtools.dataset.examples import Example
     from hubtools.models.families.batches import Tensors
-    from hubtools.models.families.protocol import Family, Model
+    from hubtools.models.families.protocol import BaseInfo, Family, Model
 
 # Moments of the noising process, 0 to 1, and draws of noise at each.
 MOMENTS = (0.1, 0.3, 0.5, 0.7, 0.9)
@@ -35,10 +38,32 @@ class Encoded:
     rows: Sequence[tuple[Tensors, Tensors]]
 
 
-def encode_captions(model: Model, examples: Sequence[Example]) -> dict[str, Tensors]:
-    """What the text encoders of `model` answer to each caption, each once."""
-    captions = dict.fromkeys(example.caption for example in examples)
-    return {caption: model.encode_caption(caption) for caption in captions}
+def encode_captions(
+    model: Model, examples: Sequence[Example], info: BaseInfo | None = None
+) -> dict[str, Tensors]:
+    """What the text encoders of `model` answer to each caption, each once; with what its picture is
+    made from in view where the base, of which `info` tells, is shown that."""
+    if info is None or not info.sees:
+        captions = dict.fromkeys(example.caption for example in examples)
+        return {caption: model.encode_caption(caption) for caption in captions}
+    seeing = cast(FromPictures, model)
+    asked = {_said(example, info): example for example in examples}
+    return {
+        said: seeing.encode_seen(example.caption, opened(_given(example, info)))
+        for said, example in asked.items()
+    }
+
+
+def _given(example: Example, info: BaseInfo | None) -> tuple[Path, ...]:
+    """What a picture is made from, of what the base takes."""
+    return example.controls[: info.controls[1]] if info is not None else ()
+
+
+def _said(example: Example, info: BaseInfo | None) -> str:
+    """A caption's name among those that are encoded."""
+    if info is None or not info.sees:
+        return example.caption
+    return "\0".join([example.caption, *map(str, _given(example, info))])
 
 
 def encode(
@@ -47,16 +72,20 @@ def encode(
     examples: Sequence[Example],
     captions: Mapping[str, Tensors],
     resolution: int,
+    info: BaseInfo | None = None,
 ) -> Encoded:
     """Encode the middle square of each picture, the VAE in float32, and put its caption, which is
-    encoded, beside it."""
+    encoded, beside it; and what it is made from, if the base takes that."""
     rows = []
     for example in examples:
         picture = open_image(example.image)
         cut = geometry(picture.size, resolution, center_crop=True, seed=0, identity="")
         tensors = model.encode_picture(pixels(picture, cut, filter="lanczos", flip=False))
         told = family.picture_conditions(cut.framing(picture.size, flip=False))
-        rows.append((tensors | told, captions[example.caption]))
+        given = _given(example, info)
+        if given:
+            tensors |= cast(FromPictures, model).encode_references(opened(given))
+        rows.append((tensors | told, captions[_said(example, info)]))
     return Encoded(rows)
 
 

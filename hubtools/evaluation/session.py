@@ -93,13 +93,13 @@ class Session:
 
         def with_text(pipeline: Any) -> None:
             # before the pipeline goes to half precision: a caption is encoded once
-            captions.update(encode_captions(opened.pop(), plan.measured))
+            captions.update(encode_captions(opened.pop(), plan.measured, info))
             pipeline.to(dtype=precision)
 
         pipeline, prompts = open_staged(load, plan.wanted, with_text=with_text)
         model = opened.pop()
         # before it goes to half precision, as above
-        encoded = encode(family, model, plan.measured, captions, plan.project.resolution)
+        encoded = encode(family, model, plan.measured, captions, plan.project.resolution, info)
         pipeline.to(dtype=precision)
         return cls(plan, model, encoded, prompts, device, dtype)
 

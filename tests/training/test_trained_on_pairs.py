@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,18 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from hubtools.dataset.examples import read_examples  # noqa: E402
 from hubtools.errors import HubtoolsError, UsageError  # noqa: E402
+from hubtools.evaluation.denoising import encode, encode_captions, losses  # noqa: E402
 from hubtools.inference.generate import generate  # noqa: E402
 from hubtools.layout import LORA_WEIGHTS  # noqa: E402
 from hubtools.manifest import read_samples  # noqa: E402
+from hubtools.models.families.protocol import family_of  # noqa: E402
 from hubtools.models.tensors import read_tensors  # noqa: E402
 from hubtools.project import Project  # noqa: E402
 from hubtools.training.train import train  # noqa: E402
 from tests.dying import DiesAt, Killed  # noqa: E402
+from tests.oracles import load  # noqa: E402
 from tests.references import given, shrink  # noqa: E402
 
 MakeProject = Callable[..., Project]
@@ -186,3 +191,16 @@ def test_rows_and_bases_that_do_not_fit(
     (bare / "metadata.jsonl").write_text(json.dumps(row) + "\n")
     with pytest.raises(HubtoolsError, match="from 1 other at most"):
         train(words, skip_validation=True, dry_run=True)
+
+
+def test_a_lora_is_measured_on_pairs(data: Path, base: Path) -> None:
+    rows = read_examples(data, "text")[:2]
+    bare = [replace(row, controls=()) for row in rows]
+    model, family = load(base), family_of(base, "tiny")
+    info = family.info(base, None)
+    said = encode_captions(model, rows, info)
+    assert len(said) == 2
+    whole = losses(model, encode(family, model, rows, said, 64, info), "cpu")
+    if not info.sees:
+        without = losses(model, encode(family, model, bare, said, 64, info), "cpu")
+        assert (whole != without).all()
