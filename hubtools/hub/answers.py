@@ -53,8 +53,8 @@ def bounded(answer: Any, request: Any) -> Any:
         return answer
     api = _API in request.extensions
     most = ANSWER if api else request.extensions.get(MOST)
-    # an answer that is no success is read whole by the client, for its sentence
-    if answer.status_code >= 300 and not api:
+    # these are read whole by the client
+    if (answer.status_code >= 300 or request.method != "GET") and not api:
         most = ANSWER
     if most is None and packing == "identity":
         return answer

@@ -66,7 +66,7 @@ def _is_base64(value: str) -> bool:
         return False
     kinds = [0 if c.isdigit() else 1 if c.isupper() else 2 if c.islower() else 3 for c in value]
     turns = sum(a != b for a, b in pairwise(kinds))
-    return turns * 2 >= len(kinds) and {0, 1, 2} <= set(kinds)
+    return turns * 5 >= 2 * len(kinds) and {0, 1, 2} <= set(kinds)
 
 
 def looks_random(value: str) -> bool:
@@ -90,7 +90,9 @@ def looks_random(value: str) -> bool:
 
 def is_password(value: str) -> bool:
     """True for what somebody may have chosen: at least eight characters of two kinds."""
-    if not 8 <= len(value) <= 200 or _FILELIKE.search(value) or is_placeholder(value):
+    if not 8 <= len(value) <= 200 or is_placeholder(value):
+        return False
+    if _FILELIKE.search(value) and not _is_base64(value):
         return False
     kinds = {0 if c.isdigit() else 1 if c.isalpha() else 2 for c in value}
     return len(kinds - {2}) >= 1 and len(kinds) >= 2 and entropy(value) >= 2.2

@@ -46,6 +46,7 @@ PLANTED = {
     "azure": f'headers = {{"Ocp-Apim-Subscription-Key": "{hexa(32)}"}}',
     "mine": f"# my key: {MIXED}{some(20)}",
     "input": f'<input name="api_key" type="hidden" class="a b" value="{MIXED}{some(20)}">',
+    "password": f"password=/{MIXED}{some(18)}+{MIXED}",
     "slash": f"aws_session_token=/{MIXED}{some(30)}+{MIXED}==",
 }
 
@@ -64,6 +65,7 @@ def test_planted(name: str) -> None:
         f"secret_{'a_name_of_something_' * 3}",
         f"{'A' * 40}{some(30)}",
         f"data:image/png;base64,{'A' * 30}{some(60)}",
+        "password = /run/secrets/hubtoolsPassword2024File",
         "aws_session_token = /home/jane/pictures/2024/summer",
         '<input name="api_key" type="text" value="">',
         "# my key: see the notes of last week",
