@@ -66,7 +66,7 @@ _REVERSED = regex(
 _OPTION = regex(r"[ \t]{1,200}+[\"']?([^\s\"'`\\,;<>(){}\[\]|]{8,400})")
 _OPTION_NAME = regex(r"(?:(?<!\w)--?[A-Za-z][\w-]*|[A-Za-z]\w*_\w*)\Z")
 _TAIL = regex(
-    rf"(?:[_.-]?(?:\d{{1,2}}|v\d|value|base|prod|dev|live)|s)?{_IS}([^\s\"'`\\,;<>(){{}}\[\]|]{{8,400}})"
+    rf"(?:[_.-]?(?:\d{{1,2}}|v\d|value|base|prod|dev|live)|s)?(?: ?\([\w ,.-]{{1,30}}\))?{_IS}([^\s\"'`\\,;<>(){{}}\[\]|]{{8,400}})"
 )
 _PASSWORD = regex(rf"(?:[_.-]?(?:\d{{1,2}}|value|prod|dev|live)|s)?{_IS}([^\s\"'`\\<>]{{8,200}})")
 # What stands before `key` where the value is secret.

@@ -98,6 +98,30 @@ def _is_signature(value: str) -> bool:
 
 _KEY_BODY = r"(?:\\{1,4}[rn]|[\s\"',>|#*]){0,40}(?!\.\.\.|<|\[|\{|…)([A-Za-z0-9+/=][^\0]{0,200})"
 
+# Who has the cookie of a session is logged in. Browsers write them down in JSON, in several orders.
+_COOKIES = (
+    *(
+        "PHPSESSID",
+        "sessionid",
+        "SESSIONID",
+        "session_id",
+        "auth_token",
+        "user_session",
+        "_gh_sess",
+    ),
+    *("laravel_session", "connect.sid", "cf_clearance", "SAPISID", "__Secure-", "__Host-"),
+    *("wordpress_logged_in", "remember_web", "csrftoken"),
+)
+_COOKIE = (
+    r"(?<![\w.])(?:PHPSESSID|sessionid|J?SESSIONID|session_id|auth_token|user_session|_gh_sess"
+    r"|laravel_session|connect\.sid|cf_clearance|SAPISID|__(?:Secure|Host)-[\w.-]{2,40}"
+    r"|wordpress_logged_in_\w{6,40}|remember_web_\w{6,60}|csrftoken)"
+    r"(?:=|[\"']\s{0,3}:\s{0,3}[\"']"
+    r"|[\"'](?:\s{0,40},\s{0,40}\"\w{1,20}\"\s{0,3}:\s{0,3}(?:\"[^\"\n]{0,100}\"|[\w.-]{1,30})){0,8}?"
+    r"\s{0,40},\s{0,40}\"value\"\s{0,3}:\s{0,3}\")"
+    r"([A-Za-z0-9%._~+/:-]{20,400})"
+)
+
 SHAPES: tuple[Shape, ...] = (
     Shape("a Hugging Face token", ("hf_",), r"hf_(?:jwt|oauth)_[A-Za-z0-9._-]{20,4000}"),
     Shape("a Hugging Face token", ("hf_",), r"hf_[A-Za-z0-9]{30,34}", _varied),
@@ -135,7 +159,7 @@ SHAPES: tuple[Shape, ...] = (
     Shape("a Slack token", ("xox", "xapp-"), r"(?:xox[abceoprs]|xapp)-(?:\d-)?[A-Za-z0-9%-]{18,250}", lambda v: any(c.isdigit() for c in v)),
     Shape("a Slack webhook", ("hooks.slack.com/",), r"hooks\.slack\.com/(?:services|workflows|triggers)/[A-Z]?[A-Za-z0-9_]{6,}/[A-Za-z0-9_]{6,}/[A-Za-z0-9_/]{16,80}"),
     Shape("a Discord token", (".",), r"(?<![A-Za-z0-9_.-])[MNO][A-Za-z\d_-]{23,27}\.[A-Za-z\d_-]{6}\.[A-Za-z\d_-]{27,40}(?![\w.-])", _is_mixed),
-    Shape("a Discord webhook", ("/api/webhooks/",), r"discord(?:app)?\.com/api/webhooks/\d{17,20}/([A-Za-z0-9_-]{60,80})"),
+    Shape("a Discord webhook", ("/webhooks/",), r"discord(?:app)?\.com/api/(?:v\d{1,2}/)?webhooks/\d{17,20}/([A-Za-z0-9_-]{60,80})"),
     Shape("a Telegram token", (":AA",), r"(?<!\d)\d{8,10}:AA[A-Za-z0-9_-]{32,33}(?![\w-])"),
     Shape("a Telegram token", ("/bot",), r"/bot(\d{8,10}:[A-Za-z0-9_-]{35})(?![\w-])"),
     Shape("a Stripe key", ("_live_", "_test_"), r"(?:sk|rk|pk_s)_(?:live|test)_[A-Za-z0-9]{16,120}"),
@@ -189,6 +213,8 @@ SHAPES: tuple[Shape, ...] = (
     Shape("a Doppler token", ("dp.",), r"(?<![A-Za-z0-9])dp\.(?:pt|st|ct|sa)\.(?:[a-z0-9_-]{2,35}\.)?[A-Za-z0-9]{40,44}"),
     Shape("a Netlify token", ("nfp_",), r"nfp_[A-Za-z0-9]{36,40}"),
     Shape("a Sentry token", ("sntry",), r"sntryu_[0-9a-f]{64}|sntrys_[A-Za-z0-9+/=_-]{60,400}"),
+    Shape("a Weights & Biases key", ("andb", "ANDB"), r"(?i:wandb(?:\.ai)?)(?:[\"'*]{0,3}\s{0,12}[:=|]\s{0,12}|\s{1,3})[\"'`]?(?:(?:api[_ -]?)?key[\"']?\s{0,3}[:=]\s{0,3}[\"']?)?([0-9a-f]{40})(?![0-9a-f])"),
+    Shape("a cookie of a session", _COOKIES, _COOKIE, _is_mixed),
     Shape("a Comfy.org key", ("comfyui-",), r"comfyui-[0-9a-f]{64}(?![0-9a-f])"),
     Shape("a Teams webhook", ("/webhookb2/",), r"/webhookb2/[0-9a-f-]{36}@[0-9a-f-]{36}/IncomingWebhook/([0-9a-f]{32})(?:/|\b)"),
     Shape("a Zapier webhook", ("hooks.zapier.com/",), r"hooks\.zapier\.com/hooks/catch/(\d{5,10}/[a-z0-9]{6,8})(?!\w)"),

@@ -3,6 +3,7 @@ up here."""
 
 from __future__ import annotations
 
+import json
 import random
 import string
 
@@ -47,6 +48,27 @@ PLANTED = {
     "mine": f"# my key: {MIXED}{some(20)}",
     "input": f'<input name="api_key" type="hidden" class="a b" value="{MIXED}{some(20)}">',
     "password": f"password=/{MIXED}{some(18)}+{MIXED}",
+    "discord": f"https://canary.discord.com/api/v10/webhooks/{'1' * 18}/{some(68)}",
+    "wandb": f"wandb: {hexa(40)}",
+    "wandb, nested": f"wandb:\n  key: {hexa(40)}\n",
+    "wandb, in a table": f"| service | key |\n|---|---|\n| wandb | {hexa(40)} |\n",
+    "with a remark": f"hf token (write): {MIXED}{some(24)}",
+    "cookie": f"my cookie is PHPSESSID=12345678_{MIXED}{some(24)}",
+    "cookies": json.dumps({"cookies": {"PHPSESSID": f"12345678_{MIXED}{some(24)}"}}),
+    "cookies of a browser": json.dumps(
+        [
+            {
+                "domain": ".instagram.com",
+                "hostOnly": False,
+                "name": "sessionid",
+                "path": "/",
+                "sameSite": None,
+                "secure": True,
+                "value": f"{some(10, string.digits)}%3A{MIXED}{some(14)}",
+            }
+        ],
+        indent=4,
+    ),
     "slash": f"aws_session_token=/{MIXED}{some(30)}+{MIXED}==",
 }
 
@@ -69,6 +91,10 @@ def test_planted(name: str) -> None:
         "aws_session_token = /home/jane/pictures/2024/summer",
         '<input name="api_key" type="text" value="">',
         "# my key: see the notes of last week",
+        f"pip install git+https://github.com/wandb/wandb@{hexa(40)}",
+        "session_id = request.cookies.get(SESSION_COOKIE_NAME_2)",
+        '{"session_id": "2026-01-02_first_run_of_the_day"}',
+        "sessionid=<your session id of 2024>",
         "the AZDO extension of 2024",
     ],
 )
