@@ -100,18 +100,18 @@ def per_file(value: Any) -> Any:
     return found
 
 
-def times_by_glob(value: Any) -> Any:
-    """`glob:times`, one or several, as the command line and the environment have them."""
+def number_by_glob(value: Any) -> Any:
+    """`glob:number`, one or several, as the command line and the environment have them."""
     if isinstance(value, str):
         value = [part for part in value.split("|") if part]
     if not isinstance(value, list):
         return value
     found: dict[str, str] = {}
     for part in value:
-        glob, colon, times = str(part).rpartition(":")
-        if not colon or not glob or not times.strip().isdecimal():
-            raise ValueError("must look like GLOB:TIMES, for example 'tok/*:10'")
-        found[glob] = times
+        glob, colon, number = str(part).rpartition(":")
+        if not colon or not glob or not re.fullmatch(r"\d+(\.\d+)?", number.strip()):
+            raise ValueError("must look like GLOB:NUMBER, for example 'tok/*:10'")
+        found[glob] = number.strip()
     return found
 
 

@@ -23,9 +23,9 @@ from hubtools.setting_types import (
     RepoId,
     Rights,
     Section,
+    number_by_glob,
     option,
     per_file,
-    times_by_glob,
 )
 from hubtools.train_settings import TrainSettings
 
@@ -92,11 +92,18 @@ class DatasetSettings(Section):
         None, "Column that says how often a picture appears in an epoch, times train.repeats."
     )
     picture_repeats: Annotated[
-        dict[str, Annotated[int, Field(ge=1, le=1000)]], BeforeValidator(times_by_glob)
+        dict[str, Annotated[int, Field(ge=1, le=1000)]], BeforeValidator(number_by_glob)
     ] = option(
         {},
         "The same for the pictures of a folder: glob = times; of several that fit the last. On the"
         " command line: GLOB:TIMES.",
+    )
+    picture_weights: Annotated[
+        dict[str, Annotated[float, Field(gt=0, le=100)]], BeforeValidator(number_by_glob)
+    ] = option(
+        {},
+        "How much the errors of a folder's pictures count in the loss: glob = weight, of several"
+        " that fit the last; default 1. On the command line: GLOB:WEIGHT.",
     )
     caption_encoding: Encoding | None = option(
         None,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
 
 from hubtools.models.families.noise import Density, HuberSchedule, LossType
 from hubtools.setting_types import LrScheduler, RepoId, Section, option
@@ -43,7 +45,7 @@ class TrainSettings(Section):
         ge=32,
         le=4096,
     )
-    resolutions: list[int] = option(
+    resolutions: list[Annotated[int, Field(ge=32, le=4096)]] = option(
         [],
         "Further resolutions that each picture is trained at as well, in steps of their own; those"
         " that would enlarge it are left out.",

@@ -34,10 +34,9 @@ from hubtools.files import sha256_of
 @dataclass(frozen=True)
 class Example:
     """A picture with its caption. `line` is that of its record, where the format has lines;
-    `sha256` the digest of the picture's file, where it is known; `controls` the pictures that it
-    is made from, in the order of their columns; `mask` where in it the loss counts. `captions`: all
-    that it has, where they are several, the first of them `caption`. `repeats`: how often an epoch
-    has it."""
+    `sha256` the digest of its file, where it is known; `controls` what it is made from, in the
+    order of their columns; `mask` where in it the loss counts; `captions` all of several, the
+    first of them `caption`; `repeats` how often an epoch has it, `weight` what its errors count."""
 
     image: Path
     caption: str
@@ -48,6 +47,7 @@ class Example:
     mask: Path | None = None
     captions: tuple[str, ...] = ()
     repeats: int = 1
+    weight: float = 1.0
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -92,10 +92,12 @@ def examples_of(dataset: Dataset) -> list[Example]:
     reading = _Reading(
         dataset.root, dataset.listing, dataset.metadata, loaded, column, told, others, times
     )
-    found = reading.examples()
-    times_of = by_glob([one.file_name for one in found], dataset.settings.picture_repeats)
-    pairs = zip(found, times_of, strict=True)
-    return [one if often is None else replace(one, repeats=often) for one, often in pairs]
+    found, settings = reading.examples(), dataset.settings
+    names = [one.file_name for one in found]
+    often = by_glob(names, settings.picture_repeats, "picture_repeats")
+    weigh = by_glob(names, settings.picture_weights, "picture_weights")
+    rows = zip(found, often, weigh, strict=True)
+    return [replace(e, repeats=times or e.repeats, weight=w or e.weight) for e, times, w in rows]
 
 
 def read_examples(
@@ -390,6 +392,8 @@ def fingerprint(examples: Sequence[Example]) -> str:
             digest.update(hashlib.sha256(caption.encode()).digest())
         if example.repeats > 1:
             digest.update(f"{example.repeats} times".encode())
+        if example.weight != 1:
+            digest.update(f"weight {example.weight!r}".encode())
         for other in (*example.controls, *([example.mask] if example.mask else [])):
             digest.update(bytes.fromhex(sha256_of(other)))
     return digest.hexdigest()

@@ -46,5 +46,6 @@ def arranged(caption: str, number: int, settings: TrainSettings, trigger: str | 
         for place in range(len(tags))
         if fixed[place] or seed_of("tag-dropout", *of, moved[place]) >= least
     ]
-    joined = separator if separator.isspace() else f"{separator.strip()} "
+    spaced = any(letter.isspace() for letter in separator)
+    joined = separator if spaced else f"{separator} "
     return joined.join(kept)

@@ -28,7 +28,7 @@ from hubtools.training.cuda_graph import Batch, GraphedStep, can_record
 from hubtools.training.device import autocast
 from hubtools.training.distributed import Distributed
 from hubtools.training.draws import Chosen, draw
-from hubtools.training.losses import WEIGHTS, errors
+from hubtools.training.losses import COUNTS, WEIGHTS, errors
 from hubtools.training.order import micro_batches, most_frequent_shape, shape_of, step_items
 from hubtools.training.recipe import Recipe
 
@@ -164,7 +164,9 @@ def loss_sum(state: TrainState, recipe: Recipe, batch: Batch) -> Tensor:
         noised = replace(noised, latents=seen.latents)
     conditions = Conditions(batch["pictures"], batch["captions"])
     apart = partial(errors, kind=recipe.settings.loss_type, threshold=noised.threshold)
-    weights = batch["pictures"].get(WEIGHTS)
+    weights, counts = batch["pictures"].get(WEIGHTS), batch["pictures"].get(COUNTS)
+    if counts is not None:
+        noised = replace(noised, weight=noised.weight * counts)
     if state.prior_caption is None:
         with autocast(latents.device, recipe.precision):
             prediction = model.predict(noised, conditions)

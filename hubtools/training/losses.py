@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 WEIGHTS = "weights"
 """(h, w) beside a picture's tensors, in [0, 1]: how much each cell of its latents counts."""
 
+COUNTS = "counts"
+"""() beside a picture's tensors: how much its error counts among those of a step."""
+
 
 def errors(
     found: Tensor,

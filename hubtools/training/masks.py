@@ -1,4 +1,4 @@
-"""How much each cell of a picture's latents counts in the loss, by its mask."""
+"""How much a picture counts in the loss, and each cell of its latents by its mask."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hubtools.files import sha256_of
 from hubtools.train_settings import TrainSettings
 from hubtools.training.cache import Cache
 from hubtools.training.crops import Geometry, mask_weights
-from hubtools.training.losses import WEIGHTS
+from hubtools.training.losses import COUNTS, WEIGHTS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,12 +27,21 @@ class Masks:
         self.there = any(example.mask for example in examples)
         self._cache = Cache("masks", "cells") if self.there else None
         self._digests: dict[Path, str] = {}
+        self._weighed = any(example.weight != 1 for example in examples)
 
     def weights(
         self, example: Example, cut: Geometry, cells: tuple[int, int], *, flip: bool
     ) -> dict[str, Tensor]:
-        """`weights` (h, w) in [0, 1] for `cells` (h, w); all the same for a picture without a mask,
-        and nothing where no picture has one."""
+        """`weights` (h, w) in [0, 1] for `cells` (h, w), all the same for a picture without a mask,
+        and `counts` (); neither where no picture of the dataset has it."""
+        import torch
+
+        counts = {COUNTS: torch.tensor(example.weight)} if self._weighed else {}
+        return counts | self._by_mask(example, cut, cells, flip)
+
+    def _by_mask(
+        self, example: Example, cut: Geometry, cells: tuple[int, int], flip: bool
+    ) -> dict[str, Tensor]:
         import torch
 
         mask = example.mask

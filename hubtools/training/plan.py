@@ -239,11 +239,15 @@ def _buckets(recipe: Recipe) -> str:
 
 
 def _repeats(plan: TrainPlan) -> str:
-    """Of pictures that an epoch does not have as often as others."""
-    found = Counter(example.repeats for example in plan.examples)
-    if set(found) == {1}:
+    """Of pictures that an epoch does not have as often, or a step does not weigh as much."""
+    found = Counter((example.repeats, example.weight) for example in plan.examples)
+    if set(found) == {(1, 1.0)}:
         return ""
-    told = (f"{count(found[times], 'picture')} x {times}" for times in sorted(found))
+    told = (
+        f"{count(found[key], 'picture')} x {key[0]}"
+        + (f" (weight {key[1]:g})" if key[1] != 1 else "")
+        for key in sorted(found)
+    )
     return f"{', '.join(told)} in an epoch"
 
 

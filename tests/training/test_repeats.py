@@ -78,7 +78,7 @@ def test_a_setting_of_the_file_and_of_the_command_line(folders: Path, tmp_path: 
     file.write_text("")
     answer = typed("train", "--picture-repeats", "tok:many", "--dry-run", cwd=tmp_path)
     assert answer.returncode == 2
-    assert "GLOB:TIMES" in answer.stderr
+    assert "GLOB:NUMBER" in answer.stderr
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3])
@@ -104,3 +104,38 @@ def test_the_plan_counts_them(make_project: MakeProject, folders: Path) -> None:
     assert "5 images x 1 repeat = 23 items / (batch 1" in text
     assert "= 23 steps an epoch" in text
     assert "3 pictures x 1, 2 pictures x 10 in an epoch" in text
+
+
+def test_errors_of_some_pictures_count_more(make_project: MakeProject, folders: Path) -> None:
+    pytest.importorskip("torch")
+    from hubtools.training.metrics import read_metrics
+    from hubtools.training.train import train
+
+    def losses(name: str, **weights: float) -> list[float]:
+        project = make_project(
+            name=name, data=folders, dataset={"picture_weights": weights}, max_train_steps=1,
+            train_batch_size=2, gradient_accumulation_steps=3, caption_dropout=0.0,
+        )  # fmt: skip
+        lines: list[str] = []
+        train(project, skip_validation=True, note=lines.append)
+        assert ("3 pictures x 1, 2 pictures x 1 (weight 2) in an epoch" in "\n".join(lines)) == (
+            weights == {"tok/*": 2.0}
+        )
+        return [metric.loss for metric in read_metrics(project.run_dir)]
+
+    (plain,), (doubled,) = losses("a"), losses("b", **{"*": 2.0})
+    assert doubled == pytest.approx(2 * plain, rel=1e-5)
+    (tok,), (others,) = losses("c", **{"tok/*": 2.0}), losses("d", **{"others/*": 2.0})
+    assert tok + others == pytest.approx(3 * plain, rel=1e-5)
+
+
+def test_a_weight_is_a_number_above_zero(folders: Path) -> None:
+    assert DatasetSettings.model_validate({"picture_weights": "tok/*:0.5"}).picture_weights == {
+        "tok/*": 0.5
+    }
+    for wrong in ("tok/*:0", "tok/*:-1", "tok/*:101", "tok/*:x", "5"):
+        with pytest.raises(ValueError, match="picture_weights"):
+            DatasetSettings.model_validate({"picture_weights": wrong})
+    plain = examples_of(view(folders, DatasetSettings()))
+    weighed = examples_of(view(folders, DatasetSettings(picture_weights={"tok/*": 2.0})))
+    assert fingerprint(plain) != fingerprint(weighed)

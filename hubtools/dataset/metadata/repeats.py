@@ -1,14 +1,17 @@
-"""How often an epoch has each picture, as a column or globs of file names say."""
+"""How often an epoch has each picture, and how much it counts, as a column or globs of file names
+say."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatch
-from typing import Any
+from typing import Any, TypeVar
 
 from hubtools.errors import HubtoolsError
 
 MOST = 1000
+
+Number = TypeVar("Number", int, float)
 
 
 def number_of(value: Any) -> int | None:
@@ -19,19 +22,21 @@ def number_of(value: Any) -> int | None:
     return int(text)
 
 
-def by_glob(names: Sequence[str], times: Mapping[str, int]) -> list[int | None]:
-    """For each file name those of the last glob that fits; None if none does. Raises
-    `HubtoolsError` for a glob that fits none of them."""
-    found: list[int | None] = [None] * len(names)
-    for glob, often in times.items():
+def by_glob(
+    names: Sequence[str], numbers: Mapping[str, Number], setting: str
+) -> list[Number | None]:
+    """For each file name the number of the last glob that fits; None if none does. Raises
+    `HubtoolsError` for a glob of the `setting` that fits none of them."""
+    found: list[Number | None] = [None] * len(names)
+    for glob, number in numbers.items():
         places = [place for place, name in enumerate(names) if fnmatch(name, glob)]
         if not places:
             example = f"file names are like {names[0]!r}; " if names else ""
             raise HubtoolsError(
-                f"dataset.picture_repeats: no picture fits {glob!r}.",
+                f"dataset.{setting}: no picture fits {glob!r}.",
                 hint=f"{example}a folder is folder/*",
                 code="bad-setting",
             )
         for place in places:
-            found[place] = often
+            found[place] = number
     return found
