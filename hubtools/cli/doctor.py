@@ -6,11 +6,17 @@ import click
 
 from hubtools.cli.output import Output, output_options
 from hubtools.errors import ExitCode
+from hubtools.models.registry import SUPPORTED
 
 
 @click.command("doctor")
+@click.option(
+    "--family",
+    type=click.Choice(list(SUPPORTED)),
+    help="Train and draw with a tiny base of this family, made on the spot, and tell what works.",
+)
 @output_options()
-def command(out: Output) -> int:
+def command(out: Output, family: str | None) -> int:
     """Tell what this machine has, what is odd about it, and what each extra would add.
 
     Says whether there is a Hub token, never which. Exit code 1 if something keeps hubtools from
@@ -18,7 +24,7 @@ def command(out: Output) -> int:
     """
     from hubtools.commands.journeys import doctor
 
-    facts = doctor()
+    facts = doctor(family=family)
     if out.human:
         marks = {"ok": "", "note": "note", "problem": "PROBLEM"}
         out.table(
