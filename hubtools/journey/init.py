@@ -11,7 +11,8 @@ from typing import Any
 
 from hubtools.dataset.folder.appearing import open_own, read_own
 from hubtools.dataset.folder.listing import PICTURE_ENDINGS, walk
-from hubtools.dataset.metadata import FILE_NAME, read_metadata
+from hubtools.dataset.metadata import read_metadata
+from hubtools.dataset.metadata.roles import names_file, names_files
 from hubtools.dataset.metadata.sidecars import decoded_all
 from hubtools.errors import HubtoolsError
 from hubtools.files import StrPath, write_text
@@ -143,7 +144,7 @@ def _caption_column(folder: Path) -> str:
         texts = [
             column
             for column in found.columns
-            if column != FILE_NAME
+            if not (names_file(column) or names_files(column))
             and any(isinstance(r.values.get(column), str) for r in found.rows)
         ]
         for usual in ("text", "prompt", "caption"):

@@ -8,16 +8,19 @@ from pathlib import Path
 
 import pytest
 from photos import photo, put_photo
+from PIL import Image, ImageChops
 from simple import picture
 
 from hubtools.cards.render import write_dataset_card
 from hubtools.dataset.caption.planner import plan_captions
 from hubtools.dataset.examples import examples_of, read_examples
 from hubtools.dataset.fix.run import fix
+from hubtools.dataset.inspect.draw import write_sheet
 from hubtools.dataset.loaders import Mode
 from hubtools.dataset.metadata.roles import RoleColumns, Roles, roles_of
 from hubtools.dataset.packing.unpack import unshard
 from hubtools.dataset.packing.write import shard
+from hubtools.dataset.pictures.rgb import open_image
 from hubtools.dataset.rows import role_columns
 from hubtools.dataset.validate import validate
 from hubtools.dataset.view import view
@@ -165,6 +168,12 @@ def test_only_what_is_learnt_is_captioned_covered_and_inspected(tmp_path: Path) 
     seen = inspect(tmp_path, OWN)
     assert [one.name for one in seen.seen] == ["0.png", "1.png", "2.png"]
     assert seen.seen[0].controls == ("conditioning_image_file_name/0.png",)
+    assert write_sheet(tmp_path, seen.seen, tmp_path.parent / "sheet.png", side=64) == 3
+    with Image.open(tmp_path.parent / "sheet.png") as sheet:
+        # side by side: the picture, and what it is made from
+        shown = sheet.convert("RGB").crop((6 + 64, 6 + 8, 6 + 128, 6 + 56))
+    given = open_image(tmp_path / "conditioning_image_file_name/0.png")
+    assert ImageChops.difference(shown, given).getbbox() is None
     planned = OWN.model_copy(update={"plan": {"portrait": "1.."}})
     facts = validate(tmp_path, planned, resolution=32).facts
     assert len(facts["unplanned"]) + facts["coverage"][0]["found"] == 3
@@ -223,3 +232,17 @@ def test_the_card_tells_of_them(tmp_path: Path) -> None:
     card = (tmp_path / "dataset" / "README.md").read_text()
     assert "control pictures" in card
     assert "image-to-image" in card
+
+
+def test_init_takes_no_column_of_pictures_for_captions(tmp_path: Path) -> None:
+    from hubtools.journey.init import init
+
+    pairs(tmp_path / "mine")
+    records = [json.loads(line) for line in (tmp_path / "mine/metadata.jsonl").open()]
+    moved = [
+        {"file_name": one["file_name"], "c_file_name": one["conditioning_image_file_name"],
+         "words": one["text"]} for one in records
+    ]  # fmt: skip
+    write(tmp_path / "mine", moved)
+    init(tmp_path / "project", source=tmp_path / "mine")
+    assert 'caption_column = "words"' in (tmp_path / "project/hubtools.toml").read_text()

@@ -153,6 +153,7 @@ def test_pictures_that_do_not_fit_the_prompts(
         asked(tiny_qwen_edit, "nowhere.png", prompts=["a"])
 
 
+@pytest.mark.parametrize("base", ["tiny_qwen_edit"], indirect=True)
 def test_in_half_precision_with_blocks_computed_twice_and_the_base_kept(
     make_pairs: MakeProject,
 ) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageEnhance
 
 from hubtools.dataset.inspect.look import InspectedPicture
 from hubtools.dataset.pictures.rgb import open_image
+from hubtools.errors import HubtoolsError
 from hubtools.files import replacing
 from hubtools.reporting.sheets import check_sheet, sheet_mark
 
@@ -55,16 +57,20 @@ def write_sheet(
     `HubtoolsError` if a file is there that is no such sheet."""
     check_sheet(path)
     shown = pictures[:MOST_ON_A_SHEET]
-    columns = max(1, min(columns, len(shown)))
+    # what a picture is made from stands beside it
+    wide = side * (1 + max((len(one.controls) for one in shown), default=0))
+    columns = max(1, min(columns * side // wide, len(shown)))
     rows = -(-len(shown) // columns)
     gap = 6
-    width, height = columns * (side + gap) + gap, rows * (side + _LABEL + gap) + gap
+    width, height = columns * (wide + gap) + gap, rows * (side + _LABEL + gap) + gap
     sheet = Image.new("RGB", (width, max(height, gap)), _PAPER)
     pen = ImageDraw.Draw(sheet)
     for number, one in enumerate(shown):
-        left = gap + number % columns * (side + gap)
+        left = gap + number % columns * (wide + gap)
         top = gap + number // columns * (side + _LABEL + gap)
         sheet.paste(thumbnail(root, one, side), (left, top))
+        for place, name in enumerate(one.controls, 1):
+            sheet.paste(_whole(root / name, side), (left + place * side, top))
         room = side // 7  # letters of the small built-in font
         ink = WARNED if one.warnings else _INK
         pen.text((left, top + side + 1), _plain(one.name)[-room:], fill=ink)
@@ -75,6 +81,16 @@ def write_sheet(
     with replacing(path) as file:
         sheet.save(file, format="PNG", pnginfo=sheet_mark())
     return len(shown)
+
+
+def _whole(path: Path, side: int) -> Image.Image:
+    """All of a picture in a square of `side` pixels; nothing of one that cannot be read."""
+    paper = Image.new("RGB", (side, side), _PAPER)
+    with suppress(HubtoolsError):
+        small = open_image(path)
+        small.thumbnail((side, side), Image.Resampling.LANCZOS)
+        paper.paste(small, ((side - small.width) // 2, (side - small.height) // 2))
+    return paper
 
 
 def _plain(text: str) -> str:
