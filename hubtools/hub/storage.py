@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
-from pathlib import Path
 from typing import Any, NamedTuple
 
+from hubtools.errors import HubtoolsError
 from hubtools.hub.client import asking, open_file, remote_files
 from hubtools.hub.patience import api
+from hubtools.patterns import regex
+from hubtools.rooted import Root
 
 _MOST_FILES = 100_000
 _SHA256 = 64  # letters of one
+_ID = regex(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _MOST_COMMITS = 300  # commits and pull requests that are looked through for a file
 
 
@@ -32,6 +37,13 @@ def stored_files(repo: str, repo_type: str) -> list[StoredFile]:
     with asking(f"storage of {repo}"):
         for info in islice(api().list_lfs_files(repo, repo_type=repo_type), _MOST_FILES):
             ids = (str(info.file_oid), str(info.oid))
+            if not all(_ID.fullmatch(id) for id in ids):
+                raise HubtoolsError(
+                    f"The Hub's list of the large files of {repo} makes no sense:"
+                    f" {', '.join(ids)[:120]!a} is no hash.",
+                    hint="check HF_ENDPOINT; try again later",
+                    code="hub-failed",
+                )
             sha256 = next((id for id in ids if len(id) == _SHA256), ids[0])
             name = str(info.filename or sha256)
             size = int(info.size)
@@ -71,10 +83,24 @@ def _revisions(repo: str, repo_type: str) -> Iterator[str]:
     yield from (str(ref.target_commit) for ref in others)
 
 
-def save(repo: str, repo_type: str, revision: str, name: str, target: Path) -> None:
-    """Copy a file of a revision to a new file. Raises `FileExistsError` if one is there."""
-    import shutil
+def save(
+    repo: str, repo_type: str, revision: str, name: str, root: Root, target: str, sha256: str
+) -> bool:
+    """Copy a file of a revision into an open folder; False, and nothing is kept, if it has not that
+    hash."""
+    digest = hashlib.sha256()
+    with (
+        suppress(_OtherBytes),
+        open_file(repo, repo_type, revision, name) as source,
+        root.replacing(target) as file,
+    ):
+        while block := source.read(1 << 20):
+            digest.update(block)
+            file.write(block)
+        if digest.hexdigest() != sha256:
+            raise _OtherBytes
+    return digest.hexdigest() == sha256
 
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with open_file(repo, repo_type, revision, name) as source, target.open("xb") as file:
-        shutil.copyfileobj(source, file, 1 << 20)
+
+class _OtherBytes(Exception):
+    """What was written is not to take its place."""

@@ -9,9 +9,11 @@ from urllib.parse import quote, urlsplit
 from hubtools.errors import HubtoolsError
 from hubtools.hub.patience import be_patient
 from hubtools.limits import FILES
+from hubtools.patterns import regex
 from hubtools.rooted import LeadsOut, parts_of
 
 _SIZE = 1 << 50  # bytes; no file is that large
+SHA256 = regex(r"[0-9a-f]{64}")
 _KINDS = {"dataset": "datasets", "model": "models", "space": "spaces"}
 
 
@@ -85,6 +87,8 @@ def _files(repo: str, answer: Any) -> Iterator[TreeFile]:
             raise _senseless(repo, f"{item['path'][:200]!r} has a size of {str(size)[:40]}")
         lfs = item.get("lfs")
         sha256 = lfs.get("oid") if isinstance(lfs, dict) else None
+        if isinstance(sha256, str) and SHA256.fullmatch(sha256) is None:
+            raise _senseless(repo, f"{item['path'][:200]!r} has the hash {sha256[:80]!a}")
         try:
             parts_of(item["path"])
         except LeadsOut:

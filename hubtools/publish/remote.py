@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from hubtools.errors import ChecksFailed, HubtoolsError
-from hubtools.files import sha256_of
+from hubtools.files import not_replaced
 from hubtools.hub.client import RemoteFile, asking, look
 from hubtools.hub.commit import Repository, deletion
 from hubtools.hub.reading import get, open_ranges
@@ -164,21 +164,23 @@ def remove(plan: RemotePlan, *, message: str | None = None) -> str:
 def keep_here(plan: RemotePlan, folder: Path) -> tuple[int, list[StoredFile]]:
     """Save the hidden files below `folder`, each as HASH/NAME and compared by hash; (how many are
     there now, those that no revision has any more)."""
-    folder.mkdir(parents=True, exist_ok=True)
     places = places_of(plan.repo, plan.repo_type, [file.sha256 for file in plan.hidden])
     done, lost = 0, []
-    for file in plan.hidden:
-        if file.sha256 not in places:
-            lost.append(file)
-            continue
-        revision, name = places[file.sha256]
-        target = folder / file.sha256[:12] / PurePosixPath(name).name
-        if not target.is_file() or sha256_of(target) != file.sha256:
-            target.unlink(missing_ok=True)
-            save(plan.repo, plan.repo_type, revision, name, target)
-        if sha256_of(target) != file.sha256:
-            raise ChecksFailed(f"{target} is not what {plan.repo} says it is; nothing was deleted.")
-        done += 1
+    with Root(folder, create=True) as root:
+        for file in plan.hidden:
+            if file.sha256 not in places:
+                lost.append(file)
+                continue
+            revision, name = places[file.sha256]
+            target = f"{file.sha256[:12]}/{PurePosixPath(name).name}"
+            if root.exists(target):  # it is written whole or not at all
+                if not root.is_file(target) or root.sha256(target) != file.sha256:
+                    raise not_replaced(folder / target, f"what {plan.repo} has")
+            elif not save(plan.repo, plan.repo_type, revision, name, root, target, file.sha256):
+                raise ChecksFailed(
+                    f"{name} is not what {plan.repo} says it is; nothing was deleted."
+                )
+            done += 1
     return done, lost
 
 

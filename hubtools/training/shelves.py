@@ -8,6 +8,7 @@ meanwhile.
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from hubtools.causes import is_absent
 from hubtools.errors import UsageError
+from hubtools.files import LEFT_OVER
 from hubtools.layout import cache_dir
 from hubtools.rooted.system import FLOCK, NOFOLLOW, flocked
 
@@ -26,6 +28,7 @@ KINDS = (*ENCODED, *LONE)
 DAYS = 30.0
 
 _LOCK = ".in-use"
+_ENTRY = re.compile(r"[0-9a-f]{32,64}(?:(?:_[\w.,+-]{1,200})?\.safetensors|\.cache|\.json)")
 _DAY = 86_400.0
 
 
@@ -122,8 +125,13 @@ def _folders(kinds: Sequence[str]) -> Iterator[tuple[str, Path]]:
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """What hubtools keeps there: the cache may be a folder that holds other things too."""
     with os.scandir(folder) as found:
-        return [one for one in found if one.is_file(follow_symlinks=False) and one.name != _LOCK]
+        return [one for one in found if one.is_file(follow_symlinks=False) and _is_entry(one.name)]
+
+
+def _is_entry(name: str) -> bool:
+    return _ENTRY.fullmatch(name) is not None or LEFT_OVER.fullmatch(name) is not None
 
 
 def _shelf(kind: str, folder: Path, entries: list[os.DirEntry[str]], *, in_use: bool) -> Shelf:

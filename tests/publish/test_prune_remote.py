@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -138,3 +139,32 @@ def test_typed(uploaded: Path, tmp_path: Path) -> None:
     done = typed("prune", "--remote", REPO, "--apply", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert typed("prune", "--confirm", REPO, cwd=tmp_path).returncode == 2
+
+
+def test_what_lies_where_files_are_saved_stays(uploaded: Path, tmp_path: Path) -> None:
+    plan = plan_prune_remote(REPO)
+    saved, outside = tmp_path / "saved", tmp_path / "outside"
+    outside.mkdir()
+    first, second = (saved / file.sha256[:12] for file in plan.hidden)
+    first.mkdir(parents=True)
+    (first / LORA_WEIGHTS).write_bytes(b"mine")
+    with pytest.raises(HubtoolsError, match="not written over"):
+        purge_remote(plan, REPO, snapshot=saved)
+    assert (first / LORA_WEIGHTS).read_bytes() == b"mine"
+    (first / LORA_WEIGHTS).unlink()
+    shutil.rmtree(second, ignore_errors=True)
+    second.symlink_to(outside)
+    with pytest.raises(HubtoolsError, match="symbolic link"):
+        purge_remote(plan, REPO, snapshot=saved)
+    assert not list(outside.iterdir())
+    assert len(plan_prune_remote(REPO).hidden) == 2
+
+
+@pytest.mark.parametrize("id", ["../" * 21 + "x", "A" * 64, "1" * 39])
+def test_a_storage_whose_hashes_are_none(uploaded: Path, local_hub: Hub, id: str) -> None:
+    """They become names of folders here."""
+    with local_hub.store.database.writing() as connection:
+        one = connection.execute("SELECT min(sha256) FROM lfs_objects").fetchone()[0]
+        connection.execute("UPDATE lfs_objects SET sha256 = ? WHERE sha256 = ?", (id, one))
+    with pytest.raises(HubtoolsError, match="is no hash"):
+        plan_prune_remote(REPO)

@@ -106,6 +106,10 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "many values": ({"tree": packed(b"[],", 2_500_000)}, "more values than are read"),
     "other packing": ({"tree": b"x", "packing": "br"}, "which nobody asked for"),
     "damaged packing": ({"tree": b"x"}, "is damaged"),
+    "hash": (
+        {"tree": [entry("a.png", lfs={"oid": "../" * 21 + "x", "size": 3})]},
+        "has the hash",
+    ),
     "out of it": ({"tree": [entry("../../../a.png")]}, "no name of a file"),
 }
 

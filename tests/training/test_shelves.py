@@ -20,6 +20,15 @@ from hubtools.training.shelves import hold
 from tests.typed import typed
 
 DAY = 86_400
+# As hubtools calls its entries.
+LONG = {
+    "one": f"{'1' * 64}_64x64_80x96+0+0_lanczos_flip.safetensors",
+    "two": f"{'2' * 64}_64x64_80x96+0+0_lanczos.safetensors",
+    "three": f"{'3' * 64}_{'a' * 64}_reference.safetensors",
+    "four": f"{'4' * 64}.safetensors",
+    "five": f"{'5' * 32}.cache",
+}
+SHORT = {name: short for short, name in LONG.items()}
 
 
 @pytest.fixture
@@ -31,7 +40,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("latents/aa/one", 1, 100), ("latents/aa/two", 50, 200), ("latents/bb/three", 40, 400),
         ("text/cc/four", 60, 50), ("scans/five", 90, 30), ("datasets/me/six", 90, 7),
     ):  # fmt: skip
-        path = root / name
+        path = (root / name).with_name(LONG.get(name.rpartition("/")[2], name.rpartition("/")[2]))
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"x" * size)
         then = time.time() - days * DAY
@@ -41,7 +50,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def files(root: Path) -> set[str]:
     return {
-        path.relative_to(root).as_posix()
+        path.relative_to(root).with_name(SHORT.get(path.name, path.name)).as_posix()
         for path in root.rglob("*")
         if path.is_file() and not path.name.startswith(".")
     }
@@ -171,3 +180,14 @@ def test_a_training_holds_what_it_reads_and_says_when(
     encoded = [one for one in cache_ls() if one.kind != "scans"]
     assert sum(one.entries for one in encoded) <= kept.entries
     assert {one.kind for one in encoded} == {"latents", "text"}
+
+
+def test_what_hubtools_has_not_made_stays(cache: Path) -> None:
+    """HUBTOOLS_CACHE may be a folder that holds other things too."""
+    mine = ("masks/jane/001.png", "latents/aa/notes.txt", "text/cc/deed.safetensors", "tars/x.tar")
+    for name in mine:
+        (cache / name).parent.mkdir(parents=True, exist_ok=True)
+        (cache / name).write_text("mine")
+        os.utime(cache / name, (0, 0))
+    cache_prune(older_than=0)
+    assert files(cache) == {*mine, "datasets/me/six"}
