@@ -25,7 +25,7 @@ from hubtools.dataset.loaders.endings import (
 )
 from hubtools.dataset.loaders.foldered import Options, Result
 from hubtools.dataset.loaders.model import Broken, Loaded, LoadError, Mode, Outcome, Split
-from hubtools.dataset.loaders.patterns import resolve, translate
+from hubtools.dataset.loaders.patterns import Names, resolve, translate
 from hubtools.dataset.loaders.source import Source
 from hubtools.dataset.metadata import MetadataFile
 from hubtools.layout import CARD
@@ -202,8 +202,9 @@ class _Plan:
             visible = set(self.source.visible)
             found = self._guessed(infer_splits(n for n in names if prefix + n in visible))
         else:
+            known = Names(names)
             found = {
-                split: tuple(n for pattern in patterns for n in resolve(pattern, names))
+                split: tuple(n for pattern in patterns for n in resolve(pattern, known))
                 for split, patterns in config.patterns.items()
             }
         return {split: tuple(prefix + n for n in inside) for split, inside in found.items()}

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Iterable
+import sys
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import PurePosixPath
 
 from hubtools.dataset.folder.splits import IGNORED
@@ -90,9 +93,44 @@ def _closing(part: str, place: int) -> int:
     return part.find("]", begin + 1)
 
 
-def resolve(pattern: str, names: Iterable[str]) -> list[str]:
-    """The files of `names` (all of the folder, hidden ones too, relative, sorted) that `pattern`
-    names.
+# Names that the patterns of a card are held against, and that they name, all together.
+_MOST_NAMES = 5_000_000
+
+
+class Names:
+    """The files of a folder (all of it, hidden ones too, relative), for the patterns of a card: of
+    those that begin as a pattern does, so that each file is looked at by few."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.all = list(names)
+        self.known = frozenset(self.all)
+        self._sorted = all(one <= other for one, other in pairwise(self.all))
+        self._left = _MOST_NAMES
+
+    def beginning(self, prefix: str) -> Sequence[str]:
+        """Those that begin so, in their order; more where they are not sorted."""
+        if not prefix or not self._sorted:
+            return self.all
+        first = bisect_left(self.all, prefix)
+        if prefix[-1] == chr(sys.maxunicode):
+            return self.all[first:]
+        last = prefix[:-1] + chr(ord(prefix[-1]) + 1)
+        return self.all[first : bisect_left(self.all, last)]
+
+    def spend(self, count: int) -> None:
+        """Raises `LoadError` where patterns times files are too many."""
+        self._left -= count
+        if self._left < 0:
+            raise LoadError(
+                f"configs: its patterns and the {len(self.all):,} files of the folder are too many"
+                " to tell what they name",
+                sure=False,
+                rule="D214",
+            )
+
+
+def resolve(pattern: str, names: Names) -> list[str]:
+    """The files of `names` that `pattern` names.
 
     Hidden files and folders match only where the pattern writes as many hidden parts. Raises
     `LoadError` where the loader raises, and for what cannot be told from names.
@@ -105,13 +143,16 @@ def resolve(pattern: str, names: Iterable[str]) -> list[str]:
     base = plain.rpartition("/")[2]
     wanted = (_hidden(plain), _special(plain))
     if not _MAGIC.search(plain):
-        found = [plain] if plain in set(names) else []
+        found = [plain] if plain in names.known else []
     else:
         try:
             matcher = re.compile(f"(?s:{translate(plain)})")
         except (ValueError, re.error) as error:
             raise LoadError(f"configs: {pattern!r} is no pattern: {error}", rule="D214") from None
-        found = [name for name in names if matcher.fullmatch(name)]
+        likely = names.beginning(_MAGIC.split(plain, maxsplit=1)[0])
+        names.spend(len(likely))
+        found = [name for name in likely if matcher.fullmatch(name)]
+        names.spend(len(found))
     found = [
         name
         for name in found

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from hubtools.dataset.folder.splits import infer_splits
 from hubtools.dataset.loaders.card import declared
 from hubtools.dataset.loaders.model import Loaded, LoadError, Mode, Outcome, Split
-from hubtools.dataset.loaders.patterns import resolve
+from hubtools.dataset.loaders.patterns import Names, resolve
 from hubtools.dataset.metadata import FILE_NAME, MetadataFile
 from hubtools.dataset.shards.rows import column_of
 
@@ -38,8 +38,9 @@ def splits_of_shards(names: tuple[str, ...], card: str | None) -> dict[str, tupl
     config = declared(card).default if card else None
     if config is None or config.patterns is None:
         return dict(infer_splits(names).files)
+    known = Names(names)
     return {
-        split: tuple(name for pattern in patterns for name in resolve(pattern, names))
+        split: tuple(name for pattern in patterns for name in resolve(pattern, known))
         for split, patterns in config.patterns.items()
     }
 
