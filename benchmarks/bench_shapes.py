@@ -1,7 +1,7 @@
 """How cost grows with size, by shape of the data set: `validate` and `fix --dry-run` over sets of
 `tools/hostile/shapes.py`, each three times as large as the one before.
 
-    python benchmarks/bench_shapes.py [--shapes many_rows,deep] [--largest 8000000]
+    python benchmarks/bench_shapes.py [--shapes many_rows,deep] [--largest 4500000]
 
 CPU seconds beyond those of a small set are fitted as bytes ** exponent over the two largest sizes:
 1 is in proportion, 2 grows with the square. Where one bends (above `BENT`), the rule that takes
@@ -80,7 +80,7 @@ def measured(name: str, largest: int) -> list[dict[str, Any]]:
             runs = [cost([*command, str(root), "--format", "quiet"]) for root in roots]
             base = runs[0][0]
             beyond = [max(0.0, cpu - base) for cpu, _, _ in runs[1:]]
-            fitted = beyond[-1] > _NOISE and beyond[-2] > 0
+            fitted = beyond[-1] > _NOISE and beyond[-2] > _NOISE / 4
             exponent = math.log(beyond[-1] / beyond[-2]) / math.log(STEP) if fitted else None
             line: dict[str, Any] = {
                 "shape": name,
@@ -103,7 +103,7 @@ def main() -> None:
     """Measure and keep."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--shapes", default=",".join(shapes.SHAPES))
-    parser.add_argument("--largest", type=int, default=4_500_000)
+    parser.add_argument("--largest", type=int, default=900_000)
     given = parser.parse_args()
     rows = [line for name in given.shapes.split(",") for line in measured(name, given.largest)]
     keep("shapes", rows)

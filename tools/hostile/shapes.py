@@ -164,10 +164,23 @@ def sidecars(root: Path, size: int) -> None:
 
 
 def front_matter(root: Path, size: int) -> None:
-    """A card with many keys, beside one record."""
+    """A card with many keys, beside one record; as many as are read at most."""
     _lines(root, [_record(0)])
-    keys = "".join(f"key{n}: [1, 2]\n" for n in range(max(1, size // 16)))
+    keys = "".join(f"k{n}: {n}\n" for n in range(max(1, min(size, 450_000) // 14)))
     (root / "README.md").write_text(f"---\n{keys}---\n# A set\n")
+
+
+def card_patterns(root: Path, size: int) -> None:
+    """A card with a pattern for every tenth file."""
+    count = max(10, size // 300)
+    _lines(root, [_record(0)])
+    for number in range(count // 10):
+        (root / f"d{number}").mkdir()
+        for file in range(10):
+            (root / f"d{number}" / f"{file}.txt").touch()
+    paths = "".join(f"    - d{number}/*\n" for number in range(count // 10))
+    card = f"configs:\n- config_name: default\n  data_files:\n  - split: train\n    path:\n{paths}"
+    (root / "README.md").write_text(f"---\n{card}---\n# A set\n")
 
 
 def settings(root: Path, size: int) -> None:
@@ -240,6 +253,6 @@ SHAPES: dict[str, Callable[[Path, int], None]] = {
         many_rows, long_captions, long_words, huge_word, huge_caption, huge_line, unclosed,
         broken_lines, many_columns, other_columns, csv_columns, csv_quotes, deep, empty_values,
         empty_records, changed_lines, many_folders, duplicates, sidecars, front_matter, settings,
-        chunks, packet,
+        card_patterns, chunks, packet,
     )
 }  # fmt: skip
