@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -108,7 +108,7 @@ def _local_base(folder: Path, known_as: str | None, variant: str | None) -> Base
         bool(content.get(RANDOM_WEIGHTS_KEY)),
         _family(content, str(folder)),
         _prediction_type(_json(folder / "scheduler" / "scheduler_config.json")),
-        variant,
+        variant or only_variant(_weights_in(folder)),
     )
 
 
@@ -159,7 +159,7 @@ def _hub_base(
         bool(content.get(RANDOM_WEIGHTS_KEY)),
         _family(content, name),
         _prediction_type(_json(scheduler)),
-        variant,
+        variant or only_variant(files or _weights_in(index.parent)),
         files,
     )
 
@@ -241,6 +241,22 @@ def wanted_files(names: list[str], variant: str | None, *, pickled: bool = False
                 wanted += chosen
                 break
     return wanted + [n for n in names if "/" not in n and n.endswith((".json", ".md", ".txt"))]
+
+
+def only_variant(names: Iterable[str]) -> str | None:
+    """The variant that a base's safetensors are of, where a component has them in no other way:
+    `fp16` of a base in half precision alone. None if plain ones are there, or several variants."""
+    found: dict[str, set[str | None]] = {}
+    for name in names:
+        folder, slash, file = name.rpartition("/")
+        if slash and file.endswith(".safetensors"):
+            found.setdefault(folder, set()).add(_variant_of(file))
+    lacking = {one for kinds in found.values() if None not in kinds for one in kinds}
+    return lacking.pop() if len(lacking) == 1 else None
+
+
+def _weights_in(folder: Path) -> list[str]:
+    return [path.relative_to(folder).as_posix() for path in folder.glob("*/*.safetensors")]
 
 
 def _variant_of(name: str) -> str | None:

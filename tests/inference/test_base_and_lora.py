@@ -18,7 +18,7 @@ from hubtools.errors import HubtoolsError, UsageError
 from hubtools.inference.adapters import apply_lora
 from hubtools.inference.lora import choose_weights, resolve_lora
 from hubtools.localhub.server import Hub
-from hubtools.models.base import Base, fetch_base, resolve_base, wanted_files
+from hubtools.models.base import Base, fetch_base, only_variant, resolve_base, wanted_files
 
 MakeLora = Callable[..., Path]
 
@@ -268,3 +268,33 @@ def test_nothing_in_the_cache_and_nobody_there(tmp_path: Path) -> None:
     nobody = os.environ | {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", code], env=nobody, capture_output=True, text=True)
     assert done.stdout.count("the Hub cannot be reached") == 2, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("names", "variant"),
+    [
+        (["unet/a.fp16.safetensors", "vae/a.fp16.safetensors"], "fp16"),
+        (["unet/a.fp16-00001-of-00002.safetensors", "vae/a.safetensors"], "fp16"),
+        (["unet/a.fp16.safetensors", "unet/a.safetensors"], None),
+        (["unet/a.fp16.safetensors", "vae/a.bf16.safetensors"], None),
+        (["unet/a.fp16.safetensors", "unet/a.bf16.safetensors"], None),
+        (["unet/a-00001-of-00002.safetensors", "sd.fp16.safetensors"], None),
+        ([], None),
+    ],
+)
+def test_the_only_variant_that_there_is(names: list[str], variant: str | None) -> None:
+    assert only_variant(names) == variant
+
+
+def test_a_base_in_half_precision_alone_is_opened(tiny_base: Path, tmp_path: Path) -> None:
+    from hubtools.models.loading import load_pipeline
+
+    folder = tmp_path / "half"
+    shutil.copytree(tiny_base, folder)
+    for path in folder.glob("*/*.safetensors"):
+        path.rename(path.with_name(f"{path.stem}.fp16.safetensors"))
+    base = resolve_base(str(folder))
+    assert base.variant == "fp16"
+    pipeline = load_pipeline(base, device="cpu")
+    assert pipeline.unet is not None
+    assert resolve_base(str(tiny_base)).variant is None
