@@ -60,7 +60,7 @@ def inspect(
         rows = looked.rows_of.get(name, ())
         controls = tuple(
             one for row in rows[:1] for key in looked.roles_at(row).controls
-            for one in row.named(key)
+            for one in row.named(key) if one in looked.listing.names  # a name may lead out
         )  # fmt: skip
         captions = [text for row in rows for text in captions_in(row, settings)[:1]]
         tokens = counter.count(captions[0]) if captions else 0
