@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from hubtools.dataset.text.trigger import replace_word
 from hubtools.files import human_bytes
 from hubtools.findings import RuleBook, shortened
+from hubtools.models.families.batches import REFERENCE_SIDE
 from hubtools.models.families.noise import EPSILON, FLOW
 from hubtools.models.families.protocol import USUAL, BaseInfo
 from hubtools.models.registry import SUPPORTED
@@ -131,9 +132,14 @@ class TrainPlan:
         crops = recipe.settings.crops_per_image
         sizes = [recipe.buckets.size(item) for item in range(len(recipe.buckets.of))] * crops
         cells = flips * sum((width // factor) * (height // factor) for width, height in sizes)
-        captions = self.encoded_captions
-        headers = (flips * len(sizes) + len(captions)) * 2 * _HEADER
-        return cells * self.base.cell_bytes + len(captions) * self.base.caption_bytes + headers
+        given = {one.controls for one in self.examples} if self.base.controls[1] else set()
+        # as large as they may be
+        cells += flips * sum(map(len, given)) * (REFERENCE_SIDE // factor) ** 2
+        captions = len(self.encoded_captions)
+        if self.base.sees:  # at most: each with the pictures that it is said of
+            captions *= flips * len(given)
+        headers = (flips * (len(sizes) + len(given)) + captions) * 2 * _HEADER
+        return cells * self.base.cell_bytes + captions * self.base.caption_bytes + headers
 
     @property
     def bytes_needed(self) -> int:

@@ -275,6 +275,10 @@ def test_what_the_cache_takes_is_the_familys() -> None:
     small = replace(wide, bytes_free=wide.bytes_needed + 50_000_000)
     (finding,) = [f for f in judge(small).findings if f.rule == "T108"]
     assert finding.severity is Severity.WARNING
+    takes = replace(wide.base, controls=(0, 1))
+    paired = [replace(one, controls=(Path(f"/d/c{n}.png"),)) for n, one in enumerate(wide.examples)]
+    more = replace(wide, base=takes, examples=paired).cache_bytes - wide.cache_bytes
+    assert more == 10 * ((1024 // takes.latent_factor) ** 2 * takes.cell_bytes + 2 * 256)
     assert "T108" not in found(replace(small, cache_bytes_free=10**12))
     assert "T108" in found(replace(wide, cache_bytes_free=1000))
 

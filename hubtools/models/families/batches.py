@@ -22,6 +22,10 @@ REFERENCE, REFERENCE_SIZES = "reference", "reference_sizes"
 tokens (n, 2), 0 where a row of a batch has fewer."""
 
 
+REFERENCE_SIDE = 1024
+"""Pixels along a side of a square one, as large as pipelines let it be."""
+
+
 @dataclass(frozen=True)
 class Conditions:
     """What the denoiser is told beside the noised latents: all tensors of its pictures and of its

@@ -7,7 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hubtools.models.families.batches import REFERENCE, REFERENCE_SIZES, Tensors
+from hubtools.models.families.batches import (
+    REFERENCE,
+    REFERENCE_SIDE,
+    REFERENCE_SIZES,
+    Tensors,
+)
 from hubtools.models.families.flow import FlowFamily, FlowModel, patched
 from hubtools.models.families.protocol import Asked, BaseInfo
 
@@ -15,10 +20,6 @@ if TYPE_CHECKING:
     import torch
     from PIL import Image
     from torch import Tensor
-
-
-REFERENCE_SIDE = 1024
-"""Pixels along a side of a square one, as large as pipelines let it be."""
 
 
 @dataclass(frozen=True)
