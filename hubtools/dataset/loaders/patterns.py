@@ -129,7 +129,7 @@ class Names:
             )
 
 
-def resolve(pattern: str, names: Names) -> list[str]:
+def resolve(pattern: str, names: Names | Iterable[str]) -> list[str]:
     """The files of `names` that `pattern` names.
 
     Hidden files and folders match only where the pattern writes as many hidden parts. Raises
@@ -139,6 +139,7 @@ def resolve(pattern: str, names: Names) -> list[str]:
         raise LoadError(f"configs: {pattern!r} leads out of the folder", sure=False, rule="D214")
     if "::" in pattern:
         raise LoadError(f"configs: {pattern!r} looks into an archive", sure=False, rule="D214")
+    names = names if isinstance(names, Names) else Names(names)
     plain = PurePosixPath(pattern).as_posix()
     base = plain.rpartition("/")[2]
     wanted = (_hidden(plain), _special(plain))
