@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ def build_tiny_chroma(folder: Path, *, seed: int = 0) -> Path:
             FlowMatchEulerDiscreteScheduler,
         )
 
+        # diffusers on itself
+        warnings.filterwarnings("ignore", "`FluxPosEmbed` is deprecated", FutureWarning)
         tokenizer = t5_tokenizer(COMMON_WORDS)
         return ChromaPipeline(
             scheduler=FlowMatchEulerDiscreteScheduler(),
