@@ -19,6 +19,7 @@ from importlib.resources import files
 from typing import Any
 
 MOST = 200  # violations that are told of one card
+_LONGEST = 100  # letters of a key or a value that may be a misspelt one
 _WORDS = {
     "string": "a string",
     "array": "an array",
@@ -98,10 +99,18 @@ def violations(data: Mapping[str, Any], kind: str) -> tuple[Violation, ...]:
     return tuple(found)
 
 
+@cache
+def _forms(kind: str) -> dict[str, str]:
+    """The keys of a kind as they are compared."""
+    return {re.sub(r"[_-]+", "_", known): known for known in sorted(keys(kind))}
+
+
 def nearest_key(key: str, kind: str) -> str | None:
     """The key of the Hub that was probably meant: `licence` -> `license`; None if none is near."""
+    if len(key) > _LONGEST:
+        return None
     folded = re.sub(r"[\s_-]+", "_", key.strip().lower())
-    forms = {re.sub(r"[_-]+", "_", known): known for known in sorted(keys(kind))}
+    forms = _forms(kind)
     if folded in forms:
         return forms[folded]
     near = difflib.get_close_matches(folded, forms, n=1, cutoff=0.84)
@@ -232,6 +241,8 @@ def _meant(value: str, known: tuple[str, ...] = ()) -> str | None:
         return str(schema()["x-means"][folded])
     if folded in known:
         return folded
+    if len(folded) > _LONGEST:
+        return None
     near = difflib.get_close_matches(folded, known, n=1, cutoff=0.75)
     return near[0] if near and len(folded) > 2 else None
 

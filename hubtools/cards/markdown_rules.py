@@ -13,12 +13,14 @@ from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD
 
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
-_DELIMITER = re.compile(r"\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*")
+_DELIMITER = re.compile(r"\s*+(?:\|\s*+)?:?-++:?\s*+(?:\|\s*+:?-++:?\s*+)*+(?:\|\s*+)?")
 _BLOCK = re.compile(
     r"\s*$| {0,3}(#{1,6}(\s|$)|>|[-*+]\s|\d{1,9}[.)]\s|(`{3}|~{3})|<|([-*_]\s*){3,}$)"
 )
-_HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)[ \t#]*$")
-_PICTURE = re.compile(r"!\[([^\]\n]{0,500})\]\(\s{0,20}<?([^)\s>]{1,2000})")
+_HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.*)")
+_PICTURE = re.compile(
+    r"!\[([^\[\]\n]{0,500}+(?:\[[^\[\]\n]{0,100}+\][^\[\]\n]{0,500}+){0,9}+)\]\(\s{0,20}<?([^)\s>]{1,2000})"
+)
 _IMG = re.compile(r"<img\b([^<>]{0,2000})>", re.IGNORECASE)
 _SRC = re.compile(r"\bsrc\s{0,9}=\s{0,9}[\"']?([^\"'\s>]{1,2000})", re.IGNORECASE)
 _SHOWN_PAGE = re.compile(
@@ -41,7 +43,7 @@ def prose(text: str) -> str:
             fence = found[1]
             lines.append(" " * len(line))
         else:
-            lines.append(re.sub(r"(`+)[^`\n]+\1", lambda code: " " * len(code[0]), line))
+            lines.append(re.sub(r"(?<!`)(`++)[^`\n]++\1", lambda code: " " * len(code[0]), line))
     return "\n".join(lines)
 
 
@@ -54,6 +56,12 @@ def pictures(view: CardView) -> Iterator[tuple[str, str, int]]:
         source = _SRC.search(match[1])
         alt = re.search(r"\balt\s*=\s*([\"'])(.*?)\1", match[1], re.IGNORECASE)
         yield alt[2] if alt else "", source[1] if source else "", match.start()
+
+
+def _heading(line: str) -> tuple[int, str] | None:
+    """(level, words) of a line that is a heading."""
+    found = _HEADING.match(line)
+    return found and (len(found[1]), found[2].rstrip(" \t#").strip())
 
 
 def _lines(view: CardView) -> list[str]:
@@ -164,8 +172,8 @@ def anchors(view: CardView) -> Iterator[Problem]:
     targets = set(re.findall(r"\b(?:id|name)\s{0,9}=\s{0,9}[\"']([^\"'\s]{1,300})[\"']", text))
     seen: Counter[str] = Counter()
     for line in text.split("\n"):
-        if heading := _HEADING.match(line):
-            slug = re.sub(r"[^\w\- ]", "", heading[2].strip().lower()).replace(" ", "-")
+        if heading := _heading(line):
+            slug = re.sub(r"[^\w\- ]", "", heading[1].lower()).replace(" ", "-")
             targets.add(f"{slug}-{seen[slug]}" if seen[slug] else slug)
             seen[slug] += 1
     for link in links:
@@ -199,9 +207,7 @@ def empty_section(view: CardView) -> Iterator[Problem]:
     """
     code = [number for number, line in enumerate(view.body.split("\n")) if line.strip()]
     headings = [
-        (number, len(found[1]), found[2])
-        for number, line in enumerate(_lines(view))
-        if (found := _HEADING.match(line))
+        (number, *found) for number, line in enumerate(_lines(view)) if (found := _heading(line))
     ]
     for (number, level, words), following in zip(headings, [*headings[1:], None], strict=False):
         end = following[0] if following else None

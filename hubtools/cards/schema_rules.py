@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from hubtools import cardschema
 from hubtools.cards.view import CARD_RULES, CardView, at
@@ -11,6 +12,7 @@ from hubtools.findings import Problem, Severity, shortened
 from hubtools.frontmatter import parse
 from hubtools.layout import CARD
 
+_UNKNOWN = 500  # keys of one card that are compared with those of the Hub
 _WORDS = 160  # of a message about a value; a list of all that is allowed is longer
 
 
@@ -85,8 +87,9 @@ def misspelt(view: CardView) -> Iterator[Problem]:
     Fix: write the key as the Hub does.
     """
     known = cardschema.keys()
-    for key in view.data:
-        near = None if key in known else cardschema.nearest_key(key, view.kind)
+    unknown = (key for key in view.data if key not in known)
+    for key in islice(unknown, _UNKNOWN):
+        near = cardschema.nearest_key(key, view.kind)
         if near is not None and near not in view.data:
             yield at(view, key, f"the Hub does not know {key}", f"write {near}")
 

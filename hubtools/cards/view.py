@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 from hubtools.cards.escape import is_inside, scheme_of
 from hubtools.cardschema import Violation, violations
+from hubtools.causes import is_absent
 from hubtools.findings import Problem, RuleBook
 from hubtools.frontmatter import Card, lines_of, parse
 from hubtools.layout import CARD
@@ -38,14 +39,21 @@ class CardView:
 
     def line_of(self, key: str, *, last: bool = False) -> int | None:
         """Line of a top-level key of the front matter; the `last` one of a key given twice."""
-        found = None
+        found = self._keys.get(str(key))
+        return found and found[-1 if last else 0]
+
+    @cached_property
+    def _keys(self) -> dict[str, tuple[int, int]]:
+        """First and last line of each key."""
+        found: dict[str, tuple[int, int]] = {}
         for number, line in enumerate(self.text.splitlines(), start=1):
             if number > 1 and line.strip() == "---":
                 break
-            if re.match(rf"[\"']?{re.escape(key)}[\"']?\s*:", line):
-                found = number
-                if not last:
-                    break
+            key = line.partition(":")
+            if key[1]:
+                name = key[0].rstrip().removeprefix(key[0][:1] if key[0][:1] in "\"'" else "")
+                name = name.removesuffix(name[-1:] if name[-1:] in "\"'" else "")
+                found[name] = (found.get(name, (number,))[0], number)
         return found
 
     @cached_property
@@ -115,6 +123,10 @@ def bytes_of(view: CardView, path: str) -> int | None:
                 found = root.stat(name)
         except LeadsOut:
             continue
+        except OSError as error:
+            if is_absent(error):
+                continue  # no name of a file: too long, for instance
+            raise
         if found is not None:
             return found.st_size
     return None

@@ -9,6 +9,8 @@ files that are in the history or in pull requests alone go for good, after they 
 
 from __future__ import annotations
 
+import errno
+import os
 import struct
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -22,15 +24,23 @@ from hubtools.hub.client import RemoteFile, asking, look
 from hubtools.hub.commit import Repository, deletion
 from hubtools.hub.reading import get, open_ranges
 from hubtools.hub.storage import StoredFile, delete_stored, places_of, save, stored_files
+from hubtools.limits import DEPTH
 from hubtools.publish.again import url_of
 from hubtools.publish.classify import Item, KeepSnapshots, PrunePlan, classify
-from hubtools.rooted import Root
+from hubtools.rooted import LeadsOut, Root, parts_of
 
 RepoType = Literal["model", "dataset"]
 _TEXTS = (".json", ".md", ".yaml", ".yml", ".toml", ".txt")
 _TEXT = 1_000_000  # bytes of a text that is fetched
 _HEADER = 100_000_000  # bytes of a header, as safetensors allows
+_ALL = 512_000_000  # bytes of all that is fetched; beyond that files are known by name and size
 _BLOCK = 1 << 16
+_NAME = 200  # bytes of a name that any disk takes
+# What a list of files that contradicts itself, or the disk, ends in.
+_SENSELESS = (
+    *(errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EFBIG),
+    *(errno.EINVAL, errno.EILSEQ),
+)
 _OF_THE_HUB = ".gitattributes"
 
 
@@ -76,9 +86,10 @@ def plan_remote(
     with tempfile.TemporaryDirectory(prefix="hubtools-") as place:
         folder = Path(place)
         with Root(folder) as root:
+            left = _ALL
             for name, file in remote.files.items():
                 if name != _OF_THE_HUB:
-                    _lay_out(root, repo, repo_type, remote.head, file)
+                    left -= _lay_out(root, repo, repo_type, remote.head, file, left)
         try:
             plan: PrunePlan = classify(folder, keep_snapshots=keep_snapshots, keep=keep, drop=drop)
         except HubtoolsError as error:
@@ -111,37 +122,50 @@ def _hidden(
     return tuple(file for file in stored if not file.ids & shown)
 
 
-def _lay_out(root: Root, repo: str, repo_type: RepoType, head: str, file: RemoteFile) -> None:
-    """A file of the right size whose content says what is to be judged."""
-    parts = PurePosixPath(file.name).parts
-    if not parts or ".." in parts or file.name.startswith("/") or "\0" in file.name:
-        raise HubtoolsError(
-            f"{repo} lists {file.name[:200]!r}, which is no name of a file.", code="hub-failed"
-        )
-    data = file.mark.encode()
-    if file.name.endswith(_TEXTS) and file.bytes <= _TEXT:
+def _lay_out(
+    root: Root, repo: str, repo_type: RepoType, head: str, file: RemoteFile, left: int
+) -> int:
+    """A file of the right size whose content says what is to be judged, of at most `left` bytes;
+    how many were fetched."""
+    data, fetched = file.mark.encode(), 0
+    if file.name.endswith(_TEXTS) and file.bytes <= min(_TEXT, left):
         with asking(f"{file.name} of {repo}"):
             status, data = get(repo, repo_type, head, file.name, most=file.bytes)
         if status >= 400:
             raise HubtoolsError(f"{file.name} of {repo} cannot be read (HTTP {status}).")
-        data = data[: file.bytes]
+        fetched = len(data)
     elif file.name.endswith(".safetensors"):
-        data = _header(repo, repo_type, head, file) + data
-    if len(parts) > 1:
-        root.mkdir("/".join(parts[:-1]))
-    with root.create(file.name) as opened:
-        opened.write(data[: file.bytes])
-        opened.truncate(file.bytes)
+        header = _header(repo, repo_type, head, file, left)
+        data, fetched = header + data, len(header)
+    try:
+        folders = parts_of(file.name)[:-1]
+        if len(folders) > DEPTH:
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+        if folders:
+            root.mkdir("/".join(folders))
+        with root.create(file.name) as opened:
+            opened.write(data[: file.bytes])
+            opened.truncate(file.bytes)
+    except (OSError, LeadsOut) as error:
+        if isinstance(error, OSError) and error.errno not in _SENSELESS:
+            raise
+        raise HubtoolsError(
+            f"{repo} lists {file.name[:80]!r} ({file.bytes:,} bytes), which is no file that can lie"
+            " beside the others.",
+            hint="prune a copy of the repository: hubtools prune FOLDER",
+            code="hub-failed",
+        ) from None
+    return fetched
 
 
-def _header(repo: str, repo_type: RepoType, head: str, file: RemoteFile) -> bytes:
+def _header(repo: str, repo_type: RepoType, head: str, file: RemoteFile, left: int) -> bytes:
     with (
         asking(f"{file.name} of {repo}"),
         open_ranges(repo, head, file.name, _BLOCK, repo_type=repo_type) as opened,
     ):
         start = opened.read(8)
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
-        return start + (opened.read(length) if length <= min(_HEADER, file.bytes) else b"")
+        return start + (opened.read(length) if length <= min(_HEADER, left, file.bytes) else b"")
 
 
 def remove(plan: RemotePlan, *, message: str | None = None) -> str:
@@ -172,7 +196,7 @@ def keep_here(plan: RemotePlan, folder: Path) -> tuple[int, list[StoredFile]]:
                 lost.append(file)
                 continue
             revision, name = places[file.sha256]
-            target = f"{file.sha256[:12]}/{PurePosixPath(name).name}"
+            target = f"{file.sha256[:12]}/{_short(PurePosixPath(name).name)}"
             if root.exists(target):  # it is written whole or not at all
                 if not root.is_file(target) or root.sha256(target) != file.sha256:
                     raise not_replaced(folder / target, f"what {plan.repo} has")
@@ -182,6 +206,10 @@ def keep_here(plan: RemotePlan, folder: Path) -> tuple[int, list[StoredFile]]:
                 )
             done += 1
     return done, lost
+
+
+def _short(name: str) -> str:
+    return name if len(name.encode()) <= _NAME else f"file{PurePosixPath(name).suffix[:20]}"
 
 
 def purge_hidden(
