@@ -74,7 +74,9 @@ def _claims(config: dict[str, Any], depth: int = 0) -> Iterator[tuple[str, int, 
     elif reads:
         yield "max_position_embeddings", reads, reads // 64  # a table of angles, made of nothing
     if depth < 4:
-        for key in ("text_config", "vision_config", "vision"):
+        # the checkers of Stable Diffusion have a configuration of CLIP, and its vision model alone
+        sees = "SafetyChecker" in str(config.get("architectures"))
+        for key in ("vision_config",) if sees else ("text_config", "vision_config", "vision"):
             if isinstance(config.get(key), dict):
                 yield from _claims(config[key], depth + 1)
 
