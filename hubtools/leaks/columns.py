@@ -81,13 +81,19 @@ class Header(NamedTuple):
 
 
 _NAMES = regex(r"(?i)(?:.{0,40}[_. ])?(?:name|key|variable|var|env|setting|option|parameter)\Z")
-_VALUES = regex(r"(?i)(?:.{0,40}[_. ])?(?:value|val|content|data|text)\Z")
+_VALUES = (
+    regex(r"(?i)(?:.{0,40}[_. ])?(?:value|val)\Z"),
+    regex(r"(?i)(?:.{0,40}[_. ])?(?:content|data|text)\Z"),
+)
 
 
 def name_and_value(names: list[str]) -> tuple[int, int] | None:
     """(column of names, column of their values) of columns of these names."""
     called = next((n for n, name in enumerate(names) if _NAMES.match(name)), None)
-    held = next((n for n, name in enumerate(names) if n != called and _VALUES.match(name)), None)
+    held = next(
+        (n for form in _VALUES for n, name in enumerate(names) if n != called and form.match(name)),
+        None,
+    )
     return None if called is None or held is None else (called, held)
 
 

@@ -368,6 +368,7 @@ _LOGIN = regex(r"\([^)\n]{0,300}?\b(?:key|token|api_key)\s?=\s?[\"']([\w-]{32,20
 _COOKIE = regex(r"[^\n]{0,400}?(?i:sess\w{0,12}|auth\w{0,12}|sid)=([^\s;\"']{16,400})")
 _COOKIES = regex(r"[^\t\n]{0,300}\t(?i:true|false)\t\d{1,12}\t[^\t\n]{1,100}\t([^\s]{16,2000})")
 _PGPASS = regex(r"[\w*-]{1,64}:[\w*.-]{1,64}:([^\s:]{6,100})(?=\s|\Z)")
+_SQL = regex(r"\s{1,4}(?:(?i:password)\s{1,4})?[\"']([^\"'\n]{8,100})[\"']")
 _PSK = regex(r"\s{0,4}=\s{0,4}\"([^\"\n]{8,63})\"")
 _SSHPASS = regex(r"\s{1,8}-p\s{0,8}[\"']?([^\s\"']{6,100})")
 _JWK = regex(r"\s{0,8}:\s{0,8}\"([A-Za-z0-9_-]{32,800})\"")
@@ -380,6 +381,7 @@ _ANCHORED = (
     ("a cookie", "\tfalse\t", _COOKIES, lambda match: looks_random(match[1])),
     ("a password of a .pgpass file", ":5432:", _PGPASS, _mixed),
     ("a Wi-Fi password", "psk", _PSK, _mixed),
+    ("a password beside its name", "identified by", _SQL, _mixed),
     ("a password on a command line", "sshpass", _SSHPASS, _mixed),
     ("a private key (JWK)", '"d"', _JWK, _is_jwk),
     ("a token in an HTTP header", "bearer", _BEARER, lambda match: looks_random(match[1])),

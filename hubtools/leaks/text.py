@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 from hubtools.leaks.apart import apart
 from hubtools.leaks.commands import commanded
+from hubtools.leaks.declared import declared
 from hubtools.leaks.hexdumps import dumped
 from hubtools.leaks.named import named, small, telling_words
 from hubtools.leaks.packed import packed
@@ -106,6 +107,7 @@ def _plain(text: str) -> Iterator[Secret]:
     yield from commanded(text, lower, among)
     if words:
         yield from apart(text, words)
+        yield from declared(text, words)
 
 
 def _unpacked(start: int, run: str, nested: Nested | None, depth: int) -> Iterator[Secret]:
