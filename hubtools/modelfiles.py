@@ -22,6 +22,8 @@ PICKLED = (".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle")
 _LIBRARIES = ("diffusers", "transformers", "stable_diffusion")  # the last: diffusers' checker
 _OPTIONAL = ("safety_checker", "feature_extractor", "image_encoder")
 _WORDS = ("tokenizer.json", "vocab.json")
+_TOKENIZER = "tokenizer_config.json"
+_TEMPLATES = "additional_chat_templates"  # transformers opens all that lies there
 _CLASS = re.compile(r"[A-Z]\w*")
 _MOST = 10_000_000  # bytes of a configuration file
 _HINT = "convert it to safetensors; --allow-pickle opens pickled weights (.bin): they can run code"
@@ -129,6 +131,12 @@ def check_model(
                 if safe and not allow_pickle and not file.endswith(SAFE):
                     # opened by its ending, whatever the index is of
                     raise Pickled(shown, file, hint)
+    if (folder / _TEMPLATES).is_dir():
+        check_links(folder / _TEMPLATES, f"{shown}/{_TEMPLATES}", within or folder)
+    if _TOKENIZER in names:
+        files = read_json(folder / _TOKENIZER).get("fast_tokenizer_files")
+        for file in files if isinstance(files, list) else ():
+            _check_beside(shown, _TOKENIZER, str(file))
     for name in ("config.json", "scheduler_config.json"):
         kind = read_json(folder / name).get("_class_name") if name in names else None
         if kind is not None and not (isinstance(kind, str) and _CLASS.fullmatch(kind)):

@@ -59,6 +59,12 @@ def has(file: str, **values: Any) -> Callable[[Path], None]:
     return lambda base: change(base, file, **values)
 
 
+def linked_template(base: Path) -> None:
+    place = base / "tokenizer" / "additional_chat_templates"
+    place.mkdir()
+    (place / "x.jinja").symlink_to(base.parent / "elsewhere" / "model_index.json")
+
+
 # How, and a word of what is said.
 REFUSED: dict[str, tuple[Callable[[Path], None], str]] = {
     "shards in another folder": (leads("unet", UNET, f"../../elsewhere/unet/{UNET}"), "beside"),
@@ -69,6 +75,14 @@ REFUSED: dict[str, tuple[Callable[[Path], None], str]] = {
         has("text_encoder/config.json", transformers_weights=f"../../{TEXT}"),
         "beside",
     ),
+    "words in another folder": (
+        has(
+            "tokenizer/tokenizer_config.json",
+            fast_tokenizer_files=["../../elsewhere/tokenizer.4.0.0.json"],
+        ),
+        "beside",
+    ),
+    "a linked template of chats": (linked_template, "link out"),
     "a builtin as class": (has("unet/config.json", _class_name="eval"), "no class"),
     "a function as class": (
         has("scheduler/scheduler_config.json", _class_name="os.system"),
