@@ -16,6 +16,7 @@ from hubtools.lorafile.look import look
 from hubtools.manifest import RunManifest, SampleRecord
 
 COMPARISONS = 4
+_MOST = 10**9  # of any number that a run was set to
 
 
 @dataclass(frozen=True)
@@ -91,9 +92,10 @@ def citation(repo: str, title: str, started: str) -> str | None:
     if hub_file(repo, "x") is None or not name:
         return None
     plain = " ".join(re.sub(r"[^\w .,:()/-]", " ", title).split())
+    year = started[:4] if re.match(r"[0-9]{4}-", started) else ""
     return (
         f"@misc{{{re.sub(r'[^A-Za-z0-9]', '', owner + name)},\n  author = {{{owner}}},\n"
-        f"  title = {{{plain}}},\n  year = {{{started[:4]}}},\n"
+        f"  title = {{{plain}}},\n  year = {{{year}}},\n"
         f"  url = {{https://huggingface.co/{owner}/{name}}},\n}}"
     )
 
@@ -102,8 +104,8 @@ def summary(manifest: RunManifest) -> list[tuple[str, str]]:
     """A training in six lines."""
     train, lora = manifest.train, manifest.lora
     assert lora is not None
-    batch = train.get("train_batch_size", 1)
-    batch *= train.get("gradient_accumulation_steps") or 1
+    batch = int(_number(train, "train_batch_size") or 1)
+    batch *= int(_number(train, "gradient_accumulation_steps") or 1)
     rows = [
         (
             "steps",
@@ -121,8 +123,16 @@ def summary(manifest: RunManifest) -> list[tuple[str, str]]:
     return [(name, text) for name, text in rows if text]
 
 
+def _number(train: dict[str, Any], key: str) -> float | None:
+    """A setting of a run, whose record anybody may have written; None if it is no number."""
+    value = train.get(key)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return value if abs(value) < _MOST else None
+
+
 def _rate(train: dict[str, Any]) -> str:
-    rate = train.get("learning_rate")
+    rate = _number(train, "learning_rate")
     if rate is None:
         return ""
     schedule = train.get("lr_scheduler")

@@ -480,3 +480,29 @@ def test_a_hostile_front_matter_is_a_finding(run_dir: Path, front: str) -> None:
     with pytest.raises(HubtoolsError, match=r"README\.md"):
         write_model_card(run_dir, project())
     assert (run_dir / "README.md").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "train",
+    [
+        {"learning_rate": "x"},
+        {"learning_rate": [1]},
+        {"train_batch_size": "a", "gradient_accumulation_steps": "b"},
+        {"train_batch_size": 10**12, "gradient_accumulation_steps": "ab"},  # 2 TB
+        {"train_batch_size": [1], "gradient_accumulation_steps": 10**12},
+        {"train_batch_size": {}, "resolution": {"a": [{}]}, "snr_gamma": "x", "loss_type": [1]},
+        {"resolution": "|\n# x <img src=x onerror=y>", "train_batch_size": True},
+    ],
+)
+def test_settings_of_a_record_that_are_none(run_dir: Path, train: dict[str, Any]) -> None:
+    """Whoever made the run may have written anything there."""
+    path = run_dir / "run.json"
+    record = json.loads(path.read_text())
+    record["train"] |= train
+    record["started"] = "\n```"
+    path.write_text(json.dumps(record))
+    settings = Project(model=ModelSettings(license="mit", repo="me/x"))
+    body = parse(write_model_card(run_dir, settings).text).body
+    assert len(body) < 100_000
+    assert not active(html_of(body))
+    assert "\n```}" not in body
