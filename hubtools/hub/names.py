@@ -16,6 +16,9 @@ _PAGES = ("tree", "blob", "resolve", "raw", "settings", "discussions", "commits"
 def repository_named(text: str, repo_type: str) -> str:
     """`owner/name`, or `name` alone, of what was given. Raises `UsageError` for what is no
     repository, or one of another type."""
+    before, _, behind = text.rpartition("@")
+    # a password without a scheme; with one, no error shows it
+    shown = f"***@{behind}" if ":" in before and "://" not in before else text
     rest = text.strip()
     own = endpoint().rstrip("/") + "/"
     if rest.lower().startswith(own.lower()):
@@ -24,7 +27,7 @@ def repository_named(text: str, repo_type: str) -> str:
         rest = rest[match.end() :]
     elif re.match(r"[a-z][a-z0-9+.-]*:", rest, re.IGNORECASE) or rest.startswith("git@"):
         raise UsageError(
-            f"{text} is no address of {own}.", hint="give the repository as owner/name"
+            f"{shown} is no address of {own}.", hint="give the repository as owner/name"
         )
     rest = rest.split("?")[0].split("#")[0].strip("/").removesuffix(".git")
     parts = rest.split("/")
@@ -36,12 +39,12 @@ def repository_named(text: str, repo_type: str) -> str:
     name = "/".join(parts)
     if len(parts) > 2 or not all(parts):
         raise UsageError(
-            f"{text} is no name of a repository.",
+            f"{shown} is no name of a repository.",
             hint="give it as owner/name; folders inside a repository have no name of their own",
         )
     if kind is not None and kind != repo_type:
         raise UsageError(
-            f"{text} is a {kind}, and a {repo_type} is to be sent.",
+            f"{shown} is a {kind}, and a {repo_type} is to be sent.",
             hint=f"give a {repo_type}'s repository, or --type {kind}",
         )
     try:
@@ -49,7 +52,7 @@ def repository_named(text: str, repo_type: str) -> str:
     except ValueError as error:
         said = str(error).split(":")[0].rstrip(".")
         raise UsageError(
-            f"{text} cannot be the name of a repository: {said}.",
+            f"{shown} cannot be the name of a repository: {said}.",
             hint="letters, digits, -, _ and . are allowed: owner/name",
         ) from None
     return name

@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 from typed import typed
 
-from hubtools.errors import HubtoolsError
+from hubtools.errors import HubtoolsError, UsageError
 from hubtools.findings import Finding, Report, Severity
+from hubtools.hub.names import repository_named
 from hubtools.leaks import local_paths, without_password
 from hubtools.reporting.formats import as_text
 
@@ -189,3 +190,11 @@ def test_a_plan_is_replayed_with_every_byte(tmp_path: Path) -> None:
     done = typed("fix", root, "--from-plan", tmp_path / "plan.json", "--yes", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert PASSWORD in (root / "metadata.jsonl").read_text()
+
+
+@pytest.mark.parametrize("scheme", ["", "https://", "ftp://"])
+def test_a_repository_given_with_a_password(scheme: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        repository_named(f"{scheme}jane:open-8-sesame@huggingface.co/me/x", "model")
+    assert "sesame" not in str(caught.value)
+    assert "huggingface.co/me/x" in str(caught.value)
