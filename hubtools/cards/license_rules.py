@@ -12,7 +12,7 @@ from hubtools.cards.view import CARD_RULES, CardView, as_list, at, bytes_of, is_
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD, PROJECT_FILE
 from hubtools.licensing.ids import check_derived, class_of, license_of_base, suggest
-from hubtools.rooted import LeadsOut, Root
+from hubtools.rooted import LeadsOut
 
 _SETTINGS = 1_000_000  # bytes of hubtools.toml
 
@@ -107,7 +107,7 @@ def license_of_pictures(view: CardView) -> Iterator[Problem]:
 
 def _of_pictures(view: CardView) -> str | None:
     """`dataset.license` of the settings beside the card, in small letters."""
-    with Root(view.root) as root:
+    with view.folder() as root:
         if not root.is_file(PROJECT_FILE):
             return None
         try:

@@ -47,11 +47,11 @@ def check_card(
             hint = f"rename {twin} to {CARD}" if twin else "`hubtools card` writes it"
             raise HubtoolsError(f"{folder} has no {CARD}.", hint=hint, code="file-not-found")
         data = root.read(CARD, MAX_CARD)
-    text = data.decode("utf-8-sig", errors="replace")
-    body = frontmatter.parse(text).body
-    line = text[: len(text) - len(body)].count("\n") + 1
-    view = CardView(folder, kind, text, parse_card(data), body, line)
-    findings = CARD_RULES.run(view, select=select, ignore=ignore, strict=strict)
+        text = data.decode("utf-8-sig", errors="replace")
+        body = frontmatter.parse(text).body
+        line = text[: len(text) - len(body)].count("\n") + 1
+        view = CardView(folder, kind, text, parse_card(data), body, line, root)
+        findings = CARD_RULES.run(view, select=select, ignore=ignore, strict=strict)
     kept = tuple(without_ignored(findings, per_file_ignores or {}))
     report = Report(f"{folder.name}/{CARD}", kept, rules=CARD_RULES.chosen(select, ignore))
     return known_aside(report, baseline)

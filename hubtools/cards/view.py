@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -31,6 +32,11 @@ class CardView:
     front: Card
     body: str
     body_line: int  # line of the file on which the body begins
+    opened: Root | None = None  # the folder, if the caller keeps it open
+
+    def folder(self) -> AbstractContextManager[Root]:
+        """The folder around the card, to look into."""
+        return Root(self.root) if self.opened is None else nullcontext(self.opened)
 
     @property
     def data(self) -> dict[str, Any]:
@@ -59,7 +65,7 @@ class CardView:
     @cached_property
     def names(self) -> tuple[str, ...]:
         """Names of what lies beside the card."""
-        with Root(self.root) as root:
+        with self.folder() as root:
             return tuple(root.list())
 
     @cached_property
@@ -119,7 +125,7 @@ def bytes_of(view: CardView, path: str) -> int | None:
         if not is_inside(name):
             continue
         try:
-            with Root(view.root) as root:
+            with view.folder() as root:
                 found = root.stat(name)
         except LeadsOut:
             continue
