@@ -56,9 +56,10 @@ def test_a_model_card_has_the_facts_and_no_finding(
     assert [entry["output"]["url"] for entry in data["widget"]] == gallery
     assert list(result.images) == [*gallery, "images/base_01.png"]
     # the base's picture of the same prompt and noise stands beside that of the LoRA
-    assert "| a man | ![drawn by the base](images/base_01.png) | ![drawn with the LoRA](" in (
-        result.text
-    )
+    assert (
+        "| ![drawn by the base](images/base_01.png) | ![drawn with the LoRA](images/01.png) |"
+        " a man |"
+    ) in result.text
     assert "<Gallery />" in result.text
     assert sha256_of(run_dir / LORA_WEIGHTS) in result.text
     assert re.search(r"^\| learning_rate \| 0\.0001 \|$", result.text, re.MULTILINE)

@@ -1,4 +1,5 @@
-"""A README as HTML. Markdown only: raw HTML is shown as text, comments vanish, and `<Gallery />`
+"""A README as HTML. Of raw HTML a few harmless tags without attributes are kept (as folded parts
+have) and pictures of the repository; the rest is shown as text, comments vanish, and `<Gallery />`
 becomes the pictures of the front matter's `widget`."""
 
 from __future__ import annotations
@@ -6,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import unescape
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -21,6 +23,13 @@ from hubtools.localhub.pages.html import Html, join, link, path, tag, text
 
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _RAW = (("<!--", "-->"), ("<?", "?>"), ("<![CDATA[", "]]>"), ("<!", ">"))
+# of what is kept, and pictures
+_TAGS = re.compile(
+    r"(</?(?:details|summary|br|hr|sub|sup|kbd|b|i|em|strong|p|center)[ \t]{0,9}/?>|<details open>"
+    r"|<img\b[^<>]{0,2000}>)",
+    re.IGNORECASE,
+)
+_ATTRIBUTE = re.compile(r"\b(src|alt)\s{0,9}=\s{0,9}(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'<>]+))", re.I)
 _LONGEST = 500_000  # letters of a card that are shown
 _GALLERY = re.compile(r"<Gallery\s*/?>(?:\s*</Gallery>)?")
 
@@ -125,7 +134,17 @@ def _renderer(place: Place, pictures: Html) -> type[RendererHTML]:
 
         def _raw(self, content: str) -> str:
             pieces = _GALLERY.split(_COMMENT.sub("", content))
-            return pictures.join(text(piece) if piece.strip() else "" for piece in pieces)
+            return pictures.join(Html("".join(map(self._piece, _TAGS.split(p)))) for p in pieces)
+
+        def _piece(self, piece: str) -> str:
+            if not piece.strip():
+                return ""
+            if not _TAGS.fullmatch(piece):
+                return text(piece)
+            if not piece.lower().startswith("<img"):
+                return piece
+            said = {m[1].lower(): m[2] or m[3] or m[4] or "" for m in _ATTRIBUTE.finditer(piece)}
+            return self._picture(unescape(said.get("src", "")), unescape(said.get("alt", "")))
 
         def image(
             self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType
@@ -133,6 +152,9 @@ def _renderer(place: Place, pictures: Html) -> type[RendererHTML]:
             token = tokens[idx]
             address = str(token.attrGet("src") or "")
             words = self.renderInlineAsText(token.children or [], options, env)
+            return self._picture(address, words)
+
+        def _picture(self, address: str, words: str) -> str:
             name = place.own(address)
             if name is not None:
                 return tag("img", src=place.file(name), alt=words, loading="lazy")
