@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -202,3 +203,9 @@ def test_a_question_is_answered_in_one_place(call: str) -> None:
         if call in path.read_text("utf-8")
     }
     assert found == set(ONE_PLACE[call])
+
+
+def test_files_of_tests_have_names_of_their_own() -> None:
+    """pytest imports them by their last name: of two alike one is not run."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []

@@ -114,4 +114,4 @@ def test_sizes_of_a_wrong_type(dataset: Path, rows: str) -> None:
 def test_the_check_of_a_card_says_so_too(dataset: Path) -> None:
     (dataset / "README.md").write_text("---\nlicense: mit\nconfigs: 5\n---\n# A\n")
     found = {(f.rule, f.line) for f in check_card(dataset, "dataset").findings}
-    assert ("C112", 3) in found
+    assert ("C126", 3) in found

@@ -167,9 +167,9 @@ def test_steps_draw_from_the_captions(
     seen: Counter[str] = Counter()
     right = EncodedDataset.caption
 
-    def watching(self: Any, caption: str) -> Any:
+    def watching(self: Any, caption: str, *beside: Any) -> Any:
         seen[caption] += 1
-        return right(self, caption)
+        return right(self, caption, *beside)
 
     project = make_project(
         data=folder, max_train_steps=30, caption_dropout=0.0, shuffle_caption=True,
