@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,18 +57,15 @@ def pairs(
     return [(index, record) for index, record in found if record is not None][:COMPARISONS]
 
 
-def _noise(record: SampleRecord) -> tuple[Any, ...]:
-    return (
-        record.prompt,
-        record.negative_prompt,
-        record.seed,
-        record.steps,
-        record.guidance,
-        record.scheduler,
-        record.width,
-        record.height,
-        record.base_model,
-    )
+_OF_THE_LORA = (
+    "file", "loras", "lora_sha256", "lora_weight", "fused", "train_step", "versions", "literals",
+)  # fmt: skip
+
+
+def _noise(record: SampleRecord) -> str:
+    """What decides a picture but for the LoRA."""
+    same = {key: said for key, said in record.identity().items() if key not in _OF_THE_LORA}
+    return json.dumps(same, sort_keys=True, default=str)
 
 
 def comfyui(weights: Path, repo: str | None, title: str, weight: float) -> ComfyUI | None:
