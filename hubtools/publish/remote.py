@@ -20,13 +20,13 @@ from typing import Literal
 
 from hubtools.errors import ChecksFailed, HubtoolsError
 from hubtools.files import not_replaced
-from hubtools.hub.client import RemoteFile, asking, look
+from hubtools.hub.client import Remote, RemoteFile, asking, look
 from hubtools.hub.commit import Repository, deletion
 from hubtools.hub.reading import get, open_ranges
 from hubtools.hub.storage import StoredFile, delete_stored, places_of, save, stored_files
 from hubtools.limits import DEPTH
 from hubtools.publish.again import url_of
-from hubtools.publish.classify import Item, KeepSnapshots, PrunePlan, classify
+from hubtools.publish.classify import Item, KeepSnapshots, classify
 from hubtools.rooted import LeadsOut, Root, parts_of
 
 RepoType = Literal["model", "dataset"]
@@ -79,25 +79,43 @@ def plan_remote(
     keep: Sequence[str] = (),
     drop: Sequence[str] = (),
 ) -> RemotePlan:
-    """Look at a repository. Raises `HubtoolsError` if there is none, or no LoRA in it."""
+    """Look at a repository; of a dataset, at its storage alone. Raises `HubtoolsError` if there is
+    none, or no LoRA in a model's."""
     remote = look(repo, repo_type)
     if remote.head is None:
         raise HubtoolsError(f"There is no {repo_type} {repo}.", code="nothing-there")
+    items = (
+        _judged(remote, repo, repo_type, keep_snapshots, keep, drop)
+        if repo_type == "model"
+        else ()  # the rules of `validate` judge what lies on main
+    )
+    hidden = _hidden(stored_files(repo, repo_type), remote.files, repo)
+    return RemotePlan(repo, repo_type, remote.head, items, hidden)
+
+
+def _judged(
+    remote: Remote,
+    repo: str,
+    repo_type: RepoType,
+    keep_snapshots: KeepSnapshots,
+    keep: Sequence[str],
+    drop: Sequence[str],
+) -> tuple[Item, ...]:
+    """The files of main with their verdicts."""
+    head = str(remote.head)
     with tempfile.TemporaryDirectory(prefix="hubtools-") as place:
         folder = Path(place)
         with Root(folder) as root:
             left = _ALL
             for name, file in remote.files.items():
                 if name != _OF_THE_HUB:
-                    left -= _lay_out(root, repo, repo_type, remote.head, file, left)
+                    left -= _lay_out(root, repo, repo_type, head, file, left)
         try:
-            plan: PrunePlan = classify(folder, keep_snapshots=keep_snapshots, keep=keep, drop=drop)
+            return classify(folder, keep_snapshots=keep_snapshots, keep=keep, drop=drop).items
         except HubtoolsError as error:
             raise HubtoolsError(
                 error.message.replace(place, repo), hint=error.hint, code=error.code
             ) from error
-    hidden = _hidden(stored_files(repo, repo_type), remote.files, repo)
-    return RemotePlan(repo, repo_type, remote.head, plan.items, hidden)
 
 
 def _ids(files: Mapping[str, RemoteFile]) -> set[str]:

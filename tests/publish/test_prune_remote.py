@@ -114,6 +114,17 @@ def test_a_storage_that_does_not_know_main_is_not_believed(
         plan_prune_remote(REPO)
 
 
+def test_of_a_dataset_the_storage_is_looked_at(local_hub: Hub, dataset: Path) -> None:
+    HfApi().create_repo(REPO, repo_type="dataset")
+    upload = {"folder_path": dataset, "repo_id": REPO, "repo_type": "dataset"}
+    HfApi().upload_folder(**upload)  # type: ignore[arg-type]
+    (dataset / "0.png").write_bytes((dataset / "0.png").read_bytes() + b"more")
+    HfApi().upload_folder(**upload)  # type: ignore[arg-type]
+    plan = plan_prune_remote(REPO, type="dataset")
+    assert (plan.items, [file.name for file in plan.hidden]) == ((), ["0.png"])
+    assert purge_remote(plan, REPO, snapshot=None) == 1
+
+
 def test_what_is_no_run_is_told(local_hub: Hub) -> None:
     with pytest.raises(HubtoolsError, match="There is no model me/people"):
         plan_prune_remote(REPO)
