@@ -81,7 +81,7 @@ def evaluation_card(run_dir: Path, lora_sha256: str) -> EvaluationCard | None:
         f" place. In brackets 95 % bootstrap intervals. Pictures are compared by"
         f" {found.picture_encoder}"
         + (f", prompts judged by {found.prompt_judge}" if found.prompt_judge else "")
-        + ". All numbers are in `evaluation.json`."
+        + ". All numbers are in evaluation.json."
     )
     chart = EVALUATION_CHART if (run_dir / EVALUATION_CHART).is_file() else None
     return EvaluationCard(

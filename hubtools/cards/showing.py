@@ -48,13 +48,16 @@ def pairs(
     gallery: Sequence[SampleRecord], all_records: Sequence[SampleRecord]
 ) -> list[tuple[int, SampleRecord]]:
     """(index in the gallery, the base's picture of the same prompt and noise), a few at most."""
-    bare = {
-        _noise(record): record
-        for record in all_records
-        if not record.blanked and not any(lora.weight for lora in record.loras)
-    }
+    bare = {_noise(record): record for record in all_records if _is_of_the_base(record)}
     found = [(index, bare.get(_noise(record))) for index, record in enumerate(gallery)]
     return [(index, record) for index, record in found if record is not None][:COMPARISONS]
+
+
+def _is_of_the_base(record: SampleRecord) -> bool:
+    """True for a picture of the bare base. (One of a training under way has a weight, and names no
+    LoRA, which was in no file yet.)"""
+    weights = [record.lora_weight, *(lora.weight for lora in record.loras)]
+    return not record.blanked and not any(weights)
 
 
 _OF_THE_LORA = (

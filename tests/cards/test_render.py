@@ -95,6 +95,23 @@ def test_gallery_pictures_are_those_of_this_lora(run_dir: Path, project: Project
     assert shown() == ["00.png"]
 
 
+def test_the_base_is_drawn_without_any_lora(run_dir: Path, project: Project) -> None:
+    """The last sample of a training names no LoRA, for it was in no file yet."""
+    samples = run_dir / "samples"
+    record = json.loads((samples / "base_p00_s42.json").read_text())
+    later = {"file": "step000020_p00_s42.png", "lora_weight": 1.0, "train_step": 20}
+    (samples / "step000020_p00_s42.json").write_text(json.dumps(record | later))
+    Image.new("RGB", (64, 64), (255, 255, 255)).save(samples / "step000020_p00_s42.png")
+    write_model_card(run_dir, project)
+    with (
+        Image.open(run_dir / "images/base_01.png") as shown,
+        Image.open(samples / "base_p00_s42.png") as drawn,
+    ):
+        assert shown.tobytes() == drawn.tobytes()
+    (samples / "base_p00_s42.json").unlink()
+    assert "Base and LoRA" not in write_model_card(run_dir, project).text
+
+
 def test_a_picture_of_this_lora_and_another_is_not_of_this_lora(
     run_dir: Path, project: Project
 ) -> None:
