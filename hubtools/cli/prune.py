@@ -34,7 +34,10 @@ if TYPE_CHECKING:
     help="Judge a repository on the Hub instead: --apply opens a pull request, --purge deletes for"
     " good what is in its history or pull requests alone.",
 )  # fmt: skip
-@click.option("--type", "kind", type=click.Choice(["model", "dataset"]), default="model")
+@click.option(
+    "--type", "kind", type=click.Choice(["model", "dataset"]), default="model",
+    help="Of the repository that --remote names  [default: model]",
+)  # fmt: skip
 @click.option(
     "--snapshot", type=click.Path(path_type=Path), metavar="FOLDER",
     help="Save what --remote --purge deletes here first.",
