@@ -76,11 +76,17 @@ def keys(kind: str | None = None) -> frozenset[str]:
     )
 
 
+def licenses() -> list[dict[str, Any]]:
+    """The licences of the Hub's documentation, a row each (`id`, `name`, ...)."""
+    rows: list[dict[str, Any]] = _table("hub_licenses.json")["licenses"]
+    return rows
+
+
 @cache
 def values_of(name: str) -> tuple[str, ...]:
     """The values of a list of the table: "license", "languages", "tasks"."""
     if name == "license":
-        return tuple(row["id"] for row in _table("hub_licenses.json")["licenses"])
+        return tuple(row["id"] for row in licenses())
     return tuple(schema()["x-lists"][name])
 
 

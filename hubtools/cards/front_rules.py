@@ -10,7 +10,6 @@ from hubtools.cards.escape import is_web_address
 from hubtools.cards.schema_rules import by_schema
 from hubtools.cards.view import CARD_RULES, NAME, CardView, at, bytes_of, is_local
 from hubtools.findings import Problem, Severity
-from hubtools.frontmatter import parse
 from hubtools.layout import CARD
 
 
@@ -42,7 +41,7 @@ def repeated_key(view: CardView) -> Iterator[Problem]:
     Example: two lines that begin with license:
     Fix: remove one of the two lines.
     """
-    for key in dict.fromkeys(parse(view.text).repeated):
+    for key in dict.fromkeys(view.matter.repeated):
         yield Problem(
             f"{key} is given twice; the Hub refuses the card",
             "remove one of them",

@@ -30,21 +30,33 @@ _SHOWN_PAGE = re.compile(
 
 
 @lru_cache(maxsize=2)
+def _fenced(text: str) -> tuple[frozenset[int], tuple[str, int] | None]:
+    """(numbers of the lines in blocks of code, fences included; the fence that opens a block which
+    nothing closes, and its line)."""
+    inside = set()
+    opened: tuple[str, int] | None = None
+    for number, line in enumerate(text.split("\n")):
+        found = _FENCE.match(line)
+        if opened is not None:
+            inside.add(number)
+            if found and found[1].startswith(opened[0]) and not found[2].strip():
+                opened = None
+        elif found and not (found[1][0] == "`" and "`" in found[2]):
+            inside.add(number)
+            opened = found[1], number
+    return frozenset(inside), opened
+
+
+@lru_cache(maxsize=2)
 def prose(text: str) -> str:
     """The text with what stands in code blanked out, every offset and line as before."""
-    lines, fence = [], ""
-    for line in text.split("\n"):
-        found = _FENCE.match(line)
-        if fence:
-            closed = found and found[1].startswith(fence) and not found[2].strip()
-            lines.append(" " * len(line))
-            fence = "" if closed else fence
-        elif found and not (found[1][0] == "`" and "`" in found[2]):
-            fence = found[1]
-            lines.append(" " * len(line))
-        else:
-            lines.append(re.sub(r"(?<!`)(`++)[^`\n]++\1", lambda code: " " * len(code[0]), line))
-    return "\n".join(lines)
+    inside, _ = _fenced(text)
+    return "\n".join(
+        " " * len(line)
+        if number in inside
+        else re.sub(r"(?<!`)(`++)[^`\n]++\1", lambda code: " " * len(code[0]), line)
+        for number, line in enumerate(text.split("\n"))
+    )
 
 
 def pictures(view: CardView) -> Iterator[tuple[str, str, int]]:
@@ -128,16 +140,9 @@ def open_fence(view: CardView) -> Iterator[Problem]:
 
     Fix: close it with as many backticks as opened it.
     """
-    fence, since = "", 0
-    for number, line in enumerate(view.body.split("\n")):
-        found = _FENCE.match(line)
-        if not found:
-            continue
-        if fence and found[1].startswith(fence) and not found[2].strip():
-            fence = ""
-        elif not fence and not (found[1][0] == "`" and "`" in found[2]):
-            fence, since = found[1], number
-    if fence:
+    _, opened = _fenced(view.body)
+    if opened is not None:
+        fence, since = opened
         yield _here(view, since, "all below this line is shown as code", f"add a line of {fence}")
 
 

@@ -9,7 +9,6 @@ from itertools import islice
 from hubtools import cardschema
 from hubtools.cards.view import CARD_RULES, CardView, at
 from hubtools.findings import Problem, Severity, shortened
-from hubtools.frontmatter import parse
 from hubtools.layout import CARD
 
 _UNKNOWN = 500  # keys of one card that are compared with those of the Hub
@@ -218,7 +217,7 @@ def not_first(view: CardView) -> Iterator[Problem]:
 
     Fix: move it to the first line.
     """
-    if parse(view.text).block is not None:
+    if view.matter.block is not None:
         return
     opened = None
     telling = re.compile(r"(license|tags|base_model|configs|language|pipeline_tag):")

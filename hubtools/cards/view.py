@@ -15,7 +15,7 @@ from hubtools.cards.escape import is_inside, scheme_of
 from hubtools.cardschema import Violation, violations
 from hubtools.causes import is_absent
 from hubtools.findings import Problem, RuleBook
-from hubtools.frontmatter import Card, lines_of, parse
+from hubtools.frontmatter import Card, FrontMatter, lines_of, parse
 from hubtools.layout import CARD
 from hubtools.rooted import LeadsOut, Root
 
@@ -69,12 +69,17 @@ class CardView:
             return tuple(root.list())
 
     @cached_property
+    def matter(self) -> FrontMatter:
+        """The card in its parts."""
+        return parse(self.text)
+
+    @cached_property
     def violations(self) -> tuple[tuple[Violation, int | None], ...]:
         """What is not of the Hub's form, with lines of the file."""
         if self.front.error:
             return ()
         found = violations(self.data, self.kind)
-        lines = lines_of(parse(self.text), [each.path for each in found]) if found else []
+        lines = lines_of(self.matter, [each.path for each in found]) if found else []
         return tuple(zip(found, lines, strict=True))
 
     def body_line_of(self, offset: int) -> int:

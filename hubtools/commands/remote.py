@@ -52,7 +52,7 @@ def purge_remote(plan: RemotePlan, confirm: str, *, snapshot: StrPath | None) ->
             code="confirmation-needed",
         )
     if snapshot is not None:
-        _, lost = keep_here(plan, Path(snapshot))
+        lost = keep_here(plan, Path(snapshot))
         if lost:
             raise UsageError(
                 f"{len(lost)} files are in no revision that can be read, and cannot be saved"

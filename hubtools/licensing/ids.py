@@ -8,13 +8,12 @@ registry of model families, each with its source.
 from __future__ import annotations
 
 import difflib
-import json
 import re
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Any, Literal
 
+from hubtools.cardschema import licenses
 from hubtools.models.lookup import license_row
 
 LicenseClass = Literal["permissive", "openrail", "restricted", "unknown"]
@@ -22,8 +21,7 @@ LicenseClass = Literal["permissive", "openrail", "restricted", "unknown"]
 
 @cache
 def _hub_list() -> dict[str, dict[str, Any]]:
-    text = (files("hubtools") / "data" / "hub_licenses.json").read_text(encoding="utf-8")
-    return {entry["id"]: entry for entry in json.loads(text)["licenses"]}
+    return {entry["id"]: entry for entry in licenses()}
 
 
 def known_ids() -> frozenset[str]:

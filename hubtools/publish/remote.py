@@ -13,7 +13,7 @@ import errno
 import os
 import struct
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -130,7 +130,7 @@ def _hidden(
     large file of main: then nothing may be said of the others."""
     known = {id for file in stored for id in file.ids}
     for name, file in files.items():
-        if file.sha256 and not {file.sha256, file.blob_sha1} & known:
+        if file.sha256 and not _ids({name: file}) & known:
             raise HubtoolsError(
                 f"The Hub does not list {name} among the large files of {repo}.",
                 hint="try again later; nothing was changed",
@@ -203,11 +203,11 @@ def remove(plan: RemotePlan, *, message: str | None = None) -> str:
     return made.pr_url or url_of(plan.repo, plan.repo_type)
 
 
-def keep_here(plan: RemotePlan, folder: Path) -> tuple[int, list[StoredFile]]:
-    """Save the hidden files below `folder`, each as HASH/NAME and compared by hash; (how many are
-    there now, those that no revision has any more)."""
+def keep_here(plan: RemotePlan, folder: Path) -> list[StoredFile]:
+    """Save the hidden files below `folder`, each as HASH/NAME and compared by hash; those that no
+    revision has any more are returned."""
     places = places_of(plan.repo, plan.repo_type, [file.sha256 for file in plan.hidden])
-    done, lost = 0, []
+    lost = []
     with Root(folder, create=True) as root:
         for file in plan.hidden:
             if file.sha256 not in places:
@@ -222,19 +222,16 @@ def keep_here(plan: RemotePlan, folder: Path) -> tuple[int, list[StoredFile]]:
                 raise ChecksFailed(
                     f"{name} is not what {plan.repo} says it is; nothing was deleted."
                 )
-            done += 1
-    return done, lost
+    return lost
 
 
 def _short(name: str) -> str:
     return name if len(name.encode()) <= _NAME else f"file{PurePosixPath(name).suffix[:20]}"
 
 
-def purge_hidden(
-    plan: RemotePlan, *, on_deleted: Callable[[int], None] = lambda count: None
-) -> int:
-    """Delete the hidden files for good. Raises `ChecksFailed` if main changed since the plan: what
-    was hidden then may be shown now."""
+def purge_hidden(plan: RemotePlan) -> int:
+    """Delete the hidden files for good; how many. Raises `ChecksFailed` if main changed since the
+    plan: what was hidden then may be shown now."""
     now = _ids(look(plan.repo, plan.repo_type).files)
     shown = [file for file in plan.hidden if file.ids & now]
     if shown:
@@ -244,5 +241,4 @@ def purge_hidden(
         )
     if plan.hidden:
         delete_stored(plan.repo, plan.repo_type, plan.hidden)
-    on_deleted(len(plan.hidden))
     return len(plan.hidden)

@@ -7,7 +7,7 @@ the push again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -29,7 +29,7 @@ _PART = 500  # files of one commit: copies send nothing
 
 @dataclass(frozen=True)
 class UndoPlan:
-    """From `head`, the commit of the last push, back to what `before` held: `restored` files are
+    """From `head`, the commit of the last push, back to what `before` `held`: `restored` files are
     there again or have their earlier content, `removed` ones came with the push."""
 
     root: Path
@@ -37,6 +37,7 @@ class UndoPlan:
     repo_type: RepoType
     head: str
     before: str
+    held: Mapping[str, RemoteFile]
     restored: tuple[RemoteFile, ...]
     removed: tuple[str, ...]
     sent: Sent
@@ -104,6 +105,7 @@ def plan_undo(
         repo_type,
         head,
         sent.before,
+        then,
         tuple(
             file for name, file in sorted(then.items())
             if name not in now or now[name].mark != file.mark
@@ -171,8 +173,7 @@ def _committed(remote: Repository, plan: UndoPlan, changes: Sequence[Any], paren
 
 
 def _verify(plan: UndoPlan, commit: str) -> None:
-    there = remote_files(plan.repo, plan.repo_type, commit)
-    wanted = remote_files(plan.repo, plan.repo_type, plan.before)
+    there, wanted = remote_files(plan.repo, plan.repo_type, commit), plan.held
     wrong = sorted(
         name
         for name in there.keys() | wanted.keys()

@@ -98,18 +98,11 @@ def test_what_came_back_to_main_is_not_deleted(uploaded: Path, tmp_path: Path) -
         purge_remote(plan, REPO, snapshot=None)
 
 
-def test_a_storage_that_does_not_know_main_is_not_believed(
-    uploaded: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_storage_that_does_not_know_main_is_not_believed(uploaded: Path, local_hub: Hub) -> None:
     """Whatever else the Hub calls its files: those of main must be among them."""
-    listed = HfApi.list_lfs_files
-
-    def otherwise(self: HfApi, *args: object, **options: object) -> object:
-        for info in listed(self, *args, **options):  # type: ignore[arg-type]
-            info.oid = info.file_oid = info.oid[::-1]
-            yield info
-
-    monkeypatch.setattr(HfApi, "list_lfs_files", otherwise)
+    main = sha256_of(uploaded / LORA_WEIGHTS)
+    with local_hub.store.database.writing() as database:
+        database.execute("DELETE FROM lfs_objects WHERE sha256 = ?", (main,))
     with pytest.raises(HubtoolsError, match="does not list"):
         plan_prune_remote(REPO)
 
