@@ -93,9 +93,9 @@ def _saved_fix(
     """What a plan in a file says, on the folder as it was when the plan was made."""
     from hubtools.dataset.edits.journal import finish
     from hubtools.dataset.edits.replay import BESIDE, load_plan, would
-    from hubtools.plans import SavedPlan, read_plan
+    from hubtools.plans import read_plan
 
-    saved = file if isinstance(file, SavedPlan) else read_plan(file, "fix", BESIDE)
+    saved = read_plan(file, "fix", BESIDE)
     if not looks:
         saved.check_own(trust_state, would(saved))
     if path is not None:

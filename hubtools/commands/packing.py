@@ -65,9 +65,9 @@ def _saved_shards(
 ) -> tuple[Path, Wanted]:
     """The folder, which is as it was when the plan in a file was made, and what the plan says."""
     from hubtools.dataset.packing.plan_file import load_plan, would
-    from hubtools.plans import SavedPlan, read_plan
+    from hubtools.plans import read_plan
 
-    saved = file if isinstance(file, SavedPlan) else read_plan(file, "shard")
+    saved = read_plan(file, "shard")
     saved.check_own(trust_state, would(saved))
     if path is not None:
         path, _ = folder_of(path, project, change=False, note=note)

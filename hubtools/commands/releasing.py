@@ -175,12 +175,12 @@ def _saved_prune(
     file: StrPath | SavedPlan, run_dir: StrPath | None, apply: bool, trust_state: bool
 ) -> Pruned:
     """What a plan in a file says, on the folder as it was when the plan was made."""
-    from hubtools.plans import SavedPlan, read_plan
+    from hubtools.plans import read_plan
     from hubtools.publish import trash
     from hubtools.publish.prune_plan import load_plan, would
     from hubtools.publish.trainers import recognise
 
-    saved = file if isinstance(file, SavedPlan) else read_plan(file, "prune")
+    saved = read_plan(file, "prune")
     if apply:
         saved.check_own(trust_state, would(saved))
     root = saved.folder(run_dir)
@@ -217,7 +217,7 @@ def plan_push(
     for what guards secrets and the work of others. `only_shown`: it is not for a push, and needs
     neither token nor network. `plan_file`: the plan is written there too. `from_plan`: what the
     plan in this file says, on the folder and the repository as they are."""
-    from hubtools.plans import check_plan_file
+    from hubtools.plans import check_plan_file, read_plan
     from hubtools.publish.applied import may_be_known
     from hubtools.publish.plan_file import load_plan, save_plan
     from hubtools.publish.push import plan_push as make
@@ -230,7 +230,7 @@ def plan_push(
         said = (public, overwrite, resolve_links, message, release, ignore, keep, drop)
         if any((*said, plan_file, write_baseline)) or keep_snapshots != "none":
             raise UsageError("A plan in a file says what to push: give nothing else beside it.")
-        saved = _read(from_plan)
+        saved = read_plan(from_plan, "push")
         if repo is not None and repo != saved.subject:
             raise UsageError(
                 f"{saved.path} is a plan for {saved.subject}, not for {repo}.",
@@ -316,18 +316,13 @@ def push(
     checksum. `plan`: do what this one says instead of making one; the other arguments are those of
     `plan_push`. Raises `ChecksFailed` if a P rule objects, or somebody else changed what would be
     replaced."""
+    from hubtools.plans import read_plan
     from hubtools.publish.plan_file import would
     from hubtools.publish.push import push as run
 
     if plan is None:
         if (file := asked.get("from_plan")) is not None:
-            asked["from_plan"] = saved = _read(file)
+            asked["from_plan"] = saved = read_plan(file, "push")
             saved.check_own(asked.get("trust_state", False), would(saved))
         plan = plan_push(folder, repo, project, **asked)
     return run(plan, on_commit=on_commit or (lambda done, total: None))
-
-
-def _read(file: StrPath | SavedPlan) -> SavedPlan:
-    from hubtools.plans import SavedPlan, read_plan
-
-    return file if isinstance(file, SavedPlan) else read_plan(file, "push")

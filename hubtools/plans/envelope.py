@@ -185,10 +185,15 @@ def _is_old(content: Mapping[str, Any]) -> bool:
     return push or {"schema", "operations", "unsafe"} <= content.keys()
 
 
-def read_plan(path: StrPath, kind: Kind, beside: frozenset[str] = frozenset()) -> SavedPlan:
-    """The plan in a file, if it is one of `kind`. `beside`: keys that a command prints beside the
-    plan, and that say nothing here. Raises `HubtoolsError` for all that is no such plan."""
-    path = Path(path)
+def read_plan(
+    plan: StrPath | SavedPlan, kind: Kind, beside: frozenset[str] = frozenset()
+) -> SavedPlan:
+    """The plan in a file, if it is one of `kind`; one that was read already is given back.
+    `beside`: keys that a command prints beside the plan, and that say nothing here. Raises
+    `HubtoolsError` for all that is no such plan."""
+    if isinstance(plan, SavedPlan):
+        return plan
+    path = Path(plan)
     make = f"make one with `hubtools {kind} --plan FILE`"
     try:
         data = read_within(path, MOST_BYTES)

@@ -138,7 +138,7 @@ def load_plan(
     repository is at another commit, `HubtoolsError` if the file is no plan or a file of the folder
     is no longer what was planned; `ForeignState` as `plan_push`.
     """
-    saved = plan if isinstance(plan, SavedPlan) else read_plan(plan, "push")
+    saved = read_plan(plan, "push")
     path = saved.path or Path("plan")
     wanted = wanted_of(saved)
     if wanted.hub != (here := without_password(endpoint())):

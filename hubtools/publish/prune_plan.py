@@ -55,7 +55,7 @@ def save_plan(
 def load_plan(root: Path, plan: StrPath | SavedPlan) -> Replay:
     """Read a saved plan for the run folder at `root`. Raises `HubtoolsError` if the file is none,
     if it contradicts itself, or if any file of the folder is another than it was made from."""
-    saved = plan if isinstance(plan, SavedPlan) else read_plan(plan, "prune")
+    saved = read_plan(plan, "prune")
     items = items_of(saved)
     weights = next((item.target for item in items if item.target), "")
     found = PrunePlan(root, items, weights)

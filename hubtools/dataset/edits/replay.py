@@ -31,7 +31,7 @@ def load_plan(root: Path, plan: StrPath | SavedPlan) -> FixPlan:
     """Read a saved plan for the dataset at `root`; `done` is set if the folder is as the plan would
     leave it. Raises `HubtoolsError` if the file is none, if it contradicts itself (a file named
     twice, one inside another), or if any file of the folder is another than it was made from."""
-    saved = plan if isinstance(plan, SavedPlan) else read_plan(plan, "fix", BESIDE)
+    saved = read_plan(plan, "fix", BESIDE)
     operations = operations_of(saved)
     unsafe = tuple(map(str, saved.options["unsafe"]))
     with Root(root) as opened:

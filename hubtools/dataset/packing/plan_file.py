@@ -66,7 +66,7 @@ def save_plan(
 def load_plan(root: Path, plan: StrPath | SavedPlan) -> Wanted:
     """Read a saved plan for the dataset at `root`. Raises `HubtoolsError` if the file is none, if
     it contradicts itself, or if any file of the folder is another than it was made from."""
-    saved = plan if isinstance(plan, SavedPlan) else read_plan(plan, "shard")
+    saved = read_plan(plan, "shard")
     wanted = wanted_of(saved)
     saved.check_folder(root)
     return wanted
