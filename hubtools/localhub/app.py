@@ -17,6 +17,7 @@ from starlette.types import Message, Receive, Scope, Send
 from hubtools.causes import of_system, says_nothing_of_file
 from hubtools.localhub import (
     api_account,
+    api_collections,
     api_commits,
     api_discussions,
     api_files,
@@ -66,6 +67,7 @@ class HubApp:
         self.router = Router()
         for part in (
             api_account,
+            api_collections,
             api_oidc,
             api_repos,
             api_files,

@@ -76,6 +76,26 @@ CREATE TABLE hashes (
     sha1 TEXT NOT NULL, sha256 TEXT NOT NULL
 );
 """
+# What came later: a database of before gets it when it is opened, and serves both.
+_ADDED = """
+CREATE TABLE IF NOT EXISTS collections (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL, title TEXT NOT NULL, description TEXT, private INTEGER NOT NULL,
+    theme TEXT NOT NULL DEFAULT 'blue', updated TEXT NOT NULL,
+    rank INTEGER NOT NULL              -- in its owner's list, the lowest first
+);
+CREATE INDEX IF NOT EXISTS collections_of ON collections (owner, title);
+CREATE TABLE IF NOT EXISTS collection_items (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE,
+    collection INTEGER NOT NULL REFERENCES collections ON DELETE CASCADE,
+    kind TEXT NOT NULL,
+    repo INTEGER REFERENCES repos ON DELETE CASCADE,         -- one of these three
+    child INTEGER REFERENCES collections ON DELETE CASCADE,
+    name TEXT,
+    note TEXT, rank INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS items_of ON collection_items (collection);
+"""
 
 
 def _check_own(path: Path) -> None:
@@ -101,11 +121,12 @@ class Database:
             with disk_errors(path):
                 connection = self._open()
                 version = connection.execute("PRAGMA user_version").fetchone()[0]
+                script = _ADDED
                 if version == 0:
-                    # One script, one transaction: a kill in between leaves an empty file.
-                    connection.executescript(
-                        f"BEGIN IMMEDIATE;{_SCHEMA}PRAGMA user_version = {_VERSION};COMMIT;"
-                    )
+                    script = f"{_SCHEMA}{_ADDED}PRAGMA user_version = {_VERSION};"
+                # One script, one transaction: a kill in between leaves the file as it was.
+                if version in (0, _VERSION):
+                    connection.executescript(f"BEGIN IMMEDIATE;{script}COMMIT;")
         except sqlite3.DatabaseError as error:
             raise HubtoolsError(
                 f"{path} is not the database of an embedded Hub: {error}.",

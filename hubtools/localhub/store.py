@@ -105,7 +105,7 @@ class Store:
         """Forget every repository and mount. For tests that want an empty Hub."""
         self._mounts.clear()
         with self.database.writing() as connection:
-            for table in ("repos", "trees", "contents"):
+            for table in ("repos", "trees", "contents", "collections"):
                 connection.execute(f"DELETE FROM {table}")  # noqa: S608
         self.trees = Trees()
         self.sweep()
@@ -191,6 +191,15 @@ class Store:
             rows = connection.execute("SELECT * FROM repos ORDER BY id DESC").fetchall()
         everything = [_repo(row) for row in rows] + list(self._mounts.values())
         return [repo for repo in everything if kind in (None, repo.kind)]
+
+    def repo_of_id(self, connection: sqlite3.Connection, number: int) -> Repo | None:
+        """The repository of that number in the database; no mount has one."""
+        row = connection.execute("SELECT * FROM repos WHERE id = ?", (number,)).fetchone()
+        return _repo(row) if row else None
+
+    def mount_of(self, kind: str, full_name: str) -> Repo | None:
+        """The mount of that name."""
+        return self._mounts.get((kind, full_name.lower()))
 
     def mounted(self, kind: str, folded: str) -> bool:
         """True if a mount has that (lower-case) name."""
