@@ -47,6 +47,7 @@ METADATA_NAMES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 RUN_MANIFEST = "run.json"
 LORA_WEIGHTS = "pytorch_lora_weights.safetensors"
 SNAPSHOTS_DIR = "snapshots"
+CHECKPOINTS_DIR = "checkpoints"  # of a published run: what a trainer has laid beside its LoRA
 STATE_DIR = "state"
 STATE_MANIFEST = "state.json"
 SAMPLES_DIR = "samples"

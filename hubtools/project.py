@@ -26,6 +26,7 @@ from hubtools.settings import (
     DatasetSettings,
     EvaluateSettings,
     ModelSettings,
+    PruneSettings,
     PushSettings,
     RulesSettings,
     SampleSettings,
@@ -43,6 +44,7 @@ class Project(Section):
     samples: SampleSettings = Field(default_factory=SampleSettings)
     evaluate: EvaluateSettings = Field(default_factory=EvaluateSettings)
     model: ModelSettings = Field(default_factory=ModelSettings)
+    prune: PruneSettings = Field(default_factory=PruneSettings)
     push: PushSettings = Field(default_factory=PushSettings)
 
     _root: Path = PrivateAttr(default_factory=Path)

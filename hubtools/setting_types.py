@@ -118,6 +118,18 @@ def number_by_glob(value: Any) -> Any:
 Prefixes = Annotated[list[str], BeforeValidator(_prefixes)]
 
 
+def _keep_checkpoints(value: Any) -> str:
+    """`none`, `last`, `best`, `all`, or a number of at least one, as text."""
+    text = str(value).strip().lower()
+    count = text.isascii() and text.isdecimal() and int(text[:9]) >= 1 and len(text) < 10
+    if not count and text not in ("none", "last", "best", "all"):
+        raise ValueError("must be none, last, best, all, or how many of the newest to keep")
+    return text
+
+
+KeepCheckpoints = Annotated[str, BeforeValidator(_keep_checkpoints)]
+
+
 LrScheduler = Literal[
     "constant",
     "constant_with_warmup",

@@ -18,6 +18,7 @@ from pydantic.fields import FieldInfo
 from hubtools.models.rows import TargetName
 from hubtools.setting_types import (
     AllowedSecret,
+    KeepCheckpoints,
     Plan,
     Prefixes,
     RepoId,
@@ -30,8 +31,9 @@ from hubtools.setting_types import (
 from hubtools.train_settings import TrainSettings
 
 __all__ = [
-    "SECTIONS", "DatasetSettings", "EvaluateSettings", "ModelSettings", "PushSettings",
-    "RulesSettings", "SampleSettings", "Section", "TrainSettings", "aliases_of", "option",
+    "SECTIONS", "DatasetSettings", "EvaluateSettings", "ModelSettings", "PruneSettings",
+    "PushSettings", "RulesSettings", "SampleSettings", "Section", "TrainSettings", "aliases_of",
+    "option",
 ]  # fmt: skip
 
 
@@ -259,6 +261,23 @@ class ModelSettings(Section):
     title: str | None = option(None, "Title of the model card; default the repository's name.")
 
 
+class PruneSettings(Section):
+    """Which files of a run folder are published, for `prune`, `push` and `ship`."""
+
+    keep_checkpoints: KeepCheckpoints = option(
+        "none",
+        "LoRA files of earlier steps to publish too: none, last, best (by evaluation, or by the"
+        " held-out loss that the run recorded), all, or a number: so many of the newest.",
+        "keep_snapshots",
+    )
+    keep: list[str] = option(
+        [], "Patterns of files to publish too, of a dataset on the command line only."
+    )
+    drop: list[str] = option(
+        [], "Patterns of files not to publish, of a dataset on the command line only."
+    )
+
+
 class PushSettings(Section):
     """How `push` uploads to the Hub."""
 
@@ -285,6 +304,7 @@ SECTIONS: dict[str, type[Section]] = {
     "samples": SampleSettings,
     "evaluate": EvaluateSettings,
     "model": ModelSettings,
+    "prune": PruneSettings,
     "push": PushSettings,
 }
 

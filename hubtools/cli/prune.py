@@ -44,18 +44,9 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option("--no-snapshot", is_flag=True, help="Delete it unsaved.")
 @click.option("--confirm", metavar="REPO", help="The repository's name, to confirm --purge.")
-@click.option(
-    "--keep-snapshots",
-    type=click.Choice(["none", "last", "all"]),
-    default="none",
-    show_default=True,
-    help="LoRA files of earlier steps to keep.",
-)
-@click.option("--keep", multiple=True, metavar="PATTERN", help="Keep matching files.")
-@click.option("--drop", multiple=True, metavar="PATTERN", help="Drop matching files.")
 @plan_options()
 @trust_option()
-@project_options()
+@project_options("prune")
 @output_options()
 def command(
     run_dir: Path | None,
@@ -69,9 +60,6 @@ def command(
     snapshot: Path | None,
     no_snapshot: bool,
     confirm: str | None,
-    keep_snapshots: Literal["none", "last", "all"],
-    keep: tuple[str, ...],
-    drop: tuple[str, ...],
     plan_file: Path | None,
     from_plan: Path | None,
     trust_state: bool,
@@ -103,8 +91,8 @@ def command(
                 " is in --snapshot",
             )
         return prune_remote.run(
-            remote, kind, out, apply=do_apply, purge=do_purge, keep_snapshots=keep_snapshots,
-            keep=keep, drop=drop, snapshot=snapshot, no_snapshot=no_snapshot, confirm=confirm,
+            remote, kind, project, out, apply=do_apply, purge=do_purge,
+            snapshot=snapshot, no_snapshot=no_snapshot, confirm=confirm,
         )  # fmt: skip
     if snapshot is not None or no_snapshot or confirm is not None:
         raise UsageError("--snapshot, --no-snapshot and --confirm belong to --remote --purge.")
@@ -128,9 +116,6 @@ def command(
         run_dir,
         project,
         apply=do_apply,
-        keep_snapshots=keep_snapshots,
-        keep=keep,
-        drop=drop,
         plan_file=plan_file,
     )
     if do_apply:

@@ -12,19 +12,18 @@ from hubtools.cli.output import Output
 from hubtools.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from hubtools.project import Project
     from hubtools.publish.remote import RemotePlan
 
 
 def run(
     repo: str,
     kind: Literal["model", "dataset"],
+    project: Project,
     out: Output,
     *,
     apply: bool,
     purge: bool,
-    keep_snapshots: Literal["none", "last", "all"],
-    keep: tuple[str, ...],
-    drop: tuple[str, ...],
     snapshot: Path | None,
     no_snapshot: bool,
     confirm: str | None,
@@ -40,7 +39,7 @@ def run(
             hint="--snapshot FOLDER, or --no-snapshot if nothing of them is worth keeping",
             code="confirmation-needed",
         )
-    plan = plan_prune_remote(repo, type=kind, keep_snapshots=keep_snapshots, keep=keep, drop=drop)
+    plan = plan_prune_remote(repo, project, type=kind)
     _show(plan, out)
     if apply:
         if not plan.removed:

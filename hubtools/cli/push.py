@@ -46,17 +46,11 @@ _NAMED = 20  # deleted files that are listed by name
 @click.option("--release", metavar="VERSION", help="Tag the commit with this version, e.g. v1.2.")
 @click.option("--ignore", multiple=True, metavar="ID", help="Ignore rules whose ids start with ID.")
 @click.option(
-    "--keep-snapshots", type=click.Choice(["none", "last", "all"]), default="none",
-    help="LoRA files of earlier steps to publish too.",
-)  # fmt: skip
-@click.option("--keep", multiple=True, metavar="PATTERN", help="Also publish matching files.")
-@click.option("--drop", multiple=True, metavar="PATTERN", help="Do not publish matching files.")
-@click.option(
     "--write-baseline", is_flag=True,
     help="Add the findings to the baseline file  [default: hubtools-baseline.json]",
 )  # fmt: skip
 @trust_option()
-@project_options("push")
+@project_options("push", "prune")
 @output_options(report=True)
 def command(
     folder: Path | None,
@@ -72,9 +66,6 @@ def command(
     message: str | None,
     release: str | None,
     ignore: tuple[str, ...],
-    keep_snapshots: Literal["none", "last", "all"],
-    keep: tuple[str, ...],
-    drop: tuple[str, ...],
     write_baseline: bool,
     trust_state: bool,
     project: Project,
@@ -111,9 +102,6 @@ def command(
                 message=message,
                 release=release,
                 ignore=ignore,
-                keep_snapshots=keep_snapshots,
-                keep=keep,
-                drop=drop,
                 plan_file=plan_file,
                 trust_state=yes,
                 write_baseline=write_baseline,

@@ -39,7 +39,7 @@ def _voice_of(out: Output) -> JourneyReporter:
 
 
 @click.command("ship", cls=SettingsCommand)
-@project_options("train", "dataset", "samples", "model", "push")
+@project_options("train", "dataset", "samples", "model", "push", "prune")
 @click.option("--from", "first", metavar="STEP", help="First step to run.")
 @click.option("--until", "last", metavar="STEP", help="Last step to run.")
 @click.option("--public", is_flag=True, help="Same as --no-private.")

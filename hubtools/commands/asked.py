@@ -33,12 +33,13 @@ SECTIONS_OF: dict[str, tuple[str, ...]] = {
     "grid": ("samples", "train"),
     "evaluate": ("evaluate", "samples", "train", "dataset"),
     "card": ("model", "dataset"),
-    "prune": (),
-    "push": ("push",),
+    "prune": ("prune",),
+    "plan_prune_remote": ("prune",),
+    "push": ("push", "prune"),
     "undo_push": (),
     "ci_init": (),
     "ci_run": (),
-    "ship": ("train", "dataset", "samples", "model", "push"),
+    "ship": ("train", "dataset", "samples", "model", "push", "prune"),
 }
 
 

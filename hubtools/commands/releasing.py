@@ -18,10 +18,9 @@ if TYPE_CHECKING:
     from hubtools.findings import Report
     from hubtools.plans import SavedPlan
     from hubtools.publish.classify import PrunePlan
-    from hubtools.publish.push import PushOptions, PushPlan, PushResult
+    from hubtools.publish.push import PushPlan, PushResult
 
 Kind = Literal["auto", "model", "dataset"]
-Snapshots = Literal["none", "last", "all"]
 
 
 @dataclass(frozen=True)
@@ -133,9 +132,6 @@ def prune(
     project: ProjectLike = None,
     *,
     apply: bool = False,
-    keep_snapshots: Snapshots = "none",
-    keep: Sequence[str] = (),
-    drop: Sequence[str] = (),
     plan_file: StrPath | None = None,
     from_plan: StrPath | SavedPlan | None = None,
     trust_state: bool = False,
@@ -156,7 +152,7 @@ def prune(
             raise UsageError("To write a plan is not to carry it out: leave out apply.")
         check_plan_file(plan_file)
     if from_plan is not None:
-        if keep or drop or keep_snapshots != "none" or plan_file is not None:
+        if _given(project) or plan_file is not None:
             raise UsageError("A plan in a file says what to keep: give nothing else beside it.")
         return _saved_prune(from_plan, run_dir, apply, trust_state)
     root = Path(run_dir or (project.run_to_change if apply else project.run_dir))
@@ -164,11 +160,16 @@ def prune(
     file = None if plan_file is None else Path(plan_file)
     # before they are classified: what changes meanwhile is then told apart
     state = {} if file is None else state_of(root, file, git=True)
-    plan = classify(root, keep_snapshots=keep_snapshots, keep=keep, drop=drop)
+    options = project.prune.model_dump()
+    plan = classify(root, **options)
     if file is not None:
-        options = {"keep_snapshots": keep_snapshots, "keep": list(keep), "drop": list(drop)}
         save_plan(plan, file, state, options)
     return Pruned(plan, trash.apply(plan) if apply else None)
+
+
+def _given(project: Project) -> bool:
+    """Whether anybody said what to keep and to drop; a file of settings does not count."""
+    return any(name.startswith("prune.") for name in project.given)
 
 
 def _saved_prune(
@@ -202,9 +203,6 @@ def plan_push(
     message: str | None = None,
     release: str | None = None,
     ignore: Sequence[str] = (),
-    keep_snapshots: Snapshots = "none",
-    keep: Sequence[str] = (),
-    drop: Sequence[str] = (),
     plan_file: StrPath | None = None,
     from_plan: StrPath | SavedPlan | None = None,
     trust_state: bool = False,
@@ -219,6 +217,7 @@ def plan_push(
     plan in this file says, on the folder and the repository as they are."""
     from hubtools.plans import check_plan_file, read_plan
     from hubtools.publish.applied import may_be_known
+    from hubtools.publish.options import PushOptions
     from hubtools.publish.plan_file import load_plan, save_plan
     from hubtools.publish.push import plan_push as make
     from hubtools.reporting.baseline import add_to_baseline
@@ -227,8 +226,8 @@ def plan_push(
     if plan_file is not None:
         check_plan_file(plan_file)
     if from_plan is not None:
-        said = (public, overwrite, resolve_links, message, release, ignore, keep, drop)
-        if any((*said, plan_file, write_baseline)) or keep_snapshots != "none":
+        said = (public, overwrite, resolve_links, message, release, ignore, plan_file)
+        if any((*said, write_baseline, _given(project))):
             raise UsageError("A plan in a file says what to push: give nothing else beside it.")
         saved = read_plan(from_plan, "push")
         if repo is not None and repo != saved.subject:
@@ -239,7 +238,7 @@ def plan_push(
         return load_plan(saved, folder, trust_state=trust_state)
     known = baseline_to_write(project) if write_baseline else None
     source, target, repo_type = target_of_push(folder, repo, project, type)
-    options = push_options(
+    options = PushOptions.of(
         project,
         repo_type,
         public=public,
@@ -248,9 +247,6 @@ def plan_push(
         message=message,
         release=release,
         ignore=tuple(ignore),
-        keep_snapshots=keep_snapshots,
-        keep=tuple(keep),
-        drop=tuple(drop),
     )
     made = make(source, target, repo_type, options, trust_state=trust_state, only_shown=only_shown)
     if known is not None:
@@ -277,29 +273,6 @@ def target_of_push(
             code="bad-setting",
         )
     return source, target, repo_type
-
-
-def push_options(
-    project: Project,
-    repo_type: Literal["model", "dataset"],
-    *,
-    public: bool = False,
-    release: str | None = None,
-    **said: Any,
-) -> PushOptions:
-    """How the settings of a project, and what was `said` beside them, want to push."""
-    from hubtools.publish.judged import RuleChoice
-    from hubtools.publish.push import PushOptions
-
-    return PushOptions(
-        private=project.push.private and not public,
-        pr=project.push.pr,
-        tag=release or (project.push.tag if repo_type == "model" else None),
-        rules=RuleChoice.of(project),
-        allow=tuple(project.push.allow),
-        allowed_secrets=tuple(project.push.allowed_secrets),
-        **said,
-    )
 
 
 @takes(plan_push, but=("plan_file", "only_shown"))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from hubtools.commands.releasing import Snapshots
+from hubtools.commands.asked import ProjectLike, project_of
 from hubtools.errors import UsageError
 from hubtools.files import StrPath
 
@@ -18,17 +17,17 @@ RepoType = Literal["model", "dataset"]
 
 def plan_prune_remote(
     repo: str,
+    project: ProjectLike = None,
     *,
     type: RepoType = "model",
-    keep_snapshots: Snapshots = "none",
-    keep: Sequence[str] = (),
-    drop: Sequence[str] = (),
+    **settings: Any,
 ) -> RemotePlan:
     """What of a repository on the Hub is worth keeping, by the judgement of `prune`, and which
     large files only its history or pull requests hold."""
     from hubtools.publish.remote import plan_remote
 
-    return plan_remote(repo, type, keep_snapshots=keep_snapshots, keep=keep, drop=drop)
+    project = project_of(plan_prune_remote, project, settings)
+    return plan_remote(repo, type, **project.prune.model_dump())
 
 
 def prune_remote(plan: RemotePlan, *, message: str | None = None) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from hubtools.commands.asked import ProjectLike, project_of
-from hubtools.commands.releasing import Kind, card, plan_push, push, push_options
+from hubtools.commands.releasing import Kind, card, plan_push, push
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath
 from hubtools.findings import Finding, Report
@@ -97,6 +97,7 @@ def ci_run(
     judges the folder without asking the Hub. Raises `HubtoolsError` if the Hub does not trust the
     workflow, and what `push` raises; a report with errors is not raised.
     """
+    from hubtools.publish.options import PushOptions
     from hubtools.publish.plan import judge_alone
     from hubtools.publish.release import kind_of
 
@@ -116,7 +117,7 @@ def ci_run(
     with _identity(kind, target, notes) as known:
         if target is None or (mode == "check" and not known):
             notes.append("the Hub was not asked: there is no identity and no token")
-            options = push_options(project, kind, public=public, overwrite=overwrite)
+            options = PushOptions.of(project, kind, public=public, overwrite=overwrite)
             report = judge_alone(source, kind, options)
             return CiRun(source, kind, _one(source, report, found), None, None, tuple(notes))
         plan = plan_push(

@@ -213,6 +213,7 @@ def _commented(values: Mapping[str, Mapping[str, Any]]) -> str:
         "samples": ("prompts", "negative_prompt", "steps", "guidance", "scheduler", "seed"),
         "evaluate": ("num_images", "in_ship"),
         "model": ("repo", "license"),
+        "prune": ("keep_checkpoints",),
         "push": ("private", "pr", "tag"),
     }  # fmt: skip
     examples: dict[tuple[str, str], Any] = {

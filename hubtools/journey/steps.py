@@ -28,8 +28,8 @@ from hubtools.layout import (
 )
 from hubtools.manifest import RunManifest
 from hubtools.publish.classify import classify
-from hubtools.publish.judged import RuleChoice
-from hubtools.publish.push import PushOptions, Refused, plan_push, push
+from hubtools.publish.options import PushOptions
+from hubtools.publish.push import Refused, plan_push, push
 from hubtools.training.train import train
 
 
@@ -66,7 +66,6 @@ def _push_dataset(journey: Journey) -> tuple[str, dict[str, Any]]:
         journey.project.dataset_dir,
         repo,
         "dataset",
-        tag=None,
         checked=("validate", "dataset-card"),
     )
 
@@ -88,19 +87,10 @@ def _send(
     repo: str,
     repo_type: Literal["model", "dataset"],
     *,
-    tag: str | None,
     checked: tuple[str, ...],
 ) -> tuple[str, dict[str, Any]]:
     """Push a folder, if it still is what the steps `checked` have left."""
-    settings = journey.project.push
-    options = PushOptions(
-        private=settings.private,
-        pr=settings.pr,
-        tag=tag,
-        rules=RuleChoice.of(journey.project),
-        allow=tuple(settings.allow),
-        allowed_secrets=tuple(settings.allowed_secrets),
-    )
+    options = PushOptions.of(journey.project, repo_type)
     plan = plan_push(folder, repo, repo_type, options, trust_state=journey.trust_state)
     _check_unchanged(journey, folder, checked)  # now that all files are hashed
     for note in plan.notes:
@@ -170,7 +160,7 @@ def _card(journey: Journey) -> tuple[str, dict[str, Any]]:
 
 
 def _prune(journey: Journey) -> tuple[str, dict[str, Any]]:
-    plan = classify(journey.project.run_dir)
+    plan = classify(journey.project.run_dir, **journey.project.prune.model_dump())
     if plan.asks:
         names = ", ".join(item.path for item in plan.asks[:5])
         raise ChecksFailed(
@@ -196,7 +186,6 @@ def _push(journey: Journey) -> tuple[str, dict[str, Any]]:
         project.run_dir,
         project.model.repo,
         "model",
-        tag=project.push.tag,
         checked=("card",),
     )
 
@@ -338,7 +327,10 @@ STEPS: list[Step] = [
     Step(
         "prune",
         "choose what is worth publishing",
-        inputs=lambda j: {"files": j.ledger.hash_files(j.project.run_dir, _release_files(j))},
+        inputs=lambda j: {
+            "files": j.ledger.hash_files(j.project.run_dir, _release_files(j)),
+            "prune": j.project.prune.model_dump(),
+        },
         outputs=lambda j: [],
         run=_prune,
     ),
@@ -349,6 +341,7 @@ STEPS: list[Step] = [
             "files": j.ledger.hash_files(j.project.run_dir, _release_files(j)),
             "repo": j.project.model.repo,
             "push": j.project.push.model_dump(),
+            "prune": j.project.prune.model_dump(),
             "endpoint": _endpoint(),
         },
         outputs=lambda j: [],

@@ -12,16 +12,16 @@ import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
 
 from hubtools.errors import HubtoolsError
 from hubtools.files import StrPath, human_bytes, sha256_of
 from hubtools.layout import (
     CARD,
+    CHECKPOINTS_DIR,
     EVALUATION,
     EVALUATION_DIR,
     LORA_WEIGHTS,
@@ -35,6 +35,7 @@ from hubtools.layout import (
 )
 from hubtools.lorafile.look import ADAPTERS, words_for
 from hubtools.models.registry import COMPONENTS
+from hubtools.publish.checkpoints import chosen, newest, steps_of
 from hubtools.publish.trainers import (
     MAX_MANIFEST,
     base_of_numbered,
@@ -46,8 +47,6 @@ from hubtools.publish.trainers import (
 from hubtools.publish.tree import files_below
 from hubtools.rooted import Root
 from hubtools.weights import Header, Holds, read_header
-
-KeepSnapshots = Literal["none", "last", "all"]
 
 # An unknown file larger than this is not decided silently.
 ASK_FROM_BYTES = 10_000_000
@@ -141,12 +140,15 @@ class PrunePlan:
 def classify(
     root: StrPath,
     *,
-    keep_snapshots: KeepSnapshots = "none",
+    keep_checkpoints: str = "none",
     keep: Sequence[str] = (),
     drop: Sequence[str] = (),
+    sha256: Callable[[str], str | None] | None = None,
 ) -> PrunePlan:
     """Judge every file below the run folder `root`; `keep` and `drop` are patterns (fnmatch, on
-    relative paths or file names) that overrule the rules.
+    relative paths or file names) that overrule the rules. `keep_checkpoints` (none, last, best,
+    all, a number) keeps LoRA files of earlier steps too. `sha256` knows the hashes of files whose
+    bytes are elsewhere.
 
     Weight files are judged by their headers, not their names. Exactly one LoRA is kept at the top
     level; if there is none there, the newest checkpoint's LoRA is kept under the usual name.
@@ -161,11 +163,11 @@ def classify(
         headers = {
             name: read_header(path / name) for name in regular if name.endswith(".safetensors")
         }
-        weights, target = _the_lora(opened, headers, drop)
+        steps = steps_of(opened, headers)
+        weights, target = _the_lora(opened, headers, steps, drop)
         shown = _referenced(opened)
-    last_snapshot = max(
-        (n for n in headers if n.startswith(f"{SNAPSHOTS_DIR}/")), key=_number, default=None
-    )
+        hashed = sha256 or (lambda name: sha256_of(path / name))
+        asked = chosen(opened, keep_checkpoints, steps, weights, hashed)
     items = []
     for name, facts in files:
         size = facts.st_size if stat.S_ISREG(facts.st_mode) else 0
@@ -177,16 +179,18 @@ def classify(
             items.append(Item(name, size, Verdict.KEEP, reason, target))
             continue
         verdict, reason = _verdict(name, facts, headers.get(name), shown)
-        if name.startswith(f"{SNAPSHOTS_DIR}/") and name in headers:
-            wanted = keep_snapshots == "all" or (keep_snapshots == "last" and name == last_snapshot)
-            if wanted and headers[name].holds in ADAPTERS:
-                verdict, reason = Verdict.KEEP, "a snapshot, kept as asked"
+        moved = None
+        if name in asked:
+            verdict, reason = Verdict.KEEP, _checkpoint(steps[name], keep_checkpoints)
+            # at the top loaders would not know which of several to take
+            moved = None if "/" in name else f"{CHECKPOINTS_DIR}/{name}"
         known = run is not None and wrote(run, name)
         if _matches(name, drop):
             verdict, reason, known = Verdict.DROP, "dropped as asked", True
         elif _matches(name, keep) and stat.S_ISREG(facts.st_mode):
             verdict, reason = _kept(name, verdict, reason)
-        items.append(Item(name, size, verdict, reason, known=known))
+        target_of = moved if verdict is Verdict.KEEP else None
+        items.append(Item(name, size, verdict, reason, target_of, known))
     return PrunePlan(path, tuple(_without_copies(path, items, weights)), target or weights)
 
 
@@ -196,8 +200,13 @@ def _kept(name: str, verdict: Verdict, reason: str) -> tuple[Verdict, str]:
     return Verdict.KEEP, "kept as asked"
 
 
+def _checkpoint(step: int | None, asked: str) -> str:
+    of = "an earlier step" if step is None else f"step {step}"
+    return f"the LoRA at {of}, " + ("the best of all, kept" if asked == "best" else "kept as asked")
+
+
 def _the_lora(
-    root: Root, headers: dict[str, Header], drop: Sequence[str]
+    root: Root, headers: dict[str, Header], steps: dict[str, int | None], drop: Sequence[str]
 ) -> tuple[str, str | None]:
     """(path of the LoRA to publish, name to publish it under if that differs)."""
     loras = [
@@ -213,7 +222,7 @@ def _the_lora(
         return named, None
     if len(top) == 1:
         return top[0], None
-    if (final := _final_of(top)) is not None:
+    if (final := _final_of(top, steps)) is not None:
         return final, None
     if len(top) > 1:
         raise HubtoolsError(
@@ -223,7 +232,7 @@ def _the_lora(
         )
     below = [name for name in loras if not name.startswith((f"{STATE_DIR}/",))] or loras
     if below:
-        return max(below, key=_number), LORA_WEIGHTS
+        return newest(steps, below), LORA_WEIGHTS
     damaged = [name for name, header in headers.items() if header.holds is Holds.DAMAGED]
     hint = f"these are damaged: {', '.join(damaged[:3])}" if damaged else "train first"
     raise HubtoolsError(
@@ -233,26 +242,20 @@ def _the_lora(
     )
 
 
-def _final_of(names: Sequence[str]) -> str | None:
+def _final_of(names: Sequence[str], steps: dict[str, int | None]) -> str | None:
     """The last of NAME-000010, NAME-000020, NAME as sd-scripts and ai-toolkit write them; None if
     the names are not of one such row."""
     bases = {base_of_numbered(name) or name for name in names}
     if len(bases) != 1:
         return None
     base = bases.pop()
-    return base if base in names else max(names, key=_number)
+    return base if base in names else newest(steps, names)
 
 
 def _named_by_manifest(root: Root) -> str:
     lora = (read_manifest(root) or {}).get("lora")
     name = lora.get("file") if isinstance(lora, dict) else None
     return name if isinstance(name, str) else ""
-
-
-def _number(name: str) -> tuple[int, str]:
-    """The step a path speaks of: the last number in its folder or file name."""
-    numbers = re.findall(r"\d+", name.replace("pytorch_lora_weights", ""))
-    return (int(numbers[-1]) if numbers else -1, name)
 
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:
@@ -343,7 +346,7 @@ def _weights_verdict(name: str, size: int, header: Header) -> tuple[Verdict, str
         case Holds.OPTIMIZER:
             return Verdict.DROP, "optimizer state; only for resuming"
         case Holds.LORA | Holds.LYCORIS if name.startswith(f"{SNAPSHOTS_DIR}/"):
-            return Verdict.DROP, "the LoRA at an earlier step (--keep-snapshots keeps it)"
+            return Verdict.DROP, "the LoRA at an earlier step (--keep-checkpoints keeps it)"
         case Holds.LORA | Holds.LYCORIS:
             return Verdict.DROP, f"another {words_for(header)} file; a repository has exactly one"
         case Holds.EMBEDDING if "/" not in name:

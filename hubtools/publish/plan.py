@@ -9,8 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from hubtools.errors import HubtoolsError
 from hubtools.files import StrPath
 from hubtools.findings import Report
@@ -32,16 +30,15 @@ from hubtools.hub.download import fetched
 from hubtools.hub.names import repository_named
 from hubtools.publish.applied import apply_rules, may_be_known
 from hubtools.publish.book import refuse_to_ignore_secrets
-from hubtools.publish.classify import KeepSnapshots
 from hubtools.publish.comparison import Comparison, fresh_card
 from hubtools.publish.content import Content, Look
 from hubtools.publish.judged import RuleChoice
 from hubtools.publish.ledger import NAME, Sent, read_ledger
+from hubtools.publish.options import PushOptions
 from hubtools.publish.release import Release, ReleaseFile, RepoType, collect
 from hubtools.publish.words import refuse_secrets
 from hubtools.reporting.baseline import known_aside
 from hubtools.rooted import Root
-from hubtools.setting_types import AllowedSecret
 from hubtools.trust import ForeignState
 
 _CARD = "README.md"
@@ -55,32 +52,6 @@ class Action(StrEnum):
     CHANGE = "change"
     SAME = "same"
     DELETE = "delete"
-
-
-class PushOptions(BaseModel):
-    """How to push.
-
-    `private`: a new repository is private, and an existing one must be. `overwrite`: files of the
-    repository that others changed are replaced. `resolve_links`: the files that links of a dataset
-    folder lead to are sent. `ignore`: id prefixes of P and D rules to leave out, but for those on
-    secrets. `rules`: which D rules a dataset must pass. The other five go to `release.collect`.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    private: bool = True
-    pr: bool = False
-    tag: str | None = None
-    message: str | None = None
-    overwrite: bool = False
-    resolve_links: bool = False
-    ignore: tuple[str, ...] = ()
-    rules: RuleChoice = RuleChoice()
-    keep_snapshots: KeepSnapshots = "none"
-    keep: tuple[str, ...] = ()
-    drop: tuple[str, ...] = ()
-    allow: tuple[str, ...] = ()
-    allowed_secrets: tuple[AllowedSecret, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -204,7 +175,7 @@ def make_plan(
     release = collect(
         folder,
         repo_type,
-        keep_snapshots=options.keep_snapshots,
+        keep_checkpoints=options.keep_checkpoints,
         keep=options.keep,
         drop=options.drop,
         resolve_links=options.resolve_links,

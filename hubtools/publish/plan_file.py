@@ -29,7 +29,8 @@ from hubtools.plans.fields import number, only, optional, text
 from hubtools.publish.again import moved_since, url_of
 from hubtools.publish.comparison import name_fault
 from hubtools.publish.content import Content
-from hubtools.publish.plan import Action, PlannedFile, PushOptions, PushPlan, make_plan
+from hubtools.publish.options import PushOptions
+from hubtools.publish.plan import Action, PlannedFile, PushPlan, make_plan
 from hubtools.publish.release import Release, RepoType
 from hubtools.rooted import LeadsOut, parts_of
 

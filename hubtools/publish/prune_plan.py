@@ -57,7 +57,7 @@ def load_plan(root: Path, plan: StrPath | SavedPlan) -> Replay:
     if it contradicts itself, or if any file of the folder is another than it was made from."""
     saved = read_plan(plan, "prune")
     items = items_of(saved)
-    weights = next((item.target for item in items if item.target), "")
+    weights = next((i.target for i in items if i.target and "/" not in i.target), "")
     found = PrunePlan(root, items, weights)
     changes = saved.changes(root)
     if not any(changes):
@@ -105,8 +105,10 @@ def _check_closed(items: tuple[Item, ...], made_from: Mapping[str, str]) -> None
     if odd := sorted(set(paths) - made_from.keys()):
         raise ValueError(f"{odd[0]!r} is not among the files that it was made from")
     targets = [item.target for item in items if item.target is not None]
-    if len(targets) > 1:
-        raise ValueError("it keeps more than one LoRA under another name")
+    if len(set(targets)) < len(targets):
+        raise ValueError("it keeps two files under one name")
+    if len(top := [target for target in targets if "/" not in target]) > 1:
+        raise ValueError(f"it keeps more than one LoRA at the top: {', '.join(top)}")
     for target in targets:
         parts = target.split("/")
         above = {"/".join(parts[:count]) for count in range(1, len(parts) + 1)}

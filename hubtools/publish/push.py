@@ -25,11 +25,11 @@ from hubtools.hub.errors import as_sentence, is_unreachable, status_of
 from hubtools.hub.patience import WAITS
 from hubtools.publish.again import Moved, check_moved, made_anew, moved_since, url_of
 from hubtools.publish.ledger import Sent, write_ledger
+from hubtools.publish.options import PushOptions
 from hubtools.publish.outbox import operations
 from hubtools.publish.plan import (
     Action,
     PlannedFile,
-    PushOptions,
     PushPlan,
     ledger_key,
     plan_push,

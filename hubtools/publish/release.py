@@ -16,7 +16,7 @@ from hubtools.frontmatter import Card, parse_card
 from hubtools.layout import CARD, METADATA_NAMES, RUN_MANIFEST
 from hubtools.limits import FRONT_MATTER
 from hubtools.lorafile.look import Weights, look
-from hubtools.publish.classify import KeepSnapshots, classify
+from hubtools.publish.classify import classify
 from hubtools.publish.content import Look, open_source
 from hubtools.publish.contents import Kind, Leak, scan
 from hubtools.publish.contents.keepers import keeps_secrets
@@ -151,7 +151,7 @@ def collect(
     folder: Path,
     repo_type: RepoType,
     *,
-    keep_snapshots: KeepSnapshots = "none",
+    keep_checkpoints: str = "none",
     keep: Sequence[str] = (),
     drop: Sequence[str] = (),
     resolve_links: bool = False,
@@ -166,7 +166,7 @@ def collect(
     if repo_type == "dataset":
         release = _dataset(folder, drop, (*keep, *allow), resolve_links)
     else:
-        release = _model(folder, keep_snapshots, keep, drop)
+        release = _model(folder, keep_checkpoints, keep, drop)
     release = _without_ignored(release, keep)
     return replace(
         release,
@@ -177,9 +177,9 @@ def collect(
 
 
 def _model(
-    folder: Path, keep_snapshots: KeepSnapshots, keep: Sequence[str], drop: Sequence[str]
+    folder: Path, keep_checkpoints: str, keep: Sequence[str], drop: Sequence[str]
 ) -> Release:
-    plan = classify(folder, keep_snapshots=keep_snapshots, keep=keep, drop=drop)
+    plan = classify(folder, keep_checkpoints=keep_checkpoints, keep=keep, drop=drop)
     if plan.asks:
         raise HubtoolsError(
             f"hubtools does not know what to do with {plan.asks[0].path}: {plan.asks[0].reason}.",

@@ -26,7 +26,7 @@ from hubtools.hub.reading import get, open_ranges
 from hubtools.hub.storage import StoredFile, delete_stored, places_of, save, stored_files
 from hubtools.limits import DEPTH
 from hubtools.publish.again import url_of
-from hubtools.publish.classify import Item, KeepSnapshots, classify
+from hubtools.publish.classify import Item, classify
 from hubtools.rooted import LeadsOut, Root, parts_of
 
 RepoType = Literal["model", "dataset"]
@@ -75,7 +75,7 @@ def plan_remote(
     repo: str,
     repo_type: RepoType = "model",
     *,
-    keep_snapshots: KeepSnapshots = "none",
+    keep_checkpoints: str = "none",
     keep: Sequence[str] = (),
     drop: Sequence[str] = (),
 ) -> RemotePlan:
@@ -85,7 +85,7 @@ def plan_remote(
     if remote.head is None:
         raise HubtoolsError(f"There is no {repo_type} {repo}.", code="nothing-there")
     items = (
-        _judged(remote, repo, repo_type, keep_snapshots, keep, drop)
+        _judged(remote, repo, repo_type, keep_checkpoints, keep, drop)
         if repo_type == "model"
         else ()  # the rules of `validate` judge what lies on main
     )
@@ -97,7 +97,7 @@ def _judged(
     remote: Remote,
     repo: str,
     repo_type: RepoType,
-    keep_snapshots: KeepSnapshots,
+    keep_checkpoints: str,
     keep: Sequence[str],
     drop: Sequence[str],
 ) -> tuple[Item, ...]:
@@ -111,7 +111,14 @@ def _judged(
                 if name != _OF_THE_HUB:
                     left -= _lay_out(root, repo, repo_type, head, file, left)
         try:
-            return classify(folder, keep_snapshots=keep_snapshots, keep=keep, drop=drop).items
+            hashes = {name: file.sha256 for name, file in remote.files.items()}
+            return classify(
+                folder,
+                keep_checkpoints=keep_checkpoints,
+                keep=keep,
+                drop=drop,
+                sha256=hashes.get,
+            ).items
         except HubtoolsError as error:
             raise HubtoolsError(
                 error.message.replace(place, repo), hint=error.hint, code=error.code

@@ -40,8 +40,8 @@ def test_a_run_of_hubtools(run_dir: Path) -> None:
     }
     assert kept(run_dir) == release
     steps = {f"snapshots/people-step{step:06d}.safetensors" for step in (5, 10)}
-    assert kept(run_dir, keep_snapshots="all") == release | steps
-    assert kept(run_dir, keep_snapshots="last") == release | {max(steps)}
+    assert kept(run_dir, keep_checkpoints="all") == release | steps
+    assert kept(run_dir, keep_checkpoints="last") == release | {max(steps)}
     assert kept(run_dir, keep=["loss.png"], drop=["LICENSE*"]) == release - {"LICENSE.md"} | {
         "loss.png"
     }
@@ -166,7 +166,7 @@ def test_links_are_never_followed_or_published(
 def test_a_copy_of_the_lora_is_dropped(run_dir: Path) -> None:
     copy = run_dir / "snapshots/people-step000010.safetensors"
     copy.write_bytes((run_dir / LORA_WEIGHTS).read_bytes())
-    assert "snapshots/people-step000010.safetensors" not in kept(run_dir, keep_snapshots="last")
+    assert "snapshots/people-step000010.safetensors" not in kept(run_dir, keep_checkpoints="last")
 
 
 @pytest.mark.parametrize(

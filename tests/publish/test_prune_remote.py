@@ -48,7 +48,7 @@ def test_it_is_judged_as_the_folder_is(uploaded: Path) -> None:
     assert plan.removed
     # the LoRA of the first commit, and the one of the pull request
     assert [file.name for file in plan.hidden] == [LORA_WEIGHTS, LORA_WEIGHTS]
-    kept = plan_prune_remote(REPO, keep_snapshots="all", keep=["loss.png"]).removed
+    kept = plan_prune_remote(REPO, keep_checkpoints="all", keep=["loss.png"]).removed
     assert len(kept) < len(plan.removed)
 
 
@@ -60,8 +60,11 @@ def test_files_of_one_size_are_not_taken_for_one(
     first.write_bytes(first.read_bytes()[:-1] + b"\7")
     HfApi().create_repo(REPO)
     HfApi().upload_folder(folder_path=run_dir, repo_id=REPO)
-    items = {item.path: item for item in plan_prune_remote(REPO, keep_snapshots="all").items}
-    assert items["snapshots/people-step000015.safetensors"].reason == "a snapshot, kept as asked"
+    items = {item.path: item for item in plan_prune_remote(REPO, keep_checkpoints="all").items}
+    assert (
+        items["snapshots/people-step000015.safetensors"].reason
+        == "the LoRA at step 15, kept as asked"
+    )
 
 
 def test_a_pull_request_deletes_and_main_stays(uploaded: Path) -> None:

@@ -28,7 +28,8 @@ from hubtools.leaks.stream import WINDOW
 from hubtools.project import load_project
 from hubtools.publish.contents import Kind, Leak, member, scan, scan_file
 from hubtools.publish.contents.leak import fingerprint
-from hubtools.publish.plan import PushOptions, plan_push
+from hubtools.publish.options import PushOptions
+from hubtools.publish.plan import plan_push
 from hubtools.publish.release import RepoType, collect
 from hubtools.publish.rules import PUBLISH_RULES
 from hubtools.reporting.formats import as_text
