@@ -68,6 +68,14 @@ def command() -> None:
     " repeat for several.",
 )
 @click.option(
+    "--org",
+    "orgs",
+    multiple=True,
+    metavar="NAME[=FULL NAME][:private]",
+    help="What to know of an organisation: its full name, and whether its new repositories are"
+    " private; `me` is a member if there is no --user; repeat for several.",
+)
+@click.option(
     "--chaos",
     metavar="WHAT:HOW_OFTEN,...",
     help="Fail on purpose: a status, drop or drop-after, with a probability below 1 or a number of"
@@ -89,6 +97,7 @@ def serve(
     trusted_publishers: tuple[str, ...],
     oidc_key: str | None,
     users: tuple[str, ...],
+    orgs: tuple[str, ...],
     chaos: str | None,
     chaos_seed: int | None,
     trust_state: bool,
@@ -113,6 +122,7 @@ def serve(
         trusted_publisher=trusted_publishers,
         oidc_key=oidc_key,
         user=users,
+        org=orgs,
         chaos=chaos,
         chaos_seed=chaos_seed,
     )

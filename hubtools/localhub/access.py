@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hubtools.localhub import gate
 from hubtools.localhub.accounts import User
 from hubtools.localhub.http import Call
 from hubtools.localhub.model import Repo
@@ -80,9 +81,12 @@ def check_gate(call: Call, repo: Repo) -> None:
             " be authenticated to access it. Please log in.",
             code="GatedRepo",
         )
-    if not call.user.may_read_private(repo.namespace) and not call.user.owns(
-        repo.kind, repo.full_name
-    ):
+    user = call.user
+    if user.may_read_private(repo.namespace) or user.owns(repo.kind, repo.full_name):
+        return
+    with call.hub.store.database.reading() as connection:
+        let_in = user.scope is None and gate.is_accepted(connection, repo, user.name)
+    if not let_in:
         raise Problem(
             403,
             f"Access to {repo.kind} {repo.full_name} is restricted and you are not in the"

@@ -41,31 +41,56 @@ class User:
         return self.scope == (kind, full_name)
 
 
+@dataclass(frozen=True)
+class Org:
+    """An organisation. `private`: new repositories are, unless they are asked for as public."""
+
+    name: str
+    fullname: str | None = None
+    private: bool = False
+
+
 def parse_user(text: str) -> User:
-    """`NAME:TOKEN`, `NAME:TOKEN:read` or `NAME:TOKEN:write`, with `+ORG` behind the name for each
-    organisation: `me+studio:hf_me`. Raises `UsageError`."""
+    """`NAME:TOKEN`, `NAME:TOKEN:read` or `NAME:TOKEN:write`, with `=FULL NAME` behind the name and
+    then `+ORG` for each organisation: `me+studio:hf_me`. Raises `UsageError`."""
     who, _, rest = text.partition(":")
     token, _, role = rest.partition(":")
-    name, *orgs = who.split("+")
+    named, *orgs = who.split("+")
+    name, _, fullname = named.partition("=")
     if not name or not token or role not in ("", "read", "write"):
         raise UsageError(
             f"--user {text.partition(':')[0]}... is not NAME:TOKEN or NAME:TOKEN:ROLE.",
             hint="for example --user me:hf_me --user guest:hf_guest:read",
         )
-    return User(name, token, "read" if role == "read" else "write", tuple(orgs))
+    return User(name, token, "read" if role == "read" else "write", tuple(orgs), fullname or None)
+
+
+def parse_org(text: str) -> Org:
+    """`NAME`, `NAME=FULL NAME` or either with `:private` behind it. Raises `UsageError`."""
+    named, colon, how = text.partition(":")
+    name, _, fullname = named.partition("=")
+    if not name or how not in (("private", "public") if colon else ("",)):
+        raise UsageError(
+            f"--org {text} is not NAME, NAME=FULL NAME or NAME:private.",
+            hint="for example --org studio --org 'lab=The Lab:private'",
+        )
+    return Org(name, fullname or None, how == "private")
 
 
 class Accounts:
     """The users of a Hub, found by token."""
 
-    def __init__(self, users: Iterable[User]) -> None:
+    def __init__(self, users: Iterable[User], orgs: Iterable[Org] = ()) -> None:
         self.users = tuple(users)
+        self.orgs = {org.name: org for org in orgs}
         self._admitted: dict[str, tuple[User, float]] = {}
         seen: set[str] = set()
+        for namespace in self.namespaces:
+            if not is_name(namespace) or namespace.lower() in RESERVED:
+                raise UsageError(f"{namespace!r} cannot be the name of a user of the Hub.")
         for user in self.users:
-            for namespace in (user.name, *user.orgs):
-                if not is_name(namespace) or namespace.lower() in RESERVED:
-                    raise UsageError(f"{namespace!r} cannot be the name of a user of the Hub.")
+            if user.name in self.orgs:
+                raise UsageError(f"{user.name} cannot be a user and an organisation of the Hub.")
             if user.token in seen or not user.token:
                 raise UsageError("Every user of the embedded Hub needs a token of their own.")
             seen.add(user.token)
@@ -97,7 +122,23 @@ class Accounts:
     @property
     def namespaces(self) -> frozenset[str]:
         """Every user and organisation."""
-        return frozenset(name for user in self.users for name in (user.name, *user.orgs))
+        names = (name for user in self.users for name in (user.name, *user.orgs))
+        return frozenset((*names, *self.orgs))
+
+    def private_by_default(self, namespace: str) -> bool:
+        """True if a new repository of `namespace` is private when nobody says what it is to be."""
+        return namespace in self.orgs and self.orgs[namespace].private
+
+    def fullname(self, namespace: str) -> str:
+        """The name that people read."""
+        if namespace in self.orgs:
+            return self.orgs[namespace].fullname or namespace
+        known = (user.fullname for user in self.users if user.name == namespace)
+        return next(filter(None, known), namespace)
+
+    def email(self, name: str) -> str:
+        """An address that no letter reaches."""
+        return f"{name}@localhost"
 
     def whoami(self, user: User) -> dict[str, Any]:
         """The answer of `/api/whoami-v2`."""
@@ -106,14 +147,20 @@ class Accounts:
             "type": "user",
             "id": user.name,
             "name": user.name,
-            "fullname": user.fullname or user.name,
-            "email": f"{user.name}@localhost",
+            "fullname": self.fullname(user.name),
+            "email": self.email(user.name),
             "emailVerified": True,
             "canPay": False,
             "isPro": False,
             "avatarUrl": "",
             "orgs": [
-                {"type": "org", "id": org, "name": org, "fullname": org, "roleInOrg": role}
+                {
+                    "type": "org",
+                    "id": org,
+                    "name": org,
+                    "fullname": self.fullname(org),
+                    "roleInOrg": role,
+                }
                 for org in user.orgs
             ],
             "auth": {

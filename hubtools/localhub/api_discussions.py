@@ -8,7 +8,7 @@ from typing import Any
 from starlette.responses import Response
 
 from hubtools.localhub import discussions
-from hubtools.localhub.access import check_contribute, check_write, repo_of
+from hubtools.localhub.access import check_contribute, check_gate, check_write, repo_of
 from hubtools.localhub.accounts import User
 from hubtools.localhub.diff import diff_of
 from hubtools.localhub.http import Call, Router, answer
@@ -100,6 +100,8 @@ def create(call: Call) -> Response:
 
 def details(call: Call) -> Response:
     repo, number, store = repo_of(call), _number(call), call.hub.store
+    if call.flag("diff"):
+        check_gate(call, repo)
     with store.database.reading() as connection:
         row = discussions.get(connection, repo, number)
         events = connection.execute(

@@ -61,8 +61,9 @@ def create(call: Call) -> Response:
     call.require_user()
     body = call.json()
     kind = _kind(body)
-    visibility = _visibility(body, kind) or "public"
     namespace, name = _name_in(call, body)
+    usual = "private" if call.hub.accounts.private_by_default(namespace) else "public"
+    visibility = _visibility(body, kind) or usual
     check_repo_name(namespace, name)
     _check_owner(call, kind, namespace)
     url = call.url(f"{repo_prefix(kind)}{namespace}/{name}")

@@ -21,15 +21,26 @@ from hubtools.localhub import (
     api_commits,
     api_discussions,
     api_files,
+    api_gate,
+    api_likes,
     api_oidc,
     api_repos,
+    api_webhooks,
     downloads,
     lfs,
     pages,
 )
 from hubtools.localhub.accounts import Accounts
 from hubtools.localhub.faults import Fault, Faults
-from hubtools.localhub.http import Call, Hub, Router, parse_query, problem_answer, split_path
+from hubtools.localhub.http import (
+    Call,
+    Handler,
+    Hub,
+    Router,
+    parse_query,
+    problem_answer,
+    split_path,
+)
 from hubtools.localhub.names import KIND_OF_PLURAL
 from hubtools.localhub.problems import Moved, Problem, repo_not_found
 from hubtools.localhub.publishers import Publishers
@@ -73,11 +84,17 @@ class HubApp:
             api_files,
             api_commits,
             api_discussions,
+            api_gate,
+            api_likes,
+            api_webhooks,
             lfs,
             downloads,
             pages,
         ):
             part.add_routes(self.router)
+        start = ("api", "{kinds}", "{ns}", "{name}")
+        of_repos = (route.segments for route in self.router.routes if route.segments[:4] == start)
+        self._words = {segments[4] for segments in of_repos if len(segments) > 4}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -115,16 +132,7 @@ class HubApp:
                 return await self._receive_object(request, segments)
             if segments[0] == lfs.UPLOAD and request.method in ("GET", "HEAD"):
                 return await run_in_threadpool(self._send_object, call, segments)
-            found = self.router.find(request.method, segments)
-            if found is None:
-                if _names_no_namespace(segments):
-                    raise repo_not_found(call.user is None)
-                if segments[0] == "api":
-                    # not 404, which the client would take for a missing repository
-                    what = f"{request.method} /{'/'.join(segments)[:200]}"
-                    raise Problem(501, f"The embedded Hub does not know {what}.")
-                raise Problem(404, "Sorry, we can't find the page you are looking for.")
-            handler, call.params = found
+            handler, call.params = self._route(call, segments)
             if request.method in ("POST", "PUT", "DELETE", "PATCH"):
                 spool = call.body = await self._spool(request)
             return await run_in_threadpool(handler, call)
@@ -143,6 +151,31 @@ class HubApp:
         finally:
             if spool is not None:
                 spool.close()
+
+    def _route(self, call: Call, segments: list[str]) -> tuple[Handler, dict[str, str]]:
+        """What answers this address, and the address's parts. Raises `Problem` if nothing does."""
+        problem: Problem | None = None
+        try:
+            found = self.router.find(call.method, segments)
+        except Problem as error:
+            found, problem = None, error
+        if found is not None:
+            return found
+        if self._names_no_namespace(segments):
+            raise repo_not_found(call.user is None)
+        if problem is None and segments[0] == "api":
+            # not 404, which the client would take for a missing repository
+            what = f"{call.method} /{'/'.join(segments)[:200]}"
+            problem = Problem(501, f"The embedded Hub does not know {what}.")
+        raise problem or Problem(404, "Sorry, we can't find the page you are looking for.")
+
+    def _names_no_namespace(self, segments: list[str]) -> bool:
+        """True for addresses of a repository without an owner (`api/models/gpt2`,
+        `api/models/gpt2/refs`): there are none."""
+        if segments[0] == "api" and segments[1:2] and segments[1] in KIND_OF_PLURAL:
+            return len(segments) == 3 or (len(segments) > 3 and segments[3] in self._words)
+        start = 1 if segments[0] in ("datasets", "spaces") else 0
+        return segments[start + 1 : start + 2] == ["resolve"]
 
     def _call(self, request: Request, raw_path: str) -> Call:
         host = request.headers.get("host", "")
@@ -223,14 +256,6 @@ def _segments(raw_path: str) -> list[str]:
         return split_path(raw_path)
     except UnicodeDecodeError:
         raise Problem(400, "The address is not valid UTF-8.") from None
-
-
-def _names_no_namespace(segments: list[str]) -> bool:
-    """True for addresses of a repository without an owner (`api/models/gpt2`): there are none."""
-    if segments[0] == "api":
-        return len(segments) > 2 and segments[1] in KIND_OF_PLURAL
-    start = 1 if segments[0] in ("datasets", "spaces") else 0
-    return segments[start + 1 : start + 2] == ["resolve"]
 
 
 def _redirect(request: Request, raw_path: str, moved: Moved) -> Response:

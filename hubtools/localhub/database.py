@@ -95,6 +95,23 @@ CREATE TABLE IF NOT EXISTS collection_items (
     note TEXT, rank INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS items_of ON collection_items (collection);
+CREATE TABLE IF NOT EXISTS likes (
+    repo INTEGER NOT NULL REFERENCES repos ON DELETE CASCADE,
+    user TEXT NOT NULL, created TEXT NOT NULL,
+    PRIMARY KEY (repo, user)
+);
+CREATE TABLE IF NOT EXISTS access_requests (
+    repo INTEGER NOT NULL REFERENCES repos ON DELETE CASCADE,
+    user TEXT NOT NULL, key TEXT NOT NULL UNIQUE, status TEXT NOT NULL,
+    asked INTEGER NOT NULL,            -- by themselves; granted unasked otherwise
+    changed TEXT NOT NULL,
+    PRIMARY KEY (repo, user)
+);
+CREATE TABLE IF NOT EXISTS webhooks (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, user TEXT NOT NULL,
+    url TEXT NOT NULL, watched TEXT NOT NULL, domains TEXT NOT NULL, secret TEXT,
+    disabled INTEGER NOT NULL DEFAULT 0
+);
 """
 
 

@@ -143,7 +143,7 @@ class Route:
                     return None
                 params["kind"] = KIND_OF_PLURAL[segment]
             elif pattern.startswith("{"):
-                if not segment:
+                if not segment or (index == 0 and segment == "api"):  # nobody is called that
                     return None
                 params[pattern[1:-1]] = segment
             elif pattern != segment:

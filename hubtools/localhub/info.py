@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from hubtools.localhub import cardyaml
+from hubtools.localhub import cardyaml, likes
 from hubtools.localhub.model import File, Repo, Snapshot
 from hubtools.localhub.problems import Problem
 from hubtools.localhub.store import Store
@@ -93,6 +93,13 @@ def used_storage(store: Store, repo: Repo) -> int:
     return int(row["size"])
 
 
+def _likes(store: Store, repo: Repo) -> int:
+    if repo.mount is not None:
+        return 0
+    with store.database.reading() as connection:
+        return likes.count(connection, repo)
+
+
 def describe(
     store: Store,
     snapshot: Snapshot,
@@ -119,7 +126,7 @@ def describe(
         "gated": repo.gated or False,
         "disabled": False,
         "downloads": 0,
-        "likes": 0,
+        "likes": _likes(store, repo),
         "tags": tags_of(repo, card),
         "cardData": card,
         "usedStorage": used_storage(store, repo) if not wanted or "usedStorage" in wanted else 0,

@@ -55,8 +55,6 @@ def path_fault(path: str) -> str | None:
         return "it starts or ends with a slash"
     if any(ord(character) < 32 or ord(character) == 127 for character in path):
         return "it holds a control character"
-    if "\\" in path:
-        return "it holds a backslash"
     try:
         encoded = path.encode("utf-8")
     except UnicodeEncodeError:

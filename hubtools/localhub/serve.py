@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hubtools.errors import UsageError
-from hubtools.localhub.accounts import DEFAULT_TOKEN, parse_user
+from hubtools.localhub.accounts import DEFAULT_TOKEN, parse_org, parse_user
 from hubtools.localhub.faults import Faults, parse_chaos
 from hubtools.localhub.server import Hub
 
@@ -46,12 +46,14 @@ def serve(
     trusted_publisher: Iterable[str] = (),
     oidc_key: str | None = None,
     user: Iterable[str] = (),
+    org: Iterable[str] = (),
     chaos: str | None = None,
     chaos_seed: int | None = None,
     trust_state: bool = False,
 ) -> Iterator[Running]:
     """A running `Hub` with `mounts` such as `models/me/base=./base`. `trusted_publisher` and
     `oidc_key`: see `Hub`. `user`: several, as `accounts.parse_user` reads them, in place of `me`.
+    `org`: several, as `accounts.parse_org` reads them.
     `chaos`: failures by chance, as `faults.parse_chaos` reads them. Raises as `Hub` does, and
     `UsageError` for a mount that cannot be."""
     pairs = [_parse_mount(text) for text in mounts]
@@ -66,6 +68,7 @@ def serve(
         publishers=trusted_publisher,
         oidc_key=oidc_key,
         users=[parse_user(text) for text in user] or None,
+        orgs=[parse_org(text) for text in org],
         faults=Faults(parse_chaos(chaos or ""), chaos_seed),
         trust_state=trust_state,
     )

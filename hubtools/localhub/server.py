@@ -13,7 +13,14 @@ from types import TracebackType
 import uvicorn
 
 from hubtools.errors import Code, HubtoolsError, UsageError
-from hubtools.localhub.accounts import DEFAULT_TOKEN, DEFAULT_USER, Accounts, User, default_users
+from hubtools.localhub.accounts import (
+    DEFAULT_TOKEN,
+    DEFAULT_USER,
+    Accounts,
+    Org,
+    User,
+    default_users,
+)
 from hubtools.localhub.app import HubApp
 from hubtools.localhub.faults import Fault, Faults, Outcome
 from hubtools.localhub.publishers import Publisher, Publishers
@@ -30,7 +37,8 @@ class Hub:
 
     `root` keeps everything and may be used by one Hub at a time. `port` 0 takes any free one.
     `users`: who has which token; by default one user `me` with `token`, who may also write to
-    every namespace in `owners`. `open_pages`: the HTML pages show private repositories too; they
+    every namespace in `owners` and `orgs`. `orgs`: what is to be known of organisations beside
+    their name. `open_pages`: the HTML pages show private repositories too; they
     are for the person at this machine, no other can reach them. The API keeps them private.
     `publishers`: workflows that may write to a repository without a token, `oidc_key`: what their
     identities are signed with (see `hubtools.localhub.publishers.signed`).
@@ -48,6 +56,7 @@ class Hub:
         token: str = DEFAULT_TOKEN,
         owners: Iterable[str] = (),
         users: Sequence[User] | None = None,
+        orgs: Iterable[Org] = (),
         open_pages: bool = True,
         faults: Faults | None = None,
         publishers: Iterable[str | Publisher] = (),
@@ -62,7 +71,10 @@ class Hub:
         if not 0 <= port <= 65535:
             raise UsageError(f"{port} is not a port: 0 to 65535.")
         trusted = Publishers.of(publishers, oidc_key)
-        accounts = Accounts(default_users(token, owners) if users is None else users)
+        orgs = tuple(orgs)
+        if users is None:
+            users = default_users(token, (*owners, *(org.name for org in orgs)))
+        accounts = Accounts(users, orgs)
         self.root = Path(root)
         self.host = "127.0.0.1" if host == "localhost" else host
         self.accounts = accounts

@@ -105,7 +105,7 @@ class Store:
         """Forget every repository and mount. For tests that want an empty Hub."""
         self._mounts.clear()
         with self.database.writing() as connection:
-            for table in ("repos", "trees", "contents", "collections"):
+            for table in ("repos", "trees", "contents", "collections", "webhooks"):
                 connection.execute(f"DELETE FROM {table}")  # noqa: S608
         self.trees = Trees()
         self.sweep()
