@@ -176,11 +176,11 @@ class Project(Section):
 
     @property
     def base(self) -> str | None:
-        """The base model: an absolute folder if there is one of that name, else the Hub id, with
-        @ and the revision if one is set."""
+        """The base model: an absolute path if there is a folder or file of that name, else the Hub
+        id, with @ and the revision if one is set."""
         name, revision = self.train.pretrained_model_name_or_path, self.train.revision
-        if name and (folder := self.at(name)).is_dir():
-            return str(folder)
+        if name and (place := self.at(name)).exists():
+            return str(place)
         return f"{name}@{revision}" if name and revision else name
 
     @property
@@ -313,14 +313,16 @@ _PATHS = {
     ("evaluate", "held_out"),
 }
 
+_PATHS_OR_IDS = {("train", "pretrained_model_name_or_path"), ("train", "base_config")}
+
 
 def _from_here(section: str, key: str, value: Any) -> Any:
     """A path typed by the user is relative to where they stand, not to the project file."""
     if (section, key) in _PATHS and isinstance(value, str):
         return str(Path(value).expanduser().absolute())
-    if (section, key) == ("train", "pretrained_model_name_or_path") and isinstance(value, str):
-        folder = Path(value).expanduser()
-        return str(folder.absolute()) if folder.is_dir() else value
+    if (section, key) in _PATHS_OR_IDS and isinstance(value, str):
+        place = Path(value).expanduser()
+        return str(place.absolute()) if place.exists() else value
     return value
 
 

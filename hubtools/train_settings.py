@@ -30,10 +30,17 @@ class TrainSettings(Section):
     }
 
     pretrained_model_name_or_path: str | None = option(
-        None, "Base pipeline: Hub id or local folder.", "base_model"
+        None,
+        "Base pipeline: Hub id, local folder, or a .safetensors file with a whole model.",
+        "base_model",
     )
     base_model_repo: RepoId | None = option(
-        None, "Hub id of the base, for the card, when the base is a local folder."
+        None, "Hub id of the base, for the card, when the base is a local folder or file."
+    )
+    base_config: str | None = option(
+        None,
+        "Pipeline (Hub id or folder) from which a base in one file takes its configuration and the"
+        " parts that it lacks; default the published one of its kind.",
     )
     revision: str | None = option(None, "Branch, tag or commit of the base.")
     variant: str | None = option(None, "Weight variant of the base, e.g. fp16.")

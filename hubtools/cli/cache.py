@@ -14,7 +14,7 @@ from hubtools.errors import ExitCode
 from hubtools.findings import plural
 
 if TYPE_CHECKING:
-    from hubtools.training.shelves import Pruned
+    from hubtools.shelves import Pruned
 
 _DAY = 86_400
 # Digits of a digest that tell two encoders apart.

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hubtools.training.shelves import Pruned, Shelf
+    from hubtools.shelves import Pruned, Shelf
 
 
 def cache_ls() -> list[Shelf]:
     """What lies in the cache, the largest first: kinds, sizes, when it was used."""
-    from hubtools.training.shelves import shelves
+    from hubtools.shelves import shelves
 
     return shelves()
 
@@ -21,6 +21,6 @@ def cache_prune(
 ) -> Pruned:
     """Delete what was not used for `older_than` days, of these kinds (default: all). What a
     running process uses stays. Calling it is the yes that the command asks for."""
-    from hubtools.training.shelves import prune
+    from hubtools.shelves import prune
 
     return prune(older_than=older_than, kind=kind, dry_run=dry_run)

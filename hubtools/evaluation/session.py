@@ -70,7 +70,7 @@ class Session:
         dtype = dtype or best_dtype(device)
         base = plan.base
         folder = fetch_base(base)
-        family = family_of(folder, base.id or str(folder))
+        family = family_of(folder, base.shown)
         info = family.info(folder, plan.project.train.prediction_type)
         precision = getattr(torch, dtype)
         opened: list[Model] = []

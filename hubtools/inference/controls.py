@@ -25,7 +25,7 @@ Controls = tuple[Path, ...]
 def taken_by(base: Base) -> tuple[int, int]:
     """How many pictures one is made from, at least and at most."""
     folder = configs_of(base)
-    return family_of(folder, base.id or str(folder)).info(folder, None).controls
+    return family_of(folder, base.shown).info(folder, None).controls
 
 
 def controls_for(

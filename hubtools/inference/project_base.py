@@ -11,14 +11,20 @@ from hubtools.project import Project
 def project_base(
     project: Project, name: str, notify: Callable[[str], None] = lambda sentence: None
 ) -> Base:
-    """`resolve_base` with the project's revision and variant; a relative folder is relative to
-    hubtools.toml."""
-    folder = project.at(name)
+    """`resolve_base` with the project's settings of the base; a relative folder or file is relative
+    to hubtools.toml."""
+    config = project.train.base_config
     return resolve_base(
-        str(folder) if folder.is_dir() else name,
+        _placed(project, name),
         revision=project.train.revision,
         variant=project.train.variant,
         known_as=project.train.base_model_repo,
+        config=_placed(project, config) if config else None,
         notify=notify,
         allow_pickle=project.train.allow_pickle,
     )
+
+
+def _placed(project: Project, name: str) -> str:
+    path = project.at(name)
+    return str(path) if path.exists() else name

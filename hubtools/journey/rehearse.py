@@ -22,11 +22,12 @@ from hubtools.dataset.pictures.rgb import turned_upright
 from hubtools.dataset.rows import role_columns
 from hubtools.errors import ExitCode, HubtoolsError, UsageError, require_extra
 from hubtools.files import write_json, write_text
+from hubtools.inference.project_base import project_base
 from hubtools.interpreter import command
 from hubtools.journey import readback
 from hubtools.layout import SAMPLES_DIR, WORK_DIR
 from hubtools.manifest import RunManifest, SampleRecord, read_samples
-from hubtools.models.base import fetch_base, resolve_base
+from hubtools.models.base import fetch_base
 from hubtools.models.registry import SUPPORTED
 from hubtools.owned import claim, is_own
 from hubtools.project import Project
@@ -148,17 +149,9 @@ def _base_of(
         )
     if base_folder is not None:
         return name, base_folder, None
-    local = project.at(name)
-    base = resolve_base(
-        str(local) if local.is_dir() else name,
-        revision=project.train.revision,
-        variant=project.train.variant,
-        known_as=project.train.base_model_repo,
-        notify=note,
-        allow_pickle=project.train.allow_pickle,
-    )
+    base = project_base(project, name, note)
     if base.id is None:
-        return base.path_or_id, None, None
+        return base.shown, None, None
     return base.id, fetch_base(base), base.revision
 
 

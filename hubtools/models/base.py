@@ -1,20 +1,22 @@
-"""Which base model a name means: a local pipeline folder, or a repository on the Hub."""
+"""Which base model a name means: a local pipeline folder, a file, or a repository on the Hub."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.hub.download import fetched, model_info, snapshot_of
-from hubtools.hub.errors import is_no_repository, is_not_cached, is_unreachable
+from hubtools.hub.errors import as_sentence, is_no_repository, is_not_cached, is_unreachable
 from hubtools.modelfiles import Pickled, check_pipeline, is_pickled, read_json
 from hubtools.models.configs import check_configs
 from hubtools.models.lookup import is_flow, support_of
-from hubtools.models.registry import EXAMPLE_BASE, MOVED, SUPPORTED
+from hubtools.models.registry import EXAMPLE_BASE, MOVED, SUPPORTED, TARGETS
 from hubtools.models.rows import Support
+from hubtools.models.singles import SingleFile, single_file
+from hubtools.models.unpacking import CONFIGS, lacking, unpack, unpacked_folder
 
 # Set in model_index.json by `tiny.build_tiny_pipeline`, so that nobody takes noise for a result.
 RANDOM_WEIGHTS_KEY = "_hubtools_random_weights"
@@ -55,11 +57,30 @@ class Base:
     variant: str | None = None
     files: tuple[str, ...] = ()  # of the repository; empty if local or if the Hub is not reached
     allow_pickle: bool = False  # the user has asked for pickled weights to be opened
+    single: Single | None = None  # the file that the folder is unpacked from
 
     @property
     def support(self) -> Support:
         """The registry's entry of its family."""
         return SUPPORTED[self.family]
+
+    @property
+    def shown(self) -> str:
+        """What people call it: its id, else its folder or file."""
+        return self.id or (str(self.single.file.path) if self.single else self.path_or_id)
+
+    @property
+    def name(self) -> str:
+        """Its id, else the last part of its path."""
+        return self.id or Path(self.shown).name
+
+
+@dataclass(frozen=True)
+class Single:
+    """A base in a single file, and the pipeline that has what the file lacks."""
+
+    file: SingleFile
+    like: Base
 
 
 def resolve_base(
@@ -68,11 +89,15 @@ def resolve_base(
     revision: str | None = None,
     variant: str | None = None,
     known_as: str | None = None,
+    config: str | None = None,
     notify: Callable[[str], None] = lambda sentence: None,
     allow_pickle: bool = False,
 ) -> Base:
-    """Find the base model `name`: a folder with model_index.json (`known_as`: the id under which
-    others find it on the Hub), else a Hub id. `allow_pickle`: pickled weights will be opened.
+    """Find the base model `name`: a folder with model_index.json or a .safetensors file with a
+    whole model (`known_as`: the id under which others find it on the Hub), else a Hub id.
+    `config`: the pipeline, as `name` of a folder or the Hub, that such a file takes its
+    configuration and what it lacks from; default the published one of its kind, of which `notify`
+    is told. `allow_pickle`: pickled weights will be opened.
 
     If the Hub answers that a base does not exist whose owner withdrew it, the repository of the
     same name of those who keep it is used (`registry.MOVED`) and `notify` is told. Without a
@@ -82,9 +107,11 @@ def resolve_base(
     folder = Path(name).expanduser()
     if folder.is_dir():
         return replace(_local_base(folder, known_as, variant), allow_pickle=allow_pickle)
+    if folder.is_file():
+        return _single_base(folder, known_as, config, notify)
     if folder.is_absolute() or name.startswith((".", "~")) or name.count("/") != 1:
         raise UsageError(
-            f"The base model {name!r} is neither a folder nor a Hub id.",
+            f"The base model {name!r} is neither a folder, nor a file, nor a Hub id.",
             hint=f"a Hub id looks like owner/name, e.g. {EXAMPLE_BASE}",
         )
     return replace(_hub_base(name, revision, variant, notify), allow_pickle=allow_pickle)
@@ -95,8 +122,8 @@ def _local_base(folder: Path, known_as: str | None, variant: str | None) -> Base
     if not index.is_file():
         raise HubtoolsError(
             f"{folder} is no diffusers pipeline: it has no {_PIPELINE_FILE}.",
-            hint="give the folder that holds model_index.json and a folder for each component;"
-            " a single .safetensors checkpoint must be converted first",
+            hint="give the folder that holds model_index.json and a folder for each component, or"
+            " the .safetensors file of a whole model",
             code="wrong-kind",
         )
     content = _json(index)
@@ -109,6 +136,49 @@ def _local_base(folder: Path, known_as: str | None, variant: str | None) -> Base
         _family(content, str(folder)),
         _prediction_type(_json(folder / "scheduler" / "scheduler_config.json")),
         variant or only_variant(_weights_in(folder)),
+    )
+
+
+def _single_base(
+    path: Path, known_as: str | None, config: str | None, notify: Callable[[str], None]
+) -> Base:
+    file = single_file(path)
+    said = config or file.like
+    try:
+        like = resolve_base(said, notify=notify)
+    except Exception as error:
+        why = error if isinstance(error, HubtoolsError) else as_sentence(error)
+        if why is None:
+            raise
+        raise HubtoolsError(
+            f"{path} takes its configuration from {said}, which cannot be had: {why.message}",
+            hint=f"{why.hint}; or name a pipeline of its kind with --base-config (a folder or a Hub"
+            " id)",
+            code=why.code,
+        ) from error
+    if like.support is not TARGETS[file.target].support:
+        raise UsageError(
+            f"{path} is a model of {TARGETS[file.target].title}, and {said}, which it is to take"
+            f" its configuration from, is one of {like.support.title}.",
+            hint="give another --base-config, or leave it out",
+            code="bad-setting",
+        )
+    folder = unpacked_folder(file, _configs(like, CONFIGS), like.revision)
+    absent = lacking(file, folder)
+    notify(
+        f"{path.name} is a model of {TARGETS[file.target].title}; its configuration"
+        f"{''.join(f', {name}' for name in absent)} and tokenizers are those of {said}."
+    )
+    return replace(
+        like,
+        id=known_as,
+        path_or_id=str(folder),
+        revision=None,
+        local=True,
+        prediction_type=_prediction_type(_json(folder / "scheduler" / "scheduler_config.json")),
+        variant=None,
+        files=(),
+        single=Single(file, like),
     )
 
 
@@ -171,22 +241,34 @@ def fetch_base(base: Base) -> Path:
     for, and `HubtoolsError` if loading it would run code that came with it or if its configuration
     contradicts itself."""
     folder = _fetched(base)
-    shown = base.id or base.path_or_id
-    check_pipeline(folder, shown, allow_pickle=base.allow_pickle)
-    check_configs(folder, shown)
+    if base.single is not None:
+        single = base.single
+        unpack(single.file, folder, lambda parts: fetch_base(_only(single.like, parts)), base.shown)
+    check_pipeline(folder, base.shown, allow_pickle=base.allow_pickle)
+    check_configs(folder, base.shown)
     return folder
 
 
 def configs_of(base: Base) -> Path:
     """Folder with the base's configuration files and tokenizers; weights are not fetched."""
+    return _configs(base, ("model_index.json", "*/*config.json", "tokenizer*/tokenizer.json"))
+
+
+def _configs(base: Base, patterns: Iterable[str]) -> Path:
     if base.local:
         return Path(base.path_or_id)
     return snapshot_of(
         base.path_or_id,
         revision=base.revision,
-        patterns=["model_index.json", "*/*config.json", "tokenizer*/tokenizer.json"],
+        patterns=list(patterns),
         local_only=not base.files,
     )
+
+
+def _only(base: Base, parts: Collection[str]) -> Base:
+    """The base with no weights to fetch but those of these components."""
+    files = [name for name in base.files if name.split("/")[0] in parts or "/" not in name]
+    return replace(base, files=tuple(files))
 
 
 def as_folder(base: Base) -> Base:

@@ -91,7 +91,7 @@ def load_pipeline(
         options[name] = None
         if name == "safety_checker":
             options["requires_safety_checker"] = False
-    _check_classes(folder, base.id or base.path_or_id)
+    _check_classes(folder, base.shown)
     absent = left_out(folder, base.support)
     options |= dict.fromkeys(absent)
     try:
@@ -103,7 +103,7 @@ def load_pipeline(
             pipeline = diffusers.DiffusionPipeline.from_pretrained(str(folder), **options)
     except ImportError as error:  # a scheduler of beta sigmas asks for scipy, which nobody brings
         raise HubtoolsError(
-            f"The base model {base.id or base.path_or_id} asks for a package that is not"
+            f"The base model {base.shown} asks for a package that is not"
             f" installed: {first_line(error)}",
             hint="pip install the package that is named, and try again",
             code="missing-package",
@@ -113,7 +113,7 @@ def load_pipeline(
             raise
         component = component_of(error)
         raise HubtoolsError(
-            f"The base model {base.id or base.path_or_id} could not be loaded"
+            f"The base model {base.shown} could not be loaded"
             f"{f' (its {component})' if component else ''}: {first_line(error)}",
             hint="check --variant and --revision, or fetch the files again",
             code="file-damaged",
@@ -126,12 +126,12 @@ def load_pipeline(
             if name in absent:
                 continue
             raise HubtoolsError(
-                f"The base model {base.id or base.path_or_id} lacks its {name}.",
+                f"The base model {base.shown} lacks its {name}.",
                 hint="is the download complete, the folder whole?",
                 code="file-not-found",
             )
     complete_tokenizers(pipeline)
-    _check_words(pipeline, base.id or base.path_or_id)
+    _check_words(pipeline, base.shown)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline if given else pipeline.to(device)
 

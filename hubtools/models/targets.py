@@ -13,12 +13,16 @@ from hubtools.files import StrPath, json_within
 from hubtools.models.lookup import row_of_class
 from hubtools.models.registry import DEFAULT_SIZE, TARGETS
 from hubtools.models.rows import Target, TargetName
+from hubtools.models.singles import target_of_file
 
 
 def target_of(base: StrPath) -> Target | None:
-    """The target of a base model: a pipeline folder or a Hub id, `owner/name` or
-    `owner/name@revision` (its copy in the local cache is looked at, if there is one). None if
-    nothing tells."""
+    """The target of a base model: a pipeline folder, a file with a whole model, or a Hub id,
+    `owner/name` or `owner/name@revision` (its copy in the local cache is looked at, if there is
+    one). None if nothing tells."""
+    path = Path(base).expanduser()
+    if path.is_file():
+        return target_of_file(path)
     folder = folder_of(base)
     if folder is not None and (found := _of_folder(folder)):
         return found

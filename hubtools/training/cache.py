@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from hubtools.files import replacing
 from hubtools.layout import cache_dir
 from hubtools.models.tensors import dump_tensors, read_tensors
-from hubtools.training.shelves import hold
+from hubtools.shelves import hold
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -13,13 +13,15 @@ from hubtools.dataset.text.tokens import token_counters
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import sha256_of
 from hubtools.inference.controls import controls_for
+from hubtools.inference.project_base import project_base
 from hubtools.inference.shots import prompts_of
 from hubtools.layout import cache_dir
-from hubtools.models.base import configs_of, resolve_base
+from hubtools.models.base import configs_of
 from hubtools.models.blank import in_precision
 from hubtools.models.configs import check_configs
 from hubtools.models.families.protocol import BaseInfo, Family, Sampling, family_of
 from hubtools.models.targets import target_of
+from hubtools.models.unpacking import digest_of
 from hubtools.progress import Reporter
 from hubtools.project import Project
 from hubtools.settings import SampleSettings
@@ -49,19 +51,10 @@ def find_base(project: Project, reporter: Reporter) -> tuple[Base, Path, Family]
             hint="--pretrained-model-name-or-path owner/name, or set it in hubtools.toml",
             code="bad-setting",
         )
-    name = settings.pretrained_model_name_or_path
-    local = project.at(name)
-    base = resolve_base(
-        str(local) if local.is_dir() else name,
-        revision=settings.revision,
-        variant=settings.variant,
-        known_as=settings.base_model_repo,
-        notify=reporter.note,
-        allow_pickle=settings.allow_pickle,
-    )
+    base = project_base(project, settings.pretrained_model_name_or_path, reporter.note)
     folder = configs_of(base)
-    check_configs(folder, base.id or str(folder))
-    return base, folder, family_of(folder, base.id or str(folder))
+    check_configs(folder, base.shown)
+    return base, folder, family_of(folder, base.shown)
 
 
 def base_fingerprint(base: Base, folder: Path, family: Family) -> str | None:
@@ -70,6 +63,8 @@ def base_fingerprint(base: Base, folder: Path, family: Family) -> str | None:
 
     if base.revision is not None:
         return None
+    if base.single is not None:
+        return digest_of(base.single.file.path)
     digest = hashlib.sha256()
     for path in sorted((folder / family.prefix).glob("*")):
         if path.suffix in (".json", ".safetensors", ".bin"):
@@ -125,7 +120,7 @@ def make_plan(
     return TrainPlan(
         recipe=recipe,
         base=info,
-        base_name=base.id or Path(base.path_or_id).name,
+        base_name=base.name,
         base_prediction_type=base.prediction_type,
         dataset=project.dataset,
         samples=_as_drawn(project.samples, family.sampling(folder)),

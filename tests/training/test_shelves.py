@@ -16,7 +16,7 @@ import pytest
 
 from hubtools.commands.caches import cache_ls, cache_prune
 from hubtools.errors import UsageError
-from hubtools.training.shelves import hold
+from hubtools.shelves import hold
 from tests.typed import typed
 
 DAY = 86_400
@@ -115,7 +115,7 @@ def test_a_link_is_not_followed(cache: Path, tmp_path: Path) -> None:
 HOLDS = """
 import sys
 from pathlib import Path
-from hubtools.training.shelves import hold
+from hubtools.shelves import hold
 assert hold(Path(sys.argv[1])) is not None
 print("held", flush=True)
 sys.stdin.read()

@@ -253,7 +253,7 @@ def families() -> list[Family]:
 def sampling_of(base: Base) -> Sampling:
     """How a base is drawn with unless the settings say otherwise."""
     folder = configs_of(base)
-    return family_of(folder, base.id or str(folder)).sampling(folder)
+    return family_of(folder, base.shown).sampling(folder)
 
 
 def family_for(pipeline: Any) -> Family:

@@ -1,8 +1,7 @@
 """What lies in the cache: how much, used when, and by whom just now.
 
-All of it is made again from what it was made of. An entry's time is that of its last use. A
-training holds a shared lock on the shelves that it reads from, so that nobody empties them
-meanwhile.
+All of it is made again from what it was made of. An entry's time is that of its last use. Who
+reads from a shelf holds a shared lock on it, so that nobody empties it meanwhile.
 """
 
 from __future__ import annotations
@@ -11,9 +10,10 @@ import os
 import re
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from hubtools.causes import is_absent
 from hubtools.errors import UsageError
@@ -23,13 +23,27 @@ from hubtools.rooted.system import FLOCK, NOFOLLOW, flocked
 
 # In folders of their encoder, which trainings hold; and lone files, which are read at once.
 ENCODED = ("latents", "text", "masks")
-LONE = ("scans", "tars")
-KINDS = (*ENCODED, *LONE)
+LONE = ("scans", "sums", "tars")
+BASES = "bases"  # each a folder of folders
+HELD = (*ENCODED, BASES)
+KINDS = (*HELD, *LONE)
 DAYS = 30.0
+
+# In the folder of a base, when it is whole; its time is that of the last use.
+MARK = "unpacked.json"
 
 _LOCK = ".in-use"
 _ENTRY = re.compile(r"[0-9a-f]{32,64}(?:(?:_[\w.,+-]{1,200})?\.safetensors|\.cache|\.json)")
+_OF_BASES = re.compile(r"[^/]+\.(?:json|txt|model|jinja|safetensors)")
 _DAY = 86_400.0
+
+
+class _Entry(NamedTuple):
+    """A file or a link; `used` in seconds since 1970."""
+
+    path: Path
+    bytes: int
+    used: float
 
 
 @dataclass(frozen=True)
@@ -98,15 +112,15 @@ def prune(*, older_than: float = DAYS, kind: Sequence[str] = (), dry_run: bool =
     entries, size, left = 0, 0, []
     for name, folder in _folders(kind or KINDS):
         with _alone(folder, name, os.O_RDWR if dry_run else os.O_RDWR | os.O_CREAT) as alone:
-            old = [entry for entry in _entries(folder) if entry.stat().st_mtime <= before]
+            old = [entry for entry in _entries(folder) if entry.used <= before]
             if not alone:
                 if old:
                     left.append(_shelf(name, folder, old, in_use=True))
                 continue
             entries += len(old)
-            size += sum(entry.stat().st_size for entry in old)
+            size += sum(entry.bytes for entry in old)
             if not dry_run:
-                _delete(folder, old, empty=name in ENCODED)
+                _delete(folder, old, empty=name in HELD)
     return Pruned(entries, size, tuple(left))
 
 
@@ -124,23 +138,46 @@ def _folders(kinds: Sequence[str]) -> Iterator[tuple[str, Path]]:
         yield from ((kind, root / name) for name in names)
 
 
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
+def _entries(folder: Path) -> list[_Entry]:
     """What hubtools keeps there: the cache may be a folder that holds other things too."""
+    if folder.parent.name == BASES:
+        return _entries_of_base(folder)
     with os.scandir(folder) as found:
-        return [one for one in found if one.is_file(follow_symlinks=False) and _is_entry(one.name)]
+        files = [one for one in found if one.is_file(follow_symlinks=False) and _is_entry(one.name)]
+    return [_entry(Path(one.path)) for one in files]
+
+
+def _entries_of_base(folder: Path) -> list[_Entry]:
+    """Its components' files, which were all used when the base was."""
+    if not re.fullmatch(r"[0-9a-f]{64}", folder.name):
+        return []
+    found = []
+    for inner in (folder, *(one for one in folder.iterdir() if _is_folder(one))):
+        found += [one for one in inner.iterdir() if _OF_BASES.fullmatch(one.name)]
+    mark = folder / MARK
+    used = mark.lstat().st_mtime if mark.is_file() else None
+    entries = [_entry(one) for one in found if not _is_folder(one)]
+    return [one if used is None else one._replace(used=used) for one in entries]
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def _entry(path: Path) -> _Entry:
+    facts = path.lstat()
+    return _Entry(path, facts.st_size, facts.st_mtime)
 
 
 def _is_entry(name: str) -> bool:
     return _ENTRY.fullmatch(name) is not None or LEFT_OVER.fullmatch(name) is not None
 
 
-def _shelf(kind: str, folder: Path, entries: list[os.DirEntry[str]], *, in_use: bool) -> Shelf:
-    facts = [entry.stat() for entry in entries]
-    times = [one.st_mtime for one in facts] or [0.0]
+def _shelf(kind: str, folder: Path, entries: list[_Entry], *, in_use: bool) -> Shelf:
+    times = [one.used for one in entries] or [0.0]
+    size = sum(one.bytes for one in entries)
     of = "" if kind in LONE else folder.name
-    return Shelf(
-        kind, of, len(facts), sum(one.st_size for one in facts), max(times), min(times), in_use
-    )
+    return Shelf(kind, of, len(entries), size, max(times), min(times), in_use)
 
 
 @contextmanager
@@ -162,12 +199,11 @@ def _alone(folder: Path, kind: str, flags: int) -> Iterator[bool]:
         os.close(descriptor)
 
 
-def _delete(folder: Path, entries: list[os.DirEntry[str]], *, empty: bool) -> None:
+def _delete(folder: Path, entries: list[_Entry], *, empty: bool) -> None:
     for entry in entries:
-        Path(entry.path).unlink(missing_ok=True)
+        entry.path.unlink(missing_ok=True)
     if empty and not _entries(folder) and FLOCK:
         (folder / _LOCK).unlink(missing_ok=True)
-        try:
-            folder.rmdir()
-        except OSError:
-            return  # something else lies there
+        for inner in (*{entry.path.parent for entry in entries} - {folder}, folder):
+            with suppress(OSError):  # something else lies there
+                inner.rmdir()
