@@ -1,4 +1,5 @@
-"""Secrets in tables with columns (CSV, TSV): their name stands in the first line only."""
+"""Secrets in tables with columns (CSV, TSV, HTML, dumps of databases): their name stands in the
+first line only."""
 
 from __future__ import annotations
 
@@ -7,127 +8,78 @@ import csv
 import io
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
 
+from hubtools.leaks.headers import Header, Known, header_of, may_tell
+from hubtools.leaks.layouts import Layouts
 from hubtools.leaks.shapes import Secret
 from hubtools.leaks.stream import Readable
-from hubtools.leaks.text import secrets
 from hubtools.patterns import regex
 
-_TELLS = ("key", "token", "secret", "auth", "credential", "webhook", "pass", "pwd")
-_TELLING = regex("(?i)" + "|".join(_TELLS))
 # Characters of a header, and of a line: beyond that nothing is a table that somebody wrote.
 _HEADER, _LINE = 1 << 16, 1 << 20
-_LONGEST = 2000  # of a cell
-
-
-def telling(name: str) -> bool:
-    """Whether a column of this name may hold secrets."""
-    return len(name) <= 100 and _TELLING.search(name) is not None
-
-
-def in_cell(name: str, value: str) -> Iterator[Secret]:
-    """What a value in the column `name` is, judged as if the name stood beside it."""
-    value = value.strip()
-    if 8 <= len(value) <= _LONGEST and "\n" not in value:
-        label = name.strip().replace('"', "")
-        yield from secrets(f'{label}="{value}"')
+_WIDE = "  "  # between columns that only blanks keep apart
+_BLANKS = regex(r"[ \t]{2,}")
+# The head of a csv-table, in reStructuredText; what its cells have between them.
+_RST = regex(r"\s*:header:\s*")
+_DELIMITER = regex(r"\s*:delim:\s*(\S+)\s*\Z")
+_MARKS = {"tab": "\t", "space": " "}
 
 
 def in_columns(head: bytes, file: Readable) -> Iterator[tuple[int, Secret]]:
-    """(line, secret) of the columns with telling names in a text that begins with their header.
+    """(line, secret) of the columns with telling names in a text that has a header above them.
     `head`: some bytes of `file`, which is read from where it is, its start."""
     codec = "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     if codec != "utf-16" and b"\0" in head[:4]:
         codec = "utf-16-le" if head[1:2] == b"\0" else "utf-16-be"
     headers: dict[bool, Header] = {}  # that of the first line, and the last one further down
-    known: set[tuple[str, str]] = set()
+    known = Known()
+    layouts, option, number = Layouts(known), False, 0
     for number, line in enumerate(_lines(file, codec), 1):
+        if layouts.may(line):
+            for secret in layouts.line(line):
+                yield number, secret
+        layouts.before = line
         if not line:  # a table ends; its columns are kept, for a text may have blank lines in it
+            if option:
+                option = False  # what follows is the body
+                continue
             headers = {first: header._replace(pair=None) for first, header in headers.items()}
             continue
-        for mark, chosen, pair in headers.values():
-            if not chosen and pair is None:
+        for header in headers.values():
+            if not header.chosen and header.pair is None:
                 continue
-            for row in _rows(line, mark):
-                for secret in _of_pair(row, pair):
+            for row in _rows(line, header.mark):
+                for secret in known.judged(header, row):
                     yield number, secret
-                for place, name in chosen:
-                    value = row[place].strip() if place < len(row) else ""
-                    if len(value) < 8 or (name, value) in known:
-                        continue
-                    if len(known) < 1 << 16:
-                        known.add((name, value))
-                    for secret in in_cell(name, value):
-                        yield number, secret
-        if len(line) <= _HEADER and _may_tell(line):
-            header = _header(line, first=number == 1)
-            if header is not None:
-                headers[number == 1] = header
-
-
-def _may_tell(line: str) -> bool:
-    lower = line.lower()
-    return any(word in lower for word in (*_TELLS, "val")) or "\u017f" in line  # an s, too
-
-
-class Header(NamedTuple):
-    """What stands between columns, (number, name) of those with telling names, and the columns in
-    which names and their values stand."""
-
-    mark: str
-    chosen: list[tuple[int, str]]
-    pair: tuple[int, int] | None = None
-
-
-_NAMES = regex(r"(?i)(?:.{0,40}[_. ])?(?:name|key|variable|var|env|setting|option|parameter)\Z")
-_VALUES = (
-    regex(r"(?i)(?:.{0,40}[_. ])?(?:value|val)\Z"),
-    regex(r"(?i)(?:.{0,40}[_. ])?(?:content|data|text)\Z"),
-)
-
-
-def name_and_value(names: list[str]) -> tuple[int, int] | None:
-    """(column of names, column of their values) of columns of these names."""
-    called = next((n for n, name in enumerate(names) if _NAMES.match(name)), None)
-    held = next(
-        (n for form in _VALUES for n, name in enumerate(names) if n != called and form.match(name)),
-        None,
-    )
-    return None if called is None or held is None else (called, held)
-
-
-def _of_pair(row: list[str], pair: tuple[int, int] | None) -> Iterator[Secret]:
-    """The value of a row whose name tells."""
-    if pair is not None and max(pair) < len(row) and telling(row[pair[0]]):
-        yield from in_cell(row[pair[0]], row[pair[1]])
-
-
-# What further down in a text is a name and no caption; the other cells are of words too.
-_NAME = regex(
-    r"(?i)(?:\w+[ _-]){0,3}(?:\w{0,12}key|\w{0,12}token|\w{0,12}secret|passw(?:or)?d|passphrase|pwd)\Z"
-)
-_WORD = regex(r"(?:[A-Za-z_][\w -]{0,40})?\Z")
+        if len(line) <= _HEADER and may_tell(line):
+            found = _header(line, first=number == 1)
+            if found is not None:
+                headers[number == 1] = found
+                option = ":header:" in line
+        elif ":delim:" in line and (delimiter := _DELIMITER.match(line)) is not None:
+            mark = _MARKS.get(delimiter[1], delimiter[1])[:1]
+            headers = {first: header._replace(mark=mark) for first, header in headers.items()}
+    for secret in layouts.end():
+        yield number, secret
 
 
 def _header(line: str, *, first: bool) -> Header | None:
+    if ":header:" in line and (option := _RST.match(line)) is not None:
+        line, first = line[option.end() :], True
     mark = max(",\t;|", key=line.count)
+    if mark not in line and _WIDE in line.strip():
+        mark, first = _WIDE, False
     names = [name.strip() for name in next(_rows(line, mark), [])]
-    pair = name_and_value(names) if all(_WORD.match(name) for name in names) else None
-    if pair is not None:
-        return Header(mark, [(n, name) for n, name in enumerate(names) if _NAME.match(name)], pair)
-    if first:
-        chosen = [(n, name) for n, name in enumerate(names) if telling(name)]
-        alone = len(names) == 1 and not re.fullmatch(r"[\"']?[A-Za-z][\w -]{2,40}[\"']?", line)
-        return Header(mark, chosen) if chosen and not alone else None
-    if len(names) < 2 or not all(_WORD.match(name) for name in names):
+    if first and len(names) == 1 and not re.fullmatch(r"[\"']?[A-Za-z][\w -]{2,40}[\"']?", line):
         return None
-    chosen = [(n, name) for n, name in enumerate(names) if _NAME.match(name)]
-    return Header(mark, chosen) if chosen else None
+    return header_of(names, mark, first=first)
 
 
 def _rows(line: str, mark: str) -> Iterator[list[str]]:
     """A line is read by itself: a quote that nobody closes must not hide what follows."""
+    if mark == _WIDE:
+        yield _BLANKS.split(line.strip())
+        return
     with contextlib.suppress(csv.Error):
         yield next(csv.reader([line], delimiter=mark), [])
     if '"' in line:

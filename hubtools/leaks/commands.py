@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 
-from hubtools.leaks.guesses import is_password
-from hubtools.leaks.named import is_hash, is_manual, places_of
+from hubtools.leaks.guesses import is_hash, is_manual, is_password
+from hubtools.leaks.named import places_of
 from hubtools.leaks.shapes import Secret
 
 _ON = r"[^\n|;]{0,300}?"

@@ -96,3 +96,49 @@ def is_password(value: str) -> bool:
         return False
     kinds = {0 if c.isdigit() else 1 if c.isalpha() else 2 for c in value}
     return len(kinds - {2}) >= 1 and len(kinds) >= 2 and entropy(value) >= 2.2
+
+
+def is_mixed(value: str) -> bool:
+    """Letters and digits, as no word of a sentence has."""
+    mixed = any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
+    return mixed and value[0] not in "-$/" and is_password(value)
+
+
+def is_hash(value: str) -> bool:
+    """Passwords are seldom a whole SHA-256, but hashes of them are."""
+    return is_hex(value) and len(value) in (64, 96, 128)
+
+
+# What manuals write for a password in an address.
+_COMMON = frozenset(
+    [
+        "password",
+        "passwd",
+        "pass",
+        "pw",
+        "pwd",
+        "secret",
+        "token",
+        "user",
+        "username",
+        "key",
+        "foo",
+        "bar",
+        "baz",
+        "test",
+        "xxx",
+        "xyz",
+        "abc",
+        "xxxx",
+        "mypassword",
+        "mypass",
+        "my-password",
+        "my_password",
+        "s3cret",
+    ]
+)
+
+
+def is_manual(password: str) -> bool:
+    """What manuals write for one."""
+    return password.lower() in _COMMON or is_placeholder(password)

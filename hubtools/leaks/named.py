@@ -9,13 +9,22 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator
 
-from hubtools.leaks.guesses import entropy, is_hex, is_password, is_placeholder, looks_random
+from hubtools.leaks.guesses import (
+    entropy,
+    is_hash,
+    is_hex,
+    is_manual,
+    is_mixed,
+    is_password,
+    is_placeholder,
+    looks_random,
+)
 from hubtools.leaks.shapes import Secret
 from hubtools.patterns import regex
 
 WORDS = ("key", "token", "secret", "auth", "authorization", "credential", "credentials", "webhook")
 PASSWORDS = (
-    *("password", "passwd", "passphrase", "passwort", "pwd", "pass", "passcode"),
+    *("password", "passwd", "passphrase", "passwort", "pwd", "pass", "passcode", "pw", "psw"),
     *("kennwort", "mot de passe", "contraseña", "senha", "wachtwoord", "hasło", "пароль"),
     *("密码", "密碼", "パスワード", "비밀번호"),
 )
@@ -68,7 +77,9 @@ _OPTION_NAME = regex(r"(?:(?<!\w)--?[A-Za-z][\w-]*|[A-Za-z]\w*_\w*)\Z")
 _TAIL = regex(
     rf"(?:[_.-]?(?:\d{{1,2}}|v\d|value|base|prod|dev|live)|s)?(?: ?\([\w ,.-]{{1,30}}\))?{_IS}([^\s\"'`\\,;<>(){{}}\[\]|]{{8,400}})"
 )
-_PASSWORD = regex(rf"(?:[_.-]?(?:\d{{1,2}}|value|prod|dev|live)|s)?{_IS}([^\s\"'`\\<>]{{8,200}})")
+_PASSWORD = regex(
+    rf"(?:[ _-](?:phrase|word))?(?:[_.-]?(?:\d{{1,2}}|value|prod|dev|live)|s)?{_IS}([^\s\"'`\\<>]{{8,200}})"
+)
 # What stands before `key` where the value is secret.
 _STRONG = regex(
     r"(?i)(?:api|auth|access|secret|service|account|client|private|encryption|signing|master|admin"
@@ -94,36 +105,6 @@ _SCHEME = regex(r"[A-Za-z][A-Za-z0-9+.-]{1,30}\Z")
 # RFC 3986, 3.2.1: what stands before the @ of an address.
 _USERINFO = regex(r"([^\s/:@\"'<>?#]{0,200}):([^\s/@\"'<>]{2,400})@(?=[\w\[.-])")
 _CURL = regex(r"[^\n]{0,300}?\s(?:-u|--user)[ =][\"']?([^\s:\"']{1,80}):([^\s\"']{4,200})")
-# What manuals write for a password in an address.
-_COMMON = frozenset(
-    [
-        "password",
-        "passwd",
-        "pass",
-        "pw",
-        "pwd",
-        "secret",
-        "token",
-        "user",
-        "username",
-        "key",
-        "foo",
-        "bar",
-        "baz",
-        "test",
-        "xxx",
-        "xyz",
-        "abc",
-        "xxxx",
-        "mypassword",
-        "mypass",
-        "my-password",
-        "my_password",
-        "s3cret",
-    ]
-)
-
-
 _ENDS = regex(
     rf"(?i)({'|'.join((*WORDS, *PASSWORDS))})(?:e?s)?(?:[ _.-]?(?:\d{{1,2}}|v\d|value|prod|dev|live))?\Z"
 )
@@ -148,9 +129,9 @@ def beside(name: str, value: str | None) -> str | None:
         return None
     word, before = found[1].lower(), name[-60:][: found.start()]
     if word in PASSWORDS:
-        if word in ("pass", "pwd") and before[-1:].isalpha():
+        if not _alone(word, before):
             return None
-        chosen = value is None or (_is_mixed(value) and not is_hash(value))
+        chosen = value is None or (is_mixed(value) and not is_hash(value))
         return "a password beside its name" if chosen else None
     if (word == "key" and not _STRONG.search(before)) or _WEAK.search(before):
         return None
@@ -195,7 +176,8 @@ def named(
             if near := _ended(text, places, word):
                 yield from _passwords(text, near, word)
                 yield from _chosen_apart(text, near, word)
-            yield from _reversed(text, places, word)
+            if word not in _SHORT[2:]:
+                yield from _reversed(text, places, word)
     for what, word, pattern, holds in _ANCHORED:
         if (among is not None and word not in among) or word not in lower:
             continue
@@ -216,7 +198,7 @@ def _ended(text: str, places: list[int], word: str) -> list[int]:
         if after[:1].isalpha():
             if after[0] not in "svbpdl":
                 continue
-        elif after[:1] == " " and after[1:].isalpha() and after[1] not in "iwlevc":
+        elif after[:1] == " " and after[1:].isalpha() and after[1] not in "iwlevcp":
             before = text[max(0, place - 24) : end]
             if "-" not in before and "_" not in before:
                 continue
@@ -260,11 +242,6 @@ def _is_chosen(match: re.Match[str]) -> bool:
     return password != user and (not password.isdigit() or len(password) >= 6)
 
 
-def is_manual(password: str) -> bool:
-    """What manuals write for one."""
-    return password.lower() in _COMMON or is_placeholder(password)
-
-
 def _keys(text: str, places: list[int], word: str, pattern: re.Pattern[str]) -> Iterator[Secret]:
     for place, match in _after(text, places, word, pattern):
         before = text[max(0, place - 24) : place]
@@ -294,18 +271,12 @@ def _reversed(text: str, places: Iterable[int], word: str) -> Iterator[Secret]:
             continue
         value = match[1]
         if word in PASSWORDS:
-            if _is_mixed(value) and not is_hash(value):
+            if is_mixed(value) and not is_hash(value):
                 yield Secret("a password beside its name", match.start(1), value)
         elif looks_random(value) and (
             word != "key" or _STRONG.search(text, max(0, place - 24), place)
         ):
             yield Secret("a key beside its name", match.start(1), value)
-
-
-def _is_mixed(value: str) -> bool:
-    """Letters and digits, as no word of a sentence has."""
-    mixed = any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
-    return mixed and value[0] not in "-$/" and is_password(value)
 
 
 def _is_aws(value: str) -> bool:
@@ -320,8 +291,11 @@ def _is_aws(value: str) -> bool:
 def _passwords(text: str, places: list[int], word: str) -> Iterator[Secret]:
     for place, match in _after(text, places, word, _PASSWORD):
         value = match[1].rstrip(",;)}")
-        alone = word not in ("pass", "pwd") or not text[max(0, place - 1) : place].isalpha()
-        if alone and is_password(value) and not is_hash(value):
+        if (
+            _alone(word, text[max(0, place - 8) : place])
+            and is_password(value)
+            and not is_hash(value)
+        ):
             yield Secret("a password beside its name", match.start(1), value)
 
 
@@ -333,13 +307,20 @@ def _chosen_apart(text: str, places: list[int], word: str) -> Iterator[Secret]:
             name = text[max(0, place - 24) : place + len(word)]
             if pattern is _OPTION and not _OPTION_NAME.search(name):
                 continue
-            if _is_mixed(value) and not is_hash(value):
+            if _alone(word, name[: -len(word)]) and is_mixed(value) and not is_hash(value):
                 yield Secret("a password beside its name", match.start(1), value)
 
 
-def is_hash(value: str) -> bool:
-    """Passwords are seldom a whole SHA-256, but hashes of them are."""
-    return is_hex(value) and len(value) in (64, 96, 128)
+# Short words that others end in, and what may stand right before `pw` in a name.
+_SHORT = ("pass", "pwd", "pw", "psw")
+_JOINED = regex(r"(?i)(?<![a-z])(?:root|bind|db|my|user|admin|wifi|ftp|sql|ldap|sudo|login)\Z")
+
+
+def _alone(word: str, before: str) -> bool:
+    """Whether a word for a password is one behind `before`, and not the end of another word."""
+    if word not in _SHORT or not before[-1:].isalpha():
+        return True
+    return word == "pw" and _JOINED.search(before) is not None
 
 
 def _of_netrc(match: re.Match[str]) -> bool:
@@ -347,7 +328,7 @@ def _of_netrc(match: re.Match[str]) -> bool:
     if not _MACHINE.search(text, max(0, start - 120), start):
         return False
     word = value.isalpha() and value.islower() and len(value) < 16
-    return not word and not is_placeholder(value) and value.lower() not in _COMMON
+    return not word and not is_manual(value)
 
 
 def _is_jwk(match: re.Match[str]) -> bool:

@@ -34,6 +34,8 @@ _WORDS = (
     b"passw", b"passphrase", b"passcode", b"pwd", b"pass=", b"pass:", b"_pass", b"login", b"token",
     b"secret", b"key=", b"key:", b'key"', b"key'", b"key =", b"key :", b"auth", b"credential",
     b"bearer", b"basic ", b"curl ", b"akia", b"asia", b"://", b"pass\"",
+    b"pw:", b"pw=", b"pw ", b"pw\"", b"pw'", b"pw\t", b"pw\n", b"pw\r", b"psw", b"pass phrase", b"pass word",
+    b"username", b"user:", b"account:", b"user\n", b"user\r", b"email:", b"e-mail", b"email\n", b"email\r",
     b" -p", b" -u", b" -a ", b" -w ", b" -k ", b"webhook",
 )  # fmt: skip
 _HOMES = (
@@ -54,6 +56,8 @@ _PIECES = (
     re.compile(rb"[\\=^`](?<=\w.)\r?\n[ \t]{0,80}+\w"),
     # of a dump: an offset, and bytes as numbers
     re.compile(rb"\n(?:0x)?[0-9a-fA-F]{7,8}:? {1,3}[0-9a-fA-F]{2,4} [^\n]"),
+    # an address of mail and a word behind it
+    re.compile(rb"@[\w-]{1,40}\.[\w.]{2,20}[ \t:;|,/]{1,4}[!-~]{8,60}\r?\n"),
     re.compile(rb"(?:join|concat|CONCAT|format|paste0|printf)\([^\n]"),
 )
 # Wide letters that begin a token (`hf`, `gh`, `sk`), letters without a width, those of tags and of

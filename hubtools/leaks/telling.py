@@ -83,7 +83,8 @@ def _note(table: Any, word: str, *, both: bool) -> None:
         return
     data = word.encode()
     if len(data) == 2:
-        chosen = [(data[0], data[1], last) for last in range(128)]
+        first, second = ({c, *((c ^ 32,) if both and chr(c).isalpha() else ())} for c in data)
+        chosen = list(product(first, second, range(128)))
     else:
         start = min(range(len(data) - 2), key=lambda n: _rarity(word[n : n + 3]))
         spelt = [

@@ -11,6 +11,7 @@ from hubtools.leaks.commands import commanded
 from hubtools.leaks.declared import declared
 from hubtools.leaks.hexdumps import dumped
 from hubtools.leaks.named import named, small, telling_words
+from hubtools.leaks.notes import noted
 from hubtools.leaks.packed import packed
 from hubtools.leaks.shapes import Secret, shaped
 from hubtools.leaks.telling import words_of
@@ -105,6 +106,7 @@ def _plain(text: str) -> Iterator[Secret]:
     words = telling_words(lower, among)
     yield from named(text, lower, words, among)
     yield from commanded(text, lower, among)
+    yield from noted(text, lower, words)
     if words:
         yield from apart(text, words)
         yield from declared(text, words)

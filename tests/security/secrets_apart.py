@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import io
 import pickle
@@ -121,6 +122,60 @@ TEXTS: dict[str, str] = {
     "azure": "https://a.blob.core.windows.net/c/b?sv=2022-11-02&se=2027-01-01&sp=r&sig={S:.40}%2B{S:.3}%3D",
     "alibaba": "https://b.oss.aliyuncs.com/a?OSSAccessKeyId=x&x-oss-signature={H}",
     "tencent": "https://b.cos.myqcloud.com/a?q-sign-algorithm=sha1&q-signature={H:.40}",
+    "html heads": "<table>\n<tr><th>user</th><th>password</th></tr>\n<tr><td>me</td><td>{P}</td></tr>\n</table>",
+    "html heads on one line": "<table><tr><th>service</th><th>API key</th></tr><tr><td>a</td><td>{K}</td></tr></table>",
+    "html heads, a cell a line": "<table><thead>\n<tr>\n<th scope=col>name</th>\n<th>password</th>\n</tr>\n</thead><tr>\n<td>me</td>\n<td><code>{P}</code>\n</td>\n</tr>",
+    "html heads in cells": "<table><tr><td><b>user</b></td><td><b>password</b></td></tr><tr><td>me</td><td>{P}</td></tr></table>",
+    "html without ends": "<TABLE><TR><TH>user<TH>password<TR><TD>me<TD>{P}</TABLE>",
+    "html, one column": "<table><tr><th>API key</th></tr><tr><td>{K}</td></tr></table>",
+    "html, two heads": "<table><tr><th colspan=2>Logins</th></tr><tr><th>user</th><th>password</th></tr><tr><td>me</td><td>{P}</td></tr></table>",
+    "html rows": "<table>\n<tr>\n<th scope='row'>Password</th>\n<td>{P}</td>\n</tr></table>",
+    "html rows, a cell between": "<table><tr><th>API key:</th><td>for uploads</td><td>{K}</td></tr></table>",
+    "office heads": "<w:tbl><w:tr><w:tc><w:p>user</w:p></w:tc><w:tc><w:p>password</w:p></w:tc></w:tr><w:tr><w:tc><w:p>me</w:p></w:tc><w:tc><w:p><w:t>{P}</w:t></w:p></w:tc></w:tr></w:tbl>",
+    "rst csv-table": '.. csv-table:: Logins\n   :header: "user", "password"\n\n   "me", "{P}"\n',
+    "rst csv-table of names and values": ".. csv-table::\n   :header: name, value\n\n   the api key, {K}\n",
+    "rst csv-table, another mark": ".. csv-table::\n   :header: user, password\n   :delim: ;\n\n   me; {P}\n",
+    "rst csv-table, heads in rows": ".. csv-table::\n   :header-rows: 1\n\n   user, password\n   me, {P}\n",
+    "rst list-table": ".. list-table:: Logins\n   :header-rows: 1\n\n   * - user\n     - password\n   * - me\n     - {P}\n",
+    "rst list-table, three columns": ".. list-table::\n\n   * - service\n     - API key\n     - note\n\n   * - a\n     - {K}\n     - x\n",
+    "rst list-table, names first": ".. list-table::\n\n   * - user\n     - me\n   * - password\n     - {P}\n",
+    "rst simple table": "======  ================\nuser    password\n======  ================\nme      {P}\n======  ================\n",
+    "rst narrow table": "====== ===============\nuser   password\n====== ===============\nof me  {P}\n====== ===============\n",
+    "rst grid table": "+------+-----------------+\n| user | password        |\n+======+=================+\n| me   | {P} |\n+------+-----------------+\n",
+    "yaml lists": "- - user\n  - password\n- - me\n  - {P}\n",
+    "pandoc table": "user    password\n------  ------------------\nme      {P}\n",
+    "columns of blanks": "host      user    password\nx.org     me      {P}\n",
+    "psql": " id |  user  |   password\n----+--------+--------------\n  1 | me     | {P}\n(1 row)\n",
+    "copy": "COPY public.users (id, name, password) FROM stdin;\n1\tme\t{P}\n2\tyou\t\\N\n\\.\n",
+    "copy, quoted, csv": 'COPY "public"."users" ("id", "password") FROM stdin WITH (FORMAT csv);\n1,{P}\n\\.\n',
+    "copy, another mark": "COPY users (id, password) FROM stdin WITH DELIMITER '|';\n1|{P}\n\\.\n",
+    "copy, one column": "COPY tokens (token) FROM stdin;\n{K}\n\\.\n",
+    "insert, rows below": "INSERT INTO users (id, name, password) VALUES\n(1, 'it''s', '-'),\n(2, 'me', '{P}');\n",
+    "insert, names above": "CREATE TABLE `users` (\n  `id` int NOT NULL,\n  `name` text,\n  `password` varchar(99),\n  PRIMARY KEY (`id`)\n) ENGINE=InnoDB;\nINSERT INTO `users` VALUES (1,'a','-'),(2,'me','{P}');\n",
+    "insert, names above on a line": "CREATE TABLE users (id INTEGER PRIMARY KEY, password TEXT);\nINSERT INTO users VALUES(1,'{P}');\n",
+    "replace": "REPLACE INTO `users` (`id`, `password`) VALUES (1,'{P}');\n",
+    "pw": "pw: {P}\n",
+    "PW, equals": "PW={P}\n",
+    "pw in json": '{{"pw": "{P}"}}',
+    "pw of a database": "db_pw = '{P}'\n",
+    "rootpw": "rootpw: {P}\n",
+    "psw": "psw: {P}\n",
+    "pass phrase": "pass phrase: {P}\n",
+    "pw, a dash": "PW - {P}!Qx\n",
+    "note": "the server\n\nuser\nme\npassword\n{P}\n",
+    "note with blank lines": "Username\nme@x.org\n\nPassword\n\n{P}\n",
+    "note, a blank": "user me\npassword {P}!Qx\n",
+    "note, password alone": "login: me\n{P}!Qx\n",
+    "note, all alone": "login\nme\n{P}!Qx\n",
+    "note of mail": "me@example.org\n{P}!Qx\n",
+    "note of mail in a line": "me@example.org / {P}!Qx\n",
+    "mail and colon": "me@example.org:{P}!Qx\n",
+    "note in a line": "Login: me / {P}!Qx\n",
+    "note in a line, pw": "user: me / pw {P}!Qx\n",
+    "two blanks": "API-Key  {K}\n",
+    "a tab": "API-Key\t{K}\n",
+    "many blanks": "  wandb key            {K}\n",
+    "two blanks, a password": "Password  {P}\n",
     "signed, in json": '{{"url": "https://b.s3.amazonaws.com/a?a=1\\u0026X-Amz-Signature={H}"}}',
     "signed, in html": '<img src="https://b.s3.amazonaws.com/a?a=1&amp;X-Amz-Signature={H}">',
 }  # fmt: skip
@@ -141,6 +196,12 @@ def _values(r: random.Random) -> dict[str, str]:
         "T1": token[:15],
         "T2": token[15:],
     }
+
+
+def raw_deflate(text: str) -> bytes:
+    """Without a header (RFC 1951)."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return packer.compress(text.encode()) + packer.flush()
 
 
 DUMPS = ("xxd", "hexdump -C", "od -x", "od -b", "od -c", "windows")
@@ -275,6 +336,12 @@ FILES: dict[str, Callable[[dict[str, str]], bytes]] = {
         16, f"api_key={v['K']}".encode(), gzip.compress(b"first", mtime=0)
     ),
     "gzip extra": lambda v: gzipped(4, v["T"].encode()),
+    "raw deflate": lambda v: raw_deflate(f"words\napi_key={v['K']}\n"),
+    "raw deflate of a token": lambda v: raw_deflate(v["T"]),
+    "raw deflate behind a header": lambda v: b"\0\1\2HEAD" + raw_deflate(f"password={v['P']}\n"),
+    "raw deflate in base64": lambda v: base64.b64encode(
+        raw_deflate(f"some words and more of them, {v['T']}\n")
+    ),
     "gzip extra, packed": lambda v: gzipped(4, zlib.compress(v["T"].encode())),
 }
 
@@ -353,6 +420,28 @@ NEAR: tuple[str, ...] = (
     "the paths `a/b1` and `{H:.12}`\n{H:.24}\n",
     "2 ^ 3 = {H:.8}^\n{H:.8}\n",
     "00000000: {H:.4} {H:.4} {H:.4} {H:.4}  ....\n00000008: {H:.4} {H:.4} {H:.4} {H:.4}  ....\n",
+    "<table><tr><th>file</th><th>key</th></tr><tr><td>a.png</td><td>{H:.40}</td></tr></table>",
+    "<table><tr><th>token</th><th>count</th></tr><tr><td>a photo of</td><td>12</td></tr></table>",
+    "<tr><td>{K}</td><td>picture</td></tr>",
+    "<th>Password</th><td>ask the administrator</td>",
+    ".. csv-table::\n   :header: key, meaning\n\n   steps, how many there are\n",
+    ".. list-table::\n\n   * - token\n     - meaning\n   * - sks_person\n     - a person_v2_of_style\n",
+    "COPY pictures (id, sha256, caption) FROM stdin;\n1\t{H}\ta key, a token\n\\.\n",
+    "COPY users (id, password) FROM stdin;\n1\t\\N\n2\t********\n\\.\n",
+    "INSERT INTO pictures (name, hash) VALUES\n('a', '{H}'),\n('b', '{H}');\n",
+    "CREATE TABLE a (id int, keyword text);\nINSERT INTO a VALUES (1, 'portrait2026');\n",
+    "upw: {H:.12}\nshipwreck: {H:.12}\n",
+    "width  1024\nheight  1024\nmodel  {H:.40}\n",
+    "user: me\nDTYPE=Float32x\n",
+    "user\nme\n2024-05-01T12:30:00Z\n",
+    "Account: someone\nStableDiffusion3Medium\n",
+    "login: me\nhttps://x.org/A1b2C3\n",
+    "me@example.org\nORCID:0000-0002-1825-0097\n",
+    "git@example.org:People/Photos2024.git\n",
+    "me@example.org Photo_2024-05-01_IMG2.JPG\n",
+    "key  portrait_of_1girl_v2\ntoken  sks_person2\n",
+    "password  hello\npassword case-sensitive\n",
+    "======  ======\nname    key\n======  ======\na       {H:.32}\n======  ======\n",
     "AKIA{U}{B}\n",
     "iVBORw0KGgo{B}\nAKIA{U}{B}\n{B}\n",
 )

@@ -17,7 +17,8 @@ from typing import IO, BinaryIO
 
 from hubtools.files import open_regular
 from hubtools.leaks import hide
-from hubtools.leaks.columns import in_cell, in_columns, telling
+from hubtools.leaks.columns import in_columns
+from hubtools.leaks.headers import in_cell, telling
 from hubtools.leaks.shapes import Secret
 from hubtools.leaks.stream import is_text, search
 from hubtools.leaks.text import secrets
@@ -31,7 +32,7 @@ from hubtools.publish.contents.people import People, is_picture
 from hubtools.publish.contents.pictures import parts
 from hubtools.publish.contents.pixels import pixels
 from hubtools.publish.contents.records import records
-from hubtools.publish.contents.streams import closed, streams_of
+from hubtools.publish.contents.streams import closed, raw, streams_of
 
 # Secrets of one file that are told one by one, and places in it with a path, or not read.
 MOST = 100
@@ -200,9 +201,22 @@ class _Scan:
                     yield Leak(leak.kind, leak.place, leak.what, None, True, leak.secret)
                 if not ended:
                     yield _unread(place, "what is packed in it is too long to be read to its end")
+            if not is_picture(head) and not pdf:
+                yield from self._raw(place, whole, depth)
             yield from self._behind(place, whole, head, depth)
         except NotOpened as error:
             yield _unread(place, str(error))
+
+    def _raw(self, place: str, file: IO[bytes], depth: int) -> Iterator[Leak]:
+        """A stream of raw deflate near the start."""
+        file.seek(0)
+        if depth >= _DEEPEST or raw(file.read(1 << 14)) is None:
+            return
+        file.seek(0)
+        if (unpacked := raw(file.read(_INFLATED))) is not None:
+            self._budget.take(len(unpacked))
+            for leak in self.content(place, io.BytesIO(unpacked), depth + 1):
+                yield Leak(leak.kind, leak.place, leak.what, None, True, leak.secret)
 
     def _behind(self, place: str, file: IO[bytes], head: bytes, depth: int) -> Iterator[Leak]:
         """What is behind a PNG's pixels, where they are packed; the tags of a film."""
@@ -277,6 +291,8 @@ class _Scan:
             if not interesting and _is_zlib(data):
                 data = self._inflated(place, data)
                 interesting = bool(data)
+            elif not interesting and (inflated := raw(data, 1)) is not None:
+                data, interesting = inflated, True
             if interesting:
                 for leak in self.content(f"{place}!/base64", io.BytesIO(data), depth + 1):
                     if leak.kind is Kind.SECRET:

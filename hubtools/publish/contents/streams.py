@@ -127,6 +127,39 @@ def streams_of(
         place = following
 
 
+# Bytes at a file's start of which each may begin a raw deflate stream, and of such a one.
+_RAW_STARTS, _RAW_LEAST = 256, 20
+_NO_TEXT = bytes((*range(9), 11, 12, *range(14, 32), 127))
+
+
+def raw(data: bytes, starts: int = _RAW_STARTS) -> bytes | None:
+    """What a raw deflate stream (RFC 1951) unpacks to that begins within `starts` bytes; None where
+    none does. Nothing marks one, so it is one if it holds text."""
+    for start in range(min(starts, len(data))):
+        kind, codes = data[start] >> 1 & 3, data[start] >> 3
+        if kind == 3 or (kind == 2 and codes > 29):
+            continue  # no block begins so (3.2.3, 3.2.7)
+        if kind == 0 and any(a ^ b != 255 for a, b in zip(*_length(data, start), strict=False)):
+            continue  # the length of one that is stored is there twice (3.2.4)
+        unpacker = zlib.decompressobj(-15)
+        try:
+            found = unpacker.decompress(data[start : start + 2 * _FIRST], _FIRST)
+            if len(found) < _RAW_LEAST or len(found.translate(None, _NO_TEXT)) < len(found):
+                continue
+            if not unpacker.eof and len(found) < _FIRST:
+                continue
+            return found + unpacker.decompress(
+                unpacker.unconsumed_tail + data[start + 2 * _FIRST :], _ONE
+            )
+        except zlib.error:
+            continue
+    return None
+
+
+def _length(data: bytes, start: int) -> tuple[bytes, bytes]:
+    return data[start + 1 : start + 3], data[start + 3 : start + 5]
+
+
 def _unpacked(data: bytes, start: int, most: int) -> tuple[bytes, int, bool]:
     """(what it unpacks to, bytes that it takes, whether its end was there)."""
     opened = _OPEN.get(data[start : start + 2], zlib.decompressobj)()

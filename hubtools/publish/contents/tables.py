@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import IO, Any
 
-from hubtools.leaks.columns import name_and_value, telling
+from hubtools.leaks.headers import name_and_value, telling
 from hubtools.patterns import regex
 from hubtools.publish.contents.member import Budget, Member, NotOpened
 
