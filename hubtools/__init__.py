@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from hubtools.dataset.fix.run import undo_fix
     from hubtools.dataset.parts import validate_part
     from hubtools.errors import ChecksFailed, HubtoolsError, UsageError
-    from hubtools.localhub.serve import serve
+    from hubtools.commands.serving import serve
     from hubtools.project import Project, load_project
     from hubtools.publish.classify import classify
     from hubtools.reporting.formats import write_report
@@ -93,7 +93,7 @@ _WHERE = {
     "rehearse": "hubtools.commands.journeys",
     "rules": "hubtools.commands.journeys",
     "schema": "hubtools.commands.journeys",
-    "serve": "hubtools.localhub.serve",
+    "serve": "hubtools.commands.serving",
     "shard": "hubtools.commands.packing",
     "ship": "hubtools.commands.journeys",
     "train": "hubtools.commands.drawing",

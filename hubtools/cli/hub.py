@@ -106,7 +106,7 @@ def serve(
     from hubtools.errors import require_extra
 
     require_extra("hub", "The embedded Hub")
-    from hubtools.localhub.serve import serve as serve_hub
+    from hubtools.commands.serving import serve as serve_hub
 
     if _is_default("root"):  # nobody has named it: a link on the way to it is not followed
         fence(root, Path.cwd())

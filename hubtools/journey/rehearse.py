@@ -91,6 +91,7 @@ def rehearse(
     """
     require_extra("hub", "The embedded Hub")
     require_extra("train", "Training")
+    from hubtools.journey.outlook import Judgement
     from hubtools.localhub.server import Hub
 
     if project.file is None:
@@ -101,7 +102,13 @@ def rehearse(
     dataset_repo, model_repo = repos_of(project)
     base, base_folder, base_revision = _base_of(project, base_folder, note)
     owners = {repo.split("/")[0] for repo in (dataset_repo, model_repo)} | {DEFAULT_OWNER}
-    with Hub(root / "hub", port=_free_port(root / _PORT_FILE), token=TOKEN, owners=owners) as hub:
+    with Hub(
+        root / "hub",
+        port=_free_port(root / _PORT_FILE),
+        token=TOKEN,
+        owners=owners,
+        outlook=Judgement(project),
+    ) as hub:
         if base_folder is not None:
             hub.store.mount("model", base, base_folder, commit=base_revision)
         environment = _environment(root, hub.url, dataset_repo, model_repo)

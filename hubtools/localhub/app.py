@@ -42,6 +42,7 @@ from hubtools.localhub.http import (
     split_path,
 )
 from hubtools.localhub.names import KIND_OF_PLURAL
+from hubtools.localhub.outlook import Outlook
 from hubtools.localhub.problems import Moved, Problem, repo_not_found
 from hubtools.localhub.publishers import Publishers
 from hubtools.localhub.store import Store
@@ -71,10 +72,12 @@ class HubApp:
         faults: Faults | None = None,
         open_pages: bool = True,
         publishers: Publishers | None = None,
+        outlook: Outlook | None = None,
     ) -> None:
         self.store = store
         self.faults = faults or Faults()
-        self.hub = Hub(store, accounts, open_pages, publishers)
+        self.judged = None if outlook is None else pages.Judged(store, outlook)
+        self.hub = Hub(store, accounts, open_pages, publishers, self.judged)
         self.router = Router()
         for part in (
             api_account,
@@ -167,7 +170,9 @@ class HubApp:
             # not 404, which the client would take for a missing repository
             what = f"{call.method} /{'/'.join(segments)[:200]}"
             problem = Problem(501, f"The embedded Hub does not know {what}.")
-        raise problem or Problem(404, "Sorry, we can't find the page you are looking for.")
+        if problem is None:
+            return pages.nothing, {}
+        raise problem
 
     def _names_no_namespace(self, segments: list[str]) -> bool:
         """True for addresses of a repository without an owner (`api/models/gpt2`,

@@ -18,6 +18,7 @@ from hubtools.rooted import Root
 _INCOMING = "incoming"
 _BLOBS = "blobs"
 _UPLOAD = re.compile(r"[0-9a-f]{32}")
+_VIEW = re.compile(r"view-[a-z0-9_]{1,16}")  # a repository laid out for its pages
 
 
 class Blobs:
@@ -31,6 +32,8 @@ class Blobs:
         for name in place.list(_INCOMING):  # of a killed process; we hold the lock of the root
             if _UPLOAD.fullmatch(name) and place.is_file(f"{_INCOMING}/{name}"):
                 place.unlink(f"{_INCOMING}/{name}", missing_ok=True)
+            elif _VIEW.fullmatch(name) and place.is_folder(f"{_INCOMING}/{name}"):
+                place.remove_tree(f"{_INCOMING}/{name}")
 
     @property
     def incoming(self) -> Path:

@@ -24,12 +24,14 @@ MAX_JSON_BODY = 32 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Hub:
-    """What the handlers work on. `open_pages`: the pages show private repositories too."""
+    """What the handlers work on. `open_pages`: the pages show private repositories too. `judged`:
+    what checks say of repositories (`pages.laid.Judged`), for the pages."""
 
     store: Store
     accounts: Accounts
     open_pages: bool = True
     publishers: Publishers | None = None
+    judged: object = None
 
 
 @dataclass

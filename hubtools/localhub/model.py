@@ -112,6 +112,11 @@ class Content:
 class Mounted(Protocol):
     """A folder of this machine that stands for a repository."""
 
+    @property
+    def folder(self) -> Path:
+        """Where it lies."""
+        ...
+
     def snapshot(self, repo: Repo) -> Snapshot:
         """The folder as it is now."""
         ...

@@ -49,14 +49,19 @@ class Mount:
             raise UsageError(f"{folder} cannot be mounted: it is not a folder.")
         if commit is not None and not is_commit(commit):
             raise UsageError(f"{commit!r} is not a commit id (40 hexadecimal digits).")
-        self.folder = folder.resolve()
+        self._folder = folder.resolve()
         self._repo = repo
         self._database = database
         self._commit = commit
         self._lfs = LfsRules(default_gitattributes(repo.kind))
         self._hashing = threading.Lock()
-        blobs = self.folder.parent.parent / "blobs"
-        self._cache_blobs = blobs if self.folder.parent.name == "snapshots" else None
+        blobs = self._folder.parent.parent / "blobs"
+        self._cache_blobs = blobs if self._folder.parent.name == "snapshots" else None
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies, without links."""
+        return self._folder
 
     def snapshot(self, repo: Repo) -> Snapshot:
         """The folder as it is now. Reads each new file once to hash it."""
@@ -67,23 +72,23 @@ class Mount:
         newest = max((file.mtime_ns for file in found.values()), default=0)
         date = _iso(newest)
         oid = self._commit or commit_id(root, (), repo.namespace, date, listing)
-        commit = Commit(oid, root, f"Mounted from {self.folder.name}", "", repo.namespace, date)
+        commit = Commit(oid, root, f"Mounted from {self._folder.name}", "", repo.namespace, date)
         return Snapshot(repo, commit, files, dict(sorted(folders.items())))
 
     def open(self, path: str) -> Path | None:
         """Where the bytes of `path` are; None if there is no such file (any more)."""
         if path_fault(path):
             return None
-        found = self._look(self.folder / path)
+        found = self._look(self._folder / path)
         return found.path if found else None
 
     def _scan(self) -> dict[str, _Found]:
         result: dict[str, _Found] = {}
-        for parent, folders, names in os.walk(self.folder, onerror=_unless_gone):
+        for parent, folders, names in os.walk(self._folder, onerror=_unless_gone):
             folders[:] = [name for name in folders if name not in _SKIPPED]
             for name in names:
                 path = Path(parent, name)
-                relative = path.relative_to(self.folder).as_posix()
+                relative = path.relative_to(self._folder).as_posix()
                 if path_fault(relative) is None and (found := self._look(path)):
                     result[relative] = found
         return result
@@ -95,7 +100,7 @@ class Mount:
         except OSError as error:
             _unless_gone(error)
             return None
-        inside = real.is_relative_to(self.folder) or (
+        inside = real.is_relative_to(self._folder) or (
             self._cache_blobs is not None and real.parent == self._cache_blobs
         )
         if not inside or not stat.S_ISREG(status.st_mode):

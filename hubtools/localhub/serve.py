@@ -14,6 +14,7 @@ from typing import Any
 from hubtools.errors import UsageError
 from hubtools.localhub.accounts import DEFAULT_TOKEN, parse_org, parse_user
 from hubtools.localhub.faults import Faults, parse_chaos
+from hubtools.localhub.outlook import Outlook
 from hubtools.localhub.server import Hub
 
 
@@ -50,10 +51,11 @@ def serve(
     chaos: str | None = None,
     chaos_seed: int | None = None,
     trust_state: bool = False,
+    outlook: Outlook | None = None,
 ) -> Iterator[Running]:
-    """A running `Hub` with `mounts` such as `models/me/base=./base`. `trusted_publisher` and
-    `oidc_key`: see `Hub`. `user`: several, as `accounts.parse_user` reads them, in place of `me`.
-    `org`: several, as `accounts.parse_org` reads them.
+    """A running `Hub` with `mounts` such as `models/me/base=./base`. `trusted_publisher`,
+    `oidc_key` and `outlook`: see `Hub`. `user`: several, as `accounts.parse_user` reads them, in
+    place of `me`. `org`: several, as `accounts.parse_org` reads them.
     `chaos`: failures by chance, as `faults.parse_chaos` reads them. Raises as `Hub` does, and
     `UsageError` for a mount that cannot be."""
     pairs = [_parse_mount(text) for text in mounts]
@@ -71,6 +73,7 @@ def serve(
         orgs=[parse_org(text) for text in org],
         faults=Faults(parse_chaos(chaos or ""), chaos_seed),
         trust_state=trust_state,
+        outlook=outlook,
     )
     try:
         for kind, repo_id, folder in pairs:

@@ -23,6 +23,7 @@ from hubtools.localhub.accounts import (
 )
 from hubtools.localhub.app import HubApp
 from hubtools.localhub.faults import Fault, Faults, Outcome
+from hubtools.localhub.outlook import Outlook
 from hubtools.localhub.publishers import Publisher, Publishers
 from hubtools.localhub.store import Store
 
@@ -41,7 +42,8 @@ class Hub:
     their name. `open_pages`: the HTML pages show private repositories too; they
     are for the person at this machine, no other can reach them. The API keeps them private.
     `publishers`: workflows that may write to a repository without a token, `oidc_key`: what their
-    identities are signed with (see `hubtools.localhub.publishers.signed`).
+    identities are signed with (see `hubtools.localhub.publishers.signed`). `outlook`: what checks
+    say of repositories, for the pages.
 
     Raises `UsageError` for a host other than this machine's loopback and for a root that holds
     other things, `HubtoolsError` if the port or the root is taken.
@@ -62,6 +64,7 @@ class Hub:
         publishers: Iterable[str | Publisher] = (),
         oidc_key: str | None = None,
         trust_state: bool = False,
+        outlook: Outlook | None = None,
     ) -> None:
         if host not in LOOPBACK:
             raise UsageError(
@@ -87,7 +90,12 @@ class Hub:
             raise
         self.port = int(self._socket.getsockname()[1])
         self.app = HubApp(
-            self.store, accounts, faults=self.faults, open_pages=open_pages, publishers=trusted
+            self.store,
+            accounts,
+            faults=self.faults,
+            open_pages=open_pages,
+            publishers=trusted,
+            outlook=outlook,
         )
         self._server = uvicorn.Server(
             uvicorn.Config(
@@ -156,6 +164,8 @@ class Hub:
             self._thread.join()
             self._thread = None
         self._socket.close()
+        if self.app.judged is not None:
+            self.app.judged.close()
         self.store.close()
 
     def __enter__(self) -> Hub:

@@ -196,7 +196,7 @@ def test_other_hosts_are_refused(hub: Hub, host: str, status: int) -> None:
 
 
 def test_unknown_addresses(hub: Hub) -> None:
-    for path in ("api/unknown", "api", "api/models/a/b/c/d/e", "datasets", "settings/tokens"):
+    for path in ("api/unknown", "api", "api/models/a/b/c/d/e", "docs", "settings/tokens"):
         answer = CLIENT.get(f"{hub.url}/{path}")
         assert answer.status_code == (501 if path.startswith("api") else 404)
         assert answer.json()["error"]

@@ -7,15 +7,23 @@ a private repository carry a key. Without it private repositories have no page.
 
 from __future__ import annotations
 
-from hubtools.localhub.http import Router
+from starlette.responses import Response
+
+from hubtools.localhub.http import Call, Router
 from hubtools.localhub.names import repo_prefix
-from hubtools.localhub.pages import files, home, html, repo, talk
-from hubtools.localhub.pages.frame import page
+from hubtools.localhub.pages import files, home, html, repo, talk, viewer
+from hubtools.localhub.pages.frame import page, problem_page, wants_html
+from hubtools.localhub.pages.laid import Judged
+from hubtools.localhub.problems import Problem
+
+__all__ = ["Judged", "add_routes", "nothing"]
 
 
 def add_routes(router: Router) -> None:
-    router.add("GET", "-/style.css", html.stylesheet)
+    router.add("GET", "-/{asset}", html.asset)
     router.add("GET", "", page(home.index))
+    for kind in ("model", "dataset", "space"):
+        router.add("GET", f"{kind}s", page(home.listing, kind))
     for kind in ("dataset", "space", "model"):
         base = f"{repo_prefix(kind)}{{ns}}/{{name}}"
         router.add("GET", base, page(repo.show, kind))
@@ -25,4 +33,15 @@ def add_routes(router: Router) -> None:
         router.add("GET", f"{base}/commit/{{rev}}", page(files.commit, kind))
         router.add("GET", f"{base}/discussions", page(talk.listing, kind))
         router.add("GET", f"{base}/discussions/{{num}}", page(talk.show, kind))
+    router.add("GET", "datasets/{ns}/{name}/viewer", page(viewer.show, "dataset"))
+    router.add("GET", "datasets/{ns}/{name}/viewer/{config}/{split}", page(viewer.show, "dataset"))
+    router.add("GET", "datasets/{ns}/{name}/cell/{path*}", page(viewer.cell, "dataset"))
     router.add("GET", "{ns}", page(home.owner))
+
+
+def nothing(call: Call) -> Response:
+    """The answer for an address that no page and no program has."""
+    problem = Problem(404, "Sorry, we can't find the page you are looking for.")
+    if call.method == "GET" and wants_html(call):
+        return problem_page(call, problem)
+    raise problem

@@ -6,20 +6,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from html import unescape
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
+from hubtools.findings import Finding
 from hubtools.localhub import cardyaml
-from hubtools.localhub.model import Snapshot
-from hubtools.localhub.names import path_fault
-from hubtools.localhub.pages.html import Html, join, link, path, tag, text
+from hubtools.localhub.pages.findings import finding
+from hubtools.localhub.pages.html import Html, join, link, tag, text
+from hubtools.localhub.pages.place import Place
 
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _RAW = (("<!--", "-->"), ("<?", "?>"), ("<![CDATA[", "]]>"), ("<!", ">"))
@@ -34,43 +34,47 @@ _LONGEST = 500_000  # letters of a card that are shown
 _GALLERY = re.compile(r"<Gallery\s*/?>(?:\s*</Gallery>)?")
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where the links of a page lead: a snapshot, and the key that opens its files."""
-
-    snapshot: Snapshot
-    key: str | None
-
-    def file(self, name: str) -> str:
-        """The address of a file's bytes."""
-        where = path(self.snapshot.repo.url_path, "resolve", self.snapshot.commit.oid, name)
-        return f"{where}?key={self.key}" if self.key else where
-
-    def page(self, name: str) -> str:
-        """The address of a file's page."""
-        return path(self.snapshot.repo.url_path, "blob", "main", name)
-
-    def own(self, address: str) -> str | None:
-        """The repository's file an address in a card means; None if it means none of them."""
-        parts = urlsplit(address)
-        name = unquote(parts.path)
-        if parts.scheme or parts.netloc:
-            # Cards written for the Hub name their pictures by full address.
-            match = re.search(r"/(?:resolve|blob|raw)/[^/]+/(.+)$", name)
-            repo = f"/{self.snapshot.repo.full_name}/"
-            name = match[1] if match and repo in name else ""
-        name = name.removeprefix("./").removeprefix("/")
-        return name if path_fault(name) is None and name in self.snapshot.files else None
-
-
-def render(readme: str, place: Place) -> Html:
-    """The body of a README (without its front matter)."""
+def render(readme: str, place: Place, found: Sequence[Finding] = ()) -> Html:
+    """The body of a README (without its front matter), with what was `found` in it behind the
+    paragraphs, tables and lists that it speaks of."""
     _, body = cardyaml.split(readme)
+    first = readme[: len(readme) - len(body)].count("\n") + 1
     body = _closed(body[:_LONGEST])
     pictures = widget_gallery(cardyaml.metadata(readme), place)
     markdown = MarkdownIt("commonmark", {"html": True}, renderer_cls=_renderer(place, pictures))
     markdown.enable(["table", "strikethrough"])
-    return Html(markdown.render(body))
+    env: EnvType = {}
+    tokens = _with_findings(markdown.parse(body, env), found, first)
+    return Html(markdown.renderer.render(tokens, markdown.options, env))
+
+
+def in_body(readme: str, found: Finding) -> bool:
+    """Whether it speaks of a line behind the front matter."""
+    _, body = cardyaml.split(readme)
+    return found.line is not None and found.line > readme[: len(readme) - len(body)].count("\n")
+
+
+def _with_findings(tokens: list[Token], found: Sequence[Finding], first: int) -> list[Token]:
+    """The tokens, and behind each block those of what was found in it. `first`: the line of the
+    README in which the body begins, from 1."""
+    waiting = sorted((one for one in found if one.line is not None), key=lambda one: one.line or 0)
+    if not waiting:
+        return tokens
+    done: list[Token] = []
+    end, place = 0, 0
+    for token in tokens:
+        done.append(token)
+        if token.level == 0 and token.map:
+            end = token.map[1]
+        if token.level == 0 and token.nesting <= 0:
+            while place < len(waiting) and (waiting[place].line or 0) - first < end:
+                done.append(_finding(waiting[place]))
+                place += 1
+    return done + [_finding(one) for one in waiting[place:]]
+
+
+def _finding(found: Finding) -> Token:
+    return Token("finding", "", 0, content=finding(found))
 
 
 def _closed(body: str) -> str:
@@ -93,9 +97,13 @@ def widget_gallery(card: Mapping[str, Any], place: Place) -> Html:
         address = output.get("url") if isinstance(output, dict) else None
         if not isinstance(address, str):
             continue
-        parameters = entry.get("parameters")
-        without = parameters.get("negative_prompt") if isinstance(parameters, dict) else None
-        figures.append(picture(place, address, str(entry.get("text") or ""), without))
+        given = entry.get("parameters")
+        parameters = given if isinstance(given, dict) else {}
+        prompt = str(entry.get("text") or "")
+        facts = [("Prompt", prompt)] if prompt else []
+        facts += [(str(k).replace("_", " ").capitalize(), str(v)) for k, v in parameters.items()]
+        without = parameters.get("negative_prompt")
+        figures.append(figure(place, address, prompt, facts, without))
     return gallery(figures)
 
 
@@ -104,23 +112,58 @@ def gallery(figures: Sequence[Html]) -> Html:
     return tag("div", *figures, class_="gallery") if figures else Html("")
 
 
-def picture(place: Place, address: str, caption: str, negative: object = None) -> Html:
-    """A picture with its caption; a picture of another server is named, not loaded."""
+def figure(
+    place: Place,
+    address: str,
+    caption: str,
+    facts: Sequence[tuple[str, str]] = (),
+    negative: object = None,
+) -> Html:
+    """A picture with its caption, which opens large with the `facts` beside it and what its file
+    says of how it was drawn; one of another server is named, not loaded."""
     name = place.own(address)
-    if name is None:
-        shown = tag("div", "missing: ", address, class_="none")
-    else:
-        shown = link(
-            place.file(name), tag("img", src=place.file(name), alt=caption, loading="lazy")
-        )
     without = tag("span", f"without: {negative}", class_="soft") if negative else None
-    return tag("figure", shown, tag("figcaption", caption, without) if caption else None)
+    told = tag("figcaption", caption, without) if caption else None
+    if name is None:
+        return tag("figure", tag("div", "missing: ", address, class_="none"), told)
+    return tag("figure", opens(place, name, caption), about(place, name, facts), told)
+
+
+def opens(place: Place, name: str, words: str) -> Html:
+    """A picture of the repository that opens large."""
+    address = place.file(name)
+    shown = tag("img", src=address, alt=words or name, loading="lazy")
+    return link(address, shown, class_="zoom")
+
+
+def about(place: Place, name: str, facts: Sequence[tuple[str, str]]) -> Html:
+    """What stands beside the large picture."""
+    known = {key for key, _ in facts}
+    every = [*facts, *(fact for fact in place.drawn_with(name) if fact[0] not in known)]
+    rows = [join(tag("dt", key), tag("dd", value)) for key, value in every if value]
+    return tag(
+        "template",
+        tag("strong", name),
+        tag("dl", *rows) if rows else None,
+        link(place.page(name), "its file"),
+    )
 
 
 def _renderer(place: Place, pictures: Html) -> type[RendererHTML]:
     """markdown-it's renderer with our own idea of raw HTML, links and pictures."""
 
     class Renderer(RendererHTML):
+        closing: list[str]  # of links that are open
+
+        def __init__(self, parser: Any = None) -> None:
+            super().__init__(parser)
+            self.closing = []
+
+        def finding(
+            self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType
+        ) -> str:
+            return tokens[idx].content
+
         def html_block(
             self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType
         ) -> str:
@@ -157,6 +200,8 @@ def _renderer(place: Place, pictures: Html) -> type[RendererHTML]:
         def _picture(self, address: str, words: str) -> str:
             name = place.own(address)
             if name is not None:
+                if not self.closing:  # a picture in a link does not open itself
+                    return opens(place, name, words)
                 return tag("img", src=place.file(name), alt=words, loading="lazy")
             if urlsplit(address).scheme in ("http", "https"):
                 return link(address, f"[picture: {words or address}]", rel="noreferrer")
@@ -172,7 +217,18 @@ def _renderer(place: Place, pictures: Html) -> type[RendererHTML]:
                 token.attrSet("href", place.page(name))
             elif urlsplit(address).scheme not in ("http", "https", "mailto", ""):
                 token.attrSet("href", "#")
+            elif (there := place.repository(address)) is not None:
+                if not there.here:
+                    self.closing.append("</span>")
+                    return tag("span", title="this Hub does not have it")[: -len("</span>")]
+                token.attrSet("href", there.href)
+            self.closing.append("</a>")
             token.attrSet("rel", "noreferrer")
             return self.renderToken(tokens, idx, options, env)
+
+        def link_close(
+            self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType
+        ) -> str:
+            return self.closing.pop()
 
     return Renderer

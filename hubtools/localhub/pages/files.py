@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from starlette.responses import Response
 
 from hubtools.files import human_bytes
+from hubtools.findings import Finding
 from hubtools.localhub import history
 from hubtools.localhub.diff import diff_of
 from hubtools.localhub.downloads import content_type
 from hubtools.localhub.http import Call
 from hubtools.localhub.model import Commit, Snapshot
+from hubtools.localhub.pages.findings import finding, marks
 from hubtools.localhub.pages.frame import View, moment
 from hubtools.localhub.pages.html import Html, join, link, tag
 from hubtools.localhub.problems import entry_not_found
@@ -19,12 +22,14 @@ from hubtools.localhub.problems import entry_not_found
 _LONGEST_TEXT = 512 * 1024
 _LONGEST_DIFF = 256 * 1024
 _COMMITS = 200
+_NUMBERED = 5000  # lines
 
 
 def file_table(view: View, folder: str) -> Html:
     """What is in a folder: folders first, then files with size and download."""
     prefix = f"{folder}/" if folder else ""
     revision = view.call.params.get("rev", "main")
+    about = view.about_files() if revision == "main" else {}
     rows = []
     for path in view.snapshot.folders:
         if path.startswith(prefix) and "/" not in path[len(prefix) :]:
@@ -45,7 +50,11 @@ def file_table(view: View, folder: str) -> Html:
             rows.append(
                 tag(
                     "tr",
-                    tag("td", link(view.href("blob", revision, path), path[len(prefix) :])),
+                    tag(
+                        "td",
+                        link(view.href("blob", revision, path), path[len(prefix) :]),
+                        marks(about.get(path, ())),
+                    ),
                     tag("td", "LFS" if file.sha256 else "", class_="soft fixed"),
                     tag("td", human_bytes(file.size), class_="size"),
                     tag("td", link(f"{address}{mark}download=true", "download"), class_="fixed"),
@@ -53,7 +62,7 @@ def file_table(view: View, folder: str) -> Html:
             )
     if not rows:
         return tag("div", tag("div", "No files.", class_="empty"), class_="sheet flush")
-    return tag("div", tag("table", *rows), class_="sheet flush")
+    return tag("div", tag("table", *rows, class_="rows"), class_="sheet flush")
 
 
 def _crumbs(view: View, path: str) -> Html:
@@ -82,12 +91,13 @@ def blob(call: Call) -> Response:
     path = call.params["path"]
     file, content = call.hub.store.open(view.snapshot, path)
     kind = content_type(path)
+    about = view.about_files().get(path, []) if call.params["rev"] == "main" else []
     if kind.startswith("image/"):
         address = view.place.file(path)
         shown = tag("div", link(address, tag("img", src=address, alt=path)), class_="sheet")
     elif file.sha256 is None and file.size <= _LONGEST_TEXT:
         text = content.read_all().decode("utf-8", "replace")
-        shown = tag("div", tag("pre", text), class_="sheet")
+        shown = tag("div", _numbered(text, about), class_="sheet flush")
     else:
         shown = tag("div", "Too big, or no text: download it to look inside.", class_="sheet soft")
     facts = [("Size", f"{human_bytes(file.size)} ({file.size} bytes)"), ("git id", file.oid)]
@@ -98,6 +108,7 @@ def blob(call: Call) -> Response:
     return view.document(
         "files",
         _crumbs(view, path),
+        *(finding(one, place=False) for one in about if one.line is None),
         shown,
         tag(
             "div",
@@ -111,6 +122,22 @@ def blob(call: Call) -> Response:
     )
 
 
+def _numbered(text: str, about: Sequence[Finding]) -> Html:
+    """A text with numbers before its lines, and what was found behind the line it speaks of."""
+    lines = text.splitlines()
+    if len(lines) > _NUMBERED:
+        return tag("pre", text)
+    at: dict[int, list[Finding]] = {}
+    for one in about:
+        if one.line is not None:
+            at.setdefault(min(one.line, len(lines)), []).append(one)
+    shown = []
+    for number, line in enumerate(lines, 1):
+        shown.append(tag("code", f"{line}\n", id=f"L{number}"))
+        shown += [finding(one, place=False) for one in at.get(number, ())]
+    return tag("div", *shown, class_="code", tabindex="0")
+
+
 def commits(call: Call) -> Response:
     view = View.of(call)
     found = history.log(call.hub.store, view.snapshot)
@@ -118,7 +145,7 @@ def commits(call: Call) -> Response:
     more = len(found) - len(rows)
     return view.document(
         "commits",
-        tag("div", tag("table", *rows), class_="sheet flush"),
+        tag("div", tag("table", *rows, class_="rows"), class_="sheet flush"),
         tag("p", f"and {more} older ones", class_="soft") if more else None,
     )
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.responses import Response
 
+from hubtools.findings import Finding
 from hubtools.localhub.access import find_repo, may_see
 from hubtools.localhub.downloads import page_key
 from hubtools.localhub.http import Call, Handler
 from hubtools.localhub.model import Repo, Snapshot
-from hubtools.localhub.names import RESERVED, is_name
-from hubtools.localhub.pages.card import Place
+from hubtools.localhub.names import KIND_OF_PLURAL, RESERVED, is_name, repo_prefix
 from hubtools.localhub.pages.html import Html, document, join, link, path, tag
-from hubtools.localhub.problems import Problem, repo_not_found
+from hubtools.localhub.pages.laid import Judged
+from hubtools.localhub.pages.place import Place
+from hubtools.localhub.problems import Moved, Problem, repo_not_found
 
 
 def page(handler: Handler, kind: str = "model") -> Handler:
@@ -21,21 +24,81 @@ def page(handler: Handler, kind: str = "model") -> Handler:
 
     def with_errors(call: Call) -> Response:
         call.params.setdefault("kind", kind)
-        if call.params.get("ns", "").lower() in RESERVED:
-            raise Problem(404, "Sorry, we can't find the page you are looking for.")
         try:
+            if call.params.get("ns", "").lower() in RESERVED:
+                raise Problem(404, "Sorry, we can't find the page you are looking for.")
             return handler(call)
         except Problem as problem:
-            if "text/html" not in call.headers.get("accept", ""):
+            if not wants_html(call):
                 raise
-            return document(
-                str(problem.status),
-                tag("h1", "There is nothing here" if problem.status in (401, 404) else "Sorry"),
-                tag("div", tag("p", problem.message), class_="sheet"),
-                status=404 if problem.status == 401 else problem.status,
-            )
+            return problem_page(call, problem)
 
     return with_errors
+
+
+def wants_html(call: Call) -> bool:
+    """Whether a browser asks, not a program."""
+    return "text/html" in call.headers.get("accept", "")
+
+
+def problem_page(call: Call, problem: Problem) -> Response:
+    """What is wrong, and where to go from here."""
+    status = 404 if problem.status == 401 else problem.status
+    message = _said(call, problem) if problem.status in (401, 404) else problem.message
+    return document(
+        str(status),
+        tag("h1", "There is nothing here" if status == 404 else "Sorry"),
+        tag(
+            "div",
+            tag("p", message),
+            tag("p", *_ways(call)),
+            class_="sheet",
+        ),
+        status=status,
+    )
+
+
+def _said(call: Call, problem: Problem) -> str:
+    """What is missing. To a program a missing repository is 'Invalid username or password'; a
+    person is told which it is."""
+    kind, namespace, name = (call.params.get(key, "") for key in ("kind", "ns", "name"))
+    if problem.code == "RepoNotFound":
+        others = [
+            other
+            for other in KIND_OF_PLURAL.values()
+            if other != kind and has(call, other, namespace, name)
+        ]
+        but = f" There is a {others[0]} of that name." if others else ""
+        return f"This Hub has no {kind} {namespace}/{name}.{but}"
+    if problem.code == "RevisionNotFound":
+        return f"{namespace}/{name} has no branch, tag or commit {call.params.get('rev')}."
+    if problem.code == "EntryNotFound" and problem.message == "Entry not found":
+        where = f"{namespace}/{name} at {call.params.get('rev', 'main')}"
+        return f"There is no file {call.params.get('path')} in {where}."
+    return problem.message
+
+
+def _ways(call: Call) -> list[object]:
+    namespace, name = call.params.get("ns", ""), call.params.get("name", "")
+    ways: list[object] = [link("/", "All repositories")]
+    for other in KIND_OF_PLURAL.values():
+        if has(call, other, namespace, name):
+            where = path(f"{repo_prefix(other)}{namespace}/{name}")
+            ways += [" · ", link(where, f"the {other} {namespace}/{name}")]
+    if any(shows(call, r) for r in call.hub.store.repos() if r.namespace == namespace):
+        ways += [" · ", link(path(namespace), f"all of {namespace}")]
+    return ways
+
+
+def has(call: Call, kind: str, namespace: str, name: str) -> bool:
+    """Whether this Hub has a repository that this caller may see."""
+    if not is_name(namespace) or not is_name(name):
+        return False
+    try:
+        found = call.hub.store.find(kind, namespace, name)
+    except Moved:
+        return True
+    return found is not None and shows(call, found)
 
 
 def visible_repo(call: Call) -> Repo:
@@ -43,12 +106,11 @@ def visible_repo(call: Call) -> Repo:
     kind, namespace, name = (call.params[key] for key in ("kind", "ns", "name"))
     if not call.hub.open_pages:
         return find_repo(call, kind, namespace, name)
-    found = (
-        call.hub.store.find(kind, namespace, name) if is_name(namespace) and is_name(name) else None
-    )
-    if found is None:
-        raise repo_not_found(call.user is None)
-    return found
+    if is_name(namespace) and is_name(name):
+        found = call.hub.store.find(kind, namespace, name)
+        if found is not None:
+            return found
+    raise repo_not_found(call.user is None)
 
 
 def shows(call: Call, repo: Repo) -> bool:
@@ -75,7 +137,21 @@ class View:
         """Where links lead."""
         closed = self.repo.private or self.repo.gated
         key = page_key(self.call, self.repo) if closed and self.call.hub.open_pages else None
-        return Place(self.snapshot, key)
+        return Place(self.snapshot, key, self.call.hub.store, partial(has, self.call))
+
+    @property
+    def judged(self) -> Judged | None:
+        """What checks say; None of a Hub that has none."""
+        judged = self.call.hub.judged
+        return judged if isinstance(judged, Judged) else None
+
+    def about_files(self) -> dict[str, list[Finding]]:
+        """What checks find in the card and in the files, by file."""
+        found: dict[str, list[Finding]] = {}
+        if self.judged is not None:
+            for one in (*self.judged.card(self.snapshot), *self.judged.files(self.snapshot)):
+                found.setdefault(one.path or "", []).append(one)
+        return found
 
     def href(self, *segments: str) -> str:
         """An address below the repository's page."""
@@ -85,6 +161,11 @@ class View:
         """The page: title, tabs with `here` marked, body."""
         tabs = [
             ("card", "Card", self.href()),
+            *(
+                [("viewer", "Viewer", self.href("viewer"))]
+                if self.repo.kind == "dataset" and self.judged is not None
+                else []
+            ),
             ("files", "Files", self.href("tree", "main")),
             ("commits", "History", self.href("commits", "main")),
             ("talk", "Discussions", self.href("discussions")),

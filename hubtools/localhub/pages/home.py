@@ -6,11 +6,18 @@ from collections.abc import Sequence
 
 from starlette.responses import Response
 
+from hubtools.findings import plural
+from hubtools.localhub import cardyaml
 from hubtools.localhub.http import Call
+from hubtools.localhub.info import strings
 from hubtools.localhub.model import Repo
-from hubtools.localhub.pages.frame import badges, moment, shows
+from hubtools.localhub.names import KIND_OF_PLURAL
+from hubtools.localhub.pages.frame import View, badges, moment, shows
 from hubtools.localhub.pages.html import Html, document, join, link, path, tag
+from hubtools.localhub.pages.pictures import pictures_of
 from hubtools.localhub.problems import Problem
+
+_SHOWN = 200
 
 
 def index(call: Call) -> Response:
@@ -36,6 +43,16 @@ def index(call: Call) -> Response:
     return document("Embedded Hub", tag("h1", "Repositories"), _lists(call, repos))
 
 
+def listing(call: Call) -> Response:
+    """Everything of one kind."""
+    kind = call.params["kind"]
+    repos = [repo for repo in call.hub.store.repos(kind) if shows(call, repo)]
+    title = f"{kind.capitalize()}s"
+    empty = tag("div", tag("p", f"No {kind}s yet."), class_="sheet")
+    shown = _list(call, repos) if repos else empty
+    return document(title, tag("h1", title), shown)
+
+
 def owner(call: Call) -> Response:
     """Everything of one owner."""
     name = call.params["ns"]
@@ -49,24 +66,51 @@ def owner(call: Call) -> Response:
 
 def _lists(call: Call, repos: Sequence[Repo]) -> Html:
     parts: list[Html] = []
-    for kind, title in (("model", "Models"), ("dataset", "Datasets"), ("space", "Spaces")):
+    for plural_, kind in KIND_OF_PLURAL.items():
         some = [repo for repo in repos if repo.kind == kind]
         if some:
-            items = [_item(call, repo) for repo in some]
-            parts.append(tag("h2", title))
-            parts.append(tag("div", tag("ul", *items, class_="repos"), class_="sheet flush"))
+            parts.append(tag("h2", plural_.capitalize()))
+            parts.append(_list(call, some))
     return join(*parts) if parts else tag("div", "Nothing yet.", class_="sheet")
 
 
+def _list(call: Call, repos: Sequence[Repo]) -> Html:
+    items = [_item(call, repo) for repo in repos[:_SHOWN]]
+    more = len(repos) - len(items)
+    return join(
+        tag("div", tag("ul", *items, class_="repos"), class_="sheet flush"),
+        tag("p", f"and {more} more", class_="soft") if more else None,
+    )
+
+
 def _item(call: Call, repo: Repo) -> Html:
+    """A repository with its first picture, and what it is."""
+    picture, facts, note = None, "", "no main branch"
     try:
-        commit = call.hub.store.snapshot(repo).commit
-        note = f"{commit.title} · {moment(commit.date)}"
+        view = View(call, repo, call.hub.store.snapshot(repo))
     except Problem:
-        note = "no main branch"
+        pass
+    else:
+        commit = view.snapshot.commit
+        note = f"{commit.title} · {moment(commit.date)}"
+        data = call.hub.store.read_small(view.snapshot, "README.md")
+        card = cardyaml.metadata(data.decode("utf-8", "replace")) if data else {}
+        names = pictures_of(view, card)
+        if names:
+            picture = tag("img", src=view.place.file(names[0]), alt="", loading="lazy")
+        told = [*strings(card.get("pipeline_tag")), *strings(card.get("license"))]
+        if repo.kind == "dataset" and names:
+            told.insert(0, plural(len(names), "picture"))
+        told += [f"based on {base}" for base in strings(card.get("base_model"))[:1]]
+        facts = " · ".join(told)
     return tag(
         "li",
-        link(path(repo.url_path), tag("strong", repo.full_name)),
-        badges(repo, kind=False),
-        tag("span", note, class_="soft"),
+        tag("span", picture, class_="thumb"),
+        tag(
+            "div",
+            link(path(repo.url_path), tag("strong", repo.full_name)),
+            badges(repo, kind=False),
+            tag("span", facts, class_="soft") if facts else None,
+            tag("span", note, class_="soft"),
+        ),
     )

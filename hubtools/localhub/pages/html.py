@@ -9,11 +9,14 @@ from urllib.parse import quote
 from starlette.responses import Response
 
 from hubtools.localhub.http import Call
+from hubtools.localhub.problems import Problem
 
+# Forms ask for another view of the same page; nothing else may be loaded, run or sent to.
 CSP = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none';"
-    " frame-ancestors 'none'"
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; base-uri 'none';"
+    " form-action 'self'; frame-ancestors 'none'"
 )
+_VOID = ("img", "link", "meta", "br", "input")
 
 
 class Html(str):
@@ -28,13 +31,14 @@ def text(value: object) -> Html:
 
 
 def tag(element: str, /, *children: object, **attributes: str | None) -> Html:
-    """`<element key="value">children</element>`; `class_` is written `class`, None is left out."""
+    """`<element key="value">children</element>`; `class_` is written `class`, `aria_label`
+    `aria-label`; None is left out."""
     written = "".join(
-        f' {key.rstrip("_")}="{text(value)}"'
+        f' {key.rstrip("_").replace("_", "-")}="{text(value)}"'
         for key, value in attributes.items()
         if value is not None
     )
-    if element in ("img", "link", "meta", "br"):
+    if element in _VOID:
         return Html(f"<{element}{written}>")
     return Html(f"<{element}{written}>{join(*children)}</{element}>")
 
@@ -65,7 +69,9 @@ def document(title: str, *body: object, status: int = 200) -> Response:
                 tag("meta", charset="utf-8"),
                 tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
                 tag("title", title),
+                tag("link", rel="icon", href="/-/icon.svg", type="image/svg+xml"),
                 tag("link", rel="stylesheet", href="/-/style.css"),
+                tag("script", src="/-/page.js", defer=""),
             ),
             tag(
                 "body",
@@ -74,7 +80,11 @@ def document(title: str, *body: object, status: int = 200) -> Response:
                     tag(
                         "div",
                         tag("strong", link("/", "Embedded Hub")),
-                        tag("span", "on this machine only"),
+                        tag("span", "on this machine only", class_="where"),
+                        tag(
+                            "nav",
+                            *(link(f"/{p.lower()}", p) for p in ("Models", "Datasets", "Spaces")),
+                        ),
                     ),
                     class_="top",
                 ),
@@ -90,8 +100,22 @@ def document(title: str, *body: object, status: int = 200) -> Response:
     )
 
 
-def stylesheet(call: Call) -> Response:
-    """The one style sheet of all pages."""
-    del call
-    css = resources.files(__package__).joinpath("style.css").read_text("utf-8")
-    return Response(css, headers={"Content-Type": "text/css; charset=utf-8"})
+_ASSETS = {
+    "style.css": "text/css; charset=utf-8",
+    "page.js": "text/javascript; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+}
+
+
+def asset(call: Call) -> Response:
+    """Style, script and icon of all pages, which is all that they load beside pictures."""
+    name = call.params["asset"]
+    if name not in _ASSETS:
+        raise Problem(404, f"There is no /-/{name}.")
+    data = resources.files(__package__).joinpath(name).read_bytes()
+    return Response(data, headers={"Content-Type": _ASSETS[name]})
+
+
+def scrolled(table: Html) -> Html:
+    """A table in a box of its own that scrolls where the page is too narrow for it."""
+    return tag("div", table, class_="scroll", tabindex="0")

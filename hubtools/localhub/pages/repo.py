@@ -8,18 +8,19 @@ from typing import Any
 from starlette.responses import Response
 
 from hubtools.files import human_bytes
-from hubtools.localhub import cardyaml, history
+from hubtools.localhub import cardyaml
 from hubtools.localhub.http import Call
 from hubtools.localhub.info import strings
 from hubtools.localhub.names import repo_prefix
 from hubtools.localhub.pages import card as cards
-from hubtools.localhub.pages.files import commit_row, file_table
-from hubtools.localhub.pages.frame import View, moment
+from hubtools.localhub.pages.files import file_table
+from hubtools.localhub.pages.findings import findings
+from hubtools.localhub.pages.frame import View, has, moment
 from hubtools.localhub.pages.html import Html, join, link, path, tag
 from hubtools.localhub.pages.pictures import dataset_pictures
-from hubtools.localhub.problems import Moved
 
-_COMMITS = 8
+# What a card calls that tells how to use its repository.
+_SAID = ("load_dataset(", "load_lora_weights(", "from_pretrained(", "hf download")
 
 
 def show(call: Call) -> Response:
@@ -31,7 +32,7 @@ def show(call: Call) -> Response:
         "card",
         tag(
             "div",
-            tag("div", _body(view, readme), _use(view, card), _files(view), _history(view)),
+            tag("div", _body(view, readme), _use(view, readme or "", card)),
             tag("aside", _facts(view, card)),
             class_="columns",
         ),
@@ -40,14 +41,20 @@ def show(call: Call) -> Response:
 
 def _body(view: View, readme: str | None) -> Html:
     pictures = dataset_pictures(view) if view.repo.kind == "dataset" else None
-    rendered = cards.render(readme, view.place) if readme else None
+    found = view.about_files().get("README.md", []) if readme else []
+    inside = [one for one in found if readme and cards.in_body(readme, one)]
+    rendered = cards.render(readme, view.place, inside) if readme else None
     if rendered is None or not rendered.strip():
         rendered = tag("p", "This repository has no card (README.md) yet.", class_="soft")
-    problems = cardyaml.judge(readme, view.repo.kind).errors if readme else []
+    errors = cardyaml.judge(readme, view.repo.kind).errors if readme and not found else []
+    about = [one for one in found if one not in inside]
+    where = {"README.md": view.href("blob", "main", "README.md")}
     return join(
-        *(tag("div", tag("strong", "Card: "), message, class_="sheet") for message in problems),
+        *(tag("div", tag("strong", "Card: "), message, class_="sheet wrong") for message in errors),
+        findings(about, "About the card's front matter and the whole:", hrefs=where),
         pictures,
         tag("div", rendered, class_="sheet card"),
+        None if readme else file_table(view, ""),
     )
 
 
@@ -90,16 +97,16 @@ def _facts(view: View, card: Mapping[str, Any]) -> Html:
 def _repo_link(view: View, kind: str, name: str) -> Html:
     """A repository named on a card: a link if this Hub has it."""
     namespace, _, rest = name.partition("/")
-    try:
-        there = bool(rest) and view.call.hub.store.find(kind, namespace, rest) is not None
-    except Moved:
-        there = True
-    shown = link(path(repo_prefix(kind) + name), name) if there else name
-    return tag("div", shown)
+    if has(view.call, kind, namespace, rest):
+        return tag("div", link(path(repo_prefix(kind) + name), name))
+    return tag("div", name, tag("span", " not on this Hub", class_="soft"))
 
 
-def _use(view: View, card: Mapping[str, Any]) -> Html:
+def _use(view: View, readme: str, card: Mapping[str, Any]) -> Html | None:
+    """How to use it, unless the card says so."""
     repo = view.repo
+    if repo.full_name in readme and any(word in readme for word in _SAID):
+        return None
     if repo.kind == "dataset":
         code = f'from datasets import load_dataset\n\nds = load_dataset("{repo.full_name}")'
     elif "lora" in strings(card.get("tags")) and strings(card.get("base_model")):
@@ -113,18 +120,3 @@ def _use(view: View, card: Mapping[str, Any]) -> Html:
         kind = "" if repo.kind == "model" else f" --type {repo.kind}"
         code = f"hf download {repo.full_name}{kind}"
     return join(tag("h2", "Use"), tag("div", tag("pre", code), class_="sheet"))
-
-
-def _files(view: View) -> Html:
-    return join(tag("h2", "Files"), file_table(view, ""))
-
-
-def _history(view: View) -> Html:
-    commits = history.log(view.call.hub.store, view.snapshot)
-    rows = [commit_row(view, commit) for commit in commits[:_COMMITS]]
-    more = len(commits) - len(rows)
-    return join(
-        tag("h2", "History"),
-        tag("div", tag("table", *rows), class_="sheet flush"),
-        link(view.href("commits", "main"), f"{more} more") if more > 0 else None,
-    )
