@@ -46,6 +46,8 @@ class Section(BaseModel):
         return None
 
 
+People = Literal["nobody", "invented", "author", "agreed", "public-figures", "unasked"]
+LanguageCode = Annotated[str, Field(pattern="^[a-z]{2,3}$")]
 Rights = Literal["own", "permission", "synthetic", "public-domain", "licensed"]
 
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")

@@ -19,6 +19,8 @@ from hubtools.models.rows import TargetName
 from hubtools.setting_types import (
     AllowedSecret,
     KeepCheckpoints,
+    LanguageCode,
+    People,
     Plan,
     Prefixes,
     RepoId,
@@ -159,6 +161,23 @@ class DatasetSettings(Section):
         None, "Why you may use the pictures: own work, permission, synthetic, ..."
     )
     rights_note: str | None = option(None, "Sentence about the rights, shown on the card.")
+    people: People | None = option(
+        None,
+        "Who is shown: nobody, invented people, the author, people who agreed, public-figures or"
+        " unasked people. It stands on the card.",
+    )
+    people_note: str | None = option(
+        None, "Sentence on who is shown and what they agreed to, shown on the card."
+    )
+    how_made: str | None = option(
+        None, "How pictures and captions were made or chosen: sentences for the card."
+    )
+    languages: list[LanguageCode] = option(
+        [],
+        "Languages of the captions, as codes such as en; default: what their words show, where that"
+        " is certain.",
+        "language",
+    )
 
 
 class RulesSettings(Section):

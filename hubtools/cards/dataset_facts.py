@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from hubtools.cards.escape import hub_file
 from hubtools.cards.merge import Memory, merge, read_card_text
 from hubtools.dataset.examples import Column, Example, read_described
 from hubtools.dataset.folder.configs import split_configs
 from hubtools.dataset.folder.listing import walk
 from hubtools.dataset.pictures.embedded.exif_tags import orientation_of, stored_size
 from hubtools.dataset.pictures.facts import upright
-from hubtools.dataset.rows import role_columns
+from hubtools.dataset.rows import role_columns, shots_of
+from hubtools.dataset.text.spoken import NAMES, languages_of
 from hubtools.files import open_regular
 from hubtools.findings import plural, shortened
 from hubtools.frontmatter import read_card
 from hubtools.layout import CARD
 from hubtools.project import Project
 from hubtools.rooted import Root
+from hubtools.settings import DatasetSettings
 
 _RIGHTS = {
     "own": "The pictures are the author's own work.",
@@ -31,6 +35,15 @@ _RIGHTS = {
     "public-domain": "The pictures are in the public domain.",
     "licensed": "The pictures are used under a licence.",
 }
+_PEOPLE = {
+    "nobody": "No people are shown.",
+    "invented": "The people shown are invented: nobody who exists.",
+    "author": "The person shown is the author.",
+    "agreed": "The people shown agreed to these pictures and to their publication here.",
+    "public-figures": "The people shown are public figures.",
+    "unasked": "The people shown were not asked.",
+}
+_LICENSE = re.compile(r"LICEN[SC]E(\.(md|txt))?$", re.IGNORECASE)
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 
@@ -50,6 +63,11 @@ class DatasetCard:
     load_from: str
     rights_sentence: str | None
     license: str | None
+    shots: tuple[tuple[str, str, str], ...] = ()  # of the shot plan: (shot, planned, found)
+    unplanned: int = 0  # pictures of no shot that the plan names
+    people_sentence: str | None = None
+    how_made: str | None = None
+    license_file: str | None = None  # its address in the repository, where there is one
     front_matter: dict[str, Any] = field(default_factory=dict)
 
 
@@ -57,17 +75,20 @@ def dataset_facts(folder: Path, project: Project) -> DatasetCard:
     """Gather the facts of a dataset folder. Raises `HubtoolsError` if it has no captions."""
     settings = project.dataset
     listing = walk(folder)
+    tops_of_files = [entry.name for entry in listing.entries if "/" not in entry.name]
     tops = {entry.name.partition("/")[0] for entry in listing.entries if "/" in entry.name}
     configs = split_configs(
         (entry.name for entry in listing.metadata),
         (name for name in tops if not name.startswith((".", "__"))),
     )
-    examples, columns = read_described(
+    described = read_described(
         folder,
         settings.caption_column,
         card=_card_to_be(folder, {"configs": configs}),
         roles=role_columns(settings),
     )
+    examples = list(described.examples)
+    spoken = _spoken(examples, settings)
     sizes = Counter(_size_of(example.image) for example in examples)
     words = sorted(len(example.caption.split()) for example in examples)
     repo = settings.repo
@@ -80,13 +101,12 @@ def dataset_facts(folder: Path, project: Project) -> DatasetCard:
         ("formats", ", ".join(sorted({e.image.suffix.lower().lstrip(".") for e in examples}))),
         *_partners(examples),
         ("caption column", settings.caption_column),
+        *([("language of the captions", spoken.said)] if spoken.codes else []),
         ("words in a caption", f"{words[0]} to {words[-1]}, median {words[len(words) // 2]}"),
     ]
     shown = _spread(examples, 4)
-    rights = None
-    if settings.rights:
-        note = f" {settings.rights_note.strip()}" if settings.rights_note else ""
-        rights = _RIGHTS[settings.rights] + note
+    named = zip(described.rows, (e.file_name for e in examples), strict=True)
+    shots, unplanned = shots_of(named, settings)
     license = read_card(folder / CARD).data.get("license") or settings.license
     card = DatasetCard(
         title=repo.partition("/")[2] if repo else folder.resolve().name,
@@ -95,17 +115,26 @@ def dataset_facts(folder: Path, project: Project) -> DatasetCard:
         trigger=settings.trigger,
         caption_column=settings.caption_column,
         content=tuple(content),
-        columns=tuple((c.name, c.holds, _example(c)) for c in columns),
+        columns=tuple((c.name, c.holds, _example(c)) for c in described.columns),
         examples=tuple((e.file_name, e.caption) for e in shown),
         thumbnails=tuple(quote(e.file_name) for e in shown),
         load_from=repo or ".",
-        rights_sentence=rights,
+        rights_sentence=_sentences(_rights(settings), settings.rights_note),
+        people_sentence=_sentences(_PEOPLE.get(settings.people or ""), settings.people_note),
+        how_made=_sentences(settings.how_made),
+        shots=tuple((s.name.replace("_", " "), s.range, str(len(s.pictures))) for s in shots),
+        unplanned=len(unplanned),
+        license_file=next((n for n in sorted(tops_of_files) if _LICENSE.match(n)), None),
         license=settings.license or (license if isinstance(license, str) else None),
     )
     size_category = next((name for limit, name in _SIZES if len(examples) < limit), "n>1M")
     data: dict[str, Any] = {}
     if settings.license:
         data["license"] = settings.license
+    if spoken.codes:
+        data["language"] = list(spoken.codes)
+    if repo and (address := hub_file(f"datasets/{repo}", shown[0].file_name)) is not None:
+        data["thumbnail"] = address
     data |= {
         "pretty_name": card.title,
         "task_categories": ["image-to-image" if examples[0].controls else "text-to-image"],
@@ -113,8 +142,38 @@ def dataset_facts(folder: Path, project: Project) -> DatasetCard:
         "tags": ["image", "lora", "hubtools"],
         "configs": configs,
     }
+    if described.features is not None:
+        data["dataset_info"] = {"features": described.features}
     card.front_matter.update(data)
     return card
+
+
+class _Spoken(NamedTuple):
+    """The languages of the captions: codes for the front matter, and how that is known."""
+
+    codes: tuple[str, ...]
+    said: str
+
+
+def _spoken(examples: Sequence[Example], settings: DatasetSettings) -> _Spoken:
+    if settings.languages:
+        codes = tuple(dict.fromkeys(settings.languages))
+        return _Spoken(codes, ", ".join(NAMES.get(code, code) for code in codes))
+    found, total = languages_of(example.caption for example in examples)
+    shown = ", ".join(f"{one.name} ({one.captions} of {total} captions)" for one in found)
+    return _Spoken(tuple(one.code for one in found), f"{shown}, by their words")
+
+
+def _rights(settings: DatasetSettings) -> str | None:
+    if settings.rights == "synthetic" and settings.people is not None:
+        return "The pictures are synthetic: made by a program."
+    return _RIGHTS.get(settings.rights or "")
+
+
+def _sentences(*texts: str | None) -> str | None:
+    """Put together, each with its full stop; None if there are none."""
+    said = [" ".join(text.split()) for text in texts if text and text.strip()]
+    return " ".join(text if text.endswith((".", "!", "?")) else f"{text}." for text in said) or None
 
 
 def _example(column: Column) -> str:

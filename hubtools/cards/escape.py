@@ -71,8 +71,10 @@ def hub_link(repo: object, kind: str = "") -> str:
 
 
 def hub_file(repo: object, name: str) -> str | None:
-    """The address of a file of a model on the Hub; None for what is no id or no plain name."""
-    if not _HUB_ID.fullmatch(str(repo)) or not re.fullmatch(r"[\w.-]+", name, re.ASCII):
+    """The address of a file on the Hub, of a model or of `datasets/owner/name`; None for what is
+    no id or no plain name."""
+    id = str(repo).removeprefix("datasets/")
+    if not _HUB_ID.fullmatch(id) or not re.fullmatch(r"[\w.-]+", name, re.ASCII):
         return None
     return f"https://huggingface.co/{repo}/resolve/main/{name}"
 

@@ -11,6 +11,7 @@ from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
+from hubtools.dataset.features import Feature, features_of
 from hubtools.dataset.folder.listing import Listing
 from hubtools.dataset.loaders import TRAIN, Loaded, Mode, Split, simulate_path
 from hubtools.dataset.loaders.kinds import csv_value
@@ -116,12 +117,29 @@ def read_examples(
     return reading.examples(any_split=any_split)
 
 
+@dataclass(frozen=True)
+class Described:
+    """The examples of a folder with the records they are from, and what its columns hold, in their
+    order. `features`: the same as `dataset_info` says it, None where that is not certain."""
+
+    examples: tuple[Example, ...]
+    rows: tuple[Row, ...]
+    columns: tuple[Column, ...]
+    features: list[Feature] | None
+
+
 def read_described(
     folder: Path, caption_column: str, *, card: str | None = None, roles: RoleColumns
-) -> tuple[list[Example], tuple[Column, ...]]:
-    """`read_examples`, and what its columns hold, in their order."""
+) -> Described:
+    """`read_examples`, and all that a card tells of the columns."""
     reading = _reading(folder, caption_column, card, roles)
-    return reading.examples(), reading.columns()
+    tables = reading.tables()
+    return Described(
+        tuple(reading.examples()),
+        tuple(row for _, rows in tables for row in rows),
+        reading.columns(),
+        features_of(tables, roles),
+    )
 
 
 def _reading(folder: Path, caption_column: str, card: str | None, roles: RoleColumns) -> _Reading:
@@ -168,6 +186,10 @@ class _Reading:
                 number = len(found)
                 found.append(self._example(file, row, roles, split, number, broken.get(number)))
         return found
+
+    def tables(self) -> list[tuple[MetadataFile, list[Row]]]:
+        """The metadata files of the split train that have rows, and these."""
+        return list(self._tables(self._split(any_split=False)))
 
     def columns(self) -> tuple[Column, ...]:
         """Of the split train, as the loader names them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -10,6 +10,7 @@ from hubtools.dataset.folder.names import escapes
 from hubtools.dataset.metadata import MetadataFile, Row
 from hubtools.dataset.metadata.roles import Role, RoleColumns, Roles, roles_of
 from hubtools.dataset.text.blank import is_blank
+from hubtools.dataset.text.coverage import VIEW_COLUMNS, Covered, cover
 from hubtools.settings import DatasetSettings
 
 
@@ -45,6 +46,29 @@ def captions_in(row: Row, settings: DatasetSettings) -> list[str]:
     """All captions of a row, those of the caption column first."""
     columns = (settings.caption_column, *settings.other_caption_columns)
     return [text for column in columns for text in texts_in(row.values.get(column))]
+
+
+def shots_of(
+    named: Iterable[tuple[Row, str]], settings: DatasetSettings
+) -> tuple[tuple[Covered, ...], tuple[str, ...]]:
+    """The shot plan's entries with the pictures that fulfil them, and the pictures that fulfil
+    none; two empty ones if there is no plan. `named`: records with the picture of each."""
+    plan = settings.plan
+    if not plan:
+        return (), ()
+    wanted = {settings.view_column.lower()} if settings.view_column else set(VIEW_COLUMNS)
+
+    def told(row: Row) -> list[str]:
+        return [
+            value
+            for key, value in row.values.items()
+            if key.lower() in wanted and isinstance(value, str) and value
+        ]
+
+    caption = settings.caption_column
+    return cover(
+        plan, ((name, str(row.values.get(caption) or ""), told(row)) for row, name in named)
+    )
 
 
 class Rows:

@@ -24,11 +24,10 @@ from hubtools.dataset.pictures.formats import picture_format
 from hubtools.dataset.pictures.private.besides import APART, besides, private_in
 from hubtools.dataset.pictures.reading import head_of
 from hubtools.dataset.pictures.table import PictureTable
-from hubtools.dataset.rows import Rows, captions_in
+from hubtools.dataset.rows import Rows, captions_in, shots_of
 from hubtools.dataset.scan.scanning import scan_source
 from hubtools.dataset.sources.local import LocalFolder
 from hubtools.dataset.text.codepages import Belief, odd_texts
-from hubtools.dataset.text.coverage import VIEW_COLUMNS, cover
 from hubtools.dataset.text.tokens import TokenCounter, token_counters
 from hubtools.files import StrPath
 from hubtools.frontmatter import Card, parse_card, unreadable_card
@@ -235,32 +234,12 @@ class Dataset(Rows):
     def coverage(self) -> tuple[tuple[Covered, ...], tuple[str, ...]]:
         """The shot plan's entries with the training pictures that fulfil them, and the pictures
         that fulfil none; two empty ones if there is no plan."""
-        plan = self.settings.plan
-        if not plan:
-            return (), ()
-        # here, not above: few have a plan
-
-        column = self.settings.view_column
-        wanted = {column.lower()} if column else set(VIEW_COLUMNS)
-
-        def told(row: Row) -> list[str]:
-            return [
-                value
-                for key, value in row.values.items()
-                if key.lower() in wanted and isinstance(value, str) and value
-            ]
-
-        caption = self.settings.caption_column
         train = self.loaders[Mode.AUTO].split(TRAIN)
         # of a set that does not load, all are shown: which would be trained on cannot be told
         shown = None if train is None else frozenset(train.names)
-        return cover(
-            plan,
-            (
-                (name, str(row.values.get(caption) or ""), told(row))
-                for row, name in self.named
-                if shown is None or name in shown
-            ),
+        return shots_of(
+            ((row, name) for row, name in self.named if shown is None or name in shown),
+            self.settings,
         )
 
     @property

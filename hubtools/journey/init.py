@@ -34,6 +34,9 @@ _EXAMPLE: dict[str, dict[str, Any]] = {
         "trigger": "(lora-misato-token)",
         "license": "cc0-1.0",
         "rights": "synthetic",
+        "people": "invented",
+        "how_made": "Pictures and captions were drawn and written by the same program, from one"
+        " description of each.",
         "rights_note": "Drawn by a program that comes with hubtools; the character is invented.",
         "plan": "subject",
     },
@@ -204,7 +207,8 @@ def _copy(source: Path, target: Path, force: bool) -> tuple[int, str, tuple[str,
 def _commented(values: Mapping[str, Mapping[str, Any]]) -> str:
     """hubtools.toml with what is set, and what is most often set next as comments."""
     hints = {
-        "dataset": ("repo", "trigger", "license", "rights", "rights_note", "plan"),
+        "dataset": ("repo", "trigger", "license", "rights", "rights_note", "people",
+                    "how_made", "plan"),
         "rules": ("ignore", "per_file_ignores", "baseline"),
         "train": (
             "pretrained_model_name_or_path", "resolution", "max_train_steps", "learning_rate",
@@ -222,6 +226,8 @@ def _commented(values: Mapping[str, Mapping[str, Any]]) -> str:
         ("dataset", "license"): "cc-by-4.0",
         ("dataset", "rights"): "own",
         ("dataset", "plan"): "subject",
+        ("dataset", "people"): "agreed",
+        ("dataset", "how_made"): "Photographed for this data set; captions by hand.",
         ("dataset", "rights_note"): "Who made the pictures, who agreed, where it is written.",
         ("rules", "ignore"): ["D304"],
         ("rules", "per_file_ignores"): {"old/*": ["D304"]},

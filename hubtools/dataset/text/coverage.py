@@ -81,6 +81,12 @@ class Covered:
     pictures: tuple[str, ...]
 
     @property
+    def range(self) -> str:
+        """`3..5`, `3` or `3..`."""
+        high = "" if self.high is None else self.high
+        return str(self.low) if self.low == self.high else f"{self.low}..{high}"
+
+    @property
     def missing(self) -> int:
         """How many more there should be."""
         return max(0, self.low - len(self.pictures))
