@@ -13,7 +13,8 @@ from urllib.parse import quote
 
 from hubtools.cards.escape import hub_file
 from hubtools.cards.merge import Memory, merge, read_card_text
-from hubtools.dataset.examples import Column, Example, read_described
+from hubtools.dataset.described import Column, read_described
+from hubtools.dataset.examples import Example
 from hubtools.dataset.folder.configs import split_configs
 from hubtools.dataset.folder.listing import walk
 from hubtools.dataset.pictures.embedded.exif_tags import orientation_of, stored_size

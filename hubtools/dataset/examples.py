@@ -5,13 +5,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
 from pathlib import Path
-from typing import Any
 
-from hubtools.dataset.features import Feature, features_of
 from hubtools.dataset.folder.listing import Listing
 from hubtools.dataset.loaders import TRAIN, Loaded, Mode, Split, simulate_path
 from hubtools.dataset.loaders.kinds import csv_value
@@ -56,29 +54,6 @@ class Example:
         return self.captions or (self.caption,)
 
 
-@dataclass(frozen=True)
-class Column:
-    """A column as `load_dataset` names it: what it holds, and its first value (of a picture, what
-    the metadata names)."""
-
-    name: str
-    holds: str  # picture, control picture, mask, caption, text, number, true or false, list, object
-    first: Any
-
-
-_PARTS = {Role.CONTROL: "control picture", Role.MASK: "mask"}
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true or false"
-    if isinstance(value, int | float):
-        return "number"
-    if isinstance(value, list | tuple):
-        return "list"
-    return "object" if isinstance(value, Mapping) else "text"
-
-
 def examples_of(dataset: Dataset) -> list[Example]:
     """The training pictures of a folder that was read: what the loaders' simulation has in the
     split train, row by row.
@@ -90,7 +65,7 @@ def examples_of(dataset: Dataset) -> list[Example]:
     column = dataset.settings.caption_column
     told = role_columns(dataset.settings)
     others, times = tuple(dataset.settings.other_caption_columns), dataset.settings.repeats_column
-    reading = _Reading(
+    reading = Reading(
         dataset.root, dataset.listing, dataset.metadata, loaded, column, told, others, times
     )
     found, settings = reading.examples(), dataset.settings
@@ -113,45 +88,21 @@ def read_examples(
     is not noticed. `card`: the text of a README.md that stands for the one that is there.
     `any_split`: a folder with another split alone gives that. `roles`: what the settings say of
     the columns of pictures."""
-    reading = _reading(folder, caption_column, card, roles)
+    reading = reading_of(folder, caption_column, card, roles)
     return reading.examples(any_split=any_split)
 
 
-@dataclass(frozen=True)
-class Described:
-    """The examples of a folder with the records they are from, and what its columns hold, in their
-    order. `features`: the same as `dataset_info` says it, None where that is not certain."""
-
-    examples: tuple[Example, ...]
-    rows: tuple[Row, ...]
-    columns: tuple[Column, ...]
-    features: list[Feature] | None
-
-
-def read_described(
-    folder: Path, caption_column: str, *, card: str | None = None, roles: RoleColumns
-) -> Described:
-    """`read_examples`, and all that a card tells of the columns."""
-    reading = _reading(folder, caption_column, card, roles)
-    tables = reading.tables()
-    return Described(
-        tuple(reading.examples()),
-        tuple(row for _, rows in tables for row in rows),
-        reading.columns(),
-        features_of(tables, roles),
-    )
-
-
-def _reading(folder: Path, caption_column: str, card: str | None, roles: RoleColumns) -> _Reading:
+def reading_of(folder: Path, caption_column: str, card: str | None, roles: RoleColumns) -> Reading:
+    """What a loader makes of a folder, to be asked for its examples; as `read_examples`."""
     contents = LocalFolder(folder).look()
     named = (name for file in contents.metadata for name in file.mentioned)
     sound = chain((entry.name for entry in contents.pictures), named)
     loaded = simulate_path(contents.listing, contents.metadata, sound, card=card)
-    return _Reading(folder, contents.listing, contents.metadata, loaded, caption_column, roles)
+    return Reading(folder, contents.listing, contents.metadata, loaded, caption_column, roles)
 
 
 @dataclass(frozen=True)
-class _Reading:
+class Reading:
     """From what the loader makes of a folder to its examples."""
 
     folder: Path
@@ -190,21 +141,6 @@ class _Reading:
     def tables(self) -> list[tuple[MetadataFile, list[Row]]]:
         """The metadata files of the split train that have rows, and these."""
         return list(self._tables(self._split(any_split=False)))
-
-    def columns(self) -> tuple[Column, ...]:
-        """Of the split train, as the loader names them."""
-        found: dict[str, Column] = {}
-        for file, rows in self._tables(self._split(any_split=False)):
-            roles = roles_of(file.columns, self.told)
-            parts = {roles.image or FILE_NAME: "picture"}
-            parts |= {key: _PARTS[role] for key, role in roles.others}
-            for key in file.columns:
-                name = column_of(key) if key in parts else key
-                values = (row.values.get(key) for row in rows)
-                first = next((value for value in values if value not in (None, "")), None)
-                kind = parts.get(key) or ("caption" if key == self.column else _kind(first))
-                found.setdefault(name, Column(name, kind, first))
-        return tuple(found.values())
 
     def _split(self, any_split: bool) -> Split:
         if not self.metadata:

@@ -32,12 +32,13 @@ def plan(view: Dataset) -> Iterator[Problem]:
         if entry.missing:
             said = f"{plural(count, 'picture')} of {name}" if count else f"no picture of {name}"
             yield Problem(
-                f"{said}, and the plan wants {entry.range}",
+                f"{said}, and the plan wants {_range(entry.low, entry.high)}",
                 f"take {entry.missing} more, or say {name!r} in the captions of those there are",
             )
         elif entry.surplus:
             yield Problem(
-                f"{plural(count, 'picture')} of {name}, and the plan wants {entry.range}",
+                f"{plural(count, 'picture')} of {name}, and the plan wants"
+                f" {_range(entry.low, entry.high)}",
                 f"leave {entry.surplus} out, so that this shot does not become the rule",
                 severity=Severity.INFO,
             )
@@ -48,6 +49,12 @@ def plan(view: Dataset) -> Iterator[Problem]:
             "say in their captions, or in a column view, which shots they are",
             severity=Severity.INFO,
         )
+
+
+def _range(low: int, high: int | None) -> str:
+    if high is None:
+        return f"{low} or more"
+    return str(low) if low == high else f"{low} to {high}" if low else f"{high} at most"
 
 
 # The share of rows from which on one caption is too many, and the rows that a share means much of.
