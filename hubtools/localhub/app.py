@@ -26,6 +26,7 @@ from hubtools.localhub import (
     api_oidc,
     api_repos,
     api_webhooks,
+    api_xet,
     downloads,
     lfs,
     pages,
@@ -33,6 +34,7 @@ from hubtools.localhub import (
 from hubtools.localhub.accounts import Accounts
 from hubtools.localhub.faults import Fault, Faults
 from hubtools.localhub.http import (
+    XET,
     Call,
     Handler,
     Hub,
@@ -90,6 +92,7 @@ class HubApp:
             api_gate,
             api_likes,
             api_webhooks,
+            api_xet,
             lfs,
             downloads,
             pages,
@@ -189,6 +192,8 @@ class HubApp:
             # looks for a sister service (datasets-server.localhost).
             status = 404 if _SIDE_HOST.fullmatch(host) else 421
             raise Problem(status, "This Hub answers to 127.0.0.1, localhost and [::1] only.")
+        # what Xet sends has a token that is good for nothing else
+        named = None if raw_path.startswith(f"/{XET}/") else request.headers.get("authorization")
         return Call(
             hub=self.hub,
             method=request.method,
@@ -196,7 +201,7 @@ class HubApp:
             query=parse_query(request.url.query),
             headers=request.headers,
             base=f"http://{host}",
-            user=self.hub.accounts.identify(request.headers.get("authorization")),
+            user=self.hub.accounts.identify(named),
         )
 
     async def _spool(self, request: Request) -> tempfile.SpooledTemporaryFile[bytes]:

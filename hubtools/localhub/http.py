@@ -20,6 +20,8 @@ from hubtools.localhub.publishers import Publishers
 from hubtools.localhub.store import Store
 
 MAX_JSON_BODY = 32 * 1024 * 1024
+XET = "_xet"  # the first word of addresses of Xet, which have tokens of their own
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
 @dataclass(frozen=True)
@@ -67,15 +69,32 @@ class Call:
             raise Problem(400, f'"{name}" must be a whole number.')
         return min(int(text), most)
 
-    def bytes(self) -> bytes:
-        """The whole body, of at most 32 MiB."""
+    def bytes(self, most: int = MAX_JSON_BODY) -> bytes:
+        """The whole body. Raises `Problem` 413 if it has more than `most` bytes."""
         if self.body is None:
             return b""
         self.body.seek(0)
-        data = self.body.read(MAX_JSON_BODY + 1)
-        if len(data) > MAX_JSON_BODY:
-            raise Problem(413, "The request is larger than 32 MiB.")
+        data = self.body.read(most + 1)
+        if len(data) > most:
+            raise Problem(413, f"The request is larger than {most >> 20} MiB.")
         return data
+
+    def range(self, size: int) -> tuple[int, int] | None:
+        """(first byte, byte behind the last) of the one range that is asked for; None for all of
+        `size` bytes. Raises `Problem` 416."""
+        asked = self.headers.get("range")
+        match = _RANGE.fullmatch(asked.strip()) if asked else None
+        # Anything but one plain range may be ignored (RFC 9110, 14.2).
+        if match is None or not (match[1] or match[2]):
+            return None
+        if match[1]:
+            start, end = int(match[1]), min(int(match[2]) + 1, size) if match[2] else size
+        else:
+            start, end = max(size - int(match[2]), 0), size
+        if start >= end:
+            headers = {"Content-Range": f"bytes */{size}"}
+            raise Problem(416, f"The file has {size} bytes.", headers=headers)
+        return start, end
 
     def json(self) -> dict[str, Any]:
         """The body as a JSON object; {} if it is empty."""

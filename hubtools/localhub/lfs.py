@@ -77,7 +77,7 @@ def _object(call: Call, repo: Repo, operation: str, item: Any) -> dict[str, Any]
             "error": {"code": 422, "message": "An object needs a SHA-256 and a size."},
         }
     result: dict[str, Any] = {"oid": sha256, "size": size}
-    there = call.hub.store.has_object(repo, sha256, size)
+    there = call.hub.store.has_object(repo.id, sha256, size)
     key = call.hub.store.sign(operation, repo.id, sha256, size)
     href = call.url(f"{UPLOAD}/{repo.id}/{sha256}/{size}/{key}")
     if operation == "download":
@@ -101,7 +101,7 @@ def verify(call: Call) -> Response:
     sha256, size = body.get("oid"), body.get("size")
     if not is_sha256(sha256) or not isinstance(size, int):
         raise Problem(422, "An object needs a SHA-256 and a size.")
-    if not call.hub.store.has_object(repo, str(sha256), size):
+    if not call.hub.store.has_object(repo.id, str(sha256), size):
         raise Problem(404, f"The object {sha256} ({size} bytes) did not arrive.")
     return answer({"oid": sha256, "size": size}, headers=LFS_TYPE)
 
@@ -191,15 +191,6 @@ def duplicate(call: Call) -> Response:
     return answer({"success": not failed, "failed": failed})
 
 
-def xet_token(call: Call) -> Response:
-    """This Hub has no Xet storage; a client that insists gets a sentence it shows at once."""
-    repo_of(call)
-    raise Problem(
-        403,
-        "This Hub has no Xet storage: set HF_HUB_DISABLE_XET=1 for plain HTTP",
-    )
-
-
 def add_routes(router: Router) -> None:
     for prefix, kind in (("", "model"), ("datasets/", "dataset"), ("spaces/", "space")):
 
@@ -216,5 +207,3 @@ def add_routes(router: Router) -> None:
     router.add("GET", f"{repo}/lfs-files", list_files)
     router.add("POST", f"{repo}/lfs-files/batch", delete_files)
     router.add("POST", f"{repo}/lfs-files/duplicate", duplicate)
-    router.add("GET", f"{repo}/xet-read-token/{{rev}}", xet_token)
-    router.add("GET", f"{repo}/xet-write-token/{{rev}}", xet_token)

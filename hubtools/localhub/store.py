@@ -3,6 +3,7 @@
     ROOT/hub.sqlite3   repositories, commits, trees, small files, discussions
     ROOT/blobs/        Git LFS objects by SHA-256
     ROOT/incoming/     uploads on their way
+    ROOT/xet/          what Xet clients send, until its files are put together
     ROOT/lock          held while a server runs
     ROOT/owner.json    sealed: who made the folder
 
@@ -31,6 +32,7 @@ from hubtools.localhub.mounts import Mount
 from hubtools.localhub.names import KINDS, MAIN, check_repo_name, is_commit
 from hubtools.localhub.problems import Moved, Problem, entry_not_found, revision_not_found
 from hubtools.localhub.trees import Trees
+from hubtools.localhub.xet import Areas
 from hubtools.owned import claim, is_own
 from hubtools.rooted import Root
 from hubtools.trust import ForeignState
@@ -42,6 +44,7 @@ _OWN_NAMES = {
     "hub.sqlite3-journal",
     "blobs",
     "incoming",
+    "xet",
     "lock",
     "owner.json",
 }
@@ -84,6 +87,7 @@ class Store:
             _claim(place, trust_state)
             self.database = Database(root / "hub.sqlite3")
             self.blobs = Blobs(place)
+            self.xet = Areas(place)
             self.trees = Trees()
             self.secret = self._secret()
         except BaseException:
@@ -98,6 +102,7 @@ class Store:
     def close(self) -> None:
         """Close the database and let go of the folder."""
         self.database.close()
+        self.xet.clear()
         self.lock.release()
         self._place.close()
 
@@ -108,6 +113,7 @@ class Store:
             for table in ("repos", "trees", "contents", "collections", "webhooks"):
                 connection.execute(f"DELETE FROM {table}")  # noqa: S608
         self.trees = Trees()
+        self.xet.clear()
         self.sweep()
 
     def _secret(self) -> bytes:
@@ -299,11 +305,11 @@ class Store:
 
     # -- Git LFS objects ------------------------------------------------------------------------
 
-    def has_object(self, repo: Repo, sha256: str, size: int) -> bool:
-        """True if `repo` may use the object and its bytes are there."""
+    def has_object(self, repo_id: int, sha256: str, size: int) -> bool:
+        """True if the repository may use the object and its bytes are there."""
         with self.database.reading() as connection:
             row = connection.execute(
-                "SELECT size FROM lfs_objects WHERE repo = ? AND sha256 = ?", (repo.id, sha256)
+                "SELECT size FROM lfs_objects WHERE repo = ? AND sha256 = ?", (repo_id, sha256)
             ).fetchone()
         return row is not None and row["size"] == size and self.blobs.has(sha256, size)
 

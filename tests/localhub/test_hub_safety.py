@@ -232,12 +232,6 @@ def test_what_does_not_match_its_hash_is_refused(hub: Hub, sent: bytes) -> None:
     assert list(hub.store.blobs.incoming.iterdir()) == []
 
 
-def test_a_client_that_insists_on_xet_is_told_what_to_do(hub: Hub) -> None:
-    answer = CLIENT.get(f"{hub.url}/api/models/me/one/xet-write-token/main", headers=ME)
-    assert answer.status_code == 403
-    assert "HF_HUB_DISABLE_XET=1" in answer.headers["x-error-message"]
-
-
 def test_failures_on_demand(hub: Hub) -> None:
     fault = hub.fail_next("GET", "whoami", 429, times=2, headers={"Retry-After": "1"})
     url = f"{hub.url}/api/whoami-v2"
