@@ -215,6 +215,12 @@ def of_library(error: BaseException, names: set[str]) -> HubtoolsError | None:
             hint="run the same command again; HF_HUB_DISABLE_XET=1 goes without that storage",
             code="hub-unreachable",
         )
+    if isinstance(error, ValueError) and said.startswith("The file is too large to be downloaded"):
+        return HubtoolsError(
+            "A file of that repository is too large for plain HTTP.",
+            hint="install hf_xet, and do not set HF_HUB_DISABLE_XET",
+            code="hub-failed",
+        )
     if isinstance(error, RuntimeError) and re.match(r"(CUDA|HIP|NCCL|MPS|cuDNN)\b", said):
         return HubtoolsError(
             f"The GPU failed: {said}",

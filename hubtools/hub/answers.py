@@ -2,8 +2,10 @@
 unpack to very many.
 
 Answers of the API are read whole, up to `ANSWER` bytes and as many values as memory has room for.
-Of a file, no more is taken than was asked for: the bytes of its `Range`, or what the caller says by
-the extension `MOST`; what is written to the disk as it comes has no bound here.
+Of a file, no more is taken than was asked for: the bytes of its `Range`, what the caller says by
+the extension `MOST`, or as many as the server has said that it has (the client asks that first, by
+`HEAD`). No file is begun that the disk has no room for, and none goes on when there is hardly any
+left; what the client has written of it until then it takes away.
 """
 
 from __future__ import annotations
@@ -14,10 +16,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from hubtools.errors import HubtoolsError
+from hubtools.hub.sizes import SIZES, refuse_without_room, with_room
 from hubtools.limits import ANSWER, JSON_COST, json_cost
 
 MOST = "hubtools.most"  # extension of a request: bytes of the answer, unpacked
 _API = "hubtools.api"
+_SIZE = "hubtools.size"  # the same, of a file that the client writes to the disk
 _BLOCK = 1 << 18
 _RANGE = re.compile(r"bytes=(\d{1,18})-(\d{1,18})")
 
@@ -28,13 +32,14 @@ class TooLong(HubtoolsError):
     default_code = "hub-failed"
 
 
-def ask_bounded(request: Any) -> None:
-    """Before it is sent: note what bounds the answer, also where the server leads on to another
-    address, and ask for no packing that cannot be unpacked bit by bit."""
+def ask_bounded(request: Any, below: Any) -> None:
+    """Before it is sent over `below`: note what bounds the answer, also where the server leads on
+    to another address, and ask for no packing that cannot be unpacked bit by bit. Raises
+    `HubtoolsError` for a file that the disk has no room for."""
     known = request.extensions
     if request.headers.get("accept-encoding", "") != "identity":
         request.headers["accept-encoding"] = "gzip"
-    if MOST in known or _API in known:
+    if MOST in known or _API in known or _SIZE in known:
         return
     path = request.url.path
     if "/api/" in path or "/info/lfs/" in path:
@@ -42,6 +47,9 @@ def ask_bounded(request: Any) -> None:
     elif match := _RANGE.fullmatch(request.headers.get("range", "")):
         request.headers["accept-encoding"] = "identity"  # a range of the file, not of its packing
         known[MOST] = max(0, int(match[2]) - int(match[1]) + 1)
+    elif request.method == "GET":
+        known[_SIZE] = SIZES.of(request, below)
+        refuse_without_room(known[_SIZE] or 0)
 
 
 def bounded(answer: Any, request: Any) -> Any:
@@ -50,20 +58,24 @@ def bounded(answer: Any, request: Any) -> Any:
     import httpx2
 
     packing = answer.headers.get("content-encoding", "identity").strip().lower()
-    if request.method == "HEAD" or not isinstance(answer.stream, httpx2.SyncByteStream):
+    if request.method == "HEAD":
+        SIZES.note(answer, request)
+        return answer
+    if not isinstance(answer.stream, httpx2.SyncByteStream):
         return answer
     api = _API in request.extensions
     most = ANSWER if api else request.extensions.get(MOST)
     # these are read whole by the client
     if (answer.status_code >= 300 or request.method != "GET") and not api:
         most = ANSWER
-    if most is None and packing == "identity":
-        return answer
+    blocks: Iterable[bytes] = answer.stream
+    if most is None:  # the client writes it to the disk
+        most, blocks = request.extensions.get(_SIZE), with_room(blocks)
     below = answer.stream
 
     class Bounded(httpx2.SyncByteStream):
         def __iter__(self) -> Iterator[bytes]:
-            return _counted(_unpacked(below, packing, request), most, request)
+            return _counted(_unpacked(blocks, packing, request), most, request)
 
         def close(self) -> None:
             below.close()
@@ -79,6 +91,7 @@ def bounded(answer: Any, request: Any) -> Any:
             below.close()
         if json_cost(data) > JSON_COST:
             raise _too_much(request, "holds more values than are read")
+        SIZES.note_tree(data, request)
         answer.stream = httpx2.ByteStream(data)
     return answer
 

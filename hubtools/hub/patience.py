@@ -99,7 +99,7 @@ def _answered(below: Any, request: Any) -> Any:
     )
     again = isinstance(request.stream, httpx2.ByteStream)
     waits, waited = list(WAITS), 0.0
-    ask_bounded(request)
+    ask_bounded(request, below)
     while True:
         try:
             answer = below.handle_request(request)

@@ -82,6 +82,16 @@ WORDS = (
     "https://www.openstreetmap.org/?mlat=48.13721&mlon=11.57550",
     "geotagged geo:lat=48.13721 geo:lon=11.57550",
     '{"MAPLatitude": 48.13721, "MAPLongitude": 11.57550}',
+    "N 48.13721 E 11.57550",
+    "N48\N{DEGREE SIGN} 8.233' E11\N{DEGREE SIGN} 34.53'",
+    "48.13721\N{DEGREE SIGN} north, 11.57550\N{DEGREE SIGN} east",
+    "48 degrees 8 minutes 14 seconds north, 11 degrees 34 minutes 31 seconds east",
+    "Latitude: 48.13721, Longitude: 11.57550",
+    "lat 48.13721 lon 11.57550",
+    "taken at 48.13721, 11.57550",
+    "the coordinates are 48.13721, 11.57550",
+    "48&#176;8&apos;14.2&quot;N, 11&#176;34&apos;31.8&quot;E",
+    "$GPRMC,081836,A,4808.2330,N,01134.5300,E,000.0,360.0,130998,011.3,E*62",
 )
 TAGGED = XMP.replace('exif:GPSLatitude="48,8.23N"', 'dc:subject="geo:lat=48.13721"').replace(
     'exif:GPSLongitude="11,34.5E"', 'exif:ColorSpace="1"'
@@ -93,11 +103,51 @@ LOCI = (
     + b"earth\0\0"
 )
 
+
+def with_maker_note(content: bytes) -> bytes:
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x927C] = content
+    return drawn("JPEG", exif=exif)
+
+
+def inner_exif() -> bytes:
+    exif = Image.Exif()
+    exif.get_ifd(0x8825).update({1: "N", 2: (48.0, 8.0, 14.0), 3: "E", 4: (11.0, 34.0, 31.0)})
+    return exif.tobytes()[6:]
+
+
+def gopro(key: bytes = b"GPS5", north: int = 481_372_100) -> bytes:
+    """Two samples, as GPMF has them."""
+    kind = b"l\x14" if key == b"GPS5" else b"?\x20"
+    samples = [struct.pack(">iiiii", north + n, 115_755_000, 520_000, 1, 1) for n in range(2)]
+    body = b"".join(sample.ljust(kind[1], b"\0") for sample in samples)
+    return (
+        b"SCALl\x04\0\5"
+        + struct.pack(">5i", 10**7, 10**7, 1000, 1000, 100)
+        + key
+        + kind
+        + b"\0\2"
+        + body
+    )
+
+
 CASES: dict[str, Callable[[], bytes]] = {
     **{words: partial(with_note, words.encode()) for words in WORDS},
     "machine tags in XMP": lambda: with_segment(
         0xE1, b"http://ns.adobe.com/xap/1.0/\0" + TAGGED.encode()
     ),
+    "EXIF in maker notes": lambda: with_maker_note(b"Nikon\0\2\x10\0\0" + inner_exif()),
+    "JSON in maker notes": lambda: with_maker_note(b'{"device": "x", "gps": ' + JSON + b"}"),
+    "words in maker notes": lambda: with_maker_note(b"\1\0\0GPS: 48.13721, 11.57550\0"),
+    "words in XMP": lambda: with_segment(
+        0xE1,
+        b"http://ns.adobe.com/xap/1.0/\0"
+        + TAGGED.replace(
+            "geo:lat=48.13721", "at 48&#176;8&apos;14&quot;N 11&#176;34&apos;31&quot;E"
+        ).encode(),
+    ),
+    "GoPro": lambda: with_segment(0xE6, b"GoPro\0" + gopro()),
+    "GoPro's later form": lambda: with_segment(0xE6, b"GoPro\0" + gopro(b"GPS9")),
     "a film of 3GPP behind a photo": lambda: drawn("JPEG") + LOCI,
     "comment of a JPEG": lambda: with_segment(0xFE, JSON),
     "comment of a JPEG, as films say it": lambda: with_segment(0xFE, STANDARD),
@@ -126,6 +176,10 @@ def test_a_position_in_an_odd_place_is_told(case: str) -> None:
         with_note(b'{"latitude": 48, "longitude": 11, "zoom": 3}'),
         with_note(b"f/2.8 N, 35.125 E; map=3/4; 48.1372 wide, 11.5755 high; ratio 48.137/11.575"),
         with_note(b"turned by 45 deg 30' and then by 12 deg 15'; geo:0,0; q=1.5,2.5"),
+        with_note(b"shot at 1920, 1080; lat pulldown 12.5; long 3.25; location 1.5, 2.5; N 3 E 4"),
+        with_segment(0xE6, b"GoPro\0" + gopro(north=0)[:40] + bytes(40)),
+        with_segment(0xE6, b"GoPro\0" + gopro(north=1_000_000_000)),
+        with_maker_note(b"Nikon\0\2\x10\0\0" + drawn("TIFF")[:120]),
         drawn("TIFF"),
         geotiff(0.0, 0.0),
         with_segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + "<x:xmpmeta/>".encode("utf-16")),

@@ -12,6 +12,7 @@ from PIL import Image
 from hubtools.dataset.pictures.private.reading import private_of
 from hubtools.dataset.validate import validate
 from tests.drawing import write_pictures
+from tests.security.test_positions import gopro
 from tests.typed import typed
 
 CODED = bytes(range(256)) * 8
@@ -61,9 +62,12 @@ def heic(inside: bytes = CODED) -> bytes:
     return data
 
 
+FTYP = box(b"ftyp", b"mp42\0\0\0\0isommp42")
+
+
 def film() -> bytes:
     udta = box(b"udta", box(b"\xa9xyz", b"\0\x12\x15\xc7+48.1370+011.5750/"))
-    return box(b"ftyp", b"mp42\0\0\0\0isommp42") + box(b"moov", udta) + box(b"mdat", CODED)
+    return FTYP + box(b"moov", udta) + box(b"mdat", CODED)
 
 
 def jxl() -> bytes:
@@ -97,6 +101,7 @@ def test_it_is_blanked_and_comes_back(name: str, tmp_path: Path) -> None:
         # what looks like EXIF lies in the picture's own bytes
         ("a.heic", heic(CODED + b"Exif\0\0" + block() + CODED)),
         ("a.heic", heic()[:-40]),
+        ("a.mp4", FTYP + box(b"mdat", CODED + gopro() + CODED)),
         ("a.nef", b"MM\0*" + block()[4:] if block()[:2] == b"MM" else block()),
         ("a.cr3", b"\0\0\0\x18ftypcrx " + b"\0" * 12 + box(b"moov", b"Exif\0\0" + block())),
     ],

@@ -39,10 +39,17 @@ _STANDARD = regex(
 # --- in words and addresses ----------------------------------------------------------------------
 
 _NORTH, _EAST = r"([-+]?\d{1,2}\.\d{3,20})", r"([-+]?\d{1,3}\.\d{3,20})"
-# 48 deg 8' 12.5" N, also of UTF-8 that is read byte by byte
+_FINE = r"([-+]?\d{1,3}\.\d{4,20})"  # to some metres: who names a town says less
+# 48 deg 8' 12.5" N, also of UTF-8 that is read byte by byte, and with signs as XML writes them
+_DEGREE = r"(?:\xc2?[\xb0\xba]|&\#(?:176|[xX][bB]0);|&deg;|deg(?:rees?)?)"
+_SIGN = r"(?:&(?:apos|quot|prime|Prime|\#39|\#34|\#x27|\#x22);|[^\d\s,;&NSEWO]{1,4})"
 _DEGREES = (
-    r"\d{1,3}\s?(?:\xc2?[\xb0\xba]|deg(?:rees)?)\s?\d{1,2}(?:\.\d{1,9})?\s?[^\d\s,;NSEWO]{1,3}\s?"
-    r"(?:\d{1,2}(?:\.\d{1,9})?\s?[^\d\s,;NSEWO]{1,4}\s?)?"
+    rf"\d{{1,3}}\s?{_DEGREE}\s?\d{{1,2}}(?:\.\d{{1,9}})?\s?{_SIGN}\s?"
+    rf"(?:\d{{1,2}}(?:\.\d{{1,9}})?\s?{_SIGN}\s?)?"
+)
+_SPELT = (
+    r"\d{1,3}(?:\.\d{1,9})? ?(?:degrees|\xc2?\xb0),? (?:\d{1,2}(?:\.\d{1,9})? ?(?:minutes|min),? )?"
+    r"(?:(?:and )?\d{1,2}(?:\.\d{1,9})? ?(?:seconds|sec),? )?"
 )
 _SPOKEN = (
     regex(rf"(?<![\w.])geo:{_NORTH},{_EAST}(?![\d.])"),
@@ -51,14 +58,33 @@ _SPOKEN = (
         rf"(?i)(?:/maps/(?:[^\s@]{{0,200}}/)?@|[?&](?:q|ll|sll|query|center|mlat|daddr|destination)="
         rf"|[#&]map=\d{{1,2}}(?:\.\d{{1,3}})?/|!3d){_NORTH}(?:,|/|%2C|&mlon=|!4d){_EAST}"
     ),
-    regex(rf"{_NORTH}\s?(?:\xc2?\xb0)?\s?[NS][\s,;/]{{1,4}}{_EAST}\s?(?:\xc2?\xb0)?\s?[EWO](?!\w)"),
     regex(
-        r"(?i)(?<!\w)(?:gps|coordinates?|coords|koordinaten|lat/lon(?:g)?|lat, ?lon(?:g)?)\W{1,5}"
+        rf"{_NORTH}\s?{_DEGREE}?\s?(?:[NS]|(?i:north|south))[\s,;/]{{1,4}}"
+        rf"{_EAST}\s?{_DEGREE}?\s?(?:[EWO]|(?i:east|west))(?!\w)"
+    ),
+    regex(
+        rf"(?<!\w)[NS]\s?{_NORTH}\s?{_DEGREE}?[\s,;/]{{1,4}}[EWO]\s?{_EAST}\s?{_DEGREE}?(?![\d.])"
+    ),
+    regex(
+        r"(?i)(?<!\w)(?:gps|coordinates?|coords|koordinaten|coordonn\S{1,3}es|coordenadas"
+        r"|lat/lon(?:g)?|lat, ?lon(?:g)?)\W{1,5}(?:(?:are|is|sind|of|at)\W{1,3})?"
         rf"{_NORTH}\s{{0,3}}[,; ]\s{{0,3}}{_EAST}(?![\d.])"
     ),
+    regex(
+        r"(?i)(?<!\w)(?:taken|shot|photographed|recorded|aufgenommen)\W{1,3}(?:at|near|bei)\W{1,3}"
+        rf"{_NORTH}\s{{0,3}}[,; ]\s{{0,3}}{_EAST}(?![\d.])"
+    ),
+    regex(
+        rf"(?i)(?<!\w)lat(?:itude)?\W{{1,5}}{_FINE}\s?{_DEGREE}?[\s,;/]{{0,4}}(?:and |und )?"
+        rf"(?:lon|lng|long|longitude|l\S{{1,2}}nge)\W{{1,5}}{_FINE}(?![\d.])"
+    ),
     regex(rf"(?<!\w){_DEGREES}[NS][\s,;/]{{0,4}}{_DEGREES}[EWO](?!\w)"),
+    regex(rf"(?<!\w)[NS]\s?{_DEGREES}[\s,;/]{{0,4}}[EWO]\s?{_DEGREES}"),
+    regex(rf"(?i)(?<!\w){_SPELT}(?:north|south)[\s,;/]{{1,4}}(?:and )?{_SPELT}(?:east|west)(?!\w)"),
     # machine tags of Flickr and others
     regex(r"(?i)(?<!\w)geo:(?:lat|lon|long|lng)(?:itude)?=[-+]?\d{1,3}\.\d{2,20}"),
+    # what receivers say (NMEA 0183)
+    regex(r"\$G[A-Z](?:RMC|GGA|GLL|GNS),[\d.,AV]{0,40}?\d{4}\.\d{2,9},[NS],\d{5}\.\d{2,9},[EW]"),
 )
 _DIGIT = regex(r"\d")
 _TELLING = regex(r"[1-9]")

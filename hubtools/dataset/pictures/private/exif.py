@@ -8,6 +8,7 @@ and numbers of entries and places 8.
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ _EXIF_IFD, _GPS_IFD, _INTEROP_IFD, _SUB_IFDS, ORIENTATION = 0x8769, 0x8825, 0xA0
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4,
           16: 8, 17: 8, 18: 8}  # fmt: skip
 
+_NOTE_TAGS = frozenset({0x927C, 0xC634})
+_INNER = 4  # EXIF within maker notes that is looked at
 _NOTES = "maker notes"  # a camera maker's own data: serial numbers, faces, sometimes the place
 PRIVATE_TAGS = {
     0x927C: Found(Kind.REST, _NOTES),
@@ -185,8 +188,10 @@ def _scrub_ifd(
             block.blank(where, size)
             _remove(block, place, entry)
         elif tag in PRIVATE_TAGS or (on_earth and tag in _GEO_PLACES | _GEO_REST):
-            if tag not in _GEO_REST and says(_value(block, entry)):
+            if tag not in _GEO_REST and says(value_of := _value(block, entry)):
                 removed.append(PRIVATE_TAGS.get(tag, _GEO))
+                if tag in _NOTE_TAGS:
+                    removed += _in_notes(value_of, depth)
             _blank_value(block, entry)
             _remove(block, place, entry)
         elif tag in (_EXIF_IFD, _INTEROP_IFD):
@@ -196,6 +201,22 @@ def _scrub_ifd(
                 _scrub_ifd(block, block.start + where, removed, seen, depth + 1)
         elif block.short(entry + 2) in _TEXT_TYPES:
             _blank_positions(block, entry, removed)
+
+
+def _in_notes(value: bytes, depth: int) -> list[Found]:
+    """The position that maker notes hold: as EXIF of their own, in JSON, in words."""
+    found: list[Found] = []
+    for magic in _ORDERS:
+        place, tried = value.find(magic), 0
+        while place >= 0 and tried < _INNER and depth <= 4:
+            inner = _opened(bytearray(value[place:]), 0, len(value) - place)
+            with contextlib.suppress(Damaged, struct.error, IndexError):
+                for where in _chain(inner):
+                    _scrub_ifd(inner, where, found, set(), depth + 1)
+            place, tried = value.find(magic, place + 4), tried + 1
+    if blanked_bytes(value) != value:
+        found.append(_NOTED)
+    return [one for one in found if one.kind is Kind.POSITION][:1]
 
 
 def _blank_positions(block: _Block, entry: int, removed: list[Found]) -> None:

@@ -6,6 +6,7 @@ import re
 import struct
 
 from hubtools.dataset.pictures.private import exif
+from hubtools.dataset.pictures.private.gopro import positions
 from hubtools.dataset.pictures.private.kinds import Damaged, Found, Kind, TooMuch
 from hubtools.dataset.pictures.private.texts import scrub_iptc, scrub_xmp
 from hubtools.dataset.text.positions import blanked_bytes
@@ -137,6 +138,10 @@ def blank_strays(data: bytearray, rest: int, work: Work) -> None:
             start, end = match.start(1), match.end(2)
             data[start:end] = bytes(end - start)
             work.removed.append(_IN_FILM)
+    if data.find(b"GPS", rest) >= 0 and (samples := list(positions(data, rest))):
+        for start, end in samples:
+            data[start:end] = bytes(end - start)
+        work.removed.append(_IN_FILM)
     # content credentials and others of which nothing can be taken away
     if data.find(b"GPSLatitude") >= 0:
         work.stuck.append(_STUCK)
