@@ -305,6 +305,11 @@ class PushSettings(Section):
     )
     pr: bool = option(False, "Open a pull request instead of committing to main.", "create_pr")
     tag: str | None = option(None, "Tag to put on the pushed model commit, e.g. v1.")
+    collection: str | None = option(
+        None,
+        "Collection to put the repository into after the push: OWNER/SLUG, or the title of one of"
+        " the owner's, which is made if there is none.",
+    )
     allow: list[str] = option(
         [],
         "Patterns of files to publish although a release has no files of that kind, e.g. *.svg.",

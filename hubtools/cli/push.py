@@ -139,6 +139,7 @@ def command(
         commit=result.commit,
         deleted=result.deleted or None,
         tag=result.tag,
+        collection=result.collection,
     )
     return ExitCode.DONE
 
@@ -173,6 +174,8 @@ def _undo(
     )
     for tag in plan.tags:
         out.warn(f"the tag {tag} still names {plan.head[:8]}")
+    for slug in plan.sent.collections:
+        out.warn(f"{plan.repo} stays in the collection {slug}; take it out on its page")
     out.warn("what was pushed stays in the history; a secret in it must be revoked")
     if dry_run:
         return ExitCode.DONE
@@ -245,6 +248,13 @@ def _show(out: Output, plan: PushPlan, *, full: bool) -> None:
         f" {len(plan.files)} files change, {human_bytes(plan.bytes_sent)} to send,"
         f" {len(plan.excluded)} stay here"
     )
+    if plan.collection is not None:
+        from hubtools.hub.collections import told
+
+        out.note(told(plan.collection, plan.repo, plan.repo_type))
+    elif plan.options.collection is not None and not plan.done:
+        why = "a pull request changes none" if plan.options.pr else "that needs a token"
+        out.warn(f"the collection {plan.options.collection!r} was not looked for: {why}")
     if plan.deletions:
         more = len(plan.deletions) - _NAMED
         out.note(

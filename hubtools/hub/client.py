@@ -315,18 +315,20 @@ def check_access(repo: str, repo_type: str) -> None:
                 code="hub-refused",
             ) from error
         raise
-    owners = _owners(hub)
+    known = owners()
     owner = repo.partition("/")[0]
-    if owner not in owners:
+    if owner not in known:
         raise HubtoolsError(
             f"{repo} does not exist, and you cannot create it: the token is of"
-            f" {', '.join(owners) or 'nobody'}.",
-            hint=f"use {owners[0]}/{repo.partition('/')[2]}" if owners else None,
+            f" {', '.join(known) or 'nobody'}.",
+            hint=f"use {known[0]}/{repo.partition('/')[2]}" if known else None,
             code="hub-refused",
         )
 
 
-def _owners(hub: Any) -> list[str]:
+def owners() -> list[str]:
+    """The user that the token is of, and the organisations that they may write to."""
+    hub = api()
     who = hub.whoami(cache=True)
     return [who["name"], *(org["name"] for org in who.get("orgs", []))]
 
@@ -343,4 +345,4 @@ def full_repo_id(name: str) -> str:
             hint="write it as owner/name, or log in: `hf auth login`",
             code="bad-usage",
         )
-    return f"{_owners(api())[0]}/{name}"
+    return f"{owners()[0]}/{name}"

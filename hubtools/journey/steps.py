@@ -15,6 +15,7 @@ from hubtools.evaluation.run import evaluate
 from hubtools.files import human_bytes
 from hubtools.findings import Report
 from hubtools.hub.client import remote_head
+from hubtools.hub.collections import told
 from hubtools.inference.generate import generate_for_run
 from hubtools.journey.travel import Journey, Step, bar, files_below, is_done
 from hubtools.layout import (
@@ -96,6 +97,8 @@ def _send(
     for note in plan.notes:
         journey.narrator.warn(note)
     journey.narrator.note(f"{repo} ({repo_type}, {plan.visibility})")
+    if plan.collection is not None:
+        journey.narrator.note(told(plan.collection, repo, repo_type))
     if plan.deletions:
         journey.narrator.note(f"deletes there: {', '.join(plan.deletions[:20])}")
     if plan.report.findings:

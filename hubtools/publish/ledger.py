@@ -8,7 +8,7 @@ shown and asked about, and decides nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hubtools.files import json_value
@@ -31,7 +31,7 @@ class Sent:
     or a pull request. `commit`: of the last push to main; `before`: the commit that it was made on,
     and `earlier` what `files` was then. `pending`: the number of a pull request that was not
     finished; `opened`: its author, title and time, for a repository that is made again counts
-    from 1.
+    from 1. `collections`: slugs of those that pushes from here put the repository into.
     """
 
     files: Mapping[str, str] = field(default_factory=dict)
@@ -41,6 +41,11 @@ class Sent:
     opened: str | None = None
     before: str | None = None
     earlier: Mapping[str, str] = field(default_factory=dict)
+    collections: tuple[str, ...] = ()
+
+    def in_collection(self, slug: str) -> Sent:
+        """The same, and that a push put the repository into this collection."""
+        return replace(self, collections=(*self.collections, slug))
 
     def is_ours(self, remote: RemoteFile) -> bool:
         """True if what lies there is what was sent from here."""
@@ -94,7 +99,12 @@ def _sent(entry: dict[str, Any]) -> Sent:
         opened if isinstance(opened, str) else None,
         before if isinstance(before, str) else None,
         _texts(entry.get("earlier")),
+        tuple(one for one in _list(entry.get("collections")) if isinstance(one, str)),
     )
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _texts(value: Any) -> dict[str, str]:
@@ -120,6 +130,7 @@ def write_ledger(root: Root, key: str, sent: Sent) -> None:
             "opened": sent.opened,
             "before": sent.before,
             "earlier": dict(sent.earlier),
+            "collections": list(sent.collections),
         }
         for key, sent in known.items()
     }

@@ -19,7 +19,8 @@ class PushOptions(BaseModel):
     `private`: a new repository is private, and an existing one must be. `overwrite`: files of the
     repository that others changed are replaced. `resolve_links`: the files that links of a dataset
     folder lead to are sent. `ignore`: id prefixes of P and D rules to leave out, but for those on
-    secrets. `rules`: which D rules a dataset must pass. The other five go to `release.collect`.
+    secrets. `collection`: OWNER/SLUG or a title, into which the repository is put after a push to
+    main. `rules`: which D rules a dataset must pass. The other five go to `release.collect`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -28,6 +29,7 @@ class PushOptions(BaseModel):
     pr: bool = False
     tag: str | None = None
     message: str | None = None
+    collection: str | None = None
     overwrite: bool = False
     resolve_links: bool = False
     ignore: tuple[str, ...] = ()
@@ -62,6 +64,7 @@ class PushOptions(BaseModel):
             private=project.push.private and not public,
             pr=project.push.pr,
             tag=release or (project.push.tag if repo_type == "model" else None),
+            collection=project.push.collection,
             rules=RuleChoice.of(project),
             keep_checkpoints=project.prune.keep_checkpoints,
             keep=patterns("keep", project.prune.keep),

@@ -25,6 +25,7 @@ from hubtools.hub.client import (
     seen_by_anybody,
     untouched,
 )
+from hubtools.hub.collections import Collection, find
 from hubtools.hub.commit import Repository
 from hubtools.hub.download import fetched
 from hubtools.hub.names import repository_named
@@ -75,7 +76,8 @@ class PushPlan:
     """Everything a push will do. `head` is the commit it builds on and `remote_private` whether
     the repository is; both None for a new one. `sent`: what was sent before. `notes` are sentences
     for the user. `saved`: the file that it was read from, if it was; it then builds on no other
-    head. `done`: all of it is in the repository already."""
+    head. `done`: all of it is in the repository already. `collection`: the one that the repository
+    is put into."""
 
     root: Path
     repo: str
@@ -90,6 +92,7 @@ class PushPlan:
     notes: tuple[str, ...] = ()
     saved: Path | None = None
     done: bool = False
+    collection: Collection | None = None
 
     @property
     def message(self) -> str:
@@ -168,10 +171,13 @@ def make_plan(
     leaves, and no deletion but of these names. The repository is not looked at if the caller says
     what is in it."""
     refuse_to_ignore_secrets((*options.ignore, *options.rules.publishing.left_out))
-    refuse_secrets(repo, options.message, options.tag, options.allowed_secrets)
+    refuse_secrets(repo, options.message, options.tag, options.allowed_secrets, options.collection)
+    collection = None
     if remote is None:
         repo = full_repo_id(repository_named(repo, repo_type))
         check_access(repo, repo_type)
+        remote = look(repo, repo_type)
+        collection = collection_for(options, repo, repo_type, remote)
     release = collect(
         folder,
         repo_type,
@@ -184,7 +190,6 @@ def make_plan(
     )
     release = pick(release)
     with Root(folder) as root:
-        remote = remote or look(repo, repo_type)
         notes: tuple[str, ...] = ()
         if sent is None:
             sent, notes = _sent_before(
@@ -222,7 +227,20 @@ def make_plan(
         remote.private,
         sent,
         (*_left_out(options.rules), *notes),
+        collection=collection,
     )
+
+
+def collection_for(
+    options: PushOptions, repo: str, repo_type: RepoType, remote: Remote | None
+) -> Collection | None:
+    """The collection that a push is to put the repository into, looked up; None if none is asked
+    for, or the push opens a pull request. Raises as `collections.find`."""
+    if options.collection is None or options.pr:
+        return None
+    known = remote is not None and remote.head is not None
+    private = bool(remote.private) if known and remote is not None else options.private
+    return find(options.collection, repo, repo_type, private=private)
 
 
 def ledger_key(repo: str, repo_type: str) -> str:

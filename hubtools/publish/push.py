@@ -24,6 +24,7 @@ from hubtools.hub.commit import Committed, Repository
 from hubtools.hub.errors import as_sentence, is_unreachable, status_of
 from hubtools.hub.patience import WAITS
 from hubtools.publish.again import Moved, check_moved, made_anew, moved_since, url_of
+from hubtools.publish.collected import put_into_collection
 from hubtools.publish.ledger import Sent, write_ledger
 from hubtools.publish.options import PushOptions
 from hubtools.publish.outbox import operations
@@ -45,7 +46,8 @@ BATCH = 100
 
 @dataclass(frozen=True)
 class PushResult:
-    """What happened. `pushed` counts new and changed files, `verified` files compared by hash."""
+    """What happened. `pushed` counts new and changed files, `verified` files compared by hash,
+    `collection` the page of the one that the repository is in now."""
 
     url: str
     commit: str
@@ -54,6 +56,7 @@ class PushResult:
     verified: int
     pr_url: str | None = None
     tag: str | None = None
+    collection: str | None = None
 
 
 class Refused(ChecksFailed):
@@ -86,7 +89,9 @@ def push(
     if plan.done:
         if plan.options.tag is not None and not plan.options.pr:
             _tag(plan, str(plan.head))  # all that a push which was killed at its end may lack
-        return PushResult(url_of(plan.repo, plan.repo_type), str(plan.head), 0, 0, len(plan.files))
+        head, url = str(plan.head), url_of(plan.repo, plan.repo_type)
+        collection = put_into_collection(plan, head)
+        return PushResult(url, head, 0, 0, len(plan.files), collection=collection)
     _must_pass(plan)
     with plain_lfs(), Root(plan.root) as root:
         try:
@@ -162,6 +167,7 @@ class _Push:
         if not plan.options.pr:
             self.done(there, commit, head)
         check_still_private(plan, commit)
+        collection = put_into_collection(plan, commit)
         return PushResult(
             pr_url or url_of(plan.repo, plan.repo_type),
             commit,
@@ -170,6 +176,7 @@ class _Push:
             sum(file.source is not None for file in plan.files),
             pr_url,
             plan.options.tag,
+            collection,
         )
 
     def at_once(self, changes: Sequence[PlannedFile], head: str) -> Committed:
@@ -208,7 +215,8 @@ class _Push:
     def create(self) -> str:
         """Make the repository; somebody who was faster makes the plan another."""
         plan = self.plan
-        self.note(files={}, offered={}, pending=None, commit=None)  # of one that is gone
+        # of one that is gone
+        self.note(files={}, offered={}, pending=None, commit=None, collections=())
         try:
             self.remote.create(private=plan.options.private)
         except Exception as error:
@@ -232,7 +240,10 @@ class _Push:
             before, earlier = head, self.earlier
         elif commit != self.sent.commit:  # of a push that was killed, or of somebody else
             before, earlier = None, {}
-        sent = Sent(files, {}, commit, None, before=before, earlier=earlier)
+        sent = Sent(
+            files, {}, commit, None, before=before, earlier=earlier,
+            collections=self.sent.collections,
+        )  # fmt: skip
         if sent != self.sent:
             self.sent = sent
             self.note()

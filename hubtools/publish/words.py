@@ -12,13 +12,18 @@ from hubtools.setting_types import AllowedSecret
 
 
 def refuse_secrets(
-    repo: str, message: str | None, tag: str | None, allowed: Iterable[AllowedSecret]
+    repo: str,
+    message: str | None,
+    tag: str | None,
+    allowed: Iterable[AllowedSecret],
+    collection: str | None = None,
 ) -> None:
     """Raise `ChecksFailed` if one of them holds a secret that is not allowed."""
     known = {one.fingerprint for one in allowed}
     for what, option, text in (
         ("commit's message", "--message", message),
         ("tag", "--tag", tag),
+        ("collection's title", "--collection", collection),
         ("repository's name", "another repository", repo),
     ):
         for secret in secrets(text or ""):
