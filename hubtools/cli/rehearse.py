@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hubtools.cli.output import Output, output_options
+from hubtools.cli.trust import trust_option
 from hubtools.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -85,8 +86,15 @@ def show(out: Output, rehearsal: Rehearsal) -> None:
     help="Local folder to serve as the base model on the embedded Hub.",
 )
 @serve_option
+@trust_option()
 @output_options()
-def command(folder: Path | None, base_folder: Path | None, serve: bool | None, out: Output) -> int:
+def command(
+    folder: Path | None,
+    base_folder: Path | None,
+    serve: bool | None,
+    trust_state: bool,
+    out: Output,
+) -> int:
     """Ship to a Hub on this machine, then read everything back with stock libraries.
 
     PROJECT is the folder with hubtools.toml (default: here). Nothing leaves the machine. A later
@@ -97,6 +105,7 @@ def command(folder: Path | None, base_folder: Path | None, serve: bool | None, o
     rehearsal = rehearse(
         folder,
         base_folder=base_folder,
+        trust_state=trust_state,
         note=out.note,
         meanwhile=keep_serving(out, serve),
     )

@@ -113,6 +113,7 @@ def rehearse(
     folder: StrPath | None = None,
     *,
     base_folder: StrPath | None = None,
+    trust_state: bool = False,
     note: Note = quiet,
     meanwhile: Callable[[Rehearsal], None] | None = None,
 ) -> Rehearsal:
@@ -122,7 +123,8 @@ def rehearse(
 
     base = None if base_folder is None else Path(base_folder)
     project = load_project(folder, required=True)
-    return run(project, base_folder=base, note=note, meanwhile=meanwhile)
+    trusts = ("--trust-state",) if trust_state else ()
+    return run(project, base_folder=base, arguments=trusts, note=note, meanwhile=meanwhile)
 
 
 def demo(

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from huggingface_hub import HfApi
 
-from hubtools.errors import ChecksFailed
+import hubtools
+from hubtools.errors import ChecksFailed, ExitCode, HubtoolsError
 from hubtools.findings import Report
 from hubtools.journey.ledger import NAME, Ledger
 from hubtools.journey.ship import STEPS, forecast, ship
@@ -192,3 +193,20 @@ def test_a_forged_ledger_of_pushes_stops_it(local_hub: Hub, project: Project) ->
     assert "delete theirs.txt" in told.stderr
     assert "--trust-state" in told.stderr
     assert "theirs.txt" in HfApi().list_repo_files(REPO, repo_type="dataset")
+
+
+def test_a_rehearsal_believes_a_ledger_too_if_somebody_says_so(
+    project: Project, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ship(project, Listener(), last="validate")
+    path = project.root / NAME
+    content = json.loads(path.read_text())
+    content.pop("seal")
+    path.write_text(json.dumps(content))
+    file = project.root / "hubtools.toml"
+    file.write_text(file.read_text() + 'pretrained_model_name_or_path = "me/base"\n')
+    (project.dataset_dir / "metadata.jsonl").write_text("{")  # it stops at once
+    with pytest.raises(HubtoolsError) as caught:
+        hubtools.rehearse(project.root, base_folder=tmp_path, trust_state=True)
+    assert caught.value.exit_code == ExitCode.CHECKS_FAILED
+    assert "was not written by you" not in capfd.readouterr().err
