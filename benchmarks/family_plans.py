@@ -21,7 +21,7 @@ from hubtools.quiet import hush
 from hubtools.settings import DatasetSettings, SampleSettings, TrainSettings
 from hubtools.training.adapter import add_lora
 from hubtools.training.choices import completed
-from hubtools.training.device import dtype_of
+from hubtools.training.device import dtype_of, quantise_as_set
 from hubtools.training.memory import held, plan_memory
 from hubtools.training.plan import TrainPlan
 from hubtools.training.recipe import make_recipe
@@ -297,6 +297,8 @@ TRIED: list[dict[str, Any]] = [
     {},
     SAVED | {"train_batch_size": 4},
     SAVED,
+    SAVED | {"quantize": "fp8"},
+    SAVED | {"quantize": "nf4"},
 ]
 CARDS = (8, 16, 24, 80)
 
@@ -312,6 +314,7 @@ def plan_of(folder: Path, size: int, **settings: Any) -> TrainPlan:
     )  # fmt: skip
     denoiser = family.blank_denoiser(folder).requires_grad_(False)
     in_precision(denoiser, dtype_of("bf16"))
+    quantise_as_set(denoiser, train)
     lora = add_lora(denoiser, train, recipe.alpha)
     memory = plan_memory(family, folder, info, recipe, denoiser, size)
     examples = [Example(Path(f"{n}.png"), f"caption {n}", f"{n}.png", n) for n in range(PICTURES)]
@@ -339,6 +342,7 @@ def rows(folder: Path, size: int) -> list[str]:
         drawn = human_bytes(samples) if samples <= card * 10**9 else f"no ({human_bytes(samples)})"
         batch = settings.get("train_batch_size", 1)
         saved = ", checkpointing" if settings.get("gradient_checkpointing") else ""
+        saved += f", {settings['quantize']}" if "quantize" in settings else ""
         lines.append(
             f"| {card} GB | batch {batch}{saved} | {human_bytes(held(plan.memory.steps))}"
             f" | {drawn} | {plan.memory.flops / 1e12 / batch:.1f} |"

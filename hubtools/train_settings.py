@@ -227,6 +227,11 @@ class TrainSettings(Section):
     mixed_precision: Literal["auto", "no", "fp16", "bf16"] = option(
         "auto", "Precision of the frozen base; auto is bf16 (else fp16) on a GPU, none on a CPU."
     )
+    quantize: Literal["nf4", "int8", "fp8"] | None = option(
+        None,
+        "Hold the layers of the frozen base's blocks in 4.5 bits a number (nf4) or in 8 (int8,"
+        " fp8), so that a larger base fits; the LoRA stays in float32.",
+    )
     gradient_checkpointing: bool = option(False, "Use less memory and about a third more time.")
     enable_xformers_memory_efficient_attention: bool = option(
         False, "Use xformers instead of PyTorch's own attention.", "xformers"

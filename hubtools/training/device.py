@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from hubtools.errors import UsageError, missing_modules
 from hubtools.models.device import free_cores, has_bf16
+from hubtools.models.quantised import quantise
 from hubtools.settings import TrainSettings
 from hubtools.training.recipe import DTYPES
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
 
 
 def precision_of(settings: TrainSettings, device: torch.device) -> str:
@@ -80,6 +82,20 @@ def cap_threads(settings: TrainSettings, remembered: int | None) -> tuple[int, s
             number, why = int(limit), "OMP_NUM_THREADS"
     torch.set_num_threads(number)
     return number, why
+
+
+def quantise_as_set(
+    denoiser: nn.Module, settings: TrainSettings, device: torch.device | None = None
+) -> None:
+    """Hold the frozen denoiser's layers in fewer bits, on `device`, if the settings ask for it.
+    Raises `UsageError` if it has no layer that this can be done to."""
+    kind = settings.quantize
+    if kind is not None and not quantise(denoiser, kind, device):
+        raise UsageError(
+            f"quantize {kind}: the base has no layer that can be held so.",
+            hint="leave it out: this base is small",
+            code="bad-setting",
+        )
 
 
 def set_up(settings: TrainSettings, denoiser: Any, device: torch.device) -> None:

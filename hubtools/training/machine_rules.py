@@ -43,7 +43,8 @@ def memory(plan: TrainPlan) -> Iterator[Problem]:
     Text encoders, VAE and denoiser are there one after the other; each moment is reckoned from the
     shapes of the base before a weight is loaded, with what a GPU holds on top. Steps take less with
     gradient checkpointing, which takes about half as long again, or with a smaller batch and more
-    accumulation, which learns the same. Samples that do not fit are left out with a warning while
+    accumulation, which learns the same; and with the base's layers in 8 bits, or in 4.5
+    (--quantize fp8, nf4). Samples that do not fit are left out with a warning while
     the training goes on.
     """
     found, free = plan.memory, plan.memory_free
@@ -61,6 +62,8 @@ def memory(plan: TrainPlan) -> Iterator[Problem]:
             first = f"--train-batch-size 1 --gradient-accumulation-steps {more}"
         elif plan.recipe.precision == "no":
             first = "--mixed-precision bf16"
+        elif settings.quantize != "nf4":
+            first = f"--quantize {'nf4' if settings.quantize else 'fp8'}"
     elif samples > free:
         what, size = "a sample", samples
         first = "--validation-steps 0: draw them later with `hubtools generate`"

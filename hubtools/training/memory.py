@@ -97,6 +97,7 @@ def plan_memory(
     targets = settings.rank, sorted(settings.target_modules)
     key = repr((info, read, targets, size, count, sample, recipe.precision))
     key += f"{settings.gradient_checkpointing} {settings.gradient_accumulation_steps}"
+    key += f" {settings.quantize}"
     if key not in _reckoned:
         _reckoned[key] = _reckon(family, folder, info, recipe, denoiser, size, count, sample)
     return _reckoned[key]

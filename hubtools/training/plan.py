@@ -176,7 +176,8 @@ def describe(plan: TrainPlan) -> list[str]:
         if plan.resumes_at
         else "",
         "base": f"{plan.base_name}: {plan.base.family}, {recipe.prediction_type}, made for"
-        f" {plan.base.native_size} px; in {DTYPES[recipe.precision]} on {plan.device}",
+        f" {plan.base.native_size} px; in {DTYPES[recipe.precision]}"
+        f"{f', layers in {settings.quantize}' if settings.quantize else ''} on {plan.device}",
         "LoRA": f"rank {settings.rank}, alpha {_number(recipe.alpha)}, {plan.lora_parameters:,}"
         f" parameters in float32 ({human_bytes(plan.lora_bytes)})",
         "pictures": f"{_sides(recipe)}, {cut}, {mirror}; latents and captions cached"

@@ -21,14 +21,19 @@ from hubtools.models.blank import in_precision
 from hubtools.models.configs import check_configs
 from hubtools.models.families.protocol import BaseInfo, Family, Sampling, family_of
 from hubtools.models.targets import target_of
-from hubtools.models.unpacking import digest_of
 from hubtools.progress import Reporter
 from hubtools.project import Project
 from hubtools.settings import SampleSettings
 from hubtools.training.adapter import add_lora
 from hubtools.training.buckets import make_buckets
 from hubtools.training.choices import completed
-from hubtools.training.device import check_xformers, dtype_of, free_memory, precision_of
+from hubtools.training.device import (
+    check_xformers,
+    dtype_of,
+    free_memory,
+    precision_of,
+    quantise_as_set,
+)
 from hubtools.training.distributed import Distributed
 from hubtools.training.memory import plan_memory
 from hubtools.training.pictures import TrainingPictures
@@ -64,7 +69,7 @@ def base_fingerprint(base: Base, folder: Path, family: Family) -> str | None:
     if base.revision is not None:
         return None
     if base.single is not None:
-        return digest_of(base.single.file.path)
+        return Path(base.path_or_id).name  # a digest of the file and of what goes with it
     digest = hashlib.sha256()
     for path in sorted((folder / family.prefix).glob("*")):
         if path.suffix in (".json", ".safetensors", ".bin"):
@@ -108,6 +113,7 @@ def make_plan(
     )
     denoiser = family.blank_denoiser(folder).requires_grad_(False)
     in_precision(denoiser, dtype_of(recipe.precision))
+    quantise_as_set(denoiser, settings)
     blank = add_lora(denoiser, settings, recipe.alpha)
     sample = (project.samples.size or recipe.resolution) if recipe.sample_every else 0
     disk, cache_disk = _existing(project.run_dir), _existing(cache_dir().absolute())

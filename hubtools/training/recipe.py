@@ -123,6 +123,7 @@ _LATER = frozenset(
 NOT_IN_IDENTITY = frozenset(
     {
         "base_model_repo",
+        "base_config",  # what it led to is compared
         "revision",  # the commit it resolved to is compared instead
         "variant",
         "num_train_epochs",

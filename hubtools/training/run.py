@@ -33,6 +33,7 @@ from hubtools.training.device import (
     encode_exactly,
     forget_memory,
     most_memory,
+    quantise_as_set,
     set_up,
 )
 from hubtools.training.encode import EncodedDataset
@@ -144,6 +145,7 @@ class Run:
         encoded = EncodedDataset(self.stages, self.plan)
         encoded.fill(self.group, self.reporter, self._encode_prompts)
         model = self.stages.denoiser()
+        quantise_as_set(model.denoiser, self.settings, device)
         parameters = add_lora(model.denoiser, self.settings, self.recipe.alpha)
         model.denoiser.to(device)
         arrange(model.denoiser, device, self.recipe.precision)

@@ -57,6 +57,18 @@ def test_every_precision(
     assert manifest.dtype == {"no": "float32", "fp16": "float16", "bf16": "bfloat16"}[precision]
 
 
+@pytest.mark.parametrize("kind", ["nf4", "int8", "fp8"])
+def test_a_quantised_base_learns_nearly_the_same(
+    tiny_base: Path, pictures: Path, tmp_path: Path, kind: str
+) -> None:
+    settings = {"max_train_steps": 20, "mixed_precision": "bf16"}
+    whole = run(project_of(tiny_base, pictures, tmp_path / "whole", **settings))
+    held = run(project_of(tiny_base, pictures, tmp_path / "held", quantize=kind, **settings))
+    far = difference(whole, held)
+    print(f"{kind}: {far:.2g} of the largest weight from the whole base's")
+    assert 0 < far < 0.5
+
+
 def test_the_default_precision_is_bf16(tiny_base: Path, pictures: Path, tmp_path: Path) -> None:
     if not torch.cuda.is_bf16_supported(including_emulation=False):
         pytest.skip("this GPU has no bf16")

@@ -30,7 +30,6 @@ from hubtools.manifest import SampleRecord, read_record_of
 from hubtools.models.base import Base
 from hubtools.models.device import best_dtype, checked_device
 from hubtools.models.families.protocol import sampling_of
-from hubtools.models.unpacking import digest_of
 from hubtools.project import Project
 from hubtools.rooted import Root
 
@@ -316,7 +315,7 @@ def _identity(base: Base, dtype: str) -> dict[str, object]:
     """What all cells share. A folder may get other weights under its old name."""
     weights: list[object] = []
     if base.single is not None:
-        weights = [digest_of(base.single.file.path)]
+        weights = [Path(base.path_or_id).name]  # a digest
     elif base.local:
         files = sorted(Path(base.path_or_id).glob("*/*.safetensors"))
         weights = [[str(f), f.stat().st_size, f.stat().st_mtime_ns] for f in files]
