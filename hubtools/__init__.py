@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from hubtools.dataset.fix.run import undo_fix
     from hubtools.dataset.parts import validate_part
     from hubtools.errors import ChecksFailed, HubtoolsError, UsageError
-    from hubtools.commands.serving import serve
+    from hubtools.commands.serving import preview, serve
     from hubtools.project import Project, load_project
     from hubtools.publish.classify import classify
     from hubtools.reporting.formats import write_report
@@ -93,6 +93,7 @@ _WHERE = {
     "rehearse": "hubtools.commands.journeys",
     "rules": "hubtools.commands.journeys",
     "schema": "hubtools.commands.journeys",
+    "preview": "hubtools.commands.serving",
     "serve": "hubtools.commands.serving",
     "shard": "hubtools.commands.packing",
     "ship": "hubtools.commands.journeys",
@@ -141,6 +142,7 @@ __all__ = [
     "plan_push",
     "plan_shards",
     "plan_undo_push",
+    "preview",
     "prune",
     "prune_remote",
     "purge_remote",

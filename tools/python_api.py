@@ -68,6 +68,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "undo": "undo_push(...), plan_undo_push(...)",
         "plan": "plan_push(..., plan_file=file): `plan` is one that is made already",
     },
+    "preview": {"open": "open `.url`, or not"},
     "ci run": {
         "plan": "plan_file, as of the others",
     },

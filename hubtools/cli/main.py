@@ -42,6 +42,7 @@ COMMANDS = {
     "evaluate": "Measure a LoRA against its base: learned, forgot, which step and weight?",
     "card": "Write the dataset or model card.",
     "prune": "Show what of a run folder is worth publishing; move the rest to a trash.",
+    "preview": "Show the pages that a folder would have on the Hub.",
     "push": "Send a dataset or model folder to the Hub, planned and verified.",
     "ci": "Check and publish from a workflow of GitHub or GitLab.",
     "ship": "Do all of it in order, from hubtools.toml; skips what is done.",
@@ -59,7 +60,18 @@ COMMANDS = {
 # These are over soon, and half of a small one is loading modules: what has no use any more is
 # looked for now and then only. The others hold pictures and tensors.
 _SHORT = frozenset(COMMANDS) - {
-    *("train", "generate", "grid", "evaluate", "caption", "ship", "rehearse", "demo", "hub"),
+    *(
+        "train",
+        "generate",
+        "grid",
+        "evaluate",
+        "caption",
+        "ship",
+        "rehearse",
+        "demo",
+        "hub",
+        "preview",
+    ),
 }
 
 

@@ -10,7 +10,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "init", "validate", "fix", "inspect", "caption", "merge-parts", "shard", "unshard",
     ),
     "Training and drawing": ("train", "generate", "grid", "evaluate"),
-    "Publishing": ("card", "prune", "push", "ci"),
+    "Publishing": ("card", "prune", "preview", "push", "ci"),
     "All of it": ("ship", "rehearse", "demo", "hub"),
     "Help": ("doctor", "cache", "explain", "schema", "help"),
 }  # fmt: skip
@@ -28,6 +28,7 @@ I have pictures
 I have a LoRA
   hubtools prune FOLDER                                    what of it is worth publishing
   hubtools card FOLDER                                     write its card
+  hubtools preview FOLDER                                  how its page will look
   hubtools push FOLDER me/people-lora --dry-run            what would be sent
 
 I have a repository on the Hub

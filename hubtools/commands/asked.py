@@ -37,6 +37,7 @@ SECTIONS_OF: dict[str, tuple[str, ...]] = {
     "plan_prune_remote": ("prune",),
     "push": ("push", "prune"),
     "undo_push": (),
+    "preview": ("prune",),
     "ci_init": (),
     "ci_run": (),
     "ship": ("train", "dataset", "samples", "model", "push", "prune"),

@@ -69,7 +69,7 @@ def card(
     project = project_of(card, project, settings)
     known = baseline_to_write(project) if write_baseline else None
     named = None if folder is None else Path(folder)
-    project, todo = _cards(named, project, kind, check or dry_run)
+    project, todo = folders_of(named, project, kind, check or dry_run)
     if one and len(todo) > 1:
         raise UsageError(
             "There is a dataset card and a model card, and one report is of one card.",
@@ -92,9 +92,11 @@ def card(
     return done
 
 
-def _cards(
+def folders_of(
     folder: Path | None, project: Project, kind: Kind, looks: bool
 ) -> tuple[Project, list[tuple[Path, Literal["model", "dataset"]]]]:
+    """(project, folders with their kinds) that a FOLDER means: that one, or those of the project in
+    it or here. `looks`: they are not to be changed. Raises `HubtoolsError` if there is none."""
     from hubtools.publish.release import kind_of
 
     # a run folder has a hubtools.toml as well, the settings it was started with

@@ -29,6 +29,8 @@ from hubtools.layout import CARD
 from hubtools.limits import FRONT_MATTER
 from hubtools.localhub.outlook import Cells, Column, Reading
 from hubtools.project import Project
+from hubtools.publish.options import PushOptions
+from hubtools.publish.plan import judge_alone
 from hubtools.settings import DatasetSettings
 
 # Names of columns that hold captions, the likeliest first.
@@ -37,10 +39,16 @@ _CAPTIONS = ("text", "prompt", "caption", "caption_text", "description")
 
 class Judgement:
     """The checks of `validate` and `card --check`, as they would answer for a folder. `project`:
-    whose settings they judge by; without one the column of captions is guessed by its name."""
+    whose settings they judge by; without one the column of captions is guessed by its name.
+    `unpublished`: how these folders would be pushed, which are not yet."""
 
-    def __init__(self, project: Project | None = None) -> None:
-        self._project = project
+    def __init__(
+        self,
+        project: Project | None = None,
+        unpublished: Mapping[Path, PushOptions] | None = None,
+    ) -> None:
+        self._project = project if project is not None and project.file is not None else None
+        self._unpublished = unpublished or {}
 
     def card(self, folder: Path, kind: str) -> Sequence[Finding]:
         """What `card --check` finds."""
@@ -77,8 +85,12 @@ class Judgement:
         )
 
     def files(self, folder: Path, kind: str) -> Sequence[Finding]:
-        """Nothing: what is on a Hub is published already."""
-        return ()
+        """What a push of the folder would object to; nothing of what is on a Hub already."""
+        options = self._unpublished.get(folder)
+        if options is None:
+            return ()
+        report = judge_alone(folder, "model" if kind == "model" else "dataset", options)
+        return [one for one in report.sorted() if one.rule.startswith("P")]
 
 
 def _captions(looked: Dataset) -> str | None:

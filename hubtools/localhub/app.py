@@ -32,6 +32,7 @@ from hubtools.localhub import (
     pages,
 )
 from hubtools.localhub.accounts import Accounts
+from hubtools.localhub.door import Door
 from hubtools.localhub.faults import Fault, Faults
 from hubtools.localhub.http import (
     XET,
@@ -75,9 +76,11 @@ class HubApp:
         open_pages: bool = True,
         publishers: Publishers | None = None,
         outlook: Outlook | None = None,
+        door: Door | None = None,
     ) -> None:
         self.store = store
         self.faults = faults or Faults()
+        self.door = door
         self.judged = None if outlook is None else pages.Judged(store, outlook)
         self.hub = Hub(store, accounts, open_pages, publishers, self.judged)
         self.router = Router()
@@ -133,6 +136,10 @@ class HubApp:
             if fault is not None and isinstance(fault.outcome, int):
                 raise Problem(fault.outcome, fault.message, headers=dict(fault.headers))
             call = self._call(request, raw_path)
+            if self.door is not None:
+                turned = pages.at_door(self.door, request, call)
+                if turned is not None:
+                    return turned
             segments = _segments(raw_path)
             if segments[0] == lfs.UPLOAD and request.method == "PUT":
                 return await self._receive_object(request, segments)

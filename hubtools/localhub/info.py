@@ -93,7 +93,8 @@ def used_storage(store: Store, repo: Repo) -> int:
     return int(row["size"])
 
 
-def _likes(store: Store, repo: Repo) -> int:
+def likes_of(store: Store, repo: Repo) -> int:
+    """How many users like it."""
     if repo.mount is not None:
         return 0
     with store.database.reading() as connection:
@@ -126,7 +127,7 @@ def describe(
         "gated": repo.gated or False,
         "disabled": False,
         "downloads": 0,
-        "likes": _likes(store, repo),
+        "likes": likes_of(store, repo),
         "tags": tags_of(repo, card),
         "cardData": card,
         "usedStorage": used_storage(store, repo) if not wanted or "usedStorage" in wanted else 0,

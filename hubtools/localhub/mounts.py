@@ -7,6 +7,7 @@ import os
 import re
 import stat
 import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,13 +38,19 @@ class Mount:
     """`folder` as a repository. Its files are looked at anew on every request; each is hashed
     when first asked for and again only when its size or modification time change.
 
+    `pick`: the files that it has by name, and where they lie, in place of all.
     `commit`: the id to answer with (that of the copy the folder was made from); without it one is
     made from names, sizes and times. Links are followed if they stay in the folder, or lead to the
     `blobs` of the Hub cache the folder is a snapshot of; any other link is left out.
     """
 
     def __init__(
-        self, repo: Repo, folder: Path, database: Database, commit: str | None = None
+        self,
+        repo: Repo,
+        folder: Path,
+        database: Database,
+        commit: str | None = None,
+        pick: Callable[[], Mapping[str, Path]] | None = None,
     ) -> None:
         if not folder.is_dir():
             raise UsageError(f"{folder} cannot be mounted: it is not a folder.")
@@ -53,6 +60,7 @@ class Mount:
         self._repo = repo
         self._database = database
         self._commit = commit
+        self._pick = pick
         self._lfs = LfsRules(default_gitattributes(repo.kind))
         self._hashing = threading.Lock()
         blobs = self._folder.parent.parent / "blobs"
@@ -79,11 +87,17 @@ class Mount:
         """Where the bytes of `path` are; None if there is no such file (any more)."""
         if path_fault(path):
             return None
-        found = self._look(self._folder / path)
+        place = self._folder / path if self._pick is None else self._pick().get(path)
+        found = None if place is None else self._look(place)
         return found.path if found else None
 
     def _scan(self) -> dict[str, _Found]:
         result: dict[str, _Found] = {}
+        if self._pick is not None:
+            for name, place in self._pick().items():
+                if path_fault(name) is None and (found := self._look(place)):
+                    result[name] = found
+            return result
         for parent, folders, names in os.walk(self._folder, onerror=_unless_gone):
             folders[:] = [name for name in folders if name not in _SKIPPED]
             for name in names:

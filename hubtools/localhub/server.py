@@ -22,6 +22,7 @@ from hubtools.localhub.accounts import (
     default_users,
 )
 from hubtools.localhub.app import HubApp
+from hubtools.localhub.door import Door
 from hubtools.localhub.faults import Fault, Faults, Outcome
 from hubtools.localhub.outlook import Outlook
 from hubtools.localhub.publishers import Publisher, Publishers
@@ -43,7 +44,7 @@ class Hub:
     are for the person at this machine, no other can reach them. The API keeps them private.
     `publishers`: workflows that may write to a repository without a token, `oidc_key`: what their
     identities are signed with (see `hubtools.localhub.publishers.signed`). `outlook`: what checks
-    say of repositories, for the pages.
+    say of repositories, for the pages. `door`: nobody is answered without its key.
 
     Raises `UsageError` for a host other than this machine's loopback and for a root that holds
     other things, `HubtoolsError` if the port or the root is taken.
@@ -65,6 +66,7 @@ class Hub:
         oidc_key: str | None = None,
         trust_state: bool = False,
         outlook: Outlook | None = None,
+        door: Door | None = None,
     ) -> None:
         if host not in LOOPBACK:
             raise UsageError(
@@ -96,6 +98,7 @@ class Hub:
             open_pages=open_pages,
             publishers=trusted,
             outlook=outlook,
+            door=door,
         )
         self._server = uvicorn.Server(
             uvicorn.Config(

@@ -17,6 +17,7 @@ import hmac
 import secrets
 import sqlite3
 import threading
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -137,7 +138,13 @@ class Store:
     # -- repositories ---------------------------------------------------------------------------
 
     def mount(
-        self, repo_type: str, repo_id: str, folder: Path, *, commit: str | None = None
+        self,
+        repo_type: str,
+        repo_id: str,
+        folder: Path,
+        *,
+        commit: str | None = None,
+        pick: Callable[[], Mapping[str, Path]] | None = None,
     ) -> None:
         """Offer `folder` read-only and public as the repository `repo_id` while this store is
         open. `repo_type`: model, dataset or space. Nothing is copied; see `Mount`.
@@ -166,7 +173,7 @@ class Store:
                 code="file-exists",
             )
         bare = Repo(-len(self._mounts) - 1, kind, namespace, name, created=now())
-        mount = Mount(bare, Path(folder), self.database, commit)
+        mount = Mount(bare, Path(folder), self.database, commit, pick)
         self._mounts[key] = Repo(**{**bare.__dict__, "mount": mount})
 
     def find(self, kind: str, namespace: str, name: str) -> Repo | None:

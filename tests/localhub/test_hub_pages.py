@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -210,6 +211,42 @@ def test_lists_have_pictures(hub: Hub) -> None:
     assert "5 pictures" in datasets
     assert "me/people" not in models
     assert "No spaces yet" in ask(hub, "/spaces")
+
+
+def test_words_of_records_are_words(tmp_path: Path) -> None:
+    """Names, values and columns from strangers run nothing."""
+    evil = "</td><script>alert(1)</script>\"'onerror=alert(1) x"
+    folder = tmp_path / "evil"
+    folder.mkdir()
+    Image.new("RGB", (8, 8)).save(folder / "a.png")
+    info = PngInfo()
+    info.add_itxt("parameters", f"{evil}\nSteps: <b>, Seed: {evil}")
+    Image.new("RGB", (8, 8)).save(folder / "<img src=x onerror=alert(1)>.png", pnginfo=info)
+    rows = [
+        {"file_name": "a.png", "text": evil, evil: evil},
+        {"file_name": "<img src=x onerror=alert(1)>.png", "text": "b", evil: None},
+    ]
+    (folder / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with Hub(tmp_path / "hub", outlook=Judgement()) as hub:
+        hub.store.mount("dataset", "me/evil", folder)
+        for path in ("", "/viewer", f"/viewer/default/train?q={evil}", "/tree/main/"):
+            seen = Tags()
+            seen.feed(ask(hub, f"/datasets/me/evil{path}"))
+            assert [name for name, _ in seen.tags].count("script") == 1
+            told = {attribute for _, attributes in seen.tags for attribute in attributes}
+            assert not {one for one in told if one.startswith("on")}
+            assert {"b", "iframe", "style"}.isdisjoint(name for name, _ in seen.tags)
+
+
+class Tags(HTMLParser):
+    """The tags of a page with the names of their attributes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, list[str]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, [name for name, _ in attrs]))
 
 
 def test_without_checks_there_is_no_viewer(local_hub: Hub) -> None:

@@ -7,8 +7,10 @@ a private repository carry a key. Without it private repositories have no page.
 
 from __future__ import annotations
 
+from starlette.requests import Request
 from starlette.responses import Response
 
+from hubtools.localhub.door import Door
 from hubtools.localhub.http import Call, Router
 from hubtools.localhub.names import repo_prefix
 from hubtools.localhub.pages import files, home, html, repo, talk, viewer
@@ -16,7 +18,7 @@ from hubtools.localhub.pages.frame import page, problem_page, wants_html
 from hubtools.localhub.pages.laid import Judged
 from hubtools.localhub.problems import Problem
 
-__all__ = ["Judged", "add_routes", "nothing"]
+__all__ = ["Judged", "add_routes", "at_door", "nothing"]
 
 
 def add_routes(router: Router) -> None:
@@ -37,6 +39,17 @@ def add_routes(router: Router) -> None:
     router.add("GET", "datasets/{ns}/{name}/viewer/{config}/{split}", page(viewer.show, "dataset"))
     router.add("GET", "datasets/{ns}/{name}/cell/{path*}", page(viewer.cell, "dataset"))
     router.add("GET", "{ns}", page(home.owner))
+
+
+def at_door(door: Door, request: Request, call: Call) -> Response | None:
+    """The answer to who must not pass, or brings the key; None for one who passes."""
+    try:
+        return door.check(request)
+    except Problem as problem:
+        if not wants_html(call):
+            raise
+        said = html.tag("div", html.tag("p", problem.message), class_="sheet")
+        return html.document("403", html.tag("h1", "Sorry"), said, status=403)
 
 
 def nothing(call: Call) -> Response:

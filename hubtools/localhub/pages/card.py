@@ -39,8 +39,19 @@ def render(readme: str, place: Place, found: Sequence[Finding] = ()) -> Html:
     paragraphs, tables and lists that it speaks of."""
     _, body = cardyaml.split(readme)
     first = readme[: len(readme) - len(body)].count("\n") + 1
-    body = _closed(body[:_LONGEST])
     pictures = widget_gallery(cardyaml.metadata(readme), place)
+    return rendered(body, place, pictures, found, first)
+
+
+def rendered(
+    body: str,
+    place: Place,
+    pictures: Html = Html(""),  # noqa: B008
+    found: Sequence[Finding] = (),
+    first: int = 1,
+) -> Html:
+    """A text in Markdown; `pictures` stand where it has a gallery, `first` is its first line."""
+    body = _closed(body[:_LONGEST])
     markdown = MarkdownIt("commonmark", {"html": True}, renderer_cls=_renderer(place, pictures))
     markdown.enable(["table", "strikethrough"])
     env: EnvType = {}
@@ -123,7 +134,7 @@ def figure(
     says of how it was drawn; one of another server is named, not loaded."""
     name = place.own(address)
     without = tag("span", f"without: {negative}", class_="soft") if negative else None
-    told = tag("figcaption", caption, without) if caption else None
+    told = tag("figcaption", tag("span", caption), without) if caption else None
     if name is None:
         return tag("figure", tag("div", "missing: ", address, class_="none"), told)
     return tag("figure", opens(place, name, caption), about(place, name, facts), told)

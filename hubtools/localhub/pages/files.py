@@ -91,7 +91,7 @@ def blob(call: Call) -> Response:
     path = call.params["path"]
     file, content = call.hub.store.open(view.snapshot, path)
     kind = content_type(path)
-    about = view.about_files().get(path, []) if call.params["rev"] == "main" else []
+    about = view.about_files(rows=True).get(path, []) if call.params["rev"] == "main" else []
     if kind.startswith("image/"):
         address = view.place.file(path)
         shown = tag("div", link(address, tag("img", src=address, alt=path)), class_="sheet")

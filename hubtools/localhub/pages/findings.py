@@ -15,7 +15,9 @@ def finding(found: Finding, *, href: str | None = None, place: bool = True) -> H
     `href`."""
     where: object = None
     if place and found.place:
-        where = tag("span", link(href, found.place) if href else found.place, class_="soft place")
+        at = f"#L{found.line}" if found.line else ""
+        named = link(f"{href}{at}", found.place) if href else found.place
+        where = tag("span", named, class_="soft place")
     return tag(
         "div",
         tag("span", found.rule, class_=f"badge {found.severity.value}"),

@@ -145,12 +145,17 @@ class View:
         judged = self.call.hub.judged
         return judged if isinstance(judged, Judged) else None
 
-    def about_files(self) -> dict[str, list[Finding]]:
-        """What checks find in the card and in the files, by file."""
+    def about_files(self, *, rows: bool = False) -> dict[str, list[Finding]]:
+        """What checks find in the card and in the files, by file; with `rows` in the records of a
+        dataset too, for which it is read."""
         found: dict[str, list[Finding]] = {}
-        if self.judged is not None:
-            for one in (*self.judged.card(self.snapshot), *self.judged.files(self.snapshot)):
-                found.setdefault(one.path or "", []).append(one)
+        if self.judged is None:
+            return found
+        every = [*self.judged.card(self.snapshot), *self.judged.files(self.snapshot)]
+        if self.repo.kind == "dataset":
+            every += self.judged.records(self.snapshot, read=rows)
+        for one in every:
+            found.setdefault(one.path or "", []).append(one)
         return found
 
     def href(self, *segments: str) -> str:

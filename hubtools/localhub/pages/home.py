@@ -9,7 +9,7 @@ from starlette.responses import Response
 from hubtools.findings import plural
 from hubtools.localhub import cardyaml
 from hubtools.localhub.http import Call
-from hubtools.localhub.info import strings
+from hubtools.localhub.info import likes_of, strings
 from hubtools.localhub.model import Repo
 from hubtools.localhub.names import KIND_OF_PLURAL
 from hubtools.localhub.pages.frame import View, badges, moment, shows
@@ -102,6 +102,8 @@ def _item(call: Call, repo: Repo) -> Html:
         if repo.kind == "dataset" and names:
             told.insert(0, plural(len(names), "picture"))
         told += [f"based on {base}" for base in strings(card.get("base_model"))[:1]]
+        if number := likes_of(call.hub.store, repo):
+            told.append(plural(number, "like"))
         facts = " · ".join(told)
     return tag(
         "li",

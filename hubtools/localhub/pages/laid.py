@@ -48,6 +48,9 @@ class _Shelf(Generic[T]):
             self.known.move_to_end(key)
             return self.known[key][0]
 
+    def has(self, snapshot: Snapshot) -> bool:
+        return (snapshot.repo.id, snapshot.commit.oid) in self.known
+
     def clear(self) -> None:
         with self.lock:
             while self.known:
@@ -101,6 +104,16 @@ class Judged:
                 raise Problem(422, error.message) from None
 
         return self._datasets.get(snapshot, asked)
+
+    def records(self, snapshot: Snapshot, *, read: bool) -> Sequence[Finding]:
+        """What is found in a dataset; nothing of one that cannot be read, or that nobody has read
+        yet unless it is to be `read`."""
+        if not read and not self._datasets.has(snapshot):
+            return ()
+        try:
+            return self.dataset(snapshot).findings
+        except Problem:
+            return ()
 
     @contextmanager
     def _folder(self, snapshot: Snapshot, *, whole: bool) -> Iterator[Path]:

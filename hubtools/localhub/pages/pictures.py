@@ -13,7 +13,7 @@ from hubtools.localhub.pages.card import figure, gallery
 from hubtools.localhub.pages.frame import View
 from hubtools.localhub.pages.html import Html, link, tag
 
-_SHOWN = 24
+_SHOWN = 12
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp"}
 _CAPTIONS = ("text", "prompt", "caption", "caption_text", "description")
 _METADATA = ("metadata.jsonl", "metadata.csv")

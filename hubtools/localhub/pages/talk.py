@@ -10,6 +10,7 @@ from starlette.responses import Response
 from hubtools.localhub import discussions
 from hubtools.localhub.diff import diff_of
 from hubtools.localhub.http import Call
+from hubtools.localhub.pages.card import rendered
 from hubtools.localhub.pages.files import show_diff
 from hubtools.localhub.pages.frame import View, moment
 from hubtools.localhub.pages.html import Html, join, link, tag
@@ -25,9 +26,12 @@ def listing(call: Call) -> Response:
     items = [
         tag(
             "li",
-            link(view.href("discussions", str(row["num"])), tag("strong", row["title"])),
-            tag("span", row["status"], class_=f"badge {row['status']}"),
-            tag("span", _about(row), class_="soft"),
+            tag(
+                "div",
+                link(view.href("discussions", str(row["num"])), tag("strong", row["title"])),
+                tag("span", row["status"], class_=f"badge {row['status']}"),
+                tag("span", _about(row), class_="soft"),
+            ),
         )
         for row in rows
     ]
@@ -62,7 +66,7 @@ def show(call: Call) -> Response:
         diff = join(tag("h2", "Changes"), show_diff(diff_of(store, before, after)))
     return view.document(
         "talk",
-        tag("h2", row["title"], tag("span", row["status"], class_=f"badge {row['status']}")),
+        tag("h2", row["title"], " ", tag("span", row["status"], class_=f"badge {row['status']}")),
         tag("p", _about(row), class_="soft"),
         *(_event(view, event) for event in events),
         diff,
@@ -73,9 +77,11 @@ def _event(view: View, event: sqlite3.Row) -> Html:
     data = json.loads(event["data"])
     who = f"{event['author']} · {moment(event['created'])}"
     if event["kind"] == "comment":
-        return tag(
-            "div", tag("p", who, class_="soft"), tag("p", data["latest"]["raw"]), class_="sheet"
-        )
+        said = str(data["latest"]["raw"])
+        if not said.strip():
+            return tag("p", tag("span", f"opened by {who}", class_="soft"))
+        shown = rendered(said, view.place)
+        return tag("div", tag("p", who, class_="soft"), shown, class_="sheet card")
     if event["kind"] == "commit":
         what: object = join(
             "added ",
