@@ -5,19 +5,33 @@ from __future__ import annotations
 from hubtools.localhub import gate
 from hubtools.localhub.accounts import User
 from hubtools.localhub.http import Call
-from hubtools.localhub.model import Repo
+from hubtools.localhub.model import Moved, Repo
 from hubtools.localhub.names import is_name
 from hubtools.localhub.problems import Problem, repo_not_found
 
 
 def find_repo(call: Call, kind: str, namespace: str, name: str) -> Repo:
-    """A repository the caller may see. Raises `Problem` 401/404 RepoNotFound otherwise."""
+    """A repository the caller may see. Raises `Moved` if it has another name by now, `Problem`
+    401/404 RepoNotFound if there is none or it is not theirs to see."""
     repo = None
     if is_name(namespace) and is_name(name):
-        repo = call.hub.store.find(kind, namespace, name)
+        try:
+            repo = call.hub.store.find(kind, namespace, name)
+        except Moved as moved:
+            # where a private repository went to is not for everybody
+            if may_see(call.user, moved.repo):
+                raise
     if repo is None or not may_see(call.user, repo):
         raise repo_not_found(call.user is None)
     return repo
+
+
+def find_named(call: Call, kind: str, namespace: str, name: str) -> Repo:
+    """`find_repo` for a name that is not the request's path: by an old name too."""
+    try:
+        return find_repo(call, kind, namespace, name)
+    except Moved as moved:
+        return moved.repo
 
 
 def may_see(user: User | None, repo: Repo) -> bool:

@@ -8,11 +8,11 @@ from typing import Any
 from starlette.responses import Response
 
 from hubtools.localhub import collection
-from hubtools.localhub.access import find_repo, may_see
+from hubtools.localhub.access import find_named, may_see
 from hubtools.localhub.collection import Target
 from hubtools.localhub.http import Call, Router, answer
 from hubtools.localhub.names import KINDS
-from hubtools.localhub.problems import Moved, Problem
+from hubtools.localhub.problems import Problem
 
 _PAGE = 100
 _FIRST_ITEMS = 4  # of each collection in a list, as the Hub does
@@ -126,9 +126,7 @@ def _target(call: Call, connection: sqlite3.Connection, kind: str, name: str) ->
     if kind in KINDS:
         namespace, _, rest = name.partition("/")
         try:
-            repo = find_repo(call, kind, namespace, rest)
-        except Moved as moved:
-            repo = find_repo(call, kind, moved.namespace, moved.name)
+            repo = find_named(call, kind, namespace, rest)
         except Problem:
             raise Problem(404, f"There is no {kind} {name[:200]}") from None
         if repo.mount is not None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.responses import Response
@@ -13,7 +15,8 @@ from hubtools.localhub.commits import branch_ref
 from hubtools.localhub.history import last_changes
 from hubtools.localhub.http import Call, Router, answer
 from hubtools.localhub.info import file_item
-from hubtools.localhub.model import Snapshot
+from hubtools.localhub.model import Repo, Snapshot
+from hubtools.localhub.names import is_commit
 from hubtools.localhub.patterns import IgnoreRules, LfsRules
 from hubtools.localhub.problems import Problem, entry_not_found
 
@@ -87,7 +90,9 @@ def _is_binary(sample: bytes) -> bool:
     return False
 
 
-def _items(call: Call, snapshot: Snapshot, paths: list[str], expand: bool) -> list[dict[str, Any]]:
+def _items(
+    call: Call, snapshot: Snapshot, paths: Sequence[str], expand: bool
+) -> list[dict[str, Any]]:
     changes = last_changes(call.hub.store, snapshot, paths) if expand else {}
     items = []
     for path in paths:
@@ -109,7 +114,7 @@ def _items(call: Call, snapshot: Snapshot, paths: list[str], expand: bool) -> li
 
 
 def tree(call: Call) -> Response:
-    snapshot = call.hub.store.snapshot(repo_of(call), call.params["rev"])
+    snapshot, after = _place(call, repo_of(call))
     folder = call.params["path"].strip("/")
     if folder and folder not in snapshot.folders:
         if folder not in snapshot.files:
@@ -118,19 +123,32 @@ def tree(call: Call) -> Response:
             )
         raise Problem(404, f'"{folder}" is a file, not a folder', code="EntryNotFound")
     prefix = f"{folder}/" if folder else ""
-    deep = call.flag("recursive")
-    paths = sorted(
-        path
-        for path in (*snapshot.folders, *snapshot.files)
-        if path.startswith(prefix) and (deep or "/" not in path[len(prefix) :])
-    )
+    paths: Sequence[str] = snapshot.tree.paths
+    if prefix:  # everything below, and nothing else, sorts between these two
+        paths = paths[bisect_left(paths, prefix) : bisect_left(paths, f"{folder}0")]
+    if not call.flag("recursive"):
+        paths = [path for path in paths if "/" not in path[len(prefix) :]]
     expand = call.flag("expand")
     size = call.number("limit", 0, _PAGE) or (_EXPANDED_PAGE if expand else _PAGE)
-    start = call.number("cursor", 0, 1 << 40)
+    start = bisect_right(paths, after) if after else 0
+    page = paths[start : start + size]
     headers = {}
     if start + size < len(paths):
-        headers["Link"] = call.link({**call.query, "cursor": [str(start + size)]})
-    return answer(_items(call, snapshot, paths[start : start + size], expand), headers=headers)
+        cursor = f"{snapshot.commit.oid}:{page[-1]}"
+        headers["Link"] = call.link({**call.query, "cursor": [cursor]})
+    return answer(_items(call, snapshot, page, expand), headers=headers)
+
+
+def _place(call: Call, repo: Repo) -> tuple[Snapshot, str]:
+    """Where to go on reading a list: at the commit that it was begun at, whatever has come since,
+    behind the path that was read last."""
+    commit, colon, after = call.text("cursor").partition(":")
+    if colon and is_commit(commit):
+        try:
+            return call.hub.store.snapshot(repo, commit), after
+        except Problem:  # permanently deleted meanwhile
+            pass
+    return call.hub.store.snapshot(repo, call.params["rev"]), after
 
 
 def paths_info(call: Call) -> Response:

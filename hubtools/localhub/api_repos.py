@@ -18,7 +18,7 @@ from hubtools.localhub.access import (
 from hubtools.localhub.commits import first_commit
 from hubtools.localhub.http import Call, Router, answer
 from hubtools.localhub.info import describe
-from hubtools.localhub.model import Repo, now
+from hubtools.localhub.model import Moved, Repo, now
 from hubtools.localhub.names import KINDS, check_repo_name, repo_prefix
 from hubtools.localhub.patterns import default_gitattributes
 from hubtools.localhub.problems import Problem
@@ -55,6 +55,16 @@ def _check_owner(call: Call, kind: str, namespace: str) -> None:
     user = call.require_user()
     if not user.may_write(namespace):
         raise not_mine(call, kind, namespace)
+
+
+def _by_its_name(call: Call, kind: str, namespace: str, name: str) -> Repo:
+    """What is to go or to be renamed, by the name that it has: who says an old one may be
+    mistaken. Raises `Problem` 404."""
+    try:
+        return find_repo(call, kind, namespace, name)
+    except Moved as moved:
+        now = f"{namespace}/{name} is called {moved.repo.full_name} now"
+        raise Problem(404, now, code="RepoNotFound") from None
 
 
 def create(call: Call) -> Response:
@@ -98,12 +108,12 @@ def delete(call: Call) -> Response:
     body = call.json()
     kind = _kind(body)
     namespace, name = _name_in(call, body)
-    repo = find_repo(call, kind, namespace, name)
+    repo = _by_its_name(call, kind, namespace, name)
     refuse_mount(repo)
     _check_owner(call, kind, namespace)
     with call.hub.store.database.writing() as connection:
         connection.execute("DELETE FROM repos WHERE id = ?", (repo.id,))
-    call.hub.store.sweep()
+    call.hub.store.sweep_all()
     return answer({})
 
 
@@ -115,7 +125,7 @@ def move(call: Call) -> Response:
     for name in (source, target):
         if not isinstance(name, str) or name.count("/") != 1:
             raise Problem(400, "fromRepo and toRepo must be namespace/name")
-    repo = find_repo(call, kind, *str(source).split("/"))
+    repo = _by_its_name(call, kind, *str(source).split("/"))
     refuse_mount(repo)
     namespace, name = str(target).split("/")
     check_repo_name(namespace, name)

@@ -44,9 +44,10 @@ from hubtools.localhub.http import (
     problem_answer,
     split_path,
 )
+from hubtools.localhub.model import Moved
 from hubtools.localhub.names import KIND_OF_PLURAL
 from hubtools.localhub.outlook import Outlook
-from hubtools.localhub.problems import Moved, Problem, repo_not_found
+from hubtools.localhub.problems import Problem, repo_not_found
 from hubtools.localhub.publishers import Publishers
 from hubtools.localhub.store import Store
 
@@ -281,12 +282,12 @@ def _redirect(request: Request, raw_path: str, moved: Moved) -> Response:
     for index in range(len(segments) - 1):
         before = segments[index]
         if index and before in ("models", "datasets", "spaces") and segments[1] == "api":
-            segments[index + 1 : index + 3] = [moved.namespace, moved.name]
+            segments[index + 1 : index + 3] = [moved.repo.namespace, moved.repo.name]
             break
     else:
         start = 2 if segments[1] in ("datasets", "spaces") else 1
         git = ".git" if segments[start + 1].endswith(".git") else ""
-        segments[start : start + 2] = [moved.namespace, moved.name + git]
+        segments[start : start + 2] = [moved.repo.namespace, moved.repo.name + git]
     target = "/".join(segments) + (f"?{request.url.query}" if request.url.query else "")
     return RedirectResponse(target, 307)
 

@@ -178,9 +178,11 @@ def add_commit(
     parent: str | None,
     merged: str | None = None,
     date: str | None = None,
+    base: str | None = None,
 ) -> Commit:
-    """Write a commit, dated now unless `date` is given; no ref moves yet."""
-    tree = store.trees.write(connection, files)
+    """Write a commit, dated now unless `date` is given; no ref moves yet. `base`: a tree that the
+    new one differs from little."""
+    tree = store.trees.write(connection, files, base)
     date = date or now()
     parents = [oid for oid in (parent, merged) if oid]
     text = f"{header.summary}\n\n{header.description}"
@@ -251,8 +253,9 @@ def commit_operations(
     if changes.files == head.files:
         return header, head.commit.oid, head.commit
     commit = add_commit(
-        store, connection, repo, changes.files, header, author, parent=head.commit.oid
-    )
+        store, connection, repo, changes.files, header, author, parent=head.commit.oid,
+        base=head.commit.tree,
+    )  # fmt: skip
     connection.executemany(
         "UPDATE lfs_objects SET filename = ?, ref = ? WHERE repo = ? AND sha256 = ?"
         " AND filename = ''",

@@ -11,7 +11,7 @@ import sqlite3
 import stat
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hubtools.errors import HubtoolsError
@@ -19,6 +19,7 @@ from hubtools.localhub.disk import disk_errors
 from hubtools.localhub.lock import not_ours
 
 _VERSION = 1
+_MUCH = 32 << 20  # bytes of the file that hold nothing
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE repos (
@@ -171,6 +172,7 @@ class Database:
         # A killed process loses nothing; a power cut may lose the last transactions, never more.
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten
         return connection
 
     @contextmanager
@@ -211,6 +213,18 @@ class Database:
                 if connection.in_transaction:  # a full disk has ended it already
                     connection.execute("ROLLBACK")
                 raise
+
+    def shrink(self) -> None:
+        """Give the room of what was deleted back, if it is much, and empty the journal. Does
+        nothing while somebody reads what was there before."""
+        with self._write_lock, self._borrowed() as connection, suppress(sqlite3.OperationalError):
+            free, page = (
+                connection.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("freelist_count", "page_size")
+            )
+            if free * page > _MUCH:
+                connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def close(self) -> None:
         """Close the idle connections now, busy ones as they come back."""

@@ -3,6 +3,8 @@ caches by. Never as HTML: what somebody uploaded must not run in a browser as a 
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import re
 from collections.abc import AsyncIterator
 from pathlib import PurePosixPath
@@ -14,7 +16,7 @@ from starlette.responses import Response, StreamingResponse
 
 from hubtools.localhub.access import check_gate, repo_of
 from hubtools.localhub.http import Call, Router
-from hubtools.localhub.model import Content, Repo
+from hubtools.localhub.model import Content, Moved, Repo
 from hubtools.localhub.problems import Problem, repo_not_found
 
 _BLOCK = 1 << 20
@@ -61,10 +63,16 @@ def page_key(call: Call, repo: Repo) -> str:
 def _readable(call: Call) -> Repo:
     key = call.text("key")
     if key and call.hub.open_pages:
-        repo = call.hub.store.find(call.params["kind"], call.params["ns"], call.params["name"])
-        if repo is not None and call.hub.store.signed(key, "page", repo.id):
-            return repo
-        raise repo_not_found(call.user is None)
+        moved: Moved | None = None
+        try:
+            repo = call.hub.store.find(call.params["kind"], call.params["ns"], call.params["name"])
+        except Moved as error:
+            moved, repo = error, error.repo
+        if repo is None or not call.hub.store.signed(key, "page", repo.id):
+            raise repo_not_found(call.user is None)
+        if moved is not None:
+            raise moved
+        return repo
     repo = repo_of(call)
     check_gate(call, repo)
     return repo
@@ -117,16 +125,21 @@ def ranged(call: Call, content: Content, headers: dict[str, str]) -> Response:
 
 
 async def _blocks(source: BinaryIO, start: int, end: int) -> AsyncIterator[bytes]:
+    """The bytes from `start` to `end`; the next ones are read while the last are sent."""
+    source.seek(start)
+    left = end - start
+    ahead = asyncio.ensure_future(run_in_threadpool(source.read, min(_BLOCK, left)))
     try:
-        await run_in_threadpool(source.seek, start)
-        left = end - start
-        while left > 0:
-            block = await run_in_threadpool(source.read, min(_BLOCK, left))
-            if not block:
-                break  # truncated under our hands; the client sees a short answer
+        while block := await ahead:  # empty if truncated under our hands: a short answer
             left -= len(block)
+            if not left:
+                yield block
+                break
+            ahead = asyncio.ensure_future(run_in_threadpool(source.read, min(_BLOCK, left)))
             yield block
     finally:
+        with contextlib.suppress(OSError, asyncio.CancelledError):
+            await ahead  # a file that is being read cannot be closed
         source.close()
 
 

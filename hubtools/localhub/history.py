@@ -47,16 +47,15 @@ def last_changes(store: Store, snapshot: Snapshot, paths: Iterable[str]) -> dict
             commit.oid: commit for commit in log_in(connection, snapshot.repo, snapshot.commit.oid)
         }
 
-        def ids(commit: Commit) -> dict[str, str]:
-            files, folders = store.trees.read(connection, commit.tree)
-            return {path: file.oid for path, file in files.items()} | dict(folders)
+        def ids(commit: Commit) -> dict[str, str | None]:
+            return {path: store.trees.id_of(connection, commit.tree, path) for path in waiting}
 
         commit: Commit | None = snapshot.commit
         here = ids(snapshot.commit)
         while commit is not None and waiting:
             parent = by_oid.get(commit.parent or "")
             before = ids(parent) if parent else {}
-            for path in [path for path in waiting if before.get(path) != here.get(path)]:
+            for path in [path for path in waiting if before.get(path) != here[path]]:
                 found[path] = commit
                 waiting.discard(path)
             commit, here = parent, before
@@ -91,7 +90,7 @@ def purge_objects(store: Store, repo: Repo, hashes: Sequence[str], rewrite: bool
                 raise Problem(404, f"The repository has no Git LFS object {sha256}")
         if rewrite:
             _rewrite(store, connection, repo, doomed)
-    store.sweep()
+    store.sweep_all()
 
 
 def _rewrite(store: Store, connection: sqlite3.Connection, repo: Repo, doomed: set[str]) -> None:
@@ -101,7 +100,7 @@ def _rewrite(store: Store, connection: sqlite3.Connection, repo: Repo, doomed: s
     ).fetchall()
     new: dict[str, str] = {}
     for commit in map(commit_from, rows):
-        files, _ = store.trees.read(connection, commit.tree)
+        files = store.trees.read(connection, commit.tree).files
         kept: dict[str, File] = {
             path: file for path, file in files.items() if file.sha256 not in doomed
         }

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from hubtools.localhub.access import (
     check_contribute,
     check_gate,
+    find_named,
     find_repo,
     repo_of,
     writable_repo_of,
@@ -181,7 +182,7 @@ def duplicate(call: Call) -> Response:
     if target.get("type") not in KINDS:
         raise Problem(400, f'The "type" of the target must be one of [{", ".join(KINDS)}]')
     namespace, _, name = str(target.get("name")).partition("/")
-    goal = find_repo(call, target["type"], namespace, name)
+    goal = find_named(call, target["type"], namespace, name)
     check_contribute(call, goal)
     failed = []
     for item in files:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO, Literal, Protocol
 
@@ -15,7 +16,7 @@ from hubtools.localhub.names import repo_prefix
 Visibility = Literal["public", "private"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class File:
     """A file in a tree. `oid` is git's id of its content or, with Git LFS, of its pointer;
     `size` is that of the content in bytes; `sha256` is set exactly for Git LFS."""
@@ -64,6 +65,15 @@ class Repo:
         return repo_prefix(self.kind) + self.full_name
 
 
+class Moved(Exception):
+    """The repository has another name now; `repo` is what it is by now. Not for everybody, if the
+    repository is private."""
+
+    def __init__(self, repo: Repo) -> None:
+        super().__init__(repo.full_name)
+        self.repo = repo
+
+
 @dataclass(frozen=True)
 class Commit:
     """A commit; `tree` is the id of its root folder, `date` ISO 8601 UTC with milliseconds."""
@@ -79,13 +89,35 @@ class Commit:
 
 
 @dataclass(frozen=True)
+class Tree:
+    """Every file, and every folder's git id, by its path; both sorted by path."""
+
+    files: Mapping[str, File]
+    folders: Mapping[str, str]
+
+    @cached_property
+    def paths(self) -> Sequence[str]:
+        """Files and folders, sorted."""
+        return sorted((*self.folders, *self.files))
+
+
+@dataclass(frozen=True)
 class Snapshot:
-    """A repository at a commit: every file by its path, every folder's git id by its path."""
+    """A repository at a commit."""
 
     repo: Repo
     commit: Commit
-    files: Mapping[str, File]
-    folders: Mapping[str, str]
+    tree: Tree
+
+    @property
+    def files(self) -> Mapping[str, File]:
+        """Every file by its path."""
+        return self.tree.files
+
+    @property
+    def folders(self) -> Mapping[str, str]:
+        """Every folder's git id by its path."""
+        return self.tree.folders
 
 
 @dataclass(frozen=True)

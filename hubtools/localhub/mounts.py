@@ -15,7 +15,7 @@ from hubtools.causes import is_absent
 from hubtools.errors import UsageError
 from hubtools.localhub.database import Database
 from hubtools.localhub.gitids import blob_hasher, blob_id, commit_id, lfs_pointer
-from hubtools.localhub.model import Commit, File, Repo, Snapshot
+from hubtools.localhub.model import Commit, File, Repo, Snapshot, Tree
 from hubtools.localhub.names import is_commit, is_sha256, path_fault
 from hubtools.localhub.patterns import LfsRules, default_gitattributes
 from hubtools.localhub.trees import folders_of
@@ -81,7 +81,7 @@ class Mount:
         date = _iso(newest)
         oid = self._commit or commit_id(root, (), repo.namespace, date, listing)
         commit = Commit(oid, root, f"Mounted from {self._folder.name}", "", repo.namespace, date)
-        return Snapshot(repo, commit, files, dict(sorted(folders.items())))
+        return Snapshot(repo, commit, Tree(files, dict(sorted(folders.items()))))
 
     def open(self, path: str) -> Path | None:
         """Where the bytes of `path` are; None if there is no such file (any more)."""

@@ -55,6 +55,8 @@ def path_fault(path: str) -> str | None:
         return "it starts or ends with a slash"
     if any(ord(character) < 32 or ord(character) == 127 for character in path):
         return "it holds a control character"
+    if path.startswith(("..\\", "\\")):
+        return "on Windows it leads out of the repository"
     try:
         encoded = path.encode("utf-8")
     except UnicodeEncodeError:

@@ -29,15 +29,6 @@ class Problem(Exception):
         self.headers = headers or {}
 
 
-class Moved(Exception):
-    """The repository has another name now; `namespace/name` is where to look."""
-
-    def __init__(self, namespace: str, name: str) -> None:
-        super().__init__(f"{namespace}/{name}")
-        self.namespace = namespace
-        self.name = name
-
-
 def repo_not_found(anonymous: bool) -> Problem:
     """The Hub does not tell a missing repository from one that is not yours to see: 401 to a
     stranger, 404 to somebody it knows."""

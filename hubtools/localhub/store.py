@@ -28,11 +28,11 @@ from hubtools.files import open_regular
 from hubtools.localhub.blobs import Blobs, Incoming
 from hubtools.localhub.database import Database
 from hubtools.localhub.lock import RootLock
-from hubtools.localhub.model import Commit, Content, File, Repo, Snapshot, Visibility, now
+from hubtools.localhub.model import Commit, Content, File, Moved, Repo, Snapshot, Visibility, now
 from hubtools.localhub.mounts import Mount
 from hubtools.localhub.names import KINDS, MAIN, check_repo_name, is_commit
-from hubtools.localhub.problems import Moved, Problem, entry_not_found, revision_not_found
-from hubtools.localhub.trees import Trees
+from hubtools.localhub.problems import Problem, entry_not_found, revision_not_found
+from hubtools.localhub.trees import Trees, sweep_trees
 from hubtools.localhub.xet import Areas
 from hubtools.owned import claim, is_own
 from hubtools.rooted import Root
@@ -195,7 +195,7 @@ class Store:
                 (kind, folded),
             ).fetchone()
         if row:
-            raise Moved(row["namespace"], row["name"])
+            raise Moved(_repo(row))
         return None
 
     def repos(self, kind: str | None = None) -> list[Repo]:
@@ -233,8 +233,7 @@ class Store:
     def snapshot_in(self, connection: sqlite3.Connection, repo: Repo, revision: str) -> Snapshot:
         """`snapshot` within a transaction; not for mounts."""
         commit = self.commit_of(connection, repo, self.resolve(connection, repo, revision))
-        files, folders = self.trees.read(connection, commit.tree)
-        return Snapshot(repo, commit, files, folders)
+        return Snapshot(repo, commit, self.trees.read(connection, commit.tree))
 
     def resolve(self, connection: sqlite3.Connection, repo: Repo, revision: str) -> str:
         """The commit id of a revision. Raises `Problem` 404 if there is none."""
@@ -347,6 +346,14 @@ class Store:
                     " VALUES (?, ?, ?, ?)",
                     (repo_id, sha256, size, now()),
                 )
+
+    def sweep_all(self) -> None:
+        """`sweep`, and delete the folders and small files that no commit holds any more, so that
+        their bytes are nowhere in the Hub's folder."""
+        self.sweep()
+        with self.database.writing() as connection:
+            sweep_trees(connection)
+        self.database.shrink()
 
     def sweep(self) -> None:
         """Delete the blobs no repository may use any more."""

@@ -224,3 +224,40 @@ def test_settings_and_gates(api: HfApi, other: HfApi, stranger: HfApi, tmp_path:
         other.auth_check("me/one")
     with pytest.raises(RevisionNotFoundError):
         api.model_info("me/one", revision="v9")
+
+
+def test_what_is_deleted_is_nowhere_in_the_folder_of_the_hub(tmp_path: Path) -> None:
+    secret, shared = b"unforgettable words\n" * 40, b"what another repository has too\n" * 40
+    with Hub(tmp_path / "hub") as hub:
+        api = HfApi(endpoint=hub.url, token="hf_local")
+        for name, data in (("me/one", secret), ("me/one", shared), ("me/two", shared)):
+            api.create_repo(name, exist_ok=True)
+            path = f"unforgettable_{data[:3].decode()}.txt" if name == "me/one" else "a.txt"
+            api.upload_file(path_or_fileobj=data, path_in_repo=path, repo_id=name)
+        api.create_discussion("me/one", title="unforgettable", description="unforgettable")
+        api.delete_repo("me/one")
+        there = b"".join(p.read_bytes() for p in (tmp_path / "hub").rglob("*") if p.is_file())
+        assert b"unforgettable" not in there
+        assert b"what another" in there
+        assert CLIENT.get(f"{hub.url}/me/two/resolve/main/a.txt").content == shared
+
+
+def test_where_a_private_repository_went_is_not_for_everybody(
+    api: HfApi, other: HfApi, stranger: HfApi, local_hub: Hub
+) -> None:
+    api.create_repo("me/old", private=True)
+    api.create_repo("me/more")
+    api.move_repo("me/old", "me/new-name")
+    for guest in (other, stranger):
+        with pytest.raises(RepositoryNotFoundError) as refused:
+            guest.model_info("me/old")
+        assert "new-name" not in str(refused.value)
+    for path in ("api/models/me/old", "me/old/resolve/main/a", "me/old/resolve/main/a?key=0"):
+        answer = CLIENT.get(f"{local_hub.url}/{path}")
+        assert answer.status_code == 401
+        assert b"new-name" not in answer.content
+    assert api.model_info("me/old").id == "me/new-name"
+    with pytest.raises(RepositoryNotFoundError, match="called me/new-name now"):
+        api.delete_repo("me/old")
+    with pytest.raises(RepositoryNotFoundError, match="called me/new-name now"):
+        api.move_repo("me/old", "me/third")

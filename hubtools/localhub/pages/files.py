@@ -13,7 +13,7 @@ from hubtools.localhub import history
 from hubtools.localhub.diff import diff_of
 from hubtools.localhub.downloads import content_type
 from hubtools.localhub.http import Call
-from hubtools.localhub.model import Commit, Snapshot
+from hubtools.localhub.model import Commit, Snapshot, Tree
 from hubtools.localhub.pages.findings import finding, marks
 from hubtools.localhub.pages.frame import View, moment
 from hubtools.localhub.pages.html import Html, join, link, tag
@@ -167,7 +167,7 @@ def commit(call: Call) -> Response:
     if item.parent:
         before = call.hub.store.snapshot(view.repo, item.parent)
     else:
-        before = Snapshot(view.repo, item, {}, {})
+        before = Snapshot(view.repo, item, Tree({}, {}))
     return view.document(
         "commits",
         tag("h2", item.title),

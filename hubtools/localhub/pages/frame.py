@@ -11,12 +11,12 @@ from hubtools.findings import Finding
 from hubtools.localhub.access import find_repo, may_see
 from hubtools.localhub.downloads import page_key
 from hubtools.localhub.http import Call, Handler
-from hubtools.localhub.model import Repo, Snapshot
+from hubtools.localhub.model import Moved, Repo, Snapshot
 from hubtools.localhub.names import KIND_OF_PLURAL, RESERVED, is_name, repo_prefix
 from hubtools.localhub.pages.html import Html, document, join, link, path, tag
 from hubtools.localhub.pages.laid import Judged
 from hubtools.localhub.pages.place import Place
-from hubtools.localhub.problems import Moved, Problem, repo_not_found
+from hubtools.localhub.problems import Problem, repo_not_found
 
 
 def page(handler: Handler, kind: str = "model") -> Handler:
@@ -96,8 +96,8 @@ def has(call: Call, kind: str, namespace: str, name: str) -> bool:
         return False
     try:
         found = call.hub.store.find(kind, namespace, name)
-    except Moved:
-        return True
+    except Moved as moved:
+        found = moved.repo
     return found is not None and shows(call, found)
 
 
