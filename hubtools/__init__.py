@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from hubtools.commands.pictures import inspect, merge_parts, validate
     from hubtools.commands.releasing import card, plan_push, prune, push
     from hubtools.commands.remote import plan_prune_remote, prune_remote, purge_remote
+    from hubtools.commands.reviews import review
     from hubtools.commands.undoing import plan_undo_push, undo_push
     from hubtools.commands.workflows import ci_init, ci_run
     from hubtools.dataset.caption.exchange import export_captions
@@ -91,6 +92,7 @@ _WHERE = {
     "purge_remote": "hubtools.commands.remote",
     "push": "hubtools.commands.releasing",
     "rehearse": "hubtools.commands.journeys",
+    "review": "hubtools.commands.reviews",
     "rules": "hubtools.commands.journeys",
     "schema": "hubtools.commands.journeys",
     "preview": "hubtools.commands.serving",
@@ -148,6 +150,7 @@ __all__ = [
     "purge_remote",
     "push",
     "rehearse",
+    "review",
     "rules",
     "schema",
     "serve",

@@ -45,6 +45,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "from": "source_dir: a word of Python",
         "export": "export_captions(folder, to, trainer)",
     },
+    "review": {"open": "the command line does it"},
     "shard": {
         "as": "format: a word of Python",
         "plan": "plan_shards(..., plan_file=file)",

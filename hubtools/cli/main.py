@@ -34,6 +34,7 @@ COMMANDS = {
     "fix": "Repair what validate finds: a diff first, then applied with an undo journal.",
     "inspect": "Show sizes, captions and pictures, cut as the trainer will cut them.",
     "caption": "Write captions by template or model, edit them, exchange them with other trainers.",
+    "review": "Look at pictures and captions on a page in the browser, and change them.",
     "shard": "Pack a folder of pictures into parquet or WebDataset shards, proven by hash.",
     "unshard": "Unpack shards into the folder they were made of.",
     "train": "Train a LoRA.",
@@ -71,6 +72,7 @@ _SHORT = frozenset(COMMANDS) - {
         "demo",
         "hub",
         "preview",
+        "review",
     ),
 }
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 # What the commands are for; every command stands in one group.
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "Pictures and captions": (
-        "init", "validate", "fix", "inspect", "caption", "merge-parts", "shard", "unshard",
+        "init", "validate", "fix", "inspect", "caption", "review", "merge-parts", "shard",
+        "unshard",
     ),
     "Training and drawing": ("train", "generate", "grid", "evaluate"),
     "Publishing": ("card", "prune", "preview", "push", "ci"),
@@ -23,6 +24,7 @@ I have pictures
   hubtools init people --from PICTURES --trigger "(tok)"   make a project of them
   cd people
   hubtools validate                                        what is wrong, and how to fix it
+  hubtools review                                          look at them, and at their captions
   hubtools ship --dry-run                                  what would be done, step by step
 
 I have a LoRA

@@ -27,6 +27,7 @@ SECTIONS_OF: dict[str, tuple[str, ...]] = {
     "fix": ("dataset",),
     "inspect": ("dataset",),
     "caption": ("dataset",),
+    "review": ("dataset",),
     "shard": (),
     "train": ("train", "dataset", "samples"),
     "generate": ("samples", "train"),

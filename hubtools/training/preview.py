@@ -11,8 +11,9 @@ from hubtools.dataset.inspect.look import (
     Inspection,
     inspect_picture,
 )
+from hubtools.dataset.pictures.facts import PictureFacts
 from hubtools.dataset.rows import captions_in
-from hubtools.dataset.view import view
+from hubtools.dataset.view import Dataset, view
 from hubtools.files import StrPath, sha256_of
 from hubtools.models.targets import chosen_target, divisor_of, size_of
 from hubtools.settings import DatasetSettings, TrainSettings
@@ -41,31 +42,39 @@ def inspect(
     target = chosen_target(settings.target, base)
     resolution = train.resolution or size_of(target)
     looked = view(folder, settings, resolution=resolution, base=base, on_picture=on_picture)
-    counter = looked.counter
     found: list[InspectedPicture] = []
     broken: dict[str, str] = {}
     for name, facts in looked.learnt.items():
-        if facts.problem is not None or not facts.width:
+        if is_broken(facts):
             broken[name] = facts.problem or "it cannot be read"
             continue
-        size = facts.upright_size
-        place = geometries_of(
-            size,
-            targets(size, train, resolution, divisor_of(target))[-1],
-            train,
-            # a place by chance hangs on the file, as it does in training
-            identity="" if train.center_crop else sha256_of(folder / name),
-        )[0]
-        cut = Crop(place.width, place.height, place.left, place.top, place.size)
-        rows = looked.rows_of.get(name, ())
-        controls = tuple(
-            one for row in rows[:1] for key in looked.roles_at(row).controls
-            for one in row.named(key) if one in looked.listing.names  # a name may lead out
-        )  # fmt: skip
-        captions = [text for row in rows for text in captions_in(row, settings)[:1]]
-        tokens = counter.count(captions[0]) if captions else 0
-        found.append(
-            inspect_picture(facts, cut, captions, tokens, counter.room, resolution, controls)
-        )
+        found.append(seen_of(looked, facts, train))
     found.sort(key=lambda one: one.name)
+    counter = looked.counter
     return Inspection(folder, resolution, tuple(found), broken, counter.source, counter.room)
+
+
+def is_broken(facts: PictureFacts) -> bool:
+    """True for a picture that no trainer can read."""
+    return facts.problem is not None or not facts.width
+
+
+def seen_of(looked: Dataset, facts: PictureFacts, train: TrainSettings) -> InspectedPicture:
+    """One picture of a set (that is not broken) as `inspect` tells of it."""
+    size, resolution, counter = facts.upright_size, looked.resolution, looked.counter
+    place = geometries_of(
+        size,
+        targets(size, train, resolution, divisor_of(looked.target))[-1],
+        train,
+        # a place by chance hangs on the file, as it does in training
+        identity="" if train.center_crop else sha256_of(looked.root / facts.name),
+    )[0]
+    cut = Crop(place.width, place.height, place.left, place.top, place.size)
+    rows = looked.rows_of.get(facts.name, ())
+    controls = tuple(
+        one for row in rows[:1] for key in looked.roles_at(row).controls
+        for one in row.named(key) if one in looked.listing.names  # a name may lead out
+    )  # fmt: skip
+    captions = [text for row in rows for text in captions_in(row, looked.settings)[:1]]
+    tokens = counter.count(captions[0]) if captions else 0
+    return inspect_picture(facts, cut, captions, tokens, counter.room, resolution, controls)

@@ -26,13 +26,12 @@ from hubtools.dataset.edits.closed import Action
 from hubtools.dataset.edits.journal import fingerprint
 from hubtools.dataset.edits.load_tables import load_table
 from hubtools.dataset.edits.plan import FixPlan, Operation
-from hubtools.dataset.edits.references import relative
+from hubtools.dataset.edits.references import learnt_in, relative, table_for
 from hubtools.dataset.edits.tables import Record, Table
 from hubtools.dataset.folder.appearing import read_own
 from hubtools.dataset.folder.listing import Listing, walk
 from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.metadata.named import resolved
-from hubtools.dataset.metadata.roles import roles_of
 from hubtools.dataset.pictures.reading import read_file
 from hubtools.dataset.rows import role_columns
 from hubtools.dataset.scan.scanning import scan
@@ -268,25 +267,22 @@ class _Album:
 
     def _items(self) -> Iterator[_Item]:
         seen: set[str] = set()
-        for table in self._tables.values():
-            for record in table.records:
-                roles = roles_of(table.columns(), self._told)
-                name = resolved(table.folder, record.values.get(roles.image or FILE_NAME))
-                if name is None or name not in self._listing.names:
-                    continue  # validate says so; there is no picture to caption
-                seen.add(name)
-                # a caption tells of what is learnt, not of what it is made from
-                others = (key for key, _ in roles.others)
-                seen.update(n for key in others for n in _listed(table, record, key))
-                value = record.values.get(self._column)
-                if value is not None and not isinstance(value, str):
-                    raise HubtoolsError(
-                        f"{self.root / table.name}: {self._column} of {name} is no text.",
-                        hint=f"`hubtools fix {self.root}` first, or another --caption-column",
-                        code="file-damaged",
-                    )
-                caption = None if value is None or is_blank(value) else value
-                yield _Item(name, table, record, caption, record.values)
+        for table, record, name, roles in learnt_in(self._tables.values(), self._told):
+            if name is None or name not in self._listing.names:
+                continue  # validate says so; there is no picture to caption
+            seen.add(name)
+            # a caption tells of what is learnt, not of what it is made from
+            others = (key for key, _ in roles.others)
+            seen.update(n for key in others for n in _listed(table, record, key))
+            value = record.values.get(self._column)
+            if value is not None and not isinstance(value, str):
+                raise HubtoolsError(
+                    f"{self.root / table.name}: {self._column} of {name} is no text.",
+                    hint=f"`hubtools fix {self.root}` first, or another --caption-column",
+                    code="file-damaged",
+                )
+            caption = None if value is None or is_blank(value) else value
+            yield _Item(name, table, record, caption, record.values)
         for entry in self._listing.pictures:
             if entry.name not in seen:
                 yield _Item(entry.name, None, None, None)
@@ -303,24 +299,9 @@ class _Album:
         if item.table is not None and item.record is not None:
             item.table.put(item.record, item.record.values | {self._column: caption}, "", why)
             return
-        table = self._table_for(item.picture)
+        table = table_for(self._tables, item.picture)
         values = {FILE_NAME: relative(table.folder, item.picture), self._column: caption}
         table.add(values, "", why)
-
-    def _table_for(self, picture: str) -> Table:
-        """The nearest metadata file above a picture; a new one at the root if there is none."""
-        folder = picture.rpartition("/")[0]
-        while True:
-            for table in self._tables.values():
-                if table.folder == folder:
-                    return table
-            if not folder:
-                break
-            folder = folder.rpartition("/")[0]
-        csv = bool(self._tables) and all(t.form == "csv" for t in self._tables.values())
-        table = Table("metadata.csv" if csv else "metadata.jsonl", None, "csv" if csv else "jsonl")
-        self._tables[table.name] = table
-        return table
 
     def plan(self, *, machine: bool) -> FixPlan:
         """The files to write; the card says `machine-generated` if a model has captioned."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, MutableMapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from hubtools.dataset.edits.tables import Record, Table, is_file_column
-from hubtools.dataset.metadata.named import resolved
+from hubtools.dataset.metadata.named import FILE_NAME, resolved
+from hubtools.dataset.metadata.roles import RoleColumns, Roles, roles_of
 
 
 @dataclass
@@ -58,3 +60,37 @@ def point(place: Reference, value: str, rule: str) -> None:
         items[place.index] = value
         values[place.column] = items
     place.table.put(place.record, values, rule, "name a renamed picture")
+
+
+class Learnt(NamedTuple):
+    """A record with the picture that is to be learnt of it; None if it names none."""
+
+    table: Table
+    record: Record
+    picture: str | None
+    roles: Roles
+
+
+def learnt_in(tables: Iterable[Table], told: RoleColumns) -> Iterator[Learnt]:
+    """Every record, in order."""
+    for table in tables:
+        roles = roles_of(table.columns(), told)
+        key = roles.image or FILE_NAME
+        for record in table.records:
+            yield Learnt(table, record, resolved(table.folder, record.values.get(key)), roles)
+
+
+def table_for(tables: MutableMapping[str, Table], picture: str) -> Table:
+    """The nearest metadata file above a picture; a new one at the root if there is none."""
+    folder = picture.rpartition("/")[0]
+    while True:
+        for table in tables.values():
+            if table.folder == folder:
+                return table
+        if not folder:
+            break
+        folder = folder.rpartition("/")[0]
+    csv = bool(tables) and all(table.form == "csv" for table in tables.values())
+    table = Table("metadata.csv" if csv else "metadata.jsonl", None, "csv" if csv else "jsonl")
+    tables[table.name] = table
+    return table

@@ -58,7 +58,7 @@ def plan_fix(
     with Draft(looked, asked, wanted=wanted, leave=leave or {}, ignores=ignores) as draft:
         run_steps(draft)
         rest = list(judge(draft.view, **judged).findings)
-        operations = _operations(draft)
+        operations = operations_of(draft)
     touched = {op.path for op in operations}
     left = {name: why for name, why in draft.left.items() if name not in touched}
     more: dict[str, int | None] = {}
@@ -106,7 +106,7 @@ def fix_options(
     return judged | {"select": select, "ignore": ignore, "rules": rules}
 
 
-def _operations(draft: Draft) -> tuple[Operation, ...]:
+def operations_of(draft: Draft) -> tuple[Operation, ...]:
     """The difference between the draft and the disk."""
     root = draft.looked.root
     found: list[Operation] = []

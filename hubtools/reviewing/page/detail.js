@@ -1,0 +1,183 @@
+// The picture that the keys are at: large, with its captions and what was found.
+"use strict";
+import { state, on, tell, el, byId, url, get, caption, setCaption, change, inFile, asText, checksOf, pendingOf, findingsOf, fateOf, turnOf, here, bytes, count, diffed } from "./store.js";
+import { go } from "./grid.js";
+import { fixable, isFixed } from "./filters.js";
+
+const detail = byId("detail");
+let shownName = null;
+
+export function render() {
+  const picture = here();
+  if (!picture) { detail.replaceChildren(); shownName = null; return; }
+  if (detail.contains(document.activeElement) && document.activeElement.tagName === "TEXTAREA" && shownName === picture.name) return refresh(picture);
+  shownName = picture.name;
+  detail.replaceChildren(
+    el("div", { class: "head" },
+      el("button", { class: "narrow", click: close, "aria-label": "Back to the pictures" }, "←"),
+      el("h2", {}, picture.name), el("span", { class: "grow" }),
+      el("span", { class: "soft" }, `${state.here + 1} / ${state.shown.length}`)),
+    stage(picture), tools(picture), captions(picture), found(picture), facts(picture));
+  about(picture);
+}
+
+// --- the picture ---------------------------------------------------------------------------------
+
+function stage(picture) {
+  if (picture.problem) return el("div", { class: "stage" }, el("p", { class: "bad" }, `It cannot be read: ${picture.problem}`));
+  const shown = el("div", { class: "shown" }, el("img", { src: url("large", picture), alt: picture.name }));
+  const [width, height] = picture.size, turn = turnOf(picture);
+  // its place is kept, so that nothing moves when it comes
+  shown.style.aspectRatio = `${width} / ${height}`;
+  shown.style.width = `min(100%, calc(var(--high) * ${width / height}), ${Math.max(width, 160)}px)`;
+  if (turn) shown.style.transform = `rotate(${turn}deg)`;
+  return el("div", { class: "stage" }, shown);
+}
+
+function tools(picture) {
+  const cut = el("button", { id: "t-crop", title: "C", "aria-pressed": String(state.crop), click: () => { state.crop = !state.crop; render(); } }, "Crop for training");
+  return el("div", { class: "tools" }, cut);
+}
+
+let asking = 0;
+async function about(picture) {
+  const mine = ++asking;
+  if (picture.problem) return;
+  await new Promise((done) => setTimeout(done, 60));  // not for each that one passes by
+  if (mine !== asking) return;
+  let more;
+  try { more = await get(url("about", picture)); } catch { return; }
+  if (mine !== asking || here()?.name !== picture.name) return;
+  const [width, height] = picture.size, [left, top, right, bottom] = more.box || [];
+  const shown = detail.querySelector(".shown");
+  if (more.box && state.crop && shown && !turnOf(picture)) {
+    const cut = el("div", { class: `cut${more.scale > 1 ? " enlarged" : ""}` });
+    Object.assign(cut.style, { left: `${100 * left / width}%`, top: `${100 * top / height}%`, width: `${100 * (right - left) / width}%`, height: `${100 * (bottom - top) / height}%` });
+    shown.style.overflow = "hidden";
+    shown.append(cut);
+  }
+  const place = byId("about");
+  if (!place || !more.box) return;
+  const kept = Math.round(100 * more.kept);
+  place.replaceChildren(
+    el("p", {}, `Trained at ${more.bucket[0]} × ${more.bucket[1]}, `,
+      more.scale > 1 ? el("span", { class: "warn" }, `enlarged ${more.scale.toFixed(2)} times`) : `scaled to ${Math.round(100 * more.scale)} %`,
+      kept < 100 ? `; ${100 - kept} % of it is cut off (${more.placed === "center" ? "the middle is kept" : "the place is drawn by train.seed"}).` : "; nothing is cut off."));
+}
+
+// --- captions ------------------------------------------------------------------------------------
+
+function captions(picture) {
+  const columns = state.set.captions;
+  const made = el("section", {}, editor(picture, state.set.column, true));
+  if (columns.length > 1) {
+    if (!columns.includes(state.second)) state.second = columns.find((one) => one !== state.set.column);
+    made.append(editor(picture, state.second, false));
+  }
+  return made;
+}
+
+function editor(picture, column, first) {
+  const closed = state.set.closed[picture.source];
+  const value = inFile(picture, column);
+  const odd = value !== undefined && value !== null && typeof value !== "string" && !Array.isArray(value);
+  const area = el("textarea", { "data-column": column, "aria-label": column, spellcheck: "true", rows: 4, disabled: Boolean(closed) || odd, value: caption(picture, column), placeholder: "no caption yet" });
+  let wait;
+  const send = (typing) => {
+    clearTimeout(wait); wait = null;
+    if (area.value !== caption(picture, column)) return setCaption(picture, column, area.value, typing).catch((error) => tell("note", error.message, "bad"));
+  };
+  area.addEventListener("input", () => { tell("keeping"); clearTimeout(wait); wait = setTimeout(() => send(true), 120); });
+  area.addEventListener("blur", () => { if (wait) send(true); });
+  area.addEventListener("keydown", (event) => {
+    if (event.isComposing) return;
+    const next = event.key === "Enter" && !event.shiftKey ? 1 : event.altKey && event.key === "ArrowDown" ? 1 : event.altKey && event.key === "ArrowUp" ? -1 : 0;
+    if (next) {
+      event.preventDefault();
+      if (wait) send(true);
+      const at = state.here + next;
+      if (at >= 0 && at < state.shown.length) { area.blur(); go(at); edit(column); } else { area.blur(); byId("grid").focus(); }
+    } else if (event.key === "Escape") { event.preventDefault(); event.stopPropagation(); if (wait) send(true); area.blur(); byId("grid").focus(); }
+  });
+  const others = state.set.captions.filter((one) => one !== state.set.column);
+  const name = first ? el("strong", {}, column)
+    : el("select", { "aria-label": "Second caption", change: (event) => { state.second = event.target.value; render(); } }, others.map((one) => el("option", { value: one, selected: one === column }, one)));
+  return el("div", { class: "caption", "data-of": column },
+    el("div", { class: "head" }, name, first && Array.isArray(value) && el("span", { class: "soft" }, "one caption a line; each step draws one"),
+      el("span", { class: "grow" }),
+      !first && el("button", { click: () => setCaption(picture, state.set.column, caption(picture, column)).then(render) }, "Use this one")),
+    area, el("div", { class: "said" }), el("div", { class: "past" }),
+    closed ? el("p", { class: "warn" }, `It cannot be changed here: ${picture.source} ${closed}.`) : null);
+}
+
+function refresh(picture) {
+  for (const box of detail.querySelectorAll(".caption")) {
+    const column = box.dataset.of, area = box.querySelector("textarea");
+    const text = caption(picture, column);
+    if (area !== document.activeElement && area.value !== text) area.value = text;
+    const checks = checksOf(picture, column), set = state.set;
+    const said = [];
+    if (checks.tokens !== undefined) {
+      const over = checks.tokens > set.tokens.limit;
+      const bar = el("i"); bar.style.width = `${Math.min(100, 100 * checks.tokens / set.tokens.room)}%`;
+      said.push(el("span", { class: over ? "bad" : "soft", title: `counted by ${set.tokens.by}` },
+        `${set.tokens.exact ? "" : "about "}${checks.tokens} of ${set.tokens.room} tokens${set.tokens.exact ? "" : " (an estimate)"}`),
+        el("span", { class: `meter${over ? " over" : ""}` }, bar));
+    }
+    if (set.trigger && checks.trigger !== undefined && checks.trigger !== null)
+      said.push(checks.trigger ? el("span", { class: "good" }, `✓ ${set.trigger}`) : el("span", { class: "bad" }, `✗ without ${set.trigger}`));
+    box.querySelector(".said").replaceChildren(...said);
+    const there = pendingOf("caption", picture.name, column);
+    const past = box.querySelector(".past");
+    past.replaceChildren();
+    if (there) past.append(el("div", { class: "was" }, diffed(asText(there.value.before), asText(there.value.after))),
+      el("button", { click: () => change([[there.key, null]], "take a caption back").then(render) }, "Take back"));
+  }
+}
+
+export function edit(column = state.set.column) {
+  tell("open");
+  const area = [...detail.querySelectorAll("textarea")].find((one) => one.dataset.column === column) || detail.querySelector("textarea");
+  if (!area || area.disabled) return;
+  area.focus();
+  area.setSelectionRange(area.value.length, area.value.length);
+}
+
+// --- findings and facts --------------------------------------------------------------------------
+
+function found(picture) {
+  const all = findingsOf(picture);
+  if (!all.length) return el("section", { hidden: !state.report }, el("p", { class: "soft" }, state.report ? "Nothing was found wrong with it." : ""));
+  return el("section", {}, el("h3", {}, count(all.length, "finding")), all.map((one) =>
+    el("div", { class: `finding ${one.severity}` }, el("strong", {}, one.rule), ` ${one.message}`,
+      one.fix && el("div", { class: "soft" }, one.fix))));
+}
+
+function facts(picture) {
+  const [width, height] = picture.size, rights = picture.rights || {};
+  const rows = [["size", `${width} × ${height}`], ["file", [picture.format, bytes(picture.bytes)].filter(Boolean).join(", ")]];
+  const split = state.report?.splits[picture.name];
+  if (split) rows.push(["split", split.join(", ")]);
+  const shots = (state.report?.shots?.entries || []).filter((one) => one.pictures.includes(picture.name)).map((one) => one.name.replaceAll("_", " "));
+  if (state.report?.shots) rows.push(["shot", shots.join(", ") || "of no planned shot"]);
+  for (const column of state.set.columns)
+    if (!state.set.captions.includes(column) && inFile(picture, column) !== undefined) rows.push([column, asText(inFile(picture, column))]);
+  if (picture.rows) rows.push(["records", `${picture.rows} records name it; the first is shown`]);
+  const own = { creator: "made by", notice: "notice", reserved: "reserved", owner: "identifies", people: "tells of" };
+  for (const [key, name] of Object.entries(own)) if (rights[key]) rows.push([name, rights[key]]);
+  if (rights.position) rows.push(["position", "where it was taken is in the file"]);
+  if (rights.credentials) rows.push(["credentials", "it carries Content Credentials (C2PA)"]);
+  const set = state.set;
+  rows.push(["licence", [set.license || "none stated", set.rights[0] && `rights: ${set.rights[0]}`, set.rights[1]].filter(Boolean).join("; ")]);
+  return el("section", {}, el("div", { id: "about" }), el("dl", { class: "facts" }, rows.flatMap(([name, text]) => [el("dt", {}, name), el("dd", {}, text)])));
+}
+
+export const open = () => detail.classList.add("open");
+export function close() { detail.classList.remove("open"); byId("grid").focus(); }
+export const isOpen = () => detail.classList.contains("open");
+
+const both = () => { render(); const picture = here(); if (picture) refresh(picture); };
+on("here", both);
+on("judged", both);
+on("changed", (names) => { const picture = here(); if (picture && names.has(picture.name)) both(); });
+on("open", open);

@@ -1,0 +1,134 @@
+// What opens over the page: applying, history, help.
+"use strict";
+import { state, tell, el, byId, get, post, inLine, load, asText, diffed, url, count } from "./store.js";
+
+const dialog = byId("dialog");
+export const isOpen = () => dialog.open;
+
+export function show(title, body, ...foot) {
+  dialog.replaceChildren(
+    el("div", { class: "top" }, el("h2", {}, title), el("span", { class: "grow" }), el("button", { click: () => dialog.close(), "aria-label": "Close" }, "✕")),
+    el("div", { class: "body" }, body),
+    ...(foot.length ? [el("div", { class: "foot" }, foot)] : []));
+  if (!dialog.open) dialog.showModal();
+}
+dialog.addEventListener("close", () => { dialog.replaceChildren(); byId("grid").focus(); });
+dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+
+export async function tried(act) {
+  try { return await act(); } catch (error) { tell("note", error.message, "bad"); return null; }
+}
+
+// --- applying ------------------------------------------------------------------------------------
+
+export async function applying(made = null) {
+  if (!state.pending.size) return tell("note", "Nothing is changed.");
+  show("Apply", el("p", { class: "soft" }, "Comparing with the folder…"));
+  made ||= await tried(() => inLine(() => post("plan")));
+  if (!made) return dialog.close();
+  const go = el("button", { class: "primary", id: "do-apply", disabled: made.conflicts.length > 0 || !made.operations.length, click: () => doApply(made, go) },
+    `Write ${count(made.operations.length, "file")}`);
+  show("Apply these changes?", [
+    made.conflicts.map((one) => conflict(one)),
+    el("p", {}, "Nothing is written yet. Every original is kept, and all of it can be undone here or with ", el("kbd", {}, "hubtools fix --undo"), "."),
+    listed(), left(made),
+    el("h3", {}, "Files"), el("pre", {}, made.operations.map((op) => `${op.line}\n`)),
+    el("details", {}, el("summary", {}, "All lines"), el("pre", {}, made.diff.map(lineOf)))],
+  el("button", { click: () => dialog.close() }, "Not now"), go);
+  go.focus();
+}
+
+const lineOf = (line) => {
+  const kind = /^\+(?!\+\+ )/.test(line) ? "plus" : /^-(?!-- )/.test(line) ? "minus" : "";
+  return kind ? el("span", { class: kind }, `${line}\n`) : `${line}\n`;
+};
+
+async function doApply(made, button) {
+  button.disabled = true;
+  const answer = await tried(() => inLine(() => post("apply", { digest: made.digest })));
+  dialog.close();
+  if (answer) tell("note", answer.done);
+  await tried(load);
+}
+
+function thumb(name) {
+  const picture = state.pictures[state.place.get(name)];
+  return picture && !picture.problem ? el("img", { src: url("small", picture), alt: "", loading: "lazy" }) : el("span");
+}
+
+function listed() {
+  const all = [...state.pending.values()];
+  const most = 200;
+  const rows = all.slice(0, most).map(({ key, value }) => {
+    const [kind, name, column] = key;
+    if (kind === "fix") return el("div", { class: "change" }, el("span"), el("div", {}, el("div", { class: "name" }, `fix ${name}`), value.unsafe.join(", ") || "as hubtools fix does it"));
+    const said = kind === "caption" ? diffed(asText(value.before), asText(value.after))
+      : kind === "turn" ? `turned by ${value.by}°` : kind === "crop" ? `cropped to ${value.box[2] - value.box[0]} × ${value.box[3] - value.box[1]}`
+      : kind === "again" ? "comes back" : value.what === "delete" ? el("span", { class: "bad" }, "deleted") : "excluded";
+    return el("div", { class: "change" }, thumb(name), el("div", {}, el("div", { class: "name" }, column && column !== state.set.column ? `${name} · ${column}` : name), said));
+  });
+  if (all.length > most) rows.push(el("p", { class: "soft" }, `and ${all.length - most} more`));
+  return el("details", { open: all.length <= 30 }, el("summary", {}, count(all.length, "change")), rows);
+}
+
+function left(made) {
+  const rows = [...made.left.map(([key, why]) => `${key[1]}: ${why}`), ...Object.entries(made.files_left).map(([name, why]) => `${name}: ${why}`)];
+  return rows.length ? el("details", { open: true }, el("summary", { class: "warn" }, `${count(rows.length, "thing")} left as they are`), rows.slice(0, 50).map((row) => el("p", {}, row))) : null;
+}
+
+function conflict(one) {
+  const settle = (mine) => async () => {
+    const made = await tried(() => inLine(() => post("settle", { key: one.key, mine })));
+    await tried(load);
+    if (made) await applying();
+  };
+  const isCaption = one.key[0] === "caption";
+  return el("div", { class: "finding error" }, el("strong", {}, one.key[1]), ` ${one.why}.`,
+    isCaption && el("p", {}, "Theirs: ", diffed(asText(one.before), asText(one.theirs))),
+    isCaption && el("p", {}, "Yours: ", diffed(asText(one.before), asText(one.mine))),
+    el("button", { click: settle(true) }, "Go on with mine"), " ", el("button", { click: settle(false) }, isCaption ? "Take theirs" : "Leave it"));
+}
+
+// --- history -------------------------------------------------------------------------------------
+
+export async function history() {
+  const made = await tried(() => get("history"));
+  if (!made) return;
+  const act = (path, value) => async () => {
+    const answer = await tried(() => inLine(() => post(path, value)));
+    dialog.close();
+    if (answer) tell("note", answer.done);
+    await tried(load);
+  };
+  const words = { done: "applied", undone: "undone" };
+  const last = made.fixes.find((one) => one.state === "done");
+  const rows = made.fixes.map((one) => el("div", { class: "finding" },
+    el("strong", {}, one.id), ` ${words[one.state] || "interrupted"}, ${count(one.files, "file")}${one.ours ? "" : ", not yours"}`,
+    el("pre", {}, one.lines.map((line) => `${line}\n`)),
+    one === last && one.ours && el("button", { id: "undo-last", click: act("undo", { id: one.id }) }, "Undo")));
+  const broken = made.unfinished;
+  show("History", [
+    broken && el("div", { class: "finding error" }, `A change was interrupted (${broken.id}); to go on would ${broken.would}. `,
+      broken.ours ? [el("button", { click: act("finish") }, "Go on"), " ", el("button", { click: act("undo", { id: broken.id }) }, "Go back")] : "It is not yours: see `hubtools fix --journal`."),
+    rows.length ? rows : el("p", {}, "Nothing was applied to this folder yet."),
+    el("p", { class: "soft" }, "The originals stay in .hubtools/fixes of the folder until `hubtools fix --purge --yes`.")]);
+}
+
+// --- help ----------------------------------------------------------------------------------------
+
+const KEYS = [
+  ["arrows, Home, End, PageUp, PageDown", "go through the pictures"],
+  ["Enter", "edit the caption; Enter again: keep it and go on with the next picture"],
+  ["Shift+Enter", "a new line in a caption"], ["Alt+↓, Alt+↑", "next and previous picture while editing"],
+  ["Esc", "leave the caption, the dialog, the selection"],
+  ["Space", "select the picture"], ["Shift+arrows", "select on the way"], ["Ctrl+A", "select all that are shown"],
+  ["Ctrl+Z, Ctrl+Shift+Z", "take the last change back, do it again"],
+  ["Ctrl+S", "look at all changes, and apply them"],
+  ["/", "search"], ["F", "filter by finding"], ["N", "next picture with a finding"], ["C", "show the crop for training"],
+  ["+, −", "larger and smaller pictures"], ["H", "history, undo"], ["?", "this help"],
+];
+export function help() {
+  show("Keys", [el("div", { class: "keys" }, KEYS.flatMap(([key, text]) => [el("span", {}, key.split(", ").flatMap((one, at) => [at ? " " : "", el("kbd", {}, one)])), el("span", {}, text)])),
+    el("p", { class: "soft" }, "In the search, words must all be there, \"words in quotes\" side by side, and -words must not. What you change is kept at once, and written into the folder only when you apply it."),
+    el("p", { class: "soft" }, state.set ? state.set.folder : "")]);
+}

@@ -1,0 +1,169 @@
+"""Pending changes as a plan of `fix`: made on a draft of the dataset as it is now, with the steps
+that `hubtools fix` takes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hubtools.dataset.edits.journal import fingerprint
+from hubtools.dataset.edits.plan import FixPlan
+from hubtools.dataset.edits.references import Learnt, learnt_in, relative, table_for
+from hubtools.dataset.fix.draft import Draft
+from hubtools.dataset.fix.planner import operations_of
+from hubtools.dataset.fix.remedies import parse_unsafe
+from hubtools.dataset.fix.steps import run_steps
+from hubtools.dataset.metadata import FILE_NAME
+from hubtools.dataset.rows import role_columns
+from hubtools.dataset.view import Dataset
+from hubtools.dataset.workers.guarded import shared_guard
+from hubtools.errors import HubtoolsError
+from hubtools.reviewing.pending import Key, Value
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """A thing that another program has changed since it was changed on the page. `before` is what
+    it was then, `theirs` what it is now, `mine` what it is to become."""
+
+    key: Key
+    before: Any
+    theirs: Any
+    mine: Any
+    why: str
+
+
+@dataclass
+class Planned:
+    """A plan, and what becomes of the entries that it was made from: `planned` are in it, `settled`
+    have no object any more, `left` are not in it, and why."""
+
+    plan: FixPlan
+    planned: list[Key] = field(default_factory=list)
+    settled: list[Key] = field(default_factory=list)
+    left: dict[Key, str] = field(default_factory=dict)
+    conflicts: list[Conflict] = field(default_factory=list)
+
+    @property
+    def digest(self) -> str:
+        """The same for the same plan."""
+        operations = [vars(op) for op in self.plan.operations]
+        text = json.dumps(operations, sort_keys=True, default=str)
+        return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+@shared_guard()
+def plan_pending(
+    looked: Dataset,
+    entries: Mapping[Key, Value],
+    *,
+    ignores: Mapping[str, Sequence[str]] | None = None,
+) -> Planned:
+    """What applying `entries` would do to the folder as it was just `looked` at."""
+    fixes = {key[1]: value for key, value in entries.items() if key[0] == "fix"}
+    unsafe = parse_unsafe(name for value in fixes.values() for name in value["unsafe"])
+    made = Planned(FixPlan(looked.root))
+    # before the draft reads them: what changes meanwhile is then told apart
+    were = {one.name: fingerprint(looked.root / one.name) for one in looked.listing.metadata}
+    with Draft(looked, unsafe, wanted=frozenset(fixes), leave={}, ignores=ignores) as draft:
+        _captions(draft, entries, made)
+        _fates(draft, entries, made)
+        if fixes:
+            run_steps(draft)
+            made.planned += [("fix", rule) for rule in fixes]
+        operations = operations_of(draft)
+        for op in operations:
+            if op.path is not None and were.get(op.path, op.before) != op.before:
+                raise HubtoolsError(
+                    f"{looked.root / op.path} was changed while it was read.",
+                    hint="look again",
+                    code="file-changed",
+                )
+        made.plan = FixPlan(looked.root, operations, dict(draft.left))
+    return made
+
+
+def records_of(draft: Draft) -> dict[str, Learnt]:
+    """The first record of each picture to learn."""
+    found: dict[str, Learnt] = {}
+    for one in learnt_in(draft.tables.values(), role_columns(draft.looked.settings)):
+        if one.picture is not None:
+            found.setdefault(one.picture, one)
+    return found
+
+
+def _captions(draft: Draft, entries: Mapping[Key, Value], made: Planned) -> None:
+    wanted = {key: value for key, value in entries.items() if key[0] == "caption"}
+    records = records_of(draft) if wanted else {}
+    fresh: dict[str, dict[str, Any]] = {}  # values of pictures that have no record yet
+    for key, value in wanted.items():
+        _, picture, column = key
+        if entries.get(("fate", picture), {}).get("what") == "delete":
+            made.left[key] = "the picture is deleted"
+            continue
+        one = records.get(picture)
+        if one is None and picture not in draft.files:
+            made.settled.append(key)  # there is no such picture any more
+            continue
+        now = one.record.values.get(column) if one is not None else None
+        if now == value["after"]:
+            made.settled.append(key)
+        elif (now or None) != (value["before"] or None):
+            why = "another program has changed this caption since"
+            made.conflicts.append(Conflict(key, value["before"], now, value["after"], why))
+        elif one is None:
+            fresh.setdefault(picture, {})[column] = value["after"]
+            made.planned.append(key)
+        elif why_not := _closed(one):
+            made.left[key] = why_not
+        else:
+            values = one.record.values | {column: value["after"]}
+            one.table.put(one.record, values, "", "edit a caption")
+            made.planned.append(key)
+    for picture, values in fresh.items():
+        table = table_for(draft.tables, picture)
+        if not table.takes(FILE_NAME, *values):
+            for key in [k for k in made.planned if k[:2] == ("caption", picture)]:
+                made.planned.remove(key)
+                made.left[key] = f"{table.name} cannot be changed: {table.locked or 'odd rows'}"
+            continue
+        name = {FILE_NAME: relative(table.folder, picture)}
+        table.add(name | values, "", "write the record of a picture")
+
+
+def _closed(one: Learnt) -> str | None:
+    if one.table.locked is not None:
+        return f"{one.table.name} cannot be changed: {one.table.locked}"
+    return "its record must be repaired first" if one.record.raw else None
+
+
+def _fates(draft: Draft, entries: Mapping[Key, Value], made: Planned) -> None:
+    """Pictures that go."""
+    gone = []
+    for key, value in entries.items():
+        if key[0] != "fate" or not _is_there(draft, key, value, made):
+            continue
+        gone.append(key[1])
+        made.planned.append(key)
+    draft.remove_pictures(gone, "", "deleted in the review")
+    for name in gone:
+        if name in draft.files:
+            made.planned.remove(("fate", name))
+            made.left["fate", name] = draft.left.get(name, "it is to be left as it is")
+
+
+def _is_there(draft: Draft, key: Key, value: Value, made: Planned) -> bool:
+    """Whether the picture is the one that was looked at."""
+    name = key[1]
+    facts = draft.looked.pictures.get(name)
+    if facts is None or name not in draft.files:
+        made.settled.append(key)
+        return False
+    if facts.digest != value["digest"]:
+        why = "another program has changed this picture since"
+        made.conflicts.append(Conflict(key, value["digest"], facts.digest, value, why))
+        return False
+    return True

@@ -1,0 +1,214 @@
+"""The page's server: this machine only, one person, one token.
+
+Every address begins with a token that only the command prints. What comes under another name of
+this machine (a page of elsewhere whose name was made to point here), from another origin, or
+without the token gets nothing. Nothing is loaded from elsewhere: the page's policy forbids it.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from hubtools.errors import HubtoolsError
+from hubtools.files import json_value
+
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_COMMON = {
+    "Content-Security-Policy": CSP,
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+_MOST = 32 * 1024 * 1024  # bytes of what the page sends
+_AT_ONCE = 32  # connections
+_IDLE = 60  # seconds that a connection may rest
+
+
+class Answer:
+    """What goes back: bytes, their type, and how long the browser may keep them."""
+
+    def __init__(
+        self, body: bytes, kind: str, status: int = HTTPStatus.OK, *, kept: bool = False
+    ) -> None:
+        self.body, self.kind, self.status, self.kept = body, kind, status, kept
+
+    @classmethod
+    def json(cls, value: Any, status: int = HTTPStatus.OK) -> Answer:
+        """A JSON value; names of files may hold half characters, which stay escapes."""
+        return cls(json.dumps(value).encode("ascii"), "application/json", status)
+
+
+def refusal(status: int, message: str) -> Answer:
+    """An error in a sentence."""
+    return Answer.json({"error": message}, status)
+
+
+# (parts of the path behind the token, what was sent) -> answer; None: no such address
+Get = Callable[[list[str]], Answer | None]
+Post = Callable[[list[str], Mapping[str, Any]], Answer | None]
+
+
+class Server:
+    """Serves `get` and `post` on loopback. `port` 0 takes any free one."""
+
+    def __init__(self, get: Get, post: Post, *, port: int = 0) -> None:
+        self.get, self.post = get, post
+        self.token = secrets.token_urlsafe(24)
+        try:
+            self._server = _Listening(("127.0.0.1", port), _Handler)
+        except (OSError, OverflowError) as error:
+            raise HubtoolsError(
+                f"Port {port} of 127.0.0.1 cannot be used: {getattr(error, 'strerror', error)}.",
+                hint="give another one with --port, or 0 for any free one",
+                code="busy",
+            ) from None
+        self._server.owner = self
+        self.port = int(self._server.server_address[1])
+        self.hosts = {f"{name}:{self.port}" for name in ("127.0.0.1", "localhost")}
+        self._thread = threading.Thread(target=self._serve, name="review", daemon=True)
+
+    @property
+    def url(self) -> str:
+        """The address of the page, with its token."""
+        return f"http://127.0.0.1:{self.port}/{self.token}/"
+
+    def start(self) -> None:
+        """Answer from now on."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Answer no more."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def _serve(self) -> None:
+        self._server.serve_forever(poll_interval=0.1)
+
+
+class _Listening(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    owner: Server
+
+    def __init__(self, *args: Any) -> None:
+        self._free = threading.BoundedSemaphore(_AT_ONCE)
+        super().__init__(*args)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if not self._free.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that goes away in the middle is no news."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = _IDLE
+    server: _Listening
+
+    def version_string(self) -> str:
+        return "hubtools"
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing: the address holds the token."""
+
+    def do_GET(self) -> None:
+        self._send(self._got())
+
+    def do_POST(self) -> None:
+        self._send(self._posted())
+
+    def _got(self) -> Answer:
+        parts = self._parts()
+        if isinstance(parts, Answer):
+            return parts
+        return self._tried(lambda: self.server.owner.get(parts))
+
+    def _posted(self) -> Answer:
+        parts = self._parts()
+        length = self.headers.get("Content-Length", "")
+        if isinstance(parts, Answer) or not self._is_ours() or not length.isdecimal():
+            self.close_connection = True  # what was sent is not read
+            if isinstance(parts, Answer):
+                return parts
+            return refusal(HTTPStatus.FORBIDDEN, "This did not come from the page.")
+        if int(length) > _MOST:
+            self.close_connection = True
+            return refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "That is more than 32 MiB.")
+        try:
+            sent = json_value(self.rfile.read(int(length)))
+        except (ValueError, RecursionError):
+            sent = None
+        if not isinstance(sent, dict):
+            return refusal(HTTPStatus.BAD_REQUEST, "What was sent is no JSON object.")
+        return self._tried(lambda: self.server.owner.post(parts, sent))
+
+    def _parts(self) -> list[str] | Answer:
+        """The path behind the token; an answer if this is not for us."""
+        owner = self.server.owner
+        if self.headers.get("Host", "").lower() not in owner.hosts:
+            return refusal(HTTPStatus.MISDIRECTED_REQUEST, "This page answers to 127.0.0.1 only.")
+        path = urlsplit(self.path).path
+        token, slash, rest = path.lstrip("/").partition("/")
+        if not secrets.compare_digest(token.encode(), owner.token.encode()) or not slash:
+            return refusal(
+                HTTPStatus.NOT_FOUND,
+                "There is nothing here. Open the address that `hubtools review` has printed.",
+            )
+        return [unquote(part) for part in rest.split("/")]
+
+    def _is_ours(self) -> bool:
+        """Whether a change comes from the page: another origin cannot send JSON here unasked."""
+        headers = self.headers
+        origin, site = headers.get("Origin"), headers.get("Sec-Fetch-Site", "same-origin")
+        own = {f"http://{host}" for host in self.server.owner.hosts}
+        is_json = headers.get("Content-Type", "").partition(";")[0].strip() == "application/json"
+        return is_json and (origin is None or origin in own) and site == "same-origin"
+
+    def _tried(self, answer: Callable[[], Answer | None]) -> Answer:
+        try:
+            found = answer()
+        except HubtoolsError as error:
+            value = {"error": error.message, "hint": error.hint, "code": error.code}
+            return Answer.json(value, HTTPStatus.CONFLICT)
+        except (ValueError, KeyError, TypeError) as error:
+            return refusal(HTTPStatus.BAD_REQUEST, f"The page asked for what cannot be: {error}")
+        except Exception as error:
+            status = HTTPStatus.INTERNAL_SERVER_ERROR
+            return refusal(status, f"{type(error).__name__}: {error}")
+        return found or refusal(HTTPStatus.NOT_FOUND, "There is nothing here.")
+
+    def _send(self, answer: Answer) -> None:
+        self.send_response(answer.status)
+        keep = "private, max-age=86400, immutable" if answer.kept else "no-store"
+        headers = {"Content-Type": answer.kind, "Content-Length": str(len(answer.body))}
+        for name, value in ({"Cache-Control": keep} | headers | _COMMON).items():
+            self.send_header(name, value)
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(answer.body)

@@ -1,0 +1,360 @@
+"""One dataset that is reviewed: what was read of it, and what is pending."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from hubtools.dataset.edits.journal import apply, finish, undo, unfinished, would
+from hubtools.dataset.edits.journal_files import journals
+from hubtools.dataset.edits.load_tables import load_table
+from hubtools.dataset.fix.steps import REMEDIES
+from hubtools.dataset.folder.listing import Listing, walk
+from hubtools.dataset.pictures.buckets import Size
+from hubtools.dataset.pictures.facts import PictureFacts
+from hubtools.dataset.rules.judging import judge
+from hubtools.dataset.view import Dataset, view
+from hubtools.dataset.workers.guarded import shared_guard
+from hubtools.errors import HubtoolsError
+from hubtools.findings import plural
+from hubtools.models.targets import divisor_of
+from hubtools.project import Project
+from hubtools.reviewing import items
+from hubtools.reviewing.pending import FOLDER, LOCK, Key, Value, is_caption, load, save
+from hubtools.reviewing.planning import Planned, plan_pending
+from hubtools.rooted import Root
+from hubtools.training.buckets import targets
+from hubtools.training.preview import is_broken, seen_of
+
+
+class Session:
+    """The dataset in `folder`, judged as `project` says. One at a time for a folder.
+
+    Raises `HubtoolsError` if there is no such folder, or another page is open on it, and
+    `ForeignState` if pending changes lie there that this user has not made (unless `trust_state`).
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        project: Project,
+        *,
+        trust_state: bool = False,
+        on_picture: Callable[[int, int], None] | None = None,
+    ) -> None:
+        self.folder, self.project = folder, project
+        self.lock = threading.RLock()
+        self._stack = contextlib.ExitStack()
+        self.root = self._stack.enter_context(Root(folder))
+        try:
+            self._hold()
+            self.pending = load(self.root, trust_state=trust_state)
+            self.version = 0
+            self.unkept: str | None = None  # why the pending changes could not be written
+            self.report: dict[str, Any] | None = None
+            self.failed: str | None = None
+            self.look(on_picture)
+        except BaseException:
+            self._stack.close()
+            raise
+
+    def _hold(self) -> None:
+        try:
+            self._stack.enter_context(self.root.holding(LOCK))
+        except BlockingIOError:
+            raise HubtoolsError(
+                f"{self.folder} is open on another page of `hubtools review`.",
+                hint="go on there, or stop that one first (Ctrl-C)",
+                code="busy",
+            ) from None
+        except PermissionError:
+            raise HubtoolsError(
+                f"You may not write to {self.folder}, so no change could be kept.",
+                hint="copy the folder, and review the copy",
+                code="permission-denied",
+            ) from None
+
+    def close(self) -> None:
+        """Let others open the folder. What is pending stays."""
+        with self.lock:
+            if not self.pending.entries:
+                with contextlib.suppress(OSError, HubtoolsError):
+                    self.root.remove_tree(FOLDER)
+            self._stack.close()
+
+    # --- looking -----------------------------------------------------------------------------
+
+    def look(self, on_picture: Callable[[int, int], None] | None = None) -> None:
+        """Read the folder anew; the rules are asked in the background."""
+        with shared_guard():
+            looked = self._looked(on_picture)
+        names = items.ordered(looked)
+        pictures = items.described(looked, names)
+        with self.lock:
+            self.looked, self.names, self.pictures = looked, names, pictures
+            self.places = {name: place for place, name in enumerate(names)}
+            self.listed = _signature(looked.listing)
+            self.version += 1
+            self.report, self.failed = None, None
+            version = self.version
+        worker = threading.Thread(target=self._judge, args=(looked, version), daemon=True)
+        worker.start()
+
+    def _looked(self, on_picture: Callable[[int, int], None] | None = None) -> Dataset:
+        judged = self.project.judged_by
+        return view(
+            self.folder,
+            judged["settings"],
+            resolution=judged["resolution"],
+            base=judged["base"],
+            on_picture=on_picture,
+        )
+
+    def _judge(self, looked: Dataset, version: int) -> None:
+        try:
+            with shared_guard():
+                found = judge(looked, **self.project.rule_choice)
+                told = items.found_by(found, _fixes())
+                told |= {"groups": items.copies_in(looked), "shots": items.shots_in(looked)}
+                told |= {"splits": items.splits_in(looked)}
+            failed = None
+        except HubtoolsError as error:
+            told, failed = None, f"{error.message} {error.hint or ''}".strip()
+        with self.lock:
+            if version == self.version:
+                self.report, self.failed = told, failed
+
+    def changed_outside(self) -> tuple[str, ...]:
+        """Files that other programs have changed, added or removed since the folder was read."""
+        now = _signature(walk(self.folder))
+        with self.lock:
+            then = self.listed
+        names = {name for name, _ in then.items() ^ now.items()}
+        return tuple(sorted(names))
+
+    # --- what the page is told ---------------------------------------------------------------
+
+    def everything(self) -> dict[str, Any]:
+        """The dataset as the page shows it."""
+        with self.lock:
+            looked, version = self.looked, self.version
+            found = [dict(item) for item in self.pictures]
+            pending = self.told(self.pending.entries)
+        captions, columns = items.columns_of(looked)
+        settings = looked.settings
+        for item in found:
+            if "row" in item:
+                item |= items.checked(looked, item["row"].get(settings.caption_column))
+        return {
+            "version": version,
+            "name": looked.source.name,
+            "folder": str(self.folder.absolute()),
+            "pictures": found,
+            "captions": captions,
+            "column": settings.caption_column,
+            "columns": columns,
+            "trigger": settings.trigger,
+            "tokens": items.counted_by(looked.counter),
+            "resolution": looked.resolution,
+            "target": looked.target.title if looked.target else None,
+            "license": looked.license[0],
+            "rights": [settings.rights, settings.rights_note],
+            "closed": self._closed(looked),
+            "pending": pending,
+        }
+
+    def told(self, keys: Mapping[Key, Value | None]) -> list[list[Any]]:
+        """Entries as JSON has them: [key, value, what is to be said of it]."""
+        found = []
+        for key, value in keys.items():
+            is_caption = value is not None and key[0] == "caption"
+            checks = items.checked(self.looked, value["after"]) if value and is_caption else None
+            found.append([list(key), value, checks])
+        return found
+
+    def _closed(self, looked: Dataset) -> dict[str, str]:
+        """Metadata files that cannot be written as they are, and why."""
+        found = {}
+        for file in looked.metadata:
+            table = load_table(
+                file.name,
+                file.data,
+                caption=looked.settings.caption_column,
+                resolve_doubt=False,
+                encoding=looked.settings.caption_encoding,
+                known=file,
+            )
+            if table.locked is not None:
+                found[file.name] = table.locked
+            elif rules := table.notes.rules:
+                found[file.name] = f"it must be repaired first ({', '.join(rules)})"
+        return found
+
+    def picture(self, name: str) -> dict[str, Any]:
+        """More of one picture: what the trainer will cut out of it, and what speaks against it."""
+        looked = self.looked
+        facts = looked.pictures[name]
+        if is_broken(facts):
+            return {"warnings": [facts.problem or "it cannot be read"]}
+        seen = seen_of(looked, facts, self.project.train)
+        return {
+            "box": list(seen.box),
+            "kept": seen.kept,
+            "scale": seen.scale,
+            "resized": list(seen.resized),
+            "bucket": list(self._bucket(facts)),
+            "warnings": list(seen.warnings),
+            "placed": "center" if self.project.train.center_crop else "by chance",
+        }
+
+    def _bucket(self, facts: PictureFacts) -> Size:
+        looked = self.looked
+        divisor = divisor_of(looked.target)
+        return targets(facts.upright_size, self.project.train, looked.resolution, divisor)[-1]
+
+    def beside(self, name: str) -> list[str]:
+        """The control pictures and masks in a picture's first record."""
+        return [one for _, _, one in self.pictures[self.places[name]].get("beside", ())]
+
+    # --- changing what is pending ------------------------------------------------------------
+
+    def change(
+        self, changes: Mapping[Key, Value | None], what: str, *, joining: bool = False
+    ) -> list[list[Any]]:
+        """Set entries, and keep them; what is then to be said of each."""
+        with self.lock:
+            full = {key: self._filled(key, value) for key, value in changes.items()}
+            self.pending.change(full, what, joining=joining)
+            self.keep()
+            return self.told(full)
+
+    def _filled(self, key: Key, value: Value | None) -> Value | None:
+        """A caption's entry with what is in the file, and none if it is that again."""
+        if value is None or key[0] != "caption":
+            return value
+        there = self.pending.entries.get(key)
+        before = there["before"] if there else self.caption(key[1], key[2])
+        if not is_caption(before):
+            raise ValueError(f"{key[2]} of {key[1]} is no text")
+        after = value["after"]
+        return None if (before or "") == (after or "") else {"before": before, "after": after}
+
+    def caption(self, name: str, column: str) -> Any:
+        """What a picture's first record has in a column."""
+        rows = self.looked.rows_of.get(name)
+        return rows[0].values.get(column) if rows else None
+
+    def current(self, name: str, column: str) -> Any:
+        """The same with what is pending."""
+        there = self.pending.entries.get(("caption", name, column))
+        return there["after"] if there else self.caption(name, column)
+
+    def step(self, forth: bool) -> tuple[str, list[list[Any]]] | None:
+        """Take a step back or forth through what was changed."""
+        with self.lock:
+            found = self.pending.redo() if forth else self.pending.undo()
+            if found is None:
+                return None
+            what, keys = found
+            self.keep()
+            return what, self.told({key: self.pending.entries.get(key) for key in keys})
+
+    def keep(self) -> None:
+        """Write what is pending."""
+        try:
+            save(self.root, self.pending)
+            self.unkept = None
+        except OSError as error:
+            self.unkept = error.strerror or str(error)
+
+    # --- applying ----------------------------------------------------------------------------
+
+    def plan(self) -> Planned:
+        """What applying would do to the folder as it is at this moment."""
+        with self.lock:
+            return plan_pending(
+                self._looked(),
+                self.pending.entries,
+                ignores=self.project.rule_choice["per_file_ignores"],
+            )
+
+    def apply(self, digest: str) -> str:
+        """Do what the plan of that digest says, and say what was done. Raises `HubtoolsError` if it
+        would do something else by now; nothing is changed then."""
+        with self.lock:
+            made = self.plan()
+            if made.conflicts or made.digest != digest:
+                raise HubtoolsError(
+                    "Something has changed since the changes were shown.",
+                    hint="look at them again",
+                    code="file-changed",
+                )
+            journal = apply(self.folder, made.plan)
+            self.pending.drop((*made.planned, *made.settled))
+            self.keep()
+        self.look()
+        if journal is None:
+            return "There was nothing to write."
+        return f"{plural(len(journal.steps), 'file')} written. Undo: {journal.id}"
+
+    def settle(self, key: Key, mine: bool) -> None:
+        """Of a conflict: go on with one's own change, or drop it."""
+        with self.lock:
+            conflict = next((one for one in self.plan().conflicts if one.key == key), None)
+            value = self.pending.entries.get(key)
+            if conflict is None or value is None:
+                return
+            theirs = "before" if key[0] == "caption" else "digest"
+            self.pending.drop([key])
+            if mine:
+                self.pending.entries[key] = value | {theirs: conflict.theirs}
+            self.keep()
+
+    def history(self) -> dict[str, Any]:
+        """The fixes of this folder, the last one first, and one that was interrupted."""
+        found = journals(self.folder)
+        broken = unfinished(self.folder)
+        return {
+            "fixes": [
+                {
+                    "id": one.id,
+                    "state": one.state,
+                    "files": len(one.steps),
+                    "ours": one.ours,
+                    "lines": list(one.lines(12)),
+                }
+                for one in reversed(found)
+            ],
+            "unfinished": None
+            if broken is None
+            else {"id": broken.id, "ours": broken.ours, "would": would(broken)},
+        }
+
+    def take_back(self, id: str | None) -> str:
+        """Undo a fix, or what was interrupted of one."""
+        with self.lock:
+            done = undo(self.folder, id)
+        self.look()
+        return f"{done.id} is undone."
+
+    def go_on(self) -> str:
+        """Finish a fix that was interrupted."""
+        with self.lock:
+            done = finish(self.folder)
+        self.look()
+        return f"{done.id} is finished." if done else "There was nothing to finish."
+
+
+def _signature(listing: Listing) -> dict[str, tuple[int, int, int]]:
+    """What tells that a file is another, without reading it."""
+    return {entry.name: (entry.size, entry.mtime_ns, entry.ctime_ns) for entry in listing.entries}
+
+
+def _fixes() -> dict[str, dict[str, Any]]:
+    """What `fix` does about each rule."""
+    return {
+        id: {"safe": remedy.safe, "unsafe": list(remedy.unsafe)} for id, remedy in REMEDIES.items()
+    }

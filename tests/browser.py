@@ -1,0 +1,180 @@
+"""A headless Chromium that clicks and types: the DevTools protocol over two pipes, no library.
+
+with Browser(folder) as page:
+    page.open("http://127.0.0.1:1234/")
+    page.click("#button")
+    page.key("Control+s")
+    page.until("document.title === 'done'")
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Self
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+# name -> (code, number of the key, text)
+_KEYS = {
+    "Enter": ("Enter", 13, "\r"), "Escape": ("Escape", 27, ""), "Tab": ("Tab", 9, ""),
+    " ": ("Space", 32, " "), "ArrowLeft": ("ArrowLeft", 37, ""), "ArrowUp": ("ArrowUp", 38, ""),
+    "ArrowRight": ("ArrowRight", 39, ""), "ArrowDown": ("ArrowDown", 40, ""),
+    "Delete": ("Delete", 46, ""), "End": ("End", 35, ""), "Home": ("Home", 36, ""),
+    "PageDown": ("PageDown", 34, ""),
+}  # fmt: skip
+# Its pipes are 3 and 4, whatever numbers they have here.
+_PLUG = """
+import os, sys
+one, other = (os.dup2(int(fd), 100 + n) for n, fd in enumerate(sys.argv[1:3]))
+os.dup2(one, 3), os.dup2(other, 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+_MODIFIERS = {"Alt": 1, "Control": 2, "Shift": 8}
+
+
+class Browser:
+    """One tab of `width` times `height` pixels; `dark` and `touch` as a person's would be."""
+
+    def __init__(
+        self, folder: Path, *, width: int = 1280, height: int = 800, dark: bool = False
+    ) -> None:
+        assert CHROMIUM is not None
+        to_read, self._to = os.pipe()
+        self._from, to_write = os.pipe()
+        command = [
+            sys.executable, "-ISc", _PLUG, str(to_read), str(to_write), CHROMIUM, "--headless",
+            "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
+            "--remote-debugging-pipe", f"--user-data-dir={folder / 'chromium'}",
+            f"--window-size={width},{height}", "about:blank",
+        ]  # fmt: skip
+        self._process = subprocess.Popen(
+            command, pass_fds=(to_read, to_write), stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        os.close(to_read)
+        os.close(to_write)
+        self._rest, self._count, self._session = b"", 0, None
+        self.events: list[dict[str, Any]] = []
+        targets = self.call("Target.getTargets")["targetInfos"]
+        page = next(one for one in targets if one["type"] == "page")
+        wanted = {"targetId": page["targetId"], "flatten": True}
+        self._session = self.call("Target.attachToTarget", **wanted)["sessionId"]
+        self.call("Page.enable")
+        self.call("Runtime.enable")
+        self.call("Log.enable")
+        self.resize(width, height, dark=dark)
+
+    def resize(self, width: int, height: int, *, dark: bool = False) -> None:
+        """Another window."""
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height,
+                  deviceScaleFactor=1, mobile=False)  # fmt: skip
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.call("Emulation.setEmulatedMedia", features=[scheme])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        os.close(self._to)
+        self._process.kill()
+        self._process.wait()
+        os.close(self._from)
+
+    def call(self, method: str, **params: Any) -> Any:
+        """Ask the browser; what it answers."""
+        self._count += 1
+        message: dict[str, Any] = {"id": self._count, "method": method, "params": params}
+        if self._session is not None:
+            message["sessionId"] = self._session
+        data = json.dumps(message).encode() + b"\0"
+        while data:
+            data = data[os.write(self._to, data) :]
+        while True:
+            answer = self._next()
+            if answer.get("id") == self._count:
+                assert "error" not in answer, answer["error"]
+                return answer["result"]
+            self.events.append(answer)
+
+    def _next(self) -> dict[str, Any]:
+        while b"\0" not in self._rest:
+            block = os.read(self._from, 1 << 16)
+            assert block, "the browser has gone"
+            self._rest += block
+        message, _, self._rest = self._rest.partition(b"\0")
+        answer: dict[str, Any] = json.loads(message)
+        return answer
+
+    def open(self, url: str) -> None:
+        """Go to an address; returns when the page is there."""
+        self.call("Page.navigate", url=url)
+        self.until("document.readyState === 'complete' && location.href !== 'about:blank'")
+
+    def run(self, script: str) -> Any:
+        """The value of an expression; promises are waited for."""
+        answer = self.call(
+            "Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True
+        )
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"].get("value")
+
+    def until(self, script: str) -> Any:
+        """Wait until an expression is true, as long as the browser lives; its value."""
+        script = f"(() => {{ {script} }})()" if "return" in script else script
+        while (value := self.run(script)) in (None, False, 0, ""):  # an element is {}
+            time.sleep(0.02)
+        return value
+
+    def click(self, selector: str, *, count: int = 1) -> None:
+        """Click in the middle of the first element that fits, with a real mouse."""
+        where = self.until(
+            f"const e = document.querySelector({json.dumps(selector)});"
+            " if (!e) return null; e.scrollIntoView({block: 'nearest'});"
+            " const b = e.getBoundingClientRect();"
+            " return b.width ? [b.left + b.width / 2, b.top + b.height / 2] : null"
+        )
+        at = {"x": where[0], "y": where[1], "button": "left", "clickCount": count}
+        for kind in ("mousePressed", "mouseReleased"):
+            self.call("Input.dispatchMouseEvent", type=kind, **at)
+
+    def key(self, keys: str) -> None:
+        """Press one key, such as `Enter`, `a`, `Control+Shift+z`."""
+        *held, name = keys.split("+") if len(keys) > 1 else [keys]
+        modifiers = sum(_MODIFIERS[one] for one in held)
+        letter = name[0].upper()
+        code, number, text = _KEYS.get(name, (f"Key{letter}", ord(letter), name))
+        text = "" if modifiers & 3 else text
+        key = {"key": name, "code": code, "windowsVirtualKeyCode": number, "modifiers": modifiers}
+        self.call(
+            "Input.dispatchKeyEvent", type="keyDown" if text else "rawKeyDown", text=text, **key
+        )
+        self.call("Input.dispatchKeyEvent", type="keyUp", **key)
+
+    def type(self, text: str) -> None:
+        """Write into what has the focus, letter by letter."""
+        for letter in text:
+            self.call("Input.dispatchKeyEvent", type="char", text=letter, key=letter)
+
+    def picture(self, path: Path) -> None:
+        """A screenshot, as PNG."""
+        path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot")["data"]))
+
+    @property
+    def complaints(self) -> list[str]:
+        """What the page has said on its console: errors, and what its policy forbade."""
+        self.run("1")
+        found = []
+        for event in self.events:
+            if event.get("method") == "Log.entryAdded":
+                entry = event["params"]["entry"]
+                found += [entry["text"]] if entry["level"] == "error" else []
+            elif event.get("method") == "Runtime.exceptionThrown":
+                found.append(json.dumps(event["params"]["exceptionDetails"])[:500])
+        return found

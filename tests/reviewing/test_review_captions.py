@@ -1,0 +1,224 @@
+"""Captions are changed on the page, kept, shown as a diff, applied and undone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import hubtools
+from hubtools.errors import HubtoolsError
+from hubtools.trust import ForeignState
+from tests.drawing import write_pictures
+from tests.reviewed import SETTINGS, bytes_of, captions_of, served
+
+
+def test_the_page_knows_the_set(folder: Path) -> None:
+    with served(folder) as page:
+        found = page.get("set")
+        assert [one["name"] for one in found["pictures"]] == [f"picture{n}.png" for n in range(4)]
+        assert found["trigger"] == "tok"
+        first = found["pictures"][0]
+        assert first["size"] == [80, 96]
+        assert first["trigger"] is True
+        assert first["tokens"] > 3
+        assert found["tokens"]["exact"] is (found["tokens"]["by"] != "an estimate")
+        rules = {rule["id"]: rule for rule in page.findings()["rules"]}
+        assert "remove-small" in rules["D304"]["unsafe"]
+        status, small, headers = page.ask("GET", f"small/0/{first['id']}")
+        assert status == 200
+        assert small.startswith(b"\xff\xd8")
+        assert "immutable" in headers["Cache-Control"]
+        assert page.ask("GET", f"small/1/{first['id']}")[0] == 404  # another picture lies there
+
+
+def test_nothing_is_written_before_apply_and_undo_brings_it_back(folder: Path) -> None:
+    before = bytes_of(folder)
+    with served(folder) as page:
+        told = page.write("picture1.png", "photo of somebody, a red hat")
+        ((key, value, checks),) = told["changes"]
+        assert key == ["caption", "picture1.png", "text"]
+        assert value["before"] == "photo of a tok, number 1"
+        assert checks["trigger"] is False
+        assert checks["tokens"] > 0
+        assert bytes_of(folder) == before
+        made = page.post("plan")
+        assert "+" in "".join(line[0] for line in made["diff"] if "red hat" in line)
+        assert bytes_of(folder) == before
+        page.post("apply", digest=made["digest"])
+        assert captions_of(folder)["picture1.png"] == "photo of somebody, a red hat"
+        assert page.get("set")["pending"] == []
+        assert page.picture("picture1.png")["trigger"] is False
+        (fix,) = page.get("history")["fixes"]
+        page.post("undo", id=fix["id"])
+        assert bytes_of(folder) == before
+    assert not (folder / ".hubtools" / "review").exists()
+
+
+def test_fix_undo_takes_it_back_too(folder: Path) -> None:
+    before = bytes_of(folder)
+    with served(folder) as page:
+        page.write("picture0.png", "tok, other")
+        page.apply()
+    hubtools.undo_fix(folder)
+    assert bytes_of(folder) == before
+
+
+def test_what_was_changed_survives_and_does_nothing_by_itself(folder: Path) -> None:
+    before = bytes_of(folder)
+    with served(folder) as page:
+        page.write("picture2.png", "tok, kept")
+    with served(folder) as page:
+        ((key, value, _),) = page.get("set")["pending"]
+        assert (key[1], value["after"]) == ("picture2.png", "tok, kept")
+        assert bytes_of(folder) == before
+        page.apply()
+    assert captions_of(folder)["picture2.png"] == "tok, kept"
+
+
+def test_steps_back_and_forth(folder: Path) -> None:
+    with served(folder) as page:
+        for text in ("tok, a", "tok, ab", "tok, abc"):  # as one types: one step
+            page.change([["caption", "picture0.png", "text"], {"after": text}], typing=True)
+        page.write("picture1.png", "tok, second")
+        assert page.post("back")["changes"][0][0][1] == "picture1.png"
+        assert page.post("back")["changes"] == [[["caption", "picture0.png", "text"], None, None]]
+        assert page.post("back")["what"] is None
+        assert page.post("forth")["changes"][0][1]["after"] == "tok, abc"
+        page.write("picture0.png", "photo of a tok, number 0")  # what is in the file
+        assert page.get("set")["pending"] == []
+
+
+def test_a_caption_that_another_program_changed_is_a_conflict(folder: Path) -> None:
+    with served(folder) as page:
+        page.write("picture1.png", "tok, mine")
+        page.write("picture2.png", "tok, mine too")
+        assert page.get("state")["changed"] == []
+        file = folder / "metadata.jsonl"
+        file.write_text(file.read_text().replace("number 1", "theirs"))
+        assert page.get("state")["changed"] == ["metadata.jsonl"]
+        made = page.post("plan")
+        (conflict,) = made["conflicts"]
+        assert conflict["theirs"] == "photo of a tok, theirs"
+        assert conflict["mine"] == "tok, mine"
+        refused = page.post("apply", status=409, digest=made["digest"])
+        assert "look at them again" in refused["hint"]
+        made = page.post("settle", key=conflict["key"], mine=True)
+        assert made["conflicts"] == []
+        page.post("apply", digest=made["digest"])
+    assert captions_of(folder)["picture1.png"] == "tok, mine"
+    assert captions_of(folder)["picture2.png"] == "tok, mine too"
+
+
+def test_theirs_can_be_taken_and_what_changes_after_the_plan_is_noticed(folder: Path) -> None:
+    file = folder / "metadata.jsonl"
+    with served(folder) as page:
+        page.write("picture1.png", "tok, mine")
+        made = page.post("plan")
+        file.write_text(file.read_text().replace("number 3", "moved"))
+        page.post("apply", status=409, digest=made["digest"])
+        assert captions_of(folder)["picture1.png"] == "photo of a tok, number 1"
+        file.write_text(file.read_text().replace("number 1", "theirs"))
+        made = page.post("settle", key=["caption", "picture1.png", "text"], mine=False)
+        assert made["operations"] == []
+    assert captions_of(folder)["picture3.png"] == "photo of a tok, moved"
+
+
+def test_pictures_without_a_record_and_several_captions(tmp_path: Path) -> None:
+    folder = write_pictures(tmp_path / "set", 3)
+    rows = [
+        {"file_name": "picture0.png", "text": ["tok, one", "tok, two"], "by_model": "a person"},
+        {"file_name": "picture1.png", "text": None},
+    ]
+    (folder / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with served(folder) as page:
+        assert page.get("set")["captions"] == ["text", "by_model"]
+        page.change([["caption", "picture0.png", "text"], {"after": ["tok, one", "tok, 2"]}])
+        page.write("picture0.png", "a smiling person", "by_model")
+        page.write("picture1.png", "tok, first")
+        page.write("picture2.png", "tok, new")
+        page.apply()
+    assert captions_of(folder) == {
+        "picture0.png": ["tok, one", "tok, 2"],
+        "picture1.png": "tok, first",
+        "picture2.png": "tok, new",
+    }
+    assert captions_of(folder, "by_model")["picture0.png"] == "a smiling person"
+
+
+def test_metadata_that_must_be_repaired_first_is_told(folder: Path) -> None:
+    file = folder / "metadata.jsonl"
+    file.write_text(file.read_text().replace('"}', '",}', 1))
+    before = bytes_of(folder)
+    with served(folder) as page:
+        assert "D101" in page.get("set")["closed"]["metadata.jsonl"]
+        page.write("picture1.png", "tok, new")
+        made = page.post("plan")
+        assert made["operations"] == []
+        assert "cannot be changed" in made["left"][0][1]
+        assert bytes_of(folder) == before
+        page.change([["fix", "D101"], {"unsafe": []}])  # both in one plan
+        page.apply()
+    assert captions_of(folder)["picture1.png"] == "tok, new"
+
+
+def test_a_second_page_and_a_folder_that_is_none(folder: Path, tmp_path: Path) -> None:
+    with served(folder), pytest.raises(HubtoolsError, match="another page"), served(folder):
+        pass
+    with pytest.raises(HubtoolsError), served(tmp_path / "nowhere"):
+        pass
+
+
+def test_pending_changes_of_somebody_else_are_asked_about(folder: Path) -> None:
+    with served(folder) as page:
+        page.write("picture1.png", "tok, of another")
+    copy = folder.with_name("copy")
+    folder.rename(copy)
+    write_pictures(folder, 4)
+    copied = copy / ".hubtools" / "review" / "pending.json"
+    target = folder / ".hubtools" / "review" / "pending.json"
+    target.parent.mkdir(parents=True)
+    target.write_bytes(copied.read_bytes())
+    with pytest.raises(ForeignState, match="propose 1 change"), served(folder):
+        pass
+    before = bytes_of(folder)
+    with served(folder, trust_state=True) as page:
+        assert len(page.get("set")["pending"]) == 1
+        assert bytes_of(folder) == before
+
+
+def test_an_interrupted_change_is_told_and_waits_for_a_yes(folder: Path) -> None:
+    from hubtools.dataset.edits.journal import unfinished
+
+    before = bytes_of(folder)
+    with served(folder) as page:
+        page.write("picture1.png", "tok, half")
+        page.apply()
+    (journal,) = (folder / ".hubtools" / "fixes").glob("*/journal.json")
+    _as_if_killed(folder, journal.parent.name)
+    assert unfinished(folder) is not None
+    with served(folder) as page:
+        told = page.get("history")["unfinished"]
+        assert told["ours"]
+        page.write("picture2.png", "tok, more")
+        made = page.post("plan")
+        page.post("apply", status=409, digest=made["digest"])
+        page.post("undo", id=told["id"])
+        assert bytes_of(folder) == before
+
+
+def _as_if_killed(folder: Path, id: str) -> None:
+    """The journal as it stands just after the new file has taken its place."""
+    from hubtools.dataset.edits.journal_files import journals
+    from hubtools.rooted import Root
+
+    (journal,) = [one for one in journals(folder) if one.id == id]
+    with Root(folder) as root:
+        journal.write(root, "placing")
+
+
+def test_the_command_prints_the_address(folder: Path) -> None:
+    with hubtools.review(folder, SETTINGS) as page:
+        assert page.url.startswith("http://127.0.0.1:")
+        assert page.pending == 0

@@ -1,0 +1,112 @@
+"""The page in a browser, by mouse and keys."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.browser import CHROMIUM, Browser
+from tests.drawing import write_pictures
+from tests.reviewed import bytes_of, captions_of
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no browser here")
+
+
+@contextmanager
+def started(folder: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """The command in a process of its own, and the address that it prints."""
+    words = ["review", str(folder), "--trigger", "tok", "--license", "cc0-1.0"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hubtools", *words], stdout=subprocess.PIPE, text=True,
+        stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        said = ""
+        while not (found := re.search(r"http://\S+/", said)):
+            line = process.stdout.readline()
+            assert line, said
+            said += line
+        yield found[0], process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def ready(page: Browser, url: str) -> None:
+    page.open(url)
+    page.until("document.querySelectorAll('.tile .words').length > 3")
+
+
+def test_captions_by_mouse_and_keys_survive_a_kill(tmp_path: Path) -> None:
+    folder = write_pictures(tmp_path / "people", 8)
+    before = bytes_of(folder)
+    with Browser(tmp_path) as page:
+        with started(folder) as (url, process):
+            ready(page, url)
+            page.click("#p1 .face")  # by mouse: open it, click into the field, write
+            page.click("#detail textarea")
+            page.key("End")
+            page.type(", by mouse")
+            page.until("document.querySelector('#p1 .words').textContent.endsWith('by mouse')")
+            page.key("Escape")
+            page.key("ArrowRight")  # by keys: two captions in a row
+            page.key("Enter")
+            page.type(", by keys")
+            page.key("Enter")
+            page.type(", on the way")
+            page.until("document.querySelector('#p3 .words').textContent.endsWith('on the way')")
+            page.until("document.querySelector('#kept').textContent === 'kept'")
+            assert bytes_of(folder) == before
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            page.until("document.querySelector('.note.bad')?.textContent.includes('has stopped')"
+                       " || window.dispatchEvent(new Event('focus')) && false")  # fmt: skip
+        with started(folder) as (url, _):
+            ready(page, url)
+            page.until("document.querySelectorAll('.mark.edited').length === 3")
+            assert bytes_of(folder) == before
+            page.key("Control+s")
+            page.until("document.querySelector('#do-apply:enabled')")
+            shown = page.run("document.querySelector('#dialog').textContent")
+            assert "by mouse" in shown
+            assert "metadata.jsonl" in shown
+            assert bytes_of(folder) == before
+            page.key("Enter")
+            page.until("document.querySelector('#open-apply:disabled')")
+            after = captions_of(folder)
+            assert after["picture1.png"] == "photo of a tok, number 1, by mouse"
+            assert after["picture2.png"] == "photo of a tok, number 2, by keys"
+            assert after["picture3.png"] == "photo of a tok, number 3, on the way"
+            page.click("#open-history")
+            page.click("#undo-last")
+            page.until("document.querySelector('#p1 .words').textContent.endsWith('number 1')")
+            assert bytes_of(folder) == before
+        assert [c for c in page.complaints if "ERR_CONNECTION" not in c] == []
+
+
+def test_it_is_readable_on_a_telephone_and_by_night(tmp_path: Path) -> None:
+    folder = write_pictures(tmp_path / "people", 5)
+    with Browser(tmp_path, width=390, height=800, dark=True) as page, started(folder) as (url, _):
+        ready(page, url)
+        assert page.run("document.documentElement.scrollWidth") == 390
+        assert page.run("getComputedStyle(document.body).backgroundColor") == "rgb(19, 19, 22)"
+        assert page.run("document.querySelector('#p2').getBoundingClientRect().right < 390")
+        page.click("#p1 .face")
+        page.until("getComputedStyle(document.querySelector('#detail')).display === 'block'")
+        assert page.run("document.querySelector('textarea').getBoundingClientRect().width > 300")
+        page.click("#detail .narrow")
+        page.until("getComputedStyle(document.querySelector('#detail')).display === 'none'")
+        page.click("#show-filters")
+        page.run("document.querySelector('#search').focus()")
+        page.type("number 3")
+        page.until("document.querySelector('#count').textContent === '1 of 5 pictures'")
+        assert page.complaints == []
