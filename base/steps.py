@@ -72,10 +72,11 @@ def train(
     bf16: bool = True,
     weight_decay: float = 0.01,
     save_every: float = 120.0,
+    optimizer: torch.optim.Optimizer | None = None,
 ) -> nn.Module:
     """Train `model` for `steps` steps, or go on where `work/NAME.state.pt` ends; the result holds
     the averaged weights and lies in `work/NAME.pt`. If there is a `work/NAME.start.pt`, a training
-    that begins does so from there."""
+    that begins does so from there. Without an `optimizer` it is AdamW."""
     result, state_file = work / f"{name}.pt", work / f"{name}.state.pt"
     model.to(device)
     if result.exists():
@@ -84,7 +85,7 @@ def train(
     if (begun := work / f"{name}.start.pt").exists() and not state_file.exists():
         model.load_state_dict(torch.load(begun, map_location=device))
     parameters = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(
+    optimizer = optimizer or torch.optim.AdamW(
         parameters, lr=peak, betas=(0.9, 0.99), weight_decay=weight_decay, fused=True
     )
     average = Average(parameters, ema)

@@ -121,7 +121,7 @@ def evaluate(
             prompts[first : first + 25], num_inference_steps=25, guidance_scale=4.0,
             generator=generators,
         ).images  # fmt: skip
-    _sheet(made[:60]).save(work / "drawn.png")
+    sheet(made[:60]).save(work / "drawn.png")
     device = pipeline.device
     table: dict[str, dict[str, float]] = {"drawn": {}, "generated": {}}
     for kind, seen in (("drawn", real), ("generated", made)):
@@ -135,7 +135,8 @@ def evaluate(
     return table
 
 
-def _sheet(made: list[Image.Image]) -> Image.Image:
+def sheet(made: list[Image.Image]) -> Image.Image:
+    """Pictures in rows of ten."""
     sheet = Image.new("RGB", (SIZE * 10, SIZE * -(-len(made) // 10)))
     for index, picture in enumerate(made):
         sheet.paste(picture, (index % 10 * SIZE, index // 10 * SIZE))
