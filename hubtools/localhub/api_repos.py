@@ -9,7 +9,6 @@ from starlette.responses import Response
 
 from hubtools.localhub.access import (
     find_repo,
-    may_see,
     not_mine,
     refuse_mount,
     repo_of,
@@ -22,8 +21,6 @@ from hubtools.localhub.model import Moved, Repo, now
 from hubtools.localhub.names import KINDS, check_repo_name, repo_prefix
 from hubtools.localhub.patterns import default_gitattributes
 from hubtools.localhub.problems import Problem
-
-_PAGE = 100
 
 
 def _kind(body: dict[str, Any]) -> str:
@@ -179,46 +176,10 @@ def info(call: Call) -> Response:
     return answer(described)
 
 
-def listing(call: Call) -> Response:
-    """`/api/models?author=&search=&filter=&limit=`, newest change first, in pages."""
-    kind = call.params["kind"]
-    author, search = call.text("author"), call.text("search").lower()
-    filters = [word for value in call.values("filter") for word in value.split(",") if word]
-    store, found = call.hub.store, []
-    for repo in store.repos(kind):
-        if not may_see(call.user, repo) or (author and repo.namespace != author):
-            continue
-        if search and search not in repo.full_name.lower():
-            continue
-        described = describe(
-            store,
-            store.snapshot(repo),
-            expand=call.values("expand"),
-            files=call.flag("full") or "siblings" in call.values("expand"),
-        )
-        tags = described.get("tags") or []
-        if any(word not in tags for word in filters):
-            continue
-        if not (call.flag("cardData") or call.flag("full") or call.values("expand")):
-            described.pop("cardData", None)
-        found.append(described)
-    sort = call.text("sort")
-    if sort in ("lastModified", "createdAt"):
-        found.sort(key=lambda item: item.get(sort, ""), reverse=True)
-    start = call.number("skip", 0, 1 << 30)
-    limit = call.number("limit", _PAGE, 1000) or _PAGE
-    headers = {}
-    if start + limit < len(found):
-        query = {**call.query, "skip": [str(start + limit)]}
-        headers["Link"] = call.link(query)
-    return answer(found[start : start + limit], headers=headers)
-
-
 def add_routes(router: Router) -> None:
     router.add("POST", "api/repos/create", create)
     router.add("DELETE", "api/repos/delete", delete)
     router.add("POST", "api/repos/move", move)
-    router.add("GET", "api/{kinds}", listing)
     router.add("GET", "api/{kinds}/{ns}/{name}", info)
     router.add("GET", "api/{kinds}/{ns}/{name}/revision/{rev}", info)
     router.add("PUT", "api/{kinds}/{ns}/{name}/settings", settings)

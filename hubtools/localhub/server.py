@@ -25,6 +25,7 @@ from hubtools.localhub.app import HubApp
 from hubtools.localhub.door import Door
 from hubtools.localhub.faults import Fault, Faults, Outcome
 from hubtools.localhub.outlook import Outlook
+from hubtools.localhub.patience import HEAD_SECONDS, patient
 from hubtools.localhub.publishers import Publisher, Publishers
 from hubtools.localhub.store import Store
 
@@ -45,6 +46,7 @@ class Hub:
     `publishers`: workflows that may write to a repository without a token, `oidc_key`: what their
     identities are signed with (see `hubtools.localhub.publishers.signed`). `outlook`: what checks
     say of repositories, for the pages. `door`: nobody is answered without its key.
+    `head_seconds`: how long a connection may take to say what it wants.
 
     Raises `UsageError` for a host other than this machine's loopback and for a root that holds
     other things, `HubtoolsError` if the port or the root is taken.
@@ -67,6 +69,7 @@ class Hub:
         trust_state: bool = False,
         outlook: Outlook | None = None,
         door: Door | None = None,
+        head_seconds: float = HEAD_SECONDS,
     ) -> None:
         if host not in LOOPBACK:
             raise UsageError(
@@ -107,7 +110,7 @@ class Hub:
                 log_level=logging.WARNING,
                 access_log=False,
                 lifespan="on",
-                http="h11",
+                http=patient(head_seconds),
                 ws="none",
                 timeout_keep_alive=75,  # longer than clients rest between two requests
                 timeout_graceful_shutdown=2,

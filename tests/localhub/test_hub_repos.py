@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from huggingface_hub import HfApi, hf_hub_download
@@ -173,6 +174,56 @@ def test_listing_filters_and_pages(api: HfApi, stranger: HfApi) -> None:
     assert len(list(stranger.list_datasets(author="me", search="DATA"))) == 5
     assert len(list(stranger.list_datasets(limit=3))) == 3
     assert list(stranger.list_models()) == []
+
+
+def test_lists_are_what_was_asked_for(api: HfApi, local_hub: Hub) -> None:
+    cards = {
+        "me/a": "license: mit\npipeline_tag: text-to-image",
+        "me/b": "license: mit",
+        "me/c": "",
+    }
+    for name, card in cards.items():
+        api.create_repo(name)
+        text = f"---\n{card}\n---\n# {name}\n".encode()
+        api.upload_file(path_or_fileobj=text, path_in_repo="README.md", repo_id=name)
+    api.update_repo_settings("me/c", gated="auto")
+    api.upload_file(path_or_fileobj=b"x", path_in_repo="a", repo_id="me/a")
+    CLIENT.post(
+        f"{local_hub.url}/api/models/me/b/like", headers={"Authorization": "Bearer hf_local"}
+    )
+
+    def names(**asked: Any) -> str:
+        return "".join(info.id[-1] for info in api.list_models(**asked))
+
+    assert names() == "cba"
+    assert names(pipeline_tag="text-to-image") == "a"
+    assert names(filter="license:mit") == names(filter="license:mit", expand=["sha"]) == "ba"
+    assert names(filter=["license:mit", "text-to-image"]) == "a"
+    assert (names(gated=True), names(gated=False)) == ("c", "ba")
+    assert names(search="E/B") == "b"
+    assert names(sort="last_modified") == "acb"
+    assert names(sort="created_at", limit=2) == "cb"
+    assert names(sort="likes") == "bca"
+    for asked in (
+        {"apps": "vllm"}, {"num_parameters": "min:6B"}, {"inference": "warm"}, {"sort": "beauty"},
+        {"inference_provider": "all"},
+    ):  # fmt: skip
+        with pytest.raises(HfHubHTTPError, match="Bad request"):
+            names(**asked)
+
+
+def test_no_repository_is_lost_from_a_list_while_others_go(api: HfApi, local_hub: Hub) -> None:
+    for number in range(6):
+        api.create_repo(f"me/{number}")
+    for sort in ("", "&sort=createdAt"):
+        url, seen = f"{local_hub.url}/api/models?limit=2{sort}", ""
+        while url:
+            answer = CLIENT.get(url)
+            seen += "".join(info["id"][-1] for info in answer.json())
+            api.delete_repo(f"me/{seen[-1]}")
+            api.create_repo(f"me/{seen[-1]}")
+            url = answer.links.get("next", {}).get("url")
+        assert "".join(sorted(seen)) == "012345"
 
 
 def test_move_leaves_a_signpost(api: HfApi, tmp_path: Path) -> None:
