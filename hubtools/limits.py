@@ -33,6 +33,7 @@ JSON_FILE = 64_000_000  # bytes of a baseline, a configuration or another JSON f
 JSON_COST = 256_000_000  # bytes that its values take in memory, estimated
 PICTURE = 200_000_000  # bytes of a picture file
 PICTURE_TEXTS = 32_000_000  # characters of all texts in a picture's metadata, unpacked
+VIEWED_GROUP = 300_000_000  # bytes of a row group of parquet that the Hub's viewer reads
 STREAMED = 128_000_000  # bytes of a picture or a text in an archive, a shard or far away
 ANSWER = 64_000_000  # bytes of an answer of the Hub, unpacked
 MEMBERS = 150_000  # files of an archive

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,9 +14,11 @@ from hubtools.dataset.folder.listing import (
     FOREIGN_ENDINGS,
     NO_PICTURES,
     PICTURE_ENDINGS,
+    Entry,
     Listing,
 )
 from hubtools.dataset.loaders import TRAIN, Loaded, Mode, simulate
+from hubtools.dataset.loaders.source import why_unread
 from hubtools.dataset.metadata import MetadataFile, Row
 from hubtools.dataset.metadata.sidecars import texts_beside
 from hubtools.dataset.pictures.facts import PictureFacts
@@ -219,11 +221,23 @@ class Dataset(Rows):
     @cached_property
     def loaders(self) -> dict[Mode, Loaded]:
         """What each loader makes of it."""
-        if self.contents.loaded is not None:
-            return {loaded.mode: loaded for loaded in self.contents.loaded}
+        if self.contents.shards is not None:
+            shards, troubled = self.contents.shards, dict(self._troubled)
+            found = simulate(self.listing, (), shards=shards, troubled=troubled)
+            return {loaded.mode: loaded for loaded in found}
         whole = self.table.whole.tolist()
         sound = (name for name, ok in zip(self.table.names, whole, strict=True) if ok)
         return {loaded.mode: loaded for loaded in simulate(self.listing, self.metadata, sound)}
+
+    @property
+    def _troubled(self) -> Iterator[tuple[str, str]]:
+        """Pictures of shards that Pillow does not decode, and why."""
+        whole = self.table.whole.tolist()
+        unsound = [n for n, ok in zip(self.table.names, whole, strict=True) if not ok]
+        for entry, what in self.source.stream([Entry(name, 0, 0) for name in unsound]):
+            reason = why_unread(what) if isinstance(what, bytes) else str(what)
+            if reason is not None:
+                yield entry.name, reason
 
     @cached_property
     def captioned(self) -> frozenset[str]:

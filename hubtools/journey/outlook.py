@@ -115,7 +115,7 @@ def _configs(looked: Dataset) -> Iterator[tuple[str, Loaded]]:
         configs = declared(text).configs if text else ()
     except LoadError:
         configs = ()
-    if len(configs) < 2 or looked.contents.loaded is not None:
+    if len(configs) < 2 or looked.contents.shards is not None:
         yield (configs[0].name if configs else "default"), default
         return
     front = parse_card((text or "").encode("utf-8")).data
@@ -164,7 +164,7 @@ class _Table:
                 for name, _ in self.loaded.records
                 if name in self.known or name in entries
             ]
-        if self.looked.contents.loaded is None:
+        if self.looked.contents.shards is None:
             return []
         try:
             inside = splits_of_shards(tuple(self.known), _card(self.looked)).get(self.split, ())

@@ -14,12 +14,20 @@ from pathlib import Path
 from typing import Any
 
 import fsspec.spec
+import pytest
 from datasets import data_files
+from datasets.download import download_manager
+from datasets.utils import py_utils
+from fsspec.implementations.local import LocalFileSystem
 from PIL import Image
 
 from hubtools.dataset.folder.listing import walk
 from hubtools.dataset.loaders import Loaded, Mode, Outcome, simulate
 from hubtools.dataset.metadata import read_metadata
+from hubtools.dataset.sources.opening import open_source
+from hubtools.dataset.sources.shards import Shards
+from hubtools.dataset.view import view
+from hubtools.settings import DatasetSettings
 
 # Sixty patterns for each folder, which come out the same each time.
 fsspec.spec.glob_translate = functools.cache(fsspec.spec.glob_translate)
@@ -47,17 +55,37 @@ def unchanged() -> Iterator[None]:
             raise found.with_traceback(None)
         return list(found)
 
-    data_files.resolve_pattern = resolve
-    try:
+    looked: dict[Any, Any] = {}
+    listed = LocalFileSystem.find
+
+    def find(self: Any, path: str, **options: Any) -> Any:
+        key = (path, *sorted(options.items()))
+        if key not in looked:
+            looked[key] = listed(self, path, **options)
+        return looked[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(data_files, "resolve_pattern", resolve)
+        patch.setattr(LocalFileSystem, "find", find, raising=False)
+        for module in _THREADED:  # a few files: starting threads takes longer than looking at them
+            patch.setattr(module, "thread_map", _one_by_one)
         yield
-    finally:
-        data_files.resolve_pattern = real
+
+
+def _one_by_one(function: Any, *items: Any, **_: Any) -> list[Any]:
+    return list(map(function, *items))
+
+
+_THREADED = [
+    module for module in (data_files, download_manager, py_utils) if hasattr(module, "thread_map")
+]
 
 
 # More rows than this are not opened one by one.
 OPENED = 60
 
-Splits = dict[str, tuple[int, tuple[str, ...], tuple[int, ...]]]  # rows, columns, broken rows
+# rows, columns, columns of pictures, broken rows
+Splits = dict[str, tuple[int, tuple[str, ...], tuple[str, ...], tuple[int, ...]]]
 
 
 @dataclass(frozen=True)
@@ -71,6 +99,9 @@ class Truth:
 
 
 def simulated(root: Path) -> dict[Mode, Loaded]:
+    source = open_source(root)
+    if isinstance(source, Shards):
+        return view(source, DatasetSettings()).loaders
     listing = walk(root)
     metadata = [read_metadata(root, entry) for entry in listing.metadata]
     return {loaded.mode: loaded for loaded in simulate(listing, metadata)}
@@ -88,7 +119,8 @@ def truth(root: Path, mode: Mode) -> Truth:
             splits = {}
             for name, table in loaded.items():
                 broken = tuple(n for n in range(min(len(table), OPENED)) if not _opens(table, n))
-                splits[name] = (len(table), tuple(table.column_names), broken)
+                shown = tuple(c for c, f in table.features.items() if "Image(" in repr(f))
+                splits[name] = (len(table), tuple(table.column_names), shown, broken)
             module = next(iter(loaded.values())).info.builder_name
             return Truth(module, splits)
     except Exception as error:
@@ -130,7 +162,8 @@ def _dreambooth(root: Path) -> Truth:
             except Exception:
                 broken += 1
         # the order of a folder is not known: broken ones are counted only
-        return Truth(None, {"train": (len(pictures), ("image",), tuple(range(broken)))})
+        rows = (len(pictures), ("image",), ("image",), tuple(range(broken)))
+        return Truth(None, {"train": rows})
 
 
 def predicted(loaded: Loaded) -> Truth:
@@ -142,6 +175,7 @@ def predicted(loaded: Loaded) -> Truth:
         split.name: (
             split.rows or 0,
             split.columns,
+            split.pictures,
             tuple(range(len(split.broken)))
             if counted
             else tuple(b.row for b in split.broken if b.row < OPENED),
@@ -173,8 +207,8 @@ def _differs(real: Truth, loaded: Loaded, *, several: bool) -> str | None:
         return f"predicted {ours}, got {real}"
     if ours.splits is None or real.splits is None:
         return None
-    theirs = {s: (rows, c, len(b) if several else b) for s, (rows, c, b) in real.splits.items()}
-    mine = {s: (rows, c, len(b) if several else b) for s, (rows, c, b) in ours.splits.items()}
+    theirs = {s: (*rest, len(b) if several else b) for s, (*rest, b) in real.splits.items()}
+    mine = {s: (*rest, len(b) if several else b) for s, (*rest, b) in ours.splits.items()}
     if theirs != mine or (real.module and real.module != ours.module):
         return f"predicted {ours}, got {real}"
     return None

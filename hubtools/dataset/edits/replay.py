@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from hubtools.dataset.edits.closed import Action, check_operations
 from hubtools.dataset.edits.journal_files import journals
 from hubtools.dataset.edits.pixels import EDITS, Refused, edited
 from hubtools.dataset.edits.plan import FixPlan, Operation, check_name
+from hubtools.dataset.edits.rewrites import REWRITES, Opener, is_rewrite, rewritten
 from hubtools.dataset.edits.stage import picture_of
 from hubtools.dataset.folder.names import fold
 from hubtools.dataset.workers.guarded import shared_guard
@@ -87,7 +90,7 @@ def _operation(item: Mapping[str, Any]) -> Operation:
     if target is not None and {fold(part) for part in target.split("/")} & {".git", PROJECT_FILE}:
         raise ValueError(f"{target!r} is not for a plan to write")
     edits = tuple(str(edit) for edit in item["edits"])
-    if any(edit.partition("=")[0] not in EDITS for edit in edits):
+    if any(edit.partition("=")[0] not in EDITS | REWRITES for edit in edits):
         raise ValueError(f"unknown edit in {list(edits)}")
     action = Action(item["action"])
     if (action is Action.WRITE) != isinstance(item["content"], str):
@@ -139,10 +142,20 @@ def settled(plan: FixPlan, again: Callable[[dict[str, str]], FixPlan]) -> FixPla
             for op in plan.of(Action.EDIT):
                 assert op.path is not None
                 try:
-                    edited(picture_of(root, op.path, op.path), op.edits)
+                    if is_rewrite(op.edits):
+                        _tried(root, op.path, op.edits)
+                    else:
+                        edited(picture_of(root, op.path, op.path), op.edits)
                 except Refused as error:
                     refused[op.path] = str(error)
         if refused.keys() <= leave.keys():
             return plan
         leave |= refused
         plan = again(leave)
+
+
+def _tried(root: Root, name: str, edits: Sequence[str]) -> None:
+    """Write a shard anew for nothing but to see that it can be. Raises `Refused`."""
+    with tempfile.NamedTemporaryFile(prefix="hubtools-fix-") as file:
+        again = cast("Opener", partial(Path(file.name).open, "rb"))
+        rewritten(partial(root.open, name), cast(BinaryIO, file), again, edits)

@@ -7,11 +7,13 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from hubtools.dataset.edits.closed import Action, check_operations
 from hubtools.dataset.edits.journal_files import FIXES, JOURNAL, STAGING, Journal, Step, is_staging
 from hubtools.dataset.edits.pixels import Refused, edited
 from hubtools.dataset.edits.plan import FixPlan, Operation
+from hubtools.dataset.edits.rewrites import is_rewrite, rewritten
 from hubtools.dataset.folder.names import fold
 from hubtools.dataset.pictures.reading import Unreadable, read_picture
 from hubtools.dataset.workers.guarded import scan_one
@@ -182,17 +184,33 @@ def _make(root: Root, op: Operation, journal: Journal, number: int) -> tuple[str
     if op.path is not None and not root.is_link(original := journal.original(op.path)):
         found = root.stat(original)
         mode = stat.S_IMODE(found.st_mode) if found is not None else None
-    if op.content is not None:
-        data = op.content.encode("utf-8")
+    if op.path is not None and is_rewrite(op.edits):
+        pixels = _rewritten(root, op, journal, number, mode)
     else:
-        assert op.path is not None
-        data, pixels = edited(picture_of(root, op.path, journal.original(op.path)), op.edits)
-    root.write(journal.new(number), data, mode=mode)
+        if op.content is not None:
+            data = op.content.encode("utf-8")
+        else:
+            assert op.path is not None
+            data, pixels = edited(picture_of(root, op.path, journal.original(op.path)), op.edits)
+        root.write(journal.new(number), data, mode=mode)
     if op.path is not None and mode is not None:
         root.carry_attributes(journal.original(op.path), journal.new(number))
         if (owner := root.stat(op.path)) is not None:
             root.carry_owner(owner, journal.new(number))
     return root.sha256(journal.new(number)), pixels
+
+
+def _rewritten(root: Root, op: Operation, journal: Journal, number: int, mode: int | None) -> str:
+    """Write a shard or an archive anew; the hash of its pictures."""
+    assert op.path is not None
+    original, new = journal.original(op.path), journal.new(number)
+    if root.is_link(original):
+        raise Refused("it is a link")
+    with root.create(new) as out:
+        proof = rewritten(partial(root.open, original), out, partial(root.open, new), op.edits)
+    if mode is not None:
+        root.chmod(new, mode)
+    return proof
 
 
 def picture_of(root: Root, name: str, original: str) -> bytes:

@@ -45,8 +45,10 @@ class Draft:
         wanted: frozenset[str],
         leave: Mapping[str, str],
         ignores: Mapping[str, Sequence[str]] | None = None,
+        shards: Dataset | None = None,
     ) -> None:
         self.looked = looked
+        self.shards = shards  # the same folder as the shards that it holds, if it does
         self.unsafe = unsafe
         self.wanted = wanted  # ids of the rules to satisfy
         self.ignores = ignores or {}  # but not in these files: glob -> prefixes of ids

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +14,12 @@ from hubtools.dataset.fix.offers import by_name, remaining, wanted_rules
 from hubtools.dataset.fix.remedies import parse_unsafe
 from hubtools.dataset.fix.steps import run_steps
 from hubtools.dataset.rules.judging import judge
+from hubtools.dataset.sources.opening import open_source
+from hubtools.dataset.sources.shards import Shards
 from hubtools.dataset.view import view
 from hubtools.dataset.workers.guarded import shared_guard
 from hubtools.files import StrPath
+from hubtools.findings import Finding
 from hubtools.layout import CARD
 from hubtools.settings import DatasetSettings
 
@@ -52,13 +55,21 @@ def plan_fix(
     folder = Path(folder)
     settings = settings or DatasetSettings()
     looked = view(folder, settings, resolution=resolution, base=base, on_picture=on_picture)
+    source = open_source(folder)
+    shards = None
+    if isinstance(source, Shards):
+        shards = view(source, settings, resolution=resolution, base=base, on_picture=on_picture)
     judged = rules or {}
     ignores = judged.get("per_file_ignores")
     wanted = wanted_rules(select, ignore)
-    with Draft(looked, asked, wanted=wanted, leave=leave or {}, ignores=ignores) as draft:
+    with Draft(
+        looked, asked, wanted=wanted, leave=leave or {}, ignores=ignores, shards=shards
+    ) as draft:
         run_steps(draft)
-        rest = list(judge(draft.view, **judged).findings)
         operations = operations_of(draft)
+        rest = list(judge(shards or draft.view, **judged).findings)
+        if shards is not None:
+            rest = _left_of(rest, operations)
     touched = {op.path for op in operations}
     left = {name: why for name, why in draft.left.items() if name not in touched}
     more: dict[str, int | None] = {}
@@ -68,6 +79,17 @@ def plan_fix(
             looked, rest, asked, lambda names: remaining(looked, names, wanted, still, leave)
         )
     return FixPlan(folder, operations, left, tuple(rest), tuple(unsafe), offers=more)
+
+
+def _left_of(found: Iterable[Finding], operations: Iterable[Operation]) -> list[Finding]:
+    """The findings on shards that stay: what these would be is not read before it is written."""
+    done = {(rule, op.path) for op in operations for rule in op.rules}
+    rules = {rule for rule, _ in done}
+    return [
+        one
+        for one in found
+        if (one.rule, one.path) not in done and not (one.path is None and one.rule in rules)
+    ]
 
 
 def plan_fix_project(

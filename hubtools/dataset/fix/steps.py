@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hubtools.dataset.fix import captions, columns, formats, pictures, places, records, sidecars
+from hubtools.dataset.fix import (
+    captions,
+    columns,
+    formats,
+    pictures,
+    places,
+    records,
+    shards,
+    sidecars,
+)
 from hubtools.dataset.fix.draft import Draft
 from hubtools.dataset.fix.remedies import Remedy, told
 
@@ -36,6 +45,7 @@ STEPS: tuple[Callable[[Draft], None], ...] = (
     columns.order,
     captions.garbled,
     captions.trigger,
+    shards.shards,
     places.besides,
     places.others,
     places.spread,

@@ -35,7 +35,9 @@ class Archive:
     tables: list[Table] = field(default_factory=list)
 
     @classmethod
-    def read(cls, source: Source, name: str) -> Archive:
+    def read(
+        cls, source: Source, name: str, metadata_names: tuple[str, ...] | str = METADATA_NAMES
+    ) -> Archive:
         """Raises `LoadError` for what is no zip archive."""
         try:
             with source.listing.open(name) as file, open_zip(file) as opened:
@@ -44,7 +46,7 @@ class Archive:
                 tables = [
                     read_table(parse_metadata(Entry(m, 0, 0), read_member(opened, m, RECORD_COST)))
                     for m in members
-                    if m.rpartition("/")[2] in METADATA_NAMES
+                    if m.rpartition("/")[2] in metadata_names
                 ]
         except OSError as error:
             if not is_out_of_reach(error) and says_nothing_of_file(error):

@@ -7,7 +7,8 @@ default configs are. Sources: `huggingface_hub.RepoCard`, `datasets/utils/metada
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from hubtools import frontmatter
@@ -29,14 +30,19 @@ class Config:
     drop_labels: bool | None = None
     drop_metadata: bool | None = None
     default: bool = False
+    # names of metadata files in place of metadata.*: a list, or a text that holds them
+    metadata_names: tuple[str, ...] | str | None = None
+    restricted: bool = False  # it names columns, features or filters of tables
 
 
 @dataclass(frozen=True)
 class Declared:
-    """All configs, and the sizes that `dataset_info` promises: config -> split -> rows."""
+    """All configs, and what `dataset_info` promises: the sizes, config -> split -> rows, and the
+    `features:` of each config."""
 
     configs: tuple[Config, ...] = ()
     sizes: dict[str, dict[str, int]] | None = None
+    features: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def default(self) -> Config | None:
@@ -63,7 +69,8 @@ def declared(text: str) -> Declared:
     if found.error is not None:
         raise LoadError(f"README.md: the front matter is not YAML: {found.error}", rule="D605")
     try:
-        return Declared(_configs(found.data.get("configs")), _sizes(found.data.get("dataset_info")))
+        info = found.data.get("dataset_info")
+        return Declared(_configs(found.data.get("configs")), _sizes(info), _features(info))
     except _Wrong as wrong:
         line = frontmatter.line_of(found, *wrong.keys)
         place = "README.md" if line is None else f"README.md:{line}"
@@ -116,8 +123,18 @@ def _configs(value: Any) -> tuple[Config, ...]:
             item.get("drop_labels"),
             item.get("drop_metadata"),
             bool(item.get("default")),
+            _names(item.get("metadata_filenames"), (*at, "metadata_filenames")),
+            any(item.get(key) is not None for key in ("columns", "features", "filters")),
         )
     return tuple(found.values())
+
+
+def _names(value: Any, at: tuple[str | int, ...]) -> tuple[str, ...] | str | None:
+    if not value or isinstance(value, str):
+        return value or None
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise _Wrong("metadata_filenames: is no list of names", *at, sure=False)
+    return tuple(value)
 
 
 def _patterns(value: Any, at: tuple[str | int, ...]) -> dict[str, list[str]] | None:
@@ -171,3 +188,12 @@ def _sizes(value: Any) -> dict[str, dict[str, int]] | None:
                              "dataset_info", sure=False, rule=None)  # fmt: skip
             sizes[str(split.get("name"))] = int(rows)
     return found or None
+
+
+def _features(value: Any) -> dict[str, Any]:
+    infos = value if isinstance(value, list) else [value]
+    return {
+        str(info.get("config_name", "default")): info["features"]
+        for info in infos
+        if isinstance(info, dict) and info.get("features")
+    }

@@ -51,6 +51,7 @@ class Options:
 
     drop_labels: bool | None = None
     drop_metadata: bool | None = None
+    metadata_names: tuple[str, ...] | str = METADATA_NAMES
 
 
 def build(
@@ -62,7 +63,7 @@ def build(
     """
     endings = folder_endings(module)
     column = FOLDER_COLUMN[module]
-    parts = [_part(source, name, names, endings) for name, names in files.items()]
+    parts = [_part(source, *item, endings, options.metadata_names) for item in files.items()]
     labels, depths = set[str](), set[int]()
     any_metadata = labelled = from_metadata = False
     for part in parts:
@@ -95,16 +96,27 @@ def build(
     return results
 
 
-def _part(source: Source, split: str, names: Sequence[str], endings: frozenset[str]) -> _Part:
+_TABLES = (".jsonl", ".csv", ".parquet")
+
+
+def _part(
+    source: Source,
+    split: str,
+    names: Sequence[str],
+    endings: frozenset[str],
+    metadata_names: tuple[str, ...] | str,
+) -> _Part:
     part = _Part(split, [], [])
     for name in names:
         ending, second = source.ending(name)
         if ending in endings or second in endings:
             part.files.append(name)
-        elif name.rpartition("/")[2] in METADATA_NAMES:
+        elif name.rpartition("/")[2] in metadata_names:
+            if metadata_names is not METADATA_NAMES and ending not in _TABLES:
+                raise LoadError(f"{name} is read as parquet, whatever it is", rule="D112")
             part.tables.append(source.table(name))
         elif ending == ".zip":
-            part.archives.append(Archive.read(source, name))
+            part.archives.append(Archive.read(source, name, metadata_names))
         else:
             continue
         if "::" in name:

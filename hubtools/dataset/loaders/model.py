@@ -71,7 +71,7 @@ class Split:
 
     def files_in(self, row: int, column: str) -> tuple[str, ...]:
         """The files that a row has in a column of pictures, one or a list."""
-        first = self.files[row] if self.files and column == self.pictures[0] else None
+        first = self.files[row] if self.files and column in self.pictures[:1] else None
         besides = self.besides[row] if self.besides else ()
         found = tuple(name for other, name in besides if other == column)
         return found if first is None else (first, *found)

@@ -26,29 +26,48 @@ from hubtools.dataset.loaders.endings import (
 from hubtools.dataset.loaders.foldered import Options, Result
 from hubtools.dataset.loaders.model import Broken, Loaded, LoadError, Mode, Outcome, Split
 from hubtools.dataset.loaders.patterns import Names, resolve, translate
+from hubtools.dataset.loaders.shards import ShardTables
 from hubtools.dataset.loaders.source import Source
 from hubtools.dataset.metadata import MetadataFile
-from hubtools.layout import CARD
+from hubtools.layout import CARD, METADATA_NAMES
 
 Files = dict[str, tuple[str, ...]]
 
 
 def simulate(
-    listing: Listing, metadata: Iterable[MetadataFile], sound: Iterable[str] = ()
+    listing: Listing,
+    metadata: Iterable[MetadataFile],
+    sound: Iterable[str] = (),
+    shards: ShardTables | None = None,
+    troubled: Mapping[str, str] | None = None,
 ) -> tuple[Loaded, ...]:
     """What each `Mode` makes of the folder.
 
     `sound` are the names of pictures known to decode; any other file that a loader would open is
     opened with Pillow. Nothing else is read but the card and, where they outvote the pictures,
-    side files.
+    side files. `shards` are those that were read already, and `troubled` says why pictures in them
+    do not decode.
     """
     source = Source.of(listing, metadata, sound)
-    return (
+    source.shards = dict(shards or {})
+    source.troubled = dict(troubled or {})
+    ways = (
         _loaded(source, Mode.AUTO),
         _loaded(source, Mode.IMAGEFOLDER),
         _loaded(source, Mode.DIFFUSERS),
         _dreambooth(source),
     )
+    if not shards:
+        return ways
+    return tuple(
+        replace(way, reason=_FOLDERS, rule=None)
+        if way.mode is not Mode.AUTO and way.outcome is Outcome.RAISES
+        else way
+        for way in ways
+    )
+
+
+_FOLDERS = "reads folders of loose pictures, not shards"
 
 
 def simulate_path(
@@ -173,7 +192,7 @@ class _Plan:
         else:
             self.chosen = self._patterns(config)
             self.files = {split: _allowed(names) for split, names in self.chosen.items()}
-        results = self._build(config)
+        results = self._build(config, card)
         self._check_sizes(card, config, results)
         return results
 
@@ -219,22 +238,32 @@ class _Plan:
             raise LoadError("no file has an ending that a module reads", rule="D120")
         return first
 
-    def _build(self, config: Config | None) -> list[Result]:
+    def _build(self, config: Config | None, card: Declared) -> list[Result]:
         assert self.module is not None
         if self.module in FOLDER_COLUMN:
-            options = Options(config.drop_labels, config.drop_metadata) if config else Options()
+            options = Options()
+            if config:
+                names = config.metadata_names or METADATA_NAMES
+                options = Options(config.drop_labels, config.drop_metadata, names)
             return foldered.build(self.source, self.module, self.files, options)
         try:
+            if self.module in ("parquet", "webdataset"):
+                if config and config.restricted:
+                    reason = "README.md: columns, features and filters of a config"
+                    raise LoadError(f"{reason} are not followed", sure=False)
+                promised = card.features.get(_info_name(card.features, config))
+                return [others.build_shards(self.source, self.module, self.files, promised)]
             return [others.build(self.source, self.module, self.files)]
         except LoadError as error:  # whatever it is, other files took the place of the pictures
+            if self.module in ("parquet", "webdataset") and self.source.shards:
+                raise
             special = config is None and self.source.guessed.reason == "special"
             rule = "D206" if special else "D207"
             raise LoadError(error.reason, sure=error.sure, rule=rule) from None
 
     def _check_sizes(self, card: Declared, config: Config | None, results: list[Result]) -> None:
         sizes = card.sizes or {}
-        name = config.name if config else next(iter(sizes)) if len(sizes) == 1 else "default"
-        promised = sizes.get(name)
+        promised = sizes.get(_info_name(sizes, config))
         if promised is None or isinstance(results[0], LoadError):
             return
         counted = {split.name: split.rows for split in results[0]}
@@ -244,6 +273,13 @@ class _Plan:
                 f" {_said(counted)}",
                 rule="D606",
             )
+
+
+def _info_name(infos: Mapping[str, object], config: Config | None) -> str:
+    """The name of the `dataset_info` that counts for a config."""
+    if config:
+        return config.name
+    return next(iter(infos)) if len(infos) == 1 else "default"
 
 
 def _said(counts: Mapping[str, int | None]) -> str:
@@ -309,9 +345,10 @@ def _dreambooth(source: Source) -> Loaded:
     """`[Image.open(x) for x in Path(p).iterdir()]`: everything at the top must be a picture."""
     listing = source.listing
     tops = [name for name in source.listing.names if "/" not in name]
+    inside = {name.partition("/")[0] for name in listing.names if "/" in name}
     stops = [
         Broken(0, name, "it is a folder")
-        for name in (*listing.folders, *listing.linked_folders)
+        for name in sorted({*listing.folders, *listing.linked_folders, *inside})
         if "/" not in name
     ]
     broken: list[Broken] = []

@@ -11,11 +11,15 @@ import tomllib
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any, cast
 
+from hubtools.dataset.loaders import parquet_files, tar_files
 from hubtools.dataset.loaders.kinds import TEXTS
 from hubtools.dataset.loaders.model import LoadError, Split
+from hubtools.dataset.loaders.parquet_files import ParquetTable
 from hubtools.dataset.loaders.source import Source
 from hubtools.dataset.loaders.tables import Table, read_table
+from hubtools.dataset.loaders.tar_files import TarTable
 from hubtools.dataset.metadata import Kind, MetadataFile, parse_metadata
 
 Files = Mapping[str, Sequence[str]]
@@ -27,7 +31,7 @@ def build(source: Source, module: str, files: Files) -> list[Split]:
         return _text(source, files)
     if module == "harbor":
         return _harbor(source, files)
-    if module in ("json", "csv", "parquet"):
+    if module in ("json", "csv"):
         return _tables(source, files, module)
     if module == "eval":
         for name in (name for names in files.values() for name in names):
@@ -36,6 +40,26 @@ def build(source: Source, module: str, files: Files) -> list[Split]:
             if not whole:
                 raise LoadError(f"{name} is taken for an Inspect log, and is no zip archive")
     raise LoadError(f"the files are read by the module {module}, not as pictures", sure=False)
+
+
+def build_shards(source: Source, module: str, files: Files, promised: Any) -> list[Split]:
+    """The splits of parquet or WebDataset shards; `promised`: `features:` of the card. Raises
+    `LoadError`."""
+    for name in (name for names in files.values() for name in names):
+        if name.endswith(".zip"):
+            raise LoadError(f"{name} is taken for a shard, and is none", rule="D811")
+    if module == "webdataset":
+        tars = {
+            split: [cast("TarTable", source.shard(name, TarTable)) for name in names]
+            for split, names in files.items()
+        }
+        return tar_files.build(tars, source.troubled)
+    tables = {
+        split: [cast("ParquetTable", source.shard(name, ParquetTable)) for name in names]
+        for split, names in files.items()
+    }
+    features = parquet_files.promised_features(promised)
+    return parquet_files.build(tables, features, source.troubled)
 
 
 def _text(source: Source, files: Files) -> list[Split]:

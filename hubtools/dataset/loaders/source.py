@@ -18,7 +18,10 @@ from hubtools.dataset.folder.listing import UNENTERED, Entry, Listing
 from hubtools.dataset.folder.names import fold
 from hubtools.dataset.folder.splits import Splits, infer_splits
 from hubtools.dataset.loaders.model import LoadError, RowFiles
+from hubtools.dataset.loaders.parquet_files import ParquetTable
+from hubtools.dataset.loaders.shards import Shard
 from hubtools.dataset.loaders.tables import Table, read_table
+from hubtools.dataset.loaders.tar_files import TarTable
 from hubtools.dataset.metadata import MetadataFile, parse_metadata
 from hubtools.dataset.pictures.header import pillow_limits_default
 from hubtools.dataset.pictures.reading import UNREAD, Unreadable, read_picture
@@ -49,6 +52,9 @@ class Source:
         self._endings: dict[str, tuple[str, str]] = {}
         self._opened: dict[tuple[str, bool], str | None] = {}
         self._bare: dict[str, bool] = {}
+        self.shards: dict[str, Shard] = {}  # those that were read already
+        self._read: dict[str, Shard] = {}  # and those that were read for this
+        self.troubled: dict[str, str] = {}  # why pictures in them do not decode
         # what `foldered` has made of tables of records: files and broken rows
         self.rows: dict[Any, RowFiles] = {}
 
@@ -114,6 +120,18 @@ class Source:
             self._tables[name] = read_table(file, separator)
         return self._tables[name]
 
+    def shard(self, name: str, kind: type[Shard]) -> Shard:
+        """A parquet or tar file, without its pictures. Raises `LoadError` without pyarrow."""
+        known = self.shards.get(name) or self._read.get(name)
+        if known is None:
+            with self.listing.open(name) as file:
+                if kind is ParquetTable:
+                    known = ParquetTable.read(name, file)
+                else:
+                    known = TarTable.read(name, file, self.entries[name].size)
+            self._read[name] = known
+        return known
+
     def trouble(self, name: str, *, header_only: bool = False) -> str | None:
         """Why Pillow cannot read the picture `name` (or only its header), None if it can."""
         if name in self.sound:
@@ -124,6 +142,8 @@ class Source:
         return self._opened[key]
 
     def _trouble(self, name: str, header_only: bool) -> str | None:
+        if name in self.shards:
+            return "Pillow knows no such picture format"
         if self.listing.opener is None:
             if self._absent(name):
                 return "there is no such file"
@@ -136,7 +156,11 @@ class Source:
                 data = file.read(STREAMED + 1)
         except OSError as error:
             return f"the file cannot be read: {error.strerror or error}"
-        return _asked(data, header_only) if len(data) <= STREAMED else "it is too large"
+        return (
+            why_unread(data, header_only=header_only)
+            if len(data) <= STREAMED
+            else "it is too large"
+        )
 
     @cached_property
     def _folders(self) -> frozenset[str]:
@@ -188,10 +212,11 @@ def _trouble(path: Path, header_only: bool) -> str | None:
         return "there is no such file" if is_absent(error) else f"{UNREAD}{error.strerror}"
     except Unreadable as error:
         return "there is no such file" if not os.path.lexists(path) else error.facts.problem
-    return _asked(data, header_only)
+    return why_unread(data, header_only=header_only)
 
 
-def _asked(data: bytes, header_only: bool) -> str | None:
+def why_unread(data: bytes, *, header_only: bool = False) -> str | None:
+    """Why Pillow cannot read the bytes of a picture, None if it can."""
     answer = run_guarded(TROUBLE, data, "header" if header_only else None)
     return answer.reason if isinstance(answer, Failure) else answer
 

@@ -14,6 +14,7 @@ from hubtools.dataset.rules import (
     pictures,
     private,
     rights,
+    shards,
     sources,
     wording,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "pictures",
     "private",
     "rights",
+    "shards",
     "sources",
     "wording",
 ]

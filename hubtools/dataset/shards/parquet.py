@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -11,9 +11,8 @@ import pyarrow as arrow
 import pyarrow.parquet as parquet
 
 from hubtools.causes import says_nothing_of_file
-from hubtools.dataset.metadata.named import FILE_NAME
 from hubtools.dataset.metadata.parquet_batches import batches, open_parquet, parquet_errors
-from hubtools.dataset.metadata.roles import roles_of
+from hubtools.dataset.shards.held import Form, keys_of, picture_forms, picture_in
 from hubtools.dataset.shards.rows import Sample
 from hubtools.dataset.shards.stored import Stored
 from hubtools.errors import HubtoolsError
@@ -43,25 +42,32 @@ def parquet_schema(columns: Mapping[str, Any], description: Mapping[str, Any]) -
     )
 
 
+def opened_writer(
+    file: BinaryIO, schema: arrow.Schema, pictures: Collection[str]
+) -> parquet.ParquetWriter:
+    """Arrow's writer as shards want it; `pictures` are the columns that hold them."""
+    plain = [leaf for one in schema if one.name in pictures for leaf in _leaves(one)]
+    other = [leaf for one in schema if one.name not in pictures for leaf in _leaves(one)]
+    return parquet.ParquetWriter(
+        file,
+        schema,
+        # pictures are compressed already, and neither repeat nor have an order
+        compression=dict.fromkeys(plain, "none") | dict.fromkeys(other, "snappy"),
+        use_dictionary=other or False,
+        write_statistics=other or False,
+        write_page_index=True,
+        # a picture more or less then changes only the chunks around it on the Hub
+        use_content_defined_chunking=True,
+    )
+
+
 class ParquetWriter:
     """Writes row groups of at most 100 rows or 24 MB of pictures."""
 
     def __init__(self, file: BinaryIO, schema: arrow.Schema, files: Mapping[str, str]) -> None:
         self._schema = schema
         self._files = files  # column -> key
-        plain = [leaf for name in files for leaf in (f"{name}.bytes", f"{name}.path")]
-        other = [leaf for field in schema if field.name not in files for leaf in _leaves(field)]
-        self._writer = parquet.ParquetWriter(
-            file,
-            schema,
-            # pictures are compressed already, and neither repeat nor have an order
-            compression=dict.fromkeys(plain, "none") | dict.fromkeys(other, "snappy"),
-            use_dictionary=other or False,
-            write_statistics=other or False,
-            write_page_index=True,
-            # a picture more or less then changes only the chunks around it on the Hub
-            use_content_defined_chunking=True,
-        )
+        self._writer = opened_writer(file, schema, files)
         self._clear()
 
     def _clear(self) -> None:
@@ -141,21 +147,6 @@ def _leaves(field: arrow.Field) -> list[str]:
     return [field.name + rest for rest in below(field.type)]
 
 
-def picture_columns(schema: arrow.Schema) -> dict[str, str]:
-    """Columns of pictures in a file that others wrote, and what a record would call them. First
-    comes what is learnt, as the names of the columns say, which is `file_name`."""
-    names = [
-        field.name
-        for field in schema
-        if arrow.types.is_struct(field.type)
-        and {child.name for child in field.type} == {"bytes", "path"}
-    ]
-    keys = {f"{name}_{FILE_NAME}": name for name in names}
-    main = keys.pop(roles_of(list(keys)).image or next(iter(keys), ""), None)
-    others = {name: key for key, name in keys.items()}
-    return others if main is None else {main: FILE_NAME} | others
-
-
 class ParquetReader:
     """Reads a shard a few rows at a time. Raises `HubtoolsError` if it is damaged."""
 
@@ -188,7 +179,7 @@ class ParquetReader:
         try:
             for batch in batches(self._file, bound="average"):
                 for row in batch.to_pylist():
-                    yield _stored(row, order, files, absent)
+                    yield _stored(row, order, files, self._forms, absent)
         except parquet_errors() as error:
             if says_nothing_of_file(error):
                 raise
@@ -198,7 +189,9 @@ class ParquetReader:
 
     def _files(self) -> dict[str, str]:
         """What a record calls the columns of pictures."""
-        pictures = picture_columns(self._schema)
+        # a row of lists is several pictures, for which a folder has no name
+        self._forms = {n: f for n, f in picture_forms(self._file).items() if f is not Form.LIST}
+        pictures = keys_of(self._forms)
         if self.description is None:
             return pictures
         files: dict[str, str] = self.description["files"]
@@ -221,7 +214,11 @@ class ParquetReader:
 
 
 def _stored(
-    row: dict[str, Any], order: list[str], files: dict[str, str], absent: frozenset[str]
+    row: dict[str, Any],
+    order: list[str],
+    files: dict[str, str],
+    forms: Mapping[str, Form],
+    absent: frozenset[str],
 ) -> Stored:
     values: dict[str, Any] = {}
     pictures: dict[str, bytes] = {}
@@ -231,9 +228,9 @@ def _stored(
         if value is None and key in absent:
             continue
         if column in files and value is not None:
-            values[key] = value["path"]
-            if value["bytes"] is not None:
-                pictures[key] = value["bytes"]
+            values[key] = value.get("path") if isinstance(value, dict) else None
+            if (data := picture_in(value, forms[column])) is not None:
+                pictures[key] = data
         else:
             values[key] = value
     return Stored(values, pictures)

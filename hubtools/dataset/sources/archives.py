@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from hubtools.dataset.folder.listing import Entry, Listing
-from hubtools.dataset.loaders.shards import loaded_shards
 from hubtools.dataset.metadata import read_all_metadata
 from hubtools.dataset.sources.local import pictures_of
 from hubtools.dataset.sources.model import Contents, Read, Trouble, memory_of
@@ -94,7 +93,7 @@ class ArchivedFolder:
             pictures,
             tuple(archive.troubles),
             prefix=f"{archive.name}!",
-            loaded=loaded_shards("webdataset", {archive.name: file}, None),
+            shards={archive.name: archive.table(archive.name, "")},
             silent=SILENT_FOR_SHARDS,
         )
 

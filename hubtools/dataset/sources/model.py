@@ -10,7 +10,7 @@ from typing import Protocol
 import xxhash
 
 from hubtools.dataset.folder.listing import Entry, Listing
-from hubtools.dataset.loaders.model import Loaded
+from hubtools.dataset.loaders.shards import ShardTables
 from hubtools.dataset.metadata import MetadataFile
 from hubtools.dataset.pictures.reading import Unreadable
 from hubtools.layout import cache_dir
@@ -40,8 +40,8 @@ class Contents:
     """What a source holds.
 
     `prefix` goes before names where a finding speaks of them (`a.zip!`); `top` is what it was cut
-    off from names that `first` gave (`photos/`). `loaded` is what the loaders make of it;
-    None if `listing` and `metadata` can tell. `silent`: beginnings of the ids of rules that mean
+    off from names that `first` gave (`photos/`). `shards` are its shards without their pictures;
+    None if it is none of shards. `silent`: beginnings of the ids of rules that mean
     nothing here.
     """
 
@@ -51,7 +51,7 @@ class Contents:
     troubles: tuple[Trouble, ...] = ()
     prefix: str = ""
     top: str = ""
-    loaded: tuple[Loaded, ...] | None = None
+    shards: ShardTables | None = None
     silent: tuple[str, ...] = ()
 
     def shown(self, path: str | None) -> str | None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from hubtools.causes import is_absent
 from hubtools.dataset.folder.listing import Entry
-from hubtools.dataset.loaders.shards import loaded_shards
+from hubtools.dataset.loaders.shards import Shard
 from hubtools.dataset.metadata import MetadataFile
 from hubtools.dataset.sources.model import Contents, Read, Trouble, identity_of, memory_of
 from hubtools.dataset.sources.names import is_picture
@@ -20,7 +19,7 @@ from hubtools.dataset.sources.remote import listing_of
 from hubtools.dataset.sources.stores import LocalStore, Store
 from hubtools.dataset.sources.tars import TarArchive
 from hubtools.dataset.sources.webdataset import SILENT_FOR_SHARDS, samples_of
-from hubtools.layout import CARD, METADATA_NAMES
+from hubtools.layout import METADATA_NAMES
 
 TARS = (".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 
@@ -105,15 +104,18 @@ class Shards:
                 troubles += [
                     replace(one, path=(one.path or "").removeprefix(cut)) for one in shard.troubles
                 ]
-        card = _text(listing.read) if CARD in listing.names else None
         return Contents(
             listing,
             tuple(metadata.values()),
             tuple(pictures),
             tuple(troubles),
-            loaded=loaded_shards(self.kind, metadata, card),
+            shards={name: self._table(name) for name in self._shards},
             silent=SILENT_FOR_SHARDS,
         )
+
+    def _table(self, name: str) -> Shard:
+        shard = self._shards[name]
+        return shard.table if isinstance(shard, ParquetShard) else shard.table(name, f"{name}!")
 
     def _opened(self, name: str) -> BinaryIO:
         """A file beside the shards, or a picture in one of them."""
@@ -160,14 +162,3 @@ def _shard_of(picture: str, mark: str, shards: Mapping[str, object]) -> str:
     while place >= 0 and picture[:place] not in shards:
         place = picture.find(mark, place + 1)
     return picture[:place]
-
-
-def _text(read: Callable[[str], bytes]) -> str | None:
-    try:
-        return read(CARD).decode("utf-8")
-    except UnicodeDecodeError:
-        return None
-    except OSError as error:
-        if not is_absent(error):
-            raise
-        return None

@@ -20,6 +20,7 @@ import orjson
 import xxhash
 
 from hubtools.dataset.folder.listing import Entry
+from hubtools.dataset.loaders.tar_files import TarTable, why_undecoded
 from hubtools.dataset.metadata import FILE_NAME
 from hubtools.dataset.pictures.reading import Unreadable
 from hubtools.dataset.shards.members import BROKEN, Members, content
@@ -35,7 +36,7 @@ _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"(\xb5/\xfd")
 _MAX_SIDECAR = 1 << 20
 _KEPT = 64_000_000  # bytes of metadata files and sidecars that are kept, all together
 _SIDECARS = (".json", ".txt", ".text", ".caption", ".cls")
-_FORM = 2
+_FORM = 3
 
 
 @dataclass
@@ -48,6 +49,9 @@ class TarIndex:
     sidecars: int = 0
     files: dict[str, bytes] = field(default_factory=dict)  # metadata and card
     troubles: list[Trouble] = field(default_factory=list)
+    undecoded: dict[str, str] = field(default_factory=dict)  # members that are not what they end in
+    # of samples that are no rows, or have several: by key and column
+    json: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 class TarArchive:
@@ -82,6 +86,22 @@ class TarArchive:
     def first(self) -> Iterator[Read] | None:
         """The pictures as they come, unless an index is there."""
         return self._pass() if self._index is None else None
+
+    def table(self, name: str, prefix: str) -> TarTable:
+        """It as the loader of WebDataset sees it; `prefix` goes before names of members."""
+        index = self.index
+        values = {split_name(row)[0]: found for row, found in index.rows}
+        table = TarTable.of(
+            name,
+            (member for member, _, _ in index.members),
+            prefix,
+            index.undecoded,
+            lambda key: index.json.get(key) or _json_of(values.get(key, {})),
+        )
+        for trouble in index.troubles:
+            if trouble.rule in ("D801", "D803"):
+                table.stop(f"{name}: {trouble.message}", sure=trouble.rule == "D801")
+        return table
 
     def entries(self) -> list[Entry]:
         """All members; links have no bytes."""
@@ -213,6 +233,9 @@ class _Texts:
             elif table:
                 self._index.files[entry.name] = data
             else:
+                reason = why_undecoded(split_name(entry.name)[1], data)
+                if reason is not None:
+                    self._index.undecoded[entry.name] = reason
                 self._samples.add(entry.name, data)
 
     def told(self) -> Iterator[str]:
@@ -251,11 +274,13 @@ class _Samples:
         if self._key is None or not self._held:
             return
         place = f"{self._archive}!{self._key}"
+        failed = False
         try:
             stored = foreign_row(self._key, self._held, place)
         except HubtoolsError as error:
             told = error.message.removeprefix(place).strip(" .")
             self._index.troubles.append(Trouble("D802", f"the sample {told}", place))
+            failed = True
         else:
             name = str(stored.values[FILE_NAME])
             values = {FILE_NAME: name.rpartition("/")[2]}
@@ -265,6 +290,9 @@ class _Samples:
                     values[key] = str(value).rpartition("/")[2] if inside else value
             self._index.rows.append((name, values))
             self._index.sidecars += len(self._held) - len(stored.pictures)
+        listed = [name for name in self._held if name.lower().endswith(("json", "jsn"))]
+        if listed and (listed != ["json"] or failed):
+            self._index.json[self._key] = {name: _parsed(self._held[name]) for name in listed}
         self._key, self._held = None, {}
 
 
@@ -294,6 +322,19 @@ def _reason(error: BaseException) -> str:
     return "it is cut off" if "end of data" in text else text or type(error).__name__
 
 
+def _parsed(data: bytes) -> Any:
+    try:
+        return json_value(data)
+    except ValueError:
+        return None
+
+
+def _json_of(values: dict[str, Any]) -> dict[str, Any]:
+    """The JSON of a sample, of what is known of its row."""
+    found = {k: v for k, v in values.items() if not k.endswith(FILE_NAME) and k != "text"}
+    return {"json": found.get("json", found)} if found else {}
+
+
 # --- the index in the cache --------------------------------------------------------------------
 
 
@@ -306,6 +347,8 @@ def _save(place: Path, index: TarIndex) -> None:
         "sidecars": index.sidecars,
         "files": {name: base64.b64encode(data).decode() for name, data in index.files.items()},
         "troubles": [[one.rule, one.message, one.path] for one in index.troubles],
+        "undecoded": index.undecoded,
+        "json": index.json,
     }
     try:
         data = orjson.dumps(value, default=str)
@@ -328,6 +371,8 @@ def _loaded(place: Path | None) -> TarIndex | None:
             int(value["sidecars"]),
             {name: base64.b64decode(data) for name, data in value["files"].items()},
             [Trouble(*one) for one in value["troubles"]],
+            {str(name): str(why) for name, why in value["undecoded"].items()},
+            dict(value["json"]),
         )
     except (ValueError, KeyError, TypeError):
         return None

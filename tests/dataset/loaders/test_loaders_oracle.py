@@ -33,10 +33,8 @@ datasets.logging.set_verbosity_error()
 
 # The sets for which an exact answer is out of reach in one mode; the list is to stay short.
 UNSURE = {
-    ("archives/tar_gz", Mode.AUTO),
     ("archives/zip_of_texts", Mode.AUTO),
     ("beside/pdf_most", Mode.AUTO),
-    ("beside/tar_in_name", Mode.AUTO),
     ("beside/videos_most", Mode.AUTO),
     ("content/odd_endings", Mode.AUTO),
 }

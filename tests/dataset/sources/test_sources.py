@@ -137,7 +137,7 @@ def test_shards_are_judged_by_row(
     facts = judged(where, settings).facts
     assert facts["rows"] == facts["captions"] == facts["pictures"] == 5
     auto = facts["loaders"]["auto"]
-    assert (auto["module"], auto["outcome"]) == (kind, "loads")
+    assert (auto["module"], auto["outcome"]) == (kind, "raises on access")  # the cut-off one
     assert auto["splits"]["train"]["rows"] == 5
     assert facts["loaders"]["imagefolder"]["outcome"] == "raises"
 
@@ -284,10 +284,11 @@ def test_rows_without_a_picture(tmp_path: Path, settings: DatasetSettings) -> No
     parquet.write_table(table, tmp_path / "a.parquet")
     findings = found(tmp_path / "a.parquet", settings)
     assert [(f.rule, f.place) for f in findings] == [
+        ("D806", "a.parquet"),
         ("D802", "a.parquet row 2"),
         ("D301", "a.parquet row 3"),
     ]
-    assert "/home/me/1.png" in findings[1].message
+    assert "/home/me/1.png" in findings[2].message
     parquet.write_table(arrow.table({"text": ["a"]}), tmp_path / "b.parquet")
     (finding,) = (f for f in found(tmp_path / "b.parquet", settings) if f.rule == "D801")
     assert "no column of pictures" in finding.message
@@ -327,6 +328,7 @@ def test_a_webdataset_of_others(tmp_path: Path, settings: DatasetSettings) -> No
             archive.addfile(info, io.BytesIO(content))
     report = judged(tmp_path / "a.tar", settings)
     assert [(f.rule, f.place) for f in report.sorted()] == [
+        ("D811", ""),
         ("D802", "a.tar!x/0002"),
         ("D802", "a.tar!x/0003"),
     ]
