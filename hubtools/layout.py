@@ -39,6 +39,7 @@ SHARDS_STATE = "shard.json"  # below the .hubtools of a folder of shards: what i
 # endings in the user's cache folder, beside what is known of a dataset's pictures
 COPIES_CACHE = "copies.json"  # which of them were compared, and found alike
 FEATURES_CACHE = "features.cache"  # what a vision model saw in them
+EXCLUDED_DIR = ".excluded"  # in a dataset: pictures that a person set aside; no loader looks there
 FIXES_DIR = "fixes"  # below a dataset's .hubtools: what `fix` changed, with the originals
 
 CARD = "README.md"

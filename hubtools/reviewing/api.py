@@ -7,6 +7,7 @@ from importlib import resources
 from typing import Any
 
 from hubtools.findings import plural
+from hubtools.layout import EXCLUDED_DIR
 from hubtools.reviewing.pending import Key, Value, checked_key, checked_value, is_caption
 from hubtools.reviewing.pictures import LARGE, SMALL, Renderer
 from hubtools.reviewing.planning import Planned
@@ -43,6 +44,7 @@ class Api:
             "large": lambda rest: self._picture(rest, LARGE),
             "beside": self._beside,
             "about": self._about,
+            "excluded": self._excluded,
         }
         self._posts: dict[str, Callable[[Mapping[str, Any]], Answer]] = {
             "change": self._change,
@@ -119,6 +121,16 @@ class Api:
         made = self.renderer.jpeg(looked.listing, name, side, facts.digest)
         return Answer(made, "image/jpeg", kept=True) if made is not None else None
 
+    def _excluded(self, rest: list[str]) -> Answer | None:
+        """`excluded/NUMBER/VERSION`: a picture that was set aside."""
+        names = list(self.session.excluded)
+        if len(rest) != 2 or not rest[0].isdecimal() or int(rest[0]) >= len(names):
+            return None
+        name = f"{EXCLUDED_DIR}/{names[int(rest[0])]}"
+        version = f"of version {self.session.version}"
+        made = self.renderer.jpeg(self.session.looked.listing, name, SMALL, version)
+        return Answer(made, "image/jpeg") if made is not None else None
+
     def _about(self, rest: list[str]) -> Answer | None:
         name = self._named(rest)
         return Answer.json(self.session.picture(name)) if name is not None else None
@@ -136,15 +148,16 @@ class Api:
     def _value(key: Any, value: Any) -> Value | None:
         if value is None:
             return None
-        if key[0] == "caption" and isinstance(value, dict):
-            value = value | {"before": None}  # the session knows what is in the file
+        if isinstance(value, dict):  # the session knows what is in the folder
+            value = value | {"before": None, "digest": ""}
         return checked_value(key, value)
 
     def _check_there(self, changes: Mapping[Key, Value | None]) -> None:
         """Raises `ValueError` for a picture that is not in the set; entries of one that is gone may
         be taken back."""
         for key, value in changes.items():
-            if key[0] != "fix" and value is not None and key[1] not in self.session.places:
+            known = self.session.excluded if key[0] == "again" else self.session.places
+            if key[0] != "fix" and value is not None and key[1] not in known:
                 raise ValueError(f"{key[1]!r} is not in the set")
 
     def _many(self, sent: Mapping[str, Any]) -> Answer:

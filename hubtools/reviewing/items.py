@@ -7,6 +7,7 @@ from collections import defaultdict
 from typing import Any
 
 from hubtools.dataset.copies.compare import Grade
+from hubtools.dataset.folder.listing import PICTURE_ENDINGS
 from hubtools.dataset.metadata import Row
 from hubtools.dataset.metadata.roles import names_file, names_files
 from hubtools.dataset.pictures.appearance import TURNS
@@ -16,6 +17,7 @@ from hubtools.dataset.text.tokens import TokenCounter
 from hubtools.dataset.text.trigger import has_word
 from hubtools.dataset.view import Dataset
 from hubtools.findings import Finding, Report
+from hubtools.layout import EXCLUDED_DIR
 
 _GRADES = {
     Grade.BYTES: "the same file",
@@ -37,6 +39,14 @@ def natural(name: str) -> list[tuple[int, int | str]]:
 def ordered(looked: Dataset) -> list[str]:
     """The pictures to learn in the order of the page."""
     return sorted(looked.learnt, key=natural)
+
+
+def excluded_in(looked: Dataset) -> list[str]:
+    """The pictures that were set aside, by the names that they had."""
+    before = f"{EXCLUDED_DIR}/"
+    aside = (entry for entry in looked.listing.entries if entry.name.startswith(before))
+    names = (entry.name.removeprefix(before) for entry in aside if entry.ending in PICTURE_ENDINGS)
+    return sorted(names, key=natural)
 
 
 def described(looked: Dataset, names: list[str]) -> list[dict[str, Any]]:

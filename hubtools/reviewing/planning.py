@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hubtools.dataset.edits.journal import fingerprint
-from hubtools.dataset.edits.plan import FixPlan
+from hubtools.dataset.edits.plan import FixPlan, Operation
 from hubtools.dataset.edits.references import Learnt, learnt_in, relative, table_for
 from hubtools.dataset.fix.draft import Draft
 from hubtools.dataset.fix.planner import operations_of
@@ -21,6 +21,7 @@ from hubtools.dataset.rows import role_columns
 from hubtools.dataset.view import Dataset
 from hubtools.dataset.workers.guarded import shared_guard
 from hubtools.errors import HubtoolsError
+from hubtools.reviewing.fates import Fates
 from hubtools.reviewing.pending import Key, Value
 
 
@@ -70,11 +71,15 @@ def plan_pending(
     were = {one.name: fingerprint(looked.root / one.name) for one in looked.listing.metadata}
     with Draft(looked, unsafe, wanted=frozenset(fixes), leave={}, ignores=ignores) as draft:
         _captions(draft, entries, made)
-        _fates(draft, entries, made)
+        further = _pictures(draft, entries, made)
         if fixes:
             run_steps(draft)
-            made.planned += [("fix", rule) for rule in fixes]
         operations = operations_of(draft)
+        for rule in fixes:
+            if any(rule in op.rules for op in operations):
+                made.planned.append(("fix", rule))
+            else:
+                made.left["fix", rule] = "no fix of it changes anything here; it needs a person"
         for op in operations:
             if op.path is not None and were.get(op.path, op.before) != op.before:
                 raise HubtoolsError(
@@ -82,7 +87,9 @@ def plan_pending(
                     hint="look again",
                     code="file-changed",
                 )
-        made.plan = FixPlan(looked.root, operations, dict(draft.left))
+        touched = {op.path for op in operations}
+        left = {name: why for name, why in draft.left.items() if name not in touched}
+        made.plan = FixPlan(looked.root, (*operations, *further), left)
     return made
 
 
@@ -140,19 +147,29 @@ def _closed(one: Learnt) -> str | None:
     return "its record must be repaired first" if one.record.raw else None
 
 
-def _fates(draft: Draft, entries: Mapping[Key, Value], made: Planned) -> None:
-    """Pictures that go."""
-    gone = []
-    for key, value in entries.items():
-        if key[0] != "fate" or not _is_there(draft, key, value, made):
-            continue
-        gone.append(key[1])
-        made.planned.append(key)
-    draft.remove_pictures(gone, "", "deleted in the review")
-    for name in gone:
-        if name in draft.files:
-            made.planned.remove(("fate", name))
-            made.left["fate", name] = draft.left.get(name, "it is to be left as it is")
+def _pictures(draft: Draft, entries: Mapping[Key, Value], made: Planned) -> tuple[Operation, ...]:
+    """What becomes of picture files; operations that the draft does not know of."""
+    fates = Fates(draft, made.left)
+    wanted = {
+        key: value
+        for key, value in entries.items()
+        if key[0] in ("crop", "turn", "fate") and _is_there(draft, key, value, made)
+    }
+    for key in list(wanted):
+        if key[0] != "fate" and entries.get(("fate", key[1]), {}).get("what") == "delete":
+            made.left[key] = "the picture is deleted"
+            del wanted[key]
+    fates.redraw(wanted)
+    what = {key[1]: value["what"] for key, value in wanted.items() if key[0] == "fate"}
+    fates.delete([name for name, fate in what.items() if fate == "delete"])
+    for name, fate in what.items():
+        if fate == "exclude":
+            fates.exclude(name)
+    back = [key for key in entries if key[0] == "again"]
+    gone = [key for key in back if not fates.again(key[1])]
+    made.settled += gone
+    made.planned += [key for key in (*wanted, *back) if key not in made.left and key not in gone]
+    return tuple(fates.notes())
 
 
 def _is_there(draft: Draft, key: Key, value: Value, made: Planned) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 from hubtools.dataset.edits.journal import apply, finish, undo, unfinished, would
 from hubtools.dataset.edits.journal_files import journals
 from hubtools.dataset.edits.load_tables import load_table
+from hubtools.dataset.fix.remedies import UNSAFE
 from hubtools.dataset.fix.steps import REMEDIES
 from hubtools.dataset.folder.listing import Listing, walk
 from hubtools.dataset.pictures.buckets import Size
@@ -95,6 +96,7 @@ class Session:
         pictures = items.described(looked, names)
         with self.lock:
             self.looked, self.names, self.pictures = looked, names, pictures
+            self.excluded = dict.fromkeys(items.excluded_in(looked))
             self.places = {name: place for place, name in enumerate(names)}
             self.listed = _signature(looked.listing)
             self.version += 1
@@ -119,7 +121,7 @@ class Session:
                 found = judge(looked, **self.project.rule_choice)
                 told = items.found_by(found, _fixes())
                 told |= {"groups": items.copies_in(looked), "shots": items.shots_in(looked)}
-                told |= {"splits": items.splits_in(looked)}
+                told |= {"splits": items.splits_in(looked), "names": dict(UNSAFE)}
             failed = None
         except HubtoolsError as error:
             told, failed = None, f"{error.message} {error.hint or ''}".strip()
@@ -163,6 +165,7 @@ class Session:
             "license": looked.license[0],
             "rights": [settings.rights, settings.rights_note],
             "closed": self._closed(looked),
+            "excluded": list(self.excluded),
             "pending": pending,
         }
 
@@ -232,7 +235,10 @@ class Session:
             return self.told(full)
 
     def _filled(self, key: Key, value: Value | None) -> Value | None:
-        """A caption's entry with what is in the file, and none if it is that again."""
+        """An entry with what it is about as it is in the folder; none for a caption that is that
+        again."""
+        if value is not None and key[0] in ("turn", "crop", "fate"):
+            return value | {"digest": self.looked.pictures[key[1]].digest}
         if value is None or key[0] != "caption":
             return value
         there = self.pending.entries.get(key)

@@ -31,7 +31,7 @@ def edit_of(asked: Mapping[str, Any], trigger: str | None) -> Edit:
             raise UsageError("There is no trigger: set dataset.trigger, or add it as a tag.")
         return inserting(trigger)
     plain: dict[str, Edit] = {
-        "sort": lambda caption: joined(sorted(tags(caption), key=str.lower), caption),
+        "sort": lambda caption: ", ".join(sorted(tags(caption), key=str.lower)),
         "unique": _unique,
         "tidy": tidy,
         "set": lambda caption: text,
@@ -44,12 +44,6 @@ def edit_of(asked: Mapping[str, Any], trigger: str | None) -> Edit:
 def tags(caption: str) -> list[str]:
     """What stands between the commas."""
     return [part.strip() for part in caption.split(",") if part.strip()]
-
-
-def joined(parts: list[str], caption: str) -> str:
-    """The tags as a caption again; one that ended in a comma or a stop ends so no more."""
-    del caption
-    return ", ".join(parts)
 
 
 def _replace(asked: Mapping[str, Any]) -> Edit:

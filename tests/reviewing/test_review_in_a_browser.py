@@ -110,3 +110,47 @@ def test_it_is_readable_on_a_telephone_and_by_night(tmp_path: Path) -> None:
         page.type("number 3")
         page.until("document.querySelector('#count').textContent === '1 of 5 pictures'")
         assert page.complaints == []
+
+
+def test_many_at_once_by_keys(tmp_path: Path) -> None:
+    folder = write_pictures(tmp_path / "people", 6)
+    (folder / "copy.png").write_bytes((folder / "picture5.png").read_bytes())
+    before = bytes_of(folder)
+    with Browser(tmp_path) as page, started(folder) as (url, _):
+        ready(page, url)
+        page.until("document.querySelector('#open-copies:not([hidden])')")
+        page.key("ArrowRight")
+        page.key("Shift+ArrowRight")
+        page.key("Shift+ArrowRight")  # three are selected
+        page.key("b")
+        page.until("document.activeElement.id === 'm-text'")
+        page.type("photo")
+        page.key("Tab")
+        page.type("drawing")
+        page.until("document.querySelector('#m-go:enabled')?.textContent === 'Change 3 captions'")
+        assert page.run("document.querySelectorAll('#dialog .change ins').length") == 3
+        page.key("Enter")
+        page.until("document.querySelectorAll('.mark.edited').length === 3")
+        page.key("Control+z")
+        page.until("document.querySelectorAll('.mark.edited').length === 0")
+        page.key("Control+Shift+z")
+        page.until("document.querySelectorAll('.mark.edited').length === 3")
+        page.key("Escape")
+        page.key("r")  # of the one that the keys are at
+        page.until("document.querySelector('.tile.here img').style.transform === 'rotate(90deg)'")
+        page.key("d")
+        page.click(".copy:not(:last-child) .primary")  # keep the first, which has a caption
+        page.until("document.querySelector('.copy.gone')")
+        page.key("Escape")
+        page.key("v")
+        page.until("document.querySelector('#dialog .finding')")
+        page.key("Escape")
+        page.key("Control+s")
+        page.until("document.querySelector('#do-apply:enabled')")
+        assert bytes_of(folder) == before
+        page.key("Enter")
+        page.until("document.querySelector('#open-apply:disabled')")
+        after = captions_of(folder)
+        assert sum(text.startswith("drawing") for text in after.values()) == 3
+        assert not (folder / "copy.png").exists()
+        assert page.complaints == []

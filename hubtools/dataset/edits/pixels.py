@@ -177,20 +177,59 @@ def _upright(data: bytes, _: str) -> bytes:
 
 
 def _rotate(data: bytes, _: str) -> bytes:
+    return _redrawn(data, lambda picture: picture, ("JPEG", "MPO", "WEBP"))
+
+
+# Degrees clockwise.
+_TURNS = {
+    "90": Image.Transpose.ROTATE_270,
+    "180": Image.Transpose.ROTATE_180,
+    "270": Image.Transpose.ROTATE_90,
+}
+
+
+def _turn(data: bytes, value: str) -> bytes:
+    """Turned by so many degrees from how it is shown."""
+    turn = _TURNS[value]
+    return _redrawn(data, lambda picture: picture.transpose(turn))
+
+
+def _crop(data: bytes, value: str) -> bytes:
+    """What is in `left,top,right,bottom`, in pixels of the upright picture."""
+    left, top, right, bottom = map(int, value.split(","))
+
+    def cut(picture: Image.Image) -> Image.Image:
+        if not (0 <= left < right <= picture.width and 0 <= top < bottom <= picture.height):
+            raise Refused("the frame is larger than the picture")
+        return picture.crop((left, top, right, bottom))
+
+    return _redrawn(data, cut)
+
+
+def _redrawn(
+    data: bytes,
+    change: Callable[[Image.Image], Image.Image],
+    formats: Sequence[str] = ("JPEG", "MPO", "WEBP", "PNG"),
+) -> bytes:
+    """The picture in its own format, upright, after a change of its pixels."""
     with _open(data) as opened:
-        format = opened.format
+        format = opened.format or ""
         if getattr(opened, "n_frames", 1) > 1 and format != "MPO":
             raise Refused("it is an animation")
+        if format not in formats:
+            raise Refused(f"{format} pictures are not turned")
+        if format == "PNG" and data[24] == 16 and data[25] != 0:
+            raise Refused("it has 16 bits a channel, which Pillow would halve")
         opened.load()
-        picture = turned_upright(opened)
+        picture = change(turned_upright(opened))
         kept = _kept(opened)
-    if format in ("JPEG", "MPO"):
-        return _encoded(picture, "JPEG", kept)
+    if format == "PNG":
+        return _encoded(picture, "PNG", kept)
     if format == "WEBP":
         if b"VP8L" in data[:64]:
             return _encoded(picture, "WEBP", kept, lossless=True, exact=True)
         return _encoded(picture, "WEBP", kept, quality=_QUALITY)
-    raise Refused(f"{format} pictures are not turned")
+    return _encoded(picture, "JPEG", kept)
 
 
 # --- encoding anew -------------------------------------------------------------------------------
@@ -300,6 +339,8 @@ _EDITS: dict[str, Callable[[bytes, str], bytes]] = {
     "cut": _cut,
     "upright": _upright,
     "rotate": _rotate,
+    "turn": _turn,
+    "crop": _crop,
     "flatten": _flatten,
     "scale": _scale,
     "rgb": _rgb,

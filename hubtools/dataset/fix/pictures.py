@@ -141,7 +141,7 @@ def encodings(draft: Draft) -> None:
                 rule = "D208" if foreign else "D303" if disguised else ""
                 transparent = name in draft.facts and draft.facts[name].transparent
                 chosen = "png" if transparent else kind
-                _encode(draft, name, chosen, rule, f"convert it to {chosen.upper()}")
+                encode_anew(draft, name, chosen, rule, f"convert it to {chosen.upper()}")
     for unsafe, rule, edit, what in (
         ("first-frame", "D310", "first-frame", "keep its first frame, as PNG"),
         ("flatten-alpha", "D305", "flatten=#{:02x}{:02x}{:02x}".format(*draft.unsafe.colour),
@@ -152,7 +152,7 @@ def encodings(draft: Draft) -> None:
     ):  # fmt: skip
         if draft.may(unsafe):
             for finding in draft.findings(rule):
-                _encode(draft, str(finding.path), edit, rule, what)
+                encode_anew(draft, str(finding.path), edit, rule, what)
 
 
 @fixes("D309", safe="turns the pixels of a PNG, bit for bit", unsafe="rotate")
@@ -161,12 +161,12 @@ def turning(draft: Draft) -> None:
     for finding in draft.findings("D309"):
         name = str(finding.path)
         if draft.facts[name].format == "PNG":
-            _encode(draft, name, "upright", "D309", "turn its pixels, bit for bit")
+            encode_anew(draft, name, "upright", "D309", "turn its pixels, bit for bit")
         elif draft.may("rotate"):
-            _encode(draft, name, "rotate", "D309", "turn its pixels, encoding them anew")
+            encode_anew(draft, name, "rotate", "D309", "turn its pixels, encoding them anew")
 
 
-def _encode(draft: Draft, name: str, edit: str, rule: str, what: str) -> None:
+def encode_anew(draft: Draft, name: str, edit: str, rule: str, what: str) -> None:
     """Plan an edit that writes the picture anew, with the ending that its format then asks for.
     It is done here already, for what comes of it and whether it can be done at all."""
     if not draft.may_edit(name):

@@ -19,7 +19,7 @@ from hubtools.dataset.rules.book import DATASET_RULES, plural, some
 from hubtools.dataset.rules.partners import text_columns
 from hubtools.dataset.view import Dataset
 from hubtools.findings import Problem, Severity
-from hubtools.layout import CARD, METADATA_NAMES
+from hubtools.layout import CARD, EXCLUDED_DIR, METADATA_NAMES
 
 
 @DATASET_RULES.rule("D201", "A record's picture does not exist", Severity.ERROR)
@@ -275,6 +275,8 @@ def hidden(view: Dataset) -> Iterator[Problem]:
         if entry.junk or entry.base in METADATA_NAMES:
             continue
         picture = entry.ending in PICTURE_ENDINGS
+        if entry.name.startswith(f"{EXCLUDED_DIR}/"):
+            continue  # hidden on purpose
         if picture and entry.hidden and entry.name not in view.mentioned:
             yield Problem("the name hides the picture from the loader", "rename it", entry.name)
         elif entry.link and picture:

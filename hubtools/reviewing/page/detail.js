@@ -2,7 +2,8 @@
 "use strict";
 import { state, on, tell, el, byId, url, get, caption, setCaption, change, inFile, asText, checksOf, pendingOf, findingsOf, fateOf, turnOf, here, bytes, count, diffed } from "./store.js";
 import { go } from "./grid.js";
-import { fixable, isFixed } from "./filters.js";
+import { fixes } from "./found.js";
+import { turn, fate, cropping, uncrop } from "./acts.js";
 
 const detail = byId("detail");
 let shownName = null;
@@ -17,7 +18,7 @@ export function render() {
       el("button", { class: "narrow", click: close, "aria-label": "Back to the pictures" }, "←"),
       el("h2", {}, picture.name), el("span", { class: "grow" }),
       el("span", { class: "soft" }, `${state.here + 1} / ${state.shown.length}`)),
-    stage(picture), tools(picture), captions(picture), found(picture), facts(picture));
+    ...[stage(picture), tools(picture)].flat(), captions(picture), found(picture), facts(picture));
   about(picture);
 }
 
@@ -26,17 +27,47 @@ export function render() {
 function stage(picture) {
   if (picture.problem) return el("div", { class: "stage" }, el("p", { class: "bad" }, `It cannot be read: ${picture.problem}`));
   const shown = el("div", { class: "shown" }, el("img", { src: url("large", picture), alt: picture.name }));
-  const [width, height] = picture.size, turn = turnOf(picture);
+  const [width, height] = picture.size, turned = turnOf(picture);
   // its place is kept, so that nothing moves when it comes
   shown.style.aspectRatio = `${width} / ${height}`;
   shown.style.width = `min(100%, calc(var(--high) * ${width / height}), ${Math.max(width, 160)}px)`;
-  if (turn) shown.style.transform = `rotate(${turn}deg)`;
-  return el("div", { class: "stage" }, shown);
+  if (turned) shown.style.transform = `rotate(${turned}deg)${turned % 180 ? ` scale(${Math.min(1, width / height, height / width)})` : ""}`;
+  const crop = pendingOf("crop", picture.name)?.value.box;
+  if (crop) shown.append(frameOf(picture, crop));
+  const beside = picture.beside || [];
+  beside.forEach(([role, key], number) => {
+    if (role === "mask" ? state.overlay : state.over === key)
+      shown.append(el("img", { class: `over ${role}`, src: url("beside", picture, number), alt: key }));
+  });
+  const pairs = beside.map(([role, key, name], number) => role !== "mask" && el("figure", {},
+    el("img", { src: url("beside", picture, number), alt: name }), el("figcaption", {}, key, " ",
+      el("button", { "aria-pressed": String(state.over === key), click: () => { state.over = state.over === key ? null : key; render(); } }, "Lay over"))));
+  return [el("div", { class: "stage" }, shown), el("div", { class: "pairs" }, pairs)];
 }
 
 function tools(picture) {
   const cut = el("button", { id: "t-crop", title: "C", "aria-pressed": String(state.crop), click: () => { state.crop = !state.crop; render(); } }, "Crop for training");
-  return el("div", { class: "tools" }, cut);
+  const fated = fateOf(picture);
+  return [el("div", { class: "tools", id: "tools" },
+    !picture.problem && [el("button", { title: "Shift+R", "aria-label": "Turn left", click: () => alone(() => turn(-90)) }, "↺"), el("button", { title: "R", "aria-label": "Turn right", click: () => alone(() => turn(90)) }, "↻"), cut,
+      el("button", { id: "t-cut", hidden: true }, "Crop…"),
+      picture.beside?.some(([role]) => role === "mask") && el("button", { title: "M", "aria-pressed": String(state.overlay), click: () => { state.overlay = !state.overlay; render(); } }, "Mask"),
+      pendingOf("crop", picture.name) && el("button", { click: uncrop }, "Do not crop")],
+    el("button", { title: "X", "aria-pressed": String(fated === "exclude"), click: () => alone(() => fate("exclude")) }, "Exclude"),
+    el("button", { class: "danger", title: "Delete", "aria-pressed": String(fated === "delete"), click: () => alone(() => fate("delete")) }, "Delete"))];
+}
+
+// The buttons of a picture are for that one, whatever is selected.
+function alone(act) {
+  const picked = state.picked;
+  state.picked = new Set();
+  try { act(); } finally { state.picked = picked; }
+}
+
+function frameOf(picture, [left, top, right, bottom]) {
+  const [width, height] = picture.size, made = el("div", { class: "cut" });
+  Object.assign(made.style, { left: `${100 * left / width}%`, top: `${100 * top / height}%`, width: `${100 * (right - left) / width}%`, height: `${100 * (bottom - top) / height}%` });
+  return made;
 }
 
 let asking = 0;
@@ -48,13 +79,15 @@ async function about(picture) {
   let more;
   try { more = await get(url("about", picture)); } catch { return; }
   if (mine !== asking || here()?.name !== picture.name) return;
-  const [width, height] = picture.size, [left, top, right, bottom] = more.box || [];
-  const shown = detail.querySelector(".shown");
-  if (more.box && state.crop && shown && !turnOf(picture)) {
-    const cut = el("div", { class: `cut${more.scale > 1 ? " enlarged" : ""}` });
-    Object.assign(cut.style, { left: `${100 * left / width}%`, top: `${100 * top / height}%`, width: `${100 * (right - left) / width}%`, height: `${100 * (bottom - top) / height}%` });
-    shown.style.overflow = "hidden";
-    shown.append(cut);
+  const shown = detail.querySelector(".shown"), button = byId("t-cut");
+  if (more.box && shown && !turnOf(picture)) {
+    if (state.crop && !pendingOf("crop", picture.name)) {
+      const cut = frameOf(picture, more.box);
+      cut.classList.toggle("enlarged", more.scale > 1);
+      shown.append(cut);
+    }
+    button.hidden = false;
+    button.onclick = () => shown.parentElement.after(cropping(picture, shown, more.bucket, more.box, render));
   }
   const place = byId("about");
   if (!place || !more.box) return;
@@ -150,7 +183,7 @@ function found(picture) {
   if (!all.length) return el("section", { hidden: !state.report }, el("p", { class: "soft" }, state.report ? "Nothing was found wrong with it." : ""));
   return el("section", {}, el("h3", {}, count(all.length, "finding")), all.map((one) =>
     el("div", { class: `finding ${one.severity}` }, el("strong", {}, one.rule), ` ${one.message}`,
-      one.fix && el("div", { class: "soft" }, one.fix))));
+      one.fix && el("div", { class: "soft" }, one.fix), el("div", { class: "tools" }, fixes(one.rule, render)))));
 }
 
 function facts(picture) {

@@ -122,9 +122,12 @@ const KEYS = [
   ["Shift+Enter", "a new line in a caption"], ["Alt+↓, Alt+↑", "next and previous picture while editing"],
   ["Esc", "leave the caption, the dialog, the selection"],
   ["Space", "select the picture"], ["Shift+arrows", "select on the way"], ["Ctrl+A", "select all that are shown"],
+  ["B", "change the captions of the selected pictures, or of all that are shown"],
+  ["R, Shift+R", "turn right, turn left"], ["X", "exclude"], ["Delete", "delete"],
+  ["D", "duplicates side by side"], ["V", "all findings, and their fixes"],
   ["Ctrl+Z, Ctrl+Shift+Z", "take the last change back, do it again"],
   ["Ctrl+S", "look at all changes, and apply them"],
-  ["/", "search"], ["F", "filter by finding"], ["N", "next picture with a finding"], ["C", "show the crop for training"],
+  ["/", "search"], ["F", "filter by finding"], ["N", "next picture with a finding"], ["C", "show the crop for training"], ["M", "show the mask"],
   ["+, −", "larger and smaller pictures"], ["H", "history, undo"], ["?", "this help"],
 ];
 export function help() {

@@ -1,6 +1,6 @@
 // Which pictures are shown, and in what order.
 "use strict";
-import { state, on, tell, el, byId, caption, asText, inFile, checksOf, isEdited, fateOf, findingsOf, pendingOf, count, here } from "./store.js";
+import { state, on, tell, el, byId, caption, asText, inFile, checksOf, isEdited, fateOf, findingsOf, count, here } from "./store.js";
 import { relay, go } from "./grid.js";
 
 const names = ["rule", "state", "shot", "split", "column", "size", "order"];
@@ -144,5 +144,3 @@ byId("show-filters").addEventListener("click", () => {
 });
 on("loaded", () => { build(); filter(); });
 on("judged", () => { build(); if (field.rule.value || field.state.value || field.shot.value || field.split.value) filter(); });
-export const fixable = (rule) => state.report?.rules.find((one) => one.id === rule);
-export const isFixed = (rule) => Boolean(pendingOf("fix", rule));

@@ -5,6 +5,9 @@ import { go, page, rowLength, toggle, pickAll, zoom, redraw } from "./grid.js";
 import { filter, clear } from "./filters.js";
 import * as detail from "./detail.js";
 import { applying, history, help, isOpen, tried } from "./dialogs.js";
+import { many } from "./many.js";
+import { copies, findings, excluded } from "./found.js";
+import { turn, fate } from "./acts.js";
 
 // --- notes ---------------------------------------------------------------------------------------
 
@@ -50,6 +53,7 @@ on("changed", pending);
 on("picked", () => {
   const some = state.picked.size;
   byId("selected").hidden = byId("select-none").hidden = !some;
+  byId("open-many").textContent = some ? "Edit their captions…" : "Edit captions…";
   byId("selected").textContent = `${some.toLocaleString("en")} selected`;
 });
 on("edit", () => detail.edit());
@@ -101,6 +105,8 @@ const moves = {
 const keys = {
   Enter: () => detail.edit(), e: () => detail.edit(), " ": () => toggle(), "/": () => byId("search").focus(),
   f: () => byId("f-rule").focus(), n: nextFinding, h: history, "?": help, "+": () => zoom(1.2), "=": () => zoom(1.2), "-": () => zoom(1 / 1.2),
+  b: many, d: () => state.report?.groups.length && copies(), v: findings, x: () => fate("exclude"), Delete: () => fate("delete"),
+  r: () => turn(90), R: () => turn(-90), m: () => { state.overlay = !state.overlay; detail.render(); },
   c: () => { state.crop = !state.crop; detail.render(); }, Escape: escape,
 };
 
@@ -128,6 +134,10 @@ addEventListener("keydown", (event) => {
 byId("open-apply").addEventListener("click", () => applying());
 byId("open-history").addEventListener("click", history);
 byId("open-help").addEventListener("click", help);
+byId("open-many").addEventListener("click", many);
+byId("open-copies").addEventListener("click", copies);
+byId("open-findings").addEventListener("click", findings);
+byId("open-excluded").addEventListener("click", excluded);
 byId("select-none").addEventListener("click", () => pickAll(false));
 byId("smaller").addEventListener("click", () => zoom(1 / 1.2));
 byId("larger").addEventListener("click", () => zoom(1.2));

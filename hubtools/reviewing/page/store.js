@@ -11,7 +11,7 @@ export const state = {
   here: -1,             // which of `shown` the keys act on
   picked: new Set(),    // names
   second: null,         // the column of the second caption
-  overlay: true, crop: true,
+  overlay: true, crop: true, over: null,
 };
 
 // --- telling the parts of the page ---------------------------------------------------------------

@@ -1,0 +1,99 @@
+// Findings of the whole set, duplicates, and what was set aside.
+"use strict";
+import { state, on, tell, el, byId, change, pendingOf, caption, checksOf, fateOf, url, bytes, count } from "./store.js";
+import { show, tried } from "./dialogs.js";
+import { only } from "./filters.js";
+
+// The fixes of a rule as buttons; each is a change like the others, taken back by the same button.
+export function fixes(rule, after) {
+  const about = state.report?.rules.find((one) => one.id === rule);
+  if (!about) return [];
+  const there = pendingOf("fix", rule);
+  const set = (value, what) => () => change([[["fix", rule], value]], what).then(after).catch((error) => tell("note", error.message, "bad"));
+  if (there) return [el("span", { class: "good" }, "to be fixed "), el("button", { click: set(null, `do not fix ${rule}`) }, "Do not")];
+  const all = about.count > 1 ? ` all ${about.count}` : "";
+  const made = [];
+  if (about.safe) made.push(el("button", { title: `hubtools fix ${about.safe}`, click: set({ unsafe: [] }, `fix ${rule}`) }, `Fix${all}`));
+  for (const name of about.unsafe || []) {
+    const text = state.report.names[name] || name;
+    made.push(el("button", { title: text, click: set({ unsafe: [name] }, `fix ${rule}: ${name}`) }, `Fix${all}: ${name}`));
+  }
+  return made;
+}
+
+export function findings() {
+  const report = state.report;
+  if (!report) return;
+  const body = report.rules.map((rule) => el("div", { class: `finding ${rule.severity}` },
+    el("strong", {}, rule.id), ` ${rule.title} (${rule.count})`,
+    report.general.filter((one) => one.rule === rule.id).slice(0, 5).map((one) => el("div", { class: "soft" }, `${one.place ? `${one.place}: ` : ""}${one.message}`)),
+    rule.safe && el("div", { class: "soft" }, `A fix ${rule.safe}.`),
+    (rule.unsafe || []).map((name) => el("div", { class: "soft" }, `${name}: ${report.names[name]}.`)),
+    el("div", { class: "tools" }, Object.values(report.pictures).some((all) => all.some((one) => one.rule === rule.id)) &&
+      el("button", { click: () => { byId("dialog").close(); only("rule", rule.id); } }, "Show them"), fixes(rule.id, findings))));
+  show("Findings", body.length ? body : el("p", {}, "Nothing was found wrong."));
+}
+
+// --- duplicates ----------------------------------------------------------------------------------
+
+const pictureOf = (name) => state.pictures[state.place.get(name)];
+
+export function copies() {
+  const most = 100, groups = state.report?.groups || [];
+  const body = groups.slice(0, most).map((group) => el("div", { class: "copies" }, group.pictures.map((one) => copy(group, one))));
+  if (groups.length > most) body.push(el("p", { class: "soft" }, `and ${groups.length - most} more groups, once these are settled`));
+  show(`${count(groups.length, "group")} of duplicates`, [el("p", { class: "soft" }, "The others of a group are deleted when you apply; if the one that stays has no caption, it takes theirs."), body]);
+}
+
+function copy(group, one) {
+  const picture = pictureOf(one.name);
+  if (!picture) return null;
+  const others = group.pictures.filter((other) => other !== one && pictureOf(other.name));
+  const keep = async () => {
+    const changes = [[["fate", one.name], null], ...others.map((other) => [["fate", other.name], { what: "delete" }])];
+    const told = others.map((other) => caption(pictureOf(other.name))).find((text) => text.trim());
+    if (!caption(picture).trim() && told) changes.push([["caption", one.name, state.set.column], { after: told }]);
+    await tried(() => change(changes, `keep ${one.name}`));
+    again();
+  };
+  const all = async () => {
+    await tried(() => change(group.pictures.map((other) => [["fate", other.name], null]), "keep all of them"));
+    again();
+  };
+  const gone = fateOf(picture) === "delete", settled = others.some((other) => fateOf(pictureOf(other.name)) === "delete");
+  return el("div", { class: `copy${gone ? " gone" : ""}` }, el("img", { src: url("large", picture), alt: one.name, loading: "lazy" }),
+    el("div", {}, one.name), el("div", { class: "soft" }, `${picture.size[0]} × ${picture.size[1]}, ${bytes(picture.bytes)}`),
+    el("div", { class: "soft" }, one.how), el("div", {}, caption(picture) || el("span", { class: "bad" }, "no caption")),
+    el("div", { class: "tools" }, gone ? el("span", { class: "bad" }, "deleted") : el("button", { class: settled ? "" : "primary", disabled: settled, click: keep }, settled ? "kept" : "Keep this one"),
+      settled && !gone && el("button", { click: all }, "Keep all")));
+}
+
+function again() {
+  const body = byId("dialog").querySelector(".body"), top = body.scrollTop;
+  copies();
+  byId("dialog").querySelector(".body").scrollTop = top;
+}
+
+// --- what was set aside --------------------------------------------------------------------------
+
+export function excluded() {
+  const rows = state.set.excluded.map((name, number) => {
+    const there = pendingOf("again", name);
+    return el("div", { class: "copy" }, el("img", { src: `excluded/${number}/${state.set.version}`, alt: name, loading: "lazy" }), el("div", {}, name),
+      el("div", { class: "tools" }, el("button", { click: async () => { await tried(() => change([[["again", name], there ? null : {}]], `bring ${name} back`)); excluded(); } }, there ? "Leave it out" : "Bring it back"),
+        there && el("span", { class: "good" }, "comes back")));
+  });
+  show("Excluded pictures", [el("p", { class: "soft" }, "They lie in .excluded of the folder, with their records; no loader looks there, and no push takes them along."), el("div", { class: "copies" }, rows)]);
+}
+
+on("judged", () => {
+  const report = state.report, groups = report.groups.length;
+  byId("open-findings").disabled = false;
+  byId("open-findings").textContent = `Findings ${report.rules.reduce((sum, one) => sum + one.count, 0).toLocaleString("en")}`;
+  byId("open-copies").hidden = !groups;
+  byId("open-copies").textContent = `Duplicates ${groups}`;
+});
+on("loaded", () => {
+  byId("open-excluded").hidden = !state.set.excluded.length;
+  byId("open-excluded").textContent = `Excluded ${state.set.excluded.length}`;
+});
