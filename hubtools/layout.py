@@ -17,6 +17,7 @@
         metrics.jsonl loss.png  the training curve
         evaluation.json evaluation.png   what was measured of base and LoRA
         evaluation/             the pictures that was measured on; never published
+        space/                  what `push --space` makes: a repository of its own
         README.md               model card
       .hubtools/                bookkeeping: ship.json, plans, trash; never published, but that a
                                 project whose folder is the dataset has its runs/, samples/ and
@@ -59,6 +60,7 @@ LOSS_CHART = "loss.png"
 EVALUATION = "evaluation.json"
 EVALUATION_CHART = "evaluation.png"
 EVALUATION_DIR = "evaluation"
+SPACE_DIR = "space"
 
 
 def step_name(step: int) -> str:

@@ -25,27 +25,20 @@ def snippet(
     lines = ["import torch"]
     lines.append("from diffusers import DiffusionPipeline")
     given = [one.file for one in record.control_images] if record else []
-    # a record is a file like any other: what is no name of a class is not passed on as code
-    scheduler = (
-        record is not None
-        and record.scheduler != "default"
-        and _is_name(record.scheduler_class)
-        and all(_is_name(key) for key in record.scheduler_options)
-    )
-    if record is not None and scheduler:
-        lines[-1] = f"from diffusers import DiffusionPipeline, {record.scheduler_class}"
-    dtype = _precision(record, support)
+    scheduler = scheduler_of(record)
+    if scheduler is not None:
+        lines[-1] = f"from diffusers import DiffusionPipeline, {scheduler[0]}"
+    dtype = precision(record, support)
     half = f", torch_dtype=torch.{dtype}" if dtype else ""
     # some take a picture first
     named = "prompt=" if support is not None and support.denoiser == "transformer" else ""
     if given:
         lines.append("from diffusers.utils import load_image")
     lines += ["", f"pipeline = DiffusionPipeline.from_pretrained({python_literal(base)}{half})"]
-    if record is not None and scheduler:
-        options = "".join(f", {k}={python_literal(v)}" for k, v in record.scheduler_options.items())
+    if scheduler is not None:
         lines.append(
-            f"pipeline.scheduler = {record.scheduler_class}.from_config("
-            f"pipeline.scheduler.config{options})"
+            f"pipeline.scheduler = {scheduler[0]}.from_config("
+            f"pipeline.scheduler.config{scheduler[1]})"
         )
     lines.append('pipeline.to("cuda" if torch.cuda.is_available() else "cpu")')
     place, file = python_literal(repo or "."), python_literal(weights)
@@ -75,7 +68,22 @@ def snippet(
     return "\n".join(lines)
 
 
-def _precision(record: SampleRecord | None, support: Support | None) -> str | None:
+def scheduler_of(record: SampleRecord | None) -> tuple[str, str] | None:
+    """(class, options as they follow a first argument) of the scheduler that a picture was drawn
+    with, as Python; None for the base's own. A record is a file like any other: what is no name of
+    a class is not passed on as code."""
+    if (
+        record is None
+        or record.scheduler == "default"
+        or not _is_name(record.scheduler_class)
+        or not all(_is_name(key) for key in record.scheduler_options)
+    ):
+        return None
+    options = "".join(f", {k}={python_literal(v)}" for k, v in record.scheduler_options.items())
+    return record.scheduler_class, options
+
+
+def precision(record: SampleRecord | None, support: Support | None) -> str | None:
     """The half precision to open the base in, which it was drawn in or is too large without."""
     if support is not None and support.denoiser == "transformer":
         return "bfloat16"

@@ -24,6 +24,12 @@ _NAMED = 20  # deleted files that are listed by name
 @click.argument("folder", required=False, type=click.Path(path_type=Path))
 @click.argument("repo", required=False)
 @click.option("--type", "kind", type=click.Choice(["auto", "model", "dataset"]), default="auto")
+@click.option(
+    "--space",
+    is_flag=True,
+    help="Push a demo of the LoRA as a Space, made in RUN/space; REPO is the Space's name"
+    "  [default: the LoRA's and -demo].",
+)
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 @click.option(
     "--undo",
@@ -56,6 +62,7 @@ def command(
     folder: Path | None,
     repo: str | None,
     kind: Literal["auto", "model", "dataset"],
+    space: bool,
     dry_run: bool,
     undo: bool,
     plan_file: Path | None,
@@ -84,7 +91,7 @@ def command(
 
     check_plan_options(plan_file, from_plan, ("folder", "repo"), ("undo",))
     if undo:
-        return _undo(folder, repo, kind, project, out, trust_state=trust_state, dry_run=dry_run)
+        return _undo(folder, repo, kind, project, out, space, trust_state, dry_run)
     if from_plan is not None:
         plan = _replayed(from_plan, folder, repo, project, out, trust_state, dry_run)
     else:
@@ -106,6 +113,7 @@ def command(
                 trust_state=yes,
                 write_baseline=write_baseline,
                 only_shown=dry_run and plan_file is None,
+                space=space,
             ),
         )
     if plan.options.ignore:
@@ -150,7 +158,7 @@ def _undo(
     kind: Literal["auto", "model", "dataset"],
     project: Project,
     out: Output,
-    *,
+    space: bool,
     trust_state: bool,
     dry_run: bool,
 ) -> int:
@@ -161,7 +169,7 @@ def _undo(
     plan = with_trust(
         out,
         trust_state,
-        lambda yes: plan_undo_push(folder, repo, project, type=kind, trust_state=yes),
+        lambda yes: plan_undo_push(folder, repo, project, type=kind, space=space, trust_state=yes),
     )
     rows = [(hide(file.name), "restore", file.bytes) for file in plan.restored]
     rows += [(hide(name), "remove", 0) for name in plan.removed]

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from hubtools.commands.asked import Progress, ProjectLike, baseline_to_write, project_of, takes
+from hubtools.commands.spaces import plan_space
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath
-from hubtools.layout import PROJECT_FILE, RUN_MANIFEST
+from hubtools.layout import PROJECT_FILE, RUN_MANIFEST, SPACE_DIR
 from hubtools.project import Project
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from hubtools.plans import SavedPlan
     from hubtools.publish.classify import PrunePlan
     from hubtools.publish.push import PushPlan, PushResult
+    from hubtools.publish.release import RepoType
 
 Kind = Literal["auto", "model", "dataset"]
 
@@ -210,13 +212,16 @@ def plan_push(
     trust_state: bool = False,
     write_baseline: bool = False,
     only_shown: bool = False,
+    space: bool = False,
     **settings: Any,
 ) -> PushPlan:
     """What `push` would do; its `report` says whether the P rules object. `release` is a version,
     which becomes the tag of the commit. `write_baseline`: what they find is known from now on, but
     for what guards secrets and the work of others. `only_shown`: it is not for a push, and needs
     neither token nor network. `plan_file`: the plan is written there too. `from_plan`: what the
-    plan in this file says, on the folder and the repository as they are."""
+    plan in this file says, on the folder and the repository as they are. `space`: push a demo of
+    the LoRA, which is written into `RUN/space`, as a Space (default: called as the LoRA, and
+    `-demo`)."""
     from hubtools.plans import check_plan_file, read_plan
     from hubtools.publish.applied import may_be_known
     from hubtools.publish.options import PushOptions
@@ -228,7 +233,7 @@ def plan_push(
     if plan_file is not None:
         check_plan_file(plan_file)
     if from_plan is not None:
-        said = (public, overwrite, resolve_links, message, release, ignore, plan_file)
+        said = (public, overwrite, resolve_links, message, release, ignore, plan_file, space)
         if any((*said, write_baseline, _given(project))):
             raise UsageError("A plan in a file says what to push: give nothing else beside it.")
         saved = read_plan(from_plan, "push")
@@ -239,7 +244,7 @@ def plan_push(
             )
         return load_plan(saved, folder, trust_state=trust_state)
     known = baseline_to_write(project) if write_baseline else None
-    source, target, repo_type = target_of_push(folder, repo, project, type)
+    source, target, repo_type = target_of_push(folder, repo, project, "space" if space else type)
     options = PushOptions.of(
         project,
         repo_type,
@@ -250,7 +255,12 @@ def plan_push(
         release=release,
         ignore=tuple(ignore),
     )
-    made = make(source, target, repo_type, options, trust_state=trust_state, only_shown=only_shown)
+    if space:
+        made = plan_space(source, target, project, options, trust_state, only_shown)
+    else:
+        made = make(
+            source, target, repo_type, options, trust_state=trust_state, only_shown=only_shown
+        )
     if known is not None:
         (report,) = add_to_baseline([made.report], known, may_be_known)
         made = replace(made, report=report)
@@ -260,18 +270,25 @@ def plan_push(
 
 
 def target_of_push(
-    folder: StrPath | None, repo: str | None, project: Project, type: Kind
-) -> tuple[Path, str, Literal["model", "dataset"]]:
-    """The folder, the repository and its type. Raises `UsageError` if no repository is set."""
+    folder: StrPath | None, repo: str | None, project: Project, type: Kind | Literal["space"]
+) -> tuple[Path, str, RepoType]:
+    """The folder, the repository and its type; of a Space `RUN/space`. Raises `UsageError` if no
+    repository is set."""
+    from hubtools.cards.space import space_name
     from hubtools.publish.release import kind_of
 
     source = Path(folder) if folder is not None else project.run_to_change
-    repo_type = kind_of(source) if type == "auto" else type
-    target = repo or (project.model.repo if repo_type == "model" else project.dataset.repo)
+    if type == "space":
+        repo_type: RepoType = "space"
+        source, target = source / SPACE_DIR, repo or space_name(project)
+    else:
+        repo_type = kind_of(source) if type == "auto" else type
+        target = repo or (project.model.repo if repo_type == "model" else project.dataset.repo)
     if target is None:
+        key = "model" if repo_type == "space" else repo_type
         raise UsageError(
             f"No repository is set for the {repo_type}.",
-            hint=f"hubtools push {source} owner/name, or set {repo_type}.repo in hubtools.toml",
+            hint=f"hubtools push {source} owner/name, or set {key}.repo in hubtools.toml",
             code="bad-setting",
         )
     return source, target, repo_type

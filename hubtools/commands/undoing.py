@@ -19,13 +19,14 @@ def plan_undo_push(
     project: ProjectLike = None,
     *,
     type: Kind = "auto",
+    space: bool = False,
     trust_state: bool = False,
 ) -> UndoPlan:
-    """What `undo_push` would do."""
+    """What `undo_push` would do; `space`: to the Space of a run folder."""
     from hubtools.publish.undo import plan_undo
 
     source, target, repo_type = target_of_push(
-        folder, repo, project_of(undo_push, project, {}), type
+        folder, repo, project_of(undo_push, project, {}), "space" if space else type
     )
     return plan_undo(Path(source), target, repo_type, trust_state=trust_state)
 
@@ -36,6 +37,7 @@ def undo_push(
     project: ProjectLike = None,
     *,
     type: Kind = "auto",
+    space: bool = False,
     trust_state: bool = False,
     plan: UndoPlan | None = None,
     on_commit: Progress | None = None,
@@ -46,5 +48,7 @@ def undo_push(
     from hubtools.publish.undo import undo
 
     if plan is None:
-        plan = plan_undo_push(folder, repo, project, type=type, trust_state=trust_state)
+        plan = plan_undo_push(
+            folder, repo, project, type=type, space=space, trust_state=trust_state
+        )
     return undo(plan, on_commit=on_commit or (lambda done, total: None))

@@ -50,7 +50,7 @@ class PullRequest(NamedTuple):
 
 
 class Repository:
-    """A model or dataset repository to be written to. Methods raise what the client raises."""
+    """A repository to be written to. Methods raise what the client raises."""
 
     def __init__(self, repo: str, repo_type: str) -> None:
         self._api = api()
@@ -58,8 +58,9 @@ class Repository:
         self._where: dict[str, Any] = {"repo_type": repo_type}
 
     def create(self, *, private: bool) -> None:
-        """Make it. What is there already raises an error of status 409."""
-        self._api.create_repo(self._repo, private=private, exist_ok=False, **self._where)
+        """Make it (a Space with gradio). What is there already raises an error of status 409."""
+        sdk = {"space_sdk": "gradio"} if self._where["repo_type"] == "space" else {}
+        self._api.create_repo(self._repo, private=private, exist_ok=False, **self._where, **sdk)
 
     def upload(self, changes: Sequence[Any], **where: Any) -> None:
         """Send the large files of a commit ahead of it: until then nobody can read them. `where`:

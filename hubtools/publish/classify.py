@@ -31,6 +31,7 @@ from hubtools.layout import (
     RUN_MANIFEST,
     SAMPLES_DIR,
     SNAPSHOTS_DIR,
+    SPACE_DIR,
     STATE_DIR,
 )
 from hubtools.lorafile.look import ADAPTERS, words_for
@@ -323,6 +324,8 @@ def _verdict(
         return Verdict.DROP, "a pickle; it can run code when it is opened"
     if name.startswith(f"{SAMPLES_DIR}/"):
         return Verdict.DROP, "a sample the card does not show"
+    if name.startswith(f"{SPACE_DIR}/"):
+        return Verdict.DROP, "of the Space that --space pushes by itself"
     if name.startswith(f"{EVALUATION_DIR}/"):
         return Verdict.DROP, "a picture that was only measured"
     if name == EVALUATION:

@@ -36,6 +36,7 @@ _PACKED = {
 _HELD = {
     "dataset": "pictures, captions, tables, and archives of these",
     "model": "weights, the card, the licence, settings and pictures",
+    "space": "a program in Python, its requirements, the card and pictures",
 }
 _OTHER = (
     (b"%PDF", "a PDF"),
@@ -60,7 +61,12 @@ def unexpected(repo_type: RepoType, name: str, head: bytes) -> str | None:
     if ending in _PICTURES:
         other = _other(head, packed)
         return f"it ends in {ending}, but is {other}" if other else None
-    if ending in _TEXTS or (base.upper().partition(".")[0] in _NAMES and ending in ("", ".rst")):
+    program = repo_type == "space" and ending == ".py"
+    if (
+        program
+        or ending in _TEXTS
+        or (base.upper().partition(".")[0] in _NAMES and ending in ("", ".rst"))
+    ):
         what = _other(head, packed, text=True) or ("no text" if not is_text(head) else None)
         return f"it is called a text, but is {what}" if what else None
     if repo_type == "model" and ending == ".safetensors":

@@ -129,6 +129,7 @@ def plan_push(
     *,
     trust_state: bool = False,
     only_shown: bool = False,
+    sent: Sent | None = None,
 ) -> PushPlan:
     """Compare the release at `folder` with the repository and say what would change.
 
@@ -138,14 +139,15 @@ def plan_push(
     file changes meanwhile, and `ForeignState` if the folder's ledger, which is not this user's,
     would delete files or go on with a pull request (`trust_state`: let it).
     `only_shown`: the plan is not for a push, so that no token is needed; where the Hub is not
-    reached, or shows no such repository, the plan is that of a new one and says so.
+    reached, or shows no such repository, the plan is that of a new one and says so. `sent`: what
+    was sent before, if the caller knows.
     """
     options = options or PushOptions()
     if not only_shown or has_token():
-        return make_plan(Path(folder), repo, repo_type, options, trust_state, None)
+        return make_plan(Path(folder), repo, repo_type, options, trust_state, sent)
     name = repository_named(repo, repo_type)
     remote, note = seen_by_anybody(name, repo_type)
-    plan = make_plan(Path(folder), name, repo_type, options, trust_state, None, remote=remote)
+    plan = make_plan(Path(folder), name, repo_type, options, trust_state, sent, remote=remote)
     return replace(plan, notes=(*plan.notes, note))
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from pydantic import ValidationError
 
@@ -182,7 +182,7 @@ def wanted_of(saved: SavedPlan) -> _Wanted:
         options = dict(saved.options)
         hub, repo_type = text(options, "hub"), options.pop("repo_type")
         del options["hub"]
-        if repo_type not in ("model", "dataset"):
+        if repo_type not in get_args(RepoType):
             raise ValueError(f"repo_type is {repo_type!a:.80}")
         files = tuple(map(_file, saved.operations))
         for name, count in Counter(file.name for file in files).items():

@@ -25,7 +25,7 @@ from hubtools.publish.links import Link, below, follow
 from hubtools.rooted import Root
 from hubtools.setting_types import AllowedSecret
 
-RepoType = Literal["model", "dataset"]
+RepoType = Literal["model", "dataset", "space"]
 
 LEFT_OUT = "left out as asked (--drop)"
 
@@ -127,7 +127,7 @@ def _fits(name: str, patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(name, p) or fnmatchcase(base, p) for p in patterns)
 
 
-def kind_of(folder: Path) -> RepoType:
+def kind_of(folder: Path) -> Literal["model", "dataset"]:
     """Whether `folder` is a run folder (a model) or a dataset folder. Raises `HubtoolsError` if
     it is neither."""
     if not folder.is_dir():
@@ -158,13 +158,14 @@ def collect(
     allow: Sequence[str] = (),
     allowed_secrets: Sequence[AllowedSecret] = (),
 ) -> Release:
-    """The files of the release at `folder`: for a model what `prune` keeps, for a dataset
+    """The files of the release at `folder`: for a model what `prune` keeps, for all others
     everything but junk, hidden files and links (`resolve_links`: the files that they lead to take
     their places), less what a pattern of `drop` fits. What a `.gitignore` in the folder names stays
     out, unless a pattern of `keep` fits it. Patterns of `keep` and `allow` are the word that P116
     asks for, those of `allow` P117 too; `allowed_secrets` are let through by P101 and P113."""
-    if repo_type == "dataset":
+    if repo_type != "model":
         release = _dataset(folder, drop, (*keep, *allow), resolve_links)
+        release = replace(release, repo_type=repo_type)
     else:
         release = _model(folder, keep_checkpoints, keep, drop)
     release = _without_ignored(release, keep)

@@ -23,7 +23,7 @@ from hubtools.publish.plan import ledger_key
 from hubtools.rooted import Root
 from hubtools.trust import ForeignState
 
-RepoType = Literal["model", "dataset"]
+RepoType = Literal["model", "dataset", "space"]
 _PART = 500  # files of one commit: copies send nothing
 
 
