@@ -59,8 +59,10 @@ class Repository:
 
     def create(self, *, private: bool) -> None:
         """Make it (a Space with gradio). What is there already raises an error of status 409."""
-        sdk = {"space_sdk": "gradio"} if self._where["repo_type"] == "space" else {}
-        self._api.create_repo(self._repo, private=private, exist_ok=False, **self._where, **sdk)
+        sdk = "gradio" if self._where["repo_type"] == "space" else None
+        self._api.create_repo(
+            self._repo, private=private, exist_ok=False, space_sdk=sdk, **self._where
+        )
 
     def upload(self, changes: Sequence[Any], **where: Any) -> None:
         """Send the large files of a commit ahead of it: until then nobody can read them. `where`:
