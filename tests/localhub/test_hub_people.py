@@ -3,11 +3,13 @@ client."""
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
-from huggingface_hub import HfApi, hf_hub_download
+from huggingface_hub import CommitOperationAdd, HfApi, hf_hub_download
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
+from PIL import Image
 
 from hubtools.errors import UsageError
 from hubtools.localhub.accounts import Org, User, parse_org, parse_user
@@ -100,6 +102,38 @@ def test_a_gated_diff_is_not_for_everybody(api: HfApi, other: HfApi) -> None:
     assert "more secret" in (api.get_discussion_details("me/gated", 1).diff or "")
     with pytest.raises(GatedRepoError):
         other.get_discussion_details("me/gated", 1)
+
+
+def test_no_page_shows_gated_files_to_a_stranger(tmp_path: Path) -> None:
+    picture = io.BytesIO()
+    Image.new("RGB", (4, 4)).save(picture, "PNG")
+    files = {
+        "a.txt": b"secret words",
+        "0.png": picture.getvalue(),
+        "metadata.jsonl": b'{"file_name": "0.png", "text": "secret words"}\n',
+    }
+    users = [User("me", "hf_local"), User("other", "hf_other")]
+    with Hub(tmp_path / "hub", open_pages=False, users=users) as hub:
+        api = HfApi(endpoint=hub.url, token="hf_local")
+        api.create_repo("me/gated", repo_type="dataset")
+        operations = [CommitOperationAdd(name, data) for name, data in files.items()]
+        for pull in (False, True):
+            api.create_commit(
+                "me/gated", operations, repo_type="dataset", create_pr=pull, commit_message="x"
+            )
+            operations = [CommitOperationAdd("a.txt", b"more secret words")]
+        page = f"{hub.url}/datasets/me/gated"
+        sha = api.dataset_info("me/gated").sha
+        pages = ("", "/tree/main", "/blob/main/a.txt", f"/commit/{sha}", "/commits/main",
+                 "/discussions", "/discussions/1", "/viewer", "/resolve/main/a.txt")  # fmt: skip
+        told = [path for path in pages if b"secret" in CLIENT.get(page + path).content]
+        assert {"", "/blob/main/a.txt", f"/commit/{sha}", "/discussions/1"} <= set(told)
+        api.update_repo_settings("me/gated", repo_type="dataset", gated="manual")
+        assert [path for path in pages if b"secret" in CLIENT.get(page + path).content] == []
+        assert CLIENT.get(page).status_code == 200  # the card is for everybody, as on the Hub
+        api.grant_access("me/gated", "other", repo_type="dataset")
+        guest = {"Authorization": "Bearer hf_other"}
+        assert b"secret" in CLIENT.get(f"{page}/blob/main/a.txt", headers=guest).content
 
 
 def test_likes(api: HfApi, other: HfApi) -> None:

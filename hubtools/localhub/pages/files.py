@@ -87,7 +87,7 @@ def tree(call: Call) -> Response:
 
 
 def blob(call: Call) -> Response:
-    view = View.of(call)
+    view = View.within(call)
     path = call.params["path"]
     file, content = call.hub.store.open(view.snapshot, path)
     kind = content_type(path)
@@ -162,7 +162,7 @@ def commit_row(view: View, commit: Commit) -> Html:
 
 
 def commit(call: Call) -> Response:
-    view = View.of(call)
+    view = View.within(call)
     item = view.snapshot.commit
     if item.parent:
         before = call.hub.store.snapshot(view.repo, item.parent)

@@ -8,7 +8,7 @@ from functools import partial
 from starlette.responses import Response
 
 from hubtools.findings import Finding
-from hubtools.localhub.access import find_repo, may_see
+from hubtools.localhub.access import check_gate, find_repo, may_see
 from hubtools.localhub.downloads import page_key
 from hubtools.localhub.http import Call, Handler
 from hubtools.localhub.model import Moved, Repo, Snapshot
@@ -132,6 +132,25 @@ class View:
         repo = visible_repo(call)
         return cls(call, repo, call.hub.store.snapshot(repo, call.params.get("rev", "main")))
 
+    @classmethod
+    def within(cls, call: Call) -> View:
+        """`of` for a page that shows what is in files. Raises `Problem` too where `gated` is."""
+        view = cls.of(call)
+        if view.gated:
+            check_gate(call, view.repo)
+        return view
+
+    @property
+    def gated(self) -> bool:
+        """True if what is in the files, but for the card, is not for this caller."""
+        if self.call.hub.open_pages:
+            return False
+        try:
+            check_gate(self.call, self.repo)
+        except Problem:
+            return True
+        return False
+
     @property
     def place(self) -> Place:
         """Where links lead."""
@@ -149,7 +168,7 @@ class View:
         """What checks find in the card and in the files, by file; with `rows` in the records of a
         dataset too, for which it is read."""
         found: dict[str, list[Finding]] = {}
-        if self.judged is None:
+        if self.judged is None or self.gated:
             return found
         every = [*self.judged.card(self.snapshot), *self.judged.files(self.snapshot)]
         if self.repo.kind == "dataset":

@@ -39,7 +39,7 @@ def _is_picture(name: str) -> bool:
 def dataset_pictures(view: View) -> Html | None:
     """The first pictures in a grid; None if the dataset has none."""
     names = [name for name in view.snapshot.files if _is_picture(name)]
-    if not names:
+    if not names or view.gated:
         return None
     records = dict(_records(view))
     # Those of the metadata first, in its order.

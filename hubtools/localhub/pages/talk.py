@@ -48,7 +48,7 @@ def _about(row: sqlite3.Row) -> str:
 
 
 def show(call: Call) -> Response:
-    view = View.of(call)
+    view = View.within(call)
     number = call.params["num"]
     if not number.isdecimal() or len(number) > 9:
         raise Problem(404, f"There is no discussion {number}.")

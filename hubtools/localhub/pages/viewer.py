@@ -28,7 +28,7 @@ _KINDS = (
 
 def show(call: Call) -> Response:
     """A split, or what there is of them."""
-    view = View.of(call)
+    view = View.within(call)
     if view.judged is None:
         raise Problem(404, "This Hub was started without the checks that read a dataset.")
     try:
@@ -245,7 +245,7 @@ def _rank(row: Cells, name: str) -> tuple[int, float, str]:
 
 def cell(call: Call) -> Response:
     """A picture that lies in a shard or an archive."""
-    view = View.of(call)
+    view = View.within(call)
     name = call.params["path"]
     if view.judged is None:
         raise Problem(404, f"There is no {name}.")
