@@ -114,16 +114,40 @@ class Project(Section):
         """
         value = getattr(getattr(self, section), key)
         path = self.at(value)
-        if self._unsaid.get((section, key)) != value:
+        if not self._only_in_file(section, key):
             unfence(path)
             return path
         if self.is_own(path):
             fence(path, self._root)  # it may be exchanged from now on
             return path
+        raise self._leads_out(section, key, value, "nothing is changed there")
+
+    def to_draw_from(self, section: str, key: str, name: str) -> Path | None:
+        """The file `name` of a setting, for what is drawn from it, and may be published then; None
+        if there is none. One that the command line names may lie here or in the project.
+
+        Raises `UsageError` as `to_change`.
+        """
+        unsaid = self._only_in_file(section, key)
+        for path in (self.at(name),) if unsaid else (Path(name), self.at(name)):
+            if not path.is_file():
+                continue
+            if unsaid and not self.is_own(path):
+                raise self._leads_out(section, key, name, "nothing is drawn from it")
+            return path
+        return None
+
+    def _only_in_file(self, section: str, key: str) -> bool:
+        """Whether neither the command line, the environment nor the caller has set it."""
+        value = getattr(getattr(self, section), key)
+        return (section, key) in self._unsaid and self._unsaid[section, key] == value
+
+    def _leads_out(self, section: str, key: str, value: str, so: str) -> UsageError:
+        path = self.at(value)
         where = f"{self._file}: {section}.{key} is" if self._file else f"{section}.{key} is"
-        raise UsageError(
+        return UsageError(
             f"{where} {value!r}, which leads out of the project's folder to {path.resolve()};"
-            " nothing is changed there because a file says so.",
+            f" {so} because a file says so.",
             hint=_say_it(section, key, path),
             code="bad-setting",
         )
@@ -300,7 +324,7 @@ def load_project(
     project._overrides = dict(overrides or {})
     project._unsaid = {
         (section, key): getattr(getattr(project, section), key)
-        for section, key in _PATHS
+        for section, key in (*_PATHS, ("samples", "validation_images"))
         if (section, key) not in origins
     }
     return project

@@ -73,10 +73,10 @@ def controls_for(
 
 def found_image(project: Project, name: str) -> Path:
     """The picture of that name, from here or from the project. Raises `HubtoolsError` if there is
-    none."""
-    for path in (Path(name), project.at(name)):
-        if path.is_file():
-            return path
+    none, `UsageError` for one outside of the project that its file alone names."""
+    path = project.to_draw_from("samples", "validation_images", name)
+    if path is not None:
+        return path
     raise HubtoolsError(
         f"There is no picture {name}.",
         hint="correct samples.validation_images (--image)",

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from hubtools.errors import UsageError
+from hubtools.errors import HubtoolsError, UsageError
+from hubtools.inference.controls import found_image
 from hubtools.project import Project, load_project
 from hubtools.rooted import LeadsOut, Root
 from hubtools.training.runfolder import move_aside
@@ -157,6 +158,22 @@ def test_ship_sends_no_dataset_from_outside(tmp_path: Path, outside: Path) -> No
         assert done.returncode == 2, done.stderr
         assert "dataset.path" in done.stderr
     assert not (outside / "README.md").exists()
+
+
+@pytest.mark.parametrize("way", ["relative", "absolute", "link", "from where one stands"])
+def test_no_picture_outside_is_drawn_from(
+    tmp_path: Path, outside: Path, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = outside / "picture0.png"
+    name = {"relative": "../outside/picture0.png", "absolute": str(picture)}.get(way, picture.name)
+    folder = project(tmp_path / "ds", f'[samples]\nvalidation_images = ["{name}"]\n')
+    if way == "link":
+        (folder / name).symlink_to(picture)
+    monkeypatch.chdir(outside)
+    refused = "no picture" if way == "from where one stands" else "leads out of the project"
+    with pytest.raises(HubtoolsError, match=refused):
+        found_image(load_project(folder), name)
+    assert found_image(load_project(folder, {("samples", "validation_images"): [name]}), name)
 
 
 def test_settings_made_in_python_are_ones_own(tmp_path: Path, outside: Path) -> None:
