@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hubtools.files import json_value
 from hubtools.localhub.cardyaml import check_card
 from hubtools.localhub.gitids import blob_id, commit_id, lfs_pointer
 from hubtools.localhub.model import Commit, File, Repo, now
@@ -138,9 +138,9 @@ def parse_lines(lines: Iterable[bytes]) -> Iterable[tuple[str, dict[str, Any]]]:
         if not line.strip():
             continue
         try:
-            item = json.loads(line)
+            item = json_value(line)
             key, value = item["key"], item["value"]
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (ValueError, KeyError, TypeError):
             raise Problem(400, f"Line {number} of the commit is no operation.") from None
         if not isinstance(key, str) or not isinstance(value, dict):
             raise Problem(400, f"Line {number} of the commit is no operation.")

@@ -3,7 +3,6 @@ branch or a file name is no separator."""
 
 from __future__ import annotations
 
-import json
 import re
 import tempfile
 from collections.abc import Callable, Mapping
@@ -13,6 +12,7 @@ from urllib.parse import parse_qs, quote, unquote, urlencode
 
 from starlette.responses import JSONResponse, Response
 
+from hubtools.files import json_value
 from hubtools.localhub.accounts import Accounts, User
 from hubtools.localhub.names import KIND_OF_PLURAL
 from hubtools.localhub.problems import Problem
@@ -102,8 +102,8 @@ class Call:
         if not data.strip():
             return {}
         try:
-            value = json.loads(data)
-        except (ValueError, RecursionError):
+            value = json_value(data)
+        except ValueError:
             raise Problem(400, "The request's body is not JSON.") from None
         if value is None:
             return {}

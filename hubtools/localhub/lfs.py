@@ -46,7 +46,7 @@ def batch(call: Call) -> Response:
     if body.get("hash_algo", "sha256") != "sha256" or not isinstance(objects, list):
         raise Problem(422, "The Git LFS batch needs objects with SHA-256 ids.")
     transfers = body.get("transfers") or ["basic"]
-    if "basic" not in transfers:
+    if not isinstance(transfers, list) or "basic" not in transfers:
         raise Problem(
             422,
             "This Hub takes uploads by plain Git LFS only: set HF_HUB_DISABLE_XET=1.",

@@ -8,7 +8,6 @@ import re
 from collections.abc import Mapping, Sequence
 from html import unescape
 from typing import Any
-from urllib.parse import urlsplit
 
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
@@ -18,8 +17,8 @@ from markdown_it.utils import EnvType, OptionsDict
 from hubtools.findings import Finding
 from hubtools.localhub import cardyaml
 from hubtools.localhub.pages.findings import finding
-from hubtools.localhub.pages.html import Html, join, link, tag, text
-from hubtools.localhub.pages.place import Place
+from hubtools.localhub.pages.html import Html, cut, join, link, tag, text
+from hubtools.localhub.pages.place import Place, parts_of
 
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _RAW = (("<!--", "-->"), ("<?", "?>"), ("<![CDATA[", "]]>"), ("<!", ">"))
@@ -31,6 +30,9 @@ _TAGS = re.compile(
 )
 _ATTRIBUTE = re.compile(r"\b(src|alt)\s{0,9}=\s{0,9}(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'<>]+))", re.I)
 _LONGEST = 500_000  # letters of a card that are shown
+_PICTURES = 200  # of a gallery
+_WORDS = 2000  # letters below a picture
+_BESIDE = 8000  # letters of all that stands beside a large picture
 _GALLERY = re.compile(r"<Gallery\s*/?>(?:\s*</Gallery>)?")
 
 
@@ -102,7 +104,7 @@ def _closed(body: str) -> str:
 def widget_gallery(card: Mapping[str, Any], place: Place) -> Html:
     """The pictures of `widget` with their prompts; nothing if there are none."""
     entries = card.get("widget")
-    figures = []
+    figures: list[Html] = []
     for entry in entries if isinstance(entries, list) else []:
         output = entry.get("output") if isinstance(entry, dict) else None
         address = output.get("url") if isinstance(output, dict) else None
@@ -114,6 +116,8 @@ def widget_gallery(card: Mapping[str, Any], place: Place) -> Html:
         facts = [("Prompt", prompt)] if prompt else []
         facts += [(str(k).replace("_", " ").capitalize(), str(v)) for k, v in parameters.items()]
         without = parameters.get("negative_prompt")
+        if len(figures) == _PICTURES:
+            return gallery([*figures, tag("p", "and more", class_="soft")])
         figures.append(figure(place, address, prompt, facts, without))
     return gallery(figures)
 
@@ -133,7 +137,9 @@ def figure(
     """A picture with its caption, which opens large with the `facts` beside it and what its file
     says of how it was drawn; one of another server is named, not loaded."""
     name = place.own(address)
-    without = tag("span", f"without: {negative}", class_="soft") if negative else None
+    caption = cut(caption, _WORDS)
+    minus = cut(f"without: {negative}", _WORDS) if negative else None
+    without = tag("span", minus, class_="soft") if minus else None
     told = tag("figcaption", tag("span", caption), without) if caption else None
     if name is None:
         return tag("figure", tag("div", "missing: ", address, class_="none"), told)
@@ -151,13 +157,19 @@ def about(place: Place, name: str, facts: Sequence[tuple[str, str]]) -> Html:
     """What stands beside the large picture."""
     known = {key for key, _ in facts}
     every = [*facts, *(fact for fact in place.drawn_with(name) if fact[0] not in known)]
-    rows = [join(tag("dt", key), tag("dd", value)) for key, value in every if value]
-    return tag(
-        "template",
-        tag("strong", name),
-        tag("dl", *rows) if rows else None,
-        link(place.page(name), "its file"),
-    )
+    return tag("template", tag("strong", name), listed(every), link(place.page(name), "its file"))
+
+
+def listed(facts: Sequence[tuple[str, str]]) -> Html | None:
+    """Names and values, of all together no more than a few thousand letters."""
+    rows: list[Html] = []
+    left = _BESIDE
+    for key, value in facts:
+        if value and left > 0:
+            shown = cut(key, 100), cut(value, left)
+            rows.append(join(tag("dt", shown[0]), tag("dd", shown[1])))
+            left -= len(shown[0]) + len(shown[1])
+    return tag("dl", *rows) if rows else None
 
 
 def _renderer(place: Place, pictures: Html) -> type[RendererHTML]:
@@ -169,6 +181,7 @@ def _renderer(place: Place, pictures: Html) -> type[RendererHTML]:
         def __init__(self, parser: Any = None) -> None:
             super().__init__(parser)
             self.closing = []
+            self.pictures = pictures  # until they have been shown
 
         def finding(
             self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType
@@ -187,8 +200,12 @@ def _renderer(place: Place, pictures: Html) -> type[RendererHTML]:
             return self._raw(tokens[idx].content)
 
         def _raw(self, content: str) -> str:
-            pieces = _GALLERY.split(_COMMENT.sub("", content))
-            return pictures.join(Html("".join(map(self._piece, _TAGS.split(p)))) for p in pieces)
+            first, *others = _GALLERY.split(_COMMENT.sub("", content))
+            shown = ["".join(map(self._piece, _TAGS.split(first)))]
+            for piece in others:
+                shown += [self.pictures, *map(self._piece, _TAGS.split(piece))]
+                self.pictures = Html("")
+            return "".join(shown)
 
         def _piece(self, piece: str) -> str:
             if not piece.strip():
@@ -214,7 +231,7 @@ def _renderer(place: Place, pictures: Html) -> type[RendererHTML]:
                 if not self.closing:  # a picture in a link does not open itself
                     return opens(place, name, words)
                 return tag("img", src=place.file(name), alt=words, loading="lazy")
-            if urlsplit(address).scheme in ("http", "https"):
+            if parts_of(address).scheme in ("http", "https"):
                 return link(address, f"[picture: {words or address}]", rel="noreferrer")
             return join("[picture: ", words or address, "]")
 
@@ -226,7 +243,7 @@ def _renderer(place: Place, pictures: Html) -> type[RendererHTML]:
             name = place.own(address)
             if name is not None:
                 token.attrSet("href", place.page(name))
-            elif urlsplit(address).scheme not in ("http", "https", "mailto", ""):
+            elif parts_of(address).scheme not in ("http", "https", "mailto", ""):
                 token.attrSet("href", "#")
             elif (there := place.repository(address)) is not None:
                 if not there.here:

@@ -42,7 +42,7 @@ def figures_of(values: Iterable[Any]) -> Figures:
     if all(isinstance(value, bool) for value in there):
         return Figures("true or false", _counted(there), missing)
     if all(isinstance(value, int | float) for value in there):
-        finite = [float(value) for value in there if math.isfinite(value)]
+        finite = [number for number in map(_float, there) if math.isfinite(number)]
         if not finite:
             return Figures("no finite number", (), missing)
         mean = _number(math.fsum(finite) / len(finite))
@@ -92,6 +92,13 @@ def _spread(numbers: Sequence[float]) -> tuple[tuple[str, int], ...]:
         (f"{_number(low + step * i)} to {_number(low + step * (i + 1))}", count)
         for i, count in enumerate(counts)
     )
+
+
+def _float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        return math.inf
 
 
 def _number(value: float) -> str:

@@ -31,9 +31,14 @@ def file_table(view: View, folder: str) -> Html:
     revision = view.call.params.get("rev", "main")
     about = view.about_files() if revision == "main" else {}
     rows = []
+    below: dict[str, list[int]] = {}  # sizes, by the folder here that they are in
+    for path, file in view.snapshot.files.items():
+        name, slash, _ = path[len(prefix) :].partition("/")
+        if slash and path.startswith(prefix):
+            below.setdefault(f"{prefix}{name}", []).append(file.size)
     for path in view.snapshot.folders:
         if path.startswith(prefix) and "/" not in path[len(prefix) :]:
-            inside = [f.size for p, f in view.snapshot.files.items() if p.startswith(f"{path}/")]
+            inside = below.get(path, [])
             rows.append(
                 tag(
                     "tr",

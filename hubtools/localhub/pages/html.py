@@ -116,6 +116,11 @@ def asset(call: Call) -> Response:
     return Response(data, headers={"Content-Type": _ASSETS[name]})
 
 
+def cut(value: str, most: int) -> str:
+    """The beginning of a text. What people bring has any length, and a page shows it many times."""
+    return value if len(value) <= most else f"{value[:most]}..."
+
+
 def scrolled(table: Html) -> Html:
     """A table in a box of its own that scrolls where the page is too narrow for it."""
     return tag("div", table, class_="scroll", tabindex="0")

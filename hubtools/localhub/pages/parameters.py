@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _LONGEST = 64 * 1024
-_CHUNKS = 32
+_CHUNKS = 8  # each may be that long, and a page has many pictures
 _NEGATIVE = "Negative prompt: "
 _PAIR = re.compile(r"([A-Za-z][A-Za-z ]{0,30}): ([^,]{0,200})(?:, |$)")
 

@@ -63,13 +63,15 @@ def dataset_pictures(view: View) -> Html | None:
 
 
 def _records(view: View) -> Iterator[tuple[str, dict[str, Any]]]:
+    left = 32 << 20  # bytes of all such files that are read
     for name in view.snapshot.files:
         path = PurePosixPath(name)
         if path.name not in _METADATA:
             continue
-        data = view.call.hub.store.read_small(view.snapshot, name, 8 << 20)
+        data = view.call.hub.store.read_small(view.snapshot, name, min(left, 8 << 20))
         if data is None:
             continue
+        left -= len(data)
         text = data.decode("utf-8-sig", "replace")
         rows = _jsonl(text) if path.suffix == ".jsonl" else _csv(text)
         for row in rows:

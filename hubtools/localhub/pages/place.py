@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from hubtools.localhub.model import Snapshot
 from hubtools.localhub.names import KIND_OF_PLURAL, path_fault, repo_prefix
@@ -14,6 +14,14 @@ from hubtools.localhub.pages.html import path
 from hubtools.localhub.pages.parameters import drawn_with
 from hubtools.localhub.problems import Problem
 from hubtools.localhub.store import Store
+
+
+def parts_of(address: str) -> SplitResult:
+    """An address taken apart; of one that is none, such as `http://[`, nothing is left."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return urlsplit("")
 
 
 class There(NamedTuple):
@@ -44,7 +52,7 @@ class Place:
 
     def own(self, address: str) -> str | None:
         """The repository's file an address in a card means; None if it means none of them."""
-        parts = urlsplit(address)
+        parts = parts_of(address)
         name = unquote(parts.path)
         if parts.scheme or parts.netloc:
             # Cards written for the Hub name their pictures by full address.
@@ -57,7 +65,7 @@ class Place:
     def repository(self, address: str) -> There | None:
         """The repository that an address of the real Hub means; None if it means none, or
         something in one."""
-        parts = urlsplit(address)
+        parts = parts_of(address)
         names = [part for part in parts.path.split("/") if part]
         kind = KIND_OF_PLURAL.get(names[0], "model") if names else "model"
         names = names[kind != "model" :]

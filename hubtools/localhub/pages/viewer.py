@@ -9,16 +9,17 @@ from starlette.responses import Response
 
 from hubtools.findings import plural
 from hubtools.localhub.http import Call
-from hubtools.localhub.outlook import Cells, Reading, Table
-from hubtools.localhub.pages.card import about, opens
+from hubtools.localhub.outlook import Cells, Column, Reading, Table
+from hubtools.localhub.pages.card import about, listed, opens
 from hubtools.localhub.pages.figures import as_text, drawn, figures_of, figures_of_sizes
 from hubtools.localhub.pages.findings import counted, findings
 from hubtools.localhub.pages.frame import View
-from hubtools.localhub.pages.html import Html, join, link, path, scrolled, tag
+from hubtools.localhub.pages.html import Html, cut, join, link, path, scrolled, tag
 from hubtools.localhub.problems import Problem
 
 _ROWS = 50  # on a page
 _LONG = 300  # letters of a cell
+_COLUMNS = 60  # that are shown
 _MOST_PICTURE = 64 << 20
 _KINDS = (
     (b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"),
@@ -85,7 +86,9 @@ def _chosen(call: Call, reading: Reading) -> Table | None:
 def _table(view: View, reading: Reading, table: Table) -> Html:
     call = view.call
     count = table.count
-    names = [column.name for column in table.columns]
+    columns = table.columns[:_COLUMNS]
+    more = len(table.columns) - len(columns)
+    names = [column.name for column in columns]
     asked = call.text("q")[:200]
     order = call.text("sort") if call.text("sort") in names else ""
     down = call.flag("desc")
@@ -109,7 +112,7 @@ def _table(view: View, reading: Reading, table: Table) -> Html:
         return f"{here}?{urlencode(query)}" if query else here
 
     heads = []
-    for column in table.columns:
+    for column in columns:
         on = column.name == order
         turned = "1" if on and not down else ""
         mark = (" ↓" if down else " ↑") if on else ""
@@ -123,7 +126,7 @@ def _table(view: View, reading: Reading, table: Table) -> Html:
             )
         )
     shown = [
-        _row(view, reading, table, number, rows[number])
+        _row(view, reading, columns, number, rows[number])
         for number in numbers[page * _ROWS : (page + 1) * _ROWS]
     ]
     body = tag("table", tag("thead", tag("tr", tag("th", "row"), *heads)), tag("tbody", *shown))
@@ -142,6 +145,7 @@ def _table(view: View, reading: Reading, table: Table) -> Html:
             action=here, method="get", class_="ask",
         ),
         tag("div", scrolled(body), class_="sheet flush viewer"),
+        tag("p", f"and {plural(more, 'column')} more", class_="soft") if more else None,
         _pager(page, pages, to),
     )  # fmt: skip
 
@@ -174,19 +178,18 @@ def _figures(reading: Reading, table: Table, name: str, rows: Sequence[Cells]) -
     return drawn(reading.notes[key])
 
 
-def _row(view: View, reading: Reading, table: Table, number: int, row: Cells) -> Html:
+def _row(view: View, reading: Reading, columns: Sequence[Column], number: int, row: Cells) -> Html:
     facts = [
         (column.name, as_text(row.values.get(column.name)))
-        for column in table.columns
+        for column in columns
         if not column.pictures
     ]
     cells = [tag("td", f"{number}", class_="size soft")]
-    for column in table.columns:
+    for column in columns:
         if not column.pictures:
             text = as_text(row.values.get(column.name))
-            cut = text if len(text) <= _LONG else f"{text[:_LONG]}..."
             kind = "number" if column.type[:3] in ("int", "flo") else "words"
-            cells.append(tag("td", cut, class_=kind))
+            cells.append(tag("td", cut(text, _LONG), class_=kind))
             continue
         files = row.pictures.get(column.name, ())
         shown = [_picture(view, reading, name, facts) for name in files[:4]]
@@ -206,10 +209,9 @@ def _picture(view: View, reading: Reading, name: str, facts: list[tuple[str, str
     if size is None:
         return tag("span", name, class_="soft")
     address = view.href("cell", name)
-    rows = [join(tag("dt", key), tag("dd", value)) for key, value in told if value]
     return join(
         link(address, tag("img", src=address, alt=name, loading="lazy"), class_="zoom"),
-        tag("template", tag("strong", name), tag("dl", *rows)),
+        tag("template", tag("strong", name), listed(told)),
     )
 
 
