@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 from hubtools.addresses import local_paths
@@ -147,6 +148,7 @@ def _windows(file: Readable, size: int | None) -> Iterator[tuple[int, int, bytes
             lines += whole.count(b"\n", 0, len(whole) - len(rest))
 
 
+@lru_cache(maxsize=8)  # a file's first bytes are asked about several times in a row
 def is_text(head: bytes) -> bool:
     """Whether bytes look like text: in UTF-8, UTF-16, UTF-32 or one byte a character."""
     if head.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")):
@@ -154,9 +156,9 @@ def is_text(head: bytes) -> bool:
     if b"\0" not in head:
         return len(head.translate(None, _CONTROLS)) * 50 >= len(head) * 49
     classes = head[: len(head) // 4 * 4].translate(_CLASS)
+    zeros = classes.count(2)
     for wide in _WIDES:  # a text of blanks and letters, with zeros between them
         letters = classes[wide.shift :: wide.bytes]
-        zeros = classes.count(2)
         if letters.count(1) * 2 > len(letters) and zeros * 10 >= 9 * (len(classes) - len(letters)):
             return letters.count(2) * 50 <= len(letters)
     return False
@@ -168,7 +170,9 @@ def _in_window(data: bytes, text: bool, nested: Nested | None) -> Iterator[Found
     classes = data.translate(_CLASS)
     blocks = numpy.frombuffer(classes, dtype="<u8", count=len(data) // 8)
     full = blocks == _BLOCK
-    loose = numpy.isin(blocks, _APART)
+    loose = blocks == _APART[0]
+    for apart in _APART[1:]:  # of a small file isin would take longer than all else
+        loose |= blocks == apart
     single = numpy.flatnonzero(loose[1:] & loose[:-1])
     if text and len(data) <= _WHOLE:
         regions = iter(((0, len(data)),))

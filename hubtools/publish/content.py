@@ -46,12 +46,28 @@ def changed(path: Path) -> ChecksFailed:
 def open_source(root: Root, source: Path) -> Iterator[BinaryIO]:
     """A file of a release, inside `root` or (where a link was resolved) elsewhere; no link is
     followed. Raises `LeadsOut` for a link and `OSError` for what is no file."""
-    if source.is_relative_to(root.path):
-        with root.open(source.relative_to(root.path).as_posix()) as file:
-            yield file
-        return
-    with Root(source.parent) as elsewhere, elsewhere.open(source.name) as file:
+    with opened_source(root, source) as file:
         yield file
+
+
+def opened_source(root: Root, source: Path) -> BinaryIO:
+    """As `open_source`, to be closed by whoever asks."""
+    name = _name_in(root, source)
+    if name is not None:
+        return root.opened(name)
+    with Root(source.parent) as elsewhere:
+        return elsewhere.opened(source.name)
+
+
+def _name_in(root: Root, source: Path) -> str | None:
+    """The name of a file relative to the folder; None if it is elsewhere. Texts are compared where
+    that is enough: of a hundred thousand files paths would take as long as reading them."""
+    text, start = str(source), f"{root.path}{os.sep}"
+    if text.startswith(start) and os.sep == "/":
+        return text[len(start) :]
+    if source.is_relative_to(root.path):
+        return source.relative_to(root.path).as_posix()
+    return None
 
 
 def content_of(file: BinaryIO, path: Path) -> Content:
@@ -102,10 +118,11 @@ class Look:
     def open(self, root: Root) -> BinaryIO:
         """The file, to be read. Raises `ChecksFailed` if what is opened is not the file of the
         look: a folder on the way may have been exchanged, and be changed back before `check`."""
-        with open_source(root, self.path) as file:
-            if _stamp(os.fstat(file.fileno())) != self.stamp:
-                raise changed(self.path)
-            return os.fdopen(os.dup(file.fileno()), "rb")
+        file = opened_source(root, self.path)
+        if _stamp(os.fstat(file.fileno())) != self.stamp:
+            file.close()
+            raise changed(self.path)
+        return file
 
     def check(self, root: Root) -> None:
         """Raise `ChecksFailed` if the file may be another, or hold other bytes, than at the look.

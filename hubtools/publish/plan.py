@@ -200,6 +200,7 @@ def make_plan(
         looks = [Look.at(root, file.source) for file in release.files]
         release = replace(
             release,
+            opened=root,
             files=tuple(
                 replace(file, bytes=seen.content.bytes, look=seen)
                 for file, seen in zip(release.files, looks, strict=True)

@@ -39,9 +39,9 @@ def _told(release: Release, file: ReleaseFile) -> Private:
         return _KNOWN[known]
     with release.open(file) as opened:
         head = opened.read(4096)
-    apart = packing(head) is not None or is_text(head) or known[1]
-    looked = is_picture(head) or not apart
-    told = private_in(file.name, lambda name: release.open(file)) if looked else Private()
+        looked = is_picture(head) or not (packing(head) is not None or is_text(head) or known[1])
+        opened.seek(0)
+        told = private_in(file.name, lambda name: opened) if looked else Private()
     if file.sha256 is not None:
         if len(_KNOWN) >= _MOST_KNOWN:
             _KNOWN.clear()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
+import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property, partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from hubtools.layout import CARD, METADATA_NAMES, RUN_MANIFEST
 from hubtools.limits import FRONT_MATTER
 from hubtools.lorafile.look import Weights, look
 from hubtools.publish.classify import classify
-from hubtools.publish.content import Look, open_source
+from hubtools.publish.content import Look, opened_source
 from hubtools.publish.contents import Kind, Leak, scan
 from hubtools.publish.contents.keepers import keeps_secrets
 from hubtools.publish.ignored import ignored
@@ -27,6 +27,7 @@ from hubtools.setting_types import AllowedSecret
 
 RepoType = Literal["model", "dataset", "space"]
 
+_SMALL = 1 << 20  # bytes of a file that is searched in memory
 LEFT_OUT = "left out as asked (--drop)"
 
 
@@ -65,6 +66,7 @@ class Release:
     allow: tuple[str, ...] = ()  # patterns of files that somebody has asked for
     vouched: tuple[str, ...] = ()  # those of push.allow: they may hold what cannot be read
     allowed_secrets: tuple[AllowedSecret, ...] = ()
+    opened: Root | None = field(default=None, compare=False, repr=False)  # while a plan is made
 
     def is_allowed(self, name: str) -> bool:
         """Whether somebody has asked for a file of this name by a pattern."""
@@ -77,11 +79,10 @@ class Release:
     def open(self, file: ReleaseFile) -> BinaryIO:
         """A file of the release, to be read: every rule reads by this. Raises `ChecksFailed` if it
         is another than the one that was hashed, `LeadsOut` for a link, `OSError` for no file."""
+        if self.opened is not None:
+            return _opened(self.opened, file)
         with Root(self.root) as root:
-            if file.look is not None:
-                return file.look.open(root)
-            with open_source(root, file.source) as opened:
-                return os.fdopen(os.dup(opened.fileno()), "rb")
+            return _opened(root, file)
 
     @cached_property
     def leaks(self) -> tuple[Leak, ...]:
@@ -90,7 +91,10 @@ class Release:
         found: list[Leak] = []
         for file in self.files:
             with self.open(file) as opened:
-                found += scan(file.name, opened, file.bytes)
+                # a search looks at most places several times: of what is small, in memory
+                small = file.bytes <= _SMALL
+                held = io.BytesIO(opened.read(file.bytes + 1)) if small else opened
+                found += scan(file.name, held, file.bytes)
                 for name in file.names[1:]:
                     if (why := keeps_secrets(name, opened)) is not None:
                         found.append(Leak(Kind.SECRET, file.name, why[0], None, False, why[1]))
@@ -120,6 +124,12 @@ class Release:
         for file in self.files:
             with self.open(file) as opened:
                 yield file, opened.read(4096)
+
+
+def _opened(root: Root, file: ReleaseFile) -> BinaryIO:
+    if file.look is not None:
+        return file.look.open(root)
+    return opened_source(root, file.source)
 
 
 def _fits(name: str, patterns: Sequence[str]) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD, LORA_WEIGHTS
-from hubtools.limits import IN_FOLDER, LARGE_FILE, TOO_LARGE_FILE, crowded_folders
+from hubtools.limits import IN_FOLDER, IN_REPO, LARGE_FILE, TOO_LARGE_FILE, crowded_folders
 from hubtools.publish import leak_rules as leak_rules
 from hubtools.publish import private as private
 from hubtools.publish import weight_rules as weight_rules
@@ -156,14 +156,30 @@ def too_large(release: Release) -> Iterator[Problem]:
 def too_many(release: Release) -> Iterator[Problem]:
     """The Hub rejects more than 10,000 entries in one folder, after everything has been uploaded.
 
-    Fix: spread them over sub-folders.
+    Fix: `hubtools shard` packs pictures; or spread the files over sub-folders.
     """
     for folder, count in crowded_folders(file.name for file in release.files).items():
         yield Problem(
             f"{folder or 'the top level'} has {count:,} files and folders; the Hub takes"
             f" {IN_FOLDER:,}",
-            "spread them over sub-folders",
+            "pack them with `hubtools shard`, or spread them over sub-folders"
+            if release.repo_type == "dataset"
+            else "spread them over sub-folders",
             folder or None,
+        )
+
+
+@PUBLISH_RULES.rule("P148", "There are more files than a repository should have", Severity.WARNING)
+def too_many_in_all(release: Release) -> Iterator[Problem]:
+    """The Hub advises against more than 100,000 files in a repository: beyond, pushing, listing and
+    loading take hours, and commits fail.
+
+    Fix: `hubtools shard` packs pictures into files of about a gigabyte.
+    """
+    if len(release.files) > IN_REPO:
+        yield Problem(
+            f"{len(release.files):,} files; the Hub advises against more than {IN_REPO:,}",
+            "pack them with `hubtools shard`, and push the folder of shards",
         )
 
 

@@ -277,11 +277,21 @@ def test_a_release_without_a_lora(run_dir: Path) -> None:
     assert [finding.rule for finding in findings] == ["P104"]
 
 
+def test_more_files_than_a_repository_should_have(dataset: Path) -> None:
+    release = collect(dataset, "dataset")
+    one = next(file for file in release.files if file.name.endswith("png"))
+    for count, told in ((100_000, []), (100_001, ["P148"])):
+        files = tuple(replace(one, name=f"{n // 5000}/{n}.png") for n in range(count))
+        findings = PUBLISH_RULES.run(replace(release, files=files), select=["P148"])
+        assert [finding.rule for finding in findings] == told
+        assert all("hubtools shard" in finding.fix for finding in findings)
+
+
 def test_no_rule_lacks_its_pair() -> None:
     rules = {rule.id for rule in PUBLISH_RULES}
-    # these have tests of their own: P118 and P119 in tests/security/test_leaks.py
-    assert {row[0] for row in BAD} | {"P104", "P118", "P119"} == rules
-    assert {row[0] for row in GOOD} | {"P118", "P119"} == rules
+    # these have tests of their own: P148 above, P118 and P119 in tests/security/test_leaks.py
+    assert {row[0] for row in BAD} | {"P104", "P118", "P119", "P148"} == rules
+    assert {row[0] for row in GOOD} | {"P118", "P119", "P148"} == rules
 
 
 def test_tokens_are_not_repeated(dataset: Path, make_lora_file: Make) -> None:
