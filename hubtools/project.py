@@ -259,6 +259,11 @@ class Project(Section):
         }
 
     @property
+    def published(self) -> dict[str, Any]:
+        """What of a run folder is published, as arguments of `publish.classify.classify`."""
+        return self.prune.model_dump() | {"adapters": self.model.adapters}
+
+    @property
     def run_dir(self) -> Path:
         """Run folder."""
         return self.at(self.train.output_dir)

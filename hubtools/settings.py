@@ -278,6 +278,11 @@ class ModelSettings(Section):
         "Why the LoRA may carry another licence than its base asks for; it stands on the card.",
     )
     title: str | None = option(None, "Title of the model card; default the repository's name.")
+    adapters: list[str] = option(
+        [],
+        "Further LoRA files beside the run's own that belong to the release: published with it, and"
+        " loaded by the card's Python. Repeat the option.",
+    )
 
 
 class PruneSettings(Section):

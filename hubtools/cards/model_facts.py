@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,13 @@ from hubtools.files import human_bytes, sha256_of
 from hubtools.findings import plural
 from hubtools.layout import LORA_WEIGHTS, SAMPLES_DIR
 from hubtools.licensing.resolve import License
+from hubtools.lorafile.companions import Companion, companions
 from hubtools.manifest import RunManifest, SampleRecord, read_samples
 from hubtools.models.lookup import title_of
 from hubtools.models.registry import SUPPORTED
 from hubtools.project import Project
+from hubtools.rooted import Root
+from hubtools.weights import read_header
 
 GALLERY_LIMIT = 12
 
@@ -46,6 +49,21 @@ class Sample:
     width: int
     height: int
     lora_weight: float
+
+
+@dataclass(frozen=True)
+class File:
+    """A weight file of the release; `download` is its address on the Hub, or None."""
+
+    name: str
+    bytes: int
+    sha256: str
+    download: str | None
+
+
+def _file(path: Path, repo: str | None) -> File:
+    download = hub_file(repo, path.name) if repo else None
+    return File(path.name, path.stat().st_size, sha256_of(path), download)
 
 
 @dataclass(frozen=True)
@@ -80,6 +98,9 @@ class ModelCard:
     resolution: int | None = None
     download: str | None = None
     citation: str | None = None
+    files: tuple[File, ...] = ()  # the LoRA, and what is loaded with it
+    adapters: tuple[str, ...] = ()  # further LoRA files that belong to the release
+    words: tuple[str, ...] = ()  # that embeddings beside the LoRA bring
     front_matter: dict[str, Any] = field(default_factory=dict)
 
 
@@ -100,6 +121,8 @@ def model_facts(
             hint="finish the training: `hubtools train`",
             code="file-not-found",
         )
+    beside = _beside(run_dir, name, project.model.adapters)
+    names = [one.file for one in beside]
     all_records = read_samples(run_dir / SAMPLES_DIR)
     records = gallery(all_records, manifest)
     bare = pairs(records, all_records)
@@ -131,7 +154,11 @@ def model_facts(
             first,
             trigger,
             SUPPORTED.get(manifest.base_model.family),
+            beside,
         ),
+        files=tuple(_file(run_dir / one, repo) for one in (weights.name, *names)),
+        adapters=tuple(one.file for one in beside if one.kind == "adapter"),
+        words=tuple(dict.fromkeys(word for one in beside for word in one.words)),
         training=tuple(_training(manifest)),
         weights=weights.name,
         weights_bytes=weights.stat().st_size,
@@ -154,6 +181,14 @@ def model_facts(
     shown = [(image_name(index), record) for index, record in enumerate(records)]
     shown += [(base_image_name(index), record) for index, record in bare]
     return card, shown
+
+
+def _beside(run_dir: Path, weights: str, adapters: Sequence[str]) -> tuple[Companion, ...]:
+    """What is loaded with the LoRA: embeddings that lie beside it, adapters that were named."""
+    with Root(run_dir) as root:
+        tops = [n for n in root.list() if n.endswith(".safetensors") and root.is_file(n)]
+        headers = {name: read_header(root.opened(name)) for name in tops}
+    return companions(headers, weights, adapters)
 
 
 def gallery(all_records: Iterable[SampleRecord], manifest: RunManifest) -> list[SampleRecord]:

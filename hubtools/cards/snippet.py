@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import keyword
+from collections.abc import Sequence
 
 from hubtools.cards.escape import python_literal
+from hubtools.lorafile.companions import Companion, adapter_name
 from hubtools.manifest import SampleRecord
 from hubtools.models.rows import Support
 
@@ -16,9 +18,11 @@ def snippet(
     record: SampleRecord | None,
     trigger: str | None,
     support: Support | None = None,
+    beside: Sequence[Companion] = (),
 ) -> str:
     """Python that draws the first picture of the gallery with stock diffusers; empty if the base
-    has no public name. `support`: of the base's family."""
+    has no public name. `support`: of the base's family. `beside`: files that are loaded with the
+    LoRA: further adapters, embeddings of new words."""
     if base is None:
         return ""
     prompt = record.prompt if record else (trigger or "")
@@ -34,6 +38,7 @@ def snippet(
     named = "prompt=" if support is not None and support.denoiser == "transformer" else ""
     if given:
         lines.append("from diffusers.utils import load_image")
+    lines += _imports(beside, repo)
     lines += ["", f"pipeline = DiffusionPipeline.from_pretrained({python_literal(base)}{half})"]
     if scheduler is not None:
         lines.append(
@@ -42,7 +47,7 @@ def snippet(
         )
     lines.append('pipeline.to("cuda" if torch.cuda.is_available() else "cpu")')
     place, file = python_literal(repo or "."), python_literal(weights)
-    lines.append(f"pipeline.load_lora_weights({place}, weight_name={file})")
+    lines += _loaded(beside, place, file, weights)
     if record is not None and record.prompt_weights:
         lines += [
             "# hubtools reads brackets as weights and long prompts to their end. Stock diffusers",
@@ -66,6 +71,54 @@ def snippet(
     lines += [f"    {name}={value}," for name, value in always]
     lines += [").images[0]", 'image.save("picture.png")']
     return "\n".join(lines)
+
+
+def _imports(beside: Sequence[Companion], repo: str | None) -> list[str]:
+    if not any(None not in one.tokens for one in beside if one.kind == "embedding"):
+        return []
+    fetch = ["from huggingface_hub import hf_hub_download"] if repo else []
+    return [*fetch, "from safetensors.torch import load_file"]
+
+
+def _loaded(beside: Sequence[Companion], place: str, file: str, weights: str) -> list[str]:
+    """Loading of the LoRA and of all that belongs to it."""
+    adapters = [one for one in beside if one.kind == "adapter"]
+    first = f"pipeline.load_lora_weights({place}, weight_name={file}"
+    lines = []
+    if not adapters:
+        lines.append(f"{first})")
+    else:  # each by a name, or the last one alone would act
+        names = [adapter_name(weights), *(one.name for one in adapters)]
+        lines.append(f"{first}, adapter_name={python_literal(names[0])})")
+        lines += [
+            f"pipeline.load_lora_weights({place}, weight_name={python_literal(one.file)},"
+            f" adapter_name={python_literal(one.name)})"
+            for one in adapters
+        ]
+        lines.append(f"pipeline.set_adapters({python_literal(names)})")
+    for one in beside:
+        if one.kind == "embedding":
+            lines += _words(one, place)
+    return lines
+
+
+def _words(one: Companion, place: str) -> list[str]:
+    """The new words of an embedding, for each text encoder."""
+    file = python_literal(one.file)
+    if None in one.tokens:
+        word = python_literal(one.tokens[None][1][0])
+        return [f"pipeline.load_textual_inversion({place}, weight_name={file}, token={word})"]
+    where = file if place == "'.'" else f"hf_hub_download({place}, {file})"
+    lines = [f"embeddings = load_file({where})"]
+    for parts, (key, words) in one.tokens.items():
+        assert parts is not None
+        lines += [
+            "pipeline.load_textual_inversion(",
+            f"    embeddings[{python_literal(key)}], token={python_literal(list(words))},",
+            f"    text_encoder=pipeline.{parts[0]}, tokenizer=pipeline.{parts[1]},",
+            ")",
+        ]
+    return lines
 
 
 def scheduler_of(record: SampleRecord | None) -> tuple[str, str] | None:

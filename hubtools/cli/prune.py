@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 @click.option("--confirm", metavar="REPO", help="The repository's name, to confirm --purge.")
 @plan_options()
 @trust_option()
-@project_options("prune")
+@project_options("prune", "model.adapters")
 @output_options()
 def command(
     run_dir: Path | None,

@@ -56,7 +56,7 @@ _NAMED = 20  # deleted files that are listed by name
     help="Add the findings to the baseline file  [default: hubtools-baseline.json]",
 )  # fmt: skip
 @trust_option()
-@project_options("push", "prune")
+@project_options("push", "prune", "model.adapters")
 @output_options(report=True)
 def command(
     folder: Path | None,

@@ -20,7 +20,8 @@ Progress = Callable[[int, int], None]
 Note = Callable[[str], None]
 T = TypeVar("T")
 
-# Sections of the settings that a command takes as options, and its function as arguments.
+# Sections of the settings (or one key of a section) that a command takes as options, and its
+# function as arguments.
 SECTIONS_OF: dict[str, tuple[str, ...]] = {
     "validate": ("rules", "dataset"),
     "merge_parts": ("rules", "dataset"),
@@ -34,9 +35,9 @@ SECTIONS_OF: dict[str, tuple[str, ...]] = {
     "grid": ("samples", "train"),
     "evaluate": ("evaluate", "samples", "train", "dataset"),
     "card": ("model", "dataset"),
-    "prune": ("prune",),
-    "plan_prune_remote": ("prune",),
-    "push": ("push", "prune"),
+    "prune": ("prune", "model.adapters"),
+    "plan_prune_remote": ("prune", "model.adapters"),
+    "push": ("push", "prune", "model.adapters"),
     "undo_push": (),
     "preview": ("prune",),
     "ci_init": (),
@@ -64,8 +65,10 @@ def setting_names(sections: tuple[str, ...], taken: set[str]) -> dict[tuple[str,
     """{(section, key): names}, the first of which is its own, with underscores. A name that is
     `taken`, by an option of the command or by a section before, gets the section's in front."""
     found: dict[tuple[str, str], list[str]] = {}
-    for section in sections:
+    for section, _, only in (section.partition(".") for section in sections):
         for key, field in SECTIONS[section].model_fields.items():
+            if only and key != only:
+                continue
             names = [key, *aliases_of(field)]
             free = [name for name in names if name not in taken]
             if key not in free:

@@ -164,7 +164,7 @@ def prune(
     file = None if plan_file is None else Path(plan_file)
     # before they are classified: what changes meanwhile is then told apart
     state = {} if file is None else state_of(root, file, git=True)
-    options = project.prune.model_dump()
+    options = project.published
     plan = classify(root, **options)
     if file is not None:
         save_plan(plan, file, state, options)
@@ -173,7 +173,7 @@ def prune(
 
 def _given(project: Project) -> bool:
     """Whether anybody said what to keep and to drop; a file of settings does not count."""
-    return any(name.startswith("prune.") for name in project.given)
+    return any(name.startswith(("prune.", "model.adapters")) for name in project.given)
 
 
 def _saved_prune(

@@ -27,7 +27,7 @@ def plan_prune_remote(
     from hubtools.publish.remote import plan_remote
 
     project = project_of(plan_prune_remote, project, settings)
-    return plan_remote(repo, type, **project.prune.model_dump())
+    return plan_remote(repo, type, **project.published)
 
 
 def prune_remote(plan: RemotePlan, *, message: str | None = None) -> str:

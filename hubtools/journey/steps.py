@@ -163,7 +163,7 @@ def _card(journey: Journey) -> tuple[str, dict[str, Any]]:
 
 
 def _prune(journey: Journey) -> tuple[str, dict[str, Any]]:
-    plan = classify(journey.project.run_dir, **journey.project.prune.model_dump())
+    plan = classify(journey.project.run_dir, **journey.project.published)
     if plan.asks:
         names = ", ".join(item.path for item in plan.asks[:5])
         raise ChecksFailed(
@@ -332,7 +332,7 @@ STEPS: list[Step] = [
         "choose what is worth publishing",
         inputs=lambda j: {
             "files": j.ledger.hash_files(j.project.run_dir, _release_files(j)),
-            "prune": j.project.prune.model_dump(),
+            "prune": j.project.published,
         },
         outputs=lambda j: [],
         run=_prune,
@@ -344,7 +344,7 @@ STEPS: list[Step] = [
             "files": j.ledger.hash_files(j.project.run_dir, _release_files(j)),
             "repo": j.project.model.repo,
             "push": j.project.push.model_dump(),
-            "prune": j.project.prune.model_dump(),
+            "prune": j.project.published,
             "endpoint": _endpoint(),
         },
         outputs=lambda j: [],

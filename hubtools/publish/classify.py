@@ -7,7 +7,6 @@ What hubtools does not know is neither published nor moved.
 
 from __future__ import annotations
 
-import fnmatch
 import os
 import re
 import stat
@@ -17,14 +16,12 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from hubtools.errors import HubtoolsError
 from hubtools.files import StrPath, human_bytes, sha256_of
 from hubtools.layout import (
     CARD,
     CHECKPOINTS_DIR,
     EVALUATION,
     EVALUATION_DIR,
-    LORA_WEIGHTS,
     LOSS_CHART,
     METRICS,
     PROJECT_FILE,
@@ -34,13 +31,13 @@ from hubtools.layout import (
     SPACE_DIR,
     STATE_DIR,
 )
-from hubtools.lorafile.look import ADAPTERS, words_for
+from hubtools.lorafile.companions import companions
+from hubtools.lorafile.look import words_for
 from hubtools.models.registry import COMPONENTS
-from hubtools.publish.checkpoints import chosen, newest, steps_of
+from hubtools.publish.checkpoints import chosen, steps_of
+from hubtools.publish.main_file import matches, the_lora
 from hubtools.publish.trainers import (
     MAX_MANIFEST,
-    base_of_numbered,
-    read_manifest,
     recognised,
     refuse_places,
     wrote,
@@ -144,12 +141,13 @@ def classify(
     keep_checkpoints: str = "none",
     keep: Sequence[str] = (),
     drop: Sequence[str] = (),
+    adapters: Sequence[str] = (),
     sha256: Callable[[str], str | None] | None = None,
 ) -> PrunePlan:
     """Judge every file below the run folder `root`; `keep` and `drop` are patterns (fnmatch, on
     relative paths or file names) that overrule the rules. `keep_checkpoints` (none, last, best,
-    all, a number) keeps LoRA files of earlier steps too. `sha256` knows the hashes of files whose
-    bytes are elsewhere.
+    all, a number) keeps LoRA files of earlier steps too. `adapters` are LoRA files at the top that
+    belong to the release too. `sha256` knows the hashes of files whose bytes are elsewhere.
 
     Weight files are judged by their headers, not their names. Exactly one LoRA is kept at the top
     level; if there is none there, the newest checkpoint's LoRA is kept under the usual name.
@@ -165,9 +163,10 @@ def classify(
             name: read_header(path / name) for name in regular if name.endswith(".safetensors")
         }
         steps = steps_of(opened, headers)
-        weights, target = _the_lora(opened, headers, steps, drop)
+        weights, target = the_lora(opened, headers, steps, drop, adapters)
         shown = _referenced(opened)
         hashed = sha256 or (lambda name: sha256_of(path / name))
+        beside = {one.file for one in companions(headers, weights, adapters)}
         asked = chosen(opened, keep_checkpoints, steps, weights, hashed)
     items = []
     for name, facts in files:
@@ -181,14 +180,16 @@ def classify(
             continue
         verdict, reason = _verdict(name, facts, headers.get(name), shown)
         moved = None
-        if name in asked:
+        if name in beside and name in adapters:
+            verdict, reason = Verdict.KEEP, f"another {words_for(headers[name])} of this release"
+        elif name in asked:
             verdict, reason = Verdict.KEEP, _checkpoint(steps[name], keep_checkpoints)
             # at the top loaders would not know which of several to take
             moved = None if "/" in name else f"{CHECKPOINTS_DIR}/{name}"
         known = run is not None and wrote(run, name)
-        if _matches(name, drop):
+        if matches(name, drop):
             verdict, reason, known = Verdict.DROP, "dropped as asked", True
-        elif _matches(name, keep) and stat.S_ISREG(facts.st_mode):
+        elif matches(name, keep) and stat.S_ISREG(facts.st_mode):
             verdict, reason = _kept(name, verdict, reason)
         target_of = moved if verdict is Verdict.KEEP else None
         items.append(Item(name, size, verdict, reason, target_of, known))
@@ -204,67 +205,6 @@ def _kept(name: str, verdict: Verdict, reason: str) -> tuple[Verdict, str]:
 def _checkpoint(step: int | None, asked: str) -> str:
     of = "an earlier step" if step is None else f"step {step}"
     return f"the LoRA at {of}, " + ("the best of all, kept" if asked == "best" else "kept as asked")
-
-
-def _the_lora(
-    root: Root, headers: dict[str, Header], steps: dict[str, int | None], drop: Sequence[str]
-) -> tuple[str, str | None]:
-    """(path of the LoRA to publish, name to publish it under if that differs)."""
-    loras = [
-        name
-        for name, header in headers.items()
-        if header.holds in ADAPTERS and not _matches(name, drop)
-    ]
-    top = [name for name in loras if "/" not in name]
-    if LORA_WEIGHTS in top:
-        return LORA_WEIGHTS, None
-    named = _named_by_manifest(root)
-    if named in top:
-        return named, None
-    if len(top) == 1:
-        return top[0], None
-    if (final := _final_of(top, steps)) is not None:
-        return final, None
-    if len(top) > 1:
-        raise HubtoolsError(
-            f"{root.path} holds several LoRA files: {', '.join(top)}.",
-            hint=f"drop all but one (--drop PATTERN), or name the final one {LORA_WEIGHTS}",
-            code="wrong-kind",
-        )
-    below = [name for name in loras if not name.startswith((f"{STATE_DIR}/",))] or loras
-    if below:
-        return newest(steps, below), LORA_WEIGHTS
-    damaged = [name for name, header in headers.items() if header.holds is Holds.DAMAGED]
-    hint = f"these are damaged: {', '.join(damaged[:3])}" if damaged else "train first"
-    raise HubtoolsError(
-        f"{root.path} holds no LoRA; nothing would be left to publish.",
-        hint=hint,
-        code="nothing-there",
-    )
-
-
-def _final_of(names: Sequence[str], steps: dict[str, int | None]) -> str | None:
-    """The last of NAME-000010, NAME-000020, NAME as sd-scripts and ai-toolkit write them; None if
-    the names are not of one such row."""
-    bases = {base_of_numbered(name) or name for name in names}
-    if len(bases) != 1:
-        return None
-    base = bases.pop()
-    return base if base in names else newest(steps, names)
-
-
-def _named_by_manifest(root: Root) -> str:
-    lora = (read_manifest(root) or {}).get("lora")
-    name = lora.get("file") if isinstance(lora, dict) else None
-    return name if isinstance(name, str) else ""
-
-
-def _matches(name: str, patterns: Sequence[str]) -> bool:
-    base = name.rpartition("/")[2]
-    return any(
-        fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(base, pattern)
-        for pattern in patterns
-    )
 
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
@@ -351,7 +291,11 @@ def _weights_verdict(name: str, size: int, header: Header) -> tuple[Verdict, str
         case Holds.LORA | Holds.LYCORIS if name.startswith(f"{SNAPSHOTS_DIR}/"):
             return Verdict.DROP, "the LoRA at an earlier step (--keep-checkpoints keeps it)"
         case Holds.LORA | Holds.LYCORIS:
-            return Verdict.DROP, f"another {words_for(header)} file; a repository has exactly one"
+            what = words_for(header)
+            return Verdict.DROP, (
+                f"another {what} file; a repository has exactly one (--adapters names those that"
+                " belong to it)"
+            )
         case Holds.EMBEDDING if "/" not in name:
             return Verdict.KEEP, "embeddings of new words; they belong to the LoRA"
         case Holds.EMBEDDING:

@@ -20,7 +20,7 @@ class PushOptions(BaseModel):
     repository that others changed are replaced. `resolve_links`: the files that links of a dataset
     folder lead to are sent. `ignore`: id prefixes of P and D rules to leave out, but for those on
     secrets. `collection`: OWNER/SLUG or a title, into which the repository is put after a push to
-    main. `rules`: which D rules a dataset must pass. The other five go to `release.collect`.
+    main. `rules`: which D rules a dataset must pass. The other six go to `release.collect`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -39,6 +39,7 @@ class PushOptions(BaseModel):
     )
     keep: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
+    adapters: tuple[str, ...] = ()
     allow: tuple[str, ...] = ()
     allowed_secrets: tuple[AllowedSecret, ...] = ()
 
@@ -69,6 +70,7 @@ class PushOptions(BaseModel):
             keep_checkpoints=project.prune.keep_checkpoints,
             keep=patterns("keep", project.prune.keep),
             drop=patterns("drop", project.prune.drop),
+            adapters=tuple(project.model.adapters) if repo_type == "model" else (),
             allow=tuple(project.push.allow),
             allowed_secrets=tuple(project.push.allowed_secrets),
             **said,

@@ -187,6 +187,7 @@ def make_plan(
         keep=options.keep,
         drop=options.drop,
         resolve_links=options.resolve_links,
+        adapters=options.adapters,
         allow=options.allow,
         allowed_secrets=options.allowed_secrets,
     )

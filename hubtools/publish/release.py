@@ -66,6 +66,7 @@ class Release:
     allow: tuple[str, ...] = ()  # patterns of files that somebody has asked for
     vouched: tuple[str, ...] = ()  # those of push.allow: they may hold what cannot be read
     allowed_secrets: tuple[AllowedSecret, ...] = ()
+    adapters: tuple[str, ...] = ()  # further LoRA files that belong to the release
     opened: Root | None = field(default=None, compare=False, repr=False)  # while a plan is made
 
     def is_allowed(self, name: str) -> bool:
@@ -167,6 +168,7 @@ def collect(
     resolve_links: bool = False,
     allow: Sequence[str] = (),
     allowed_secrets: Sequence[AllowedSecret] = (),
+    adapters: Sequence[str] = (),
 ) -> Release:
     """The files of the release at `folder`: for a model what `prune` keeps, for all others
     everything but junk, hidden files and links (`resolve_links`: the files that they lead to take
@@ -177,7 +179,7 @@ def collect(
         release = _dataset(folder, drop, (*keep, *allow), resolve_links)
         release = replace(release, repo_type=repo_type)
     else:
-        release = _model(folder, keep_checkpoints, keep, drop)
+        release = _model(folder, keep_checkpoints, keep, drop, adapters)
     release = _without_ignored(release, keep)
     return replace(
         release,
@@ -188,9 +190,15 @@ def collect(
 
 
 def _model(
-    folder: Path, keep_checkpoints: str, keep: Sequence[str], drop: Sequence[str]
+    folder: Path,
+    keep_checkpoints: str,
+    keep: Sequence[str],
+    drop: Sequence[str],
+    adapters: Sequence[str],
 ) -> Release:
-    plan = classify(folder, keep_checkpoints=keep_checkpoints, keep=keep, drop=drop)
+    plan = classify(
+        folder, keep_checkpoints=keep_checkpoints, keep=keep, drop=drop, adapters=adapters
+    )
     if plan.asks:
         raise HubtoolsError(
             f"hubtools does not know what to do with {plan.asks[0].path}: {plan.asks[0].reason}.",
@@ -203,6 +211,7 @@ def _model(
         "model",
         tuple(sorted(files, key=lambda file: file.name)),
         tuple((item.path, item.reason) for item in plan.dropped),
+        adapters=tuple(adapters),
     )
 
 

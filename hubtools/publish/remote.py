@@ -78,6 +78,7 @@ def plan_remote(
     keep_checkpoints: str = "none",
     keep: Sequence[str] = (),
     drop: Sequence[str] = (),
+    adapters: Sequence[str] = (),
 ) -> RemotePlan:
     """Look at a repository; of a dataset, at its storage alone. Raises `HubtoolsError` if there is
     none, or no LoRA in a model's."""
@@ -85,7 +86,7 @@ def plan_remote(
     if remote.head is None:
         raise HubtoolsError(f"There is no {repo_type} {repo}.", code="nothing-there")
     items = (
-        _judged(remote, repo, repo_type, keep_checkpoints, keep, drop)
+        _judged(remote, repo, repo_type, keep_checkpoints, keep, drop, adapters)
         if repo_type == "model"
         else ()  # the rules of `validate` judge what lies on main
     )
@@ -100,6 +101,7 @@ def _judged(
     keep_checkpoints: str,
     keep: Sequence[str],
     drop: Sequence[str],
+    adapters: Sequence[str],
 ) -> tuple[Item, ...]:
     """The files of main with their verdicts."""
     head = str(remote.head)
@@ -117,6 +119,7 @@ def _judged(
                 keep_checkpoints=keep_checkpoints,
                 keep=keep,
                 drop=drop,
+                adapters=adapters,
                 sha256=hashes.get,
             ).items
         except HubtoolsError as error:

@@ -63,14 +63,16 @@ def many_loras(release: Release) -> Iterator[Problem]:
         # embeddings of pivotal tuning lie beside their LoRA; diffusers takes the usual name
         beside = {f.name for f, held in release.weights if held.header.holds is Holds.EMBEDDING}
         weights = [file for file in weights if file.name not in beside]
+        weights = [file for file in weights if file.name not in release.adapters]
     if release.repo_type == "model" and len(weights) > 1:
+        named = sum(file.name not in release.adapters for file in weights) <= 1
         others = [file.name for file in weights if file.name != LORA_WEIGHTS]
         yield Problem(
             f"{len(weights)} weight files at the top level:"
             f" {', '.join(file.name for file in weights)}",
             "publish one; put the others into a folder",
             others[0],
-            severity=Severity.WARNING if len(others) < len(weights) else None,
+            severity=Severity.WARNING if named or len(others) < len(weights) else None,
         )
 
 
