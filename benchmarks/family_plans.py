@@ -24,6 +24,7 @@ from hubtools.training.choices import completed
 from hubtools.training.device import dtype_of, quantise_as_set
 from hubtools.training.memory import held, plan_memory
 from hubtools.training.plan import TrainPlan
+from hubtools.training.prepare import with_controls
 from hubtools.training.recipe import make_recipe
 
 PICTURES, STEPS = 20, 2000
@@ -306,7 +307,7 @@ CARDS = (8, 16, 24, 80)
 def plan_of(folder: Path, size: int, **settings: Any) -> TrainPlan:
     """The plan of a usual run in bf16 on a GPU, of pictures of `size` pixels."""
     family = family_of(folder, folder.name)
-    info = family.info(folder, None)
+    info = with_controls(family.info(folder, None), [])
     train = completed(TrainSettings(max_train_steps=STEPS, **settings), info)
     recipe = make_recipe(
         train, resolution=size, images=PICTURES, world_size=1, precision="bf16",

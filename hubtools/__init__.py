@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from hubtools.commands.remote import plan_prune_remote, prune_remote, purge_remote
     from hubtools.commands.reviews import review
     from hubtools.commands.undoing import plan_undo_push, undo_push
+    from hubtools.commands.weights import convert, export, merge
     from hubtools.commands.workflows import ci_init, ci_run
     from hubtools.dataset.caption.exchange import export_captions
     from hubtools.dataset.caption.planner import plan_captions
@@ -64,6 +65,9 @@ _WHERE = {
     "caption": "hubtools.commands.edits",
     "card": "hubtools.commands.releasing",
     "check_card": "hubtools.cards.rules",
+    "convert": "hubtools.commands.weights",
+    "export": "hubtools.commands.weights",
+    "merge": "hubtools.commands.weights",
     "ci_init": "hubtools.commands.workflows",
     "ci_run": "hubtools.commands.workflows",
     "classify": "hubtools.publish.classify",
@@ -123,6 +127,9 @@ __all__ = [
     "check_card",
     "ci_init",
     "ci_run",
+    "convert",
+    "export",
+    "merge",
     "classify",
     "demo",
     "doctor",

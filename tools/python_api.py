@@ -51,6 +51,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "plan": "plan_shards(..., plan_file=file)",
     },
     "generate": {"from": "like: a word of Python"},
+    "export": {"as": "format: a word of Python"},
     "grid": {"dry_run": "plan_grid(...)"},
     "prune": {
         "undo": "the command line does it",

@@ -11,6 +11,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "unshard",
     ),
     "Training and drawing": ("train", "generate", "grid", "evaluate"),
+    "Weight files": ("convert", "export", "merge"),
     "Publishing": ("card", "prune", "preview", "push", "ci"),
     "All of it": ("ship", "rehearse", "demo", "hub"),
     "Help": ("doctor", "cache", "explain", "schema", "help"),

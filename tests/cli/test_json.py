@@ -104,7 +104,8 @@ def test_a_crash_is_a_document(
         word
         for parameter in command.params
         if parameter.required
-        for word in ([parameter.opts[0]] if isinstance(parameter, click.Option) else []) + ["x=1"]
+        for word in ([parameter.opts[0]] if isinstance(parameter, click.Option) else [])
+        + [parameter.type.choices[0] if isinstance(parameter.type, click.Choice) else "x=1"]
     ]
     done = typed(*words, *given, "--format", "json")
     assert one_document(done)["error"]["code"] == code

@@ -103,6 +103,7 @@ def test_output_formats() -> None:
         "samples",
         "evaluate",
         "model",
+        "prune",
         "push",
     }
     piped = typed("explain", "D202").stdout

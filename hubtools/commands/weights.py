@@ -1,0 +1,105 @@
+"""`convert`, `export` and `merge` as functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hubtools.commands.asked import Note, quiet
+from hubtools.errors import UsageError
+from hubtools.files import StrPath
+
+if TYPE_CHECKING:
+    from hubtools.conversion.export import Exported
+    from hubtools.conversion.formats import Format
+    from hubtools.conversion.merge import Merged
+    from hubtools.conversion.reduction import Precision
+
+
+def export(
+    lora: StrPath,
+    format: Format,
+    to: StrPath | None = None,
+    *,
+    dtype: Precision | None = None,
+    rank: int | None = None,
+    base_model: str | None = None,
+    allow_pickle: bool = False,
+    overwrite: bool = False,
+) -> Exported:
+    """Write a LoRA (a run folder, a file, a Hub id) as another program reads it, with alphas in its
+    weights. `format`: diffusers, kohya, comfyui or peft. `to`: a file, of peft a folder; default
+    beside you, by the LoRA's name. `dtype`: of its numbers; `rank`: at most so many a layer;
+    `base_model`: where the LoRA does not tell whom it is for."""
+    from hubtools.conversion.export import export as run
+    from hubtools.models.targets import target_of
+
+    source = _file_of(lora)
+    base = None
+    if base_model is not None and (base := target_of(base_model)) is None:
+        raise UsageError(
+            f"What kind of model {base_model} is cannot be told.",
+            hint="give a pipeline folder, or a Hub id of a known model",
+        )
+    name = Path(str(lora)).name.removesuffix(source.suffix) or source.stem
+    ending = "" if format == "peft" else ".safetensors"
+    return run(
+        source, to or f"{name}-{format}{ending}", format=format, precision=dtype, rank=rank,
+        base=base, allow_pickle=allow_pickle, overwrite=overwrite,
+    )  # fmt: skip
+
+
+def convert(
+    lora: StrPath,
+    to: StrPath | None = None,
+    *,
+    base_model: str | None = None,
+    allow_pickle: bool = False,
+    overwrite: bool = False,
+) -> Exported:
+    """`export` to the names that `load_lora_weights` of diffusers reads: mends files of other
+    programs and damaged names."""
+    return export(
+        lora, "diffusers", to, base_model=base_model, allow_pickle=allow_pickle,
+        overwrite=overwrite,
+    )  # fmt: skip
+
+
+def _file_of(lora: StrPath) -> Path:
+    from hubtools.inference.lora import resolve_lora
+
+    path = Path(lora).expanduser()
+    return path if path.is_file() else resolve_lora(str(lora)).path
+
+
+def merge(
+    lora: str | Sequence[str],
+    to: StrPath,
+    base_model: str | None = None,
+    *,
+    base_config: str | None = None,
+    revision: str | None = None,
+    variant: str | None = None,
+    dtype: Precision | None = None,
+    note: Note = quiet,
+) -> Merged:
+    """Add LoRAs (each `source` or `source:weight`) to the weights of a base model (default the one
+    that the LoRA names) and write it as the pipeline folder `to`. `dtype`: of the numbers of what
+    is changed, default that of the base; the other arguments as in [train]."""
+    from hubtools.conversion.merge import merge as run
+    from hubtools.conversion.reduction import DTYPES
+    from hubtools.inference.lora import check_loras, resolve_loras
+    from hubtools.models.base import resolve_base
+
+    found = resolve_loras([lora] if isinstance(lora, str) else list(lora))
+    name = base_model or next((one.file.base_model for one in found if one.file.base_model), None)
+    if name is None:
+        raise UsageError(
+            "No base model is set, and the LoRA names none.",
+            hint="give --base-model owner/name, a folder or a file",
+            code="bad-setting",
+        )
+    base = resolve_base(name, revision=revision, variant=variant, config=base_config, notify=note)
+    check_loras(found, base.path_or_id, note)
+    return run(base, found, to, precision=DTYPES[dtype] if dtype else None)

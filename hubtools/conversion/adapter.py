@@ -1,0 +1,309 @@
+"""A LoRA as its layers, whatever file it came in: read by the names of diffusers, peft, sd-scripts
+(kohya) and ComfyUI, those that lost their beginning or carry an adapter's name included."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hubtools.errors import HubtoolsError, first_line, require_extra
+from hubtools.files import open_regular
+from hubtools.hub.errors import is_of_machine
+from hubtools.lorafile.look import Weights, family_words, look, words_for
+from hubtools.modelfiles import is_pickled
+from hubtools.models.registry import TARGETS
+from hubtools.models.rows import Target
+from hubtools.quiet import hush
+from hubtools.tensornames import Part, part_of
+from hubtools.weights import Holds
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Tensors = dict[str, Tensor]
+
+
+_COMFYUI = "diffusion_model."
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The change of one layer at weight 1: `scale` times `up` (out, rank, ...) times `down` (rank,
+    in, ...), both of them of linear layers or of convolutions."""
+
+    down: Tensor
+    up: Tensor
+    scale: float
+
+    @property
+    def rank(self) -> int:
+        """Of its two halves."""
+        return int(self.down.shape[0])
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """A LoRA for models of `target`. `layers` by their names in a file of diffusers:
+    `unet.mid_block...to_q`, `text_encoder.text_model...`. `mended`: what was wrong with the file's
+    names."""
+
+    target: Target
+    layers: Mapping[str, Layer]
+    metadata: Mapping[str, str]
+    mended: tuple[str, ...] = ()
+
+
+def read_adapter(path: Path, base: Target | None = None, *, allow_pickle: bool = False) -> Adapter:
+    """Read the LoRA in the file at `path`; `base`: the kind of model that it is for, where its own
+    names and widths leave that open. `allow_pickle`: a `.bin` may be opened, tensors only.
+
+    Raises `HubtoolsError` for what is no LoRA (a LoHa and its kin, a DoRA, a whole model), for one
+    that is damaged or holds half layers, and for names that nobody knows."""
+    require_extra("train", "Converting a LoRA")
+    weights, tensors = _opened(path, allow_pickle)
+    target = _target(path, weights, base)
+    mended, names = _mended(weights, target)
+    tensors = {names.get(name, name): tensor for name, tensor in tensors.items()}
+    if _is_foreign(tensors):
+        tensors = _by_diffusers(path, tensors, target)
+        if any(name.startswith(_COMFYUI) for name in tensors):  # it knew them, but for that word
+            mended += (f"{_COMFYUI} is taken for {target.denoiser}.",)
+            tensors = {
+                name.replace(_COMFYUI, f"{target.denoiser}.", 1): one
+                for name, one in tensors.items()
+            }
+    alphas = _header_alphas(weights)
+    layers = _layers(tensors, alphas)
+    known = tuple(f"{name}." for name in (target.denoiser, *target.components))
+    lost = [name for name in layers if not name.startswith(known)]
+    if lost or not layers:
+        first = f" (the first is {lost[0]})" if lost else ""
+        raise HubtoolsError(
+            f"{path}: {len(lost)} of its {len(layers)} layers have names that belong to no part of"
+            f" {target.title}{first}.",
+            hint="name the base that it was trained on with --base-model",
+            code="not-supported",
+        )
+    return Adapter(target, layers, weights.header.metadata, mended)
+
+
+def _opened(path: Path, allow_pickle: bool) -> tuple[Weights, Tensors]:
+    if is_pickled(path.name):
+        if not allow_pickle:
+            raise HubtoolsError(
+                f"{path} is a pickle, which can run code.",
+                hint="add --allow-pickle to have its tensors read, and nothing else of it",
+                code="unsafe-file",
+            )
+        return _unpickled(path)
+    from safetensors.torch import load_file
+
+    weights = look(partial(open_regular, path), path.stat().st_size)
+    _check_kind(path, weights)
+    return weights, load_file(path)
+
+
+def _unpickled(path: Path) -> tuple[Weights, Tensors]:
+    """The tensors of a pickle, by PyTorch's reader that makes nothing but tensors."""
+    import tempfile
+
+    import torch
+    from safetensors.torch import save_file
+
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        if is_of_machine(error):
+            raise
+        raise HubtoolsError(
+            f"{path} holds more than tensors, or is damaged: {first_line(error)}",
+            hint="ask for it as .safetensors",
+            code="unsafe-file",
+        ) from error
+    tensors = {
+        str(name): one.contiguous().clone()
+        for name, one in (found.items() if isinstance(found, dict) else ())
+        if isinstance(one, torch.Tensor)
+    }
+    with tempfile.TemporaryDirectory() as folder:  # so that one reader judges both
+        file = Path(folder) / "weights.safetensors"
+        save_file(tensors, file)
+        weights = look(partial(open_regular, file), file.stat().st_size)
+    _check_kind(path, weights)
+    return weights, tensors
+
+
+def _check_kind(path: Path, weights: Weights) -> None:
+    holds = weights.header.holds
+    if holds is Holds.DAMAGED:
+        raise HubtoolsError(
+            f"{path} is damaged: {weights.header.problem}.",
+            hint="fetch it again",
+            code="file-damaged",
+        )
+    if holds is not Holds.LORA or weights.kind == "dora":
+        what = words_for(weights.header) if weights.is_adapter else weights.kind
+        raise HubtoolsError(
+            f"{path} is a {what}, and no LoRA: it cannot be put as two halves a layer.",
+            hint="`hubtools inspect` tells what it is and who reads it",
+            code="not-supported",
+        )
+    if weights.values is not None and weights.values.broken:
+        raise HubtoolsError(
+            f"{path}: {len(weights.values.broken)} of its tensors hold NaN or infinite numbers (the"
+            f" first is {weights.values.broken[0]}).",
+            hint="take an earlier checkpoint",
+            code="file-damaged",
+        )
+    if weights.halved:
+        raise HubtoolsError(
+            f"{path}: {len(weights.halved)} of its layers have one half only (the first is"
+            f" {weights.halved[0]}).",
+            hint="write it again from the training's state",
+            code="file-damaged",
+        )
+
+
+def _target(path: Path, weights: Weights, base: Target | None) -> Target:
+    fits = [TARGETS[name] for name in weights.families if TARGETS[name].support is not None]
+    if base is not None:
+        if not weights.fits(base):
+            whose = family_words(weights.families) or "another kind of model"
+            raise HubtoolsError(
+                f"{path} is a LoRA for {whose}, and the base is {base.title}.",
+                hint="name the base that it was trained on",
+                code="not-supported",
+            )
+        return base
+    if len({row.support for row in fits}) != 1:
+        title = family_words(weights.families)
+        raise HubtoolsError(
+            f"{path} does not tell what model it is for{f': it may be {title}' if title else ''}.",
+            hint="name the base with --base-model",
+            code="not-supported",
+        )
+    return fits[0]
+
+
+def _mended(weights: Weights, target: Target) -> tuple[tuple[str, ...], dict[str, str]]:
+    """What is wrong with the names, and new ones for those."""
+    names: dict[str, str] = {}
+    said: dict[str, None] = {}
+    bare = weights.format == "bare" or (
+        weights.format == "peft" and all(not part.prefix for part in weights.parts)
+    )
+    for part in weights.parts:
+        name = part.name
+        if part.wrapped:
+            said["peft's base_model.model. is taken off"] = None
+            name = name.replace("base_model.model.", "", 1)
+        if part.adapter:
+            said[f"the adapter's name .{part.adapter} is taken out"] = None
+            name = name.replace(f".{part.adapter}", "", 1)
+        if bare and not part.prefix:
+            said[f"{target.denoiser}. is put before the names"] = None
+            name = f"{target.denoiser}.{name}"
+        names[part.name] = name
+    return tuple(said), names
+
+
+def _is_foreign(tensors: Mapping[str, Any]) -> bool:
+    """True for names that diffusers has to translate."""
+    parts = [part for part in map(part_of, tensors) if part is not None]
+    return any(
+        part.prefix.startswith(("lora_", "lycoris_", "diffusion_model.")) or part.style == "kohya"
+        for part in parts
+    )
+
+
+def _by_diffusers(path: Path, tensors: Tensors, target: Target) -> Tensors:
+    """The same under the names of diffusers, by the reader of the family's pipeline."""
+    assert target.support is not None
+    hush()
+    import diffusers
+
+    reader = getattr(diffusers, target.support.pipelines[0]).lora_state_dict
+    options: dict[str, Any] = {}
+    if target.denoiser == "unet":
+        options["unet_config"] = _Config(_UNET)
+    elif target.name == "flux":
+        options["return_alphas"] = True
+    try:
+        found = reader(dict(tensors), **options)
+    except Exception as error:
+        if is_of_machine(error):
+            raise
+        raise HubtoolsError(
+            f"{path} has names that diffusers does not know for {target.title}:"
+            f" {first_line(error)}",
+            hint="name the base that it was trained on with --base-model",
+            code="not-supported",
+        ) from error
+    state, alphas = (found[0], found[1]) if isinstance(found, tuple) else (found, None)
+    import torch
+
+    for name, alpha in (alphas or {}).items():
+        place = name.removesuffix(".alpha")
+        part = part_of(place)  # some are named by the half that they stand for
+        if part is not None:
+            place = f"{part.prefix}{part.layer}"
+        state[f"{place}.alpha"] = torch.tensor(float(alpha))
+    return dict(state)
+
+
+_UNET = {"layers_per_block": 2}
+
+
+class _Config(dict[str, Any]):
+    """The configuration of a UNet as far as names are made of it."""
+
+    __getattr__ = dict.__getitem__
+
+
+def _header_alphas(weights: Weights) -> dict[str, float]:
+    return dict(weights.header_alphas)
+
+
+def _layers(tensors: Tensors, header: Mapping[str, float]) -> dict[str, Layer]:
+    halves: dict[str, dict[str, Tensor]] = {}
+    prefixes: dict[str, str] = {}
+    for name, tensor in tensors.items():
+        part = part_of(name)
+        if part is None or part.role not in ("down", "up", "alpha"):
+            continue
+        place = f"{part.prefix}{_plain(part)}"
+        halves.setdefault(place, {})[part.role] = tensor
+        prefixes[place] = part.prefix
+    layers = {}
+    for place, found in sorted(halves.items()):
+        if not {"down", "up"} <= found.keys():
+            continue
+        rank = found["down"].shape[0]
+        alpha = float(found["alpha"]) if "alpha" in found else header.get(prefixes[place], rank)
+        layers[place] = Layer(found["down"], found["up"], alpha / rank)
+    return layers
+
+
+def _plain(part: Part) -> str:
+    """The layer's own name: older files of diffusers name the processor of an attention."""
+    layer = part.layer.replace(".processor.", ".")
+    if part.of_text:
+        stem, _, last = layer.rpartition(".")
+        return f"{stem}.{_OF_TEXTS[last]}" if last in _OF_TEXTS else layer
+    return f"{layer}.0" if layer.endswith(".to_out") else layer
+
+
+_OF_TEXTS = {"to_q": "q_proj", "to_k": "k_proj", "to_v": "v_proj", "to_out": "out_proj"}
+
+
+def folded(adapter: Adapter) -> Adapter:
+    """The same change with every scale in the weights: it acts alike in programs that read no
+    alpha, such as ComfyUI of a file of diffusers."""
+    layers = {
+        name: layer if layer.scale == 1 else Layer(layer.down, layer.up * layer.scale, 1.0)
+        for name, layer in adapter.layers.items()
+    }
+    return replace(adapter, layers=layers)

@@ -1,0 +1,149 @@
+"""Write a LoRA for other programs, and prove that it is the same one."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hubtools.conversion.adapter import Adapter, folded, read_adapter
+from hubtools.conversion.formats import Format, peft_parts, tensors_for
+from hubtools.conversion.reduction import (
+    DTYPES,
+    Difference,
+    Precision,
+    difference,
+    in_precision,
+    reduced,
+)
+from hubtools.errors import UsageError
+from hubtools.files import StrPath, replacing, write_json
+from hubtools.models.rows import Target
+from hubtools.models.tensors import dump_tensors
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_LORA = "adapter_model.safetensors"
+_CONFIG = "adapter_config.json"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A LoRA that was written. `layers` of it, `rank` that of the largest, `bytes` of all its
+    files; `mended` is what was wrong with the names, `difference` how far its changes are from
+    those of the file that it was made of."""
+
+    path: Path
+    format: Format
+    family: str
+    layers: int
+    rank: int
+    precision: str
+    bytes: int
+    mended: tuple[str, ...]
+    difference: Difference
+
+
+def export(
+    source: Path,
+    to: StrPath,
+    *,
+    format: Format = "diffusers",
+    precision: Precision | None = None,
+    rank: int | None = None,
+    base: Target | None = None,
+    allow_pickle: bool = False,
+    overwrite: bool = False,
+) -> Exported:
+    """Write the LoRA in the file `source` as the file `to` (of `peft`: as a folder), with alphas in
+    the weights, and read it back. `precision`: of its numbers, default what they are in; `rank`: at
+    most so many a layer.
+
+    Raises `UsageError` if something else lies at `to`, and what `read_adapter` and `tensors_for`
+    raise."""
+    place = Path(to).expanduser()
+    _check_free(place, source, format, overwrite)
+    before = read_adapter(source, base, allow_pickle=allow_pickle)
+    now: Adapter = folded(before)
+    if rank is not None:
+        now = reduced(now, rank)
+    now = in_precision(now, precision or _precision_of(before))
+    size = _write_folder(now, place) if format == "peft" else _write_file(now, place, format)
+    after = _read_back(place, now.target, format)
+    return Exported(
+        path=place,
+        format=format,
+        family=now.target.title,
+        layers=len(now.layers),
+        rank=max(layer.rank for layer in now.layers.values()),
+        precision=precision or _precision_of(before),
+        bytes=size,
+        mended=before.mended,
+        difference=difference(before.layers, after.layers),
+    )
+
+
+def _check_free(place: Path, source: Path, format: Format, overwrite: bool) -> None:
+    if place.exists() and place.samefile(source):
+        raise UsageError(
+            f"{place} is the LoRA itself.", hint="give another name with --to", code="file-exists"
+        )
+    folder = format == "peft"
+    if place.is_dir() != folder and os.path.lexists(place):
+        what = "a folder" if place.is_dir() else "a file"
+        raise UsageError(
+            f"{place} is {what}, and {format} is {'a folder' if folder else 'a file'}.",
+            hint="give another name with --to",
+            code="file-exists",
+        )
+    there = (place / _LORA).exists() if folder else place.exists()
+    if there and not overwrite:
+        raise UsageError(
+            f"{place} is there already.",
+            hint="give another name with --to, or add --overwrite",
+            code="file-exists",
+        )
+    if not folder and place.suffix != ".safetensors":
+        raise UsageError(
+            f"{place} has no name of a weight file.", hint=f"--to {place.stem}.safetensors"
+        )
+
+
+def _precision_of(adapter: Adapter) -> Precision:
+    names = {str(layer.up.dtype).removeprefix("torch.") for layer in adapter.layers.values()}
+    return next((one for one, dtype in DTYPES.items() if names == {dtype}), "fp32")
+
+
+def _write_file(adapter: Adapter, place: Path, format: Format) -> int:
+    tensors, header = tensors_for(adapter, format)
+    return _dump(place, tensors, header)
+
+
+def _write_folder(adapter: Adapter, place: Path) -> int:
+    size = 0
+    for number, (part, (tensors, config)) in enumerate(peft_parts(adapter).items()):
+        folder = place / part if number else place
+        folder.mkdir(parents=True, exist_ok=True)
+        size += _dump(folder / _LORA, tensors, {"format": "pt"})
+        write_json(folder / _CONFIG, config | {"inference_mode": True})
+    return size
+
+
+def _dump(place: Path, tensors: dict[str, Tensor], header: dict[str, str]) -> int:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(place) as file:
+        dump_tensors(file, {name: one.contiguous() for name, one in tensors.items()}, header)
+    return place.stat().st_size
+
+
+def _read_back(place: Path, target: Target, format: Format) -> Adapter:
+    if format != "peft":
+        return read_adapter(place, target)
+    layers = dict(read_adapter(place / _LORA, target).layers)
+    for config in sorted(place.glob(f"*/{_CONFIG}")):
+        part = config.parent.name
+        found = read_adapter(config.parent / _LORA, target).layers
+        layers |= {f"{part}.{name.partition('.')[2]}": layer for name, layer in found.items()}
+    return Adapter(target, layers, {})

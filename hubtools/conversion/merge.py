@@ -1,0 +1,113 @@
+"""A base with LoRAs added to its weights, as a pipeline folder of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hubtools.errors import HubtoolsError, UsageError
+from hubtools.files import StrPath, human_bytes
+from hubtools.inference.adapters import apply_loras
+from hubtools.inference.lora import WeightedLora
+from hubtools.models.base import Base, as_folder, wanted_files
+from hubtools.models.loading import Part, load_pipeline
+from hubtools.models.registry import TEXT_ENCODERS
+from hubtools.weights import read_header
+
+_TORCH = {"F16": "float16", "BF16": "bfloat16", "F32": "float32"}
+
+
+@dataclass(frozen=True)
+class Merged:
+    """A pipeline folder that was written: `changed` components of the base, `precision` of their
+    numbers, `bytes` of all."""
+
+    path: Path
+    changed: tuple[str, ...]
+    precision: str
+    bytes: int
+
+
+def merge(
+    base: Base, loras: Sequence[WeightedLora], to: StrPath, *, precision: str | None = None
+) -> Merged:
+    """Add the LoRAs, at their weights, to the weights of `base` and write it as the folder `to`.
+    `precision`: of what is changed, default that of the base's files; sums are made in float32.
+
+    Raises `UsageError` if `to` is there and not empty, `HubtoolsError` if a LoRA does not fit or if
+    the disk is too small. A kill leaves no half folder under that name."""
+    place = Path(to).expanduser().absolute()
+    if os.path.lexists(place) and not (place.is_dir() and not any(place.iterdir())):
+        raise UsageError(f"{place} is there already.", hint="give another --to", code="file-exists")
+    folder = Path(as_folder(base).path_or_id)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    names = _names(folder, base.variant)
+    _check_room(folder, names, place.parent)
+    with tempfile.TemporaryDirectory(prefix=".merging-", dir=place.parent) as work:
+        made = Path(work) / "pipeline"
+        changed, precision = _write(base, folder, loras, made, precision)
+        for name in names:
+            if name.split("/")[0] not in changed:
+                target = made / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(folder / name, target)
+        if place.is_dir():
+            place.rmdir()
+        made.rename(place)
+    size = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
+    return Merged(place, changed, precision, size)
+
+
+def _names(folder: Path, variant: str | None) -> list[str]:
+    """The pipeline's files, without those that no loader would open."""
+    names = [path.relative_to(folder).as_posix() for path in folder.glob("*/*") if path.is_file()]
+    own = [path.name for path in folder.iterdir() if path.is_file()]
+    return [name for name in wanted_files([*names, *own], variant) if name != "README.md"]
+
+
+def _check_room(folder: Path, names: Sequence[str], place: Path) -> None:
+    needed = sum((folder / name).stat().st_size for name in names)
+    free = shutil.disk_usage(place).free
+    if needed > free:
+        raise HubtoolsError(
+            f"The merged base takes {human_bytes(needed)}, and {human_bytes(free)} are free.",
+            hint="give a folder on another disk with --to",
+            code="disk-full",
+        )
+
+
+def _write(
+    base: Base, folder: Path, loras: Sequence[WeightedLora], made: Path, precision: str | None
+) -> tuple[tuple[str, ...], str]:
+    import torch
+
+    parts: list[Part] = ["denoiser"]
+    if any(lora.file.of_text for lora in loras):
+        parts.append("text")
+    pipeline: Any = load_pipeline(base, dtype="float32", device="cpu", parts=parts)
+    apply_loras(pipeline, [(lora.file, lora.weight) for lora in loras], fuse=True)
+    components = [base.support.denoiser]
+    if "text" in parts:
+        adapters = pipeline.get_list_adapters()
+        components += [name for name in TEXT_ENCODERS if adapters.get(name)]
+    pipeline.unload_lora_weights()
+    precision = precision or _stored(folder / base.support.denoiser)
+    for name in components:
+        module = getattr(pipeline, name)
+        module.to(getattr(torch, precision))
+        module.save_pretrained(made / name, safe_serialization=True)
+    return tuple(components), precision
+
+
+def _stored(folder: Path) -> str:
+    """The precision of a component's files."""
+    for path in sorted(folder.glob("*.safetensors")):
+        for entry in read_header(path).tensors.values():
+            if entry["dtype"] in _TORCH:
+                return _TORCH[entry["dtype"]]
+    return "float32"

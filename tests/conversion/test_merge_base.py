@@ -1,0 +1,90 @@
+"""A LoRA merged into its base."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from hubtools.commands.weights import merge
+from hubtools.errors import UsageError
+from tests.typed import typed
+
+LAYER = "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k"
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    (file,) = folder.glob("*.safetensors")
+    return load_file(file)
+
+
+@pytest.fixture
+def lora(tiny_base: Path, tmp_path: Path) -> Path:
+    rows, columns = weights(tiny_base / "unet")[f"{LAYER}.weight"].shape
+    torch.manual_seed(0)
+    tensors = {
+        f"unet.{LAYER}.lora_A.weight": torch.randn(4, columns),
+        f"unet.{LAYER}.lora_B.weight": torch.randn(rows, 4),
+    }
+    save_file(tensors, tmp_path / "lora.safetensors")
+    return tmp_path / "lora.safetensors"
+
+
+def test_only_what_the_lora_names_is_changed_by_its_product(
+    tiny_base: Path, lora: Path, tmp_path: Path
+) -> None:
+    done = merge(f"{lora}:0.5", tmp_path / "merged", str(tiny_base))
+    assert (done.changed, done.precision) == (("unet",), "float32")
+    before, after = weights(tiny_base / "unet"), weights(done.path / "unet")
+    assert before.keys() == after.keys()
+    tensors = load_file(lora)
+    product = tensors[f"unet.{LAYER}.lora_B.weight"] @ tensors[f"unet.{LAYER}.lora_A.weight"] * 0.5
+    for name, one in before.items():
+        if name == f"{LAYER}.weight":
+            assert torch.allclose(after[name], one + product, atol=1e-5)
+        else:
+            assert torch.equal(after[name], one), name
+    for name in ("vae/diffusion_pytorch_model.safetensors", "tokenizer/vocab.json"):
+        if (tiny_base / name).exists():
+            assert (done.path / name).read_bytes() == (tiny_base / name).read_bytes()
+
+
+def test_stock_diffusers_draws_with_it_as_with_both(
+    tiny_base: Path, lora: Path, tmp_path: Path
+) -> None:
+    from diffusers import StableDiffusionPipeline
+
+    def drawn(folder: Path, *load: Path) -> torch.Tensor:
+        pipeline: Any = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None)
+        pipeline.set_progress_bar_config(disable=True)
+        for one in load:
+            pipeline.load_lora_weights(one.parent, weight_name=one.name)
+        noise = torch.Generator().manual_seed(0)
+        return torch.from_numpy(
+            pipeline("a", num_inference_steps=2, generator=noise, output_type="np").images
+        )
+
+    place = merge(str(lora), tmp_path / "merged", str(tiny_base)).path
+    assert torch.allclose(drawn(place), drawn(tiny_base, lora), atol=1e-4)
+    assert not torch.allclose(drawn(place), drawn(tiny_base), atol=1e-2)
+
+
+def test_the_command_line(tiny_base: Path, lora: Path, tmp_path: Path) -> None:
+    done = typed(
+        "merge", lora, "--to", "m", "--base-model", tiny_base, "--dtype=fp16", cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert "changed unet, in float16" in done.stdout
+    assert {one.dtype for one in weights(tmp_path / "m" / "unet").values()} == {torch.float16}
+    again = typed("merge", lora, "--to", "m", "--base-model", tiny_base, cwd=tmp_path)
+    assert again.returncode == 2
+    assert "is there already" in again.stderr
+    assert [path.name for path in tmp_path.glob(".merging*")] == []
+
+
+def test_nobody_named_a_base(lora: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="No base model"):
+        merge(str(lora), tmp_path / "merged")
