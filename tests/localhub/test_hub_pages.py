@@ -249,6 +249,39 @@ class Tags(HTMLParser):
         self.tags.append((tag, [name for name, _ in attrs]))
 
 
+def test_pages_of_a_gated_repository_show_its_card_alone(tmp_path: Path) -> None:
+    """To a stranger; its owner sees all of it."""
+    folder = write_pictures(tmp_path / "secret", 2, (8, 8))
+    (folder / "metadata.jsonl").write_text('{"file_name": "picture0.png", "text": "zanzibar"}\n')
+    (folder / "README.md").write_text("---\nlicense: mit\n---\n# Closed\n")
+    with Hub(tmp_path / "hub", outlook=Judgement(), open_pages=False) as hub:
+        api = HfApi(endpoint=hub.url, token=hub.token)
+        where = {"repo_id": "me/closed", "repo_type": "dataset"}
+        api.create_repo(**where, private=False)
+        api.upload_folder(**where, folder_path=folder)
+        more = b'{"file_name": "picture1.png", "text": "zanzibar too"}\n'
+        api.upload_file(
+            **where, path_or_fileobj=more, path_in_repo="metadata.jsonl", create_pr=True
+        )
+        api.update_repo_settings(**where, gated="auto")
+        head = api.repo_info(**where).sha
+        page = "/datasets/me/closed"
+        told = 0
+        paths = "/viewer /viewer/default/train /tree/main/ /commits/main /blob/main/metadata.jsonl"
+        paths += " /blob/main/picture0.png /discussions/1 /cell/picture0.png"
+        paths += f" /commit/{head} /resolve/main/metadata.jsonl"
+        for path in ("", *paths.split()):
+            accept = {"accept": "text/html"}
+            stranger = CLIENT.get(f"{hub.url}{page}{path}", headers=accept)
+            assert "zanzibar" not in stranger.text, path
+            assert "D202" not in stranger.text, path
+            owner = {**accept, "authorization": f"Bearer {hub.token}"}
+            told += "zanzibar" in CLIENT.get(f"{hub.url}{page}{path}", headers=owner).text
+        assert told >= 6
+        assert "Closed" in CLIENT.get(f"{hub.url}{page}", headers=accept).text
+        assert "is gated" in CLIENT.get(f"{hub.url}{page}/viewer", headers=accept).text
+
+
 def test_without_checks_there_is_no_viewer(local_hub: Hub) -> None:
     HfApi().create_repo("me/x", repo_type="dataset")
     assert "Viewer" not in ask(local_hub, "/datasets/me/x")

@@ -61,10 +61,11 @@ def rendered(
     return Html(markdown.renderer.render(tokens, markdown.options, env))
 
 
-def in_body(readme: str, found: Finding) -> bool:
-    """Whether it speaks of a line behind the front matter."""
+def in_body(readme: str, found: Sequence[Finding]) -> list[Finding]:
+    """Those that speak of a line behind the front matter."""
     _, body = cardyaml.split(readme)
-    return found.line is not None and found.line > readme[: len(readme) - len(body)].count("\n")
+    last = readme[: len(readme) - len(body)].count("\n")
+    return [one for one in found if one.line is not None and one.line > last]
 
 
 def _with_findings(tokens: list[Token], found: Sequence[Finding], first: int) -> list[Token]:

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from starlette.responses import Response
 
 from hubtools.files import human_bytes
-from hubtools.findings import Finding
+from hubtools.findings import Finding, plural
 from hubtools.localhub import history
 from hubtools.localhub.diff import diff_of
 from hubtools.localhub.downloads import content_type
@@ -43,7 +43,7 @@ def file_table(view: View, folder: str) -> Html:
                 tag(
                     "tr",
                     tag("td", link(view.href("tree", revision, path), f"{path[len(prefix) :]}/")),
-                    tag("td", f"{len(inside)} files", class_="soft fixed"),
+                    tag("td", plural(len(inside), "file"), class_="soft fixed"),
                     tag("td", human_bytes(sum(inside)), class_="size"),
                     tag("td"),
                 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 from starlette.responses import Response
 
@@ -43,7 +43,8 @@ def wants_html(call: Call) -> bool:
 
 def problem_page(call: Call, problem: Problem) -> Response:
     """What is wrong, and where to go from here."""
-    status = 404 if problem.status == 401 else problem.status
+    closed = problem.code == "GatedRepo"
+    status = 403 if closed else 404 if problem.status == 401 else problem.status
     message = _said(call, problem) if problem.status in (401, 404) else problem.message
     return document(
         str(status),
@@ -62,6 +63,8 @@ def _said(call: Call, problem: Problem) -> str:
     """What is missing. To a program a missing repository is 'Invalid username or password'; a
     person is told which it is."""
     kind, namespace, name = (call.params.get(key, "") for key in ("kind", "ns", "name"))
+    if problem.code == "GatedRepo":
+        return f"{namespace}/{name} is gated: its files are for who was given access."
     if problem.code == "RepoNotFound":
         others = [
             other
@@ -140,7 +143,7 @@ class View:
             check_gate(call, view.repo)
         return view
 
-    @property
+    @cached_property
     def gated(self) -> bool:
         """True if what is in the files, but for the card, is not for this caller."""
         if self.call.hub.open_pages:
@@ -156,19 +159,20 @@ class View:
         """Where links lead."""
         closed = self.repo.private or self.repo.gated
         key = page_key(self.call, self.repo) if closed and self.call.hub.open_pages else None
-        return Place(self.snapshot, key, self.call.hub.store, partial(has, self.call))
+        store = None if self.gated else self.call.hub.store
+        return Place(self.snapshot, key, store, partial(has, self.call))
 
     @property
     def judged(self) -> Judged | None:
         """What checks say; None of a Hub that has none."""
         judged = self.call.hub.judged
-        return judged if isinstance(judged, Judged) else None
+        return judged if isinstance(judged, Judged) and not self.gated else None
 
     def about_files(self, *, rows: bool = False) -> dict[str, list[Finding]]:
         """What checks find in the card and in the files, by file; with `rows` in the records of a
         dataset too, for which it is read."""
         found: dict[str, list[Finding]] = {}
-        if self.judged is None or self.gated:
+        if self.judged is None:
             return found
         every = [*self.judged.card(self.snapshot), *self.judged.files(self.snapshot)]
         if self.repo.kind == "dataset":

@@ -96,7 +96,7 @@ def _item(call: Call, repo: Repo) -> Html:
         data = call.hub.store.read_small(view.snapshot, "README.md")
         card = cardyaml.metadata(data.decode("utf-8", "replace")) if data else {}
         names = pictures_of(view, card)
-        if names:
+        if names and not view.gated:
             picture = tag("img", src=view.place.file(names[0]), alt="", loading="lazy")
         told = [*strings(card.get("pipeline_tag")), *strings(card.get("license"))]
         if repo.kind == "dataset" and names:

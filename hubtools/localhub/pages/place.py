@@ -33,12 +33,12 @@ class There(NamedTuple):
 
 @dataclass(frozen=True)
 class Place:
-    """Where the links of a page lead: a snapshot of a store, the key that opens its files, and
+    """Where the links of a page lead: a snapshot, the key that opens its files, their store, and
     which repositories this Hub has."""
 
     snapshot: Snapshot
     key: str | None
-    store: Store
+    store: Store | None  # None: what is in its files is not shown
     has: Callable[[str, str, str], bool]  # kind, namespace, name
 
     def file(self, name: str) -> str:
@@ -76,6 +76,8 @@ class Place:
 
     def drawn_with(self, name: str) -> list[tuple[str, str]]:
         """What the picture says of how it was drawn."""
+        if self.store is None:
+            return []
         try:
             with self.store.open(self.snapshot, name)[1].open() as file:
                 return drawn_with(file)

@@ -42,12 +42,13 @@ def show(call: Call) -> Response:
 def _body(view: View, readme: str | None) -> Html:
     pictures = dataset_pictures(view) if view.repo.kind == "dataset" else None
     found = view.about_files().get("README.md", []) if readme else []
-    inside = [one for one in found if readme and cards.in_body(readme, one)]
+    inside = cards.in_body(readme, found) if readme else []
     rendered = cards.render(readme, view.place, inside) if readme else None
     if rendered is None or not rendered.strip():
         rendered = tag("p", "This repository has no card (README.md) yet.", class_="soft")
     errors = cardyaml.judge(readme, view.repo.kind).errors if readme and not found else []
-    about = [one for one in found if one not in inside]
+    placed = set(map(id, inside))
+    about = [one for one in found if id(one) not in placed]
     where = {"README.md": view.href("blob", "main", "README.md")}
     return join(
         *(tag("div", tag("strong", "Card: "), message, class_="sheet wrong") for message in errors),
