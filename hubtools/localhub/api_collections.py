@@ -55,15 +55,9 @@ def _given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _may_open(call: Call, row: sqlite3.Row) -> bool:
-    """Public collections are for everybody, private ones for their owners."""
-    mine = call.user is not None and call.user.may_read_private(row["owner"])
-    return mine or not row["private"]
-
-
 def _found(call: Call, connection: sqlite3.Connection) -> sqlite3.Row:
     row = collection.find(connection, call.params["slug"])
-    if not _may_open(call, row):
+    if not collection.may_open(call.user, row):
         raise collection.missing()
     return row
 
@@ -85,7 +79,7 @@ def _described(
         connection,
         row,
         lambda repo: may_see(call.user, repo),
-        lambda child: _may_open(call, child),
+        lambda child: collection.may_open(call.user, child),
         most,
     )
 
@@ -101,7 +95,7 @@ def listing(call: Call) -> Response:
         rows = collection.listing(
             connection, call.values("owner"), [target for target in holding if target]
         )
-        rows = [row for row in rows if _may_open(call, row)] if all(holding) else []
+        rows = [row for row in rows if collection.may_open(call.user, row)] if all(holding) else []
         page = rows[start : start + limit]
         shown = [_described(call, connection, row, _FIRST_ITEMS) for row in page]
     headers = {}
@@ -136,7 +130,7 @@ def _target(call: Call, connection: sqlite3.Connection, kind: str, name: str) ->
         return collection.paper(name)
     if kind == "collection":
         child = collection.find(connection, name)
-        if not _may_open(call, child):
+        if not collection.may_open(call.user, child):
             raise collection.missing()
         return Target(kind, collection=child["id"])
     raise Problem(400, f'"type" must be one of [{", ".join(collection.ITEM_KINDS)}]')

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from hubtools.localhub.accounts import User
 from hubtools.localhub.model import Repo, now
 from hubtools.localhub.names import KINDS
 from hubtools.localhub.problems import Problem
@@ -36,6 +37,11 @@ class Target:
     repo: int | None = None
     collection: int | None = None
     name: str | None = None
+
+
+def may_open(user: User | None, row: sqlite3.Row) -> bool:
+    """Public collections are for everybody, private ones for their owners."""
+    return not row["private"] or (user is not None and user.may_read_private(row["owner"]))
 
 
 def missing() -> Problem:
@@ -193,7 +199,7 @@ def describe(
     connection: sqlite3.Connection,
     row: sqlite3.Row,
     may_see: MaySee,
-    may_open: Callable[[sqlite3.Row], bool],
+    opens: Callable[[sqlite3.Row], bool],
     most: int | None = None,
 ) -> dict[str, Any]:
     """A collection as the API shows it, or as it shows it in a list, with `most` items and no
@@ -204,7 +210,7 @@ def describe(
     ):
         if most is not None and len(items) >= most:
             break
-        shown = _shown(store, connection, item, may_see, may_open)
+        shown = _shown(store, connection, item, may_see, opens)
         if shown is not None:
             note = {"note": {"text": item["note"]}} if item["note"] else {}
             items.append(
@@ -238,7 +244,7 @@ def _shown(
     connection: sqlite3.Connection,
     item: sqlite3.Row,
     may_see: MaySee,
-    may_open: Callable[[sqlite3.Row], bool],
+    opens: Callable[[sqlite3.Row], bool],
 ) -> dict[str, Any] | None:
     """What an item stands for, if it is there and for this caller."""
     if item["kind"] == "paper":
@@ -247,7 +253,7 @@ def _shown(
         child = connection.execute(
             "SELECT * FROM collections WHERE id = ?", (item["child"],)
         ).fetchone()
-        if not may_open(child):
+        if not opens(child):
             return None
         return {"id": child["key"], "slug": slug_of(child), "title": child["title"]}
     if item["repo"] is not None:

@@ -130,17 +130,22 @@ def download_target(store: Store, segments: list[str]) -> Content:
 
 
 def list_files(call: Call) -> Response:
-    """Every Git LFS object of a repository, in pages of 1000."""
+    """Every Git LFS object of a repository, in pages of 1000: what is there all the while is in the
+    list, whatever comes and goes between two pages."""
     repo = repo_of(call)
-    start = call.number("cursor", 0, 1 << 40)
+    size = call.number("limit", _PAGE, _PAGE) or _PAGE
+    pushed, _, sha256 = call.text("cursor").rpartition("/")
     with call.hub.store.database.reading() as connection:
         rows = connection.execute(
-            "SELECT * FROM lfs_objects WHERE repo = ? ORDER BY pushed, sha256 LIMIT ? OFFSET ?",
-            (repo.id, _PAGE + 1, start),
+            "SELECT * FROM lfs_objects WHERE repo = ? AND (pushed, sha256) > (?, ?)"
+            " ORDER BY pushed, sha256 LIMIT ?",
+            (repo.id, pushed, sha256, size + 1),
         ).fetchall()
     headers = {}
-    if len(rows) > _PAGE:
-        headers["Link"] = call.link({**call.query, "cursor": [str(start + _PAGE)]})
+    if len(rows) > size:
+        last = rows[size - 1]
+        cursor = f"{last['pushed']}/{last['sha256']}"
+        headers["Link"] = call.link({**call.query, "cursor": [cursor]})
     return answer(
         [
             {
@@ -151,7 +156,7 @@ def list_files(call: Call) -> Response:
                 "ref": row["ref"],
                 "pushedAt": row["pushed"],
             }
-            for row in rows[:_PAGE]
+            for row in rows[:size]
         ],
         headers=headers,
     )

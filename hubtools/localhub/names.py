@@ -15,7 +15,9 @@ KIND_OF_PLURAL = {f"{kind}s": kind for kind in KINDS}
 MAIN = "refs/heads/main"
 
 # First words of paths that are not namespaces.
-RESERVED = frozenset({"api", "datasets", "spaces", "models", "settings", "docs", "oauth", "join"})
+RESERVED = frozenset(
+    {"api", "collections", "datasets", "spaces", "models", "settings", "docs", "oauth", "join"}
+)
 
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,94}[A-Za-z0-9_])?")
 _COMMIT = re.compile(r"[0-9a-f]{40}")

@@ -10,6 +10,7 @@ from huggingface_hub import Collection, HfApi
 from huggingface_hub.errors import HfHubHTTPError
 
 from hubtools.localhub.server import Hub
+from tests.localhub.asking import CLIENT
 
 
 @pytest.fixture
@@ -151,3 +152,32 @@ def test_a_folder_of_before_collections_is_served(tmp_path: Path) -> None:
         slug = api.create_collection("mine").slug
         api.add_collection_item(slug, "me/one", "model")
         assert items(api.get_collection(slug)) == [("model", "me/one", None)]
+
+
+def test_the_page_of_a_collection(api: HfApi, other: HfApi, local_hub: Hub) -> None:
+    api.create_repo("me/one")
+    slug = api.create_collection("Of <people>", description="all & more").slug
+    api.add_collection_item(slug, "me/one", "model", note="the <first>")
+    api.add_collection_item(slug, "2106.09685", "paper")
+    api.add_collection_item(slug, api.create_collection("inner").slug, "collection")
+    page = CLIENT.get(f"{local_hub.url}/collections/{slug}").text
+    for said in (
+        "Of &lt;people&gt;",
+        "all &amp; more",
+        "the &lt;first&gt;",
+        "/me/one",
+        "2106.09685",
+    ):
+        assert said in page
+    assert f"/collections/{slug}" in CLIENT.get(f"{local_hub.url}/me").text
+    assert CLIENT.get(f"{local_hub.url}/collections/me/none-{'0' * 24}").status_code == 404
+
+
+def test_a_private_collection_has_no_page_where_pages_are_closed(tmp_path: Path) -> None:
+    with Hub(tmp_path / "hub", open_pages=False) as hub:
+        api = HfApi(endpoint=hub.url, token="hf_local")
+        slug = api.create_collection("hidden words", private=True).slug
+        assert CLIENT.get(f"{hub.url}/collections/{slug}").status_code == 404
+        assert "hidden words" not in CLIENT.get(f"{hub.url}/me").text
+        me = {"Authorization": "Bearer hf_local"}
+        assert "hidden words" in CLIENT.get(f"{hub.url}/collections/{slug}", headers=me).text

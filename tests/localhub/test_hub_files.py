@@ -140,3 +140,18 @@ def test_a_broken_download_is_resumed(api: HfApi, local_hub: Hub, tmp_path: Path
     path = api.hf_hub_download(REPO, "w/big.bin", cache_dir=tmp_path)
     assert fault.hits == 1
     assert Path(path).read_bytes() == BIG
+
+
+def test_no_large_file_is_lost_from_the_list_while_others_go(api: HfApi, local_hub: Hub) -> None:
+    names = [f"{number}.bin" for number in range(6)]
+    data = {name: name.encode() * 20 for name in names}
+    api.create_commit("me/one", [CommitOperationAdd(n, data[n]) for n in names], commit_message="x")
+    before = {item.filename for item in api.list_lfs_files("me/one")}
+    url, seen = f"{local_hub.url}/api/models/me/one/lfs-files?limit=2", []
+    while url:
+        answer = CLIENT.get(url, headers={"Authorization": "Bearer hf_local"})
+        seen += [item["filename"] for item in answer.json()]
+        gone = [item for item in api.list_lfs_files("me/one") if item.filename == seen[-1]]
+        api.permanently_delete_lfs_files("me/one", gone)
+        url = answer.links.get("next", {}).get("url")
+    assert sorted(seen) == sorted(before) == [*names, "w/big.bin"]

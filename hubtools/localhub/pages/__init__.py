@@ -13,7 +13,7 @@ from starlette.responses import Response
 from hubtools.localhub.door import Door
 from hubtools.localhub.http import Call, Router
 from hubtools.localhub.names import repo_prefix
-from hubtools.localhub.pages import files, home, html, repo, talk, viewer
+from hubtools.localhub.pages import collected, files, home, html, repo, talk, viewer
 from hubtools.localhub.pages.frame import page, problem_page, wants_html
 from hubtools.localhub.pages.laid import Judged
 from hubtools.localhub.problems import Problem
@@ -38,6 +38,7 @@ def add_routes(router: Router) -> None:
     router.add("GET", "datasets/{ns}/{name}/viewer", page(viewer.show, "dataset"))
     router.add("GET", "datasets/{ns}/{name}/viewer/{config}/{split}", page(viewer.show, "dataset"))
     router.add("GET", "datasets/{ns}/{name}/cell/{path*}", page(viewer.cell, "dataset"))
+    router.add("GET", "collections/{ns}/{slug}", page(collected.show))
     router.add("GET", "{ns}", page(home.owner))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from starlette.responses import Response
 
 from hubtools.findings import plural
-from hubtools.localhub import cardyaml
+from hubtools.localhub import cardyaml, collection
 from hubtools.localhub.http import Call
 from hubtools.localhub.info import likes_of, strings
 from hubtools.localhub.model import Repo
@@ -61,7 +61,34 @@ def owner(call: Call) -> Response:
     ]
     if not repos and name not in call.hub.accounts.namespaces:
         raise Problem(404, f"There is nobody called {name} here.")
-    return document(name, tag("h1", name), _lists(call, repos))
+    return document(name, tag("h1", name), _lists(call, repos), _collections(call, name))
+
+
+def _collections(call: Call, owner: str) -> Html | None:
+    """Links to the collections of an owner; None without any."""
+    with call.hub.store.database.reading() as connection:
+        rows = collection.listing(connection, [owner], [])
+    opens = call.hub.open_pages
+    items = [
+        tag(
+            "li",
+            tag(
+                "div",
+                link(
+                    path("collections", *collection.slug_of(row).split("/")),
+                    tag("strong", row["title"]),
+                ),
+                tag("span", "private", class_="badge") if row["private"] else None,
+                tag("span", row["description"], class_="soft") if row["description"] else None,
+            ),
+        )
+        for row in rows
+        if opens or collection.may_open(call.user, row)
+    ]
+    if not items:
+        return None
+    shown = tag("div", tag("ul", *items, class_="repos"), class_="sheet flush")
+    return join(tag("h2", "Collections"), shown)
 
 
 def _lists(call: Call, repos: Sequence[Repo]) -> Html:
@@ -75,7 +102,7 @@ def _lists(call: Call, repos: Sequence[Repo]) -> Html:
 
 
 def _list(call: Call, repos: Sequence[Repo]) -> Html:
-    items = [_item(call, repo) for repo in repos[:_SHOWN]]
+    items = [repo_item(call, repo) for repo in repos[:_SHOWN]]
     more = len(repos) - len(items)
     return join(
         tag("div", tag("ul", *items, class_="repos"), class_="sheet flush"),
@@ -83,8 +110,8 @@ def _list(call: Call, repos: Sequence[Repo]) -> Html:
     )
 
 
-def _item(call: Call, repo: Repo) -> Html:
-    """A repository with its first picture, and what it is."""
+def repo_item(call: Call, repo: Repo, said: Html | None = None) -> Html:
+    """A repository with its first picture, what it is, and what somebody said of it."""
     picture, facts, note = None, "", "no main branch"
     try:
         view = View(call, repo, call.hub.store.snapshot(repo))
@@ -114,5 +141,6 @@ def _item(call: Call, repo: Repo) -> Html:
             badges(repo, kind=False),
             tag("span", facts, class_="soft") if facts else None,
             tag("span", note, class_="soft"),
+            said,
         ),
     )
