@@ -177,11 +177,11 @@ def _undo(
         shown = [(n, a, human_bytes(b) if out.human and b else b or "") for n, a, b in rows]
         out.table(["path", "action", "size"], shown, right=(2,))
     out.note(
-        f"{plan.repo} goes back from {plan.head[:8]} to what {plan.before[:8]} held:"
+        f"{plan.repo} goes back from {plan.pushed[:8]} to what {plan.before[:8]} held:"
         f" {len(plan.restored)} files come back, {len(plan.removed)} go"
     )
     for tag in plan.tags:
-        out.warn(f"the tag {tag} still names {plan.head[:8]}")
+        out.warn(f"the tag {tag} still names {plan.pushed[:8]}")
     for slug in plan.sent.collections:
         out.warn(f"{plan.repo} stays in the collection {slug}; take it out on its page")
     out.warn("what was pushed stays in the history; a secret in it must be revoked")

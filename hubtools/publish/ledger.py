@@ -31,7 +31,8 @@ class Sent:
     or a pull request. `commit`: of the last push to main; `before`: the commit that it was made on,
     and `earlier` what `files` was then. `pending`: the number of a pull request that was not
     finished; `opened`: its author, title and time, for a repository that is made again counts
-    from 1. `collections`: slugs of those that pushes from here put the repository into.
+    from 1. `collections`: slugs of those that pushes from here put the repository into. `undoing`:
+    that push is being taken back, and `offered` are what its files were before.
     """
 
     files: Mapping[str, str] = field(default_factory=dict)
@@ -42,6 +43,7 @@ class Sent:
     before: str | None = None
     earlier: Mapping[str, str] = field(default_factory=dict)
     collections: tuple[str, ...] = ()
+    undoing: bool = False
 
     def in_collection(self, slug: str) -> Sent:
         """The same, and that a push put the repository into this collection."""
@@ -100,6 +102,7 @@ def _sent(entry: dict[str, Any]) -> Sent:
         before if isinstance(before, str) else None,
         _texts(entry.get("earlier")),
         tuple(one for one in _list(entry.get("collections")) if isinstance(one, str)),
+        entry.get("undoing") is True,
     )
 
 
@@ -130,6 +133,7 @@ def write_ledger(root: Root, key: str, sent: Sent) -> None:
             "opened": sent.opened,
             "before": sent.before,
             "earlier": dict(sent.earlier),
+            **({"undoing": True} if sent.undoing else {}),
             "collections": list(sent.collections),
         }
         for key, sent in known.items()

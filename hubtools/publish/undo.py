@@ -29,13 +29,15 @@ _PART = 500  # files of one commit: copies send nothing
 
 @dataclass(frozen=True)
 class UndoPlan:
-    """From `head`, the commit of the last push, back to what `before` `held`: `restored` files are
-    there again or have their earlier content, `removed` ones came with the push."""
+    """From `pushed`, the commit of the last push, back to what `before` `held`: `restored` files
+    are there again or have their earlier content, `removed` ones came with the push. `head`: main
+    as it is now, which an undo that was killed has brought nearer to that."""
 
     root: Path
     repo: str
     repo_type: RepoType
     head: str
+    pushed: str
     before: str
     held: Mapping[str, RemoteFile]
     restored: tuple[RemoteFile, ...]
@@ -89,14 +91,13 @@ def plan_undo(
     head = remote_head(repo, repo_type)
     if head is None:
         raise HubtoolsError(f"{repo} does not exist.", code="nothing-there")
-    if head != sent.commit:
+    now, then = _now_and_then(repo, repo_type, head, sent.commit, sent.before, sent.undoing)
+    if now is None:
         raise ChecksFailed(
             f"{repo} is at {head[:8]}, and the push from {place} was {sent.commit[:8]}: somebody"
             " committed since.",
             hint=f"see {url_of(repo, repo_type)}/commits/main; take back by hand what is not meant",
         )
-    now = remote_files(repo, repo_type, head)
-    then = _files_of(repo, repo_type, sent.before)
     with asking(f"tags of {repo}"):
         tags = Repository(repo, repo_type).tags()
     return UndoPlan(
@@ -104,6 +105,7 @@ def plan_undo(
         repo,
         repo_type,
         head,
+        sent.commit,
         sent.before,
         then,
         tuple(
@@ -112,8 +114,31 @@ def plan_undo(
         ),
         tuple(sorted(now.keys() - then.keys())),
         sent,
-        tuple(sorted(name for name, commit in tags.items() if commit == head)),
+        tuple(sorted(name for name, commit in tags.items() if commit == sent.commit)),
     )  # fmt: skip
+
+
+def _now_and_then(
+    repo: str, repo_type: RepoType, head: str, pushed: str, before: str, undoing: bool
+) -> tuple[Mapping[str, RemoteFile] | None, Mapping[str, RemoteFile]]:
+    """The files at `head`, None if somebody committed since the push, and those before it. Where an
+    undo was killed, each file may be as the push left it or as it was before."""
+    if head != pushed and not undoing:
+        return None, {}
+    now = remote_files(repo, repo_type, head)
+    then = _files_of(repo, repo_type, before)
+    if head == pushed:
+        return now, then
+    left = _files_of(repo, repo_type, pushed)
+
+    def mark(files: Mapping[str, RemoteFile], name: str) -> str | None:
+        return files[name].mark if name in files else None
+
+    on_the_way = all(
+        mark(now, name) in (mark(left, name), mark(then, name))
+        for name in now.keys() | left.keys() | then.keys()
+    )
+    return (now if on_the_way else None), then
 
 
 def _files_of(repo: str, repo_type: RepoType, revision: str) -> dict[str, RemoteFile]:
@@ -135,6 +160,11 @@ def undo(
     """Do what the plan says and compare every file with the earlier state. Raises `ChecksFailed` if
     somebody committed meanwhile, or if a file is not what it was."""
     remote = Repository(plan.repo, plan.repo_type)
+    key = ledger_key(plan.repo, plan.repo_type)
+    # whatever becomes of the answer: what is there then is ours, and the same command goes on
+    offered = {**plan.sent.offered, **{file.name: (file.mark,) for file in plan.restored}}
+    with Root(plan.root) as root:
+        write_ledger(root, key, replace(plan.sent, offered=offered, undoing=True))
     changes: list[Any] = [deletion(name) for name in plan.removed]
     changes += [copy(file.name, plan.before) for file in plan.restored]
     commit = plan.head
@@ -146,11 +176,11 @@ def undo(
     _verify(plan, commit)
     earlier = plan.sent.earlier
     back = replace(
-        plan.sent, files=earlier, offered={}, commit=commit, before=plan.head,
-        earlier=plan.sent.files, pending=None,
+        plan.sent, files=earlier, offered={}, commit=commit, before=plan.pushed,
+        earlier=plan.sent.files, pending=None, undoing=False,
     )  # fmt: skip
     with Root(plan.root) as root:
-        write_ledger(root, ledger_key(plan.repo, plan.repo_type), back)
+        write_ledger(root, key, back)
     return Undone(url_of(plan.repo, plan.repo_type), commit, len(plan.restored), len(plan.removed))
 
 
@@ -159,7 +189,7 @@ def _committed(remote: Repository, plan: UndoPlan, changes: Sequence[Any], paren
         with asking(f"commit to {plan.repo}"):
             return remote.commit(
                 changes,
-                commit_message=f"Undo {plan.head[:8]}, back to {plan.before[:8]}",
+                commit_message=f"Undo {plan.pushed[:8]}, back to {plan.before[:8]}",
                 parent_commit=parent,
             ).commit
     except Exception as error:

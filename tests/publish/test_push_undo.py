@@ -59,6 +59,49 @@ def test_the_last_push_is_taken_back_and_again(local_hub: Hub, run_dir: Path) ->
     assert held() == held(second)
 
 
+def lost(hub: Hub, folder: Path) -> str:
+    """An undo whose commit lands, and nobody hears of it; the state that it goes back to."""
+    first = send(folder)
+    (folder / "README.md").write_text("---\nlicense: mit\n---\n# New\n")
+    (folder / "NOTICE").write_text("by me")
+    (folder / "LICENSE.md").unlink()
+    send(folder)
+    plan = plan_undo(folder, REPO, "model")
+    hub.fail_next("POST", "/commit/main", "drop-after")
+    with pytest.raises(Exception, match=r"(?i)disconnected|reached"):
+        undo(plan)
+    hub.faults.clear()
+    assert held() == held(first)
+    return first
+
+
+def test_an_undo_that_was_cut_off_goes_on(local_hub: Hub, run_dir: Path) -> None:
+    first = lost(local_hub, run_dir)
+    there = plan_undo(run_dir, REPO, "model")
+    assert not there.restored
+    assert not there.removed
+    undo(there)
+    assert held() == held(first)
+    take_back(run_dir)  # the push again
+    assert "NOTICE" in held()
+
+
+def test_a_push_after_an_undo_that_was_cut_off(local_hub: Hub, run_dir: Path) -> None:
+    lost(local_hub, run_dir)
+    assert plan_push(run_dir, REPO, "model").report.ok
+    send(run_dir)
+    assert "NOTICE" in held()
+
+
+def test_what_somebody_committed_after_an_undo_that_was_cut_off(
+    local_hub: Hub, run_dir: Path
+) -> None:
+    lost(local_hub, run_dir)
+    HfApi().upload_file(path_or_fileobj=b"mine", path_in_repo="README.md", repo_id=REPO)
+    with pytest.raises(ChecksFailed, match="somebody committed since"):
+        plan_undo(run_dir, REPO, "model")
+
+
 def test_a_first_push_leaves_an_empty_repository(local_hub: Hub, run_dir: Path) -> None:
     send(run_dir)
     take_back(run_dir)
