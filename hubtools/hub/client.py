@@ -1,4 +1,4 @@
-"""The Hub: who may write, what is there, plain LFS where Xet is not."""
+"""The Hub: who may write, what is there."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from hubtools.files import open_regular
 from hubtools.hub.errors import STUMBLES, as_sentence, is_unreachable
 from hubtools.hub.patience import api, be_patient
 from hubtools.hub.tree import list_tree
-
-_REAL_HUB = "https://huggingface.co"
 
 
 class Hashes(Protocol):
@@ -105,21 +103,6 @@ def check_repo_id(name: str) -> None:
     from huggingface_hub.utils._validators import validate_repo_id
 
     validate_repo_id(name)
-
-
-@contextmanager
-def plain_lfs() -> Iterator[None]:
-    """Switch Xet off for Hubs other than huggingface.co: the client has no fallback and fails
-    hard where a server does not offer it (huggingface_hub issue 4507)."""
-    from huggingface_hub import constants
-
-    before = constants.HF_HUB_DISABLE_XET
-    if endpoint().rstrip("/") != _REAL_HUB:
-        constants.HF_HUB_DISABLE_XET = True
-    try:
-        yield
-    finally:
-        constants.HF_HUB_DISABLE_XET = before
 
 
 _CARD = "Invalid metadata in README.md"  # how the client's error begins

@@ -245,7 +245,7 @@ def _hub(timeout: float) -> Iterator[Fact]:
     if other and client.speaks_xet():
         yield Fact(
             "hub", "Xet", "on", "note",
-            "few Hubs but huggingface.co speak Xet; hubtools switches it off for them, for `hf`"
+            "few Hubs but huggingface.co speak Xet; hubtools asks and does without, for `hf`"
             " set HF_HUB_DISABLE_XET=1",
         )  # fmt: skip
 

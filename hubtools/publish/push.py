@@ -16,13 +16,13 @@ from hubtools.errors import ChecksFailed, HubtoolsError
 from hubtools.hub.client import (
     RemoteFile,
     asking,
-    plain_lfs,
     remote_files,
     remote_head,
 )
 from hubtools.hub.commit import Committed, Repository
 from hubtools.hub.errors import as_sentence, is_unreachable, status_of
 from hubtools.hub.patience import WAITS
+from hubtools.hub.xet import storage_of
 from hubtools.publish.again import Moved, check_moved, made_anew, moved_since, url_of
 from hubtools.publish.collected import put_into_collection
 from hubtools.publish.ledger import Sent, write_ledger
@@ -93,7 +93,7 @@ def push(
         collection = put_into_collection(plan, head)
         return PushResult(url, head, 0, 0, len(plan.files), collection=collection)
     _must_pass(plan)
-    with plain_lfs(), Root(plan.root) as root:
+    with Root(plan.root) as root:
         try:
             return _Push(plan, root, on_commit).run()
         except Exception as error:
@@ -253,7 +253,10 @@ class _Push:
     def commit(self, files: Sequence[PlannedFile], **options: Any) -> Committed:
         """One commit; if an upload fails, the error says why."""
         plan = self.plan
-        with operations(self.root, files) as changes:
+        with (
+            operations(self.root, files) as changes,
+            storage_of(plan.repo, plan.repo_type),
+        ):
             check_private(plan)
             try:
                 with asking(f"commit to {plan.repo}"):

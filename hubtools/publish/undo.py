@@ -14,9 +14,10 @@ from typing import Any, Literal
 
 from hubtools.errors import ChecksFailed, HubtoolsError
 from hubtools.files import StrPath
-from hubtools.hub.client import RemoteFile, asking, plain_lfs, remote_files, remote_head
+from hubtools.hub.client import RemoteFile, asking, remote_files, remote_head
 from hubtools.hub.commit import Repository, copy, deletion
 from hubtools.hub.errors import status_of
+from hubtools.hub.xet import storage_of
 from hubtools.publish.again import url_of
 from hubtools.publish.ledger import NAME, Sent, read_ledger, write_ledger
 from hubtools.publish.plan import ledger_key
@@ -168,7 +169,7 @@ def undo(
     changes: list[Any] = [deletion(name) for name in plan.removed]
     changes += [copy(file.name, plan.before) for file in plan.restored]
     commit = plan.head
-    with plain_lfs():
+    with storage_of(plan.repo, plan.repo_type):
         for start in range(0, len(changes), _PART):
             part = changes[start : start + _PART]
             commit = _committed(remote, plan, part, commit)
