@@ -17,9 +17,11 @@ from hubtools.dataset.folder.listing import (
     Entry,
     Listing,
 )
+from hubtools.dataset.folder.packed import Member, packed_pictures
 from hubtools.dataset.loaders import TRAIN, Loaded, Mode, simulate
 from hubtools.dataset.loaders.source import why_unread
 from hubtools.dataset.metadata import MetadataFile, Row
+from hubtools.dataset.metadata.likely import likely_metadata
 from hubtools.dataset.metadata.sidecars import texts_beside
 from hubtools.dataset.pictures.facts import PictureFacts
 from hubtools.dataset.pictures.formats import picture_format
@@ -161,6 +163,16 @@ class Dataset(Rows):
             for pair in found
             if pair.one not in group_of or group_of[pair.one] != group_of.get(pair.other)
         )
+
+    @cached_property
+    def packed(self) -> dict[str, Member]:
+        """Where pictures that records name, and that are no files, are in archives."""
+        return packed_pictures(self.listing, self.mentioned - self.listing.names)
+
+    @cached_property
+    def tables(self) -> dict[str, str]:
+        """Files that are metadata by what they say, with the column that names pictures."""
+        return likely_metadata(self.listing)
 
     @cached_property
     def disguised(self) -> dict[str, str]:

@@ -25,6 +25,7 @@ from hubtools.dataset.rows import role_columns
 from hubtools.dataset.validate import validate
 from hubtools.dataset.view import view
 from hubtools.errors import HubtoolsError
+from hubtools.findings import Severity
 from hubtools.project import Project
 from hubtools.settings import DatasetSettings
 from hubtools.training.preview import inspect
@@ -43,10 +44,17 @@ def pairs(
         for place, key in enumerate(keys, 1):
             name = f"{key}/{number}.png"
             put_photo(root, name, 10 * place + number, (64, 48))
+            if "mask" in key:
+                two_tones(root / name)
             record[key] = [name] if key.endswith("s") else name
         records.append(record)
     write(root, records)
     return root
+
+
+def two_tones(path: Path) -> None:
+    with Image.open(path) as opened:
+        opened.convert("L").point(lambda level: 255 * (level > 127)).save(path)
 
 
 def write(root: Path, records: list[dict[str, object]]) -> None:
@@ -246,3 +254,52 @@ def test_init_takes_no_column_of_pictures_for_captions(tmp_path: Path) -> None:
     write(tmp_path / "mine", moved)
     init(tmp_path / "project", source=tmp_path / "mine")
     assert 'caption_column = "words"' in (tmp_path / "project/hubtools.toml").read_text()
+
+
+def test_a_mask_is_black_and_white(tmp_path: Path) -> None:
+    pairs(tmp_path, ("mask_file_name",))
+    assert "D229" not in rules(tmp_path)
+    soft = Image.linear_gradient("L").resize((64, 48))  # a mask may be soft
+    soft.save(tmp_path / "mask_file_name/0.png")
+    assert "D229" not in rules(tmp_path)
+    put_photo(tmp_path, "mask_file_name/1.png", 41, (64, 48))
+    shutil.copy(tmp_path / "2.png", tmp_path / "mask_file_name/2.png")
+    told = [f for f in validate(tmp_path, OWN, resolution=32).findings if f.rule == "D229"]
+    assert [(f.line, "itself" in f.message) for f in told] == [(2, False), (3, True)]
+    put_photo(tmp_path, "mask_file_name/1.png", 41, (48, 64))
+    (shape,) = (f for f in validate(tmp_path, OWN, resolution=32).findings if f.rule == "D224")
+    assert shape.severity is Severity.WARNING
+
+
+def test_pairs_the_wrong_way_round_are_told(tmp_path: Path) -> None:
+    pairs(tmp_path)
+    assert "D230" not in rules(tmp_path)
+    for number in range(3):
+        two_tones(tmp_path / f"conditioning_image_file_name/{number}.png")
+    assert "D230" not in rules(tmp_path)
+    turned = [json.loads(line) for line in (tmp_path / "metadata.jsonl").read_text().splitlines()]
+    for one in turned:
+        given = "conditioning_image_file_name"
+        one["file_name"], one[given] = one[given], one["file_name"]
+    write(tmp_path, turned)
+    (told,) = (f for f in validate(tmp_path, OWN, resolution=32).findings if f.rule == "D230")
+    assert "3 of 3 rows" in told.message
+    right = OWN.model_copy(
+        update={"image_column": "conditioning_image", "control_columns": ["image"]}
+    )
+    assert "D230" not in rules(tmp_path, right)
+
+
+@pytest.mark.parametrize("taken", [("masks", "words"), ("id", "words"), ("masks", "caption")])
+def test_no_column_of_pictures_is_advised_as_captions(
+    tmp_path: Path, taken: tuple[str, str]
+) -> None:
+    pairs(tmp_path, ("mask_file_name",))
+    records = [json.loads(line) for line in (tmp_path / "metadata.jsonl").read_text().splitlines()]
+    other, words = taken
+    write(tmp_path, [
+        {"file_name": one["file_name"], other: one["mask_file_name"] if other == "masks" else "7",
+         words: one["text"]} for one in records
+    ])  # fmt: skip
+    (told,) = (f for f in validate(tmp_path, OWN, resolution=32).findings if f.rule == "D501")
+    assert f"caption_column = '{words}'" in str(told.fix)

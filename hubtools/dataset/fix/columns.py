@@ -10,6 +10,7 @@ from hubtools.dataset.fix.draft import Draft
 from hubtools.dataset.fix.remedies import fixes
 from hubtools.dataset.folder.listing import FOREIGN_ENDINGS, PICTURE_ENDINGS
 from hubtools.dataset.metadata import FILE_NAME
+from hubtools.dataset.rules.captions import caption_columns
 from hubtools.dataset.rules.partners import text_columns
 
 
@@ -87,13 +88,7 @@ def caption_column(draft: Draft) -> None:
         return
     for finding in draft.findings("D501"):
         table = draft.tables[str(finding.path)]
-        texts = [
-            column
-            for column in table.columns()
-            if column != FILE_NAME
-            and not column.endswith("file_name")
-            and any(isinstance(record.values.get(column), str) for record in table.editable)
-        ]
+        texts = caption_columns(table.columns(), [record.values for record in table.editable])
         usual = [name for name in ("text", "prompt", "caption") if name in texts]
         chosen = texts if len(texts) == 1 else usual[:1]
         if chosen:

@@ -122,6 +122,30 @@ def configs(draft: Draft) -> None:
             draft.take_back(before, changes)
 
 
+@fixes("D113", safe="takes metadata_filenames out of the card")
+def metadata_names(draft: Draft) -> None:
+    """D113: no config of the card names metadata files that are called metadata.* now."""
+    configs = draft.view.card.data.get("configs")
+    if "D113" not in draft.wanted or draft.card is None or not isinstance(configs, list):
+        return
+    bases = {name.rpartition("/")[2] for name in draft.files}
+    gone = [
+        one
+        for one in configs
+        if isinstance(one, dict)
+        and isinstance(one.get(_NAMES), list)
+        and not bases.intersection(map(str, one[_NAMES]))
+    ]
+    if gone and draft.tables:
+        kept = [{k: v for k, v in one.items() if one not in gone or k != _NAMES} for one in configs]
+        _set_card(
+            draft, with_key(draft.card, "configs", kept, last=True), "D113", f"remove {_NAMES}"
+        )
+
+
+_NAMES = "metadata_filenames"
+
+
 @fixes("D606", safe="removes dataset_info from the card")
 def dataset_info(draft: Draft) -> None:
     """D606: the card declares no sizes."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hubtools.dataset.fix import (
+    archives,
     captions,
     columns,
     formats,
@@ -22,6 +23,8 @@ from hubtools.dataset.fix.remedies import Remedy, told
 STEPS: tuple[Callable[[Draft], None], ...] = (
     places.junk,
     formats.misnamed,
+    places.metadata_names,
+    archives.packed,
     formats.two_formats,
     columns.name_column,
     columns.pictures_column,

@@ -97,12 +97,12 @@ def roles_of(columns: Sequence[str], told: RoleColumns = RoleColumns()) -> Roles
     image = found(told.image) if told.image else None
     if mask is None and not told.mask:
         taken = (*named, image)
-        mask = next((key for key in keys if key not in taken and _words(key) & _MASK), None)
+        mask = next((key for key in keys if key not in taken and words_of(key) & _MASK), None)
     if image is None and not told.image:
         free = [key for key in keys if names_file(key) and key != mask and key not in named]
         image = _learnt(free)
     if told.controls is None:
-        named = [key for key in keys if key not in (image, mask) and not _words(key) & _MASK]
+        named = [key for key in keys if key not in (image, mask) and not words_of(key) & _MASK]
     return Roles(image, tuple(named), mask, tuple(absent))
 
 
@@ -114,14 +114,15 @@ def image_key(columns: Sequence[str]) -> str:
 
 def _learnt(keys: Sequence[str]) -> str | None:
     tellers: tuple[Callable[[str], bool], ...] = (
-        lambda key: bool(_words(key) & _RESULT),
+        lambda key: bool(words_of(key) & _RESULT),
         lambda key: key == FILE_NAME,
         lambda key: column_of(key) == IMAGE,
-        lambda key: not _words(key) & _GIVEN,
+        lambda key: not words_of(key) & _GIVEN,
         lambda key: True,
     )
     return next((key for teller in tellers for key in keys if teller(key)), None)
 
 
-def _words(key: str) -> set[str]:
+def words_of(key: str) -> set[str]:
+    """The words in the name of a column of pictures: `conditioning`, `image`."""
     return set(_WORD.findall(column_of(key).lower()))

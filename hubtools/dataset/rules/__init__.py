@@ -1,6 +1,7 @@
 """The dataset rules. A rule is a function; `DATASET_RULES` has them all once this is imported."""
 
 from hubtools.dataset.rules import (
+    archives,
     bounds,
     captions,
     columns,
@@ -22,6 +23,7 @@ from hubtools.dataset.rules.book import DATASET_RULES
 
 __all__ = [
     "DATASET_RULES",
+    "archives",
     "bounds",
     "captions",
     "columns",

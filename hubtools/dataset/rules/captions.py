@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from html import unescape
+from typing import Any
 
+from hubtools.dataset.folder.listing import FOREIGN_ENDINGS, PICTURE_ENDINGS
 from hubtools.dataset.metadata import Row
-from hubtools.dataset.metadata.roles import names_file
+from hubtools.dataset.metadata.roles import names_file, names_files
 from hubtools.dataset.rows import texts_in
 from hubtools.dataset.rules.book import DATASET_RULES, plural, some
 from hubtools.dataset.text.blank import is_blank
@@ -25,6 +27,25 @@ from hubtools.findings import Problem, Severity, shortened
 _TAG_WORDS = 2
 
 
+_USUAL = ("text", "caption", "prompt", "description", "txt", "instruction")
+_LOOKED_AT = 50  # rows
+_PICTURES = tuple(PICTURE_ENDINGS | FOREIGN_ENDINGS)
+
+
+def caption_columns(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Columns that captions may be in, the likeliest first: texts, and no names of files (a mask is
+    no caption). Usual names come first, then those with the longest texts."""
+    found: dict[str, int] = {}
+    for name in columns:
+        values = [row.get(name) for row in rows[:_LOOKED_AT]]
+        texts = [value for value in values if isinstance(value, str) and value.strip()]
+        named = sum(text.lower().endswith(_PICTURES) for text in texts)
+        if texts and not names_file(name) and not names_files(name) and 2 * named < len(texts):
+            found[name] = sum(map(len, texts)) // len(texts)
+    usual = {name: place for place, name in enumerate(_USUAL)}
+    return sorted(found, key=lambda name: (usual.get(name.lower(), len(usual)), -found[name]))
+
+
 @DATASET_RULES.rule("D501", "The caption column does not exist", Severity.ERROR)
 def no_caption_column(view: Dataset) -> Iterator[Problem]:
     """Training reads the captions from the column that `caption_column` names. If it does not
@@ -37,11 +58,7 @@ def no_caption_column(view: Dataset) -> Iterator[Problem]:
     for file in view.metadata:
         if not file.rows or column in file.columns:
             continue
-        others = [
-            name
-            for name in file.columns
-            if not names_file(name) and isinstance(file.rows[0].values.get(name), str)
-        ]
+        others = caption_columns(file.columns, [row.values for row in file.rows])
         yield Problem(
             f"there is no column {column!r} (columns: {', '.join(file.columns)})",
             f"set dataset.caption_column = {others[0]!r} in hubtools.toml, or --caption-column"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from hubtools.dataset.loaders import Mode, Outcome
 from hubtools.dataset.metadata import Kind
 from hubtools.dataset.rules.book import DATASET_RULES, plural, some
 from hubtools.dataset.view import Dataset
@@ -160,6 +161,10 @@ def misnamed(view: Dataset) -> Iterator[Problem]:
     """Only metadata.jsonl, metadata.csv and metadata.parquet are read, spelt exactly so. With any
     other name the pictures load without captions, and nothing says so.
 
+    A file of any other name counts as metadata too if its records name the pictures of the folder
+    and there is no other: labels.csv, metadata1000.jsonl. `metadata_filenames` of a config in the
+    card helps `load_dataset(path)` alone.
+
     Example: Metadata.jsonl, metadata.json, metadata.json1, captions.jsonl
     Fix: rename the file.
     """
@@ -180,6 +185,18 @@ def misnamed(view: Dataset) -> Iterator[Problem]:
                 entry.name,
                 severity=Severity.WARNING if others else None,
             )
+        elif entry.name in view.tables:
+            yield Problem(
+                f"{entry.base} is not read by any loader, and its column {view.tables[entry.name]}"
+                " names the pictures; only metadata.jsonl, .csv and .parquet are read",
+                f"rename it to metadata{_form(entry.ending)}: `hubtools fix` does it, and names the"
+                " columns of pictures as loaders want them",
+                entry.name,
+            )
+
+
+def _form(ending: str) -> str:
+    return {".tsv": ".csv", ".csv": ".csv", ".parquet": ".parquet"}.get(ending, ".jsonl")
 
 
 @DATASET_RULES.rule("D114", "Metadata in two formats", Severity.ERROR)
@@ -200,6 +217,15 @@ def two_formats(view: Dataset) -> Iterator[Problem]:
         )
 
 
+def _labels(view: Dataset) -> str:
+    """`, and with a column label made of the folders a, b`."""
+    splits = view.loaders[Mode.AUTO].splits
+    if not splits or "label" not in splits[0].columns:
+        return ""
+    folders = sorted({one.rpartition("/")[0].rpartition("/")[2] for one in splits[0].names})
+    return f", and with a column `label` made of the folders {some(folders)}"
+
+
 @DATASET_RULES.rule("D120", "There is no metadata", Severity.ERROR)
 def no_metadata(view: Dataset) -> Iterator[Problem]:
     """Without a metadata file the pictures have no captions, and a text-to-image trainer has
@@ -213,7 +239,18 @@ def no_metadata(view: Dataset) -> Iterator[Problem]:
     if view.metadata:
         return
     if not view.listing.pictures:
-        yield Problem("the folder holds no pictures", "put pictures and a metadata.jsonl into it")
+        zips = [entry.name for entry in view.listing.entries if entry.ending == ".zip"]
+        auto = view.loaders[Mode.AUTO] if zips else None
+        if auto is not None and auto.outcome is not Outcome.RAISES and auto.splits:
+            yield Problem(
+                f"the pictures are in {some(zips)}, which is not looked into here",
+                f"hubtools validate {zips[0]}",
+                severity=Severity.INFO,
+            )
+        else:
+            yield Problem(
+                "the folder holds no pictures", "put pictures and a metadata.jsonl into it"
+            )
         return
     stems = {picture.name.rpartition(".")[0] for picture in view.listing.pictures}
     stems |= {picture.name for picture in view.listing.pictures}
@@ -232,7 +269,8 @@ def no_metadata(view: Dataset) -> Iterator[Problem]:
         )
     else:
         yield Problem(
-            f"{plural(count, 'picture')} and no metadata.jsonl: they would load without captions",
+            f"{plural(count, 'picture')} and no metadata.jsonl: they would load without captions"
+            f"{_labels(view)}",
             'describe them: `hubtools caption --template "a photo"` writes a metadata.jsonl to'
             " correct by hand, with --model ID instead a model describes each",
         )

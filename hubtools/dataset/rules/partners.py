@@ -1,4 +1,4 @@
-"""D223 to D227: rows of more than one picture."""
+"""D223 to D227, D229 and D230: rows of more than one picture."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 from hubtools.dataset.folder.listing import PICTURE_ENDINGS
 from hubtools.dataset.metadata import MetadataFile
 from hubtools.dataset.metadata.named import resolved
-from hubtools.dataset.metadata.roles import IMAGE, Role, names_file, names_files
+from hubtools.dataset.metadata.roles import IMAGE, Role, names_file, names_files, words_of
 from hubtools.dataset.rows import Partner
 from hubtools.dataset.rules.book import DATASET_RULES, plural
 from hubtools.dataset.view import Dataset
@@ -66,7 +66,18 @@ def _told_sizes(view: Dataset, role: Role) -> Iterator[Problem]:
             f" picture of their row: {other} is {one}, {mine} {two}",
             "give both pictures of a row the same size, unless the difference is meant",
             *view.where(partner.row),
+            severity=Severity.WARNING if role is Role.MASK and _other_shape(view, pairs) else None,
         )
+
+
+def _other_shape(view: Dataset, pairs: list[tuple[Partner, str, str]]) -> bool:
+    """True if one of these pictures has other proportions than that of its row: what it covers is
+    then elsewhere."""
+    for _, mine, other in pairs:
+        (wide, high), (width, height) = (view.pictures[n].upright_size for n in (mine, other))
+        if abs(wide * height - width * high) > 0.02 * wide * height:
+            return True
+    return False
 
 
 @DATASET_RULES.rule("D224", "A control picture or mask has another size", Severity.INFO)
@@ -75,11 +86,77 @@ def other_size(view: Dataset) -> Iterator[Problem]:
     shapes different parts are cut off, and what stood in the same place no longer does. Where the
     second picture is a reference (the same object elsewhere) it does not matter.
 
+    A mask of other proportions than its picture is a warning: what it covers is then elsewhere.
+
     Example: a.png is 1024x1024, its control picture 512x768
     Fix: export both in the same size.
     """
     yield from _told_sizes(view, Role.CONTROL)
     yield from _told_sizes(view, Role.MASK)
+
+
+# Bits of grey levels: a mask has two, and a soft edge; photos have six and more.
+_PLAIN, _RICH = 3.0, 4.5
+# Variance of the Laplacian: below, grey levels are a gradient, as soft masks are.
+_DETAIL = 15.0
+
+
+@DATASET_RULES.rule("D229", "A mask is no mask", Severity.WARNING)
+def no_mask(view: Dataset) -> Iterator[Problem]:
+    """A mask is white where the loss counts and black where it does not. A photo in its place, or
+    the picture itself, counts every pixel a little, by its brightness.
+
+    Example: mask_file_name names the picture without its background
+    Fix: export black and white masks, or take the column out of dataset.mask_column.
+    """
+    for one, mine, other in _pairs(view, Role.MASK):
+        facts = view.pictures[other]
+        why = None
+        if mine == other or facts.digest == view.pictures[mine].digest:
+            why = "is the picture itself"
+        elif facts.information > _RICH and facts.sharpness > _DETAIL:
+            why = f"has the grey levels of a photo ({facts.information:.1f} bits; a mask has one)"
+        if why is not None:
+            yield Problem(
+                f"{other}, the mask of {mine}, {why}",
+                "export a black and white mask",
+                *view.where(one.row),
+            )
+
+
+_DRAWN = {
+    "cond", "condition", "conditioning", "control", "hint", "guide", "canny", "depth", "pose",
+    "edge", "edges", "seg", "scribble", "lineart", "sketch",
+}  # fmt: skip
+
+
+@DATASET_RULES.rule("D230", "Pairs are the wrong way round", Severity.WARNING)
+def turned_round(view: Dataset) -> Iterator[Problem]:
+    """The pictures to learn are lines, poses or areas, and their control pictures are photos: the
+    columns, or their roles, are exchanged, and the model learns to draw what it is to be guided by.
+
+    Example: file_name names the edges, control_file_name the photo
+    Fix: exchange the columns, or set dataset.image_column and dataset.control_columns.
+    """
+    turned: dict[str, list[tuple[Partner, str, str]]] = defaultdict(list)
+    total: dict[str, int] = defaultdict(int)
+    for pair in _pairs(view, Role.CONTROL):
+        one, mine, other = pair
+        if _DRAWN.isdisjoint(words_of(one.key)):
+            continue
+        total[one.key] += 1
+        drawn, photo = view.pictures[mine].information, view.pictures[other].information
+        if drawn < _PLAIN and photo > _RICH:
+            turned[one.key].append(pair)
+    for key, pairs in turned.items():
+        if 5 * len(pairs) >= 4 * total[key]:
+            one, mine, other = pairs[0]
+            yield Problem(
+                f"in {len(pairs)} of {plural(total[key], 'row')} {key} names a photo ({other}), and"
+                f" what is learnt is a drawing ({mine})",
+                "exchange the columns, or set dataset.image_column",
+                *view.where(one.row),
+            )
 
 
 @DATASET_RULES.rule("D225", "A control picture is the picture to learn", Severity.ERROR)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import json
 import tarfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from broken_sets import build
-from shard_sets import PARQUET, WEBDATASET, F, P, im, pqb, tar
+from shard_sets import ML, PARQUET, TABLES, WEBDATASET, F, P, im, pqb, tar, zp
 
 from hubtools import fix, undo_fix
 from hubtools.dataset.loaders import Mode, Outcome
@@ -115,3 +119,80 @@ def test_a_saved_plan_of_shards_is_carried_out(tmp_path: Path) -> None:
     assert (again.returncode, "done already" in again.stdout) == (0, True), again.stderr
     assert typed("fix", root, "--undo").returncode == 0
     assert loaded(root).outcome is Outcome.RAISES
+
+
+# --- metadata beside an archive, or under another name -------------------------------------------
+
+PACKED = {
+    **{name: TABLES[name] for name in ("zip_meta", "zip_meta_folder", "two_zips_meta")},
+    "below": {"images.zip": zp(("deep/a.png", P[0]), ("deep/b.png", P[1])), "metadata.jsonl": ML},
+    "csv": {
+        "x/images.zip": zp(("a.png", P[0]), ("m.png", P[1])),
+        "x/metadata.csv": "file_name,mask_file_name,text\na.png,m.png,one\n",
+    },
+}
+
+
+@pytest.mark.parametrize("name", PACKED)
+def test_metadata_goes_into_the_archive_of_its_pictures(tmp_path: Path, name: str) -> None:
+    root = build(tmp_path / "set", PACKED[name])
+    before = tree(root)
+    told = {f.rule for f in validate(root, SETTINGS, resolution=8).findings}
+    assert ("D228" in told, "D201" in told) == (True, False)
+    assert loaded(root).outcome is Outcome.ON_ACCESS
+    fix(root, SETTINGS, resolution=8)
+    now = loaded(root)
+    assert (now.outcome, "text" in now.splits[0].columns) == (Outcome.LOADS, True), now.reason
+    held = {name: data for name, data in members(before).items() if name.endswith(".png")}
+    assert held.items() <= members(tree(root)).items()
+    for archive in (root / name for name in tree(root) if name.endswith(".zip")):
+        found = {f.rule for f in validate(archive, SETTINGS, resolution=8).findings}
+        assert not found & {"D120", "D201", "D202", "D228", "D801"}
+    undo_fix(root)
+    assert tree(root) == before
+
+
+def members(files: dict[str, bytes]) -> dict[str, bytes]:
+    found = {}
+    for name, data in files.items():
+        if name.endswith(".zip"):
+            with zipfile.ZipFile(io.BytesIO(data)) as opened:
+                found |= {f"{name}!{member}": opened.read(member) for member in opened.namelist()}
+    return found
+
+
+def test_what_is_in_no_archive_or_in_a_tar_is_left(tmp_path: Path) -> None:
+    some = zp(("a.png", P[0]))
+    root = build(tmp_path / "one", {"images.zip": some, "metadata.jsonl": ML})
+    told = [(f.rule, f.line) for f in validate(root, SETTINGS, select=("D2",)).findings]
+    assert {("D201", 2), ("D228", 1)} <= set(told)
+    assert fix(root, SETTINGS, select=("D228",)).journal is None
+    root = build(tmp_path / "tar", WEBDATASET["tar_and_meta"])
+    (finding,) = validate(root, SETTINGS, select=("D228",)).findings
+    assert "tar xf images.tar" in str(finding.fix)
+    assert fix(root, SETTINGS, select=("D228",)).journal is None
+
+
+@pytest.mark.parametrize(
+    "name", ["mf_labels", "mf_files", "mf_jsonl", "mf_parquet", "mf_sub", "labels_meta", "tsv"]
+)
+def test_a_table_of_any_name_is_taken_for_metadata(tmp_path: Path, name: str) -> None:
+    more = {"a.png": P[0], "names.tsv": "image\ttext\na.png\tx\n"}
+    root = build(tmp_path / "set", TABLES[name] if name != "tsv" else more)
+    if (card := root / "README.md").exists():  # as people write it
+        told = yaml.safe_dump(json.loads(card.read_text().strip("-\n")))
+        card.write_text(f"---\n{told}license: mit\n---\n# Lamps\n")
+    before = tree(root)
+    assert "D113" in {f.rule for f in validate(root, SETTINGS, resolution=8).findings}
+    fix(root, SETTINGS, resolution=8)
+    now = {mode: view(open_source(root), SETTINGS).loaders[mode] for mode in list(Mode)[:3]}
+    assert all({"text", "t"} & set(one.splits[0].columns) for one in now.values()), now
+    assert "D113" not in {f.rule for f in validate(root, SETTINGS, resolution=8).findings}
+    undo_fix(root)
+    assert tree(root) == before
+
+
+def test_tables_that_name_no_picture_are_none(tmp_path: Path) -> None:
+    files = {"a.png": P[0], "a.json": '{"image": "a.png"}', "n.csv": "name,n\nx.png,1\n"}
+    root = build(tmp_path / "set", files)
+    assert not validate(root, SETTINGS, select=("D113",)).findings

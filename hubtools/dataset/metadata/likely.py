@@ -1,0 +1,68 @@
+"""Tables among the files that are metadata by what they say, and by their name are none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hubtools.causes import is_at_limit
+from hubtools.dataset.folder.listing import FOREIGN_ENDINGS, PICTURE_ENDINGS, Entry, Listing
+from hubtools.dataset.metadata.model import MetadataFile
+from hubtools.dataset.metadata.named import resolved
+from hubtools.dataset.metadata.reading import parse_metadata
+
+_ENDINGS = {
+    ".jsonl": ".jsonl", ".ndjson": ".jsonl", ".json": ".jsonl", ".csv": ".csv", ".tsv": ".csv",
+    ".parquet": ".parquet",
+}  # fmt: skip
+_LARGEST = 32_000_000  # bytes of a table that is looked into
+_LOOKED_AT = 200  # records, and tables
+_PICTURES = tuple(PICTURE_ENDINGS | FOREIGN_ENDINGS)
+
+
+def likely_metadata(listing: Listing) -> dict[str, str]:
+    """Tables whose records name pictures of a folder without metadata, with the column that does;
+    the one that names most comes first."""
+    if listing.metadata or not listing.pictures or listing.opener is not None:
+        return {}
+    stems = {entry.name.rpartition(".")[0] for entry in listing.pictures}
+    stems |= {entry.name for entry in listing.pictures}
+    found: dict[str, tuple[int, str]] = {}
+    for entry in _candidates(listing, stems):
+        named = _named(listing, entry)
+        if named:
+            found[entry.name] = named
+    return {name: found[name][1] for name in sorted(found, key=lambda n: (-found[n][0], n))}
+
+
+def _candidates(listing: Listing, stems: set[str]) -> list[Entry]:
+    tables = [
+        entry
+        for entry in listing.entries
+        if entry.ending in _ENDINGS
+        and not (entry.hidden or entry.junk or entry.link or entry.special)
+        and entry.size <= _LARGEST
+        # captions beside the pictures are no tables
+        and entry.name.rpartition(".")[0] not in stems
+    ]
+    return tables[:_LOOKED_AT]
+
+
+def _named(listing: Listing, entry: Entry) -> tuple[int, str] | None:
+    """How many pictures a table names, and in which column."""
+    try:
+        with listing.open(entry.name) as file:
+            data = file.read(_LARGEST)
+    except OSError as error:
+        if is_at_limit(error):
+            raise
+        return None
+    table = parse_metadata(replace(entry, name=entry.name + _ENDINGS[entry.ending]), data)
+    counts = {column: _count(listing, table, column, entry.folder) for column in table.columns}
+    best = max(counts, key=lambda column: counts[column], default=None)
+    return (counts[best], best) if best is not None and counts[best] else None
+
+
+def _count(listing: Listing, table: MetadataFile, column: str, folder: str) -> int:
+    values = [row.values.get(column) for row in table.rows[:_LOOKED_AT]]
+    texts = [one for one in values if isinstance(one, str) and one.lower().endswith(_PICTURES)]
+    return sum(resolved(folder, text) in listing.names for text in texts)
