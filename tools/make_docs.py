@@ -1,4 +1,5 @@
-"""Write docs/settings.md, docs/limits.md, docs/rules.md, docs/rules/*.md and docs/floors*.svg from the code they describe.
+"""Write docs/settings.md, docs/limits.md, docs/other-trainers.md, docs/rules.md, docs/rules/*.md and docs/floors*.svg from the
+code they describe.
 
 `python tools/make_docs.py` writes them; a test fails when they are out of date.
 """
@@ -15,6 +16,7 @@ from typing import Any
 
 from hubtools import limits
 from hubtools.cards.rules import CARD_RULES
+from hubtools.cli.other_trainers import OTHERS, SCRIPTS
 from hubtools.dataset.fix.remedies import UNSAFE, Remedy
 from hubtools.dataset.fix.steps import REMEDIES
 from hubtools.dataset.rules import DATASET_RULES
@@ -196,6 +198,35 @@ def bounds() -> str:
     return "\n".join(lines) + "\n"
 
 
+def other_trainers() -> str:
+    """docs/other-trainers.md."""
+    lines = [
+        "# Coming from another trainer",
+        "",
+        "`hubtools train` takes the command lines of diffusers' example scripts (`train_text_to_image_lora*.py`,",
+        "`train_dreambooth_lora*.py`): put it in place of `accelerate launch ... SCRIPT.py`. Most of their options are ours by",
+        "the same name ([settings](settings.md)); these are the others. One that is not needed is taken and answered with a",
+        "word; one that would train something else than you expect is refused with the reason.",
+        "",
+        "| option of a script | | |",
+        "|---|---|---|",
+    ]
+    for name, one in sorted(SCRIPTS.items()):
+        done = "refused" if one.refused else "taken"
+        what = f"as `{one.ours}`" if one.ours else one.refused or one.note
+        lines.append(f"| `--{name.replace('-', '_')}` | {done} | {_cell(what)} |")
+    lines += [
+        "",
+        "Options of sd-scripts (kohya) and of ai-toolkit are not taken, but answered with ours:",
+        "",
+        "| their option | here |",
+        "|---|---|",
+    ]
+    for name, ours in sorted(OTHERS.items()):
+        lines.append(f"| `{name.replace('-', '_')}` | {_cell(ours)} |")
+    return "\n".join(lines) + "\n"
+
+
 def error_codes() -> str:
     """docs/errors.md."""
     leaves = {"bad-usage": 2, "bad-setting": 2, "checks-failed": 3, "interrupted": 130}
@@ -226,6 +257,7 @@ def error_codes() -> str:
 
 PAGES: dict[str, Callable[[], str]] = {
     "errors.md": error_codes,
+    "other-trainers.md": other_trainers,
     "settings.md": settings,
     "rules.md": rules,
     "limits.md": bounds,

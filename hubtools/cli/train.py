@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hubtools.cli.options import SettingsCommand, project_options
+from hubtools.cli.other_trainers import translated
 from hubtools.cli.output import Output, output_options
 from hubtools.cli.trust import trust_option, with_trust
 
@@ -51,7 +52,21 @@ def reporter_of(out: Output, indent: str = "") -> Reporter:
     return reporter
 
 
-@click.command("train", cls=SettingsCommand)
+class TrainCommand(SettingsCommand):
+    """Takes the command lines of diffusers' scripts, too."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        known = {
+            name.lstrip("-") for one in self.params for name in (*one.opts, *one.secondary_opts)
+        }
+        words, ctx.meta[_NOTES] = translated(args, frozenset(known))
+        return super().parse_args(ctx, words)
+
+
+_NOTES = "hubtools.notes"
+
+
+@click.command("train", cls=TrainCommand)
 @project_options("train", "dataset", "samples")
 @click.option(
     "--resume/--no-resume",
@@ -89,6 +104,8 @@ def command(
     """
     from hubtools.commands.drawing import train
 
+    for note in click.get_current_context().meta[_NOTES]:
+        out.note(note)
     manifest = with_trust(
         out,
         trust_state,

@@ -1,0 +1,225 @@
+"""Options of other trainers, as people type them: those of diffusers' example scripts are taken or
+refused with the reason, those of sd-scripts (kohya) and ai-toolkit answered with ours.
+
+The scripts are `train_text_to_image_lora*.py` and `train_dreambooth_lora*.py` of diffusers'
+examples, August 2026; sd-scripts is `train_network.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hubtools.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """An option of another trainer. `ours` replaces it, with its value; a `note` says what becomes
+    of one that is taken otherwise, or needed for nothing; `refused` says why it is not taken.
+    `value`: it has one."""
+
+    value: bool = True
+    ours: str | None = None
+    note: str | None = None
+    refused: str | None = None
+
+
+def _same(ours: str) -> Foreign:
+    return Foreign(ours=ours)
+
+
+def _needless(why: str, *, value: bool = False) -> Foreign:
+    return Foreign(value, note=why)
+
+
+def _no(why: str, *, value: bool = True) -> Foreign:
+    return Foreign(value, refused=why)
+
+
+_ALWAYS = "is done always"
+_TEXTS = "hubtools trains the denoiser alone; text encoders stay as the base has them"
+_ADAMW = "hubtools trains with AdamW; leave it out, with a learning rate of about 1e-4"
+_PARTS = "every part is that of the base; give a base folder that has it"
+
+# Of diffusers' scripts, without what hubtools calls the same.
+SCRIPTS: dict[str, Foreign] = {
+    "instance-data-dir": _same("--train-data-dir"),
+    "validation-prompt": _same("--prompt"),
+    "validation-num-inference-steps": _same("--num-inference-steps"),
+    "validation-guidance-scale": _same("--guidance"),
+    "logit-std": _same("--timestep-deviation"),
+    "cond-image-column": _same("--conditioning-image-column"),
+    "use-aspect-ratio-buckets": Foreign(False, ours="--aspect-ratio-buckets"),
+    "do-fp8-training": Foreign(False, ours="--quantize=fp8"),
+    "cache-latents": _needless(f"latents are cached: that {_ALWAYS}"),
+    "pre-compute-text-embeddings": _needless(f"captions are encoded once: that {_ALWAYS}"),
+    "offload": _needless(f"text encoders and VAE leave the device: that {_ALWAYS}"),
+    "upcast-before-saving": _needless(f"the LoRA is in float32: that {_ALWAYS}"),
+    "dataloader-num-workers": _needless("nothing is loaded during the steps", value=True),
+    "local-rank": _needless("torchrun tells each process its number", value=True),
+    "enable-npu-flash-attention": _needless("PyTorch's own attention is used"),
+    "enable-vae-tiling": _needless("pictures are encoded one at a time"),
+    "debug-loss": _needless("losses of every step are in metrics.jsonl"),
+    "skip-final-inference": _needless("--validation-steps says when samples are drawn"),
+    "final-validation-prompt": _needless(
+        "--prompt says what is drawn, on the way and at the end", value=True
+    ),
+    "num-validation-images": _needless("one sample a prompt is drawn; repeat --prompt", value=True),
+    "validation-epochs": _needless("--validation-steps counts steps", value=True),
+    "sample-batch-size": _needless("class pictures are not drawn", value=True),
+    "num-class-images": _needless("prior preservation needs no pictures of the class", value=True),
+    "prior-generation-precision": _needless("class pictures are not drawn", value=True),
+    "cache-dir": _needless("HF_HUB_CACHE says where downloads lie", value=True),
+    "dataset-config-name": _needless("--split and --path say which pictures", value=True),
+    "logging-dir": _needless("metrics.jsonl and loss.png lie in the run folder", value=True),
+    "report-to": _needless("metrics.jsonl and loss.png lie in the run folder", value=True),
+    "max-sequence-length": _needless("captions are as long as the pipeline has them", value=True),
+    "tokenizer-max-length": _needless("captions are as long as the pipeline has them", value=True),
+    "text-encoder-out-layers": _needless("as the pipeline has them", value=True),
+    "system-prompt": _needless("as the pipeline has it", value=True),
+    "complex-human-instruction": _needless("as the pipeline has it", value=True),
+    "vae-encode-mode": _needless("latents are sampled anew in each step", value=True),
+    "push-to-hub": _needless("push the run afterwards: hubtools push RUN owner/name"),
+    "hub-model-id": _needless("push the run afterwards: hubtools push RUN owner/name", value=True),
+    "output-kohya-format": _needless("afterwards: hubtools export RUN --as kohya"),
+    "hub-token": _no("a token typed here stays in your shell's history; set HF_TOKEN"),
+    "instance-prompt": _no(
+        "captions stand beside the pictures: hubtools caption FOLDER --template 'a photo of ...'"
+    ),
+    "class-data-dir": _no("--with-prior-preservation needs no pictures of the class"),
+    "lora-layers": _no("--target-modules, once for each layer"),
+    "lora-blocks": _no("--target-modules names layers"),
+    "weighting-scheme": _no("--timestep-density logit_normal or uniform"),
+    "logit-mean": _no("--timestep-mean, with the other sign: above 0 means more noise"),
+    "mode-scale": _no("--timestep-density logit_normal or uniform"),
+    "bnb-quantization-config-path": _no("--quantize nf4, int8 or fp8"),
+    "optimizer": _no(_ADAMW),
+    "use-8bit-adam": _no(f"{_ADAMW}: what it remembers of a LoRA is small", value=False),
+    "prodigy-beta3": _no(_ADAMW),
+    "prodigy-decouple": _no(_ADAMW),
+    "prodigy-use-bias-correction": _no(_ADAMW),
+    "prodigy-safeguard-warmup": _no(_ADAMW),
+    "train-text-encoder": _no(_TEXTS, value=False),
+    "text-encoder-lr": _no(_TEXTS),
+    "adam-weight-decay-text-encoder": _no(_TEXTS),
+    "fsdp-text-encoder": _no(_TEXTS, value=False),
+    "use-dora": _no("hubtools trains LoRA", value=False),
+    "do-edm-style-training": _no("bases of EDM's schedule are not trained", value=False),
+    "precondition-outputs": _no("the loss is that of the flow itself"),
+    "class-labels-conditioning": _no("bases of pixels are not trained"),
+    "text-encoder-use-attention-mask": _no("as the pipeline has it", value=False),
+    "pretrained-vae-model-name-or-path": _no(_PARTS),
+    "tokenizer-name": _no(_PARTS),
+    "pretrained-tokenizer-4-name-or-path": _no(_PARTS),
+    "pretrained-text-encoder-4-name-or-path": _no(_PARTS),
+    "validation-model-path": _no("hubtools generate --base-model draws with another base"),
+}
+
+_CACHED = "latents and captions are cached always"
+# Of sd-scripts and ai-toolkit: (option, our word).
+OTHERS: dict[str, str] = {
+    "network-dim": "--rank",
+    "network-alpha": "--lora-alpha",
+    "network-dropout": "--lora-dropout",
+    "network-module": "hubtools trains LoRA",
+    "network-args": "--target-modules says which layers",
+    "network-train-unet-only": f"that {_ALWAYS}",
+    "network-train-text-encoder-only": _TEXTS,
+    "network-weights": "a run goes on by itself: give the same --output-dir",
+    "unet-lr": "--learning-rate",
+    "max-train-epochs": "--num-train-epochs",
+    "optimizer-type": _ADAMW,
+    "optimizer-args": "--adam-beta1, --adam-beta2, --adam-weight-decay, --adam-epsilon",
+    "lr-scheduler-num-cycles": "--lr-num-cycles",
+    "lr-scheduler-power": "--lr-power",
+    "min-snr-gamma": "--snr-gamma",
+    "v-parameterization": "--prediction-type v_prediction; the base's configuration says it",
+    "v2": "the base's configuration says it",
+    "zero-terminal-snr": "the base's configuration says it",
+    "scale-v-pred-loss-like-noise-pred": "the loss is weighed by --snr-gamma",
+    "ip-noise-gamma": "--input-perturbation",
+    "adaptive-noise-scale": "--noise-offset",
+    "caption-dropout-rate": "--caption-dropout",
+    "caption-extension": "captions are read from metadata, .txt and .caption",
+    "clip-skip": "captions are encoded as the pipeline encodes them",
+    "max-token-length": "captions are as long as the pipeline has them",
+    "masked-loss": "dataset.mask_column names masks",
+    "reg-data-dir": "--with-prior-preservation needs no pictures of the class",
+    "in-json": "metadata.jsonl beside the pictures",
+    "dataset-config": "--train-data-dir names the folder of pictures",
+    "dataset-repeats": "--repeats",
+    "output-name": "--output-dir runs/NAME",
+    "save-every-n-steps": "--snapshot-steps",
+    "save-every-n-epochs": "--snapshot-steps",
+    "save-state": "--checkpointing-steps",
+    "save-precision": "afterwards: hubtools export RUN --as kohya --dtype fp16",
+    "save-model-as": "afterwards: hubtools export RUN --as kohya",
+    "sample-every-n-steps": "--validation-steps",
+    "sample-every-n-epochs": "--validation-steps",
+    "sample-prompts": "--prompt, once for each",
+    "sample-sampler": "--scheduler",
+    "cache-latents-to-disk": _CACHED,
+    "cache-text-encoder-outputs": _CACHED,
+    "cache-text-encoder-outputs-to-disk": _CACHED,
+    "flip-aug": "--random-flip",
+    "color-aug": "colours are left as they are",
+    "random-crop": "--crops-per-image",
+    "bucket-no-upscale": f"that {_ALWAYS}",
+    "min-bucket-reso": "--aspect-ratio-buckets keeps the number of pixels",
+    "max-bucket-reso": "--aspect-ratio-buckets keeps the number of pixels",
+    "sdpa": "PyTorch's own attention is used",
+    "mem-eff-attn": "PyTorch's own attention is used",
+    "full-bf16": "--mixed-precision bf16; the LoRA stays in float32",
+    "full-fp16": "--mixed-precision fp16; the LoRA stays in float32",
+    "fp8-base": "--quantize fp8",
+    "lowram": "parts of the base are opened one after the other",
+    "highvram": "parts of the base are opened one after the other",
+    "blocks-to-swap": "--quantize nf4, --gradient-checkpointing",
+    "max-data-loader-n-workers": "nothing is loaded during the steps",
+    "persistent-data-loader-workers": "nothing is loaded during the steps",
+    "log-with": "metrics.jsonl and loss.png lie in the run folder",
+    "wandb-run-name": "metrics.jsonl and loss.png lie in the run folder",
+    "timestep-sampling": "--timestep-density, --timestep-shift",
+    "discrete-flow-shift": "--timestep-shift",
+    "linear": "--rank",
+    "linear-alpha": "--lora-alpha",
+    "batch-size": "--train-batch-size",
+    "low-vram": "--quantize fp8 or nf4, --gradient-checkpointing",
+    "trigger-word": "--trigger",
+}
+
+
+def translated(words: Sequence[str], known: frozenset[str]) -> tuple[list[str], list[str]]:
+    """(words, notes): the words of a command line with options of diffusers' scripts put into
+    ours. `known`: names of our own options, without dashes in front. Raises `UsageError` for an
+    option of another trainer that is not taken; what nobody knows is left as it is."""
+    taken: list[str] = []
+    notes: list[str] = []
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        if word == "--":
+            return [*taken, word, *rest], notes
+        name, given, value = word.removeprefix("--").partition("=")
+        plain = name.replace("_", "-")
+        if not word.startswith("--") or plain in known:
+            taken.append(word)
+            continue
+        foreign = SCRIPTS.get(plain)
+        if foreign is None:
+            if plain in OTHERS:
+                raise UsageError(
+                    f"--{name} is an option of another trainer.", hint=f"here: {OTHERS[plain]}"
+                )
+            taken.append(word)
+            continue
+        if foreign.refused is not None:
+            raise UsageError(f"--{name} is not taken.", hint=foreign.refused)
+        if foreign.value and not given and rest:
+            value, given = rest.pop(0), "="
+        if foreign.note is not None:
+            notes.append(f"--{name}: {foreign.note}.")
+            continue
+        taken.append(f"{foreign.ours}={value}" if foreign.value and given else str(foreign.ours))
+    return taken, notes
