@@ -243,6 +243,8 @@ def plan_push(
                 hint="leave the name out, or make a new plan with --plan",
             )
         return load_plan(saved, folder, trust_state=trust_state)
+    if space and type != "auto":
+        raise UsageError("A Space is of its own type: leave --type out.")
     known = baseline_to_write(project) if write_baseline else None
     source, target, repo_type = target_of_push(folder, repo, project, "space" if space else type)
     options = PushOptions.of(
@@ -285,10 +287,13 @@ def target_of_push(
         repo_type = kind_of(source) if type == "auto" else type
         target = repo or (project.model.repo if repo_type == "model" else project.dataset.repo)
     if target is None:
-        key = "model" if repo_type == "space" else repo_type
+        named, key = source, repo_type
+        if repo_type == "space":
+            named, key = source.parent, "model"
+        flag = " --space" if repo_type == "space" else ""
         raise UsageError(
             f"No repository is set for the {repo_type}.",
-            hint=f"hubtools push {source} owner/name, or set {key}.repo in hubtools.toml",
+            hint=f"hubtools push {named} owner/name{flag}, or set {key}.repo in hubtools.toml",
             code="bad-setting",
         )
     return source, target, repo_type

@@ -154,6 +154,10 @@ class _Table:
     def count(self) -> int | None:
         return self.loaded.rows
 
+    @property
+    def told(self) -> bool:
+        return bool(self._rows or (self.loaded.files and not self.loaded.records))
+
     @cached_property
     def _files(self) -> list[MetadataFile]:
         """Where the rows come from, in their order."""

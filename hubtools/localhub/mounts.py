@@ -63,6 +63,7 @@ class Mount:
         self._pick = pick
         self._lfs = LfsRules(default_gitattributes(repo.kind))
         self._hashing = threading.Lock()
+        self._known: dict[str, tuple[_Found, tuple[str, str]]] = {}
         blobs = self._folder.parent.parent / "blobs"
         self._cache_blobs = blobs if self._folder.parent.name == "snapshots" else None
 
@@ -103,9 +104,22 @@ class Mount:
             for name in names:
                 path = Path(parent, name)
                 relative = path.relative_to(self._folder).as_posix()
-                if path_fault(relative) is None and (found := self._look(path)):
+                if path_fault(relative) is None and (found := self._seen(path)):
                     result[relative] = found
         return result
+
+    def _seen(self, path: Path) -> _Found | None:
+        """`_look` at what a walk has come to, which entered no link: only the last part may be."""
+        try:
+            status = path.lstat()
+        except OSError as error:
+            _unless_gone(error)
+            return None
+        if stat.S_ISLNK(status.st_mode):
+            return self._look(path)
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        return _Found(path, status.st_size, status.st_mtime_ns)
 
     def _look(self, path: Path) -> _Found | None:
         try:
@@ -136,11 +150,15 @@ class Mount:
             if _ETAG.fullmatch(name):
                 return ("", name) if is_sha256(name) else (name, "")
         key = str(found.path)
+        known = self._known.get(key)
+        if known is not None and known[0] == found:
+            return known[1]
         # One at a time: two requests for a big file must not read it twice.
         with self._hashing:
             with self._database.reading() as connection:
                 row = connection.execute("SELECT * FROM hashes WHERE path = ?", (key,)).fetchone()
             if row and (row["size"], row["mtime_ns"]) == (found.size, found.mtime_ns):
+                self._known[key] = found, (row["sha1"], row["sha256"])
                 return row["sha1"], row["sha256"]
             sha1, sha256 = blob_hasher(found.size), hashlib.sha256()
             with found.path.open("rb") as source:
@@ -148,6 +166,7 @@ class Mount:
                     sha1.update(block)
                     sha256.update(block)
             hashes = sha1.hexdigest(), sha256.hexdigest()
+            self._known[key] = found, hashes
             with self._database.writing() as connection:
                 connection.execute(
                     "INSERT OR REPLACE INTO hashes VALUES (?, ?, ?, ?, ?)",

@@ -34,7 +34,8 @@ class Cells:
 
 
 class Table(Protocol):
-    """A split of a configuration. `count` is None where it cannot be told."""
+    """A split of a configuration. `count` is None where it cannot be told; `told`: what is in its
+    rows is known."""
 
     @property
     def config(self) -> str: ...
@@ -42,6 +43,8 @@ class Table(Protocol):
     def split(self) -> str: ...
     @property
     def count(self) -> int | None: ...
+    @property
+    def told(self) -> bool: ...
     @property
     def columns(self) -> Sequence[Column]: ...
     def row(self, number: int) -> Cells:

@@ -129,6 +129,8 @@ def test_what_makes_no_space_says_so(
         hubtools.plan_push(run_dir, "me/demo", nameless, space=True)
     with pytest.raises(HubtoolsError, match="no run folder"):
         hubtools.plan_push(tmp_path, "me/demo", project, space=True)
+    with pytest.raises(UsageError, match="leave --type out"):
+        hubtools.plan_push(run_dir, project=project, space=True, type="model")
     rebase(run_dir, id=None, license="mit")
     local = project.model_copy(
         update={

@@ -123,7 +123,8 @@ def drawn(figures: Figures) -> Html:
     shown = tag(
         "svg", *bars, viewBox="0 0 100 28", preserveAspectRatio="none", class_="bars", role="img"
     )
-    missing = f" · {figures.missing:,} empty" if figures.missing else ""
+    told = figures.missing and figures.words not in ("", "empty")
+    missing = f" · {figures.missing:,} empty" if told else ""
     return tag(
         "div",
         shown if bars else None,

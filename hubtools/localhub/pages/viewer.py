@@ -86,6 +86,10 @@ def _chosen(call: Call, reading: Reading) -> Table | None:
 def _table(view: View, reading: Reading, table: Table) -> Html:
     call = view.call
     count = table.count
+    if count and not table.told:
+        listed = ", ".join(column.name for column in table.columns)
+        said = f"{plural(count, 'row')} ({listed}), which this viewer does not read."
+        return join(_splits(view, reading, table), tag("div", tag("p", said), class_="sheet"))
     columns = table.columns[:_COLUMNS]
     more = len(table.columns) - len(columns)
     names = [column.name for column in columns]
