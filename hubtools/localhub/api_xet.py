@@ -23,7 +23,14 @@ from hubtools.localhub.model import Content
 from hubtools.localhub.names import is_sha256
 from hubtools.localhub.problems import Problem
 from hubtools.localhub.xet import Area
-from hubtools.localhub.xetformat import LARGEST_SHARD, LARGEST_XORB, NotXet, XetFile, parse_shard
+from hubtools.localhub.xetformat import (
+    LARGEST_SHARD,
+    LARGEST_XORB,
+    NotXet,
+    XetFile,
+    parse_shard,
+    plain_bytes,
+)
 
 _LATER = {"Retry-After": "1"}
 # A shard waits for requests that are answered by the same threads.
@@ -112,7 +119,7 @@ def shard(call: Call) -> Response:
 
 def _check(area: Area, file: XetFile) -> None:
     for segment in file.segments:
-        if segment.end >= len(area.offsets.get(segment.xorb, ())):
+        if segment.xorb not in area.xorbs or segment.end > len(area.xorbs[segment.xorb]):
             raise Problem(400, f"The chunks of {segment.xorb} did not arrive")
 
 
@@ -132,12 +139,18 @@ def _put_together(call: Call, area: Area, file: XetFile, sha256: str) -> None:
 
 
 def _blocks(call: Call, area: Area, file: XetFile) -> Iterator[bytes]:
-    """The bytes of a file. The library asks this Hub for its parts and takes them apart."""
-    if not file.segments:
+    """The bytes of a file, as they stand there, or unpacked by the client's library, which asks
+    this Hub for its parts."""
+    if all(area.xorbs[segment.xorb].plain(segment) for segment in file.segments):
+        for segment in file.segments:
+            with call.hub.store.xet.opened(area, segment.xorb) as xorb:
+                yield from plain_bytes(xorb, area.xorbs[segment.xorb], segment)
         return
     import hf_xet  # type: ignore[import-untyped]
 
-    group = hf_xet.XetSession().new_download_stream_group(
+    if area.session is None:  # it has threads of its own; one for all files is enough
+        area.session = hf_xet.XetSession()
+    group = area.session.new_download_stream_group(
         endpoint=_url(call, area), token=area.token, token_expiry_unix_secs=int(area.until)
     )
     try:
@@ -158,7 +171,7 @@ def reconstruction(call: Call) -> Response:
     offset, segments = file.between(start, end)
     parts: dict[str, list[dict[str, Any]]] = {}
     for segment in segments:
-        offsets = area.offsets[segment.xorb]
+        offsets = area.xorbs[segment.xorb].offsets
         parts.setdefault(segment.xorb, []).append(
             {
                 "range": {"start": segment.start, "end": segment.end},
@@ -182,9 +195,11 @@ def part(call: Call) -> Response:
     area = call.hub.store.xet.find(call.params["area"])
     name = _hash(call)
     known = area is not None and hmac.compare_digest(area.token, call.params["token"])
-    if area is None or not known or name not in area.offsets:
+    if area is None or not known or name not in area.xorbs:
         raise Problem(404, "There is no such xorb")
-    content = Content(area.offsets[name][-1], opener=partial(call.hub.store.xet.opened, area, name))
+    content = Content(
+        area.xorbs[name].offsets[-1], opener=partial(call.hub.store.xet.opened, area, name)
+    )
     return ranged(call, content, {"ETag": f'"{name}"', "Content-Type": "application/octet-stream"})
 
 

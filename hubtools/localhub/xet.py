@@ -13,9 +13,9 @@ import shutil
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import IO, BinaryIO
+from typing import IO, Any, BinaryIO
 
-from hubtools.localhub.xetformat import XetFile, chunk_offsets
+from hubtools.localhub.xetformat import Chunks, XetFile, chunks_of
 from hubtools.rooted import Root
 
 LIFETIME = 3600  # seconds a token is good for
@@ -33,7 +33,8 @@ class Area:
     user: str
     until: float  # of time.time()
     files: dict[str, XetFile] = field(default_factory=dict)
-    offsets: dict[str, tuple[int, ...]] = field(default_factory=dict)  # of the chunks of xorbs
+    xorbs: dict[str, Chunks] = field(default_factory=dict)
+    session: Any = None  # of the client's library, once something had to be unpacked
 
 
 class Areas:
@@ -78,15 +79,15 @@ class Areas:
 
     def keep(self, area: Area, xorb: str, data: IO[bytes], size: int) -> bool:
         """Keep a xorb of `size` bytes; False if it was there. Raises `NotXet`."""
-        if xorb in area.offsets:
+        if xorb in area.xorbs:
             return False
-        offsets = chunk_offsets(data, size)
+        chunks = chunks_of(data, size)
         data.seek(0)
         part = f"{_FOLDER}/{area.key}/{secrets.token_hex(8)}.part"
         with self._place.create(part) as file:
             shutil.copyfileobj(data, file, 1 << 20)
         self._place.rename(part, _name(area, xorb), replace=True, sync=False)
-        area.offsets[xorb] = offsets
+        area.xorbs[xorb] = chunks
         return True
 
     def opened(self, area: Area, xorb: str) -> BinaryIO:

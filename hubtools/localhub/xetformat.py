@@ -5,7 +5,7 @@ a file counts only when the bytes that it is put together from have the SHA-256 
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO
 
@@ -89,19 +89,43 @@ def parse_shard(data: bytes) -> list[XetFile]:
     return found
 
 
-def chunk_offsets(xorb: IO[bytes], size: int) -> tuple[int, ...]:
-    """Where each chunk of a xorb of `size` bytes begins, and where the last one ends. Raises
-    `NotXet`."""
-    offsets = [0]
+@dataclass(frozen=True)
+class Chunks:
+    """Where each chunk of a xorb begins, and where the last one ends; how each is packed (0: not
+    at all)."""
+
+    offsets: tuple[int, ...]
+    packed: bytes
+
+    def __len__(self) -> int:
+        return len(self.packed)
+
+    def plain(self, segment: Segment) -> bool:
+        """True if the bytes of the segment stand there as they are."""
+        return not any(self.packed[segment.start : segment.end])
+
+
+def chunks_of(xorb: IO[bytes], size: int) -> Chunks:
+    """The chunks of a xorb of `size` bytes. Raises `NotXet`."""
+    offsets, packed = [0], bytearray()
     while (at := offsets[-1]) + _CHUNK_HEAD <= size:
         xorb.seek(at)
         head = xorb.read(_CHUNK_HEAD)
         if head[:1] != b"\0":  # what follows the chunks is for the client
             break
         end = at + _CHUNK_HEAD + int.from_bytes(head[1:4], "little")
-        if end > size or len(offsets) > MOST_CHUNKS:
+        if end > size or len(packed) == MOST_CHUNKS:
             raise NotXet
         offsets.append(end)
-    if len(offsets) == 1:
+        packed.append(head[4])
+    if not packed:
         raise NotXet
-    return tuple(offsets)
+    return Chunks(tuple(offsets), bytes(packed))
+
+
+def plain_bytes(xorb: IO[bytes], chunks: Chunks, segment: Segment) -> Iterator[bytes]:
+    """The bytes of a segment that is `plain`, chunk by chunk."""
+    for number in range(segment.start, segment.end):
+        start, end = chunks.offsets[number : number + 2]
+        xorb.seek(start + _CHUNK_HEAD)
+        yield xorb.read(end - start - _CHUNK_HEAD)

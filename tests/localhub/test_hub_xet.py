@@ -15,7 +15,7 @@ import pytest
 from huggingface_hub import snapshot_download
 
 from hubtools.localhub.server import Hub
-from hubtools.localhub.xetformat import NotXet, chunk_offsets, parse_shard
+from hubtools.localhub.xetformat import NotXet, Segment, chunks_of, parse_shard, plain_bytes
 from tests.localhub.asking import CLIENT
 
 _UPLOAD = """
@@ -85,7 +85,15 @@ def test_shapes_of_what_is_sent() -> None:
     assert file.between(15, 25) == (5, list(file.segments[1:3]))
     assert file.between(0, 30) == (0, list(file.segments))
     data = chunk(5) + chunk(7) + b"XETBLOB and what follows"
-    assert chunk_offsets(io.BytesIO(data), len(data)) == (0, 13, 28)
+    chunks = chunks_of(io.BytesIO(data), len(data))
+    assert (chunks.offsets, chunks.packed) == ((0, 13, 28), b"\0\0")
+    assert list(plain_bytes(io.BytesIO(data), chunks, Segment("", 12, 0, 2))) == [
+        bytes(5),
+        bytes(7),
+    ]
+    assert chunks.plain(Segment("", 12, 0, 2))
+    packed = data[:4] + b"\1" + data[5:]
+    assert not chunks_of(io.BytesIO(packed), len(packed)).plain(Segment("", 5, 0, 1))
 
 
 @pytest.mark.parametrize("data", [b"", b"\0" * 48, shard(3)[:-60], shard(1 << 31), shard(1, end=0)])
@@ -97,7 +105,7 @@ def test_what_is_no_shard(data: bytes) -> None:
 @pytest.mark.parametrize("data", [b"", b"XETBLOB", chunk(50)[:-1], chunk(0) * 9000])
 def test_what_is_no_xorb(data: bytes) -> None:
     with pytest.raises(NotXet):
-        chunk_offsets(io.BytesIO(data), len(data))
+        chunks_of(io.BytesIO(data), len(data))
 
 
 def test_only_who_may_write_gets_a_token_and_only_it_opens_the_area(local_hub: Hub) -> None:
