@@ -112,6 +112,16 @@ class Browser:
         answer: dict[str, Any] = json.loads(message)
         return answer
 
+    def event(self, method: str) -> dict[str, Any]:
+        """Wait for an event of the browser; what it says."""
+        while True:
+            for event in self.events:
+                if event.get("method") == method:
+                    self.events.remove(event)
+                    found: dict[str, Any] = event["params"]
+                    return found
+            self.events.append(self._next())
+
     def open(self, url: str) -> None:
         """Go to an address; returns when the page is there."""
         self.call("Page.navigate", url=url)

@@ -24,6 +24,8 @@ from hubtools.errors import HubtoolsError
 from hubtools.reviewing.fates import Fates
 from hubtools.reviewing.pending import Key, Value
 
+GONE = "there is no such picture any more"
+
 
 @dataclass(frozen=True)
 class Conflict:
@@ -113,7 +115,7 @@ def _captions(draft: Draft, entries: Mapping[Key, Value], made: Planned) -> None
             continue
         one = records.get(picture)
         if one is None and picture not in draft.files:
-            made.settled.append(key)  # there is no such picture any more
+            made.left[key] = GONE
             continue
         now = one.record.values.get(column) if one is not None else None
         if now == value["after"]:
@@ -167,7 +169,7 @@ def _pictures(draft: Draft, entries: Mapping[Key, Value], made: Planned) -> tupl
             fates.exclude(name)
     back = [key for key in entries if key[0] == "again"]
     gone = [key for key in back if not fates.again(key[1])]
-    made.settled += gone
+    made.left |= dict.fromkeys(gone, GONE)
     made.planned += [key for key in (*wanted, *back) if key not in made.left and key not in gone]
     return tuple(fates.notes())
 
@@ -177,7 +179,10 @@ def _is_there(draft: Draft, key: Key, value: Value, made: Planned) -> bool:
     name = key[1]
     facts = draft.looked.pictures.get(name)
     if facts is None or name not in draft.files:
-        made.settled.append(key)
+        if value.get("what") == "delete":
+            made.settled.append(key)
+        else:
+            made.left[key] = GONE
         return False
     if facts.digest != value["digest"]:
         why = "another program has changed this picture since"

@@ -61,10 +61,12 @@ Post = Callable[[list[str], Mapping[str, Any]], Answer | None]
 
 
 class Server:
-    """Serves `get` and `post` on loopback. `port` 0 takes any free one."""
+    """Serves on loopback; `port` 0 takes any free one. The port is held from the beginning."""
 
-    def __init__(self, get: Get, post: Post, *, port: int = 0) -> None:
-        self.get, self.post = get, post
+    get: Get
+    post: Post
+
+    def __init__(self, *, port: int = 0) -> None:
         self.token = secrets.token_urlsafe(24)
         try:
             self._server = _Listening(("127.0.0.1", port), _Handler)
@@ -84,14 +86,16 @@ class Server:
         """The address of the page, with its token."""
         return f"http://127.0.0.1:{self.port}/{self.token}/"
 
-    def start(self) -> None:
-        """Answer from now on."""
+    def start(self, get: Get, post: Post) -> None:
+        """Let these answer from now on."""
+        self.get, self.post = get, post
         self._thread.start()
 
     def stop(self) -> None:
         """Answer no more."""
-        self._server.shutdown()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join()
         self._server.server_close()
 
     def _serve(self) -> None:

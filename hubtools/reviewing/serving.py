@@ -50,19 +50,20 @@ def reviewing(
 ) -> Iterator[Reviewing]:
     """Serve the page of the dataset in `folder`. Raises as `Session` does, and `HubtoolsError` if
     the port is taken."""
-    session = Session(folder, project, trust_state=trust_state, on_picture=on_picture)
     before = _handlers()
     with contextlib.ExitStack() as stack:
+        server = Server(port=port)
+        stack.callback(server.stop)
+        session = Session(folder, project, trust_state=trust_state, on_picture=on_picture)
         stack.callback(session.close)
         renderer = Renderer()
         stack.callback(renderer.close)
         api = Api(session, renderer)
-        server = Server(api.get, api.post, port=port)
-        server.start()
-        stack.callback(server.stop)
+        server.start(api.get, api.post)
         try:
             yield Reviewing(server.url, session)
         finally:
+            server.stop()  # before what it asks is closed
             for number, handler in before.items():
                 signal.signal(number, handler)
 

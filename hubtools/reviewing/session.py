@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,9 @@ from hubtools.reviewing.planning import Planned, plan_pending
 from hubtools.rooted import Root
 from hubtools.training.buckets import targets
 from hubtools.training.preview import is_broken, seen_of
+
+_LONG = 0.1  # seconds
+_RATHER = 20  # of the time at most so little is spent with looking for changes of others
 
 
 class Session:
@@ -57,6 +61,8 @@ class Session:
             self.unkept: str | None = None  # why the pending changes could not be written
             self.report: dict[str, Any] | None = None
             self.failed: str | None = None
+            self._outside: tuple[str, ...] = ()
+            self._next_walk = 0.0
             self.look(on_picture)
         except BaseException:
             self._stack.close()
@@ -99,6 +105,7 @@ class Session:
             self.excluded = dict.fromkeys(items.excluded_in(looked))
             self.places = {name: place for place, name in enumerate(names)}
             self.listed = _signature(looked.listing)
+            self._outside, self._next_walk = (), 0.0
             self.version += 1
             self.report, self.failed = None, None
             version = self.version
@@ -131,10 +138,18 @@ class Session:
 
     def changed_outside(self) -> tuple[str, ...]:
         """Files that other programs have changed, added or removed since the folder was read."""
-        now = _signature(walk(self.folder))
+        begun = time.monotonic()
         with self.lock:
             then = self.listed
+            if begun < self._next_walk:  # a walk of many files takes long, and the page asks often
+                return self._outside
+        now = _signature(walk(self.folder))
         names = {name for name, _ in then.items() ^ now.items()}
+        with self.lock:
+            if self.listed is then:
+                self._outside = tuple(sorted(names))
+                took = time.monotonic() - begun
+                self._next_walk = begun + _RATHER * took if took > _LONG else 0.0
         return tuple(sorted(names))
 
     # --- what the page is told ---------------------------------------------------------------
@@ -299,7 +314,12 @@ class Session:
                     code="file-changed",
                 )
             journal = apply(self.folder, made.plan)
-            self.pending.drop((*made.planned, *made.settled))
+            entries = self.pending.entries
+            deleted = {
+                key[1] for key in made.planned if entries[key].get("what") == "delete"
+            }  # and with them whatever else was to become of them
+            others = [key for key in entries if key[0] != "fix" and key[1] in deleted]
+            self.pending.drop((*made.planned, *made.settled, *others))
             self.keep()
         self.look()
         if journal is None:

@@ -55,8 +55,26 @@ def test_deleted_with_their_records(folder: Path) -> None:
         assert "deleted" in {key[1]: why for key, why in made["left"]}["picture1.png"]
         assert "picture1.png" not in captions_of(folder)
         assert not (folder / "picture1.png").exists()
+        assert page.get("set")["pending"] == []  # its caption has no object any more
         page.post("undo", id=None)
     assert bytes_of(folder) == before
+
+
+def test_what_has_lost_its_picture_is_told_and_kept(folder: Path) -> None:
+    with served(folder) as page:
+        page.write("picture1.png", "tok, for one that is moved")
+        page.change(_at("turn", "picture2.png", by=90))
+        page.change(_at("fate", "picture3.png", what="delete"))
+        for number in (1, 2, 3):
+            (folder / f"picture{number}.png").rename(folder / f"other{number}.png")
+        meta = folder / "metadata.jsonl"
+        meta.write_text(meta.read_text().replace("picture", "other").replace("other0", "picture0"))
+        made = page.post("plan")
+        assert made["operations"] == []
+        assert made["settled"] == 1  # it is gone already
+        assert sorted(key[1] for key, _ in made["left"]) == ["picture1.png", "picture2.png"]
+        assert all("no such picture" in why for _, why in made["left"])
+        page.change([["caption", "picture1.png", "text"], None], [["turn", "picture2.png"], None])
 
 
 def test_excluded_pictures_are_nobody_s_and_come_back(folder: Path) -> None:

@@ -26,7 +26,7 @@ export function render() {
 
 function stage(picture) {
   if (picture.problem) return el("div", { class: "stage" }, el("p", { class: "bad" }, `It cannot be read: ${picture.problem}`));
-  const shown = el("div", { class: "shown" }, el("img", { src: url("large", picture), alt: picture.name }));
+  const shown = el("div", { class: "shown" }, el("img", { src: url("small", picture), alt: picture.name, decoding: "async" }));
   const [width, height] = picture.size, turned = turnOf(picture);
   // its place is kept, so that nothing moves when it comes
   shown.style.aspectRatio = `${width} / ${height}`;
@@ -76,6 +76,9 @@ async function about(picture) {
   if (picture.problem) return;
   await new Promise((done) => setTimeout(done, 60));  // not for each that one passes by
   if (mine !== asking) return;
+  const large = new Image();
+  large.src = url("large", picture);
+  large.decode().then(() => { if (mine === asking) detail.querySelector(".shown > img").src = large.src; }, () => {});
   let more;
   try { more = await get(url("about", picture)); } catch { return; }
   if (mine !== asking || here()?.name !== picture.name) return;

@@ -1,6 +1,6 @@
 // What opens over the page: applying, history, help.
 "use strict";
-import { state, tell, el, byId, get, post, inLine, load, asText, diffed, url, count } from "./store.js";
+import { state, tell, el, byId, get, post, inLine, load, change, asText, diffed, url, count } from "./store.js";
 
 const dialog = byId("dialog");
 export const isOpen = () => dialog.open;
@@ -61,11 +61,12 @@ function listed() {
   const most = 200;
   const rows = all.slice(0, most).map(({ key, value }) => {
     const [kind, name, column] = key;
-    if (kind === "fix") return el("div", { class: "change" }, el("span"), el("div", {}, el("div", { class: "name" }, `fix ${name}`), value.unsafe.join(", ") || "as hubtools fix does it"));
+    const back = el("button", { class: "back", title: "Take this one back", "aria-label": "Take back", click: async () => { await tried(() => change([[key, null]], "take a change back")); if (state.pending.size) applying(); else dialog.close(); } }, "✕");
+    if (kind === "fix") return el("div", { class: "change" }, el("span"), el("div", {}, el("div", { class: "name" }, `fix ${name}`), value.unsafe.join(", ") || "as hubtools fix does it"), back);
     const said = kind === "caption" ? diffed(asText(value.before), asText(value.after))
       : kind === "turn" ? `turned by ${value.by}°` : kind === "crop" ? `cropped to ${value.box[2] - value.box[0]} × ${value.box[3] - value.box[1]}`
       : kind === "again" ? "comes back" : value.what === "delete" ? el("span", { class: "bad" }, "deleted") : "excluded";
-    return el("div", { class: "change" }, thumb(name), el("div", {}, el("div", { class: "name" }, column && column !== state.set.column ? `${name} · ${column}` : name), said));
+    return el("div", { class: "change" }, thumb(name), el("div", {}, el("div", { class: "name" }, column && column !== state.set.column ? `${name} · ${column}` : name), said), back);
   });
   if (all.length > most) rows.push(el("p", { class: "soft" }, `and ${all.length - most} more`));
   return el("details", { open: all.length <= 30 }, el("summary", {}, count(all.length, "change")), rows);

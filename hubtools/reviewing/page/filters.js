@@ -111,7 +111,7 @@ export function filter(stay = true) {
   byId("f-clear").hidden = !all.length;
   byId("count").textContent = all.length ? `${places.length.toLocaleString("en")} of ${count(state.pictures.length, "picture")}` : count(state.pictures.length, "picture");
   document.getElementById("empty")?.remove();
-  if (!places.length) byId("canvas").append(el("p", { id: "empty" }, state.pictures.length ? "No picture is like that. " : "There are no pictures in this folder."));
+  if (!places.length) byId("canvas").append(el("p", { id: "empty" }, state.pictures.length ? "No picture is like that. " : "There are no pictures in this folder. (Archives and shards are unpacked first: hubtools unshard.)"));
   const at = stay ? places.indexOf(state.place.get(was)) : -1;
   state.here = at;
   relay();
