@@ -72,12 +72,13 @@ def once(count: int) -> dict[str, object]:
             told = json.loads(hub.stdout.readline())
             environ = os.environ | {
                 "HF_ENDPOINT": told["url"], "HF_TOKEN": "hf_local", "HF_HOME": f"{place}/hf",
+                "HF_HUB_DISABLE_XET": "1",
                 "HUBTOOLS_CACHE": f"{place}/cache", "HUBTOOLS_CONFIG": f"{place}/config",
             }  # fmt: skip
             done, again = (
                 subprocess.run(
                     [sys.executable, "-c", PUSH, str(folder)],
-                    check=True, capture_output=True, text=True, env=environ,
+                    check=True, stdout=subprocess.PIPE, text=True, env=environ,
                 ).stdout
                 for _ in range(2)
             )  # fmt: skip

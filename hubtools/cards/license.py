@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from hubtools.cards.escape import is_inside, is_web_address
 from hubtools.errors import HubtoolsError
 from hubtools.licensing.resolve import License, license_of_lora
@@ -12,7 +14,9 @@ from hubtools.project import Project
 def model_license(manifest: RunManifest, project: Project, base_model: str | None) -> License:
     """The LoRA's licence: what the settings say if the base allows it, else what the base asks
     for. Raises `HubtoolsError` rather than guess, and for a link that is none of the web."""
-    found = license_of_lora(manifest, project.model, base_model)
+    base = Path(project.base) if project.base else None
+    folder = base if base is not None and base.is_dir() else None
+    found = license_of_lora(manifest, project.model, base_model, folder)
     if found.link is not None and not (is_web_address(found.link) or is_inside(found.link)):
         raise HubtoolsError(
             f"The licence's link {found.link[:80]!r} is neither an address of the web nor a file.",

@@ -22,9 +22,18 @@ _known: dict[str, bool] = {}  # by address of the Hub
 @contextmanager
 def storage_of(repo: str, repo_type: str) -> Iterator[None]:
     """Around uploads to a repository that is there: Xet is off in it if the Hub has none, which is
-    told once. It stays off where HF_HUB_DISABLE_XET says so."""
+    told once. It stays off where HF_HUB_DISABLE_XET says so. The client's own progress bars, three
+    for each hundred files, are not shown."""
     from huggingface_hub import constants
+    from huggingface_hub.utils.tqdm import (
+        are_progress_bars_disabled,
+        disable_progress_bars,
+        enable_progress_bars,
+    )
 
+    shown = not are_progress_bars_disabled()
+    if shown:
+        disable_progress_bars()
     before = constants.HF_HUB_DISABLE_XET
     if not before and not offers_xet(repo, repo_type):
         constants.HF_HUB_DISABLE_XET = True
@@ -32,6 +41,8 @@ def storage_of(repo: str, repo_type: str) -> Iterator[None]:
         yield
     finally:
         constants.HF_HUB_DISABLE_XET = before
+        if shown:
+            enable_progress_bars()
 
 
 def offers_xet(repo: str, repo_type: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from hubtools.errors import HubtoolsError
 from hubtools.frontmatter import read_card
@@ -38,11 +39,15 @@ class License:
 
 
 def license_of_lora(
-    manifest: RunManifest, settings: ModelSettings, base_model: str | None
+    manifest: RunManifest,
+    settings: ModelSettings,
+    base_model: str | None,
+    folder: Path | None = None,
 ) -> License:
     """The LoRA's licence: what the settings say if the base allows it, else what the base asks
-    for. Raises `HubtoolsError` rather than guess."""
-    base = base_license(manifest, base_model)
+    for. `folder`: where the base lies on this disk, if it does. Raises `HubtoolsError` rather than
+    guess."""
+    base = base_license(manifest, base_model, folder)
     chosen = settings.license
     if chosen is None:
         if base is None or base.id is None or not is_license(base.id):
@@ -83,9 +88,12 @@ def license_of_lora(
     return License(chosen, name, link, reason)
 
 
-def base_license(manifest: RunManifest, base_model: str | None) -> BaseLicense | None:
+def base_license(
+    manifest: RunManifest, base_model: str | None, folder: Path | None = None
+) -> BaseLicense | None:
     """The base's licence: from the run's manifest, from the shipped table (some cards are known to
-    be wrong, and the check of the card reads the table too), or from the base's own card."""
+    be wrong, and the check of the card reads the table too), or from the base's own card, in its
+    folder on this disk or on the Hub."""
     facts = manifest.base_model
     if facts.license:
         card = {
@@ -94,9 +102,13 @@ def base_license(manifest: RunManifest, base_model: str | None) -> BaseLicense |
             "license_link": facts.license_link,
         }
         return license_of_card(card, "the run's manifest")
-    if base_model is None:
-        return None
-    return license_of_base(base_model) or _from_hub(base_model)
+    known = license_of_base(base_model) if base_model is not None else None
+    if known is None and folder is not None and (folder / CARD).is_file():
+        own = license_of_card(read_card(folder / CARD).data, f"the card in {folder.name}")
+        known = own if own is not None and own.id is not None else None
+    if known is not None or base_model is None:
+        return known
+    return _from_hub(base_model)
 
 
 def _from_hub(base_model: str) -> BaseLicense | None:

@@ -238,6 +238,18 @@ def test_the_licence_is_read_from_the_bases_own_card(
     assert front(write_model_card(run_dir, project).path)["license"] == "cc-by-sa-4.0"
 
 
+@pytest.mark.parametrize("id", [None, "me/not-there-yet"])
+def test_the_licence_of_a_base_in_a_folder_is_that_of_its_card(
+    run_dir: Path, project: Project, rebase: Rebase, tmp_path: Path, id: str | None
+) -> None:
+    base = tmp_path / "base"
+    base.mkdir()
+    (base / "README.md").write_text("---\nlicense: cc-by-sa-4.0\n---\n")
+    rebase(run_dir, id=id)
+    local = project.with_settings({("train", "pretrained_model_name_or_path"): str(base)})
+    assert front(write_model_card(run_dir, local).path)["license"] == "cc-by-sa-4.0"
+
+
 def test_a_base_with_random_weights_is_called_so(
     run_dir: Path, project: Project, rebase: Rebase
 ) -> None:

@@ -55,6 +55,7 @@ def test_where_the_hub_has_it(tmp_path: Path) -> None:
         )  # fmt: skip
         assert "0 ['0.png']" in done.stdout, done.stderr
         assert "no Xet" not in done.stderr
+        assert "Processing Files" not in done.stderr
         assert "verified by checksum" in done.stdout
     finally:
         hub.terminate()
