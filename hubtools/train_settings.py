@@ -261,4 +261,7 @@ class TrainSettings(Section):
         ge=0,
     )
     seed: int = option(0, "Seed of initial weights, data order, noise and crops.", ge=0)
+    price_per_hour: float | None = option(
+        None, "What an hour of the machine costs: told with the time that is left.", "price", ge=0
+    )
     num_threads: int | None = option(None, "CPU threads; default the cores that are free.", ge=1)

@@ -19,10 +19,16 @@ if TYPE_CHECKING:
 
 
 def precision_of(settings: TrainSettings, device: torch.device) -> str:
-    """`no`, `fp16` or `bf16`. Raises `UsageError` for what the device cannot do."""
+    """`no`, `fp16` or `bf16`. Raises `UsageError` for what the device cannot do.
+
+    `auto` is what `accelerate launch --mixed_precision` or its configuration says, if that is half
+    precision: its `no` is what it says unasked."""
     import torch
 
     asked = settings.mixed_precision
+    launched = os.environ.get("ACCELERATE_MIXED_PRECISION", "").lower()
+    if asked == "auto" and launched in ("fp16", "bf16"):
+        asked = "fp16" if launched == "fp16" else "bf16"
     if device.type == "cuda":
         bf16 = has_bf16()
         if asked == "auto":

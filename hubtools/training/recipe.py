@@ -87,7 +87,8 @@ class Recipe:
         fields = type(self.settings).model_fields
         return self.settings.model_dump(
             exclude={
-                *("output_dir", "pretrained_model_name_or_path", "num_threads", "allow_pickle"),
+                *("output_dir", "pretrained_model_name_or_path", "base_config", "num_threads"),
+                *("allow_pickle", "price_per_hour"),
                 *(() if flow else OF_FLOW),
                 *(n for n in _LATER if getattr(self.settings, n) == fields[n].default),
             }
@@ -115,7 +116,7 @@ _LATER = frozenset(
         *("debiased_estimation_loss", "loss_type", "huber_schedule", "huber_c"),
         *("multires_noise_iterations", "multires_noise_discount", "input_perturbation"),
         *("shuffle_caption", "keep_tokens", "caption_separator", "caption_tag_dropout_rate"),
-        *("caption_variants", "unmasked_weight"),
+        *("caption_variants", "unmasked_weight", "quantize"),
     }
 )
 

@@ -201,7 +201,7 @@ class Run:
                     self.reporter.note(
                         f"Measured {log.seconds_a_step:.3g} s a step: about"
                         f" {duration(log.seconds_a_step * left)} for the {left:,} left, samples"
-                        " not counted."
+                        f" not counted{self._cost(log.seconds_a_step * left)}."
                     )
                 stopping = agreement.reached()
                 with log.pause():
@@ -257,6 +257,11 @@ class Run:
         self._write_manifest()
         if done < self.recipe.steps:
             self.log.draw(self._title())
+
+    def _cost(self, seconds: float) -> str:
+        """ ", 1.29 at 0.5 an hour", if the machine has a price."""
+        price = self.settings.price_per_hour
+        return "" if price is None else f"; {price * seconds / 3600:.2f} at {price:g} an hour"
 
     def _encode_prompts(self, text: Opened) -> None:
         self.said = SamplePrompts(
@@ -322,6 +327,8 @@ class Run:
         if losses := first_and_last(self.log.history):
             self.manifest.loss_first, self.manifest.loss_last = losses
         self.manifest.seconds = round(self.log.seconds, 3)
+        if cost := self._cost(self.log.seconds):
+            self.reporter.note(f"The steps took {duration(self.log.seconds)}{cost}.")
         self.manifest.steps_done = self.recipe.steps
         self.manifest.finished = now()
         runfolder.seal_finish(self.run_dir, self.manifest)
