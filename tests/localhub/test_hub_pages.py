@@ -119,6 +119,7 @@ def test_a_gallery_opens_with_prompt_and_parameters(hub: Hub) -> None:
         "Prompt": "a hat", "Negative prompt": "ugly", "Steps": "7", "Sampler": "ddim",
         "Seed": "3", "Size": "8x8",
     }  # fmt: skip
+    assert "<td>ddim</td>" in ask(hub, "/me/lora/blob/main/images/0.png")
     pictures = ask(hub, "/datasets/me/people")
     assert "<dt>score</dt><dd>2.5</dd>" in pictures
 

@@ -14,6 +14,8 @@ from hubtools.localhub.diff import diff_of
 from hubtools.localhub.downloads import content_type
 from hubtools.localhub.http import Call
 from hubtools.localhub.model import Commit, Snapshot, Tree
+from hubtools.localhub.pages.card import about as about_picture
+from hubtools.localhub.pages.card import opens
 from hubtools.localhub.pages.findings import finding, marks
 from hubtools.localhub.pages.frame import View, moment
 from hubtools.localhub.pages.html import Html, join, link, tag
@@ -96,10 +98,13 @@ def blob(call: Call) -> Response:
     path = call.params["path"]
     file, content = call.hub.store.open(view.snapshot, path)
     kind = content_type(path)
+    drawn: list[tuple[str, str]] = []
     about = view.about_files(rows=True).get(path, []) if call.params["rev"] == "main" else []
     if kind.startswith("image/"):
-        address = view.place.file(path)
-        shown = tag("div", link(address, tag("img", src=address, alt=path)), class_="sheet")
+        drawn = view.place.drawn_with(path)
+        large = opens(view.place, path, path)
+        told = about_picture(view.place, path, ())
+        shown = tag("div", tag("figure", large, told), class_="sheet")
     elif file.sha256 is None and file.size <= _LONGEST_TEXT:
         text = content.read_all().decode("utf-8", "replace")
         shown = tag("div", _numbered(text, about), class_="sheet flush")
@@ -108,6 +113,7 @@ def blob(call: Call) -> Response:
     facts = [("Size", f"{human_bytes(file.size)} ({file.size} bytes)"), ("git id", file.oid)]
     if file.sha256:
         facts.append(("SHA-256", file.sha256))
+    facts += drawn
     address = view.place.file(path)
     mark = "&" if "?" in address else "?"
     return view.document(
