@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from hubtools.errors import HubtoolsError
 from hubtools.files import open_regular
-from hubtools.hub.errors import STUMBLES, as_sentence, is_unreachable
+from hubtools.hub.errors import asking, is_unreachable
 from hubtools.hub.patience import api, be_patient
 from hubtools.hub.tree import list_tree
 
@@ -103,31 +102,6 @@ def check_repo_id(name: str) -> None:
     from huggingface_hub.utils._validators import validate_repo_id
 
     validate_repo_id(name)
-
-
-_CARD = "Invalid metadata in README.md"  # how the client's error begins
-
-
-@contextmanager
-def asking(what: str) -> Iterator[None]:
-    """Around calls of the client: an answer that it stumbles over becomes a sentence."""
-    try:
-        yield
-    except STUMBLES as error:
-        if as_sentence(error) is not None:
-            raise
-        said = " ".join(str(error).split())[:200] or type(error).__name__
-        if str(error).startswith(_CARD):
-            raise HubtoolsError(
-                f"The Hub refuses the card: {said.removeprefix(_CARD).lstrip('. -')}.",
-                hint="correct README.md; `hubtools card --check` shows what it knows, with lines",
-                code="hub-refused",
-            ) from error
-        raise HubtoolsError(
-            f"The Hub's answer cannot be used ({what}): {said}.",
-            hint="try again later; check HF_ENDPOINT if it stays so",
-            code="not-supported",
-        ) from error
 
 
 def remote_head(repo: str, repo_type: str) -> str | None:
@@ -312,8 +286,12 @@ def check_access(repo: str, repo_type: str) -> None:
 def owners() -> list[str]:
     """The user that the token is of, and the organisations that they may write to."""
     hub = api()
-    who = hub.whoami(cache=True)
-    return [who["name"], *(org["name"] for org in who.get("orgs", []))]
+    with asking("who the token is of"):
+        who = hub.whoami(cache=True)
+        names = [who["name"], *(org["name"] for org in who.get("orgs", []))]
+        if not all(isinstance(name, str) for name in names):
+            raise TypeError("a name is no text")
+    return names
 
 
 def full_repo_id(name: str) -> str:

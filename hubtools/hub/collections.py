@@ -8,8 +8,8 @@ from itertools import islice
 from typing import Any
 
 from hubtools.errors import HubtoolsError
-from hubtools.hub.client import asking, endpoint, owners, resource_of
-from hubtools.hub.errors import status_of
+from hubtools.hub.client import endpoint, owners, resource_of
+from hubtools.hub.errors import asking, status_of
 from hubtools.hub.patience import api
 
 _MOST = 1000  # collections of one owner that are looked at

@@ -90,7 +90,7 @@ class Repository:
     def tags(self) -> dict[str, str]:
         """The commit of each tag."""
         refs = self._api.list_repo_refs(self._repo, **self._where)
-        return {ref.name: ref.target_commit for ref in refs.tags}
+        return {str(ref.name): str(ref.target_commit) for ref in refs.tags}
 
     def commit_at(self, revision: str) -> str:
         """The commit hash of a branch, a tag or a pull request."""

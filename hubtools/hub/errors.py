@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from hubtools.causes import of_system, says_nothing_of_file
@@ -143,3 +145,28 @@ def as_sentence(error: BaseException) -> HubtoolsError | None:
             code="hub-unreachable",
         )
     return of_system(error, telling) or of_library(error, names)
+
+
+_CARD = "Invalid metadata in README.md"  # how the client's error begins
+
+
+@contextmanager
+def asking(what: str) -> Iterator[None]:
+    """Around calls of the client: an answer that it stumbles over becomes a sentence."""
+    try:
+        yield
+    except STUMBLES as error:
+        if as_sentence(error) is not None:
+            raise
+        said = " ".join(str(error).split())[:200] or type(error).__name__
+        if str(error).startswith(_CARD):
+            raise HubtoolsError(
+                f"The Hub refuses the card: {said.removeprefix(_CARD).lstrip('. -')}.",
+                hint="correct README.md; `hubtools card --check` shows what it knows, with lines",
+                code="hub-refused",
+            ) from error
+        raise HubtoolsError(
+            f"The Hub's answer cannot be used ({what}): {said}.",
+            hint="try again later; check HF_ENDPOINT if it stays so",
+            code="not-supported",
+        ) from error

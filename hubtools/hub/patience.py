@@ -13,10 +13,11 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, cast
 
 from hubtools.hub.answers import ask_bounded, bounded
+from hubtools.hub.errors import asking
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -41,11 +42,36 @@ tell: Callable[[str], None] = _say
 
 
 def api() -> HfApi:
-    """The Hub's client, patient."""
+    """The Hub's client, patient; what it stumbles over in an answer becomes a sentence."""
     be_patient()
     from huggingface_hub import HfApi
 
-    return HfApi()
+    return cast("HfApi", _Asked(HfApi()))
+
+
+class _Asked:
+    """A client whose every call is `asking`, also where its answer is read piece by piece."""
+
+    def __init__(self, hub: HfApi) -> None:
+        self._hub = hub
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self._hub, name)
+        if not callable(call):
+            return call
+
+        def asked(*args: Any, **more: Any) -> Any:
+            what = args[0] if args and isinstance(args[0], str) else name.replace("_", " ")
+            with asking(what):
+                answer = call(*args, **more)
+            return _pieces(answer, what) if isinstance(answer, Iterator) else answer
+
+        return asked
+
+
+def _pieces(answer: Iterator[Any], what: str) -> Iterator[Any]:
+    with asking(what):
+        yield from answer
 
 
 def be_patient() -> None:

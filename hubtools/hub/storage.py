@@ -9,7 +9,8 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from hubtools.errors import HubtoolsError
-from hubtools.hub.client import asking, open_file, remote_files
+from hubtools.hub.client import open_file, remote_files
+from hubtools.hub.errors import asking
 from hubtools.hub.patience import api
 from hubtools.patterns import regex
 from hubtools.rooted import Root

@@ -15,12 +15,11 @@ from typing import Any
 from hubtools.errors import ChecksFailed, HubtoolsError
 from hubtools.hub.client import (
     RemoteFile,
-    asking,
     remote_files,
     remote_head,
 )
 from hubtools.hub.commit import Committed, Repository
-from hubtools.hub.errors import as_sentence, is_unreachable, status_of
+from hubtools.hub.errors import as_sentence, asking, is_unreachable, status_of
 from hubtools.hub.patience import WAITS
 from hubtools.hub.xet import storage_of
 from hubtools.publish.again import Moved, check_moved, made_anew, moved_since, url_of

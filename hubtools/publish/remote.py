@@ -20,8 +20,9 @@ from typing import Literal
 
 from hubtools.errors import ChecksFailed, HubtoolsError
 from hubtools.files import not_replaced
-from hubtools.hub.client import Remote, RemoteFile, asking, look
+from hubtools.hub.client import Remote, RemoteFile, look
 from hubtools.hub.commit import Repository, deletion
+from hubtools.hub.errors import asking
 from hubtools.hub.reading import get, open_ranges
 from hubtools.hub.storage import StoredFile, delete_stored, places_of, save, stored_files
 from hubtools.limits import DEPTH

@@ -14,9 +14,9 @@ from typing import Any, Literal
 
 from hubtools.errors import ChecksFailed, HubtoolsError
 from hubtools.files import StrPath
-from hubtools.hub.client import RemoteFile, asking, remote_files, remote_head
+from hubtools.hub.client import RemoteFile, remote_files, remote_head
 from hubtools.hub.commit import Repository, copy, deletion
-from hubtools.hub.errors import status_of
+from hubtools.hub.errors import asking, status_of
 from hubtools.hub.xet import storage_of
 from hubtools.publish.again import url_of
 from hubtools.publish.ledger import NAME, Sent, read_ledger, write_ledger

@@ -100,7 +100,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "text": ({"tree": "nonsense"}, "not a list of files"),
     "numbers": ({"tree": [1, 2]}, "not a file"),
     "odd commit": ({"info": INFO | {"sha": "../../x"}}, "makes no sense"),
-    "list": ({"info": [1, 2]}, "makes no sense"),
+    "list": ({"info": [1, 2]}, "cannot be used"),
     "packed list": ({"tree": packed(b" " * 1000, 65_000)}, "is longer than 64,000,000 bytes"),
     "packed facts": ({"info": packed(b" " * 1000, 65_000)}, "is longer than 64,000,000 bytes"),
     "many values": ({"tree": packed(b"[],", 2_500_000)}, "more values than are read"),
