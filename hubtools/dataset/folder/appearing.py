@@ -12,11 +12,10 @@ from typing import BinaryIO
 
 from hubtools.causes import naming
 from hubtools.errors import HubtoolsError
-from hubtools.files import json_value, leads_out, open_regular
+from hubtools.files import leads_out, open_regular
+from hubtools.owned import is_own
 from hubtools.rooted import Root
-from hubtools.trust import is_sealed, seal
-
-_MARK = ".hubtools-work.json"
+from hubtools.trust import seal
 
 
 def check_free(to: Path) -> None:
@@ -29,7 +28,8 @@ def check_free(to: Path) -> None:
 
 @contextmanager
 def appearing(to: Path, kind: str) -> Iterator[Root]:
-    """A folder `.NAME.KIND` beside `to` to write into; it takes the name `to` at the end.
+    """A folder `.NAME.KIND` beside `to` to write into; it takes the name `to` at the end. A sealed
+    file beside it says whose it is, as long as it is there.
 
     What a killed run of this user has left there is removed; anything else of that name stays.
     Raises `HubtoolsError` if `to` holds something, or if something else has that name.
@@ -37,64 +37,62 @@ def appearing(to: Path, kind: str) -> Iterator[Root]:
     check_free(to)
     to.parent.mkdir(parents=True, exist_ok=True)
     name = f".{to.name}.{kind}"
-    mark = f"{name}/{_MARK}"
+    mark = f"{name}.json"
     with Root(to.parent) as parent:
-        if parent.exists(name):
-            _clear(parent, name)
-        parent.mkdir(name)
-        with parent.inside(name) as work:
-            parent.write_json(mark, seal(to.parent, mark, {"for": to.name}))
-            try:
-                with parent.holding(mark):
-                    yield work
-                    if not parent.holds(name, work):
-                        raise HubtoolsError(
-                            f"{to.parent / name} was changed for something else meanwhile.",
-                            hint="look who changes it, and run the same command again",
-                            code="file-changed",
-                        )
-                    work.unlink(_MARK)
-                if parent.is_folder(to.name):
-                    parent.rmdir(to.name)
-                parent.rename(name, to.name)
-            finally:
-                if parent.holds(name, work):
-                    parent.remove_tree(name)
+        _clear(parent, name, mark)
+        parent.write_json(mark, seal(to.parent, mark, {"for": to.name}))
+        try:
+            with parent.holding(mark):
+                parent.mkdir(name)
+                with parent.inside(name) as work:
+                    yield from _filled(parent, name, to, work)
+        finally:
+            parent.unlink(mark, missing_ok=True)
 
 
-def _clear(parent: Root, name: str) -> None:
+def _filled(parent: Root, name: str, to: Path, work: Root) -> Iterator[Root]:
+    try:
+        yield work
+        if not parent.holds(name, work):
+            raise HubtoolsError(
+                f"{to.parent / name} was changed for something else meanwhile.",
+                hint="look who changes it, and run the same command again",
+                code="file-changed",
+            )
+        if parent.is_folder(to.name):
+            parent.rmdir(to.name)
+        parent.rename(name, to.name)
+    finally:
+        if parent.holds(name, work):
+            parent.remove_tree(name)
+
+
+def _clear(parent: Root, name: str, mark: str) -> None:
     """Remove what a killed run of this user has left. Raises `HubtoolsError` if it is something
     else, or if that run is alive."""
-    place = parent.path / name
-    if not _is_ours(parent, name):
+    if not parent.exists(name) and not parent.exists(mark):
+        return
+    marked = is_own(parent, mark)
+    empty = parent.is_folder(name) and not parent.list(name)
+    if not (marked or (empty and not parent.exists(mark))):
         raise HubtoolsError(
-            f"{place} is in the way, and was not left by a run of yours.",
+            f"{parent.path / (name if parent.exists(name) else mark)} is in the way, and was not"
+            " left by a run of yours.",
             hint="look what it is, and move it away",
             code="file-exists",
         )
     with ExitStack() as stack:
-        if parent.exists(f"{name}/{_MARK}"):
+        if marked:
             try:
-                stack.enter_context(parent.holding(f"{name}/{_MARK}"))
+                stack.enter_context(parent.holding(mark))
             except BlockingIOError:
                 raise HubtoolsError(
-                    f"Another hubtools is writing into {place}.",
+                    f"Another hubtools is writing into {parent.path / name}.",
                     hint="wait for it, or give another folder",
                     code="busy",
                 ) from None
-        parent.remove_tree(name)
-
-
-def _is_ours(parent: Root, name: str) -> bool:
-    if not parent.is_folder(name):
-        return False
-    if not parent.list(name):
-        return True  # killed before it had a mark
-    mark = f"{name}/{_MARK}"
-    try:
-        return is_sealed(parent.path, mark, json_value(parent.read(mark, 1 << 16)))
-    except (FileNotFoundError, ValueError, RecursionError):
-        return False
+        if parent.is_folder(name):
+            parent.remove_tree(name)
 
 
 def copy_own(folder: Path, name: str, to: Root, target: str) -> None:
