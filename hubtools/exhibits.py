@@ -36,7 +36,8 @@ class Shown:
 
 @dataclass(frozen=True)
 class Cluster:
-    """Pictures that are copies of each other; the best first."""
+    """Pictures that are copies of each other, the best first; or those of one row, that to learn
+    first."""
 
     pictures: tuple[Shown, ...]
     more: int = 0  # copies that are not shown
@@ -103,6 +104,8 @@ class Exhibits:
     pictures: tuple[Shown, ...] = ()
     clusters: tuple[Cluster, ...] = ()
     clusters_more: int = 0
+    pairs: tuple[Cluster, ...] = ()  # rows of more than one picture
+    pairs_more: int = 0
     histograms: tuple[Histogram, ...] = ()
     coverage: tuple[Wanted, ...] = ()
     unplanned: int = 0  # pictures of no shot of the plan

@@ -27,6 +27,7 @@ from hubtools.dataset.view import view
 from hubtools.errors import HubtoolsError
 from hubtools.findings import Severity
 from hubtools.project import Project
+from hubtools.reporting.page import to_html
 from hubtools.settings import DatasetSettings
 from hubtools.training.preview import inspect
 
@@ -303,3 +304,17 @@ def test_no_column_of_pictures_is_advised_as_captions(
     ])  # fmt: skip
     (told,) = (f for f in validate(tmp_path, OWN, resolution=32).findings if f.rule == "D501")
     assert f"caption_column = '{words}'" in str(told.fix)
+
+
+def test_the_report_shows_the_pictures_of_a_row_side_by_side(tmp_path: Path) -> None:
+    pairs(tmp_path, ("control_file_name", "mask_file_name"))
+    report = validate(tmp_path, OWN, resolution=32, exhibits=True)
+    assert report.exhibits is not None
+    shown = [[one.name for one in row.pictures] for row in report.exhibits.pairs]
+    assert shown == [
+        [f"{n}.png", f"control_file_name/{n}.png", f"mask_file_name/{n}.png"] for n in range(3)
+    ]
+    assert {name for row in shown for name in row} <= report.exhibits.thumbnails.keys()
+    page = to_html(report)
+    assert "Pictures of one row" in page
+    assert report.exhibits.pairs[0].pictures[1].lines[0] == "control_file_name"

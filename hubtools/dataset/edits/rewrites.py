@@ -55,11 +55,13 @@ def rewritten(source: Opener, out: BinaryIO, again: Opener, edits: Sequence[str]
 # --- parquet -------------------------------------------------------------------------------------
 
 
-def parquet_edit(schema: Any, forms: Mapping[str, Form]) -> str:
+def parquet_edit(schema: Any, forms: Mapping[str, Form], names: Mapping[str, str]) -> str:
     """The edit that writes a parquet file with this schema, its pictures as bytes and path; `forms`
-    says how the columns that it has hold pictures now."""
+    says how the columns that it has hold pictures now, `names` what columns are called that get
+    another name: new -> old."""
     told = base64.b64encode(schema.serialize().to_pybytes()).decode()
-    return "columns=" + json.dumps({"schema": told, "forms": {k: str(v) for k, v in forms.items()}})
+    said = {"schema": told, "forms": {k: str(v) for k, v in forms.items()}, "names": dict(names)}
+    return "columns=" + json.dumps(said)
 
 
 def _columns(source: Opener, out: BinaryIO, again: Opener, value: str) -> tuple[str, str]:
@@ -78,7 +80,7 @@ def _columns(source: Opener, out: BinaryIO, again: Opener, value: str) -> tuple[
         rows = size = 0
         for batch in batches(file, bound="average"):
             before.pictures(batch, forms)
-            table = _converted(batch, schema, forms)
+            table = _converted(batch, schema, forms, told["names"])
             before.values(table)
             if held and (rows + len(table) > _ROWS or size + table.nbytes > _BYTES):
                 writer.write_table(arrow.concat_tables(held), row_group_size=_ROWS)
@@ -104,12 +106,12 @@ def _holds_pictures(kind: Any) -> bool:
     return arrow.types.is_struct(kind) and {one.name for one in kind} == {"bytes", "path"}
 
 
-def _converted(batch: Any, schema: Any, forms: Mapping[str, Form]) -> Any:
+def _converted(batch: Any, schema: Any, forms: Mapping[str, Form], names: Mapping[str, str]) -> Any:
     import pyarrow as arrow
 
     arrays = []
     for one in schema:
-        place = batch.schema.get_field_index(one.name)
+        place = batch.schema.get_field_index(names.get(one.name, one.name))
         if place < 0:
             arrays.append(arrow.nulls(len(batch), one.type))
             continue

@@ -55,9 +55,9 @@ def plan_fix(
     folder = Path(folder)
     settings = settings or DatasetSettings()
     looked = view(folder, settings, resolution=resolution, base=base, on_picture=on_picture)
-    source = open_source(folder)
     shards = None
-    if isinstance(source, Shards):
+    loose = looked.listing.pictures or looked.listing.metadata
+    if not loose and isinstance(source := open_source(folder), Shards):
         shards = view(source, settings, resolution=resolution, base=base, on_picture=on_picture)
     judged = rules or {}
     ignores = judged.get("per_file_ignores")
@@ -73,7 +73,7 @@ def plan_fix(
     touched = {op.path for op in operations}
     left = {name: why for name, why in draft.left.items() if name not in touched}
     more: dict[str, int | None] = {}
-    if counted:
+    if counted and shards is None:  # a name repairs pictures and records, not shards
         still = sorted({finding.rule for finding in rest})
         more = by_name(
             looked, rest, asked, lambda names: remaining(looked, names, wanted, still, leave)

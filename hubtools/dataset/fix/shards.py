@@ -29,18 +29,18 @@ def shards(draft: Draft) -> None:
     if any(one.rule == "D807" for one in found):
         for name in draft.shards.contents.shards or {}:
             if not name.endswith(".parquet"):
-                _edit(draft, name, "keys", ("D807",), "write names without dots")
+                _edit(draft, name, "keys", {"D807": "write names without dots"})
     rules = tuple(sorted({one.rule for one in found if one.rule != "D807"}))
     if rules:
         _parquet(draft, draft.shards, rules)
 
 
-def _edit(draft: Draft, name: str, edit: str, rules: Iterable[str], what: str) -> None:
+def _edit(draft: Draft, name: str, edit: str, notes: Mapping[str, str]) -> None:
     if name not in draft.files or not draft.may_edit(name):
         return
     file = draft.files[name]
     file.edits = (edit,)
-    for rule in rules:
+    for rule, what in notes.items():
         file.notes.add(rule, what)
     draft.changed()
 
@@ -51,7 +51,8 @@ def _parquet(draft: Draft, looked: Dataset, rules: tuple[str, ...]) -> None:
     tables = parquet_tables(looked)
     forms = {table.name: _forms(table) for table in tables}
     pictures = {name for held in forms.values() for name in held}
-    types = _types(tables, pictures, forms) if "D805" in rules else {}
+    names = _captions(draft, tables) if "D805" in rules else {}
+    types = _types(tables, pictures, forms, names) if "D805" in rules else {}
     if types is None:
         for table in tables:
             draft.left.setdefault(table.name, "a column has types that nothing can be made of")
@@ -69,10 +70,41 @@ def _parquet(draft: Draft, looked: Dataset, rules: tuple[str, ...]) -> None:
         whole = table.schema.equals(schema, check_metadata=True)
         if whole and "D809" not in rules:
             continue
-        what = "write it with the Image feature" if declared else "write smaller row groups"
-        if "D805" in rules:
-            what = f"write it with the columns {', '.join(fields)}"
-        _edit(draft, table.name, parquet_edit(schema, held), rules, what)
+        renamed = {new: old for old, new in names.get(table.name, {}).items()}
+        told = {
+            "D805": f"write it with the columns {', '.join(fields)}",
+            "D806": "write the Image feature",
+            "D809": "write smaller row groups",
+        }
+        notes = {rule: told[rule] for rule in rules}
+        for new, old in renamed.items():
+            if "D501" in draft.wanted:
+                notes["D501"] = f"rename the column {old} to {new}"
+        _edit(draft, table.name, parquet_edit(schema, held, renamed), notes)
+
+
+def _captions(draft: Draft, tables: Iterable[ParquetTable]) -> dict[str, dict[str, str]]:
+    """By shard, the column to be renamed and its new name: where each shard has one column that
+    captions are usually in, and it is not the same in all."""
+    found: dict[str, str] = {}
+    for table in tables:
+        usual = [name for name in (draft.caption, *_USUAL) if name in table.schema.names]
+        if len(set(usual)) != 1 or not _is_text(table.schema.field(usual[0]).type):
+            return {}
+        found[table.name] = usual[0]
+    if len(set(found.values())) < 2:
+        return {}
+    wanted = draft.caption if draft.caption in found.values() else next(iter(found.values()))
+    return {name: {old: wanted} for name, old in found.items() if old != wanted}
+
+
+_USUAL = ("text", "caption", "prompt", "description", "txt")
+
+
+def _is_text(kind: Any) -> bool:
+    import pyarrow as arrow
+
+    return bool(arrow.types.is_string(kind) or arrow.types.is_large_string(kind))
 
 
 def _forms(table: ParquetTable) -> dict[str, Form]:
@@ -89,7 +121,10 @@ def _stored_as(kind: Any) -> Any:
 
 
 def _types(
-    tables: Iterable[ParquetTable], pictures: set[str], forms: Mapping[str, Mapping[str, Form]]
+    tables: Iterable[ParquetTable],
+    pictures: set[str],
+    forms: Mapping[str, Mapping[str, Form]],
+    names: Mapping[str, Mapping[str, str]],
 ) -> dict[str, Any] | None:
     """One type for each column of all shards, in the order in which they appear; None if there is
     none that takes all values."""
@@ -103,7 +138,8 @@ def _types(
                 if one.name not in forms[table.name] and table.rows:
                     return None  # here it is something else
                 kind = _stored_as(kind)
-            seen.setdefault(one.name, []).append((table, kind))
+            name = names.get(table.name, {}).get(one.name, one.name)
+            seen.setdefault(name, []).append((table, kind))
     found: dict[str, Any] = {}
     for name, kinds in seen.items():
         joined = _joined(name, kinds)

@@ -60,7 +60,7 @@ def simulate(
     if not shards:
         return ways
     return tuple(
-        replace(way, reason=_FOLDERS, rule=None)
+        replace(way, module=None, reason=_FOLDERS, rule=None)
         if way.mode is not Mode.AUTO and way.outcome is Outcome.RAISES
         else way
         for way in ways

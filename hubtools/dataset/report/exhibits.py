@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator
+from dataclasses import replace
 from itertools import chain, islice
 from typing import Any
 
@@ -20,6 +21,7 @@ from hubtools.dataset.report.figures import (
     token_lengths,
     words_of,
 )
+from hubtools.dataset.rows import Partner
 from hubtools.dataset.scan.scanning import MOST_PREVIEWS
 from hubtools.dataset.view import Dataset
 from hubtools.exhibits import Cluster, Exhibits, Shown, Wanted
@@ -29,6 +31,7 @@ from hubtools.findings import Report, in_order
 # All pictures are shown of sets up to this size.
 GALLERY = 60
 MOST_CLUSTERS = 60
+MOST_PAIRS = 30
 _IN_CLUSTER = 8
 _IN_PLAN = 12
 _MOST_BLANK = 2000
@@ -55,9 +58,11 @@ def gather(looked: Dataset, report: Report) -> Exhibits:
         gallery = tuple(
             _shown(looked, name, *rules.get(name, ())) for name in sorted(looked.pictures)
         )
+    rows = _rows_of_several(looked)
+    pairs = tuple(_pair(looked, *rows[row]) for row in list(rows)[:MOST_PAIRS])
     needed = dict.fromkeys(
         chain(
-            (picture.name for cluster in clusters for picture in cluster.pictures),
+            (picture.name for cluster in (*clusters, *pairs) for picture in cluster.pictures),
             (picture.name for picture in gallery),
             (name for part in coverage for name in part.pictures),
             _spoken_of(report),
@@ -75,6 +80,8 @@ def gather(looked: Dataset, report: Report) -> Exhibits:
         pictures=gallery,
         clusters=clusters,
         clusters_more=max(0, len(groups) - MOST_CLUSTERS),
+        pairs=pairs,
+        pairs_more=max(0, len(rows) - MOST_PAIRS),
         histograms=tuple(
             histogram
             for histogram in (
@@ -143,6 +150,27 @@ def _cluster(looked: Dataset, group: Group) -> Cluster:
     pictures = [_shown(looked, group.best, "keep")]
     pictures += [_shown(looked, copy.name, *_how(copy)) for copy in shown]
     return Cluster(tuple(pictures), len(group.copies) - len(shown))
+
+
+def _rows_of_several(looked: Dataset) -> dict[str, tuple[str, list[Partner]]]:
+    """By a row's place: the picture that is learnt, and the others, of rows that have some."""
+    found: dict[str, tuple[str, list[Partner]]] = {}
+    for one in looked.partners:
+        key = looked.roles_at(one.row).image
+        mine = one.row.named(key) if key else ()
+        if one.name in looked.pictures and mine and mine[0] in looked.pictures:
+            place = f"{one.row.source}:{one.row.line}:{mine[0]}"
+            found.setdefault(place, (mine[0], []))[1].append(one)
+    return found
+
+
+def _pair(looked: Dataset, mine: str, others: list[Partner]) -> Cluster:
+    pictures = [_shown(looked, mine, "learnt")]
+    shown = others[: _IN_CLUSTER - 1]
+    for one in shown:
+        other = _shown(looked, str(one.name), one.role.value)
+        pictures.append(replace(other, lines=(one.key, *other.lines)))
+    return Cluster(tuple(pictures), len(others) - len(shown))
 
 
 def _how(copy: Copy) -> Iterator[str]:

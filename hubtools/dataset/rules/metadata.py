@@ -242,10 +242,12 @@ def no_metadata(view: Dataset) -> Iterator[Problem]:
         zips = [entry.name for entry in view.listing.entries if entry.ending == ".zip"]
         auto = view.loaders[Mode.AUTO] if zips else None
         if auto is not None and auto.outcome is not Outcome.RAISES and auto.splits:
+            whole = auto.outcome is Outcome.LOADS
             yield Problem(
-                f"the pictures are in {some(zips)}, which is not looked into here",
+                f"the pictures are in {some(zips)}, which is not looked into here"
+                + ("" if whole else f"; loading stops at {auto.reason}"),
                 f"hubtools validate {zips[0]}",
-                severity=Severity.INFO,
+                severity=Severity.INFO if whole else None,
             )
         else:
             yield Problem(

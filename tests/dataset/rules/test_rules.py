@@ -348,7 +348,7 @@ BAD: list[Row] = [
         "D121",
         rows(lambda n, row: {"mask_file_name": row["file_name"]} | row),
         "metadata.jsonl:1",
-        {"D218"},
+        {"D218", "D229"},
         {},
     ),
     (
@@ -460,10 +460,10 @@ BAD: list[Row] = [
         "D223",
         both(paired(), line(3, GOOD_2 | {"control_file_name": None})),
         "metadata.jsonl:3",
-        {"D202"},
+        {"D202", "D230"},  # the good pictures are simple drawings
         {},
     ),
-    ("D224", both(paired(), sized("given/2.png", (64, 96))), "metadata.jsonl:3", set(), {}),
+    ("D224", both(paired(), sized("given/2.png", (64, 96))), "metadata.jsonl:3", {"D230"}, {}),
     (
         "D225",
         both(paired(), line(3, GOOD_2 | {"control_file_name": "2.png"})),
