@@ -7,7 +7,8 @@ The source distribution of the installed `huggingface_hub` carries its tests, bu
 (tools/hub_conformance_fixtures.py). It is fetched from PyPI, with what the tests need besides, into
 a virtual environment of its own below `--work`; nothing of it is kept here. Tests that ask the Hub
 of the world (`production`), and buckets and jobs of it, are left out. Figures go to
-benchmarks/results/conformance.json with the names of what fails.
+benchmarks/results/conformance.json with the names of what fails: what reads by Xet (this Hub hands
+files out by plain HTTP), what needs a bucket, and what asks a catalogue elsewhere.
 """
 
 from __future__ import annotations

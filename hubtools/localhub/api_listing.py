@@ -10,10 +10,9 @@ from typing import Any
 
 from starlette.responses import Response
 
-from hubtools.localhub import likes
 from hubtools.localhub.access import may_see
 from hubtools.localhub.http import Call, Router, answer
-from hubtools.localhub.info import card_of, describe, tags_of
+from hubtools.localhub.info import card_of, describe, likes_of, tags_of
 from hubtools.localhub.model import Repo, Snapshot
 from hubtools.localhub.problems import Problem
 
@@ -30,23 +29,13 @@ class _Found:
     snapshot: Snapshot
 
 
-def _likes(call: Call) -> Callable[[_Found], Any]:
-    def of(found: _Found) -> int:
-        if found.repo.mount is not None:
-            return 0
-        with call.hub.store.database.reading() as connection:
-            return likes.count(connection, found.repo)
-
-    return of
-
-
 def _sorting(call: Call) -> Callable[[_Found], Any]:
     """What the list is sorted by, the highest first; the last created comes first among equals."""
     keys: dict[str, Callable[[_Found], Any]] = {
         "": lambda found: 0,
         "lastModified": lambda found: found.snapshot.commit.date,
         "createdAt": lambda found: found.repo.created,
-        "likes": _likes(call),
+        "likes": lambda found: likes_of(call.hub.store, found.repo),
         "downloads": lambda found: 0,  # this Hub counts none
         "trendingScore": lambda found: 0,
     }

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hubtools.localhub.accounts import User
+from hubtools.localhub.info import likes_of
 from hubtools.localhub.model import Repo, now
 from hubtools.localhub.names import KINDS
 from hubtools.localhub.problems import Problem
@@ -267,7 +268,7 @@ def _shown(
         "author": repo.namespace,
         "private": repo.private,
         "gated": repo.gated or False,
-        "likes": 0,
+        "likes": likes_of(store, repo),
         "downloads": 0,
     }
 

@@ -12,6 +12,7 @@ import secrets
 import shutil
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import IO, Any, BinaryIO
 
@@ -52,7 +53,7 @@ class Areas:
     def open(self, repo: int, user: str) -> Area:
         """The area of a user and a repository, its time begun anew."""
         now = time.time()
-        self._drop([area for area in self._areas.values() if area.until < now])
+        self._drop(lambda area: area.until < now)
         with self._lock:
             for area in self._areas.values():
                 if (area.repo, area.user) == (repo, user):
@@ -69,13 +70,15 @@ class Areas:
 
     def clear(self) -> None:
         """Drop them all."""
-        self._drop(list(self._areas.values()))
+        self._drop(lambda area: True)
 
-    def _drop(self, areas: list[Area]) -> None:
-        for area in areas:
-            with self._lock:
-                self._areas.pop(area.key, None)
-            self._place.remove_tree(f"{_FOLDER}/{area.key}")
+    def _drop(self, over: Callable[[Area], bool]) -> None:
+        with self._lock:
+            gone = [key for key, area in self._areas.items() if over(area)]
+            for key in gone:
+                del self._areas[key]
+        for key in gone:
+            self._place.remove_tree(f"{_FOLDER}/{key}")
 
     def keep(self, area: Area, xorb: str, data: IO[bytes], size: int) -> bool:
         """Keep a xorb of `size` bytes; False if it was there. Raises `NotXet`."""

@@ -138,3 +138,20 @@ def test_only_who_may_write_gets_a_token_and_only_it_opens_the_area(local_hub: H
     assert CLIENT.get(f"{url}/api/whoami-v2", headers=key).status_code == 401
     assert CLIENT.get(f"{mine['casUrl']}/x/{'0' * 64}/{name}").status_code == 404
     assert CLIENT.get(f"{mine['casUrl']}/x/{mine['accessToken']}/{name}").content == data
+
+
+def test_what_a_killed_hub_has_left_goes_and_nothing_else(tmp_path: Path) -> None:
+    with Hub(tmp_path / "hub"):
+        pass
+    left, other, outside = (
+        tmp_path / name for name in ("hub/xet/" + "0" * 32, "hub/xet/mine", "o")
+    )
+    for folder in (left, other, outside):
+        folder.mkdir(parents=True)
+        (folder / "a").write_text("x")
+    (left / "link").symlink_to(outside)
+    (tmp_path / "hub/xet" / ("1" * 32)).symlink_to(outside)
+    with Hub(tmp_path / "hub"):
+        assert not left.exists()
+        assert (other / "a").exists()
+        assert (outside / "a").exists()
