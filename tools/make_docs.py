@@ -217,6 +217,11 @@ def other_trainers() -> str:
         lines.append(f"| `--{name.replace('-', '_')}` | {done} | {_cell(what)} |")
     lines += [
         "",
+        "A project folder of sd-scripts is taken over by `hubtools init NAME --from FOLDER`: pictures of `img/10_zwx dog` with",
+        "their captions (`.txt`, `.caption`, else the folder's words), repeats as `picture_repeats`, the trigger and the class word.",
+        "Pictures of the class (`reg`), samples, logs and weights are told and left; prior preservation, which needs no pictures, is",
+        "set where there were such.",
+        "",
         "Options of sd-scripts (kohya) and of ai-toolkit are not taken, but answered with ours:",
         "",
         "| their option | here |",

@@ -53,9 +53,12 @@ def command(
     said = {
         "example": f"the built-in example, {made.pictures} pictures",
         "folder": f"{made.pictures} pictures copied from {source}",
+        "kohya": f"{made.pictures} pictures to learn copied from the kohya project {source}",
         "here": f"the {made.pictures} pictures that were there",
     }[made.source]
     out.result(f"Project in {folder}: {said}", project=str(folder), pictures=made.pictures)
+    for one in made.left:
+        out.note(one)
     if made.without_caption:
         count = len(made.without_caption)
         out.warn(f"{count} pictures have no caption yet: write them into dataset/metadata.jsonl.")

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from hubtools.dataset.folder.appearing import open_own, read_own
-from hubtools.dataset.folder.listing import PICTURE_ENDINGS, walk
+from hubtools.dataset.folder.listing import PICTURE_ENDINGS, Listing, walk
 from hubtools.dataset.metadata import read_metadata
 from hubtools.dataset.metadata.roles import names_file, names_files
 from hubtools.dataset.metadata.sidecars import decoded_all
 from hubtools.errors import HubtoolsError
 from hubtools.files import StrPath, write_text
+from hubtools.journey.kohya import Kohya, read_kohya
 from hubtools.layout import PROJECT_FILE, WORK_DIR
 from hubtools.limits import SIDECAR
 from hubtools.models.registry import EXAMPLE_BASE
@@ -64,8 +65,9 @@ class Made:
 
     root: Path
     pictures: int
-    source: str  # example, folder, here
+    source: str  # example, folder, here, kohya
     without_caption: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()  # sentences on what was not taken over
 
 
 def init(
@@ -79,9 +81,11 @@ def init(
     """Make a project in `folder`: hubtools.toml, a dataset, .gitignore.
 
     `source`: a folder of pictures to copy; captions come from its metadata, or from .txt files
-    beside the pictures. `example`: the built-in pictures (also without `source`, if the folder
-    holds no pictures yet). `settings` {section: {key: value}} go into hubtools.toml. Originals are
-    never touched. Raises `HubtoolsError` if a project is there already and not `force`.
+    beside the pictures. Of a project of sd-scripts (kohya) its pictures to learn are taken, with
+    repeats, trigger and class word; pictures of the class, samples and weights are left.
+    `example`: the built-in pictures (also without `source`, if the folder holds no pictures yet).
+    `settings` {section: {key: value}} go into hubtools.toml. Originals are never touched. Raises
+    `HubtoolsError` if a project is there already and not `force`.
     """
     folder = Path(folder)
     file = folder / PROJECT_FILE
@@ -102,10 +106,19 @@ def init(
         )
     values: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
     without: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
     if source is not None:
-        count, column, without = _copy(source, folder / DATASET, force)
+        listing = walk(source)
+        kohya = None
+        if not listing.metadata:
+            kohya = read_kohya([entry.name for entry in listing.pictures], listing.names)
+        count, column, without = _copy(source, listing, folder / DATASET, kohya, force)
         values["dataset"] |= {"path": DATASET, "caption_column": column}
         kind = "folder"
+        if kohya is not None:
+            kind, left = "kohya", _left(kohya)
+            for section, said in kohya.settings.items():
+                values[section] |= said
     elif here is not None:
         count, column = here[1], here[2]
         values["dataset"] |= {"path": here[0], "caption_column": column}
@@ -126,7 +139,19 @@ def init(
     write_text(file, _commented(values))
     _ignore(folder)
     load_project(folder)  # what was written can be read
-    return Made(folder, count, kind, without)
+    return Made(folder, count, kind, without, left)
+
+
+def _left(kohya: Kohya) -> tuple[str, ...]:
+    said = []
+    if kohya.classes:
+        said.append(
+            f"Pictures of the class are left in {', '.join(kohya.classes)}: prior preservation,"
+            " which is set, learns from the base's own answers."
+        )
+    if kohya.others:
+        said.append(f"Other pictures are left in {', '.join(kohya.others)}.")
+    return tuple(said)
 
 
 def _pictures_here(folder: Path) -> tuple[str, int, str] | None:
@@ -167,9 +192,10 @@ def _refuse_to_mix(dataset: Path, force: bool) -> None:
         )
 
 
-def _copy(source: Path, target: Path, force: bool) -> tuple[int, str, tuple[str, ...]]:
+def _copy(
+    source: Path, listing: Listing, target: Path, kohya: Kohya | None, force: bool
+) -> tuple[int, str, tuple[str, ...]]:
     """Copy pictures and captions; give (pictures, caption column, pictures without a caption)."""
-    listing = walk(source)
     if not listing.pictures:
         raise HubtoolsError(
             f"{source} holds no pictures.",
@@ -177,10 +203,10 @@ def _copy(source: Path, target: Path, force: bool) -> tuple[int, str, tuple[str,
             code="nothing-there",
         )
     _refuse_to_mix(target, force)
-    beside = {
-        entry.name: PurePosixPath(entry.name).with_suffix(".txt").as_posix()
-        for entry in listing.pictures
-    }
+    pictures = [
+        entry for entry in listing.pictures if kohya is None or kohya.is_training(entry.name)
+    ]
+    beside = {entry.name: _beside(entry.name, listing.names) for entry in pictures}
     texts = {}
     for sidecar in beside.values() if not listing.metadata else ():
         if sidecar in listing.names:
@@ -188,20 +214,28 @@ def _copy(source: Path, target: Path, force: bool) -> tuple[int, str, tuple[str,
     # before anything is copied: a caption that cannot be read would be lost
     decoded = decoded_all(source, texts, hint=f"save it as UTF-8: `hubtools fix {source}`")
     with Root(target.parent, create=True) as above, above.inside(target.name, create=True) as root:
-        for entry in (*listing.pictures, *listing.metadata):
+        for entry in (*pictures, *listing.metadata):
             with open_own(source, entry.name) as file, root.replacing(entry.name) as copy:
                 shutil.copyfileobj(file, copy)
         if listing.metadata:
-            return len(listing.pictures), _caption_column(source), ()
+            return len(pictures), _caption_column(source), ()
         lines, without = [], []
-        for entry in listing.pictures:
+        for entry in pictures:
             caption = " ".join(decoded.get(beside[entry.name], "").split())
+            if not caption and kohya is not None:
+                caption = kohya.words(entry.name)
             if not caption:
                 without.append(entry.name)
             line = {"file_name": entry.name, "text": caption}
             lines.append(json.dumps(line, ensure_ascii=False))
         root.write("metadata.jsonl", ("\n".join(lines) + "\n").encode())
-    return len(listing.pictures), "text", tuple(without)
+    return len(pictures), "text", tuple(without)
+
+
+def _beside(name: str, names: Collection[str]) -> str:
+    """The file that holds the caption of a picture: its name with .txt, or .caption."""
+    places = [PurePosixPath(name).with_suffix(end).as_posix() for end in (".txt", ".caption")]
+    return next((place for place in places if place in names), places[0])
 
 
 def _commented(values: Mapping[str, Mapping[str, Any]]) -> str:
