@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from hubtools.publish.push import PushPlan
 
 _NAMED = 20  # deleted files that are listed by name
+_EACH = 4  # excluded files of a folder that are listed one by one
 
 
 @click.command("push", cls=SettingsCommand)
@@ -230,6 +232,20 @@ def _show_refused(out: Output, shown: PushPlan, plan: PushPlan) -> None:
         out.answer.add_report(plan.report)
 
 
+def _by_folder(excluded: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Files that stay here, to be read: many of one folder for one reason are one line."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for name, reason in excluded:
+        groups.setdefault((name.rpartition("/")[0], reason), []).append(name)
+    found = []
+    for (folder, reason), names in groups.items():
+        if folder and len(names) > _EACH:
+            found.append((f"{folder}/ ({len(names)} files)", reason))
+        else:
+            found += [(name, reason) for name in names]
+    return found
+
+
 def _show(out: Output, plan: PushPlan, *, full: bool) -> None:
     from hubtools.files import human_bytes
     from hubtools.findings import to_text
@@ -245,7 +261,8 @@ def _show(out: Output, plan: PushPlan, *, full: bool) -> None:
             )
             for file in plan.files
         ]
-        rows += [(hide(name), "exclude", "", reason) for name, reason in plan.excluded]
+        excluded = _by_folder(plan.excluded) if out.human else plan.excluded
+        rows += [(hide(name), "exclude", "", reason) for name, reason in excluded]
         out.table(["path", "action", "size", "why"], rows, right=(2,))
     for note in plan.notes:
         out.warn(note)

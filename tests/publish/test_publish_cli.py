@@ -49,6 +49,11 @@ def test_push_plans_sends_and_says_where(local_hub: Hub, run_dir: Path, tmp_path
     assert dry.returncode == 0, dry.stderr
     assert f"{LORA_WEIGHTS}\tadd\t" in dry.stdout
     assert "state for resuming" in dry.stdout
+    for number in range(6):
+        (run_dir / f"samples/more{number}.png").write_bytes(b"x")
+    read = cli("push", run_dir, "me/people", "--dry-run", "--format", "human")
+    assert "samples/ (8 files)" in read.stdout
+    assert "samples/more0.png" not in read.stdout
     assert not HfApi().repo_exists("me/people")
     assert cli("push", run_dir, "me/people", "--plan", tmp_path / "p.json").returncode == 0
     sent = cli("push", "--from-plan", tmp_path / "p.json", "-q")
