@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,12 +140,11 @@ def _folders(kinds: Sequence[str]) -> Iterator[tuple[str, Path]]:
 
 
 def _entries(folder: Path) -> list[_Entry]:
-    """What hubtools keeps there: the cache may be a folder that holds other things too."""
+    """What hubtools keeps there: the cache may be a folder that holds other things too. Another
+    process may empty it at the same time."""
     if folder.parent.name == BASES:
         return _entries_of_base(folder)
-    with os.scandir(folder) as found:
-        files = [one for one in found if one.is_file(follow_symlinks=False) and _is_entry(one.name)]
-    return [_entry(Path(one.path)) for one in files]
+    return _still_there(path for path in _inside(folder) if _is_entry(path.name))
 
 
 def _entries_of_base(folder: Path) -> list[_Entry]:
@@ -152,21 +152,33 @@ def _entries_of_base(folder: Path) -> list[_Entry]:
     if not re.fullmatch(r"[0-9a-f]{64}", folder.name):
         return []
     found = []
-    for inner in (folder, *(one for one in folder.iterdir() if _is_folder(one))):
-        found += [one for one in inner.iterdir() if _OF_BASES.fullmatch(one.name)]
-    mark = folder / MARK
-    used = mark.lstat().st_mtime if mark.is_file() else None
-    entries = [_entry(one) for one in found if not _is_folder(one)]
+    for inner in (folder, *(one for one in _inside(folder) if _is_folder(one))):
+        found += [one for one in _inside(inner) if _OF_BASES.fullmatch(one.name)]
+    entries = _still_there(found)
+    used = next((one.used for one in entries if one.path == folder / MARK), None)
     return [one if used is None else one._replace(used=used) for one in entries]
+
+
+def _inside(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except FileNotFoundError:
+        return []
+
+
+def _still_there(paths: Iterable[Path]) -> list[_Entry]:
+    """The files among them."""
+    entries = []
+    for path in paths:
+        with suppress(FileNotFoundError):
+            facts = path.lstat()
+            if stat.S_ISREG(facts.st_mode):
+                entries.append(_Entry(path, facts.st_size, facts.st_mtime))
+    return entries
 
 
 def _is_folder(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink()
-
-
-def _entry(path: Path) -> _Entry:
-    facts = path.lstat()
-    return _Entry(path, facts.st_size, facts.st_mtime)
 
 
 def _is_entry(name: str) -> bool:

@@ -191,7 +191,10 @@ def _template(provider: Provider) -> str:
 
 def _words(release: Release, mode: str) -> str:
     """`hubtools ci run` for a shell."""
-    words = ["hubtools", "ci", "run", release.folder, release.repo, "--type", release.kind]
+    folder = (
+        f"./{release.folder}" if release.folder.startswith("-") else release.folder
+    )  # no option
+    words = ["hubtools", "ci", "run", folder, release.repo, "--type", release.kind]
     return f"{shlex.join(words)} --mode {mode}"
 
 

@@ -49,6 +49,12 @@ def _steps(read: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize("options", WAYS)
+def test_a_folder_that_is_called_like_an_option(options: dict[str, Any], tmp_path: Path) -> None:
+    words = workflow(tmp_path, "--public", **options)
+    assert not re.search(r"ci run (--public|'--public')", words)
+
+
+@pytest.mark.parametrize("options", WAYS)
 @pytest.mark.parametrize("folder", ["a\n      - run: evil", "${{ github.token }}", "a\u2028b"])
 def test_names_that_add_to_a_workflow(folder: str, options: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot name the folder"):

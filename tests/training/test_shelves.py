@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -191,3 +192,18 @@ def test_what_hubtools_has_not_made_stays(cache: Path) -> None:
         os.utime(cache / name, (0, 0))
     cache_prune(older_than=0)
     assert files(cache) == {*mine, "datasets/me/six"}
+
+
+def test_several_that_empty_it_at_once(cache: Path) -> None:
+    """Each overlooks what another one has just deleted."""
+    for shelf in range(8):
+        folder = cache / f"latents/{shelf:032x}"
+        folder.mkdir(parents=True)
+        for entry in range(60):
+            (folder / f"{entry:032x}_a.safetensors").touch()
+    with ThreadPoolExecutor(4) as crew:
+        works = [crew.submit(cache_prune, older_than=-1) for _ in range(3)] + [
+            crew.submit(cache_ls)
+        ]
+    assert all(work.exception() is None for work in works)
+    assert not list((cache / "latents").iterdir())
