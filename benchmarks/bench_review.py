@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 import tempfile
 import time
@@ -141,6 +142,7 @@ def scrolled(folder: Path, scratch: Path) -> dict[str, Any]:
 
 def edited(folder: Path, scratch: Path) -> dict[str, Any]:
     """Captions by keys: Enter, some letters, Enter, and so on; then all are applied and undone."""
+    shutil.rmtree(folder / ".hubtools" / "review", ignore_errors=True)  # of a run that was killed
     before = (folder / "metadata.jsonl").read_bytes()
     with hubtools.review(folder, SETTINGS) as served, Browser(scratch) as page:
         page.open(served.url)
@@ -197,7 +199,7 @@ def main() -> None:
             row = {"what": name, "pictures": count, **act(folder, Path(scratch) / name)}
             print(json.dumps(row, indent=1))
             rows.append(row)
-        keep("review", rows)
+        keep("review", rows, quiet=True)
 
 
 if __name__ == "__main__":

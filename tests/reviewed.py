@@ -96,6 +96,6 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
 
 def captions_of(folder: Path, column: str = "text") -> dict[str, Any]:
     """The captions that lie in metadata.jsonl."""
-    lines = (folder / "metadata.jsonl").read_text(encoding="utf-8").splitlines()
-    rows = [json.loads(line) for line in lines]
+    lines = (folder / "metadata.jsonl").read_bytes().split(b"\n")
+    rows = [json.loads(line) for line in lines if line]
     return {row["file_name"]: row.get(column) for row in rows}
