@@ -35,6 +35,8 @@ def scrub(data: bytes) -> tuple[bytes, tuple[Found, ...]]:
 def look(data: bytes, work: Work) -> None:
     """Let `work` see every block; what it gives back is thrown away. Never raises for what the
     bytes hold: damaged blocks are passed over."""
+    if _is_nothing(data):
+        return
     with contextlib.suppress(*DAMAGES):
         _run(data, work)
         return
@@ -43,8 +45,15 @@ def look(data: bytes, work: Work) -> None:
 
 def look_for_strays(data: bytes, work: Work) -> None:
     """The same, of blocks that lie anywhere in a piece of a file, and of comments of a GIF."""
+    if _is_nothing(data):
+        return
     with contextlib.suppress(*DAMAGES):
         blank_strays(bytearray(data), 0, work)
+
+
+def _is_nothing(data: bytes) -> bool:
+    """Zeros, as holes of a file are read."""
+    return data[:1] == b"\0" and data.count(0) == len(data)
 
 
 def upright(data: bytes) -> bytes:
