@@ -18,6 +18,7 @@ Rows = npt.NDArray[np.int64]
 
 _BITS = 64
 MOST_RADIUS = 12
+_FEW = 300  # that are compared all with all in less time than they are sorted
 _NONE = np.empty(0, dtype=np.int64)
 
 
@@ -43,6 +44,10 @@ def near_pairs(hashes: Hashes, radius: int) -> tuple[Rows, Rows, npt.NDArray[np.
 
 def distinct_pairs(values: Hashes, radius: int) -> tuple[Rows, Rows]:
     """Pairs of places in `values`, which are sorted and all different."""
+    if len(values) <= _FEW:
+        low, high = np.triu_indices(len(values), 1)
+        near = np.bitwise_count(values[low] ^ values[high]) <= radius
+        return low[near].astype(np.int64), high[near].astype(np.int64)
     found = [_NONE.astype(np.uint64).reshape(0, 2)]
     if radius:
         for order in _orders(radius):

@@ -137,7 +137,11 @@ class PictureTable(Mapping[str, PictureFacts]):
         import numpy as np
 
         places = [self._text_places[text] for text in texts if text in self._text_places]
-        return np.isin(self.column(field), np.array(places, dtype=np.uint32))
+        column = self.column(field)
+        found = np.zeros(len(column), dtype=np.bool_)
+        for place in places:
+            found |= column == place
+        return found
 
     @property
     def whole(self) -> npt.NDArray[np.bool_]:
