@@ -43,10 +43,8 @@ def draw_chart(path: Path, evaluation: Evaluation) -> None:
         left = index % _COLUMNS * _WIDE
         top = index // _COLUMNS * _HIGH + title_height
         _panel(pen, evaluation, name, left, top)
-    width, height = size[0] // _SCALE, size[1] // _SCALE
     with replacing(path) as file:
-        small = image.resize((width, height), Image.Resampling.LANCZOS)
-        small.save(file, format="PNG", optimize=True, pnginfo=sheet_mark())
+        image.reduce(_SCALE).save(file, format="PNG", pnginfo=sheet_mark())
 
 
 def _panel(pen: ImageDraw.ImageDraw, evaluation: Evaluation, name: str, x0: int, y0: int) -> None:

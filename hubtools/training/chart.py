@@ -78,8 +78,8 @@ def draw_chart(path: Path, metrics: Sequence[Metric], title: str) -> None:
         pen.line([(mark - 22 * _SCALE, 22 * _SCALE), (mark, 22 * _SCALE)], colour, 3 * _SCALE)
         legend = mark - 40 * _SCALE
     with Root(path.parent) as root, root.replacing(path.name) as file:
-        image = image.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS)
-        image.save(file, format="PNG", optimize=True)
+        # drawn at each saved state: a better filter and packing take four times as long
+        image.reduce(_SCALE).save(file, format="PNG")
 
 
 def _curve(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -197,6 +198,11 @@ def _counter(folder: Path, info: BaseInfo) -> TokenCounter:
 
 def library_versions() -> dict[str, str]:
     """What the run depends on."""
+    return dict(_versions())
+
+
+@cache
+def _versions() -> dict[str, str]:
     found = {"hubtools": __version__}
     for name in ("torch", "diffusers", "transformers", "peft", "accelerate"):
         try:

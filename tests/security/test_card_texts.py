@@ -361,7 +361,8 @@ ENDLESS = {
 def test_a_template_that_does_not_end_is_a_sentence(
     run_dir: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rendering, "SECONDS", 3)
+    if kind in ("loops", "number"):  # which end by the clock alone
+        monkeypatch.setattr(rendering, "SECONDS", 1)
     (run_dir.parent / "secret").write_text("secret")
     (run_dir.parent / "templates").mkdir()
     (run_dir.parent / "templates/linked").symlink_to("../secret")

@@ -65,7 +65,7 @@ class Heard(PlainReporter):
 
 def learned(project: Project) -> dict[str, torch.Tensor]:
     """The LoRA after three steps, from the state; writing and verifying the end takes longer."""
-    project.train.checkpointing_steps = 1
+    project.train.checkpointing_steps = 3
     with pytest.raises(Killed):
         train(project, skip_validation=True, reporter=DiesAt(4))
     tensors = read_tensors(project.run_dir / "state" / "step-000003" / "lora.safetensors")
