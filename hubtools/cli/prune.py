@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from hubtools.cli import prune_remote
+from hubtools.cli.folding import folded
 from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options
 from hubtools.cli.plans import check_plan_options, opened, plan_options
@@ -166,14 +167,11 @@ def _show(plan: PrunePlan, out: Output, *, table: bool = True) -> int:
     from hubtools.files import human_bytes
 
     columns = ["path", "verdict", "bytes" if not out.human else "size", "why"]
+    facts = [(item.path, item.word, item.bytes, item.reason) for item in plan.items]
+    facts = folded(facts, ("keep", "ask")) if out.human else facts
     rows = [
-        (
-            item.path,
-            item.word,
-            human_bytes(item.bytes) if out.human else item.bytes,
-            item.reason,
-        )
-        for item in plan.items
+        (path, word, human_bytes(size) if out.human else size, reason)
+        for path, word, size, reason in facts
     ]
     if table:
         out.table(columns, sorted(rows, key=lambda row: (row[1], row[0])), right=(2,))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from hubtools.cli.folding import folded
 from hubtools.cli.output import Output
 from hubtools.errors import ExitCode, UsageError
 
@@ -82,9 +83,9 @@ def _show(plan: RemotePlan, out: Output) -> None:
         return human_bytes(count) if out.human else count
 
     words = {"keep": "keep", "drop": "delete", "ask": "ask", "stay": "stay"}
-    rows = [
-        (hide(item.path), words[item.word], size(item.bytes), item.reason) for item in plan.items
-    ]
+    facts = [(hide(i.path), words[i.word], i.bytes, i.reason) for i in plan.items]
+    facts = folded(facts, ("keep", "ask")) if out.human else facts
+    rows = [(path, word, size(count), reason) for path, word, count, reason in facts]
     rows += [
         (hide(file.name), "hidden", size(file.bytes), f"not on main; SHA-256 {file.sha256[:12]}")
         for file in plan.hidden

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
+from hubtools.cli.folding import folded
 from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options, shown_path
 from hubtools.cli.plans import check_plan_options, opened, plan_options
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from hubtools.publish.push import PushPlan
 
 _NAMED = 20  # deleted files that are listed by name
-_EACH = 4  # excluded files of a folder that are listed one by one
 
 
 @click.command("push", cls=SettingsCommand)
@@ -232,20 +231,6 @@ def _show_refused(out: Output, shown: PushPlan, plan: PushPlan) -> None:
         out.answer.add_report(plan.report)
 
 
-def _by_folder(excluded: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Files that stay here, to be read: many of one folder for one reason are one line."""
-    groups: dict[tuple[str, str], list[str]] = {}
-    for name, reason in excluded:
-        groups.setdefault((name.rpartition("/")[0], reason), []).append(name)
-    found = []
-    for (folder, reason), names in groups.items():
-        if folder and len(names) > _EACH:
-            found.append((f"{folder}/ ({len(names)} files)", reason))
-        else:
-            found += [(name, reason) for name in names]
-    return found
-
-
 def _show(out: Output, plan: PushPlan, *, full: bool) -> None:
     from hubtools.files import human_bytes
     from hubtools.findings import to_text
@@ -261,8 +246,9 @@ def _show(out: Output, plan: PushPlan, *, full: bool) -> None:
             )
             for file in plan.files
         ]
-        excluded = _by_folder(plan.excluded) if out.human else plan.excluded
-        rows += [(hide(name), "exclude", "", reason) for name, reason in excluded]
+        stay = [(hide(name), "exclude", 0, reason) for name, reason in plan.excluded]
+        stay = folded(stay) if out.human else stay
+        rows += [(name, word, "", reason) for name, word, _, reason in stay]
         out.table(["path", "action", "size", "why"], rows, right=(2,))
     for note in plan.notes:
         out.warn(note)

@@ -54,6 +54,9 @@ def test_push_plans_sends_and_says_where(local_hub: Hub, run_dir: Path, tmp_path
     read = cli("push", run_dir, "me/people", "--dry-run", "--format", "human")
     assert "samples/ (8 files)" in read.stdout
     assert "samples/more0.png" not in read.stdout
+    judged = cli("prune", run_dir, "--format", "human").stdout
+    assert "samples/ (8 files)" in judged
+    assert "images/00.png" in judged
     assert not HfApi().repo_exists("me/people")
     assert cli("push", run_dir, "me/people", "--plan", tmp_path / "p.json").returncode == 0
     sent = cli("push", "--from-plan", tmp_path / "p.json", "-q")
