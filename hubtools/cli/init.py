@@ -13,8 +13,13 @@ from hubtools.cli.output import Output, output_options
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--example", is_flag=True, help="Use the built-in example pictures.")
 @click.option(
-    "--from", "source", type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="Folder of pictures to copy; captions from its metadata or .txt files.",
+    "--from", "source", type=click.Path(path_type=Path, exists=True),
+    help="Folder of pictures to copy, with captions from its metadata or .txt files; or a settings"
+    " file of sd-scripts (.toml, .json) or ai-toolkit (.yaml).",
+)  # fmt: skip
+@click.option(
+    "--pictures", type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Folder of pictures to copy, where --from is a settings file.",
 )  # fmt: skip
 @click.option("--base-model", help="Base model to train on.")
 @click.option("--dataset-repo", metavar="OWNER/NAME", help="Dataset repository on the Hub.")
@@ -26,6 +31,7 @@ def command(
     folder: Path,
     example: bool,
     source: Path | None,
+    pictures: Path | None,
     base_model: str | None,
     dataset_repo: str | None,
     model_repo: str | None,
@@ -44,6 +50,7 @@ def command(
         folder,
         example=example,
         source=source,
+        pictures=pictures,
         base_model=base_model,
         dataset_repo=dataset_repo,
         model_repo=model_repo,
@@ -52,8 +59,9 @@ def command(
     )
     said = {
         "example": f"the built-in example, {made.pictures} pictures",
-        "folder": f"{made.pictures} pictures copied from {source}",
-        "kohya": f"{made.pictures} pictures to learn copied from the kohya project {source}",
+        "folder": f"{made.pictures} pictures copied from {pictures or source}",
+        "kohya": f"{made.pictures} pictures to learn copied from the kohya project"
+        f" {pictures or source}",
         "here": f"the {made.pictures} pictures that were there",
     }[made.source]
     out.result(f"Project in {folder}: {said}", project=str(folder), pictures=made.pictures)

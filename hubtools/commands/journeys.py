@@ -25,6 +25,7 @@ def init(
     *,
     example: bool = False,
     source: StrPath | None = None,
+    pictures: StrPath | None = None,
     base_model: str | None = None,
     dataset_repo: str | None = None,
     model_repo: str | None = None,
@@ -32,7 +33,8 @@ def init(
     force: bool = False,
 ) -> Made:
     """Make a project folder: hubtools.toml, a dataset, .gitignore. `source` (--from) is a folder of
-    pictures to copy."""
+    pictures to copy, or a settings file of sd-scripts or ai-toolkit, whose settings are taken over;
+    `pictures` then is the folder, unless the file names one beside it."""
     from hubtools.journey.init import init as run
 
     given = {
@@ -44,8 +46,14 @@ def init(
         section: {key: value for key, value in content.items() if value is not None}
         for section, content in given.items()
     }
-    pictures = None if source is None else Path(source)
-    return run(folder, example=example, source=pictures, settings=settings, force=force)
+    return run(
+        folder,
+        example=example,
+        source=None if source is None else Path(source),
+        pictures=None if pictures is None else Path(pictures),
+        settings=settings,
+        force=force,
+    )
 
 
 def ship(

@@ -16,6 +16,7 @@ from hubtools.dataset.metadata.roles import names_file, names_files
 from hubtools.dataset.metadata.sidecars import decoded_all
 from hubtools.errors import HubtoolsError
 from hubtools.files import StrPath, write_text
+from hubtools.journey.configs import Config, folder_of, read_config
 from hubtools.journey.kohya import Kohya, read_kohya
 from hubtools.layout import PROJECT_FILE, WORK_DIR
 from hubtools.limits import SIDECAR
@@ -75,6 +76,7 @@ def init(
     *,
     example: bool = False,
     source: Path | None = None,
+    pictures: Path | None = None,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     force: bool = False,
 ) -> Made:
@@ -82,7 +84,8 @@ def init(
 
     `source`: a folder of pictures to copy; captions come from its metadata, or from .txt files
     beside the pictures. Of a project of sd-scripts (kohya) its pictures to learn are taken, with
-    repeats, trigger and class word; pictures of the class, samples and weights are left.
+    repeats, trigger and class word; pictures of the class, samples and weights are left. Or a
+    settings file (`configs`) of another trainer, and `pictures` the folder.
     `example`: the built-in pictures (also without `source`, if the folder holds no pictures yet).
     `settings` {section: {key: value}} go into hubtools.toml. Originals are never touched. Raises
     `HubtoolsError` if a project is there already and not `force`.
@@ -105,6 +108,10 @@ def init(
             code="link-refused",
         )
     values: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
+    config = None
+    if source is not None and source.is_file():
+        config = read_config(source)
+        source = pictures or folder_of(source, config)
     without: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
     if source is not None:
@@ -134,12 +141,22 @@ def init(
     # no loader reads what begins with a dot: a run's samples are no pictures of the dataset
     runs = f"{WORK_DIR}/runs" if values["dataset"]["path"] == "." else "runs"
     values["train"].setdefault("output_dir", f"{runs}/{folder.resolve().name}")
+    if config is not None:
+        for section, said in config.values.items():
+            values[section] |= said
+        left = (*left, *_without_place(config))
     for section, given in (settings or {}).items():
         values[section] |= given
     write_text(file, _commented(values))
     _ignore(folder)
     load_project(folder)  # what was written can be read
     return Made(folder, count, kind, without, left)
+
+
+def _without_place(config: Config) -> tuple[str, ...]:
+    if not config.left:
+        return ()
+    return (f"Of {config.trainer} these have no place here: {', '.join(sorted(config.left))}.",)
 
 
 def _left(kohya: Kohya) -> tuple[str, ...]:

@@ -1,0 +1,184 @@
+"""Settings files of other trainers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hubtools.errors import HubtoolsError
+from hubtools.journey.configs import read_config
+from hubtools.journey.init import init
+from hubtools.project import load_project
+from tests.typed import typed
+
+Draw = Callable[..., Path]
+
+# As its examples are: job and process, lists of tables, "[trigger]" in prompts.
+AI_TOOLKIT = """
+job: extension
+config:
+  name: my_lora
+  process:
+    - type: sd_trainer
+      device: cuda:0
+      trigger_word: p3r5on
+      network: {type: lora, linear: 32, linear_alpha: 16}
+      save: {dtype: float16, save_every: 250, max_step_saves_to_keep: 4}
+      datasets:
+        - folder_path: images
+          caption_ext: txt
+          caption_dropout_rate: 0.05
+          resolution: [512, 768]
+      train:
+        batch_size: 2
+        steps: 2000
+        gradient_accumulation_steps: 4
+        lr: 4e-4
+        optimizer: adamw8bit
+        noise_scheduler: flowmatch
+        gradient_checkpointing: true
+      model: {name_or_path: black-forest-labs/FLUX.1-dev, is_flux: true, quantize: true}
+      sample:
+        sample_every: 250
+        prompts: ["[trigger] holding a sign", "a bear"]
+        guidance_scale: 4
+        sample_steps: 20
+        seed: 42
+        neg: ""
+"""
+KOHYA = """
+pretrained_model_name_or_path = "stabilityai/stable-diffusion-xl-base-1.0"
+train_data_dir = "img"
+output_dir = "/home/jane/out"
+network_module = "networks.lora"
+network_dim = 64
+network_alpha = 32
+unet_lr = 0.0002
+max_train_steps = 3000
+resolution = "1024,1024"
+min_snr_gamma = 5
+lr_scheduler = "cosine"
+mixed_precision = "bf16"
+enable_bucket = true
+caption_dropout_rate = 0.1
+noise_offset = 0.0357
+optimizer_type = "AdamW8bit"
+seed = 42
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, draw_pictures: Draw) -> Path:
+    for name in ("images", "img"):
+        (draw_pictures(tmp_path / "their" / name, 2) / "metadata.jsonl").unlink()
+    (tmp_path / "their" / "job.yaml").write_text(AI_TOOLKIT)
+    (tmp_path / "their" / "lora.toml").write_text(KOHYA)
+    return tmp_path / "their"
+
+
+def test_ai_toolkit(folder: Path, tmp_path: Path) -> None:
+    made = init(tmp_path / "ours", source=folder / "job.yaml")
+    assert made.pictures == 2
+    project = load_project(tmp_path / "ours")
+    train = project.train
+    assert (train.rank, train.lora_alpha, train.learning_rate) == (32, 16, 4e-4)
+    assert (train.train_batch_size, train.gradient_accumulation_steps) == (2, 4)
+    assert (train.max_train_steps, train.snapshot_steps, train.validation_steps) == (2000, 250, 250)
+    assert (train.caption_dropout, train.resolution) == (0.05, 512)
+    assert train.gradient_checkpointing
+    assert train.pretrained_model_name_or_path == "black-forest-labs/FLUX.1-dev"
+    assert project.dataset.trigger == "p3r5on"
+    assert project.samples.prompts == ["p3r5on holding a sign", "a bear"]
+    assert (project.samples.guidance, project.samples.steps, project.samples.seed) == (4, 20, 42)
+    (left,) = made.left
+    assert "train.optimizer" in left
+    assert "model.quantize" in left
+
+
+@pytest.mark.parametrize("ending", ["toml", "json"])
+def test_kohya(ending: str, folder: Path, tmp_path: Path) -> None:
+    file = folder / "lora.toml"
+    if ending == "json":
+        import tomllib
+
+        values = tomllib.loads(KOHYA) | {"save_every_n_steps": 0, "vae": "", "resolution": 1024}
+        file = folder / "lora.json"
+        file.write_text(json.dumps(values))
+    made = init(tmp_path / "ours", source=file)
+    train = load_project(tmp_path / "ours").train
+    assert (train.rank, train.lora_alpha, train.learning_rate) == (64, 32, 2e-4)
+    assert (train.max_train_steps, train.resolution, train.snr_gamma) == (3000, 1024, 5)
+    assert (train.mixed_precision, train.aspect_ratio_buckets) == ("bf16", True)
+    assert (train.noise_offset, train.caption_dropout, train.seed) == (0.0357, 0.1, 42)
+    assert train.output_dir == "runs/ours"
+    text = (tmp_path / "ours" / "hubtools.toml").read_text()
+    assert "jane" not in text
+    assert "optimizer_type" in made.left[0]
+
+
+def test_tables_of_a_dataset_config_are_read(tmp_path: Path) -> None:
+    file = tmp_path / "data.toml"
+    file.write_text(
+        "[general]\nshuffle_caption = true\n[[datasets]]\nresolution = 768\nbatch_size = 3\n"
+        '[[datasets.subsets]]\nimage_dir = "img"\nnum_repeats = 10\n'
+    )
+    found = read_config(file)
+    assert found.folders == ["img"]
+    assert found.values["train"] == {
+        "shuffle_caption": True, "resolution": 768, "train_batch_size": 3,
+    }  # fmt: skip
+    assert found.left == ["num_repeats"]
+
+
+def test_a_value_that_ours_would_not_take_is_left(tmp_path: Path) -> None:
+    file = tmp_path / "lora.toml"
+    file.write_text("network_dim = 100000\nlr_scheduler = 'rex'\nseed = 3\n")
+    found = read_config(file)
+    assert found.values == {"train": {"seed": 3}}
+    assert found.left == ["network_dim (100000)", "lr_scheduler (rex)"]
+
+
+def test_a_folder_elsewhere_is_not_believed(folder: Path, tmp_path: Path) -> None:
+    other = folder.parent / "private"
+    other.mkdir()
+    (folder / "images" / "picture0.png").rename(other / "mine.png")
+    for named in (str(other), "../private", "link"):
+        (folder / "link").unlink(missing_ok=True)
+        (folder / "link").symlink_to(other)
+        (folder / "job.yaml").write_text(
+            AI_TOOLKIT.replace("folder_path: images", f"folder_path: {named}")
+        )
+        with pytest.raises(HubtoolsError, match="no folder of pictures beside it") as raised:
+            init(tmp_path / "ours", source=folder / "job.yaml")
+        assert "--pictures" in str(raised.value.hint)
+    assert not (tmp_path / "ours").exists()
+    made = init(tmp_path / "ours", source=folder / "job.yaml", pictures=other)
+    assert made.pictures == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "why"),
+    [
+        ("a.yaml", "- 1\n- 2\n", "no settings file of a trainer"),
+        ("a.yaml", "a: 1\n", "no settings file of a trainer"),
+        ("a.yaml", "config: {process: []}\n", "no settings file of a trainer"),
+        ("a.yaml", "a: [\n", "cannot be read as YAML"),
+        ("a.toml", "a = \n", "cannot be read as TOML"),
+        ("a.json", "[" * 100_000, "cannot be read as JSON"),
+        ("a.json", '{"network_dim": ', "cannot be read as JSON"),
+        ("a.yaml", "config: &a [*a]\n", "cannot be read as YAML"),
+    ],
+)
+def test_other_files_are_refused(name: str, text: str, why: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(HubtoolsError, match=why):
+        read_config(tmp_path / name)
+
+
+def test_the_command_line(folder: Path, tmp_path: Path) -> None:
+    done = typed("init", "ours", "--from", folder / "job.yaml", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Of ai-toolkit these have no place here" in done.stderr
