@@ -164,7 +164,8 @@ def order(draft: Draft) -> None:
             continue
         for record in table.editable:
             _reorder(record, draft.caption)
-        first = [name for name in (FILE_NAME, draft.caption) if name in table.header]
+        leading = dict.fromkeys((FILE_NAME, draft.caption))  # the caption may be the name
+        first = [name for name in leading if name in table.header]
         table.header = [*first, *(name for name in table.header if name not in first)]
         table.touch(finding.rule, "write file_name first, then the caption")
 

@@ -166,3 +166,17 @@ def test_a_telephones_own_format_is_converted(tmp_path: Path, shell: Shell) -> N
         assert red > 150 > max(green, blue)
     shell("fix", roll.root, "--undo")
     assert (roll.root / f"{name}.HEIC").is_file()
+
+
+def test_names_that_are_to_be_the_captions(tmp_path: Path, shell: Shell) -> None:
+    """The column is written once, and a second fix finds nothing."""
+    for number in range(2):
+        Image.new("RGB", (64, 64), (90 * number, 9, 9)).save(tmp_path / f"{number}.png")
+    table = tmp_path / "metadata.csv"
+    table.write_text("text,mask_file_name,file_name\na,0.png,0.png\nb,1.png,1.png\n")
+    words = ("fix", str(tmp_path), "--yes", "--caption-column", "file_name")
+    code, out, err = shell(*words)
+    assert code == 0, err
+    assert table.read_text().splitlines()[0] == "file_name,text,mask_file_name"
+    code, out, err = shell(*words)
+    assert "Nothing to fix" in out + err
