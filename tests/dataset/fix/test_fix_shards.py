@@ -95,16 +95,17 @@ def test_shards_are_repaired_and_undone(tmp_path: Path, name: str) -> None:
 
 
 def test_large_row_groups_are_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hubtools.dataset.edits import rewrites
     from hubtools.dataset.rules import shards
 
     monkeypatch.setattr(shards, "VIEWED_GROUP", 500)
-    root = build(tmp_path / "set", {"a.parquet": pqb({"image": im(*range(150))}, F)})
+    monkeypatch.setattr(rewrites, "_ROWS", 10)
+    root = build(tmp_path / "set", {"a.parquet": pqb({"image": im(*range(25))}, F)})
     held = pictures(root)
     fix(root, SETTINGS, resolution=8)
     with pq.ParquetFile(root / "a.parquet") as file:
         groups = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
-    assert sum(groups) == 150
-    assert max(groups) <= 100
+    assert groups == [10, 10, 5]
     assert pictures(root) == held
 
 
