@@ -167,7 +167,7 @@ class Session:
                 item |= items.checked(looked, item["row"].get(settings.caption_column))
         return {
             "version": version,
-            "name": looked.source.name,
+            "name": _title(self.folder),
             "folder": str(self.folder.absolute()),
             "pictures": found,
             "captions": captions,
@@ -372,6 +372,12 @@ class Session:
             done = finish(self.folder)
         self.look()
         return f"{done.id} is finished." if done else "There was nothing to finish."
+
+
+def _title(folder: Path) -> str:
+    """What a person calls the dataset: `dataset` alone, in a project, says nothing."""
+    whole = folder.resolve()
+    return whole.parent.name if whole.name == "dataset" and whole.parent.name else whole.name
 
 
 def _signature(listing: Listing) -> dict[str, tuple[int, int, int]]:

@@ -105,7 +105,7 @@ async function about(picture) {
 
 function captions(picture) {
   const columns = state.set.captions;
-  const made = el("section", {}, editor(picture, state.set.column, true));
+  const made = el("section", { class: "captions" }, editor(picture, state.set.column, true));
   if (columns.length > 1) {
     if (!columns.includes(state.second)) state.second = columns.find((one) => one !== state.set.column);
     made.append(editor(picture, state.second, false));
@@ -141,7 +141,7 @@ function editor(picture, column, first) {
   return el("div", { class: "caption", "data-of": column },
     el("div", { class: "head" }, name, first && Array.isArray(value) && el("span", { class: "soft" }, "one caption a line; each step draws one"),
       el("span", { class: "grow" }),
-      !first && el("button", { click: () => setCaption(picture, state.set.column, caption(picture, column)).then(render) }, "Use this one")),
+      !first && el("button", { click: () => setCaption(picture, state.set.column, caption(picture, column)).then(render) }, "Use it")),
     area, el("div", { class: "said" }), el("div", { class: "past" }),
     closed ? el("p", { class: "warn" }, `It cannot be changed here: ${picture.source} ${closed}.`) : null);
 }
