@@ -164,7 +164,11 @@ class Session:
         settings = looked.settings
         for item in found:
             if "row" in item:
-                item |= items.checked(looked, item["row"].get(settings.caption_column))
+                row = item["row"]
+                item |= items.checked(looked, row.get(settings.caption_column))
+                others = [column for column in captions[1:] if column in row]
+                if others:
+                    item["others"] = {one: items.checked(looked, row[one]) for one in others}
         return {
             "version": version,
             "name": _title(self.folder),

@@ -134,6 +134,10 @@ def test_pictures_without_a_record_and_several_captions(tmp_path: Path) -> None:
     (folder / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     with served(folder) as page:
         assert page.get("set")["captions"] == ["text", "by_model"]
+        first = page.picture("picture0.png")
+        assert first["trigger"] is True
+        assert first["others"]["by_model"]["trigger"] is False
+        assert first["others"]["by_model"]["tokens"] == 2
         page.change([["caption", "picture0.png", "text"], {"after": ["tok, one", "tok, 2"]}])
         page.write("picture0.png", "a smiling person", "by_model")
         page.write("picture1.png", "tok, first")

@@ -99,7 +99,7 @@ export function caption(picture, column = state.set.column) {
 export function checksOf(picture, column = state.set.column) {
   const there = pendingOf("caption", picture.name, column);
   if (there) return there.checks || {};
-  return column === state.set.column ? { tokens: picture.tokens, trigger: picture.trigger } : {};
+  return column === state.set.column ? { tokens: picture.tokens, trigger: picture.trigger } : picture.others?.[column] || {};
 }
 
 export function setCaption(picture, column, text, typing = false) {
