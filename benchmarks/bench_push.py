@@ -41,7 +41,7 @@ print(json.dumps({  # of this process, its start included
 
 
 def pictures(folder: Path, count: int) -> None:
-    """PNGs of 32 pixels and about 600 bytes, each of its own, with captions and a card."""
+    """Small PNGs of 32 pixels, each of its own bytes, with captions and a card."""
     from PIL import Image
 
     lines = []
@@ -50,7 +50,7 @@ def pictures(folder: Path, count: int) -> None:
         if number % FOLDER == 0:
             (folder / name).parent.mkdir(parents=True)
         colour = (number % 256, number // 256 % 256, number // 65536)
-        picture = Image.effect_noise((32, 16), 40 + number % 50).convert("RGB")
+        picture = Image.linear_gradient("L").resize((32, 32)).convert("RGB")
         picture.paste(colour, (0, 0, 8, 8))
         picture.save(folder / name)
         lines.append(json.dumps({"file_name": name, "text": f"a square, number {number}"}))
