@@ -15,6 +15,7 @@ from photos import P3_RED, photo, profile, put_photo
 from PIL import Image, ImageDraw, ImageFilter, PngImagePlugin
 from simple import picture
 
+from hubtools import limits
 from hubtools.dataset.folder.listing import Entry
 from hubtools.dataset.rules import DATASET_RULES
 from hubtools.dataset.validate import validate
@@ -257,6 +258,16 @@ GOOD_2 = {"file_name": "2.png", "text": "(tok), view 2"}
 
 # rule, what spoils, place of the finding, other rules that must speak as well, settings
 Row = tuple[str, Spoil, str, set[str], dict[str, Any]]
+FEW = 50
+
+
+@pytest.fixture(autouse=True)
+def _few_in_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Hub takes 10,000; to write so many takes seconds."""
+    assert limits.IN_FOLDER == 10_000
+    monkeypatch.setattr(limits, "IN_FOLDER", FEW)
+
+
 BAD: list[Row] = [
     ("D101", line(2, '{"file_name": "1.png", "text": "(tok)",}'), "metadata.jsonl:2", {"D202"}, {}),
     ("D102", line(2, '{"file_name": "1.png",\n"text": "(tok), 1"}'), "metadata.jsonl:2", set(), {}),
@@ -624,7 +635,7 @@ BAD: list[Row] = [
     ),
     ("D609", put("2.png", png((b"caBX", manifest({})))), "2.png", set(), {}),
     ("D701", lambda root: exif(root, gps=True), "2.png", set(), {}),
-    ("D702", lambda root: [put(f"x/{n}.md")(root) for n in range(10_001)], "x", {"D207"}, {}),
+    ("D702", lambda root: [put(f"x/{n}.md")(root) for n in range(FEW + 1)], "x", {"D207"}, {}),
     ("D709", sparse("raw.bin", 501 * 10**9), "raw.bin", set(), {}),
     ("D710", line(3, GOOD_2 | {"note": "x" * 2_000_001}), "metadata.jsonl:3", {"D119"}, {}),
     ("D703", line(3, GOOD_2 | {"note": TOKEN}), "metadata.jsonl:3", {"D119"}, {}),
