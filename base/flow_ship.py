@@ -49,6 +49,10 @@ def ship(work: Path, target: Path) -> None:
     # transformers loads what this says, whatever is stored; diffusers loads float32
     file = model / "text_encoder/config.json"
     write_json(file, json.loads(file.read_text(encoding="utf-8")) | {"dtype": "float32"})
+    # a name that all versions of transformers know
+    for name in ("model_index.json", "tokenizer/tokenizer_config.json"):
+        told = (model / name).read_text(encoding="utf-8")
+        write_text(model / name, told.replace("TokenizersBackend", "PreTrainedTokenizerFast"))
     weights = torch.load(work / "flow.pt", map_location="cpu")
     one_alone = ("style", "framing")
     rows = [

@@ -25,7 +25,7 @@ def orthogonal(matrices: torch.Tensor, steps: int = 4) -> torch.Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Muon for `matrices`, AdamW for `others`; Nesterov momentum 0.95."""
+    """Muon for `matrices`, with Nesterov momentum 0.95; AdamW at half the rate for `others`."""
 
     def __init__(
         self,
@@ -66,6 +66,7 @@ class Muon(torch.optim.Optimizer):
             p.mul_(1 - group["lr"] * group["weight_decay"]).add_(update, alpha=-group["lr"] * size)
 
     def _adam(self, group: dict[str, Any], given: list[torch.nn.Parameter]) -> None:
+        rate = 0.5 * group["lr"]
         for p in given:
             state = self.state[p]
             if not state:
@@ -77,5 +78,4 @@ class Muon(torch.optim.Optimizer):
             count = state["step"].item()
             mean = state["mean"] / (1 - 0.9**count)
             deviation = (state["square"] / (1 - 0.99**count)).sqrt() + 1e-8
-            p.mul_(1 - group["lr"] * group["weight_decay"])
-            p.addcdiv_(mean, deviation, value=-group["lr"])
+            p.mul_(1 - rate * group["weight_decay"]).addcdiv_(mean, deviation, value=-rate)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import forkserver
+from tests import forkserver, tinyflow
 
 torch = pytest.importorskip("torch")
 
@@ -108,3 +108,13 @@ def test_a_few_steps_make_a_pipeline(tmp_path: Path) -> None:
     text = [torch.load(folder / "flow_text.pt")[key] for folder in (tmp_path, later)]
     assert torch.allclose(text[0], text[1], atol=1e-3)
     assert json.loads((target / "evaluation.json").read_text())["flow_steps"] == 2
+
+
+def test_what_the_tests_use_is_whole_and_stock_diffusers_draws_with_it(tmp_path: Path) -> None:
+    from diffusers import ZImagePipeline
+
+    check_sums(tinyflow.MODEL)
+    assert sum(path.stat().st_size for path in tinyflow.MODEL.rglob("*")) <= 25e6
+    pipeline = ZImagePipeline.from_pretrained(tinyflow.build(tmp_path / "base"))
+    (picture,) = pipeline("render of a person", 128, 128, num_inference_steps=2).images
+    assert picture.size == (128, 128)
