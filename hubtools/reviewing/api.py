@@ -8,6 +8,7 @@ from typing import Any
 
 from hubtools.findings import plural
 from hubtools.layout import EXCLUDED_DIR
+from hubtools.reviewing.history import history
 from hubtools.reviewing.pending import Key, Value, checked_key, checked_value, is_caption
 from hubtools.reviewing.pictures import LARGE, SMALL, Renderer
 from hubtools.reviewing.planning import Planned
@@ -39,7 +40,7 @@ class Api:
             "set": self._set,
             "findings": self._findings,
             "state": self._state,
-            "history": lambda _: Answer.json(self.session.history()),
+            "history": lambda _: Answer.json(history(self.session.folder)),
             "small": lambda rest: self._picture(rest, SMALL),
             "large": lambda rest: self._picture(rest, LARGE),
             "beside": self._beside,

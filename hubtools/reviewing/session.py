@@ -9,8 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from hubtools.dataset.edits.journal import apply, finish, undo, unfinished, would
-from hubtools.dataset.edits.journal_files import journals
+from hubtools.dataset.edits.journal import apply, finish, undo
 from hubtools.dataset.edits.load_tables import load_table
 from hubtools.dataset.fix.remedies import UNSAFE
 from hubtools.dataset.fix.steps import REMEDIES
@@ -109,8 +108,21 @@ class Session:
             self.version += 1
             self.report, self.failed = None, None
             version = self.version
+            self._drop_done()
         worker = threading.Thread(target=self._judge, args=(looked, version), daemon=True)
         worker.start()
+
+    def _drop_done(self) -> None:
+        """Forget what the folder has already: an apply was killed before it could say so."""
+        done = [
+            key
+            for key, value in self.pending.entries.items()
+            if (key[0] == "caption" and self.caption(key[1], key[2]) == value["after"])
+            or (value.get("what") == "delete" and key[1] not in self.places)
+        ]
+        if done:
+            self.pending.drop(done)
+            self.keep()
 
     def _looked(self, on_picture: Callable[[int, int], None] | None = None) -> Dataset:
         judged = self.project.judged_by
@@ -342,26 +354,6 @@ class Session:
             if mine:
                 self.pending.entries[key] = value | {theirs: conflict.theirs}
             self.keep()
-
-    def history(self) -> dict[str, Any]:
-        """The fixes of this folder, the last one first, and one that was interrupted."""
-        found = journals(self.folder)
-        broken = unfinished(self.folder)
-        return {
-            "fixes": [
-                {
-                    "id": one.id,
-                    "state": one.state,
-                    "files": len(one.steps),
-                    "ours": one.ours,
-                    "lines": list(one.lines(12)),
-                }
-                for one in reversed(found)
-            ],
-            "unfinished": None
-            if broken is None
-            else {"id": broken.id, "ours": broken.ours, "would": would(broken)},
-        }
 
     def take_back(self, id: str | None) -> str:
         """Undo a fix, or what was interrupted of one."""

@@ -212,6 +212,24 @@ def test_an_interrupted_change_is_told_and_waits_for_a_yes(folder: Path) -> None
         assert bytes_of(folder) == before
 
 
+def test_what_an_apply_that_was_killed_has_written_is_not_pending_again(folder: Path) -> None:
+    kept = folder / ".hubtools" / "review" / "pending.json"
+    with served(folder) as page:
+        page.write("picture1.png", "tok, written")
+        page.change([["fate", "picture2.png"], {"what": "delete"}])
+        page.write("picture3.png", "tok, not yet")
+        there = kept.read_bytes()
+        page.change([["caption", "picture3.png", "text"], None])
+        page.apply()
+    kept.parent.mkdir(exist_ok=True)
+    kept.write_bytes(there)  # killed between the last file and this one
+    with served(folder) as page:
+        ((key, _, _),) = page.get("set")["pending"]
+        assert key[1] == "picture3.png"
+        page.apply()
+    assert captions_of(folder)["picture3.png"] == "tok, not yet"
+
+
 def _as_if_killed(folder: Path, id: str) -> None:
     """The journal as it stands just after the new file has taken its place."""
     from hubtools.dataset.edits.journal_files import journals
