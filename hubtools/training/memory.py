@@ -99,7 +99,7 @@ def plan_memory(
     key += f"{settings.gradient_checkpointing} {settings.gradient_accumulation_steps}"
     key += f" {settings.quantize}"
     if key not in _reckoned:
-        _reckoned[key] = _reckon(family, folder, info, recipe, denoiser, size, count, sample)
+        _reckoned[key] = _reckon(family, folder, info, recipe, denoiser, read, size, count, sample)
     return _reckoned[key]
 
 
@@ -109,6 +109,7 @@ def _reckon(
     info: BaseInfo,
     recipe: Recipe,
     denoiser: nn.Module,
+    read: list[str],
     size: tuple[int, int],
     count: int,
     sample: int,
@@ -123,26 +124,11 @@ def _reckon(
             dtype,
             checkpointing=settings.gradient_checkpointing,
         )
-        vae = blank_component(folder, "vae")
-        encoded = rehearse(
-            lambda: family.rehearse_vae(vae, info, size, decode=False), torch.float32
-        ).bytes
-        square = (sample, sample)
-        drawn = (
-            sample
-            and rehearse(
-                lambda: family.rehearse_vae(vae, info, square, decode=True), torch.float32
-            ).bytes
-        )
-        support = SUPPORTED[info.family]
-        absent = left_out(folder, support)
-        texts = [n for n in texts_of(support) if "encoder" in n and n not in absent]
-        wide = getattr(torch, info.text_dtype).itemsize
-        captions = sum(bytes_of(blank_component(folder, name), wide) for name in texts)
+        weights, encoded, drawn, captions = _beside(family, folder, info, read, size, sample)
     except (AttributeError, HubtoolsError, RuntimeError, TypeError, ValueError):
         return None  # of a model that is built otherwise nothing is known
     numbers = sum(p.numel() for name, p in denoiser.named_parameters() if "lora_" in name)
-    base, weights = bytes_of(denoiser) - 4 * numbers, bytes_of(vae, 4)
+    base = bytes_of(denoiser) - 4 * numbers
     lora = numbers * (4 + 4 + BYTES_A_PARAMETER)
     # a step goes back as far as it went on; checkpointing goes on twice
     passes = settings.gradient_accumulation_steps * (3 if settings.gradient_checkpointing else 2)
@@ -155,3 +141,42 @@ def _reckon(
         samples=base + lora + weights + drawn if drawn else 0,
         flops=step.flops * passes,
     )
+
+
+# The same of what no setting of a training changes.
+_known_beside: dict[str, tuple[int, int, int, int]] = {}
+
+
+def _beside(
+    family: Rehearses,
+    folder: Path,
+    info: BaseInfo,
+    read: list[str],
+    size: tuple[int, int],
+    sample: int,
+) -> tuple[int, int, int, int]:
+    """Bytes of the VAE's weights, of encoding a picture of `size`, of decoding a sample, and of the
+    text encoders. `read`: the settings of the base's parts."""
+    import torch
+
+    key = repr((info, read, size, sample))
+    if key in _known_beside:
+        return _known_beside[key]
+    vae = blank_component(folder, "vae")
+    encoded = rehearse(
+        lambda: family.rehearse_vae(vae, info, size, decode=False), torch.float32
+    ).bytes
+    square = (sample, sample)
+    drawn = (
+        sample
+        and rehearse(
+            lambda: family.rehearse_vae(vae, info, square, decode=True), torch.float32
+        ).bytes
+    )
+    support = SUPPORTED[info.family]
+    absent = left_out(folder, support)
+    texts = [n for n in texts_of(support) if "encoder" in n and n not in absent]
+    wide = getattr(torch, info.text_dtype).itemsize
+    captions = sum(bytes_of(blank_component(folder, name), wide) for name in texts)
+    _known_beside[key] = bytes_of(vae, 4), encoded, drawn, captions
+    return _known_beside[key]
