@@ -64,6 +64,12 @@ def check_pipeline(folder: Path, shown: str, *, allow_pickle: bool = False) -> N
     check_links(folder, shown, folder)
     index = read_json(folder / "model_index.json")
     for part, value in components_of(index).items():
+        if not part.isidentifier():
+            raise HubtoolsError(
+                f"{shown}: model_index.json calls a component {part[:80]!r}.",
+                hint="fetch it again; components are called as Python's variables are",
+                code="unsafe-file",
+            )
         library, kind = (*value, None, None)[:2]
         if library is None and kind is None:
             continue  # left out

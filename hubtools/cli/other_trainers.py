@@ -216,7 +216,11 @@ def translated(words: Sequence[str], known: frozenset[str]) -> tuple[list[str], 
             continue
         if foreign.refused is not None:
             raise UsageError(f"--{name} is not taken.", hint=foreign.refused)
-        if foreign.value and not given and rest:
+        if foreign.value and not given:
+            if not rest or rest[0].startswith("--"):
+                raise UsageError(
+                    f"--{name} needs a value.", hint=f"--{name} VALUE, or leave it out"
+                )
             value, given = rest.pop(0), "="
         if foreign.note is not None:
             notes.append(f"--{name}: {foreign.note}.")

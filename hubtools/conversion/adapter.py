@@ -3,22 +3,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hubtools.conversion.checks import check_kind, check_shapes, settings_beside, shown
 from hubtools.errors import HubtoolsError, first_line, require_extra
 from hubtools.files import open_regular
 from hubtools.hub.errors import is_of_machine
-from hubtools.lorafile.look import Weights, family_words, look, words_for
+from hubtools.lorafile.look import Weights, family_words, look
 from hubtools.modelfiles import is_pickled
 from hubtools.models.registry import TARGETS
 from hubtools.models.rows import Target
 from hubtools.quiet import hush
 from hubtools.tensornames import Part, part_of
-from hubtools.weights import Holds
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -66,6 +66,7 @@ def read_adapter(path: Path, base: Target | None = None, *, allow_pickle: bool =
     weights, tensors = _opened(path, allow_pickle)
     target = _target(path, weights, base)
     mended, names = _mended(weights, target)
+    _check_names(path, weights, names)
     tensors = {names.get(name, name): tensor for name, tensor in tensors.items()}
     if _is_foreign(tensors):
         tensors = _by_diffusers(path, tensors, target)
@@ -75,8 +76,11 @@ def read_adapter(path: Path, base: Target | None = None, *, allow_pickle: bool =
                 name.replace(_COMFYUI, f"{target.denoiser}.", 1): one
                 for name, one in tensors.items()
             }
-    alphas = _header_alphas(weights)
-    layers = _layers(tensors, alphas)
+    if weights.others:
+        first = shown(weights.others[0])
+        mended += (f"{len(weights.others)} tensors that are none of a LoRA are left out ({first})",)
+    said = settings_beside(path)
+    layers = _layers(path, tensors, said.header_alpha if said else weights.header_alpha)
     known = tuple(f"{name}." for name in (target.denoiser, *target.components))
     lost = [name for name in layers if not name.startswith(known)]
     if lost or not layers:
@@ -102,7 +106,7 @@ def _opened(path: Path, allow_pickle: bool) -> tuple[Weights, Tensors]:
     from safetensors.torch import load_file
 
     weights = look(partial(open_regular, path), path.stat().st_size)
-    _check_kind(path, weights)
+    check_kind(path, weights)
     return weights, load_file(path)
 
 
@@ -126,45 +130,27 @@ def _unpickled(path: Path) -> tuple[Weights, Tensors]:
     tensors = {
         str(name): one.contiguous().clone()
         for name, one in (found.items() if isinstance(found, dict) else ())
-        if isinstance(one, torch.Tensor)
+        if isinstance(one, torch.Tensor) and _is_stored(one)
     }
     with tempfile.TemporaryDirectory() as folder:  # so that one reader judges both
         file = Path(folder) / "weights.safetensors"
         save_file(tensors, file)
         weights = look(partial(open_regular, file), file.stat().st_size)
-    _check_kind(path, weights)
+    check_kind(path, weights)
     return weights, tensors
 
 
-def _check_kind(path: Path, weights: Weights) -> None:
-    holds = weights.header.holds
-    if holds is Holds.DAMAGED:
-        raise HubtoolsError(
-            f"{path} is damaged: {weights.header.problem}.",
-            hint="fetch it again",
-            code="file-damaged",
-        )
-    if holds is not Holds.LORA or weights.kind == "dora":
-        what = words_for(weights.header) if weights.is_adapter else weights.kind
-        raise HubtoolsError(
-            f"{path} is a {what}, and no LoRA: it cannot be put as two halves a layer.",
-            hint="`hubtools inspect` tells what it is and who reads it",
-            code="not-supported",
-        )
-    if weights.values is not None and weights.values.broken:
-        raise HubtoolsError(
-            f"{path}: {len(weights.values.broken)} of its tensors hold NaN or infinite numbers (the"
-            f" first is {weights.values.broken[0]}).",
-            hint="take an earlier checkpoint",
-            code="file-damaged",
-        )
-    if weights.halved:
-        raise HubtoolsError(
-            f"{path}: {len(weights.halved)} of its layers have one half only (the first is"
-            f" {weights.halved[0]}).",
-            hint="write it again from the training's state",
-            code="file-damaged",
-        )
+def _is_stored(tensor: Tensor) -> bool:
+    """True for one whose numbers all lie in the file: not sparse, and not one number that claims to
+    be very many."""
+    import torch
+
+    plain = tensor.layout is torch.strided and not tensor.is_quantized and not tensor.is_complex()
+    return (
+        plain
+        and tensor.device.type == "cpu"
+        and (tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes())
+    )
 
 
 def _target(path: Path, weights: Weights, base: Target | None) -> Target:
@@ -263,28 +249,62 @@ class _Config(dict[str, Any]):
     __getattr__ = dict.__getitem__
 
 
-def _header_alphas(weights: Weights) -> dict[str, float]:
-    return dict(weights.header_alphas)
+def _check_names(path: Path, weights: Weights, names: Mapping[str, str]) -> None:
+    """Raise `HubtoolsError` for two tensors that are one half of one layer, and for biases: one of
+    them would be lost."""
+    seen: set[tuple[str, str]] = set()
+    for part in weights.parts:
+        new = part_of(names.get(part.name, part.name)) or part
+        place = f"{new.prefix}{_plain(new)}"
+        if part.name.endswith(".bias"):
+            raise HubtoolsError(
+                f"{path} has biases (the first is {shown(part.name)}), which no LoRA of two halves"
+                " a layer has.",
+                hint="train it without lora_bias",
+                code="not-supported",
+            )
+        if (place, part.role) in seen:
+            raise HubtoolsError(
+                f"{path} holds more than one LoRA: {shown(place)} is there twice.",
+                hint="save each adapter as a file of its own",
+                code="not-supported",
+            )
+        seen.add((place, part.role))
 
 
-def _layers(tensors: Tensors, header: Mapping[str, float]) -> dict[str, Layer]:
+def _layers(
+    path: Path, tensors: Tensors, header: Callable[[str, str], float | None]
+) -> dict[str, Layer]:
     halves: dict[str, dict[str, Tensor]] = {}
-    prefixes: dict[str, str] = {}
+    names: dict[str, tuple[str, str]] = {}
     for name, tensor in tensors.items():
         part = part_of(name)
         if part is None or part.role not in ("down", "up", "alpha"):
             continue
         place = f"{part.prefix}{_plain(part)}"
         halves.setdefault(place, {})[part.role] = tensor
-        prefixes[place] = part.prefix
+        names[place] = part.prefix, part.layer
     layers = {}
     for place, found in sorted(halves.items()):
         if not {"down", "up"} <= found.keys():
             continue
-        rank = found["down"].shape[0]
-        alpha = float(found["alpha"]) if "alpha" in found else header.get(prefixes[place], rank)
-        layers[place] = Layer(found["down"], found["up"], alpha / rank)
+        down, up = _counted(found["down"]), _counted(found["up"])
+        check_shapes(path, place, down, up)
+        rank = down.shape[0]
+        if "alpha" in found and found["alpha"].numel() == 1:
+            alpha: float | None = float(found["alpha"])
+        else:
+            alpha = header(*names[place])
+        layers[place] = Layer(down, up, 1.0 if alpha is None else alpha / rank)
     return layers
+
+
+def _counted(tensor: Tensor) -> Tensor:
+    """The same in numbers that can be multiplied."""
+    import torch
+
+    plain = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+    return tensor if tensor.dtype in plain else tensor.to(torch.float32)
 
 
 def _plain(part: Part) -> str:

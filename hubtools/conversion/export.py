@@ -17,7 +17,7 @@ from hubtools.conversion.reduction import (
     in_precision,
     reduced,
 )
-from hubtools.errors import UsageError
+from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath, replacing, write_json
 from hubtools.models.rows import Target
 from hubtools.models.tensors import dump_tensors
@@ -67,9 +67,11 @@ def export(
     _check_free(place, source, format, overwrite)
     before = read_adapter(source, base, allow_pickle=allow_pickle)
     now: Adapter = folded(before)
+    _check_finite(source, now, "fp32")
     if rank is not None:
         now = reduced(now, rank)
     now = in_precision(now, precision or _precision_of(before))
+    _check_finite(source, now, precision or _precision_of(before))
     size = _write_folder(now, place) if format == "peft" else _write_file(now, place, format)
     after = _read_back(place, now.target, format)
     return Exported(
@@ -85,8 +87,23 @@ def export(
     )
 
 
+def _check_finite(source: Path, adapter: Adapter, precision: Precision) -> None:
+    """Raise `HubtoolsError`, before anything is written, for numbers that grew too large."""
+    for name, layer in adapter.layers.items():
+        if not (layer.up.isfinite().all() and layer.down.isfinite().all()):
+            raise HubtoolsError(
+                f"{source}: {name[:120]} has numbers that are too large for {precision} with the"
+                " alpha in the weights.",
+                hint="--dtype bf16, or an earlier checkpoint",
+                code="not-supported",
+            )
+
+
 def _check_free(place: Path, source: Path, format: Format, overwrite: bool) -> None:
-    if place.exists() and place.samefile(source):
+    if place.exists() and any(
+        one.exists() and one.samefile(source)
+        for one in (place, place / _LORA, *place.glob(f"text_encoder*/{_LORA}"))
+    ):
         raise UsageError(
             f"{place} is the LoRA itself.", hint="give another name with --to", code="file-exists"
         )
@@ -98,7 +115,7 @@ def _check_free(place: Path, source: Path, format: Format, overwrite: bool) -> N
             hint="give another name with --to",
             code="file-exists",
         )
-    there = (place / _LORA).exists() if folder else place.exists()
+    there = any(place.iterdir()) if folder and place.is_dir() else place.exists()
     if there and not overwrite:
         raise UsageError(
             f"{place} is there already.",
@@ -142,7 +159,7 @@ def _read_back(place: Path, target: Target, format: Format) -> Adapter:
     if format != "peft":
         return read_adapter(place, target)
     layers = dict(read_adapter(place / _LORA, target).layers)
-    for config in sorted(place.glob(f"*/{_CONFIG}")):
+    for config in sorted(place.glob(f"text_encoder*/{_CONFIG}")):
         part = config.parent.name
         found = read_adapter(config.parent / _LORA, target).layers
         layers |= {f"{part}.{name.partition('.')[2]}": layer for name, layer in found.items()}

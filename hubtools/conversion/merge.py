@@ -42,7 +42,9 @@ def merge(
     Raises `UsageError` if `to` is there and not empty, `HubtoolsError` if a LoRA does not fit or if
     the disk is too small. A kill leaves no half folder under that name."""
     place = Path(to).expanduser().absolute()
-    if os.path.lexists(place) and not (place.is_dir() and not any(place.iterdir())):
+    if os.path.lexists(place) and (
+        place.is_symlink() or not place.is_dir() or any(place.iterdir())
+    ):
         raise UsageError(f"{place} is there already.", hint="give another --to", code="file-exists")
     folder = Path(as_folder(base).path_or_id)
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -100,6 +102,13 @@ def _write(
     for name in components:
         module = getattr(pipeline, name)
         module.to(getattr(torch, precision))
+        if not all(one.isfinite().all() for one in module.parameters()):
+            raise HubtoolsError(
+                f"The base's {name} with the LoRAs has numbers that are too large for {precision},"
+                " or NaN.",
+                hint="give a LoRA a smaller weight, or --dtype bf16 or fp32",
+                code="not-supported",
+            )
         module.save_pretrained(made / name, safe_serialization=True)
     return tuple(components), precision
 

@@ -3,18 +3,19 @@ a YAML file of ai-toolkit."""
 
 from __future__ import annotations
 
+import codecs
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pydantic
-
 from hubtools.errors import HubtoolsError
 from hubtools.files import json_value, read_within
 from hubtools.frontmatter import load_yaml
 from hubtools.limits import FRONT_MATTER
+from hubtools.project import Project
+from hubtools.project_file import to_toml
 from hubtools.settings import SECTIONS
 
 Values = dict[str, dict[str, Any]]
@@ -29,7 +30,10 @@ def _side(value: Any) -> Any:
     """512 of "512,512", "512x512" or [512, 768]: the first."""
     if isinstance(value, str):
         value = value.replace("x", ",").split(",")
-    return int(value[0]) if isinstance(value, list) and value else value
+    first = value[0] if isinstance(value, list) and value else value
+    if isinstance(first, str) and first.strip().isascii() and first.strip().isdigit():
+        return int(first) if len(first) < 10 else first
+    return first
 
 
 def _precision(value: Any) -> Any:
@@ -117,8 +121,11 @@ class Config:
             return
         try:
             SECTIONS[section](**{key: value})
-        except pydantic.ValidationError:
-            self.left.append(f"{name} ({value})")
+            Project.model_validate({section: {key: value}})
+            tomllib.loads(to_toml({section: {key: value}}))
+        except ValueError:  # pydantic's among them, and half characters, which no TOML holds
+            shown = str(value)
+            self.left.append(f"{name} ({shown if len(shown) <= 60 else shown[:60] + '...'})")
             return
         self.values.setdefault(section, {})[key] = value
 
@@ -138,11 +145,15 @@ def _content(path: Path) -> dict[str, Any]:
     data = read_within(path, FRONT_MATTER)
     try:
         if path.suffix == ".toml":
-            found: Any = tomllib.loads(data.decode())
+            found: Any = tomllib.loads(data.decode("utf-8-sig"))
         elif path.suffix == ".json":
-            found = json_value(data)
+            found = json_value(data.removeprefix(codecs.BOM_UTF8))
+        elif path.suffix not in (".yaml", ".yml"):
+            raise _unknown(path)
         else:
             found = load_yaml(data)
+    except HubtoolsError:
+        raise
     except Exception as error:  # whatever the reader's own is called
         raise HubtoolsError(
             f"{path} cannot be read as {path.suffix.lstrip('.').upper()}.",
@@ -218,10 +229,13 @@ def folder_of(path: Path, config: Config) -> Path:
     wrote is not believed where it leads elsewhere. Raises `HubtoolsError`."""
     home = path.absolute().parent
     for name in config.folders:
-        place = (home / Path(name.replace("\\", "/")).expanduser()).resolve()
-        if place.is_dir() and place.is_relative_to(home.resolve()):
-            return place
-    named = f"; it names {config.folders[0]}" if config.folders else ""
+        try:
+            place = (home / Path(name.replace("\\", "/")).expanduser()).resolve()
+            if place.is_dir() and place.is_relative_to(home.resolve()):
+                return place
+        except (OSError, ValueError, RuntimeError):  # no name that a file can have
+            continue
+    named = f"; it names {config.folders[0][:200]}" if config.folders else ""
     raise HubtoolsError(
         f"{path} names no folder of pictures beside it or below{named}.",
         hint=f"hubtools init NAME --from {path} --pictures FOLDER",

@@ -28,6 +28,7 @@ from hubtools.settings import SECTIONS
 
 DATASET = "dataset"
 _MOST = 10_000_000  # bytes of a .gitignore
+_SHOWN = 100  # settings of another trainer that are told by name
 
 _EXAMPLE: dict[str, dict[str, Any]] = {
     "dataset": {
@@ -156,7 +157,10 @@ def init(
 def _without_place(config: Config) -> tuple[str, ...]:
     if not config.left:
         return ()
-    return (f"Of {config.trainer} these have no place here: {', '.join(sorted(config.left))}.",)
+    names = [one[:200] for one in sorted(config.left)]
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    shown = ", ".join(names[:_SHOWN])
+    return (f"Of {config.trainer} these have no place here: {shown}{more}.",)
 
 
 def _left(kohya: Kohya) -> tuple[str, ...]:
@@ -220,6 +224,13 @@ def _copy(
             code="nothing-there",
         )
     _refuse_to_mix(target, force)
+    odd = next((one.name for one in listing.pictures if not one.name.isprintable()), None)
+    if odd is not None and any("\ud800" <= letter <= "\udfff" for letter in odd):
+        raise HubtoolsError(
+            f"{source} holds a file whose name is not in UTF-8: {odd}.",
+            hint="rename it; metadata.jsonl could not name it",
+            code="file-not-usable",
+        )
     pictures = [
         entry for entry in listing.pictures if kohya is None or kohya.is_training(entry.name)
     ]

@@ -11,7 +11,7 @@ from typing import Any
 
 # "10_zwx dog": how often, and the words that its pictures without a caption get.
 _SET = re.compile(r"([1-9]\d{0,2})_(\S.*)")
-_CLASSES = re.compile(r"(reg|class)", re.IGNORECASE)
+_CLASSES = re.compile(r"(regs?|regulari[sz]ations?|class(es)?)(?![a-z])", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeGuard
 
 from hubtools.lorafile.loaders import taken_by_comfyui, taken_by_diffusers
 from hubtools.lorafile.values import Values, read_values
@@ -24,6 +24,27 @@ METADATA_KEY = "lora_adapter_metadata"
 # How names of a denoiser's tensors begin.
 DENOISER_PREFIXES = tuple(f"{name}." for name in DENOISERS)
 _MOST_METADATA = 1_000_000  # letters of that entry
+
+
+@dataclass(frozen=True)
+class Said:
+    """Settings of peft: the content of an `adapter_config.json`."""
+
+    content: Mapping[str, Any]
+
+    def header_alpha(self, prefix: str, layer: str) -> float | None:
+        """The alpha of a layer: its own one, else that of all."""
+        own = _own_alpha(self.content.get("alpha_pattern"), layer)
+        alpha = self.content.get("lora_alpha")
+        return float(alpha) if own is None and _is_number(alpha) else own
+
+
+def _own_alpha(patterns: Any, layer: str) -> float | None:
+    """The alpha that peft's `alpha_pattern` has for a layer: the end of its name does."""
+    for name, alpha in patterns.items() if isinstance(patterns, dict) else ():
+        if f".{layer}".endswith(f".{name}") and _is_number(alpha):
+            return float(alpha)
+    return None
 
 
 @dataclass(frozen=True)
@@ -136,7 +157,7 @@ class Weights:
     @cached_property
     def header_alphas(self) -> dict[str, float]:
         """`prefix.` -> alpha of the header, which diffusers reads and ComfyUI does not."""
-        said = self._said()
+        said = self._said
         found = {}
         for key, value in said.items():
             prefix, dot, word = key.rpartition(".")
@@ -149,6 +170,12 @@ class Weights:
                 found[f"{prefix}."] = float(value)
         return found
 
+    def header_alpha(self, prefix: str, layer: str) -> float | None:
+        """The alpha that the header has for a layer: its own one, else that of its part."""
+        own = _own_alpha(self._said.get(f"{prefix}alpha_pattern"), layer)
+        return self.header_alphas.get(prefix) if own is None else own
+
+    @cached_property
     def _said(self) -> dict[str, Any]:
         text = self.header.metadata.get(METADATA_KEY, "")
         if not text or len(text) > _MOST_METADATA:
@@ -170,7 +197,7 @@ class Weights:
             rank = next(iter(self.header.tensors[part.name]["shape"]), 0)
             alpha = numbers.get(f"{stem_of(part)}.alpha")
             if alpha is None and header:
-                alpha = self.header_alphas.get(part.prefix)
+                alpha = self.header_alpha(part.prefix, part.layer)
             found.add(1.0 if alpha is None or not rank else alpha / rank)
         return tuple(sorted(found))
 
@@ -264,8 +291,9 @@ _FLAT = (
 )  # fmt: skip
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _is_number(value: Any) -> TypeGuard[float]:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and abs(value) < 1e9  # nor infinite, nor NaN
 
 
 def family_words(families: Iterable[TargetName]) -> str:

@@ -152,8 +152,8 @@ def _single_base(
             raise
         raise HubtoolsError(
             f"{path} takes its configuration from {said}, which cannot be had: {why.message}",
-            hint=f"{why.hint}; or name a pipeline of its kind with --base-config (a folder or a Hub"
-            " id)",
+            hint=f"{why.hint}; or " * bool(why.hint)
+            + "name a pipeline of its kind with --base-config (a folder or a Hub id)",
             code=why.code,
         ) from error
     if like.support is not TARGETS[file.target].support:

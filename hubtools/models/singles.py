@@ -47,7 +47,7 @@ class SingleFile:
         if part == "vae":
             return kind == "AutoencoderKL" and any(map(self._has, _VAES))
         if kind.startswith("CLIPTextModel"):
-            return any(self.shapes.get(name, (None,))[-1] == width for name in _CLIPS)
+            return any(self.shapes.get(name, ())[-1:] == (width,) for name in _CLIPS)
         return kind == "T5EncoderModel" and _T5 in self.shapes
 
     def _has(self, beginning: str) -> bool:
@@ -207,7 +207,7 @@ def _unet(path: Path, denoiser: Shapes) -> _Kind | None:
     if _CONV_IN not in denoiser:
         return None
     _check_reads(path, denoiser[_CONV_IN])
-    width = next((s[-1] for name, s in denoiser.items() if _CAPTIONED.fullmatch(name)), 0)
+    width = next((s[-1] for name, s in denoiser.items() if s and _CAPTIONED.fullmatch(name)), 0)
     if width == 1280:
         raise _no_base(path, "it is a refiner, which draws over pictures that are there")
     if _SIZES in denoiser:

@@ -21,11 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from hubtools.errors import HubtoolsError, first_line, require_extra
-from hubtools.files import human_bytes, json_bytes, sha256_of, write_bytes
+from hubtools.files import human_bytes, json_bytes, read_within, sha256_of, write_bytes
 from hubtools.hub.errors import is_of_machine
 from hubtools.kept import read_kept, write_kept
 from hubtools.layout import cache_dir
-from hubtools.modelfiles import components_of, read_json
+from hubtools.modelfiles import check_links, check_pipeline, components_of, read_json
+from hubtools.models.configs import check_configs
 from hubtools.models.singles import WITHIN, SingleFile
 from hubtools.quiet import hush
 from hubtools.shelves import BASES, MARK, hold
@@ -38,6 +39,7 @@ _SCHEDULER = "scheduler/scheduler_config.json"
 # Of a pipeline folder, what says how its components are made: everything but weights.
 CONFIGS = ("model_index.json", "*/*.json", "*/*.txt", "*/*.model", "*/*.jinja")
 _OF_WEIGHTS = ".index.json"
+_LONGEST = 100_000_000  # bytes of a configuration file; a tokenizer has up to 20 MB
 _DAY = 86_400.0
 _WRITTEN = ".unpacking-"  # first letters of folders that a component is written to
 _LIKE_FLOATS = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float32"}
@@ -46,13 +48,16 @@ _LIKE_FLOATS = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "
 def unpacked_folder(single: SingleFile, like: Path, commit: str | None) -> Path:
     """The folder in the cache for this file, with the configuration of the pipeline in `like`
     (of this commit, unless it is a folder of the user's); `unpack` puts the weights there."""
+    if commit is None:
+        for place in (like, *(one for one in like.iterdir() if one.is_dir())):
+            check_links(place, str(place), like)
     files = sorted(
         path
         for pattern in CONFIGS
         for path in like.glob(pattern)
         if not path.name.endswith(_OF_WEIGHTS)
     )
-    contents = {path.relative_to(like).as_posix(): path.read_bytes() for path in files}
+    contents = {path.relative_to(like).as_posix(): read_within(path, _LONGEST) for path in files}
     contents[_SCHEDULER] = _scheduler(single, contents.get(_SCHEDULER, b"{}"))
     digest = hashlib.sha256(f"{_VERSION} {digest_of(single.path)} {commit}\n".encode())
     for path, content in contents.items():
@@ -76,8 +81,10 @@ def lacking(single: SingleFile, like: Path) -> tuple[str, ...]:
     """Components with weights, of the pipeline in `like`, that the file has none of."""
     return tuple(
         part
-        for part, (_, kind, *_) in components_of(read_json(like / _INDEX)).items()
-        if kind and _is_model(like / part) and not _holds(single, like, part, kind)
+        for part, value in components_of(read_json(like / _INDEX)).items()
+        if (kind := str((*value, None, None)[1] or ""))
+        and _is_model(like / part)
+        and not _holds(single, like, part, kind)
     )
 
 
@@ -96,6 +103,8 @@ def unpack(
             os.utime(mark)
         return
     require_extra("train", "Opening a base model in a single file")
+    check_pipeline(folder, shown)  # before anything is written by its names, or made
+    check_configs(folder, shown)
     absent = lacking(single, folder)
     if absent:
         _take(lacks(absent), folder, absent)

@@ -124,3 +124,9 @@ def test_command_lines_of_three_scripts_are_taken(
     assert done.returncode == 0, done.stderr
     assert "--report_to: metrics.jsonl and loss.png" in done.stderr
     assert "The plan stands" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("words", [["--cache_dir"], ["--report_to", "--rank", "8"]])
+def test_a_missing_value_swallows_nothing(words: list[str]) -> None:
+    with pytest.raises(UsageError, match="needs a value"):
+        translated(words, frozenset({"rank"}))

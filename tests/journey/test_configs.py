@@ -182,3 +182,47 @@ def test_the_command_line(folder: Path, tmp_path: Path) -> None:
     done = typed("init", "ours", "--from", folder / "job.yaml", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "Of ai-toolkit these have no place here" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "left"),
+    [
+        ("a.toml", 'train_data_dir = "img"\nresolution = "wide"', "resolution (wide)"),
+        ("a.json", '{"train_data_dir": "img", "resolution": [1e400]}', "resolution (inf)"),
+        ("a.toml", f'train_data_dir = "img"\nlr_scheduler = "{"z" * 9000}"', "zzz...)"),
+        (
+            "a.yaml",
+            'config: {process: [{trigger_word: "a\\nb", datasets: [{folder_path: img}]}]}',
+            "trigger_word (a\nb)",
+        ),
+    ],
+)
+def test_values_that_cannot_be_are_told_and_left(
+    name: str, text: str, left: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_text(text)
+    found = read_config(tmp_path / name)
+    assert found.left[0].endswith(left)
+    assert len(found.left[0]) < 100
+    assert not found.values
+
+
+@pytest.mark.parametrize("folder", ["a\\u0000b", "~nobody.of.that.name/x", "a" * 5000])
+def test_folders_that_cannot_be(folder: str, tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    file.write_text(f'{{"train_data_dir": "{folder}"}}')
+    done = typed("init", "new", "--from", file, cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert "names no folder of pictures" in done.stderr
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_mark_at_the_beginning_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_bytes(b"\xef\xbb\xbf" + b"network_dim = 8")
+    assert read_config(tmp_path / "a.toml").values == {"train": {"rank": 8}}
+
+
+def test_other_files_are_none(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"\x89PNG")
+    with pytest.raises(HubtoolsError, match="no settings file of a trainer"):
+        read_config(tmp_path / "a.png")

@@ -89,3 +89,10 @@ def test_the_folder_of_sets_itself_is_one() -> None:
     found = read_kohya(["1_sks person/a.png", "1_sks person/b.png"])
     assert found is not None
     assert found.settings == {"dataset": {"trigger": "sks", "class_noun": "person"}, "train": {}}
+
+
+def test_a_folder_that_only_begins_as_one_of_classes_does() -> None:
+    found = read_kohya(["img/10_zwx dog/a.png", "regina/5_regina woman/b.png", "reg_2/1_dog/c.png"])
+    assert found is not None
+    assert set(found.sets) == {"img/10_zwx dog", "regina/5_regina woman"}
+    assert found.classes == ("reg_2/1_dog",)

@@ -1,0 +1,88 @@
+"""What a file must be to be read as a LoRA of two halves a layer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hubtools.errors import HubtoolsError
+from hubtools.lorafile.look import Said, Weights, words_for
+from hubtools.modelfiles import read_json
+from hubtools.weights import Holds
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def check_kind(path: Path, weights: Weights) -> None:
+    """Raise `HubtoolsError` for what is no LoRA, or is damaged."""
+    holds = weights.header.holds
+    if holds is Holds.DAMAGED:
+        raise HubtoolsError(
+            f"{path} is damaged: {weights.header.problem}.",
+            hint="fetch it again",
+            code="file-damaged",
+        )
+    if not weights.header.tensors:
+        raise HubtoolsError(f"{path} holds no tensors.", hint="fetch it again", code="file-damaged")
+    if holds is Holds.LORA and any(part.role == "mid" for part in weights.parts):
+        raise HubtoolsError(
+            f"{path} is a LoRA in three parts a layer (Tucker's, lora_mid), not in two halves.",
+            hint="`hubtools inspect` tells who reads it",
+            code="not-supported",
+        )
+    if holds is not Holds.LORA or weights.kind == "dora":
+        what = words_for(weights.header) if weights.is_adapter else weights.kind
+        raise HubtoolsError(
+            f"{path} is a {what}, and no LoRA: it cannot be put as two halves a layer.",
+            hint="`hubtools inspect` tells what it is and who reads it",
+            code="not-supported",
+        )
+    if weights.values is not None and weights.values.broken:
+        raise HubtoolsError(
+            f"{path}: {len(weights.values.broken)} of its tensors hold NaN or infinite numbers (the"
+            f" first is {weights.values.broken[0]}).",
+            hint="take an earlier checkpoint",
+            code="file-damaged",
+        )
+    if weights.halved:
+        raise HubtoolsError(
+            f"{path}: {len(weights.halved)} of its layers have one half only (the first is"
+            f" {weights.halved[0]}).",
+            hint="write it again from the training's state",
+            code="file-damaged",
+        )
+
+
+def check_shapes(path: Path, place: str, down: Tensor, up: Tensor) -> None:
+    """Raise `HubtoolsError` unless two halves make a change: (rank, in, ...) and (out, rank, 1 or
+    nothing more), of linear layers or of convolutions."""
+    fit = min(down.dim(), up.dim()) >= 2 and max(down.dim(), up.dim()) <= 5
+    if not fit or not down.numel() * up.numel() or up[0].numel() != down.shape[0]:
+        shapes = " and ".join(f"({', '.join(map(str, one.shape))})" for one in (down, up))
+        raise HubtoolsError(
+            f"{path}: the halves of {shown(place)} are of {shapes}, which make no change of a"
+            " layer.",
+            hint="fetch it again, or write it again from the training's state",
+            code="file-damaged",
+        )
+
+
+def settings_beside(path: Path) -> Said | None:
+    """What peft wrote beside a file of its own, which has nothing of that in its header."""
+    beside = path.with_name("adapter_config.json")
+    if path.name != "adapter_model.safetensors" or not beside.is_file():
+        return None
+    said = read_json(beside)
+    if said.get("use_rslora") or said.get("use_dora"):
+        raise HubtoolsError(
+            f"{beside} says use_rslora or use_dora, which no file for other programs can.",
+            hint="have peft write it without",
+            code="not-supported",
+        )
+    return Said(said)
+
+
+def shown(name: str) -> str:
+    """As much of a name as a sentence bears."""
+    return name if len(name) <= 120 else f"{name[:120]}..."
