@@ -184,6 +184,8 @@ def first_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     # a KeyError says no more than the key
     said = lines[0] if lines else ""
+    if said.endswith(":") and len(lines) > 1:  # a heading
+        said = f"{said} {lines[1]}"[:400]
     kind = type(error).__name__
     return f"{kind}: {said}" if isinstance(error, (LookupError, AttributeError)) else said or kind
 
@@ -208,6 +210,12 @@ def of_library(error: BaseException, names: set[str]) -> HubtoolsError | None:
             hint="try --gradient-checkpointing, --train-batch-size 1 with"
             " --gradient-accumulation-steps, or a smaller --resolution",
             code="out-of-memory",
+        )
+    if isinstance(error, RuntimeError) and said.startswith("Could not determine home directory"):
+        return HubtoolsError(
+            "A name begins with `~`, and this system knows no such user's folder.",
+            hint="write the whole path, or ./~NAME for what is called so",
+            code="file-not-found",
         )
     if isinstance(error, RuntimeError) and said.startswith("Data processing error"):
         return HubtoolsError(

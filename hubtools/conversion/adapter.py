@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -118,7 +119,9 @@ def _unpickled(path: Path) -> tuple[Weights, Tensors]:
     from safetensors.torch import save_file
 
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the protocol that it is in
+            found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         if is_of_machine(error):
             raise

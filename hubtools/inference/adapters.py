@@ -215,11 +215,13 @@ def _without_complaints() -> Iterator[None]:
 
     class Quiet(logging.Filter):
         def filter(self, record: logging.LogRecord) -> bool:
-            return "No LoRA keys associated to" not in record.getMessage()
+            said = record.getMessage()  # an error follows what was unsuccessful
+            return "No LoRA keys associated to" not in said and " was unsuccessful" not in said
 
     quiet = Quiet()
     loggers = [
-        logging.getLogger(f"diffusers.loaders.{name}") for name in ("lora_base", "lora_pipeline")
+        logging.getLogger(f"diffusers.loaders.{name}")
+        for name in ("lora_base", "lora_pipeline", "peft")
     ]
     for logger in loggers:
         logger.addFilter(quiet)

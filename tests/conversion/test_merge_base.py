@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from hubtools.commands.weights import merge
-from hubtools.errors import UsageError
+from hubtools.errors import HubtoolsError, UsageError
 from tests.typed import typed
 
 LAYER = "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k"
@@ -88,3 +88,26 @@ def test_the_command_line(tiny_base: Path, lora: Path, tmp_path: Path) -> None:
 def test_nobody_named_a_base(lora: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="No base model"):
         merge(str(lora), tmp_path / "merged")
+
+
+def test_a_lora_of_other_widths_is_told_in_one_sentence(tiny_base: Path, tmp_path: Path) -> None:
+    file = tmp_path / "odd.safetensors"
+    tensors = {"lora_A.weight": torch.ones(5, 32), "lora_B.weight": torch.ones(32, 4)}
+    save_file({f"unet.{LAYER}.{name}": one for name, one in tensors.items()}, file)
+    done = typed("merge", file, "--base-model", tiny_base, "--to", tmp_path / "merged")
+    assert done.returncode == 1
+    assert "was unsuccessful" not in done.stderr
+    assert "size mismatch for" in done.stderr
+    assert not (tmp_path / "merged").exists()
+
+
+def test_numbers_too_large_and_links_are_refused(
+    tiny_base: Path, lora: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(HubtoolsError, match="too large for float16"):
+        merge(f"{lora}:9999999", tmp_path / "merged", str(tiny_base), dtype="fp16")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lora.safetensors"]
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to("empty")
+    with pytest.raises(UsageError, match="is there already"):
+        merge(str(lora), tmp_path / "link", str(tiny_base))
