@@ -16,6 +16,7 @@ from hubtools.addresses import local_paths
 from hubtools.leaks.shapes import Secret, probed
 from hubtools.leaks.telling import words_in
 from hubtools.leaks.text import Nested, secrets
+from hubtools.patterns import regex
 
 WINDOW = 4 << 20
 # What the next window sees again: no secret is longer, packed ones included.
@@ -189,7 +190,10 @@ def _in_window(data: bytes, text: bool, nested: Nested | None) -> Iterator[Found
             spans += [*_around(data.lower(), _WORDS), *_joints(data)]
         regions = _merged(sorted(spans)) if spans else iter(())
     for start, end, plain in _told(data, list(regions), full):
-        for found in _in_region(data[start:end].decode("utf-8", "replace"), nested, plain):
+        region = data[start:end].decode("utf-8", "replace")
+        for found in _in_region(region, nested, plain):
+            if not text and found.secret is not None and _by_chance(region, found.secret):
+                continue
             offset = start + _bytes_before(data, start, found.offset)
             yield found._replace(offset=offset, line=_line(data, offset) if text else None)
     if b"\0" not in data:
@@ -241,6 +245,33 @@ def _bytes_before(data: bytes, start: int, characters: int) -> int:
         return characters
     text = data[start : start + 4 * characters].decode("utf-8", "replace")[:characters]
     return len(text.encode("utf-8", "replace"))
+
+
+# What is known by the word beside it alone; among packed pixels both come by chance, once in some
+# ten megabytes.
+_WEAK = ("a password beside its name", "a key beside its name", "a password below a login")
+_CLEAN = regex(r"[\t\r\n -~\u00c0-\u024f]+")
+# Characters before a value; of one whose end is not told; of a text around what is written
+# otherwise.
+_NAMED, _CUT, _TOLD_APART = 5, 16, 24
+
+
+def _by_chance(text: str, secret: Secret) -> bool:
+    """True for a value among bytes that are no text: neither it nor its name is part of one."""
+    if secret.what not in _WEAK:
+        return False
+    value = secret.value
+    start = secret.start if text.startswith(value, secret.start) else text.find(value)
+    if start < 0:  # escaped, or in pieces
+        run = _CLEAN.match(text, secret.start)
+        return run is None or run.end() - run.start() < _TOLD_APART
+    run = _CLEAN.match(text, start)
+    # what has no end of its own takes some of what is behind it
+    if run is None or run.end() - start < min(len(value) - 2, _CUT):
+        return True
+    before = text[max(0, start - 40) : start]
+    clean = _CLEAN.fullmatch(before[-_NAMED:])
+    return clean is None or run.end() - start + len(before) < 2 * _NAMED
 
 
 def _in_region(text: str, nested: Nested | None, plain: bool = True) -> Iterator[Found]:

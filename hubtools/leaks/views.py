@@ -126,7 +126,8 @@ def views(text: str) -> Iterator[View]:
         yield View(unescaped(_RTF.sub("", _RTF_LETTER.sub(_unescaped, text))))
 
 
-_RTF_LETTER = regex(_ESCAPE.pattern.partition("|0?")[0] + r"|(\0)|(\0)|(\0)|(\0)|(\0)|(\0))")
+# The other groups of `_unescaped` match nothing.
+_RTF_LETTER = regex(_ESCAPE.pattern.partition("|0?")[0] + r"|(?!)(.)(.)(.)(.)(.)(.))")
 
 
 def unescaped(text: str) -> str:

@@ -1,0 +1,52 @@
+"""What is packed is no text: pixels, archives and weights hold every short word by chance."""
+
+from __future__ import annotations
+
+import io
+import random
+
+import pytest
+
+from hubtools.leaks.stream import search
+from hubtools.leaks.text import secrets
+from hubtools.publish.contents import scan
+
+# Of random bytes, with what stood around: each was told as a password beside its name.
+ONCE = [
+    b"\x8c\x01pw:'d.B53<.ZUZ\x9f\x00\x12",
+    b"\x00\xfe\x81PW=\x8bYKU6Odult\xc3\x00",
+    b"\xd0pwd:\x9cs\xd6g4\x81\xd9\xb4U\xf1\xa8\x8c\x94/\xb3\xf4\x04.\x17\xa6;^B.\xc9\xe9\x00",
+]
+
+
+@pytest.mark.parametrize("told", ONCE)
+@pytest.mark.parametrize("seed", range(3))
+def test_words_among_random_bytes_tell_nothing(told: bytes, seed: int) -> None:
+    chance = random.Random(seed)
+    data = chance.randbytes(30_000) + told + chance.randbytes(30_000)
+    assert [found.secret for found in search(io.BytesIO(data)) if found.secret] == []
+
+
+def test_megabytes_of_random_bytes_hold_no_secret() -> None:
+    chance = random.Random(1)
+    for _ in range(3):
+        data = chance.randbytes(4 << 20)
+        assert [found.secret for found in search(io.BytesIO(data)) if found.secret] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "password: Xk7#mQ92vLp!",
+        "api_key = 'q8ZtR2mW9xKc4VbN7yHd'",
+        'db_password="c0rrect-h0rse-8attery"',
+    ],
+)
+def test_a_text_among_them_does(text: str) -> None:
+    chance = random.Random(2)
+    data = chance.randbytes(5000) + b"\0" + text.encode() + b"\0" + chance.randbytes(5000)
+    assert any(leak.kind.value == "secret" for leak in scan("file", io.BytesIO(data), len(data)))
+
+
+def test_a_mark_of_rich_text_before_what_is_none_is_no_reason_to_fail() -> None:
+    assert list(secrets("{\\\0 and more, password: Xk7#mQ92vLp!"))
