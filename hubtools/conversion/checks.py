@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,7 +72,7 @@ def check_shapes(path: Path, place: str, down: Tensor, up: Tensor) -> None:
 def settings_beside(path: Path) -> Said | None:
     """What peft wrote beside a file of its own, which has nothing of that in its header."""
     beside = path.with_name("adapter_config.json")
-    if path.name != "adapter_model.safetensors" or not beside.is_file():
+    if path.name != "adapter_model.safetensors" or not os.path.lexists(beside):
         return None
     said = read_json(beside)
     if said.get("use_rslora") or said.get("use_dora"):

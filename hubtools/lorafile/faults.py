@@ -25,6 +25,7 @@ class Fault:
     hint: str
 
 
+_MENDED = "`hubtools convert FILE` writes it as diffusers reads it"
 _AGAIN = "write it with save_lora_weights of the pipeline"
 
 
@@ -86,7 +87,7 @@ def _names(weights: Weights, base: Target | None) -> Iterator[Fault]:
         yield Fault(
             "peft-names",
             f"its tensors have peft's names ({WRAPPED}...): diffusers would load {much}",
-            _AGAIN,
+            _MENDED,
         )
     elif any(part.adapter for part in weights.parts):
         name = next(part.adapter for part in weights.parts if part.adapter)
@@ -94,7 +95,7 @@ def _names(weights: Weights, base: Target | None) -> Iterator[Fault]:
             "adapter-keys",
             f"an adapter's name stands in its tensors' ({_short('.' + name + '.weight')}):"
             f" diffusers would load {much}",
-            _AGAIN,
+            _MENDED,
         )
     elif weights.format == "bare":
         known = DENOISER_PREFIXES if base is None else (f"{base.denoiser}.",)
@@ -102,7 +103,7 @@ def _names(weights: Weights, base: Target | None) -> Iterator[Fault]:
         yield Fault(
             "lost-prefix",
             f"its tensors' names have lost their prefix ({prefix}): diffusers would load {much}",
-            _AGAIN,
+            _MENDED,
         )
     else:
         why = _why(weights, lost)

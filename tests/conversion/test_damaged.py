@@ -113,6 +113,10 @@ def test_what_peft_wrote_beside_its_file_counts(tmp_path: Path) -> None:
     (tmp_path / "adapter_config.json").write_text(json.dumps(said | {"use_rslora": True}))
     with pytest.raises(HubtoolsError, match="use_rslora"):
         read_adapter(file, TARGETS["sd15"])
+    (tmp_path / "adapter_config.json").unlink()
+    (tmp_path / "adapter_config.json").mkdir()
+    with pytest.raises(IsADirectoryError):  # not as if it were not there
+        read_adapter(file, TARGETS["sd15"])
 
 
 def test_a_folder_of_something_else_is_not_written_into(tmp_path: Path) -> None:
