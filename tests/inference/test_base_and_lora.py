@@ -56,7 +56,7 @@ def test_folders_that_are_no_base(tmp_path: Path, files: dict[str, str], words: 
 
 @pytest.mark.parametrize("name", ["/nowhere", "./nowhere", "one", "a/b/c", "~/nowhere"])
 def test_names_that_are_neither(name: str) -> None:
-    with pytest.raises(UsageError, match="neither a folder nor a Hub id"):
+    with pytest.raises(UsageError, match="neither a folder, nor a file, nor a Hub id"):
         resolve_base(name)
 
 

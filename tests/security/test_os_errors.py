@@ -19,7 +19,6 @@ from hubtools.dataset.folder.part_file import is_partial
 from hubtools.dataset.metadata.sidecars import texts_beside
 from hubtools.dataset.pictures.private.besides import besides, private_in
 from hubtools.dataset.pictures.reading import head_of
-from hubtools.dataset.sources.shards import _text
 from hubtools.models.tensors import read_tensors
 from hubtools.publish.contents.scan import _Holes
 from hubtools.settings import DatasetSettings
@@ -57,8 +56,6 @@ def test_a_failing_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
         list(besides([entry], failing(code)))
     with pytest.raises(OSError, match="Errno"):
         private_in("a.mov", failing(code))
-    with pytest.raises(OSError, match="Errno"):
-        _text(failing(code))
     monkeypatch.setattr(os, "open", failing(code))
     with pytest.raises(OSError, match="Errno"):
         head_of(tmp_path / "a.png", 16)
@@ -72,7 +69,6 @@ def test_a_failing_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 def test_what_is_not_there_is_passed_by(code: int) -> None:
     assert not list(besides([Entry("a.json", 9, 0)], failing(code)))
     assert not private_in("a.mov", failing(code)).there
-    assert _text(failing(code)) is None
 
 
 def test_a_folder_that_cannot_be_listed_for_now(

@@ -116,7 +116,7 @@ def test_wrong_inputs_end_in_one_sentence(
     words = command(project)[4:]
     cases: list[tuple[list[str], int, str]] = [
         ([], 2, "No base model is set"),
-        (["--base-model", "nonsense"], 2, "neither a folder nor a Hub id"),
+        (["--base-model", "nonsense"], 2, "neither a folder, nor a file, nor a Hub id"),
         ([*words, "--train-data-dir", "nowhere"], 2, "There is no folder"),
         ([*words, "--rank", "0"], 2, "--rank"),
         ([*words, "--lr-scheduler", "sawtooth"], 2, "sawtooth"),

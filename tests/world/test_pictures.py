@@ -97,10 +97,12 @@ def test_attributes_show_where_they_are(seed: int, style: Style, data: st.DataOb
     face = where("expression")
     assert not face[int(128 * (0.75 if portrait else 0.50)) :].any()
     assert not face[: int(128 * 0.12)].any()
-    # long hair ends above the waist, and no hair reaches the picture's corners
+    # long hair ends above the waist, and no hair reaches the picture's edges, but for a ponytail
+    # that is seen from the side
     hair = where("hair_colour")
-    assert not hair[:, :4].any()
-    assert not hair[:, -4:].any()
+    if not (portrait and person.hair_style == "ponytail" and "profile" in person.view):
+        assert not hair[:, :4].any()
+        assert not hair[:, -4:].any()
     assert portrait or not hair[int(128 * 0.72) :].any()
     place = where("background")
     assert place[:8, :8].mean() > 0.2 or place[:, :4].mean() > 0.2
