@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Callable
+
 from starlette.responses import Response
 
 from hubtools.localhub import likes
 from hubtools.localhub.access import check_contribute, may_see, repo_of
 from hubtools.localhub.http import Call, Router, answer
+from hubtools.localhub.model import Repo
 from hubtools.localhub.problems import Problem
 
 
 def like(call: Call) -> Response:
-    repo = repo_of(call)
-    user = check_contribute(call, repo)
-    with call.hub.store.database.writing() as connection:
-        likes.like(connection, repo, user.name)
-    return answer({"success": True})
+    return _changed(call, likes.like)
 
 
 def unlike(call: Call) -> Response:
+    return _changed(call, likes.unlike)
+
+
+def _changed(call: Call, change: Callable[[sqlite3.Connection, Repo, str], None]) -> Response:
     repo = repo_of(call)
     user = check_contribute(call, repo)
     with call.hub.store.database.writing() as connection:
-        likes.unlike(connection, repo, user.name)
+        change(connection, repo, user.name)
     return answer({"success": True})
 
 

@@ -90,20 +90,21 @@ def change(connection: sqlite3.Connection, row: sqlite3.Row, values: dict[str, A
                 (values[name], row["id"]),
             )
     if "position" in values:
-        ids = [
-            other["id"]
-            for other in connection.execute(
-                "SELECT id FROM collections WHERE owner = ? AND id <> ? ORDER BY rank",
-                (row["owner"], row["id"]),
-            )
-        ]
-        ids.insert(values["position"], row["id"])
-        _rank(connection, "collections", ids)
+        _move(connection, "collections", "owner", row, values["position"])
     _touch(connection, row)
     return find(connection, row["key"])
 
 
-def _rank(connection: sqlite3.Connection, table: str, ids: list[int]) -> None:
+def _move(
+    connection: sqlite3.Connection, table: str, among: str, row: sqlite3.Row, position: int
+) -> None:
+    """Put a row of `table` at another place of those that have its value in the column `among`."""
+    others = connection.execute(
+        f"SELECT id FROM {table} WHERE {among} = ? AND id <> ? ORDER BY rank",  # noqa: S608
+        (row[among], row["id"]),
+    )
+    ids = [other["id"] for other in others]
+    ids.insert(position, row["id"])
     connection.executemany(
         f"UPDATE {table} SET rank = ? WHERE id = ?",  # noqa: S608
         [(rank, number) for rank, number in enumerate(ids)],
@@ -170,15 +171,7 @@ def change_item(
             "UPDATE collection_items SET note = ? WHERE id = ?", (values["note"], item["id"])
         )
     if "position" in values:
-        ids = [
-            other["id"]
-            for other in connection.execute(
-                "SELECT id FROM collection_items WHERE collection = ? AND id <> ? ORDER BY rank",
-                (row["id"], item["id"]),
-            )
-        ]
-        ids.insert(values["position"], item["id"])
-        _rank(connection, "collection_items", ids)
+        _move(connection, "collection_items", "collection", item, values["position"])
     _touch(connection, row)
 
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
-import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from hubtools.errors import UsageError
 from hubtools.localhub.accounts import DEFAULT_TOKEN, parse_org, parse_user
 from hubtools.localhub.faults import Faults, parse_chaos
 from hubtools.localhub.outlook import Outlook
 from hubtools.localhub.server import Hub
+from hubtools.waiting import signals_kept, until_interrupted
 
 
 @dataclass(frozen=True)
@@ -25,13 +22,8 @@ class Running:
     hub: Hub
 
     def wait(self) -> None:
-        """Return at Ctrl-C (or whatever else raises KeyboardInterrupt). In the main thread a
-        second one is ignored then: stopping takes two seconds at most and should be clean."""
-        with contextlib.suppress(KeyboardInterrupt):
-            threading.Event().wait()
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, signal.SIG_IGN)
+        """Return at Ctrl-C."""
+        until_interrupted()
 
 
 @contextmanager
@@ -59,7 +51,6 @@ def serve(
     `chaos`: failures by chance, as `faults.parse_chaos` reads them. Raises as `Hub` does, and
     `UsageError` for a mount that cannot be."""
     pairs = [_parse_mount(text) for text in mounts]
-    before = _handlers()
     hub = Hub(
         root,
         host=host,
@@ -75,22 +66,14 @@ def serve(
         trust_state=trust_state,
         outlook=outlook,
     )
-    try:
-        for kind, repo_id, folder in pairs:
-            hub.store.mount(kind, repo_id, folder)
-        hub.start()
-        yield Running(hub)
-    finally:
-        hub.stop()
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _handlers() -> dict[signal.Signals, Any]:
-    """The signal handlers `wait` may replace; none outside the main thread."""
-    if threading.current_thread() is not threading.main_thread():
-        return {}
-    return {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    with signals_kept():
+        try:
+            for kind, repo_id, folder in pairs:
+                hub.store.mount(kind, repo_id, folder)
+            hub.start()
+            yield Running(hub)
+        finally:
+            hub.stop()
 
 
 def _parse_mount(text: str) -> tuple[str, str, Path]:

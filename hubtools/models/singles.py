@@ -7,7 +7,9 @@ diffusers lists them.
 
 from __future__ import annotations
 
+import math
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,13 +32,15 @@ class SingleFile:
     """A whole model, or its denoiser, in one file. `target`: the row of its family; `like`: Hub id
     of the pipeline that the file leaves its configuration, its tokenizers and what it lacks to;
     `velocity` and `zero_snr`: it says that it predicts velocity, and on a schedule that ends in
-    pure noise. `shapes` are those of its tensors."""
+    pure noise. `shapes` are those of its tensors, `precision` that of most of their numbers;
+    bfloat16 for those of eight bits."""
 
     path: Path
     target: TargetName
     like: str
     velocity: bool
     zero_snr: bool
+    precision: str
     shapes: Shapes = field(repr=False, compare=False)
 
     def holds(self, part: str, kind: str, width: int | None) -> bool:
@@ -121,6 +125,7 @@ _MORE = {
 # Weights that have to be multiplied by others of the file before they are what they stand for.
 _QUANTISED = ("scaled_fp8", ".scale_weight", ".comfy_quant", ".quant_state.bitsandbytes__nf4")
 
+_FLOATS = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float32"}
 _VAES = ("first_stage_model.", "vae.")
 _T5 = "text_encoders.t5xxl.transformer.shared.weight"
 _POSITIONS = "text_model.embeddings.position_embedding.weight"
@@ -200,7 +205,16 @@ def _found(path: Path, header: Header) -> SingleFile | None:
     kind = _unet(path, denoiser) or _transformer(path, denoiser)
     if kind is None:
         return None
-    return SingleFile(path, *kind, "v_pred" in shapes, "ztsnr" in shapes, shapes)
+    return SingleFile(
+        path, *kind, "v_pred" in shapes, "ztsnr" in shapes, _precision(header), shapes
+    )
+
+
+def _precision(header: Header) -> str:
+    counts: Counter[str] = Counter()
+    for entry in header.tensors.values():
+        counts[entry["dtype"]] += math.prod(entry["shape"])
+    return _FLOATS.get(counts.most_common(1)[0][0], "bfloat16")
 
 
 def _unet(path: Path, denoiser: Shapes) -> _Kind | None:

@@ -14,7 +14,6 @@ import shutil
 import tempfile
 import time
 import warnings
-from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -30,7 +29,6 @@ from hubtools.models.configs import check_configs
 from hubtools.models.singles import WITHIN, SingleFile
 from hubtools.quiet import hush
 from hubtools.shelves import BASES, MARK, hold
-from hubtools.weights import read_header
 
 _IN_USE: dict[Path, int | None] = {}
 _VERSION = 1  # grows by one when the way from file to folder changes
@@ -42,7 +40,6 @@ _OF_WEIGHTS = ".index.json"
 _LONGEST = 100_000_000  # bytes of a configuration file; a tokenizer has up to 20 MB
 _DAY = 86_400.0
 _WRITTEN = ".unpacking-"  # first letters of folders that a component is written to
-_LIKE_FLOATS = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float32"}
 
 
 def unpacked_folder(single: SingleFile, like: Path, commit: str | None) -> Path:
@@ -227,7 +224,7 @@ def _opened(
     import transformers
     from diffusers.loaders import single_file_utils as converters
 
-    dtype = getattr(torch, _precision(single))
+    dtype = getattr(torch, single.precision)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         if library == "diffusers":
@@ -245,14 +242,3 @@ def _opened(
             getattr(transformers, kind), tensors, subfolder=part, config=str(folder),
             torch_dtype=dtype, local_files_only=True,
         )  # fmt: skip
-
-
-def _precision(single: SingleFile) -> str:
-    """The precision of most of the file's numbers; bfloat16 for those of eight bits."""
-    counts: Counter[str] = Counter()
-    for entry in read_header(single.path).tensors.values():
-        size = 1
-        for extent in entry["shape"]:
-            size *= extent
-        counts[entry["dtype"]] += size
-    return _LIKE_FLOATS.get(counts.most_common(1)[0][0], "bfloat16")

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import signal
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from hubtools.project import Project
 from hubtools.reviewing.api import Api
 from hubtools.reviewing.pictures import Renderer
 from hubtools.reviewing.server import Server
 from hubtools.reviewing.session import Session
+from hubtools.waiting import signals_kept, until_interrupted
 
 
 @dataclass(frozen=True)
@@ -31,12 +29,8 @@ class Reviewing:
         return len(self.session.pending.entries)
 
     def wait(self) -> None:
-        """Return at Ctrl-C (or whatever else raises KeyboardInterrupt)."""
-        with contextlib.suppress(KeyboardInterrupt):
-            threading.Event().wait()
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, signal.SIG_IGN)
+        """Return at Ctrl-C."""
+        until_interrupted()
 
 
 @contextmanager
@@ -50,7 +44,6 @@ def reviewing(
 ) -> Iterator[Reviewing]:
     """Serve the page of the dataset in `folder`. Raises as `Session` does, and `HubtoolsError` if
     the port is taken."""
-    before = _handlers()
     with contextlib.ExitStack() as stack:
         server = Server(port=port)
         stack.callback(server.stop)
@@ -60,16 +53,8 @@ def reviewing(
         stack.callback(renderer.close)
         api = Api(session, renderer)
         server.start(api.get, api.post)
-        try:
-            yield Reviewing(server.url, session)
-        finally:
-            server.stop()  # before what it asks is closed
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-
-def _handlers() -> dict[signal.Signals, Any]:
-    """The signal handlers that `wait` may replace; none outside the main thread."""
-    if threading.current_thread() is not threading.main_thread():
-        return {}
-    return {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        with signals_kept():
+            try:
+                yield Reviewing(server.url, session)
+            finally:
+                server.stop()  # before what it asks is closed
