@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from hubtools.findings import Problem, Severity
 from hubtools.models.registry import FROM_PICTURES
-from hubtools.training.plan import TRAIN_RULES, TrainPlan, count
+from hubtools.training.plan import TRAIN_RULES, TrainPlan
+from hubtools.training.told import count
 
 
 @TRAIN_RULES.rule("T123", "The base is shown no control pictures", Severity.WARNING)

@@ -11,7 +11,8 @@ from hubtools.findings import Problem, Report, Severity
 from hubtools.models.lookup import instead_of
 from hubtools.reporting.baseline import known_aside, without_ignored
 from hubtools.training import control_rules, machine_rules
-from hubtools.training.plan import TRAIN_RULES, TrainPlan, count
+from hubtools.training.plan import TRAIN_RULES, TrainPlan
+from hubtools.training.told import count
 
 __all__ = ["TRAIN_RULES", "judge"]
 _RULES = (machine_rules, control_rules)  # importing them fills the book

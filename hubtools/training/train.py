@@ -18,11 +18,12 @@ from hubtools.training import runfolder
 from hubtools.training.checkpoints import foreign, newest_usable
 from hubtools.training.distributed import open_distributed
 from hubtools.training.pictures import find_pictures
-from hubtools.training.plan import TrainPlan, describe
+from hubtools.training.plan import TrainPlan
 from hubtools.training.prepare import base_fingerprint, find_base, library_versions, make_plan
 from hubtools.training.recipe import DTYPES
 from hubtools.training.rules import judge
 from hubtools.training.run import Run
+from hubtools.training.told import describe
 
 if TYPE_CHECKING:
     from hubtools.models.base import Base

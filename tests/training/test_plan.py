@@ -17,9 +17,10 @@ from hubtools.models.families.protocol import BaseInfo
 from hubtools.settings import DatasetSettings, SampleSettings, TrainSettings
 from hubtools.training.buckets import Buckets
 from hubtools.training.memory import Memory
-from hubtools.training.plan import TrainPlan, describe
+from hubtools.training.plan import TrainPlan
 from hubtools.training.recipe import make_recipe
 from hubtools.training.rules import TRAIN_RULES, judge
+from hubtools.training.told import describe
 
 
 def plan(

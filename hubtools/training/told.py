@@ -1,0 +1,256 @@
+"""The plan of a run as lines of text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from hubtools.files import human_bytes
+from hubtools.findings import shortened
+from hubtools.models.families.noise import EPSILON, FLOW
+from hubtools.models.families.protocol import USUAL
+from hubtools.settings import TrainSettings
+from hubtools.training.memory import held
+from hubtools.training.plan import TrainPlan
+from hubtools.training.recipe import DTYPES, STATE_SECONDS, Recipe
+
+
+def describe(plan: TrainPlan) -> list[str]:
+    """The plan as lines of text."""
+    recipe, settings = plan.recipe, plan.recipe.settings
+    cut = "middle crop" if settings.center_crop else "random but fixed crop"
+    if settings.crops_per_image > 1:
+        cut = f"one of {settings.crops_per_image} random crops a step"
+    mirror = "mirrored half of the time" if settings.random_flip else "not mirrored"
+    often = f"every {recipe.checkpoint_every:,} steps"
+    if settings.checkpointing_steps is None:
+        often += f" or {STATE_SECONDS / 60:.0f} minutes"
+    samples = "none"
+    if recipe.sample_every:
+        samples = (
+            f"{len(plan.prompts)} every {recipe.sample_every:,} steps and before the first,"
+            f" {plan.pictures} in all, {plan.samples.steps or USUAL.steps} denoising steps each"
+        )
+    rows = {
+        "steps": _arithmetic(recipe),
+        "resumes": f"after step {plan.resumes_at:,}; {recipe.steps - plan.resumes_at:,} are left"
+        if plan.resumes_at
+        else "",
+        "base": f"{plan.base_name}: {plan.base.family}, {recipe.prediction_type}, made for"
+        f" {plan.base.native_size} px; in {DTYPES[recipe.precision]}"
+        f"{f', layers in {settings.quantize}' if settings.quantize else ''} on {plan.device}",
+        "LoRA": f"rank {settings.rank}, alpha {_number(recipe.alpha)}, {plan.lora_parameters:,}"
+        f" parameters in float32 ({human_bytes(plan.lora_bytes)})",
+        "pictures": f"{_sides(recipe)}, {cut}, {mirror}; latents and captions cached"
+        f" ({human_bytes(plan.cache_bytes)} at most)",
+        "made from": _made_from(plan),
+        "buckets": _buckets(recipe),
+        "repeats": _repeats(plan),
+        "masks": _masks(plan),
+        "captions": _captions(plan),
+        "loss": _loss(plan),
+        "prior": _prior(plan),
+        "learning rate": _rate(recipe),
+        "states": f"{often} and on Ctrl-C, {plan.states} kept"
+        f" ({human_bytes(plan.states * plan.state_bytes)})",
+        "snapshots": f"every {recipe.snapshot_every:,} steps, {plan.snapshots} in all"
+        f" ({human_bytes(plan.snapshots * plan.lora_bytes)})",
+        "samples": samples,
+        "memory": _memory(plan),
+        "work": _work(plan),
+        "disk": f"{human_bytes(plan.bytes_needed)} at most, {human_bytes(plan.bytes_free)} free",
+    }
+    return [f"{name + ':':<15}{text}" for name, text in rows.items() if text]
+
+
+def _arithmetic(recipe: Recipe) -> str:
+    settings, buckets = recipe.settings, recipe.buckets
+    sizes = "" if recipe.items == recipe.images * settings.repeats else f" = {recipe.items:,} items"
+    parts = f" in {len(buckets.sizes)} buckets" if len(buckets.sizes) > 1 else ""
+    return (
+        f"{count(recipe.images, 'image')} x {count(settings.repeats, 'repeat')}{sizes}"
+        f" / (batch {settings.train_batch_size}"
+        f" x accumulation {settings.gradient_accumulation_steps} x processes {recipe.world_size})"
+        f"{parts} = {count(recipe.steps_an_epoch, 'step')} an epoch;"
+        f" {_number(recipe.epochs)} epochs = {count(recipe.steps, 'step')}"
+    )
+
+
+def _sides(recipe: Recipe) -> str:
+    sides = sorted({recipe.resolution, *recipe.settings.resolutions})
+    return " and ".join(map(str, sides)) + " px"
+
+
+def _made_from(plan: TrainPlan) -> str:
+    """What the base is shown beside each caption."""
+    most = plan.base.controls[1]
+    if not most:
+        return ""
+    seen = "; the text encoder is shown them too" if plan.base.sees else ""
+    told = f"{count(most, 'control picture')} each at most"
+    return f"{told}, in the size that the base's pipeline gives them{seen}"
+
+
+# Sizes that are told; the rest is counted.
+_SHOWN = 8
+
+
+def _buckets(recipe: Recipe) -> str:
+    """How many pictures are trained at which size, the fullest first."""
+    buckets, settings = recipe.buckets, recipe.settings
+    if not settings.aspect_ratio_buckets and len(buckets.sizes) == 1:
+        return ""
+    found = buckets.counts(1).most_common()
+    told = [f"{buckets.sizes[b][0]} x {buckets.sizes[b][1]}: {number}" for b, number in found]
+    more = f" and {len(told) - _SHOWN} more" if len(told) > _SHOWN else ""
+    return f"{len(told)}, nothing enlarged to fill them; {', '.join(told[:_SHOWN])}{more}"
+
+
+def _repeats(plan: TrainPlan) -> str:
+    """Of pictures that an epoch does not have as often, or a step does not weigh as much."""
+    found = Counter((example.repeats, example.weight) for example in plan.examples)
+    if set(found) == {(1, 1.0)}:
+        return ""
+    told = (
+        f"{count(found[key], 'picture')} x {key[0]}"
+        + (f" (weight {key[1]:g})" if key[1] != 1 else "")
+        for key in sorted(found)
+    )
+    return f"{', '.join(told)} in an epoch"
+
+
+def _masks(plan: TrainPlan) -> str:
+    masked = sum(example.mask is not None for example in plan.examples)
+    if not masked:
+        return ""
+    outside = plan.recipe.settings.unmasked_weight
+    counts = f"counts {outside:g} of what is inside" if outside else "does not count"
+    return f"{masked} of {count(len(plan.examples), 'picture')} masked; what is outside {counts}"
+
+
+def _captions(plan: TrainPlan) -> str:
+    """What is done with them, if anything is."""
+    settings = plan.recipe.settings
+    counts = sorted(len(example.texts) for example in plan.examples)
+    told = []
+    if counts[-1] > 1:
+        several = str(counts[0]) if counts[0] == counts[-1] else f"{counts[0]} to {counts[-1]}"
+        told.append(f"{several} a picture, one drawn each step")
+    if settings.shuffle_caption:
+        told.append("tags shuffled")
+    if settings.caption_tag_dropout_rate:
+        told.append(f"{settings.caption_tag_dropout_rate:.0%} of the tags left out")
+    if settings.shuffle_caption or settings.caption_tag_dropout_rate:
+        kept = f"the first {settings.keep_tokens} kept, " if settings.keep_tokens else ""
+        told.append(f"{kept}{settings.caption_variants} variants of each")
+    return ", ".join(told)
+
+
+def _loss(plan: TrainPlan) -> str:
+    """Which moments of noise are trained at, how much each counts, and why."""
+    return ", ".join([_weights(plan), *_extras(plan.recipe.settings)])
+
+
+def _extras(settings: TrainSettings) -> Iterator[str]:
+    """What is otherwise than usual in the noise and in how errors count."""
+    if settings.loss_type != "l2":
+        yield f"{settings.loss_type} ({settings.huber_schedule}, {settings.huber_c:g})"
+    if settings.noise_offset:
+        yield f"noise offset {settings.noise_offset:g}"
+    if settings.multires_noise_iterations:
+        yield f"noise of up to {settings.multires_noise_iterations} sizes"
+    if settings.input_perturbation:
+        yield f"input perturbation {settings.input_perturbation:g}"
+
+
+def _weights(plan: TrainPlan) -> str:
+    settings, prediction = plan.recipe.settings, plan.recipe.prediction_type
+    if prediction != FLOW:
+        if settings.debiased_estimation_loss:
+            return f"debiased estimation: the base predicts {prediction}"
+        if not settings.snr_gamma:
+            because = "" if prediction == EPSILON else f": the base predicts {prediction}"
+            return f"all timesteps count the same{because}"
+        return f"min-SNR {settings.snr_gamma:g}: the base predicts {prediction}"
+    density: str | None = settings.timestep_density
+    if density == "logit_normal":
+        density = f"logit-normal ({settings.timestep_mean:g}, {settings.timestep_deviation:g})"
+    factor, why = settings.timestep_shift, "as set"
+    if factor is None:
+        factor = plan.base.shift.factor(plan.tokens)
+        why = "as the base's scheduler does"
+        why += f" at {plan.recipe.resolution} px" if plan.base.shift.line else ""
+    moved = f"shifted {factor:.3g} times towards noise {why}" if factor != 1 else "not shifted"
+    return f"of a flow; moments {density}, {moved}"
+
+
+def _prior(plan: TrainPlan) -> str:
+    settings = plan.recipe.settings
+    if not settings.with_prior_preservation:
+        return ""
+    short = shortened(plan.prior_caption(plan.examples[0].caption))
+    return (
+        f"the base is kept at captions like {short!r}, weight {settings.prior_loss_weight:g};"
+        " a step takes a little more than twice as long"
+    )
+
+
+def _memory(plan: TrainPlan) -> str:
+    """What the moments of a run take, and which of them most."""
+    found = plan.memory
+    if found is None:
+        return ""
+    on_gpu = plan.device == "cuda"
+    shown = (lambda size: human_bytes(held(size))) if on_gpu else human_bytes
+    text = (
+        f"about {shown(found.most)} at most: steps {shown(found.steps)}"
+        f" (base {human_bytes(found.base)}, LoRA and optimizer {human_bytes(found.lora)}, a pass"
+        f" {human_bytes(found.kept)}), captions {shown(found.captions)}, pictures"
+        f" {shown(found.pictures)}"
+    )
+    if found.samples:
+        text += f", samples {shown(found.samples)}"
+    return text if plan.memory_free is None else f"{text}; {human_bytes(plan.memory_free)} free"
+
+
+def _work(plan: TrainPlan) -> str:
+    if plan.memory is None:
+        return ""
+    step = plan.memory.flops * plan.recipe.world_size
+    left = plan.recipe.steps - plan.resumes_at
+    return f"{_flops(step)} a step, {_flops(step * left)} in all"
+
+
+def _flops(number: float) -> str:
+    for unit in ("FLOP", "MFLOP", "GFLOP", "TFLOP", "PFLOP"):
+        step = 1e6 if unit == "FLOP" else 1e3
+        if number < 1000 or unit == "PFLOP":
+            return f"{number:.3g} {unit}"
+        number /= step
+    raise AssertionError(number)
+
+
+def count(number: int, noun: str) -> str:
+    """`1 step`, `2,000 steps`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _rate(recipe: Recipe) -> str:
+    shape = {
+        "constant": "constant",
+        "constant_with_warmup": "then constant",
+        "linear": "then linear to 0",
+        "cosine": "then cosine to 0",
+        "cosine_with_restarts": f"then {recipe.settings.lr_num_cycles} cosine waves to 0",
+        "polynomial": f"then to 0 by the power of {_number(recipe.settings.lr_power)}",
+    }[recipe.settings.lr_scheduler]
+    rate = f"{recipe.learning_rate:g}"
+    if recipe.settings.scale_lr and recipe.pictures_a_step > 1:
+        rate += f" ({recipe.settings.learning_rate:g} x {recipe.pictures_a_step} pictures a step)"
+    if recipe.warmup:
+        return f"up to {rate} in {count(recipe.warmup, 'step')}, {shape}"
+    return f"{rate}, {shape}"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value == round(value) else f"{value:,.1f}"
