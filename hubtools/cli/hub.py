@@ -83,6 +83,14 @@ def command() -> None:
 )
 @click.option("--chaos-seed", type=int, help="Make the chance of --chaos the same each time.")
 @click.option("--oidc-key", help="Key that signs the identities of such workflows.")
+@click.option(
+    "--jobs",
+    type=int,
+    default=0,
+    metavar="N",
+    help="Run jobs that owners send, N at a time, as processes of this machine; needs a --token of"
+    " your own  [default: 0, none]",
+)
 @trust_option()
 @output_options()
 def serve(
@@ -100,6 +108,7 @@ def serve(
     orgs: tuple[str, ...],
     chaos: str | None,
     chaos_seed: int | None,
+    jobs: int,
     trust_state: bool,
 ) -> None:
     """Serve until Ctrl-C. Prints the variables that make other programs use this Hub."""
@@ -125,6 +134,7 @@ def serve(
         org=orgs,
         chaos=chaos,
         chaos_seed=chaos_seed,
+        jobs=jobs,
     )
     with ExitStack() as stack:
         running = with_trust(

@@ -22,6 +22,7 @@ from hubtools.localhub import (
     api_discussions,
     api_files,
     api_gate,
+    api_jobs,
     api_likes,
     api_listing,
     api_oidc,
@@ -45,6 +46,7 @@ from hubtools.localhub.http import (
     problem_answer,
     split_path,
 )
+from hubtools.localhub.jobs import Jobs
 from hubtools.localhub.model import Moved
 from hubtools.localhub.names import KIND_OF_PLURAL
 from hubtools.localhub.outlook import Outlook
@@ -79,12 +81,13 @@ class HubApp:
         publishers: Publishers | None = None,
         outlook: Outlook | None = None,
         door: Door | None = None,
+        jobs: Jobs | None = None,
     ) -> None:
         self.store = store
         self.faults = faults or Faults()
         self.door = door
         self.judged = None if outlook is None else pages.Judged(store, outlook)
-        self.hub = Hub(store, accounts, open_pages, publishers, self.judged)
+        self.hub = Hub(store, accounts, open_pages, publishers, self.judged, jobs)
         self.router = Router()
         for part in (
             api_account,
@@ -95,6 +98,7 @@ class HubApp:
             api_commits,
             api_discussions,
             api_gate,
+            api_jobs,
             api_likes,
             api_listing,
             api_webhooks,

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 from hubtools.files import json_value
 from hubtools.localhub.accounts import Accounts, User
+from hubtools.localhub.jobs import Jobs
 from hubtools.localhub.names import KIND_OF_PLURAL
 from hubtools.localhub.problems import Problem
 from hubtools.localhub.publishers import Publishers
@@ -27,13 +28,15 @@ _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 @dataclass(frozen=True)
 class Hub:
     """What the handlers work on. `open_pages`: the pages show private repositories too. `judged`:
-    what checks say of repositories (`pages.laid.Judged`), for the pages."""
+    what checks say of repositories (`pages.laid.Judged`), for the pages. `jobs`: None if it runs
+    none."""
 
     store: Store
     accounts: Accounts
     open_pages: bool = True
     publishers: Publishers | None = None
     judged: object = None
+    jobs: Jobs | None = None
 
 
 @dataclass

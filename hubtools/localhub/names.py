@@ -16,7 +16,18 @@ MAIN = "refs/heads/main"
 
 # First words of paths that are not namespaces.
 RESERVED = frozenset(
-    {"api", "collections", "datasets", "spaces", "models", "settings", "docs", "oauth", "join"}
+    {
+        "api",
+        "collections",
+        "datasets",
+        "spaces",
+        "models",
+        "settings",
+        "docs",
+        "oauth",
+        "join",
+        "jobs",
+    }
 )
 
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,94}[A-Za-z0-9_])?")

@@ -42,14 +42,15 @@ def serve(
     org: Iterable[str] = (),
     chaos: str | None = None,
     chaos_seed: int | None = None,
+    jobs: int = 0,
     trust_state: bool = False,
     outlook: Outlook | None = None,
 ) -> Iterator[Running]:
     """A running `Hub` with `mounts` such as `models/me/base=./base`. `trusted_publisher`,
     `oidc_key` and `outlook`: see `Hub`. `user`: several, as `accounts.parse_user` reads them, in
     place of `me`. `org`: several, as `accounts.parse_org` reads them.
-    `chaos`: failures by chance, as `faults.parse_chaos` reads them. Raises as `Hub` does, and
-    `UsageError` for a mount that cannot be."""
+    `chaos`: failures by chance, as `faults.parse_chaos` reads them. `jobs`:
+    see `Hub`. Raises as `Hub` does, and `UsageError` for a mount that cannot be."""
     pairs = [_parse_mount(text) for text in mounts]
     hub = Hub(
         root,
@@ -65,6 +66,7 @@ def serve(
         faults=Faults(parse_chaos(chaos or ""), chaos_seed),
         trust_state=trust_state,
         outlook=outlook,
+        jobs=jobs,
     )
     with signals_kept():
         try:

@@ -24,6 +24,7 @@ from hubtools.localhub.accounts import (
 from hubtools.localhub.app import HubApp
 from hubtools.localhub.door import Door
 from hubtools.localhub.faults import Fault, Faults, Outcome
+from hubtools.localhub.jobs import Jobs
 from hubtools.localhub.outlook import Outlook
 from hubtools.localhub.patience import HEAD_SECONDS, patient
 from hubtools.localhub.publishers import Publisher, Publishers
@@ -46,10 +47,12 @@ class Hub:
     `publishers`: workflows that may write to a repository without a token, `oidc_key`: what their
     identities are signed with (see `hubtools.localhub.publishers.signed`). `outlook`: what checks
     say of repositories, for the pages. `door`: nobody is answered without its key.
-    `head_seconds`: how long a connection may take to say what it wants.
+    `head_seconds`: how long a connection may take to say what it wants. `jobs`: how many jobs that
+    owners send run at a time, as processes of this machine; 0: none is run.
 
     Raises `UsageError` for a host other than this machine's loopback and for a root that holds
-    other things, `HubtoolsError` if the port or the root is taken.
+    other things, and for jobs with the token that everybody knows; `HubtoolsError` if the port or
+    the root is taken.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class Hub:
         outlook: Outlook | None = None,
         door: Door | None = None,
         head_seconds: float = HEAD_SECONDS,
+        jobs: int = 0,
     ) -> None:
         if host not in LOOPBACK:
             raise UsageError(
@@ -83,6 +87,13 @@ class Hub:
         if users is None:
             users = default_users(token, (*owners, *(org.name for org in orgs)))
         accounts = Accounts(users, orgs)
+        if jobs and any(user.token == DEFAULT_TOKEN for user in users):
+            raise UsageError(
+                "With --jobs whoever has a token runs programs here, and everybody knows"
+                f" {DEFAULT_TOKEN}.",
+                hint="give a token that is yours alone, e.g. --token $(openssl rand -hex 16)",
+            )
+        self.jobs = Jobs(jobs) if jobs else None
         self.root = Path(root)
         self.host = "127.0.0.1" if host == "localhost" else host
         self.accounts = accounts
@@ -102,7 +113,10 @@ class Hub:
             publishers=trusted,
             outlook=outlook,
             door=door,
+            jobs=self.jobs,
         )
+        if self.jobs is not None:
+            self.jobs.url = self.url
         self._server = uvicorn.Server(
             uvicorn.Config(
                 self.app,
@@ -165,6 +179,8 @@ class Hub:
 
     def stop(self) -> None:
         """Finish the requests under way (two seconds at most), close everything."""
+        if self.jobs is not None:
+            self.jobs.close()
         self._server.should_exit = True
         if self._thread is not None:
             self._thread.join()
