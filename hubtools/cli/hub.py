@@ -11,6 +11,7 @@ import click
 
 from hubtools.cli.output import Output, output_options
 from hubtools.cli.trust import trust_option, with_trust
+from hubtools.cli.weather import chaos_options
 from hubtools.fences import fence
 
 
@@ -75,13 +76,7 @@ def command() -> None:
     help="What to know of an organisation: its full name, and whether its new repositories are"
     " private; `me` is a member if there is no --user; repeat for several.",
 )
-@click.option(
-    "--chaos",
-    metavar="WHAT:HOW_OFTEN,...",
-    help="Fail on purpose: a status, drop or drop-after, with a probability below 1 or a number of"
-    " requests, e.g. 429:0.1,drop:0.05,412:1.",
-)
-@click.option("--chaos-seed", type=int, help="Make the chance of --chaos the same each time.")
+@chaos_options
 @click.option("--oidc-key", help="Key that signs the identities of such workflows.")
 @click.option(
     "--jobs",

@@ -13,6 +13,7 @@ import click
 
 from hubtools.cli.output import Output, output_options
 from hubtools.cli.trust import trust_option
+from hubtools.cli.weather import chaos_options
 from hubtools.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -86,12 +87,15 @@ def show(out: Output, rehearsal: Rehearsal) -> None:
     help="Local folder to serve as the base model on the embedded Hub.",
 )
 @serve_option
+@chaos_options
 @trust_option()
 @output_options()
 def command(
     folder: Path | None,
     base_folder: Path | None,
     serve: bool | None,
+    chaos: str | None,
+    chaos_seed: int | None,
     trust_state: bool,
     out: Output,
 ) -> int:
@@ -105,6 +109,8 @@ def command(
     rehearsal = rehearse(
         folder,
         base_folder=base_folder,
+        chaos=chaos,
+        chaos_seed=chaos_seed,
         trust_state=trust_state,
         note=out.note,
         meanwhile=keep_serving(out, serve),

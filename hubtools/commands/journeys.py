@@ -121,18 +121,29 @@ def rehearse(
     folder: StrPath | None = None,
     *,
     base_folder: StrPath | None = None,
+    chaos: str | None = None,
+    chaos_seed: int | None = None,
     trust_state: bool = False,
     note: Note = quiet,
     meanwhile: Callable[[Rehearsal], None] | None = None,
 ) -> Rehearsal:
     """Ship the project in `folder` to a Hub on this machine, then read everything back.
-    `meanwhile(rehearsal)` is called while that Hub still runs."""
+    `meanwhile(rehearsal)` is called while that Hub still runs. `chaos`: what that Hub fails at on
+    purpose while the project is shipped, such as `429:0.1,drop:0.05,412:1`."""
     from hubtools.journey.rehearse import rehearse as run
 
     base = None if base_folder is None else Path(base_folder)
     project = load_project(folder, required=True)
     trusts = ("--trust-state",) if trust_state else ()
-    return run(project, base_folder=base, arguments=trusts, note=note, meanwhile=meanwhile)
+    return run(
+        project,
+        base_folder=base,
+        arguments=trusts,
+        chaos=chaos,
+        chaos_seed=chaos_seed,
+        note=note,
+        meanwhile=meanwhile,
+    )
 
 
 def demo(

@@ -26,6 +26,7 @@ from hubtools.inference.project_base import project_base
 from hubtools.interpreter import command
 from hubtools.journey import readback
 from hubtools.layout import SAMPLES_DIR, WORK_DIR
+from hubtools.localhub.faults import Faults, parse_chaos
 from hubtools.manifest import RunManifest, SampleRecord, read_samples
 from hubtools.models.base import fetch_base
 from hubtools.models.registry import SUPPORTED
@@ -80,6 +81,8 @@ def rehearse(
     note: Callable[[str], None],
     base_folder: Path | None = None,
     arguments: Sequence[str] = (),
+    chaos: str | None = None,
+    chaos_seed: int | None = None,
     meanwhile: Callable[[Rehearsal], None] | None = None,
 ) -> Rehearsal:
     """Ship `project` to an embedded Hub and read the result back with stock libraries.
@@ -88,11 +91,15 @@ def rehearse(
     its cache gives. Shipping happens in a process of its own with a Hub cache of its own, so that
     nothing of a rehearsal is ever mistaken for the real Hub. `arguments` go to `hubtools ship`.
     `meanwhile` is called with the result while the Hub still runs (to keep serving its pages).
+    `chaos`: failures by chance of that Hub while `hubtools ship` speaks to it, as
+    `localhub.faults.parse_chaos` reads them; reading back is stock libraries' and fails at nothing.
     """
     require_extra("hub", "The embedded Hub")
     require_extra("train", "Training")
     from hubtools.journey.outlook import Judgement
     from hubtools.localhub.server import Hub
+
+    faults = Faults(parse_chaos(chaos or ""), chaos_seed)
 
     if project.file is None:
         raise UsageError(
@@ -107,6 +114,7 @@ def rehearse(
         port=_free_port(root / _PORT_FILE),
         token=TOKEN,
         owners=owners,
+        faults=faults,
         outlook=Judgement(project),
     ) as hub:
         if base_folder is not None:
@@ -114,6 +122,9 @@ def rehearse(
         environment = _environment(root, hub.url, dataset_repo, model_repo)
         ship = command("hubtools", "ship", "--project", str(project.file), *arguments)
         _call(ship, environment)
+        faults.clear()
+        if chaos:
+            note(f"The embedded Hub has failed {faults.struck} requests on purpose meanwhile.")
         rehearsal = _read_back(project, root, environment, base, dataset_repo, model_repo)
         if meanwhile is not None:
             meanwhile(rehearsal)

@@ -307,9 +307,11 @@ async def _drain(request: Request) -> None:
 
 def _drop(send: Send) -> None:
     """Cut the connection. uvicorn's `send` is a method of the object that holds it."""
-    transport: Any = getattr(getattr(send, "__self__", None), "transport", None)
+    held: Any = getattr(send, "__self__", None)
+    transport: Any = getattr(held, "transport", None)
     if transport is None:
         raise RuntimeError("this server's connections cannot be cut on purpose")
+    held.disconnected = True  # else it is logged that no answer was begun
     transport.abort()
 
 

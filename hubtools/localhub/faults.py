@@ -87,6 +87,7 @@ class Faults:
         self._waiting: list[Fault] = []
         self._weather = weather or []
         self._chance = random.Random(seed)
+        self.struck = 0  # requests that have failed so far
         self._lock = threading.Lock()
 
     def add(self, fault: Fault) -> Fault:
@@ -97,9 +98,10 @@ class Faults:
         return fault
 
     def clear(self) -> None:
-        """Disarm everything."""
+        """Disarm everything: from now on nothing fails."""
         with self._lock:
             self._waiting.clear()
+            self._weather = []
 
     def strike(self, method: str, path: str) -> Fault | None:
         """The failure for this request, if one is armed; it has then happened once more."""
@@ -107,6 +109,7 @@ class Faults:
             for fault in self._waiting:
                 if fault.method in ("*", method) and re.search(fault.path, path):
                     fault.hits += 1
+                    self.struck += 1
                     if fault.hits >= fault.times:
                         self._waiting.remove(fault)
                     return fault
@@ -117,6 +120,7 @@ class Faults:
                     one.times -= 1
                 elif one.chance <= self._chance.random():
                     continue
+                self.struck += 1
                 said = "The embedded Hub fails by chance, as --chaos asks."
                 return Fault(method, path, one.outcome, 1, said, one.headers, 1)
         return None

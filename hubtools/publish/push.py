@@ -41,6 +41,7 @@ from hubtools.rooted import Root
 
 # Files in one commit; the Hub's docs advise 50-100 and give a commit 60 s.
 BATCH = 100
+_PLANS = 3  # made for one push while others commit to its repository
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,8 @@ def push(
 
     A reader of main sees the old state or the whole new one. Killed at any moment, a new plan and
     push continue: blobs that are there are not sent again. If somebody else committed meanwhile,
-    the plan is made and judged anew once; a file of the plan that they changed is left to them. One
-    that was read from a file is never made anew: it is refused then.
+    the plan is made and judged anew, twice at most; a file of the plan that they changed is left
+    to them. One that was read from a file is never made anew: it is refused then.
     `on_commit(done, total)` counts files. Raises `Refused` if the plan's report has errors, or that
     of the new plan; `ChecksFailed` if a file is not what was checked, somebody else changed one, or
     the repository became public; `HubtoolsError` for all that the Hub refuses.
@@ -93,29 +94,28 @@ def push(
         return PushResult(url, head, 0, 0, len(plan.files), collection=collection)
     _must_pass(plan)
     with Root(plan.root) as root:
-        try:
-            return _Push(plan, root, on_commit).run()
-        except Exception as error:
-            if not isinstance(error, Moved) and status_of(error) != 412:
-                raise
-            if plan.saved is not None:
-                raise _moved(plan) from None
-            fresh = made_anew(plan)
-            if fresh.head is None and isinstance(error.__cause__, Exception):
-                raise error.__cause__ from None  # it is another repository that is in the way
-        _must_pass(fresh)
-        check_moved(plan, {f.name: f.there for f in fresh.files}, fresh.head)
-        try:
-            return _Push(fresh, root, on_commit).run()
-        except Exception as error:
-            if not isinstance(error, Moved) and status_of(error) != 412:
-                raise
-            why = "" if isinstance(error, Moved) else " (HTTP 412)"
-            raise HubtoolsError(
-                f"{plan.repo} changes faster than it can be pushed to{why}.",
-                hint="push again later",
-                code="hub-changed",
-            ) from error
+        for left in reversed(range(_PLANS)):
+            try:
+                return _Push(plan, root, on_commit).run()
+            except Exception as error:
+                if not isinstance(error, Moved) and status_of(error) != 412:
+                    raise
+                if plan.saved is not None:
+                    raise _moved(plan) from None
+                if not left:
+                    why = "" if isinstance(error, Moved) else " (HTTP 412)"
+                    raise HubtoolsError(
+                        f"{plan.repo} changes faster than it can be pushed to{why}.",
+                        hint="push again later",
+                        code="hub-changed",
+                    ) from error
+                fresh = made_anew(plan)
+                if fresh.head is None and isinstance(error.__cause__, Exception):
+                    raise error.__cause__ from None  # it is another repository that is in the way
+            _must_pass(fresh)
+            check_moved(plan, {f.name: f.there for f in fresh.files}, fresh.head)
+            plan = fresh
+    raise AssertionError("the last plan was pushed or refused")
 
 
 def _tag(plan: PushPlan, commit: str) -> None:

@@ -1,0 +1,56 @@
+"""`rehearse` while the embedded Hub fails on purpose."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+pytest.importorskip("torch")
+
+from hubtools.project_file import to_toml
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Cli
+
+CHAOS = "429:2,drop:0.08,drop-after:0.04,503:1,504:1,412:2"
+
+
+@pytest.mark.slow
+def test_a_rehearsal_comes_through_bad_weather(
+    tmp_path: Path, tiny_base: Path, draw_pictures: Callable[..., Path], cli: Cli
+) -> None:
+    draw_pictures(tmp_path / "dataset", 3, (64, 64))
+    (tmp_path / "hubtools.toml").write_text(
+        to_toml(
+            {
+                "dataset": {
+                    "repo": "me/people", "trigger": "a tok", "license": "cc0-1.0", "rights": "own",
+                },
+                "train": {
+                    "pretrained_model_name_or_path": "me/base", "resolution": 64, "rank": 2,
+                    "max_train_steps": 2, "validation_steps": 0, "target_modules": ["to_v"],
+                },
+                "samples": {"prompts": ["a tok"], "steps": 2, "size": 64},
+                "model": {"repo": "me/people-lora", "license": "cc0-1.0"},
+            }
+        )
+    )  # fmt: skip
+    done = cli(
+        "rehearse", str(tmp_path), "--base-folder", str(tiny_base), "--no-serve",
+        "--chaos", CHAOS, "--chaos-seed", "3", "--format", "json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(done.stdout)
+    assert told["ok"]
+    assert len(told["checks"]) == 4
+
+
+def test_chaos_that_is_none_is_told(tmp_path: Path, cli: Cli) -> None:
+    (tmp_path / "hubtools.toml").write_text("")
+    done = cli("rehearse", str(tmp_path), "--chaos", "rain:1")
+    assert done.returncode == 2
+    assert "--chaos rain:1" in done.stderr
