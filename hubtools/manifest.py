@@ -49,7 +49,8 @@ class DatasetFacts(_Manifest):
     repo: str | None = None
     revision: str | None = None
     fingerprint: str = Field(description="SHA-256 over (image bytes, caption) in row order.")
-    images: int
+    images: int = Field(description="Those that it was trained on.")
+    held_out: int = Field(0, description="Further ones that it was not trained on.")
     caption_column: str
     trigger: str | None = None
     class_noun: str | None = Field(None, description="Set where the base was kept to its captions.")
@@ -162,6 +163,10 @@ class RunManifest(_Manifest):
     lora: LoraFacts | None = None
     loss_first: float | None = Field(None, description="Mean loss of the first tenth of steps.")
     loss_last: float | None = Field(None, description="Mean loss of the last tenth of steps.")
+    validation_loss_first: float | None = Field(
+        None, description="Loss of the held-out pictures before the first step."
+    )
+    validation_loss_last: float | None = Field(None, description="The same after the last step.")
     seconds: float | None = None
     processes: int = Field(1, description="Processes that trained together.")
     device: str = ""

@@ -132,6 +132,16 @@ def _keep_checkpoints(value: Any) -> str:
 KeepCheckpoints = Annotated[str, BeforeValidator(_keep_checkpoints)]
 
 
+def _share(value: float) -> float:
+    """A share below 1, or a whole number."""
+    if not 0 <= value < 1 and value != int(value):
+        raise ValueError("must be a share below 1, or a whole number of pictures")
+    return value
+
+
+Share = Annotated[float, Field(ge=0, le=10**9), AfterValidator(_share)]
+
+
 LrScheduler = Literal[
     "constant",
     "constant_with_warmup",

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from hubtools.models.families.noise import Density, HuberSchedule, LossType
-from hubtools.setting_types import LrScheduler, RepoId, Section, option
+from hubtools.setting_types import LrScheduler, RepoId, Section, Share, option
 
 
 class TrainSettings(Section):
@@ -259,6 +259,11 @@ class TrainSettings(Section):
         "Draw samples every N steps; default an eighth of the run, at least 100; 0 never.",
         "sample_steps",
         ge=0,
+    )
+    validation_split: Share = option(
+        0.0,
+        "Pictures that are not trained on: a share of them (below 1), or how many. Their loss, on"
+        " the same noise each time, is measured whenever samples are drawn.",
     )
     seed: int = option(0, "Seed of initial weights, data order, noise and crops.", ge=0)
     price_per_hour: float | None = option(

@@ -234,6 +234,7 @@ def _training(manifest: RunManifest) -> list[tuple[str, str]]:
         ("base revision", manifest.base_model.revision),
         ("prediction type", manifest.base_model.prediction_type),
         ("pictures", manifest.dataset.images),
+        ("pictures held out", manifest.dataset.held_out or None),
         ("dataset", manifest.dataset.repo),
         ("dataset revision", manifest.dataset.revision),
         ("steps", manifest.steps_done),
@@ -262,6 +263,8 @@ def _training(manifest: RunManifest) -> list[tuple[str, str]]:
         ("time", f"{manifest.seconds:.0f} s" if manifest.seconds else None),
         ("loss, first tenth", _figure(manifest.loss_first)),
         ("loss, last tenth", _figure(manifest.loss_last)),
+        ("loss of held-out pictures, before", _figure(manifest.validation_loss_first)),
+        ("loss of held-out pictures, after", _figure(manifest.validation_loss_last)),
         ("versions", ", ".join(f"{k} {v}" for k, v in manifest.versions.items()) or None),
     ]
     return [(name, str(value)) for name, value in rows if value is not None]

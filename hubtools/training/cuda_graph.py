@@ -75,7 +75,7 @@ class GraphedStep:
             self._wanted = False
             self._record(batch)
         if self.graph is None or self._shapes != _shapes(batch):
-            return self._work(_moved(batch, self._device))
+            return self._work(moved(batch, self._device))
         _copy(batch, self._inputs)
         self.graph.replay()
         assert self._loss is not None
@@ -84,7 +84,7 @@ class GraphedStep:
     def _record(self, batch: Batch) -> None:
         import torch
 
-        inputs = _moved(batch, self._device)
+        inputs = moved(batch, self._device)
         for parameter in self._parameters:
             parameter.grad = torch.zeros_like(parameter)
         torch.cuda.reset_peak_memory_stats(self._device)
@@ -124,9 +124,10 @@ def _pinned(batch: Batch) -> Batch:
     }
 
 
-def _moved(batch: Batch, device: torch.device) -> Batch:
+def moved(batch: Batch, device: torch.device) -> Batch:
+    """On the device."""
     return {
-        key: _moved(value, device)
+        key: moved(value, device)
         if isinstance(value, dict)
         else value.to(device, non_blocking=True)
         for key, value in batch.items()

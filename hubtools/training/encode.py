@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -79,49 +79,63 @@ class EncodedDataset:
         group: Distributed,
         reporter: Reporter,
         besides: Callable[[Opened], None] = lambda text: None,
+        also: Sequence[EncodedDataset] = (),
     ) -> None:
         """Encode what is missing, each process its share; all of it is there afterwards. `besides`
-        may have the text encoders do something else while they are open.
+        may have the text encoders do something else while they are open, and what is missing of
+        `also` is encoded by the same ones.
 
         One at a time: in a batch the last bits would depend on the neighbours, and so the run on
         what happened to be cached.
         """
-        flips = [False, True] if self._settings.random_flip else [False]
-        captions = self._all_captions(flips)
-        views = [
-            (item, Chosen(flip=flip, crop=crop))
-            for item, picture in enumerate(self.pictures)
-            for crop in range(len(picture.cuts))
-            for flip in flips
-        ]
+        every = (self, *also)
+        captions = [(one, *said) for one in every for said in one._all_captions(one._flips)]
+        views = [(one, *view) for one in every for view in one._views()]
         mine = slice(group.rank, None, group.world_size)
         with reporter.progress("encoding", len(captions[mine]) + len(views[mine])) as advance:
-            with self._stage("text") as text:
-                for caption, shown in captions[mine]:
-                    self.caption(caption, shown)
+            with self._stage("text", also) as text:
+                for one, caption, shown in captions[mine]:
+                    one.caption(caption, shown)
                     advance(1, "")
                 besides(text)
-            with self._stage("picture"):
-                for item, chosen in views[mine]:
-                    self.picture(item, chosen)
+            with self._stage("picture", also):
+                for one, item, chosen in views[mine]:
+                    one.picture(item, chosen)
                     advance(1, "")
         group.barrier()
-        for caption, shown in captions:
-            self.caption(caption, shown)
-        for item, chosen in views:
-            self.picture(item, chosen)
-        self._tell_of_masks(reporter, views)
-        made, found = self._latents.made, self._latents.found
-        made_texts, found_texts = self._texts.made, self._texts.found
+        for one, caption, shown in captions:
+            one.caption(caption, shown)
+        for one, item, chosen in views:
+            one.picture(item, chosen)
+        for one in every:
+            one._tell_of_masks(reporter)
+        found = sum(one._latents.found for one in every)
+        made = sum(one._latents.made for one in every)
+        found_texts = sum(one._texts.found for one in every)
+        made_texts = sum(one._texts.made for one in every)
         reporter.note(
             f"Cache: {found} of {made + found} latents and {found_texts} of"
             f" {made_texts + found_texts} caption embeddings were there already."
         )
 
-    def _tell_of_masks(self, reporter: Reporter, views: list[tuple[int, Chosen]]) -> None:
+    @property
+    def _flips(self) -> list[bool]:
+        return [False, True] if self._settings.random_flip else [False]
+
+    def _views(self) -> list[tuple[int, Chosen]]:
+        """Every item as often as it is cut and mirrored."""
+        return [
+            (item, Chosen(flip=flip, crop=crop))
+            for item, picture in enumerate(self.pictures)
+            for crop in range(len(picture.cuts))
+            for flip in self._flips
+        ]
+
+    def _tell_of_masks(self, reporter: Reporter) -> None:
         """Warn of pictures of which nothing counts."""
         if not self._masks.there:
             return
+        views = self._views()
         black = [item for item, how in views if not self.picture(item, how)[WEIGHTS].any()]
         names = sorted({self.pictures[item].example.file_name for item in black})
         if names:
@@ -149,14 +163,17 @@ class EncodedDataset:
         return (self.pictures[item].given, flip) if self._sees else None
 
     @contextmanager
-    def _stage(self, part: Part) -> Iterator[Opened]:
-        """While it lasts, what is missing is encoded by one and the same opened part."""
+    def _stage(self, part: Part, also: Sequence[EncodedDataset]) -> Iterator[Opened]:
+        """While it lasts, what is missing, and what is of `also`, is encoded by one and the same
+        opened part."""
         with self._stages.opened(part) as opened:
-            self._open[part] = opened
+            for one in (self, *also):
+                one._open[part] = opened
             try:
                 yield opened
             finally:
-                del self._open[part]
+                for one in (self, *also):
+                    del one._open[part]
 
     def _by(self, part: Part, encode: Callable[[Model], dict[str, Tensor]]) -> dict[str, Tensor]:
         if part in self._open:

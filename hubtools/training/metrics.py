@@ -1,4 +1,5 @@
-"""`metrics.jsonl`: one JSON object an optimizer step, cut back to the state on resume."""
+"""`metrics.jsonl`: one JSON object an optimizer step, cut back to the state on resume; and one for
+each time that the loss of held-out pictures was measured."""
 
 from __future__ import annotations
 
@@ -30,64 +31,101 @@ class Metric:
     seconds: float
 
 
+@dataclass(frozen=True)
+class HeldOut:
+    """The loss of pictures that are not trained on, after `step` steps (0: the bare base)."""
+
+    step: int
+    validation_loss: float
+
+
+@dataclass(frozen=True)
+class Log:
+    """What the file tells, each in order of steps."""
+
+    steps: list[Metric]
+    held_out: list[HeldOut]
+
+
 class MetricsLog:
     """Appends to `metrics.jsonl` of a run."""
 
     def __init__(self, run_dir: Path, step: int) -> None:
         """Open the log of a run that continues after `step`; later lines are dropped."""
         self._run_dir = run_dir
-        kept = [metric for metric in read_metrics(run_dir) if metric.step <= step]
+        found = read_log(run_dir)
+        lines: list[Metric | HeldOut] = [*found.steps, *found.held_out]
+        kept = [line for line in lines if line.step <= step]
+        kept.sort(key=lambda line: line.step)
         with Root(run_dir, create=True) as root:
-            root.write(METRICS, b"".join(_line(metric) for metric in kept))
+            root.write(METRICS, b"".join(_line(line) for line in kept))
 
-    def append(self, metrics: Iterable[Metric]) -> None:
+    def append(self, lines: Iterable[Metric | HeldOut]) -> None:
         """Add lines and see them onto the disk."""
         with Root(self._run_dir) as root:
-            root.append(METRICS, b"".join(_line(metric) for metric in metrics))
+            root.append(METRICS, b"".join(_line(line) for line in lines))
 
 
-def _line(metric: Metric) -> bytes:
-    values = asdict(metric)
-    norm = values["grad_norm"]
-    if norm is not None and not math.isfinite(norm):
-        values["grad_norm"] = None
-    values["seconds"] = round(metric.seconds, 6)
+def _line(line: Metric | HeldOut) -> bytes:
+    values = asdict(line)
+    if isinstance(line, Metric):
+        norm = line.grad_norm
+        if norm is not None and not math.isfinite(norm):
+            values["grad_norm"] = None
+        values["seconds"] = round(line.seconds, 6)
     return (json.dumps(values) + "\n").encode()
 
 
 def read_metrics(run_dir: Path) -> list[Metric]:
+    """The steps of `read_log`."""
+    return read_log(run_dir).steps
+
+
+def read_log(run_dir: Path) -> Log:
     """All whole lines, in order of steps; a half-written last line is left out, and so is what is
     no figure of a step. Of a link, or of more than a run can write, nothing is read."""
-    found: dict[int, Metric] = {}
+    steps: dict[int, Metric] = {}
+    held_out: dict[int, HeldOut] = {}
+    for line in _lines(run_dir):
+        found = read_line(line)
+        if isinstance(found, Metric):
+            steps[found.step] = found
+        elif found is not None:
+            held_out[found.step] = found
+    return Log([steps[s] for s in sorted(steps)], [held_out[s] for s in sorted(held_out)])
+
+
+def _lines(run_dir: Path) -> list[bytes]:
     if not run_dir.is_dir():
         return []
     with Root(run_dir) as root:
         if not root.is_file(METRICS):
             return []
         try:
-            lines = root.read(METRICS, _MOST).splitlines()
+            return root.read(METRICS, _MOST).splitlines()
         except HubtoolsError:
             return []
-    for line in lines:
-        try:
-            metric = Metric(**json.loads(line))
-            if _makes_sense(metric):
-                found[metric.step] = metric
-        except (ValueError, TypeError, OverflowError, RecursionError):
-            continue
-    return [found[step] for step in sorted(found)]
 
 
-def _makes_sense(metric: Metric) -> bool:
+def read_line(line: bytes) -> Metric | HeldOut | None:
+    """What a line says; None if it makes no sense: the file may hold anything."""
+    try:
+        values = json.loads(line)
+        found = HeldOut(**values) if "validation_loss" in values else Metric(**values)
+    except (ValueError, TypeError, RecursionError):
+        return None
+    return found if _makes_sense(found) else None
+
+
+def _makes_sense(line: Metric | HeldOut) -> bool:
     """True if each value is a number of its kind; the file may hold any JSON."""
-    numbers: list[object] = [metric.loss, metric.loss_ema, metric.lr, metric.seconds]
-    if metric.grad_norm is not None:
-        numbers.append(metric.grad_norm)
-    return (
-        type(metric.step) is int
-        and 0 < metric.step < 10**9
-        and all(type(n) in (int, float) and math.isfinite(n) for n in numbers)  # type: ignore[arg-type]
-    )
+    numbers = [n for key, n in vars(line).items() if n is not None or key != "grad_norm"]
+    first = 1 if isinstance(line, Metric) else 0
+    try:
+        finite = all(type(n) in (int, float) and math.isfinite(n) for n in numbers)
+    except OverflowError:
+        return False
+    return finite and type(line.step) is int and first <= line.step < 10**9
 
 
 def smoothed(previous: float | None, loss: float, step: int) -> float:

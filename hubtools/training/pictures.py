@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from hubtools.dataset.view import view
 from hubtools.dataset.workers.guarded import shared_guard
 from hubtools.errors import ChecksFailed, UsageError
 from hubtools.files import sha256_of
+from hubtools.models.seeds import seed_of
 from hubtools.progress import Reporter
 from hubtools.project import Project
 
@@ -33,6 +35,8 @@ class TrainingPictures:
     examples: list[Example]
     fingerprint: str
     sizes: list[tuple[int, int]]
+    held_out: list[Example] = field(default_factory=list)  # not trained on
+    held_out_sizes: list[tuple[int, int]] = field(default_factory=list)
 
 
 def find_pictures(
@@ -64,8 +68,45 @@ def find_pictures(
     examples = [
         replace(e, sha256=source.digests.get(e.file_name) or sha256_of(e.image)) for e in examples
     ]
+    digest = fingerprint(examples)
+    held = held_out(examples, project.train.validation_split, project.train.seed)
     sizes = [_upright_size(dataset, example) for example in examples]
-    return TrainingPictures(folder, repo, revision, examples, fingerprint(examples), sizes)
+    apart = sorted(held)
+    trained = [n for n in range(len(examples)) if n not in held]
+    return TrainingPictures(
+        folder, repo, revision,
+        [examples[n] for n in trained], digest, [sizes[n] for n in trained],
+        [examples[n] for n in apart], [sizes[n] for n in apart],
+    )  # fmt: skip
+
+
+def held_out(examples: Sequence[Example], split: float, seed: int) -> frozenset[int]:
+    """Which of the examples, by number, are not trained on: `split` says how many, or below 1 which
+    share of them. Chosen by `seed` and by what the pictures are, not by their order; the same
+    picture twice is held out twice. Raises `UsageError` if none is left to train on."""
+    wanted = round(split * len(examples)) if split < 1 else int(split)
+    wanted = max(wanted, 1 if split else 0)
+    if wanted and wanted >= len(examples):
+        raise UsageError(
+            f"validation_split {split:g} holds out {wanted} of {len(examples)} pictures: none is"
+            " left to train on.",
+            hint="--validation-split 0.1 holds out a tenth",
+            code="bad-setting",
+        )
+    alike: dict[str, list[int]] = {}
+    for number, example in enumerate(examples):
+        alike.setdefault(example.sha256 or example.file_name, []).append(number)
+    held: list[int] = []
+    for digest in sorted(alike, key=lambda digest: seed_of("held out", seed, digest)):
+        if len(held) + len(alike[digest]) <= wanted:
+            held += alike[digest]
+    if wanted and not held:
+        raise UsageError(
+            "No picture can be held out: those that are alike would be trained on.",
+            hint="`hubtools validate` names pictures that are there twice",
+            code="bad-setting",
+        )
+    return frozenset(held)
 
 
 def _judge(dataset: Dataset, project: Project, reporter: Reporter) -> None:

@@ -54,6 +54,8 @@ class TrainPlan:
     sample_controls: Sequence[tuple[Path, ...]] = ()  # for each prompt, what its pictures are of
     memory: Memory | None = None  # None: not reckoned
     memory_free: int | None = None  # of the GPU; None: there is none
+    held_out: Sequence[Example] = ()  # not trained on
+    held_out_sizes: Sequence[tuple[int, int]] = ()
 
     def prior_caption(self, caption: str) -> str:
         """A caption that asks for anybody but the subject, in the same view, place and so on."""
@@ -129,10 +131,11 @@ class TrainPlan:
         crops = recipe.settings.crops_per_image
         sizes = [recipe.buckets.size(item) for item in range(len(recipe.buckets.of))] * crops
         cells = flips * sum((width // factor) * (height // factor) for width, height in sizes)
+        cells += len(self.held_out) * (recipe.resolution // factor) ** 2
         given = {one.controls for one in self.examples} if self.base.controls[1] else set()
         # as large as they may be
         cells += flips * sum(map(len, given)) * (REFERENCE_SIDE // factor) ** 2
-        captions = len(self.encoded_captions)
+        captions = len(self.encoded_captions) + len(self.held_out)
         if self.base.sees:  # at most: each with the pictures that it is said of
             captions *= flips * len(given)
         headers = (flips * (len(sizes) + len(given)) + captions) * 2 * _HEADER

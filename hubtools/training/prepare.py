@@ -87,7 +87,8 @@ def make_plan(
     group: Distributed,
 ) -> TrainPlan:
     """Put all numbers together. Raises `UsageError` for what this device or base cannot do."""
-    info = with_controls(family.info(folder, project.train.prediction_type), source.examples)
+    every = [*source.examples, *source.held_out]
+    info = with_controls(family.info(folder, project.train.prediction_type), every)
     settings = completed(project.train, info)
     check_xformers(settings, group.device)
     if settings.unmasked_weight and not any(example.mask for example in source.examples):
@@ -133,6 +134,8 @@ def make_plan(
         samples=_as_drawn(project.samples, family.sampling(folder)),
         examples=source.examples,
         sizes=source.sizes,
+        held_out=source.held_out,
+        held_out_sizes=source.held_out_sizes,
         prompts=prompts,
         sample_controls=controls,
         device=group.device.type,

@@ -59,6 +59,14 @@ class Recipe:
         """Passes over the pictures."""
         return self.steps / self.steps_an_epoch
 
+    @property
+    def validate_every(self) -> int:
+        """Steps between two looks at the held-out pictures: those of samples, if there are any; 0
+        if nothing is held out."""
+        if not self.settings.validation_split:
+            return 0
+        return self.sample_every or max(100, self.steps // 8)
+
     def learning_rate_at(self, step: int) -> float:
         """Learning rate of the optimizer step with index `step` (from 0).
 
@@ -117,6 +125,7 @@ _LATER = frozenset(
         *("multires_noise_iterations", "multires_noise_discount", "input_perturbation"),
         *("shuffle_caption", "keep_tokens", "caption_separator", "caption_tag_dropout_rate"),
         *("caption_variants", "unmasked_weight", "quantize"),
+        "validation_split",
     }
 )
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from hubtools.errors import HubtoolsError
+from hubtools.errors import HubtoolsError, is_out_of_memory
 from hubtools.files import human_bytes, sha256_of
 from hubtools.layout import LORA_WEIGHTS, SNAPSHOTS_DIR, step_name
 from hubtools.manifest import LoraFacts, RunManifest
@@ -45,9 +46,10 @@ from hubtools.training.prediction import check_prediction, explained
 from hubtools.training.recipe import STATE_SECONDS
 from hubtools.training.room import steps_that_fit
 from hubtools.training.runfolder import now
-from hubtools.training.samples import SamplePrompts, draw_samples
+from hubtools.training.samples import SamplePrompts, draw_samples, one_line
 from hubtools.training.signals import Stop, StopAgreement, stop_on_signals
 from hubtools.training.stages import Opened, Stages
+from hubtools.training.validation import Validation
 from hubtools.training.verify import verify_lora
 
 if TYPE_CHECKING:
@@ -143,7 +145,9 @@ class Run:
         self.stages = Stages(base, self.family, load, device)
         encode_exactly(device)
         encoded = EncodedDataset(self.stages, self.plan)
-        encoded.fill(self.group, self.reporter, self._encode_prompts)
+        self.validation = Validation(self.stages, self.plan) if self.plan.held_out else None
+        also = [self.validation.encoded] if self.validation else []
+        encoded.fill(self.group, self.reporter, self._encode_prompts, also)
         model = self.stages.denoiser()
         quantise_as_set(model.denoiser, self.settings, device)
         parameters = add_lora(model.denoiser, self.settings, self.recipe.alpha)
@@ -190,9 +194,10 @@ class Run:
         forget_memory(self.group.device)
         agreement = StopAgreement(self.group, stop)
         with self.reporter.progress("training", total, start) as advance:
-            if start == 0:
-                with log.pause():
+            with log.pause():
+                if start == 0:
                     self._sample(state, 0, stop)
+                self._validate(state, start)  # if the run was killed before it could
             for step in steps_that_fit(state, self.recipe, self.group, start, self.reporter.warn):
                 log.add(step)
                 advance(1, f"loss {log.loss_ema:.4f}" if log.loss_ema is not None else "")
@@ -232,6 +237,27 @@ class Run:
             self._sample(state, done, stop)
             if stop and self.group.world_size == 1:
                 self._save(state, done)
+        if not save:
+            self._validate(state, done)
+
+    def _validate(self, state: TrainState, done: int) -> None:
+        """The loss of the held-out pictures after step `done`, if it is due and not known yet. What
+        goes wrong is a warning: hours of training are worth more."""
+        every, last = self.recipe.validate_every, done == self.recipe.steps
+        if self.validation is None or not (last or done % every == 0):
+            return
+        if self.group.main and done not in {found.step for found in self.log.held_out}:
+            try:
+                loss = self.validation.loss(state, self.group.device)
+                if math.isfinite(loss):
+                    self.log.add_held_out(done, loss)
+                    self.reporter.note(f"Held-out loss after step {done:,}: {loss:.4f}.")
+                else:
+                    self.reporter.warn(f"The held-out loss after step {done:,} is no number.")
+            except RuntimeError as error:
+                why = "there is no memory" if is_out_of_memory(error) else one_line(error)
+                self.reporter.warn(f"No held-out loss after step {done:,}: {why}.")
+        self.group.barrier()
 
     def _save(self, state: TrainState, done: int) -> None:
         """State of step `done`, unless it is there already."""
@@ -326,6 +352,9 @@ class Run:
         )
         if losses := first_and_last(self.log.history):
             self.manifest.loss_first, self.manifest.loss_last = losses
+        if held_out := self.log.held_out:
+            first, last = held_out[0].validation_loss, held_out[-1].validation_loss
+            self.manifest.validation_loss_first, self.manifest.validation_loss_last = first, last
         self.manifest.seconds = round(self.log.seconds, 3)
         if cost := self._cost(self.log.seconds):
             self.reporter.note(f"The steps took {duration(self.log.seconds)}{cost}.")

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from hubtools.errors import HubtoolsError
 from hubtools.layout import LOSS_CHART
 from hubtools.training.chart import draw_chart
-from hubtools.training.metrics import Metric, MetricsLog, read_metrics, smoothed
+from hubtools.training.curve import Curve
+from hubtools.training.metrics import HeldOut, Metric, MetricsLog, read_log, smoothed
 from hubtools.training.order import step_items
 from hubtools.training.recipe import Recipe
 
@@ -39,7 +40,10 @@ class StepLog:
     ) -> None:
         self._run_dir, self._recipe, self._examples = run_dir, recipe, examples
         self._log = MetricsLog(run_dir, start) if run_dir else None
-        self.history: list[Metric] = read_metrics(run_dir) if run_dir else []
+        earlier = read_log(run_dir) if run_dir else None
+        self.history: list[Metric] = earlier.steps if earlier else []
+        self.held_out: list[HeldOut] = earlier.held_out if earlier else []
+        self._curve = Curve((*self.history, *self.held_out))
         self.loss_ema = loss_ema
         self._start = start
         self._waiting: list[TrainStep] = []
@@ -85,8 +89,19 @@ class StepLog:
 
     def _write(self, metrics: list[Metric]) -> None:
         self.history.extend(metrics)
+        for metric in metrics:
+            self._curve.add(metric)
         if self._log is not None:
             self._log.append(metrics)
+
+    def add_held_out(self, step: int, loss: float) -> None:
+        """Note the loss of the held-out pictures after `step`; those of the steps come first."""
+        self.flush()
+        found = HeldOut(step, loss)
+        self.held_out.append(found)
+        self._curve.add(found)
+        if self._log is not None:
+            self._log.append([found])
 
     def _not_a_number(self, done: int, loss: float) -> HubtoolsError:
         pictures = self._recipe.buckets.pictures
@@ -120,4 +135,4 @@ class StepLog:
     def draw(self, title: str) -> None:
         """Draw the chart."""
         if self._run_dir is not None:
-            draw_chart(self._run_dir / LOSS_CHART, self.history, title)
+            draw_chart(self._run_dir / LOSS_CHART, self._curve, title)

@@ -56,6 +56,7 @@ def describe(plan: TrainPlan) -> list[str]:
         "snapshots": f"every {recipe.snapshot_every:,} steps, {plan.snapshots} in all"
         f" ({human_bytes(plan.snapshots * plan.lora_bytes)})",
         "samples": samples,
+        "held out": _held_out(plan),
         "memory": _memory(plan),
         "work": _work(plan),
         "disk": f"{human_bytes(plan.bytes_needed)} at most, {human_bytes(plan.bytes_free)} free",
@@ -192,6 +193,15 @@ def _prior(plan: TrainPlan) -> str:
     return (
         f"the base is kept at captions like {short!r}, weight {settings.prior_loss_weight:g};"
         " a step takes a little more than twice as long"
+    )
+
+
+def _held_out(plan: TrainPlan) -> str:
+    if not plan.held_out:
+        return ""
+    return (
+        f"{count(len(plan.held_out), 'picture')} not trained on; their loss every"
+        f" {plan.recipe.validate_every:,} steps and before the first"
     )
 
 

@@ -155,6 +155,7 @@ def _manifest(
             revision=source.revision,
             fingerprint=source.fingerprint,
             images=len(source.examples),
+            held_out=len(source.held_out),
             caption_column=project.dataset.caption_column,
             trigger=project.dataset.trigger,
             class_noun=project.dataset.class_noun

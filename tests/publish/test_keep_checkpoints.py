@@ -18,6 +18,7 @@ from hubtools.localhub.server import Hub
 from hubtools.project import load_project
 from hubtools.publish.classify import classify
 from hubtools.publish.trash import apply, undo
+from hubtools.training.metrics import HeldOut, MetricsLog
 from tests.typed import typed
 
 Make = Callable[..., Path]
@@ -107,6 +108,14 @@ def test_the_held_out_loss_that_a_trainer_recorded(
     (tmp_path / "checkpoint-1000/trainer_state.json").write_text(json.dumps(record))
     plan = classify(tmp_path, keep_checkpoints="best")
     assert [i.path for i in plan.kept] == [f"checkpoint-500/{LORA_WEIGHTS}", LORA_WEIGHTS]
+
+
+def test_the_loss_of_pictures_that_train_held_out(run: Path) -> None:
+    lines = [HeldOut(0, 0.01), HeldOut(5, 0.1), HeldOut(7, 0.02), HeldOut(10, 0.2)]
+    MetricsLog(run, 0).append(lines)
+    assert [i.path for i in classify(run, keep_checkpoints="best").kept if "step" in i.path] == [
+        snapshots(run)[5].relative_to(run).as_posix()
+    ]
 
 
 @pytest.mark.parametrize(

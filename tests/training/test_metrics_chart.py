@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from pathlib import Path
@@ -12,7 +13,16 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hubtools.training.chart import HEIGHT, WIDTH, draw_chart, nice_ticks
-from hubtools.training.metrics import Metric, MetricsLog, first_and_last, read_metrics, smoothed
+from hubtools.training.curve import MOST, Curve
+from hubtools.training.metrics import (
+    HeldOut,
+    Metric,
+    MetricsLog,
+    first_and_last,
+    read_log,
+    read_metrics,
+    smoothed,
+)
 
 
 def metric(step: int, loss: float = 0.5) -> Metric:
@@ -68,7 +78,7 @@ def test_the_chart_shows_both_curves(tmp_path: Path, count: int) -> None:
         Metric(step, 0.3 + 0.2 * math.sin(step), 0.3 + 0.1 / step, 0.1, 1e-4, 0.1)
         for step in range(1, count + 1)
     ]
-    draw_chart(tmp_path / "loss.png", metrics, "x: training loss")
+    draw_chart(tmp_path / "loss.png", Curve(metrics), "x: training loss")
     with Image.open(tmp_path / "loss.png") as chart:
         assert chart.size == (WIDTH, HEIGHT)
         colours = chart.convert("RGB").getcolors(1 << 24)
@@ -80,10 +90,43 @@ def test_the_chart_shows_both_curves(tmp_path: Path, count: int) -> None:
 
 
 def test_without_metrics_there_is_no_chart(tmp_path: Path) -> None:
-    draw_chart(tmp_path / "loss.png", [], "nothing")
+    draw_chart(tmp_path / "loss.png", Curve(), "nothing")
     assert not (tmp_path / "loss.png").exists()
 
 
 def test_zero_loss_draws(tmp_path: Path) -> None:
-    draw_chart(tmp_path / "loss.png", [metric(1, 0.0), metric(2, 0.0)], "zero")
+    draw_chart(tmp_path / "loss.png", Curve([metric(1, 0.0), metric(2, 0.0)]), "zero")
     assert (tmp_path / "loss.png").exists()
+
+
+def test_a_long_run_has_as_many_points_as_a_short_one_and_hides_no_peak() -> None:
+    curve = Curve(
+        Metric(step, 9.0 if step == 77_777 else 0.5, 0.4, 0.1, 1 / step, 0.1)
+        for step in range(1, 100_001)
+    )
+    assert MOST / 2 <= len(curve.points) <= MOST
+    assert (curve.points[0].first, curve.points[-1].last) == (1, 100_000)
+    assert [p.first for p in curve.points if p.high == 9.0] == [77_777 // 128 * 128 + 1]
+    assert all(a.last + 1 == b.first for a, b in itertools.pairwise(curve.points))
+    assert curve.points[-1].rate == 1 / 100_000
+    assert curve.high < 1  # one wild step does not flatten the rest
+
+
+def test_the_chart_tells_held_out_loss_and_rate(tmp_path: Path) -> None:
+    steps = [Metric(n, 0.3, 0.3, 0.1, 1e-4 * n, 0.1) for n in range(1, 101)]
+    curve = Curve([*steps, HeldOut(0, 0.4), HeldOut(50, 0.35), HeldOut(100, 0.5)])
+    draw_chart(tmp_path / "loss.png", curve, "x: training loss")
+    with Image.open(tmp_path / "loss.png") as chart:
+        colours = chart.convert("RGB").getcolors(1 << 24)
+    assert colours is not None
+    assert sum(number for number, (r, g, b) in colours if r > 180 and g < 110 and b < 60) > 50
+
+
+def test_held_out_losses_lie_between_the_steps_and_are_cut_back_with_them(tmp_path: Path) -> None:
+    log = MetricsLog(tmp_path, 0)
+    log.append([HeldOut(0, 0.9), metric(1), metric(2), HeldOut(2, 0.8), metric(3), HeldOut(3, 0.7)])
+    MetricsLog(tmp_path, 2)
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [0, 1, 2, 2]
+    assert lines[0] == {"step": 0, "validation_loss": 0.9}
+    assert read_log(tmp_path).held_out == [HeldOut(0, 0.9), HeldOut(2, 0.8)]

@@ -1,0 +1,101 @@
+"""The loss of pictures that are not trained on, always on the same noise at the same moments.
+
+It is the training loss, weighed and masked as that is; as noise and moments never change, it shows
+from when on a run only learns its pictures by heart. Nothing of it reaches the training: no random
+number is drawn from what steps draw from, and dropout is off.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from hubtools.models.families.batches import stacked_pictures
+from hubtools.training.buckets import make_buckets
+from hubtools.training.cuda_graph import moved
+from hubtools.training.draws import Chosen, draw
+from hubtools.training.encode import EncodedDataset
+from hubtools.training.loop import TrainState, loss_sum
+from hubtools.training.plan import TrainPlan
+from hubtools.training.stages import Stages
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from hubtools.training.cuda_graph import Batch
+
+# Moments of each picture, in the middle of as many equal parts of what steps draw from.
+MOMENTS = 4
+
+
+def held_out_plan(plan: TrainPlan, resolution: int) -> TrainPlan:
+    """The plan with the held-out pictures in place of those that are trained on: upright, in one
+    cut, with their first caption as it stands."""
+    settings = plan.recipe.settings.model_copy(
+        update={
+            "random_flip": False,
+            "crops_per_image": 1,
+            "shuffle_caption": False,
+            "caption_tag_dropout_rate": 0.0,
+            "with_prior_preservation": False,
+            "input_perturbation": 0.0,
+        }
+    )
+    examples = [replace(e, captions=(), repeats=1, weight=1.0) for e in plan.held_out]
+    buckets = make_buckets(plan.held_out_sizes, settings, resolution, plan.divisor)
+    return replace(
+        plan,
+        recipe=replace(plan.recipe, settings=settings, buckets=buckets),
+        examples=examples,
+        sizes=plan.held_out_sizes,
+    )
+
+
+class Validation:
+    """What is measured of a plan that holds pictures out."""
+
+    def __init__(self, stages: Stages, plan: TrainPlan) -> None:
+        self._plan = held_out_plan(plan, plan.recipe.resolution)
+        self.encoded = EncodedDataset(stages, self._plan)
+
+    def loss(self, state: TrainState, device: torch.device) -> float:
+        """The mean over pictures and moments. One at a time: there is memory for it wherever there
+        is for a step, and no picture depends on its neighbours."""
+        import torch
+
+        alone = replace(state, encoded=self.encoded, prior_caption=None)
+        denoiser = state.model.denoiser
+        training = denoiser.training
+        denoiser.eval()
+        try:
+            with torch.no_grad():
+                losses = [
+                    loss_sum(alone, self._plan.recipe, moved(batch, device)).double()
+                    for batch in self._batches(alone)
+                ]
+            return float(torch.stack(losses).mean())
+        finally:
+            denoiser.train(training)
+
+    def _batches(self, state: TrainState) -> list[Batch]:
+        import torch
+
+        return [
+            self._batch(state, item, moment, torch.tensor([(moment + 0.5) / MOMENTS]))
+            for item in range(len(self._plan.recipe.buckets.of))
+            for moment in range(MOMENTS)
+        ]
+
+    def _batch(self, state: TrainState, item: int, moment: int, t: Tensor) -> Batch:
+        picture, caption = state.encoded(item, Chosen())
+        shape = state.model.latent_shape(picture)
+        # steps count from 0: no step draws these numbers
+        drawn = draw(self._plan.recipe, -1 - moment, [item], shape)
+        return {
+            "pictures": stacked_pictures([picture]),
+            "captions": state.model.collate([caption]),
+            "posterior": drawn.posterior,
+            "noise": drawn.noise,
+            "t": t,
+        }
