@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 import importlib.util
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from io import SEEK_END
 from typing import Any
@@ -18,7 +18,7 @@ from starlette.responses import Response
 
 from hubtools.localhub.access import check_contribute, check_write, repo_of
 from hubtools.localhub.downloads import ranged
-from hubtools.localhub.http import XET, Call, Router, answer
+from hubtools.localhub.http import XET, Call, Check, Router, answer
 from hubtools.localhub.model import Content
 from hubtools.localhub.names import is_sha256
 from hubtools.localhub.problems import Problem
@@ -32,9 +32,32 @@ from hubtools.localhub.xetformat import (
     plain_bytes,
 )
 
+STALLED = 60.0  # seconds in which nothing was unpacked
 _LATER = {"Retry-After": "1"}
 # A shard waits for requests that are answered by the same threads.
 _shards = threading.BoundedSemaphore(8)
+
+
+class _Stalled:
+    """Calls `act` once nothing has moved for `seconds` (at most twice that)."""
+
+    def __init__(self, seconds: float, act: Callable[[], object]) -> None:
+        self._seconds, self._act = seconds, act
+        self._moved, self._over = False, threading.Event()
+        threading.Thread(target=self._watch, name="xet-stalled", daemon=True).start()
+
+    def moves(self) -> None:
+        self._moved = True
+
+    def over(self) -> None:
+        self._over.set()
+
+    def _watch(self) -> None:
+        while not self._over.wait(self._seconds):
+            if not self._moved:
+                self._act()
+                return
+            self._moved = False
 
 
 def write_token(call: Call) -> Response:
@@ -74,6 +97,17 @@ def _area(call: Call) -> Area:
     return area
 
 
+def _at_most(size: int) -> Check:
+    """Who may send, and how much of one thing: nothing is kept of anybody else."""
+
+    def check(call: Call, come: int) -> None:
+        _area(call)
+        if come > size:
+            raise Problem(413, f"The request is larger than {size >> 20} MiB.")
+
+    return check
+
+
 def _hash(call: Call) -> str:
     if not is_sha256(call.params["hash"]):
         raise Problem(400, "This is no hash of Xet")
@@ -88,10 +122,10 @@ def known_chunk(call: Call) -> Response:
 
 def xorb(call: Call) -> Response:
     area, name = _area(call), _hash(call)
-    if call.body is None or (size := call.body.seek(0, SEEK_END)) > LARGEST_XORB:
-        raise Problem(413, f"A xorb has at most {LARGEST_XORB >> 20} MiB.")
+    body = call.body
+    assert body is not None
     try:
-        new = call.hub.store.xet.keep(area, name, call.body, size)
+        new = call.hub.store.xet.keep(area, name, body, body.seek(0, SEEK_END))
     except NotXet:
         raise Problem(400, "This is no xorb") from None
     return answer({"was_inserted": new})
@@ -109,7 +143,6 @@ def shard(call: Call) -> Response:
     try:
         for file in files:
             _check(area, file)
-            area.files[file.hash] = file
             if file.sha256 is not None:
                 _put_together(call, area, file, file.sha256)
     finally:
@@ -121,6 +154,8 @@ def _check(area: Area, file: XetFile) -> None:
     for segment in file.segments:
         if segment.xorb not in area.xorbs or segment.end > len(area.xorbs[segment.xorb]):
             raise Problem(400, f"The chunks of {segment.xorb} did not arrive")
+        if area.xorbs[segment.xorb].size(segment) != segment.size:
+            raise Problem(400, f"The chunks of {segment.xorb} have another size")
 
 
 def _put_together(call: Call, area: Area, file: XetFile, sha256: str) -> None:
@@ -146,19 +181,38 @@ def _blocks(call: Call, area: Area, file: XetFile) -> Iterator[bytes]:
             with call.hub.store.xet.opened(area, segment.xorb) as xorb:
                 yield from plain_bytes(xorb, area.xorbs[segment.xorb], segment)
         return
+    with area.unpacking:
+        area.files[file.hash] = file
+        try:
+            yield from _unpacked(call, area, file)
+        finally:
+            del area.files[file.hash]
+
+
+def _unpacked(call: Call, area: Area, file: XetFile) -> Iterator[bytes]:
     import hf_xet  # type: ignore[import-untyped]
 
     if area.session is None:  # it has threads of its own; one for all files is enough
         area.session = hf_xet.XetSession()
-    group = area.session.new_download_stream_group(
-        endpoint=_url(call, area), token=area.token, token_expiry_unix_secs=int(area.until)
-    )
+    # what is no packed chunk is asked for again and again, as if it had been damaged on its way;
+    # nothing else wakes who waits for it
+    stalled = _Stalled(STALLED, area.session.sigint_abort)
     try:
-        yield from group.download_stream(hf_xet.XetFileInfo(file.hash, file.size))
+        group = area.session.new_download_stream_group(
+            endpoint=_url(call, area), token=area.token, token_expiry_unix_secs=int(area.until)
+        )
+        for block in group.download_stream(hf_xet.XetFileInfo(file.hash, file.size)):
+            stalled.moves()
+            yield block
         group.finish()
-    except (RuntimeError, hf_xet.XetObjectNotFoundError) as error:
-        group.abort()
-        raise Problem(400, f"The chunks that arrived make no file: {error}") from None
+    except GeneratorExit:
+        raise
+    except BaseException as error:  # also the abort's KeyboardInterrupt, and panics of Rust
+        area.session = None
+        why = f"The chunks that arrived make no file: {error or 'they cannot be unpacked'}"
+        raise Problem(400, why) from None
+    finally:
+        stalled.over()
 
 
 def reconstruction(call: Call) -> Response:
@@ -209,7 +263,7 @@ def add_routes(router: Router) -> None:
     router.add("GET", f"{repo}/xet-write-token/{{rev}}", write_token)
     area = f"{XET}/{{area}}"
     router.add("GET", f"{area}/v1/chunks/{{prefix}}/{{hash}}", known_chunk)
-    router.add("POST", f"{area}/v1/xorbs/{{prefix}}/{{hash}}", xorb)
-    router.add("POST", f"{area}/v1/shards", shard)
+    router.add("POST", f"{area}/v1/xorbs/{{prefix}}/{{hash}}", xorb, _at_most(LARGEST_XORB))
+    router.add("POST", f"{area}/v1/shards", shard, _at_most(LARGEST_SHARD))
     router.add("GET", f"{area}/v1/reconstructions/{{hash}}", reconstruction)
     router.add("GET", f"{area}/x/{{token}}/{{hash}}", part)

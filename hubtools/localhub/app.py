@@ -7,6 +7,8 @@ import logging
 import re
 import secrets
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -39,8 +41,8 @@ from hubtools.localhub.faults import Fault, Faults
 from hubtools.localhub.http import (
     XET,
     Call,
-    Handler,
     Hub,
+    Route,
     Router,
     parse_query,
     problem_answer,
@@ -152,10 +154,10 @@ class HubApp:
                 return await self._receive_object(request, segments)
             if segments[0] == lfs.UPLOAD and request.method in ("GET", "HEAD"):
                 return await run_in_threadpool(self._send_object, call, segments)
-            handler, call.params = self._route(call, segments)
+            route, call.params = self._route(call, segments)
             if request.method in ("POST", "PUT", "DELETE", "PATCH"):
-                spool = call.body = await self._spool(request)
-            return await run_in_threadpool(handler, call)
+                spool = call.body = await self._spool(request, partial(route.check, call))
+            return await run_in_threadpool(route.handler, call)
         except Problem as problem:
             await _drain(request)
             return problem_answer(problem)
@@ -172,7 +174,7 @@ class HubApp:
             if spool is not None:
                 spool.close()
 
-    def _route(self, call: Call, segments: list[str]) -> tuple[Handler, dict[str, str]]:
+    def _route(self, call: Call, segments: list[str]) -> tuple[Route, dict[str, str]]:
         """What answers this address, and the address's parts. Raises `Problem` if nothing does."""
         problem: Problem | None = None
         try:
@@ -188,7 +190,7 @@ class HubApp:
             what = f"{call.method} /{'/'.join(segments)[:200]}"
             problem = Problem(501, f"The embedded Hub does not know {what}.")
         if problem is None:
-            return pages.nothing, {}
+            return Route("GET", (), pages.nothing), {}
         raise problem
 
     def _names_no_namespace(self, segments: list[str]) -> bool:
@@ -218,13 +220,18 @@ class HubApp:
             user=self.hub.accounts.identify(named),
         )
 
-    async def _spool(self, request: Request) -> tempfile.SpooledTemporaryFile[bytes]:
-        """The body: small ones in memory, big ones in a file."""
+    async def _spool(
+        self, request: Request, check: Callable[[int], None]
+    ) -> tempfile.SpooledTemporaryFile[bytes]:
+        """The body: small ones in memory, big ones in a file. Raises `Problem` as `check` does for
+        the bytes so far."""
+        check(0)
         spool: tempfile.SpooledTemporaryFile[bytes] = tempfile.SpooledTemporaryFile(  # noqa: SIM115
             max_size=_IN_MEMORY, dir=str(self.store.blobs.incoming), prefix="body-"
         )
         try:
             async for block in request.stream():
+                check(spool.tell() + len(block))
                 if spool.tell() + len(block) > _IN_MEMORY:
                     await run_in_threadpool(spool.write, block)
                 else:

@@ -7,7 +7,7 @@ import re
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlencode
 
 from starlette.responses import JSONResponse, Response
@@ -21,6 +21,7 @@ from hubtools.localhub.publishers import Publishers
 from hubtools.localhub.store import Store
 
 MAX_JSON_BODY = 32 * 1024 * 1024
+_MOST_OF_ANYBODY = 8 * 1024 * 1024  # bytes that are taken from who shows no token
 XET = "_xet"  # the first word of addresses of Xet, which have tokens of their own
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
@@ -140,7 +141,17 @@ class Call:
 
 
 Handler = Callable[[Call], Response]
-BodyUse = Literal["none", "spool"]
+# Is called with the bytes of a body that have come, before they are kept.
+# Raises `Problem` for more than this caller may send.
+Check = Callable[[Call, int], None]
+
+
+def check_size(call: Call, size: int) -> None:
+    """Nobody fills the disk who may not write: without a token one may ask about what is public."""
+    if call.user is None and size > _MOST_OF_ANYBODY:
+        raise Problem(401, "Invalid username or password.")
+    if call.user is not None and call.user.role != "write" and size > MAX_JSON_BODY:
+        raise Problem(403, "This token has read access only: the operation needs a write token")
 
 
 @dataclass(frozen=True)
@@ -151,6 +162,7 @@ class Route:
     method: str
     segments: tuple[str, ...]
     handler: Handler
+    check: Check = check_size
 
     def match(self, segments: list[str]) -> dict[str, str] | None:
         """Parameters if the decoded `segments` fit."""
@@ -181,19 +193,19 @@ class Router:
     def __init__(self) -> None:
         self.routes: list[Route] = []
 
-    def add(self, method: str, path: str, handler: Handler) -> None:
+    def add(self, method: str, path: str, handler: Handler, check: Check = check_size) -> None:
         """Later routes are tried later."""
-        self.routes.append(Route(method, tuple(path.split("/")), handler))
+        self.routes.append(Route(method, tuple(path.split("/")), handler, check))
 
-    def find(self, method: str, segments: list[str]) -> tuple[Handler, dict[str, str]] | None:
-        """The handler of a request. Raises `Problem` 405 if only other methods would do."""
+    def find(self, method: str, segments: list[str]) -> tuple[Route, dict[str, str]] | None:
+        """The route of a request. Raises `Problem` 405 if only other methods would do."""
         others: set[str] = set()
         for route in self.routes:
             params = route.match(segments)
             if params is None:
                 continue
             if route.method == method or (method == "HEAD" and route.method == "GET"):
-                return route.handler, params
+                return route, params
             others.add(route.method)
         if others:
             allowed = ", ".join(sorted(others))

@@ -16,10 +16,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import IO, Any, BinaryIO
 
+from hubtools.localhub.problems import Problem
 from hubtools.localhub.xetformat import Chunks, XetFile, chunks_of
 from hubtools.rooted import Root
 
 LIFETIME = 3600  # seconds a token is good for
+_MOST_CHUNKS = 4_000_000  # of an area: 70 MB of memory, usually 250 GB of files
 _FOLDER = "xet"
 _AREA = re.compile(r"[0-9a-f]{32}")
 
@@ -33,9 +35,15 @@ class Area:
     repo: int
     user: str
     until: float  # of time.time()
-    files: dict[str, XetFile] = field(default_factory=dict)
+    files: dict[str, XetFile] = field(default_factory=dict)  # those that are unpacked right now
     xorbs: dict[str, Chunks] = field(default_factory=dict)
     session: Any = None  # of the client's library, once something had to be unpacked
+    unpacking: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def chunks(self) -> int:
+        """How many are known, in all xorbs."""
+        return sum(map(len, self.xorbs.values()))
 
 
 class Areas:
@@ -81,10 +89,13 @@ class Areas:
             self._place.remove_tree(f"{_FOLDER}/{key}")
 
     def keep(self, area: Area, xorb: str, data: IO[bytes], size: int) -> bool:
-        """Keep a xorb of `size` bytes; False if it was there. Raises `NotXet`."""
+        """Keep a xorb of `size` bytes; False if it was there. Raises `NotXet`, and `Problem` 413
+        for more of them than an area may have."""
         if xorb in area.xorbs:
             return False
         chunks = chunks_of(data, size)
+        if area.chunks + len(chunks) > _MOST_CHUNKS:
+            raise Problem(413, "These are more chunks than this Hub keeps in an hour")
         data.seek(0)
         part = f"{_FOLDER}/{area.key}/{secrets.token_hex(8)}.part"
         with self._place.create(part) as file:

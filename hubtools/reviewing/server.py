@@ -7,15 +7,18 @@ without the token gets nothing. Nothing is loaded from elsewhere: the page's pol
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 import secrets
+import socket
 import sys
 import threading
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from hubtools.errors import HubtoolsError
 from hubtools.files import json_value
@@ -32,6 +35,7 @@ _COMMON = {
     "X-Content-Type-Options": "nosniff",
 }
 _MOST = 32 * 1024 * 1024  # bytes of what the page sends
+_LENGTH = re.compile(r"[0-9]{1,15}")
 _AT_ONCE = 32  # connections
 _IDLE = 60  # seconds that a connection may rest
 
@@ -109,18 +113,35 @@ class _Listening(ThreadingHTTPServer):
 
     def __init__(self, *args: Any) -> None:
         self._free = threading.BoundedSemaphore(_AT_ONCE)
+        self._unknown: dict[Any, None] = {}  # connections that have not shown the token yet
         super().__init__(*args)
 
+    def known(self, request: Any) -> None:
+        """This connection has shown the token."""
+        self._unknown.pop(request, None)
+
     def process_request(self, request: Any, client_address: Any) -> None:
-        if not self._free.acquire(blocking=False):
+        if not self._free.acquire(blocking=False) and not self._make_room():
             self.shutdown_request(request)
             return
+        self._unknown[request] = None
         super().process_request(request, client_address)
+
+    def _make_room(self) -> bool:
+        """Whoever opens connections and says nothing keeps nobody out: the first one goes."""
+        first = next(iter(list(self._unknown)), None)
+        if first is None:
+            return False
+        self._unknown.pop(first, None)
+        with contextlib.suppress(OSError):
+            first.shutdown(socket.SHUT_RDWR)
+        return self._free.acquire(timeout=1)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         try:
             super().process_request_thread(request, client_address)
         finally:
+            self._unknown.pop(request, None)
             self._free.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -155,7 +176,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _posted(self) -> Answer:
         parts = self._parts()
         length = self.headers.get("Content-Length", "")
-        if isinstance(parts, Answer) or not self._is_ours() or not length.isdecimal():
+        if isinstance(parts, Answer) or not self._is_ours() or not _LENGTH.fullmatch(length):
             self.close_connection = True  # what was sent is not read
             if isinstance(parts, Answer):
                 return parts
@@ -176,13 +197,14 @@ class _Handler(BaseHTTPRequestHandler):
         owner = self.server.owner
         if self.headers.get("Host", "").lower() not in owner.hosts:
             return refusal(HTTPStatus.MISDIRECTED_REQUEST, "This page answers to 127.0.0.1 only.")
-        path = urlsplit(self.path).path
+        path = self.path.partition("?")[0]
         token, slash, rest = path.lstrip("/").partition("/")
         if not secrets.compare_digest(token.encode(), owner.token.encode()) or not slash:
             return refusal(
                 HTTPStatus.NOT_FOUND,
                 "There is nothing here. Open the address that `hubtools review` has printed.",
             )
+        self.server.known(self.request)
         return [unquote(part) for part in rest.split("/")]
 
     def _is_ours(self) -> bool:

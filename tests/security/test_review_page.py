@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import socket
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
@@ -148,3 +150,26 @@ def test_what_is_pending_is_kept_from_git(folder: Path, page: Page) -> None:
     ignored = folder / ".hubtools" / "review" / ".gitignore"
     assert ignored.read_text() == "*\n"
     page.change([["caption", "picture1.png", "text"], None])
+
+
+def test_requests_that_make_no_sense(page: Page, capfd: pytest.CaptureFixture[str]) -> None:
+    """They are answered or closed, and no traceback is printed."""
+    host = f"Host: 127.0.0.1:{page.port}\r\n".encode()
+    post = b"POST " + page.path.encode() + b"change HTTP/1.1\r\n" + host
+    post += b"Content-Type: application/json\r\nContent-Length: "
+    for sent, told in (
+        (b"GET http://[ HTTP/1.1\r\n" + host + b"\r\n", b" 404 "),
+        (post + b"9" * 5000 + b"\r\n\r\n", b" 403 "),
+        (post + b"\xb2\r\n\r\n", b" 403 "),
+    ):
+        with socket.create_connection(("127.0.0.1", page.port), timeout=30) as connection:
+            connection.sendall(sent)
+            assert told in connection.recv(1000)
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_who_says_nothing_keeps_nobody_out(page: Page) -> None:
+    with contextlib.ExitStack() as stack:
+        for _ in range(40):
+            stack.enter_context(socket.create_connection(("127.0.0.1", page.port), timeout=30))
+        assert page.get("set")["pending"] == []
