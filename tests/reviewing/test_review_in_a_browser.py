@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -91,6 +92,43 @@ def test_captions_by_mouse_and_keys_survive_a_kill(tmp_path: Path) -> None:
             page.until("document.querySelector('#p1 .words').textContent.endsWith('number 1')")
             assert bytes_of(folder) == before
         assert [c for c in page.complaints if "ERR_CONNECTION" not in c] == []
+
+
+def test_tags_of_other_captions_are_offered(tmp_path: Path) -> None:
+    folder = write_pictures(tmp_path / "people", 5)
+    lines = (folder / "metadata.jsonl").read_text().splitlines()
+    tags = ["red scarf, smile", "red scarf, redwood", "smile", "", ""]
+    rows = [json.loads(line) | {"text": tag} for line, tag in zip(lines, tags, strict=True)]
+    (folder / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    offered = "[...document.querySelectorAll('.tags-offered button')].map((b) => b.textContent)"
+    with Browser(tmp_path, width=390, height=800) as page, started(folder) as (url, _):
+        ready(page, url)
+        page.click("#p3 .face")
+        page.click("#detail textarea")
+        page.type("r")
+        assert page.run(offered) == []  # one letter says too little
+        page.type("e")
+        assert page.run(offered) == ["red scarf 2", "redwood 1"]
+        page.key("Tab")
+        page.until("document.querySelector('#detail textarea').value === 'red scarf'")
+        page.type(", re")
+        assert page.run(offered) == ["redwood 1"]  # not what the caption has
+        page.key("Escape")
+        assert page.run(offered) == []
+        assert page.run("document.activeElement.tagName") == "TEXTAREA"
+        page.type("d")
+        page.key("ArrowDown")
+        page.key("Tab")
+        page.type(", SM")
+        page.click(".tags-offered button")
+        page.until("document.querySelector('#kept').textContent === 'kept'")
+        page.until(
+            "document.querySelector('#detail textarea').value === 'red scarf, redwood, smile'"
+        )
+        page.type(", re")  # nothing is left of it, so Tab goes on to the next field
+        assert page.run(offered) == []
+        assert page.run("document.documentElement.scrollWidth") == 390
+        assert page.complaints == []
 
 
 def test_it_is_readable_on_a_telephone_and_by_night(tmp_path: Path) -> None:

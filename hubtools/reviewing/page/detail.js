@@ -4,6 +4,7 @@ import { state, on, tell, el, byId, url, get, caption, setCaption, change, inFil
 import { go } from "./grid.js";
 import { fixes } from "./found.js";
 import { turn, fate, cropping, uncrop } from "./acts.js";
+import { suggesting } from "./suggest.js";
 
 const detail = byId("detail");
 let shownName = null;
@@ -123,6 +124,7 @@ function editor(picture, column, first) {
     clearTimeout(wait); wait = null;
     if (area.value !== caption(picture, column)) return setCaption(picture, column, area.value, typing).catch((error) => tell("note", error.message, "bad"));
   };
+  const offered = suggesting(area, column, () => area.dispatchEvent(new Event("input")));
   area.addEventListener("input", () => { tell("keeping"); clearTimeout(wait); wait = setTimeout(() => send(true), 120); });
   area.addEventListener("blur", () => { if (wait) send(true); });
   area.addEventListener("keydown", (event) => {
@@ -142,7 +144,7 @@ function editor(picture, column, first) {
     el("div", { class: "head" }, name, first && Array.isArray(value) && el("span", { class: "soft" }, "one caption a line; each step draws one"),
       el("span", { class: "grow" }),
       !first && el("button", { click: () => setCaption(picture, state.set.column, caption(picture, column)).then(render) }, "Use it")),
-    area, el("div", { class: "said" }), el("div", { class: "past" }),
+    area, offered, el("div", { class: "said" }), el("div", { class: "past" }),
     closed ? el("p", { class: "warn" }, `It cannot be changed here: ${picture.source} ${closed}.`) : null);
 }
 

@@ -120,6 +120,7 @@ export async function history() {
 const KEYS = [
   ["arrows, Home, End, PageUp, PageDown", "go through the pictures"],
   ["Enter", "edit the caption; Enter again: keep it and go on with the next picture"],
+  ["Tab", "take the tag that is offered as one types; ↓ and ↑ choose another"],
   ["Shift+Enter", "a new line in a caption"], ["Alt+↓, Alt+↑", "next and previous picture while editing"],
   ["Esc", "leave the caption, the dialog, the selection"],
   ["Space", "select the picture"], ["Shift+arrows", "select on the way"], ["Ctrl+A", "select all that are shown"],
