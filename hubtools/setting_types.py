@@ -102,7 +102,7 @@ def per_file(value: Any) -> Any:
     return found
 
 
-def number_by_glob(value: Any) -> Any:
+def number_by_glob(value: Any, like: str = "GLOB:NUMBER, for example 'tok/*:10'") -> Any:
     """`glob:number`, one or several, as the command line and the environment have them."""
     if isinstance(value, str):
         value = [part for part in value.split("|") if part]
@@ -112,9 +112,14 @@ def number_by_glob(value: Any) -> Any:
     for part in value:
         glob, colon, number = str(part).rpartition(":")
         if not colon or not glob or not re.fullmatch(r"\d+(\.\d+)?", number.strip()):
-            raise ValueError("must look like GLOB:NUMBER, for example 'tok/*:10'")
+            raise ValueError(f"must look like {like}")
         found[glob] = number.strip()
     return found
+
+
+def number_by_layer(value: Any) -> Any:
+    """`layers:number`, in the same way."""
+    return number_by_glob(value, "LAYERS:NUMBER, for example conv:4")
 
 
 Prefixes = Annotated[list[str], BeforeValidator(_prefixes)]

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from hubtools.models.families.noise import Density, HuberSchedule, LossType
-from hubtools.setting_types import LrScheduler, RepoId, Section, Share, option
+from hubtools.setting_types import (
+    LrScheduler,
+    RepoId,
+    Section,
+    Share,
+    number_by_layer,
+    option,
+)
+
+_Rank = Annotated[int, Field(ge=1, le=1024)]
+_Alpha = Annotated[float, Field(gt=0)]
 
 
 class TrainSettings(Section):
@@ -206,7 +216,26 @@ class TrainSettings(Section):
     lora_dropout: float = option(0.0, "Dropout inside the LoRA.", ge=0, lt=1)
     target_modules: list[str] = option(
         [],
-        "Layers of the denoiser that get a LoRA; default those of the base's family.",
+        "Layers of the denoiser that get a LoRA: names, ends of names, patterns with stars"
+        " (up_blocks.*.to_q), or attention, all-linear, conv; default those of the base's family.",
+    )
+    rank_pattern: Annotated[dict[str, _Rank], BeforeValidator(number_by_layer)] = option(
+        {},
+        "Ranks of some of those layers, named as in target_modules: conv = 4; of several that fit"
+        " the last. On the command line: LAYERS:RANK.",
+    )
+    alpha_pattern: Annotated[dict[str, _Alpha], BeforeValidator(number_by_layer)] = option(
+        {}, "Alphas of some of those layers, in the same way."
+    )
+    use_rslora: bool = option(
+        False,
+        "Rank-stabilised LoRA: divide alpha by the root of the rank, not by the rank"
+        " (arXiv:2312.03732).",
+    )
+    use_dora: bool = option(
+        False,
+        "DoRA: learn how large each output of a layer is apart from its direction"
+        " (arXiv:2402.09353). Slower, and a file that fewer programs read.",
     )
     with_prior_preservation: bool = option(
         False,

@@ -241,6 +241,7 @@ def _training(manifest: RunManifest) -> list[tuple[str, str]]:
         ("epochs", round(manifest.epochs, 2)),
         ("rank", lora.rank),
         ("alpha", f"{lora.alpha:g}"),
+        ("kind", _kind(train)),
         ("target modules", ", ".join(lora.target_modules)),
         ("trained parameters", f"{lora.parameters:,}"),
     ]
@@ -253,8 +254,11 @@ def _training(manifest: RunManifest) -> list[tuple[str, str]]:
         "debiased_estimation_loss", "loss_type", "huber_schedule", "huber_c",
         "multires_noise_iterations", "multires_noise_discount", "input_perturbation",
         "unmasked_weight", "shuffle_caption", "keep_tokens", "caption_tag_dropout_rate",
+        "rank_pattern", "alpha_pattern",
     ):  # fmt: skip
         value = train.get(key)
+        if isinstance(value, dict):
+            value = [f"{name} = {number}" for name, number in value.items()]
         rows.append((key, ", ".join(map(str, value)) if isinstance(value, list) else value))
     rows += [
         ("seed", manifest.seed),
@@ -268,6 +272,14 @@ def _training(manifest: RunManifest) -> list[tuple[str, str]]:
         ("versions", ", ".join(f"{k} {v}" for k, v in manifest.versions.items()) or None),
     ]
     return [(name, str(value)) for name, value in rows if value is not None]
+
+
+def _kind(train: dict[str, Any]) -> str | None:
+    """What is otherwise than in a plain LoRA."""
+    words = [
+        word for key, word in (("use_dora", "DoRA"), ("use_rslora", "rsLoRA")) if train.get(key)
+    ]
+    return ", ".join(words) or None
 
 
 def _figure(value: float | None) -> str | None:

@@ -17,12 +17,14 @@ from hubtools.errors import UsageError
 class Foreign:
     """An option of another trainer. `ours` replaces it, with its value; a `note` says what becomes
     of one that is taken otherwise, or needed for nothing; `refused` says why it is not taken.
-    `value`: it has one."""
+    `value`: it has one; `several`: more of them with commas between, which ours has once for
+    each."""
 
     value: bool = True
     ours: str | None = None
     note: str | None = None
     refused: str | None = None
+    several: bool = False
 
 
 def _same(ours: str) -> Foreign:
@@ -88,8 +90,8 @@ SCRIPTS: dict[str, Foreign] = {
         "captions stand beside the pictures: hubtools caption FOLDER --template 'a photo of ...'"
     ),
     "class-data-dir": _no("--with-prior-preservation needs no pictures of the class"),
-    "lora-layers": _no("--target-modules, once for each layer"),
-    "lora-blocks": _no("--target-modules names layers"),
+    "lora-layers": Foreign(ours="--target-modules", several=True),
+    "lora-blocks": _no("--target-modules 'transformer_blocks.7.attn.*', once for each block"),
     "weighting-scheme": _no("--timestep-density logit_normal or uniform"),
     "logit-mean": _no("--timestep-mean, with the other sign: above 0 means more noise"),
     "mode-scale": _no("--timestep-density logit_normal or uniform"),
@@ -104,7 +106,6 @@ SCRIPTS: dict[str, Foreign] = {
     "text-encoder-lr": _no(_TEXTS),
     "adam-weight-decay-text-encoder": _no(_TEXTS),
     "fsdp-text-encoder": _no(_TEXTS, value=False),
-    "use-dora": _no("hubtools trains LoRA", value=False),
     "do-edm-style-training": _no("bases of EDM's schedule are not trained", value=False),
     "precondition-outputs": _no("the loss is that of the flow itself"),
     "class-labels-conditioning": _no("bases of pixels are not trained"),
@@ -122,11 +123,15 @@ OTHERS: dict[str, str] = {
     "network-dim": "--rank",
     "network-alpha": "--lora-alpha",
     "network-dropout": "--lora-dropout",
-    "network-module": "hubtools trains LoRA",
-    "network-args": "--target-modules says which layers",
+    "network-module": "LoRA is trained; --use-dora, --target-modules conv (LoCon)",
+    "network-args": "conv_dim: --target-modules conv, --rank-pattern conv:8; conv_alpha:"
+    " --alpha-pattern; dora_wd: --use-dora",
+    "network-weights": "a run goes on by itself: give the same --output-dir",
+    "conv-dim": "--target-modules conv, --rank-pattern conv:8",
+    "conv-alpha": "--alpha-pattern conv:4",
+    "block-dims": "--rank-pattern 'down_blocks.0.*:4'",
     "network-train-unet-only": f"that {_ALWAYS}",
     "network-train-text-encoder-only": _TEXTS,
-    "network-weights": "a run goes on by itself: give the same --output-dir",
     "unet-lr": "--learning-rate",
     "max-train-epochs": "--num-train-epochs",
     "optimizer-type": _ADAMW,
@@ -224,6 +229,9 @@ def translated(words: Sequence[str], known: frozenset[str]) -> tuple[list[str], 
             value, given = rest.pop(0), "="
         if foreign.note is not None:
             notes.append(f"--{name}: {foreign.note}.")
+            continue
+        if foreign.several:
+            taken += [f"{foreign.ours}={one.strip()}" for one in value.split(",") if one.strip()]
             continue
         taken.append(f"{foreign.ours}={value}" if foreign.value and given else str(foreign.ours))
     return taken, notes

@@ -44,6 +44,17 @@ def _velocity(value: Any) -> Any:
     return "v_prediction" if value is True else None
 
 
+def _kind(value: Any) -> Any:
+    """True for a DoRA; nothing is said by a plain LoRA; others ours does not take."""
+    return {"dora": True, "lora": None, "locon": None}.get(str(value), value)
+
+
+def _number(value: Any) -> Any:
+    """8 of "8", as arguments are written."""
+    whole = isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10
+    return int(value) if whole else value
+
+
 # Of sd-scripts. A value of None is one that says nothing.
 _KOHYA: dict[str, tuple[Setting, Callable[[Any], Any]]] = {
     **{
@@ -82,6 +93,7 @@ _AI_TOOLKIT: dict[tuple[str, str], tuple[Setting, Callable[[Any], Any]]] = {
     ("network", "linear"): (("train", "rank"), _same),
     ("network", "linear_alpha"): (("train", "lora_alpha"), _same),
     ("network", "dropout"): (("train", "lora_dropout"), _same),
+    ("network", "type"): (("train", "use_dora"), _kind),
     ("model", "name_or_path"): (("train", "pretrained_model_name_or_path"), _same),
     ("train", "steps"): (("train", "max_train_steps"), _same),
     ("train", "lr"): (("train", "learning_rate"), _same),
@@ -114,8 +126,9 @@ class Config:
     folders: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
 
-    def take(self, setting: Setting, name: str, value: Any) -> None:
-        """Note a setting, unless our own would not take the value."""
+    def take(self, setting: Setting, name: str, value: Any, said: Any = None) -> None:
+        """Note a setting, unless our own would not take the value; `said` is what stands in the
+        file, where that is another."""
         section, key = setting
         if value is None:
             return
@@ -124,7 +137,7 @@ class Config:
             Project.model_validate({section: {key: value}})
             tomllib.loads(to_toml({section: {key: value}}))
         except ValueError:  # pydantic's among them, and half characters, which no TOML holds
-            shown = str(value)
+            shown = str(value if said is None else said)
             self.left.append(f"{name} ({shown if len(shown) <= 60 else shown[:60] + '...'})")
             return
         self.values.setdefault(section, {})[key] = value
@@ -185,9 +198,50 @@ def _flat(content: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield str(key), value
 
 
+_ARGUMENTS = "network_args"  # of sd-scripts: "conv_dim=8", "dora_wd=True"
+
+
+def _network(flat: Mapping[str, Any]) -> tuple[dict[str, str], list[str]]:
+    """{argument: value} of the network, and the words that are none."""
+    words = flat.get(_ARGUMENTS) or []
+    if isinstance(words, str):
+        words = words.split()
+    pairs, left = {}, []
+    for word in map(str, words if isinstance(words, list) else [words]):
+        name, equals, value = word.partition("=")
+        if equals:
+            pairs[name.strip()] = value.strip().strip("\"'")
+        else:
+            left.append(word[:60])
+    return pairs, left
+
+
+def _take_kind(found: Config, said: Mapping[str, Any], conv: str, alpha: str, start: str) -> None:
+    """Convolutions beside the other layers, with a rank and an alpha of their own (LoCon): `conv`
+    and `alpha` are their names in `said`, which stand behind `start` in what is told."""
+    rank, own = _number(said.get(conv)), _number(said.get(alpha))
+    if not rank:
+        return
+    found.take(("train", "rank_pattern"), f"{start}{conv}", {"conv": rank}, rank)
+    if "rank_pattern" in found.values.get("train", {}):
+        found.take(("train", "target_modules"), f"{start}{conv}", ["all-linear", "conv"])
+        if own:
+            found.take(("train", "alpha_pattern"), f"{start}{alpha}", {"conv": own}, own)
+
+
 def _kohya(flat: Mapping[str, Any]) -> Config:
     found = Config("sd-scripts")
+    arguments, left = _network(flat)
+    found.left += [f"{_ARGUMENTS} {word}" for word in left]
+    _take_kind(found, {**flat, **arguments}, "conv_dim", "conv_alpha", "")
+    for name, value in arguments.items():
+        if name == "dora_wd":
+            found.take(("train", "use_dora"), name, value.lower() == "true" or None)
+        elif name not in ("conv_dim", "conv_alpha") and (name, value) != ("algo", "lora"):
+            found.left.append(f"{_ARGUMENTS} {name[:60]}")
     for name, value in flat.items():
+        if name in (_ARGUMENTS, "conv_dim", "conv_alpha"):
+            continue
         if name in ("train_data_dir", "image_dir"):
             found.folders.append(str(value))
         elif name in _KOHYA:
@@ -206,12 +260,17 @@ def _ai_toolkit(path: Path, config: Mapping[str, Any]) -> Config:
         raise _unknown(path)
     process = processes[0]
     found = Config("ai-toolkit")
+    network = process.get("network")
+    if isinstance(network, dict):
+        _take_kind(found, network, "conv", "conv_alpha", "network.")
     found.take(("dataset", "trigger"), "trigger_word", process.get("trigger_word"))
     for section, tables in process.items():
         for table in tables if isinstance(tables, list) else [tables]:
             for key, value in table.items() if isinstance(table, dict) else ():
                 if (section, key) == ("datasets", "folder_path"):
                     found.folders.append(str(value))
+                elif section == "network" and key in ("conv", "conv_alpha"):
+                    continue
                 elif (section, key) in _AI_TOOLKIT:
                     setting, convert = _AI_TOOLKIT[section, key]
                     found.take(setting, f"{section}.{key}", convert(value))

@@ -33,7 +33,7 @@ def quantise(denoiser: nn.Module, kind: Kind, device: torch.device | None = None
     found = [
         (name, module)
         for name, module in denoiser.named_modules()
-        if type(module) is nn.Linear and _is_in_block(name) and _fits(module)
+        if type(module) is nn.Linear and is_in_block(name) and _fits(module)
     ]
     for name, module in found:
         parent, _, own = name.rpartition(".")
@@ -41,7 +41,7 @@ def quantise(denoiser: nn.Module, kind: Kind, device: torch.device | None = None
     return len(found)
 
 
-def _is_in_block(name: str) -> bool:
+def is_in_block(name: str) -> bool:
     """True below a list of blocks, `transformer_blocks.7.attn.to_q`; the numbers of a sequence at
     the top, `time_embed.0`, are none."""
     parts = name.split(".")

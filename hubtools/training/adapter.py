@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from hubtools.models.seeds import seed_of
 from hubtools.models.tensors import dump_tensors
 from hubtools.rooted import Root
 from hubtools.settings import TrainSettings
+from hubtools.training.layers import ADAPTER, PRESETS, Size, chosen_layers
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 def add_lora(denoiser: nn.Module, settings: TrainSettings, alpha: float) -> dict[str, nn.Parameter]:
     """Put a LoRA on the layers `settings.target_modules` names; answers its parameters by name.
+    `alpha`: of all layers that have none of their own.
 
     They are float32 whatever the denoiser is: in bf16 an update of 1e-4 is rounded away. A starts
     as peft starts it (Kaiming uniform), but from a generator of each layer's own, so that neither
@@ -31,20 +34,17 @@ def add_lora(denoiser: nn.Module, settings: TrainSettings, alpha: float) -> dict
     import torch
     from peft import LoraConfig
 
-    for target in settings.target_modules:
-        if not any(
-            name == target or name.endswith(f".{target}") for name, _ in denoiser.named_modules()
-        ):
-            raise UsageError(
-                f"target_modules: no layer of the denoiser is called {target!r}.",
-                hint="usual are to_k, to_q, to_v, to_out.0; also ff.net.0.proj, ff.net.2",
-                code="bad-setting",
-            )
+    sizes = chosen_layers(denoiser, settings, alpha)
+    others = {name: size for name, size in sizes.items() if size != Size(settings.rank, alpha)}
     config = LoraConfig(
         r=settings.rank,
         lora_alpha=alpha,
         lora_dropout=settings.lora_dropout,
-        target_modules=list(settings.target_modules),
+        target_modules=_one_of(sizes),
+        rank_pattern={_one_of(names): rank for rank, names in _by(others, "rank").items()},
+        alpha_pattern={_one_of(names): one for one, names in _by(others, "alpha").items()},
+        use_rslora=settings.use_rslora,
+        use_dora=settings.use_dora,
     )
     try:
         denoiser.add_adapter(config)  # type: ignore[operator]
@@ -57,10 +57,23 @@ def add_lora(denoiser: nn.Module, settings: TrainSettings, alpha: float) -> dict
             continue
         parameter.data = parameter.data.to(torch.float32)
         parameter.requires_grad_(True)
-        if parameter.device.type != "meta":
+        if parameter.device.type != "meta" and "lora_magnitude" not in name:
             _initialise(name, parameter, settings.seed)
         parameters[name] = parameter
     return parameters
+
+
+def _one_of(names: Iterable[str]) -> str:
+    """A pattern of peft that fits these layers and no other."""
+    return f"^({'|'.join(map(re.escape, names))})"
+
+
+def _by(sizes: Mapping[str, Size], key: str) -> dict[Any, list[str]]:
+    """{rank or alpha: the layers that have it}."""
+    found: dict[Any, list[str]] = {}
+    for name, size in sizes.items():
+        found.setdefault(getattr(size, key), []).append(name)
+    return found
 
 
 def _initialise(name: str, parameter: nn.Parameter, seed: int) -> None:
@@ -78,29 +91,43 @@ def _initialise(name: str, parameter: nn.Parameter, seed: int) -> None:
 
 
 def lora_tensors(model: Model) -> dict[str, Tensor]:
-    """The LoRA in float32, under the names that the family publishes."""
+    """The LoRA in float32, under the names that the family publishes. What layers multiply it by is
+    in the weights: it acts alike in programs that read no alpha."""
     from peft import get_peft_model_state_dict
 
     own: dict[str, Tensor] = get_peft_model_state_dict(model.denoiser)
-    state = family_for(model.pipeline).convert_lora(own, "diffusers")
-    return {name: tensor.float() for name, tensor in state.items()}
+    state = family_for(model.pipeline).convert_lora(
+        {name: _scaled(name, tensor.float(), model.denoiser) for name, tensor in own.items()},
+        "diffusers",
+    )
+    return dict(state)
 
 
-def write_lora(
-    root: Root, name: str, model: Model, settings: TrainSettings, alpha: float, step: int
-) -> None:
+def _scaled(name: str, tensor: Tensor, denoiser: nn.Module) -> Tensor:
+    layer, _, half = name.partition(".lora_B.")
+    scale = scale_of(denoiser.get_submodule(layer)) if half else 1.0
+    return tensor if scale == 1 else tensor * scale
+
+
+def scale_of(layer: Any) -> float:
+    """What a layer with a LoRA multiplies it by at weight 1."""
+    alpha, rank = layer.lora_alpha[ADAPTER], layer.r[ADAPTER]
+    return float(alpha / (math.sqrt(rank) if layer.use_rslora[ADAPTER] else rank))
+
+
+def write_lora(root: Root, name: str, model: Model, settings: TrainSettings, step: int) -> None:
     """Write the LoRA for publishing, atomically; equal LoRAs give equal bytes.
 
     The header holds only what every version of peft understands, so that old ones load it too.
     """
     facts: dict[str, Any] = {
         "r": settings.rank,
-        "lora_alpha": int(alpha) if alpha == int(alpha) else alpha,
+        "lora_alpha": settings.rank,  # see `lora_tensors`
         "lora_dropout": settings.lora_dropout,
         "target_modules": sorted(settings.target_modules),
         "bias": "none",
         "peft_type": "LORA",
-    }
+    } | _more_facts(model.denoiser, settings)
     entry = {f"{model.prefix}.{key}": value for key, value in facts.items()}
     metadata = {
         METADATA_KEY: json.dumps(entry, indent=2, sort_keys=True),
@@ -109,6 +136,31 @@ def write_lora(
     tensors = lora_tensors(model)
     with root.replacing(name) as file:
         dump_tensors(file, tensors, metadata)
+
+
+def _more_facts(denoiser: Any, settings: TrainSettings) -> dict[str, Any]:
+    """What the header says of a LoRA of several ranks, of layers that are not named by their last
+    words, and of a DoRA."""
+    ranks = {
+        name: layer.r[ADAPTER]
+        for name, layer in denoiser.named_modules()
+        if hasattr(layer, "lora_A") and ADAPTER in layer.lora_A
+    }
+    found: dict[str, Any] = {"use_dora": True} if settings.use_dora else {}
+    if any(
+        "*" in word or word in PRESETS or word.startswith("^") for word in settings.target_modules
+    ):
+        found["target_modules"] = sorted(ranks)
+    others = {name: rank for name, rank in ranks.items() if rank != settings.rank}
+    if others:
+        own = {_alone(name, ranks): rank for name, rank in sorted(others.items())}
+        found |= {"rank_pattern": own, "alpha_pattern": own}
+    return found
+
+
+def _alone(name: str, names: Iterable[str]) -> str:
+    """A name as a pattern of peft, which would also fit layers that end so."""
+    return f"^{name}" if any(other.endswith(f".{name}") for other in names) else name
 
 
 def slug_of(run_dir: Path) -> str:

@@ -94,7 +94,10 @@ def plan_memory(
     size = max(recipe.buckets.sizes, key=lambda one: one[0] * one[1])
     count = settings.train_batch_size * (2 if settings.with_prior_preservation else 1)
     read = [path.read_text("utf-8") for path in sorted(folder.glob("*/config.json"))]
-    targets = settings.rank, sorted(settings.target_modules)
+    targets = (
+        *(settings.rank, sorted(settings.target_modules)),
+        *(settings.rank_pattern, settings.use_dora),
+    )
     key = repr((info, read, targets, size, count, sample, recipe.precision))
     key += f"{settings.gradient_checkpointing} {settings.gradient_accumulation_steps}"
     key += f" {settings.quantize}"

@@ -15,6 +15,7 @@ from hubtools.models.families.protocol import BaseInfo
 from hubtools.models.registry import SUPPORTED
 from hubtools.settings import DatasetSettings, SampleSettings
 from hubtools.training.captions import texts_of
+from hubtools.training.layers import Share
 from hubtools.training.memory import Memory
 from hubtools.training.optimizers import BYTES_A_PARAMETER
 from hubtools.training.recipe import Recipe
@@ -50,6 +51,7 @@ class TrainPlan:
     counter: TokenCounter | None = None  # of the base's widest text encoder
     resumes_at: int = 0
     lora_tensors: int = 0
+    lora_shares: Sequence[Share] = ()
     cache_bytes_free: int | None = None  # None: the cache lies on the run's disk
     sample_controls: Sequence[tuple[Path, ...]] = ()  # for each prompt, what its pictures are of
     memory: Memory | None = None  # None: not reckoned

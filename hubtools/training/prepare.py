@@ -36,6 +36,7 @@ from hubtools.training.device import (
     quantise_as_set,
 )
 from hubtools.training.distributed import Distributed
+from hubtools.training.layers import shares
 from hubtools.training.memory import plan_memory
 from hubtools.training.pictures import TrainingPictures
 from hubtools.training.plan import TrainPlan
@@ -142,6 +143,7 @@ def make_plan(
         run_dir=project.run_dir,
         lora_parameters=sum(parameter.numel() for parameter in blank.values()),
         lora_tensors=len(blank),
+        lora_shares=shares(denoiser),
         bytes_free=shutil.disk_usage(disk).free,
         cache_bytes_free=None if same else shutil.disk_usage(cache_disk).free,
         counter=_counter(folder, info),

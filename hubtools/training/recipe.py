@@ -67,6 +67,12 @@ class Recipe:
             return 0
         return self.sample_every or max(100, self.steps // 8)
 
+    @property
+    def scale(self) -> float:
+        """What the LoRA is multiplied by: alpha over the rank, or over its root (rsLoRA)."""
+        rank = self.settings.rank
+        return self.alpha / (math.sqrt(rank) if self.settings.use_rslora else rank)
+
     def learning_rate_at(self, step: int) -> float:
         """Learning rate of the optimizer step with index `step` (from 0).
 
@@ -126,6 +132,7 @@ _LATER = frozenset(
         *("shuffle_caption", "keep_tokens", "caption_separator", "caption_tag_dropout_rate"),
         *("caption_variants", "unmasked_weight", "quantize"),
         "validation_split",
+        *("use_rslora", "use_dora", "rank_pattern", "alpha_pattern"),
     }
 )
 

@@ -252,7 +252,7 @@ def odd_alpha(plan: TrainPlan) -> Iterator[Problem]:
 
     Far from that the learning rate means something else than in every recipe.
     """
-    scale = plan.recipe.alpha / plan.recipe.settings.rank
+    scale = plan.recipe.scale
     if not 0.1 <= scale <= 8:
         yield Problem(
             f"lora_alpha {plan.recipe.alpha:g} with rank {plan.recipe.settings.rank} scales the"

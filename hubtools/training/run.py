@@ -232,7 +232,7 @@ class Run:
             slug = f"{slug_of(self.run_dir)}-{step_name(done).replace('-', '')}.safetensors"
             with Root(self.run_dir) as root:
                 name = f"{SNAPSHOTS_DIR}/{slug}"
-                write_lora(root, name, state.model, self.settings, recipe.alpha, done)
+                write_lora(root, name, state.model, self.settings, done)
         if recipe.sample_every and (last or done % recipe.sample_every == 0) and not save:
             self._sample(state, done, stop)
             if stop and self.group.world_size == 1:
@@ -328,8 +328,7 @@ class Run:
             self.reporter.note(f"GPU memory held during the steps: {human_bytes(held)} at most.")
         path = self.run_dir / LORA_WEIGHTS
         with Root(self.run_dir) as root:
-            alpha, steps = self.recipe.alpha, self.recipe.steps
-            write_lora(root, LORA_WEIGHTS, state.model, self.settings, alpha, steps)
+            write_lora(root, LORA_WEIGHTS, state.model, self.settings, self.recipe.steps)
         difference = verify_lora(
             path,
             state.model,

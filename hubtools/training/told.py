@@ -10,6 +10,7 @@ from hubtools.findings import shortened
 from hubtools.models.families.noise import EPSILON, FLOW
 from hubtools.models.families.protocol import USUAL
 from hubtools.settings import TrainSettings
+from hubtools.training.layers import share_words
 from hubtools.training.memory import held
 from hubtools.training.plan import TrainPlan
 from hubtools.training.recipe import DTYPES, STATE_SECONDS, Recipe
@@ -40,7 +41,8 @@ def describe(plan: TrainPlan) -> list[str]:
         f" {plan.base.native_size} px; in {DTYPES[recipe.precision]}"
         f"{f', layers in {settings.quantize}' if settings.quantize else ''} on {plan.device}",
         "LoRA": f"rank {settings.rank}, alpha {_number(recipe.alpha)}, {plan.lora_parameters:,}"
-        f" parameters in float32 ({human_bytes(plan.lora_bytes)})",
+        f" parameters in float32 ({human_bytes(plan.lora_bytes)}){_kind(recipe)}",
+        "layers": share_words(plan.lora_shares),
         "pictures": f"{_sides(recipe)}, {cut}, {mirror}; latents and captions cached"
         f" ({human_bytes(plan.cache_bytes)} at most)",
         "made from": _made_from(plan),
@@ -75,6 +77,13 @@ def _arithmetic(recipe: Recipe) -> str:
         f"{parts} = {count(recipe.steps_an_epoch, 'step')} an epoch;"
         f" {_number(recipe.epochs)} epochs = {count(recipe.steps, 'step')}"
     )
+
+
+def _kind(recipe: Recipe) -> str:
+    """What is otherwise than in a plain LoRA."""
+    settings = recipe.settings
+    stable = f"; rank-stabilised: times {recipe.scale:.3g}" if settings.use_rslora else ""
+    return stable + ("; DoRA, with a magnitude for each output" if settings.use_dora else "")
 
 
 def _sides(recipe: Recipe) -> str:

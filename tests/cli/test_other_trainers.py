@@ -58,7 +58,7 @@ def test_every_option_of_the_scripts_is_taken_or_answered(name: str) -> None:
         return
     words, notes = translated(line, KNOWN)
     assert words[-2:] == ["--seed", "3"]
-    assert bool(notes) is (len(words) == (2 if SCRIPTS[plain].value else 3))
+    assert bool(notes) is (len(words) == (2 if SCRIPTS[plain].value else 3)), words
     assert all(word.partition("=")[0].lstrip("-") in KNOWN for word in words if word[:2] == "--")
 
 
@@ -70,6 +70,13 @@ def test_options_of_other_trainers_are_answered_with_ours(name: str) -> None:
     named = [word.strip(",;") for word in str(raised.value.hint).split() if word[:2] == "--"]
     elsewhere = {"as", "dtype"}  # of export
     assert {word[2:] for word in named} <= KNOWN | elsewhere
+
+
+def test_several_layers_are_named_one_by_one() -> None:
+    assert translated(["--lora_layers", "to_q, to_k"], KNOWN)[0] == [
+        "--target-modules=to_q",
+        "--target-modules=to_k",
+    ]
 
 
 def test_values_and_flags_are_kept_apart() -> None:

@@ -133,6 +133,48 @@ def test_tables_of_a_dataset_config_are_read(tmp_path: Path) -> None:
     assert found.left == ["num_repeats"]
 
 
+CONVOLUTIONS = {"target_modules": ["all-linear", "conv"], "rank_pattern": {"conv": 8}}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "train", "left"),
+    [
+        (
+            "a.toml",
+            'network_dim = 16\nnetwork_args = ["conv_dim=8", "conv_alpha=4", "dora_wd=True", "x"]',
+            {"rank": 16, "alpha_pattern": {"conv": 4}, "use_dora": True, **CONVOLUTIONS},
+            ["network_args x"],
+        ),
+        ("a.json", '{"network_dim": 4, "conv_dim": 8}', {"rank": 4, **CONVOLUTIONS}, []),
+        (
+            "a.toml",
+            'network_dim = 4\nnetwork_args = "algo=lokr conv_dim=many"',
+            {"rank": 4},
+            ["conv_dim (many)", "network_args algo"],
+        ),
+        (
+            "a.yaml",
+            "config: {process: [{network: {type: dora, linear: 4, conv: 8, conv_alpha: 0.5}}]}",
+            {"rank": 4, "alpha_pattern": {"conv": 0.5}, "use_dora": True, **CONVOLUTIONS},
+            [],
+        ),
+        (
+            "a.yaml",
+            "config: {process: [{network: {type: lokr, linear: 4}}]}",
+            {"rank": 4},
+            ["network.type (lokr)"],
+        ),
+    ],
+)
+def test_kinds_of_loras(
+    tmp_path: Path, name: str, text: str, train: dict[str, object], left: list[str]
+) -> None:
+    (tmp_path / name).write_text(text)
+    found = read_config(tmp_path / name)
+    assert found.values["train"] == train
+    assert sorted(found.left) == left
+
+
 def test_a_value_that_ours_would_not_take_is_left(tmp_path: Path) -> None:
     file = tmp_path / "lora.toml"
     file.write_text("network_dim = 100000\nlr_scheduler = 'rex'\nseed = 3\n")

@@ -357,7 +357,7 @@ def test_stock_diffusers_loads_every_tensor_of_a_lora(
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, generator=torch.Generator().manual_seed(len(name)))
     with Root(tmp_path) as root:
-        write_lora(root, "lora.safetensors", trained, settings, 2.0, 1)
+        write_lora(root, "lora.safetensors", trained, settings, 1)
     fresh = StableDiffusionXLPipeline.from_pretrained(str(tiny_sdxl))
     fresh.load_lora_weights(str(tmp_path), weight_name="lora.safetensors")
     loaded = [name for name, _ in fresh.unet.named_parameters() if "lora_" in name]

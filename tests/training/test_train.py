@@ -15,6 +15,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from safetensors import safe_open  # noqa: E402
+
 from hubtools.errors import ChecksFailed, HubtoolsError, UsageError  # noqa: E402
 from hubtools.layout import LORA_WEIGHTS  # noqa: E402
 from hubtools.manifest import RunManifest, read_samples  # noqa: E402
@@ -275,21 +277,20 @@ def test_clipping_clips(make_project: MakeProject) -> None:
     assert moved_less == pytest.approx(norm / 100, rel=1e-2)
 
 
-def test_alpha_is_honoured_by_stock_diffusers(make_project: MakeProject, tiny_base: Path) -> None:
-    from diffusers import UNet2DConditionModel
-
+def test_alpha_is_in_the_weights(make_project: MakeProject) -> None:
+    """So that it acts alike in programs that read no alpha in the header."""
     project = make_project(rank=4, lora_alpha=16, target_modules=["to_q"])
-    run(project)
-    with_alpha, without = (
-        UNet2DConditionModel.from_pretrained(str(tiny_base / "unet")) for _ in "ab"
-    )
-    from diffusers import StableDiffusionPipeline
-
-    pipeline = StableDiffusionPipeline.from_pretrained(str(tiny_base), unet=with_alpha)
-    pipeline.load_lora_weights(str(project.run_dir), weight_name=LORA_WEIGHTS)
-    layer = with_alpha.down_blocks[0].attentions[0].transformer_blocks[0].attn1.to_q
-    assert layer.scaling == {"default_0": 4.0}
-    assert without.config == with_alpha.config
+    written = run(project)
+    state = read_tensors(project.run_dir / "state" / "step-000005" / "lora.safetensors")
+    assert state is not None
+    layer = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
+    up = state[f"{layer}.lora_B.default.weight"]
+    assert torch.equal(written[f"unet.{layer}.lora.up.weight"], 4 * up)
+    assert float(up.abs().max()) > 0
+    with safe_open(project.run_dir / LORA_WEIGHTS, "pt") as file:
+        said = json.loads(file.metadata()["lora_adapter_metadata"])
+    assert (said["unet.r"], said["unet.lora_alpha"]) == (4, 4)
+    assert RunManifest.read(project.run_dir).lora.alpha == 16  # type: ignore[union-attr]
 
 
 def test_the_learned_run_of_v_prediction_differs_from_epsilon(
@@ -330,6 +331,8 @@ EFFECTS: dict[str, Any] = {
     "input_perturbation": 0.1,
     "prediction_type": "v_prediction",
     "lora_alpha": 2,
+    "alpha_pattern": {"to_v": 2},
+    "use_rslora": True,
     "lora_dropout": 0.5,
     "adam_beta1": 0.5,
     "adam_beta2": 0.9,

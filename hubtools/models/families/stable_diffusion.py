@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 # Their answers are kept, whatever precision the denoiser has; once a picture or caption is cheap.
 ENCODERS_IN = "float32"
+_MAGNITUDE = ".lora_magnitude_vector"  # of a DoRA, as peft calls it
 # How distilled bases are drawn with: Lightning in four steps or eight, Turbo in one to four.
 FEW = Sampling(4, 1.0)
 
@@ -78,8 +79,9 @@ class StableDiffusion:
 
     def convert_lora(self, state: Tensors, to: LoraNames) -> dict[str, Tensor]:
         """To `unet.….to_q.lora.down.weight`, or peft's own `lora_A` for all layers if there is one
-        that the former has no name for, such as a convolution: of a file that mixes both,
-        diffusers loads a part and says nothing. To peft: `lora_A` without the prefix."""
+        that the former has no name for, such as a convolution or the magnitudes of a DoRA: of a
+        file that mixes both, diffusers loads a part and says nothing. To peft: `lora_A` without
+        the prefix."""
         from diffusers.utils import convert_state_dict_to_diffusers
 
         if to == "peft":
@@ -90,7 +92,7 @@ class StableDiffusion:
                 for name, value in state.items()
             }
         old = convert_state_dict_to_diffusers(dict(state))
-        if any(".lora_A." in name for name in old):
+        if any(".lora_A." in name or name.endswith(_MAGNITUDE) for name in old):
             old = dict(state)
         return {f"{self.prefix}.{name}": value for name, value in old.items()}
 
