@@ -339,6 +339,7 @@ _PATHS = {
     ("dataset", "path"),
     ("rules", "baseline"),
     ("train", "output_dir"),
+    ("train", "class_data_dir"),
     ("evaluate", "held_out"),
 }
 
@@ -349,6 +350,9 @@ def _from_here(section: str, key: str, value: Any) -> Any:
     """A path typed by the user is relative to where they stand, not to the project file."""
     if (section, key) in _PATHS and isinstance(value, str):
         return str(Path(value).expanduser().absolute())
+    if (section, key) == ("dataset", "other_folders"):
+        several = value.split("|") if isinstance(value, str) else value
+        return [str(Path(one).expanduser().absolute()) for one in several if one]
     if (section, key) in _PATHS_OR_IDS and isinstance(value, str):
         place = Path(value).expanduser()
         return str(place.absolute()) if place.exists() else value

@@ -61,6 +61,11 @@ class DatasetSettings(Section):
     """The pictures and what may be done with them."""
 
     path: str = option("dataset", "Folder of pictures with a metadata file.", "train_data_dir")
+    other_folders: list[str] = option(
+        [],
+        "Further folders of pictures that are trained on as well; in picture_repeats and"
+        " picture_weights they are called NAME/*, by their own names.",
+    )
     repo: RepoId | None = option(None, "Dataset repository on the Hub, owner/name.", "dataset_name")
     revision: str | None = option(
         None,
@@ -74,6 +79,12 @@ class DatasetSettings(Section):
     )
     other_caption_columns: list[str] = option(
         [], "Columns of further captions, of which every step draws one as well."
+    )
+    instance_prompt: str | None = option(
+        None,
+        "One caption for all pictures, in place of those in the metadata, e.g. a photo of zwx dog;"
+        " pictures without metadata are trained with it too.",
+        min_length=1,
     )
     image_column: str | None = option(
         None,
@@ -93,10 +104,12 @@ class DatasetSettings(Section):
         " so.",
     )
     repeats_column: str | None = option(
-        None, "Column that says how often a picture appears in an epoch, times train.repeats."
+        None,
+        "Column that says how often a picture appears in an epoch, times train.repeats; 0.5 is in"
+        " every other epoch.",
     )
     picture_repeats: Annotated[
-        dict[str, Annotated[int, Field(ge=1, le=1000)]], BeforeValidator(number_by_glob)
+        dict[str, Annotated[float, Field(ge=0.001, le=1000)]], BeforeValidator(number_by_glob)
     ] = option(
         {},
         "The same for the pictures of a folder: glob = times; of several that fit the last. On the"

@@ -242,12 +242,25 @@ class TrainSettings(Section):
         "Prior preservation: half of each batch trains on captions without the trigger, so that the"
         " base's own pictures of the class stay as they are.",
     )
+    class_data_dir: str | None = option(
+        None,
+        "With prior preservation: folder of pictures of the class, of which as many are trained on"
+        " as of the subject; their captions are class_prompt, else those of their metadata."
+        " Default: no pictures, but the base's own answers.",
+    )
     prior_loss_weight: float = option(1.0, "Weight of the prior preservation loss.", ge=0)
     class_prompt: str | None = option(
         None,
         "Caption for prior preservation; default: each picture's caption with dataset.class_noun in"
-        " place of the trigger.",
+        " place of the trigger, or those of the pictures of the class.",
     )
+
+    @property
+    def keeps_answers(self) -> bool:
+        """Whether the base's own answers are what prior preservation learns from: it has no
+        pictures of the class."""
+        return self.with_prior_preservation and self.class_data_dir is None
+
     adam_beta1: float = option(0.9, "AdamW beta1.", ge=0, lt=1)
     adam_beta2: float = option(0.999, "AdamW beta2.", ge=0, lt=1)
     adam_weight_decay: float = option(1e-2, "AdamW weight decay.", ge=0)

@@ -14,8 +14,9 @@ from hubtools.cli.output import Output, output_options
 @click.option("--example", is_flag=True, help="Use the built-in example pictures.")
 @click.option(
     "--from", "source", type=click.Path(path_type=Path, exists=True),
-    help="Folder of pictures to copy, with captions from its metadata or .txt files; or a settings"
-    " file of sd-scripts (.toml, .json) or ai-toolkit (.yaml).",
+    help="Folder of pictures to copy, with captions from its metadata or .txt files; or the project"
+    " folder or settings file of another trainer: sd-scripts, musubi-tuner (.toml, .json),"
+    " ai-toolkit (.yaml), OneTrainer, SimpleTuner, EveryDream (.json).",
 )  # fmt: skip
 @click.option(
     "--pictures", type=click.Path(path_type=Path, file_okay=False, exists=True),
@@ -45,6 +46,7 @@ def command(
     Where DIR itself is the dataset, runs go to .hubtools/runs, which no loader reads.
     """
     from hubtools.commands.journeys import init
+    from hubtools.findings import plural
 
     made = init(
         folder,
@@ -57,17 +59,23 @@ def command(
         trigger=trigger,
         force=force,
     )
+    pictures_said = plural(made.pictures, "picture")
     said = {
-        "example": f"the built-in example, {made.pictures} pictures",
-        "folder": f"{made.pictures} pictures copied from {pictures or source}",
-        "kohya": f"{made.pictures} pictures to learn copied from the kohya project"
-        f" {pictures or source}",
+        "example": f"the built-in example, {pictures_said}",
+        "folder": f"{pictures_said} copied from {pictures or source}",
         "here": f"the {made.pictures} pictures that were there",
-    }[made.source]
+    }.get(
+        made.source,
+        f"{pictures_said} to learn copied from the {made.source} project {pictures or source}",
+    )
+    if made.classes:
+        said += f", and {plural(made.classes, 'picture')} of the class"
     out.result(f"Project in {folder}: {said}", project=str(folder), pictures=made.pictures)
     for one in made.left:
         out.note(one)
     if made.without_caption:
         count = len(made.without_caption)
-        out.warn(f"{count} pictures have no caption yet: write them into dataset/metadata.jsonl.")
+        out.warn(
+            f"{plural(count, 'picture')} without a caption: write them into dataset/metadata.jsonl."
+        )
     out.hint(f"next: hubtools validate {folder}")

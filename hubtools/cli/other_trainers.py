@@ -70,7 +70,7 @@ SCRIPTS: dict[str, Foreign] = {
     "num-validation-images": _needless("one sample a prompt is drawn; repeat --prompt", value=True),
     "validation-epochs": _needless("--validation-steps counts steps", value=True),
     "sample-batch-size": _needless("class pictures are not drawn", value=True),
-    "num-class-images": _needless("prior preservation needs no pictures of the class", value=True),
+    "num-class-images": _needless("all pictures of the class are used", value=True),
     "prior-generation-precision": _needless("class pictures are not drawn", value=True),
     "cache-dir": _needless("HF_HUB_CACHE says where downloads lie", value=True),
     "dataset-config-name": _needless("--split and --path say which pictures", value=True),
@@ -86,10 +86,6 @@ SCRIPTS: dict[str, Foreign] = {
     "hub-model-id": _needless("push the run afterwards: hubtools push RUN owner/name", value=True),
     "output-kohya-format": _needless("afterwards: hubtools export RUN --as kohya"),
     "hub-token": _no("a token typed here stays in your shell's history; set HF_TOKEN"),
-    "instance-prompt": _no(
-        "captions stand beside the pictures: hubtools caption FOLDER --template 'a photo of ...'"
-    ),
-    "class-data-dir": _no("--with-prior-preservation needs no pictures of the class"),
     "lora-layers": Foreign(ours="--target-modules", several=True),
     "lora-blocks": _no("--target-modules 'transformer_blocks.7.attn.*', once for each block"),
     "weighting-scheme": _no("--timestep-density logit_normal or uniform"),
@@ -150,7 +146,7 @@ OTHERS: dict[str, str] = {
     "clip-skip": "captions are encoded as the pipeline encodes them",
     "max-token-length": "captions are as long as the pipeline has them",
     "masked-loss": "dataset.mask_column names masks",
-    "reg-data-dir": "--with-prior-preservation needs no pictures of the class",
+    "reg-data-dir": "--class-data-dir, with --with-prior-preservation",
     "in-json": "metadata.jsonl beside the pictures",
     "dataset-config": "--train-data-dir names the folder of pictures",
     "dataset-repeats": "--repeats",

@@ -28,6 +28,7 @@ from hubtools.dataset.sources.local import LocalFolder
 from hubtools.dataset.view import Dataset
 from hubtools.errors import HubtoolsError
 from hubtools.files import sha256_of
+from hubtools.settings import DatasetSettings
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,9 @@ class Example:
     controls: tuple[Path, ...] = ()
     mask: Path | None = None
     captions: tuple[str, ...] = ()
-    repeats: int = 1
+    repeats: float = 1
     weight: float = 1.0
+    of_class: bool = False  # of prior preservation, not of the subject
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -66,9 +68,15 @@ def examples_of(dataset: Dataset) -> list[Example]:
     told = role_columns(dataset.settings)
     others, times = tuple(dataset.settings.other_caption_columns), dataset.settings.repeats_column
     reading = Reading(
-        dataset.root, dataset.listing, dataset.metadata, loaded, column, told, others, times
-    )
-    found, settings = reading.examples(), dataset.settings
+        dataset.root, dataset.listing, dataset.metadata, loaded, column, told, others, times,
+        dataset.settings.instance_prompt,
+    )  # fmt: skip
+    return reading.examples()
+
+
+def numbered(found: Sequence[Example], settings: DatasetSettings) -> list[Example]:
+    """The examples with the repeats and weights that globs of the settings give them. Raises
+    `HubtoolsError` for a glob that fits none."""
     names = [one.file_name for one in found]
     often = by_glob(names, settings.picture_repeats, "picture_repeats")
     weigh = by_glob(names, settings.picture_weights, "picture_weights")
@@ -113,6 +121,7 @@ class Reading:
     told: RoleColumns
     others: tuple[str, ...] = ()  # columns of further captions
     times: str | None = None  # the column of repeats
+    prompt: str | None = None  # one caption for all
 
     @property
     def _more(self) -> str:
@@ -123,8 +132,10 @@ class Reading:
         split = self._split(any_split)
         broken = {one.row: one.reason for one in split.broken}
         found: list[Example] = []
+        if not split.records and self.prompt is not None:
+            return self._bare(split, self.prompt, broken)
         for file, rows in self._tables(split):
-            if self.column not in split.columns:
+            if self.prompt is None and self.column not in split.columns:
                 raise self._no_column(file, rows[0])
             roles = roles_of(file.columns, self.told)
             for column in roles.absent:
@@ -138,12 +149,24 @@ class Reading:
                 found.append(self._example(file, row, roles, split, number, broken.get(number)))
         return found
 
+    def _bare(self, split: Split, prompt: str, broken: dict[int, str]) -> list[Example]:
+        """Pictures without metadata, which all have one caption."""
+        for number, reason in broken.items():
+            place = self.folder / (split.files[number] or "")
+            raise HubtoolsError(
+                f"{place} cannot be read as a picture: {reason}.",
+                hint="export it again as PNG or JPEG",
+                code="file-damaged",
+            )
+        names = [name for name in split.files if name is not None]
+        return [Example(self.folder / name, prompt, name) for name in names]
+
     def tables(self) -> list[tuple[MetadataFile, list[Row]]]:
         """The metadata files of the split train that have rows, and these."""
         return list(self._tables(self._split(any_split=False)))
 
     def _split(self, any_split: bool) -> Split:
-        if not self.metadata:
+        if not self.metadata and self.prompt is None:
             raise HubtoolsError(
                 f"{self.folder} has no metadata.jsonl: there are no captions to train on.",
                 hint=f"write one JSON object a line with file_name and a caption; {self._more}",
@@ -168,7 +191,7 @@ class Reading:
                 hint=f"name the split in README.md, or rename what makes it; {self._more}",
                 code="nothing-there",
             )
-        if not split.records:
+        if not split.records and self.prompt is None:
             raise HubtoolsError(
                 f"The split {split.name} of {self.folder} has pictures without metadata: there are"
                 " no captions to train on.",
@@ -244,10 +267,14 @@ class Reading:
             else:
                 found = [self._picture(place, row, other, _first(loaded), broken)]
             others[role] += [self.folder / one for one in found]
-        if self.column not in row.values:
+        if self.column not in row.values and self.prompt is None:
             raise self._no_column(file, row)
-        texts = self._texts(place, row, self.column, csv=file.entry.ending == ".csv")
-        for column in self.others:
+        texts = (
+            [self.prompt]
+            if self.prompt is not None
+            else self._texts(place, row, self.column, csv=file.entry.ending == ".csv")
+        )
+        for column in self.others if self.prompt is None else ():
             if column not in file.columns:
                 raise self._no_column(file, row, column, "other-caption-columns")
             if row.values.get(column) is not None:
@@ -259,7 +286,7 @@ class Reading:
             repeats=self._repeats(place, file, row),
         )  # fmt: skip
 
-    def _repeats(self, place: str, file: MetadataFile, row: Row) -> int:
+    def _repeats(self, place: str, file: MetadataFile, row: Row) -> float:
         if self.times is None:
             return 1
         if self.times not in file.columns:
@@ -268,7 +295,7 @@ class Reading:
         if (number := number_of(value)) is None:
             raise HubtoolsError(
                 f"{place}: {self.times} is {value!r}, no number of repeats.",
-                hint=f"write a whole number from 1 to {MOST:,}",
+                hint=f"write a number above 0, up to {MOST:,}",
                 code="file-damaged",
             )
         return number
@@ -348,8 +375,8 @@ def fingerprint(examples: Sequence[Example]) -> str:
         digest.update(bytes.fromhex(example.sha256 or sha256_of(example.image)))
         for caption in example.texts:
             digest.update(hashlib.sha256(caption.encode()).digest())
-        if example.repeats > 1:
-            digest.update(f"{example.repeats} times".encode())
+        if example.repeats != 1:
+            digest.update(f"{example.repeats:.15g} times".encode())
         if example.weight != 1:
             digest.update(f"weight {example.weight!r}".encode())
         for other in (*example.controls, *([example.mask] if example.mask else [])):

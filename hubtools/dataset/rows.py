@@ -43,7 +43,9 @@ def texts_in(value: Any) -> list[str]:
 
 
 def captions_in(row: Row, settings: DatasetSettings) -> list[str]:
-    """All captions of a row, those of the caption column first."""
+    """All captions of a row, those of the caption column first; or the one for all."""
+    if settings.instance_prompt is not None:
+        return [settings.instance_prompt]
     columns = (settings.caption_column, *settings.other_caption_columns)
     return [text for column in columns for text in texts_in(row.values.get(column))]
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hubtools.dataset.fix.offers import offers, wanted_rules
@@ -129,7 +131,36 @@ def validate_project(
     its files. Raises as `validate`.
     """
     where = project.dataset_dir if source is None else source
-    return check(where, **(project.judged_by | options))
+    report = check(where, **(project.judged_by | options))
+    return report if source is not None else _with_others(project, report, options)
+
+
+def further_folders(project: Project) -> list[tuple[Path, DatasetSettings]]:
+    """The folders that are trained on beside the dataset's own, with the settings that hold for
+    each: dataset.other_folders, and last the pictures of the class, if there are some."""
+    dataset, train = project.dataset, project.train
+    found = [(project.at(one), dataset) for one in dataset.other_folders]
+    if train.with_prior_preservation and train.class_data_dir is not None:
+        of_class = DatasetSettings(
+            caption_column=dataset.caption_column,
+            instance_prompt=train.class_prompt,
+            caption_encoding=dataset.caption_encoding,
+            target=dataset.target,
+        )
+        found.append((project.at(train.class_data_dir), of_class))
+    return found
+
+
+def _with_others(project: Project, report: Report, options: Mapping[str, Any]) -> Report:
+    """The report with what is found in the other folders that are trained on."""
+    shared = {key: options[key] for key in ("strict", "select", "resolution") if key in options}
+    findings, known = list(report.findings), list(report.known)
+    for folder, settings in further_folders(project):
+        told = validate(folder, **(project.judged_by | shared | {"settings": settings}))
+        place = Path(os.path.relpath(folder, project.dataset_dir)).as_posix()
+        findings += [one.placed(path=f"{place}/{one.path or ''}") for one in told.findings]
+        known += told.known
+    return replace(report, findings=tuple(findings), known=tuple(known))
 
 
 @contextmanager

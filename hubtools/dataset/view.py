@@ -35,7 +35,7 @@ from hubtools.dataset.text.codepages import Belief, odd_texts
 from hubtools.dataset.text.tokens import TokenCounter, token_counters
 from hubtools.files import StrPath
 from hubtools.frontmatter import Card, parse_card, unreadable_card
-from hubtools.layout import CARD
+from hubtools.layout import CARD, PROJECT_FILE
 from hubtools.limits import CAPTION, FRONT_MATTER
 from hubtools.models.rows import Target
 from hubtools.models.targets import chosen_target, size_of
@@ -88,7 +88,10 @@ class Dataset(Rows):
 
     @cached_property
     def captions(self) -> tuple[tuple[Row, str], ...]:
-        """Captions with something in them that are no longer than `CAPTION`, with their rows."""
+        """Captions with something in them that are no longer than `CAPTION`, with their rows; the
+        one for all once, from the settings."""
+        if self.settings.instance_prompt is not None:
+            return ((Row(PROJECT_FILE, None, {}), self.settings.instance_prompt),)
         return tuple(
             [
                 (row, caption)
@@ -101,6 +104,8 @@ class Dataset(Rows):
     @cached_property
     def long_captions(self) -> tuple[tuple[Row, str], ...]:
         """Rows whose caption is longer than any that rules look at."""
+        if self.settings.instance_prompt is not None:
+            return ()
         return tuple(
             (row, caption)
             for row in self.rows
@@ -276,7 +281,7 @@ class Dataset(Rows):
             value = value[0]
         if isinstance(value, str) and value:
             return value, CARD
-        return self.settings.license, "hubtools.toml"
+        return self.settings.license, PROJECT_FILE
 
     def where(self, row: Row) -> tuple[str, int | None]:
         """Path and line of a row, for a problem."""

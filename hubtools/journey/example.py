@@ -7,9 +7,11 @@ captions, so that the trigger is left with what does not vary: the character.
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from hubtools.rooted import Root
@@ -138,13 +140,27 @@ def write_example(folder: Path) -> list[Path]:
     return _write(folder, SHOTS)
 
 
+def example_files() -> dict[str, Callable[[], bytes]]:
+    """What `write_example` writes, by name: a function that makes its bytes."""
+    made: dict[str, Callable[[], bytes]] = {shot.file: partial(_png, shot) for shot in SHOTS}
+    return made | {"metadata.jsonl": lambda: _metadata(SHOTS)}
+
+
+def _png(shot: Shot) -> bytes:
+    buffer = io.BytesIO()
+    draw(shot.scene(), size=SIZE).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def _metadata(shots: Sequence[Shot]) -> bytes:
+    rows = ({"file_name": shot.file, CAPTION_COLUMN: shot.caption} for shot in shots)
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
 def _write(folder: Path, shots: Sequence[Shot]) -> list[Path]:
     folder = folder.absolute()
-    rows = ({"file_name": shot.file, CAPTION_COLUMN: shot.caption} for shot in shots)
-    text = "".join(json.dumps(row) + "\n" for row in rows)
     with Root(folder.parent, create=True) as above, above.inside(folder.name, create=True) as root:
         for shot in shots:
-            with root.replacing(shot.file) as file:
-                draw(shot.scene(), size=SIZE).save(file, format="PNG")
-        root.write("metadata.jsonl", text.encode())
+            root.write(shot.file, _png(shot))
+        root.write("metadata.jsonl", _metadata(shots))
     return [folder / shot.file for shot in shots]

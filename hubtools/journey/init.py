@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from hubtools.dataset.folder.appearing import open_own, read_own
 from hubtools.dataset.folder.listing import PICTURE_ENDINGS, Listing, walk
-from hubtools.dataset.metadata import read_metadata
-from hubtools.dataset.metadata.roles import names_file, names_files
-from hubtools.dataset.metadata.sidecars import decoded_all
 from hubtools.errors import HubtoolsError
 from hubtools.files import StrPath, write_text
-from hubtools.journey.configs import Config, folder_of, read_config
-from hubtools.journey.kohya import Kohya, read_kohya
+from hubtools.journey.copying import class_folder, copy_files, lay_out, refuse_to_mix, repeats_of
+from hubtools.journey.kohya import read_kohya
+from hubtools.journey.said import caption_column
+from hubtools.journey.taking import haul_of
+from hubtools.journey.trainers import everydream
+from hubtools.journey.trainers.config import Captions, Config, PictureSet
+from hubtools.journey.trainers.reading import config_in, read_config
 from hubtools.layout import PROJECT_FILE, WORK_DIR
-from hubtools.limits import SIDECAR
 from hubtools.models.registry import EXAMPLE_BASE
 from hubtools.project import load_project
 from hubtools.project_file import to_toml
@@ -67,9 +65,10 @@ class Made:
 
     root: Path
     pictures: int
-    source: str  # example, folder, here, kohya
+    source: str  # example, folder, here, or the trainer that it comes from
     without_caption: tuple[str, ...] = ()
     left: tuple[str, ...] = ()  # sentences on what was not taken over
+    classes: int = 0  # pictures of the class
 
 
 def init(
@@ -84,12 +83,13 @@ def init(
     """Make a project in `folder`: hubtools.toml, a dataset, .gitignore.
 
     `source`: a folder of pictures to copy; captions come from its metadata, or from .txt files
-    beside the pictures. Of a project of sd-scripts (kohya) its pictures to learn are taken, with
-    repeats, trigger and class word; pictures of the class, samples and weights are left. Or a
-    settings file (`configs`) of another trainer, and `pictures` the folder.
+    beside the pictures. Or the project folder or settings file of another trainer: its pictures to
+    learn are taken with captions, repeats, masks and control pictures, those of the class go into
+    `class`, settings are translated; samples, caches and weights are left. `pictures`: where the
+    pictures lie that a settings file names.
     `example`: the built-in pictures (also without `source`, if the folder holds no pictures yet).
-    `settings` {section: {key: value}} go into hubtools.toml. Originals are never touched. Raises
-    `HubtoolsError` if a project is there already and not `force`.
+    `settings` {section: {key: value}} go into hubtools.toml. Originals are never touched; a run
+    that was killed goes on. Raises `HubtoolsError` if a project is there already and not `force`.
     """
     folder = Path(folder)
     file = folder / PROJECT_FILE
@@ -109,32 +109,27 @@ def init(
             code="link-refused",
         )
     values: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
-    config = None
-    if source is not None and source.is_file():
-        config = read_config(source)
-        source = pictures or folder_of(source, config)
+    classes = 0
     without: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
     if source is not None:
-        listing = walk(source)
-        kohya = None
-        if not listing.metadata:
-            kohya = read_kohya([entry.name for entry in listing.pictures], listing.names)
-        count, column, without = _copy(source, listing, folder / DATASET, kohya, force)
-        values["dataset"] |= {"path": DATASET, "caption_column": column}
-        kind = "folder"
-        if kohya is not None:
-            kind, left = "kohya", _left(kohya)
-            for section, said in kohya.settings.items():
-                values[section] |= said
+        home, listing, config = _opened(source, pictures)
+        if config is None:
+            count, column = _copy_as_it_is(home, listing, folder / DATASET, force)
+            values["dataset"] |= {"path": DATASET, "caption_column": column}
+            kind = "folder"
+        else:
+            count, classes, without, left = _take_over(home, config, folder, values, force)
+            kind = config.trainer
     elif here is not None:
         count, column = here[1], here[2]
         values["dataset"] |= {"path": here[0], "caption_column": column}
         kind = "here"
     else:
-        from hubtools.journey.example import write_example
+        from hubtools.journey.example import example_files, write_example
 
-        _refuse_to_mix(folder / DATASET, force)
+        if not force:
+            refuse_to_mix(folder / DATASET, {}, example_files())
         count = len(write_example(folder / DATASET))
         for section, content in _EXAMPLE.items():
             values[section] |= content
@@ -142,37 +137,76 @@ def init(
     # no loader reads what begins with a dot: a run's samples are no pictures of the dataset
     runs = f"{WORK_DIR}/runs" if values["dataset"]["path"] == "." else "runs"
     values["train"].setdefault("output_dir", f"{runs}/{folder.resolve().name}")
-    if config is not None:
-        for section, said in config.values.items():
-            values[section] |= said
-        left = (*left, *_without_place(config))
     for section, given in (settings or {}).items():
         values[section] |= given
-    write_text(file, _commented(values))
     _ignore(folder)
+    write_text(file, _commented(values))  # last: where it is, the project is whole
     load_project(folder)  # what was written can be read
-    return Made(folder, count, kind, without, left)
+    return Made(folder, count, kind, without, left, classes)
+
+
+def _opened(source: Path, pictures: Path | None) -> tuple[Path, Listing | None, Config | None]:
+    """(folder, what is in it, what is to be taken of it); no config for a folder that is copied as
+    it is, for it has metadata."""
+    if source.is_file():
+        config = read_config(source)
+        home = pictures or source.absolute().parent
+        if pictures is not None and sum(not one.of_class for one in config.sets) < 2:
+            config.sets = [replace(one, folder=".") for one in config.sets if not one.of_class]
+            config.sets = config.sets or [PictureSet(".", Captions.KOHYA)]
+        return home, None, config
+    listing = walk(source)
+    found = config_in(source)
+    if found is not None:
+        return source, listing, found[1]
+    if listing.metadata:
+        return source, listing, None
+    names = [entry.name for entry in listing.pictures]
+    kohya = read_kohya(names, listing.names)
+    if kohya is not None:
+        return source, listing, Config("kohya", sets=[PictureSet(".", Captions.KOHYA)])
+    if names and everydream.is_folder(names, listing.names):
+        return source, listing, Config("EveryDream", sets=[PictureSet(".", Captions.EVERYDREAM)])
+    _refuse_empty(source, listing)
+    return source, listing, Config("folder", sets=[PictureSet(".")])
+
+
+def _refuse_empty(source: Path, listing: Listing) -> None:
+    if not listing.pictures:
+        raise HubtoolsError(
+            f"{source} holds no pictures.",
+            hint=f"known endings: {', '.join(sorted(PICTURE_ENDINGS)[:8])}, ...",
+            code="nothing-there",
+        )
+
+
+def _take_over(
+    home: Path, config: Config, folder: Path, values: dict[str, dict[str, Any]], force: bool
+) -> tuple[int, int, tuple[str, ...], tuple[str, ...]]:
+    """Copy what settings of others name, and note them; answers how many pictures to learn and of
+    the class, those without a caption, and sentences on what is left."""
+    haul = haul_of(home, config)
+    files, rows = lay_out(haul.pictures)
+    said = repeats_of(haul.pictures, rows)
+    trained = class_folder(haul, folder, force=force)
+    copy_files(files, folder / DATASET, rows, force=force)
+    values["dataset"] |= {"path": DATASET, "caption_column": "text"} | haul.settings | said
+    values["train"] |= trained
+    if haul.weights:
+        values["dataset"]["picture_weights"] = haul.weights
+    for section, told in config.values.items():
+        values[section] |= told
+    without = tuple(row["file_name"] for row in rows if not row["text"])
+    return len(rows), len(haul.classes), without, (*haul.left, *_without_place(config))
 
 
 def _without_place(config: Config) -> tuple[str, ...]:
     if not config.left:
         return ()
-    names = [one[:200] for one in sorted(config.left)]
+    names = [one[:200] for one in sorted(set(config.left))]
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     shown = ", ".join(names[:_SHOWN])
     return (f"Of {config.trainer} these have no place here: {shown}{more}.",)
-
-
-def _left(kohya: Kohya) -> tuple[str, ...]:
-    said = []
-    if kohya.classes:
-        said.append(
-            f"Pictures of the class are left in {', '.join(kohya.classes)}: prior preservation,"
-            " which is set, learns from the base's own answers."
-        )
-    if kohya.others:
-        said.append(f"Other pictures are left in {', '.join(kohya.others)}.")
-    return tuple(said)
 
 
 def _pictures_here(folder: Path) -> tuple[str, int, str] | None:
@@ -182,88 +216,19 @@ def _pictures_here(folder: Path) -> tuple[str, int, str] | None:
         if place.is_dir():
             pictures = walk(place).pictures
             if pictures:
-                return name, len(pictures), _caption_column(place)
+                return name, len(pictures), caption_column(place, list(walk(place).metadata))
     return None
 
 
-def _caption_column(folder: Path) -> str:
-    """The column of the metadata that looks like captions: a usual name, else the first text."""
-    for entry in walk(folder).metadata:
-        found = read_metadata(folder, entry)
-        texts = [
-            column
-            for column in found.columns
-            if not (names_file(column) or names_files(column))
-            and any(isinstance(r.values.get(column), str) for r in found.rows)
-        ]
-        for usual in ("text", "prompt", "caption"):
-            if usual in texts:
-                return usual
-        if texts:
-            return texts[0]
-    return "text"
-
-
-def _refuse_to_mix(dataset: Path, force: bool) -> None:
-    if dataset.is_dir() and any(dataset.iterdir()) and not force:
-        raise HubtoolsError(
-            f"{dataset} is not empty; the example would mix with what is there.",
-            hint="give another folder, or --force",
-            code="file-exists",
-        )
-
-
-def _copy(
-    source: Path, listing: Listing, target: Path, kohya: Kohya | None, force: bool
-) -> tuple[int, str, tuple[str, ...]]:
-    """Copy pictures and captions; give (pictures, caption column, pictures without a caption)."""
-    if not listing.pictures:
-        raise HubtoolsError(
-            f"{source} holds no pictures.",
-            hint=f"known endings: {', '.join(sorted(PICTURE_ENDINGS)[:8])}, ...",
-            code="nothing-there",
-        )
-    _refuse_to_mix(target, force)
-    odd = next((one.name for one in listing.pictures if not one.name.isprintable()), None)
-    if odd is not None and any("\ud800" <= letter <= "\udfff" for letter in odd):
-        raise HubtoolsError(
-            f"{source} holds a file whose name is not in UTF-8: {odd}.",
-            hint="rename it; metadata.jsonl could not name it",
-            code="file-not-usable",
-        )
-    pictures = [
-        entry for entry in listing.pictures if kohya is None or kohya.is_training(entry.name)
-    ]
-    beside = {entry.name: _beside(entry.name, listing.names) for entry in pictures}
-    texts = {}
-    for sidecar in beside.values() if not listing.metadata else ():
-        if sidecar in listing.names:
-            texts[sidecar] = read_own(source, sidecar, SIDECAR)
-    # before anything is copied: a caption that cannot be read would be lost
-    decoded = decoded_all(source, texts, hint=f"save it as UTF-8: `hubtools fix {source}`")
-    with Root(target.parent, create=True) as above, above.inside(target.name, create=True) as root:
-        for entry in (*pictures, *listing.metadata):
-            with open_own(source, entry.name) as file, root.replacing(entry.name) as copy:
-                shutil.copyfileobj(file, copy)
-        if listing.metadata:
-            return len(pictures), _caption_column(source), ()
-        lines, without = [], []
-        for entry in pictures:
-            caption = " ".join(decoded.get(beside[entry.name], "").split())
-            if not caption and kohya is not None:
-                caption = kohya.words(entry.name)
-            if not caption:
-                without.append(entry.name)
-            line = {"file_name": entry.name, "text": caption}
-            lines.append(json.dumps(line, ensure_ascii=False))
-        root.write("metadata.jsonl", ("\n".join(lines) + "\n").encode())
-    return len(pictures), "text", tuple(without)
-
-
-def _beside(name: str, names: Collection[str]) -> str:
-    """The file that holds the caption of a picture: its name with .txt, or .caption."""
-    places = [PurePosixPath(name).with_suffix(end).as_posix() for end in (".txt", ".caption")]
-    return next((place for place in places if place in names), places[0])
+def _copy_as_it_is(
+    source: Path, listing: Listing | None, target: Path, force: bool
+) -> tuple[int, str]:
+    """Copy pictures and their metadata; give (pictures, caption column)."""
+    listing = listing or walk(source)
+    _refuse_empty(source, listing)
+    entries = (*listing.pictures, *listing.metadata)
+    copy_files({one.name: (source, one.name) for one in entries}, target, None, force=force)
+    return len(listing.pictures), caption_column(source, list(listing.metadata))
 
 
 def _commented(values: Mapping[str, Mapping[str, Any]]) -> str:

@@ -1,19 +1,25 @@
 """Buckets: pictures that are trained at one size, and the steps of an epoch made of them.
 
 A step is of one bucket, so that it can be cut into forward passes and processes in any way; an
-epoch holds every item as often as it repeats. An item is a picture at one of its sizes.
+epoch holds every item as often as it repeats. An item is a picture at one of its sizes. One that
+repeats 2.5 times is in an epoch two or three times, in turn with the others of its bucket, so that
+all epochs are as long.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import repeat
 
 from hubtools.dataset.pictures.buckets import Size, bucket_of, step_of
 from hubtools.models.seeds import seed_of
 from hubtools.train_settings import TrainSettings
+
+_GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +31,7 @@ class Buckets:
     of: tuple[int, ...]
     sizes: tuple[Size, ...]
     pictures: tuple[int, ...] = ()
-    often: tuple[int, ...] = ()
+    often: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.pictures:
@@ -46,7 +52,9 @@ class Buckets:
         """Items of each bucket in an epoch."""
         found: Counter[int] = Counter()
         for bucket, often in zip(self.of, self.often, strict=True):
-            found[bucket] += often * repeats
+            found[bucket] += int(often) * repeats
+        for bucket, (count, _) in self._parts(repeats).items():
+            found[bucket] += count
         return found
 
     def steps(self, repeats: int, pictures: int) -> int:
@@ -54,11 +62,41 @@ class Buckets:
         left."""
         return sum(-(-count // pictures) for count in self.counts(repeats).values())
 
-    def dealt(self, repeats: int) -> list[int]:
+    def dealt(self, repeats: int, epoch: int = 0) -> list[int]:
         """Every item as often as an epoch has it, in rounds."""
-        rounds = range(max(self.often))
-        once = [i for turn in rounds for i, often in enumerate(self.often) if often > turn]
-        return once * repeats
+        rounds = range(int(max(self.often)))
+        once = [i for turn in rounds for i, often in enumerate(self.often) if int(often) > turn]
+        parts = self._parts(repeats).values()
+        return once * repeats + [
+            i for count, shares in parts for i in _in_turn(shares, count, epoch)
+        ]
+
+    def _parts(self, repeats: int) -> dict[int, tuple[int, dict[int, float]]]:
+        """Of buckets that have items with a part of a repeat: how many of them an epoch has, and
+        the part of each. A bucket of nothing else has at least one."""
+        shares: dict[int, dict[int, float]] = {}
+        for item, (bucket, often) in enumerate(zip(self.of, self.often, strict=True)):
+            if often != int(often):
+                shares.setdefault(bucket, {})[item] = (often - int(often)) * repeats
+        if not shares:
+            return {}
+        whole = {bucket for bucket, often in zip(self.of, self.often, strict=True) if often >= 1}
+        return {
+            bucket: (max(round(sum(of.values())), bucket not in whole), of)
+            for bucket, of in shares.items()
+        }
+
+
+def _in_turn(shares: Mapping[int, float], count: int, epoch: int) -> Iterator[int]:
+    """`count` of the items, each about as often as its share, others in every epoch: systematic
+    sampling, whose start goes round the unit interval by the golden ratio."""
+    start, total, passed, dealt = epoch * _GOLDEN % 1, sum(shares.values()), 0.0, 0
+    last = len(shares)
+    for place, (item, share) in enumerate(shares.items(), 1):
+        passed += share
+        upto = count if place == last else math.floor(passed / total * count + start)
+        yield from repeat(item, min(upto, count) - dealt)
+        dealt = min(upto, count)
 
 
 def one_bucket(images: int, resolution: int) -> Buckets:
@@ -71,7 +109,7 @@ def make_buckets(
     settings: TrainSettings,
     resolution: int,
     divisor: int,
-    repeats: Sequence[int] = (),
+    repeats: Sequence[float] = (),
 ) -> Buckets:
     """The buckets of pictures of `sizes` (width, height). `resolution` in pixels; `divisor` is what
     sides must be multiples of; `repeats` how often an epoch has each picture, of itself once."""
@@ -130,7 +168,7 @@ def epoch_steps(
 def _steps(
     buckets: Buckets, repeats: int, pictures: int, seed: int, epoch: int
 ) -> Iterator[tuple[int, ...]]:
-    dealt = buckets.dealt(repeats)
+    dealt = buckets.dealt(repeats, epoch)
     waiting: dict[int, list[int]] = {}
     for place in permutation(len(dealt), seed, epoch):
         item = dealt[place]

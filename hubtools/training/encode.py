@@ -152,7 +152,7 @@ class EncodedDataset:
         found: dict[tuple[str, Shown], None] = {}
         for item, picture in enumerate(self.pictures):
             said = ["", *picture.texts]
-            if self._settings.with_prior_preservation:
+            if self._settings.keeps_answers:
                 said += [self._prior(text) for text in picture.texts]
             for flip in flips:
                 found |= dict.fromkeys((text, self._shown(item, flip)) for text in said)

@@ -92,7 +92,7 @@ def plan_memory(
         return None
     settings = recipe.settings
     size = max(recipe.buckets.sizes, key=lambda one: one[0] * one[1])
-    count = settings.train_batch_size * (2 if settings.with_prior_preservation else 1)
+    count = settings.train_batch_size * (2 if settings.keeps_answers else 1)
     read = [path.read_text("utf-8") for path in sorted(folder.glob("*/config.json"))]
     targets = (
         *(settings.rank, sorted(settings.target_modules)),

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubtools.dataset.examples import examples_of, fingerprint
+from hubtools.dataset.examples import examples_of, fingerprint, numbered
 from hubtools.dataset.pictures.rgb import open_image
 from hubtools.dataset.sources.download import fetch_dataset
 from hubtools.dataset.sources.local import HashedFolder
-from hubtools.dataset.validate import validate_project
+from hubtools.dataset.validate import further_folders, validate_project
 from hubtools.dataset.view import view
 from hubtools.dataset.workers.guarded import shared_guard
 from hubtools.errors import ChecksFailed, UsageError
@@ -19,6 +19,7 @@ from hubtools.files import sha256_of
 from hubtools.models.seeds import seed_of
 from hubtools.progress import Reporter
 from hubtools.project import Project
+from hubtools.settings import DatasetSettings
 
 if TYPE_CHECKING:
     from hubtools.dataset.examples import Example
@@ -59,25 +60,80 @@ def find_pictures(
             )
         reporter.note(f"Pictures: {repo} on the Hub.")
         folder, revision = fetch_dataset(repo, settings.revision)
+    examples, sizes = _read(project, folder, settings, reporter, skip_validation)
+    for name in settings.other_folders:
+        other = project.at(name)
+        reporter.note(f"Further pictures: {other}")
+        found, theirs = _read(project, other, settings, reporter, skip_validation)
+        examples += [replace(e, file_name=f"{other.name}/{e.file_name}") for e in found]
+        sizes += theirs
+    examples = numbered(examples, settings)
+    most = project.train.max_train_samples
+    examples, sizes = examples[:most], sizes[:most]
+    held = held_out(examples, project.train.validation_split, project.train.seed)
+    apart = sorted(held)
+    trained = [n for n in range(len(examples)) if n not in held]
+    of_class, their_sizes = _of_class(
+        project, [examples[n] for n in trained], reporter, skip_validation
+    )
+    return TrainingPictures(
+        folder, repo, revision,
+        [*(examples[n] for n in trained), *of_class],
+        fingerprint([*examples, *of_class]),
+        [*(sizes[n] for n in trained), *their_sizes],
+        [examples[n] for n in apart], [sizes[n] for n in apart],
+    )  # fmt: skip
+
+
+def _read(
+    project: Project,
+    folder: Path,
+    settings: DatasetSettings,
+    reporter: Reporter,
+    skip_validation: bool,
+) -> tuple[list[Example], list[tuple[int, int]]]:
+    """The pictures of a folder and their sizes, judged unless that is to be skipped."""
     source = HashedFolder(folder)
     with shared_guard():
         dataset = view(source, settings, resolution=project.resolution, base=project.base)
         if not skip_validation:
             _judge(dataset, project, reporter)
-        examples = examples_of(dataset)[: project.train.max_train_samples]
+        examples = examples_of(dataset)
     examples = [
         replace(e, sha256=source.digests.get(e.file_name) or sha256_of(e.image)) for e in examples
     ]
-    digest = fingerprint(examples)
-    held = held_out(examples, project.train.validation_split, project.train.seed)
-    sizes = [_upright_size(dataset, example) for example in examples]
-    apart = sorted(held)
-    trained = [n for n in range(len(examples)) if n not in held]
-    return TrainingPictures(
-        folder, repo, revision,
-        [examples[n] for n in trained], digest, [sizes[n] for n in trained],
-        [examples[n] for n in apart], [sizes[n] for n in apart],
-    )  # fmt: skip
+    return examples, [_upright_size(dataset, example) for example in examples]
+
+
+def _of_class(
+    project: Project, examples: Sequence[Example], reporter: Reporter, skip_validation: bool
+) -> tuple[list[Example], list[tuple[int, int]]]:
+    """Pictures of the class for prior preservation, as DreamBooth has it (arXiv:2208.12242): an
+    epoch has them as often as those of the subject, and their errors count prior_loss_weight."""
+    train = project.train
+    if train.class_data_dir is None:
+        return [], []
+    if not train.with_prior_preservation:
+        raise UsageError(
+            f"class_data_dir {train.class_data_dir} is for prior preservation, which is off.",
+            hint="--with-prior-preservation, or leave --class-data-dir out",
+            code="bad-setting",
+        )
+    folder, settings = further_folders(project)[-1]
+    reporter.note(f"Pictures of the class: {folder}")
+    found, sizes = _read(project, folder, settings, reporter, skip_validation)
+    often = sum(example.repeats for example in examples) / max(1, len(found))
+    weighed = [
+        replace(
+            one,
+            file_name=f"{folder.name}/{one.file_name}",
+            repeats=often,
+            weight=train.prior_loss_weight,
+            of_class=True,
+        )
+        for one in found
+    ]
+    return (weighed, sizes) if train.prior_loss_weight else ([], [])
 
 
 def held_out(examples: Sequence[Example], split: float, seed: int) -> frozenset[int]:

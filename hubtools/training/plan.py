@@ -75,7 +75,7 @@ class TrainPlan:
         """All that are encoded: those that steps draw, the empty one, and what the base is kept
         to."""
         texts = {text for example in self.examples for text in self.texts(example)}
-        if self.recipe.settings.with_prior_preservation:
+        if self.recipe.settings.keeps_answers:
             texts |= {self.prior_caption(text) for text in texts}
         return frozenset(texts | {""})
 

@@ -121,7 +121,7 @@ def make_plan(
     sample = (project.samples.size or recipe.resolution) if recipe.sample_every else 0
     disk, cache_disk = _existing(project.run_dir), _existing(cache_dir().absolute())
     same = disk.stat().st_dev == cache_disk.stat().st_dev
-    prompts = prompts_of(project.samples, [e.caption for e in source.examples])
+    prompts = prompts_of(project.samples, [e.caption for e in source.examples if not e.of_class])
     controls: Sequence[tuple[Path, ...]] = ()
     if sample:
         takes = family.info(folder, project.train.prediction_type).controls

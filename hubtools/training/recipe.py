@@ -102,6 +102,7 @@ class Recipe:
         return self.settings.model_dump(
             exclude={
                 *("output_dir", "pretrained_model_name_or_path", "base_config", "num_threads"),
+                "class_data_dir",
                 *("allow_pickle", "price_per_hour"),
                 *(() if flow else OF_FLOW),
                 *(n for n in _LATER if getattr(self.settings, n) == fields[n].default),

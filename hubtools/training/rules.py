@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from hubtools.dataset.text.trigger import has_word
 from hubtools.files import StrPath
-from hubtools.findings import Problem, Report, Severity
+from hubtools.findings import Problem, Report, Severity, shortened
 from hubtools.models.lookup import instead_of
 from hubtools.reporting.baseline import known_aside, without_ignored
 from hubtools.training import control_rules, machine_rules
@@ -296,12 +296,21 @@ def prior_of_subject(plan: TrainPlan) -> Iterator[Problem]:
     """with_prior_preservation needs captions that do not call the subject.
 
     They are class_prompt, or each picture's caption with dataset.class_noun in place of the
-    trigger. If such a caption calls the subject, one half of each step unlearns what the other
-    half learns.
+    trigger; with pictures of the class (class_data_dir) those of their metadata. If such a caption
+    calls the subject, one half of each step unlearns what the other half learns.
     """
-    if not plan.recipe.settings.with_prior_preservation:
-        return
     trigger = plan.dataset.trigger
+    for example in plan.examples:
+        if example.of_class and trigger and any(has_word(text, trigger) for text in example.texts):
+            yield Problem(
+                f"A picture of the class is called {shortened(example.caption)!r}, as the subject"
+                " is: it would be learnt as the subject.",
+                "leave the trigger out of its caption, or set a --class-prompt",
+                path=example.file_name,
+            )
+            return
+    if not plan.recipe.settings.keeps_answers:
+        return
     for example, caption in ((e, text) for e in plan.examples for text in e.texts):
         other = plan.prior_caption(caption)
         if other == caption or (trigger and has_word(other, trigger)):

@@ -173,7 +173,7 @@ class Run:
             if saved.facts.scaler and scaler.is_enabled():
                 scaler.load_state_dict(saved.facts.scaler)
             self.reporter.note(f"Continuing after step {saved.facts.step:,}.")
-        prior = encoded.prior_caption if self.settings.with_prior_preservation else None
+        prior = encoded.prior_caption if self.settings.keeps_answers else None
         return TrainState(model, parameters, optimizer, scaler, encoded, prior), encoded
 
     # --- the loop ------------------------------------------------------------------------------

@@ -118,11 +118,11 @@ def _buckets(recipe: Recipe) -> str:
 
 def _repeats(plan: TrainPlan) -> str:
     """Of pictures that an epoch does not have as often, or a step does not weigh as much."""
-    found = Counter((example.repeats, example.weight) for example in plan.examples)
+    found = Counter((e.repeats, e.weight) for e in plan.examples if not e.of_class)
     if set(found) == {(1, 1.0)}:
         return ""
     told = (
-        f"{count(found[key], 'picture')} x {key[0]}"
+        f"{count(found[key], 'picture')} x {key[0]:g}"
         + (f" (weight {key[1]:g})" if key[1] != 1 else "")
         for key in sorted(found)
     )
@@ -196,11 +196,17 @@ def _weights(plan: TrainPlan) -> str:
 
 def _prior(plan: TrainPlan) -> str:
     settings = plan.recipe.settings
-    if not settings.with_prior_preservation:
+    weight = f"weight {settings.prior_loss_weight:g}"
+    if of_class := [example for example in plan.examples if example.of_class]:
+        return (
+            f"{count(len(of_class), 'picture')} of the class, together as often as those of the"
+            f" subject, captions like {shortened(of_class[0].caption)!r}, {weight}"
+        )
+    if not settings.keeps_answers:
         return ""
     short = shortened(plan.prior_caption(plan.examples[0].caption))
     return (
-        f"the base is kept at captions like {short!r}, weight {settings.prior_loss_weight:g};"
+        f"the base is kept at captions like {short!r}, {weight};"
         " a step takes a little more than twice as long"
     )
 

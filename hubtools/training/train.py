@@ -154,13 +154,11 @@ def _manifest(
             repo=source.repo,
             revision=source.revision,
             fingerprint=source.fingerprint,
-            images=len(source.examples),
+            images=sum(not example.of_class for example in source.examples),
             held_out=len(source.held_out),
             caption_column=project.dataset.caption_column,
             trigger=project.dataset.trigger,
-            class_noun=project.dataset.class_noun
-            if recipe.settings.with_prior_preservation
-            else None,
+            class_noun=project.dataset.class_noun if recipe.settings.keeps_answers else None,
             license=project.dataset.license,
         ),
         train=recipe.resolved(),

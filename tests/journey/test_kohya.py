@@ -42,9 +42,8 @@ def kohya(tmp_path: Path, draw_pictures: Draw) -> Path:
 def test_it_is_taken_over(kohya: Path, tmp_path: Path) -> None:
     made = init(tmp_path / "ours", source=kohya)
     assert (made.source, made.pictures, made.without_caption) == ("kohya", 4, ())
-    assert len(made.left) == 2
-    assert "reg/1_dog" in made.left[0]
-    assert "model" in made.left[1]
+    (left,) = made.left
+    assert "model" in left
     project = load_project(tmp_path / "ours")
     assert project.dataset.trigger == "zwx"
     assert project.dataset.class_noun == "dog"
@@ -54,14 +53,18 @@ def test_it_is_taken_over(kohya: Path, tmp_path: Path) -> None:
     rows = [json.loads(line) for line in lines]
     captions = [row["text"] for row in rows]
     assert captions == ["zwx dog, sitting", "zwx dog, running", "zwx dog", "zwx dog"]
-    assert len(list((tmp_path / "ours").rglob("*.png"))) == 4
+    assert len(list((tmp_path / "ours" / "dataset").rglob("*.png"))) == 4
+    assert project.train.class_data_dir == "class"
+    lines = (tmp_path / "ours" / "class" / "metadata.jsonl").read_text().splitlines()
+    assert [json.loads(line)["text"] for line in lines] == ["dog", "dog"]
+    assert len(list((tmp_path / "ours" / "class").rglob("*.png"))) == 2
     assert "D120" not in {finding.rule for finding in validate_project(project).findings}
 
 
 def test_the_command_says_what_was_left(kohya: Path, tmp_path: Path) -> None:
     done = typed("init", "ours", "--from", kohya, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "Pictures of the class are left in reg/1_dog" in done.stderr
+    assert "2 pictures of the class" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -88,11 +91,11 @@ def test_captions_beside_tell_sets_from_journeys() -> None:
 def test_the_folder_of_sets_itself_is_one() -> None:
     found = read_kohya(["1_sks person/a.png", "1_sks person/b.png"])
     assert found is not None
-    assert found.settings == {"dataset": {"trigger": "sks", "class_noun": "person"}, "train": {}}
+    assert found.settings == {"trigger": "sks", "class_noun": "person"}
 
 
 def test_a_folder_that_only_begins_as_one_of_classes_does() -> None:
     found = read_kohya(["img/10_zwx dog/a.png", "regina/5_regina woman/b.png", "reg_2/1_dog/c.png"])
     assert found is not None
     assert set(found.sets) == {"img/10_zwx dog", "regina/5_regina woman"}
-    assert found.classes == ("reg_2/1_dog",)
+    assert found.classes == {"reg_2/1_dog": (1, "dog")}

@@ -57,7 +57,8 @@ _OTHERS = {
 # other trainers; and what diffusers' converters ask of the names that they know.
 _TABLES = (
     *("models/singles.py", "models/unpacking.py", "conversion/adapter.py"),
-    *("conversion/formats.py", "cli/other_trainers.py", "journey/configs.py"),
+    *("conversion/formats.py", "cli/other_trainers.py", "journey/trainers/sd_scripts.py"),
+    "journey/trainers/onetrainer.py",
 )
 
 

@@ -19,9 +19,11 @@ from hubtools.models.families.batches import Conditions  # noqa: E402
 from hubtools.models.families.noise import NoiseOptions  # noqa: E402
 from hubtools.models.families.protocol import family_of  # noqa: E402
 from hubtools.models.tensors import read_tensors  # noqa: E402
-from hubtools.progress import PlainReporter  # noqa: E402
+from hubtools.progress import PlainReporter, silent  # noqa: E402
 from hubtools.project import Project  # noqa: E402
+from hubtools.training.pictures import find_pictures  # noqa: E402
 from hubtools.training.train import train  # noqa: E402
+from tests.drawing import write_pictures  # noqa: E402
 
 MakeProject = Callable[..., Project]
 
@@ -152,3 +154,68 @@ def test_without_a_trigger_there_is_nobody_else(make_project: MakeProject) -> No
             reporter=PlainReporter(heard.append),
         )
     assert "calls the subject" in "\n".join(heard)
+
+
+# --- pictures of the class -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def classes(tmp_path: Path) -> Path:
+    """Two pictures of the class, in other sizes than those of the subject, without metadata."""
+    folder = write_pictures(tmp_path / "class", 2, size=(72, 64))
+    (folder / "metadata.jsonl").unlink()
+    return folder
+
+
+def test_pictures_of_the_class_are_trained_on_as_often(
+    make_project: MakeProject, classes: Path
+) -> None:
+    project = make_project(
+        with_prior_preservation=True, class_data_dir=str(classes), class_prompt="photo of a person",
+        prior_loss_weight=0.5, **CALLED,
+    )  # fmt: skip
+    found = find_pictures(project, silent(), from_hub=False, skip_validation=False)
+    subject = [one for one in found.examples if not one.of_class]
+    others = [one for one in found.examples if one.of_class]
+    assert {one.caption for one in others} == {"photo of a person"}
+    assert sum(one.repeats for one in others) == sum(one.repeats for one in subject)
+    assert {one.weight for one in others} == {0.5}
+    assert len(found.sizes) == len(found.examples) == len(subject) + 2
+    lines: list[str] = []
+    manifest = train(project, dry_run=True, note=lines.append)
+    assert manifest.dataset.images == len(subject)
+    assert "class_data_dir" not in manifest.train
+    text = "\n".join(lines)
+    assert "2 pictures of the class, together as often as those of the subject" in text
+    assert "the base is kept at" not in text
+
+
+def test_pictures_of_the_class_move_the_lora(make_project: MakeProject, classes: Path) -> None:
+    given = {"class_data_dir": str(classes), "class_prompt": "photo of a person"}
+    usual: dict[str, Any] = {"with_prior_preservation": True, "max_train_steps": 3, **CALLED}
+    assert not same(
+        run(make_project(name="a", **usual, **given)), run(make_project(name="b", **usual))
+    )
+    nothing = make_project(name="c", **usual, **given, prior_loss_weight=0.0)
+    plain = make_project(name="d", **usual | {"with_prior_preservation": False})
+    assert same(run(nothing), run(plain))
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"with_prior_preservation": False}, "is for prior preservation, which is off"),
+        ({"class_prompt": None}, "does not pass validation"),
+        ({"class_prompt": "photo of a tok"}, "plan has errors"),
+        ({"class_data_dir": "gone"}, "There is no folder"),
+    ],
+)
+def test_pictures_of_the_class_that_cannot_be(
+    make_project: MakeProject, classes: Path, change: dict[str, Any], why: str
+) -> None:
+    usual: dict[str, Any] = {
+        "with_prior_preservation": True, "class_data_dir": str(classes),
+        "class_prompt": "photo of a person", **CALLED,
+    }  # fmt: skip
+    with pytest.raises((HubtoolsError, ChecksFailed), match=why):
+        train(make_project(**usual | change), dry_run=True)

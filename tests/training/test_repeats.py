@@ -10,12 +10,16 @@ from typing import Any
 
 import pytest
 
-from hubtools.dataset.examples import examples_of, fingerprint
+from hubtools.dataset.examples import examples_of, fingerprint, numbered
+from hubtools.dataset.validate import validate_project
 from hubtools.dataset.view import view
-from hubtools.errors import HubtoolsError
+from hubtools.errors import ChecksFailed, HubtoolsError
+from hubtools.findings import Severity
+from hubtools.progress import silent
 from hubtools.project import Project, load_project
 from hubtools.settings import DatasetSettings, TrainSettings
 from hubtools.training.buckets import epoch_steps, make_buckets
+from hubtools.training.pictures import find_pictures
 from tests.drawing import write_pictures
 from tests.typed import typed
 
@@ -39,7 +43,7 @@ def folders(tmp_path: Path) -> Path:
 
 def repeats(folder: Path, **settings: Any) -> list[int]:
     given = DatasetSettings.model_validate(settings)
-    return [example.repeats for example in examples_of(view(folder, given))]
+    return [example.repeats for example in numbered(examples_of(view(folder, given)), given)]
 
 
 def test_by_folder_and_by_column(folders: Path) -> None:
@@ -53,7 +57,7 @@ def test_by_folder_and_by_column(folders: Path) -> None:
     assert fingerprint(plain) != fingerprint(often)
 
 
-@pytest.mark.parametrize("value", [0, -1, 2.5, "many", True, 1001, [2]])
+@pytest.mark.parametrize("value", [0, -1, 0.0001, "many", True, 1001, [2], "1e3", 1e-9])
 def test_what_is_no_number_of_repeats_is_told_with_its_line(folders: Path, value: Any) -> None:
     rows = [json.loads(line) for line in (folders / "metadata.jsonl").read_text().splitlines()]
     for row in rows:  # all alike, as loaders ask
@@ -91,6 +95,32 @@ def test_an_epoch_has_each_picture_as_often_as_it_repeats(batch: int) -> None:
     assert len(steps) == buckets.steps(2, batch)
     seen = Counter(buckets.pictures[item] for step in steps for item in step)
     assert seen == {picture: 2 * 2 * times for picture, times in enumerate(often)}
+
+
+@pytest.mark.parametrize("often", [[0.5, 0.5, 0.5, 0.5], [2.5, 1, 0.25, 1.25], [0.3, 0.3, 0.3, 7]])
+@pytest.mark.parametrize("times", [1, 3])
+def test_parts_of_a_repeat_come_in_turn(often: list[float], times: int) -> None:
+    """Every epoch is as long, and over many each picture comes as often as it says."""
+    settings = TrainSettings(repeats=times)
+    buckets = make_buckets([(64, 64)] * 4, settings, 64, 8, often)
+    whole, epochs = round(sum(often) * times), 60
+    seen: Counter[int] = Counter()
+    for epoch in range(epochs):
+        steps = epoch_steps(buckets, times, 1, 0, epoch)
+        assert len(steps) == whole == buckets.steps(times, 1)
+        seen.update(item for step in steps for item in step)
+    for picture, repeat in enumerate(often):
+        assert seen[picture] / epochs == pytest.approx(repeat * times, rel=0.25)
+
+
+def test_a_bucket_of_parts_alone_is_trained(folders: Path) -> None:
+    settings = TrainSettings(aspect_ratio_buckets=True, repeats=1)
+    sizes = [(512, 512), (1024, 512), (1024, 512)]
+    buckets = make_buckets(sizes, settings, 128, 8, [1, 0.1, 0.1])
+    seen = {item for epoch in range(40) for step in epoch_steps(buckets, 1, 1, 0, epoch)
+            for item in step}  # fmt: skip
+    assert seen == {0, 1, 2}
+    assert repeats(folders, picture_repeats={"tok/*": 0.5}) == [0.5, 0.5, 1, 1, 1]
 
 
 def test_the_plan_counts_them(make_project: MakeProject, folders: Path) -> None:
@@ -137,5 +167,37 @@ def test_a_weight_is_a_number_above_zero(folders: Path) -> None:
         with pytest.raises(ValueError, match="picture_weights"):
             DatasetSettings.model_validate({"picture_weights": wrong})
     plain = examples_of(view(folders, DatasetSettings()))
-    weighed = examples_of(view(folders, DatasetSettings(picture_weights={"tok/*": 2.0})))
+    weighed = numbered(plain, DatasetSettings(picture_weights={"tok/*": 2.0}))
     assert fingerprint(plain) != fingerprint(weighed)
+
+
+def test_several_folders_are_one_training(
+    make_project: MakeProject, folders: Path, tmp_path: Path
+) -> None:
+    """Each is judged by the same rules, in `validate` as before training."""
+    other = write_pictures(tmp_path / "older", 2, size=(72, 64))
+    project = make_project(
+        data=folders,
+        dataset={
+            "other_folders": [str(other)],
+            "picture_repeats": {"older/*": 0.5, "tok/*": 3},
+            "picture_weights": {"older/*": 0.25},
+        },
+    )
+    found = find_pictures(project, silent(), from_hub=False, skip_validation=False)
+    assert [(e.file_name, e.repeats, e.weight) for e in found.examples] == [
+        ("tok/picture0.png", 3, 1), ("tok/picture1.png", 3, 1), ("others/picture0.png", 1, 1),
+        ("others/picture1.png", 1, 1), ("others/picture2.png", 1, 1),
+        ("older/picture0.png", 0.5, 0.25), ("older/picture1.png", 0.5, 0.25),
+    ]  # fmt: skip
+    assert found.sizes[-1] == (72, 64)
+    assert validate_project(project).ok
+    (other / "picture1.png").write_bytes(b"no picture")
+    report = validate_project(project)
+    errors = [one for one in report.findings if one.severity is Severity.ERROR]
+    assert {Path(project.dataset_dir, str(one.path)).resolve() for one in errors} <= {
+        other / "picture1.png", other / "metadata.jsonl",
+    }  # fmt: skip
+    assert not report.ok
+    with pytest.raises(ChecksFailed, match="older does not pass validation"):
+        find_pictures(project, silent(), from_hub=False, skip_validation=False)

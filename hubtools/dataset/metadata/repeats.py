@@ -3,23 +3,29 @@ say."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatch
 from typing import Any, TypeVar
 
 from hubtools.errors import HubtoolsError
 
-MOST = 1000
+LEAST, MOST = 0.001, 1000
+_NUMBER = re.compile(r"\d{1,9}(\.\d{1,30})?", re.ASCII)
 
 Number = TypeVar("Number", int, float)
 
 
-def number_of(value: Any) -> int | None:
-    """The repeats that a column holds, 1 where it holds none; None for what is no such number."""
-    text = "1" if value is None else str(value).removesuffix(".0").strip()
-    if isinstance(value, bool) or not text.isdecimal() or not 1 <= int(text) <= MOST:
+def number_of(value: Any) -> float | None:
+    """The repeats that a column holds, 1 where it holds none; None for what is no such number:
+    whole, or with a part (0.5 is every other epoch)."""
+    text = "1" if value is None else str(value).strip()
+    if isinstance(value, bool) or not _NUMBER.fullmatch(text):
         return None
-    return int(text)
+    number = float(text)
+    if not LEAST <= number <= MOST:
+        return None
+    return int(number) if number == int(number) else number
 
 
 def by_glob(

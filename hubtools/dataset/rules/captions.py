@@ -55,7 +55,7 @@ def no_caption_column(view: Dataset) -> Iterator[Problem]:
     Fix: set dataset.caption_column to one of the columns, or rename the column.
     """
     column = view.settings.caption_column
-    for file in view.metadata:
+    for file in view.metadata if view.settings.instance_prompt is None else ():
         if not file.rows or column in file.columns:
             continue
         others = caption_columns(file.columns, [row.values for row in file.rows])
@@ -77,7 +77,7 @@ def empty_caption(view: Dataset) -> Iterator[Problem]:
     Fix: describe the picture.
     """
     column = view.settings.caption_column
-    for file in view.metadata:
+    for file in view.metadata if view.settings.instance_prompt is None else ():
         if column not in file.columns:
             continue  # D501 speaks of it
         for row in file.rows:
@@ -280,7 +280,7 @@ def not_text(view: Dataset) -> Iterator[Problem]:
     Fix: write a text; join a list of tags with commas.
     """
     columns = (view.settings.caption_column, *view.settings.other_caption_columns)
-    for row in view.rows:
+    for row in view.rows if view.settings.instance_prompt is None else ():
         for column in columns:
             value = row.values.get(column)
             texts = value if isinstance(value, list) else [value]

@@ -234,9 +234,10 @@ def no_metadata(view: Dataset) -> Iterator[Problem]:
     Fix: write metadata.jsonl, one line a picture: {"file_name": "a.png", "text": "..."}. Captions
     beside the pictures as .txt files are read by other trainers only; `hubtools fix` and
     `hubtools init --from` take them over. `hubtools caption` writes the file: from a template, or
-    with a model that describes the pictures.
+    with a model that describes the pictures. One caption for all, dataset.instance_prompt, needs
+    no metadata.
     """
-    if view.metadata:
+    if view.metadata or (view.settings.instance_prompt and view.listing.pictures):
         return
     if not view.listing.pictures:
         zips = [entry.name for entry in view.listing.entries if entry.ending == ".zip"]

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from hubtools.errors import HubtoolsError
-from hubtools.journey.configs import read_config
 from hubtools.journey.init import init
+from hubtools.journey.trainers.reading import read_config
 from hubtools.project import load_project
 from tests.typed import typed
 
@@ -126,11 +126,12 @@ def test_tables_of_a_dataset_config_are_read(tmp_path: Path) -> None:
         '[[datasets.subsets]]\nimage_dir = "img"\nnum_repeats = 10\n'
     )
     found = read_config(file)
-    assert found.folders == ["img"]
+    (one,) = found.sets
+    assert (one.folder, one.repeats) == ("img", 10)
     assert found.values["train"] == {
         "shuffle_caption": True, "resolution": 768, "train_batch_size": 3,
     }  # fmt: skip
-    assert found.left == ["num_repeats"]
+    assert not found.left
 
 
 CONVOLUTIONS = {"target_modules": ["all-linear", "conv"], "rank_pattern": {"conv": 8}}
@@ -193,7 +194,7 @@ def test_a_folder_elsewhere_is_not_believed(folder: Path, tmp_path: Path) -> Non
         (folder / "job.yaml").write_text(
             AI_TOOLKIT.replace("folder_path: images", f"folder_path: {named}")
         )
-        with pytest.raises(HubtoolsError, match="no folder of pictures beside it") as raised:
+        with pytest.raises(HubtoolsError, match="no folder of pictures in") as raised:
             init(tmp_path / "ours", source=folder / "job.yaml")
         assert "--pictures" in str(raised.value.hint)
     assert not (tmp_path / "ours").exists()
@@ -255,7 +256,7 @@ def test_folders_that_cannot_be(folder: str, tmp_path: Path) -> None:
     file.write_text(f'{{"train_data_dir": "{folder}"}}')
     done = typed("init", "new", "--from", file, cwd=tmp_path)
     assert done.returncode == 1, done.stderr
-    assert "names no folder of pictures" in done.stderr
+    assert "name no folder of pictures" in done.stderr
     assert not (tmp_path / "new").exists()
 
 

@@ -1,0 +1,167 @@
+"""Copies what `init --from` takes over. A run that was killed goes on when it is started again."""
+
+from __future__ import annotations
+
+import filecmp
+import json
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from hubtools.dataset.folder.appearing import open_own
+from hubtools.errors import HubtoolsError
+from hubtools.journey.taking import Haul, Place, Taken
+from hubtools.rooted import Root
+from hubtools.rooted.names import is_left_over
+
+METADATA = "metadata.jsonl"
+_GLOBS = 20  # folders whose repeats are settings; of more they are a column
+
+
+def lay_out(pictures: Sequence[Taken]) -> tuple[dict[str, Place], list[dict[str, Any]]]:
+    """(files by the name that they get, records of the metadata) of pictures."""
+    given = {place for one in pictures for place in (*one.controls, one.mask) if place is not None}
+    learnt = [one for one in pictures if one.source not in given]
+    files = {one.target: one.source for one in learnt}
+    depth = max((len(one.controls) for one in learnt), default=0)
+    folders = {_first(name) for name in files}
+    texts = max((len(one.captions) for one in learnt), default=0)
+    places: dict[Place, str] = {}
+
+    def laid(place: Place, folder: str, target: str) -> str:
+        if place not in places:
+            ending = PurePosixPath(place[1]).suffix
+            name = f"{_free(folder, folders)}/{PurePosixPath(target).with_suffix(ending)}"
+            places[place], files[name] = name, place
+        return places[place]
+
+    rows = []
+    for one in learnt:
+        text: Any = list(one.captions) if texts > 1 else next(iter(one.captions), "")
+        row: dict[str, Any] = {"file_name": one.target, "text": text}
+        for number in range(depth):
+            key = "control" if number == 0 else f"control_{number + 1}"
+            there = number < len(one.controls)
+            row[f"{key}_file_name"] = laid(one.controls[number], key, one.target) if there else None
+        if any(two.mask for two in learnt):
+            row["mask_file_name"] = laid(one.mask, "mask", one.target) if one.mask else None
+        rows.append(row)
+    return files, rows
+
+
+def repeats_of(pictures: Sequence[Taken], rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """How often an epoch has the pictures, as settings of [dataset]: by folder where each has one
+    number, else a column that is written into the rows."""
+    told = {one.target: one.repeats for one in pictures}
+    by_folder: dict[str, set[float]] = {}
+    for row in rows:
+        folder = PurePosixPath(row["file_name"]).parent.as_posix()
+        by_folder.setdefault(folder, set()).add(told[row["file_name"]])
+    if all(times == {1} for times in by_folder.values()):
+        return {}
+    # a glob of a folder fits what is below it as well: those come later
+    folders = sorted(by_folder)
+    plain = not any(letter in folder for folder in folders for letter in "*?[|:")
+    if plain and len(folders) <= _GLOBS and all(len(times) == 1 for times in by_folder.values()):
+        numbers = {"*" if f == "." else f"{f}/*": _plain(min(by_folder[f])) for f in folders}
+        return {"picture_repeats": numbers}
+    whole = all(told[row["file_name"]] == int(told[row["file_name"]]) for row in rows)
+    for row in rows:  # all of one kind, as loaders ask
+        often = told[row["file_name"]]
+        row["repeats"] = int(often) if whole else float(often)
+    return {"repeats_column": "repeats"}
+
+
+def _plain(number: float) -> float:
+    return int(number) if number == int(number) else number
+
+
+def _first(name: str) -> str:
+    return name.partition("/")[0] if "/" in name else ""
+
+
+def _free(folder: str, taken: set[str]) -> str:
+    """A folder of that name that holds no pictures to learn."""
+    name = folder
+    while name in taken:
+        name = f"{name}_"
+    return name
+
+
+def copy_files(
+    files: Mapping[str, Place],
+    target: Path,
+    rows: Iterable[Mapping[str, Any]] | None,
+    *,
+    force: bool,
+) -> None:
+    """Copy files into the folder `target`, and write the records beside them. What an earlier run
+    has copied stays. Raises `HubtoolsError` if something else is there and not `force`, or for a
+    name that metadata cannot have."""
+    odd = next((name for name in files if not _is_text(name)), None)
+    if odd is not None:
+        raise HubtoolsError(
+            f"{files[odd][0]} holds a file whose name is not in UTF-8: {odd!r}.",
+            hint="rename it; metadata.jsonl could not name it",
+            code="file-not-usable",
+        )
+    own = {}
+    if rows is not None:
+        lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+        own[METADATA] = ("\n".join(lines) + "\n").encode()
+    if not force:
+        refuse_to_mix(target, files, own)
+    with Root(target.parent, create=True) as above, above.inside(target.name, create=True) as root:
+        for name, (folder, there) in files.items():
+            if _is_copy(target / name, folder / there):
+                continue
+            with open_own(folder, there) as file, root.replacing(name) as copy:
+                shutil.copyfileobj(file, copy)
+        for name, data in own.items():  # last: what it names is there
+            root.write(name, data)
+
+
+def _is_text(name: str) -> bool:
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
+
+
+def _is_copy(one: Path, other: Path) -> bool:
+    return one.is_file() and not one.is_symlink() and filecmp.cmp(one, other, shallow=False)
+
+
+def refuse_to_mix(
+    dataset: Path, files: Mapping[str, Place], own: Mapping[str, bytes | Callable[[], bytes]]
+) -> None:
+    """Raises `HubtoolsError` if a folder holds something else than copies of `files` and what is
+    written beside them (`own`), which a run that was killed has left."""
+    for path in sorted(dataset.rglob("*")) if dataset.is_dir() else ():
+        name = path.relative_to(dataset).as_posix()
+        if (path.is_dir() and not path.is_symlink()) or is_left_over(path.name):
+            continue
+        if name in files and _is_copy(path, files[name][0] / files[name][1]):
+            continue
+        if name in own and path.is_file() and not path.is_symlink():
+            wanted = own[name]
+            if path.read_bytes() == (wanted if isinstance(wanted, bytes) else wanted()):
+                continue
+        raise HubtoolsError(
+            f"{dataset} is not empty; {name} would mix with what is written there.",
+            hint="give another folder, or --force",
+            code="file-exists",
+        )
+
+
+def class_folder(haul: Haul, folder: Path, *, force: bool) -> dict[str, Any]:
+    """Copy the pictures of the class into `class` beside the dataset; answers what goes into
+    [train]."""
+    if not haul.classes:
+        return {}
+    files, rows = lay_out(haul.classes)
+    copy_files(files, folder / "class", rows, force=force)
+    if not all(row["text"] for row in rows):
+        haul.left.append(
+            "Some pictures of the class have no caption: write them into class/metadata.jsonl, or"
+            " one for all as train.class_prompt."
+        )
+    return {"with_prior_preservation": True, "class_data_dir": "class"}

@@ -1,0 +1,1 @@
+"""Settings files of other trainers, and the pictures that they name."""
