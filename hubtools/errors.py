@@ -159,12 +159,17 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "url": ("aiohttp",),
     "daft": ("daft",),
     "xformers": ("xformers",),
+    "tensorboard": ("tensorboardX",),
+    "wandb": ("wandb",),
+    "trackio": ("trackio",),
 }
 
 
 def missing_modules(extra: str) -> list[str]:
     """Import names of `extra` that are not installed (found without importing them)."""
-    return [name for name in EXTRAS[extra] if importlib.util.find_spec(name) is None]
+    specs = {name: importlib.util.find_spec(name) for name in EXTRAS[extra]}
+    # a mere folder of that name, such as the one that wandb makes here, is no package
+    return [name for name, spec in specs.items() if spec is None or spec.origin is None]
 
 
 def require_extra(extra: str, what: str) -> None:

@@ -147,6 +147,24 @@ def _share(value: float) -> float:
 Share = Annotated[float, Field(ge=0, le=10**9), AfterValidator(_share)]
 
 
+_OF_A_RUN = ("samples", "snapshots", "state", "images")
+
+
+def _inside_run(value: str) -> str:
+    """A folder of a run's own, by a plain name."""
+    parts = value.removeprefix("./").rstrip("/").split("/")
+    for part in parts:
+        if not re.fullmatch(r"[A-Za-z0-9_][\w. -]{0,63}", part) or parts[0] in _OF_A_RUN:
+            raise ValueError(
+                "must be a folder in the run folder, such as logs, and none that a run has itself"
+            )
+    return "/".join(parts)
+
+
+InsideRun = Annotated[str, AfterValidator(_inside_run)]
+TrackerName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_. -]{0,99}$")]
+
+
 LrScheduler = Literal[
     "constant",
     "constant_with_warmup",

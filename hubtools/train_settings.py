@@ -8,10 +8,12 @@ from pydantic import BeforeValidator, Field
 
 from hubtools.models.families.noise import Density, HuberSchedule, LossType
 from hubtools.setting_types import (
+    InsideRun,
     LrScheduler,
     RepoId,
     Section,
     Share,
+    TrackerName,
     number_by_layer,
     option,
 )
@@ -301,6 +303,21 @@ class TrainSettings(Section):
         "Draw samples every N steps; default an eighth of the run, at least 100; 0 never.",
         "sample_steps",
         ge=0,
+    )
+    report_to: list[Literal["tensorboard", "wandb", "trackio", "all", "none"]] = option(
+        [],
+        "Trackers that follow the run as well; repeat the option. all: those whose package is"
+        " installed. metrics.jsonl has everything with none of them.",
+        "log_with",
+    )
+    logging_dir: InsideRun = option(
+        "logs", "Folder in the run folder for what TensorBoard reads and W&B keeps."
+    )
+    tracker_project_name: TrackerName = option(
+        "hubtools", "Project of the run in W&B and trackio.", "log_tracker_name", "wandb_project"
+    )
+    tracker_run_name: TrackerName | None = option(
+        None, "Name of the run in W&B and trackio; default the run folder's.", "wandb_run_name"
     )
     validation_split: Share = option(
         0.0,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from hubtools.errors import missing_modules
 from hubtools.files import human_bytes
 from hubtools.findings import Problem, Severity
 from hubtools.training.memory import held
 from hubtools.training.plan import TRAIN_RULES, TrainPlan
+from hubtools.training.trackers.kinds import TITLES, chosen
 
 
 @TRAIN_RULES.rule("T108", "The disk is too small", Severity.ERROR)
@@ -74,3 +76,26 @@ def memory(plan: TrainPlan) -> Iterator[Problem]:
         f" {human_bytes(free)} are free.",
         first,
     )
+
+
+@TRAIN_RULES.rule("T130", "The package of a tracker is missing", Severity.WARNING)
+def trackers(plan: TrainPlan) -> Iterator[Problem]:
+    """A tracker that the run is to report to is not installed.
+
+    The run goes on without it. Each is an extra: TensorBoard, W&B (wandb) and trackio. Without any,
+    metrics.jsonl has all figures, and `hubtools watch` shows them; a tracker that is installed
+    later is told all of them when the run goes on.
+    """
+    asked = plan.recipe.settings.report_to
+    missing = [name for name in chosen(plan.recipe.settings) if missing_modules(name)]
+    if missing:
+        extras, titles = ",".join(missing), " and ".join(TITLES[name] for name in missing)
+        yield Problem(
+            f"{titles} should follow the run, but the package is not installed.",
+            f"pip install 'hf-hubtools[{extras}]', or leave --report-to {missing[0]} out",
+        )
+    elif "all" in asked and not chosen(plan.recipe.settings):
+        yield Problem(
+            "All trackers should follow the run, but the package of none is installed.",
+            "pip install 'hf-hubtools[tensorboard]', or leave --report-to all out",
+        )

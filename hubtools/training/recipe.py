@@ -104,6 +104,7 @@ class Recipe:
                 *("output_dir", "pretrained_model_name_or_path", "base_config", "num_threads"),
                 "class_data_dir",
                 *("allow_pickle", "price_per_hour"),
+                *("report_to", "logging_dir", "tracker_project_name", "tracker_run_name"),
                 *(() if flow else OF_FLOW),
                 *(n for n in _LATER if getattr(self.settings, n) == fields[n].default),
             }

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from hubtools.errors import HubtoolsError, is_out_of_memory
+from hubtools.errors import HubtoolsError
 from hubtools.files import human_bytes, sha256_of
 from hubtools.layout import LORA_WEIGHTS, SNAPSHOTS_DIR, step_name
 from hubtools.manifest import LoraFacts, RunManifest
@@ -39,17 +39,19 @@ from hubtools.training.device import (
 )
 from hubtools.training.encode import EncodedDataset
 from hubtools.training.loop import TrainState
-from hubtools.training.metrics import first_and_last
+from hubtools.training.metrics import HeldOut, Log, Metric, first_and_last
 from hubtools.training.optimizers import make_optimizer
 from hubtools.training.plan import TrainPlan
 from hubtools.training.prediction import check_prediction, explained
 from hubtools.training.recipe import STATE_SECONDS
 from hubtools.training.room import steps_that_fit
 from hubtools.training.runfolder import now
-from hubtools.training.samples import SamplePrompts, draw_samples, one_line
+from hubtools.training.samples import SamplePrompts, draw_samples
 from hubtools.training.signals import Stop, StopAgreement, stop_on_signals
 from hubtools.training.stages import Opened, Stages
-from hubtools.training.validation import Validation
+from hubtools.training.trackers.follow import Trackers
+from hubtools.training.trackers.kinds import about, chosen
+from hubtools.training.validation import Validation, is_due
 from hubtools.training.verify import verify_lora
 
 if TYPE_CHECKING:
@@ -84,6 +86,7 @@ class Run:
         self.threads = 1
         self.saved_step = -1
         self.saved_at = time.monotonic()
+        self.trackers: Trackers | None = None
 
     def go(self, resume: bool) -> RunManifest:
         """Load, encode, train, write, verify."""
@@ -115,6 +118,9 @@ class Run:
         except Exception:
             self._write_manifest(status="failed")
             raise
+        finally:
+            if self.trackers is not None:
+                self.trackers.end(self.manifest.status)
 
     # --- before the loop -----------------------------------------------------------------------
 
@@ -145,7 +151,9 @@ class Run:
         self.stages = Stages(base, self.family, load, device)
         encode_exactly(device)
         encoded = EncodedDataset(self.stages, self.plan)
-        self.validation = Validation(self.stages, self.plan) if self.plan.held_out else None
+        self.validation: Validation | None = None
+        if self.plan.held_out:
+            self.validation = Validation(self.stages, self.plan, self.group.device)
         also = [self.validation.encoded] if self.validation else []
         encoded.fill(self.group, self.reporter, self._encode_prompts, also)
         model = self.stages.denoiser()
@@ -188,8 +196,14 @@ class Run:
             self.plan.examples,
             start,
             saved.facts.loss_ema if saved else None,
+            self._tell,
         )
         self.log = log
+        if self.group.main:
+            told = about(self.manifest, self.settings)
+            earlier = Log(log.history, log.held_out)
+            names, warn = chosen(self.settings), self.reporter.warn
+            self.trackers = Trackers(names, self.run_dir, told, earlier, warn)
         total = self.recipe.steps
         forget_memory(self.group.device)
         agreement = StopAgreement(self.group, stop)
@@ -241,23 +255,11 @@ class Run:
             self._validate(state, done)
 
     def _validate(self, state: TrainState, done: int) -> None:
-        """The loss of the held-out pictures after step `done`, if it is due and not known yet. What
-        goes wrong is a warning: hours of training are worth more."""
-        every, last = self.recipe.validate_every, done == self.recipe.steps
-        if self.validation is None or not (last or done % every == 0):
-            return
-        if self.group.main and done not in {found.step for found in self.log.held_out}:
-            try:
-                loss = self.validation.loss(state, self.group.device)
-                if math.isfinite(loss):
-                    self.log.add_held_out(done, loss)
-                    self.reporter.note(f"Held-out loss after step {done:,}: {loss:.4f}.")
-                else:
-                    self.reporter.warn(f"The held-out loss after step {done:,} is no number.")
-            except RuntimeError as error:
-                why = "there is no memory" if is_out_of_memory(error) else one_line(error)
-                self.reporter.warn(f"No held-out loss after step {done:,}: {why}.")
-        self.group.barrier()
+        """The loss of the held-out pictures after step `done`, if it is due and not known yet."""
+        if self.validation is not None and is_due(self.recipe, done):
+            if self.group.main:
+                self.validation.look(state, done, self.log, self.reporter)
+            self.group.barrier()
 
     def _save(self, state: TrainState, done: int) -> None:
         """State of step `done`, unless it is there already."""
@@ -284,6 +286,10 @@ class Run:
         if done < self.recipe.steps:
             self.log.draw(self._title())
 
+    def _tell(self, lines: Sequence[Metric | HeldOut]) -> None:
+        if self.trackers is not None:
+            self.trackers.tell(lines)
+
     def _cost(self, seconds: float) -> str:
         """ ", 1.29 at 0.5 an hour", if the machine has a price."""
         price = self.settings.price_per_hour
@@ -304,7 +310,7 @@ class Run:
 
     def _sample(self, state: TrainState, done: int, stop: Stop) -> None:
         if self.group.main and self.recipe.sample_every:
-            draw_samples(
+            drawn = draw_samples(
                 state.model,
                 self.base,
                 self.stages,
@@ -314,6 +320,9 @@ class Run:
                 warn=self.reporter.warn,
                 stopping=lambda: bool(stop),
             )
+            if drawn and self.trackers is not None:
+                self.log.flush()  # steps come in order
+                self.trackers.tell_samples(done)
         self.group.barrier()
 
     # --- after the loop ------------------------------------------------------------------------

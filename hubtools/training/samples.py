@@ -120,11 +120,10 @@ def draw_samples(
         return 0
     except Exception as error:
         sentence = as_sentence(error)
-        why = sentence.message if sentence else f"{type(error).__name__}: {one_line(error)}"
+        why = sentence.message if sentence else f"{type(error).__name__}: {_line(error)}"
         warn(f"No samples at step {step:,}: {why} Training goes on.")
         return 0
 
 
-def one_line(error: BaseException) -> str:
-    """What an error says, on one line."""
+def _line(error: BaseException) -> str:
     return " ".join(str(error).split())[:200] or "no further word"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,7 +28,8 @@ MEASURED = 5  # steps after which the time per step is told
 
 class StepLog:
     """Metrics of a run that continues after `start`. Without `run_dir` (a process that is not the
-    main one) nothing is written, but NaN is found all the same, so that all stop together."""
+    main one) nothing is written, but NaN is found all the same, so that all stop together. `tell`
+    hears what is written."""
 
     def __init__(
         self,
@@ -37,9 +38,11 @@ class StepLog:
         examples: Sequence[Example],
         start: int,
         loss_ema: float | None,
+        tell: Callable[[Sequence[Metric | HeldOut]], None] = lambda lines: None,
     ) -> None:
         self._run_dir, self._recipe, self._examples = run_dir, recipe, examples
         self._log = MetricsLog(run_dir, start) if run_dir else None
+        self._told = tell
         earlier = read_log(run_dir) if run_dir else None
         self.history: list[Metric] = earlier.steps if earlier else []
         self.held_out: list[HeldOut] = earlier.held_out if earlier else []
@@ -93,6 +96,7 @@ class StepLog:
             self._curve.add(metric)
         if self._log is not None:
             self._log.append(metrics)
+            self._tell(metrics)
 
     def add_held_out(self, step: int, loss: float) -> None:
         """Note the loss of the held-out pictures after `step`; those of the steps come first."""
@@ -102,6 +106,11 @@ class StepLog:
         self._curve.add(found)
         if self._log is not None:
             self._log.append([found])
+            self._tell([found])
+
+    def _tell(self, lines: Sequence[Metric | HeldOut]) -> None:
+        with self.pause():
+            self._told(lines)
 
     def _not_a_number(self, done: int, loss: float) -> HubtoolsError:
         pictures = self._recipe.buckets.pictures

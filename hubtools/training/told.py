@@ -14,6 +14,7 @@ from hubtools.training.layers import share_words
 from hubtools.training.memory import held
 from hubtools.training.plan import TrainPlan
 from hubtools.training.recipe import DTYPES, STATE_SECONDS, Recipe
+from hubtools.training.trackers.kinds import TITLES, chosen
 
 
 def describe(plan: TrainPlan) -> list[str]:
@@ -59,6 +60,7 @@ def describe(plan: TrainPlan) -> list[str]:
         f" ({human_bytes(plan.snapshots * plan.lora_bytes)})",
         "samples": samples,
         "held out": _held_out(plan),
+        "trackers": ", ".join(TITLES[name] for name in chosen(settings)),
         "memory": _memory(plan),
         "work": _work(plan),
         "disk": f"{human_bytes(plan.bytes_needed)} at most, {human_bytes(plan.bytes_free)} free",

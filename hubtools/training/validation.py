@@ -7,16 +7,20 @@ number is drawn from what steps draw from, and dropout is off.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from hubtools.errors import first_line, is_out_of_memory
 from hubtools.models.families.batches import stacked_pictures
+from hubtools.progress import Reporter
 from hubtools.training.buckets import make_buckets
 from hubtools.training.cuda_graph import moved
 from hubtools.training.draws import Chosen, draw
 from hubtools.training.encode import EncodedDataset
 from hubtools.training.loop import TrainState, loss_sum
 from hubtools.training.plan import TrainPlan
+from hubtools.training.recipe import Recipe
 from hubtools.training.stages import Stages
 
 if TYPE_CHECKING:
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from hubtools.training.cuda_graph import Batch
+    from hubtools.training.step_log import StepLog
 
 # Moments of each picture, in the middle of as many equal parts of what steps draw from.
 MOMENTS = 4
@@ -52,14 +57,38 @@ def held_out_plan(plan: TrainPlan, resolution: int) -> TrainPlan:
     )
 
 
+def is_due(recipe: Recipe, done: int) -> bool:
+    """Whether the held-out pictures are looked at after step `done`."""
+    every = recipe.validate_every
+    return bool(every) and (done == recipe.steps or done % every == 0)
+
+
 class Validation:
     """What is measured of a plan that holds pictures out."""
 
-    def __init__(self, stages: Stages, plan: TrainPlan) -> None:
+    def __init__(self, stages: Stages, plan: TrainPlan, device: torch.device) -> None:
+        self._device = device
         self._plan = held_out_plan(plan, plan.recipe.resolution)
         self.encoded = EncodedDataset(stages, self._plan)
 
-    def loss(self, state: TrainState, device: torch.device) -> float:
+    def look(self, state: TrainState, done: int, log: StepLog, reporter: Reporter) -> None:
+        """Measure and note the loss after step `done`, unless it is known. What goes wrong is a
+        warning: hours of training are worth more."""
+        if done in {found.step for found in log.held_out}:
+            return
+        try:
+            loss = self.loss(state)
+        except RuntimeError as error:
+            why = "there is no memory" if is_out_of_memory(error) else first_line(error)
+            reporter.warn(f"No held-out loss after step {done:,}: {why.rstrip('.')}.")
+            return
+        if not math.isfinite(loss):
+            reporter.warn(f"The held-out loss after step {done:,} is no number.")
+            return
+        log.add_held_out(done, loss)
+        reporter.note(f"Held-out loss after step {done:,}: {loss:.4f}.")
+
+    def loss(self, state: TrainState) -> float:
         """The mean over pictures and moments. One at a time: there is memory for it wherever there
         is for a step, and no picture depends on its neighbours."""
         import torch
@@ -71,7 +100,7 @@ class Validation:
         try:
             with torch.no_grad():
                 losses = [
-                    loss_sum(alone, self._plan.recipe, moved(batch, device)).double()
+                    loss_sum(alone, self._plan.recipe, moved(batch, self._device)).double()
                     for batch in self._batches(alone)
                 ]
             return float(torch.stack(losses).mean())

@@ -159,6 +159,7 @@ BAD: dict[str, TrainPlan] = {
     "T121": replace(plan(caption_dropout=0.1), base=replace(plan().base, guided=False)),
     "T122": plan(images=8, train_batch_size=4, buckets=shapes(4, 1, 1, 1, 1)),
     "T123": replace(plan(), examples=PAIR),
+    "T130": plan(report_to=["trackio"]),
 }
 GOOD: dict[str, list[TrainPlan]] = {
     "T101": [plan(checkpointing_steps=1000), plan(max_train_steps=10)],
@@ -202,6 +203,7 @@ GOOD: dict[str, list[TrainPlan]] = {
         plan(images=3, train_batch_size=4),
     ],
     "T123": [plan(), replace(plan(), examples=PAIR, base=replace(plan().base, controls=(0, 1)))],
+    "T130": [plan(report_to=["tensorboard"]), plan(report_to=["none"]), plan()],
     "T116": [plan(samples={"size": 504}), plan(samples={"size": 500}, validation_steps=0)],
 }
 

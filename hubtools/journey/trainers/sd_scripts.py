@@ -24,7 +24,7 @@ _SAME = (
     "prior_loss_weight", "shuffle_caption", "keep_tokens", "loss_type", "huber_c",
     "huber_schedule", "debiased_estimation_loss", "max_grad_norm", "lr_warmup_steps",
     "multires_noise_iterations", "multires_noise_discount", "caption_tag_dropout_rate",
-    "lr_scheduler",
+    "lr_scheduler", "validation_split",
 )  # fmt: skip
 SETTINGS: Table = {
     **{name: (("train", name), same) for name in _SAME},
@@ -46,6 +46,9 @@ SETTINGS: Table = {
     "v_parameterization": (("train", "prediction_type"), velocity),
     "save_every_n_steps": (("train", "snapshot_steps"), or_none),
     "sample_every_n_steps": (("train", "validation_steps"), or_none),
+    "log_with": (("train", "report_to"), lambda value: [value] if value else None),
+    "log_tracker_name": (("train", "tracker_project_name"), or_none),
+    "wandb_run_name": (("train", "tracker_run_name"), or_none),
 }
 # What says where pictures are; caches lie beside ours.
 FOLDERS = ("train_data_dir", "image_dir", "image_directory", "image_jsonl_file", "metadata_file")

@@ -1,0 +1,1 @@
+"""Trackers: TensorBoard, Weights & Biases and trackio, which follow `metrics.jsonl`."""

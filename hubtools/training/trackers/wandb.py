@@ -1,0 +1,110 @@
+"""Weights & Biases: the run on its site, or in the run folder where that cannot be reached."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from hubtools.rooted import Root
+from hubtools.training.metrics import HeldOut, Metric
+from hubtools.training.trackers.kinds import About, Event, Reported, Samples, batches, scalars
+from hubtools.training.trackers.noted import FAREWELL, Note, waited
+
+_PATIENCE = 20.0  # seconds for its site to answer
+
+
+class Wandb:
+    """Scalars, samples and the settings. What it finds out by itself (host, user, command line,
+    code, git, packages, environment) is turned off."""
+
+    def __init__(self, warn: Callable[[str], None]) -> None:
+        self._warn = warn
+
+    def begin(self, root: Root, about: About) -> Reported:
+        """Open the run, or the one of the same id again; without network, offline."""
+        root.mkdir(about.folder)
+        self._note = Note(root, f"{about.folder}/wandb-reported.json", about.id)
+        self._run = self._open(root, about)
+        return self._note.reported
+
+    def _open(self, root: Root, about: About) -> Any:
+        import wandb
+
+        offline = os.environ.get("WANDB_MODE") in ("offline", "dryrun")
+        folder = os.environ.get("WANDB_DIR") or str(root.path / about.folder)
+        for mode in ["offline"] if offline else [os.environ.get("WANDB_MODE"), "offline"]:
+            try:
+                return wandb.init(
+                    project=about.project,
+                    name=about.name,
+                    id=about.id,
+                    resume="allow",
+                    dir=folder,
+                    config=about.settings,
+                    settings=self._settings(wandb, mode, folder),
+                )
+            except Exception as error:
+                if mode == "offline":
+                    raise
+                why = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+                self._warn(
+                    f"W&B does not take the run ({why}); it is logged offline, and `wandb sync"
+                    f" {folder}/wandb/offline-run-*{about.id}` sends it."
+                )
+        raise AssertionError
+
+    def _settings(self, wandb: Any, mode: str | None, folder: str) -> Any:
+        wanted = {
+            "mode": mode,
+            "root_dir": folder,
+            "console": "off",
+            "silent": True,
+            "init_timeout": _PATIENCE,
+            "disable_git": True,
+            "disable_code": True,
+            "save_code": False,
+            "disable_job_creation": True,
+            "x_disable_meta": True,
+            "x_disable_stats": True,
+            "x_disable_machine_info": True,
+            "x_save_requirements": False,
+            "host": "",
+            "program": "",
+        }
+        known = wandb.Settings.model_fields
+        return wandb.Settings(**{k: v for k, v in wanted.items() if k in known and v is not None})
+
+    def log(self, events: Sequence[Event]) -> None:
+        """Hand them over; noted first, so that none is told twice."""
+        import wandb
+
+        self._note.take(events)
+        for step, together in batches(events):
+            values: dict[str, Any] = {}
+            for event in together:
+                if isinstance(event, (Metric, HeldOut)):
+                    values |= scalars(event)
+                else:
+                    values |= _images(wandb, event)
+            self._run.log(values, step=step)
+
+    def end(self, status: str) -> None:
+        """Wait for what is left to be sent, but not for ever."""
+        code = 0 if status == "finished" else 1
+        if not waited(lambda: self._run.finish(code)):
+            self._warn(
+                f"W&B has not taken all of the run within {FAREWELL:.0f} seconds; `wandb sync"
+                " --sync-all` in the run's folder sends the rest."
+            )
+
+
+def _images(wandb: Any, event: Samples) -> dict[str, Any]:
+    from PIL import Image
+
+    found: dict[str, Any] = {}
+    for picture in event.pictures:
+        with Image.open(io.BytesIO(picture.png)) as image:
+            found[picture.tag] = wandb.Image(image.convert("RGB"), caption=picture.prompt)
+    return found
