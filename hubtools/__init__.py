@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hubtools.commands.caches import cache_ls, cache_prune
     from hubtools.commands.drawing import evaluate, generate, grid, plan_grid, train
     from hubtools.commands.edits import caption, fix
+    from hubtools.commands.elsewhere import attach_train, plan_train_remote, train_remote
     from hubtools.commands.journeys import (
         demo,
         doctor,
@@ -60,6 +61,7 @@ _WHERE = {
     "HubtoolsError": "hubtools.errors",
     "Project": "hubtools.project",
     "UsageError": "hubtools.errors",
+    "attach_train": "hubtools.commands.elsewhere",
     "cache_ls": "hubtools.commands.caches",
     "cache_prune": "hubtools.commands.caches",
     "caption": "hubtools.commands.edits",
@@ -90,6 +92,7 @@ _WHERE = {
     "plan_prune_remote": "hubtools.commands.remote",
     "plan_push": "hubtools.commands.releasing",
     "plan_shards": "hubtools.commands.packing",
+    "plan_train_remote": "hubtools.commands.elsewhere",
     "plan_undo_push": "hubtools.commands.undoing",
     "prune": "hubtools.commands.releasing",
     "prune_remote": "hubtools.commands.remote",
@@ -104,6 +107,7 @@ _WHERE = {
     "shard": "hubtools.commands.packing",
     "ship": "hubtools.commands.journeys",
     "train": "hubtools.commands.drawing",
+    "train_remote": "hubtools.commands.elsewhere",
     "undo_fix": "hubtools.dataset.fix.run",
     "undo_push": "hubtools.commands.undoing",
     "unshard": "hubtools.commands.packing",
@@ -120,6 +124,7 @@ __all__ = [
     "HubtoolsError",
     "Project",
     "UsageError",
+    "attach_train",
     "cache_ls",
     "cache_prune",
     "caption",
@@ -150,6 +155,7 @@ __all__ = [
     "plan_prune_remote",
     "plan_push",
     "plan_shards",
+    "plan_train_remote",
     "plan_undo_push",
     "preview",
     "prune",
@@ -164,6 +170,7 @@ __all__ = [
     "shard",
     "ship",
     "train",
+    "train_remote",
     "undo_fix",
     "undo_push",
     "unshard",

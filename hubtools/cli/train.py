@@ -6,10 +6,11 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from hubtools.cli.elsewhere import asks_elsewhere, remote_options, train_elsewhere
 from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.other_trainers import translated
 from hubtools.cli.output import Output, output_options
@@ -81,6 +82,7 @@ _NOTES = "hubtools.notes"
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 @click.option("--skip-validation", is_flag=True, help="Train even if the dataset fails validation.")
 @click.option("--strict", is_flag=True, help="Count warnings as errors.")
+@remote_options()
 @click.option(
     "--write-baseline", is_flag=True,
     help="Add the findings to the baseline file  [default: hubtools-baseline.json]",
@@ -97,15 +99,29 @@ def command(
     write_baseline: bool,
     trust_state: bool,
     out: Output,
+    **elsewhere: Any,
 ) -> None:
     """Train a LoRA on a folder of pictures or a dataset on the Hub.
 
     Kill it at any moment and run the same command again: it continues as if it had never stopped.
+    With --remote it runs as a job of the Hub, after its price was shown, and the run is fetched.
     """
     from hubtools.commands.drawing import train
 
     for note in click.get_current_context().meta[_NOTES]:
         out.note(note)
+    if asks_elsewhere(elsewhere):
+        train_elsewhere(
+            out,
+            project,
+            reporter_of(out),
+            resume=resume,
+            dry_run=dry_run,
+            skip_validation=skip_validation,
+            strict=strict,
+            **elsewhere,
+        )
+        return
     manifest = with_trust(
         out,
         trust_state,

@@ -1,7 +1,8 @@
 """What a server answers is bounded: one that is no Hub may send any number of bytes, or a few that
 unpack to very many.
 
-Answers of the API are read whole, up to `ANSWER` bytes and as many values as memory has room for.
+Answers of the API (but for the log of a job) are read whole, up to `ANSWER` bytes and as many
+values as memory has room for.
 Of a file, no more is taken than was asked for: the bytes of its `Range`, what the caller says by
 the extension `MOST`, or as many as the server has said that it has (the client asks that first, by
 `HEAD`). No file is begun that the disk has no room for, and none goes on when there is hardly any
@@ -23,6 +24,7 @@ MOST = "hubtools.most"  # extension of a request: bytes of the answer, unpacked
 _API = "hubtools.api"
 _SIZE = "hubtools.size"  # the same, of a file that the client writes to the disk
 _BLOCK = 1 << 18
+_LOG = re.compile(r"/api/jobs/[^/]+/[^/]+/logs$")
 _RANGE = re.compile(r"bytes=(\d{1,18})-(\d{1,18})")
 
 
@@ -42,7 +44,9 @@ def ask_bounded(request: Any, below: Any) -> None:
     if MOST in known or _API in known or _SIZE in known:
         return
     path = request.url.path
-    if "/api/" in path or "/info/lfs/" in path:
+    if _LOG.search(path):
+        known[MOST] = ANSWER  # told line by line for as long as a job runs, so not read ahead
+    elif "/api/" in path or "/info/lfs/" in path:
         known[_API] = True
     elif match := _RANGE.fullmatch(request.headers.get("range", "")):
         request.headers["accept-encoding"] = "identity"  # a range of the file, not of its packing

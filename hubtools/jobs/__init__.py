@@ -1,0 +1,1 @@
+"""Training elsewhere: as a job of the Hub, whose run is fetched from there, or on a cluster."""

@@ -1,0 +1,168 @@
+"""A training elsewhere: what is refused before anything is sent, and what a job keeps of a run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from huggingface_hub import CommitOperationAdd, HfApi
+
+from hubtools.errors import HubtoolsError, UsageError
+from hubtools.hub.jobs import Machine, named
+from hubtools.jobs.estimate import precision_on
+from hubtools.jobs.onjob import Sender, Training
+from hubtools.jobs.place import Place, belongs, bring, find_place, open_place
+from hubtools.jobs.plan import seconds_of
+from hubtools.jobs.script import script_of
+from hubtools.localhub.jobs import Jobs
+from hubtools.rooted import Root
+from tests.typed import typed
+
+if TYPE_CHECKING:
+    from hubtools.localhub.server import Hub
+
+
+@pytest.fixture
+def place(local_hub: Hub) -> Place:
+    return open_place("me/a-run", "Run of a [1]")
+
+
+def write(run: Path, **files: str) -> None:
+    for name, text in files.items():
+        path = run / name.replace("__", "/").replace("_json", ".json")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def names(place: Place) -> list[str]:
+    return sorted(place.files()[1])
+
+
+def test_a_run_keeps_its_newest_state_until_it_is_finished(place: Place, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    write(run, run_json="{}", state__a="no state", **{"state/step-000002/state.json": "2"})
+    write(run, **{".lock": "", "loss.pkl": "", ".git/config": "", "samples/a.sh": ""})
+    sender = Sender(place, run)
+    assert sender.has_news()
+    sender.send("so far", finished=False)
+    assert names(place) == ["run.json", "state/step-000002/state.json"]
+    assert not sender.has_news()
+    write(run, **{"state/step-000004/state.json": "4"})
+    assert sender.has_news()
+    sender.send("so far", finished=False)
+    assert names(place) == ["run.json", "state/step-000004/state.json"]
+    with Root(tmp_path / "again", create=True) as root:
+        bring(place, root, states=True)
+    assert (tmp_path / "again/state/step-000004/state.json").read_text() == "4"
+    sender.send("finished", finished=True)
+    assert names(place) == ["run.json"]
+    assert find_place("me/a-run", "Run of a [1]") == place
+    assert find_place("me/a-run", "Run of a [2]") is None
+
+
+_TRAINS = """
+import pathlib, signal, sys
+def stop(*_):
+    state = pathlib.Path("state/step-000007")
+    state.mkdir(parents=True)
+    (state / "state.json").write_text("saved")
+    sys.exit(130)
+signal.signal(signal.SIGTERM, stop)
+pathlib.Path("run.json").write_text("begun")
+signal.pause()
+"""
+
+
+def test_a_training_is_stopped_before_the_job_s_time_is_over(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    sender = Sender(place, tmp_path)
+    words = [sys.executable, "-c", _TRAINS]
+    code = Training(words, sender, (tmp_path / "run.json").exists).run()
+    assert code == 130
+    assert "time is nearly over" in capfd.readouterr().out
+    sender.send("so far", finished=False)
+    assert names(place) == ["run.json", "state/step-000007/state.json"]
+
+
+def test_only_files_of_a_run_are_brought(local_hub: Hub, place: Place, tmp_path: Path) -> None:
+    odd = (".gitattributes", "model.pkl", "state/step-1/optimizer.bin", "samples/.x.png",
+           "a/b.json", "hubtools.toml/x.toml", "README.md")  # fmt: skip
+    assert not any(map(belongs, odd))
+    HfApi(endpoint=local_hub.url, token=local_hub.token).create_commit(
+        place.repo,
+        [CommitOperationAdd(name, b"x") for name in (*odd[1:], "run.json")],
+        commit_message="odd",
+        revision=place.ref,
+    )
+    with Root(tmp_path / "run", create=True) as root:
+        bring(place, root, states=True)
+    assert [path.name for path in (tmp_path / "run").rglob("*")] == ["run.json"]
+
+
+@pytest.fixture
+def with_jobs(local_hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    import dataclasses
+
+    jobs = Jobs(1)
+    jobs.url = local_hub.url
+    monkeypatch.setattr(local_hub.app, "hub", dataclasses.replace(local_hub.app.hub, jobs=jobs))
+    yield local_hub
+    jobs.close()
+
+
+def test_what_cannot_be_is_refused_before_anything_is_planned(
+    with_jobs: Hub, tmp_path: Path
+) -> None:
+    api = HfApi(endpoint=with_jobs.url, token=with_jobs.token)
+    write(tmp_path / "runs/old", **{"state/step-000002/state.json": "{}"})
+    api.create_repo("me/public-run")
+    other = api.run_job(image="a", command=["true"], namespace="me").id
+
+    def refused(code: int, *words: str) -> str:
+        done = typed("train", "--base-model=me/a", *words, cwd=tmp_path)
+        assert done.returncode == code, done.stderr
+        return done.stderr
+
+    assert "it has, with dollars an hour: cpu-basic ($0.01)" in refused(2, "--remote=b200")
+    assert "--detach belongs to --remote" in refused(2, "--detach")
+    assert "give one" in refused(2, "--remote=l4x1", "--attach=abcdef0123456789")
+    assert "e.g. 90m or 2h" in refused(2, "--remote=l4x1", "--job-timeout=soon")
+    assert "holds a run already" in refused(1, "--remote=l4x1", "--output-dir=runs/old")
+    assert "me/public-run is public" in refused(3, "--remote=l4x1", "--run-repo=me/public-run")
+    assert "You have no job that trains" in refused(1, "--attach")
+    assert "was not sent by" in refused(1, f"--attach={other}")
+    assert "is no job" in refused(2, "--attach=../x")
+    assert "Job not found" in refused(1, "--attach=0123456789abcdef")
+
+
+def test_names_times_and_machines() -> None:
+    assert [seconds_of(text) for text in ("90m", "2h", "1.5h", "7200")] == [5400, 7200, 5400, 7200]
+    for text in ("", "5", "8d", "1e9", "-2h"):
+        with pytest.raises(UsageError, match="--job-timeout"):
+            seconds_of(text)
+    assert named("https://huggingface.co/jobs/me/0123456789ab") == ("me", "0123456789ab")
+    assert named("0123456789ab") == (None, "0123456789ab")
+    cards = {"T4": "fp16", "L4": "bf16", "Nvidia A10G": "bf16", None: "no"}
+    assert {gpu: precision_on(Machine("m", "M", 1.0, 4, gpu, 1)) for gpu in cards} == cards
+
+
+def test_settings_come_out_of_a_script_as_they_went_in() -> None:
+    settings = '[dataset]\ntrigger = "a\\\\ \\"\\"\\"b\\n"\n'
+    script = script_of(
+        settings, name="a", repo="me/a-run", pr=3, flavor="l4x4", timeout=60, processes=4,
+        labels={"hubtools-run": "a"},
+    )  # fmt: skip
+    space: dict[str, object] = {"__name__": "looked at"}
+    exec(compile(script, "script", "exec"), space)  # noqa: S102
+    assert space["SETTINGS"] == settings
+
+
+def test_a_run_repository_that_everybody_reads_is_never_written_to(local_hub: Hub) -> None:
+    HfApi(endpoint=local_hub.url, token=local_hub.token).create_repo("me/open-run")
+    with pytest.raises(HubtoolsError, match="is public"):
+        open_place("me/open-run", "Run of a [1]")
