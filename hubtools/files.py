@@ -241,7 +241,7 @@ def json_value(data: bytes | str, *, unique: bool = False) -> Any:
         else:
             odd = b"\\ud" in data or b"\\uD" in data or data.count(b"{") + data.count(b"[") > DEPTH
         if odd:
-            _check_value(value)
+            check_value(value)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     return value
@@ -266,7 +266,9 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _check_value(value: Any) -> None:
+def check_value(value: Any) -> None:
+    """Raises `ValueError` for lists and mappings in each other deeper than `DEPTH`, and for texts
+    with half characters."""
     level = [value]
     for _ in range(DEPTH + 1):
         inner: list[Any] = []

@@ -15,6 +15,7 @@ from hubtools.files import leads_out, read_within
 from hubtools.layout import PROJECT_FILE
 from hubtools.limits import SETTINGS
 from hubtools.settings import SECTIONS, aliases_of
+from hubtools.tomltext import OddToml, toml_value
 
 
 def find_file(path: Path | None, required: bool) -> Path | None:
@@ -53,28 +54,19 @@ def read_source(file: Path) -> str:
         ) from None
 
 
-_DOTS = 100  # in a name; the parser takes time by the square of them
-
-
 def merge_file(values: dict[str, dict[str, Any]], source: str, file: Path) -> None:
     """Put a file's settings into `values`. Raises `UsageError` with the line of a mistake."""
-    for number, line in enumerate(source.splitlines(), start=1):
-        if line.partition("=")[0].count(".") > _DOTS:
-            raise UsageError(
-                f"{file}:{number}: a name has more than {_DOTS} parts.", code="bad-setting"
-            )
     try:
-        data = tomllib.loads(source)
+        data = toml_value(source)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(
             f"{file} is not valid TOML: {error}.",
             hint="strings need quotes, sections [brackets]",
             code="bad-setting",
         ) from None
-    except RecursionError:
-        raise UsageError(
-            f"{file} has lists or tables too deep in each other.", code="bad-setting"
-        ) from None
+    except OddToml as error:
+        place = f"{file}:{error.line}" if error.line else f"{file}"
+        raise UsageError(f"{place} cannot be read: {error}.", code="bad-setting") from None
     for section, content in data.items():
         if section not in SECTIONS:
             raise _unknown(section, SECTIONS, f"{file}:{line_of(source, None, section)}", "")
@@ -162,8 +154,8 @@ def line_of(source: str, section: str | None, key: str) -> int:
 
 def _parsed(source: str) -> dict[str, Any] | None:
     try:
-        return tomllib.loads(source)
-    except (tomllib.TOMLDecodeError, RecursionError):
+        return toml_value(source)
+    except ValueError:
         return None
 
 

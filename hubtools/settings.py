@@ -56,6 +56,8 @@ def _encoding(value: Any) -> Any:
 
 Encoding = Annotated[str, BeforeValidator(_encoding)]
 
+_LONGEST_NAME = 500  # letters; captions hold it any number of times
+
 
 class DatasetSettings(Section):
     """The pictures and what may be done with them."""
@@ -128,7 +130,10 @@ class DatasetSettings(Section):
         " detected where that is certain, otherwise the captions stay unread.",
     )
     trigger: str | None = option(
-        None, "Token that stands for the subject in every caption.", "instance_token"
+        None,
+        "Token that stands for the subject in every caption.",
+        "instance_token",
+        max_length=_LONGEST_NAME,
     )
     target: TargetName | None = option(
         None,
@@ -167,7 +172,9 @@ class DatasetSettings(Section):
     )
     mirrored_copies: bool = option(False, "Also find mirrored and rotated copies.")
     class_noun: str = option(
-        "person", "Class word that replaces the trigger in captions, for example person or dog."
+        "person",
+        "Class word that replaces the trigger in captions, for example person or dog.",
+        max_length=_LONGEST_NAME,
     )
     license: str | None = option(None, "Licence id of the pictures, as the Hub spells it.")
     rights: Rights | None = option(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator
 from itertools import product
 
@@ -13,6 +12,7 @@ from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD, PROJECT_FILE
 from hubtools.licensing.ids import check_derived, class_of, license_of_base, suggest
 from hubtools.rooted import LeadsOut
+from hubtools.tomltext import toml_value
 
 _SETTINGS = 1_000_000  # bytes of hubtools.toml
 
@@ -111,7 +111,7 @@ def _of_pictures(view: CardView) -> str | None:
         if not root.is_file(PROJECT_FILE):
             return None
         try:
-            data = tomllib.loads(root.read(PROJECT_FILE, _SETTINGS).decode("utf-8"))
+            data = toml_value(root.read(PROJECT_FILE, _SETTINGS).decode("utf-8"))
         except (ValueError, LeadsOut):
             return None
     section = data.get("dataset")

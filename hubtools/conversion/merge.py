@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hubtools.dataset.folder.appearing import appearing, copy_own
 from hubtools.errors import HubtoolsError, UsageError
-from hubtools.files import StrPath, human_bytes
+from hubtools.files import StrPath, human_bytes, open_regular
 from hubtools.inference.adapters import apply_loras
 from hubtools.inference.lora import WeightedLora
 from hubtools.models.base import Base, as_folder, wanted_files
 from hubtools.models.loading import Part, load_pipeline
 from hubtools.models.registry import TEXT_ENCODERS
+from hubtools.rooted import Root
 from hubtools.weights import read_header
 
 _TORCH = {"F16": "float16", "BF16": "bfloat16", "F32": "float32"}
@@ -40,7 +41,8 @@ def merge(
     `precision`: of what is changed, default that of the base's files; sums are made in float32.
 
     Raises `UsageError` if `to` is there and not empty, `HubtoolsError` if a LoRA does not fit or if
-    the disk is too small. A kill leaves no half folder under that name."""
+    the disk is too small. A kill leaves no half folder under that name, and the same again goes on.
+    """
     place = Path(to).expanduser().absolute()
     if os.path.lexists(place) and (
         place.is_symlink() or not place.is_dir() or any(place.iterdir())
@@ -50,19 +52,22 @@ def merge(
     place.parent.mkdir(parents=True, exist_ok=True)
     names = _names(folder, base.variant)
     _check_room(folder, names, place.parent)
-    with tempfile.TemporaryDirectory(prefix=".merging-", dir=place.parent) as work:
-        made = Path(work) / "pipeline"
-        changed, precision = _write(base, folder, loras, made, precision)
+    with appearing(place, "merge") as made:
+        changed, precision = _write(base, folder, loras, made.path, precision)
         for name in names:
             if name.split("/")[0] not in changed:
-                target = made / name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(folder / name, target)
-        if place.is_dir():
-            place.rmdir()
-        made.rename(place)
+                _copy(folder, name, made)
     size = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
     return Merged(place, changed, precision, size)
+
+
+def _copy(folder: Path, name: str, made: Root) -> None:
+    """Weights may lie elsewhere behind a link; what is text may not, which others might read."""
+    if not name.endswith(".safetensors"):
+        copy_own(folder, name, made, name)
+        return
+    with open_regular(folder / name) as source, made.create(name) as copy:
+        shutil.copyfileobj(source, copy, 1 << 20)
 
 
 def _names(folder: Path, variant: str | None) -> list[str]:

@@ -11,6 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from hubtools.commands.weights import merge
 from hubtools.errors import HubtoolsError, UsageError
+from hubtools.rooted import is_left_over
+from tests.doomed import RENAME, doomed
 from tests.typed import typed
 
 LAYER = "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k"
@@ -82,7 +84,18 @@ def test_the_command_line(tiny_base: Path, lora: Path, tmp_path: Path) -> None:
     again = typed("merge", lora, "--to", "m", "--base-model", tiny_base, cwd=tmp_path)
     assert again.returncode == 2
     assert "is there already" in again.stderr
-    assert [path.name for path in tmp_path.glob(".merging*")] == []
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_kill_leaves_nothing_that_the_same_again_does_not_use(
+    tiny_base: Path, lora: Path, tmp_path: Path
+) -> None:
+    words = ("merge", lora, "--to", "m", "--base-model", tiny_base)
+    doomed(RENAME, r"\.m\.merge\b(?!\.json)", *words, cwd=tmp_path)
+    assert (tmp_path / ".m.merge").is_dir()
+    assert not (tmp_path / "m").exists()
+    assert typed(*words, cwd=tmp_path).returncode == 0
+    assert not [path for path in tmp_path.glob(".m*") if not is_left_over(path.name)]
 
 
 def test_nobody_named_a_base(lora: Path, tmp_path: Path) -> None:

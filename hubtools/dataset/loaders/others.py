@@ -7,7 +7,6 @@ files goes further than this; what is not followed to the end is said to be unsu
 from __future__ import annotations
 
 import io
-import tomllib
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -21,6 +20,7 @@ from hubtools.dataset.loaders.source import Source
 from hubtools.dataset.loaders.tables import Table, read_table
 from hubtools.dataset.loaders.tar_files import TarTable
 from hubtools.dataset.metadata import Kind, MetadataFile, parse_metadata
+from hubtools.tomltext import toml_value
 
 Files = Mapping[str, Sequence[str]]
 
@@ -104,7 +104,7 @@ def _harbor(source: Source, files: Files) -> list[Split]:
             if instruction not in source.entries:
                 raise LoadError(f"{name} is taken for a Harbor task, and {instruction} is missing")
             try:
-                tomllib.loads(source.read(name).decode())
+                toml_value(source.read(name).decode())
             except OSError as error:
                 raise LoadError(f"{name} cannot be read: {error.strerror or error}") from None
             except ValueError:

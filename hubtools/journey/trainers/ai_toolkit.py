@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hubtools.journey.trainers.config import Config, PictureSet, Setting, same, side
+from hubtools.limits import FRONT_MATTER
 
 # True for a DoRA; nothing is said by a plain LoRA; others ours does not take.
 _KINDS = {"dora": True, "lora": None, "locon": None}
@@ -82,7 +83,14 @@ def read(process: Mapping[str, Any]) -> Config:
     if trigger:
         found.placeholders["[trigger]"] = trigger
     if prompts and trigger:
-        found.values["samples"]["prompts"] = [one.replace("[trigger]", trigger) for one in prompts]
+        often = sum(one.count("[trigger]") for one in prompts)
+        if often * len(trigger) > FRONT_MATTER:
+            del found.values["samples"]["prompts"]
+            found.left.append("sample.prompts (too long)")
+        else:
+            found.values["samples"]["prompts"] = [
+                one.replace("[trigger]", trigger) for one in prompts
+            ]
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -11,6 +10,7 @@ from typing import Any
 from hubtools.project import Project
 from hubtools.project_file import to_toml
 from hubtools.settings import SECTIONS
+from hubtools.tomltext import toml_value
 
 Values = dict[str, dict[str, Any]]
 Setting = tuple[str, str]
@@ -82,7 +82,7 @@ class Config:
         try:
             SECTIONS[section](**{key: value})
             Project.model_validate({section: {key: value}})
-            tomllib.loads(to_toml({section: {key: value}}))
+            toml_value(to_toml({section: {key: value}}))
         except ValueError:  # pydantic's among them, and half characters, which no TOML holds
             shown = str(value if said is None else said)
             self.left.append(f"{name} ({shown if len(shown) <= 60 else shown[:60] + '...'})")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from hubtools.journey.trainers import ai_toolkit, everydream, onetrainer, sd_scr
 from hubtools.journey.trainers.config import Config
 from hubtools.journey.trainers.places import place_of
 from hubtools.limits import FRONT_MATTER
+from hubtools.tomltext import toml_value
 
 # Where the settings of those trainers lie that have a folder of their own.
 _USUAL = (
@@ -99,7 +99,7 @@ def _content(path: Path) -> Any:
     data = read_within(path, FRONT_MATTER)
     try:
         if path.suffix == ".toml":
-            found: Any = tomllib.loads(data.decode("utf-8-sig"))
+            found: Any = toml_value(data.decode("utf-8-sig"))
         elif path.suffix == ".json":
             found = json_value(data.removeprefix(codecs.BOM_UTF8))
         elif path.suffix == ".env":
