@@ -162,6 +162,8 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "tensorboard": ("tensorboardX",),
     "wandb": ("wandb",),
     "trackio": ("trackio",),
+    "optimizers": ("prodigyopt", "schedulefree"),
+    "bitsandbytes": ("bitsandbytes",),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
@@ -172,7 +173,49 @@ LrScheduler = Literal[
     "cosine",
     "cosine_with_restarts",
     "polynomial",
+    "piecewise_constant",
 ]
+
+Optimizer = Literal["adamw", "adamw-8bit", "adafactor", "prodigy", "schedule-free", "muon"]
+
+
+@cache
+def parsed_step_rules(text: str) -> tuple[tuple[float, int | None], ...]:
+    """(factor, step before which it holds) of `1:10,0.1:20,0.01`, as diffusers writes them; the
+    last holds to the end. Raises `ValueError`."""
+    found: list[tuple[float, int | None]] = []
+    *parts, last = (part.strip() for part in text.split(","))
+    for part in parts:
+        factor, _, step = (word.strip() for word in part.partition(":"))
+        rises = step.isascii() and step.isdecimal() and len(step) < 10
+        if not rises or int(step) <= (found[-1][1] or 0 if found else 0):
+            raise ValueError(_RULES)
+        found.append((_factor(factor), int(step)))
+    return (*found, (_factor(last), None))
+
+
+_RULES = (
+    "must look like 1:500,0.1:1000,0.01: a share of the learning rate above 0 and the step up to"
+    " which it holds, step after step, and the share of what is left"
+)
+
+
+def _factor(text: str) -> float:
+    try:
+        factor = float(text)
+    except ValueError:
+        factor = 0.0
+    if not 0 < factor <= 1000:
+        raise ValueError(_RULES)
+    return factor
+
+
+def _step_rules(text: str) -> str:
+    parsed_step_rules(text)
+    return text
+
+
+StepRules = Annotated[str, AfterValidator(_step_rules)]
 
 
 class AllowedSecret(BaseModel):

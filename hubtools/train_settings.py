@@ -10,9 +10,11 @@ from hubtools.models.families.noise import Density, HuberSchedule, LossType
 from hubtools.setting_types import (
     InsideRun,
     LrScheduler,
+    Optimizer,
     RepoId,
     Section,
     Share,
+    StepRules,
     TrackerName,
     number_by_layer,
     option,
@@ -35,7 +37,7 @@ class TrainSettings(Section):
         "snr_gamma": "loss and noise",
         "rank": "the LoRA",
         "with_prior_preservation": "what the base knows",
-        "adam_beta1": "optimizer",
+        "optimizer": "optimizer",
         "mixed_precision": "the machine",
         "checkpointing_steps": "what is kept",
         "seed": "repeatability",
@@ -133,16 +135,34 @@ class TrainSettings(Section):
     max_train_steps: int | None = option(
         None, "Optimizer steps; default 100 a picture, at least 600, at most 2000.", "steps", ge=1
     )
-    learning_rate: float = option(1e-4, "Peak learning rate.", "lr", gt=0)
+    learning_rate: float | None = option(
+        None,
+        "Peak learning rate; default 1e-4, for schedule-free 3e-4, and for prodigy, which"
+        " multiplies it by what it finds, 1.",
+        "lr",
+        gt=0,
+    )
     scale_lr: bool = option(
         False, "Multiply the learning rate by batch, accumulation and processes."
     )
-    lr_scheduler: LrScheduler = option("cosine", "Shape of the learning rate over the run.")
+    lr_scheduler: LrScheduler | None = option(
+        None,
+        "Shape of the learning rate over the run; default cosine, and constant_with_warmup for the"
+        " optimizer schedule-free.",
+    )
     lr_warmup_steps: int | None = option(
-        None, "Optimizer steps of linear warm-up; default 5 % of the run (0 for constant).", ge=0
+        None,
+        "Optimizer steps of linear warm-up; default 5 % of the run (0 for constant,"
+        " piecewise_constant and the optimizer prodigy).",
+        ge=0,
     )
     lr_num_cycles: int = option(3, "Cosine waves of cosine_with_restarts.", ge=1)
     lr_power: float = option(1.0, "Power of the polynomial schedule.", gt=0)
+    lr_step_rules: StepRules | None = option(
+        None,
+        "Steps of piecewise_constant: 1:500,0.1:1000,0.01 is the whole learning rate before step"
+        " 500, a tenth before 1000, then a hundredth.",
+    )
     snr_gamma: float | None = option(
         None,
         "min-SNR weighting of the loss (arXiv:2303.09556); default 5 for bases that predict noise,"
@@ -263,10 +283,37 @@ class TrainSettings(Section):
         pictures of the class."""
         return self.with_prior_preservation and self.class_data_dir is None
 
-    adam_beta1: float = option(0.9, "AdamW beta1.", ge=0, lt=1)
-    adam_beta2: float = option(0.999, "AdamW beta2.", ge=0, lt=1)
-    adam_weight_decay: float = option(1e-2, "AdamW weight decay.", ge=0)
-    adam_epsilon: float = option(1e-8, "AdamW epsilon.", gt=0)
+    optimizer: Optimizer = option(
+        "adamw",
+        "AdamW (fused), the same in 8 bits, Adafactor, Prodigy (finds its step size), schedule-free"
+        " AdamW (averages instead of a schedule) or Muon.",
+    )
+    adam_beta1: float = option(0.9, "beta1 of AdamW and its kin.", ge=0, lt=1)
+    adam_beta2: float = option(0.999, "beta2 of AdamW and its kin.", ge=0, lt=1)
+    adam_weight_decay: float = option(1e-2, "Weight decay, of every optimizer.", ge=0)
+    adam_epsilon: float = option(1e-8, "epsilon of AdamW and its kin.", gt=0)
+    prodigy_beta3: float | None = option(
+        None,
+        "Prodigy: beta of what its step size is found by; default the root of beta2.",
+        ge=0,
+        lt=1,
+    )
+    prodigy_d_coef: float = option(
+        1.0, "Prodigy: factor of the step size that it finds; 0.5 to 2 are usual.", gt=0
+    )
+    prodigy_decouple: bool = option(True, "Prodigy: weight decay as AdamW's.")
+    prodigy_use_bias_correction: bool = option(True, "Prodigy: Adam's bias correction.")
+    prodigy_safeguard_warmup: bool = option(
+        True, "Prodigy: a warm-up does not count in the step size that it finds."
+    )
+    use_ema: bool = option(
+        False,
+        "Publish and draw with an exponential moving average of the LoRA rather than with its last"
+        " step.",
+    )
+    ema_decay: float | None = option(
+        None, "Decay of that average at most; default 0.9999. It is smaller at first.", gt=0, lt=1
+    )
     max_grad_norm: float = option(1.0, "Gradient norm to clip at; 0 turns clipping off.", ge=0)
     mixed_precision: Literal["auto", "no", "fp16", "bf16"] = option(
         "auto", "Precision of the frozen base; auto is bf16 (else fp16) on a GPU, none on a CPU."

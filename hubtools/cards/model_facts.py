@@ -253,6 +253,7 @@ def _training(manifest: RunManifest) -> list[tuple[str, str]]:
         "aspect_ratio_buckets", "bucket_reso_steps", "resolutions", "crops_per_image",
         "debiased_estimation_loss", "loss_type", "huber_schedule", "huber_c",
         "multires_noise_iterations", "multires_noise_discount", "input_perturbation",
+        "optimizer", "lr_step_rules", "prodigy_d_coef", "use_ema", "ema_decay",
         "unmasked_weight", "shuffle_caption", "keep_tokens", "caption_tag_dropout_rate",
         "rank_pattern", "alpha_pattern",
     ):  # fmt: skip

@@ -15,6 +15,7 @@ from hubtools.files import open_regular
 from hubtools.findings import plural
 from hubtools.lorafile.look import look
 from hubtools.manifest import RunManifest, SampleRecord
+from hubtools.training.optimizer_kinds import KINDS
 
 COMPARISONS = 4
 _MOST = 10**9  # of any number that a run was set to
@@ -113,7 +114,9 @@ def summary(manifest: RunManifest) -> list[tuple[str, str]]:
             f"{manifest.steps_done} of {plural(batch, 'picture')}, {manifest.epochs:.3g} epochs",
         ),
         ("resolution", f"{train['resolution']} px" if "resolution" in train else ""),
+        ("optimizer", _optimizer(train)),
         ("learning rate", _rate(train)),
+        ("average", _average(train)),
         (
             "LoRA",
             f"rank {lora.rank}, alpha {lora.alpha:g}, {lora.parameters:,} parameters",
@@ -137,7 +140,22 @@ def _rate(train: dict[str, Any]) -> str:
     if rate is None:
         return ""
     schedule = train.get("lr_scheduler")
-    return f"{rate:g}" + (f", {schedule}" if schedule else "")
+    factor = " times what Prodigy finds" if train.get("optimizer") == "prodigy" else ""
+    return f"{rate:g}{factor}" + (f", {schedule}" if schedule else "")
+
+
+def _optimizer(train: dict[str, Any]) -> str:
+    """Written down where it is another than AdamW; whoever wrote a record, only known names are
+    shown."""
+    kind = KINDS.get(str(train.get("optimizer")))
+    return f"{kind.title}, {kind.told}" if kind and kind.told else ""
+
+
+def _average(train: dict[str, Any]) -> str:
+    decay = _number(train, "ema_decay")
+    if train.get("use_ema") is not True or decay is None:
+        return ""
+    return f"of the steps (exponential, decay {decay:g} at most): its weights are the average"
 
 
 def _time(seconds: float) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hubtools.errors import UsageError
+from hubtools.training.optimizer_kinds import optimizer_named
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,6 @@ def _no(why: str, *, value: bool = True) -> Foreign:
 
 _ALWAYS = "is done always"
 _TEXTS = "hubtools trains the denoiser alone; text encoders stay as the base has them"
-_ADAMW = "hubtools trains with AdamW; leave it out, with a learning rate of about 1e-4"
 _PARTS = "every part is that of the base; give a base folder that has it"
 
 # Of diffusers' scripts, without what hubtools calls the same.
@@ -53,6 +53,7 @@ SCRIPTS: dict[str, Foreign] = {
     "logit-std": _same("--timestep-deviation"),
     "cond-image-column": _same("--conditioning-image-column"),
     "use-aspect-ratio-buckets": Foreign(False, ours="--aspect-ratio-buckets"),
+    "use-8bit-adam": Foreign(False, ours="--optimizer=adamw-8bit"),
     "do-fp8-training": Foreign(False, ours="--quantize=fp8"),
     "cache-latents": _needless(f"latents are cached: that {_ALWAYS}"),
     "pre-compute-text-embeddings": _needless(f"captions are encoded once: that {_ALWAYS}"),
@@ -61,6 +62,8 @@ SCRIPTS: dict[str, Foreign] = {
     "dataloader-num-workers": _needless("nothing is loaded during the steps", value=True),
     "local-rank": _needless("torchrun tells each process its number", value=True),
     "enable-npu-flash-attention": _needless("PyTorch's own attention is used"),
+    "foreach-ema": _needless("the average is taken in one go"),
+    "offload-ema": _needless("the average is as small as the LoRA"),
     "enable-vae-tiling": _needless("pictures are encoded one at a time"),
     "debug-loss": _needless("losses of every step are in metrics.jsonl"),
     "skip-final-inference": _needless("--validation-steps says when samples are drawn"),
@@ -90,12 +93,6 @@ SCRIPTS: dict[str, Foreign] = {
     "logit-mean": _no("--timestep-mean, with the other sign: above 0 means more noise"),
     "mode-scale": _no("--timestep-density logit_normal or uniform"),
     "bnb-quantization-config-path": _no("--quantize nf4, int8 or fp8"),
-    "optimizer": _no(_ADAMW),
-    "use-8bit-adam": _no(f"{_ADAMW}: what it remembers of a LoRA is small", value=False),
-    "prodigy-beta3": _no(_ADAMW),
-    "prodigy-decouple": _no(_ADAMW),
-    "prodigy-use-bias-correction": _no(_ADAMW),
-    "prodigy-safeguard-warmup": _no(_ADAMW),
     "train-text-encoder": _no(_TEXTS, value=False),
     "text-encoder-lr": _no(_TEXTS),
     "adam-weight-decay-text-encoder": _no(_TEXTS),
@@ -128,8 +125,9 @@ OTHERS: dict[str, str] = {
     "network-train-text-encoder-only": _TEXTS,
     "unet-lr": "--learning-rate",
     "max-train-epochs": "--num-train-epochs",
-    "optimizer-type": _ADAMW,
-    "optimizer-args": "--adam-beta1, --adam-beta2, --adam-weight-decay, --adam-epsilon",
+    "optimizer-type": "--optimizer",
+    "optimizer-args": "--adam-beta1, --adam-beta2, --adam-weight-decay, --adam-epsilon,"
+    " --prodigy-d-coef",
     "lr-scheduler-num-cycles": "--lr-num-cycles",
     "lr-scheduler-power": "--lr-power",
     "min-snr-gamma": "--snr-gamma",
@@ -197,19 +195,56 @@ OTHERS: dict[str, str] = {
 }
 
 
+# Switches of ours that the scripts want to be told `True` or `False`.
+_SAID = frozenset({"prodigy-decouple", "prodigy-use-bias-correction", "prodigy-safeguard-warmup"})
+_SAID_AS = {"true": "yes", "1": "yes", "false": "no", "0": "no"}
+
+
+def _one_optimizer(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """(words, notes): names of the optimizer as we write them. `--use_8bit_adam` is said beside it,
+    and counts with AdamW alone, in the scripts too."""
+    taken: list[str] = []
+    notes: list[str] = []
+    rest = list(words)
+    names = {word.replace("_", "-") for word in words}
+    eight = "--use-8bit-adam" in names
+    while rest:
+        word = rest.pop(0)
+        if word == "--":
+            return [*taken, word, *rest], notes
+        option, given, value = word.partition("=")
+        if option != "--optimizer" or not (given or rest):
+            taken.append(word)
+            continue
+        value = value if given else rest.pop(0)
+        ours = optimizer_named(value) or value
+        if eight and ours == "adamw":
+            ours = "adamw-8bit"
+        elif eight and ours != "adamw-8bit":
+            notes.append(f"--use_8bit_adam: it counts with AdamW alone, not with {ours}.")
+        taken.append(f"--optimizer={ours}")
+    if eight and any(word.startswith("--optimizer=") for word in taken):
+        taken = [word for word in taken if word.replace("_", "-") != "--use-8bit-adam"]
+    return taken, notes
+
+
 def translated(words: Sequence[str], known: frozenset[str]) -> tuple[list[str], list[str]]:
     """(words, notes): the words of a command line with options of diffusers' scripts put into
     ours. `known`: names of our own options, without dashes in front. Raises `UsageError` for an
     option of another trainer that is not taken; what nobody knows is left as it is."""
     taken: list[str] = []
-    notes: list[str] = []
-    rest = list(words)
+    rest, notes = _one_optimizer(words) if "optimizer" in known else (list(words), [])
     while rest:
         word = rest.pop(0)
         if word == "--":
             return [*taken, word, *rest], notes
         name, given, value = word.removeprefix("--").partition("=")
         plain = name.replace("_", "-")
+        if plain in _SAID and (said := _SAID_AS.get((value or (rest or [""])[0]).lower())):
+            if not given:
+                rest.pop(0)
+            taken.append(f"--{'' if said == 'yes' else 'no-'}{plain}")
+            continue
         if not word.startswith("--") or plain in known:
             taken.append(word)
             continue

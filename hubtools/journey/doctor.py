@@ -28,6 +28,8 @@ _EXTRA_GIVES = {
     "train": "train, generate, ship, rehearse, demo",
     "hub": "hub serve, rehearse, demo",
     "shards": "shard --format parquet, unshard",
+    "optimizers": "--optimizer prodigy, schedule-free",
+    "bitsandbytes": "--optimizer adamw-8bit",
     "xformers": "--enable-xformers-memory-efficient-attention",
 }
 

@@ -262,6 +262,7 @@ def _commented(values: Mapping[str, Mapping[str, Any]]) -> str:
         ("train", "pretrained_model_name_or_path"): EXAMPLE_BASE,
         ("train", "resolution"): 512,
         ("train", "max_train_steps"): 1000,
+        ("train", "learning_rate"): 1e-4,
         ("train", "validation_steps"): 250,
         ("samples", "prompts"): ["a photo of (lora-name-token), front view"],
         ("samples", "negative_prompt"): "blurry",

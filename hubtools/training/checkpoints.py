@@ -1,7 +1,8 @@
 """States to resume from: the LoRA, the optimizer's memory, the step, and what they belong to.
 
     state/step-000500/lora.safetensors       parameters by their names in the denoiser
-    state/step-000500/optimizer.safetensors  <kind>/<name>: of AdamW exp_avg, exp_avg_sq and step
+    state/step-000500/optimizer.safetensors  <kind>/<name>: of AdamW exp_avg, exp_avg_sq and step;
+                                             ema/<name> of a run that averages
     state/step-000500/state.json             written last; holds the digests of the other two
 
 A state is put together in a folder with a leading dot and renamed when it is whole on disk. Old
@@ -18,6 +19,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,6 +31,7 @@ from hubtools.files import json_value
 from hubtools.layout import STATE_DIR, STATE_MANIFEST, step_name
 from hubtools.models.tensors import dump_tensors, parse_tensors
 from hubtools.rooted import TEMPORARY, Root
+from hubtools.training.averages import Average
 from hubtools.training.optimizers import memory_misfits, memory_of, remember
 from hubtools.trust import ForeignState, is_sealed, seal
 
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
 
 LORA = "lora.safetensors"
 OPTIMIZER = "optimizer.safetensors"
+_EMA = "ema/"
 _FILES = frozenset({LORA, OPTIMIZER, STATE_MANIFEST})
 _NAME = re.compile(r"step-\d{6,9}")
 _MOST = 1_000_000  # bytes of a state.json
@@ -102,11 +106,14 @@ def save_state(
     parameters: Mapping[str, nn.Parameter],
     optimizer: torch.optim.Optimizer,
     limit: int,
+    average: Average | None = None,
 ) -> Path:
     """Write the state of `facts.step` and keep the newest `limit`; answers its folder. Raises
     `HubtoolsError` if it holds what is no number."""
     refuse_non_finite(facts.step, parameters, optimizer)
     memory, values = memory_of(optimizer, parameters)
+    if average is not None:
+        memory |= {f"{_EMA}{name}": tensor for name, tensor in average.tensors.items()}
     with Root(run_dir) as root:
         root.mkdir(STATE_DIR)
         _sweep(root)
@@ -317,13 +324,21 @@ def _tensors(root: Root, seen: FoundState) -> SavedState | str:
 
 
 def restore(
-    state: SavedState, parameters: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer
+    state: SavedState,
+    parameters: Mapping[str, nn.Parameter],
+    optimizer: torch.optim.Optimizer,
+    average: Average | None = None,
 ) -> None:
     """Put a state's tensors back, bit for bit. Raises `HubtoolsError` if they are not those of
     `parameters`, or no numbers."""
     import torch
 
-    for sentence in _misfits(state, parameters, optimizer):
+    averages, memory = _apart(state, average)
+    for sentence in chain(
+        _misfits("LoRA", state.lora, parameters),
+        _misfits("average", averages, parameters) if average is not None else (),
+        memory_misfits(optimizer, parameters, memory, state.facts.optimizer),
+    ):
         raise HubtoolsError(
             f"The state of step {state.facts.step:,} does not fit this run: {sentence}.",
             hint="--no-resume moves the run aside and starts anew",
@@ -332,20 +347,37 @@ def restore(
     with torch.no_grad():
         for name, parameter in parameters.items():
             parameter.copy_(state.lora[name])
-    remember(optimizer, parameters, state.optimizer, state.facts.optimizer)
+            if average is not None:
+                average.tensors[name].copy_(averages[name])
+    remember(optimizer, parameters, memory, state.facts.optimizer)
+
+
+def _apart(
+    state: SavedState, average: Average | None
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """(the average, what the optimizer remembers) of a run that averages, or does not."""
+    if average is None:
+        return {}, state.optimizer
+    averages = {
+        key.removeprefix(_EMA): tensor
+        for key, tensor in state.optimizer.items()
+        if key.startswith(_EMA)
+    }
+    memory = {k: tensor for k, tensor in state.optimizer.items() if not k.startswith(_EMA)}
+    return averages, memory
 
 
 def _misfits(
-    state: SavedState, parameters: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer
+    what: str, tensors: Mapping[str, Tensor], parameters: Mapping[str, nn.Parameter]
 ) -> Iterator[str]:
+    """Why these are not tensors of such parameters."""
     import torch
 
-    if state.lora.keys() != parameters.keys():
-        yield "its LoRA has other layers"
+    if tensors.keys() != parameters.keys():
+        yield f"its {what} has other layers"
         return
-    for key, tensor in state.lora.items():
+    for key, tensor in tensors.items():
         if tensor.shape != parameters[key].shape or tensor.dtype != torch.float32:
             yield f"{key} has another shape or type"
         elif not bool(tensor.isfinite().all()):
             yield f"{key} holds what is no number"
-    yield from memory_misfits(optimizer, parameters, state.optimizer, state.facts.optimizer)

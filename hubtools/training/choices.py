@@ -8,6 +8,7 @@ from hubtools.errors import UsageError
 from hubtools.models.families.noise import EPSILON, FLOW, NoiseOptions
 from hubtools.models.families.protocol import BaseInfo
 from hubtools.train_settings import TrainSettings
+from hubtools.training import optimizer_kinds
 
 CAPTION_DROPOUT = 0.05
 SNR_GAMMA = 5.0
@@ -23,6 +24,7 @@ def completed(settings: TrainSettings, info: BaseInfo) -> TrainSettings:
     if settings.caption_dropout is None:
         told["caption_dropout"] = CAPTION_DROPOUT if info.guided else 0.0
     _refuse_pairs(settings)
+    optimizer_kinds.refuse_pairs(settings)
     usual = NoiseOptions()
     if info.prediction_type == FLOW:
         _refuse_of_noise(settings)

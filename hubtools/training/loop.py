@@ -8,6 +8,7 @@ step. All randomness is a function of (seed, step, picture's place in the step):
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -24,11 +25,13 @@ from hubtools.models.families.batches import (
 from hubtools.models.families.noise import Noised
 from hubtools.models.families.protocol import Model
 from hubtools.models.seeds import seed_of
+from hubtools.training.averages import Average, averaged
 from hubtools.training.cuda_graph import Batch, GraphedStep, can_record
 from hubtools.training.device import autocast
 from hubtools.training.distributed import Distributed
 from hubtools.training.draws import Chosen, draw
 from hubtools.training.losses import COUNTS, WEIGHTS, errors
+from hubtools.training.optimizers import rate_in_use
 from hubtools.training.order import micro_batches, most_frequent_shape, shape_of, step_items
 from hubtools.training.recipe import Recipe
 
@@ -49,6 +52,11 @@ class TrainState:
     scaler: torch.amp.GradScaler
     encoded: Callable[[int, Chosen], tuple[Tensors, Tensors]]
     prior_caption: Callable[[int, Chosen], Tensors] | None = None
+    average: Average | None = None
+
+    def published(self) -> AbstractContextManager[None]:
+        """While it lasts the denoiser is as it is published: averaged, if anything is."""
+        return averaged(self.parameters, self.optimizer, self.average)
 
 
 class PassTooLarge(Exception):
@@ -112,7 +120,9 @@ def train_steps(
         state.scaler.step(state.optimizer)
         state.scaler.update()
         state.optimizer.zero_grad(set_to_none=not graphed.keeps_gradients)
-        yield TrainStep(step + 1, loss, norm, rate)
+        if state.average is not None:
+            state.average.update(step + 1)
+        yield TrainStep(step + 1, loss, norm, rate_in_use(state.optimizer, rate))
 
 
 def gathered(

@@ -7,6 +7,7 @@ large pictures and the drawing of samples are what takes most.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -17,7 +18,7 @@ from hubtools.models.loading import left_out
 from hubtools.models.lookup import texts_of
 from hubtools.models.registry import SUPPORTED
 from hubtools.models.rehearsal import rehearse, rehearse_training
-from hubtools.training.optimizers import BYTES_A_PARAMETER
+from hubtools.training.optimizer_kinds import bytes_remembered
 from hubtools.training.recipe import DTYPES, Recipe
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def plan_memory(
     )
     key = repr((info, read, targets, size, count, sample, recipe.precision))
     key += f"{settings.gradient_checkpointing} {settings.gradient_accumulation_steps}"
-    key += f" {settings.quantize}"
+    key += f" {settings.quantize} {settings.optimizer} {settings.use_ema}"
     if key not in _reckoned:
         _reckoned[key] = _reckon(family, folder, info, recipe, denoiser, read, size, count, sample)
     return _reckoned[key]
@@ -130,9 +131,10 @@ def _reckon(
         weights, encoded, drawn, captions = _beside(family, folder, info, read, size, sample)
     except (AttributeError, HubtoolsError, RuntimeError, TypeError, ValueError):
         return None  # of a model that is built otherwise nothing is known
-    numbers = sum(p.numel() for name, p in denoiser.named_parameters() if "lora_" in name)
+    shapes = [tuple(p.shape) for name, p in denoiser.named_parameters() if "lora_" in name]
+    numbers = sum(map(prod, shapes))
     base = bytes_of(denoiser) - 4 * numbers
-    lora = numbers * (4 + 4 + BYTES_A_PARAMETER)
+    lora = numbers * (4 + 4) + bytes_remembered(settings, shapes)
     # a step goes back as far as it went on; checkpointing goes on twice
     passes = settings.gradient_accumulation_steps * (3 if settings.gradient_checkpointing else 2)
     return Memory(

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import redirect_stdout
+from functools import cache
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 
+from hubtools.settings import TrainSettings
 from hubtools.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -14,25 +18,153 @@ if TYPE_CHECKING:
 
 Value = bool | int | float | str | None
 
-# AdamW's two float32 moments.
-BYTES_A_PARAMETER = 8
-
 
 def make_optimizer(recipe: Recipe, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-    """AdamW, fused where PyTorch can."""
-    import torch
-
-    settings = recipe.settings
-    options: dict[str, Any] = {
-        "lr": recipe.learning_rate,
+    """The optimizer that the settings choose, ready to train `parameters`."""
+    settings, rate = recipe.settings, recipe.learning_rate
+    adam: dict[str, Any] = {
+        "lr": rate,
         "betas": (settings.adam_beta1, settings.adam_beta2),
         "weight_decay": settings.adam_weight_decay,
         "eps": settings.adam_epsilon,
     }
+    return _MAKERS[settings.optimizer](parameters, adam, settings)
+
+
+def _adamw(
+    parameters: list[nn.Parameter], adam: dict[str, Any], settings: TrainSettings
+) -> torch.optim.Optimizer:
+    """Fused where PyTorch can."""
+    import torch
+
     try:
-        return torch.optim.AdamW(parameters, fused=True, **options)
+        return torch.optim.AdamW(parameters, fused=True, **adam)
     except RuntimeError:  # this device has no fused kernel
-        return torch.optim.AdamW(parameters, **options)
+        return torch.optim.AdamW(parameters, **adam)
+
+
+def _adamw_8bit(
+    parameters: list[nn.Parameter], adam: dict[str, Any], settings: TrainSettings
+) -> torch.optim.Optimizer:
+    from bitsandbytes.optim import AdamW8bit
+
+    made: torch.optim.Optimizer = AdamW8bit(parameters, **adam)
+    return made
+
+
+def _adafactor(
+    parameters: list[nn.Parameter], adam: dict[str, Any], settings: TrainSettings
+) -> torch.optim.Optimizer:
+    """PyTorch's steps are as long as the rate times a matrix's root mean square, or times
+    `eps[1]` if that is larger. Half of a LoRA begins at zero and would stay there; 1 is larger
+    than all of them, so that steps are as long as the rate, AdamW's."""
+    import torch
+
+    return torch.optim.Adafactor(
+        parameters,
+        lr=adam["lr"],
+        weight_decay=adam["weight_decay"],
+        eps=(None, 1.0),
+        foreach=True,
+    )
+
+
+def _prodigy(
+    parameters: list[nn.Parameter], adam: dict[str, Any], settings: TrainSettings
+) -> torch.optim.Optimizer:
+    from prodigyopt import Prodigy
+
+    with redirect_stdout(StringIO()):  # it prints what kind of weight decay it has
+        made: torch.optim.Optimizer = Prodigy(
+            parameters,
+            **adam,
+            beta3=settings.prodigy_beta3,
+            decouple=settings.prodigy_decouple,
+            use_bias_correction=settings.prodigy_use_bias_correction,
+            safeguard_warmup=settings.prodigy_safeguard_warmup,
+            d_coef=settings.prodigy_d_coef,
+        )
+    return made
+
+
+def _schedule_free(
+    parameters: list[nn.Parameter], adam: dict[str, Any], settings: TrainSettings
+) -> torch.optim.Optimizer:
+    from schedulefree import AdamWScheduleFree
+
+    made = AdamWScheduleFree(parameters, **adam)
+    made.train()
+    return made  # type: ignore[no-any-return]
+
+
+def _muon(
+    parameters: list[nn.Parameter], adam: dict[str, Any], settings: TrainSettings
+) -> torch.optim.Optimizer:
+    return _muon_class()(
+        parameters,
+        lr=adam["lr"],
+        weight_decay=adam["weight_decay"],
+        adam_betas=adam["betas"],
+        adam_eps=adam["eps"],
+    )
+
+
+@cache
+def _muon_class() -> Callable[..., torch.optim.Optimizer]:
+    import torch
+
+    class Muon(torch.optim.Optimizer):
+        """PyTorch's Muon for matrices; AdamW for what else a LoRA may have (convolutions, lengths
+        of vectors). One state and one list of groups for both."""
+
+        def __init__(
+            self,
+            params: Iterable[nn.Parameter],
+            lr: float,
+            weight_decay: float,
+            adam_betas: tuple[float, float],
+            adam_eps: float,
+        ) -> None:
+            every = list(params)
+            told: dict[str, Any] = {"lr": lr, "weight_decay": weight_decay}
+            super().__init__(every, {**told, "adam_betas": adam_betas, "adam_eps": adam_eps})
+            matrices = [one for one in every if one.ndim == 2]
+            others = [one for one in every if one.ndim != 2]
+            self.parts: list[torch.optim.Optimizer] = []
+            if matrices:
+                # as long as AdamW's steps: its rate and weight decay serve both
+                self.parts.append(
+                    torch.optim.Muon(matrices, adjust_lr_fn="match_rms_adamw", **told)
+                )
+            if others:
+                self.parts.append(torch.optim.AdamW(others, betas=adam_betas, eps=adam_eps, **told))
+            self.param_groups = [group for part in self.parts for group in part.param_groups]
+            for part in self.parts:
+                part.state = self.state
+
+        def step(self, closure: Any = None) -> None:  # type: ignore[override]
+            for part in self.parts:
+                part.step()
+
+    return Muon
+
+
+Maker = Callable[[list["nn.Parameter"], dict[str, Any], TrainSettings], "torch.optim.Optimizer"]
+_MAKERS: dict[str, Maker] = {
+    "adamw": _adamw,
+    "adamw-8bit": _adamw_8bit,
+    "adafactor": _adafactor,
+    "prodigy": _prodigy,
+    "schedule-free": _schedule_free,
+    "muon": _muon,
+}
+
+
+def rate_in_use(optimizer: torch.optim.Optimizer, rate: float) -> float:
+    """The learning rate that steps are taken with, of one that the schedule says: Prodigy
+    multiplies it by what it has found."""
+    group = optimizer.param_groups[0]
+    return rate * float(group["d"]) if "d_coef" in group else rate
 
 
 def memory_of(
@@ -89,14 +221,7 @@ def memory_misfits(
     """Why this is not what such an optimizer would remember of these parameters."""
     import torch
 
-    blank: dict[str, Any] = {}
-    known: dict[tuple[int, ...], dict[str, Any]] = {}
-    for name, parameter in parameters.items():
-        shape = tuple(parameter.shape)
-        if shape not in known:
-            known[shape] = _after_a_step(optimizer, shape)
-        blank |= {f"{kind}/{name}": value for kind, value in known[shape].items()}
-    wanted = {key for key, value in blank.items() if isinstance(value, torch.Tensor)}
+    known: dict[tuple[int, ...], list[dict[str, Any]]] = {}
     groups = {
         f"group/{number}/{key}": value
         for number, group in enumerate(optimizer.param_groups)
@@ -104,33 +229,64 @@ def memory_misfits(
         if key not in ("params", "lr") and isinstance(value, Value)
     }
     in_groups = {key for key in values if key.startswith("group/")}
-    if tensors.keys() != wanted or values.keys() - in_groups != blank.keys() - wanted:
-        yield "its optimizer has other layers"
-        return
+    found: dict[str, dict[str, Any]] = {name: {} for name in parameters}
+    for key, value in (*tensors.items(), *((k, values[k]) for k in values.keys() - in_groups)):
+        kind, _, name = key.partition("/")
+        found.setdefault(name, {})[kind] = value
+    for name, memory in found.items():
+        parameter = parameters.get(name)
+        if parameter is None:
+            yield "its optimizer has other layers"
+            return
+        shape = tuple(parameter.shape)
+        if shape not in known:
+            known[shape] = [_after_a_step(optimizer, parameter, value) for value in (0.0, 1.0)]
+        if not any(memory.keys() == blank.keys() for blank in known[shape]):
+            yield "its optimizer has other layers"
+            return
     if not in_groups <= groups.keys():
         yield "its optimizer has other settings"
         return
-    for key, tensor in tensors.items():
-        if tensor.shape != blank[key].shape or tensor.dtype != blank[key].dtype:
-            yield f"{key} has another shape or type"
-        elif not bool(tensor.isfinite().all()):
-            yield f"{key} holds what is no number"
-    for key, value in values.items():
-        if not _alike(value, groups[key] if key in in_groups else blank[key]):
+    for name, memory in found.items():
+        for kind, value in memory.items():
+            blanks = [blank[kind] for blank in known[tuple(parameters[name].shape)]]
+            if not isinstance(value, torch.Tensor):
+                if not any(_alike(value, blank) for blank in blanks):
+                    yield f"{kind}/{name} has another type"
+            elif not any(_fits(value, blank) for blank in blanks):
+                yield f"{kind}/{name} has another shape or type"
+            elif not bool(value.isfinite().all()):
+                yield f"{kind}/{name} holds what is no number"
+    for key in in_groups:
+        if not _alike(values[key], groups[key]):
             yield f"{key} has another type"
 
 
-def _after_a_step(optimizer: torch.optim.Optimizer, shape: tuple[int, ...]) -> dict[str, Any]:
-    """What an optimizer of this class and these settings remembers of a parameter of zeros."""
+def _after_a_step(
+    optimizer: torch.optim.Optimizer, like: nn.Parameter, value: float
+) -> dict[str, Any]:
+    """What an optimizer of this class and these settings remembers of a parameter of the shape of
+    `like` that is `value` throughout: Prodigy remembers where one began that did not begin at 0."""
     import torch
 
-    parameter = torch.nn.Parameter(torch.zeros(shape))
-    parameter.grad = torch.zeros(shape)
+    parameter = torch.nn.Parameter(torch.full_like(like, value))
+    parameter.grad = torch.ones_like(parameter)
     takes = inspect.signature(type(optimizer)).parameters
     settings = {key: value for key, value in optimizer.defaults.items() if key in takes}
-    fresh = type(optimizer)([parameter], **settings)
+    with redirect_stdout(StringIO()):
+        fresh = type(optimizer)([parameter], **settings)
+    if hasattr(fresh, "train"):
+        fresh.train()
     fresh.step()
     return dict(fresh.state[parameter])
+
+
+def _fits(tensor: Tensor, like: object) -> bool:
+    import torch
+
+    if not isinstance(like, torch.Tensor):
+        return False
+    return tensor.shape == like.shape and tensor.dtype == like.dtype
 
 
 def _alike(value: Value, like: object) -> bool:

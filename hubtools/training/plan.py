@@ -17,7 +17,7 @@ from hubtools.settings import DatasetSettings, SampleSettings
 from hubtools.training.captions import texts_of
 from hubtools.training.layers import Share
 from hubtools.training.memory import Memory
-from hubtools.training.optimizers import BYTES_A_PARAMETER
+from hubtools.training.optimizer_kinds import kind_of
 from hubtools.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ class TrainPlan:
     resumes_at: int = 0
     lora_tensors: int = 0
     lora_shares: Sequence[Share] = ()
+    optimizer_bytes: int = 0  # what the optimizer remembers, and an average
     cache_bytes_free: int | None = None  # None: the cache lies on the run's disk
     sample_controls: Sequence[tuple[Path, ...]] = ()  # for each prompt, what its pictures are of
     memory: Memory | None = None  # None: not reckoned
@@ -87,8 +88,9 @@ class TrainPlan:
     @property
     def state_bytes(self) -> int:
         """One state: the LoRA and what the optimizer remembers of it."""
-        memory = self.lora_parameters * BYTES_A_PARAMETER + 3 * self.lora_tensors * _HEADER
-        return self.lora_bytes + memory
+        settings = self.recipe.settings
+        tensors = (kind_of(settings).tensors + settings.use_ema) * self.lora_tensors
+        return self.lora_bytes + self.optimizer_bytes + tensors * _HEADER
 
     @property
     def states(self) -> int:

@@ -24,7 +24,7 @@ from hubtools.models.families.protocol import BaseInfo, Family, Sampling, family
 from hubtools.models.targets import target_of
 from hubtools.progress import Reporter
 from hubtools.project import Project
-from hubtools.settings import SampleSettings
+from hubtools.settings import SampleSettings, TrainSettings
 from hubtools.training.adapter import add_lora
 from hubtools.training.buckets import make_buckets
 from hubtools.training.choices import completed
@@ -38,6 +38,7 @@ from hubtools.training.device import (
 from hubtools.training.distributed import Distributed
 from hubtools.training.layers import shares
 from hubtools.training.memory import plan_memory
+from hubtools.training.optimizer_kinds import bytes_remembered, check_optimizer, kind_of
 from hubtools.training.pictures import TrainingPictures
 from hubtools.training.plan import TrainPlan
 from hubtools.training.recipe import make_recipe
@@ -92,6 +93,7 @@ def make_plan(
     info = with_controls(family.info(folder, project.train.prediction_type), every)
     settings = completed(project.train, info)
     check_xformers(settings, group.device)
+    check_optimizer(settings)
     if settings.unmasked_weight and not any(example.mask for example in source.examples):
         raise UsageError(
             f"unmasked_weight {settings.unmasked_weight:g} is for pictures with masks, but no"
@@ -144,6 +146,7 @@ def make_plan(
         lora_parameters=sum(parameter.numel() for parameter in blank.values()),
         lora_tensors=len(blank),
         lora_shares=shares(denoiser),
+        optimizer_bytes=bytes_remembered(settings, [tuple(p.shape) for p in blank.values()]),
         bytes_free=shutil.disk_usage(disk).free,
         cache_bytes_free=None if same else shutil.disk_usage(cache_disk).free,
         counter=_counter(folder, info),
@@ -201,15 +204,16 @@ def _counter(folder: Path, info: BaseInfo) -> TokenCounter:
     return replace(widest, encoder=replace(widest.encoder, window=info.caption_tokens))
 
 
-def library_versions() -> dict[str, str]:
+def library_versions(settings: TrainSettings) -> dict[str, str]:
     """What the run depends on."""
-    return dict(_versions())
+    return dict(_versions(kind_of(settings).package))
 
 
 @cache
-def _versions() -> dict[str, str]:
+def _versions(optimizer: str | None) -> dict[str, str]:
     found = {"hubtools": __version__}
-    for name in ("torch", "diffusers", "transformers", "peft", "accelerate"):
+    names = ["torch", "diffusers", "transformers", "peft", "accelerate"]
+    for name in (*names, optimizer) if optimizer else names:
         try:
             found[name] = version(name)
         except PackageNotFoundError:

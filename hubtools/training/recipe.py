@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from hubtools.models.families.noise import FLOW
+from hubtools.setting_types import parsed_step_rules
 from hubtools.settings import TrainSettings
 from hubtools.training.buckets import Buckets, one_bucket
 from hubtools.training.choices import OF_FLOW
+from hubtools.training.optimizer_kinds import NO_WARM_UP, kind_of, schedule_of, with_rates
 
 DEFAULT_CHECKPOINT_STEPS = 250
 DTYPES = {"no": "float32", "fp16": "float16", "bf16": "bfloat16"}
@@ -73,15 +75,21 @@ class Recipe:
         rank = self.settings.rank
         return self.alpha / (math.sqrt(rank) if self.settings.use_rslora else rank)
 
+    @property
+    def ema_decay(self) -> float | None:
+        """Decay of the moving average of the LoRA at most; None: there is none."""
+        return self.settings.ema_decay if self.settings.use_ema else None
+
     def learning_rate_at(self, step: int) -> float:
         """Learning rate of the optimizer step with index `step` (from 0).
 
         Warm-up rises linearly and reaches the peak at index `warmup - 1`; its first step is not
-        zero, so that no step is lost. The shapes after it are those of diffusers' `get_scheduler`.
+        zero, so that no step is lost. The shapes after it are those of diffusers' `get_scheduler`;
+        steps of piecewise_constant are counted from the first, warm-up or not.
         """
         if step < self.warmup:
             return self.learning_rate * (step + 1) / self.warmup
-        shape = self.settings.lr_scheduler
+        shape = schedule_of(self.settings)
         left = max(1, self.steps - self.warmup)
         progress = min(1.0, (step - self.warmup) / left)
         factor = 1.0
@@ -93,7 +101,13 @@ class Recipe:
             factor = 0.5 * (1.0 + math.cos(math.pi * progress))
         elif shape == "cosine_with_restarts":
             factor = 0.5 * (1.0 + math.cos(math.pi * (progress * self.settings.lr_num_cycles % 1)))
+        elif shape == "piecewise_constant":
+            factor = self._step_factor(step)
         return self.learning_rate * factor
+
+    def _step_factor(self, step: int) -> float:
+        rules = parsed_step_rules(self.settings.lr_step_rules or "1")
+        return next(factor for factor, before in rules if before is None or step < before)
 
     def resolved(self) -> dict[str, Any]:
         """The settings with every default filled in and no local path."""
@@ -135,6 +149,8 @@ _LATER = frozenset(
         *("caption_variants", "unmasked_weight", "quantize"),
         "validation_split",
         *("use_rslora", "use_dora", "rank_pattern", "alpha_pattern"),
+        *("optimizer", "lr_step_rules", "prodigy_beta3", "prodigy_d_coef", "prodigy_decouple"),
+        *("prodigy_use_bias_correction", "prodigy_safeguard_warmup", "use_ema", "ema_decay"),
     }
 )
 
@@ -174,6 +190,7 @@ def make_recipe(
 ) -> Recipe:
     """Fill in every default. `resolution` in pixels; `images` at least 1; `precision` is `no`,
     `fp16` or `bf16`; without `buckets` all pictures are in one."""
+    settings = with_rates(settings)
     if buckets is None:
         buckets = one_bucket(images, resolution)
     an_epoch = buckets.steps(settings.repeats, _pictures_a_step(settings, world_size))
@@ -183,11 +200,12 @@ def make_recipe(
         steps = settings.num_train_epochs * an_epoch
     else:
         steps = min(2000, max(600, 100 * images))
-    warms_up = settings.lr_scheduler != "constant"
+    schedule, kind = schedule_of(settings), kind_of(settings)
     warmup = settings.lr_warmup_steps
     if warmup is None:
-        warmup = round(0.05 * steps)
-    rate = settings.learning_rate
+        warms_up = kind.warms_up and schedule not in NO_WARM_UP
+        warmup = round(0.05 * steps) if warms_up else 0
+    rate = kind.rate if settings.learning_rate is None else settings.learning_rate
     if settings.scale_lr:
         rate *= _pictures_a_step(settings, world_size)
     sample_every = settings.validation_steps
@@ -199,7 +217,7 @@ def make_recipe(
         buckets=buckets,
         world_size=world_size,
         steps=steps,
-        warmup=warmup if warms_up else 0,
+        warmup=0 if schedule == "constant" else warmup,
         learning_rate=rate,
         alpha=float(settings.lora_alpha or settings.rank),
         precision=precision,

@@ -10,12 +10,12 @@ from hubtools.files import StrPath
 from hubtools.findings import Problem, Report, Severity, shortened
 from hubtools.models.lookup import instead_of
 from hubtools.reporting.baseline import known_aside, without_ignored
-from hubtools.training import control_rules, machine_rules
+from hubtools.training import control_rules, machine_rules, rate_rules
 from hubtools.training.plan import TRAIN_RULES, TrainPlan
 from hubtools.training.told import count
 
 __all__ = ["TRAIN_RULES", "judge"]
-_RULES = (machine_rules, control_rules)  # importing them fills the book
+_RULES = (machine_rules, control_rules, rate_rules)  # importing them fills the book
 
 
 def judge(
@@ -166,22 +166,6 @@ def mirrored_sides(plan: TrainPlan) -> Iterator[Problem]:
         )
 
 
-@TRAIN_RULES.rule("T107", "The learning rate is very high", Severity.WARNING)
-def high_rate(plan: TrainPlan) -> Iterator[Problem]:
-    """The peak learning rate is far above what LoRAs are trained with.
-
-    Usual are 5e-5 to 1e-3 with AdamW. Above that the loss often grows or becomes NaN. scale_lr
-    multiplies the rate by batch, accumulation and processes.
-    """
-    rate = plan.recipe.learning_rate
-    if rate > 3e-3:
-        scaled = plan.recipe.settings.scale_lr and plan.recipe.pictures_a_step > 1
-        yield Problem(
-            f"The learning rate is {rate:g}; LoRAs are usually trained with 5e-5 to 1e-3.",
-            "--no-scale-lr" if scaled else "--learning-rate 1e-4",
-        )
-
-
 @TRAIN_RULES.rule("T109", "The resolution does not fit the latent grid", Severity.ERROR)
 def grid(plan: TrainPlan) -> Iterator[Problem]:
     """The resolution is not a multiple of what the base counts in: 8 pixels, or 16 where its
@@ -191,27 +175,6 @@ def grid(plan: TrainPlan) -> Iterator[Problem]:
         yield Problem(
             f"The resolution {size} is not a multiple of {factor}.",
             f"--resolution {max(factor, round(size / factor) * factor)}",
-        )
-
-
-@TRAIN_RULES.rule("T110", "The warm-up does not fit the schedule", Severity.WARNING)
-def warm_up(plan: TrainPlan) -> Iterator[Problem]:
-    """The warm-up is as long as the run, or the schedule has none.
-
-    `constant` has no warm-up, here as in diffusers; `constant_with_warmup` has.
-    """
-    recipe, asked = plan.recipe, plan.recipe.settings.lr_warmup_steps
-    if recipe.settings.lr_scheduler == "constant":
-        if asked:
-            yield Problem(
-                f"lr_scheduler constant has no warm-up: lr_warmup_steps {asked:,} does nothing.",
-                "--lr-scheduler constant_with_warmup",
-            )
-    elif recipe.warmup >= recipe.steps and recipe.steps > 1:
-        yield Problem(
-            f"The warm-up of {recipe.warmup:,} steps is not over before the run of"
-            f" {recipe.steps:,} is: the learning rate only ever rises.",
-            f"--lr-warmup-steps {round(0.05 * recipe.steps)}",
         )
 
 

@@ -18,6 +18,7 @@ from hubtools.project import Project
 from hubtools.rooted import Root
 from hubtools.training import runfolder
 from hubtools.training.adapter import add_lora, slug_of, write_lora
+from hubtools.training.averages import Average
 from hubtools.training.checkpoints import (
     SavedState,
     StateFacts,
@@ -176,13 +177,17 @@ class Run:
             )
         optimizer = make_optimizer(self.recipe, list(parameters.values()))
         scaler = torch.amp.GradScaler(device.type, enabled=self.recipe.precision == "fp16")
+        average = None
+        if (decay := self.recipe.ema_decay) is not None:
+            average = Average(parameters, decay)
         if saved is not None:
-            restore(saved, parameters, optimizer)
+            restore(saved, parameters, optimizer, average)
             if saved.facts.scaler and scaler.is_enabled():
                 scaler.load_state_dict(saved.facts.scaler)
             self.reporter.note(f"Continuing after step {saved.facts.step:,}.")
         prior = encoded.prior_caption if self.settings.keeps_answers else None
-        return TrainState(model, parameters, optimizer, scaler, encoded, prior), encoded
+        state = TrainState(model, parameters, optimizer, scaler, encoded, prior, average)
+        return state, encoded
 
     # --- the loop ------------------------------------------------------------------------------
 
@@ -244,7 +249,7 @@ class Run:
             self._save(state, done)
         if self.group.main and snapshot:
             slug = f"{slug_of(self.run_dir)}-{step_name(done).replace('-', '')}.safetensors"
-            with Root(self.run_dir) as root:
+            with Root(self.run_dir) as root, state.published():
                 name = f"{SNAPSHOTS_DIR}/{slug}"
                 write_lora(root, name, state.model, self.settings, done)
         if recipe.sample_every and (last or done % recipe.sample_every == 0) and not save:
@@ -258,7 +263,8 @@ class Run:
         """The loss of the held-out pictures after step `done`, if it is due and not known yet."""
         if self.validation is not None and is_due(self.recipe, done):
             if self.group.main:
-                self.validation.look(state, done, self.log, self.reporter)
+                with state.published():
+                    self.validation.look(state, done, self.log, self.reporter)
             self.group.barrier()
 
     def _save(self, state: TrainState, done: int) -> None:
@@ -280,7 +286,7 @@ class Run:
             versions=self.manifest.versions,
         )
         limit = self.settings.checkpoints_total_limit
-        save_state(self.run_dir, facts, state.parameters, state.optimizer, limit)
+        save_state(self.run_dir, facts, state.parameters, state.optimizer, limit, state.average)
         self.manifest.steps_done = done
         self._write_manifest()
         if done < self.recipe.steps:
@@ -310,16 +316,17 @@ class Run:
 
     def _sample(self, state: TrainState, done: int, stop: Stop) -> None:
         if self.group.main and self.recipe.sample_every:
-            drawn = draw_samples(
-                state.model,
-                self.base,
-                self.stages,
-                self.said,
-                self.run_dir,
-                step=done,
-                warn=self.reporter.warn,
-                stopping=lambda: bool(stop),
-            )
+            with state.published():
+                drawn = draw_samples(
+                    state.model,
+                    self.base,
+                    self.stages,
+                    self.said,
+                    self.run_dir,
+                    step=done,
+                    warn=self.reporter.warn,
+                    stopping=lambda: bool(stop),
+                )
             if drawn and self.trackers is not None:
                 self.log.flush()  # steps come in order
                 self.trackers.tell_samples(done)
@@ -336,15 +343,15 @@ class Run:
         if held := most_memory(self.group.device):
             self.reporter.note(f"GPU memory held during the steps: {human_bytes(held)} at most.")
         path = self.run_dir / LORA_WEIGHTS
-        with Root(self.run_dir) as root:
+        with Root(self.run_dir) as root, state.published():
             write_lora(root, LORA_WEIGHTS, state.model, self.settings, self.recipe.steps)
-        difference = verify_lora(
-            path,
-            state.model,
-            encoded,
-            precision=self.recipe.precision,
-            device=self.group.device,
-        )
+            difference = verify_lora(
+                path,
+                state.model,
+                encoded,
+                precision=self.recipe.precision,
+                device=self.group.device,
+            )
         self.reporter.note(
             f"{LORA_WEIGHTS} read back: predictions differ by {difference:.1g} of what the"
             " LoRA changes at most."

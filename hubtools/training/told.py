@@ -13,6 +13,7 @@ from hubtools.settings import TrainSettings
 from hubtools.training.layers import share_words
 from hubtools.training.memory import held
 from hubtools.training.plan import TrainPlan
+from hubtools.training.rates_told import average_told, optimizer_told, rate_told
 from hubtools.training.recipe import DTYPES, STATE_SECONDS, Recipe
 from hubtools.training.trackers.kinds import TITLES, chosen
 
@@ -53,7 +54,9 @@ def describe(plan: TrainPlan) -> list[str]:
         "captions": _captions(plan),
         "loss": _loss(plan),
         "prior": _prior(plan),
-        "learning rate": _rate(recipe),
+        "optimizer": optimizer_told(recipe, plan.lora_parameters, plan.optimizer_bytes),
+        "learning rate": rate_told(recipe),
+        "average": average_told(recipe),
         "states": f"{often} and on Ctrl-C, {plan.states} kept"
         f" ({human_bytes(plan.states * plan.state_bytes)})",
         "snapshots": f"every {recipe.snapshot_every:,} steps, {plan.snapshots} in all"
@@ -260,23 +263,6 @@ def _flops(number: float) -> str:
 def count(number: int, noun: str) -> str:
     """`1 step`, `2,000 steps`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def _rate(recipe: Recipe) -> str:
-    shape = {
-        "constant": "constant",
-        "constant_with_warmup": "then constant",
-        "linear": "then linear to 0",
-        "cosine": "then cosine to 0",
-        "cosine_with_restarts": f"then {recipe.settings.lr_num_cycles} cosine waves to 0",
-        "polynomial": f"then to 0 by the power of {_number(recipe.settings.lr_power)}",
-    }[recipe.settings.lr_scheduler]
-    rate = f"{recipe.learning_rate:g}"
-    if recipe.settings.scale_lr and recipe.pictures_a_step > 1:
-        rate += f" ({recipe.settings.learning_rate:g} x {recipe.pictures_a_step} pictures a step)"
-    if recipe.warmup:
-        return f"up to {rate} in {count(recipe.warmup, 'step')}, {shape}"
-    return f"{rate}, {shape}"
 
 
 def _number(value: float) -> str:

@@ -168,7 +168,7 @@ def _manifest(
         processes=group.world_size,
         device=_device_name(group),
         dtype=DTYPES[recipe.precision],
-        versions=library_versions(),
+        versions=library_versions(recipe.settings),
     )
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from hubtools.cards.escape import block
-from hubtools.cards.showing import citation, comfyui
+from hubtools.cards.showing import citation, comfyui, summary
 from hubtools.lorafile.look import METADATA_KEY
+from hubtools.manifest import BaseModelFacts, DatasetFacts, LoraFacts, RunManifest
 from tests import lorafiles
 
 
@@ -63,3 +64,45 @@ def test_a_block_of_code_ends_where_it_should(words: str) -> None:
     assert set(lines[0]) == {"`"}
     assert lines[0] not in lines[1]
     assert "<!--" not in lines[1]
+
+
+def trained(**train: object) -> dict[str, str]:
+    """The summary of a training with these settings."""
+    return dict(
+        summary(
+            RunManifest(
+                name="x",
+                status="finished",
+                started="2026-01-02T03:04:05Z",
+                base_model=BaseModelFacts(
+                    id=None, revision=None, family="flux", prediction_type="flow"
+                ),
+                dataset=DatasetFacts(fingerprint="f", images=4, caption_column="text"),
+                train={"learning_rate": 1.0, **train},
+                steps=20,
+                epochs=5.0,
+                seed=42,
+                lora=LoraFacts(
+                    file="a",
+                    sha256="b",
+                    bytes=3,
+                    rank=4,
+                    alpha=4.0,
+                    target_modules=[],
+                    parameters=12,
+                ),
+            )
+        )
+    )
+
+
+def test_what_trained_and_what_is_averaged_is_told() -> None:
+    found = trained(optimizer="prodigy", use_ema=True, ema_decay=0.99)
+    assert found["optimizer"] == "Prodigy, finds the step size itself"
+    assert found["learning rate"] == "1 times what Prodigy finds"
+    assert "decay 0.99 at most): its weights are the average" in found["average"]
+    assert "average of its steps" in trained(optimizer="schedule-free")["optimizer"]
+    assert not {"optimizer", "average"} & trained().keys()
+    assert (
+        not {"optimizer", "average"} & trained(optimizer="<b>", use_ema="yes", ema_decay="x").keys()
+    )

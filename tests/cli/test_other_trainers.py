@@ -88,6 +88,31 @@ def test_values_and_flags_are_kept_apart() -> None:
     assert [note.split(":")[0] for note in notes] == ["--push_to_hub", "--cache_dir"]
 
 
+@pytest.mark.parametrize(
+    ("line", "words", "notes"),
+    [
+        ("--optimizer AdamW", "--optimizer=adamw", 0),
+        (
+            "--optimizer=prodigy --prodigy_decouple False",
+            "--optimizer=prodigy --no-prodigy-decouple",
+            0,
+        ),
+        ("--prodigy_decouple --rank 4", "--prodigy_decouple --rank 4", 0),
+        ("--prodigy-safeguard-warmup=True", "--prodigy-safeguard-warmup", 0),
+        ("--use_8bit_adam --optimizer adamW --rank 4", "--optimizer=adamw-8bit --rank 4", 0),
+        ("--optimizer=AdamW --use-8bit-adam", "--optimizer=adamw-8bit", 0),
+        ("--use_8bit_adam", "--optimizer=adamw-8bit", 0),
+        ("--optimizer Prodigy --use_8bit_adam", "--optimizer=prodigy", 1),
+        ("--optimizer lion", "--optimizer=lion", 0),
+        ("--optimizer", "--optimizer", 0),
+        ("-- --optimizer AdamW", "-- --optimizer AdamW", 0),
+    ],
+)
+def test_optimizers_are_taken_as_the_scripts_write_them(line: str, words: str, notes: int) -> None:
+    found, told = translated(line.split(), KNOWN)
+    assert (found, len(told)) == (words.split(), notes)
+
+
 # As the README of each script writes them, on a tiny base and a folder.
 LINES = {
     "text_to_image": (

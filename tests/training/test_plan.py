@@ -60,6 +60,7 @@ def plan(
         device="cpu",
         run_dir=Path("/runs/x"),
         lora_parameters=800_000,
+        optimizer_bytes=6_400_000,
         bytes_free=10**12,
         counter=TokenCounter(lambda text: len(text.split()), True, "words"),
     )
@@ -94,6 +95,29 @@ def test_the_plan_tells_what_will_lie_on_disk() -> None:
     assert "none" in "\n".join(describe(plan(validation_steps=0)))
     assert "10 minutes" in "\n".join(describe(plan()))
     assert "after step 40; 960 are left" in "\n".join(describe(replace(plan(), resumes_at=40)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({}, "optimizer: AdamW, betas 0.9 and 0.999, weight decay 0.01; it remembers 8 bytes a"),
+        ({"optimizer": "prodigy"}, "learning rate: 1 times what Prodigy finds, then cosine to 0"),
+        ({"optimizer": "adafactor"}, "optimizer: Adafactor, steps as long as the learning rate"),
+        (
+            {"optimizer": "schedule-free"},
+            "learning rate: up to 0.0003 in 50 steps, then constant",
+        ),
+        ({"optimizer": "schedule-free"}, "the LoRA are the average of its steps"),
+        ({"use_ema": True}, "the moving average of the steps, decay 0 at first and 0.9911 at the"),
+        (
+            {"lr_scheduler": "piecewise_constant", "lr_step_rules": "1:500,0.1"},
+            "learning rate: 0.0001, times 1:500,0.1 (share:step before)",
+        ),
+    ],
+)
+def test_the_optimizer_is_told(settings: dict[str, Any], told: str) -> None:
+    lines = "\n".join(" ".join(line.split()) for line in describe(plan(**settings)))
+    assert told in lines
 
 
 def test_how_errors_count_is_told() -> None:
@@ -160,6 +184,7 @@ BAD: dict[str, TrainPlan] = {
     "T122": plan(images=8, train_batch_size=4, buckets=shapes(4, 1, 1, 1, 1)),
     "T123": replace(plan(), examples=PAIR),
     "T130": plan(report_to=["trackio"]),
+    "T124": plan(optimizer="prodigy", learning_rate=1e-4),
 }
 GOOD: dict[str, list[TrainPlan]] = {
     "T101": [plan(checkpointing_steps=1000), plan(max_train_steps=10)],
@@ -171,7 +196,12 @@ GOOD: dict[str, list[TrainPlan]] = {
         plan(random_flip=True, caption="photo of tok, bright light"),
         plan(caption="tok, left profile"),
     ],
-    "T107": [plan(learning_rate=1e-3), plan(learning_rate=1e-3, train_batch_size=4)],
+    "T124": [plan(), plan(optimizer="prodigy"), plan(learning_rate=1e-4)],
+    "T107": [
+        plan(optimizer="prodigy"),
+        plan(learning_rate=1e-3),
+        plan(learning_rate=1e-3, train_batch_size=4),
+    ],
     "T108": [plan()],
     "T109": [plan(resolution=520)],
     "T110": [plan(lr_scheduler="constant", lr_warmup_steps=0), plan(lr_warmup_steps=100)],

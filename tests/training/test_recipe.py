@@ -117,6 +117,41 @@ def test_shapes_are_those_of_diffusers(scheduler: str) -> None:
     assert rates(scheduler)[10:] == pytest.approx(found[10:])
 
 
+def test_steps_of_the_learning_rate_are_those_of_diffusers() -> None:
+    torch = pytest.importorskip("torch")
+    from diffusers.optimization import get_scheduler
+
+    rules = "1:10,0.1:20,0.01:30,0.005"
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    theirs = get_scheduler("piecewise_constant", optimizer, step_rules=rules)
+    found = []
+    for _ in range(40):
+        found.append(theirs.get_last_lr()[0])
+        optimizer.step()
+        theirs.step()
+    ours = recipe(
+        max_train_steps=40, learning_rate=1, lr_scheduler="piecewise_constant", lr_step_rules=rules
+    )
+    assert [ours.learning_rate_at(step) for step in range(40)] == found
+
+
+@pytest.mark.parametrize("rules", ["", "1:5", "1:x,2", "1:9,1:5,1", "0:5,1", "-1", "1:0,1", "nan"])
+def test_steps_that_cannot_be(rules: str) -> None:
+    with pytest.raises(ValueError, match="must look like 1:500,"):
+        TrainSettings.model_validate({"lr_step_rules": rules})
+
+
+def test_what_is_left_to_the_optimizer() -> None:
+    assert recipe().learning_rate == 1e-4
+    assert recipe(optimizer="prodigy", max_train_steps=100).warmup == 0
+    assert recipe(optimizer="prodigy", max_train_steps=100, lr_warmup_steps=5).warmup == 5
+    told = recipe(optimizer="schedule-free").resolved()
+    assert (told["learning_rate"], told["lr_scheduler"]) == (3e-4, "constant_with_warmup")
+    assert recipe(use_ema=True).ema_decay == 0.9999
+    assert recipe(use_ema=True, ema_decay=0.5).ema_decay == 0.5
+    assert "ema_decay" not in recipe().resolved()
+
+
 def test_samples_and_states_have_sensible_defaults() -> None:
     found = recipe(max_train_steps=2000)
     assert (found.checkpoint_every, found.sample_every, found.snapshot_every) == (250, 250, 250)

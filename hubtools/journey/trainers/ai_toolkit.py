@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hubtools.journey.trainers.config import Config, PictureSet, Setting, same, side
+from hubtools.journey.trainers.optimizers import table, take_average, take_optimizer
 from hubtools.limits import FRONT_MATTER
 
 # True for a DoRA; nothing is said by a plain LoRA; others ours does not take.
@@ -40,6 +41,10 @@ _SETTINGS: dict[tuple[str, str], tuple[Setting, Callable[[Any], Any]]] = {
     ("datasets", "resolution"): (("train", "resolution"), side),
     ("datasets", "flip_x"): (("train", "random_flip"), same),
 }
+_APART = {
+    *(("network", name) for name in ("conv", "conv_alpha")),
+    *(("train", name) for name in ("optimizer", "optimizer_params", "ema_config")),
+}
 _OF_SETS = (
     "folder_path", "dataset_path", "num_repeats", "is_reg", "caption_ext", "default_caption",
     "control_path", "mask_path", "network_weight", "loss_multiplier",
@@ -62,12 +67,21 @@ def read(process: Mapping[str, Any]) -> Config:
     network = process.get("network")
     if isinstance(network, dict):
         found.take_kind(network, "conv", "conv_alpha", "network.")
+    train = process.get("train")
+    if isinstance(train, dict):
+        given = "optimizer_params"
+        arguments = table(train.get(given))
+        take_optimizer(
+            found, "train.optimizer", train.get("optimizer"), arguments, f"train.{given}"
+        )
+        ema = dict(table(train.get("ema_config")))
+        take_average(found, ema.get("use_ema") is True, ema.get("ema_decay"), "ema_config")
     for section, tables in process.items():
-        for table in tables if isinstance(tables, list) else [tables]:
-            if not isinstance(table, dict):
+        for one in tables if isinstance(tables, list) else [tables]:
+            if not isinstance(one, dict):
                 continue
-            for key, value in table.items():
-                if section == "network" and key in ("conv", "conv_alpha"):
+            for key, value in one.items():
+                if (section, key) in _APART:
                     continue
                 if (section, key) in _SETTINGS:
                     setting, convert = _SETTINGS[section, key]
@@ -77,7 +91,7 @@ def read(process: Mapping[str, Any]) -> Config:
                 ):
                     found.left.append(f"{section}.{key}")
             if section == "datasets":
-                found.sets.append(_set(table))
+                found.sets.append(_set(one))
     prompts = found.values.get("samples", {}).get("prompts", [])
     trigger = found.values.get("dataset", {}).get("trigger")
     if trigger:

@@ -15,6 +15,7 @@ from hubtools.journey.trainers.config import (
     side,
     yes,
 )
+from hubtools.journey.trainers.optimizers import table, take_average, take_optimizer
 
 _SCHEDULERS = {
     "CONSTANT": "constant", "LINEAR": "linear", "COSINE": "cosine",
@@ -57,7 +58,8 @@ _SILENT = (
     "tensorboard", "tensorboard_port", "output_model_destination", "output_model_format",
     "sample_definition_file_name", "samples", "optimizer_defaults", "secrets", "cloud",
     "training_method", "loss_weight_fn", "loss_weight_strength", "masked_training",
-    "custom_conditioning_image", "normalize_masked_area_loss", "unmasked_probability",
+    "ema", "ema_decay", "ema_update_step_interval", "custom_conditioning_image",
+    "normalize_masked_area_loss", "unmasked_probability",
 )  # fmt: skip
 
 
@@ -103,7 +105,11 @@ def read(content: Mapping[str, Any], concepts: Sequence[Any], samples: Sequence[
         found.take(("train", "learning_rate"), "unet.learning_rate", part["learning_rate"])
     if content.get("training_method") not in (None, "LORA"):
         found.left.append(f"training_method ({content['training_method']})")
-    found.left += [k for k in ("optimizer", "text_encoder", "ema") if _says(content.get(k))]
+    chosen = dict(table(content.get("optimizer")))
+    take_optimizer(found, "optimizer", chosen.pop("optimizer", None), chosen.items())
+    ema = content.get("ema") not in (None, "", "OFF")
+    take_average(found, ema, content.get("ema_decay"), "ema_decay")
+    found.left += [k for k in ("text_encoder",) if _says(content.get(k))]
     prompts = [one.get("prompt") for one in samples if isinstance(one, dict) and one.get("prompt")]
     found.take(("samples", "prompts"), "samples", prompts or None)
     add_concepts(found, concepts, masks=content.get("masked_training") is True)

@@ -17,6 +17,7 @@ from hubtools.journey.trainers.config import (
     side,
     velocity,
 )
+from hubtools.journey.trainers.optimizers import take_optimizer, texts
 
 _SAME = (
     "pretrained_model_name_or_path", "learning_rate", "max_train_steps", "noise_offset",
@@ -43,6 +44,8 @@ SETTINGS: Table = {
     "enable_bucket": (("train", "aspect_ratio_buckets"), same),
     "flip_aug": (("train", "random_flip"), same),
     "mixed_precision": (("train", "mixed_precision"), precision),
+    "lr_scheduler_num_cycles": (("train", "lr_num_cycles"), same),
+    "lr_scheduler_power": (("train", "lr_power"), same),
     "v_parameterization": (("train", "prediction_type"), velocity),
     "save_every_n_steps": (("train", "snapshot_steps"), or_none),
     "sample_every_n_steps": (("train", "validation_steps"), or_none),
@@ -60,7 +63,7 @@ _OF_SETS = (
 
 def is_one(content: Mapping[str, Any]) -> bool:
     """True for settings that have some of these names."""
-    return bool(dict(_flat(content)).keys() & (SETTINGS.keys() | set(FOLDERS)))
+    return bool(dict(_flat(content)).keys() & (SETTINGS.keys() | {*FOLDERS, "optimizer_type"}))
 
 
 def read(content: Mapping[str, Any]) -> Config:
@@ -75,6 +78,13 @@ def read(content: Mapping[str, Any]) -> Config:
             found.take(("train", "use_dora"), name, value.lower() == "true" or None)
         elif name not in ("conv_dim", "conv_alpha") and (name, value) != ("algo", "lora"):
             found.left.append(f"{_ARGUMENTS} {name[:60]}")
+    take_optimizer(
+        found,
+        "optimizer_type",
+        flat.pop("optimizer_type", None) or None,
+        texts(flat.pop("optimizer_args", None)),
+        "optimizer_args",
+    )
     found.take_all(SETTINGS, flat, (*_OF_SETS, "conv_dim", "conv_alpha"))
     for values in _subsets(content):
         found.sets += _sets(values)

@@ -19,6 +19,7 @@ from hubtools.journey.trainers.config import (
     side,
     yes,
 )
+from hubtools.journey.trainers.optimizers import take_average, take_optimizer
 
 _SAME = (
     "learning_rate", "max_train_steps", "train_batch_size", "gradient_accumulation_steps", "seed",
@@ -120,6 +121,9 @@ def read(content: Mapping[str, Any], backends: Sequence[Any]) -> Config:
     """The settings; `backends` the datasets."""
     found = Config("SimpleTuner")
     given = {name.lstrip("-"): value for name, value in content.items()}
+    take_optimizer(found, "optimizer", given.pop("optimizer", None) or None)
+    ema = yes(given.pop("use_ema", False)) is True
+    take_average(found, ema, number(given.pop("ema_decay", None)), "ema_decay")
     found.take_all(_SETTINGS, given, tuple(_SILENT))
     if given.get("resolution_type", "pixel_area") != "area":
         found.take(("train", "resolution"), "resolution", side(number(given.get("resolution"))))

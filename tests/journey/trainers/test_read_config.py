@@ -94,7 +94,8 @@ def test_ai_toolkit(folder: Path, tmp_path: Path) -> None:
     assert project.samples.prompts == ["p3r5on holding a sign", "a bear"]
     assert (project.samples.guidance, project.samples.steps, project.samples.seed) == (4, 20, 42)
     (left,) = made.left
-    assert "train.optimizer" in left
+    assert "train.optimizer" not in left
+    assert train.optimizer == "adamw-8bit"
     assert "model.quantize" in left
 
 
@@ -116,7 +117,44 @@ def test_kohya(ending: str, folder: Path, tmp_path: Path) -> None:
     assert train.output_dir == "runs/ours"
     text = (tmp_path / "ours" / "hubtools.toml").read_text()
     assert "jane" not in text
-    assert "optimizer_type" in made.left[0]
+    assert "network_module" in made.left[0]
+    assert "optimizer_type" not in made.left[0]
+    assert train.optimizer == "adamw-8bit"
+
+
+def test_optimizers_of_others_come_with_their_arguments(tmp_path: Path) -> None:
+    file = tmp_path / "lora.toml"
+    file.write_text(
+        'optimizer_args = ["decouple=True", "weight_decay=0.05", "betas=0.9,0.99", "d_coef = 2",'
+        ' "d0=1e-5"]\noptimizer_type = "Prodigy"\nlr_scheduler_num_cycles = 2\n'
+    )
+    found = read_config(file)
+    assert found.values["train"] == {
+        "prodigy_decouple": True, "adam_weight_decay": 0.05, "adam_beta1": 0.9, "adam_beta2": 0.99,
+        "prodigy_d_coef": 2, "optimizer": "prodigy", "lr_num_cycles": 2,
+    }  # fmt: skip
+    assert found.left == ["optimizer_args.d0"]
+    file.write_text(
+        'optimizer_args = ["relative_step=False", "scale_parameter=True"]\n'
+        'optimizer_type = "Adafactor"\n'
+    )
+    found = read_config(file)
+    assert (found.values["train"], found.left) == (
+        {"optimizer": "adafactor"}, ["optimizer_args.scale_parameter"],
+    )  # fmt: skip
+    file.write_text('optimizer_type = "Lion"\nseed = 3\noptimizer_args = ["__import__(1)", "[" ]')
+    found = read_config(file)
+    assert found.values["train"] == {"seed": 3}
+    assert found.left[0] == "optimizer_type (Lion)"
+    job = tmp_path / "job.yaml"
+    job.write_text(
+        "config: {process: [{train: {optimizer: AdamWScheduleFree, optimizer_params: {weight_decay:"
+        " 0.1, betas: [0.95, 0.99]}, ema_config: {use_ema: true, ema_decay: 0.99}}}]}"
+    )
+    assert read_config(job).values["train"] == {
+        "optimizer": "schedule-free", "adam_weight_decay": 0.1, "adam_beta1": 0.95,
+        "adam_beta2": 0.99, "use_ema": True, "ema_decay": 0.99,
+    }  # fmt: skip
 
 
 def test_tables_of_a_dataset_config_are_read(tmp_path: Path) -> None:
