@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import os
 import shlex
-import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
+from hubtools.environment import said_in
 from hubtools.errors import UsageError
 from hubtools.files import StrPath
 from hubtools.layout import PROJECT_FILE, WORK_DIR
 from hubtools.models.rows import Target
 from hubtools.models.targets import chosen_target, size_of
-from hubtools.project_file import find_file, line_of, merge_file, read_source
+from hubtools.project_file import find_file, line_of, merge_file, read_source, table_of
 from hubtools.rooted import fence, unfence
 from hubtools.settings import (
     SECTIONS,
@@ -295,8 +295,9 @@ def load_project(
     *,
     required: bool = False,
 ) -> Project:
-    """Read settings from `path` (a file, or a folder that holds `hubtools.toml`; default the
-    current folder), then the environment, then `overrides` {(section, key): value}.
+    """Read settings from `path` (a file, or a folder that holds `hubtools.toml`, or a
+    `pyproject.toml` with [tool.hubtools]; default the current folder, or the nearest above it that
+    has one), then the environment, then `overrides` {(section, key): value}.
 
     Paths given by the environment or by `overrides` are relative to the current folder, those in
     the file to the file's folder. Raises `UsageError` with the file and line of the first mistake.
@@ -316,7 +317,9 @@ def load_project(
                 code="bad-setting",
             )
     origins: dict[tuple[str, str], str] = {}
-    _merge_environment(values, origins, os.environ if environ is None else environ)
+    for section, key, variable, value in said_in(os.environ if environ is None else environ):
+        values[section][key] = _from_here(section, key, value)
+        origins[section, key] = variable
     for (section, key), value in (overrides or {}).items():
         values[section][key] = _from_here(section, key, value)
         origins[section, key] = f"--{key.replace('_', '-')}"
@@ -359,26 +362,6 @@ def _from_here(section: str, key: str, value: Any) -> Any:
     return value
 
 
-def _merge_environment(
-    values: dict[str, dict[str, Any]],
-    origins: dict[tuple[str, str], str],
-    environ: Mapping[str, str],
-) -> None:
-    for section, model in SECTIONS.items():
-        for key, field in model.model_fields.items():
-            name = f"HUBTOOLS_{section}_{key}".upper()
-            text = environ.get(name)
-            if text is None:
-                continue
-            value: Any = text
-            if typing.get_origin(field.annotation) is list:
-                value = [part for part in text.split("\n" if "\n" in text else "|") if part]
-            elif text == "" and type(None) in typing.get_args(field.annotation):
-                value = None
-            values[section][key] = _from_here(section, key, value)
-            origins[section, key] = name
-
-
 def _as_usage_error(
     error: ValidationError,
     file: Path | None,
@@ -394,6 +377,6 @@ def _as_usage_error(
     section, key = location[0], location[1]
     origin = origins.get((section, key))
     if origin is None and file is not None:
-        origin = f"{file}:{line_of(source, section, key)}: {section}.{key}"
+        origin = f"{file}:{line_of(source, *table_of(file), section, key)}: {section}.{key}"
     shown = f", not {given!r}" if isinstance(given, (str, int, float, bool)) else ""
     return UsageError(f"{origin or f'{section}.{key}'} {message}{shown}.", code="bad-setting")

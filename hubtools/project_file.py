@@ -1,45 +1,109 @@
-"""`hubtools.toml` as text: found, read, merged key by key with the lines of mistakes; written."""
+"""`hubtools.toml` as text: found, read, merged key by key with the lines of mistakes; written.
+
+Its sections may stand in a `pyproject.toml` too, as `[tool.hubtools.train]`; where a folder has
+both, `hubtools.toml` is read. From within a project its file is found in the folders above.
+"""
 
 from __future__ import annotations
 
 import difflib
+import itertools
+import os
 import re
 import shlex
+import stat
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hubtools.errors import UsageError
+from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import leads_out, read_within
 from hubtools.layout import PROJECT_FILE
 from hubtools.limits import SETTINGS
-from hubtools.settings import SECTIONS, aliases_of
+from hubtools.settings import SECTIONS, names_of
 from hubtools.tomltext import OddToml, toml_value
+
+PYPROJECT = "pyproject.toml"
+_TABLE = ("tool", "hubtools")  # its sections in a pyproject.toml
 
 
 def find_file(path: Path | None, required: bool) -> Path | None:
-    """The project file of a path; None if there is none. Raises `UsageError` if it must be."""
-    candidate = path if path is not None else Path(PROJECT_FILE)
-    named = path is not None
-    if candidate.is_dir():
-        candidate, named = candidate / PROJECT_FILE, False
-    if candidate.is_file():
-        if not named and leads_out(candidate.parent, candidate.name):
-            # words of what lies there would stand in messages; the folder may be somebody else's
-            raise UsageError(
-                f"{candidate} is a link that leads out of its folder, and is not read.",
-                hint=f"if it is yours, name it: --project {shlex.quote(str(candidate))}",
-                code="link-refused",
-            )
-        return candidate.absolute()
+    """The project file of a path (a file or a folder); without one, of the current folder or the
+    nearest above it that has one. None if there is none. Raises `UsageError` if it must be."""
+    if path is not None and path.is_file():
+        return path.absolute()
+    if path is None:
+        folders = [Path(), *_above(Path.cwd())]
+        found = next((file for file in map(_in_folder, folders) if file is not None), None)
+    else:
+        found = _in_folder(path)
+    if found is not None:
+        return found.absolute()
     if path is not None or required:
+        missing = Path(PROJECT_FILE) if path is None else path
         raise UsageError(
-            f"There is no {candidate}.",
+            f"There is no {missing / PROJECT_FILE if missing.is_dir() else missing}.",
             hint="`hubtools init DIR` writes one that works",
             code="file-not-found",
         )
     return None
+
+
+def _in_folder(folder: Path) -> Path | None:
+    for name in (PROJECT_FILE, PYPROJECT):
+        file = folder / name
+        if not file.is_file():
+            continue
+        if leads_out(folder, name):
+            if name == PYPROJECT:
+                continue
+            # words of what lies there would stand in messages; the folder may be somebody else's
+            raise UsageError(
+                f"{file} is a link that leads out of its folder, and is not read.",
+                hint=f"if it is yours, name it: --project {shlex.quote(str(file))}",
+                code="link-refused",
+            )
+        if name == PROJECT_FILE or _is_ours(file):
+            return file
+    return None
+
+
+def _is_ours(pyproject: Path) -> bool:
+    """Whether a pyproject.toml has a table of ours."""
+    try:
+        data = read_within(pyproject, SETTINGS)
+    except (OSError, HubtoolsError):
+        return False  # the file of another program: not ours to complain about
+    if b"hubtools" not in data:
+        return False
+    held = _parsed(data.decode("utf-8", "replace"))
+    return held is not None and _holds(held, _TABLE)
+
+
+def _above(folder: Path) -> Iterator[Path]:
+    """The folders above one in which a project is looked for: not above the home folder, nor above
+    a repository of git; and none in which another user could have laid a file."""
+    ends = Path.home()
+    for inner, outer in itertools.pairwise((folder, *folder.parents)):
+        if inner == ends or (inner / ".git").exists() or not _is_safe(outer):
+            return
+        yield outer
+
+
+def _is_safe(folder: Path) -> bool:
+    if not hasattr(os, "geteuid"):
+        return True
+    try:
+        found = folder.stat()
+    except OSError:
+        return False
+    return found.st_uid == os.geteuid() and not found.st_mode & stat.S_IWOTH
+
+
+def table_of(file: Path | None) -> tuple[str, ...]:
+    """The table of a file in which the sections stand: the whole file, but for pyproject.toml."""
+    return _TABLE if file is not None and file.name == PYPROJECT else ()
 
 
 def read_source(file: Path) -> str:
@@ -67,16 +131,27 @@ def merge_file(values: dict[str, dict[str, Any]], source: str, file: Path) -> No
     except OddToml as error:
         place = f"{file}:{error.line}" if error.line else f"{file}"
         raise UsageError(f"{place} cannot be read: {error}.", code="bad-setting") from None
+    table = table_of(file)
+    if table and not _holds(data, table):
+        raise UsageError(
+            f"{file} has no [tool.hubtools].",
+            hint="its sections are called [tool.hubtools.dataset], [tool.hubtools.train], ...",
+            code="bad-setting",
+        )
+    for name in table:
+        data = data[name]
+    if not isinstance(data, dict):
+        raise UsageError(f"{file}: tool.hubtools must be a table.", code="bad-setting")
     for section, content in data.items():
         if section not in SECTIONS:
-            raise _unknown(section, SECTIONS, f"{file}:{line_of(source, None, section)}", "")
+            raise _unknown(section, SECTIONS, _place(file, source, section), "")
         if not isinstance(content, dict):
             raise UsageError(
-                f"{file}:{line_of(source, None, section)}: {section} must be a section.",
-                hint=f"write [{section}] on a line of its own",
+                f"{_place(file, source, section)}: {section} must be a section.",
+                hint=f"write [{'.'.join((*table, section))}] on a line of its own",
                 code="bad-setting",
             )
-        names = _names(section)
+        names = names_of(section)
         for key, value in content.items():
             if key not in names:
                 raise _unknown(key, names, _place(file, source, section, key), f" in [{section}]")
@@ -94,8 +169,8 @@ def merge_file(values: dict[str, dict[str, Any]], source: str, file: Path) -> No
             values[section][names[key]] = value
 
 
-def _place(file: Path, source: str, section: str, key: str) -> str:
-    return f"{file}:{line_of(source, section, key)}"
+def _place(file: Path, source: str, *path: str) -> str:
+    return f"{file}:{line_of(source, *table_of(file), *path)}"
 
 
 def _holds_nul(value: Any) -> bool:
@@ -106,18 +181,9 @@ def _holds_nul(value: Any) -> bool:
     return isinstance(value, str) and "\0" in value
 
 
-def _names(section: str) -> dict[str, str]:
-    """Every accepted spelling of the section's settings -> its canonical name."""
-    names = {}
-    for key, field in SECTIONS[section].model_fields.items():
-        for name in (key, *aliases_of(field)):
-            names[name] = key
-    return names
-
-
 def _unknown(key: str, known: Mapping[str, Any], place: str, where: str) -> UsageError:
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    elsewhere = [section for section in SECTIONS if where and key in _names(section)]
+    elsewhere = [section for section in SECTIONS if where and key in names_of(section)]
     if near:
         hint = f"did you mean {near[0]}?"
     elif elsewhere:
@@ -130,10 +196,11 @@ def _unknown(key: str, known: Mapping[str, Any], place: str, where: str) -> Usag
 _GUESSES = 100  # lines that are tried, each by parsing all before it
 
 
-def line_of(source: str, section: str | None, key: str) -> int:
-    """Line (from 1) where `key` of `section` is set, or the section `key` begins; 1 if it is in
-    none. Lines that name it are tried in order: the parser says whether it is set before them."""
-    path = (key,) if section is None else (section, key)
+def line_of(source: str, *path: str) -> int:
+    """Line (from 1) where what stands under `path` (tables, then a key) is set or begins; 1 if it
+    is in none. Lines that name it are tried in order: the parser says whether it is set before
+    them."""
+    key = path[-1]
     name = re.compile(rf"[\"'.\[\s]*(?:.*[\s.\[{{,\"'])?{re.escape(key)}[\"']?\s*[=.\]]")
     lines = source.splitlines(keepends=True)
     tried = 0

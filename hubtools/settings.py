@@ -35,7 +35,7 @@ from hubtools.train_settings import TrainSettings
 __all__ = [
     "SECTIONS", "DatasetSettings", "EvaluateSettings", "ModelSettings", "PruneSettings",
     "PushSettings", "RulesSettings", "SampleSettings", "Section", "TrainSettings", "aliases_of",
-    "option",
+    "names_of", "option",
 ]  # fmt: skip
 
 
@@ -356,6 +356,12 @@ SECTIONS: dict[str, type[Section]] = {
     "prune": PruneSettings,
     "push": PushSettings,
 }
+
+
+def names_of(section: str) -> dict[str, str]:
+    """Every accepted spelling of the section's settings -> its canonical name."""
+    fields = SECTIONS[section].model_fields
+    return {name: key for key, field in fields.items() for name in (key, *aliases_of(field))}
 
 
 def aliases_of(field: FieldInfo) -> list[str]:

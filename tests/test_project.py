@@ -11,10 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hubtools.environment import unknown_in
 from hubtools.errors import UsageError
 from hubtools.project import Project, load_project, schema
 from hubtools.project_file import line_of, to_toml
 from hubtools.settings import SECTIONS
+from tests.typed import typed
 
 
 def write(folder: Path, text: str) -> Path:
@@ -166,12 +168,12 @@ def test_any_file_is_read_or_refused_in_a_sentence(tmp_path: Path, text: str) ->
         ("[train]\nsteps = [\n  1,\n]\n", ("train", "steps"), 2),
         ("\n[train.steps]\na = 1\n", ("train", "steps"), 2),
         ("[model]\nbase = 'steps = 1'\n[train]\nrank = 4\nsteps = 1\n", ("train", "steps"), 5),
-        ("[model]\na = 1\n\n[trains]\nb = 1\n", (None, "trains"), 4),
-        ("[dataset]\ntrains = 1\n[trains]\n", (None, "trains"), 3),
+        ("[model]\na = 1\n\n[trains]\nb = 1\n", ("trains",), 4),
+        ("[dataset]\ntrains = 1\n[trains]\n", ("trains",), 3),
         ("[train]\nrank = 4\n", ("train", "steps"), 1),
     ],
 )
-def test_lines_of_settings(source: str, place: tuple[str | None, str], line: int) -> None:
+def test_lines_of_settings(source: str, place: tuple[str, ...], line: int) -> None:
     assert line_of(source, *place) == line
 
 
@@ -184,3 +186,88 @@ def test_a_nul_is_told_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "hubtools.toml").write_text('[dataset]\n\npath = "a\\u0000b"\n')
     with pytest.raises(UsageError, match=r"hubtools.toml:3: path holds a NUL"):
         load_project(tmp_path)
+
+
+# --- the environment ------------------------------------------------------------------------------
+
+
+def test_a_misspelt_variable_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError) as caught:
+        load(write(tmp_path, ""), HUBTOOLS_TRAIN_RNAK="3")
+    assert "HUBTOOLS_TRAIN_RNAK" in caught.value.message
+    assert "HUBTOOLS_TRAIN_RANK" in str(caught.value.hint)
+    # what belongs to no section may be another program's: it is told, and nothing stops
+    assert unknown_in(
+        {"HUBTOOLS_CHACHE": "x", "HUBTOOLS_CACHE": "y", "HUBTOOLS_TRAIN_RANK": "1"}
+    ) == ["hubtools reads no variable HUBTOOLS_CHACHE; did you mean HUBTOOLS_CACHE?"]
+    monkeypatch.setenv("HUBTOOLS_TRIAN_RANK", "3")
+    monkeypatch.chdir(tmp_path)
+    said = typed("explain", "D101")
+    assert "Warning: hubtools reads no variable HUBTOOLS_TRIAN_RANK" in said.stderr
+    assert "did you mean HUBTOOLS_TRAIN_RANK?" in said.stderr
+    assert said.returncode == 0
+
+
+def test_other_names_of_a_setting_are_variables_too(tmp_path: Path) -> None:
+    assert load(write(tmp_path, ""), HUBTOOLS_TRAIN_LR="0.5").train.learning_rate == 0.5
+    with pytest.raises(UsageError, match="are the same setting"):
+        load(tmp_path, HUBTOOLS_TRAIN_LR="0.5", HUBTOOLS_TRAIN_LEARNING_RATE="0.5")
+
+
+# --- where a project is found ---------------------------------------------------------------------
+
+
+def test_a_project_is_found_from_within(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project, deep = tmp_path / "project", tmp_path / "project/notes/of/today"
+    deep.mkdir(parents=True)
+    write(project, "[train]\nrank = 3\n")
+    monkeypatch.chdir(deep)
+    found = load_project(environ={})
+    assert (found.train.rank, found.root) == (3, project)
+    assert found.dataset_dir == project / "dataset"
+    with pytest.raises(UsageError, match="There is no"):
+        load_project(deep, environ={})  # a folder that somebody names is that folder
+
+
+@pytest.mark.parametrize("why", ["home", "git", "anybody may write"])
+def test_not_every_folder_above_is_looked_in(
+    why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner = tmp_path / "outer/inner"
+    inner.mkdir(parents=True)
+    write(tmp_path / "outer", "[train]\nrank = 3\n")
+    monkeypatch.chdir(inner)
+    assert load_project(environ={}).train.rank == 3
+    if why == "home":
+        monkeypatch.setenv("HOME", str(inner))
+    elif why == "git":
+        (inner / ".git").mkdir()
+    else:
+        (tmp_path / "outer").chmod(0o777)
+    assert load_project(environ={}).file is None
+
+
+def test_a_pyproject_has_the_sections_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "pyproject.toml"
+    file.write_text('[project]\nname = "x"\nseed = 1\n\n[tool.hubtools.train]\nseed = 7\n')
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+    assert load_project(environ={}).train.seed == 7
+    assert load_project(tmp_path, environ={}).file == file
+    assert load_project(file, environ={}).train.seed == 7
+    file.write_text('[project]\nseed = 1\n\n[tool.hubtools.train]\nseed = "many"\n')
+    with pytest.raises(UsageError, match=r"pyproject\.toml:5: train\.seed "):
+        load_project(environ={})
+    file.write_text("[tool.hubtools]\ntrain.sead = 1\n")
+    with pytest.raises(UsageError, match=r"pyproject\.toml:2: unknown key 'sead'"):
+        load_project(environ={})
+    file.write_text("[tool.hubtools.trian]\nseed = 1\n")
+    with pytest.raises(UsageError, match=r"pyproject\.toml:1: unknown key 'trian'"):
+        load_project(environ={})
+    file.write_text("[tool.other]\nhubtools = 1\n")
+    assert load_project(environ={}).file is None
+    with pytest.raises(UsageError, match=r"has no \[tool\.hubtools\]"):
+        load_project(file, environ={})
+    file.write_text("[tool.hubtools.train]\nseed = 7\n")
+    write(tmp_path, "[train]\nseed = 8\n")
+    assert load_project(environ={}).train.seed == 8

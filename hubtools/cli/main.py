@@ -223,6 +223,7 @@ def _is_broken_pipe(error: BaseException | None) -> bool:
 def _outcome(arguments: list[str], answer: Answer) -> tuple[int, HubtoolsError | None]:
     """(exit code, what went wrong), after saying the latter."""
     try:
+        _tell_odd_variables()
         result = group.main(arguments, prog_name="hubtools", standalone_mode=False, obj=answer)
         return (result if isinstance(result, int) else ExitCode.DONE), None
     except click.exceptions.Exit as leave:
@@ -254,6 +255,15 @@ def _outcome(arguments: list[str], answer: Answer) -> tuple[int, HubtoolsError |
         )
     say_error(sentence.message, sentence.hint)
     return sentence.exit_code, sentence
+
+
+def _tell_odd_variables() -> None:
+    """Say which variables of the environment are misspelt."""
+    if any(name.startswith("HUBTOOLS_") for name in os.environ):
+        from hubtools.environment import unknown_in
+
+        for sentence in unknown_in(os.environ):
+            say_warning(sentence)
 
 
 def _known(error: BaseException) -> HubtoolsError | None:

@@ -1,0 +1,79 @@
+"""Settings in the environment: `HUBTOOLS_TRAIN_SEED=7` is `seed = 7` in `[train]`."""
+
+from __future__ import annotations
+
+import difflib
+import typing
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hubtools.errors import UsageError
+from hubtools.settings import SECTIONS, names_of
+
+PREFIX = "HUBTOOLS_"
+# What else hubtools reads there, see docs/settings.md.
+OTHERS = ("HUBTOOLS_CACHE", "HUBTOOLS_CONFIG", "HUBTOOLS_DEBUG", "HUBTOOLS_STATE_KEY")
+
+
+def said_in(environ: Mapping[str, str]) -> Iterator[tuple[str, str, str, Any]]:
+    """(section, key, variable, value) of each setting in the environment. Parts of a list stand
+    between `|`, or on lines of their own; a setting that can be none is that where it is empty.
+
+    Raises `UsageError` for a variable of a section that has no such setting, and for two that name
+    the same one.
+    """
+    found: dict[tuple[str, str], str] = {}
+    for variable in sorted(name for name in environ if name.startswith(PREFIX)):
+        section = _section_of(variable)
+        if section is None:
+            continue
+        key = names_of(section).get(variable[len(PREFIX) + len(section) + 1 :].lower())
+        if key is None:
+            raise UsageError(
+                f"There is no setting for the variable {variable}.",
+                hint=_near(variable) or f"known: {_variable(section, '...')}, see docs/settings.md",
+                code="bad-setting",
+            )
+        if (other := found.setdefault((section, key), variable)) != variable:
+            raise UsageError(
+                f"{other} and {variable} are the same setting.",
+                hint="unset one of them",
+                code="bad-setting",
+            )
+        field = SECTIONS[section].model_fields[key]
+        text = environ[variable]
+        value: Any = text
+        if typing.get_origin(field.annotation) is list:
+            value = [part for part in text.split("\n" if "\n" in text else "|") if part]
+        elif text == "" and type(None) in typing.get_args(field.annotation):
+            value = None
+        yield section, key, variable, value
+
+
+def unknown_in(environ: Mapping[str, str]) -> list[str]:
+    """A sentence for each variable that looks like one of hubtools, and belongs to no section."""
+    odd = [name for name in environ if name.startswith(PREFIX) and name not in OTHERS]
+    told = []
+    for variable in sorted(name for name in odd if _section_of(name) is None):
+        near = _near(variable)
+        told.append(f"hubtools reads no variable {variable}{f'; {near}' if near else '.'}")
+    return told
+
+
+def _section_of(variable: str) -> str | None:
+    rest = variable.removeprefix(PREFIX).lower()
+    return next((name for name in SECTIONS if rest.startswith(f"{name}_")), None)
+
+
+def _variable(section: str, key: str) -> str:
+    return f"{PREFIX}{section.upper()}_{key.upper()}"
+
+
+def _near(variable: str) -> str | None:
+    """A question, if a variable of a similar name is one."""
+    known = [
+        *OTHERS,
+        *(_variable(section, key) for section in SECTIONS for key in names_of(section)),
+    ]
+    near = difflib.get_close_matches(variable, known, n=1, cutoff=0.8)
+    return f"did you mean {near[0]}?" if near else None
