@@ -33,6 +33,7 @@ from hubtools.settings import (
     Section,
     TrainSettings,
 )
+from hubtools.tinypeople import bundled
 
 
 class Project(Section):
@@ -203,9 +204,17 @@ class Project(Section):
         """The base model: an absolute path if there is a folder or file of that name, else the Hub
         id, with @ and the revision if one is set."""
         name, revision = self.train.pretrained_model_name_or_path, self.train.revision
-        if name and (place := self.at(name)).exists():
-            return str(place)
-        return f"{name}@{revision}" if name and revision else name
+        if not name:
+            return None
+        place = self.placed(name)
+        is_id = place == name and not Path(name).is_absolute()
+        return f"{name}@{revision}" if is_id and revision else place
+
+    def placed(self, name: str) -> str:
+        """A base model by its name: the absolute path of a folder or file that is called so, else
+        that of the base that hubtools brings (`tiny-people`), else the name, which is a Hub id."""
+        path = self.at(name)
+        return str(path if path.exists() else bundled(name) or name)
 
     @property
     def target(self) -> Target | None:

@@ -45,7 +45,8 @@ class TrainSettings(Section):
 
     pretrained_model_name_or_path: str | None = option(
         None,
-        "Base pipeline: Hub id, local folder, or a .safetensors file with a whole model.",
+        "Base pipeline: Hub id, local folder, a .safetensors file with a whole model, or"
+        " tiny-people, the small base that comes with hubtools.",
         "base_model",
     )
     base_model_repo: RepoId | None = option(

@@ -15,6 +15,7 @@ from hubtools.cli.options import SettingOption
 EVERYWHERE = {
     "format": "how to print",
     "quiet": "how to print",
+    "verbose": "how to print",
     "report": "write_report(report, file)",
     "project": "an argument of its own",
 }
@@ -185,7 +186,7 @@ def _typed(command: click.Command, name: str) -> str:
         if isinstance(p, click.Argument)
     ]
     own = [max(o.opts, key=len) for o in options if not isinstance(o, SettingOption)]
-    words += [f"[{o}]" for o in own if o not in ("--format", "--quiet")]
+    words += [f"[{o}]" for o in own if o not in ("--format", "--quiet", "--verbose")]
     sections = list(dict.fromkeys(o.section for o in options if isinstance(o, SettingOption)))
     words += [f"[settings of {section}]" for section in sections]
     return " ".join(words)

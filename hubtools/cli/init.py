@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 
 import click
 
 from hubtools.cli.output import Output, output_options
+from hubtools.findings import plural
+from hubtools.project import load_project
 
 
 @click.command("init")
@@ -22,7 +25,10 @@ from hubtools.cli.output import Output, output_options
     "--pictures", type=click.Path(path_type=Path, file_okay=False, exists=True),
     help="Folder of pictures to copy, where --from is a settings file.",
 )  # fmt: skip
-@click.option("--base-model", help="Base model to train on.")
+@click.option(
+    "--base-model",
+    help="Base model to train on: Hub id, folder, file, or tiny-people, which comes with hubtools.",
+)
 @click.option("--dataset-repo", metavar="OWNER/NAME", help="Dataset repository on the Hub.")
 @click.option("--model-repo", metavar="OWNER/NAME", help="Model repository on the Hub.")
 @click.option("--trigger", help="Token that stands for the subject in every caption.")
@@ -42,11 +48,11 @@ def command(
 ) -> None:
     """Make a project folder: hubtools.toml, a dataset, .gitignore.
 
-    Pictures that lie in DIR already become its dataset; without any, the built-in example does.
-    Where DIR itself is the dataset, runs go to .hubtools/runs, which no loader reads.
+    Pictures that lie in DIR already become its dataset; without any, and neither --from nor
+    --example, it is empty. Where DIR itself is the dataset, runs go to .hubtools/runs, which no
+    loader reads.
     """
     from hubtools.commands.journeys import init
-    from hubtools.findings import plural
 
     made = init(
         folder,
@@ -64,6 +70,7 @@ def command(
         "example": f"the built-in example, {pictures_said}",
         "folder": f"{pictures_said} copied from {pictures or source}",
         "here": f"the {made.pictures} pictures that were there",
+        "empty": "no pictures yet",
     }.get(
         made.source,
         f"{pictures_said} to learn copied from the {made.source} project {pictures or source}",
@@ -73,9 +80,17 @@ def command(
     out.result(f"Project in {folder}: {said}", project=str(folder), pictures=made.pictures)
     for one in made.left:
         out.note(one)
+    at, place = quote(str(folder)), quote(str(folder / load_project(folder).dataset.path))
     if made.without_caption:
         count = len(made.without_caption)
         out.warn(
-            f"{plural(count, 'picture')} without a caption: write them into dataset/metadata.jsonl."
+            f"{plural(count, 'picture')} without a caption: `hubtools review {place}` is a page to"
+            f" write them on, `hubtools caption {place} --model MODEL` has a model write them."
         )
-    out.hint(f"next: hubtools validate {folder}")
+    if made.source == "empty":
+        out.hint(
+            f"put pictures into {place}, or copy them: hubtools init {at} --from FOLDER --force"
+        )
+        out.hint(f"a look around first? hubtools init {at} --example --force")
+    else:
+        out.hint(f"next: hubtools validate {at}")

@@ -27,13 +27,17 @@ def show_loaders(loaders: dict[str, dict[str, Any]], out: Output) -> None:
     for loader in summaries(loaders):
         if loader.reason:
             reasons.setdefault(loader.reason, []).append(loader.name)
-        colour = {"loads": "green", "by chance": "yellow", "may raise": "yellow"}
+        colour = {
+            "loads": "red" if loader.lost else "green",
+            "by chance": "yellow",
+            "may raise": "yellow",
+        }
         table.add_row(
             loader.name,
             loader.module,
             Text(visible(loader.rows)),
             Text(visible(loader.columns)),
-            str(loader.lost or ""),
+            Text(str(loader.lost or ""), style="red"),
             Text(loader.outcome, style=colour.get(loader.outcome, "red")),
         )
     console = Console(stderr=True, highlight=False)

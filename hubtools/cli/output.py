@@ -69,14 +69,19 @@ def say_warning(message: str) -> None:
 
 def output_options(*extra: str, report: bool = False) -> Callable[[F], F]:
     """Add `--format` and `-q`; the command gets an `out: Output` argument instead of them.
-    `extra` names further formats the command knows. `report` adds `--report FILE`."""
+    `extra` names further formats the command knows. `report` adds `--report FILE`, `--verbose`."""
 
     def decorate(function: F) -> F:
         import functools
 
         @functools.wraps(function)
         def wrapper(
-            *args: Any, format: str, quiet: bool, report_files: tuple[Path, ...] = (), **kwargs: Any
+            *args: Any,
+            format: str,
+            quiet: bool,
+            report_files: tuple[Path, ...] = (),
+            verbose: bool = False,
+            **kwargs: Any,
         ) -> Any:
             if report_files:
                 from hubtools.reporting.formats import check_report_file
@@ -85,6 +90,7 @@ def output_options(*extra: str, report: bool = False) -> Callable[[F], F]:
                     check_report_file(path)  # before anything is done
             answer = click.get_current_context().find_object(Answer)
             out = Output.of(format, quiet, report_files, answer)
+            out.verbose = verbose or format == "text"
             result = function(*args, out=out, **kwargs)
             if answer is None:  # called by other means than `run`, which says it
                 out.answer.say()
@@ -100,6 +106,12 @@ def output_options(*extra: str, report: bool = False) -> Callable[[F], F]:
             ),
         ]
         if report:
+            options.append(
+                click.option(
+                    "-v", "--verbose", is_flag=True,
+                    help="List every finding, not only the first few of a rule.",
+                )
+            )  # fmt: skip
             options.append(
                 click.option(
                     "--report", "report_files", multiple=True, metavar="FILE",
@@ -149,6 +161,7 @@ class Output:
     ) -> None:
         self.format: Format = format
         self.report_files = tuple(report_files)
+        self.verbose = False  # whether every finding is listed
         self.answer = answer or Answer(format == "json")
 
     @classmethod
@@ -321,8 +334,6 @@ class Output:
     def report(self, report: Report, prefix: str = "") -> None:
         """A check's report in the chosen format, and in the files that were asked for. `prefix` is
         the checked folder's path, with which the addresses of SARIF and GitHub begin."""
-        from hubtools.findings import Severity, to_text
-
         if self.format == "json":
             self.answer.add_report(report)
         self.write_report(report, prefix)
@@ -342,18 +353,11 @@ class Output:
             for finding in report.sorted():
                 cells = (finding.severity, finding.rule, finding.place, finding.message)
                 print("\t".join(_flat(cell) for cell in (*cells, finding.fix or "")))
-        elif not _colour(sys.stdout):
-            print(to_text(report))
         else:
-            colours = {Severity.ERROR: "31", Severity.WARNING: "33", Severity.INFO: "36"}
-            for finding in report.sorted():
-                place = f"\x1b[1m{visible(finding.place)}:\x1b[0m " if finding.place else ""
-                mark = f"\x1b[{colours[finding.severity]}m{finding.severity} {finding.rule}\x1b[0m"
-                print(f"{place}{mark} {visible(finding.message)}")
-                if finding.fix:
-                    print(f"    \x1b[2mfix:\x1b[0m {visible(finding.fix)}")
-            colour = "32" if report.ok else "31"
-            print(f"\x1b[{colour}m{visible(report.subject)}: {report.summary}\x1b[0m")
+            from hubtools.cli.told import told
+
+            for line in told(report, colours=_colour(sys.stdout), verbose=self.verbose):
+                print(line)
 
     def write_report(self, report: Report, prefix: str = "") -> None:
         """The files that `--report` asked for."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -160,6 +161,8 @@ def check(
     _tell_stale(report, out)
     if out.human and (repairs := facts.get("repairs")):
         _tell_repairs(repairs, out)
+    if out.human:
+        _tell_next(report, source, project, out)
     return ExitCode.DONE if report.ok else ExitCode.CHECKS_FAILED
 
 
@@ -177,6 +180,28 @@ def _tell_repairs(repairs: dict[str, Any], out: Output) -> None:
         more = "more" if safe else "of these"
         does = "may repair some" if count is None else f"repairs {count}"
         out.hint(f"`hubtools fix --unsafe {name}` {does} {more}: {UNSAFE[name]}")
+
+
+_CAPTIONS = {"D501", "D502"}  # captions that are not there
+
+
+def _tell_next(report: Report, source: str | None, project: Project, out: Output) -> None:
+    """What to type now."""
+    place = "" if source is None else f" {quote(source)}"
+    here = source is None or Path(source).is_dir()
+    found = [finding.rule for finding in report.sorted()]
+    if here and _CAPTIONS.intersection(found):
+        out.hint(
+            f"`hubtools review{place}` is a page to write captions on; `hubtools caption{place}"
+            " --model MODEL` has a model write them"
+        )
+    if not report.ok:
+        out.hint(f"next: hubtools explain {found[0]}")
+    elif project.file is not None and source is None:
+        base = "" if project.base else " --base-model OWNER/NAME"
+        out.hint(f"next: hubtools train --dry-run{base}")
+    elif here and source is not None and project.file is None:
+        out.hint(f'next: hubtools init NAME --from {quote(source)} --trigger "(tok)"')
 
 
 def _told(sources: tuple[str, ...]) -> tuple[tuple[str, ...], str | None]:

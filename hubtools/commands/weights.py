@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from hubtools.commands.asked import Note, quiet
 from hubtools.errors import UsageError
 from hubtools.files import StrPath
+from hubtools.tinypeople import bundled
 
 if TYPE_CHECKING:
     from hubtools.conversion.export import Exported
@@ -100,6 +101,8 @@ def merge(
             hint="give --base-model owner/name, a folder or a file",
             code="bad-setting",
         )
+    if not Path(name).exists():
+        name = str(bundled(name) or name)
     base = resolve_base(name, revision=revision, variant=variant, config=base_config, notify=note)
     check_loras(found, base.path_or_id, note)
     return run(base, found, to, precision=DTYPES[dtype] if dtype else None)

@@ -15,16 +15,11 @@ def project_base(
     to hubtools.toml."""
     config = project.train.base_config
     return resolve_base(
-        _placed(project, name),
+        project.placed(name),
         revision=project.train.revision,
         variant=project.train.variant,
         known_as=project.train.base_model_repo,
-        config=_placed(project, config) if config else None,
+        config=project.placed(config) if config else None,
         notify=notify,
         allow_pickle=project.train.allow_pickle,
     )
-
-
-def _placed(project: Project, name: str) -> str:
-    path = project.at(name)
-    return str(path) if path.exists() else name

@@ -65,7 +65,7 @@ class Made:
 
     root: Path
     pictures: int
-    source: str  # example, folder, here, or the trainer that it comes from
+    source: str  # example, folder, here, empty, or the trainer that it comes from
     without_caption: tuple[str, ...] = ()
     left: tuple[str, ...] = ()  # sentences on what was not taken over
     classes: int = 0  # pictures of the class
@@ -87,7 +87,8 @@ def init(
     learn are taken with captions, repeats, masks and control pictures, those of the class go into
     `class`, settings are translated; samples, caches and weights are left. `pictures`: where the
     pictures lie that a settings file names.
-    `example`: the built-in pictures (also without `source`, if the folder holds no pictures yet).
+    `example`: the built-in pictures. Without either, the pictures that the folder holds already; if
+    there are none, the dataset is empty.
     `settings` {section: {key: value}} go into hubtools.toml. Originals are never touched; a run
     that was killed goes on. Raises `HubtoolsError` if a project is there already and not `force`.
     """
@@ -125,6 +126,11 @@ def init(
         count, column = here[1], here[2]
         values["dataset"] |= {"path": here[0], "caption_column": column}
         kind = "here"
+    elif not example:
+        with Root(folder, create=True) as root:
+            root.mkdir(DATASET)
+        count, kind = 0, "empty"
+        values["dataset"]["path"] = DATASET
     else:
         from hubtools.journey.example import example_files, write_example
 

@@ -32,6 +32,11 @@ MEASURED_MARKS = ("hair_tip", "star")
 SURE = 0.65
 
 
+def bundled(name: str) -> Path | None:
+    """The folder of the base that `name` stands for, if that is this one: `tiny-people`."""
+    return MODEL if name == REPO_NAME else None
+
+
 def is_tiny_people(folder: Path) -> bool:
     """True if the pipeline in `folder` is this one, by its sums."""
     ours, theirs = MODEL / "SHA256SUMS", folder / "SHA256SUMS"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from hubtools.dataset.examples import read_examples
 from hubtools.errors import HubtoolsError
 from hubtools.journey.init import init
 from hubtools.project import load_project
+from tests.typed import typed
 
 Draw = Callable[..., Path]
 
@@ -58,6 +61,20 @@ def test_a_project_is_not_overwritten(tmp_path: Path, draw_pictures: Draw) -> No
     assert load_project(tmp_path).dataset.trigger == "(tok)"
     init(tmp_path, force=True)
     assert load_project(tmp_path).dataset.trigger is None
+
+
+def test_an_empty_folder_stays_empty(tmp_path: Path) -> None:
+    done = typed("init", "new", cwd=tmp_path)
+    assert done.returncode == 0
+    assert sorted(path.name for path in (tmp_path / "new").rglob("*")) == [
+        ".gitignore", "dataset", "hubtools.toml",
+    ]  # fmt: skip
+    assert "put pictures into new/dataset" in done.stderr
+    # what it tells works
+    (words,) = re.findall("hubtools (init new --example .*)", done.stderr)
+    assert typed(*shlex.split(words), cwd=tmp_path).returncode == 0
+    assert len(list((tmp_path / "new/dataset").glob("*.png"))) == 21
+    assert "D120" not in typed("validate", cwd=tmp_path / "new/dataset").stdout
 
 
 def test_the_example_does_not_mix_with_pictures(tmp_path: Path, draw_pictures: Draw) -> None:

@@ -203,7 +203,7 @@ _COMMANDS = [
     ["shard", "ds", "--to", "out"],
     ["shard", "ds", "--to", "out", "--as", "webdataset"],
     ["inspect", "ds", "--sheet", "s.png"],
-    ["init", "project"],
+    ["init", "project", "--example"],
     ["hub", "serve", "--root", "h", "--port", "0"],
 ]
 

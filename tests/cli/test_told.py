@@ -1,0 +1,58 @@
+"""How a terminal shows findings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from hubtools.cli.told import told
+from hubtools.findings import Finding, Report, Rule, Severity
+from tests.drawing import write_pictures
+from tests.typed import typed
+
+RULES = tuple(Rule(id, f"Title of {id}", Severity.WARNING, "") for id in ("X1", "X2"))
+
+
+def lines(*counts: int, verbose: bool = False) -> list[str]:
+    findings = tuple(
+        Finding(f"X{rule}", Severity.WARNING, f"no. {n}", "mend it", f"{n:02}.png", 1, picture="p")
+        for rule, count in enumerate(counts, 1)
+        for n in range(count)
+    )
+    report = Report("pictures", findings, rules=RULES)
+    return list(told(report, colours=False, verbose=verbose))
+
+
+def test_many_findings_of_a_rule_are_told_together() -> None:
+    assert lines(20, 1) == [
+        "warning X1: Title of X1 (20 findings)",
+        "    00.png:1 (p): no. 0",
+        "    01.png:1 (p): no. 1",
+        "    02.png:1 (p): no. 2",
+        "    and 17 more; --verbose lists all",
+        "    fix: mend it",
+        "00.png:1 (p): warning X2: no. 0",
+        "    fix: mend it",
+        "pictures: 21 warnings",
+    ]
+    assert "more" not in "".join(lines(3))
+    assert len(lines(20, 1, verbose=True)) == 2 * 21 + 1
+
+
+def test_validate_says_what_to_type_next(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "small", 5)  # of 64 pixels
+    done = typed("validate", "small", cwd=tmp_path)
+    assert "and 2 more; --verbose lists all" in done.stdout
+    for words in (["--verbose"], ["--format", "text"]):
+        whole = typed("validate", "small", *words, cwd=tmp_path).stdout
+        assert whole.count("D304") == 5
+        assert "--verbose" not in whole
+    assert json.loads(typed("validate", "small", "--format", "json", cwd=tmp_path).stdout)
+    assert "next: hubtools init NAME --from small" in done.stderr
+    file = tmp_path / "small/metadata.jsonl"
+    file.write_text("".join(json.dumps(json.loads(line) | {"text": ""}) + "\n"
+                            for line in file.read_text().splitlines()))  # fmt: skip
+    done = typed("validate", "small", cwd=tmp_path)
+    assert "metadata.jsonl:1 (picture0.png): the caption is empty" in done.stdout
+    assert "hubtools review small" in done.stderr
+    assert "next: hubtools explain D502" in done.stderr
