@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from hubtools.cards.render import write_dataset_card, write_model_card
     from hubtools.cards.rules import check_card
     from hubtools.commands.caches import cache_ls, cache_prune
+    from hubtools.commands.clusters import launch_slurm
     from hubtools.commands.drawing import evaluate, generate, grid, plan_grid, train
     from hubtools.commands.edits import caption, fix
     from hubtools.commands.elsewhere import attach_train, plan_train_remote, train_remote
@@ -84,6 +85,7 @@ _WHERE = {
     "grid": "hubtools.commands.drawing",
     "init": "hubtools.commands.journeys",
     "inspect": "hubtools.commands.pictures",
+    "launch_slurm": "hubtools.commands.clusters",
     "load_project": "hubtools.project",
     "merge_parts": "hubtools.commands.pictures",
     "plan_captions": "hubtools.dataset.caption.planner",
@@ -147,6 +149,7 @@ __all__ = [
     "grid",
     "init",
     "inspect",
+    "launch_slurm",
     "load_project",
     "merge_parts",
     "plan_captions",

@@ -31,6 +31,7 @@ SECTIONS_OF: dict[str, tuple[str, ...]] = {
     "review": ("dataset",),
     "shard": (),
     "train": ("train", "dataset", "samples"),
+    "launch_slurm": ("train", "dataset", "samples"),
     "generate": ("samples", "train"),
     "grid": ("samples", "train"),
     "evaluate": ("evaluate", "samples", "train", "dataset"),

@@ -140,6 +140,11 @@ def _slug(name: str) -> str:
 
 
 def _machine(flavor: str) -> Machine:
+    if flavor == "slurm":
+        raise UsageError(
+            "Slurm is no machine of the Hub.",
+            hint="`hubtools launch slurm` writes the script that a cluster takes",
+        )
     found = {machine.name: machine for machine in machines()}
     if flavor not in found:
         priced = (f"{one.name} (${one.dollars:.2f})" for one in found.values())
