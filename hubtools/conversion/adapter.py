@@ -10,7 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hubtools.conversion.checks import check_kind, check_shapes, settings_beside, shown
+from hubtools.conversion.checks import (
+    check_kind,
+    check_magnitude,
+    check_shapes,
+    settings_beside,
+    shown,
+)
 from hubtools.errors import HubtoolsError, first_line, require_extra
 from hubtools.files import open_regular
 from hubtools.hub.errors import is_of_machine
@@ -28,16 +34,19 @@ if TYPE_CHECKING:
 
 
 _COMFYUI = "diffusion_model."
+MAGNITUDE = ".lora_magnitude_vector"  # as peft calls it
 
 
 @dataclass(frozen=True)
 class Layer:
     """The change of one layer at weight 1: `scale` times `up` (out, rank, ...) times `down` (rank,
-    in, ...), both of them of linear layers or of convolutions."""
+    in, ...), both of them of linear layers or of convolutions. Of a DoRA `magnitude` (out,) is what
+    each output of the changed layer is brought to (arXiv:2402.09353, equation 5)."""
 
     down: Tensor
     up: Tensor
     scale: float
+    magnitude: Tensor | None = None
 
     @property
     def rank(self) -> int:
@@ -61,8 +70,8 @@ def read_adapter(path: Path, base: Target | None = None, *, allow_pickle: bool =
     """Read the LoRA in the file at `path`; `base`: the kind of model that it is for, where its own
     names and widths leave that open. `allow_pickle`: a `.bin` may be opened, tensors only.
 
-    Raises `HubtoolsError` for what is no LoRA (a LoHa and its kin, a DoRA, a whole model), for one
-    that is damaged or holds half layers, and for names that nobody knows."""
+    Raises `HubtoolsError` for what is no LoRA (a LoHa and its kin, a whole model), for one that is
+    damaged or holds half layers, and for names that nobody knows."""
     require_extra("train", "Converting a LoRA")
     weights, tensors = _opened(path, allow_pickle)
     target = _target(path, weights, base)
@@ -81,7 +90,7 @@ def read_adapter(path: Path, base: Target | None = None, *, allow_pickle: bool =
         first = shown(weights.others[0])
         mended += (f"{len(weights.others)} tensors that are none of a LoRA are left out ({first})",)
     said = settings_beside(path)
-    layers = _layers(path, tensors, said.header_alpha if said else weights.header_alpha)
+    layers = _layers(path, tensors, said.header_scale if said else weights.header_scale)
     known = tuple(f"{name}." for name in (target.denoiser, *target.components))
     lost = [name for name in layers if not name.startswith(known)]
     if lost or not layers:
@@ -234,6 +243,7 @@ def _by_diffusers(path: Path, tensors: Tensors, target: Target) -> Tensors:
     state, alphas = (found[0], found[1]) if isinstance(found, tuple) else (found, None)
     import torch
 
+    state = dict(state) | _magnitudes(tensors, reader, options)
     for name, alpha in (alphas or {}).items():
         place = name.removesuffix(".alpha")
         part = part_of(place)  # some are named by the half that they stand for
@@ -241,6 +251,33 @@ def _by_diffusers(path: Path, tensors: Tensors, target: Target) -> Tensors:
             place = f"{part.prefix}{part.layer}"
         state[f"{place}.alpha"] = torch.tensor(float(alpha))
     return dict(state)
+
+
+def _magnitudes(tensors: Tensors, reader: Callable[..., Any], options: dict[str, Any]) -> Tensors:
+    """The magnitudes of a DoRA (`dora_scale`), which the reader leaves out, under its names: it is
+    given numbers in the place of weights, and tells by them which layer it has called what."""
+    import torch
+
+    found = {name: tensor for name, tensor in tensors.items() if name.endswith(".dora_scale")}
+    if not found:
+        return {}
+    places = list(found)
+    numbered = {name: one for name, one in tensors.items() if not name.endswith(".alpha")}
+    for name in list(numbered):
+        part = part_of(name)
+        place = f"{part.prefix}{part.layer}.dora_scale" if part is not None else ""
+        if part is None or place not in found:
+            del numbered[name]
+        elif part.role == "up":
+            numbered[name] = torch.full(numbered[name].shape, float(places.index(place)))
+    told = reader(numbered, **options)
+    named = {}
+    for name, tensor in (told[0] if isinstance(told, tuple) else told).items():
+        part = part_of(name)
+        if part is not None and part.role == "up":
+            stem = f"{part.prefix}{part.layer}"
+            named[f"{stem}{MAGNITUDE}"] = found[places[int(tensor.flatten()[0])]]
+    return named
 
 
 _UNET = {"layers_per_block": 2}
@@ -276,13 +313,13 @@ def _check_names(path: Path, weights: Weights, names: Mapping[str, str]) -> None
 
 
 def _layers(
-    path: Path, tensors: Tensors, header: Callable[[str, str], float | None]
+    path: Path, tensors: Tensors, header: Callable[[str, str, int], float | None]
 ) -> dict[str, Layer]:
     halves: dict[str, dict[str, Tensor]] = {}
     names: dict[str, tuple[str, str]] = {}
     for name, tensor in tensors.items():
         part = part_of(name)
-        if part is None or part.role not in ("down", "up", "alpha"):
+        if part is None or part.role not in ("down", "up", "alpha", "magnitude"):
             continue
         place = f"{part.prefix}{_plain(part)}"
         halves.setdefault(place, {})[part.role] = tensor
@@ -295,10 +332,14 @@ def _layers(
         check_shapes(path, place, down, up)
         rank = down.shape[0]
         if "alpha" in found and found["alpha"].numel() == 1:
-            alpha: float | None = float(found["alpha"])
+            scale: float | None = float(found["alpha"]) / rank
         else:
-            alpha = header(*names[place])
-        layers[place] = Layer(down, up, 1.0 if alpha is None else alpha / rank)
+            scale = header(*names[place], rank)
+        magnitude = found.get("magnitude")
+        if magnitude is not None:
+            check_magnitude(path, place, up, magnitude)
+            magnitude = _counted(magnitude).flatten()
+        layers[place] = Layer(down, up, 1.0 if scale is None else scale, magnitude)
     return layers
 
 
@@ -326,7 +367,7 @@ def folded(adapter: Adapter) -> Adapter:
     """The same change with every scale in the weights: it acts alike in programs that read no
     alpha, such as ComfyUI of a file of diffusers."""
     layers = {
-        name: layer if layer.scale == 1 else Layer(layer.down, layer.up * layer.scale, 1.0)
+        name: layer if layer.scale == 1 else replace(layer, up=layer.up * layer.scale, scale=1.0)
         for name, layer in adapter.layers.items()
     }
     return replace(adapter, layers=layers)

@@ -32,7 +32,7 @@ def check_kind(path: Path, weights: Weights) -> None:
             hint="`hubtools inspect` tells who reads it",
             code="not-supported",
         )
-    if holds is not Holds.LORA or weights.kind == "dora":
+    if holds is not Holds.LORA:
         what = words_for(weights.header) if weights.is_adapter else weights.kind
         raise HubtoolsError(
             f"{path} is a {what}, and no LoRA: it cannot be put as two halves a layer.",
@@ -69,19 +69,23 @@ def check_shapes(path: Path, place: str, down: Tensor, up: Tensor) -> None:
         )
 
 
+def check_magnitude(path: Path, place: str, up: Tensor, magnitude: Tensor) -> None:
+    """Raise `HubtoolsError` unless a layer has a magnitude for each output."""
+    if magnitude.numel() != up.shape[0] or magnitude.numel() != max(magnitude.shape, default=1):
+        raise HubtoolsError(
+            f"{path}: {shown(place)} is a DoRA with {magnitude.numel()} magnitudes, and has"
+            f" {up.shape[0]} outputs.",
+            hint="train it with a magnitude for each output (wd_on_output=True)",
+            code="not-supported",
+        )
+
+
 def settings_beside(path: Path) -> Said | None:
     """What peft wrote beside a file of its own, which has nothing of that in its header."""
     beside = path.with_name("adapter_config.json")
     if path.name != "adapter_model.safetensors" or not os.path.lexists(beside):
         return None
-    said = read_json(beside)
-    if said.get("use_rslora") or said.get("use_dora"):
-        raise HubtoolsError(
-            f"{beside} says use_rslora or use_dora, which no file for other programs can.",
-            hint="have peft write it without",
-            code="not-supported",
-        )
-    return Said(said)
+    return Said(read_json(beside))
 
 
 def shown(name: str) -> str:

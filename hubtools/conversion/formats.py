@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from hubtools.conversion.adapter import Adapter, Layer
+from hubtools.conversion.adapter import MAGNITUDE, Adapter, Layer
 from hubtools.errors import HubtoolsError
 from hubtools.lorafile.look import METADATA_KEY
 
@@ -41,6 +41,7 @@ _RESNETS = {
     "conv_shortcut": "skip_connection",
 }  # fmt: skip
 _LAYERS_A_BLOCK = 2  # of SDXL
+_SCALE = ".dora_scale"  # a DoRA's magnitudes, as LyCORIS and ComfyUI call them
 
 
 def tensors_for(adapter: Adapter, to: Format) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -52,8 +53,21 @@ def tensors_for(adapter: Adapter, to: Format) -> tuple[dict[str, Tensor], dict[s
         _check_read(adapter, to)
         named = {f"{name}.lora_A.weight": layer.down for name, layer in adapter.layers.items()}
         named |= {f"{name}.lora_B.weight": layer.up for name, layer in adapter.layers.items()}
+        for name, layer in adapter.layers.items():
+            if layer.magnitude is not None:
+                own_name = _SCALE if to == "comfyui" else MAGNITUDE
+                named[f"{name}{own_name}"] = _magnitude(layer, peft=to != "comfyui")
         return named, own | {METADATA_KEY: json.dumps(_configs(adapter), sort_keys=True)}
     return _kohya(adapter), own | _kohya_header(adapter)
+
+
+def _magnitude(layer: Layer, *, peft: bool) -> Tensor:
+    """The magnitudes of a DoRA in the shape that peft gives them, or LyCORIS and ComfyUI."""
+    assert layer.magnitude is not None
+    more = [1] * (layer.up.dim() - 2)
+    if peft:
+        return layer.magnitude.reshape(1, -1, *more) if more else layer.magnitude
+    return layer.magnitude.reshape(-1, 1, *more)
 
 
 def _own_header(adapter: Adapter) -> dict[str, str]:
@@ -108,6 +122,8 @@ def peft_config(layers: Mapping[str, Layer]) -> dict[str, Any]:
         "bias": "none",
         "peft_type": "LORA",
     }
+    if any(layer.magnitude is not None for layer in layers.values()):
+        config["use_dora"] = True
     return config | ({"rank_pattern": others, "alpha_pattern": others} if others else {})
 
 
@@ -119,6 +135,8 @@ def peft_parts(adapter: Adapter) -> dict[str, tuple[dict[str, Tensor], dict[str,
         for name, layer in layers.items():
             tensors[f"base_model.model.{name}.lora_A.weight"] = layer.down
             tensors[f"base_model.model.{name}.lora_B.weight"] = layer.up
+            if layer.magnitude is not None:
+                tensors[f"base_model.model.{name}{MAGNITUDE}"] = _magnitude(layer, peft=True)
         found[part] = tensors, peft_config(layers)
     return found
 
@@ -148,6 +166,8 @@ def _kohya(adapter: Adapter) -> dict[str, Tensor]:
         flat = f"{starts[start]}{inner.replace('.', '_')}"
         found[f"{flat}.lora_down.weight"] = layer.down
         found[f"{flat}.lora_up.weight"] = layer.up
+        if layer.magnitude is not None:
+            found[f"{flat}{_SCALE}"] = _magnitude(layer, peft=False)
         found[f"{flat}.alpha"] = torch.tensor(float(layer.rank), dtype=layer.down.dtype)
     return found
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from hubtools.conversion.adapter import Adapter, Layer
+from hubtools.errors import HubtoolsError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,7 +28,14 @@ class Difference:
 
 def reduced(adapter: Adapter, rank: int) -> Adapter:
     """The same LoRA in at most `rank` ranks a layer: of each change the best that there is, by
-    singular values (Eckart and Young 1936). Scales are in the weights then."""
+    singular values (Eckart and Young 1936). Scales are in the weights then. Raises `HubtoolsError`
+    for a DoRA."""
+    if any(layer.magnitude is not None for layer in adapter.layers.values()):
+        raise HubtoolsError(
+            "A DoRA is not reduced: its magnitudes belong to the directions that it has.",
+            hint="leave --rank out, or train it with that rank",
+            code="not-supported",
+        )
     layers = {name: _reduced(layer, rank) for name, layer in adapter.layers.items()}
     return replace(adapter, layers=layers)
 
@@ -57,7 +65,12 @@ def in_precision(adapter: Adapter, precision: Precision) -> Adapter:
 
     dtype = getattr(torch, DTYPES[precision])
     layers = {
-        name: Layer(layer.down.to(dtype), layer.up.to(dtype), layer.scale)
+        name: replace(
+            layer,
+            down=layer.down.to(dtype),
+            up=layer.up.to(dtype),
+            magnitude=None if layer.magnitude is None else layer.magnitude.to(dtype),
+        )
         for name, layer in adapter.layers.items()
     }
     return replace(adapter, layers=layers)
@@ -76,6 +89,11 @@ def difference(before: Mapping[str, Layer], after: Mapping[str, Layer]) -> Diffe
         else:
             gone = own
         off, whole = off + gone, whole + own
+        if (magnitude := layer.magnitude) is not None:
+            other_magnitude = after[name].magnitude if name in after else None
+            now = 0 * magnitude if other_magnitude is None else other_magnitude
+            own += float(magnitude.double().square().sum())
+            gone += float((magnitude.double() - now.double()).square().sum())
         share = (gone / own) ** 0.5 if own else float(gone > 0)
         if share > worst:
             worst, farthest = share, name

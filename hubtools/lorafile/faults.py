@@ -107,7 +107,8 @@ def _names(weights: Weights, base: Target | None) -> Iterator[Fault]:
         )
     else:
         why = _why(weights, lost)
-        yield Fault("part", f"{why}: diffusers would load {much}", _AGAIN)
+        mends = all(part.role == "magnitude" for part in lost)
+        yield Fault("part", f"{why}: diffusers would load {much}", _MENDED if mends else _AGAIN)
 
 
 def _why(weights: Weights, lost: list[Part]) -> str:

@@ -90,5 +90,6 @@ def taken_by_comfyui(parts: Sequence[Part], families: Sequence[TargetName]) -> f
         if not part.wrapped
         and part.adapter in ("", "default")
         and (part.prefix or down_and_up)
+        and not (part.role == "magnitude" and part.style == "peft")  # it knows `dora_scale` only
         and part.prefix not in denoisers
     )

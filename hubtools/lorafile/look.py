@@ -4,6 +4,7 @@ torch: the header is read first, then the numbers of an adapter, a few megabytes
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,19 +33,31 @@ class Said:
 
     content: Mapping[str, Any]
 
-    def header_alpha(self, prefix: str, layer: str) -> float | None:
-        """The alpha of a layer: its own one, else that of all."""
+    def header_scale(self, prefix: str, layer: str, rank: int) -> float | None:
+        """What a layer of that rank is multiplied by: its own alpha, else that of all, over the
+        rank, or over its root (rsLoRA)."""
         own = _own_alpha(self.content.get("alpha_pattern"), layer)
         alpha = self.content.get("lora_alpha")
-        return float(alpha) if own is None and _is_number(alpha) else own
+        if own is None and _is_number(alpha):
+            own = float(alpha)
+        return _scale(own, rank, self.content.get("use_rslora"))
 
 
 def _own_alpha(patterns: Any, layer: str) -> float | None:
-    """The alpha that peft's `alpha_pattern` has for a layer: the end of its name does."""
+    """The alpha that peft's `alpha_pattern` has for a layer: the end of its name does, or the whole
+    of it behind a ^."""
     for name, alpha in patterns.items() if isinstance(patterns, dict) else ():
-        if f".{layer}".endswith(f".{name}") and _is_number(alpha):
+        whole, plain = name.startswith("^"), name.removeprefix("^")
+        fits = layer == plain if whole else f".{layer}".endswith(f".{plain}")
+        if fits and _is_number(alpha):
             return float(alpha)
     return None
+
+
+def _scale(alpha: float | None, rank: int, stable: Any) -> float | None:
+    if alpha is None or not rank:
+        return None
+    return alpha / (math.sqrt(rank) if stable is True else rank)
 
 
 @dataclass(frozen=True)
@@ -170,10 +183,12 @@ class Weights:
                 found[f"{prefix}."] = float(value)
         return found
 
-    def header_alpha(self, prefix: str, layer: str) -> float | None:
-        """The alpha that the header has for a layer: its own one, else that of its part."""
+    def header_scale(self, prefix: str, layer: str, rank: int) -> float | None:
+        """What a layer of that rank is multiplied by, as the header says: its own alpha, else that
+        of its part, over the rank, or over its root (rsLoRA)."""
         own = _own_alpha(self._said.get(f"{prefix}alpha_pattern"), layer)
-        return self.header_alphas.get(prefix) if own is None else own
+        alpha = self.header_alphas.get(prefix) if own is None else own
+        return _scale(alpha, rank, self._said.get(f"{prefix}use_rslora"))
 
     @cached_property
     def _said(self) -> dict[str, Any]:
@@ -195,10 +210,10 @@ class Weights:
             if part.role != "down":
                 continue
             rank = next(iter(self.header.tensors[part.name]["shape"]), 0)
-            alpha = numbers.get(f"{stem_of(part)}.alpha")
-            if alpha is None and header:
-                alpha = self.header_alpha(part.prefix, part.layer)
-            found.add(1.0 if alpha is None or not rank else alpha / rank)
+            scale = _scale(numbers.get(f"{stem_of(part)}.alpha"), rank, stable=False)
+            if scale is None and header:
+                scale = self.header_scale(part.prefix, part.layer, rank)
+            found.add(1.0 if scale is None else scale)
         return tuple(sorted(found))
 
     @cached_property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from hubtools.commands.weights import convert, export
 from hubtools.conversion.adapter import Layer, read_adapter
 from hubtools.conversion.reduction import difference
 from hubtools.errors import HubtoolsError, UsageError
+from hubtools.files import open_regular
+from hubtools.lorafile.look import look
 from hubtools.models.registry import TARGETS
 from tests.typed import typed
 
@@ -222,6 +225,71 @@ def test_peft_reads_its_folder(pipelines: dict[str, Any], tmp_path: Path) -> Non
     assert (done.path / "text_encoder" / "adapter_config.json").is_file()
 
 
+def dora_of(pipeline: Any) -> dict[str, torch.Tensor]:
+    """The same with magnitudes, as peft has them."""
+    tensors = lora_of(pipeline)
+    for name, up in list(tensors.items()):
+        if ".lora_B." in name:
+            sizes = torch.rand(up.shape[0], generator=torch.Generator().manual_seed(len(name)))
+            shaped = sizes.reshape(1, -1, 1, 1) if up.dim() == 4 else sizes
+            tensors[name.replace(".lora_B.weight", ".lora_magnitude_vector")] = shaped
+    return tensors
+
+
+@pytest.mark.parametrize(
+    ("family", "style"),
+    [*((one, style) for one in ("sd15", "sdxl") for style in ("kohya", "peft", "diffusers")),
+     ("flux", "comfyui")],
+)  # fmt: skip
+def test_a_dora_keeps_its_magnitudes(
+    family: str, style: Any, pipelines: dict[str, Any], tmp_path: Path
+) -> None:
+    source = write(tmp_path / "mine.safetensors", dora_of(pipelines[family]))
+    before = read_adapter(source, TARGETS[family])  # type: ignore[index]
+    assert all(layer.magnitude is not None for layer in before.layers.values())
+    to = tmp_path / ("out" if style == "peft" else "out.safetensors")
+    done = export(source, style, to, base_model=IDS[family])
+    assert done.difference.worst == 0
+    file = to / "adapter_model.safetensors" if style == "peft" else to
+    scales = [name for name in load_file(file) if name.endswith(".dora_scale")]
+    assert len(scales) == (len(before.layers) if style in ("kohya", "comfyui") else 0)
+    # each layer's own ones, under the names that it had
+    after = read_adapter(file, TARGETS[family]).layers  # type: ignore[index]
+    assert after.keys() == before.layers.keys()
+    for name, layer in before.layers.items():
+        assert torch.equal(after[name].magnitude, layer.magnitude), name
+    if style == "peft":
+        assert json.loads((to / "adapter_config.json").read_text())["use_dora"] is True
+
+
+def test_a_dora_is_not_reduced_and_others_magnitudes_are_refused(
+    pipelines: dict[str, Any], tmp_path: Path
+) -> None:
+    tensors = dora_of(pipelines["sd15"])
+    source = write(tmp_path / "mine.safetensors", tensors)
+    with pytest.raises(HubtoolsError, match="A DoRA is not reduced"):
+        export(source, "diffusers", tmp_path / "a.safetensors", base_model=IDS["sd15"], rank=2)
+    name = next(name for name in tensors if "magnitude" in name)
+    write(source, tensors | {name: torch.ones(3)})
+    with pytest.raises(HubtoolsError, match="is a DoRA with 3 magnitudes, and has"):
+        read_adapter(source, TARGETS["sd15"])
+
+
+def test_the_root_of_the_rank_is_read_where_the_header_says_so(tmp_path: Path) -> None:
+    name = "unet.down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k"
+    tensors = {
+        f"{name}.lora_A.weight": torch.ones(4, 768),
+        f"{name}.lora_B.weight": torch.ones(320, 4),
+    }
+    said = {"unet.r": 4, "unet.lora_alpha": 3, "unet.use_rslora": True}
+    file = tmp_path / "mine.safetensors"
+    save_file(tensors, file, {"lora_adapter_metadata": json.dumps(said)})
+    assert [one.scale for one in read_adapter(file, TARGETS["sd15"]).layers.values()] == [1.5]
+    weights = look(partial(open_regular, file), file.stat().st_size)
+    assert weights.strengths(header=True) == (1.5,)
+    assert weights.strengths(header=False) == (1.0,)
+
+
 def test_fewer_ranks_are_the_best_there_are(tmp_path: Path) -> None:
     name = "unet.down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k"
     torch.manual_seed(0)
@@ -295,7 +363,7 @@ def test_what_cannot_be_put_so_is_refused(pipelines: dict[str, Any], tmp_path: P
             f"{layer}.lora_B.weight": torch.randn(320, 4)}  # fmt: skip
     cases: list[tuple[dict[str, torch.Tensor], str]] = [
         ({f"{layer}.hada_w1_a": torch.randn(320, 4)}, "is a LoHa"),
-        (good | {f"{layer}.lora_magnitude_vector": torch.ones(320)}, "is a DoRA"),
+        (good | {f"{layer}.lora_magnitude_vector": torch.ones(3)}, "is a DoRA with 3 magnitudes"),
         ({name: tensor * torch.nan for name, tensor in good.items()}, "NaN"),
         (dict(list(good.items())[:1]), "one half only"),
         ({"decoder.conv.weight": torch.ones(3)}, "whole model"),
