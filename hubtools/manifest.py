@@ -57,6 +57,28 @@ class DatasetFacts(_Manifest):
     license: str | None = None
 
 
+class StartedFrom(_Manifest):
+    """The LoRA whose weights a run began with."""
+
+    name: str = Field(description="Hub id, or the name of its run folder or file; never a path.")
+    repo: str | None = Field(None, description="Hub id, if it came from there.")
+    file: str = Field(description="Name of the weight file.")
+    sha256: str
+    step: int | None = Field(None, description="Training step, if known.")
+    base_model: str | None = Field(None, description="Hub id of its base, if known.")
+    license: str | None = None
+    license_name: str | None = None
+    license_link: str | None = None
+
+    @property
+    def words(self) -> str:
+        """What it is, for a plan or a card."""
+        step = f", step {self.step:,}" if self.step is not None else ""
+        license = self.license_name or self.license
+        under = f"under {license}" if license else "under a licence that it does not say"
+        return f"{self.name} ({self.file}{step}, SHA-256 {self.sha256[:12]}), {under}"
+
+
 class LoraFacts(_Manifest):
     """The adapter file."""
 
@@ -160,6 +182,9 @@ class RunManifest(_Manifest):
     steps_done: int = 0
     epochs: float
     seed: int
+    started_from: StartedFrom | None = Field(
+        None, description="The LoRA whose weights the run began with, if any."
+    )
     lora: LoraFacts | None = None
     loss_first: float | None = Field(None, description="Mean loss of the first tenth of steps.")
     loss_last: float | None = Field(None, description="Mean loss of the last tenth of steps.")

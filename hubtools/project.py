@@ -123,18 +123,19 @@ class Project(Section):
             return path
         raise self._leads_out(section, key, value, "nothing is changed there")
 
-    def to_draw_from(self, section: str, key: str, name: str) -> Path | None:
-        """The file `name` of a setting, for what is drawn from it, and may be published then; None
-        if there is none. One that the command line names may lie here or in the project.
+    def to_draw_from(self, section: str, key: str, name: str, so: str = "drawn") -> Path | None:
+        """The file or folder `name` of a setting, for what is made from it (`so`), and may be
+        published then; None if there is none. One that the command line names may lie here or in
+        the project.
 
         Raises `UsageError` as `to_change`.
         """
         unsaid = self._only_in_file(section, key)
         for path in (self.at(name),) if unsaid else (Path(name), self.at(name)):
-            if not path.is_file():
+            if not path.exists():
                 continue
             if unsaid and not self.is_own(path):
-                raise self._leads_out(section, key, name, "nothing is drawn from it")
+                raise self._leads_out(section, key, name, f"nothing is {so} from it")
             return path
         return None
 
@@ -341,7 +342,7 @@ def load_project(
     project._overrides = dict(overrides or {})
     project._unsaid = {
         (section, key): getattr(getattr(project, section), key)
-        for section, key in (*_PATHS, ("samples", "validation_images"))
+        for section, key in (*_PATHS, ("samples", "validation_images"), ("train", "init_from"))
         if (section, key) not in origins
     }
     return project
@@ -355,7 +356,9 @@ _PATHS = {
     ("evaluate", "held_out"),
 }
 
-_PATHS_OR_IDS = {("train", "pretrained_model_name_or_path"), ("train", "base_config")}
+_PATHS_OR_IDS = {
+    ("train", key) for key in ("pretrained_model_name_or_path", "base_config", "init_from")
+}
 
 
 def _from_here(section: str, key: str, value: Any) -> Any:

@@ -260,6 +260,12 @@ class TrainSettings(Section):
         "DoRA: learn how large each output of a layer is apart from its direction"
         " (arXiv:2402.09353). Slower, and a file that fewer programs read.",
     )
+    init_from: str | None = option(
+        None,
+        "Start from the weights of this LoRA: a run folder, .safetensors file or Hub id; of the"
+        " same family, layers and ranks.",
+        "network_weights",
+    )
     with_prior_preservation: bool = option(
         False,
         "Prior preservation: half of each batch trains on captions without the trigger, so that the"

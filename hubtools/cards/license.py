@@ -7,7 +7,7 @@ from pathlib import Path
 from hubtools.cards.escape import is_inside, is_web_address
 from hubtools.errors import HubtoolsError
 from hubtools.licensing.resolve import License, license_of_lora
-from hubtools.manifest import RunManifest
+from hubtools.manifest import RunManifest, StartedFrom
 from hubtools.project import Project
 
 
@@ -26,8 +26,15 @@ def model_license(manifest: RunManifest, project: Project, base_model: str | Non
     return found
 
 
-def license_sentence_of(license: License, base_model: str | None) -> str:
-    """The sentence of the card on its licence."""
+def license_sentence_of(
+    license: License, base_model: str | None, start: StartedFrom | None = None
+) -> str:
+    """The sentences of the card on its licence. `start`: the LoRA that the run began with."""
+    said = _sentence(license, base_model)
+    return said if start is None else f"{said} It was started from {start.words}."
+
+
+def _sentence(license: License, base_model: str | None) -> str:
     if license.reason:
         title = f"{license.title} ({license.link or license.id})"
         return f"{title}, which is not what its base model asks for. The reason: {license.reason}"

@@ -165,7 +165,7 @@ def model_facts(
         weights_size=human_bytes(weights.stat().st_size),
         weights_sha256=sha256_of(weights),
         license=license,
-        license_sentence=license_sentence_of(license, base_model),
+        license_sentence=license_sentence_of(license, base_model, manifest.started_from),
         evaluation=measured,
         comparisons=tuple(
             Comparison(record.prompt, base_image_name(index), image_name(index))
@@ -242,6 +242,7 @@ def _training(manifest: RunManifest) -> list[tuple[str, str]]:
         ("rank", lora.rank),
         ("alpha", f"{lora.alpha:g}"),
         ("kind", _kind(train)),
+        ("started from", manifest.started_from.words if manifest.started_from else None),
         ("target modules", ", ".join(lora.target_modules)),
         ("trained parameters", f"{lora.parameters:,}"),
     ]

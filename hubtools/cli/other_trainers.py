@@ -117,7 +117,7 @@ OTHERS: dict[str, str] = {
     "network-module": "LoRA is trained; --use-dora, --target-modules conv (LoCon)",
     "network-args": "conv_dim: --target-modules conv, --rank-pattern conv:8; conv_alpha:"
     " --alpha-pattern; dora_wd: --use-dora",
-    "network-weights": "a run goes on by itself: give the same --output-dir",
+    "dim-from-weights": "--init-from, --rank",
     "conv-dim": "--target-modules conv, --rank-pattern conv:8",
     "conv-alpha": "--alpha-pattern conv:4",
     "block-dims": "--rank-pattern 'down_blocks.0.*:4'",

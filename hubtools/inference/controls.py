@@ -75,7 +75,7 @@ def found_image(project: Project, name: str) -> Path:
     """The picture of that name, from here or from the project. Raises `HubtoolsError` if there is
     none, `UsageError` for one outside of the project that its file alone names."""
     path = project.to_draw_from("samples", "validation_images", name)
-    if path is not None:
+    if path is not None and path.is_file():
         return path
     raise HubtoolsError(
         f"There is no picture {name}.",

@@ -36,6 +36,7 @@ class LoraFile:
     trigger: str | None = None  # from its run or its card
     name: str = ""  # fit to be published: Hub id, run folder's or file's name
     of_text: bool = False  # it changes a text encoder, too
+    of_hub: bool = False  # `name` is the id of its repository
 
 
 @dataclass(frozen=True)
@@ -225,7 +226,7 @@ def _hub(repo: str, revision: str | None, weight_name: str | None, source: str) 
             hint="go online once, or give a file",
             code="hub-unreachable",
         ) from error
-    return replace(_file(file, source, None, base), trigger=trigger, name=repo)
+    return replace(_file(file, source, None, base), trigger=trigger, name=repo, of_hub=True)
 
 
 def choose_weights(names: list[str], wanted: str | None, where: str) -> str:

@@ -108,9 +108,11 @@ def license_of_card(card: dict[str, Any], source: str) -> BaseLicense | None:
     )
 
 
-def check_derived(base: BaseLicense | None, chosen: str, name: str | None) -> str | None:
+def check_derived(
+    base: BaseLicense | None, chosen: str, name: str | None, of: str = "the base model's"
+) -> str | None:
     """Why a LoRA of this base may not carry the licence `chosen` (with `name` for `other`), as a
-    sentence; None if it may.
+    sentence; None if it may. `of`: whose licence `base` is.
 
     Permissive bases allow any. OpenRAIL licences carry use restrictions that must travel, so the
     same id is asked for. Non-commercial and community licences must be passed on by name.
@@ -121,11 +123,11 @@ def check_derived(base: BaseLicense | None, chosen: str, name: str | None) -> st
         if class_of(chosen) == "openrail" and chosen == base.id:
             return None
         return (
-            f"the base model's licence {base.id} has use restrictions that must travel with the"
+            f"{of} licence {base.id} has use restrictions that must travel with the"
             f" LoRA; {chosen} drops them"
         )
     same = chosen == base.id and (base.name is None or name in (None, base.name))
     if same:
         return None
     wanted = f"{base.id} ({base.name})" if base.name else base.id
-    return f"the base model's licence {wanted} must be passed on; {chosen} would promise more"
+    return f"{of} licence {wanted} must be passed on; {chosen} would promise more"

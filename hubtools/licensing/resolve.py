@@ -58,6 +58,13 @@ def license_of_lora(
                 hint="read it, then set model.license in hubtools.toml",
                 code="license-unclear",
             )
+        if problem := _against_start(manifest, base.id, base.name):
+            raise HubtoolsError(
+                f"The LoRA cannot be licensed {base.id}, as its base asks: {problem}.",
+                hint="set model.license to one that both allow; if you were given the right to"
+                " another, say how in model.license_reason",
+                code="license-unclear",
+            )
         return License(base.id, base.name, base.link)
     if not is_license(chosen):
         near = suggest(chosen)
@@ -68,7 +75,7 @@ def license_of_lora(
         )
     name, link = settings.license_name, settings.license_link
     reason = None
-    if problem := check_derived(base, chosen, name):
+    if problem := check_derived(base, chosen, name) or _against_start(manifest, chosen, name):
         reason = (settings.license_reason or "").strip() or None
         if reason is None:
             raise HubtoolsError(
@@ -86,6 +93,30 @@ def license_of_lora(
             code="license-unclear",
         )
     return License(chosen, name, link, reason)
+
+
+def _against_start(manifest: RunManifest, chosen: str, name: str | None) -> str | None:
+    """Why the LoRA that the run began with, as it was then, forbids a licence."""
+    start = manifest.started_from
+    if start is None or start.license is None:
+        return None
+    card = start.model_dump(include={"license", "license_name", "license_link"})
+    asked = license_of_card(card, "the LoRA that it was started from")
+    return check_derived(asked, chosen, name, f"it was started from {start.name}, whose")
+
+
+def license_of_source(
+    repo: str | None, folder: Path | None, base_model: str | None
+) -> BaseLicense | None:
+    """The licence of a LoRA to start from: of its card on the Hub or in its folder, else what its
+    base asks for; None if nothing tells."""
+    if repo is not None:
+        return _from_hub(repo)
+    if folder is not None and (folder / CARD).is_file():
+        found = license_of_card(read_card(folder / CARD).data, f"the card in {folder.name}")
+        if found is not None:
+            return found
+    return license_of_base(base_model) if base_model else None
 
 
 def base_license(

@@ -17,7 +17,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -256,9 +256,13 @@ def newest_facts(run_dir: Path) -> StateFacts | None:
     return next((seen.facts for seen in seen_states(run_dir) if seen.facts), None)
 
 
-def newest_usable(run_dir: Path, fingerprint: str, steps: int) -> FoundState | None:
-    """The newest state that this run would go on from, if its tensors are whole."""
-    return next((s for s in seen_states(run_dir) if s.problem(fingerprint, steps) is None), None)
+def newest_usable(run_dir: Path, fingerprints: Sequence[str], steps: int) -> FoundState | None:
+    """The newest state that a run with one of these fingerprints would go on from, if its tensors
+    are whole."""
+    found = (
+        s for s in seen_states(run_dir) if any(s.problem(f, steps) is None for f in fingerprints)
+    )
+    return next(found, None)
 
 
 def foreign(run_dir: Path, seen: FoundState, steps: int | None) -> ForeignState:
@@ -271,6 +275,16 @@ def foreign(run_dir: Path, seen: FoundState, steps: int | None) -> ForeignState:
         (f"{seen.folder}: step {seen.facts.step:,}{of}, written by somebody else",),
         WAYS_ON,
     )
+
+
+def take_over(run_dir: Path, old: str, new: str, trust_state: bool) -> None:
+    """Make the states of the run with fingerprint `old` those of the one with `new`, which is the
+    same with more steps; of those that somebody else wrote, if they are trusted."""
+    with Root(run_dir) as root:
+        for name in _names(root):
+            seen = _seen(root, name)
+            if seen.facts and seen.facts.fingerprint == old and (seen.ours or trust_state):
+                _write_facts(root, name, name, seen.facts.model_copy(update={"fingerprint": new}))
 
 
 def load_newest(

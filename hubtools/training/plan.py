@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from hubtools.dataset.text.trigger import replace_word
 from hubtools.findings import RuleBook
+from hubtools.manifest import StartedFrom
 from hubtools.models.families.batches import REFERENCE_SIDE
 from hubtools.models.families.protocol import BaseInfo
 from hubtools.models.registry import SUPPORTED
@@ -53,6 +54,7 @@ class TrainPlan:
     lora_tensors: int = 0
     lora_shares: Sequence[Share] = ()
     optimizer_bytes: int = 0  # what the optimizer remembers, and an average
+    started_from: StartedFrom | None = None
     cache_bytes_free: int | None = None  # None: the cache lies on the run's disk
     sample_controls: Sequence[tuple[Path, ...]] = ()  # for each prompt, what its pictures are of
     memory: Memory | None = None  # None: not reckoned

@@ -42,6 +42,7 @@ from hubtools.training.optimizer_kinds import bytes_remembered, check_optimizer,
 from hubtools.training.pictures import TrainingPictures
 from hubtools.training.plan import TrainPlan
 from hubtools.training.recipe import make_recipe
+from hubtools.training.start import Start
 from hubtools.version import __version__
 
 if TYPE_CHECKING:
@@ -87,8 +88,10 @@ def make_plan(
     family: Family,
     source: TrainingPictures,
     group: Distributed,
+    start: Start | None = None,
 ) -> TrainPlan:
-    """Put all numbers together. Raises `UsageError` for what this device or base cannot do."""
+    """Put all numbers together. Raises `UsageError` for what this device or base cannot do, and
+    `HubtoolsError` if the LoRA to `start` from does not fit."""
     every = [*source.examples, *source.held_out]
     info = with_controls(family.info(folder, project.train.prediction_type), every)
     settings = completed(project.train, info)
@@ -120,6 +123,8 @@ def make_plan(
     in_precision(denoiser, dtype_of(recipe.precision))
     quantise_as_set(denoiser, settings)
     blank = add_lora(denoiser, settings, recipe.alpha)
+    if start is not None:
+        start.check(blank, family.prefix)
     sample = (project.samples.size or recipe.resolution) if recipe.sample_every else 0
     disk, cache_disk = _existing(project.run_dir), _existing(cache_dir().absolute())
     same = disk.stat().st_dev == cache_disk.stat().st_dev
@@ -147,6 +152,7 @@ def make_plan(
         lora_tensors=len(blank),
         lora_shares=shares(denoiser),
         optimizer_bytes=bytes_remembered(settings, [tuple(p.shape) for p in blank.values()]),
+        started_from=start.facts if start is not None else None,
         bytes_free=shutil.disk_usage(disk).free,
         cache_bytes_free=None if same else shutil.disk_usage(cache_disk).free,
         counter=_counter(folder, info),

@@ -117,7 +117,7 @@ class Recipe:
             exclude={
                 *("output_dir", "pretrained_model_name_or_path", "base_config", "num_threads"),
                 "class_data_dir",
-                *("allow_pickle", "price_per_hour"),
+                *("allow_pickle", "price_per_hour", "init_from"),
                 *("report_to", "logging_dir", "tracker_project_name", "tracker_run_name"),
                 *(() if flow else OF_FLOW),
                 *(n for n in _LATER if getattr(self.settings, n) == fields[n].default),
@@ -153,6 +153,9 @@ _LATER = frozenset(
         *("prodigy_use_bias_correction", "prodigy_safeguard_warmup", "use_ema", "ema_decay"),
     }
 )
+
+# Schedules whose rate does not hang on where a run ends.
+ENDLESS = frozenset({"constant", "constant_with_warmup"})
 
 # Settings that may change between a run and its continuation: they do not decide what is learned.
 NOT_IN_IDENTITY = frozenset(

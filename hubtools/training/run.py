@@ -50,6 +50,7 @@ from hubtools.training.runfolder import now
 from hubtools.training.samples import SamplePrompts, draw_samples
 from hubtools.training.signals import Stop, StopAgreement, stop_on_signals
 from hubtools.training.stages import Opened, Stages
+from hubtools.training.start import Start
 from hubtools.training.trackers.follow import Trackers
 from hubtools.training.trackers.kinds import about, chosen
 from hubtools.training.validation import Validation, is_due
@@ -77,13 +78,14 @@ class Run:
         manifest: RunManifest,
         identity: dict[str, Any],
         trust_state: bool = False,
+        start: Start | None = None,
     ) -> None:
         self.project, self.base, self.family, self.plan = project, base, family, plan
         self.recipe, self.settings = plan.recipe, plan.recipe.settings
         self.group, self.reporter, self.manifest = group, reporter, manifest
         self.run_dir = project.run_dir
         self.fingerprint = runfolder.fingerprint(identity)
-        self.trust_state = trust_state
+        self.trust_state, self.start = trust_state, start
         self.threads = 1
         self.saved_step = -1
         self.saved_at = time.monotonic()
@@ -175,6 +177,8 @@ class Run:
                 self.recipe.prediction_type,
                 set_by_user=self.settings.prediction_type is not None,
             )
+            if self.start is not None:
+                self.start.put(parameters, model.denoiser, model.prefix)
         optimizer = make_optimizer(self.recipe, list(parameters.values()))
         scaler = torch.amp.GradScaler(device.type, enabled=self.recipe.precision == "fp16")
         average = None

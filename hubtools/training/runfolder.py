@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -30,7 +31,7 @@ from hubtools.project import Project
 from hubtools.project_file import to_toml
 from hubtools.rooted import Root
 from hubtools.training.checkpoints import WAYS_ON, newest_facts, states
-from hubtools.training.recipe import NOT_IN_IDENTITY
+from hubtools.training.recipe import ENDLESS, NOT_IN_IDENTITY
 from hubtools.trust import SEAL, ForeignState, is_sealed, seal
 
 _OURS = {
@@ -47,6 +48,7 @@ _OURS = {
 }
 _LEFT_ALONE = {CARD, IMAGES_DIR}  # a training writes neither
 _LOCK = ".lock"
+_STEPS, _WARMUP = "max_train_steps", "lr_warmup_steps"
 
 
 def now() -> str:
@@ -64,6 +66,7 @@ def identity(manifest: RunManifest, world_size: int) -> dict[str, Any]:
         "caption_column": manifest.dataset.caption_column,
         "class_noun": manifest.dataset.class_noun,
         "processes": world_size,
+        **({"init_from": manifest.started_from.sha256} if manifest.started_from else {}),
         **{key: value for key, value in manifest.train.items() if key not in NOT_IN_IDENTITY},
     }
 
@@ -174,8 +177,51 @@ def refuse_if_unknown(run_dir: Path, digest: str) -> None:
         )
 
 
-def refuse_if_changed(run_dir: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
-    """Raise `HubtoolsError` if the run in this folder is not the one that is asked for."""
+def extends(old: dict[str, Any], new: dict[str, Any]) -> bool:
+    """True if the new run is the old one with more steps, and the old steps are the first ones of
+    it: its learning rate does not hang on where it ends."""
+    return _longer(old, new) == {_STEPS} and new.get("lr_scheduler") in ENDLESS
+
+
+def _longer(old: dict[str, Any], new: dict[str, Any]) -> set[str]:
+    """What differs between a run and one of more steps; nothing if it has not more."""
+    less, more = old.get(_STEPS), new.get(_STEPS)
+    if not (isinstance(less, int) and isinstance(more, int) and less < more):
+        return set()
+    return {key for key in old.keys() | new.keys() if old.get(key) != new.get(key)}
+
+
+def _refuse_longer(run_dir: Path, old: dict[str, Any], new: dict[str, Any], done: bool) -> None:
+    """Raise `HubtoolsError` if more steps are asked for than the run was planned with, and those
+    that it has done are none of theirs."""
+    changed = _longer(old, new) - {_STEPS}
+    if not _longer(old, new) or changed - {_WARMUP}:
+        return
+    steps, more = old[_STEPS], new[_STEPS]
+    if new["lr_scheduler"] in ENDLESS:
+        raise HubtoolsError(
+            f"{run_dir} came to its learning rate in {old[_WARMUP]:,} steps, and a run of {more:,}"
+            f" steps would in {new[_WARMUP]:,}.",
+            hint=f"--{_WARMUP.replace('_', '-')} {old[_WARMUP]} makes it go on as it was",
+            code="file-changed",
+        )
+    place = shlex.quote(str(run_dir))
+    on = f"--init-from {place} --output-dir {place}-more --max-train-steps {more - steps} goes on"
+    raise HubtoolsError(
+        f"{run_dir} is a run of {steps:,} steps, and the learning rate of its schedule"
+        f" ({new['lr_scheduler']}) falls until the last: they are not the first of {more:,}.",
+        hint=(
+            f"{on} from its weights; " if done else f"--max-train-steps {steps} goes on with it; "
+        )
+        + "--no-resume moves it aside and trains all of them",
+        code="file-changed",
+    )
+
+
+def refuse_if_changed(run_dir: Path, old: dict[str, Any], new: dict[str, Any], done: bool) -> None:
+    """Raise `HubtoolsError` if the run in this folder is not the one that is asked for; `done`: it
+    is finished."""
+    _refuse_longer(run_dir, old, new, done)
     changed = differences(old, new)
     if changed:
         shown = ", ".join(changed[:5]) + (", ..." if len(changed) > 5 else "")
@@ -185,6 +231,17 @@ def refuse_if_changed(run_dir: Path, old: dict[str, Any], new: dict[str, Any]) -
             " or go back to its settings",
             code="file-changed",
         )
+
+
+def stateless(run_dir: Path, steps: int) -> HubtoolsError:
+    """What to raise about a finished run that is to go on, and has no state left to go on from."""
+    place = shlex.quote(str(run_dir))
+    return HubtoolsError(
+        f"{run_dir} is finished and has no state left to go on to {steps:,} steps from.",
+        hint=f"--init-from {place} --output-dir {place}-more starts a run from its weights;"
+        " --no-resume moves it aside and trains all of them",
+        code="nothing-there",
+    )
 
 
 def move_aside(run_dir: Path) -> Path:
@@ -246,7 +303,10 @@ def write_settings(
 ) -> None:
     """`hubtools.toml` of the run: every setting resolved, nothing that names a place on this
     machine. Base and dataset appear by their Hub ids, if they have any."""
+    start = manifest.started_from
     train = manifest.train | {"revision": manifest.base_model.revision}
+    if start is not None:
+        train["init_from"] = start.repo  # of another there is no name to find it by
     text = to_toml(
         {
             "dataset": project.dataset.model_dump(exclude={"path"})

@@ -45,6 +45,7 @@ def describe(plan: TrainPlan) -> list[str]:
         "LoRA": f"rank {settings.rank}, alpha {_number(recipe.alpha)}, {plan.lora_parameters:,}"
         f" parameters in float32 ({human_bytes(plan.lora_bytes)}){_kind(recipe)}",
         "layers": share_words(plan.lora_shares),
+        "starts from": plan.started_from.words if plan.started_from else "",
         "pictures": f"{_sides(recipe)}, {cut}, {mirror}; latents and captions cached"
         f" ({human_bytes(plan.cache_bytes)} at most)",
         "made from": _made_from(plan),

@@ -15,7 +15,7 @@ from hubtools.project import Project
 from hubtools.quiet import hush
 from hubtools.reporting.baseline import add_to_baseline
 from hubtools.training import runfolder
-from hubtools.training.checkpoints import foreign, newest_usable
+from hubtools.training.checkpoints import foreign, newest_usable, take_over
 from hubtools.training.distributed import open_distributed
 from hubtools.training.pictures import find_pictures
 from hubtools.training.plan import TrainPlan
@@ -23,6 +23,7 @@ from hubtools.training.prepare import base_fingerprint, find_base, library_versi
 from hubtools.training.recipe import DTYPES
 from hubtools.training.rules import judge
 from hubtools.training.run import Run
+from hubtools.training.start import find_start
 from hubtools.training.told import describe
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def train(
     """Train a LoRA as `project` says and answer the run's facts (also in its `run.json`).
 
     An earlier run in the folder is continued if it is the same one, bit for bit as if it had
-    never stopped; a finished one is left as it is. `resume=False` moves it aside. `dry_run` tells
+    never stopped; a finished one is left as it is, or goes on if it has more steps now and its
+    schedule is constant. `resume=False` moves it aside. `dry_run` tells
     the plan and changes nothing. `from_hub` trains on `dataset.repo` even if there is a local
     folder. `reporter` (or `note`, for plain lines) hears what goes on. `write_baseline`: the file
     to which findings of the plan are written as known. `trust_state` goes on from
@@ -73,7 +75,8 @@ def train(
         source = find_pictures(
             project, reporter, from_hub=from_hub, skip_validation=skip_validation
         )
-    plan = make_plan(project, base, folder, family, source, group)
+        start = find_start(project, folder)
+    plan = make_plan(project, base, folder, family, source, group, start)
     manifest = _manifest(project, base, plan, source, group)
     manifest.base_model.fingerprint = base_fingerprint(base, folder, family)
 
@@ -81,16 +84,21 @@ def train(
     earlier = runfolder.earlier_run(run_dir)
     progress = runfolder.has_progress(run_dir)
     aside = not resume and (progress or earlier is not None)
-    finished = False
+    finished, shorter = False, None
     if progress and not aside and earlier is None:
         runfolder.refuse_if_unknown(run_dir, runfolder.fingerprint(identity))
     if earlier is not None and progress and not aside:
         known = runfolder.identity(earlier, earlier.processes)
-        runfolder.refuse_if_changed(run_dir, known, identity)
         finished = runfolder.is_complete(run_dir, earlier)
-    if progress and not aside and not finished:
+        if runfolder.extends(known, identity):
+            shorter = runfolder.fingerprint(known)
+        else:
+            runfolder.refuse_if_changed(run_dir, known, identity, finished)
+    if progress and not aside and (shorter or not finished):
         digest = runfolder.fingerprint(identity)
-        newest = newest_usable(run_dir, digest, plan.recipe.steps)
+        newest = newest_usable(run_dir, (digest, shorter or digest), plan.recipe.steps)
+        if newest is None and finished:
+            raise runfolder.stateless(run_dir, plan.recipe.steps)
         if newest is not None and newest.facts is not None:
             plan = replace(plan, resumes_at=newest.facts.step)
             if not newest.ours and not trust_state:
@@ -105,7 +113,7 @@ def train(
         (report,) = add_to_baseline([report], write_baseline)
     if report.findings or report.known:
         reporter.report(report)
-    if earlier is not None and finished:
+    if earlier is not None and finished and shorter is None:
         if not dry_run:
             runfolder.refuse_foreign_finish(run_dir, earlier, trust_state)
         reporter.note(
@@ -130,8 +138,12 @@ def train(
                     pass  # nobody is writing there
                 reporter.note(f"The earlier run is now {runfolder.move_aside(run_dir)}.")
             stack.enter_context(runfolder.locked(run_dir))
+            if shorter is not None:
+                take_over(run_dir, shorter, runfolder.fingerprint(identity), trust_state)
         group.barrier()
-        run = Run(project, base, family, plan, group, reporter, manifest, identity, trust_state)
+        run = Run(
+            project, base, family, plan, group, reporter, manifest, identity, trust_state, start
+        )
         return run.go(resume)
 
 
@@ -161,6 +173,7 @@ def _manifest(
             class_noun=project.dataset.class_noun if recipe.settings.keeps_answers else None,
             license=project.dataset.license,
         ),
+        started_from=plan.started_from,
         train=recipe.resolved(),
         steps=recipe.steps,
         epochs=round(recipe.epochs, 4),
