@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hubtools.errors import HubtoolsError
 from hubtools.licensing.ids import (
     BaseLicense,
     check_derived,
@@ -20,7 +21,10 @@ from hubtools.licensing.ids import (
     name_of,
     suggest,
 )
+from hubtools.licensing.resolve import license_of_lora
+from hubtools.manifest import RunManifest
 from hubtools.models.registry import LICENSES
+from hubtools.settings import ModelSettings
 
 
 @pytest.mark.parametrize(
@@ -156,3 +160,39 @@ def test_any_text_gets_an_answer(text: str) -> None:
     assert near is None or is_license(near)
     assert class_of(text) in ("permissive", "openrail", "restricted", "unknown")
     license_of_base(text)
+
+
+# --- the LoRA that a run was started from ---------------------------------------------------------
+
+
+def started(license: str | None, base: str = "openrail++") -> RunManifest:
+    return RunManifest.model_validate(
+        {
+            "name": "run", "status": "finished", "started": "2026-01-01T00:00:00+00:00",
+            "base_model": {"id": "me/base", "family": "stable-diffusion", "license": base,
+                           "prediction_type": "epsilon"},
+            "dataset": {"fingerprint": "x", "images": 1, "caption_column": "text"},
+            "train": {}, "steps": 1, "epochs": 1, "seed": 0,
+            "started_from": {"name": "they/style", "file": "a.safetensors", "sha256": "0" * 64,
+                             "license": license},
+        }
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("license", [None, "openrail++", "mit"])
+def test_a_start_that_allows_what_the_base_asks_changes_nothing(license: str | None) -> None:
+    assert license_of_lora(started(license), ModelSettings(), "me/base").id == "openrail++"
+
+
+def test_the_licence_of_the_start_counts() -> None:
+    run = started("cc-by-nc-4.0", base="apache-2.0")
+    told = "it was started from they/style, whose licence cc-by-nc-4.0 must be passed on"
+    with pytest.raises(HubtoolsError, match=told) as caught:
+        license_of_lora(run, ModelSettings(), "me/base")
+    assert "set model.license" in str(caught.value.hint)
+    with pytest.raises(HubtoolsError, match=told):
+        license_of_lora(run, ModelSettings(license="mit"), "me/base")
+    chosen = ModelSettings(license="cc-by-nc-4.0")
+    assert license_of_lora(run, chosen, "me/base").id == "cc-by-nc-4.0"
+    allowed = ModelSettings(license="mit", license_reason="they said so in writing")
+    assert license_of_lora(run, allowed, "me/base").reason

@@ -155,7 +155,7 @@ _LATER = frozenset(
 )
 
 # Schedules whose rate does not hang on where a run ends.
-ENDLESS = frozenset({"constant", "constant_with_warmup"})
+ENDLESS = frozenset({"constant", "constant_with_warmup", "piecewise_constant"})
 
 # Settings that may change between a run and its continuation: they do not decide what is learned.
 NOT_IN_IDENTITY = frozenset(

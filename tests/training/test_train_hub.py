@@ -11,6 +11,9 @@ import pytest
 
 pytest.importorskip("torch")
 
+from hubtools.errors import HubtoolsError
+from hubtools.layout import LORA_WEIGHTS
+from hubtools.licensing.resolve import license_of_lora
 from hubtools.project import Project, load_project
 from hubtools.training.train import train
 
@@ -60,6 +63,34 @@ def test_base_and_pictures_from_the_hub(
     again.dataset.path = str(tmp_path / "not-here")
     assert train(again, note=notes.append).model_dump() == manifest.model_dump()
     assert "is finished already" in notes[-1]
+
+
+def test_a_run_starts_from_a_lora_of_the_hub(
+    local_hub: Hub, make_project: MakeProject, tmp_path: Path
+) -> None:
+    first = make_project(name="first", max_train_steps=1)
+    train(first, skip_validation=True)
+    release = tmp_path / "release"
+    release.mkdir()
+    (first.run_dir / LORA_WEIGHTS).rename(release / LORA_WEIGHTS)
+    (release / "README.md").write_text("---\nlicense: cc-by-nc-4.0\n---\nmine\n")
+    local_hub.store.mount("model", "someone/style", release)
+    project = make_project(init_from="someone/style", max_train_steps=1)
+    notes: list[str] = []
+    manifest = train(project, skip_validation=True, note=notes.append)
+    start = manifest.started_from
+    assert start is not None
+    assert (start.repo, start.license) == ("someone/style", "cc-by-nc-4.0")
+    assert any("starts from:   someone/style (pytorch_lora_weights" in note for note in notes)
+    assert load_project(project.run_dir).train.init_from == "someone/style"
+    with pytest.raises(HubtoolsError, match="started from someone/style, whose licence cc-by-nc"):
+        license_of_lora(
+            manifest.model_copy(
+                update={"base_model": manifest.base_model.model_copy(update={"license": "mit"})}
+            ),
+            project.model,
+            None,
+        )
 
 
 def test_a_dataset_named_on_the_command_line_wins_over_a_local_folder(
