@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
 from contextlib import ExitStack
 from functools import partial
@@ -83,8 +84,8 @@ def command() -> None:
     type=int,
     default=0,
     metavar="N",
-    help="Run jobs that owners send, N at a time, as processes of this machine; needs a --token of"
-    " your own  [default: 0, none]",
+    help="Run jobs that owners send, N at a time, as processes of this machine; without --token a"
+    " new one is made  [default: 0, none]",
 )
 @trust_option()
 @output_options()
@@ -112,6 +113,9 @@ def serve(
     require_extra("hub", "The embedded Hub")
     from hubtools.commands.serving import serve as serve_hub
 
+    if jobs and not users and _is_default("token"):
+        # what is typed stands in the list of processes, which others of this machine may read
+        token = f"hf_{secrets.token_hex(16)}"
     if _is_default("root"):  # nobody has named it: a link on the way to it is not followed
         fence(root, Path.cwd())
     serving = partial(

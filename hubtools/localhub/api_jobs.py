@@ -20,6 +20,7 @@ _HALF_HOUR = 1800  # the Hub's own time-out for who names none
 _LONGEST = 7 * 24 * 3600  # seconds
 _WORDS = 1 << 17  # characters of a command, or of a variable: more the system does not start
 _MOST = 500  # words of a command, variables, labels
+_ALL = 1 << 19  # characters of a job in all: it is kept a while
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
 _LABEL = re.compile(r"[A-Za-z0-9._-]{0,100}")
 _ABSENT = ("spaceId", "volumes", "expose", "ssh", "network", "resourceGroupId")
@@ -94,16 +95,12 @@ def _spec(body: dict[str, Any]) -> Spec:
     timeout = body.get("timeoutSeconds", _HALF_HOUR)
     if type(timeout) is not int or not 1 <= timeout <= _LONGEST:
         raise Problem(400, f'"timeoutSeconds" must be a whole number from 1 to {_LONGEST}')
-    return Spec(
-        image,
-        command,
-        _words(body, "arguments"),
-        _strings(body, "environment"),
-        _strings(body, "secrets"),
-        flavor,
-        timeout,
-        _labels(body.get("labels") or {}),
-    )
+    arguments, environment = _words(body, "arguments"), _strings(body, "environment")
+    secrets, labels = _strings(body, "secrets"), _labels(body.get("labels") or {})
+    told = (image, *command, *arguments, *environment.values(), *secrets.values())
+    if sum(map(len, told)) > _ALL:
+        raise Problem(413, f"A job has at most {_ALL:,} characters in all.")
+    return Spec(image, command, arguments, environment, secrets, flavor, timeout, labels)
 
 
 def hardware(call: Call) -> Response:

@@ -33,7 +33,9 @@ DONE = ("COMPLETED", "ERROR", "CANCELED")
 MOST = 16  # jobs at a time that a Hub may be allowed
 _WAITING = 50  # jobs that wait for their turn
 _KEPT = 200  # jobs that are remembered
-_LOG = 8 << 20  # bytes of a job's log
+_LOG = 8 << 20  # bytes of a job's log in memory
+_LOGS = 64 << 20  # of all; those of jobs that ended first go
+_OF_LINE = 160  # bytes that a line takes beside its letters
 _LINE = 1 << 16  # bytes of one of its lines
 _GRACE = 10.0  # seconds between being asked to end and being killed
 _MASKED = 6  # characters from which on a secret is taken out of the log
@@ -88,7 +90,7 @@ class Job:
     labels: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
     ending: tuple[str, str | None] | None = None  # the stage and message that an end by us has
-    _logged: int = 0
+    logged: int = 0  # bytes
 
     @property
     def is_done(self) -> bool:
@@ -100,12 +102,17 @@ class Job:
         for secret in self.spec.secrets.values():
             if len(secret) >= _MASKED:
                 line = line.replace(secret, "***")
-        if self._logged > _LOG:
+        if self.logged > _LOG:
             return
-        self._logged += len(line) + 1
-        if self._logged > _LOG:
+        self.logged += len(line.encode()) + _OF_LINE
+        if self.logged > _LOG:
             line = "... (the rest of the log is not kept)"
         self.log.append((datetime.now(UTC), line))
+
+    def drop_log(self) -> None:
+        """Let go of the memory of its log."""
+        self.log = [(datetime.now(UTC), "... (this log is not kept any more)")]
+        self.logged = 0
 
     def shown(self) -> dict[str, Any]:
         """As the API answers it: its secrets are not told."""
@@ -212,9 +219,14 @@ class Jobs:
     # --- while the lock is held -------------------------------------------------------------------
 
     def _forget(self) -> None:
-        for job in [job for job in self._jobs.values() if job.is_done]:
-            if len(self._jobs) <= _KEPT:
-                return
+        done = [job for job in self._jobs.values() if job.is_done]
+        held = sum(job.logged for job in self._jobs.values())
+        for job in done:
+            if held <= _LOGS:
+                break
+            held -= job.logged
+            job.drop_log()
+        for job in done[: max(0, len(self._jobs) - _KEPT)]:
             del self._jobs[job.id]
 
     def _start_next(self) -> None:
@@ -307,8 +319,16 @@ def _read(job: Job) -> None:
     assert job.process is not None
     assert job.process.stdout is not None
     with job.process.stdout as output:
+        # what is cut off may end within a secret, and then no longer looks like one
+        longest = max((len(one.encode()) for one in job.spec.secrets.values()), default=0)
+        cut = False
         while line := output.readline(_LINE):
-            job.say(line.decode("utf-8", "replace").rstrip("\r\n"))
+            goes_on = not line.endswith(b"\n") and len(line) == _LINE
+            if not cut:
+                said = line[: max(0, len(line) - longest)] if goes_on else line
+                text = said.decode("utf-8", "replace").rstrip("\r\n")
+                job.say(f"{text}... (the rest of the line is not kept)" if goes_on else text)
+            cut = goes_on
 
 
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:

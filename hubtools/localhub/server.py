@@ -91,7 +91,7 @@ class Hub:
             raise UsageError(
                 "With --jobs whoever has a token runs programs here, and everybody knows"
                 f" {DEFAULT_TOKEN}.",
-                hint="give a token that is yours alone, e.g. --token $(openssl rand -hex 16)",
+                hint="leave --token out, and one is made that nobody knows",
             )
         self.jobs = Jobs(jobs) if jobs else None
         self.root = Path(root)

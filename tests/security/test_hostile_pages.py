@@ -12,6 +12,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from hubtools.journey.outlook import Judgement
+from hubtools.localhub.pages.card import rendered
+from hubtools.localhub.pages.place import Place
 from hubtools.localhub.server import Hub
 from tests.localhub.asking import CLIENT
 
@@ -65,3 +67,12 @@ def test_addresses_that_are_none(hub: Hub, tmp_path: Path) -> None:
     body = "[x](http://[) ![y](http://[bad)\n\n<img src='http://['>\n"
     front = "widget:\n- output:\n    url: 'http://['\n"
     assert ">X</h1>" in shown(hub, tmp_path, body, front)
+
+
+def test_brackets_that_nobody_closes() -> None:
+    class Nothing(Place):
+        def __init__(self) -> None:
+            pass
+
+    assert len(rendered("[" * 60_000, Nothing())) < 50_100
+    assert "<strong>end" in rendered("[a] " * 40_000 + "**end**", Nothing())

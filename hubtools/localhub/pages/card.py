@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from html import unescape
+from itertools import islice
 from typing import Any
 
 from markdown_it import MarkdownIt
@@ -30,6 +31,8 @@ _TAGS = re.compile(
 )
 _ATTRIBUTE = re.compile(r"\b(src|alt)\s{0,9}=\s{0,9}(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'<>]+))", re.I)
 _LONGEST = 500_000  # letters of a card that are shown
+_BRACKET = re.compile(r"\[")
+_BRACKETS = 50_000  # and brackets
 _PICTURES = 200  # of a gallery
 _WORDS = 2000  # letters below a picture
 _BESIDE = 8000  # letters of all that stands beside a large picture
@@ -53,7 +56,7 @@ def rendered(
     first: int = 1,
 ) -> Html:
     """A text in Markdown; `pictures` stand where it has a gallery, `first` is its first line."""
-    body = _closed(body[:_LONGEST])
+    body = _closed(_within(body[:_LONGEST]))
     markdown = MarkdownIt("commonmark", {"html": True}, renderer_cls=_renderer(place, pictures))
     markdown.enable(["table", "strikethrough"])
     env: EnvType = {}
@@ -89,6 +92,13 @@ def _with_findings(tokens: list[Token], found: Sequence[Finding], first: int) ->
 
 def _finding(found: Finding) -> Token:
     return Token("finding", "", 0, content=finding(found))
+
+
+def _within(body: str) -> str:
+    """The text up to its last bracket that is looked at: for each that is not closed markdown-it
+    takes time and memory."""
+    brackets = [match.start() for match in islice(_BRACKET.finditer(body), _BRACKETS + 1)]
+    return body if len(brackets) <= _BRACKETS else body[: brackets[-1]]
 
 
 def _closed(body: str) -> str:
