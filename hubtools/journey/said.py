@@ -174,7 +174,7 @@ def beside(name: str, names: Collection[str], ending: str | None = None) -> str:
     """The file that holds the caption of a picture: its name with .txt, or .caption, or `ending`
     before them."""
     ends = [".txt", ".caption"]
-    if ending and ending.startswith(".") and "/" not in ending:
+    if ending and ending.startswith(".") and ending != "." and "/" not in ending:
         ends.insert(0, ending)
     places = [PurePosixPath(name).with_suffix(end).as_posix() for end in ends]
     return next((place for place in places if place in names), places[0])

@@ -14,6 +14,8 @@ from hubtools.journey.said import Said, Texts
 from hubtools.journey.trainers.config import Captions, Config, PictureSet
 from hubtools.journey.trainers.places import place_of
 
+_MOST_SETS = 200  # each may name the same folder, and is copied
+
 Place = tuple[Path, str]  # a folder, and a name in it with /
 
 
@@ -46,6 +48,13 @@ class Haul:
 def haul_of(home: Path, config: Config) -> Haul:
     """The pictures that settings name, if they lie in `home` or below. Raises `HubtoolsError` if
     there are none, and for captions that cannot be read."""
+    if len(config.sets) > _MOST_SETS:
+        raise HubtoolsError(
+            f"The settings of {config.trainer} name {len(config.sets):,} sets of pictures; at most"
+            f" {_MOST_SETS} are taken over.",
+            hint="leave those out that you do not need",
+            code="too-large",
+        )
     found = Haul(left=list(config.said))
     names: set[str] = set()
     sets = [(wanted, _open(home, wanted)) for wanted in config.sets]
@@ -152,12 +161,15 @@ class OpenedSet:
         """(place, name in the folder or in the table, name that it gets)."""
         if self.wanted.folder is None:
             taken: set[str] = set()
+            seen: set[Place] = set()
             for name in self._said.rows:
                 place = self._place(name)
-                if place is not None and PurePosixPath(place[1]).suffix.lower() in PICTURE_ENDINGS:
-                    path = PurePosixPath(place[1])
-                    target = path.relative_to(path.parts[0]) if len(path.parts) > 1 else path
-                    yield place, name, _free(target.as_posix(), taken)
+                if place is None or place in seen:  # it may be called by several names
+                    continue
+                seen.add(place)
+                path = PurePosixPath(place[1])
+                target = path.relative_to(path.parts[0]) if len(path.parts) > 1 else path
+                yield place, name, _free(target.as_posix(), taken)
             return
         ends = tuple(end for end in (self.wanted.mask_end, self.wanted.control_end) if end)
         for entry in self.listing.pictures:
@@ -189,8 +201,9 @@ class OpenedSet:
     # --- what belongs to a picture ---------------------------------------------------------------
 
     def _place(self, name: str) -> Place | None:
+        """A picture that a table names."""
         place = place_of(self.home, name)
-        if place is None or not place.is_file():
+        if place is None or not place.is_file() or place.suffix.lower() not in PICTURE_ENDINGS:
             return None
         root = self.home.resolve()
         return root, place.relative_to(root).as_posix()

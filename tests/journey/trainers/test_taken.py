@@ -407,3 +407,59 @@ def test_what_somebody_else_put_there_stays(simpletuner: Path, tmp_path: Path) -
         place.unlink()
         if was is not None:
             place.write_bytes(was)
+
+
+# --- settings of strangers -----------------------------------------------------------------------
+
+
+def test_what_is_hidden_or_no_picture_is_not_taken(tmp_path: Path) -> None:
+    source = tmp_path / "theirs"
+    pictures(source / "img", "a")
+    pictures(source / ".private", "b")
+    (source / "notes.pdf").write_text("mine")
+    rows = [
+        {
+            "image_path": "img/a.png",
+            "control_path": "notes.pdf",
+            "control_path_2": ".private/b.png",
+        },
+        {"image_path": "notes.pdf", "caption": "x"},
+        {"image_path": ".private/b.png", "caption": "x"},
+        *({"image_path": f"x{number}/../img/a.png", "caption": "x"} for number in range(50)),
+    ]
+    (source / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (source / ".history").write_text("words")
+    config = {"datasets": [{"image_jsonl_file": "t.jsonl"}], "general": {"resolution": [64, 64]}}
+    (source / "config.json").write_text(json.dumps(config))
+    _, found = taken(tmp_path, source / "config.json")
+    assert [row["file_name"] for row in found] == ["a.png"]
+    assert [row.get("control_file_name") for row in found] == [None]
+    assert not list((tmp_path / "ours").rglob("*.pdf"))
+
+
+@pytest.mark.parametrize(
+    ("backends", "said"),
+    [
+        ([{"id": "a", "type": "local", "instance_data_dir": "img/" * 30_000}], "no folder"),
+        ([{"id": str(n), "type": "local", "instance_data_dir": "img"} for n in range(201)], "201"),
+        ([{"id": "a", "type": "local", "instance_data_dir": ".private"}], "no folder"),
+    ],
+    ids=["a path of many parts", "very many sets", "a hidden folder"],
+)
+def test_sets_that_are_none(tmp_path: Path, backends: list[dict[str, Any]], said: str) -> None:
+    source = tmp_path / "theirs"
+    pictures(source / "img", "a")
+    pictures(source / ".private", "b")
+    (source / "multidatabackend.json").write_text(json.dumps(backends))
+    with pytest.raises(HubtoolsError, match=said):
+        init(tmp_path / "ours", source=source / "multidatabackend.json")
+
+
+@pytest.mark.parametrize("ending", ["...", "a/b", "\0", ""])
+def test_endings_that_no_file_has(tmp_path: Path, ending: str) -> None:
+    pictures(tmp_path / "img", "a=words")
+    datasets = [{"folder_path": "img", "caption_ext": ending}]
+    content = {"config": {"process": [{"datasets": datasets, "train": {"lr": 0.1}}]}}
+    (tmp_path / "theirs.yaml").write_text(json.dumps(content))
+    _, found = taken(tmp_path, tmp_path / "theirs.yaml")
+    assert said(found) == {"a.png": "words"}
