@@ -85,7 +85,8 @@ class Training:
         before = signal.signal(signal.SIGTERM, self._on_signal)
         environ = os.environ | {"NO_COLOR": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
         try:
-            self._process = subprocess.Popen(self._words, env=environ)
+            # what it would tell a person to do next is not for this machine
+            self._process = subprocess.Popen(self._words, env=environ, stdout=subprocess.DEVNULL)
             return self._watched()
         finally:
             signal.signal(signal.SIGTERM, before)
@@ -128,6 +129,7 @@ class Training:
 
 def _words(home: Path, processes: int) -> list[str]:
     train = ["train", "--project", str(home), "--trust-state", "--skip-validation"]
+    train += ["--format", "json"]
     if processes == 1:
         return command("hubtools", *train)
     several = ["--standalone", f"--nproc-per-node={processes}", "-m", "hubtools"]

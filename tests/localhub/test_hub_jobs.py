@@ -16,6 +16,7 @@ from hubtools.errors import UsageError
 from hubtools.localhub.accounts import User
 from hubtools.localhub.serve import serve
 from hubtools.localhub.server import Hub
+from tests.localhub.asking import CLIENT
 
 USERS = (
     User("me", "hf_of_me_alone", orgs=("studio",)),
@@ -117,6 +118,23 @@ def test_only_owners_that_may_write_run_jobs_and_only_owners_see_them(api: HfApi
             list(client.list_jobs(namespace="studio"))
     with pytest.raises(HfHubHTTPError, match="404"):
         other.inspect_job(job_id=job, namespace="other")  # of a namespace that is not its own
+
+
+def test_a_job_has_a_page_with_its_log(api: HfApi, hub: Hub, tmp_path: Path) -> None:
+    said = "print('<script>alert(1)</script>')"
+    job = run(api, "python", "-c", said, secrets={"HF_TOKEN": "hf_of_me_alone"}, name="a-name")
+    api.wait_for_job(job_id=job, poll_interval=QUICK)
+    page = CLIENT.get(f"{hub.url}/jobs/me/{job}", headers={"Accept": "text/html"})
+    assert (page.status_code, "&lt;script&gt;alert(1)" in page.text) == (200, True)
+    assert "completed" in page.text
+    assert "hf_of_me_alone" not in page.text
+    every = CLIENT.get(f"{hub.url}/jobs/me", headers={"Accept": "text/html"}).text
+    assert f'href="/jobs/me/{job}"' in every
+    for missing in ("jobs/me/0123", "jobs/nobody", f"jobs/other/{job}"):
+        answer = CLIENT.get(f"{hub.url}/{missing}", headers={"Accept": "text/html"})
+        assert answer.status_code == 404
+    with Hub(tmp_path / "closed", users=USERS, jobs=1, open_pages=False) as closed:
+        assert CLIENT.get(f"{closed.url}/jobs/me").status_code == 404
 
 
 def test_what_cannot_be_is_refused(api: HfApi) -> None:

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from hubtools.localhub.door import Door
 from hubtools.localhub.http import Call, Router
 from hubtools.localhub.names import repo_prefix
-from hubtools.localhub.pages import collected, files, home, html, repo, talk, viewer
+from hubtools.localhub.pages import collected, files, home, html, jobs, repo, talk, viewer
 from hubtools.localhub.pages.frame import page, problem_page, wants_html
 from hubtools.localhub.pages.laid import Judged
 from hubtools.localhub.problems import Problem
@@ -26,6 +26,8 @@ def add_routes(router: Router) -> None:
     router.add("GET", "", page(home.index))
     for kind in ("model", "dataset", "space"):
         router.add("GET", f"{kind}s", page(home.listing, kind))
+    router.add("GET", "jobs/{ns}", page(jobs.listing))
+    router.add("GET", "jobs/{ns}/{job}", page(jobs.show))
     for kind in ("dataset", "space", "model"):
         base = f"{repo_prefix(kind)}{{ns}}/{{name}}"
         router.add("GET", base, page(repo.show, kind))
