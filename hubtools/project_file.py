@@ -34,8 +34,7 @@ def find_file(path: Path | None, required: bool) -> Path | None:
     if path is not None and path.is_file():
         return path.absolute()
     if path is None:
-        folders = [Path(), *_above(Path.cwd())]
-        found = next((file for file in map(_in_folder, folders) if file is not None), None)
+        found = _in_folder(Path()) or next(filter(None, map(_of_mine, _above(Path.cwd()))), None)
     else:
         found = _in_folder(path)
     if found is not None:
@@ -89,6 +88,15 @@ def _above(folder: Path) -> Iterator[Path]:
         if inner == ends or (inner / ".git").exists() or not _is_safe(outer):
             return
         yield outer
+
+
+def _of_mine(folder: Path) -> Path | None:
+    """The project file of a folder above, if this user has written it: those of a group may lay
+    files into many folders."""
+    file = _in_folder(folder)
+    if file is None or not hasattr(os, "geteuid") or file.stat().st_uid == os.geteuid():
+        return file
+    return None
 
 
 def _is_safe(folder: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -229,7 +230,7 @@ def test_a_project_is_found_from_within(tmp_path: Path, monkeypatch: pytest.Monk
         load_project(deep, environ={})  # a folder that somebody names is that folder
 
 
-@pytest.mark.parametrize("why", ["home", "git", "anybody may write"])
+@pytest.mark.parametrize("why", ["home", "git", "anybody may write", "somebody else's file"])
 def test_not_every_folder_above_is_looked_in(
     why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -242,8 +243,12 @@ def test_not_every_folder_above_is_looked_in(
         monkeypatch.setenv("HOME", str(inner))
     elif why == "git":
         (inner / ".git").mkdir()
-    else:
+    elif why == "anybody may write":
         (tmp_path / "outer").chmod(0o777)
+    elif not hasattr(os, "geteuid") or os.geteuid() != 0:
+        pytest.skip("only root gives files away")
+    else:  # a group may write, say
+        os.chown(tmp_path / "outer/hubtools.toml", 1234, -1)
     assert load_project(environ={}).file is None
 
 

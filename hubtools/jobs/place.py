@@ -8,7 +8,6 @@ goes on with a run writes to the same one.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import PurePosixPath
@@ -108,15 +107,15 @@ def open_place(repo: str, title: str) -> Place:
     return Place(repo, repository.open_pr(title).number)
 
 
-def bring(place: Place, root: Root, folder: str = "", *, states: bool) -> tuple[str, int]:
-    """Fetch the run's files into `folder` of `root`, and compare each with the checksum that the
+def bring(place: Place, root: Root, *, states: bool) -> tuple[str, int]:
+    """Fetch the run's files into `root`, and compare each with the checksum that the
     Hub lists: (commit, how many). With `states` those to resume from too.
 
     Raises `HubtoolsError` for a file that is not what the Hub says.
     """
     commit, files = place.files()
     wanted = [name for name in sorted(files) if states or state_of(name) is None]
-    for name, target in _targets(wanted, folder):
+    for name in wanted:
         source = fetched(place.repo, name, revision=commit)
         with open_regular(source) as file:
             if not files[name].holds(content_of(file, source)):
@@ -126,10 +125,6 @@ def bring(place: Place, root: Root, folder: str = "", *, states: bool) -> tuple[
                     code="hub-failed",
                 )
             file.seek(0)
-            with root.replacing(target) as written:
+            with root.replacing(name) as written:
                 shutil.copyfileobj(file, written, 1 << 20)
     return commit, len(wanted)
-
-
-def _targets(names: list[str], folder: str) -> Iterator[tuple[str, str]]:
-    return ((name, f"{folder}/{name}" if folder else name) for name in names)

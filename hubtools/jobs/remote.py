@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from hubtools.dataset.folder.appearing import appearing
 from hubtools.errors import ChecksFailed, HubtoolsError
 from hubtools.hub.client import owners
 from hubtools.hub.jobs import Job, jobs_of, lines_of, look_at, named, send, token_for_jobs
@@ -15,7 +15,6 @@ from hubtools.jobs.plan import LABEL, RemotePlan
 from hubtools.jobs.script import COMMAND, IMAGE, encoded
 from hubtools.layout import RUN_MANIFEST
 from hubtools.manifest import RunManifest
-from hubtools.rooted import Root
 from hubtools.training import runfolder
 
 _REPO, _PR = "HUBTOOLS_RUN_REPO", "HUBTOOLS_RUN_PR"
@@ -117,16 +116,9 @@ def fetch(job: Job, run_dir: Path, *, resume: bool = True) -> Fetched:
                 code="file-exists",
             )
         runfolder.move_aside(run_dir)
-    temporary = f".{run_dir.name}.fetched"
-    with Root(run_dir.parent, create=True) as parent:
-        parent.remove_tree(temporary)
-        parent.mkdir(temporary)
-        _, files = bring(place, parent, temporary, states=False)
-        here = run_dir.with_name(temporary)
-        manifest = _finished(here, place)
-        with suppress(FileNotFoundError):
-            parent.rmdir(run_dir.name)
-        parent.rename(temporary, run_dir.name)
+    with appearing(run_dir, "fetched") as folder:
+        _, files = bring(place, folder, states=False)
+        manifest = _finished(folder.path, place)
     return Fetched(run_dir, manifest, place, files)
 
 

@@ -2,17 +2,46 @@
 
 from __future__ import annotations
 
+import configparser
 import io
 import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
+from hubtools.errors import HubtoolsError
+from hubtools.files import read_within
 from hubtools.rooted import Root
 from hubtools.training.metrics import HeldOut, Metric
 from hubtools.training.trackers.kinds import About, Event, Reported, Samples, batches, scalars
 from hubtools.training.trackers.noted import FAREWELL, Note, waited
 
 _PATIENCE = 20.0  # seconds for its site to answer
+
+# What `./wandb/settings` may say: a stranger's could name a server, which is sent the user's key.
+_HARMLESS = {"mode", "disabled", "project"}
+_LONGEST = 1 << 16  # bytes of it
+
+
+def check_settings_here() -> None:
+    """Raise `HubtoolsError` if wandb would read settings of the working directory, which may be
+    somebody else's project, that are more than harmless."""
+    for folder in ("wandb", ".wandb"):
+        path = Path(folder, "settings")
+        if not os.path.lexists(path):
+            continue
+        parser = configparser.RawConfigParser()
+        try:
+            parser.read_string(read_within(path, _LONGEST).decode("utf-8"))
+            named = {key for section in parser.values() for key in section}
+        except (OSError, ValueError, configparser.Error, HubtoolsError):
+            named = {"what cannot be read"}
+        if odd := sorted(named - _HARMLESS):
+            raise HubtoolsError(
+                f"{path} of the working directory says {odd[0][:100]}, and whoever wrote it would"
+                " decide where W&B sends the run and your key",
+                hint="put it into ~/.config/wandb/settings if it is yours, and remove it here",
+            )
 
 
 class Wandb:
@@ -23,7 +52,9 @@ class Wandb:
         self._warn = warn
 
     def begin(self, root: Root, about: About) -> Reported:
-        """Open the run, or the one of the same id again; without network, offline."""
+        """Open the run, or the one of the same id again; without network, offline. Raises
+        `HubtoolsError` where settings in the working directory would lead it elsewhere."""
+        check_settings_here()
         root.mkdir(about.folder)
         self._note = Note(root, f"{about.folder}/wandb-reported.json", about.id)
         self._run = self._open(root, about)
