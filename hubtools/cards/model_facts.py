@@ -13,17 +13,19 @@ from hubtools.cards.license import license_sentence_of, model_license
 from hubtools.cards.showing import (
     ComfyUI,
     Comparison,
+    Shown,
     base_image_name,
     citation,
     comfyui,
     pairs,
+    sample_folders,
     summary,
 )
 from hubtools.cards.snippet import snippet
 from hubtools.errors import HubtoolsError
 from hubtools.files import human_bytes, sha256_of
 from hubtools.findings import plural
-from hubtools.layout import LORA_WEIGHTS, SAMPLES_DIR
+from hubtools.layout import LORA_WEIGHTS
 from hubtools.licensing.resolve import License
 from hubtools.lorafile.companions import Companion, companions
 from hubtools.manifest import RunManifest, SampleRecord, read_samples
@@ -104,11 +106,9 @@ class ModelCard:
     front_matter: dict[str, Any] = field(default_factory=dict)
 
 
-def model_facts(
-    run_dir: Path, project: Project
-) -> tuple[ModelCard, list[tuple[str, SampleRecord]]]:
-    """Gather the facts of a finished run, and the pictures that its card shows: each with its path
-    in the repository, those of the gallery first.
+def model_facts(run_dir: Path, project: Project) -> tuple[ModelCard, list[Shown]]:
+    """Gather the facts of a finished run, and the pictures that its card shows, those of the
+    gallery first: of the run's own samples, and of what `generate` drew with its LoRA.
 
     Raises `HubtoolsError` if the run has no LoRA yet, or if its licence cannot be told.
     """
@@ -123,7 +123,8 @@ def model_facts(
         )
     beside = _beside(run_dir, name, project.model.adapters)
     names = [one.file for one in beside]
-    all_records = read_samples(run_dir / SAMPLES_DIR)
+    drawn = [(r, one) for one in sample_folders(run_dir, project) for r in read_samples(one)]
+    all_records, folder_of = [r for r, _ in drawn], {id(r): folder for r, folder in drawn}
     records = gallery(all_records, manifest)
     bare = pairs(records, all_records)
     measured = evaluation_card(run_dir, manifest.lora.sha256)
@@ -178,9 +179,9 @@ def model_facts(
         citation=citation(repo, project.model.title or title, manifest.started) if repo else None,
     )
     card.front_matter.update(_model_front_matter(card, records))
-    shown = [(image_name(index), record) for index, record in enumerate(records)]
-    shown += [(base_image_name(index), record) for index, record in bare]
-    return card, shown
+    named = [(image_name(index), record) for index, record in enumerate(records)]
+    named += [(base_image_name(index), record) for index, record in bare]
+    return card, [Shown(name, record, folder_of[id(record)]) for name, record in named]
 
 
 def _beside(run_dir: Path, weights: str, adapters: Sequence[str]) -> tuple[Companion, ...]:

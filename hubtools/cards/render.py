@@ -7,6 +7,7 @@ import io
 import os
 import re
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,10 +17,11 @@ from hubtools.cards.escape import cell, code, markdown
 from hubtools.cards.merge import Memory, merge, read_card_text
 from hubtools.cards.model_facts import ModelCard, model_facts
 from hubtools.cards.rendering import render_own, render_shipped
+from hubtools.cards.showing import Shown
 from hubtools.errors import HubtoolsError
 from hubtools.files import StrPath
 from hubtools.inference.png import TEXT_KEY, parameters_text
-from hubtools.layout import CARD, IMAGES_DIR, SAMPLES_DIR
+from hubtools.layout import CARD, IMAGES_DIR
 from hubtools.manifest import SampleRecord
 from hubtools.project import Project
 from hubtools.rooted import Root
@@ -69,7 +71,7 @@ def write_model_card(
     run_dir = Path(run_dir)
     card, shown = model_facts(run_dir, project)
     body = _render(MODEL_TEMPLATE, card, template)
-    images = tuple(name for name, _ in shown)
+    images = tuple(one.name for one in shown)
     with Root(run_dir) as root:
         for name in images:
             check_output(root, name, "a picture of the gallery", _is_page_image)
@@ -147,10 +149,10 @@ def _render(name: str, card: ModelCard | DatasetCard, template: Path | None) -> 
 # --- pictures and notices ------------------------------------------------------------------------
 
 
-def _write_images(run_dir: Path, shown: list[tuple[str, SampleRecord]]) -> None:
+def _write_images(run_dir: Path, shown: Sequence[Shown]) -> None:
     """Copy samples to the pictures of the card, small enough for a page and with nothing inside but
     the parameters; pictures of an earlier card go."""
-    wanted = {name for name, _ in shown}
+    wanted = {one.name for one in shown}
     with Root(run_dir) as root:
         for entry in root.list(IMAGES_DIR):
             name = f"{IMAGES_DIR}/{entry}"
@@ -163,8 +165,9 @@ def _write_images(run_dir: Path, shown: list[tuple[str, SampleRecord]]) -> None:
                     ours = _is_page_image(file.read(1 << 16))
                 if ours:
                     root.unlink(name)
-        for target, record in shown:
-            data = _page_image(root, f"{SAMPLES_DIR}/{record.file}", record)
+        for target, record, folder in shown:
+            with Root(folder) as samples:
+                data = _page_image(samples, record.file, record)
             if not root.is_file(target) or root.read(target) != data:
                 root.write(target, data)
 

@@ -8,13 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hubtools.cards.escape import hub_file
 from hubtools.files import open_regular
 from hubtools.findings import plural
+from hubtools.layout import SAMPLES_DIR
 from hubtools.lorafile.look import look
 from hubtools.manifest import RunManifest, SampleRecord
+from hubtools.project import Project
 from hubtools.training.optimizer_kinds import KINDS
 
 COMPARISONS = 4
@@ -43,6 +45,22 @@ class ComfyUI:
 def base_image_name(index: int) -> str:
     """Path of the base's picture beside that of the gallery."""
     return f"images/base_{index:02d}.png"
+
+
+class Shown(NamedTuple):
+    """A picture of a card: its path in the repository, its record, and the folder it lies in."""
+
+    name: str
+    record: SampleRecord
+    folder: Path
+
+
+def sample_folders(run_dir: Path, project: Project) -> list[Path]:
+    """Where pictures drawn with a run's LoRA lie: in the run, and where `generate` draws to."""
+    folders = [run_dir / SAMPLES_DIR]
+    if project.file is not None:
+        folders.append(project.place_for(SAMPLES_DIR))
+    return list({folder.absolute(): folder for folder in folders}.values())
 
 
 def pairs(

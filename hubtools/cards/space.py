@@ -69,7 +69,7 @@ def write_space(run_dir: Path, project: Project, into: Path | None = None) -> Sp
             hint="set train.base_model_repo in hubtools.toml to the base's name on the Hub",
             code="bad-setting",
         )
-    record = shown[0][1] if shown else None
+    record = shown[0].record if shown else None
     if record is not None and len(record.control_images) > 1:
         raise HubtoolsError(
             "This LoRA draws from several pictures at once, which the app of --space cannot.",

@@ -218,6 +218,12 @@ def _run_files(journey: Journey) -> Iterator[Path]:
     yield from sorted((run_dir / SAMPLES_DIR).glob("*"))
 
 
+def _drawn(journey: Journey) -> list[Path]:
+    """Pictures of the project, beside those of the run, that its card may show."""
+    place = journey.project.place_for(SAMPLES_DIR)
+    return [] if place.is_symlink() else sorted(place.glob("*.png"))
+
+
 def _release_files(journey: Journey) -> list[Path]:
     """All of the run folder but hidden files and states for resuming."""
     run_dir = journey.project.run_dir
@@ -323,6 +329,7 @@ STEPS: list[Step] = [
                 j.project.run_dir,
                 [path for path in _run_files(j) if path.name != RUN_MANIFEST],
             ),
+            "drawn": j.ledger.hash_files(j.project.root, _drawn(j)),
         },
         outputs=lambda j: [j.project.run_dir / CARD, j.project.run_dir / RUN_MANIFEST],
         run=_card,

@@ -22,7 +22,7 @@ from hubtools.files import sha256_of
 from hubtools.frontmatter import parse
 from hubtools.layout import LORA_WEIGHTS
 from hubtools.localhub.server import Hub
-from hubtools.project import Project
+from hubtools.project import Project, load_project
 from hubtools.settings import DatasetSettings, ModelSettings
 
 Rebase = Callable[..., None]
@@ -93,6 +93,25 @@ def test_gallery_pictures_are_those_of_this_lora(run_dir: Path, project: Project
     (run_dir / "samples/final_p00_s42.json").unlink()
     assert "Base and LoRA" not in write_model_card(run_dir, project).text
     assert shown() == ["00.png"]
+
+
+def test_what_generate_drew_with_this_lora_is_shown_too(run_dir: Path, project: Project) -> None:
+    place = run_dir.parent
+    (place / "hubtools.toml").write_text("")
+    said = project.model_dump(exclude_unset=True).items()
+    given = {(name, key): value for name, part in said for key, value in part.items()}
+    record = json.loads((run_dir / "samples/final_p00_s42.json").read_text())
+    (place / "samples").mkdir()  # where `generate` draws to, if nobody says otherwise
+    for name, lora in (("p00_s0", record["lora_sha256"]), ("p01_s0", "1" * 64)):
+        drawn = record | {"file": f"{name}.png", "lora_sha256": lora, "loras": [], "seed": 7}
+        (place / f"samples/{name}.json").write_text(json.dumps(drawn))
+        Image.new("RGB", (64, 64), (1, 2, 3)).save(place / f"samples/{name}.png")
+    images = write_model_card(run_dir, load_project(place).with_settings(given)).images
+    assert images == ("images/00.png", "images/01.png", "images/02.png", "images/base_01.png")
+    with Image.open(run_dir / "images/02.png") as picture:
+        assert picture.convert("RGB").getpixel((0, 0)) == (1, 2, 3)
+    # without a project there is no such place
+    assert "images/02.png" not in write_model_card(run_dir, project).images
 
 
 def test_the_base_is_drawn_without_any_lora(run_dir: Path, project: Project) -> None:

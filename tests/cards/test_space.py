@@ -40,7 +40,7 @@ def test_every_family_gets_an_app_that_its_pipelines_take(
 
     card, shown = model_facts(run_dir, project)
     support = SUPPORTED[family]
-    tree = ast.parse(app(card, shown[0][1], support, "1" * 40))
+    tree = ast.parse(app(card, shown[0].record, support, "1" * 40))
     (call,) = (
         node
         for node in ast.walk(tree)
@@ -64,7 +64,7 @@ def test_every_family_gets_an_app_that_its_pipelines_take(
 def test_words_of_a_card_are_words(run_dir: Path, project: Project) -> None:
     titled = project.model_copy(update={"model": ModelSettings(repo="me/people-lora", title=EVIL)})
     card, shown = model_facts(run_dir, titled)
-    record = shown[0][1].model_copy(
+    record = shown[0].record.model_copy(
         update={"prompt": EVIL, "scheduler": "x", "scheduler_class": "os.x"}
     )
     tree = ast.parse(app(card, record, None, EVIL))
