@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hubtools.files import write_json, write_sums, write_text
+from hubtools.tinypeople import REPO_NAME
 
 _CARD = """\
 ---
@@ -67,7 +68,7 @@ def ship(work: Path, target: Path) -> None:
     from hubtools.world import ATTRIBUTES, full_caption
 
     found: dict[str, Any] = json.loads((work / "evaluation.json").read_text(encoding="utf-8"))
-    model = target / "model"
+    model = target / REPO_NAME
     target.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(model, ignore_errors=True)
     shutil.copytree(work / "pipeline", model)

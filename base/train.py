@@ -48,7 +48,7 @@ ASKED = ("hair_colour", "clothing_colour", "background", "view", "framing", "sty
 @click.option("--threads", default=2, show_default=True)
 @click.option(
     "--start", type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Pipeline to go on from instead of from nothing, e.g. hubtools/tinypeople/model.",
+    help="Pipeline to go on from instead of from nothing, e.g. hubtools/tinypeople/tiny-people.",
 )  # fmt: skip
 @click.option("--install", is_flag=True, help="Put the result into the package.")
 @click.option("--device", default="cuda" if torch.cuda.is_available() else "cpu")

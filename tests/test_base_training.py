@@ -111,11 +111,12 @@ def _installed(work: Path) -> None:
     """What was trained can be put into a package folder, with sums and a card of its own."""
     from base.ship import ship
     from hubtools.files import check_sums
+    from hubtools.tinypeople import REPO_NAME
     from hubtools.tinypeople.classifier import read_classifier
 
     target = work / "package"
     ship(work, target)
-    check_sums(target / "model")
+    check_sums(target / REPO_NAME)
     card = (target / "model/README.md").read_text()
     assert "license: apache-2.0" in card
     assert "| hair colour | 10 | 10% |" in card

@@ -1,7 +1,7 @@
 """Tiny people: a small Stable Diffusion base that hubtools brings along, and its readers.
 
-The pipeline in `model/` draws people of the world of `hubtools.world` at 128 px; stock diffusers
-loads it. `attributes.safetensors` reads a drawn person's attributes off a picture,
+The pipeline in `tiny-people/` draws people of the world of `hubtools.world` at 128 px; stock
+diffusers loads it. `attributes.safetensors` reads a drawn person's attributes off a picture,
 `marks.safetensors` the two marks of the built-in example's character, which no word of that world
 can say. All were trained by `base/` in the repository, from drawn pictures alone.
 """
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from hubtools.tinypeople.classifier import AttributeClassifier
 
 HERE = Path(__file__).parent
-MODEL = HERE / "model"
 REPO_NAME = "tiny-people"
+MODEL = HERE / REPO_NAME  # the folder's name is shown as the base's
 SIZE = 128
 
 # Marks of the example's character: hair that changes colour at its tips, a star on each cheek.
