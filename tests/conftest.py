@@ -9,7 +9,9 @@ and port. OMP_NUM_THREADS makes sums, and so what is learnt, the same however ma
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
+import importlib.metadata
 import json
 import math
 import os
@@ -28,6 +30,7 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 
 from tests.drawing import write_pictures
+from tests.flushing import hurry
 
 if TYPE_CHECKING:
     from hubtools.localhub.server import Hub
@@ -38,6 +41,10 @@ pytest_plugins = ["tests.cpu"]
 hypothesis_settings.register_profile("hubtools", deadline=None)
 hypothesis_settings.load_profile("hubtools")
 
+
+hurry()
+# diffusers asks for that of peft ten times a training, and all of its description is parsed
+importlib.metadata.version = functools.cache(importlib.metadata.version)
 
 # A shell ignores Ctrl-C for what it starts in the background, and children inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -83,7 +90,7 @@ def pytest_runtest_setup() -> None:
     """What was imported stays for good, and need not be looked at by each collection of garbage:
     trainings collect it twice, which was half of what a short one took."""
     global _frozen
-    if len(sys.modules) > _frozen + 100:
+    if len(sys.modules) > _frozen + 20:
         gc.collect()
         gc.freeze()
         _frozen = len(sys.modules)

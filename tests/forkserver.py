@@ -23,6 +23,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
+from tests.flushing import hurry
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -159,6 +161,7 @@ def serve(number: int) -> None:
     sys.path[:] = [str(ROOT), *(place for place in sys.path if place)]
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that keep watch
+    hurry()
     _import_all()
     gc.collect()
     gc.freeze()  # of no interest to the collections of garbage in what is forked
