@@ -342,13 +342,13 @@ def load_project(
     project._overrides = dict(overrides or {})
     project._unsaid = {
         (section, key): getattr(getattr(project, section), key)
-        for section, key in (*_PATHS, ("samples", "validation_images"), ("train", "init_from"))
+        for section, key in (*PATHS, ("samples", "validation_images"), ("train", "init_from"))
         if (section, key) not in origins
     }
     return project
 
 
-_PATHS = {
+PATHS = {
     ("dataset", "path"),
     ("rules", "baseline"),
     ("train", "output_dir"),
@@ -356,19 +356,19 @@ _PATHS = {
     ("evaluate", "held_out"),
 }
 
-_PATHS_OR_IDS = {
+PATHS_OR_IDS = {
     ("train", key) for key in ("pretrained_model_name_or_path", "base_config", "init_from")
 }
 
 
 def _from_here(section: str, key: str, value: Any) -> Any:
     """A path typed by the user is relative to where they stand, not to the project file."""
-    if (section, key) in _PATHS and isinstance(value, str):
+    if (section, key) in PATHS and isinstance(value, str):
         return str(Path(value).expanduser().absolute())
     if (section, key) == ("dataset", "other_folders"):
         several = value.split("|") if isinstance(value, str) else value
         return [str(Path(one).expanduser().absolute()) for one in several if one]
-    if (section, key) in _PATHS_OR_IDS and isinstance(value, str):
+    if (section, key) in PATHS_OR_IDS and isinstance(value, str):
         place = Path(value).expanduser()
         return str(place.absolute()) if place.exists() else value
     return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -11,16 +12,17 @@ from typing import TYPE_CHECKING, Any
 from hubtools.errors import HubtoolsError, UsageError, require_extra
 from hubtools.findings import Report
 from hubtools.hub.client import check_access, full_repo_id
-from hubtools.hub.jobs import Machine, jobs_of, machines
+from hubtools.hub.jobs import Machine, jobs_of, machines, token_for_jobs
 from hubtools.jobs.estimate import Estimate, estimated, precision_on
 from hubtools.jobs.place import Place, check_private, find_place
 from hubtools.jobs.script import script_of
 from hubtools.leaks import tokens
 from hubtools.progress import Reporter, silent
-from hubtools.project import Project
+from hubtools.project import PATHS, PATHS_OR_IDS, Project
 from hubtools.project_file import to_toml
 from hubtools.training import runfolder
 from hubtools.training.distributed import Distributed
+from hubtools.training.optimizer_kinds import kind_of
 from hubtools.training.pictures import TrainingPictures, find_pictures
 from hubtools.training.plan import TrainPlan
 from hubtools.training.prepare import find_base, make_plan
@@ -31,7 +33,14 @@ if TYPE_CHECKING:
     from hubtools.models.base import Base
 
 LABEL = "hubtools-run"  # of a job: which run it is of
+_OF_HERE = "T130"  # asks what is installed on this machine
 _DISK = 10**15  # bytes: that of the machine is not known
+_LISTS = {("samples", "validation_images"), ("dataset", "other_folders")}  # of paths
+# Paths that a job needs not; the base, which is judged with better words.
+_LEFT_HERE = {
+    *(("dataset", "path"), ("rules", "baseline"), ("train", "output_dir")),
+    *(("evaluate", "held_out"), ("train", "pretrained_model_name_or_path")),
+}
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _LONGEST = 7 * 86400  # seconds
 
@@ -75,7 +84,26 @@ class RemotePlan:
             timeout=self.estimate.timeout,
             processes=self.processes,
             labels=self.labels,
+            extras=self.extras,
+            secrets=sorted(self.secrets()),
         )
+
+    @property
+    def extras(self) -> tuple[str, ...]:
+        """What of hubtools the job installs, for the optimizer and the trackers."""
+        settings = self.project.train
+        kinds = {"train", kind_of(settings).extra, *settings.report_to} - {None, "none", "all"}
+        if settings.enable_xformers_memory_efficient_attention:
+            kinds.add("xformers")
+        return tuple(sorted(map(str, kinds)))
+
+    def secrets(self) -> dict[str, str]:
+        """Variables of the job that nobody is shown. Raises `HubtoolsError` without a token."""
+        found = {"HF_TOKEN": token_for_jobs()}
+        key = os.environ.get("WANDB_API_KEY")
+        if key and "wandb" in self.project.train.report_to:
+            found["WANDB_API_KEY"] = key
+        return found
 
 
 def plan_remote(
@@ -118,7 +146,9 @@ def plan_remote(
     estimate = estimated(plan, machine, seconds)
     told = (line for line in describe(plan) if not line.startswith("disk:"))
     lines = (*told, *estimate.lines())
-    report = judge(plan, strict=strict, **project.rules_of("T"))
+    rules = project.rules_of("T")
+    rules["ignore"] = [*rules["ignore"], _OF_HERE]
+    report = judge(plan, strict=strict, **rules)
     return RemotePlan(
         project, repo, title, key, settings, estimate, max(1, machine.gpus), place, lines, report
     )
@@ -174,18 +204,16 @@ def _refuse_places(project: Project) -> None:
             "A base with pickled weights is not trained on elsewhere.",
             hint="leave --allow-pickle out; `hubtools convert` writes .safetensors",
         )
-    if train.base_config and project.at(train.base_config).exists():
-        raise UsageError(
-            f"train.base_config is {train.base_config}, which is on this machine only.",
-            hint="give the id of a repository on the Hub",
-            code="bad-setting",
-        )
-    if project.samples.validation_images:
-        raise UsageError(
-            "samples.validation_images are files of this machine, and a job has none of them.",
-            hint="leave them out: samples are then made from pictures of the dataset",
-            code="bad-setting",
-        )
+    for section, key in sorted({*PATHS, *PATHS_OR_IDS, *_LISTS} - _LEFT_HERE):
+        value = getattr(getattr(project, section), key)
+        for place in [value] if isinstance(value, str) else value or []:
+            if (section, key) in PATHS_OR_IDS and not project.at(place).exists():
+                continue  # the id of a repository
+            raise UsageError(
+                f"{section}.{key} is {place}, which is on this machine only.",
+                hint="leave it out, or give what is on the Hub where it takes that",
+                code="bad-setting",
+            )
 
 
 def _planned(

@@ -9,7 +9,7 @@ from pathlib import Path
 from hubtools.dataset.folder.appearing import appearing
 from hubtools.errors import ChecksFailed, HubtoolsError
 from hubtools.hub.client import owners
-from hubtools.hub.jobs import Job, jobs_of, lines_of, look_at, named, send, token_for_jobs
+from hubtools.hub.jobs import Job, jobs_of, lines_of, look_at, named, send
 from hubtools.jobs.place import Place, bring, open_place
 from hubtools.jobs.plan import LABEL, RemotePlan
 from hubtools.jobs.script import COMMAND, IMAGE, encoded
@@ -39,14 +39,14 @@ def start(plan: RemotePlan) -> tuple[Job, Place]:
         raise ChecksFailed(
             f"The training plan has errors: {plan.report.summary}.", hint="change what it names"
         )
-    token = token_for_jobs()
+    secrets = plan.secrets()
     place = plan.place or open_place(plan.repo, plan.title)
     job = send(
         plan.namespace,
         image=IMAGE,
         command=COMMAND,
         environment=encoded(plan.script(place)) | {_REPO: place.repo, _PR: str(place.pr)},
-        secrets={"HF_TOKEN": token},
+        secrets=secrets,
         flavor=plan.estimate.machine.name,
         timeout=plan.estimate.timeout,
         labels=plan.labels,

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from hubtools.jobs.onjob import STARTED
 from hubtools.version import __version__
@@ -26,13 +26,13 @@ COMMAND = (
 _TEMPLATE = '''\
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["hf-hubtools[train]=={version}"]
+# dependencies = ["hf-hubtools[{extras}]=={version}"]
 #
 # [tool.hf-jobs]
 # image = {image}
 # flavor = {flavor}
 # timeout = {timeout}
-# secrets = ["HF_TOKEN"]
+# secrets = {secrets}
 # labels = {{ {labels} }}
 # ///
 """Trains {name}, and leaves the run in a pull request of {repo}.
@@ -62,11 +62,16 @@ def script_of(
     timeout: int,
     processes: int,
     labels: Mapping[str, str],
+    extras: Sequence[str] = ("train",),
+    secrets: Sequence[str] = ("HF_TOKEN",),
 ) -> str:
-    """The script's text. `settings`: a hubtools.toml; `timeout` in seconds."""
+    """The script's text. `settings`: a hubtools.toml; `timeout` in seconds; `extras` of hubtools;
+    `secrets`: names of the variables that are."""
     shown = ", ".join(f"{json.dumps(key)} = {json.dumps(value)}" for key, value in labels.items())
     return _TEMPLATE.format(
         version=__version__,
+        extras=",".join(extras),
+        secrets=json.dumps(list(secrets)),
         image=json.dumps(IMAGE),
         flavor=json.dumps(flavor),
         flavor_name=flavor,

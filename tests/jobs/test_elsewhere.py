@@ -19,6 +19,7 @@ from hubtools.jobs.plan import seconds_of
 from hubtools.jobs.script import script_of
 from hubtools.localhub.jobs import Jobs
 from hubtools.rooted import Root
+from hubtools.version import __version__
 from tests.typed import typed
 
 if TYPE_CHECKING:
@@ -131,6 +132,8 @@ def test_what_cannot_be_is_refused_before_anything_is_planned(
     assert "it has, with dollars an hour: cpu-basic ($0.01)" in refused(2, "--remote=b200")
     assert "--detach belongs to --remote" in refused(2, "--detach")
     assert "give one" in refused(2, "--remote=l4x1", "--attach=abcdef0123456789")
+    for word in (f"--init-from={tmp_path}", "--other-folders=b", "--validation-images=c.png"):
+        assert "which is on this machine only" in refused(2, "--remote=l4x1", word)
     assert "e.g. 90m or 2h" in refused(2, "--remote=l4x1", "--job-timeout=soon")
     assert "holds a run already" in refused(1, "--remote=l4x1", "--output-dir=runs/old")
     assert "me/public-run is public" in refused(3, "--remote=l4x1", "--run-repo=me/public-run")
@@ -155,11 +158,12 @@ def test_settings_come_out_of_a_script_as_they_went_in() -> None:
     settings = '[dataset]\ntrigger = "a\\\\ \\"\\"\\"b\\n"\n'
     script = script_of(
         settings, name="a", repo="me/a-run", pr=3, flavor="l4x4", timeout=60, processes=4,
-        labels={"hubtools-run": "a"},
+        labels={"hubtools-run": "a"}, extras=("optimizers", "train"),
     )  # fmt: skip
     space: dict[str, object] = {"__name__": "looked at"}
     exec(compile(script, "script", "exec"), space)  # noqa: S102
     assert space["SETTINGS"] == settings
+    assert f'# dependencies = ["hf-hubtools[optimizers,train]=={__version__}"]' in script
 
 
 def test_a_run_repository_that_everybody_reads_is_never_written_to(local_hub: Hub) -> None:
