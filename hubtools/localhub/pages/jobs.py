@@ -13,6 +13,7 @@ from hubtools.localhub.problems import Problem
 
 _LINES = 5000  # of a log that are shown, the last ones
 _LONG = 2000  # characters of a command, of a line
+_LETTERS = 500_000  # of a log that are shown, about
 
 
 def _found(call: Call) -> list[Job]:
@@ -51,8 +52,14 @@ def show(call: Call) -> Response:
     job = next((job for job in _found(call) if job.id == key), None)
     if job is None:
         raise Problem(404, f"This Hub has no job {key[:100]} of {namespace}.")
-    left_out = len(job.log) - _LINES
-    lines = [cut(line, _LONG) for _, line in job.log[-_LINES:]]
+    lines, room = [], _LETTERS
+    for _, line in reversed(job.log[-_LINES:]):
+        lines.append(cut(line, _LONG))
+        room -= len(lines[-1])
+        if room < 0:
+            break
+    left_out = len(job.log) - len(lines)
+    lines.reverse()
     return document(
         f"Job {job.id}",
         tag("h1", link(path("jobs", namespace), f"{namespace}/"), _name(job), _badge(job)),
