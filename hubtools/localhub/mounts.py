@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -10,9 +11,11 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from hubtools.causes import is_absent
 from hubtools.errors import UsageError
+from hubtools.files import open_regular
 from hubtools.localhub.database import Database
 from hubtools.localhub.gitids import blob_hasher, blob_id, commit_id, lfs_pointer
 from hubtools.localhub.model import Commit, File, Repo, Snapshot, Tree
@@ -32,6 +35,20 @@ class _Found:
     path: Path
     size: int
     mtime_ns: int
+
+
+def opened(place: Path) -> BinaryIO:
+    """The file at a place that was looked at. Raises `FileNotFoundError` where a link has taken its
+    place since, or that of a folder on the way to it: it may lead anywhere."""
+    file = open_regular(place)
+    try:
+        same = os.path.realpath(place) == str(place)
+        if not same or not os.path.samestat(os.fstat(file.fileno()), os.lstat(place)):
+            raise FileNotFoundError(errno.ENOENT, "it was exchanged for a link", str(place))
+    except BaseException:
+        file.close()
+        raise
+    return file
 
 
 class Mount:
@@ -161,7 +178,7 @@ class Mount:
                 self._known[key] = found, (row["sha1"], row["sha256"])
                 return row["sha1"], row["sha256"]
             sha1, sha256 = blob_hasher(found.size), hashlib.sha256()
-            with found.path.open("rb") as source:
+            with opened(found.path) as source:
                 while block := source.read(1 << 20):
                     sha1.update(block)
                     sha256.update(block)

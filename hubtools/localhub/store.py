@@ -24,12 +24,11 @@ from typing import cast
 
 from hubtools.causes import is_absent
 from hubtools.errors import UsageError
-from hubtools.files import open_regular
 from hubtools.localhub.blobs import Blobs, Incoming
 from hubtools.localhub.database import Database
 from hubtools.localhub.lock import RootLock
 from hubtools.localhub.model import Commit, Content, File, Moved, Repo, Snapshot, Visibility, now
-from hubtools.localhub.mounts import Mount
+from hubtools.localhub.mounts import Mount, opened
 from hubtools.localhub.names import KINDS, MAIN, check_repo_name, is_commit
 from hubtools.localhub.problems import Problem, entry_not_found, revision_not_found
 from hubtools.localhub.trees import Trees, sweep_trees
@@ -280,7 +279,7 @@ class Store:
             where = snapshot.repo.mount.open(path)
             if where is None:
                 raise entry_not_found(commit=snapshot.commit.oid)
-            return file, Content(file.size, opener=partial(open_regular, where))
+            return file, Content(file.size, opener=partial(opened, where))
         if file.sha256 is not None:
             if not self.blobs.has(file.sha256, file.size):
                 raise Problem(

@@ -147,3 +147,24 @@ def test_init_into_a_folder_that_becomes_a_link(
     typed("init", project, "--from", source, cwd=tmp_path)
     assert (tmp_path / "away").is_dir()
     assert all_of(outside) == before
+
+
+@links
+@pytest.mark.parametrize("swapped", ["notes/thesis.txt", "notes"])
+def test_a_file_of_a_mount_that_is_exchanged_for_a_link(
+    tmp_path: Path, outside: Path, swapped: str
+) -> None:
+    mine = tmp_path / "mounted"
+    (mine / "notes").mkdir(parents=True)
+    (mine / "notes/thesis.txt").write_text("other")
+    store = Store(tmp_path / "hub")
+    store.mount("model", "me/notes", mine)
+    repo = store.find("model", "me", "notes")
+    assert repo is not None
+    _, content = store.open(store.snapshot(repo), "notes/thesis.txt")
+    place = mine / swapped
+    place.rename(tmp_path / "aside")
+    place.symlink_to(outside / "thesis.txt" if "." in swapped else outside)
+    with pytest.raises(FileNotFoundError):
+        content.open()
+    store.close()
