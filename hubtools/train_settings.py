@@ -138,8 +138,8 @@ class TrainSettings(Section):
     )
     learning_rate: float | None = option(
         None,
-        "Peak learning rate; default 1e-4, for schedule-free 3e-4, and for prodigy, which"
-        " multiplies it by what it finds, 1.",
+        "Peak learning rate; default 1e-4, for schedule-free 3e-4, for muon 5e-4, and for prodigy,"
+        " which multiplies it by what it finds, 1.",
         "lr",
         gt=0,
     )

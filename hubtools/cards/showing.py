@@ -166,7 +166,7 @@ def _optimizer(train: dict[str, Any]) -> str:
     """Written down where it is another than AdamW; whoever wrote a record, only known names are
     shown."""
     kind = KINDS.get(str(train.get("optimizer")))
-    return f"{kind.title}, {kind.told}" if kind and kind.told else ""
+    return f"{kind.title} ({kind.told})" if kind and kind.told else ""
 
 
 def _average(train: dict[str, Any]) -> str:

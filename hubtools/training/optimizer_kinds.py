@@ -72,8 +72,9 @@ KINDS: dict[str, Kind] = {
         extra="optimizers",
         told="samples, snapshots and the LoRA are the average of its steps",
     ),
-    # scaled so that AdamW's rate and weight decay serve it (arXiv:2502.16982)
-    "muon": Kind("Muon", since=(2, 9), told="for matrices, AdamW for what is none"),
+    # scaled so that a number moves by 0.2 of the rate (arXiv:2502.16982); AdamW's first steps move
+    # it by all of it
+    "muon": Kind("Muon", rate=5e-4, since=(2, 9), told="for matrices, AdamW for what is none"),
 }
 
 

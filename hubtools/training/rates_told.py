@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hubtools.files import human_bytes
+from hubtools.setting_types import parsed_step_rules
 from hubtools.training.averages import decay_after
 from hubtools.training.optimizer_kinds import kind_of, schedule_of
 from hubtools.training.recipe import Recipe
@@ -13,7 +14,7 @@ def optimizer_told(recipe: Recipe, parameters: int, size: int) -> str:
     parameters."""
     settings = recipe.settings
     kind = kind_of(settings)
-    told = [kind.title, kind.told] if kind.told else [kind.title]
+    told = [f"{kind.title} ({kind.told})" if kind.told else kind.title]
     if "adam_beta1" in kind.adam:
         told.append(f"betas {settings.adam_beta1:g} and {settings.adam_beta2:g}")
     told.append(f"weight decay {settings.adam_weight_decay:g}")
@@ -33,11 +34,18 @@ def average_told(recipe: Recipe) -> str:
     )
 
 
+def _steps_told(recipe: Recipe) -> str:
+    """`times 1 before step 500, times 0.1 before step 1,000, then times 0.01`."""
+    rules = parsed_step_rules(recipe.settings.lr_step_rules or "1")
+    told = [f"times {factor:g} before step {step:,}" for factor, step in rules if step is not None]
+    return ", ".join([*told, f"then times {rules[-1][0]:g}"])
+
+
 def rate_told(recipe: Recipe) -> str:
     """The learning rate over the run."""
     shape = {
         "constant": "constant",
-        "piecewise_constant": f"times {recipe.settings.lr_step_rules} (share:step before)",
+        "piecewise_constant": _steps_told(recipe),
         "constant_with_warmup": "then constant",
         "linear": "then linear to 0",
         "cosine": "then cosine to 0",

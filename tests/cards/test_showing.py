@@ -98,7 +98,7 @@ def trained(**train: object) -> dict[str, str]:
 
 def test_what_trained_and_what_is_averaged_is_told() -> None:
     found = trained(optimizer="prodigy", use_ema=True, ema_decay=0.99)
-    assert found["optimizer"] == "Prodigy, finds the step size itself"
+    assert found["optimizer"] == "Prodigy (finds the step size itself)"
     assert found["learning rate"] == "1 times what Prodigy finds"
     assert "decay 0.99 at most): its weights are the average" in found["average"]
     assert "average of its steps" in trained(optimizer="schedule-free")["optimizer"]

@@ -102,7 +102,10 @@ def test_the_plan_tells_what_will_lie_on_disk() -> None:
     [
         ({}, "optimizer: AdamW, betas 0.9 and 0.999, weight decay 0.01; it remembers 8 bytes a"),
         ({"optimizer": "prodigy"}, "learning rate: 1 times what Prodigy finds, then cosine to 0"),
-        ({"optimizer": "adafactor"}, "optimizer: Adafactor, steps as long as the learning rate"),
+        (
+            {"optimizer": "adafactor"},
+            "optimizer: Adafactor (steps as long as the learning rate), weight",
+        ),
         (
             {"optimizer": "schedule-free"},
             "learning rate: up to 0.0003 in 50 steps, then constant",
@@ -111,7 +114,7 @@ def test_the_plan_tells_what_will_lie_on_disk() -> None:
         ({"use_ema": True}, "the moving average of the steps, decay 0 at first and 0.9911 at the"),
         (
             {"lr_scheduler": "piecewise_constant", "lr_step_rules": "1:500,0.1"},
-            "learning rate: 0.0001, times 1:500,0.1 (share:step before)",
+            "learning rate: 0.0001, times 1 before step 500, then times 0.1",
         ),
     ],
 )
