@@ -117,7 +117,7 @@ def _installed(work: Path) -> None:
     target = work / "package"
     ship(work, target)
     check_sums(target / REPO_NAME)
-    card = (target / "model/README.md").read_text()
+    card = (target / REPO_NAME / "README.md").read_text()
     assert "license: apache-2.0" in card
     assert "| hair colour | 10 | 10% |" in card
     marks = read_classifier(target / "marks.safetensors")
