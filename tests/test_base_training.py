@@ -127,10 +127,11 @@ def _installed(work: Path) -> None:
 def _goes_on(work: Path) -> None:
     """The parts of a shipped pipeline are where a later training begins."""
     from base.ship import unpack
+    from hubtools.tinypeople import REPO_NAME
 
     later = work / "later"
     later.mkdir()
-    unpack(work / "package/model", later)
+    unpack(work / "package" / REPO_NAME, later)
     for name in ("vae.pt", "text.pt"):
         before, after = torch.load(work / name), torch.load(later / name)
         assert before.keys() == after.keys()

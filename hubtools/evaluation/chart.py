@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from hubtools.evaluation.result import Candidate, Evaluation, Measured
 from hubtools.files import replacing
+from hubtools.lettering import font_for
 from hubtools.reporting.sheets import sheet_mark
 from hubtools.training.chart import nice_ticks
 
@@ -36,8 +37,8 @@ def draw_chart(path: Path, evaluation: Evaluation) -> None:
     size = (_COLUMNS * _WIDE * _SCALE, (rows * _HIGH + title_height) * _SCALE)
     image = Image.new("RGB", size, "white")
     pen = ImageDraw.Draw(image)
-    large = ImageFont.load_default(18 * _SCALE)
     title = f"LoRA against {evaluation.base_model or 'its base'}"
+    large = font_for([title], 18 * _SCALE)
     pen.text((24 * _SCALE, title_height * _SCALE / 2), title, _INK, large, anchor="lm")
     for index, name in enumerate(names):
         left = index % _COLUMNS * _WIDE
@@ -48,7 +49,7 @@ def draw_chart(path: Path, evaluation: Evaluation) -> None:
 
 
 def _panel(pen: ImageDraw.ImageDraw, evaluation: Evaluation, name: str, x0: int, y0: int) -> None:
-    bold, small = (ImageFont.load_default(n * _SCALE) for n in (14, 11))
+    bold, small = (font_for([], n * _SCALE) for n in (14, 11))
     title, better = PANELS[name]
     pen.text(((x0 + 24) * _SCALE, (y0 + 14) * _SCALE), title, _INK, bold, anchor="lm")
     pen.text(((x0 + 24) * _SCALE, (y0 + 32) * _SCALE), better, _GREY, small, anchor="lm")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from hubtools.files import replacing
+from hubtools.lettering import Font, font_for
 from hubtools.reporting.sheets import sheet_mark
 
 _PAPER, _INK, _FAINT = (250, 250, 248), (32, 33, 36), (110, 112, 118)
@@ -29,7 +30,7 @@ def contact_sheet(
     count = len(pictures)
     columns = columns or min(count, 4) or 1
     rows = -(-count // columns)
-    font = ImageFont.load_default(size=15)
+    font = font_for((line for _, lines in pictures for line in lines), 15)
     line_height = 20
     text_height = line_height * max((len(lines) for _, lines in pictures), default=0) + 6
     width = columns * (cell + _GAP) + _GAP
@@ -63,7 +64,7 @@ def fitted(picture: Image.Image, cell: int) -> Image.Image:
     return picture.resize(size, Image.Resampling.LANCZOS)
 
 
-def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+def _shortened(text: str, font: Font, width: int) -> str:
     text = " ".join(text.split())
     if font.getlength(text) <= width:
         return text

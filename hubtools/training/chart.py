@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from hubtools.lettering import Font, font_for
 from hubtools.rooted import Root
 from hubtools.training.curve import Curve
 
@@ -42,7 +43,7 @@ class _Panel:
     """A pair of axes on the picture: `top` and `bottom` in its pixels, values from 0 to `high`."""
 
     pen: ImageDraw.ImageDraw
-    small: ImageFont.ImageFont | ImageFont.FreeTypeFont
+    small: Font
     top: int
     bottom: int
     high: float
@@ -96,7 +97,7 @@ def draw_chart(path: Path, curve: Curve, title: str) -> None:
         return
     image = Image.new("RGB", (WIDTH * _SCALE, HEIGHT * _SCALE), "white")
     pen = ImageDraw.Draw(image)
-    small, large = (ImageFont.load_default(size * _SCALE) for size in (14, 20))
+    small, large = font_for([], 14 * _SCALE), font_for([title], 20 * _SCALE)
     first = 0 if curve.held_out and not curve.held_out[0].step else points[0].first
     last = max(points[-1].last, first + 1)
     middle, bottom = (HEIGHT - _BOTTOM - _RATE) * _SCALE, (HEIGHT - _BOTTOM) * _SCALE

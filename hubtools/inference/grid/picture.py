@@ -6,11 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from hubtools.inference.grid.labels import constants, heading
 from hubtools.inference.grid.plan import PICTURE
 from hubtools.inference.sheet import fitted
+from hubtools.lettering import Font, font_for
 from hubtools.reporting.sheets import sheet_mark
 from hubtools.rooted import Root
 
@@ -24,8 +25,6 @@ _GAP, _EDGE = 8, 24
 _WIDEST, _LARGEST = 16_000, 70_000_000  # pixels, one way and in all
 _MOST_LINES = 5
 
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
-
 
 def grid_picture(
     plan: GridPlan, pictures: Mapping[str, Drawn], root: Root, cell_size: int = 256
@@ -38,8 +37,9 @@ def grid_picture(
     blocks = plan.axes[2].values if len(plan.axes) > 2 else ()
     most = min((_WIDEST - 400) // columns, math.isqrt(_LARGEST // len(plan.cells)))
     cell = max(32, min(cell_size, most - _GAP))
-    label, small = ImageFont.load_default(size=16), ImageFont.load_default(size=14)
-    title = ImageFont.load_default(size=22)
+    said = [heading(plan), *constants(plan)]
+    said += [value.label for axis in plan.axes for value in axis.values]
+    label, small, title = (font_for(said, size) for size in (16, 14, 22))
 
     beside = wrapped_all([value.label for value in rows], label, min(220, max(90, cell)))
     margin = max((_width(lines, label) for lines in beside), default=0)

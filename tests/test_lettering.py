@@ -1,0 +1,35 @@
+"""Letters beyond ASCII are drawn as letters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from hubtools.inference.sheet import contact_sheet
+from hubtools.lettering import font_for
+
+BOX = "\U0010fffe"  # what no font has
+
+
+@pytest.mark.parametrize("text", ["Größe", "naïve café", "Ελλάδα", "Привет", "“quoted” — …", "→ ✓"])
+def test_no_letter_is_a_box(text: str) -> None:
+    font = font_for([text], 15)
+    box = bytes(font.getmask(BOX))
+    assert all(bytes(font.getmask(letter)) != box for letter in text if not letter.isspace())
+
+
+def test_what_no_font_has_is_drawn_all_the_same() -> None:
+    assert font_for(["a" + BOX], 15).getlength("a") > 0
+    assert font_for([], 15) is font_for(["plain words, 0.5"], 15)
+
+
+def test_labels_below_pictures_differ_by_their_letters(tmp_path: Path) -> None:
+    Image.new("RGB", (64, 64)).save(tmp_path / "a.png")
+    sheets = []
+    for label in ("größe", "grüße"):
+        contact_sheet([(tmp_path / "a.png", [label])], tmp_path / "sheet.png")
+        with Image.open(tmp_path / "sheet.png") as sheet:
+            sheets.append(sheet.convert("RGB").tobytes())
+    assert sheets[0] != sheets[1]
