@@ -20,8 +20,11 @@ from hubtools.inference.embeddings import Closed
 from hubtools.inference.lora import LoraFile
 from hubtools.modelfiles import SAFE
 from hubtools.models.loading import denoiser_name, denoiser_of
+from hubtools.models.quantised import is_quantised
 from hubtools.models.registry import TEXT_ENCODERS
+from hubtools.tensornames import part_of
 
+_HALVES = {"down": "lora_A", "up": "lora_B", "magnitude": "lora_magnitude_vector"}
 # Kept on the pipeline: {sha256: adapter name}, ((sha256, weight), ...), [(layer weight, its copy)]
 _TEXT = TEXT_ENCODERS[0]
 _LOADED, _STATE, _SAVED = "_hubtools_loras", "_hubtools_lora_state", "_hubtools_unfused"
@@ -158,7 +161,7 @@ def _load_one(pipeline: Any, lora: LoraFile, name: str) -> None:
     hint = "use the base model it was trained on (--base-model)"
     with _without_complaints():
         try:
-            with _closed_to_words(pipeline, lora):
+            with _closed_to_words(pipeline, lora), _without_widening(pipeline):
                 # without the last one diffusers opens a .bin beside it when this cannot be read
                 pipeline.load_lora_weights(
                     str(lora.path.parent),
@@ -182,6 +185,42 @@ def _load_one(pipeline: Any, lora: LoraFile, name: str) -> None:
             hint=hint,
             code="not-supported",
         )
+    _keep_exact(pipeline, lora, name)
+
+
+def _keep_exact(pipeline: Any, lora: LoraFile, name: str) -> None:
+    """Put the numbers of a DoRA back as they are in its file. In half precision diffusers rounds
+    them, and with them the size of each output, by up to a 256th: of all that the layer does, not
+    of what the LoRA changes. In float32 they are used as they were trained."""
+    import torch
+    from safetensors import safe_open
+
+    with safe_open(lora.path, "pt") as file:
+        parts = [part for part in map(part_of, file.keys()) if part is not None]
+        doras = {(part.prefix, part.layer) for part in parts if part.role == "magnitude"}
+        for part in parts:
+            module = getattr(pipeline, part.prefix.rstrip("."), None)
+            half = _HALVES.get(part.role)
+            if module is None or half is None or (part.prefix, part.layer) not in doras:
+                continue
+            kept = getattr(module.get_submodule(part.layer), half)[name]
+            told = file.get_tensor(part.name).reshape(kept.weight.shape)
+            kept.weight.data = told.to(kept.weight.device, torch.float32)
+
+
+@contextmanager
+def _without_widening(pipeline: Any) -> Iterator[None]:
+    """FLUX.1's loader looks whether a LoRA is for fewer channels than the base has, by weights that
+    a quantised layer has none of; one that was trained on this base is not."""
+    looks = "_maybe_expand_lora_state_dict"
+    if not hasattr(pipeline, looks) or not is_quantised(denoiser_of(pipeline)):
+        yield
+        return
+    setattr(pipeline, looks, lambda transformer, lora_state_dict: lora_state_dict)
+    try:
+        yield
+    finally:
+        delattr(pipeline, looks)
 
 
 @contextmanager

@@ -41,6 +41,11 @@ def quantise(denoiser: nn.Module, kind: Kind, device: torch.device | None = None
     return len(found)
 
 
+def is_quantised(denoiser: nn.Module) -> bool:
+    """True if some of its layers are held in fewer bits by `quantise`."""
+    return any(isinstance(module, _class()) for module in denoiser.modules())
+
+
 def is_in_block(name: str) -> bool:
     """True below a list of blocks, `transformer_blocks.7.attn.to_q`; the numbers of a sequence at
     the top, `time_embed.0`, are none."""

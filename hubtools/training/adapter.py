@@ -21,6 +21,8 @@ from hubtools.training.layers import ADAPTER, PRESETS, Size, chosen_layers
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+_MAGNITUDE = ".lora_magnitude_vector."  # of a DoRA, as peft calls it
+
 
 def add_lora(denoiser: nn.Module, settings: TrainSettings, alpha: float) -> dict[str, nn.Parameter]:
     """Put a LoRA on the layers `settings.target_modules` names; answers its parameters by name.
@@ -57,7 +59,11 @@ def add_lora(denoiser: nn.Module, settings: TrainSettings, alpha: float) -> dict
             continue
         parameter.data = parameter.data.to(torch.float32)
         parameter.requires_grad_(True)
-        if parameter.device.type != "meta" and "lora_magnitude" not in name:
+        if parameter.device.type == "meta":
+            pass
+        elif _MAGNITUDE in name:
+            _measure(denoiser.get_submodule(name.partition(_MAGNITUDE)[0]), parameter)
+        else:
             _initialise(name, parameter, settings.seed)
         parameters[name] = parameter
     return parameters
@@ -74,6 +80,18 @@ def _by(sizes: Mapping[str, Size], key: str) -> dict[Any, list[str]]:
     for name, size in sizes.items():
         found.setdefault(getattr(size, key), []).append(name)
     return found
+
+
+def _measure(layer: Any, magnitude: nn.Parameter) -> None:
+    """How large each output of the base is, in float32: with half precision's, the first step would
+    not begin at the base."""
+    import torch
+
+    weight = layer.get_base_layer().weight.detach().float()
+    nothing = torch.zeros((), device=weight.device)
+    sizes = layer.lora_magnitude_vector[ADAPTER].get_weight_norm(weight, nothing, 0.0)
+    with torch.no_grad():
+        magnitude.copy_(sizes)
 
 
 def _initialise(name: str, parameter: nn.Parameter, seed: int) -> None:

@@ -121,14 +121,18 @@ def _by_pattern(
 def _named(word: str, layers: Mapping[str, nn.Module], setting: str) -> set[str]:
     """The layers that a word means: a preset, a layer's name or its end, or a pattern of that."""
     fits = _test(word)
-    patterned = word in PRESETS or "*" in word
-    found = {
-        name
-        for name, layer in layers.items()
-        if name and fits(name, layer) and (not patterned or _takes(layer))
-    }
-    if found:
-        return found
+    found = {name for name, layer in layers.items() if name and fits(name, layer)}
+    taken = {name for name in found if _takes(layers[name])}
+    if taken:
+        return taken
+    if found and word not in PRESETS:
+        kind = type(layers[min(found)]).__name__
+        raise UsageError(
+            f"{setting}: {word!r} is a {kind}, which takes no LoRA; linear layers and convolutions"
+            " do.",
+            hint=f"those within it: '{word.rstrip('.*')}.*'",
+            code="bad-setting",
+        )
     usual = [part for part in ("to_k", "to_q", "to_v", "to_out.0") if _ends(part, layers)]
     counted = Counter(name.rpartition(".")[2] for name, one in layers.items() if _takes(one))
     more = [name for name, _ in counted.most_common() if not name.isdigit() and name not in usual]

@@ -16,6 +16,7 @@ from hubtools.manifest import StartedFrom
 from hubtools.models.targets import target_of
 from hubtools.project import Project
 from hubtools.training.adapter import scale_of
+from hubtools.training.layers import PRESETS
 
 if TYPE_CHECKING:
     from torch import nn
@@ -141,7 +142,7 @@ def _halves(parameters: Mapping[str, nn.Parameter]) -> dict[str, dict[str, nn.Pa
 
 
 def _other_layers(name: str, has: set[str], wanted: set[str]) -> HubtoolsError:
-    ends = sorted({_end(layer) for layer in has})
+    ends = sorted({_quoted(_end(layer)) for layer in has})
     first = min(has ^ wanted)
     whose = "only it has" if first in has else "it lacks"
     return HubtoolsError(
@@ -151,6 +152,11 @@ def _other_layers(name: str, has: set[str], wanted: set[str]) -> HubtoolsError:
         else "name its layers with --target-modules: `hubtools inspect` tells them",
         code="not-supported",
     )
+
+
+def _quoted(end: str) -> str:
+    """An end of names as it is typed; one that is a word for many layers, as a pattern."""
+    return f"'*.{end}'" if end in PRESETS else end
 
 
 def _end(layer: str) -> str:

@@ -43,8 +43,8 @@ def runs(
     return made
 
 
-def state_of(project: Project) -> Tensors:
-    return load_file(project.run_dir / "state" / "step-000005" / "lora.safetensors")
+def state_of(project: Project, step: int = 5) -> Tensors:
+    return load_file(project.run_dir / "state" / f"step-{step:06d}" / "lora.safetensors")
 
 
 def changes(base: Path, file: Path) -> Tensors:
@@ -139,6 +139,23 @@ def test_stopped_and_continued_is_bit_for_bit_the_same(
     assert written == (runs[kind].run_dir / LORA_WEIGHTS).read_bytes()
 
 
+def test_in_half_precision_a_dora_begins_at_the_base_and_reads_back(
+    make_project: MakeProject, tiny_base: Path
+) -> None:
+    settings = {"use_dora": True, "mixed_precision": "bf16", "learning_rate": 1e-2}
+    project = make_project(max_train_steps=1, **settings)
+    heard: list[str] = []
+    train(project, skip_validation=True, note=heard.append)
+    assert any("predictions differ by 0 of" in text for text in heard)
+    # in float32, of the weights as they are computed with; one step has moved them by the rate
+    weights = load_file(tiny_base / "unet" / "diffusion_pytorch_model.safetensors")
+    for name, size in state_of(project, 1).items():
+        layer, dot, _ = name.partition(".lora_magnitude_vector")
+        if dot:
+            norm = weights[f"{layer}.weight"].bfloat16().float().norm(dim=1)
+            assert float((size - norm).abs().max()) < 1.1e-2
+
+
 # --- which layers ------------------------------------------------------------------------------
 
 
@@ -202,5 +219,8 @@ def test_what_fits_nothing_is_said(unet: Any) -> None:
         chosen(unet, "to_x")
     assert "to_k" in str(caught.value.hint)
     assert "all-linear" in str(caught.value.hint)
+    with pytest.raises(UsageError, match="'mid_block' is a UNetMidBlock2DCrossAttn, which takes"):
+        chosen(unet, "mid_block")
+    assert chosen(unet, "mid_block.*")
     with pytest.raises(UsageError, match="rank_pattern: 'conv' fits no layer that gets a LoRA"):
         chosen(unet, "to_q", rank_pattern={"conv": 2})

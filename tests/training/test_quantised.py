@@ -151,6 +151,13 @@ def test_a_training_on_it_is_saved_read_back_and_resumed(
     assert any(not torch.equal(first[key], other[key]) for key in first)
 
 
+def test_flux_reads_its_lora_back_on_it(make_project: Callable[..., Any], tiny_flux1: Path) -> None:
+    """Its loader looks for weights, of which a quantised layer has none; DoRA for their norm."""
+    base = {"pretrained_model_name_or_path": str(tiny_flux1), "target_modules": ["ff.net.2"]}
+    project = make_project(quantize="int8", use_dora=True, max_train_steps=1, **base)
+    assert train(project, skip_validation=True).status == "finished"
+
+
 def test_a_base_without_such_layers_is_refused() -> None:
     from hubtools.settings import TrainSettings
     from hubtools.training.device import quantise_as_set
