@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from hubtools.commands.remote import plan_prune_remote, prune_remote, purge_remote
     from hubtools.commands.reviews import review
     from hubtools.commands.undoing import plan_undo_push, undo_push
+    from hubtools.commands.watching import watch
     from hubtools.commands.weights import convert, export, merge
     from hubtools.commands.workflows import ci_init, ci_run
     from hubtools.dataset.caption.exchange import export_captions
@@ -115,6 +116,7 @@ _WHERE = {
     "unshard": "hubtools.commands.packing",
     "validate": "hubtools.commands.pictures",
     "validate_part": "hubtools.dataset.parts",
+    "watch": "hubtools.commands.watching",
     "write_dataset_card": "hubtools.cards.render",
     "write_model_card": "hubtools.cards.render",
     "write_report": "hubtools.reporting.formats",
@@ -179,6 +181,7 @@ __all__ = [
     "unshard",
     "validate",
     "validate_part",
+    "watch",
     "write_dataset_card",
     "write_model_card",
     "write_report",

@@ -56,6 +56,7 @@ SAMPLES_DIR = "samples"
 COMPARISON = "comparison.png"  # in samples: base above, LoRA below
 IMAGES_DIR = "images"
 METRICS = "metrics.jsonl"
+RUN_LOCK = ".lock"  # held by whoever trains in a run folder
 LOSS_CHART = "loss.png"
 EVALUATION = "evaluation.json"
 EVALUATION_CHART = "evaluation.png"

@@ -46,12 +46,14 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "from": "source_dir: a word of Python",
         "export": "export_captions(folder, to, trainer)",
     },
+    "watch": {"open": "the command line does it"},
     "review": {"open": "the command line does it"},
     "shard": {
         "as": "format: a word of Python",
         "plan": "plan_shards(..., plan_file=file)",
     },
     "train": {
+        "watch": "watch(run)",
         "remote": "plan_train_remote(..., remote='l4x1'), train_remote(plan)",
         "yes": "calling train_remote is the yes",
         "detach": "train_remote(plan) alone",

@@ -38,6 +38,7 @@ COMMANDS = {
     "shard": "Pack a folder of pictures into parquet or WebDataset shards, proven by hash.",
     "unshard": "Unpack shards into the folder they were made of.",
     "train": "Train a LoRA.",
+    "watch": "Look at a training on a page in the browser: loss, samples, time left.",
     "launch": "Write the script that trains on a cluster (Slurm).",
     "generate": "Draw pictures with a base model and a LoRA.",
     "grid": "Draw a prompt with up to three things varied, side by side.",
@@ -77,6 +78,7 @@ _SHORT = frozenset(COMMANDS) - {
         "hub",
         "preview",
         "review",
+        "watch",
     ),
 }
 

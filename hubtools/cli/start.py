@@ -10,7 +10,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "init", "validate", "fix", "inspect", "caption", "review", "merge-parts", "shard",
         "unshard",
     ),
-    "Training and drawing": ("train", "launch", "generate", "grid", "evaluate"),
+    "Training and drawing": ("train", "watch", "launch", "generate", "grid", "evaluate"),
     "Weight files": ("convert", "export", "merge"),
     "Publishing": ("card", "prune", "preview", "push", "ci"),
     "All of it": ("ship", "rehearse", "demo", "hub"),

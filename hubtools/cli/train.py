@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -53,6 +53,22 @@ def reporter_of(out: Output, indent: str = "") -> Reporter:
     return reporter
 
 
+@contextmanager
+def _watched(project: Project, out: Output) -> Iterator[None]:
+    """With a page that shows the run until it is over; of several processes the first serves it."""
+    if os.environ.get("RANK", "0") != "0":
+        yield
+        return
+    from hubtools.commands.watching import watch
+
+    with watch(project.run_dir, project) as page:
+        out.note(f"The page is at {page.url}")
+        try:
+            yield
+        finally:
+            page.leave()
+
+
 class TrainCommand(SettingsCommand):
     """Takes the command lines of diffusers' scripts, too."""
 
@@ -79,6 +95,11 @@ _NOTES = "hubtools.notes"
     metavar="latest",
     help="As in diffusers; only `latest` (the default) is accepted.",
 )
+@click.option(
+    "--watch",
+    is_flag=True,
+    help="Show loss, samples and the time left on a page in the browser (see `hubtools watch`).",
+)
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 @click.option("--skip-validation", is_flag=True, help="Train even if the dataset fails validation.")
 @click.option("--strict", is_flag=True, help="Count warnings as errors.")
@@ -93,6 +114,7 @@ def command(
     project: Project,
     resume: bool,
     resume_from_checkpoint: str | None,
+    watch: bool,
     dry_run: bool,
     skip_validation: bool,
     strict: bool,
@@ -111,6 +133,8 @@ def command(
     for note in click.get_current_context().meta[_NOTES]:
         out.note(note)
     if asks_elsewhere(elsewhere):
+        if watch:
+            out.note("--watch shows a training on this machine only.")
         train_elsewhere(
             out,
             project,
@@ -122,21 +146,22 @@ def command(
             **elsewhere,
         )
         return
-    manifest = with_trust(
-        out,
-        trust_state,
-        lambda trusted: train(
-            project,
-            resume=resume,
-            resume_from_checkpoint=resume_from_checkpoint,
-            reporter=reporter_of(out),
-            dry_run=dry_run,
-            skip_validation=skip_validation,
-            strict=strict,
-            write_baseline=write_baseline,
-            trust_state=trusted,
-        ),
-    )
+    with _watched(project, out) if watch and not dry_run else nullcontext():
+        manifest = with_trust(
+            out,
+            trust_state,
+            lambda trusted: train(
+                project,
+                resume=resume,
+                resume_from_checkpoint=resume_from_checkpoint,
+                reporter=reporter_of(out),
+                dry_run=dry_run,
+                skip_validation=skip_validation,
+                strict=strict,
+                write_baseline=write_baseline,
+                trust_state=trusted,
+            ),
+        )
     if os.environ.get("RANK", "0") != "0":
         return  # one of several processes; the first one speaks
     if dry_run:

@@ -32,6 +32,7 @@ SECTIONS_OF: dict[str, tuple[str, ...]] = {
     "shard": (),
     "train": ("train", "dataset", "samples"),
     "launch_slurm": ("train", "dataset", "samples"),
+    "watch": ("train.price_per_hour",),
     "generate": ("samples", "train"),
     "grid": ("samples", "train"),
     "evaluate": ("evaluate", "samples", "train", "dataset"),

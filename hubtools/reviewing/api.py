@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from importlib import resources
 from typing import Any
 
+from hubtools.dataset.thumbnails import LARGE, SMALL, Renderer
 from hubtools.findings import plural
 from hubtools.layout import EXCLUDED_DIR
+from hubtools.loopback import Answer, Files
 from hubtools.reviewing.history import history
 from hubtools.reviewing.pending import Key, Value, checked_key, checked_value, is_caption
-from hubtools.reviewing.pictures import LARGE, SMALL, Renderer
 from hubtools.reviewing.planning import Planned
-from hubtools.reviewing.server import Answer
 from hubtools.reviewing.session import Session
 from hubtools.reviewing.wording import edit_of, over
 
-_TYPES = {
-    "html": "text/html; charset=utf-8",
-    "css": "text/css; charset=utf-8",
-    "js": "text/javascript; charset=utf-8",
-    "svg": "image/svg+xml",
-}
 _LINES = 3000  # of a diff
 _SHOWN = 300  # captions of a preview
 
@@ -31,11 +24,7 @@ class Api:
 
     def __init__(self, session: Session, renderer: Renderer) -> None:
         self.session, self.renderer = session, renderer
-        self._files = {
-            file.name: file.read_bytes()
-            for file in resources.files("hubtools.reviewing").joinpath("page").iterdir()
-            if file.name.rpartition(".")[2] in _TYPES
-        }
+        self._files = Files("hubtools.reviewing")
         self._gets: dict[str, Callable[[list[str]], Answer | None]] = {
             "set": self._set,
             "findings": self._findings,
@@ -62,9 +51,8 @@ class Api:
 
     def get(self, parts: list[str]) -> Answer | None:
         """The page's files, pictures and data."""
-        name = parts[0] or "index.html"
-        if len(parts) == 1 and name in self._files:
-            return Answer(self._files[name], _TYPES[name.rpartition(".")[2]])
+        if (file := self._files.get(parts)) is not None:
+            return file
         found = self._gets.get(parts[0])
         return found(parts[1:]) if found else None
 

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from hubtools.dataset.thumbnails import Renderer
+from hubtools.loopback import Server
 from hubtools.project import Project
 from hubtools.reviewing.api import Api
-from hubtools.reviewing.pictures import Renderer
-from hubtools.reviewing.server import Server
 from hubtools.reviewing.session import Session
 from hubtools.waiting import signals_kept, until_interrupted
 
@@ -45,7 +45,7 @@ def reviewing(
     """Serve the page of the dataset in `folder`. Raises as `Session` does, and `HubtoolsError` if
     the port is taken."""
     with contextlib.ExitStack() as stack:
-        server = Server(port=port)
+        server = Server("review", port=port)
         stack.callback(server.stop)
         session = Session(folder, project, trust_state=trust_state, on_picture=on_picture)
         stack.callback(session.close)

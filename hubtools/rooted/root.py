@@ -177,6 +177,21 @@ class Root(Writing):
                         self.unlink(name, missing_ok=True)
                 return
 
+    def held(self, name: str) -> bool | None:
+        """Whether another process holds the lock file `name`; None where nobody can tell. For a
+        moment the lock is held to find out. Raises as `holding`."""
+        if not system.FLOCK:
+            return None
+        if not self.exists(name):
+            return False
+        try:
+            with self.holding(name):
+                return False
+        except BlockingIOError:
+            return True
+        except PermissionError:
+            return None
+
     def free_bytes(self) -> int:
         """What the file system of the folder still takes from this user."""
         return shutil.disk_usage(self._fd if self._fd >= 0 else self.path).free

@@ -21,6 +21,7 @@ from hubtools.layout import (
     LOSS_CHART,
     METRICS,
     PROJECT_FILE,
+    RUN_LOCK,
     RUN_MANIFEST,
     SAMPLES_DIR,
     SNAPSHOTS_DIR,
@@ -41,13 +42,13 @@ _OURS = {
     LOSS_CHART,
     METRICS,
     PROJECT_FILE,
+    RUN_LOCK,
     RUN_MANIFEST,
     SAMPLES_DIR,
     SNAPSHOTS_DIR,
     STATE_DIR,
 }
 _LEFT_ALONE = {CARD, IMAGES_DIR}  # a training writes neither
-_LOCK = ".lock"
 _STEPS, _WARMUP = "max_train_steps", "lr_warmup_steps"
 
 
@@ -265,7 +266,7 @@ def locked(run_dir: Path) -> Iterator[None]:
     """
     with Root(run_dir, create=True) as root, ExitStack() as stack:
         try:
-            stack.enter_context(root.holding(_LOCK, remove=True))
+            stack.enter_context(root.holding(RUN_LOCK, remove=True))
         except BlockingIOError:
             raise HubtoolsError(
                 f"Another training is writing into {run_dir}.",

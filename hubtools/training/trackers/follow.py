@@ -3,7 +3,6 @@ them ends a run, and a run that goes on tells none of them a step twice."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from hubtools.layout import SAMPLES_DIR
 from hubtools.limits import PICTURE
 from hubtools.manifest import read_record_of
 from hubtools.rooted import Root
+from hubtools.training.drawn import drawn
 from hubtools.training.metrics import Log
 from hubtools.training.trackers.kinds import (
     TITLES,
@@ -28,7 +28,6 @@ from hubtools.training.trackers.trackio import Trackio
 from hubtools.training.trackers.wandb import Wandb
 
 _ORDER = ("step", "samples", "held_out")  # of what happens at one step
-_NAME = re.compile(r"step(\d{6,9})_(p\d{2,4}_s\d{1,20})\.json")
 
 
 class Trackers:
@@ -110,15 +109,11 @@ class Trackers:
             return []
         found: dict[int, list[Picture]] = {}
         with self._root.inside(SAMPLES_DIR) as folder:
-            for name in sorted(folder.list()):
-                place = _NAME.fullmatch(name)
-                step = int(place[1]) if place else -1
-                if place is None or step < first:
-                    continue
-                record = read_record_of(folder, name)
+            for place in drawn(folder, first):
+                record = read_record_of(folder, place.record)
                 if record is None or not folder.is_file(record.file):
                     continue
                 png = folder.read(record.file, PICTURE)
-                size = (record.width, record.height)
-                found.setdefault(step, []).append(Picture(place[2], record.prompt, *size, png))
+                picture = Picture(place.name, record.prompt, record.width, record.height, png)
+                found.setdefault(place.step, []).append(picture)
         return [Samples(step, tuple(found[step])) for step in sorted(found)]

@@ -8,10 +8,11 @@ import queue
 import threading
 from collections import OrderedDict
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
+from typing import BinaryIO, Protocol
 
 from PIL import Image
 
-from hubtools.dataset.folder.listing import Listing
 from hubtools.dataset.pictures.tasks import UPRIGHT
 from hubtools.dataset.workers.guarded import run_guarded, shared_guard
 from hubtools.dataset.workers.pool import Failure
@@ -23,7 +24,16 @@ _KEPT = 96_000_000  # bytes of small pictures in memory; the browser keeps them 
 
 # (name, side, digest): the same again is the same picture
 _Asked = tuple[str, int, str]
-_Job = tuple[Listing, _Asked, Future[bytes | None]]
+
+
+class Opens(Protocol):
+    """What pictures lie in: a folder that never leaves itself."""
+
+    def open(self, name: str) -> AbstractContextManager[BinaryIO]:
+        """The file of that name, to be read."""
+
+
+_Job = tuple[Opens, _Asked, Future[bytes | None]]
 
 
 class Renderer:
@@ -35,13 +45,13 @@ class Renderer:
         self._bytes = 0
         self._lock = threading.Lock()
         self._threads = [
-            threading.Thread(target=self._work, name=f"review-{number}", daemon=True)
+            threading.Thread(target=self._work, name=f"thumbnails-{number}", daemon=True)
             for number in range(_THREADS)
         ]
         for thread in self._threads:
             thread.start()
 
-    def jpeg(self, listing: Listing, name: str, side: int, digest: str) -> bytes | None:
+    def jpeg(self, folder: Opens, name: str, side: int, digest: str) -> bytes | None:
         """The picture, upright, in RGB, its longer side at most `side` pixels; None if it cannot be
         read. Waits for its turn."""
         asked = (name, side, digest)
@@ -50,7 +60,7 @@ class Renderer:
                 self._kept.move_to_end(asked)
                 return self._kept[asked]
         answer: Future[bytes | None] = Future()
-        self._queue.put((listing, asked, answer))
+        self._queue.put((folder, asked, answer))
         made = answer.result()
         if made is not None and side <= SMALL:
             self._keep(asked, made)
@@ -75,15 +85,15 @@ class Renderer:
     def _work(self) -> None:
         with shared_guard():
             while (job := self._queue.get()) is not None:
-                listing, (name, side, _), answer = job
+                folder, (name, side, _), answer = job
                 try:
-                    answer.set_result(_rendered(listing, name, side))
+                    answer.set_result(_rendered(folder, name, side))
                 except Exception:  # nobody must wait for ever
                     answer.set_result(None)
 
 
-def _rendered(listing: Listing, name: str, side: int) -> bytes | None:
-    with listing.open(name) as file:
+def _rendered(folder: Opens, name: str, side: int) -> bytes | None:
+    with folder.open(name) as file:
         data = file.read(PICTURE + 1)
     if len(data) > PICTURE:
         return None

@@ -1,4 +1,4 @@
-"""The page's server: this machine only, one person, one token.
+"""The server of a page: this machine only, one person, one token.
 
 Every address begins with a token that only the command prints. What comes under another name of
 this machine (a page of elsewhere whose name was made to point here), from another origin, or
@@ -17,6 +17,7 @@ import threading
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import resources
 from typing import Any
 from urllib.parse import unquote
 
@@ -40,6 +41,14 @@ _AT_ONCE = 32  # connections
 _IDLE = 60  # seconds that a connection may rest
 
 
+_TYPES = {
+    "html": "text/html; charset=utf-8",
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
+}
+
+
 class Answer:
     """What goes back: bytes, their type, and how long the browser may keep them."""
 
@@ -54,6 +63,24 @@ class Answer:
         return cls(json.dumps(value).encode("ascii"), "application/json", status)
 
 
+class Files:
+    """The files of a page, which lie in the folder `page` of a package."""
+
+    def __init__(self, package: str) -> None:
+        self._found = {
+            file.name: file.read_bytes()
+            for file in resources.files(package).joinpath("page").iterdir()
+            if file.name.rpartition(".")[2] in _TYPES
+        }
+
+    def get(self, parts: list[str]) -> Answer | None:
+        """That of an address; the first page has none."""
+        name = parts[0] or "index.html"
+        if len(parts) != 1 or name not in self._found:
+            return None
+        return Answer(self._found[name], _TYPES[name.rpartition(".")[2]])
+
+
 def refusal(status: int, message: str) -> Answer:
     """An error in a sentence."""
     return Answer.json({"error": message}, status)
@@ -65,13 +92,14 @@ Post = Callable[[list[str], Mapping[str, Any]], Answer | None]
 
 
 class Server:
-    """Serves on loopback; `port` 0 takes any free one. The port is held from the beginning."""
+    """Serves on loopback; `port` 0 takes any free one. The port is held from the beginning.
+    `command` is what has printed the address."""
 
     get: Get
     post: Post
 
-    def __init__(self, *, port: int = 0) -> None:
-        self.token = secrets.token_urlsafe(24)
+    def __init__(self, command: str, *, port: int = 0) -> None:
+        self.token, self.command = secrets.token_urlsafe(24), command
         try:
             self._server = _Listening(("127.0.0.1", port), _Handler)
         except (OSError, OverflowError) as error:
@@ -83,7 +111,7 @@ class Server:
         self._server.owner = self
         self.port = int(self._server.server_address[1])
         self.hosts = {f"{name}:{self.port}" for name in ("127.0.0.1", "localhost")}
-        self._thread = threading.Thread(target=self._serve, name="review", daemon=True)
+        self._thread = threading.Thread(target=self._serve, name=command, daemon=True)
 
     @property
     def url(self) -> str:
@@ -202,7 +230,8 @@ class _Handler(BaseHTTPRequestHandler):
         if not secrets.compare_digest(token.encode(), owner.token.encode()) or not slash:
             return refusal(
                 HTTPStatus.NOT_FOUND,
-                "There is nothing here. Open the address that `hubtools review` has printed.",
+                f"There is nothing here. Open the address that `hubtools {owner.command}` has"
+                " printed.",
             )
         self.server.known(self.request)
         return [unquote(part) for part in rest.split("/")]

@@ -1,0 +1,1 @@
+"""The page of `hubtools watch`: a training as it goes on, in a browser."""

@@ -1,0 +1,127 @@
+"""The page in a browser: a run that begins, goes on and ends; by keys; on a phone; in the dark."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hubtools.watching.serving import watching
+from tests.browser import CHROMIUM, Browser
+from tests.watched import manifest, write_run, write_sample, write_steps
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no browser here")
+STATUS = "document.querySelector('#status').textContent"
+FACTS = "document.querySelector('#facts').textContent"
+FITS = "document.documentElement.scrollWidth <= innerWidth"
+
+
+def test_a_run_as_it_goes_on(tmp_path: Path) -> None:
+    folder = tmp_path / "lora"
+    with watching(folder, 3.6) as served, Browser(tmp_path) as page:
+        page.open(served.url)
+        page.until(f"{STATUS} === 'not begun'")
+        write_run(folder, 40)
+        for prompt, text in enumerate(("tok <b>", "a dog")):
+            write_sample(folder, 0, prompt, text)
+        page.until(f"{FACTS}.includes('40 of 100') && {STATUS} === 'running'")
+        for said in ("2 steps/s", "30 s", "cost so far0.02", "loss, smoothed"):
+            assert said in page.run(FACTS)
+        page.until("document.querySelectorAll('.cell img').length === 2")
+        assert page.run("document.querySelector('.strip h3').textContent") == "tok <b>"
+        assert page.run("document.querySelector('#bar').value") == 0.4
+        assert page.run("document.title").startswith("40 % · lora")
+
+        write_steps(folder, range(41, 51), [0, 50])
+        for prompt in range(2):
+            write_sample(folder, 50, prompt, "tok <b>")
+        page.until("document.querySelectorAll('.cell img').length === 4")
+        page.until("document.querySelectorAll('#loss circle').length === 2")
+        assert "loss, held out" in page.run(FACTS)
+
+        manifest(status="interrupted").write(folder)
+        page.until(f"{STATUS} === 'interrupted'")
+        assert "goes on" in page.run("document.querySelector('#notes').textContent")
+        manifest(status="finished", steps_done=100).write(folder)
+        write_steps(folder, range(51, 101))
+        page.run("document.dispatchEvent(new Event('visibilitychange'))")
+        page.until(f"{STATUS} === 'finished'")
+        assert page.run("document.querySelector('#notes').textContent") == ""
+        assert page.complaints == []
+
+        shutil.rmtree(folder)  # moved aside: the next one has not begun
+        page.run("document.dispatchEvent(new Event('visibilitychange'))")
+        page.until(f"{STATUS} === 'not begun'")
+
+
+def test_samples_and_curves_by_keys_at_any_size(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "a-run-of-a-very-long-name-that-does-not-fit-anywhere-at-all", 60)
+    for step in (0, 20, 40, 60):
+        for prompt, text in enumerate(("tok, " * 40, "a dog")):
+            if (step, prompt) != (20, 1):
+                write_sample(folder, step, prompt, text)
+    with watching(folder) as served, Browser(tmp_path) as page:
+        page.open(served.url)
+        page.until("document.querySelectorAll('.cell img').length === 7")
+        page.run("document.querySelector('#loss').focus()")
+        page.key("Home")
+        assert page.run("document.querySelector('#loss .tip-text').textContent") == "step 1"
+        page.key("ArrowRight")
+        assert page.run("document.querySelector('#loss .tip-text').textContent") == "step 2"
+        page.key("Escape")
+        assert page.run("document.querySelectorAll('#loss .tip-text').length") == 0
+
+        page.run("document.querySelector('button.cell').focus()")
+        page.key("Enter")
+        page.until("document.querySelector('#picture').naturalWidth > 0")
+        which = "document.querySelector('#which').textContent"
+        assert page.run(which).startswith("The base")
+        page.key("ArrowDown")
+        assert page.run("document.querySelector('#said').textContent") == "a dog"
+        page.key("ArrowRight")  # over the one that is not there
+        assert page.run(which).startswith("After step 40")
+        page.key("Escape")
+        assert not page.run("document.querySelector('#large').open")
+        assert "step000040_p01" in page.run("document.activeElement.dataset.at")
+
+        for width, dark in ((1280, False), (390, True), (320, False)):
+            page.resize(width, 800, dark=dark)
+            assert page.run(FITS), width
+            page.click("button.cell")
+            page.until("document.querySelector('#picture').naturalWidth > 0")
+            assert page.run(FITS), width
+            page.key("Escape")
+        page.run("document.querySelector('#log').click()")
+        page.run("document.querySelector('#settings').open = true")
+        assert page.run(FITS)
+        assert "owner/base" in page.run("document.querySelector('#values').innerText")
+        assert page.complaints == []
+
+
+def test_a_page_whose_command_has_ended_says_so(tmp_path: Path) -> None:
+    write_run(tmp_path / "runs" / "lora", 10)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hubtools", "watch", "--price-per-hour", "3.6"], cwd=tmp_path,
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        env={**os.environ, "PYTHONPATH": str(Path.cwd()), "PYTHONSAFEPATH": "1"},
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        found = re.search(r"http://\S+/", process.stdout.readline())
+        assert found is not None
+        with Browser(tmp_path) as page:
+            page.open(found[0])
+            page.until(f"{FACTS}.includes('cost so far') && {STATUS} === 'running'")
+            process.send_signal(signal.SIGINT)
+            assert process.wait() == 0
+            page.run("document.dispatchEvent(new Event('visibilitychange'))")
+            page.until("document.querySelector('#notes').textContent.includes('Nobody answers')")
+    finally:
+        process.kill()
+        process.wait()
