@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hubtools.cli.options import SettingsCommand, dataset_folder, project_options
-from hubtools.cli.output import Output, output_options
+from hubtools.cli.output import Output, output_options, typed_place
 from hubtools.cli.recovery import recover
 from hubtools.cli.trust import trust_option, with_trust
 from hubtools.errors import ExitCode, UsageError
@@ -153,7 +153,7 @@ def command(
     _left(plan, out)
     if trigger_rename:
         out.hint("set dataset.trigger in hubtools.toml to the new name")
-    out.hint("`hubtools caption --undo` puts everything back")
+    out.hint(f"`hubtools caption{typed_place()} --undo` puts everything back")
     return ExitCode.DONE
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hubtools.cli.options import SettingsCommand, dataset_folder, project_options
-from hubtools.cli.output import Output, output_options
+from hubtools.cli.output import Output, output_options, typed_place
 from hubtools.cli.plans import check_plan_options, opened, plan_options
 from hubtools.cli.recovery import recover
 from hubtools.cli.trust import trust_option, with_trust
@@ -252,7 +252,7 @@ def _apply(plan: FixPlan, run: Callable[..., Fixed], out: Output) -> int:
         rules=fixed.plan.rules,
     )
     _left(fixed.plan, out)
-    out.hint("`hubtools fix --undo` puts everything back")
+    out.hint(f"`hubtools fix{typed_place()} --undo` puts everything back")
     return ExitCode.DONE
 
 
@@ -271,7 +271,7 @@ def _left(plan: FixPlan, out: Output) -> None:
     said = [plural(errors, "error")] if errors else []
     if len(told) > errors:
         said.append(plural(len(told) - errors, "warning"))
-    out.note(f"What remains: {', '.join(said)} (`hubtools validate`).")
+    out.note(f"What remains: {', '.join(said)} (`hubtools validate{typed_place()}`).")
     rules = sorted({finding.rule for finding in told})
     for name, count in plan.offers.items():
         named = ", ".join(rule for rule in rules if name in REMEDIES.get(rule, Remedy()).unsafe)

@@ -65,6 +65,7 @@ def command(
         trigger=trigger,
         force=force,
     )
+    place = shlex.quote(str(folder))
     pictures_said = plural(made.pictures, "picture")
     said = {
         "example": f"the built-in example, {pictures_said}",
@@ -83,9 +84,11 @@ def command(
     at, place = quote(str(folder)), quote(str(folder / load_project(folder).dataset.path))
     if made.without_caption:
         count = len(made.without_caption)
+        words = f"a photo of {trigger}" if trigger else "a photo"
         out.warn(
             f"{plural(count, 'picture')} without a caption: `hubtools review {place}` is a page to"
-            f" write them on, `hubtools caption {place} --model MODEL` has a model write them."
+            f" write them on, `hubtools caption {place} --model MODEL` has a model write them,"
+            f" `hubtools caption {place} --template {quote(words)}` writes one for all."
         )
     if made.source == "empty":
         out.hint(

@@ -13,6 +13,7 @@ as well, and may write it to files.
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -135,6 +136,12 @@ def shown_path(folder: Path) -> str:
     except ValueError:
         return folder.absolute().as_posix()
     return "" if shown == "." else shown
+
+
+def typed_place() -> str:
+    """The path that the command was given, as a shell takes it, behind a space; empty if none."""
+    path = click.get_current_context().params.get("path")
+    return f" {shlex.quote(str(path))}" if path is not None else ""
 
 
 class _Unseen:

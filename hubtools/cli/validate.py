@@ -116,6 +116,7 @@ def check(
     from hubtools.files import human_bytes
     from hubtools.reporting.baseline import BASELINE
 
+    typed = f" {quote(source)}" if source is not None else ""
     source, project = _placed(source, project)
     with out.progress() as progress:
         task = progress.add_task("reading pictures", total=None, note="")
@@ -160,46 +161,49 @@ def check(
     out.report(report, prefix=_prefix(source or project.dataset_dir))
     _tell_stale(report, out)
     if out.human and (repairs := facts.get("repairs")):
-        _tell_repairs(repairs, out)
+        _tell_repairs(repairs, typed, out)
     if out.human:
-        _tell_next(report, source, project, out)
+        _tell_next(report, source, typed, project, out)
     return ExitCode.DONE if report.ok else ExitCode.CHECKS_FAILED
 
 
-def _tell_repairs(repairs: dict[str, Any], out: Output) -> None:
-    """What `fix` does about the findings, unasked and by name."""
+def _tell_repairs(repairs: dict[str, Any], typed: str, out: Output) -> None:
+    """What `fix` does about the findings, unasked and by name. `typed`: the folder."""
     from hubtools.dataset.fix.remedies import UNSAFE
 
     safe, names = repairs["safe"], repairs["by_name"]
     if safe is None:
-        out.hint("`hubtools fix --dry-run` shows what it can repair of these")
+        out.hint(f"`hubtools fix{typed} --dry-run` shows what it can repair of these")
         return
     if safe:
-        out.hint(f"`hubtools fix` repairs {safe} of these; it shows a diff first")
+        out.hint(f"`hubtools fix{typed}` repairs {safe} of these; it shows a diff first")
     for name, count in names.items():
         more = "more" if safe else "of these"
         does = "may repair some" if count is None else f"repairs {count}"
-        out.hint(f"`hubtools fix --unsafe {name}` {does} {more}: {UNSAFE[name]}")
+        out.hint(f"`hubtools fix{typed} --unsafe {name}` {does} {more}: {UNSAFE[name]}")
 
 
 _CAPTIONS = {"D501", "D502"}  # captions that are not there
 
 
-def _tell_next(report: Report, source: str | None, project: Project, out: Output) -> None:
-    """What to type now."""
-    place = "" if source is None else f" {quote(source)}"
+def _tell_next(
+    report: Report, source: str | None, typed: str, project: Project, out: Output
+) -> None:
+    """What to type now. `typed`: the folder that was given, behind a space."""
     here = source is None or Path(source).is_dir()
     found = [finding.rule for finding in report.sorted()]
     if here and _CAPTIONS.intersection(found):
         out.hint(
-            f"`hubtools review{place}` is a page to write captions on; `hubtools caption{place}"
-            " --model MODEL` has a model write them"
+            f"`hubtools review{typed}` is a page to write captions on; `hubtools caption{typed}"
+            f" --model MODEL` has a model write them, `hubtools caption{typed} --template 'a photo'`"
+            " writes one for all"
         )
     if not report.ok:
         out.hint(f"next: hubtools explain {found[0]}")
     elif project.file is not None and source is None:
         base = "" if project.base else " --base-model OWNER/NAME"
-        out.hint(f"next: hubtools train --dry-run{base}")
+        where = f" --project{typed}" if typed else ""
+        out.hint(f"next: hubtools train{where} --dry-run{base}")
     elif here and source is not None and project.file is None:
         out.hint(f'next: hubtools init NAME --from {quote(source)} --trigger "(tok)"')
 

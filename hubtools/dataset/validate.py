@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hubtools.dataset.fix.offers import offers, wanted_rules
 from hubtools.dataset.report.exhibits import gather
@@ -135,11 +135,22 @@ def validate_project(
     return report if source is not None else _with_others(project, report, options)
 
 
-def further_folders(project: Project) -> list[tuple[Path, DatasetSettings]]:
-    """The folders that are trained on beside the dataset's own, with the settings that hold for
-    each: dataset.other_folders, and last the pictures of the class, if there are some."""
+# Pictures of the class have no subject, and are not published.
+_NOT_OF_CLASS = ("D504", "D505", "D506", "D510", "D511", "D512", "D513", "D514", "D6")
+
+
+class Further(NamedTuple):
+    """A folder that is trained on beside the dataset's own, and how it is judged."""
+
+    folder: Path
+    settings: DatasetSettings
+    ignore: tuple[str, ...] = ()
+
+
+def further_folders(project: Project) -> list[Further]:
+    """dataset.other_folders, and last the pictures of the class, if there are some."""
     dataset, train = project.dataset, project.train
-    found = [(project.at(one), dataset) for one in dataset.other_folders]
+    found = [Further(project.at(one), dataset) for one in dataset.other_folders]
     if train.with_prior_preservation and train.class_data_dir is not None:
         of_class = DatasetSettings(
             caption_column=dataset.caption_column,
@@ -147,7 +158,7 @@ def further_folders(project: Project) -> list[tuple[Path, DatasetSettings]]:
             caption_encoding=dataset.caption_encoding,
             target=dataset.target,
         )
-        found.append((project.at(train.class_data_dir), of_class))
+        found.append(Further(project.at(train.class_data_dir), of_class, _NOT_OF_CLASS))
     return found
 
 
@@ -155,8 +166,10 @@ def _with_others(project: Project, report: Report, options: Mapping[str, Any]) -
     """The report with what is found in the other folders that are trained on."""
     shared = {key: options[key] for key in ("strict", "select", "resolution") if key in options}
     findings, known = list(report.findings), list(report.known)
-    for folder, settings in further_folders(project):
-        told = validate(folder, **(project.judged_by | shared | {"settings": settings}))
+    for folder, settings, ignore in further_folders(project):
+        chosen = project.judged_by
+        chosen |= {"settings": settings, "ignore": (*chosen.get("ignore", ()), *ignore)}
+        told = validate(folder, **(chosen | shared))
         place = Path(os.path.relpath(folder, project.dataset_dir)).as_posix()
         findings += [one.placed(path=f"{place}/{one.path or ''}") for one in told.findings]
         known += told.known

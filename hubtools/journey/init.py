@@ -7,16 +7,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hubtools.dataset.folder.listing import PICTURE_ENDINGS, Listing, walk
+from hubtools.dataset.folder.listing import Listing, walk
+from hubtools.dataset.metadata.likely import likely_metadata
 from hubtools.errors import HubtoolsError
 from hubtools.files import StrPath, write_text
 from hubtools.journey.copying import class_folder, copy_files, lay_out, refuse_to_mix, repeats_of
 from hubtools.journey.kohya import read_kohya
+from hubtools.journey.rolls import check_pictures, is_packed, left_sentences
 from hubtools.journey.said import caption_column
 from hubtools.journey.taking import haul_of
 from hubtools.journey.trainers import everydream
 from hubtools.journey.trainers.config import Captions, Config, PictureSet
 from hubtools.journey.trainers.reading import config_in, read_config
+from hubtools.journey.unpacking import unpack
 from hubtools.layout import PROJECT_FILE, WORK_DIR
 from hubtools.models.registry import EXAMPLE_BASE
 from hubtools.project import load_project
@@ -115,7 +118,11 @@ def init(
     left: tuple[str, ...] = ()
     if source is not None:
         home, listing, config = _opened(source, pictures)
-        if config is None:
+        if listing is not None and is_packed(source, listing):
+            count, column = unpack(source, folder / DATASET, force=force)
+            values["dataset"] |= {"path": DATASET, "caption_column": column}
+            kind = "folder"
+        elif config is None:
             count, column = _copy_as_it_is(home, listing, folder / DATASET, force)
             values["dataset"] |= {"path": DATASET, "caption_column": column}
             kind = "folder"
@@ -155,6 +162,8 @@ def _opened(source: Path, pictures: Path | None) -> tuple[Path, Listing | None, 
     """(folder, what is in it, what is to be taken of it); no config for a folder that is copied as
     it is, for it has metadata."""
     if source.is_file():
+        if is_packed(source):
+            return source, Listing(source.parent, ()), None
         config = read_config(source)
         home = pictures or source.absolute().parent
         if pictures is not None and sum(not one.of_class for one in config.sets) < 2:
@@ -165,7 +174,7 @@ def _opened(source: Path, pictures: Path | None) -> tuple[Path, Listing | None, 
     found = config_in(source)
     if found is not None:
         return source, listing, found[1]
-    if listing.metadata:
+    if listing.metadata or is_packed(source, listing):
         return source, listing, None
     names = [entry.name for entry in listing.pictures]
     kohya = read_kohya(names, listing.names)
@@ -173,17 +182,11 @@ def _opened(source: Path, pictures: Path | None) -> tuple[Path, Listing | None, 
         return source, listing, Config("kohya", sets=[PictureSet(".", Captions.KOHYA)])
     if names and everydream.is_folder(names, listing.names):
         return source, listing, Config("EveryDream", sets=[PictureSet(".", Captions.EVERYDREAM)])
-    _refuse_empty(source, listing)
-    return source, listing, Config("folder", sets=[PictureSet(".")])
-
-
-def _refuse_empty(source: Path, listing: Listing) -> None:
-    if not listing.pictures:
-        raise HubtoolsError(
-            f"{source} holds no pictures.",
-            hint=f"known endings: {', '.join(sorted(PICTURE_ENDINGS)[:8])}, ...",
-            code="nothing-there",
-        )
+    if likely_metadata(listing):
+        return source, listing, None
+    check_pictures(source, listing)
+    said = left_sentences(source, listing)
+    return source, listing, Config("folder", sets=[PictureSet(".")], said=said)
 
 
 def _take_over(
@@ -231,9 +234,10 @@ def _copy_as_it_is(
 ) -> tuple[int, str]:
     """Copy pictures and their metadata; give (pictures, caption column)."""
     listing = listing or walk(source)
-    _refuse_empty(source, listing)
-    entries = (*listing.pictures, *listing.metadata)
-    copy_files({one.name: (source, one.name) for one in entries}, target, None, force=force)
+    check_pictures(source, listing)
+    names = [one.name for one in (*listing.pictures, *listing.metadata)]
+    names += likely_metadata(listing)  # `fix` makes metadata of such a table
+    copy_files({name: (source, name) for name in names}, target, None, force=force)
     return len(listing.pictures), caption_column(source, list(listing.metadata))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from hubtools.dataset.folder.appearing import read_own
-from hubtools.dataset.folder.listing import Entry, Listing
+from hubtools.dataset.folder.listing import FOREIGN_ENDINGS, PICTURE_ENDINGS, Entry, Listing
 from hubtools.dataset.metadata import parse_metadata, read_metadata
 from hubtools.dataset.metadata.roles import names_file, names_files
 from hubtools.dataset.metadata.sidecars import decoded_all
@@ -64,11 +64,13 @@ class Said:
     @cached_property
     def _beside(self) -> dict[str, str]:
         names, ending = self._listing.names, self._wanted.ending
-        return {one.name: beside(one.name, names, ending) for one in self._listing.pictures}
+        kinds = PICTURE_ENDINGS | FOREIGN_ENDINGS
+        found = (one.name for one in self._listing.entries if one.ending in kinds)
+        return {name: beside(name, names, ending) for name in found}
 
     @cached_property
     def _texts(self) -> dict[str, str]:
-        there = [name for name in self._beside.values() if name in self._listing.names]
+        there = sorted(set(self._beside.values()) & set(self._listing.names))
         return self._decode({name: read_own(self._folder, name, SIDECAR) for name in there})
 
     def _decode(self, texts: Mapping[str, bytes]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from hubtools.dataset.folder.listing import PICTURE_ENDINGS, Listing, walk
 from hubtools.errors import HubtoolsError
 from hubtools.journey.kohya import read_kohya
+from hubtools.journey.rolls import foreign_pictures
 from hubtools.journey.said import Said, Texts
 from hubtools.journey.trainers.config import Captions, Config, PictureSet
 from hubtools.journey.trainers.places import place_of
@@ -172,10 +173,10 @@ class OpenedSet:
                 yield place, name, _free(target.as_posix(), taken)
             return
         ends = tuple(end for end in (self.wanted.mask_end, self.wanted.control_end) if end)
-        for entry in self.listing.pictures:
-            stem = PurePosixPath(entry.name).stem
-            if (self.wanted.deep or not entry.folder) and not stem.endswith(ends):
-                yield (self.listing.root, entry.name), entry.name, entry.name
+        for name in (*(one.name for one in self.listing.pictures), *foreign_pictures(self.listing)):
+            path = PurePosixPath(name)
+            if (self.wanted.deep or "/" not in name) and not path.stem.endswith(ends):
+                yield (self.listing.root, name), name, name
 
     def _kohya(self) -> Iterator[Taken]:
         """Pictures of folders called `10_zwx dog`; of a folder without such ones, all."""

@@ -91,13 +91,15 @@ def _read(
     settings: DatasetSettings,
     reporter: Reporter,
     skip_validation: bool,
+    ignore: tuple[str, ...] = (),
 ) -> tuple[list[Example], list[tuple[int, int]]]:
-    """The pictures of a folder and their sizes, judged unless that is to be skipped."""
+    """The pictures of a folder and their sizes, judged by all rules but some, unless that is to be
+    skipped."""
     source = HashedFolder(folder)
     with shared_guard():
         dataset = view(source, settings, resolution=project.resolution, base=project.base)
         if not skip_validation:
-            _judge(dataset, project, reporter)
+            _judge(dataset, project, reporter, ignore)
         examples = examples_of(dataset)
     examples = [
         replace(e, sha256=source.digests.get(e.file_name) or sha256_of(e.image)) for e in examples
@@ -119,9 +121,9 @@ def _of_class(
             hint="--with-prior-preservation, or leave --class-data-dir out",
             code="bad-setting",
         )
-    folder, settings = further_folders(project)[-1]
+    folder, settings, ignore = further_folders(project)[-1]
     reporter.note(f"Pictures of the class: {folder}")
-    found, sizes = _read(project, folder, settings, reporter, skip_validation)
+    found, sizes = _read(project, folder, settings, reporter, skip_validation, ignore)
     often = sum(example.repeats for example in examples) / max(1, len(found))
     weighed = [
         replace(
@@ -165,8 +167,9 @@ def held_out(examples: Sequence[Example], split: float, seed: int) -> frozenset[
     return frozenset(held)
 
 
-def _judge(dataset: Dataset, project: Project, reporter: Reporter) -> None:
-    report = validate_project(project, dataset)
+def _judge(dataset: Dataset, project: Project, reporter: Reporter, ignore: tuple[str, ...]) -> None:
+    ignored = (*project.judged_by.get("ignore", ()), *ignore)
+    report = validate_project(project, dataset, ignore=ignored)
     if report.ok and report.findings:
         reporter.note(f"Dataset: {report.summary}; `hubtools validate` shows them.")
     if not report.ok:

@@ -22,6 +22,7 @@ _ENCODED = 16_000_000
 _ENCODING = frozenset(
     ["convert", "to-rgb", "scale-16-bit", "flatten-alpha", "rotate", "first-frame"]
 )
+_REMOVING = ("remove-", "delete-", "drop-")
 
 
 @dataclass(frozen=True)
@@ -82,9 +83,11 @@ def remaining(
     rules: Sequence[str],
     leave: Mapping[str, str] | None = None,
 ) -> list[Finding]:
-    """What `rules` would say after a fix."""
+    """What `rules` would say after a fix. One that would remove all pictures mends nothing."""
     with Draft(looked, unsafe, wanted=wanted, leave=leave or {}) as draft:
         run_steps(draft)
+        if looked.listing.pictures and not draft.view.listing.pictures and unsafe.names:
+            return DATASET_RULES.run(looked, select=rules)
         return DATASET_RULES.run(draft.view, select=rules)
 
 
@@ -102,6 +105,8 @@ def by_name(
         for name in REMEDIES.get(rule, Remedy()).unsafe
         if name not in asked.names
     )
+    # what removes something is told last
+    names = dict.fromkeys(sorted(names, key=lambda name: name.startswith(_REMOVING)))
     many = len(looked.listing.entries) > _FILES
     found: dict[str, int | None] = {}
     for name in names:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from hubtools.causes import is_at_limit
@@ -41,10 +42,18 @@ def _candidates(listing: Listing, stems: set[str]) -> list[Entry]:
         if entry.ending in _ENDINGS
         and not (entry.hidden or entry.junk or entry.link or entry.special)
         and entry.size <= _LARGEST
-        # captions beside the pictures are no tables
-        and entry.name.rpartition(".")[0] not in stems
+        # captions and notes beside the pictures are no tables
+        and not any(stem in stems for stem in _stems(entry.name))
     ]
     return tables[:_LOOKED_AT]
+
+
+def _stems(name: str) -> Iterator[str]:
+    """`a.png.supplemental-metadata`, `a.png` and `a` of `a.png.supplemental-metadata.json`."""
+    folder = name.rpartition("/")[0]
+    while "." in name[len(folder) :]:
+        name = name.rpartition(".")[0]
+        yield name
 
 
 def _named(listing: Listing, entry: Entry) -> tuple[int, str] | None:

@@ -36,6 +36,7 @@ from hubtools.limits import CARD_FILE
 from hubtools.rooted import Root
 
 _ENDINGS = (".parquet", ".tar", ".tgz", ".gz")
+_ELSEWHERE = re.compile(r"/|~|[A-Za-z]:|\w{2,9}://")
 _SHARD = re.compile(r"(?:.*/)?([\w.]+?)-\d{5}-of-\d{5}[^/]*")
 
 
@@ -198,7 +199,9 @@ class _Unpacker:
     def _free(self, folder: str, wanted: Any, data: bytes) -> str:
         """A name for a picture of others: its own if it is one and is free."""
         base = wanted if isinstance(wanted, str) else ""
-        base = base.replace("\\", "/").lstrip("/")
+        base = base.replace("\\", "/")
+        if _ELSEWHERE.match(base):  # folders of another machine tell whose it is
+            base = base.rpartition("/")[2]
         entry = Entry(base, 0, 0)
         try:
             check_name(base)

@@ -1,0 +1,74 @@
+"""Folders as cameras and exports leave them: what is a picture, what is packed, what is left."""
+
+from __future__ import annotations
+
+from collections import Counter
+from importlib.util import find_spec
+from pathlib import Path
+
+from hubtools.dataset.folder.listing import FOREIGN_ENDINGS, PICTURE_ENDINGS, Listing
+from hubtools.errors import HubtoolsError
+
+_PACKED = (".parquet", ".tar", ".tgz", ".tar.gz")
+_NEEDS = {".heic": "pillow_heif", ".heif": "pillow_heif", ".jxl": "pillow_jxl"}
+_PACKAGES = {"pillow_heif": "pillow-heif", "pillow_jxl": "pillow-jxl-plugin"}
+_SHOWN = 5
+
+
+def check_pictures(source: Path, listing: Listing) -> None:
+    """Raises `HubtoolsError` for a folder without pictures."""
+    if listing.pictures:
+        return
+    foreign = sum(entry.ending in FOREIGN_ENDINGS for entry in listing.entries)
+    raise HubtoolsError(
+        f"{source} holds no pictures"
+        + (f" but {foreign} that are not loaded." if foreign else "."),
+        hint=next(iter(left_sentences(source, listing)), "")
+        or f"known endings: {', '.join(sorted(PICTURE_ENDINGS)[:8])}, ...",
+        code="nothing-there",
+    )
+
+
+def is_packed(source: Path, listing: Listing | None = None) -> bool:
+    """Whether pictures are packed in shards: parquet or tar, in a file or a folder."""
+    if listing is None or not source.is_dir():
+        return source.name.endswith(_PACKED)
+    there = any(entry.name.endswith(_PACKED) and not entry.hidden for entry in listing.entries)
+    return there and not listing.pictures
+
+
+def foreign_pictures(listing: Listing) -> list[str]:
+    """Pictures that no loader takes, and that `fix` makes ones that they do take, with what is
+    installed."""
+    return [
+        entry.name
+        for entry in listing.entries
+        if entry.ending in (".avif", *_NEEDS)
+        and not (entry.hidden or entry.junk or entry.link)
+        and (entry.ending not in _NEEDS or find_spec(_NEEDS[entry.ending]) is not None)
+    ]
+
+
+def left_sentences(source: Path, listing: Listing) -> list[str]:
+    """What of a folder of pictures is not taken over, in sentences."""
+    taken = {entry.name for entry in listing.pictures} | set(foreign_pictures(listing))
+    stems = {name.rpartition(".")[0] for name in taken}
+    counts: Counter[str] = Counter()
+    lacking: dict[str, str] = {}
+    for entry in listing.entries:
+        beside = entry.ending in (".txt", ".caption") and entry.name.rpartition(".")[0] in stems
+        if entry.name in taken or beside or entry.hidden or entry.junk:
+            continue
+        if entry.ending in _NEEDS:
+            lacking.setdefault(entry.ending, entry.name)
+        counts[entry.ending or "no ending"] += 1
+    said = [
+        f"{counts.pop(ending)} {ending} left, such as {name}: decoding needs `pip install"
+        f" {_PACKAGES[_NEEDS[ending]]}`; then give --force."
+        for ending, name in lacking.items()
+    ]
+    if counts:
+        told = ", ".join(f"{count} {ending}" for ending, count in counts.most_common(_SHOWN))
+        more = f" and {len(counts) - _SHOWN} kinds more" if len(counts) > _SHOWN else ""
+        said.append(f"Of {source} other files are left: {told}{more}.")
+    return said

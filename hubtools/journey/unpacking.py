@@ -1,0 +1,36 @@
+"""A dataset of shards as a project has it: loose pictures and their metadata."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hubtools.dataset.folder.listing import walk
+from hubtools.dataset.packing.unpack import unshard
+from hubtools.journey.copying import refuse_to_mix
+from hubtools.journey.said import caption_column
+from hubtools.layout import WORK_DIR
+from hubtools.rooted import Root
+
+
+def unpack(source: Path, target: Path, *, force: bool) -> tuple[int, str]:
+    """Unpack shards into the folder `target`; give (pictures, caption column). Raises
+    `HubtoolsError` if something else is there."""
+    busy = target.is_dir() and any(target.iterdir())
+    place = target.parent / WORK_DIR / "unpacked" if busy else target
+    if busy:  # perhaps of a run that was killed
+        with Root(target.parent) as root:
+            root.remove_tree(f"{WORK_DIR}/unpacked")
+    pictures = unshard(source, place).pictures
+    if busy:
+        try:
+            names = [entry.name for entry in walk(place).entries]
+            if not force:
+                refuse_to_mix(target, {name: (place, name) for name in names}, {})
+            with Root(place) as given, Root(target) as root:
+                for name in names:
+                    if not root.exists(name) or force:
+                        root.write(name, given.read(name))
+        finally:
+            with Root(target.parent) as root:
+                root.remove_tree(f"{WORK_DIR}/unpacked")
+    return pictures, caption_column(target, list(walk(target).metadata))
