@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
 import tarfile
 import zipfile
@@ -241,8 +242,16 @@ def _copied(file: BinaryIO, count: int, digest: Any, out: BinaryIO | None = None
         count -= len(block)
 
 
+def rows_edit(rows: Mapping[str, str]) -> str:
+    """The edit that puts records, as JSON, beside the pictures of a tar archive: `a.json` behind
+    `a.png`, as WebDataset has it; `rows` by the picture's name there."""
+    return "keys=" + json.dumps(dict(rows))
+
+
 def _keys(source: Opener, out: BinaryIO, again: Opener, value: str) -> tuple[str, str]:
-    """Members of one new key come one after the other, where the first of them was."""
+    """Members of one new key come one after the other, where the first of them was; records that
+    are given (`rows_edit`) behind their picture."""
+    texts: dict[str, str] = json.loads(value) if value else {}
     with source() as opened:
         head = opened.read(6)
         opened.seek(0)
@@ -253,12 +262,11 @@ def _keys(source: Opener, out: BinaryIO, again: Opener, value: str) -> tuple[str
         with tarfile.open(fileobj=opened, mode="r:*", tarinfo=Header) as tar:
             for info in tar:
                 name = undotted(info.name) if info.isfile() else info.name
-                base = name.rpartition("/")
-                key = base[0] + base[1] + base[2].partition(".")[0]
-                groups.setdefault(key, []).append((name, info))
+                groups.setdefault(_key(name), []).append((name, info))
                 if (count := count + 1) > MEMBERS:
                     raise Refused(f"more than {MEMBERS:,} files are not written anew")
             names = [name for group in groups.values() for name, _ in group]
+            names += [f"{_key(undotted(name))}.json" for name in texts]
             if len(set(names)) != len(names):
                 raise Refused("two files would have one name")
             with tarfile.open(fileobj=out, mode=f"w:{mode}", format=tarfile.PAX_FORMAT) as made:  # type: ignore[call-overload]
@@ -268,9 +276,16 @@ def _keys(source: Opener, out: BinaryIO, again: Opener, value: str) -> tuple[str
                         if file is not None:
                             before[name] = _digest(file)
                             file.seek(0)
+                        text = texts.get(info.name)
                         info.name = name
                         info.pax_headers = {}
                         made.addfile(info, file)
+                        if text is not None:
+                            data = text.encode()
+                            added = tarfile.TarInfo(f"{_key(name)}.json")
+                            added.size, added.mode = len(data), 0o644
+                            made.addfile(added, io.BytesIO(data))
+                            before[added.name] = hashlib.sha256(data).hexdigest()
     out.flush()
     after: dict[str, str] = {}
     with again() as opened, tarfile.open(fileobj=opened, mode="r:*", tarinfo=Header) as tar:
@@ -279,6 +294,12 @@ def _keys(source: Opener, out: BinaryIO, again: Opener, value: str) -> tuple[str
             if file is not None:
                 after[info.name] = _digest(file)
     return _of_all(before), _of_all(after)
+
+
+def _key(name: str) -> str:
+    """What WebDataset takes for the key of a row: the name up to its first dot."""
+    folder, slash, base = name.rpartition("/")
+    return folder + slash + base.partition(".")[0]
 
 
 def _digest(file: Any) -> str:

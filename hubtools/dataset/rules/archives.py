@@ -13,10 +13,10 @@ from hubtools.findings import Problem, Severity
 def packed(view: Dataset) -> Iterator[Problem]:
     """Loaders look into a zip file, but metadata beside it speaks of files beside it: every row
     fails when it is asked for. Metadata of pictures in an archive lies in the archive. Tar files
-    are read in another way (WebDataset), and metadata beside them is not read at all.
+    are read in another way (WebDataset): each record lies in a file of its own behind its picture.
 
     Example: images.zip and metadata.jsonl
-    Fix: `hubtools fix` puts the metadata into the zip file; a tar file is to be unpacked.
+    Fix: `hubtools fix` puts the metadata into the archive.
     """
     found: dict[tuple[str, str], list[tuple[int | None, str]]] = {}
     for row, name in view.named:
@@ -24,12 +24,12 @@ def packed(view: Dataset) -> Iterator[Problem]:
             place = (row.source, view.packed[name].archive)
             found.setdefault(place, []).append((row.line, name))
     for (source, archive), rows in found.items():
-        zipped = archive.lower().endswith(".zip")
+        packable = archive.lower().endswith((".zip", ".tar", ".tar.gz", ".tgz"))
         yield Problem(
             f"the pictures of {plural(len(rows), 'record')} are in {archive}"
             f" ({some([name for _, name in rows])}), and no loader finds them there",
             f"put the metadata into {archive}: `hubtools fix` does it"
-            if zipped
+            if packable
             else f"unpack it beside the metadata: tar xf {archive}",
             source,
             rows[0][0],

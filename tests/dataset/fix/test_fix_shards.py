@@ -166,16 +166,60 @@ def members(files: dict[str, bytes]) -> dict[str, bytes]:
     return found
 
 
-def test_what_is_in_no_archive_or_in_a_tar_is_left(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ending", [".tar", ".tar.gz"])
+def test_records_go_beside_their_pictures_in_a_tar_file(tmp_path: Path, ending: str) -> None:
+    """As WebDataset has them: a.json behind a.png."""
+    buffer = io.BytesIO()
+    kind = "w:gz" if ending.endswith("gz") else "w"
+    with tarfile.open(fileobj=buffer, mode=kind) as made:
+        for name, data in (("./deep/a.v1.png", P[0]), ("./deep/b.png", P[1])):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            made.addfile(info, io.BytesIO(data))
+    rows = [{"file_name": "a.v1.png", "text": "a lamp"}, {"file_name": "b.png", "text": "zwölf"}]
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    root = build(tmp_path / "set", {f"images{ending}": buffer.getvalue(), "metadata.jsonl": text})
+    before = tree(root)
+    fix(root, SETTINGS, resolution=8)
+    assert set(tree(root)) == {f"images{ending}"}
+    with tarfile.open(root / f"images{ending}") as opened:
+        held = {info.name: opened.extractfile(info).read() for info in opened}  # type: ignore[union-attr]
+    assert list(held) == [
+        "./deep/a-v1.png", "./deep/a-v1.json", "./deep/b.png", "./deep/b.json",
+    ]  # fmt: skip
+    assert (held["./deep/a-v1.png"], held["./deep/b.png"]) == (P[0], P[1])
+    assert json.loads(held["./deep/b.json"]) == {"text": "zwölf"}
+    if ending == ".tar":
+        now = loaded(root)
+        assert (now.module, now.outcome) == ("webdataset", Outcome.LOADS), now.reason
+        assert {"png", "json"} <= set(now.splits[0].columns)
+    found = {f.rule for f in validate(root, SETTINGS, resolution=8).findings}
+    assert not found & {"D120", "D201", "D228", "D501", "D502", "D807", "D812"}
+    undo_fix(root)
+    assert tree(root) == before
+
+
+def test_what_is_in_no_archive_is_left(tmp_path: Path) -> None:
     some = zp(("a.png", P[0]))
     root = build(tmp_path / "one", {"images.zip": some, "metadata.jsonl": ML})
     told = [(f.rule, f.line) for f in validate(root, SETTINGS, select=("D2",)).findings]
     assert {("D201", 2), ("D228", 1)} <= set(told)
     assert fix(root, SETTINGS, select=("D228",)).journal is None
-    root = build(tmp_path / "tar", WEBDATASET["tar_and_meta"])
+    root = build(
+        tmp_path / "packed", {"images.tar.xz": xz(P[0]), "metadata.jsonl": ML.splitlines()[0]}
+    )
     (finding,) = validate(root, SETTINGS, select=("D228",)).findings
-    assert "tar xf images.tar" in str(finding.fix)
+    assert "tar xf images.tar.xz" in str(finding.fix)
     assert fix(root, SETTINGS, select=("D228",)).journal is None
+
+
+def xz(data: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:xz") as made:
+        info = tarfile.TarInfo("a.png")
+        info.size = len(data)
+        made.addfile(info, io.BytesIO(data))
+    return buffer.getvalue()
 
 
 @pytest.mark.parametrize(
