@@ -222,6 +222,7 @@ def with_key(card: bytes | None, key: str, value: Any, *, last: bool = False) ->
     certain."""
     import yaml
 
+    card = _spread(card) if card else card
     before = parse(card or b"")
     if before.error is not None:
         return None
@@ -248,7 +249,7 @@ def with_key(card: bytes | None, key: str, value: Any, *, last: bool = False) ->
 def without_key(card: bytes, key: str) -> bytes | None:
     """The card without a key of its front matter, and without the front matter if it was all;
     None if that cannot be done for certain."""
-    mark, text = _marked(card)
+    mark, text = _marked(_spread(card))
     parts = parse(text)
     if parts.block is None:
         return card
@@ -261,6 +262,26 @@ def without_key(card: bytes, key: str) -> bytes | None:
         changed = mark + parts.body.encode()
     wanted = {name: value for name, value in parts.data.items() if name != key}
     return changed if _holds(changed, wanted) else None
+
+
+def _spread(card: bytes) -> bytes:
+    """The card with a line for each key, where its front matter is one mapping in braces, as JSON
+    is; as it is where that cannot be done for certain."""
+    import yaml
+
+    mark, text = _marked(card)
+    parts = parse(text)
+    block = parts.block or ""
+    noted = any(line.lstrip().startswith("#") for line in block.splitlines())
+    if parts.error is not None or not block.lstrip().startswith("{") or noted:
+        return card
+    end = "\r\n" if b"\r\n" in text else "\n"
+    lines = yaml.safe_dump(dict(parts.data), sort_keys=False, allow_unicode=True, width=1000)
+    start = len(parts.opening.encode())
+    stop = start + len(block.encode())
+    front = lines.removesuffix("\n").replace("\n", end).encode()
+    changed = mark + text[:start] + front + text[stop:]
+    return changed if _holds(changed, parts.data) else card
 
 
 def _holds(card: bytes, wanted: Mapping[str, Any]) -> bool:

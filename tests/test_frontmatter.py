@@ -128,3 +128,18 @@ def test_a_key_is_added_in_its_line_ends() -> None:
     assert with_key(card, "a", 1) == BOM + b"---\r\na: 1\r\nlicense: mit\r\n---\r\n# x\r\n"
     assert with_key(None, "a", 1) == b"---\na: 1\n---\n"
     assert without_key(card, "license") == BOM + b"# x\r\n"
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_front_matter_in_braces_is_spread_over_lines(end: bytes) -> None:
+    """As programs write it, and people who copy what programs write."""
+    card = end.join(
+        [b"---", b'{"license": "mit", "configs": [{"config_name": "a"}]}', b"---", b"# x"]
+    )
+    wanted = [b"---", b"license: mit", b"configs:", b"- config_name: a", b"tags:", b"- b", b"---"]
+    assert with_key(card, "tags", ["b"], last=True) == end.join([*wanted, b"# x"])
+    assert without_key(card, "configs") == end.join([b"---", b"license: mit", b"---", b"# x"])
+    assert with_key(card, "configs", None) == without_key(card, "configs")
+    # a remark would be lost
+    noted = card.replace(b'{"license', b"# mine" + end + b'{"license')
+    assert with_key(noted, "tags", ["b"]) is None

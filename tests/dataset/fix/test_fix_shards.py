@@ -229,8 +229,9 @@ def test_a_table_of_any_name_is_taken_for_metadata(tmp_path: Path, name: str) ->
     more = {"a.png": P[0], "names.tsv": "image\ttext\na.png\tx\n"}
     root = build(tmp_path / "set", TABLES[name] if name != "tsv" else more)
     if (card := root / "README.md").exists():  # as people write it
-        told = yaml.safe_dump(json.loads(card.read_text().strip("-\n")))
-        card.write_text(f"---\n{told}license: mit\n---\n# Lamps\n")
+        told = json.loads(card.read_text().strip("-\n")) | {"license": "mit"}
+        front = json.dumps(told) if name == "mf_labels" else yaml.safe_dump(told).strip()
+        card.write_text(f"---\n{front}\n---\n# Lamps\n")
     before = tree(root)
     assert "D113" in {f.rule for f in validate(root, SETTINGS, resolution=8).findings}
     fix(root, SETTINGS, resolution=8)
