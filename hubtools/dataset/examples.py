@@ -259,6 +259,10 @@ class Reading:
             place, row, key, _first(split.files_in(number, column_of(key))), broken
         )
         others: dict[Role, list[Path]] = {Role.CONTROL: [], Role.MASK: []}
+        if names_files(key):  # its others are what the first is made from
+            rest = zip_longest(row.named(key)[1:], split.files_in(number, column_of(key))[1:])
+            found = [self._checked(place, one, key, two, broken) for one, two in rest]
+            others[Role.CONTROL] += [self.folder / one for one in found]
         for other, role in roles.others:
             loaded = split.files_in(number, column_of(other))
             if names_files(other):

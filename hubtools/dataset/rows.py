@@ -8,10 +8,16 @@ from typing import Any, NamedTuple
 
 from hubtools.dataset.folder.names import escapes
 from hubtools.dataset.metadata import MetadataFile, Row
-from hubtools.dataset.metadata.roles import Role, RoleColumns, Roles, roles_of
+from hubtools.dataset.metadata.roles import Role, RoleColumns, Roles, names_files, roles_of
 from hubtools.dataset.text.blank import is_blank
 from hubtools.dataset.text.coverage import VIEW_COLUMNS, Covered, cover
 from hubtools.settings import DatasetSettings
+
+
+def _given(roles: Roles) -> tuple[str, ...]:
+    """The columns that hold controls: that of what is learnt is one of them if it holds lists."""
+    image = roles.image or ""
+    return (*roles.controls, image) if names_files(image) else roles.controls
 
 
 class Partner(NamedTuple):
@@ -134,6 +140,9 @@ class Rows:
                 for key, role in roles.others:
                     names = row.named(key) or (None,)
                     found += (Partner(row, key, role, name) for name in names)
+            key = roles.image or ""
+            for row in file.rows if names_files(key) else ():
+                found += (Partner(row, key, Role.CONTROL, name) for name in row.named(key)[1:])
         return tuple(found)
 
     @cached_property
@@ -161,7 +170,7 @@ class Rows:
         told = role_columns(self.settings)
         columns = {
             Role.IMAGE: [roles.image for roles in all_roles if roles.image],
-            Role.CONTROL: [key for roles in all_roles for key in roles.controls],
+            Role.CONTROL: [key for roles in all_roles for key in _given(roles)],
             Role.MASK: [roles.mask for roles in all_roles if roles.mask],
         }
         guessed = {

@@ -318,3 +318,23 @@ def test_the_report_shows_the_pictures_of_a_row_side_by_side(tmp_path: Path) -> 
     page = to_html(report)
     assert "Pictures of one row" in page
     assert report.exhibits.pairs[0].pictures[1].lines[0] == "control_file_name"
+
+
+def test_of_a_list_alone_the_first_is_learnt(tmp_path: Path) -> None:
+    """`validate` says so, and the trainer does so."""
+    rows = []
+    for number in range(3):
+        names = [f"{number}.png", f"given/{number}.png"]
+        for place, name in enumerate(names):
+            put_photo(tmp_path, name, 10 * place + number, (64, 48))
+        rows.append({"file_names": names, "text": f"a tok chair {number}"})
+    write(tmp_path, rows)
+    report = validate(tmp_path, OWN, resolution=32)
+    assert {finding.rule for finding in report.findings} <= {"D218"}
+    roles = report.facts["roles"]
+    assert (roles["image"]["pictures"], roles["control"]["pictures"]) == (3, 3)
+    looked = view(tmp_path, OWN)
+    assert [(e.file_name, [*e.controls]) for e in examples_of(looked)] == [
+        (f"{number}.png", [tmp_path / f"given/{number}.png"]) for number in range(3)
+    ]
+    assert set(looked.role_of) == {f"given/{number}.png" for number in range(3)}

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from hubtools.dataset.edits.tables import Record, Table, is_file_column
 from hubtools.dataset.metadata.named import FILE_NAME, resolved
-from hubtools.dataset.metadata.roles import RoleColumns, Roles, roles_of
+from hubtools.dataset.metadata.roles import RoleColumns, Roles, names_files, roles_of
 
 
 @dataclass
@@ -77,7 +77,10 @@ def learnt_in(tables: Iterable[Table], told: RoleColumns) -> Iterator[Learnt]:
         roles = roles_of(table.columns(), told)
         key = roles.image or FILE_NAME
         for record in table.records:
-            yield Learnt(table, record, resolved(table.folder, record.values.get(key)), roles)
+            value = record.values.get(key)
+            if isinstance(value, list) and names_files(key):  # the first of them
+                value = next(iter(value), None)
+            yield Learnt(table, record, resolved(table.folder, value), roles)
 
 
 def table_for(tables: MutableMapping[str, Table], picture: str) -> Table:

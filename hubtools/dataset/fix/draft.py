@@ -191,7 +191,7 @@ class Draft:
             places = references.get(name, [])
             if self.files[name].origin in self._leave:
                 continue
-            if any(not is_free(p) or p.column != self._learnt(p.table) for p in places):
+            if any(not is_free(p) or p.index or p.column != self._learnt(p.table) for p in places):
                 self.left[name] = "a record that cannot be changed names it"
                 continue
             for place in places:

@@ -95,7 +95,8 @@ class MetadataFile:
 
     def pictures_in(self, key: str) -> list[str | None]:
         """What all rows name in `key`, relative to the dataset folder."""
-        if self.rows and self.rows[0].source != self.name:  # in an archive each has its place
+        # in an archive each has its place
+        if names_files(key) or (self.rows and self.rows[0].source != self.name):
             return [next(iter(row.named(key)), None) for row in self.rows]
         return list(all_resolved(self.entry.folder, [row.values.get(key) for row in self.rows]))
 

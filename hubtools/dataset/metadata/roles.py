@@ -43,8 +43,9 @@ class RoleColumns(NamedTuple):
 
 @dataclass(frozen=True)
 class Roles:
-    """The keys of a record by role. `image` is None where no column names pictures one by one;
-    `absent` are columns of the settings that are not there."""
+    """The keys of a record by role. `image` is None where no column names pictures; of a list it is
+    the first, and the others are controls. `absent` are columns of the settings that are not
+    there."""
 
     image: str | None
     controls: tuple[str, ...] = ()
@@ -79,7 +80,8 @@ def roles_of(columns: Sequence[str], told: RoleColumns = RoleColumns()) -> Roles
     """The roles of the columns that name files, as `told` and else as their names say.
 
     What is learnt is in the column whose name says so (`target`, `edited_image`), else in
-    `file_name`; masks are in the column that says so; all others hold controls.
+    `file_name`; masks are in the column that says so; all others hold controls. Where there are
+    lists alone, the first picture of one is learnt, and its others are controls.
     """
     keys = [key for key in columns if names_file(key) or names_files(key)]
     if keys == [FILE_NAME] and not any(told):  # nearly always
@@ -101,6 +103,9 @@ def roles_of(columns: Sequence[str], told: RoleColumns = RoleColumns()) -> Roles
     if image is None and not told.image:
         free = [key for key in keys if names_file(key) and key != mask and key not in named]
         image = _learnt(free)
+    if image is None and not told.image:  # a list has what is learnt first, then what it is made of
+        lists = [key for key in keys if names_files(key) and key != mask and key not in named]
+        image = next(iter(sorted(lists, key=len)), None)
     if told.controls is None:
         named = [key for key in keys if key not in (image, mask) and not words_of(key) & _MASK]
     return Roles(image, tuple(named), mask, tuple(absent))

@@ -63,6 +63,8 @@ def null_file_name(view: Dataset) -> Iterator[Problem]:
             value = row.values.get(key)
             if isinstance(value, str) and value.strip():
                 continue
+            if names_files(key) and row.named(key):
+                continue
             said = "absent" if key not in row.values else repr(value)
             yield Problem(
                 f"{key} is {said}: the row loads without a picture",
