@@ -9,6 +9,7 @@ from typing import Any
 
 from hubtools.dataset.folder.listing import Listing, walk
 from hubtools.dataset.metadata.likely import likely_metadata
+from hubtools.dataset.metadata.paired import paired_folders
 from hubtools.errors import HubtoolsError
 from hubtools.files import StrPath, write_text
 from hubtools.journey.copying import class_folder, copy_files, lay_out, refuse_to_mix, repeats_of
@@ -185,8 +186,9 @@ def _opened(source: Path, pictures: Path | None) -> tuple[Path, Listing | None, 
     if likely_metadata(listing):
         return source, listing, None
     check_pictures(source, listing)
-    said = left_sentences(source, listing)
-    return source, listing, Config("folder", sets=[PictureSet(".")], said=said)
+    pairs = paired_folders(names)
+    said = [*left_sentences(source, listing), *([pairs.told] if pairs is not None else [])]
+    return source, listing, Config("folder", sets=[PictureSet(".", pairs=pairs)], said=said)
 
 
 def _take_over(

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from hubtools.dataset.folder.listing import PICTURE_ENDINGS, Listing, walk
+from hubtools.dataset.metadata import FILE_NAME
 from hubtools.errors import HubtoolsError
 from hubtools.journey.kohya import read_kohya
 from hubtools.journey.rolls import foreign_pictures
@@ -144,6 +145,11 @@ class OpenedSet:
                 self._called(name, wanted.control_end),
             ]
             mask = self._partner(wanted.mask, name) if wanted.mask else None
+            for key, one in (wanted.pairs.others.get(name, {}) if wanted.pairs else {}).items():
+                if key == f"mask_{FILE_NAME}":
+                    mask = self.listing.root, one
+                else:
+                    controls.append((self.listing.root, one))
             yield Taken(
                 source,
                 target,

@@ -68,6 +68,14 @@ def controlnet(folder: Path) -> None:
     (folder / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
+def folders(folder: Path) -> None:
+    """The same without a table: equal names, captions beside the pictures to learn."""
+    controlnet(folder)
+    (folder / "train.jsonl").unlink()
+    for number in range(3):
+        (folder / "images" / f"{number}.txt").write_text(f"a zwx chair, number {number}")
+
+
 def export(folder: Path) -> None:
     folder.mkdir()
     kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -125,7 +133,7 @@ def walk(cwd: Path, first: list[str], base: Path) -> list[str]:
     raise AssertionError(f"nothing more was told after {typed_in}")
 
 
-@pytest.mark.parametrize("kind", [kohya, phone, controlnet, export])
+@pytest.mark.parametrize("kind", [kohya, phone, controlnet, folders, export])
 def test_the_tool_tells_the_way(kind: object, tmp_path: Path, tiny_base: Path) -> None:
     assert callable(kind)
     kind(tmp_path / "theirs")
@@ -135,9 +143,10 @@ def test_the_tool_tells_the_way(kind: object, tmp_path: Path, tiny_base: Path) -
     names = {path.name for path in (ours / "dataset").rglob("*") if path.is_file()}
     assert not names & {"IMG_1.JPG.supplemental-metadata.json", "IMG_2.MOV", "last.safetensors"}
     assert not any("jane" in str(path) for path in ours.rglob("*"))
-    if kind is controlnet:
-        text = (ours / "dataset" / "metadata.jsonl").read_text()
-        assert "conditioning_image_file_name" in text
+    if kind in (controlnet, folders):
+        key = "conditioning_image_file_name" if kind is controlnet else "control_file_name"
+        lines = (ours / "dataset" / "metadata.jsonl").read_text().splitlines()
+        assert len([line for line in lines if key in line]) == len(lines) == 3
     if kind is phone:
         for path in (ours / "dataset").glob("*.JPG"):
             assert not Image.open(path).getexif().get_ifd(0x8825)

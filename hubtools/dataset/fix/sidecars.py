@@ -9,6 +9,7 @@ from hubtools.dataset.edits.tables import Form, Record, Table
 from hubtools.dataset.fix.draft import Draft
 from hubtools.dataset.fix.remedies import fixes
 from hubtools.dataset.metadata import FILE_NAME
+from hubtools.dataset.metadata.paired import Paired, paired_folders
 from hubtools.dataset.text.blank import is_blank
 from hubtools.dataset.text.codepages import decode_text, decoded_as
 from hubtools.files import json_value
@@ -33,13 +34,14 @@ def sidecars(draft: Draft) -> None:
     rows: dict[str, list[tuple[Table, Record]]] = defaultdict(list)
     for table, record, name in draft.rows():
         rows[name].append((table, record))
+    pairs = paired_folders(entry.name for entry in draft.looked.listing.pictures)
     for name, pictures in _pairs(draft):
         caption = _caption(draft, name)
         if caption is None:
             continue
         said: set[str] = set()
         for picture in pictures:
-            said.add(_merge(draft, picture, caption, rows) if caption else "known")
+            said.add(_merge(draft, picture, caption, rows, pairs) if caption else "known")
         if "apart" in said and not draft.may("drop-rows"):
             if outvoting:
                 draft.left[name] = "the metadata has another caption (--unsafe drop-rows)"
@@ -140,7 +142,11 @@ def _text(draft: Draft, name: str) -> str | None:
 
 
 def _merge(
-    draft: Draft, picture: str, caption: str, rows: dict[str, list[tuple[Table, Record]]]
+    draft: Draft,
+    picture: str,
+    caption: str,
+    rows: dict[str, list[tuple[Table, Record]]],
+    pairs: Paired | None,
 ) -> str:
     """What becomes of a caption: `taken` over, `known` already, `apart` from what the metadata
     says, or `stuck` because the metadata must not be changed."""
@@ -152,7 +158,12 @@ def _merge(
             return "stuck"
         name = relative(table.folder, picture)
         rule = "D120" if draft.wants("D120") and not draft.looked.metadata else "D202"
-        table.add({FILE_NAME: name, draft.caption: caption}, rule, "take over a sidecar's caption")
+        beside = pairs.others.get(picture, {}) if pairs is not None else {}
+        others = {key: relative(table.folder, one) for key, one in beside.items()}
+        if not table.takes(*others):
+            others = {}
+        values = {FILE_NAME: name, draft.caption: caption, **others}
+        table.add(values, rule, "take over a sidecar's caption")
         rows[picture].append((table, table.records[-1]))
         return "taken"
     for table, record in rows[picture]:

@@ -128,6 +128,22 @@ def _learnt(keys: Sequence[str]) -> str | None:
     return next((key for teller in tellers for key in keys if teller(key)), None)
 
 
+def tells_given(name: str) -> bool:
+    """Whether a name, of a column or a folder, says that its pictures are what others are made
+    from."""
+    return bool(words_of(name) & _GIVEN)
+
+
+def tells_mask(name: str) -> bool:
+    """Whether it says that its pictures are masks."""
+    return bool(words_of(name) & _MASK)
+
+
+def tells_result(name: str) -> bool:
+    """Whether it says that its pictures are made from others."""
+    return bool(words_of(name) & _RESULT)
+
+
 def words_of(key: str) -> set[str]:
     """The words in the name of a column of pictures: `conditioning`, `image`."""
     return set(_WORD.findall(column_of(key).lower()))

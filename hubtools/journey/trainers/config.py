@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
 
+from hubtools.dataset.metadata.paired import Paired
 from hubtools.project import Project
 from hubtools.project_file import to_toml
 from hubtools.settings import SECTIONS
@@ -53,6 +54,7 @@ class PictureSet:
     mask: str | None = None
     control_end: str = ""
     mask_end: str = ""
+    pairs: Paired | None = None  # what folders of equal names tell
 
     @property
     def shown(self) -> str:
