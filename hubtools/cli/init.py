@@ -65,7 +65,6 @@ def command(
         trigger=trigger,
         force=force,
     )
-    place = shlex.quote(str(folder))
     pictures_said = plural(made.pictures, "picture")
     said = {
         "example": f"the built-in example, {pictures_said}",

@@ -195,8 +195,8 @@ def _tell_next(
     if here and _CAPTIONS.intersection(found):
         out.hint(
             f"`hubtools review{typed}` is a page to write captions on; `hubtools caption{typed}"
-            f" --model MODEL` has a model write them, `hubtools caption{typed} --template 'a photo'`"
-            " writes one for all"
+            " --model MODEL` has a model write them,"
+            f" `hubtools caption{typed} --template 'a photo'` writes one for all"
         )
     if not report.ok:
         out.hint(f"next: hubtools explain {found[0]}")

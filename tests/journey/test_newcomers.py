@@ -87,49 +87,41 @@ def export(folder: Path) -> None:
     pq.write_table(pa.table(columns), folder / "export.parquet")
 
 
-def told(text: str) -> Iterator[list[str]]:
-    """The commands that a text names, as typed; those with a blank to fill in are left."""
+def told(text: str, base: Path) -> Iterator[list[str]]:
+    """The commands that a text names, as typed; with blanks to fill in only that of a base."""
     for match in _COMMAND.finditer(text):
-        words = shlex.split(match[1] or match[2])
+        words = shlex.split((match[1] or match[2]).replace("OWNER/NAME", str(base)))
         if not any(word.isupper() for word in words):
             yield words
 
 
 def walk(cwd: Path, first: list[str], base: Path) -> list[str]:
     """Type what is told until a plan of training is shown; answers all that was typed."""
-    typed_in, pending, seen = [], [first], set[str]()
+    typed_in: list[str] = []
+    pending, captions = [first], list[list[str]]()
     while pending:
         words = pending.pop(0)
-        if words[0] in ("fix", "caption") and "--undo" not in words:
+        if words[0] in ("fix", "caption"):
             words = [*words, "--yes"]  # as it says, once it has shown what it would do
-        if words[0] == "train":  # it says that no base is set, and how one is named
-            bare = typed(*words, cwd=cwd)
-            assert bare.returncode == 2
-            assert "--pretrained-model-name-or-path" in bare.stderr
-            words += ["--pretrained-model-name-or-path", str(base)]
         line = shlex.join(words)
-        assert len(typed_in) < 12, typed_in
+        # nothing is told twice, but to look again
+        assert words[0] == "validate" or line not in typed_in, typed_in
         typed_in.append(line)
         done = typed(*words, cwd=cwd)
         if words[0] == "train":
             assert done.returncode == 0, done.stderr
             assert "steps:" in done.stdout + done.stderr
             return typed_in
-        more = [
-            one for one in told(done.stderr) if one[0] in ("validate", "fix", "caption", "train")
-        ]
-        more = [one for one in more if "--undo" not in one and "--dry-run" not in one[:-1]]
+        more = list(told(done.stderr, base))
         if words[0] == "validate":
-            assert more, done.stdout + done.stderr
-            next_one = [one for one in more if one[0] == "train"]
-            repairs = [one for one in more if one[0] in ("fix", "caption")]
-            again = [] if shlex.join(repairs[0] if repairs else []) in seen else repairs[:1]
-            seen.update(shlex.join(one) for one in again)
-            # an error is mended first; else on to training
-            pending = next_one if done.returncode == 0 else [*again, words]
-            continue
-        pending += [one for one in more if one[0] == "caption"]
-        pending += [one for one in more if one[0] == "validate" and one not in pending]
+            # an error is mended first, by the first that is told; else on to training
+            trains = [one for one in more if one[0] == "train"]
+            fixes = [one for one in more if one[0] == "fix" and "--undo" not in one]
+            captions += [one for one in more if one[0] == "caption"]
+            assert trains or fixes or captions, done.stdout + done.stderr
+            pending = trains or [(fixes or captions)[0], words]
+        else:
+            pending += [one for one in more if one[0] == "validate" and one not in pending][:1]
     raise AssertionError(f"nothing more was told after {typed_in}")
 
 
