@@ -310,8 +310,10 @@ class TrainSettings(Section):
     )
     prodigy_decouple: bool = option(True, "Prodigy: weight decay as AdamW's.")
     prodigy_use_bias_correction: bool = option(True, "Prodigy: Adam's bias correction.")
-    prodigy_safeguard_warmup: bool = option(
-        True, "Prodigy: a warm-up does not count in the step size that it finds."
+    prodigy_safeguard_warmup: bool | None = option(
+        None,
+        "Prodigy: a warm-up does not count in the step size that it finds; default where there is"
+        " one.",
     )
     use_ema: bool = option(
         False,

@@ -9,7 +9,6 @@ from functools import cache
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
-from hubtools.settings import TrainSettings
 from hubtools.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -28,11 +27,11 @@ def make_optimizer(recipe: Recipe, parameters: list[nn.Parameter]) -> torch.opti
         "weight_decay": settings.adam_weight_decay,
         "eps": settings.adam_epsilon,
     }
-    return _MAKERS[settings.optimizer](parameters, adam, settings)
+    return _MAKERS[settings.optimizer](parameters, adam, recipe)
 
 
 def _adamw(
-    parameters: list[nn.Parameter], adam: dict[str, Any], settings: TrainSettings
+    parameters: list[nn.Parameter], adam: dict[str, Any], recipe: Recipe
 ) -> torch.optim.Optimizer:
     """Fused where PyTorch can."""
     import torch
@@ -44,7 +43,7 @@ def _adamw(
 
 
 def _adamw_8bit(
-    parameters: list[nn.Parameter], adam: dict[str, Any], settings: TrainSettings
+    parameters: list[nn.Parameter], adam: dict[str, Any], recipe: Recipe
 ) -> torch.optim.Optimizer:
     from bitsandbytes.optim import AdamW8bit
 
@@ -53,7 +52,7 @@ def _adamw_8bit(
 
 
 def _adafactor(
-    parameters: list[nn.Parameter], adam: dict[str, Any], settings: TrainSettings
+    parameters: list[nn.Parameter], adam: dict[str, Any], recipe: Recipe
 ) -> torch.optim.Optimizer:
     """PyTorch's steps are as long as the rate times a matrix's root mean square, or times
     `eps[1]` if that is larger. Half of a LoRA begins at zero and would stay there; 1 is larger
@@ -70,10 +69,12 @@ def _adafactor(
 
 
 def _prodigy(
-    parameters: list[nn.Parameter], adam: dict[str, Any], settings: TrainSettings
+    parameters: list[nn.Parameter], adam: dict[str, Any], recipe: Recipe
 ) -> torch.optim.Optimizer:
     from prodigyopt import Prodigy
 
+    settings = recipe.settings
+    safeguard = settings.prodigy_safeguard_warmup
     with redirect_stdout(StringIO()):  # it prints what kind of weight decay it has
         made: torch.optim.Optimizer = Prodigy(
             parameters,
@@ -81,14 +82,15 @@ def _prodigy(
             beta3=settings.prodigy_beta3,
             decouple=settings.prodigy_decouple,
             use_bias_correction=settings.prodigy_use_bias_correction,
-            safeguard_warmup=settings.prodigy_safeguard_warmup,
+            # without a warm-up it would only hold d back: some hundred times on tiny people
+            safeguard_warmup=recipe.warmup > 0 if safeguard is None else safeguard,
             d_coef=settings.prodigy_d_coef,
         )
     return made
 
 
 def _schedule_free(
-    parameters: list[nn.Parameter], adam: dict[str, Any], settings: TrainSettings
+    parameters: list[nn.Parameter], adam: dict[str, Any], recipe: Recipe
 ) -> torch.optim.Optimizer:
     from schedulefree import AdamWScheduleFree
 
@@ -98,7 +100,7 @@ def _schedule_free(
 
 
 def _muon(
-    parameters: list[nn.Parameter], adam: dict[str, Any], settings: TrainSettings
+    parameters: list[nn.Parameter], adam: dict[str, Any], recipe: Recipe
 ) -> torch.optim.Optimizer:
     return _muon_class()(
         parameters,
@@ -162,7 +164,7 @@ def _muon_class() -> Callable[..., torch.optim.Optimizer]:
     return Muon
 
 
-Maker = Callable[[list["nn.Parameter"], dict[str, Any], TrainSettings], "torch.optim.Optimizer"]
+Maker = Callable[[list["nn.Parameter"], dict[str, Any], Recipe], "torch.optim.Optimizer"]
 _MAKERS: dict[str, Maker] = {
     "adamw": _adamw,
     "adamw-8bit": _adamw_8bit,

@@ -200,7 +200,7 @@ def test_the_rate_that_is_told_is_the_one_in_use() -> None:
     bench.learn(50)
     found = rate_in_use(bench.optimizer, 0.5)
     assert found == 0.5 * bench.optimizer.param_groups[0]["d"]
-    assert 1e-6 < found < 0.1  # it begins at half of 1e-6
+    assert 1e-6 < found < 1  # it begins at half of 1e-6
     assert rate_in_use(Bench(optimizer="adafactor").optimizer, 0.5) == 0.5
 
 
