@@ -115,7 +115,7 @@ def serve(
 
     if jobs and not users and _is_default("token"):
         # what is typed stands in the list of processes, which others of this machine may read
-        token = f"hf_{secrets.token_hex(16)}"
+        token = made_token()
     if _is_default("root"):  # nobody has named it: a link on the way to it is not followed
         fence(root, Path.cwd())
     serving = partial(
@@ -154,6 +154,13 @@ def serve(
         out.note("\nCtrl-C stops it.")
         running.wait()
         out.note("Stopped.")
+
+
+def made_token() -> str:
+    """A token that nobody knows, and that is printed: what looks like one of the real Hub is not.
+    72 bits."""
+    letters = "".join(secrets.choice("abcdefghjkmnpqrstuvwxyz") for _ in range(16))
+    return "-".join(letters[start : start + 4] for start in range(0, 16, 4))
 
 
 def _is_default(parameter: str) -> bool:

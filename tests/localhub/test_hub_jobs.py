@@ -12,10 +12,12 @@ import pytest
 from huggingface_hub import HfApi, Volume
 from huggingface_hub.errors import HfHubHTTPError
 
+from hubtools.cli.hub import made_token
 from hubtools.errors import UsageError
 from hubtools.localhub.accounts import User
 from hubtools.localhub.serve import serve
 from hubtools.localhub.server import Hub
+from hubtools.printable import visible
 from tests.localhub.asking import CLIENT
 
 USERS = (
@@ -161,6 +163,13 @@ def test_a_hub_runs_no_jobs_unless_it_is_told_to(tmp_path: Path) -> None:
         assert not list(api.list_jobs(namespace="me"))
         with pytest.raises(HfHubHTTPError, match="hub serve --jobs 1"):
             run(api, "true")
+
+
+def test_the_token_that_is_made_for_jobs_can_be_read() -> None:
+    made = {made_token() for _ in range(200)}
+    assert len(made) == 200
+    for token in made:
+        assert visible(f"  export HF_TOKEN={token}") == f"  export HF_TOKEN={token}"
 
 
 _SERVES = """
