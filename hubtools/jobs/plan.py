@@ -20,6 +20,7 @@ from hubtools.leaks import tokens
 from hubtools.progress import Reporter, silent
 from hubtools.project import PATHS, PATHS_OR_IDS, Project
 from hubtools.project_file import to_toml
+from hubtools.tinypeople import REPO_NAME, bundled
 from hubtools.training import runfolder
 from hubtools.training.distributed import Distributed
 from hubtools.training.optimizer_kinds import kind_of
@@ -229,7 +230,8 @@ def _planned(
     }
     as_there = project.with_settings(here)
     base, folder, family = find_base(as_there, reporter)
-    if base.revision is None or base.id is None or base.single is not None:
+    known = base.revision is not None and base.id is not None and base.single is None
+    if not known and bundled(project.train.pretrained_model_name_or_path or "") is None:
         raise UsageError(
             f"The base {base.shown} is on this machine only.",
             hint="put it on the Hub (`hf upload OWNER/NAME DIR`), and give its id: --base-model"
@@ -287,7 +289,8 @@ def _settings(project: Project, base: Base, source: TrainingPictures, machine: M
             "rules": project.rules.model_dump(exclude={"baseline"}, exclude_defaults=True),
             "train": train.model_dump(exclude=held, exclude_defaults=True)
             | {
-                "pretrained_model_name_or_path": base.id,
+                # without a commit it is the one that hubtools brings
+                "pretrained_model_name_or_path": base.id if base.revision else REPO_NAME,
                 "revision": base.revision,
                 "output_dir": f"runs/{project.run_dir.name}",
                 "mixed_precision": precision_on(machine) if precision == "auto" else precision,

@@ -34,7 +34,7 @@ def _values(body: dict[str, Any]) -> dict[str, Any]:
     """The columns that a request names, checked. Raises `Problem` 400."""
     found: dict[str, Any] = {}
     if "jobSourceId" in body:
-        raise Problem(501, "The embedded Hub runs no jobs.")
+        raise Problem(501, "Webhooks of the embedded Hub start no jobs.")
     if (url := body.get("url")) is not None:
         if not isinstance(url, str) or len(url) > _LONGEST or not _is_web(url):
             raise Problem(400, '"url" must be an http or https address')
