@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -33,6 +34,7 @@ from hubtools.publish.options import PushOptions
 from hubtools.publish.plan import judge_alone
 from hubtools.settings import DatasetSettings
 
+_CONFIGS = 50  # that are read for a page: each is a dataset of its own
 # Names of columns that hold captions, the likeliest first.
 _CAPTIONS = ("text", "prompt", "caption", "caption_text", "description")
 
@@ -74,7 +76,7 @@ class Judgement:
             reason=loaded.reason,
             module=loaded.module,
             tables=[*_tables(looked)],
-            lost=[(lost.name, lost.reason) for lost in loaded.lost],
+            lost=[*_unread(looked), *((lost.name, lost.reason) for lost in loaded.lost)],
             findings=report.sorted(),
             sizes={
                 name: looked.table[name].upright_size
@@ -119,12 +121,24 @@ def _configs(looked: Dataset) -> Iterator[tuple[str, Loaded]]:
         yield (configs[0].name if configs else "default"), default
         return
     front = parse_card((text or "").encode("utf-8")).data
-    entries = [one for one in front.get("configs") or [] if isinstance(one, dict)]
+    entries: dict[str, list[dict[str, Any]]] = {}
+    for one in front.get("configs") or []:
+        if isinstance(one, dict):
+            entries.setdefault(str(one.get("config_name", "default")), []).append(one)
     whole = [name for name in looked.table.names if looked.table[name].problem is None]
-    for config in configs:
-        own = [one for one in entries if one.get("config_name", "default") == config.name]
-        card = f"---\n{yaml.safe_dump({'configs': own}, allow_unicode=True)}---\n"
+    for config in configs[:_CONFIGS]:
+        own = {"configs": entries.get(config.name, [])}
+        card = f"---\n{yaml.safe_dump(own, allow_unicode=True)}---\n"
         yield config.name, simulate_path(looked.listing, looked.metadata, whole, card=card)
+
+
+def _unread(looked: Dataset) -> Iterator[tuple[str, str]]:
+    """What is not shown of very many configurations."""
+    text = _card(looked)
+    with suppress(LoadError):
+        more = len(declared(text).configs) - _CONFIGS if text else 0
+        if more > 0:
+            yield f"{more:,} further configurations", "this viewer reads the first ones only"
 
 
 def _card(looked: Dataset) -> str | None:

@@ -76,3 +76,11 @@ def test_brackets_that_nobody_closes() -> None:
 
     assert len(rendered("[" * 60_000, Nothing())) < 50_100
     assert "<strong>end" in rendered("[a] " * 40_000 + "**end**", Nothing())
+
+
+def test_very_many_configurations_of_one_file(hub: Hub, tmp_path: Path) -> None:
+    """Each is a dataset of its own to read."""
+    named = "".join(f"- config_name: c{n}\n  data_files: metadata.jsonl\n" for n in range(60))
+    page = shown(hub, tmp_path, "", f"configs:\n{named}", page="/viewer")
+    assert "10 further configurations" in page
+    assert page.count('class="chip') == 50

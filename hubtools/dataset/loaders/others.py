@@ -145,7 +145,21 @@ def _must_match(
 
 
 def _read(source: Source, name: str, module: str) -> Table:
-    """Whatever its ending: `a.csv.png` is read as CSV where CSV was chosen."""
+    """Whatever its ending: `a.csv.png` is read as CSV where CSV was chosen. Once, however many
+    splits name it. Raises `LoadError`."""
+    key = (name, module)
+    if key not in source.others:
+        try:
+            source.others[key] = _fresh(source, name, module)
+        except LoadError as error:
+            source.others[key] = error
+    found = source.others[key]
+    if isinstance(found, LoadError):
+        raise found
+    return found
+
+
+def _fresh(source: Source, name: str, module: str) -> Table:
     if name.endswith((".zip", ".gz")):
         raise LoadError(f"{name}: archives of tables are not followed", sure=False)
     if module == "json":

@@ -49,6 +49,8 @@ class Source:
 
     def __post_init__(self) -> None:
         self._tables: dict[str, Table] = {}
+        # (name, module): a table as a module reads it, which may be another than its ending's
+        self.others: dict[tuple[str, str], Table | LoadError] = {}
         self._endings: dict[str, tuple[str, str]] = {}
         self._opened: dict[tuple[str, bool], str | None] = {}
         self._bare: dict[str, bool] = {}
