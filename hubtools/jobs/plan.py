@@ -22,7 +22,7 @@ from hubtools.project import PATHS, PATHS_OR_IDS, Project
 from hubtools.project_file import to_toml
 from hubtools.tinypeople import REPO_NAME, bundled
 from hubtools.training import runfolder
-from hubtools.training.distributed import Distributed
+from hubtools.training.distributed import planned
 from hubtools.training.optimizer_kinds import kind_of
 from hubtools.training.pictures import TrainingPictures, find_pictures
 from hubtools.training.plan import TrainPlan
@@ -239,9 +239,7 @@ def _planned(
             code="bad-setting",
         )
     source = _pictures(as_there, from_hub, skip_validation, reporter)
-    import torch
-
-    group = Distributed(torch.device("cpu"), 0, max(1, machine.gpus), None)
+    group = planned(max(1, machine.gpus))
     plan = make_plan(as_there, base, folder, family, source, group)
     there: dict[str, Any] = {"bytes_free": _DISK, "cache_bytes_free": None}
     if machine.gpu is not None:

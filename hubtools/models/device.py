@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
+from pathlib import Path
 
 from hubtools.errors import UsageError
 
@@ -17,6 +19,18 @@ def best_device() -> str:
     if torch.backends.mps.is_available():
         return "mps"
     return "cpu"
+
+
+# What drivers of GPUs put there: NVIDIA's, AMD's, and that of Windows' Linux.
+_GPU_FILES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd", "/dev/dxg")
+
+
+def is_surely_cpu() -> bool:
+    """True if PyTorch cannot find a GPU here, told without importing it, which takes seconds."""
+    if sys.platform != "linux":
+        return False
+    there = any(Path(file).exists() for file in _GPU_FILES)
+    return not there or os.environ.get("CUDA_VISIBLE_DEVICES", "0") in ("", "-1")
 
 
 def checked_device(name: str | None) -> str:

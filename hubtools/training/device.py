@@ -23,8 +23,6 @@ def precision_of(settings: TrainSettings, device: torch.device) -> str:
 
     `auto` is what `accelerate launch --mixed_precision` or its configuration says, if that is half
     precision: its `no` is what it says unasked."""
-    import torch
-
     asked = settings.mixed_precision
     launched = os.environ.get("ACCELERATE_MIXED_PRECISION", "").lower()
     if asked == "auto" and launched in ("fp16", "bf16"):
@@ -34,6 +32,8 @@ def precision_of(settings: TrainSettings, device: torch.device) -> str:
         if asked == "auto":
             return "bf16" if bf16 else "fp16"
         if asked == "bf16" and not bf16:
+            import torch
+
             raise UsageError(
                 f"{torch.cuda.get_device_name(device)} cannot compute in bf16.",
                 hint="--mixed-precision fp16",
@@ -178,6 +178,8 @@ def check_xformers(settings: TrainSettings, device: torch.device) -> None:
 
 def free_memory(device: torch.device) -> int | None:
     """Bytes that are free on a GPU; None where it is not counted."""
+    if device.type != "cuda":
+        return None
     import torch
 
-    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None
+    return torch.cuda.mem_get_info(device)[0]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from hubtools.models.device import best_device
+from hubtools.models.device import best_device, is_surely_cpu
 
 if TYPE_CHECKING:
     import torch
@@ -70,6 +72,31 @@ class Distributed:
             parameter.grad.copy_(flat[start : start + size].view_as(parameter))  # type: ignore[union-attr]
             start += size
         return flat[-1]
+
+
+# What launchers of several processes set: torchrun and accelerate, and those of MPI.
+_LAUNCHED = (
+    "WORLD_SIZE",
+    "LOCAL_RANK",
+    "RANK",
+    "PMI_SIZE",
+    "OMPI_COMM_WORLD_SIZE",
+    "MV2_COMM_WORLD_SIZE",
+)
+
+
+def planned(processes: int = 1) -> Distributed:
+    """So many processes on CPUs, for a plan and no more: PyTorch is not imported."""
+    place: Any = SimpleNamespace(type="cpu")
+    return Distributed(place, 0, processes, None)
+
+
+def alone_on_cpu() -> Distributed | None:
+    """This process, for a plan and no more, without importing PyTorch; None if there are others or
+    there may be a GPU."""
+    if not is_surely_cpu() or any(name in os.environ for name in _LAUNCHED):
+        return None
+    return planned()
 
 
 def open_distributed() -> Distributed:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hubtools.errors import is_out_of_memory
 from hubtools.models.families.batches import (
@@ -38,6 +38,9 @@ from hubtools.training.recipe import Recipe
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
+
+
+_EPSILON = 1e-6  # what PyTorch adds to a norm before it divides by it
 
 
 @dataclass
@@ -93,6 +96,7 @@ def train_steps(
     graphed = GraphedStep(
         lambda batch: backpropagate(state, recipe, batch), parameters, group.device, record=record
     )
+    drops = has_dropout(state.model.denoiser)
     for step in range(start, recipe.steps):
         rate = recipe.learning_rate_at(step)
         for options in state.optimizer.param_groups:
@@ -102,10 +106,10 @@ def train_steps(
         loss = torch.zeros((), device=group.device)
         try:
             for number, batch in enumerate(micro_batches(recipe, step, group.rank)):
-                # for dropout inside the denoiser; noise has generators of its own
-                torch.manual_seed(
-                    seed_of("dropout", recipe.settings.seed, step, number, group.rank)
-                )
+                if drops:  # noise has generators of its own
+                    torch.manual_seed(
+                        seed_of("dropout", recipe.settings.seed, step, number, group.rank)
+                    )
                 fed = gathered(state, recipe, step, batch, pictures)
                 loss += graphed.run(fed, usual=not record or shape_of(recipe, batch) == usual)
         except RuntimeError as error:
@@ -213,8 +217,21 @@ def _with_prior(
     return prediction, kept, wanted
 
 
+def has_dropout(denoiser: Any) -> bool:
+    """True if a forward pass may draw random numbers: in the LoRA or in the base itself."""
+    layers = (getattr(module, "p", 0.0) for module in denoiser.modules())
+    said = dict(getattr(denoiser, "config", {}))
+    told = (value for key, value in said.items() if "dropout" in key)
+    return any(isinstance(one, int | float) and one > 0 for one in (*layers, *told))
+
+
 def clip(parameters: list[nn.Parameter], limit: float) -> Tensor:
     """Scale the gradients down to a norm of `limit` (0: leave them); answers the norm before."""
-    from torch.nn.utils import clip_grad_norm_
+    from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
-    return clip_grad_norm_(parameters, limit or float("inf"))
+    gradients = [one.grad for one in parameters if one.grad is not None]
+    norm: Tensor = get_total_norm(gradients, foreach=True)
+    # times one changes nothing; on other devices a look at the norm would take longer
+    if limit and not (norm.device.type == "cpu" and limit >= float(norm) + _EPSILON):
+        clip_grads_with_norm_(parameters, limit, norm, foreach=True)
+    return norm

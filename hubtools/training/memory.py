@@ -6,6 +6,7 @@ large pictures and the drawing of samples are what takes most.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -92,8 +93,7 @@ def plan_memory(
     if not isinstance(family, Rehearses):
         return None
     settings = recipe.settings
-    size = max(recipe.buckets.sizes, key=lambda one: one[0] * one[1])
-    count = settings.train_batch_size * (2 if settings.keeps_answers else 1)
+    size, count = largest_pass(recipe)
     read = [path.read_text("utf-8") for path in sorted(folder.glob("*/config.json"))]
     targets = (
         *(settings.rank, sorted(settings.target_modules)),
@@ -105,6 +105,13 @@ def plan_memory(
     if key not in _reckoned:
         _reckoned[key] = _reckon(family, folder, info, recipe, denoiser, read, size, count, sample)
     return _reckoned[key]
+
+
+def largest_pass(recipe: Recipe) -> tuple[tuple[int, int], int]:
+    """(width, height) in pixels, and how many pictures."""
+    settings = recipe.settings
+    size = max(recipe.buckets.sizes, key=lambda one: one[0] * one[1])
+    return size, settings.train_batch_size * (2 if settings.keeps_answers else 1)
 
 
 def _reckon(
@@ -132,19 +139,44 @@ def _reckon(
     except (AttributeError, HubtoolsError, RuntimeError, TypeError, ValueError):
         return None  # of a model that is built otherwise nothing is known
     shapes = [tuple(p.shape) for name, p in denoiser.named_parameters() if "lora_" in name]
-    numbers = sum(map(prod, shapes))
-    base = bytes_of(denoiser) - 4 * numbers
-    lora = numbers * (4 + 4) + bytes_remembered(settings, shapes)
+    base = bytes_of(denoiser) - 4 * sum(map(prod, shapes))
+    beside = Beside(weights, encoded, drawn, captions)
+    return put_together(recipe, base, shapes, step.bytes, step.flops, beside)
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Bytes of the VAE's weights, of encoding a picture, of decoding a sample (0: none is drawn),
+    and of the text encoders."""
+
+    weights: int
+    encoded: int
+    drawn: int
+    captions: int
+
+
+def put_together(
+    recipe: Recipe,
+    base: int,
+    shapes: Sequence[tuple[int, ...]],
+    kept: int,
+    flops: int,
+    beside: Beside,
+) -> Memory:
+    """`base`: bytes of the denoiser's weights; `shapes` of the LoRA's parameters; `kept`, `flops`:
+    of a forward pass."""
+    settings = recipe.settings
+    lora = sum(map(prod, shapes)) * (4 + 4) + bytes_remembered(settings, shapes)
     # a step goes back as far as it went on; checkpointing goes on twice
     passes = settings.gradient_accumulation_steps * (3 if settings.gradient_checkpointing else 2)
     return Memory(
         base=base,
         lora=lora,
-        kept=step.bytes,
-        captions=captions,
-        pictures=weights + encoded,
-        samples=base + lora + weights + drawn if drawn else 0,
-        flops=step.flops * passes,
+        kept=kept,
+        captions=beside.captions,
+        pictures=beside.weights + beside.encoded,
+        samples=base + lora + beside.weights + beside.drawn if beside.drawn else 0,
+        flops=flops * passes,
     )
 
 

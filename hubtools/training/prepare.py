@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -18,7 +19,6 @@ from hubtools.inference.project_base import project_base
 from hubtools.inference.shots import prompts_of
 from hubtools.layout import cache_dir
 from hubtools.models.base import configs_of
-from hubtools.models.blank import in_precision
 from hubtools.models.configs import check_configs
 from hubtools.models.families.protocol import BaseInfo, Family, Sampling, family_of
 from hubtools.models.registry import EXAMPLE_BASE
@@ -26,20 +26,16 @@ from hubtools.models.targets import target_of
 from hubtools.progress import Reporter
 from hubtools.project import Project
 from hubtools.settings import SampleSettings, TrainSettings
-from hubtools.training.adapter import add_lora
 from hubtools.training.buckets import make_buckets
 from hubtools.training.choices import completed
 from hubtools.training.device import (
     check_xformers,
-    dtype_of,
     free_memory,
     precision_of,
-    quantise_as_set,
 )
 from hubtools.training.distributed import Distributed
-from hubtools.training.layers import shares
-from hubtools.training.memory import plan_memory
 from hubtools.training.optimizer_kinds import bytes_remembered, check_optimizer, kind_of
+from hubtools.training.outline import outline_of
 from hubtools.training.pictures import TrainingPictures
 from hubtools.training.plan import TrainPlan
 from hubtools.training.recipe import make_recipe
@@ -91,9 +87,10 @@ def make_plan(
     source: TrainingPictures,
     group: Distributed,
     start: Start | None = None,
+    note: Callable[[str], None] = lambda sentence: None,
 ) -> TrainPlan:
-    """Put all numbers together. Raises `UsageError` for what this device or base cannot do, and
-    `HubtoolsError` if the LoRA to `start` from does not fit."""
+    """Put all numbers together; `note` hears what takes its time. Raises `UsageError` for what
+    this device or base cannot do, and `HubtoolsError` if the LoRA to `start` from does not fit."""
     every = [*source.examples, *source.held_out]
     info = with_controls(family.info(folder, project.train.prediction_type), every)
     settings = completed(project.train, info)
@@ -121,12 +118,6 @@ def make_plan(
             [example.repeats for example in source.examples],
         ),
     )
-    denoiser = family.blank_denoiser(folder).requires_grad_(False)
-    in_precision(denoiser, dtype_of(recipe.precision))
-    quantise_as_set(denoiser, settings)
-    blank = add_lora(denoiser, settings, recipe.alpha)
-    if start is not None:
-        start.check(blank, family.prefix)
     sample = (project.samples.size or recipe.resolution) if recipe.sample_every else 0
     disk, cache_disk = _existing(project.run_dir), _existing(cache_dir().absolute())
     same = disk.stat().st_dev == cache_disk.stat().st_dev
@@ -135,6 +126,7 @@ def make_plan(
     if sample:
         takes = family.info(folder, project.train.prediction_type).controls
         controls = controls_for(project, prompts, takes, source.examples)
+    outline = outline_of(family, folder, info, recipe, sample, start, note)
     return TrainPlan(
         recipe=recipe,
         base=info,
@@ -150,15 +142,15 @@ def make_plan(
         sample_controls=controls,
         device=group.device.type,
         run_dir=project.run_dir,
-        lora_parameters=sum(parameter.numel() for parameter in blank.values()),
-        lora_tensors=len(blank),
-        lora_shares=shares(denoiser),
-        optimizer_bytes=bytes_remembered(settings, [tuple(p.shape) for p in blank.values()]),
+        lora_parameters=sum(map(math.prod, outline.shapes)),
+        lora_tensors=len(outline.shapes),
+        lora_shares=outline.shares,
+        optimizer_bytes=bytes_remembered(settings, outline.shapes),
         started_from=start.facts if start is not None else None,
         bytes_free=shutil.disk_usage(disk).free,
         cache_bytes_free=None if same else shutil.disk_usage(cache_disk).free,
         counter=_counter(folder, info),
-        memory=plan_memory(family, folder, info, recipe, denoiser, sample),
+        memory=outline.memory,
         memory_free=free_memory(group.device),
     )
 

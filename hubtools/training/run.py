@@ -39,6 +39,7 @@ from hubtools.training.device import (
     set_up,
 )
 from hubtools.training.encode import EncodedDataset
+from hubtools.training.lean import make_lean
 from hubtools.training.loop import TrainState
 from hubtools.training.metrics import HeldOut, Log, Metric, first_and_last
 from hubtools.training.optimizers import make_optimizer
@@ -165,6 +166,7 @@ class Run:
         model.denoiser.to(device)
         arrange(model.denoiser, device, self.recipe.precision)
         set_up(self.settings, model.denoiser, device)
+        make_lean(model.denoiser)
         if saved is None:
             check_prediction(
                 explained(

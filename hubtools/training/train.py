@@ -16,7 +16,7 @@ from hubtools.quiet import hush
 from hubtools.reporting.baseline import add_to_baseline
 from hubtools.training import runfolder
 from hubtools.training.checkpoints import foreign, newest_usable, take_over
-from hubtools.training.distributed import open_distributed
+from hubtools.training.distributed import alone_on_cpu, open_distributed
 from hubtools.training.pictures import find_pictures
 from hubtools.training.plan import TrainPlan
 from hubtools.training.prepare import base_fingerprint, find_base, library_versions, make_plan
@@ -62,10 +62,10 @@ def train(
     """
     require_extra("train", "Training")
     run_dir = project.run_to_train
-
-    hush()
-
-    group = open_distributed()
+    group = alone_on_cpu() if dry_run else None
+    if group is None:
+        hush()
+        group = open_distributed()
     reporter = reporter or (PlainReporter(note) if note else silent())
     if not group.main:
         reporter = silent()
@@ -76,7 +76,7 @@ def train(
             project, reporter, from_hub=from_hub, skip_validation=skip_validation
         )
         start = find_start(project, folder)
-    plan = make_plan(project, base, folder, family, source, group, start)
+    plan = make_plan(project, base, folder, family, source, group, start, reporter.note)
     manifest = _manifest(project, base, plan, source, group)
     manifest.base_model.fingerprint = base_fingerprint(base, folder, family)
 
@@ -186,8 +186,8 @@ def _manifest(
 
 
 def _device_name(group: Distributed) -> str:
-    import torch
-
     if group.device.type == "cuda":
+        import torch
+
         return torch.cuda.get_device_name(group.device)
     return group.device.type

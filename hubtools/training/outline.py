@@ -1,0 +1,139 @@
+"""What a LoRA adds to a base and what its training takes, before a weight is loaded."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hubtools.models import outlines
+from hubtools.models.blank import in_precision
+from hubtools.models.families.protocol import BaseInfo, Family
+from hubtools.models.loading import left_out
+from hubtools.models.lookup import texts_of
+from hubtools.models.registry import SUPPORTED
+from hubtools.quiet import hush
+from hubtools.train_settings import TrainSettings
+from hubtools.training.adapter import add_lora
+from hubtools.training.device import dtype_of, quantise_as_set
+from hubtools.training.layers import Share, shares
+from hubtools.training.memory import Beside, Memory, largest_pass, plan_memory, put_together
+from hubtools.training.recipe import Recipe
+from hubtools.training.start import Start
+
+_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
+
+
+@dataclass(frozen=True)
+class Outline:
+    """`shapes` of the LoRA's parameters; `shares` of the base's sorts of layers in it; `memory`
+    None: not reckoned."""
+
+    shapes: list[tuple[int, ...]]
+    shares: tuple[Share, ...]
+    memory: Memory | None
+
+
+def outline_of(
+    family: Family,
+    folder: Path,
+    info: BaseInfo,
+    recipe: Recipe,
+    sample: int,
+    start: Start | None,
+    note: Callable[[str], None],
+) -> Outline:
+    """From the table of known bases where it has this one, else by PyTorch, which takes seconds to
+    start; `note` hears of it. `sample`: the side of a sample, 0 if none is drawn. Raises
+    `UsageError` for a LoRA that the base cannot have, and `HubtoolsError` if that to `start` from
+    does not fit."""
+    if start is None and (found := known(folder, info, recipe, sample)) is not None:
+        return found
+    if "torch" not in sys.modules:
+        note(
+            "This plan is reckoned with PyTorch, which takes some seconds to start: base, LoRA or"
+            " sizes are none that are known beforehand."
+        )
+        hush()
+    return rehearsed(family, folder, info, recipe, sample, start)
+
+
+def known(folder: Path, info: BaseInfo, recipe: Recipe, sample: int) -> Outline | None:
+    """By the table of known bases; None for another base, or where the LoRA is no plain one of the
+    usual layers."""
+    settings, support = recipe.settings, SUPPORTED[info.family]
+    size, count = largest_pass(recipe)
+    if not _is_plain(settings, info) or sample % outlines.UNIT:
+        return None
+    denoiser = outlines.denoiser_of(
+        folder,
+        support.denoiser,
+        info,
+        half=recipe.precision != "no",
+        checkpointing=settings.gradient_checkpointing,
+    )
+    vae = outlines.vae_of(folder, info)
+    absent = left_out(folder, support)
+    names = [n for n in texts_of(support) if "encoder" in n and n not in absent]
+    texts = [outlines.numbers_of(folder, name) for name in names]
+    if denoiser is None or vae is None or None in texts:
+        return None
+    if any(side not in denoiser.sides for side in size):
+        return None
+    beside = Beside(
+        vae.numbers * 4,
+        outlines.value(vae.encoding, *size),
+        outlines.value(vae.decoding, sample, sample) if sample else 0,
+        sum(number or 0 for number in texts) * _BYTES[info.text_dtype],
+    )
+    shapes: list[tuple[int, ...]] = [*denoiser.lora_shapes(settings.rank)]
+    memory = put_together(
+        recipe,
+        denoiser.weights,
+        shapes,
+        outlines.value(denoiser.kept, *size, count, settings.rank),
+        outlines.value(denoiser.flops, *size, count, settings.rank),
+        beside,
+    )
+    own = tuple(
+        Share(sort, settings.rank, layers, numbers * settings.rank)
+        for sort, layers, numbers in denoiser.sorts
+    )
+    return Outline(shapes, own, memory)
+
+
+def _is_plain(settings: TrainSettings, info: BaseInfo) -> bool:
+    """True if nothing but its rank and alpha tells the LoRA from the usual one of the base."""
+    names, usual = list(TrainSettings.model_fields), TrainSettings()
+    of_lora = names[names.index("rank") : names.index("with_prior_preservation")]
+    others = set(of_lora) - {"rank", "lora_alpha", "target_modules"}
+    return (
+        all(getattr(settings, name) == getattr(usual, name) for name in others)
+        and sorted(settings.target_modules) == sorted(info.targets)
+        and settings.quantize is None
+        and info.controls == (0, 0)
+    )
+
+
+def rehearsed(
+    family: Family,
+    folder: Path,
+    info: BaseInfo,
+    recipe: Recipe,
+    sample: int,
+    start: Start | None = None,
+) -> Outline:
+    """By passes over a denoiser without weights."""
+    settings = recipe.settings
+    denoiser = family.blank_denoiser(folder).requires_grad_(False)
+    in_precision(denoiser, dtype_of(recipe.precision))
+    quantise_as_set(denoiser, settings)
+    blank = add_lora(denoiser, settings, recipe.alpha)
+    if start is not None:
+        start.check(blank, family.prefix)
+    return Outline(
+        [tuple(parameter.shape) for parameter in blank.values()],
+        shares(denoiser),
+        plan_memory(family, folder, info, recipe, denoiser, sample),
+    )

@@ -1,0 +1,124 @@
+"""What a plan tells of bases that are known beforehand is what PyTorch reckons, without PyTorch."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("diffusers")
+
+from hubtools.models.families.protocol import family_of
+from hubtools.settings import TrainSettings
+from hubtools.training.choices import completed
+from hubtools.training.outline import known, rehearsed
+from hubtools.training.prepare import with_controls
+from hubtools.training.recipe import make_recipe
+from tests.drawing import write_pictures
+
+FAMILIES = [
+    "tiny_base", "tiny_sdxl", "tiny_sd3", "tiny_flux1", "tiny_flux2", "tiny_z_image",
+    "tiny_qwen_image", "tiny_krea2", "tiny_chroma", "tiny_lumina2", "tiny_sana",
+]  # fmt: skip
+HEAVY = ("torch", "diffusers", "transformers", "accelerate", "peft")
+
+
+def asked(folder: Path, precision: str, size: int, **settings: Any) -> tuple[Any, ...]:
+    family = family_of(folder, "tiny")
+    info = with_controls(family.info(folder, None), [])
+    recipe = make_recipe(
+        completed(TrainSettings(**settings), info),
+        resolution=size,
+        images=3,
+        world_size=1,
+        precision=precision,
+        prediction_type=info.prediction_type,
+    )
+    return family, folder, info, recipe, size
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_table_tells_what_rehearsing_tells(name: str, request: pytest.FixtureRequest) -> None:
+    folder, luck = request.getfixturevalue(name), random.Random(name)
+    said = asked(
+        folder,
+        luck.choice(["no", "bf16"]),
+        luck.choice([64, 128, 256]),
+        rank=luck.choice([1, 3, 16, 32]),
+        lora_alpha=luck.choice([None, 7.0]),
+        train_batch_size=luck.choice([1, 2, 5]),
+        gradient_accumulation_steps=luck.choice([1, 3]),
+        gradient_checkpointing=name != "tiny_sdxl" and luck.random() < 0.5,
+        with_prior_preservation=luck.random() < 0.3,
+    )
+    found = known(*said[1:])
+    assert found is not None, "python tools/make_outlines.py"
+    exact = rehearsed(*said)
+    assert sorted(found.shapes) == sorted(exact.shapes)
+    assert found.shares == exact.shares
+    assert found.memory == exact.memory, "python tools/make_outlines.py"
+
+
+@pytest.mark.parametrize(
+    "otherwise",
+    [
+        {"target_modules": ["to_v"]},
+        {"quantize": "fp8"},
+        {"lora_dropout": 0.1},
+        {"size": 72},
+    ],
+    ids=str,
+)
+def test_what_is_no_usual_lora_is_not_known(tiny_base: Path, otherwise: dict[str, Any]) -> None:
+    settings = {"precision": "no", "size": 64} | otherwise
+    assert known(*asked(tiny_base, **settings)[1:]) is None
+
+
+@pytest.mark.parametrize(
+    ("file", "key", "value", "same"),
+    [
+        ("unet", "_name_or_path", "somebody/else", True),
+        ("unet", "dropout", 0.0, True),
+        ("unet", "only_cross_attention", True, False),
+        ("unet", "norm_num_groups", 16, False),
+        ("vae", "layers_per_block", 3, False),
+        ("text_encoder", "num_hidden_layers", 7, False),
+        ("text_encoder", "transformers_version", "9", True),
+    ],
+)
+def test_another_configuration_is_another_base(
+    tiny_base: Path, tmp_path: Path, file: str, key: str, value: object, same: bool
+) -> None:
+    for path in (*tiny_base.glob("*.json"), *tiny_base.glob("*/*.json")):
+        copy = tmp_path / path.relative_to(tiny_base)
+        copy.parent.mkdir(exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    config = tmp_path / file / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {key: value}))
+    found = known(*asked(tmp_path, "no", 64)[1:])
+    assert (found == known(*asked(tiny_base, "no", 64)[1:])) if same else found is None
+
+
+def test_a_dry_run_imports_nothing_heavy(tiny_base: Path, tmp_path: Path) -> None:
+    write_pictures(tmp_path / "pictures", 2)
+    code = (
+        "import sys\nfrom hubtools.cli.main import run\ncode = run(sys.argv[1:])\n"
+        f"print([n for n in {HEAVY} if n in sys.modules], file=sys.stderr); sys.exit(code)"
+    )
+    words = ["--train_data_dir=pictures", f"--base-model={tiny_base}", "--resolution=64"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, "train", *words, "--dry-run"],
+        cwd=tmp_path,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "memory:" in done.stderr + done.stdout
+    assert done.stderr.strip().endswith("[]")

@@ -1,0 +1,319 @@
+"""Rehearse the published bases of every family, and its tiny one, and keep what was found in
+`hubtools/models/outlines.json` (see hubtools/models/outlines.py).
+
+    python tools/make_outlines.py [NAME ...]
+
+With names (`SDXL`, or `tiny flux`) only these are rehearsed anew. A quarter of an hour for all.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import itertools
+import json
+import math
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from hubtools.files import json_within
+from hubtools.models import outlines
+from hubtools.models.blank import blank_component, bytes_of, in_precision
+from hubtools.models.families.protocol import BaseInfo, family_of
+from hubtools.models.families.tinies import BUILDERS, build_tiny
+from hubtools.models.loading import left_out
+from hubtools.models.lookup import texts_of
+from hubtools.models.registry import SUPPORTED
+from hubtools.models.rehearsal import rehearse, rehearse_training
+from hubtools.quiet import hush
+from hubtools.settings import TrainSettings
+from hubtools.training.adapter import add_lora
+from hubtools.training.choices import completed
+from hubtools.training.layers import shares
+from hubtools.training.prepare import with_controls
+
+Point = tuple[int, int, int, int]  # units of width and height, pictures, rank
+LETTERS = "whbr"
+ROOT = Path(__file__).resolve().parents[1]
+OWN = {"the demo's": ROOT / "hubtools/tinypeople/model"}
+
+# Where it is measured, and where what was found is tried.
+MEASURED: list[Point] = [*itertools.product((1, 2), (1,), (1, 2), (4, 8))]
+LONGER: list[Point] = [*itertools.product((1, 2), (3,), (1, 2), (4, 8))]
+LARGER: list[Point] = [*itertools.product((3,), (1,), (1, 2), (4, 8))]
+TRIED: list[Point] = [(3, 2, 3, 4), (16, 16, 1, 8), (24, 16, 4, 64), (64, 64, 1, 4)]
+AREA, SIDES, SQUARE = ["", "wh"], ["", "w", "h", "wh"], ["", "wh", "wwhh"]
+
+
+def at(term: str, point: Point) -> int:
+    return math.prod(point[LETTERS.index(letter)] for letter in term)
+
+
+def solved(terms: list[str], values: dict[Point, int]) -> dict[str, int] | None:
+    """The polynomial of these terms through all points, with whole factors; None if there is
+    none."""
+    rows = [[Fraction(at(term, p)) for term in terms] + [Fraction(v)] for p, v in values.items()]
+    for column in range(len(terms)):
+        pivot = next((i for i in range(column, len(rows)) if rows[i][column]), None)
+        if pivot is None:
+            return None
+        rows[column], rows[pivot] = rows[pivot], rows[column]
+        rows[column] = [number / rows[column][column] for number in rows[column]]
+        for i, row in enumerate(rows):
+            if i != column and row[column]:
+                rows[i] = [a - row[column] * b for a, b in zip(row, rows[column], strict=True)]
+    found = {term: row[-1] for term, row in zip(terms, rows, strict=False) if row[-1]}
+    if any(row[-1] for row in rows[len(terms) :]):
+        return None
+    if any(factor.denominator != 1 for factor in found.values()):
+        return None
+    return {term: int(factor) for term, factor in found.items()}
+
+
+Found = dict[str, int] | list[dict[str, int]]
+
+
+def polynomial(
+    measure: Callable[[Point], int],
+    kinds: Sequence[list[str]],
+    by: int = 1,
+    least: int = 1,
+    *,
+    alone: bool = False,
+) -> Found | None:
+    """What `measure` answers, as a polynomial of one of these kinds, or as two: of a picture alone,
+    whose tensors are not copied to be as many as the batch, and of several. `alone`: whatever the
+    batch and rank. Sides are multiples of `by` units, from
+    `least` on."""
+    measured: dict[Point, int] = {}
+
+    def at_points(points: list[Point]) -> dict[Point, int]:
+        for point in points:
+            if point not in measured:
+                with suppress(ValueError):  # larger than the base can be
+                    measured[point] = measure(point)
+        return {point: measured[point] for point in points if point in measured}
+
+    for sides in kinds:
+        points = [*MEASURED, *TRIED]
+        points += LARGER if sides is SQUARE else LONGER if sides is SIDES else []
+        points = [
+            point
+            if point in TRIED
+            else (by * (point[0] + least - 1), by * (point[1] + least - 1), *point[2:])
+            for point in points
+        ]
+        if alone:
+            points = list(dict.fromkeys((*point[:2], 1, 1) for point in points))
+        more = ("",) if alone else ("", "b", "r", "br")
+        terms = [letters + side for letters in more for side in sides]
+        if found := solved(terms, at_points(points)):
+            return found
+        if alone:
+            continue
+        single = list(dict.fromkeys((*p[:2], 1, p[3]) for p in points))
+        several = list(dict.fromkeys((*p[:2], p[2] + n, p[3]) for p in points for n in (1, 2)))
+        first = solved(
+            [letters + side for letters in ("", "r") for side in sides], at_points(single)
+        )
+        if first and (second := solved(terms, at_points(several))):
+            return [first, second]
+    return None
+
+
+def usual_of(library: str, kind: str) -> dict[str, Any]:
+    """What a class takes for given, as JSON."""
+    import diffusers
+    import transformers
+
+    if library == "diffusers":
+        takes = inspect.signature(getattr(diffusers, kind).__init__).parameters
+        given = {key: one.default for key, one in takes.items() if key != "self"}
+        given = {k: None if v is inspect.Parameter.empty else v for k, v in given.items()}
+    else:
+        given = getattr(transformers, kind).config_class().to_dict()
+    usual = json.loads(json.dumps(given))
+    return {key: value for key, value in usual.items() if key not in outlines.NEUTRAL}
+
+
+def outline(folder: Path) -> Iterator[tuple[str, str, Any]]:
+    """(table, key, entry) of the parts of a base."""
+    family = family_of(folder, folder.name)
+    info = with_controls(family.info(folder, None), [])
+    yield (
+        "denoisers",
+        outlines.denoiser_key(folder, family.prefix, info),
+        denoiser(folder, family, info),
+    )
+    yield "vaes", outlines.vae_key(folder, info), vae(folder, family, info)
+    support = SUPPORTED[info.family]
+    for name in texts_of(support):
+        if "encoder" in name and name not in left_out(folder, support):
+            numbers = bytes_of(blank_component(folder, name), 1)
+            yield "texts", outlines.component_key(folder, name), numbers
+
+
+def denoiser(folder: Path, family: Any, info: BaseInfo) -> dict[str, Any]:
+    """Rehearsed in every mode and rank."""
+    import torch
+
+    made: dict[tuple[Any, int], Any] = {}
+
+    def blank(dtype: Any, rank: int) -> Any:
+        if (dtype, rank) not in made:
+            model = family.blank_denoiser(folder).requires_grad_(False)
+            in_precision(model, dtype)
+            weights = bytes_of(model)
+            settings = completed(TrainSettings(rank=rank), info)
+            made[dtype, rank] = model, weights, add_lora(model, settings, float(rank))
+        return made[dtype, rank]
+
+    passes: dict[Any, Any] = {}
+
+    def passed(dtype: Any, checkpointing: bool, point: Point) -> Any:
+        key = dtype, checkpointing, point
+        if key not in passes:
+            width, height, count, rank = point
+            size = (width * outlines.UNIT, height * outlines.UNIT)
+            model = blank(dtype, rank)[0]
+            passes[key] = rehearse_training(
+                model,
+                lambda: family.rehearse_denoiser(model, info, size, count),
+                dtype,
+                checkpointing=checkpointing,
+            )
+        return passes[key]
+
+    def held(dtype: Any, checkpointing: bool, point: Point) -> int:
+        return int(passed(dtype, checkpointing, point).bytes)
+
+    weights = {"single": blank(torch.float32, 4)[1], "half": blank(torch.bfloat16, 4)[1]}
+    modes = {
+        name + more: (dtype, checkpointing)
+        for name, dtype in (("single", torch.float32), ("half", torch.bfloat16))
+        for more, checkpointing in (("", False), ("-checkpointing", True))
+    }
+    best: dict[str, Any] = {"kept": {}}
+    for by, least in ((1, 1), (1, 2), (2, 1)):
+        flops = polynomial(
+            lambda p: passed(torch.float32, False, p).flops, (AREA, SQUARE), by, least
+        )
+        if flops is None:
+            continue
+        kept = {}
+        for mode, (dtype, checkpointing) in modes.items():
+            found = polynomial(
+                partial(held, dtype, checkpointing),
+                (AREA, SQUARE, SIDES),
+                by,
+                least,
+            )
+            if found is not None:
+                kept[mode] = found
+        if len(kept) > len(best["kept"]):
+            best = {"kept": kept, "flops": flops, "by": by, "least": least}
+        if len(kept) == len(modes):
+            break
+    print(f"  {best.get('by')}, {best.get('least')}: {', '.join(best['kept'])}", flush=True)
+    shapes = {n: tuple(p.shape) for n, p in blank(torch.float32, 4)[2].items()}
+    pairs = Counter(
+        (shapes[name.replace("lora_A", "lora_B")][0], shape[1])
+        for name, shape in shapes.items()
+        if "lora_A" in name
+    )
+    layers = [[wide, deep, number] for (wide, deep), number in sorted(pairs.items())]
+    sorts = [
+        [one.sort, one.layers, one.parameters // 4] for one in shares(blank(torch.float32, 4)[0])
+    ]
+    entry = {"layers": layers, "sorts": sorts, "weights": weights} | best
+    return entry | largest(lambda side: passed(torch.float32, False, (side, side, 1, 4)))
+
+
+def largest(works: Callable[[int], Any]) -> dict[str, int]:
+    """{"most": units of the longest side}; nothing where it is 64, the longest there is."""
+    for side in range(64, 0, -1):
+        with suppress(ValueError):
+            works(side)
+            return {} if side == 64 else {"most": side}
+    raise SystemExit("it has no size")
+
+
+def vae(folder: Path, family: Any, info: BaseInfo) -> dict[str, Any] | None:
+    """Rehearsed at several sizes, a picture at a time."""
+    import torch
+
+    model = blank_component(folder, "vae")
+
+    def held(decode: bool, point: Point) -> int:
+        size = (point[0] * outlines.UNIT, point[1] * outlines.UNIT)
+        return rehearse(
+            lambda: family.rehearse_vae(model, info, size, decode=decode), torch.float32
+        ).bytes
+
+    found = {}
+    for name, decode in (("encoding", False), ("decoding", True)):
+        factors = polynomial(partial(held, decode), (AREA, SIDES), alone=True)
+        if factors is None:
+            print(f"  vae {name}: no polynomial", flush=True)
+            return None
+        found[name] = factors
+    return {"numbers": bytes_of(model, 1), **found}
+
+
+def folders(work: Path, wanted: list[str]) -> Iterator[tuple[str, Path]]:
+    """Configurations of the bases by name."""
+    for family in BUILDERS:
+        if not wanted or f"tiny {family}" in wanted:
+            yield f"tiny {family}", build_tiny(family, work / f"tiny {family}")
+    yield from ((name, folder) for name, folder in OWN.items() if not wanted or name in wanted)
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    for name, files in importlib.import_module("family_plans").BASES.items():
+        if not wanted or name in wanted:
+            for file, content in files.items():
+                (work / name / file).parent.mkdir(parents=True, exist_ok=True)
+                (work / name / file).write_text(json.dumps(content), "utf-8")
+            yield name, work / name
+
+
+def write(table: dict[str, Any]) -> None:
+    """Write the table, a line an entry, and have it read anew."""
+    parts = []
+    for name, entries in sorted(table.items()):
+        rows = (
+            f"  {json.dumps(k)}: {json.dumps(v, sort_keys=True)}"
+            for k, v in sorted(entries.items())
+        )
+        parts.append(f"{json.dumps(name)}: {{\n" + ",\n".join(sorted(rows)) + "\n}")
+    outlines.TABLE.write_text("{\n" + ",\n".join(parts) + "\n}\n", "utf-8")
+    outlines.table.cache_clear()
+
+
+def main() -> None:
+    """Rehearse, and write the table."""
+    hush()
+    wanted = sys.argv[1:]
+    table: dict[str, Any] = {"usual": {}, "denoisers": {}, "vaes": {}, "texts": {}}
+    if wanted and outlines.TABLE.is_file():
+        table = json.loads(outlines.TABLE.read_text("utf-8"))
+    with tempfile.TemporaryDirectory() as work:
+        for name, folder in folders(Path(work), wanted):
+            print(name, flush=True)
+            for part, said in json_within(folder / "model_index.json").items():
+                if isinstance(said, list) and (folder / part / "config.json").is_file():
+                    table["usual"][said[1]] = usual_of(*said)
+            write(table)
+            for kind, key, entry in outline(folder):
+                if entry is not None:
+                    table[kind][key] = entry
+            write(table)
+
+
+if __name__ == "__main__":
+    main()
