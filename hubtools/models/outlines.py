@@ -32,8 +32,8 @@ Polynomial = Mapping[str, int]
 NEUTRAL = frozenset(
     {
         "_name_or_path", "architectures", "attention_dropout", "bos_token_id",
-        "chunk_size_feed_forward", "classifier_dropout", "dropout", "dropout_rate", "dtype",
-        "eos_token_id", "force_upcast", "gradient_checkpointing", "id2label", "initializer_factor",
+        "chunk_size_feed_forward", "classifier_dropout", "dropout_rate", "dtype", "eos_token_id",
+        "force_upcast", "gradient_checkpointing", "hidden_act", "id2label", "initializer_factor",
         "initializer_range", "is_encoder_decoder", "label2id", "latents_mean", "latents_std",
         "layer_types", "max_window_layers", "model_type", "n_positions", "output_attentions",
         "output_hidden_states", "output_past", "pad_token_id", "problem_type", "return_dict",
@@ -41,8 +41,18 @@ NEUTRAL = frozenset(
         "transformers_version", "use_cache", "use_sliding_window",
     }
 )  # fmt: skip
-# The side for which a UNet or VAE was made; of transformers it may be that of their positions.
-_SIZED = frozenset({"UNet2DConditionModel", "AutoencoderKL", "AutoencoderKLFlux2"})
+# The same of single classes: what follows from other values, and the side for which one was made.
+_OF_KIND = {
+    "T5EncoderModel": {
+        "decoder_start_token_id", "dense_act_fn", "is_gated_act", "layer_norm_epsilon",
+        "num_decoder_layers", "tie_word_embeddings",
+    },
+    "CLIPTextModel": {"layer_norm_eps"},
+    "CLIPTextModelWithProjection": {"layer_norm_eps"},
+    "UNet2DConditionModel": {"sample_size"},
+    "AutoencoderKL": {"sample_size"},
+    "AutoencoderKLFlux2": {"sample_size"},
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -154,13 +164,13 @@ def component_key(folder: Path, name: str, more: object = None) -> str:
 def _otherwise(own: object, usual: Mapping[str, Any], kind: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, normal in usual.items():
-        if key in NEUTRAL or (key == "sample_size" and kind in _SIZED):
+        if key in NEUTRAL or key in _OF_KIND.get(kind, ()):
             continue
         said = own.get(key, normal) if isinstance(own, dict) else normal
         if isinstance(normal, dict) and isinstance(said, dict):
             if inner := _otherwise(said, normal, kind):
                 found[key] = inner
-        elif said != normal:
+        elif said != normal and not (said is None and normal is False):
             found[key] = said
     return found
 

@@ -25,6 +25,41 @@ FAMILIES = [
     "tiny_base", "tiny_sdxl", "tiny_sd3", "tiny_flux1", "tiny_flux2", "tiny_z_image",
     "tiny_qwen_image", "tiny_krea2", "tiny_chroma", "tiny_lumina2", "tiny_sana",
 ]  # fmt: skip
+# Stable Diffusion 1.5, with what its files say besides.
+PUBLISHED = {
+    "": """{"_class_name": "StableDiffusionPipeline", "_diffusers_version": "0.6.0",
+        "feature_extractor": ["transformers", "CLIPImageProcessor"],
+        "safety_checker": ["stable_diffusion", "StableDiffusionSafetyChecker"],
+        "scheduler": ["diffusers", "PNDMScheduler"],
+        "text_encoder": ["transformers", "CLIPTextModel"],
+        "tokenizer": ["transformers", "CLIPTokenizer"],
+        "unet": ["diffusers", "UNet2DConditionModel"], "vae": ["diffusers", "AutoencoderKL"]}""",
+    "unet": """{"_class_name": "UNet2DConditionModel", "_diffusers_version": "0.6.0",
+        "act_fn": "silu", "attention_head_dim": 8, "block_out_channels": [320, 640, 1280, 1280],
+        "center_input_sample": false, "cross_attention_dim": 768, "down_block_types":
+        ["CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"],
+        "downsample_padding": 1, "flip_sin_to_cos": true, "freq_shift": 0, "in_channels": 4,
+        "layers_per_block": 2, "mid_block_scale_factor": 1, "norm_eps": 1e-05,
+        "norm_num_groups": 32, "out_channels": 4, "sample_size": 64, "up_block_types":
+        ["UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"]}""",
+    "vae": """{"_class_name": "AutoencoderKL", "_diffusers_version": "0.6.0", "act_fn": "silu",
+        "block_out_channels": [128, 256, 512, 512], "down_block_types": ["DownEncoderBlock2D",
+        "DownEncoderBlock2D", "DownEncoderBlock2D", "DownEncoderBlock2D"], "in_channels": 3,
+        "latent_channels": 4, "layers_per_block": 2, "norm_num_groups": 32, "out_channels": 3,
+        "sample_size": 512, "up_block_types": ["UpDecoderBlock2D", "UpDecoderBlock2D",
+        "UpDecoderBlock2D", "UpDecoderBlock2D"]}""",
+    "text_encoder": """{"_name_or_path": "openai/clip-vit-large-patch14", "architectures":
+        ["CLIPTextModel"], "attention_dropout": 0.0, "bos_token_id": 0, "dropout": 0.0,
+        "eos_token_id": 2, "hidden_act": "quick_gelu", "hidden_size": 768, "initializer_factor":
+        1.0, "initializer_range": 0.02, "intermediate_size": 3072, "layer_norm_eps": 1e-05,
+        "max_position_embeddings": 77, "model_type": "clip_text_model", "num_attention_heads": 12,
+        "num_hidden_layers": 12, "pad_token_id": 1, "projection_dim": 768, "torch_dtype":
+        "float32", "transformers_version": "4.22.0.dev0", "vocab_size": 49408}""",
+    "scheduler": """{"_class_name": "PNDMScheduler", "beta_end": 0.012, "beta_schedule":
+        "scaled_linear", "beta_start": 0.00085, "num_train_timesteps": 1000, "set_alpha_to_one":
+        false, "skip_prk_steps": true, "steps_offset": 1, "trained_betas": null, "clip_sample":
+        false}""",
+}
 HEAVY = ("torch", "diffusers", "transformers", "accelerate", "peft")
 
 
@@ -102,6 +137,22 @@ def test_another_configuration_is_another_base(
     config.write_text(json.dumps(json.loads(config.read_text()) | {key: value}))
     found = known(*asked(tmp_path, "no", 64)[1:])
     assert (found == known(*asked(tiny_base, "no", 64)[1:])) if same else found is None
+
+
+def test_a_published_base_is_known_as_it_was_published(tmp_path: Path) -> None:
+    for part, text in PUBLISHED.items():
+        path = tmp_path / part / ("config.json" if part else "model_index.json")
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    (tmp_path / "scheduler/config.json").rename(tmp_path / "scheduler/scheduler_config.json")
+    found = known(*asked(tmp_path, "bf16", 512, rank=4)[1:])
+    assert found is not None
+    assert found.memory is not None
+    # as counted of Stable Diffusion 1.5
+    assert sum(one * other for one, other in found.shapes) == 797_184
+    assert found.memory.base == pytest.approx(859_520_964 * 2, rel=1e-4)
+    assert found.memory.captions == pytest.approx(123_060_480 * 4, rel=1e-4)
+    assert found.memory.flops == pytest.approx(2 * 0.8e12, rel=0.05)
 
 
 def test_a_dry_run_imports_nothing_heavy(tiny_base: Path, tmp_path: Path) -> None:
