@@ -134,6 +134,7 @@ class RuleBook(Generic[Context]):
     def __init__(self) -> None:
         self._rules: dict[str, tuple[Rule, Callable[[Context], Iterable[Problem]]]] = {}
         self._chosen: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[Rule, ...]] = {}
+        self._beginnings = {""}  # of all ids
 
     def rule(
         self, id: str, title: str, severity: Severity
@@ -149,6 +150,7 @@ class RuleBook(Generic[Context]):
             if not doc:
                 raise ValueError(f"rule {id} has no docstring: explain would have nothing to say")
             self._rules[id] = (Rule(id, title, severity, doc), function)
+            self._beginnings |= {id[:length] for length in range(1, len(id) + 1)}
             self._chosen.clear()
             return function
 
@@ -165,7 +167,7 @@ class RuleBook(Generic[Context]):
     def check_prefixes(self, prefixes: Iterable[str]) -> None:
         """Raise `UsageError` for a prefix with which no rule's id begins."""
         for prefix in prefixes:
-            if not any(id.startswith(prefix.upper()) for id in self._rules):
+            if prefix.upper() not in self._beginnings:
                 near = difflib.get_close_matches(prefix.upper(), self._rules, n=1)
                 raise UsageError(
                     f"No rule is called {prefix!r}.",

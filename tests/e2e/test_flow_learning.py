@@ -169,7 +169,7 @@ def project_in(folder: Path, base: Path, data: Path, steps: int) -> Project:
 def test_a_sound_trainer_teaches_the_subject(
     base: Path, data: Path, before: Known, tmp_path: Path
 ) -> None:
-    project = project_in(tmp_path, base, data, 90)
+    project = project_in(tmp_path, base, data, 70)
     train(project)
     pipeline = opened(base, project)
     assert failures(before, known(pipeline)) == []

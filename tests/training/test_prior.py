@@ -30,7 +30,7 @@ MakeProject = Callable[..., Project]
 # The trigger of the test pictures, which is in every caption.
 CALLED: dict[str, Any] = {"dataset": {"trigger": "tok"}}
 STRONG: dict[str, Any] = {
-    "max_train_steps": 60, "train_batch_size": 4, "learning_rate": 1e-2,
+    "max_train_steps": 20, "train_batch_size": 4, "learning_rate": 1e-2,
     "lr_scheduler": "constant", "target_modules": ["to_k", "to_q", "to_v", "to_out.0"],
 }  # fmt: skip
 

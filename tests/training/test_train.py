@@ -146,7 +146,7 @@ def test_it_learns_two_pictures(
     data = draw_pictures(tmp_path / "two", 2)
     project = make_project(
         data=data,
-        max_train_steps=60,
+        max_train_steps=30,
         learning_rate=5e-3,
         rank=16,
         train_batch_size=2,
