@@ -62,8 +62,8 @@ class Api:
         """`small/RECORD/STAMP`: a sample, whose record is still the one that was told."""
         with self._lock:
             found = self._run.samples.get(record)
-        if found is None or found[2] != stamp:
+        if found is None or found[1]["at"] != f"{record}/{stamp}":
             return None
         with Root(self._run.folder) as root, root.inside(SAMPLES_DIR) as folder:
-            made = self._renderer.jpeg(folder, found[1].file, side, stamp)
+            made = self._renderer.jpeg(folder, found[0], side, stamp)
         return Answer(made, "image/jpeg", kept=True) if made is not None else None

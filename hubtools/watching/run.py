@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hubtools.errors import HubtoolsError
+from hubtools.findings import shortened
 from hubtools.layout import METRICS, RUN_LOCK, RUN_MANIFEST, SAMPLES_DIR
 from hubtools.manifest import RunManifest, SampleRecord, read_record_of
 from hubtools.rooted import Root
@@ -27,6 +28,9 @@ _LONGEST = 10_000  # bytes of a line
 _RECENT = 50  # steps whose time tells how fast the run is
 _QUIET = 10.0  # seconds without a word after which the lock is asked whether anybody is there
 _MOST_SAMPLES = 4000
+_MOST_STEPS = 10**9
+_LETTERS = 1000  # of a prompt, of a setting
+_SETTINGS = 300
 
 
 class Tail:
@@ -101,7 +105,7 @@ class Run:
         self.tail = Tail()
         self.manifest: RunManifest | None = None
         self.problem: str | None = None
-        self.samples: dict[str, tuple[Drawn, SampleRecord, str]] = {}
+        self.samples: dict[str, tuple[str, dict[str, Any]]] = {}  # file, and what is told of it
         self.samples_version = 0
         self._seen: dict[str, tuple[int, int]] = {}
         self._told: tuple[int, int, int] | None = None
@@ -141,7 +145,8 @@ class Run:
                     continue
                 record = read_record_of(folder, name)
                 if record is not None and folder.is_file(record.file):
-                    self.samples[name] = (place, record, f"{stamp[0]:x}-{stamp[1]:x}")
+                    shown = _shown(place, record, f"{name}/{stamp[0]:x}-{stamp[1]:x}")
+                    self.samples[name] = (record.file, shown)
         self.samples = {name: one for name, one in self.samples.items() if name in there}
         self._seen = {name: stamp for name, (_, stamp) in there.items()}
         self.samples_version += 1
@@ -220,9 +225,10 @@ class Run:
             found["cost"] = _short(self._price * self.tail.spent / 3600)
         if manifest is None:
             return found
-        left = max(0, manifest.steps - done)
+        steps = min(manifest.steps, _MOST_STEPS)
+        left = max(0, steps - done)
         found |= {
-            "steps": manifest.steps,
+            "steps": steps,
             "started": manifest.started,
             "finished": manifest.finished,
             "settings": _settings(manifest),
@@ -247,20 +253,21 @@ class Run:
 
     def drawn(self) -> dict[str, Any]:
         """The samples: each with its step, prompt and the address of its picture."""
-        told = [
-            {
-                "step": place.step,
-                "name": place.name,
-                "prompt": record.prompt,
-                "seed": record.seed,
-                "width": record.width,
-                "height": record.height,
-                "at": f"{name}/{stamp}",
-            }
-            for name, (place, record, stamp) in self.samples.items()
-        ]
+        told = [shown for _, shown in self.samples.values()]
         told.sort(key=lambda one: (str(one["name"]), one["step"]))
         return {"version": self.samples_version, "samples": told}
+
+
+def _shown(place: Drawn, record: SampleRecord, at: str) -> dict[str, Any]:
+    return {
+        "step": place.step,
+        "name": place.name,
+        "prompt": shortened(record.prompt[: 10 * _LETTERS], _LETTERS),
+        "seed": record.seed,
+        "width": record.width,
+        "height": record.height,
+        "at": at,
+    }
 
 
 def _short(value: float | None) -> float | None:
@@ -286,8 +293,11 @@ def _settings(manifest: RunManifest) -> list[list[str]]:
         **manifest.train,
         **{f"{name} (version)": number for name, number in manifest.versions.items()},
     }
+    said = [(name, value) for name, value in told.items() if value not in (None, "", [])]
     return [
-        [name, ", ".join(map(str, value)) if isinstance(value, list) else str(value)]
-        for name, value in told.items()
-        if value not in (None, "", [])
+        [
+            shortened(name, _LETTERS),
+            shortened(", ".join(map(str, v)) if isinstance(v, list) else str(v), _LETTERS),
+        ]
+        for name, v in said[:_SETTINGS]
     ]

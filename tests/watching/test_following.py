@@ -204,3 +204,16 @@ def test_the_time_of_a_step_is_the_usual_one(tmp_path: Path) -> None:
     log.append([Metric(1, 1.0, 1.0, 1.0, 1e-4, 90.0)])
     log.append(metric(step, 0.25) for step in range(2, 30))
     assert told(Run(folder, None))["run"]["seconds_a_step"] == 0.25
+
+
+def test_words_and_numbers_without_end_are_told_in_short(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "lora", 3)
+    settings = {f"a{number}": "x" * 100_000 for number in range(90)}
+    manifest(steps=10**4000, train=settings).write(folder)
+    write_sample(folder, 5, 0, "a")
+    (record,) = (folder / "samples").glob("step*.json")
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"prompt": "y" * 900_000}))
+    found = told(Run(folder, 2.0))
+    assert found["run"]["steps"] == 10**9
+    assert len(found["drawn"]["samples"]) == 1
+    assert len(json.dumps(found)) < 500_000
