@@ -2,6 +2,7 @@
 docs/families.md. Nothing is downloaded: a base's shape is a page of configuration.
 
     python benchmarks/family_plans.py [NAME ...]
+    python benchmarks/family_plans.py --fitting    writes what `hubtools doctor` knows of them
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from hubtools.training.adapter import add_lora
 from hubtools.training.choices import completed
 from hubtools.training.device import dtype_of, quantise_as_set
 from hubtools.training.memory import held, plan_memory
+from hubtools.training.optimizer_kinds import bytes_remembered
 from hubtools.training.plan import TrainPlan
 from hubtools.training.prepare import with_controls
 from hubtools.training.recipe import make_recipe
@@ -325,6 +327,7 @@ def plan_of(folder: Path, size: int, **settings: Any) -> TrainPlan:
         sizes=[(size, size)] * PICTURES, prompts=["a", "b"], device="cuda", run_dir=folder,
         lora_parameters=sum(one.numel() for one in lora.values()), lora_tensors=len(lora),
         bytes_free=0, memory=memory,
+        optimizer_bytes=bytes_remembered(train, [tuple(one.shape) for one in lora.values()]),
     )  # fmt: skip
 
 
@@ -358,17 +361,43 @@ def fits(plan: TrainPlan, card: int) -> bool:
     return held(max(found.steps, found.captions, found.pictures)) <= card * 10**9
 
 
+FITTING = Path(__file__).parents[1] / "hubtools" / "data" / "gpu_memory.json"
+LADDER: dict[str, dict[str, Any]] = {
+    "": {},
+    "--gradient-checkpointing": SAVED,
+    "--gradient-checkpointing --quantize fp8": SAVED | {"quantize": "fp8"},
+    "--gradient-checkpointing --quantize nf4": SAVED | {"quantize": "nf4"},
+}
+
+
+def fewest_options(folder: Path, size: int) -> dict[int, str]:
+    """By card, the fewest options with which a batch of one fits; cards that are too small are left
+    out."""
+    ladder = {said: plan_of(folder, size, **given) for said, given in LADDER.items()}
+    told = {card: [said for said, plan in ladder.items() if fits(plan, card)] for card in CARDS}
+    return {card: said[0] for card, said in told.items() if said}
+
+
 def main() -> None:
     """Print the tables."""
     hush()
+    named = sys.argv[1:]
+    fitting: dict[int, dict[str, str]] | None = None
+    if named == ["--fitting"]:
+        fitting = {card: {} for card in CARDS}
     with tempfile.TemporaryDirectory() as work:
-        for name in sys.argv[1:] or BASES:
+        for name in BASES if fitting is not None else named or BASES:
             files = BASES[name]
             folder = Path(work) / name
             for file, content in files.items():
                 (folder / file).parent.mkdir(parents=True, exist_ok=True)
                 (folder / file).write_text(json.dumps(content))
             native = family_of(folder, name).info(folder, None).native_size
+            if fitting is not None:
+                for card, said in fewest_options(folder, native).items():
+                    fitting[card][name] = said
+                print(name)
+                continue
             plan = plan_of(folder, native)
             found = plan.memory
             assert found is not None
@@ -383,6 +412,8 @@ def main() -> None:
                 f" without samples on the way"
                 f" {human_bytes(replace(plan, prompts=[]).bytes_needed)}."
             )
+    if fitting is not None:
+        FITTING.write_text(json.dumps(fitting, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from hubtools.errors import UsageError
 from hubtools.leaks import hide, without_password
 from hubtools.limits import FINDINGS, SAID
+from hubtools.notebooks import table
 from hubtools.patterns import regex
 from hubtools.printable import printable, visible
 
@@ -238,6 +239,9 @@ def _more(rule: Rule, count: int, strict: bool) -> Finding:
     )
 
 
+_MOST_SHOWN = 100  # findings of a report in a notebook
+
+
 @dataclass(frozen=True)
 class Report:
     """All findings of one check over one thing, and a few facts about that thing.
@@ -270,6 +274,14 @@ class Report:
     def ok(self) -> bool:
         """True if there is no error."""
         return self.count(Severity.ERROR) == 0
+
+    def _repr_html_(self) -> str:
+        """As a notebook shows it: findings, the worst first."""
+        rows = [(f.severity, f.rule, f.place, f.message, f.fix or "") for f in self.sorted()]
+        more = [("", "", "", f"and {len(rows) - _MOST_SHOWN} more", "")]
+        shown = rows[:_MOST_SHOWN] + (more if len(rows) > _MOST_SHOWN else [])
+        head = ("", "rule", "where", "finding", "fix") if rows else ()
+        return table(f"{self.subject}: {self.summary}", head, shown)
 
     @property
     def summary(self) -> str:

@@ -14,6 +14,7 @@ from hubtools.causes import is_absent
 from hubtools.errors import HubtoolsError
 from hubtools.files import LinkedOut, open_inside, write_text
 from hubtools.layout import RUN_MANIFEST
+from hubtools.notebooks import table
 from hubtools.rooted import Root
 
 SCHEMA = 1
@@ -200,6 +201,24 @@ class RunManifest(_Manifest):
     seal: dict[str, str] | None = Field(
         None, description="By whom it was finished: a mark that only their hubtools can check."
     )
+
+    def _repr_html_(self) -> str:
+        """As a notebook shows it."""
+        rows: list[tuple[str, object]] = [
+            ("status", self.status),
+            ("base", self.base_model.id or self.base_model.family),
+            ("pictures", self.dataset.images),
+            ("steps", f"{self.steps_done} of {self.steps}"),
+        ]
+        if self.lora is not None:
+            rows.append(
+                ("LoRA", f"{self.lora.file}, rank {self.lora.rank}, {self.lora.bytes} bytes")
+            )
+        if self.loss_first is not None and self.loss_last is not None:
+            rows.append(("loss", f"{self.loss_first:.4f} first, {self.loss_last:.4f} last"))
+        if self.seconds is not None:
+            rows.append(("time", f"{self.seconds:.0f} s on {self.device}"))
+        return table(f"Run {self.name}", (), rows)
 
     @classmethod
     def read(cls, run_dir: Path) -> RunManifest:

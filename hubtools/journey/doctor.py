@@ -19,6 +19,7 @@ from hubtools.files import human_bytes
 from hubtools.hub import client
 from hubtools.interpreter import importing
 from hubtools.models.device import best_device, best_dtype, free_cores
+from hubtools.models.needs import fitting
 from hubtools.version import __version__
 
 State = Literal["ok", "note", "problem"]
@@ -55,6 +56,7 @@ def doctor(folder: Path | None = None, *, timeout: float = 3.0) -> list[Fact]:
         *_python(),
         *_packages(),
         *_device(),
+        *trains(_room_of_gpu()),
         *_machine(folder or Path.cwd()),
         *_hub(timeout),
         *_extras(),
@@ -169,6 +171,38 @@ def _gpus() -> Iterator[Fact]:
                 "problem", "install a PyTorch built for this GPU (https://pytorch.org)",
             )  # fmt: skip
     yield Fact("device", "CUDA of PyTorch", torch.version.cuda or f"ROCm {torch.version.hip}")
+
+
+def trains(room: int | None) -> Iterator[Fact]:
+    """Which published bases a GPU of so many bytes has room for; without one, which of what size
+    has."""
+    table = fitting()
+    if room is None:
+        told: set[str] = set()
+        for card, fit in table.items():
+            more = [name for name in fit if name not in told]
+            yield Fact("trains", f"a GPU of {card} GB", ("also " if told else "") + ", ".join(more))
+            told.update(more)
+        return
+    # cards are named after more than they hold
+    cards = [card for card in table if card * 0.95 * 10**9 <= room]
+    fit = table[cards[-1]] if cards else {}
+    for name in table[max(table)]:
+        least = min(card for card, known in table.items() if name in known)
+        yield Fact(
+            "trains", name, f"yes {fit[name]}".strip() if name in fit else f"from {least} GB"
+        )
+
+
+def _room_of_gpu() -> int | None:
+    """Bytes of the largest GPU."""
+    if importlib.util.find_spec("torch") is None:
+        return None
+    import torch
+
+    if not torch.cuda.is_available():
+        return None
+    return max(torch.cuda.mem_get_info(index)[1] for index in range(torch.cuda.device_count()))
 
 
 def _runs_on(major: int, minor: int, built: Sequence[str]) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hubtools.journey.doctor import _runs_on, _unused_gpu
+from hubtools.journey.doctor import _runs_on, _unused_gpu, trains
 from hubtools.localhub.server import Hub
 from tests.typed import typed
 
@@ -141,3 +141,15 @@ def test_a_gpu_that_is_there_and_not_used(tmp_path: Path, monkeypatch: pytest.Mo
     fact = _unused_gpu("13.0")
     assert fact is not None
     assert "hidden by" in fact.value
+
+
+def test_what_can_be_trained_is_told_by_memory() -> None:
+    told = {fact.name: fact.value for fact in trains(16 * 10**9 - 10**8)}
+    assert told["SDXL"] == "yes"
+    assert told["FLUX.1"] == "yes --gradient-checkpointing --quantize nf4"
+    assert told["FLUX.2 dev"] == "from 80 GB"
+    assert set({fact.name: fact.value for fact in trains(4 * 10**9)}.values()) > {"from 8 GB"}
+    without = [fact.value for fact in trains(None)]
+    assert next(fact.name for fact in trains(None)) == "a GPU of 8 GB"
+    names = ", ".join(value.removeprefix("also ") for value in without).split(", ")
+    assert len(names) == len(set(names)) == len(told)  # each once

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
+from html import escape
 
-from hubtools.inference.grid.plan import GridPlan
+from hubtools.inference.grid.plan import PAGE, PICTURE, GridPlan
 from hubtools.manifest import SampleRecord
+from hubtools.printable import visible
+from hubtools.rooted import Root
+
+_MOST = 100_000_000  # bytes of a picture that a notebook shows
 
 
 @dataclass(frozen=True)
@@ -25,3 +31,11 @@ class GridResult:
     plan: GridPlan
     pictures: dict[str, Drawn]  # by file
     drawn: int  # of them now
+
+    def _repr_html_(self) -> str:
+        """As a notebook shows it: the picture of the whole grid, and where its page is."""
+        with Root(self.plan.folder) as root:
+            data = base64.b64encode(root.read(PICTURE, _MOST)).decode("ascii")
+        page = escape(visible(str(self.plan.folder / PAGE)))
+        picture = f"data:image/png;base64,{data}"
+        return f'<img alt="grid" src="{picture}" style="max-width: 100%"><p>{page}</p>'
