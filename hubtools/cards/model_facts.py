@@ -102,6 +102,7 @@ class ModelCard:
     citation: str | None = None
     files: tuple[File, ...] = ()  # the LoRA, and what is loaded with it
     adapters: tuple[str, ...] = ()  # further LoRA files that belong to the release
+    dora: bool = False
     words: tuple[str, ...] = ()  # that embeddings beside the LoRA bring
     front_matter: dict[str, Any] = field(default_factory=dict)
 
@@ -161,6 +162,7 @@ def model_facts(run_dir: Path, project: Project) -> tuple[ModelCard, list[Shown]
         adapters=tuple(one.file for one in beside if one.kind == "adapter"),
         words=tuple(dict.fromkeys(word for one in beside for word in one.words)),
         training=tuple(_training(manifest)),
+        dora=bool(manifest.train.get("use_dora")),
         weights=weights.name,
         weights_bytes=weights.stat().st_size,
         weights_size=human_bytes(weights.stat().st_size),
@@ -305,6 +307,7 @@ def _model_front_matter(card: ModelCard, records: list[SampleRecord]) -> dict[st
     data["tags"] = [
         "text-to-image",
         "lora",
+        *(["dora"] if card.dora else []),
         "diffusers",
         card.family,
         "template:sd-lora",

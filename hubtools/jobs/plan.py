@@ -28,6 +28,7 @@ from hubtools.training.pictures import TrainingPictures, find_pictures
 from hubtools.training.plan import TrainPlan
 from hubtools.training.prepare import find_base, make_plan
 from hubtools.training.rules import judge
+from hubtools.training.start import find_start
 from hubtools.training.told import describe
 
 if TYPE_CHECKING:
@@ -240,7 +241,8 @@ def _planned(
         )
     source = _pictures(as_there, from_hub, skip_validation, reporter)
     group = planned(max(1, machine.gpus))
-    plan = make_plan(as_there, base, folder, family, source, group)
+    start = find_start(as_there, folder)  # on the Hub: see `_refuse_places`
+    plan = make_plan(as_there, base, folder, family, source, group, start)
     there: dict[str, Any] = {"bytes_free": _DISK, "cache_bytes_free": None}
     if machine.gpu is not None:
         there |= {"device": "cuda", "memory_free": machine.memory}

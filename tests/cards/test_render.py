@@ -22,6 +22,7 @@ from hubtools.files import sha256_of
 from hubtools.frontmatter import parse
 from hubtools.layout import LORA_WEIGHTS
 from hubtools.localhub.server import Hub
+from hubtools.manifest import RunManifest, StartedFrom
 from hubtools.project import Project, load_project
 from hubtools.settings import DatasetSettings, ModelSettings
 
@@ -409,3 +410,23 @@ def test_settings_without_a_repository_still_make_a_card(run_dir: Path, project:
     text = write_model_card(run_dir, alone).text
     assert "# people\n" in text
     assert "load_lora_weights('.'" in text
+
+
+def test_a_card_tells_of_the_kind_and_of_what_it_was_started_from(
+    run_dir: Path, project: Project
+) -> None:
+    run = RunManifest.read(run_dir)
+    more = {"use_dora": True, "rank_pattern": {"conv": 2}, "target_modules": ["attention", "conv"]}
+    start = StartedFrom(
+        name="they/style", repo="they/style", file="a.safetensors", sha256="a" * 64, step=40,
+        license="openrail++",
+    )  # fmt: skip
+    run.model_copy(update={"train": run.train | more, "started_from": start}).write(run_dir)
+    text = write_model_card(run_dir, project).path.read_text()
+    told = "they/style (a.safetensors, step 40, SHA-256 aaaaaaaaaaaa), under openrail++"
+    plain = text.replace("\\", "")
+    assert f"It was started from {told}." in plain
+    assert f"| started from | {told} |" in plain
+    assert "| kind | DoRA |" in plain
+    assert "| rank_pattern | conv = 2 |" in plain
+    assert "- lora\n- dora\n" in text

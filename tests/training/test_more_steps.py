@@ -191,9 +191,11 @@ def test_the_start_is_part_of_what_the_run_is(
 
 
 def test_the_first_samples_are_of_the_bare_base(short: Project, make_project: MakeProject) -> None:
-    project = make_project(init_from=str(short.run_dir), validation_steps=1, **ONE)
+    project = make_project(
+        init_from=str(short.run_dir), validation_steps=1, samples={"prompts": ["x"]}, **ONE
+    )
     train(project, skip_validation=True)
-    plain = make_project(name="plain", validation_steps=1, **ONE)
+    plain = make_project(name="plain", validation_steps=1, samples={"prompts": ["x"]}, **ONE)
     train(plain, skip_validation=True)
     first, other = (
         next(record for record in read_samples(each.run_dir / "samples") if record.train_step == 0)
