@@ -40,6 +40,7 @@ class TrainSettings(Section):
         "optimizer": "optimizer",
         "mixed_precision": "the machine",
         "checkpointing_steps": "what is kept",
+        "report_to": "trackers",
         "seed": "repeatability",
     }
 
@@ -360,6 +361,11 @@ class TrainSettings(Section):
         "sample_steps",
         ge=0,
     )
+    validation_split: Share = option(
+        0.0,
+        "Pictures that are not trained on: a share of them (below 1), or how many. Their loss, on"
+        " the same noise each time, is measured whenever samples are drawn.",
+    )
     report_to: list[Literal["tensorboard", "wandb", "trackio", "all", "none"]] = option(
         [],
         "Trackers that follow the run as well; repeat the option. all: those whose package is"
@@ -374,11 +380,6 @@ class TrainSettings(Section):
     )
     tracker_run_name: TrackerName | None = option(
         None, "Name of the run in W&B and trackio; default the run folder's.", "wandb_run_name"
-    )
-    validation_split: Share = option(
-        0.0,
-        "Pictures that are not trained on: a share of them (below 1), or how many. Their loss, on"
-        " the same noise each time, is measured whenever samples are drawn.",
     )
     seed: int = option(0, "Seed of initial weights, data order, noise and crops.", ge=0)
     price_per_hour: float | None = option(

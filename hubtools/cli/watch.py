@@ -48,5 +48,5 @@ def command(
         if opens and not webbrowser.open(page.url):
             out.note("No browser could be opened here.")
         page.wait()
-        out.note("Stopped. A training is not.")
+        out.note("The page has stopped; a training goes on.")
     return ExitCode.DONE

@@ -6,20 +6,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hubtools.dataset.examples import Example, read_examples
+from hubtools.dataset.examples import Example, fingerprint, read_examples
 from hubtools.dataset.rows import role_columns
 from hubtools.dataset.sources.download import fetch_dataset
 from hubtools.dataset.text.trigger import has_word, replace_word
 from hubtools.errors import HubtoolsError, UsageError
+from hubtools.files import sha256_of
 from hubtools.inference.controls import controls_for, taken_by
 from hubtools.inference.generate import base_of, triggers
 from hubtools.inference.grid.axes import ALL, Value, parse_axis, step_value
 from hubtools.inference.lora import LoraFile, WeightedLora, check_loras, resolve_lora, snapshots_of
 from hubtools.inference.shots import Shot, shots_of
 from hubtools.inference.staged import LoraShots
+from hubtools.manifest import RunManifest
 from hubtools.models.base import Base
 from hubtools.models.families.protocol import sampling_of
 from hubtools.project import Project
+from hubtools.training.pictures import held_out
 
 Note = Callable[[str], None]
 
@@ -131,12 +134,12 @@ def plan_evaluation(
         controls=controls_for(project, texts, taken_by(base), real)
         + controls_for(project, plain, taken_by(base), of_plain),
     )
-    measured, held_out = _measured(project, real)
     run = Path(source)
     folder = run if run.is_dir() else project.run_to_change
+    measured, apart = measured_on(project, real, folder)
     return EvaluationPlan(
         project, base, choices, trigger, tuple(texts), plain, tuple(shots), tuple(names),
-        tuple(real), tuple(measured), held_out, folder,
+        tuple(real), tuple(measured), apart, folder,
     )  # fmt: skip
 
 
@@ -203,10 +206,15 @@ def _texts(
     return list(dict.fromkeys(texts))
 
 
-def _measured(project: Project, real: Sequence[Example]) -> tuple[list[Example], bool]:
+def measured_on(
+    project: Project, real: Sequence[Example], run_dir: Path
+) -> tuple[list[Example], bool]:
+    """(pictures for the denoising loss, whether they were never trained on): those that the
+    settings name, else those that the run in `run_dir` held out, else some of its own."""
     given = project.evaluate.held_out
     if given is None:
-        return list(real)[:16], False
+        apart = _held_out_by(run_dir, real, project.train.max_train_samples)
+        return (apart, True) if apart else (list(real)[:16], False)
     folder = project.at(given)
     if not folder.is_dir():
         raise UsageError(
@@ -217,3 +225,21 @@ def _measured(project: Project, real: Sequence[Example]) -> tuple[list[Example],
     return read_examples(
         folder, project.dataset.caption_column, any_split=True, roles=role_columns(project.dataset)
     ), True
+
+
+def _held_out_by(run_dir: Path, real: Sequence[Example], most: int | None) -> list[Example]:
+    """The pictures that a run did not train on, if `real` are the ones that it was given; at most
+    sixteen."""
+    try:
+        manifest = RunManifest.read(run_dir)
+    except HubtoolsError:
+        return []
+    split = manifest.train.get("validation_split")
+    if not manifest.dataset.held_out or not isinstance(split, (int, float)):
+        return []
+    if not 0 < split < len(real):
+        return []
+    known = [replace(one, sha256=sha256_of(one.image)) for one in real[:most]]
+    if fingerprint(known) != manifest.dataset.fingerprint:
+        return []
+    return [known[number] for number in sorted(held_out(known, split, manifest.seed))][:16]

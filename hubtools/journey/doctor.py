@@ -32,6 +32,9 @@ _EXTRA_GIVES = {
     "optimizers": "--optimizer prodigy, schedule-free",
     "bitsandbytes": "--optimizer adamw-8bit",
     "xformers": "--enable-xformers-memory-efficient-attention",
+    "tensorboard": "train --report-to tensorboard",
+    "wandb": "train --report-to wandb",
+    "trackio": "train --report-to trackio",
 }
 
 

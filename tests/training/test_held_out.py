@@ -11,8 +11,9 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from hubtools.cards.model_facts import _training  # noqa: E402
-from hubtools.dataset.examples import Example  # noqa: E402
+from hubtools.dataset.examples import Example, read_examples  # noqa: E402
 from hubtools.errors import UsageError  # noqa: E402
+from hubtools.evaluation.plan import measured_on  # noqa: E402
 from hubtools.layout import LORA_WEIGHTS  # noqa: E402
 from hubtools.manifest import RunManifest  # noqa: E402
 from hubtools.progress import PlainReporter  # noqa: E402
@@ -71,6 +72,17 @@ def test_their_loss_is_measured_before_the_first_step_and_with_the_samples(
     assert card["pictures held out"] == "2"
     assert card["loss of held-out pictures, after"] == f"{found[-1].validation_loss:.4g}"
     assert load_project(straight.run_dir).train.validation_split == 2
+
+
+def test_evaluate_measures_on_them(straight: Project) -> None:
+    real = read_examples(straight.dataset_dir, "text")
+    found, apart = measured_on(straight, real, straight.run_dir)
+    assert apart
+    assert len(found) == 2
+    assert {one.file_name for one in found} < {one.file_name for one in real}
+    # of other pictures nobody knows which were held out
+    assert measured_on(straight, real[1:], straight.run_dir) == (real[1:], False)
+    assert measured_on(straight, real, straight.run_dir / "elsewhere") == (real, False)
 
 
 @pytest.mark.parametrize("stop", [2, 3])
