@@ -34,7 +34,7 @@ from hubtools.training.device import (
     precision_of,
 )
 from hubtools.training.distributed import Distributed
-from hubtools.training.optimizer_kinds import bytes_remembered, check_optimizer, kind_of
+from hubtools.training.optimizer_kinds import bytes_remembered, kind_of
 from hubtools.training.outline import outline_of
 from hubtools.training.pictures import TrainingPictures
 from hubtools.training.plan import TrainPlan
@@ -95,7 +95,6 @@ def make_plan(
     info = with_controls(family.info(folder, project.train.prediction_type), every)
     settings = completed(project.train, info)
     check_xformers(settings, group.device)
-    check_optimizer(settings)
     if settings.unmasked_weight and not any(example.mask for example in source.examples):
         raise UsageError(
             f"unmasked_weight {settings.unmasked_weight:g} is for pictures with masks, but no"

@@ -17,6 +17,7 @@ from hubtools.reporting.baseline import add_to_baseline
 from hubtools.training import runfolder
 from hubtools.training.checkpoints import foreign, newest_usable, take_over
 from hubtools.training.distributed import alone_on_cpu, open_distributed
+from hubtools.training.optimizer_kinds import check_optimizer
 from hubtools.training.pictures import find_pictures
 from hubtools.training.plan import TrainPlan
 from hubtools.training.prepare import base_fingerprint, find_base, library_versions, make_plan
@@ -61,6 +62,7 @@ def train(
     `KeyboardInterrupt` after Ctrl-C or SIGTERM, once state is saved.
     """
     require_extra("train", "Training")
+    check_optimizer(project.train)  # of this machine; a job brings its own
     run_dir = project.run_to_train
     group = alone_on_cpu() if dry_run else None
     if group is None:
