@@ -24,7 +24,7 @@ from hubtools.dataset.view import Dataset, Look, view
 from hubtools.dataset.workers.guarded import shared_guard
 from hubtools.files import StrPath
 from hubtools.findings import Finding, Report
-from hubtools.reporting.baseline import without_ignored
+from hubtools.reporting.baseline import known_aside, without_ignored
 from hubtools.settings import DatasetSettings
 
 if TYPE_CHECKING:
@@ -162,18 +162,42 @@ def further_folders(project: Project) -> list[Further]:
     return found
 
 
+def judged_beside(
+    project: Project, further: Further, source: Dataset | None = None, **options: Any
+) -> Report:
+    """The verdict on a folder beside the dataset's own, or on what was read of it (`source`), with
+    paths as the dataset's folder sees them. Other `options` are those of `validate`."""
+    chosen = project.judged_by | {"settings": further.settings} | options
+    baseline = chosen.pop("baseline", None)
+    chosen["ignore"] = (*chosen.get("ignore", ()), *further.ignore)
+    report = validate(further.folder if source is None else source, **chosen)
+    place = _place_of(project, further)
+    placed = tuple(one.placed(path=f"{place}/{one.path or ''}") for one in report.findings)
+    return known_aside(replace(report, findings=placed), baseline)
+
+
+def _place_of(project: Project, further: Further) -> str:
+    return Path(os.path.relpath(further.folder, project.dataset_dir)).as_posix()
+
+
 def _with_others(project: Project, report: Report, options: Mapping[str, Any]) -> Report:
     """The report with what is found in the other folders that are trained on."""
-    shared = {key: options[key] for key in ("strict", "select", "resolution") if key in options}
-    findings, known = list(report.findings), list(report.known)
-    for folder, settings, ignore in further_folders(project):
-        chosen = project.judged_by
-        chosen |= {"settings": settings, "ignore": (*chosen.get("ignore", ()), *ignore)}
-        told = validate(folder, **(chosen | shared))
-        place = Path(os.path.relpath(folder, project.dataset_dir)).as_posix()
-        findings += [one.placed(path=f"{place}/{one.path or ''}") for one in told.findings]
-        known += told.known
-    return replace(report, findings=tuple(findings), known=tuple(known))
+    others = further_folders(project)
+    names = ("strict", "select", "resolution", "baseline")
+    shared = {key: options[key] for key in names if key in options}
+    told = [report, *(judged_beside(project, one, **shared) for one in others)]
+    facts = dict(report.facts)
+    if others and "baseline" in facts:  # an entry of theirs is not stale for the dataset's own
+        places = tuple(f"{_place_of(project, one)}/" for one in others)
+        stale = [one for one in facts["baseline"]["stale"] if not one["place"].startswith(places)]
+        known = sum(len(one.known) for one in told)
+        facts["baseline"] = {**facts["baseline"], "stale": stale, "known": known}
+    return replace(
+        report,
+        findings=tuple(finding for one in told for finding in one.findings),
+        known=tuple(finding for one in told for finding in one.known),
+        facts=facts,
+    )
 
 
 @contextmanager

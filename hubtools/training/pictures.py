@@ -11,7 +11,12 @@ from hubtools.dataset.examples import examples_of, fingerprint, numbered
 from hubtools.dataset.pictures.rgb import open_image
 from hubtools.dataset.sources.download import fetch_dataset
 from hubtools.dataset.sources.local import HashedFolder
-from hubtools.dataset.validate import further_folders, validate_project
+from hubtools.dataset.validate import (
+    Further,
+    further_folders,
+    judged_beside,
+    validate_project,
+)
 from hubtools.dataset.view import view
 from hubtools.dataset.workers.guarded import shared_guard
 from hubtools.errors import ChecksFailed, UsageError
@@ -61,11 +66,12 @@ def find_pictures(
         reporter.note(f"Pictures: {repo} on the Hub.")
         folder, revision = fetch_dataset(repo, settings.revision)
     examples, sizes = _read(project, folder, settings, reporter, skip_validation)
-    for name in settings.other_folders:
-        other = project.at(name)
-        reporter.note(f"Further pictures: {other}")
-        found, theirs = _read(project, other, settings, reporter, skip_validation)
-        examples += [replace(e, file_name=f"{other.name}/{e.file_name}") for e in found]
+    for further in further_folders(project)[: len(settings.other_folders)]:
+        reporter.note(f"Further pictures: {further.folder}")
+        found, theirs = _read(
+            project, further.folder, further.settings, reporter, skip_validation, further
+        )
+        examples += [replace(e, file_name=f"{further.folder.name}/{e.file_name}") for e in found]
         sizes += theirs
     examples = numbered(examples, settings)
     most = project.train.max_train_samples
@@ -91,15 +97,15 @@ def _read(
     settings: DatasetSettings,
     reporter: Reporter,
     skip_validation: bool,
-    ignore: tuple[str, ...] = (),
+    further: Further | None = None,
 ) -> tuple[list[Example], list[tuple[int, int]]]:
-    """The pictures of a folder and their sizes, judged by all rules but some, unless that is to be
-    skipped."""
+    """The pictures of a folder and their sizes, judged unless that is to be skipped: the dataset's
+    own, or one beside it."""
     source = HashedFolder(folder)
     with shared_guard():
         dataset = view(source, settings, resolution=project.resolution, base=project.base)
         if not skip_validation:
-            _judge(dataset, project, reporter, ignore)
+            _judge(dataset, project, reporter, further)
         examples = examples_of(dataset)
     examples = [
         replace(e, sha256=source.digests.get(e.file_name) or sha256_of(e.image)) for e in examples
@@ -121,9 +127,10 @@ def _of_class(
             hint="--with-prior-preservation, or leave --class-data-dir out",
             code="bad-setting",
         )
-    folder, settings, ignore = further_folders(project)[-1]
+    further = further_folders(project)[-1]
+    folder = further.folder
     reporter.note(f"Pictures of the class: {folder}")
-    found, sizes = _read(project, folder, settings, reporter, skip_validation, ignore)
+    found, sizes = _read(project, folder, further.settings, reporter, skip_validation, further)
     often = sum(example.repeats for example in examples) / max(1, len(found))
     weighed = [
         replace(
@@ -167,9 +174,11 @@ def held_out(examples: Sequence[Example], split: float, seed: int) -> frozenset[
     return frozenset(held)
 
 
-def _judge(dataset: Dataset, project: Project, reporter: Reporter, ignore: tuple[str, ...]) -> None:
-    ignored = (*project.judged_by.get("ignore", ()), *ignore)
-    report = validate_project(project, dataset, ignore=ignored)
+def _judge(dataset: Dataset, project: Project, reporter: Reporter, further: Further | None) -> None:
+    if further is None:
+        report = validate_project(project, dataset)
+    else:
+        report = judged_beside(project, further, dataset)
     if report.ok and report.findings:
         reporter.note(f"Dataset: {report.summary}; `hubtools validate` shows them.")
     if not report.ok:

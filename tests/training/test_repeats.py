@@ -17,6 +17,7 @@ from hubtools.errors import ChecksFailed, HubtoolsError
 from hubtools.findings import Severity
 from hubtools.progress import silent
 from hubtools.project import Project, load_project
+from hubtools.reporting.baseline import renew_baseline
 from hubtools.settings import DatasetSettings, TrainSettings
 from hubtools.training.buckets import epoch_steps, make_buckets
 from hubtools.training.pictures import find_pictures
@@ -201,3 +202,11 @@ def test_several_folders_are_one_training(
     assert not report.ok
     with pytest.raises(ChecksFailed, match="older does not pass validation"):
         find_pictures(project, silent(), from_hub=False, skip_validation=False)
+    # what is known of it is known to both
+    baseline = tmp_path / "known.json"
+    renew_baseline(report, baseline)
+    knowing = project.with_settings({("rules", "baseline"): str(baseline)})
+    again = validate_project(knowing)
+    assert (again.ok, again.facts["baseline"]["stale"]) == (True, [])
+    with pytest.raises(HubtoolsError, match="cannot be read as a picture"):
+        find_pictures(knowing, silent(), from_hub=False, skip_validation=False)
