@@ -240,12 +240,22 @@ def _verdict_inputs(journey: Journey) -> dict[str, Any]:
     return judged | {"settings": judged["settings"].model_dump(), "baseline": known}
 
 
+# Settings of [dataset] that say which pictures a step sees, with which words and how often.
+_OF_EXAMPLES = {
+    "other_caption_columns", "instance_prompt", "image_column", "control_columns", "mask_column",
+    "repeats_column", "picture_repeats", "picture_weights", "class_noun",
+}  # fmt: skip
+
+
 def _train_inputs(journey: Journey) -> dict[str, Any]:
     project = journey.project
     train = project.train.model_dump(exclude={"output_dir", "num_threads"})
+    always = {"caption_column", "trigger", "revision"}
+    told = project.dataset.model_dump(include=_OF_EXAMPLES, exclude_defaults=True)
     return {
         "pictures": journey.dataset_digest(card=False),
-        "dataset": project.dataset.model_dump(include={"caption_column", "trigger", "revision"}),
+        **journey.further_digests(),
+        "dataset": project.dataset.model_dump(include=always) | told,
         "train": train | {"resolution": project.resolution},
         "run": str(project.run_dir),
     }
@@ -257,6 +267,7 @@ STEPS: list[Step] = [
         "check the pictures and captions",
         inputs=lambda j: {
             "pictures": j.dataset_digest(card=False),
+            **j.further_digests(),
             **_verdict_inputs(j),
         },
         outputs=lambda j: [],

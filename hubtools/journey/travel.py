@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from hubtools.dataset.validate import further_folders
 from hubtools.journey.ledger import Ledger, digest_of
 from hubtools.layout import CARD
 from hubtools.progress import Advance, Reporter
@@ -79,6 +80,13 @@ class Journey:
     def dataset_digest(self, *, card: bool) -> str:
         """One digest over the dataset folder."""
         return self.ledger.hash_files(self.project.dataset_dir, self.dataset_files(card=card))
+
+    def further_digests(self) -> dict[str, Any]:
+        """Digests of the other folders that are trained on, as an input of a step; empty if there
+        are none."""
+        folders = [one.folder for one in further_folders(self.project)]
+        there = {str(one): self.ledger.hash_files(one, files_below(one)) for one in folders}
+        return {"further": there} if there else {}
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,13 @@ import pytest
 
 from hubtools.errors import UsageError
 from hubtools.findings import Report
+from hubtools.journey.ledger import Ledger
 from hubtools.journey.ship import STEPS, forecast, ship
+from hubtools.journey.travel import Journey
 from hubtools.progress import silent
 from hubtools.project import Project, load_project
 from hubtools.project_file import to_toml
+from tests.drawing import write_pictures
 
 Draw = Callable[..., Path]
 
@@ -83,6 +86,26 @@ def test_what_changes_makes_only_what_depends_on_it_run_again(
     path = project.dataset_dir / "metadata.jsonl"
     path.write_text(path.read_text().replace("number 1", "number one"))
     assert verbs(other, last="validate") == {"validate": "run"}
+
+
+def test_further_folders_are_looked_at_as_well(
+    make: Callable[..., Project], tmp_path: Path
+) -> None:
+    older = write_pictures(tmp_path / "older", 1, size=(64, 66))
+    project = make(dataset={"other_folders": [str(older)]})
+    assert ship(project, Silent(), last="validate").done == ("validate",)
+    assert verbs(project, last="validate") == {"validate": "skip"}
+    (older / "metadata.jsonl").write_text('{"file_name": "picture0.png", "text": "changed"}\n')
+    assert verbs(project, last="validate") == {"validate": "run"}
+    often = make(dataset={"other_folders": [str(older)], "picture_repeats": {"older/*": 2}})
+    assert train_inputs(project) != train_inputs(often)
+
+
+def train_inputs(project: Project) -> object:
+    ledger = Ledger.open(project.root)
+    return next(one for one in STEPS if one.name == "train").inputs(
+        Journey(project, Silent(), ledger)
+    )
 
 
 @pytest.mark.parametrize(
