@@ -310,7 +310,7 @@ def write_settings(
         train["init_from"] = start.repo  # of another there is no name to find it by
     text = to_toml(
         {
-            "dataset": project.dataset.model_dump(exclude={"path"})
+            "dataset": project.dataset.model_dump(exclude={"path", "other_folders"})
             | {"repo": manifest.dataset.repo, "revision": manifest.dataset.revision},
             "train": {"pretrained_model_name_or_path": manifest.base_model.id, **train},
             "samples": project.samples.model_dump() | {"prompts": list(prompts)},

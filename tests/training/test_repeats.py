@@ -210,3 +210,19 @@ def test_several_folders_are_one_training(
     assert (again.ok, again.facts["baseline"]["stale"]) == (True, [])
     with pytest.raises(HubtoolsError, match="cannot be read as a picture"):
         find_pictures(knowing, silent(), from_hub=False, skip_validation=False)
+
+
+def test_a_run_does_not_say_where_they_lie(
+    make_project: MakeProject, folders: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("torch")
+    from hubtools.training.runfolder import write_settings
+    from hubtools.training.train import train
+
+    other = write_pictures(tmp_path / "older", 1, size=(72, 64))
+    project = make_project(data=folders, dataset={"other_folders": [str(other)]})
+    manifest = train(project, skip_validation=True, dry_run=True)
+    assert manifest.dataset.images == 6
+    (tmp_path / "run").mkdir()
+    write_settings(tmp_path / "run", project, manifest, [])
+    assert "older" not in (tmp_path / "run" / "hubtools.toml").read_text()
