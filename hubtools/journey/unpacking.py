@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from hubtools.dataset.folder.listing import walk
@@ -26,10 +27,15 @@ def unpack(source: Path, target: Path, *, force: bool) -> tuple[int, str]:
             names = [entry.name for entry in walk(place).entries]
             if not force:
                 refuse_to_mix(target, {name: (place, name) for name in names}, {})
-            with Root(place) as given, Root(target) as root:
+            with (
+                Root(target.parent) as above,
+                above.inside(f"{WORK_DIR}/unpacked") as given,
+                above.inside(target.name) as root,
+            ):
                 for name in names:
                     if not root.exists(name) or force:
-                        root.write(name, given.read(name))
+                        with given.open(name) as file, root.replacing(name) as copy:
+                            shutil.copyfileobj(file, copy, 1 << 20)
         finally:
             with Root(target.parent) as root:
                 root.remove_tree(f"{WORK_DIR}/unpacked")
