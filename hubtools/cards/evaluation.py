@@ -33,6 +33,11 @@ _READING = {
     "denoising_loss": "the error in telling noise from picture, lower is better; compare it with"
     " the base's only",
 }
+_SCALED = _READING | {
+    "subject_fidelity": "0 % is as the base draws, 100 % as alike as the training pictures are"
+    " among themselves; the higher, the more of the subject was learnt",
+    "leakage": "the same scale; above 0 %: the subject shows although nobody asked",
+}
 
 
 @dataclass(frozen=True)
@@ -62,16 +67,20 @@ def evaluation_card(run_dir: Path, lora_sha256: str) -> EvaluationCard | None:
     chosen = best if best in ours else min(ours, key=lambda c: abs(c.weight - 1))
     assert chosen is not None
     rows = [
-        (title, _cell(base, name), _cell(chosen, name))
+        (title, _cell(found, base, name), _cell(found, chosen, name))
         for name, title in _ROWS.items()
         if name in chosen.figures
     ]
-    reading = [(_ROWS[n], _READING[n]) for n in _ROWS if n in chosen.figures and n in _READING]
+    reading = [
+        (_ROWS[n], (_SCALED if found.per_cent(chosen, n) else _READING)[n])
+        for n in _ROWS
+        if n in chosen.figures and n in _READING
+    ]
     name = "denoising_loss"
     if name in chosen.figures:
         seen = "held-out" if found.loss_held_out else "training"
         title = f"denoising loss on {found.loss_pictures} {seen} pictures"
-        rows.append((title, _cell(base, name, 4), _cell(chosen, name, 4)))
+        rows.append((title, _cell(found, base, name, 4), _cell(found, chosen, name, 4)))
         reading.append(("denoising loss", _READING[name]))
     samples = found.samples
     how = (
@@ -89,8 +98,11 @@ def evaluation_card(run_dir: Path, lora_sha256: str) -> EvaluationCard | None:
     )
 
 
-def _cell(candidate: Candidate, name: str, digits: int = 2) -> str:
-    found: Measured | None = candidate.figures.get(name)
+def _cell(evaluation: Evaluation, candidate: Candidate, name: str, digits: int = 2) -> str:
+    scaled = evaluation.per_cent(candidate, name)
+    found: Measured | None = scaled or candidate.figures.get(name)
     if found is None or found.mean is None:
         return ""
+    if scaled is not None:
+        return f"{found.mean + 0.0:.0f} % ({found.low:.0f} to {found.high:.0f})"
     return f"{found.mean:.{digits}f} ({found.low:.{digits}f} to {found.high:.{digits}f})"

@@ -27,8 +27,22 @@ FIGURES: dict[str, tuple[str, str | None]] = {
     "star": ("stars on the cheeks", "stars"),
     "star_unasked": ("stars on the cheeks, without trigger", None),
 }
+# in few words, for a table of few candidates
+READING = {
+    "subject_fidelity": "higher; 0 % is the base, 100 % the pictures among themselves",
+    "prompt_fidelity": "higher, up to 1",
+    "plain_fidelity": "not below the base's",
+    "leakage": "near 0 %",
+    "diversity": "0: all pictures of a prompt are alike",
+    "memorised": "0",
+    "denoising_loss": "lower than the base's",
+    "hair_tip": "higher, up to 1",
+    "hair_tip_unasked": "near the base's",
+    "star": "higher, up to 1",
+    "star_unasked": "near the base's",
+}
 # More than these do not fit side by side.
-_COLUMNS = 4
+_COLUMNS = 3
 
 
 @click.command("evaluate", cls=SettingsCommand)
@@ -87,16 +101,20 @@ def show(out: Output, result: Evaluation) -> None:
     names = [name for name in FIGURES if any(name in c.figures for c in result.candidates)]
     labels = [_label(c, place == result.recommended) for place, c in enumerate(result.candidates)]
     if len(labels) <= _COLUMNS:
-        rows = [[FIGURES[n][0], *(_cell(c, n) for c in result.candidates)] for n in names]
-        heads = ["", *labels]
+        rows = [
+            [FIGURES[n][0], *(_cell(result, c, n) for c in result.candidates), READING[n]]
+            for n in names
+        ]
+        heads = ["", *labels, "how to read it"]
     else:
         names = [name for name in names if FIGURES[name][1]]
         rows = [
-            [label, *(_cell(candidate, name) for name in names)]
+            [label, *(_cell(result, candidate, name) for name in names)]
             for label, candidate in zip(labels, result.candidates, strict=True)
         ]
         heads = ["", *(str(FIGURES[name][1]) for name in names)]
-    out.table(heads, rows, right=list(range(1, len(heads))))
+    out.table(heads, rows, right=list(range(1, 1 + len(labels))) if len(labels) <= _COLUMNS else
+              list(range(1, len(heads))))  # fmt: skip
     seen = "held-out" if result.loss_held_out else "training"
     out.note(
         f"{len(result.prompts)} prompts x {result.images} pictures, 95 % intervals. Pictures"
@@ -110,10 +128,13 @@ def _label(candidate: Candidate, recommended: bool) -> str:
     return candidate.label + (" *" if recommended else "")
 
 
-def _cell(candidate: Candidate, name: str) -> str:
-    found = candidate.figures.get(name)
+def _cell(result: Evaluation, candidate: Candidate, name: str) -> str:
+    scaled = result.per_cent(candidate, name)
+    found = scaled or candidate.figures.get(name)
     if found is None or found.mean is None or found.low is None or found.high is None:
         return ""
     half = (found.high - found.low) / 2
+    if scaled is not None:
+        return f"{found.mean + 0.0:.0f} % ±{half:.0f}"
     digits = 3 if name == "denoising_loss" else 2
     return f"{found.mean:.{digits}f} ±{half:.{digits}f}"

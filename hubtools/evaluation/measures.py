@@ -8,6 +8,7 @@ DIV (section 4.3) with the same features in place of LPIPS; intervals are percen
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -78,6 +79,25 @@ def nearest(drawn: Floats, real: Floats) -> Floats:
     """(n,) cosine similarity of each drawn picture to the real one it is most like."""
     best: Floats = (drawn @ real.T).max(1)
     return best
+
+
+def among_themselves(real: Floats) -> float:
+    """Mean cosine similarity of two real pictures; nan for a single one."""
+    count = len(real)
+    if count < 2:
+        return float("nan")
+    alike = real @ real.T
+    return float((alike.sum() - np.trace(alike)) / (count * (count - 1)))
+
+
+_LEAST_ROOM = 0.02  # between the base and the pictures: below it a hundredth says nothing
+
+
+def per_cent(similarity: float, base: float, real: float | None) -> float | None:
+    """A similarity on the scale on which the base's is 0 and `real`, that of the real pictures
+    `among_themselves`, 100; None where the two are too near for a scale."""
+    room = (math.nan if real is None else real) - base
+    return 100 * (similarity - base) / room if room >= _LEAST_ROOM else None
 
 
 def nearest_neighbours(real: Floats) -> Floats:

@@ -9,13 +9,14 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hubtools.errors import HubtoolsError
-from hubtools.evaluation.measures import Figure
+from hubtools.evaluation.measures import Figure, per_cent
 from hubtools.files import write_text
 from hubtools.layout import EVALUATION
 from hubtools.rooted import Root
 
 SCHEMA = 1
 _MOST = 16_000_000  # bytes
+_SIMILARITIES = ("subject_fidelity", "leakage")
 
 
 class _Facts(BaseModel):
@@ -71,6 +72,9 @@ class Evaluation(_Facts):
     real_nearest: float | None = Field(
         None, description="The greatest similarity of two training pictures."
     )
+    real_likeness: float | None = Field(
+        None, description="Mean similarity of two training pictures."
+    )
     loss_pictures: int = 0
     loss_held_out: bool = Field(False, description="Whether those were never trained on.")
     blanked: int = Field(0, description="Pictures the safety checker blanked; they do not count.")
@@ -78,6 +82,19 @@ class Evaluation(_Facts):
     recommended: int | None = Field(None, description="Place in `candidates`.")
     recommendation: str
     versions: dict[str, str] = Field(default_factory=dict)
+
+    def per_cent(self, candidate: Candidate, name: str) -> Measured | None:
+        """A similarity to the training pictures (`subject_fidelity`, `leakage`) on a scale on which
+        that of the base's pictures is 0 and that of the training pictures among themselves 100.
+        None where that cannot be said: an older file, one picture, or a base that is as near."""
+        base, found = self.candidates[0].figures.get(name), candidate.figures.get(name)
+        if name not in _SIMILARITIES or base is None or found is None or base.mean is None:
+            return None
+        mean, low, high = (
+            None if value is None else per_cent(value, base.mean, self.real_likeness)
+            for value in (found.mean, found.low, found.high)
+        )
+        return None if mean is None else Measured(mean=mean, low=low, high=high, n=found.n)
 
     @classmethod
     def is_one(cls, data: bytes) -> bool:

@@ -18,6 +18,7 @@ denoising_loss     error of the prediction on the same noise at the same moments
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -34,6 +35,7 @@ from hubtools.evaluation.following import prompt_judge
 from hubtools.evaluation.measures import (
     Figure,
     Floats,
+    among_themselves,
     difference,
     diversity,
     fidelity,
@@ -121,7 +123,8 @@ def _measure(plan: EvaluationPlan, studio: Session, lines: list[Line], note: Not
     first = lines[0]
     base = _contender(first, first)
     contenders = [_contender(line, first) for line in lines[1:]]
-    place, sentence = recommend(base, contenders)
+    alike = _rounded(among_themselves(real))
+    place, sentence = recommend(base, contenders, alike)
     shot = plan.shots[0]
     return Evaluation(
         date=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -145,6 +148,7 @@ def _measure(plan: EvaluationPlan, studio: Session, lines: list[Line], note: Not
         prompt_judge=judge.name if judge else None,
         real_pictures=len(plan.real),
         real_nearest=round(float(nearest_neighbours(real).max()), 4),
+        real_likeness=alike,
         loss_pictures=len(plan.measured),
         loss_held_out=plan.held_out,
         blanked=len(blanked),
@@ -153,6 +157,10 @@ def _measure(plan: EvaluationPlan, studio: Session, lines: list[Line], note: Not
         recommendation=sentence,
         versions=versions(),
     )
+
+
+def _rounded(value: float) -> float | None:
+    return None if math.isnan(value) else round(value, 4)
 
 
 def _mark_readers() -> dict[str, Callable[[Sequence[Image.Image]], Floats]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from hubtools.evaluation.measures import Figure, Floats, difference
+from hubtools.evaluation.measures import Figure, Floats, difference, per_cent
 
 # A candidate is no longer recommended if it follows prompts worse than the base by more than this
 # share of the base's score, draws less than half as diverse pictures, or copies more than a fifth.
@@ -28,8 +28,11 @@ class Contender:
     subject: Floats | None = None
 
 
-def recommend(base: Contender, contenders: Sequence[Contender]) -> tuple[int | None, str]:
-    """(place in `contenders` or None, a sentence)."""
+def recommend(
+    base: Contender, contenders: Sequence[Contender], real: float | None = None
+) -> tuple[int | None, str]:
+    """(place in `contenders` or None, a sentence). `real`: how alike the training pictures are
+    among themselves."""
     learned = [c for c in contenders if _gain(c).low > 0]
     if not learned:
         best = max(contenders, key=lambda c: _gain(c).mean)
@@ -49,7 +52,9 @@ def recommend(base: Contender, contenders: Sequence[Contender]) -> tuple[int | N
     )
     now, before = chosen.figures["subject_fidelity"].mean, base.figures["subject_fidelity"].mean
     like = "most like" if chosen is best else "as much like"
-    parts = [f"it is {like} the pictures ({now:.2f}; base {before:.2f})"]
+    share = per_cent(now, before, real)
+    said = f"{now:.2f}; base {before:.2f}" if share is None else f"{share:.0f} %; base 0 %"
+    parts = [f"it is {like} the pictures ({said})"]
     if chosen is not best:
         parts[0] += f" as {best.label}"
     if "prompt_fidelity" in chosen.figures:

@@ -51,6 +51,20 @@ def test_the_recommended_weight_of_this_lora_else_the_nearest_to_one(
     assert "8 pictures each" in card.how
 
 
+def test_similarities_are_told_between_the_base_and_the_pictures(tmp_path: Path) -> None:
+    found = evaluation(2).model_copy(update={"real_likeness": 0.9})
+    found.write(tmp_path)
+    card = evaluation_card(tmp_path, "a" * 64)
+    assert card is not None
+    assert card.rows[0][1:] == ("0 % (-2 to 2)", "60 % (58 to 62)")
+    assert "100 %" in card.reading[0][1]
+    # where the base is as near as the pictures are to each other, a per cent says nothing
+    found.model_copy(update={"real_likeness": 0.41}).write(tmp_path)
+    card = evaluation_card(tmp_path, "a" * 64)
+    assert card is not None
+    assert card.rows[0][1] == "0.40 (0.39 to 0.41)"
+
+
 def test_another_loras_numbers_are_not_shown(tmp_path: Path) -> None:
     assert evaluation_card(tmp_path, "a" * 64) is None
     evaluation(1).write(tmp_path)

@@ -87,3 +87,11 @@ def test_of_equals_the_one_that_follows_prompts_best_is_taken() -> None:
 def test_leaking_is_told() -> None:
     _, sentence = recommend(BASE, [of(0.8, leak=0.6, base=BASE)])
     assert sentence.endswith("but it shows the subject without its trigger too.")
+
+
+def test_likeness_is_told_between_the_base_and_the_pictures() -> None:
+    before = BASE.figures["subject_fidelity"].mean
+    _, sentence = recommend(BASE, [of(0.8, base=BASE)], real=before + 2 * (0.8 - before))
+    assert "(50 %; base 0 %)" in sentence
+    _, sentence = recommend(BASE, [of(0.8, base=BASE)], real=before)
+    assert "%" not in sentence
