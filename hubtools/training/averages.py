@@ -34,6 +34,11 @@ class Average:
             torch._foreach_lerp_(self._own, self._trained, 1.0 - decay_after(done, self._decay))
 
 
+def average_of(parameters: Mapping[str, nn.Parameter], decay: float | None) -> Average | None:
+    """That of `parameters`; none without a decay."""
+    return None if decay is None else Average(parameters, decay)
+
+
 @contextmanager
 def averaged(
     parameters: Mapping[str, nn.Parameter],

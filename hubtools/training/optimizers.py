@@ -182,6 +182,17 @@ def rate_in_use(optimizer: torch.optim.Optimizer, rate: float) -> float:
     return rate * float(group["d"]) if "d_coef" in group else rate
 
 
+def not_found(optimizer: torch.optim.Optimizer) -> str | None:
+    """What to say of a Prodigy that has ended near the step size that it began with."""
+    group = optimizer.param_groups[0]
+    if "d_coef" not in group or group["d"] > 10 * group["d0"]:
+        return None
+    return (
+        f"Prodigy has found no step size yet (it is at {group['d']:.2g}): the LoRA has hardly"
+        " learned. More --max-train-steps, or --optimizer adamw."
+    )
+
+
 def memory_of(
     optimizer: torch.optim.Optimizer, parameters: Mapping[str, nn.Parameter]
 ) -> tuple[dict[str, Tensor], dict[str, Value]]:

@@ -18,7 +18,7 @@ from hubtools.project import Project
 from hubtools.rooted import Root
 from hubtools.training import runfolder
 from hubtools.training.adapter import add_lora, slug_of, write_lora
-from hubtools.training.averages import Average
+from hubtools.training.averages import average_of
 from hubtools.training.checkpoints import (
     SavedState,
     StateFacts,
@@ -42,7 +42,7 @@ from hubtools.training.encode import EncodedDataset
 from hubtools.training.lean import make_lean
 from hubtools.training.loop import TrainState
 from hubtools.training.metrics import HeldOut, Log, Metric, first_and_last
-from hubtools.training.optimizers import make_optimizer
+from hubtools.training.optimizers import make_optimizer, not_found
 from hubtools.training.plan import TrainPlan
 from hubtools.training.prediction import check_prediction, explained
 from hubtools.training.recipe import STATE_SECONDS
@@ -183,9 +183,7 @@ class Run:
                 self.start.put(parameters, model.denoiser, model.prefix)
         optimizer = make_optimizer(self.recipe, list(parameters.values()))
         scaler = torch.amp.GradScaler(device.type, enabled=self.recipe.precision == "fp16")
-        average = None
-        if (decay := self.recipe.ema_decay) is not None:
-            average = Average(parameters, decay)
+        average = average_of(parameters, self.recipe.ema_decay)
         if saved is not None:
             restore(saved, parameters, optimizer, average)
             if saved.facts.scaler and scaler.is_enabled():
@@ -362,6 +360,8 @@ class Run:
             f"{LORA_WEIGHTS} read back: predictions differ by {difference:.1g} of what the"
             " LoRA changes at most."
         )
+        if told := not_found(state.optimizer):
+            self.reporter.warn(told)
         self.manifest.lora = LoraFacts(
             file=LORA_WEIGHTS,
             sha256=sha256_of(path),

@@ -27,7 +27,7 @@ from hubtools.training.optimizer_kinds import (  # noqa: E402
     check_optimizer,
     refuse_pairs,
 )
-from hubtools.training.optimizers import make_optimizer, memory_of, rate_in_use  # noqa: E402
+from hubtools.training.optimizers import make_optimizer, memory_of, not_found, rate_in_use  # noqa: E402
 from hubtools.training.recipe import make_recipe  # noqa: E402
 
 HAVE = [
@@ -198,6 +198,11 @@ def test_what_is_trained_comes_back_after_an_error() -> None:
 def test_the_rate_that_is_told_is_the_one_in_use() -> None:
     bench = Bench(optimizer="prodigy", max_train_steps=60)
     bench.learn(50)
+    assert not_found(bench.optimizer) is None
+    assert not_found(Bench().optimizer) is None
+    assert "found no step size yet (it is at 1e-06)" in str(
+        not_found(Bench(optimizer="prodigy").optimizer)
+    )
     found = rate_in_use(bench.optimizer, 0.5)
     assert found == 0.5 * bench.optimizer.param_groups[0]["d"]
     assert 1e-6 < found < 1  # it begins at half of 1e-6

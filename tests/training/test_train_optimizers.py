@@ -97,6 +97,7 @@ def test_a_command_line_of_diffusers_with_prodigy(
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "Prodigy (finds the step size itself)" in done.stderr
+    assert "Prodigy has found no step size yet" in done.stderr
     written = json.loads((tmp_path / "run" / "run.json").read_text())
     assert written["train"]["optimizer"] == "prodigy"
     assert written["versions"]["prodigyopt"]
