@@ -221,7 +221,7 @@ def _held_out(plan: TrainPlan) -> str:
     if not plan.held_out:
         return ""
     return (
-        f"{count(len(plan.held_out), 'picture')} not trained on; their loss every"
+        f"{count(len(plan.held_out), 'picture')} not trained on; loss measured every"
         f" {plan.recipe.validate_every:,} steps and before the first"
     )
 
