@@ -22,7 +22,7 @@ _KEY = "seconds of CPU"
 _BEFORE = pytest.StashKey[float]()
 
 COSTS = Path(__file__).with_name("costs.json")
-SLOW = 0.3  # seconds of a test that `make test-fast` leaves out
+SLOW = 0.1  # seconds of a test that `make test-fast` leaves out
 LONG = 2.0  # seconds of a file whose place in the order matters
 
 

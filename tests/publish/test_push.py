@@ -14,6 +14,8 @@ import pytest
 from huggingface_hub import HfApi, hf_hub_download
 from PIL import Image
 
+from hubtools.dataset.copies import search
+from hubtools.dataset.scan import scanning
 from hubtools.errors import ChecksFailed, HubtoolsError, UsageError
 from hubtools.files import sha256_of
 from hubtools.hub.errors import as_sentence
@@ -319,6 +321,14 @@ def test_a_name_without_an_owner_is_ones_own(local_hub: Hub, run_dir: Path) -> N
 
 
 # --- many files ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def _no_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred pictures of a few pixels are looked at here: processes for them take a third of a
+    second each to start, twenty times (what they find is the same, see test_scan)."""
+    for module in (scanning, search):
+        monkeypatch.setattr(module, "POOL_FILES", 1_000)
 
 
 def many(dataset: Path, count: int) -> None:

@@ -434,8 +434,10 @@ def test_state_that_holds_what_nothing_is_called(
         "shard.json": [("shard", write_pictures(tmp_path / "in", 1), "--to", run_dir)],
     }.get(where, [
         ("push", run_dir, "me/x", "--dry-run", "--trust-state", "--type", "model"),
-        ("card", run_dir, "--dry-run"), ("prune", run_dir), ("validate", run_dir),
+        ("card", run_dir, "--dry-run"), ("prune", run_dir),
         ("ship", "--dry-run", "--trust-state", "--output-dir", run_dir),
+        # of hubtools' own folder `validate` looks at nothing
+        *([] if where else [("validate", run_dir)]),
     ])  # fmt: skip
     for words in commands:
         done = typed(*words, cwd=run_dir, HF_HUB_OFFLINE="1")
