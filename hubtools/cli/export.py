@@ -94,17 +94,22 @@ def tell(out: Output, done: Exported) -> None:
             f"its changes differ by {far.whole:.2g} of their size, {far.worst:.2g} at most"
             f" ({far.worst_layer})"
         )
+    facts: dict[str, Any] = {}  # a person reads them in the sentence
+    if not out.human:
+        facts = {
+            "style": done.format,
+            "family": done.family,
+            "layers": done.layers,
+            "rank": done.rank,
+            "dtype": done.precision,
+            "bytes": done.bytes,
+            "mended": list(done.mended),
+            "difference": {"whole": far.whole, "worst": far.worst, "worst_layer": far.worst_layer},
+        }
     out.result(
         f"{done.path}: a LoRA for {done.family} as {done.format} reads it, {done.layers} layers,"
         f" rank {done.rank}, {done.precision}, {human_bytes(done.bytes)}; {same}",
         essential=str(done.path),
         path=str(done.path),
-        style=done.format,
-        family=done.family,
-        layers=done.layers,
-        rank=done.rank,
-        dtype=done.precision,
-        bytes=done.bytes,
-        mended=list(done.mended),
-        difference={"whole": far.whole, "worst": far.worst, "worst_layer": far.worst_layer},
+        **facts,
     )

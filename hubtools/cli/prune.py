@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -187,4 +188,29 @@ def _show(plan: PrunePlan, out: Output, *, table: bool = True) -> int:
     if plan.asks:
         out.warn(f"{len(plan.asks)} files are undecided: use --keep PATTERN or --drop PATTERN.")
         return ExitCode.CHECKS_FAILED
+    if out.human:
+        _tell_halves(plan, out)
     return ExitCode.DONE
+
+
+_WORTH_HALVING = 10_000_000  # bytes
+
+
+def _tell_halves(plan: PrunePlan, out: Output) -> None:
+    """How the published LoRA can be half as large, if its numbers take 32 bits."""
+    from hubtools.files import human_bytes
+    from hubtools.lorafile.look import Weights
+    from hubtools.rooted import Root
+    from hubtools.weights import read_header
+
+    size = next((item.bytes for item in plan.kept if item.path == plan.weights), 0)
+    if size < _WORTH_HALVING:
+        return
+    with Root(plan.root) as root:
+        held = Weights(read_header(root.opened(plan.weights)), size, None)
+    if held.kind is not None and held.dtypes == ("F32",):
+        place = quote(str(plan.root / plan.weights))
+        out.hint(
+            f"in half precision {plan.weights} has {human_bytes(size // 2)}, and what that changes"
+            f" is measured: hubtools export {place} --as diffusers --dtype fp16"
+        )

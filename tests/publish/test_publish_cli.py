@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -146,3 +148,24 @@ def test_a_stopped_push_is_interrupted_and_goes_on(local_hub: Hub, run_dir: Path
     assert HfApi().list_repo_files("me/people") == [".gitattributes"]
     assert cli("push", run_dir, "me/people").returncode == 0
     assert LORA_WEIGHTS in HfApi().list_repo_files("me/people")
+
+
+def test_prune_tells_how_a_lora_becomes_half_as_large(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import save_file
+
+    run = tmp_path / "run"
+    run.mkdir()
+    state = {}
+    for number in range(40):
+        layer = f"unet.down_blocks.0.attentions.{number}.transformer_blocks.0.attn1.to_k"
+        state[f"{layer}.lora_A.weight"] = torch.randn(64, 640)
+        state[f"{layer}.lora_B.weight"] = torch.randn(640, 64)
+    save_file(state, run / LORA_WEIGHTS)
+    shown = cli("prune", run)
+    assert f"{LORA_WEIGHTS} has 6.56 MB" in shown.stderr
+    (words,) = re.findall("hubtools (export .*)", shown.stderr)
+    done = cli(*shlex.split(words), cwd=tmp_path)
+    assert "fp16, 6.57 MB; its changes differ by 0.0002" in done.stdout
+    save_file({name: tensor.half() for name, tensor in state.items()}, run / LORA_WEIGHTS)
+    assert "half precision" not in cli("prune", run).stderr
