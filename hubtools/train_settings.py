@@ -334,6 +334,10 @@ class TrainSettings(Section):
         " fp8), so that a larger base fits; the LoRA stays in float32.",
     )
     gradient_checkpointing: bool = option(False, "Use less memory and about a third more time.")
+    fsdp: bool = option(
+        False,
+        "Several GPUs: each holds a share of the base only, so that a larger one fits; no samples.",
+    )
     enable_xformers_memory_efficient_attention: bool = option(
         False, "Use xformers instead of PyTorch's own attention.", "xformers"
     )

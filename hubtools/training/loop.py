@@ -32,7 +32,7 @@ from hubtools.training.distributed import Distributed
 from hubtools.training.draws import Chosen, draw
 from hubtools.training.losses import COUNTS, WEIGHTS, errors
 from hubtools.training.optimizers import rate_in_use
-from hubtools.training.order import micro_batches, most_frequent_shape, shape_of, step_items
+from hubtools.training.order import most_frequent_shape, passes, shape_of, step_items
 from hubtools.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -105,12 +105,12 @@ def train_steps(
         pictures = len(step_items(recipe, step))
         loss = torch.zeros((), device=group.device)
         try:
-            for number, batch in enumerate(micro_batches(recipe, step, group.rank)):
+            for number, (batch, of) in enumerate(passes(recipe, step, group.rank, pictures)):
                 if drops:  # noise has generators of its own
                     torch.manual_seed(
                         seed_of("dropout", recipe.settings.seed, step, number, group.rank)
                     )
-                fed = gathered(state, recipe, step, batch, pictures)
+                fed = gathered(state, recipe, step, batch, of)
                 loss += graphed.run(fed, usual=not record or shape_of(recipe, batch) == usual)
         except RuntimeError as error:
             if group.world_size > 1 or not is_out_of_memory(error):
@@ -130,11 +130,11 @@ def train_steps(
 
 
 def gathered(
-    state: TrainState, recipe: Recipe, step: int, batch: list[tuple[int, int]], pictures: int
+    state: TrainState, recipe: Recipe, step: int, batch: list[tuple[int, int]], pictures: float
 ) -> Batch:
     """What a forward pass is fed with, on the CPU; nothing else of it changes from step to step.
 
-    `batch`: (slot, item) pairs, see `micro_batches`; `pictures`: in the whole step.
+    `batch`: (slot, item) pairs, see `passes`; `pictures`: in the whole step.
     """
     import torch
 

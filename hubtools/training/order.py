@@ -7,6 +7,7 @@ processes of two. A step is of one bucket (see buckets.py).
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 
 from hubtools.training.buckets import epoch_steps
@@ -39,6 +40,17 @@ def micro_batches(recipe: Recipe, step: int, rank: int) -> list[Share]:
         if share:
             shares.append(share)
     return shares
+
+
+def passes(recipe: Recipe, step: int, rank: int, pictures: int) -> list[tuple[Share, float]]:
+    """This process's forward passes of a step, each with what its loss is divided by: the step's
+    `pictures`. With `fsdp` all processes make as many, since each gathers the base from all: one
+    that has no pictures left makes the first process's, and that counts nothing."""
+    mine = micro_batches(recipe, step, rank)
+    found = [(share, float(pictures)) for share in mine]
+    if recipe.settings.fsdp:
+        found += [(share, math.inf) for share in micro_batches(recipe, step, 0)[len(mine) :]]
+    return found
 
 
 def shape_of(recipe: Recipe, share: Share) -> tuple[int, int]:

@@ -39,6 +39,7 @@ from hubtools.training.outline import outline_of
 from hubtools.training.pictures import TrainingPictures
 from hubtools.training.plan import TrainPlan
 from hubtools.training.recipe import make_recipe
+from hubtools.training.sharding import check_sharding, shared
 from hubtools.training.start import Start
 from hubtools.version import __version__
 
@@ -95,6 +96,7 @@ def make_plan(
     info = with_controls(family.info(folder, project.train.prediction_type), every)
     settings = completed(project.train, info)
     check_xformers(settings, group.device)
+    check_sharding(settings, group.world_size)
     if settings.unmasked_weight and not any(example.mask for example in source.examples):
         raise UsageError(
             f"unmasked_weight {settings.unmasked_weight:g} is for pictures with masks, but no"
@@ -149,7 +151,7 @@ def make_plan(
         bytes_free=shutil.disk_usage(disk).free,
         cache_bytes_free=None if same else shutil.disk_usage(cache_disk).free,
         counter=_counter(folder, info),
-        memory=outline.memory,
+        memory=shared(outline.memory, recipe),
         memory_free=free_memory(group.device),
     )
 

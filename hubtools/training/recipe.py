@@ -147,7 +147,7 @@ _LATER = frozenset(
         *("multires_noise_iterations", "multires_noise_discount", "input_perturbation"),
         *("shuffle_caption", "keep_tokens", "caption_separator", "caption_tag_dropout_rate"),
         *("caption_variants", "unmasked_weight", "quantize"),
-        "validation_split",
+        *("validation_split", "fsdp"),
         *("use_rslora", "use_dora", "rank_pattern", "alpha_pattern"),
         *("optimizer", "lr_step_rules", "prodigy_beta3", "prodigy_d_coef", "prodigy_decouple"),
         *("prodigy_use_bias_correction", "prodigy_safeguard_warmup", "use_ema", "ema_decay"),
@@ -169,7 +169,7 @@ NOT_IN_IDENTITY = frozenset(
         "checkpoints_total_limit",
         "snapshot_steps",
         "validation_steps",
-        "gradient_checkpointing",
+        *("gradient_checkpointing", "fsdp"),
         "enable_xformers_memory_efficient_attention",
         "allow_tf32",
         "cuda_graph",
@@ -213,7 +213,7 @@ def make_recipe(
         rate *= _pictures_a_step(settings, world_size)
     sample_every = settings.validation_steps
     if sample_every is None:
-        sample_every = max(100, steps // 8)
+        sample_every = 0 if settings.fsdp else max(100, steps // 8)
     return Recipe(
         settings=settings,
         resolution=resolution,

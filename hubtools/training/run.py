@@ -29,7 +29,6 @@ from hubtools.training.checkpoints import (
 )
 from hubtools.training.choices import noise_options
 from hubtools.training.device import (
-    arrange,
     cap_threads,
     dtype_of,
     encode_exactly,
@@ -49,13 +48,14 @@ from hubtools.training.recipe import STATE_SECONDS
 from hubtools.training.room import steps_that_fit
 from hubtools.training.runfolder import now
 from hubtools.training.samples import SamplePrompts, draw_samples
+from hubtools.training.sharding import settle
 from hubtools.training.signals import Stop, StopAgreement, stop_on_signals
 from hubtools.training.stages import Opened, Stages
 from hubtools.training.start import Start
 from hubtools.training.trackers.follow import Trackers
 from hubtools.training.trackers.kinds import about, chosen
 from hubtools.training.validation import Validation, is_due
-from hubtools.training.verify import verify_lora
+from hubtools.training.verify import prove
 
 if TYPE_CHECKING:
     from hubtools.models.base import Base
@@ -163,8 +163,7 @@ class Run:
         model = self.stages.denoiser()
         quantise_as_set(model.denoiser, self.settings, device)
         parameters = add_lora(model.denoiser, self.settings, self.recipe.alpha)
-        model.denoiser.to(device)
-        arrange(model.denoiser, device, self.recipe.precision)
+        settle(model.denoiser, parameters, self.settings, self.recipe.precision, self.group)
         set_up(self.settings, model.denoiser, device)
         make_lean(model.denoiser)
         if saved is None:
@@ -340,22 +339,18 @@ class Run:
 
     def _finish(self, state: TrainState, encoded: EncodedDataset) -> RunManifest:
         """Write the LoRA, prove that it reads back as trained, tell the facts."""
+        path = self.run_dir / LORA_WEIGHTS
         if not self.group.main:
+            with state.published():
+                prove(path, state.model, encoded, self.recipe, self.group)
             self.group.barrier()
             return self.manifest
         self.log.draw(self._title())
         if held := most_memory(self.group.device):
             self.reporter.note(f"GPU memory held during the steps: {human_bytes(held)} at most.")
-        path = self.run_dir / LORA_WEIGHTS
         with Root(self.run_dir) as root, state.published():
             write_lora(root, LORA_WEIGHTS, state.model, self.settings, self.recipe.steps)
-            difference = verify_lora(
-                path,
-                state.model,
-                encoded,
-                precision=self.recipe.precision,
-                device=self.group.device,
-            )
+            difference = prove(path, state.model, encoded, self.recipe, self.group)
         self.reporter.note(
             f"{LORA_WEIGHTS} read back: predictions differ by {difference:.1g} of what the"
             " LoRA changes at most."

@@ -12,7 +12,9 @@ from hubtools.inference.lora import resolve_lora
 from hubtools.models.families.batches import Conditions, stacked
 from hubtools.models.families.protocol import Model
 from hubtools.training.device import autocast
+from hubtools.training.distributed import Distributed
 from hubtools.training.draws import Chosen
+from hubtools.training.recipe import Recipe
 
 if TYPE_CHECKING:
     import torch
@@ -23,6 +25,18 @@ if TYPE_CHECKING:
 
 # Beyond this share of what it changes, the LoRA that was read back is another one.
 TOLERANCE = 0.01
+
+
+def prove(
+    path: Path, model: Model, encoded: EncodedDataset, recipe: Recipe, group: Distributed
+) -> float:
+    """`verify_lora` in the main process, which has written the file; in all of them where each
+    holds a share of the base only. 0 in the others."""
+    if recipe.settings.fsdp:
+        group.barrier()  # it is written
+    elif not group.main:
+        return 0.0
+    return verify_lora(path, model, encoded, precision=recipe.precision, device=group.device)
 
 
 def verify_lora(

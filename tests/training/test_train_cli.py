@@ -164,11 +164,16 @@ def test_a_dry_run_by_the_tutorials_names(invoke: Any, make_project: MakeProject
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("fsdp", [False, True], ids=["whole", "sharded"])
 def test_two_processes_are_one_with_twice_the_batch(
-    make_project: MakeProject, tmp_path: Path, draw_pictures: Callable[..., Path]
+    make_project: MakeProject,
+    tmp_path: Path,
+    draw_pictures: Callable[..., Path],
+    tiny_schnell: Path,
+    fsdp: bool,
 ) -> None:
     """Three pictures of one shape and two of another in steps of four: one process has nothing to
-    do in every second step."""
+    do in every second step. So it is where each holds a share of the base only, a transformer."""
     import torch
 
     from hubtools.models.tensors import read_tensors
@@ -179,9 +184,12 @@ def test_two_processes_are_one_with_twice_the_batch(
         Image.open(path).resize((160, 80)).save(path)
     settings: dict[str, Any] = {"max_train_steps": 6, "checkpointing_steps": 2, "data": data}
     settings |= {"aspect_ratio_buckets": True, "shuffle_caption": True, "caption_variants": 2}
+    if fsdp:
+        settings |= {"pretrained_model_name_or_path": str(tiny_schnell), "max_train_steps": 4}
     one = make_project(name="one", train_batch_size=4, **settings)
     train(one, skip_validation=True)
-    two = make_project(name="two", train_batch_size=2, **settings)
+    sharded = {"fsdp": True} if fsdp else {}
+    two = make_project(name="two", train_batch_size=2, **sharded, **settings)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -204,7 +212,8 @@ def test_two_processes_are_one_with_twice_the_batch(
     assert b is not None
     difference = max(float((a[name] - b[name]).abs().max()) for name in a)
     assert difference < 1e-5
-    assert any(bool(torch.any(tensor != 0)) for name, tensor in b.items() if ".up." in name)
+    learnt = [tensor for name, tensor in b.items() if ".up." in name or "lora_B" in name]
+    assert any(bool(torch.any(tensor != 0)) for tensor in learnt)
     # the loss that is logged is that of all pictures of the step
     for mine, theirs in zip(read_metrics(one.run_dir), read_metrics(two.run_dir), strict=True):
         assert mine.loss == pytest.approx(theirs.loss, rel=1e-5)
