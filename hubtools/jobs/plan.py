@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from hubtools.errors import HubtoolsError, UsageError, require_extra
+from hubtools.errors import HubtoolsError, UsageError
 from hubtools.findings import Report
 from hubtools.hub.client import check_access, full_repo_id
 from hubtools.hub.jobs import Machine, jobs_of, machines, token_for_jobs
@@ -129,7 +129,6 @@ def plan_remote(
     Raises `UsageError` for a base or pictures that are on this machine only, or a machine that
     the Hub does not have; `HubtoolsError` where a job of this run is running.
     """
-    require_extra("train", "Training")
     reporter = reporter or silent()
     seconds = None if timeout is None else seconds_of(timeout)
     _refuse_run_here(project, resume)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -170,3 +171,12 @@ def test_a_run_repository_that_everybody_reads_is_never_written_to(local_hub: Hu
     HfApi(endpoint=local_hub.url, token=local_hub.token).create_repo("me/open-run")
     with pytest.raises(HubtoolsError, match="is public"):
         open_place("me/open-run", "Run of a [1]")
+
+
+def test_to_send_a_job_no_pytorch_is_needed() -> None:
+    code = (
+        "import sys, hubtools.cli.elsewhere, hubtools.jobs.remote;"
+        "print({'torch', 'diffusers', 'transformers', 'peft', 'accelerate'} & set(sys.modules))"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert said.stdout == "set()\n", said.stderr
