@@ -17,6 +17,7 @@ from hubtools.dataset.described import Column, read_described
 from hubtools.dataset.examples import Example
 from hubtools.dataset.folder.configs import split_configs
 from hubtools.dataset.folder.listing import walk
+from hubtools.dataset.pictures.embedded.chunks import png_without_pixels
 from hubtools.dataset.pictures.embedded.exif_tags import orientation_of, stored_size
 from hubtools.dataset.pictures.facts import upright
 from hubtools.dataset.rows import role_columns, shots_of
@@ -205,7 +206,7 @@ def _size_of(path: Path) -> str:
         data = b""
         if picture.format == "PNG":  # its tags may lie anywhere
             file.seek(0)
-            data = file.read()
+            data = png_without_pixels(file)
         return "{}x{}".format(*upright(*stored_size(picture), orientation_of(picture, data)))
 
 

@@ -47,7 +47,7 @@ from hubtools.evaluation.measures import (
 )
 from hubtools.evaluation.plan import EvaluationPlan, plan_evaluation
 from hubtools.evaluation.result import Candidate, Evaluation, Measured
-from hubtools.evaluation.session import Line, Session
+from hubtools.evaluation.session import BASE, Line, Session
 from hubtools.evaluation.verdict import Contender, recommend
 from hubtools.files import check_replaceable
 from hubtools.inference.pipeline import versions
@@ -181,20 +181,26 @@ class _Comparison:
     mean: Floats
     spread: Floats
     real: Floats
+    base: Floats | None  # features of the base's pictures, where they were needed
 
     @classmethod
     def of(
         cls, encoder: PictureEncoder, real: Sequence[Image.Image], base: Sequence[Image.Image]
     ) -> _Comparison:
         features = encoder.encode(real)
-        mean, spread = np.zeros(1), np.ones(1)
+        mean, spread, theirs = np.zeros(1), np.ones(1), None
         if encoder.relative:
-            mean, spread = scale_of(features, encoder.encode(base))
-        return cls(encoder, mean, spread, unit((features - mean) / spread))
+            theirs = encoder.encode(base)
+            mean, spread = scale_of(features, theirs)
+        return cls(encoder, mean, spread, unit((features - mean) / spread), theirs)
 
-    def encode(self, pictures: Sequence[Image.Image]) -> Floats:
-        """(n, d) unit vectors."""
-        return unit((self.encoder.encode(pictures) - self.mean) / self.spread)
+    def encode(self, pictures: Sequence[Image.Image], of_base: list[int] | None = None) -> Floats:
+        """(n, d) unit vectors; `of_base`: which of the base's these are."""
+        if of_base is not None and self.base is not None:
+            features = self.base[of_base]
+        else:
+            features = self.encoder.encode(pictures)
+        return unit((features - self.mean) / self.spread)
 
 
 def _pictures(plan: EvaluationPlan, line: Line, blanked: set[int]) -> list[Image.Image]:
@@ -225,7 +231,8 @@ def _look(
         if not some:
             continue
         pictures = [Image.open(folder / line.records[i].file).convert("RGB") for i in some]
-        features, real = compare.encode(pictures), compare.real
+        of_base = [kept.index(i) for i in some] if line.label == BASE else None
+        features, real = compare.encode(pictures, of_base), compare.real
         groups = [line.records[i].prompt for i in some]
         if ours:
             values["subject_fidelity"] = fidelity(features, real)

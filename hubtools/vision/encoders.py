@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,6 +110,14 @@ def _hashed(path: Path) -> str:
     return digest.hexdigest()
 
 
+def _batches(pictures: Sequence[Image.Image], device: str) -> Iterator[Sequence[Image.Image]]:
+    """As many at once as is fastest: on a CPU more of them leave its caches, and take twice as
+    long each."""
+    size = 4 if device.startswith("cpu") else 32
+    for first in range(0, len(pictures), size):
+        yield pictures[first : first + size]
+
+
 def _efficientnet(device: str) -> PictureEncoder:
     import torch
 
@@ -119,8 +127,8 @@ def _efficientnet(device: str) -> PictureEncoder:
 
     def encode(pictures: Sequence[Image.Image]) -> Floats:
         rows: list[NDArray[np.float32]] = []
-        for first in range(0, len(pictures), 32):
-            array = np.stack([_square(p, SIZE) for p in pictures[first : first + 32]])
+        for batch in _batches(pictures, device):
+            array = np.stack([_square(picture, SIZE) for picture in batch])
             pixels = torch.from_numpy(array).permute(0, 3, 1, 2).float()
             with torch.no_grad():
                 rows.append(model(((pixels - 127) / 128).to(device)).float().cpu().numpy())
@@ -145,8 +153,8 @@ def _transformers(name: str, device: str) -> PictureEncoder:
         import torch
 
         rows = []
-        for first in range(0, len(pictures), 16):
-            batch = [picture.convert("RGB") for picture in pictures[first : first + 16]]
+        for some in _batches(pictures, device):
+            batch = [picture.convert("RGB") for picture in some]
             inputs = processor(images=batch, return_tensors="pt").to(device)
             with torch.no_grad():
                 answer = model(**inputs)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from hubtools.evaluation.measures import (
     difference,
@@ -69,3 +73,22 @@ def test_diversity_compares_pictures_of_one_prompt_only() -> None:
     rows = unit(np.array([[1.0, 0], [1, 0], [0, 1], [1, 1]]))
     assert diversity(rows, ["a", "a", "b", "b"]) == pytest.approx([0.0, 1 - np.sqrt(0.5)])
     assert diversity(rows, ["a", "b", "c", "d"]).size == 0
+
+
+def test_the_pictures_of_the_base_are_encoded_once() -> None:
+    from hubtools.evaluation.run import _Comparison
+    from hubtools.vision.encoders import PictureEncoder
+
+    seen: list[int] = []
+
+    def encode(pictures: Sequence[Image.Image]) -> Any:
+        seen.append(len(pictures))
+        return np.array([[picture.width, picture.height, 7.0] for picture in pictures])
+
+    real, base = ([Image.new("RGB", (w, 9 - w)) for w in sizes] for sizes in ((3, 4), (5, 1, 2)))
+    encoder = PictureEncoder("sizes", encode, True, lambda: "sizes")
+    compare = _Comparison.of(encoder, real, base)
+    assert seen == [2, 3]
+    ours = compare.encode([base[0], base[2]], [0, 2])
+    assert seen == [2, 3]
+    assert np.array_equal(ours, compare.encode([base[0], base[2]]))

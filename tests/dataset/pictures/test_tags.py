@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +15,13 @@ from hypothesis import strategies as st
 from photos import P3_RED, photo, profile
 from PIL import Image
 
-from hubtools.dataset.pictures.embedded.exif_tags import Tags, foreign_profile, tags_of
+from hubtools.dataset.pictures.embedded.chunks import png_chunks, png_without_pixels
+from hubtools.dataset.pictures.embedded.exif_tags import (
+    Tags,
+    foreign_profile,
+    orientation_of,
+    tags_of,
+)
 
 CAMERA = {0xA431: "0123456789", 0xA430: "A. N. Owner", 0xA435: "000000"}
 
@@ -62,3 +71,20 @@ def test_damaged_profiles_are_passed_over(data: st.DataObject) -> None:
     picture = photo(1, (8, 8))
     picture.info["icc_profile"] = cut
     assert isinstance(tags_of(picture, b"").profile, str)
+
+
+def test_tags_behind_the_pixels_are_found_without_reading_those(tmp_path: Path) -> None:
+    path, exif = tmp_path / "turned.png", Image.Exif()
+    exif[0x0112] = 6
+    Image.effect_noise((300, 200), 90).save(path)
+    data = path.read_bytes()
+    content = b"eXIf" + exif.tobytes().removeprefix(b"Exif\0\0")
+    tag = struct.pack(">I", len(content) - 4) + content + struct.pack(">I", zlib.crc32(content))
+    path.write_bytes(data[:-12] + tag + data[-12:])
+    with path.open("rb") as file, Image.open(path) as picture:
+        small = png_without_pixels(file)
+        assert len(small) < 200 < len(data) / 100
+        assert list(png_chunks(small)) == list(png_chunks(path.read_bytes()))
+        assert orientation_of(picture, small) == 6
+    for end in range(60):
+        assert len(png_without_pixels(io.BytesIO(data[:end]))) <= end

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
+from typing import BinaryIO
 
 # Bytes of one text, unpacked.
 _LONGEST = 2_000_000
@@ -23,6 +25,18 @@ def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         if kind != b"IDAT":
             yield kind, bytes(view[place + 8 : end - 4])
         place = end
+
+
+def png_without_pixels(file: BinaryIO) -> bytes:
+    """A PNG but for the content of its pixels, which is not read."""
+    found = [file.read(8)]
+    while len(head := file.read(8)) == 8:
+        length, kind = struct.unpack(">I4s", head)
+        if kind == b"IDAT":
+            file.seek(length + 4, os.SEEK_CUR)
+            continue
+        found += [head, file.read(length + 4)]
+    return b"".join(found)
 
 
 def png_text(kind: bytes, content: bytes) -> tuple[str, str]:
