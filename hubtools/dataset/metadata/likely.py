@@ -10,12 +10,14 @@ from hubtools.dataset.folder.listing import FOREIGN_ENDINGS, PICTURE_ENDINGS, En
 from hubtools.dataset.metadata.model import MetadataFile
 from hubtools.dataset.metadata.named import resolved
 from hubtools.dataset.metadata.reading import parse_metadata
+from hubtools.dataset.metadata.roles import names_file, names_files
 
 _ENDINGS = {
     ".jsonl": ".jsonl", ".ndjson": ".jsonl", ".json": ".jsonl", ".csv": ".csv", ".tsv": ".csv",
     ".parquet": ".parquet",
 }  # fmt: skip
 _LARGEST = 32_000_000  # bytes of a table that is looked into
+_NOTE = 100_000  # bytes of a note
 _LOOKED_AT = 200  # records, and tables
 _PICTURES = tuple(PICTURE_ENDINGS | FOREIGN_ENDINGS)
 
@@ -33,6 +35,24 @@ def likely_metadata(listing: Listing) -> dict[str, str]:
         if named:
             found[entry.name] = named
     return {name: found[name][1] for name in sorted(found, key=lambda n: (-found[n][0], n))}
+
+
+def is_note(listing: Listing, entry: Entry) -> bool:
+    """True for one record that names no file: `metadata.json` of an album, not of its pictures."""
+    if listing.opener is not None or entry.size > _NOTE or entry.ending not in _ENDINGS:
+        return False
+    try:
+        with listing.open(entry.name) as file:
+            data = file.read(_NOTE)
+    except OSError as error:
+        if is_at_limit(error):
+            raise
+        return False
+    table = parse_metadata(replace(entry, name=entry.name + _ENDINGS[entry.ending]), data)
+    if len(table.rows) != 1 or any(names_file(c) or names_files(c) for c in table.columns):
+        return False
+    values = table.rows[0].values.values()
+    return not any(isinstance(one, str) and one.lower().endswith(_PICTURES) for one in values)
 
 
 def _candidates(listing: Listing, stems: set[str]) -> list[Entry]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from hubtools.dataset.loaders import Mode, Outcome
 from hubtools.dataset.metadata import Kind
+from hubtools.dataset.metadata.likely import is_note
 from hubtools.dataset.rules.book import DATASET_RULES, plural, some
 from hubtools.dataset.view import Dataset
 from hubtools.findings import Problem, Severity
@@ -174,6 +175,8 @@ def misnamed(view: Dataset) -> Iterator[Problem]:
             continue
         folded = entry.base.lower()
         if folded in _ALMOST or folded in ("metadata.jsonl", "metadata.csv", "metadata.parquet"):
+            if is_note(view.listing, entry):
+                continue
             others = any(name.rpartition("/")[0] == entry.folder for name in right)
             fix = "remove it" if others else "rename it to metadata.jsonl"
             if folded.endswith(".xlsx"):
