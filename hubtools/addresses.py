@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterator
 
@@ -84,3 +85,10 @@ def without_password(text: str) -> str:
 def bare(address: str) -> str:
     """An address without user, password and all that stands behind its `?`."""
     return without_password(address).replace("//***@", "//").partition("?")[0]
+
+
+def placed_in(prefix: str, path: str | None) -> str:
+    """A finding's path below the checked folder `prefix`; what lies beside that (`../class/a.png`)
+    is named from where it begins."""
+    joined = "/".join(part for part in (prefix.rstrip("/"), path) if part)
+    return posixpath.normpath(joined) if path is not None and path.startswith("../") else joined

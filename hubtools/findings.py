@@ -17,6 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from hubtools.addresses import placed_in
 from hubtools.errors import UsageError
 from hubtools.leaks import hide, without_password
 from hubtools.limits import FINDINGS, SAID
@@ -383,7 +384,7 @@ def to_github(report: Report, prefix: str = "") -> str:
     for finding in report.sorted():
         properties = {}
         if finding.path:
-            properties["file"] = f"{prefix.rstrip('/')}/{finding.path}" if prefix else finding.path
+            properties["file"] = placed_in(prefix, finding.path)
             if finding.line is not None:
                 properties["line"] = str(finding.line)
             if finding.column is not None:

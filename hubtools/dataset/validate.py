@@ -172,7 +172,13 @@ def judged_beside(
     chosen["ignore"] = (*chosen.get("ignore", ()), *further.ignore)
     report = validate(further.folder if source is None else source, **chosen)
     place = _place_of(project, further)
-    placed = tuple(one.placed(path=f"{place}/{one.path or ''}") for one in report.findings)
+    placed = tuple(
+        one.placed(
+            path=f"{place}/{one.path or ''}",
+            picture=f"{place}/{one.picture}" if one.picture else None,
+        )
+        for one in report.findings
+    )
     return known_aside(replace(report, findings=placed), baseline)
 
 

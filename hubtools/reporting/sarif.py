@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from hubtools.addresses import placed_in
 from hubtools.findings import Finding, Report, Rule, Severity, in_order, shortened
 from hubtools.printable import printable
 from hubtools.version import __version__
@@ -113,7 +114,7 @@ def _result(
 def _location(
     path: str | None, prefix: str, line: int | None = None, column: int | None = None
 ) -> dict[str, Any]:
-    joined = "/".join(part for part in (prefix.rstrip("/"), path) if part)
+    joined = placed_in(prefix, path)
     # what speaks of no file speaks of the folder
     address = _address(joined) if path else f"{_address(joined)}/" if joined else "./"
     physical: dict[str, Any] = {"artifactLocation": {"uri": address, "uriBaseId": _ROOT}}

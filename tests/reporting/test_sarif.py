@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from hubtools.cards.rules import CARD_RULES
 from hubtools.dataset.rules import DATASET_RULES
-from hubtools.findings import Finding, Report, Rule, RuleBook, Severity
+from hubtools.findings import Finding, Report, Rule, RuleBook, Severity, to_github
 from hubtools.publish.comparison import COMPARISON_RULES
 from hubtools.publish.rules import PUBLISH_RULES
 from hubtools.reporting.sarif import to_sarif
@@ -139,3 +139,10 @@ def test_any_report_is_valid(
 ) -> None:
     finding = Finding("X101", Severity.INFO, message, message, path, line, line, picture)
     log(Report(subject, (finding,), {}, (RULE,), known=(finding,)))
+
+
+def test_what_lies_beside_the_folder_is_named_from_the_root() -> None:
+    """GitHub and SARIF take no `..` in a path."""
+    finding = Finding("D1", Severity.ERROR, "odd", path="../class/a.png")
+    assert "file=people/class/a.png" in to_github(Report("x", (finding,)), "people/dataset")
+    assert '"uri": "people/class/a.png"' in to_sarif(Report("x", (finding,)), "people/dataset/")

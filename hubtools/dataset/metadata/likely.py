@@ -10,7 +10,7 @@ from hubtools.dataset.folder.listing import FOREIGN_ENDINGS, PICTURE_ENDINGS, En
 from hubtools.dataset.metadata.model import MetadataFile
 from hubtools.dataset.metadata.named import resolved
 from hubtools.dataset.metadata.reading import parse_metadata
-from hubtools.dataset.metadata.roles import names_file, names_files
+from hubtools.files import json_value
 
 _ENDINGS = {
     ".jsonl": ".jsonl", ".ndjson": ".jsonl", ".json": ".jsonl", ".csv": ".csv", ".tsv": ".csv",
@@ -18,6 +18,20 @@ _ENDINGS = {
 }  # fmt: skip
 _LARGEST = 32_000_000  # bytes of a table that is looked into
 _NOTE = 100_000  # bytes of a note
+# What it may say.
+_ALBUM = frozenset(
+    [
+        "title",
+        "description",
+        "access",
+        "date",
+        "location",
+        "geoData",
+        "enrichments",
+        "sharedAlbumComments",
+        "people",
+    ]
+)
 _LOOKED_AT = 200  # records, and tables
 _PICTURES = tuple(PICTURE_ENDINGS | FOREIGN_ENDINGS)
 
@@ -38,21 +52,19 @@ def likely_metadata(listing: Listing) -> dict[str, str]:
 
 
 def is_note(listing: Listing, entry: Entry) -> bool:
-    """True for one record that names no file: `metadata.json` of an album, not of its pictures."""
-    if listing.opener is not None or entry.size > _NOTE or entry.ending not in _ENDINGS:
+    """True for `metadata.json` as Google Takeout writes it: of an album, not of its pictures."""
+    if listing.opener is not None or entry.size > _NOTE or entry.base.lower() != "metadata.json":
         return False
     try:
         with listing.open(entry.name) as file:
-            data = file.read(_NOTE)
+            found = json_value(file.read(_NOTE))
+    except (ValueError, RecursionError):
+        return False
     except OSError as error:
         if is_at_limit(error):
             raise
         return False
-    table = parse_metadata(replace(entry, name=entry.name + _ENDINGS[entry.ending]), data)
-    if len(table.rows) != 1 or any(names_file(c) or names_files(c) for c in table.columns):
-        return False
-    values = table.rows[0].values.values()
-    return not any(isinstance(one, str) and one.lower().endswith(_PICTURES) for one in values)
+    return isinstance(found, dict) and "title" in found and found.keys() <= _ALBUM
 
 
 def _candidates(listing: Listing, stems: set[str]) -> list[Entry]:

@@ -21,6 +21,8 @@ from tests.drawing import write_pictures
         ("metadata.json", [{"file_name": "picture0.png", "text": "a"}], True),
         ("metadata.json", {"image": "picture0.png"}, True),
         ("metadata.json", [{"text": "a"}, {"text": "b"}], True),
+        ("metadata.json", {"picture0.png": {"caption": "a"}}, True),
+        ("captions.json", {"title": "Holiday"}, True),
         ("notes.json", [{"title": "picture0.png"}], True),
     ],
 )
