@@ -81,15 +81,16 @@ _PASSWORD = regex(
     rf"(?:[ _-](?:phrase|word))?(?:[_.-]?(?:\d{{1,2}}|value|prod|dev|live)|s)?{_IS}([^\s\"'`\\<>]{{8,200}})"
 )
 # What stands before `key` where the value is secret.
-_STRONG = regex(
-    r"(?i)(?:api|auth|access|secret|service|account|client|private|encryption|signing|master|admin"
-    r"|hub|hf|huggingface|wandb|comet|civitai|openai|replicate|aws|azure|gcp|kaggle|neptune|clearml"
-    r"|subscription|application|deploy|bot|my|rapidapi|unsplash|pexels|pixabay|flickr|danbooru|gelbooru"
-    r"|pixiv|modal|roboflow|ideogram|bfl|leonardo|prodia|groq|gemini|anthropic|deepseek|dashscope"
-    r"|minio|rclone"
-    r"|fal|runpod|mistral|cohere|together|elevenlabs|stability|deepl|datadog|sentry|mlflow|storage)"
-    r"[_. -]?\Z"
-)
+_STRONG = (
+    "api", "auth", "access", "secret", "service", "account", "client", "private", "encryption",
+    "signing", "master", "admin", "hub", "hf", "huggingface", "wandb", "comet", "civitai",
+    "openai", "replicate", "aws", "azure", "gcp", "kaggle", "neptune", "clearml",
+    "subscription", "application", "deploy", "bot", "my", "rapidapi", "unsplash", "pexels",
+    "pixabay", "flickr", "danbooru", "gelbooru", "pixiv", "modal", "roboflow", "ideogram",
+    "bfl", "leonardo", "prodia", "groq", "gemini", "anthropic", "deepseek", "dashscope",
+    "minio", "rclone", "fal", "runpod", "mistral", "cohere", "together", "elevenlabs",
+    "stability", "deepl", "datadog", "sentry", "mlflow", "storage",
+)  # fmt: skip
 # Tokens that nobody is hurt by.
 _WEAK = regex(
     r"(?i)(?:page|next|sync|continuation|cursor|pad|eos|bos|unk|mask|sep|cls|trigger|instance|class)[_. -]?\Z"
@@ -121,6 +122,12 @@ def small(text: str) -> str:
     return lower
 
 
+def is_strong(before: str) -> bool:
+    """True if what stands before `key` says that it is one of an account."""
+    bare = before[:-1] if before[-1:] in ("_", ".", " ", "-") else before
+    return bare.lower().endswith(_STRONG)
+
+
 def beside(name: str, value: str | None) -> str | None:
     """What `value` is if `name` ends in a word that tells; None if it is nothing. Without a value:
     what it might be."""
@@ -133,7 +140,7 @@ def beside(name: str, value: str | None) -> str | None:
             return None
         chosen = value is None or (is_mixed(value) and not is_hash(value))
         return "a password beside its name" if chosen else None
-    if (word == "key" and not _STRONG.search(before)) or _WEAK.search(before):
+    if (word == "key" and not is_strong(before)) or _WEAK.search(before):
         return None
     if word == "token" and value is not None and found[0].lower().startswith("tokens"):
         solid = _SOLID.search(value)  # tokens of a text are words
@@ -254,7 +261,7 @@ def _keys(text: str, places: list[int], word: str, pattern: re.Pattern[str]) -> 
             yield Secret("an AWS secret key", match.start(1), value)
         elif word == "token" and text[place + 5 : place + 6] == "s":
             continue  # of a text
-        elif word == "key" and not (before[-1:] in ("?", "&") or _STRONG.search(before)):
+        elif word == "key" and not (before[-1:] in ("?", "&") or is_strong(before)):
             continue
         elif looks_random(value) and not _WEAK.search(before):
             yield Secret("a key beside its name", match.start(1), value)
@@ -273,9 +280,7 @@ def _reversed(text: str, places: Iterable[int], word: str) -> Iterator[Secret]:
         if word in PASSWORDS:
             if is_mixed(value) and not is_hash(value):
                 yield Secret("a password beside its name", match.start(1), value)
-        elif looks_random(value) and (
-            word != "key" or _STRONG.search(text, max(0, place - 24), place)
-        ):
+        elif looks_random(value) and (word != "key" or is_strong(text[max(0, place - 24) : place])):
             yield Secret("a key beside its name", match.start(1), value)
 
 

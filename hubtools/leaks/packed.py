@@ -16,9 +16,8 @@ _MOST = 1 << 20  # bytes of one that are looked at
 _UU = regex(r"(?m)^begin [0-7]{3,4} [^\n]{1,200}\n|^(?=M[ -`]{60}\r?\nM[ -`]{60}\r?$)")
 _UU_LINE = regex(r"[ -`]{1,61}\r?(?:\n|\Z)")
 _ASCII85 = regex(r"<~([!-uz\s]{10,})~>")
-_BASE85 = regex(
-    r"(?i)(?:b85|base85|base-85|z85|a85|ascii85)[^\n]{0,40}?[\"'(:=\s](?:b?[\"'])?([!-~]{20,})"
-)
+_BASE85 = regex(r"[^\n]{0,40}?[\"'(:=\s](?:[bB]?[\"'])?([!-~]{20,})")  # behind such a name
+_NAMES_85 = ("b", "base", "base-", "z", "a", "ascii")
 _PATCH = regex(r"(?m)^(?:literal|delta) \d{1,12}\r?\n((?:[A-Za-z][!-~]{5,65}\r?(?:\n|\Z))+)")
 _Z85 = bytes.maketrans(
     b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#",
@@ -34,8 +33,14 @@ def packed(text: str) -> Iterator[tuple[int, bytes]]:
         for match in _ASCII85.finditer(text):
             yield from _ascii85(match.start(), match[1])
     if "85" in text:
-        for match in _BASE85.finditer(text):
-            yield from _base85(match.start(1), match[1])
+        end = 0
+        while (place := text.find("85", end)) >= 0:
+            end = place + 2
+            if not text[max(0, place - 5) : place].lower().endswith(_NAMES_85):
+                continue
+            if (found := _BASE85.match(text, end)) is not None:
+                yield from _base85(found.start(1), found[1])
+                end = found.end()
     if "literal " in text or "delta " in text:
         for match in _PATCH.finditer(text):
             yield from _patch(match.start(1), match[1])
