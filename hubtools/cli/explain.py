@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
+from hubtools.cli import completion
 from hubtools.cli.output import Output, output_options
 
 
 @click.command("explain")
-@click.argument("rule_id", metavar="[RULE]", required=False)
+@click.argument("rule_id", metavar="[RULE]", required=False, shell_complete=completion.rules)
 @click.option("--all", "everything", is_flag=True, help="List all rules.")
 @output_options()
 def command(rule_id: str | None, everything: bool, out: Output) -> None:

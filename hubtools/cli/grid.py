@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hubtools.cli import completion
 from hubtools.cli.options import SettingsCommand, drawing_options, project_options
 from hubtools.cli.output import Output, output_options
 
@@ -17,9 +18,18 @@ if TYPE_CHECKING:
 
 @click.command("grid", cls=SettingsCommand)
 @click.argument("prompt", required=False)
-@click.option("--x", metavar="NAME=VALUES", required=True, help="What varies from left to right.")
-@click.option("--y", metavar="NAME=VALUES", help="What varies from top to bottom.")
-@click.option("--z", metavar="NAME=VALUES", help="What varies from block to block.")
+@click.option(
+    "--x", metavar="NAME=VALUES", required=True, help="What varies from left to right.",
+    shell_complete=completion.axes,
+)  # fmt: skip
+@click.option(
+    "--y", metavar="NAME=VALUES", help="What varies from top to bottom.",
+    shell_complete=completion.axes,
+)  # fmt: skip
+@click.option(
+    "--z", metavar="NAME=VALUES", help="What varies from block to block.",
+    shell_complete=completion.axes,
+)  # fmt: skip
 @drawing_options
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, file_okay=False),

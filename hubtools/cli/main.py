@@ -83,6 +83,9 @@ _SHORT = frozenset(COMMANDS) - {
 }
 
 
+COMPLETE = "_HUBTOOLS_COMPLETE"  # where click looks for what a shell asks
+
+
 class LazyGroup(click.Group):
     """A group whose commands are imported only when they are called."""
 
@@ -245,8 +248,11 @@ def _outcome(arguments: list[str], answer: Answer) -> tuple[int, HubtoolsError |
     except click.ClickException as error:
         sentence = HubtoolsError(error.format_message())
     except (Exception, SystemExit) as error:
-        if isinstance(error, SystemExit) and _is_broken_pipe(error.__context__):
-            raise BrokenPipeError from None  # click's own end for it
+        if isinstance(error, SystemExit):
+            if _is_broken_pipe(error.__context__):
+                raise BrokenPipeError from None  # click's own end for it
+            if COMPLETE in os.environ:  # a shell has asked what may follow, and is answered
+                return ExitCode.ERROR if error.code else ExitCode.DONE, None
         if os.environ.get("HUBTOOLS_DEBUG"):
             import traceback
 

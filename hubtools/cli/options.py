@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar, cast
 import click
 from pydantic.fields import FieldInfo
 
+from hubtools.cli import completion
 from hubtools.cli.output import Output
 from hubtools.commands.asked import folder_of, setting_names
 from hubtools.project import Project, load_project
@@ -103,6 +104,7 @@ def _option(section: str, key: str, names: list[str]) -> SettingOption:
         multiple=many,
         default=None,
         help=help_text,
+        shell_complete=completion.of_setting(section, key),
     )
 
 

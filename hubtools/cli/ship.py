@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hubtools.cli import completion
 from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options
 from hubtools.cli.train import reporter_of
@@ -40,8 +41,12 @@ def _voice_of(out: Output) -> JourneyReporter:
 
 @click.command("ship", cls=SettingsCommand)
 @project_options("train", "dataset", "samples", "model", "push", "prune")
-@click.option("--from", "first", metavar="STEP", help="First step to run.")
-@click.option("--until", "last", metavar="STEP", help="Last step to run.")
+@click.option(
+    "--from", "first", metavar="STEP", help="First step to run.", shell_complete=completion.steps
+)
+@click.option(
+    "--until", "last", metavar="STEP", help="Last step to run.", shell_complete=completion.steps
+)
 @click.option("--public", is_flag=True, help="Same as --no-private.")
 @trust_option()
 @click.option("--dry-run", is_flag=True, help="List the steps and whether they would run.")
