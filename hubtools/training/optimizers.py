@@ -225,10 +225,13 @@ def remember(
     values: Mapping[str, Value],
 ) -> None:
     """Put back what `memory_of` has told; look at `memory_misfits` first."""
+    on_device = optimizer.defaults.get("fused") or optimizer.defaults.get("capturable")
     for key, tensor in tensors.items():
         kind, _, name = key.partition("/")
-        # fused AdamW wants its step counter where the parameters are
-        optimizer.state[parameters[name]][kind] = tensor.to(parameters[name].device, copy=True)
+        # fused AdamW wants its step counter where the parameters are, others on the CPU
+        apart = kind == "step" and not on_device
+        place = "cpu" if apart else parameters[name].device
+        optimizer.state[parameters[name]][kind] = tensor.to(place, copy=True)
     for key, value in values.items():
         kind, _, name = key.partition("/")
         if kind == "group":
