@@ -19,6 +19,7 @@ from tests.watched import manifest, write_run, write_sample, write_steps
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no browser here")
 STATUS = "document.querySelector('#status').textContent"
 FACTS = "document.querySelector('#facts').textContent"
+CLOSED = "!document.querySelector('#large').open"
 FITS = "document.documentElement.scrollWidth <= innerWidth"
 
 
@@ -69,13 +70,15 @@ def test_samples_and_curves_by_keys_at_any_size(tmp_path: Path) -> None:
     with watching(folder) as served, Browser(tmp_path) as page:
         page.open(served.url)
         page.until("document.querySelectorAll('.cell img').length === 7")
+        read = "document.querySelector('#loss .tip-text')?.textContent"
+        page.until("document.querySelector('#loss path')")
         page.run("document.querySelector('#loss').focus()")
         page.key("Home")
-        assert page.run("document.querySelector('#loss .tip-text').textContent") == "step 1"
+        page.until(f"{read} === 'step 1'")
         page.key("ArrowRight")
-        assert page.run("document.querySelector('#loss .tip-text').textContent") == "step 2"
+        page.until(f"{read} === 'step 2'")
         page.key("Escape")
-        assert page.run("document.querySelectorAll('#loss .tip-text').length") == 0
+        page.until(f"{read} === undefined")
 
         page.run("document.querySelector('button.cell').focus()")
         page.key("Enter")
@@ -83,20 +86,21 @@ def test_samples_and_curves_by_keys_at_any_size(tmp_path: Path) -> None:
         which = "document.querySelector('#which').textContent"
         assert page.run(which).startswith("The base")
         page.key("ArrowDown")
-        assert page.run("document.querySelector('#said').textContent") == "a dog"
+        page.until("document.querySelector('#said').textContent === 'a dog'")
         page.key("ArrowRight")  # over the one that is not there
-        assert page.run(which).startswith("After step 40")
+        page.until(f"{which}.startsWith('After step 40')")
         page.key("Escape")
-        assert not page.run("document.querySelector('#large').open")
-        assert "step000040_p01" in page.run("document.activeElement.dataset.at")
+        page.until(CLOSED)
+        page.until("(document.activeElement.dataset.at || '').includes('step000040_p01')")
 
         for width, dark in ((1280, False), (390, True), (320, False)):
             page.resize(width, 800, dark=dark)
             assert page.run(FITS), width
             page.click("button.cell")
-            page.until("document.querySelector('#picture').naturalWidth > 0")
+            page.until(f"!({CLOSED}) && document.querySelector('#picture').naturalWidth > 0")
             assert page.run(FITS), width
             page.key("Escape")
+            page.until(CLOSED)
         page.run("document.querySelector('#log').click()")
         page.run("document.querySelector('#settings').open = true")
         assert page.run(FITS)

@@ -116,8 +116,10 @@ function take(told) {
   return run.status;
 }
 
-let gone = 0, timer = 0;
+let gone = 0, timer = 0, asking = false;
 async function ask() {
+  if (asking) return;
+  asking = true;
   clearTimeout(timer);
   let wait = EVERY;
   try {
@@ -134,6 +136,7 @@ async function ask() {
       ? `Nobody answers here any more${over ? ", and the run is finished" : ""}: \`hubtools watch\`${over ? " shows it again" : " on the run folder goes on, at the address that it prints"}.`
       : String(error.message), !over);
   }
+  asking = false;
   if (!document.hidden) timer = setTimeout(ask, wait);
 }
 
