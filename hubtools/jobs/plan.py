@@ -139,7 +139,9 @@ def plan_remote(
     is_there = check_private(repo)
     base, source, plan = _planned(project, machine, from_hub, skip_validation, reporter)
     settings = _settings(project, base, source, machine)
-    digest = hashlib.sha256(f"{machine.gpus} {settings}".encode()).hexdigest()[:12]
+    # another price makes no other run
+    same = re.sub(r"(?m)^price_per_hour = .*\n", "", settings)
+    digest = hashlib.sha256(f"{machine.gpus} {same}".encode()).hexdigest()[:12]
     title = f"Run of {project.run_dir.name} [{digest}]"
     key = f"{_slug(project.run_dir.name)[:80]}-{digest}"
     place = find_place(repo, title) if is_there and resume else None
