@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import html
 import sqlite3
-from typing import Any
+from collections.abc import Iterator
+from typing import IO, Any
 
 from starlette.responses import Response
 
@@ -16,6 +17,16 @@ from hubtools.localhub.names import MAIN, check_ref
 from hubtools.localhub.problems import Problem, revision_not_found
 
 _PAGE = 100
+# Bytes of an operation: a regular file in base64 takes 14 MiB, in escapes 60.
+_LONGEST = 64 << 20
+
+
+def _lines(body: IO[bytes]) -> Iterator[bytes]:
+    """The operations of a commit. Raises `Problem` 413 for one that no client sends."""
+    while line := body.readline(_LONGEST + 1):
+        if len(line) > _LONGEST:
+            raise Problem(413, f"An operation of a commit has at most {_LONGEST >> 20} MiB.")
+        yield line
 
 
 def commit(call: Call) -> Response:
@@ -39,7 +50,8 @@ def commit(call: Call) -> Response:
             raise revision_not_found(revision)
         if ref.startswith("refs/pr/") and not as_request:
             number = discussions.check_push(connection, repo, ref, user)
-        header, parent, made = commit_operations(store, connection, repo, ref, user.name, call.body)
+        lines = _lines(call.body)
+        header, parent, made = commit_operations(store, connection, repo, ref, user.name, lines)
         if as_request:
             number = discussions.create(
                 connection,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hubtools.localhub import xet, xetformat
+from hubtools.localhub import api_commits, xet, xetformat
 from hubtools.localhub.server import Hub
 from hubtools.localhub.xetformat import NotXet, parse_shard
 from tests.localhub.asking import CLIENT
@@ -50,6 +51,17 @@ def test_nothing_large_is_taken_from_who_may_not_write(local_hub: Hub) -> None:
     # of an area that is not theirs, nothing at all
     shards = f"{local_hub.url}/_xet/{'0' * 32}/v1/shards"
     assert CLIENT.post(shards, content=b"", headers=ME).status_code == 401
+
+
+def test_an_operation_of_a_commit_without_end(
+    local_hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    area(local_hub)
+    monkeypatch.setattr(api_commits, "_LONGEST", 1000)
+    address = f"{local_hub.url}/api/models/me/one/commit/main"
+    lines = [json.dumps({"key": "header", "value": {"summary": "x"}}), "x" * 2000]
+    assert CLIENT.post(address, content="\n".join(lines), headers=ME).status_code == 413
+    assert CLIENT.post(address, content=lines[0], headers=ME).status_code == 200
 
 
 def test_more_rows_or_chunks_than_are_kept(local_hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
