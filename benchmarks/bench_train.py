@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from harness import keep
+from harness import keep, show
 from pictures import scene
 from train_peers import RANK, Step, floor_sd, official_flux, official_sd, official_sdxl
 
@@ -189,10 +189,15 @@ def main() -> None:
             if asked.only in name:
                 rows.append(measured(name, Path(work), pictures, asked.turns, asked.steps))
                 print(rows[-1], flush=True)
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    rows = [{key: row.get(key, "-") for key in columns} for row in rows]
-    if not asked.only:
-        keep("train", rows)
+                if not asked.only:
+                    keep("train", _even(rows), quiet=True)
+    show(_even(rows))
+
+
+def _even(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows with the same columns."""
+    columns = dict.fromkeys(key for row in rows for key in row)
+    return [{key: row.get(key, "-") for key in columns} for row in rows]
 
 
 if __name__ == "__main__":
