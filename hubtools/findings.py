@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from hubtools.addresses import placed_in
 from hubtools.errors import UsageError
@@ -114,6 +114,12 @@ class Finding:
         picture = self.picture if self.picture != self.path else None
         parts = "\0".join((self.rule, self.path or "", picture or "", said))
         return hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+    @property
+    def shown_place(self) -> str:
+        """`place`, and the picture of the record there: `metadata.jsonl:3 (a.png)`."""
+        other = self.picture if self.picture != self.path else None
+        return f"{self.place} ({other})" if self.place and other else self.place
 
     @property
     def place(self) -> str:
@@ -240,7 +246,8 @@ def _more(rule: Rule, count: int, strict: bool) -> Finding:
     )
 
 
-_MOST_SHOWN = 100  # findings of a report in a notebook
+_MOST = 100  # findings of a report in a notebook
+_HEAD = ("", "rule", "where", "finding", "fix")
 
 
 @dataclass(frozen=True)
@@ -278,11 +285,10 @@ class Report:
 
     def _repr_html_(self) -> str:
         """As a notebook shows it: findings, the worst first."""
-        rows = [(f.severity, f.rule, f.place, f.message, f.fix or "") for f in self.sorted()]
-        more = [("", "", "", f"and {len(rows) - _MOST_SHOWN} more", "")]
-        shown = rows[:_MOST_SHOWN] + (more if len(rows) > _MOST_SHOWN else [])
-        head = ("", "rule", "where", "finding", "fix") if rows else ()
-        return table(f"{self.subject}: {self.summary}", head, shown)
+        found = self.sorted()
+        rows = [(f.severity, f.rule, f.shown_place, f.message, f.fix or "") for f in found[:_MOST]]
+        more = [("", "", "", f"and {len(found) - _MOST} more", "")] if found[_MOST:] else []
+        return table(f"{self.subject}: {self.summary}", _HEAD if rows else (), [*rows, *more])
 
     @property
     def summary(self) -> str:
@@ -334,8 +340,7 @@ def finding_dict(finding: Finding) -> dict[str, Any]:
 def report_schema() -> dict[str, Any]:
     """JSON schema (draft 2020-12) of what `to_dict` gives."""
     file = Path(__file__).parent / "data" / "report.schema.json"
-    schema: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return schema
+    return cast(dict[str, Any], json.loads(file.read_text(encoding="utf-8")))
 
 
 def to_json(report: Report) -> str:
@@ -354,7 +359,7 @@ def to_text(report: Report) -> str:
     """Plain text, one finding a block; colours are added by the command line, not here."""
     lines = []
     for finding in report.sorted():
-        place = f"{visible(finding.place)}: " if finding.place else ""
+        place = f"{visible(finding.shown_place)}: " if finding.place else ""
         lines.append(f"{place}{finding.severity} {finding.rule}: {visible(finding.message)}")
         if finding.fix:
             lines.append(f"    fix: {visible(finding.fix)}")

@@ -53,11 +53,8 @@ class _Voice:
         return self.paint(f"{finding.severity} {finding.rule}", _COLOURS[finding.severity])
 
     def _place(self, finding: Finding) -> str:
-        if not finding.place:
-            return ""
-        other = finding.picture if finding.picture != finding.path else None
-        said = f"{finding.place} ({other})" if other else finding.place
-        return self.paint(f"{visible(said)}:", _BOLD) + " "
+        said = visible(finding.shown_place)
+        return self.paint(f"{said}:", _BOLD) + " " if said else ""
 
     def _fix(self, fix: str | None) -> Iterator[str]:
         if fix:

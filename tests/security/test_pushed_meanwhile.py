@@ -79,7 +79,7 @@ def test_a_repository_that_never_rests_gets_a_sentence(
         monkeypatch,
         HfApi,
         "create_commit",
-        lambda: colleague(f"theirs{next(numbers)}.txt", b"theirs"),
+        lambda: colleague("theirs.txt", b"theirs %d" % next(numbers)),
         always=True,
     )
     told = typed("push", dataset, REPO, "--type", "dataset")
