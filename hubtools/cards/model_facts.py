@@ -25,7 +25,7 @@ from hubtools.cards.snippet import snippet
 from hubtools.errors import HubtoolsError
 from hubtools.files import human_bytes, sha256_of
 from hubtools.findings import plural
-from hubtools.layout import LORA_WEIGHTS
+from hubtools.layout import LORA_WEIGHTS, RUN_MANIFEST
 from hubtools.licensing.resolve import License
 from hubtools.lorafile.companions import Companion, companions
 from hubtools.manifest import RunManifest, SampleRecord, read_samples
@@ -113,6 +113,13 @@ def model_facts(run_dir: Path, project: Project) -> tuple[ModelCard, list[Shown]
 
     Raises `HubtoolsError` if the run has no LoRA yet, or if its licence cannot be told.
     """
+    if run_dir.is_dir() and not (run_dir / RUN_MANIFEST).is_file():
+        raise HubtoolsError(
+            f"{run_dir} is no run folder: it has no {RUN_MANIFEST}, from which a card is written.",
+            hint="give the folder that `hubtools train` wrote; for a LoRA from elsewhere write"
+            " README.md yourself, and `hubtools card --check` looks at it",
+            code="wrong-kind",
+        )
     manifest = RunManifest.read(run_dir)
     name = manifest.lora.file if manifest.lora else LORA_WEIGHTS
     weights = run_dir / name

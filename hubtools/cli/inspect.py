@@ -121,7 +121,7 @@ def _weights(found: WeightInspection, out: Output) -> int:
             facts[reader] = f"{took['tensors']} of {facts['tensors']} tensors, strength {strengths}"
     wrong, tells = facts.pop("wrong"), facts.pop("tells")
     lines = [
-        (key.replace("_", " "), ", ".join(map(str, value)) if isinstance(value, list) else value)
+        (key.replace("_", " "), _plain(value))
         for key, value in facts.items()
         if value not in ([], {}, None, False)
     ]
@@ -131,6 +131,13 @@ def _weights(found: WeightInspection, out: Output) -> int:
     for text in wrong:
         out.warn(f"{found.path.name}: {text}.")
     return ExitCode.DONE
+
+
+def _plain(value: Any) -> Any:
+    """A list or a table as people read it."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {said}" for key, said in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _tables(found: Inspection, out: Output, everything: bool) -> None:

@@ -29,8 +29,9 @@ I have pictures
   hubtools ship --dry-run                                  what would be done, step by step
 
 I have a LoRA
-  hubtools prune FOLDER                                    what of it is worth publishing
-  hubtools card FOLDER                                     write its card
+  hubtools inspect FILE                                    what it is, and what loads it
+  hubtools convert FILE                                    into the names that diffusers loads
+  hubtools prune RUN                                       what of a trainer's folder to publish
   hubtools preview FOLDER                                  how its page will look
   hubtools push FOLDER me/people-lora --dry-run            what would be sent
 

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -177,4 +178,9 @@ def command(
         loss_last=round(manifest.loss_last, 5) if manifest.loss_last is not None else None,
         seconds=manifest.seconds,
     )
-    out.hint(f"next: hubtools generate --lora {project.run_dir}")
+    named = "train.pretrained_model_name_or_path" in project.given
+    base = project.train.pretrained_model_name_or_path if named else None
+    out.hint(
+        f"next: hubtools generate --lora {quote(str(project.run_dir))}"
+        + (f" --base-model {quote(base)}" if base else "")
+    )

@@ -193,10 +193,12 @@ def _tell_next(
     here = source is None or Path(source).is_dir()
     found = [finding.rule for finding in report.sorted()]
     if here and _CAPTIONS.intersection(found):
+        trigger = project.dataset.trigger
+        like = f"a photo of {trigger}" if trigger else "a photo"
         out.hint(
             f"`hubtools review{typed}` is a page to write captions on; `hubtools caption{typed}"
             " --model MODEL` has a model write them,"
-            f" `hubtools caption{typed} --template 'a photo'` writes one for all"
+            f" `hubtools caption{typed} --template {quote(like)}` writes one for all"
         )
     if not report.ok:
         out.hint(f"next: hubtools explain {found[0]}")

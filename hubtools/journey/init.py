@@ -292,7 +292,9 @@ def _commented(values: Mapping[str, Mapping[str, Any]]) -> str:
                 continue
             field = model.model_fields[key]
             value = examples.get((section, key), field.get_default(call_default_factory=True))
-            text = to_toml({section: {key: value}}).splitlines()[-1]
+            text = (
+                f"{key} =" if value is None else to_toml({section: {key: value}}).splitlines()[-1]
+            )
             lines.append(f"# {text}  # {field.description}")
     return "\n".join(lines) + "\n"
 

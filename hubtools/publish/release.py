@@ -153,7 +153,7 @@ def kind_of(folder: Path) -> Literal["model", "dataset"]:
         return "dataset"
     raise HubtoolsError(
         f"{folder} holds neither a LoRA nor a dataset.",
-        hint="say which with --type",
+        hint="say which it is: --type, of `hubtools card` --kind",
         code="wrong-kind",
     )
 

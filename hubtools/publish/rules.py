@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hubtools.findings import Problem, Severity
-from hubtools.layout import CARD, LORA_WEIGHTS
+from hubtools.layout import CARD, LORA_WEIGHTS, RUN_MANIFEST
 from hubtools.limits import IN_FOLDER, IN_REPO, LARGE_FILE, TOO_LARGE_FILE, crowded_folders
 from hubtools.publish import leak_rules as leak_rules
 from hubtools.publish import private as private
@@ -95,10 +95,16 @@ def weight_name(release: Release) -> Iterator[Problem]:
 def no_card(release: Release) -> Iterator[Problem]:
     """Without README.md the page is empty, and nobody knows licence, base model or trigger.
 
-    Fix: `hubtools card`.
+    Fix: `hubtools card`, for a dataset and a run; of a LoRA from elsewhere nobody knows the facts:
+    write README.md yourself.
     """
-    if not any(file.name == CARD for file in release.files):
-        yield Problem("the repository would have no card", "`hubtools card` writes one", CARD)
+    if any(file.name == CARD for file in release.files):
+        return
+    knows = release.repo_type == "dataset" or (release.root / RUN_MANIFEST).is_file()
+    fix = "`hubtools card` writes one"
+    if not knows:
+        fix = "write README.md, with base_model, license and the trigger (see docs/cards.md)"
+    yield Problem("the repository would have no card", fix, CARD)
 
 
 @PUBLISH_RULES.rule("P108", "The card names no licence", Severity.WARNING)

@@ -63,7 +63,7 @@ def other_settings(project: Project) -> Project:
     """The same project after its owner has changed everything about samples."""
     text = (project.root / "hubtools.toml").read_text().split("[samples]")[0]
     text += "[samples]\nsteps = 1\nguidance = 7.5\nseed = 1\nscheduler = 'ddim'\n"
-    (project.root / "hubtools.toml").write_text(text.replace("64", "96"))
+    (project.root / "hubtools.toml").write_text(text.replace("resolution = 64", "resolution = 96"))
     return load_project(project.root / "hubtools.toml")
 
 
