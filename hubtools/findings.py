@@ -11,13 +11,12 @@ import difflib
 import hashlib
 import inspect
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from hubtools.addresses import placed_in
 from hubtools.errors import UsageError
 from hubtools.leaks import hide, without_password
 from hubtools.limits import FINDINGS, SAID
@@ -364,37 +363,4 @@ def to_text(report: Report) -> str:
         if finding.fix:
             lines.append(f"    fix: {visible(finding.fix)}")
     lines.append(f"{visible(report.subject)}: {report.summary}")
-    return "\n".join(lines)
-
-
-def _escape(text: str, *, in_property: bool) -> str:
-    if not text.isprintable():
-        text = "\n".join(map(visible, text.split("\n")))
-    text = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    return text.replace(":", "%3A").replace(",", "%2C") if in_property else text
-
-
-def github_command(kind: str, message: str, properties: Mapping[str, str]) -> str:
-    """A workflow command of GitHub: `kind` is error, warning or notice. Escaping as its docs on
-    workflow commands ask."""
-    pairs = ",".join(f"{k}={_escape(v, in_property=True)}" for k, v in properties.items())
-    return f"::{kind} {pairs}::{_escape(message, in_property=False)}"
-
-
-def to_github(report: Report, prefix: str = "") -> str:
-    """GitHub workflow commands, one a finding; `prefix` is the checked folder's path in the
-    repository."""
-    kinds = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
-    lines = []
-    for finding in report.sorted():
-        properties = {}
-        if finding.path:
-            properties["file"] = placed_in(prefix, finding.path)
-            if finding.line is not None:
-                properties["line"] = str(finding.line)
-            if finding.column is not None:
-                properties["col"] = str(finding.column)
-        properties["title"] = finding.rule
-        message = finding.message + (f" Fix: {finding.fix}" if finding.fix else "")
-        lines.append(github_command(kinds[finding.severity], message, properties))
     return "\n".join(lines)

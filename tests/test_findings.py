@@ -8,8 +8,6 @@ from dataclasses import replace
 
 import jsonschema
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from hubtools.errors import UsageError
 from hubtools.findings import (
@@ -19,7 +17,6 @@ from hubtools.findings import (
     RuleBook,
     Severity,
     report_schema,
-    to_github,
     to_json,
     to_jsonl,
     to_text,
@@ -133,22 +130,3 @@ def test_names_that_are_no_text_can_be_printed() -> None:
     for text in (to_json(report), to_jsonl(report)):
         text.encode("utf-8")
         json.loads(text)
-
-
-def test_github_annotations_are_escaped() -> None:
-    finding = Finding("X1", Severity.INFO, "50%\nof it", None, "a,b:c.txt", 3, 4)
-    assert to_github(Report("x", (finding,)), "data/") == (
-        "::notice file=data/a%2Cb%3Ac.txt,line=3,col=4,title=X1::50%25%0Aof it"
-    )
-
-
-@given(st.text(), st.text(), st.none() | st.text(min_size=1), st.none() | st.integers(1, 9))
-def test_any_words_stay_on_one_line_of_github(
-    message: str, fix: str, path: str | None, line: int | None
-) -> None:
-    finding = Finding("X1", Severity.ERROR, message, fix, path, line)
-    text = to_github(Report("x", (finding,)))
-    assert "\n" not in text
-    assert "\r" not in text
-    assert text.startswith("::error ")
-    assert json.loads(to_json(Report("x", (finding,))))["findings"][0]["message"] == message

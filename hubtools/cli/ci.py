@@ -14,7 +14,8 @@ from hubtools.cli.joblog import is_job
 from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options, print_utf8, shown_path
 from hubtools.errors import ExitCode, HubtoolsError
-from hubtools.findings import github_command, to_github, to_text
+from hubtools.findings import to_text
+from hubtools.reporting.github import github_command, to_github
 
 if TYPE_CHECKING:
     from hubtools.commands.workflows import CiRun

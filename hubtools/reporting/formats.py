@@ -10,9 +10,10 @@ from typing import Literal
 from hubtools.causes import cannot_be
 from hubtools.errors import UsageError
 from hubtools.files import StrPath, check_replaceable, json_value, write_text
-from hubtools.findings import Report, to_github, to_json, to_jsonl, to_text
+from hubtools.findings import Report, to_json, to_jsonl, to_text
 from hubtools.leaks import masked, without_password
 from hubtools.printable import printable
+from hubtools.reporting.github import to_github
 from hubtools.reporting.page import to_html
 from hubtools.reporting.sarif import to_sarif
 

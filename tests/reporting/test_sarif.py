@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 
 from hubtools.cards.rules import CARD_RULES
 from hubtools.dataset.rules import DATASET_RULES
-from hubtools.findings import Finding, Report, Rule, RuleBook, Severity, to_github
+from hubtools.findings import Finding, Report, Rule, RuleBook, Severity
 from hubtools.publish.comparison import COMPARISON_RULES
 from hubtools.publish.rules import PUBLISH_RULES
+from hubtools.reporting.github import to_github
 from hubtools.reporting.sarif import to_sarif
 from hubtools.training.rules import TRAIN_RULES
 

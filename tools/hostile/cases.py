@@ -34,8 +34,9 @@ from hubtools.dataset.validate import validate
 from hubtools.dataset.workers.guarded import run_guarded, scan_one
 from hubtools.dataset.workers.pool import Failure
 from hubtools.errors import HubtoolsError
-from hubtools.findings import to_github, to_json, to_text
+from hubtools.findings import to_json, to_text
 from hubtools.project import load_project
+from hubtools.reporting.github import to_github
 from hubtools.settings import DatasetSettings
 
 Case = Callable[[random.Random, Path], None]

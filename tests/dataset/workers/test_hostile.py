@@ -20,8 +20,9 @@ from hubtools.dataset.packing.write import shard
 from hubtools.dataset.pictures.probe import probe_bytes
 from hubtools.dataset.validate import validate
 from hubtools.errors import HubtoolsError
-from hubtools.findings import to_github, to_json, to_text
+from hubtools.findings import to_json, to_text
 from hubtools.printable import visible
+from hubtools.reporting.github import to_github
 from hubtools.settings import DatasetSettings
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "tools"))
