@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
 from hubtools.errors import UsageError
 from hubtools.leaks import hide, without_password
@@ -354,13 +354,43 @@ def to_jsonl(report: Report) -> str:
     return printable("\n".join(json.dumps(line, ensure_ascii=False) for line in lines))
 
 
+Style = Literal["bold", "dim", "good"]
+
+
+class Voice:
+    """How people read findings. A command line that has colours overrides `paint`."""
+
+    def paint(self, text: str, style: Severity | Style) -> str:
+        """The text as it is shown."""
+        return text
+
+    def finding(self, finding: Finding) -> Iterator[str]:
+        """A finding in full."""
+        yield f"{self.place(finding)}{self.mark(finding)}: {visible(finding.message)}"
+        yield from self.fix(finding.fix)
+
+    def mark(self, finding: Finding) -> str:
+        """How bad it is, and its rule."""
+        return self.paint(f"{finding.severity} {finding.rule}", finding.severity)
+
+    def place(self, finding: Finding) -> str:
+        """Where it is; empty if it speaks of no file."""
+        said = visible(finding.shown_place)
+        return self.paint(f"{said}:", "bold") + " " if said else ""
+
+    def fix(self, fix: str | None) -> Iterator[str]:
+        """What mends it, if that is known."""
+        if fix:
+            yield f"    {self.paint('fix:', 'dim')} {visible(fix)}"
+
+    def sum(self, report: Report) -> str:
+        """The last line."""
+        text = f"{visible(report.subject)}: {report.summary}"
+        return self.paint(text, "good" if report.ok else Severity.ERROR)
+
+
 def to_text(report: Report) -> str:
     """Plain text, one finding a block; colours are added by the command line, not here."""
-    lines = []
-    for finding in report.sorted():
-        place = f"{visible(finding.shown_place)}: " if finding.place else ""
-        lines.append(f"{place}{finding.severity} {finding.rule}: {visible(finding.message)}")
-        if finding.fix:
-            lines.append(f"    fix: {visible(finding.fix)}")
-    lines.append(f"{visible(report.subject)}: {report.summary}")
-    return "\n".join(lines)
+    voice = Voice()
+    lines = [line for finding in report.sorted() for line in voice.finding(finding)]
+    return "\n".join([*lines, voice.sum(report)])
