@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import io
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -138,6 +139,25 @@ def about(manifest: RunManifest, settings: TrainSettings) -> About:
         settings.logging_dir,
         {key: value for key, value in (told | manifest.train).items() if value is not None},
     )
+
+
+def values_of(
+    events: Sequence[Event], image: Callable[..., Any]
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(step, what is logged at it by name), for trackers that take a step at a time. `image` is
+    their class of pictures, which takes one of Pillow and a caption."""
+    from PIL import Image
+
+    for step, together in batches(events):
+        values: dict[str, Any] = {}
+        for event in together:
+            if isinstance(event, (Metric, HeldOut)):
+                values |= scalars(event)
+                continue
+            for picture in event.pictures:
+                with Image.open(io.BytesIO(picture.png)) as opened:
+                    values[picture.tag] = image(opened.convert("RGB"), caption=picture.prompt)
+        yield step, values
 
 
 def batches(events: Sequence[Event]) -> Iterator[tuple[int, list[Event]]]:

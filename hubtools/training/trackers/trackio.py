@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from hubtools.rooted import Root
-from hubtools.training.metrics import HeldOut, Metric
-from hubtools.training.trackers.kinds import About, Event, Reported, Samples, batches, scalars
+from hubtools.training.trackers.kinds import About, Event, Reported, values_of
 from hubtools.training.trackers.noted import FAREWELL, Note, waited
 
 
@@ -44,13 +43,7 @@ class Trackio:
 
         self._note.take(events)
         with _quiet():
-            for step, together in batches(events):
-                values: dict[str, Any] = {}
-                for event in together:
-                    if isinstance(event, (Metric, HeldOut)):
-                        values |= scalars(event)
-                    else:
-                        values |= _images(trackio, event)
+            for step, values in values_of(events, trackio.Image):
                 self._run.log(values, step=step)
 
     def end(self, status: str) -> None:
@@ -77,13 +70,3 @@ def _if_known(trackio: Any, **options: Any) -> dict[str, Any]:
 
     taken = inspect.signature(trackio.init).parameters
     return {name: value for name, value in options.items() if name in taken}
-
-
-def _images(trackio: Any, event: Samples) -> dict[str, Any]:
-    from PIL import Image
-
-    found: dict[str, Any] = {}
-    for picture in event.pictures:
-        with Image.open(io.BytesIO(picture.png)) as image:
-            found[picture.tag] = trackio.Image(image.convert("RGB"), caption=picture.prompt)
-    return found

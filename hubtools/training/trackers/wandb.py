@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import configparser
-import io
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,8 +11,7 @@ from typing import Any
 from hubtools.errors import HubtoolsError
 from hubtools.files import read_within
 from hubtools.rooted import Root
-from hubtools.training.metrics import HeldOut, Metric
-from hubtools.training.trackers.kinds import About, Event, Reported, Samples, batches, scalars
+from hubtools.training.trackers.kinds import About, Event, Reported, values_of
 from hubtools.training.trackers.noted import FAREWELL, Note, waited
 
 _PATIENCE = 20.0  # seconds for its site to answer
@@ -112,13 +110,7 @@ class Wandb:
         import wandb
 
         self._note.take(events)
-        for step, together in batches(events):
-            values: dict[str, Any] = {}
-            for event in together:
-                if isinstance(event, (Metric, HeldOut)):
-                    values |= scalars(event)
-                else:
-                    values |= _images(wandb, event)
+        for step, values in values_of(events, wandb.Image):
             self._run.log(values, step=step)
 
     def end(self, status: str) -> None:
@@ -129,13 +121,3 @@ class Wandb:
                 f"W&B has not taken all of the run within {FAREWELL:.0f} seconds; `wandb sync"
                 " --sync-all` in the run's folder sends the rest."
             )
-
-
-def _images(wandb: Any, event: Samples) -> dict[str, Any]:
-    from PIL import Image
-
-    found: dict[str, Any] = {}
-    for picture in event.pictures:
-        with Image.open(io.BytesIO(picture.png)) as image:
-            found[picture.tag] = wandb.Image(image.convert("RGB"), caption=picture.prompt)
-    return found
