@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import click
-from click.shell_completion import CompletionItem
 
 Completer = Callable[[click.Context, click.Parameter, str], list[Any]]
 
 
 def _of(words: Callable[[], Iterable[str]]) -> Completer:
     def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+        from click.shell_completion import CompletionItem
+
         typed = incomplete.casefold()
         return [CompletionItem(word) for word in words() if word.casefold().startswith(typed)]
 
@@ -47,6 +48,8 @@ def _axes() -> Iterable[str]:
 
 def files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
     """Names of files, as the shell knows them."""
+    from click.shell_completion import CompletionItem
+
     return [CompletionItem(incomplete, type="file")]
 
 
