@@ -69,6 +69,15 @@ def step_name(step: int) -> str:
     return f"step-{step:06d}"
 
 
+def home_dir() -> Path | None:
+    """The user's home folder; None for one who has none, as users of containers that no list
+    names."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
+
+
 def cache_dir() -> Path:
     """Where latents and text embeddings are cached.
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import leads_out, read_within
-from hubtools.layout import PROJECT_FILE
+from hubtools.layout import PROJECT_FILE, home_dir
 from hubtools.limits import SETTINGS
 from hubtools.settings import SECTIONS, names_of
 from hubtools.tomltext import OddToml, toml_value
@@ -83,7 +83,7 @@ def _is_ours(pyproject: Path) -> bool:
 def _above(folder: Path) -> Iterator[Path]:
     """The folders above one in which a project is looked for: not above the home folder, nor above
     a repository of git; and none in which another user could have laid a file."""
-    ends = Path.home()
+    ends = home_dir()
     for inner, outer in itertools.pairwise((folder, *folder.parents)):
         if inner == ends or (inner / ".git").exists() or not _is_safe(outer):
             return

@@ -276,3 +276,20 @@ def test_a_pyproject_has_the_sections_too(tmp_path: Path, monkeypatch: pytest.Mo
     file.write_text("[tool.hubtools.train]\nseed = 7\n")
     write(tmp_path, "[train]\nseed = 8\n")
     assert load_project(environ={}).train.seed == 8
+
+
+def test_without_a_home_folder_there_is_none_to_stop_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pwd
+
+    def nobody(uid: int) -> None:
+        raise KeyError(uid)
+
+    inner = tmp_path / "project/inner"
+    inner.mkdir(parents=True)
+    write(tmp_path / "project", "[train]\nrank = 3\n")
+    monkeypatch.chdir(inner)
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", nobody)  # a user of a container, whom no list names
+    assert load_project(environ={}).train.rank == 3

@@ -25,6 +25,7 @@ from hubtools.layout import (
     SAMPLES_DIR,
     SNAPSHOTS_DIR,
     STATE_DIR,
+    home_dir,
 )
 from hubtools.lorafile.look import ADAPTERS
 from hubtools.models.registry import COMPONENTS
@@ -90,8 +91,9 @@ def refuse_places(root: Path) -> None:
             f"There is no folder {root}.", hint="give the run folder", code="file-not-found"
         )
     real = root.resolve()
-    home = Path.home().resolve()
-    if real == Path(real.anchor) or real == home or real in home.parents:
+    home = home_dir()
+    own = home.resolve() if home is not None else None
+    if real == Path(real.anchor) or (own is not None and own.is_relative_to(real)):
         raise HubtoolsError(
             f"{real} is no run folder; hubtools does not prune it.",
             hint="give the run folder",
