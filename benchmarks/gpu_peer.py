@@ -14,7 +14,6 @@ from typing import Any
 
 BEGUN = time.perf_counter()
 
-import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from accelerate import Accelerator  # noqa: E402
 from diffusers import (  # noqa: E402
@@ -24,6 +23,7 @@ from diffusers import (  # noqa: E402
     get_scheduler,
 )
 from peft import LoraConfig  # noqa: E402
+from pictures import squared  # noqa: E402
 from PIL import Image  # noqa: E402
 from transformers import CLIPTextModel, CLIPTokenizer  # noqa: E402
 
@@ -41,14 +41,7 @@ class Pictures(torch.utils.data.Dataset[dict[str, Any]]):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         row = self._rows[index]
-        with Image.open(self._folder / row["file_name"]) as opened:
-            picture = opened.convert("RGB")
-        scale = self._size / min(picture.size)
-        size = [max(self._size, round(side * scale)) for side in picture.size]
-        picture = picture.resize((size[0], size[1]), Image.Resampling.BILINEAR)
-        left, top = (size[0] - self._size) // 2, (size[1] - self._size) // 2
-        picture = picture.crop((left, top, left + self._size, top + self._size))
-        array = np.asarray(picture, np.float32) / 127.5 - 1
+        array = squared(self._folder / row["file_name"], self._size, Image.Resampling.BILINEAR)
         ids = self._tokenizer(
             row["text"], padding="max_length", truncation=True,
             max_length=self._tokenizer.model_max_length, return_tensors="pt",

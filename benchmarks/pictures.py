@@ -10,6 +10,18 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 
+def squared(file: Path, size: int, resample: Image.Resampling) -> np.ndarray:
+    """(size, size, 3) float32 from -1 to 1: the middle of a picture, scaled to fill a square."""
+    with Image.open(file) as opened:
+        picture = opened.convert("RGB")
+    scale = size / min(picture.size)
+    width, height = (max(size, round(side * scale)) for side in picture.size)
+    picture = picture.resize((width, height), resample)
+    left, top = (width - size) // 2, (height - size) // 2
+    picture = picture.crop((left, top, left + size, top + size))
+    return np.asarray(picture, np.float32) / 127.5 - 1
+
+
 def scene(seed: int, width: int, height: int, scale: int = 1) -> Image.Image:
     """Shaded shapes before a textured ground, in RGB; no two seeds look alike. With a `scale` the
     shapes are that much smaller, and as many more."""

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
@@ -27,6 +26,7 @@ from diffusers.training_utils import (
     compute_loss_weighting_for_sd3,
 )
 from peft import LoraConfig
+from pictures import squared
 from PIL import Image
 from transformers import (
     CLIPTextModel,
@@ -55,14 +55,7 @@ class Pictures(torch.utils.data.Dataset[dict[str, Any]]):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         row = self._rows[index]
-        with Image.open(self._folder / row["file_name"]) as opened:
-            picture = opened.convert("RGB")
-        scale = self._size / min(picture.size)
-        size = [max(self._size, round(side * scale)) for side in picture.size]
-        picture = picture.resize((size[0], size[1]), Image.Resampling.LANCZOS)
-        left, top = (size[0] - self._size) // 2, (size[1] - self._size) // 2
-        picture = picture.crop((left, top, left + self._size, top + self._size))
-        array = np.asarray(picture, np.float32) / 127.5 - 1
+        array = squared(self._folder / row["file_name"], self._size, Image.Resampling.LANCZOS)
         ids = [self._ids(tokenizer, row["text"]) for tokenizer in self._tokenizers]
         pixels = torch.from_numpy(array).permute(2, 0, 1).contiguous()
         return {"pixels": pixels, **{f"ids{n}": one for n, one in enumerate(ids)}}
