@@ -122,17 +122,6 @@ def temporary_for(name: str) -> str:
     return TEMPORARY + secrets.token_hex(8) + os.path.splitext(name)[1][:16]
 
 
-def sync_folder(folder: Path) -> None:
-    """fsync a folder, so that a rename inside it survives a power cut (a no-op on Windows)."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def write_bytes(path: Path, data: bytes) -> None:
     """Write `data` to `path` atomically."""
     with replacing(path) as file:
