@@ -10,9 +10,12 @@ with Browser(folder) as page:
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
+import select
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -37,6 +40,13 @@ os.dup2(one, 3), os.dup2(other, 4)
 os.execv(sys.argv[3], sys.argv[3:])
 """
 _MODIFIERS = {"Alt": 1, "Control": 2, "Shift": 8}
+# Seconds for it to begin, for an answer, for what a test waits for: each a hundred times what it
+# takes. What is longer in coming never comes.
+_START, _ANSWER, _WAIT = 60.0, 120.0, 120.0
+
+
+class Silent(Exception):
+    """The browser has gone, or says nothing any more."""
 
 
 class Browser:
@@ -45,6 +55,20 @@ class Browser:
     def __init__(
         self, folder: Path, *, width: int = 1280, height: int = 800, dark: bool = False
     ) -> None:
+        for last in (False, False, True):
+            self._begin(folder, width, height)
+            try:
+                self._attach()
+                break
+            except Silent:
+                self._end()
+                shutil.rmtree(folder / "chromium", ignore_errors=True)
+                if last:
+                    raise
+        self._patience = _ANSWER
+        self.resize(width, height, dark=dark)
+
+    def _begin(self, folder: Path, width: int, height: int) -> None:
         assert CHROMIUM is not None
         to_read, self._to = os.pipe()
         self._from, to_write = os.pipe()
@@ -56,20 +80,29 @@ class Browser:
         ]  # fmt: skip
         self._process = subprocess.Popen(
             command, pass_fds=(to_read, to_write), stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         os.close(to_read)
         os.close(to_write)
+
+    def _attach(self) -> None:
         self._rest, self._count, self._session = b"", 0, None
+        self._patience = _START
         self.events: list[dict[str, Any]] = []
         targets = self.call("Target.getTargets")["targetInfos"]
         page = next(one for one in targets if one["type"] == "page")
         wanted = {"targetId": page["targetId"], "flatten": True}
         self._session = self.call("Target.attachToTarget", **wanted)["sessionId"]
-        self.call("Page.enable")
-        self.call("Runtime.enable")
-        self.call("Log.enable")
-        self.resize(width, height, dark=dark)
+        for domain in ("Page", "Runtime", "Log", "Inspector"):
+            self.call(f"{domain}.enable")
+
+    def _end(self) -> None:
+        """With all processes that it began."""
+        os.close(self._to)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        os.close(self._from)
 
     def resize(self, width: int, height: int, *, dark: bool = False) -> None:
         """Another window."""
@@ -82,10 +115,7 @@ class Browser:
         return self
 
     def __exit__(self, *error: object) -> None:
-        os.close(self._to)
-        self._process.kill()
-        self._process.wait()
-        os.close(self._from)
+        self._end()
 
     def call(self, method: str, **params: Any) -> Any:
         """Ask the browser; what it answers."""
@@ -94,33 +124,44 @@ class Browser:
         if self._session is not None:
             message["sessionId"] = self._session
         data = json.dumps(message).encode() + b"\0"
-        while data:
-            data = data[os.write(self._to, data) :]
+        try:
+            while data:
+                data = data[os.write(self._to, data) :]
+        except BrokenPipeError:
+            raise Silent("the browser has gone") from None
+        until = time.monotonic() + self._patience
         while True:
-            answer = self._next()
+            answer = self._next(until)
             if answer.get("id") == self._count:
                 assert "error" not in answer, answer["error"]
                 return answer["result"]
             self.events.append(answer)
 
-    def _next(self) -> dict[str, Any]:
+    def _next(self, until: float) -> dict[str, Any]:
         while b"\0" not in self._rest:
+            left = max(0.0, until - time.monotonic())
+            if not select.select([self._from], [], [], left)[0]:
+                raise Silent("the browser answers no more")
             block = os.read(self._from, 1 << 16)
-            assert block, "the browser has gone"
+            if not block:
+                raise Silent("the browser has gone")
             self._rest += block
         message, _, self._rest = self._rest.partition(b"\0")
         answer: dict[str, Any] = json.loads(message)
+        if answer.get("method") == "Inspector.targetCrashed":
+            raise Silent("the page has crashed")
         return answer
 
     def event(self, method: str) -> dict[str, Any]:
         """Wait for an event of the browser; what it says."""
+        until = time.monotonic() + _WAIT
         while True:
             for event in self.events:
                 if event.get("method") == method:
                     self.events.remove(event)
                     found: dict[str, Any] = event["params"]
                     return found
-            self.events.append(self._next())
+            self.events.append(self._next(until))
 
     def open(self, url: str) -> None:
         """Go to an address; returns when the page is there."""
@@ -136,9 +177,13 @@ class Browser:
         return answer["result"].get("value")
 
     def until(self, script: str) -> Any:
-        """Wait until an expression is true, as long as the browser lives; its value."""
+        """Wait until an expression is true; its value."""
         script = f"(() => {{ {script} }})()" if "return" in script else script
+        until = time.monotonic() + _WAIT
         while (value := self.run(script)) in (None, False, 0, ""):  # an element is {}
+            if time.monotonic() > until:
+                seen = self.run("document.body.innerText.slice(0, 3000)")
+                raise AssertionError(f"never true: {script}\n{self.complaints}\n{seen}")
             time.sleep(0.02)
         return value
 
@@ -171,6 +216,11 @@ class Browser:
         """Write into what has the focus, letter by letter."""
         for letter in text:
             self.call("Input.dispatchKeyEvent", type="char", text=letter, key=letter)
+
+    def html(self) -> str:
+        """The page as it is now."""
+        found: str = self.run("document.documentElement.outerHTML")
+        return found
 
     def picture(self, path: Path) -> None:
         """A screenshot, as PNG."""

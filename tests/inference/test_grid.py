@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import signal
-import subprocess
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -27,6 +25,7 @@ from hubtools.inference.grid.picture import wrapped  # noqa: E402
 from hubtools.manifest import BaseModelFacts, DatasetFacts, RunManifest  # noqa: E402
 from hubtools.project import Project, load_project  # noqa: E402
 from hubtools.rooted import Root  # noqa: E402
+from tests.browser import CHROMIUM, Browser  # noqa: E402
 from tests.doomed import RENAME, doomed  # noqa: E402
 from tests.typed import typed  # noqa: E402
 
@@ -315,18 +314,16 @@ def test_a_blanked_cell_says_so(project: Project) -> None:
     assert Page(text).tags.count("img") == 1 + 1
 
 
-_CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-
-
-@pytest.mark.skipif(_CHROMIUM is None, reason="chromium is not installed")
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 def test_a_cell_opens_in_a_browser(project: Project, tmp_path: Path) -> None:
     """The script runs under the page's own policy."""
     result = grid(project, "a hat", x="seed=0..1", y="guidance=1,7")
     page = (result.plan.folder / "index.html").as_uri()
-    command = [str(_CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
-    command.append(f"--user-data-dir={tmp_path / 'chromium'}")
-    seen = subprocess.run([*command, f"{page}#1,1,0"], capture_output=True, text=True, check=False)
-    dialog = seen.stdout[seen.stdout.index("<dialog") :]
+    with Browser(tmp_path) as browser:
+        browser.open(f"{page}#1,1,0")
+        browser.until("document.querySelector('dialog').open")
+        seen = browser.html()
+    dialog = seen[seen.index("<dialog") :]
     assert re.match(r"<dialog[^>]* open", dialog)
     assert "<strong>seed 1, guidance 7</strong>" in dialog
     assert 'src="data:image/png' in dialog

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -18,6 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 from hubtools.dataset.validate import validate
 from hubtools.journey.outlook import Judgement
 from hubtools.localhub.server import Hub
+from tests.browser import CHROMIUM, Browser
 from tests.drawing import write_pictures
 from tests.localhub.asking import CLIENT
 
@@ -289,17 +288,14 @@ def test_without_checks_there_is_no_viewer(local_hub: Hub) -> None:
     assert "without the checks" in ask(local_hub, "/datasets/me/x/viewer", 404)
 
 
-_CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-
-
-@pytest.mark.skipif(_CHROMIUM is None, reason="chromium is not installed")
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 def test_a_picture_opens_in_a_browser(hub: Hub, tmp_path: Path) -> None:
     """The script runs under the page's own policy."""
-    command = [str(_CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
-    command.append(f"--user-data-dir={tmp_path / 'chromium'}")
-    address = f"{hub.url}/me/lora#picture-1"
-    seen = subprocess.run([*command, address], capture_output=True, text=True, check=False)
-    dialog = seen.stdout[seen.stdout.index("<dialog") :]
+    with Browser(tmp_path) as browser:
+        browser.open(f"{hub.url}/me/lora#picture-1")
+        browser.until("document.querySelector('dialog').open")
+        seen = browser.html()
+    dialog = seen[seen.index("<dialog") :]
     assert re.match(r"<dialog[^>]* open", dialog)
     assert "<dd>ddim</dd>" in dialog
     assert "1 of 1" in dialog

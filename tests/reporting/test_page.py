@@ -6,8 +6,6 @@ import base64
 import hashlib
 import json
 import re
-import shutil
-import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -30,6 +28,7 @@ from hubtools.exhibits import (
 )
 from hubtools.findings import Finding, Report, Rule, Severity
 from hubtools.reporting.page import MOST_OF_A_RULE, to_html
+from tests.browser import CHROMIUM, Browser
 
 RULE = Rule("X101", "Odd number", Severity.WARNING, "It is odd.\n\nFix: add one.")
 VOID = {"meta", "img", "input", "rect"}
@@ -178,7 +177,7 @@ def test_many_findings_are_capped_by_rule_and_told() -> None:
     assert len(text) < 400_000
 
 
-@pytest.mark.skipif(not shutil.which("chromium"), reason="no browser here")
+@pytest.mark.skipif(CHROMIUM is None, reason="no browser here")
 def test_a_browser_runs_it(tmp_path: Path) -> None:
     texts = "</script><script>document.title='hacked'</script>"
     report = full(texts)
@@ -187,15 +186,10 @@ def test_a_browser_runs_it(tmp_path: Path) -> None:
     exhibits = replace(report.exhibits, blank={"b.png": 'it is "cut off"'})
     report = replace(report, findings=(*report.findings, blank), exhibits=exhibits)
     (tmp_path / "page.html").write_text(to_html(report), encoding="utf-8")
-    done = subprocess.run(
-        [
-            "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=2000",
-            f"--user-data-dir={tmp_path / 'browser'}", "--dump-dom",
-            (tmp_path / "page.html").as_uri(),
-        ],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    shown = done.stdout
+    with Browser(tmp_path) as browser:
+        browser.open((tmp_path / "page.html").as_uri())
+        browser.until("document.querySelector('.finding') && document.readyState === 'complete'")
+        shown = browser.html()
     assert "<title>hacked" not in shown
     found = re.search(r'<div class="finding">(.*?)</div></div>', shown, re.DOTALL)
     assert found, "the script has not run"
