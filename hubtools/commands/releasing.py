@@ -148,7 +148,7 @@ def prune(
     from hubtools.publish import trash
     from hubtools.publish.classify import classify
     from hubtools.publish.prune_plan import save_plan
-    from hubtools.publish.trainers import recognise
+    from hubtools.runfolders.trainers import recognise
 
     project = project_of(prune, project, settings)
     if plan_file is not None:
@@ -183,7 +183,7 @@ def _saved_prune(
     from hubtools.plans import read_plan
     from hubtools.publish import trash
     from hubtools.publish.prune_plan import load_plan, would
-    from hubtools.publish.trainers import recognise
+    from hubtools.runfolders.trainers import recognise
 
     saved = read_plan(file, "prune")
     if apply:

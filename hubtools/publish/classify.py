@@ -34,16 +34,16 @@ from hubtools.layout import (
 from hubtools.lorafile.companions import companions
 from hubtools.lorafile.look import words_for
 from hubtools.models.registry import COMPONENTS
-from hubtools.publish.checkpoints import chosen, steps_of
-from hubtools.publish.main_file import matches, the_lora
-from hubtools.publish.trainers import (
+from hubtools.publish.tree import files_below
+from hubtools.rooted import Root
+from hubtools.runfolders.checkpoints import chosen, steps_of
+from hubtools.runfolders.main_file import matches, the_lora
+from hubtools.runfolders.trainers import (
     MAX_MANIFEST,
     recognised,
     refuse_places,
     wrote,
 )
-from hubtools.publish.tree import files_below
-from hubtools.rooted import Root
 from hubtools.weights import Header, Holds, read_header
 
 # An unknown file larger than this is not decided silently.

@@ -18,8 +18,8 @@ from hubtools.errors import HubtoolsError
 from hubtools.files import json_value
 from hubtools.layout import TRASH_DIR, WORK_DIR
 from hubtools.publish.classify import PrunePlan
-from hubtools.publish.trainers import read_manifest, recognise
 from hubtools.rooted import LeadsOut, Root, parts_of
+from hubtools.runfolders.trainers import read_manifest, recognise
 from hubtools.trust import ForeignState, is_sealed, seal
 
 _LIST = "files.json"

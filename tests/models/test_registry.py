@@ -48,7 +48,7 @@ _FAMILY = re.compile(
 # (file, text): what another program calls so, not a family.
 _OTHERS = {
     ("modelfiles.py", "stable_diffusion"),  # a folder of the library diffusers, with its checker
-    ("publish/trainers.py", "Stable-diffusion"),  # a folder of AUTOMATIC1111's web UI
+    ("runfolders/trainers.py", "Stable-diffusion"),  # a folder of AUTOMATIC1111's web UI
     ("dataset/loaders/endings.py", " sd2 "),  # an ending of sound files
     ("licensing/ids.py", "llama"),  # licences that are called so
     ("tensornames.py", "unet."),  # how names begin in files, in the order they are looked for

@@ -13,7 +13,7 @@ from PIL import Image
 from hubtools.layout import LORA_WEIGHTS
 from hubtools.publish import trash
 from hubtools.publish.classify import classify
-from hubtools.publish.trainers import recognise
+from hubtools.runfolders.trainers import recognise
 from tests.typed import typed
 
 Make = Callable[..., Path]

@@ -16,8 +16,8 @@ from hubtools.files import json_value
 from hubtools.layout import CHECKPOINTS_DIR, EVALUATION, SNAPSHOTS_DIR, STATE_DIR
 from hubtools.lorafile.look import ADAPTERS
 from hubtools.patterns import regex
-from hubtools.publish.trainers import base_of_numbered
 from hubtools.rooted import Root
+from hubtools.runfolders.trainers import base_of_numbered
 from hubtools.training.metrics import read_log
 from hubtools.weights import Header
 

@@ -9,9 +9,9 @@ from hubtools.errors import HubtoolsError
 from hubtools.layout import LORA_WEIGHTS, STATE_DIR
 from hubtools.lorafile.companions import companions
 from hubtools.lorafile.look import ADAPTERS
-from hubtools.publish.checkpoints import newest
-from hubtools.publish.trainers import base_of_numbered, read_manifest
 from hubtools.rooted import Root
+from hubtools.runfolders.checkpoints import newest
+from hubtools.runfolders.trainers import base_of_numbered, read_manifest
 from hubtools.weights import Header, Holds
 
 
