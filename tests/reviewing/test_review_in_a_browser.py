@@ -47,6 +47,13 @@ def ready(page: Browser, url: str) -> None:
     page.until("document.querySelectorAll('.tile .words').length > 3")
 
 
+LATE = """const ask = window.fetch, told = new Promise((done) => { window.tell = done; });
+window.fetch = async (...asked) => {
+  if (String(asked[0]).includes("findings")) await told;
+  return ask(...asked);
+};"""
+
+
 def test_captions_by_mouse_and_keys_survive_a_kill(tmp_path: Path) -> None:
     folder = write_pictures(tmp_path / "people", 8)
     before = bytes_of(folder)
@@ -102,11 +109,14 @@ def test_tags_of_other_captions_are_offered(tmp_path: Path) -> None:
     (folder / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     offered = "[...document.querySelectorAll('.tags-offered button')].map((b) => b.textContent)"
     with Browser(tmp_path, width=390, height=800) as page, started(folder) as (url, _):
+        page.call("Page.addScriptToEvaluateOnNewDocument", source=LATE)
         ready(page, url)
         page.click("#p3 .face")
         page.click("#detail textarea")
         page.type("r")
         assert page.run(offered) == []  # one letter says too little
+        page.run("window.tell()")  # the rules answer while somebody writes
+        page.until("document.querySelector('#open-findings:enabled')")
         page.type("e")
         assert page.run(offered) == ["red scarf 2", "redwood 1"]
         page.key("Tab")

@@ -142,7 +142,12 @@ byId("select-none").addEventListener("click", () => pickAll(false));
 byId("smaller").addEventListener("click", () => zoom(1 / 1.2));
 byId("larger").addEventListener("click", () => zoom(1.2));
 
+// Before the rules have answered: somebody may be writing by then.
+let begun = false;
+on("loaded", () => {
+  if (!begun && document.activeElement === document.body) byId("grid").focus();
+  begun = true;
+});
 await tried(load);
-byId("grid").focus();
 const story = await get("history").catch(() => null);
 if (story?.unfinished) note("A change of this folder was interrupted.", "bad", "unfinished", el("button", { click: history }, "Look"));
