@@ -3,7 +3,8 @@
 An answer 429 (too many requests) was not acted on, so that any request is sent again when its
 Retry-After, or the reset of its RateLimit header, is over. Where the connection breaks or a gateway
 fails (502, 503, 504), what only reads is asked again; whether a commit has landed by then is for
-`publish.push` to see. Headers: RFC 9110 section 10.2.3, and the draft on RateLimit header fields.
+`publish.push` to see. A Hub that says nothing any more is given up, where its client would wait for
+ever. Headers: RFC 9110 section 10.2.3, and the draft on RateLimit header fields.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 WAITS = (0.3, 1.0)  # seconds before what only reads is asked again
 LONGEST = 900.0  # seconds that are waited because the Hub says so, in all for one request
+TIMES = 60  # that one request is sent again because the Hub says so, however soon that is
+# seconds without a byte after which a request is given up; the Hub's own limit for an answer is 60
+SILENCE = {"connect": 60.0, "read": 300.0, "write": 300.0, "pool": 300.0}
 _TOLD = 3.0  # seconds of waiting from which on it is told
 _GATEWAY = (502, 503, 504)
 # POST, but nothing is changed by it
@@ -124,7 +128,9 @@ def _answered(below: Any, request: Any) -> Any:
         request.method == "POST" and _READS.search(path) is not None
     )
     again = isinstance(request.stream, httpx2.ByteStream)
-    waits, waited = list(WAITS), 0.0
+    waits, waited, times = list(WAITS), 0.0, 0
+    bounds = request.extensions.get("timeout") or {}
+    request.extensions["timeout"] = SILENCE | {k: v for k, v in bounds.items() if v is not None}
     ask_bounded(request, below)
     while True:
         try:
@@ -136,9 +142,9 @@ def _answered(below: Any, request: Any) -> Any:
             continue
         if answer.status_code == 429 and again:
             wait = seconds_to_wait(answer.headers)
-            if wait is None or waited + wait > LONGEST:
+            if wait is None or waited + wait > LONGEST or times == TIMES:
                 return bounded(answer, request)
-            waited += wait
+            waited, times = waited + wait, times + 1
             if wait >= _TOLD:
                 until = time.strftime("%H:%M:%S", time.localtime(time.time() + wait))
                 tell(f"The Hub has too many requests of this account; going on at {until}.")

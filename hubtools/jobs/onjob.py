@@ -65,18 +65,24 @@ def _job(settings: str, repo: str, pr: int | None, processes: int, seconds: int)
     if number:
         print(f"Going on with what it holds, {number} files.", flush=True)
     sender = Sender(place, run_dir)
-    end = begun + seconds - min(_LAST, seconds / 5)
-    code = Training(_words(home, processes), sender, lambda: time.time() > end).run()
+    last = min(_LAST, seconds / 5)
+    end = begun + seconds - last
+    training = Training(_words(home, processes), sender, lambda: time.time() > end, last / 2)
+    code = training.run()
     sender.send("The finished run" if code == 0 else "The run so far", finished=code == 0)
     print(f"Sent to pull request {place.pr} of {repo}.", flush=True)
     return code
 
 
 class Training:
-    """The training as a process (`words`), which is asked to end once `over` says so."""
+    """The training as a process (`words`), which is asked to end once `over` says so, and is ended
+    if it has not within `patience` seconds: what it has saved by then is still to be sent."""
 
-    def __init__(self, words: list[str], sender: Sender, over: Callable[[], bool]) -> None:
+    def __init__(
+        self, words: list[str], sender: Sender, over: Callable[[], bool], patience: float
+    ) -> None:
         self._words, self._sender, self._over = words, sender, over
+        self._patience = patience
         self._told = False  # somebody ends the job
         self._sent = time.monotonic()
 
@@ -95,16 +101,19 @@ class Training:
         self._told = True
 
     def _watched(self) -> int:
-        stopped = False
+        stopped: float | None = None
         while True:
             with suppress(subprocess.TimeoutExpired):
                 return self._process.wait(_LOOK)
             if self._told:
                 return self._ended_now()
-            if not stopped and self._over():
+            if stopped is None and self._over():
                 print("The job's time is nearly over: the training is stopped.", flush=True)
                 self._process.terminate()  # it saves its state
-                stopped = True
+                stopped = time.monotonic()
+            elif stopped is not None and time.monotonic() > stopped + self._patience:
+                print("The training does not stop: it is ended.", flush=True)
+                self._process.kill()
             if time.monotonic() > self._sent + _SEND and self._sender.has_news():
                 self._send_state()
 

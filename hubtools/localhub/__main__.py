@@ -6,9 +6,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import queue
 import signal
 import sys
-import threading
 from pathlib import Path
 
 from hubtools.errors import HubtoolsError, require_extra
@@ -22,9 +22,10 @@ def main() -> int:
     parser.add_argument("--token", default="hf_local")
     parser.add_argument("--owner", action="append", default=[], help="namespace `me` may write to")
     arguments = parser.parse_args()
-    stop = threading.Event()
+    # an event would wait for itself where the signal comes while its lock is being taken
+    stop: queue.SimpleQueue[int] = queue.SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda number, _: stop.put(number))
     try:
         require_extra("hub", "The embedded Hub")
         from hubtools.localhub.server import Hub
@@ -39,7 +40,7 @@ def main() -> int:
                 "pid": os.getpid(),
             }
             print(json.dumps(ready), flush=True)
-            stop.wait()
+            stop.get()
     except HubtoolsError as error:
         print(f"Error: {error.message}", file=sys.stderr)
         if error.hint:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import email.utils
+import socket
 import time
 from pathlib import Path
 
 import pytest
+from huggingface_hub import HfApi
 
 from hubtools.hub import patience
 from hubtools.hub.client import remote_head
+from hubtools.hub.errors import as_sentence
 from hubtools.localhub.server import Hub
 from hubtools.publish.push import plan_push, push
 from tests.security.secrets_corpus import picture
@@ -53,6 +56,28 @@ def test_an_answer_that_never_comes_is_an_error(
     with pytest.raises(Exception, match="429"):
         push(plan)
     assert sum(slept) <= patience.LONGEST
+
+
+def test_a_hub_that_always_says_at_once_is_not_asked_without_end(
+    local_hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience.time, "sleep", lambda seconds: None)
+    busy = local_hub.fail_next("GET", "/api/models/me/one", 429, 999, headers={"Retry-After": "0"})
+    with pytest.raises(Exception, match="429"):
+        remote_head("me/one", "model")
+    assert patience.TIMES < busy.hits < 999
+
+
+def test_a_hub_that_says_nothing_any_more_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "SILENCE", patience.SILENCE | {"read": 0.1})
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, and never answers
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        patience.be_patient()
+        with pytest.raises(Exception, match="timed out") as caught:
+            HfApi(endpoint=address, token="hf_local").create_repo("me/one")
+    said = as_sentence(caught.value)
+    assert said is not None
+    assert said.code == "hub-unreachable"
 
 
 @pytest.mark.parametrize("outcome", ["drop-after", 504])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -66,7 +67,7 @@ def test_a_run_keeps_its_newest_state_until_it_is_finished(place: Place, tmp_pat
 
 
 _TRAINS = """
-import pathlib, signal, sys
+import pathlib, signal, sys, time
 def stop(*_):
     state = pathlib.Path("state/step-000007")
     state.mkdir(parents=True)
@@ -74,7 +75,7 @@ def stop(*_):
     sys.exit(130)
 signal.signal(signal.SIGTERM, stop)
 pathlib.Path("run.json").write_text("begun")
-signal.pause()
+time.sleep(600)
 """
 
 
@@ -84,11 +85,25 @@ def test_a_training_is_stopped_before_the_job_s_time_is_over(
     monkeypatch.chdir(tmp_path)
     sender = Sender(place, tmp_path)
     words = [sys.executable, "-c", _TRAINS]
-    code = Training(words, sender, (tmp_path / "run.json").exists).run()
+    code = Training(words, sender, (tmp_path / "run.json").exists, 100).run()
     assert code == 130
     assert "time is nearly over" in capfd.readouterr().out
     sender.send("so far", finished=False)
     assert names(place) == ["run.json", "state/step-000007/state.json"]
+
+
+def test_one_that_does_not_stop_is_ended_and_what_it_has_saved_is_sent(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("hubtools.jobs.onjob._LOOK", 0.01)
+    sender = Sender(place, tmp_path)
+    words = [sys.executable, "-c", _TRAINS.replace("sys.exit(130)", "")]
+    code = Training(words, sender, (tmp_path / "run.json").exists, 0.0).run()
+    assert code == -signal.SIGKILL
+    assert "it is ended" in capfd.readouterr().out
+    sender.send("so far", finished=False)
+    assert "run.json" in names(place)
 
 
 def test_only_files_of_a_run_are_brought(local_hub: Hub, place: Place, tmp_path: Path) -> None:
