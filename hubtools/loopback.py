@@ -39,6 +39,7 @@ _MOST = 32 * 1024 * 1024  # bytes of what the page sends
 _LENGTH = re.compile(r"[0-9]{1,15}")
 _AT_ONCE = 32  # connections
 _IDLE = 60  # seconds that a connection may rest
+_LEAVING = 60.0  # seconds for the connection at the door
 
 
 _TYPES = {
@@ -127,7 +128,7 @@ class Server:
         """Answer no more."""
         if self._thread.is_alive():
             self._server.shutdown()
-            self._thread.join()
+            self._thread.join(_LEAVING)
         self._server.server_close()
 
     def _serve(self) -> None:

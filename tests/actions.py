@@ -156,4 +156,4 @@ def identities(key: str, claims: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     finally:
         server.shutdown()
         server.server_close()
-        thread.join()
+        thread.join(120)

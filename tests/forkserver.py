@@ -102,7 +102,9 @@ class _Server:
             files = [asked.fileno(), out.fileno(), err.fileno(), written]
             socket.send_fds(self._socket, [b"!"], files)
             os.close(written)
-            pid = os.read(status, 20)
+            pid = b""
+            while not pid.endswith(b"\n") and (more := os.read(status, 1)):
+                pid += more
         assert pid, "the process that forks has ended"
         return Process(int(pid), status, out, err)
 
@@ -207,7 +209,7 @@ def _keep_watch(asked: int, out: int, err: int, status: int) -> NoReturn:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     child = os.fork()
     if child:
-        os.write(status, str(child).encode())
+        os.write(status, f"{child}\n".encode())
         _, code = os.waitpid(child, 0)
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         os.write(status, f"{code} {used.ru_utime + used.ru_stime}".encode())

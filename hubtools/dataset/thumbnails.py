@@ -20,6 +20,7 @@ from hubtools.limits import PICTURE
 
 SMALL, LARGE = 320, 1600  # pixels of the longer side
 _THREADS = 2
+_LEAVING = 60.0  # seconds for the pictures under way
 _KEPT = 96_000_000  # bytes of small pictures in memory; the browser keeps them too
 
 # (name, side, digest): the same again is the same picture
@@ -70,8 +71,8 @@ class Renderer:
         """End the threads, and the processes that guard them."""
         for _ in self._threads:
             self._queue.put(None)
-        for thread in self._threads:
-            thread.join()
+        for thread in self._threads:  # a picture that takes longer keeps nobody here
+            thread.join(_LEAVING)
 
     def _keep(self, asked: _Asked, made: bytes) -> None:
         with self._lock:

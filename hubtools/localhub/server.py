@@ -6,6 +6,7 @@ import errno
 import logging
 import socket
 import threading
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +32,10 @@ from hubtools.localhub.publishers import Publisher, Publishers
 from hubtools.localhub.store import Store
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_BEGINNING = 120.0  # seconds until it answers
+_LEAVING = 60.0  # seconds for what is asked to come to its end
+
+logger = logging.getLogger("hubtools.localhub")
 
 
 class Hub:
@@ -170,20 +175,26 @@ class Hub:
             target=self._server.run, kwargs={"sockets": [self._socket]}, name="hub", daemon=True
         )
         self._thread.start()
+        until = time.monotonic() + _BEGINNING
         while not self._server.started:
-            if not self._thread.is_alive():
+            if not self._thread.is_alive() or time.monotonic() > until:
                 self.stop()
                 raise HubtoolsError("The embedded Hub did not start.")
             self._thread.join(0.01)
         return self
 
     def stop(self) -> None:
-        """Finish the requests under way (two seconds at most), close everything."""
+        """Finish the requests under way, close everything. One that does not come to its end keeps
+        nobody here for more than a minute: what it works on stays open, and its folder taken, until
+        this process ends."""
         if self.jobs is not None:
             self.jobs.close()
         self._server.should_exit = True
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(_LEAVING)
+            if self._thread.is_alive():
+                logger.warning("A request does not end; the embedded Hub stops without it.")
+                return
             self._thread = None
         self._socket.close()
         if self.app.judged is not None:

@@ -52,6 +52,7 @@ def test_where_the_hub_has_it(tmp_path: Path) -> None:
         done = subprocess.run(
             [sys.executable, "-c", _PUSH, str(folder)],
             env=environ | {"HF_ENDPOINT": url}, capture_output=True, text=True,
+            timeout=600,
         )  # fmt: skip
         assert "0 ['0.png']" in done.stdout, done.stderr
         assert "no Xet" not in done.stderr
@@ -59,7 +60,7 @@ def test_where_the_hub_has_it(tmp_path: Path) -> None:
         assert "verified by checksum" in done.stdout
     finally:
         hub.terminate()
-        hub.wait()
+        hub.wait(120)
 
 
 def test_where_it_has_none_it_is_told_once(local_hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -183,7 +183,7 @@ def test_of_many_commits_on_one_parent_one_wins(api: HfApi) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(120)
     assert sorted(outcomes) == [200] + [412] * 5
     assert len(names(api)) == 1
 
@@ -203,7 +203,7 @@ def test_commits_without_parent_queue_up(api: HfApi) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(120)
     assert names(api) == {"same.bin", *(f"{number}.txt" for number in range(6))}
     assert len(api.list_repo_commits(REPO)) == 7
     assert read(api, "same.bin") == blob

@@ -1,13 +1,19 @@
-"""Connections that never finish the head of a request are let go; slow bodies are not."""
+"""Connections that never finish the head of a request are let go, slow bodies are not; a request
+that does not come to its end is left."""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from hubtools.errors import HubtoolsError
+from hubtools.findings import Finding
+from hubtools.localhub import server
+from hubtools.localhub.outlook import Reading
 from hubtools.localhub.server import Hub
 
 HEAD = b"GET /api/agent-harnesses HTTP/1.1\r\nHost: 127.0.0.1\r\n"
@@ -57,3 +63,47 @@ def test_a_body_may_take_longer_than_a_head(hub: Hub) -> None:
             assert silent.recv(1) == b""  # the time that a head has is over
         line.sendall(body[3:])
         assert answer(line).startswith(b"HTTP/1.1 200")
+
+
+class Endless:
+    """Checks that do not come to an end until they are let."""
+
+    def __init__(self) -> None:
+        self.asked, self.free = threading.Event(), threading.Event()
+
+    def card(self, folder: Path, kind: str) -> Sequence[Finding]:
+        self.asked.set()
+        self.free.wait(120)
+        return ()
+
+    def files(self, folder: Path, kind: str) -> Sequence[Finding]:
+        return ()
+
+    def dataset(self, folder: Path) -> Reading:
+        raise NotImplementedError
+
+
+def test_a_request_without_an_end_keeps_no_hub_from_stopping(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(server, "_LEAVING", 0.05)
+    endless = Endless()
+    hub = Hub(tmp_path / "hub", outlook=endless).start()
+    with socket.create_connection(("127.0.0.1", hub.port), timeout=60) as line:
+        body = b'{"name": "one"}'
+        headers = f"Authorization: Bearer hf_local\r\nContent-Length: {len(body)}\r\n\r\n"
+        create = HEAD.replace(b"GET /api/agent-harnesses", b"POST /api/repos/create")
+        line.sendall(create + headers.encode() + body)
+        assert answer(line).startswith(b"HTTP/1.1 200")
+        line.sendall(HEAD.replace(b"/api/agent-harnesses", b"/me/one") + b"\r\n")
+        assert endless.asked.wait(120)
+        hub.stop()
+        assert "does not end" in caplog.text
+        # nobody else gets its folder while something may still write there
+        with pytest.raises(HubtoolsError, match="is using"):
+            Hub(tmp_path / "hub")
+        endless.free.set()
+    monkeypatch.undo()
+    hub.stop()
+    with Hub(tmp_path / "hub"):
+        pass

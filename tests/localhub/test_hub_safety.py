@@ -120,7 +120,7 @@ def _raw_get(hub: Hub, target: str) -> bytes:
     import socket
 
     visible = "".join(c for c in target if 32 < ord(c) < 127)
-    with socket.create_connection(("127.0.0.1", hub.port)) as connection:
+    with socket.create_connection(("127.0.0.1", hub.port), timeout=120) as connection:
         request = f"GET {visible} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
         connection.sendall(request.encode())
         received = b""

@@ -73,7 +73,7 @@ def test_sigkill_in_the_middle_of_an_upload(tmp_path: Path) -> None:
         sent = _send_half(href, data)
         _until(lambda: any(file.stat().st_size for file in (root / "incoming").iterdir()))
         os.kill(child.pid, signal.SIGKILL)
-        child.wait()
+        child.wait(120)
         sent.close()
     assert list((root / "incoming").iterdir())
     with process(root) as (child, url):
@@ -103,7 +103,7 @@ def _upload_address(url: str, data: bytes) -> str:
 
 def _send_half(href: str, data: bytes) -> socket.socket:
     address = httpx2.URL(href)
-    connection = socket.create_connection((address.host, address.port or 0))
+    connection = socket.create_connection((address.host, address.port or 0), timeout=120)
     head = f"PUT {address.raw_path.decode()} HTTP/1.1\r\nHost: {address.netloc.decode()}\r\n"
     connection.sendall(f"{head}Content-Length: {len(data)}\r\n\r\n".encode())
     connection.sendall(data[: len(data) // 2])
@@ -112,7 +112,9 @@ def _send_half(href: str, data: bytes) -> socket.socket:
 
 def _until(condition: object) -> None:
     assert callable(condition)
+    until = time.monotonic() + 120
     while not condition():
+        assert time.monotonic() < until, "it never comes to that"
         time.sleep(0.01)
 
 

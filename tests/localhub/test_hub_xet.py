@@ -53,6 +53,7 @@ def test_the_client_uploads_with_xet_on(tmp_path: Path) -> None:
             [sys.executable, "-c", _UPLOAD, str(folder)],
             env=environment | {"HF_ENDPOINT": url},
             check=True,
+            timeout=600,
         )
         there = Path(
             snapshot_download("me/one", endpoint=url, token=False, cache_dir=tmp_path / "c")
@@ -65,7 +66,7 @@ def test_the_client_uploads_with_xet_on(tmp_path: Path) -> None:
         assert list((tmp_path / "hub/incoming").iterdir()) == []
     finally:
         hub.terminate()
-        hub.wait()
+        hub.wait(120)
     assert list((tmp_path / "hub/xet").iterdir()) == []
 
 

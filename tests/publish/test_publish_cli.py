@@ -136,11 +136,13 @@ def test_a_stopped_push_is_interrupted_and_goes_on(local_hub: Hub, run_dir: Path
     local_hub.fail_next("POST", "/commit/", 503, times=99)
     command = [sys.executable, "-m", "hubtools", "push", str(run_dir), "me/people"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 300
     while not waiting.hits:
         assert process.poll() is None
+        assert time.monotonic() < until
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate()
+    stdout, stderr = process.communicate(timeout=300)
     local_hub.faults.clear()
     assert process.returncode == 130, stderr
     assert stdout == ""

@@ -361,10 +361,11 @@ def test_stopped_and_killed_in_the_middle_of_many(local_hub: Hub, dataset: Path)
     command = [sys.executable, "-m", "hubtools", "push", str(dataset), REPO]
     merging = local_hub.fail_next("POST", "/discussions/1/merge", "drop", times=99)
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while not merging.hits and process.poll() is None:
+    until = time.monotonic() + 300
+    while not merging.hits and process.poll() is None and time.monotonic() < until:
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.wait(120)
     local_hub.faults.clear()
     assert merging.hits
     assert there("dataset") == set()

@@ -130,7 +130,7 @@ def test_a_run_that_is_busy_for_long_has_not_stopped(tmp_path: Path) -> None:
     run = Run(folder, None, lambda: clock[0])
     assert status(run) == "running"
     assert told(run)["run"]["last_word"] == pytest.approx(clock[0] - 600)
-    held.communicate()
+    held.communicate(timeout=120)
     assert status(run) == "stopped"
 
 

@@ -123,9 +123,9 @@ def test_a_page_whose_command_has_ended_says_so(tmp_path: Path) -> None:
             page.open(found[0])
             page.until(f"{FACTS}.includes('cost so far') && {STATUS} === 'running'")
             process.send_signal(signal.SIGINT)
-            assert process.wait() == 0
+            assert process.wait(120) == 0
             page.run("document.dispatchEvent(new Event('visibilitychange'))")
             page.until("document.querySelector('#notes').textContent.includes('Nobody answers')")
     finally:
         process.kill()
-        process.wait()
+        process.wait(120)
