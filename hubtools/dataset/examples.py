@@ -14,6 +14,7 @@ from hubtools.dataset.folder.listing import Listing
 from hubtools.dataset.loaders import TRAIN, Loaded, Mode, Split, simulate_path
 from hubtools.dataset.loaders.kinds import csv_value
 from hubtools.dataset.metadata import FILE_NAME, MetadataFile, Row, read_metadata
+from hubtools.dataset.metadata.focus import Focus, trained_focus
 from hubtools.dataset.metadata.repeats import MOST, by_glob, number_of
 from hubtools.dataset.metadata.roles import (
     Role,
@@ -36,7 +37,8 @@ class Example:
     """A picture with its caption. `line` is that of its record, where the format has lines;
     `sha256` the digest of its file, where it is known; `controls` what it is made from, in the
     order of their columns; `mask` where in it the loss counts; `captions` all of several, the
-    first of them `caption`; `repeats` how often an epoch has it, `weight` what its errors count."""
+    first of them `caption`; `repeats` how often an epoch has it, `weight` what its errors count,
+    `focus` what its crop is laid around."""
 
     image: Path
     caption: str
@@ -49,6 +51,7 @@ class Example:
     repeats: float = 1
     weight: float = 1.0
     of_class: bool = False  # of prior preservation, not of the subject
+    focus: Focus | None = None
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -287,7 +290,7 @@ class Reading:
             self.folder / name, texts[0], name, row.line,
             controls=tuple(others[Role.CONTROL]), mask=next(iter(others[Role.MASK]), None),
             captions=tuple(texts) if len(texts) > 1 else (),
-            repeats=self._repeats(place, file, row),
+            repeats=self._repeats(place, file, row), focus=trained_focus(place, row.values),
         )  # fmt: skip
 
     def _repeats(self, place: str, file: MetadataFile, row: Row) -> float:
@@ -372,8 +375,8 @@ def _first(names: Sequence[str]) -> str | None:
 
 
 def fingerprint(examples: Sequence[Example]) -> str:
-    """SHA-256 over each picture's bytes and caption, and those of the pictures beside it, in order:
-    equal data, equal fingerprint."""
+    """SHA-256 over each picture's bytes, caption and focus, and the bytes of the pictures beside
+    it, in order: equal data, equal fingerprint."""
     digest = hashlib.sha256()
     for example in examples:
         digest.update(bytes.fromhex(example.sha256 or sha256_of(example.image)))
@@ -383,6 +386,8 @@ def fingerprint(examples: Sequence[Example]) -> str:
             digest.update(f"{example.repeats:.15g} times".encode())
         if example.weight != 1:
             digest.update(f"weight {example.weight!r}".encode())
+        if example.focus is not None:
+            digest.update(f"around {example.focus!r}".encode())
         for other in (*example.controls, *([example.mask] if example.mask else [])):
             digest.update(bytes.fromhex(sha256_of(other)))
     return digest.hexdigest()

@@ -74,12 +74,14 @@ def encode(
     resolution: int,
     info: BaseInfo | None = None,
 ) -> Encoded:
-    """Encode the middle square of each picture, the VAE in float32, and put its caption, which is
-    encoded, beside it; and what it is made from, if the base takes that."""
+    """Encode the middle square of each picture, or that around its focus, the VAE in float32, and
+    put its caption, which is encoded, beside it; and what it is made from, if the base takes it."""
     rows = []
     for example in examples:
         picture = open_image(example.image)
-        cut = geometry(picture.size, resolution, center_crop=True, seed=0, identity="")
+        cut = geometry(
+            picture.size, resolution, center_crop=True, seed=0, identity="", focus=example.focus
+        )
         tensors = model.encode_picture(pixels(picture, cut, filter="lanczos", flip=False))
         told = family.picture_conditions(cut.framing(picture.size, flip=False))
         given = _given(example, info)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hubtools.dataset.metadata.focus import Focus
 from hubtools.models.families.protocol import Framing
 from hubtools.models.seeds import seed_of
 from hubtools.train_settings import TrainSettings
@@ -36,11 +38,23 @@ class Geometry:
 
 
 def geometry(
-    size: tuple[int, int], resolution: int, *, center_crop: bool, seed: int, identity: str
+    size: tuple[int, int],
+    resolution: int,
+    *,
+    center_crop: bool,
+    seed: int,
+    identity: str,
+    focus: Focus | None = None,
 ) -> Geometry:
     """Shorter side to `resolution`, then a square: see `geometry_of`."""
-    target = (resolution, resolution)
-    return geometry_of(size, target, center_crop=center_crop, seed=seed, identity=identity)
+    return geometry_of(
+        size,
+        (resolution, resolution),
+        center_crop=center_crop,
+        seed=seed,
+        identity=identity,
+        focus=focus,
+    )
 
 
 def geometry_of(
@@ -50,8 +64,10 @@ def geometry_of(
     center_crop: bool,
     seed: int,
     identity: str,
+    focus: Focus | None = None,
 ) -> Geometry:
-    """Resize to cover `target` (width, height), then cut it out: the middle, or a place fixed by
+    """Resize to cover `target` (width, height), then cut it out: around `focus` (shares of width
+    and height, 0 to 1) as nearly as the picture's edges allow, else the middle, or a place fixed by
     (seed, picture).
 
     `size` (width, height) of the picture as the trainer sees it; `identity` tells pictures apart.
@@ -60,7 +76,9 @@ def geometry_of(
     width, height = (
         max(wanted, round(side * scale)) for wanted, side in zip(target, size, strict=True)
     )
-    if center_crop:
+    if focus is not None:
+        left, top = _around(focus[0], width, target[0]), _around(focus[1], height, target[1])
+    elif center_crop:
         left, top = (width - target[0]) // 2, (height - target[1]) // 2
     else:
         left = seed_of("crop-x", seed, identity) % (width - target[0] + 1)
@@ -68,11 +86,22 @@ def geometry_of(
     return Geometry(width, height, left, top, target)
 
 
+def _around(middle: float, whole: int, cut: int) -> int:
+    """Where `cut` of `whole` pixels begin that have the share `middle` in their middle, or near it;
+    of 0.5 where `center_crop` has them."""
+    return min(max(math.ceil(middle * whole - cut / 2 - 0.5), 0), whole - cut)
+
+
 def geometries_of(
-    size: tuple[int, int], target: tuple[int, int], settings: TrainSettings, *, identity: str
+    size: tuple[int, int],
+    target: tuple[int, int],
+    settings: TrainSettings,
+    *,
+    identity: str,
+    focus: Focus | None = None,
 ) -> tuple[Geometry, ...]:
     """The ways in which a picture of `size` is cut to `target`, of which each step draws one; those
-    that are the same stand once."""
+    that are the same stand once. One with a `focus` is cut in that one way."""
     places = range(settings.crops_per_image)
     found = (
         geometry_of(
@@ -82,6 +111,7 @@ def geometries_of(
             seed=settings.seed,
             # the first place is that of a single one
             identity=f"{identity}+{place}" if place else identity,
+            focus=focus,
         )
         for place in places
     )

@@ -65,10 +65,10 @@ class EncodedDataset:
         buckets = plan.recipe.buckets
         self.pictures = []
         for item, index in enumerate(buckets.pictures):
-            cuts = geometries_of(
-                plan.sizes[index], buckets.size(item), settings, identity=digests[index]
-            )
             example, size = plan.examples[index], plan.sizes[index]
+            cuts = geometries_of(
+                size, buckets.size(item), settings, identity=digests[index], focus=example.focus
+            )
             texts = plan.texts(example)
             self.pictures.append(Picture(example, digests[index], size, cuts, texts, given[index]))
         self._captions = sorted(plan.encoded_captions)

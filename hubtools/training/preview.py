@@ -11,6 +11,8 @@ from hubtools.dataset.inspect.look import (
     Inspection,
     inspect_picture,
 )
+from hubtools.dataset.metadata.focus import COLUMN as FOCUS
+from hubtools.dataset.metadata.focus import told_focus
 from hubtools.dataset.pictures.facts import PictureFacts
 from hubtools.dataset.rows import captions_in
 from hubtools.dataset.view import Dataset, view
@@ -30,8 +32,9 @@ def inspect(
     on_picture: Callable[[int, int], None] | None = None,
 ) -> Inspection:
     """Look at every picture of `folder`: its size and caption, how `train` (resolution,
-    aspect_ratio_buckets, center_crop, seed) resizes and cuts it, and what speaks against that. Of
-    several sizes or places the largest and the first is told.
+    aspect_ratio_buckets, center_crop, seed) resizes and cuts it, and what speaks against that. A
+    picture with a crop_focus is cut around it. Of several sizes or places the largest and the first
+    is told.
 
     `base`: pipeline, a folder or a Hub id, that tells the resolution if none is set, and whose
     tokenizer counts caption tokens. Pictures that cannot be read are
@@ -62,15 +65,17 @@ def is_broken(facts: PictureFacts) -> bool:
 def seen_of(looked: Dataset, facts: PictureFacts, train: TrainSettings) -> InspectedPicture:
     """One picture of a set (that is not broken) as `inspect` tells of it."""
     size, resolution, counter = facts.upright_size, looked.resolution, looked.counter
+    rows = looked.rows_of.get(facts.name, ())
+    focus = told_focus(rows[0].values.get(FOCUS)) if rows else None
     place = geometries_of(
         size,
         targets(size, train, resolution, divisor_of(looked.target))[-1],
         train,
         # a place by chance hangs on the file, as it does in training
-        identity="" if train.center_crop else sha256_of(looked.root / facts.name),
+        identity="" if train.center_crop or focus else sha256_of(looked.root / facts.name),
+        focus=focus,
     )[0]
     cut = Crop(place.width, place.height, place.left, place.top, place.size)
-    rows = looked.rows_of.get(facts.name, ())
     controls = tuple(
         one for row in rows[:1] for key in looked.roles_at(row).controls
         for one in row.named(key) if one in looked.listing.names  # a name may lead out

@@ -50,6 +50,7 @@ def describe(plan: TrainPlan) -> list[str]:
         f" ({human_bytes(plan.cache_bytes)} at most)",
         "made from": _made_from(plan),
         "buckets": _buckets(recipe),
+        "crops": _placed(plan),
         "repeats": _repeats(plan),
         "masks": _masks(plan),
         "captions": _captions(plan),
@@ -133,6 +134,13 @@ def _repeats(plan: TrainPlan) -> str:
         for key in sorted(found)
     )
     return f"{', '.join(told)} in an epoch"
+
+
+def _placed(plan: TrainPlan) -> str:
+    """How many pictures say where they are cut."""
+    placed = sum(example.focus is not None for example in plan.examples)
+    told = f"{placed} of {count(len(plan.examples), 'picture')} cut where crop_focus says"
+    return told if placed else ""
 
 
 def _masks(plan: TrainPlan) -> str:

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from hubtools.dataset.folder.listing import PICTURE_ENDINGS
 from hubtools.dataset.loaders.tables import CHUNK
 from hubtools.dataset.metadata import FILE_NAME
+from hubtools.dataset.metadata.focus import COLUMN as FOCUS
+from hubtools.dataset.metadata.focus import HOW, focus_of
 from hubtools.dataset.metadata.roles import names_file, names_files
 from hubtools.dataset.rules.book import DATASET_RULES, plural, some
 from hubtools.dataset.view import Dataset
-from hubtools.findings import Problem, Severity
+from hubtools.findings import Problem, Severity, shortened
 
 
 @DATASET_RULES.rule("D115", "The metadata has no file_name column", Severity.ERROR)
@@ -154,9 +156,9 @@ def missing_key(view: Dataset) -> Iterator[Problem]:
             if column in (FILE_NAME, caption):
                 continue  # other rules speak of these, more severely
             missing = len(file.rows) - counts[column]
-            if not missing:
-                continue
             late = begun and column not in early
+            if not missing or (column == FOCUS and not late):
+                continue  # none is what most pictures have
             first = next(row for row in file.rows if column not in row.values)
             yield Problem(
                 f"{column} is missing in {missing} of {len(file.rows)} records; "
@@ -208,3 +210,26 @@ def nameless_column(view: Dataset) -> Iterator[Problem]:
                 file.name,
                 1,
             )
+
+
+@DATASET_RULES.rule("D127", "A crop focus is no point", Severity.ERROR)
+def no_focus(view: Dataset) -> Iterator[Problem]:
+    """The column crop_focus says around which point of a picture the training crop is laid: [x, y],
+    shares of the width from the left and of the height from the top of the upright picture.
+    Pictures without one have null, or lack the key. Training stops at anything else; other trainers
+    do not read the column.
+
+    Example: {"file_name": "a.png", "text": "a cat", "crop_focus": [340, 80]}
+    Fix: write two numbers from 0 to 1, e.g. [0.5, 0.2], or null.
+    """
+    for file in view.metadata:
+        for row in file.rows if FOCUS in file.columns else ():
+            try:
+                focus_of(row.values.get(FOCUS))
+            except ValueError as error:
+                value = shortened(repr(row.values[FOCUS]))
+                yield Problem(
+                    f"{FOCUS} is {value}: {error}",
+                    HOW,
+                    *view.where(row),
+                )

@@ -354,6 +354,7 @@ BAD: list[Row] = [
         {},
     ),
     ("D119", rows(lambda n, row: row | ({} if n else {"age": 1})), "metadata.jsonl:2", set(), {}),
+    ("D127", line(3, GOOD_2 | {"crop_focus": [340, 80]}), "metadata.jsonl:3", set(), {}),
     ("D120", lambda root: (root / "metadata.jsonl").unlink(), "", set(), {}),
     (
         "D121",
@@ -725,6 +726,7 @@ def test_a_missing_picture_that_is_nearly_there(
         copied(lambda original: photo(2)),
         copied(lambda original: original.transpose(Image.Transpose.FLIP_LEFT_RIGHT)),
         lambda root: put_photo(root, "2.png", 3, (64, 64)),
+        line(3, GOOD_2 | {"crop_focus": [0.5, 1]}),
         # a few strokes on white paper; a starry night
         lambda root: image(lambda opened: drawing("white", "black"))(root),
         lambda root: image(lambda opened: drawing("black", "white"))(root),
