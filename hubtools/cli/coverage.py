@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,25 +21,16 @@ def show_coverage(facts: dict[str, Any], out: Output) -> None:
         shots = ", ".join(f"{e['found']} {e['name'].replace('_', ' ')}" for e in entries)
         out.note(f"the shot plan is met: {shots}{rest}")
         return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from hubtools.cli.tables import Painted
 
-    table = Table(box=None, pad_edge=False)
-    for column in ("shot", "planned", "found", "", "pictures"):
-        table.add_column(column, header_style="bold", no_wrap=True, overflow="ellipsis")
+    rows = []
     for entry, (judgement, colour) in zip(entries, found, strict=True):
         names = entry["pictures"]
         shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-        table.add_row(
-            entry["name"].replace("_", " "),
-            _range(entry["low"], entry["high"]),
-            str(entry["found"]),
-            Text(judgement, style=colour),
-            Text(shown, style="dim"),
-        )
-    console = Console(stderr=True, highlight=False)
-    console.print(table)
+        planned = _range(entry["low"], entry["high"])
+        name, judged = entry["name"].replace("_", " "), Painted(judgement, colour)
+        rows.append((name, planned, entry["found"], judged, Painted(shown, "dim")))
+    out.lines(("shot", "planned", "found", "", "pictures"), rows, sys.stderr)
     if unplanned:
         out.note(f"{len(unplanned)} of no shot that the plan names: {', '.join(unplanned[:3])}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,18 +12,13 @@ if TYPE_CHECKING:
 def show_loaders(loaders: dict[str, dict[str, Any]], out: Output) -> None:
     """One line if the three calls of `datasets` agree and lose nothing, else a table (stderr)."""
     from hubtools.dataset.loaders.summary import agreement, summaries
-    from hubtools.printable import visible
 
     if (said := agreement(loaders)) is not None:
         out.note(f"all loaders agree: {said}")
         return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from hubtools.cli.tables import Painted
 
-    table = Table(box=None, pad_edge=False)
-    for column in ("loader", "module", "rows", "columns", "lost", "outcome"):
-        table.add_column(column, header_style="bold", overflow="fold")
+    rows = []
     reasons: dict[str, list[str]] = {}
     for loader in summaries(loaders):
         if loader.reason:
@@ -32,15 +28,9 @@ def show_loaders(loaders: dict[str, dict[str, Any]], out: Output) -> None:
             "by chance": "yellow",
             "may raise": "yellow",
         }
-        table.add_row(
-            loader.name,
-            loader.module,
-            Text(visible(loader.rows)),
-            Text(visible(loader.columns)),
-            Text(str(loader.lost or ""), style="red"),
-            Text(loader.outcome, style=colour.get(loader.outcome, "red")),
-        )
-    console = Console(stderr=True, highlight=False)
-    console.print(table)
+        lost = Painted(str(loader.lost or ""), "red")
+        outcome = Painted(loader.outcome, colour.get(loader.outcome, "red"))
+        rows.append((loader.name, loader.module, loader.rows, loader.columns, lost, outcome))
+    out.lines(("loader", "module", "rows", "columns", "lost", "outcome"), rows, sys.stderr)
     for reason, names in reasons.items():
-        console.print(Text(f"{'; '.join(names)}: {visible(reason)}", style="dim"), soft_wrap=True)
+        out.note(f"{'; '.join(names)}: {reason}")

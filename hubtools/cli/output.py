@@ -287,7 +287,6 @@ class Output:
         columns: Sequence[str],
         rows: Sequence[Sequence[Any]],
         *,
-        title: str | None = None,
         right: Sequence[int] = (),
     ) -> None:
         """Rows as data. json: array of objects; agent: TSV with a header; quiet: first column;
@@ -302,28 +301,28 @@ class Output:
             for row in rows:
                 print("\t".join(_flat(value) for value in row))
         else:
-            from rich.table import Table
-            from rich.text import Text
+            self.lines(columns, rows, sys.stdout, right=right)
 
-            table = Table(
-                title=title,
-                title_justify="left",
-                box=None,
-                pad_edge=False,
-                show_header=any(columns),
-            )
-            for index, column in enumerate(columns):
-                table.add_column(
-                    column,
-                    justify="right" if index in right else "left",
-                    header_style="bold",
-                    overflow="fold",
-                )
-            for row in rows:
-                table.add_row(*(Text(_flat(value)) for value in row))
-            from rich.console import Console
+    def lines(
+        self,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[Any]],
+        stream: Any,
+        *,
+        right: Sequence[int] = (),
+    ) -> None:
+        """A table for people on stdout or stderr: whole lines in a pipe, else as wide as the
+        terminal."""
+        from hubtools.cli.tables import Painted, lines_of, width_of
 
-            Console(highlight=False).print(table)
+        cells = [[v if isinstance(v, Painted) else _flat(v) for v in row] for row in rows]
+        told = lines_of(
+            columns, cells, right=right, width=width_of(stream), colours=_colour(stream)
+        )
+        for line in told:
+            if not _can_print(line, stream):
+                line = line.encode("ascii", "backslashreplace").decode("ascii")
+            print(line, file=stream)
 
     def diff_line(self, line: str) -> None:
         """A line of a diff, coloured as `git diff` does."""
