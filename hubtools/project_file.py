@@ -49,6 +49,17 @@ def find_file(path: Path | None, required: bool) -> Path | None:
     return None
 
 
+def option_for(file: Path | None) -> str:
+    """What a command typed here needs behind it, with a space, to mean the project of this file:
+    nothing if it finds it by itself."""
+    if file is None or find_file(None, False) == file:
+        return ""
+    named = file.parent if file.name == PROJECT_FILE else file
+    here = Path.cwd()
+    shown = named.relative_to(here) if named.is_relative_to(here) else named
+    return f" --project {shlex.quote(str(shown))}"
+
+
 def _in_folder(folder: Path) -> Path | None:
     for name in (PROJECT_FILE, PYPROJECT):
         file = folder / name

@@ -13,6 +13,7 @@ from hubtools.cli.train import reporter_of
 from hubtools.cli.trust import trust_option, with_trust
 
 if TYPE_CHECKING:
+    from hubtools.errors import HubtoolsError
     from hubtools.journey.ship import JourneyReporter
     from hubtools.project import Project
 
@@ -49,7 +50,9 @@ def _voice_of(out: Output) -> JourneyReporter:
 )
 @click.option("--public", is_flag=True, help="Same as --no-private.")
 @trust_option()
-@click.option("--dry-run", is_flag=True, help="List the steps and whether they would run.")
+@click.option(
+    "--dry-run", is_flag=True, help="List the steps, whether they would run, and what stops them."
+)
 @output_options()
 def command(
     project: Project,
@@ -70,10 +73,14 @@ def command(
 
     voice = _voice_of(out)
     if dry_run:
-        out.table(
-            ["step", "would", "why"],
-            forecast(project, first=first, until=last, public=public, narrator=voice),
-        )
+        refusals: list[HubtoolsError] = []
+        told = forecast(
+            project, first=first, until=last, public=public, narrator=voice,
+            on_refusal=refusals.append,
+        )  # fmt: skip
+        out.table(["step", "would", "why"], told)
+        if refusals:
+            raise refusals[0]
         return
     result = with_trust(
         out,

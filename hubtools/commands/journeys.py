@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from hubtools.commands.asked import Note, ProjectLike, project_of, quiet
-from hubtools.errors import UsageError
+from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath
 from hubtools.findings import Rule
 from hubtools.project import Project, load_project
@@ -80,13 +80,15 @@ def forecast(
     until: str | None = None,
     public: bool = False,
     narrator: JourneyReporter | None = None,
+    on_refusal: Callable[[HubtoolsError], None] = lambda error: None,
     **settings: Any,
 ) -> list[tuple[str, str, str]]:
-    """(step, what it would do, why) of `ship`: its --dry-run."""
+    """(step, `run`, `skip`, `refuse` or `not reached`, why) of `ship`: its --dry-run. `on_refusal`
+    is told of all that `ship` would raise."""
     from hubtools.journey.ship import forecast as look
 
     project = _public(project_of(ship, project, settings), public)
-    told = look(project, narrator or _Silent(), first, until)
+    told = look(project, narrator or _Silent(), first, until, on_refusal)
     return [(step.name, verb, why) for step, verb, why in told]
 
 

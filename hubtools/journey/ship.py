@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubtools.errors import UsageError
-from hubtools.hub.client import check_access
+from hubtools.errors import HubtoolsError, UsageError
+from hubtools.hub.errors import as_sentence
 from hubtools.journey.ledger import Ledger, digest_of
-from hubtools.journey.steps import STEPS
+from hubtools.journey.obstacles import Check, at_its_turn, at_once
+from hubtools.journey.steps import STEPS, pictures_passed
 from hubtools.journey.travel import Journey, JourneyReporter, Step, is_done, outputs_of
 from hubtools.project import Project
 
@@ -42,7 +43,8 @@ def ship(
     `ForeignState` as `plan_push`, `HubtoolsError` for everything else that stops the journey.
     """
     steps = _between(first, last)
-    _preconditions(project, [step.name for step in steps])
+    for _, check in at_once(project, [step.name for step in steps]):
+        check()
     names = tuple(step.name for step in steps)
     journey = Journey(
         project, narrator, _ledger(project, narrator, trust_state), trust_state, names
@@ -82,22 +84,55 @@ def _ledger(project: Project, narrator: JourneyReporter, trust_state: bool) -> L
 
 
 def forecast(
-    project: Project, narrator: JourneyReporter, first: str | None = None, last: str | None = None
+    project: Project,
+    narrator: JourneyReporter,
+    first: str | None = None,
+    last: str | None = None,
+    on_refusal: Callable[[HubtoolsError], None] = lambda error: None,
 ) -> list[tuple[Step, str, str]]:
-    """What `ship` would do: (step, `run` or `skip`, why). Changes nothing.
+    """What `ship` would do: (step, `run`, `skip`, `refuse` or `not reached`, why). Changes nothing.
 
-    A step after one that would run is said to run: its inputs will have changed.
+    A step after one that would run is said to run: its inputs will have changed. `on_refusal` is
+    told of all that `ship` would refuse, what it says first before the rest.
     """
+    steps = _between(first, last)
     journey = Journey(project, narrator, _ledger(project, narrator, False))
+    refused = {}
+    for name, check in at_once(project, [step.name for step in steps]):
+        if name not in refused and (error := _refusal(check)) is not None:
+            refused[name] = error
+            on_refusal(error)
+    validated = steps[0].name == "validate" or pictures_passed(journey)
     rows = []
-    running = False
-    for step, why in _walk(journey, _between(first, last)):
-        if why is None or (running and step.needed(journey) is None):
-            running = True
-            rows.append((step, "run", step.title))
+    running = stopped = False
+    for step, why in _walk(journey, steps):
+        if step.name in refused:
+            rows.append((step, "refuse", refused[step.name].message))
+        elif why is not None and not (running and step.needed(journey) is None):
+            rows.append((step, "skip", why))
+        elif stopped:
+            rows.append((step, "not reached", step.title))
         else:
-            rows.append((step, "skip", why or ""))
+            running = True
+            looks = at_its_turn(journey, step.name, validated)
+            if looks is None or (error := _refusal(looks)) is None:
+                rows.append((step, "run", step.title))
+                continue
+            stopped = True
+            on_refusal(error)
+            rows.append((step, "refuse", error.message))
     return rows
+
+
+def _refusal(check: Check) -> HubtoolsError | None:
+    """What a check raises, as a sentence."""
+    try:
+        check()
+    except Exception as error:
+        if (sentence := as_sentence(error)) is None:
+            raise
+        return sentence
+    return None
 
 
 def _walk(journey: Journey, steps: list[Step]) -> Iterator[tuple[Step, str | None]]:
@@ -127,36 +162,6 @@ def _between(first: str | None, last: str | None) -> list[Step]:
     if begin > end:
         raise UsageError(f"--from {first} comes after --until {last}.")
     return STEPS[begin : end + 1]
-
-
-def _preconditions(project: Project, names: list[str]) -> None:
-    """Refuse at once what would otherwise fail after hours of training."""
-    if {"dataset-card", "push-dataset"} & set(names) and project.dataset_dir.is_dir():
-        _ = project.dataset_to_change
-    if set(names) - {"validate", "dataset-card", "push-dataset"}:
-        _ = project.run_to_change
-    if "train" in names:
-        _ = project.run_to_train
-    if "train" in names and not project.train.pretrained_model_name_or_path:
-        raise UsageError(
-            "No base model is set.",
-            hint="set train.pretrained_model_name_or_path in hubtools.toml, or give --base-model",
-            code="bad-setting",
-        )
-    if "push" in names and not project.model.repo:
-        raise UsageError(
-            "No repository is set for the model.",
-            hint='set model.repo = "owner/name" in hubtools.toml, or stop with --until prune',
-            code="bad-setting",
-        )
-    if {"push", "push-dataset"} & set(names):
-        targets = []
-        if "push-dataset" in names and project.dataset.repo:
-            targets.append((project.dataset.repo, "dataset"))
-        if "push" in names and project.model.repo:
-            targets.append((project.model.repo, "model"))
-        for repo, repo_type in targets:
-            check_access(repo, repo_type)
 
 
 __all__ = ["STEPS", "JourneyReporter", "ShipResult", "forecast", "ship"]

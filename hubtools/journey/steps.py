@@ -28,23 +28,31 @@ from hubtools.layout import (
     STATE_DIR,
 )
 from hubtools.manifest import RunManifest
-from hubtools.publish.classify import classify
+from hubtools.project import Project
+from hubtools.publish.classify import PrunePlan, classify
 from hubtools.publish.options import PushOptions
 from hubtools.publish.push import Refused, plan_push, push
 from hubtools.training.train import train
+
+NOT_PASSED = "The dataset does not pass"
 
 
 def _checked(journey: Journey, report: Report, what: str) -> None:
     if report.findings:
         journey.narrator.report(report)
+    refuse_errors(report, what, "fix the errors, then ship again")
+
+
+def refuse_errors(report: Report, what: str, hint: str) -> None:
+    """Raise `ChecksFailed` if a report has errors; `what` does not pass."""
     if not report.ok:
-        raise ChecksFailed(f"{what}: {report.summary}.", hint="fix the errors, then ship again")
+        raise ChecksFailed(f"{what}: {report.summary}.", hint=hint)
 
 
 def _validate(journey: Journey) -> tuple[str, dict[str, Any]]:
     with bar(journey.narrator, "reading pictures") as on_picture:
         report = validate_project(journey.project, on_picture=on_picture)
-    _checked(journey, report, "The dataset does not pass")
+    _checked(journey, report, NOT_PASSED)
     return f"{journey.project.dataset.path}: {report.summary}", {}
 
 
@@ -117,13 +125,16 @@ def _send(
     return sentence, facts
 
 
+def pictures_passed(journey: Journey) -> bool:
+    """Whether `validate` has been done; what it said need not be said again."""
+    return is_done(journey, next(step for step in STEPS if step.name == "validate"))
+
+
 def _train(journey: Journey) -> tuple[str, dict[str, Any]]:
-    # What `validate` has just said need not be said again.
-    validated = is_done(journey, next(step for step in STEPS if step.name == "validate"))
     manifest = train(
         journey.project,
         reporter=journey.narrator,
-        skip_validation=validated,
+        skip_validation=pictures_passed(journey),
         trust_state=journey.trust_state,
     )
     seconds = f" in {manifest.seconds:.0f} s" if manifest.seconds else ""
@@ -162,8 +173,9 @@ def _card(journey: Journey) -> tuple[str, dict[str, Any]]:
     return f"wrote {journey.project.train.output_dir}/{CARD}", {}
 
 
-def _prune(journey: Journey) -> tuple[str, dict[str, Any]]:
-    plan = classify(journey.project.run_dir, **journey.project.published)
+def chosen_files(project: Project) -> PrunePlan:
+    """What of the run is published. Raises `ChecksFailed` if somebody has to decide first."""
+    plan = classify(project.run_dir, **project.published)
     if plan.asks:
         names = ", ".join(item.path for item in plan.asks[:5])
         raise ChecksFailed(
@@ -171,6 +183,11 @@ def _prune(journey: Journey) -> tuple[str, dict[str, Any]]:
             hint="`hubtools prune` shows them; --keep or --drop decides",
             code="confirmation-needed",
         )
+    return plan
+
+
+def _prune(journey: Journey) -> tuple[str, dict[str, Any]]:
+    plan = chosen_files(journey.project)
     kept, dropped = plan.bytes_kept, plan.bytes_dropped
     return (
         (

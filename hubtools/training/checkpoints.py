@@ -46,8 +46,8 @@ _FILES = frozenset({LORA, OPTIMIZER, STATE_MANIFEST})
 _NAME = re.compile(r"step-\d{6,9}")
 _MOST = 1_000_000  # bytes of a state.json
 WAYS_ON = (
-    "--trust-state uses it, if you know where the folder comes from; --no-resume moves the run"
-    " aside and starts anew, --output-dir leaves it alone"
+    "--trust-state uses it, if you know where the folder comes from; `hubtools train --no-resume`"
+    " moves the run aside and starts anew, --output-dir leaves it alone"
 )
 
 _Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -355,7 +355,7 @@ def restore(
     ):
         raise HubtoolsError(
             f"The state of step {state.facts.step:,} does not fit this run: {sentence}.",
-            hint="--no-resume moves the run aside and starts anew",
+            hint="`hubtools train --no-resume` moves the run aside and starts anew",
             code="file-changed",
         )
     with torch.no_grad():

@@ -173,7 +173,8 @@ def refuse_if_unknown(run_dir: Path, digest: str) -> None:
         what = "a LoRA" if facts is None else "states of a run"
         raise HubtoolsError(
             f"{run_dir} holds {what}, but no readable {RUN_MANIFEST} says of which settings.",
-            hint="--no-resume moves it aside and starts afresh, --output-dir leaves it alone",
+            hint="`hubtools train --no-resume` moves it aside and starts afresh,"
+            " --output-dir leaves it alone",
             code="wrong-kind",
         )
 
@@ -214,7 +215,7 @@ def _refuse_longer(run_dir: Path, old: dict[str, Any], new: dict[str, Any], done
         hint=(
             f"{on} from its weights; " if done else f"--max-train-steps {steps} goes on with it; "
         )
-        + "--no-resume moves it aside and trains all of them",
+        + "`hubtools train --no-resume` moves it aside and trains all of them",
         code="file-changed",
     )
 
@@ -228,8 +229,8 @@ def refuse_if_changed(run_dir: Path, old: dict[str, Any], new: dict[str, Any], d
         shown = ", ".join(changed[:5]) + (", ..." if len(changed) > 5 else "")
         raise HubtoolsError(
             f"{run_dir} holds a run that differs in {shown}; it cannot be continued with that.",
-            hint="--no-resume moves it aside and starts afresh, --output-dir leaves it alone,"
-            " or go back to its settings",
+            hint="`hubtools train --no-resume` moves it aside and starts afresh,"
+            " --output-dir leaves it alone, or go back to its settings",
             code="file-changed",
         )
 
@@ -240,7 +241,7 @@ def stateless(run_dir: Path, steps: int) -> HubtoolsError:
     return HubtoolsError(
         f"{run_dir} is finished and has no state left to go on to {steps:,} steps from.",
         hint=f"--init-from {place} --output-dir {place}-more starts a run from its weights;"
-        " --no-resume moves it aside and trains all of them",
+        " `hubtools train --no-resume` moves it aside and trains all of them",
         code="nothing-there",
     )
 

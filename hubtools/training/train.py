@@ -120,7 +120,7 @@ def train(
             runfolder.refuse_foreign_finish(run_dir, earlier, trust_state)
         reporter.note(
             f"{run_dir} is finished already: {earlier.steps_done:,} steps with the same settings"
-            " and pictures. Nothing to do (--no-resume trains it anew)."
+            " and pictures. Nothing to do (`hubtools train --no-resume` trains it anew)."
         )
         return earlier
     if not report.ok:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hubtools.errors import UsageError
+from hubtools.errors import HubtoolsError, UsageError
 from hubtools.findings import Report
 from hubtools.journey.ledger import Ledger
 from hubtools.journey.ship import STEPS, forecast, ship
@@ -17,6 +18,7 @@ from hubtools.progress import silent
 from hubtools.project import Project, load_project
 from hubtools.project_file import to_toml
 from tests.drawing import write_pictures
+from tests.typed import typed
 
 Draw = Callable[..., Path]
 
@@ -63,6 +65,9 @@ def test_a_forecast_changes_nothing(make: Callable[..., Project], tmp_path: Path
     assert list(told) == [step.name for step in STEPS]
     assert told.pop("push-dataset") == "skip"  # no repository for it
     assert told.pop("evaluate") == "skip"  # not asked for
+    # neither a base nor a repository is set
+    assert told.pop("train") == told.pop("push") == "refuse"
+    assert told.pop("validate") == told.pop("dataset-card") == "run"
     assert set(told.values()) == {"run"}
     assert sorted(tmp_path.rglob("*")) == before
 
@@ -95,7 +100,8 @@ def test_further_folders_are_looked_at_as_well(
     project = make(dataset={"other_folders": [str(older)]})
     assert ship(project, Silent(), last="validate").done == ("validate",)
     assert verbs(project, last="validate") == {"validate": "skip"}
-    (older / "metadata.jsonl").write_text('{"file_name": "picture0.png", "text": "changed"}\n')
+    row = {"file_name": "picture0.png", "text": "a tok, changed"}
+    (older / "metadata.jsonl").write_text(json.dumps(row))
     assert verbs(project, last="validate") == {"validate": "run"}
     often = make(dataset={"other_folders": [str(older)], "picture_repeats": {"older/*": 2}})
     assert train_inputs(project) != train_inputs(often)
@@ -122,3 +128,47 @@ def test_what_cannot_end_well_does_not_begin(
 ) -> None:
     with pytest.raises(UsageError, match=words):
         ship(make(**sections), Silent(), **options)
+
+
+def refusal(project: Project, **options: Any) -> tuple[str, str, int]:
+    """(step that is refused, what `ship` raises, its exit code), after the forecast has said the
+    same."""
+    told: list[HubtoolsError] = []
+    rows = forecast(project, Silent(), on_refusal=told.append, **options)
+    with pytest.raises(HubtoolsError) as raised:
+        ship(project, Silent(), **options)
+    error = raised.value
+    assert (told[0].message, told[0].exit_code) == (error.message, error.exit_code)
+    (step,) = (step.name for step, verb, why in rows if (verb, why) == ("refuse", error.message))
+    return step, error.message, error.exit_code
+
+
+def test_a_forecast_refuses_what_ship_refuses(
+    make: Callable[..., Project], tiny_base: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HF_TOKEN_PATH", str(tmp_path / "none"))
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    based = {"pretrained_model_name_or_path": str(tiny_base)}
+    assert refusal(make())[0] == "train"
+    # before a training of hours: the card would lack a licence, nobody may push
+    step, message, code = refusal(make(train=based, model={"repo": "me/x", "license": "zzz"}))
+    assert (step, code, "knows no licence" in message) == ("card", 1, True)
+    step, message, _ = refusal(make(model={"repo": "me/x"}), first="push")
+    assert (step, "no Hub token" in message) == ("push", True)
+    licensed = {"license": "mit"}
+    # what the trainer's plan says, and the checks of the pictures
+    project = make(train={**based, "rank": 4, "resolution": 4096}, model=licensed)
+    run = project.run_dir
+    run.mkdir(parents=True)
+    (run / "holiday.txt").write_text("")
+    step, message, _ = refusal(project, last="prune")
+    assert (step, "no run folder" in message) == ("train", True)
+    for path in project.dataset_dir.glob("*.*"):
+        if path.is_file():
+            path.unlink()
+    assert refusal(project, last="prune")[::2] == ("validate", 3)
+    rows = forecast(project, Silent(), last="prune")
+    assert {verb for step, verb, _ in rows[1:]} == {"not reached", "skip"}
+    said = typed("ship", "--dry-run", "--until", "prune", cwd=tmp_path)
+    assert said.returncode == 3
+    assert "`hubtools validate` tells them" in said.stderr
