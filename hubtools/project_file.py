@@ -101,6 +101,13 @@ def _above(folder: Path) -> Iterator[Path]:
         yield outer
 
 
+def git_folder_of(folder: Path) -> Path | None:
+    """The git repository that a folder is in: looked for as a project is, without asking git, whose
+    configuration may name any other folder. None if there is none."""
+    real = folder.resolve()
+    return next((one for one in (real, *_above(real)) if (one / ".git").exists()), None)
+
+
 def _of_mine(folder: Path) -> Path | None:
     """The project file of a folder above, if this user has written it: those of a group may lay
     files into many folders."""

@@ -97,6 +97,8 @@ def init(
             out.note(f"  {name}: {value}")
     names = ", ".join(release.repo for release in made.releases)
     out.hint(f"{names} must be on the Hub before: `hubtools push` makes it the first time")
+    if not dry_run:
+        out.hint("next: commit the workflow")
 
 
 @command.command("run", cls=SettingsCommand)

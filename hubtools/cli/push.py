@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from hubtools.cli.folding import folded
+from hubtools.cli.joblog import is_job
 from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options, shown_path
 from hubtools.cli.plans import check_plan_options, opened, plan_options
@@ -150,6 +151,10 @@ def command(
         tag=result.tag,
         collection=result.collection,
     )
+    from hubtools.journey.ci import has_none
+
+    if (result.pushed or result.deleted) and not is_job() and has_none(project):
+        out.hint("a workflow of GitHub or GitLab can do this: `hubtools ci init` writes it")
     return ExitCode.DONE
 
 

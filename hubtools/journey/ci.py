@@ -15,6 +15,7 @@ from typing import Literal
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.printable import printable
 from hubtools.project import Project
+from hubtools.project_file import git_folder_of
 from hubtools.publish.again import url_of
 from hubtools.rooted import Root
 from hubtools.version import __version__
@@ -36,11 +37,13 @@ _BRANCH = re.compile(r"[\w][\w./-]{0,200}")
 
 @dataclass(frozen=True)
 class Release:
-    """A folder of the repository (relative, with /) and where it goes."""
+    """A folder of the repository (relative, with /), where it goes, and the folder of the project
+    that says how."""
 
     kind: Literal["dataset", "model"]
     folder: str
     repo: str
+    project: str = "."
 
 
 @dataclass(frozen=True)
@@ -72,14 +75,21 @@ def ci_init(
     force: bool = False,
     dry_run: bool = False,
 ) -> Workflow:
-    """Write the workflow of a project's folder, for the repositories that its settings name.
+    """Write the workflow of a project, for the repositories that its settings name, at the top of
+    the git repository that the project is in.
 
     `repository` is owner/name at GitHub or GitLab (default: that of the git remote `origin`),
     `action` a copy of hubtools' action to use, owner/repo@COMMIT (default: hubtools is installed
     by pip, in this version). Raises `UsageError` if no repository is set, `HubtoolsError` if the
     file is there and `force` is not.
     """
-    root = project.root
+    if project.file is None:
+        raise UsageError(
+            "A workflow is that of a project, and there is none here.",
+            hint="`hubtools init DIR` makes one; go there, or give it by --project DIR",
+        )
+    top, shown = git_folder_of(project.root), project.file.name
+    root = project.root if top is None else top
     if not _BRANCH.fullmatch(branch):
         raise UsageError(f"{branch!r} is no name of a branch.")
     if action is not None and (provider != "github" or not _ACTION.fullmatch(action)):
@@ -87,13 +97,13 @@ def ci_init(
             f"--action {action} is not pinned to a commit.",
             hint="write OWNER/REPO@ and the 40 digits of a commit; GitHub only",
         )
-    releases, notes = _releases(project)
+    releases, notes = _releases(project, root)
     if not releases:
         raise UsageError(
             "There is nothing that a workflow could publish: "
             + ("; ".join(notes) or "no repository is set")
             + ".",
-            hint='set repo = "owner/name" in the section [dataset] or [model] of hubtools.toml',
+            hint=f'set repo = "owner/name" in the section [dataset] or [model] of {shown}',
             code="bad-setting",
         )
     make = _github if provider == "github" else _gitlab
@@ -109,33 +119,46 @@ def ci_init(
                 )
             opened.write(name, text.encode())
     origin = repository or _origin(root)
+    if top is None:
+        notes.append(
+            f"{root} is in no git repository, at the top of which a workflow stands: `git init`"
+        )
     if origin is None:
         notes.append("which repository this is cannot be told: give --repository OWNER/NAME")
     trust = tuple(_trust(release, provider, origin or "OWNER/NAME") for release in releases)
     return Workflow(root / name, text, tuple(releases), trust, tuple(notes))
 
 
-def _releases(project: Project) -> tuple[list[Release], list[str]]:
+def has_none(project: Project) -> bool:
+    """Whether a project is in a git repository that has no workflow of this kind yet."""
+    top = git_folder_of(project.root) if project.file is not None else None
+    return top is not None and not any((top / name).exists() for name in FILES.values())
+
+
+def _releases(project: Project, root: Path) -> tuple[list[Release], list[str]]:
     found: list[Release] = []
     notes: list[str] = []
+    home = _inside(root, project.root) or "."
+    if _ODD.search(home):
+        return [], [f"a workflow cannot name the folder {printable(home)}"]
     if project.dataset.repo is not None:
-        folder = _inside(project.root, project.dataset_dir)
+        folder = _inside(root, project.dataset_dir)
         if folder is None:
-            notes.append("the dataset lies outside of the project's folder")
+            notes.append("the dataset lies outside of the repository")
         elif _ODD.search(folder):
             notes.append(f"a workflow cannot name the folder {printable(folder)}")
         else:
-            found.append(Release("dataset", folder, project.dataset.repo))
+            found.append(Release("dataset", folder, project.dataset.repo, home))
     if project.model.repo is not None:
-        folder = _inside(project.root, project.run_dir)
+        folder = _inside(root, project.run_dir)
         if folder is not None and _ODD.search(folder):
             notes.append(f"a workflow cannot name the folder {printable(folder)}")
-        elif folder is None or not project.run_dir.is_dir() or _ignored(project.root, folder):
+        elif folder is None or not project.run_dir.is_dir() or _ignored(root, folder):
             notes.append(
                 "the run folder is not in git, so the model is published from where it was trained"
             )
         else:
-            found.append(Release("model", folder, project.model.repo))
+            found.append(Release("model", folder, project.model.repo, home))
     return found, notes
 
 
@@ -191,11 +214,15 @@ def _template(provider: Provider) -> str:
 
 def _words(release: Release, mode: str) -> str:
     """`hubtools ci run` for a shell."""
-    folder = (
-        f"./{release.folder}" if release.folder.startswith("-") else release.folder
-    )  # no option
-    words = ["hubtools", "ci", "run", folder, release.repo, "--type", release.kind]
+    words = ["hubtools", "ci", "run", _no_option(release.folder), release.repo]
+    words += ["--type", release.kind]
+    if release.project != ".":
+        words += ["--project", _no_option(release.project)]
     return f"{shlex.join(words)} --mode {mode}"
+
+
+def _no_option(folder: str) -> str:
+    return f"./{folder}" if folder.startswith("-") else folder
 
 
 def _yaml(text: str) -> str:
@@ -253,6 +280,8 @@ _by_pip = (_checked, _published)
 
 def _by_action(action: str) -> tuple[Callable[[Release], str], Callable[[Release], str]]:
     def step(release: Release, mode: str, more: str = "") -> str:
+        if release.project != ".":
+            more = f"          config: {_yaml(release.project)}\n{more}"
         return (
             f"      - name: {release.kind} {release.repo}\n"
             f"        uses: {action}\n"

@@ -184,6 +184,52 @@ def test_the_workflows_are_clean(project: Path) -> None:
         assert "lora" in place.read_text()
 
 
+def test_a_project_in_a_folder_of_its_repository(project: Path, tmp_path: Path) -> None:
+    """GitHub and GitLab look at the top of a repository only, and start there."""
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    done = typed("ci", "init", "--repository", "a/b", cwd=project)
+    assert done.returncode == 0, done.stderr
+    assert not (project / ".github").exists()
+    place = tmp_path / ".github/workflows/hubtools.yml"
+    steps = yaml.safe_load(place.read_text())["jobs"]["check"]["steps"]
+    words, _ = [shlex.split(step["run"]) for step in steps if "check" in step.get("name", "")]
+    assert words[3] == "pictures/dataset"
+    ran = typed(*words[1:], cwd=tmp_path, HF_TOKEN="", HF_HUB_DISABLE_IMPLICIT_TOKEN="1")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    found = json.loads((tmp_path / "hubtools-dataset.sarif").read_text())
+    assert found["runs"]
+    action = f"me/hf-hubtools@{'a' * 40}"
+    typed("ci", "init", "--action", action, "--force", "--repository", "a/b", cwd=project)
+    (step, _) = [
+        step for step in yaml.safe_load(place.read_text())["jobs"]["check"]["steps"]
+        if step.get("uses") == action
+    ]  # fmt: skip
+    assert (step["with"]["path"], step["with"]["config"]) == ("pictures/dataset", "pictures")
+    typed("ci", "init", "--provider", "gitlab", "--repository", "a/b", cwd=project)
+    assert "--project pictures" in (tmp_path / ".gitlab-ci.yml").read_text()
+
+
+def test_a_push_by_hand_tells_of_it_as_long_as_there_is_none(
+    local_hub: Hub, project: Path, tmp_path: Path
+) -> None:
+    assert "ci init" not in typed("push", "dataset", cwd=project).stderr  # in no repository
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    with (project / "dataset/README.md").open("a") as card:
+        card.write("\nMore of it.\n")
+    assert "`hubtools ci init` writes it" in typed("push", "dataset", cwd=project).stderr
+    assert "ci init" not in typed("push", "dataset", cwd=project).stderr  # nothing was sent
+
+
+def test_what_is_missing_is_told(project: Path, tmp_path: Path) -> None:
+    done = typed("ci", "init", cwd=project)
+    assert "is in no git repository" in done.stderr
+    (tmp_path / "empty").mkdir()
+    none = typed("ci", "init", cwd=tmp_path / "empty")
+    assert none.returncode == 2
+    assert "there is none here" in none.stderr
+    assert "hubtools init DIR" in none.stderr
+
+
 def test_gitlab(project: Path) -> None:
     done = typed("ci", "init", "--provider", "gitlab", "--repository", "a/b", cwd=project)
     assert done.returncode == 0, done.stderr
