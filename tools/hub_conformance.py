@@ -5,10 +5,11 @@
 
 The source distribution of the installed `huggingface_hub` carries its tests, but for the fixtures
 (tools/hub_conformance_fixtures.py). It is fetched from PyPI, with what the tests need besides, into
-a virtual environment of its own below `--work`; nothing of it is kept here. Tests that ask the Hub
-of the world (`production`), and buckets and jobs of it, are left out. Figures go to
-benchmarks/results/conformance.json with the names of what fails: what reads by Xet (this Hub hands
-files out by plain HTTP), what needs a bucket, and what asks a catalogue elsewhere.
+a virtual environment of its own below `--work`; nothing of it is kept here. Left out are the tests
+that ask the Hub of the world (`production`), the files about its buckets, kernels and inference,
+and those that ask no Hub. Figures go to benchmarks/results/conformance.json with the names of what
+fails: what reads by Xet or wants its hashes (this Hub hands files out by plain HTTP), what needs a
+bucket, what asks a machine elsewhere, and what contradicts the environment that all run in.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE.parent / "benchmarks/results/conformance.json"
 CLIENT = "huggingface_hub"
-NEEDED = ("pytest-mock", "pytest-timeout", "fastapi", "vcrpy", "jinja2")
+NEEDED = (
+    "pytest-mock", "pytest-timeout", "pytest-asyncio", "fastapi", "vcrpy", "jinja2", "jedi",
+)  # fmt: skip
 FILES = (
     "test_hf_api.py",
     "test_commit_api.py",
@@ -45,6 +48,11 @@ FILES = (
     "test_commit_scheduler.py",
     "test_file_download.py",
     "test_xet_upload.py",
+    "test_copy_files.py",
+    "test_hub_mixin.py",
+    "test_hub_mixin_pytorch.py",
+    "test_cache_layout.py",
+    "test_utils_http.py",
 )
 # Users of the Hub that the tests are written for: public, good for nothing else.
 _SERVE = (

@@ -18,6 +18,7 @@ from .testing_constants import (  # type: ignore[import-not-found]
     ENDPOINT_PRODUCTION,
     ENDPOINT_STAGING,
     TOKEN,
+    USER,
 )
 from .testing_utils import repo_name  # type: ignore[import-not-found]
 
@@ -68,6 +69,14 @@ def repo_factory() -> Iterator[RepoFactory]:
     factory = RepoFactory()
     yield factory
     factory.clear()
+
+
+@pytest.fixture
+def new_repo_id() -> Iterator[str]:
+    """The name of a repository that the test makes."""
+    repo_id = f"{USER}/{repo_name()}"
+    yield repo_id
+    HfApi(endpoint=ENDPOINT_STAGING, token=TOKEN).delete_repo(repo_id, missing_ok=True)
 
 
 @pytest.fixture(scope="session")

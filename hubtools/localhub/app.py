@@ -62,6 +62,15 @@ _IN_MEMORY = 1 << 20
 _WRITE_BLOCK = 1 << 20
 _HOST = re.compile(r"(?:127\.0\.0\.1|localhost|\[::1\])(?::\d{1,5})?", re.IGNORECASE)
 _SIDE_HOST = re.compile(r"[a-z0-9.-]+\.localhost(?::\d{1,5})?", re.IGNORECASE)
+# What the Hub has at further addresses, by the word behind `api`.
+_ABSENT = {
+    "buckets": "buckets (a local script or folder of a job would lie in one)",
+    "scheduled-jobs": "schedules for jobs",
+    "kernels": "kernels",
+    "papers": "papers",
+    "daily_papers": "papers",
+}
+_CALLED = re.compile(r"[A-Za-z0-9=:;._-]{1,200}")  # a request, by its client
 _COMMON = {
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -134,7 +143,7 @@ class HubApp:
         if fault is not None and fault.outcome == "drop-after":
             _drop(send)
             return
-        headers = _COMMON | {"X-Request-Id": f"Root=1-{secrets.token_hex(12)}"}
+        headers = _COMMON | {"X-Request-Id": _request_id(request)}
         for name, value in headers.items():
             response.headers.setdefault(name, value)
         await response(scope, receive, send)
@@ -188,7 +197,9 @@ class HubApp:
         if problem is None and segments[0] == "api":
             # not 404, which the client would take for a missing repository
             what = f"{call.method} /{'/'.join(segments)[:200]}"
-            problem = Problem(501, f"The embedded Hub does not know {what}.")
+            absent = _ABSENT.get(segments[1] if len(segments) > 1 else "")
+            said = "" if absent is None else f"has no {absent}, and "
+            problem = Problem(501, f"The embedded Hub {said}does not know {what}.")
         if problem is None:
             return Route("GET", (), pages.nothing), {}
         raise problem
@@ -270,6 +281,16 @@ class HubApp:
         content = lfs.download_target(self.store, segments)
         headers = {"ETag": f'"{segments[2]}"', "Content-Type": "application/octet-stream"}
         return downloads.ranged(call, content, headers)
+
+
+def _request_id(request: Request) -> str:
+    """What a request is called in an answer: as its client calls it, if it does."""
+    named = request.headers.get("x-request-id", "")
+    if _CALLED.fullmatch(named):
+        return named
+    traced = request.headers.get("x-amzn-trace-id", "")
+    root = f"Root=1-{secrets.token_hex(12)}"
+    return f"{root};{traced}" if _CALLED.fullmatch(traced) else root
 
 
 def _failure(error: Exception) -> Problem:

@@ -21,6 +21,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
+from hubtools.localhub import api_commits, api_discussions
 from hubtools.localhub.server import Hub
 from tests.localhub.asking import CLIENT
 
@@ -350,6 +351,30 @@ def test_a_draft_is_opened_then_conflicts(api: HfApi) -> None:
     api.change_discussion_status(REPO, request.num, "closed", comment="no")
     listed = list(api.get_repo_discussions(REPO))
     assert [(item.title, item.status) for item in listed] == [("Better title", "closed")]
+
+
+def test_lists_come_in_pages_and_the_client_reads_them_all(
+    api: HfApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api_commits, "_PAGE", 2)
+    monkeypatch.setattr(api_discussions, "_PAGE", 2)
+    for number in range(4):
+        api.create_commit(REPO, [add("a.txt", b"%d" % number)], commit_message=str(number))
+        api.create_discussion(REPO, title=f"Number {number}", description="x")
+    titles = [commit.title for commit in api.list_repo_commits(REPO)]
+    assert titles == ["3", "2", "1", "0", "initial commit"]
+    listed = [item.title for item in api.get_repo_discussions(REPO, discussion_status="open")]
+    assert listed == [f"Number {number}" for number in (3, 2, 1, 0)]
+    place = f"{api.endpoint}/api/models/{REPO}"
+    last = CLIENT.get(f"{place}/commits/main?p=2&expand[]=formatted")
+    assert [row["title"] for row in last.json()] == ["initial commit"]
+    assert last.headers["x-total-count"] == "5"
+    assert "link" not in last.headers
+    assert "p=1&limit=3" in CLIENT.get(f"{place}/commits/main?p=0&limit=3").headers["link"]
+    assert CLIENT.get(f"{place}/commits/main?p=99999999999").json() == []
+    beyond = CLIENT.get(f"{place}/discussions?p=7&type=discussion").json()
+    assert (beyond["count"], beyond["start"], beyond["discussions"]) == (4, 14, [])
+    assert CLIENT.get(f"{place}/discussions?p=-1").status_code == 400
 
 
 def test_super_squash_keeps_files_and_tags(api: HfApi) -> None:

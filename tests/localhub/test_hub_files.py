@@ -48,6 +48,12 @@ def test_headers_of_a_download(api: HfApi) -> None:
     assert head.headers["x-repo-commit"] == api.model_info(REPO).sha
     assert "x-xet-hash" not in head.headers
     assert head.headers["x-request-id"]
+    named = {"x-request-id": "mine", "x-amzn-trace-id": "traced"}
+    assert fetch(api, "notes.txt", **named).headers["x-request-id"] == "mine"
+    del named["x-request-id"]
+    assert fetch(api, "notes.txt", **named).headers["x-request-id"].endswith(";traced")
+    odd = fetch(api, "notes.txt", **{"x-request-id": "no name"}).headers["x-request-id"]
+    assert odd.startswith("Root=")
     small = fetch(api, "notes.txt")
     assert small.headers["etag"] == '"ad471007bd7f5983d273b9584e5629230150fd54"'  # git hash-object
     assert fetch(api, "notes.txt", **{"If-None-Match": small.headers["etag"]}).status_code == 304

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -41,6 +41,35 @@ def api(hub: Hub) -> HfApi:
 
 def run(api: HfApi, *command: str, **more: object) -> str:
     return api.run_job(image="python:3.12", command=list(command), **more).id  # type: ignore[arg-type]
+
+
+NOT_HERE: dict[str, Callable[[HfApi], object]] = {
+    'no "volumes"': lambda api: run(
+        api, "ls", volumes=[Volume(type="model", source="a/b", mount_path="/m")]
+    ),
+    'no "expose"': lambda api: run(api, "ls", expose=[8000]),
+    'no "ssh"': lambda api: run(api, "ls", ssh=True),
+    'no "spaceId"': lambda api: api.run_job(image="hf.co/spaces/me/a", command=["ls"]),
+    "tried once": lambda api: run(api, "ls", attempts=2),
+    "local script or folder of a job": lambda api: api.run_uv_job(__file__),
+    "no buckets": lambda api: api.create_bucket("me/one"),
+    "no schedules": lambda api: api.create_scheduled_job(
+        image="a", command=["b"], schedule="@daily"
+    ),
+    "no schedules for jobs, and does not know GET": lambda api: api.list_scheduled_jobs(),
+    "no schedules for jobs, and does not know DELETE": lambda api: api.delete_scheduled_job(
+        scheduled_job_id="a"
+    ),
+    "does not know GET /api/jobs/me/a/metrics": lambda api: list(api.fetch_job_metrics(job_id="a")),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*experimental")
+@pytest.mark.parametrize("said", NOT_HERE)
+def test_what_only_the_hub_of_the_world_has_is_refused_by_its_name(api: HfApi, said: str) -> None:
+    with pytest.raises(HfHubHTTPError, match="501") as caught:
+        NOT_HERE[said](api)
+    assert said in str(caught.value)
 
 
 def log(api: HfApi, job: str) -> list[str]:
