@@ -36,9 +36,9 @@ _SETTINGS = 300
 class Tail:
     """The metrics of a run, as far as they have been read."""
 
-    def __init__(self) -> None:
+    def __init__(self, version: int = 0) -> None:
         self._reset()
-        self.version = 0
+        self.version = version
 
     def _reset(self) -> None:
         self._file: tuple[int, int] | None = None  # device and inode
@@ -99,14 +99,16 @@ class Run:
         self, folder: Path, price: float | None, clock: Callable[[], float] = time.time
     ) -> None:
         self.folder, self._price, self._clock = folder, price, clock
+        self.tail, self.samples_version = Tail(), 0
         self._forget()
 
     def _forget(self) -> None:
-        self.tail = Tail()
+        # Versions go on: a page must not take those of the next run for what it has of this one.
+        self.tail = Tail(self.tail.version + 1)
+        self.samples_version += 1
         self.manifest: RunManifest | None = None
         self.problem: str | None = None
         self.samples: dict[str, tuple[str, dict[str, Any]]] = {}  # file, and what is told of it
-        self.samples_version = 0
         self._seen: dict[str, tuple[int, int]] = {}
         self._told: tuple[int, int, int] | None = None
         self._quiet_since: float | None = None

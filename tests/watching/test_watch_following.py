@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -99,6 +100,19 @@ def test_of_a_long_run_no_more_is_told_than_of_a_short_one(tmp_path: Path) -> No
     assert found["run"]["done"] == 20_000
     assert 500 <= len(found["curve"]["step"]) <= 1000
     assert len(json.dumps(found)) < 100_000
+
+
+def test_the_next_run_of_a_folder_is_not_taken_for_the_one_before(tmp_path: Path) -> None:
+    folder, seen = tmp_path / "lora", set()
+    run = Run(folder, None)
+    for _ in range(3):
+        write_run(folder, 5)
+        write_sample(folder, 0, 0, "tok")
+        found = told(run)
+        seen.add((found["curve"]["version"], found["drawn"]["version"]))
+        shutil.rmtree(folder)
+        assert told(run)["run"]["status"] == "waiting"
+    assert len({curve for curve, _ in seen}) == len({drawn for _, drawn in seen}) == 3
 
 
 def test_a_run_whose_process_is_gone_has_stopped(tmp_path: Path) -> None:
