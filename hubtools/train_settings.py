@@ -334,6 +334,19 @@ class TrainSettings(Section):
         " fp8), so that a larger base fits; the LoRA stays in float32.",
     )
     gradient_checkpointing: bool = option(False, "Use less memory and about a third more time.")
+    gradient_checkpointing_interval: int = option(
+        1,
+        "With gradient checkpointing: compute only every Nth block again; 2 is every other"
+        " one, which saves less memory and takes less time.",
+        ge=1,
+        le=64,
+    )
+    compile_blocks: bool = option(
+        False,
+        "Compile the blocks that the base repeats with torch.compile: minutes before the first"
+        " step, faster ones after it. In place of cuda_graph.",
+        "compile",
+    )
     fsdp: bool = option(
         False,
         "Several GPUs: each holds a share of the base only, so that a larger one fits; no samples.",

@@ -3,7 +3,9 @@
 
     python tools/make_outlines.py [NAME ...]
 
-With names (`SDXL`, or `tiny flux`) only these are rehearsed anew. A quarter of an hour for all.
+With names (`SDXL`, or `tiny flux`) only these are rehearsed anew. Of a denoiser of many equal
+blocks two and three of each kind are rehearsed, which tells what more of them take; the whole one
+then once in every mode. Half an hour for all.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import inspect
 import itertools
 import json
 import math
+import shutil
 import sys
 import tempfile
 from collections import Counter
@@ -49,6 +52,7 @@ MEASURED: list[Point] = [*itertools.product((1, 2), (1,), (1, 2), (4, 8))]
 LONGER: list[Point] = [*itertools.product((1, 2), (3,), (1, 2), (4, 8))]
 LARGER: list[Point] = [*itertools.product((3,), (1,), (1, 2), (4, 8))]
 TRIED: list[Point] = [(3, 2, 3, 4), (16, 16, 1, 8), (24, 16, 4, 64), (64, 64, 1, 4)]
+BLOCKS, FEW = ("num_layers", "num_single_layers", "n_layers"), 2
 AREA, SIDES, SQUARE = ["", "wh"], ["", "w", "h", "wh"], ["", "wh", "wwhh"]
 
 
@@ -143,14 +147,14 @@ def usual_of(library: str, kind: str) -> dict[str, Any]:
     return {key: value for key, value in usual.items() if key not in outlines.NEUTRAL}
 
 
-def outline(folder: Path) -> Iterator[tuple[str, str, Any]]:
+def outline(folder: Path, work: Path) -> Iterator[tuple[str, str, Any]]:
     """(table, key, entry) of the parts of a base."""
     family = family_of(folder, folder.name)
     info = with_controls(family.info(folder, None), [])
     yield (
         "denoisers",
         outlines.denoiser_key(folder, family.prefix, info),
-        denoiser(folder, family, info),
+        denoiser(folder, family, work),
     )
     yield "vaes", outlines.vae_key(folder, info), vae(folder, family, info)
     support = SUPPORTED[info.family]
@@ -160,39 +164,105 @@ def outline(folder: Path) -> Iterator[tuple[str, str, Any]]:
             yield "texts", outlines.component_key(folder, name), numbers
 
 
-def denoiser(folder: Path, family: Any, info: BaseInfo) -> dict[str, Any]:
-    """Rehearsed in every mode and rank."""
-    import torch
+Counts = dict[str, int]
 
-    made: dict[tuple[Any, int], Any] = {}
 
-    def blank(dtype: Any, rank: int) -> Any:
-        if (dtype, rank) not in made:
-            model = family.blank_denoiser(folder).requires_grad_(False)
+def counts_of(config: dict[str, Any], usual: dict[str, Any]) -> Counts:
+    """How many equal blocks a denoiser has, by what its configuration calls them."""
+    said = usual | config
+    found: Counts = {name: said[name] for name in BLOCKS if isinstance(said.get(name), int)}
+    if dual := len(said.get("dual_attention_layers") or ()):
+        found["dual"] = dual
+        found["num_layers"] -= dual
+    return {} if min(found.values(), default=0) <= FEW else found
+
+
+def with_counts(config: dict[str, Any], counts: Counts) -> dict[str, Any]:
+    """A configuration with other numbers of blocks."""
+    changed = config | counts
+    if dual := changed.pop("dual", 0):
+        changed["dual_attention_layers"] = list(range(dual))
+        changed["num_layers"] += dual
+    return changed
+
+
+def shorter(folder: Path, prefix: str, work: Path) -> list[tuple[int, Path]]:
+    """(factor, base): what the base in `folder` takes is the sum of what these take. Itself, unless
+    it has many equal blocks."""
+    config = json_within(folder / prefix / "config.json")
+    kind = json_within(folder / "model_index.json")[prefix]
+    counts = counts_of(config, usual_of(*kind))
+    if not counts:
+        return [(1, folder)]
+    few = dict.fromkeys(counts, FEW)
+    more = {name: counts[name] - FEW for name in counts}
+    found = [(1 - sum(more.values()), few)]
+    found += [(more[name], few | {name: FEW + 1}) for name in counts]
+    made = []
+    for number, (factor, wanted) in enumerate(found):
+        copy = work / f"{folder.name} {number}"
+        shutil.copytree(folder, copy)
+        text = json.dumps(with_counts(config, wanted))
+        (copy / prefix / "config.json").write_text(text, "utf-8")
+        made.append((factor, copy))
+    return made
+
+
+class Rehearser:
+    """Passes of a denoiser by precision, mode and point, each made once."""
+
+    def __init__(self, folder: Path, family: Any) -> None:
+        self.folder, self.family = folder, family
+        self.info = with_controls(family.info(folder, None), [])
+        self.made: dict[tuple[Any, int], Any] = {}
+        self.passes: dict[Any, tuple[int, int]] = {}
+
+    def blank(self, dtype: Any, rank: int) -> Any:
+        """(denoiser, bytes of its own, parameters of its LoRA)"""
+        if (dtype, rank) not in self.made:
+            model = self.family.blank_denoiser(self.folder).requires_grad_(False)
             in_precision(model, dtype)
             weights = bytes_of(model)
-            settings = completed(TrainSettings(rank=rank), info)
-            made[dtype, rank] = model, weights, add_lora(model, settings, float(rank))
-        return made[dtype, rank]
+            settings = completed(TrainSettings(rank=rank), self.info)
+            self.made[dtype, rank] = model, weights, add_lora(model, settings, float(rank))
+        return self.made[dtype, rank]
 
-    passes: dict[Any, Any] = {}
-
-    def passed(dtype: Any, checkpointing: bool, point: Point) -> Any:
+    def __call__(self, dtype: Any, checkpointing: bool, point: Point) -> tuple[int, int]:
+        """Bytes and floating point operations."""
         key = dtype, checkpointing, point
-        if key not in passes:
+        if key not in self.passes:
             width, height, count, rank = point
             size = (width * outlines.UNIT, height * outlines.UNIT)
-            model = blank(dtype, rank)[0]
-            passes[key] = rehearse_training(
+            model = self.blank(dtype, rank)[0]
+            found = rehearse_training(
                 model,
-                lambda: family.rehearse_denoiser(model, info, size, count),
+                lambda: self.family.rehearse_denoiser(model, self.info, size, count),
                 dtype,
                 checkpointing=checkpointing,
             )
-        return passes[key]
+            self.passes[key] = found.bytes, found.flops
+        return self.passes[key]
+
+
+def denoiser(folder: Path, family: Any, work: Path) -> dict[str, Any]:
+    """Rehearsed in every mode and rank."""
+    import torch
+
+    whole = Rehearser(folder, family)
+    parts = [
+        (factor, whole if one == folder else Rehearser(one, family))
+        for factor, one in shorter(folder, family.prefix, work)
+    ]
+    blank = whole.blank
+
+    def passed(dtype: Any, checkpointing: bool, point: Point) -> tuple[int, int]:
+        """Bytes and operations of the whole."""
+        found = [(factor, part(dtype, checkpointing, point)) for factor, part in parts]
+        held, flops = (sum(factor * one[i] for factor, one in found) for i in (0, 1))
+        return held, flops
 
     def held(dtype: Any, checkpointing: bool, point: Point) -> int:
-        return int(passed(dtype, checkpointing, point).bytes)
+        return passed(dtype, checkpointing, point)[0]
 
     weights = {"single": blank(torch.float32, 4)[1], "half": blank(torch.bfloat16, 4)[1]}
     modes = {
@@ -202,9 +272,7 @@ def denoiser(folder: Path, family: Any, info: BaseInfo) -> dict[str, Any]:
     }
     best: dict[str, Any] = {"kept": {}}
     for by, least in ((1, 1), (1, 2), (2, 1)):
-        flops = polynomial(
-            lambda p: passed(torch.float32, False, p).flops, (AREA, SQUARE), by, least
-        )
+        flops = polynomial(lambda p: passed(torch.float32, False, p)[1], (AREA, SQUARE), by, least)
         if flops is None:
             continue
         kept = {}
@@ -221,6 +289,12 @@ def denoiser(folder: Path, family: Any, info: BaseInfo) -> dict[str, Any]:
             best = {"kept": kept, "flops": flops, "by": by, "least": least}
         if len(kept) == len(modes):
             break
+    if len(parts) > 1:
+        least = best.get("by", 1) * best.get("least", 1)
+        for name, (dtype, checkpointing) in modes.items():
+            point = (2 * least, least, 2, 4)
+            if whole(dtype, checkpointing, point) != passed(dtype, checkpointing, point):
+                raise SystemExit(f"{name}: its blocks are not all alike")
     print(f"  {best.get('by')}, {best.get('least')}: {', '.join(best['kept'])}", flush=True)
     shapes = {n: tuple(p.shape) for n, p in blank(torch.float32, 4)[2].items()}
     pairs = Counter(
@@ -309,7 +383,7 @@ def main() -> None:
                 if isinstance(said, list) and (folder / part / "config.json").is_file():
                     table["usual"][said[1]] = usual_of(*said)
             write(table)
-            for kind, key, entry in outline(folder):
+            for kind, key, entry in outline(folder, Path(work)):
                 if entry is not None:
                     table[kind][key] = entry
             write(table)

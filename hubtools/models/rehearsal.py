@@ -12,6 +12,8 @@ from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hubtools.models.checkpointing import EveryNth
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
@@ -20,40 +22,49 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Pass:
     """Bytes that a forward pass keeps for the backward one, or holds at once where there is none;
-    floating point operations of the forward pass."""
+    floating point operations of the forward pass, and of what gradient checkpointing computes
+    `again`."""
 
     bytes: int
     flops: int
+    again: int = 0
 
 
 def rehearse_training(
-    module: nn.Module, call: Callable[[], Any], dtype: torch.dtype, *, checkpointing: bool
+    module: nn.Module,
+    call: Callable[[], Any],
+    dtype: torch.dtype,
+    *,
+    checkpointing: bool,
+    every: int = 1,
 ) -> Pass:
     """A forward pass of `module`, a denoiser with its LoRA on the meta device, as mixed precision
-    in `dtype` computes it (float32: none). `checkpointing`: as gradient checkpointing does: of each
-    block its input is kept, and all of one block at a time."""
+    in `dtype` computes it (float32: none). `checkpointing`: as gradient checkpointing of every
+    Nth block (N = `every`) does: of each its input is kept, and all of one block at a time."""
     import torch
 
     weights = {one.untyped_storage()._cdata for one in module.parameters()}
-    kept = _Kept(weights)
-    largest = 0
+    kept, chosen, computing = _Kept(weights), EveryNth(every), _computing(dtype)
+    largest = again = 0
 
     def checkpointed(block: Callable[..., Any], *args: Any) -> Any:
-        nonlocal largest
+        nonlocal largest, again
+        if not chosen(block):
+            return block(*args)
+        before = computing.flops
         for value in args:
             if isinstance(value, torch.Tensor):
                 kept.keep(value)
         inside = _Kept(weights, kept)
         with torch.autograd.graph.saved_tensors_hooks(inside.keep, lambda value: value):
             answer = block(*args)
-        largest = max(largest, inside.bytes)
+        largest, again = max(largest, inside.bytes), again + computing.flops - before
         return answer
 
     if checkpointing:
         module.enable_gradient_checkpointing(checkpointed)  # type: ignore[operator]
     training = module.training
     module.train()
-    computing = _computing(dtype)
     try:
         with (
             computing,
@@ -64,7 +75,7 @@ def rehearse_training(
         module.train(training)
         if checkpointing:
             module.disable_gradient_checkpointing()  # type: ignore[operator]
-    return Pass(kept.bytes + largest, computing.flops)
+    return Pass(kept.bytes + largest, computing.flops, again)
 
 
 def rehearse(call: Callable[[], Any], dtype: torch.dtype) -> Pass:

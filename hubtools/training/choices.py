@@ -60,6 +60,13 @@ def _refuse_pairs(settings: TrainSettings) -> None:
             " center_crop cuts out its middle.",
             "--no-center-crop, or leave crops_per_image out",
         )
+    interval = settings.gradient_checkpointing_interval
+    if interval > 1 and not settings.gradient_checkpointing:
+        raise _refused(
+            f"gradient_checkpointing_interval {interval} chooses blocks that are computed again,"
+            " but gradient_checkpointing is off.",
+            "--gradient-checkpointing, or leave the interval out",
+        )
     tags = settings.shuffle_caption or settings.caption_tag_dropout_rate
     if settings.keep_tokens and not tags:
         raise _refused(

@@ -33,6 +33,7 @@ def can_record(settings: TrainSettings, device: torch.device, processes: int) ->
         and processes == 1
         and not settings.lora_dropout
         and not settings.gradient_checkpointing
+        and not settings.compile_blocks
         and not settings.enable_xformers_memory_efficient_attention
     )
 

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from hubtools.errors import UsageError, missing_modules
+from hubtools.models.checkpointing import checkpoint_blocks
 from hubtools.models.device import free_cores, has_bf16
 from hubtools.models.quantised import quantise
 from hubtools.settings import TrainSettings
@@ -109,7 +110,7 @@ def set_up(settings: TrainSettings, denoiser: Any, device: torch.device) -> None
     if device.type == "cuda":
         _use_tf32(settings.allow_tf32)
     if settings.gradient_checkpointing:
-        denoiser.enable_gradient_checkpointing()
+        checkpoint_blocks(denoiser, settings.gradient_checkpointing_interval)
     if settings.enable_xformers_memory_efficient_attention:
         denoiser.enable_xformers_memory_efficient_attention()
 

@@ -90,8 +90,7 @@ def train_steps(
     parameters = list(state.parameters.values())
     state.model.denoiser.train()
     record = can_record(recipe.settings, group.device, group.world_size)
-    record = record and not state.model.variable
-    record = record and REFERENCE not in state.encoded(0, Chosen())[0]  # as they come, of any size
+    record = record and not of_many_sizes(state.model, state.encoded)
     usual = most_frequent_shape(recipe) if record else None
     graphed = GraphedStep(
         lambda batch: backpropagate(state, recipe, batch), parameters, group.device, record=record
@@ -127,6 +126,12 @@ def train_steps(
         if state.average is not None:
             state.average.update(step + 1)
         yield TrainStep(step + 1, loss, norm, rate_in_use(state.optimizer, rate))
+
+
+def of_many_sizes(model: Model, encoded: Callable[[int, Chosen], tuple[Tensors, Tensors]]) -> bool:
+    """Whether passes differ in size within a bucket: captions do, or control pictures, which come
+    in any."""
+    return model.variable or REFERENCE in encoded(0, Chosen())[0]
 
 
 def gathered(

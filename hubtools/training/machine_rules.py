@@ -59,6 +59,8 @@ def memory(plan: TrainPlan) -> Iterator[Problem]:
         what, size = "the steps", steps
         if not settings.gradient_checkpointing:
             first = "--gradient-checkpointing"
+        elif settings.gradient_checkpointing_interval > 1:
+            first = "--gradient-checkpointing-interval 1"
         elif settings.train_batch_size > 1:
             more = settings.gradient_accumulation_steps * settings.train_batch_size
             first = f"--train-batch-size 1 --gradient-accumulation-steps {more}"

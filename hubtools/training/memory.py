@@ -100,7 +100,8 @@ def plan_memory(
         *(settings.rank_pattern, settings.use_dora),
     )
     key = repr((info, read, targets, size, count, sample, recipe.precision))
-    key += f"{settings.gradient_checkpointing} {settings.gradient_accumulation_steps}"
+    key += f"{settings.gradient_checkpointing} {settings.gradient_checkpointing_interval}"
+    key += f" {settings.gradient_accumulation_steps}"
     key += f" {settings.quantize} {settings.optimizer} {settings.use_ema}"
     if key not in _reckoned:
         _reckoned[key] = _reckon(family, folder, info, recipe, denoiser, read, size, count, sample)
@@ -134,6 +135,7 @@ def _reckon(
             lambda: family.rehearse_denoiser(denoiser, info, size, count),
             dtype,
             checkpointing=settings.gradient_checkpointing,
+            every=settings.gradient_checkpointing_interval,
         )
         weights, encoded, drawn, captions = _beside(family, folder, info, read, size, sample)
     except (AttributeError, HubtoolsError, RuntimeError, TypeError, ValueError):
@@ -141,7 +143,8 @@ def _reckon(
     shapes = [tuple(p.shape) for name, p in denoiser.named_parameters() if "lora_" in name]
     base = bytes_of(denoiser) - 4 * sum(map(prod, shapes))
     beside = Beside(weights, encoded, drawn, captions)
-    return put_together(recipe, base, shapes, step.bytes, step.flops, beside)
+    again = step.again if settings.gradient_checkpointing_interval > 1 else None
+    return put_together(recipe, base, shapes, step.bytes, step.flops, beside, again)
 
 
 @dataclass(frozen=True)
@@ -162,13 +165,15 @@ def put_together(
     kept: int,
     flops: int,
     beside: Beside,
+    again: int | None = None,
 ) -> Memory:
     """`base`: bytes of the denoiser's weights; `shapes` of the LoRA's parameters; `kept`, `flops`:
-    of a forward pass."""
+    of a forward pass; `again`: of what gradient checkpointing computes twice (None: all of it)."""
     settings = recipe.settings
     lora = sum(map(prod, shapes)) * (4 + 4) + bytes_remembered(settings, shapes)
-    # a step goes back as far as it went on; checkpointing goes on twice
-    passes = settings.gradient_accumulation_steps * (3 if settings.gradient_checkpointing else 2)
+    work = 2 * flops  # a step goes back as far as it went on
+    if settings.gradient_checkpointing:
+        work += flops if again is None else again
     return Memory(
         base=base,
         lora=lora,
@@ -176,7 +181,7 @@ def put_together(
         captions=beside.captions,
         pictures=beside.weights + beside.encoded,
         samples=base + lora + beside.weights + beside.drawn if beside.drawn else 0,
-        flops=flops * passes,
+        flops=work * settings.gradient_accumulation_steps,
     )
 
 

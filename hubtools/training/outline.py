@@ -112,6 +112,7 @@ def _is_plain(settings: TrainSettings, info: BaseInfo) -> bool:
         all(getattr(settings, name) == getattr(usual, name) for name in others)
         and sorted(settings.target_modules) == sorted(info.targets)
         and settings.quantize is None
+        and settings.gradient_checkpointing_interval == 1
         and info.controls == (0, 0)
     )
 

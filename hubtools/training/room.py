@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from hubtools.errors import HubtoolsError
+from hubtools.models.checkpointing import checkpoint_blocks
 from hubtools.training.distributed import Distributed
 from hubtools.training.loop import PassTooLarge, TrainState, TrainStep, train_steps
 from hubtools.training.recipe import Recipe
@@ -55,9 +56,11 @@ def _with_less(state: TrainState, recipe: Recipe) -> tuple[Recipe, str] | None:
     settings = recipe.settings
     batch, more = settings.train_batch_size, settings.gradient_accumulation_steps
     change: dict[str, bool | int]
-    if not settings.gradient_checkpointing and _checkpoints(state):
-        change = {"gradient_checkpointing": True}
-        told = "with gradient checkpointing from here on, which takes about half as long again"
+    interval = settings.gradient_checkpointing_interval
+    if not (settings.gradient_checkpointing and interval == 1) and _checkpoints(state):
+        change = {"gradient_checkpointing": True, "gradient_checkpointing_interval": 1}
+        of = "of all blocks " if interval > 1 else ""
+        told = f"with gradient checkpointing {of}from here on, which takes about half as long again"
     elif batch > 1:
         parts = next(number for number in range(2, batch + 1) if batch % number == 0)
         change = {
@@ -76,7 +79,7 @@ def _with_less(state: TrainState, recipe: Recipe) -> tuple[Recipe, str] | None:
 def _checkpoints(state: TrainState) -> bool:
     """Turn gradient checkpointing on; False for a denoiser that has none."""
     try:
-        state.model.denoiser.enable_gradient_checkpointing()  # type: ignore[operator]
+        checkpoint_blocks(state.model.denoiser)
     except (AttributeError, ValueError):
         return False
     return True

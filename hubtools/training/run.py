@@ -28,6 +28,7 @@ from hubtools.training.checkpoints import (
     save_state,
 )
 from hubtools.training.choices import noise_options
+from hubtools.training.compiling import make_fast
 from hubtools.training.device import (
     cap_threads,
     dtype_of,
@@ -38,7 +39,6 @@ from hubtools.training.device import (
     set_up,
 )
 from hubtools.training.encode import EncodedDataset
-from hubtools.training.lean import make_lean
 from hubtools.training.loop import TrainState
 from hubtools.training.metrics import HeldOut, Log, Metric, first_and_last
 from hubtools.training.optimizers import make_optimizer, not_found
@@ -165,7 +165,7 @@ class Run:
         parameters = add_lora(model.denoiser, self.settings, self.recipe.alpha)
         settle(model.denoiser, parameters, self.settings, self.recipe.precision, self.group)
         set_up(self.settings, model.denoiser, device)
-        make_lean(model.denoiser)
+        make_fast(model, self.settings, encoded, self.reporter)
         if saved is None:
             check_prediction(
                 explained(

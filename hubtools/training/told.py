@@ -66,6 +66,7 @@ def describe(plan: TrainPlan) -> list[str]:
         "samples": samples,
         "held out": _held_out(plan),
         "trackers": ", ".join(TITLES[name] for name in chosen(settings)),
+        "computing": ", ".join(_computing(settings)),
         "memory": _memory(plan),
         "work": _work(plan),
         "disk": f"{human_bytes(plan.bytes_needed)} at most, {human_bytes(plan.bytes_free)} free",
@@ -232,6 +233,20 @@ def _held_out(plan: TrainPlan) -> str:
         f"{count(len(plan.held_out), 'picture')} not trained on; loss measured every"
         f" {plan.recipe.validate_every:,} steps and before the first"
     )
+
+
+_ENDINGS = {1: "st", 2: "nd", 3: "rd"}
+
+
+def _computing(settings: TrainSettings) -> Iterator[str]:
+    """What a pass does otherwise than usual."""
+    if settings.gradient_checkpointing:
+        n = settings.gradient_checkpointing_interval
+        ending = "th" if n % 100 in (11, 12, 13) else _ENDINGS.get(n % 10, "th")
+        which = "blocks are" if n == 1 else f"every {n}{ending} block is"
+        yield f"{which} computed again on the way back (gradient checkpointing)"
+    if settings.compile_blocks:
+        yield "repeated blocks compiled in the first step, in place of a CUDA graph"
 
 
 def _memory(plan: TrainPlan) -> str:

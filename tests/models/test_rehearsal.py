@@ -141,6 +141,10 @@ def test_settings_that_save_memory_save_it(tiny_sdxl: Path) -> None:
     saved = reckoned(tiny_sdxl, train_batch_size=4, gradient_checkpointing=True)
     assert saved.kept < 0.6 * four.kept
     assert saved.flops == pytest.approx(1.5 * four.flops)
+    other = {"train_batch_size": 4, "gradient_checkpointing": True}
+    between = reckoned(tiny_sdxl, gradient_checkpointing_interval=2, **other)
+    assert saved.kept < between.kept < four.kept
+    assert four.flops < between.flops < saved.flops
     summed = reckoned(tiny_sdxl, gradient_accumulation_steps=4)
     assert (summed.kept, summed.flops) == (usual.kept, 4 * usual.flops)
     assert reckoned(tiny_sdxl, rank=32).lora == pytest.approx(2 * usual.lora)

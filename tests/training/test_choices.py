@@ -29,6 +29,7 @@ def chosen(info: BaseInfo = EPSILON, **settings: Any) -> TrainSettings:
         ({"huber_schedule": "snr"}, "huber_schedule is of the losses huber and smooth_l1"),
         ({"multires_noise_discount": 0.2}, "of which there is none"),
         ({"crops_per_image": 2}, "crops_per_image 2 cuts a picture at several places"),
+        ({"gradient_checkpointing_interval": 2}, "but gradient_checkpointing is off"),
         ({"timestep_shift": 2.0}, "timestep_shift is for bases that predict a flow"),
     ],
 )

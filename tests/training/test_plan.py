@@ -368,10 +368,23 @@ def test_what_to_do_about_memory_goes_by_what_takes_it() -> None:
         on_gpu(14 * GB, train_batch_size=4, gradient_accumulation_steps=2, **saved)
     )
     assert "--mixed-precision" in fix_of(on_gpu(14 * GB, **saved))
+    fix = fix_of(on_gpu(14 * GB, gradient_checkpointing_interval=3, **saved))
+    assert fix == "--gradient-checkpointing-interval 1"
     drawn = replace(on_gpu(10 * GB), memory=replace(MEMORY, kept=0))
     assert "--validation-steps 0" in fix_of(drawn)
     encoded = replace(on_gpu(3 * GB), memory=replace(MEMORY, base=0, kept=0, samples=0))
     assert "larger" in fix_of(encoded)
+
+
+@pytest.mark.parametrize(
+    ("interval", "told"),
+    [(1, "blocks are computed"), (2, "every 2nd block is"), (11, "11th"), (21, "21st")],
+)
+def test_what_a_pass_does_otherwise_is_told(interval: int, told: str) -> None:
+    saved = {"gradient_checkpointing": True, "gradient_checkpointing_interval": interval}
+    lines = {line.split(":")[0]: line for line in describe(on_gpu(16 * GB, **saved))}
+    assert told in lines["computing"]
+    assert "computing" not in {line.split(":")[0] for line in describe(on_gpu(16 * GB))}
 
 
 def test_memory_and_work_are_told() -> None:

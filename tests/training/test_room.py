@@ -110,12 +110,16 @@ def test_what_does_not_fit_in_any_way_is_a_sentence(
     make_project: MakeProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     room_for(monkeypatch, 0)
-    heard, project = Heard(), make_project(train_batch_size=3, gradient_checkpointing=True)
+    heard = Heard()
+    project = make_project(
+        train_batch_size=3, gradient_checkpointing=True, gradient_checkpointing_interval=2
+    )
     with pytest.raises(HubtoolsError, match="Step 1 does not fit into memory") as caught:
         run(project, reporter=heard)
     assert caught.value.code == "out-of-memory"
-    (warning,) = heard.warnings
-    assert "1 rather than 3 pictures" in warning
+    first, second = heard.warnings
+    assert "with gradient checkpointing of all blocks from here on" in first
+    assert "1 rather than 3 pictures" in second
     assert RunManifest.read(project.run_dir).status == "failed"
     assert not (Path(project.run_dir) / LORA_WEIGHTS).exists()
 

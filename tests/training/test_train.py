@@ -373,7 +373,11 @@ def test_rank_and_targets_change_the_shape(make_project: MakeProject) -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [{"gradient_checkpointing": True}, {"allow_tf32": False}, {"cuda_graph": False}],
+    [
+        {"gradient_checkpointing": True, "gradient_checkpointing_interval": 2},
+        {"allow_tf32": False},
+        {"cuda_graph": False},
+    ],
 )
 def test_a_setting_changes_only_how_it_is_computed(
     make_project: MakeProject, usual: dict[str, torch.Tensor], settings: dict[str, Any]

@@ -46,6 +46,10 @@ _SETTINGS: dict[str, tuple[Setting, Callable[[Any], Any]]] = {
     "max_train_steps": (("train", "max_train_steps"), lambda value: number(value) or None),
     "gradient_checkpointing": (("train", "gradient_checkpointing"), yes),
     "caption_dropout_probability": (("train", "caption_dropout"), number),
+    "gradient_checkpointing_interval": (
+        ("train", "gradient_checkpointing_interval"),
+        lambda value: number(value) or None,
+    ),
     "mixed_precision": (("train", "mixed_precision"), precision),
     "base_model_precision": (("train", "quantize"), _bits),
     "checkpointing_steps": (("train", "checkpointing_steps"), number),
