@@ -123,6 +123,10 @@ def number_by_layer(value: Any) -> Any:
     return number_by_glob(value, "LAYERS:NUMBER, for example conv:4")
 
 
+RankByLayer = Annotated[
+    dict[str, Annotated[int, Field(ge=1, le=1024)]], BeforeValidator(number_by_layer)
+]
+AlphaByLayer = Annotated[dict[str, Annotated[float, Field(gt=0)]], BeforeValidator(number_by_layer)]
 Prefixes = Annotated[list[str], BeforeValidator(_prefixes)]
 
 

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from hubtools.models.families.noise import Density, HuberSchedule, LossType
 from hubtools.setting_types import (
+    AlphaByLayer,
     InsideRun,
     LrScheduler,
     Optimizer,
+    RankByLayer,
     RepoId,
     Section,
     Share,
     StepRules,
     TrackerName,
-    number_by_layer,
     option,
 )
-
-_Rank = Annotated[int, Field(ge=1, le=1024)]
-_Alpha = Annotated[float, Field(gt=0)]
 
 
 class TrainSettings(Section):
@@ -243,14 +241,12 @@ class TrainSettings(Section):
         "Layers of the denoiser that get a LoRA: names, ends of names, patterns with stars"
         " (up_blocks.*.to_q), or attention, all-linear, conv; default those of the base's family.",
     )
-    rank_pattern: Annotated[dict[str, _Rank], BeforeValidator(number_by_layer)] = option(
+    rank_pattern: RankByLayer = option(
         {},
         "Ranks of some of those layers, named as in target_modules: conv = 4; of several that fit"
         " the last. On the command line: LAYERS:RANK.",
     )
-    alpha_pattern: Annotated[dict[str, _Alpha], BeforeValidator(number_by_layer)] = option(
-        {}, "Alphas of some of those layers, in the same way."
-    )
+    alpha_pattern: AlphaByLayer = option({}, "Alphas of some of those layers, in the same way.")
     use_rslora: bool = option(
         False,
         "Rank-stabilised LoRA: divide alpha by the root of the rank, not by the rank"
@@ -336,15 +332,13 @@ class TrainSettings(Section):
     gradient_checkpointing: bool = option(False, "Use less memory and about a third more time.")
     gradient_checkpointing_interval: int = option(
         1,
-        "With gradient checkpointing: compute only every Nth block again; 2 is every other"
-        " one, which saves less memory and takes less time.",
+        "With gradient checkpointing: compute every Nth block only again; more is less saved.",
         ge=1,
         le=64,
     )
     compile_blocks: bool = option(
         False,
-        "Compile the blocks that the base repeats with torch.compile: minutes before the first"
-        " step, faster ones after it. In place of cuda_graph.",
+        "Compile the base's repeated blocks (torch.compile), in place of cuda_graph.",
         "compile",
     )
     fsdp: bool = option(
