@@ -17,13 +17,14 @@ from hubtools.localhub.model import Commit, Snapshot, Tree
 from hubtools.localhub.pages.card import about as about_picture
 from hubtools.localhub.pages.card import opens
 from hubtools.localhub.pages.findings import finding, marks
-from hubtools.localhub.pages.frame import View, moment
+from hubtools.localhub.pages.frame import View, moment, paged
 from hubtools.localhub.pages.html import Html, join, link, tag
 from hubtools.localhub.problems import entry_not_found
 
 _LONGEST_TEXT = 512 * 1024
 _LONGEST_DIFF = 256 * 1024
-_COMMITS = 200
+_COMMITS = 100  # on a page
+_ROWS = 1000  # of a folder on a page
 _NUMBERED = 5000  # lines
 
 
@@ -32,44 +33,53 @@ def file_table(view: View, folder: str) -> Html:
     prefix = f"{folder}/" if folder else ""
     revision = view.call.params.get("rev", "main")
     about = view.about_files() if revision == "main" else {}
-    rows = []
     below: dict[str, list[int]] = {}  # sizes, by the folder here that they are in
+    files: list[str] = []
     for path, file in view.snapshot.files.items():
+        if not path.startswith(prefix):
+            continue
         name, slash, _ = path[len(prefix) :].partition("/")
-        if slash and path.startswith(prefix):
+        if slash:
             below.setdefault(f"{prefix}{name}", []).append(file.size)
-    for path in view.snapshot.folders:
-        if path.startswith(prefix) and "/" not in path[len(prefix) :]:
-            inside = below.get(path, [])
-            rows.append(
-                tag(
-                    "tr",
-                    tag("td", link(view.href("tree", revision, path), f"{path[len(prefix) :]}/")),
-                    tag("td", plural(len(inside), "file"), class_="soft fixed"),
-                    tag("td", human_bytes(sum(inside)), class_="size"),
-                    tag("td"),
-                )
-            )
-    for path, file in view.snapshot.files.items():
-        if path.startswith(prefix) and "/" not in path[len(prefix) :]:
-            address = view.place.file(path)
-            mark = "&" if "?" in address else "?"
-            rows.append(
-                tag(
-                    "tr",
-                    tag(
-                        "td",
-                        link(view.href("blob", revision, path), path[len(prefix) :]),
-                        marks(about.get(path, ())),
-                    ),
-                    tag("td", "LFS" if file.sha256 else "", class_="soft fixed"),
-                    tag("td", human_bytes(file.size), class_="size"),
-                    tag("td", link(f"{address}{mark}download=true", "download"), class_="fixed"),
-                )
-            )
-    if not rows:
+        else:
+            files.append(path)
+    folders = [
+        path
+        for path in view.snapshot.folders
+        if path.startswith(prefix) and "/" not in path[len(prefix) :]
+    ]
+    here, others = paged(view.call, [*folders, *files], _ROWS)
+    if not here:
         return tag("div", tag("div", "No files.", class_="empty"), class_="sheet flush")
-    return tag("div", tag("table", *rows, class_="rows"), class_="sheet flush")
+    rows = [
+        _file_row(view, revision, path, path[len(prefix) :], about.get(path, ()))
+        if path in view.snapshot.files
+        else _folder_row(view, revision, path, path[len(prefix) :], below.get(path, []))
+        for path in here
+    ]
+    return join(tag("div", tag("table", *rows, class_="rows"), class_="sheet flush"), others)
+
+
+def _folder_row(view: View, revision: str, path: str, name: str, inside: Sequence[int]) -> Html:
+    return tag(
+        "tr",
+        tag("td", link(view.href("tree", revision, path), f"{name}/")),
+        tag("td", plural(len(inside), "file"), class_="soft fixed"),
+        tag("td", human_bytes(sum(inside)), class_="size"),
+        tag("td"),
+    )
+
+
+def _file_row(view: View, revision: str, path: str, name: str, about: Sequence[Finding]) -> Html:
+    file, address = view.snapshot.files[path], view.place.file(path)
+    mark = "&" if "?" in address else "?"
+    return tag(
+        "tr",
+        tag("td", link(view.href("blob", revision, path), name), marks(about)),
+        tag("td", "LFS" if file.sha256 else "", class_="soft fixed"),
+        tag("td", human_bytes(file.size), class_="size"),
+        tag("td", link(f"{address}{mark}download=true", "download"), class_="fixed"),
+    )
 
 
 def _crumbs(view: View, path: str) -> Html:
@@ -109,7 +119,8 @@ def blob(call: Call) -> Response:
         text = content.read_all().decode("utf-8", "replace")
         shown = tag("div", _numbered(text, about), class_="sheet flush")
     else:
-        shown = tag("div", "Too big, or no text: download it to look inside.", class_="sheet soft")
+        why = "too large to be shown" if file.sha256 is None else "no text, or too large for one"
+        shown = tag("div", f"This file is {why}: download it to look inside.", class_="sheet soft")
     facts = [("Size", f"{human_bytes(file.size)} ({file.size} bytes)"), ("git id", file.oid)]
     if file.sha256:
         facts.append(("SHA-256", file.sha256))
@@ -152,12 +163,10 @@ def _numbered(text: str, about: Sequence[Finding]) -> Html:
 def commits(call: Call) -> Response:
     view = View.of(call)
     found = history.log(call.hub.store, view.snapshot)
-    rows = [commit_row(view, item) for item in found[:_COMMITS]]
-    more = len(found) - len(rows)
+    here, others = paged(call, found, _COMMITS)
+    rows = [commit_row(view, item) for item in here]
     return view.document(
-        "commits",
-        tag("div", tag("table", *rows, class_="rows"), class_="sheet flush"),
-        tag("p", f"and {more} older ones", class_="soft") if more else None,
+        "commits", tag("div", tag("table", *rows, class_="rows"), class_="sheet flush"), others
     )
 
 
@@ -184,7 +193,39 @@ def commit(call: Call) -> Response:
         tag("h2", item.title),
         tag("p", f"{item.author} · {moment(item.date)} · ", tag("code", item.oid), class_="soft"),
         tag("p", item.message) if item.message else None,
+        changed_pictures(View(call, view.repo, before), view),
         show_diff(diff_of(call.hub.store, before, view.snapshot)),
+    )
+
+
+_PICTURES = 50  # of a difference that are shown
+
+
+def changed_pictures(before: View, after: View) -> Html | None:
+    """Pictures that a change adds, replaces or takes away, as they were and as they are."""
+    there = (before.snapshot.files, after.snapshot.files)
+    changed = [
+        name
+        for name in sorted({*there[0], *there[1]})
+        if there[0].get(name) != there[1].get(name) and content_type(name).startswith("image/")
+    ]
+    if not changed:
+        return None
+    shown = []
+    for name in changed[:_PICTURES]:
+        sides = [
+            opens(view.place, name, f"{name} {when}")
+            for view, when in ((before, "before"), (after, "after"))
+            if name in view.snapshot.files
+        ]
+        word = "replaced" if len(sides) == 2 else "added" if name in there[1] else "removed"
+        shown.append(tag("figure", *sides, tag("figcaption", f"{name}: {word}")))
+    more = len(changed) - len(shown)
+    return tag(
+        "div",
+        tag("div", *shown, class_="changed"),
+        tag("p", f"and {plural(more, 'picture')} more", class_="soft") if more else None,
+        class_="sheet",
     )
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from typing import TypeVar
+from urllib.parse import urlencode
 
 from starlette.responses import Response
 
@@ -13,7 +16,7 @@ from hubtools.localhub.downloads import page_key
 from hubtools.localhub.http import Call, Handler
 from hubtools.localhub.model import Moved, Repo, Snapshot
 from hubtools.localhub.names import KIND_OF_PLURAL, RESERVED, is_name, repo_prefix
-from hubtools.localhub.pages.html import Html, document, join, link, path, tag
+from hubtools.localhub.pages.html import Html, document, join, link, pager, path, tag
 from hubtools.localhub.pages.laid import Judged
 from hubtools.localhub.pages.place import Place
 from hubtools.localhub.problems import Problem, repo_not_found
@@ -211,6 +214,21 @@ class View:
             ),
             *body,
         )
+
+
+T = TypeVar("T")
+
+
+def paged(call: Call, items: Sequence[T], size: int) -> tuple[Sequence[T], Html | None]:
+    """Those of the page that `?p=` asks for, the last one if there are not so many, and links to
+    the pages beside it."""
+    pages = max(1, -(-len(items) // size))
+    page = min(call.number("p", 0, 1_000_000_000), pages - 1)
+
+    def to(number: int) -> str:
+        return f"?{urlencode({**call.query, 'p': [str(number)]}, doseq=True)}"
+
+    return items[page * size : (page + 1) * size], pager(page, pages, to)
 
 
 def heading(repo: Repo) -> Html:

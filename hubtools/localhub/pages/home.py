@@ -12,12 +12,12 @@ from hubtools.localhub.http import Call
 from hubtools.localhub.info import likes_of, strings
 from hubtools.localhub.model import Repo
 from hubtools.localhub.names import KIND_OF_PLURAL
-from hubtools.localhub.pages.frame import View, badges, moment, shows
-from hubtools.localhub.pages.html import Html, document, join, link, path, tag
+from hubtools.localhub.pages.frame import View, badges, moment, paged, shows
+from hubtools.localhub.pages.html import Html, document, join, link, path, tag, text
 from hubtools.localhub.pages.pictures import pictures_of
 from hubtools.localhub.problems import Problem
 
-_SHOWN = 200
+_SHOWN = 200  # on a page
 
 
 def index(call: Call) -> Response:
@@ -102,24 +102,21 @@ def _lists(call: Call, repos: Sequence[Repo]) -> Html:
 
 
 def _list(call: Call, repos: Sequence[Repo]) -> Html:
-    items = [repo_item(call, repo) for repo in repos[:_SHOWN]]
-    more = len(repos) - len(items)
-    return join(
-        tag("div", tag("ul", *items, class_="repos"), class_="sheet flush"),
-        tag("p", f"and {more} more", class_="soft") if more else None,
-    )
+    here, others = paged(call, repos, _SHOWN)
+    items = [repo_item(call, repo) for repo in here]
+    return join(tag("div", tag("ul", *items, class_="repos"), class_="sheet flush"), others)
 
 
 def repo_item(call: Call, repo: Repo, said: Html | None = None) -> Html:
     """A repository with its first picture, what it is, and what somebody said of it."""
-    picture, facts, note = None, "", "no main branch"
+    picture, facts, note = None, "", text("no main branch")
     try:
         view = View(call, repo, call.hub.store.snapshot(repo))
     except Problem:
         pass
     else:
         commit = view.snapshot.commit
-        note = f"{commit.title} · {moment(commit.date)}"
+        note = join(tag("bdi", commit.title), f" · {moment(commit.date)}")
         data = call.hub.store.read_small(view.snapshot, "README.md")
         card = cardyaml.metadata(data.decode("utf-8", "replace")) if data else {}
         names = pictures_of(view, card)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from html import escape
 from importlib import resources
 from urllib.parse import quote
@@ -25,9 +27,17 @@ class Html(str):
     __slots__ = ()
 
 
+# What turns the direction of writing makes `gnp.exe` of a name that ends in .png.
+_TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+
+
 def text(value: object) -> Html:
-    """`value` fit to stand between tags or inside a quoted attribute."""
-    return value if isinstance(value, Html) else Html(escape(str(value), quote=True))
+    """`value` fit to stand between tags or inside a quoted attribute; characters that turn the
+    direction of what follows are spelt out."""
+    if isinstance(value, Html):
+        return value
+    shown = _TURNS.sub(lambda found: f"\\u{ord(found[0]):04x}", str(value))
+    return Html(escape(shown, quote=True))
 
 
 def tag(element: str, /, *children: object, **attributes: str | None) -> Html:
@@ -119,6 +129,19 @@ def asset(call: Call) -> Response:
 def cut(value: str, most: int) -> str:
     """The beginning of a text. What people bring has any length, and a page shows it many times."""
     return value if len(value) <= most else f"{value[:most]}..."
+
+
+def pager(page: int, pages: int, to: Callable[[int], str]) -> Html | None:
+    """Links to the pages beside the one with the number `page`, from 0."""
+    if pages <= 1:
+        return None
+    parts: list[object] = []
+    if page:
+        parts += [link(to(page - 1), "← previous", rel="prev"), " "]
+    parts.append(tag("span", f"page {page + 1:,} of {pages:,}", class_="soft"))
+    if page + 1 < pages:
+        parts += [" ", link(to(page + 1), "next →", rel="next")]
+    return tag("p", *parts, class_="pager")
 
 
 def scrolled(table: Html) -> Html:

@@ -21,6 +21,7 @@ from hubtools.localhub.pages.pictures import dataset_pictures
 
 # What a card calls that tells how to use its repository.
 _SAID = ("load_dataset(", "load_lora_weights(", "from_pretrained(", "hf download")
+_TAGS = 20  # that are shown at once
 
 
 def show(call: Call) -> Response:
@@ -82,7 +83,10 @@ def _facts(view: View, card: Mapping[str, Any]) -> Html:
         if found := strings(card.get(key)):
             rows.append((title, ", ".join(found)))
     if found := strings(card.get("tags")):
-        rows.append(("Tags", join(*(tag("span", word, class_="tag") for word in found))))
+        words = [tag("span", word, class_="tag") for word in found]
+        more = words[_TAGS:]
+        rest = tag("details", tag("summary", f"{len(more)} more"), *more) if more else None
+        rows.append(("Tags", join(*words[:_TAGS], rest)))
     files = view.snapshot.files.values()
     total = human_bytes(sum(file.size for file in files))
     rows.append(("Files", f"{len(files)} · {total}"))

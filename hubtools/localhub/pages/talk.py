@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Sequence
 
 from starlette.responses import Response
 
@@ -11,10 +12,13 @@ from hubtools.localhub import discussions
 from hubtools.localhub.diff import diff_of
 from hubtools.localhub.http import Call
 from hubtools.localhub.pages.card import rendered
-from hubtools.localhub.pages.files import show_diff
-from hubtools.localhub.pages.frame import View, moment
+from hubtools.localhub.pages.files import changed_pictures, show_diff
+from hubtools.localhub.pages.frame import View, moment, paged
 from hubtools.localhub.pages.html import Html, join, link, tag
 from hubtools.localhub.problems import Problem
+
+_PAGE = 50
+_MOST_CONFLICTS = 20  # files that are named
 
 
 def listing(call: Call) -> Response:
@@ -23,6 +27,7 @@ def listing(call: Call) -> Response:
         rows = connection.execute(
             "SELECT * FROM discussions WHERE repo = ? ORDER BY num DESC", (view.repo.id,)
         ).fetchall()
+    here, others = paged(call, rows, _PAGE)
     items = [
         tag(
             "li",
@@ -33,12 +38,13 @@ def listing(call: Call) -> Response:
                 tag("span", _about(row), class_="soft"),
             ),
         )
-        for row in rows
+        for row in here
     ]
     empty = tag("div", "No discussions and no pull requests yet.", class_="empty")
     return view.document(
         "talk",
         tag("div", tag("ul", *items, class_="repos") if items else empty, class_="sheet flush"),
+        others,
     )
 
 
@@ -59,18 +65,36 @@ def show(call: Call) -> Response:
             "SELECT * FROM events WHERE repo = ? AND num = ? ORDER BY id",
             (view.repo.id, row["num"]),
         ).fetchall()
+        clash = discussions.conflicts_of(store, connection, view.repo, row) if _waits(row) else []
     diff: Html | None = None
     if row["pull_request"]:
         before = store.snapshot(view.repo, row["base"])
         after = store.snapshot(view.repo, f"refs/pr/{row['num']}")
-        diff = join(tag("h2", "Changes"), show_diff(diff_of(store, before, after)))
+        pictures = changed_pictures(View(call, view.repo, before), View(call, view.repo, after))
+        diff = join(tag("h2", "Changes"), pictures, show_diff(diff_of(store, before, after)))
     return view.document(
         "talk",
         tag("h2", row["title"], " ", tag("span", row["status"], class_=f"badge {row['status']}")),
         tag("p", _about(row), class_="soft"),
         *(_event(view, event) for event in events),
+        _conflicts(clash),
         diff,
     )
+
+
+def _waits(row: sqlite3.Row) -> bool:
+    """True for a pull request that may still be merged."""
+    return bool(row["pull_request"]) and row["status"] in ("open", "draft")
+
+
+def _conflicts(paths: Sequence[str]) -> Html | None:
+    """What keeps a pull request from being merged."""
+    if not paths:
+        return None
+    names = ", ".join(paths[:_MOST_CONFLICTS])
+    more = f" and {len(paths) - _MOST_CONFLICTS} more" if len(paths) > _MOST_CONFLICTS else ""
+    said = f"main has changed them too since: {names}{more}. It cannot be merged like this."
+    return tag("div", tag("strong", "Conflicts with main. "), said, class_="sheet wrong")
 
 
 def _event(view: View, event: sqlite3.Row) -> Html:
@@ -87,10 +111,10 @@ def _event(view: View, event: sqlite3.Row) -> Html:
             "added ",
             link(view.href("commit", data["oid"]), tag("code", data["oid"][:8])),
             " ",
-            data["subject"],
+            tag("bdi", data["subject"]),
         )
     elif event["kind"] == "status-change":
         what = f"set the status to {data['status']}"
     else:
-        what = f"renamed it to {data['to']}"
+        what = join("renamed it to ", tag("bdi", data["to"]))
     return tag("p", what, " · ", tag("span", who, class_="soft"))

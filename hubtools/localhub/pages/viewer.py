@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from urllib.parse import urlencode
 
 from starlette.responses import Response
@@ -14,7 +14,7 @@ from hubtools.localhub.pages.card import about, listed, opens
 from hubtools.localhub.pages.figures import as_text, drawn, figures_of, figures_of_sizes
 from hubtools.localhub.pages.findings import counted, findings
 from hubtools.localhub.pages.frame import View
-from hubtools.localhub.pages.html import Html, cut, join, link, path, scrolled, tag
+from hubtools.localhub.pages.html import Html, cut, join, link, pager, path, scrolled, tag
 from hubtools.localhub.problems import Problem
 
 _ROWS = 50  # on a page
@@ -150,7 +150,7 @@ def _table(view: View, reading: Reading, table: Table) -> Html:
         ),
         tag("div", scrolled(body), class_="sheet flush viewer"),
         tag("p", f"and {plural(more, 'column')} more", class_="soft") if more else None,
-        _pager(page, pages, to),
+        pager(page, pages, lambda number: to(p=str(number))),
     )  # fmt: skip
 
 
@@ -217,18 +217,6 @@ def _picture(view: View, reading: Reading, name: str, facts: list[tuple[str, str
         link(address, tag("img", src=address, alt=name, loading="lazy"), class_="zoom"),
         tag("template", tag("strong", name), listed(told)),
     )
-
-
-def _pager(page: int, pages: int, to: Callable[..., str]) -> Html | None:
-    if pages == 1:
-        return None
-    parts: list[object] = []
-    if page:
-        parts += [link(to(p=str(page - 1)), "← earlier", rel="prev"), " "]
-    parts.append(tag("span", f"page {page + 1:,} of {pages:,}", class_="soft"))
-    if page + 1 < pages:
-        parts += [" ", link(to(p=str(page + 1)), "later →", rel="next")]
-    return tag("p", *parts, class_="pager")
 
 
 def _has(row: Cells, word: str) -> bool:
