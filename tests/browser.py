@@ -101,7 +101,7 @@ class Browser:
         os.close(self._to)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        self._process.wait(_WAIT)
         os.close(self._from)
 
     def resize(self, width: int, height: int, *, dark: bool = False) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,7 +31,7 @@ class Page:
         """Status, body and headers of an answer. `path` is absolute if it begins with `/`; headers
         are written with `_`."""
         named = {key.replace("_", "-"): value for key, value in headers.items()}
-        connection = http.client.HTTPConnection("127.0.0.1", self.port)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         try:
             whole = path if path.startswith("/") else self.path + path
             connection.request(method, whole, body, named)
@@ -63,8 +64,10 @@ class Page:
 
     def findings(self) -> Any:
         """The report, once it is there."""
+        until = time.monotonic() + 120
         while not (answer := self.get("findings"))["report"]:
             assert not answer["failed"], answer
+            assert time.monotonic() < until, "the rules never answered"
         return answer["report"]
 
     def apply(self) -> Any:

@@ -56,6 +56,12 @@ class FixCommand(SettingsCommand):
     metavar="NAME",
     help="Also apply this unsafe fix (listed below); repeat for several.",
 )
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="GLOB",
+    help="Repair only these pictures and files, for example 'old/*'; repeat for several.",
+)
 @plan_options()
 @click.option("--undo", is_flag=True, help="Undo the last fix, or the one that --id names.")
 @click.option("--id", metavar="ID", help="Id of the fix to undo.")
@@ -77,6 +83,7 @@ def command(
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     unsafe: tuple[str, ...],
+    only: tuple[str, ...],
     plan_file: Path | None,
     from_plan: Path | None,
     undo: bool,
@@ -122,8 +129,8 @@ def command(
     only_looks = dry_run or plan_file is not None
     recover(folder, out, yes=yes, dry_run=only_looks, trust_state=trust_state, command="fix")
     run = partial(
-        fix, path, project, select=select, ignore=ignore, unsafe=unsafe, resolution=resolution,
-        counted=out.human,
+        fix, path, project, select=select, ignore=ignore, unsafe=unsafe, only=only,
+        resolution=resolution,        counted=out.human,
     )  # fmt: skip
     as_json = out.format == "json"
     with out.following("reading pictures") as tell:

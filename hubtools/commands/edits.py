@@ -28,6 +28,7 @@ def fix(
     select: Sequence[str] = (),
     ignore: Sequence[str] = (),
     unsafe: Sequence[str] = (),
+    only: Sequence[str] = (),
     resolution: int | None = None,
     plan: FixPlan | None = None,
     plan_file: StrPath | None = None,
@@ -41,7 +42,7 @@ def fix(
 ) -> Fixed:
     """Repair a folder of pictures; calling it is the yes. Originals are kept in a journal that
     `undo_fix` brings back. `dry_run`: only the plan, and its journal is None. A fix that was
-    interrupted is finished first.
+    interrupted is finished first. `only`: globs of the files in which something is repaired.
 
     `plan`: do what this one says, which the same arguments made with `dry_run`; files that it
     cannot change as it promised are left. `plan_file` is --plan: the plan is written there, and
@@ -58,7 +59,7 @@ def fix(
     project = project_of(fix, project, settings)
     looks = dry_run or plan_file is not None
     if from_plan is not None:
-        if any((select, ignore, unsafe, resolution, plan, plan_file)):
+        if any((select, ignore, unsafe, only, resolution, plan, plan_file)):
             raise UsageError("A plan in a file says what to fix: give nothing else beside it.")
         plan = _saved_fix(from_plan, path, project, looks, trust_state, note)
         return Fixed(plan, None) if looks else apply_saved(plan, trust_state=trust_state)
@@ -68,7 +69,7 @@ def fix(
         check_plan_file(plan_file)
     folder, project = folder_of(path, project, change=not looks, note=note)
     options = fix_options(project, select=select, ignore=ignore, resolution=resolution)
-    options |= {"unsafe": unsafe, "on_picture": on_picture, "counted": counted}
+    options |= {"unsafe": unsafe, "only": only, "on_picture": on_picture, "counted": counted}
     if not looks:
         return run(folder, plan=plan, trust_state=trust_state, **options)
     file = None if plan_file is None else Path(plan_file)

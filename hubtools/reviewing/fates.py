@@ -7,7 +7,7 @@ no push takes it, with the masks and controls that are its own; its record is ke
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ from hubtools.dataset.fix.draft import Draft
 from hubtools.dataset.fix.pictures import encode_anew
 from hubtools.dataset.folder.names import fold
 from hubtools.dataset.metadata import FILE_NAME
+from hubtools.dataset.metadata.focus import COLUMN as FOCUS
+from hubtools.dataset.metadata.focus import told_focus
 from hubtools.dataset.metadata.named import resolved
 from hubtools.dataset.metadata.roles import names_file, names_files
 from hubtools.files import json_value
@@ -56,9 +58,9 @@ class Fates:
         if shared:
             self.left[key] = f"{shared[0]} is that of other pictures too"
             return
+        size = draft.facts[name].upright_size
         if kind == "crop":
             edit, what = "crop=" + ",".join(map(str, value["box"])), "crop it"
-            size = draft.facts[name].upright_size
             odd = [one for one in own if draft.facts[one].upright_size != size]
             if odd:
                 self.left[key] = f"{odd[0]} has another size"
@@ -71,6 +73,18 @@ class Fates:
             if draft.changes == changes:
                 self.left[key] = draft.left.get(one, "it cannot be changed")
                 return
+        self._carry_focus(name, lambda x, y: _moved(kind, value, size, x, y))
+
+    def _carry_focus(self, name: str, moved: Callable[[float, float], list[float]]) -> None:
+        """Let the records of a picture say of what it is now where it is cut in training."""
+        for place in self._named().get(name, []):
+            values = place.record.values
+            focus = told_focus(values.get(FOCUS))
+            if focus is not None and is_free(place) and self._is_learnt(place):
+                place.table.put(place.record, values | {FOCUS: moved(*focus)}, "", "move its focus")
+
+    def _is_learnt(self, place: Reference) -> bool:
+        return not place.index and place.column == self.draft.learnt_key(place.table)
 
     # --- away and back -----------------------------------------------------------------------
 
@@ -176,6 +190,15 @@ class Fates:
             elif any(inside):
                 shared.append(other)
         return own, shared
+
+
+def _moved(kind: str, value: Value, size: tuple[int, int], x: float, y: float) -> list[float]:
+    """A point, as shares of width and height, after a crop or turn of a picture of `size`."""
+    if kind == "turn":
+        return {90: [1 - y, x], 180: [1 - x, 1 - y]}.get(value["by"], [y, 1 - x])
+    left, top, right, bottom = value["box"]
+    across, down = (x * size[0] - left) / (right - left), (y * size[1] - top) / (bottom - top)
+    return [min(max(round(share, 4), 0.0), 1.0) for share in (across, down)]
 
 
 def _files_in(item: Mapping[str, Any]) -> Iterator[str]:

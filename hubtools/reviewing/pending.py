@@ -7,7 +7,9 @@ An entry says what becomes of one thing; its key is one of
     crop, PICTURE               {"box": [left, top, right, bottom], "digest": ...}
     fate, PICTURE               {"what": "delete" or "exclude", "digest": ...}
     again, PICTURE              {} an excluded picture comes back
+    focus, PICTURE              {"before": value in the file, "after": [x, y] or null}
     fix, RULE                   {"unsafe": [names of fixes that need a yes]}
+    mend, PICTURE, RULE         the same, for that picture alone
 
 They lie in the dataset's own `.hubtools/review`, sealed like all state there, and do nothing by
 themselves: they are shown again, and applied when somebody says so.
@@ -21,6 +23,7 @@ from typing import Any
 
 from hubtools.dataset.edits.plan import check_name
 from hubtools.dataset.fix.steps import REMEDIES
+from hubtools.dataset.metadata.focus import focus_of
 from hubtools.dataset.metadata.roles import names_file, names_files
 from hubtools.errors import HubtoolsError
 from hubtools.files import json_value
@@ -40,7 +43,8 @@ LOCK = f"{FOLDER}/.lock"
 _SCHEMA = 1
 _MOST_UNDO = 500  # steps back
 
-_LENGTHS = {"caption": 3, "turn": 2, "crop": 2, "fate": 2, "again": 2, "fix": 2}
+_LENGTHS = {"caption": 3, "turn": 2, "crop": 2, "fate": 2, "again": 2, "fix": 2,
+            "focus": 2, "mend": 3}  # fmt: skip
 
 
 class Pending:
@@ -152,6 +156,8 @@ def checked_key(value: object) -> Key:
             raise ValueError(f"{key[1]!r} has no fix")
     else:
         check_name(key[1])
+    if key[0] == "mend" and not (key[2] in REMEDIES and REMEDIES[key[2]].each):
+        raise ValueError(f"{key[2]!r} has no fix for one picture")
     if key[0] == "caption" and (names_file(key[2]) or names_files(key[2])):
         raise ValueError(f"{key[2]!r} names files")
     return key
@@ -159,7 +165,7 @@ def checked_key(value: object) -> Key:
 
 def checked_value(key: Iterable[str], value: object) -> Value:
     """What stands under a key, of the right shape. Raises `ValueError` for what is not."""
-    kind, name, *_ = key
+    kind, *names = key
     if not isinstance(value, dict):
         raise ValueError("a change is an object")
     if kind == "caption":
@@ -167,11 +173,14 @@ def checked_value(key: Iterable[str], value: object) -> Value:
         if not all(is_caption(text) for text in texts) or texts[1] is None:
             raise ValueError("a caption is a text or a list of texts")
         return {"before": texts[0], "after": texts[1]}
-    if kind == "fix":
-        unsafe = value.get("unsafe", [])
-        if not isinstance(unsafe, list) or not set(unsafe) <= set(REMEDIES[name].unsafe):
-            raise ValueError(f"{name} has no such fix")
+    if kind in ("fix", "mend"):
+        unsafe, rule = value.get("unsafe", []), names[-1]
+        if not isinstance(unsafe, list) or not set(unsafe) <= set(REMEDIES[rule].unsafe):
+            raise ValueError(f"{rule} has no such fix")
         return {"unsafe": unsafe}
+    if kind == "focus":
+        after = focus_of(value.get("after"))
+        return {"before": value.get("before"), "after": None if after is None else list(after)}
     if kind == "again":
         return {}
     digest = value.get("digest")

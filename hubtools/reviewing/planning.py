@@ -9,19 +9,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hubtools.dataset.edits.closed import Action
 from hubtools.dataset.edits.journal import fingerprint
 from hubtools.dataset.edits.plan import FixPlan, Operation
 from hubtools.dataset.edits.references import Learnt, learnt_in, relative, table_for
 from hubtools.dataset.fix.draft import Draft
 from hubtools.dataset.fix.planner import operations_of
-from hubtools.dataset.fix.remedies import parse_unsafe
-from hubtools.dataset.fix.steps import run_steps
 from hubtools.dataset.metadata import FILE_NAME
+from hubtools.dataset.metadata.focus import COLUMN as FOCUS
 from hubtools.dataset.rows import role_columns
 from hubtools.dataset.view import Dataset
 from hubtools.dataset.workers.guarded import shared_guard
 from hubtools.errors import HubtoolsError
 from hubtools.reviewing.fates import Fates
+from hubtools.reviewing.mending import Asked
 from hubtools.reviewing.pending import Key, Value
 
 GONE = "there is no such picture any more"
@@ -66,22 +67,22 @@ def plan_pending(
     ignores: Mapping[str, Sequence[str]] | None = None,
 ) -> Planned:
     """What applying `entries` would do to the folder as it was just `looked` at."""
-    fixes = {key[1]: value for key, value in entries.items() if key[0] == "fix"}
-    unsafe = parse_unsafe(name for value in fixes.values() for name in value["unsafe"])
+    fixes = Asked.of(entries)
     made = Planned(FixPlan(looked.root))
     # before the draft reads them: what changes meanwhile is then told apart
     were = {one.name: fingerprint(looked.root / one.name) for one in looked.listing.metadata}
-    with Draft(looked, unsafe, wanted=frozenset(fixes), leave={}, ignores=ignores) as draft:
+    with Draft(looked, fixes.reading, wanted=fixes.rules, leave={}, ignores=ignores) as draft:
         _captions(draft, entries, made)
         further = _pictures(draft, entries, made)
-        if fixes:
-            run_steps(draft)
+        fixes.run(draft)
         operations = operations_of(draft)
-        for rule in fixes:
-            if any(rule in op.rules for op in operations):
-                made.planned.append(("fix", rule))
+        for key, rule in fixes.keys.items():
+            if key[0] == "mend" and key[1] not in looked.listing.names:
+                made.left[key] = GONE
+            elif any(rule in op.rules and _is_of(op, key, looked) for op in operations):
+                made.planned.append(key)
             else:
-                made.left["fix", rule] = "no fix of it changes anything here; it needs a person"
+                made.left[key] = "no fix of it changes anything here; it needs a person"
         for op in operations:
             if op.path is not None and were.get(op.path, op.before) != op.before:
                 raise HubtoolsError(
@@ -95,6 +96,13 @@ def plan_pending(
     return made
 
 
+def _is_of(op: Operation, key: Key, looked: Dataset) -> bool:
+    """Whether an operation may be what an entry asks for: one about a picture is no edit of another
+    (it may remove copies of it, and records are in a file of many)."""
+    other = op.path is not None and op.path in looked.pictures and op.path != key[1]
+    return key[0] == "fix" or not other or op.action is Action.REMOVE
+
+
 def records_of(draft: Draft) -> dict[str, Learnt]:
     """The first record of each picture to learn."""
     found: dict[str, Learnt] = {}
@@ -105,11 +113,12 @@ def records_of(draft: Draft) -> dict[str, Learnt]:
 
 
 def _captions(draft: Draft, entries: Mapping[Key, Value], made: Planned) -> None:
-    wanted = {key: value for key, value in entries.items() if key[0] == "caption"}
+    wanted = {key: value for key, value in entries.items() if key[0] in ("caption", "focus")}
     records = records_of(draft) if wanted else {}
     fresh: dict[str, dict[str, Any]] = {}  # values of pictures that have no record yet
     for key, value in wanted.items():
-        _, picture, column = key
+        picture, column = key[1], key[2] if key[0] == "caption" else FOCUS
+        what = "caption" if key[0] == "caption" else "crop"
         if entries.get(("fate", picture), {}).get("what") == "delete":
             made.left[key] = "the picture is deleted"
             continue
@@ -121,7 +130,7 @@ def _captions(draft: Draft, entries: Mapping[Key, Value], made: Planned) -> None
         if now == value["after"]:
             made.settled.append(key)
         elif (now or None) != (value["before"] or None):
-            why = "another program has changed this caption since"
+            why = f"another program has changed this {what} since"
             made.conflicts.append(Conflict(key, value["before"], now, value["after"], why))
         elif one is None:
             fresh.setdefault(picture, {})[column] = value["after"]
@@ -130,12 +139,19 @@ def _captions(draft: Draft, entries: Mapping[Key, Value], made: Planned) -> None
             made.left[key] = why_not
         else:
             values = one.record.values | {column: value["after"]}
-            one.table.put(one.record, values, "", "edit a caption")
+            one.table.put(
+                one.record,
+                values,
+                "",
+                "edit a caption" if what == "caption" else "say where it is cut in training",
+            )
             made.planned.append(key)
     for picture, values in fresh.items():
         table = table_for(draft.tables, picture)
         if not table.takes(FILE_NAME, *values):
-            for key in [k for k in made.planned if k[:2] == ("caption", picture)]:
+            for key in [
+                k for k in made.planned if k[0] in ("caption", "focus") and k[1] == picture
+            ]:
                 made.planned.remove(key)
                 made.left[key] = f"{table.name} cannot be changed: {table.locked or 'odd rows'}"
             continue

@@ -14,6 +14,8 @@ from hubtools.dataset.edits.load_tables import load_table
 from hubtools.dataset.fix.remedies import UNSAFE
 from hubtools.dataset.fix.steps import REMEDIES
 from hubtools.dataset.folder.listing import Listing, walk
+from hubtools.dataset.metadata.focus import COLUMN as FOCUS
+from hubtools.dataset.metadata.focus import told_focus
 from hubtools.dataset.pictures.buckets import Size
 from hubtools.dataset.pictures.facts import PictureFacts
 from hubtools.dataset.rules.judging import judge
@@ -118,6 +120,7 @@ class Session:
             key
             for key, value in self.pending.entries.items()
             if (key[0] == "caption" and self.caption(key[1], key[2]) == value["after"])
+            or (key[0] == "focus" and self.caption(key[1], FOCUS) == value["after"])
             or (value.get("what") == "delete" and key[1] not in self.places)
         ]
         if done:
@@ -229,11 +232,12 @@ class Session:
 
     def picture(self, name: str) -> dict[str, Any]:
         """More of one picture: what the trainer will cut out of it, and what speaks against it."""
-        looked = self.looked
+        looked, train = self.looked, self.project.train
         facts = looked.pictures[name]
         if is_broken(facts):
             return {"warnings": [facts.problem or "it cannot be read"]}
-        seen = seen_of(looked, facts, self.project.train)
+        focus = told_focus(self.current(name, FOCUS))
+        seen = seen_of(looked, facts, train, focus)
         return {
             "box": list(seen.box),
             "kept": seen.kept,
@@ -241,7 +245,8 @@ class Session:
             "resized": list(seen.resized),
             "bucket": list(self._bucket(facts)),
             "warnings": list(seen.warnings),
-            "placed": "center" if self.project.train.center_crop else "by chance",
+            "placed": "here" if focus else "center" if train.center_crop else "by chance",
+            "focus": focus,
         }
 
     def _bucket(self, facts: PictureFacts) -> Size:
@@ -270,14 +275,15 @@ class Session:
         again."""
         if value is not None and key[0] in ("turn", "crop", "fate"):
             return value | {"digest": self.looked.pictures[key[1]].digest}
-        if value is None or key[0] != "caption":
+        if value is None or key[0] not in ("caption", "focus"):
             return value
-        there = self.pending.entries.get(key)
-        before = there["before"] if there else self.caption(key[1], key[2])
-        if not is_caption(before):
+        there, is_text = self.pending.entries.get(key), key[0] == "caption"
+        before = there["before"] if there else self.caption(key[1], key[2] if is_text else FOCUS)
+        if is_text and not is_caption(before):
             raise ValueError(f"{key[2]} of {key[1]} is no text")
         after = value["after"]
-        return None if (before or "") == (after or "") else {"before": before, "after": after}
+        same = (before or "") == (after or "") if is_text else before == after
+        return None if same else {"before": before, "after": after}
 
     def caption(self, name: str, column: str) -> Any:
         """What a picture's first record has in a column."""
@@ -286,7 +292,8 @@ class Session:
 
     def current(self, name: str, column: str) -> Any:
         """The same with what is pending."""
-        there = self.pending.entries.get(("caption", name, column))
+        key = ("focus", name) if column == FOCUS else ("caption", name, column)
+        there = self.pending.entries.get(key)
         return there["after"] if there else self.caption(name, column)
 
     def step(self, forth: bool) -> tuple[str, list[list[Any]]] | None:
@@ -349,7 +356,7 @@ class Session:
             value = self.pending.entries.get(key)
             if conflict is None or value is None:
                 return
-            theirs = "before" if key[0] == "caption" else "digest"
+            theirs = "before" if key[0] in ("caption", "focus") else "digest"
             self.pending.drop([key])
             if mine:
                 self.pending.entries[key] = value | {theirs: conflict.theirs}
@@ -384,5 +391,6 @@ def _signature(listing: Listing) -> dict[str, tuple[int, int, int]]:
 def _fixes() -> dict[str, dict[str, Any]]:
     """What `fix` does about each rule."""
     return {
-        id: {"safe": remedy.safe, "unsafe": list(remedy.unsafe)} for id, remedy in REMEDIES.items()
+        id: {"safe": remedy.safe, "unsafe": list(remedy.unsafe), "each": remedy.each}
+        for id, remedy in REMEDIES.items()
     }

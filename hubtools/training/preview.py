@@ -12,7 +12,7 @@ from hubtools.dataset.inspect.look import (
     inspect_picture,
 )
 from hubtools.dataset.metadata.focus import COLUMN as FOCUS
-from hubtools.dataset.metadata.focus import told_focus
+from hubtools.dataset.metadata.focus import Focus, told_focus
 from hubtools.dataset.pictures.facts import PictureFacts
 from hubtools.dataset.rows import captions_in
 from hubtools.dataset.view import Dataset, view
@@ -51,7 +51,9 @@ def inspect(
         if is_broken(facts):
             broken[name] = facts.problem or "it cannot be read"
             continue
-        found.append(seen_of(looked, facts, train))
+        rows = looked.rows_of.get(name)
+        focus = told_focus(rows[0].values.get(FOCUS)) if rows else None
+        found.append(seen_of(looked, facts, train, focus))
     found.sort(key=lambda one: one.name)
     counter = looked.counter
     return Inspection(folder, resolution, tuple(found), broken, counter.source, counter.room)
@@ -62,11 +64,12 @@ def is_broken(facts: PictureFacts) -> bool:
     return facts.problem is not None or not facts.width
 
 
-def seen_of(looked: Dataset, facts: PictureFacts, train: TrainSettings) -> InspectedPicture:
-    """One picture of a set (that is not broken) as `inspect` tells of it."""
+def seen_of(
+    looked: Dataset, facts: PictureFacts, train: TrainSettings, focus: Focus | None
+) -> InspectedPicture:
+    """One picture of a set (that is not broken) as `inspect` tells of it, cut around `focus`."""
     size, resolution, counter = facts.upright_size, looked.resolution, looked.counter
     rows = looked.rows_of.get(facts.name, ())
-    focus = told_focus(rows[0].values.get(FOCUS)) if rows else None
     place = geometries_of(
         size,
         targets(size, train, resolution, divisor_of(looked.target))[-1],

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,14 +34,17 @@ def started(folder: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     try:
         assert process.stdout is not None
         said = ""
-        while not (found := re.search(r"http://\S+/", said)):
-            line = process.stdout.readline()
-            assert line, said
-            said += line
-        yield found[0], process
+        until = time.monotonic() + 120
+        while not (found := re.search(r"http://\S+/\s", said)):
+            left = max(0.0, until - time.monotonic())
+            assert select.select([process.stdout], [], [], left)[0], f"no address: {said}"
+            some = os.read(process.stdout.fileno(), 4096).decode()
+            assert some, said
+            said += some
+        yield found[0].strip(), process
     finally:
         process.kill()
-        process.wait()
+        process.wait(120)
 
 
 def ready(page: Browser, url: str) -> None:
@@ -75,7 +80,7 @@ def test_captions_by_mouse_and_keys_survive_a_kill(tmp_path: Path) -> None:
             page.until("document.querySelector('#kept').textContent === 'kept'")
             assert bytes_of(folder) == before
             process.send_signal(signal.SIGKILL)
-            process.wait()
+            process.wait(120)
             page.until("document.querySelector('.note.bad')?.textContent.includes('has stopped')"
                        " || window.dispatchEvent(new Event('focus')) && false")  # fmt: skip
         with started(folder) as (url, _):
@@ -201,4 +206,59 @@ def test_many_at_once_by_keys(tmp_path: Path) -> None:
         after = captions_of(folder)
         assert sum(text.startswith("drawing") for text in after.values()) == 3
         assert not (folder / "copy.png").exists()
+        assert page.complaints == []
+
+
+def test_the_crop_is_dragged_and_one_finding_is_fixed(tmp_path: Path) -> None:
+    folder = write_pictures(tmp_path / "people", 5, size=(1024, 512))
+    meta = folder / "metadata.jsonl"
+    meta.write_text(
+        meta.read_text().replace("a tok,", "somebody,").replace("body, number 0", " tok")
+    )
+    before = bytes_of(folder)
+    crop = "document.querySelector('.cut')?.getBoundingClientRect()"
+    with Browser(tmp_path) as page, started(folder) as (url, _):
+        ready(page, url)
+        page.until("document.querySelector('#open-findings:enabled')")
+        page.click("#p1 .face")
+        page.until("document.querySelector('.cut.placed')")
+        left, top, wide = page.run(f"[{crop}.left, {crop}.top, {crop}.width]")
+        where = {"y": top + 20, "button": "left"}
+        for kind, x in (("Pressed", left + 9), ("Moved", left), ("Moved", left - 4000),
+                        ("Released", left - 4000)):  # fmt: skip
+            page.call("Input.dispatchMouseEvent", type=f"mouse{kind}", x=x, clickCount=1, **where)
+        page.until("document.querySelector('#p1 .mark.edited')")
+        assert page.run(f"{crop}.left") == page.run("document.querySelector('.shown')"
+                                                    ".getBoundingClientRect().left")  # fmt: skip
+        assert page.run(f"{crop}.width") == wide
+        page.key("Control+z")
+        page.until(f"Math.abs({crop}?.left - {left}) < 1")
+        page.key("Escape")
+        page.key("ArrowRight")
+        page.key("Shift+C")  # the same by keys, of the next one
+        page.until("document.activeElement.classList.contains('placed')")
+        page.key("ArrowRight")
+        page.key("Shift+ArrowRight")
+        page.key("Escape")
+        page.until("document.querySelector('#p2 .mark.edited')")
+        assert page.run("document.activeElement.id") == "grid"
+        page.until("document.querySelectorAll('#detail .finding button').length === 2")
+        page.click("#detail .finding button")  # of this picture; the other is for all
+        page.until("document.querySelector('#open-apply').textContent.startsWith('Apply 2')")
+        page.key("Control+s")
+        page.until("document.querySelector('#do-apply:enabled')")
+        page.key("Enter")
+        page.until("document.querySelector('#open-apply:disabled')")
+        rows = [json.loads(line) for line in meta.read_text().splitlines()]
+        # 512 of 1,024 pixels are cut off: a twentieth of them, and one
+        assert [row.get("crop_focus") for row in rows] == [
+            None, None, [round((256 + 26 + 1 + 256) / 1024, 4), 0.5], None, None,
+        ]  # fmt: skip
+        assert [row["text"][:4] == "tok," for row in rows] == [n == 2 for n in range(5)]
+        page.until("document.querySelector('#detail .facts')")
+        page.click("#open-history")
+        page.click("#undo-last")
+        page.until("!document.querySelector('#dialog').open")
+        page.until("document.querySelector('#p2 .words').textContent.startsWith('photo')")
+        assert bytes_of(folder) == before
         assert page.complaints == []

@@ -14,25 +14,29 @@ from hubtools.dataset.text.mojibake import repair_mojibake
 from hubtools.dataset.text.trigger import has_word
 
 
-@fixes("D508", safe="joins a list of tags with commas, writes a number as text")
+@fixes("D508", each=True, safe="joins a list of tags with commas, writes a number as text")
 def texts(draft: Draft) -> None:
     """D508: captions are texts."""
     if not draft.finds("D508"):
         return
-    for table in draft.tables.values():
-        for record in list(table.editable):
-            value = record.values.get(draft.caption)
-            if isinstance(value, list) and all(isinstance(item, str) for item in value):
-                text = ", ".join(item.strip() for item in value if item.strip())
-            elif isinstance(value, (int, float)) and not isinstance(value, bool):
-                text = str(value)
-            else:
-                continue
-            values = record.values | {draft.caption: text}
-            table.put(record, values, "D508", "write the caption as a text")
+    for table, record in draft.editable("D508"):
+        value = record.values.get(draft.caption)
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            text = ", ".join(item.strip() for item in value if item.strip())
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            text = str(value)
+        else:
+            continue
+        values = record.values | {draft.caption: text}
+        table.put(record, values, "D508", "write the caption as a text")
 
 
-@fixes("D507", safe="reads garbled text anew, removes invisible characters", unsafe="strip-html")
+@fixes(
+    "D507",
+    each=True,
+    safe="reads garbled text anew, removes invisible characters",
+    unsafe="strip-html",
+)
 def garbled(draft: Draft) -> None:
     """D507: captions read as they were meant, without invisible characters."""
     if not draft.finds("D507"):
@@ -42,7 +46,7 @@ def garbled(draft: Draft) -> None:
         _change(draft, "D507", "remove HTML from a caption", _without_html)
 
 
-@fixes("D504", "D505", unsafe="add-trigger")
+@fixes("D504", "D505", each=True, unsafe="add-trigger")
 def trigger(draft: Draft) -> None:
     """D504 and D505, by name: every caption has the trigger as a word of its own."""
     word = draft.looked.settings.trigger
@@ -66,13 +70,12 @@ def trigger(draft: Draft) -> None:
 def _change(draft: Draft, rule: str, what: str, change: Callable[[str], str]) -> None:
     if not draft.wants(rule):
         return
-    for table in draft.tables.values():
-        for record in list(table.editable):
-            value = record.values.get(draft.caption)
-            if isinstance(value, str) and not is_blank(value):
-                changed = change(value)
-                if changed != value:
-                    table.put(record, record.values | {draft.caption: changed}, rule, what)
+    for table, record in draft.editable(rule):
+        value = record.values.get(draft.caption)
+        if isinstance(value, str) and not is_blank(value):
+            changed = change(value)
+            if changed != value:
+                table.put(record, record.values | {draft.caption: changed}, rule, what)
 
 
 # --- garbled text --------------------------------------------------------------------------------

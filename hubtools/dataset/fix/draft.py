@@ -15,6 +15,7 @@ from hubtools.dataset.edits.tables import Notes, Record, Table
 from hubtools.dataset.fix.draft_file import File
 from hubtools.dataset.fix.reading import read_table
 from hubtools.dataset.fix.remedies import Unsafe
+from hubtools.dataset.fix.scope import Only, Scope, by_origin
 from hubtools.dataset.folder.listing import Entry, Listing
 from hubtools.dataset.folder.names import escapes, fold
 from hubtools.dataset.metadata import FILE_NAME, MetadataFile, known_or_read
@@ -23,7 +24,6 @@ from hubtools.dataset.metadata.roles import roles_of
 from hubtools.dataset.pictures.facts import PictureFacts
 from hubtools.dataset.rows import role_columns
 from hubtools.dataset.rules import DATASET_RULES
-from hubtools.dataset.rules.judging import with_pictures
 from hubtools.dataset.sources.local import LocalFolder
 from hubtools.dataset.view import Dataset
 from hubtools.dataset.workers.guarded import scan_one
@@ -31,7 +31,6 @@ from hubtools.findings import Finding
 from hubtools.frontmatter import Card, parse_card
 from hubtools.layout import CARD
 from hubtools.limits import CARD_FILE
-from hubtools.reporting.baseline import without_ignored
 
 
 class Draft:
@@ -45,13 +44,12 @@ class Draft:
         wanted: frozenset[str],
         leave: Mapping[str, str],
         ignores: Mapping[str, Sequence[str]] | None = None,
+        only: Only | None = None,
         shards: Dataset | None = None,
     ) -> None:
         self.looked = looked
         self.shards = shards  # the same folder as the shards that it holds, if it does
         self.unsafe = unsafe
-        self.wanted = wanted  # ids of the rules to satisfy
-        self.ignores = ignores or {}  # but not in these files: glob -> prefixes of ids
         self.left: dict[str, str] = dict(leave)  # file -> why it is left as it is
         self.caption = looked.settings.caption_column
         self.changes = 0
@@ -60,6 +58,7 @@ class Draft:
         self.facts: dict[str, PictureFacts] = dict(looked.pictures)
         self.tables: dict[str, Table] = {}
         self.files: dict[str, File] = {}
+        self.scope = Scope(wanted, ignores or {}, by_origin(only, self.files))
         self._scratch = tempfile.TemporaryDirectory(prefix="hubtools-fix-")
         self._written: dict[bytes, Path] = {}
         self._view: tuple[object, Dataset] | None = None
@@ -87,7 +86,13 @@ class Draft:
 
     def wants(self, *rules: str) -> bool:
         """True if one of these rules was selected."""
-        return any(rule in self.wanted for rule in rules)
+        return any(rule in self.scope.wanted for rule in rules)
+
+    def acts_on(self, rule: str, *names: str) -> bool:
+        """Whether what these files are about may be changed for a rule that was selected."""
+        if rule and rule not in self.scope.wanted:
+            return False
+        return self.scope.whole or self.scope.holds(rule, *names)
 
     def may(self, name: str) -> bool:
         """True if this unsafe fix was asked for."""
@@ -132,18 +137,16 @@ class Draft:
 
     def finds(self, *rules: str) -> bool:
         """Whether these rules (that were selected) say anything of the draft."""
-        if self.ignores:
+        if not self.scope.whole:
             return bool(self.findings(*rules))
-        wanted = [rule for rule in rules if rule in self.wanted and DATASET_RULES.get(rule)]
+        wanted = [rule for rule in rules if self.wants(rule) and DATASET_RULES.get(rule)]
         return bool(wanted) and DATASET_RULES.finds(self.view, select=wanted)
 
     def findings(self, *rules: str) -> list[Finding]:
         """What these rules (that were selected) say of the draft."""
-        wanted = [rule for rule in rules if rule in self.wanted and DATASET_RULES.get(rule)]
+        wanted = [rule for rule in rules if self.wants(rule) and DATASET_RULES.get(rule)]
         found = DATASET_RULES.run(self.view, select=wanted) if wanted else []
-        if not self.ignores or not found:
-            return found
-        return without_ignored(with_pictures(found, self.view), self.ignores)
+        return self.scope.within(found, self.view)
 
     def rows(self) -> Iterator[tuple[Table, Record, str]]:
         """(table, record, picture) of every record that names a file inside the folder."""
@@ -152,6 +155,16 @@ class Draft:
                 name = resolved(table.folder, record.values.get(FILE_NAME))
                 if name is not None and not escapes(name):
                     yield table, record, name
+
+    def editable(self, rule: str) -> Iterator[tuple[Table, Record]]:
+        """The records that may be changed for a rule."""
+        for table in self.tables.values():
+            key = "" if self.scope.whole else self.learnt_key(table)
+            for record in list(table.editable):
+                value = record.values.get(key)
+                first = value[0] if isinstance(value, list) and value else value
+                if self.acts_on(rule, table.name, resolved(table.folder, first) or ""):
+                    yield table, record
 
     def references(self) -> dict[str, list[Reference]]:
         """Where each file is named."""
@@ -191,7 +204,7 @@ class Draft:
             places = references.get(name, [])
             if self.files[name].origin in self._leave:
                 continue
-            if any(not is_free(p) or p.index or p.column != self._learnt(p.table) for p in places):
+            if not all(self._may_go(place) for place in places):
                 self.left[name] = "a record that cannot be changed names it"
                 continue
             for place in places:
@@ -207,7 +220,11 @@ class Draft:
         for table, records in gone.values():
             table.drop(records, rule, "remove the record of a removed picture")
 
-    def _learnt(self, table: Table) -> str:
+    def _may_go(self, place: Reference) -> bool:
+        """True where a record that may be changed names the picture that it is about."""
+        return is_free(place) and not place.index and place.column == self.learnt_key(place.table)
+
+    def learnt_key(self, table: Table) -> str:
         """The key of the pictures to learn."""
         return roles_of(table.columns(), role_columns(self.looked.settings)).image or FILE_NAME
 
@@ -237,22 +254,6 @@ class Draft:
             done.add(old)
             self.changed()
         return done
-
-    def free_names(self, wanted: Mapping[str, str]) -> dict[str, str]:
-        """New names by old ones: those `wanted`, with a number where another file has one (in any
-        case or composition of letters)."""
-        taken = {fold(name) for name in (*self.files, *self.tables) if name not in wanted}
-        found: dict[str, str] = {}
-        for old, name in wanted.items():
-            folder, slash, base = name.rpartition("/")
-            stem, dot, ending = base.rpartition(".") if "." in base[1:] else (base, "", "")
-            number, new = 1, name
-            while fold(new) in taken:
-                number += 1
-                new = f"{folder}{slash}{stem}-{number}{dot}{ending}"
-            taken.add(fold(new))
-            found[old] = new
-        return found
 
     def edit(
         self,
@@ -294,6 +295,11 @@ class Draft:
         file = self.files.get(name)
         return file is not None and file.origin not in self._leave and not file.entry.link
 
+    def ask(self, unsafe: Unsafe, wanted: frozenset[str], only: Only | None) -> None:
+        """From now on steps do what is asked for here."""
+        self.unsafe = unsafe
+        self.scope = replace(self.scope, wanted=wanted, only=by_origin(only, self.files))
+
     # --- inside ------------------------------------------------------------------------------
 
     def _card(self) -> bytes | None:
@@ -313,15 +319,11 @@ class Draft:
             return None
 
     def _load(self, entry: Entry) -> None:
+        looked, known = self.looked, self._read_before.get(entry.name)
         self.tables[entry.name] = read_table(
-            self.looked.root,
-            entry,
-            self.looked.settings,
-            self.unsafe,
-            wanted=self.wanted,
-            known=self._read_before.get(entry.name),
-            left=self.left,
-        )
+            looked.root, entry, looked.settings, self.unsafe,
+            wanted=self.scope.wanted, known=known, left=self.left,
+        )  # fmt: skip
 
     def metadata_of(self, table: Table) -> tuple[bytes, MetadataFile]:
         """A table's bytes as they would be, and what the reader makes of them."""

@@ -33,7 +33,7 @@ def misnamed(draft: Draft) -> None:
             continue
         folder = draft.files[name].entry.folder
         table = _read(draft, name, folder)
-        if table is None or [rule for rule in table.notes.rules if rule not in draft.wanted]:
+        if table is None or [rule for rule in table.notes.rules if not draft.wants(rule)]:
             draft.left.setdefault(name, "it cannot be read as metadata")
             continue
         others = [other for other in draft.tables.values() if other.folder == folder]

@@ -9,10 +9,12 @@ from typing import Any
 
 from hubtools.dataset.fix.draft import Draft
 from hubtools.dataset.fix.remedies import Remedy, Unsafe
+from hubtools.dataset.fix.scope import Only
 from hubtools.dataset.fix.steps import REMEDIES, run_steps
 from hubtools.dataset.folder.listing import FOREIGN_ENDINGS
 from hubtools.dataset.rules import DATASET_RULES
 from hubtools.dataset.view import Dataset
+from hubtools.errors import UsageError
 from hubtools.findings import Finding
 
 # What a count may cost: files of the data set, and bytes of pictures that would be encoded anew.
@@ -39,16 +41,27 @@ class Offers:
         return {"safe": self.safe, "by_name": self.by_name}
 
 
-def wanted_rules(select: Sequence[str], ignore: Sequence[str]) -> frozenset[str]:
-    """Ids of the rules that `fix` is to satisfy. Raises `UsageError` for a prefix of none."""
+def wanted_rules(
+    select: Sequence[str], ignore: Sequence[str], *, each: bool = False
+) -> frozenset[str]:
+    """Ids of the rules that `fix` is to satisfy, with `each` of those that it can satisfy in some
+    files alone. Raises `UsageError` for a prefix of none."""
     DATASET_RULES.check_prefixes((*select, *ignore))
     chosen = tuple(prefix.upper() for prefix in select)
     dropped = tuple(prefix.upper() for prefix in ignore)
-    return frozenset(
+    found = frozenset(
         rule
         for rule in REMEDIES
         if (not chosen or rule.startswith(chosen)) and not rule.startswith(dropped)
     )
+    some = frozenset(rule for rule in found if REMEDIES[rule].each)
+    if each and found and not some:
+        raise UsageError(
+            f"{', '.join(sorted(found))}: what `fix` does about it is for a whole file of metadata"
+            " or the whole folder.",
+            hint="leave --only out",
+        )
+    return some if each else found
 
 
 def offers(
@@ -82,9 +95,10 @@ def remaining(
     wanted: frozenset[str],
     rules: Sequence[str],
     leave: Mapping[str, str] | None = None,
+    only: Only | None = None,
 ) -> list[Finding]:
     """What `rules` would say after a fix. One that would remove all pictures mends nothing."""
-    with Draft(looked, unsafe, wanted=wanted, leave=leave or {}) as draft:
+    with Draft(looked, unsafe, wanted=wanted, leave=leave or {}, only=only) as draft:
         run_steps(draft)
         if looked.listing.pictures and not draft.view.listing.pictures and unsafe.names:
             return DATASET_RULES.run(looked, select=rules)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import xxhash
@@ -11,7 +12,7 @@ from hubtools.dataset.edits.pixels import Refused, edited
 from hubtools.dataset.fix.draft import Draft
 from hubtools.dataset.fix.remedies import fixes
 from hubtools.dataset.folder.listing import FOREIGN_ENDINGS, may_lie_outside
-from hubtools.dataset.folder.names import named_as, portable
+from hubtools.dataset.folder.names import fold, named_as, portable
 from hubtools.dataset.pictures.embedded.trailers import without_trailer
 from hubtools.dataset.pictures.formats import ENDINGS, proper_ending
 from hubtools.dataset.pictures.private.boxes import is_boxed
@@ -25,28 +26,30 @@ from hubtools.files import human_bytes
 from hubtools.limits import PICTURE
 
 
-@fixes("D301", "D302", unsafe="remove-damaged")
-@fixes("D304", unsafe="remove-small")
-@fixes("D202", unsafe="remove-unlisted")
-@fixes("D401", "D402", unsafe="delete-duplicates")
+@fixes("D301", "D302", each=True, unsafe="remove-damaged")
+@fixes("D304", each=True, unsafe="remove-small")
+@fixes("D202", each=True, unsafe="remove-unlisted")
+@fixes("D401", "D402", each=True, unsafe="delete-duplicates")
 def removals(draft: Draft) -> None:
     """D301, D302, D304, D202, D401, D402, by name: pictures that must go."""
     if draft.may("remove-damaged"):
-        damaged = [
-            str(finding.path)
-            for finding in draft.findings("D301", "D302")
-            if "LFS" not in (draft.facts[str(finding.path)].kind or "")
-            # a disk that fails says nothing about the picture
-            and not (draft.facts[str(finding.path)].problem or "").startswith(UNREAD)
-        ]
-        draft.remove_pictures(damaged, "D301", "it cannot be decoded")
+        for rule in ("D301", "D302"):
+            damaged = [
+                str(finding.path)
+                for finding in draft.findings(rule)
+                if "LFS" not in (draft.facts[str(finding.path)].kind or "")
+                # a disk that fails says nothing about the picture
+                and not (draft.facts[str(finding.path)].problem or "").startswith(UNREAD)
+            ]
+            draft.remove_pictures(damaged, rule, "it cannot be decoded")
     if draft.may("remove-small"):
         small = [str(finding.path) for finding in draft.findings("D304")]
         size = draft.looked.resolution
         draft.remove_pictures(small, "D304", f"it is smaller than {size} pixels")
     if draft.may("remove-unlisted") and draft.finds("D202"):
         listed = draft.references()
-        unlisted = [e.name for e in draft.view.listing.pictures if e.name not in listed]
+        pictures = (entry.name for entry in draft.view.listing.pictures)
+        unlisted = [n for n in pictures if n not in listed and draft.acts_on("D202", n)]
         draft.remove_pictures(unlisted, "D202", "no record names it")
     if draft.may("delete-duplicates") and draft.finds("D401", "D402"):
         _duplicates(draft)
@@ -57,15 +60,15 @@ def _duplicates(draft: Draft) -> None:
     for group in draft.view.groups:
         for copy in group.copies:
             rule = rules.get(copy.grade)
-            if rule is not None and copy.turn == 1 and draft.wants(rule):
+            if rule is not None and copy.turn == 1 and draft.acts_on(rule, group.best):
                 draft.remove_pictures([copy.name], rule, f"the same as {group.best}")
 
 
-@fixes("D208", safe="gives a picture without a picture's ending the right one")
-@fixes("D209", unsafe="unhide")
-@fixes("D211", safe="writes the ending in lower case")
-@fixes("D221", safe="gives it a name that every system can have")
-@fixes("D303", safe="renames the picture after its content")
+@fixes("D208", each=True, safe="gives a picture without a picture's ending the right one")
+@fixes("D209", each=True, unsafe="unhide")
+@fixes("D211", each=True, safe="writes the ending in lower case")
+@fixes("D221", each=True, safe="gives it a name that every system can have")
+@fixes("D303", each=True, safe="renames the picture after its content")
 def names(draft: Draft) -> None:
     """D208, D209, D211, D221, D303: files have names that loaders find and every system can have,
     and endings that fit."""
@@ -82,14 +85,21 @@ def names(draft: Draft) -> None:
     draft.rename(lower, "D211", "write the ending in lower case")
     _after_content(draft)
     if draft.finds("D221"):
-        odd = [name for name, _ in name_troubles(draft.view) if name in draft.files]
-        better = draft.free_names({name: portable(name) for name in odd})
+        odd = [
+            name
+            for name, _ in name_troubles(draft.view)
+            if name in draft.files and draft.acts_on("D221", name)
+        ]
+        better = _free_names(draft, {name: portable(name) for name in odd})
         draft.rename(better, "D221", "give it a name that every system can have")
 
 
 def _after_content(draft: Draft) -> None:
     """D208, D303: endings say what the content is."""
-    formats = dict(draft.view.disguised) if draft.finds("D208") else {}
+    formats = {}
+    if draft.finds("D208"):
+        disguised = draft.view.disguised.items()
+        formats = {name: format for name, format in disguised if draft.acts_on("D208", name)}
     wrong = [str(finding.path) for finding in draft.findings("D303")]
     formats |= {name: draft.facts[name].format or "PNG" for name in wrong}
     for format in sorted(set(formats.values())):
@@ -98,13 +108,30 @@ def _after_content(draft: Draft) -> None:
         if ending in FOREIGN_ENDINGS:
             draft.left |= dict.fromkeys(names, f"as {ending}, loaders would pass it by")
             continue
-        new = draft.free_names({name: named_as(name, ending) for name in names})
+        new = _free_names(draft, {name: named_as(name, ending) for name in names})
         for rule, some in (("D303", set(wrong)), ("D208", set(formats) - set(wrong))):
             chosen = {name: new[name] for name in names if name in some}
             draft.rename(chosen, rule, f"name it after its content, {format}")
 
 
-@fixes("D209", "D222", unsafe="copy-links")
+def _free_names(draft: Draft, wanted: Mapping[str, str]) -> dict[str, str]:
+    """New names by old ones: those `wanted`, with a number where another file has one (in any
+    case or composition of letters)."""
+    taken = {fold(name) for name in (*draft.files, *draft.tables) if name not in wanted}
+    found: dict[str, str] = {}
+    for old, name in wanted.items():
+        folder, slash, base = name.rpartition("/")
+        stem, dot, ending = base.rpartition(".") if "." in base[1:] else (base, "", "")
+        number, new = 1, name
+        while fold(new) in taken:
+            number += 1
+            new = f"{folder}{slash}{stem}-{number}{dot}{ending}"
+        taken.add(fold(new))
+        found[old] = new
+    return found
+
+
+@fixes("D209", "D222", each=True, unsafe="copy-links")
 def links(draft: Draft) -> None:
     """D209, D222, by name: links to pictures are replaced by the pictures."""
     if not draft.may("copy-links"):
@@ -112,6 +139,7 @@ def links(draft: Draft) -> None:
     wanted = dict.fromkeys((str(found.path) for found in draft.findings("D209")), "D209")
     if draft.finds("D222"):
         outside = [name for name, file in draft.files.items() if file.entry.outside]
+        outside = [name for name in outside if draft.acts_on("D222", name)]
         wanted |= dict.fromkeys(filter(may_lie_outside, outside), "D222")
     for name, rule in wanted.items():
         file = draft.files.get(name)
@@ -122,11 +150,11 @@ def links(draft: Draft) -> None:
         draft.edit(name, "copy", facts, rule, "put a copy in place of the link")
 
 
-@fixes("D208", "D303", unsafe="convert")
-@fixes("D305", unsafe="flatten-alpha")
-@fixes("D307", "D316", unsafe="to-rgb")
-@fixes("D308", unsafe="scale-16-bit")
-@fixes("D310", unsafe="first-frame")
+@fixes("D208", "D303", each=True, unsafe="convert")
+@fixes("D305", each=True, unsafe="flatten-alpha")
+@fixes("D307", "D316", each=True, unsafe="to-rgb")
+@fixes("D308", each=True, unsafe="scale-16-bit")
+@fixes("D310", each=True, unsafe="first-frame")
 def encodings(draft: Draft) -> None:
     """D208, D305, D307, D308, D310, D316, by name: pictures are encoded anew."""
     if draft.may("convert"):
@@ -139,6 +167,8 @@ def encodings(draft: Draft) -> None:
             kept = draft.files[name].entry.junk
             if (foreign or disguised or ending == ".webp") and not kept:
                 rule = "D208" if foreign else "D303" if disguised else ""
+                if not draft.acts_on(rule, name):
+                    continue
                 transparent = name in draft.facts and draft.facts[name].transparent
                 chosen = "png" if transparent else kind
                 encode_anew(draft, name, chosen, rule, f"convert it to {chosen.upper()}")
@@ -155,7 +185,7 @@ def encodings(draft: Draft) -> None:
                 encode_anew(draft, str(finding.path), edit, rule, what)
 
 
-@fixes("D309", safe="turns the pixels of a PNG, bit for bit", unsafe="rotate")
+@fixes("D309", each=True, safe="turns the pixels of a PNG, bit for bit", unsafe="rotate")
 def turning(draft: Draft) -> None:
     """D309: pixels lie as they are shown; without loss in a PNG, by name in others."""
     for finding in draft.findings("D309"):
@@ -196,13 +226,14 @@ _PRIVATE = {
 }
 
 
-@fixes("D711", safe="cuts it off, and touches no pixel")
+@fixes("D711", each=True, safe="cuts it off, and touches no pixel")
 def trailers(draft: Draft) -> None:
     """D711: files end where their pictures do."""
     if not draft.wants("D711"):
         return
     for name, facts in list(draft.facts.items()):
-        if not facts.trailer or facts.problem or not draft.may_edit(name):
+        may = draft.may_edit(name) and draft.acts_on("D711", name)
+        if not facts.trailer or facts.problem or not may:
             continue
         try:
             # tried now, so that the plan does not promise what may be refused later
@@ -216,9 +247,15 @@ def trailers(draft: Draft) -> None:
         draft.edit(name, "cut", after, "D711", what)
 
 
-@fixes("D701", safe="blanks position, serial numbers and maker notes, and touches no pixel")
-@fixes("D706", safe="blanks them, with serial numbers and maker notes, and touches no pixel")
-@fixes("D712", safe="blanks the names, with all that D701 speaks of, and touches no pixel")
+@fixes(
+    "D701", each=True, safe="blanks position, serial numbers and maker notes, and touches no pixel"
+)
+@fixes(
+    "D706", each=True, safe="blanks them, with serial numbers and maker notes, and touches no pixel"
+)
+@fixes(
+    "D712", each=True, safe="blanks the names, with all that D701 speaks of, and touches no pixel"
+)
 def privacy(draft: Draft) -> None:
     """D701, D706, D712: no picture tells where, of whom, by whom or with which device it was
     taken."""
@@ -227,7 +264,11 @@ def privacy(draft: Draft) -> None:
     for name in list(draft.view.apart):
         _blank_apart(draft, name)
     for name, facts in list(draft.facts.items()):
-        if name in draft.scrubbed or not draft.may_edit(name):
+        if (
+            name in draft.scrubbed
+            or not draft.may_edit(name)
+            or not (wanted := _private(draft, name))
+        ):
             continue
         draft.scrubbed.add(name)
         private = facts.gps or facts.owner or facts.people
@@ -260,19 +301,24 @@ def privacy(draft: Draft) -> None:
             **private_of(cleaned)._asdict(),
         )
         rules = [_PRIVATE[one.kind] for one in removed if one.kind in _PRIVATE] or ["D701"]
-        rules = sorted({rule for rule in rules if draft.wants(rule)})
         # to take out one is to take out all
-        rules = rules or [next(rule for rule in _PRIVATE.values() if draft.wants(rule))]
+        rules = sorted({rule for rule in rules if rule in wanted}) or wanted[:1]
         what = f"blank {', '.join(dict.fromkeys(one.what for one in removed))}"
         draft.edit(name, "scrub", after, rules[0], what)
         for rule in rules[1:]:
             draft.files[name].notes.add(rule, what)
 
 
+def _private(draft: Draft, name: str) -> list[str]:
+    """The rules that a file is to be without private metadata for."""
+    rules = dict.fromkeys(_PRIVATE.values())
+    return [rule for rule in rules if draft.acts_on(rule, name)]
+
+
 def _blank_apart(draft: Draft, name: str) -> None:
     """The same of a picture or film that no loader takes. In a file of boxes metadata lies apart
     from what is coded; raw files of cameras would lose what they are developed with."""
-    if name in draft.scrubbed or not draft.may_edit(name):
+    if name in draft.scrubbed or not draft.may_edit(name) or not (wanted := _private(draft, name)):
         return
     draft.scrubbed.add(name)
     why = "it tells about people, and cannot be edited: leave it out, or convert"
@@ -289,7 +335,6 @@ def _blank_apart(draft: Draft, name: str) -> None:
             if cleaned != data and not private_of(cleaned).there:
                 facts = scan_one(cleaned, name)
                 what = "blank what it tells about people"
-                rule = next(rule for rule in _PRIVATE.values() if draft.wants(rule))
-                draft.edit(name, "scrub", facts, rule, what, cleaned)
+                draft.edit(name, "scrub", facts, wanted[0], what, cleaned)
                 return
     draft.left[name] = why

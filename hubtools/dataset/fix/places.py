@@ -21,21 +21,21 @@ from hubtools.limits import crowded_folders
 _PER_FOLDER = 1_000
 
 
-@fixes("D704", safe="removes it")
+@fixes("D704", each=True, safe="removes it")
 def junk(draft: Draft) -> None:
     """D704: what other programs left behind goes."""
     if draft.wants("D704"):
         for name, file in list(draft.files.items()):
-            if file.entry.junk:
+            if file.entry.junk and draft.acts_on("D704", name):
                 draft.remove(name, "D704", "left behind by another program")
 
 
-@fixes("D713", safe="takes them out; the journal keeps them")
+@fixes("D713", each=True, safe="takes them out; the journal keeps them")
 def besides(draft: Draft) -> None:
     """D713: files beside the pictures that tell about people go."""
     if draft.wants("D713"):
         for name, what in draft.view.besides.items():
-            if name in draft.files:
+            if name in draft.files and draft.acts_on("D713", name):
                 draft.remove(name, "D713", f"it is {what}")
 
 
@@ -126,7 +126,7 @@ def configs(draft: Draft) -> None:
 def metadata_names(draft: Draft) -> None:
     """D113: no config of the card names metadata files that are called metadata.* now."""
     configs = draft.view.card.data.get("configs")
-    if "D113" not in draft.wanted or draft.card is None or not isinstance(configs, list):
+    if not draft.wants("D113") or draft.card is None or not isinstance(configs, list):
         return
     bases = {name.rpartition("/")[2] for name in draft.files}
     gone = [

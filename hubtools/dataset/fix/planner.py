@@ -12,6 +12,7 @@ from hubtools.dataset.edits.plan import FixPlan, Operation
 from hubtools.dataset.fix.draft import Draft
 from hubtools.dataset.fix.offers import by_name, remaining, wanted_rules
 from hubtools.dataset.fix.remedies import parse_unsafe
+from hubtools.dataset.fix.scope import only_in
 from hubtools.dataset.fix.steps import run_steps
 from hubtools.dataset.rules.judging import judge
 from hubtools.dataset.sources.opening import open_source
@@ -35,6 +36,7 @@ def plan_fix(
     select: Sequence[str] = (),
     ignore: Sequence[str] = (),
     unsafe: Sequence[str] = (),
+    only: Sequence[str] = (),
     resolution: int | None = None,
     base: StrPath | None = None,
     on_picture: Callable[[int, int], None] | None = None,
@@ -45,7 +47,9 @@ def plan_fix(
     """What can be repaired in the dataset at `folder`; nothing is changed.
 
     `select` and `ignore` are prefixes of rule ids, `unsafe` names of fixes that are only done when
-    asked for (`remedies.UNSAFE`). `leave`: files not to touch, and why. `rules`:
+    asked for (`remedies.UNSAFE`). `only`: globs of the files in which something is repaired, as
+    those of [rules.per_file_ignores]; what is repaired for a whole table or folder is then left.
+    `leave`: files not to touch, and why. `rules`:
     `Project.rule_choice`, by which what remains is judged (default all rules); what they ignore in
     a file is not repaired there. `counted`: count what further names would repair
     (`FixPlan.offers`). Raises `HubtoolsError` if there is no such folder, `UsageError` for an
@@ -61,9 +65,9 @@ def plan_fix(
         shards = view(source, settings, resolution=resolution, base=base, on_picture=on_picture)
     judged = rules or {}
     ignores = judged.get("per_file_ignores")
-    wanted = wanted_rules(select, ignore)
+    wanted, meant = wanted_rules(select, ignore, each=bool(only)), only_in(only, looked)
     with Draft(
-        looked, asked, wanted=wanted, leave=leave or {}, ignores=ignores, shards=shards
+        looked, asked, wanted=wanted, leave=leave or {}, ignores=ignores, only=meant, shards=shards
     ) as draft:
         run_steps(draft)
         operations = operations_of(draft)
@@ -76,7 +80,7 @@ def plan_fix(
     if counted and shards is None:  # a name repairs pictures and records, not shards
         still = sorted({finding.rule for finding in rest})
         more = by_name(
-            looked, rest, asked, lambda names: remaining(looked, names, wanted, still, leave)
+            looked, rest, asked, lambda names: remaining(looked, names, wanted, still, leave, meant)
         )
     return FixPlan(folder, operations, left, tuple(rest), tuple(unsafe), offers=more)
 

@@ -105,7 +105,7 @@ def _meant(
 # --- several records of a picture ----------------------------------------------------------------
 
 
-@fixes("D203", "D210", safe="removes records that say the same", unsafe="drop-rows")
+@fixes("D203", "D210", each=True, safe="removes records that say the same", unsafe="drop-rows")
 def twice(draft: Draft) -> None:
     """D203, D210: of records that say the same one stays; of others only if asked by name."""
     if not draft.finds("D203", "D210"):
@@ -113,17 +113,19 @@ def twice(draft: Draft) -> None:
     by_picture: dict[str, list[tuple[Table, Record]]] = defaultdict(list)
     for table, record, name in draft.rows():
         by_picture[name].append((table, record))
-    gone: dict[int, tuple[Table, list[Record]]] = {}
-    for places in by_picture.values():
+    gone: dict[tuple[int, str], tuple[Table, list[Record]]] = {}
+    for picture, places in by_picture.items():
+        tables = {table.name for table, _ in places}
+        rules = [rule for rule in ("D203", "D210") if draft.acts_on(rule, picture, *tables)]
         kept = places[0]
-        for place in places[1:]:
+        for place in places[1:] if rules else ():
             drop = _superfluous(kept, place, draft)
             if drop is None:
                 continue
+            rule = rules[-1] if kept[0] is not place[0] else rules[0]
             kept = place if drop is kept else kept
-            gone.setdefault(id(drop[0]), (drop[0], []))[1].append(drop[1])
-    for table, records in gone.values():
-        rule = "D203" if draft.wants("D203") else "D210"
+            gone.setdefault((id(drop[0]), rule), (drop[0], []))[1].append(drop[1])
+    for (_, rule), (table, records) in gone.items():
         table.drop(records, rule, "remove a further record of a picture")
 
 

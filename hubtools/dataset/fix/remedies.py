@@ -40,11 +40,13 @@ _TAKES_VALUE = ("flatten-alpha", "convert")
 
 @dataclass(frozen=True)
 class Remedy:
-    """What `fix` does about a rule: by default, and by which --unsafe names. `steps` do it."""
+    """What `fix` does about a rule: by default, and by which --unsafe names. `steps` do it,
+    picture by picture if `each`: then it can be done for some of them."""
 
     safe: str | None = None
     unsafe: tuple[str, ...] = field(default=())
     steps: tuple[str, ...] = field(default=())
+    each: bool = True
 
 
 _Step = TypeVar("_Step", bound=Callable[..., object])
@@ -52,10 +54,11 @@ _FOUND: dict[str, Remedy] = {}
 
 
 def fixes(
-    *ids: str, safe: str | None = None, unsafe: str | None = None
+    *ids: str, safe: str | None = None, unsafe: str | None = None, each: bool = False
 ) -> Callable[[_Step], _Step]:
     """Say beside a step which rules it satisfies. `safe`: what it does unasked, as the end of a
-    sentence that begins with `hubtools fix`; `unsafe`: the name by which it is asked for the rest.
+    sentence that begins with `hubtools fix`; `unsafe`: the name by which it is asked for the rest;
+    `each`: it acts on each picture, record or file by itself, and heeds `Draft.acts_on`.
 
     `steps.REMEDIES` is the table of all of them.
     """
@@ -68,7 +71,8 @@ def fixes(
             said = [text for text in (known.safe, safe) if text]
             names = dict.fromkeys((*known.unsafe, *([unsafe] if unsafe else ())))
             steps = dict.fromkeys((*known.steps, f"{step.__module__}.{step.__qualname__}"))
-            _FOUND[id] = Remedy(", or ".join(said) or None, tuple(names), tuple(steps))
+            one_by_one = known.each and each
+            _FOUND[id] = Remedy(", or ".join(said) or None, tuple(names), tuple(steps), one_by_one)
         return step
 
     return note

@@ -34,6 +34,7 @@ def fix(
     select: Sequence[str] = (),
     ignore: Sequence[str] = (),
     unsafe: Sequence[str] = (),
+    only: Sequence[str] = (),
     resolution: int | None = None,
     base: StrPath | None = None,
     on_picture: Callable[[int, int], None] | None = None,
@@ -51,8 +52,8 @@ def fix(
     set.
     """
     make = partial(
-        plan_fix, folder, settings, select=select, ignore=ignore, unsafe=unsafe, base=base,
-        resolution=resolution, on_picture=on_picture, counted=counted, rules=rules,
+        plan_fix, folder, settings, select=select, ignore=ignore, unsafe=unsafe, only=only,
+        base=base, resolution=resolution, on_picture=on_picture, counted=counted, rules=rules,
     )  # fmt: skip
     again = partial(planned, make, None if plan is None else plan.made_from)
     if plan is None:

@@ -24,7 +24,7 @@ def shards(draft: Draft) -> None:
     """D805, D806, D807, D809: shards are read as they are meant."""
     if draft.shards is None or any(file.edits for file in draft.files.values()):
         return
-    wanted = [r for r in ("D805", "D806", "D807", "D809") if r in draft.wanted]
+    wanted = [r for r in ("D805", "D806", "D807", "D809") if draft.wants(r)]
     found = DATASET_RULES.run(draft.shards, select=wanted) if wanted else []
     if any(one.rule == "D807" for one in found):
         for name in draft.shards.contents.shards or {}:
@@ -78,7 +78,7 @@ def _parquet(draft: Draft, looked: Dataset, rules: tuple[str, ...]) -> None:
         }
         notes = {rule: told[rule] for rule in rules}
         for new, old in renamed.items():
-            if "D501" in draft.wanted:
+            if draft.wants("D501"):
                 notes["D501"] = f"rename the column {old} to {new}"
         _edit(draft, table.name, parquet_edit(schema, held, renamed), notes)
 

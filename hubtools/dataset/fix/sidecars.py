@@ -22,7 +22,7 @@ _KEYS = ("caption", "text", "prompt", "description", "tags")
 
 @fixes("D107", safe="fills it from sidecars")
 @fixes("D120", safe="makes metadata.jsonl of captions beside the pictures (.txt, .caption, .json)")
-@fixes("D202", "D502", safe="takes the caption from a sidecar")
+@fixes("D202", "D502", each=True, safe="takes the caption from a sidecar")
 @fixes("D207", safe="takes sidecar captions into the metadata", unsafe="drop-rows")
 def sidecars(draft: Draft) -> None:
     """D120, D202, D207, D502: captions beside the pictures go into the metadata, where pictures
@@ -101,13 +101,18 @@ def _caption(draft: Draft, name: str) -> str | None:
     return text.replace("[trigger]", trigger) if trigger else text  # as ai-toolkit does
 
 
-@fixes("D517", safe="writes UTF-8, where the encoding is certain", unsafe="guess-encoding")
+@fixes(
+    "D517",
+    each=True,
+    safe="writes UTF-8, where the encoding is certain",
+    unsafe="guess-encoding",
+)
 def encodings(draft: Draft) -> None:
     """D517: captions beside the pictures that stay there are written in UTF-8."""
     if not draft.finds("D517"):
         return
     for name, file in list(draft.files.items()):
-        odd = file.origin in draft.looked.odd_texts
+        odd = file.origin in draft.looked.odd_texts and draft.acts_on("D517", name)
         if not odd or not draft.may_edit(name) or file.text is not None:
             continue
         text = _text(draft, name)
@@ -151,7 +156,7 @@ def _merge(
     """What becomes of a caption: `taken` over, `known` already, `apart` from what the metadata
     says, or `stuck` because the metadata must not be changed."""
     if picture not in rows:
-        if not draft.wants("D120", "D202"):
+        if not any(draft.acts_on(rule, picture) for rule in ("D120", "D202")):
             return "stuck"
         table = _table_for(draft, picture)
         if table is None:
@@ -171,7 +176,8 @@ def _merge(
         if isinstance(old, str) and " ".join(old.split()) == caption:
             return "known"
         if old is None or (isinstance(old, str) and is_blank(old)):
-            if record.raw or not table.takes(draft.caption) or not draft.wants("D502"):
+            may = draft.acts_on("D502", picture, table.name)
+            if record.raw or not table.takes(draft.caption) or not may:
                 return "stuck"
             values = record.values | {draft.caption: caption}
             table.put(record, values, "D502", "take over a sidecar's caption")

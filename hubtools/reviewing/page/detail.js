@@ -4,16 +4,18 @@ import { state, on, tell, el, byId, url, get, caption, setCaption, change, inFil
 import { go } from "./grid.js";
 import { fixes } from "./found.js";
 import { turn, fate, cropping, uncrop } from "./acts.js";
+import { placing, own } from "./frame.js";
 import { suggesting } from "./suggest.js";
 
 const detail = byId("detail");
-let shownName = null;
+let shownName = null, frameNext = false;
 
 export function render() {
   const picture = here();
   if (!picture) { detail.replaceChildren(); shownName = null; return; }
   if (detail.contains(document.activeElement) && document.activeElement.tagName === "TEXTAREA" && shownName === picture.name) return refresh(picture);
   shownName = picture.name;
+  frameNext ||= document.activeElement?.classList.contains("placed");
   detail.replaceChildren(
     el("div", { class: "head" },
       el("button", { class: "narrow", click: close, "aria-label": "Back to the pictures" }, "←"),
@@ -51,7 +53,7 @@ function tools(picture) {
   const fated = fateOf(picture);
   return [el("div", { class: "tools", id: "tools" },
     !picture.problem && [el("button", { title: "Shift+R", "aria-label": "Turn left", click: () => alone(() => turn(-90)) }, "↺"), el("button", { title: "R", "aria-label": "Turn right", click: () => alone(() => turn(90)) }, "↻"), cut,
-      el("button", { id: "t-cut", hidden: true }, "Crop…"),
+      el("button", { id: "t-cut", hidden: true, title: "Cut the file itself" }, "Cut the file…"),
       picture.beside?.some(([role]) => role === "mask") && el("button", { title: "M", "aria-pressed": String(state.overlay), click: () => { state.overlay = !state.overlay; render(); } }, "Mask"),
       pendingOf("crop", picture.name) && el("button", { click: uncrop }, "Do not crop")],
     el("button", { title: "X", "aria-pressed": String(fated === "exclude"), click: () => alone(() => fate("exclude")) }, "Exclude"),
@@ -71,6 +73,14 @@ function frameOf(picture, [left, top, right, bottom]) {
   return made;
 }
 
+// The keys move the frame, as soon as it is there.
+export function frame() {
+  state.crop = true;
+  frameNext = true;
+  tell("open");
+  render();
+}
+
 let asking = 0;
 async function about(picture) {
   const mine = ++asking;
@@ -88,18 +98,26 @@ async function about(picture) {
     if (state.crop && !pendingOf("crop", picture.name)) {
       const cut = frameOf(picture, more.box);
       cut.classList.toggle("enlarged", more.scale > 1);
+      shown.querySelector(".cut")?.remove();
       shown.append(cut);
+      placing(picture, shown, cut, more, () => tellOf({ ...more, placed: "here" }));
+      if (frameNext) cut.focus();
+      frameNext = false;
     }
     button.hidden = false;
     button.onclick = () => shown.parentElement.after(cropping(picture, shown, more.bucket, more.box, render));
   }
+  tellOf(more);
+}
+
+function tellOf(more) {
   const place = byId("about");
   if (!place || !more.box) return;
   const kept = Math.round(100 * more.kept);
   place.replaceChildren(
     el("p", {}, `Trained at ${more.bucket[0]} × ${more.bucket[1]}, `,
       more.scale > 1 ? el("span", { class: "warn" }, `enlarged ${more.scale.toFixed(2)} times`) : `scaled to ${Math.round(100 * more.scale)} %`,
-      kept < 100 ? `; ${100 - kept} % of it is cut off (${more.placed === "center" ? "the middle is kept" : "the place is drawn by train.seed"}).` : "; nothing is cut off."));
+      kept < 100 ? `; ${100 - kept} % of it is cut off (${{ here: "what lies around its own point is kept", center: "the middle is kept" }[more.placed] || "the place is drawn by train.seed"}).` : "; nothing is cut off."));
 }
 
 // --- captions ------------------------------------------------------------------------------------
@@ -188,7 +206,7 @@ function found(picture) {
   if (!all.length) return el("section", { hidden: !state.report }, el("p", { class: "soft" }, state.report ? "Nothing was found wrong with it." : ""));
   return el("section", {}, el("h3", {}, count(all.length, "finding")), all.map((one) =>
     el("div", { class: `finding ${one.severity}` }, el("strong", {}, one.rule), ` ${one.message}`,
-      one.fix && el("div", { class: "soft" }, one.fix), el("div", { class: "tools" }, fixes(one.rule, render)))));
+      one.fix && el("div", { class: "soft" }, one.fix), el("div", { class: "tools" }, fixes(one.rule, render, picture)))));
 }
 
 function facts(picture) {
@@ -217,5 +235,5 @@ export const isOpen = () => detail.classList.contains("open");
 const both = () => { render(); const picture = here(); if (picture) refresh(picture); };
 on("here", both);
 on("judged", both);
-on("changed", (names) => { const picture = here(); if (picture && names.has(picture.name)) both(); });
+on("changed", (names) => { const picture = here(); if (picture && names.has(picture.name)) { if (own.moves) refresh(picture); else both(); } });
 on("open", open);

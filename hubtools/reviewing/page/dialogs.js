@@ -61,7 +61,10 @@ function listed() {
   const most = 200;
   const rows = all.slice(0, most).map(({ key, value }) => {
     const [kind, name, column] = key;
+    const place = (point) => point.map((share) => `${Math.round(100 * share)} %`).join(", ");
     const back = el("button", { class: "back", title: "Take this one back", "aria-label": "Take back", click: async () => { await tried(() => change([[key, null]], "take a change back")); if (state.pending.size) applying(); else dialog.close(); } }, "✕");
+    if (kind === "focus") return el("div", { class: "change" }, thumb(name), el("div", {}, el("div", { class: "name" }, name), value.after ? `cut in training around ${place(value.after)}` : "cut in training as the others are"), back);
+    if (kind === "mend") return el("div", { class: "change" }, thumb(name), el("div", {}, el("div", { class: "name" }, name), [`fix ${column}`, ...value.unsafe].join(": ")), back);
     if (kind === "fix") return el("div", { class: "change" }, el("span"), el("div", {}, el("div", { class: "name" }, `fix ${name}`), value.unsafe.join(", ") || "as hubtools fix does it"), back);
     const said = kind === "caption" ? diffed(asText(value.before), asText(value.after))
       : kind === "turn" ? `turned by ${value.by}°` : kind === "crop" ? `cropped to ${value.box[2] - value.box[0]} × ${value.box[3] - value.box[1]}`
@@ -129,7 +132,7 @@ const KEYS = [
   ["D", "duplicates side by side"], ["V", "all findings, and their fixes"],
   ["Ctrl+Z, Ctrl+Shift+Z", "take the last change back, do it again"],
   ["Ctrl+S", "look at all changes, and apply them"],
-  ["/", "search"], ["F", "filter by finding"], ["N", "next picture with a finding"], ["C", "show the crop for training"], ["M", "show the mask"],
+  ["/", "search"], ["F", "filter by finding"], ["N", "next picture with a finding"], ["C", "show the crop for training"], ["Shift+C", "move it with the arrows (Shift: by one pixel), Esc leaves it"], ["M", "show the mask"],
   ["+, −", "larger and smaller pictures"], ["H", "history, undo"], ["?", "this help"],
 ];
 export function help() {

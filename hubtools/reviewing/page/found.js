@@ -4,20 +4,19 @@ import { state, on, tell, el, byId, change, pendingOf, caption, checksOf, fateOf
 import { show, tried } from "./dialogs.js";
 import { only } from "./filters.js";
 
-// The fixes of a rule as buttons; each is a change like the others, taken back by the same button.
-export function fixes(rule, after) {
+// The fixes of a rule as buttons: of one picture, where it can be done for one, and of all that the
+// rule speaks of. Each is a change like the others, taken back by the same button.
+export function fixes(rule, after, picture = null) {
   const about = state.report?.rules.find((one) => one.id === rule);
-  if (!about) return [];
-  const there = pendingOf("fix", rule);
-  const set = (value, what) => () => change([[["fix", rule], value]], what).then(after).catch((error) => tell("note", error.message, "bad"));
-  if (there) return [el("span", { class: "good" }, "to be fixed "), el("button", { click: set(null, `do not fix ${rule}`) }, "Do not")];
-  const all = about.count > 1 ? ` all ${about.count}` : "";
-  const made = [];
-  if (about.safe) made.push(el("button", { title: `hubtools fix ${about.safe}`, click: set({ unsafe: [] }, `fix ${rule}`) }, `Fix${all}`));
-  for (const name of about.unsafe || []) {
-    const text = state.report.names[name] || name;
-    made.push(el("button", { title: text, click: set({ unsafe: [name] }, `fix ${rule}: ${name}`) }, `Fix${all}: ${name}`));
-  }
+  if (!about || !(about.safe || about.unsafe?.length)) return [];
+  const one = picture && about.each ? ["mend", picture.name, rule] : null, all = ["fix", rule];
+  const set = (key, value, what) => () => change([[key, value]], what).then(after).catch((error) => tell("note", error.message, "bad"));
+  for (const [key, said] of [[all, about.count > 1 ? `to be fixed, all ${about.count} ` : "to be fixed "], [one, "to be fixed "]])
+    if (key && pendingOf(...key)) return [el("span", { class: "good" }, said), el("button", { click: set(key, null, `do not fix ${rule}`) }, "Do not")];
+  const made = [], kinds = [...(about.safe ? [[[], `hubtools fix ${about.safe}`]] : []), ...(about.unsafe || []).map((name) => [[name], state.report.names[name] || name])];
+  for (const [key, words] of [[one, "Fix"], [all, about.count > 1 ? `Fix all ${about.count}` : one ? "Fix all" : "Fix"]])
+    for (const [unsafe, title] of key ? kinds : [])
+      made.push(el("button", { title, class: key === all && one ? "soft" : "", click: set(key, { unsafe }, `fix ${rule}${key === one ? ` of ${picture.name}` : ""}`) }, [words, ...unsafe].join(": ")));
   return made;
 }
 

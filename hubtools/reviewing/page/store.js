@@ -107,10 +107,16 @@ export function setCaption(picture, column, text, typing = false) {
   return change([[["caption", picture.name, column], { after: value }]], "edit a caption", typing);
 }
 
+// The point that a picture is cut around in training, if it says one.
+export const focusOf = (picture) => {
+  const there = pendingOf("focus", picture.name);
+  return there ? there.value.after : picture.row?.crop_focus ?? null;
+};
 export const fateOf = (picture) => pendingOf("fate", picture.name)?.value.what;
 export const turnOf = (picture) => pendingOf("turn", picture.name)?.value.by || 0;
 export const isEdited = (picture) =>
-  ["turn", "fate", "crop"].some((kind) => pendingOf(kind, picture.name)) ||
+  ["turn", "fate", "crop", "focus"].some((kind) => pendingOf(kind, picture.name)) ||
+  findingsOf(picture).some((one) => pendingOf("mend", picture.name, one.rule)) ||
   state.set.captions.some((column) => pendingOf("caption", picture.name, column));
 
 export const findingsOf = (picture) => state.report?.pictures[picture.name] || [];
