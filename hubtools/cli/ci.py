@@ -36,7 +36,8 @@ def command() -> None:
     help="Whose workflow to write.",
 )
 @click.option(
-    "--branch", default="main", show_default=True, help="Branch whose content is proposed."
+    "--branch",
+    help="Branch whose content is proposed  [default: the repository's main branch].",
 )
 @click.option(
     "--repository", metavar="OWNER/NAME",
@@ -52,7 +53,7 @@ def command() -> None:
 @output_options()
 def init(
     provider: Literal["github", "gitlab"],
-    branch: str,
+    branch: str | None,
     repository: str | None,
     action: str | None,
     force: bool,

@@ -56,7 +56,7 @@ def ci_init(
     project: ProjectLike = None,
     *,
     provider: Provider = "github",
-    branch: str = "main",
+    branch: str | None = None,
     repository: str | None = None,
     action: str | None = None,
     force: bool = False,

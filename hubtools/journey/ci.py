@@ -69,7 +69,7 @@ def ci_init(
     project: Project,
     *,
     provider: Provider = "github",
-    branch: str = "main",
+    branch: str | None = None,
     repository: str | None = None,
     action: str | None = None,
     force: bool = False,
@@ -80,8 +80,10 @@ def ci_init(
 
     `repository` is owner/name at GitHub or GitLab (default: that of the git remote `origin`),
     `action` a copy of hubtools' action to use, owner/repo@COMMIT (default: hubtools is installed
-    by pip, in this version). Raises `UsageError` if no repository is set, `HubtoolsError` if the
-    file is there and `force` is not.
+    by pip, in this version), `branch` the one whose content is proposed (default: what the remote
+    calls its own, else `main`, or `master` where that is checked out).
+    Raises `UsageError` if no repository is set, `HubtoolsError` if the file is there and `force` is
+    not.
     """
     if project.file is None:
         raise UsageError(
@@ -90,6 +92,7 @@ def ci_init(
         )
     top, shown = git_folder_of(project.root), project.file.name
     root = project.root if top is None else top
+    branch = branch or _main_branch(root)
     if not _BRANCH.fullmatch(branch):
         raise UsageError(f"{branch!r} is no name of a branch.")
     if action is not None and (provider != "github" or not _ACTION.fullmatch(action)):
@@ -196,6 +199,17 @@ def _origin(root: Path) -> str | None:
         return None
     found = re.search(r"[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?\s*\Z", done.stdout)
     return found[1] if found else None
+
+
+def _main_branch(root: Path) -> str:
+    for name, known in (
+        ("refs/remotes/origin/HEAD", r"refs/remotes/origin/(.+)"),
+        ("HEAD", r"refs/heads/(master|trunk)"),
+    ):
+        done = _git(root, "symbolic-ref", "-q", name)
+        if done is not None and (found := re.fullmatch(known, done.stdout.strip())):
+            return found[1]
+    return "main"
 
 
 def _trust(release: Release, provider: Provider, repository: str) -> Trust:

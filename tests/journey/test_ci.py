@@ -184,6 +184,22 @@ def test_the_workflows_are_clean(project: Path) -> None:
         assert "lora" in place.read_text()
 
 
+def test_the_branch_is_that_of_the_repository(project: Path) -> None:
+    def branch() -> str:
+        shown = typed("ci", "init", "--dry-run", cwd=project).stdout
+        (name,) = yaml.safe_load(shown.partition("\n✓")[0])[True]["push"]["branches"]
+        return str(name)
+
+    git = ["git", "-c", "init.defaultBranch=master"]
+    subprocess.run([*git, "init", "-q"], cwd=project, check=True)
+    assert branch() == "master"
+    subprocess.run([*git, "checkout", "-q", "-b", "some-work"], cwd=project, check=True)
+    assert branch() == "main"
+    said = ["symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/develop"]
+    subprocess.run([*git, *said], cwd=project, check=True)
+    assert branch() == "develop"
+
+
 def test_a_project_in_a_folder_of_its_repository(project: Path, tmp_path: Path) -> None:
     """GitHub and GitLab look at the top of a repository only, and start there."""
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
