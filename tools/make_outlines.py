@@ -4,7 +4,7 @@
     python tools/make_outlines.py [NAME ...]
 
 With names (`SDXL`, or `tiny flux`) only these are rehearsed anew. Of a denoiser of many equal
-blocks two and three of each kind are rehearsed, which tells what more of them take; the whole one
+blocks three and four of each kind are rehearsed, which tells what more of them take; the whole one
 then once in every mode. Half an hour for all.
 """
 
@@ -45,14 +45,14 @@ from hubtools.training.prepare import with_controls
 Point = tuple[int, int, int, int]  # units of width and height, pictures, rank
 LETTERS = "whbr"
 ROOT = Path(__file__).resolve().parents[1]
-OWN = {"the demo's": ROOT / "hubtools/tinypeople/model"}
+OWN = {"the demo's": ROOT / "hubtools/tinypeople/tiny-people"}
 
 # Where it is measured, and where what was found is tried.
 MEASURED: list[Point] = [*itertools.product((1, 2), (1,), (1, 2), (4, 8))]
 LONGER: list[Point] = [*itertools.product((1, 2), (3,), (1, 2), (4, 8))]
 LARGER: list[Point] = [*itertools.product((3,), (1,), (1, 2), (4, 8))]
 TRIED: list[Point] = [(3, 2, 3, 4), (16, 16, 1, 8), (24, 16, 4, 64), (64, 64, 1, 4)]
-BLOCKS, FEW = ("num_layers", "num_single_layers", "n_layers"), 2
+BLOCKS, FEW = ("num_layers", "num_single_layers", "n_layers"), 3
 AREA, SIDES, SQUARE = ["", "wh"], ["", "w", "h", "wh"], ["", "wh", "wwhh"]
 
 
@@ -143,8 +143,7 @@ def usual_of(library: str, kind: str) -> dict[str, Any]:
         given = {k: None if v is inspect.Parameter.empty else v for k, v in given.items()}
     else:
         given = getattr(transformers, kind).config_class().to_dict()
-    usual = json.loads(json.dumps(given))
-    return {key: value for key, value in usual.items() if key not in outlines.NEUTRAL}
+    return outlines.telling(json.loads(json.dumps(given)), kind)
 
 
 def outline(folder: Path, work: Path) -> Iterator[tuple[str, str, Any]]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -41,15 +41,32 @@ NEUTRAL = frozenset(
         "transformers_version", "use_cache", "use_sliding_window",
     }
 )  # fmt: skip
+# What changes no number of a language model's weights: places that are computed, token ids.
+_OF_LANGUAGE = frozenset(
+    {
+        "attn_logit_softcapping", "final_logit_softcapping", "fullatt_block_indexes",
+        "hidden_activation", "image_size", "image_token_id", "image_token_index",
+        "max_position_embeddings", "projector_hidden_act", "query_pre_attn_scalar", "rms_norm_eps",
+        "rope_parameters", "tokens_per_second", "use_bidirectional_attention", "video_token_id",
+        "vision_end_token_id", "vision_feature_layer", "vision_start_token_id", "window_size",
+    }
+)  # fmt: skip
 # The same of single classes: what follows from other values, and the side for which one was made.
-_OF_KIND = {
+_OF_KIND: dict[str, Collection[str]] = {
     "T5EncoderModel": {
         "decoder_start_token_id", "dense_act_fn", "is_gated_act", "layer_norm_epsilon",
         "num_decoder_layers", "tie_word_embeddings",
     },
     "CLIPTextModel": {"layer_norm_eps"},
     "CLIPTextModelWithProjection": {"layer_norm_eps"},
+    "Gemma2Model": _OF_LANGUAGE,
+    "Mistral3ForConditionalGeneration": _OF_LANGUAGE,
+    "Qwen2_5_VLForConditionalGeneration": _OF_LANGUAGE,
+    "Qwen3ForCausalLM": _OF_LANGUAGE,
+    "Qwen3Model": _OF_LANGUAGE,
+    "Qwen3VLModel": _OF_LANGUAGE,
     "UNet2DConditionModel": {"sample_size"},
+    "ZImageTransformer2DModel": {"axes_lens"},
     "AutoencoderKL": {"sample_size"},
     "AutoencoderKLFlux2": {"sample_size"},
 }  # fmt: skip
@@ -161,11 +178,18 @@ def component_key(folder: Path, name: str, more: object = None) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def telling(usual: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """Of what a class takes for given, what says something of shapes."""
+    return {
+        key: telling(said, kind) if isinstance(said, dict) else said
+        for key, said in usual.items()
+        if key not in NEUTRAL and key not in _OF_KIND.get(kind, ())
+    }
+
+
 def _otherwise(own: object, usual: Mapping[str, Any], kind: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for key, normal in usual.items():
-        if key in NEUTRAL or key in _OF_KIND.get(kind, ()):
-            continue
+    for key, normal in telling(usual, kind).items():
         said = own.get(key, normal) if isinstance(own, dict) else normal
         if isinstance(normal, dict) and isinstance(said, dict):
             if inner := _otherwise(said, normal, kind):

@@ -60,6 +60,38 @@ PUBLISHED = {
         false, "skip_prk_steps": true, "steps_offset": 1, "trained_betas": null, "clip_sample":
         false}""",
 }
+# A base of flow matching: a language model whose files say much besides.
+FLOW = {
+    "": """{"_class_name": "ZImagePipeline", "_diffusers_version": "0.36.0.dev0",
+        "scheduler": ["diffusers", "FlowMatchEulerDiscreteScheduler"],
+        "text_encoder": ["transformers", "Qwen3Model"],
+        "tokenizer": ["transformers", "Qwen2Tokenizer"],
+        "transformer": ["diffusers", "ZImageTransformer2DModel"],
+        "vae": ["diffusers", "AutoencoderKL"]}""",
+    "transformer": """{"_class_name": "ZImageTransformer2DModel", "_diffusers_version":
+        "0.36.0.dev0", "all_f_patch_size": [1], "all_patch_size": [2], "axes_dims": [32, 48, 48],
+        "axes_lens": [1536, 512, 512], "cap_feat_dim": 2560, "dim": 3840, "in_channels": 16,
+        "n_heads": 30, "n_kv_heads": 30, "n_layers": 30, "n_refiner_layers": 2, "norm_eps": 1e-05,
+        "qk_norm": true, "rope_theta": 256.0, "t_scale": 1000.0}""",
+    "vae": """{"_class_name": "AutoencoderKL", "act_fn": "silu", "block_out_channels":
+        [128, 256, 512, 512], "down_block_types": ["DownEncoderBlock2D", "DownEncoderBlock2D",
+        "DownEncoderBlock2D", "DownEncoderBlock2D"], "force_upcast": true, "in_channels": 3,
+        "latent_channels": 16, "latents_mean": null, "latents_std": null, "layers_per_block": 2,
+        "mid_block_add_attention": true, "norm_num_groups": 32, "out_channels": 3, "sample_size":
+        1024, "scaling_factor": 0.3611, "shift_factor": 0.1159, "up_block_types":
+        ["UpDecoderBlock2D", "UpDecoderBlock2D", "UpDecoderBlock2D", "UpDecoderBlock2D"],
+        "use_post_quant_conv": false, "use_quant_conv": false}""",
+    "text_encoder": """{"architectures": ["Qwen3ForCausalLM"], "attention_bias": false,
+        "attention_dropout": 0.0, "bos_token_id": 151643, "eos_token_id": 151645, "head_dim": 128,
+        "hidden_act": "silu", "hidden_size": 2560, "initializer_range": 0.02, "intermediate_size":
+        9728, "max_position_embeddings": 40960, "max_window_layers": 36, "model_type": "qwen3",
+        "num_attention_heads": 32, "num_hidden_layers": 36, "num_key_value_heads": 8,
+        "rms_norm_eps": 1e-06, "rope_scaling": null, "rope_theta": 1000000, "sliding_window": null,
+        "tie_word_embeddings": true, "torch_dtype": "bfloat16", "transformers_version": "4.51.0",
+        "use_cache": true, "use_sliding_window": false, "vocab_size": 151936}""",
+    "scheduler": """{"_class_name": "FlowMatchEulerDiscreteScheduler", "num_train_timesteps": 1000,
+        "use_dynamic_shifting": false, "shift": 3.0}""",
+}
 HEAVY = ("torch", "diffusers", "transformers", "accelerate", "peft")
 
 
@@ -139,12 +171,30 @@ def test_another_configuration_is_another_base(
     assert (found == known(*asked(tiny_base, "no", 64)[1:])) if same else found is None
 
 
-def test_a_published_base_is_known_as_it_was_published(tmp_path: Path) -> None:
-    for part, text in PUBLISHED.items():
-        path = tmp_path / part / ("config.json" if part else "model_index.json")
+def write_configs(folder: Path, files: dict[str, str]) -> None:
+    for part, text in files.items():
+        path = folder / part / ("config.json" if part else "model_index.json")
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
-    (tmp_path / "scheduler/config.json").rename(tmp_path / "scheduler/scheduler_config.json")
+    (folder / "scheduler/config.json").rename(folder / "scheduler/scheduler_config.json")
+
+
+def test_a_published_base_of_flow_matching_is_what_rehearsing_tells(tmp_path: Path) -> None:
+    """All 34 of its blocks, where the table was made from three and four of them."""
+    write_configs(tmp_path, FLOW)
+    said = asked(tmp_path, "bf16", 128, rank=2, train_batch_size=2, gradient_checkpointing=True)
+    found, exact = known(*said[1:]), rehearsed(*said)
+    assert found is not None, "python tools/make_outlines.py Z-Image"
+    assert (sorted(found.shapes), found.shares) == (sorted(exact.shapes), exact.shares)
+    assert found.memory is not None
+    assert exact.memory is not None
+    assert found.memory == exact.memory
+    assert found.memory.base == pytest.approx(6.155e9 * 2, rel=1e-3)
+    assert found.memory.captions == pytest.approx(4.022e9 * 2, rel=1e-3)
+
+
+def test_a_published_base_is_known_as_it_was_published(tmp_path: Path) -> None:
+    write_configs(tmp_path, PUBLISHED)
     found = known(*asked(tmp_path, "bf16", 512, rank=4)[1:])
     assert found is not None
     assert found.memory is not None
