@@ -138,7 +138,7 @@ def test_ctrl_c_ends_in_a_sentence(tmp_path: Path) -> None:
         if "http://127.0.0.1" in stream.readline():
             break
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate()
+    _, errors = process.communicate(timeout=300)
     assert process.returncode in (0, 130)
     assert "Traceback" not in errors
 
