@@ -250,3 +250,21 @@ class AllowedSecret(BaseModel):
                 f"{self.fingerprint} needs a reason: a few words on why it may be published"
             )
         return self
+
+
+# What `--help` lists together of [train]: the first setting of each group, in their order.
+TRAIN_GROUPS: dict[str, str] = {
+    "pretrained_model_name_or_path": "the base",
+    "resolution": "pictures",
+    "caption_dropout": "captions",
+    "train_batch_size": "length and steps",
+    "learning_rate": "learning rate",
+    "snr_gamma": "loss and noise",
+    "rank": "the LoRA",
+    "with_prior_preservation": "what the base knows",
+    "optimizer": "optimizer",
+    "mixed_precision": "the machine",
+    "checkpointing_steps": "what is kept",
+    "report_to": "trackers",
+    "seed": "repeatability",
+}

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from hubtools.models.families.noise import Density, HuberSchedule, LossType
 from hubtools.setting_types import (
+    TRAIN_GROUPS,
     AlphaByLayer,
     InsideRun,
     LrScheduler,
@@ -25,22 +26,7 @@ from hubtools.setting_types import (
 class TrainSettings(Section):
     """Hyperparameters of the LoRA."""
 
-    # What `--help` lists together: the first setting of each group, in the order they stand in.
-    groups: ClassVar[dict[str, str]] = {
-        "pretrained_model_name_or_path": "the base",
-        "resolution": "pictures",
-        "caption_dropout": "captions",
-        "train_batch_size": "length and steps",
-        "learning_rate": "learning rate",
-        "snr_gamma": "loss and noise",
-        "rank": "the LoRA",
-        "with_prior_preservation": "what the base knows",
-        "optimizer": "optimizer",
-        "mixed_precision": "the machine",
-        "checkpointing_steps": "what is kept",
-        "report_to": "trackers",
-        "seed": "repeatability",
-    }
+    groups: ClassVar[dict[str, str]] = TRAIN_GROUPS
 
     pretrained_model_name_or_path: str | None = option(
         None,
@@ -263,6 +249,17 @@ class TrainSettings(Section):
         " same family, layers and ranks.",
         "network_weights",
     )
+    train_text_encoder: bool = option(
+        False,
+        "Train a LoRA of the CLIP text encoders too (Stable Diffusion, SDXL, SD3, FLUX.1): on their"
+        " attentions, of the same rank; ranks of their own: --rank-pattern 'text_encoder*:4'.",
+    )
+    text_encoder_lr: float | None = option(
+        None,
+        "Peak learning rate of the text encoders' LoRA; default a twentieth of learning_rate, and"
+        " for prodigy the same.",
+        gt=0,
+    )
     with_prior_preservation: bool = option(
         False,
         "Prior preservation: half of each batch trains on captions without the trigger, so that the"
@@ -295,6 +292,9 @@ class TrainSettings(Section):
     adam_beta1: float = option(0.9, "beta1 of AdamW and its kin.", ge=0, lt=1)
     adam_beta2: float = option(0.999, "beta2 of AdamW and its kin.", ge=0, lt=1)
     adam_weight_decay: float = option(1e-2, "Weight decay, of every optimizer.", ge=0)
+    adam_weight_decay_text_encoder: float | None = option(
+        None, "Weight decay of the text encoders' LoRA; default adam_weight_decay.", ge=0
+    )
     adam_epsilon: float = option(1e-8, "epsilon of AdamW and its kin.", gt=0)
     prodigy_beta3: float | None = option(
         None,

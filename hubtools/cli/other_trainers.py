@@ -41,7 +41,7 @@ def _no(why: str, *, value: bool = True) -> Foreign:
 
 
 _ALWAYS = "is done always"
-_TEXTS = "hubtools trains the denoiser alone; text encoders stay as the base has them"
+_TEXTS = "the denoiser is trained always; --train-text-encoder trains text encoders beside it"
 _PARTS = "every part is that of the base; give a base folder that has it"
 
 # Of diffusers' scripts, without what hubtools calls the same.
@@ -93,10 +93,7 @@ SCRIPTS: dict[str, Foreign] = {
     "logit-mean": _no("--timestep-mean, with the other sign: above 0 means more noise"),
     "mode-scale": _no("--timestep-density logit_normal or uniform"),
     "bnb-quantization-config-path": _no("--quantize nf4, int8 or fp8"),
-    "train-text-encoder": _no(_TEXTS, value=False),
-    "text-encoder-lr": _no(_TEXTS),
-    "adam-weight-decay-text-encoder": _no(_TEXTS),
-    "fsdp-text-encoder": _no(_TEXTS, value=False),
+    "fsdp-text-encoder": _no("--fsdp spreads the denoiser only", value=False),
     "do-edm-style-training": _no("bases of EDM's schedule are not trained", value=False),
     "precondition-outputs": _no("the loss is that of the flow itself"),
     "class-labels-conditioning": _no("bases of pixels are not trained"),
@@ -121,7 +118,7 @@ OTHERS: dict[str, str] = {
     "conv-dim": "--target-modules conv, --rank-pattern conv:8",
     "conv-alpha": "--alpha-pattern conv:4",
     "block-dims": "--rank-pattern 'down_blocks.0.*:4'",
-    "network-train-unet-only": f"that {_ALWAYS}",
+    "network-train-unet-only": "that is so without --train-text-encoder",
     "network-train-text-encoder-only": _TEXTS,
     "unet-lr": "--learning-rate",
     "max-train-epochs": "--num-train-epochs",

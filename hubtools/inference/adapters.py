@@ -75,8 +75,9 @@ def remove_loras(pipeline: Any) -> None:
 @contextmanager
 def in_place_of_training(pipeline: Any, lora: LoraFile) -> Iterator[None]:
     """Draw with `lora` instead of the adapter that is being trained, for the while."""
-    denoiser = denoiser_of(pipeline)
-    trained = denoiser.active_adapters()
+    trained = {
+        name: getattr(pipeline, name).active_adapters() for name in pipeline.get_list_adapters()
+    }
     apply_lora(pipeline, lora, 1.0)
     try:
         yield
@@ -85,7 +86,8 @@ def in_place_of_training(pipeline: Any, lora: LoraFile) -> Iterator[None]:
             pipeline.delete_adapters(list(getattr(pipeline, _LOADED).values()))
         setattr(pipeline, _LOADED, {})
         setattr(pipeline, _STATE, None)
-        denoiser.set_adapter(trained)
+        for component, names in trained.items():
+            getattr(pipeline, component).set_adapter(names)
 
 
 def unfuse(pipeline: Any) -> None:

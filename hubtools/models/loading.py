@@ -52,15 +52,15 @@ def load_pipeline(
     safety_checker: bool = True,
     denoiser_dtype: str | None = None,
     text_dtype: str | None = None,
-    parts: Collection[Part] = ALL_PARTS,
+    parts: Collection[str] = ALL_PARTS,
     given: Mapping[str, Any] | None = None,
 ) -> Any:
     """A diffusers pipeline of `base` on `device` (default the best there is).
 
     `dtype`: float32, float16 or bfloat16; `denoiser_dtype` and `text_dtype`: others for
     the denoiser and the text encoders.
-    `safety_checker=False` leaves the base's checker out. Only components of `parts` are opened;
-    `given` ones are taken as they are and stay where they are.
+    `safety_checker=False` leaves the base's checker out. Only components of `parts`, or named
+    among them, are opened; `given` ones are taken as they are and stay where they are.
     Raises `HubtoolsError` if files are missing or damaged, or would run code (see
     `fetch_base`), `UsageError` if there is no such device.
     """
@@ -177,7 +177,7 @@ def _check_words(pipeline: Any, shown: str) -> None:
             )
 
 
-def _bare_tokenizers(folder: Path, parts: Collection[Part]) -> dict[str, Any]:
+def _bare_tokenizers(folder: Path, parts: Collection[str]) -> dict[str, Any]:
     """The tokenizers of processors that would also prepare pictures, which asks for torchvision:
     words are all that is read here. What prepares texts with pictures in them without it."""
     if "text" not in parts:
@@ -197,10 +197,14 @@ def _bare_tokenizers(folder: Path, parts: Collection[Part]) -> dict[str, Any]:
     }
 
 
-def _closed(folder: Path, parts: Collection[Part]) -> list[str]:
+def _closed(folder: Path, parts: Collection[str]) -> list[str]:
     """Components of the pipeline in `folder` that are not to be opened."""
     names = components_of(read_json(folder / "model_index.json"))
-    return [name for name in names if (part := part_of(name)) and part not in parts]
+    return [
+        name
+        for name in names
+        if (part := part_of(name)) and part not in parts and name not in parts
+    ]
 
 
 def left_out(folder: Path, support: Support) -> tuple[str, ...]:

@@ -52,6 +52,7 @@ _SDXL = Support(
     "hubtools.models.families.stable_diffusion_xl:StableDiffusionXL",
     "unet",
     8,
+    early=("text_encoder",),
 )
 
 

@@ -51,7 +51,8 @@ class Support:
     of, in pixels. `guidance` is what the pipelines call the scale of guidance; `negative`: they
     read a negative prompt; `unsaid` is what they are given where there is none; `optional` are
     components that a base may do without, if its `model_index.json` says so; `always` is what a
-    call is given besides, whatever is drawn."""
+    call is given besides, whatever is drawn. `early`: text encoders of which nothing behind the
+    last layer but one is read."""
 
     name: str
     title: str
@@ -64,6 +65,7 @@ class Support:
     unsaid: str | None = None
     optional: tuple[str, ...] = ()
     always: tuple[tuple[str, bool], ...] = ()
+    early: tuple[str, ...] = ()
 
     def words(self, prompts: list[str], negatives: list[str | None]) -> dict[str, list[str] | None]:
         """What a call of a pipeline takes for prompts and negative prompts."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,14 @@ from hubtools.models.seeds import seed_of
 from hubtools.models.tensors import dump_tensors
 from hubtools.rooted import Root
 from hubtools.settings import TrainSettings
-from hubtools.training.layers import ADAPTER, PRESETS, Size, chosen_layers
+from hubtools.training.layers import (
+    ADAPTER,
+    PRESETS,
+    Size,
+    chosen_layers,
+    chosen_text_layers,
+)
+from hubtools.training.texts import TEXT_LAYERS, called, trained_texts, within
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -33,10 +40,46 @@ def add_lora(denoiser: nn.Module, settings: TrainSettings, alpha: float) -> dict
     precision nor device nor the order of layers changes it; B starts at zero. Raises `UsageError`
     if a target names no layer.
     """
+    return _put_on(denoiser, chosen_layers(denoiser, settings, alpha), settings, alpha)
+
+
+def add_text_lora(
+    encoders: Mapping[str, nn.Module],
+    settings: TrainSettings,
+    alpha: float,
+    unread: Sequence[str] = (),
+) -> dict[str, nn.Parameter]:
+    """Put a LoRA on the attentions of text encoders, {component: CLIP}, in the same way; answers
+    its parameters as `text_encoder.text_model...`. Layers whose names begin with one of `unread`
+    get none. Raises `UsageError` if a pattern of ranks or alphas that begins with text_encoder fits
+    no layer."""
+    ends = tuple(f".{layer}" for layer in TEXT_LAYERS)
+    layers = {
+        (component, name): layer
+        for component, encoder in encoders.items()
+        for name, layer in encoder.named_modules()
+        if name.endswith(ends) and not called(component, name).startswith(tuple(unread))
+    }
+    told = {called(*place): layer for place, layer in layers.items()}
+    sizes = chosen_text_layers(told, settings, alpha)
+    parameters: dict[str, nn.Parameter] = {}
+    for component, encoder in encoders.items():
+        own = {name: sizes[called(of, name)] for of, name in layers if of == component}
+        parameters |= _put_on(encoder, own, settings, alpha, component)
+    return parameters
+
+
+def _put_on(
+    model: nn.Module,
+    sizes: Mapping[str, Size],
+    settings: TrainSettings,
+    alpha: float,
+    component: str | None = None,
+) -> dict[str, nn.Parameter]:
+    """Its parameters by name, of a text encoder as `component` is called."""
     import torch
     from peft import LoraConfig
 
-    sizes = chosen_layers(denoiser, settings, alpha)
     others = {name: size for name, size in sizes.items() if size != Size(settings.rank, alpha)}
     config = LoraConfig(
         r=settings.rank,
@@ -49,23 +92,24 @@ def add_lora(denoiser: nn.Module, settings: TrainSettings, alpha: float) -> dict
         use_dora=settings.use_dora,
     )
     try:
-        denoiser.add_adapter(config)  # type: ignore[operator]
+        model.add_adapter(config)  # type: ignore[operator]
     except ValueError as error:
         first = str(error).strip().splitlines()[0]
         raise UsageError(f"target_modules: {first}", code="bad-setting") from None
     parameters = {}
-    for name, parameter in sorted(denoiser.named_parameters()):
+    for name, parameter in sorted(model.named_parameters()):
         if "lora_" not in name:
             continue
+        told = name if component is None else called(component, name)
         parameter.data = parameter.data.to(torch.float32)
         parameter.requires_grad_(True)
         if parameter.device.type == "meta":
             pass
         elif _MAGNITUDE in name:
-            _measure(denoiser.get_submodule(name.partition(_MAGNITUDE)[0]), parameter)
+            _measure(model.get_submodule(name.partition(_MAGNITUDE)[0]), parameter)
         else:
-            _initialise(name, parameter, settings.seed)
-        parameters[name] = parameter
+            _initialise(told, parameter, settings.seed)
+        parameters[told] = parameter
     return parameters
 
 
@@ -111,14 +155,25 @@ def _initialise(name: str, parameter: nn.Parameter, seed: int) -> None:
 def lora_tensors(model: Model) -> dict[str, Tensor]:
     """The LoRA in float32, under the names that the family publishes. What layers multiply it by is
     in the weights: it acts alike in programs that read no alpha."""
+    state = family_for(model.pipeline).convert_lora(_own_tensors(model.denoiser), "diffusers")
+    texts = {
+        called(component, name): tensor
+        for component, encoder in trained_texts(model).items()
+        for name, tensor in _own_tensors(encoder).items()
+    }
+    if texts and all(".lora_A." not in name for name in state):  # older names, here as there
+        from diffusers.utils import convert_state_dict_to_diffusers
+
+        texts = convert_state_dict_to_diffusers(texts)
+    return dict(state) | texts
+
+
+def _own_tensors(module: nn.Module) -> dict[str, Tensor]:
+    """Those of a module under peft's names, scaled."""
     from peft import get_peft_model_state_dict
 
-    own: dict[str, Tensor] = get_peft_model_state_dict(model.denoiser)
-    state = family_for(model.pipeline).convert_lora(
-        {name: _scaled(name, tensor.float(), model.denoiser) for name, tensor in own.items()},
-        "diffusers",
-    )
-    return dict(state)
+    own: dict[str, Tensor] = get_peft_model_state_dict(module)
+    return {name: _scaled(name, tensor.float(), module) for name, tensor in own.items()}
 
 
 def _scaled(name: str, tensor: Tensor, denoiser: nn.Module) -> Tensor:
@@ -138,15 +193,12 @@ def write_lora(root: Root, name: str, model: Model, settings: TrainSettings, ste
 
     The header holds only what every version of peft understands, so that old ones load it too.
     """
-    facts: dict[str, Any] = {
-        "r": settings.rank,
-        "lora_alpha": settings.rank,  # see `lora_tensors`
-        "lora_dropout": settings.lora_dropout,
-        "target_modules": sorted(settings.target_modules),
-        "bias": "none",
-        "peft_type": "LORA",
-    } | _more_facts(model.denoiser, settings)
-    entry = {f"{model.prefix}.{key}": value for key, value in facts.items()}
+    parts = {model.prefix: _facts(model.denoiser, settings, settings.target_modules)}
+    for component, encoder in trained_texts(model).items():
+        parts[component] = _facts(encoder, settings, _text_targets(encoder))
+    entry = {
+        f"{part}.{key}": value for part, facts in parts.items() for key, value in facts.items()
+    }
     metadata = {
         METADATA_KEY: json.dumps(entry, indent=2, sort_keys=True),
         "hubtools_step": str(step),
@@ -156,18 +208,36 @@ def write_lora(root: Root, name: str, model: Model, settings: TrainSettings, ste
         dump_tensors(file, tensors, metadata)
 
 
-def _more_facts(denoiser: Any, settings: TrainSettings) -> dict[str, Any]:
+def _text_targets(encoder: nn.Module) -> Sequence[str]:
+    """The last words of the layers that have a LoRA; their names, if some with such words have
+    none."""
+    names = [name for name, _ in encoder.named_modules() if name.endswith(TEXT_LAYERS)]
+    trained = [n for n in names if hasattr(encoder.get_submodule(n), "lora_A")]
+    return TEXT_LAYERS if trained == names else [within(name) for name in trained]
+
+
+def _facts(module: Any, settings: TrainSettings, targets: Sequence[str]) -> dict[str, Any]:
+    """What the header says of one part."""
+    return {
+        "r": settings.rank,
+        "lora_alpha": settings.rank,  # see `lora_tensors`
+        "lora_dropout": settings.lora_dropout,
+        "target_modules": sorted(targets),
+        "bias": "none",
+        "peft_type": "LORA",
+    } | _more_facts(module, settings, targets)
+
+
+def _more_facts(denoiser: Any, settings: TrainSettings, targets: Sequence[str]) -> dict[str, Any]:
     """What the header says of a LoRA of several ranks, of layers that are not named by their last
     words, and of a DoRA."""
     ranks = {
-        name: layer.r[ADAPTER]
+        within(name): layer.r[ADAPTER]
         for name, layer in denoiser.named_modules()
         if hasattr(layer, "lora_A") and ADAPTER in layer.lora_A
     }
     found: dict[str, Any] = {"use_dora": True} if settings.use_dora else {}
-    if any(
-        "*" in word or word in PRESETS or word.startswith("^") for word in settings.target_modules
-    ):
+    if any("*" in word or word in PRESETS or word.startswith("^") for word in targets):
         found["target_modules"] = sorted(ranks)
     others = {name: rank for name, rank in ranks.items() if rank != settings.rank}
     if others:

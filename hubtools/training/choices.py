@@ -7,6 +7,8 @@ from typing import Any
 from hubtools.errors import UsageError
 from hubtools.models.families.noise import EPSILON, FLOW, NoiseOptions
 from hubtools.models.families.protocol import BaseInfo
+from hubtools.models.lookup import widest_of
+from hubtools.models.registry import SUPPORTED
 from hubtools.train_settings import TrainSettings
 from hubtools.training import optimizer_kinds
 
@@ -24,6 +26,7 @@ def completed(settings: TrainSettings, info: BaseInfo) -> TrainSettings:
     if settings.caption_dropout is None:
         told["caption_dropout"] = CAPTION_DROPOUT if info.guided else 0.0
     _refuse_pairs(settings)
+    _refuse_of_texts(settings, info)
     optimizer_kinds.refuse_pairs(settings)
     usual = NoiseOptions()
     if info.prediction_type == FLOW:
@@ -94,6 +97,24 @@ def _refuse_pairs(settings: TrainSettings) -> None:
         raise _refused(
             "multires_noise_discount is that of noise of several sizes, of which there is none.",
             "--multires-noise-iterations 6, or leave it out",
+        )
+
+
+def _refuse_of_texts(settings: TrainSettings, info: BaseInfo) -> None:
+    for name in ("text_encoder_lr", "adam_weight_decay_text_encoder"):
+        if not settings.train_text_encoder and getattr(settings, name) is not None:
+            raise _refused(
+                f"{name} is that of a text encoder's LoRA, but train_text_encoder is off.",
+                f"--train-text-encoder, or leave {name} out",
+            )
+    if settings.train_text_encoder and not info.clips:
+        support = SUPPORTED[info.family]
+        raise UsageError(
+            f"train_text_encoder: captions for {support.title} are read by"
+            f" {widest_of(support).name}, and programs that draw read no LoRA of it; of text"
+            " encoders only CLIP is trained.",
+            hint="leave it out: the LoRA of the denoiser learns the words",
+            code="not-supported",
         )
 
 

@@ -12,7 +12,7 @@ from hubtools.dataset.pictures.rgb import decoded_image, read_bytes
 from hubtools.errors import HubtoolsError
 from hubtools.files import sha256_of
 from hubtools.models.families.batches import Tensors
-from hubtools.models.families.protocol import FromPictures, Model
+from hubtools.models.families.protocol import FromPictures, Model, ReadsTokens
 from hubtools.models.loading import Part
 from hubtools.progress import Reporter
 from hubtools.training.cache import Cache
@@ -50,7 +50,8 @@ class Picture:
 
 class EncodedDataset:
     """Every picture's and caption's tensors, through the cache. Captions come first: once their
-    encoder is let go, the VAE is opened."""
+    encoder is let go, the VAE is opened. What text encoders that are trained answer is not among
+    them: `speak_by` says with which model's tokens captions are told then."""
 
     def __init__(self, stages: Stages, plan: TrainPlan) -> None:
         settings = plan.recipe.settings
@@ -71,7 +72,10 @@ class EncodedDataset:
             )
             texts = plan.texts(example)
             self.pictures.append(Picture(example, digests[index], size, cuts, texts, given[index]))
-        self._captions = sorted(plan.encoded_captions)
+        self._keeps_texts = plan.keeps_texts
+        self._said: dict[str, dict[str, Tensor]] = {}
+        self._tokens: Callable[[str], dict[str, Tensor]] | None = None
+        self._captions = sorted(plan.encoded_captions) if plan.keeps_texts else []
         self._prior = plan.prior_caption
 
     def fill(
@@ -228,8 +232,21 @@ class EncodedDataset:
                 )
         return tensors
 
+    def speak_by(self, model: ReadsTokens) -> None:
+        """Captions have the tokens of this model's text encoders from now on."""
+        self._tokens = model.tokens
+
     def caption(self, caption: str, shown: Shown = None) -> Tensors:
         """Tensors of a caption; `""` is the dropped one."""
+        kept = self._kept(caption, shown) if self._keeps_texts else {}
+        if self._tokens is None:
+            return kept
+        if caption not in self._said:
+            self._said[caption] = self._tokens(caption)
+        return {**kept, **self._said[caption]}
+
+    def _kept(self, caption: str, shown: Shown) -> Tensors:
+        """What the text encoders answer that are not trained."""
         name = hashlib.sha256(caption.encode()).hexdigest()
         if shown is None:
             return self._texts.fetch(

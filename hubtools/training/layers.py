@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import translate
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,8 +20,10 @@ PRESETS = ("attention", "all-linear", "conv")
 """Words for layers of the blocks of any model: linear ones of attentions, all linear ones,
 convolutions."""
 
+# How patterns of layers of text encoders begin.
+_TEXTS = ("text_encoder", "^text_encoder")
 ADAPTER = "default"  # as peft calls the one that is trained
-Sort = Literal["attention", "other linear", "convolution"]
+Sort = Literal["attention", "other linear", "convolution", "text encoder"]
 # A UNet's `attentions` are whole blocks, with an `attn1` in them.
 _ATTENTION = re.compile(r"attn\d*|\w+_attn|(?!attentions)attention\w*")
 
@@ -54,11 +56,35 @@ def chosen_layers(model: nn.Module, settings: TrainSettings, alpha: float) -> di
     found: set[str] = set()
     for target in settings.target_modules:
         found |= _named(target, layers, "target_modules")
-    ranks = _by_pattern(settings.rank_pattern, layers, found, "rank_pattern")
-    alphas = _by_pattern(settings.alpha_pattern, layers, found, "alpha_pattern")
+    return _sizes(layers, found, settings, alpha, of_texts=False)
+
+
+def chosen_text_layers(
+    layers: Mapping[str, nn.Module], settings: TrainSettings, alpha: float
+) -> dict[str, Size]:
+    """The same of text encoders that are trained, by names as files have them: all of these
+    `layers`, with ranks and alphas of the patterns that begin with text_encoder."""
+    return _sizes(layers, set(layers), settings, alpha, of_texts=True)
+
+
+def _sizes(
+    layers: Mapping[str, nn.Module],
+    chosen: set[str],
+    settings: TrainSettings,
+    alpha: float,
+    *,
+    of_texts: bool,
+) -> dict[str, Size]:
+    def own(pattern: Mapping[str, float]) -> dict[str, float]:
+        if not settings.train_text_encoder:
+            return dict(pattern)
+        return {k: v for k, v in pattern.items() if k.startswith(_TEXTS) == of_texts}
+
+    ranks = _by_pattern(own(settings.rank_pattern), layers, chosen, "rank_pattern")
+    alphas = _by_pattern(own(settings.alpha_pattern), layers, chosen, "alpha_pattern")
     sizes = {}
     for name in layers:
-        if name in found:
+        if name in chosen:
             rank = int(ranks.get(name, settings.rank))
             usual = alpha if settings.lora_alpha is not None else rank
             sizes[name] = Size(rank, float(alphas.get(name, usual)))
@@ -75,30 +101,50 @@ class Share:
     parameters: int
 
 
-def shares(model: nn.Module) -> tuple[Share, ...]:
-    """The LoRA of a model that has one, by sort and rank, the most layers first."""
+def shares(model: nn.Module, *, text: bool = False) -> tuple[Share, ...]:
+    """The LoRA of a model that has one, by sort and rank, the most layers first; `text`: it is a
+    text encoder."""
     found: dict[tuple[Sort | None, int], list[int]] = {}
     for name, layer in model.named_modules():
         if rank := getattr(layer, "r", {}).get(ADAPTER):
-            key = sort_of(name, layer.get_base_layer()), rank
+            sort: Sort | None = "text encoder"
+            key = sort if text else sort_of(name, layer.get_base_layer()), rank
             own = sum(one.numel() for name, one in layer.named_parameters() if "lora_" in name)
             found.setdefault(key, []).append(own)
     made = (Share(sort, rank, len(own), sum(own)) for (sort, rank), own in found.items())
     return tuple(sorted(made, key=lambda share: -share.layers))
 
 
-def share_words(found: Sequence[Share]) -> str:
+def share_words(parts: Sequence[Share]) -> str:
     """Of layers of several sorts or ranks: how many of each, and their parameters."""
+    found = _together(parts)
     if len(found) < 2:
         return ""
     kinds = {
         "attention": "in attentions", "other linear": "other linear", "convolution": "convolutions",
-        None: "outside the blocks",
+        "text encoder": "in text encoders", None: "outside the blocks",
     }  # fmt: skip
     return ", ".join(
         f"{share.layers} {kinds[share.sort]}, rank {share.rank} ({share.parameters:,} parameters)"
         for share in found
     )
+
+
+def _together(parts: Sequence[Share]) -> list[Share]:
+    """Those of one sort and rank as one: a base may have several text encoders."""
+    found: dict[tuple[Sort | None, int], Share] = {}
+    for one in parts:
+        so_far = found.get((one.sort, one.rank))
+        found[one.sort, one.rank] = (
+            one
+            if so_far is None
+            else replace(
+                one,
+                layers=one.layers + so_far.layers,
+                parameters=one.parameters + so_far.parameters,
+            )
+        )
+    return list(found.values())
 
 
 def _by_pattern(
@@ -136,8 +182,9 @@ def _named(word: str, layers: Mapping[str, nn.Module], setting: str) -> set[str]
     usual = [part for part in ("to_k", "to_q", "to_v", "to_out.0") if _ends(part, layers)]
     counted = Counter(name.rpartition(".")[2] for name, one in layers.items() if _takes(one))
     more = [name for name, _ in counted.most_common() if not name.isdigit() and name not in usual]
+    whose = "a text encoder" if word.startswith(_TEXTS) and not usual else "the denoiser"
     raise UsageError(
-        f"{setting}: no layer of the denoiser is called {word!r}."
+        f"{setting}: no layer of {whose} is called {word!r}."
         if word not in PRESETS
         else f"{setting}: the denoiser's blocks have no layers of the kind {word}.",
         hint=f"it has {', '.join([*usual, *more][:6])}; words for many: {', '.join(PRESETS)}",

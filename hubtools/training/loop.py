@@ -31,9 +31,10 @@ from hubtools.training.device import autocast
 from hubtools.training.distributed import Distributed
 from hubtools.training.draws import Chosen, draw
 from hubtools.training.losses import COUNTS, WEIGHTS, errors
-from hubtools.training.optimizers import rate_in_use
+from hubtools.training.optimizers import PEAK, rate_in_use
 from hubtools.training.order import most_frequent_shape, passes, shape_of, step_items
 from hubtools.training.recipe import Recipe
+from hubtools.training.texts import trained_modules, without_lora
 
 if TYPE_CHECKING:
     import torch
@@ -88,18 +89,21 @@ def train_steps(
     import torch
 
     parameters = list(state.parameters.values())
-    state.model.denoiser.train()
+    modules = trained_modules(state.model)
+    for module in modules:
+        module.train()
     record = can_record(recipe.settings, group.device, group.world_size)
+    record = record and not recipe.settings.train_text_encoder
     record = record and not of_many_sizes(state.model, state.encoded)
     usual = most_frequent_shape(recipe) if record else None
     graphed = GraphedStep(
         lambda batch: backpropagate(state, recipe, batch), parameters, group.device, record=record
     )
-    drops = has_dropout(state.model.denoiser)
+    drops = any(map(has_dropout, modules))
     for step in range(start, recipe.steps):
         rate = recipe.learning_rate_at(step)
         for options in state.optimizer.param_groups:
-            options["lr"] = rate
+            options["lr"] = recipe.learning_rate_at(step, options.get(PEAK))
 
         pictures = len(step_items(recipe, step))
         loss = torch.zeros((), device=group.device)
@@ -210,10 +214,8 @@ def _with_prior(
 
     device, pictures = noised.latents.device, conditions.pictures
     without = Conditions(pictures, second_half(conditions.captions))
-    model.denoiser.disable_adapters()  # type: ignore[operator]
-    with torch.no_grad(), autocast(device, recipe.precision):
+    with without_lora(model), torch.no_grad(), autocast(device, recipe.precision):
         wanted = model.predict(noised, without)
-    model.denoiser.enable_adapters()  # type: ignore[operator]
     # one pass over twice as many is faster than two
     twice, pictures = doubled(noised, pictures)
     with autocast(device, recipe.precision):
@@ -222,10 +224,11 @@ def _with_prior(
     return prediction, kept, wanted
 
 
-def has_dropout(denoiser: Any) -> bool:
+def has_dropout(module: Any) -> bool:
     """True if a forward pass may draw random numbers: in the LoRA or in the base itself."""
-    layers = (getattr(module, "p", 0.0) for module in denoiser.modules())
-    said = dict(getattr(denoiser, "config", {}))
+    layers = (getattr(one, "p", 0.0) for one in module.modules())
+    config = getattr(module, "config", {})
+    said = config.to_dict() if hasattr(config, "to_dict") else dict(config)
     told = (value for key, value in said.items() if "dropout" in key)
     return any(isinstance(one, int | float) and one > 0 for one in (*layers, *told))
 

@@ -6,10 +6,12 @@ large pictures and the drawing of samples are what takes most.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from math import prod
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from hubtools.errors import HubtoolsError
@@ -86,10 +88,17 @@ _reckoned: dict[str, Memory | None] = {}
 
 
 def plan_memory(
-    family: object, folder: Path, info: BaseInfo, recipe: Recipe, denoiser: nn.Module, sample: int
+    family: object,
+    folder: Path,
+    info: BaseInfo,
+    recipe: Recipe,
+    denoiser: nn.Module,
+    sample: int,
+    texts: Mapping[str, nn.Module] = MappingProxyType({}),
 ) -> Memory | None:
     """`denoiser` has its LoRA and lies on the meta device, in the run's precision; `sample` is the
-    side of a sample, 0 if none is drawn. None if it is not known of the family."""
+    side of a sample, 0 if none is drawn; `texts`: the text encoders that are trained, likewise.
+    None if it is not known of the family."""
     if not isinstance(family, Rehearses):
         return None
     settings = recipe.settings
@@ -102,10 +111,58 @@ def plan_memory(
     key = repr((info, read, targets, size, count, sample, recipe.precision))
     key += f"{settings.gradient_checkpointing} {settings.gradient_checkpointing_interval}"
     key += f" {settings.gradient_accumulation_steps}"
-    key += f" {settings.quantize} {settings.optimizer} {settings.use_ema}"
+    key += f" {settings.quantize} {settings.optimizer} {settings.use_ema} {sorted(texts)}"
     if key not in _reckoned:
-        _reckoned[key] = _reckon(family, folder, info, recipe, denoiser, read, size, count, sample)
+        found = _reckon(family, folder, info, recipe, denoiser, read, size, count, sample)
+        _reckoned[key] = found and _with_texts(found, folder, info, recipe, texts, count)
     return _reckoned[key]
+
+
+def _with_texts(
+    memory: Memory,
+    folder: Path,
+    info: BaseInfo,
+    recipe: Recipe,
+    texts: Mapping[str, nn.Module],
+    count: int,
+) -> Memory | None:
+    """The same where these text encoders are trained: they stay, in float32, and read `count`
+    captions in each pass; the others come back when a sample is to be drawn."""
+    import torch
+
+    if not texts:
+        return memory
+    settings, dtype = recipe.settings, getattr(torch, DTYPES[recipe.precision])
+    weights, kept, flops = 0, 0, 0
+    shapes: list[tuple[int, ...]] = []
+    for encoder in texts.values():
+        words = torch.empty(count, _words(encoder), dtype=torch.int64, device="meta")
+        try:
+            step = rehearse_training(encoder, partial(encoder, words), dtype, checkpointing=False)
+        except (AttributeError, HubtoolsError, RuntimeError, TypeError, ValueError):
+            return None
+        own = [tuple(p.shape) for name, p in encoder.named_parameters() if "lora_" in name]
+        shapes += own
+        weights += bytes_of(encoder, 4) - 4 * sum(map(prod, own))
+        kept, flops = kept + step.bytes, flops + step.flops
+    wide = getattr(torch, info.text_dtype).itemsize
+    others = sum(bytes_of(blank_component(folder, n), wide) for n in info.texts if n not in texts)
+    lora = sum(map(prod, shapes)) * (4 + 4) + bytes_remembered(settings, shapes)
+    base, more = memory.base + weights, weights + lora
+    speaking = base + memory.lora + lora + others if memory.samples else 0
+    return replace(
+        memory,
+        base=base,
+        lora=memory.lora + lora,
+        kept=memory.kept + kept,
+        samples=max(memory.samples + more, speaking) if memory.samples else 0,
+        flops=memory.flops + 2 * flops * settings.gradient_accumulation_steps,
+    )
+
+
+def _words(encoder: Any) -> int:
+    """Tokens that a CLIP reads at once."""
+    return int(encoder.config.max_position_embeddings)
 
 
 def largest_pass(recipe: Recipe) -> tuple[tuple[int, int], int]:

@@ -14,6 +14,9 @@ from hubtools.setting_types import LrScheduler
 from hubtools.train_settings import TrainSettings
 
 EMA_DECAY = 0.9999
+# By how much slower text encoders learn: diffusers' DreamBooth scripts have 5e-6 beside 1e-4.
+TEXT_PARTS = 20
+_OF_TEXTS = "_text_encoder"
 # Their rate is what it is from the first step on.
 NO_WARM_UP = ("constant", "piecewise_constant")
 _STEADY = ("constant", "constant_with_warmup")
@@ -109,6 +112,9 @@ def with_rates(settings: TrainSettings) -> TrainSettings:
     told: dict[str, Any] = {"lr_scheduler": schedule_of(settings)}
     if settings.learning_rate is None:
         told["learning_rate"] = kind_of(settings).rate
+    if settings.train_text_encoder and settings.text_encoder_lr is None:
+        smaller = 1 if settings.optimizer == "prodigy" else TEXT_PARTS
+        told["text_encoder_lr"] = (settings.learning_rate or kind_of(settings).rate) / smaller
     if settings.use_ema and settings.ema_decay is None:
         told["ema_decay"] = EMA_DECAY
     return settings.model_copy(update=told)
@@ -172,13 +178,15 @@ def refuse_pairs(settings: TrainSettings) -> None:
     name, kind, fields = settings.optimizer, kind_of(settings), type(settings).model_fields
     for key in fields:
         of_prodigy = key.startswith("prodigy_") and name != "prodigy"
-        of_adam = key.startswith("adam_") and key not in kind.adam
+        of_adam = key.startswith("adam_") and key.removesuffix(_OF_TEXTS) not in kind.adam
         if (of_prodigy or of_adam) and getattr(settings, key) != fields[key].default:
             whose = "of the optimizer prodigy" if of_prodigy else "of AdamW and its kin"
             raise _refused(
                 f"{key} is {whose}, but optimizer is {name}.",
                 f"--optimizer {'prodigy' if of_prodigy else 'adamw'}, or leave {key} out",
             )
+    if settings.train_text_encoder:
+        _refuse_rates(settings)
     if name == "schedule-free":
         _refuse_of_schedule_free(settings)
     if settings.ema_decay is not None and not settings.use_ema:
@@ -197,6 +205,17 @@ def refuse_pairs(settings: TrainSettings) -> None:
             "lr_step_rules is of the schedule piecewise_constant, but lr_scheduler is"
             f" {schedule_of(settings)}.",
             "--lr-scheduler piecewise_constant, or leave lr_step_rules out",
+        )
+
+
+def _refuse_rates(settings: TrainSettings) -> None:
+    """Prodigy finds one step size for all that it trains."""
+    rate = kind_of(settings).rate if settings.learning_rate is None else settings.learning_rate
+    if settings.optimizer == "prodigy" and settings.text_encoder_lr not in (None, rate):
+        raise _refused(
+            f"text_encoder_lr {settings.text_encoder_lr:g} is another than learning_rate {rate:g},"
+            " but optimizer prodigy finds one step size for denoiser and text encoders.",
+            "leave text_encoder_lr out, or --optimizer adamw",
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from functools import cache
 from io import StringIO
@@ -18,8 +18,17 @@ if TYPE_CHECKING:
 Value = bool | int | float | str | None
 
 
-def make_optimizer(recipe: Recipe, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-    """The optimizer that the settings choose, ready to train `parameters`."""
+# Parameters, or groups of them with settings of their own.
+Trained = list[Any]
+PEAK = "peak"
+"""In a group: the learning rate that is its peak, where that is not the recipe's."""
+
+
+def make_optimizer(
+    recipe: Recipe, parameters: list[nn.Parameter], texts: Sequence[nn.Parameter] = ()
+) -> torch.optim.Optimizer:
+    """The optimizer that the settings choose, ready to train `parameters`, and those of text
+    encoders at their own rate."""
     settings, rate = recipe.settings, recipe.learning_rate
     adam: dict[str, Any] = {
         "lr": rate,
@@ -27,12 +36,16 @@ def make_optimizer(recipe: Recipe, parameters: list[nn.Parameter]) -> torch.opti
         "weight_decay": settings.adam_weight_decay,
         "eps": settings.adam_epsilon,
     }
-    return _MAKERS[settings.optimizer](parameters, adam, recipe)
+    trained: Trained = parameters
+    if texts:
+        own = {"params": [*texts], "lr": recipe.text_rate, PEAK: recipe.text_rate}
+        if settings.adam_weight_decay_text_encoder is not None:
+            own["weight_decay"] = settings.adam_weight_decay_text_encoder
+        trained = [{"params": parameters}, own]
+    return _MAKERS[settings.optimizer](trained, adam, recipe)
 
 
-def _adamw(
-    parameters: list[nn.Parameter], adam: dict[str, Any], recipe: Recipe
-) -> torch.optim.Optimizer:
+def _adamw(parameters: Trained, adam: dict[str, Any], recipe: Recipe) -> torch.optim.Optimizer:
     """Fused where PyTorch can."""
     import torch
 
@@ -42,18 +55,14 @@ def _adamw(
         return torch.optim.AdamW(parameters, **adam)
 
 
-def _adamw_8bit(
-    parameters: list[nn.Parameter], adam: dict[str, Any], recipe: Recipe
-) -> torch.optim.Optimizer:
+def _adamw_8bit(parameters: Trained, adam: dict[str, Any], recipe: Recipe) -> torch.optim.Optimizer:
     from bitsandbytes.optim import AdamW8bit
 
     made: torch.optim.Optimizer = AdamW8bit(parameters, **adam)
     return made
 
 
-def _adafactor(
-    parameters: list[nn.Parameter], adam: dict[str, Any], recipe: Recipe
-) -> torch.optim.Optimizer:
+def _adafactor(parameters: Trained, adam: dict[str, Any], recipe: Recipe) -> torch.optim.Optimizer:
     """PyTorch's steps are as long as the rate times a matrix's root mean square, or times
     `eps[1]` if that is larger. Half of a LoRA begins at zero and would stay there; 1 is larger
     than all of them, so that steps are as long as the rate, AdamW's."""
@@ -68,9 +77,7 @@ def _adafactor(
     )
 
 
-def _prodigy(
-    parameters: list[nn.Parameter], adam: dict[str, Any], recipe: Recipe
-) -> torch.optim.Optimizer:
+def _prodigy(parameters: Trained, adam: dict[str, Any], recipe: Recipe) -> torch.optim.Optimizer:
     from prodigyopt import Prodigy
 
     settings = recipe.settings
@@ -90,7 +97,7 @@ def _prodigy(
 
 
 def _schedule_free(
-    parameters: list[nn.Parameter], adam: dict[str, Any], recipe: Recipe
+    parameters: Trained, adam: dict[str, Any], recipe: Recipe
 ) -> torch.optim.Optimizer:
     from schedulefree import AdamWScheduleFree
 
@@ -99,9 +106,7 @@ def _schedule_free(
     return made  # type: ignore[no-any-return]
 
 
-def _muon(
-    parameters: list[nn.Parameter], adam: dict[str, Any], recipe: Recipe
-) -> torch.optim.Optimizer:
+def _muon(parameters: Trained, adam: dict[str, Any], recipe: Recipe) -> torch.optim.Optimizer:
     return _muon_class()(
         parameters,
         lr=adam["lr"],
@@ -134,17 +139,16 @@ def _muon_class() -> Callable[..., torch.optim.Optimizer]:
 
         def __init__(
             self,
-            params: Iterable[nn.Parameter],
+            params: Trained,
             lr: float,
             weight_decay: float,
             adam_betas: tuple[float, float],
             adam_eps: float,
         ) -> None:
-            every = list(params)
             told: dict[str, Any] = {"lr": lr, "weight_decay": weight_decay}
-            super().__init__(every, {**told, "adam_betas": adam_betas, "adam_eps": adam_eps})
-            matrices = [one for one in every if one.ndim == 2]
-            others = [one for one in every if one.ndim != 2]
+            super().__init__(params, {**told, "adam_betas": adam_betas, "adam_eps": adam_eps})
+            matrices = _of_groups(self.param_groups, lambda one: one.ndim == 2)
+            others = _of_groups(self.param_groups, lambda one: one.ndim != 2)
             self.parts: list[torch.optim.Optimizer] = []
             if matrices:
                 self.parts.append(
@@ -164,7 +168,19 @@ def _muon_class() -> Callable[..., torch.optim.Optimizer]:
     return Muon
 
 
-Maker = Callable[[list["nn.Parameter"], dict[str, Any], Recipe], "torch.optim.Optimizer"]
+def _of_groups(
+    groups: list[dict[str, Any]], fits: Callable[[nn.Parameter], bool]
+) -> list[dict[str, Any]]:
+    """The groups with only those of their parameters; none is empty."""
+    found = [
+        {key: group[key] for key in ("lr", "weight_decay", PEAK) if key in group}
+        | {"params": [one for one in group["params"] if fits(one)]}
+        for group in groups
+    ]
+    return [group for group in found if group["params"]]
+
+
+Maker = Callable[[Trained, dict[str, Any], Recipe], "torch.optim.Optimizer"]
 _MAKERS: dict[str, Maker] = {
     "adamw": _adamw,
     "adamw-8bit": _adamw_8bit,

@@ -8,19 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hubtools.models import outlines
-from hubtools.models.blank import in_precision
+from hubtools.models.blank import blank_component, in_precision
 from hubtools.models.families.protocol import BaseInfo, Family
 from hubtools.models.loading import left_out
 from hubtools.models.lookup import texts_of
 from hubtools.models.registry import SUPPORTED
 from hubtools.quiet import hush
 from hubtools.train_settings import TrainSettings
-from hubtools.training.adapter import add_lora
+from hubtools.training.adapter import add_lora, add_text_lora
 from hubtools.training.device import dtype_of, quantise_as_set
 from hubtools.training.layers import Share, shares
 from hubtools.training.memory import Beside, Memory, largest_pass, plan_memory, put_together
 from hubtools.training.recipe import Recipe
 from hubtools.training.start import Start
+from hubtools.training.texts import trained_of
 
 _BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 
@@ -131,10 +132,16 @@ def rehearsed(
     in_precision(denoiser, dtype_of(recipe.precision))
     quantise_as_set(denoiser, settings)
     blank = add_lora(denoiser, settings, recipe.alpha)
+    encoders = {name: blank_component(folder, name) for name in trained_of(info, settings)}
+    if encoders:
+        for encoder in encoders.values():
+            encoder.requires_grad_(False)
+        blank |= add_text_lora(encoders, settings, recipe.alpha, info.unread)
     if start is not None:
         start.check(blank, family.prefix)
+    every = (*shares(denoiser), *(one for e in encoders.values() for one in shares(e, text=True)))
     return Outline(
         [tuple(parameter.shape) for parameter in blank.values()],
-        shares(denoiser),
-        plan_memory(family, folder, info, recipe, denoiser, sample),
+        every,
+        plan_memory(family, folder, info, recipe, denoiser, sample, encoders),
     )

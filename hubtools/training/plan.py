@@ -20,6 +20,7 @@ from hubtools.training.layers import Share
 from hubtools.training.memory import Memory
 from hubtools.training.optimizer_kinds import kind_of
 from hubtools.training.recipe import Recipe
+from hubtools.training.texts import trained_of
 
 if TYPE_CHECKING:
     from hubtools.dataset.examples import Example
@@ -68,6 +69,16 @@ class TrainPlan:
         if given is not None:
             return given
         return replace_word(caption, trigger, self.dataset.class_noun) if trigger else caption
+
+    @property
+    def trained_texts(self) -> tuple[str, ...]:
+        """Text encoders that are trained."""
+        return trained_of(self.base, self.recipe.settings)
+
+    @property
+    def keeps_texts(self) -> bool:
+        """Whether there are text encoders whose answers are cached: those that are not trained."""
+        return not self.trained_texts or self.trained_texts != self.base.texts
 
     def texts(self, example: Example) -> tuple[str, ...]:
         """The captions of which a step draws one."""
@@ -141,7 +152,7 @@ class TrainPlan:
         given = {one.controls for one in self.examples} if self.base.controls[1] else set()
         # as large as they may be
         cells += flips * sum(map(len, given)) * (REFERENCE_SIDE // factor) ** 2
-        captions = len(self.encoded_captions) + len(self.held_out)
+        captions = len(self.encoded_captions) + len(self.held_out) if self.keeps_texts else 0
         if self.base.sees:  # at most: each with the pictures that it is said of
             captions *= flips * len(given)
         headers = (flips * (len(sizes) + len(given)) + captions) * 2 * _HEADER

@@ -11,6 +11,7 @@ from hubtools.models.families.noise import DDPM, DDPM_PREDICTIONS
 from hubtools.models.families.protocol import Model
 from hubtools.training.device import autocast
 from hubtools.training.draws import Chosen
+from hubtools.training.texts import at_rest, without_lora
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,10 +56,7 @@ def explained(
         return None
     generator = torch.Generator("cpu").manual_seed(0)
     missed, whole = dict.fromkeys(DDPM_PREDICTIONS, 0.0), dict.fromkeys(DDPM_PREDICTIONS, 0.0)
-    training = model.denoiser.training
-    model.denoiser.eval()
-    model.denoiser.disable_adapters()  # type: ignore[operator]
-    try:
+    with at_rest(model), without_lora(model):
         for index in range(min(count, _PICTURES)):
             picture, caption = encoded(index, Chosen())
             pictures, captions = (
@@ -76,9 +74,6 @@ def explained(
                 for name, target in noise.targets(latents.float(), drawn, t).items():
                     missed[name] += float((answer - target).square().mean())
                     whole[name] += float(target.square().mean())
-    finally:
-        model.denoiser.enable_adapters()  # type: ignore[operator]
-        model.denoiser.train(training)
     return Explained({name: 1 - missed[name] / whole[name] for name in missed})
 
 

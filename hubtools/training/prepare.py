@@ -20,6 +20,7 @@ from hubtools.inference.shots import prompts_of
 from hubtools.layout import cache_dir
 from hubtools.models.base import configs_of
 from hubtools.models.configs import check_configs
+from hubtools.models.families.clip import with_encoders
 from hubtools.models.families.protocol import BaseInfo, Family, Sampling, family_of
 from hubtools.models.registry import EXAMPLE_BASE
 from hubtools.models.targets import target_of
@@ -95,6 +96,7 @@ def make_plan(
     this device or base cannot do, and `HubtoolsError` if the LoRA to `start` from does not fit."""
     every = [*source.examples, *source.held_out]
     info = with_controls(family.info(folder, project.train.prediction_type), every)
+    info = with_encoders(info, folder)
     settings = completed(project.train, info)
     check_xformers(settings, group.device)
     check_compile(settings, group.device)

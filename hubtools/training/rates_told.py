@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hubtools.files import human_bytes
 from hubtools.setting_types import parsed_step_rules
 from hubtools.training.averages import decay_after
@@ -21,6 +23,21 @@ def optimizer_told(recipe: Recipe, parameters: int, size: int) -> str:
     what = "it and the average remember" if settings.use_ema else "it remembers"
     each = f"{size / max(1, parameters):.3g} bytes a parameter"
     return f"{', '.join(told)}; {what} {each}, {human_bytes(size)}"
+
+
+def texts_told(recipe: Recipe, encoders: Sequence[str]) -> str:
+    """The text encoders that are trained, and how fast."""
+    if not encoders or recipe.text_rate is None:
+        return ""
+    share = recipe.text_rate / recipe.learning_rate
+    same = "as fast" if share == 1 else f"{share:.3g} times as fast"
+    many = len(encoders) > 1
+    decay = recipe.settings.adam_weight_decay_text_encoder
+    own = "" if decay is None else f", weight decay {decay:g}"
+    return (
+        f"{' and '.join(encoders)} {'are' if many else 'is'} trained too, at {recipe.text_rate:g}"
+        f" ({same}{own}), and {'read' if many else 'reads'} the captions in every step"
+    )
 
 
 def average_told(recipe: Recipe) -> str:

@@ -20,7 +20,8 @@ STATE_SECONDS = 600.0  # without checkpointing_steps, state is also saved this o
 
 @dataclass(frozen=True)
 class Recipe:
-    """One run's numbers. Steps are optimizer steps; `sample_every` 0 means never."""
+    """One run's numbers. Steps are optimizer steps; `sample_every` 0 means never; `text_rate`: the
+    learning rate of text encoders, if they are trained."""
 
     settings: TrainSettings
     resolution: int  # pixels
@@ -35,6 +36,7 @@ class Recipe:
     checkpoint_every: int
     snapshot_every: int
     sample_every: int
+    text_rate: float | None = None
 
     @property
     def images(self) -> int:
@@ -80,15 +82,17 @@ class Recipe:
         """Decay of the moving average of the LoRA at most; None: there is none."""
         return self.settings.ema_decay if self.settings.use_ema else None
 
-    def learning_rate_at(self, step: int) -> float:
-        """Learning rate of the optimizer step with index `step` (from 0).
+    def learning_rate_at(self, step: int, peak: float | None = None) -> float:
+        """Learning rate of the optimizer step with index `step` (from 0), or that of what is
+        trained at another `peak`.
 
         Warm-up rises linearly and reaches the peak at index `warmup - 1`; its first step is not
         zero, so that no step is lost. The shapes after it are those of diffusers' `get_scheduler`;
         steps of piecewise_constant are counted from the first, warm-up or not.
         """
+        peak = self.learning_rate if peak is None else peak
         if step < self.warmup:
-            return self.learning_rate * (step + 1) / self.warmup
+            return peak * (step + 1) / self.warmup
         shape = schedule_of(self.settings)
         left = max(1, self.steps - self.warmup)
         progress = min(1.0, (step - self.warmup) / left)
@@ -103,7 +107,7 @@ class Recipe:
             factor = 0.5 * (1.0 + math.cos(math.pi * (progress * self.settings.lr_num_cycles % 1)))
         elif shape == "piecewise_constant":
             factor = self._step_factor(step)
-        return self.learning_rate * factor
+        return peak * factor
 
     def _step_factor(self, step: int) -> float:
         rules = parsed_step_rules(self.settings.lr_step_rules or "1")
@@ -150,6 +154,7 @@ _LATER = frozenset(
         *("validation_split", "fsdp", "gradient_checkpointing_interval", "compile_blocks"),
         *("use_rslora", "use_dora", "rank_pattern", "alpha_pattern"),
         *("optimizer", "lr_step_rules", "prodigy_beta3", "prodigy_d_coef", "prodigy_decouple"),
+        *("train_text_encoder", "text_encoder_lr", "adam_weight_decay_text_encoder"),
         *("prodigy_use_bias_correction", "prodigy_safeguard_warmup", "use_ema", "ema_decay"),
     }
 )
@@ -210,8 +215,10 @@ def make_recipe(
         warms_up = kind.warms_up and schedule not in NO_WARM_UP
         warmup = round(0.05 * steps) if warms_up else 0
     rate = kind.rate if settings.learning_rate is None else settings.learning_rate
+    text_rate = settings.text_encoder_lr
     if settings.scale_lr:
         rate *= _pictures_a_step(settings, world_size)
+        text_rate = text_rate and text_rate * _pictures_a_step(settings, world_size)
     sample_every = settings.validation_steps
     if sample_every is None:
         sample_every = 0 if settings.fsdp else max(100, steps // 8)
@@ -229,4 +236,5 @@ def make_recipe(
         checkpoint_every=settings.checkpointing_steps or DEFAULT_CHECKPOINT_STEPS,
         snapshot_every=settings.snapshot_steps or sample_every or max(100, steps // 8),
         sample_every=sample_every,
+        text_rate=text_rate,
     )

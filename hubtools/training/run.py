@@ -52,6 +52,7 @@ from hubtools.training.sharding import settle
 from hubtools.training.signals import Stop, StopAgreement, stop_on_signals
 from hubtools.training.stages import Opened, Stages
 from hubtools.training.start import Start
+from hubtools.training.text_loras import open_texts
 from hubtools.training.trackers.follow import Trackers
 from hubtools.training.trackers.kinds import about, chosen
 from hubtools.training.validation import Validation, is_due
@@ -160,12 +161,13 @@ class Run:
             self.validation = Validation(self.stages, self.plan, self.group.device)
         also = [self.validation.encoded] if self.validation else []
         encoded.fill(self.group, self.reporter, self._encode_prompts, also)
-        model = self.stages.denoiser()
+        model = self.stages.denoiser(self.plan.trained_texts)
         quantise_as_set(model.denoiser, self.settings, device)
         parameters = add_lora(model.denoiser, self.settings, self.recipe.alpha)
         settle(model.denoiser, parameters, self.settings, self.recipe.precision, self.group)
         set_up(self.settings, model.denoiser, device)
         make_fast(model, self.settings, encoded, self.reporter)
+        texts = open_texts(model, self.plan, device, (encoded, *also))
         if saved is None:
             check_prediction(
                 explained(
@@ -179,8 +181,9 @@ class Run:
                 set_by_user=self.settings.prediction_type is not None,
             )
             if self.start is not None:
-                self.start.put(parameters, model.denoiser, model.prefix)
-        optimizer = make_optimizer(self.recipe, list(parameters.values()))
+                self.start.put(parameters | texts, model)
+        optimizer = make_optimizer(self.recipe, [*parameters.values()], [*texts.values()])
+        parameters |= texts
         scaler = torch.amp.GradScaler(device.type, enabled=self.recipe.precision == "fp16")
         average = average_of(parameters, self.recipe.ema_decay)
         if saved is not None:

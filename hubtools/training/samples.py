@@ -12,6 +12,7 @@ from hubtools.inference.shots import Shot, shots_of
 from hubtools.layout import SAMPLES_DIR
 from hubtools.rooted import Root
 from hubtools.settings import SampleSettings
+from hubtools.training.texts import at_rest, trained_texts
 
 if TYPE_CHECKING:
     import torch
@@ -58,7 +59,7 @@ class SamplePrompts:
         import torch
 
         read = Prompts(model.pipeline)
-        encoder = model.encoders()[0]
+        encoder = next(one for one in model.encoders() if one is not model.pipeline.vae)
         kind = next(encoder.parameters()).device.type
         exact = {parameter.dtype for parameter in encoder.parameters()} == {torch.float32}
         mixed = exact and precision != torch.float32
@@ -93,8 +94,9 @@ def draw_samples(
 
     try:
         shots, names = said.shots(weight)
-        if said.read is None:
-            with stages.opened("text") as text:
+        spoken = trained_texts(model) if step else {}
+        if said.read is None or spoken:  # words are read anew by encoders that have learned
+            with at_rest(model), stages.opened("text", spoken) as text:
                 said.encode(text.model, next(model.denoiser.parameters()).dtype)
         assert said.read is not None
         given = {model.prefix: model.denoiser}

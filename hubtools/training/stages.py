@@ -6,7 +6,7 @@ never in memory together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,9 +33,10 @@ class Stages:
         """What tells the answers of this part from those of another base."""
         return self.family.identity(self.base, Path(self.base.path_or_id), part)
 
-    def denoiser(self) -> Model:
-        """The part that is trained, on the CPU."""
-        return self.load(parts=("denoiser",))
+    def denoiser(self, texts: Sequence[str] = ()) -> Model:
+        """The denoiser, and these text encoders with their tokenizers, on the CPU."""
+        tokenizers = (name.replace("text_encoder", "tokenizer") for name in texts)
+        return self.load(parts=("denoiser", *texts, *tokenizers))
 
     @contextmanager
     def opened(self, part: Part, given: Mapping[str, Any] | None = None) -> Iterator[Opened]:

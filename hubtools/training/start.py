@@ -17,9 +17,12 @@ from hubtools.models.targets import target_of
 from hubtools.project import Project
 from hubtools.training.adapter import scale_of
 from hubtools.training.layers import PRESETS
+from hubtools.training.texts import layer_of
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from hubtools.models.families.protocol import Model
 
 
 @dataclass(frozen=True)
@@ -35,10 +38,17 @@ class Start:
         name = self.facts.name
         wanted = _halves(parameters)
         layers = {key.removeprefix(f"{prefix}."): one for key, one in self.adapter.layers.items()}
-        if self.of_text(prefix):
+        trains = any(layer.startswith("text_encoder") for layer in wanted)
+        if self.of_text(prefix) and not trains:
             raise HubtoolsError(
                 f"init_from: {name} changes a text encoder too, which this run leaves as it is.",
-                hint="start from a LoRA of the denoiser alone",
+                hint="--train-text-encoder, or start from a LoRA of the denoiser alone",
+                code="not-supported",
+            )
+        if trains and not self.of_text(prefix):
+            raise HubtoolsError(
+                f"init_from: {name} changes no text encoder, and this run trains one.",
+                hint="leave --train-text-encoder out",
                 code="not-supported",
             )
         dora = any("magnitude" in one for one in wanted.values())
@@ -73,15 +83,16 @@ class Start:
         """True if it changes something besides the denoiser."""
         return any(not key.startswith(f"{prefix}.") for key in self.adapter.layers)
 
-    def put(self, parameters: Mapping[str, nn.Parameter], model: nn.Module, prefix: str) -> None:
+    def put(self, parameters: Mapping[str, nn.Parameter], model: Model) -> None:
         """Give `parameters` of `model` its weights: at the strength that the run's alpha has, they
         do what they did in the file."""
         import torch
 
         with torch.no_grad():
             for layer, halves in _halves(parameters).items():
-                found = self.adapter.layers[f"{prefix}.{layer}"]
-                share = found.scale / scale_of(model.get_submodule(layer))
+                named = f"{model.prefix}.{layer}"
+                found = self.adapter.layers.get(named) or self.adapter.layers[layer]
+                share = found.scale / scale_of(layer_of(model, layer))
                 halves["lora_A"].copy_(found.down)
                 halves["lora_B"].copy_(found.up if share == 1 else found.up.float() * share)
                 if found.magnitude is not None:

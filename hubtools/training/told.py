@@ -13,7 +13,7 @@ from hubtools.settings import TrainSettings
 from hubtools.training.layers import share_words
 from hubtools.training.memory import held
 from hubtools.training.plan import TrainPlan
-from hubtools.training.rates_told import average_told, optimizer_told, rate_told
+from hubtools.training.rates_told import average_told, optimizer_told, rate_told, texts_told
 from hubtools.training.recipe import DTYPES, STATE_SECONDS, Recipe
 from hubtools.training.trackers.kinds import TITLES, chosen
 
@@ -46,7 +46,8 @@ def describe(plan: TrainPlan) -> list[str]:
         f" parameters in float32 ({human_bytes(plan.lora_bytes)}){_kind(recipe)}",
         "layers": share_words(plan.lora_shares),
         "starts from": plan.started_from.words if plan.started_from else "",
-        "pictures": f"{_sides(recipe)}, {cut}, {mirror}; latents and captions cached"
+        "pictures": f"{_sides(recipe)}, {cut}, {mirror};"
+        f" {'latents and captions' if plan.keeps_texts else 'latents'} cached"
         f" ({human_bytes(plan.cache_bytes)} at most)",
         "made from": _made_from(plan),
         "buckets": _buckets(recipe),
@@ -58,6 +59,7 @@ def describe(plan: TrainPlan) -> list[str]:
         "prior": _prior(plan),
         "optimizer": optimizer_told(recipe, plan.lora_parameters, plan.optimizer_bytes),
         "learning rate": rate_told(recipe),
+        "text encoders": texts_told(recipe, plan.trained_texts),
         "average": average_told(recipe),
         "states": f"{often} and on Ctrl-C, {plan.states} kept"
         f" ({human_bytes(plan.states * plan.state_bytes)})",

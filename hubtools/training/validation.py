@@ -22,6 +22,7 @@ from hubtools.training.loop import TrainState, loss_sum
 from hubtools.training.plan import TrainPlan
 from hubtools.training.recipe import Recipe
 from hubtools.training.stages import Stages
+from hubtools.training.texts import at_rest
 
 if TYPE_CHECKING:
     import torch
@@ -94,18 +95,12 @@ class Validation:
         import torch
 
         alone = replace(state, encoded=self.encoded, prior_caption=None)
-        denoiser = state.model.denoiser
-        training = denoiser.training
-        denoiser.eval()
-        try:
-            with torch.no_grad():
-                losses = [
-                    loss_sum(alone, self._plan.recipe, moved(batch, self._device)).double()
-                    for batch in self._batches(alone)
-                ]
-            return float(torch.stack(losses).mean())
-        finally:
-            denoiser.train(training)
+        with at_rest(state.model), torch.no_grad():
+            losses = [
+                loss_sum(alone, self._plan.recipe, moved(batch, self._device)).double()
+                for batch in self._batches(alone)
+            ]
+        return float(torch.stack(losses).mean())
 
     def _batches(self, state: TrainState) -> list[Batch]:
         import torch

@@ -15,6 +15,7 @@ from hubtools.training.device import autocast
 from hubtools.training.distributed import Distributed
 from hubtools.training.draws import Chosen
 from hubtools.training.recipe import Recipe
+from hubtools.training.texts import at_rest, without_lora
 
 if TYPE_CHECKING:
     import torch
@@ -57,11 +58,8 @@ def verify_lora(
     trained, again = answer(), answer()
     with in_place_of_training(model.pipeline, resolve_lora(str(path))):
         reloaded = answer()
-    model.denoiser.disable_adapters()  # type: ignore[operator]
-    try:
+    with without_lora(model):
         base = answer()
-    finally:
-        model.denoiser.enable_adapters()  # type: ignore[operator]
     return compare(trained, reloaded, base, noise=float((trained - again).abs().max()))
 
 
@@ -80,14 +78,9 @@ def denoiser_output(
         {key: value.to(device) for key, value in batch.items()}
         for batch in (stacked([picture]), model.collate([caption]))
     )
-    training = model.denoiser.training
-    model.denoiser.eval()
-    try:
-        with torch.no_grad():
-            noised = model.noised(latents, noise, torch.tensor([0.5], device=device))
-            return model.predict(noised, Conditions(pictures, captions)).float().cpu()
-    finally:
-        model.denoiser.train(training)
+    with at_rest(model), torch.no_grad():
+        noised = model.noised(latents, noise, torch.tensor([0.5], device=device))
+        return model.predict(noised, Conditions(pictures, captions)).float().cpu()
 
 
 def compare(trained: Tensor, reloaded: Tensor, base: Tensor, *, noise: float = 0.0) -> float:

@@ -126,7 +126,14 @@ LINES = {
         "--resolution=64 --random_flip --train_batch_size=1 --num_train_epochs=2"
         " --checkpointing_steps=500 --learning_rate=1e-04 --lr_scheduler=constant"
         " --lr_warmup_steps=0 --mixed_precision=no --seed=42 --output_dir=run --report_to=wandb"
-        " --push_to_hub"
+        " --push_to_hub --train_text_encoder"
+    ),
+    "dreambooth": (
+        "--instance_prompt=a_dog --resolution=64 --train_batch_size=1 --mixed_precision=no"
+        " --gradient_accumulation_steps=4 --learning_rate=1e-4 --report_to=wandb"
+        " --lr_scheduler=constant --lr_warmup_steps=0 --max_train_steps=500 --output_dir=run"
+        " --validation_epochs=25 --seed=0 --push_to_hub --train_text_encoder"
+        " --text_encoder_lr=5e-6 --adam_weight_decay_text_encoder=1e-3"
     ),
     "flux": (
         "--mixed_precision=no --resolution=64 --train_batch_size=1 --guidance_scale=1"
@@ -138,7 +145,7 @@ LINES = {
 
 
 @pytest.mark.parametrize("script", LINES)
-def test_command_lines_of_three_scripts_are_taken(
+def test_command_lines_of_the_scripts_are_taken(
     script: str,
     tiny_base: Path,
     tiny_sdxl: Path,
@@ -146,8 +153,9 @@ def test_command_lines_of_three_scripts_are_taken(
     pictures: Path,
     tmp_path: Path,
 ) -> None:
-    base = {"text_to_image": tiny_base, "sdxl": tiny_sdxl, "flux": tiny_flux1}[script]
-    data = "--instance_data_dir" if script == "flux" else "--train_data_dir"
+    bases = {"text_to_image": tiny_base, "sdxl": tiny_sdxl, "flux": tiny_flux1}
+    base = bases.get(script, tiny_sdxl)
+    data = "--instance_data_dir" if script in ("flux", "dreambooth") else "--train_data_dir"
     done = typed(
         "train", f"--pretrained_model_name_or_path={base}", f"{data}={pictures}",
         "--validation_prompt", "a photo of a dog", *LINES[script].split(), "--dry-run",
@@ -156,6 +164,8 @@ def test_command_lines_of_three_scripts_are_taken(
     assert done.returncode == 0, done.stderr
     assert ("T130" in done.stderr) == bool(missing_modules("wandb"))
     assert "The plan stands" in done.stdout + done.stderr
+    texts = "--train_text_encoder" in LINES[script]
+    assert ("text_encoder_2 are trained too" in done.stderr) is texts
 
 
 @pytest.mark.parametrize("words", [["--cache_dir"], ["--local_rank", "--rank", "8"]])

@@ -27,7 +27,13 @@ from hubtools.training.optimizer_kinds import (  # noqa: E402
     check_optimizer,
     refuse_pairs,
 )
-from hubtools.training.optimizers import make_optimizer, memory_of, not_found, rate_in_use  # noqa: E402
+from hubtools.training.optimizers import (  # noqa: E402
+    PEAK,
+    make_optimizer,
+    memory_of,
+    not_found,
+    rate_in_use,
+)
 from hubtools.training.recipe import make_recipe  # noqa: E402
 
 HAVE = [
@@ -60,7 +66,9 @@ class Bench:
             )
             for name, shape in SHAPES.items()
         }
-        self.optimizer = make_optimizer(recipe, list(self.parameters.values()))
+        every = list(self.parameters.values())
+        texts = every[-2:] if self.settings.train_text_encoder else []
+        self.optimizer = make_optimizer(recipe, every[: len(every) - len(texts)], texts)
         self.average = (
             Average(self.parameters, recipe.ema_decay) if recipe.ema_decay is not None else None
         )
@@ -69,7 +77,7 @@ class Bench:
         for _ in range(steps):
             generator = torch.Generator().manual_seed(self.done)
             for group in self.optimizer.param_groups:
-                group["lr"] = self.recipe.learning_rate_at(self.done)
+                group["lr"] = self.recipe.learning_rate_at(self.done, group.get(PEAK))
             for parameter in self.parameters.values():
                 noise = torch.randn(parameter.shape, generator=generator)
                 parameter.grad = parameter.detach() - 0.5 + 0.1 * noise
@@ -97,6 +105,7 @@ class Bench:
 @pytest.mark.parametrize("average", [False, True])
 def test_every_optimizer_goes_on_bit_for_bit(tmp_path: Path, name: str, average: bool) -> None:
     settings = {"optimizer": name, "use_ema": average and name != "schedule-free"}
+    settings["train_text_encoder"] = average  # as a group of its own
     straight, stopped, fresh = Bench(**settings), Bench(**settings), Bench(**settings)
     straight.learn(9)
     stopped.learn(4)
@@ -115,6 +124,28 @@ def test_every_optimizer_goes_on_bit_for_bit(tmp_path: Path, name: str, average:
     averages = settings["use_ema"] or name == "schedule-free"
     same = [torch.equal(ours[key], straight.parameters[key]) for key in ours]
     assert not any(same) if averages else all(same)
+
+
+@pytest.mark.parametrize("name", HAVE)
+def test_text_encoders_learn_at_their_own_rate(name: str) -> None:
+    """A tenth of the other's, but for Prodigy, which has one for all; without weight decay."""
+    rates = {} if name == "prodigy" else {"learning_rate": 1e-2, "text_encoder_lr": 1e-3}
+    bench = Bench(
+        optimizer=name, train_text_encoder=True, adam_weight_decay_text_encoder=0.0,
+        lr_warmup_steps=0, **rates,
+    )  # fmt: skip
+    peaks = [group.get(PEAK) for group in bench.optimizer.param_groups]
+    assert {one for one in peaks if one is not None} == {rates.get("text_encoder_lr", 1.0)}
+    begun = bench.published()
+    bench.learn(1)
+    moved = [float((one - begun[k]).detach().abs().mean()) for k, one in bench.parameters.items()]
+    assert min(moved) > 0
+    if name in ("adamw", "schedule-free"):  # the one begins at zero, and decays nowhere
+        assert moved[3] == pytest.approx(0.1 * moved[1], rel=0.05)
+    if name == "muon":  # its AdamW for what is no matrix
+        assert moved[3] == pytest.approx(0.2 * 1e-3, rel=0.05)
+    decays = {group["weight_decay"] for group in bench.optimizer.param_groups}
+    assert decays == {0.01, 0.0}
 
 
 @pytest.mark.parametrize("name", HAVE)

@@ -82,6 +82,7 @@ class Told:
         betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2
         self.noise = DDPM(torch.cumprod(1 - betas, 0), EPSILON, NoiseOptions())
         self.denoiser: Any = self
+        self.pipeline = None
         self.training = False
         self.clean = torch.randn((3, 4, 8, 8), generator=torch.Generator().manual_seed(1))
 

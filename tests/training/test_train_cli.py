@@ -184,6 +184,7 @@ def test_two_processes_are_one_with_twice_the_batch(
         Image.open(path).resize((160, 80)).save(path)
     settings: dict[str, Any] = {"max_train_steps": 6, "checkpointing_steps": 2, "data": data}
     settings |= {"aspect_ratio_buckets": True, "shuffle_caption": True, "caption_variants": 2}
+    settings |= {"train_text_encoder": True, "text_encoder_lr": 1e-3}
     if fsdp:
         settings |= {"pretrained_model_name_or_path": str(tiny_schnell), "max_train_steps": 4}
     one = make_project(name="one", train_batch_size=4, **settings)

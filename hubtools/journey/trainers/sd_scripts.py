@@ -85,6 +85,7 @@ def read(content: Mapping[str, Any]) -> Config:
         texts(flat.pop("optimizer_args", None)),
         "optimizer_args",
     )
+    _take_texts(found, flat)
     found.take_all(SETTINGS, flat, (*_OF_SETS, "conv_dim", "conv_alpha"))
     for values in _subsets(content):
         found.sets += _sets(values)
@@ -96,6 +97,19 @@ def read(content: Mapping[str, Any]) -> Config:
         if len(nouns) == 1:
             found.take(("dataset", "class_noun"), "class_tokens", nouns.pop())
     return found
+
+
+def _take_texts(found: Config, flat: dict[str, Any]) -> None:
+    """Text encoders are trained where they have a rate and are not left out."""
+    rate, alone = flat.get("text_encoder_lr"), flat.pop("network_train_unet_only", False)
+    if isinstance(rate, list) and len(set(map(str, rate))) == 1:
+        rate = rate[0]  # one for each of them
+    if not isinstance(rate, int | float) or (rate and alone):
+        return
+    del flat["text_encoder_lr"]
+    if rate:
+        found.take(("train", "train_text_encoder"), "text_encoder_lr", True)
+        found.take(("train", "text_encoder_lr"), "text_encoder_lr", rate)
 
 
 _ARGUMENTS = "network_args"  # "conv_dim=8", "dora_wd=True"

@@ -128,6 +128,10 @@ class FlowModel:
             del batch[MASK]
         return batch
 
+    def read(self, captions: Tensors) -> Tensors:
+        """As they are: text encoders are not trained, but for the CLIPs that some families have."""
+        return captions
+
     def noised(self, latents: Tensor, noise: Tensor, t: Tensor) -> Noised:
         """On the straight line from the picture to the noise."""
         return self.noise.noised(latents, noise, t)
@@ -137,7 +141,7 @@ class FlowModel:
         dtype = next(self.denoiser.parameters()).dtype
         captions = {
             key: value.to(dtype) if value.is_floating_point() else value
-            for key, value in conditions.captions.items()
+            for key, value in self.read(conditions.captions).items()
         }
         latents = noised.latents.to(dtype)
         return self.answer(latents, noised.timesteps, captions, conditions.pictures)
@@ -298,7 +302,7 @@ class FlowFamily:
         variant: str | None,
         dtype: torch.dtype,
         noise: NoiseOptions,
-        parts: Collection[Part] = ALL_PARTS,
+        parts: Collection[str] = ALL_PARTS,
         given: Mapping[str, Any] | None = None,
     ) -> FlowModel:
         """Open the parts: the VAE in float32, text encoders as they were published, since float32

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hubtools.models.families.batches import Tensors
+from hubtools.models.families.clip import TOKENS, clip_tokens
 from hubtools.models.families.configs import bytes_of, config, vae_factor
 from hubtools.models.families.flow import (
     as_grid,
@@ -48,6 +49,17 @@ class Flux1Model(ReferenceFlowModel):
         """`embeds` (1, 512, width of T5), `pooled` (1, width of CLIP)."""
         embeds, pooled, _ = self.pipeline.encode_prompt(caption, None, device=device)
         return {"embeds": embeds, "pooled": pooled}
+
+    def tokens(self, caption: str) -> dict[str, Tensor]:
+        """CLIP's; T5 is not trained."""
+        return clip_tokens(self.pipeline, caption, 1)
+
+    def read(self, captions: Tensors) -> Tensors:
+        """With CLIP's sum."""
+        if TOKENS not in captions:
+            return captions
+        kept = {key: value for key, value in captions.items() if key != TOKENS}
+        return kept | {"pooled": self.pipeline.text_encoder(captions[TOKENS]).pooler_output}
 
     def reference_pixels(self, picture: Image.Image) -> Tensor:
         """As Kontext does: of the sizes that it was trained with the one whose shape is nearest."""

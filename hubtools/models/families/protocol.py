@@ -59,7 +59,8 @@ class BaseInfo:
     which some captions are therefore left out for while it learns. `shift`: that of a flow base's
     scheduler. `text_dtype`: the precision in which its captions are encoded. `controls`: how many
     pictures each picture may be made from, at least and at most; `sees`: the text encoder is shown
-    them too."""
+    them too. `texts`: its text encoders; `clips`: those of them that may get a LoRA; `unread`:
+    the layers of those whose answers nobody reads, as their names in files begin."""
 
     family: str
     prediction_type: str
@@ -76,6 +77,9 @@ class BaseInfo:
     text_dtype: str = "float32"
     controls: tuple[int, int] = (0, 0)
     sees: bool = False
+    texts: tuple[str, ...] = ()
+    clips: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -126,7 +130,22 @@ class Model(Protocol):
         """Noise latents for the moments `t` (N,), uniform in [0, 1): 1 is pure noise."""
 
     def predict(self, noised: Noised, conditions: Conditions) -> Tensor:
-        """The denoiser's answer, with gradients; the shape of `noised.target`."""
+        """The denoiser's answer, with gradients; the shape of `noised.target`. Captions that have
+        `tokens` are read first, see `ReadsTokens`."""
+
+
+@runtime_checkable
+class ReadsTokens(Protocol):
+    """What a model has besides of whose base text encoders may be trained (`BaseInfo.clips`). They
+    are open while it predicts."""
+
+    def tokens(self, caption: str) -> dict[str, Tensor]:
+        """What they are fed with for one caption (on the CPU), beside the tensors of the encoders
+        that are not trained. `""` is the caption that was dropped."""
+
+    def read(self, captions: Tensors) -> Tensors:
+        """Captions as `collate` makes them, with what those encoders answer to their tokens in the
+        place of those, with gradients; as they are where they have none."""
 
 
 class FromPictures(Protocol):
@@ -231,11 +250,12 @@ class Family(Protocol):
         variant: str | None,
         dtype: torch.dtype,
         noise: NoiseOptions,
-        parts: Collection[Part] = ALL_PARTS,
+        parts: Collection[str] = ALL_PARTS,
         given: Mapping[str, Any] | None = None,
     ) -> Model:
-        """Open `parts` of the base on the CPU, all frozen: the denoiser in `dtype`, encoders in
-        the precision that the family asks for. `given` components are taken as they are."""
+        """Open `parts` of the base, or components by their names, on the CPU, all frozen: the
+        denoiser in `dtype`, encoders in the precision that the family asks for. `given` components
+        are taken as they are."""
 
     def identity(self, base: Base, folder: Path, part: Part) -> str:
         """Hex digest over everything that decides what the part in `folder` answers."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hubtools.errors import HubtoolsError
 from hubtools.models.families.batches import Conditions, Tensors, stacked
-from hubtools.models.families.clip import clip_row, padded_tokens
+from hubtools.models.families.clip import TOKENS, clip_row, clip_tokens, padded_tokens
 from hubtools.models.families.configs import config, reading_sizes, vae_factor
 from hubtools.models.families.noise import (
     DDPM,
@@ -201,7 +201,7 @@ class StableDiffusion:
         variant: str | None,
         dtype: torch.dtype,
         noise: NoiseOptions,
-        parts: Collection[Part] = ALL_PARTS,
+        parts: Collection[str] = ALL_PARTS,
         given: Mapping[str, Any] | None = None,
     ) -> StableDiffusionModel:
         """Open the parts; only the UNet goes to `dtype`, since VAE and text encoders answer
@@ -276,6 +276,16 @@ class StableDiffusionModel:
             tokens = torch.tensor([padded_tokens(self._tokenizer, caption)], device=device)
             return {"embeds": self._text(tokens)[0][0].float().cpu()}
 
+    def tokens(self, caption: str) -> dict[str, Tensor]:
+        """As for inference."""
+        return clip_tokens(self.pipeline, caption, 1)
+
+    def read(self, captions: Tensors) -> Tensors:
+        """Last hidden states, (N, tokens, width)."""
+        if TOKENS not in captions:
+            return captions
+        return {"embeds": self._text(captions[TOKENS])[0]}
+
     def latent_shape(self, picture: Tensors) -> tuple[int, ...]:
         """The shape of the mean."""
         return tuple(picture["mean"].shape)
@@ -300,7 +310,7 @@ class StableDiffusionModel:
         answer: Tensor = self.denoiser(
             noised.latents.to(dtype),
             noised.timesteps,
-            conditions.captions["embeds"].to(dtype),
+            self.read(conditions.captions)["embeds"].to(dtype),
             return_dict=False,
         )[0]
         return answer

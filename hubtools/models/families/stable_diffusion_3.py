@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hubtools.models.families.batches import Tensors
+from hubtools.models.families.clip import TOKENS, clip_rows, clip_tokens, states_and_sum
 from hubtools.models.families.configs import bytes_of, config, vae_factor
 from hubtools.models.families.flow import FlowFamily, FlowModel, published
 from hubtools.models.families.noise import FLOW, Shift
@@ -32,6 +33,25 @@ class StableDiffusion3Model(FlowModel):
         """`embeds` (1, 77 + 256, width), `pooled` (1, sums of both CLIPs)."""
         embeds, pooled = _encoded(self.pipeline, caption, device)
         return {"embeds": embeds, "pooled": pooled}
+
+    def tokens(self, caption: str) -> dict[str, Tensor]:
+        """Of both CLIPs; T5 is not trained."""
+        return clip_tokens(self.pipeline, caption, 2)
+
+    def read(self, captions: Tensors) -> Tensors:
+        """With the states of both CLIPs before those of T5, and their sums."""
+        import torch
+        from torch.nn.functional import pad
+
+        if TOKENS not in captions:
+            return captions
+        states, sums = states_and_sum(clip_rows(self.pipeline, captions, 2))
+        told = captions["embeds"]
+        words = pad(states, (0, told.shape[-1] - states.shape[-1]))
+        return {
+            "embeds": torch.cat([words, told[:, words.shape[1] :].to(words.dtype)], dim=1),
+            "pooled": torch.cat(sums, dim=-1),
+        }
 
     def velocity(self, latents: Tensor, s: Tensor, captions: Tensors) -> Tensor:
         """Clock 1000 s."""

@@ -9,8 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hubtools.errors import HubtoolsError
-from hubtools.models.families.batches import Conditions
-from hubtools.models.families.clip import clip_row, padded_tokens
+from hubtools.models.families.batches import Conditions, Tensors
+from hubtools.models.families.clip import (
+    TOKENS,
+    clip_row,
+    clip_rows,
+    clip_tokens,
+    padded_tokens,
+    states_and_sum,
+)
 from hubtools.models.families.configs import config, reading_sizes
 from hubtools.models.families.noise import Noised
 from hubtools.models.families.protocol import BaseInfo, Framing, Sampling
@@ -29,6 +36,7 @@ if TYPE_CHECKING:
     from hubtools.models.base import Base
 
 _ZEROS = "force_zeros_for_empty_prompt"
+_SAID = "said"
 # Numbers that the UNet is told of a picture: three sizes or places, two numbers each.
 _TOLD = 6
 
@@ -58,7 +66,7 @@ class StableDiffusionXL(StableDiffusion):
         """The same of a window, by the first tokenizer's tokens."""
         device, pairs = pipeline._execution_device, _pairs(pipeline)
         rows = [(encoder, clip_row(words, encoder, tokens, device)[0]) for words, encoder in pairs]
-        embeds, pooled = _read(rows)
+        embeds, (_, pooled) = states_and_sum(rows)
         dtype = pipeline.text_encoder_2.dtype
         return {"prompt_embeds": embeds.to(dtype), "pooled_prompt_embeds": pooled}
 
@@ -137,7 +145,7 @@ class StableDiffusionXLModel(StableDiffusionModel):
 
         with torch.no_grad():
             device = next(self._text.parameters()).device
-            embeds, pooled = _read(
+            embeds, (_, pooled) = states_and_sum(
                 [
                     (encoder, torch.tensor([padded_tokens(words, caption)], device=device))
                     for words, encoder in _pairs(self.pipeline)
@@ -148,16 +156,36 @@ class StableDiffusionXLModel(StableDiffusionModel):
             return {key: torch.zeros_like(value) for key, value in found.items()}
         return found
 
+    def tokens(self, caption: str) -> dict[str, Tensor]:
+        """Of both tokenizers; `said` is 0 where the dropped caption is zeros."""
+        import torch
+
+        found = clip_tokens(self.pipeline, caption, 2)
+        if self.pipeline.config[_ZEROS]:
+            found[_SAID] = torch.tensor(float(bool(caption)))
+        return found
+
+    def read(self, captions: Tensors) -> Tensors:
+        """As `encode_caption`, with `said` as a factor."""
+        if TOKENS not in captions:
+            return captions
+        embeds, (_, pooled) = states_and_sum(clip_rows(self.pipeline, captions, 2))
+        if _SAID not in captions:
+            return {"embeds": embeds, "pooled": pooled}
+        said = captions[_SAID]
+        return {"embeds": embeds * said[:, None, None], "pooled": pooled * said[:, None]}
+
     def predict(self, noised: Noised, conditions: Conditions) -> Tensor:
         """The UNet's answer."""
+        captions = self.read(conditions.captions)
         dtype = next(self.denoiser.parameters()).dtype
         answer: Tensor = self.denoiser(
             noised.latents.to(dtype),
             noised.timesteps,
-            conditions.captions["embeds"].to(dtype),
+            captions["embeds"].to(dtype),
             # sizes stay float32: bfloat16 has no 3,001
             added_cond_kwargs={
-                "text_embeds": conditions.captions["pooled"].to(dtype),
+                "text_embeds": captions["pooled"].to(dtype),
                 "time_ids": conditions.pictures["time_ids"],
             },
             return_dict=False,
@@ -171,17 +199,6 @@ def _pairs(pipeline: Any) -> list[tuple[Any, Any]]:
         (pipeline.tokenizer, pipeline.text_encoder),
         (pipeline.tokenizer_2, pipeline.text_encoder_2),
     ]
-
-
-def _read(rows: Sequence[tuple[Any, Tensor]]) -> tuple[Tensor, Tensor]:
-    """(states before the last side by side, the last encoder's sum) of (encoder, its ids)."""
-    import torch
-
-    states = []
-    for encoder, ids in rows:
-        answer = encoder(ids, output_hidden_states=True)
-        states.append(answer.hidden_states[-2])
-    return torch.cat(states, dim=-1), answer[0]
 
 
 def _refuse_refiner(unet: dict[str, Any], both: bool, pooled: int) -> None:
