@@ -120,6 +120,7 @@ class SampleRecord(_Manifest):
     seed: int
     steps: int
     guidance: float
+    guidance_rescale: float = Field(0.0, description="How far its contrast was brought back.")
     scheduler: str = Field(description="Name as given to --scheduler, or `default`.")
     scheduler_class: str
     scheduler_options: dict[str, Any] = Field(

@@ -245,6 +245,14 @@ class SampleSettings(Section):
         "guidance_scale",
         ge=0,
     )
+    guidance_rescale: float | None = option(
+        None,
+        "Stable Diffusion and SDXL: bring guided pictures back to the contrast that they have"
+        " without guidance, 1 wholly (arXiv:2305.08891); default 0.7 for bases of zero terminal"
+        " SNR, else 0.",
+        ge=0,
+        le=1,
+    )
     scheduler: str = option(
         "default", "Sampler by name, e.g. euler_a, dpmpp_2m, ddim; default is the base's own."
     )

@@ -63,6 +63,7 @@ def snippet(
         lines += [
             f"    num_inference_steps={record.steps},",
             f"    {support.guidance if support else 'guidance_scale'}={record.guidance:g},",
+            *rescaled(record, "    "),
             f"    width={record.width},",
             f"    height={record.height},",
             f'    generator=torch.Generator("cpu").manual_seed({record.seed}),',
@@ -71,6 +72,13 @@ def snippet(
     lines += [f"    {name}={value}," for name, value in always]
     lines += [").images[0]", 'image.save("picture.png")']
     return "\n".join(lines)
+
+
+def rescaled(record: SampleRecord | None, indent: str) -> list[str]:
+    """The argument that brings the contrast back, if it was."""
+    if record is None or not record.guidance_rescale:
+        return []
+    return [f"{indent}guidance_rescale={record.guidance_rescale:g},"]
 
 
 def _imports(beside: Sequence[Companion], repo: str | None) -> list[str]:

@@ -11,7 +11,7 @@ import yaml
 
 from hubtools.cards.escape import code, hub_link, markdown, python_literal
 from hubtools.cards.model_facts import ModelCard, model_facts
-from hubtools.cards.snippet import precision, scheduler_of
+from hubtools.cards.snippet import precision, rescaled, scheduler_of
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.findings import shortened
 from hubtools.layout import CARD, SPACE_DIR
@@ -205,6 +205,7 @@ def app(
         *(["        image=picture,"] if given else []),
         "        num_inference_steps=int(steps),",
         f"        {guidance}=float(guidance),",
+        *rescaled(record, "        "),
         f"        width={width},",
         f"        height={height},",
         '        generator=torch.Generator("cpu").manual_seed(int(seed)),',

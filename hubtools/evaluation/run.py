@@ -137,6 +137,7 @@ def _measure(plan: EvaluationPlan, studio: Session, lines: list[Line], note: Not
         samples={
             "steps": shot.steps,
             "guidance": shot.guidance,
+            **({"guidance_rescale": shot.guidance_rescale} if shot.guidance_rescale else {}),
             "scheduler": shot.scheduler,
             "width": shot.width,
             "height": shot.height,

@@ -253,6 +253,7 @@ def _how(record: SampleRecord) -> str:
     return (
         f"seed {record.seed}, {record.scheduler}, {record.steps} steps,"
         f" guidance {record.guidance:g}"
+        + (f" rescaled {record.guidance_rescale:g}" if record.guidance_rescale else "")
     )
 
 

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
+from inspect import signature
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from hubtools.inference.noise import same_noise
 from hubtools.inference.png import check_free, record_inside
 from hubtools.inference.prompts import read_prompt
 from hubtools.inference.schedulers import check_steps, options_of, seed_scheduler, use_scheduler
-from hubtools.inference.shots import Shot, check_size
+from hubtools.inference.shots import Shot, check_size, no_rescale
 from hubtools.inference.writer import Writer
 from hubtools.manifest import LoraUse, SampleRecord, read_record_of
 from hubtools.models.base import Base
@@ -79,6 +80,9 @@ def draw(
     for shot in shots:
         check_size(shot.width, shot.height, family_for(pipeline).divisor)
         check_steps(pipeline, shot.steps)
+        takes = signature(pipeline.__call__).parameters
+        if shot.guidance_rescale and "guidance_rescale" not in takes:
+            raise no_rescale(shot.guidance_rescale)
     studio = PipelineSession(pipeline, base, tuple(loras), fuse, train_step, prompts)
     wanted = [studio.record(shot, name) for shot, name in zip(shots, names, strict=True)]
     if apart:
@@ -151,7 +155,7 @@ class PipelineSession:
         for index in todo:
             shot = shots[index]
             key: tuple[Any, ...] = (shot.lora_weight, shot.steps, shot.guidance, shot.scheduler)
-            key = (*key, shot.width, shot.height)
+            key = (*key, shot.guidance_rescale, shot.width, shot.height)
             # a longer neighbour would lengthen a prompt, and so change its picture
             said = said_by(self.loras, shot.lora_weight)
             key += self.prompts.under(said).alike(shot)
@@ -244,6 +248,7 @@ class PipelineSession:
             seed=shot.seed,
             steps=shot.steps,
             guidance=shot.guidance,
+            guidance_rescale=shot.guidance_rescale,
             scheduler=shot.scheduler,
             scheduler_class=class_name,
             scheduler_options=options_of(shot.scheduler),

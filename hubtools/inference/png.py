@@ -36,6 +36,7 @@ def parameters_text(record: SampleRecord) -> str:
         "Steps": record.steps,
         "Sampler": record.scheduler,
         "CFG scale": record.guidance,
+        "Guidance rescale": record.guidance_rescale or None,
         "Seed": record.seed,
         "Size": f"{record.width}x{record.height}",
         "Model": record.base_model,

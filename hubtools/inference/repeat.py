@@ -25,6 +25,8 @@ from hubtools.weights import Holds, read_header
 
 Note = Callable[[str], None]
 _WIDEST = 8192  # pixels of a side
+# What settings that are given change of a picture's own.
+_CHANGED = ("negative_prompt", "seed", "steps", "guidance", "guidance_rescale", "scheduler")
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Again:
         `prompts` replaces the picture's own if there are any; seeds count up over `images`."""
         record = self.record
         changed: dict[str, object] = {}
-        for name in ("negative_prompt", "seed", "steps", "guidance", "scheduler"):
+        for name in _CHANGED:
             if f"samples.{name}" in self.given:
                 changed[name] = getattr(settings, name)
         if "samples.size" in self.given and settings.size:
@@ -77,6 +79,7 @@ class Again:
             weights,
             literals,
             self.controls,
+            record.guidance_rescale,
         )
         first = replace(first, **changed)  # type: ignore[arg-type]
         check_size(first.width, first.height)
@@ -193,6 +196,8 @@ def _nonsense(record: SampleRecord) -> Iterator[str]:
     if record.dtype not in ("float32", "float16", "bfloat16"):
         yield f"numbers of type {record.dtype!r}"
     numbers = [record.guidance, record.lora_weight, *(use.weight for use in record.loras)]
+    if not 0 <= record.guidance_rescale <= 1:
+        yield f"a rescaling of {record.guidance_rescale}"
     if not all(abs(number) <= 1000 for number in numbers) or len(record.loras) > 100:
         yield "such a guidance or such LoRAs"
 

@@ -30,6 +30,7 @@ class Shot:
     prompt_weights: bool = True
     literals: tuple[str, ...] = ()
     controls: tuple[Path, ...] = ()
+    guidance_rescale: float = 0.0
 
 
 def check_size(width: int, height: int, divisor: int = DIVISOR) -> None:
@@ -39,6 +40,27 @@ def check_size(width: int, height: int, divisor: int = DIVISOR) -> None:
             f"A size of {width}x{height} is no multiple of {divisor}.",
             hint=f"e.g. {width // divisor * divisor}x{height // divisor * divisor}",
         )
+
+
+def rescale_of(settings: SampleSettings, usual: Sampling) -> float:
+    """How far the contrast of guided pictures is brought back. Raises `UsageError` if that is asked
+    of a base whose pipeline cannot."""
+    asked = settings.guidance_rescale
+    if usual.rescale is None:
+        if asked:
+            raise no_rescale(asked)
+        return 0.0
+    return usual.rescale if asked is None else asked
+
+
+def no_rescale(asked: float) -> UsageError:
+    """What is said to who asks it of another pipeline."""
+    return UsageError(
+        f"guidance_rescale {asked:g} is for Stable Diffusion and SDXL; the pipeline of this base"
+        " has no such thing.",
+        hint="leave it out; a smaller guidance gives less contrast",
+        code="bad-setting",
+    )
 
 
 def prompts_of(settings: SampleSettings, captions: Sequence[str]) -> list[str]:
@@ -68,7 +90,7 @@ def shots_of(
     `usual`: how the base is drawn with where the settings do not say; `controls`: for each prompt
     the pictures to make from, if there are any.
 
-    Raises `UsageError` for a size that no pipeline can draw.
+    Raises `UsageError` for a size that no pipeline can draw, or a rescaling that this one cannot.
     """
     size = settings.size or resolution
     if size % divisor:
@@ -95,6 +117,7 @@ def shots_of(
                     settings.prompt_weights,
                     tuple(literals),
                     controls[number] if controls else (),
+                    rescale_of(settings, usual),
                 )
             )
             names.append(f"p{number:02d}_s{seed}")

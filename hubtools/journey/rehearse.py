@@ -273,7 +273,8 @@ def _asked(family: str, record: SampleRecord) -> dict[str, Any]:
     """The record's words and guidance as a call of the base's pipeline takes them."""
     support = SUPPORTED[family]
     words = support.words([record.prompt], [record.negative_prompt])
-    return {**words, support.guidance: record.guidance, **dict(support.always)}
+    more = {"guidance_rescale": record.guidance_rescale} if record.guidance_rescale else {}
+    return {**words, support.guidance: record.guidance, **more, **dict(support.always)}
 
 
 def _threads(project: Project, environment: dict[str, str]) -> str:

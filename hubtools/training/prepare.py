@@ -16,7 +16,7 @@ from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import sha256_of
 from hubtools.inference.controls import controls_for
 from hubtools.inference.project_base import project_base
-from hubtools.inference.shots import prompts_of
+from hubtools.inference.shots import prompts_of, rescale_of
 from hubtools.layout import cache_dir
 from hubtools.models.base import configs_of
 from hubtools.models.configs import check_configs
@@ -189,6 +189,7 @@ def _as_drawn(samples: SampleSettings, usual: Sampling) -> SampleSettings:
     told = {
         "steps": usual.steps if samples.steps is None else samples.steps,
         "guidance": usual.guidance if samples.guidance is None else samples.guidance,
+        "guidance_rescale": rescale_of(samples, usual),
     }
     return samples.model_copy(update=told)
 

@@ -15,14 +15,17 @@ from tests import forkserver
 
 torch = pytest.importorskip("torch")
 
+from hubtools.cards.snippet import snippet  # noqa: E402
 from hubtools.errors import HubtoolsError, UsageError  # noqa: E402
 from hubtools.inference.lora import WeightedLora, resolve_lora  # noqa: E402
 from hubtools.inference.noise import same_noise  # noqa: E402
 from hubtools.inference.pipeline import draw  # noqa: E402
 from hubtools.inference.png import read_record  # noqa: E402
-from hubtools.inference.shots import Shot  # noqa: E402
+from hubtools.inference.shots import Shot, shots_of  # noqa: E402
 from hubtools.models.base import Base  # noqa: E402
+from hubtools.models.families.protocol import Sampling  # noqa: E402
 from hubtools.models.loading import load_pipeline  # noqa: E402
+from hubtools.settings import SampleSettings  # noqa: E402
 
 
 def shot(**changes: Any) -> Shot:
@@ -59,6 +62,41 @@ def test_a_picture_carries_what_it_was_drawn_with(
         text = str(getattr(picture, "text", {})["parameters"])
     assert text.splitlines()[:2] == ["a red hat", "Negative prompt: blurry"]
     assert "Steps: 2, Sampler: dpmpp_2m_karras, CFG scale: 3.0, Seed: 7, Size: 64x64" in text
+
+
+def test_contrast_is_brought_back_as_the_pipeline_does(
+    pipeline: Any, base: Base, tmp_path: Path
+) -> None:
+    shots = [shot(guidance=6.0, guidance_rescale=share) for share in (0.0, 0.7)]
+    records = draw(pipeline, shots, tmp_path, names=["plain", "back"], base=base, batch_size=2)
+    assert [record.guidance_rescale for record in records] == [0.0, 0.7]
+    assert read_record(tmp_path / "back.png").guidance_rescale == 0.7
+    assert apart(tmp_path / "plain.png", tmp_path / "back.png") > 0
+    stock = pipeline(
+        "a red hat", num_inference_steps=2, guidance_scale=6.0, guidance_rescale=0.7, width=64,
+        height=64, generator=[torch.Generator("cpu").manual_seed(7)],
+    ).images[0]  # fmt: skip
+    stock.save(tmp_path / "stock.png")
+    assert apart(tmp_path / "back.png", tmp_path / "stock.png") == 0
+    assert "guidance_rescale=0.7," in snippet("a/base", "a/b", "x.safetensors", records[1], None)
+    assert "rescale" not in snippet("a/base", "a/b", "x.safetensors", records[0], None)
+
+
+@pytest.mark.parametrize(
+    ("usual", "asked", "found"),
+    [(0.0, None, 0.0), (0.7, None, 0.7), (0.7, 0.0, 0.0), (None, None, 0.0), (None, 0.0, 0.0)],
+)
+def test_contrast_is_brought_back_as_asked_or_as_the_base_needs(
+    usual: float | None, asked: float | None, found: float
+) -> None:
+    settings = SampleSettings(guidance_rescale=asked)
+    (drawn,), _ = shots_of(settings, ["a"], 64, usual=Sampling(rescale=usual))
+    assert drawn.guidance_rescale == found
+
+
+def test_a_pipeline_that_cannot_is_named() -> None:
+    with pytest.raises(UsageError, match=r"guidance_rescale 0\.5 is for Stable Diffusion"):
+        shots_of(SampleSettings(guidance_rescale=0.5), ["a"], 64, usual=Sampling())
 
 
 def test_weight_zero_is_the_bare_base(

@@ -131,6 +131,7 @@ def test_distilled_bases_are_known_by_their_scheduler(
     # who draws without guidance never sees a dropped caption again
     assert (info.distilled, info.guided) == (distilled, not distilled)
     assert (usual.steps, usual.guidance) == ((4, 1.0) if distilled else (30, 5.0))
+    assert usual.rescale == (0.7 if values.get("rescale_betas_zero_snr") else 0.0)
 
 
 # --- captions and sizes are those of the pipeline's own call ------------------------------------

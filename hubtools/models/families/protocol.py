@@ -37,14 +37,16 @@ ATTENTION = ("to_k", "to_q", "to_v", "to_out.0")
 
 @dataclass(frozen=True)
 class Sampling:
-    """How a base is drawn with unless the settings say otherwise: denoising steps, and the scale of
-    guidance as its pipeline counts it."""
+    """How a base is drawn with unless the settings say otherwise: denoising steps, the scale of
+    guidance as its pipeline counts it, and how far its contrast is brought back (None: the pipeline
+    cannot)."""
 
     steps: int = 30
     guidance: float = 7.5
+    rescale: float | None = None
 
 
-USUAL = Sampling()
+USUAL = Sampling(rescale=0.0)
 
 
 @dataclass(frozen=True)
@@ -181,6 +183,8 @@ class Asked(Protocol):
     def steps(self) -> int: ...
     @property
     def guidance(self) -> float: ...
+    @property
+    def guidance_rescale(self) -> float: ...
     @property
     def width(self) -> int: ...
     @property

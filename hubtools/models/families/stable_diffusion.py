@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 ENCODERS_IN = "float32"
 _MAGNITUDE = ".lora_magnitude_vector"  # of a DoRA, as peft calls it
 # How distilled bases are drawn with: Lightning in four steps or eight, Turbo in one to four.
-FEW = Sampling(4, 1.0)
+FEW = Sampling(4, 1.0, 0.0)
+# Of bases of zero terminal SNR, which guidance makes too bright (arXiv:2305.08891, section 3.4).
+_RESCALE = 0.7
 
 
 class StableDiffusion:
@@ -45,10 +47,11 @@ class StableDiffusion:
     usual = USUAL
 
     def call_arguments(self, shot: Asked) -> dict[str, Any]:
-        """Steps, the scale of classifier-free guidance, and the size in pixels."""
+        """Steps, classifier-free guidance, and the size in pixels."""
         return {
             "num_inference_steps": shot.steps,
             "guidance_scale": shot.guidance,
+            "guidance_rescale": shot.guidance_rescale,
             "width": shot.width,
             "height": shot.height,
         }
@@ -104,7 +107,10 @@ class StableDiffusion:
         """As usual; a base that is distilled in a few steps and without guidance."""
         scheduler = config(folder, "scheduler/scheduler_config.json", required=False)
         prediction = str(scheduler.get("prediction_type", EPSILON))
-        return FEW if _is_distilled(scheduler, prediction) else self.usual
+        if _is_distilled(scheduler, prediction):
+            return FEW
+        zero = bool(scheduler.get("rescale_betas_zero_snr"))
+        return replace(self.usual, rescale=_RESCALE) if zero else self.usual
 
     def info(self, folder: Path, prediction_type: str | None) -> BaseInfo:
         """Sizes and prediction type from the configuration files of unet, vae and scheduler."""

@@ -47,7 +47,7 @@ class StableDiffusionXL(StableDiffusion):
     _row = SUPPORTED["stable-diffusion-xl"]
     name, pipelines = _row.name, _row.pipelines
     prefix, divisor = _row.denoiser, _row.divisor
-    usual = Sampling(30, 5.0)  # as its pipeline's default
+    usual = Sampling(30, 5.0, 0.0)  # as its pipeline's default
 
     def words(self, pipeline: Any, text: str | None) -> dict[str, Tensor]:
         """The states before the last of both encoders side by side, (1, 77, 2048) in the published
