@@ -11,6 +11,7 @@ from hubtools.dataset.folder.listing import PICTURE_ENDINGS
 from hubtools.dataset.metadata import Row
 from hubtools.dataset.metadata.roles import names_file, names_files
 from hubtools.dataset.pictures.appearance import TURNS
+from hubtools.dataset.pictures.buckets import Size
 from hubtools.dataset.pictures.facts import PictureFacts
 from hubtools.dataset.rows import texts_in
 from hubtools.dataset.text.tokens import TokenCounter
@@ -18,6 +19,7 @@ from hubtools.dataset.text.trigger import has_word
 from hubtools.dataset.view import Dataset
 from hubtools.findings import Finding, Report
 from hubtools.layout import EXCLUDED_DIR
+from hubtools.training.crops import geometry_of
 
 _GRADES = {
     Grade.BYTES: "the same file",
@@ -75,6 +77,12 @@ def described(looked: Dataset, names: list[str]) -> list[dict[str, Any]]:
             item["rights"] = rights
         found.append(item)
     return found
+
+
+def kept_of(size: Size, target: Size) -> float:
+    """The share of a picture of `size` that is left of it at `target`."""
+    cut = geometry_of(size, target, center_crop=True, seed=0, identity="")
+    return round(target[0] * target[1] / (cut.width * cut.height), 3)
 
 
 def values_of(row: Row) -> dict[str, Any]:

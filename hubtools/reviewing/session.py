@@ -178,6 +178,9 @@ class Session:
         captions, columns = items.columns_of(looked)
         settings = looked.settings
         for item in found:
+            if "problem" not in item:
+                bucket = self._bucket(looked.pictures[item["name"]])
+                item["kept"] = items.kept_of(item["size"], bucket)
             if "row" in item:
                 row = item["row"]
                 item |= items.checked(looked, row.get(settings.caption_column))

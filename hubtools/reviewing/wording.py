@@ -13,13 +13,15 @@ Edit = Callable[[str], str]
 
 
 def edit_of(asked: Mapping[str, Any], trigger: str | None) -> Edit:
-    """The change that the page asks for. `do` is one of replace, add, remove, move, sort, unique,
-    trigger, tidy, set. Raises `UsageError` for what cannot be."""
+    """The change that the page asks for. `do` is one of replace, rename, add, remove, move, sort,
+    unique, trigger, tidy, set. Raises `UsageError` for what cannot be."""
     do, text = asked["do"], str(asked.get("text", ""))
-    if do in ("add", "remove", "move") and not text.strip():
+    if do in ("rename", "add", "remove", "move") and not text.strip():
         raise UsageError("Say which tag or word.")
     if do == "replace":
         return _replace(asked)
+    if do == "rename":
+        return _renaming(text.strip(), str(asked.get("new", "")).strip())
     if do == "add":
         return _adding(text.strip(), str(asked.get("where", "end")), trigger)
     if do == "remove":
@@ -70,6 +72,22 @@ def _adding(tag: str, where: str, trigger: str | None) -> Edit:
             return f"{caption.rstrip().rstrip(',')}, {tag}" if parts else tag
         parts.insert(place, tag)
         return ", ".join(parts)
+
+    return edit
+
+
+def _renaming(tag: str, new: str) -> Edit:
+    """A tag of that name, and no part of another, is called so; once, if it is there already."""
+    if not new:
+        raise UsageError("Say what it is to be called.")
+
+    def edit(caption: str) -> str:
+        parts = tags(caption)
+        if tag not in parts:
+            return caption
+        renamed = [new if part == tag else part for part in parts]
+        first = renamed.index(new)
+        return ", ".join(p for at, p in enumerate(renamed) if p != new or at == first)
 
     return edit
 

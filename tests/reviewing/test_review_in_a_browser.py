@@ -262,3 +262,50 @@ def test_the_crop_is_dragged_and_one_finding_is_fixed(tmp_path: Path) -> None:
         page.until("document.querySelector('#p2 .words').textContent.startsWith('photo')")
         assert bytes_of(folder) == before
         assert page.complaints == []
+
+
+def test_tags_are_looked_through_and_dragged(tmp_path: Path) -> None:
+    folder = write_pictures(tmp_path / "people", 5)
+    lines = (folder / "metadata.jsonl").read_text().splitlines()
+    texts = ["tok, red, hat", "tok, red, dark red", "tok, blue", "hat, red, tok", "tok"]
+    rows = [json.loads(line) | {"text": text} for line, text in zip(lines, texts, strict=True)]
+    (folder / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    row = "[...document.querySelectorAll('.tags > div')]"
+    chips = "[...document.querySelectorAll('.own-tags > span')]"
+    with Browser(tmp_path) as page, started(folder) as (url, _):
+        ready(page, url)
+        page.key("t")
+        page.until("document.querySelector('.tags .tag')?.textContent === 'tok'")
+        often = page.run(f"{row}.map((one) => one.children[1].textContent)")
+        assert often == ["5", "3", "2", "1", "1"]
+        page.click(".tags > div:nth-child(2) button")  # with red
+        page.click(".tags > div:nth-child(3) button:nth-of-type(2)")  # without hat
+        page.until("document.querySelector('#count').textContent === '1 of 5 pictures'")
+        page.key("Escape")
+        page.click("#chosen button:nth-child(2)")
+        page.until("document.querySelector('#count').textContent === '3 of 5 pictures'")
+        page.key("t")
+        page.click(".tags > div:nth-child(2) button:nth-of-type(3)")  # rename it: exactly red
+        page.type("green")
+        page.until("document.querySelector('#m-go:enabled')?.textContent === 'Change 3 captions'")
+        page.key("Enter")
+        page.until("document.querySelectorAll('.mark.edited').length === 3")
+        page.click("#p1 .face")
+        page.until(f"{chips}.length === 3")
+        page.run(f"{chips}[0].scrollIntoView({{block: 'center'}})")
+        first, last = page.run(
+            f"[{chips}[0], {chips}[2]].map((one) => one.getBoundingClientRect())"
+            ".map((box) => [box.left + 6, box.right - 2, box.top + 9])"
+        )
+        way = [("Pressed", first[0]), ("Moved", last[0]), ("Moved", last[1]), ("Released", last[1])]
+        for kind, x in way:
+            page.call("Input.dispatchMouseEvent", type=f"mouse{kind}", x=x, y=last[2],
+                      button="left", clickCount=1)  # fmt: skip
+        value = "document.querySelector('#detail textarea').value"
+        page.until(f"{value} === 'green, dark red, tok'")
+        page.key("Alt+ArrowLeft")
+        page.until(f"{value} === 'green, tok, dark red'")
+        page.key("Delete")
+        page.until(f"{value} === 'green, dark red'")
+        page.until("document.querySelector('#kept').textContent === 'kept'")
+        assert page.complaints == []

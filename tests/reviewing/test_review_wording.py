@@ -23,6 +23,10 @@ def _after(caption: str, **asked: Any) -> str:
         ("a woman", {"do": "replace", "text": "man", "new": "cat", "word": True}, "a woman"),
         ("view 12", {"do": "replace", "text": r"view (\d+)", "new": r"\1", "regex": True}, "12"),
         ("a.b", {"do": "replace", "text": ".", "new": "-"}, "a-b"),
+        ("red, dark red", {"do": "rename", "text": "red", "new": "blue"}, "blue, dark red"),
+        ("red, x, red", {"do": "rename", "text": "red", "new": "blue"}, "blue, x"),
+        ("red, blue, x", {"do": "rename", "text": "red", "new": "blue"}, "blue, x"),
+        ("a  red hat", {"do": "rename", "text": "red", "new": "blue"}, "a  red hat"),
         ("a, b", {"do": "add", "text": "c"}, "a, b, c"),
         ("a, b,", {"do": "add", "text": "c"}, "a, b, c"),
         ("a,  b", {"do": "add", "text": "a"}, "a,  b"),
@@ -53,8 +57,8 @@ def test_one(caption: str, asked: dict[str, Any], after: str) -> None:
 
 @pytest.mark.parametrize(
     "asked",
-    [{"do": "replace", "text": ""}, {"do": "add", "text": " "}, {"do": "else"},
-     {"do": "replace", "text": "(", "regex": True}],
+    [{"do": "replace", "text": ""}, {"do": "add", "text": " "}, {"do": "rename", "text": "a"},
+     {"do": "else"}, {"do": "replace", "text": "(", "regex": True}],
 )  # fmt: skip
 def test_what_cannot_be_is_a_sentence(asked: dict[str, Any]) -> None:
     with pytest.raises(UsageError):

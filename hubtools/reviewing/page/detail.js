@@ -6,6 +6,7 @@ import { fixes } from "./found.js";
 import { turn, fate, cropping, uncrop } from "./acts.js";
 import { placing, own } from "./frame.js";
 import { suggesting } from "./suggest.js";
+import { chips } from "./chips.js";
 
 const detail = byId("detail");
 let shownName = null, frameNext = false;
@@ -13,7 +14,7 @@ let shownName = null, frameNext = false;
 export function render() {
   const picture = here();
   if (!picture) { detail.replaceChildren(); shownName = null; return; }
-  if (detail.contains(document.activeElement) && document.activeElement.tagName === "TEXTAREA" && shownName === picture.name) return refresh(picture);
+  if (detail.contains(document.activeElement) && document.activeElement.closest("textarea, .own-tags") && shownName === picture.name) return refresh(picture);
   shownName = picture.name;
   frameNext ||= document.activeElement?.classList.contains("placed");
   detail.replaceChildren(
@@ -162,7 +163,7 @@ function editor(picture, column, first) {
     el("div", { class: "head" }, name, first && Array.isArray(value) && el("span", { class: "soft" }, "one caption a line; each step draws one"),
       el("span", { class: "grow" }),
       !first && el("button", { click: () => setCaption(picture, state.set.column, caption(picture, column)).then(render) }, "Use it")),
-    area, offered, el("div", { class: "said" }), el("div", { class: "past" }),
+    area, offered, closed || odd || Array.isArray(value) ? null : el("div", { class: "own-tags", "aria-label": `Tags of ${column}` }), el("div", { class: "said" }), el("div", { class: "past" }),
     closed ? el("p", { class: "warn" }, `It cannot be changed here: ${picture.source} ${closed}.`) : null);
 }
 
@@ -170,7 +171,15 @@ function refresh(picture) {
   for (const box of detail.querySelectorAll(".caption")) {
     const column = box.dataset.of, area = box.querySelector("textarea");
     const text = caption(picture, column);
-    if (area !== document.activeElement && area.value !== text) area.value = text;
+    if (!box.writing && area !== document.activeElement && area.value !== text) area.value = text;
+    const own = box.querySelector(".own-tags");
+    const write = (after) => {
+      area.value = after;
+      box.writing = (box.writing || 0) + 1;  // answers to what was before are not shown meanwhile
+      setCaption(picture, column, after).catch((error) => tell("note", error.message, "bad"))
+        .finally(() => { box.writing -= 1; if (shownName === picture.name) refresh(picture); });
+    };
+    if (own && !box.writing) chips(own, text, write);
     const checks = checksOf(picture, column), set = state.set;
     const said = [];
     if (checks.tokens !== undefined) {

@@ -128,7 +128,7 @@ const KEYS = [
   ["Esc", "leave the caption, the dialog, the selection"],
   ["Space", "select the picture"], ["Shift+arrows", "select on the way"], ["Ctrl+A", "select all that are shown"],
   ["B", "change the captions of the selected pictures, or of all that are shown"],
-  ["R, Shift+R", "turn right, turn left"], ["X", "exclude"], ["Delete", "delete"],
+  ["T", "all tags: pictures with them or without, rename, remove"], ["R, Shift+R", "turn right, turn left"], ["X", "exclude"], ["Delete", "delete"],
   ["D", "duplicates side by side"], ["V", "all findings, and their fixes"],
   ["Ctrl+Z, Ctrl+Shift+Z", "take the last change back, do it again"],
   ["Ctrl+S", "look at all changes, and apply them"],

@@ -1,6 +1,6 @@
 // Which pictures are shown, and in what order.
 "use strict";
-import { state, on, tell, el, byId, caption, asText, inFile, checksOf, isEdited, fateOf, findingsOf, count, here } from "./store.js";
+import { state, on, tell, el, byId, caption, asText, tagsOf, focusOf, inFile, checksOf, isEdited, fateOf, findingsOf, count, here } from "./store.js";
 import { relay, go } from "./grid.js";
 
 const names = ["rule", "state", "shot", "split", "column", "size", "order"];
@@ -17,6 +17,7 @@ const STATES = {
   picked: ["selected", (one) => state.picked.has(one.name)],
   fate: ["deleted or excluded", (one) => Boolean(fateOf(one))],
   rights: ["telling of rights or people", (one) => Boolean(one.rights)],
+  placed: ["with a crop of its own", (one) => focusOf(one) !== null],
   beside: ["with a mask or a pair", (one) => Boolean(one.beside)],
   broken: ["unreadable", (one) => Boolean(one.problem)],
 };
@@ -24,6 +25,7 @@ const ORDERS = {
   name: ["by name", null],
   short: ["smallest first", (one) => Math.min(...one.size)],
   wide: ["widest first", (one) => -one.size[0] / Math.max(1, one.size[1])],
+  cut: ["most cut off first", (one) => one.kept ?? 0],
   tokens: ["longest caption first", (one) => -(checksOf(one).tokens || 0)],
   caption: ["by caption", (one) => caption(one).toLowerCase()],
 };
@@ -47,6 +49,7 @@ function build() {
   const usable = Object.entries(STATES).filter(([key]) =>
     (key !== "beside" || state.pictures.some((one) => one.beside)) && (key !== "notrigger" || state.set.trigger) &&
     (key !== "rights" || state.pictures.some((one) => one.rights)) && (key !== "copies" || copies.size) &&
+    (key !== "placed" || state.pictures.some((one) => focusOf(one) !== null)) &&
     (key !== "broken" || state.pictures.some((one) => one.problem)));
   options(field.state, usable.map(([key, [text]]) => [key, text]), "any");
   byId("l-shot").hidden = !report?.shots;
@@ -89,6 +92,10 @@ function tests() {
   const limit = size.startsWith("<") ? Number(size.slice(1)) : state.set.resolution;
   if (size === "above") found.push((one) => Math.min(...one.size) >= limit);
   else if (size) found.push((one) => Math.min(...one.size) < limit);
+  for (const [key, has] of state.tags) {
+    const [column, tag] = JSON.parse(key);
+    found.push((one) => tagsOf(caption(one, column)).includes(tag) === has);
+  }
   const words = searcher(search.value);
   if (words) found.push(words);
   return found;
@@ -110,6 +117,7 @@ export function filter(stay = true) {
   for (const select of Object.values(field)) select.classList.toggle("set", select.value !== "");
   byId("f-clear").hidden = !all.length;
   byId("count").textContent = all.length ? `${places.length.toLocaleString("en")} of ${count(state.pictures.length, "picture")}` : count(state.pictures.length, "picture");
+  tell("filtered");
   document.getElementById("empty")?.remove();
   if (!places.length) byId("canvas").append(el("p", { id: "empty" }, state.pictures.length ? "No picture is like that. " : "There are no pictures in this folder. (Archives and shards are unpacked first: hubtools unshard.)"));
   const at = stay ? places.indexOf(state.place.get(was)) : -1;
@@ -129,6 +137,7 @@ export function only(name, wanted) {
 export function clear() {
   for (const select of Object.values(field)) select.value = "";
   value.value = search.value = "";
+  state.tags.clear();
 }
 
 byId("filters").addEventListener("change", () => filter());

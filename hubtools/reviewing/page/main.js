@@ -6,6 +6,7 @@ import { filter, clear } from "./filters.js";
 import * as detail from "./detail.js";
 import { applying, history, help, isOpen, tried } from "./dialogs.js";
 import { many } from "./many.js";
+import { tags } from "./tags.js";
 import { copies, findings, excluded } from "./found.js";
 import { turn, fate } from "./acts.js";
 
@@ -105,7 +106,7 @@ const moves = {
 const keys = {
   Enter: () => detail.edit(), e: () => detail.edit(), " ": () => toggle(), "/": () => byId("search").focus(),
   f: () => byId("f-rule").focus(), n: nextFinding, h: history, "?": help, "+": () => zoom(1.2), "=": () => zoom(1.2), "-": () => zoom(1 / 1.2),
-  b: many, d: () => state.report?.groups.length && copies(), v: findings, x: () => fate("exclude"), Delete: () => fate("delete"),
+  b: () => many(), t: tags, d: () => state.report?.groups.length && copies(), v: findings, x: () => fate("exclude"), Delete: () => fate("delete"),
   r: () => turn(90), R: () => turn(-90), m: () => { state.overlay = !state.overlay; detail.render(); },
   c: () => { state.crop = !state.crop; detail.render(); }, C: () => detail.frame(), Escape: escape,
 };
@@ -134,7 +135,8 @@ addEventListener("keydown", (event) => {
 byId("open-apply").addEventListener("click", () => applying());
 byId("open-history").addEventListener("click", history);
 byId("open-help").addEventListener("click", help);
-byId("open-many").addEventListener("click", many);
+byId("open-many").addEventListener("click", () => many());
+byId("open-tags").addEventListener("click", tags);
 byId("open-copies").addEventListener("click", copies);
 byId("open-findings").addEventListener("click", findings);
 byId("open-excluded").addEventListener("click", excluded);

@@ -10,6 +10,7 @@ export const state = {
   shown: [],            // places of the pictures that the filters leave, in the order shown
   here: -1,             // which of `shown` the keys act on
   picked: new Set(),    // names
+  tags: new Map(),      // tag -> whether the pictures shown have it, or have it not
   second: null,         // the column of the second caption
   overlay: true, crop: true, over: null,
 };
@@ -93,6 +94,15 @@ export const inFile = (picture, column) => (picture.row ? picture.row[column] : 
 export function caption(picture, column = state.set.column) {
   const there = pendingOf("caption", picture.name, column);
   return asText(there ? there.value.after : inFile(picture, column));
+}
+
+export const tagsOf = (text) => text.split(/[,\n]/).map((one) => one.trim()).filter(Boolean);
+
+// [tag, how many of the pictures have it], the most frequent first.
+export function tagCounts(pictures, column) {
+  const counts = new Map();
+  for (const picture of pictures) for (const tag of new Set(tagsOf(caption(picture, column)))) counts.set(tag, (counts.get(tag) || 0) + 1);
+  return [...counts].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
 }
 
 // Tokens and trigger of a caption, as the server counts them.
