@@ -152,11 +152,13 @@ def test_only_owners_that_may_write_run_jobs_and_only_owners_see_them(api: HfApi
 
 
 def test_a_job_has_a_page_with_its_log(api: HfApi, hub: Hub, tmp_path: Path) -> None:
-    said = "print('<script>alert(1)</script>')"
+    said = "print('<script>alert(1)</script>')\nprint('10 %\\r\\x1b[32m20 %\\x1b[0m\\r')"
     job = run(api, "python", "-c", said, secrets={"HF_TOKEN": "hf_of_me_alone"}, name="a-name")
     api.wait_for_job(job_id=job, poll_interval=QUICK)
     page = CLIENT.get(f"{hub.url}/jobs/me/{job}", headers={"Accept": "text/html"})
     assert (page.status_code, "&lt;script&gt;alert(1)" in page.text) == (200, True)
+    assert "\n20 %" in page.text
+    assert "10 %" not in page.text.partition("<pre")[2]
     assert "completed" in page.text
     assert "hf_of_me_alone" not in page.text
     every = CLIENT.get(f"{hub.url}/jobs/me", headers={"Accept": "text/html"}).text

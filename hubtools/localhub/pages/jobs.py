@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 from starlette.responses import Response
@@ -14,6 +15,15 @@ from hubtools.localhub.problems import Problem
 _LINES = 5000  # of a log that are shown, the last ones
 _LONG = 2000  # characters of a command, of a line
 _LETTERS = 500_000  # of a log that are shown, about
+
+
+_COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+def _as_seen(line: str) -> str:
+    """A line as a terminal has it in the end: colours are none of its letters, and a progress bar
+    has written over what it was before."""
+    return _COLOURS.sub("", line).rstrip("\r").rpartition("\r")[2]
 
 
 def _found(call: Call) -> list[Job]:
@@ -54,7 +64,7 @@ def show(call: Call) -> Response:
         raise Problem(404, f"This Hub has no job {key[:100]} of {namespace}.")
     lines, room = [], _LETTERS
     for _, line in reversed(job.log[-_LINES:]):
-        lines.append(cut(line, _LONG))
+        lines.append(cut(_as_seen(line), _LONG))
         room -= len(lines[-1])
         if room < 0:
             break
