@@ -256,8 +256,9 @@ class Jobs:
         folder = Path(tempfile.mkdtemp(prefix="hubtools-job-"))
         try:
             stage, message = self._outcome(job, folder)
-        except OSError as error:
-            stage, message = "ERROR", f"The job could not be started: {error.strerror or error}."
+        except Exception as error:  # else it, and all behind it, would wait for ever
+            said = getattr(error, "strerror", None) or error
+            stage, message = "ERROR", f"The job could not be started: {said}."
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         with self._changed:

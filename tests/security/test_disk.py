@@ -367,10 +367,13 @@ def test_a_key_that_cannot_be_kept_is_told(
 # --- limits of the process -----------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("kind", ["png", "tiff"])  # the second is for a process of its own
 @pytest.mark.parametrize("left", [1, 3, 6, 11])
-def test_too_many_open_files(tmp_path: Path, left: int) -> None:
+def test_too_many_open_files(tmp_path: Path, left: int, kind: str) -> None:
     write_pictures(tmp_path / "ds", 2)
     assert typed("validate", "ds", cwd=tmp_path).returncode == 0
+    if kind == "tiff":
+        Image.new("RGB", (64, 64), (left, 1, 1)).save(tmp_path / "ds/more.tiff")
     highest = max(int(path.name) for path in Path("/proc/self/fd").iterdir())
     taken = [os.open(os.devnull, os.O_RDONLY)]
     while taken[-1] <= highest:  # no descriptor is free below

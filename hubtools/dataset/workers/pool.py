@@ -15,6 +15,7 @@ import os
 import pickle
 import queue
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -24,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hubtools.causes import is_at_limit, named
 from hubtools.dataset.workers.protocol import PROGRESS, receive, send
 from hubtools.errors import HubtoolsError
 from hubtools.interpreter import code, places
@@ -38,6 +40,7 @@ PROGRAM = "hubtools.dataset.workers.worker"
 _AHEAD = 2
 # A worker may need long to start on a busy machine; one that never answers must not hang the scan.
 _START_LIMIT = 120.0
+_PAUSES = (0.1, 0.5, 2.0)  # seconds before a process is started again
 _STARTER = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[1]);"
     " from importlib import import_module;"
@@ -186,7 +189,7 @@ class _WorkerSlot:
             task, numbers, jobs = taken
             try:
                 answers = self._ask(task, jobs)
-            except HubtoolsError as error:
+            except Exception as error:  # whoever waits for the answers would wait for ever
                 crew._results.put(error)
                 return
             if answers is not None:
@@ -227,12 +230,7 @@ class _WorkerSlot:
         if not 0 <= at < len(jobs):
             crew._failed_starts += 1
             if crew._failed_starts > 3:
-                crew._results.put(
-                    HubtoolsError(
-                        "The processes that look at the pictures cannot be started.",
-                        hint="is there memory left, and may this user start processes?",
-                    )
-                )
+                crew._results.put(_not_started())
                 return
             crew._give_back(task, numbers, jobs)
             return
@@ -250,6 +248,19 @@ class _WorkerSlot:
             return self._process
 
     def _started(self) -> subprocess.Popen[bytes]:
+        """A new process. Raises `HubtoolsError`, and `OSError` at a limit of this machine."""
+        for pause in _PAUSES:
+            try:
+                return self._begun()
+            except BlockingIOError:  # there are too many processes, of all programs, just now
+                time.sleep(pause)
+            except OSError as error:
+                if is_at_limit(error):
+                    raise named(error, sys.executable) from None
+                raise _not_started(error.strerror) from None
+        raise _not_started("there are too many processes")
+
+    def _begun(self) -> subprocess.Popen[bytes]:
         crew = self._crew
         arguments = [str(crew._shared), self._number, crew.limits.memory]
         # One thread each: the processes are the parallelism. Each thread's stack counts as memory.
@@ -294,6 +305,13 @@ class _WorkerSlot:
         with self._lock:
             if self._process is not None:
                 self._process.kill()
+
+
+def _not_started(why: str | None = None) -> HubtoolsError:
+    return HubtoolsError(
+        f"The processes that look at the pictures cannot be started{f': {why}' if why else ''}.",
+        hint="is there memory left, and may this user start processes?",
+    )
 
 
 def _why(code: int, late: bool, limits: Limits) -> str:
