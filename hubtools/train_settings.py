@@ -165,7 +165,7 @@ class TrainSettings(Section):
     )
     huber_schedule: HuberSchedule | None = option(
         None,
-        "How the threshold of huber and smooth_l1 falls with the noise (arXiv:2403.16728); default"
+        "How the threshold of huber and smooth_l1 falls with noise (arXiv:2403.16728); default"
         " snr.",
     )
     huber_c: float | None = option(
@@ -297,10 +297,7 @@ class TrainSettings(Section):
     )
     adam_epsilon: float = option(1e-8, "epsilon of AdamW and its kin.", gt=0)
     prodigy_beta3: float | None = option(
-        None,
-        "Prodigy: beta of what its step size is found by; default the root of beta2.",
-        ge=0,
-        lt=1,
+        None, "Prodigy: beta of what finds its step size; default the root of beta2.", ge=0, lt=1
     )
     prodigy_d_coef: float = option(
         1.0, "Prodigy: factor of the step size that it finds; 0.5 to 2 are usual.", gt=0
@@ -309,13 +306,11 @@ class TrainSettings(Section):
     prodigy_use_bias_correction: bool = option(True, "Prodigy: Adam's bias correction.")
     prodigy_safeguard_warmup: bool | None = option(
         None,
-        "Prodigy: a warm-up does not count in the step size that it finds; default where there is"
-        " one.",
+        "Prodigy: a warm-up does not count in the step size it finds; default where there is one.",
     )
     use_ema: bool = option(
         False,
-        "Publish and draw with an exponential moving average of the LoRA rather than with its last"
-        " step.",
+        "Publish and draw with an exponential moving average of the LoRA, not with its last step.",
     )
     ema_decay: float | None = option(
         None, "Decay of that average at most; default 0.9999. It is smaller at first.", gt=0, lt=1
@@ -344,6 +339,10 @@ class TrainSettings(Section):
     fsdp: bool = option(
         False,
         "Several GPUs: each holds a share of the base only, so that a larger one fits; no samples.",
+    )
+    attention: Literal["auto", "flash", "efficient", "cudnn", "math"] = option(
+        "auto",
+        "Kernel of PyTorch's attention in the steps; auto: the fastest that can, often flash.",
     )
     enable_xformers_memory_efficient_attention: bool = option(
         False, "Use xformers instead of PyTorch's own attention.", "xformers"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import warnings
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from hubtools.errors import UsageError, missing_modules
+from hubtools.errors import HubtoolsError, UsageError, missing_modules
 from hubtools.models.checkpointing import checkpoint_blocks
 from hubtools.models.device import free_cores, has_bf16
 from hubtools.models.quantised import quantise
@@ -17,6 +18,12 @@ from hubtools.training.recipe import DTYPES
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+
+_KERNELS = {
+    "flash": "FLASH_ATTENTION", "efficient": "EFFICIENT_ATTENTION", "cudnn": "CUDNN_ATTENTION",
+    "math": "MATH",
+}  # fmt: skip
 
 
 def precision_of(settings: TrainSettings, device: torch.device) -> str:
@@ -67,6 +74,29 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any
     if precision == "no":
         return nullcontext()
     return torch.autocast(device.type, dtype=dtype_of(precision))
+
+
+@contextmanager
+def attending(kernel: str) -> Iterator[None]:
+    """One kernel of PyTorch's attention and no other, unless it is `auto`; for a backward pass too,
+    which gradient checkpointing computes forwards in. Raises `HubtoolsError` where it cannot."""
+    if kernel == "auto":
+        yield
+        return
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    try:
+        with sdpa_kernel(SDPBackend.__members__[_KERNELS[kernel]]):
+            yield
+    except RuntimeError as error:
+        if not any(words in str(error) for words in ("No available kernel", "No viable backend")):
+            raise
+        raise HubtoolsError(
+            f"attention {kernel}: this base's attention cannot be computed so on this device (its"
+            " precision, the width of its heads, or a mask of its captions).",
+            hint="leave it out: auto takes the fastest that can",
+            code="not-supported",
+        ) from None
 
 
 def cap_threads(settings: TrainSettings, remembered: int | None) -> tuple[int, str]:
@@ -163,6 +193,13 @@ def check_xformers(settings: TrainSettings, device: torch.device) -> None:
     if not settings.enable_xformers_memory_efficient_attention:
         return
     without = "leave the option out: PyTorch's own attention is about as fast"
+    if settings.attention != "auto":
+        raise UsageError(
+            f"attention {settings.attention} is a kernel of PyTorch's own attention, which xformers"
+            " takes the place of.",
+            hint="leave one of them out",
+            code="bad-setting",
+        )
     if missing_modules("xformers"):
         raise UsageError(
             "xformers is asked for, but not installed.",

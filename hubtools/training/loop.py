@@ -27,7 +27,7 @@ from hubtools.models.families.protocol import Model
 from hubtools.models.seeds import seed_of
 from hubtools.training.averages import Average, averaged
 from hubtools.training.cuda_graph import Batch, GraphedStep, can_record
-from hubtools.training.device import autocast
+from hubtools.training.device import attending, autocast
 from hubtools.training.distributed import Distributed
 from hubtools.training.draws import Chosen, draw
 from hubtools.training.losses import COUNTS, WEIGHTS, errors
@@ -172,8 +172,9 @@ def backpropagate(state: TrainState, recipe: Recipe, batch: Batch) -> Tensor:
 
     Recorded where that is possible (see cuda_graph.py): it must look at no value of a tensor.
     """
-    part: Tensor = loss_sum(state, recipe, batch) / batch["of"]
-    state.scaler.scale(part).backward()  # type: ignore[no-untyped-call]
+    with attending(recipe.settings.attention):
+        part: Tensor = loss_sum(state, recipe, batch) / batch["of"]
+        state.scaler.scale(part).backward()  # type: ignore[no-untyped-call]
     return part.detach()
 
 

@@ -247,6 +247,8 @@ def _computing(settings: TrainSettings) -> Iterator[str]:
         ending = "th" if n % 100 in (11, 12, 13) else _ENDINGS.get(n % 10, "th")
         which = "blocks are" if n == 1 else f"every {n}{ending} block is"
         yield f"{which} computed again on the way back (gradient checkpointing)"
+    if settings.attention != "auto":
+        yield f"attention by the kernel {settings.attention} alone"
     if settings.compile_blocks:
         yield "repeated blocks compiled in the first step, in place of a CUDA graph"
 

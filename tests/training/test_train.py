@@ -376,6 +376,8 @@ def test_rank_and_targets_change_the_shape(make_project: MakeProject) -> None:
     [
         {"gradient_checkpointing": True, "gradient_checkpointing_interval": 2},
         {"allow_tf32": False},
+        {"attention": "math", "gradient_checkpointing": True},
+        {"attention": "flash"},
         {"cuda_graph": False},
     ],
 )
@@ -770,6 +772,12 @@ def test_captions_are_counted_by_the_bases_own_tokenizer(
             UsageError,
             "xformers (is asked for, but not installed|needs a CUDA GPU)",
         ),
+        (
+            {"enable_xformers_memory_efficient_attention": True, "attention": "flash"},
+            UsageError,
+            "attention flash is a kernel of PyTorch's own attention",
+        ),
+        ({"attention": "cudnn"}, HubtoolsError, "attention cudnn: .* on this device"),
     ],
 )
 def test_what_cannot_be_is_a_sentence(
