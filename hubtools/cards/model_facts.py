@@ -265,6 +265,7 @@ def _training(manifest: RunManifest) -> list[tuple[str, str]]:
         "debiased_estimation_loss", "loss_type", "huber_schedule", "huber_c",
         "multires_noise_iterations", "multires_noise_discount", "input_perturbation",
         "optimizer", "lr_step_rules", "prodigy_d_coef", "use_ema", "ema_decay",
+        "train_text_encoder", "text_encoder_lr", "adam_weight_decay_text_encoder",
         "unmasked_weight", "shuffle_caption", "keep_tokens", "caption_tag_dropout_rate",
         "rank_pattern", "alpha_pattern",
     ):  # fmt: skip

@@ -124,6 +124,7 @@ def summary(manifest: RunManifest) -> list[tuple[str, str]]:
     """A training in six lines."""
     train, lora = manifest.train, manifest.lora
     assert lora is not None
+    texts = ", text encoders too" if train.get("train_text_encoder") is True else ""
     batch = int(_number(train, "train_batch_size") or 1)
     batch *= int(_number(train, "gradient_accumulation_steps") or 1)
     rows = [
@@ -137,7 +138,7 @@ def summary(manifest: RunManifest) -> list[tuple[str, str]]:
         ("average", _average(train)),
         (
             "LoRA",
-            f"rank {lora.rank}, alpha {lora.alpha:g}, {lora.parameters:,} parameters",
+            f"rank {lora.rank}, alpha {lora.alpha:g}, {lora.parameters:,} parameters{texts}",
         ),
         ("precision of the base", manifest.dtype or ""),
         ("time", f"{_time(manifest.seconds)} on {manifest.device}" if manifest.seconds else ""),

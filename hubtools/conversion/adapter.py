@@ -351,10 +351,17 @@ def _counted(tensor: Tensor) -> Tensor:
     return tensor if tensor.dtype in plain else tensor.to(torch.float32)
 
 
+def whole_name(layer: str) -> str:
+    """The name of a layer of a CLIP, with the `text_model` that transformers has around it no more
+    since 5.6."""
+    return f"text_model.{layer}" if layer.startswith("encoder.layers.") else layer
+
+
 def _plain(part: Part) -> str:
     """The layer's own name: older files of diffusers name the processor of an attention."""
     layer = part.layer.replace(".processor.", ".")
     if part.of_text:
+        layer = whole_name(layer)
         stem, _, last = layer.rpartition(".")
         return f"{stem}.{_OF_TEXTS[last]}" if last in _OF_TEXTS else layer
     return f"{layer}.0" if layer.endswith(".to_out") else layer

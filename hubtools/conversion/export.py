@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubtools.conversion.adapter import Adapter, folded, read_adapter
+from hubtools.conversion.adapter import Adapter, folded, read_adapter, whole_name
 from hubtools.conversion.formats import Format, peft_parts, tensors_for
 from hubtools.conversion.reduction import (
     DTYPES,
@@ -162,5 +162,6 @@ def _read_back(place: Path, target: Target, format: Format) -> Adapter:
     for config in sorted(place.glob(f"text_encoder*/{_CONFIG}")):
         part = config.parent.name
         found = read_adapter(config.parent / _LORA, target).layers
-        layers |= {f"{part}.{name.partition('.')[2]}": layer for name, layer in found.items()}
+        for name, layer in found.items():
+            layers[f"{part}.{whole_name(name.partition('.')[2])}"] = layer
     return Adapter(target, layers, {})

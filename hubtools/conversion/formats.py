@@ -11,6 +11,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal
 
 from hubtools.conversion.adapter import MAGNITUDE, Adapter, Layer
@@ -40,6 +41,7 @@ _RESNETS = {
     "conv1": "in_layers.2", "conv2": "out_layers.3", "time_emb_proj": "emb_layers.1",
     "conv_shortcut": "skip_connection",
 }  # fmt: skip
+_AROUND = "text_model."
 _LAYERS_A_BLOCK = 2  # of SDXL
 _SCALE = ".dora_scale"  # a DoRA's magnitudes, as LyCORIS and ComfyUI call them
 
@@ -110,15 +112,16 @@ def parts_of(adapter: Adapter) -> dict[str, dict[str, Layer]]:
 
 def peft_config(layers: Mapping[str, Layer]) -> dict[str, Any]:
     """Settings of peft for layers whose scale is 1: as many ranks as most have, and the others by
-    name."""
-    ranks = {name: layer.rank for name, layer in layers.items()}
+    name. Those of a CLIP without the `text_model` that not every version of transformers has around
+    them: peft looks how names end."""
+    ranks = {name.removeprefix(_AROUND): layer.rank for name, layer in layers.items()}
     usual = Counter(ranks.values()).most_common(1)[0][0]
     others = {name: rank for name, rank in sorted(ranks.items()) if rank != usual}
     config: dict[str, Any] = {
         "r": usual,
         "lora_alpha": usual,
         "lora_dropout": 0.0,
-        "target_modules": sorted(layers),
+        "target_modules": sorted(ranks),
         "bias": "none",
         "peft_type": "LORA",
     }
@@ -130,7 +133,9 @@ def peft_config(layers: Mapping[str, Layer]) -> dict[str, Any]:
 def peft_parts(adapter: Adapter) -> dict[str, tuple[dict[str, Tensor], dict[str, Any]]]:
     """(tensors, adapter_config.json) of each part of the pipeline, the denoiser first."""
     found = {}
-    for part, layers in sorted(parts_of(adapter).items(), key=lambda one: one[0] != _den(adapter)):
+    parts = sorted(parts_of(adapter).items(), key=lambda one: one[0] != _den(adapter))
+    for part, named in parts:
+        layers = _as_modules(adapter, part, named)
         tensors = {}
         for name, layer in layers.items():
             tensors[f"base_model.model.{name}.lora_A.weight"] = layer.down
@@ -139,6 +144,15 @@ def peft_parts(adapter: Adapter) -> dict[str, tuple[dict[str, Tensor], dict[str,
                 tensors[f"base_model.model.{name}{MAGNITUDE}"] = _magnitude(layer, peft=True)
         found[part] = tensors, peft_config(layers)
     return found
+
+
+def _as_modules(adapter: Adapter, part: str, layers: dict[str, Layer]) -> dict[str, Layer]:
+    """Layers as the module has them that peft puts them into: from 5.6 on transformers has no
+    `text_model` around a CLIP, unless it projects what it sums up."""
+    projects = part != "text_encoder" or adapter.target.name == "sd3"
+    if projects or tuple(map(int, version("transformers").split(".")[:2])) < (5, 6):
+        return layers
+    return {name.removeprefix(_AROUND): layer for name, layer in layers.items()}
 
 
 def _den(adapter: Adapter) -> str:

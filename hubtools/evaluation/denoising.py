@@ -15,7 +15,11 @@ import numpy as np
 
 from hubtools.dataset.pictures.rgb import open_image
 from hubtools.evaluation.measures import Floats
+from hubtools.inference.adapters import apply_loras, remove_loras
 from hubtools.inference.controls import opened
+from hubtools.inference.embeddings import Said
+from hubtools.inference.lora import said_by
+from hubtools.inference.staged import LoraShots
 from hubtools.models.families.batches import Conditions
 from hubtools.models.families.protocol import FromPictures
 from hubtools.models.seeds import seed_of
@@ -37,6 +41,17 @@ class Encoded:
 
     rows: Sequence[tuple[Tensors, Tensors]]
 
+    def with_captions(
+        self,
+        examples: Sequence[Example],
+        captions: Mapping[str, Tensors],
+        info: BaseInfo | None = None,
+    ) -> Encoded:
+        """The same pictures, beside other answers of text encoders."""
+        told = [captions[_said(example, info)] for example in examples]
+        pairs = zip(self.rows, told, strict=True)
+        return Encoded([(picture, text) for (picture, _), text in pairs])
+
 
 def encode_captions(
     model: Model, examples: Sequence[Example], info: BaseInfo | None = None
@@ -52,6 +67,27 @@ def encode_captions(
         said: seeing.encode_seen(example.caption, opened(_given(example, info)))
         for said, example in asked.items()
     }
+
+
+def captions_under(
+    model: Model,
+    wanted: Sequence[LoraShots],
+    examples: Sequence[Example],
+    info: BaseInfo | None = None,
+) -> dict[Said, dict[str, Tensors]]:
+    """`encode_captions` for each state of the text encoders that `wanted` brings about, the bare
+    base's (nothing said) included; leaves no LoRA in them."""
+    found: dict[Said, dict[str, Tensors]] = {(): encode_captions(model, examples, info)}
+    for one in wanted:
+        weight = one.shots[0].lora_weight if one.shots else 0.0
+        said = said_by(one.loras, weight)
+        if said not in found:
+            strengths = [(lora.file, lora.weight * weight) for lora in one.loras]
+            apply_loras(model.pipeline, strengths)
+            found[said] = encode_captions(model, examples, info)
+    if len(found) > 1:
+        remove_loras(model.pipeline)
+    return found
 
 
 def _given(example: Example, info: BaseInfo | None) -> tuple[Path, ...]:

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hubtools.evaluation.denoising import Encoded, encode, encode_captions, losses
+from hubtools.evaluation.denoising import Encoded, captions_under, encode, losses
 from hubtools.evaluation.measures import Floats
 from hubtools.evaluation.plan import EvaluationPlan
 from hubtools.inference.adapters import apply_lora
+from hubtools.inference.embeddings import Said
+from hubtools.inference.lora import said_by
 from hubtools.inference.pipeline import draw
 from hubtools.inference.staged import open_staged
 from hubtools.layout import EVALUATION_DIR
 from hubtools.models.base import fetch_base
 from hubtools.models.device import best_dtype, checked_device, use_threads
+from hubtools.models.families.clip import with_encoders
 from hubtools.models.families.protocol import family_of
 from hubtools.rooted import Root
 from hubtools.training.choices import completed, noise_options
@@ -52,7 +55,7 @@ class Session:
 
     plan: EvaluationPlan
     model: Any
-    encoded: Encoded
+    encoded: Mapping[Said, Encoded]
     prompts: Prompts
     device: str
     dtype: str
@@ -71,7 +74,7 @@ class Session:
         base = plan.base
         folder = fetch_base(base)
         family = family_of(folder, base.shown)
-        info = family.info(folder, plan.project.train.prediction_type)
+        info = with_encoders(family.info(folder, plan.project.train.prediction_type), folder)
         precision = getattr(torch, dtype)
         opened: list[Model] = []
 
@@ -89,17 +92,20 @@ class Session:
             opened[:] = [model]
             return model.pipeline
 
-        captions: dict[str, Tensors] = {}
+        captions: dict[Said, dict[str, Tensors]] = {}
 
         def with_text(pipeline: Any) -> None:
             # before the pipeline goes to half precision: a caption is encoded once
-            captions.update(encode_captions(opened.pop(), plan.measured, info))
+            captions.update(captions_under(opened.pop(), plan.wanted, plan.measured, info))
             pipeline.to(dtype=precision)
 
         pipeline, prompts = open_staged(load, plan.wanted, with_text=with_text)
         model = opened.pop()
         # before it goes to half precision, as above
-        encoded = encode(family, model, plan.measured, captions, plan.project.resolution, info)
+        bare = encode(family, model, plan.measured, captions[()], plan.project.resolution, info)
+        encoded = {
+            said: bare.with_captions(plan.measured, found, info) for said, found in captions.items()
+        }
         pipeline.to(dtype=precision)
         return cls(plan, model, encoded, prompts, device, dtype)
 
@@ -144,7 +150,8 @@ class Session:
             )
             if choice:
                 apply_lora(pipeline, choice.lora, choice.weight)
-            found = losses(self.model, self.encoded, self.device)
+            said = said_by(wanted.loras, wanted.shots[0].lora_weight)
+            found = losses(self.model, self.encoded[said], self.device)
             lines.append(
                 Line(
                     choice.label if choice else BASE,

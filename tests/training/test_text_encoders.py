@@ -178,6 +178,78 @@ def test_samples_are_drawn_with_the_words_as_they_are_read_now(
             assert max(high for _, high in ImageChops.difference(one, other).getextrema()) <= 2
 
 
+@pytest.mark.parametrize("style", ["kohya", "comfyui", "peft"])
+def test_other_programs_have_all_of_it(
+    plain: Project, tiny_base: Path, tmp_path: Path, style: Any
+) -> None:
+    """Kohya's names of text encoders, and peft's for the module that is installed."""
+    from peft import PeftModel
+    from transformers import CLIPTextModel
+
+    from hubtools.conversion.adapter import read_adapter
+    from hubtools.conversion.export import export
+    from hubtools.models.registry import TARGETS
+
+    to = tmp_path / ("out" if style == "peft" else "out.safetensors")
+    source = plain.run_dir / LORA_WEIGHTS
+    export(source, to, format=style, base=TARGETS["sd15"])
+    if style != "peft":
+        names = load_file(to)
+        stem = "lora_te_text_model_encoder_layers_0_self_attn_q_proj"
+        assert {f"{stem}.lora_down.weight", f"{stem}.alpha"} <= names.keys()
+        ours, theirs = (read_adapter(path, TARGETS["sd15"]).layers for path in (source, to))
+        assert ours.keys() == theirs.keys()
+        for name, layer in ours.items():
+            other = theirs[name].up @ theirs[name].down * theirs[name].scale
+            assert torch.allclose(layer.up @ layer.down, other, atol=1e-6)
+        return
+    wanted, read = (CLIPTextModel.from_pretrained(tiny_base / "text_encoder") for _ in range(2))
+    by_hand(plain, wanted)
+    read = PeftModel.from_pretrained(read, to / "text_encoder")
+    ids = torch.arange(8)[None]
+    with torch.no_grad():
+        assert torch.allclose(read(ids)[0], wanted(ids)[0], atol=1e-5)
+
+
+def test_names_of_newer_transformers_are_those_of_all(plain: Project, tmp_path: Path) -> None:
+    """As diffusers' own script writes them with what is installed here."""
+    from safetensors.torch import save_file
+
+    from hubtools.conversion.adapter import read_adapter
+    from hubtools.models.registry import TARGETS
+
+    source = plain.run_dir / LORA_WEIGHTS
+    flat = {n.replace("text_encoder.text_model.", "text_encoder."): t
+            for n, t in load_file(source).items()}  # fmt: skip
+    save_file(flat, tmp_path / "flat.safetensors")
+    found = read_adapter(tmp_path / "flat.safetensors", TARGETS["sd15"])
+    assert found.layers.keys() == read_adapter(source, TARGETS["sd15"]).layers.keys()
+
+
+def test_evaluate_reads_captions_as_each_lora_does(plain: Project, tiny_base: Path) -> None:
+    from diffusers import StableDiffusionPipeline
+
+    from hubtools.dataset.examples import Example
+    from hubtools.evaluation.denoising import captions_under
+    from hubtools.inference.lora import WeightedLora, resolve_lora
+    from hubtools.inference.shots import Shot
+    from hubtools.inference.staged import LoraShots
+
+    model = load(tiny_base)
+    lora = WeightedLora(resolve_lora(str(plain.run_dir)))
+    shot = Shot("a")
+    examples = [Example(Path("a.png"), CAPTION, "a.png")]
+    found = captions_under(model, [LoraShots([shot]), LoraShots([shot], [lora])], examples)
+    bare, changed = found.pop(()), *found.values()
+    stock = StableDiffusionPipeline.from_pretrained(str(tiny_base))
+    with torch.no_grad():
+        for said in (bare, changed):
+            told = stock.encode_prompt(CAPTION, "cpu", 1, False)[0][0]
+            assert torch.allclose(said[CAPTION]["embeds"], told, atol=1e-5)
+            stock.load_lora_weights(str(plain.run_dir), weight_name=LORA_WEIGHTS)
+    assert model.pipeline.get_list_adapters() == {}
+
+
 def test_it_goes_on_from_itself(plain: Project, make_texts: MakeProject) -> None:
     """Its first loss is that of the file, not of the base; and a file of the denoiser alone, or of
     both where one is trained, is refused."""
