@@ -9,7 +9,7 @@ import { suggesting } from "./suggest.js";
 import { chips } from "./chips.js";
 
 const detail = byId("detail");
-let shownName = null, frameNext = false;
+let pickedBefore = 0, shownName = null, frameNext = false;
 
 export function render() {
   const picture = here();
@@ -244,5 +244,6 @@ export const isOpen = () => detail.classList.contains("open");
 const both = () => { render(); const picture = here(); if (picture) refresh(picture); };
 on("here", both);
 on("judged", both);
+on("picked", () => { if (here() && state.picked.size !== pickedBefore) { pickedBefore = state.picked.size; both(); } });
 on("changed", (names) => { const picture = here(); if (picture && names.has(picture.name)) { if (own.moves) refresh(picture); else both(); } });
 on("open", open);

@@ -1,6 +1,6 @@
 // Findings of the whole set, duplicates, and what was set aside.
 "use strict";
-import { state, on, tell, el, byId, change, pendingOf, caption, checksOf, fateOf, url, bytes, count } from "./store.js";
+import { state, on, tell, el, byId, change, pendingOf, caption, checksOf, fateOf, findingsOf, url, bytes, count } from "./store.js";
 import { show, tried } from "./dialogs.js";
 import { only } from "./filters.js";
 
@@ -13,10 +13,13 @@ export function fixes(rule, after, picture = null) {
   const set = (key, value, what) => () => change([[key, value]], what).then(after).catch((error) => tell("note", error.message, "bad"));
   for (const [key, said] of [[all, about.count > 1 ? `to be fixed, all ${about.count} ` : "to be fixed "], [one, "to be fixed "]])
     if (key && pendingOf(...key)) return [el("span", { class: "good" }, said), el("button", { click: set(key, null, `do not fix ${rule}`) }, "Do not")];
+  const picked = one && state.picked.has(picture.name) ? state.pictures.filter((other) => state.picked.has(other.name) && findingsOf(other).some((found) => found.rule === rule)) : [];
+  const some = (unsafe) => () => change(picked.map((other) => [["mend", other.name, rule], { unsafe }]), `fix ${rule} of ${count(picked.length, "picture")}`).then(after).catch((error) => tell("note", error.message, "bad"));
   const made = [], kinds = [...(about.safe ? [[[], `hubtools fix ${about.safe}`]] : []), ...(about.unsafe || []).map((name) => [[name], state.report.names[name] || name])];
   for (const [key, words] of [[one, "Fix"], [all, about.count > 1 ? `Fix all ${about.count}` : one ? "Fix all" : "Fix"]])
     for (const [unsafe, title] of key ? kinds : [])
       made.push(el("button", { title, class: key === all && one ? "soft" : "", click: set(key, { unsafe }, `fix ${rule}${key === one ? ` of ${picture.name}` : ""}`) }, [words, ...unsafe].join(": ")));
+  if (picked.length > 1) for (const [unsafe, title] of kinds) made.push(el("button", { title, click: some(unsafe) }, [`Fix ${picked.length} selected`, ...unsafe].join(": ")));
   return made;
 }
 

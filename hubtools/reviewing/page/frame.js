@@ -1,6 +1,6 @@
 // The frame that the trainer cuts out, moved by mouse, finger and arrows to where it can cut.
 "use strict";
-import { tell, el, byId, change, focusOf } from "./store.js";
+import { state, tell, el, byId, change, focusOf, count } from "./store.js";
 
 // Whether the page hears of a move of the frame itself: it lies where it is to be.
 export const own = { moves: 0 };
@@ -12,7 +12,13 @@ const percent = (share) => `${Math.round(100 * share)} %`;
 export function placing(picture, shown, cut, about, told) {
   const room = [0, 1].map((axis) => about.resized[axis] - about.bucket[axis]);
   const back = el("button", { hidden: focusOf(picture) === null, click: () => say(null) }, "Crop as the others");
-  byId("tools")?.append(back);
+  const others = state.picked.has(picture.name) ? state.pictures.filter((one) => state.picked.has(one.name) && one.row && one.name !== picture.name) : [];
+  const like = el("button", { hidden: !others.length || focusOf(picture) === null, click: () => {
+    const after = focusOf(picture);
+    change(others.map((one) => [["focus", one.name], { after }]), `crop ${count(others.length, "picture")} like ${picture.name}`)
+      .then(() => tell("note", `${count(others.length, "picture")} will be cut around the same point.`)).catch((error) => tell("note", error.message, "bad"));
+  } }, `Same for ${others.length} more selected`);
+  byId("tools")?.append(back, like);
   if (!room.some((free) => free > 0)) { cut.title = "Nothing is cut off."; return; }
   // where it begins, in pixels of the resized picture
   let at = [0, 1].map((axis) => Math.max(0, Math.min(room[axis], Math.round(about.box[axis] * about.resized[axis] / picture.size[axis]))));
@@ -37,7 +43,7 @@ export function placing(picture, shown, cut, about, told) {
     if (after) own.moves += 1;
     return change([[["focus", picture.name], { after }]], what, typing)
       .catch((error) => tell("note", error.message, "bad"))
-      .finally(() => { if (after) { own.moves -= 1; back.hidden = false; told(); } });
+      .finally(() => { if (after) { own.moves -= 1; back.hidden = false; like.hidden = !others.length; told(); } });
   }
   cut.addEventListener("pointerdown", (event) => {
     if (event.button) return;
