@@ -188,8 +188,15 @@ def most_memory(device: torch.device) -> int:
     return torch.cuda.max_memory_reserved(device) if device.type == "cuda" else 0
 
 
-def check_xformers(settings: TrainSettings, device: torch.device) -> None:
-    """Raise `UsageError` if xformers is asked for and cannot be had."""
+def check_attention(settings: TrainSettings, device: torch.device) -> None:
+    """Raise `UsageError` if xformers or a kernel is asked for and cannot be had."""
+    if settings.attention in ("efficient", "cudnn") and device.type != "cuda":
+        raise UsageError(
+            f"attention {settings.attention} is a kernel for CUDA GPUs; this run is on"
+            f" {device.type}.",
+            hint="leave it out: auto takes the fastest that can",
+            code="not-supported",
+        )
     if not settings.enable_xformers_memory_efficient_attention:
         return
     without = "leave the option out: PyTorch's own attention is about as fast"

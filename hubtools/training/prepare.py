@@ -31,7 +31,7 @@ from hubtools.training.buckets import make_buckets
 from hubtools.training.choices import completed
 from hubtools.training.compiler import check_compile
 from hubtools.training.device import (
-    check_xformers,
+    check_attention,
     free_memory,
     precision_of,
 )
@@ -98,7 +98,7 @@ def make_plan(
     info = with_controls(family.info(folder, project.train.prediction_type), every)
     info = with_encoders(info, folder)
     settings = completed(project.train, info)
-    check_xformers(settings, group.device)
+    check_attention(settings, group.device)
     check_compile(settings, group.device)
     check_sharding(settings, group.world_size)
     if settings.unmasked_weight and not any(example.mask for example in source.examples):

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import torch
 
+from hubtools.errors import HubtoolsError
 from hubtools.progress import PlainReporter
 from hubtools.settings import TrainSettings
-from hubtools.training.device import precision_of
+from hubtools.training.device import attending, precision_of
 from hubtools.training.train import train
 
 CPU = torch.device("cpu")
@@ -43,3 +44,18 @@ def test_what_it_costs_is_told(make_project: Callable[..., Any]) -> None:
     cost = float(told.rpartition("; ")[2].partition(" at ")[0])
     assert cost == pytest.approx(manifest.seconds, abs=0.02)  # one a second
     assert "price_per_hour" not in (project.run_dir / "run.json").read_text()
+
+
+def test_a_kernel_that_cannot_is_a_sentence() -> None:
+    from torch.nn.functional import scaled_dot_product_attention
+
+    given = torch.zeros(1, 1, 4, 8)
+    with attending("math"):
+        assert torch.equal(scaled_dot_product_attention(given, given, given), given)
+    with (
+        pytest.raises(HubtoolsError, match=r"attention cudnn: .* on this device"),
+        attending("cudnn"),
+    ):
+        scaled_dot_product_attention(given, given, given)
+    with pytest.raises(RuntimeError, match="another"), attending("math"):
+        raise RuntimeError("another")
