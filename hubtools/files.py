@@ -219,10 +219,18 @@ def json_within(path: StrPath) -> Any:
     return json_value(data)
 
 
-def json_value(data: bytes | str, *, unique: bool = False) -> Any:
+_SMALL_JSON = 1_000_000  # bytes, whose values cost less than is read, whatever they are
+
+
+def json_value(data: bytes | str, *, unique: bool = False, most: int = JSON_COST) -> Any:
     """The value of a JSON text that anybody may have written. Raises `ValueError` for what is no
-    JSON or no UTF-8, for lists and objects in each other deeper than `DEPTH`, for half characters
-    that no file name and no text can hold, and with `unique` for a key given twice."""
+    JSON or no UTF-8, for values that take more than `most` bytes of memory (estimated), for lists
+    and objects in each other deeper than `DEPTH`, for half characters that no file name and no
+    text can hold, and with `unique` for a key given twice."""
+    if len(data) > _SMALL_JSON:
+        cost = json_cost(data.encode("utf-8", "replace") if isinstance(data, str) else data)
+        if cost > most:
+            raise ValueError("it holds more values than are read")
     try:
         value = json.loads(data, object_pairs_hook=_once if unique else None, parse_int=_number)
         if isinstance(data, str):

@@ -32,6 +32,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from hubtools.errors import HubtoolsError
+
 PROJECT_FILE = "hubtools.toml"
 WORK_DIR = ".hubtools"
 SHIP_STATE = "ship.json"
@@ -81,22 +83,35 @@ def home_dir() -> Path | None:
 def cache_dir() -> Path:
     """Where latents and text embeddings are cached.
 
-    `HUBTOOLS_CACHE`, else `$XDG_CACHE_HOME/hubtools`, else `~/.cache/hubtools`.
+    `HUBTOOLS_CACHE`, else `$XDG_CACHE_HOME/hubtools`, else `~/.cache/hubtools`. Raises
+    `HubtoolsError` where there is no home folder either.
     """
     explicit = os.environ.get("HUBTOOLS_CACHE")
     if explicit:
         return Path(explicit)
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "hubtools"
+    return (Path(base) if base else _home_for("cache", "HUBTOOLS_CACHE") / ".cache") / "hubtools"
 
 
 def config_dir() -> Path:
     """Where what belongs to the user lies, such as the key of `trust`.
 
-    `HUBTOOLS_CONFIG`, else `$XDG_CONFIG_HOME/hubtools`, else `~/.config/hubtools`.
+    `HUBTOOLS_CONFIG`, else `$XDG_CONFIG_HOME/hubtools`, else `~/.config/hubtools`. Raises
+    `HubtoolsError` where there is no home folder either.
     """
     explicit = os.environ.get("HUBTOOLS_CONFIG")
     if explicit:
         return Path(explicit)
     base = os.environ.get("XDG_CONFIG_HOME")
-    return (Path(base) if base else Path.home() / ".config") / "hubtools"
+    return (Path(base) if base else _home_for("key", "HUBTOOLS_CONFIG") / ".config") / "hubtools"
+
+
+def _home_for(what: str, variable: str) -> Path:
+    home = home_dir()
+    if home is None:
+        raise HubtoolsError(
+            f"This user has no home folder, in which the {what} of hubtools would lie.",
+            hint=f"name a folder for it in {variable}, or set HOME",
+            code="file-not-found",
+        )
+    return home

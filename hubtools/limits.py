@@ -31,6 +31,9 @@ CARD_FILE = 16_000_000  # bytes of README.md
 SETTINGS = 1_000_000  # bytes of hubtools.toml
 JSON_FILE = 64_000_000  # bytes of a baseline, a configuration or another JSON file
 JSON_COST = 256_000_000  # bytes that its values take in memory, estimated
+OWN_JSON_COST = 768_000_000  # the same of a journal: half a million files can be undone
+JSON_VALUES = 100_000  # values of the records of a run and of its evaluation
+SETTING_VALUES = 10_000  # values of one setting
 PICTURE = 200_000_000  # bytes of a picture file
 PICTURE_TEXTS = 32_000_000  # characters of all texts in a picture's metadata, unpacked
 VIEWED_GROUP = 300_000_000  # bytes of a row group of parquet that the Hub's viewer reads
@@ -52,6 +55,11 @@ def json_cost(data: bytes) -> int:
         wide = 4 if b"\\ud" in data or b"\\uD" in data else 2
     marks = 184 * data.count(b"{") + 72 * data.count(b"[") + 64 * data.count(b",")
     return len(data) * wide + marks + 60 * data.count(b":") + 110 * data.count(b"\n")
+
+
+def json_values(data: bytes) -> int:
+    """About how many values some JSON has, never fewer; what texts hold is counted too."""
+    return 1 + data.count(b",") + data.count(b"[") + data.count(b"{")
 
 
 _BRACKET = re.compile(r"[\[\]{}]")

@@ -6,7 +6,7 @@ Nothing here may name a place on the user's machine: these files are published.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -14,6 +14,7 @@ from hubtools.causes import is_absent
 from hubtools.errors import HubtoolsError
 from hubtools.files import LinkedOut, open_inside, write_text
 from hubtools.layout import RUN_MANIFEST
+from hubtools.limits import JSON_VALUES, json_values
 from hubtools.notebooks import table
 from hubtools.rooted import Root
 
@@ -24,6 +25,24 @@ _MAX_RECORD = 1_000_000  # bytes
 
 class _Manifest(BaseModel):
     model_config = ConfigDict(extra="ignore", protected_namespaces=())
+
+
+Described = TypeVar("Described", bound=BaseModel)
+
+
+def described(kind: type[Described], data: bytes, path: Path, hint: str) -> Described:
+    """What the JSON of the file `path` says. Raises `HubtoolsError` with the first thing that is
+    wrong, and for more values than anybody writes: each that is wrong would take some kilobytes."""
+    if json_values(data) > JSON_VALUES:
+        said = f"it has more than {JSON_VALUES:,} values"
+    else:
+        try:
+            return kind.model_validate_json(data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "the file"
+            said = f"{where}: {first['msg']}"
+    raise HubtoolsError(f"{path} is damaged: {said}.", hint=hint, code="file-damaged")
 
 
 class BaseModelFacts(_Manifest):
@@ -232,7 +251,6 @@ class RunManifest(_Manifest):
                 raise HubtoolsError(
                     f"{path} has more than {_MAX_MANIFEST:,} bytes.", code="too-large"
                 )
-            return cls.model_validate_json(data)
         except LinkedOut:
             raise HubtoolsError(
                 f"{path} is a link that leads out of {run_dir}, and is not read.",
@@ -245,14 +263,12 @@ class RunManifest(_Manifest):
                 hint="give the folder that `hubtools train` wrote",
                 code="file-not-found",
             ) from None
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "the file"
-            raise HubtoolsError(
-                f"{path} is damaged: {where}: {first['msg']}.",
-                hint="run the same `hubtools train` again; it resumes and writes the file anew",
-                code="file-damaged",
-            ) from None
+        return described(
+            cls,
+            data,
+            path,
+            "run the same `hubtools train` again; it resumes and writes the file anew",
+        )
 
     def write(self, run_dir: Path) -> None:
         """Write `run_dir/run.json` atomically."""

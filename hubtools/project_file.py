@@ -20,7 +20,7 @@ from typing import Any
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import leads_out, read_within
 from hubtools.layout import PROJECT_FILE, home_dir
-from hubtools.limits import SETTINGS
+from hubtools.limits import SETTING_VALUES, SETTINGS
 from hubtools.settings import SECTIONS, names_of
 from hubtools.tomltext import OddToml, toml_value
 
@@ -186,6 +186,12 @@ def merge_file(values: dict[str, dict[str, Any]], source: str, file: Path) -> No
                     f"{_place(file, source, section, key)}: {key} holds a NUL, which no path or"
                     " name has."
                 )
+            if _values_in(value) > SETTING_VALUES:
+                raise UsageError(
+                    f"{_place(file, source, section, key)}: {key} has more than"
+                    f" {SETTING_VALUES:,} values.",
+                    code="bad-setting",
+                )
             if names[key] in values[section]:
                 raise UsageError(
                     f"{_place(file, source, section, key)}: {key} and {names[key]} are the same"
@@ -205,6 +211,12 @@ def _holds_nul(value: Any) -> bool:
     if isinstance(value, list):
         return any(map(_holds_nul, value))
     return isinstance(value, str) and "\0" in value
+
+
+def _values_in(value: Any) -> int:
+    if isinstance(value, dict):
+        return 1 + sum(map(_values_in, value.values()))
+    return 1 + sum(map(_values_in, value)) if isinstance(value, list) else 1
 
 
 def _unknown(key: str, known: Mapping[str, Any], place: str, where: str) -> UsageError:

@@ -36,7 +36,7 @@ MARK = "unpacked.json"
 _LOCK = ".in-use"
 _ENTRY = re.compile(r"[0-9a-f]{32,64}(?:(?:_[\w.,+-]{1,200})?\.safetensors|\.cache|\.json)")
 _OF_BASES = re.compile(r"[^/]+\.(?:json|txt|model|jinja|safetensors)")
-_DAY = 86_400.0
+_DAY, _HOUR = 86_400.0, 3600.0
 
 
 class _Entry(NamedTuple):
@@ -113,7 +113,7 @@ def prune(*, older_than: float = DAYS, kind: Sequence[str] = (), dry_run: bool =
     entries, size, left = 0, 0, []
     for name, folder in _folders(kind or KINDS):
         with _alone(folder, name, os.O_RDWR if dry_run else os.O_RDWR | os.O_CREAT) as alone:
-            old = [entry for entry in _entries(folder) if entry.used <= before]
+            old = [entry for entry in _entries(folder) if _is_old(entry, before)]
             if not alone:
                 if old:
                     left.append(_shelf(name, folder, old, in_use=True))
@@ -175,6 +175,13 @@ def _still_there(paths: Iterable[Path]) -> list[_Entry]:
             if stat.S_ISREG(facts.st_mode):
                 entries.append(_Entry(path, facts.st_size, facts.st_mtime))
     return entries
+
+
+def _is_old(entry: _Entry, before: float) -> bool:
+    """Of lone files nobody holds a lock: what a process may be writing just now stays."""
+    if LEFT_OVER.fullmatch(entry.path.name):
+        before = min(before, time.time() - _HOUR)
+    return entry.used <= before
 
 
 def _is_folder(path: Path) -> bool:

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hubtools.environment import unknown_in
-from hubtools.errors import UsageError
+from hubtools.errors import HubtoolsError, UsageError
+from hubtools.layout import cache_dir, config_dir
 from hubtools.project import Project, load_project, schema
 from hubtools.project_file import line_of, to_toml
 from hubtools.settings import SECTIONS
@@ -293,3 +294,9 @@ def test_without_a_home_folder_there_is_none_to_stop_at(
     monkeypatch.delenv("HOME")
     monkeypatch.setattr(pwd, "getpwuid", nobody)  # a user of a container, whom no list names
     assert load_project(environ={}).train.rank == 3
+    for find, variable in ((cache_dir, "HUBTOOLS_CACHE"), (config_dir, "HUBTOOLS_CONFIG")):
+        monkeypatch.delenv(variable, raising=False)
+        monkeypatch.delenv(f"{variable.replace('HUBTOOLS', 'XDG')}_HOME", raising=False)
+        with pytest.raises(HubtoolsError, match="no home folder") as found:
+            find()
+        assert variable in (found.value.hint or "")

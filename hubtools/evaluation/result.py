@@ -6,12 +6,12 @@ import math
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from hubtools.errors import HubtoolsError
 from hubtools.evaluation.measures import Figure, per_cent
 from hubtools.files import write_text
 from hubtools.layout import EVALUATION
+from hubtools.manifest import described
 from hubtools.rooted import Root
 
 SCHEMA = 1
@@ -117,13 +117,4 @@ class Evaluation(_Facts):
             if not root.exists(EVALUATION):
                 return None
             data = root.read(EVALUATION, _MOST)
-        try:
-            return cls.model_validate_json(data)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "the file"
-            raise HubtoolsError(
-                f"{path} is damaged: {where}: {first['msg']}.",
-                hint="`hubtools evaluate` again",
-                code="file-damaged",
-            ) from None
+        return described(cls, data, path, "`hubtools evaluate` again")

@@ -1,5 +1,5 @@
-"""Connections that say nothing, or begin a request and never finish its head, are closed: they cost
-their caller nothing and hold a place here."""
+"""Connections that say nothing, begin a request and never finish its head, or send its body drop by
+drop, are closed: they cost their caller nothing and hold a place here."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_SECONDS = 20.0
+BODY_SECONDS = 60.0  # in each of which so much of a body comes, or all that is left of it
+LEAST = 4096  # bytes; whoever asks sits at this machine
 
 
 class PatientProtocol(H11Protocol):
@@ -18,14 +20,20 @@ class PatientProtocol(H11Protocol):
     lengthen it."""
 
     seconds = HEAD_SECONDS
+    body_seconds = BODY_SECONDS
     _waiting: asyncio.TimerHandle | None = None
+    _looking: asyncio.TimerHandle | None = None
+    _came = 0  # bytes since it was looked
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._wait()
 
     def data_received(self, data: bytes) -> None:
+        self._came += len(data)
         super().data_received(data)
+        if self.conn.their_state is h11.SEND_BODY and self._looking is None:
+            self._look_later()
         if self.conn.their_state is h11.IDLE:
             self._wait()
         else:
@@ -33,7 +41,22 @@ class PatientProtocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._done()
+        if self._looking is not None:
+            self._looking.cancel()
         super().connection_lost(exc)
+
+    def _look_later(self) -> None:
+        self._came = 0
+        self._looking = self.loop.call_later(self.body_seconds, self._look)
+
+    def _look(self) -> None:
+        self._looking = None
+        if self.conn.their_state is not h11.SEND_BODY or self.transport.is_closing():
+            return
+        if self._came < LEAST and not self.flow.read_paused:  # else it is we who are slow
+            self.transport.close()
+            return
+        self._look_later()
 
     def _wait(self) -> None:
         if self._waiting is None:
@@ -50,6 +73,8 @@ class PatientProtocol(H11Protocol):
             self.transport.close()
 
 
-def patient(seconds: float) -> type[Any]:
-    """A protocol for `uvicorn.Config(http=...)` that waits so long for a request's head."""
-    return type("Patient", (PatientProtocol,), {"seconds": seconds})
+def patient(seconds: float, body_seconds: float = BODY_SECONDS) -> type[Any]:
+    """A protocol for `uvicorn.Config(http=...)` that waits so long for a request's head, and for
+    the next `LEAST` bytes of its body."""
+    known = {"seconds": seconds, "body_seconds": body_seconds}
+    return type("Patient", (PatientProtocol,), known)

@@ -27,7 +27,7 @@ from hubtools.localhub.door import Door
 from hubtools.localhub.faults import Fault, Faults, Outcome
 from hubtools.localhub.jobs import Jobs
 from hubtools.localhub.outlook import Outlook
-from hubtools.localhub.patience import HEAD_SECONDS, patient
+from hubtools.localhub.patience import BODY_SECONDS, HEAD_SECONDS, patient
 from hubtools.localhub.publishers import Publisher, Publishers
 from hubtools.localhub.store import Store
 
@@ -52,7 +52,8 @@ class Hub:
     `publishers`: workflows that may write to a repository without a token, `oidc_key`: what their
     identities are signed with (see `hubtools.localhub.publishers.signed`). `outlook`: what checks
     say of repositories, for the pages. `door`: nobody is answered without its key.
-    `head_seconds`: how long a connection may take to say what it wants. `jobs`: how many jobs that
+    `head_seconds`: how long a connection may take to say what it wants, `body_seconds`: how long
+    for each 4 KiB of what it sends then. `jobs`: how many jobs that
     owners send run at a time, as processes of this machine; 0: none is run.
 
     Raises `UsageError` for a host other than this machine's loopback and for a root that holds
@@ -78,6 +79,7 @@ class Hub:
         outlook: Outlook | None = None,
         door: Door | None = None,
         head_seconds: float = HEAD_SECONDS,
+        body_seconds: float = BODY_SECONDS,
         jobs: int = 0,
     ) -> None:
         if host not in LOOPBACK:
@@ -129,7 +131,7 @@ class Hub:
                 log_level=logging.WARNING,
                 access_log=False,
                 lifespan="on",
-                http=patient(head_seconds),
+                http=patient(head_seconds, body_seconds),
                 ws="none",
                 timeout_keep_alive=75,  # longer than clients rest between two requests
                 timeout_graceful_shutdown=2,

@@ -171,7 +171,7 @@ def _is_plan(data: bytes) -> bool:
     if data.startswith(_BEGINS):
         return True
     try:
-        content = json_value(data)
+        content = json_value(data, most=_MOST_COST)
     except ValueError:
         return False
     if not isinstance(content, dict):
@@ -203,7 +203,7 @@ def read_plan(
     if json_cost(data) > _MOST_COST:
         raise HubtoolsError(f"{bad}: it holds more values than any.", hint=make, code="too-large")
     try:
-        content = json_value(data.decode("utf-8-sig"), unique=True)
+        content = json_value(data.decode("utf-8-sig"), unique=True, most=_MOST_COST)
         if not isinstance(content, dict):
             raise ValueError("it is no JSON object")
         other = _schema_fault(content)

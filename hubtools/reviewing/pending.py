@@ -29,7 +29,7 @@ from hubtools.errors import HubtoolsError
 from hubtools.files import json_value
 from hubtools.findings import plural
 from hubtools.layout import WORK_DIR
-from hubtools.limits import JSON_FILE
+from hubtools.limits import JSON_FILE, OWN_JSON_COST
 from hubtools.rooted import Root
 from hubtools.trust import ForeignState, is_sealed, seal
 
@@ -127,7 +127,7 @@ def load(root: Root, *, trust_state: bool = False) -> Pending:
         code="file-damaged",
     )
     try:
-        content = json_value(root.read(FILE, JSON_FILE))
+        content = json_value(root.read(FILE, JSON_FILE), most=OWN_JSON_COST)
         if content["schema"] != _SCHEMA:
             raise damaged
         entries = {checked_key(key): checked_value(key, value) for key, value in content["entries"]}

@@ -18,7 +18,7 @@ from hubtools.lorafile.look import ADAPTERS
 from hubtools.patterns import regex
 from hubtools.rooted import Root
 from hubtools.runfolders.trainers import base_of_numbered
-from hubtools.training.metrics import read_log
+from hubtools.training.metrics import held_out_at
 from hubtools.weights import Header
 
 _STATES = ("trainer_state.json", "training_state.json")
@@ -179,13 +179,12 @@ def _by_evaluation(found: Evaluation) -> tuple[Candidate, int] | None:
 
 def _by_loss(root: Root, steps: Mapping[str, int | None], names: Iterable[str]) -> int | None:
     """The step of the lowest held-out loss, as `train` and transformers' trainers record it."""
-    ours = [
+    ours = (
         (line.validation_loss, line.step)
-        for line in read_log(root.path).held_out
-        if line.step in steps.values()
-    ]
-    if ours:
-        return min(ours)[1]
+        for line in held_out_at(root.path, frozenset(steps.values()))
+    )
+    if best := min(ours, default=None):
+        return best[1]
     places = ["", *(name.rpartition("/")[0] for name in names)]
     for place in dict.fromkeys(places):  # the newest knows of all before it
         state = f"{place}/{_STATES[0]}" if place else _STATES[0]

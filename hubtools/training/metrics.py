@@ -5,15 +5,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from hubtools.errors import HubtoolsError
 from hubtools.layout import METRICS
 from hubtools.rooted import Root
 
 _MOST = 300_000_000  # bytes: a million steps and more
+_LONGEST = 10_000  # bytes of a line
 EMA = 0.98  # of the smoothed loss: remembers about fifty steps
 
 
@@ -95,16 +95,27 @@ def read_log(run_dir: Path) -> Log:
     return Log([steps[s] for s in sorted(steps)], [held_out[s] for s in sorted(held_out)])
 
 
-def _lines(run_dir: Path) -> list[bytes]:
+def held_out_at(run_dir: Path, steps: Collection[int | None]) -> Iterator[HeldOut]:
+    """What the log of anybody's run says of the held-out pictures after these steps: line by line,
+    however many there are."""
+    for line in _lines(run_dir):
+        found = read_line(line)
+        if isinstance(found, HeldOut) and found.step in steps:
+            yield found
+
+
+def _lines(run_dir: Path) -> Iterator[bytes]:
     if not run_dir.is_dir():
-        return []
+        return
     with Root(run_dir) as root:
-        if not root.is_file(METRICS):
-            return []
-        try:
-            return root.read(METRICS, _MOST).splitlines()
-        except HubtoolsError:
-            return []
+        found = root.stat(METRICS)
+        if found is None or not root.is_file(METRICS) or found.st_size > _MOST:
+            return
+        with root.open(METRICS) as file:
+            left = _MOST
+            while left > 0 and (line := file.readline(_LONGEST)):
+                left -= len(line)
+                yield line
 
 
 def read_line(line: bytes) -> Metric | HeldOut | None:

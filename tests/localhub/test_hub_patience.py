@@ -107,3 +107,13 @@ def test_a_request_without_an_end_keeps_no_hub_from_stopping(
     hub.stop()
     with Hub(tmp_path / "hub"):
         pass
+
+
+def test_a_body_that_comes_drop_by_drop(tmp_path: Path) -> None:
+    head = b"POST /api/validate-yaml HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99999\r\n\r\n{"
+    with (
+        Hub(tmp_path / "hub", body_seconds=0.05) as hub,
+        socket.create_connection(("127.0.0.1", hub.port), timeout=60) as line,
+    ):
+        line.sendall(head)
+        assert answer(line) == b""

@@ -207,3 +207,13 @@ def test_several_that_empty_it_at_once(cache: Path) -> None:
         ]
     assert all(work.exception() is None for work in works)
     assert not list((cache / "latents").iterdir())
+
+
+def test_what_is_being_written_just_now_stays(cache: Path) -> None:
+    fresh, left = (cache / "scans" / f".tmp-{letter * 16}" for letter in "ab")
+    fresh.write_bytes(b"x")
+    left.write_bytes(b"x")
+    os.utime(left, (0, 0))
+    cache_prune(older_than=0, kind=["scans"])
+    assert fresh.exists()
+    assert not left.exists()

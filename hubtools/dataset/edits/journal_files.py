@@ -18,6 +18,7 @@ from hubtools.dataset.edits.plan import check_name
 from hubtools.errors import HubtoolsError
 from hubtools.files import json_value
 from hubtools.layout import FIXES_DIR, WORK_DIR
+from hubtools.limits import OWN_JSON_COST
 from hubtools.rooted import Root
 from hubtools.trust import is_sealed, seal
 
@@ -182,7 +183,7 @@ def _read(root: Root, id: str) -> Journal:
         code="file-damaged",
     )
     try:
-        content = json_value(root.read(name, _MOST_BYTES))
+        content = json_value(root.read(name, _MOST_BYTES), most=OWN_JSON_COST)
         if content["id"] != id or content["state"] not in _STATES:
             raise damaged
         steps = tuple(_step(item) for item in content["steps"])

@@ -24,7 +24,7 @@ from hubtools.errors import HubtoolsError, require_extra
 from hubtools.files import StrPath, json_value, sha256_in, temporary_for
 from hubtools.frontmatter import with_key
 from hubtools.layout import CARD, SHARDS_STATE, WORK_DIR
-from hubtools.limits import CARD_FILE, PICTURE
+from hubtools.limits import CARD_FILE, OWN_JSON_COST, PICTURE
 from hubtools.rooted import Root, is_left_over
 from hubtools.trust import ForeignState, is_sealed, seal
 
@@ -184,7 +184,7 @@ def _read_state(root: Root) -> dict[str, Any] | None:
         code="file-damaged",
     )
     try:
-        state = json_value(root.read(_STATE, 1 << 28))
+        state = json_value(root.read(_STATE, 1 << 28), most=OWN_JSON_COST)
         if state["schema"] != _SCHEMA or not isinstance(state["done"], dict):
             raise damaged
     except (ValueError, KeyError, TypeError, RecursionError):
