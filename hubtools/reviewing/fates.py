@@ -41,6 +41,7 @@ class Fates:
         self._kept = _kept_records(self.draft)
         self._noted = dict(self._kept)
         self._references: dict[str, list[Reference]] | None = None
+        self._learnt: dict[str, str] = {}
 
     # --- the picture itself ------------------------------------------------------------------
 
@@ -84,7 +85,10 @@ class Fates:
                 place.table.put(place.record, values | {FOCUS: moved(*focus)}, "", "move its focus")
 
     def _is_learnt(self, place: Reference) -> bool:
-        return not place.index and place.column == self.draft.learnt_key(place.table)
+        table = place.table
+        if table.name not in self._learnt:  # to look for it takes a walk through all its records
+            self._learnt[table.name] = self.draft.learnt_key(table)
+        return not place.index and place.column == self._learnt[table.name]
 
     # --- away and back -----------------------------------------------------------------------
 
