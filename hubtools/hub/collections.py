@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -14,6 +15,8 @@ from hubtools.hub.patience import api
 
 _MOST = 1000  # collections of one owner that are looked at
 _PAGE = "/collections/"  # in the address of a collection
+# It becomes a part of addresses that are asked.
+_SLUG = re.compile(r"[\w-][\w.-]{0,99}/[\w-][\w.-]{0,299}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ def find(named: str, repo: str, repo_type: str, *, private: bool) -> Collection:
         )
     if not same:
         return Collection(name, owner, None, private)
-    return _looked_up(same[0].slug, repo, repo_type)
+    return _looked_up(_checked(same[0].slug), repo, repo_type)
 
 
 def _may_change(owner: str) -> None:
@@ -82,7 +85,24 @@ def _may_change(owner: str) -> None:
         )
 
 
+def _checked(slug: object) -> str:
+    """What the Hub calls a collection, if it can be called so."""
+    if not isinstance(slug, str) or _SLUG.fullmatch(slug) is None:
+        raise HubtoolsError(
+            f"The Hub's answer cannot be used: no collection is called {slug!a:.100}.",
+            hint="try again later; check HF_ENDPOINT if it stays so",
+            code="hub-refused",
+        )
+    return slug
+
+
 def _looked_up(slug: str, repo: str, repo_type: str) -> Collection:
+    if _SLUG.fullmatch(slug) is None:
+        raise HubtoolsError(
+            f"{slug!r} is no collection: its slug is OWNER/TITLE-ID.",
+            hint="give the end of its page's address, or its title alone",
+            code="bad-setting",
+        )
     try:
         with asking(f"collection {slug}"):
             found: Any = api().get_collection(slug)
@@ -96,7 +116,7 @@ def _looked_up(slug: str, repo: str, repo_type: str) -> Collection:
         ) from error
     holds = any(item.item_type == repo_type and item.item_id == repo for item in found.items)
     owner = slug.partition("/")[0]
-    return Collection(str(found.title), owner, str(found.slug), bool(found.private), holds)
+    return Collection(str(found.title), owner, _checked(found.slug), bool(found.private), holds)
 
 
 def add(collection: Collection, repo: str, repo_type: str) -> Collection:
@@ -110,7 +130,7 @@ def add(collection: Collection, repo: str, repo_type: str) -> Collection:
                 collection.title, namespace=collection.owner, private=collection.private,
                 exists_ok=True,
             )  # fmt: skip
-        slug = str(made.slug)
+        slug = _checked(made.slug)
     with asking(f"collection {slug}"):
         hub.add_collection_item(slug, repo, repo_type, exists_ok=True)  # type: ignore[arg-type]
     return Collection(collection.title, collection.owner, slug, collection.private, True)

@@ -15,7 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 
+from hubtools.errors import HubtoolsError
+from hubtools.hub import collections
 from hubtools.localhub.server import Hub
 from tests.drawing import write_pictures
 
@@ -144,3 +147,43 @@ def test_nonsense_is_told(told: dict[str, tuple[int, str]], lie: str) -> None:
 def test_nonsense_that_nobody_asked_for(told: dict[str, tuple[int, str]]) -> None:
     code, said = told["names of tags"]
     assert code == 0, said
+
+
+@pytest.mark.parametrize(
+    "slug", ["me/\n::add-mask::x", "../../api/repos/x", "me/../x", "me", 7, ""]
+)
+def test_a_collection_that_is_called_as_none_can_be(
+    slug: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = {"slug": slug, "title": "mine", "items": [], "owner": {"name": "me"}, "theme": "blue"}
+    there |= {"lastUpdated": "2026-01-01T00:00:00.000Z", "private": True, "upvotes": 0}
+
+    class Answers(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            known = "whoami" in self.path
+            data = json.dumps({"name": "me", "orgs": []} if known else [there]).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("HF_TOKEN", "hf_local")
+        at = f"http://127.0.0.1:{server.server_port}"
+        monkeypatch.setattr(constants, "ENDPOINT", at)
+        try:
+            _finds_none(slug)
+        finally:
+            server.shutdown()
+
+
+def _finds_none(slug: object) -> None:
+    with pytest.raises(HubtoolsError, match="answer cannot be used"):
+        collections.find("mine", "me/x", "model", private=True)
+    if isinstance(slug, str) and "/" in slug and not slug.startswith("."):
+        with pytest.raises(HubtoolsError, match="is no collection"):
+            collections.find(slug, "me/x", "model", private=True)
