@@ -37,6 +37,7 @@ _LOCK = ".in-use"
 _ENTRY = re.compile(r"[0-9a-f]{32,64}(?:(?:_[\w.,+-]{1,200})?\.safetensors|\.cache|\.json)")
 _OF_BASES = re.compile(r"[^/]+\.(?:json|txt|model|jinja|safetensors)")
 _DAY, _HOUR = 86_400.0, 3600.0
+_TRIES = 1000  # a lock file is made anew; some file systems count no names of a file that is there
 
 
 class _Entry(NamedTuple):
@@ -78,7 +79,7 @@ def hold(folder: Path) -> int | None:
         return None
     import fcntl
 
-    while True:
+    for _ in range(_TRIES):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | NOFOLLOW, 0o600)
@@ -90,6 +91,7 @@ def hold(folder: Path) -> int | None:
         if os.fstat(descriptor).st_nlink:
             return descriptor
         os.close(descriptor)  # whoever emptied it has just removed the file
+    return None
 
 
 def shelves() -> list[Shelf]:

@@ -19,6 +19,9 @@ from hubtools.rooted.system import NOFOLLOW
 from hubtools.rooted.writing import Writing
 
 _HOUR = 3600.0
+_TRIES = (
+    1000  # a lock file is opened anew; some file systems count no names of a file that is there
+)
 
 
 class Root(Writing):
@@ -163,11 +166,12 @@ class Root(Writing):
         if not system.FLOCK:
             yield
             return
-        while True:
+        code = errno.EWOULDBLOCK
+        busy = BlockingIOError(code, os.strerror(code), str(self.path / name))
+        for _ in range(_TRIES):
             with self._opened(name, os.O_RDWR) as descriptor, system.flocked(descriptor) as held:
                 if not held:
-                    code = errno.EWOULDBLOCK
-                    raise BlockingIOError(code, os.strerror(code), str(self.path / name))
+                    raise busy
                 if not os.fstat(descriptor).st_nlink:
                     continue  # the one that held it has just removed it
                 try:
@@ -176,6 +180,7 @@ class Root(Writing):
                     if remove:
                         self.unlink(name, missing_ok=True)
                 return
+        raise busy
 
     def held(self, name: str) -> bool | None:
         """Whether another process holds the lock file `name`; None where nobody can tell. For a
