@@ -21,6 +21,7 @@ from hubtools.limits import TOO_LARGE_FILE
 from hubtools.rooted import Root
 
 _BLOCK = 1 << 20
+SMALL = 1 << 20  # bytes of a file that is read at once
 # A file whose time of change lies closer to a look than this may change without a new one.
 _TICK_NS = 2_000_000_000
 
@@ -52,11 +53,26 @@ def open_source(root: Root, source: Path) -> Iterator[BinaryIO]:
 
 def opened_source(root: Root, source: Path) -> BinaryIO:
     """As `open_source`, to be closed by whoever asks."""
+    return os.fdopen(_descriptor(root, source)[0], "rb")
+
+
+def _descriptor(root: Root, source: Path) -> tuple[int, os.stat_result]:
     name = _name_in(root, source)
     if name is not None:
-        return root.opened(name)
+        return root.descriptor(name)
     with Root(source.parent) as elsewhere:
-        return elsewhere.opened(source.name)
+        return elsewhere.descriptor(source.name)
+
+
+def _stamp_at(root: Root, source: Path) -> tuple[int, ...]:
+    """The stamp of what stands there now, which is not opened; () for nothing."""
+    name = _name_in(root, source)
+    if name is not None:
+        facts = root.stat(name)
+    else:
+        with Root(source.parent) as elsewhere:
+            facts = elsewhere.stat(source.name)
+    return () if facts is None else _stamp(facts)
 
 
 def _name_in(root: Root, source: Path) -> str | None:
@@ -88,6 +104,20 @@ def content_of(file: BinaryIO, path: Path) -> Content:
     return Content(size, sha256.hexdigest(), sha1.hexdigest())
 
 
+def content_in(data: bytes) -> Content:
+    """The same of bytes that are held."""
+    sha1 = hashlib.sha1(f"blob {len(data)}\0".encode() + data, usedforsecurity=False)
+    return Content(len(data), hashlib.sha256(data).hexdigest(), sha1.hexdigest())
+
+
+def _all_of(descriptor: int, size: int) -> bytes:
+    """What is left of an open file, up to one byte more than `size`."""
+    data = os.read(descriptor, size + 1)
+    while len(data) <= size and (more := os.read(descriptor, size + 1 - len(data))):
+        data += more
+    return data
+
+
 @dataclass(frozen=True)
 class Look:
     """A file at the moment when it was hashed."""
@@ -98,22 +128,32 @@ class Look:
     at_ns: int
 
     @classmethod
-    def at(cls, root: Root, path: Path) -> Look:
-        """Open and hash a file. Raises `ChecksFailed` if it changes meanwhile or is larger
-        than the Hub takes, `LeadsOut` for a link, `OSError` for what cannot be read."""
+    def at(cls, root: Root, path: Path) -> tuple[Look, bytes | None]:
+        """Open and hash a file; with the bytes that were hashed, None if they are more than
+        `SMALL`. Raises `ChecksFailed` if it changes meanwhile or is larger than the Hub takes,
+        `LeadsOut` for a link, `OSError` for what cannot be read."""
         begun = time.time_ns()
-        with open_source(root, path) as file:
-            facts = os.fstat(file.fileno())
-            before = _stamp(facts)
+        descriptor, facts = _descriptor(root, path)
+        try:
+            before, data = _stamp(facts), None
             if facts.st_size > TOO_LARGE_FILE:  # hours of reading, for what the Hub refuses
                 raise ChecksFailed(
                     f"{path} is larger than 500 GB, the most that the Hub takes.",
                     hint="split it, or move it out of the folder",
                 )
-            content = content_of(file, path)
-            if _stamp(os.fstat(file.fileno())) != before:
+            if facts.st_size <= SMALL:
+                data = _all_of(descriptor, facts.st_size)
+                if len(data) != facts.st_size:
+                    raise changed(path)
+                content = content_in(data)
+            else:
+                with os.fdopen(descriptor, "rb", closefd=False) as file:
+                    content = content_of(file, path)
+            if _stamp(os.fstat(descriptor)) != before:
                 raise changed(path)
-        return cls(path, content, before, begun)
+        finally:
+            os.close(descriptor)
+        return cls(path, content, before, begun), data
 
     def open(self, root: Root) -> BinaryIO:
         """The file, to be read. Raises `ChecksFailed` if what is opened is not the file of the
@@ -130,6 +170,8 @@ class Look:
         The system's time of change tells, which no program can set; where it is too young for
         that, the file is read again.
         """
+        if self.stamp[-1] <= self.at_ns - _TICK_NS and _stamp_at(root, self.path) == self.stamp:
+            return
         with open_source(root, self.path) as file:
             same = _stamp(os.fstat(file.fileno())) == self.stamp
             young = self.stamp[-1] > self.at_ns - _TICK_NS

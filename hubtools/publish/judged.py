@@ -106,7 +106,7 @@ class _Sent:
         listing = self._comparison.release_only
         for entry in entries:
             with listing.open(entry.name) as file:
-                data = file.read(STREAMED + 1)
+                data = file.read(min(entry.size, STREAMED) + 1)
             if len(data) > STREAMED:
                 said = f"it has more than {STREAMED:,} bytes; no picture is that large"
                 yield entry, Unreadable(entry.size, said)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from hubtools.dataset.folder.listing import PICTURE_ENDINGS
 from hubtools.leaks.stream import is_text
 from hubtools.publish.contents.containers import packing
-from hubtools.publish.release import RepoType
 
 _TEXTS = frozenset(
     [
@@ -49,7 +48,7 @@ _OTHER = (
 )
 
 
-def unexpected(repo_type: RepoType, name: str, head: bytes) -> str | None:
+def unexpected(repo_type: str, name: str, head: bytes) -> str | None:
     """Why a file is none of those that such a release holds; None if it is. `head` are its first
     512 bytes or more. An empty file is nothing to worry about."""
     if not head or head.startswith(b"version https://git-lfs"):

@@ -10,7 +10,6 @@ from hubtools.findings import Problem, Severity
 from hubtools.leaks import hide
 from hubtools.publish.book import PUBLISH_RULES
 from hubtools.publish.contents import Kind, Leak
-from hubtools.publish.kinds import unexpected
 from hubtools.publish.release import Release
 
 
@@ -110,13 +109,9 @@ def unexpected_kind(release: Release) -> Iterator[Problem]:
     Fix: leave it out (--drop PATTERN), or say that it belongs there: --keep PATTERN, or push.allow
     in hubtools.toml.
     """
-    for file, head in release.heads:
-        for name in file.names:
-            # what is stored by its hash has no ending
-            if name != file.name and "." not in name.rpartition("/")[2].strip("."):
-                continue
-            why = unexpected(release.repo_type, name, head)
-            if why is None or release.is_allowed(name):
+    for file, told in release.readings:
+        for name, why in told.odd:
+            if release.is_allowed(name):
                 continue
             led = "" if name == file.name else f"it is a link to {hide(name)!r}, and "
             yield Problem(

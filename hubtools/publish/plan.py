@@ -32,7 +32,7 @@ from hubtools.hub.names import repository_named
 from hubtools.publish.applied import apply_rules, may_be_known
 from hubtools.publish.book import refuse_to_ignore_secrets
 from hubtools.publish.comparison import Comparison, fresh_card
-from hubtools.publish.content import Content, Look
+from hubtools.publish.content import Content
 from hubtools.publish.judged import RuleChoice
 from hubtools.publish.ledger import NAME, Sent, read_ledger
 from hubtools.publish.options import PushOptions
@@ -198,15 +198,8 @@ def make_plan(
             sent, notes = _sent_before(
                 root, release, remote, ledger_key(repo, repo_type), repo, trust_state
             )
-        looks = [Look.at(root, file.source) for file in release.files]
-        release = replace(
-            release,
-            opened=root,
-            files=tuple(
-                replace(file, bytes=seen.content.bytes, look=seen)
-                for file, seen in zip(release.files, looks, strict=True)
-            ),
-        )
+        release = release.looked_at(root)
+        looks = [file.look for file in release.files if file.look is not None]
         files = [
             _planned(file, seen.content, remote.files)
             for file, seen in zip(release.files, looks, strict=True)

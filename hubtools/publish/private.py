@@ -7,46 +7,17 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from hubtools.dataset.folder.listing import Entry
-from hubtools.dataset.pictures.private.besides import besides, private_in
-from hubtools.dataset.pictures.private.reading import Private
 from hubtools.dataset.pictures.private.texts import NAMES_OF_PEOPLE
-from hubtools.dataset.text.positions import columns_of
 from hubtools.findings import Problem, Severity, plural, shortened
-from hubtools.leaks.stream import is_text
 from hubtools.publish.book import PUBLISH_RULES
 from hubtools.publish.contents import Kind
-from hubtools.publish.contents.containers import packing
-from hubtools.publish.contents.people import is_picture
-from hubtools.publish.release import Release, ReleaseFile
+from hubtools.publish.release import Release
 
-# Large, and no place for pictures.
-_WEIGHTS = (".safetensors", ".ckpt", ".pt", ".pth", ".gguf", ".onnx", ".npy", ".npz")
-_KNOWN: dict[tuple[str, bool], Private] = {}  # by hash, and whether it is called weights
-_MOST_KNOWN = 1 << 17
 _FIX = "`hubtools fix` blanks it, and touches no pixel"
 _FIX_MODEL = (
     "`hubtools fix --select D701 --select D706 --select D712` blanks it, and touches no pixel"
 )
 _ELSE = "; what it cannot edit, leave out (--drop)"
-
-
-def _told(release: Release, file: ReleaseFile) -> Private:
-    """What a file tells."""
-    # by its content: size and time of a file are what its owner wants them to be
-    known = (file.sha256 or "", file.source.suffix.lower() in _WEIGHTS)
-    if known in _KNOWN:
-        return _KNOWN[known]
-    with release.open(file) as opened:
-        head = opened.read(4096)
-        looked = is_picture(head) or not (packing(head) is not None or is_text(head) or known[1])
-        opened.seek(0)
-        told = private_in(file.name, lambda name: opened) if looked else Private()
-    if file.sha256 is not None:
-        if len(_KNOWN) >= _MOST_KNOWN:
-            _KNOWN.clear()
-        _KNOWN[known] = told
-    return told
 
 
 def _fix(release: Release) -> str:
@@ -56,13 +27,13 @@ def _fix(release: Release) -> str:
 
 def _noted(release: Release) -> frozenset[str]:
     """Pictures with a position, also in a comment or a note: P112 tells of them."""
-    return frozenset(file.name for file in release.files if _told(release, file).gps)
+    return frozenset(file.name for file, told in release.readings if told.private.gps)
 
 
 def _private(release: Release, field: str) -> Iterator[tuple[str, Any, str, str]]:
     """(file, what it says, where in it, fix)."""
-    for file in release.files:
-        if value := getattr(_told(release, file), field):
+    for file, told in release.readings:
+        if value := getattr(told.private, field):
             yield file.name, value, "", _fix(release)
     for leak in release.leaks:
         if leak.kind.value == field:
@@ -84,13 +55,6 @@ def gps(release: Release) -> Iterator[Problem]:
         yield Problem(f"the picture holds a GPS position{where}", fix, name)
 
 
-def _notes(release: Release) -> dict[str, str]:
-    """Files beside the pictures that tell about people: what, by name."""
-    files = {file.name: file for file in release.files}
-    entries = [Entry(file.name, file.bytes, 0) for file in release.files]
-    return dict(besides(entries, lambda name: release.open(files[name])))
-
-
 @PUBLISH_RULES.rule("P126", "A file beside the pictures holds personal data", Severity.ERROR)
 def beside(release: Release) -> Iterator[Problem]:
     """Notes of Google Takeout hold positions, people and addresses; XMP, Apple's .AAE, tracks and
@@ -99,9 +63,10 @@ def beside(release: Release) -> Iterator[Problem]:
 
     Fix: `hubtools fix` takes them out of a dataset; else leave them out (--drop).
     """
-    for name, what in _notes(release).items():
-        fix = "`hubtools fix` takes it out" if release.repo_type == "dataset" else "leave it out"
-        yield Problem(f"the file is {what}", fix, name)
+    fix = "`hubtools fix` takes it out" if release.repo_type == "dataset" else "leave it out"
+    for file, told in release.readings:
+        if told.beside is not None:
+            yield Problem(f"the file is {told.beside}", fix, file.name)
     noted = _noted(release)
     for leak in release.leaks:
         if leak.kind is Kind.BESIDE and leak.place.partition("!/")[0] not in noted:
@@ -190,10 +155,6 @@ def people(release: Release) -> Iterator[Problem]:
             yield Problem(f"the picture's metadata holds {said}{where}", fix, name, severity=grave)
 
 
-_TABLES = (".jsonl", ".ndjson", ".json", ".geojson", ".csv", ".tsv", ".txt")
-_HEAD = 1 << 20  # bytes of a table that are looked at
-
-
 @PUBLISH_RULES.rule("P129", "A table holds positions", Severity.WARNING)
 def positions(release: Release) -> Iterator[Problem]:
     """Columns called latitude and longitude, or GeoJSON, say where pictures were taken, although
@@ -203,17 +164,14 @@ def positions(release: Release) -> Iterator[Problem]:
     Example: metadata.jsonl: "latitude": 48.137, "longitude": 11.575
     Fix: take the columns out, or round them to whole degrees, if they are not meant to be read.
     """
-    told, noted = _notes(release), _noted(release)
-    for file in release.files:
-        if file.name.lower().endswith(_TABLES) and file.name not in told:
-            with release.open(file) as opened:
-                text = opened.read(_HEAD).decode("utf-8", "replace")
-            if columns := columns_of(text):
-                yield Problem(
-                    f"it holds positions: {shortened(columns)}",
-                    "take them out, if they are not meant to be read",
-                    file.name,
-                )
+    noted = _noted(release)
+    for file, told in release.readings:
+        if told.columns and told.beside is None:
+            yield Problem(
+                f"it holds positions: {shortened(told.columns)}",
+                "take them out, if they are not meant to be read",
+                file.name,
+            )
     for leak in release.leaks:
         if leak.kind is Kind.PLACED and leak.place.partition("!/")[0] not in noted:
             name, _, inside = leak.place.partition("!/")

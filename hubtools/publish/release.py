@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property, partial
@@ -18,16 +18,15 @@ from hubtools.limits import FRONT_MATTER
 from hubtools.lorafile.look import Weights, look
 from hubtools.publish.classify import classify
 from hubtools.publish.content import Look, opened_source
-from hubtools.publish.contents import Kind, Leak, scan
-from hubtools.publish.contents.keepers import keeps_secrets
+from hubtools.publish.contents import Leak
 from hubtools.publish.ignored import ignored
 from hubtools.publish.links import Link, below, follow
+from hubtools.publish.reading import Reading, read
 from hubtools.rooted import Root
 from hubtools.setting_types import AllowedSecret
 
 RepoType = Literal["model", "dataset", "space"]
 
-_SMALL = 1 << 20  # bytes of a file that is searched in memory
 LEFT_OUT = "left out as asked (--drop)"
 
 
@@ -35,13 +34,15 @@ LEFT_OUT = "left out as asked (--drop)"
 class ReleaseFile:
     """A file that is published: its name in the repository and its place on this disk. `look`:
     when it was hashed, if it was; whoever reads it then gets that file or an error. `others`: names
-    that it has on this disk, if it is what a link leads to (see `links.Target`)."""
+    that it has on this disk, if it is what a link leads to (see `links.Target`). `reading`: what
+    the bytes that were hashed tell, if they were few enough to be held."""
 
     name: str
     source: Path
     bytes: int
     look: Look | None = None
     others: tuple[str, ...] = ()
+    reading: Reading | None = field(default=None, compare=False, repr=False)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -85,21 +86,35 @@ class Release:
         with Root(self.root) as root:
             return _opened(root, file)
 
+    def looked_at(self, root: Root) -> Release:
+        """The same with its files hashed, and what is small of them read. Raises as `Look.at`."""
+        return replace(
+            self, opened=root, files=tuple(self._looked_at(root, file) for file in self.files)
+        )
+
+    def _looked_at(self, root: Root, file: ReleaseFile) -> ReleaseFile:
+        seen, data = Look.at(root, file.source)
+        file = replace(file, bytes=seen.content.bytes, look=seen)
+        return file if data is None else replace(file, reading=self._read(file, io.BytesIO(data)))
+
+    @cached_property
+    def readings(self) -> tuple[tuple[ReleaseFile, Reading], ...]:
+        """What each file tells: each is read once, to its end. Raises `OSError` if one cannot be
+        read."""
+        return tuple((file, file.reading or self._reading(file)) for file in self.files)
+
+    def _reading(self, file: ReleaseFile) -> Reading:
+        with self.open(file) as opened:
+            return self._read(file, opened)
+
+    def _read(self, file: ReleaseFile, opened: BinaryIO) -> Reading:
+        stored = file.source.name
+        return read(file.names, stored, file.bytes, file.sha256, self.repo_type, opened)
+
     @cached_property
     def leaks(self) -> tuple[Leak, ...]:
-        """What the files hold that must not be published: each is read once, to its end. Raises
-        `OSError` if one cannot be read."""
-        found: list[Leak] = []
-        for file in self.files:
-            with self.open(file) as opened:
-                # a search looks at most places several times: of what is small, in memory
-                small = file.bytes <= _SMALL
-                held = io.BytesIO(opened.read(file.bytes + 1)) if small else opened
-                found += scan(file.name, held, file.bytes)
-                for name in file.names[1:]:
-                    if (why := keeps_secrets(name, opened)) is not None:
-                        found.append(Leak(Kind.SECRET, file.name, why[0], None, False, why[1]))
-        return tuple(found)
+        """What the files hold that must not be published. Raises as `readings`."""
+        return tuple(leak for _, told in self.readings for leak in told.leaks)
 
     @cached_property
     def weights(self) -> tuple[tuple[ReleaseFile, Weights], ...]:
@@ -118,13 +133,6 @@ class Release:
             return None
         with self.open(card) as opened:
             return parse_card(opened.read(FRONT_MATTER + 1))
-
-    @property
-    def heads(self) -> Iterator[tuple[ReleaseFile, bytes]]:
-        """The first bytes of each file."""
-        for file in self.files:
-            with self.open(file) as opened:
-                yield file, opened.read(4096)
 
 
 def _opened(root: Root, file: ReleaseFile) -> BinaryIO:

@@ -135,12 +135,8 @@ def lfs_pointer(release: Release) -> Iterator[Problem]:
 
     Fix: `git lfs pull`.
     """
-    for file in release.files:
-        if not 100 <= file.bytes <= 200:
-            continue
-        with release.open(file) as opened:
-            pointer = opened.read(200).startswith(b"version https://git-lfs")
-        if pointer:
+    for file, told in release.readings:
+        if told.pointer:
             yield Problem("this is a Git LFS pointer, not the file", "`git lfs pull`", file.name)
 
 

@@ -209,6 +209,10 @@ class Looking:
 
     def opened(self, name: str) -> BinaryIO:
         """As `open`, to be closed by whoever asks."""
+        return os.fdopen(self.descriptor(name)[0], "rb")
+
+    def descriptor(self, name: str) -> tuple[int, os.stat_result]:
+        """The same, as the number of the open file, and what the system says of it."""
         with self._in(name) as (at, last):
             try:
                 descriptor = os.open(last, READ, **at)
@@ -216,10 +220,11 @@ class Looking:
                 if error.errno == errno.ELOOP or (error.errno == errno.EMLINK):
                     raise self._link(name) from None
                 raise
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            facts = os.fstat(descriptor)
+            if not stat.S_ISREG(facts.st_mode):
                 os.close(descriptor)
                 raise OSError(errno.EINVAL, "It is no regular file", str(self.path / name))
-        return os.fdopen(descriptor, "rb")
+        return descriptor, facts
 
     def read(self, name: str, limit: int | None = None) -> bytes:
         """The bytes of a file. Raises `HubtoolsError` if it has more than `limit`."""

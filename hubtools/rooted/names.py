@@ -12,9 +12,10 @@ def parts_of(name: str) -> tuple[str, ...]:
     """The parts of a relative name with `/`. Raises `LeadsOut` if it is absolute, has empty parts,
     `.` or `..`, a NUL, or what no name can be written with."""
     parts = tuple(name.split("/"))
-    bad = "\0" in name or any(part in ("", ".", "..") for part in parts)
+    bad = "\0" in name or "" in parts or "." in parts or ".." in parts
     try:
-        os.fsencode(name)
+        if not name.isascii():
+            os.fsencode(name)
     except UnicodeEncodeError:  # half a character
         bad = True
     if bad or (os.name == "nt" and any(mark in name for mark in ":\\")):

@@ -17,7 +17,7 @@ from PIL import Image
 from hubtools.errors import ChecksFailed, HubtoolsError
 from hubtools.layout import cache_dir
 from hubtools.localhub.server import Hub
-from hubtools.publish import outbox
+from hubtools.publish import content, outbox
 from hubtools.publish import push as pushing
 from hubtools.publish.content import Look
 from hubtools.publish.release import Release, collect
@@ -84,15 +84,27 @@ def exchanged(dataset: Path, monkeypatch: pytest.MonkeyPatch, bad: bytes, name: 
 def test_a_folder_that_is_exchanged_while_rules_read(
     local_hub: Hub, dataset: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
+    # what is small was searched when it was hashed: the other file is not even looked at
+    try:
+        made = exchanged(dataset, monkeypatch, f"token {TOKEN}\n".encode(), name)
+    except ChecksFailed:
+        return
+    assert "P101" in rules(made)
+
+
+def test_a_large_file_that_is_exchanged_while_rules_read(
+    local_hub: Hub, dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(content, "SMALL", 8)
     with pytest.raises(ChecksFailed, match="changed after it was checked"):
-        exchanged(dataset, monkeypatch, f"token {TOKEN}\n".encode(), name)
+        exchanged(dataset, monkeypatch, f"token {TOKEN}\n".encode(), "notes.txt")
 
 
 @pytest.mark.parametrize(
     "read",
     [
         lambda release: release.leaks,
-        lambda release: list(release.heads),
+        lambda release: list(PUBLISH_RULES.run(release, select=["P116"])),
         lambda release: list(PUBLISH_RULES.run(release, select=["P112"])),
         lambda release: list(PUBLISH_RULES.run(release, select=["P126"])),
     ],
@@ -105,7 +117,7 @@ def test_every_reader_takes_the_file_that_was_hashed(
     (dataset / "more/a.json").write_text("{}")
     release = collect(dataset, "dataset")
     with Root(dataset) as root:
-        files = tuple(replace(f, look=Look.at(root, f.source)) for f in release.files)
+        files = tuple(replace(f, look=Look.at(root, f.source)[0]) for f in release.files)
     release = replace(release, files=files)
     (dataset / "more").rename(dataset.parent / "old")
     shutil.copytree(dataset.parent / "old", dataset / "more")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import stat
 from array import array
 from collections.abc import Callable, Iterator
@@ -15,8 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from hubtools.causes import cannot_be
-from hubtools.dataset.folder.splits import KEYWORDS
-from hubtools.dataset.loaders.patterns import translate
+from hubtools.dataset.packing.splits import Splitter
 from hubtools.dataset.shards.rows import Contents, Sample, hash_of, look, read_samples
 from hubtools.dataset.shards.types import Columns
 from hubtools.errors import HubtoolsError, UsageError
@@ -92,48 +90,6 @@ class PackingPlan:
             "absent": self.absent,
             "card": self.card,
         }
-
-
-class Splitter:
-    """Tells which split a picture belongs to: by the card's `configs:` if there are any, else by
-    its top folder if that is called train, test, ..., else train."""
-
-    def __init__(self, root: Path, card: dict[str, Any]) -> None:
-        self._patterns: list[tuple[str, re.Pattern[str]]] = []
-        configs = card.get("configs")
-        if not isinstance(configs, list) or not configs:
-            return
-        if len(configs) > 1:
-            raise HubtoolsError(
-                f"{root / CARD} has {len(configs)} configs; a picture may be in several.",
-                hint="keep one of them on the card and shard again",
-                code="wrong-kind",
-            )
-        files = configs[0].get("data_files") if isinstance(configs[0], dict) else None
-        for item in files if isinstance(files, list) else []:
-            paths = item.get("path") if isinstance(item, dict) else None
-            for path in [paths] if isinstance(paths, str) else paths or []:
-                try:
-                    pattern = re.compile(f"(?s:{translate(str(path))})")
-                except (ValueError, re.error):
-                    raise HubtoolsError(
-                        f"{root / CARD}: {path!r} is no file pattern.", code="file-not-usable"
-                    ) from None
-                self._patterns.append((str(item.get("split", "train")), pattern))
-
-    def of(self, name: str) -> str:
-        """The split of a picture."""
-        if self._patterns:
-            for split, pattern in self._patterns:
-                if pattern.fullmatch(name):
-                    return split
-            raise HubtoolsError(
-                f"{name} is in no split by the card's configs.",
-                hint="correct `configs:` in README.md, or remove it",
-                code="wrong-kind",
-            )
-        top = name.partition("/")[0].lower() if "/" in name else ""
-        return next((split for split, words in KEYWORDS.items() if top in words), "train")
 
 
 def plan_shards(
