@@ -137,7 +137,7 @@ GOOD = {
     "explain": ("explain", "D202"),
     "explain all": ("explain",),
     "doctor": ("doctor",),
-    "ship": ("ship", "--project", "P", "--dry-run"),
+    "ship": ("ship", "--project", "P", "--dry-run", "--until", "push-dataset"),
     "init": ("init", "P-other", "--example"),
     "cache ls": ("cache", "ls"),
     "cache prune": ("cache", "prune", "--dry-run"),
