@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from hubtools.cli.following import tell_push
 from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import REPORT_FORMATS, Output, output_options, shown_path
 from hubtools.errors import ExitCode
@@ -72,6 +73,8 @@ def command(
         one=bool(out.report_files) or out.format in ("sarif", "html"),
         on_card=tell,
     )
+    if out.human and not (check or dry_run) and done[-1].ok:
+        tell_push(out, done[-1].folder, done[-1].kind, project)
     if dry_run and not check:
         _show_drafts(done, out)
     return ExitCode.DONE if all(one.ok for one in done) else ExitCode.CHECKS_FAILED

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
 
 from hubtools.cli.export import lora_options, tell
+from hubtools.cli.following import BASE, tell_push
 from hubtools.cli.output import Output, output_options
 from hubtools.errors import ExitCode
+from hubtools.project import Project
 
 
 @click.command("convert")
@@ -27,12 +30,18 @@ def command(
 
     LORA is a file, a run folder or a Hub id: of sd-scripts (kohya), of peft, with an adapter's name
     in its tensors' names, or without the beginning that tells the denoiser. `hubtools inspect`
-    tells what is wrong with one.
+    tells what is wrong with one. Of a file it makes the folder NAME-diffusers beside it, which can
+    be pushed, unless --to names a file.
     """
     from hubtools.commands.weights import convert
 
-    tell(
-        out,
-        convert(lora, to, base_model=base_model, allow_pickle=allow_pickle, overwrite=overwrite),
-    )
+    done = convert(lora, to, base_model=base_model, allow_pickle=allow_pickle, overwrite=overwrite)
+    tell(out, done)
+    if out.human:
+        folder = done.path.parent
+        if [one.name for one in folder.iterdir()] == [done.path.name]:
+            tell_push(out, folder, "model", Project())
+        else:
+            place = shlex.quote(str(done.path))
+            out.hint(f'next: hubtools generate "a photo of ..." --lora {place} --base-model {BASE}')
     return ExitCode.DONE

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hubtools.cli.following import project_words
 from hubtools.cli.options import SettingsCommand, drawing_options, project_options
 from hubtools.cli.output import Output, output_options
 
@@ -67,7 +68,7 @@ def command(
     not.
     """
     from hubtools.commands.drawing import generate
-    from hubtools.layout import SAMPLES_DIR
+    from hubtools.layout import RUN_MANIFEST, SAMPLES_DIR
 
     kept = 0
 
@@ -102,6 +103,8 @@ def command(
         blanked = sum(record.blanked for record in records)
         drawn += f", {blanked} of them blanked by the safety checker" if blanked else ""
         out.result(f"{drawn}: {folder}", contact_sheet=sheet)
+        if not loras and (project.run_dir / RUN_MANIFEST).is_file() and output is None:
+            out.hint(f"next: hubtools card{project_words(project)}")
     else:
         out.table(
             ["file", "seed", "prompt", "blanked"],

@@ -7,10 +7,12 @@ import shutil
 import sys
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from hubtools.cli.following import BASE
 from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options
 from hubtools.errors import ExitCode
@@ -130,7 +132,23 @@ def _weights(found: WeightInspection, out: Output) -> int:
         out.warn(f"Its header tells {text}.")
     for text in wrong:
         out.warn(f"{found.path.name}: {text}.")
+    if out.human and found.weights.is_adapter:
+        _tell_next(found, out)
     return ExitCode.DONE
+
+
+_CONVERTED = ("kohya", "native", "peft", "bare")  # what `convert` makes files of diffusers of
+
+
+def _tell_next(found: WeightInspection, out: Output) -> None:
+    held, place = found.weights, found.path
+    if held.format in _CONVERTED:
+        out.hint("`hubtools convert` makes a folder to publish of it, with the names of diffusers")
+        base = "" if len(held.families) == 1 else f" --base-model {BASE}"
+        out.hint(f"next: hubtools convert {quote(str(place))}{base}")
+    elif not found.wrong:
+        like = f" --base-model {BASE}"
+        out.hint(f'next: hubtools generate "a photo of ..." --lora {quote(str(place))}{like}')
 
 
 def _plain(value: Any) -> Any:
@@ -166,9 +184,13 @@ def _tables(found: Inspection, out: Output, everything: bool) -> None:
         )
         for one in order[:limit]
     ]
-    out.table(columns, rows, right=(3, 4))
+    if rows or not out.human:
+        out.table(columns, rows, right=(3, 4))
     if limit is not None and len(order) > limit:
         out.note(f"... and {len(order) - limit} more; --all lists them")
+    if out.human and not found.seen and not found.broken:
+        out.warn(f"{found.root} holds no pictures, and no LoRA.")
+        out.hint("`hubtools init NAME --from PICTURES` copies pictures into a project")
     for name, why in found.broken.items():
         out.warn(f"{name} cannot be trained on: {why}.")
 

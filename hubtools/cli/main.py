@@ -18,6 +18,7 @@ import click
 
 from hubtools.addresses import without_password
 from hubtools.cli.answer import Answer, answering
+from hubtools.cli.following import TYPED
 from hubtools.cli.joblog import taming_job_log
 from hubtools.cli.output import say_error, say_warning
 from hubtools.cli.start import GROUPS, START
@@ -110,6 +111,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        ctx.meta[TYPED] = list(args)
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:

@@ -12,8 +12,10 @@ import click
 from pydantic.fields import FieldInfo
 
 from hubtools.cli import completion
+from hubtools.cli.following import without_project
 from hubtools.cli.output import Output
 from hubtools.commands.asked import folder_of, setting_names
+from hubtools.errors import HubtoolsError
 from hubtools.project import Project, load_project
 from hubtools.settings import SECTIONS
 
@@ -153,7 +155,10 @@ def project_options(*sections: str) -> Callable[[F], F]:
             for name in [name for name in kwargs if name.startswith("setting__")]:
                 del kwargs[name]
             project = load_project(project_file, _overrides())
-            return function(*args, project=project, **kwargs)
+            try:
+                return function(*args, project=project, **kwargs)
+            except HubtoolsError as error:
+                raise without_project(error, project) from error.__cause__
 
         parameters = list(getattr(wrapper, "__click_params__", []))
         taken = {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from hubtools.cli.folding import folded
+from hubtools.cli.following import tell_again
 from hubtools.cli.joblog import is_job
 from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options, shown_path
@@ -126,6 +127,8 @@ def command(
         out.result(f"Plan written to {plan_file}", plan=str(plan_file))
         return ExitCode.DONE if plan.report.ok else ExitCode.CHECKS_FAILED
     if dry_run:
+        if plan.report.ok and plan.changes:
+            tell_again(out)
         return ExitCode.DONE if plan.report.ok else ExitCode.CHECKS_FAILED
     try:
         with out.progress() as progress:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hubtools.cli import completion
+from hubtools.cli.following import tell_again
 from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.output import Output, output_options
 from hubtools.cli.train import reporter_of
@@ -81,6 +82,8 @@ def command(
         out.table(["step", "would", "why"], told)
         if refusals:
             raise refusals[0]
+        if any(would == "run" for _, would, _ in told):
+            tell_again(out)
         return
     result = with_trust(
         out,

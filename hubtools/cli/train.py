@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hubtools.cli.elsewhere import asks_elsewhere, remote_options, train_elsewhere
+from hubtools.cli.following import base_words, project_words, tell_again
 from hubtools.cli.options import SettingsCommand, project_options
 from hubtools.cli.other_trainers import translated
 from hubtools.cli.output import Output, output_options
@@ -167,6 +168,7 @@ def command(
         return  # one of several processes; the first one speaks
     if dry_run:
         out.result("The plan stands", steps=manifest.steps, run=str(project.run_dir))
+        tell_again(out)
         return
     out.result(
         f"{manifest.name}: {manifest.steps_done:,} steps",
@@ -178,9 +180,8 @@ def command(
         loss_last=round(manifest.loss_last, 5) if manifest.loss_last is not None else None,
         seconds=manifest.seconds,
     )
-    named = "train.pretrained_model_name_or_path" in project.given
-    base = project.train.pretrained_model_name_or_path if named else None
-    out.hint(
-        f"next: hubtools generate --lora {quote(str(project.run_dir))}"
-        + (f" --base-model {quote(base)}" if base else "")
-    )
+    where = project_words(project)
+    if "train.output_dir" in project.given or project.file is None:
+        where = f" --lora {quote(str(project.run_dir))}"
+    words = base_words(project, manifest.base_model.id)
+    out.hint(f"next: hubtools generate{where}{words}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from hubtools.cli.following import tell_training
 from hubtools.cli.options import SettingsCommand, project_in, project_options
 from hubtools.cli.output import REPORT_FORMATS, Output, output_options, shown_path
 from hubtools.errors import ExitCode, HubtoolsError
@@ -201,11 +202,14 @@ def _tell_next(
             f" `hubtools caption{typed} --template {quote(like)}` writes one for all"
         )
     if not report.ok:
-        out.hint(f"next: hubtools explain {found[0]}")
+        safe = (report.facts.get("repairs") or {}).get("safe")
+        if not report.facts["pictures"] and here:
+            place = shown_path(Path(source) if source else project.dataset_dir) or "this folder"
+            out.hint(f"next: put pictures into {place}, and hubtools validate{typed} again")
+        else:
+            out.hint(f"next: hubtools fix{typed}" if safe else f"next: hubtools explain {found[0]}")
     elif project.file is not None and source is None:
-        base = "" if project.base else " --base-model OWNER/NAME"
-        where = f" --project{typed}" if typed else ""
-        out.hint(f"next: hubtools train{where} --dry-run{base}")
+        tell_training(out, project)
     elif here and source is not None and project.file is None:
         out.hint(f'next: hubtools init NAME --from {quote(source)} --trigger "(tok)"')
 

@@ -36,7 +36,8 @@ def launch_slurm(
     if not project.train.pretrained_model_name_or_path:
         raise UsageError(
             "No base model is set.",
-            hint="--pretrained-model-name-or-path owner/name, or set it in hubtools.toml",
+            hint="--base-model owner/name, or set train.pretrained_model_name_or_path in"
+            " hubtools.toml",
             code="bad-setting",
         )
     if project.dataset.repo is None and not project.dataset_dir.is_dir():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING
 from hubtools.commands.asked import Note, quiet
 from hubtools.errors import UsageError
 from hubtools.files import StrPath
+from hubtools.layout import LORA_WEIGHTS
 from hubtools.tinypeople import bundled
 
 if TYPE_CHECKING:
@@ -38,7 +41,7 @@ def export(
 
     source = _file_of(lora)
     base = None
-    if base_model is not None and (base := target_of(base_model)) is None:
+    if base_model is not None and (base := target_of(bundled(base_model) or base_model)) is None:
         raise UsageError(
             f"What kind of model {base_model} is cannot be told.",
             hint="give a pipeline folder, or a Hub id of a known model",
@@ -60,7 +63,27 @@ def convert(
     overwrite: bool = False,
 ) -> Exported:
     """`export` to the names that `load_lora_weights` of diffusers reads: mends files of other
-    programs and damaged names."""
+    programs and damaged names. `to`: default `NAME-diffusers/pytorch_lora_weights.safetensors`
+    beside a file, a folder that can be published, else beside you."""
+    file = Path(lora).expanduser()
+    if to is None and file.is_file():
+        folder = file.parent / f"{file.stem}-diffusers"
+        if os.path.lexists(folder) and not folder.is_dir():
+            raise UsageError(
+                f"{folder} is no folder.", hint="give another place with --to", code="file-exists"
+            )
+        made = not folder.is_dir()
+        folder.mkdir(exist_ok=True)
+        try:
+            return convert(
+                lora, folder / LORA_WEIGHTS, base_model=base_model, allow_pickle=allow_pickle,
+                overwrite=overwrite,
+            )  # fmt: skip
+        except BaseException:
+            if made:
+                with contextlib.suppress(OSError):
+                    folder.rmdir()  # not if something is in it
+            raise
     return export(
         lora, "diffusers", to, base_model=base_model, allow_pickle=allow_pickle,
         overwrite=overwrite,
@@ -92,13 +115,14 @@ def merge(
     from hubtools.conversion.reduction import DTYPES
     from hubtools.inference.lora import check_loras, resolve_loras
     from hubtools.models.base import resolve_base
+    from hubtools.models.registry import TRY_OFFLINE
 
     found = resolve_loras([lora] if isinstance(lora, str) else list(lora))
     name = base_model or next((one.file.base_model for one in found if one.file.base_model), None)
     if name is None:
         raise UsageError(
             "No base model is set, and the LoRA names none.",
-            hint="give --base-model owner/name, a folder or a file",
+            hint=f"give --base-model owner/name, a folder or a file; {TRY_OFFLINE}",
             code="bad-setting",
         )
     if not Path(name).exists():

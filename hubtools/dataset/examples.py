@@ -169,6 +169,13 @@ class Reading:
         return list(self._tables(self._split(any_split=False)))
 
     def _split(self, any_split: bool) -> Split:
+        if not self.metadata and not self.listing.pictures:
+            raise HubtoolsError(
+                f"{self.folder} holds no pictures.",
+                hint="put pictures into it first; `hubtools init NAME --from PICTURES` copies them"
+                " into a project",
+                code="nothing-there",
+            )
         if not self.metadata and self.prompt is None:
             raise HubtoolsError(
                 f"{self.folder} has no metadata.jsonl: there are no captions to train on.",

@@ -12,16 +12,20 @@ import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from hubtools.errors import HubtoolsError, first_line
+from hubtools.files import open_regular
 from hubtools.hub.errors import is_of_machine
 from hubtools.inference.embeddings import Closed
 from hubtools.inference.lora import LoraFile
+from hubtools.lorafile.look import family_words, look
 from hubtools.modelfiles import SAFE
 from hubtools.models.loading import denoiser_name, denoiser_of
 from hubtools.models.quantised import is_quantised
 from hubtools.models.registry import TEXT_ENCODERS
+from hubtools.models.targets import target_of
 from hubtools.tensornames import part_of
 
 _HALVES = {"down": "lora_A", "up": "lora_B", "magnitude": "lora_magnitude_vector"}
@@ -176,8 +180,11 @@ def _load_one(pipeline: Any, lora: LoraFile, name: str) -> None:
         except Exception as error:  # diffusers and peft trip over what does not fit in many ways
             if is_of_machine(error):
                 raise
+            said = first_line(error)
+            if "size mismatch" in said:
+                said, hint = _other_widths(pipeline, lora), _own_base(lora)
             raise HubtoolsError(
-                f"The LoRA {lora.source} does not fit the base model: {first_line(error)}",
+                f"The LoRA {lora.source} does not fit the base model: {said}",
                 hint=hint,
                 code="not-supported",
             ) from error
@@ -188,6 +195,28 @@ def _load_one(pipeline: Any, lora: LoraFile, name: str) -> None:
             code="not-supported",
         )
     _keep_exact(pipeline, lora, name)
+
+
+def _other_widths(pipeline: Any, lora: LoraFile) -> str:
+    """What the LoRA is for, and what this base is."""
+    place = lora.path
+    whose = family_words(look(partial(open_regular, place), place.stat().st_size).families)
+    base = str(getattr(pipeline, "name_or_path", ""))
+    target = target_of(base) if base else None
+    title = f", {target.title}" if target is not None else ""
+    on = f", trained on {lora.base_model}" if lora.base_model else ""
+    return (
+        f"it is one for {whose or 'another kind of model'}{on}, and this base{title}, has layers of"
+        " other widths."
+    )
+
+
+def _own_base(lora: LoraFile) -> str:
+    if lora.base_model:
+        return f"--base-model {lora.base_model}, which it was trained on"
+    return (
+        "--base-model: the one that it was trained on; `hubtools inspect` tells what the file says"
+    )
 
 
 def _keep_exact(pipeline: Any, lora: LoraFile, name: str) -> None:
@@ -269,6 +298,8 @@ def _without_complaints() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Already found a `peft_config`")
+            # what does not fit is an error, and what lacks layers is told before
+            warnings.filterwarnings("ignore", "While injecting the PEFT adapters")
             warnings.filterwarnings("ignore", "Adapter .* was active which is now deleted")
             yield
     finally:

@@ -34,6 +34,7 @@ from hubtools.models.device import best_dtype, checked_device, use_threads
 from hubtools.models.families.protocol import sampling_of
 from hubtools.models.loading import Part, load_pipeline
 from hubtools.models.lookup import support_of
+from hubtools.models.registry import TRY_OFFLINE
 from hubtools.project import Project
 from hubtools.reporting.sheets import check_sheet
 from hubtools.rooted import Root
@@ -274,7 +275,7 @@ def base_of(project: Project, lora: LoraFile | None, note: Note) -> Base:
     if name is None:
         raise UsageError(
             "No base model is set, and the LoRA names none.",
-            hint="give --base-model owner/name or a folder",
+            hint=f"give --base-model owner/name or a folder; {TRY_OFFLINE}",
             code="bad-setting",
         )
     return project_base(project, name, note)

@@ -17,7 +17,7 @@ from hubtools.layout import LORA_WEIGHTS, RUN_MANIFEST, SNAPSHOTS_DIR, step_name
 from hubtools.lorafile.faults import faults_of
 from hubtools.lorafile.look import look
 from hubtools.manifest import RunManifest
-from hubtools.modelfiles import is_pickled
+from hubtools.modelfiles import SAFE, is_pickled
 from hubtools.models.targets import target_of
 from hubtools.tensornames import part_of
 from hubtools.weights import Holds, read_header
@@ -115,6 +115,12 @@ def resolve_lora(
         return _in_run(_file(path, source, None, None))
     if path.is_dir():
         return _folder(path, source, weight_name, step)
+    if source.endswith(SAFE) or is_pickled(source):  # no repository is called so
+        raise HubtoolsError(
+            f"There is no file {source}.",
+            hint="is the name right, and the folder in which this is typed?",
+            code="file-not-found",
+        )
     if path.is_absolute() or source.startswith((".", "~")) or source.count("/") != 1:
         raise UsageError(
             f"The LoRA {source!r} is neither a file, nor a run folder, nor a Hub id.",

@@ -15,6 +15,7 @@ from hubtools.journey.travel import Journey
 from hubtools.layout import RUN_MANIFEST
 from hubtools.manifest import BaseModelFacts, DatasetFacts, RunManifest
 from hubtools.models.base import Base
+from hubtools.models.registry import TRY_OFFLINE
 from hubtools.progress import silent
 from hubtools.project import Project
 from hubtools.project_file import option_for
@@ -53,8 +54,8 @@ def _base_is_set(project: Project) -> None:
     if not project.train.pretrained_model_name_or_path:
         raise UsageError(
             "No base model is set.",
-            hint="set train.pretrained_model_name_or_path in hubtools.toml, or give --base-model;"
-            " --base-model tiny-people comes with hubtools, to try it offline",
+            hint="set train.pretrained_model_name_or_path in hubtools.toml, or give --base-model"
+            f" OWNER/NAME; {TRY_OFFLINE}",
             code="bad-setting",
         )
 

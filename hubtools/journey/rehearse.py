@@ -162,7 +162,8 @@ def _base_of(
     if not name:
         raise UsageError(
             "No base model is set.",
-            hint="set train.pretrained_model_name_or_path in hubtools.toml",
+            hint='set train.pretrained_model_name_or_path in hubtools.toml; "tiny-people", a small'
+            " one that comes with hubtools, is for trying",
             code="bad-setting",
         )
     if base_folder is not None:

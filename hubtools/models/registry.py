@@ -355,6 +355,10 @@ FROM_PICTURES = "FLUX.1 Kontext, FLUX.2 or Qwen-Image-Edit"
 
 # What examples and hints name.
 EXAMPLE_BASE = "stable-diffusion-v1-5/stable-diffusion-v1-5"
+TRY_OFFLINE = (
+    "--base-model tiny-people, a small one that comes with hubtools, is for trying, and needs no"
+    " network"
+)
 
 # (beginning of an id, who keeps the same weights): the owner withdrew these in November 2025.
 MOVED = ("stabilityai/stable-diffusion-2", "sd2-community")

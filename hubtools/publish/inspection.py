@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hubtools.errors import HubtoolsError
+from hubtools.dataset.folder.listing import walk
+from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import StrPath, open_regular
 from hubtools.inference.lora import resolve_lora
+from hubtools.layout import LORA_WEIGHTS, PROJECT_FILE, RUN_MANIFEST
 from hubtools.leaks import hide
 from hubtools.lorafile.faults import faults_of
 from hubtools.lorafile.look import Weights, look
@@ -63,19 +66,39 @@ def _taken(names: frozenset[str], strengths: tuple[float, ...]) -> dict[str, Any
 
 
 def is_weights(path: StrPath | None) -> bool:
-    """True for what `inspect` takes for weights: a weight file, or a Hub id that is no folder."""
-    if path is None or Path(path).expanduser().is_dir():
+    """True for what `inspect` takes for weights: a weight file, a folder of a LoRA, or a Hub id
+    that is no folder."""
+    if path is None:
         return False
+    if (folder := Path(path).expanduser()).is_dir():
+        return _holds_lora(folder)
     name = str(path)
     if name.endswith(SAFE) or is_pickled(name):
         return True
     return name.count("/") == 1 and not name.startswith((".", "~", "/")) and not Path(name).exists()
 
 
+def _holds_lora(folder: Path) -> bool:
+    """Whether a folder is a run, or has weights beside no pictures to learn."""
+    if (folder / RUN_MANIFEST).is_file():
+        return True
+    if not any(folder.glob(f"*{SAFE}")) or (folder / PROJECT_FILE).is_file():
+        return False
+    listing = walk(folder)
+    return not listing.metadata and not any("/" not in one.name for one in listing.pictures)
+
+
 def inspect_weights(source: StrPath) -> WeightInspection:
     """Look at a .safetensors file, or at the LoRA of a Hub repository, without torch. Raises
     `HubtoolsError` if there is none; a pickle is named and not opened."""
     path = Path(source).expanduser()
+    if path.is_dir() and not (path / LORA_WEIGHTS).is_file():
+        files = sorted(path.glob(f"*{SAFE}"))
+        if len(files) > 1:
+            raise UsageError(
+                f"{path} holds {len(files)} weight files.",
+                hint=f"look at one: hubtools inspect {shlex.quote(str(files[0]))}",
+            )
     if not str(source).endswith(SAFE) and not is_pickled(str(source)):
         path = resolve_lora(str(source)).path
     if is_pickled(path.name):

@@ -22,7 +22,7 @@ from hubtools.models.base import configs_of
 from hubtools.models.configs import check_configs
 from hubtools.models.families.clip import with_encoders
 from hubtools.models.families.protocol import BaseInfo, Family, Sampling, family_of
-from hubtools.models.registry import EXAMPLE_BASE
+from hubtools.models.registry import EXAMPLE_BASE, TRY_OFFLINE
 from hubtools.models.targets import target_of
 from hubtools.progress import Reporter
 from hubtools.project import Project
@@ -57,8 +57,9 @@ def find_base(project: Project, reporter: Reporter) -> tuple[Base, Path, Family]
     if not settings.pretrained_model_name_or_path:
         raise UsageError(
             "No base model is set.",
-            hint="--pretrained-model-name-or-path owner/name, or set it in hubtools.toml, e.g."
-            f" {EXAMPLE_BASE}; docs/families.md says which can be trained",
+            hint="--base-model owner/name, or set train.pretrained_model_name_or_path in"
+            f" hubtools.toml, e.g. {EXAMPLE_BASE} (docs/families.md says which can be trained);"
+            f" {TRY_OFFLINE}",
             code="bad-setting",
         )
     base = project_base(project, settings.pretrained_model_name_or_path, reporter.note)

@@ -60,7 +60,7 @@ class Start:
                 code="not-supported",
             )
         if layers.keys() != wanted.keys():
-            raise _other_layers(name, set(layers), set(wanted))
+            raise _other_layers(self.facts, set(layers), set(wanted))
         for layer, halves in wanted.items():
             found, own = layers[layer], halves["lora_A"].shape
             if found.rank != own[0]:
@@ -74,8 +74,9 @@ class Start:
                 )
             if found.down.shape != own or found.up.shape != halves["lora_B"].shape:
                 raise HubtoolsError(
-                    f"init_from: {name} has other widths than this base in {layer}.",
-                    hint="name the base that it was trained on",
+                    f"init_from: {name} has other widths than this base in {layer}: it was trained"
+                    f" on {self.facts.base_model or 'another base model'}.",
+                    hint=_own_base(self.facts),
                     code="not-supported",
                 )
 
@@ -152,9 +153,21 @@ def _halves(parameters: Mapping[str, nn.Parameter]) -> dict[str, dict[str, nn.Pa
     return found
 
 
-def _other_layers(name: str, has: set[str], wanted: set[str]) -> HubtoolsError:
+def _own_base(facts: StartedFrom) -> str:
+    return f"--base-model {facts.base_model or 'NAME, the one that it was trained on'}"
+
+
+def _other_layers(facts: StartedFrom, has: set[str], wanted: set[str]) -> HubtoolsError:
+    name = facts.name
     ends = sorted({_quoted(_end(layer)) for layer in has})
     first = min(has ^ wanted)
+    if {_end(layer) for layer in has} == {_end(layer) for layer in wanted}:
+        return HubtoolsError(
+            f"init_from: {name} was trained on {facts.base_model or 'another base model'}: it"
+            f" changes {len(has)} layers, and of these kinds this base has {len(wanted)}.",
+            hint=f"{_own_base(facts)}; `hubtools inspect` tells what the file says",
+            code="not-supported",
+        )
     whose = "only it has" if first in has else "it lacks"
     return HubtoolsError(
         f"init_from: {name} changes {len(has)} layers, this run {len(wanted)}: {whose} {first}.",

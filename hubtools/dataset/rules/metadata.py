@@ -229,13 +229,14 @@ def _labels(view: Dataset) -> str:
     return f", and with a column `label` made of the folders {some(folders)}"
 
 
-@DATASET_RULES.rule("D120", "There is no metadata", Severity.ERROR)
+@DATASET_RULES.rule("D120", "There are no pictures, or they have no metadata", Severity.ERROR)
 def no_metadata(view: Dataset) -> Iterator[Problem]:
-    """Without a metadata file the pictures have no captions, and a text-to-image trainer has
-    nothing to learn words from.
+    """Without pictures there is nothing to train on. Without a metadata file they have no captions,
+    and a text-to-image trainer has nothing to learn words from.
 
-    Fix: write metadata.jsonl, one line a picture: {"file_name": "a.png", "text": "..."}. Captions
-    beside the pictures as .txt files are read by other trainers only; `hubtools fix` and
+    Fix: put pictures into the folder, or let `hubtools init NAME --from PICTURES` make a project of
+    them. Then write metadata.jsonl, one line a picture: {"file_name": "a.png", "text": "..."}.
+    Captions beside the pictures as .txt files are read by other trainers only; `hubtools fix` and
     `hubtools init --from` take them over. `hubtools caption` writes the file: from a template, or
     with a model that describes the pictures. One caption for all, dataset.instance_prompt, needs
     no metadata.
@@ -255,7 +256,9 @@ def no_metadata(view: Dataset) -> Iterator[Problem]:
             )
         else:
             yield Problem(
-                "the folder holds no pictures", "put pictures and a metadata.jsonl into it"
+                "the folder holds no pictures",
+                "put pictures into it, or `hubtools init NAME --from PICTURES` copies them into a"
+                " project",
             )
         return
     stems = {picture.name.rpartition(".")[0] for picture in view.listing.pictures}

@@ -1,0 +1,114 @@
+"""What to type next: commands that work as they stand, where the last one was typed."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hubtools.cli.output import Output
+from hubtools.errors import HubtoolsError
+
+if TYPE_CHECKING:
+    from hubtools.project import Project
+
+TYPED = "hubtools.typed"  # where a context keeps the words of the command line
+BASE = "OWNER/NAME"  # stands for a base that nobody has chosen yet
+
+
+def tell_again(out: Output, without: str = "--dry-run") -> None:
+    """The command as it was typed, to be done now and not only shown."""
+    typed = click.get_current_context().meta.get(TYPED)
+    if typed and out.human:
+        out.hint(f"next: hubtools {shlex.join(word for word in typed if word != without)}")
+
+
+def project_words(project: Project) -> str:
+    """What makes a command typed here mean this project, behind a space."""
+    from hubtools.project_file import option_for
+
+    return option_for(project.file)
+
+
+def base_words(project: Project, known: str | None = None) -> str:
+    """What makes a command draw on, or train, the base that counts here, behind a space. `known`:
+    the one that a LoRA names."""
+    if "train.pretrained_model_name_or_path" in project.given:
+        return f" --base-model {shlex.quote(str(project.train.pretrained_model_name_or_path))}"
+    return "" if project.base or known else f" --base-model {BASE}"
+
+
+def tell_base(out: Output, words: str) -> None:
+    """What the blank in `words` may be filled with, if there is one."""
+    if BASE in words:
+        from hubtools.models.registry import EXAMPLE_BASE, TRY_OFFLINE
+
+        out.hint(f"{BASE}: a base model, such as {EXAMPLE_BASE}; {TRY_OFFLINE}")
+
+
+def tell_training(out: Output, project: Project) -> None:
+    """What comes once the pictures are well: a plan of training, or what the run that is there
+    waits for."""
+    from hubtools.layout import LORA_WEIGHTS, RUN_MANIFEST
+    from hubtools.manifest import RunManifest
+
+    run, where = project.run_dir, project_words(project)
+    if not (run / RUN_MANIFEST).is_file():
+        words = f"next: hubtools train{where} --dry-run{base_words(project)}"
+        out.hint(words)
+        tell_base(out, words)
+        return
+    try:
+        manifest = RunManifest.read(run)
+    except HubtoolsError:
+        return  # what reads it says what is wrong
+    anew = f"hubtools train{where} --no-resume --dry-run{base_words(project)}"
+    place = project.train.output_dir
+    if (run / LORA_WEIGHTS).is_file():
+        out.hint(f"the run in {place} is finished; `{anew}` plans another, and keeps this one")
+        out.hint(f"next: hubtools generate{where}{base_words(project, manifest.base_model.id)}")
+    else:
+        out.hint(
+            f"the run in {place} has done {manifest.steps_done:,} of {manifest.steps:,} steps; the"
+            " command that began it goes on with it"
+        )
+        out.hint(f"next: {anew}")
+    tell_base(out, anew)
+
+
+def tell_push(out: Output, folder: Path, kind: str, project: Project) -> None:
+    """How a folder with its card is sent to the Hub."""
+    repo = project.model.repo if kind == "model" else project.dataset.repo
+    what = " --type dataset" if kind == "dataset" else ""
+    named = repo or "OWNER/NAME"
+    place = shlex.quote(str(folder.relative_to(Path.cwd())
+                            if folder.is_relative_to(Path.cwd()) else folder))  # fmt: skip
+    out.hint(f"next: hubtools push {place} {named}{what} --dry-run")
+
+
+def without_project(error: HubtoolsError, project: Project) -> HubtoolsError:
+    """The same error, which says what to type where a folder is missing that nobody has named: that
+    of a project that is not there, or of a run that nobody has begun."""
+    given = project.given
+    run, pictures = project.run_dir, project.dataset_dir
+    if "train.output_dir" not in given and _misses(error, run):
+        error.hint = (
+            f"nothing is trained here yet: `hubtools train{project_words(project)}"
+            f"{base_words(project)}` makes it; or name another"
+        )
+    elif "dataset.path" not in given and _misses(error, pictures):
+        error.hint = "put the pictures there, or name another folder"
+    elif project.file is not None or not error.message.startswith("There is neither"):
+        return error
+    if project.file is None:
+        error.hint = (
+            "there is no project here (no hubtools.toml): `hubtools init NAME --from PICTURES`"
+            " makes one; or name the folder"
+        )
+    return error
+
+
+def _misses(error: HubtoolsError, folder: Path) -> bool:
+    return str(folder) in error.message and not folder.exists()

@@ -1,0 +1,186 @@
+"""What a command says to type next works as it is said; where nothing can be done yet, it is said
+what comes first."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import numpy
+import pytest
+
+from hubtools.project_file import to_toml
+from hubtools.tinypeople import MODEL
+from tests.drawing import write_pictures
+from tests.lorafiles import good, kohya, save
+from tests.typed import typed
+
+
+def nexts(text: str) -> list[list[str]]:
+    """The commands that stand behind `next: hubtools`."""
+    return [shlex.split(found) for found in re.findall(r"next: hubtools (.+)", text)]
+
+
+def project_at(folder: Path, base: Path | None = None, **train: object) -> Path:
+    write_pictures(folder / "dataset", 2, size=(64, 64))
+    settings: dict[str, dict[str, object]] = {
+        "dataset": {"trigger": "a tok", "license": "cc0-1.0", "rights": "own"},
+        "train": {"resolution": 64, "output_dir": "runs/one", "validation_steps": 0} | train,
+        "samples": {"steps": 1},
+        "model": {"license": "mit"},
+    }
+    if base is not None:
+        settings["train"]["pretrained_model_name_or_path"] = str(base)
+    (folder / "hubtools.toml").write_text(to_toml(settings))
+    return folder
+
+
+COMMANDS = [
+    ("validate",), ("train",), ("fix",), ("inspect",), ("caption", "--template", "x"), ("card",),
+    ("prune",), ("push",), ("evaluate",),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_without_a_project_the_way_to_one_is_told(words: tuple[str, ...], tmp_path: Path) -> None:
+    base = ("--base-model", "tiny-people") if words[0] in ("train", "evaluate") else ()
+    done = typed(*words, *base, cwd=tmp_path)
+    assert done.returncode in (1, 2)
+    assert "`hubtools init NAME --from PICTURES`" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_project_asks_for_pictures_first(tmp_path: Path) -> None:
+    (tmp_path / "dataset").mkdir()
+    (tmp_path / "hubtools.toml").write_text("[dataset]\n")
+    said = typed("validate", cwd=tmp_path)
+    assert said.returncode == 3
+    assert "next: put pictures into dataset, and hubtools validate again" in said.stderr
+    for words in (
+        ("train", "--base-model", "tiny-people"),
+        ("train", "--base-model", "tiny-people", "--skip-validation"),
+        ("card",),
+    ):
+        done = typed(*words, cwd=tmp_path)
+        assert done.returncode in (1, 3)
+        assert "holds no pictures" in done.stdout + done.stderr
+        assert "no metadata" not in done.stderr
+    looked = typed("inspect", "--format", "human", cwd=tmp_path)
+    assert "holds no pictures, and no LoRA" in looked.stderr
+    assert "picture  size" not in looked.stdout
+    shown = typed("explain", "D120").stdout
+    assert "put pictures into the folder" in shown
+    run = typed("prune", cwd=tmp_path)
+    assert "nothing is trained here yet: `hubtools train --base-model OWNER/NAME`" in run.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [("train",), ("ship",), ("generate", "x"), ("train", "--base-model", "me/x")]
+)
+def test_a_base_that_works_offline_is_named(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    project = project_at(tmp_path / "p")
+    done = typed(*words, cwd=project)
+    assert done.returncode in (1, 2)
+    assert "--base-model tiny-people" in done.stderr
+
+
+def test_a_plan_says_how_to_carry_it_out(tmp_path: Path) -> None:
+    project = project_at(tmp_path)
+    words = ["train", "--dry-run", "--base-model", "tiny-people", "--max-train-steps", "2"]
+    done = typed(*words, cwd=project)
+    assert done.returncode == 0, done.stderr
+    assert nexts(done.stderr) == [[word for word in words if word != "--dry-run"]]
+    done = typed("ship", "--dry-run", "--until", "dataset-card", cwd=project)
+    assert nexts(done.stderr) == [["ship", "--until", "dataset-card"]]
+
+
+def test_after_a_short_run_what_is_next_works(tmp_path: Path, tiny_base: Path) -> None:
+    project = project_at(tmp_path / "here", tiny_base)
+    bare = typed("generate", "a face", "-o", "bare", cwd=project)
+    assert "No LoRA: the bare base draws, as nothing is trained in runs/one yet" in bare.stderr
+    assert "`hubtools train`" in bare.stderr
+    (first,) = nexts(typed("validate", cwd=project).stderr)
+    assert first == ["train", "--dry-run"]
+    trained = typed("train", "--max-train-steps", "2", cwd=project)
+    assert trained.returncode == 0, trained.stderr
+    for place, words in ((project, ["validate"]), (tmp_path, ["validate", "here"])):
+        looked = typed(*words, cwd=place)
+        (then,) = nexts(looked.stderr)
+        assert then[0] == "generate"
+        drawn = typed(*then, cwd=place)
+        assert drawn.returncode == 0, drawn.stderr
+        assert "No LoRA" not in drawn.stderr
+    # another run is planned by the second thing that it says
+    (other,) = re.findall(r"`hubtools (train .+?)`", looked.stderr)
+    assert typed(*shlex.split(other), cwd=tmp_path).returncode == 0
+    (card,) = nexts(drawn.stderr)
+    written = typed(*card, cwd=tmp_path)
+    assert written.returncode == 0, written.stderr
+    (push,) = nexts(written.stderr)
+    assert push[:2] == ["push", "here/runs/one"]
+    # a run folder is looked at as the LoRA that it holds
+    shown = typed("inspect", "here/runs/one", cwd=tmp_path)
+    assert "diffusers" in shown.stdout
+    # one that stopped is no reason for an error either
+    (project / "runs/one/pytorch_lora_weights.safetensors").unlink()
+    again = nexts(typed("validate", cwd=project).stderr)[-1]
+    assert typed(*again, cwd=project).returncode == 0
+    assert "is not finished" in typed("generate", "a face", "-o", "bare", cwd=project).stderr
+
+
+def test_a_lora_on_a_wrong_base_is_one_sentence(tmp_path: Path, tiny_base: Path) -> None:
+    wide = {name: numpy.ones((4, 24) if "lora_A" in name else (24, 4), numpy.float32)
+            for name in (f"unet.down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q.lora_{h}"
+                         ".weight" for h in "AB")}  # fmt: skip
+    project = project_at(tmp_path / "p", tiny_base)
+    lora = save(project / "runs/one/pytorch_lora_weights.safetensors", wide)
+    for words in (
+        ("generate", "x", "--lora", lora),
+        ("evaluate",),
+        ("grid", "x", "--x", "seed=1,2", "--lora", lora),
+        ("merge", lora, "--base-model", tiny_base, "--to", tmp_path / "merged"),
+        ("train", "--init-from", lora, "--output-dir", "runs/two"),
+    ):
+        done = typed(*words, cwd=project)
+        assert done.returncode == 1, words
+        said = done.stderr.split("Error: ")[1]
+        assert "torch" not in said
+        assert "state_dict" not in said
+        assert "Warning" not in done.stderr
+        assert "base" in said
+        assert "--base-model" in said
+
+
+def test_a_lora_from_elsewhere_becomes_a_folder_to_publish(tmp_path: Path) -> None:
+    (tmp_path / "download").mkdir()
+    file = save(tmp_path / "download" / "dog v1.safetensors", kohya(good(), alpha=2.0))
+    looked = typed("inspect", "download", "--format", "human", cwd=tmp_path)
+    assert "kohya" in looked.stdout, looked.stderr
+    (convert,) = nexts(looked.stderr)
+    assert convert[:2] == ["convert", "download/dog v1.safetensors"]
+    words = [str(MODEL) if word == "OWNER/NAME" else word for word in convert]
+    done = typed(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    folder = file.parent / "dog v1-diffusers"
+    assert [one.name for one in folder.iterdir()] == ["pytorch_lora_weights.safetensors"]
+    (push,) = nexts(done.stderr)
+    assert push == ["push", "download/dog v1-diffusers", "OWNER/NAME", "--dry-run"]
+    again = typed(*words, cwd=tmp_path)
+    assert again.returncode == 2
+    assert "is there already" in again.stderr
+    shutil.rmtree(folder)
+    assert typed("convert", "download/dog v1.safetensors", "--base-model", "me", cwd=tmp_path
+                 ).returncode == 2  # fmt: skip
+    assert not folder.exists()
+    missing = typed("convert", "download/none.safetensors", cwd=tmp_path)
+    assert "There is no file download/none.safetensors" in missing.stderr
+    save(tmp_path / "download" / "other.safetensors", good())
+    several = typed("inspect", "download", cwd=tmp_path)
+    assert several.returncode == 2
+    assert "holds 2 weight files" in several.stderr
