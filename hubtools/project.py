@@ -88,7 +88,7 @@ class Project(Section):
         values = self.model_dump(exclude_unset=True)
         for (section, key), value in overrides.items():
             values.setdefault(section, {})[key] = _from_here(section, key, value)
-        origins = {(section, key): key for section, key in overrides}
+        origins = {at: ".".join(at) if at[1] == "repo" else at[1] for at in overrides}
         try:
             other = Project.model_validate(values)
         except ValidationError as error:
@@ -332,7 +332,9 @@ def load_project(
         origins[section, key] = variable
     for (section, key), value in (overrides or {}).items():
         values[section][key] = _from_here(section, key, value)
-        origins[section, key] = f"--{key.replace('_', '-')}"
+        # several sections have a repository; which of them is meant, its option alone does not say
+        typed = f"--{key.replace('_', '-')}"
+        origins[section, key] = f"{section}.repo" if key == "repo" else typed
     try:
         project = Project.model_validate(values)
     except ValidationError as error:

@@ -18,6 +18,7 @@ import click
 
 from hubtools.addresses import without_password
 from hubtools.cli.answer import Answer, answering
+from hubtools.cli.emptiness import refuse_empty
 from hubtools.cli.following import TYPED
 from hubtools.cli.joblog import taming_job_log
 from hubtools.cli.output import say_error, say_warning
@@ -101,7 +102,7 @@ class LazyGroup(click.Group):
             gc.set_threshold(20_000, 20, 20)
         module = importlib.import_module(f"hubtools.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
-        return command
+        return refuse_empty(command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for title, names in GROUPS.items():

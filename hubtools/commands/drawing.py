@@ -16,7 +16,7 @@ from hubtools.commands.asked import (
 )
 from hubtools.errors import UsageError
 from hubtools.files import StrPath
-from hubtools.layout import LORA_WEIGHTS, RUN_MANIFEST
+from hubtools.layout import LORA_WEIGHTS
 from hubtools.project import Project
 
 if TYPE_CHECKING:
@@ -68,16 +68,12 @@ def train(
     )
 
 
-def _loras(project: Project, lora: str | Sequence[str], note: Note) -> Sequence[str]:
+def _loras(project: Project, lora: str | Sequence[str]) -> Sequence[str]:
     """Those that are asked for, else the project's run if it is finished."""
     if lora:
         return (lora,) if isinstance(lora, str) else lora
     if (project.run_dir / LORA_WEIGHTS).is_file():
         return (str(project.run_dir),)
-    run = project.train.output_dir
-    begun = (project.run_dir / RUN_MANIFEST).is_file()
-    why = f"the run in {run} is not finished" if begun else f"nothing is trained in {run} yet"
-    note(f"No LoRA: the bare base draws, as {why}. `hubtools train` makes one, --lora names one.")
     return ()
 
 
@@ -109,7 +105,7 @@ def generate(
     project = project_of(generate, project, settings)
     return run(
         project,
-        lora=lora if lora or like is not None else _loras(project, lora, note),
+        lora=lora if lora or like is not None else _loras(project, lora),
         prompts=prompts,
         images=num_images,
         output=output,
@@ -151,7 +147,7 @@ def plan_grid(
 
     project = project_of(grid, project, settings)
     return make(
-        project, prompt, x=x, y=y, z=z, lora=_loras(project, lora, note), step=step,
+        project, prompt, x=x, y=y, z=z, lora=_loras(project, lora), step=step,
         weight_name=weight_name, output=output, safety_checker=safety_checker, device=device,
         dtype=dtype, note=note,
     )  # fmt: skip

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from hubtools.errors import HubtoolsError
+from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import open_regular
 from hubtools.hub.errors import asking, is_unreachable
 from hubtools.hub.patience import api, be_patient
@@ -301,9 +301,7 @@ def full_repo_id(name: str) -> str:
     from huggingface_hub import get_token
 
     if os.environ.get("HF_OIDC_RESOURCE") or get_token() is None:
-        raise HubtoolsError(
-            f"{name} has no owner.",
-            hint="write it as owner/name, or log in: `hf auth login`",
-            code="bad-usage",
+        raise UsageError(
+            f"{name} has no owner.", hint="write it as owner/name, or log in: `hf auth login`"
         )
     return f"{owners()[0]}/{name}"

@@ -29,6 +29,11 @@ def repository_named(text: str, repo_type: str) -> str:
         raise UsageError(
             f"{shown} is no address of {own}.", hint="give the repository as owner/name"
         )
+    elif rest in (".", "..") or rest.startswith(("/", "./", "../", "~", "\\")):
+        raise UsageError(
+            f"{shown} is a path, and a repository is called owner/name.",
+            hint="the folder stands first, the repository behind it",
+        )
     rest = rest.split("?")[0].split("#")[0].strip("/").removesuffix(".git")
     parts = rest.split("/")
     kind = _KINDS.get(parts[0]) if len(parts) > 1 else None
@@ -37,10 +42,12 @@ def repository_named(text: str, repo_type: str) -> str:
     if len(parts) > 2 and parts[2] in _PAGES and text.strip() != rest:
         parts = parts[:2]
     name = "/".join(parts)
-    if len(parts) > 2 or not all(parts):
+    if len(parts) > 2 or not all(parts) or name.isdigit():
         raise UsageError(
             f"{shown} is no name of a repository.",
-            hint="give it as owner/name; folders inside a repository have no name of their own",
+            hint="give it as owner/name; folders inside a repository have no name of their own"
+            if len(parts) > 2
+            else "give it as owner/name",
         )
     if kind is not None and kind != repo_type:
         raise UsageError(

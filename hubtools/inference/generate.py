@@ -27,7 +27,7 @@ from hubtools.inference.repeat import recall
 from hubtools.inference.sheet import contact_sheet
 from hubtools.inference.shots import Shot, check_size, prompts_of, shots_of
 from hubtools.inference.staged import LoraShots, open_staged
-from hubtools.layout import COMPARISON, SAMPLES_DIR
+from hubtools.layout import COMPARISON, RUN_MANIFEST, SAMPLES_DIR
 from hubtools.manifest import SampleRecord
 from hubtools.models.base import Base
 from hubtools.models.device import best_dtype, checked_device, use_threads
@@ -114,6 +114,8 @@ def generate(
                 code="file-not-found",
             )
         base = base_of(project, loras[0].file if loras else None, note)
+        if not loras:
+            tell_bare(project, note)
         shots, names = shots_of(
             project.samples,
             prompts,
@@ -263,6 +265,14 @@ def _whose(record: SampleRecord) -> str:
     if not active:
         return "base"
     return f"LoRA{'s' if len(active) > 1 else ''} {' + '.join(active)}"
+
+
+def tell_bare(project: Project, note: Note) -> None:
+    """Say that no LoRA draws, and why: nobody named one."""
+    run = project.train.output_dir
+    begun = (project.run_dir / RUN_MANIFEST).is_file()
+    why = f"the run in {run} is not finished" if begun else f"nothing is trained in {run} yet"
+    note(f"No LoRA: the bare base draws, as {why}. `hubtools train` makes one, --lora names one.")
 
 
 def base_of(project: Project, lora: LoraFile | None, note: Note) -> Base:

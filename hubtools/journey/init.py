@@ -23,7 +23,7 @@ from hubtools.journey.trainers.reading import config_in, read_config
 from hubtools.journey.unpacking import unpack
 from hubtools.layout import PROJECT_FILE, WORK_DIR
 from hubtools.models.registry import EXAMPLE_BASE
-from hubtools.project import load_project
+from hubtools.project import Project, load_project
 from hubtools.project_file import to_toml
 from hubtools.rooted import Root
 from hubtools.settings import SECTIONS
@@ -106,6 +106,8 @@ def init(
         )
     if folder.exists() and not folder.is_dir():
         raise HubtoolsError(f"{folder} is a file.", hint="give a folder", code="file-exists")
+    sections = (settings or {}).items()
+    Project().with_settings({(name, key): keys[key] for name, keys in sections for key in keys})
     here = None if source is not None or example else _pictures_here(folder)
     if here is None and (folder / DATASET).is_symlink():
         raise HubtoolsError(

@@ -1,0 +1,52 @@
+"""Empty texts where a file, a folder or a repository is to be named: the system takes them for the
+current folder, and nobody means that."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+_TEXTS = {"texts", "prompt"}  # arguments that may be empty: a prompt of no words
+_PLACES = {
+    "path", "output_dir", "baseline", "class_data_dir", "held_out", "base_config", "init_from",
+    "pretrained_model_name_or_path",
+}  # fmt: skip
+
+
+def refuse_empty(command: click.Command) -> click.Command:
+    """Make what names something refuse an empty text. Raises `click.BadParameter` when parsed."""
+    for parameter in command.params:
+        if isinstance(parameter.type, click.Path):
+            _guard(parameter)
+        elif _is_name(parameter) and parameter.callback is None:
+            parameter.callback = _check
+    return command
+
+
+def _is_name(parameter: click.Parameter) -> bool:
+    name = parameter.name or ""
+    if isinstance(parameter, click.Argument):
+        return name not in _TEXTS
+    return name.startswith("setting__") and name.split("__", 2)[2] in _PLACES
+
+
+def _check(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    if value == "" or (isinstance(value, tuple) and "" in value):
+        raise click.BadParameter("it is empty.", ctx, parameter)
+    return value
+
+
+def _guard(parameter: click.Parameter) -> None:
+    """A path has lost its emptiness once it is one."""
+    inner = parameter.type.convert
+    if getattr(inner, "guarded", False):
+        return
+
+    def convert(value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            raise click.BadParameter("it is empty.", ctx, param)
+        return inner(value, param, ctx)
+
+    convert.guarded = True  # type: ignore[attr-defined]
+    parameter.type.convert = convert  # type: ignore[method-assign]
