@@ -88,8 +88,20 @@ _SHORT = frozenset(COMMANDS) - {
 COMPLETE = "_HUBTOOLS_COMPLETE"  # where click looks for what a shell asks
 
 
+class ReaderGone(Exception):
+    """Whoever read the output has gone; a broken pipe itself would not come through click."""
+
+
 class LazyGroup(click.Group):
     """A group whose commands are imported only when they are called."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except OSError as error:
+            if _is_broken_pipe(error):
+                raise ReaderGone from error
+            raise
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -237,6 +249,8 @@ def _outcome(arguments: list[str], answer: Answer) -> tuple[int, HubtoolsError |
         return (result if isinstance(result, int) else ExitCode.DONE), None
     except click.exceptions.Exit as leave:
         return leave.exit_code, None
+    except ReaderGone:
+        raise BrokenPipeError from None
     except BrokenPipeError:
         raise
     except (KeyboardInterrupt, click.Abort):
