@@ -30,7 +30,7 @@ from hubtools.tensornames import part_of
 
 _HALVES = {"down": "lora_A", "up": "lora_B", "magnitude": "lora_magnitude_vector"}
 # Kept on the pipeline: {sha256: adapter name}, ((sha256, weight), ...), [(layer weight, its copy)]
-_TEXT = TEXT_ENCODERS[0]
+_TEXT, _CLIP = TEXT_ENCODERS[0], "text_model."
 _LOADED, _STATE, _SAVED = "_hubtools_loras", "_hubtools_lora_state", "_hubtools_unfused"
 
 
@@ -232,9 +232,13 @@ def _keep_exact(pipeline: Any, lora: LoraFile, name: str) -> None:
         for part in parts:
             module = getattr(pipeline, part.prefix.rstrip("."), None)
             half = _HALVES.get(part.role)
-            if module is None or half is None or (part.prefix, part.layer) not in doras:
+            if module is None or isinstance(module, Closed):  # let go: prompts are read
                 continue
-            kept = getattr(module.get_submodule(part.layer), half)[name]
+            if half is None or (part.prefix, part.layer) not in doras:
+                continue
+            # transformers has no `text_model` around some CLIPs from 5.6 on
+            layer = part.layer if hasattr(module, "text_model") else part.layer.removeprefix(_CLIP)
+            kept = getattr(module.get_submodule(layer), half)[name]
             told = file.get_tensor(part.name).reshape(kept.weight.shape)
             kept.weight.data = told.to(kept.weight.device, torch.float32)
 

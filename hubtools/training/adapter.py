@@ -89,7 +89,8 @@ def _put_on(
         rank_pattern={_one_of(names): rank for rank, names in _by(others, "rank").items()},
         alpha_pattern={_one_of(names): one for one, names in _by(others, "alpha").items()},
         use_rslora=settings.use_rslora,
-        use_dora=settings.use_dora,
+        # of text encoders diffusers loads no magnitudes
+        use_dora=settings.use_dora and component is None,
     )
     try:
         model.add_adapter(config)  # type: ignore[operator]
@@ -236,7 +237,8 @@ def _more_facts(denoiser: Any, settings: TrainSettings, targets: Sequence[str]) 
         for name, layer in denoiser.named_modules()
         if hasattr(layer, "lora_A") and ADAPTER in layer.lora_A
     }
-    found: dict[str, Any] = {"use_dora": True} if settings.use_dora else {}
+    dora = settings.use_dora and targets is settings.target_modules
+    found: dict[str, Any] = {"use_dora": True} if dora else {}
     if any("*" in word or word in PRESETS or word.startswith("^") for word in targets):
         found["target_modules"] = sorted(ranks)
     others = {name: rank for name, rank in ranks.items() if rank != settings.rank}

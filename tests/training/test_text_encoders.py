@@ -48,7 +48,8 @@ def make_texts(
     folder = tmp_path_factory.mktemp("texts")
 
     def make(name: str, **settings: Any) -> Project:
-        return make_project_in(folder, name=name, **({"max_train_steps": 4} | FAST | settings))
+        usual = {"max_train_steps": 4, "samples": {"prompts": [CAPTION]}, **FAST}
+        return make_project_in(folder, name=name, **(usual | settings))
 
     return make
 
@@ -90,29 +91,35 @@ def test_all_parts_have_learnt_each_at_its_own_rate(plain: Project) -> None:
     assert RunManifest.read(plain.run_dir).train["text_encoder_lr"] == 5e-3
 
 
-def test_killed_and_started_again_it_is_the_same_run(
-    plain: Project, make_texts: MakeProject
-) -> None:
-    broken = make_texts("broken", checkpointing_steps=1, **PLAIN)
+@pytest.fixture(scope="module")
+def broken(make_texts: MakeProject) -> Project:
+    """The same, killed after two steps and started again; all its states are kept."""
+    project = make_texts("broken", checkpointing_steps=1, checkpoints_total_limit=9, **PLAIN)
     with pytest.raises(Killed):
-        train(broken, skip_validation=True, reporter=DiesAt(3))
-    train(broken, skip_validation=True)
+        train(project, skip_validation=True, reporter=DiesAt(3))
+    train(project, skip_validation=True)
+    return project
+
+
+def test_killed_and_started_again_it_is_the_same_run(plain: Project, broken: Project) -> None:
     for name in (LORA_WEIGHTS, "state/step-000004/optimizer.safetensors"):
         assert (broken.run_dir / name).read_bytes() == (plain.run_dir / name).read_bytes()
     told = [[one.loss for one in read_metrics(each.run_dir)] for each in (plain, broken)]
     assert told[0] == told[1]
 
 
-def test_a_step_of_one_batch_is_one_of_several_passes(make_texts: MakeProject) -> None:
-    usual = {"max_train_steps": 1, "caption_dropout": 0.3, "learning_rate": 1e-3}
-    whole = make_texts("whole", train_batch_size=4, **usual)
-    parts = make_texts("parts", gradient_accumulation_steps=4, **usual)
-    for project in (whole, parts):
-        train(project, skip_validation=True)
-    ours, theirs = state_of(whole, 1), state_of(parts, 1)
+def test_a_step_of_one_batch_is_one_of_several_passes(
+    broken: Project, make_texts: MakeProject
+) -> None:
+    settings = PLAIN | {"train_batch_size": 2, "gradient_accumulation_steps": 1}
+    settings |= {"validation_steps": 0, "max_train_steps": 1}
+    whole = make_texts("whole", **settings)
+    train(whole, skip_validation=True)
+    ours, theirs = state_of(whole, 1), state_of(broken, 1)
+    assert ours.keys() == theirs.keys()
     for name, one in ours.items():
         # Adam's first step is the sign of the gradient: as far as that is known
-        assert float((one - theirs[name]).abs().mean()) < 1e-5, name
+        assert float((one - theirs[name]).abs().mean()) < 1e-4, name
 
 
 def by_hand(project: Project, encoder: Any) -> None:
@@ -311,7 +318,7 @@ PROMPTS: dict[str, Callable[[Any], tuple[Any, Any]]] = {
 
 
 @pytest.mark.parametrize("base", PROMPTS)
-def test_a_stock_pipeline_with_the_file_reads_the_same(
+def test_a_stock_pipeline_with_the_file_reads_and_answers_the_same(
     base: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     from diffusers import DiffusionPipeline
@@ -333,6 +340,8 @@ def test_a_stock_pipeline_with_the_file_reads_the_same(
         assert torch.allclose(ours[name], theirs, atol=2e-5), name
         assert torch.allclose(bare[name][0], plain[name], atol=1e-6) or name in ours
     assert max(float((ours[name] - bare[name]).abs().max()) for name in parts) > 1e-3
+    if base in LOSSES:
+        check_loss(base, model, stock)
     assert sorted(trained_texts(model)) == sorted(
         name
         for name, loras in stock.get_list_adapters().items()
@@ -340,57 +349,53 @@ def test_a_stock_pipeline_with_the_file_reads_the_same(
     )
 
 
-@pytest.mark.parametrize("base", ["tiny_base", "tiny_sdxl"])
-@pytest.mark.parametrize("prior", [False, True], ids=["", "prior"])
-def test_the_loss_is_that_of_a_stock_pipeline(
-    base: str, prior: bool, request: pytest.FixtureRequest, tmp_path: Path
-) -> None:
-    """Picture, captions, noise and moment held: two captions, one of them left out, and with prior
-    preservation the bare base's answers as well."""
-    from diffusers import DDPMScheduler, DiffusionPipeline
+LOSSES = ("tiny_base", "tiny_sdxl")
 
-    folder = request.getfixturevalue(base)
-    model, settings = trained(folder)
-    with Root(tmp_path) as root:
-        write_lora(root, LORA_WEIGHTS, model, settings, 1)
-    picture = model.encode_picture(pixels()) | {"time_ids": torch.tensor([64.0, 64, 0, 0, 64, 64])}
-    if base == "tiny_base":
-        del picture["time_ids"]
+
+def check_loss(base: str, model: Any, stock: Any) -> None:
+    """The loop's loss is that of the stock pipeline: picture, captions, noise and moments held; one
+    caption is left out, and with prior preservation the bare base's answers count as well."""
+    from diffusers import DDPMScheduler
+
+    picture = model.encode_picture(pixels())
+    if base == "tiny_sdxl":
+        picture["time_ids"] = torch.tensor([64.0, 64, 0, 0, 64, 64])
     said, unsaid = [CAPTION, ""], ["a photo", "a photo"]
     noise = torch.randn(2, *model.latent_shape(picture), generator=torch.Generator().manual_seed(2))
-    batch = {
-        "pictures": stacked([picture, picture]),
-        "captions": model.collate([model.tokens(one) for one in said + (unsaid if prior else [])]),
-        "posterior": torch.zeros_like(noise), "noise": noise, "t": torch.tensor([0.3, 0.7]),
-    }  # fmt: skip
-    told = TrainSettings(snr_gamma=0, with_prior_preservation=prior, prior_loss_weight=0.5)
-    recipe = make_recipe(
-        told, resolution=64, images=1, world_size=1, precision="no", prediction_type="epsilon"
-    )
     encoded: Any = lambda *_: (picture, {})  # noqa: E731
     nothing: Any = None
-    state = TrainState(model, {}, nothing, nothing, encoded, encoded if prior else None)
-    with torch.no_grad():
-        found = float(loss_sum(state, recipe, batch))
+    found = {}
+    for prior in (False, True):
+        batch = {
+            "pictures": stacked([picture, picture]),
+            "captions": model.collate(
+                [model.tokens(one) for one in said + (unsaid if prior else [])]
+            ),
+            "posterior": torch.zeros_like(noise), "noise": noise, "t": torch.tensor([0.3, 0.7]),
+        }  # fmt: skip
+        told = TrainSettings(snr_gamma=0, with_prior_preservation=prior, prior_loss_weight=0.5)
+        recipe = make_recipe(
+            told, resolution=64, images=1, world_size=1, precision="no", prediction_type="epsilon"
+        )
+        state = TrainState(model, {}, nothing, nothing, encoded, encoded if prior else None)
+        with torch.no_grad():
+            found[prior] = float(loss_sum(state, recipe, batch))
 
-    stock = DiffusionPipeline.from_pretrained(str(folder))
-    stock.load_lora_weights(str(tmp_path), weight_name=LORA_WEIGHTS)
     scheduler = DDPMScheduler.from_config(stock.scheduler.config)
     latents = picture["mean"][None] * stock.vae.config.scaling_factor
+    missed = drift = 0.0
     with torch.no_grad():
-        wanted = 0.0
         for row, moment in enumerate((300, 700)):
             t = torch.tensor([moment])
             noised = scheduler.add_noise(latents, noise[row : row + 1], t)
             answer = theirs(stock, noised, t, said[row])
-            wanted += float((answer - noise[row : row + 1]).square().mean())
-            if prior:
-                kept = theirs(stock, noised, t, unsaid[row])
-                stock.disable_lora()
-                drift = kept - theirs(stock, noised, t, unsaid[row])
-                stock.enable_lora()
-                wanted += 0.5 * float(drift.square().mean())
-    assert found == pytest.approx(wanted, rel=1e-5)
+            missed += float((answer - noise[row : row + 1]).square().mean())
+            kept = theirs(stock, noised, t, unsaid[row])
+            stock.disable_lora()
+            drift += float((kept - theirs(stock, noised, t, unsaid[row])).square().mean())
+            stock.enable_lora()
+    assert found[False] == pytest.approx(missed, rel=1e-5)
+    assert found[True] == pytest.approx(missed + 0.5 * drift, rel=1e-5)
 
 
 def theirs(stock: Any, noised: Any, t: Any, caption: str) -> Any:
@@ -412,7 +417,7 @@ def test_it_is_trained_where_there_are_two_encoders(
     folder = request.getfixturevalue(base)
     project = make_texts(
         base, pretrained_model_name_or_path=str(folder), max_train_steps=2, target_modules=["to_v"],
-        validation_steps=2,
+        validation_steps=2 if base == "tiny_flux1" else 0,
     )  # fmt: skip
     train(project, skip_validation=True)
     tensors = load_file(project.run_dir / LORA_WEIGHTS)
@@ -495,6 +500,22 @@ def test_its_rate_is_a_twentieth(settings: dict[str, Any], rate: float) -> None:
     assert recipe.text_rate == pytest.approx(rate, rel=1e-12)
     peak = recipe.warmup  # the first step behind it
     assert recipe.learning_rate_at(peak, recipe.text_rate) == pytest.approx(rate, rel=1e-12)
+
+
+def test_beside_a_dora_it_is_a_plain_lora(tiny_base: Path, tmp_path: Path) -> None:
+    """Stock diffusers would leave magnitudes of text encoders out, and say nothing."""
+    from diffusers import StableDiffusionPipeline
+
+    model, settings = trained(tiny_base, use_dora=True)
+    with Root(tmp_path) as root:
+        write_lora(root, LORA_WEIGHTS, model, settings, 1)
+    names = load_file(tmp_path / LORA_WEIGHTS)
+    assert {name.partition(".")[0] for name in names if "magnitude" in name} == {"unet"}
+    stock = StableDiffusionPipeline.from_pretrained(str(tiny_base))
+    stock.load_lora_weights(str(tmp_path), weight_name=LORA_WEIGHTS)
+    with torch.no_grad():
+        told = stock.encode_prompt(CAPTION, "cpu", 1, False)[0]
+    assert torch.allclose(answers(model, CAPTION)["embeds"], told, atol=2e-5)
 
 
 def test_what_the_empty_caption_is_stays_what_it_is_at_sampling(tiny_sdxl: Path) -> None:
