@@ -68,7 +68,7 @@ def describe(plan: TrainPlan) -> list[str]:
         "samples": samples,
         "held out": _held_out(plan),
         "trackers": ", ".join(TITLES[name] for name in chosen(settings)),
-        "computing": ", ".join(_computing(settings)),
+        "computing": ", ".join(_computing(plan)),
         "memory": _memory(plan),
         "work": _work(plan),
         "disk": f"{human_bytes(plan.bytes_needed)} at most, {human_bytes(plan.bytes_free)} free",
@@ -240,8 +240,9 @@ def _held_out(plan: TrainPlan) -> str:
 _ENDINGS = {1: "st", 2: "nd", 3: "rd"}
 
 
-def _computing(settings: TrainSettings) -> Iterator[str]:
+def _computing(plan: TrainPlan) -> Iterator[str]:
     """What a pass does otherwise than usual."""
+    settings = plan.recipe.settings
     if settings.gradient_checkpointing:
         n = settings.gradient_checkpointing_interval
         ending = "th" if n % 100 in (11, 12, 13) else _ENDINGS.get(n % 10, "th")
@@ -250,7 +251,8 @@ def _computing(settings: TrainSettings) -> Iterator[str]:
     if settings.attention != "auto":
         yield f"attention by the kernel {settings.attention} alone"
     if settings.compile_blocks:
-        yield "repeated blocks compiled in the first step, in place of a CUDA graph"
+        instead = ", in place of a CUDA graph" if plan.device == "cuda" else ""
+        yield f"repeated blocks compiled in the first step{instead}"
 
 
 def _memory(plan: TrainPlan) -> str:
