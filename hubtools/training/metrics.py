@@ -14,6 +14,7 @@ from hubtools.rooted import Root
 
 _MOST = 300_000_000  # bytes: a million steps and more
 _LONGEST = 10_000  # bytes of a line
+_MOST_LINES = 5_000_000
 EMA = 0.98  # of the smoothed loss: remembers about fifty steps
 
 
@@ -99,7 +100,7 @@ def held_out_at(run_dir: Path, steps: Collection[int | None]) -> Iterator[HeldOu
     """What the log of anybody's run says of the held-out pictures after these steps: line by line,
     however many there are."""
     for line in _lines(run_dir):
-        found = read_line(line)
+        found = read_line(line) if b"validation_loss" in line else None
         if isinstance(found, HeldOut) and found.step in steps:
             yield found
 
@@ -112,9 +113,10 @@ def _lines(run_dir: Path) -> Iterator[bytes]:
         if found is None or not root.is_file(METRICS) or found.st_size > _MOST:
             return
         with root.open(METRICS) as file:
-            left = _MOST
-            while left > 0 and (line := file.readline(_LONGEST)):
-                left -= len(line)
+            for _ in range(_MOST_LINES):
+                line = file.readline(_LONGEST)
+                if not line:
+                    return
                 yield line
 
 
