@@ -143,7 +143,8 @@ def _trigger_problem(caption: str, trigger: str) -> str | None:
 @DATASET_RULES.rule("D504", "A caption lacks the trigger", Severity.WARNING)
 def no_trigger(view: Dataset) -> Iterator[Problem]:
     """Prompts call the subject by its trigger. Pictures captioned without it teach the subject to
-    the words around it instead.
+    the words around it instead. Where no caption at all has it, that is an error: nothing would be
+    bound to it.
 
     Fix: put dataset.trigger into the caption.
     """
