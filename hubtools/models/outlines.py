@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ from hubtools.models.families.protocol import BaseInfo
 
 TABLE = Path(__file__).parent / "outlines.json"
 UNIT = 64  # what most denoisers halve their way down to a whole number of cells
+# Pixels by which sides may differ where tokens are not padded to some number: two latent cells.
+_CELLS = 16
 
 Polynomial = Mapping[str, int]
 
@@ -115,7 +117,8 @@ def denoiser_of(
     layers = tuple(((wide, deep), count) for wide, deep, count in found["layers"])
     weights = found["weights"]["half" if half else "single"]
     by, most = found.get("by", 1) * UNIT, found.get("most", 64) * UNIT
-    sides = range(found.get("least", 1) * by, most + 1, by)
+    step = _CELLS if prefix == "transformer" and found.get("least") == found.get("by") == 1 else by
+    sides = range(found.get("least", 1) * by, most + 1, step)
     sorts = tuple((sort, count, numbers) for sort, count, numbers in found["sorts"])
     return Denoiser(layers, sorts, weights, found["kept"][mode], found["flops"], sides)
 
@@ -142,11 +145,17 @@ def value(
     """Of pictures of so many pixels."""
     if isinstance(polynomial, list):  # of a picture alone, and of several
         polynomial = polynomial[min(count, 2) - 1]
-    letters = {"w": width // UNIT, "h": height // UNIT, "b": count, "r": rank}
-    return sum(
-        factor * math.prod(letters[letter] for letter in term)
-        for term, factor in polynomial.items()
-    )
+    letters = {
+        letter: Fraction(number, UNIT if letter in "wh" else 1)
+        for letter, number in (("w", width), ("h", height), ("b", count), ("r", rank))
+    }
+    whole = Fraction(0)
+    for term, factor in polynomial.items():
+        part = Fraction(factor)
+        for letter in term:
+            part *= letters[letter]
+        whole += part
+    return round(whole)
 
 
 # --- what a base is known by ---------------------------------------------------------------------

@@ -65,7 +65,7 @@ def known(folder: Path, info: BaseInfo, recipe: Recipe, sample: int) -> Outline 
     usual layers."""
     settings, support = recipe.settings, SUPPORTED[info.family]
     size, count = largest_pass(recipe)
-    if not _is_plain(settings, info) or sample % outlines.UNIT:
+    if not _is_plain(settings, info):
         return None
     denoiser = outlines.denoiser_of(
         folder,
@@ -80,7 +80,7 @@ def known(folder: Path, info: BaseInfo, recipe: Recipe, sample: int) -> Outline 
     texts = [outlines.numbers_of(folder, name) for name in names]
     if denoiser is None or vae is None or None in texts:
         return None
-    if any(side not in denoiser.sides for side in size):
+    if any(side not in denoiser.sides for side in (*size, *([sample] if sample else []))):
         return None
     beside = Beside(
         vae.numbers * 4,
