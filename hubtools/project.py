@@ -82,6 +82,13 @@ class Project(Section):
         """The project in `folder`, with what this one was given."""
         return load_project(folder, self._overrides)
 
+    def of_folder(self, folder: Path) -> Project:
+        """This project if `folder` lies in it. A folder elsewhere has nothing to do with what its
+        file says: only with what the command line, or the caller, has said."""
+        if self._file is None or self.is_own(folder):
+            return self
+        return Project().with_settings(self._overrides)
+
     def with_settings(self, overrides: Mapping[tuple[str, str], Any]) -> Project:
         """This project with other settings {(section, key): value}; paths in them are relative to
         the current folder. Raises `UsageError` for a value that cannot be."""

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from hubtools.cards.escape import scheme_of
 from hubtools.cards.markdown_rules import prose
 from hubtools.cards.view import CARD_RULES, CardView, at, bytes_of, is_local
+from hubtools.errors import HubtoolsError
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD
 from hubtools.leaks import local_paths, tokens
+from hubtools.runfolders.main_file import lora_in
 
 
 @CARD_RULES.rule("C201", "A placeholder was left", Severity.ERROR)
@@ -105,11 +107,19 @@ def snippet(view: CardView) -> Iterator[Problem]:
     if view.kind != "model":
         return
     for match in re.finditer(r"weight_name=[\"']([^\"']+)", view.body):
-        if bytes_of(view, match[1]) is None:
+        if bytes_of(view, match[1]) is None and match[1] != _published_as(view):
             yield Problem(
                 f"there is no {match[1]}", "run `hubtools card --renew`", CARD,
                 view.body_line_of(match.start()),
             )  # fmt: skip
+
+
+def _published_as(view: CardView) -> str | None:
+    """The name that a LoRA which lies deeper in the folder gets in the repository."""
+    try:
+        return lora_in(view.root)[1]
+    except (HubtoolsError, OSError):
+        return None
 
 
 @CARD_RULES.rule("C207", "The card has no text", Severity.WARNING)

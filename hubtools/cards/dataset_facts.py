@@ -133,6 +133,8 @@ def dataset_facts(folder: Path, project: Project) -> DatasetCard:
     data: dict[str, Any] = {}
     if settings.license:
         data["license"] = settings.license
+    elif isinstance(license, str):  # it stands there already
+        data["license"] = license
     if spoken.codes:
         data["language"] = list(spoken.codes)
     if repo and (address := hub_file(f"datasets/{repo}", shown[0].file_name)) is not None:

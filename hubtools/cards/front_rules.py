@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterator
 
@@ -10,7 +11,11 @@ from hubtools.cards.escape import is_web_address
 from hubtools.cards.schema_rules import by_schema
 from hubtools.cards.view import CARD_RULES, NAME, CardView, at, bytes_of, is_local
 from hubtools.findings import Problem, Severity
-from hubtools.layout import CARD
+from hubtools.layout import CARD, RUN_MANIFEST
+from hubtools.licensing.advice import card_command
+from hubtools.lorafile.look import ADAPTERS
+from hubtools.lorafile.told import told_by
+from hubtools.weights import read_header
 
 
 @CARD_RULES.rule("C101", "The front matter cannot be read", Severity.ERROR)
@@ -75,7 +80,8 @@ def base_model(view: CardView) -> Iterator[Problem]:
     """The page's code snippet, the licence and the model tree all hang on base_model. A local path
     means nothing to anybody else.
 
-    Fix: base_model: owner/name (train.base_model_repo if you train from a local folder).
+    Fix: `hubtools card FOLDER --base-model owner/name`; `--base-model-repo` (the setting
+    train.base_model_repo) if hubtools trained it from a local folder.
     """
     if view.kind != "model":
         yield from by_schema(view, "C103")
@@ -86,7 +92,7 @@ def base_model(view: CardView) -> Iterator[Problem]:
     if value is None:
         yield Problem(
             "there is no base_model: nobody knows what to load the LoRA into",
-            "set train.base_model_repo in hubtools.toml",
+            _base_advice(view),
             CARD,
             1,
         )
@@ -97,6 +103,44 @@ def base_model(view: CardView) -> Iterator[Problem]:
                 view, "base_model", f"{item!r} is no Hub id", "write owner/name",
                 severity=Severity.ERROR,
             )  # fmt: skip
+
+
+def _base_advice(view: CardView) -> str:
+    if RUN_MANIFEST not in view.names:
+        return card_command(view.root, "--base-model", "owner/name")
+    return (
+        f"{card_command(view.root, '--base-model-repo', 'owner/name')}, the base's id on the Hub;"
+        " or train.base_model_repo in hubtools.toml"
+    )
+
+
+@CARD_RULES.rule("C133", "The card of a LoRA names no trigger", Severity.INFO)
+def trigger_of_foreign(view: CardView) -> Iterator[Problem]:
+    """Of a LoRA that hubtools has not trained nobody but its author knows what calls it. A trigger
+    that the header of its file names is not put on the card by itself: it may be a person's name.
+
+    Fix: `hubtools card FOLDER --trigger WORD`, if a word calls what it has learnt; a LoRA of a
+    style may have none.
+    """
+    if view.kind != "model" or not view.data or view.data.get("instance_prompt"):
+        return
+    if RUN_MANIFEST in view.names:
+        return
+    with view.folder() as root:
+        tops = [n for n in view.names if n.endswith(".safetensors") and root.is_file(n)]
+        headers = [read_header(root.opened(name)) for name in tops]
+    loras = [header for header in headers if header.holds in ADAPTERS]
+    if not loras:
+        return
+    named = next((t for one in loras if (t := told_by(one.metadata).trigger)), None)
+    said = f"; its file calls {named!r} the trigger" if named else ""
+    word = shlex.quote(named) if named else "WORD"
+    yield Problem(
+        f"no trigger is named{said}",
+        f"if a word calls it: {card_command(view.root, '--trigger', word)}",
+        CARD,
+        1,
+    )
 
 
 @CARD_RULES.rule("C104", "tags are no list, or repeat", Severity.WARNING)

@@ -10,6 +10,7 @@ from hubtools.cards.escape import is_web_address
 from hubtools.cards.view import CARD_RULES, CardView, as_list, at, bytes_of, is_local
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD, PROJECT_FILE
+from hubtools.licensing.advice import license_advice
 from hubtools.licensing.ids import check_derived, class_of, license_of_base, suggest
 from hubtools.rooted import LeadsOut
 from hubtools.tomltext import toml_value
@@ -21,12 +22,13 @@ _SETTINGS = 1_000_000  # bytes of hubtools.toml
 def license_missing(view: CardView) -> Iterator[Problem]:
     """Without a licence nobody may use it.
 
-    Fix: set model.license or dataset.license in hubtools.toml.
+    Fix: `hubtools card FOLDER --license ID`, of a dataset `--dataset-license ID`; or set
+    model.license or dataset.license in hubtools.toml.
     """
     if view.data and not view.data.get("license"):
         yield Problem(
             "the card names no licence",
-            f"set {view.kind}.license in hubtools.toml and run `hubtools card --renew`",
+            license_advice(view.root, view.kind, view.data),
             CARD,
             1,
             severity=Severity.ERROR if view.kind == "model" else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
@@ -10,7 +11,8 @@ from functools import lru_cache
 
 from hubtools.cards.view import CARD_RULES, CardView, at
 from hubtools.findings import Problem, Severity
-from hubtools.layout import CARD
+from hubtools.layout import CARD, RUN_MANIFEST
+from hubtools.licensing.advice import card_command
 
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
 _DELIMITER = re.compile(r"\s*+(?:\|\s*+)?:?-++:?\s*+(?:\|\s*+:?-++:?\s*+)*+(?:\|\s*+)?")
@@ -150,17 +152,28 @@ def open_fence(view: CardView) -> Iterator[Problem]:
 def no_picture(view: CardView) -> Iterator[Problem]:
     """Nobody downloads a LoRA of which they have seen nothing.
 
-    Fix: `hubtools generate` draws some, and `hubtools card --renew` puts them into the card.
+    Fix: `hubtools generate` draws some, and `hubtools card --renew` puts them into the card. Those
+    that another program drew with the LoRA lie in the folder's `samples/`.
     """
     if view.kind != "model" or not view.data or view.widget:
         return
     if next(pictures(view), None) is None:
         yield Problem(
             "there is no picture in the card",
-            "draw some with `hubtools generate`, then run `hubtools card --renew`",
+            _picture_advice(view),
             CARD,
             view.body_line,
         )
+
+
+def _picture_advice(view: CardView) -> str:
+    if RUN_MANIFEST in view.names:
+        return "draw some with `hubtools generate`, then run `hubtools card --renew`"
+    folder = shlex.quote(str(view.root))
+    return (
+        f"draw some (`hubtools generate PROMPT --lora {folder} --output {folder}/samples`) or put"
+        f" those that you have into {folder}/samples; then {card_command(view.root)}"
+    )
 
 
 @CARD_RULES.rule("C214", "A link within the card leads nowhere", Severity.WARNING)

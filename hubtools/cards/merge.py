@@ -108,6 +108,37 @@ def read_card_text(root: Root) -> str | None:
         ) from None
 
 
+@dataclass(frozen=True)
+class Own:
+    """What the card of a folder says already. `data`: its front matter; `keys`: those of it that a
+    person wrote; `text`: the body outside of hubtools' blocks."""
+
+    data: dict[str, Any]
+    keys: frozenset[str]
+    text: str
+
+
+def own_words(root: Root) -> Own:
+    """Raises `HubtoolsError` if the card cannot be read."""
+    current = read_card_text(root)
+    if current is None or not current.strip():
+        return Own({}, frozenset(), "")
+    card, memory = _card_of(current), Memory.read(root)
+    if memory is None:
+        keys = frozenset() if _is_ours(card.data) else frozenset(card.data)
+    else:
+        keys = frozenset(k for k, v in card.data.items() if memory.data.get(k, _ABSENT) != v)
+    text, after = "", 0
+    for block in blocks_of(card.body):
+        text, after = text + card.body[after : block.start], block.end
+    return Own(card.data, keys, text + card.body[after:])
+
+
+def _is_ours(there: dict[str, Any]) -> bool:
+    """Of a card nobody has a record of: ours if it has our tag, a person's otherwise."""
+    return "hubtools" in (there.get("tags") or [])
+
+
 def merge(
     current: str | None,
     data: dict[str, Any],
@@ -115,11 +146,13 @@ def merge(
     memory: Memory | None,
     *,
     renew: bool = False,
+    told: Collection[str] = (),
 ) -> tuple[str, Memory]:
     """The new text of the card, and what to remember. `data` and `body` are what hubtools would
     write on a clean sheet; with `renew`, it writes its own blocks and keys so, whatever a person
-    has made of them. Raises `HubtoolsError` if the current front matter cannot be read."""
-    sheet = _Sheet(data, body, memory, renew)
+    has made of them. `told`: keys whose values a person has just said. Raises `HubtoolsError` if
+    the current front matter cannot be read."""
+    sheet = _Sheet(data, body, memory, renew, frozenset(told))
     remembered = Memory(data, {name: _hash(text) for name, text in sheet.blocks.items()})
     if current is None or not current.strip():
         return _assemble(_dump(data), body), remembered
@@ -158,6 +191,7 @@ class _Sheet:
     body: str
     memory: Memory | None
     renew: bool
+    told: frozenset[str] = frozenset()
 
     @cached_property
     def blocks(self) -> dict[str, str]:
@@ -195,6 +229,8 @@ class _Sheet:
             if key == "tags" and isinstance(others, list):
                 return list(dict.fromkeys([*others, *value]))
             return value
+        if key in self.told:
+            return value
         before = self.memory.data.get(key, _ABSENT) if self.memory else _ABSENT
         if key not in there:
             return _ABSENT if key in self.known.data else value  # a person has taken it out
@@ -206,9 +242,7 @@ class _Sheet:
             added = [tag for tag in value if tag not in kept and tag not in removed]
             return list(dict.fromkeys([*kept, *added]))
         if self.memory is None:
-            # a card nobody has a record of: ours if it has our tag, a person's otherwise
-            ours = "hubtools" in (there.get("tags") or [])
-            return value if ours else now
+            return value if _is_ours(there) else now
         return value if now == before else now
 
     def text(self, there: str) -> str:

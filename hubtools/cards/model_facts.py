@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hubtools.cards.escape import hub_file, is_inside
-from hubtools.cards.evaluation import EvaluationCard, evaluation_card
+from hubtools.cards.evaluation import evaluation_card
+from hubtools.cards.foreign_facts import foreign_facts
 from hubtools.cards.license import license_sentence_of, model_license
+from hubtools.cards.merge import own_words
+from hubtools.cards.model_card import (
+    ModelCard,
+    beside,
+    file_of,
+    front_matter_of,
+    gallery,
+    image_name,
+    sample_of,
+)
 from hubtools.cards.showing import (
-    ComfyUI,
     Comparison,
     Shown,
     base_image_name,
@@ -22,104 +30,27 @@ from hubtools.cards.showing import (
     summary,
 )
 from hubtools.cards.snippet import snippet
-from hubtools.errors import HubtoolsError
+from hubtools.errors import HubtoolsError, UsageError
 from hubtools.files import human_bytes, sha256_of
 from hubtools.findings import plural
 from hubtools.layout import LORA_WEIGHTS, RUN_MANIFEST
-from hubtools.licensing.resolve import License
-from hubtools.lorafile.companions import Companion, companions
-from hubtools.manifest import RunManifest, SampleRecord, read_samples
+from hubtools.lorafile.told import hub_id
+from hubtools.manifest import RunManifest, read_samples
 from hubtools.models.lookup import title_of
 from hubtools.models.registry import SUPPORTED
 from hubtools.project import Project
 from hubtools.rooted import Root
-from hubtools.weights import read_header
-
-GALLERY_LIMIT = 12
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A picture of the gallery. `image` is its path in the repository."""
-
-    image: str
-    prompt: str
-    seed: int
-    steps: int
-    guidance: float
-    scheduler: str
-    width: int
-    height: int
-    lora_weight: float
-
-
-@dataclass(frozen=True)
-class File:
-    """A weight file of the release; `download` is its address on the Hub, or None."""
-
-    name: str
-    bytes: int
-    sha256: str
-    download: str | None
-
-
-def _file(path: Path, repo: str | None) -> File:
-    download = hub_file(repo, path.name) if repo else None
-    return File(path.name, path.stat().st_size, sha256_of(path), download)
-
-
-@dataclass(frozen=True)
-class ModelCard:
-    """What the template of a model card may use (as `card`)."""
-
-    title: str
-    repo: str | None
-    base_model: str | None
-    random_base: bool
-    family: str
-    family_title: str
-    dataset_repo: str | None
-    dataset_revision: str | None
-    pictures: str  # "21 pictures"
-    steps: int
-    trigger: str | None
-    negative_prompt: str | None
-    samples: tuple[Sample, ...]
-    snippet: str
-    training: tuple[tuple[str, str], ...]
-    weights: str
-    weights_bytes: int
-    weights_size: str  # in words
-    weights_sha256: str
-    license: License
-    license_sentence: str
-    evaluation: EvaluationCard | None = None
-    comparisons: tuple[Comparison, ...] = ()
-    comfyui: ComfyUI | None = None
-    summary: tuple[tuple[str, str], ...] = ()
-    resolution: int | None = None
-    download: str | None = None
-    citation: str | None = None
-    files: tuple[File, ...] = ()  # the LoRA, and what is loaded with it
-    adapters: tuple[str, ...] = ()  # further LoRA files that belong to the release
-    dora: bool = False
-    words: tuple[str, ...] = ()  # that embeddings beside the LoRA bring
-    front_matter: dict[str, Any] = field(default_factory=dict)
 
 
 def model_facts(run_dir: Path, project: Project) -> tuple[ModelCard, list[Shown]]:
     """Gather the facts of a finished run, and the pictures that its card shows, those of the
     gallery first: of the run's own samples, and of what `generate` drew with its LoRA.
 
-    Raises `HubtoolsError` if the run has no LoRA yet, or if its licence cannot be told.
+    Of a LoRA that was not trained here, what `foreign_facts` gathers. Raises `HubtoolsError` if the
+    run has no LoRA yet, or if its licence cannot be told.
     """
     if run_dir.is_dir() and not (run_dir / RUN_MANIFEST).is_file():
-        raise HubtoolsError(
-            f"{run_dir} is no run folder: it has no {RUN_MANIFEST}, from which a card is written.",
-            hint="give the folder that `hubtools train` wrote; for a LoRA from elsewhere write"
-            " README.md yourself, and `hubtools card --check` looks at it",
-            code="wrong-kind",
-        )
+        return foreign_facts(run_dir, project)
     manifest = RunManifest.read(run_dir)
     name = manifest.lora.file if manifest.lora else LORA_WEIGHTS
     weights = run_dir / name
@@ -129,15 +60,17 @@ def model_facts(run_dir: Path, project: Project) -> tuple[ModelCard, list[Shown]
             hint="finish the training: `hubtools train`",
             code="file-not-found",
         )
-    beside = _beside(run_dir, name, project.model.adapters)
-    names = [one.file for one in beside]
+    others = beside(run_dir, name, project.model.adapters)
+    names = [one.file for one in others]
     drawn = [(r, one) for one in sample_folders(run_dir, project) for r in read_samples(one)]
     all_records, folder_of = [r for r, _ in drawn], {id(r): folder for r, folder in drawn}
-    records = gallery(all_records, manifest)
+    records = gallery(all_records, manifest.lora.sha256, manifest.dataset.trigger)
     bare = pairs(records, all_records)
     measured = evaluation_card(run_dir, manifest.lora.sha256)
-    base_model = manifest.base_model.id or project.train.base_model_repo
-    license = model_license(manifest, project, base_model)
+    with Root(run_dir) as root:
+        own = own_words(root)
+    base_model = _base_of(run_dir, manifest, project) or hub_id(own.data.get("base_model"))
+    license = model_license(manifest, project, base_model, own)
     trigger = manifest.dataset.trigger
     repo = project.model.repo
     title = repo.partition("/")[2] if repo else manifest.name
@@ -155,7 +88,7 @@ def model_facts(run_dir: Path, project: Project) -> tuple[ModelCard, list[Shown]
         steps=manifest.steps_done,
         trigger=trigger,
         negative_prompt=first.negative_prompt if first else None,
-        samples=tuple(_sample(record, index) for index, record in enumerate(records)),
+        samples=tuple(sample_of(record, index) for index, record in enumerate(records)),
         snippet=snippet(
             base_model,
             repo,
@@ -163,11 +96,11 @@ def model_facts(run_dir: Path, project: Project) -> tuple[ModelCard, list[Shown]
             first,
             trigger,
             SUPPORTED.get(manifest.base_model.family),
-            beside,
+            others,
         ),
-        files=tuple(_file(run_dir / one, repo) for one in (weights.name, *names)),
-        adapters=tuple(one.file for one in beside if one.kind == "adapter"),
-        words=tuple(dict.fromkeys(word for one in beside for word in one.words)),
+        files=tuple(file_of(run_dir / one, repo) for one in (weights.name, *names)),
+        adapters=tuple(one.file for one in others if one.kind == "adapter"),
+        words=tuple(dict.fromkeys(word for one in others for word in one.words)),
         training=tuple(_training(manifest)),
         dora=bool(manifest.train.get("use_dora")),
         weights=weights.name,
@@ -183,57 +116,29 @@ def model_facts(run_dir: Path, project: Project) -> tuple[ModelCard, list[Shown]
         ),
         comfyui=comfyui(weights, repo, title, float(measured.weight) if measured else 1.0),
         summary=tuple(summary(manifest)),
+        gallery=bool(records),
         resolution=manifest.train.get("resolution"),
         download=hub_file(repo, weights.name) if repo else None,
         citation=citation(repo, project.model.title or title, manifest.started) if repo else None,
     )
-    card.front_matter.update(_model_front_matter(card, records))
+    prompts = [(record.prompt, record.negative_prompt) for record in records]
+    card.front_matter.update(front_matter_of(card, prompts))
     named = [(image_name(index), record) for index, record in enumerate(records)]
     named += [(base_image_name(index), record) for index, record in bare]
-    return card, [Shown(name, record, folder_of[id(record)]) for name, record in named]
+    return card, [Shown(name, r.file, r, folder_of[id(r)]) for name, r in named]
 
 
-def _beside(run_dir: Path, weights: str, adapters: Sequence[str]) -> tuple[Companion, ...]:
-    """What is loaded with the LoRA: embeddings that lie beside it, adapters that were named."""
-    with Root(run_dir) as root:
-        tops = [n for n in root.list() if n.endswith(".safetensors") and root.is_file(n)]
-        headers = {name: read_header(root.opened(name)) for name in tops}
-    return companions(headers, weights, adapters)
-
-
-def gallery(all_records: Iterable[SampleRecord], manifest: RunManifest) -> list[SampleRecord]:
-    """The pictures worth showing: drawn with the finished LoRA and no other, not blanked; those
-    whose prompt has the trigger first (the Hub's page takes the first as its example prompt)."""
-    sha256 = manifest.lora.sha256 if manifest.lora else None
-    records = [
-        record
-        for record in all_records
-        if not record.blanked and record.lora_weight and record.lora_sha256 == sha256
-        if not any(lora.weight for lora in record.loras[1:])
-    ]
-    trigger = manifest.dataset.trigger
-    if trigger:
-        records.sort(key=lambda record: trigger not in record.prompt)
-    return records[:GALLERY_LIMIT]
-
-
-def image_name(index: int) -> str:
-    """Path of a gallery picture in the repository."""
-    return f"images/{index:02d}.png"
-
-
-def _sample(record: SampleRecord, index: int) -> Sample:
-    return Sample(
-        image_name(index),
-        record.prompt,
-        record.seed,
-        record.steps,
-        record.guidance,
-        record.scheduler_class if record.scheduler == "default" else record.scheduler,
-        record.width,
-        record.height,
-        record.lora_weight,
-    )
+def _base_of(run_dir: Path, manifest: RunManifest, project: Project) -> str | None:
+    """The Hub id of a run's base. Raises `UsageError` for another that was typed."""
+    known, train = manifest.base_model.id, project.train
+    typed = "train.pretrained_model_name_or_path" in project.given
+    named = hub_id(train.pretrained_model_name_or_path) if typed else None
+    if known and named and named != known:
+        raise UsageError(
+            f"{run_dir} was trained on {known}, as its {RUN_MANIFEST} says, not on {named}.",
+            hint="leave --base-model out",
+        )
+    return known or train.base_model_repo or named
 
 
 def _training(manifest: RunManifest) -> list[tuple[str, str]]:
@@ -297,38 +202,3 @@ def _kind(train: dict[str, Any]) -> str | None:
 
 def _figure(value: float | None) -> str | None:
     return None if value is None else f"{value:.4g}"
-
-
-def _model_front_matter(card: ModelCard, records: list[SampleRecord]) -> dict[str, Any]:
-    data: dict[str, Any] = {"license": card.license.id}
-    if card.license.id == "other":
-        data |= {"license_name": card.license.name, "license_link": card.license.link}
-    if card.license.reason:
-        data["license_details"] = card.license.reason
-    if card.base_model:
-        data |= {"base_model": card.base_model, "base_model_relation": "adapter"}
-    data |= {"library_name": "diffusers", "pipeline_tag": "text-to-image"}
-    if card.trigger:
-        data["instance_prompt"] = card.trigger
-    if card.dataset_repo:
-        data["datasets"] = [card.dataset_repo]
-    data["tags"] = [
-        "text-to-image",
-        "lora",
-        *(["dora"] if card.dora else []),
-        "diffusers",
-        card.family,
-        "template:sd-lora",
-        "hubtools",
-    ]
-    if records:
-        data["widget"] = [_widget(record, index) for index, record in enumerate(records)]
-    return data
-
-
-def _widget(record: SampleRecord, index: int) -> dict[str, Any]:
-    entry: dict[str, Any] = {"text": record.prompt}
-    if record.negative_prompt:
-        entry["parameters"] = {"negative_prompt": record.negative_prompt}
-    entry["output"] = {"url": image_name(index)}
-    return entry

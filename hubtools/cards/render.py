@@ -14,14 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 from hubtools.cards.dataset_facts import DatasetCard, dataset_facts
 from hubtools.cards.escape import cell, code, markdown
+from hubtools.cards.foreign_facts import said_by_settings
 from hubtools.cards.merge import Memory, merge, read_card_text
-from hubtools.cards.model_facts import ModelCard, model_facts
+from hubtools.cards.model_card import ModelCard
+from hubtools.cards.model_facts import model_facts
 from hubtools.cards.rendering import render_own, render_shipped
 from hubtools.cards.showing import Shown
 from hubtools.errors import HubtoolsError
 from hubtools.files import StrPath
 from hubtools.inference.png import TEXT_KEY, parameters_text
 from hubtools.layout import CARD, IMAGES_DIR
+from hubtools.licensing.resolve import License
 from hubtools.manifest import SampleRecord
 from hubtools.project import Project
 from hubtools.rooted import Root
@@ -47,6 +50,7 @@ class CardResult:
     text: str
     diff: str
     images: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # sentences for whoever has it written
 
     @property
     def changed(self) -> bool:
@@ -62,7 +66,7 @@ def write_model_card(
     dry_run: bool = False,
     renew: bool = False,
 ) -> CardResult:
-    """Write `README.md` and `images/` of a run folder.
+    """Write `README.md` and `images/` of a run folder, or of a folder with a LoRA from elsewhere.
 
     `template`: folder with a `model_card.md.j2` to use instead of the shipped one. `renew`: write
     the keys and blocks of hubtools anew also where a person has changed them. Raises
@@ -72,15 +76,16 @@ def write_model_card(
     card, shown = model_facts(run_dir, project)
     body = _render(MODEL_TEMPLATE, card, template)
     images = tuple(one.name for one in shown)
+    told = said_by_settings(project)
     with Root(run_dir) as root:
         for name in images:
             check_output(root, name, "a picture of the gallery", _is_page_image)
-    result = _write(run_dir, card.front_matter, body, dry_run, renew)
+    result = _write(run_dir, card.front_matter, body, dry_run, renew, told)
     if not dry_run:
         _write_images(run_dir, shown)
-        if card.license.id == "other":
-            _write_notice(run_dir, card)
-    return CardResult(result.path, result.text, result.diff, images)
+        if card.license is not None and card.license.id == "other":
+            _write_notice(run_dir, card, card.license)
+    return CardResult(result.path, result.text, result.diff, images, card.notes)
 
 
 def write_dataset_card(
@@ -95,13 +100,21 @@ def write_dataset_card(
     folder = Path(folder)
     card = dataset_facts(folder, project)
     body = _render(DATASET_TEMPLATE, card, template)
-    return _write(folder, card.front_matter, body, dry_run, renew)
+    told = frozenset({"license"}) if "dataset.license" in project.given else frozenset()
+    return _write(folder, card.front_matter, body, dry_run, renew, told)
 
 
-def _write(folder: Path, data: dict[str, Any], body: str, dry_run: bool, renew: bool) -> CardResult:
+def _write(
+    folder: Path,
+    data: dict[str, Any],
+    body: str,
+    dry_run: bool,
+    renew: bool,
+    told: frozenset[str],
+) -> CardResult:
     with Root(folder) as root:
         current = read_card_text(root)
-        text, memory = merge(current, data, body, Memory.read(root), renew=renew)
+        text, memory = merge(current, data, body, Memory.read(root), renew=renew, told=told)
         diff = "".join(
             difflib.unified_diff(
                 (current or "").splitlines(keepends=True),
@@ -165,9 +178,9 @@ def _write_images(run_dir: Path, shown: Sequence[Shown]) -> None:
                     ours = _is_page_image(file.read(1 << 16))
                 if ours:
                     root.unlink(name)
-        for target, record, folder in shown:
+        for target, name, record, folder in shown:
             with Root(folder) as samples:
-                data = _page_image(samples, record.file, record)
+                data = _page_image(samples, name, record)
             if not root.is_file(target) or root.read(target) != data:
                 root.write(target, data)
 
@@ -179,16 +192,25 @@ _PARAMETERS = re.compile(
 )
 
 
+# what stands in those of pictures that another program drew
+_MADE_BY = ("Software", "hubtools card")
+_MARK = b"tEXt" + "\0".join(_MADE_BY).encode()
+
+
 def _is_page_image(data: bytes) -> bool:
-    return _PARAMETERS.search(data[: 1 << 16]) is not None
+    start = data[: 1 << 16]
+    return _PARAMETERS.search(start) is not None or _MARK in start
 
 
-def _page_image(root: Root, name: str, record: SampleRecord) -> bytes:
+def _page_image(root: Root, name: str, record: SampleRecord | None) -> bytes:
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
     info = PngInfo()
-    info.add_itxt(TEXT_KEY, parameters_text(record))
+    if record is not None:
+        info.add_itxt(TEXT_KEY, parameters_text(record))
+    else:
+        info.add_text(*_MADE_BY)
     picture = _opened(root, name)
     side = MAX_IMAGE_SIDE
     while True:
@@ -231,12 +253,12 @@ def _opened(root: Root, name: str) -> Image.Image:
             ) from None
 
 
-def _write_notice(run_dir: Path, card: ModelCard) -> None:
+def _write_notice(run_dir: Path, card: ModelCard, license: License) -> None:
     """A LICENSE.md that passes the base's terms on; one that a person wrote stays."""
     with Root(run_dir) as root:
         if root.exists("LICENSE.md"):
             return
-        title = markdown(card.license.title)
+        title = markdown(license.title)
         base = markdown(card.base_model) if card.base_model else "its base model"
         root.write(
             "LICENSE.md",
@@ -244,6 +266,6 @@ def _write_notice(run_dir: Path, card: ModelCard) -> None:
                 f"# {title}\n\n"
                 f"This LoRA is a derivative of {base} and is passed on under"
                 f" the terms of the base model's licence, {title}.\n\n"
-                f"The text of the licence: {card.license.link}\n"
+                f"The text of the licence: {license.link}\n"
             ).encode(),
         )

@@ -23,7 +23,7 @@ from hubtools.rooted import Root
 
 if TYPE_CHECKING:
     from hubtools.cards.dataset_facts import DatasetCard
-    from hubtools.cards.model_facts import ModelCard
+    from hubtools.cards.model_card import ModelCard
 
 SECONDS = 20  # for a template of one's own, the start of the process included
 MEMORY = 1 << 30  # bytes of address space that its process may have

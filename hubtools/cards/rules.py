@@ -53,5 +53,6 @@ def check_card(
         view = CardView(folder, kind, text, parse_card(data), body, line, root)
         findings = CARD_RULES.run(view, select=select, ignore=ignore, strict=strict)
     kept = tuple(without_ignored(findings, per_file_ignores or {}))
-    report = Report(f"{folder.name}/{CARD}", kept, rules=CARD_RULES.chosen(select, ignore))
+    rules = CARD_RULES.chosen(select, ignore)
+    report = Report(f"{folder.absolute().name}/{CARD}", kept, rules=rules)
     return known_aside(report, baseline)

@@ -14,7 +14,7 @@ from hubtools.cards.escape import hub_file
 from hubtools.files import open_regular
 from hubtools.findings import plural
 from hubtools.layout import SAMPLES_DIR
-from hubtools.lorafile.look import look
+from hubtools.lorafile.look import Weights, look
 from hubtools.manifest import RunManifest, SampleRecord
 from hubtools.project import Project
 from hubtools.training.optimizer_kinds import KINDS
@@ -48,10 +48,12 @@ def base_image_name(index: int) -> str:
 
 
 class Shown(NamedTuple):
-    """A picture of a card: its path in the repository, its record, and the folder it lies in."""
+    """A picture of a card: its path in the repository, its name in its folder, its record (None if
+    another program drew it), and the folder."""
 
     name: str
-    record: SampleRecord
+    file: str
+    record: SampleRecord | None
     folder: Path
 
 
@@ -94,6 +96,13 @@ def comfyui(weights: Path, repo: str | None, title: str, weight: float) -> Comfy
     """For a file that ComfyUI takes whole. It reads no alpha from the header, so that its strength
     may have to be another one than diffusers' weight; None if no single one does."""
     found = look(partial(open_regular, weights), weights.stat().st_size)
+    return comfyui_of(found, weights.name, repo, title, weight)
+
+
+def comfyui_of(
+    found: Weights, file: str, repo: str | None, title: str, weight: float
+) -> ComfyUI | None:
+    """`comfyui` of a file that was looked at, published as `file`."""
     if not found.is_adapter:
         return None
     whole = {part.name for part in found.parts}
@@ -101,7 +110,7 @@ def comfyui(weights: Path, repo: str | None, title: str, weight: float) -> Comfy
     if not whole or found.taken_by_comfyui != whole or len(ours) != 1 or len(theirs) != 1:
         return None
     name = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in title)
-    address = hub_file(repo, weights.name) if repo else None
+    address = hub_file(repo, file) if repo else None
     strength = weight * ours[0] / theirs[0]
     return ComfyUI(address, f"{name or 'lora'}.safetensors", f"{strength:.3g}")
 

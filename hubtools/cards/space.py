@@ -10,7 +10,8 @@ from pathlib import Path
 import yaml
 
 from hubtools.cards.escape import code, hub_link, markdown, python_literal
-from hubtools.cards.model_facts import ModelCard, model_facts
+from hubtools.cards.model_card import ModelCard
+from hubtools.cards.model_facts import model_facts
 from hubtools.cards.snippet import precision, rescaled, scheduler_of
 from hubtools.errors import HubtoolsError, UsageError
 from hubtools.findings import shortened
@@ -126,7 +127,7 @@ def readme(card: ModelCard) -> str:
         "sdk_version": SDK_VERSION,
         "app_file": APP,
         "pinned": False,
-        "license": card.license.id,
+        **({"license": card.license.id} if card.license is not None else {}),
         "short_description": shortened(f"Draw with the LoRA {card.title}", 60),
         "models": [card.repo, card.base_model],
         "suggested_hardware": "zero-a10g",

@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     "--write-baseline", is_flag=True,
     help="Add the findings to the baseline file  [default: hubtools-baseline.json]",
 )  # fmt: skip
-@project_options("model", "dataset")
+@project_options(
+    "model", "dataset", "prune.drop", "train.pretrained_model_name_or_path", "train.base_model_repo"
+)
 @output_options(*REPORT_FORMATS, report=True)
 def command(
     folder: Path | None,
@@ -45,7 +47,8 @@ def command(
     project: Project,
     out: Output,
 ) -> int:
-    """Write the card of a run folder or a dataset folder, or of both of a project.
+    """Write the card of a run folder or a dataset folder, or of both of a project; of a folder with
+    a LoRA from elsewhere what its file, its own card and these options tell.
 
     What people wrote into it stays: hubtools renews its own blocks and keys only, and leaves those
     that a person has changed (--renew writes them anew). Exit code 3 if
@@ -54,6 +57,8 @@ def command(
     from hubtools.commands.releasing import card
 
     def tell(one: Card) -> None:
+        for note in one.written.notes if one.written is not None else ():
+            out.note(note)
         if one.written is not None and not dry_run:
             out.note(f"{'Wrote' if one.written.changed else 'Nothing new for'} {one.written.path}")
         if one.of_project and kind == "auto":

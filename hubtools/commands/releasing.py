@@ -100,9 +100,11 @@ def folders_of(
     """(project, folders with their kinds) that a FOLDER means: that one, or those of the project in
     it or here. `looks`: they are not to be changed. Raises `HubtoolsError` if there is none."""
     from hubtools.publish.release import kind_of
+    from hubtools.runfolders.main_file import holds_lora
 
     # a run folder has a hubtools.toml as well, the settings it was started with
     is_run = folder is not None and (folder / RUN_MANIFEST).is_file()
+    named = folder
     if folder is not None and not is_run and (folder / PROJECT_FILE).is_file():
         project, folder = project.elsewhere(folder), None
     if folder is not None:
@@ -110,8 +112,11 @@ def folders_of(
     todo: list[tuple[Path, Literal["model", "dataset"]]] = []
     if kind in ("auto", "dataset") and project.dataset_dir.is_dir():
         todo.append((project.dataset_dir if looks else project.dataset_to_change, "dataset"))
-    if kind in ("auto", "model") and (project.run_dir / RUN_MANIFEST).is_file():
-        todo.append((project.run_dir if looks else project.run_to_change, "model"))
+    run = project.run_dir
+    if kind in ("auto", "model") and ((run / RUN_MANIFEST).is_file() or holds_lora(run)):
+        todo.append((run if looks else project.run_to_change, "model"))
+    if not todo and named is not None and kind != "dataset" and holds_lora(named):
+        todo.append((named, "model"))  # a LoRA from elsewhere with settings beside it
     if not todo:
         raise HubtoolsError(
             "There is neither a dataset folder nor a run folder here.",

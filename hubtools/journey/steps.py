@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+from hubtools.cards.foreign_pictures import FOLDERS
 from hubtools.cards.render import write_dataset_card, write_model_card
 from hubtools.cards.rules import check_card
 from hubtools.dataset.validate import validate_project
@@ -159,7 +160,7 @@ def _card(journey: Journey) -> tuple[str, dict[str, Any]]:
     run_dir = journey.project.run_dir
     # Where the pictures went is known only since they were pushed; reproducing needs it.
     pushed = journey.results["push-dataset"]
-    if pushed.get("commit"):
+    if pushed.get("commit") and (run_dir / RUN_MANIFEST).is_file():
         manifest = RunManifest.read(run_dir)
         manifest.dataset.repo = pushed["repo"]
         manifest.dataset.revision = pushed["commit"]
@@ -230,9 +231,11 @@ def _remote_stands(journey: Journey, result: dict[str, Any]) -> bool:
 def _run_files(journey: Journey) -> Iterator[Path]:
     """The run folder's files that a card or a push reads; states and logs are neither."""
     run_dir = journey.project.run_dir
-    for name in (RUN_MANIFEST, LORA_WEIGHTS, EVALUATION, EVALUATION_CHART):
+    for name in (RUN_MANIFEST, EVALUATION, EVALUATION_CHART):
         yield run_dir / name
-    yield from sorted((run_dir / SAMPLES_DIR).glob("*"))
+    yield from sorted(run_dir.glob("*.safetensors"))
+    for folder in FOLDERS:
+        yield from sorted((run_dir / folder).glob("*"))
 
 
 def _drawn(journey: Journey) -> list[Path]:
@@ -351,6 +354,7 @@ STEPS: list[Step] = [
         "write the model card",
         inputs=lambda j: {
             "model": j.project.model.model_dump(),
+            "base": [j.project.base, j.project.train.base_model_repo],
             "dataset": j.project.dataset.model_dump(exclude={"path"}),
             "pushed": j.results["push-dataset"].get("commit"),
             "samples": j.ledger.hash_files(

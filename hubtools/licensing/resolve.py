@@ -39,14 +39,14 @@ class License:
 
 
 def license_of_lora(
-    manifest: RunManifest,
+    manifest: RunManifest | None,
     settings: ModelSettings,
     base_model: str | None,
     folder: Path | None = None,
 ) -> License:
     """The LoRA's licence: what the settings say if the base allows it, else what the base asks
-    for. `folder`: where the base lies on this disk, if it does. Raises `HubtoolsError` rather than
-    guess."""
+    for. `manifest`: of its run, if hubtools has trained it; `folder`: where the base lies on this
+    disk, if it does. Raises `HubtoolsError` rather than guess."""
     base = base_license(manifest, base_model, folder)
     chosen = settings.license
     if chosen is None:
@@ -55,7 +55,8 @@ def license_of_lora(
             raise HubtoolsError(
                 f"The licence of the base model {base_model or '(a local folder)'} is not"
                 f" known{known}.",
-                hint="read it, then set model.license in hubtools.toml",
+                hint="read it, then say which the LoRA has: --license ID, or model.license in"
+                " hubtools.toml",
                 code="license-unclear",
             )
         if problem := _against_start(manifest, base.id, base.name):
@@ -95,9 +96,9 @@ def license_of_lora(
     return License(chosen, name, link, reason)
 
 
-def _against_start(manifest: RunManifest, chosen: str, name: str | None) -> str | None:
+def _against_start(manifest: RunManifest | None, chosen: str, name: str | None) -> str | None:
     """Why the LoRA that the run began with, as it was then, forbids a licence."""
-    start = manifest.started_from
+    start = manifest.started_from if manifest is not None else None
     if start is None or start.license is None:
         return None
     card = start.model_dump(include={"license", "license_name", "license_link"})
@@ -120,13 +121,13 @@ def license_of_source(
 
 
 def base_license(
-    manifest: RunManifest, base_model: str | None, folder: Path | None = None
+    manifest: RunManifest | None, base_model: str | None, folder: Path | None = None
 ) -> BaseLicense | None:
     """The base's licence: from the run's manifest, from the shipped table (some cards are known to
     be wrong, and the check of the card reads the table too), or from the base's own card, in its
     folder on this disk or on the Hub."""
-    facts = manifest.base_model
-    if facts.license:
+    facts = manifest.base_model if manifest is not None else None
+    if facts is not None and facts.license:
         card = {
             "license": facts.license,
             "license_name": facts.license_name,

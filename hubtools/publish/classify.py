@@ -34,7 +34,6 @@ from hubtools.layout import (
 from hubtools.lorafile.companions import companions
 from hubtools.lorafile.look import words_for
 from hubtools.models.registry import COMPONENTS
-from hubtools.publish.tree import files_below
 from hubtools.rooted import Root
 from hubtools.runfolders.checkpoints import chosen, steps_of
 from hubtools.runfolders.main_file import matches, the_lora
@@ -44,6 +43,7 @@ from hubtools.runfolders.trainers import (
     refuse_places,
     wrote,
 )
+from hubtools.runfolders.tree import files_below
 from hubtools.weights import Header, Holds, read_header
 
 # An unknown file larger than this is not decided silently.

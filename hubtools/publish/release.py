@@ -23,6 +23,7 @@ from hubtools.publish.ignored import ignored
 from hubtools.publish.links import Link, below, follow
 from hubtools.publish.reading import Reading, read
 from hubtools.rooted import Root
+from hubtools.runfolders.trainers import recognised
 from hubtools.setting_types import AllowedSecret
 
 RepoType = Literal["model", "dataset", "space"]
@@ -156,6 +157,8 @@ def kind_of(folder: Path) -> Literal["model", "dataset"]:
             code="file-not-found",
         )
     if (folder / RUN_MANIFEST).is_file() or any(folder.glob("*.safetensors")):
+        return "model"
+    if recognised(folder) is not None:
         return "model"
     if any((folder / name).is_file() for name in METADATA_NAMES) or walk(folder).metadata:
         return "dataset"

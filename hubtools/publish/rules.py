@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hubtools.findings import Problem, Severity
-from hubtools.layout import CARD, LORA_WEIGHTS, RUN_MANIFEST
+from hubtools.layout import CARD, LORA_WEIGHTS
+from hubtools.licensing.advice import card_command, license_advice
 from hubtools.limits import IN_FOLDER, IN_REPO, LARGE_FILE, TOO_LARGE_FILE, crowded_folders
 from hubtools.publish import leak_rules as leak_rules
 from hubtools.publish import private as private
@@ -95,23 +96,21 @@ def weight_name(release: Release) -> Iterator[Problem]:
 def no_card(release: Release) -> Iterator[Problem]:
     """Without README.md the page is empty, and nobody knows licence, base model or trigger.
 
-    Fix: `hubtools card`, for a dataset and a run; of a LoRA from elsewhere nobody knows the facts:
-    write README.md yourself.
+    Fix: `hubtools card FOLDER`, of a dataset, a run, or a LoRA from elsewhere: it then says what
+    it could not know.
     """
-    if any(file.name == CARD for file in release.files):
-        return
-    knows = release.repo_type == "dataset" or (release.root / RUN_MANIFEST).is_file()
-    fix = "`hubtools card` writes one"
-    if not knows:
-        fix = "write README.md, with base_model, license and the trigger (see docs/cards.md)"
-    yield Problem("the repository would have no card", fix, CARD)
+    if not any(file.name == CARD for file in release.files):
+        yield Problem(
+            "the repository would have no card", f"{card_command(release.root)} writes one", CARD
+        )
 
 
 @PUBLISH_RULES.rule("P108", "The card names no licence", Severity.WARNING)
 def no_license(release: Release) -> Iterator[Problem]:
     """Without a licence nobody may use what you publish.
 
-    Fix: set model.license or dataset.license in hubtools.toml and run `hubtools card --renew`.
+    Fix: `hubtools card FOLDER --license ID`, of a dataset `--dataset-license ID`; or set
+    model.license or dataset.license in hubtools.toml.
     """
     front = release.front
     if front is None:
@@ -125,7 +124,8 @@ def no_license(release: Release) -> Iterator[Problem]:
             severity=Severity.ERROR,
         )
     elif not front.data.get("license"):
-        yield Problem("the card names no licence", "run `hubtools card --renew`", CARD, 1)
+        fix = license_advice(release.root, release.repo_type, front.data)
+        yield Problem("the card names no licence", fix, CARD, 1)
 
 
 @PUBLISH_RULES.rule("P109", "A file is a Git LFS pointer", Severity.ERROR)

@@ -2,23 +2,57 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 from hubtools.errors import HubtoolsError
 from hubtools.layout import LORA_WEIGHTS, STATE_DIR
 from hubtools.lorafile.companions import companions
 from hubtools.lorafile.look import ADAPTERS
 from hubtools.rooted import Root
-from hubtools.runfolders.checkpoints import newest
-from hubtools.runfolders.trainers import base_of_numbered, read_manifest
-from hubtools.weights import Header, Holds
+from hubtools.runfolders.checkpoints import newest, steps_of
+from hubtools.runfolders.trainers import (
+    base_of_numbered,
+    read_manifest,
+    recognised,
+    refuse_places,
+)
+from hubtools.runfolders.tree import files_below
+from hubtools.weights import Header, Holds, read_header
 
 
 def matches(name: str, patterns: Sequence[str]) -> bool:
     """Whether a pattern fits a relative path, or its last part."""
     base = name.rpartition("/")[2]
     return any(fnmatchcase(name, p) or fnmatchcase(base, p) for p in patterns)
+
+
+def lora_in(
+    folder: Path, drop: Sequence[str] = (), adapters: Sequence[str] = ()
+) -> tuple[str, str | None]:
+    """`the_lora` of a folder that nothing is known of yet: (its path in it, with `/`; the name that
+    it is published under if that differs)."""
+    refuse_places(folder)
+    with Root(folder) as root:
+        headers = {
+            name: read_header(root.opened(name))
+            for name, facts in files_below(root)
+            if name.endswith(".safetensors") and stat.S_ISREG(facts.st_mode)
+        }
+        return the_lora(root, headers, steps_of(root, headers), drop, adapters)
+
+
+def holds_lora(folder: Path) -> bool:
+    """True for a folder with an adapter at its top, or one that a trainer has left."""
+    if not folder.is_dir():
+        return False
+    with Root(folder) as root:
+        names = [n for n in root.list() if n.endswith(".safetensors") and root.is_file(n)]
+        if any(read_header(root.opened(name)).holds in ADAPTERS for name in names):
+            return True
+    return recognised(folder) is not None
 
 
 def the_lora(

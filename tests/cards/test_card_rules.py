@@ -10,6 +10,7 @@ from PIL import Image
 from hubtools.cards.rules import CARD_RULES, Kind, check_card
 from hubtools.errors import HubtoolsError
 from hubtools.findings import Severity
+from tests import lorafiles
 
 TOKEN = "hf_" + "aB3" * 11 + "x"
 
@@ -167,6 +168,7 @@ BAD: dict[str, tuple[Kind, str, str, int | None]] = {
     ),
     "C309": ("dataset", "license: cc0-1.0", "license: [cc0-1.0, mit]", 2),
     "C310": ("model", "license: openrail++", "license: openrail++", 2),
+    "C133": ("model", "instance_prompt: (tok)\n", "", 1),
     "C306": (
         "dataset",
         "license: cc0-1.0",
@@ -210,6 +212,8 @@ def test_each_rule_finds_its_bad_card(tmp_path: Path, rule: str) -> None:
     folder = write(tmp_path, source(kind).replace(old, new))
     if rule == "C310":
         (folder / "hubtools.toml").write_text('[dataset]\nlicense = "CC-BY-NC-4.0"\n')
+    if rule == "C133":
+        lorafiles.save(folder / "lora.safetensors", lorafiles.good())
     if rule == "C210":
         (folder / "Readme.md").write_text("# People")
     report = check_card(folder, kind)

@@ -1,0 +1,326 @@
+"""What the card of a LoRA may say that was not trained here: what its file, the author's card, the
+settings and the folder say. Nothing is guessed; what nothing tells is left out, and rules ask for
+it.
+
+Of several that say something, the first counts: what was typed, the author's own card, the settings
+of the project, what hubtools wrote into the card, peft's configuration, the file's header.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+from hubtools.cards.escape import hub_file
+from hubtools.cards.evaluation import evaluation_card
+from hubtools.cards.foreign_pictures import Drawn, drawn_in
+from hubtools.cards.license import license_sentence_of, of_foreign
+from hubtools.cards.merge import Own, own_words
+from hubtools.cards.model_card import (
+    ModelCard,
+    beside,
+    file_of,
+    front_matter_of,
+    gallery,
+    image_name,
+    sample_of,
+)
+from hubtools.cards.showing import (
+    Comparison,
+    Shown,
+    base_image_name,
+    citation,
+    comfyui_of,
+    pairs,
+    sample_folders,
+)
+from hubtools.cards.snippet import snippet
+from hubtools.errors import HubtoolsError
+from hubtools.files import human_bytes, json_value, open_regular
+from hubtools.layout import LORA_WEIGHTS
+from hubtools.lorafile.faults import faults_of
+from hubtools.lorafile.look import Weights, family_words, look, words_for
+from hubtools.lorafile.told import Told, hub_id, told_by
+from hubtools.manifest import SampleRecord, read_samples
+from hubtools.models.registry import TARGETS
+from hubtools.models.rows import Target
+from hubtools.models.targets import target_of
+from hubtools.project import Project
+from hubtools.rooted import Root
+from hubtools.runfolders.main_file import lora_in
+from hubtools.runfolders.trainers import recognised
+
+_CONFIG = "adapter_config.json"
+_MOST_CONFIG = 1_000_000  # bytes
+_NAMED = ("OneTrainer", "sd-scripts", "ai-toolkit", "SimpleTuner", "diffusion-pipe")
+_USUAL = ("pytorch_lora_weights", "adapter_model", "lora")
+_BASE_SETTINGS = ("train.base_model_repo", "train.pretrained_model_name_or_path")
+_LICENSES = ("model.license", "model.license_name", "model.license_link", "model.license_reason")
+_TRIGGERS = ("dataset.trigger", "dataset.instance_prompt")
+
+
+@dataclass(frozen=True)
+class Base:
+    """The base model: its Hub id, where it lies on this disk, and who says so."""
+
+    id: str | None = None
+    place: str | None = None
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """A folder with a LoRA that was not trained here, looked at. `name`: what the LoRA is published
+    as."""
+
+    folder: Path
+    project: Project
+    weights: Path
+    name: str
+    held: Weights
+    told: Told
+    own: Own
+
+    @classmethod
+    def of(cls, folder: Path, project: Project) -> Foreign:
+        """Raises `HubtoolsError` if there is no LoRA, or several of which nothing tells which."""
+        file, target = lora_in(folder, project.prune.drop, project.model.adapters)
+        weights = folder / file
+        held = look(partial(open_regular, weights), weights.stat().st_size)
+        with Root(folder) as root:
+            own = own_words(root)
+        told = told_by(held.header.metadata)
+        scoped = project.of_folder(folder)
+        return cls(folder, scoped, weights, target or weights.name, held, told, own)
+
+    @cached_property
+    def base(self) -> Base:
+        """Raises `HubtoolsError` for one that the LoRA does not fit."""
+        found = next(filter(None, self._bases()), Base())
+        target = self._target(found)
+        if target is not None:
+            for fault in faults_of(self.held, target):
+                if fault.kind == "other-family":
+                    raise HubtoolsError(
+                        f"{self.weights}: {fault.text} ({found.id or found.place}, as"
+                        f" {found.source} says).",
+                        hint="name the base that it was trained on: --base-model owner/name",
+                        code="wrong-kind",
+                    )
+        return found
+
+    def _bases(self) -> list[Base | None]:
+        train, given = self.project.train, self.project.given
+        named = train.base_model_repo or train.pretrained_model_name_or_path
+        typed = any(name in given for name in _BASE_SETTINGS)
+        set_ = self._set("the command line" if typed else "hubtools.toml") if named else None
+        theirs = self.own.data.get("base_model")
+        one = theirs[0] if isinstance(theirs, list) and len(theirs) == 1 else theirs
+        card = Base(one, None, "its README.md") if hub_id(one) and isinstance(one, str) else None
+        config = hub_id(self._config().get("base_model_name_or_path"))
+        header = self.told.base_model
+        return [
+            set_ if typed else None,
+            card if "base_model" in self.own.keys else None,
+            set_,
+            card,
+            Base(config, None, _CONFIG) if config else None,
+            Base(header, None, "the header of its file") if header else None,
+        ]
+
+    def _set(self, source: str) -> Base:
+        train = self.project.train
+        name = train.pretrained_model_name_or_path
+        place = self.project.placed(name) if name else None
+        is_place = place is not None and Path(place).exists()
+        id = train.base_model_repo or (None if is_place or not name else hub_id(name))
+        return Base(id, place if is_place else None, source)
+
+    def _config(self) -> dict[str, Any]:
+        with Root(self.weights.parent) as root:
+            if not root.is_file(_CONFIG):
+                return {}
+            try:
+                content = json_value(root.read(_CONFIG, _MOST_CONFIG))
+            except (ValueError, RecursionError):
+                return {}
+        return content if isinstance(content, dict) else {}
+
+    @staticmethod
+    def _target(base: Base) -> Target | None:
+        named = base.place or base.id
+        return target_of(named) if named else None
+
+    @cached_property
+    def target(self) -> Target | None:
+        """The kind of model that it is for: that of its base, else the only one that it fits."""
+        families = self.held.families
+        only = TARGETS[families[0]] if len(families) == 1 else None
+        return self._target(self.base) or only
+
+    @cached_property
+    def trigger(self) -> str | None:
+        """What was said, never what the header calls so."""
+        dataset = self.project.dataset
+        set_ = dataset.trigger or dataset.instance_prompt
+        theirs = self.own.data.get("instance_prompt")
+        if not isinstance(theirs, str) or not theirs.strip():
+            return set_
+        typed = any(name in self.project.given for name in _TRIGGERS)
+        return set_ if set_ and (typed or "instance_prompt" not in self.own.keys) else theirs
+
+    @cached_property
+    def rows(self) -> tuple[tuple[str, str], ...]:
+        """What the file is, and what its header says of the training, for a card."""
+        held = self.held
+        alphas = held.alphas or tuple(sorted(set(held.header_alphas.values())))
+        rows = [
+            ("kind", words_for(held.header)),
+            ("rank", ", ".join(map(str, held.ranks))),
+            ("alpha", ", ".join(f"{alpha:g}" for alpha in alphas)),
+            ("layers", ", ".join(held.targets)),
+            ("numbers", ", ".join(held.dtypes)),
+        ]
+        told = self.told.rows
+        run = None if self.told.trainer else recognised(self.folder)
+        if run is not None and run.trainer in _NAMED:
+            told = (("written by", run.trainer), *told)
+        return (*((name, text) for name, text in rows if text), *told)
+
+
+def foreign_facts(folder: Path, project: Project) -> tuple[ModelCard, list[Shown]]:
+    """Gather what is known of the LoRA in `folder`, and the pictures that its card shows.
+
+    Raises `HubtoolsError` if there is no LoRA, or several of which nothing tells which; if its base
+    is of another kind; and if the licence that was chosen is none, or not allowed.
+    """
+    found = Foreign.of(folder, project)
+    project, base, held, target = found.project, found.base, found.held, found.target
+    repo = project.model.repo
+    title = repo.partition("/")[2] if repo else _name(found)
+    shown_title = project.model.title or title
+    files = [file_of(found.weights, repo, found.name)]
+    companions = beside(folder, found.weights.name, project.model.adapters)
+    files += [file_of(folder / one.file, repo) for one in companions]
+    records, bare, folder_of = _records(found, files[0].sha256)
+    drawn = _drawn(found) if not records else []
+    example = found.trigger or next((one.prompt for one in drawn if one.prompt), None)
+    license = of_foreign(project, base.id, base.place, found.own)
+    faults = faults_of(held, target)
+    support = target.support if target is not None else None
+    first = records[0] if records else None
+    measured = evaluation_card(folder, files[0].sha256)
+    weight = float(measured.weight) if measured else 1.0
+    datasets = found.own.data.get("datasets")
+    dataset = hub_id(datasets[0]) if isinstance(datasets, list) and len(datasets) == 1 else None
+    if "dataset.repo" in project.given:
+        dataset = project.dataset.repo
+    family = target.name if target is not None else ""
+    families = [target.title] if target is not None else []
+    card = ModelCard(
+        title=shown_title,
+        repo=repo,
+        base_model=base.id,
+        random_base=False,
+        family=support.name if support is not None else family,
+        family_title=" or ".join(families) or family_words(held.families),
+        dataset_repo=dataset,
+        dataset_revision=None,
+        pictures="",
+        steps=None,
+        trigger=found.trigger,
+        negative_prompt=first.negative_prompt if first else None,
+        samples=tuple(sample_of(record, index) for index, record in enumerate(records)),
+        snippet=""
+        if faults
+        else snippet(base.id, repo, found.name, first, example, support, companions),
+        files=tuple(files),
+        adapters=tuple(one.file for one in companions if one.kind == "adapter"),
+        words=tuple(dict.fromkeys(word for one in companions for word in one.words)),
+        training=(),
+        dora=held.kind == "dora",
+        weights=found.name,
+        weights_bytes=held.bytes,
+        weights_size=human_bytes(held.bytes),
+        weights_sha256=files[0].sha256,
+        license=license,
+        license_sentence=license_sentence_of(license, base.id) if license else "",
+        evaluation=measured,
+        comparisons=tuple(
+            Comparison(record.prompt, base_image_name(index), image_name(index))
+            for index, record in bare
+        ),
+        comfyui=comfyui_of(held, found.name, repo, title, weight),
+        summary=found.rows,
+        resolution=found.told.resolution,
+        download=hub_file(repo, found.name) if repo else None,
+        citation=citation(repo, shown_title, "") if repo else None,
+        notes=(f"The base model is {base.id}, as {base.source} says.",)
+        if base.id and base.source not in ("the command line", "hubtools.toml")
+        else (),
+        trained_here=False,
+        kind=words_for(held.header),
+        fault=faults[0].text if faults else None,
+        heading=not re.search(r"(?m)^# \S", found.own.text),
+        gallery=bool(records or drawn or _own_widget(found)) and "<Gallery" not in found.own.text,
+    )
+    prompts = [(record.prompt, record.negative_prompt) for record in records]
+    # where nobody knows a prompt the Hub's own cards have a dash
+    prompts = prompts or [(one.prompt or "-", None) for one in drawn]
+    card.front_matter.update(front_matter_of(card, prompts))
+    named = [(image_name(index), record) for index, record in enumerate(records)]
+    named += [(base_image_name(index), record) for index, record in bare]
+    shown = [Shown(name, r.file, r, folder_of[id(r)]) for name, r in named]
+    shown += [
+        Shown(image_name(index), one.file, None, folder / one.folder)
+        for index, one in enumerate(drawn)
+    ]
+    return card, shown
+
+
+def said_by_settings(project: Project) -> frozenset[str]:
+    """Keys of the front matter whose values somebody has just typed."""
+    keys = {
+        _LICENSES: ("license", "license_name", "license_link", "license_details"),
+        _BASE_SETTINGS: ("base_model", "base_model_relation"),
+        _TRIGGERS: ("instance_prompt",),
+    }
+    return frozenset(
+        key for names, said in keys.items() if project.given & {*names} for key in said
+    )
+
+
+def _name(found: Foreign) -> str:
+    stem = found.weights.name.removesuffix(".safetensors")
+    if found.name == LORA_WEIGHTS or stem in _USUAL:
+        return found.folder.absolute().name
+    return stem
+
+
+def _own_widget(found: Foreign) -> bool:
+    return "widget" in found.own.keys
+
+
+def _records(
+    found: Foreign, sha256: str
+) -> tuple[list[SampleRecord], list[tuple[int, SampleRecord]], dict[int, Path]]:
+    """Pictures that hubtools drew with this very LoRA, and the base's of the same noise."""
+    drawn = [
+        (record, one)
+        for one in sample_folders(found.folder, found.project)
+        for record in read_samples(one)
+    ]
+    every = [record for record, _ in drawn]
+    records = gallery(every, sha256, found.trigger)
+    return records, pairs(records, every), {id(record): folder for record, folder in drawn}
+
+
+def _drawn(found: Foreign) -> list[Drawn]:
+    """Other pictures of it, unless the author's card has a gallery of its own."""
+    if _own_widget(found):
+        return []
+    with Root(found.folder) as root:
+        return drawn_in(root, found.trigger)

