@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hubtools.cards.escape import is_inside, is_web_address
-from hubtools.cards.merge import Own
+from hubtools.cards.merge import NOTHING_SAID, Own
 from hubtools.errors import HubtoolsError
 from hubtools.licensing.ids import is_license
 from hubtools.licensing.resolve import License, base_license, license_of_lora
@@ -14,7 +14,7 @@ from hubtools.project import Project
 
 
 def model_license(
-    manifest: RunManifest, project: Project, base_model: str | None, own: Own
+    manifest: RunManifest, project: Project, base_model: str | None, own: Own = NOTHING_SAID
 ) -> License:
     """The LoRA's licence: what the settings say if the base allows it, else what the base asks
     for, else what stands in the card. Raises `HubtoolsError` rather than guess, and for a link

@@ -118,11 +118,14 @@ class Own:
     text: str
 
 
+NOTHING_SAID = Own({}, frozenset(), "")
+
+
 def own_words(root: Root) -> Own:
     """Raises `HubtoolsError` if the card cannot be read."""
     current = read_card_text(root)
     if current is None or not current.strip():
-        return Own({}, frozenset(), "")
+        return NOTHING_SAID
     card, memory = _card_of(current), Memory.read(root)
     if memory is None:
         keys = frozenset() if _is_ours(card.data) else frozenset(card.data)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 
 from hubtools.cards.license import model_license
+from hubtools.cards.merge import NOTHING_SAID, own_words
 from hubtools.dataset.validate import validate_project
 from hubtools.errors import UsageError
 from hubtools.hub.client import check_access
@@ -13,12 +14,14 @@ from hubtools.inference.project_base import project_base
 from hubtools.journey.steps import NOT_PASSED, chosen_files, refuse_errors
 from hubtools.journey.travel import Journey
 from hubtools.layout import RUN_MANIFEST
+from hubtools.lorafile.told import hub_id
 from hubtools.manifest import BaseModelFacts, DatasetFacts, RunManifest
 from hubtools.models.base import Base
 from hubtools.models.registry import TRY_OFFLINE
 from hubtools.progress import silent
 from hubtools.project import Project
 from hubtools.project_file import option_for
+from hubtools.rooted import Root
 from hubtools.training.train import train
 
 Check = Callable[[], object]
@@ -84,7 +87,12 @@ def _licence_is_known(project: Project, trains: bool) -> None:
         manifest = _begun(project, base)
     else:
         return  # another step says what is missing
-    model_license(manifest, project, manifest.base_model.id or project.train.base_model_repo)
+    own = NOTHING_SAID
+    if project.run_dir.is_dir():
+        with Root(project.run_dir) as root:
+            own = own_words(root)
+    id = manifest.base_model.id or project.train.base_model_repo
+    model_license(manifest, project, id or hub_id(own.data.get("base_model")), own)
 
 
 def _begun(project: Project, base: Base) -> RunManifest:
