@@ -83,11 +83,9 @@ class Project(Section):
         return load_project(folder, self._overrides)
 
     def of_folder(self, folder: Path) -> Project:
-        """This project if `folder` lies in it. A folder elsewhere has nothing to do with what its
-        file says: only with what the command line, or the caller, has said."""
-        if self._file is None or self.is_own(folder):
-            return self
-        return Project().with_settings(self._overrides)
+        """This project if `folder` lies in it, else what was said beside its file."""
+        own = self._file is None or self.is_own(folder)
+        return self if own else Project().with_settings(self._overrides)
 
     def with_settings(self, overrides: Mapping[tuple[str, str], Any]) -> Project:
         """This project with other settings {(section, key): value}; paths in them are relative to
