@@ -84,8 +84,8 @@ class Project(Section):
 
     def of_folder(self, folder: Path) -> Project:
         """This project if `folder` lies in it, else what was said beside its file."""
-        own = self._file is None or self.is_own(folder)
-        return self if own else Project().with_settings(self._overrides)
+        beside = self._file is not None and not self.is_own(folder)
+        return Project().with_settings(self._overrides) if beside else self
 
     def with_settings(self, overrides: Mapping[tuple[str, str], Any]) -> Project:
         """This project with other settings {(section, key): value}; paths in them are relative to
@@ -376,8 +376,7 @@ def _from_here(section: str, key: str, value: Any) -> Any:
         several = value.split("|") if isinstance(value, str) else value
         return [str(Path(one).expanduser().absolute()) for one in several if one]
     if (section, key) in PATHS_OR_IDS and isinstance(value, str):
-        place = Path(value).expanduser()
-        return str(place.absolute()) if place.exists() else value
+        return str(place.absolute()) if (place := Path(value).expanduser()).exists() else value
     return value
 
 
