@@ -15,14 +15,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from hubtools.files import json_value
+from hubtools.models.registry import DENOISERS
 from hubtools.patterns import regex
 
 _ID = regex(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 # How paths of a machine begin that look like an id.
 _FOLDERS = frozenset([
+    *DENOISERS,
     "base", "bases", "checkpoint", "checkpoints", "ckpt", "content", "data", "diffusers", "home",
     "huggingface", "lora", "loras", "mnt", "model", "models", "output", "outputs", "pretrained",
-    "root", "runs", "sd", "stable-diffusion", "tmp", "train", "training", "unet", "weights",
+    "root", "runs", "sd", "stable-diffusion", "tmp", "train", "training", "weights",
     "workspace",
 ])  # fmt: skip
 _FILES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf", ".sft")
