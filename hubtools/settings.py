@@ -247,9 +247,9 @@ class SampleSettings(Section):
     )
     guidance_rescale: float | None = option(
         None,
-        "Stable Diffusion and SDXL: bring guided pictures back to the contrast that they have"
-        " without guidance, 1 wholly (arXiv:2305.08891); default 0.7 for bases of zero terminal"
-        " SNR, else 0.",
+        "Bring guided pictures back to the contrast that they have without guidance, 1 wholly"
+        " (arXiv:2305.08891), where the base's pipeline takes it; default 0.7 for bases of zero"
+        " terminal SNR, else 0.",
         ge=0,
         le=1,
     )

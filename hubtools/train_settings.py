@@ -251,8 +251,8 @@ class TrainSettings(Section):
     )
     train_text_encoder: bool = option(
         False,
-        "Train a LoRA of the CLIP text encoders too (Stable Diffusion, SDXL, SD3, FLUX.1): on their"
-        " attentions, of the same rank; ranks of their own: --rank-pattern 'text_encoder*:4'.",
+        "Train a LoRA of the text encoders too, where the base has CLIPs: on their attentions, of"
+        " the same rank; ranks of their own: --rank-pattern 'text_encoder*:4'.",
     )
     text_encoder_lr: float | None = option(
         None,

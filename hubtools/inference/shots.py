@@ -56,8 +56,8 @@ def rescale_of(settings: SampleSettings, usual: Sampling) -> float:
 def no_rescale(asked: float) -> UsageError:
     """What is said to who asks it of another pipeline."""
     return UsageError(
-        f"guidance_rescale {asked:g} is for Stable Diffusion and SDXL; the pipeline of this base"
-        " has no such thing.",
+        f"guidance_rescale {asked:g} is for pipelines that take it; that of this base has no such"
+        " thing.",
         hint="leave it out; a smaller guidance gives less contrast",
         code="bad-setting",
     )

@@ -58,6 +58,9 @@ _OTHERS = {
     ("models/outlines.py", "CLIPTextModel"),
     ("models/outlines.py", "UNet2DConditionModel"),
     ("models/outlines.py", "AutoencoderKL"),
+    ("models/outlines.py", "Gemma2Model"),
+    ("models/outlines.py", "Qwen3"),
+    ("models/outlines.py", "ZImageTransformer2DModel"),
     ("tensornames.py", "lora_unet_"),  # of kohya's files, whatever the denoiser is
 }
 # Tables of what others call things: tensors of published files, LoRAs of sd-scripts, options of
