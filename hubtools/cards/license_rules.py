@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import product
 
 from hubtools.cards.escape import is_web_address
 from hubtools.cards.view import CARD_RULES, CardView, as_list, at, bytes_of, is_local
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD, PROJECT_FILE
 from hubtools.licensing.advice import license_advice
-from hubtools.licensing.ids import check_derived, class_of, license_of_base, suggest
+from hubtools.licensing.ids import class_of, problems_of_derived, suggest
 from hubtools.rooted import LeadsOut
 from hubtools.tomltext import toml_value
 
@@ -70,14 +69,9 @@ def license_derived(view: CardView) -> Iterator[Problem]:
     """
     if view.kind != "model":
         return
-    base, chosen = view.data.get("base_model"), view.data.get("license")
-    pairs = product(as_list(base), as_list(chosen))
-    for one, licence in ((a, b) for a, b in pairs if isinstance(a, str) and isinstance(b, str)):
-        problem = check_derived(license_of_base(one), licence, view.data.get("license_name"))
-        if problem:
-            said = view.data.get("license_details")
-            milder = Severity.INFO if isinstance(said, str) and said.strip() else None
-            yield at(view, "license", problem, "take the base's licence", severity=milder)
+    for problem, excused in problems_of_derived(view.data):
+        milder = Severity.INFO if excused else None
+        yield at(view, "license", problem, "take the base's licence", severity=milder)
 
 
 @CARD_RULES.rule("C310", "The licence promises more than the pictures'", Severity.WARNING)

@@ -111,4 +111,5 @@ def without_project(error: HubtoolsError, project: Project) -> HubtoolsError:
 
 
 def _misses(error: HubtoolsError, folder: Path) -> bool:
-    return str(folder) in error.message and not folder.exists()
+    named = str(folder) in error.message and error.code != "bad-setting"
+    return named and not folder.exists()

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
 from typing import Any, Literal
 
 from hubtools.cardschema import licenses
@@ -131,3 +133,19 @@ def check_derived(
         return None
     wanted = f"{base.id} ({base.name})" if base.name else base.id
     return f"{of} licence {wanted} must be passed on; {chosen} would promise more"
+
+
+def problems_of_derived(front: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
+    """What a model card's front matter promises beyond its bases' licences, as sentences, each with
+    whether license_details says by what right."""
+    said = front.get("license_details")
+    excused = isinstance(said, str) and bool(said.strip())
+    for base, chosen in product(_texts(front.get("base_model")), _texts(front.get("license"))):
+        problem = check_derived(license_of_base(base), chosen, front.get("license_name"))
+        if problem:
+            yield problem, excused
+
+
+def _texts(value: object) -> list[str]:
+    values = value if isinstance(value, list) else [value]
+    return [one for one in values if isinstance(one, str)]

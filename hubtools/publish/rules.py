@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from hubtools.findings import Problem, Severity
 from hubtools.layout import CARD, LORA_WEIGHTS
 from hubtools.licensing.advice import card_command, license_advice
+from hubtools.licensing.ids import problems_of_derived
 from hubtools.limits import IN_FOLDER, IN_REPO, LARGE_FILE, TOO_LARGE_FILE, crowded_folders
 from hubtools.publish import leak_rules as leak_rules
 from hubtools.publish import private as private
@@ -126,6 +127,22 @@ def no_license(release: Release) -> Iterator[Problem]:
     elif not front.data.get("license"):
         fix = license_advice(release.root, release.repo_type, front.data)
         yield Problem("the card names no licence", fix, CARD, 1)
+
+
+@PUBLISH_RULES.rule("P149", "The licence promises more than the base model's", Severity.ERROR)
+def license_derived(release: Release) -> Iterator[Problem]:
+    """A LoRA is a derivative of its base, whose licence says what may be made of it: OpenRAIL use
+    restrictions must travel, others must be passed on by name. The same as C304 of a card. Who was
+    given the right to another licence says how in license_details (the setting
+    model.license_reason); then this is told and stops nothing.
+
+    Fix: `hubtools card FOLDER --license ID` with the base's licence.
+    """
+    front = release.front
+    if release.repo_type == "model" and front is not None and not front.error:
+        for problem, excused in problems_of_derived(front.data):
+            milder = Severity.INFO if excused else None
+            yield Problem(problem, "take the base's licence", CARD, 1, severity=milder)
 
 
 @PUBLISH_RULES.rule("P109", "A file is a Git LFS pointer", Severity.ERROR)

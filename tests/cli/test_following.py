@@ -3,9 +3,12 @@ what comes first."""
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy
@@ -76,17 +79,23 @@ def test_an_empty_project_asks_for_pictures_first(tmp_path: Path) -> None:
     assert "nothing is trained here yet: `hubtools train --base-model OWNER/NAME`" in run.stderr
 
 
-@pytest.mark.parametrize(
-    "words", [("train",), ("ship",), ("generate", "x"), ("train", "--base-model", "me/x")]
-)
-def test_a_base_that_works_offline_is_named(
-    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+@pytest.mark.parametrize("words", [("train",), ("ship",), ("generate", "x")])
+def test_a_base_that_works_offline_is_named(words: tuple[str, ...], tmp_path: Path) -> None:
     project = project_at(tmp_path / "p")
     done = typed(*words, cwd=project)
     assert done.returncode in (1, 2)
+    assert "--base-model tiny-people" in done.stderr
+
+
+def test_it_is_named_where_nobody_answers(tmp_path: Path) -> None:
+    project = project_at(tmp_path / "p")
+    done = subprocess.run(
+        [sys.executable, "-m", "hubtools", "train", "--base-model", "me/x"], cwd=project,
+        capture_output=True, text=True, timeout=300,
+        env={**os.environ, "PYTHONPATH": str(Path.cwd()), "HF_ENDPOINT": "http://127.0.0.1:9",
+             "HF_HUB_CACHE": str(tmp_path / "cache")},
+    )  # fmt: skip
+    assert done.returncode == 1
     assert "--base-model tiny-people" in done.stderr
 
 

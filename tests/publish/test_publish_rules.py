@@ -15,6 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 from hubtools import limits
 from hubtools.findings import Severity
 from hubtools.layout import LORA_WEIGHTS
+from hubtools.licensing.ids import license_of_base
 from hubtools.publish.release import RepoType, collect
 from hubtools.publish.rules import PUBLISH_RULES
 from tests import lorafiles
@@ -111,13 +112,17 @@ def lora(tensors: lorafiles.Tensors, base: str = lorafiles.BASE) -> Spoil:
     """Another LoRA in the run, and a card that names a base."""
 
     def spoil(root: Path, make: Make) -> None:
-        card = f"---\nlicense: mit\nbase_model: {base}\n---\n# People\n\n![a man](images/00.png)\n"
+        found = license_of_base(base)
+        licence = (found and found.id) or "mit"
+        head = f"---\nlicense: {licence}\nbase_model: {base}\n---\n"
+        card = f"{head}# People\n\n![a man](images/00.png)\n"
         (root / "README.md").write_text(card)
         lorafiles.save(root / LORA_WEIGHTS, tensors)
 
     return spoil
 
 
+DERIVED = "---\nbase_model: stable-diffusion-v1-5/stable-diffusion-v1-5\nlicense: {}\n"
 BAD: list[tuple[str, RepoType, Spoil, str]] = [
     ("P101", "dataset", write("notes.txt", f"a\nb {TOKEN}\n"), "notes.txt:2"),
     ("P101", "model", write("hparams.yml", f"hub_token: {TOKEN}\n"), "hparams.yml:1"),
@@ -133,6 +138,7 @@ BAD: list[tuple[str, RepoType, Spoil, str]] = [
     ("P107", "dataset", lambda root, make: (root / "README.md").unlink(), "README.md"),
     ("P108", "dataset", write("README.md", "---\ntags: [a]\n---\n# A\n"), "README.md:1"),
     ("P108", "model", write("README.md", "---\nlicense: [\n---\n# A\n"), "README.md:2"),
+    ("P149", "model", write("README.md", DERIVED.format("mit") + "---\n# A\n"), "README.md:1"),
     (
         "P109",
         "dataset",
@@ -200,6 +206,7 @@ GOOD: list[tuple[str, RepoType, Spoil]] = [
     ("P106", "model", renamed("checkpoint-5/b.safetensors")),
     ("P107", "dataset", write("README.md", "---\nlicense: mit\n---\n")),
     ("P108", "dataset", write("README.md", "---\nlicense: other\n---\n# A\n")),
+    ("P149", "model", write("README.md", DERIVED.format("creativeml-openrail-m") + "---\n# A\n")),
     ("P109", "dataset", write("notes.txt", "of " + POINTER)),
     ("P110", "model", sparse("big.dat", 200_000_000_000)),
     ("P111", "dataset", many_but_not_too_many),

@@ -141,8 +141,8 @@ def test_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 # What these write is run by others: by Slurm, in a script that sets PYTHONSAFEPATH, and by a job
-# of the embedded Hub, whose programs are its sender's.
-_WRITES = {"interpreter.py", "jobs/slurm.py", "localhub/jobtools.py"}
+# of the embedded Hub, whose programs are its sender's. The pool only names what did not start.
+_WRITES = {"interpreter.py", "jobs/slurm.py", "localhub/jobtools.py", "dataset/workers/pool.py"}
 _SOURCES = [
     path for path in PACKAGE.rglob("*.py") if path.relative_to(PACKAGE).as_posix() not in _WRITES
 ]

@@ -170,7 +170,9 @@ def test_what_a_picture_asks_of_the_call(tiny_base: Path) -> None:
     from hubtools.inference.shots import Shot
 
     asked = StableDiffusion().call_arguments(Shot("a", steps=3, guidance=2.0, width=64, height=72))
-    assert asked == {"num_inference_steps": 3, "guidance_scale": 2.0, "width": 64, "height": 72}
+    size = {"width": 64, "height": 72}
+    wanted = {"num_inference_steps": 3, "guidance_scale": 2.0, "guidance_rescale": 0.0}
+    assert asked == wanted | size
     assert StableDiffusion().divisor == 8
 
 
