@@ -95,7 +95,7 @@ def test_contrast_is_brought_back_as_asked_or_as_the_base_needs(
 
 
 def test_a_pipeline_that_cannot_is_named() -> None:
-    with pytest.raises(UsageError, match=r"guidance_rescale 0\.5 is for Stable Diffusion"):
+    with pytest.raises(UsageError, match=r"guidance_rescale 0\.5 is for pipelines that take it"):
         shots_of(SampleSettings(guidance_rescale=0.5), ["a"], 64, usual=Sampling())
 
 
