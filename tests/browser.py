@@ -43,6 +43,8 @@ _MODIFIERS = {"Alt": 1, "Control": 2, "Shift": 8}
 # Seconds for it to begin, for an answer, for what a test waits for: each a hundred times what it
 # takes. What is longer in coming never comes.
 _START, _ANSWER, _WAIT = 60.0, 120.0, 120.0
+# Seconds in which what is clicked must not have moved.
+_REST = 0.05
 
 
 class Silent(Exception):
@@ -188,13 +190,17 @@ class Browser:
         return value
 
     def click(self, selector: str, *, count: int = 1) -> None:
-        """Click in the middle of the first element that fits, with a real mouse."""
-        where = self.until(
+        """Click in the middle of the first element that fits, with a real mouse, once it rests."""
+        find = (
             f"const e = document.querySelector({json.dumps(selector)});"
             " if (!e) return null; e.scrollIntoView({block: 'nearest'});"
             " const b = e.getBoundingClientRect();"
             " return b.width ? [b.left + b.width / 2, b.top + b.height / 2] : null"
         )
+        before, where = None, self.until(find)
+        while where != before:
+            time.sleep(_REST)
+            before, where = where, self.until(find)
         at = {"x": where[0], "y": where[1], "button": "left", "clickCount": count}
         for kind in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=kind, **at)

@@ -4,7 +4,7 @@ import { state, on, tell, el, byId, url, get, caption, setCaption, change, inFil
 import { go } from "./grid.js";
 import { fixes } from "./found.js";
 import { turn, fate, cropping, uncrop } from "./acts.js";
-import { placing, own } from "./frame.js";
+import { placing, focusButtons, own } from "./frame.js";
 import { suggesting } from "./suggest.js";
 import { chips } from "./chips.js";
 
@@ -54,11 +54,13 @@ function tools(picture) {
   const fated = fateOf(picture);
   return [el("div", { class: "tools", id: "tools" },
     !picture.problem && [el("button", { title: "Shift+R", "aria-label": "Turn left", click: () => alone(() => turn(-90)) }, "↺"), el("button", { title: "R", "aria-label": "Turn right", click: () => alone(() => turn(90)) }, "↻"), cut,
-      el("button", { id: "t-cut", hidden: true, title: "Cut the file itself" }, "Cut the file…"),
+      // These are there from the first, so that no button moves, and usable once it is known where the frame lies.
+      el("button", { id: "t-cut", disabled: true, title: "Cut the file itself" }, "Cut the file…"),
       picture.beside?.some(([role]) => role === "mask") && el("button", { title: "M", "aria-pressed": String(state.overlay), click: () => { state.overlay = !state.overlay; render(); } }, "Mask"),
       pendingOf("crop", picture.name) && el("button", { click: uncrop }, "Do not crop")],
     el("button", { title: "X", "aria-pressed": String(fated === "exclude"), click: () => alone(() => fate("exclude")) }, "Exclude"),
-    el("button", { class: "danger", title: "Delete", "aria-pressed": String(fated === "delete"), click: () => alone(() => fate("delete")) }, "Delete"))];
+    el("button", { class: "danger", title: "Delete", "aria-pressed": String(fated === "delete"), click: () => alone(() => fate("delete")) }, "Delete"),
+    !picture.problem && focusButtons(picture, !state.crop || Boolean(turnOf(picture) || pendingOf("crop", picture.name))))];
 }
 
 // The buttons of a picture are for that one, whatever is selected.
@@ -105,7 +107,7 @@ async function about(picture) {
       if (frameNext) cut.focus();
       frameNext = false;
     }
-    button.hidden = false;
+    button.disabled = false;
     button.onclick = () => shown.parentElement.after(cropping(picture, shown, more.bucket, more.box, render));
   }
   tellOf(more);

@@ -3,16 +3,21 @@
 import { state, tell, el, byId, get, post, inLine, load, change, asText, diffed, url, count } from "./store.js";
 
 const dialog = byId("dialog");
+let shown = "";
 export const isOpen = () => dialog.open;
+// Whether the dialog of this title is open: an answer that comes late opens none again.
+export const shows = (title) => dialog.open && shown === title;
 
 export function show(title, body, ...foot) {
+  shown = title;
   dialog.replaceChildren(
     el("div", { class: "top" }, el("h2", {}, title), el("span", { class: "grow" }), el("button", { click: () => dialog.close(), "aria-label": "Close" }, "✕")),
     el("div", { class: "body" }, body),
     ...(foot.length ? [el("div", { class: "foot" }, foot)] : []));
   if (!dialog.open) dialog.showModal();
 }
-dialog.addEventListener("close", () => { dialog.replaceChildren(); byId("grid").focus(); });
+// It is told after the dialog has closed; by then a key may have opened the next.
+dialog.addEventListener("close", () => { if (dialog.open) return; dialog.replaceChildren(); byId("grid").focus(); });
 dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
 
 export async function tried(act) {
@@ -21,14 +26,18 @@ export async function tried(act) {
 
 // --- applying ------------------------------------------------------------------------------------
 
-export async function applying(made = null) {
+const ASKED = "Apply these changes?";
+
+export async function applying() {
   if (!state.pending.size) return tell("note", "Nothing is changed.");
-  show("Apply", el("p", { class: "soft" }, "Comparing with the folder…"));
-  made ||= await tried(() => inLine(() => post("plan")));
+  const waiting = el("p", { class: "soft" }, "Comparing with the folder…");
+  show("Apply", waiting);
+  const made = await tried(() => inLine(() => post("plan")));
+  if (!dialog.open || !waiting.isConnected) return;  // closed meanwhile, or asked again
   if (!made) return dialog.close();
   const go = el("button", { class: "primary", id: "do-apply", disabled: made.conflicts.length > 0 || !made.operations.length, click: () => doApply(made, go) },
     `Write ${count(made.operations.length, "file")}`);
-  show("Apply these changes?", [
+  show(ASKED, [
     made.conflicts.map((one) => conflict(one)),
     el("p", {}, "Nothing is written yet. Every original is kept, and all of it can be undone here or with ", el("kbd", {}, "hubtools fix --undo"), "."),
     listed(), left(made),
@@ -46,7 +55,7 @@ const lineOf = (line) => {
 async function doApply(made, button) {
   button.disabled = true;
   const answer = await tried(() => inLine(() => post("apply", { digest: made.digest })));
-  dialog.close();
+  if (shows(ASKED)) dialog.close();
   if (answer) tell("note", answer.done);
   await tried(load);
 }
@@ -62,7 +71,7 @@ function listed() {
   const rows = all.slice(0, most).map(({ key, value }) => {
     const [kind, name, column] = key;
     const place = (point) => point.map((share) => `${Math.round(100 * share)} %`).join(", ");
-    const back = el("button", { class: "back", title: "Take this one back", "aria-label": "Take back", click: async () => { await tried(() => change([[key, null]], "take a change back")); if (state.pending.size) applying(); else dialog.close(); } }, "✕");
+    const back = el("button", { class: "back", title: "Take this one back", "aria-label": "Take back", click: async () => { await tried(() => change([[key, null]], "take a change back")); if (!shows(ASKED)) return; if (state.pending.size) applying(); else dialog.close(); } }, "✕");
     if (kind === "focus") return el("div", { class: "change" }, thumb(name), el("div", {}, el("div", { class: "name" }, name), value.after ? `cut in training around ${place(value.after)}` : "cut in training as the others are"), back);
     if (kind === "mend") return el("div", { class: "change" }, thumb(name), el("div", {}, el("div", { class: "name" }, name), [`fix ${column}`, ...value.unsafe].join(": ")), back);
     if (kind === "fix") return el("div", { class: "change" }, el("span"), el("div", {}, el("div", { class: "name" }, `fix ${name}`), value.unsafe.join(", ") || "as hubtools fix does it"), back);
@@ -84,7 +93,7 @@ function conflict(one) {
   const settle = (mine) => async () => {
     const made = await tried(() => inLine(() => post("settle", { key: one.key, mine })));
     await tried(load);
-    if (made) await applying();
+    if (made && shows(ASKED)) await applying();
   };
   const isCaption = one.key[0] === "caption";
   return el("div", { class: "finding error" }, el("strong", {}, one.key[1]), ` ${one.why}.`,
@@ -97,10 +106,10 @@ function conflict(one) {
 
 export async function history() {
   const made = await tried(() => get("history"));
-  if (!made) return;
+  if (!made || dialog.open) return;
   const act = (path, value) => async () => {
     const answer = await tried(() => inLine(() => post(path, value)));
-    dialog.close();
+    if (shows("History")) dialog.close();
     if (answer) tell("note", answer.done);
     await tried(load);
   };

@@ -112,6 +112,7 @@ export function filter(stay = true) {
     const keys = new Map(places.map((place) => [place, key(state.pictures[place])]));
     places.sort((a, b) => { const x = keys.get(a), y = keys.get(b); return x < y ? -1 : x > y ? 1 : a - b; });
   }
+  const same = places.length === state.shown.length && places.every((place, at) => place === state.shown[at]);
   state.shown = places;
   value.hidden = !field.column.value;
   for (const select of Object.values(field)) select.classList.toggle("set", select.value !== "");
@@ -123,7 +124,8 @@ export function filter(stay = true) {
   const at = stay ? places.indexOf(state.place.get(was)) : -1;
   state.here = at;
   relay();
-  if (at >= 0) go(at);
+  if (at >= 0 && same) tell("here");  // somebody may have scrolled on
+  else if (at >= 0) go(at);
   else if (places.length) go(0);
   else tell("here");
 }

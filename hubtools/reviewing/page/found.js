@@ -1,7 +1,7 @@
 // Findings of the whole set, duplicates, and what was set aside.
 "use strict";
 import { state, on, tell, el, byId, change, pendingOf, caption, checksOf, fateOf, findingsOf, url, bytes, count } from "./store.js";
-import { show, tried } from "./dialogs.js";
+import { show, shows, tried } from "./dialogs.js";
 import { only } from "./filters.js";
 
 // The fixes of a rule as buttons: of one picture, where it can be done for one, and of all that the
@@ -23,6 +23,8 @@ export function fixes(rule, after, picture = null) {
   return made;
 }
 
+const FINDINGS = "Findings", EXCLUDED = "Excluded pictures";
+
 export function findings() {
   const report = state.report;
   if (!report) return;
@@ -32,19 +34,20 @@ export function findings() {
     rule.safe && el("div", { class: "soft" }, `A fix ${rule.safe}.`),
     (rule.unsafe || []).map((name) => el("div", { class: "soft" }, `${name}: ${report.names[name]}.`)),
     el("div", { class: "tools" }, Object.values(report.pictures).some((all) => all.some((one) => one.rule === rule.id)) &&
-      el("button", { click: () => { byId("dialog").close(); only("rule", rule.id); } }, "Show them"), fixes(rule.id, findings))));
-  show("Findings", body.length ? body : el("p", {}, "Nothing was found wrong."));
+      el("button", { click: () => { byId("dialog").close(); only("rule", rule.id); } }, "Show them"), fixes(rule.id, () => { if (shows(FINDINGS)) findings(); }))));
+  show(FINDINGS, body.length ? body : el("p", {}, "Nothing was found wrong."));
 }
 
 // --- duplicates ----------------------------------------------------------------------------------
 
+const heading = () => `${count(state.report?.groups.length || 0, "group")} of duplicates`;
 const pictureOf = (name) => state.pictures[state.place.get(name)];
 
 export function copies() {
   const most = 100, groups = state.report?.groups || [];
   const body = groups.slice(0, most).map((group) => el("div", { class: "copies" }, group.pictures.map((one) => copy(group, one))));
   if (groups.length > most) body.push(el("p", { class: "soft" }, `and ${groups.length - most} more groups, once these are settled`));
-  show(`${count(groups.length, "group")} of duplicates`, [el("p", { class: "soft" }, "The others of a group are deleted when you apply; if the one that stays has no caption, it takes theirs."), body]);
+  show(heading(), [el("p", { class: "soft" }, "The others of a group are deleted when you apply; if the one that stays has no caption, it takes theirs."), body]);
 }
 
 function copy(group, one) {
@@ -71,6 +74,7 @@ function copy(group, one) {
 }
 
 function again() {
+  if (!shows(heading())) return;
   const body = byId("dialog").querySelector(".body"), top = body.scrollTop;
   copies();
   byId("dialog").querySelector(".body").scrollTop = top;
@@ -82,10 +86,10 @@ export function excluded() {
   const rows = state.set.excluded.map((name, number) => {
     const there = pendingOf("again", name);
     return el("div", { class: "copy" }, el("img", { src: `excluded/${number}/${state.set.version}`, alt: name, loading: "lazy" }), el("div", {}, name),
-      el("div", { class: "tools" }, el("button", { click: async () => { await tried(() => change([[["again", name], there ? null : {}]], `bring ${name} back`)); excluded(); } }, there ? "Leave it out" : "Bring it back"),
+      el("div", { class: "tools" }, el("button", { click: async () => { await tried(() => change([[["again", name], there ? null : {}]], `bring ${name} back`)); if (shows(EXCLUDED)) excluded(); } }, there ? "Leave it out" : "Bring it back"),
         there && el("span", { class: "good" }, "comes back")));
   });
-  show("Excluded pictures", [el("p", { class: "soft" }, "They lie in .excluded of the folder, with their records; no loader looks there, and no push takes them along."), el("div", { class: "copies" }, rows)]);
+  show(EXCLUDED, [el("p", { class: "soft" }, "They lie in .excluded of the folder, with their records; no loader looks there, and no push takes them along."), el("div", { class: "copies" }, rows)]);
 }
 
 on("judged", () => {

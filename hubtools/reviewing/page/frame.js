@@ -7,18 +7,27 @@ export const own = { moves: 0 };
 
 const percent = (share) => `${Math.round(100 * share)} %`;
 
+const others = (picture) => state.picked.has(picture.name) ? state.pictures.filter((one) => state.picked.has(one.name) && one.row && one.name !== picture.name) : [];
+
+// What a picture that says its own point has beside its other buttons.
+export function focusButtons(picture, without) {
+  const none = without || focusOf(picture) === null, more = others(picture).length;
+  return [el("button", { id: "t-back", hidden: none, disabled: true }, "Crop as the others"),
+    el("button", { id: "t-like", hidden: none || !more, disabled: true }, `Same for ${more} more selected`)];
+}
+
 // Let `cut`, which lies in `shown`, be moved. It goes by whole pixels of the picture as it is resized
 // for training, and only along the sides of which something is cut off.
 export function placing(picture, shown, cut, about, told) {
   const room = [0, 1].map((axis) => about.resized[axis] - about.bucket[axis]);
-  const back = el("button", { hidden: focusOf(picture) === null, click: () => say(null) }, "Crop as the others");
-  const others = state.picked.has(picture.name) ? state.pictures.filter((one) => state.picked.has(one.name) && one.row && one.name !== picture.name) : [];
-  const like = el("button", { hidden: !others.length || focusOf(picture) === null, click: () => {
+  const back = byId("t-back"), like = byId("t-like"), more = others(picture);
+  back.disabled = like.disabled = false;
+  back.onclick = () => say(null);
+  like.onclick = () => {
     const after = focusOf(picture);
-    change(others.map((one) => [["focus", one.name], { after }]), `crop ${count(others.length, "picture")} like ${picture.name}`)
-      .then(() => tell("note", `${count(others.length, "picture")} will be cut around the same point.`)).catch((error) => tell("note", error.message, "bad"));
-  } }, `Same for ${others.length} more selected`);
-  byId("tools")?.append(back, like);
+    change(more.map((one) => [["focus", one.name], { after }]), `crop ${count(more.length, "picture")} like ${picture.name}`)
+      .then(() => tell("note", `${count(more.length, "picture")} will be cut around the same point.`)).catch((error) => tell("note", error.message, "bad"));
+  };
   if (!room.some((free) => free > 0)) { cut.title = "Nothing is cut off."; return; }
   // where it begins, in pixels of the resized picture
   let at = [0, 1].map((axis) => Math.max(0, Math.min(room[axis], Math.round(about.box[axis] * about.resized[axis] / picture.size[axis]))));
@@ -43,7 +52,7 @@ export function placing(picture, shown, cut, about, told) {
     if (after) own.moves += 1;
     return change([[["focus", picture.name], { after }]], what, typing)
       .catch((error) => tell("note", error.message, "bad"))
-      .finally(() => { if (after) { own.moves -= 1; back.hidden = false; like.hidden = !others.length; told(); } });
+      .finally(() => { if (after) { own.moves -= 1; back.hidden = false; like.hidden = !more.length; told(); } });
   }
   cut.addEventListener("pointerdown", (event) => {
     if (event.button) return;

@@ -1,7 +1,7 @@
 // One change of many captions, with what it would do.
 "use strict";
 import { state, on, tell, el, byId, post, inLine, take, tagCounts, diffed, asText, url, count } from "./store.js";
-import { show, tried } from "./dialogs.js";
+import { show, shows, tried } from "./dialogs.js";
 
 const KINDS = {
   replace: "Find and replace", rename: "Rename a tag", add: "Add a tag", remove: "Remove a tag or word", move: "Move a tag",
@@ -44,11 +44,11 @@ export function many(preset = null) {
   }
 
   let wait, asked = 0;
-  const look = () => { clearTimeout(wait); wait = setTimeout(ask, 150); };
+  // What is shown is of before from now on, also an answer that is still to come: nothing is changed by it.
+  const look = () => { asked += 1; go.disabled = true; clearTimeout(wait); wait = setTimeout(ask, 150); };
   async function ask() {
     const mine = ++asked;
     Object.assign(last, { do: kind.value, text: text.value, new: fresh.value, where: where.value, to: to.value });
-    go.disabled = true;
     if ((takes[kind.value] || []).includes("text") && (!text.value || (kind.value === "rename" && !fresh.value))) return preview.replaceChildren(el("p", { class: "soft" }, "What it changes is shown here first."));
     let found;
     try { found = await inLine(() => post("many", { names, column: column.value, edit: edit(), preview: true })); }
@@ -68,7 +68,7 @@ export function many(preset = null) {
     go.disabled = true;
     tell("keeping");
     const answer = await tried(() => inLine(() => post("many", { names, column: column.value, edit: edit() })));
-    byId("dialog").close();
+    if (shows(title)) byId("dialog").close();
     if (!answer) return;
     take(answer.changes);
     tell("kept", answer.unkept);
@@ -80,8 +80,8 @@ export function many(preset = null) {
   for (const one of [text, fresh, to]) one.addEventListener("input", look);
   for (const one of [word, regex, where]) one.addEventListener("change", look);
   for (const one of [text, fresh]) one.addEventListener("keydown", (event) => { if (event.key === "Enter" && !go.disabled) { event.preventDefault(); act(); } });
-  show(`Change the captions of ${preset ? `${count(names.length, "picture")} with ${last.text}` : some ? count(names.length, "selected picture") : names.length === state.pictures.length ? `all ${count(names.length, "picture")}` : `the ${count(names.length, "picture")} shown`}`,
-    [el("div", { class: "fields" }, kind, state.set.captions.length > 1 && field("in", column)), fields, chips, preview],
+  const title = `Change the captions of ${preset ? `${count(names.length, "picture")} with ${last.text}` : some ? count(names.length, "selected picture") : names.length === state.pictures.length ? `all ${count(names.length, "picture")}` : `the ${count(names.length, "picture")} shown`}`;
+  show(title, [el("div", { class: "fields" }, kind, state.set.captions.length > 1 && field("in", column)), fields, chips, preview],
     el("button", { click: () => byId("dialog").close() }, "Not now"), go);
   lay();
   (preset && kind.value === "rename" ? fresh : text).focus();
